@@ -1,0 +1,1 @@
+"""Netwright: a declarative graph compiler for convolutional and recurrent networks."""
