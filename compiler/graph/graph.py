@@ -1,0 +1,199 @@
+"""The dataflow graph: a networkx MultiDiGraph whose nodes are operations and whose edges are operands.
+
+A node's operands are its in-edges: the edge's key is the operand's position, its ``port`` says which of the
+producer's results is meant. There is no second list. ``Graph.add`` is the only writer and only takes values that
+exist, so the order of insertion is a topological order; a pass builds a new graph (see ``rewrite``) or returns the
+one it got.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+
+from ..ops.base import Attributes, NoAttributes
+from ..ops.registry import primitive
+from .types import TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """Result ``port`` of node ``node``."""
+
+    node: int
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An operation: ``op`` names a primitive, ``layer`` the spec layer it was expanded from (dotted path or "")."""
+
+    id: int
+    op: str
+    attrs: Attributes
+    types: tuple[TensorType, ...]
+    layer: str = ""
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        return tuple(Value(self.id, port) for port in range(len(self.types)))
+
+
+@dataclass(frozen=True, slots=True)
+class InputAttributes(Attributes):
+    """What a graph input is: ``role`` is input | target | parameter | statistic | state | constant | body."""
+
+    name: str
+    role: str
+    type: TensorType
+
+
+class Graph:
+    """Typed dataflow graph with named inputs and outputs.
+
+    An output that bears the name of an input of role parameter, statistic or state is that buffer's new contents.
+    """
+
+    def __init__(self, name: str = "graph"):
+        self.name = name
+        self._nodes = nx.MultiDiGraph()
+        self._inputs: dict[str, Value] = {}
+        self._outputs: dict[str, Value] = {}
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def add(
+        self, op: str, operands: Sequence[Value] = (), attrs: Attributes | None = None, *, layer: str = ""
+    ) -> Node:
+        """Appends an operation; its result types come from the primitive's shape rule.
+
+        Raises ShapeError (of ``ops.base``) when the operands do not fit.
+        """
+        attrs = NoAttributes() if attrs is None else attrs
+        types = primitive(op).infer(attrs, [self.type(value) for value in operands])
+        return self._insert(op, operands, attrs, tuple(types), layer)
+
+    def input(self, name: str, type: TensorType, role: str = "input") -> Value:
+        """Declares a graph input; the order of declaration is the order of ``inputs``."""
+        if name in self._inputs:
+            raise ValueError(f"graph {self.name!r} has an input {name!r} already")
+        node = self._insert("input", (), InputAttributes(name, role, type), (type,), "")
+        self._inputs[name] = Value(node.id)
+        return Value(node.id)
+
+    def set_output(self, name: str, value: Value) -> None:
+        self.type(value)
+        self._outputs[name] = value
+
+    def _insert(
+        self, op: str, operands: Sequence[Value], attrs: Attributes, types: tuple[TensorType, ...], layer: str
+    ) -> Node:
+        node = Node(self._nodes.number_of_nodes(), op, attrs, types, layer)
+        self._nodes.add_node(node.id, node=node)
+        for position, value in enumerate(operands):
+            self._nodes.add_edge(value.node, node.id, key=position, port=value.port)
+        return node
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> dict[str, Value]:
+        return self._inputs
+
+    @property
+    def outputs(self) -> dict[str, Value]:
+        return self._outputs
+
+    @property
+    def network(self) -> nx.MultiDiGraph:
+        """The networkx graph itself, for analyses; treat it as read-only."""
+        return self._nodes
+
+    def __len__(self) -> int:
+        return self._nodes.number_of_nodes()
+
+    def __iter__(self) -> Iterator[Node]:
+        """Nodes in topological order."""
+        for _, data in self._nodes.nodes(data=True):
+            yield data["node"]
+
+    def node(self, id: int) -> Node:
+        return self._nodes.nodes[id]["node"]
+
+    def producer(self, value: Value) -> Node:
+        return self.node(value.node)
+
+    def type(self, value: Value) -> TensorType:
+        return self.node(value.node).types[value.port]
+
+    def operands(self, node: Node | int) -> tuple[Value, ...]:
+        id = node if isinstance(node, int) else node.id
+        edges = sorted((key, source, data["port"]) for source, _, key, data in self._nodes.in_edges(id, keys=True, data=True))
+        return tuple(Value(source, port) for _, source, port in edges)
+
+    def uses(self, value: Value) -> list[tuple[Node, int]]:
+        """Who reads ``value``: (node, operand position), in topological order. Outputs are not counted."""
+        edges = self._nodes.out_edges(value.node, keys=True, data=True)
+        return [
+            (self.node(target), key)
+            for target, key in sorted((target, key) for _, target, key, data in edges if data["port"] == value.port)
+        ]
+
+    def input_role(self, name: str) -> str:
+        attrs = self.producer(self._inputs[name]).attrs
+        assert isinstance(attrs, InputAttributes)
+        return attrs.role
+
+    # -- rewriting ----------------------------------------------------------------------------------------------
+
+    def rewrite(
+        self,
+        rule: Callable[[Graph, Node, tuple[Value, ...]], Sequence[Value] | None],
+        *,
+        keep: Callable[[Node], bool] | None = None,
+    ) -> Graph:
+        """Copies the graph node by node, in order.
+
+        ``rule(new_graph, old_node, new_operands)`` returns the values that stand for the old node's results in the
+        new graph, having added what it needs there, or None to copy the node as it is. Inputs are always copied.
+        ``keep`` filters nodes (dead code). Returns ``self`` when nothing was replaced or dropped.
+        """
+        new = Graph(self.name)
+        moved: dict[Value, Value] = {}
+        changed = False
+        for node in self:
+            if keep is not None and node.op != "input" and not keep(node):
+                changed = True
+                continue
+            operands = tuple(moved[value] for value in self.operands(node))
+            results = None if node.op == "input" else rule(new, node, operands)
+            if results is None:
+                copy = new._insert(node.op, operands, node.attrs, node.types, node.layer)
+                if isinstance(node.attrs, InputAttributes):
+                    new._inputs[node.attrs.name] = Value(copy.id)
+                results = copy.values
+            else:
+                changed = True
+            moved.update(zip(node.values, results, strict=True))
+        if not changed:
+            return self
+        for name, value in self._outputs.items():
+            new._outputs[name] = moved[value]
+        return new
+
+    def inline(self, body: Graph, arguments: Iterable[Value]) -> list[Value]:
+        """Copies ``body``'s nodes into this graph with its inputs bound to ``arguments``; returns its outputs."""
+        moved = dict(zip(body.inputs.values(), arguments, strict=True))
+        for node in body:
+            if node.op == "input":
+                continue
+            copy = self.add(node.op, [moved[value] for value in body.operands(node)], node.attrs, layer=node.layer)
+            moved.update(zip(node.values, copy.values, strict=True))
+        return [moved[value] for value in body.outputs.values()]
+
+    def __str__(self) -> str:
+        from_nodes: list[Any] = [f"%{n.id} = {n.op}{self.operands(n)} : {', '.join(map(str, n.types))}" for n in self]
+        return "\n".join(from_nodes)

@@ -1,0 +1,158 @@
+"""What a primitive is: one object that knows everything about one operation.
+
+A primitive has one home, ``ops/<op>.py``: attributes, shape rule, NumPy evaluation, gradient rule, cost, lowering
+protocol and samples for tests. Rules get a context instead of importing the interpreter or autodiff.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ..graph.graph import Graph, Node, Value
+    from ..graph.types import TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """Base of the static attributes of an operation: frozen, hashable, printable."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoAttributes(Attributes):
+    """For primitives that have none."""
+
+
+class ShapeError(ValueError):
+    """Operand types that a primitive's shape rule refuses; ``operand`` is the position at fault, if one is."""
+
+    def __init__(self, message: str, operand: int | None = None):
+        super().__init__(message)
+        self.operand = operand
+
+
+class EvaluationContext(Protocol):
+    """What an evaluation may ask for."""
+
+    @property
+    def dims(self) -> Mapping[str, int]:
+        """The binding of the named dims."""
+        ...
+
+    def evaluate(self, body: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Runs a body graph on arguments in the order of its inputs; results in the order of its outputs."""
+        ...
+
+
+class GradientContext(Protocol):
+    """What a gradient rule may ask for: the graph it appends to, and differentiation of body graphs."""
+
+    @property
+    def graph(self) -> Graph:
+        """The graph under construction: it holds the forward nodes, and takes the backward ones."""
+        ...
+
+    def add(self, op: str, *operands: Value, attrs: Attributes | None = None) -> Value:
+        """Appends a one-result operation and returns its value."""
+        ...
+
+    def differentiate(self, body: Graph, wrt: Sequence[str]) -> Any:
+        """The linearized body of a scan; see ``autodiff``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Work of one operation: arithmetic operations and bytes read and written (sizes may be symbolic)."""
+
+    flops: Any = 0
+    bytes: Any = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A concrete case for tests: operand types (shapes of ints), attributes, and how to draw each operand.
+
+    ``draw`` names a generator per operand: "normal", "positive", "distinct" (no ties), "unit" (0..1), "index:K"
+    (integers below K), "bool". Tests of shape, evaluation, gradient and lowering appear from it by themselves.
+    """
+
+    operands: tuple[TensorType, ...]
+    attrs: Attributes = NoAttributes()
+    draw: tuple[str, ...] = ()
+    differentiable: tuple[int, ...] | None = None  # operand positions; None: all float operands
+
+
+class Primitive(ABC):
+    """Base of every primitive; one instance a primitive, listed in ``registry``."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def infer(self, attrs: Any, operands: Sequence[TensorType]) -> Sequence[TensorType]:
+        """Result types from operand types. Raises ShapeError."""
+
+    @abstractmethod
+    def evaluate(self, context: EvaluationContext, attrs: Any, operands: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        """Results as fresh or shared NumPy arrays, of the dtypes that ``infer`` says."""
+
+    def gradient(
+        self, context: GradientContext, node: Node, cotangents: Sequence[Value | None]
+    ) -> Sequence[Value | None]:
+        """Cotangents of the operands from those of the results; None where an operand has none (integers, bools).
+
+        At least one of ``cotangents`` is not None. ``context.graph.operands(node)`` and ``node.values`` are the
+        forward values.
+        """
+        return [None] * len(context.graph.operands(node))
+
+    def cost(self, attrs: Any, operands: Sequence[TensorType], results: Sequence[TensorType]) -> Cost:
+        total: Any = 0
+        for type in (*operands, *results):
+            total = total + type.nbytes
+        return Cost(flops=0, bytes=total)
+
+    @abstractmethod
+    def samples(self) -> Sequence[Sample]:
+        """Concrete cases for the tests."""
+
+
+class Elementwise(Primitive):
+    """A primitive that computes each result element from the operands' elements at the same index.
+
+    Operands have one shape (broadcasting is an operation of its own). Lowering calls ``emit`` with loop IR
+    expressions (scalar or vector) of the operands and wants one for the result.
+    """
+
+    @abstractmethod
+    def emit(self, builder: Any, attrs: Any, operands: Sequence[Any]) -> Any:
+        """The loop IR expression of the result; ``builder`` is a ``loop.builder.Builder``."""
+
+
+class View(Primitive):
+    """A primitive that only moves elements: each result element is one operand element, or a constant fill."""
+
+    @abstractmethod
+    def read(self, attrs: Any, operands: Sequence[TensorType], index: Sequence[Any]) -> Sequence[Any]:
+        """For the result element at ``index`` (sizes over loop variables), where it comes from.
+
+        Returns ``Source`` objects: the first whose conditions all hold gives the element.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Operand ``operand`` at ``index`` where every condition is ≥ 0; with ``operand`` None the constant ``fill``.
+
+    ``index`` entries and ``conditions`` are sizes (``DimLike``) over the loop variables.
+    """
+
+    operand: int | None
+    index: tuple[Any, ...] = ()
+    conditions: tuple[Any, ...] = ()
+    fill: float | int | bool = 0
