@@ -2,7 +2,12 @@
 
 from setuptools import find_packages, setup
 
-ROOTS = {"netwright": "api", "netwright.specs": "specs", "netwright.compiler": "compiler", "netwright.runtime": "runtime"}
+ROOTS = {
+    "netwright": "api",
+    "netwright.specs": "specs",
+    "netwright.compiler": "compiler",
+    "netwright.runtime": "runtime",
+}
 
 setup(
     packages=[

@@ -131,7 +131,10 @@ class Graph:
 
     def operands(self, node: Node | int) -> tuple[Value, ...]:
         id = node if isinstance(node, int) else node.id
-        edges = sorted((key, source, data["port"]) for source, _, key, data in self._nodes.in_edges(id, keys=True, data=True))
+        edges = sorted(
+            (key, source, data["port"])
+            for source, _, key, data in self._nodes.in_edges(id, keys=True, data=True)
+        )
         return tuple(Value(source, port) for _, source, port in edges)
 
     def uses(self, value: Value) -> list[tuple[Node, int]]:
@@ -139,7 +142,9 @@ class Graph:
         edges = self._nodes.out_edges(value.node, keys=True, data=True)
         return [
             (self.node(target), key)
-            for target, key in sorted((target, key) for _, target, key, data in edges if data["port"] == value.port)
+            for target, key in sorted(
+                (target, key) for _, target, key, data in edges if data["port"] == value.port
+            )
         ]
 
     def input_role(self, name: str) -> str:
@@ -190,10 +195,14 @@ class Graph:
         for node in body:
             if node.op == "input":
                 continue
-            copy = self.add(node.op, [moved[value] for value in body.operands(node)], node.attrs, layer=node.layer)
+            copy = self.add(
+                node.op, [moved[value] for value in body.operands(node)], node.attrs, layer=node.layer
+            )
             moved.update(zip(node.values, copy.values, strict=True))
         return [moved[value] for value in body.outputs.values()]
 
     def __str__(self) -> str:
-        from_nodes: list[Any] = [f"%{n.id} = {n.op}{self.operands(n)} : {', '.join(map(str, n.types))}" for n in self]
+        from_nodes: list[Any] = [
+            f"%{n.id} = {n.op}{self.operands(n)} : {', '.join(map(str, n.types))}" for n in self
+        ]
         return "\n".join(from_nodes)

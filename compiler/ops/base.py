@@ -98,7 +98,9 @@ class Primitive(ABC):
         """Result types from operand types. Raises ShapeError."""
 
     @abstractmethod
-    def evaluate(self, context: EvaluationContext, attrs: Any, operands: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+    def evaluate(
+        self, context: EvaluationContext, attrs: Any, operands: Sequence[np.ndarray]
+    ) -> Sequence[np.ndarray]:
         """Results as fresh or shared NumPy arrays, of the dtypes that ``infer`` says."""
 
     def gradient(

@@ -1,0 +1,289 @@
+"""Builds loop IR with context managers, so that structure in Python is structure in the IR.
+
+    b = Builder("axpy", dims={"N": 1})
+    x = b.buffer("x", "float32", (dim("N"),)); y = b.buffer("y", "float32", (dim("N"),), "readwrite")
+    with b.loop("i", 0, dim("N"), step=16) as i:
+        b.store(y, (i,), b.fma(a, b.load(x, (i,), lanes=16, count=N - i), …), count=N - i)
+    function = b.finish()
+
+Arithmetic helpers check types, fold constants, and are named like the primitives they implement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+from netwright.specs.dims import Dim, DimLike, Shape, dim
+
+from . import ir
+from .ir import Expr, Index, ValueType
+
+
+class Builder:
+    """Collects the statements of one function."""
+
+    def __init__(self, name: str, dims: Mapping[str, int]):
+        self.name = name
+        self._dims = tuple(dims.items())
+        self._buffers: dict[str, ir.Buffer] = {}
+        self._stack: list[list[ir.Stmt]] = [[]]
+        self._names: dict[str, int] = {}
+
+    # -- structure ----------------------------------------------------------------------------------------------
+
+    def fresh(self, stem: str) -> str:
+        """A name not used before in this function."""
+        number = self._names.get(stem, 0)
+        self._names[stem] = number + 1
+        return stem if number == 0 else f"{stem}_{number}"
+
+    def buffer(
+        self,
+        name: str,
+        dtype: str,
+        shape: Shape,
+        access: Literal["read", "write", "readwrite"] = "read",
+        local: bool = False,
+    ) -> ir.Buffer:
+        if name in self._buffers:
+            raise ValueError(f"buffer {name!r} exists")
+        self._buffers[name] = ir.Buffer(name, dtype, tuple(shape), access, local)
+        return self._buffers[name]
+
+    def emit(self, statement: ir.Stmt) -> None:
+        self._stack[-1].append(statement)
+
+    @contextmanager
+    def loop(
+        self,
+        stem: str,
+        start: Index,
+        stop: Index,
+        step: int = 1,
+        kind: Literal["serial", "parallel", "unrolled"] = "serial",
+    ) -> Iterator[Dim]:
+        """A for loop; yields its variable as an index."""
+        var = self.fresh(stem)
+        self._stack.append([])
+        yield dim(var)
+        body = tuple(self._stack.pop())
+        if body:
+            self.emit(ir.For(var, start, stop, body, step, kind))
+
+    @contextmanager
+    def when(self, *conditions: Index) -> Iterator[None]:
+        """Runs the body where every condition is ≥ 0; conditions decided already leave no trace."""
+        self._stack.append([])
+        yield
+        body = tuple(self._stack.pop())
+        left = tuple(c for c in conditions if not isinstance(c, int))
+        if any(isinstance(c, int) and c < 0 for c in conditions):
+            return
+        if not left:
+            for statement in body:
+                self.emit(statement)
+        elif body:
+            self.emit(ir.If(left, body))
+
+    def finish(self) -> ir.Function:
+        (body,) = self._stack
+        return ir.Function(self.name, self._dims, tuple(self._buffers.values()), tuple(body))
+
+    # -- memory and registers -----------------------------------------------------------------------------------
+
+    def load(
+        self,
+        buffer: ir.Buffer,
+        indices: Sequence[Index],
+        lanes: int = 1,
+        count: Index | None = None,
+        guards: Sequence[Index] = (),
+        other: float | int | bool = 0,
+        stride: Index = 1,
+    ) -> Expr:
+        if isinstance(count, int) and count >= lanes:
+            count = None
+        guards = tuple(g for g in guards if not (isinstance(g, int) and g >= 0))
+        type = ValueType(buffer.dtype, lanes)
+        if any(isinstance(g, int) for g in guards):
+            return ir.Const(other, type)
+        return ir.Load(buffer.name, tuple(indices), type, count, guards, other, stride)
+
+    def store(
+        self,
+        buffer: ir.Buffer,
+        indices: Sequence[Index],
+        value: Expr,
+        count: Index | None = None,
+        guards: Sequence[Index] = (),
+    ) -> None:
+        if isinstance(count, int) and count >= value.type.lanes:
+            count = None
+        guards = tuple(g for g in guards if not (isinstance(g, int) and g >= 0))
+        if any(isinstance(g, int) for g in guards):
+            return
+        self.emit(ir.Store(buffer.name, tuple(indices), value, count, guards))
+
+    def let(self, stem: str, value: Expr) -> Expr:
+        """Names a value, so that it is computed once; constants and names stay as they are."""
+        if isinstance(value, ir.Const | ir.Read):
+            return value
+        return self.register(stem, value)
+
+    def register(self, stem: str, value: Expr) -> ir.Read:
+        """A mutable register with a first value."""
+        name = self.fresh(stem)
+        self.emit(ir.Declare(name, value))
+        return ir.Read(name, value.type)
+
+    def assign(self, register: ir.Read, value: Expr) -> None:
+        if value.type != register.type:
+            raise TypeError(f"register {register.name} holds {register.type}, not {value.type}")
+        self.emit(ir.Assign(register.name, value))
+
+    def let_index(self, stem: str, value: Expr, low: Index, high: Index, error: int) -> Dim:
+        """A data-dependent index, checked: the function returns ``error`` unless low ≤ value < high."""
+        name = self.fresh(stem)
+        self.emit(ir.LetIndex(name, self.cast(value, "int64"), low, high, error))
+        return dim(name)
+
+    def call(self, function: str, buffers: Sequence[ir.Slice], dims: Sequence[DimLike]) -> None:
+        self.emit(ir.Call(function, tuple(buffers), tuple(dims)))
+
+    def barrier(self) -> None:
+        self.emit(ir.Barrier())
+
+    # -- values -------------------------------------------------------------------------------------------------
+
+    def const(self, value: float | int | bool, dtype: str, lanes: int = 1) -> Expr:
+        return ir.Const(value, ValueType(dtype, lanes))
+
+    def like(self, value: float | int | bool, x: Expr) -> Expr:
+        """The constant ``value`` in the type of ``x``."""
+        return ir.Const(value, x.type)
+
+    def index_value(self, index: Index, dtype: str, lanes: int = 1) -> Expr:
+        type = ValueType(dtype, lanes)
+        return ir.Const(index, type) if isinstance(index, int) else ir.IndexValue(index, type)
+
+    def ramp(self, dtype: str, lanes: int) -> Expr:
+        return ir.Const(0, ValueType(dtype)) if lanes == 1 else ir.Ramp(ValueType(dtype, lanes))
+
+    def broadcast(self, x: Expr, lanes: int) -> Expr:
+        if x.type.lanes == lanes:
+            return x
+        if x.type.lanes != 1:
+            raise TypeError(f"cannot broadcast {x.type} to {lanes} lanes")
+        type = ValueType(x.type.dtype, lanes)
+        return ir.Const(x.value, type) if isinstance(x, ir.Const) else ir.Broadcast(x, type)
+
+    def cast(self, x: Expr, dtype: str) -> Expr:
+        return x if x.type.dtype == dtype else ir.Cast(x, ValueType(dtype, x.type.lanes))
+
+    def bitcast(self, x: Expr, dtype: str) -> Expr:
+        return x if x.type.dtype == dtype else ir.Bitcast(x, ValueType(dtype, x.type.lanes))
+
+    def reduce_lanes(self, op: str, x: Expr) -> Expr:
+        return x if x.type.lanes == 1 else ir.ReduceLanes(op, x, ValueType(x.type.dtype))
+
+    def fma(self, a: Expr, b: Expr, c: Expr) -> Expr:
+        self._same(a, b)
+        self._same(a, c)
+        return ir.Fma(a, b, c, a.type)
+
+    def select(self, condition: Expr, a: Expr, b: Expr) -> Expr:
+        self._same(a, b)
+        if isinstance(condition, ir.Const):
+            return a if condition.value else b
+        return ir.Select(condition, a, b, a.type)
+
+    def _same(self, a: Expr, b: Expr) -> None:
+        if a.type != b.type:
+            raise TypeError(f"operands of {a.type} and {b.type}")
+
+    def _unary(self, op: str, x: Expr) -> Expr:
+        return ir.Unary(op, x, x.type)
+
+    def _binary(self, op: str, a: Expr, b: Expr) -> Expr:
+        self._same(a, b)
+        return ir.Binary(op, a, b, a.type)
+
+    def _compare(self, op: str, a: Expr, b: Expr) -> Expr:
+        self._same(a, b)
+        return ir.Compare(op, a, b, ValueType("bool", a.type.lanes))
+
+    def neg(self, x: Expr) -> Expr:
+        return self._unary("neg", x)
+
+    def abs(self, x: Expr) -> Expr:
+        return self._unary("abs", x)
+
+    def sqrt(self, x: Expr) -> Expr:
+        return self._unary("sqrt", x)
+
+    def floor(self, x: Expr) -> Expr:
+        return self._unary("floor", x)
+
+    def round(self, x: Expr) -> Expr:
+        return self._unary("round", x)
+
+    def logical_not(self, x: Expr) -> Expr:
+        return self._unary("not", x)
+
+    def add(self, a: Expr, b: Expr) -> Expr:
+        return self._binary("add", a, b)
+
+    def sub(self, a: Expr, b: Expr) -> Expr:
+        return self._binary("sub", a, b)
+
+    def mul(self, a: Expr, b: Expr) -> Expr:
+        return self._binary("mul", a, b)
+
+    def div(self, a: Expr, b: Expr) -> Expr:
+        return self._binary("div", a, b)
+
+    def rem(self, a: Expr, b: Expr) -> Expr:
+        return self._binary("rem", a, b)
+
+    def max(self, a: Expr, b: Expr) -> Expr:
+        return self._binary("max", a, b)
+
+    def min(self, a: Expr, b: Expr) -> Expr:
+        return self._binary("min", a, b)
+
+    def bit_and(self, a: Expr, b: Expr) -> Expr:
+        return self._binary("and", a, b)
+
+    def bit_or(self, a: Expr, b: Expr) -> Expr:
+        return self._binary("or", a, b)
+
+    def bit_xor(self, a: Expr, b: Expr) -> Expr:
+        return self._binary("xor", a, b)
+
+    def shl(self, a: Expr, b: Expr) -> Expr:
+        return self._binary("shl", a, b)
+
+    def shr(self, a: Expr, b: Expr) -> Expr:
+        return self._binary("shr", a, b)
+
+    logical_and, logical_or = bit_and, bit_or
+
+    def eq(self, a: Expr, b: Expr) -> Expr:
+        return self._compare("eq", a, b)
+
+    def ne(self, a: Expr, b: Expr) -> Expr:
+        return self._compare("ne", a, b)
+
+    def lt(self, a: Expr, b: Expr) -> Expr:
+        return self._compare("lt", a, b)
+
+    def le(self, a: Expr, b: Expr) -> Expr:
+        return self._compare("le", a, b)
+
+    def gt(self, a: Expr, b: Expr) -> Expr:
+        return self._compare("gt", a, b)
+
+    def ge(self, a: Expr, b: Expr) -> Expr:
+        return self._compare("ge", a, b)

@@ -1,0 +1,355 @@
+"""Loop IR: the nodes.
+
+A function is loops over multi-dimensional buffers. Everything integer that steers memory (loop bounds, indices,
+mask counts, guards) is a size of ``specs.dims``: a polynomial over the function's dims and the loop variables in
+scope. So an index is canonical, can be proved in bounds, and prints as what it is. Everything that is computed on
+data is an ``Expr``: scalar or vector, typed, pure. Mutable registers (``Declare``, ``Assign``, ``Read``) hold
+accumulators; LLVM turns them into SSA.
+
+All nodes are frozen; ``lanes == 1`` is a scalar.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from netwright.specs.dims import DimLike, Shape
+
+Index: TypeAlias = DimLike
+
+
+@dataclass(frozen=True, slots=True)
+class ValueType:
+    """Element dtype (a NumPy name; "bool" is a truth value) and number of lanes."""
+
+    dtype: str
+    lanes: int = 1
+
+    def __str__(self) -> str:
+        return self.dtype if self.lanes == 1 else f"{self.dtype}x{self.lanes}"
+
+
+# -- expressions -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    """A number, in every lane."""
+
+    value: float | int | bool
+    type: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class IndexValue:
+    """A size or index as data, in every lane."""
+
+    index: Index
+    type: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Ramp:
+    """0, 1, 2, … over the lanes."""
+
+    type: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The current value of a register."""
+
+    name: str
+    type: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Elements of a buffer.
+
+    Lane l reads the element at ``indices`` with the last index + l·``stride`` (``stride`` 1: contiguous). Only the
+    first ``count`` lanes are read where ``count`` is given (it may be ≤ 0 or ≥ lanes), and none unless every guard
+    is ≥ 0; lanes that are not read are ``other``.
+    """
+
+    buffer: str
+    indices: tuple[Index, ...]
+    type: ValueType
+    count: Index | None = None
+    guards: tuple[Index, ...] = ()
+    other: float | int | bool = 0
+    stride: Index = 1
+
+
+UNARY = ("neg", "abs", "sqrt", "floor", "not", "round")  # round: to nearest, ties to even
+BINARY = ("add", "sub", "mul", "div", "rem", "max", "min", "and", "or", "xor", "shl", "shr")
+COMPARE = ("eq", "ne", "lt", "le", "gt", "ge")
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """``op`` of UNARY; "not" is for bool and integers."""
+
+    op: str
+    x: Expr
+    type: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """``op`` of BINARY on equal types.
+
+    max and min propagate NaN. div on integers truncates. Shifts: amount in the same type, below its width; shr is
+    logical for unsigned dtypes, arithmetic for signed.
+    """
+
+    op: str
+    a: Expr
+    b: Expr
+    type: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Fma:
+    """a·b + c with one rounding."""
+
+    a: Expr
+    b: Expr
+    c: Expr
+    type: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """``op`` of COMPARE on equal types, ordered but for "ne" (NaN ne anything is true); the type is bool."""
+
+    op: str
+    a: Expr
+    b: Expr
+    type: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """``a`` where ``condition`` (bool, same lanes), else ``b``."""
+
+    condition: Expr
+    a: Expr
+    b: Expr
+    type: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Value conversion between dtypes; float → integer truncates, saturating; bool → number is 0 or 1."""
+
+    x: Expr
+    type: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Bitcast:
+    """The same bits as another dtype of the same width."""
+
+    x: Expr
+    type: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """A scalar in every lane."""
+
+    x: Expr
+    type: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class ReduceLanes:
+    """All lanes combined to a scalar, pairwise in a fixed order: ``op`` is add | max | min."""
+
+    op: str
+    x: Expr
+    type: ValueType
+
+
+Expr: TypeAlias = (
+    Const
+    | IndexValue
+    | Ramp
+    | Read
+    | Load
+    | Unary
+    | Binary
+    | Fma
+    | Compare
+    | Select
+    | Cast
+    | Bitcast
+    | Broadcast
+    | ReduceLanes
+)
+
+
+# -- statements --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class For:
+    """``var`` runs from ``start`` while below ``stop`` by ``step`` (a positive constant).
+
+    ``parallel``: iterations are independent and are divided over threads: thread tid runs the iterations numbered
+    n·tid//nthreads up to n·(tid+1)//nthreads of the n there are. ``unrolled``: bounds are constants and the code
+    contains every iteration.
+    """
+
+    var: str
+    start: Index
+    stop: Index
+    body: tuple[Stmt, ...]
+    step: int = 1
+    kind: Literal["serial", "parallel", "unrolled"] = "serial"
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    """Runs ``body`` if every condition is ≥ 0, else ``orelse``."""
+
+    conditions: tuple[Index, ...]
+    body: tuple[Stmt, ...]
+    orelse: tuple[Stmt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Declare:
+    """A new register with its first value, visible to the end of the enclosing body."""
+
+    name: str
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """A register's new value."""
+
+    name: str
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class LetIndex:
+    """An int64 scalar from data becomes a name that indices may use, once it is known to be in range.
+
+    Where not low ≤ value < high the function returns ``error`` at once.
+    """
+
+    name: str
+    value: Expr
+    low: Index
+    high: Index
+    error: int
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Writes lanes to consecutive elements; only the first ``count`` ones, and only if every guard is ≥ 0."""
+
+    buffer: str
+    indices: tuple[Index, ...]
+    value: Expr
+    count: Index | None = None
+    guards: tuple[Index, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The sub-buffer of ``buffer`` at ``leading`` indices: what a call passes."""
+
+    buffer: str
+    leading: tuple[Index, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Runs a kernel on sub-buffers (as many elements as its own buffers have) and dims, both in its order.
+
+    A non-zero return code of the kernel is returned at once.
+    """
+
+    function: str
+    buffers: tuple[Slice, ...]
+    dims: tuple[Index, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    """All threads arrive before any goes on."""
+
+
+Stmt: TypeAlias = For | If | Declare | Assign | LetIndex | Store | Call | Barrier
+
+
+# -- functions ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A dense row-major array.
+
+    ``local`` buffers are scratch of static size on the stack, uninitialized; the others are parameters of the
+    function. Parameters never alias one another: what is updated in place is one
+    "readwrite" parameter.
+    """
+
+    name: str
+    dtype: str
+    shape: Shape
+    access: Literal["read", "write", "readwrite"] = "read"
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A kernel or the body of an entry.
+
+    ``dims``: the named dims it takes, with each one's least value. ``tid`` and ``nthreads`` are implicit.
+    """
+
+    name: str
+    dims: tuple[tuple[str, int], ...]
+    buffers: tuple[Buffer, ...]
+    body: tuple[Stmt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaBuffer:
+    """A planned buffer of an entry: live from its first to its last step, both inclusive; ``nbytes`` is a size."""
+
+    name: str
+    nbytes: DimLike
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of a program.
+
+    The buffers of ``function`` are bound by name: to the program's table of caller-owned buffers, or to a slot of
+    the arena where ``arena`` has the name. Its body holds For, If, Call and Barrier only.
+    """
+
+    name: str
+    function: Function
+    arena: tuple[ArenaBuffer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Kernels, entries and the table of caller-owned buffers (position = index in the context's buffer table)."""
+
+    model: str
+    dims: tuple[tuple[str, int], ...]
+    table: tuple[Buffer, ...]
+    kernels: dict[str, Function] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)

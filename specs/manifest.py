@@ -1,0 +1,75 @@
+"""The manifest: what an artifact says about itself; where compiler and runtime meet.
+
+It names the entries, the table of caller-owned buffers (position = index in the call's buffer table), the dims, and
+the ABI version. The C side of the same contract:
+
+    typedef struct {
+        const int64_t *dims;        /* one value per manifest dim, in order */
+        void *const *buffers;       /* one pointer per manifest buffer, in order; NULL where the entry has no use */
+        void *arena;                /* 64-byte aligned, as large as the entry's plan says */
+        const int64_t *offsets;     /* as the entry's plan wrote them */
+        void *barrier;              /* 64 zeroed bytes shared by the threads of one call; may be NULL for one thread */
+    } netwright_context;
+
+    int32_t MODEL_ENTRY(const netwright_context *, int32_t tid, int32_t nthreads);   /* 0, or an error code */
+    int64_t MODEL_ENTRY_plan(const int64_t *dims, int64_t *offsets);                 /* arena bytes, < 0: too large */
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+ABI_VERSION = 1
+
+#: Return codes of entries and kernels.
+ERRORS = {
+    1: "an index in the data is out of range (a label or token outside the declared classes)",
+    2: "a sequence length in the data is out of range",
+}
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DimInfo(_Frozen):
+    """A named dim: its range and, where known, what it stands for ("batch", "time", …)."""
+
+    name: str
+    min: int = 1
+    max: int | None = None
+    role: str = ""
+
+
+class BufferInfo(_Frozen):
+    """A caller-owned buffer; ``shape`` entries are sizes as ``specs.dims.parse_dim`` reads them."""
+
+    name: str
+    role: Literal["input", "output", "parameter", "statistic", "state", "packed"]
+    dtype: str
+    shape: list[str]
+    labels: list[str] | None = None
+
+
+class EntryInfo(_Frozen):
+    """An entry: C symbol and the names of the buffers it reads and writes; ``slots`` is the length of ``offsets``."""
+
+    name: str
+    symbol: str
+    reads: list[str]
+    writes: list[str]
+    slots: int
+
+
+class Manifest(_Frozen):
+    """Everything a host needs to call an artifact."""
+
+    abi: int = ABI_VERSION
+    netwright: str
+    model: str
+    target: str
+    dims: list[DimInfo]
+    buffers: list[BufferInfo]
+    entries: list[EntryInfo]
