@@ -158,3 +158,25 @@ class Source:
     index: tuple[Any, ...] = ()
     conditions: tuple[Any, ...] = ()
     fill: float | int | bool = 0
+
+
+class Contraction(Primitive):
+    """A primitive whose result elements combine products of operand elements: dot, conv, reduce, windows.
+
+    result[index] = combine over the reduction indices r of Π factors, each an operand element at an index that is
+    affine in (index, r). Lowering makes register-tiled kernels from this description alone.
+    """
+
+    @abstractmethod
+    def combine(self, attrs: Any) -> str:
+        """ "add", "max" or "min"."""
+
+    @abstractmethod
+    def reduction_shape(self, attrs: Any, operands: Sequence[TensorType]) -> Sequence[Any]:
+        """Sizes of the reduction loops, outermost first."""
+
+    @abstractmethod
+    def factors(
+        self, attrs: Any, operands: Sequence[TensorType], index: Sequence[Any], reduction: Sequence[Any]
+    ) -> Sequence[tuple[int, Sequence[Any]]]:
+        """The one or two factors as (operand position, operand index), for a result index and reduction index."""
