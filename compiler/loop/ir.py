@@ -263,10 +263,14 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The sub-buffer of ``buffer`` at ``leading`` indices: what a call passes."""
+    """The sub-buffer of ``buffer`` at ``leading`` indices: what a call passes.
+
+    With ``shape`` the buffer is first seen in that shape, of as many elements (row-major, so nothing moves).
+    """
 
     buffer: str
     leading: tuple[Index, ...] = ()
+    shape: Shape | None = None
 
 
 @dataclass(frozen=True, slots=True)
