@@ -166,7 +166,11 @@ class Broadcast:
 
 @dataclass(frozen=True, slots=True)
 class ReduceLanes:
-    """All lanes combined to a scalar, pairwise in a fixed order: ``op`` is add | max | min."""
+    """All lanes combined to a scalar: ``op`` is add | max | min.
+
+    In a fixed order: the first half of the lanes (a power of two) is combined, lane by lane, with the second half,
+    until one lane is left.
+    """
 
     op: str
     x: Expr
