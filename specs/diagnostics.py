@@ -1,0 +1,143 @@
+"""What is told to the user about a spec: a diagnostic with its code, place, labels, notes and help.
+
+Everything found in one run goes into one `Diagnostics`, which also keeps the source texts, so that it can be
+shown with the user's own lines underlined (`render.py`) or given as JSON to a tool.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .codes import CODES
+from .render import render
+from .source import SourceText, Span
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding. `span` is the primary place, `label` the words under it; `labels` are secondary places.
+
+    Raises `ValueError` for a code that is not in the registry.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    span: Span
+    label: str = ""
+    labels: tuple[tuple[Span, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    help: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise ValueError(f"unregistered diagnostic code {self.code}")
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object; lines and columns from 1, ends exclusive."""
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "message": self.message,
+            **_place(self.span),
+            "label": self.label,
+            "labels": [{**_place(span), "message": text} for span, text in self.labels],
+            "notes": list(self.notes),
+            "help": self.help,
+        }
+
+
+class Diagnostics:
+    """A growing list of diagnostics together with the texts they point into."""
+
+    def __init__(self, items: Iterable[Diagnostic] = (), sources: Iterable[SourceText] = ()) -> None:
+        self.items: list[Diagnostic] = list(items)
+        self.sources: dict[str, SourceText] = {source.file: source for source in sources}
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        """Append a diagnostic."""
+        self.items.append(diagnostic)
+
+    def add_source(self, source: SourceText) -> None:
+        """Make a text known, so that its lines can be shown."""
+        self.sources[source.file] = source
+
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        label: str = "",
+        labels: Iterable[tuple[Span, str]] = (),
+        notes: Iterable[str] = (),
+        help: str | None = None,
+    ) -> None:
+        """Append an error."""
+        self.add(Diagnostic(code, "error", message, span, label, tuple(labels), tuple(notes), help))
+
+    def warning(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        label: str = "",
+        labels: Iterable[tuple[Span, str]] = (),
+        notes: Iterable[str] = (),
+        help: str | None = None,
+    ) -> None:
+        """Append a warning."""
+        self.add(Diagnostic(code, "warning", message, span, label, tuple(labels), tuple(notes), help))
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        """The errors alone."""
+        return [item for item in self.items if item.severity == "error"]
+
+    @property
+    def warnings(self) -> list[Diagnostic]:
+        """The warnings alone."""
+        return [item for item in self.items if item.severity == "warning"]
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether there is any error."""
+        return any(item.severity == "error" for item in self.items)
+
+    def sort(self) -> None:
+        """Put the diagnostics in the order of their places in the text; stable."""
+        self.items.sort(key=lambda item: (item.span.file, item.span.line, item.span.column))
+
+    def to_text(self, *, color: bool = False) -> str:
+        """All diagnostics as text for a person, separated by empty lines; empty when there is none."""
+        return "\n".join(render(item, self.sources, color=color) for item in self.items)
+
+    def to_json(self) -> dict[str, Any]:
+        """All diagnostics as one JSON object."""
+        return {"diagnostics": [item.to_json() for item in self.items]}
+
+    def to_json_text(self) -> str:
+        """The JSON object as text."""
+        return json.dumps(self.to_json(), indent=2, ensure_ascii=False)
+
+
+def _place(span: Span) -> dict[str, Any]:
+    return {
+        "file": span.file,
+        "line": span.line,
+        "column": span.column,
+        "end_line": span.end_line,
+        "end_column": span.end_column,
+    }
