@@ -137,7 +137,9 @@ class _Scanner:
         here = self.blank(at)
         if self.peek(here) not in (",", closing):
             line = self.source.position(opened)[0]
-            raise _Stop("NW0102", f"not valid JSON: expected ',' or '{closing}' (opened on line {line})", here)
+            raise _Stop(
+                "NW0102", f"not valid JSON: expected ',' or '{closing}' (opened on line {line})", here
+            )
         return here
 
     def string(self, at: int) -> tuple[str, int]:

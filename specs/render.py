@@ -11,7 +11,9 @@ from .source import SourceText, Span
 if TYPE_CHECKING:
     from .diagnostics import Diagnostic
 
-_RED, _YELLOW, _BLUE, _CYAN, _BOLD, _RESET = (f"\x1b[{code}m" for code in ("1;31", "1;33", "1;34", "1;36", "1", "0"))
+_RED, _YELLOW, _BLUE, _CYAN, _BOLD, _RESET = (
+    f"\x1b[{code}m" for code in ("1;31", "1;33", "1;34", "1;36", "1", "0")
+)
 _LONGEST_LINE = 200
 
 
@@ -40,7 +42,11 @@ def render(diagnostic: Diagnostic, sources: Mapping[str, SourceText], *, color: 
         previous = None
         for number in sorted({mark[0].line for mark in here}):
             if previous is not None and number > previous + 1:
-                lines.append(paint("...", _BLUE) if number > previous + 2 else _quote(sources[file], number - 1, width, paint))
+                lines.append(
+                    paint("...", _BLUE)
+                    if number > previous + 2
+                    else _quote(sources[file], number - 1, width, paint)
+                )
             lines.append(_quote(sources[file], number, width, paint))
             text = sources[file].line(number)
             for mark_span, label, character, style in here:
@@ -49,7 +55,10 @@ def render(diagnostic: Diagnostic, sources: Mapping[str, SourceText], *, color: 
             previous = number
     if shown and (diagnostic.notes or diagnostic.help):
         lines.append(gutter)
-    for kind, text in [*(("note", note) for note in diagnostic.notes), *([("help", diagnostic.help)] if diagnostic.help else [])]:
+    for kind, text in [
+        *(("note", note) for note in diagnostic.notes),
+        *([("help", diagnostic.help)] if diagnostic.help else []),
+    ]:
         body = text.replace("\n", "\n" + " " * (width + 5 + len(kind)))
         lines.append(f"{' ' * width} {paint('=', _BLUE)} {paint(kind, _BOLD)}: {body}")
     return "\n".join(lines) + "\n"
@@ -84,4 +93,6 @@ def _picture(character: str) -> str:
 
 
 def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text)
+    return sum(
+        2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text
+    )

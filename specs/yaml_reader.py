@@ -41,7 +41,9 @@ def read_yaml(source: SourceText, diagnostics: Diagnostics) -> SourceNode | None
         diagnostics.error("NW0101", f"the text is not valid YAML: {error}", source.span(offset, offset + 1))
         return None
     if builder.root is None:
-        diagnostics.error("NW0108", "the file is empty", source.span(0, 0), help="a spec starts with netwright: 1")
+        diagnostics.error(
+            "NW0108", "the file is empty", source.span(0, 0), help="a spec starts with netwright: 1"
+        )
         return None
     return builder.root
 
@@ -101,7 +103,9 @@ class _Builder:
         self.open.append(_Open(node))
         self.opened_anchors.append(event.anchor)
         if event.anchor:
-            self.anchors[event.anchor] = None  # known, but not complete: an alias to it now would contain itself
+            self.anchors[event.anchor] = (
+                None  # known, but not complete: an alias to it now would contain itself
+            )
         return True
 
     def finish(self, event: Any) -> bool:
@@ -225,7 +229,9 @@ def _report(error: yaml.YAMLError, source: SourceText, diagnostics: Diagnostics)
     elif isinstance(error, yaml.reader.ReaderError):
         offset = error.position if isinstance(error.position, int) else 0
         diagnostics.error(
-            "NW0111", f"the character U+{ord(source.text[offset]):04X} is not allowed", source.span(offset, offset + 1)
+            "NW0111",
+            f"the character U+{ord(source.text[offset]):04X} is not allowed",
+            source.span(offset, offset + 1),
         )
     else:
         diagnostics.error("NW0101", f"not valid YAML: {error}", source.span(0, 0))

@@ -1,0 +1,72 @@
+"""Cells as they are written: h(t) = f(x(t), h(t−1)), y(t) = g(h(t)), as equations over tensors of one sample.
+
+`equations.py` turns a written cell into expression trees.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from .base import Flag, FreeSize, Name, SpecModel
+from .initializers import GlorotUniform, Initializer, Zeros
+
+CellShape = Annotated[tuple[FreeSize, ...], Field(max_length=6)]
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+class StateSpec(SpecModel):
+    """A value kept from one step to the next."""
+
+    shape: CellShape
+    """Its shape, for one sample."""
+    init: Initializer = Zeros()
+    """Its value before the first step, h(−1)."""
+    learn_init: Flag = False
+    """Whether that value is a parameter, `<state>_init`."""
+
+
+class ParameterSpec(SpecModel):
+    """A learned array of the cell, shared by all steps."""
+
+    shape: CellShape
+    """Its shape."""
+    init: Annotated[tuple[Initializer, ...], Field(min_length=1), BeforeValidator(_as_list)] = (
+        GlorotUniform(),
+    )
+    """How it starts. A list: one initializer for each equal slice of the last axis."""
+
+
+class CellOutputSpec(SpecModel):
+    """The output in its long form, for cells that read `prev(output)`."""
+
+    value: str
+    """The output's expression."""
+    shape: CellShape
+    """Its shape, for one sample."""
+    init: Initializer = Zeros()
+    """Its value before the first step."""
+
+
+StepSpec = str | dict[str, str]
+
+
+class CellSpec(SpecModel):
+    """A recurrence written as equations."""
+
+    args: dict[Name, Literal["int", "float"]] = {}
+    """The cell's arguments, given by `with` where it is used; sizes are int."""
+    input: Annotated[dict[Name, CellShape], Field(min_length=1)]
+    """What the cell reads at each step; letters in shapes are found from the caller."""
+    states: dict[Name, StateSpec] = {}
+    """What is kept from one step to the next."""
+    params: dict[Name, ParameterSpec] = {}
+    """What is learned."""
+    update: dict[str, str] | tuple[StepSpec, ...] = ()
+    """The steps, in order: `h: tanh(…)`, or a list of `a, b = split(…, 2)`. Each state is updated once."""
+    output: str | CellOutputSpec
+    """The output's expression."""

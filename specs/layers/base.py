@@ -1,0 +1,33 @@
+"""What every layer has: a name, its inputs, a checked output shape, and shared parameters."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from ..base import Name, Reference, SpecModel, WrittenShape
+
+
+class LayerSpec(SpecModel):
+    """Base of the layers. A layer family adds its keys and `type`."""
+
+    arity: ClassVar[tuple[int, int | None]] = (1, 1)
+    """The fewest and the most inputs (None: any number)."""
+    has_parameters: ClassVar[bool] = False
+    """Whether the layer can have parameters, so that `share` means something."""
+
+    name: Name
+    """The layer's name, unique among layers and inputs."""
+    type: Any
+    """The layer's type."""
+    inputs: Annotated[tuple[Reference, ...], Field(min_length=1)] | None = None
+    """What the layer reads: layers, their ports (`enc.state`), or inputs. The layer above when left out."""
+    expect: WrittenShape | None = None
+    """The output shape this layer has to give; checked, and an error where it differs."""
+    share: Name | None = None
+    """Another layer of the same type whose parameters this one uses."""
+
+    def references(self) -> dict[str, tuple[str | int, ...]]:
+        """Further layers or inputs this layer reads, each with the path of the key that names it."""
+        return {}

@@ -1,0 +1,115 @@
+"""Normalizations, dropout, and the preprocessing that is part of a network: rescale, standardize, argmax."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ..base import Axis, Flag, Number, Positive, Probability, at
+from ..initializers import Initializer, Ones, Zeros
+from .base import LayerSpec
+
+
+class BatchNorm(LayerSpec):
+    """gamma·(x − mean) / sqrt(variance + epsilon) + beta for each channel (the last axis).
+
+    In training mean and (biased) variance are the batch's, over all other axes, and the running statistics move:
+    new = momentum·old + (1 − momentum)·batch. In prediction the running statistics are used.
+    Parameters: `gamma [C]`, `beta [C]`; statistics: `mean [C]`, `variance [C]`.
+    """
+
+    has_parameters: ClassVar[bool] = True
+
+    type: Literal["batch_norm"] = "batch_norm"
+    epsilon: Positive = 1e-5
+    """Added to the variance."""
+    momentum: Annotated[Number, Field(ge=0, le=1)] = 0.9
+    """The weight of the old running statistics."""
+    center: Flag = True
+    """Whether beta is added."""
+    scale: Flag = True
+    """Whether gamma multiplies."""
+    beta_init: Initializer = Zeros()
+    """How beta starts."""
+    gamma_init: Initializer = Ones()
+    """How gamma starts."""
+
+
+class LayerNorm(LayerSpec):
+    """gamma·(x − mean) / sqrt(variance + epsilon) + beta, mean and (biased) variance over the last axis.
+
+    Parameters: `gamma [C]`, `beta [C]`.
+    """
+
+    has_parameters: ClassVar[bool] = True
+
+    type: Literal["layer_norm"] = "layer_norm"
+    epsilon: Positive = 1e-5
+    """Added to the variance."""
+    center: Flag = True
+    """Whether beta is added."""
+    scale: Flag = True
+    """Whether gamma multiplies."""
+    beta_init: Initializer = Zeros()
+    """How beta starts."""
+    gamma_init: Initializer = Ones()
+    """How gamma starts."""
+
+
+class Dropout(LayerSpec):
+    """In training sets each element to 0 with probability `rate` and divides the others by 1 − rate; else does nothing."""
+
+    type: Literal["dropout"] = "dropout"
+    rate: Probability
+    """The probability of an element to be dropped."""
+
+
+class Rescale(LayerSpec):
+    """x·scale + offset, as float; for raw inputs such as pixels 0 … 255 (`scale: 0.00392156862745098`)."""
+
+    type: Literal["rescale"] = "rescale"
+    scale: Number = 1.0
+    """The factor."""
+    offset: Number = 0.0
+    """What is added after scaling."""
+
+
+class Standardize(LayerSpec):
+    """(x − mean) / stddev for each channel (the last axis).
+
+    With constants in the spec these are used; without, they are fitted on the training data before training and stored
+    with the weights: statistics `mean [C]`, `stddev [C]`. A fitted stddev of 0 counts as 1.
+    """
+
+    type: Literal["standardize"] = "standardize"
+    mean: Number | Annotated[tuple[Number, ...], Field(min_length=1)] | None = None
+    """A constant, one constant a channel, or fitted when left out."""
+    stddev: Positive | Annotated[tuple[Positive, ...], Field(min_length=1)] | None = None
+    """A constant, one constant a channel, or fitted when left out."""
+
+    @property
+    def fitted(self) -> bool:
+        """Whether mean and stddev come from the training data."""
+        return self.mean is None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.mean is None) != (self.stddev is None):
+            given, missing = ("stddev", "mean") if self.mean is None else ("mean", "stddev")
+            raise at(
+                given,
+                "together",
+                "{given} also needs {missing}; leave both out to fit them",
+                given=given,
+                missing=missing,
+            )
+        return self
+
+
+class Argmax(LayerSpec):
+    """The position of the largest value along an axis, the first of equal ones: int64, without that axis."""
+
+    type: Literal["argmax"] = "argmax"
+    axis: Axis = -1
+    """The axis searched."""

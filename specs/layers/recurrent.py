@@ -1,0 +1,135 @@
+"""Recurrent layers. `rnn`, `lstm` and `gru` are cells written as equations (`builtin_cells.py`) like any user's cell;
+`recurrent` runs a cell of the spec. All are one scan over the time axis: `[N, T, F]` gives `[N, T, units]`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from ..activations import PointwiseActivation, Tanh
+from ..base import Flag, Integer, Name, Number, Probability, Reference, Size, at
+from ..initializers import GlorotUniform, Initializer, Orthogonal, Zeros
+from .base import LayerSpec
+
+Unroll = Literal["none", "full", "auto"] | Size
+InitialState = Reference | dict[Name, Reference]
+START_WORDS = ("zeros", "learned")
+
+
+class RecurrentLayer(LayerSpec):
+    """Base of everything that runs over time.
+
+    Ports: the output; `state` and `state_all`, the last and all values of the first state; and for each state by its
+    name (`h`, `h_all`, `c`, `c_all`).
+    """
+
+    has_parameters: ClassVar[bool] = True
+
+    return_sequences: Flag = True
+    """Whether the output is that of all steps, `[N, T, …]`, or of the last valid step, `[N, …]`."""
+    initial_state: InitialState = "zeros"
+    """The state before the first step: zeros, learned, or given: the name of an input or layer. A mapping gives one of
+    these for each state: `{h: h0, c: zeros}`."""
+    unroll: Unroll = "auto"
+    """How many steps the loop's body contains: none (one), a number, full (all, the length has to be known), or auto."""
+
+    @field_validator("unroll", mode="before")
+    @classmethod
+    def _unroll_is_no_flag(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise PydanticCustomError("unroll", "expected none, full, auto or a number of steps")
+        return value
+
+    def references(self) -> dict[str, tuple[str | int, ...]]:
+        given = self.initial_state
+        if isinstance(given, str):
+            return {} if given in START_WORDS else {given: ("initial_state",)}
+        return {name: ("initial_state", state) for state, name in given.items() if name not in START_WORDS}
+
+
+class GatedLayer(RecurrentLayer):
+    """Base of rnn, lstm and gru: one built-in cell, stacked and run in one or both directions."""
+
+    units: Size
+    """The size of the state."""
+    layers: Annotated[Size, Field(le=1000)] = 1
+    """How many of these run on top of each other."""
+    bidirectional: Flag = False
+    """Whether a second one runs from the end to the start; the outputs are joined on the last axis, forward first."""
+    dropout: Probability = 0.0
+    """The dropout between stacked layers."""
+    use_bias: Flag = True
+    """Whether a bias is added."""
+    kernel_init: Initializer = GlorotUniform()
+    """How the input kernel starts, each gate as its own matrix."""
+    recurrent_init: Initializer = Orthogonal()
+    """How the recurrent kernel starts, each gate as its own matrix."""
+    bias_init: Initializer = Zeros()
+    """How the bias starts."""
+
+    @model_validator(mode="after")
+    def _given_state_is_for_one(self) -> Self:
+        if self.references() and (self.layers > 1 or self.bidirectional):
+            message = (
+                "a given state is for a single direction and layers: 1; stack several layers of one instead"
+            )
+            raise at("initial_state", "together", message)
+        return self
+
+    @model_validator(mode="after")
+    def _dropout_is_between(self) -> Self:
+        if self.dropout and self.layers == 1:
+            message = "dropout acts between stacked layers, and there is only one; use a dropout layer"
+            raise at("dropout", "together", message)
+        return self
+
+
+class Rnn(GatedLayer):
+    """h = activation(x @ kernel + prev(h) @ recurrent_kernel + bias).
+
+    Parameters: `kernel [F, H]`, `recurrent_kernel [H, H]`, `bias [H]`.
+    """
+
+    type: Literal["rnn"] = "rnn"
+    activation: PointwiseActivation = Tanh()
+    """The function that makes the new state."""
+
+
+class Lstm(GatedLayer):
+    """Long short-term memory (Hochreiter and Schmidhuber, 1997; with the forget gate of Gers et al., 2000).
+
+    Parameters, gates in the order i, f, g, o: `kernel [F, 4·H]`, `recurrent_kernel [H, 4·H]`, `bias [4·H]`.
+    """
+
+    type: Literal["lstm"] = "lstm"
+    unit_forget_bias: Flag = True
+    """Whether the forget gate's bias starts at 1 (Jozefowicz et al., 2015)."""
+
+
+class Gru(GatedLayer):
+    """Gated recurrent unit (Cho et al., 2014).
+
+    Parameters, gates in the order z, r, n: `kernel [F, 3·H]`, `recurrent_kernel [H, 3·H]`, `bias [3·H]` and, with
+    `reset_after`, `recurrent_bias [3·H]`.
+    """
+
+    type: Literal["gru"] = "gru"
+    reset_after: Flag = True
+    """Whether the reset gate acts after the recurrent product (as in cuDNN, Keras and PyTorch) or before (the paper)."""
+
+
+class Recurrent(RecurrentLayer):
+    """Runs a cell of the spec over time."""
+
+    arity: ClassVar[tuple[int, int | None]] = (1, None)
+
+    type: Literal["recurrent"] = "recurrent"
+    cell: Name
+    """The cell, by its name under `cells`."""
+    with_: Annotated[dict[Name, Integer | Number], Field(alias="with")] = {}
+    """The cell's arguments."""
+    reverse: Flag = False
+    """Whether time runs from the end to the start."""

@@ -1,0 +1,55 @@
+"""Layers that only move or join values: flatten, reshape, concat, and the elementwise joins add and multiply."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ..base import Axis, DimExpression, at
+from .base import LayerSpec
+
+
+class Flatten(LayerSpec):
+    """Joins the axes from `start_axis` to the last: `[N, H, W, C]` gives `[N, H*W*C]`."""
+
+    type: Literal["flatten"] = "flatten"
+    start_axis: Annotated[Axis, Field(ge=0)] = 1
+    """The first axis to join; 1 keeps the batch, 2 keeps batch and time."""
+
+
+class Reshape(LayerSpec):
+    """The same values in row-major order under another shape, batch included: `shape: [N, 7, 7, 64]`."""
+
+    type: Literal["reshape"] = "reshape"
+    shape: Annotated[tuple[Literal[-1] | DimExpression, ...], Field(min_length=1, max_length=8)]
+    """The new shape; one size may be -1, which stands for what remains."""
+
+    @model_validator(mode="after")
+    def _one_rest(self) -> Self:
+        if self.shape.count(-1) > 1:
+            raise at("shape", "together", "only one size of a shape can be -1")
+        return self
+
+
+class Concat(LayerSpec):
+    """Joins its inputs along an axis; their other axes agree."""
+
+    arity: ClassVar[tuple[int, int | None]] = (2, None)
+    type: Literal["concat"] = "concat"
+    axis: Axis = -1
+    """The axis to join along."""
+
+
+class Add(LayerSpec):
+    """The sum of its inputs, which have one shape."""
+
+    arity: ClassVar[tuple[int, int | None]] = (2, None)
+    type: Literal["add"] = "add"
+
+
+class Multiply(LayerSpec):
+    """The product of its inputs, element by element; they have one shape."""
+
+    arity: ClassVar[tuple[int, int | None]] = (2, None)
+    type: Literal["multiply"] = "multiply"

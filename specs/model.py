@@ -1,0 +1,92 @@
+"""A whole spec: dims, inputs, cells, layers, outputs and training."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from .base import DType, Name, Reference, Size, SpecModel, WrittenShape, at
+from .cells import CellSpec
+from .layers import Layer
+from .train import TrainSpec
+
+
+class DimSpec(SpecModel):
+    """A size that is open until run time."""
+
+    role: Literal["batch", "time", "size"] = "size"
+    """What the size counts: samples, steps, or anything else."""
+    min: Size = 1
+    """The least value it may have."""
+    max: Size | None = None
+    """The greatest value it may have; any when left out."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> DimSpec:
+        if self.max is not None and self.max < self.min:
+            raise at("max", "together", "max is {max}, less than min, {min}", max=self.max, min=self.min)
+        return self
+
+
+def _role(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"role": value}
+    if isinstance(value, int) and not isinstance(value, bool):
+        message = "a dim is open until run time: write the number {size} in the shapes instead"
+        raise PydanticCustomError("dim", message, {"size": value})
+    return value
+
+
+class InputSpec(SpecModel):
+    """An array the network reads."""
+
+    shape: Annotated[WrittenShape, Field(min_length=1)]
+    """Its shape, batch first, features last."""
+    dtype: DType = "float32"
+    """Its element type."""
+    lengths: Name | None = None
+    """An input, int64 `[N]`, that holds the valid length of each sequence."""
+
+
+class OutputSpec(SpecModel):
+    """What the network answers with."""
+
+    source: Annotated[Reference, Field(alias="from")]
+    """The layer, port or input whose value it is."""
+    labels: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """The classes' names, in order, for showing a class instead of its number."""
+
+
+def _source(value: Any) -> Any:
+    return {"from": value} if isinstance(value, str) else value
+
+
+Dim = Annotated[DimSpec, BeforeValidator(_role)]
+Output = Annotated[OutputSpec, BeforeValidator(_source)]
+
+
+class ModelSpec(SpecModel):
+    """A network, as written."""
+
+    schema_: Annotated[str | None, Field(alias="$schema")] = None
+    """The JSON Schema an editor checks this file with."""
+    netwright: Literal[1]
+    """The version of the language."""
+    model: Name
+    """The model's name; symbols in compiled code start with it."""
+    dims: dict[Name, Dim] = {}
+    """The sizes that are open until run time."""
+    inputs: Annotated[dict[Name, InputSpec], Field(min_length=1)]
+    """What the network reads."""
+    defaults: dict[str, dict[str, Any]] = {}
+    """Keys by layer type that hold where a layer does not give its own."""
+    cells: dict[Name, CellSpec] = {}
+    """Recurrences written as equations."""
+    layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
+    """The layers; each reads the one above when it does not say otherwise."""
+    outputs: Annotated[dict[Name, Output], Field(min_length=1)]
+    """What the network answers with."""
+    train: TrainSpec | None = None
+    """How it is trained."""

@@ -1,0 +1,132 @@
+"""Random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011) in NumPy.
+
+Counter-based: a number depends on its key and counter only, never on what was drawn before. The key is
+`key_for(seed, path)`, so every layer's parameter and every dropout has its own stream; the counter names the element.
+The interpreter, native code, the shuffling of samples and the initializers all draw from here or compute the same bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+_M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_W0, _W1 = 0x9E3779B9, 0xBB67AE85
+_LOW, _SHIFT = np.uint64(0xFFFFFFFF), np.uint64(32)
+ROUNDS = 10
+
+Key = tuple[int, int]
+
+
+def philox4x32(key: Key, counter: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Philox4x32-10: random bits `[..., 4]` uint32 for counters `[..., 4]` uint32 under a key of two 32-bit words."""
+    words = np.asarray(counter, dtype=np.uint32).astype(np.uint64)
+    c0, c1, c2, c3 = (words[..., i] for i in range(4))
+    k0, k1 = key
+    for _ in range(ROUNDS):
+        left, right = c0 * _M0, c2 * _M1
+        c0 = (right >> _SHIFT) ^ c1 ^ np.uint64(k0)
+        c1 = right & _LOW
+        c2 = (left >> _SHIFT) ^ c3 ^ np.uint64(k1)
+        c3 = left & _LOW
+        k0, k1 = (k0 + _W0) & 0xFFFFFFFF, (k1 + _W1) & 0xFFFFFFFF
+    return np.stack((c0, c1, c2, c3), axis=-1).astype(np.uint32)
+
+
+def key_for(seed: int, path: str) -> Key:
+    """The key of the stream at `path` (such as `enc.kernel`): the first 8 bytes of blake2b over seed and path.
+
+    The seed is any 64-bit integer; it and the path's length-delimited UTF-8 bytes are hashed, so that the key is the
+    same on every machine and in every version.
+    """
+    digest = hashlib.blake2b(
+        (seed & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "little") + path.encode(), digest_size=8
+    ).digest()
+    return int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little")
+
+
+def uniform_float32(bits: NDArray[np.uint32]) -> NDArray[np.float32]:
+    """Uniform in [0, 1): the high 24 of each word's 32 bits, times 2⁻²⁴."""
+    return (bits >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+
+
+def uniform_float64(high: NDArray[np.uint32], low: NDArray[np.uint32]) -> NDArray[np.float64]:
+    """Uniform in [0, 1): the high 53 bits of the 64-bit number `high·2³² + low`, times 2⁻⁵³."""
+    both = (high.astype(np.uint64) << _SHIFT) | low.astype(np.uint64)
+    return (both >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def normals(
+    first: NDArray[np.float64], second: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two standard normals from two uniforms by Box and Muller: sqrt(−2 ln(1 − u₁))·(cos 2πu₂, sin 2πu₂)."""
+    radius = np.sqrt(-2 * np.log1p(-first))
+    angle = 2 * np.pi * second
+    return radius * np.cos(angle), radius * np.sin(angle)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream of random numbers: a key, and the upper half of the counter, whose lower half counts elements.
+
+    Each counter gives two float64: elements 2i and 2i + 1 of an array in row-major order come from counter i.
+    """
+
+    key: Key
+    upper: tuple[int, int] = (0, 0)
+
+    @classmethod
+    def at(cls, seed: int, path: str) -> Stream:
+        """The stream of a path (a parameter's full name) under a seed."""
+        return cls(key_for(seed, path))
+
+    def part(self, index: int) -> Stream:
+        """The stream of one part, such as a gate's slice; parts are independent of each other and of the whole."""
+        return Stream(self.key, (index + 1, self.upper[1]))
+
+    def attempt(self, index: int) -> Stream:
+        """The stream of another attempt at the same elements."""
+        return Stream(self.key, (self.upper[0], index))
+
+    def _pairs(self, count: int) -> NDArray[np.float64]:
+        half = np.arange((count + 1) // 2, dtype=np.uint64)
+        counter = np.empty((half.size, 4), dtype=np.uint32)
+        counter[:, 0], counter[:, 1] = half & _LOW, half >> _SHIFT
+        counter[:, 2], counter[:, 3] = self.upper
+        bits = philox4x32(self.key, counter)
+        return uniform_float64(bits[:, [0, 2]], bits[:, [1, 3]])
+
+    def uniform(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Uniform float64 in [0, 1)."""
+        count = prod(shape)
+        return self._pairs(count).reshape(-1)[:count].reshape(shape)
+
+    def normal(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Standard normal float64."""
+        count = prod(shape)
+        pairs = self._pairs(count)
+        return np.stack(normals(pairs[:, 0], pairs[:, 1]), axis=-1).reshape(-1)[:count].reshape(shape)
+
+    def truncated_normal(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Standard normal float64, each element drawn again (attempt 1, 2, …) until it is within [−2, 2]."""
+        values = self.normal(shape)
+        attempt = 0
+        while (outside := np.abs(values) > 2).any():
+            attempt += 1
+            values = np.where(outside, self.attempt(attempt).normal(shape), values)
+        return values
+
+
+def permutation(seed: int, path: str, epoch: int, count: int) -> NDArray[np.int64]:
+    """The order of `count` samples in an epoch: they are sorted by 64 random bits each, ties by position."""
+    stream = Stream(key_for(seed, path), (0, epoch))
+    words = np.arange(count, dtype=np.uint64)
+    counter = np.empty((count, 4), dtype=np.uint32)
+    counter[:, 0], counter[:, 1] = words & _LOW, words >> _SHIFT
+    counter[:, 2], counter[:, 3] = stream.upper
+    bits = philox4x32(stream.key, counter).astype(np.uint64)
+    return np.argsort((bits[:, 0] << _SHIFT) | bits[:, 1], kind="stable").astype(np.int64)

@@ -1,0 +1,268 @@
+"""The `train` section: data, targets, loss, metrics, optimizer and how long to train."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from .base import (
+    DType,
+    Flag,
+    Name,
+    NonNegative,
+    NonNegativeNumber,
+    Positive,
+    Probability,
+    Size,
+    SpecModel,
+    WrittenShape,
+    named,
+)
+
+Seed = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
+
+
+class TargetSpec(SpecModel):
+    """What an output is compared with: an array of the training data."""
+
+    shape: WrittenShape
+    """Its shape, batch included."""
+    dtype: DType
+    """Its element type."""
+
+
+class LossSpec(SpecModel):
+    """Base of the losses: a mean over samples, valid steps and output elements."""
+
+    output: Name
+    """The output the loss looks at, by its name under `outputs`."""
+    target: Name
+    """The target it is compared with."""
+    steps: Literal["all", "last"] = "all"
+    """On sequences: whether all steps count or the last valid one."""
+    mask: Name | None = None
+    """An input or target, `[N, T]`, that says which steps count."""
+
+
+class SoftmaxCrossEntropy(LossSpec):
+    """−log softmax(output)[target]; the target holds classes (`[N]`, integers) or probabilities (`[N, C]`, floats)."""
+
+    type: Literal["softmax_cross_entropy"] = "softmax_cross_entropy"
+
+
+class BinaryCrossEntropy(LossSpec):
+    """max(x, 0) − x·t + log(1 + exp(−|x|)) for logits x and targets t in [0, 1]."""
+
+    type: Literal["binary_cross_entropy"] = "binary_cross_entropy"
+
+
+class MeanSquaredError(LossSpec):
+    """(x − t)²."""
+
+    type: Literal["mse"] = "mse"
+
+
+class MeanAbsoluteError(LossSpec):
+    """|x − t|."""
+
+    type: Literal["mae"] = "mae"
+
+
+class Huber(LossSpec):
+    """½·d² where |d| ≤ delta, else delta·(|d| − ½·delta), d = x − t (Huber, 1964)."""
+
+    type: Literal["huber"] = "huber"
+    delta: Positive = 1.0
+    """Where the square turns into a straight line."""
+
+
+AnyLoss = SoftmaxCrossEntropy | BinaryCrossEntropy | MeanSquaredError | MeanAbsoluteError | Huber
+Loss = Annotated[AnyLoss, Field(discriminator="type")]
+
+
+class MetricSpec(SpecModel):
+    """A number reported besides the loss; output and target are the loss's when left out."""
+
+    type: Literal["accuracy", "mse", "mae"]
+    """Which number."""
+    output: Name | None = None
+    """The output looked at."""
+    target: Name | None = None
+    """The target it is compared with."""
+
+
+Metric = Annotated[MetricSpec, BeforeValidator(named)]
+
+
+class ScheduleSpec(SpecModel):
+    """Base of the learning-rate schedules: functions of the number of updates made, s = 0, 1, …
+
+    During the first `warm_up` updates the rate is multiplied by (s + 1) / (warm_up + 1).
+    """
+
+    initial: Positive
+    """The learning rate to start from."""
+    warm_up: NonNegative = 0
+    """Over how many updates the rate rises linearly to its value."""
+
+
+class ConstantRate(ScheduleSpec):
+    """initial."""
+
+    type: Literal["constant"] = "constant"
+
+
+class StepRate(ScheduleSpec):
+    """initial · factor^⌊s / every⌋."""
+
+    type: Literal["step"] = "step"
+    every: Size
+    """After how many updates the rate drops."""
+    factor: Annotated[Positive, Field(le=1)] = 0.1
+    """What it is multiplied by then."""
+
+
+class CosineRate(ScheduleSpec):
+    """final + (initial − final)·(1 + cos(π·min(s / steps, 1))) / 2 (Loshchilov and Hutter, 2017)."""
+
+    type: Literal["cosine"] = "cosine"
+    steps: Size
+    """After how many updates the final rate is reached."""
+    final: NonNegativeNumber = 0.0
+    """The rate at the end."""
+
+
+def _constant(value: Any) -> Any:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return {"type": "constant", "initial": value} if is_number else value
+
+
+LearningRate = Annotated[
+    ConstantRate | StepRate | CosineRate, Field(discriminator="type"), BeforeValidator(_constant)
+]
+"""A number, or a schedule."""
+
+
+class OptimizerSpec(SpecModel):
+    """Base of the optimizers: PyTorch's formulas, θ the parameters, g the gradient, η the learning rate.
+
+    `weight_decay` λ adds λ·θ to the gradient, except in adamw, where θ is first multiplied by 1 − η·λ.
+    """
+
+
+class Sgd(OptimizerSpec):
+    """v ← momentum·v + g (v = g at first); θ ← θ − η·v, with Nesterov θ ← θ − η·(g + momentum·v)."""
+
+    type: Literal["sgd"] = "sgd"
+    learning_rate: LearningRate = ConstantRate(initial=0.01)
+    """The step size."""
+    momentum: Probability = 0.0
+    """How much of the last step is kept."""
+    nesterov: Flag = False
+    """Whether the gradient is taken ahead of the step."""
+    weight_decay: NonNegativeNumber = 0.0
+    """λ above."""
+
+
+class Adam(OptimizerSpec):
+    """m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; θ ← θ − η·m̂ / (sqrt(v̂) + ε), m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ)
+    (Kingma and Ba, 2015)."""
+
+    type: Literal["adam"] = "adam"
+    learning_rate: LearningRate = ConstantRate(initial=0.001)
+    """The step size."""
+    beta_1: Probability = 0.9
+    """The decay of the first moment."""
+    beta_2: Probability = 0.999
+    """The decay of the second moment."""
+    epsilon: Positive = 1e-8
+    """Added to the root of the second moment."""
+    weight_decay: NonNegativeNumber = 0.0
+    """λ above."""
+
+
+class AdamW(OptimizerSpec):
+    """adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
+
+    type: Literal["adamw"] = "adamw"
+    learning_rate: LearningRate = ConstantRate(initial=0.001)
+    """The step size."""
+    beta_1: Probability = 0.9
+    """The decay of the first moment."""
+    beta_2: Probability = 0.999
+    """The decay of the second moment."""
+    epsilon: Positive = 1e-8
+    """Added to the root of the second moment."""
+    weight_decay: NonNegativeNumber = 0.01
+    """λ above."""
+
+
+class RmsProp(OptimizerSpec):
+    """v ← rho·v + (1−rho)·g²; u ← g / (sqrt(v) + ε); with momentum b ← momentum·b + u, θ ← θ − η·b, else θ ← θ − η·u
+    (Tieleman and Hinton, 2012)."""
+
+    type: Literal["rmsprop"] = "rmsprop"
+    learning_rate: LearningRate = ConstantRate(initial=0.01)
+    """The step size."""
+    rho: Probability = 0.99
+    """The decay of the mean square."""
+    momentum: Probability = 0.0
+    """How much of the last step is kept."""
+    epsilon: Positive = 1e-8
+    """Added to the root of the mean square."""
+    weight_decay: NonNegativeNumber = 0.0
+    """λ above."""
+
+
+AnyOptimizer = Sgd | Adam | AdamW | RmsProp
+Optimizer = Annotated[AnyOptimizer, Field(discriminator="type"), BeforeValidator(named)]
+
+
+class BpttSpec(SpecModel):
+    """Truncated backpropagation through time: one window of steps, one update."""
+
+    window: Size
+    """How many steps a window has; the last one of a sequence may be shorter."""
+    carry_state: Flag = True
+    """Whether the state goes on (without gradient) from one window of a sequence to the next."""
+
+
+class EarlyStoppingSpec(SpecModel):
+    """Ends training when a number stops getting better; the best epoch's weights are kept."""
+
+    monitor: Annotated[str, Field(pattern=r"^(train|valid)_(loss|accuracy|mse|mae)$")] = "valid_loss"
+    """What is watched: train_ or valid_, then loss or a metric. Accuracy is to rise, the others are to fall."""
+    patience: Size = 5
+    """After how many epochs without a better value training ends."""
+    min_delta: NonNegativeNumber = 0.0
+    """By how much a value has to be better."""
+
+
+class TrainSpec(SpecModel):
+    """How the network is trained."""
+
+    data: Annotated[dict[Name, str], Field(min_length=1)]
+    """The data sets, .npz files relative to the spec: `train`, and perhaps `valid` and `test`."""
+    targets: dict[Name, TargetSpec] = {}
+    """Shape and dtype of the targets; by the loss's convention when left out."""
+    loss: Loss
+    """What is minimized."""
+    metrics: tuple[Metric, ...] = ()
+    """What is reported besides the loss."""
+    optimizer: Optimizer = Adam()
+    """How parameters are updated."""
+    clip_norm: Positive | None = None
+    """The gradient's global 2-norm is scaled down to this when it is larger."""
+    epochs: Size = 10
+    """How many times the training data are gone through."""
+    batch_size: Size = 32
+    """How many samples make one update."""
+    seed: Seed = 0
+    """Where everything random starts: first weights, order of samples, dropout."""
+    shuffle: Flag = True
+    """Whether the samples are in another order each epoch."""
+    bptt: BpttSpec | None = None
+    """Truncation in time; whole sequences when left out."""
+    early_stopping: EarlyStoppingSpec | None = None
+    """When to end early."""
