@@ -180,3 +180,39 @@ class Contraction(Primitive):
         self, attrs: Any, operands: Sequence[TensorType], index: Sequence[Any], reduction: Sequence[Any]
     ) -> Sequence[tuple[int, Sequence[Any]]]:
         """The one or two factors as (operand position, operand index), for a result index and reduction index."""
+
+
+#: The name that stands for the lane number inside an index: lane l of a vector is at the index with LANE = l.
+LANE = "lane"
+
+
+class Generator(Primitive):
+    """A primitive whose elements follow from their index (and scalar operands): iota, constants, random bits."""
+
+    @abstractmethod
+    def emit_at(
+        self,
+        builder: Any,
+        attrs: Any,
+        operands: Sequence[Any],
+        type: TensorType,
+        index: Sequence[Any],
+        lanes: int,
+    ) -> Any:
+        """The loop IR expression of ``lanes`` result elements at ``index`` (which may contain LANE).
+
+        ``operands`` are scalar expressions. ``builder.lane_index(index, dtype, lanes)`` turns an index into data.
+        """
+
+
+class Opaque(Primitive):
+    """A primitive with a kernel of its own that nothing is fused into: gather, scatter, argmax, …"""
+
+    @abstractmethod
+    def lower(
+        self, builder: Any, attrs: Any, operands: Sequence[Any], results: Sequence[Any], lanes: int
+    ) -> None:
+        """Emits the kernel's body; ``operands`` and ``results`` are loop IR buffers in the shapes of the types.
+
+        ``lanes``: how many elements of the result's dtype a native vector has.
+        """
