@@ -1,0 +1,90 @@
+"""What every test shares: hypothesis profiles, one compile cache a session, golden files, the `torch` marker.
+
+`pytest --hypothesis-profile=deep` draws many more examples. `NETWRIGHT_CACHE_DIR`, when set, keeps the
+compile cache between sessions; without it every session starts from an empty one, so that no test passes on
+stale code.
+"""
+
+import importlib.util
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Two workers share two cores: a BLAS or OpenMP pool in each of them only makes both slower.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+settings.register_profile(
+    "ci",
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+settings.register_profile(
+    "deep",
+    max_examples=1000,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+settings.load_profile("ci")
+
+OWN_CACHE = pytest.StashKey[Path]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write golden files instead of comparing")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Workers of pytest-xdist inherit the controller's environment, and with it the one cache.
+    if "NETWRIGHT_CACHE_DIR" not in os.environ:
+        config.stash[OWN_CACHE] = Path(tempfile.mkdtemp(prefix="netwright-tests-"))
+        os.environ["NETWRIGHT_CACHE_DIR"] = str(config.stash[OWN_CACHE])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if (folder := config.stash.get(OWN_CACHE, None)) is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+        del os.environ["NETWRIGHT_CACHE_DIR"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if importlib.util.find_spec("torch") is None:
+        for item in items:
+            if item.get_closest_marker("torch"):
+                item.add_marker(pytest.mark.skip(reason="PyTorch is not installed (extra: torch)"))
+
+
+class Golden:
+    """Compares text with files in the folder `golden` beside the test's own file."""
+
+    def __init__(self, folder: Path, update: bool) -> None:
+        self.folder = folder
+        self.update = update
+
+    def check(self, name: str, text: str) -> None:
+        """Assert that `text` is what the golden file `name` holds; a missing file fails unless updating."""
+        path = self.folder / name
+        if self.update:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            return
+        assert path.is_file(), (
+            f"no golden file {path}: look at the text, then run pytest --update-golden\n{text}"
+        )
+        assert text == path.read_text(encoding="utf-8"), (
+            f"{path} differs: run pytest --update-golden to accept"
+        )
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Golden text: `golden.check("lenet.graph.txt", text)`."""
+    return Golden(request.path.parent / "golden", request.config.getoption("--update-golden"))

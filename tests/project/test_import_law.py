@@ -1,0 +1,256 @@
+"""The law between the folders, read from the sources with `ast`: who may import whom, where, and when."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+FOLDERS = {
+    "netwright.specs": "specs",
+    "netwright.compiler": "compiler",
+    "netwright.runtime": "runtime",
+    "netwright": "api",
+}
+MAY_IMPORT = {
+    "netwright.specs": set(),
+    "netwright.compiler": {"netwright.specs"},
+    "netwright.runtime": {"netwright.specs"},
+    "netwright": {"netwright.specs", "netwright.compiler", "netwright.runtime"},
+}
+ONLY_IN = {
+    "networkx": ("netwright.compiler.graph",),
+    "llvmlite": ("netwright.compiler.codegen",),
+    "click": ("netwright",),
+}
+OPTIONAL = {"matplotlib", "onnx", "torch", "ziglang"}
+LAZY = (
+    "netwright",
+    "netwright.cli",
+)  # the front door: `import netwright` and each command load what they need
+CODE_FROM_DATA = {"dill", "marshal", "pickle", "shelve"}
+LONGEST_FILE = 400
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported name: `target` is the module, or the module and the name taken from it."""
+
+    module: str
+    package: str
+    target: str
+    relative: bool
+    local: bool
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line} imports {self.target}"
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of ours by its import name."""
+    found = {}
+    for root, folder in FOLDERS.items():
+        for path in sorted((PROJECT / folder).rglob("*.py")):
+            parts = path.relative_to(PROJECT / folder).with_suffix("").parts
+            found[".".join([root, *(part for part in parts if part != "__init__")])] = path
+    return found
+
+
+def home(name: str) -> str | None:
+    """The root of the law's table that a dotted name belongs to; None when it is not ours."""
+    return next((root for root in FOLDERS if within(name, root)), None)
+
+
+def within(name: str, package: str) -> bool:
+    return name == package or name.startswith(package + ".")
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def statements(node: ast.AST, local: bool = False) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child, local
+        inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        yield from statements(child, local or inside)
+
+
+@cache
+def imports() -> list[Import]:
+    found = []
+    for module, path in modules().items():
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        for node, local in statements(tree(path)):
+            if isinstance(node, ast.Import):
+                found += [
+                    Import(module, package, name.name, False, local, node.lineno) for name in node.names
+                ]
+                continue
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, *([node.module] if node.module else [])])
+            for name in node.names:
+                target = base if name.name == "*" else f"{base}.{name.name}"
+                found.append(Import(module, package, target, bool(node.level), local, node.lineno))
+    return found
+
+
+def imported_module(target: str) -> str | None:
+    """The module of ours behind `package.name`: `name` may be a module, or defined in `package`."""
+    if target in modules():
+        return target
+    parent = target.rpartition(".")[0]
+    return parent if parent in modules() else None
+
+
+def listed(broken: list[Import]) -> str:
+    return "\n".join(map(str, broken))
+
+
+def test_folders_import_only_what_the_table_allows() -> None:
+    broken = []
+    for found in imports():
+        source, target = home(found.module), home(found.target)
+        assert source is not None
+        if target is not None and target != source and target not in MAY_IMPORT[source]:
+            broken.append(found)
+    assert not broken, listed(broken)
+
+
+def test_imports_of_ours_name_something_that_exists() -> None:
+    broken = [found for found in imports() if home(found.target) and imported_module(found.target) is None]
+    assert not broken, listed(broken)
+
+
+def test_relative_inside_a_package_absolute_across() -> None:
+    broken = [
+        found
+        for found in imports()
+        if home(found.target) is not None and (home(found.module) == home(found.target)) != found.relative
+    ]
+    assert not broken, listed(broken)
+
+
+def test_no_cycles() -> None:
+    edges: dict[str, set[str]] = {module: set() for module in modules()}
+    for found in imports():
+        target = imported_module(found.target)
+        deferred = found.local and found.module in LAZY
+        if target is not None and target != found.module and not deferred:
+            edges[found.module].add(target)
+    remaining = dict(edges)
+    while leaves := [module for module, targets in remaining.items() if not targets & remaining.keys()]:
+        for module in leaves:
+            del remaining[module]
+    knot = {module: sorted(targets & remaining.keys()) for module, targets in remaining.items()}
+    assert not knot, "\n".join(f"{module} -> {', '.join(targets)}" for module, targets in knot.items())
+
+
+def test_imports_stand_at_the_top() -> None:
+    broken = [
+        found
+        for found in imports()
+        if found.local
+        and found.target.split(".")[0] not in OPTIONAL
+        and not (found.module in LAZY or within(found.module, "netwright.cli"))
+    ]
+    assert not broken, listed(broken)
+
+
+def test_optional_packages_are_imported_where_they_are_needed() -> None:
+    broken = [found for found in imports() if found.target.split(".")[0] in OPTIONAL and not found.local]
+    assert not broken, listed(broken)
+
+
+def test_each_heavy_package_has_one_home() -> None:
+    broken = []
+    for found in imports():
+        homes = ONLY_IN.get(found.target.split(".")[0])
+        if homes is None:
+            continue
+        # "netwright" as a home is the front door alone, not the folders below it.
+        if not any(
+            within(found.module, place) and (place not in FOLDERS or home(found.module) == place)
+            for place in homes
+        ):
+            broken.append(found)
+    assert not broken, listed(broken)
+
+
+def test_every_package_imported_is_declared() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    import_names = {"pyyaml": "yaml"}
+    declared = {line.split(">")[0] for line in project["dependencies"]}
+    allowed = (
+        {import_names.get(name, name) for name in declared}
+        | OPTIONAL
+        | set(sys.stdlib_module_names)
+        | {"netwright"}
+    )
+    broken = [found for found in imports() if found.target.split(".")[0] not in allowed]
+    assert not broken, listed(broken)
+
+
+def test_data_never_becomes_code() -> None:
+    """A spec or a weights file must never run code: no eval, no exec, no pickle, no unsafe YAML."""
+    broken = [str(found) for found in imports() if found.target.split(".")[0] in CODE_FROM_DATA]
+    for module, path in modules().items():
+        for node in ast.walk(tree(path)):
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            unpickles = any(
+                argument.arg == "allow_pickle"
+                and not (isinstance(argument.value, ast.Constant) and not argument.value.value)
+                for argument in node.keywords
+            )
+            if called in {"eval", "exec", "yaml.load", "yaml.unsafe_load", "yaml.full_load"} or unpickles:
+                broken.append(f"{module}:{node.lineno} calls {called}")
+    assert not broken, "\n".join(broken)
+
+
+def test_files_can_be_read_at_one_sitting() -> None:
+    files = [
+        *modules().values(),
+        *(
+            path
+            for folder in ("tests", "benchmarks", "examples")
+            for path in (PROJECT / folder).rglob("*.py")
+        ),
+    ]
+    lengths = {
+        path.relative_to(PROJECT): len(path.read_text(encoding="utf-8").splitlines()) for path in files
+    }
+    long = {path: length for path, length in lengths.items() if length > LONGEST_FILE}
+    assert not long, f"over {LONGEST_FILE} lines: {long}"
+
+
+@pytest.mark.parametrize(
+    ("package", "banned"),
+    [
+        ("netwright", {"llvmlite", "networkx", "numpy", "pydantic", "yaml", "click", "rich"}),
+        ("netwright.specs", {"llvmlite", "networkx", "click"}),
+        ("netwright.runtime", {"llvmlite", "networkx", "click"}),
+    ],
+)
+def test_light_packages_load_nothing_heavy(package: str, banned: set[str]) -> None:
+    """What really happens at run time: `netwright` alone is lazy, the others load all their modules."""
+    names = [package] if package == "netwright" else [name for name in modules() if within(name, package)]
+    program = (
+        f"import sys, {', '.join(names)}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not banned & set(done.stdout.split())
