@@ -29,15 +29,19 @@ class Builder:
         self._dims = tuple(dims.items())
         self._buffers: dict[str, ir.Buffer] = {}
         self._stack: list[list[ir.Stmt]] = [[]]
-        self._names: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
+        self._taken = set(dims)
 
     # -- structure ----------------------------------------------------------------------------------------------
 
     def fresh(self, stem: str) -> str:
-        """A name not used before in this function."""
-        number = self._names.get(stem, 0)
-        self._names[stem] = number + 1
-        return stem if number == 0 else f"{stem}_{number}"
+        """A name not used before in this function, nor by its dims."""
+        name = stem
+        while name in self._taken:
+            self._counts[stem] = self._counts.get(stem, 0) + 1
+            name = f"{stem}_{self._counts[stem]}"
+        self._taken.add(name)
+        return name
 
     def buffer(
         self,
