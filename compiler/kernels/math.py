@@ -70,7 +70,7 @@ def tanh(b: Builder, x: Expr) -> Expr:
 
 
 def erf(b: Builder, x: Expr) -> Expr:
-    """float32: x·P(x²)/Q(x²) up to where the result is 1; float64: that near 0, else 1 - e^(-x²)·P(x)/Q(x)."""
+    """float32: x·P(x²)/Q(x²) to where the result is 1; float64: that near 0, else 1 - e^(-x²)·P(x)/Q(x)."""
     f = _format(x)
     x = b.let("x", x)
     if x.type.dtype == "float32":

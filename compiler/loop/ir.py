@@ -100,8 +100,9 @@ class Unary:
 class Binary:
     """``op`` of BINARY on equal types.
 
-    max and min propagate NaN. div on integers truncates. Shifts: amount in the same type, below its width; shr is
-    logical for unsigned dtypes, arithmetic for signed.
+    Integers wrap. max and min propagate NaN. div on integers truncates, rem (integers only) has the dividend's sign,
+    both by a positive constant. Shifts: a constant amount in the same type, below its width; shr is logical for
+    unsigned dtypes, arithmetic for signed. Bitwise operations are for integers and bool.
     """
 
     op: str
@@ -142,7 +143,11 @@ class Select:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Value conversion between dtypes; float → integer truncates, saturating; bool → number is 0 or 1."""
+    """Value conversion between dtypes.
+
+    float → integer truncates, saturating, NaN is 0; wider → narrower integer keeps the low bits; bool → number is 0
+    or 1; number → bool is whether it is not 0.
+    """
 
     x: Expr
     type: ValueType
