@@ -48,7 +48,7 @@ class Format:
     cos: Polynomial  # (cos √u - 1 + u/2)/u² on [0, (π/4)²]
     tanh: tuple[Polynomial, Polynomial]  # tanh √u / √u, numerator and denominator
     erf: tuple[Polynomial, Polynomial]  # erf √u / √u, numerator and denominator
-    odd_limits: tuple[float, float]  # the tanh and erf fits hold up to these |x|
+    odd_limits: tuple[float, float]  # the tanh and erf fits serve up to these |x|
 
 
 FLOAT32 = Format(
@@ -122,7 +122,7 @@ FLOAT32 = Format(
             0.0009557323094161406,
         ),
     ),
-    odd_limits=(9.01, 3.92),
+    odd_limits=(9.35, 4.0),
 )
 
 FLOAT64 = Format(

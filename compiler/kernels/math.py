@@ -61,7 +61,7 @@ def tanh(b: Builder, x: Expr) -> Expr:
     f = _format(x)
     x = b.let("x", x)
     if x.type.dtype == "float32":
-        return _odd(b, _clamp(b, x, f.odd_limits[0]), f.tanh)
+        return _saturating(b, x, f.odd_limits[0], f.tanh)
     magnitude = b.let("magnitude", b.abs(x))
     one = b.like(1.0, x)
     far = b.sub(one, b.div(b.like(2.0, x), b.add(exp(b, b.add(magnitude, magnitude)), one)))
@@ -74,7 +74,7 @@ def erf(b: Builder, x: Expr) -> Expr:
     f = _format(x)
     x = b.let("x", x)
     if x.type.dtype == "float32":
-        return _odd(b, _clamp(b, x, f.odd_limits[1]), f.erf)
+        return _saturating(b, x, f.odd_limits[1], f.erf)
     magnitude = b.let("magnitude", b.abs(_clamp(b, x, 6.0)))
     one = b.like(1.0, x)
     ratio = b.div(_polynomial(b, magnitude, ERFC[0]), _polynomial(b, magnitude, ERFC[1]))
@@ -140,6 +140,11 @@ def _odd(b: Builder, x: Expr, fit: tuple[Polynomial, Polynomial]) -> Expr:
     x = b.let("x", x)
     u = b.let("u", b.mul(x, x))
     return b.div(b.mul(x, _polynomial(b, u, fit[0])), _polynomial(b, u, fit[1]))
+
+
+def _saturating(b: Builder, x: Expr, limit: float, fit: tuple[Polynomial, Polynomial]) -> Expr:
+    """x·P(x²)/Q(x²) within ±1; at ``limit`` and beyond it is just past 1, so that the result is exact there."""
+    return _clamp(b, _odd(b, _clamp(b, x, limit), fit), 1.0)
 
 
 def _clamp(b: Builder, x: Expr, limit: float) -> Expr:

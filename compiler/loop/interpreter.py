@@ -1,0 +1,298 @@
+"""Runs loop IR slowly and suspiciously: the oracle between the graph's interpreter and native code.
+
+Every access is checked: bounds, initialization and, with several threads, races between barriers. Threads are
+generators that stop at barriers, run one after another in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from math import prod
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from netwright.specs.dims import Atom, Dim, DimLike
+
+from . import ir
+from .memory import InterpreterError, Memory, View
+from .numeric import BINARY, COMPARE, UNARY, Lanes, cast, fma, reduce_lanes
+
+Sizes: TypeAlias = dict[str, int]
+Steps: TypeAlias = Generator[None, None, int]  # yields at barriers, returns the code
+
+
+def run_function(
+    function: ir.Function,
+    buffers: Mapping[str, np.ndarray],
+    dims: Mapping[str, int],
+    functions: Mapping[str, ir.Function] | None = None,
+    nthreads: int = 1,
+) -> int:
+    """Runs ``function`` on arrays, which it changes in place; returns its code (0: all went well).
+
+    ``functions`` holds what it calls. Raises InterpreterError where it does what it may not.
+    """
+    memories = {}
+    for buffer in function.buffers:
+        if not buffer.local:
+            array = buffers[buffer.name]
+            if array.dtype != buffer.dtype:
+                raise InterpreterError(f"{buffer.name} is {buffer.dtype}, not {array.dtype}")
+            memories[buffer.name] = Memory.of(array, buffer.access != "write", nthreads > 1)
+    return _run(function, memories, dims, functions or {}, nthreads)
+
+
+def run_entry(
+    program: ir.Program,
+    entry: str,
+    table: Mapping[str, np.ndarray],
+    dims: Mapping[str, int],
+    nthreads: int = 1,
+) -> int:
+    """Runs an entry on the caller-owned arrays of ``table``; every buffer of the arena gets memory of its own."""
+    function = program.entries[entry].function
+    planned = {buffer.name: buffer for buffer in program.entries[entry].arena}
+    sizes = dict(dims)
+    memories = {}
+    for buffer in function.buffers:
+        if buffer.name in planned:
+            size = prod(size_of(extent, sizes) for extent in buffer.shape)
+            if size_of(planned[buffer.name].nbytes, sizes) < size * np.dtype(buffer.dtype).itemsize:
+                raise InterpreterError(f"the arena's slot for {buffer.name} is too small")
+            memories[buffer.name] = Memory.uninitialized(buffer.dtype, size, nthreads > 1)
+        else:
+            memories[buffer.name] = Memory.of(table[buffer.name], buffer.access != "write", nthreads > 1)
+    return _run(function, memories, dims, program.kernels, nthreads)
+
+
+def _run(
+    function: ir.Function,
+    memories: Mapping[str, Memory],
+    dims: Mapping[str, int],
+    functions: Mapping[str, ir.Function],
+    nthreads: int,
+) -> int:
+    views = {name: View(name, memory, (memory.elements.size,)) for name, memory in memories.items()}
+    values = [dims[name] for name, _ in function.dims]
+    parameters = [views[buffer.name] for buffer in function.buffers if not buffer.local]
+    threads = [
+        _Thread(functions, tid, nthreads).call(function, parameters, values) for tid in range(nthreads)
+    ]
+    with np.errstate(all="ignore"):
+        while True:
+            codes = [_advance(thread) for thread in threads]
+            if any(code not in (0, None) for code in codes):
+                return next(code for code in codes if code)
+            if all(code == 0 for code in codes):
+                return 0
+            if 0 in codes:
+                raise InterpreterError(f"in {function.name}: not every thread arrives at a barrier")
+            for memory in memories.values():
+                memory.barrier()
+
+
+def _advance(thread: Steps) -> int | None:
+    """Runs a thread to its next barrier (None) or to its end (its code)."""
+    try:
+        next(thread)
+    except StopIteration as end:
+        return end.value
+    return None
+
+
+@lru_cache(maxsize=65536)
+def _compiled(value: Dim) -> Callable[[Sizes], int]:
+    """A function from a binding to the number that ``value`` is."""
+
+    def atom(of: Atom) -> Callable[[Sizes], int]:
+        if isinstance(of, str):
+            return lambda sizes: sizes[of]
+        arguments = of.arguments
+        if of.function == "floordiv":
+            numerator, divisor = arguments
+            return lambda sizes: size_of(numerator, sizes) // size_of(divisor, sizes)
+        choose = min if of.function == "min" else max
+        return lambda sizes: choose(size_of(argument, sizes) for argument in arguments)
+
+    terms = [(factor, [atom(of) for of in monomial]) for monomial, factor in value.terms]
+    return lambda sizes: sum(factor * prod(of(sizes) for of in atoms) for factor, atoms in terms)
+
+
+def size_of(value: DimLike, sizes: Sizes) -> int:
+    """The number that a size is under a binding."""
+    return value if isinstance(value, int) else _compiled(value)(sizes)
+
+
+@dataclass
+class _Frame:
+    function: ir.Function
+    views: dict[str, View]
+    sizes: Sizes
+    registers: dict[str, Lanes] = field(default_factory=dict)
+
+    def size(self, value: DimLike) -> int:
+        return size_of(value, self.sizes)
+
+    def all(self, conditions: Iterable[DimLike]) -> bool:
+        return all(self.size(condition) >= 0 for condition in conditions)
+
+
+@dataclass
+class _Thread:
+    functions: Mapping[str, ir.Function]
+    tid: int
+    nthreads: int
+
+    def call(self, function: ir.Function, parameters: list[View], dims: list[int]) -> Steps:
+        sizes: Sizes = {}
+        for (name, least), value in zip(function.dims, dims, strict=True):
+            if value < least:
+                raise InterpreterError(f"{function.name}: {name} = {value} is below {least}")
+            sizes[name] = value
+        views: dict[str, View] = {}
+        given = iter(parameters)
+        for buffer in function.buffers:
+            shape = tuple(size_of(extent, sizes) for extent in buffer.shape)
+            if buffer.local:
+                memory = Memory.uninitialized(buffer.dtype, prod(shape), False)
+                views[buffer.name] = View(buffer.name, memory, shape)
+                continue
+            view = next(given)
+            if prod(view.shape) != prod(shape):
+                raise InterpreterError(
+                    f"{function.name}: {buffer.name} {list(shape)} gets {list(view.shape)}"
+                )
+            views[buffer.name] = View(buffer.name, view.memory, shape, view.offset)
+        frame = _Frame(function, views, sizes)
+        try:
+            return (yield from self._body(frame, function.body))
+        except InterpreterError as error:
+            raise InterpreterError(f"in {function.name}: {error}") from None
+
+    def _body(self, frame: _Frame, body: Iterable[ir.Stmt]) -> Steps:
+        for statement in body:
+            code = 0
+            match statement:
+                case ir.Declare(name, value) | ir.Assign(name, value):
+                    frame.registers[name] = self._value(frame, value)
+                case ir.Store():
+                    self._store(frame, statement)
+                case ir.LetIndex(name, value, low, high, error):
+                    index = int(self._value(frame, value)[0])
+                    if not frame.size(low) <= index < frame.size(high):
+                        return error
+                    frame.sizes[name] = index
+                case ir.For():
+                    code = yield from self._loop(frame, statement)
+                case ir.If(conditions, inside, orelse):
+                    code = yield from self._body(frame, inside if frame.all(conditions) else orelse)
+                case ir.Call(name, slices, dims):
+                    parameters = [self._slice(frame, slice) for slice in slices]
+                    values = [frame.size(value) for value in dims]
+                    code = yield from self.call(self.functions[name], parameters, values)
+                case ir.Barrier():
+                    yield
+            if code:
+                return code
+        return 0
+
+    def _loop(self, frame: _Frame, loop: ir.For) -> Steps:
+        span = range(frame.size(loop.start), frame.size(loop.stop), loop.step)
+        if loop.kind == "parallel":
+            count = len(span)
+            span = span[count * self.tid // self.nthreads : count * (self.tid + 1) // self.nthreads]
+        for value in span:
+            frame.sizes[loop.var] = value
+            code = yield from self._body(frame, loop.body)
+            if code:
+                return code
+        return 0
+
+    def _slice(self, frame: _Frame, slice: ir.Slice) -> View:
+        view = frame.views[slice.buffer]
+        shape = view.shape
+        if slice.shape is not None:
+            shape = tuple(frame.size(extent) for extent in slice.shape)
+            if prod(shape) != prod(view.shape):
+                raise InterpreterError(f"{slice.buffer} {list(view.shape)} seen as {list(shape)}")
+        offset = 0
+        for axis, (index, size) in enumerate(zip(slice.leading, shape, strict=False)):
+            value = frame.size(index)
+            if not 0 <= value < size:
+                raise InterpreterError(f"{slice.buffer}: index {value} on axis {axis} of size {size}")
+            offset = offset * size + value
+        rest = shape[len(slice.leading) :]
+        return View(slice.buffer, view.memory, rest, view.offset + offset * prod(rest))
+
+    def _active(self, frame: _Frame, access: ir.Load | ir.Store, lanes: int) -> int:
+        if not frame.all(access.guards):
+            return 0
+        return lanes if access.count is None else min(max(frame.size(access.count), 0), lanes)
+
+    def _store(self, frame: _Frame, store: ir.Store) -> None:
+        value = self._value(frame, store.value)
+        view = frame.views[store.buffer]
+        active = self._active(frame, store, value.size)
+        positions = view.positions([frame.size(index) for index in store.indices], active, 1)
+        view.store(positions, value[:active], self.tid)
+
+    def _load(self, frame: _Frame, load: ir.Load) -> Lanes:
+        view = frame.views[load.buffer]
+        active = self._active(frame, load, load.type.lanes)
+        result = np.full(load.type.lanes, load.other, load.type.dtype)
+        indices = [frame.size(index) for index in load.indices]
+        positions = view.positions(indices, active, frame.size(load.stride))
+        result[:active] = view.load(positions, self.tid)
+        return result
+
+    def _value(self, frame: _Frame, expr: ir.Expr) -> Lanes:
+        result = self._evaluate(frame, expr)
+        if result.dtype != expr.type.dtype or result.size != expr.type.lanes:
+            raise InterpreterError(
+                f"{type(expr).__name__} gives {result.dtype}x{result.size}, not {expr.type}"
+            )
+        return result
+
+    def _evaluate(self, frame: _Frame, expr: ir.Expr) -> Lanes:
+        def value(operand: ir.Expr) -> Lanes:
+            return self._value(frame, operand)
+
+        match expr:
+            case ir.Read(name):
+                if name not in frame.registers:
+                    raise InterpreterError(f"register {name} is read before it is declared")
+                return frame.registers[name]
+            case ir.Const(number, type):
+                return np.full(type.lanes, number, type.dtype)
+            case ir.IndexValue(index, type):
+                return cast(np.full(type.lanes, frame.size(index), np.int64), type.dtype)
+            case ir.Ramp(type):
+                return np.arange(type.lanes).astype(type.dtype)
+            case ir.Load():
+                return self._load(frame, expr)
+            case ir.Unary(op, x):
+                return UNARY[op](value(x))
+            case ir.Binary(op, a, b):
+                return BINARY[op](value(a), value(b))
+            case ir.Compare(op, a, b):
+                return COMPARE[op](value(a), value(b))
+            case ir.Fma(a, b, c):
+                return fma(value(a), value(b), value(c))
+            case ir.Select(condition, a, b):
+                return np.where(value(condition), value(a), value(b))
+            case ir.Cast(x, type):
+                return cast(value(x), type.dtype)
+            case ir.Bitcast(x, type):
+                return value(x).view(type.dtype)
+            case ir.Broadcast(x, type):
+                return np.repeat(value(x), type.lanes)
+            case ir.ReduceLanes(op, x):
+                return reduce_lanes(op, value(x))
+        return _unknown(expr)
+
+
+def _unknown(node: Any) -> Any:
+    raise InterpreterError(f"{type(node).__name__} is not an expression")

@@ -1,0 +1,99 @@
+"""Memory of the loop interpreter: it notices accesses out of bounds, reads of what was never written, and races."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .numeric import Lanes
+
+
+class InterpreterError(Exception):
+    """A function did what no function may do."""
+
+
+@dataclass(eq=False)
+class Memory:
+    """The elements of one buffer, in order, and what is known of each.
+
+    ``written`` is None where everything has a value from the start. ``writer`` and ``reader`` hold, since the last
+    barrier, 0 or the thread's number + 1 (readers: -1 for several); they are None for a thread's own memory.
+    """
+
+    elements: Lanes
+    written: np.ndarray | None = None
+    writer: np.ndarray | None = None
+    reader: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, array: np.ndarray, initialized: bool, shared: bool) -> Memory:
+        """Memory on a C-contiguous ``array``, which accesses change; watched for races if ``shared``."""
+        if not array.flags.c_contiguous:
+            raise InterpreterError("buffers are C-contiguous arrays")
+        elements = array.reshape(-1)
+        written = None if initialized else np.zeros(elements.size, bool)
+        watch = [np.zeros(elements.size, np.int32) if shared else None for _ in range(2)]
+        return cls(elements, written, *watch)
+
+    @classmethod
+    def uninitialized(cls, dtype: str, size: int, shared: bool) -> Memory:
+        """Fresh memory whose bytes are 0xA5, NaN for floats (so that what uses it by mistake stands out)."""
+        elements = np.full(size * np.dtype(dtype).itemsize, 0xA5, np.uint8).view(dtype)
+        if elements.dtype.kind == "f":
+            elements.fill(np.nan)
+        return cls.of(elements, False, shared)
+
+    def barrier(self) -> None:
+        """Forgets who accessed what."""
+        if self.writer is not None and self.reader is not None:
+            self.writer.fill(0)
+            self.reader.fill(0)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """``shape`` elements of a memory from ``offset`` on: what a buffer is bound to."""
+
+    name: str
+    memory: Memory
+    shape: tuple[int, ...]
+    offset: int = 0
+
+    def positions(self, indices: Sequence[int], lanes: int, stride: int) -> np.ndarray:
+        """Where the lanes at ``indices`` lie in the memory. Raises InterpreterError out of bounds."""
+        if len(indices) != len(self.shape):
+            raise InterpreterError(f"{self.name} has {len(self.shape)} axes, not {len(indices)}")
+        if lanes <= 0:
+            return np.zeros(0, np.int64)
+        position = 0
+        for axis, (index, size) in enumerate(zip(indices, self.shape, strict=True)):
+            reach = (lanes - 1) * stride if axis == len(self.shape) - 1 else 0
+            for end in (index, index + reach):
+                if not 0 <= end < size:
+                    raise InterpreterError(f"{self.name}: index {end} on axis {axis} of size {size}")
+            position = position * size + index
+        return self.offset + position + stride * np.arange(lanes)
+
+    def load(self, positions: np.ndarray, tid: int) -> Lanes:
+        memory = self.memory
+        if memory.written is not None and not memory.written[positions].all():
+            raise InterpreterError(f"{self.name} is read before it is written")
+        if memory.writer is not None and memory.reader is not None:
+            if np.any((memory.writer[positions] != 0) & (memory.writer[positions] != tid + 1)):
+                raise InterpreterError(f"{self.name}: race of thread {tid}'s read with another's write")
+            seen = memory.reader[positions]
+            memory.reader[positions] = np.where((seen == 0) | (seen == tid + 1), tid + 1, -1)
+        return memory.elements[positions]
+
+    def store(self, positions: np.ndarray, value: Lanes, tid: int) -> None:
+        memory = self.memory
+        if memory.writer is not None and memory.reader is not None:
+            for others in (memory.writer[positions], memory.reader[positions]):
+                if np.any((others != 0) & (others != tid + 1)):
+                    raise InterpreterError(f"{self.name}: race of thread {tid}'s write with another's access")
+            memory.writer[positions] = tid + 1
+        if memory.written is not None:
+            memory.written[positions] = True
+        memory.elements[positions] = value
