@@ -1,0 +1,133 @@
+"""What the documents show is true: marked commands run, sessions print what is shown, links and extras exist.
+
+A fenced block is run when the line before it says so in a comment that readers do not see:
+
+    <!-- run -->            a block `sh`: every command has to succeed
+    <!-- run -->            a block `console`: `$ command` lines, each followed by exactly what it prints
+                            (a line `...` stands for any lines)
+    <!-- file: NAME -->     any block: written to NAME in the folder that the document's later blocks run in
+
+Commands run in a copy of the document's folder (for the README and CONTRIBUTING: of the project), with this
+environment's programs first on the path.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+DOCUMENTS = [
+    PROJECT / "README.md",
+    PROJECT / "CONTRIBUTING.md",
+    *sorted((PROJECT / "docs").rglob("*.md")),
+    *sorted((PROJECT / "examples").rglob("*.md")),
+]
+BLOCK = re.compile(
+    r"(?:^<!-- (?P<marker>.+?) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+LINK = re.compile(r"\[[^\]]*\]\((?!https?://|#)([^)#\s]+)[^)]*\)")
+NOT_COPIED = shutil.ignore_patterns("__pycache__", ".*", "build", "*.egg-info", "venv")
+
+
+@dataclass(frozen=True)
+class Block:
+    marker: str
+    language: str
+    text: str
+    line: int
+
+
+def name(document: Path) -> str:
+    return document.relative_to(PROJECT).as_posix()
+
+
+def blocks(document: Path) -> list[Block]:
+    """The document's marked blocks, in order."""
+    text = document.read_text(encoding="utf-8")
+    return [
+        Block(found["marker"], found["language"], found["text"], text.count("\n", 0, found.start()) + 1)
+        for found in BLOCK.finditer(text)
+        if found["marker"]
+    ]
+
+
+def session(text: str) -> list[tuple[str, str]]:
+    """The commands of a `console` block, each with the output shown."""
+    commands = re.split(r"^\$ ", text, flags=re.MULTILINE)
+    assert commands[0] == "", "a console block begins with `$ `"
+    parts = [command.partition("\n") for command in commands[1:]]
+    return [(command, output) for command, _, output in parts]
+
+
+def agrees(shown: str, printed: str) -> bool:
+    """Whether the output is the one shown, `...` lines standing for anything."""
+    pattern = re.escape(shown.rstrip("\n"))
+    pattern = re.sub(r"^\\\.\\\.\\\.$", r"(?s:.*?)", pattern, flags=re.MULTILINE)
+    plain = "\n".join(line.rstrip() for line in printed.rstrip("\n").splitlines())
+    return re.fullmatch(pattern, plain) is not None
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": programs, "NO_COLOR": "1", "COLUMNS": "120", "TERM": "dumb"}
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("document", [d for d in DOCUMENTS if blocks(d)], ids=name)
+def test_marked_blocks_are_true(document: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(document.parent, folder, ignore=NOT_COPIED)
+    for block in blocks(document):
+        where = f"{name(document)}:{block.line}"
+        if block.marker.startswith("file: "):
+            (folder / block.marker.removeprefix("file: ")).write_text(block.text, encoding="utf-8")
+        elif block.marker == "run" and block.language == "sh":
+            done = run(block.text, folder)
+            assert done.returncode == 0, f"{where}\n{done.stdout}"
+        elif block.marker == "run" and block.language == "console":
+            for command, shown in session(block.text):
+                printed = run(command, folder).stdout
+                assert agrees(shown, printed), f"{where}: {command}\nshown:\n{shown}\nprinted:\n{printed}"
+        else:
+            pytest.fail(f"{where}: a block {block.language!r} cannot be marked {block.marker!r}")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_links_lead_somewhere(document: Path) -> None:
+    broken = [
+        link
+        for link in LINK.findall(document.read_text(encoding="utf-8"))
+        if not (document.parent / link).exists()
+    ]
+    assert not broken
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_extras_that_are_installed_exist(document: Path) -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    shown = re.findall(r"(?:\.|netwright)\[([\w,]+)\]", document.read_text(encoding="utf-8"))
+    assert {extra for extras in shown for extra in extras.split(",")} <= project[
+        "optional-dependencies"
+    ].keys()
+
+
+def test_console_blocks_are_compared_with_what_is_printed(tmp_path: Path) -> None:
+    ((command, shown),) = session("$ printf 'one\\ntwo\\nthree\\n'\none\n...\nthree\n")
+    assert agrees(shown, run(command, tmp_path).stdout)
+    assert not agrees("one\nthree\n", run(command, tmp_path).stdout)
+    assert not agrees("", run("no-such-program", tmp_path).stdout)
