@@ -58,13 +58,13 @@ StepSpec = str | dict[str, str]
 class CellSpec(SpecModel):
     """A recurrence written as equations."""
 
-    args: dict[Name, Literal["int", "float"]] = {}
+    args: dict[Name, Literal["int", "float"]] = Field(default_factory=dict)
     """The cell's arguments, given by `with` where it is used; sizes are int."""
     input: Annotated[dict[Name, CellShape], Field(min_length=1)]
     """What the cell reads at each step; letters in shapes are found from the caller."""
-    states: dict[Name, StateSpec] = {}
+    states: dict[Name, StateSpec] = Field(default_factory=dict)
     """What is kept from one step to the next."""
-    params: dict[Name, ParameterSpec] = {}
+    params: dict[Name, ParameterSpec] = Field(default_factory=dict)
     """What is learned."""
     update: dict[str, str] | tuple[StepSpec, ...] = ()
     """The steps, in order: `h: tanh(…)`, or a list of `a, b = split(…, 2)`. Each state is updated once."""

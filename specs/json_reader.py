@@ -1,8 +1,7 @@
-"""JSON to a source tree: a small scanner of our own, since neither `json` nor a YAML reader keeps the positions
-of JSON's keys and values.
+"""JSON to a source tree: a small scanner of our own, since neither `json` nor a YAML reader keeps the
+positions of JSON's keys and values.
 
-It follows RFC 8259, without NaN and Infinity, and reports duplicate keys.
-"""
+It follows RFC 8259, without NaN and Infinity, and reports duplicate keys."""
 
 from __future__ import annotations
 

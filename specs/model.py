@@ -76,13 +76,13 @@ class ModelSpec(SpecModel):
     """The version of the language."""
     model: Name
     """The model's name; symbols in compiled code start with it."""
-    dims: dict[Name, Dim] = {}
+    dims: dict[Name, Dim] = Field(default_factory=dict)
     """The sizes that are open until run time."""
     inputs: Annotated[dict[Name, InputSpec], Field(min_length=1)]
     """What the network reads."""
-    defaults: dict[str, dict[str, Any]] = {}
+    defaults: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Keys by layer type that hold where a layer does not give its own."""
-    cells: dict[Name, CellSpec] = {}
+    cells: dict[Name, CellSpec] = Field(default_factory=dict)
     """Recurrences written as equations."""
     layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
     """The layers; each reads the one above when it does not say otherwise."""

@@ -46,7 +46,8 @@ class LossSpec(SpecModel):
 
 
 class SoftmaxCrossEntropy(LossSpec):
-    """−log softmax(output)[target]; the target holds classes (`[N]`, integers) or probabilities (`[N, C]`, floats)."""
+    """−log softmax(output)[target]; the target holds classes (`[N]`, integers) or probabilities (`[N, C]`,
+    floats)."""
 
     type: Literal["softmax_cross_entropy"] = "softmax_cross_entropy"
 
@@ -199,8 +200,8 @@ class AdamW(OptimizerSpec):
 
 
 class RmsProp(OptimizerSpec):
-    """v ← rho·v + (1−rho)·g²; u ← g / (sqrt(v) + ε); with momentum b ← momentum·b + u, θ ← θ − η·b, else θ ← θ − η·u
-    (Tieleman and Hinton, 2012)."""
+    """v ← rho·v + (1−rho)·g²; u ← g / (sqrt(v) + ε); with momentum b ← momentum·b + u, θ ← θ − η·b, else θ ←
+    θ − η·u (Tieleman and Hinton, 2012)."""
 
     type: Literal["rmsprop"] = "rmsprop"
     learning_rate: LearningRate = ConstantRate(initial=0.01)
@@ -232,7 +233,8 @@ class EarlyStoppingSpec(SpecModel):
     """Ends training when a number stops getting better; the best epoch's weights are kept."""
 
     monitor: Annotated[str, Field(pattern=r"^(train|valid)_(loss|accuracy|mse|mae)$")] = "valid_loss"
-    """What is watched: train_ or valid_, then loss or a metric. Accuracy is to rise, the others are to fall."""
+    """What is watched: train_ or valid_, then loss or a metric. Accuracy is to rise, the others are to
+    fall."""
     patience: Size = 5
     """After how many epochs without a better value training ends."""
     min_delta: NonNegativeNumber = 0.0
@@ -244,7 +246,7 @@ class TrainSpec(SpecModel):
 
     data: Annotated[dict[Name, str], Field(min_length=1)]
     """The data sets, .npz files relative to the spec: `train`, and perhaps `valid` and `test`."""
-    targets: dict[Name, TargetSpec] = {}
+    targets: dict[Name, TargetSpec] = Field(default_factory=dict)
     """Shape and dtype of the targets; by the loss's convention when left out."""
     loss: Loss
     """What is minimized."""

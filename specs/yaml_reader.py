@@ -1,8 +1,7 @@
 """YAML to a source tree, from PyYAML's pure-Python event stream.
 
-The C parser crashes on deep nesting, and PyYAML's constructors lose positions and follow YAML 1.1; so only its
-scanner and parser are used, and nodes are built here, without recursion.
-"""
+The C parser crashes on deep nesting, and PyYAML's constructors lose positions and follow YAML 1.1; so only
+its scanner and parser are used, and nodes are built here, without recursion."""
 
 from __future__ import annotations
 

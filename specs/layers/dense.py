@@ -34,8 +34,8 @@ class Dense(LayerSpec):
 class Embedding(LayerSpec):
     """Looks up a row for each index: integers `[...]` give `[..., output_dim]`.
 
-    Parameters: `embeddings [input_dim, output_dim]`. An index outside 0 … input_dim − 1 is an error at run time.
-    """
+    Parameters: `embeddings [input_dim, output_dim]`. An index outside 0 … input_dim − 1 is an error at run
+    time."""
 
     has_parameters: ClassVar[bool] = True
 

@@ -1,6 +1,6 @@
-"""Recurrent layers. `rnn`, `lstm` and `gru` are cells written as equations (`builtin_cells.py`) like any user's cell;
-`recurrent` runs a cell of the spec. All are one scan over the time axis: `[N, T, F]` gives `[N, T, units]`.
-"""
+"""Recurrent layers. `rnn`, `lstm` and `gru` are cells written as equations (`builtin_cells.py`) like any
+user's cell; `recurrent` runs a cell of the spec. All are one scan over the time axis: `[N, T, F]` gives `[N,
+T, units]`."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ START_WORDS = ("zeros", "learned")
 class RecurrentLayer(LayerSpec):
     """Base of everything that runs over time.
 
-    Ports: the output; `state` and `state_all`, the last and all values of the first state; and for each state by its
-    name (`h`, `h_all`, `c`, `c_all`).
-    """
+    Ports: the output; `state` and `state_all`, the last and all values of the first state; and for each state
+    by its name (`h`, `h_all`, `c`, `c_all`)."""
 
     has_parameters: ClassVar[bool] = True
 
     return_sequences: Flag = True
     """Whether the output is that of all steps, `[N, T, …]`, or of the last valid step, `[N, …]`."""
     initial_state: InitialState = "zeros"
-    """The state before the first step: zeros, learned, or given: the name of an input or layer. A mapping gives one of
-    these for each state: `{h: h0, c: zeros}`."""
+    """The state before the first step: zeros, learned, or given: the name of an input or layer. A mapping
+    gives one of these for each state: `{h: h0, c: zeros}`."""
     unroll: Unroll = "auto"
-    """How many steps the loop's body contains: none (one), a number, full (all, the length has to be known), or auto."""
+    """How many steps the loop's body contains: none (one), a number, full (all, the length has to be known),
+    or auto."""
 
     @field_validator("unroll", mode="before")
     @classmethod
@@ -58,7 +58,8 @@ class GatedLayer(RecurrentLayer):
     layers: Annotated[Size, Field(le=1000)] = 1
     """How many of these run on top of each other."""
     bidirectional: Flag = False
-    """Whether a second one runs from the end to the start; the outputs are joined on the last axis, forward first."""
+    """Whether a second one runs from the end to the start; the outputs are joined on the last axis, forward
+    first."""
     dropout: Probability = 0.0
     """The dropout between stacked layers."""
     use_bias: Flag = True
@@ -112,13 +113,13 @@ class Lstm(GatedLayer):
 class Gru(GatedLayer):
     """Gated recurrent unit (Cho et al., 2014).
 
-    Parameters, gates in the order z, r, n: `kernel [F, 3·H]`, `recurrent_kernel [H, 3·H]`, `bias [3·H]` and, with
-    `reset_after`, `recurrent_bias [3·H]`.
-    """
+    Parameters, gates in the order z, r, n: `kernel [F, 3·H]`, `recurrent_kernel [H, 3·H]`, `bias [3·H]` and,
+    with `reset_after`, `recurrent_bias [3·H]`."""
 
     type: Literal["gru"] = "gru"
     reset_after: Flag = True
-    """Whether the reset gate acts after the recurrent product (as in cuDNN, Keras and PyTorch) or before (the paper)."""
+    """Whether the reset gate acts after the recurrent product (as in cuDNN, Keras and PyTorch) or before (the
+    paper)."""
 
 
 class Recurrent(RecurrentLayer):
@@ -129,7 +130,7 @@ class Recurrent(RecurrentLayer):
     type: Literal["recurrent"] = "recurrent"
     cell: Name
     """The cell, by its name under `cells`."""
-    with_: Annotated[dict[Name, Integer | Number], Field(alias="with")] = {}
+    with_: dict[Name, Integer | Number] = Field(default_factory=dict, alias="with")
     """The cell's arguments."""
     reverse: Flag = False
     """Whether time runs from the end to the start."""

@@ -1,4 +1,5 @@
-"""Layers that only move or join values: flatten, reshape, concat, and the elementwise joins add and multiply."""
+"""Layers that only move or join values: flatten, reshape, concat, and the elementwise joins add and
+multiply."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Layers that slide a window over spatial axes: convolutions and pools, in one, two and three dimensions.
 
-Data are `[N, *spatial, C]`, kernels `[*kernel_size, c_in / groups, filters]`. A scalar stands for all spatial axes, a
-list gives one value an axis; the validated models always hold one value an axis.
-"""
+Data are `[N, *spatial, C]`, kernels `[*kernel_size, c_in / groups, filters]`. A scalar stands for all spatial
+axes, a list gives one value an axis; the validated models always hold one value an axis."""
 
 from __future__ import annotations
 

@@ -1,0 +1,136 @@
+"""LSTM, GRU and the plain RNN as cells in the language itself.
+
+A text is written for a layer's options and goes the way of any user's cell, so there is one mechanism for
+recurrence. Parameters: `kernel [F, G·H]`, `recurrent_kernel [H, G·H]`, `bias [G·H]`; gates in the order i, f,
+g, o (LSTM) and z, r, n (GRU); each gate's slice is initialized as its own matrix."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+
+from .activations import ActivationSpec, Elu, LeakyRelu, Linear
+from .cells import CellSpec
+from .diagnostics import Diagnostics
+from .equations import Cell, compile_cell
+from .initializers import InitializerSpec, Ones
+from .layers import GatedLayer, Gru, Lstm, Recurrent, RecurrentLayer, Rnn
+from .reading import read_text
+
+_HEAD = """\
+args: {{H: int}}
+input: {{x: [F]}}
+states:
+{states}
+params:
+{params}
+update:
+{update}
+output: h
+"""
+
+_RNN = """\
+  - h = {activation}
+"""
+
+_LSTM = """\
+  - i, f, g, o = split(x @ kernel + prev(h) @ recurrent_kernel{bias}, 4)
+  - c = sigmoid(f) * prev(c) + sigmoid(i) * tanh(g)
+  - h = sigmoid(o) * tanh(c)
+"""
+
+_GRU_RESET_AFTER = """\
+  - xz, xr, xn = split(x @ kernel{bias}, 3)
+  - hz, hr, hn = split(prev(h) @ recurrent_kernel{recurrent_bias}, 3)
+  - z = sigmoid(xz + hz)
+  - r = sigmoid(xr + hr)
+  - n = tanh(xn + r * hn)
+  - h = (1 - z) * n + z * prev(h)
+"""
+
+_GRU_RESET_BEFORE = """\
+  - xz, xr, xn = split(x @ kernel{bias}, 3)
+  - uz, ur, un = split(recurrent_kernel, 3)
+  - z = sigmoid(xz + prev(h) @ uz)
+  - r = sigmoid(xr + prev(h) @ ur)
+  - n = tanh(xn + (r * prev(h)) @ un)
+  - h = (1 - z) * n + z * prev(h)
+"""
+
+
+def cell_text(layer: GatedLayer) -> str:
+    """The cell of an rnn, lstm or gru layer, written in the language."""
+    bias = " + bias" if layer.use_bias else ""
+    gates, states, starts = 1, ("h",), [layer.bias_init]
+    recurrent_bias = False
+    if isinstance(layer, Lstm):
+        gates, states = 4, ("h", "c")
+        forget = Ones() if layer.unit_forget_bias else layer.bias_init
+        starts = [layer.bias_init, forget, layer.bias_init, layer.bias_init]
+        update = _LSTM.format(bias=bias)
+    elif isinstance(layer, Gru):
+        gates, starts = 3, [layer.bias_init] * 3
+        recurrent_bias = layer.use_bias and layer.reset_after
+        template = _GRU_RESET_AFTER if layer.reset_after else _GRU_RESET_BEFORE
+        update = template.format(bias=bias, recurrent_bias=" + recurrent_bias" if recurrent_bias else "")
+    else:
+        assert isinstance(layer, Rnn)
+        inner = f"x @ kernel + prev(h) @ recurrent_kernel{bias}"
+        update = _RNN.format(activation=_applied(layer.activation, inner))
+    width = "H" if gates == 1 else f"{gates}*H"
+    params = [
+        _parameter("kernel", f"F, {width}", [layer.kernel_init] * gates),
+        _parameter("recurrent_kernel", f"H, {width}", [layer.recurrent_init] * gates),
+    ]
+    if layer.use_bias:
+        params.append(_parameter("bias", width, starts))
+    if recurrent_bias:
+        params.append(_parameter("recurrent_bias", width, [layer.bias_init] * gates))
+    return _HEAD.format(
+        states="\n".join(f"  {state}: {{shape: [H]}}" for state in states),
+        params="\n".join(params),
+        update=update.rstrip("\n"),
+    )
+
+
+def cell_of(layer: RecurrentLayer, cells: Mapping[str, Cell]) -> tuple[Cell, dict[str, int | float]]:
+    """The cell a layer runs, and the values of the cell's arguments. `cells` are the spec's own.
+
+    Raises `KeyError` where the layer's cell is not among them.
+    """
+    if isinstance(layer, Recurrent):
+        return cells[layer.cell], dict(layer.with_)
+    assert isinstance(layer, GatedLayer)
+    return _compiled(layer.type, cell_text(layer)), {"H": layer.units}
+
+
+def state_names(kind: str) -> tuple[str, ...]:
+    """The states of a built-in cell, the first one first."""
+    return ("h", "c") if kind == "lstm" else ("h",)
+
+
+def _applied(activation: ActivationSpec, inner: str) -> str:
+    match activation:
+        case Linear():
+            return inner
+        case LeakyRelu(negative_slope=slope):
+            return f"leaky_relu({inner}, {slope!r})"
+        case Elu(alpha=alpha):
+            return f"elu({inner}, {alpha!r})"
+    return f"{activation.type}({inner})"  # type: ignore[attr-defined]
+
+
+def _parameter(name: str, shape: str, init: list[InitializerSpec]) -> str:
+    starts = json.dumps([one.model_dump() for one in init])
+    return f"  {name}: {{shape: [{shape}], init: {starts}}}"
+
+
+@lru_cache(maxsize=64)
+def _compiled(kind: str, text: str) -> Cell:
+    diagnostics = Diagnostics()
+    tree = read_text(text, f"<{kind}>", diagnostics)
+    cell = compile_cell(kind, CellSpec.model_validate(tree.value), tree, (), diagnostics) if tree else None
+    if cell is None:
+        raise AssertionError(f"the built-in cell {kind} is wrong:\n{diagnostics.to_text()}")
+    return cell

@@ -1,0 +1,84 @@
+"""The front door of the language: a file or a text to a validated model, with everything that is wrong with
+it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .diagnostics import Diagnostics
+from .equations import Cell
+from .model import ModelSpec
+from .reading import read_file, read_text
+from .source import Path, SourceTree, Span
+from .structure import LayerEntry, build
+from .wiring import Wiring, wire
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What came of loading a spec.
+
+    `model` is None when there is any error; `partial` then still holds what is good (None where not even a
+    tree could be read), so that shapes can be checked in the same run. In `partial`, `wiring.poisoned` names
+    the layers and inputs about which nothing is known: what reads them should be left in peace."""
+
+    file: str
+    model: ModelSpec | None
+    partial: ModelSpec | None
+    source: SourceTree | None
+    diagnostics: Diagnostics
+    wiring: Wiring = field(default_factory=Wiring)
+    cells: Mapping[str, Cell] = field(default_factory=dict)
+    """The spec's own cells, compiled; `builtin_cells.cell_of` finds a layer's cell."""
+    entries: Mapping[str, LayerEntry] = field(default_factory=dict)
+    """Where each layer stands, by its name."""
+
+    def layer_span(self, layer: str, *path: str | int, key: bool = False) -> Span:
+        """The place of a value (or key) of a layer, wherever it was written: in the layer or in `defaults`.
+
+        What is not written at all is shown at the layer's type; without a path the place is the layer's name.
+        """
+        entry = self.entries[layer]
+        if not path:
+            return self.span((*entry.path, "name"))
+        where = (
+            (*entry.overlay[str(path[0])], *path[1:]) if path[0] in entry.overlay else (*entry.path, *path)
+        )
+        if self.source and len(self.source.nearest(where)) <= len(entry.path):
+            where = (*entry.path, "type")
+        return self.span(where, key=key)
+
+    def span(self, path: Path, *, key: bool = False) -> Span:
+        """The place of the value (or key) at a path of the spec, or of the nearest thing above it."""
+        if self.source is None:
+            return Span(self.file, 1, 1, 1, 1)
+        return self.source.key_span(path) if key else self.source.value_span(path)
+
+
+def load_spec(path: str | os.PathLike[str]) -> LoadResult:
+    """Load a spec file, YAML or (named .json) JSON. Raises nothing: what is wrong is in the diagnostics."""
+    diagnostics = Diagnostics()
+    return _load(os.fspath(path), read_file(path, diagnostics), diagnostics)
+
+
+def load_spec_text(text: str, file: str = "<spec>") -> LoadResult:
+    """Load a spec from its text; `file` is the name shown, and .json at its end means JSON. Raises
+    nothing."""
+    diagnostics = Diagnostics()
+    return _load(file, read_text(text, file, diagnostics), diagnostics)
+
+
+def _load(file: str, tree: SourceTree | None, diagnostics: Diagnostics) -> LoadResult:
+    if tree is None:
+        return LoadResult(file, None, None, None, diagnostics)
+    structure = build(tree, diagnostics)
+    wiring = wire(structure, tree, diagnostics)
+    sections = {"schema_" if name == "$schema" else name: value for name, value in structure.sections.items()}
+    empty = {"netwright": 1, "model": "model", "inputs": {}, "layers": (), "outputs": {}}
+    partial = ModelSpec.model_construct(**{**empty, **sections})
+    entries = {entry.name: entry for entry in reversed(structure.entries) if entry.name is not None}
+    diagnostics.sort()
+    model = None if diagnostics.has_errors else partial
+    return LoadResult(file, model, partial, tree, diagnostics, wiring, structure.cells, entries)

@@ -1,0 +1,318 @@
+"""pydantic's errors as diagnostics: the very key or value, in our words, one for each mistake.
+
+Pydantic names a place by a path that also holds the branches of unions it tried. The path is walked along the
+source; steps that are not in it are branches. Errors of several branches of one union are one mistake: the
+branch that got furthest speaks, and branches that only disliked the value's type are joined to "expected this
+or that"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from .diagnostics import Diagnostics
+from .source import Path, SourceNode, SourceTree, Span
+from .suggest import NOTES, did_you_mean, key_meant, type_meant
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "a string",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+_CUSTOM = {
+    "size": "NW0211",
+    "size_range": "NW0211",
+    "unknown_dim": "NW0210",
+    "axes": "NW0208",
+    "padding": "NW0205",
+    "together": "NW0212",
+    "unroll": "NW0203",
+    "dim": "NW0203",
+}
+_LIMITS = {
+    "greater_than_equal": ("at least", "ge"),
+    "greater_than": ("more than", "gt"),
+    "less_than_equal": ("at most", "le"),
+    "less_than": ("less than", "lt"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """One of pydantic's errors and where it is in the source. `union` is set when a union branch raised
+    it."""
+
+    kind: str
+    path: Path
+    loc: tuple[str | int, ...]
+    context: Mapping[str, Any]
+    message: str
+    union: Path | None
+    on_key: bool
+
+
+class Translator:
+    """Turns the errors of values that stand at `base` in a tree into diagnostics.
+
+    `overlay` gives the places of keys that were taken from elsewhere (from `defaults`).
+    """
+
+    def __init__(
+        self,
+        tree: SourceTree,
+        diagnostics: Diagnostics,
+        base: Path,
+        overlay: Mapping[str, Path] | None = None,
+    ) -> None:
+        self.tree, self.diagnostics, self.base, self.overlay = tree, diagnostics, base, overlay or {}
+
+    def report(self, errors: Sequence[Any], annotation: Any, owner: str = "") -> None:
+        """Add a diagnostic for each mistake behind pydantic's `errors` of a value of type `annotation`.
+
+        `owner` says what the value is ("conv2d"), for messages about its own keys.
+        """
+        problems = list(self._one_per_mistake([self._place(error) for error in errors]))
+        meant: set[tuple[Path, str]] = set()
+        for problem in problems:
+            if problem.kind == "extra_forbidden":
+                meant |= self._unknown_key(problem, annotation, owner)
+        seen: set[tuple[Path, str]] = set()
+        for problem in problems:
+            if problem.kind == "extra_forbidden" or (problem.path, problem.kind, problem.message) in seen:
+                continue
+            seen.add((problem.path, problem.kind, problem.message))  # type: ignore[arg-type]
+            if problem.kind == "missing":
+                # A required key under another name is one mistake, already reported.
+                if (problem.path, str(problem.loc[-1])) not in meant:
+                    self._missing(problem, str(problem.loc[-1]), owner)
+            else:
+                self._wrong(problem)
+
+    def _place(self, error: Any) -> _Problem:
+        path, node = self.base, self.tree.node(self.base)
+        union: Path | None = None
+        loc = error["loc"]
+        context = dict(error.get("ctx") or {})
+        steps = loc[:-1] if error["type"] == "missing" else loc
+        if "field" in context:
+            steps = (*steps, context["field"])
+        for position, step in enumerate(steps):
+            if position == 0 and step in self.overlay:
+                path = self.overlay[step]
+                node = self.tree.node(path)
+                continue
+            child = node.child(step) if node else None
+            if child is not None:
+                path, node = (*path, step), child
+            elif union is None and step not in ("[key]", context.get("field")) and not _is_tag(node, step):
+                union = path
+        return _Problem(error["type"], path, loc, context, error["msg"], union, "[key]" in loc[-1:])
+
+    def _one_per_mistake(self, problems: list[_Problem]) -> Iterator[_Problem]:
+        groups: dict[object, list[_Problem]] = {}
+        for index, problem in enumerate(problems):
+            key = index if problem.union is None else problem.union
+            groups.setdefault(("union", key), []).append(problem)
+        failed = {problem.path[:length] for problem in problems for length in range(len(problem.path))}
+        for group in groups.values():
+            problem = self._speaker(group)
+            # A list that lost its bad items is not also too short.
+            if problem.kind != "too_short" or problem.path not in failed:
+                yield problem
+
+    def _speaker(self, group: list[_Problem]) -> _Problem:
+        depth = max(len(problem.path) for problem in group)
+        group = [problem for problem in group if len(problem.path) == depth]
+        node = self.tree.node(group[0].path)
+        text = node is not None and isinstance(node.value, str)
+        strong = [problem for problem in group if problem.kind not in _EXPECTED]
+        if not text and any(problem.kind != "literal_error" for problem in strong):
+            strong = [problem for problem in strong if problem.kind != "literal_error"]
+        literals = [problem for problem in group if problem.kind == "literal_error"]
+        if len(literals) > 1 and (text or len(strong) == len(literals)):
+            allowed = list(dict.fromkeys(word for problem in literals for word in _allowed(problem.context)))
+            return _with(literals[0], literals[0].kind, {"allowed": allowed})
+        if strong and (text or strong[0].kind != "literal_error"):
+            return strong[0]
+        words = [_EXPECTED[problem.kind] for problem in group if problem.kind in _EXPECTED]
+        words += [f'"{word}"' for problem in literals for word in _allowed(problem.context)]
+        return _with(group[0], "wrong_type", {"expected": list(dict.fromkeys(words))}) if words else group[0]
+
+    def _unknown_key(self, problem: _Problem, annotation: Any, owner: str) -> set[tuple[Path, str]]:
+        key = str(problem.loc[-1])
+        models = list(models_at(annotation, problem.loc[:-1]))
+        known = [name for model in models for name in keys_of(model)]
+        taken = self.tree.node(problem.path[:-1])
+        free = [name for name in known if taken is None or name not in taken.entries]
+        suggestion = key_meant(key, free)
+        help = did_you_mean(suggestion) or NOTES.get(key.lower())
+        if help is None and known:
+            help = f"the keys here are {', '.join(known)}"
+        of = f" of {owner}" if owner and len(problem.loc) == 1 else ""
+        self.diagnostics.error(
+            "NW0201", f"unknown key {key}{of}", self.tree.key_span(problem.path), help=help
+        )
+        return {(problem.path[:-1], suggestion)} if suggestion else set()
+
+    def _missing(self, problem: _Problem, key: str, owner: str) -> None:
+        node = self.tree.node(problem.path)
+        who = owner if owner and len(problem.loc) == 1 else ""
+        if not who and node and isinstance(node.value, dict) and isinstance(node.value.get("type"), str):
+            who = node.value["type"]
+        message = f"{who} needs {key}" if who else f"the key {key} is missing"
+        self.diagnostics.error("NW0202", message, self._owner_span(problem.path, node))
+
+    def _owner_span(self, path: Path, node: SourceNode | None) -> Span:
+        if node and "type" in node.entries:
+            return node.entries["type"].node.span
+        return self.tree.key_span(path)
+
+    def _wrong(self, problem: _Problem) -> None:
+        node = self.tree.node(problem.path)
+        value = node.value if node else None
+        span = self.tree.key_span(problem.path) if problem.on_key else self.tree.value_span(problem.path)
+        name = _name_of(problem.path)
+        error = self.diagnostics.error
+        kind, context = problem.kind, problem.context
+        if problem.on_key:
+            error("NW0207", f"{problem.path[-1]!r} is not a valid name", span, help=_NAME_HELP)
+        elif kind in _CUSTOM:
+            help = (
+                did_you_mean(key_meant(str(context.get("symbol")), context["known"]))
+                if "known" in context
+                else None
+            )
+            if kind == "unknown_dim" and not help:
+                help = f"declare it under dims: {{{context['symbol']}: batch}}"
+            error(_CUSTOM[kind], problem.message, span, help=help)
+        elif kind in _LIMITS:
+            words, key = _LIMITS[kind]
+            error("NW0204", f"{name} has to be {words} {context[key]}, this is {describe(value)}", span)
+        elif kind in ("too_short", "too_long", "string_too_long"):
+            limit = context.get("min_length", context.get("max_length"))
+            bound = "at least" if kind == "too_short" else "at most"
+            error("NW0204", f"{name} has to have {bound} {limit} entries, this has {_length(value)}", span)
+        elif kind == "literal_error":
+            allowed = context.get("allowed") or _allowed(context)
+            suggestion = key_meant(value, allowed) if isinstance(value, str) else None
+            message = f"{name} is {_join(allowed)}, not {describe(value)}"
+            error("NW0205", message, span, help=did_you_mean(suggestion))
+        elif kind == "union_tag_invalid":
+            allowed = _quoted(context["expected_tags"])
+            tag = str(context["tag"])
+            where = node.entries["type"].node.span if node and "type" in node.entries else span
+            help = did_you_mean(type_meant(tag, allowed)) or f"the types are {', '.join(allowed)}"
+            error("NW0206", f"unknown type {tag} of {name}", where, help=help)
+        elif kind == "union_tag_not_found":
+            error("NW0202", f"{name} needs a type", self._owner_span(problem.path, node))
+        elif kind == "string_pattern_mismatch":
+            error("NW0207", f"{describe(value)} is not a valid name", span, help=_NAME_HELP)
+        elif kind in _EXPECTED or kind == "wrong_type":
+            expected = context.get("expected") if kind == "wrong_type" else [_EXPECTED[kind]]
+            error("NW0203", f"{name} has to be {_join(expected)}, not {describe(value)}", span)
+        else:
+            error("NW0203", f"{name}: {problem.message}", span)
+
+
+_NAME_HELP = "names are made of letters, digits and _, and do not start with a digit"
+
+
+def _with(problem: _Problem, kind: str, context: Mapping[str, Any]) -> _Problem:
+    return _Problem(kind, problem.path, problem.loc, context, problem.message, problem.union, problem.on_key)
+
+
+def _is_tag(node: SourceNode | None, step: str | int) -> bool:
+    """Whether a step is the tag of a discriminated union rather than a branch that was only tried."""
+    if node is None:
+        return False
+    return step == (node.value.get("type") if isinstance(node.value, dict) else node.value)
+
+
+def _name_of(path: Path) -> str:
+    names = [step for step in path if isinstance(step, str)]
+    return names[-1] if names else "the value"
+
+
+def _quoted(text: str) -> list[str]:
+    return text.replace(" or ", ", ").replace("'", "").split(", ")
+
+
+def _allowed(context: Mapping[str, Any]) -> list[str]:
+    return list(context["allowed"]) if "allowed" in context else _quoted(str(context.get("expected", "")))
+
+
+def _join(words: Iterable[str] | None) -> str:
+    *most, last = list(words or ["something else"])
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, str | list | dict) else 0
+
+
+def describe(value: Any) -> str:
+    """A value in the words of a message: `"abc"`, 3, true, a list of 2."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f'"{value}"' if len(value) <= 40 else f'"{value[:40]}…"'
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return "a mapping" if isinstance(value, dict) else str(value)
+
+
+def keys_of(model: type[BaseModel]) -> list[str]:
+    """The keys a model has in the language."""
+    return [info.alias or name for name, info in model.model_fields.items()]
+
+
+def models_at(annotation: Any, loc: Iterable[str | int]) -> Iterator[type[BaseModel]]:
+    """The models that stand at a pydantic path below a type."""
+    current = [annotation]
+    for step in loc:
+        below = [inner for outer in current for branch in _branches(outer) for inner in _step(branch, step)]
+        current = below or current
+    for outer in current:
+        for branch in _branches(outer):
+            if isinstance(branch, type) and issubclass(branch, BaseModel):
+                yield branch
+
+
+def _branches(annotation: Any) -> Iterator[Any]:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _branches(get_args(annotation)[0])
+    elif origin in (Union, UnionType):
+        for argument in get_args(annotation):
+            yield from _branches(argument)
+    else:
+        yield annotation
+
+
+def _step(annotation: Any, step: str | int) -> Iterator[Any]:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is dict and isinstance(step, str):
+        yield arguments[1]
+    elif origin in (tuple, list) and isinstance(step, int) and arguments:
+        yield arguments[0]
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        kind = annotation.model_fields.get("type")
+        for name, info in annotation.model_fields.items():
+            if step == (info.alias or name):
+                yield info.annotation
+                return
+        if (kind and kind.default == step) or annotation.__name__ == step:
+            yield annotation

@@ -1,0 +1,245 @@
+"""From a source tree to typed sections: each section and each layer is validated by itself, so that a bad one
+does not hide the errors of the others, and what is good can be looked at further."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Annotated, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from .diagnostics import Diagnostics
+from .equations import Cell, compile_cell
+from .layers import LAYERS, LayerSpec
+from .model import ModelSpec
+from .problems import Translator, describe, keys_of
+from .source import Path, SourceNode, SourceTree
+from .suggest import did_you_mean, key_meant, type_meant
+
+VERSION = 1
+_OWN_KEYS = frozenset(("name", "type", "inputs", "expect", "share"))
+
+
+@dataclass(frozen=True, slots=True)
+class LayerEntry:
+    """A layer as it stands in the spec. `spec` is None where something in it is wrong.
+
+    `path` is its place; `overlay` gives the places of keys that came from `defaults`.
+    """
+
+    name: str | None
+    type: str | None
+    path: Path
+    overlay: dict[str, Path]
+    spec: LayerSpec | None
+
+
+@dataclass(slots=True)
+class Structure:
+    """The typed sections of a spec; what is wrong in a section is left out of it, its names are in
+    `broken`."""
+
+    sections: dict[str, Any] = field(default_factory=dict)
+    entries: list[LayerEntry] = field(default_factory=list)
+    cells: dict[str, Cell] = field(default_factory=dict)
+    broken: dict[str, set[str]] = field(default_factory=dict)
+    """For each section the names whose entries are wrong; a section that is wrong as a whole holds `*`."""
+
+    def knows(self, section: str, name: str) -> bool:
+        """Whether a name is defined in a section, be it well or badly."""
+        bad = self.broken.get(section, set())
+        return name in (self.sections.get(section) or {}) or name in bad or "*" in bad
+
+
+def build(tree: SourceTree, diagnostics: Diagnostics) -> Structure:
+    """Validates every section of a spec; what is wrong goes to `diagnostics`."""
+    return _Builder(tree, diagnostics).build()
+
+
+@lru_cache(maxsize=64)
+def _adapter(section: str) -> TypeAdapter[Any]:
+    info = ModelSpec.model_fields[_field_name(section)]
+    # Subscripting Annotated with a tuple is how a type and its metadata are joined at run time.
+    return TypeAdapter(Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation)
+
+
+def _field_name(section: str) -> str:
+    return "schema_" if section == "$schema" else section
+
+
+class _Builder:
+    def __init__(self, tree: SourceTree, diagnostics: Diagnostics) -> None:
+        self.tree, self.diagnostics = tree, diagnostics
+        self.structure = Structure()
+        self.context: dict[str, Any] = {}
+        self.defaults: dict[str, dict[str, Any]] = {}
+
+    def build(self) -> Structure:
+        root = self.tree.root
+        if not isinstance(root.value, dict):
+            found = describe(root.value)
+            message = f"a spec is a mapping with keys such as netwright, inputs and layers, not {found}"
+            self.diagnostics.error("NW0203", message, root.span)
+            self.structure.broken = {name: {"*"} for name in keys_of(ModelSpec)}
+            return self.structure
+        self.keys(root)
+        if "netwright" in root.value:
+            self.version(root.entries["netwright"].node)
+        declared = root.value.get("dims")
+        # Names of broken dims are known too, so that their uses are no second error.
+        self.context = {"dims": set(declared)} if isinstance(declared, dict) else {"dims": set()}
+        if declared is not None and not isinstance(declared, dict):
+            self.context = {}
+        for section in ("$schema", "model", "dims", "inputs", "cells", "outputs", "train"):
+            if section in root.value:
+                self.section(section)
+        self.compile_cells()
+        if "defaults" in root.value:
+            self.read_defaults(root.entries["defaults"].node)
+        if "layers" in root.value:
+            self.layers(root.entries["layers"].node)
+        return self.structure
+
+    def keys(self, root: SourceNode) -> None:
+        known = keys_of(ModelSpec)
+        meant = set()
+        for key in root.entries:
+            if key not in known:
+                suggestion = key_meant(key, [name for name in known if name not in root.entries])
+                meant.add(suggestion)
+                help = did_you_mean(suggestion) or f"the keys of a spec are {', '.join(known[1:])}"
+                self.diagnostics.error("NW0201", f"unknown key {key}", self.tree.key_span((key,)), help=help)
+        for name, info in ModelSpec.model_fields.items():
+            if info.is_required() and name not in root.entries:
+                self.structure.broken[name] = {"*"}
+                if name not in meant:
+                    help = f"netwright: {VERSION} says which version of the language this is"
+                    start = self.tree.source.span(root.start, root.start)
+                    self.diagnostics.error(
+                        "NW0202", f"a spec needs {name}", start, help=help if name == "netwright" else None
+                    )
+
+    def version(self, node: SourceNode) -> None:
+        if node.value is True or node.value != VERSION:
+            message = f"version {describe(node.value)} of the language is not known"
+            self.diagnostics.error(
+                "NW0209", message, node.span, help=f"this Netwright reads netwright: {VERSION}"
+            )
+
+    def section(self, name: str) -> None:
+        value, adapter = self.tree.value[name], _adapter(name)
+        bad: set[str] = set()
+        while True:
+            try:
+                self.structure.sections[name] = adapter.validate_python(value, context=self.context)
+                break
+            except ValidationError as error:
+                errors = error.errors(include_url=False, include_input=False)
+                if not bad:
+                    info = ModelSpec.model_fields[_field_name(name)]
+                    Translator(self.tree, self.diagnostics, (name,)).report(errors, info.annotation, name)
+                wrong = (
+                    {str(one["loc"][0]) for one in errors if one["loc"]} if isinstance(value, dict) else set()
+                )
+                if name == "train" or not wrong or len(wrong) == len(value):
+                    bad |= {"*"} | wrong
+                    break
+                bad |= wrong
+                value = {key: inner for key, inner in value.items() if key not in wrong}
+        if bad:
+            self.structure.broken[name] = bad
+
+    def compile_cells(self) -> None:
+        for name, spec in self.structure.sections.get("cells", {}).items():
+            cell = compile_cell(name, spec, self.tree, ("cells", name), self.diagnostics)
+            if cell is None:
+                self.structure.broken.setdefault("cells", set()).add(name)
+            else:
+                self.structure.cells[name] = cell
+
+    def read_defaults(self, node: SourceNode) -> None:
+        if not isinstance(node.value, dict):
+            message = f"defaults has to be a mapping from layer types to keys, not {describe(node.value)}"
+            self.diagnostics.error("NW0203", message, node.span)
+            return
+        for kind, entry in node.entries.items():
+            path = ("defaults", kind)
+            if kind not in LAYERS:
+                self.unknown_type(kind, entry.key_span)
+            elif not isinstance(entry.node.value, dict):
+                message = f"the defaults of {kind} have to be a mapping, not {describe(entry.node.value)}"
+                self.diagnostics.error("NW0203", message, entry.node.span)
+            else:
+                self.defaults[kind] = self.good_defaults(kind, entry.node.value, path)
+        self.structure.sections["defaults"] = self.defaults
+
+    def good_defaults(self, kind: str, values: dict[str, Any], path: Path) -> dict[str, Any]:
+        """The defaults of a layer type without those that are wrong, which are reported here and not at each
+        layer."""
+        cls = LAYERS[kind]
+        own = [key for key in values if key in _OWN_KEYS]
+        for key in own:
+            message = f"{key} belongs to a single layer, it can't be a default"
+            self.diagnostics.error("NW0201", message, self.tree.key_span((*path, key)))
+        kept = {key: value for key, value in values.items() if key not in own}
+        try:
+            cls.model_validate({**kept, "name": "default", "type": kind}, context=self.context)
+        except ValidationError as error:
+            errors = [one for one in error.errors(include_url=False, include_input=False) if one["loc"]]
+            errors = [one for one in errors if one["type"] != "missing" or len(one["loc"]) > 1]
+            Translator(self.tree, self.diagnostics, path).report(errors, cls, kind)
+            wrong = {one["loc"][0] for one in errors}
+            return {key: value for key, value in kept.items() if key not in wrong}
+        return kept
+
+    def layers(self, node: SourceNode) -> None:
+        if not isinstance(node.value, list) or not node.value:
+            found = "an empty list" if node.value == [] else describe(node.value)
+            span = node.span if node.end > node.start else self.tree.key_span(("layers",))
+            self.diagnostics.error("NW0203", f"layers has to be a list of layers, not {found}", span)
+            self.structure.broken["layers"] = {"*"}
+            return
+        self.structure.entries = [self.layer(item, ("layers", i)) for i, item in enumerate(node.items)]
+        good = [entry.spec for entry in self.structure.entries if entry.spec]
+        self.structure.sections["layers"] = tuple(good)
+
+    def layer(self, node: SourceNode, path: Path) -> LayerEntry:
+        if not isinstance(node.value, dict):
+            message = f"a layer is a mapping such as {{name: a, type: relu}}, not {describe(node.value)}"
+            self.diagnostics.error("NW0203", message, node.span)
+            return LayerEntry(None, None, path, {}, None)
+        name, kind = node.value.get("name"), node.value.get("type")
+        name = name if isinstance(name, str) else None
+        if not isinstance(kind, str) or kind not in LAYERS:
+            self.no_type(node, path, name)
+            return LayerEntry(name, None, path, {}, None)
+        defaults = self.defaults.get(kind, {})
+        overlay = {key: ("defaults", kind, key) for key in defaults if key not in node.value}
+        spec = None
+        try:
+            spec = LAYERS[kind].model_validate({**defaults, **node.value}, context=self.context)
+        except ValidationError as error:
+            errors = error.errors(include_url=False, include_input=False)
+            Translator(self.tree, self.diagnostics, path, overlay).report(errors, LAYERS[kind], kind)
+        return LayerEntry(name, kind, path, overlay, spec)
+
+    def no_type(self, node: SourceNode, path: Path, name: str | None) -> None:
+        who = f"the layer {name}" if name else "the layer"
+        if "type" not in node.entries:
+            other = next((key for key in ("op", "class_name", "kind") if key in node.entries), None)
+            if other:
+                span = self.tree.key_span((*path, other))
+                self.diagnostics.error("NW0201", f"unknown key {other}", span, help="did you mean type?")
+            else:
+                span = node.entries["name"].node.span if "name" in node.entries else node.span
+                self.diagnostics.error("NW0202", f"{who} needs a type", span)
+        elif not isinstance(node.value["type"], str):
+            message = f"the type of {who} has to be a name, not {describe(node.value['type'])}"
+            self.diagnostics.error("NW0203", message, self.tree.value_span((*path, "type")))
+        else:
+            self.unknown_type(node.value["type"], self.tree.value_span((*path, "type")))
+
+    def unknown_type(self, kind: str, span: Any) -> None:
+        help = did_you_mean(type_meant(kind, LAYERS)) or f"the types are {', '.join(LAYERS)}"
+        self.diagnostics.error("NW0206", f"unknown layer type {describe(kind)}", span, help=help)

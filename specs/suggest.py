@@ -1,0 +1,233 @@
+"""What somebody probably meant: near spellings, and the words other frameworks use for our keys and types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+_KEYS: dict[str, tuple[str, ...]] = {
+    "strides": ("stride",),
+    "step": ("stride",),
+    "subsample": ("stride",),
+    "out_channels": ("filters", "units"),
+    "channels": ("filters", "units"),
+    "num_output": ("filters", "units"),
+    "num_filters": ("filters",),
+    "n_filters": ("filters",),
+    "nb_filter": ("filters",),
+    "out_features": ("units", "filters"),
+    "features": ("units", "filters"),
+    "n_units": ("units",),
+    "num_units": ("units",),
+    "hidden_size": ("units",),
+    "hidden_dim": ("units",),
+    "hidden_units": ("units",),
+    "size": ("units", "kernel_size", "pool_size"),
+    "nodes": ("units",),
+    "neurons": ("units",),
+    "kernel_shape": ("kernel_size", "pool_size"),
+    "kernel": ("kernel_size", "pool_size"),
+    "kernel_size": ("pool_size",),
+    "filter_size": ("kernel_size", "pool_size"),
+    "window": ("pool_size", "kernel_size"),
+    "window_size": ("pool_size", "kernel_size"),
+    "pool_size": ("kernel_size",),
+    "dilation_rate": ("dilation",),
+    "dilations": ("dilation",),
+    "pad": ("padding",),
+    "pads": ("padding",),
+    "auto_pad": ("padding",),
+    "group": ("groups",),
+    "ceil_mode": ("rounding",),
+    "bias": ("use_bias",),
+    "bias_term": ("use_bias",),
+    "nonlinearity": ("activation",),
+    "act": ("activation",),
+    "kernel_initializer": ("kernel_init",),
+    "weight_init": ("kernel_init",),
+    "weight_filler": ("kernel_init",),
+    "init": ("kernel_init", "embeddings_init"),
+    "bias_initializer": ("bias_init",),
+    "bias_filler": ("bias_init",),
+    "recurrent_initializer": ("recurrent_init",),
+    "embeddings_initializer": ("embeddings_init",),
+    "num_layers": ("layers",),
+    "n_layers": ("layers",),
+    "bidir": ("bidirectional",),
+    "direction": ("bidirectional", "reverse"),
+    "go_backwards": ("reverse",),
+    "linear_before_reset": ("reset_after",),
+    "return_sequence": ("return_sequences",),
+    "p": ("rate",),
+    "prob": ("rate",),
+    "ratio": ("rate",),
+    "drop_rate": ("rate",),
+    "dropout_rate": ("rate", "dropout"),
+    "eps": ("epsilon",),
+    "decay": ("momentum", "weight_decay"),
+    "gamma_initializer": ("gamma_init",),
+    "beta_initializer": ("beta_init",),
+    "affine": ("scale",),
+    "num_embeddings": ("input_dim",),
+    "vocab_size": ("input_dim",),
+    "vocabulary": ("input_dim",),
+    "embedding_dim": ("output_dim",),
+    "units": ("filters", "output_dim"),
+    "filters": ("units",),
+    "dim": ("axis",),
+    "axes": ("axis",),
+    "start_dim": ("start_axis",),
+    "target_shape": ("shape",),
+    "slope": ("negative_slope",),
+    "std": ("stddev",),
+    "sigma": ("stddev",),
+    "input": ("inputs",),
+    "bottom": ("inputs",),
+    "from": ("inputs",),
+    "inbound_nodes": ("inputs",),
+    "id": ("name",),
+    "op": ("type",),
+    "class_name": ("type",),
+    "lr": ("learning_rate",),
+    "base_lr": ("initial", "learning_rate"),
+    "learning_rate": ("initial",),
+    "beta1": ("beta_1",),
+    "beta2": ("beta_2",),
+    "alpha": ("rho", "negative_slope"),
+    "num_epochs": ("epochs",),
+    "batch": ("batch_size",),
+    "grad_clip": ("clip_norm",),
+    "clipnorm": ("clip_norm",),
+    "gradient_clipping": ("clip_norm",),
+    "warmup": ("warm_up",),
+    "warmup_steps": ("warm_up",),
+    "decay_steps": ("steps", "every"),
+    "step_size": ("every",),
+    "gamma": ("factor",),
+    "random_seed": ("seed",),
+    "tbptt": ("bptt",),
+    "labels": ("target",),
+    "name": ("model",),
+    "version": ("netwright",),
+}
+
+NOTES: dict[str, str] = {
+    "in_channels": "channels are found from the input; leave it out",
+    "in_features": "features are found from the input; leave it out",
+    "input_size": "features are found from the input; leave it out",
+    "input_shape": "shapes are found from the inputs; `expect` checks an output shape",
+    "output_shape": "shapes are found from the inputs; `expect` checks an output shape",
+    "data_format": "features are always last: [N, H, W, C]",
+    "batch_first": "the batch is always first: [N, T, C]",
+    "time_major": "the batch is always first: [N, T, C]",
+    "trainable": "every parameter is trained",
+    "count_include_pad": "a mean pool divides by the cells that exist",
+    "weight_decay": "weight_decay belongs to the optimizer: optimizer: {type: adam, weight_decay: 1e-4}",
+    "learning_rate": "learning_rate belongs to the optimizer: optimizer: {type: adam, learning_rate: 1e-3}",
+    "momentum": "momentum belongs to the optimizer: optimizer: {type: sgd, momentum: 0.9}",
+}
+
+_TYPES: dict[str, str] = {
+    "linear": "dense",
+    "fullyconnected": "dense",
+    "fc": "dense",
+    "innerproduct": "dense",
+    "gemm": "dense",
+    "convolution": "conv2d",
+    "conv": "conv2d",
+    "convolution1d": "conv1d",
+    "convolution2d": "conv2d",
+    "convolution3d": "conv3d",
+    "avgpool1d": "mean_pool1d",
+    "avgpool2d": "mean_pool2d",
+    "avgpool3d": "mean_pool3d",
+    "averagepooling1d": "mean_pool1d",
+    "averagepooling2d": "mean_pool2d",
+    "averagepooling3d": "mean_pool3d",
+    "averagepool": "mean_pool2d",
+    "avgpool": "mean_pool2d",
+    "maxpool": "max_pool2d",
+    "maxpooling1d": "max_pool1d",
+    "maxpooling2d": "max_pool2d",
+    "maxpooling3d": "max_pool3d",
+    "pooling": "max_pool2d",
+    "globalaveragepool": "global_mean_pool",
+    "globalaveragepooling2d": "global_mean_pool",
+    "globalavgpool": "global_mean_pool",
+    "globalmaxpooling2d": "global_max_pool",
+    "batchnormalization": "batch_norm",
+    "batchnorm1d": "batch_norm",
+    "batchnorm2d": "batch_norm",
+    "layernormalization": "layer_norm",
+    "simplernn": "rnn",
+    "elman": "rnn",
+    "concatenate": "concat",
+    "cat": "concat",
+    "sum": "add",
+    "mul": "multiply",
+    "eltwise": "add",
+    "normalization": "standardize",
+    "rescaling": "rescale",
+    "crossentropy": "softmax_cross_entropy",
+    "categoricalcrossentropy": "softmax_cross_entropy",
+    "sparsecategoricalcrossentropy": "softmax_cross_entropy",
+    "cross_entropy": "softmax_cross_entropy",
+    "bce": "binary_cross_entropy",
+    "bcewithlogits": "binary_cross_entropy",
+    "binarycrossentropy": "binary_cross_entropy",
+    "meansquarederror": "mse",
+    "l2": "mse",
+    "meanabsoluteerror": "mae",
+    "l1": "mae",
+    "smoothl1": "huber",
+    "xavier": "glorot_uniform",
+    "xavieruniform": "glorot_uniform",
+    "xaviernormal": "glorot_normal",
+    "msra": "he_normal",
+    "kaimingnormal": "he_normal",
+    "kaiminguniform": "he_uniform",
+    "gaussian": "normal",
+    "randomnormal": "normal",
+    "randomuniform": "uniform",
+    "swish": "sigmoid",
+    "none": "linear",
+    "identity": "linear",
+}
+
+
+def _plain(word: str) -> str:
+    return "".join(character for character in word.lower() if character.isalnum())
+
+
+def closest(word: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that `word` most probably misspells, if any comes close."""
+    known = list(candidates)
+    for candidate in known:
+        if _plain(candidate) == _plain(word):
+            return candidate
+    # A long word or a long list would cost much and is no slip of the finger.
+    matches = get_close_matches(word, known[:2000], n=1, cutoff=0.65) if len(word) <= 64 else []
+    return matches[0] if matches else None
+
+
+def key_meant(key: str, known: Iterable[str]) -> str | None:
+    """The known key that `key` misspells or that other frameworks call so."""
+    names = list(known)
+    for ours in _KEYS.get(key.lower(), ()):
+        if ours in names:
+            return ours
+    return closest(key, names)
+
+
+def type_meant(kind: str, known: Iterable[str]) -> str | None:
+    """The known type that `kind` misspells or that other frameworks call so."""
+    names = list(known)
+    for words in (kind.lower(), _plain(kind)):
+        if _TYPES.get(words) in names:
+            return _TYPES[words]
+    return closest(kind, names)
+
+
+def did_you_mean(word: str | None) -> str | None:
+    """The help line for a suggestion."""
+    return f"did you mean {word}?" if word else None
