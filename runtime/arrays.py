@@ -1,0 +1,41 @@
+"""Array plumbing that every part of the runtime shares: aligned allocation, and casts that lose nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Buffers the runtime owns start on a cache line.
+ALIGNMENT = 64
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> NDArray:
+    """An uninitialized C-ordered array whose first byte is 64-byte aligned."""
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    raw = np.empty(size + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> NDArray:
+    """As ``aligned_empty``, filled with zeros."""
+    array = aligned_empty(shape, dtype)
+    array.fill(0)
+    return array
+
+
+def aligned_copy(array: NDArray, dtype: np.dtype) -> NDArray:
+    """A 64-byte aligned, C-ordered copy of ``array`` as ``dtype``."""
+    copy = aligned_empty(array.shape, dtype)
+    copy[...] = array
+    return copy
+
+
+def is_lossless(source: np.dtype, target: np.dtype) -> bool:
+    """Whether every value of ``source`` is a value of ``target``.
+
+    NumPy's "safe" casting, except that it calls 64-bit integers to float64 safe, which they are not.
+    """
+    if source.kind in "iu" and source.itemsize == 8 and target.kind in "fc":
+        return False
+    return np.can_cast(source, target, "safe")

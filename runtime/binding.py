@@ -1,0 +1,95 @@
+"""From the shapes of arrays to a binding of the named dims, with errors that say which axis disagrees
+with what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from netwright.specs.dims import Dim, DimLike, dim, evaluate, parse_dim
+from netwright.specs.manifest import BufferInfo, DimInfo
+
+from .errors import InputError
+
+
+def parse_shape(info: BufferInfo) -> tuple[DimLike, ...]:
+    """The buffer's shape in the algebra of dims."""
+    return tuple(map(parse_dim, info.shape))
+
+
+def shape_text(sizes: Iterable[object]) -> str:
+    """A shape as specs write it: ``[N, 28, 28, 1]``."""
+    return f"[{', '.join(map(str, sizes))}]"
+
+
+class Binder:
+    """Binds dims from the shapes of ``buffers``: a bare name binds, any other expression is checked."""
+
+    def __init__(self, buffers: Sequence[BufferInfo], dims: Sequence[DimInfo], *, kind: str = "input"):
+        self._kind = kind
+        self._shapes = {info.name: parse_shape(info) for info in buffers}
+        self._ranges = {info.name: info for info in dims}
+
+    def bind(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+        """The value of every dim that the shapes mention. Raises InputError at the first that does not
+        fit.
+        """
+        binding: dict[str, int] = {}
+        origin: dict[str, str] = {}
+        for name, expected in self._shapes.items():
+            found = shapes[name]
+            if len(found) != len(expected):
+                raise self._error(name, f"must have {len(expected)} axes", found)
+            for axis, (size, value) in enumerate(zip(expected, found, strict=True)):
+                symbol = _bare_name(size)
+                if symbol is None:
+                    continue
+                if symbol not in binding:
+                    self._check_range(name, axis, symbol, value)
+                    binding[symbol] = value
+                    origin[symbol] = f"axis {axis} of {name!r}"
+                elif binding[symbol] != value:
+                    detail = f"axis {axis} must be {symbol} = {binding[symbol]}, from {origin[symbol]}"
+                    raise self._error(name, detail, found)
+        for name, expected in self._shapes.items():
+            for axis, (size, value) in enumerate(zip(expected, shapes[name], strict=True)):
+                self._check_size(name, axis, size, value, shapes[name], binding)
+        return binding
+
+    def _check_range(self, name: str, axis: int, symbol: str, value: int) -> None:
+        info = self._ranges.get(symbol)
+        if info is None or (info.min <= value and (info.max is None or value <= info.max)):
+            return
+        allowed = f"at least {info.min}" if info.max is None else f"from {info.min} to {info.max}"
+        raise InputError(f"{self._kind} {name!r}: axis {axis} is {value}, but {symbol} must be {allowed}")
+
+    def _check_size(
+        self,
+        name: str,
+        axis: int,
+        size: DimLike,
+        value: int,
+        found: tuple[int, ...],
+        binding: Mapping[str, int],
+    ) -> None:
+        try:
+            wanted = evaluate(size, binding)
+        except KeyError as error:
+            raise InputError(
+                f"{self._kind} {name!r}: no axis of any {self._kind} says how large {error} is"
+            ) from None
+        if wanted != value:
+            from_dims = "" if isinstance(size, int) else f"{size} = "
+            raise self._error(name, f"axis {axis} must be {from_dims}{wanted}", found)
+
+    def _error(self, name: str, detail: str, found: tuple[int, ...]) -> InputError:
+        expected = shape_text(self._shapes[name])
+        return InputError(
+            f"{self._kind} {name!r}: {detail} (expected the shape {expected}, found {shape_text(found)})"
+        )
+
+
+def _bare_name(size: DimLike) -> str | None:
+    if isinstance(size, Dim) and size == dim(size.text):
+        return size.text
+    return None

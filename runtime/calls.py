@@ -1,0 +1,131 @@
+"""One entry as a Python call: arrays by name in, outputs by name out.
+
+What depends on the shapes of the inputs only – the binding of dims and the outputs' shapes – is found
+once per combination of shapes and kept, since this code stands in front of every prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from netwright.specs.dims import evaluate
+from netwright.specs.manifest import BufferInfo, EntryInfo
+from numpy.typing import ArrayLike, NDArray
+
+from .arrays import is_lossless
+from .binding import Binder, parse_shape
+from .engine import Engine
+from .errors import InputError, did_you_mean, listed
+from .values import static_shape
+
+#: Combinations of input shapes that are remembered; beyond that all are forgotten and found again as
+#: they come.
+_MAX_BINDINGS = 256
+
+StateAllocator = Callable[[BufferInfo, tuple[int, ...]], NDArray]
+
+
+class _Binding:
+    __slots__ = ("dims", "outputs", "states")
+
+    def __init__(
+        self,
+        dims: dict[str, int],
+        outputs: list[tuple[str, tuple[int, ...], np.dtype]],
+        states: list[tuple[BufferInfo, tuple[int, ...]]],
+    ):
+        self.dims = dims
+        self.outputs = outputs
+        self.states = states
+
+
+class EntryCall:
+    """Calls ``entry`` on ``engine``.
+
+    ``fixed`` are the session's own arrays of static size; ``allocate`` gives the current array of a
+    state buffer whose size depends on dims (a carried recurrent state has one row a sequence of the
+    batch).
+    """
+
+    def __init__(
+        self, engine: Engine, entry: EntryInfo, fixed: Mapping[str, NDArray], allocate: StateAllocator
+    ):
+        manifest = engine.manifest
+        by_name = {info.name: info for info in manifest.buffers}
+        used = [by_name[name] for name in dict.fromkeys((*entry.reads, *entry.writes))]
+        self.entry = entry
+        self.inputs = {info.name: np.dtype(info.dtype) for info in used if info.role == "input"}
+        self._engine = engine
+        self._allocate = allocate
+        self._fixed = {info.name: fixed[info.name] for info in used if info.name in fixed}
+        self._outputs = [(info, parse_shape(info)) for info in used if info.role == "output"]
+        self._states = [
+            (info, parse_shape(info)) for info in used if info.role == "state" and static_shape(info) is None
+        ]
+        self._binder = Binder([info for info in used if info.role == "input"], manifest.dims)
+        self._bindings: dict[tuple[tuple[int, ...], ...], _Binding] = {}
+
+    def __call__(self, arrays: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
+        """Runs the entry. Raises InputError for arrays it can't take, ExecutionError when the entry fails."""
+        inputs = self.inputs
+        if len(arrays) != len(inputs) or arrays.keys() != inputs.keys():
+            raise self._names_error(arrays)
+        buffers = self._fixed.copy()
+        shapes = []
+        for name, dtype in inputs.items():
+            array = arrays[name]
+            if type(array) is not np.ndarray or array.dtype is not dtype or not array.flags.carray:
+                array = exact_array(name, array, dtype)
+            buffers[name] = array
+            shapes.append(array.shape)
+        key = tuple(shapes)
+        binding = self._bindings.get(key)
+        if binding is None:
+            binding = self._bind(key)
+        for info, shape in binding.states:
+            buffers[info.name] = self._allocate(info, shape)
+        outputs: dict[str, NDArray] = {}
+        for name, shape, dtype in binding.outputs:
+            outputs[name] = buffers[name] = np.empty(shape, dtype)
+        self._engine.run(self.entry.name, binding.dims, buffers)
+        return outputs
+
+    def _bind(self, shapes: tuple[tuple[int, ...], ...]) -> _Binding:
+        dims = self._binder.bind(dict(zip(self.inputs, shapes, strict=True)))
+        binding = _Binding(
+            dims,
+            [
+                (info.name, tuple(evaluate(size, dims) for size in shape), np.dtype(info.dtype))
+                for info, shape in self._outputs
+            ],
+            [(info, tuple(evaluate(size, dims) for size in shape)) for info, shape in self._states],
+        )
+        if len(self._bindings) >= _MAX_BINDINGS:
+            self._bindings.clear()
+        self._bindings[shapes] = binding
+        return binding
+
+    def _names_error(self, arrays: Mapping[str, ArrayLike]) -> InputError:
+        taken = f"{self.entry.name} takes {listed(self.inputs)}"
+        for name in arrays:
+            if name not in self.inputs:
+                return InputError(f"there is no input {name!r}: {taken}{did_you_mean(name, self.inputs)}")
+        missing = [name for name in self.inputs if name not in arrays]
+        return InputError(f"missing input {listed(missing)}: {taken}")
+
+
+def exact_array(name: str, value: ArrayLike, dtype: np.dtype) -> NDArray:
+    """``value`` as a C-ordered array of ``dtype``, where the cast loses nothing; else InputError saying
+    how to cast.
+    """
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"input {name!r} is not an array: {error}") from None
+    if array.dtype != dtype and not is_lossless(array.dtype, dtype):
+        raise InputError(
+            f"input {name!r} is {array.dtype.name}, but the model takes {dtype.name} and the cast could lose "
+            f"information; if it may, pass np.asarray({name}, dtype=np.{dtype.name})"
+        )
+    return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])

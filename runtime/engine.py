@@ -1,0 +1,52 @@
+"""The engine: whatever can execute the entries of a manifest on arrays that the caller owns.
+
+Native code (``native.py``) is one engine, the reference interpreter another; sessions and the training
+loop know this protocol only, so they run unchanged on both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from netwright.specs.manifest import ERRORS, EntryInfo, Manifest
+from numpy.typing import NDArray
+
+from .errors import ExecutionError, did_you_mean, listed
+
+
+class Engine(Protocol):
+    """Runs entries of ``manifest``."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What can be run, on which buffers."""
+        ...
+
+    def run(self, entry: str, dims: Mapping[str, int], buffers: Mapping[str, NDArray]) -> None:
+        """Executes ``entry``, reading and writing ``buffers`` in place.
+
+        ``dims`` binds every dim that the shapes of the entry's buffers mention. ``buffers`` holds at
+        least the entry's ``reads`` and ``writes``: C-ordered arrays of exactly the manifest's dtypes and
+        (evaluated) shapes. Arrays that are written share no memory with any other.
+
+        Raises ExecutionError: an unknown entry, an array that is not what the manifest says, or a non-
+        zero code of the entry, with the text that ``netwright.specs.manifest.ERRORS`` has for it.
+        """
+        ...
+
+
+def find_entry(manifest: Manifest, name: str) -> EntryInfo:
+    """The entry called ``name``. Raises ExecutionError listing those that exist."""
+    for entry in manifest.entries:
+        if entry.name == name:
+            return entry
+    names = [entry.name for entry in manifest.entries]
+    hint = did_you_mean(name, names)
+    raise ExecutionError(f"model {manifest.model!r} has no entry {name!r} (it has {listed(names)}){hint}")
+
+
+def code_error(manifest: Manifest, entry: str, code: int) -> ExecutionError:
+    """The error for a non-zero return ``code`` of ``entry``."""
+    text = ERRORS.get(code, "an unknown error")
+    return ExecutionError(f"{manifest.model}.{entry}: {text} (code {code})", code)

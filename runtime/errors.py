@@ -1,0 +1,55 @@
+"""What can go wrong after compiling, one class a cause, so that a caller can tell them apart."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RuntimeFault(Exception):
+    """The base of every error that ``netwright.runtime`` raises on purpose."""
+
+
+class ExecutionError(RuntimeFault):
+    """An entry refused to run, or returned an error code; ``code`` is 0 where none was returned."""
+
+    def __init__(self, message: str, code: int = 0):
+        super().__init__(message)
+        self.code = code
+
+
+class InputError(RuntimeFault, ValueError):
+    """An input's name, shape or dtype is not what the entry takes."""
+
+
+class WeightsError(RuntimeFault, ValueError):
+    """A weights file can't be read, or its tensors are not the model's; ``problems`` lists everything
+    wrong.
+    """
+
+    def __init__(self, message: str, problems: Iterable[str] = ()):
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+
+class DataError(RuntimeFault, ValueError):
+    """A data file can't be read, or its arrays are not the model's inputs and targets."""
+
+
+class CheckpointError(RuntimeFault, ValueError):
+    """A checkpoint can't be read, or was written by a different training."""
+
+
+class TrainingError(RuntimeFault):
+    """The training can't go on."""
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"``, or nothing where no candidate is near."""
+    near = difflib.get_close_matches(name, list(candidates), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names for a message: ``'a', 'b'``, or ``none``."""
+    return ", ".join(repr(name) for name in names) or "none"

@@ -1,0 +1,267 @@
+"""The engine over native code: raw function addresses, from the JIT or from a shared library.
+
+Everything that stays the same between two calls with the same dims – the context struct, the plan, the
+pointer table – is built once and kept, so that a call costs a dictionary look-up, the pointers that
+changed, and the call.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import threading
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from netwright.specs.dims import DimLike, dim_symbols, evaluate, parse_dim
+from netwright.specs.manifest import ABI_VERSION, EntryInfo, Manifest
+from numpy.typing import NDArray
+
+from .arena import Arena
+from .arrays import aligned_zeros
+from .engine import code_error, find_entry
+from .errors import ExecutionError
+from .workers import NativeFunction, WorkerPool
+
+_ENTRY = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)
+_PLAN = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
+
+#: Bindings of dims whose calls are kept prepared; beyond that all are dropped and built again as they come.
+_MAX_CALLS = 256
+
+
+class _Context(ctypes.Structure):
+    """``netwright_context`` of the ABI (specs/manifest.py)."""
+
+    _fields_ = (
+        ("dims", ctypes.c_void_p),
+        ("buffers", ctypes.c_void_p),
+        ("arena", ctypes.c_void_p),
+        ("offsets", ctypes.c_void_p),
+        ("barrier", ctypes.c_void_p),
+    )
+
+
+class _Slot:
+    """One buffer of one prepared call: what must be passed, and what was passed last."""
+
+    __slots__ = ("dtype", "index", "name", "shape", "written")
+
+    def __init__(self, index: int, name: str, shape: tuple[int, ...], dtype: np.dtype, written: bool):
+        self.index = index
+        self.name = name
+        self.shape = shape
+        self.dtype = dtype
+        self.written = written
+
+    def address(self, array: NDArray) -> int:
+        """The data's address, once the array is proved to be what the native code will take it for."""
+        flags = array.flags
+        if array.shape != self.shape or array.dtype != self.dtype:
+            raise ExecutionError(
+                f"buffer {self.name!r} must be {self.dtype.name} {list(self.shape)}, "
+                f"not {array.dtype.name} {list(array.shape)}"
+            )
+        if not (flags.c_contiguous and flags.aligned):
+            raise ExecutionError(f"buffer {self.name!r} must be C-ordered and aligned")
+        if self.written and not flags.writeable:
+            raise ExecutionError(f"buffer {self.name!r} is written, but the array is read-only")
+        return array.__array_interface__["data"][0]
+
+
+class _Call:
+    """An entry prepared for one binding of dims: its context, and the arrays the pointer table points at."""
+
+    def __init__(
+        self, function: NativeFunction, dims: NDArray, offsets: NDArray, arena_bytes: int, table: int
+    ):
+        self.function = function
+        self.arena_bytes = arena_bytes
+        self.pointers = (ctypes.c_void_p * max(table, 1))()
+        self.barrier = aligned_zeros((64,), np.dtype(np.uint8))
+        self.context = _Context(
+            dims.ctypes.data,
+            ctypes.addressof(self.pointers),
+            None,
+            offsets.ctypes.data,
+            self.barrier.ctypes.data,
+        )
+        self.address = ctypes.addressof(self.context)
+        self.keepalive = (dims, offsets)
+        self.kept: list[_Slot] = []  # parameters, state, packed: usually the same arrays as in the last call
+        self.passing: list[_Slot] = []  # inputs and outputs: usually new ones, and not ours to keep alive
+        self.last: list[NDArray | None] = []
+
+    def point(self, buffers: Mapping[str, NDArray]) -> None:
+        """Refreshes the pointer table where an array is another than in the last call."""
+        pointers, last = self.pointers, self.last
+        try:
+            for position, slot in enumerate(self.kept):
+                array = buffers[slot.name]
+                if array is not last[position]:
+                    last[position] = None
+                    pointers[slot.index] = slot.address(array)
+                    last[position] = array
+            for slot in self.passing:
+                pointers[slot.index] = slot.address(buffers[slot.name])
+        except KeyError as error:
+            raise ExecutionError(f"buffer {error.args[0]!r} was not given") from None
+
+
+class NativeEngine:
+    """An ``Engine`` over native functions.
+
+    ``addresses`` and ``plans`` map entry names to function addresses (an entry without a plan needs no
+    arena); ``keepalive`` is whatever owns the code. ``threads`` run every call together, in lockstep.
+    Calls from several Python threads are serialized, since they share one arena: use an engine per
+    thread to run side by side.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        addresses: Mapping[str, int],
+        plans: Mapping[str, int],
+        *,
+        keepalive: object = None,
+        threads: int = 1,
+    ):
+        if manifest.abi != ABI_VERSION:
+            raise ExecutionError(
+                f"model {manifest.model!r} was compiled by netwright {manifest.netwright} for ABI version "
+                f"{manifest.abi}; this runtime has {ABI_VERSION}: compile it again"
+            )
+        if threads < 1:
+            raise ValueError(f"threads must be at least 1, not {threads}")
+        self._manifest = manifest
+        self.threads = threads
+        self._keepalive = keepalive
+        self._functions = {name: _ENTRY(address) for name, address in addresses.items()}
+        self._plans = {name: _PLAN(address) for name, address in plans.items()}
+        self._dim_names = tuple(info.name for info in manifest.dims)
+        self._shapes: dict[str, tuple[DimLike, ...]] = {
+            info.name: tuple(map(parse_dim, info.shape)) for info in manifest.buffers
+        }
+        self._calls: dict[tuple[object, ...], _Call] = {}
+        self._arena = Arena()
+        self._lock = threading.Lock()
+        self._pool: WorkerPool | None = None
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._manifest
+
+    def run(self, entry: str, dims: Mapping[str, int], buffers: Mapping[str, NDArray]) -> None:
+        """See ``Engine.run``."""
+        with self._lock:
+            call = self._calls.get((entry, *map(dims.get, self._dim_names)))
+            if call is None:
+                call = self._prepare(entry, dims)
+            call.point(buffers)
+            arena = self._arena
+            if call.arena_bytes > arena.size:
+                arena.reserve(call.arena_bytes)
+            call.context.arena = arena.address
+            if self.threads == 1:
+                code = call.function(call.address, 0, 1)
+            else:
+                call.barrier.fill(0)
+                code = self._workers().run(call.function, call.address)
+        if code:
+            raise code_error(self._manifest, entry, code)
+
+    def arena_bytes(self, entry: str, dims: Mapping[str, int]) -> int:
+        """How much scratch memory ``entry`` plans for this binding of dims."""
+        with self._lock:
+            call = self._calls.get((entry, *map(dims.get, self._dim_names)))
+            return (call or self._prepare(entry, dims)).arena_bytes
+
+    def _prepare(self, name: str, dims: Mapping[str, int]) -> _Call:
+        entry = find_entry(self._manifest, name)
+        if name not in self._functions:
+            raise ExecutionError(f"entry {name!r} of {self._manifest.model!r} has no code here")
+        binding = self._complete(entry, dims)
+        values = np.array([binding[dim] for dim in self._dim_names] or [0], np.int64)
+        offsets = np.zeros(max(entry.slots, 1), np.int64)
+        plan = self._plans.get(name)
+        arena_bytes = plan(values.ctypes.data, offsets.ctypes.data) if plan is not None else 0
+        if arena_bytes < 0:
+            sizes = ", ".join(f"{dim} = {size}" for dim, size in binding.items())
+            raise ExecutionError(
+                f"{self._manifest.model}.{name} with {sizes} needs more memory than can be addressed"
+            )
+        call = _Call(self._functions[name], values, offsets, arena_bytes, len(self._manifest.buffers))
+        used, written = {*entry.reads, *entry.writes}, set(entry.writes)
+        for index, info in enumerate(self._manifest.buffers):
+            if info.name in used:
+                shape = tuple(evaluate(size, binding) for size in self._shapes[info.name])
+                slot = _Slot(index, info.name, shape, np.dtype(info.dtype), info.name in written)
+                (call.passing if info.role in ("input", "output") else call.kept).append(slot)
+        call.last = [None] * len(call.kept)
+        if len(self._calls) >= _MAX_CALLS:
+            self._calls.clear()
+        self._calls[(name, *map(dims.get, self._dim_names))] = call
+        return call
+
+    def _complete(self, entry: EntryInfo, dims: Mapping[str, int]) -> dict[str, int]:
+        """A value for every dim; one that no buffer of the entry depends on stays at its minimum."""
+        needed: set[str] = set()
+        for name in (*entry.reads, *entry.writes):
+            for size in self._shapes[name]:
+                needed |= dim_symbols(size)
+        if missing := sorted(needed - dims.keys()):
+            raise ExecutionError(
+                f"{self._manifest.model}.{entry.name} needs a value for dim {', '.join(missing)}"
+            )
+        return {info.name: int(dims.get(info.name, info.min)) for info in self._manifest.dims}
+
+    def _workers(self) -> WorkerPool:
+        if self._pool is None or not self._pool.is_alive():
+            self._pool = WorkerPool(self.threads)
+            weakref.finalize(self, self._pool.close)
+        return self._pool
+
+
+def load_shared(path: str | Path, *, model: str | None = None, threads: int = 1) -> NativeEngine:
+    """An engine over a shared library that ``netwright compile --emit shared`` made.
+
+    Loading a library runs its code: load only what you trust. ``model`` is needed only where a library holds
+    several models. Raises ExecutionError when the file is not such a library.
+    """
+    path = Path(path).resolve()
+    try:
+        content = path.read_bytes()
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise ExecutionError(f"{path} is not a shared library that can be loaded here: {error}") from error
+    manifest = _embedded_manifest(path, library, content, model)
+
+    def address(symbol: str) -> int:
+        try:
+            return ctypes.cast(getattr(library, symbol), ctypes.c_void_p).value or 0
+        except AttributeError:
+            raise ExecutionError(f"{path} lacks the function {symbol!r} that its manifest names") from None
+
+    addresses = {entry.name: address(entry.symbol) for entry in manifest.entries}
+    plans = {entry.name: address(f"{entry.symbol}_plan") for entry in manifest.entries}
+    return NativeEngine(manifest, addresses, plans, keepalive=library, threads=threads)
+
+
+def _embedded_manifest(path: Path, library: ctypes.CDLL, content: bytes, model: str | None) -> Manifest:
+    # The prefix of a model's symbols is not known beforehand, but the library's string table spells it out.
+    names = {match.decode() for match in re.findall(rb"\x00_?([A-Za-z]\w*_manifest)(?=\x00)", content)}
+    found: list[Manifest] = []
+    for name in sorted(names):
+        try:
+            symbol = ctypes.c_char.in_dll(library, name)
+            manifest = Manifest.model_validate_json(ctypes.string_at(ctypes.addressof(symbol)))
+        except ValueError:  # no such symbol, or somebody else's
+            continue
+        if model in (None, manifest.model):
+            found.append(manifest)
+    if len(found) != 1:
+        what = "no model" if not found else "several models: " + ", ".join(m.model for m in found)
+        raise ExecutionError(f"{path} holds {what}" + (f" called {model!r}" if model and not found else ""))
+    return found[0]

@@ -1,0 +1,180 @@
+"""The session: a model with its values – parameters, statistics, state – ready to be called from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from netwright.specs.manifest import BufferInfo, Manifest
+from numpy.typing import ArrayLike, NDArray
+
+from .arrays import aligned_copy, aligned_zeros
+from .calls import EntryCall
+from .engine import Engine, find_entry
+from .errors import ExecutionError, WeightsError
+from .totals import means
+from .values import WEIGHT_ROLES, find_problems, static_shape, weight_buffers
+
+#: The entry that packs weights, and the prefix of recurrent states carried between windows of a sequence.
+PREPARE = "prepare"
+CARRY = "carry."
+
+
+class Session:
+    """A model's values and the entries that work on them.
+
+    ``values`` holds every parameter and statistic, and initial values of state buffers where zero won't
+    do; all are copied. Raises WeightsError when they are not the model's. Not to be trained from several
+    threads at once.
+    """
+
+    def __init__(self, engine: Engine, values: Mapping[str, ArrayLike]):
+        self.engine = engine
+        manifest = engine.manifest
+        given = {name: np.asarray(value) for name, value in values.items()}
+        expected = {info.name: info for info in manifest.buffers if info.role in (*WEIGHT_ROLES, "state")}
+        states = [name for name, info in expected.items() if info.role == "state"]
+        _check(manifest, expected, given, optional=states)
+        self._weights: dict[str, NDArray] = {}
+        self._states: dict[str, NDArray] = {}
+        self._packed: dict[str, NDArray] = {}
+        for info in manifest.buffers:
+            dtype, shape = np.dtype(info.dtype), static_shape(info)
+            if info.role in WEIGHT_ROLES:
+                self._weights[info.name] = aligned_copy(given[info.name], dtype)
+            elif info.role == "state" and info.name in given:
+                self._states[info.name] = aligned_copy(given[info.name], dtype)
+            elif info.role == "state" and shape is not None:
+                self._states[info.name] = aligned_zeros(shape, dtype)
+            elif info.role == "packed":
+                if shape is None:
+                    raise ExecutionError(f"packed buffer {info.name!r} has no static shape")
+                self._packed[info.name] = aligned_zeros(shape, dtype)
+        self._static_states = {name for name, info in expected.items() if static_shape(info) is not None}
+        self._fresh: set[str] = set()  # packed buffers that agree with the parameters
+        self._calls: dict[str, EntryCall] = {}
+        self._packed_reads: dict[str, frozenset[str]] = {}
+        self._stale_after: dict[str, frozenset[str]] = {}
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.engine.manifest
+
+    def has(self, entry: str) -> bool:
+        """Whether the model has this entry."""
+        return any(info.name == entry for info in self.manifest.entries)
+
+    def predict(self, **inputs: ArrayLike) -> dict[str, NDArray]:
+        """The model's outputs, by name, in eval mode.
+
+        Inputs are arrays of the declared shapes; dtypes are cast where nothing can be lost (uint8 to
+        float32, bool to integers). Raises InputError naming the input and the axis that does not fit,
+        ExecutionError for data out of range (a token outside the vocabulary).
+        """
+        return self.run("predict", inputs)
+
+    def loss(self, **arrays: ArrayLike) -> dict[str, float]:
+        """The mean loss and metrics (by name, beside ``loss``) of one batch of inputs and targets, in
+        eval mode.
+        """
+        return means(self.run("loss", arrays))
+
+    def train_step(self, **arrays: ArrayLike) -> dict[str, float]:
+        """One step of the optimizer on one batch; the mean loss and metrics as they were before the
+        update.
+        """
+        return means(self.run("train_step", arrays))
+
+    def run(self, entry: str, arrays: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
+        """Any entry, with its raw outputs: what ``predict``, ``loss`` and ``train_step`` are made of."""
+        call = self._calls.get(entry)
+        if call is None:
+            call = self._make_call(entry)
+        if not self._packed_reads[entry] <= self._fresh:
+            self.prepare()
+        outputs = call(arrays)
+        self._fresh -= self._stale_after[entry]
+        return outputs
+
+    def prepare(self) -> None:
+        """Packs the weights anew. Entries that read packed weights do so by themselves when parameters
+        changed.
+        """
+        self.engine.run(PREPARE, {}, {**self._weights, **self._packed})
+        self._fresh = set(self._packed)
+
+    def input_info(self, entry: str) -> list[BufferInfo]:
+        """The arrays that ``entry`` takes."""
+        reads = set(find_entry(self.manifest, entry).reads)
+        return [info for info in self.manifest.buffers if info.role == "input" and info.name in reads]
+
+    @property
+    def weights(self) -> dict[str, NDArray]:
+        """Copies of all parameters and statistics, by name."""
+        return {name: array.copy() for name, array in self._weights.items()}
+
+    def assign(self, weights: Mapping[str, ArrayLike]) -> None:
+        """Replaces all parameters and statistics. Raises WeightsError, and changes nothing, when they
+        don't fit.
+        """
+        given = {name: np.asarray(value) for name, value in weights.items()}
+        _check(self.manifest, weight_buffers(self.manifest), given)
+        for name, array in given.items():
+            self._weights[name][...] = array
+        self._fresh = set()
+
+    @property
+    def state(self) -> dict[str, NDArray]:
+        """Copies of all state: the optimizer's moments and step, and recurrent state carried so far."""
+        return {name: array.copy() for name, array in self._states.items()}
+
+    def assign_state(self, state: Mapping[str, ArrayLike]) -> None:
+        """Replaces all state by what ``state`` of this or an equal session gave. Raises WeightsError as
+        ``assign``.
+        """
+        expected = {info.name: info for info in self.manifest.buffers if info.role == "state"}
+        given = {name: np.asarray(value) for name, value in state.items()}
+        _check(self.manifest, expected, given, optional=[n for n in expected if n not in self._static_states])
+        for name, array in given.items():
+            if name in self._static_states:
+                self._states[name][...] = array
+            else:
+                self._states[name] = aligned_copy(array, np.dtype(expected[name].dtype))
+
+    def reset_carry(self) -> None:
+        """Recurrent state carried between windows starts at zero again."""
+        for name, array in self._states.items():
+            if name.startswith(CARRY):
+                array.fill(0)
+
+    def _make_call(self, name: str) -> EntryCall:
+        entry = find_entry(self.manifest, name)
+        fixed = {**self._weights, **self._packed}
+        fixed |= {n: a for n, a in self._states.items() if n in self._static_states}
+        call = EntryCall(self.engine, entry, fixed, self._sized_state)
+        changes_weights = not self._weights.keys().isdisjoint(entry.writes)
+        self._packed_reads[name] = frozenset(self._packed.keys() & set(entry.reads))
+        self._stale_after[name] = frozenset(
+            self._packed.keys() - set(entry.writes) if changes_weights else ()
+        )
+        self._calls[name] = call
+        return call
+
+    def _sized_state(self, info: BufferInfo, shape: tuple[int, ...]) -> NDArray:
+        array = self._states.get(info.name)
+        if array is None or array.shape != shape:
+            array = self._states[info.name] = aligned_zeros(shape, np.dtype(info.dtype))
+        return array
+
+
+def _check(
+    manifest: Manifest,
+    expected: Mapping[str, BufferInfo],
+    given: Mapping[str, NDArray],
+    optional: list[str] | None = None,
+) -> None:
+    found = {name: (array.shape, array.dtype) for name, array in given.items()}
+    if problems := find_problems(expected, found, optional or ()):
+        raise WeightsError(
+            "\n  ".join([f"the values are not those of {manifest.model!r}:", *problems]), problems
+        )

@@ -1,0 +1,57 @@
+"""Named values against the manifest: everything missing, unexpected, misshapen or mistyped in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from netwright.specs.dims import parse_dim
+from netwright.specs.manifest import BufferInfo, Manifest
+
+from .arrays import is_lossless
+from .binding import shape_text
+from .errors import did_you_mean
+
+#: The roles whose values make up a trained model.
+WEIGHT_ROLES = ("parameter", "statistic")
+
+
+def weight_buffers(manifest: Manifest) -> dict[str, BufferInfo]:
+    """The buffers that weights files hold, by name, in the manifest's order."""
+    return {info.name: info for info in manifest.buffers if info.role in WEIGHT_ROLES}
+
+
+def static_shape(info: BufferInfo) -> tuple[int, ...] | None:
+    """The buffer's shape where no axis depends on a dim, else None."""
+    sizes = tuple(map(parse_dim, info.shape))
+    return tuple(size for size in sizes if isinstance(size, int)) if _all_static(sizes) else None
+
+
+def find_problems(
+    expected: Mapping[str, BufferInfo],
+    found: Mapping[str, tuple[tuple[int, ...], np.dtype]],
+    optional: Sequence[str] = (),
+) -> list[str]:
+    """Everything that is wrong with ``found`` (name to shape and dtype), one line each; no line: all is
+    well.
+    """
+    problems: list[str] = []
+    for name, info in expected.items():
+        if name not in found:
+            if name not in optional:
+                problems.append(f"{name} is missing ({info.dtype} {shape_text(info.shape)})")
+            continue
+        shape, dtype = found[name]
+        wanted = static_shape(info)
+        if wanted is not None and shape != wanted:
+            problems.append(f"{name} must have the shape {shape_text(wanted)}, not {shape_text(shape)}")
+        if not is_lossless(dtype, np.dtype(info.dtype)):
+            problems.append(f"{name} is {dtype.name}, which can't become {info.dtype} without loss")
+    for name in found:
+        if name not in expected:
+            problems.append(f"{name} is not in the model{did_you_mean(name, expected)}")
+    return problems
+
+
+def _all_static(sizes: tuple[object, ...]) -> bool:
+    return all(isinstance(size, int) for size in sizes)
