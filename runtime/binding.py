@@ -1,6 +1,4 @@
-"""From the shapes of arrays to a binding of the named dims, with errors that say which axis disagrees
-with what.
-"""
+"""From the shapes of arrays to a binding of the named dims; errors say which axis disagrees with what."""
 
 from __future__ import annotations
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from netwright.specs.dims import evaluate
 from netwright.specs.manifest import BufferInfo, EntryInfo
-from numpy.typing import ArrayLike, NDArray
 
 from .arrays import is_lossless
 from .binding import Binder, parse_shape

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from netwright.specs.manifest import ERRORS, EntryInfo, Manifest
 from numpy.typing import NDArray
+
+from netwright.specs.manifest import ERRORS, EntryInfo, Manifest
 
 from .errors import ExecutionError, did_you_mean, listed
 

@@ -46,8 +46,9 @@ class TrainingError(RuntimeFault):
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """``"; did you mean 'x'?"``, or nothing where no candidate is near."""
-    near = difflib.get_close_matches(name, list(candidates), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    folded = {candidate.casefold(): candidate for candidate in candidates}
+    near = difflib.get_close_matches(name.casefold(), list(folded), n=1)
+    return f"; did you mean {folded[near[0]]!r}?" if near else ""
 
 
 def listed(names: Iterable[str]) -> str:

@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from netwright.specs.dims import DimLike, dim_symbols, evaluate, parse_dim
 from netwright.specs.manifest import ABI_VERSION, EntryInfo, Manifest
-from numpy.typing import NDArray
 
 from .arena import Arena
 from .arrays import aligned_zeros

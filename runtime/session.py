@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from netwright.specs.manifest import BufferInfo, Manifest
 from numpy.typing import ArrayLike, NDArray
+
+from netwright.specs.manifest import BufferInfo, Manifest
 
 from .arrays import aligned_copy, aligned_zeros
 from .calls import EntryCall

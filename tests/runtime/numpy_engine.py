@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
+
 from netwright.runtime.engine import code_error, find_entry
 from netwright.specs.dims import evaluate, parse_dim
 from netwright.specs.manifest import BufferInfo, DimInfo, EntryInfo, Manifest
-from numpy.typing import NDArray
 
 Program = Callable[[Mapping[str, NDArray]], int | None]
 
@@ -59,7 +60,9 @@ def score(b: Mapping[str, NDArray], error: NDArray) -> None:
     b["loss.count"][...] = b["metric.mae.count"][...] = error.size
 
 
-def linear(*, max_batch: int | None = None, rate: float = 0.05, packs_in_training: bool = False) -> NumpyEngine:
+def linear(
+    *, max_batch: int | None = None, rate: float = 0.05, packs_in_training: bool = False
+) -> NumpyEngine:
     """y [N, 2] from x [N, 3]: momentum 0.9, a running mean of x that predictions subtract."""
     weights = "head.kernel head.bias norm.mean"
     state = "optimizer.m.head.kernel optimizer.m.head.bias optimizer.step"

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+
 from netwright.runtime.errors import ExecutionError, InputError, WeightsError
 from netwright.runtime.session import Session
 from netwright.runtime.totals import Totals
-from numpy_engine import leaky, leaky_data, leaky_values, linear, linear_data, linear_values
+
+from .numpy_engine import leaky, leaky_data, leaky_values, linear, linear_data, linear_values
 
 
 def test_predict_computes_and_packs_once():

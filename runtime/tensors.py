@@ -1,0 +1,115 @@
+"""Named arrays in safetensors files, under weights and checkpoints alike.
+
+Written here rather than by the library, for three reasons: equal content gives equal bytes (the library's metadata
+comes in random order), nothing is copied, and the file is flushed before it takes its name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from .errors import WeightsError
+from .files import write_atomically
+
+#: A header longer than this is refused before it is read: a million tensors need less.
+MAX_HEADER = 100_000_000
+
+_DTYPES = {
+    "BOOL": "bool",
+    "U8": "uint8",
+    "I8": "int8",
+    "U16": "uint16",
+    "I16": "int16",
+    "U32": "uint32",
+    "I32": "int32",
+    "U64": "uint64",
+    "I64": "int64",
+    "F16": "float16",
+    "F32": "float32",
+    "F64": "float64",
+}
+
+
+_NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
+
+
+def write_tensors(path: str | Path, tensors: Mapping[str, NDArray], metadata: Mapping[str, str]) -> None:
+    """Writes a safetensors file atomically. Raises OSError, and KeyError for a dtype that has no name there."""
+    # The format wants no gaps; wide elements first keep every tensor aligned.
+    names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
+    header: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))}
+    end = 0
+    for name in names:
+        array = tensors[name]
+        start, end = end, end + array.nbytes
+        dtype = _NAMES[array.dtype.newbyteorder("=")]
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [start, end]}
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+
+    def write(temporary: Path) -> None:
+        with open(temporary, "wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            for name in names:
+                array = tensors[name]
+                file.write(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data)
+
+    write_atomically(Path(path), write)
+
+
+class TensorFile:
+    """A safetensors file whose header was read and checked: ``headers`` has each tensor's shape and dtype.
+
+    Raises WeightsError when the file can't be opened or is not well-formed.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.metadata: dict[str, str] = {}
+        self.headers: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
+        self._check_length()
+        try:
+            self._file = safe_open(self.path, framework="numpy")
+            self.metadata = dict(self._file.metadata() or {})
+            for name in self._file.keys():  # noqa: SIM118 (not a dict)
+                view = self._file.get_slice(name)
+                dtype = _DTYPES.get(view.get_dtype())
+                if dtype is None:
+                    raise WeightsError(
+                        f"{path}: tensor {name!r} is {view.get_dtype()}, which is not supported"
+                    )
+                self.headers[name] = tuple(view.get_shape()), np.dtype(dtype)
+        except (SafetensorError, OSError, ValueError, OverflowError, MemoryError) as error:
+            if isinstance(error, WeightsError):
+                raise
+            raise WeightsError(f"{path} is not a well-formed safetensors file: {error}") from error
+
+    def read(self, name: str) -> NDArray:
+        """The tensor called ``name``. Raises WeightsError when it can't be read."""
+        try:
+            return self._file.get_tensor(name)
+        except (SafetensorError, OSError, ValueError, MemoryError) as error:
+            raise WeightsError(f"{self.path}: tensor {name!r} can't be read: {error}") from error
+
+    def _check_length(self) -> None:
+        try:
+            with open(self.path, "rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                start = file.read(8)
+        except OSError as error:
+            raise WeightsError(f"{self.path} can't be read: {error.strerror or error}") from error
+        header = int.from_bytes(start, "little")
+        if len(start) < 8 or header < 2:
+            raise WeightsError(f"{self.path} is not a safetensors file: it holds {size} bytes and no header")
+        if header > MAX_HEADER or header > size - 8:
+            raise WeightsError(
+                f"{self.path} is not a whole safetensors file: "
+                f"its header claims {header:,} bytes, the file has {size:,}"
+            )
