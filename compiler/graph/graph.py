@@ -1,16 +1,15 @@
 """The dataflow graph: a networkx MultiDiGraph whose nodes are operations and whose edges are operands.
 
 A node's operands are its in-edges: the edge's key is the operand's position, its ``port`` says which of the
-producer's results is meant. There is no second list. ``Graph.add`` is the only writer and only takes values that
-exist, so the order of insertion is a topological order; a pass builds a new graph (see ``rewrite``) or returns the
-one it got.
+producer's results is meant. There is no second list. ``Graph.add`` is the only writer and only takes values
+that exist, so the order of insertion is a topological order; a pass builds a new graph (see ``rewrite``) or
+returns the one it got.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import networkx as nx
 
@@ -29,7 +28,9 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """An operation: ``op`` names a primitive, ``layer`` the spec layer it was expanded from (dotted path or "")."""
+    """An operation: ``op`` names a primitive, ``layer`` the spec layer it was expanded from (dotted path or
+    "").
+    """
 
     id: int
     op: str
@@ -54,7 +55,9 @@ class InputAttributes(Attributes):
 class Graph:
     """Typed dataflow graph with named inputs and outputs.
 
-    An output that bears the name of an input of role parameter, statistic or state is that buffer's new contents.
+    ``layer`` is what nodes added without one belong to: set it while expanding a layer.
+    An output that bears the name of an input of role parameter, statistic or state is that buffer's new
+    contents.
     """
 
     def __init__(self, name: str = "graph"):
@@ -62,11 +65,17 @@ class Graph:
         self._nodes = nx.MultiDiGraph()
         self._inputs: dict[str, Value] = {}
         self._outputs: dict[str, Value] = {}
+        self.layer = ""
 
-    # -- writing ------------------------------------------------------------------------------------------------
+    # -- writing -------------------------------------------------------------------------------------------
 
     def add(
-        self, op: str, operands: Sequence[Value] = (), attrs: Attributes | None = None, *, layer: str = ""
+        self,
+        op: str,
+        operands: Sequence[Value] = (),
+        attrs: Attributes | None = None,
+        *,
+        layer: str | None = None,
     ) -> Node:
         """Appends an operation; its result types come from the primitive's shape rule.
 
@@ -74,7 +83,12 @@ class Graph:
         """
         attrs = NoAttributes() if attrs is None else attrs
         types = primitive(op).infer(attrs, [self.type(value) for value in operands])
-        return self._insert(op, operands, attrs, tuple(types), layer)
+        return self._insert(op, operands, attrs, tuple(types), self.layer if layer is None else layer)
+
+    def apply(self, op: str, *operands: Value, attrs: Attributes | None = None) -> Value:
+        """Appends an operation that has one result and returns that."""
+        (value,) = self.add(op, operands, attrs).values
+        return value
 
     def input(self, name: str, type: TensorType, role: str = "input") -> Value:
         """Declares a graph input; the order of declaration is the order of ``inputs``."""
@@ -97,7 +111,7 @@ class Graph:
             self._nodes.add_edge(value.node, node.id, key=position, port=value.port)
         return node
 
-    # -- reading ------------------------------------------------------------------------------------------------
+    # -- reading -------------------------------------------------------------------------------------------
 
     @property
     def inputs(self) -> dict[str, Value]:
@@ -152,20 +166,30 @@ class Graph:
         assert isinstance(attrs, InputAttributes)
         return attrs.role
 
-    # -- rewriting ----------------------------------------------------------------------------------------------
+    # -- rewriting -----------------------------------------------------------------------------------------
 
     def rewrite(
         self,
-        rule: Callable[[Graph, Node, tuple[Value, ...]], Sequence[Value] | None],
+        rule: Callable[[Graph, Node, tuple[Value, ...]], Sequence[Value | None] | None],
         *,
         keep: Callable[[Node], bool] | None = None,
     ) -> Graph:
         """Copies the graph node by node, in order.
 
-        ``rule(new_graph, old_node, new_operands)`` returns the values that stand for the old node's results in the
-        new graph, having added what it needs there, or None to copy the node as it is. Inputs are always copied.
+        ``rule(new_graph, old_node, new_operands)`` returns the values that stand for the old node's results
+        in the new graph (None for a result that nobody reads), having added what it needs there; or None to
+        copy the node as it is. Inputs are always copied. What it adds belongs to the old node's layer.
         ``keep`` filters nodes (dead code). Returns ``self`` when nothing was replaced or dropped.
         """
+        return self.rewrite_with_values(rule, keep=keep)[0]
+
+    def rewrite_with_values(
+        self,
+        rule: Callable[[Graph, Node, tuple[Value, ...]], Sequence[Value | None] | None],
+        *,
+        keep: Callable[[Node], bool] | None = None,
+    ) -> tuple[Graph, Mapping[Value, Value]]:
+        """As ``rewrite``; also returns what became of each value."""
         new = Graph(self.name)
         moved: dict[Value, Value] = {}
         changed = False
@@ -174,6 +198,7 @@ class Graph:
                 changed = True
                 continue
             operands = tuple(moved[value] for value in self.operands(node))
+            new.layer = node.layer
             results = None if node.op == "input" else rule(new, node, operands)
             if results is None:
                 copy = new._insert(node.op, operands, node.attrs, node.types, node.layer)
@@ -182,15 +207,25 @@ class Graph:
                 results = copy.values
             else:
                 changed = True
-            moved.update(zip(node.values, results, strict=True))
+            moved.update((old, v) for old, v in zip(node.values, results, strict=True) if v is not None)
+        new.layer = ""
         if not changed:
-            return self
+            return self, {value: value for value in moved}
         for name, value in self._outputs.items():
             new._outputs[name] = moved[value]
+        return new, moved
+
+    def copy(self) -> Graph:
+        """The same nodes under the same ids, free to grow apart."""
+        new = Graph(self.name)
+        new._nodes = self._nodes.copy()
+        new._inputs, new._outputs = dict(self._inputs), dict(self._outputs)
         return new
 
     def inline(self, body: Graph, arguments: Iterable[Value]) -> list[Value]:
-        """Copies ``body``'s nodes into this graph with its inputs bound to ``arguments``; returns its outputs."""
+        """Copies ``body``'s nodes into this graph with its inputs bound to ``arguments``; returns its
+        outputs.
+        """
         moved = dict(zip(body.inputs.values(), arguments, strict=True))
         for node in body:
             if node.op == "input":
@@ -200,9 +235,3 @@ class Graph:
             )
             moved.update(zip(node.values, copy.values, strict=True))
         return [moved[value] for value in body.outputs.values()]
-
-    def __str__(self) -> str:
-        from_nodes: list[Any] = [
-            f"%{n.id} = {n.op}{self.operands(n)} : {', '.join(map(str, n.types))}" for n in self
-        ]
-        return "\n".join(from_nodes)

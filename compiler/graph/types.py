@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-
 from netwright.specs.dims import DimLike, Shape, product
 
 DTYPES = ("float32", "float64", "int32", "int64", "uint8", "uint32", "uint64", "bool")
@@ -14,7 +13,9 @@ FLOATS = ("float32", "float64")
 
 @dataclass(frozen=True, slots=True)
 class TensorType:
-    """The type of a value: ``dtype`` is a NumPy name out of ``DTYPES``; ``shape`` is row-major, features last."""
+    """The type of a value: ``dtype`` is a NumPy name out of ``DTYPES``; ``shape`` is row-major, features
+    last.
+    """
 
     dtype: str
     shape: Shape

@@ -1,31 +1,51 @@
 """What a primitive is: one object that knows everything about one operation.
 
-A primitive has one home, ``ops/<op>.py``: attributes, shape rule, NumPy evaluation, gradient rule, cost, lowering
-protocol and samples for tests. Rules get a context instead of importing the interpreter or autodiff.
+A primitive has one home, ``ops/<op>.py``: attributes, shape rule, NumPy evaluation, gradient rule, cost,
+lowering protocol and samples for tests. Rules get a context instead of importing the interpreter or
+autodiff.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
+from netwright.specs.dims import DimLike, Shape, evaluate
+
+from ..graph.types import TensorType
 
 if TYPE_CHECKING:
     from ..graph.graph import Graph, Node, Value
-    from ..graph.types import TensorType
 
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
     """Base of the static attributes of an operation: frozen, hashable, printable."""
 
+    def fields(self) -> dict[str, Any]:
+        """What the text form shows, in order."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """The inverse of ``fields``. Raises TypeError."""
+        return cls(**fields)
+
 
 @dataclass(frozen=True, slots=True)
 class NoAttributes(Attributes):
     """For primitives that have none."""
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastAttributes(Attributes):
+    """``shape`` of the result; operand axis i is result axis ``axes[i]``, ascending; the others repeat."""
+
+    shape: Shape
+    axes: tuple[int, ...]
 
 
 class ShapeError(ValueError):
@@ -34,6 +54,18 @@ class ShapeError(ValueError):
     def __init__(self, message: str, operand: int | None = None):
         super().__init__(message)
         self.operand = operand
+
+
+class EvaluationError(ValueError):
+    """Operand values that an evaluation refuses, such as an index out of range."""
+
+
+class NotAffine(Exception):
+    """A view whose element map is no affine index; it is materialized, or written through ``View.write``."""
+
+
+class NotDifferentiable(Exception):
+    """A gradient was asked through an operation that has no rule for it."""
 
 
 class EvaluationContext(Protocol):
@@ -57,12 +89,28 @@ class GradientContext(Protocol):
         """The graph under construction: it holds the forward nodes, and takes the backward ones."""
         ...
 
-    def add(self, op: str, *operands: Value, attrs: Attributes | None = None) -> Value:
-        """Appends a one-result operation and returns its value."""
+    def memo(self, node: Node) -> Any:
+        """What ``Primitive.taped`` returned beside the attributes of ``node``."""
         ...
 
-    def differentiate(self, body: Graph, wrt: Sequence[str]) -> Any:
-        """The linearized body of a scan; see ``autodiff``."""
+    def backpropagate(
+        self, seeds: Sequence[tuple[Value, Value]], wrt: Sequence[Value], first: int
+    ) -> Sequence[Value | None]:
+        """Appends the gradient through the nodes from ``first`` on; see ``autodiff.backpropagate``."""
+        ...
+
+
+class TapingContext(Protocol):
+    """What ``Primitive.taped`` may ask for."""
+
+    def differentiate(
+        self,
+        body: Graph,
+        active: Sequence[bool],
+        seeded: Sequence[bool],
+        intercept: Callable[[Graph, Node, int], bool],
+    ) -> Any:
+        """The body with its backward half appended; see ``autodiff.Joint``."""
         ...
 
 
@@ -78,8 +126,9 @@ class Cost:
 class Sample:
     """A concrete case for tests: operand types (shapes of ints), attributes, and how to draw each operand.
 
-    ``draw`` names a generator per operand: "normal", "positive", "distinct" (no ties), "unit" (0..1), "index:K"
-    (integers below K), "bool". Tests of shape, evaluation, gradient and lowering appear from it by themselves.
+    ``draw`` names a generator per operand: "normal", "positive", "distinct" (no ties), "unit" (0..1),
+    "index:K" (integers below K), "bool". Tests of shape, evaluation, gradient and lowering appear from it
+    by themselves.
     """
 
     operands: tuple[TensorType, ...]
@@ -91,7 +140,10 @@ class Sample:
 class Primitive(ABC):
     """Base of every primitive; one instance a primitive, listed in ``registry``."""
 
-    name: ClassVar[str]
+    name: str
+    attributes: ClassVar[type[Attributes]] = NoAttributes
+    cheap: bool = False
+    """Computing it again costs less than storing and loading its result (decides what goes on a tape)."""
 
     @abstractmethod
     def infer(self, attrs: Any, operands: Sequence[TensorType]) -> Sequence[TensorType]:
@@ -106,22 +158,69 @@ class Primitive(ABC):
     def gradient(
         self, context: GradientContext, node: Node, cotangents: Sequence[Value | None]
     ) -> Sequence[Value | None]:
-        """Cotangents of the operands from those of the results; None where an operand has none (integers, bools).
+        """Cotangents of the operands from those of the results; None where an operand has none (integers,
+        bools).
 
-        At least one of ``cotangents`` is not None. ``context.graph.operands(node)`` and ``node.values`` are the
-        forward values.
+        At least one of ``cotangents`` is not None. ``context.graph.operands(node)`` and ``node.values`` are
+        the forward values.
         """
         return [None] * len(context.graph.operands(node))
 
+    def taped(
+        self, context: TapingContext, node: Node, active: Sequence[bool], wanted: Sequence[bool]
+    ) -> tuple[Attributes, Any] | None:
+        """Another forward form whose further results the gradient will read; None (the rule) to keep this
+        one.
+
+        ``active`` says which operands need a cotangent, ``wanted`` which results will have one. Returns new
+        attributes, under which the results so far come first, and a memo for ``gradient``.
+        """
+        return None
+
+    def vectorize(
+        self, graph: Graph, attrs: Any, operands: Sequence[Value], stacked: Sequence[bool], length: DimLike
+    ) -> Value | None:
+        """Appends the operation for ``length`` steps at once and returns its result, stacked on a new first
+        axis.
+
+        Where ``stacked``, an operand has that axis already, else it is the same in every step. None: no rule.
+        """
+        return None
+
     def cost(self, attrs: Any, operands: Sequence[TensorType], results: Sequence[TensorType]) -> Cost:
-        total: Any = 0
-        for type in (*operands, *results):
-            total = total + type.nbytes
-        return Cost(flops=0, bytes=total)
+        """Work of the operation. By default none but moving operands and results once."""
+        return Cost(flops=0, bytes=moved_bytes(operands, results))
 
     @abstractmethod
     def samples(self) -> Sequence[Sample]:
         """Concrete cases for the tests."""
+
+
+def moved_bytes(operands: Sequence[TensorType], results: Sequence[TensorType]) -> DimLike:
+    """Bytes of reading every operand and writing every result once."""
+    total: DimLike = 0
+    for type in (*operands, *results):
+        total = total + type.nbytes
+    return total
+
+
+def sizes(context: EvaluationContext, shape: Shape) -> tuple[int, ...]:
+    """The numbers that ``shape`` stands for under the binding."""
+    return tuple(evaluate(size, context.dims) for size in shape)
+
+
+def stack_all(
+    graph: Graph, operands: Sequence[Value], stacked: Sequence[bool], length: DimLike
+) -> list[Value]:
+    """The operands with a first axis of ``length``: those that lack it are repeated."""
+    return [v if has else repeat(graph, v, length) for v, has in zip(operands, stacked, strict=True)]
+
+
+def repeat(graph: Graph, value: Value, length: DimLike) -> Value:
+    """``value`` repeated on a new first axis."""
+    type = graph.type(value)
+    attrs = BroadcastAttributes((length, *type.shape), tuple(range(1, type.rank + 1)))
+    return graph.apply("broadcast", value, attrs=attrs)
 
 
 class Elementwise(Primitive):
@@ -130,6 +229,14 @@ class Elementwise(Primitive):
     Operands have one shape (broadcasting is an operation of its own). Lowering calls ``emit`` with loop IR
     expressions (scalar or vector) of the operands and wants one for the result.
     """
+
+    def vectorize(
+        self, graph: Graph, attrs: Any, operands: Sequence[Value], stacked: Sequence[bool], length: DimLike
+    ) -> Value | None:
+        return graph.apply(self.name, *stack_all(graph, operands, stacked, length), attrs=attrs)
+
+    def cost(self, attrs: Any, operands: Sequence[TensorType], results: Sequence[TensorType]) -> Cost:
+        return Cost(flops=results[0].size, bytes=moved_bytes(operands, results))
 
     @abstractmethod
     def emit(self, builder: Any, attrs: Any, operands: Sequence[Any]) -> Any:
@@ -143,13 +250,24 @@ class View(Primitive):
     def read(self, attrs: Any, operands: Sequence[TensorType], index: Sequence[Any]) -> Sequence[Any]:
         """For the result element at ``index`` (sizes over loop variables), where it comes from.
 
-        Returns ``Source`` objects: the first whose conditions all hold gives the element.
+        Returns ``Source`` objects: the first whose conditions all hold gives the element. Raises NotAffine.
         """
+
+    def write(
+        self, attrs: Any, operands: Sequence[TensorType], position: int, index: Sequence[Any]
+    ) -> tuple[Any, ...]:
+        """For the element at ``index`` of the operand at ``position``, its index in the result.
+
+        Cells that no operand element is written to hold the fill. Raises NotAffine where elements are
+        dropped.
+        """
+        raise NotAffine(self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Operand ``operand`` at ``index`` where every condition is ≥ 0; with ``operand`` None the constant ``fill``.
+    """Operand ``operand`` at ``index`` where every condition is ≥ 0; with ``operand`` None the constant
+    ``fill``.
 
     ``index`` entries and ``conditions`` are sizes (``DimLike``) over the loop variables.
     """

@@ -3,8 +3,45 @@
 from __future__ import annotations
 
 from .base import Primitive
+from .cast import Cast
+from .concat import Concat
+from .constant import Constant, DimValue, Iota
+from .conv import Conv, ConvKernelGradient
+from .dot import Dot
+from .elementwise import BINARY, COMPARE, UNARY
+from .gather import Gather, ScatterAdd
+from .layout import Broadcast, Reshape, Reverse, Transpose
+from .reduce import Argmax, Reduce
+from .reduce_window import MaxWindowGradient, ReduceWindow
+from .select import Select
+from .slice_pad import Pad, Slice
 
-_PRIMITIVES: tuple[Primitive, ...] = ()
+_PRIMITIVES: tuple[Primitive, ...] = (
+    Constant(),
+    Iota(),
+    DimValue(),
+    *UNARY,
+    *BINARY,
+    *COMPARE,
+    Select(),
+    Cast(),
+    Reshape(),
+    Transpose(),
+    Reverse(),
+    Broadcast(),
+    Slice(),
+    Pad(),
+    Concat(),
+    Reduce(),
+    Argmax(),
+    ReduceWindow(),
+    MaxWindowGradient(),
+    Dot(),
+    Conv(),
+    ConvKernelGradient(),
+    Gather(),
+    ScatterAdd(),
+)
 
 _BY_NAME: dict[str, Primitive] = {p.name: p for p in _PRIMITIVES}
 

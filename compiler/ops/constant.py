@@ -1,0 +1,182 @@
+"""Values that come from no operand: ``constant``, ``iota`` and ``dim_value``, with helpers that make
+constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from netwright.specs.dims import DimLike, Shape, evaluate, product
+
+from ..graph.types import DTYPES, TensorType
+from .base import Attributes, EvaluationContext, Primitive, Sample, ShapeError, sizes
+
+if TYPE_CHECKING:
+    from ..graph.graph import Graph, Value
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantAttributes(Attributes):
+    """Little-endian ``data`` of the whole array, or of one element that fills a ``shape`` that may be
+    symbolic.
+    """
+
+    dtype: str
+    shape: Shape
+    data: bytes
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> ConstantAttributes:
+        """The constant ``array``; one whose elements are all equal is kept as a splat."""
+        data = array.tobytes()
+        element = data[: array.itemsize]
+        if array.size > 0 and data == element * array.size:
+            data = element
+        return cls(array.dtype.name, array.shape, data)
+
+    @property
+    def scalar(self) -> float | int | bool | None:
+        """The number that fills the constant, None where its elements differ."""
+        if len(self.data) != np.dtype(self.dtype).itemsize:
+            return None
+        return np.frombuffer(self.data, self.dtype)[0].item()
+
+    def array(self, dims: Mapping[str, int]) -> np.ndarray:
+        """The elements, of the shape under ``dims``; read-only."""
+        shape = tuple(evaluate(size, dims) for size in self.shape)
+        values = np.frombuffer(self.data, self.dtype)
+        return np.broadcast_to(values[0], shape) if self.scalar is not None else values.reshape(shape)
+
+    def fields(self) -> dict[str, Any]:
+        scalar = self.scalar
+        if scalar is None or np.asarray(scalar, self.dtype).tobytes() != self.data:
+            return {"dtype": self.dtype, "shape": self.shape, "data": self.data}
+        return {"dtype": self.dtype, "shape": self.shape, "value": scalar}
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> ConstantAttributes:
+        if "value" not in fields:
+            return cls(**fields)
+        data = np.asarray(fields["value"], fields["dtype"]).tobytes()
+        return cls(fields["dtype"], fields["shape"], data)
+
+
+class Constant(Primitive):
+    """A constant array, or one number in every cell."""
+
+    name = "constant"
+    attributes = ConstantAttributes
+    cheap = True
+
+    def infer(self, attrs: ConstantAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
+        if attrs.dtype not in DTYPES:
+            raise ShapeError(f"constant of an unknown dtype {attrs.dtype!r}")
+        itemsize = np.dtype(attrs.dtype).itemsize
+        if len(attrs.data) != itemsize and product(attrs.shape) * itemsize != len(attrs.data):
+            raise ShapeError(f"constant of shape {attrs.shape} with {len(attrs.data)} bytes of data")
+        return [TensorType(attrs.dtype, attrs.shape)]
+
+    def evaluate(
+        self, context: EvaluationContext, attrs: ConstantAttributes, operands: Sequence[np.ndarray]
+    ) -> Sequence[np.ndarray]:
+        return [attrs.array(context.dims)]
+
+    def samples(self) -> Sequence[Sample]:
+        ramp = np.arange(6, dtype=np.float32).reshape(2, 3)
+        return [
+            Sample((), ConstantAttributes.of(ramp)),
+            Sample((), ConstantAttributes.of(np.full((3,), 7, np.int64))),
+            Sample((), ConstantAttributes.of(np.asarray(True))),
+            Sample((), ConstantAttributes.of(np.zeros((0, 2)))),
+        ]
+
+
+def constant(graph: Graph, array: np.ndarray) -> Value:
+    """Appends the constant ``array``."""
+    return graph.apply("constant", attrs=ConstantAttributes.of(array))
+
+
+def splat(graph: Graph, number: float | int | bool, type: TensorType) -> Value:
+    """Appends a constant of ``type`` with ``number`` in every cell."""
+    data = np.asarray(number, type.dtype).tobytes()
+    return graph.apply("constant", attrs=ConstantAttributes(type.dtype, type.shape, data))
+
+
+def splat_like(graph: Graph, number: float | int | bool, value: Value) -> Value:
+    """Appends a constant of the type of ``value`` with ``number`` in every cell."""
+    return splat(graph, number, graph.type(value))
+
+
+def zeros_like(graph: Graph, value: Value) -> Value:
+    """Appends zeros of the type of ``value``."""
+    return splat(graph, 0, graph.type(value))
+
+
+@dataclass(frozen=True, slots=True)
+class IotaAttributes(Attributes):
+    """Type of the result, and the axis whose index it holds."""
+
+    dtype: str
+    shape: Shape
+    axis: int
+
+
+class Iota(Primitive):
+    """Each element is its own index along ``axis``."""
+
+    name = "iota"
+    attributes = IotaAttributes
+    cheap = True
+
+    def infer(self, attrs: IotaAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
+        if not 0 <= attrs.axis < len(attrs.shape):
+            raise ShapeError(f"iota along axis {attrs.axis} of shape {attrs.shape}")
+        if attrs.dtype not in DTYPES or attrs.dtype == "bool":
+            raise ShapeError(f"iota of dtype {attrs.dtype!r}")
+        return [TensorType(attrs.dtype, attrs.shape)]
+
+    def evaluate(
+        self, context: EvaluationContext, attrs: IotaAttributes, operands: Sequence[np.ndarray]
+    ) -> Sequence[np.ndarray]:
+        shape = sizes(context, attrs.shape)
+        column = [1] * len(shape)
+        column[attrs.axis] = -1
+        return [np.broadcast_to(np.arange(shape[attrs.axis], dtype=attrs.dtype).reshape(column), shape)]
+
+    def samples(self) -> Sequence[Sample]:
+        return [
+            Sample((), IotaAttributes("int64", (5,), 0)),
+            Sample((), IotaAttributes("float32", (2, 3, 4), 1)),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class DimValueAttributes(Attributes):
+    """The ``size`` whose number is wanted, and the dtype to have it in."""
+
+    size: DimLike
+    dtype: str
+
+
+class DimValue(Primitive):
+    """A size as a scalar, such as the count under a mean over an open axis."""
+
+    name = "dim_value"
+    attributes = DimValueAttributes
+    cheap = True
+
+    def infer(self, attrs: DimValueAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
+        if attrs.dtype not in DTYPES or attrs.dtype == "bool":
+            raise ShapeError(f"dim_value of dtype {attrs.dtype!r}")
+        return [TensorType(attrs.dtype, ())]
+
+    def evaluate(
+        self, context: EvaluationContext, attrs: DimValueAttributes, operands: Sequence[np.ndarray]
+    ) -> Sequence[np.ndarray]:
+        return [np.asarray(evaluate(attrs.size, context.dims), attrs.dtype)]
+
+    def samples(self) -> Sequence[Sample]:
+        return [Sample((), DimValueAttributes(12, "float32")), Sample((), DimValueAttributes(3, "int64"))]

@@ -1,0 +1,129 @@
+"""``gather`` and ``scatter_add``: rows of a table by index, and its adjoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from netwright.specs.dims import DimLike, evaluate
+
+from ..graph.types import TensorType
+from .base import (
+    Attributes,
+    Cost,
+    EvaluationContext,
+    EvaluationError,
+    GradientContext,
+    Primitive,
+    Sample,
+    ShapeError,
+    moved_bytes,
+)
+
+if TYPE_CHECKING:
+    from ..graph.graph import Graph, Node, Value
+
+_INDEX = ("int32", "int64")
+
+
+@dataclass(frozen=True, slots=True)
+class ScatterAddAttributes(Attributes):
+    """The number of ``rows`` of the result."""
+
+    rows: DimLike
+
+
+def _check_range(indices: np.ndarray, rows: int) -> None:
+    wrong = indices[(indices < 0) | (indices >= rows)]
+    if wrong.size:
+        raise EvaluationError(f"index {wrong.flat[0]} is out of range: there are {rows} rows")
+
+
+class Gather(Primitive):
+    """table [V, *D] and indices [*I] give [*I, *D]. An index outside 0 ≤ i < V is an error."""
+
+    name = "gather"
+
+    def infer(self, attrs: Any, operands: Sequence[TensorType]) -> Sequence[TensorType]:
+        table, indices = operands
+        if table.rank < 1:
+            raise ShapeError(f"gather from {table}", 0)
+        if indices.dtype not in _INDEX:
+            raise ShapeError(f"gather by {indices.dtype} indices", 1)
+        return [table.with_shape((*indices.shape, *table.shape[1:]))]
+
+    def evaluate(
+        self, context: EvaluationContext, attrs: Any, operands: Sequence[np.ndarray]
+    ) -> Sequence[np.ndarray]:
+        table, indices = operands
+        _check_range(indices, table.shape[0])
+        return [table[indices]]
+
+    def gradient(
+        self, context: GradientContext, node: Node, cotangents: Sequence[Value | None]
+    ) -> Sequence[Value | None]:
+        graph, (dy,) = context.graph, cotangents
+        if dy is None:
+            return [None, None]
+        table, indices = graph.operands(node)
+        attrs = ScatterAddAttributes(graph.type(table).shape[0])
+        return [graph.apply("scatter_add", indices, dy, attrs=attrs), None]
+
+    def vectorize(
+        self, graph: Graph, attrs: Any, operands: Sequence[Value], stacked: Sequence[bool], length: DimLike
+    ) -> Value | None:
+        return None if stacked[0] else graph.apply("gather", *operands)
+
+    def samples(self) -> Sequence[Sample]:
+        return [
+            Sample((TensorType("float64", (5, 3)), TensorType("int64", (2, 4))), draw=("normal", "index:5")),
+            Sample((TensorType("float64", (5,)), TensorType("int32", ())), draw=("normal", "index:5")),
+        ]
+
+
+class ScatterAdd(Primitive):
+    """indices [*I] and updates [*I, *D] give [rows, *D]: row r is the sum of the updates whose index is r."""
+
+    name = "scatter_add"
+    attributes = ScatterAddAttributes
+
+    def infer(self, attrs: ScatterAddAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
+        indices, updates = operands
+        if indices.dtype not in _INDEX:
+            raise ShapeError(f"scatter_add by {indices.dtype} indices", 0)
+        if updates.shape[: indices.rank] != indices.shape or updates.dtype == "bool":
+            raise ShapeError(f"scatter_add of {updates} by {indices}", 1)
+        return [updates.with_shape((attrs.rows, *updates.shape[indices.rank :]))]
+
+    def evaluate(
+        self, context: EvaluationContext, attrs: ScatterAddAttributes, operands: Sequence[np.ndarray]
+    ) -> Sequence[np.ndarray]:
+        indices, updates = operands
+        rows = evaluate(attrs.rows, context.dims)
+        _check_range(indices, rows)
+        result = np.zeros((rows, *updates.shape[indices.ndim :]), updates.dtype)
+        np.add.at(result, indices, updates)
+        return [result]
+
+    def gradient(
+        self, context: GradientContext, node: Node, cotangents: Sequence[Value | None]
+    ) -> Sequence[Value | None]:
+        graph, (dy,) = context.graph, cotangents
+        if dy is None:
+            return [None, None]
+        indices, _ = graph.operands(node)
+        return [None, graph.apply("gather", dy, indices)]
+
+    def cost(self, attrs: Any, operands: Sequence[TensorType], results: Sequence[TensorType]) -> Cost:
+        return Cost(operands[1].size, moved_bytes(operands, results))
+
+    def samples(self) -> Sequence[Sample]:
+        return [
+            Sample(
+                (TensorType("int64", (2, 4)), TensorType("float64", (2, 4, 3))),
+                ScatterAddAttributes(5),
+                ("index:5", "normal"),
+            )
+        ]

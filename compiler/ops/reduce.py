@@ -1,0 +1,163 @@
+"""``reduce`` (sum, max, min over axes) and ``argmax``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from netwright.specs.dims import DimLike, product
+
+from ..graph.types import FLOATS, TensorType
+from .base import (
+    Attributes,
+    BroadcastAttributes,
+    Cost,
+    EvaluationContext,
+    GradientContext,
+    Primitive,
+    Sample,
+    ShapeError,
+    moved_bytes,
+)
+from .constant import IotaAttributes, zeros_like
+
+if TYPE_CHECKING:
+    from ..graph.graph import Graph, Node, Value
+
+_REDUCE = {"sum": np.sum, "max": np.max, "min": np.min}
+
+
+@dataclass(frozen=True, slots=True)
+class ReduceAttributes(Attributes):
+    """``op`` is sum, max or min (NaN wins); ``axes``, ascending, leave the shape."""
+
+    op: str
+    axes: tuple[int, ...]
+
+
+class Reduce(Primitive):
+    """The cotangent of a maximum goes to the first one in row-major order of the reduced axes."""
+
+    name = "reduce"
+    attributes = ReduceAttributes
+
+    def infer(self, attrs: ReduceAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
+        (x,) = operands
+        axes = attrs.axes
+        if list(axes) != sorted(set(axes)) or not all(0 <= axis < x.rank for axis in axes):
+            raise ShapeError(f"reduce of {x} over axes {axes}", 0)
+        if attrs.op not in _REDUCE or x.dtype == "bool":
+            raise ShapeError(f"reduce cannot take the {attrs.op} of {x.dtype}", 0)
+        return [x.with_shape(tuple(size for axis, size in enumerate(x.shape) if axis not in axes))]
+
+    def evaluate(
+        self, context: EvaluationContext, attrs: ReduceAttributes, operands: Sequence[np.ndarray]
+    ) -> Sequence[np.ndarray]:
+        (x,) = operands
+        if attrs.op == "sum":
+            return [np.sum(x, axis=attrs.axes, dtype=x.dtype)]
+        if any(x.shape[axis] == 0 for axis in attrs.axes):
+            raise ValueError(f"the {attrs.op} of no elements")
+        return [_REDUCE[attrs.op](x, axis=attrs.axes)]
+
+    def gradient(
+        self, context: GradientContext, node: Node, cotangents: Sequence[Value | None]
+    ) -> Sequence[Value | None]:
+        graph, (dy,) = context.graph, cotangents
+        (x,) = graph.operands(node)
+        attrs = node.attrs
+        assert isinstance(attrs, ReduceAttributes)
+        if dy is None or node.types[0].dtype not in FLOATS:
+            return [None]
+        shape = graph.type(x).shape
+        kept = tuple(axis for axis in range(len(shape)) if axis not in attrs.axes)
+        spread = graph.apply("broadcast", dy, attrs=BroadcastAttributes(shape, kept))
+        if attrs.op == "sum" or not attrs.axes:
+            return [spread]
+        # Chosen: along each reduced axis, last first, the index is that of the first extremum of what
+        # remains.
+        values = x if attrs.op == "max" else graph.apply("neg", x)
+        chosen: Value | None = None
+        rest = tuple(range(len(shape)))
+        for axis in reversed(attrs.axes):
+            own = graph.type(values).shape
+            position = rest.index(axis)
+            first = graph.apply("argmax", values, attrs=ArgmaxAttributes(position))
+            rest = tuple(a for a in rest if a != axis)
+            along = graph.apply("broadcast", first, attrs=BroadcastAttributes(shape, rest))
+            here = graph.apply("iota", attrs=IotaAttributes("int64", shape, axis))
+            match = graph.apply("eq", here, along)
+            chosen = match if chosen is None else graph.apply("and", chosen, match)
+            if len(own) - 1 > len(kept):
+                values = graph.apply("reduce", values, attrs=ReduceAttributes("max", (position,)))
+        assert chosen is not None
+        return [graph.apply("select", chosen, spread, zeros_like(graph, spread))]
+
+    def vectorize(
+        self,
+        graph: Graph,
+        attrs: ReduceAttributes,
+        operands: Sequence[Value],
+        stacked: Sequence[bool],
+        length: DimLike,
+    ) -> Value | None:
+        shifted = ReduceAttributes(attrs.op, tuple(axis + 1 for axis in attrs.axes))
+        return graph.apply("reduce", *operands, attrs=shifted)
+
+    def cost(self, attrs: Any, operands: Sequence[TensorType], results: Sequence[TensorType]) -> Cost:
+        return Cost(operands[0].size, moved_bytes(operands, results))
+
+    def samples(self) -> Sequence[Sample]:
+        x = TensorType("float64", (2, 3, 4))
+        found = [Sample((x,), ReduceAttributes("sum", axes)) for axes in [(0,), (1, 2), (0, 1, 2), ()]]
+        for op in ("max", "min"):
+            for axes in [(1,), (0, 2), (1, 2)]:
+                found.append(Sample((x,), ReduceAttributes(op, axes), ("distinct",)))
+        found.append(Sample((TensorType("int64", (5,)),), ReduceAttributes("sum", (0,)), ("index:9",)))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class ArgmaxAttributes(Attributes):
+    """The ``axis`` that is searched, and leaves the shape."""
+
+    axis: int
+
+
+class Argmax(Primitive):
+    """Index (int64) of the first maximum along an axis; a NaN counts as the maximum."""
+
+    name = "argmax"
+    attributes = ArgmaxAttributes
+
+    def infer(self, attrs: ArgmaxAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
+        (x,) = operands
+        if not 0 <= attrs.axis < x.rank:
+            raise ShapeError(f"argmax of {x} along axis {attrs.axis}", 0)
+        if x.dtype == "bool":
+            raise ShapeError("argmax of bool", 0)
+        return [TensorType("int64", (*x.shape[: attrs.axis], *x.shape[attrs.axis + 1 :]))]
+
+    def evaluate(
+        self, context: EvaluationContext, attrs: ArgmaxAttributes, operands: Sequence[np.ndarray]
+    ) -> Sequence[np.ndarray]:
+        return [np.argmax(operands[0], attrs.axis)]
+
+    def vectorize(
+        self,
+        graph: Graph,
+        attrs: ArgmaxAttributes,
+        operands: Sequence[Value],
+        stacked: Sequence[bool],
+        length: DimLike,
+    ) -> Value | None:
+        return graph.apply("argmax", *operands, attrs=ArgmaxAttributes(attrs.axis + 1))
+
+    def cost(self, attrs: Any, operands: Sequence[TensorType], results: Sequence[TensorType]) -> Cost:
+        return Cost(product(operands[0].shape), moved_bytes(operands, results))
+
+    def samples(self) -> Sequence[Sample]:
+        x = TensorType("float64", (3, 4))
+        return [Sample((x,), ArgmaxAttributes(axis), ("distinct",), ()) for axis in (0, 1)]

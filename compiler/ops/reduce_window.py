@@ -1,0 +1,207 @@
+"""``reduce_window`` (sum, max, min over windows) and ``max_window_gradient``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from netwright.specs.dims import DimLike, product
+
+from ..graph.types import FLOATS, TensorType
+from .base import (
+    Attributes,
+    Cost,
+    EvaluationContext,
+    GradientContext,
+    NotDifferentiable,
+    Primitive,
+    Sample,
+    ShapeError,
+    moved_bytes,
+)
+from .conv import window_cells
+from .slice_pad import PadAttributes
+
+if TYPE_CHECKING:
+    from ..graph.graph import Graph, Node, Value
+
+_REDUCE = {"sum": np.add, "max": np.maximum, "min": np.minimum}
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAttributes(Attributes):
+    """Cells of a window and the step between windows, for every axis of the operand (1 where none slides)."""
+
+    window: tuple[int, ...]
+    stride: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReduceWindowAttributes(Attributes):
+    """``op`` is sum, max or min (NaN wins); ``window`` and ``stride`` for every axis of the operand."""
+
+    op: str
+    window: tuple[int, ...]
+    stride: tuple[int, ...]
+
+
+def _infer(name: str, attrs: WindowAttributes | ReduceWindowAttributes, x: TensorType) -> tuple[DimLike, ...]:
+    smallest = min((*attrs.window, *attrs.stride), default=1)
+    if len(attrs.window) != x.rank or len(attrs.stride) != x.rank or smallest < 1:
+        raise ShapeError(f"{name} of {x} with window {attrs.window} and stride {attrs.stride}", 0)
+    per_axis = zip(x.shape, attrs.window, attrs.stride, strict=True)
+    return tuple(window_cells(size, window, stride) for size, window, stride in per_axis)
+
+
+def _offsets(
+    attrs: WindowAttributes | ReduceWindowAttributes, cells: Sequence[int]
+) -> Iterator[tuple[slice, ...]]:
+    """For every cell of the window in row-major order, the operand cells that stand there."""
+    for offset in np.ndindex(*attrs.window):
+        per_axis = zip(offset, cells, attrs.stride, strict=True)
+        yield tuple(slice(o, o + (n - 1) * s + 1, s) for o, n, s in per_axis)
+
+
+class ReduceWindow(Primitive):
+    """A pool whose windows all lie inside; padding is a ``pad`` before it."""
+
+    name = "reduce_window"
+    attributes = ReduceWindowAttributes
+
+    def infer(self, attrs: ReduceWindowAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
+        (x,) = operands
+        if attrs.op not in _REDUCE or x.dtype == "bool":
+            raise ShapeError(f"reduce_window cannot take the {attrs.op} of {x.dtype}", 0)
+        return [x.with_shape(_infer(self.name, attrs, x))]
+
+    def evaluate(
+        self, context: EvaluationContext, attrs: ReduceWindowAttributes, operands: Sequence[np.ndarray]
+    ) -> Sequence[np.ndarray]:
+        (x,) = operands
+        cells = _numbers(attrs, x)
+        combine = _REDUCE[attrs.op]
+        result: np.ndarray | None = None
+        for window in _offsets(attrs, cells):
+            result = x[window].copy() if result is None else combine(result, x[window], out=result)
+        assert result is not None
+        return [result]
+
+    def gradient(
+        self, context: GradientContext, node: Node, cotangents: Sequence[Value | None]
+    ) -> Sequence[Value | None]:
+        graph, (dy,) = context.graph, cotangents
+        attrs = node.attrs
+        assert isinstance(attrs, ReduceWindowAttributes)
+        (x,) = graph.operands(node)
+        if dy is None or node.types[0].dtype not in FLOATS:
+            return [None]
+        window = WindowAttributes(attrs.window, attrs.stride)
+        if attrs.op == "sum":
+            return [_sum_gradient(graph, dy, window, x)]
+        values = x if attrs.op == "max" else graph.apply("neg", x)
+        return [graph.apply("max_window_gradient", values, dy, attrs=window)]
+
+    def vectorize(
+        self,
+        graph: Graph,
+        attrs: ReduceWindowAttributes,
+        operands: Sequence[Value],
+        stacked: Sequence[bool],
+        length: DimLike,
+    ) -> Value | None:
+        shifted = ReduceWindowAttributes(attrs.op, (1, *attrs.window), (1, *attrs.stride))
+        return graph.apply("reduce_window", *operands, attrs=shifted)
+
+    def cost(
+        self, attrs: ReduceWindowAttributes, operands: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> Cost:
+        return Cost(results[0].size * product(attrs.window), moved_bytes(operands, results))
+
+    def samples(self) -> Sequence[Sample]:
+        return [Sample((x,), ReduceWindowAttributes(op, w, s), ("distinct",)) for op, x, w, s in _cases()]
+
+
+def _cases() -> list[tuple[str, TensorType, tuple[int, ...], tuple[int, ...]]]:
+    image = TensorType("float64", (2, 5, 6, 2))
+    return [
+        (op, x, window, stride)
+        for op in ("sum", "max", "min")
+        for x, window, stride in [
+            (image, (1, 2, 2, 1), (1, 2, 2, 1)),
+            (image, (1, 3, 2, 1), (1, 1, 3, 1)),
+            (TensorType("float64", (1, 7, 2)), (1, 2, 1), (1, 3, 1)),
+        ]
+    ]
+
+
+def _numbers(attrs: WindowAttributes | ReduceWindowAttributes, x: np.ndarray) -> tuple[int, ...]:
+    per_axis = zip(x.shape, attrs.window, attrs.stride, strict=True)
+    return tuple((size - window) // stride + 1 for size, window, stride in per_axis)
+
+
+def _sum_gradient(graph: Graph, dy: Value, attrs: WindowAttributes, x: Value) -> Value:
+    """Every cell sums the cotangents of the windows over it: dy, spread by the stride, summed over windows."""
+    low, high, interior = [], [], []
+    for size, window, stride in zip(graph.type(x).shape, attrs.window, attrs.stride, strict=True):
+        low.append(window - 1)
+        high.append(window - 1 + (size - window) - (size - window) // stride * stride)
+        interior.append(stride - 1)
+    if any((*low, *high, *interior)):
+        dy = graph.apply("pad", dy, attrs=PadAttributes(tuple(low), tuple(high), tuple(interior)))
+    ones = (1,) * len(attrs.window)
+    return graph.apply("reduce_window", dy, attrs=ReduceWindowAttributes("sum", attrs.window, ones))
+
+
+class MaxWindowGradient(Primitive):
+    """From x and dy, what each cell of x gets: dy of every window whose first maximum it is (row-major
+    order).
+
+    A NaN counts as the maximum. Linear in dy, but not differentiable a second time.
+    """
+
+    name = "max_window_gradient"
+    attributes = WindowAttributes
+
+    def infer(self, attrs: WindowAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
+        x, dy = operands
+        if x.dtype not in FLOATS or dy != x.with_shape(_infer(self.name, attrs, x)):
+            raise ShapeError(f"max_window_gradient of {x} and {dy}", 1)
+        return [x]
+
+    def evaluate(
+        self, context: EvaluationContext, attrs: WindowAttributes, operands: Sequence[np.ndarray]
+    ) -> Sequence[np.ndarray]:
+        x, dy = operands
+        best = np.full(dy.shape, -np.inf, x.dtype)
+        chosen = np.zeros(dy.shape, np.int64)
+        windows = list(_offsets(attrs, dy.shape))
+        for position, window in enumerate(windows):
+            value = x[window]
+            better = (value > best) | (np.isnan(value) & ~np.isnan(best))
+            best = np.where(better, value, best)
+            chosen = np.where(better, position, chosen)
+        result = np.zeros_like(x)
+        for position, window in enumerate(windows):
+            result[window] += np.where(chosen == position, dy, dy.dtype.type(0))
+        return [result]
+
+    def gradient(
+        self, context: GradientContext, node: Node, cotangents: Sequence[Value | None]
+    ) -> Sequence[Value | None]:
+        raise NotDifferentiable("the gradient of a max pool has no gradient of its own")
+
+    def cost(
+        self, attrs: WindowAttributes, operands: Sequence[TensorType], results: Sequence[TensorType]
+    ) -> Cost:
+        return Cost(operands[1].size * product(attrs.window), moved_bytes(operands, results))
+
+    def samples(self) -> Sequence[Sample]:
+        found: list[Sample] = []
+        for op, x, window, stride in _cases():
+            if op == "max":
+                attrs = WindowAttributes(window, stride)
+                y = x.with_shape(_infer(self.name, attrs, x))
+                found.append(Sample((x, y), attrs, ("distinct", "normal"), ()))
+        return found
