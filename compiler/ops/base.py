@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
+
 from netwright.specs.dims import DimLike, Shape, evaluate
 
 from ..graph.types import TensorType

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from netwright.specs.dims import DimLike, Shape, evaluate, product
 
 from ..graph.types import DTYPES, TensorType

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from netwright.specs.dims import DimLike, Shape, bounds, product
 
 from ..graph.types import FLOATS, TensorType
@@ -192,7 +193,9 @@ def data_gradient(graph: Graph, dy: Value, w: Value, attrs: ConvAttributes, x_sh
     """
     *kernel_size, c_in, c_out = (size for size in graph.type(w).shape if isinstance(size, int))
     groups, rank = attrs.groups, len(attrs.stride)
-    low, high, interior = [0], [0], [0]
+    low: list[DimLike] = [0]
+    high: list[DimLike] = [0]
+    interior = [0]
     for size, k, stride, dilation in zip(
         x_shape[1:-1], kernel_size, attrs.stride, attrs.dilation, strict=True
     ):
@@ -204,7 +207,7 @@ def data_gradient(graph: Graph, dy: Value, w: Value, attrs: ConvAttributes, x_sh
     padding = PadAttributes((*low, 0), (*high, 0), (*interior, 0))
     spread = graph.apply("pad", dy, attrs=padding) if any((*low, *high, *interior)) else dy
 
-    if product(kernel_size) > 1:
+    if product(kernel_size) != 1:
         w = graph.apply("reverse", w, attrs=ReverseAttributes(tuple(range(rank))))
     spatial = tuple(range(rank))
     if groups > 1:  # [*K, C/g, g, F/g] → [*K, F/g, g, C/g]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from netwright.specs.dims import DimLike, product
 
 from ..graph.types import FLOATS, TensorType
@@ -82,12 +84,12 @@ class Dot(Primitive):
         sizes_batch = a.shape[: attrs.batch]
         rows = tuple(a.shape[i] for i in free_a)
         columns = tuple(b.shape[j] for j in free_b)
-        depth = product(a.shape[i] for i in attrs.lhs_contract)
+        depth = math.prod(a.shape[i] for i in attrs.lhs_contract)
         left = a.transpose(batch + free_a + attrs.lhs_contract)
         right = b.transpose(batch + attrs.rhs_contract + free_b)
         result = np.matmul(
-            left.reshape(*sizes_batch, product(rows), depth),
-            right.reshape(*sizes_batch, depth, product(columns)),
+            left.reshape(*sizes_batch, math.prod(rows), depth),
+            right.reshape(*sizes_batch, depth, math.prod(columns)),
         )
         return [result.reshape(sizes_batch + rows + columns)]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from netwright.specs.dims import DimLike, evaluate
 
 from ..graph.types import TensorType

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from netwright.specs.dims import DimLike, product
 
 from ..graph.types import FLOATS, TensorType

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from netwright.compiler.graph.graph import Graph, Value
 from netwright.compiler.graph.types import FLOATS, TensorType
 from netwright.compiler.ops.base import Primitive, Sample

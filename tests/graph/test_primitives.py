@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from netwright.compiler.autodiff import gradients
 from netwright.compiler.graph.graph import Graph, Value
 from netwright.compiler.interpreter import evaluate
