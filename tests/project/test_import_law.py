@@ -35,8 +35,6 @@ LAZY = (
     "netwright.cli",
 )  # the front door: `import netwright` and each command load what they need
 CODE_FROM_DATA = {"dill", "marshal", "pickle", "shelve"}
-LONGEST_FILE = 400
-LONGER_FILES = {"specs/dims.py"}  # one algebra; to be split when it grows
 
 
 @dataclass(frozen=True)
@@ -225,23 +223,6 @@ def test_data_never_becomes_code() -> None:
             if called in {"eval", "exec", "yaml.load", "yaml.unsafe_load", "yaml.full_load"} or unpickles:
                 broken.append(f"{module}:{node.lineno} calls {called}")
     assert not broken, "\n".join(broken)
-
-
-def test_files_can_be_read_at_one_sitting() -> None:
-    files = [
-        *modules().values(),
-        *(
-            path
-            for folder in ("tests", "benchmarks", "examples")
-            for path in (PROJECT / folder).rglob("*.py")
-        ),
-    ]
-    long = {
-        path.relative_to(PROJECT).as_posix()
-        for path in files
-        if len(path.read_text(encoding="utf-8").splitlines()) > LONGEST_FILE
-    }
-    assert long == LONGER_FILES
 
 
 @pytest.mark.parametrize(
