@@ -13,7 +13,7 @@ import numpy as np
 from netwright.specs.dims import DimLike, Shape, evaluate, product
 
 from ..graph.types import DTYPES, TensorType
-from .base import Attributes, EvaluationContext, Primitive, Sample, ShapeError, sizes
+from .base import Attributes, EvaluationContext, Generator, NotAffine, Sample, ShapeError, sizes
 
 if TYPE_CHECKING:
     from ..graph.graph import Graph, Value
@@ -65,7 +65,7 @@ class ConstantAttributes(Attributes):
         return cls(fields["dtype"], fields["shape"], data)
 
 
-class Constant(Primitive):
+class Constant(Generator):
     """A constant array, or one number in every cell."""
 
     name = "constant"
@@ -84,6 +84,20 @@ class Constant(Primitive):
         self, context: EvaluationContext, attrs: ConstantAttributes, operands: Sequence[np.ndarray]
     ) -> Sequence[np.ndarray]:
         return [attrs.array(context.dims)]
+
+    def emit_at(
+        self,
+        builder: Any,
+        attrs: ConstantAttributes,
+        operands: Sequence[Any],
+        type: TensorType,
+        index: Sequence[Any],
+        lanes: int,
+    ) -> Any:
+        """Of a splat; a constant whose elements differ is a buffer that lowering makes."""
+        if attrs.scalar is None:
+            raise NotAffine(self.name)
+        return builder.const(attrs.scalar, attrs.dtype, lanes)
 
     def samples(self) -> Sequence[Sample]:
         ramp = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -125,7 +139,7 @@ class IotaAttributes(Attributes):
     axis: int
 
 
-class Iota(Primitive):
+class Iota(Generator):
     """Each element is its own index along ``axis``."""
 
     name = "iota"
@@ -147,6 +161,17 @@ class Iota(Primitive):
         column[attrs.axis] = -1
         return [np.broadcast_to(np.arange(shape[attrs.axis], dtype=attrs.dtype).reshape(column), shape)]
 
+    def emit_at(
+        self,
+        builder: Any,
+        attrs: IotaAttributes,
+        operands: Sequence[Any],
+        type: TensorType,
+        index: Sequence[Any],
+        lanes: int,
+    ) -> Any:
+        return builder.lane_index(index[attrs.axis], attrs.dtype, lanes)
+
     def samples(self) -> Sequence[Sample]:
         return [
             Sample((), IotaAttributes("int64", (5,), 0)),
@@ -162,7 +187,7 @@ class DimValueAttributes(Attributes):
     dtype: str
 
 
-class DimValue(Primitive):
+class DimValue(Generator):
     """A size as a scalar, such as the count under a mean over an open axis."""
 
     name = "dim_value"
@@ -178,6 +203,17 @@ class DimValue(Primitive):
         self, context: EvaluationContext, attrs: DimValueAttributes, operands: Sequence[np.ndarray]
     ) -> Sequence[np.ndarray]:
         return [np.asarray(evaluate(attrs.size, context.dims), attrs.dtype)]
+
+    def emit_at(
+        self,
+        builder: Any,
+        attrs: DimValueAttributes,
+        operands: Sequence[Any],
+        type: TensorType,
+        index: Sequence[Any],
+        lanes: int,
+    ) -> Any:
+        return builder.index_value(attrs.size, attrs.dtype, lanes)
 
     def samples(self) -> Sequence[Sample]:
         return [Sample((), DimValueAttributes(12, "float32")), Sample((), DimValueAttributes(3, "int64"))]

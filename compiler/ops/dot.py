@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,10 +14,10 @@ from netwright.specs.dims import DimLike, product
 from ..graph.types import FLOATS, TensorType
 from .base import (
     Attributes,
+    Contraction,
     Cost,
     EvaluationContext,
     GradientContext,
-    Primitive,
     Sample,
     ShapeError,
     moved_bytes,
@@ -48,7 +48,7 @@ MATMUL = DotAttributes((1,), (0,))
 """[M, K] by [K, N]."""
 
 
-class Dot(Primitive):
+class Dot(Contraction):
     """Bilinear; both gradients are dots again."""
 
     name = "dot"
@@ -147,6 +147,27 @@ class Dot(Primitive):
         order = [axis + 1 if axis < steps else axis for axis in range(rank)]
         order[steps] = 0
         return _ordered(graph, result, tuple(order))
+
+    def combine(self, attrs: DotAttributes) -> str:
+        return "add"
+
+    def reduction_shape(self, attrs: DotAttributes, operands: Sequence[TensorType]) -> Sequence[DimLike]:
+        return [operands[0].shape[axis] for axis in attrs.lhs_contract]
+
+    def factors(
+        self,
+        attrs: DotAttributes,
+        operands: Sequence[TensorType],
+        index: Sequence[Any],
+        reduction: Sequence[Any],
+    ) -> Sequence[tuple[int, Sequence[Any]]]:
+        batch, free = index[: attrs.batch], iter(index[attrs.batch :])
+        found: list[tuple[int, Sequence[Any]]] = []
+        for position, contract in enumerate((attrs.lhs_contract, attrs.rhs_contract)):
+            summed = dict(zip(contract, reduction, strict=True))
+            axes = range(attrs.batch, operands[position].rank)
+            found.append((position, (*batch, *(summed[a] if a in summed else next(free) for a in axes))))
+        return found
 
     def cost(
         self, attrs: DotAttributes, operands: Sequence[TensorType], results: Sequence[TensorType]

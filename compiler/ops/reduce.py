@@ -14,6 +14,7 @@ from ..graph.types import FLOATS, TensorType
 from .base import (
     Attributes,
     BroadcastAttributes,
+    Contraction,
     Cost,
     EvaluationContext,
     GradientContext,
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 _REDUCE = {"sum": np.sum, "max": np.max, "min": np.min}
 
+#: How lowering combines the elements of a sum, a maximum or a minimum.
+COMBINE = {"sum": "add", "max": "max", "min": "min"}
+
 
 @dataclass(frozen=True, slots=True)
 class ReduceAttributes(Attributes):
@@ -38,7 +42,7 @@ class ReduceAttributes(Attributes):
     axes: tuple[int, ...]
 
 
-class Reduce(Primitive):
+class Reduce(Contraction):
     """The cotangent of a maximum goes to the first one in row-major order of the reduced axes."""
 
     name = "reduce"
@@ -106,6 +110,23 @@ class Reduce(Primitive):
     ) -> Value | None:
         shifted = ReduceAttributes(attrs.op, tuple(axis + 1 for axis in attrs.axes))
         return graph.apply("reduce", *operands, attrs=shifted)
+
+    def combine(self, attrs: ReduceAttributes) -> str:
+        return COMBINE[attrs.op]
+
+    def reduction_shape(self, attrs: ReduceAttributes, operands: Sequence[TensorType]) -> Sequence[DimLike]:
+        return [operands[0].shape[axis] for axis in attrs.axes]
+
+    def factors(
+        self,
+        attrs: ReduceAttributes,
+        operands: Sequence[TensorType],
+        index: Sequence[Any],
+        reduction: Sequence[Any],
+    ) -> Sequence[tuple[int, Sequence[Any]]]:
+        kept, summed = iter(index), dict(zip(attrs.axes, reduction, strict=True))
+        axes = range(operands[0].rank)
+        return [(0, tuple(summed[axis] if axis in summed else next(kept) for axis in axes))]
 
     def cost(self, attrs: Any, operands: Sequence[TensorType], results: Sequence[TensorType]) -> Cost:
         return Cost(operands[0].size, moved_bytes(operands, results))

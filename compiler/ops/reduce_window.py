@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from netwright.specs.dims import DimLike, product
 from ..graph.types import FLOATS, TensorType
 from .base import (
     Attributes,
+    Contraction,
     Cost,
     EvaluationContext,
     GradientContext,
@@ -22,8 +23,9 @@ from .base import (
     ShapeError,
     moved_bytes,
 )
-from .conv import window_cells
+from .reduce import COMBINE
 from .slice_pad import PadAttributes
+from .windows import window_cells
 
 if TYPE_CHECKING:
     from ..graph.graph import Graph, Node, Value
@@ -65,7 +67,7 @@ def _offsets(
         yield tuple(slice(o, o + (n - 1) * s + 1, s) for o, n, s in per_axis)
 
 
-class ReduceWindow(Primitive):
+class ReduceWindow(Contraction):
     """A pool whose windows all lie inside; padding is a ``pad`` before it."""
 
     name = "reduce_window"
@@ -114,6 +116,24 @@ class ReduceWindow(Primitive):
     ) -> Value | None:
         shifted = ReduceWindowAttributes(attrs.op, (1, *attrs.window), (1, *attrs.stride))
         return graph.apply("reduce_window", *operands, attrs=shifted)
+
+    def combine(self, attrs: ReduceWindowAttributes) -> str:
+        return COMBINE[attrs.op]
+
+    def reduction_shape(
+        self, attrs: ReduceWindowAttributes, operands: Sequence[TensorType]
+    ) -> Sequence[DimLike]:
+        return attrs.window
+
+    def factors(
+        self,
+        attrs: ReduceWindowAttributes,
+        operands: Sequence[TensorType],
+        index: Sequence[Any],
+        reduction: Sequence[Any],
+    ) -> Sequence[tuple[int, Sequence[Any]]]:
+        per_axis = zip(index, reduction, attrs.stride, strict=True)
+        return [(0, tuple(cell * stride + offset for cell, offset, stride in per_axis))]
 
     def cost(
         self, attrs: ReduceWindowAttributes, operands: Sequence[TensorType], results: Sequence[TensorType]

@@ -6,11 +6,13 @@ from .base import Primitive
 from .cast import Cast
 from .concat import Concat
 from .constant import Constant, DimValue, Iota
-from .conv import Conv, ConvKernelGradient
+from .conv import Conv
+from .conv_kernel_gradient import ConvKernelGradient
 from .dot import Dot
 from .elementwise import BINARY, COMPARE, UNARY
 from .gather import Gather, ScatterAdd
 from .layout import Broadcast, Reshape, Reverse, Transpose
+from .random_bits import RandomBits
 from .reduce import Argmax, Reduce
 from .reduce_window import MaxWindowGradient, ReduceWindow
 from .select import Select
@@ -41,6 +43,7 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     ConvKernelGradient(),
     Gather(),
     ScatterAdd(),
+    RandomBits(),
 )
 
 _BY_NAME: dict[str, Primitive] = {p.name: p for p in _PRIMITIVES}
