@@ -22,6 +22,8 @@ from pathlib import Path
 
 import pytest
 
+from netwright.specs.load import load_spec_text
+
 PROJECT = Path(__file__).parents[2]
 DOCUMENTS = [
     PROJECT / "README.md",
@@ -131,3 +133,10 @@ def test_console_blocks_are_compared_with_what_is_printed(tmp_path: Path) -> Non
     assert agrees(shown, run(command, tmp_path).stdout)
     assert not agrees("one\nthree\n", run(command, tmp_path).stdout)
     assert not agrees("", run("no-such-program", tmp_path).stdout)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_specs_shown_are_valid(document: Path) -> None:
+    for found in BLOCK.finditer(document.read_text(encoding="utf-8")):
+        if found["language"] == "yaml" and found["text"].startswith("netwright:"):
+            assert [d.message for d in load_spec_text(found["text"], document.name).diagnostics] == []

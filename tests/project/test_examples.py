@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from netwright.specs.load import load_spec
+
 PROJECT = Path(__file__).parents[2]
 EXAMPLES = PROJECT / "examples"
 
@@ -51,3 +53,10 @@ def test_same_as_last_year_is_off_by_what_the_readme_says() -> None:
     valid = arrays(EXAMPLES / "sunspots" / "sunspots-valid.npz")
     error = np.sqrt(np.mean((valid["x"] - valid["y"]) ** 2))
     assert f"off by {error:.1f}" in (EXAMPLES / "sunspots" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda path: path.name)
+def test_specs_load_without_a_word(path: Path) -> None:
+    result = load_spec(path)
+    assert result.model is not None
+    assert not list(result.diagnostics)
