@@ -1,0 +1,187 @@
+"""Fusion groups: which operations share a kernel.
+
+Nodes are taken in topological order and every member joins the newest group among its operands' producers when it
+has that group's iteration space and reads it at the same index; else it founds a group. A group's place in the
+program is the order of its founding, so a node may only join where all its other operands come from older groups:
+no cycles by construction. Three moves go beyond this: a window takes over the group that only it reads (conv +
+activation + pool in one kernel), a reduction likewise absorbs elementwise work that only it reads, and contractions
+that share an operand share a kernel (the four gates of an LSTM).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+
+from netwright.specs.dims import Shape
+
+from ..graph.graph import Graph, Node, Value
+from ..ops.base import Contraction
+from ..ops.registry import primitive
+from .roles import INLINE_WINDOW, Roles
+
+#: Contractions in one group: each needs its own accumulators.
+MAX_CONTRACTIONS = 6
+
+
+@dataclass(eq=False)
+class Group:
+    """Members in topological order over one iteration space; ``order`` is its place in the program."""
+
+    order: int
+    space: Shape
+    members: list[Node] = field(default_factory=list)
+    fusable: bool = True
+
+    def contractions(self) -> list[Node]:
+        return [node for node in self.members if is_contraction(node)]
+
+
+def is_window(node: Node) -> bool:
+    """A window small enough to be evaluated in line."""
+    return node.op == "reduce_window" and prod(node.attrs.window) <= INLINE_WINDOW  # pyright: ignore
+
+
+def is_contraction(node: Node) -> bool:
+    return isinstance(primitive(node.op), Contraction) and not is_window(node)
+
+
+class Grouping:
+    """The groups of one graph, in program order; opaque nodes and loops are groups of their own."""
+
+    def __init__(self, graph: Graph, roles: Roles):
+        self.graph = graph
+        self.roles = roles
+        self.groups: list[Group] = []
+        self.group_of: dict[int, Group] = {}
+        self._outputs = set(graph.outputs.values())
+        for node in graph:
+            match roles.role(node):
+                case "member":
+                    self._join(node)
+                case "opaque" | "loop":
+                    self._found(node, fusable=False)
+                case "destination" | "alias":
+                    # Readable once its newest operand is: it belongs to no group, but orders its readers.
+                    latest = self._latest(node)
+                    if latest is not None:
+                        self.group_of[node.id] = latest
+                case _:
+                    pass
+
+    def stored(self, value: Value) -> bool:
+        """Whether ``value``, a member's result, is read outside its group and so needs memory."""
+        own = self.group_of[value.node]
+        if value in self._outputs:
+            return True
+        return any(
+            self.group_of.get(reader.id) is not own or self.roles.role(reader) != "member" or self._needs_memory(reader)
+            for reader in self.roles.readers(value)
+        )
+
+    def _needs_memory(self, reader: Node) -> bool:
+        return is_contraction(reader) and not self._absorbs(reader)
+
+    def _absorbs(self, node: Node) -> bool:
+        return node.op in ("reduce", "reduce_window")
+
+    def _latest(self, node: Node) -> Group | None:
+        groups = [
+            self.group_of[base.node]
+            for operand in self.graph.operands(node)
+            for base, _ in self.roles.bases(operand)
+            if base.node in self.group_of
+        ]
+        return max(groups, key=lambda g: g.order, default=None)
+
+    def _found(self, node: Node, fusable: bool = True) -> None:
+        group = Group(len(self.groups), node.types[0].shape, [node], fusable)
+        self.groups.append(group)
+        self.group_of[node.id] = group
+
+    def _add(self, group: Group, node: Node) -> None:
+        group.members.append(node)
+        self.group_of[node.id] = group
+
+    def _join(self, node: Node) -> None:
+        latest = self._latest(node)
+        if is_contraction(node):
+            if not self._absorb(node, latest) and not self._share(node, latest):
+                self._found(node)
+        elif latest is None or not latest.fusable:
+            self._found(node)
+        elif is_window(node):
+            if not self._absorb(node, latest):
+                self._found(node)
+        elif latest.space == node.types[0].shape and self._reads_in_place(node, latest):
+            self._add(latest, node)
+        else:
+            self._found(node)
+
+    def _reads_in_place(self, node: Node, group: Group) -> bool:
+        """Whether all that ``node`` reads of ``group`` are members' results at the same index."""
+        for operand in self.graph.operands(node):
+            for base, same in self.roles.bases(operand):
+                if self.group_of.get(base.node) is group and not (
+                    same and self.roles.role(self.graph.node(base.node)) == "member"
+                ):
+                    return False
+        return True
+
+    def _absorb(self, node: Node, group: Group | None) -> bool:
+        """Moves ``group`` into the iteration space of ``node``, a reduction or window that alone reads it."""
+        if not self._absorbs(node) or group is None or not group.fusable:
+            return False
+        if group.space != self.graph.type(self.graph.operands(node)[0]).shape and not self._through_pad(node, group):
+            return False
+        if is_window(node):
+            if any(s < w for s, w in zip(node.attrs.stride, node.attrs.window, strict=True)):  # pyright: ignore
+                return False  # overlapping windows would compute cells again
+        elif group.contractions() or any(is_window(member) for member in group.members):
+            return False
+        inside = {member.id for member in group.members} | {node.id}
+        for member in group.members:
+            for value in member.values:
+                if value in self._outputs or any(r.id not in inside for r in self.roles.readers(value)):
+                    return False
+        group.space = node.types[0].shape
+        self._add(group, node)
+        return True
+
+    def _through_pad(self, node: Node, group: Group) -> bool:
+        producer = self.graph.producer(self.graph.operands(node)[0])
+        if producer.op != "pad" or self.roles.role(producer) != "inline":
+            return False
+        return self.graph.type(self.graph.operands(producer)[0]).shape == group.space
+
+    def _share(self, node: Node, latest: Group | None) -> bool:
+        """Joins a group of contractions with the same operand, space and reduction, if all operands are ready."""
+        op = primitive(node.op)
+        assert isinstance(op, Contraction)
+        if self._absorbs(node):
+            return False
+        operands = self.graph.operands(node)
+        extent = self._reduction(node)
+        for operand in operands:
+            for user, _ in self.graph.uses(operand):
+                group = self.group_of.get(user.id)
+                if (
+                    user.id != node.id
+                    and group is not None
+                    and user.op == node.op
+                    and self.roles.role(user) == "member"
+                    and group.fusable
+                    and group.space == node.types[0].shape
+                    and self._reduction(user) == extent
+                    and len(group.contractions()) < MAX_CONTRACTIONS
+                    and (latest is None or latest.order < group.order)
+                ):
+                    self._add(group, node)
+                    return True
+        return False
+
+    def _reduction(self, node: Node) -> tuple[object, ...]:
+        op = primitive(node.op)
+        assert isinstance(op, Contraction)
+        types = [self.graph.type(value) for value in self.graph.operands(node)]
+        return (op.combine(node.attrs), *op.reduction_shape(node.attrs, types))

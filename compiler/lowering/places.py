@@ -1,0 +1,91 @@
+"""Where values live: storages, and places within them.
+
+A *storage* is memory: a caller-owned buffer of the table, or a slot of the arena. A *place* is a storage seen in
+some shape, at leading indices: step t of a tape, one half of a double-buffered carry. Kernels know neither; they get
+places as parameters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from netwright.specs.dims import DimLike, Shape, product
+
+from ..graph.types import TensorType
+from ..loop import ir
+
+
+@dataclass(eq=False)
+class Storage:
+    """Memory of ``type``; ``table``: owned by the caller. ``first`` and ``last`` are the steps of its life."""
+
+    name: str
+    type: TensorType
+    table: bool
+    access: set[str] = field(default_factory=set)
+    first: int = -1
+    last: int = -1
+
+
+@dataclass(frozen=True)
+class Place:
+    """``storage`` seen as [*extents, *type.shape] at the leading ``indices``."""
+
+    storage: Storage
+    type: TensorType
+    extents: Shape = ()
+    indices: tuple[DimLike, ...] = ()
+
+    def at(self, index: DimLike) -> Place:
+        """The place one axis further in."""
+        return Place(
+            self.storage,
+            self.type.with_shape(self.type.shape[1:]),
+            (*self.extents, self.type.shape[0]),
+            (*self.indices, index),
+        )
+
+    def reshaped(self, shape: Shape) -> Place:
+        return Place(self.storage, self.type.with_shape(shape), self.extents, self.indices)
+
+    def slice(self) -> ir.Slice:
+        """What a call passes for it."""
+        shape = (*self.extents, *self.type.shape)
+        return ir.Slice(self.storage.name, self.indices, None if shape == self.storage.type.shape else shape)
+
+
+class Lifetimes:
+    """Counts an entry's steps and keeps, for every storage, the first and last step that touches it.
+
+    What exists before a loop and is used inside lives to the loop's end; what is born inside is dead again within
+    the same iteration, so its slot may be shared there too.
+    """
+
+    def __init__(self) -> None:
+        self.step = 0
+        self._loops: list[tuple[int, set[Storage]]] = []
+
+    def touch(self, storage: Storage) -> None:
+        if storage.first < 0:
+            storage.first = self.step
+        storage.last = max(storage.last, self.step)
+        for _, used in self._loops:
+            used.add(storage)
+
+    def advance(self) -> None:
+        self.step += 1
+
+    def enter_loop(self) -> None:
+        self.advance()
+        self._loops.append((self.step, set()))
+
+    def leave_loop(self) -> None:
+        start, used = self._loops.pop()
+        for storage in used:
+            if storage.first < start:
+                storage.last = max(storage.last, self.step)
+        self.advance()
+
+
+def arena_bytes(storage: Storage) -> DimLike:
+    return product([storage.type.nbytes])

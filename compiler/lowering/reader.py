@@ -1,0 +1,246 @@
+"""Reads graph values as loop IR expressions, inside one kernel.
+
+``Reader.read(value, index)`` is the one way a kernel gets at data: views move the index, elementwise members compute,
+contractions hand out their accumulators, small windows visit their cells, and what lives in memory is loaded. The
+index is made of sizes over loop variables; LANE in it says how the element moves from lane to lane of a vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import product
+from typing import Any
+
+from netwright.specs.dims import DimLike, Shape, coefficient, dim_symbols, substitute
+
+from ..graph.graph import Graph, Node, Value
+from ..graph.types import TensorType
+from ..kernels.builder import KernelBuilder
+from ..loop import ir
+from ..loop.ir import Expr, ValueType
+from ..ops.base import LANE, Contraction, Elementwise, Generator, Source, View
+from ..ops.registry import primitive
+from .groups import Group, is_contraction, is_window
+from .places import Place
+from .roles import Roles
+
+Indices = tuple[DimLike, ...]
+
+
+class NotVectorizable(Exception):
+    """An element does not move by a fixed stride along a buffer's last axis from lane to lane."""
+
+
+class Reader:
+    """Evaluates values of ``graph`` for the kernel of ``group``."""
+
+    def __init__(
+        self, builder: KernelBuilder, graph: Graph, roles: Roles, group: Group, place: Callable[[Value], Place]
+    ):
+        self.b = builder
+        self.graph = graph
+        self.roles = roles
+        self.place = place
+        self.members = {node.id for node in group.members}
+        self.accumulators: dict[tuple[int, Indices], Expr] = {}
+        self.parameters: dict[tuple[Any, ...], tuple[ir.Buffer, Place]] = {}
+        self.flat: Shape | None = None
+        self.lanes = 1
+        self.count: DimLike | None = None
+        self._memo: list[dict[Any, Expr]] = [{}]
+
+    # -- scopes -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Expressions named inside are forgotten at its end; those from outside stay known."""
+        self._memo.append({})
+        yield
+        self._memo.pop()
+
+    @contextmanager
+    def vector(self, lanes: int, count: DimLike | None = None) -> Iterator[None]:
+        """Reads ``lanes`` elements at a time, of which ``count`` exist."""
+        before = self.lanes, self.count, self._memo
+        self.lanes, self.count, self._memo = lanes, count, [{}]
+        yield
+        self.lanes, self.count, self._memo = before
+
+    # -- memory -------------------------------------------------------------------------------------------------
+
+    def parameter(self, place: Place, access: str) -> ir.Buffer:
+        """The kernel's buffer for ``place``; unit axes are left out, so that what is contiguous shows."""
+        shape = place.type.shape
+        declared = self.flat if self.flat is not None and shape != () else tuple(s for s in shape if s != 1)
+        key = (place.storage.name, place.extents, place.indices, declared)
+        known = self.parameters.get(key)
+        if known is None:
+            buffer = self.b.buffer(f"p{len(self.parameters)}", place.type.dtype, declared)
+            if access == "write":
+                buffer = self.b.set_access(buffer, "write")
+        else:
+            buffer = known[0]
+            if access != buffer.access and buffer.access != "readwrite":
+                buffer = self.b.set_access(buffer, "readwrite")
+        self.parameters[key] = (buffer, place)
+        return buffer
+
+    def address(self, place: Place, index: Sequence[DimLike]) -> tuple[Indices, DimLike]:
+        """Index of lane 0 without unit axes, and the stride between lanes along the last axis (0: all the same)."""
+        if self.flat is None:
+            index = [i for i, size in zip(index, place.type.shape, strict=True) if size != 1]
+        steps = [coefficient(i, LANE) for i in index]
+        base = tuple(substitute(i, {LANE: 0}) for i in index)
+        if self.lanes == 1:
+            return base, 0
+        if any(step is None for step in steps) or any(steps[:-1]):
+            raise NotVectorizable
+        stride = steps[-1] if steps else 0
+        if stride is None or stride < 0:
+            raise NotVectorizable
+        return base, stride
+
+    def load(self, place: Place, index: Sequence[DimLike], guards: Indices, fill: Any) -> Expr:
+        buffer = self.parameter(place, "read")
+        base, stride = self.address(place, index)
+        if stride == 0:
+            return self.b.broadcast(self.b.load(buffer, base, 1, None, guards, fill), self.lanes)
+        return self.b.load(buffer, base, self.lanes, self.count, guards, fill, stride)
+
+    # -- values -------------------------------------------------------------------------------------------------
+
+    def read(self, value: Value, index: Sequence[DimLike], guards: Indices = (), fill: Any = 0) -> Expr:
+        """``lanes`` elements of ``value`` at ``index``; ``fill`` where a guard is negative."""
+        key = (value, tuple(index), guards, fill)
+        for memo in reversed(self._memo):
+            if key in memo:
+                return memo[key]
+        result = self._read(value, tuple(index), guards, fill)
+        if not isinstance(result, ir.Const | ir.Read | ir.Broadcast):
+            result = self.b.let("v", result)
+        self._memo[-1][key] = result
+        return result
+
+    def _read(self, value: Value, index: Indices, guards: Indices, fill: Any) -> Expr:
+        node = self.graph.producer(value)
+        op = primitive(node.op) if node.op != "input" else None
+        role = self.roles.role(node)
+        if role == "inline" and isinstance(op, View):
+            return self._through(node, op, index, guards, fill)
+        if role == "inline" and isinstance(op, Generator):
+            with_scalars = [self._scalar(operand) for operand in self.graph.operands(node)]
+            at = self._unflattened(node.types[0], index)
+            return op.emit_at(self.b, node.attrs, with_scalars, node.types[0], at, self.lanes)
+        if role != "member" or node.id not in self.members:
+            return self.load(self.place(value), index, guards, fill)
+        if is_contraction(node):
+            found = self.accumulators[node.id, index]
+            return self.b.broadcast(found, self.lanes)
+        if is_window(node):
+            return self._window(node, index, guards)
+        assert isinstance(op, Elementwise)
+        operands = [self.read(operand, index, guards) for operand in self.graph.operands(node)]
+        return op.emit(self.b, node.attrs, operands)
+
+    def _unflattened(self, type: TensorType, index: Indices) -> Indices:
+        """For generators inside a flattened kernel: the flat index serves as the last of a shape of one axis."""
+        return index if self.flat is None or not type.shape else index
+
+    def _scalar(self, value: Value) -> Expr:
+        with self.vector(1):
+            return self.read(value, ())
+
+    def _through(self, node: Node, op: View, index: Indices, guards: Indices, fill: Any) -> Expr:
+        operands = self.graph.operands(node)
+        if self.flat is not None:  # only scalars are broadcast in a flattened kernel
+            return self.read(operands[0], (0,) * self.graph.type(operands[0]).rank, guards, fill)
+        types = [self.graph.type(operand) for operand in operands]
+        sources: Sequence[Source] = op.read(node.attrs, types, index)
+        return self._choose(operands, sources, guards, fill)
+
+    def _choose(self, operands: Sequence[Value], sources: Sequence[Source], guards: Indices, fill: Any) -> Expr:
+        source, *others = sources
+        conditions = tuple(c for c in source.conditions if not (isinstance(c, int) and c >= 0))
+        if any(isinstance(c, int) for c in conditions):  # never true
+            return self._choose(operands, others, guards, fill)
+        if any(LANE in dim_symbols(c) for c in conditions) and self.lanes > 1:
+            raise NotVectorizable
+        conditions = tuple(substitute(c, {LANE: 0}) for c in conditions)
+        if source.operand is None:
+            return self.b.const(source.fill, self._dtype(operands), self.lanes)
+        operand = operands[source.operand]
+        if not conditions:
+            return self.read(operand, source.index, guards, fill)
+        (other,) = others
+        if other.operand is None and self._in_memory(operand) and not guards:
+            return self.read(operand, source.index, conditions, other.fill)
+        inside = self.read(operand, source.index, (*guards, *conditions))
+        outside = self._choose(operands, others, guards, fill)
+        return self.b.select(self._all(conditions), inside, outside)
+
+    def _dtype(self, operands: Sequence[Value]) -> str:
+        return self.graph.type(operands[0]).dtype
+
+    def _in_memory(self, value: Value) -> bool:
+        node = self.graph.producer(value)
+        return self.roles.role(node) != "inline" and node.id not in self.members
+
+    def _all(self, conditions: Indices) -> Expr:
+        zero = ir.Const(0, ValueType("int64"))
+        tests = [self.b.ge(self.b.index_value(c, "int64"), zero) for c in conditions]
+        result = tests[0]
+        for test in tests[1:]:
+            result = self.b.logical_and(result, test)
+        return self.b.broadcast(result, self.lanes)
+
+    def _window(self, node: Node, index: Indices, guards: Indices) -> Expr:
+        op = primitive(node.op)
+        assert isinstance(op, Contraction)
+        (operand,) = self.graph.operands(node)
+        combine = getattr(self.b, op.combine(node.attrs))
+        result: Expr | None = None
+        for cell in window_cells(self.graph, node):
+            term = self.read(operand, window_index(self.graph, node, index, cell), guards)
+            result = term if result is None else combine(result, term)
+        assert result is not None
+        return result
+
+    # -- contractions -------------------------------------------------------------------------------------------
+
+    def contractions(self, value: Value, index: Sequence[DimLike]) -> Iterator[tuple[Node, Indices]]:
+        """The contraction results that reading ``value`` at ``index`` reads: (node, index there)."""
+        node = self.graph.producer(value)
+        role = self.roles.role(node)
+        op = primitive(node.op) if node.op != "input" else None
+        operands = self.graph.operands(node)
+        if role == "inline" and isinstance(op, View):
+            for source in op.read(node.attrs, [self.graph.type(v) for v in operands], index):
+                if source.operand is not None:
+                    yield from self.contractions(operands[source.operand], source.index)
+        elif node.id not in self.members:
+            return
+        elif is_contraction(node):
+            yield node, tuple(index)
+        elif is_window(node):
+            for cell in window_cells(self.graph, node):
+                yield from self.contractions(operands[0], window_index(self.graph, node, index, cell))
+        else:
+            for operand in operands:
+                yield from self.contractions(operand, index)
+
+
+def window_cells(graph: Graph, node: Node) -> Iterator[tuple[int, ...]]:
+    """The reduction indices of a small window, in order."""
+    op = primitive(node.op)
+    assert isinstance(op, Contraction)
+    types = [graph.type(operand) for operand in graph.operands(node)]
+    yield from product(*(range(extent) for extent in op.reduction_shape(node.attrs, types)))
+
+
+def window_index(graph: Graph, node: Node, index: Sequence[DimLike], cell: tuple[int, ...]) -> Indices:
+    op = primitive(node.op)
+    assert isinstance(op, Contraction)
+    types = [graph.type(operand) for operand in graph.operands(node)]
+    ((_, at),) = op.factors(node.attrs, types, index, cell)
+    return tuple(at)
