@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Literal
 
 from netwright.specs.dims import Dim, DimLike, Shape, dim
@@ -55,6 +56,11 @@ class Builder:
             raise ValueError(f"buffer {name!r} exists")
         self._buffers[name] = ir.Buffer(name, dtype, tuple(shape), access, local)
         return self._buffers[name]
+
+    def set_access(self, buffer: ir.Buffer, access: Literal["read", "write", "readwrite"]) -> ir.Buffer:
+        """Declares ``buffer`` with another access."""
+        self._buffers[buffer.name] = replace(buffer, access=access)
+        return self._buffers[buffer.name]
 
     def emit(self, statement: ir.Stmt) -> None:
         self._stack[-1].append(statement)

@@ -75,7 +75,9 @@ class Grouping:
         if value in self._outputs:
             return True
         return any(
-            self.group_of.get(reader.id) is not own or self.roles.role(reader) != "member" or self._needs_memory(reader)
+            self.group_of.get(reader.id) is not own
+            or self.roles.role(reader) != "member"
+            or self._needs_memory(reader)
             for reader in self.roles.readers(value)
         )
 
@@ -132,7 +134,9 @@ class Grouping:
         """Moves ``group`` into the iteration space of ``node``, a reduction or window that alone reads it."""
         if not self._absorbs(node) or group is None or not group.fusable:
             return False
-        if group.space != self.graph.type(self.graph.operands(node)[0]).shape and not self._through_pad(node, group):
+        if group.space != self.graph.type(self.graph.operands(node)[0]).shape and not self._through_pad(
+            node, group
+        ):
             return False
         if is_window(node):
             if any(s < w for s, w in zip(node.attrs.stride, node.attrs.window, strict=True)):  # pyright: ignore

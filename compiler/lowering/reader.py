@@ -15,7 +15,6 @@ from typing import Any
 from netwright.specs.dims import DimLike, Shape, coefficient, dim_symbols, substitute
 
 from ..graph.graph import Graph, Node, Value
-from ..graph.types import TensorType
 from ..kernels.builder import KernelBuilder
 from ..loop import ir
 from ..loop.ir import Expr, ValueType
@@ -36,7 +35,12 @@ class Reader:
     """Evaluates values of ``graph`` for the kernel of ``group``."""
 
     def __init__(
-        self, builder: KernelBuilder, graph: Graph, roles: Roles, group: Group, place: Callable[[Value], Place]
+        self,
+        builder: KernelBuilder,
+        graph: Graph,
+        roles: Roles,
+        group: Group,
+        place: Callable[[Value], Place],
     ):
         self.b = builder
         self.graph = graph
@@ -117,7 +121,7 @@ class Reader:
             if key in memo:
                 return memo[key]
         result = self._read(value, tuple(index), guards, fill)
-        if not isinstance(result, ir.Const | ir.Read | ir.Broadcast):
+        if not isinstance(result.x if isinstance(result, ir.Broadcast) else result, ir.Const | ir.Read):
             result = self.b.let("v", result)
         self._memo[-1][key] = result
         return result
@@ -130,8 +134,8 @@ class Reader:
             return self._through(node, op, index, guards, fill)
         if role == "inline" and isinstance(op, Generator):
             with_scalars = [self._scalar(operand) for operand in self.graph.operands(node)]
-            at = self._unflattened(node.types[0], index)
-            return op.emit_at(self.b, node.attrs, with_scalars, node.types[0], at, self.lanes)
+            type = node.types[0] if self.flat is None else node.types[0].with_shape(self.flat)
+            return op.emit_at(self.b, node.attrs, with_scalars, type, index, self.lanes)
         if role != "member" or node.id not in self.members:
             return self.load(self.place(value), index, guards, fill)
         if is_contraction(node):
@@ -142,10 +146,6 @@ class Reader:
         assert isinstance(op, Elementwise)
         operands = [self.read(operand, index, guards) for operand in self.graph.operands(node)]
         return op.emit(self.b, node.attrs, operands)
-
-    def _unflattened(self, type: TensorType, index: Indices) -> Indices:
-        """For generators inside a flattened kernel: the flat index serves as the last of a shape of one axis."""
-        return index if self.flat is None or not type.shape else index
 
     def _scalar(self, value: Value) -> Expr:
         with self.vector(1):
@@ -159,7 +159,9 @@ class Reader:
         sources: Sequence[Source] = op.read(node.attrs, types, index)
         return self._choose(operands, sources, guards, fill)
 
-    def _choose(self, operands: Sequence[Value], sources: Sequence[Source], guards: Indices, fill: Any) -> Expr:
+    def _choose(
+        self, operands: Sequence[Value], sources: Sequence[Source], guards: Indices, fill: Any
+    ) -> Expr:
         source, *others = sources
         conditions = tuple(c for c in source.conditions if not (isinstance(c, int) and c >= 0))
         if any(isinstance(c, int) for c in conditions):  # never true

@@ -1,0 +1,49 @@
+"""Which groups can forget their shape: all that they touch is touched at the same index, or is one number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from netwright.specs.dims import Shape, product
+
+from ..graph.graph import Graph, Value
+from ..ops.base import Elementwise
+from ..ops.registry import primitive
+from .groups import Group
+from .roles import Roles
+
+#: Generators whose elements do not depend on the shape, only on the row-major position.
+_POSITIONAL = ("constant", "dim_value", "random_bits")
+
+
+def is_flat(graph: Graph, roles: Roles, group: Group, targets: Sequence[tuple[Value, Any]]) -> bool:
+    """Whether the group's kernel may run over one axis of all elements.
+
+    ``targets`` map indices to indices; a flat group needs them all to be the identity.
+    """
+    if len(group.space) < 2:
+        return False
+    probe = tuple(range(1000, 1000 + len(group.space)))
+    if any(tuple(index_map(probe)) != probe for _, places in targets for _, index_map in places):
+        return False
+    inside = {node.id for node in group.members}
+    return all(
+        isinstance(primitive(node.op), Elementwise)
+        and all(_fits(graph, roles, inside, group.space, operand) for operand in graph.operands(node))
+        for node in group.members
+    )
+
+
+def _fits(graph: Graph, roles: Roles, inside: set[int], space: Shape, value: Value) -> bool:
+    node = graph.producer(value)
+    if node.id in inside:
+        return True
+    if roles.role(node) != "inline":
+        return graph.type(value).shape == space
+    if node.op in _POSITIONAL:
+        return True
+    if node.op != "broadcast":
+        return False
+    (source,) = graph.operands(node)
+    return product(graph.type(source).shape) == 1 and roles.role(graph.producer(source)) != "inline"

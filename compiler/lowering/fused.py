@@ -1,0 +1,331 @@
+"""The kernel of a fusion group: loops over tiles, accumulators in registers, the epilogue on top.
+
+One generator serves everything that is fused. The iteration space is cut into tiles of R rows (along one axis) by V
+vectors (along the last axis). For every cell of a tile the members are read on demand (``reader``); the contractions
+found that way get an accumulator each, which their reduction loops fill before the epilogue reads it. So a matmul
+with bias and activation, the four gates of an LSTM with its cell arithmetic, and a convolution under an activation
+under a 2×2 pool (four accumulators a cell) are the same thing.
+
+Lanes run along the last axis of the result ("outer"), or, where operands are contiguous along the reduction instead,
+along the innermost reduction axis ("inner"); where neither works, there is one lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from netwright.specs.dims import DimLike, Shape, dim, product
+
+from ..graph.graph import Graph, Node, Value
+from ..kernels.builder import KernelBuilder
+from ..loop import ir
+from ..loop.ir import Expr
+from ..ops.base import LANE, Contraction
+from ..ops.registry import primitive
+from .flat import is_flat
+from .groups import Group
+from .places import Place
+from .reader import Indices, NotVectorizable, Reader
+from .roles import Roles
+from .tiling import Tiling, choose_tilings
+
+#: Where a value is stored: the place, and the index there of the element at an index of the iteration space.
+IndexMap = Callable[[Indices], Sequence[DimLike]]
+Target = tuple[Place, IndexMap]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A finished kernel and the places that its buffers stand for, in order."""
+
+    function: ir.Function
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One vector (or, with lanes along the reduction, one element) of a tile."""
+
+    index: Indices
+    count: DimLike | None
+
+
+def build(
+    graph: Graph,
+    roles: Roles,
+    group: Group,
+    place: Callable[[Value], Place],
+    targets: Sequence[tuple[Value, Sequence[Target]]],
+    dims: dict[str, int],
+    vector_bytes: int,
+) -> Kernel:
+    """The kernel of ``group`` that stores each of ``targets``; the first tiling that fits its accesses is taken."""
+    flat = is_flat(graph, roles, group, targets)
+    space = (product(group.space),) if flat else group.space
+    for tiling in choose_tilings(graph, group, space, [value for value, _ in targets], vector_bytes):
+        reader = Reader(KernelBuilder("kernel", dims), graph, roles, group, place)
+        reader.flat = space if flat else None
+        try:
+            return _Attempt(reader, space, targets, tiling).build()
+        except NotVectorizable:
+            continue
+    raise AssertionError("one lane always fits")
+
+
+class _Attempt:
+    """One tiling of one group's kernel."""
+
+    def __init__(
+        self, reader: Reader, space: Shape, targets: Sequence[tuple[Value, Sequence[Target]]], tiling: Tiling
+    ):
+        self.reader, self.b, self.graph = reader, reader.b, reader.graph
+        self.space, self.targets, self.tiling = space, targets, tiling
+
+    def build(self) -> Kernel:
+        self._axes(0, ())
+        places = tuple(place for _, place in self.reader.parameters.values())
+        return Kernel(self.b.finish(), places)
+
+    # -- loops over tiles ---------------------------------------------------------------------------------------
+
+    def _axes(self, axis: int, index: Indices) -> None:
+        """Loops over all axes but the tiled ones, outermost first; then vectors, then rows."""
+        rank = len(self.space)
+        if axis < rank - 1:
+            if axis == self.tiling.row_axis or self.space[axis] == 1:
+                self._axes(axis + 1, (*index, 0))
+            else:
+                with self.b.loop("i", 0, self.space[axis], kind=self._kind(axis)) as i:
+                    self._axes(axis + 1, (*index, i))
+            return
+        if rank == 0:
+            self._tile([Cell((), None)])
+            return
+        last = rank - 1
+        for start, columns in self._columns(last):
+            with start() as j:
+                for begin, rows in self._rows():
+                    with begin() as i:
+                        self._tile(
+                            [
+                                Cell(self._placed((*index, j + offset), i, r), count)
+                                for r in range(rows)
+                                for offset, count in columns(j)
+                            ]
+                        )
+
+    def _placed(self, index: Indices, row: DimLike, r: int) -> Indices:
+        if self.tiling.row_axis is None:
+            return index
+        axis = self.tiling.row_axis
+        return (*index[:axis], row + r, *index[axis + 1 :])
+
+    def _kind(self, axis: int) -> Any:
+        return "parallel" if axis == self.tiling.parallel_axis else "serial"
+
+    def _rows(self) -> Iterator[tuple[Callable[[], Any], int]]:
+        """Row tiles: (context that yields the first row, number of rows)."""
+        if self.tiling.row_axis is None:
+            yield lambda: _given(0), 1
+            return
+        axis = self.tiling.row_axis
+        extent, rows, kind = self.space[axis], self.tiling.rows, self._kind(axis)
+        whole = (extent // rows) * rows
+        if whole != 0:
+            yield self._span("i", 0, whole, rows, kind), rows
+        rest = extent - whole
+        if isinstance(rest, int):
+            if rest:
+                yield (lambda: _given(whole)), rest
+        else:
+            yield self._span("i", whole, extent, 1, kind), 1
+
+    def _columns(self, axis: int) -> Iterator[tuple[Callable[[], Any], Callable[[DimLike], Any]]]:
+        """Column tiles: (context that yields the first column, its vectors as (offset, count))."""
+        extent, kind = self.space[axis], self._kind(axis)
+        lanes = self.tiling.columns_per_vector
+        width = lanes * self.tiling.vectors
+        whole = (extent // width) * width
+        if whole != 0:
+            offsets = [(v * lanes, None) for v in range(self.tiling.vectors)]
+            yield self._span("j", 0, whole, width, kind), lambda j: offsets
+        rest = extent - whole
+        if isinstance(rest, int):
+            if rest:
+                tail = [(o, None if o + lanes <= rest else rest - o) for o in range(0, rest, lanes)]
+                yield (lambda: _given(whole)), lambda j: tail
+        else:
+            yield (
+                self._span("j", whole, extent, lanes, kind),
+                lambda j: [(0, extent - j if lanes > 1 else None)],
+            )
+
+    def _span(self, stem: str, start: DimLike, stop: DimLike, step: int, kind: Any) -> Callable[[], Any]:
+        if isinstance(start, int) and isinstance(stop, int) and stop - start == step:
+            return lambda: _given(start)
+        return lambda: self.b.loop(stem, start, stop, step, kind)
+
+    # -- one tile -----------------------------------------------------------------------------------------------
+
+    def _tile(self, cells: Sequence[Cell]) -> None:
+        reader, lanes = self.reader, self.tiling.lanes
+        with reader.scope():
+            reader.accumulators = {}
+            moved = [self._lane_index(cell.index) for cell in cells]
+            wanted: dict[tuple[int, Indices], Cell] = {}
+            for cell, index in zip(cells, moved, strict=True):
+                for value, _ in self.targets:
+                    for node, at in reader.contractions(value, index):
+                        wanted.setdefault((node.id, at), cell)
+            self._contract(wanted)
+            for cell, index in zip(cells, moved, strict=True):
+                with reader.vector(1 if self.tiling.inner else lanes, cell.count):
+                    # Everything is read before anything is stored: a buffer may be updated in place.
+                    values = [reader.read(value, index) for value, _ in self.targets]
+                    self._store(index, cell, values)
+
+    def _lane_index(self, index: Indices) -> Indices:
+        if self.tiling.inner or self.tiling.lanes == 1 or not index:
+            return index
+        return (*index[:-1], index[-1] + dim(LANE))
+
+    def _store(self, index: Indices, cell: Cell, values: Sequence[Expr]) -> None:
+        reader = self.reader
+        for (_, places), expr in zip(self.targets, values, strict=True):
+            for place, index_map in places:
+                at = index if reader.flat is not None else index_map(index)
+                base, stride = reader.address(place, at)
+                if reader.lanes > 1 and stride != 1:
+                    raise NotVectorizable
+                self.b.store(reader.parameter(place, "write"), base, expr, cell.count)
+
+    # -- contractions -------------------------------------------------------------------------------------------
+
+    def _contract(self, wanted: dict[tuple[int, Indices], Cell]) -> None:
+        """Fills an accumulator for each (contraction node, index); those that reduce alike share their loops."""
+        families: dict[tuple[Any, ...], list[tuple[Node, Indices, Cell]]] = {}
+        for (id, index), cell in wanted.items():
+            node = self.graph.node(id)
+            op = _contraction(node)
+            types = [self.graph.type(v) for v in self.graph.operands(node)]
+            key = (op.combine(node.attrs), tuple(op.reduction_shape(node.attrs, types)))
+            families.setdefault(key, []).append((node, index, cell))
+        for (combine, extents), terms in families.items():
+            lanes = self.tiling.lanes
+            registers = [
+                self.b.register(
+                    "acc", self.b.const(identity(combine, n.types[0].dtype), n.types[0].dtype, lanes)
+                )
+                for n, _, _ in terms
+            ]
+            self._reduce(combine, extents, (), terms, registers)
+            for (node, index, _), register in zip(terms, registers, strict=True):
+                value: Expr = register
+                if self.tiling.inner:
+                    value = self.b.let("s", self.b.reduce_lanes(combine, register))
+                self.reader.accumulators[node.id, index] = value
+
+    def _reduce(
+        self,
+        combine: str,
+        extents: Shape,
+        at: Indices,
+        terms: list[tuple[Node, Indices, Cell]],
+        registers: list[ir.Read],
+    ) -> None:
+        axis, b = len(at), self.b
+        if axis == len(extents):
+            with self.reader.scope():
+                self._accumulate(combine, at, terms, registers, None)
+            return
+        extent = extents[axis]
+        if self.tiling.inner and axis == len(extents) - 1:
+            lanes = self.tiling.lanes
+            whole = (extent // lanes) * lanes
+            if whole != 0:
+                with self._span("k", 0, whole, lanes, "serial")() as k, self.reader.scope():
+                    self._accumulate(combine, (*at, k + dim(LANE)), terms, registers, None)
+            rest = extent - whole
+            if rest != 0:
+                with b.when(rest - 1), self.reader.scope():
+                    self._accumulate(combine, (*at, whole + dim(LANE)), terms, registers, rest)
+            return
+        if extent == 1:
+            self._reduce(combine, extents, (*at, 0), terms, registers)
+            return
+        copies = unrolling(extent, len(terms)) if product(extents[axis + 1 :]) == 1 else 1
+        if copies == extent:
+            for k in range(copies):
+                self._reduce(combine, extents, (*at, k), terms, registers)
+            return
+        with b.loop("k", 0, extent, step=copies) as k:
+            for copy in range(copies):
+                self._reduce(combine, extents, (*at, k + copy), terms, registers)
+
+    def _accumulate(
+        self,
+        combine: str,
+        at: Indices,
+        terms: list[tuple[Node, Indices, Cell]],
+        registers: list[ir.Read],
+        count: DimLike | None,
+    ) -> None:
+        b, reader = self.b, self.reader
+        lanes = self.tiling.lanes
+        before = reader.lanes, reader.count
+        for (node, index, cell), register in zip(terms, registers, strict=True):
+            reader.lanes, reader.count = lanes, count if self.tiling.inner else cell.count
+            operands = self.graph.operands(node)
+            types = [self.graph.type(v) for v in operands]
+            factors = [
+                reader.read(operands[position], operand_index)
+                for position, operand_index in _contraction(node).factors(node.attrs, types, index, at)
+            ]
+            if len(factors) == 2 and combine == "add":
+                total = b.fma(factors[0], factors[1], register)
+            else:
+                total = getattr(b, combine)(register, factors[0])
+                if count is not None:  # lanes past the end must not count
+                    left = b.broadcast(b.index_value(count, "int64"), lanes)
+                    total = b.select(b.lt(b.ramp("int64", lanes), left), total, register)
+            b.assign(register, total)
+        reader.lanes, reader.count = before
+
+
+def _contraction(node: Node) -> Contraction:
+    op = primitive(node.op)
+    assert isinstance(op, Contraction)
+    return op
+
+
+def identity(combine: str, dtype: str) -> float | int:
+    """What leaves the other operand of ``combine`` as it is."""
+    if combine == "add":
+        return 0
+    kind = np.dtype(dtype).kind
+    if kind == "f":
+        return float("-inf") if combine == "max" else float("inf")
+    info = np.iinfo(dtype)
+    return int(info.min if combine == "max" else info.max)
+
+
+def unrolling(extent: DimLike, accumulators: int) -> int:
+    """How many iterations of an innermost reduction loop stand in its body: enough to hide the loop's own cost."""
+    if not isinstance(extent, int):
+        return 1
+    if extent * accumulators <= 96 and extent <= 8:
+        return extent
+    for copies in (4, 2):
+        if extent % copies == 0 and accumulators * copies <= 48:
+            return copies
+    return 1
+
+
+@contextmanager
+def _given(value: DimLike) -> Iterator[DimLike]:
+    yield value

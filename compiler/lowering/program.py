@@ -1,0 +1,63 @@
+"""Collects what lowering makes: kernels (each once), entries, and the table of caller-owned buffers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ..graph.types import TensorType
+from ..loop import ir
+from .places import Storage
+
+
+@dataclass
+class ProgramBuilder:
+    """A program under construction.
+
+    ``dims`` maps each named dim to its least value; ``constants`` are table buffers whose contents are known.
+    """
+
+    model: str
+    dims: Mapping[str, int]
+    vector_bytes: int = 64
+    kernels: dict[str, ir.Function] = field(default_factory=dict)
+    entries: dict[str, ir.Entry] = field(default_factory=dict)
+    table: dict[str, Storage] = field(default_factory=dict)
+    constants: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def kernel(self, function: ir.Function) -> str:
+        """Adds a kernel, under a name made from its content: equal kernels are one."""
+        used = _symbols(function)
+        function = replace(function, dims=tuple((name, low) for name, low in function.dims if name in used))
+        name = "k" + hashlib.sha256(repr(replace(function, name="")).encode()).hexdigest()[:16]
+        self.kernels.setdefault(name, replace(function, name=name))
+        return name
+
+    def storage(self, name: str, type: TensorType) -> Storage:
+        """The caller-owned buffer called ``name``."""
+        if name not in self.table:
+            self.table[name] = Storage(name, type, table=True)
+        known = self.table[name]
+        if known.type != type:
+            raise ValueError(f"buffer {name!r} is {known.type} in one entry and {type} in another")
+        return known
+
+    def constant(self, array: np.ndarray) -> Storage:
+        """A table buffer that holds ``array``."""
+        digest = hashlib.sha256(array.tobytes()).hexdigest()[:12]
+        name = f"constant.{array.dtype.name}.{'x'.join(map(str, array.shape))}.{digest}"
+        self.constants[name] = array
+        return self.storage(name, TensorType(array.dtype.name, array.shape))
+
+    def finish(self) -> ir.Program:
+        table = tuple(ir.Buffer(s.name, s.type.dtype, s.type.shape, "readwrite") for s in self.table.values())
+        return ir.Program(self.model, tuple(self.dims.items()), table, self.kernels, self.entries)
+
+
+def _symbols(function: ir.Function) -> set[str]:
+    """The dims that occur in a function."""
+    text = repr((function.buffers, function.body))
+    return {name for name, _ in function.dims if name in text}

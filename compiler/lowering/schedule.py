@@ -1,0 +1,305 @@
+"""Turns a graph into the body of an entry: a sequence of kernel calls, with a loop for every scan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from netwright.specs.dims import DimLike, dim
+
+from ..graph.graph import Graph, Node, Value
+from ..graph.types import TensorType
+from ..kernels.builder import KernelBuilder
+from ..loop import ir
+from ..loop.builder import Builder
+from ..ops.base import Opaque, View
+from ..ops.registry import primitive
+from .fused import Indices, Kernel, Target, build
+from .groups import Group, Grouping
+from .materialize import materialize
+from .places import Lifetimes, Place, Storage
+from .program import ProgramBuilder
+from .roles import Roles
+
+
+def lower_entry(program: ProgramBuilder, name: str, graph: Graph) -> None:
+    """Adds the entry ``name`` that computes ``graph``.
+
+    Inputs and outputs become buffers of the program's table under their names; an output with the name of an input
+    updates that buffer.
+    """
+    entry = _Entry(program, name)
+    inputs = {
+        key: Place(program.storage(key, graph.type(value)), graph.type(value))
+        for key, value in graph.inputs.items()
+    }
+    graph = materialize(graph)
+    scope = _Scope(entry, graph, {graph.inputs[key]: place for key, place in inputs.items()})
+    late: list[tuple[Place, Place]] = []
+    for key, value in graph.outputs.items():
+        place = Place(program.storage(key, graph.type(value)), graph.type(value))
+        if key in inputs and not scope.may_update(graph.inputs[key], value):
+            temporary = scope.allocate(graph.type(value))
+            late.append((temporary, place))
+            place = temporary
+        scope.bind_output(value, place)
+    scope.emit()
+    for temporary, place in late:
+        entry.call(copy_kernel(program, temporary, place))
+    entry.finish()
+
+
+class _Entry:
+    """The entry under construction: its calls, its storages and their lifetimes."""
+
+    def __init__(self, program: ProgramBuilder, name: str):
+        self.program = program
+        self.name = name
+        self.b = Builder(name, dict(program.dims))
+        self.lifetimes = Lifetimes()
+        self.storages: dict[str, Storage] = {}
+        self.accesses: dict[str, set[str]] = {}
+        self._slots = 0
+
+    def allocate(self, type: TensorType) -> Storage:
+        storage = Storage(f"t{self._slots}", type, table=False)
+        self._slots += 1
+        return storage
+
+    def touch(self, storage: Storage, access: str = "read") -> None:
+        self.storages[storage.name] = storage
+        self.accesses.setdefault(storage.name, set()).add(access)
+        if not storage.table:
+            self.lifetimes.touch(storage)
+
+    def call(self, kernel: Kernel) -> None:
+        name = self.program.kernel(kernel.function)
+        function = self.program.kernels[name]
+        for buffer, place in zip(function.buffers, kernel.places, strict=True):
+            self.touch(place.storage, buffer.access)
+        self.b.call(name, [place.slice() for place in kernel.places], [dim(n) for n, _ in function.dims])
+        self.b.barrier()
+        self.lifetimes.advance()
+
+    def finish(self) -> None:
+        arena: list[ir.ArenaBuffer] = []
+        for name, storage in self.storages.items():
+            found = self.accesses[name]
+            access = (
+                "read"
+                if found == {"read"}
+                else "write"
+                if found == {"write"} and storage.table
+                else "readwrite"
+            )
+            self.b.buffer(name, storage.type.dtype, storage.type.shape, access)
+            if not storage.table:
+                arena.append(ir.ArenaBuffer(name, storage.type.nbytes, storage.first, storage.last))
+        self.program.entries[self.name] = ir.Entry(self.name, self.b.finish(), tuple(arena))
+
+
+class _Scope:
+    """One graph on its way: the entry's own, or the body of a scan inside the loop that runs it."""
+
+    def __init__(self, entry: _Entry, graph: Graph, inputs: Mapping[Value, Place]):
+        self.entry = entry
+        self.graph = graph
+        self.roles = Roles(graph)
+        self.grouping = Grouping(graph, self.roles)
+        self.places: dict[Value, Place] = dict(inputs)
+        self.outputs: dict[Value, list[Place]] = {}
+
+    def allocate(self, type: TensorType) -> Place:
+        return Place(self.entry.allocate(type), type)
+
+    def bind_output(self, value: Value, place: Place) -> None:
+        """``value`` is to be written to ``place``."""
+        self.outputs.setdefault(value, []).append(place)
+
+    def may_update(self, old: Value, new: Value) -> bool:
+        """Whether ``new`` may overwrite the buffer of ``old``: all other reads come before, its own in place."""
+        writer = self.grouping.group_of.get(new.node)
+        if writer is None:
+            return False
+        pending = [old]
+        while pending:
+            value = pending.pop()
+            for reader in self.roles.readers(value):
+                if self.roles.role(reader) == "alias":
+                    pending.append(reader.values[0])
+                    continue
+                group = self.grouping.group_of.get(reader.id)
+                if group is None or group.order > writer.order:
+                    return False
+                if group is writer and not self._reads_at_same_index(reader, old, writer):
+                    return False
+        return True
+
+    def _reads_at_same_index(self, reader: Node, value: Value, group: Group) -> bool:
+        if self.graph.type(value).shape != group.space:
+            return False
+        return all(
+            same
+            for operand in self.graph.operands(reader)
+            for base, same in self.roles.bases(operand)
+            if base == value
+        )
+
+    # -- places -------------------------------------------------------------------------------------------------
+
+    def place(self, value: Value) -> Place:
+        """Where ``value`` lives; memory is found for it when it is first asked for."""
+        found = self.places.get(value)
+        if found is None:
+            found = self.places[value] = self._find(value)
+        return found
+
+    def _find(self, value: Value) -> Place:
+        node, type = self.graph.producer(value), self.graph.type(value)
+        role = self.roles.role(node)
+        if role == "alias":
+            return self.place(self.graph.operands(node)[0]).reshaped(type.shape)
+        if role == "array":
+            array = node.attrs.array({})  # pyright: ignore
+            return Place(self.entry.program.constant(array), type)
+        if value in self.outputs:
+            place = self.outputs[value][0]
+        else:
+            place = self.allocate(type)
+        if role == "destination" and node.op == "pad":
+            self.entry.call(fill_kernel(self.entry.program, place, node.attrs.fill))  # pyright: ignore
+        return place
+
+    def targets(self, value: Value) -> list[Target]:
+        """Everywhere that a member's result is to be stored."""
+        targets: list[Target] = [(place, _identity) for place in self.outputs.get(value, [])]
+        others = False
+        for user, position in self.graph.uses(value):
+            if self.roles.role(user) == "destination":
+                targets.append((self.place(user.values[0]), self._into(user, position)))
+            else:
+                others = True
+        if not targets or (others and value not in self.outputs and self._read_elsewhere(value)):
+            targets.append((self.place(value), _identity))
+        return targets
+
+    def _read_elsewhere(self, value: Value) -> bool:
+        own = self.grouping.group_of[value.node]
+        return any(
+            self.roles.role(r) != "destination"
+            and (self.grouping.group_of.get(r.id) is not own or self.roles.role(r) != "member")
+            for r in self.roles.readers(value)
+        )
+
+    def _into(self, node: Node, position: int):
+        op = primitive(node.op)
+        assert isinstance(op, View)
+        types = [self.graph.type(operand) for operand in self.graph.operands(node)]
+
+        def index_map(index: Indices) -> Sequence[DimLike]:
+            return op.write(node.attrs, types, position, index)
+
+        return index_map
+
+    # -- emission -----------------------------------------------------------------------------------------------
+
+    def emit(self) -> None:
+        for group in self.grouping.groups:
+            if group.fusable:
+                self._emit_fused(group)
+            elif group.members[0].op == "scan":
+                self._emit_scan(group.members[0])
+            else:
+                self._emit_opaque(group.members[0])
+
+    def _emit_fused(self, group: Group) -> None:
+        targets = [
+            (value, self.targets(value))
+            for node in group.members
+            for value in node.values
+            if self.grouping.stored(value)
+        ]
+        if targets:
+            program = self.entry.program
+            self.entry.call(
+                build(
+                    self.graph,
+                    self.roles,
+                    group,
+                    self.place,
+                    targets,
+                    dict(program.dims),
+                    program.vector_bytes,
+                )
+            )
+
+    def _emit_opaque(self, node: Node) -> None:
+        op = primitive(node.op)
+        assert isinstance(op, Opaque)
+        program = self.entry.program
+        b = KernelBuilder("kernel", dict(program.dims))
+        operands = [self.place(value) for value in self.graph.operands(node)]
+        results = [self.place(value) for value in node.values]
+        read = [b.buffer(f"p{i}", p.type.dtype, p.type.shape, "read") for i, p in enumerate(operands)]
+        written = [
+            b.buffer(f"p{len(read) + i}", p.type.dtype, p.type.shape, "readwrite")
+            for i, p in enumerate(results)
+        ]
+        op.lower(b, node.attrs, read, written, program.vector_bytes // 4)
+        self.entry.call(Kernel(b.finish(), (*operands, *results)))
+
+    def _emit_scan(self, node: Node) -> None:
+        attrs = node.attrs
+        consts, carries, length = attrs.n_consts, attrs.n_carries, attrs.length  # pyright: ignore
+        operands = self.graph.operands(node)
+        entry, body = self.entry, materialize(attrs.body)  # pyright: ignore
+        results = [self.place(value) for value in node.values[carries:]]
+        halves: list[Place] = []
+        for position, value in enumerate(operands[consts : consts + carries]):
+            # A step reads one half and writes the other: h(t-1) stays whole while h(t) is made.
+            type = self.graph.type(value)
+            both = self.allocate(type.with_shape((2, *type.shape)))
+            entry.call(copy_kernel(entry.program, self.place(value), both.at(0)))
+            halves.append(both)
+            self.places[node.values[position]] = both.at(length - 2 * (length // 2))
+        for place in results:
+            entry.touch(place.storage, "write")
+        entry.lifetimes.enter_loop()
+        with entry.b.loop("t", 0, length) as t:
+            step = length - 1 - t if attrs.reverse else t  # pyright: ignore
+            parity = t - 2 * (t // 2)
+            places = [
+                *(self.place(value) for value in operands[:consts]),
+                *(half.at(parity) for half in halves),
+                *(self.place(value).at(step) for value in operands[consts + carries :]),
+            ]
+            inner = _Scope(entry, body, dict(zip(body.inputs.values(), places, strict=True)))
+            written = [*(half.at(1 - parity) for half in halves), *(place.at(step) for place in results)]
+            for value, place in zip(body.outputs.values(), written, strict=True):
+                inner.bind_output(value, place)
+            inner.emit()
+        entry.lifetimes.leave_loop()
+
+
+def _identity(index: Indices) -> Indices:
+    return index
+
+
+def copy_kernel(program: ProgramBuilder, source: Place, target: Place) -> Kernel:
+    """Copies all elements of one place to another of the same size."""
+    b, size = KernelBuilder("kernel", dict(program.dims)), source.type.size
+    x = b.buffer("p0", source.type.dtype, (size,))
+    y = b.buffer("p1", target.type.dtype, (size,), "write")
+    lanes = program.vector_bytes // 4
+    with b.loop("j", 0, size, lanes, "parallel") as j:
+        b.store(y, (j,), b.load(x, (j,), lanes, size - j), size - j)
+    return Kernel(b.finish(), (source, target))
+
+
+def fill_kernel(program: ProgramBuilder, place: Place, fill: float | int | bool) -> Kernel:
+    """Fills a place with one number."""
+    b, size = KernelBuilder("kernel", dict(program.dims)), place.type.size
+    y = b.buffer("p0", place.type.dtype, (size,), "write")
+    lanes = program.vector_bytes // 4
+    with b.loop("j", 0, size, lanes, "parallel") as j:
+        b.store(y, (j,), b.const(fill, place.type.dtype, lanes), size - j)
+    return Kernel(b.finish(), (place,))

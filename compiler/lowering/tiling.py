@@ -1,0 +1,150 @@
+"""How a group's iteration space is cut into register tiles.
+
+The choices follow from counting: a tile of R rows × V vectors with A accumulators a cell should use at most
+``ACCUMULATORS`` vector registers, load V vectors for R broadcasts, and not waste lanes on narrow axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from netwright.specs.dims import DimLike, Shape
+
+from ..graph.graph import Graph, Node, Value
+from ..ops.base import Contraction
+from ..ops.registry import primitive
+from .groups import Group, is_window
+
+#: Of the 32 vector registers, those that may hold accumulators.
+ACCUMULATORS = 24
+#: Rows of a tile along an axis whose size is known only at run time: what is left over runs row by row.
+OPEN_ROWS = 8
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """``lanes`` run along the last axis, or along the innermost reduction axis where ``inner``."""
+
+    lanes: int
+    vectors: int = 1
+    rows: int = 1
+    row_axis: int | None = None
+    inner: bool = False
+    parallel_axis: int | None = None
+
+    @property
+    def columns_per_vector(self) -> int:
+        return 1 if self.inner else self.lanes
+
+
+def choose_tilings(
+    graph: Graph, group: Group, space: Shape, values: Sequence[Value], vector_bytes: int
+) -> Iterator[Tiling]:
+    """Tilings of ``space``, best first; the last has one lane and fits whatever the group accesses."""
+    native = vector_bytes // _itemsize(graph, group, values)
+    columns = space[-1] if space else 1
+    contractions = group.contractions()
+    parallel = _parallel_axis(space)
+    wide = _wide(space, columns, contractions, group, native, parallel)
+    if not contractions:
+        if wide.lanes > 1:
+            yield wide
+    else:
+        extents = [_reduction(graph, node)[-1:] for node in contractions]
+        long = all(not e or not isinstance(e[0], int) or 2 * e[0] >= native for e in extents)
+        deep = _deep(space, columns, contractions, native, parallel)
+        narrow = isinstance(columns, int) and columns < min(native, 8)
+        if narrow and long:
+            yield deep
+            yield wide
+        else:
+            yield wide
+            yield deep
+    yield Tiling(1, parallel_axis=parallel)
+
+
+def _wide(
+    space: Shape,
+    columns: DimLike,
+    contractions: Sequence[Node],
+    group: Group,
+    native: int,
+    parallel: int | None,
+) -> Tiling:
+    """Lanes along the last axis."""
+    lanes = native if not isinstance(columns, int) else min(native, _power_of_two(columns))
+    if not contractions:
+        return Tiling(lanes, parallel_axis=parallel)
+    cells = prod(prod(node.attrs.window) for node in group.members if is_window(node))  # pyright: ignore
+    per_cell = len(contractions) * cells
+    blocks = -(-columns // lanes) if isinstance(columns, int) else 1
+    row_axis = _row_axis(space) if any(_has_two_factors(node) for node in contractions) else None
+    vectors = max(1, min(blocks, (4 if row_axis is not None else 8), 8 // per_cell))
+    if row_axis is None:
+        return Tiling(lanes, vectors, parallel_axis=parallel)
+    rows = _rows(space[row_axis], max(1, ACCUMULATORS // (vectors * per_cell)))
+    return Tiling(lanes, vectors, rows, row_axis, parallel_axis=parallel)
+
+
+def _deep(
+    space: Shape, columns: DimLike, contractions: Sequence[Node], native: int, parallel: int | None
+) -> Tiling:
+    """Lanes along the innermost reduction axis."""
+    budget = max(1, 16 // len(contractions))
+    vectors = min(4, budget, columns) if isinstance(columns, int) else 1
+    two = any(_has_two_factors(node) for node in contractions)
+    row_axis = _row_axis(space) if two else None
+    if row_axis is None:
+        return Tiling(native, vectors, inner=True, parallel_axis=parallel)
+    rows = _rows(space[row_axis], max(1, min(4, budget // vectors)))
+    return Tiling(native, vectors, rows, row_axis, True, parallel)
+
+
+def _rows(extent: DimLike, most: int) -> int:
+    most = min(most, 14)
+    if not isinstance(extent, int):
+        return min(most, OPEN_ROWS)
+    tiles = -(-extent // most)
+    return -(-extent // tiles)
+
+
+def _row_axis(space: Shape) -> int | None:
+    """The last axis but the lanes' own that has more than one row."""
+    for axis in range(len(space) - 2, -1, -1):
+        if space[axis] != 1:
+            return axis
+    return None
+
+
+def _parallel_axis(space: Shape) -> int | None:
+    """The first open axis, else the first with more than one index."""
+    for axis, size in enumerate(space):
+        if not isinstance(size, int):
+            return axis
+    return next((axis for axis, size in enumerate(space) if size != 1), None)
+
+
+def _reduction(graph: Graph, node: Node) -> Shape:
+    op = primitive(node.op)
+    assert isinstance(op, Contraction)
+    return tuple(op.reduction_shape(node.attrs, [graph.type(v) for v in graph.operands(node)]))
+
+
+def _has_two_factors(node: Node) -> bool:
+    return node.op not in ("reduce", "reduce_window")
+
+
+def _itemsize(graph: Graph, group: Group, values: Sequence[Value]) -> int:
+    types = [graph.type(value).dtype for value in values]
+    types += [type.dtype for node in group.members for type in node.types]
+    return max(
+        [np.dtype(t).itemsize for t in types if np.dtype(t).kind == "f"] or [np.dtype(types[0]).itemsize, 4]
+    )
+
+
+def _power_of_two(n: int) -> int:
+    return 1 << max(0, n - 1).bit_length()
