@@ -47,7 +47,7 @@ class BufferInfo(_Frozen):
     """A caller-owned buffer; ``shape`` entries are sizes as ``specs.dims.parse_dim`` reads them."""
 
     name: str
-    role: Literal["input", "output", "parameter", "statistic", "state", "packed"]
+    role: Literal["input", "output", "parameter", "statistic", "state", "packed", "constant"]
     dtype: str
     shape: list[str]
     labels: list[str] | None = None

@@ -1,0 +1,119 @@
+"""From graphs to a program and its manifest: the whole compiler behind one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from netwright.specs.manifest import BufferInfo, DimInfo, EntryInfo, Manifest
+
+from .graph.graph import Graph, InputAttributes
+from .loop import ir
+from .loop.verify import verify_program
+from .lowering.program import ProgramBuilder
+from .lowering.schedule import lower_entry
+from .passes.prepare import split_prepare
+
+_ROLES = {
+    "input": "input",
+    "target": "input",
+    "parameter": "parameter",
+    "statistic": "statistic",
+    "state": "state",
+}
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A program in loop IR, its manifest, and the contents of its constant buffers."""
+
+    program: ir.Program
+    manifest: Manifest
+    constants: Mapping[str, np.ndarray]
+
+
+def lower(
+    model: str,
+    graphs: Mapping[str, Graph],
+    dims: Sequence[DimInfo],
+    optimize: Callable[[Graph], Graph],
+    *,
+    version: str,
+    target: str,
+    vector_bytes: int = 64,
+    labels: Mapping[str, Sequence[str]] | None = None,
+) -> Lowered:
+    """Optimizes and lowers the entries' graphs.
+
+    ``predict`` is split into ``prepare`` and the rest. Every access of the result is proved in bounds.
+    """
+    builder = ProgramBuilder(model, {d.name: d.min for d in dims}, vector_bytes)
+    entries: dict[str, Graph] = {}
+    for name, graph in graphs.items():
+        graph = optimize(graph)
+        if name == "predict":
+            prepare, graph = split_prepare(graph)
+            if prepare is not None:
+                entries["prepare"] = optimize(prepare)
+            graph = optimize(graph)
+        entries[name] = graph
+    for name, graph in entries.items():
+        lower_entry(builder, name, graph)
+    program = builder.finish()
+    verify_program(program)
+    return Lowered(
+        program, _manifest(program, entries, dims, version, target, labels or {}), builder.constants
+    )
+
+
+def _manifest(
+    program: ir.Program,
+    graphs: Mapping[str, Graph],
+    dims: Sequence[DimInfo],
+    version: str,
+    target: str,
+    labels: Mapping[str, Sequence[str]],
+) -> Manifest:
+    roles: dict[str, str] = {}
+    for graph in graphs.values():
+        for name in graph.outputs:
+            roles.setdefault(name, "output")
+        for value in graph.inputs.values():
+            attrs = graph.producer(value).attrs
+            assert isinstance(attrs, InputAttributes)
+            roles[attrs.name] = _ROLES.get(attrs.role, attrs.role)
+    buffers = [
+        BufferInfo.model_validate(
+            {
+                "name": buffer.name,
+                "role": roles.get(buffer.name, "constant"),
+                "dtype": buffer.dtype,
+                "shape": [str(size) for size in buffer.shape],
+                "labels": list(labels[buffer.name]) if buffer.name in labels else None,
+            }
+        )
+        for buffer in program.table
+    ]
+    entries = []
+    for name, entry in program.entries.items():
+        arena = {slot.name for slot in entry.arena}
+        table = [buffer for buffer in entry.function.buffers if buffer.name not in arena]
+        entries.append(
+            EntryInfo(
+                name=name,
+                symbol=f"{program.model}_{name}",
+                reads=[b.name for b in table if b.access != "write"],
+                writes=[b.name for b in table if b.access != "read"],
+                slots=len(entry.arena),
+            )
+        )
+    return Manifest(
+        netwright=version,
+        model=program.model,
+        target=target,
+        dims=list(dims),
+        buffers=buffers,
+        entries=entries,
+    )

@@ -1,0 +1,118 @@
+"""Splits off what depends on parameters alone, to be computed once after loading and not at every call.
+
+Batch normalization's scale and shift, transposed or reversed weights and whatever else follows from parameters and
+statistics go to the entry ``prepare``; ``predict`` reads the results as buffers of role "packed".
+"""
+
+from __future__ import annotations
+
+from ..graph.graph import Graph, InputAttributes, Node, Value
+from ..ops.base import Generator, View
+from ..ops.registry import primitive
+
+_OWNED = ("parameter", "statistic")
+
+
+def split_prepare(graph: Graph) -> tuple[Graph | None, Graph]:
+    """(the prepare graph or None, the rest that reads its outputs).
+
+    The prepare graph's outputs and the rest's new inputs are called ``packed.0``, ``packed.1``, ….
+    """
+    fixed = _fixed(graph)
+    frontier: dict[Value, None] = {}
+    outputs = set(graph.outputs.values())
+    for node in graph:
+        for value in node.values:
+            if value in fixed and (
+                value in outputs or any(user.values[0] not in fixed for user, _ in graph.uses(value))
+            ):
+                base = _computed(graph, value)
+                if base is not None:
+                    frontier[base] = None
+    if not frontier:
+        return None, graph
+    names = {value: f"packed.{position}" for position, value in enumerate(frontier)}
+    prepare = _cut(graph, names)
+    rest = Graph(graph.name)
+    moved: dict[Value, Value] = {}
+    for name, value in graph.inputs.items():
+        moved[value] = rest.input(name, graph.type(value), graph.input_role(name))
+    for value, name in names.items():
+        moved[value] = rest.input(name, graph.type(value), "packed")
+    needed = _needed(graph, list(graph.outputs.values()), set(names))
+    for node in graph:
+        if node.id in needed and node.op != "input" and node.values[0] not in names:
+            results = rest.add(
+                node.op, [moved[v] for v in graph.operands(node)], node.attrs, layer=node.layer
+            ).values
+            moved.update(zip(node.values, results, strict=True))
+    for name, value in graph.outputs.items():
+        rest.set_output(name, moved[value])
+    return prepare, rest
+
+
+def _fixed(graph: Graph) -> set[Value]:
+    """Values that follow from parameters, and from at least one."""
+    fixed: set[Value] = set()
+    free: set[Value] = set()  # of no input at all
+    for node in graph:
+        if isinstance(node.attrs, InputAttributes):
+            if node.attrs.role in _OWNED:
+                fixed.update(node.values)
+            continue
+        operands = graph.operands(node)
+        if not operands:
+            free.update(node.values)
+        elif all(v in fixed or v in free for v in operands):
+            (fixed if any(v in fixed for v in operands) else free).update(node.values)
+    return fixed
+
+
+def _computed(graph: Graph, value: Value) -> Value | None:
+    """What of ``value`` is worth keeping: it without the views on top; None where only a parameter is left."""
+    node = graph.producer(value)
+    while node.op in ("broadcast", "reshape", "slice"):
+        value = graph.operands(node)[0]
+        node = graph.producer(value)
+    if node.op == "input" or isinstance(primitive(node.op), Generator):
+        return None
+    return None if isinstance(primitive(node.op), View) and _only_views(graph, node) else value
+
+
+def _only_views(graph: Graph, node: Node) -> bool:
+    operands = graph.operands(node)
+    return all(
+        (producer := graph.producer(v)).op == "input"
+        or (isinstance(primitive(producer.op), View) and _only_views(graph, producer))
+        for v in operands
+    )
+
+
+def _needed(graph: Graph, wanted: list[Value], stop: set[Value]) -> set[int]:
+    pending, found = list(wanted), set()
+    while pending:
+        value = pending.pop()
+        if value not in stop and value.node not in found:
+            found.add(value.node)
+            pending.extend(graph.operands(value.node))
+    return found
+
+
+def _cut(graph: Graph, names: dict[Value, str]) -> Graph:
+    """The part of ``graph`` that computes the values of ``names``."""
+    needed = _needed(graph, list(names), set())
+    part = Graph("prepare")
+    moved: dict[Value, Value] = {}
+    for node in graph:
+        if node.id not in needed:
+            continue
+        if isinstance(node.attrs, InputAttributes):
+            moved[node.values[0]] = part.input(node.attrs.name, node.types[0], node.attrs.role)
+            continue
+        results = part.add(
+            node.op, [moved[v] for v in graph.operands(node)], node.attrs, layer=node.layer
+        ).values
+        moved.update(zip(node.values, results, strict=True))
+    for value, name in names.items():
+        part.set_output(name, moved[value])
+    return part
