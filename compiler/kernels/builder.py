@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from netwright.specs.dims import coefficient, substitute
+
 from ..loop.builder import Builder
-from ..loop.ir import Expr
+from ..loop.ir import Expr, Index
 from . import math, random
+
+#: The name that stands for the lane number inside an index: lane l of a vector is at the index with LANE = l.
+LANE = "lane"
 
 
 class KernelBuilder(Builder):
     """``Builder`` with the functions of ``kernels.math`` and ``kernels.random`` as methods."""
+
+    def lane_index(self, index: Index, dtype: str, lanes: int) -> Expr:
+        """An index as data; it may depend on the lane (LANE), affinely."""
+        step = coefficient(index, LANE)
+        if step is None:
+            raise ValueError(f"{index} does not depend on the lane affinely")
+        start = self.index_value(substitute(index, {LANE: 0}), dtype, lanes)
+        if step == 0 or lanes == 1:
+            return start
+        ramp = self.ramp(dtype, lanes)
+        return self.add(start, ramp if step == 1 else self.mul(ramp, self.like(step, ramp)))
 
     def exp(self, x: Expr) -> Expr:
         return math.exp(self, x)

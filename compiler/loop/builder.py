@@ -12,7 +12,7 @@ Arithmetic helpers check types, fold constants, and are named like the primitive
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Literal
 
@@ -81,6 +81,28 @@ class Builder:
         body = tuple(self._stack.pop())
         if body:
             self.emit(ir.For(var, start, stop, body, step, kind))
+
+    @contextmanager
+    def nest(
+        self, shape: Shape, lanes: int = 1, kind: Literal["serial", "parallel"] = "serial"
+    ) -> Iterator[tuple[tuple[Index, ...], int, Index | None]]:
+        """Loops over all of ``shape``, ``lanes`` elements of the last axis at a time; ``kind`` is the first loop's.
+
+        Yields the index, the number of lanes (1 where there is no axis) and how many of them exist (None: all).
+        """
+        with ExitStack() as stack:
+            index: list[Index] = []
+            for axis, size in enumerate(shape):
+                step = lanes if axis == len(shape) - 1 else 1
+                index.append(stack.enter_context(self.loop("i", 0, size, step, "serial" if index else kind)))
+            if not index:
+                if kind == "parallel":  # one thread does it
+                    stack.enter_context(self.loop("i", 0, 1, kind=kind))
+                yield (), 1, None
+                return
+            size = shape[-1]
+            whole = lanes == 1 or (isinstance(size, int) and size % lanes == 0)
+            yield tuple(index), lanes, None if whole else size - index[-1]
 
     @contextmanager
     def when(self, *conditions: Index) -> Iterator[None]:

@@ -22,10 +22,10 @@ import numpy as np
 from netwright.specs.dims import DimLike, Shape, dim, product
 
 from ..graph.graph import Graph, Node, Value
-from ..kernels.builder import KernelBuilder
+from ..kernels.builder import LANE, KernelBuilder
 from ..loop import ir
 from ..loop.ir import Expr
-from ..ops.base import LANE, Contraction
+from ..ops.base import Contraction
 from ..ops.registry import primitive
 from .flat import is_flat
 from .groups import Group

@@ -15,10 +15,10 @@ from typing import Any
 from netwright.specs.dims import DimLike, Shape, coefficient, dim_symbols, substitute
 
 from ..graph.graph import Graph, Node, Value
-from ..kernels.builder import KernelBuilder
+from ..kernels.builder import LANE, KernelBuilder
 from ..loop import ir
 from ..loop.ir import Expr, ValueType
-from ..ops.base import LANE, Contraction, Elementwise, Generator, Source, View
+from ..ops.base import Contraction, Elementwise, Generator, Source, View
 from ..ops.registry import primitive
 from .groups import Group, is_contraction, is_window
 from .places import Place

@@ -301,10 +301,6 @@ class Contraction(Primitive):
         """The one or two factors as (operand position, operand index), for a result index and reduction index."""
 
 
-#: The name that stands for the lane number inside an index: lane l of a vector is at the index with LANE = l.
-LANE = "lane"
-
-
 class Generator(Primitive):
     """A primitive whose elements follow from their index (and scalar operands): iota, constants, random bits."""
 

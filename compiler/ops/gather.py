@@ -17,7 +17,7 @@ from .base import (
     EvaluationContext,
     EvaluationError,
     GradientContext,
-    Primitive,
+    Opaque,
     Sample,
     ShapeError,
     moved_bytes,
@@ -25,6 +25,9 @@ from .base import (
 
 if TYPE_CHECKING:
     from ..graph.graph import Graph, Node, Value
+
+#: The error code of native code for an index outside the table.
+OUT_OF_RANGE = 1
 
 _INDEX = ("int32", "int64")
 
@@ -42,7 +45,7 @@ def _check_range(indices: np.ndarray, rows: int) -> None:
         raise EvaluationError(f"index {wrong.flat[0]} is out of range: there are {rows} rows")
 
 
-class Gather(Primitive):
+class Gather(Opaque):
     """table [V, *D] and indices [*I] give [*I, *D]. An index outside 0 ≤ i < V is an error."""
 
     name = "gather"
@@ -77,6 +80,15 @@ class Gather(Primitive):
     ) -> Value | None:
         return None if stacked[0] else graph.apply("gather", *operands)
 
+    def lower(
+        self, builder: Any, attrs: Any, operands: Sequence[Any], results: Sequence[Any], lanes: int
+    ) -> None:
+        b, (table, indices), (y,) = builder, operands, results
+        with b.nest(indices.shape, kind="parallel") as (index, _, _):
+            row = b.let_index("row", b.load(indices, index), 0, table.shape[0], OUT_OF_RANGE)
+            with b.nest(table.shape[1:], lanes) as (cell, width, count):
+                b.store(y, (*index, *cell), b.load(table, (row, *cell), width, count), count)
+
     def samples(self) -> Sequence[Sample]:
         return [
             Sample((TensorType("float64", (5, 3)), TensorType("int64", (2, 4))), draw=("normal", "index:5")),
@@ -84,7 +96,7 @@ class Gather(Primitive):
         ]
 
 
-class ScatterAdd(Primitive):
+class ScatterAdd(Opaque):
     """indices [*I] and updates [*I, *D] give [rows, *D]: row r is the sum of the updates whose index is r."""
 
     name = "scatter_add"
@@ -119,6 +131,19 @@ class ScatterAdd(Primitive):
 
     def cost(self, attrs: Any, operands: Sequence[TensorType], results: Sequence[TensorType]) -> Cost:
         return Cost(operands[1].size, moved_bytes(operands, results))
+
+    def lower(
+        self, builder: Any, attrs: Any, operands: Sequence[Any], results: Sequence[Any], lanes: int
+    ) -> None:
+        """Columns are divided over threads: each adds all updates to its own, in their order."""
+        b, (indices, updates), (y,) = builder, operands, results
+        with b.nest(y.shape[1:], lanes, kind="parallel") as (cell, width, count):
+            with b.loop("r", 0, y.shape[0]) as r:
+                b.store(y, (r, *cell), b.const(0, y.dtype, width), count)
+            with b.nest(indices.shape) as (index, _, _):
+                row = b.let_index("row", b.load(indices, index), 0, y.shape[0], OUT_OF_RANGE)
+                total = b.load(y, (row, *cell), width, count)
+                b.store(y, (row, *cell), b.add(total, b.load(updates, (*index, *cell), width, count)), count)
 
     def samples(self) -> Sequence[Sample]:
         return [
