@@ -25,8 +25,10 @@ def is_flat(graph: Graph, roles: Roles, group: Group, targets: Sequence[tuple[Va
     if len(group.space) < 2:
         return False
     probe = tuple(range(1000, 1000 + len(group.space)))
-    if any(tuple(index_map(probe)) != probe for _, places in targets for _, index_map in places):
-        return False
+    for _, places in targets:
+        for place, index_map in places:
+            if place.type.shape != group.space or tuple(index_map(probe)) != probe:
+                return False
     inside = {node.id for node in group.members}
     return all(
         isinstance(primitive(node.op), Elementwise)

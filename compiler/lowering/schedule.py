@@ -161,10 +161,7 @@ class _Scope:
         if role == "array":
             array = node.attrs.array({})  # pyright: ignore
             return Place(self.entry.program.constant(array), type)
-        if value in self.outputs:
-            place = self.outputs[value][0]
-        else:
-            place = self.allocate(type)
+        place = self.outputs[value][0] if value in self.outputs else self.allocate(type)
         if role == "destination" and node.op == "pad":
             self.entry.call(fill_kernel(self.entry.program, place, node.attrs.fill))  # pyright: ignore
         return place

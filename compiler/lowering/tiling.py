@@ -55,7 +55,7 @@ def choose_tilings(
             yield wide
     else:
         extents = [_reduction(graph, node)[-1:] for node in contractions]
-        long = all(not e or not isinstance(e[0], int) or 2 * e[0] >= native for e in extents)
+        long = all(e and (not isinstance(e[0], int) or 2 * e[0] >= native) for e in extents)
         deep = _deep(space, columns, contractions, native, parallel)
         narrow = isinstance(columns, int) and columns < min(native, 8)
         if narrow and long:
@@ -63,7 +63,8 @@ def choose_tilings(
             yield wide
         else:
             yield wide
-            yield deep
+            if all(extents):
+                yield deep
     yield Tiling(1, parallel_axis=parallel)
 
 
