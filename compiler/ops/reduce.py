@@ -18,7 +18,7 @@ from .base import (
     Cost,
     EvaluationContext,
     GradientContext,
-    Primitive,
+    Opaque,
     Sample,
     ShapeError,
     moved_bytes,
@@ -148,7 +148,12 @@ class ArgmaxAttributes(Attributes):
     axis: int
 
 
-class Argmax(Primitive):
+def _least(dtype: str) -> float | int:
+    """What no element is below."""
+    return float("-inf") if np.dtype(dtype).kind == "f" else int(np.iinfo(dtype).min)
+
+
+class Argmax(Opaque):
     """Index (int64) of the first maximum along an axis; a NaN counts as the maximum."""
 
     name = "argmax"
@@ -179,6 +184,26 @@ class Argmax(Primitive):
 
     def cost(self, attrs: Any, operands: Sequence[TensorType], results: Sequence[TensorType]) -> Cost:
         return Cost(product(operands[0].shape), moved_bytes(operands, results))
+
+    def lower(
+        self,
+        builder: Any,
+        attrs: ArgmaxAttributes,
+        operands: Sequence[Any],
+        results: Sequence[Any],
+        lanes: int,
+    ) -> None:
+        b, (x,), (y,) = builder, operands, results
+        with b.nest(y.shape, kind="parallel") as (index, _, _):
+            best = b.register("best", b.const(_least(x.dtype), x.dtype))
+            where = b.register("where", b.const(0, "int64"))
+            with b.loop("k", 0, x.shape[attrs.axis]) as k:
+                value = b.let("v", b.load(x, (*index[: attrs.axis], k, *index[attrs.axis :])))
+                first_nan = b.logical_and(b.ne(value, value), b.eq(best, best))
+                better = b.let("better", b.logical_or(b.gt(value, best), first_nan))
+                b.assign(where, b.select(better, b.index_value(k, "int64"), where))
+                b.assign(best, b.select(better, value, best))
+            b.store(y, index, where)
 
     def samples(self) -> Sequence[Sample]:
         x = TensorType("float64", (3, 4))

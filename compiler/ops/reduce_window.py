@@ -18,7 +18,7 @@ from .base import (
     EvaluationContext,
     GradientContext,
     NotDifferentiable,
-    Primitive,
+    Opaque,
     Sample,
     ShapeError,
     moved_bytes,
@@ -175,7 +175,7 @@ def _sum_gradient(graph: Graph, dy: Value, attrs: WindowAttributes, x: Value) ->
     return graph.apply("reduce_window", dy, attrs=ReduceWindowAttributes("sum", attrs.window, ones))
 
 
-class MaxWindowGradient(Primitive):
+class MaxWindowGradient(Opaque):
     """From x and dy, what each cell of x gets: dy of every window whose first maximum it is (row-major
     order).
 
@@ -217,6 +217,57 @@ class MaxWindowGradient(Primitive):
         self, attrs: WindowAttributes, operands: Sequence[TensorType], results: Sequence[TensorType]
     ) -> Cost:
         return Cost(operands[1].size * product(attrs.window), moved_bytes(operands, results))
+
+    def lower(
+        self,
+        builder: Any,
+        attrs: WindowAttributes,
+        operands: Sequence[Any],
+        results: Sequence[Any],
+        lanes: int,
+    ) -> None:
+        """Samples one by one: zero the cells, then let every window add to its first maximum, lanes along the
+        last axis where windows do not extend there."""
+        b, (x, dy), (dx,) = builder, operands, results
+        if attrs.window[-1] != 1 or attrs.stride[-1] != 1:
+            lanes = 1
+        alone = attrs.window[0] == 1 and attrs.stride[0] == 1  # samples do not share windows
+        samples = x.shape[0] if alone else 1
+        with b.loop("n", 0, samples, kind="parallel") as n:
+            lead = (n,) if alone else ()
+            with b.nest(x.shape[len(lead) :], lanes) as (index, width, count):
+                b.store(dx, (*lead, *index), b.const(0, x.dtype, width), count)
+            with b.nest(dy.shape[len(lead) :], lanes) as (index, width, count):
+                self._window(b, attrs, x, dy, dx, (*lead, *index), width, count)
+
+    def _window(
+        self,
+        b: Any,
+        attrs: WindowAttributes,
+        x: Any,
+        dy: Any,
+        dx: Any,
+        index: Sequence[Any],
+        lanes: int,
+        count: Any,
+    ) -> None:
+        cells = [
+            tuple(i * s + o for i, s, o in zip(index, attrs.stride, offset, strict=True))
+            for offset in np.ndindex(*attrs.window)
+        ]
+        best = b.register("best", b.const(float("-inf"), x.dtype, lanes))
+        chosen = b.register("chosen", b.const(0, "int32", lanes))
+        for position, cell in enumerate(cells):
+            value = b.let("v", b.load(x, cell, lanes, count))
+            first_nan = b.logical_and(b.ne(value, value), b.eq(best, best))
+            better = b.let("better", b.logical_or(b.gt(value, best), first_nan))
+            b.assign(chosen, b.select(better, b.const(position, "int32", lanes), chosen))
+            b.assign(best, b.select(better, value, best))
+        cotangent = b.let("dy", b.load(dy, index, lanes, count))
+        zero = b.const(0, x.dtype, lanes)
+        for position, cell in enumerate(cells):
+            own = b.select(b.eq(chosen, b.const(position, "int32", lanes)), cotangent, zero)
+            b.store(dx, cell, b.add(b.load(dx, cell, lanes, count), own), count)
 
     def samples(self) -> Sequence[Sample]:
         found: list[Sample] = []

@@ -8,6 +8,7 @@ from .concat import Concat
 from .constant import Constant, DimValue, Iota
 from .conv import Conv
 from .conv_kernel_gradient import ConvKernelGradient
+from .copy import Copy
 from .dot import Dot
 from .elementwise import BINARY, COMPARE, UNARY
 from .gather import Gather, ScatterAdd
@@ -27,6 +28,7 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     *COMPARE,
     Select(),
     Cast(),
+    Copy(),
     Reshape(),
     Transpose(),
     Reverse(),
