@@ -1,0 +1,258 @@
+"""Entries as LLVM functions: the context, the arena, threads and error codes around a body that calls kernels.
+
+Errors and threads: a thread that finds an error in the data must not leave the others waiting at a barrier. It
+notes its code in the shared block and goes to the next barrier; the last thread to arrive there latches the code, and
+all threads leave with it. An entry ends with a barrier, so every thread returns the same code. This is sound because
+how often a thread meets a barrier depends on dims alone, never on data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from netwright.specs.dims import Range
+
+from ..loop import ir
+from .indices import Indices
+from .memory import Memory
+from .planner import PLANNER_DECLARATIONS, planner_function, write_plan
+from .statements import Statements, module
+from .target import Target
+from .types import symbol
+from .values import Values
+from .writer import Writer
+
+_CONTEXT = "{ ptr, ptr, ptr, ptr, ptr }"
+_DIMS, _BUFFERS, _ARENA, _OFFSETS, _BARRIER = range(5)
+
+
+def entry_symbol(model: str, entry: str) -> str:
+    """The C symbol of an entry."""
+    return f"{model}_{entry}"
+
+
+def plan_symbol(model: str, entry: str) -> str:
+    """The C symbol of an entry's planner."""
+    return f"{model}_{entry}_plan"
+
+
+def write_entries(program: ir.Program, kernel_symbols: Mapping[str, str], target: Target) -> str:
+    """The LLVM module of all entries of a program and their planners; kernels are declared."""
+    definitions = [_barrier_function(target), planner_function()]
+    declarations = set(PLANNER_DECLARATIONS)
+    for entry in program.entries.values():
+        writer = _Entry(program, entry, kernel_symbols, target)
+        definitions += [writer.text(), write_plan(program, entry, plan_symbol(program.model, entry.name))]
+        declarations |= writer.declarations
+    return module(target, declarations, *definitions)
+
+
+class _Entry:
+    """Writes one entry."""
+
+    def __init__(
+        self, program: ir.Program, entry: ir.Entry, kernel_symbols: Mapping[str, str], target: Target
+    ):
+        self._program = program
+        self._entry = entry
+        self._kernel_symbols = kernel_symbols
+        self._target = target
+        self._writer = writer = Writer()
+        self._result = writer.slot("i32")
+        writer.line("%tid.wide = zext i32 %tid to i64")
+        writer.line("%nthreads.wide = zext i32 %nthreads to i64")
+        writer.line("%single = icmp sle i32 %nthreads, 1")
+        self._barrier_block = self._field(_BARRIER)
+        self._status = self._flush_denormals()
+        self._indices = Indices(writer, self._dims())
+        self._memory = Memory(writer, self._indices, self._buffers())
+        values = Values(writer, self._indices, self._memory, target)
+        statements = Statements(
+            writer, self._indices, self._memory, values, self._fail, self._call, self._meet
+        )
+        body = entry.function.body
+        statements.body(body)
+        writer.line(f"store i32 0, ptr {self._result}")
+        if not (body and isinstance(body[-1], ir.Barrier)):
+            self._meet()
+        writer.branch("finish")
+        self._finish()
+
+    @property
+    def declarations(self) -> set[str]:
+        return self._writer.declarations
+
+    def text(self) -> str:
+        name = symbol(entry_symbol(self._program.model, self._entry.name))
+        return f"define i32 {name}(ptr %context, i32 %tid, i32 %nthreads) #0 {{\nentry:\n{self._writer.text()}\n}}\n"
+
+    # -- the context --------------------------------------------------------------------------------------------
+
+    def _field(self, number: int) -> str:
+        write = self._writer.value
+        return write(f"load ptr, ptr {write(f'getelementptr {_CONTEXT}, ptr %context, i32 0, i32 {number}')}")
+
+    def _dims(self) -> dict[str, tuple[str, Range]]:
+        write, positions = self._writer.value, {name: i for i, (name, _) in enumerate(self._program.dims)}
+        if not self._entry.function.dims:
+            return {}
+        base = self._field(_DIMS)
+        found: dict[str, tuple[str, Range]] = {}
+        for name, low in self._entry.function.dims:
+            address = write(f"getelementptr i64, ptr {base}, i32 {positions[name]}")
+            found[name] = (write(f"load i64, ptr {address}"), (low, None))
+        return found
+
+    def _buffers(self) -> list[tuple[ir.Buffer, str]]:
+        write = self._writer.value
+        slots = {buffer.name: number for number, buffer in enumerate(self._entry.arena)}
+        table = {buffer.name: number for number, buffer in enumerate(self._program.table)}
+        pointers = self._field(_BUFFERS)
+        arena, offsets = (self._field(_ARENA), self._field(_OFFSETS)) if slots else ("null", "null")
+        found: list[tuple[ir.Buffer, str]] = []
+        for buffer in self._entry.function.buffers:
+            if buffer.name in slots:
+                address = write(f"getelementptr i64, ptr {offsets}, i32 {slots[buffer.name]}")
+                pointer = write(f"getelementptr i8, ptr {arena}, i64 {write(f'load i64, ptr {address}')}")
+            elif buffer.name in table:
+                address = write(f"getelementptr ptr, ptr {pointers}, i32 {table[buffer.name]}")
+                pointer = write(f"load ptr, ptr {address}")
+            else:
+                raise ValueError(f"entry {self._entry.name}: buffer {buffer.name} is neither in table nor arena")
+            found.append((buffer, pointer))
+        return found
+
+    # -- calls, errors, threads ---------------------------------------------------------------------------------
+
+    def _call(self, call: ir.Call) -> str:
+        arguments = [f"ptr {self._memory.address(s.buffer, s.leading, s.shape)}" for s in call.buffers]
+        arguments += [f"i64 {self._indices.value(size)}" for size in call.dims]
+        kernel = symbol(self._kernel_symbols[call.function])
+        types = [argument.split()[0] for argument in arguments]
+        self._writer.declarations.add(f"declare i32 {kernel}({', '.join([*types, 'i32', 'i32'])}) #0")
+        return self._writer.value(f"call i32 {kernel}({', '.join([*arguments, 'i32 %tid', 'i32 %nthreads'])})")
+
+    def _fail(self, code: str) -> None:
+        writer = self._writer
+        writer.line(f"store i32 {code}, ptr {self._result}")
+        writer.branch("failed")
+
+    def _meet(self) -> None:
+        """A barrier; leaves if any thread had failed before it."""
+        writer = self._writer
+        wait, leave, after = writer.label("wait"), writer.label("leave"), writer.label("after")
+        writer.branch_if("%single", after, wait)
+        writer.start(wait)
+        code = writer.value(f"call i32 @netwright.barrier(ptr {self._barrier_block}, i32 %nthreads)")
+        writer.branch_if(writer.value(f"icmp ne i32 {code}, 0"), leave, after)
+        writer.start(leave)
+        writer.line(f"store i32 {code}, ptr {self._result}")
+        writer.branch("finish")
+        writer.start(after)
+
+    def _finish(self) -> None:
+        writer = self._writer
+        writer.start("failed")
+        writer.branch_if("%single", "finish", "report")
+        writer.start("report")
+        own = writer.value(f"load i32, ptr {self._result}")
+        error = writer.value(f"getelementptr i32, ptr {self._barrier_block}, i32 2")
+        writer.line(f"{writer.name()} = atomicrmw umax ptr {error}, i32 {own} monotonic")
+        latched = writer.value(f"call i32 @netwright.barrier(ptr {self._barrier_block}, i32 %nthreads)")
+        writer.line(f"store i32 {latched}, ptr {self._result}")
+        writer.branch("finish")
+        writer.start("finish")
+        self._restore_denormals()
+        writer.line(f"ret i32 {writer.value(f'load i32, ptr {self._result}')}")
+
+    # -- denormals ----------------------------------------------------------------------------------------------
+
+    def _flush_denormals(self) -> str:
+        """Denormals are zero from here on: they are a hundred times slower, and mean nothing in a network."""
+        writer = self._writer
+        if self._target.is_x86:
+            writer.declarations.add("declare void @llvm.x86.sse.stmxcsr(ptr)")
+            writer.declarations.add("declare void @llvm.x86.sse.ldmxcsr(ptr)")
+            before, slot = writer.slot("i32"), writer.slot("i32")
+            writer.line(f"call void @llvm.x86.sse.stmxcsr(ptr {before})")
+            old = writer.value(f"load i32, ptr {before}")
+            writer.line(f"store i32 {writer.value(f'or i32 {old}, 32832')}, ptr {slot}")  # FTZ and DAZ
+            writer.line(f"call void @llvm.x86.sse.ldmxcsr(ptr {slot})")
+            return before
+        if self._target.triple.startswith(("aarch64", "arm64")):
+            old = writer.call("i64", "llvm.aarch64.get.fpcr")
+            writer.declarations.add("declare void @llvm.aarch64.set.fpcr(i64)")
+            flushing = writer.value(f"or i64 {old}, 16777216")  # FZ
+            writer.line(f"call void @llvm.aarch64.set.fpcr(i64 {flushing})")
+            return old
+        return ""
+
+    def _restore_denormals(self) -> None:
+        if self._target.is_x86:
+            self._writer.line(f"call void @llvm.x86.sse.ldmxcsr(ptr {self._status})")
+        elif self._status:
+            self._writer.line(f"call void @llvm.aarch64.set.fpcr(i64 {self._status})")
+
+
+def _barrier_function(target: Target) -> str:
+    """A barrier in 16 bytes: threads arrived, generation, error noted, error latched.
+
+    The error that threads act on is latched by the last to arrive: one that is noted later, by a thread that has gone on
+    already, does not reach a slow thread that has yet to look.
+    """
+    pause, give_way = _waiting(target)
+    return f"""
+define internal i32 @netwright.barrier(ptr %block, i32 %nthreads) #0 {{
+entry:
+  %generation = getelementptr i32, ptr %block, i32 1
+  %error = getelementptr i32, ptr %block, i32 2
+  %latched = getelementptr i32, ptr %block, i32 3
+  %mine = load atomic i32, ptr %generation monotonic, align 4
+  %before = atomicrmw add ptr %block, i32 1 acq_rel
+  %others = sub i32 %nthreads, 1
+  %last = icmp eq i32 %before, %others
+  br i1 %last, label %release, label %wait
+release:
+  %noted = load atomic i32, ptr %error monotonic, align 4
+  store atomic i32 %noted, ptr %latched monotonic, align 4
+  store atomic i32 0, ptr %block monotonic, align 4
+  %next = add i32 %mine, 1
+  store atomic i32 %next, ptr %generation release, align 4
+  br label %done
+wait:
+  %spins = phi i32 [ 0, %entry ], [ %more, %again ], [ 0, %yield ]
+  %now = load atomic i32, ptr %generation acquire, align 4
+  %passed = icmp ne i32 %now, %mine
+  br i1 %passed, label %done, label %spin
+spin:
+  {pause}
+  %more = add i32 %spins, 1
+  %long = icmp ugt i32 %more, 4096
+  br i1 %long, label %yield, label %again
+again:
+  br label %wait
+yield:
+  {give_way}
+  br label %wait
+done:
+  %code = load atomic i32, ptr %latched monotonic, align 4
+  ret i32 %code
+}}
+"""
+
+
+def _waiting(target: Target) -> tuple[str, str]:
+    """How a thread spins politely, and how it gives its core away after long (sched_yield, without the C library)."""
+    if target.is_x86:
+        give_way = (
+            '%unused = call i64 asm sideeffect "syscall", "={rax},{rax},~{rcx},~{r11},~{memory}"(i64 24)'
+            if target.is_linux and target.triple.startswith("x86_64")
+            else ""
+        )
+        return 'call void asm sideeffect "pause", "~{memory}"()', give_way
+    if target.triple.startswith("aarch64"):
+        give_way = (
+            '%unused = call i64 asm sideeffect "svc #0", "={x0},{x8},~{memory}"(i64 124)' if target.is_linux else ""
+        )
+        return 'call void asm sideeffect "yield", "~{memory}"()', give_way
+    return 'call void asm sideeffect "", "~{memory}"()', ""

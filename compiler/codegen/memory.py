@@ -1,0 +1,228 @@
+"""Loads and stores: addresses, masks, guards and strides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from netwright.specs.dims import DimLike, dim, dim_symbols, product
+
+from ..loop import ir
+from .indices import Indices
+from .types import WIDTHS, constant, literal, memory_type, scalar_type, splat, vector
+from .writer import Writer
+
+
+class Memory:
+    """The buffers of a function, each with the operand that points at it."""
+
+    def __init__(self, writer: Writer, indices: Indices, buffers: Iterable[tuple[ir.Buffer, str]]):
+        self._writer = writer
+        self._indices = indices
+        self._safe: str | None = None
+        self._buffers: dict[str, tuple[str, str]] = {}  # LLVM pointer and element type
+        self._shapes: dict[str, tuple[DimLike, ...]] = {}
+        self._offsets: dict[tuple[str, tuple[DimLike, ...], object], DimLike] = {}
+        self._strides: dict[DimLike, DimLike] = {}
+        for buffer, pointer in buffers:
+            self._buffers[buffer.name] = (pointer, memory_type(buffer.dtype))
+            self._shapes[buffer.name] = buffer.shape
+
+    def address(self, buffer: str, at: tuple[DimLike, ...], shape: tuple[DimLike, ...] | None = None) -> str:
+        """The address of the element (or sub-buffer) at leading indices."""
+        pointer, element = self._buffers[buffer]
+        return self._indices.pointer(pointer, element, self._offset(buffer, at, shape))
+
+    def _offset(self, buffer: str, at: tuple[DimLike, ...], shape: tuple[DimLike, ...] | None) -> DimLike:
+        key = (buffer, at, shape)
+        if key not in self._offsets:
+            axes = self._shapes[buffer] if shape is None else shape
+            total: DimLike = 0
+            for axis, index in enumerate(at):
+                total = total + index * self._stride(product(axes[axis + 1 :]))
+            self._offsets[key] = total
+        return self._offsets[key]
+
+    def _stride(self, stride: DimLike) -> DimLike:
+        """A stride of several terms becomes a name, computed once, so that offsets stay small polynomials."""
+        if isinstance(stride, int) or len(stride.terms) == 1:
+            return stride
+        if stride not in self._strides:
+            name = f"stride {len(self._strides)}"  # with a blank: no dim is called that
+            self._indices.define(name, self._indices.value(stride))
+            self._strides[stride] = dim(name)
+        return self._strides[stride]
+
+    # -- conditions ---------------------------------------------------------------------------------------------
+
+    def all_hold(self, conditions: Iterable[DimLike]) -> str | None:
+        """One bit: every condition is ≥ 0. None where that can be proved."""
+        total: str | None = None
+        for condition in map(self._indices.resolve, conditions):
+            low, _ = self._indices.bounds(condition)
+            if low is not None and low >= 0:
+                continue
+            bit = self._once(condition, "holds", lambda c=condition: f"icmp sge i64 {self._indices.value(c)}, 0")
+            total = bit if total is None else self._writer.value(f"and i1 {total}, {bit}")
+        return total
+
+    def _once(self, value: DimLike, what: str, text: Callable[[], str]) -> str:
+        return self._indices.once(dim_symbols(value), (what, value), lambda: self._writer.value(text()))
+
+    def _mask(self, lanes: int, width: int, count: DimLike | None, guards: tuple[DimLike, ...]) -> str | None:
+        """Which of ``lanes`` elements (of ``width`` bits) are accessed; None: all."""
+        indices, writer = self._indices, self._writer
+        count = None if count is None else indices.resolve(count)
+        if count is not None:
+            low, _ = indices.bounds(count - lanes)
+            if low is not None and low >= 0:
+                count = None
+        guards = tuple(indices.resolve(guard) for guard in guards)
+        symbols = frozenset().union(*(dim_symbols(x) for x in (*guards, *(() if count is None else (count,)))))
+        if count is None and not guards:
+            return None
+
+        def write() -> str:
+            holds = self.all_hold(guards)
+            if count is None and holds is None:
+                return ""
+            number = str(lanes) if count is None else indices.value(count)
+            if count is not None:
+                number = writer.call("i64", "llvm.smax.i64", ("i64", number), ("i64", "0"))
+                number = writer.call("i64", "llvm.smin.i64", ("i64", number), ("i64", str(lanes)))
+            if holds is not None:
+                number = writer.value(f"select i1 {holds}, i64 {number}, i64 0")
+            # Compared in elements as wide as the data, which is how mask registers are made and used.
+            bits = max(width, 8) if lanes < 128 else max(width, 16)
+            element = f"i{bits}"
+            if bits < 64:
+                number = writer.value(f"trunc i64 {number} to {element}")
+            ramp = f"<{', '.join(f'{element} {lane}' for lane in range(lanes))}>"
+            type = vector(element, lanes)
+            return writer.value(f"icmp ult {type} {ramp}, {self.broadcast(element, number, lanes)}")
+
+        key = ("mask", lanes, width, count, guards)
+        return indices.once(symbols, key, write) or None
+
+    def broadcast(self, element: str, operand: str, lanes: int) -> str:
+        """A scalar operand in every lane."""
+        if lanes == 1:
+            return operand
+        type = vector(element, lanes)
+        first = self._writer.value(f"insertelement {type} poison, {element} {operand}, i64 0")
+        return self._writer.value(f"shufflevector {type} {first}, {type} poison, <{lanes} x i32> zeroinitializer")
+
+    # -- access -------------------------------------------------------------------------------------------------
+
+    def load(self, load: ir.Load) -> str:
+        dtype, lanes = load.type.dtype, load.type.lanes
+        element = memory_type(dtype)
+        stride = self._indices.resolve(load.stride)
+        if lanes == 1:
+            conditions = load.guards if load.count is None else (*load.guards, load.count - 1)
+            return self._truth(dtype, 1, self._load_scalar(load, element, conditions))
+        mask = self._mask(lanes, WIDTHS[dtype], load.count, load.guards)
+        if stride != 1:
+            return self._truth(dtype, lanes, self._load_strided(load, element, stride, mask))
+        address = self.address(load.buffer, load.indices)
+        type, align = vector(element, lanes), WIDTHS[dtype] // 8
+        if mask is None:
+            return self._truth(dtype, lanes, self._writer.value(f"load {type}, ptr {address}, align {align}"))
+        loaded = self._writer.call(
+            type,
+            f"llvm.masked.load.{_suffix(dtype, lanes)}.p0",
+            ("ptr", address),
+            ("i32", str(align)),
+            (f"<{lanes} x i1>", mask),
+            (type, self._other(load)),
+        )
+        return self._truth(dtype, lanes, loaded)
+
+    def _load_scalar(self, load: ir.Load, element: str, conditions: tuple[DimLike, ...]) -> str:
+        address = self.address(load.buffer, load.indices)
+        holds = self.all_hold(conditions)
+        if holds is None:
+            return self._writer.value(f"load {element}, ptr {address}, align {WIDTHS[load.type.dtype] // 8}")
+        if self._safe is None:
+            self._safe = self._writer.slot("i64")
+        # Without a branch: where the guard fails some memory of our own is read, and not used.
+        safe = self._writer.value(f"select i1 {holds}, ptr {address}, ptr {self._safe}")
+        loaded = self._writer.value(f"load {element}, ptr {safe}, align {WIDTHS[load.type.dtype] // 8}")
+        return self._writer.value(
+            f"select i1 {holds}, {element} {loaded}, {element} {self._other_scalar(load)}"
+        )
+
+    def _load_strided(self, load: ir.Load, element: str, stride: DimLike, mask: str | None) -> str:
+        writer, lanes, dtype = self._writer, load.type.lanes, load.type.dtype
+        type, align = vector(element, lanes), WIDTHS[dtype] // 8
+        if mask is None:
+            total = "poison"
+            for lane in range(lanes):
+                at = (*load.indices[:-1], load.indices[-1] + stride * lane)
+                x = writer.value(f"load {element}, ptr {self.address(load.buffer, at)}, align {align}")
+                total = writer.value(f"insertelement {type} {total}, {element} {x}, i64 {lane}")
+            return total
+        step = self.broadcast("i64", self._indices.value(stride), lanes)
+        ramp = f"<{', '.join(f'i64 {lane}' for lane in range(lanes))}>"
+        offsets = writer.value(f"mul <{lanes} x i64> {ramp}, {step}")
+        address = self.address(load.buffer, load.indices)
+        pointers = writer.value(f"getelementptr {element}, ptr {address}, <{lanes} x i64> {offsets}")
+        return writer.call(
+            type,
+            f"llvm.masked.gather.{_suffix(dtype, lanes)}.v{lanes}p0",
+            (f"<{lanes} x ptr>", pointers),
+            ("i32", str(align)),
+            (f"<{lanes} x i1>", mask),
+            (type, self._other(load)),
+        )
+
+    def _other_scalar(self, load: ir.Load) -> str:
+        return str(int(bool(load.other))) if load.type.dtype == "bool" else literal(load.other, load.type.dtype)
+
+    def _other(self, load: ir.Load) -> str:
+        if load.type.dtype == "bool":
+            return splat("i8", self._other_scalar(load), load.type.lanes)
+        return constant(load.other, load.type)
+
+    def _truth(self, dtype: str, lanes: int, loaded: str) -> str:
+        if dtype != "bool":
+            return loaded
+        return self._writer.value(f"icmp ne {vector('i8', lanes)} {loaded}, {splat('i8', '0', lanes)}")
+
+    def store(self, store: ir.Store, operand: str) -> None:
+        writer, type = self._writer, store.value.type
+        element, align = memory_type(type.dtype), WIDTHS[type.dtype] // 8
+        stored = vector(element, type.lanes)
+        if type.dtype == "bool":
+            operand = writer.value(f"zext {vector('i1', type.lanes)} {operand} to {stored}")
+        if type.lanes == 1:
+            conditions = store.guards if store.count is None else (*store.guards, store.count - 1)
+            holds = self.all_hold(conditions)
+            address = self.address(store.buffer, store.indices)
+            after = ""
+            if holds is not None:
+                inside, after = writer.label("store"), writer.label("stored")
+                writer.branch_if(holds, inside, after)
+                writer.start(inside)
+            writer.line(f"store {stored} {operand}, ptr {address}, align {align}")
+            if holds is not None:
+                writer.branch(after)
+                writer.start(after)
+            return
+        mask = self._mask(type.lanes, WIDTHS[type.dtype], store.count, store.guards)
+        address = self.address(store.buffer, store.indices)
+        if mask is None:
+            writer.line(f"store {stored} {operand}, ptr {address}, align {align}")
+            return
+        function = f"llvm.masked.store.{_suffix(type.dtype, type.lanes)}.p0"
+        writer.declarations.add(f"declare void @{function}({stored}, ptr, i32, <{type.lanes} x i1>)")
+        writer.line(
+            f"call void @{function}({stored} {operand}, ptr {address}, i32 {align}, <{type.lanes} x i1> {mask})"
+        )
+
+
+def _suffix(dtype: str, lanes: int) -> str:
+    """How intrinsics on memory spell a vector: truth values are bytes there."""
+    letter = "f" if scalar_type(dtype) in ("half", "float", "double") else "i"
+    return f"v{lanes}{letter}{WIDTHS[dtype]}"
+
+

@@ -1,0 +1,280 @@
+"""The memory planner: offsets of an entry's buffers in one arena, for given dims, in native code.
+
+Greedy by size (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020, section 5.2):
+the largest buffer first, each into the smallest gap between buffers already placed that live at the same time. Sizes are
+rounded up to 64 bytes and checked: a size or a total beyond 2^61 bytes gives -1. JIT, library and executable share this
+one planner; ``reference_plan`` says the same in Python, for tests and for resource cards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from netwright.specs.dims import Atom, Call, DimLike, evaluate
+
+from ..loop import ir
+from .types import symbol
+from .writer import Writer
+
+LIMIT = 1 << 61
+_ALIGN = 64
+
+PLANNER_DECLARATIONS = [
+    "declare {i64, i1} @llvm.smul.with.overflow.i64(i64, i64)",
+    "declare {i64, i1} @llvm.sadd.with.overflow.i64(i64, i64)",
+    "declare i64 @llvm.smax.i64(i64, i64)",
+    "declare i64 @llvm.smin.i64(i64, i64)",
+]
+
+
+def reference_plan(buffers: Sequence[ir.ArenaBuffer], dims: Mapping[str, int]) -> tuple[int, list[int]]:
+    """Arena bytes (-1: too large) and one offset per buffer, as the native planner gives them."""
+    sizes = [evaluate(buffer.nbytes, dims) for buffer in buffers]
+    if any(not 0 <= size <= LIMIT for size in sizes):
+        return -1, [0] * len(buffers)
+    sizes = [-(-size // _ALIGN) * _ALIGN for size in sizes]
+    offsets = [0] * len(buffers)
+    placed: list[int] = []
+    total = 0
+    for number in sorted(range(len(buffers)), key=lambda i: -sizes[i]):
+        best, smallest, end = -1, LIMIT, 0
+        for other in placed:
+            if buffers[other].first > buffers[number].last or buffers[number].first > buffers[other].last:
+                continue
+            gap = offsets[other] - end
+            if sizes[number] <= gap < smallest:
+                best, smallest = end, gap
+            end = max(end, offsets[other] + sizes[other])
+        offsets[number] = best if best >= 0 else end
+        if offsets[number] + sizes[number] > LIMIT:
+            return -1, [0] * len(buffers)
+        total = max(total, offsets[number] + sizes[number])
+        position = len(placed)
+        while position and offsets[placed[position - 1]] > offsets[number]:
+            position -= 1
+        placed.insert(position, number)
+    return total, offsets
+
+
+def write_plan(program: ir.Program, entry: ir.Entry, name: str) -> str:
+    """The LLVM text of ``int64_t NAME(const int64_t *dims, int64_t *offsets)``."""
+    count = len(entry.arena)
+    head = f"define i64 {symbol(name)}(ptr %dims, ptr %offsets) #0 {{\nentry:\n"
+    if not count:
+        return head + "  ret i64 0\n}\n"
+    lives = [life for buffer in entry.arena for life in (buffer.first, buffer.last)]
+    table = f"{name}.lives"
+    constant = (
+        f"{symbol(table)} = private unnamed_addr constant [{len(lives)} x i32] "
+        f"[{', '.join(f'i32 {life}' for life in lives)}]\n\n"
+    )
+    writer = Writer()
+    sizes = writer.slot(f"[{count} x i64]")
+    scratch = writer.slot(f"[{2 * count} x i64]")
+    checked = _Checked(writer, [dim for dim, _ in program.dims])
+    for number, buffer in enumerate(entry.arena):
+        size = checked.value(buffer.nbytes)
+        address = writer.value(f"getelementptr i64, ptr {sizes}, i64 {number}")
+        writer.line(f"store i64 {size}, ptr {address}")
+    bad = checked.overflowed()
+    writer.branch_if(bad, "large", "fits")
+    writer.start("large")
+    writer.line("ret i64 -1")
+    writer.start("fits")
+    total = writer.value(
+        f"call i64 @netwright.plan(i64 {count}, ptr {sizes}, ptr {symbol(table)}, ptr %offsets, ptr {scratch})"
+    )
+    writer.line(f"ret i64 {total}")
+    return constant + head + writer.text() + "\n}\n"
+
+
+class _Checked:
+    """Sizes computed with every overflow noted; in the same order as ``specs.dims`` writes them."""
+
+    def __init__(self, writer: Writer, dims: list[str]):
+        self._writer = writer
+        self._positions = {name: number for number, name in enumerate(dims)}
+        self._known: dict[Atom, str] = {}
+        self._flag: str = "false"
+
+    def overflowed(self) -> str:
+        return self._flag
+
+    def value(self, value: DimLike) -> str:
+        if isinstance(value, int):
+            if abs(value) >= 1 << 63:
+                self._flag = "true"
+                return "0"
+            return str(value)
+        total = "0"
+        for monomial, factor in value.terms:
+            term = str(factor)
+            for atom in monomial:
+                term = self._operate("smul", term, self._atom(atom))
+            total = term if total == "0" else self._operate("sadd", total, term)
+        return total
+
+    def _operate(self, operation: str, a: str, b: str) -> str:
+        write = self._writer.value
+        if operation == "smul" and a == "1":
+            return b
+        pair = write(f"call {{i64, i1}} @llvm.{operation}.with.overflow.i64(i64 {a}, i64 {b})")
+        self._flag = write(f"or i1 {self._flag}, {write(f'extractvalue {{i64, i1}} {pair}, 1')}")
+        return write(f"extractvalue {{i64, i1}} {pair}, 0")
+
+    def _atom(self, atom: Atom) -> str:
+        if atom not in self._known:
+            self._known[atom] = self._load(atom) if isinstance(atom, str) else self._call(atom)
+        return self._known[atom]
+
+    def _load(self, name: str) -> str:
+        address = self._writer.value(f"getelementptr i64, ptr %dims, i32 {self._positions[name]}")
+        return self._writer.value(f"load i64, ptr {address}")
+
+    def _call(self, call: Call) -> str:
+        write = self._writer.value
+        if call.function == "floordiv":
+            numerator, divisor = self.value(call.arguments[0]), call.arguments[1]
+            quotient = write(f"sdiv i64 {numerator}, {divisor}")
+            remainder = write(f"srem i64 {numerator}, {divisor}")
+            return write(f"add i64 {quotient}, {write(f'ashr i64 {remainder}, 63')}")
+        total = self.value(call.arguments[0])
+        for argument in call.arguments[1:]:
+            total = write(f"call i64 @llvm.s{call.function}.i64(i64 {total}, i64 {self.value(argument)})")
+        return total
+
+
+def planner_function() -> str:
+    """The planner itself; ``%lives`` holds first and last step of every buffer, ``%scratch`` two words a buffer."""
+    return f"""
+define internal i64 @netwright.plan(i64 %count, ptr %sizes, ptr %lives, ptr %offsets, ptr %scratch) #0 {{
+entry:
+  ; Sizes are checked and rounded, and buffers ordered by falling size (insertion sort, stable) in %order.
+  %order = getelementptr i64, ptr %scratch, i64 0
+  %placed = getelementptr i64, ptr %scratch, i64 %count
+  br label %size
+size:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %ordered ]
+  %size.at = getelementptr i64, ptr %sizes, i64 %i
+  %size.raw = load i64, ptr %size.at
+  %size.bad = icmp ugt i64 %size.raw, {LIMIT}
+  br i1 %size.bad, label %large, label %round
+round:
+  %size.more = add i64 %size.raw, {_ALIGN - 1}
+  %size.rounded = and i64 %size.more, {-_ALIGN}
+  store i64 %size.rounded, ptr %size.at
+  br label %shift
+shift:
+  %hole = phi i64 [ %i, %round ], [ %hole.next, %shift.move ]
+  %hole.first = icmp eq i64 %hole, 0
+  br i1 %hole.first, label %ordered, label %shift.look
+shift.look:
+  %hole.next = sub i64 %hole, 1
+  %left.at = getelementptr i64, ptr %order, i64 %hole.next
+  %left = load i64, ptr %left.at
+  %left.size.at = getelementptr i64, ptr %sizes, i64 %left
+  %left.size = load i64, ptr %left.size.at
+  %left.stays = icmp uge i64 %left.size, %size.rounded
+  br i1 %left.stays, label %ordered, label %shift.move
+shift.move:
+  %hole.at = getelementptr i64, ptr %order, i64 %hole
+  store i64 %left, ptr %hole.at
+  br label %shift
+ordered:
+  %own.at = getelementptr i64, ptr %order, i64 %hole
+  store i64 %i, ptr %own.at
+  %i.next = add i64 %i, 1
+  %i.more = icmp ult i64 %i.next, %count
+  br i1 %i.more, label %size, label %place
+place:
+  %n = phi i64 [ 0, %ordered ], [ %n.next, %inserted ]
+  %total = phi i64 [ 0, %ordered ], [ %total.next, %inserted ]
+  %buffer.at = getelementptr i64, ptr %order, i64 %n
+  %buffer = load i64, ptr %buffer.at
+  %buffer.size.at = getelementptr i64, ptr %sizes, i64 %buffer
+  %buffer.size = load i64, ptr %buffer.size.at
+  %buffer.life = mul i64 %buffer, 2
+  %buffer.first.at = getelementptr i32, ptr %lives, i64 %buffer.life
+  %buffer.last.at = getelementptr i32, ptr %buffer.first.at, i64 1
+  %buffer.first = load i32, ptr %buffer.first.at
+  %buffer.last = load i32, ptr %buffer.last.at
+  br label %look
+look:
+  %p = phi i64 [ 0, %place ], [ %p.next, %look.next ]
+  %best = phi i64 [ -1, %place ], [ %best.next, %look.next ]
+  %smallest = phi i64 [ {LIMIT}, %place ], [ %smallest.next, %look.next ]
+  %end = phi i64 [ 0, %place ], [ %end.next, %look.next ]
+  %p.more = icmp ult i64 %p, %n
+  br i1 %p.more, label %look.other, label %choose
+look.other:
+  %other.at = getelementptr i64, ptr %placed, i64 %p
+  %other = load i64, ptr %other.at
+  %other.life = mul i64 %other, 2
+  %other.first.at = getelementptr i32, ptr %lives, i64 %other.life
+  %other.last.at = getelementptr i32, ptr %other.first.at, i64 1
+  %other.first = load i32, ptr %other.first.at
+  %other.last = load i32, ptr %other.last.at
+  %after = icmp sgt i32 %other.first, %buffer.last
+  %before = icmp sgt i32 %buffer.first, %other.last
+  %apart = or i1 %after, %before
+  br i1 %apart, label %look.next, label %look.gap
+look.gap:
+  %other.offset.at = getelementptr i64, ptr %offsets, i64 %other
+  %other.offset = load i64, ptr %other.offset.at
+  %other.size.at = getelementptr i64, ptr %sizes, i64 %other
+  %other.size = load i64, ptr %other.size.at
+  %gap = sub i64 %other.offset, %end
+  %gap.fits = icmp sge i64 %gap, %buffer.size
+  %gap.smaller = icmp slt i64 %gap, %smallest
+  %gap.better = and i1 %gap.fits, %gap.smaller
+  %best.gap = select i1 %gap.better, i64 %end, i64 %best
+  %smallest.gap = select i1 %gap.better, i64 %gap, i64 %smallest
+  %other.end = add i64 %other.offset, %other.size
+  %end.gap = call i64 @llvm.smax.i64(i64 %end, i64 %other.end)
+  br label %look.next
+look.next:
+  %best.next = phi i64 [ %best, %look.other ], [ %best.gap, %look.gap ]
+  %smallest.next = phi i64 [ %smallest, %look.other ], [ %smallest.gap, %look.gap ]
+  %end.next = phi i64 [ %end, %look.other ], [ %end.gap, %look.gap ]
+  %p.next = add i64 %p, 1
+  br label %look
+choose:
+  %none = icmp slt i64 %best, 0
+  %offset = select i1 %none, i64 %end, i64 %best
+  %offset.at = getelementptr i64, ptr %offsets, i64 %buffer
+  store i64 %offset, ptr %offset.at
+  %buffer.end = add i64 %offset, %buffer.size
+  %end.bad = icmp ugt i64 %buffer.end, {LIMIT}
+  %total.next = call i64 @llvm.smax.i64(i64 %total, i64 %buffer.end)
+  br i1 %end.bad, label %large, label %insert
+insert:
+  %q = phi i64 [ %n, %choose ], [ %q.next, %insert.move ]
+  %q.first = icmp eq i64 %q, 0
+  br i1 %q.first, label %inserted, label %insert.look
+insert.look:
+  %q.next = sub i64 %q, 1
+  %lower.at = getelementptr i64, ptr %placed, i64 %q.next
+  %lower = load i64, ptr %lower.at
+  %lower.offset.at = getelementptr i64, ptr %offsets, i64 %lower
+  %lower.offset = load i64, ptr %lower.offset.at
+  %lower.stays = icmp ule i64 %lower.offset, %offset
+  br i1 %lower.stays, label %inserted, label %insert.move
+insert.move:
+  %upper.at = getelementptr i64, ptr %placed, i64 %q
+  store i64 %lower, ptr %upper.at
+  br label %insert
+inserted:
+  %new.at = getelementptr i64, ptr %placed, i64 %q
+  store i64 %buffer, ptr %new.at
+  %n.next = add i64 %n, 1
+  %n.more = icmp ult i64 %n.next, %count
+  br i1 %n.more, label %place, label %done
+done:
+  ret i64 %total.next
+large:
+  ret i64 -1
+}}
+"""
+
+
+__all__ = ["LIMIT", "PLANNER_DECLARATIONS", "planner_function", "reference_plan", "write_plan"]

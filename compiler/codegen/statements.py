@@ -1,0 +1,212 @@
+"""Statements of the loop IR as LLVM blocks, and whole kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from netwright.specs.dims import DimLike, Range, ceil_div, dim_max
+
+from ..loop import ir
+from .indices import Indices
+from .memory import Memory
+from .target import Target, attributes, header
+from .types import memory_type, symbol
+from .values import Values
+from .writer import Writer
+
+
+class Statements:
+    """Writes the body of a kernel or entry.
+
+    ``fail`` ends the function with an i32 error code; ``call`` and ``barrier`` are given for entries only.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        indices: Indices,
+        memory: Memory,
+        values: Values,
+        fail: Callable[[str], None],
+        call: Callable[[ir.Call], str] | None = None,
+        barrier: Callable[[], None] | None = None,
+    ):
+        self._writer = writer
+        self._indices = indices
+        self._memory = memory
+        self._values = values
+        self._fail = fail
+        self._call = call
+        self._barrier = barrier
+
+    def body(self, statements: tuple[ir.Stmt, ...]) -> None:
+        depth = self._indices.depth
+        for statement in statements:
+            self._statement(statement)
+        self._indices.close(depth)
+
+    def _statement(self, statement: ir.Stmt) -> None:
+        match statement:
+            case ir.Assign():
+                self._values.assign(statement.name, self._values.statement(statement.value))
+            case ir.Declare():
+                operand = self._values.statement(statement.value)
+                self._values.declare(statement.name, statement.value.type)
+                self._values.assign(statement.name, operand)
+            case ir.Store():
+                self._memory.store(statement, self._values.statement(statement.value))
+            case ir.For():
+                self._for(statement)
+            case ir.If():
+                self._if(statement)
+            case ir.LetIndex():
+                self._let_index(statement)
+            case ir.Call() if self._call is not None:
+                code = self._call(statement)
+                failed = self._writer.value(f"icmp ne i32 {code}, 0")
+                self._leave_if(failed, code)
+            case ir.Barrier() if self._barrier is not None:
+                self._barrier()
+            case _:
+                raise TypeError(f"a kernel cannot hold {statement}")
+
+    def _leave_if(self, condition: str, code: str) -> None:
+        leave, stay = self._writer.label("leave"), self._writer.label("stay")
+        self._writer.branch_if(condition, leave, stay)
+        self._writer.start(leave)
+        self._fail(code)
+        self._writer.start(stay)
+
+    def _for(self, loop: ir.For) -> None:
+        resolve = self._indices.resolve
+        start, stop = resolve(loop.start), resolve(loop.stop)
+        if loop.kind == "unrolled":
+            if not (isinstance(start, int) and isinstance(stop, int)):
+                raise TypeError(f"loop {loop.var} is unrolled and has bounds {start} and {stop}")
+            for value in range(start, stop, loop.step):
+                self._indices.fix(loop.var, value)
+                self.body(loop.body)
+                self._indices.unfix(loop.var)
+            return
+        range_ = self._loop_range(start, stop, loop.step)
+        if loop.kind == "parallel":
+            first, last, runs = self._partition(start, stop, loop.step)
+        else:
+            first, last = self._indices.value(start), self._indices.value(stop)
+            low, _ = self._indices.bounds(stop - start)
+            runs = low is not None and low > 0
+        self._loop(loop, first, last, runs, range_)
+
+    def _loop(self, loop: ir.For, first: str, last: str, runs: bool, range_: Range) -> None:
+        """A loop tested at its end, behind a test unless it is known to run."""
+        writer = self._writer
+        body, after, variable, following = writer.label("loop"), writer.label("after"), writer.name(), writer.name()
+        if runs:
+            writer.branch(body)
+        else:
+            writer.branch_if(writer.value(f"icmp slt i64 {first}, {last}"), body, after)
+        before = writer.block
+        writer.start(body)
+        phi = writer.place()
+        depth = self._indices.depth
+        self._indices.open(loop.var, variable, range_)
+        self.body(loop.body)
+        self._indices.close(depth)
+        phi.append(f"  {variable} = phi i64 [ {first}, %{before} ], [ {following}, %{writer.block} ]")
+        writer.line(f"{following} = add nsw i64 {variable}, {loop.step}")
+        writer.branch_if(writer.value(f"icmp slt i64 {following}, {last}"), body, after)
+        writer.start(after)
+
+    def _loop_range(self, start: DimLike, stop: DimLike, step: int) -> Range:
+        low = self._indices.bounds(start)[0]
+        high = self._indices.bounds(stop - 1)[1]
+        if low is not None and low == start and high is not None and high >= low:
+            high = low + (high - low) // step * step
+        return low, high
+
+    def _partition(self, start: DimLike, stop: DimLike, step: int) -> tuple[str, str, bool]:
+        """This thread's share of the iterations, as the loop IR fixes it."""
+        write = self._writer.value
+        count = self._indices.value(dim_max(0, ceil_div(stop - start, step)))
+        edges = []
+        for tid in ("%tid.wide", write("add i64 %tid.wide, 1")):
+            share = write(f"udiv i64 {write(f'mul i64 {count}, {tid}')}, %nthreads.wide")
+            steps = share if step == 1 else write(f"mul i64 {share}, {step}")
+            edges.append(steps if start == 0 else write(f"add i64 {steps}, {self._indices.value(start)}"))
+        return edges[0], edges[1], False
+
+    def _if(self, statement: ir.If) -> None:
+        writer = self._writer
+        holds = self._memory.all_hold(statement.conditions)
+        if holds is None:
+            self.body(statement.body)
+            return
+        yes, after = writer.label("then"), writer.label("after")
+        no = writer.label("else") if statement.orelse else after
+        writer.branch_if(holds, yes, no)
+        writer.start(yes)
+        self.body(statement.body)
+        writer.branch(after)
+        if statement.orelse:
+            writer.start(no)
+            self.body(statement.orelse)
+            writer.branch(after)
+        writer.start(after)
+
+    def _let_index(self, let: ir.LetIndex) -> None:
+        write = self._writer.value
+        operand = self._values.statement(let.value)
+        below = write(f"icmp slt i64 {operand}, {self._indices.value(let.low)}")
+        above = write(f"icmp sge i64 {operand}, {self._indices.value(let.high)}")
+        self._leave_if(write(f"or i1 {below}, {above}"), str(let.error))
+        resolve, bounds = self._indices.resolve, self._indices.bounds
+        range_ = bounds(resolve(let.low))[0], bounds(resolve(let.high - 1))[1]
+        self._indices.open(let.name, operand, range_)
+
+
+def write_kernel(function: ir.Function, name: str, target: Target) -> str:
+    """The LLVM module of one kernel: ``i32 name(ptr…, i64 dims…, i32 tid, i32 nthreads)``."""
+    writer = Writer()
+    parameters = [buffer for buffer in function.buffers if not buffer.local]
+    arguments = [f"ptr noalias {symbol('buffer.' + buffer.name, '%')}" for buffer in parameters]
+    dims: dict[str, tuple[str, Range]] = {
+        dim: (symbol("dim." + dim, "%"), (low, None)) for dim, low in function.dims
+    }
+    arguments += [f"i64 {value}" for value, _ in dims.values()]
+    arguments += ["i32 %tid", "i32 %nthreads"]
+    writer.line("%tid.wide = zext i32 %tid to i64")
+    writer.line("%nthreads.wide = zext i32 %nthreads to i64")
+    indices = Indices(writer, dims)
+    buffers = []
+    for buffer in function.buffers:
+        pointer = symbol("buffer." + buffer.name, "%")
+        if buffer.local:
+            count = 1
+            for size in buffer.shape:
+                if not isinstance(size, int):
+                    raise TypeError(f"local buffer {buffer.name} of {function.name} has no static size: {size}")
+                count *= size
+            pointer = writer.slot(f"[{count} x {memory_type(buffer.dtype)}]", align=64)
+        buffers.append((buffer, pointer))
+    memory = Memory(writer, indices, buffers)
+    values = Values(writer, indices, memory, target)
+    statements = Statements(writer, indices, memory, values, fail=lambda code: writer.line(f"ret i32 {code}"))
+    statements.body(function.body)
+    writer.line("ret i32 0")
+    return module(
+        target,
+        writer.declarations,
+        f"define i32 {symbol(name)}({', '.join(arguments)}) #0 {{\nentry:\n{writer.text()}\n}}\n",
+    )
+
+
+def module(target: Target, declarations: set[str], *definitions: str) -> str:
+    """A module's text."""
+    return "\n".join(
+        [
+            header(target),
+            *definitions,
+            *sorted(declarations),
+            f"\nattributes #0 = {{ {attributes(target)} }}\n",
+        ]
+    )

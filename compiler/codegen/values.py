@@ -1,0 +1,263 @@
+"""Expressions of the loop IR as LLVM values."""
+
+from __future__ import annotations
+
+from ..loop import ir
+from ..loop.ir import Expr, ValueType
+from .indices import Indices
+from .memory import Memory
+from .target import Target, has_instruction
+from .types import (
+    WIDTHS,
+    constant,
+    is_float,
+    is_unsigned,
+    scalar_type,
+    suffix,
+    value_type,
+    vector,
+)
+from .writer import Writer
+
+_FLOAT_COMPARE = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
+_BITWISE = {"and": "and", "or": "or", "xor": "xor", "shl": "shl"}
+
+
+class Values:
+    """Writes expressions; a node that occurs twice in one statement is computed once."""
+
+    def __init__(self, writer: Writer, indices: Indices, memory: Memory, target: Target):
+        self._writer = writer
+        self._indices = indices
+        self._memory = memory
+        self._target = target
+        self._registers: dict[str, tuple[str, ValueType]] = {}
+        self._slots: dict[tuple[str, ValueType], str] = {}
+        self._done: dict[int, str] = {}
+
+    # -- registers ----------------------------------------------------------------------------------------------
+
+    def declare(self, name: str, type: ValueType) -> None:
+        """A register, in a stack slot that LLVM turns into values."""
+        key = (name, type)
+        if key not in self._slots:
+            self._slots[key] = self._writer.slot(value_type(type))
+        self._registers[name] = (self._slots[key], type)
+
+    def assign(self, name: str, operand: str) -> None:
+        slot, type = self._registers[name]
+        self._writer.line(f"store {value_type(type)} {operand}, ptr {slot}")
+
+    # -- expressions --------------------------------------------------------------------------------------------
+
+    def statement(self, expr: Expr) -> str:
+        """The operand for the expression of one statement."""
+        self._done = {}
+        return self.emit(expr)
+
+    def emit(self, expr: Expr) -> str:
+        key = id(expr)
+        if key not in self._done:
+            self._done[key] = self._emit(expr)
+        return self._done[key]
+
+    def _emit(self, expr: Expr) -> str:
+        write, type = self._writer.value, expr.type
+        text = value_type(type)
+        match expr:
+            case ir.Fma():
+                return self._fma(expr)
+            case ir.Read():
+                return write(f"load {text}, ptr {self._registers[expr.name][0]}")
+            case ir.Load():
+                return self._memory.load(expr)
+            case ir.Const():
+                return constant(expr.value, type)
+            case ir.Binary():
+                return self._binary(expr)
+            case ir.Unary():
+                return self._unary(expr)
+            case ir.Broadcast():
+                return self._memory.broadcast(scalar_type(type.dtype), self.emit(expr.x), type.lanes)
+            case ir.Compare():
+                a, b = self.emit(expr.a), self.emit(expr.b)
+                dtype = expr.a.type.dtype
+                if is_float(dtype):
+                    return write(f"fcmp {_FLOAT_COMPARE[expr.op]} {value_type(expr.a.type)} {a}, {b}")
+                sign = "" if expr.op in ("eq", "ne") else "u" if is_unsigned(dtype) else "s"
+                return write(f"icmp {sign}{expr.op} {value_type(expr.a.type)} {a}, {b}")
+            case ir.Select():
+                bit, a, b = self.emit(expr.condition), self.emit(expr.a), self.emit(expr.b)
+                return write(f"select {vector('i1', type.lanes)} {bit}, {text} {a}, {text} {b}")
+            case ir.Cast():
+                return self._cast(self.emit(expr.x), expr.x.type, type)
+            case ir.Bitcast():
+                return write(f"bitcast {value_type(expr.x.type)} {self.emit(expr.x)} to {text}")
+            case ir.IndexValue():
+                scalar = ValueType(type.dtype)
+                x = self._cast(self._indices.value(expr.index), ValueType("int64"), scalar)
+                return self._memory.broadcast(scalar_type(type.dtype), x, type.lanes)
+            case ir.Ramp():
+                elements = (
+                    f"{scalar_type(type.dtype)} {constant(lane, ValueType(type.dtype))}"
+                    for lane in range(type.lanes)
+                )
+                return f"<{', '.join(elements)}>" if type.lanes > 1 else constant(0, type)
+            case ir.ReduceLanes():
+                return self._reduce_lanes(expr)
+        raise TypeError(f"{expr} is not an expression")
+
+    def _intrinsic(self, name: str, type: ValueType, *operands: str, extra: tuple[tuple[str, str], ...] = ()) -> str:
+        text = value_type(type)
+        return self._writer.call(text, f"llvm.{name}.{suffix(type)}", *((text, x) for x in operands), *extra)
+
+    def _fma(self, expr: ir.Fma) -> str:
+        a, b, c = self.emit(expr.a), self.emit(expr.b), self.emit(expr.c)
+        if has_instruction(self._target, "fma", 3):
+            return self._intrinsic("fma", expr.type, a, b, c)
+        # A CPU without the instruction rounds twice: the C library's fma would be a hundred times slower.
+        text = value_type(expr.type)
+        return self._writer.value(f"fadd {text} {self._writer.value(f'fmul {text} {a}, {b}')}, {c}")
+
+    def _unary(self, expr: ir.Unary) -> str:
+        x, type, write = self.emit(expr.x), expr.type, self._writer.value
+        text = value_type(type)
+        match expr.op:
+            case "neg":
+                return write(f"fneg {text} {x}" if is_float(type.dtype) else f"sub {text} {_zero(type)}, {x}")
+            case "abs" if is_float(type.dtype):
+                return self._intrinsic("fabs", type, x)
+            case "abs":
+                return x if is_unsigned(type.dtype) else self._intrinsic("abs", type, x, extra=(("i1", "false"),))
+            case "not":
+                return write(f"xor {text} {x}, {constant(True if type.dtype == 'bool' else -1, type)}")
+            case "sqrt":
+                return self._intrinsic("sqrt", type, x)
+            case "round":
+                return self._round(x, type)
+            case "floor":
+                if has_instruction(self._target, "floor", 1):
+                    return self._intrinsic("floor", type, x)
+                rounded = self._round(x, type)
+                above = write(f"fcmp ogt {text} {rounded}, {x}")
+                less = write(f"fsub {text} {rounded}, {constant(1, type)}")
+                return write(f"select {vector('i1', type.lanes)} {above}, {text} {less}, {text} {rounded}")
+        raise TypeError(f"no unary operation {expr.op!r}")
+
+    def _round(self, x: str, type: ValueType) -> str:
+        if has_instruction(self._target, "roundeven", 1):
+            return self._intrinsic("roundeven", type, x)
+        # Adding a number so large that its last bit is 1 rounds; larger ones are integers already.
+        write, text = self._writer.value, value_type(type)
+        large = {"float16": 2.0**10, "float32": 2.0**23, "float64": 2.0**52}[type.dtype]
+        magnitude = self._intrinsic("fabs", type, x)
+        sum_ = write(f"fadd {text} {magnitude}, {constant(large, type)}")
+        rounded = self._intrinsic("copysign", type, write(f"fsub {text} {sum_}, {constant(large, type)}"), x)
+        small = write(f"fcmp olt {text} {magnitude}, {constant(large, type)}")
+        return write(f"select {vector('i1', type.lanes)} {small}, {text} {rounded}, {text} {x}")
+
+    def _binary(self, expr: ir.Binary) -> str:
+        a, b = self.emit(expr.a), self.emit(expr.b)
+        if expr.op in ("max", "min"):
+            # A constant first: then one comparison passes the other operand's NaN on.
+            if isinstance(expr.b, ir.Const) and not isinstance(expr.a, ir.Const):
+                return self._extremum(expr.op, b, a, expr.type, known=_is_number(expr.b))
+            return self._extremum(expr.op, a, b, expr.type, known=_is_number(expr.a))
+        type, write = expr.type, self._writer.value
+        text = value_type(type)
+        if is_float(type.dtype):
+            if expr.op not in ("add", "sub", "mul", "div"):
+                raise TypeError(f"{expr.op!r} is not for {type.dtype}")
+            return write(f"f{expr.op} {text} {a}, {b}")
+        if expr.op in ("add", "sub", "mul"):
+            return write(f"{expr.op} {text} {a}, {b}")
+        if expr.op in _BITWISE:
+            return write(f"{_BITWISE[expr.op]} {text} {a}, {b}")
+        if expr.op == "shr":
+            return write(f"{'l' if is_unsigned(type.dtype) else 'a'}shr {text} {a}, {b}")
+        return self._divide(expr, a, b)
+
+    def _divide(self, expr: ir.Binary, a: str, b: str) -> str:
+        """Truncating division and its remainder; by 0 gives what by 1 does, and nothing traps."""
+        type, write = expr.type, self._writer.value
+        text, bits = value_type(type), vector("i1", type.lanes)
+        sign = "u" if is_unsigned(type.dtype) else "s"
+        known = isinstance(expr.b, ir.Const) and expr.b.value not in (0, -1)
+        if known:
+            return write(f"{sign}{expr.op} {text} {a}, {b}")
+        one = constant(1, type)
+        unsafe = write(f"icmp eq {text} {b}, {_zero(type)}")
+        negated = ""
+        if sign == "s":
+            negated = write(f"icmp eq {text} {b}, {constant(-1, type)}")
+            unsafe = write(f"or {bits} {unsafe}, {negated}")
+        divisor = write(f"select {bits} {unsafe}, {text} {one}, {text} {b}")
+        result = write(f"{sign}{expr.op} {text} {a}, {divisor}")
+        if not negated or expr.op == "rem":
+            return result
+        return write(f"select {bits} {negated}, {text} {write(f'sub {text} {_zero(type)}, {a}')}, {text} {result}")
+
+    def _extremum(self, op: str, a: str, b: str, type: ValueType, known: bool = False) -> str:
+        if not is_float(type.dtype):
+            if type.dtype == "bool":
+                return self._writer.value(f"{'or' if op == 'max' else 'and'} {value_type(type)} {a}, {b}")
+            return self._intrinsic(f"{'u' if is_unsigned(type.dtype) else 's'}{op}", type, a, b)
+        write, text, bits = self._writer.value, value_type(type), vector("i1", type.lanes)
+        better = write(f"fcmp {'ogt' if op == 'max' else 'olt'} {text} {a}, {b}")
+        result = write(f"select {bits} {better}, {text} {a}, {text} {b}")  # b where either is NaN
+        if known:
+            return result
+        return write(f"select {bits} {write(f'fcmp uno {text} {a}, {a}')}, {text} {a}, {text} {result}")
+
+    def _cast(self, x: str, source: ValueType, type: ValueType) -> str:
+        if source.dtype == type.dtype:
+            return x
+        write, text, lanes = self._writer.value, value_type(type), type.lanes
+        before = f"{value_type(source)} {x}"
+        if type.dtype == "bool":
+            compare = "fcmp une" if is_float(source.dtype) else "icmp ne"
+            return write(f"{compare} {before}, {_zero(source)}")
+        if is_float(source.dtype):
+            if is_float(type.dtype):
+                wider = WIDTHS[type.dtype] > WIDTHS[source.dtype]
+                return write(f"{'fpext' if wider else 'fptrunc'} {before} to {text}")
+            function = "fptoui" if is_unsigned(type.dtype) else "fptosi"
+            name = f"llvm.{function}.sat.{suffix(type)}.{suffix(ValueType(source.dtype, lanes))}"
+            return self._writer.call(text, name, (value_type(source), x))
+        unsigned = is_unsigned(source.dtype)
+        if is_float(type.dtype):
+            return write(f"{'uitofp' if unsigned else 'sitofp'} {before} to {text}")
+        old = 1 if source.dtype == "bool" else WIDTHS[source.dtype]
+        new = WIDTHS[type.dtype]
+        if old == new:
+            return x
+        return write(f"{'trunc' if new < old else 'zext' if unsigned else 'sext'} {before} to {text}")
+
+    def _reduce_lanes(self, expr: ir.ReduceLanes) -> str:
+        x, dtype, lanes = self.emit(expr.x), expr.type.dtype, expr.x.type.lanes
+        write, element = self._writer.value, scalar_type(dtype)
+        if lanes & (lanes - 1):
+            raise TypeError(f"{lanes} lanes cannot be halved")
+        while lanes > 1:
+            whole, half = vector(element, lanes), ValueType(dtype, lanes // 2)
+            parts = []
+            for start in (0, lanes // 2):
+                picked = ", ".join(f"i32 {start + lane}" for lane in range(lanes // 2))
+                if lanes == 2:
+                    parts.append(write(f"extractelement {whole} {x}, i64 {start}"))
+                else:
+                    parts.append(write(f"shufflevector {whole} {x}, {whole} poison, <{lanes // 2} x i32> <{picked}>"))
+            lanes //= 2
+            if expr.op == "add":
+                x = write(f"{'f' if is_float(dtype) else ''}add {value_type(half)} {parts[0]}, {parts[1]}")
+            else:
+                x = self._extremum(expr.op, *parts, half)
+        return x
+
+
+def _zero(type: ValueType) -> str:
+    return constant(0, type)
+
+
+def _is_number(expr: Expr) -> bool:
+    return isinstance(expr, ir.Const) and expr.value == expr.value

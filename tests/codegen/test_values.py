@@ -1,0 +1,198 @@
+"""Expressions: native code against NumPy, operation by operation and dtype by dtype."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from codegen_harness import run_kernel
+from netwright.compiler.loop import ir
+from netwright.compiler.loop.builder import Builder
+from netwright.specs.dims import dim
+
+N = dim("N")
+INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
+FLOATS = ["float32", "float64"]
+
+
+def samples(dtype: str, seed: int, count: int = 83) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    if dtype == "bool":
+        return rng.integers(0, 2, count).astype(bool)
+    if dtype in FLOATS:
+        x = (rng.standard_normal(count) * 10 ** rng.uniform(-3, 3, count)).astype(dtype)
+        x[:8] = [0.0, -0.0, np.inf, -np.inf, np.nan, 0.5, -2.5, 1e30]
+        return rng.permutation(x)
+    info = np.iinfo(dtype)
+    x = rng.integers(info.min, info.max, count, dtype=dtype, endpoint=True)
+    x[:6] = [0, 1, info.max, info.min, 7, 100]
+    return rng.permutation(x)
+
+
+def elementwise(build, source: list[str], result: str, lanes: int) -> ir.Function:
+    """A kernel out[i] = build(b, x0[i], x1[i], …) over N elements, ``lanes`` at a time with a masked tail."""
+    b = Builder("kernel", {"N": 1})
+    inputs = [b.buffer(f"x{number}", dtype, (N,)) for number, dtype in enumerate(source)]
+    out = b.buffer("out", result, (N,), "write")
+    with b.loop("i", 0, N, lanes) as i:
+        count = None if lanes == 1 else N - i
+        value = build(b, *(b.load(x, (i,), lanes, count=count, other=1) for x in inputs))
+        b.store(out, (i,), value, count=count)
+    return b.finish()
+
+
+def apply(build, arrays: list[np.ndarray], result: str, lanes: int) -> np.ndarray:
+    kernel = elementwise(build, [x.dtype.name for x in arrays], result, lanes)
+    out = np.zeros(len(arrays[0]), dtype=result)
+    named = {f"x{number}": x for number, x in enumerate(arrays)} | {"out": out}
+    assert run_kernel(kernel, {"N": len(out)}, named) == 0
+    return out
+
+
+@pytest.mark.parametrize("lanes", [1, 8, 16])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_float_operations(dtype: str, lanes: int) -> None:
+    x, y = samples(dtype, 1), samples(dtype, 2)
+    cases = {
+        "add": np.add,
+        "sub": np.subtract,
+        "mul": np.multiply,
+        "div": np.divide,
+        "max": np.maximum,
+        "min": np.minimum,
+    }
+    with np.errstate(all="ignore"):
+        for name, reference in cases.items():
+            got = apply(lambda b, p, q, name=name: getattr(b, name)(p, q), [x, y], dtype, lanes)
+            np.testing.assert_array_equal(got, reference(x, y), err_msg=name)
+        unary = {
+            "neg": np.negative,
+            "abs": np.abs,
+            "sqrt": np.sqrt,
+            "floor": np.floor,
+            "round": np.rint,
+        }
+        for name, reference in unary.items():
+            got = apply(lambda b, p, name=name: getattr(b, name)(p), [x], dtype, lanes)
+            np.testing.assert_array_equal(got, reference(x), err_msg=name)
+        relu = apply(lambda b, p: b.max(p, b.like(0.0, p)), [x], dtype, lanes)
+        np.testing.assert_array_equal(relu, np.maximum(x, 0))
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_integer_operations(dtype: str) -> None:
+    x, y = samples(dtype, 3), samples(dtype, 4)
+    y[y == 0] = 3
+    cases = {
+        "add": np.add,
+        "sub": np.subtract,
+        "mul": np.multiply,
+        "max": np.maximum,
+        "min": np.minimum,
+        "bit_and": np.bitwise_and,
+        "bit_or": np.bitwise_or,
+        "bit_xor": np.bitwise_xor,
+        "rem": np.fmod,
+    }
+    with np.errstate(all="ignore"):
+        for name, reference in cases.items():
+            for lanes in (1, 16):
+                got = apply(lambda b, p, q, name=name: getattr(b, name)(p, q), [x, y], dtype, lanes)
+                np.testing.assert_array_equal(got, reference(x, y), err_msg=name)
+        quotient = apply(lambda b, p, q: b.div(p, q), [x, y], dtype, 16)
+        exact = np.array([abs(int(p)) // abs(int(q)) * (1 if (p < 0) == (q < 0) else -1) for p, q in zip(x, y, strict=True)])
+        np.testing.assert_array_equal(quotient, exact.astype(dtype))
+        shifted = apply(lambda b, p: b.shr(p, b.like(3, p)), [x], dtype, 16)
+        np.testing.assert_array_equal(shifted, x >> np.array(3, dtype=dtype))
+        shifted = apply(lambda b, p: b.shl(p, b.like(3, p)), [x], dtype, 16)
+        np.testing.assert_array_equal(shifted, x << np.array(3, dtype=dtype))
+        np.testing.assert_array_equal(apply(lambda b, p: b.logical_not(p), [x], dtype, 16), ~x)
+        np.testing.assert_array_equal(apply(lambda b, p: b.abs(p), [x], dtype, 16), np.abs(x))
+
+
+def test_division_by_zero_does_not_trap() -> None:
+    x = np.array([5, -(2**31), 7, -7] * 8, dtype=np.int32)
+    y = np.array([0, -1, -1, 0] * 8, dtype=np.int32)
+    for lanes in (1, 16):
+        got = apply(lambda b, p, q: b.div(p, q), [x, y], "int32", lanes)
+        np.testing.assert_array_equal(got, np.array([5, -(2**31), -7, -7] * 8, dtype=np.int32))
+        got = apply(lambda b, p, q: b.rem(p, q), [x, y], "int32", lanes)
+        np.testing.assert_array_equal(got, np.zeros(32, dtype=np.int32))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "uint8", "int64", "uint64"])
+def test_compare_and_select(dtype: str) -> None:
+    x, y = samples(dtype, 5), samples(dtype, 6)
+    y[::3] = x[::3]
+    cases = {"eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal}
+    for name, reference in cases.items():
+        for lanes in (1, 16):
+            got = apply(lambda b, p, q, name=name: getattr(b, name)(p, q), [x, y], "bool", lanes)
+            np.testing.assert_array_equal(got, reference(x, y), err_msg=name)
+            got = apply(
+                lambda b, p, q, name=name: b.select(getattr(b, name)(p, q), p, q), [x, y], dtype, lanes
+            )
+            np.testing.assert_array_equal(got, np.where(reference(x, y), x, y), err_msg=name)
+
+
+@pytest.mark.parametrize("source", ["bool", *INTEGERS, *FLOATS])
+def test_casts(source: str) -> None:
+    x = samples(source, 7)
+    for target in ["bool", *INTEGERS, *FLOATS]:
+        for lanes in (1, 8):
+            got = apply(lambda b, p, target=target: b.cast(p, target), [x], target, lanes)
+            with np.errstate(all="ignore"):
+                if source in FLOATS and target in INTEGERS:  # truncates and saturates; NaN is 0
+                    info = np.iinfo(target)
+                    want = np.array(
+                        [0 if v != v else min(max(int(np.clip(float(v), -1e25, 1e25)), info.min), info.max) for v in x],
+                        dtype=target,
+                    )
+                else:
+                    want = x.astype(target)
+            np.testing.assert_array_equal(got, want, err_msg=f"{source} to {target}")
+
+
+def test_bitcast_broadcast_ramp_and_index_values() -> None:
+    x = samples("float32", 8)
+    got = apply(lambda b, p: b.bitcast(p, "uint32"), [x], "uint32", 16)
+    np.testing.assert_array_equal(got, x.view(np.uint32))
+
+    b = Builder("kernel", {"N": 1})
+    x_, out = b.buffer("x0", "float32", (N,)), b.buffer("out", "float32", (N, 16), "write")
+    with b.loop("i", 0, N) as i:
+        scalar = b.broadcast(b.load(x_, (i,)), 16)
+        value = b.add(scalar, b.add(b.ramp("float32", 16), b.index_value(i * 2 + 1, "float32", 16)))
+        b.store(out, (i, 0), value)
+    x = np.arange(5, dtype=np.float32) * 100
+    out = np.zeros((5, 16), np.float32)
+    assert run_kernel(b.finish(), {"N": 5}, {"x0": x, "out": out}) == 0
+    np.testing.assert_array_equal(out, x[:, None] + np.arange(16) + (np.arange(5) * 2 + 1)[:, None])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+@pytest.mark.parametrize("lanes", [2, 8, 16])
+def test_lanes_are_reduced_in_halves(dtype: str, lanes: int) -> None:
+    x = samples(dtype, 9, lanes * 5)
+    if dtype != "int32":
+        x = np.where(np.isfinite(x), x, 1).astype(dtype)
+    for op, reference in {"add": np.add, "max": np.maximum, "min": np.minimum}.items():
+        b = Builder("kernel", {"N": 1})
+        x_, out = b.buffer("x0", dtype, (N, lanes)), b.buffer("out", dtype, (N,), "write")
+        with b.loop("i", 0, N) as i:
+            b.store(out, (i,), b.reduce_lanes(op, b.load(x_, (i, 0), lanes)))
+        got = np.zeros(5, dtype)
+        assert run_kernel(b.finish(), {"N": 5}, {"x0": x, "out": got}) == 0
+        want = x.reshape(5, lanes)
+        with np.errstate(all="ignore"):
+            while want.shape[1] > 1:
+                want = reference(want[:, : want.shape[1] // 2], want[:, want.shape[1] // 2 :])
+        np.testing.assert_array_equal(got, want[:, 0])
+
+
+def test_fma_rounds_once() -> None:
+    x = np.full(16, 1 + 2.0**-12, dtype=np.float32)
+    got = apply(lambda b, p, q: b.fma(p, q, b.like(-1.0, p)), [x, x], "float32", 16)
+    exact = np.float32((1 + 2.0**-12) ** 2 - 1)
+    np.testing.assert_array_equal(got, np.full(16, exact))
+    separate = apply(lambda b, p, q: b.add(b.mul(p, q), b.like(-1.0, p)), [x, x], "float32", 16)
+    np.testing.assert_array_equal(separate, x * x - np.float32(1))  # never contracted by itself
