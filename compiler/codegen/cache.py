@@ -1,8 +1,9 @@
 """Compiled code kept on disk between processes.
 
-An entry is one file, named by the hash of everything that made it, and starting with the hash of what it holds: a file
-that is cut short or damaged is not found. Files are written beside and renamed, so concurrent writers are safe. Code is
-executed from here, so the folder must be the user's own and writable by nobody else; where it is not, nothing is cached.
+An entry is one file, named by the hash of everything that made it, and starting with the hash of what it
+holds: a file that is cut short or damaged is not found. Files are written beside and renamed, so concurrent
+writers are safe. Code is executed from here, so the folder must be the user's own and writable by nobody
+else; where it is not, nothing is cached.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """LLVM IR to object code: a short list of passes, and the code generator.
 
-The loop IR is written clean (index arithmetic is placed where it belongs, loops are rotated, vectors are explicit), so what is
-left is to turn registers into values, simplify and merge. The default pipelines would find little, and take seconds
-on unrolled blocks.
+The loop IR is written clean (index arithmetic is placed where it belongs, loops are rotated, vectors are
+explicit), so what is left is to turn registers into values, simplify and merge. The default pipelines would
+find little, and take seconds on unrolled blocks.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Entries as LLVM functions: the context, the arena, threads and error codes around a body that calls kernels.
+"""Entries as LLVM functions: the context, the arena, threads and error codes around a body that calls
+kernels.
 
-Errors and threads: a thread that finds an error in the data must not leave the others waiting at a barrier. It
-notes its code in the shared block and goes to the next barrier; the last thread to arrive there latches the code, and
-all threads leave with it. An entry ends with a barrier, so every thread returns the same code. This is sound because
-how often a thread meets a barrier depends on dims alone, never on data.
+Errors and threads: a thread that finds an error in the data must not leave the others waiting at a barrier.
+It notes its code in the shared block and goes to the next barrier; the last thread to arrive there latches
+the code, and all threads leave with it. An entry ends with a barrier, so every thread returns the same
+code. This is sound because how often a thread meets a barrier depends on dims alone, never on data.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from netwright.specs.dims import Range
 from ..loop import ir
 from .indices import Indices
 from .memory import Memory
-from .planner import PLANNER_DECLARATIONS, planner_function, write_plan
+from .planner import PLAN_DECLARATION, PLANNER_DECLARATIONS, write_plan
 from .statements import Statements, module
 from .target import Target
 from .types import symbol
@@ -37,9 +38,9 @@ def plan_symbol(model: str, entry: str) -> str:
 
 
 def write_entries(program: ir.Program, kernel_symbols: Mapping[str, str], target: Target) -> str:
-    """The LLVM module of all entries of a program and their planners; kernels are declared."""
-    definitions = [_barrier_function(target), planner_function()]
-    declarations = set(PLANNER_DECLARATIONS)
+    """The LLVM module of all entries of a program and their planners; kernels and support are declared."""
+    definitions: list[str] = []
+    declarations = {*PLANNER_DECLARATIONS, PLAN_DECLARATION, "declare i32 @netwright.barrier(ptr, i32) #0"}
     for entry in program.entries.values():
         writer = _Entry(program, entry, kernel_symbols, target)
         definitions += [writer.text(), write_plan(program, entry, plan_symbol(program.model, entry.name))]
@@ -64,8 +65,9 @@ class _Entry:
         writer.line("%single = icmp sle i32 %nthreads, 1")
         self._barrier_block = self._field(_BARRIER)
         self._status = self._flush_denormals()
-        self._indices = Indices(writer, self._dims())
-        self._memory = Memory(writer, self._indices, self._buffers())
+        dims, buffers = self._dims(), self._buffers()
+        self._indices = Indices(writer, dims)
+        self._memory = Memory(writer, self._indices, buffers)
         values = Values(writer, self._indices, self._memory, target)
         statements = Statements(
             writer, self._indices, self._memory, values, self._fail, self._call, self._meet
@@ -84,9 +86,10 @@ class _Entry:
 
     def text(self) -> str:
         name = symbol(entry_symbol(self._program.model, self._entry.name))
-        return f"define i32 {name}(ptr %context, i32 %tid, i32 %nthreads) #0 {{\nentry:\n{self._writer.text()}\n}}\n"
+        head = f"define i32 {name}(ptr %context, i32 %tid, i32 %nthreads) #0 {{\nentry:\n"
+        return head + self._writer.text() + "\n}\n"
 
-    # -- the context --------------------------------------------------------------------------------------------
+    # -- the context ---------------------------------------------------------------------------------------
 
     def _field(self, number: int) -> str:
         write = self._writer.value
@@ -118,11 +121,13 @@ class _Entry:
                 address = write(f"getelementptr ptr, ptr {pointers}, i32 {table[buffer.name]}")
                 pointer = write(f"load ptr, ptr {address}")
             else:
-                raise ValueError(f"entry {self._entry.name}: buffer {buffer.name} is neither in table nor arena")
+                raise ValueError(
+                    f"entry {self._entry.name}: buffer {buffer.name} is neither in table nor arena"
+                )
             found.append((buffer, pointer))
         return found
 
-    # -- calls, errors, threads ---------------------------------------------------------------------------------
+    # -- calls, errors, threads ----------------------------------------------------------------------------
 
     def _call(self, call: ir.Call) -> str:
         arguments = [f"ptr {self._memory.address(s.buffer, s.leading, s.shape)}" for s in call.buffers]
@@ -130,7 +135,9 @@ class _Entry:
         kernel = symbol(self._kernel_symbols[call.function])
         types = [argument.split()[0] for argument in arguments]
         self._writer.declarations.add(f"declare i32 {kernel}({', '.join([*types, 'i32', 'i32'])}) #0")
-        return self._writer.value(f"call i32 {kernel}({', '.join([*arguments, 'i32 %tid', 'i32 %nthreads'])})")
+        return self._writer.value(
+            f"call i32 {kernel}({', '.join([*arguments, 'i32 %tid', 'i32 %nthreads'])})"
+        )
 
     def _fail(self, code: str) -> None:
         writer = self._writer
@@ -165,7 +172,7 @@ class _Entry:
         self._restore_denormals()
         writer.line(f"ret i32 {writer.value(f'load i32, ptr {self._result}')}")
 
-    # -- denormals ----------------------------------------------------------------------------------------------
+    # -- denormals -----------------------------------------------------------------------------------------
 
     def _flush_denormals(self) -> str:
         """Denormals are zero from here on: they are a hundred times slower, and mean nothing in a network."""
@@ -192,67 +199,3 @@ class _Entry:
             self._writer.line(f"call void @llvm.x86.sse.ldmxcsr(ptr {self._status})")
         elif self._status:
             self._writer.line(f"call void @llvm.aarch64.set.fpcr(i64 {self._status})")
-
-
-def _barrier_function(target: Target) -> str:
-    """A barrier in 16 bytes: threads arrived, generation, error noted, error latched.
-
-    The error that threads act on is latched by the last to arrive: one that is noted later, by a thread that has gone on
-    already, does not reach a slow thread that has yet to look.
-    """
-    pause, give_way = _waiting(target)
-    return f"""
-define internal i32 @netwright.barrier(ptr %block, i32 %nthreads) #0 {{
-entry:
-  %generation = getelementptr i32, ptr %block, i32 1
-  %error = getelementptr i32, ptr %block, i32 2
-  %latched = getelementptr i32, ptr %block, i32 3
-  %mine = load atomic i32, ptr %generation monotonic, align 4
-  %before = atomicrmw add ptr %block, i32 1 acq_rel
-  %others = sub i32 %nthreads, 1
-  %last = icmp eq i32 %before, %others
-  br i1 %last, label %release, label %wait
-release:
-  %noted = load atomic i32, ptr %error monotonic, align 4
-  store atomic i32 %noted, ptr %latched monotonic, align 4
-  store atomic i32 0, ptr %block monotonic, align 4
-  %next = add i32 %mine, 1
-  store atomic i32 %next, ptr %generation release, align 4
-  br label %done
-wait:
-  %spins = phi i32 [ 0, %entry ], [ %more, %again ], [ 0, %yield ]
-  %now = load atomic i32, ptr %generation acquire, align 4
-  %passed = icmp ne i32 %now, %mine
-  br i1 %passed, label %done, label %spin
-spin:
-  {pause}
-  %more = add i32 %spins, 1
-  %long = icmp ugt i32 %more, 4096
-  br i1 %long, label %yield, label %again
-again:
-  br label %wait
-yield:
-  {give_way}
-  br label %wait
-done:
-  %code = load atomic i32, ptr %latched monotonic, align 4
-  ret i32 %code
-}}
-"""
-
-
-def _waiting(target: Target) -> tuple[str, str]:
-    """How a thread spins politely, and how it gives its core away after long (sched_yield, without the C library)."""
-    if target.is_x86:
-        give_way = (
-            '%unused = call i64 asm sideeffect "syscall", "={rax},{rax},~{rcx},~{r11},~{memory}"(i64 24)'
-            if target.is_linux and target.triple.startswith("x86_64")
-            else ""
-        )
-        return 'call void asm sideeffect "pause", "~{memory}"()', give_way
-    if target.triple.startswith("aarch64"):
-        give_way = (
-            '%unused = call i64 asm sideeffect "svc #0", "={x0},{x8},~{memory}"(i64 124)' if target.is_linux else ""
-        )
-        return 'call void asm sideeffect "yield", "~{memory}"()', give_way
-    return 'call void asm sideeffect "", "~{memory}"()', ""

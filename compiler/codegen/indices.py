@@ -1,8 +1,9 @@
-"""Index arithmetic: sizes of ``specs.dims`` become i64 values, each computed once and as far out as it can be.
+"""Index arithmetic: sizes of ``specs.dims`` become i64 values, each computed once and as far out as it can
+be.
 
-Every loop (and every checked index from data) opens a scope with a place at its start. A polynomial is summed from
-the outermost scope inwards, so that what does not change in a loop is computed before it and accesses share their
-common part: LLVM's loop-invariant code motion has nothing left to do, and is not run.
+Every loop (and every checked index from data) opens a scope with a place at its start. A polynomial is
+summed from the outermost scope inwards, so that what does not change in a loop is computed before it and
+accesses share their common part: LLVM's loop-invariant code motion has nothing left to do, and is not run.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Indices:
         for name, (value, range_) in dims.items():
             self._bind(name, value, range_)
 
-    # -- scopes -------------------------------------------------------------------------------------------------
+    # -- scopes --------------------------------------------------------------------------------------------
 
     @property
     def depth(self) -> int:
@@ -74,7 +75,7 @@ class Indices:
         self._depths[name] = len(self._scopes) - 1
         self._ranges[name] = range_
 
-    # -- what can be proved -------------------------------------------------------------------------------------
+    # -- what can be proved --------------------------------------------------------------------------------
 
     def resolve(self, value: DimLike) -> DimLike:
         """``value`` with the unrolled loops' variables replaced."""
@@ -91,10 +92,11 @@ class Indices:
             proved[value] = bounds(value, self._ranges)
         return proved[value]
 
-    # -- code ---------------------------------------------------------------------------------------------------
+    # -- code ----------------------------------------------------------------------------------------------
 
     def once(self, symbols: Iterable[str], key: object, write: Callable[[], str]) -> str:
-        """The value that ``write`` computes, written once, in the outermost scope that has all ``symbols``."""
+        """The value that ``write`` computes, written once, in the outermost scope that has all
+        ``symbols``."""
         return self._at(self._depth_of(symbols), key, write)
 
     def value(self, value: DimLike) -> str:
@@ -135,12 +137,18 @@ class Indices:
             outer = pointer
 
             def write(outer: str = outer, terms: Terms = terms) -> str:
-                return self._writer.value(f"getelementptr {element}, ptr {outer}, i64 {self._sum(None, terms)}")
+                return self._writer.value(
+                    f"getelementptr {element}, ptr {outer}, i64 {self._sum(None, terms)}"
+                )
 
             pointer = self._at(depth, (base, element, so_far), write)
         if isinstance(offset, int):
             constant = offset
-        return self._writer.value(f"getelementptr {element}, ptr {pointer}, i64 {constant}") if constant else pointer
+        return (
+            self._writer.value(f"getelementptr {element}, ptr {pointer}, i64 {constant}")
+            if constant
+            else pointer
+        )
 
     def _at(self, depth: int, key: object, write: Callable[[], str]) -> str:
         scope = self._scopes[depth]
@@ -153,7 +161,8 @@ class Indices:
         return max((self._depths[name] for name in symbols), default=0)
 
     def _by_depth(self, terms: Terms) -> list[tuple[int, Terms]]:
-        """Terms grouped by the scope that knows all their names, outermost first; the constant has depth -1."""
+        """Terms grouped by the scope that knows all their names, outermost first; the constant has depth
+        -1."""
         groups: dict[int, list[tuple[tuple[Atom, ...], int]]] = {}
         for monomial, factor in terms:
             depth = max((self._atom_depth(atom) for atom in monomial), default=-1)

@@ -13,6 +13,7 @@ from .cache import ObjectCache, default_cache
 from .compile import compile_object
 from .entries import entry_symbol, plan_symbol, write_entries
 from .statements import write_kernel
+from .support import write_support
 from .target import Target, host_target
 
 _PLACEHOLDER = "netwright.kernel"
@@ -22,7 +23,8 @@ _counter = itertools.count()
 def kernel_modules(program: ir.Program, target: Target) -> tuple[dict[str, str], dict[str, str]]:
     """Every kernel's symbol, and every symbol's LLVM module.
 
-    A symbol is the hash of the kernel's code, so that equal kernels are one, in this program and in the cache.
+    A symbol is the hash of the kernel's code, so that equal kernels are one, in this program and in the
+    cache.
     """
     symbols: dict[str, str] = {}
     modules: dict[str, str] = {}
@@ -32,6 +34,15 @@ def kernel_modules(program: ir.Program, target: Target) -> tuple[dict[str, str],
         symbols[name] = unique
         modules[unique] = text.replace(f'@"{_PLACEHOLDER}"', f'@"{unique}"', 1)
     return symbols, modules
+
+
+_support_objects: dict[Target, bytes] = {}
+
+
+def _support(target: Target, cache: ObjectCache | None) -> bytes:
+    if target not in _support_objects:
+        _support_objects[target] = compile_object(write_support(target), target, cache)
+    return _support_objects[target]
 
 
 class NativeProgram:
@@ -50,7 +61,9 @@ class NativeProgram:
         for name in self._symbols:
             library.export_symbol(name)
         self._engine = llvm.create_lljit_compiler(
-            llvm.Target.from_triple(target.triple).create_target_machine(cpu=target.cpu, features=target.features),
+            llvm.Target.from_triple(target.triple).create_target_machine(
+                cpu=target.cpu, features=target.features
+            ),
             use_jit_link=True,
         )
         self._tracker = library.link(self._engine, f"program{next(_counter)}")
@@ -67,7 +80,7 @@ class NativeProgram:
 
 
 def compile_jit(
-    program: ir.Program, target: Target | None = None, cache: ObjectCache | None | str = "default"
+    program: ir.Program, target: Target | None = None, cache: ObjectCache | str | None = "default"
 ) -> NativeProgram:
     """Compiles a program into this process, kernel by kernel, through the cache (None: without)."""
     target = target or host_target()
@@ -75,5 +88,5 @@ def compile_jit(
     symbols, modules = kernel_modules(program, target)
     objects = [compile_object(text, target, store) for text in modules.values()]
     objects.append(compile_object(write_entries(program, symbols, target), target, store))
+    objects.append(_support(target, store))
     return NativeProgram(program, target, objects)
-

@@ -52,7 +52,7 @@ class Memory:
             self._strides[stride] = dim(name)
         return self._strides[stride]
 
-    # -- conditions ---------------------------------------------------------------------------------------------
+    # -- conditions ----------------------------------------------------------------------------------------
 
     def all_hold(self, conditions: Iterable[DimLike]) -> str | None:
         """One bit: every condition is ≥ 0. None where that can be proved."""
@@ -61,7 +61,9 @@ class Memory:
             low, _ = self._indices.bounds(condition)
             if low is not None and low >= 0:
                 continue
-            bit = self._once(condition, "holds", lambda c=condition: f"icmp sge i64 {self._indices.value(c)}, 0")
+            bit = self._once(
+                condition, "holds", lambda c=condition: f"icmp sge i64 {self._indices.value(c)}, 0"
+            )
             total = bit if total is None else self._writer.value(f"and i1 {total}, {bit}")
         return total
 
@@ -77,7 +79,9 @@ class Memory:
             if low is not None and low >= 0:
                 count = None
         guards = tuple(indices.resolve(guard) for guard in guards)
-        symbols = frozenset().union(*(dim_symbols(x) for x in (*guards, *(() if count is None else (count,)))))
+        symbols = frozenset().union(
+            *(dim_symbols(x) for x in (*guards, *(() if count is None else (count,))))
+        )
         if count is None and not guards:
             return None
 
@@ -109,9 +113,11 @@ class Memory:
             return operand
         type = vector(element, lanes)
         first = self._writer.value(f"insertelement {type} poison, {element} {operand}, i64 0")
-        return self._writer.value(f"shufflevector {type} {first}, {type} poison, <{lanes} x i32> zeroinitializer")
+        return self._writer.value(
+            f"shufflevector {type} {first}, {type} poison, <{lanes} x i32> zeroinitializer"
+        )
 
-    # -- access -------------------------------------------------------------------------------------------------
+    # -- access --------------------------------------------------------------------------------------------
 
     def load(self, load: ir.Load) -> str:
         dtype, lanes = load.type.dtype, load.type.lanes
@@ -176,7 +182,9 @@ class Memory:
         )
 
     def _other_scalar(self, load: ir.Load) -> str:
-        return str(int(bool(load.other))) if load.type.dtype == "bool" else literal(load.other, load.type.dtype)
+        return (
+            str(int(bool(load.other))) if load.type.dtype == "bool" else literal(load.other, load.type.dtype)
+        )
 
     def _other(self, load: ir.Load) -> str:
         if load.type.dtype == "bool":
@@ -216,7 +224,8 @@ class Memory:
         function = f"llvm.masked.store.{_suffix(type.dtype, type.lanes)}.p0"
         writer.declarations.add(f"declare void @{function}({stored}, ptr, i32, <{type.lanes} x i1>)")
         writer.line(
-            f"call void @{function}({stored} {operand}, ptr {address}, i32 {align}, <{type.lanes} x i1> {mask})"
+            f"call void @{function}({stored} {operand}, ptr {address}, i32 {align}, "
+            f"<{type.lanes} x i1> {mask})"
         )
 
 
@@ -224,5 +233,3 @@ def _suffix(dtype: str, lanes: int) -> str:
     """How intrinsics on memory spell a vector: truth values are bytes there."""
     letter = "f" if scalar_type(dtype) in ("half", "float", "double") else "i"
     return f"v{lanes}{letter}{WIDTHS[dtype]}"
-
-

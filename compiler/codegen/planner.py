@@ -1,9 +1,10 @@
 """The memory planner: offsets of an entry's buffers in one arena, for given dims, in native code.
 
-Greedy by size (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020, section 5.2):
-the largest buffer first, each into the smallest gap between buffers already placed that live at the same time. Sizes are
-rounded up to 64 bytes and checked: a size or a total beyond 2^61 bytes gives -1. JIT, library and executable share this
-one planner; ``reference_plan`` says the same in Python, for tests and for resource cards.
+Greedy by size (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020,
+section 5.2): the largest buffer first, each into the smallest gap between buffers already placed that live
+at the same time. Sizes are rounded up to 64 bytes and checked: a size or a total beyond 2^61 bytes gives
+-1. JIT, library and executable share this one planner; ``reference_plan`` says the same in Python, for
+tests and for resource cards.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ PLANNER_DECLARATIONS = [
     "declare i64 @llvm.smax.i64(i64, i64)",
     "declare i64 @llvm.smin.i64(i64, i64)",
 ]
+PLAN_DECLARATION = "declare i64 @netwright.plan(i64, ptr, ptr, ptr, ptr) #0"
 
 
 def reference_plan(buffers: Sequence[ir.ArenaBuffer], dims: Mapping[str, int]) -> tuple[int, list[int]]:
@@ -82,7 +84,8 @@ def write_plan(program: ir.Program, entry: ir.Entry, name: str) -> str:
     writer.line("ret i64 -1")
     writer.start("fits")
     total = writer.value(
-        f"call i64 @netwright.plan(i64 {count}, ptr {sizes}, ptr {symbol(table)}, ptr %offsets, ptr {scratch})"
+        f"call i64 @netwright.plan(i64 {count}, ptr {sizes}, ptr {symbol(table)}, "
+        f"ptr %offsets, ptr {scratch})"
     )
     writer.line(f"ret i64 {total}")
     return constant + head + writer.text() + "\n}\n"
@@ -145,9 +148,10 @@ class _Checked:
 
 
 def planner_function() -> str:
-    """The planner itself; ``%lives`` holds first and last step of every buffer, ``%scratch`` two words a buffer."""
+    """The planner itself; ``%lives`` holds first and last step of every buffer, ``%scratch`` two words a
+    buffer."""
     return f"""
-define internal i64 @netwright.plan(i64 %count, ptr %sizes, ptr %lives, ptr %offsets, ptr %scratch) #0 {{
+define i64 @netwright.plan(i64 %count, ptr %sizes, ptr %lives, ptr %offsets, ptr %scratch) #0 {{
 entry:
   ; Sizes are checked and rounded, and buffers ordered by falling size (insertion sort, stable) in %order.
   %order = getelementptr i64, ptr %scratch, i64 0
@@ -275,6 +279,3 @@ large:
   ret i64 -1
 }}
 """
-
-
-__all__ = ["LIMIT", "PLANNER_DECLARATIONS", "planner_function", "reference_plan", "write_plan"]

@@ -100,7 +100,12 @@ class Statements:
     def _loop(self, loop: ir.For, first: str, last: str, runs: bool, range_: Range) -> None:
         """A loop tested at its end, behind a test unless it is known to run."""
         writer = self._writer
-        body, after, variable, following = writer.label("loop"), writer.label("after"), writer.name(), writer.name()
+        body, after, variable, following = (
+            writer.label("loop"),
+            writer.label("after"),
+            writer.name(),
+            writer.name(),
+        )
         if runs:
             writer.branch(body)
         else:
@@ -184,7 +189,9 @@ def write_kernel(function: ir.Function, name: str, target: Target) -> str:
             count = 1
             for size in buffer.shape:
                 if not isinstance(size, int):
-                    raise TypeError(f"local buffer {buffer.name} of {function.name} has no static size: {size}")
+                    raise TypeError(
+                        f"local buffer {buffer.name} of {function.name} has no static size: {size}"
+                    )
                 count *= size
             pointer = writer.slot(f"[{count} x {memory_type(buffer.dtype)}]", align=64)
         buffers.append((buffer, pointer))

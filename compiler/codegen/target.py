@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass
 from functools import cache
@@ -42,13 +44,12 @@ def _initialize() -> None:
 def host_target() -> Target:
     """This machine."""
     _initialize()
-    return Target(
-        llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-    )
+    return Target(llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
 
 
 def named_target(cpu: str, triple: str | None = None) -> Target:
-    """The target for a CPU name as LLVM spells it; "native" is this machine, "generic" the least its family has.
+    """The target for a CPU name as LLVM spells it; "native" is this machine, "generic" the least its family
+    has.
 
     Raises TargetError for a triple or name that LLVM does not know.
     """
@@ -62,7 +63,9 @@ def named_target(cpu: str, triple: str | None = None) -> Target:
         raise TargetError(f"LLVM knows no target {triple!r}") from error
     target = Target(triple, {"generic": "x86-64"}.get(cpu, cpu) if triple.startswith("x86_64") else cpu)
     if cpu != "generic" and not _knows_cpu(target):
-        raise TargetError(f"LLVM knows no CPU {cpu!r} for {triple}; try native, generic or a name of llc -mcpu=help")
+        raise TargetError(
+            f"LLVM knows no CPU {cpu!r} for {triple}; try native, generic or a name of llc -mcpu=help"
+        )
     return target
 
 
@@ -116,14 +119,14 @@ attributes #0 = {{ {attributes(target)} }}
 
 
 def _knows_cpu(target: Target) -> bool:
-    """LLVM only prints a warning about an unknown CPU; its table of CPUs is not exported, so try it in a child."""
-    import subprocess
-    import sys
-
+    """LLVM only prints a warning about an unknown CPU; its table of CPUs is not exported, so try it in a
+    child."""
     code = (
         "import sys, llvmlite.binding as llvm\n"
         "llvm.initialize_all_targets(); llvm.initialize_all_asmprinters()\n"
         "llvm.Target.from_triple(sys.argv[1]).create_target_machine(cpu=sys.argv[2])\n"
     )
-    run = subprocess.run([sys.executable, "-c", code, target.triple, target.cpu], capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code, target.triple, target.cpu], capture_output=True, text=True
+    )
     return run.returncode == 0 and "not a recognized processor" not in run.stderr

@@ -35,7 +35,7 @@ class Values:
         self._slots: dict[tuple[str, ValueType], str] = {}
         self._done: dict[int, str] = {}
 
-    # -- registers ----------------------------------------------------------------------------------------------
+    # -- registers -----------------------------------------------------------------------------------------
 
     def declare(self, name: str, type: ValueType) -> None:
         """A register, in a stack slot that LLVM turns into values."""
@@ -48,7 +48,7 @@ class Values:
         slot, type = self._registers[name]
         self._writer.line(f"store {value_type(type)} {operand}, ptr {slot}")
 
-    # -- expressions --------------------------------------------------------------------------------------------
+    # -- expressions ---------------------------------------------------------------------------------------
 
     def statement(self, expr: Expr) -> str:
         """The operand for the expression of one statement."""
@@ -107,7 +107,9 @@ class Values:
                 return self._reduce_lanes(expr)
         raise TypeError(f"{expr} is not an expression")
 
-    def _intrinsic(self, name: str, type: ValueType, *operands: str, extra: tuple[tuple[str, str], ...] = ()) -> str:
+    def _intrinsic(
+        self, name: str, type: ValueType, *operands: str, extra: tuple[tuple[str, str], ...] = ()
+    ) -> str:
         text = value_type(type)
         return self._writer.call(text, f"llvm.{name}.{suffix(type)}", *((text, x) for x in operands), *extra)
 
@@ -128,7 +130,11 @@ class Values:
             case "abs" if is_float(type.dtype):
                 return self._intrinsic("fabs", type, x)
             case "abs":
-                return x if is_unsigned(type.dtype) else self._intrinsic("abs", type, x, extra=(("i1", "false"),))
+                return (
+                    x
+                    if is_unsigned(type.dtype)
+                    else self._intrinsic("abs", type, x, extra=(("i1", "false"),))
+                )
             case "not":
                 return write(f"xor {text} {x}, {constant(True if type.dtype == 'bool' else -1, type)}")
             case "sqrt":
@@ -195,7 +201,9 @@ class Values:
         result = write(f"{sign}{expr.op} {text} {a}, {divisor}")
         if not negated or expr.op == "rem":
             return result
-        return write(f"select {bits} {negated}, {text} {write(f'sub {text} {_zero(type)}, {a}')}, {text} {result}")
+        return write(
+            f"select {bits} {negated}, {text} {write(f'sub {text} {_zero(type)}, {a}')}, {text} {result}"
+        )
 
     def _extremum(self, op: str, a: str, b: str, type: ValueType, known: bool = False) -> str:
         if not is_float(type.dtype):
@@ -246,12 +254,14 @@ class Values:
                 if lanes == 2:
                     parts.append(write(f"extractelement {whole} {x}, i64 {start}"))
                 else:
-                    parts.append(write(f"shufflevector {whole} {x}, {whole} poison, <{lanes // 2} x i32> <{picked}>"))
+                    parts.append(
+                        write(f"shufflevector {whole} {x}, {whole} poison, <{lanes // 2} x i32> <{picked}>")
+                    )
             lanes //= 2
             if expr.op == "add":
                 x = write(f"{'f' if is_float(dtype) else ''}add {value_type(half)} {parts[0]}, {parts[1]}")
             else:
-                x = self._extremum(expr.op, *parts, half)
+                x = self._extremum(expr.op, parts[0], parts[1], half)
         return x
 
 

@@ -1,7 +1,7 @@
 """Writes the text of one LLVM function: blocks, fresh names, stack slots, and places to put code earlier.
 
-Text instead of llvmlite's object model: it is several times faster to produce, and it is what gets hashed, cached
-and read by people.
+Text instead of llvmlite's object model: it is several times faster to produce, and it is what gets hashed,
+cached and read by people.
 """
 
 from __future__ import annotations

@@ -37,13 +37,16 @@ def call_entry(
     buffers: Sequence[np.ndarray | None],
     nthreads: int = 1,
 ) -> int:
-    """Plans, allocates, and calls an entry on ``nthreads`` threads; every thread must return the same code."""
+    """Plans, allocates, and calls an entry on ``nthreads`` threads; every thread must return the same
+    code."""
     sizes = np.array([*dims, 0], dtype=np.int64)
     offsets = np.zeros(slots + 1, dtype=np.int64)
     arena_bytes = PLAN(plan)(sizes.ctypes.data, offsets.ctypes.data)
     assert arena_bytes >= 0
     arena = np.full(arena_bytes + 64, 0xA5, dtype=np.uint8)
-    pointers = (ctypes.c_void_p * (len(buffers) + 1))(*(b.ctypes.data if b is not None else None for b in buffers))
+    pointers = (ctypes.c_void_p * (len(buffers) + 1))(
+        *(b.ctypes.data if b is not None else None for b in buffers)
+    )
     barrier = np.zeros(128, dtype=np.uint8)
     context = Context(
         sizes.ctypes.data,

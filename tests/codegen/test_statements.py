@@ -22,7 +22,9 @@ def test_axpy_in_parallel(n: int, nthreads: int) -> None:
     x, y = b.buffer("x", "float32", (N,)), b.buffer("y", "float32", (N,), "readwrite")
     with b.loop("i", 0, N, 16, "parallel") as i:
         old = b.load(y, (i,), 16, count=N - i)
-        b.store(y, (i,), b.fma(b.const(2.0, "float32", 16), b.load(x, (i,), 16, count=N - i), old), count=N - i)
+        b.store(
+            y, (i,), b.fma(b.const(2.0, "float32", 16), b.load(x, (i,), 16, count=N - i), old), count=N - i
+        )
     xs, ys = np.arange(n, dtype=np.float32), np.ones(n + 16, dtype=np.float32)
     assert run_kernel(b.finish(), {"N": n}, {"x": xs, "y": ys}, nthreads) == 0
     np.testing.assert_array_equal(ys[:n], 2 * xs + 1)
@@ -160,9 +162,7 @@ def test_booleans_are_bytes() -> None:
     assert set(got.view(np.uint8)) == {0, 1}
 
 
-@given(
-    n=st.integers(1, 40), m=st.integers(1, 40), divisor=st.integers(1, 9), offset=st.integers(-50, 50)
-)
+@given(n=st.integers(1, 40), m=st.integers(1, 40), divisor=st.integers(1, 9), offset=st.integers(-50, 50))
 def test_index_arithmetic(n: int, m: int, divisor: int, offset: int) -> None:
     """Floors of negative numbers, minima and maxima, products of dims, as index values."""
     b = Builder("indices", {"N": 1, "M": 1})

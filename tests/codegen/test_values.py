@@ -99,7 +99,12 @@ def test_integer_operations(dtype: str) -> None:
                 got = apply(lambda b, p, q, name=name: getattr(b, name)(p, q), [x, y], dtype, lanes)
                 np.testing.assert_array_equal(got, reference(x, y), err_msg=name)
         quotient = apply(lambda b, p, q: b.div(p, q), [x, y], dtype, 16)
-        exact = np.array([abs(int(p)) // abs(int(q)) * (1 if (p < 0) == (q < 0) else -1) for p, q in zip(x, y, strict=True)])
+        exact = np.array(
+            [
+                abs(int(p)) // abs(int(q)) * (1 if (p < 0) == (q < 0) else -1)
+                for p, q in zip(x, y, strict=True)
+            ]
+        )
         np.testing.assert_array_equal(quotient, exact.astype(dtype))
         shifted = apply(lambda b, p: b.shr(p, b.like(3, p)), [x], dtype, 16)
         np.testing.assert_array_equal(shifted, x >> np.array(3, dtype=dtype))
@@ -123,7 +128,14 @@ def test_division_by_zero_does_not_trap() -> None:
 def test_compare_and_select(dtype: str) -> None:
     x, y = samples(dtype, 5), samples(dtype, 6)
     y[::3] = x[::3]
-    cases = {"eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal}
+    cases = {
+        "eq": np.equal,
+        "ne": np.not_equal,
+        "lt": np.less,
+        "le": np.less_equal,
+        "gt": np.greater,
+        "ge": np.greater_equal,
+    }
     for name, reference in cases.items():
         for lanes in (1, 16):
             got = apply(lambda b, p, q, name=name: getattr(b, name)(p, q), [x, y], "bool", lanes)
@@ -144,7 +156,10 @@ def test_casts(source: str) -> None:
                 if source in FLOATS and target in INTEGERS:  # truncates and saturates; NaN is 0
                     info = np.iinfo(target)
                     want = np.array(
-                        [0 if v != v else min(max(int(np.clip(float(v), -1e25, 1e25)), info.min), info.max) for v in x],
+                        [
+                            0 if v != v else min(max(int(np.clip(float(v), -1e25, 1e25)), info.min), info.max)
+                            for v in x
+                        ],
                         dtype=target,
                     )
                 else:

@@ -1,0 +1,115 @@
+"""The code cache: found again, damage is not, writers do not meet, other people's folders are not used."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from codegen_harness import run_program
+from netwright.compiler.codegen import cache as cache_module
+from netwright.compiler.codegen.cache import ObjectCache, default_cache
+from netwright.compiler.codegen.jit import compile_jit
+from test_entries import scan_program
+
+
+def files(cache: ObjectCache) -> list[Path]:
+    return sorted(path for path in cache.folder.rglob("*") if path.is_file())
+
+
+def check(cache: ObjectCache) -> None:
+    program = scan_program()
+    x, first, last = np.ones((3, 5), np.float32), np.zeros(5, np.float32), np.zeros(5, np.float32)
+    arrays = {"x": x, "first": first, "last": last}
+    native = compile_jit(program, cache=cache)
+    assert run_program(program, {"N": 5, "T": 3}, arrays, entry="predict", native=native) == 0
+    np.testing.assert_array_equal(last, 3)
+
+
+def test_code_is_found_again(tmp_path: Path) -> None:
+    cache = ObjectCache(tmp_path / "cache")
+    check(cache)
+    stored = {path: path.stat().st_mtime_ns for path in files(cache)}
+    assert len(stored) >= 3
+    check(ObjectCache(tmp_path / "cache"))
+    assert stored == {path: path.stat().st_mtime_ns for path in files(cache)}
+    assert cache.folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "garbage"])
+def test_damaged_entries_are_compiled_again(tmp_path: Path, damage: str) -> None:
+    cache = ObjectCache(tmp_path / "cache")
+    check(cache)
+    whole = {path: path.read_bytes() for path in files(cache)}
+    for path, data in whole.items():
+        changed = {
+            "empty": b"",
+            "cut": data[: len(data) // 2],
+            "flipped": data[:-1] + bytes([data[-1] ^ 1]),
+            "garbage": os.urandom(500),
+        }
+        path.write_bytes(changed[damage])
+    check(cache)
+    for path, data in whole.items():
+        assert path.read_bytes() == data
+
+
+def test_concurrent_writers(tmp_path: Path) -> None:
+    payloads = [bytes([number]) * 20_000 for number in range(8)]
+    key = ObjectCache.key("some code")
+    seen: list[bytes | None] = []
+
+    def work(payload: bytes) -> None:
+        cache = ObjectCache(tmp_path)
+        for _ in range(25):
+            cache.put(key, payload)
+            seen.append(cache.get(key))
+
+    threads = [threading.Thread(target=work, args=(payload,)) for payload in payloads]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(seen) <= set(payloads)
+    assert len(files(ObjectCache(tmp_path))) == 1
+
+
+def test_keys_do_not_run_together() -> None:
+    assert ObjectCache.key("ab", "c") != ObjectCache.key("a", "bc")
+
+
+def test_a_folder_that_others_can_write_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir(mode=0o777)
+    (tmp_path / "code").chmod(0o777)
+    cache = ObjectCache(tmp_path)
+    assert not cache.usable
+    cache.put(cache.key("x"), b"code")
+    assert cache.get(cache.key("x")) is None
+    check(cache)
+    assert files(cache) == []
+
+
+def test_a_link_or_a_file_in_its_place_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "code").symlink_to(tmp_path / "elsewhere")
+    assert not ObjectCache(tmp_path / "a").usable
+    (tmp_path / "b").write_text("not a folder")
+    assert not ObjectCache(tmp_path / "b").usable
+
+
+def test_where_the_cache_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETWRIGHT_CACHE_DIR", str(tmp_path / "own"))
+    cache = default_cache()
+    assert cache is not None
+    assert cache.folder == tmp_path / "own" / "code"
+    monkeypatch.setenv("NETWRIGHT_CACHE_DIR", "")
+    assert default_cache() is None
+    monkeypatch.delenv("NETWRIGHT_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    cache = default_cache()
+    assert cache is not None
+    assert cache.folder == tmp_path / "xdg" / "netwright" / "code"
+    assert cache_module.__doc__
