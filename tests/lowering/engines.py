@@ -1,4 +1,4 @@
-"""Runs one graph in every engine: the reference, the loop interpreter, and native code."""
+"""Lowers one graph and runs it in the loop interpreter."""
 
 from __future__ import annotations
 
@@ -8,26 +8,18 @@ import numpy as np
 
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
-from netwright.compiler.interpreter import evaluate
 from netwright.compiler.loop import ir
 from netwright.compiler.loop.interpreter import run_entry
 from netwright.compiler.lowering.program import ProgramBuilder
 from netwright.compiler.lowering.schedule import lower_entry
-from netwright.compiler.ops.base import Sample
-
-
-def sample_graph(op: str, sample: Sample) -> Graph:
-    """A graph of one operation, with inputs x0, x1, … and outputs y0, y1, …."""
-    graph = Graph(op)
-    operands = [graph.input(f"x{i}", type) for i, type in enumerate(sample.operands)]
-    for port, value in enumerate(graph.add(op, operands, sample.attrs).values):
-        graph.set_output(f"y{port}", value)
-    return graph
+from netwright.specs.dims import evaluate
 
 
 def lowered(graph: Graph, vector_bytes: int = 64) -> tuple[ir.Program, dict[str, np.ndarray]]:
     """The program with one entry, "main", and its constants."""
-    names = {name for value in graph.inputs.values() for size in graph.type(value).shape for name in _names(size)}
+    names = {
+        name for value in graph.inputs.values() for size in graph.type(value).shape for name in _names(size)
+    }
     builder = ProgramBuilder("test", dict.fromkeys(sorted(names), 1), vector_bytes)
     lower_entry(builder, "main", graph)
     return builder.finish(), builder.constants
@@ -38,13 +30,15 @@ def _names(size: object) -> frozenset[str]:
 
 
 def zeros(type: TensorType, dims: Mapping[str, int]) -> np.ndarray:
-    from netwright.specs.dims import evaluate as size_of
-
-    return np.zeros(tuple(size_of(size, dims) for size in type.shape), type.dtype)
+    return np.zeros(tuple(evaluate(size, dims) for size in type.shape), type.dtype)
 
 
 def run_loops(
-    graph: Graph, inputs: Mapping[str, np.ndarray], dims: Mapping[str, int], vector_bytes: int = 64, nthreads: int = 1
+    graph: Graph,
+    inputs: Mapping[str, np.ndarray],
+    dims: Mapping[str, int],
+    vector_bytes: int = 64,
+    nthreads: int = 1,
 ) -> dict[str, np.ndarray]:
     """The outputs that the lowered program computes in the loop interpreter."""
     program, constants = lowered(graph, vector_bytes)
@@ -53,7 +47,3 @@ def run_loops(
         table.setdefault(name, zeros(graph.type(value), dims))
     run_entry(program, "main", table, dict(dims), nthreads)
     return {name: table[name] for name in graph.outputs}
-
-
-def reference(graph: Graph, inputs: Mapping[str, np.ndarray], dims: Mapping[str, int]) -> dict[str, np.ndarray]:
-    return evaluate(graph, inputs, dims)

@@ -1,0 +1,37 @@
+"""Whole networks through lowering: fusion, padding into place, in-place updates, symbolic batch."""
+
+import numpy as np
+import pytest
+
+from lowering.engines import lowered, run_loops
+from lowering.networks import classifier, draw_inputs, with_training
+from netwright.compiler.interpreter import evaluate
+from netwright.compiler.loop import ir
+
+
+@pytest.mark.parametrize("batch", [1, 9])
+def test_inference(batch: int) -> None:
+    graph = classifier()
+    inputs = draw_inputs(graph, {"N": batch})
+    found = run_loops(graph, inputs, {"N": batch})
+    np.testing.assert_allclose(found["logits"], evaluate(graph, inputs)["logits"], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("batch", "vector_bytes", "nthreads"), [(3, 64, 1), (2, 16, 2)])
+def test_training_step(batch: int, vector_bytes: int, nthreads: int) -> None:
+    graph = with_training(classifier(dtype="float64"))
+    inputs = draw_inputs(graph, {"N": batch})
+    found = run_loops(graph, inputs, {"N": batch}, vector_bytes, nthreads)
+    for name, expected in evaluate(graph, inputs).items():
+        np.testing.assert_allclose(found[name], expected, rtol=1e-9, atol=1e-11, err_msg=name)
+
+
+def test_convolution_activation_and_pool_are_one_kernel() -> None:
+    """pad input, conv + bias + relu + pool, conv + bias + relu + pool, dense: the pads' borders are filled apart."""
+    program, _ = lowered(classifier())
+    calls = [s for s in program.entries["main"].function.body if isinstance(s, ir.Call)]
+    assert len(calls) == 6
+    written = {program.kernels[c.function].buffers[-1].name for c in calls}
+    assert written  # every kernel writes its last buffer
+    convs = [c for c in calls if any(b.buffer.endswith("kernel") for b in c.buffers)]
+    assert len(convs) == 3
