@@ -87,7 +87,11 @@ class _Attempt:
         self.space, self.targets, self.tiling = space, targets, tiling
 
     def build(self) -> Kernel:
-        self._axes(0, ())
+        if self.tiling.parallel_axis is None:
+            with self.b.loop("one", 0, 1, kind="parallel"):  # the work of one thread
+                self._axes(0, ())
+        else:
+            self._axes(0, ())
         places = tuple(place for _, place in self.reader.parameters.values())
         return Kernel(self.b.finish(), places)
 
@@ -141,7 +145,7 @@ class _Attempt:
         rest = extent - whole
         if isinstance(rest, int):
             if rest:
-                yield (lambda: _given(whole)), rest
+                yield self._span("i", whole, extent, rest, kind), rest
         else:
             yield self._span("i", whole, extent, 1, kind), 1
 
@@ -158,7 +162,7 @@ class _Attempt:
         if isinstance(rest, int):
             if rest:
                 tail = [(o, None if o + lanes <= rest else rest - o) for o in range(0, rest, lanes)]
-                yield (lambda: _given(whole)), lambda j: tail
+                yield self._span("j", whole, extent, rest, kind), lambda j: tail
         else:
             yield (
                 self._span("j", whole, extent, lanes, kind),
@@ -166,7 +170,7 @@ class _Attempt:
             )
 
     def _span(self, stem: str, start: DimLike, stop: DimLike, step: int, kind: Any) -> Callable[[], Any]:
-        if isinstance(start, int) and isinstance(stop, int) and stop - start == step:
+        if isinstance(start, int) and isinstance(stop, int) and stop - start == step and kind != "parallel":
             return lambda: _given(start)
         return lambda: self.b.loop(stem, start, stop, step, kind)
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from lowering.engines import lowered, run_loops
-from lowering.networks import classifier, draw_inputs, with_training
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.loop import ir
+
+from .engines import lowered, run_loops
+from .networks import classifier, draw_inputs, with_training
 
 
 @pytest.mark.parametrize("batch", [1, 9])

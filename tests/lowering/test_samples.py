@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from graph.drawing import CASES, NAMES, operands, sample_graph
 
-from lowering.engines import run_loops
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.ops.base import Primitive, Sample
+
+from ..graph.drawing import CASES, NAMES, operands, sample_graph
+from .engines import run_loops
 
 
 @pytest.mark.parametrize("vector_bytes", [64, 16])
