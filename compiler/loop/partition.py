@@ -1,0 +1,100 @@
+"""Checks that the iterations of a parallel loop share no memory that one of them writes.
+
+For each buffer written in the loop, all its accesses there must, on one axis, lie in a range of the iteration's own:
+from c·v + k up to, not including, c·(v + step) + k, for the loop variable v. What is called counts as accessing all
+it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from netwright.specs.dims import Dim, DimLike, Shape, constant_term, dim
+
+from .prover import Prover
+from .typing import VerifyError
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """On ``axis`` of the buffer seen in ``shape``: from factor·v + offset on, factor·step many."""
+
+    shape: Shape
+    axis: int
+    factor: DimLike
+    offset: DimLike
+
+
+@dataclass
+class Partition:
+    """The accesses inside one parallel loop."""
+
+    var: str
+    step: int
+    _ranges: dict[str, set[_Range]] = field(default_factory=dict)
+    _written: set[str] = field(default_factory=set)
+
+    def access(
+        self,
+        prover: Prover,
+        buffer: str,
+        shape: Shape,
+        indices: Sequence[DimLike],
+        writes: bool,
+        reaches: Sequence[DimLike] = (0,),
+    ) -> None:
+        """An access at ``indices`` that on the last axis of ``shape`` goes on for one of ``reaches`` elements."""
+        if writes:
+            self._written.add(buffer)
+        known = self._ranges.get(buffer)
+        if known is None:
+            known = {
+                found
+                for axis, index in enumerate(indices)
+                for found in self._candidates(shape, axis, index)
+                if found.factor != 0
+            }
+        self._ranges[buffer] = {
+            found
+            for found in known
+            if found.shape == shape
+            and found.axis < len(indices)
+            and self._inside(
+                prover, found, indices[found.axis], reaches if found.axis == len(shape) - 1 else (0,)
+            )
+        }
+
+    def _candidates(self, shape: Shape, axis: int, index: DimLike) -> list[_Range]:
+        factor = _factor(index, self.var)
+        offsets: set[DimLike] = {0, constant_term(index - factor * dim(self.var))}
+        return [_Range(shape, axis, factor, offset) for offset in offsets]
+
+    def _inside(self, prover: Prover, own: _Range, index: DimLike, reaches: Sequence[DimLike]) -> bool:
+        offset = index - own.factor * dim(self.var) - own.offset
+        end = own.factor * self.step - 1
+        return (
+            prover.proves(own.factor)
+            and prover.proves(offset)
+            and any(prover.proves(end - offset - reach) for reach in reaches)
+        )
+
+    def check(self) -> None:
+        """Raises VerifyError if iterations may meet."""
+        for buffer in sorted(self._written):
+            if not self._ranges[buffer]:
+                raise VerifyError(
+                    f"parallel loop over {self.var}: cannot show that its iterations access "
+                    f"different elements of {buffer}"
+                )
+
+
+def _factor(index: DimLike, var: str) -> DimLike:
+    """What multiplies ``var`` in ``index``, outside of divisions, minima and maxima."""
+    total: DimLike = 0
+    for monomial, coefficient in () if isinstance(index, int) else index.terms:
+        if var in monomial:
+            rest = list(monomial)
+            rest.remove(var)
+            total = total + (Dim(((tuple(rest), coefficient),)) if rest else coefficient)
+    return total

@@ -1,0 +1,296 @@
+"""Proves that sizes are never negative, from what is known of the names in them.
+
+What is known are *facts*: polynomials that are ≥ 0 (bounds of loop variables and dims, conditions). To prove a goal
+≥ 0, one atom after the other, innermost first, is cancelled by subtracting a suitable multiple of a fact in which
+it occurs (as Fourier and Motzkin eliminate variables, but led by the goal, with backtracking), until no term can be
+negative. All atoms are integers, so that a rounded-down constant keeps a goal equivalent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import gcd
+from typing import TypeAlias
+
+from netwright.specs.dims import Atom, Call, Dim, DimLike, Monomial, dim, dim_symbols, product
+
+Polynomial: TypeAlias = dict[Monomial, int]
+
+#: How far a proof is searched for: combinations tried in one proof, and facts used one after the other.
+MOST_STEPS = 600
+MOST_FACTS = 14
+
+
+@dataclass
+class _Scope:
+    names: list[str] = field(default_factory=list)
+    facts: list[tuple[Atom, int]] = field(default_factory=list)  # (atom, how many facts it had before)
+    results: dict[DimLike, bool] = field(default_factory=dict)
+
+
+class Prover:
+    """Facts in nested scopes, and proofs from them."""
+
+    def __init__(self, dims: Iterable[tuple[str, int]]):
+        self._levels: dict[str, int] = {}
+        self._least: dict[Atom, int | None] = {}
+        self._facts: dict[Atom, list[tuple[Polynomial, int]]] = {}
+        self._meanings: dict[Atom, list[tuple[Polynomial, int]]] = {}
+        self._scopes = [_Scope()]
+        self._steps = 0
+        for name, least in dims:
+            self.variable(name, least, None)
+
+    # -- what is known ------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Names and facts added inside are forgotten at its end."""
+        self._scopes.append(_Scope())
+        yield
+        scope = self._scopes.pop()
+        for atom, count in reversed(scope.facts):
+            del self._facts[atom][count:]
+        for name in scope.names:
+            del self._levels[name], self._least[name]
+        if scope.names:  # what was derived of them goes with them
+            for derived in (self._least, self._meanings):
+                for atom in [a for a in derived if isinstance(a, Call) and not self.known(a)]:
+                    del derived[atom]
+
+    def known(self, value: DimLike | Call) -> bool:
+        """Whether every name in ``value`` is in scope."""
+        return dim_symbols(value) <= self._levels.keys()
+
+    def declared(self, name: str) -> bool:
+        return name in self._levels
+
+    def variable(self, name: str, low: DimLike, high: DimLike | None) -> None:
+        """A new name with low ≤ name ≤ high."""
+        self._least[name] = self._least_of(_polynomial(low))
+        self._levels[name] = len(self._levels)
+        self._scopes[-1].names.append(name)
+        self.assume(dim(name) - low)
+        if high is not None:
+            self.assume(high - dim(name))
+            self.assume(high - low)  # there is such a value
+
+    def assume(self, value: DimLike) -> None:
+        """The fact value ≥ 0."""
+        fact = _normalized(_polynomial(value))
+        for monomial, factor in fact.items():
+            if len(monomial) == 1:
+                (atom,) = monomial
+                if not any(atom in other for other in fact if other != monomial):
+                    known = self._facts.setdefault(atom, [])
+                    self._scopes[-1].facts.append((atom, len(known)))
+                    known.append((fact, factor))
+        self._scopes[-1].results.clear()
+
+    # -- proofs -------------------------------------------------------------------------------------------------
+
+    def proves(self, value: DimLike) -> bool:
+        """Whether value ≥ 0 was shown for all admitted values of the names in it."""
+        if isinstance(value, int):
+            return value >= 0
+        for scope in self._scopes[:-1]:
+            if scope.results.get(value):
+                return True
+        results = self._scopes[-1].results
+        if value not in results:
+            self._steps = 0
+            results[value] = self._search(_normalized(_polynomial(value)), 0, set())
+        return results[value]
+
+    def _search(self, goal: Polynomial, depth: int, failed: set[frozenset[tuple[Monomial, int]]]) -> bool:
+        least = self._least_of(goal)
+        if least is not None and least >= 0:
+            return True
+        key = frozenset(goal.items())
+        self._steps += 1
+        if depth == MOST_FACTS or self._steps > MOST_STEPS or key in failed:
+            return False
+        for atom in self._innermost_first(goal):
+            sign, multiplier = self._factor(goal, atom)
+            if sign:
+                for fact, factor in reversed(self._facts_of(atom)):
+                    if factor * sign > 0 and self._search(
+                        _combined(goal, multiplier, fact, factor, sign), depth + 1, failed
+                    ):
+                        return True
+            if (
+                isinstance(atom, Call)
+                and atom.function != "floordiv"
+                and all(
+                    self._search(_replaced(goal, atom, case), depth + 1, failed) for case in atom.arguments
+                )
+            ):
+                return True
+        failed.add(key)
+        return False
+
+    def _innermost_first(self, goal: Polynomial) -> list[Atom]:
+        atoms = {atom for monomial in goal for atom in monomial}
+        return sorted(atoms, key=self._level, reverse=True)
+
+    def _level(self, atom: Atom) -> tuple[int, int, str]:
+        if isinstance(atom, str):
+            return self._levels[atom], 0, atom
+        return max((self._levels[name] for name in dim_symbols(atom)), default=0), _depth(atom), str(atom)
+
+    def _factor(self, goal: Polynomial, atom: Atom) -> tuple[int, Polynomial]:
+        """Sign and magnitude of what multiplies ``atom``; sign 0 if it is unknown or the goal is not linear in it."""
+        factor: Polynomial = {}
+        for monomial, coefficient in goal.items():
+            if atom in monomial:
+                rest = list(monomial)
+                rest.remove(atom)
+                if atom in rest:
+                    return 0, {}
+                factor[tuple(rest)] = coefficient
+        for sign in (1, -1):
+            magnitude = {monomial: sign * coefficient for monomial, coefficient in factor.items()}
+            least = self._least_of(magnitude)
+            if least is not None and least >= 0:
+                return sign, magnitude
+        return 0, {}
+
+    def _facts_of(self, atom: Atom) -> list[tuple[Polynomial, int]]:
+        """Facts in which ``atom`` occurs, with its factor there; the latest last."""
+        if isinstance(atom, str):
+            return self._facts.get(atom, [])
+        if atom not in self._meanings:
+            self._meanings[atom] = self._meaning(atom)
+        return self._meanings[atom] + self._facts.get(atom, [])
+
+    def _meaning(self, atom: Call) -> list[tuple[Polynomial, int]]:
+        """What holds of a call by its meaning."""
+        value = Dim((((atom,), 1),))
+        known: list[DimLike] = []
+        if atom.function == "floordiv":
+            numerator, divisor = atom.arguments
+            known = [numerator - divisor * value, divisor * value + divisor - 1 - numerator]
+        else:
+            sign = 1 if atom.function == "min" else -1
+            known = [sign * (argument - value) for argument in atom.arguments]
+        least = self._least_atom(atom)
+        if least is not None:
+            known.append(value - least)
+        facts = [_polynomial(fact) for fact in known]
+        return [(fact, fact[(atom,)]) for fact in facts if (atom,) in fact]
+
+    # -- least values -------------------------------------------------------------------------------------------
+
+    def _least_of(self, goal: Polynomial) -> int | None:
+        """The least value where every term grows with its atoms, each written as its least value and a rest ≥ 0."""
+        total = 0
+        products: Polynomial = {}
+        for monomial, coefficient in goal.items():
+            if not monomial:
+                total += coefficient
+                continue
+            lows = [self._least_atom(atom) for atom in monomial]
+            if any(low is None for low in lows):
+                return None
+            if len(monomial) == 1 or not any(lows):
+                _add(products, monomial, coefficient)
+                if lows[0] and len(monomial) == 1:
+                    total += coefficient * lows[0]
+                continue
+            terms: Polynomial = {(): coefficient}
+            for atom, low in zip(monomial, lows, strict=True):
+                assert low is not None
+                grown: Polynomial = {}
+                for other, factor in terms.items():
+                    _add(grown, (*other, atom), factor)
+                    if low:
+                        _add(grown, other, factor * low)
+                terms = grown
+            total += terms.pop((), 0)
+            for other, factor in terms.items():
+                _add(products, other, factor)
+        return total if all(coefficient >= 0 for coefficient in products.values()) else None
+
+    def _least_atom(self, atom: Atom) -> int | None:
+        if atom not in self._least:
+            assert isinstance(atom, Call)
+            self._least[atom] = self._least_call(atom)
+        return self._least[atom]
+
+    def _least_call(self, atom: Call) -> int | None:
+        parts = [self._least_of(_polynomial(argument)) for argument in atom.arguments]
+        if atom.function == "floordiv":
+            divisor = atom.arguments[1]
+            assert isinstance(divisor, int)
+            return None if parts[0] is None else parts[0] // divisor
+        lows = [part for part in parts if part is not None]
+        if atom.function == "min":
+            return min(lows) if len(lows) == len(parts) else None
+        return max(lows, default=None)
+
+
+def _depth(value: DimLike | Atom) -> int:
+    """How deeply calls are nested."""
+    if isinstance(value, Call):
+        return 1 + max(_depth(argument) for argument in value.arguments)
+    if isinstance(value, Dim):
+        return max((_depth(atom) for monomial, _ in value.terms for atom in monomial), default=0)
+    return 0
+
+
+def _polynomial(value: DimLike) -> Polynomial:
+    if isinstance(value, int):
+        return {(): value} if value else {}
+    return dict(value.terms)
+
+
+def _add(terms: Polynomial, monomial: Monomial, coefficient: int) -> None:
+    total = terms.get(monomial, 0) + coefficient
+    if total:
+        terms[monomial] = total
+    else:
+        terms.pop(monomial, None)
+
+
+def _normalized(goal: Polynomial) -> Polynomial:
+    """The equivalent goal with its factors' common divisor taken out."""
+    common = gcd(*(coefficient for monomial, coefficient in goal.items() if monomial))
+    if common <= 1:
+        return goal
+    divided = {monomial: coefficient // common for monomial, coefficient in goal.items()}
+    if not divided.get((), 1):
+        del divided[()]
+    return divided
+
+
+def _combined(
+    goal: Polynomial, multiplier: Polynomial, fact: Polynomial, factor: int, sign: int
+) -> Polynomial:
+    """|factor|·goal - multiplier·fact, in which the atom is gone; ≥ 0 there implies the goal."""
+    scale = abs(factor)
+    result = {monomial: scale * coefficient for monomial, coefficient in goal.items()}
+    if scale > 1:
+        _add(result, (), scale - 1)
+    for left, a in multiplier.items():
+        for right, b in fact.items():
+            _add(result, _times(left, right), -a * b)
+    return _normalized(result)
+
+
+def _times(left: Monomial, right: Monomial) -> Monomial:
+    if not left:
+        return right
+    if not right:
+        return left
+    ((monomial, _),) = (Dim(((left, 1),)) * Dim(((right, 1),))).terms  # type: ignore[union-attr]
+    return monomial
+
+
+def _replaced(goal: Polynomial, atom: Atom, value: DimLike) -> Polynomial:
+    total: DimLike = 0
+    for monomial, coefficient in goal.items():
+        factors: list[DimLike] = [value if own == atom else Dim((((own,), 1),)) for own in monomial]
+        total = total + coefficient * product(factors)
+    return _normalized(_polynomial(total))

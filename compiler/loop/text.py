@@ -1,0 +1,172 @@
+"""Prints loop IR. The text is stable and holds everything (``parse`` reads it back): kernels are told apart by it.
+
+    kernel scale(N >= 1)
+      read x: float32[N, 64]
+      write y: float32[N, 64]
+      parallel for i in 0 .. N:
+        for j in 0 .. 64 step 16:
+          let v = x[i, j]{16, count N - j}
+          y[i, j]{count N - j} = mul(v, 0.5:float32x16)
+
+Braces after an access hold lanes, ``count``, ``stride``, guards (``if i - 1 >= 0``) and ``else``, the value of
+lanes that are not read. Types stand where they do not follow from the operands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from netwright.specs.dims import DimLike
+
+from . import ir
+
+INDENT = "  "
+
+
+def program_text(program: ir.Program) -> str:
+    """The text of a program, kernels and entries in their order."""
+    lines = [f"program {program.model}{_dims(program.dims)}"]
+    if program.table:
+        lines += ["table", *(INDENT + _buffer(buffer) for buffer in program.table)]
+    for kernel in program.kernels.values():
+        lines += ["", *_function(kernel)]
+    for entry in program.entries.values():
+        lines += ["", f"entry {entry.name}"]
+        lines += [
+            f"{INDENT}arena {slot.name} of {slot.nbytes} live {slot.first} .. {slot.last}"
+            for slot in entry.arena
+        ]
+        lines += [INDENT + line for line in _function(entry.function)]
+    return "\n".join(lines) + "\n"
+
+
+def function_text(function: ir.Function) -> str:
+    """The text of a function."""
+    return "\n".join(_function(function)) + "\n"
+
+
+def _function(function: ir.Function) -> Iterator[str]:
+    yield f"kernel {function.name}{_dims(function.dims)}"
+    for buffer in function.buffers:
+        yield INDENT + _buffer(buffer)
+    yield from _body(function.body, INDENT)
+
+
+def _dims(dims: Iterable[tuple[str, int]]) -> str:
+    return f"({', '.join(f'{name} >= {least}' for name, least in dims)})"
+
+
+def _buffer(buffer: ir.Buffer) -> str:
+    local = "local " if buffer.local else ""
+    return f"{local}{buffer.access} {buffer.name}: {buffer.dtype}{_indices(buffer.shape)}"
+
+
+def _indices(values: Iterable[DimLike]) -> str:
+    return f"[{_list(values)}]"
+
+
+def _list(values: Iterable[object]) -> str:
+    return ", ".join(map(str, values))
+
+
+def _conditions(values: Iterable[DimLike]) -> str:
+    return " & ".join(f"{value} >= 0" for value in values)
+
+
+def _body(body: Sequence[ir.Stmt], indent: str) -> Iterator[str]:
+    if not body:
+        yield f"{indent}pass"
+    for statement in body:
+        match statement:
+            case ir.For(var, start, stop, inside, step, kind):
+                prefix = "" if kind == "serial" else f"{kind} "
+                suffix = "" if step == 1 else f" step {step}"
+                yield f"{indent}{prefix}for {var} in {start} .. {stop}{suffix}:"
+                yield from _body(inside, indent + INDENT)
+            case ir.If(conditions, inside, orelse):
+                yield f"{indent}if {_conditions(conditions)}:"
+                yield from _body(inside, indent + INDENT)
+                if orelse:
+                    yield f"{indent}else:"
+                    yield from _body(orelse, indent + INDENT)
+            case _:
+                yield indent + _simple(statement)
+
+
+def _simple(statement: ir.Stmt) -> str:
+    match statement:
+        case ir.Declare(name, value):
+            return f"let {name} = {expr_text(value)}"
+        case ir.Assign(name, value):
+            return f"{name} = {expr_text(value)}"
+        case ir.LetIndex(name, value, low, high, error):
+            return f"index {name} = {expr_text(value)} in {low} .. {high} else {error}"
+        case ir.Store(buffer, indices, value, count, guards):
+            return f"{buffer}{_indices(indices)}{_options(count, guards)} = {expr_text(value)}"
+        case ir.Call(function, buffers, dims):
+            sizes = f"; {_list(dims)}" if dims else ""
+            return f"call {function}({_list(map(_slice, buffers))}{sizes})"
+        case ir.Barrier():
+            return "barrier"
+    raise TypeError(f"{type(statement).__name__} is not a statement")
+
+
+def _slice(slice: ir.Slice) -> str:
+    seen = "" if slice.shape is None else f" as {_indices(slice.shape)}"
+    return f"{slice.buffer}{seen}{' at ' + _indices(slice.leading) if slice.leading else ''}"
+
+
+def _options(
+    count: DimLike | None, guards: Sequence[DimLike], lanes: int = 1, stride: DimLike = 1, other: str = ""
+) -> str:
+    parts = [str(lanes)] if lanes != 1 else []
+    if count is not None:
+        parts.append(f"count {count}")
+    if stride != 1:
+        parts.append(f"stride {stride}")
+    if guards:
+        parts.append(f"if {_conditions(guards)}")
+    if other:
+        parts.append(f"else {other}")
+    return f"{{{', '.join(parts)}}}" if parts else ""
+
+
+def number_text(value: float | int | bool, dtype: str) -> str:
+    """``value`` as a number of ``dtype``, exactly."""
+    if dtype.startswith("float"):
+        return repr(float(value))
+    return ("true" if value else "false") if dtype == "bool" else str(int(value))
+
+
+def expr_text(expr: ir.Expr) -> str:
+    """The text of an expression."""
+    match expr:
+        case ir.Const(value, type):
+            return f"{number_text(value, type.dtype)}:{type}"
+        case ir.IndexValue(index, type):
+            return f"index({index}):{type}"
+        case ir.Ramp(type):
+            return f"ramp:{type}"
+        case ir.Read(name):
+            return name
+        case ir.Load(buffer, indices, type, count, guards, other, stride):
+            default = number_text(other, type.dtype)
+            shown = "" if default == number_text(0, type.dtype) else default
+            return f"{buffer}{_indices(indices)}{_options(count, guards, type.lanes, stride, shown)}"
+        case ir.Unary(op, x):
+            return f"{op}({expr_text(x)})"
+        case ir.Binary(op, a, b) | ir.Compare(op, a, b):
+            return f"{op}({expr_text(a)}, {expr_text(b)})"
+        case ir.Fma(a, b, c):
+            return f"fma({expr_text(a)}, {expr_text(b)}, {expr_text(c)})"
+        case ir.Select(condition, a, b):
+            return f"select({expr_text(condition)}, {expr_text(a)}, {expr_text(b)})"
+        case ir.Cast(x, type):
+            return f"cast<{type.dtype}>({expr_text(x)})"
+        case ir.Bitcast(x, type):
+            return f"bitcast<{type.dtype}>({expr_text(x)})"
+        case ir.Broadcast(x, type):
+            return f"broadcast<{type.lanes}>({expr_text(x)})"
+        case ir.ReduceLanes(op, x):
+            return f"reduce<{op}>({expr_text(x)})"
+    raise TypeError(f"{type(expr).__name__} is not an expression")
