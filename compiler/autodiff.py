@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .graph.analysis import ancestors, dependents
 from .graph.graph import Graph, Node, Value
 from .graph.types import FLOATS
 from .ops.base import ShapeError
 from .ops.constant import splat, zeros_like
-from .ops.registry import primitive
 
 Intercept = Callable[[Graph, Node, int], bool]
 
@@ -88,7 +88,7 @@ def backpropagate(
     operand would get is put on the list ``intercepted`` instead. None for a value that gets no cotangent.
     """
     context = _GradientContext(graph, memos or {})
-    active = dependents(graph, wrt, first)
+    active = dependents(graph, wrt, first, floats_only=True)
     cotangents: dict[Value, Value] = {}
 
     def accumulate(value: Value, cotangent: Value) -> None:
@@ -105,7 +105,7 @@ def backpropagate(
         if node.op == "input" or all(c is None for c in own) or not any(v in active for v in operands):
             continue
         graph.layer = node.layer
-        contributions = primitive(node.op).gradient(context, node, own)
+        contributions = node.primitive.gradient(context, node, own)
         for position, (operand, contribution) in enumerate(zip(operands, contributions, strict=True)):
             if contribution is None or operand not in active:
                 continue
@@ -115,26 +115,6 @@ def backpropagate(
             else:
                 accumulate(operand, contribution)
     return [cotangents.get(value) for value in wrt]
-
-
-def dependents(graph: Graph, roots: Iterable[Value], first: int = 0) -> set[Value]:
-    """The float values computed from ``roots``, themselves included, by nodes from ``first`` on."""
-    found = {value for value in roots if graph.type(value).dtype in FLOATS}
-    for id in range(first, len(graph)):
-        node = graph.node(id)
-        if any(operand in found for operand in graph.operands(node)):
-            found.update(v for v, type in zip(node.values, node.types, strict=True) if type.dtype in FLOATS)
-    return found
-
-
-def ancestors(graph: Graph, values: Iterable[Value]) -> set[Value]:
-    """The values that ``values`` are computed from, themselves included."""
-    found = set(values)
-    for id in reversed(range(len(graph))):
-        node = graph.node(id)
-        if any(value in found for value in node.values):
-            found.update(graph.operands(node))
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,16 +141,16 @@ class _Taped:
 
 
 def _tape(graph: Graph, wrt: Sequence[Value], results: Sequence[Value]) -> _Taped:
-    active = dependents(graph, wrt)
+    active = dependents(graph, wrt, floats_only=True)
     wanted = ancestors(graph, results) & active
     memos: dict[int, Any] = {}
 
     def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
         needs = [value in active for value in graph.operands(node)]
         has = [value in wanted for value in node.values]
-        if not any(needs) or not any(has):
+        if node.op == "input" or not any(needs) or not any(has):
             return None
-        form = primitive(node.op).taped(_TapingContext(), node, needs, has)
+        form = node.primitive.taped(_TapingContext(), node, needs, has)
         if form is None:
             return None
         attrs, memo = form

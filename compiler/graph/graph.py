@@ -13,8 +13,11 @@ from dataclasses import dataclass
 
 import networkx as nx
 
-from ..ops.base import Attributes, NoAttributes
+from netwright.specs.dims import DimLike
+
+from ..ops.base import Attributes, Cost, NoAttributes, Primitive
 from ..ops.registry import primitive
+from .analysis import ancestors
 from .types import TensorType
 
 
@@ -41,6 +44,11 @@ class Node:
     @property
     def values(self) -> tuple[Value, ...]:
         return tuple(Value(self.id, port) for port in range(len(self.types)))
+
+    @property
+    def primitive(self) -> Primitive:
+        """The rules of the operation. Inputs have none: KeyError."""
+        return primitive(self.op)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +174,17 @@ class Graph:
         assert isinstance(attrs, InputAttributes)
         return attrs.role
 
+    def cost(self) -> Cost:
+        """The work of all operations, scans with all their steps."""
+        flops: DimLike = 0
+        moved: DimLike = 0
+        for node in self:
+            if node.op != "input":
+                types = [self.type(value) for value in self.operands(node)]
+                own = node.primitive.cost(node.attrs, types, node.types)
+                flops, moved = flops + own.flops, moved + own.bytes
+        return Cost(flops, moved)
+
     # -- rewriting -----------------------------------------------------------------------------------------
 
     def rewrite(
@@ -220,6 +239,28 @@ class Graph:
         new = Graph(self.name)
         new._nodes = self._nodes.copy()
         new._inputs, new._outputs = dict(self._inputs), dict(self._outputs)
+        return new
+
+    def extract(
+        self, name: str, inputs: Sequence[tuple[str, Value]], outputs: Sequence[tuple[str, Value]]
+    ) -> Graph:
+        """A new graph that computes ``outputs`` from ``inputs``, any values of this one; it has what lies between.
+
+        Raises KeyError when an output needs an input of this graph that is not among ``inputs``.
+        """
+        new = Graph(name)
+        moved = {value: new.input(key, self.type(value), "body") for key, value in inputs}
+        needed = ancestors(self, [value for _, value in outputs], moved.keys())
+        for node in self:
+            wanted = [value for value in node.values if value in needed and value not in moved]
+            if wanted and node.op != "input":
+                operands = [moved[value] for value in self.operands(node)]
+                copy = new._insert(node.op, operands, node.attrs, node.types, node.layer)
+                moved.update(
+                    (old, v) for old, v in zip(node.values, copy.values, strict=True) if old in wanted
+                )
+        for key, value in outputs:
+            new.set_output(key, moved[value])
         return new
 
     def inline(self, body: Graph, arguments: Iterable[Value]) -> list[Value]:

@@ -146,6 +146,11 @@ class Primitive(ABC):
     cheap: bool = False
     """Computing it again costs less than storing and loading its result (decides what goes on a tape)."""
 
+    stacks_gradient: bool = False
+    """In a scan, the cotangent of an operand that is the same in every step leaves the loop: it is computed
+    afterwards, for all steps at once, by the gradient of what ``vectorize`` appends.
+    """
+
     @abstractmethod
     def infer(self, attrs: Any, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         """Result types from operand types. Raises ShapeError."""

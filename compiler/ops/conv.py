@@ -48,6 +48,7 @@ class Conv(Contraction):
 
     name = "conv"
     attributes = ConvAttributes
+    stacks_gradient = True
 
     def infer(self, attrs: ConvAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         x, w = operands

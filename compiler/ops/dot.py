@@ -53,6 +53,7 @@ class Dot(Contraction):
 
     name = "dot"
     attributes = DotAttributes
+    stacks_gradient = True
 
     def infer(self, attrs: DotAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         a, b = operands

@@ -49,6 +49,7 @@ class Gather(Opaque):
     """table [V, *D] and indices [*I] give [*I, *D]. An index outside 0 ≤ i < V is an error."""
 
     name = "gather"
+    stacks_gradient = True
 
     def infer(self, attrs: Any, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         table, indices = operands

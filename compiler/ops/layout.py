@@ -230,6 +230,7 @@ class Broadcast(View):
     name = "broadcast"
     attributes = BroadcastAttributes
     cheap = True
+    stacks_gradient = True
 
     def infer(self, attrs: BroadcastAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         (x,) = operands

@@ -16,6 +16,7 @@ from .layout import Broadcast, Reshape, Reverse, Transpose
 from .random_bits import RandomBits
 from .reduce import Argmax, Reduce
 from .reduce_window import MaxWindowGradient, ReduceWindow
+from .scan import Scan
 from .select import Select
 from .slice_pad import Pad, Slice
 
@@ -46,6 +47,7 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     Gather(),
     ScatterAdd(),
     RandomBits(),
+    Scan(),
 )
 
 _BY_NAME: dict[str, Primitive] = {p.name: p for p in _PRIMITIVES}

@@ -1,0 +1,38 @@
+"""Questions about which values depend on which: each one a linear walk."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+from .types import FLOATS
+
+if TYPE_CHECKING:
+    from .graph import Graph, Value
+
+
+def dependents(
+    graph: Graph, roots: Iterable[Value], first: int = 0, *, floats_only: bool = False
+) -> set[Value]:
+    """The values computed from ``roots``, themselves included, by nodes from ``first`` on.
+
+    With ``floats_only`` a value of another dtype ends the way: what remains can have a cotangent.
+    """
+    found = {value for value in roots if not floats_only or graph.type(value).dtype in FLOATS}
+    for id in range(first, len(graph)):
+        node = graph.node(id)
+        if any(operand in found for operand in graph.operands(node)):
+            for value, type in zip(node.values, node.types, strict=True):
+                if not floats_only or type.dtype in FLOATS:
+                    found.add(value)
+    return found
+
+
+def ancestors(graph: Graph, values: Iterable[Value], leaves: Collection[Value] = ()) -> set[Value]:
+    """The values that ``values`` are computed from, themselves included; nothing is sought behind ``leaves``."""
+    found = set(values)
+    for id in reversed(range(len(graph))):
+        node = graph.node(id)
+        if any(value in found and value not in leaves for value in node.values):
+            found.update(graph.operands(node))
+    return found
