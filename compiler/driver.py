@@ -63,19 +63,20 @@ def lower(
         lower_entry(builder, name, graph)
     program = builder.finish()
     verify_program(program)
-    return Lowered(
-        program, _manifest(program, entries, dims, version, target, labels or {}), builder.constants
-    )
+    manifest = describe(program, entries, dims, version=version, target=target, labels=labels)
+    return Lowered(program, manifest, builder.constants)
 
 
-def _manifest(
+def describe(
     program: ir.Program,
     graphs: Mapping[str, Graph],
     dims: Sequence[DimInfo],
-    version: str,
-    target: str,
-    labels: Mapping[str, Sequence[str]],
+    *,
+    version: str = "",
+    target: str = "",
+    labels: Mapping[str, Sequence[str]] | None = None,
 ) -> Manifest:
+    """The manifest of a program that was lowered from ``graphs``."""
     roles: dict[str, str] = {}
     for graph in graphs.values():
         for name in graph.outputs:
@@ -91,7 +92,7 @@ def _manifest(
                 "role": roles.get(buffer.name, "constant"),
                 "dtype": buffer.dtype,
                 "shape": [str(size) for size in buffer.shape],
-                "labels": list(labels[buffer.name]) if buffer.name in labels else None,
+                "labels": list(labels[buffer.name]) if labels and buffer.name in labels else None,
             }
         )
         for buffer in program.table

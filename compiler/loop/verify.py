@@ -228,7 +228,8 @@ class _Verifier:
             self._body(loop.body)
         if self.partition is not outside:
             assert self.partition is not None
-            self.partition.check()
+            if not self.prover.proves(loop.start + loop.step - loop.stop):  # more than one iteration
+                self.partition.check()
             self.partition = outside
 
     # -- accesses -----------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+
 from netwright.compiler.codegen.jit import NativeProgram, compile_jit
 from netwright.compiler.loop import ir
 from netwright.specs.dims import Dim

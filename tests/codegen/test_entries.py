@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from codegen_harness import run_kernel, run_program, single_kernel_program
+
 from netwright.compiler.codegen.jit import compile_jit, kernel_modules
 from netwright.compiler.codegen.target import host_target
 from netwright.compiler.loop import ir

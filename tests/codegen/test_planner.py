@@ -9,6 +9,7 @@ import pytest
 from codegen_harness import PLAN
 from hypothesis import given
 from hypothesis import strategies as st
+
 from netwright.compiler.codegen.jit import compile_jit
 from netwright.compiler.codegen.planner import reference_plan
 from netwright.compiler.loop import ir

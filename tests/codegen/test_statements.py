@@ -7,6 +7,7 @@ import pytest
 from codegen_harness import run_kernel
 from hypothesis import given
 from hypothesis import strategies as st
+
 from netwright.compiler.codegen.statements import write_kernel
 from netwright.compiler.codegen.target import host_target
 from netwright.compiler.loop.builder import Builder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from codegen_harness import run_kernel
+
 from netwright.compiler.loop import ir
 from netwright.compiler.loop.builder import Builder
 from netwright.specs.dims import dim

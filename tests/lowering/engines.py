@@ -1,4 +1,4 @@
-"""Lowers one graph and runs it in the loop interpreter."""
+"""Lowers one graph and runs it in the loop interpreter and as native code."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from netwright.compiler.codegen.jit import compile_jit
+from netwright.compiler.driver import describe
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.loop import ir
 from netwright.compiler.loop.interpreter import run_entry
+from netwright.compiler.loop.verify import verify_program
 from netwright.compiler.lowering.program import ProgramBuilder
 from netwright.compiler.lowering.schedule import lower_entry
+from netwright.runtime.native import NativeEngine
 from netwright.specs.dims import evaluate
+from netwright.specs.manifest import DimInfo
 
 
 def lowered(graph: Graph, vector_bytes: int = 64) -> tuple[ir.Program, dict[str, np.ndarray]]:
@@ -22,7 +27,9 @@ def lowered(graph: Graph, vector_bytes: int = 64) -> tuple[ir.Program, dict[str,
     }
     builder = ProgramBuilder("test", dict.fromkeys(sorted(names), 1), vector_bytes)
     lower_entry(builder, "main", graph)
-    return builder.finish(), builder.constants
+    program = builder.finish()
+    verify_program(program)
+    return program, builder.constants
 
 
 def _names(size: object) -> frozenset[str]:
@@ -46,4 +53,25 @@ def run_loops(
     for name, value in graph.outputs.items():
         table.setdefault(name, zeros(graph.type(value), dims))
     run_entry(program, "main", table, dict(dims), nthreads)
+    return {name: table[name] for name in graph.outputs}
+
+
+def run_native(
+    graph: Graph, inputs: Mapping[str, np.ndarray], dims: Mapping[str, int], threads: int = 1
+) -> dict[str, np.ndarray]:
+    """The outputs that the compiled program computes."""
+    program, constants = lowered(graph)
+    native = compile_jit(program)
+    manifest = describe(program, {"main": graph}, [DimInfo(name=name) for name, _ in program.dims])
+    engine = NativeEngine(
+        manifest,
+        {"main": native.address("main")},
+        {"main": native.plan_address("main")},
+        keepalive=native,
+        threads=threads,
+    )
+    table = {name: array.copy() for name, array in {**inputs, **constants}.items()}
+    for name, value in graph.outputs.items():
+        table.setdefault(name, zeros(graph.type(value), dims))
+    engine.run("main", {name: dims[name] for name, _ in program.dims}, table)
     return {name: table[name] for name in graph.outputs}

@@ -6,7 +6,7 @@ import pytest
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.loop import ir
 
-from .engines import lowered, run_loops
+from .engines import lowered, run_loops, run_native
 from .networks import classifier, draw_inputs, with_training
 
 
@@ -36,3 +36,12 @@ def test_convolution_activation_and_pool_are_one_kernel() -> None:
     assert written  # every kernel writes its last buffer
     convs = [c for c in calls if any(b.buffer.endswith("kernel") for b in c.buffers)]
     assert len(convs) == 3
+
+
+@pytest.mark.parametrize(("batch", "threads"), [(1, 1), (33, 1), (33, 2)])
+def test_native_training_step(batch: int, threads: int) -> None:
+    graph = with_training(classifier(12, dtype="float64"))
+    inputs = draw_inputs(graph, {"N": batch})
+    found = run_native(graph, inputs, {"N": batch}, threads)
+    for name, expected in evaluate(graph, inputs).items():
+        np.testing.assert_allclose(found[name], expected, rtol=1e-9, atol=1e-11, err_msg=name)
