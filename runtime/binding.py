@@ -39,7 +39,7 @@ class Binder:
             if len(found) != len(expected):
                 raise self._error(name, f"must have {len(expected)} axes", found)
             for axis, (size, value) in enumerate(zip(expected, found, strict=True)):
-                symbol = _bare_name(size)
+                symbol = bare_name(size)
                 if symbol is None:
                     continue
                 if symbol not in binding:
@@ -87,7 +87,8 @@ class Binder:
         )
 
 
-def _bare_name(size: DimLike) -> str | None:
+def bare_name(size: DimLike) -> str | None:
+    """The dim that ``size`` is, where it is nothing else: the ``N`` of ``[N, 3]``."""
     if isinstance(size, Dim) and size == dim(size.text):
         return size.text
     return None

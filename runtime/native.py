@@ -1,4 +1,4 @@
-"""The engine over native code: raw function addresses, from the JIT or from a shared library.
+"""The engine over native code: raw function addresses, from the JIT or from a shared library (shared.py).
 
 Everything that stays the same between two calls with the same dims – the context struct, the plan, the
 pointer table – is built once and kept, so that a call costs a dictionary look-up, the pointers that
@@ -8,11 +8,9 @@ changed, and the call.
 from __future__ import annotations
 
 import ctypes
-import re
 import threading
 import weakref
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -223,46 +221,3 @@ class NativeEngine:
             self._pool = WorkerPool(self.threads)
             weakref.finalize(self, self._pool.close)
         return self._pool
-
-
-def load_shared(path: str | Path, *, model: str | None = None, threads: int = 1) -> NativeEngine:
-    """An engine over a shared library that ``netwright compile --emit shared`` made.
-
-    Loading a library runs its code: load only what you trust. ``model`` is needed only where a library holds
-    several models. Raises ExecutionError when the file is not such a library.
-    """
-    path = Path(path).resolve()
-    try:
-        content = path.read_bytes()
-        library = ctypes.CDLL(str(path))
-    except OSError as error:
-        raise ExecutionError(f"{path} is not a shared library that can be loaded here: {error}") from error
-    manifest = _embedded_manifest(path, library, content, model)
-
-    def address(symbol: str) -> int:
-        try:
-            return ctypes.cast(getattr(library, symbol), ctypes.c_void_p).value or 0
-        except AttributeError:
-            raise ExecutionError(f"{path} lacks the function {symbol!r} that its manifest names") from None
-
-    addresses = {entry.name: address(entry.symbol) for entry in manifest.entries}
-    plans = {entry.name: address(f"{entry.symbol}_plan") for entry in manifest.entries}
-    return NativeEngine(manifest, addresses, plans, keepalive=library, threads=threads)
-
-
-def _embedded_manifest(path: Path, library: ctypes.CDLL, content: bytes, model: str | None) -> Manifest:
-    # The prefix of a model's symbols is not known beforehand, but the library's string table spells it out.
-    names = {match.decode() for match in re.findall(rb"\x00_?([A-Za-z]\w*_manifest)(?=\x00)", content)}
-    found: list[Manifest] = []
-    for name in sorted(names):
-        try:
-            symbol = ctypes.c_char.in_dll(library, name)
-            manifest = Manifest.model_validate_json(ctypes.string_at(ctypes.addressof(symbol)))
-        except ValueError:  # no such symbol, or somebody else's
-            continue
-        if model in (None, manifest.model):
-            found.append(manifest)
-    if len(found) != 1:
-        what = "no model" if not found else "several models: " + ", ".join(m.model for m in found)
-        raise ExecutionError(f"{path} holds {what}" + (f" called {model!r}" if model and not found else ""))
-    return found[0]

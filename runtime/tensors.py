@@ -1,8 +1,7 @@
 """Named arrays in safetensors files, under weights and checkpoints alike.
 
-Written here rather than by the library, for three reasons: equal content gives equal bytes (the library's metadata
-comes in random order), nothing is copied, and the file is flushed before it takes its name.
-"""
+Written here rather than by the library, for three reasons: equal content gives equal bytes (the library's
+metadata comes in random order), nothing is copied, and the file is flushed before it takes its name."""
 
 from __future__ import annotations
 
@@ -41,7 +40,8 @@ _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, NDArray], metadata: Mapping[str, str]) -> None:
-    """Writes a safetensors file atomically. Raises OSError, and KeyError for a dtype that has no name there."""
+    """Writes a safetensors file atomically. Raises OSError, and KeyError for a dtype that has no name
+    there."""
     # The format wants no gaps; wide elements first keep every tensor aligned.
     names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
     header: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))}

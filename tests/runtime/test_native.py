@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from netwright.runtime.errors import ExecutionError
-from netwright.runtime.native import NativeEngine, load_shared
+from netwright.runtime.native import NativeEngine
 from netwright.runtime.session import Session
+from netwright.runtime.shared import load_shared
 from netwright.specs.manifest import ABI_VERSION, DimInfo, Manifest
 
 from .numpy_engine import buffer

@@ -1,0 +1,116 @@
+"""The order in which training sees the data: batches of shuffled samples, and windows of sequences in time.
+
+Everything here is a function of (seed, epoch, index), so a training can go on from any batch of any epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.specs.manifest import BufferInfo
+from netwright.specs.random import permutation
+
+from .binding import bare_name, parse_shape, shape_text
+from .data import Dataset
+from .errors import DataError
+
+#: The random stream that shuffles training data.
+SHUFFLE = "data.train"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch, or one window of it: ``samples`` are those not seen before in this epoch."""
+
+    index: int
+    arrays: dict[str, NDArray]
+    samples: int
+    starts_sequence: bool
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Cuts sequences into windows of ``size`` steps along the dim ``time``; the last may be shorter.
+
+    ``lengths`` names the arrays ``[N]`` of valid steps a sequence: each window gets its share of them.
+    """
+
+    size: int
+    time: str
+    lengths: tuple[str, ...] = ()
+
+
+class Batches:
+    """The batches of one epoch after another over the arrays of ``dataset`` that ``inputs`` name."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        inputs: Sequence[BufferInfo],
+        batch_size: int,
+        *,
+        seed: int = 0,
+        shuffle: bool = False,
+        windows: Windows | None = None,
+    ):
+        self.samples = len(dataset)
+        self._arrays = {info.name: dataset.arrays[info.name] for info in inputs}
+        self._batch_size = batch_size
+        self._seed = seed
+        self._shuffle = shuffle
+        self._windows = windows
+        self._axes = _time_axes(inputs, windows.time) if windows else {}
+        self._steps = next((self._arrays[name].shape[axis] for name, axis in self._axes.items()), 1)
+        self.windows_per_batch = -(-self._steps // windows.size) if windows else 1
+
+    def __len__(self) -> int:
+        return -(-self.samples // self._batch_size) * self.windows_per_batch
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch (counted from 0), from the ``start``-th on."""
+        order = permutation(self._seed, SHUFFLE, epoch, self.samples) if self._shuffle else None
+        whole: dict[str, NDArray] = {}
+        for index in range(start, len(self)):
+            batch, window = divmod(index, self.windows_per_batch)
+            if window == 0 or not whole:
+                whole = self._gather(batch, order)
+            samples = min(self._batch_size, self.samples - batch * self._batch_size)
+            arrays = self._cut(whole, window) if self._windows else whole
+            yield Batch(index, arrays, samples if window == 0 else 0, window == 0)
+
+    def _gather(self, batch: int, order: NDArray[np.int64] | None) -> dict[str, NDArray]:
+        rows = slice(batch * self._batch_size, (batch + 1) * self._batch_size)
+        chosen = rows if order is None else order[rows]
+        return {name: array[chosen] for name, array in self._arrays.items()}
+
+    def _cut(self, whole: dict[str, NDArray], window: int) -> dict[str, NDArray]:
+        assert self._windows is not None
+        start, size = window * self._windows.size, self._windows.size
+        arrays = dict(whole)
+        for name, axis in self._axes.items():
+            arrays[name] = whole[name][(slice(None),) * axis + (slice(start, start + size),)]
+        for name in self._windows.lengths:
+            steps = min(size, self._steps - start)
+            arrays[name] = np.clip(whole[name].astype(np.int64) - start, 0, steps)
+        return arrays
+
+
+def _time_axes(inputs: Sequence[BufferInfo], time: str) -> dict[str, int]:
+    axes: dict[str, int] = {}
+    for info in inputs:
+        for axis, size in enumerate(parse_shape(info)):
+            if bare_name(size) == time:
+                axes[info.name] = axis
+                break
+            if not isinstance(size, int) and time in size.symbols:
+                raise DataError(
+                    f"{info.name} {shape_text(info.shape)} can't be cut into windows: "
+                    f"it does not have one row for each step of {time}"
+                )
+    if not axes:
+        raise DataError(f"no input has the time axis {time} that windows are cut from")
+    return axes

@@ -1,0 +1,120 @@
+"""Checkpoints: a training's whole standing in one safetensors file, so that going on gives the same bits.
+
+Tensors are called ``weights.NAME``, ``state.NAME`` (optimizer moments, step counter, carried states) and
+``best.NAME``; the place in the training is JSON in the metadata. The order of samples needs no saving: it
+follows from seed and epoch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from .errors import CheckpointError, WeightsError
+from .plan import EpochRecord, Progress
+from .session import Session
+from .tensors import TensorFile, write_tensors
+from .totals import Totals
+
+FORMAT = "netwright-checkpoint-1"
+
+#  What makes a training the same one: its plan, as far as the order of updates depends on it, and its data's
+# size.
+Identity = Mapping[str, int | bool | str | None]
+
+
+def save_checkpoint(path: str | Path, session: Session, identity: Identity, progress: Progress) -> None:
+    """Writes ``session``'s values and ``progress``, atomically. Raises OSError."""
+    tensors = {
+        **_prefixed("weights.", session.weights),
+        **_prefixed("state.", session.state),
+        **_prefixed("best.", progress.best_weights or {}),
+    }
+    place = {
+        "identity": dict(identity),
+        "epoch": progress.epoch,
+        "batch": progress.batch,
+        "step": progress.step,
+        "samples": progress.samples,
+        "seconds": progress.seconds,
+        "totals": progress.totals.sums,
+        "history": [asdict(record) for record in progress.history],
+        "best_epoch": progress.best_epoch,
+    }
+    manifest = session.manifest
+    metadata = {
+        "format": FORMAT,
+        "netwright": manifest.netwright,
+        "model": manifest.model,
+        "training": json.dumps(place),
+    }
+    write_tensors(path, tensors, metadata)
+
+
+def load_checkpoint(path: str | Path, session: Session, identity: Identity) -> Progress:
+    """Gives ``session`` the values it had and returns the place in the training.
+
+    Raises CheckpointError: not a checkpoint, damaged, of another model, or of a training with another
+    ``identity``. The session is unchanged then.
+    """
+    weights, state = session.weights, session.state
+    try:
+        file = TensorFile(path)
+        if file.metadata.get("format") != FORMAT:
+            raise CheckpointError(f"{path} is not a checkpoint that this version of netwright can resume")
+        place = json.loads(file.metadata["training"])
+        _compare(path, place["identity"], identity)
+        progress = _progress(place)
+        tensors = {name: file.read(name) for name in file.headers}
+        if progress.best_epoch is not None:
+            progress.best_weights = _selected(tensors, "best.")
+            session.assign(progress.best_weights)  # only to check them: the session knows how
+        session.assign(_selected(tensors, "weights."))
+        session.assign_state(_selected(tensors, "state."))
+    except (WeightsError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        session.assign(weights)
+        session.assign_state(state)
+        if isinstance(error, CheckpointError):
+            raise
+        detail = error if isinstance(error, WeightsError) else f"{type(error).__name__}: {error}"
+        raise CheckpointError(f"{path} can't be resumed from: {detail}") from error
+    return progress
+
+
+def _compare(path: str | Path, saved: Identity, identity: Identity) -> None:
+    changed = [
+        f"{key} was {saved[key]}, now is {value}" for key, value in identity.items() if saved[key] != value
+    ]
+    if changed:
+        raise CheckpointError(f"{path} is from a different training: {'; '.join(changed)}")
+
+
+def _progress(place: Mapping[str, Any]) -> Progress:
+    history = [EpochRecord(**record) for record in place["history"]]
+    counters = {name: place[name] for name in ("epoch", "batch", "step", "samples")}
+    for name, value in counters.items():
+        if type(value) is not int or value < 0:
+            raise ValueError(f"{name} is {value!r}")
+    best_epoch = place["best_epoch"]
+    if best_epoch is not None and not 1 <= best_epoch <= len(history):
+        raise ValueError(f"best_epoch is {best_epoch!r}")
+    totals = {name: (float(total), float(count)) for name, (total, count) in place["totals"].items()}
+    return Progress(
+        **counters,
+        seconds=float(place["seconds"]),
+        totals=Totals(totals),
+        history=history,
+        best_epoch=best_epoch,
+    )
+
+
+def _prefixed(prefix: str, arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    return {prefix + name: array for name, array in arrays.items()}
+
+
+def _selected(arrays: Mapping[str, NDArray], prefix: str) -> dict[str, NDArray]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

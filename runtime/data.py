@@ -1,0 +1,137 @@
+"""Data sets: named arrays whose first axis counts the samples, and how they fit a model's inputs and
+targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.specs.dims import evaluate
+from netwright.specs.manifest import BufferInfo, DimInfo
+
+from .arrays import is_lossless
+from .binding import bare_name, parse_shape, shape_text
+from .errors import DataError, did_you_mean, listed
+from .npz import read_npz
+
+
+class _Described(Protocol):
+    """An array, or only its header."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype: ...
+
+
+class Dataset:
+    """Named arrays ``[samples, …]``. Raises DataError when there is none, or they disagree on the samples."""
+
+    def __init__(self, arrays: Mapping[str, NDArray], name: str = "the data"):
+        self.name = name
+        self.arrays = dict(arrays)
+        if problems := _sample_problems(self.arrays):
+            raise DataError(f"{name}: {'; '.join(problems)}")
+
+    def __len__(self) -> int:
+        return len(next(iter(self.arrays.values())))
+
+    def require(
+        self, expected: Sequence[BufferInfo], dims: Sequence[DimInfo], windowed: str | None = None
+    ) -> None:
+        """Raises DataError that lists everything ``check_against`` finds."""
+        if problems := check_against(self.arrays, expected, dims, windowed):
+            raise DataError("\n  ".join([f"{self.name} does not fit the model:", *problems]))
+
+
+def load_dataset(path: str | Path) -> Dataset:
+    """The data set in a .npz file. Raises DataError."""
+    return Dataset(read_npz(path), str(path))
+
+
+def check_against(
+    found: Mapping[str, _Described],
+    expected: Sequence[BufferInfo],
+    dims: Sequence[DimInfo],
+    windowed: str | None = None,
+) -> list[str]:
+    """Everything that is wrong with a data set, given arrays or headers, for a model that takes ``expected``.
+
+    The first axis counts samples, of which a batch takes some, so it is compared between the arrays only; the
+    other axes bind dims or must have the declared size. Arrays that the model doesn't take are ignored."""
+    taken = {info.name: found[info.name] for info in expected if info.name in found}
+    problems = [
+        f"{info.name} is missing ({info.dtype} {shape_text(info.shape)}); there are {listed(found)}"
+        + did_you_mean(info.name, found)
+        for info in expected
+        if info.name not in found
+    ]
+    if taken:
+        problems += _sample_problems(taken)
+    binding: dict[str, int] = {}
+    origin: dict[str, str] = {}
+    ranges = {info.name: info for info in dims if info.name != windowed}
+    for info in expected:
+        if info.name in taken:
+            problems += _array_problems(info, taken[info.name], ranges, binding, origin)
+    return problems
+
+
+def _array_problems(
+    info: BufferInfo,
+    array: _Described,
+    ranges: Mapping[str, DimInfo],
+    binding: dict[str, int],
+    origin: dict[str, str],
+) -> list[str]:
+    problems: list[str] = []
+    if not is_lossless(array.dtype, np.dtype(info.dtype)):
+        problems.append(
+            f"{info.name} is {array.dtype.name}, which can't become {info.dtype} without loss; "
+            f"store it as {info.dtype}"
+        )
+    expected = parse_shape(info)
+    described = f"expected {shape_text(info.shape)}, found {shape_text(array.shape)}"
+    if getattr(array, "fortran_order", False):
+        problems.append(
+            f"{info.name} is stored in Fortran order; write it as np.ascontiguousarray({info.name})"
+        )
+    if len(array.shape) != len(expected):
+        return [*problems, f"{info.name} must have {len(expected)} axes: {described}"]
+    for axis, (size, value) in enumerate(zip(expected, array.shape, strict=True)):
+        if axis == 0:
+            continue
+        symbol = bare_name(size)
+        if symbol is not None and symbol not in binding:
+            binding[symbol], origin[symbol] = value, info.name
+            dim = ranges.get(symbol)
+            if dim is not None and (value < dim.min or (dim.max is not None and value > dim.max)):
+                most = "" if dim.max is None else f" and at most {dim.max}"
+                problems.append(f"{info.name}: {symbol} must be at least {dim.min}{most}: {described}")
+            continue
+        try:
+            wanted = evaluate(size, binding)
+        except KeyError:  # depends on a dim that only an absent or a later array tells
+            continue
+        if wanted != value:
+            source = f" ({symbol} of {origin[symbol]})" if symbol in origin else ""
+            problems.append(f"{info.name}: axis {axis} must be {wanted}{source}: {described}")
+    return problems
+
+
+def _sample_problems(arrays: Mapping[str, _Described]) -> list[str]:
+    if not arrays:
+        return ["there is no array"]
+    if scalars := [name for name, array in arrays.items() if not array.shape]:
+        return [f"{name} has no axis that counts samples" for name in scalars]
+    counts = {name: array.shape[0] for name, array in arrays.items()}
+    first, count = next(iter(counts.items()))
+    problems = [
+        f"{name} has {other} samples, {first} has {count}" for name, other in counts.items() if other != count
+    ]
+    return problems or ([f"{first} has no samples"] if count == 0 else [])

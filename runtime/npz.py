@@ -1,0 +1,116 @@
+""".npz archives, read as carefully as .npy files: sizes are checked before anything is unpacked."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import DataError
+from .files import write_atomically
+from .npy import ArrayHeader, check_size, read_data, read_header
+
+#: Deflate can't do better than this; an archive that claims to is a trap or damaged.
+_MAX_RATIO = 1032
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
+
+T = TypeVar("T")
+
+
+def read_npz_headers(path: str | Path) -> dict[str, ArrayHeader]:
+    """Shape and dtype of every array in an archive, in its order, without unpacking the data.
+
+    Raises DataError: a file that can't be opened or is not an archive of arrays; a member that is not a
+    well-formed array, is packed in an unusual way, occurs twice, or declares sizes that the file can't hold.
+    """
+    return _for_each(path, lambda stream, header, name: header)
+
+
+def read_npz(path: str | Path) -> dict[str, NDArray]:
+    """All arrays of an archive, by name. Raises DataError as ``read_npz_headers``, also for damaged data."""
+
+    def read(stream: zipfile.ZipExtFile, header: ArrayHeader, name: str) -> NDArray:
+        array = read_data(stream, header, name)
+        stream.read(1)  # the check sum is compared at the end
+        return array
+
+    return _for_each(path, read)
+
+
+def write_npz(path: str | Path, arrays: Mapping[str, NDArray]) -> None:
+    """Writes an uncompressed archive, atomically. Raises OSError."""
+
+    def write(temporary: Path) -> None:
+        with zipfile.ZipFile(temporary, "w") as archive:
+            for name, array in arrays.items():
+                # A fixed date: equal arrays give equal bytes.
+                member = zipfile.ZipInfo(f"{name}.npy")
+                with archive.open(member, "w", force_zip64=True) as stream:
+                    np.lib.format.write_array(stream, np.asarray(array, order="C"), allow_pickle=False)
+
+    write_atomically(Path(path), write)
+
+
+def _for_each(path: str | Path, use: Callable[[zipfile.ZipExtFile, ArrayHeader, str], T]) -> dict[str, T]:
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            with zipfile.ZipFile(file) as archive:
+                members = _checked_members(archive, size, str(path))
+                return {
+                    name: _use_member(archive, info, f"{path}: {name}", use) for name, info in members.items()
+                }
+    except DataError:
+        raise
+    except _BROKEN as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise DataError(f"{path}: not a readable .npz archive: {reason}") from error
+
+
+def _checked_members(archive: zipfile.ZipFile, size: int, path: str) -> dict[str, zipfile.ZipInfo]:
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in archive.infolist():
+        name = info.filename.removesuffix(".npy")
+        if name == info.filename:
+            raise DataError(f"{path}: {info.filename!r} in it is not an array (.npy)")
+        if name in members:
+            raise DataError(f"{path}: array {name!r} occurs twice")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 0x1:
+            raise DataError(f"{path}: array {name!r} is packed in a way that np.savez never uses")
+        if info.file_size > info.compress_size * _MAX_RATIO + 1024:
+            raise DataError(
+                f"{path}: array {name!r} claims to unpack {info.compress_size:,} bytes to {info.file_size:,}"
+            )
+        members[name] = info
+    # Members that share bytes are how a small archive explodes.
+    if sum(info.compress_size for info in members.values()) > size:
+        raise DataError(f"{path}: its arrays claim more bytes than the file has ({size:,})")
+    unpacked = sum(info.file_size for info in members.values())
+    if unpacked > (memory := _physical_memory()):
+        raise DataError(f"{path}: its arrays need {unpacked:,} bytes; this machine has {memory:,}")
+    return members
+
+
+def _use_member(
+    archive: zipfile.ZipFile,
+    info: zipfile.ZipInfo,
+    name: str,
+    use: Callable[[zipfile.ZipExtFile, ArrayHeader, str], T],
+) -> T:
+    with archive.open(info) as stream:
+        header = read_header(stream, name)  # type: ignore[arg-type]
+        check_size(header, info.file_size, name)
+        return use(stream, header, name)
+
+
+def _physical_memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # a system that does not say
+        return 1 << 40

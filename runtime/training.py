@@ -1,0 +1,250 @@
+"""The training loop: epochs of steps, validation, the best weights, early stopping, checkpoints, a clean
+stop.
+
+It decides nothing numerical – a step is one call of the entry ``train_step`` – and everything it needs to go
+on stands in ``Progress`` and the session, so that a resumed training continues bit for bit."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+
+from .batches import Batches, Windows
+from .checkpoint import load_checkpoint, save_checkpoint
+from .data import Dataset
+from .errors import TrainingError, did_you_mean, listed
+from .interrupt import InterruptRequest
+from .plan import Ending, EpochRecord, Progress, TrainingPlan, TrainingResult
+from .progress import Observer, Silent
+from .session import Session
+from .totals import Totals
+
+
+class DivergedError(TrainingError):
+    """The loss is not a number any more; ``result`` has the history and the last good weights."""
+
+    def __init__(self, message: str, result: TrainingResult):
+        super().__init__(message)
+        self.result = result
+
+
+def train(
+    session: Session,
+    plan: TrainingPlan,
+    data: Dataset,
+    valid: Dataset | None = None,
+    *,
+    checkpoint: str | Path | None = None,
+    resume: str | Path | None = None,
+    observer: Observer | None = None,
+) -> TrainingResult:
+    """Trains ``session`` by ``plan``; afterwards it holds ``result.weights``.
+
+    ``checkpoint`` is written after every ``plan.checkpoint_every`` epochs, on Ctrl-C (which lets the step in
+    hand finish; a second one aborts with KeyboardInterrupt) and at the end. ``resume`` goes on from such a
+    file.
+
+    Raises DataError (data that don't fit the model), CheckpointError, TrainingError (a plan that can't be
+    followed), DivergedError (a loss that is infinite or NaN; the session then holds the last good weights),
+    and what the session's entries raise."""
+    return _Training(session, plan, data, valid, checkpoint, observer or Silent()).run(resume)
+
+
+def evaluate(session: Session, data: Dataset, batch_size: int = 32) -> dict[str, float]:
+    """Mean loss and metrics over a whole data set, exact over partial batches. Raises DataError."""
+    data.require(session.input_info("loss"), session.manifest.dims)
+    totals = Totals()
+    for batch in Batches(data, session.input_info("loss"), batch_size).epoch(0):
+        totals.add(session.run("loss", batch.arrays))
+    return totals.means()
+
+
+class _Training:
+    def __init__(
+        self,
+        session: Session,
+        plan: TrainingPlan,
+        data: Dataset,
+        valid: Dataset | None,
+        checkpoint: str | Path | None,
+        observer: Observer,
+    ):
+        self.session = session
+        self.plan = plan
+        self.checkpoint = checkpoint
+        self.observer = observer
+        self.monitor = plan.monitor or ("valid_loss" if valid is not None else None)
+        self.interrupt = InterruptRequest()
+        self.progress = Progress()
+        inputs, dims = session.input_info("train_step"), session.manifest.dims
+        data.require(inputs, dims, plan.time if plan.window else None)
+        windows = Windows(plan.window, plan.time, plan.lengths) if plan.window else None
+        self.batches = Batches(
+            data, inputs, plan.batch_size, seed=plan.seed, shuffle=plan.shuffle, windows=windows
+        )
+        self.valid: Batches | None = None
+        if valid is not None:
+            valid.require(session.input_info("loss"), dims)
+            self.valid = Batches(valid, session.input_info("loss"), plan.batch_size)
+        self._check_monitor()
+        self.good_weights = session.weights
+        self.saved_place: tuple[int, int] | None = None
+        # More epochs or another patience don't make it another training.
+        self.identity = {
+            "samples": self.batches.samples,
+            "batch_size": plan.batch_size,
+            "seed": plan.seed,
+            "shuffle": plan.shuffle,
+            "window": plan.window,
+            "carry_state": plan.carry_state,
+            "monitor": self.monitor,
+        }
+
+    def run(self, resume: str | Path | None) -> TrainingResult:
+        if resume is not None:
+            self.progress = load_checkpoint(resume, self.session, self.identity)
+            self.good_weights = self.session.weights
+        progress = self.progress
+        self.observer.start(self.plan, len(self.batches), progress.epoch + 1, progress.batch)
+        result: TrainingResult | None = None
+        try:
+            with self.interrupt:
+                ending = self._epochs()
+                self._save()
+            result = self._result(ending)
+        except DivergedError as error:
+            result = error.result
+            raise
+        finally:
+            self.observer.end(result)
+        return result
+
+    def _epochs(self) -> Ending:
+        progress = self.progress
+        while progress.epoch < self.plan.epochs:
+            if self._ran_out_of_patience():
+                return "stopped early"
+            self._steps()
+            valid = None if self.interrupt.requested else self._validate()
+            if self.interrupt.requested:
+                where = f"epoch {progress.epoch + 1}, batch {progress.batch} of {len(self.batches)}"
+                self.observer.notice(f"interrupted in {where}")
+                return "interrupted"
+            self._finish_epoch(valid)
+            if progress.epoch % self.plan.checkpoint_every == 0:
+                self._save()
+        return "finished"
+
+    def _steps(self) -> None:
+        progress, plan = self.progress, self.plan
+        began, before = time.perf_counter(), progress.seconds
+        for batch in self.batches.epoch(progress.epoch, progress.batch):
+            if self.interrupt.requested:
+                break
+            if batch.starts_sequence or not plan.carry_state:
+                self.session.reset_carry()
+            outputs = self.session.run("train_step", batch.arrays)
+            progress.step += 1
+            progress.batch = batch.index + 1
+            if not math.isfinite(float(outputs["loss.numerator"])):
+                self._diverged(f"the loss is {float(outputs['loss.numerator'])}")
+            progress.totals.add(outputs)
+            progress.samples += batch.samples
+            progress.seconds = before + time.perf_counter() - began
+            self.observer.step(progress.epoch + 1, progress.batch, progress.samples, progress.totals)
+
+    def _validate(self) -> dict[str, float] | None:
+        if self.valid is None:
+            return None
+        totals = Totals()
+        for batch in self.valid.epoch(0):
+            if self.interrupt.requested:
+                break
+            totals.add(self.session.run("loss", batch.arrays))
+        return totals.means()
+
+    def _finish_epoch(self, valid: dict[str, float] | None) -> None:
+        progress = self.progress
+        weights = self.session.weights
+        if valid is not None and not math.isfinite(valid["loss"]):
+            self._diverged(f"the validation loss is {valid['loss']}")
+        if bad := [name for name, array in weights.items() if not np.isfinite(array).all()]:
+            self._diverged(f"{bad[0]} is not finite")
+        self.good_weights = weights
+        record = EpochRecord(
+            progress.epoch + 1,
+            progress.step,
+            progress.totals.means(),
+            valid,
+            seconds=progress.seconds,
+            samples=progress.samples,
+        )
+        progress.history.append(record)
+        best = self.monitor is not None and self._is_better(record)
+        if best:
+            progress.best_epoch, progress.best_weights = record.epoch, weights
+        progress.epoch, progress.batch, progress.samples = progress.epoch + 1, 0, 0
+        progress.seconds, progress.totals = 0.0, Totals()
+        self.observer.epoch(record, best)
+
+    def _is_better(self, record: EpochRecord) -> bool:
+        progress, monitor = self.progress, self.monitor
+        assert monitor is not None
+        if progress.best_epoch is None:
+            return True
+        sign = 1 if monitor.endswith("accuracy") else -1
+        margin = self.plan.early_stopping.min_delta if self.plan.early_stopping else 0.0
+        best = progress.history[progress.best_epoch - 1]
+        return sign * (record.value(monitor) - best.value(monitor)) > margin
+
+    def _ran_out_of_patience(self) -> bool:
+        stopping, best = self.plan.early_stopping, self.progress.best_epoch
+        return stopping is not None and best is not None and self.progress.epoch - best >= stopping.patience
+
+    def _save(self) -> None:
+        place = self.progress.epoch, self.progress.batch
+        if self.checkpoint is not None and place != self.saved_place:
+            save_checkpoint(self.checkpoint, self.session, self.identity, self.progress)
+            self.saved_place = place
+
+    def _result(self, ending: Ending) -> TrainingResult:
+        progress = self.progress
+        weights = progress.best_weights
+        if weights is None:
+            weights = self.good_weights if ending == "diverged" else self.session.weights
+        self.session.assign(weights)
+        return TrainingResult(ending, tuple(progress.history), weights, progress.best_epoch, progress.step)
+
+    def _diverged(self, what: str) -> None:
+        progress = self.progress
+        kept = progress.best_epoch or len(progress.history)
+        weights = (
+            f"the weights after epoch {kept} are kept" if kept else "the weights are those it began with"
+        )
+        raise DivergedError(
+            f"{what} at step {progress.step} (epoch {progress.epoch + 1}, batch {progress.batch}); {weights}. "
+            "A smaller learning rate or clip_norm may help",
+            self._result("diverged"),
+        )
+
+    def _check_monitor(self) -> None:
+        if self.plan.early_stopping is not None and self.monitor is None:
+            raise TrainingError("early stopping needs validation data, or a monitor such as train_loss")
+        if self.monitor is None:
+            return
+        part, _, name = self.monitor.partition("_")
+        if part == "valid" and self.valid is None:
+            raise TrainingError(f"{self.monitor} can't be monitored: there are no validation data")
+        suffix = ".numerator"
+        known = [
+            info.name.removesuffix(suffix).removeprefix("metric.")
+            for info in self.session.manifest.buffers
+            if info.role == "output" and info.name.endswith(suffix)
+        ]
+        if name not in known:
+            raise TrainingError(
+                f"{self.monitor} can't be monitored: there is {listed(known)}{did_you_mean(name, known)}"
+            )
