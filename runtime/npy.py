@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import IO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ class ArrayHeader:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def read_header(stream: BinaryIO, name: str) -> ArrayHeader:
+def read_header(stream: IO[bytes], name: str) -> ArrayHeader:
     """Reads a header from the start of ``stream``. Raises DataError that begins with ``name``."""
     start = _take(stream, 8, name)
     if not start.startswith(MAGIC):
@@ -63,7 +63,7 @@ def read_header(stream: BinaryIO, name: str) -> ArrayHeader:
     return ArrayHeader(shape, dtype, fortran_order, 8 + width + length)
 
 
-def read_data(stream: BinaryIO, header: ArrayHeader, name: str) -> NDArray:
+def read_data(stream: IO[bytes], header: ArrayHeader, name: str) -> NDArray:
     """The array that follows ``header``, in native byte order; the caller has compared the sizes."""
     if header.fortran_order:
         raise DataError(
@@ -73,7 +73,7 @@ def read_data(stream: BinaryIO, header: ArrayHeader, name: str) -> NDArray:
         array = np.empty(header.shape, header.dtype)
     except (MemoryError, ValueError) as error:
         raise DataError(f"{name}: an array of {header.nbytes:,} bytes does not fit into memory") from error
-    view = memoryview(array.reshape(-1).view(np.uint8))
+    view = array.reshape(-1).view(np.uint8).data
     position = 0
     while position < len(view):
         piece = stream.read(min(_PIECE, len(view) - position))
@@ -108,7 +108,7 @@ def check_size(header: ArrayHeader, available: int, name: str) -> None:
         )
 
 
-def _with_file(path: str | Path, use: Callable[[BinaryIO, ArrayHeader], object]):
+def _with_file(path: str | Path, use: Callable[[IO[bytes], ArrayHeader], T]) -> T:
     try:
         with open(path, "rb") as file:
             header = read_header(file, str(path))
@@ -118,7 +118,7 @@ def _with_file(path: str | Path, use: Callable[[BinaryIO, ArrayHeader], object])
         raise DataError(f"{path}: {error.strerror or error}") from error
 
 
-def _take(stream: BinaryIO, count: int, name: str) -> bytes:
+def _take(stream: IO[bytes], count: int, name: str) -> bytes:
     data = b""
     while len(data) < count:
         piece = stream.read(count - len(data))

@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ def read_npz_headers(path: str | Path) -> dict[str, ArrayHeader]:
 def read_npz(path: str | Path) -> dict[str, NDArray]:
     """All arrays of an archive, by name. Raises DataError as ``read_npz_headers``, also for damaged data."""
 
-    def read(stream: zipfile.ZipExtFile, header: ArrayHeader, name: str) -> NDArray:
+    def read(stream: IO[bytes], header: ArrayHeader, name: str) -> NDArray:
         array = read_data(stream, header, name)
         stream.read(1)  # the check sum is compared at the end
         return array
@@ -57,7 +57,7 @@ def write_npz(path: str | Path, arrays: Mapping[str, NDArray]) -> None:
     write_atomically(Path(path), write)
 
 
-def _for_each(path: str | Path, use: Callable[[zipfile.ZipExtFile, ArrayHeader, str], T]) -> dict[str, T]:
+def _for_each(path: str | Path, use: Callable[[IO[bytes], ArrayHeader, str], T]) -> dict[str, T]:
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -101,10 +101,10 @@ def _use_member(
     archive: zipfile.ZipFile,
     info: zipfile.ZipInfo,
     name: str,
-    use: Callable[[zipfile.ZipExtFile, ArrayHeader, str], T],
+    use: Callable[[IO[bytes], ArrayHeader, str], T],
 ) -> T:
     with archive.open(info) as stream:
-        header = read_header(stream, name)  # type: ignore[arg-type]
+        header = read_header(stream, name)
         check_size(header, info.file_size, name)
         return use(stream, header, name)
 

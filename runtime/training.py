@@ -115,12 +115,12 @@ class _Training:
                 ending = self._epochs()
                 self._save()
             result = self._result(ending)
+            return result
         except DivergedError as error:
             result = error.result
             raise
         finally:
             self.observer.end(result)
-        return result
 
     def _epochs(self) -> Ending:
         progress = self.progress

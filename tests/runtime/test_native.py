@@ -1,6 +1,7 @@
 """The native engine against a small C library that follows the ABI, with one thread and with two."""
 
 import shutil
+import signal
 import subprocess
 import threading
 
@@ -173,6 +174,33 @@ def test_python_threads_take_turns(engine):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs interval timers")
+def test_a_signal_at_any_moment_leaves_the_engine_usable(engine):
+    class Alarm(Exception):
+        pass
+
+    def ring(number, frame):
+        raise Alarm
+
+    session, x = Session(engine, VALUES), np.ones((64, 3), np.float32)
+    label, rung = np.zeros(64, np.int64), 0
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        for delay in np.linspace(1e-6, 4e-4, 300):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, delay)
+                for _ in range(20):
+                    session.predict(x=x, label=label)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except Alarm:
+                rung += 1
+            np.testing.assert_array_equal(session.predict(x=x, label=label)["y"], expected(x))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert rung > 0
 
 
 def test_arrays_are_checked_before_native_code_sees_them(engine):
