@@ -25,7 +25,8 @@ from .base import (
     TapingContext,
     sizes,
 )
-from .scan_gradient import gradient_of_scan, tape_scan
+from .scan_gradient import gradient_of_scan
+from .scan_tape import tape_scan
 
 if TYPE_CHECKING:
     from ..graph.graph import Graph, Node, Value

@@ -1,0 +1,304 @@
+"""Backpropagation through time, first half: the taped form of a scan, and the plan of its gradient.
+
+Taping differentiates the body once. Of its forward values, those that the backward half reads become a tape: further
+ys of the forward scan. A value goes on the tape only when it has to: what the loop gets anyway (consts, xs, ys), what
+was carried (the sequence of carries out, shifted by a step), and what is cheap to compute from these is not stored.
+
+The cotangent of a const is a sum over steps. Where the body multiplies by it (``stacks_gradient``), that sum is one
+operation after the loop, on stacked cotangents: for weights, one matrix product with T·N rows. Otherwise it is summed
+up in the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from netwright.specs.dims import bounds
+
+from ..graph.analysis import ancestors, dependents
+from .base import Attributes, TapingContext
+from .constant import zeros_like
+
+if TYPE_CHECKING:
+    from ..autodiff import Intercepted, Joint
+    from ..graph.graph import Graph, Node, Value
+    from .scan import ScanAttributes
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Where a sequence of per-step values is found when the gradient is built.
+
+    ``kind`` and ``position``: an "operand" or a "result" of the taped scan, the carry as it came in ("previous"), the
+    cotangent of a result ("seed"), or a y of the backward scan ("emitted").
+    """
+
+    kind: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """An operation of the body whose const operand gets its cotangent after the loop."""
+
+    node: Node
+    position: int
+    const: int
+    operands: tuple[Stack | None, ...]  # None: the const
+    cotangent: Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to build the backward scan: its body, where its operands come from, what its results are."""
+
+    backward: Graph
+    consts: tuple[int, ...]
+    carries: tuple[int, ...]
+    totals: tuple[int, ...]  # consts whose cotangents are summed up in the loop
+    xs: tuple[Stack, ...]
+    x_cotangents: tuple[tuple[int, Stack], ...]
+    products: tuple[Product, ...]
+    carry_stacks: dict[int, Stack]
+
+
+def tape_scan(
+    context: TapingContext, node: Node, active: Sequence[bool], wanted: Sequence[bool]
+) -> tuple[Attributes, Plan | None]:
+    """The rule of ``Primitive.taped``."""
+    attrs: Any = node.attrs
+    flags, seeded = _activity(attrs, active, wanted)
+    if not any(seeded):
+        return attrs, None
+    joint: Joint = context.differentiate(attrs.body, flags, seeded, _leaves_the_loop(attrs.n_consts))
+    return _Taping(attrs, joint, flags).run()
+
+
+def _activity(
+    attrs: ScanAttributes, active: Sequence[bool], wanted: Sequence[bool]
+) -> tuple[list[bool], list[bool]]:
+    """Which body inputs need a cotangent, and which body outputs have one: fixed points over the carries."""
+    body, carries = attrs.body, range(attrs.n_carries)
+    inputs, outputs = list(body.inputs.values()), list(body.outputs.values())
+    flags, before = list(active), -1
+    reached: set[Value] = set()
+    while sum(flags) != before:
+        before = sum(flags)
+        roots = [value for value, flag in zip(inputs, flags, strict=True) if flag]
+        reached = dependents(body, roots, floats_only=True)
+        for i in carries:
+            flags[attrs.n_consts + i] |= outputs[i] in reached
+    seeded, before = [w and v in reached for w, v in zip(wanted, outputs, strict=True)], -1
+    while sum(seeded) != before:
+        before = sum(seeded)
+        useful = ancestors(body, [value for value, flag in zip(outputs, seeded, strict=True) if flag])
+        for i in carries:
+            seeded[i] |= outputs[i] in reached and inputs[attrs.n_consts + i] in useful
+    return flags, seeded
+
+
+def _leaves_the_loop(n_consts: int) -> Any:
+    def intercept(graph: Graph, node: Node, position: int) -> bool:
+        if not node.primitive.stacks_gradient:
+            return False
+        operands, consts = graph.operands(node), list(graph.inputs.values())[:n_consts]
+        return operands[position] in consts and sum(value in consts for value in operands) == 1
+
+    return intercept
+
+
+@dataclass
+class _Taping:
+    """The work of ``tape_scan`` once the body is differentiated: what is stored, and the two bodies."""
+
+    attrs: ScanAttributes
+    joint: Joint
+    flags: Sequence[bool]
+    sources: dict[Value, Stack] = field(default_factory=dict)  # early values the backward body can have
+    tape: list[Value] = field(default_factory=list)
+    carry_stacks: dict[int, Stack] = field(default_factory=dict)
+    emitted: list[Value] = field(default_factory=list)
+
+    def run(self) -> tuple[Attributes, Plan]:
+        attrs, joint = self.attrs, self.joint
+        graph, k, c = joint.graph, attrs.n_consts, attrs.n_carries
+        carried = [i for i in range(c) if self.flags[k + i]]
+        products, in_loop = self._divide()
+        carry_cotangents = [
+            joint.cotangents[k + i] or zeros_like(graph, joint.inputs[k + i]) for i in carried
+        ]
+        carry_seeds = [
+            joint.seeds[i] or graph.input(f"unused{i}", graph.type(joint.inputs[k + i])) for i in carried
+        ]
+        total_inputs = [graph.input(f"total{i}", graph.type(joint.inputs[i])) for i in in_loop]
+        totals = [
+            graph.apply("add", total, cotangent)
+            for total, cotangent in zip(total_inputs, in_loop.values(), strict=True)
+        ]
+        x_cotangents = [
+            (position, cotangent)
+            for position, cotangent in enumerate(joint.cotangents)
+            if position >= k + c and cotangent is not None
+        ]
+        roots = [
+            *carry_cotangents,
+            *totals,
+            *(value for _, value in x_cotangents),
+            *(product.cotangent for product in products),
+        ]
+        self._choose_tape(roots, products)
+        seeds = {seed: Stack("seed", i) for i, seed in enumerate(joint.seeds) if i >= c and seed is not None}
+        plan_x = [(position, self._stack(value, seeds)) for position, value in x_cotangents]
+        plan_products = [self._product(product, seeds) for product in products]
+
+        results = [*carry_cotangents, *totals, *self.emitted]
+        stacks = {**self.sources, **seeds}
+        consts = dict(zip(joint.inputs[:k], range(k), strict=True))
+        read = ancestors(graph, results, stacks.keys() | consts.keys())
+        used_consts = [(value, i) for value, i in consts.items() if value in read]
+        used_stacks = [(value, stack) for value, stack in stacks.items() if value in read]
+        backward = graph.extract(
+            f"{attrs.body.name}.backward",
+            [
+                *((f"const{i}", value) for value, i in used_consts),
+                *((f"carry{i}", seed) for i, seed in zip(carried, carry_seeds, strict=True)),
+                *((f"total{i}", value) for i, value in zip(in_loop, total_inputs, strict=True)),
+                *((f"{stack.kind}{stack.position}", value) for value, stack in used_stacks),
+            ],
+            [(f"result{i}", value) for i, value in enumerate(results)],
+        )
+        forward = graph.extract(
+            attrs.body.name,
+            list(zip(attrs.body.inputs, joint.inputs, strict=True)),
+            [
+                *zip(attrs.body.outputs, joint.outputs, strict=True),
+                *((f"tape{i}", value) for i, value in enumerate(self.tape)),
+            ],
+        )
+        plan = Plan(
+            backward,
+            tuple(i for _, i in used_consts),
+            tuple(carried),
+            tuple(in_loop),
+            tuple(stack for _, stack in used_stacks),
+            tuple(plan_x),
+            tuple(plan_products),
+            self.carry_stacks,
+        )
+        return replace(attrs, body=forward), plan
+
+    def _divide(self) -> tuple[list[Intercepted], dict[int, Value]]:
+        """Products, whose cotangents leave the loop; and what each const gets within it.
+
+        A repeated const (a bias) leaves only on the back of another: its cotangent alone is not worth storing.
+        """
+        joint, k = self.joint, self.attrs.n_consts
+        found = joint.intercepted
+        stacked = {value for value in joint.cotangents[k + self.attrs.n_carries :] if value is not None}
+        stacked |= {value for value in joint.seeds[self.attrs.n_carries :] if value is not None}
+        stacked |= {one.cotangent for one in found if one.node.op != "broadcast"}
+        in_loop = {i: v for i, v in enumerate(joint.cotangents[:k]) if v is not None}
+        products: list[Intercepted] = []
+        for one in found:
+            if one.cotangent in stacked:
+                products.append(one)
+            else:
+                i = joint.inputs.index(joint.graph.operands(one.node)[one.position])
+                known = in_loop.get(i)
+                total = (
+                    one.contribution if known is None else joint.graph.apply("add", known, one.contribution)
+                )
+                in_loop[i] = total
+        return products, in_loop
+
+    def _choose_tape(self, roots: Iterable[Value], products: Sequence[Intercepted]) -> None:
+        """Finds a source for every forward value that the backward body reads, taping what has none."""
+        attrs, joint = self.attrs, self.joint
+        graph, k, c = joint.graph, attrs.n_consts, attrs.n_carries
+        late_roots = [value for name, value in graph.inputs.items() if value not in joint.inputs]
+        late = dependents(graph, late_roots)
+        needed: set[Value] = set()
+        for value in ancestors(graph, roots, {v for v in self._values() if v not in late}):
+            if value not in late:
+                needed.add(value)
+        consts = set(joint.inputs[:k])
+        for position, value in enumerate(joint.inputs[k + c :], k + c):
+            self.sources[value] = Stack("operand", position)
+        for position, value in enumerate(joint.outputs[c:], c):
+            if value not in consts:
+                self.sources.setdefault(value, Stack("result", position))
+        factors = {
+            operand
+            for product in products
+            for position, operand in enumerate(graph.operands(product.node))
+            if position != product.position
+        }
+        order = sorted((needed | factors) - consts, key=lambda value: (value.node, value.port))
+        carries = {value: i for i, value in enumerate(joint.inputs[k : k + c])}
+        for value in order:
+            if value in carries and value not in self.sources:
+                self._source_of_carry(carries[value], value)
+        for value in order:
+            if value not in self.sources and (value in factors or not graph.producer(value).primitive.cheap):
+                self._tape(value)
+        known: dict[Value, bool] = {}
+        for value in order:
+            if not self._derivable(value, consts, known):
+                self._tape(value)
+
+    def _values(self) -> Iterable[Value]:
+        for node in self.joint.graph:
+            yield from node.values
+
+    def _tape(self, value: Value) -> Stack:
+        if value not in self.sources:
+            self.sources[value] = Stack("result", len(self.joint.outputs) + len(self.tape))
+            self.tape.append(value)
+        return self.sources[value]
+
+    def _source_of_carry(self, carry: int, value: Value) -> None:
+        """The carries in are the carries out, a step later; for that, a first step must exist."""
+        least = bounds(self.attrs.length, {})[0]
+        if least is not None and least >= 1:
+            self.carry_stacks[carry] = self._tape(self.joint.outputs[carry])
+            self.sources[value] = Stack("previous", carry)
+        else:
+            self._tape(value)
+
+    def _derivable(self, value: Value, consts: set[Value], known: dict[Value, bool]) -> bool:
+        """Whether ``value`` can be had from sources by cheap operations."""
+        if value in self.sources or value in consts:
+            return True
+        if value not in known:
+            node = self.joint.graph.producer(value)
+            known[value] = (
+                node.op != "input"
+                and node.primitive.cheap
+                and all(self._derivable(v, consts, known) for v in self.joint.graph.operands(node))
+            )
+        return known[value]
+
+    def _stack(self, value: Value, seeds: dict[Value, Stack]) -> Stack:
+        """The sequence of ``value``: known outside the loop already, or emitted by the backward scan."""
+        if value in seeds:
+            return seeds[value]
+        if value in self.sources:
+            return self.sources[value]
+        if value not in self.emitted:
+            self.emitted.append(value)
+        return Stack("emitted", self.emitted.index(value))
+
+    def _product(self, one: Intercepted, seeds: dict[Value, Stack]) -> Product:
+        operands = self.joint.graph.operands(one.node)
+        return Product(
+            one.node,
+            one.position,
+            self.joint.inputs.index(operands[one.position]),
+            tuple(
+                None if position == one.position else self._stack(value, seeds)
+                for position, value in enumerate(operands)
+            ),
+            self._stack(one.cotangent, seeds),
+        )
