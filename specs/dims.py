@@ -121,7 +121,7 @@ class Dim:
             assert isinstance(rest, Dim)
         common = reduce(gcd, (c for m, c in rest.terms if m), divisor)
         if common > 1:  # ⌊(c·x + r) / (c·k)⌋ = ⌊(x + ⌊r/c⌋) / k⌋
-            reduced = _from_terms({m: (c // common if m else c // common) for m, c in rest.terms})
+            reduced = _from_terms({m: c // common for m, c in rest.terms})
             return _from_terms(whole) + reduced // (divisor // common)
         if len(rest.terms) == 1 and rest.terms[0][1] == 1 and len(rest.terms[0][0]) == 1:
             inner = rest.terms[0][0][0]

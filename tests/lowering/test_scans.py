@@ -1,0 +1,27 @@
+"""Recurrences, forward and backward through time, in the loop interpreter and in native code."""
+
+import numpy as np
+import pytest
+
+from netwright.compiler.interpreter import evaluate
+from netwright.specs.dims import dim
+
+from ..graph.scans import CELLS, Cell, T, build, draw
+from ..graph.test_scan import differentiated
+from .engines import run_loops, run_native
+
+
+@pytest.mark.parametrize("open_length", [False, True], ids=["fixed", "open"])
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
+def test_backpropagation_through_time(cell: Cell, open_length: bool) -> None:
+    arrays = draw(build(cell))
+    graph = differentiated(build(cell, length=dim("T") if open_length else T))
+    dims = {"T": T} if open_length else {}
+    expected = evaluate(graph, arrays)
+    runs = {
+        "loops": run_loops(graph, arrays, dims, vector_bytes=16 if open_length else 64),
+        "native": run_native(graph, arrays, dims, threads=2 if open_length else 1),
+    }
+    for engine, found in runs.items():
+        for name, array in expected.items():
+            np.testing.assert_allclose(found[name], array, rtol=1e-9, atol=1e-11, err_msg=f"{engine} {name}")
