@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,12 @@ FLOATS = ("float32", "float64")
 
 class VerifyError(Exception):
     """Loop IR that means nothing, or of which it could not be shown that it is safe."""
+
+
+def check_name(name: str) -> None:
+    """Names start with a letter or underscore; dots are for names of parameters."""
+    if not re.fullmatch(r"[A-Za-z_][\w.]*", name):
+        raise VerifyError(f"{name!r} is not a name")
 
 
 def check_dtype(dtype: str) -> None:

@@ -1,0 +1,105 @@
+"""Checks calls: sub-buffers, dims, aliasing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from math import gcd
+
+from netwright.specs.dims import DimLike, constant_term, product, substitute
+
+from . import ir
+from .context import Context, shape_text
+from .typing import VerifyError
+
+
+def check_call(context: Context, call: ir.Call, functions: Mapping[str, ir.Function]) -> None:
+    """The call of one of ``functions``: its dims, its buffers and that they are not the same memory."""
+    what = f"call of {call.function}"
+    callee = functions.get(call.function)
+    if callee is None:
+        raise VerifyError(f"{what}: there is no such function")
+    if callee.name == context.function.name:
+        raise VerifyError(f"{what}: a function that calls itself")
+    context.sizes(what, *call.dims)
+    if len(call.dims) != len(callee.dims):
+        raise VerifyError(f"{what}: {len(call.dims)} dims for {len(callee.dims)}")
+    binding = {name: value for (name, _), value in zip(callee.dims, call.dims, strict=True)}
+    for (name, least), value in zip(callee.dims, call.dims, strict=True):
+        context.prove(value - least, f"{what}: {name} = {value}")
+    parameters = [buffer for buffer in callee.buffers if not buffer.local]
+    if len(call.buffers) != len(parameters):
+        raise VerifyError(f"{what}: {len(call.buffers)} buffers for {len(parameters)}")
+    for slice, parameter in zip(call.buffers, parameters, strict=True):
+        _check_slice(context, f"{what}, {parameter.name}", slice, parameter, binding)
+    for position, (slice, parameter) in enumerate(zip(call.buffers, parameters, strict=True)):
+        for other, second in zip(call.buffers[:position], parameters, strict=False):
+            if {parameter.access, second.access} != {"read"} and not _disjoint(slice, other):
+                raise VerifyError(f"{what}: {parameter.name} and {second.name} may be the same memory")
+    if context.partition is not None and has_threads(callee, functions):
+        raise VerifyError(f"{what}: it divides work over threads, inside a parallel loop")
+
+
+def _check_slice(
+    context: Context, what: str, slice: ir.Slice, parameter: ir.Buffer, binding: Mapping[str, DimLike]
+) -> None:
+    access = parameter.access
+    buffer = context.buffer(slice.buffer, access != "write", access != "read")
+    context.sizes(what, *slice.leading, *(slice.shape or ()))
+    if buffer.dtype != parameter.dtype:
+        raise VerifyError(f"{what}: {slice.buffer} is {buffer.dtype}, not {parameter.dtype}")
+    shape = buffer.shape if slice.shape is None else slice.shape
+    if product(shape) != product(buffer.shape):
+        raise VerifyError(f"{what}: {slice.buffer} has no shape {shape_text(shape)}")
+    if len(slice.leading) > len(shape):
+        raise VerifyError(f"{what}: {len(slice.leading)} indices for {len(shape)} axes")
+    for axis, (index, size) in enumerate(zip(slice.leading, shape, strict=False)):
+        where = f"{what}: {slice.buffer}, axis {axis} (index {index}, size {size})"
+        context.prove(index, where)
+        context.prove(size - 1 - index, where)
+    given = product(shape[len(slice.leading) :])
+    wanted = product(substitute(extent, binding) for extent in parameter.shape)
+    if given != wanted:
+        raise VerifyError(f"{what}: it wants {wanted} elements and gets {given}")
+    if context.partition is not None and not buffer.local:
+        context.partition.access(context.prover, buffer.name, shape, slice.leading, access != "read")
+
+
+def _disjoint(a: ir.Slice, b: ir.Slice) -> bool:
+    """Whether two slices have no element in common: other buffers, or an index that always differs."""
+    if a.buffer != b.buffer:
+        return True
+    if a.shape != b.shape:
+        return False
+    for left, right in zip(a.leading, b.leading, strict=False):
+        difference = left - right
+        if isinstance(difference, int):
+            if difference:
+                return True
+            continue
+        common = gcd(*(factor for monomial, factor in difference.terms if monomial))
+        if constant_term(difference) % common:
+            return True
+    return False
+
+
+def has_threads(function: ir.Function, functions: Mapping[str, ir.Function]) -> bool:
+    """Whether a function, or what it calls, divides work over threads or waits for them."""
+    for statement in statements_of(function.body):
+        if isinstance(statement, ir.Barrier) or (
+            isinstance(statement, ir.For) and statement.kind == "parallel"
+        ):
+            return True
+        if isinstance(statement, ir.Call) and has_threads(functions[statement.function], functions):
+            return True
+    return False
+
+
+def statements_of(body: Iterable[ir.Stmt]) -> Iterator[ir.Stmt]:
+    """All statements in ``body``, those inside others included."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, ir.For):
+            yield from statements_of(statement.body)
+        elif isinstance(statement, ir.If):
+            yield from statements_of(statement.body)
+            yield from statements_of(statement.orelse)

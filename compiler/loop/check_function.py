@@ -1,0 +1,235 @@
+"""Checks one function: names, types, access rights, and that every access is in bounds for all admitted dims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+
+from netwright.specs.dims import DimLike, dim, product
+
+from . import ir
+from .check_call import check_call
+from .context import Context
+from .partition import Partition
+from .typing import VerifyError, check_const, check_dtype, check_expr, check_name
+
+LARGEST_LOCAL_BYTES = 1 << 20
+
+
+class FunctionChecker:
+    """Walks through a function, statement by statement, with what is in scope there."""
+
+    def __init__(self, function: ir.Function, functions: Mapping[str, ir.Function]):
+        self.functions = functions
+        self.context = Context.of(function)
+        self.prover = self.context.prover
+        self.registers: list[dict[str, ir.ValueType]] = [{}]
+        self.shared = 0  # how many scopes of registers there are outside of the parallel loop
+        self.checked: list[dict[int, ir.Expr]] = [{}]  # shared expressions are checked once a scope
+
+    def run(self) -> None:
+        function = self.context.function
+        names = [name for name, _ in function.dims]
+        for name in (function.name, *names, *self.context.buffers):
+            check_name(name)
+        if len(set(names)) != len(names) or len(self.context.buffers) != len(function.buffers):
+            raise VerifyError("a dim or buffer is declared twice")
+        for buffer in function.buffers:
+            check_dtype(buffer.dtype)
+            for extent in buffer.shape:
+                self.context.sizes(f"the shape of {buffer.name}", extent)
+                self.context.prove(extent, f"the shape of {buffer.name}")
+            if buffer.local:
+                elements = product(buffer.shape)
+                if not isinstance(elements, int):
+                    raise VerifyError(f"local buffer {buffer.name} has no static size")
+                if elements * np.dtype(buffer.dtype).itemsize > LARGEST_LOCAL_BYTES:
+                    raise VerifyError(
+                        f"local buffer {buffer.name} is larger than {LARGEST_LOCAL_BYTES} bytes"
+                    )
+        self._body(function.body)
+
+    # -- scopes -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _scope(self) -> Iterator[None]:
+        self.registers.append({})
+        self.checked.append({})
+        with self.prover.scope():
+            yield
+        self.registers.pop()
+        self.checked.pop()
+
+    # -- statements ---------------------------------------------------------------------------------------------
+
+    def _body(self, body: Iterable[ir.Stmt]) -> None:
+        with self._scope():
+            for statement in body:
+                self._statement(statement)
+
+    def _statement(self, statement: ir.Stmt) -> None:
+        match statement:
+            case ir.Declare(name, value):
+                if any(name in scope for scope in self.registers):
+                    raise VerifyError(f"register {name} is declared twice")
+                check_name(name)
+                self.registers[-1][name] = self._expr(value)
+            case ir.Assign(name, value):
+                self._assign(name, self._expr(value))
+            case ir.Store():
+                buffer = self.context.buffer(statement.buffer, reads=False, writes=True)
+                type = self._expr(statement.value)
+                if type.dtype != buffer.dtype:
+                    raise VerifyError(f"store of {type} to {buffer.name}, which is {buffer.dtype}")
+                self._access(f"store to {buffer.name}", buffer, statement, type.lanes, 1)
+            case ir.LetIndex(name, value, low, high, error):
+                self.context.sizes(f"the range of {name}", low, high)
+                if self._expr(value) != ir.ValueType("int64"):
+                    raise VerifyError(f"{name} is not an int64 scalar")
+                if error == 0:
+                    raise VerifyError(f"{name}: 0 is not an error code")
+                self._declare(name)
+                self.prover.variable(name, low, high - 1)
+            case ir.For():
+                self._loop(statement)
+            case ir.If(conditions, body, orelse):
+                self.context.sizes("a condition", *conditions)
+                with self.prover.scope():
+                    for condition in conditions:
+                        self.prover.assume(condition)
+                    self._body(body)
+                with self.prover.scope():
+                    if len(conditions) == 1:
+                        self.prover.assume(-1 - conditions[0])
+                    self._body(orelse)
+            case ir.Call():
+                check_call(self.context, statement, self.functions)
+            case ir.Barrier():
+                if self.context.partition is not None:
+                    raise VerifyError("a barrier inside a parallel loop")
+
+    def _assign(self, name: str, type: ir.ValueType) -> None:
+        for depth, scope in enumerate(self.registers):
+            if name in scope:
+                if scope[name] != type:
+                    raise VerifyError(f"register {name} holds {scope[name]}, not {type}")
+                if self.context.partition is not None and depth < self.shared:
+                    raise VerifyError(f"register {name} is shared by the iterations of a parallel loop")
+                return
+        raise VerifyError(f"register {name} is not declared")
+
+    def _declare(self, name: str) -> None:
+        check_name(name)
+        if self.prover.declared(name):
+            raise VerifyError(f"{name} is declared twice")
+
+    def _loop(self, loop: ir.For) -> None:
+        what = f"loop over {loop.var}"
+        self.context.sizes(what, loop.start, loop.stop)
+        self._declare(loop.var)
+        if loop.step < 1:
+            raise VerifyError(f"{what}: its step is {loop.step}")
+        if loop.kind == "unrolled" and not (isinstance(loop.start, int) and isinstance(loop.stop, int)):
+            raise VerifyError(f"{what}: it is unrolled, but its bounds are not constant")
+        if isinstance(loop.start, int) and isinstance(loop.stop, int) and loop.start >= loop.stop:
+            return
+        outside = self.context.partition
+        with self._scope():
+            # With n steps done, var = start + n·step and n ≤ (stop - 1 - start) // step.
+            steps = (loop.stop - 1 - loop.start) // loop.step
+            self.prover.variable(loop.var, loop.start, loop.start + loop.step * steps)
+            self.prover.assume(loop.stop - 1 - dim(loop.var))
+            self.prover.assume(loop.stop - 1 - loop.start)
+            if loop.kind == "parallel":
+                if outside is not None:
+                    raise VerifyError(f"{what}: a parallel loop inside another")
+                self.context.partition, self.shared = Partition(loop.var, loop.step), len(self.registers)
+            self._body(loop.body)
+        if self.context.partition is not outside:
+            assert self.context.partition is not None
+            if not self.prover.proves(loop.start + loop.step - loop.stop):  # more than one iteration
+                self.context.partition.check()
+            self.context.partition = outside
+
+    # -- accesses -----------------------------------------------------------------------------------------------
+
+    def _access(
+        self, what: str, buffer: ir.Buffer, access: ir.Load | ir.Store, lanes: int, stride: DimLike
+    ) -> None:
+        self.context.sizes(what, *access.indices, access.count, stride, *access.guards)
+        if len(access.indices) != len(buffer.shape):
+            raise VerifyError(f"{what}: {len(access.indices)} indices for {len(buffer.shape)} axes")
+        if lanes > 1 and not buffer.shape:
+            raise VerifyError(f"{what}: a vector of a buffer without axes")
+        with self.prover.scope():
+            for guard in access.guards:
+                self.prover.assume(guard)
+            if access.count is not None:
+                self.prover.assume(access.count - 1)
+            for axis, (index, size) in enumerate(zip(access.indices, buffer.shape, strict=True)):
+                where = f"{what}, axis {axis} (index {index}, size {size})"
+                last = axis == len(buffer.shape) - 1
+                if last and lanes > 1 and self.prover.proves(-stride):
+                    self.context.prove(size - 1 - index, where)
+                    self.context.prove(index + (lanes - 1) * stride, where)
+                    continue
+                self.context.prove(index, where)
+                if last and lanes > 1:
+                    self.context.prove(stride, f"{where}: stride")
+                    reach = index + (lanes - 1) * stride
+                    if access.count is not None and self.prover.proves(
+                        size - 1 - index - (access.count - 1) * stride
+                    ):
+                        continue
+                    self.context.prove(size - 1 - reach, where)
+                else:
+                    self.context.prove(size - 1 - index, where)
+            if self.context.partition is not None and not buffer.local:
+                reaches = [(lanes - 1) * stride]
+                if access.count is not None:
+                    reaches.append((access.count - 1) * stride)
+                writes = isinstance(access, ir.Store)
+                self.context.partition.access(
+                    self.prover, buffer.name, buffer.shape, access.indices, writes, reaches
+                )
+
+    # -- expressions --------------------------------------------------------------------------------------------
+
+    def _expr(self, expr: ir.Expr) -> ir.ValueType:
+        if any(id(expr) in scope for scope in self.checked):
+            return expr.type
+        match expr:
+            case ir.Read(name, type):
+                declared = next((scope[name] for scope in self.registers if name in scope), None)
+                if declared is None:
+                    raise VerifyError(f"register {name} is not declared")
+                if declared != type:
+                    raise VerifyError(f"register {name} holds {declared}, not {type}")
+            case ir.Load():
+                buffer = self.context.buffer(expr.buffer, reads=True, writes=False)
+                if expr.type.dtype != buffer.dtype:
+                    raise VerifyError(f"load of {expr.type} from {buffer.name}, which is {buffer.dtype}")
+                check_const(expr.other, expr.type)
+                self._access(f"load of {buffer.name}", buffer, expr, expr.type.lanes, expr.stride)
+            case ir.IndexValue(index, _):
+                self.context.sizes("an index value", index)
+                check_expr(expr, ())
+            case _:
+                operands = tuple(self._expr(operand) for operand in operands_of(expr))
+                check_expr(expr, operands)
+        self.checked[-1][id(expr)] = expr
+        return expr.type
+
+
+def operands_of(expr: ir.Expr) -> tuple[ir.Expr, ...]:
+    """The expressions an expression is made of."""
+    match expr:
+        case ir.Unary(_, x) | ir.Cast(x) | ir.Bitcast(x) | ir.Broadcast(x) | ir.ReduceLanes(_, x):
+            return (x,)
+        case ir.Binary(_, a, b) | ir.Compare(_, a, b):
+            return a, b
+        case ir.Fma(a, b, c) | ir.Select(a, b, c):
+            return a, b, c
+    return ()
