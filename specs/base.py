@@ -73,9 +73,9 @@ def _check_size(value: Any, info: ValidationInfo) -> Any:
         parsed = read_dim(value)
     except ValueError as error:
         raise PydanticCustomError("size", "{reason}", {"reason": str(error)}) from None
-    declared = (info.context or {}).get("dims")
+    declared = info.context.get("dims") if info.context else None
     for symbol in sorted(dim_symbols(parsed)) if declared is not None else ():
-        if symbol not in declared:
+        if declared is not None and symbol not in declared:
             raise PydanticCustomError(
                 "unknown_dim", "unknown dimension {symbol}", {"symbol": symbol, "known": sorted(declared)}
             )

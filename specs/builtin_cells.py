@@ -7,7 +7,7 @@ g, o (LSTM) and z, r, n (GRU); each gate's slice is initialized as its own matri
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from .activations import ActivationSpec, Elu, LeakyRelu, Linear
@@ -121,7 +121,7 @@ def _applied(activation: ActivationSpec, inner: str) -> str:
     return f"{activation.type}({inner})"  # type: ignore[attr-defined]
 
 
-def _parameter(name: str, shape: str, init: list[InitializerSpec]) -> str:
+def _parameter(name: str, shape: str, init: Sequence[InitializerSpec]) -> str:
     starts = json.dumps([one.model_dump() for one in init])
     return f"  {name}: {{shape: [{shape}], init: {starts}}}"
 

@@ -14,20 +14,8 @@ from .base import read_shape
 from .cells import CellOutputSpec, CellSpec
 from .diagnostics import Diagnostics
 from .dims import DimLike, dim_symbols
-from .expressions import (
-    FUNCTIONS,
-    Call,
-    Expression,
-    ExpressionError,
-    Name,
-    Number,
-    Previous,
-    Writing,
-    parse_expression,
-    parse_step,
-    parse_targets,
-    walk,
-)
+from .expression_parser import ExpressionError, Writing, parse_expression, parse_step, parse_targets
+from .expressions import FUNCTIONS, Call, Expression, Name, Number, Previous, walk
 from .initializers import InitializerSpec
 from .source import Path, SourceNode, SourceTree, Span
 from .suggest import closest, did_you_mean

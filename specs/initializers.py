@@ -191,7 +191,7 @@ class Identity(InitializerSpec):
         if len(shape) < 2:
             return np.full(shape, self.gain)
         values = np.zeros(shape)
-        values[tuple(size // 2 for size in shape[:-2])] = self.gain * np.eye(*shape[-2:])
+        values[tuple(size // 2 for size in shape[:-2])] = self.gain * np.eye(shape[-2], shape[-1])
         return values
 
 

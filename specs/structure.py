@@ -215,7 +215,7 @@ class _Builder:
             self.no_type(node, path, name)
             return LayerEntry(name, None, path, {}, None)
         defaults = self.defaults.get(kind, {})
-        overlay = {key: ("defaults", kind, key) for key in defaults if key not in node.value}
+        overlay: dict[str, Path] = {key: ("defaults", kind, key) for key in defaults if key not in node.value}
         spec = None
         try:
             spec = LAYERS[kind].model_validate({**defaults, **node.value}, context=self.context)

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 
 from .builtin_cells import state_names
 from .diagnostics import Diagnostics
+from .layer_checks import check_arity, check_cell, check_share
 from .layers import GatedLayer, LayerSpec, Recurrent
+from .order import find_order
+from .section_checks import check_lengths, check_train, warn_unused
 from .source import Path, SourceTree, Span
 from .structure import LayerEntry, Structure
 from .suggest import closest, did_you_mean
@@ -66,18 +69,24 @@ class _Wirer:
         for entry in self.structure.entries:
             if entry.name is not None and self.layers.get(entry.name) is entry:
                 self.read(entry, previous)
-                if entry.spec:
-                    self.check_share(entry, entry.spec)
+                if entry.spec and not check_share(
+                    entry, entry.spec, self.layers, self.lost, self.tree, self.diagnostics
+                ):
+                    self.poisoned.add(entry.name)
             previous = entry
-        order = self.order()
-        self.check_lengths()
+        order, cycles = find_order(self.layers, self.sources)
+        for cycle in cycles:
+            self.report_cycle(cycle)
+            self.poisoned.update(cycle)
+        check_lengths(self.structure, self.tree, self.diagnostics)
         outputs = self.outputs()
-        self.check_train()
+        check_train(self.structure, self.tree, self.diagnostics)
         if not self.diagnostics.has_errors:
-            self.warn_unused(outputs)
-        return Wiring(self.reads, self.given, outputs, order, frozenset(self.poisoned))
-
-    # Names.
+            refs = [ref for refs in self.reads.values() for ref in refs]
+            refs += [ref for given in self.given.values() for ref in given.values()]
+            read = {ref.name for ref in [*refs, *outputs.values()]}
+            warn_unused(self.structure, read, self.tree, self.diagnostics)
+        return Wiring(self.reads, self.given, outputs, tuple(order), frozenset(self.poisoned))
 
     def collect(self) -> None:
         places = {name: self.tree.key_span(("inputs", name)) for name in [*self.inputs, *self.poisoned]}
@@ -96,9 +105,6 @@ class _Wirer:
             if entry.spec is None:
                 self.poisoned.add(entry.name)
 
-    def names(self) -> list[str]:
-        return [*self.inputs, *self.layers]
-
     def resolve(self, text: str, place: Span, me: str | None = None) -> Ref | None:
         """The layer, port or input behind a reference; None (and reported) where there is none."""
         if text in self.inputs or text in self.layers or text in self.poisoned:
@@ -113,7 +119,7 @@ class _Wirer:
             message = f"{name} has no port {port}"
             self.diagnostics.error("NW0305", message, place, help=help or also)
         elif not self.lost:
-            others = [other for other in self.names() if other != me]
+            others = [other for other in [*self.inputs, *self.layers] if other != me]
             help = did_you_mean(closest(text, others))
             self.diagnostics.error("NW0302", f"there is no layer or input named {text}", place, help=help)
         return None
@@ -131,8 +137,6 @@ class _Wirer:
             return None if entry.spec is None else []
         return [port for state in ("state", *states) for port in (state, f"{state}_all")]
 
-    # Edges.
-
     def read(self, entry: LayerEntry, previous: LayerEntry | None) -> None:
         assert entry.name is not None
         path = (*entry.path, "inputs")
@@ -146,13 +150,16 @@ class _Wirer:
             refs = [None]
         if entry.spec is None:
             refs = [ref for ref in refs if ref]
-        elif None in refs:
+        elif None in refs or not self.check(entry, entry.spec, len(refs)):
             self.poisoned.add(entry.name)
-        else:
-            self.check_arity(entry, len(refs))
         self.reads[entry.name] = tuple(ref for ref in refs if ref)
         if entry.spec:
             self.read_given(entry, entry.spec)
+
+    def check(self, entry: LayerEntry, spec: LayerSpec, count: int) -> bool:
+        known = (self.structure, self.tree, self.diagnostics)
+        good = check_arity(entry, spec, count, *known)
+        return check_cell(entry, spec, *known) and good if isinstance(spec, Recurrent) else good
 
     def note(self, reader: str, text: str, path: Path) -> Ref | None:
         place = self.tree.value_span(path)
@@ -224,128 +231,9 @@ class _Wirer:
                     "NW0201", f"{entry.name} has no state {key}", self.tree.key_span((*path, key)), help=help
                 )
 
-    def check_arity(self, entry: LayerEntry, count: int) -> None:
-        assert entry.spec is not None
-        fewest, most = entry.spec.arity
-        if isinstance(entry.spec, Recurrent):
-            if not self.check_cell(entry, entry.spec):
-                return
-            fewest = most = len(self.structure.cells[entry.spec.cell].inputs)
-        if fewest <= count and (most is None or count <= most):
-            return
-        assert entry.name is not None
-        wanted = f"{fewest} input{'s' if fewest > 1 else ''}" if most else f"at least {fewest} inputs"
-        path = (*entry.path, "inputs")
-        place = self.tree.value_span(path if self.tree.node(path) else (*entry.path, "type"))
-        message = f"{entry.spec.type} reads {wanted}, this one reads {count}"
-        help = None if self.tree.node(path) else f"write inputs: [{', '.join(['…'] * max(2, fewest))}]"
-        self.diagnostics.error("NW0306", message, place, help=help)
-        self.poisoned.add(entry.name)
-
-    def check_cell(self, entry: LayerEntry, spec: Recurrent) -> bool:
-        """Whether the cell of a recurrent layer is known and well; its arguments are checked."""
-        assert entry.name is not None
-        if spec.cell not in self.structure.cells:
-            self.poisoned.add(entry.name)
-            if not self.structure.knows("cells", spec.cell):
-                known = self.structure.sections.get("cells") or {}
-                help = did_you_mean(closest(spec.cell, known))
-                place = self.tree.value_span((*entry.path, "cell"))
-                self.diagnostics.error("NW0509", f"there is no cell named {spec.cell}", place, help=help)
-            return False
-        cell, path = self.structure.cells[spec.cell], (*entry.path, "with")
-        for name in spec.with_:
-            if name not in cell.args:
-                help = did_you_mean(closest(name, [arg for arg in cell.args if arg not in spec.with_]))
-                message = f"the cell {cell.name} has no argument {name}"
-                self.diagnostics.error("NW0510", message, self.tree.key_span((*path, name)), help=help)
-                self.poisoned.add(entry.name)
-        unknown = [name for name in spec.with_ if name not in cell.args]
-        for name, kind in cell.args.items():
-            if name in spec.with_:
-                value = spec.with_[name]
-                if kind == "int" and (not isinstance(value, int) or value < 1):
-                    message = f"the argument {name} of {cell.name} has to be a whole number of at least 1, not {value}"
-                    self.diagnostics.error("NW0510", message, self.tree.value_span((*path, name)))
-                    self.poisoned.add(entry.name)
-            elif not (unknown and closest(unknown[0], [name])):
-                place = (
-                    self.tree.key_span(path)
-                    if self.tree.node(path)
-                    else self.tree.value_span((*entry.path, "cell"))
-                )
-                message = f"the cell {cell.name} needs the argument {name}"
-                labels = [(self.tree.key_span(("cells", cell.name, "args", name)), "declared here")]
-                self.diagnostics.error("NW0510", message, place, labels=labels, help=f"with: {{{name}: …}}")
-                self.poisoned.add(entry.name)
-        return True
-
-    def check_share(self, entry: LayerEntry, spec: LayerSpec) -> None:
-        if spec.share is None:
-            return
-        assert entry.name is not None
-        place = self.tree.value_span((*entry.path, "share"))
-        other = self.layers.get(spec.share)
-        message = help = None
-        if not spec.has_parameters:
-            message = f"{spec.type} has no parameters to share"
-        elif spec.share == entry.name:
-            message = f"{entry.name} can't share its own parameters"
-        elif other is None:
-            message = f"there is no layer named {spec.share}"
-            same = [
-                name for name, one in self.layers.items() if one.type == entry.type and name != entry.name
-            ]
-            help = did_you_mean(closest(spec.share, same))
-            if self.lost:
-                message = None
-        elif other.type is not None and other.type != entry.type:
-            message = f"{spec.share} is {_article(other.type)}, {entry.name} is {_article(str(entry.type))}"
-            help = "only layers of one type can share parameters"
-        elif other.spec and other.spec.share:
-            message = f"{spec.share} itself uses the parameters of {other.spec.share}"
-            help = f"write share: {other.spec.share}"
-        if message:
-            labels = (
-                [(self.tree.value_span((*other.path, "name")), "this layer")]
-                if other and other is not entry
-                else []
-            )
-            self.diagnostics.error("NW0307", message, place, labels=labels, help=help)
-            self.poisoned.add(entry.name)
-
     def sources(self, name: str) -> list[str]:
         refs = [*self.reads.get(name, ()), *self.given.get(name, {}).values()]
         return [ref.name for ref in refs if ref.name in self.layers]
-
-    def order(self) -> tuple[str, ...]:
-        """Depth first, iteratively; a cycle is reported where it closes, and once for the layers in it."""
-        done: dict[str, bool] = {}  # False while on the stack
-        order: list[str] = []
-        in_cycle: set[str] = set()
-        for root in self.layers:
-            if root in done:
-                continue
-            done[root] = False
-            stack = [(root, iter(self.sources(root)))]
-            while stack:
-                name, sources = stack[-1]
-                source = next(sources, None)
-                if source is None:
-                    stack.pop()
-                    done[name] = True
-                    order.append(name)
-                elif source not in done:
-                    done[source] = False
-                    stack.append((source, iter(self.sources(source))))
-                elif not done[source] and source not in in_cycle:
-                    names = [one for one, _ in stack]
-                    cycle = names[names.index(source) :]
-                    if not in_cycle.intersection(cycle):
-                        self.report_cycle(cycle)
-                    in_cycle.update(cycle)
-        self.poisoned |= in_cycle
-        return tuple(order)
 
     def report_cycle(self, cycle: list[str]) -> None:
         # Each reads the next, and the last reads the first; told from the one that stands first in the spec.
@@ -368,29 +256,6 @@ class _Wirer:
                 return span
         return self.tree.value_span((*self.layers[reader].path, "name"))
 
-    # The other sections.
-
-    def check_lengths(self) -> None:
-        for name, spec in self.inputs.items():
-            if spec.lengths is None:
-                continue
-            place = self.tree.value_span(("inputs", name, "lengths"))
-            other = self.inputs.get(spec.lengths)
-            if other is None:
-                if not self.broken_inputs & {spec.lengths, "*"}:
-                    help = did_you_mean(closest(spec.lengths, [one for one in self.inputs if one != name]))
-                    message = f"there is no input named {spec.lengths}"
-                    help = (
-                        help or f"declare it under inputs: {{{spec.lengths}: {{shape: [N], dtype: int64}}}}"
-                    )
-                    self.diagnostics.error("NW0405", message, place, help=help)
-            elif other.dtype != "int64" or other.shape != spec.shape[:1]:
-                wanted = f"int64 [{spec.shape[0]}]"
-                found = f"{other.dtype} [{', '.join(map(str, other.shape))}]"
-                label = [(self.tree.key_span(("inputs", spec.lengths)), "declared here")]
-                message = f"lengths have to be {wanted}, {spec.lengths} is {found}"
-                self.diagnostics.error("NW0311", message, place, labels=label)
-
     def outputs(self) -> dict[str, Ref]:
         found: dict[str, Ref] = {}
         for name, spec in (self.structure.sections.get("outputs") or {}).items():
@@ -400,74 +265,3 @@ class _Wirer:
             if ref:
                 found[name] = ref
         return found
-
-    def check_train(self) -> None:
-        train = self.structure.sections.get("train")
-        if train is None:
-            return
-        self.check_output(train.loss.output, ("train", "loss", "output"))
-        self.check_target(train.loss.target, ("train", "loss", "target"), bool(train.targets))
-        mask = train.loss.mask
-        if (
-            mask is not None
-            and not self.structure.knows("inputs", mask)
-            and mask not in train.targets
-            and train.targets
-        ):
-            help = did_you_mean(closest(mask, [*self.inputs, *train.targets]))
-            place = self.tree.value_span(("train", "loss", "mask"))
-            self.diagnostics.error("NW0405", f"there is no input or target named {mask}", place, help=help)
-        for i, metric in enumerate(train.metrics):
-            path = ("train", "metrics", i)
-            if metric.output is not None:
-                self.check_output(metric.output, (*path, "output"))
-            if metric.target is not None and metric.target != train.loss.target:
-                self.check_target(metric.target, (*path, "target"), bool(train.targets))
-        stopping = train.early_stopping
-        if stopping:
-            data_set, _, number = stopping.monitor.partition("_")
-            place = self.tree.value_span(("train", "early_stopping", "monitor"))
-            if "monitor" not in stopping.model_fields_set:
-                place = self.tree.key_span(("train", "early_stopping"))
-            if data_set not in train.data:
-                message = f"{stopping.monitor} needs the data set {data_set}"
-                self.diagnostics.error("NW0407", message, place, help=f"data: {{{data_set}: FILE.npz}}")
-            elif number != "loss" and number not in {metric.type for metric in train.metrics}:
-                help = f"add {number} to metrics"
-                self.diagnostics.error("NW0212", f"{number} is not among the metrics", place, help=help)
-
-    def check_output(self, name: str, path: Path) -> None:
-        if not self.structure.knows("outputs", name):
-            help = did_you_mean(closest(name, self.structure.sections.get("outputs") or {}))
-            place = self.tree.value_span(path)
-            self.diagnostics.error("NW0401", f"there is no output named {name}", place, help=help)
-
-    def check_target(self, name: str, path: Path, declared: bool) -> None:
-        # Targets that are not declared at all follow from the loss.
-        train = self.structure.sections["train"]
-        if declared and name not in train.targets and not self.structure.knows("inputs", name):
-            help = did_you_mean(closest(name, [*train.targets, *self.inputs]))
-            place = self.tree.value_span(path)
-            self.diagnostics.error("NW0402", f"there is no target named {name}", place, help=help)
-
-    def warn_unused(self, outputs: Mapping[str, Ref]) -> None:
-        read = {ref.name for refs in self.reads.values() for ref in refs}
-        read |= {ref.name for refs in self.given.values() for ref in refs.values()}
-        read |= {ref.name for ref in outputs.values()}
-        read |= {spec.lengths for spec in self.inputs.values()}
-        train = self.structure.sections.get("train")
-        if train:
-            read |= {train.loss.mask, train.loss.target, *(metric.target for metric in train.metrics)}
-        for name, entry in self.layers.items():
-            if name not in read:
-                place = self.tree.value_span((*entry.path, "name"))
-                self.diagnostics.warning("NW0601", f"nothing reads the layer {name}", place)
-        for name in self.inputs:
-            if name not in read:
-                self.diagnostics.warning(
-                    "NW0602", f"nothing reads the input {name}", self.tree.key_span(("inputs", name))
-                )
-
-
-def _article(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" or kind.startswith(("lstm", "rnn")) else f"a {kind}"

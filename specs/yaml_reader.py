@@ -122,10 +122,10 @@ class _Builder:
         if self.at_key():
             self.error("NW0113", "a key has to be a string", event)
             return False
-        known = self.anchors.get(event.anchor, ())
-        if known == ():
+        if event.anchor not in self.anchors:
             self.error("NW0101", f"there is no anchor &{event.anchor} above", event)
             return False
+        known = self.anchors[event.anchor]
         if known is None:
             self.error("NW0106", f"the alias *{event.anchor} contains itself", event)
             return False

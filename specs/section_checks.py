@@ -1,0 +1,96 @@
+"""Checks of the sections around the layers that need no shapes: lengths, training, and what nothing reads."""
+
+from __future__ import annotations
+
+from .diagnostics import Diagnostics
+from .source import Path, SourceTree
+from .structure import Structure
+from .suggest import closest, did_you_mean
+
+
+def check_lengths(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> None:
+    """Each input's `lengths` has to name an int64 `[N]` input."""
+    inputs, broken = structure.sections.get("inputs") or {}, structure.broken.get("inputs", set())
+    for name, spec in inputs.items():
+        if spec.lengths is None:
+            continue
+        place = tree.value_span(("inputs", name, "lengths"))
+        other = inputs.get(spec.lengths)
+        if other is None:
+            if not broken & {spec.lengths, "*"}:
+                help = did_you_mean(closest(spec.lengths, [one for one in inputs if one != name]))
+                declare = (
+                    f"declare it: inputs: {{{spec.lengths}: {{shape: [{spec.shape[0]}], dtype: int64}}}}"
+                )
+                message = f"there is no input named {spec.lengths}"
+                diagnostics.error("NW0405", message, place, help=help or declare)
+        elif other.dtype != "int64" or other.shape != spec.shape[:1]:
+            wanted = f"int64 [{spec.shape[0]}]"
+            found = f"{other.dtype} [{', '.join(map(str, other.shape))}]"
+            labels = [(tree.key_span(("inputs", spec.lengths)), "declared here")]
+            message = f"lengths have to be {wanted}, {spec.lengths} is {found}"
+            diagnostics.error("NW0311", message, place, labels=labels)
+
+
+def check_train(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> None:
+    """The names in `train` have to be known: outputs, targets, masks, data sets, metrics."""
+    train = structure.sections.get("train")
+    if train is None:
+        return
+    outputs = structure.sections.get("outputs") or {}
+    # Targets that are not declared at all follow from the loss.
+    targets = [*train.targets, *(structure.sections.get("inputs") or {})]
+
+    def output(name: str, path: Path) -> None:
+        if not structure.knows("outputs", name):
+            help = did_you_mean(closest(name, outputs))
+            diagnostics.error("NW0401", f"there is no output named {name}", tree.value_span(path), help=help)
+
+    def target(name: str, path: Path, code: str, what: str) -> None:
+        if train.targets and name not in targets and not structure.knows("inputs", name):
+            help = did_you_mean(closest(name, targets))
+            diagnostics.error(code, f"there is no {what} named {name}", tree.value_span(path), help=help)
+
+    output(train.loss.output, ("train", "loss", "output"))
+    target(train.loss.target, ("train", "loss", "target"), "NW0402", "target")
+    if train.loss.mask is not None:
+        target(train.loss.mask, ("train", "loss", "mask"), "NW0405", "input or target")
+    for i, metric in enumerate(train.metrics):
+        if metric.output is not None:
+            output(metric.output, ("train", "metrics", i, "output"))
+        if metric.target is not None and metric.target != train.loss.target:
+            target(metric.target, ("train", "metrics", i, "target"), "NW0402", "target")
+    stopping = train.early_stopping
+    if stopping is None:
+        return
+    data_set, _, number = stopping.monitor.partition("_")
+    written = "monitor" in stopping.model_fields_set
+    place = (
+        tree.value_span(("train", "early_stopping", "monitor"))
+        if written
+        else tree.key_span(("train", "early_stopping"))
+    )
+    if data_set not in train.data:
+        message = f"early stopping on {stopping.monitor} needs the data set {data_set}"
+        diagnostics.error("NW0407", message, place, help=f"data: {{{data_set}: FILE.npz}}")
+    elif number != "loss" and number not in {metric.type for metric in train.metrics}:
+        diagnostics.error(
+            "NW0212", f"{number} is not among the metrics", place, help=f"add {number} to metrics"
+        )
+
+
+def warn_unused(structure: Structure, read: set[str], tree: SourceTree, diagnostics: Diagnostics) -> None:
+    """Warns of layers and inputs that nothing reads; `read` are those that layers and outputs read."""
+    inputs = structure.sections.get("inputs") or {}
+    read = read | {spec.lengths for spec in inputs.values() if spec.lengths}
+    train = structure.sections.get("train")
+    if train:
+        read |= {train.loss.mask, train.loss.target, *(metric.target for metric in train.metrics)} - {None}
+    for entry in structure.entries:
+        if entry.name is not None and entry.name not in read:
+            place = tree.value_span((*entry.path, "name"))
+            diagnostics.warning("NW0601", f"nothing reads the layer {entry.name}", place)
+    for name in inputs:
+        if name not in read:
+            place = tree.key_span(("inputs", name))
+            diagnostics.warning("NW0602", f"nothing reads the input {name}", place)
