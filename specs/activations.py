@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from .base import Axis, Number, SpecModel, named
+from .base import Axis, Number, SpecModel, by_name
 
 
 class ActivationSpec(SpecModel):
@@ -81,13 +81,11 @@ class LogSoftmax(ActivationSpec):
     """The axis along which the exponentials sum to 1."""
 
 
-AnyActivation = Linear | Relu | LeakyRelu | Elu | Gelu | Sigmoid | Tanh | Softplus | Softmax | LogSoftmax
-Activation = Annotated[AnyActivation, Field(discriminator="type"), BeforeValidator(named)]
+AnyPointwise = Linear | Relu | LeakyRelu | Elu | Gelu | Sigmoid | Tanh | Softplus
+AnyActivation = AnyPointwise | Softmax | LogSoftmax
+
+Activation = Annotated[AnyActivation, Field(discriminator="type"), by_name(AnyActivation)]
 """An activation by name, or as an object with arguments."""
 
-PointwiseActivation = Annotated[
-    Linear | Relu | LeakyRelu | Elu | Gelu | Sigmoid | Tanh | Softplus,
-    Field(discriminator="type"),
-    BeforeValidator(named),
-]
+PointwiseActivation = Annotated[AnyPointwise, Field(discriminator="type"), by_name(AnyPointwise)]
 """An activation that works on each element by itself."""

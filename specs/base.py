@@ -5,7 +5,7 @@ Numbers are strict (`"3"`, `3.0` and `true` are no integers), lists may stand fo
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -89,7 +89,7 @@ def _check_size(value: Any, info: ValidationInfo) -> Any:
     return value
 
 
-DimExpression = Annotated[int | str, BeforeValidator(_check_size)]
+DimExpression = Annotated[int | str, BeforeValidator(_check_size, json_schema_input_type=int | str)]
 """A size: a whole number, a declared dim's name, or an expression such as `2*T` or `T // 2`."""
 
 WrittenShape = Annotated[tuple[DimExpression, ...], Field(max_length=8)]
@@ -107,8 +107,16 @@ FreeSize = Size | Annotated[str, AfterValidator(_check_symbols)]
 """A size inside a cell, over the cell's arguments and the letters of its inputs' shapes."""
 
 
-def named(value: Any) -> Any:
-    """`tanh` is short for `{type: tanh}`, where an object with arguments may stand."""
+def by_name(union: Any) -> BeforeValidator:
+    """`tanh` is short for `{type: tanh}` in a union of models told apart by `type`."""
+    bare = [
+        model for model in get_args(union) if not any(i.is_required() for i in model.model_fields.values())
+    ]
+    names = tuple(model.model_fields["type"].default for model in bare)
+    return BeforeValidator(_named, json_schema_input_type=Literal[names] | union)
+
+
+def _named(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
 
 

@@ -19,6 +19,13 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
+Initializers = Annotated[
+    tuple[Initializer, ...],
+    Field(min_length=1),
+    BeforeValidator(_as_list, json_schema_input_type=Initializer | list[Initializer]),
+]
+
+
 class StateSpec(SpecModel):
     """A value kept from one step to the next."""
 
@@ -35,9 +42,7 @@ class ParameterSpec(SpecModel):
 
     shape: CellShape
     """Its shape."""
-    init: Annotated[tuple[Initializer, ...], Field(min_length=1), BeforeValidator(_as_list)] = (
-        GlorotUniform(),
-    )
+    init: Initializers = (GlorotUniform(),)
     """How it starts. A list: one initializer for each equal slice of the last axis."""
 
 

@@ -11,9 +11,9 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from .base import Number, Positive, SpecModel, named
+from .base import Number, Positive, SpecModel, by_name
 from .random import Stream
 
 
@@ -215,7 +215,7 @@ AnyInitializer = (
     | Orthogonal
     | Identity
 )
-Initializer = Annotated[AnyInitializer, Field(discriminator="type"), BeforeValidator(named)]
+Initializer = Annotated[AnyInitializer, Field(discriminator="type"), by_name(AnyInitializer)]
 """An initializer by name, or as an object with arguments."""
 
 

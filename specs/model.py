@@ -12,11 +12,13 @@ from .cells import CellSpec
 from .layers import Layer
 from .train import TrainSpec
 
+Role = Literal["batch", "time", "size"]
+
 
 class DimSpec(SpecModel):
     """A size that is open until run time."""
 
-    role: Literal["batch", "time", "size"] = "size"
+    role: Role = "size"
     """What the size counts: samples, steps, or anything else."""
     min: Size = 1
     """The least value it may have."""
@@ -63,8 +65,8 @@ def _source(value: Any) -> Any:
     return {"from": value} if isinstance(value, str) else value
 
 
-Dim = Annotated[DimSpec, BeforeValidator(_role)]
-Output = Annotated[OutputSpec, BeforeValidator(_source)]
+Dim = Annotated[DimSpec, BeforeValidator(_role, json_schema_input_type=Role | DimSpec)]
+Output = Annotated[OutputSpec, BeforeValidator(_source, json_schema_input_type=Reference | OutputSpec)]
 
 
 class ModelSpec(SpecModel):

@@ -17,7 +17,7 @@ from .base import (
     Size,
     SpecModel,
     WrittenShape,
-    named,
+    by_name,
 )
 
 Seed = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
@@ -82,10 +82,13 @@ AnyLoss = SoftmaxCrossEntropy | BinaryCrossEntropy | MeanSquaredError | MeanAbso
 Loss = Annotated[AnyLoss, Field(discriminator="type")]
 
 
+MetricName = Literal["accuracy", "mse", "mae"]
+
+
 class MetricSpec(SpecModel):
     """A number reported besides the loss; output and target are the loss's when left out."""
 
-    type: Literal["accuracy", "mse", "mae"]
+    type: MetricName
     """Which number."""
     output: Name | None = None
     """The output looked at."""
@@ -93,7 +96,11 @@ class MetricSpec(SpecModel):
     """The target it is compared with."""
 
 
-Metric = Annotated[MetricSpec, BeforeValidator(named)]
+def _metric(value: Any) -> Any:
+    return {"type": value} if isinstance(value, str) else value
+
+
+Metric = Annotated[MetricSpec, BeforeValidator(_metric, json_schema_input_type=MetricName | MetricSpec)]
 
 
 class ScheduleSpec(SpecModel):
@@ -139,8 +146,9 @@ def _constant(value: Any) -> Any:
     return {"type": "constant", "initial": value} if is_number else value
 
 
+AnyRate = ConstantRate | StepRate | CosineRate
 LearningRate = Annotated[
-    ConstantRate | StepRate | CosineRate, Field(discriminator="type"), BeforeValidator(_constant)
+    AnyRate, Field(discriminator="type"), BeforeValidator(_constant, json_schema_input_type=float | AnyRate)
 ]
 """A number, or a schedule."""
 
@@ -217,7 +225,7 @@ class RmsProp(OptimizerSpec):
 
 
 AnyOptimizer = Sgd | Adam | AdamW | RmsProp
-Optimizer = Annotated[AnyOptimizer, Field(discriminator="type"), BeforeValidator(named)]
+Optimizer = Annotated[AnyOptimizer, Field(discriminator="type"), by_name(AnyOptimizer)]
 
 
 class BpttSpec(SpecModel):
@@ -232,7 +240,16 @@ class BpttSpec(SpecModel):
 class EarlyStoppingSpec(SpecModel):
     """Ends training when a number stops getting better; the best epoch's weights are kept."""
 
-    monitor: Annotated[str, Field(pattern=r"^(train|valid)_(loss|accuracy|mse|mae)$")] = "valid_loss"
+    monitor: Literal[
+        "valid_loss",
+        "valid_accuracy",
+        "valid_mse",
+        "valid_mae",
+        "train_loss",
+        "train_accuracy",
+        "train_mse",
+        "train_mae",
+    ] = "valid_loss"
     """What is watched: train_ or valid_, then loss or a metric. Accuracy is to rise, the others are to
     fall."""
     patience: Size = 5
