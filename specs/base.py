@@ -42,9 +42,7 @@ Positive = Annotated[float, Strict(), Field(gt=0)]
 NonNegativeNumber = Annotated[float, Strict(), Field(ge=0)]
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
-Reference = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$", max_length=400)
-]
+Reference = Annotated[str, StringConstraints(max_length=400)]
 """A layer, an input, or one of a layer's ports: `enc`, `enc.state`."""
 
 DType = Literal["float32", "float64", "int32", "int64", "bool", "uint8"]

@@ -2,7 +2,8 @@
 
 A text is written for a layer's options and goes the way of any user's cell, so there is one mechanism for
 recurrence. Parameters: `kernel [F, G·H]`, `recurrent_kernel [H, G·H]`, `bias [G·H]`; gates in the order i, f,
-g, o (LSTM) and z, r, n (GRU); each gate's slice is initialized as its own matrix."""
+g, o (LSTM) and z, r, n (GRU); each gate's slice is initialized as its own matrix.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 order.
 
 What is left for the compiler is a recurrence in its only form: states, steps, output. `prev(output)` becomes
-a state."""
+a state.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ OUTPUT = "output"
 @dataclass(frozen=True, slots=True)
 class State:
     """A value kept from one step to the next; `shape` is that of one sample, `init` its value before the
-    first step."""
+    first step.
+    """
 
     shape: tuple[DimLike, ...]
     init: InitializerSpec
@@ -57,7 +59,8 @@ class Cell:
     """A recurrence. Shapes are over the names of `args` and over letters bound by the shapes of `inputs`.
 
     A bare state name in a step or in `output` is its new value; it occurs only after the step that defines
-    it."""
+    it.
+    """
 
     name: str
     args: Mapping[str, Literal["int", "float"]]

@@ -7,6 +7,7 @@ Every node gets its place in the spec, so that an error can underline the very s
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Callable
 
 from .expressions import FUNCTIONS, Binary, Call, Compare, Expression, Name, Negate, Number, Previous
@@ -112,7 +113,9 @@ class _Reader:
         if len(self.text) > LENGTH_LIMIT:
             raise ExpressionError("NW0501", f"longer than {LENGTH_LIMIT} characters", self.whole())
         try:
-            return ast.parse(self.text, mode=mode)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Python's remarks on style, such as on "1if x"
+                return ast.parse(self.text, mode=mode)
         except SyntaxError as error:
             start = max(0, min((error.offset or 1) - 1, len(self.text) - 1)) + self.shift
             span = self.writing.locate(start, start + 1)

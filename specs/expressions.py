@@ -2,7 +2,8 @@
 
 Only what is listed here exists: numbers, names, `prev(name)`, `+ - * / @ **`, comparisons, and `FUNCTIONS`.
 Every node knows its place in the spec. Tensors in an expression are those of one sample; the batch is
-implicit."""
+implicit.
+"""
 
 from __future__ import annotations
 

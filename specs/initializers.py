@@ -2,7 +2,8 @@
 
 A class here is both what a user may write (`he_normal`, or `{type: constant, value: 0.1}`) and the NumPy code
 that draws the values. Values are drawn in float64 from the parameter's own random stream and cast at the end,
-so float32 and float64 models start from the same numbers."""
+so float32 and float64 models start from the same numbers.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     """Fan-in and fan-out of a weight array.
 
     `[F, H]` (dense): F and H. `[*kernel, c_in, c_out]` (convolution): the kernel's size times c_in, and times
-    c_out. `[H]`: H and H. `[]`: 1 and 1."""
+    c_out. `[H]`: H and H. `[]`: 1 and 1.
+    """
     if len(shape) < 2:
         size = shape[0] if shape else 1
         return size, size
@@ -94,7 +96,8 @@ class Normal(InitializerSpec):
 
 class TruncatedNormal(InitializerSpec):
     """mean + stddev·z, z standard normal, drawn again until |z| ≤ 2. `stddev` is that of the untruncated
-    normal."""
+    normal.
+    """
 
     type: Literal["truncated_normal"] = "truncated_normal"
     mean: Number = 0.0
@@ -165,7 +168,8 @@ class Orthogonal(InitializerSpec):
 
     All axes but the last are flattened into rows. Q is the orthonormal factor of the QR decomposition of a
     standard normal matrix with at least as many rows as columns, each column's sign chosen so that R's
-    diagonal is positive."""
+    diagonal is positive.
+    """
 
     type: Literal["orthogonal"] = "orthogonal"
     gain: Number = 1.0
@@ -181,7 +185,8 @@ class Orthogonal(InitializerSpec):
 
 class Identity(InitializerSpec):
     """gain·I on the last two axes, 0 elsewhere; of a convolution's kernel, at its centre cell (each size
-    halved)."""
+    halved).
+    """
 
     type: Literal["identity"] = "identity"
     gain: Number = 1.0
@@ -226,7 +231,8 @@ def initialize(
 
     Several initializers stand for as many equal slices of the last axis (a recurrent layer's gates), each
     drawn as its own matrix, from its own part of the stream. Raises `ValueError` where the last axis does not
-    divide."""
+    divide.
+    """
     if len(initializers) == 1:
         return initializers[0].draw(stream, shape).astype(dtype)
     if not shape or shape[-1] % len(initializers):

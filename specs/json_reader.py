@@ -1,7 +1,8 @@
 """JSON to a source tree: a small scanner of our own, since neither `json` nor a YAML reader keeps the
 positions of JSON's keys and values.
 
-It follows RFC 8259, without NaN and Infinity, and reports duplicate keys."""
+It follows RFC 8259, without NaN and Infinity, and reports duplicate keys.
+"""
 
 from __future__ import annotations
 
@@ -44,12 +45,13 @@ def read_json(source: SourceText, diagnostics: Diagnostics) -> SourceNode | None
     except _Stop as stop:
         diagnostics.error(stop.code, str(stop), source.span(stop.start, stop.end))
         return None
-    return root
+    return None if scanner.spoilt else root
 
 
 class _Scanner:
     def __init__(self, source: SourceText, diagnostics: Diagnostics) -> None:
         self.source, self.text, self.diagnostics = source, source.text, diagnostics
+        self.spoilt = False
 
     def blank(self, at: int) -> int:
         match = _BLANK.match(self.text, at)
@@ -85,6 +87,7 @@ class _Scanner:
         try:
             value = real(word) if number.group(2) or number.group(3) else integer(word, 10)
         except ValueError as error:
+            self.spoilt = True
             self.diagnostics.error("NW0112", str(error), self.source.span(at, end))
         return SourceNode(self.source, at, end, value)
 

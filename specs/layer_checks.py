@@ -88,7 +88,8 @@ def check_share(
     diagnostics: Diagnostics,
 ) -> bool:
     """Whether `share` names a layer whose parameters can be used. `names_lost`: some layers' names are not
-    known."""
+    known.
+    """
     if spec.share is None:
         return True
     other = layers.get(spec.share)

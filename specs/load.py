@@ -1,5 +1,6 @@
 """The front door of the language: a file or a text to a validated model, with everything that is wrong with
-it."""
+it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ class LoadResult:
 
     `model` is None when there is any error; `partial` then still holds what is good (None where not even a
     tree could be read), so that shapes can be checked in the same run. In `partial`, `wiring.poisoned` names
-    the layers and inputs about which nothing is known: what reads them should be left in peace."""
+    the layers and inputs about which nothing is known: what reads them should be left in peace.
+    """
 
     file: str
     model: ModelSpec | None
@@ -65,7 +67,8 @@ def load_spec(path: str | os.PathLike[str]) -> LoadResult:
 
 def load_spec_text(text: str, file: str = "<spec>") -> LoadResult:
     """Load a spec from its text; `file` is the name shown, and .json at its end means JSON. Raises
-    nothing."""
+    nothing.
+    """
     diagnostics = Diagnostics()
     return _load(file, read_text(text, file, diagnostics), diagnostics)
 

@@ -3,7 +3,8 @@
 Pydantic names a place by a path that also holds the branches of unions it tried. The path is walked along the
 source; steps that are not in it are branches. Errors of several branches of one union are one mistake: the
 branch that got furthest speaks, and branches that only disliked the value's type are joined to "expected this
-or that"."""
+or that".
+"""
 
 from __future__ import annotations
 
@@ -51,7 +52,8 @@ _LIMITS = {
 @dataclass(frozen=True, slots=True)
 class _Problem:
     """One of pydantic's errors and where it is in the source. `union` is set when a union branch raised
-    it."""
+    it.
+    """
 
     kind: str
     path: Path
@@ -194,15 +196,17 @@ class Translator:
                 else None
             )
             if kind == "unknown_dim" and not help:
-                help = f"declare it under dims: {{{context['symbol']}: batch}}"
+                role = {"N": "batch", "B": "batch", "T": "time"}.get(context["symbol"], "size")
+                help = f"declare it: dims: {{{context['symbol']}: {role}}}"
             error(_CUSTOM[kind], problem.message, span, help=help)
         elif kind in _LIMITS:
             words, key = _LIMITS[kind]
-            error("NW0204", f"{name} has to be {words} {context[key]}, this is {describe(value)}", span)
+            error("NW0204", f"{name} has to be {words} {context[key]:.12g}, this is {describe(value)}", span)
         elif kind in ("too_short", "too_long", "string_too_long"):
             limit = context.get("min_length", context.get("max_length"))
             bound = "at least" if kind == "too_short" else "at most"
-            error("NW0204", f"{name} has to have {bound} {limit} entries, this has {_length(value)}", span)
+            unit = "characters" if kind == "string_too_long" else "entries" if limit != 1 else "entry"
+            error("NW0204", f"{name} needs {bound} {limit} {unit}, this has {_length(value)}", span)
         elif kind == "literal_error":
             allowed = context.get("allowed") or _allowed(context)
             suggestion = key_meant(value, allowed) if isinstance(value, str) else None
@@ -220,7 +224,9 @@ class Translator:
             error("NW0207", f"{describe(value)} is not a valid name", span, help=_NAME_HELP)
         elif kind in _EXPECTED or kind == "wrong_type":
             expected = context.get("expected") if kind == "wrong_type" else [_EXPECTED[kind]]
-            error("NW0203", f"{name} has to be {_join(expected)}, not {describe(value)}", span)
+            in_list = isinstance(value, str) and expected == ["a list"]
+            help = f"write [{value}]" if in_list else None
+            error("NW0203", f"{name} has to be {_join(expected)}, not {describe(value)}", span, help=help)
         else:
             error("NW0203", f"{name}: {problem.message}", span)
 

@@ -4,7 +4,8 @@ NumPy.
 Counter-based: a number depends on its key and counter only, never on what was drawn before. The key is
 `key_for(seed, path)`, so every layer's parameter and every dropout has its own stream; the counter names the
 element. The interpreter, native code, the shuffling of samples and the initializers all draw from here or
-compute the same bits."""
+compute the same bits.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ Key = tuple[int, int]
 
 def philox4x32(key: Key, counter: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Philox4x32-10: random bits `[..., 4]` uint32 for counters `[..., 4]` uint32 under a key of two 32-bit
-    words."""
+    words.
+    """
     words = np.asarray(counter, dtype=np.uint32).astype(np.uint64)
     c0, c1, c2, c3 = (words[..., i] for i in range(4))
     k0, k1 = key
@@ -40,11 +42,11 @@ def philox4x32(key: Key, counter: NDArray[np.uint32]) -> NDArray[np.uint32]:
 
 
 def key_for(seed: int, path: str) -> Key:
-    """The key of the stream at `path` (such as `enc.kernel`): the first 8 bytes of blake2b over seed and
-    path.
+    """The key of the stream at `path` (such as `enc.kernel`): the same on every machine and in every version.
 
-    The seed is any 64-bit integer; it and the path's length-delimited UTF-8 bytes are hashed, so that the key
-    is the same on every machine and in every version."""
+    It is blake2b's 8-byte digest of the seed (64 bits, little-endian) and the path's UTF-8 bytes, read as two
+    little-endian words.
+    """
     digest = hashlib.blake2b(
         (seed & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "little") + path.encode(), digest_size=8
     ).digest()
@@ -88,7 +90,8 @@ class Stream:
 
     def part(self, index: int) -> Stream:
         """The stream of one part, such as a gate's slice; parts are independent of each other and of the
-        whole."""
+        whole.
+        """
         return Stream(self.key, (index + 1, self.upper[1]))
 
     def attempt(self, index: int) -> Stream:

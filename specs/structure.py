@@ -1,5 +1,6 @@
 """From a source tree to typed sections: each section and each layer is validated by itself, so that a bad one
-does not hide the errors of the others, and what is good can be looked at further."""
+does not hide the errors of the others, and what is good can be looked at further.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ class LayerEntry:
 @dataclass(slots=True)
 class Structure:
     """The typed sections of a spec; what is wrong in a section is left out of it, its names are in
-    `broken`."""
+    `broken`.
+    """
 
     sections: dict[str, Any] = field(default_factory=dict)
     entries: list[LayerEntry] = field(default_factory=list)
@@ -176,7 +178,8 @@ class _Builder:
 
     def good_defaults(self, kind: str, values: dict[str, Any], path: Path) -> dict[str, Any]:
         """The defaults of a layer type without those that are wrong, which are reported here and not at each
-        layer."""
+        layer.
+        """
         cls = LAYERS[kind]
         own = [key for key in values if key in _OWN_KEYS]
         for key in own:
@@ -196,8 +199,8 @@ class _Builder:
     def layers(self, node: SourceNode) -> None:
         if not isinstance(node.value, list) or not node.value:
             found = "an empty list" if node.value == [] else describe(node.value)
-            span = node.span if node.end > node.start else self.tree.key_span(("layers",))
-            self.diagnostics.error("NW0203", f"layers has to be a list of layers, not {found}", span)
+            place = self.tree.key_span(("layers",))
+            self.diagnostics.error("NW0203", f"layers has to be a list of layers, not {found}", place)
             self.structure.broken["layers"] = {"*"}
             return
         self.structure.entries = [self.layer(item, ("layers", i)) for i, item in enumerate(node.items)]

@@ -47,7 +47,8 @@ class LossSpec(SpecModel):
 
 class SoftmaxCrossEntropy(LossSpec):
     """−log softmax(output)[target]; the target holds classes (`[N]`, integers) or probabilities (`[N, C]`,
-    floats)."""
+    floats).
+    """
 
     type: Literal["softmax_cross_entropy"] = "softmax_cross_entropy"
 
@@ -176,7 +177,8 @@ class Sgd(OptimizerSpec):
 
 class Adam(OptimizerSpec):
     """m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; θ ← θ − η·m̂ / (sqrt(v̂) + ε), m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ)
-    (Kingma and Ba, 2015)."""
+    (Kingma and Ba, 2015).
+    """
 
     type: Literal["adam"] = "adam"
     learning_rate: LearningRate = ConstantRate(initial=0.001)
@@ -209,7 +211,8 @@ class AdamW(OptimizerSpec):
 
 class RmsProp(OptimizerSpec):
     """v ← rho·v + (1−rho)·g²; u ← g / (sqrt(v) + ε); with momentum b ← momentum·b + u, θ ← θ − η·b, else θ ←
-    θ − η·u (Tieleman and Hinton, 2012)."""
+    θ − η·u (Tieleman and Hinton, 2012).
+    """
 
     type: Literal["rmsprop"] = "rmsprop"
     learning_rate: LearningRate = ConstantRate(initial=0.01)

@@ -1,7 +1,8 @@
 """Who reads whom: names are resolved, the order of the layers is found, and what is wrong with either is
 reported.
 
-Nothing here looks at shapes. What a broken layer gives is unknown, so whatever reads it is left in peace."""
+Nothing here looks at shapes. What a broken layer gives is unknown, so whatever reads it is left in peace.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from .builtin_cells import state_names
 from .diagnostics import Diagnostics
 from .layer_checks import check_arity, check_cell, check_share
 from .layers import GatedLayer, LayerSpec, Recurrent
+from .layers.recurrent import START_WORDS
 from .order import find_order
 from .section_checks import check_lengths, check_train, warn_unused
 from .source import Path, SourceTree, Span
@@ -105,8 +107,11 @@ class _Wirer:
             if entry.spec is None:
                 self.poisoned.add(entry.name)
 
-    def resolve(self, text: str, place: Span, me: str | None = None) -> Ref | None:
-        """The layer, port or input behind a reference; None (and reported) where there is none."""
+    def resolve(self, text: str, place: Span, me: str | None = None, words: Iterable[str] = ()) -> Ref | None:
+        """The layer, port or input behind a reference; None (and reported) where there is none.
+
+        `me` is the reader, `words` are what else might stand there: for guessing what was meant.
+        """
         if text in self.inputs or text in self.layers or text in self.poisoned:
             return Ref(text)
         name, _, port = text.rpartition(".")
@@ -119,7 +124,7 @@ class _Wirer:
             message = f"{name} has no port {port}"
             self.diagnostics.error("NW0305", message, place, help=help or also)
         elif not self.lost:
-            others = [other for other in [*self.inputs, *self.layers] if other != me]
+            others = [other for other in [*self.inputs, *self.layers, *words] if other != me]
             help = did_you_mean(closest(text, others))
             self.diagnostics.error("NW0302", f"there is no layer or input named {text}", place, help=help)
         return None
@@ -142,7 +147,7 @@ class _Wirer:
         path = (*entry.path, "inputs")
         node = self.tree.node(path)
         if node is None:
-            refs = self.default(entry, previous)
+            refs: list[Ref | None] = self.default(entry, previous)
         elif isinstance(node.value, list):
             texts = [(i, text) for i, text in enumerate(node.value) if isinstance(text, str)]
             refs = [self.note(entry.name, text, (*path, i)) for i, text in texts]
@@ -150,20 +155,20 @@ class _Wirer:
             refs = [None]
         if entry.spec is None:
             refs = [ref for ref in refs if ref]
-        elif None in refs or not self.check(entry, entry.spec, len(refs)):
+        elif not self.check(entry, entry.spec, refs):
             self.poisoned.add(entry.name)
         self.reads[entry.name] = tuple(ref for ref in refs if ref)
         if entry.spec:
             self.read_given(entry, entry.spec)
 
-    def check(self, entry: LayerEntry, spec: LayerSpec, count: int) -> bool:
+    def check(self, entry: LayerEntry, spec: LayerSpec, refs: list[Ref | None]) -> bool:
         known = (self.structure, self.tree, self.diagnostics)
-        good = check_arity(entry, spec, count, *known)
+        good = None not in refs and check_arity(entry, spec, len(refs), *known)
         return check_cell(entry, spec, *known) and good if isinstance(spec, Recurrent) else good
 
-    def note(self, reader: str, text: str, path: Path) -> Ref | None:
+    def note(self, reader: str, text: str, path: Path, words: Iterable[str] = ()) -> Ref | None:
         place = self.tree.value_span(path)
-        ref = self.resolve(text, place, reader)
+        ref = self.resolve(text, place, reader, words)
         if ref:
             self.places[reader, ref] = place
         return ref
@@ -175,7 +180,7 @@ class _Wirer:
         special = {spec.lengths for spec in self.inputs.values()}
         for other in self.structure.entries:
             special |= set(other.spec.references()) if other.spec else set()
-        candidates = [name for name in self.inputs if name not in special]
+        candidates = [name for name in self.inputs if name not in special] or list(self.inputs)
         if self.broken_inputs or len(candidates) == 1:
             return [Ref(candidates[0])] if len(candidates) == 1 and not self.broken_inputs else [None]
         if entry.spec is None:
@@ -194,7 +199,7 @@ class _Wirer:
         given: dict[str, Ref] = {}
         for text, where in references.items():
             path = (*entry.path, *where)
-            ref = self.note(entry.name, text, path)
+            ref = self.note(entry.name, text, path, START_WORDS)
             if ref is None:
                 self.poisoned.add(entry.name)
             elif len(where) == 1 and states is not None:

@@ -1,7 +1,8 @@
 """YAML to a source tree, from PyYAML's pure-Python event stream.
 
 The C parser crashes on deep nesting, and PyYAML's constructors lose positions and follow YAML 1.1; so only
-its scanner and parser are used, and nodes are built here, without recursion."""
+its scanner and parser are used, and nodes are built here, without recursion.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ EXPANSION_LIMIT = 1_000_000
 def read_yaml(source: SourceText, diagnostics: Diagnostics) -> SourceNode | None:
     """The tree of a YAML text, or None when it can't be read; what is wrong goes to `diagnostics`.
 
-    Duplicate keys, tags and merge keys are reported and reading goes on; a syntax error ends it.
+    A syntax error ends reading. Other mistakes are all reported; the tree is still given after those that leave its
+    values as they were meant (duplicate keys, of which the first counts, and tags).
     """
     builder = _Builder(source, diagnostics)
     loader = None
@@ -35,16 +37,16 @@ def read_yaml(source: SourceText, diagnostics: Diagnostics) -> SourceNode | None
     except yaml.YAMLError as error:
         _report(error, source, diagnostics)
         return None
-    except Exception as error:  # PyYAML's scanner lets a few others through, such as chr() of "\UFFFFFFFF"
+    except Exception:  # PyYAML's scanner lets a few others through, such as chr()'s for the escape \UFFFFFFFF
         offset = loader.index if loader else 0
-        diagnostics.error("NW0101", f"the text is not valid YAML: {error}", source.span(offset, offset + 1))
+        diagnostics.error("NW0101", "not valid YAML: this can't be read", source.span(offset, offset + 1))
         return None
     if builder.root is None:
         diagnostics.error(
             "NW0108", "the file is empty", source.span(0, 0), help="a spec starts with netwright: 1"
         )
         return None
-    return builder.root
+    return None if builder.spoilt else builder.root
 
 
 @dataclass(slots=True)
@@ -67,9 +69,11 @@ class _Builder:
         self.anchors: dict[str, tuple[SourceNode, int] | None] = {}
         self.opened_anchors: list[str | None] = []
         self.documents = 0
+        self.spoilt = False
 
     def error(self, code: str, message: str, event: Any, **more: Any) -> None:
         start, end = event.start_mark.index, event.end_mark.index
+        self.spoilt = True
         self.diagnostics.error(code, message, self.source.span(start, end), **more)
 
     def take(self, event: Any) -> bool:

@@ -35,7 +35,8 @@ class Embedding(LayerSpec):
     """Looks up a row for each index: integers `[...]` give `[..., output_dim]`.
 
     Parameters: `embeddings [input_dim, output_dim]`. An index outside 0 … input_dim − 1 is an error at run
-    time."""
+    time.
+    """
 
     has_parameters: ClassVar[bool] = True
 

@@ -16,7 +16,8 @@ class BatchNorm(LayerSpec):
 
     In training mean and (biased) variance are the batch's, over all other axes, and the running statistics
     move: new = momentum·old + (1 − momentum)·batch. In prediction the running statistics are used.
-    Parameters: `gamma [C]`, `beta [C]`; statistics: `mean [C]`, `variance [C]`."""
+    Parameters: `gamma [C]`, `beta [C]`; statistics: `mean [C]`, `variance [C]`.
+    """
 
     has_parameters: ClassVar[bool] = True
 
@@ -58,7 +59,8 @@ class LayerNorm(LayerSpec):
 
 class Dropout(LayerSpec):
     """In training sets each element to 0 with probability `rate` and divides the others by 1 − rate; else
-    does nothing."""
+    does nothing.
+    """
 
     type: Literal["dropout"] = "dropout"
     rate: Probability
@@ -79,7 +81,8 @@ class Standardize(LayerSpec):
     """(x − mean) / stddev for each channel (the last axis).
 
     With constants in the spec these are used; without, they are fitted on the training data before training
-    and stored with the weights: statistics `mean [C]`, `stddev [C]`. A fitted stddev of 0 counts as 1."""
+    and stored with the weights: statistics `mean [C]`, `stddev [C]`. A fitted stddev of 0 counts as 1.
+    """
 
     type: Literal["standardize"] = "standardize"
     mean: Number | Annotated[tuple[Number, ...], Field(min_length=1)] | None = None

@@ -1,6 +1,7 @@
 """Recurrent layers. `rnn`, `lstm` and `gru` are cells written as equations (`builtin_cells.py`) like any
 user's cell; `recurrent` runs a cell of the spec. All are one scan over the time axis: `[N, T, F]` gives `[N,
-T, units]`."""
+T, units]`.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ class RecurrentLayer(LayerSpec):
     """Base of everything that runs over time.
 
     Ports: the output; `state` and `state_all`, the last and all values of the first state; and for each state
-    by its name (`h`, `h_all`, `c`, `c_all`)."""
+    by its name (`h`, `h_all`, `c`, `c_all`).
+    """
 
     has_parameters: ClassVar[bool] = True
 
@@ -114,7 +116,8 @@ class Gru(GatedLayer):
     """Gated recurrent unit (Cho et al., 2014).
 
     Parameters, gates in the order z, r, n: `kernel [F, 3·H]`, `recurrent_kernel [H, 3·H]`, `bias [3·H]` and,
-    with `reset_after`, `recurrent_bias [3·H]`."""
+    with `reset_after`, `recurrent_bias [3·H]`.
+    """
 
     type: Literal["gru"] = "gru"
     reset_after: Flag = True

@@ -1,5 +1,6 @@
 """Layers that only move or join values: flatten, reshape, concat, and the elementwise joins add and
-multiply."""
+multiply.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Layers that slide a window over spatial axes: convolutions and pools, in one, two and three dimensions.
 
 Data are `[N, *spatial, C]`, kernels `[*kernel_size, c_in / groups, filters]`. A scalar stands for all spatial
-axes, a list gives one value an axis; the validated models always hold one value an axis."""
+axes, a list gives one value an axis; the validated models always hold one value an axis.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ from .base import LayerSpec
 
 PaddingMode = Literal["valid", "same", "same_upper", "same_lower"]
 Pair = tuple[NonNegative, NonNegative]
-PoolPadding = tuple[PaddingMode | Pair, ...]
-ConvPadding = tuple[PaddingMode | Literal["causal"] | Pair, ...]
+Padding = tuple[PaddingMode | Pair, ...]
+CausalPadding = tuple[PaddingMode | Literal["causal"] | Pair, ...]
 PerAxis = tuple[Size, ...]
 
 
@@ -79,8 +80,8 @@ class Convolution(WindowLayer):
     """The window's size."""
     stride: PerAxis = 1  # type: ignore[assignment]
     """How far the window moves."""
-    padding: ConvPadding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, causal (conv1d only), or [[low, high], …]."""
+    padding: Padding = "valid"  # type: ignore[assignment]
+    """valid, same, same_upper, same_lower, or [[low, high], …]."""
     dilation: PerAxis = 1  # type: ignore[assignment]
     """The distance between the window's cells."""
     groups: Size = 1
@@ -93,13 +94,6 @@ class Convolution(WindowLayer):
     """How the kernel starts."""
     bias_init: Initializer = Zeros()
     """How the bias starts."""
-
-    @field_validator("padding")
-    @classmethod
-    def _causal_needs_time(cls, value: ConvPadding) -> ConvPadding:
-        if "causal" in value and cls.rank != 1:
-            raise PydanticCustomError("padding", "causal padding is for conv1d: it needs a single axis, time")
-        return value
 
     @model_validator(mode="after")
     def _groups_divide_filters(self) -> Self:
@@ -129,6 +123,8 @@ class Conv1D(Convolution):
 
     rank: ClassVar[int] = 1
     type: Literal["conv1d"] = "conv1d"
+    padding: CausalPadding = "valid"  # type: ignore[assignment]
+    """valid, same, same_upper, same_lower, [[low, high]], or causal: everything before the first cell."""
 
 
 class Conv2D(Convolution):
@@ -152,7 +148,7 @@ class Pool(WindowLayer):
     """The window's size."""
     stride: PerAxis | None = None
     """How far the window moves; the window's size when left out."""
-    padding: PoolPadding = "valid"  # type: ignore[assignment]
+    padding: Padding = "valid"  # type: ignore[assignment]
     """valid, same, same_upper, same_lower, or [[low, high], …]. Padded cells never count."""
     rounding: Literal["ceil", "floor"] = "ceil"
     """ceil: ⌈(N−F)/S⌉+1 windows, the last cut at the border; floor: only windows that fit whole."""
