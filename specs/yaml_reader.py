@@ -17,7 +17,7 @@ from .scalars import plain_scalar
 from .source import Entry, SourceNode, SourceText
 
 DEPTH_LIMIT = 100
-EXPANSION_LIMIT = 1_000_000
+EXPANSION_LIMIT = 200_000
 """How many values a tree may hold once every alias is written out."""
 
 
