@@ -29,7 +29,8 @@ class Engine(Protocol):
 
         ``dims`` binds every dim that the shapes of the entry's buffers mention. ``buffers`` holds at
         least the entry's ``reads`` and ``writes``: C-ordered arrays of exactly the manifest's dtypes and
-        (evaluated) shapes. Arrays that are written share no memory with any other.
+        (evaluated) shapes. Arrays that are written share no memory with any other. Buffers of
+        role "constant" are the engine's own.
 
         Raises ExecutionError: an unknown entry, an array that is not what the manifest says, or a non-
         zero code of the entry, with the text that ``netwright.specs.manifest.ERRORS`` has for it.

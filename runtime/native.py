@@ -113,9 +113,10 @@ class NativeEngine:
     """An ``Engine`` over native functions.
 
     ``addresses`` and ``plans`` map entry names to function addresses (an entry without a plan needs no
-    arena); ``keepalive`` is whatever owns the code. ``threads`` run every call together, in lockstep.
-    Calls from several Python threads are serialized, since they share one arena: use an engine per
-    thread to run side by side.
+    arena); ``constants`` are the contents of buffers of role "constant", ``embedded`` the parameters that came with
+    the code, if any; ``keepalive`` is whatever owns the code. ``threads`` run every call together, in lockstep.
+    Calls from several Python threads are serialized, since they share one arena: use an engine per thread
+    to run side by side.
     """
 
     def __init__(
@@ -124,6 +125,8 @@ class NativeEngine:
         addresses: Mapping[str, int],
         plans: Mapping[str, int],
         *,
+        constants: Mapping[str, NDArray] | None = None,
+        embedded: Mapping[str, NDArray] | None = None,
         keepalive: object = None,
         threads: int = 1,
     ):
@@ -136,6 +139,8 @@ class NativeEngine:
             raise ValueError(f"threads must be at least 1, not {threads}")
         self._manifest = manifest
         self.threads = threads
+        self.embedded = dict(embedded or {})
+        self._constants = {name: np.asarray(array, order="C") for name, array in (constants or {}).items()}
         self._keepalive = keepalive
         self._functions = {name: _ENTRY(address) for name, address in addresses.items()}
         self._plans = {name: _PLAN(address) for name, address in plans.items()}
@@ -197,7 +202,10 @@ class NativeEngine:
             if info.name in used:
                 shape = tuple(evaluate(size, binding) for size in self._shapes[info.name])
                 slot = _Slot(index, info.name, shape, np.dtype(info.dtype), info.name in written)
-                (call.passing if info.role in ("input", "output") else call.kept).append(slot)
+                if info.role == "constant":
+                    call.pointers[index] = slot.address(self._constant(info.name))
+                else:
+                    (call.passing if info.role in ("input", "output") else call.kept).append(slot)
         call.last = [None] * len(call.kept)
         if len(self._calls) >= _MAX_CALLS:
             self._calls.clear()
@@ -215,6 +223,11 @@ class NativeEngine:
                 f"{self._manifest.model}.{entry.name} needs a value for dim {', '.join(missing)}"
             )
         return {info.name: int(dims.get(info.name, info.min)) for info in self._manifest.dims}
+
+    def _constant(self, name: str) -> NDArray:
+        if name not in self._constants:
+            raise ExecutionError(f"{self._manifest.model!r} came without its constant {name!r}")
+        return self._constants[name]
 
     def _workers(self) -> WorkerPool:
         if self._pool is None or not self._pool.is_alive():

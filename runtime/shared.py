@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import re
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from netwright.specs.manifest import Manifest
 
 from .errors import ExecutionError
 from .native import NativeEngine
+from .values import static_shape
 
 
 def load_shared(path: str | Path, *, model: str | None = None, threads: int = 1) -> NativeEngine:
     """An engine over a shared library that ``netwright compile --emit shared`` made.
 
     Loading a library runs its code: load only what you trust. ``model`` is needed only where a library holds
-    several models. Raises ExecutionError when the file is not such a library.
+    several models. Parameters that are part of the library are in the engine's ``embedded``, ready for a
+    ``Session``. Raises ExecutionError when the file is not such a library.
     """
     path = Path(path).resolve()
     try:
@@ -34,7 +40,34 @@ def load_shared(path: str | Path, *, model: str | None = None, threads: int = 1)
 
     addresses = {entry.name: address(entry.symbol) for entry in manifest.entries}
     plans = {entry.name: address(f"{entry.symbol}_plan") for entry in manifest.entries}
-    return NativeEngine(manifest, addresses, plans, keepalive=library, threads=threads)
+    data = _embedded_data(library, manifest)
+    roles = {info.name: info.role for info in manifest.buffers}
+    return NativeEngine(
+        manifest,
+        addresses,
+        plans,
+        constants={name: array for name, array in data.items() if roles[name] == "constant"},
+        embedded={name: array for name, array in data.items() if roles[name] != "constant"},
+        keepalive=library,
+        threads=threads,
+    )
+
+
+def _embedded_data(library: ctypes.CDLL, manifest: Manifest) -> dict[str, NDArray]:
+    try:
+        table = (ctypes.c_void_p * len(manifest.buffers)).in_dll(library, f"{manifest.model}_data")
+    except ValueError:  # no such symbol: nothing is embedded
+        return {}
+    arrays: dict[str, NDArray] = {}
+    for info, address in zip(manifest.buffers, table, strict=True):
+        shape = static_shape(info)
+        if address is not None and shape is not None:
+            dtype = np.dtype(info.dtype)
+            memory = (ctypes.c_char * (math.prod(shape) * dtype.itemsize)).from_address(address)
+            array = np.frombuffer(memory, dtype).reshape(shape)
+            array.flags.writeable = False
+            arrays[info.name] = array
+    return arrays
 
 
 def _embedded_manifest(path: Path, library: ctypes.CDLL, content: bytes, model: str | None) -> Manifest:

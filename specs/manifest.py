@@ -13,6 +13,14 @@ the ABI version. The C side of the same contract:
 
     int32_t MODEL_ENTRY(const netwright_context *, int32_t tid, int32_t nthreads);   /* 0, or an error code */
     int64_t MODEL_ENTRY_plan(const int64_t *dims, int64_t *offsets);                 /* arena bytes, < 0: too large */
+
+A shared library adds:
+
+    extern const char MODEL_manifest[];       /* this manifest as JSON */
+    extern const void *const MODEL_data[];    /* one pointer per manifest buffer, in order: contents of constants and
+                                                 embedded values, NULL for the rest; absent if all are NULL */
+
+Buffers of role "constant" have contents that the compiler computed; the engine supplies them, not the session.
 """
 
 from __future__ import annotations

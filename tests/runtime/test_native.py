@@ -40,7 +40,7 @@ static void wait_all(void *block, int32_t nthreads) {
 
 int32_t affine_predict(const context *c, int32_t tid, int32_t nthreads) {
     int64_t n = c->dims[0], per = (n + nthreads - 1) / nthreads, end = (tid + 1) * per < n ? (tid + 1) * per : n;
-    const float *x = c->buffers[0], *scale = c->buffers[3], *bias = c->buffers[4];
+    const float *x = c->buffers[0], *scale = c->buffers[3], *bias = c->buffers[4], *zero = c->buffers[6];
     const int64_t *label = c->buffers[1];
     float *y = c->buffers[2], *scratch = (float *)((char *)c->arena + c->offsets[0]);
     int32_t code = ((uintptr_t)c->arena & 63) ? 99 : 0;
@@ -50,7 +50,7 @@ int32_t affine_predict(const context *c, int32_t tid, int32_t nthreads) {
     /* the other thread's rows: wrong unless the barrier held */
     for (int64_t k = tid * per; k < end; k++) {
         int64_t i = n - 1 - k;
-        for (int j = 0; j < 3; j++) y[i * 3 + j] = scratch[i * 3 + j] + bias[j];
+        for (int j = 0; j < 3; j++) y[i * 3 + j] = scratch[i * 3 + j] + bias[j] + zero[0];
         if (label[i] < 0 || label[i] > 9) code = 1;
     }
     return code;
@@ -64,6 +64,8 @@ int32_t affine_bump(const context *c, int32_t tid, int32_t nthreads) {
     return 0;
 }
 int64_t affine_bump_plan(const int64_t *dims, int64_t *offsets) { return 0; }
+static const float bias[3] = {0.5, 0, -1}, scale[3] = {1, 2, 3}, zero[1] = {0};
+const void *const affine_data[] = {0, 0, 0, scale, bias, 0, zero};
 const char affine_manifest[] = "MANIFEST";
 """
 
@@ -83,12 +85,13 @@ def manifest(abi: int = ABI_VERSION) -> Manifest:
                 buffer("layer.scale", "parameter", "3"),
                 buffer("layer.bias", "parameter", "3"),
                 buffer("optimizer.step", "state", "", "int64"),
+                buffer("constant.0", "constant", "1"),
             ],
             "entries": [
                 {
                     "name": "predict",
                     "symbol": "affine_predict",
-                    "reads": ["x", "label", "layer.scale", "layer.bias"],
+                    "reads": ["x", "label", "layer.scale", "layer.bias", "constant.0"],
                     "writes": ["y"],
                     "slots": 1,
                 },
@@ -133,6 +136,14 @@ def test_predict(engine):
         y = session.predict(x=x, label=np.arange(count) % 10)["y"]
         np.testing.assert_array_equal(y, expected(x))
     assert engine.arena_bytes("predict", {"N": 7}) == 64 + 7 * 12
+
+
+def test_embedded_values_make_a_session(engine):
+    session = Session(engine, engine.embedded)
+    x = np.ones((2, 3), np.float32)
+    np.testing.assert_array_equal(session.predict(x=x, label=[0, 1])["y"], expected(x))
+    with pytest.raises(ValueError, match="read-only"):
+        engine.embedded["layer.scale"][0] = 7
 
 
 def test_state_is_written_in_place(engine):
@@ -240,6 +251,12 @@ def test_memory_that_does_not_exist_is_refused(engine):
 def test_abi_version_is_checked():
     with pytest.raises(ExecutionError, match="compile it again"):
         NativeEngine(manifest(ABI_VERSION + 1), {}, {})
+
+
+def test_constants_must_come_with_the_code(engine):
+    bare = NativeEngine(engine.manifest, {"predict": 1}, {})
+    with pytest.raises(ExecutionError, match=r"came without its constant 'constant\.0'"):
+        Session(bare, VALUES).predict(x=np.ones((2, 3), np.float32), label=[0, 1])
 
 
 def test_load_shared_refuses_other_files(tmp_path, library):
