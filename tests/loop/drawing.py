@@ -22,7 +22,7 @@ def sizes(draw: st.DrawFn, names: list[Dim]) -> DimLike:
         value = value + draw(st.sampled_from([1, 1, 1, 2, -1, 4])) * name
     kind = draw(st.integers(0, 9))
     if kind == 0:
-        value = (value if isinstance(value, int) else value) // 2
+        value = value // 2
     elif kind == 1:
         value = dim_max(value, 0)
     return value

@@ -118,7 +118,9 @@ def test_errors_name_the_line(before: str, after: str, line: int) -> None:
         parse_function(SCALE.replace(before, after, 1))
 
 
-@pytest.mark.parametrize("text", ["", "\n", "kernel", "program p()\nkernel f()\n  x[", "program p()\nentry e"])
+@pytest.mark.parametrize(
+    "text", ["", "\n", "kernel", "program p()\nkernel f()\n  x[", "program p()\nentry e"]
+)
 def test_fragments_are_errors(text: str) -> None:
     with pytest.raises(ParseError):
         parse_program(text)
