@@ -64,7 +64,7 @@ def _embedded_data(library: ctypes.CDLL, manifest: Manifest) -> dict[str, NDArra
         if address is not None and shape is not None:
             dtype = np.dtype(info.dtype)
             memory = (ctypes.c_char * (math.prod(shape) * dtype.itemsize)).from_address(address)
-            array = np.frombuffer(memory, dtype).reshape(shape)
+            array = np.frombuffer(memoryview(memory), dtype).reshape(shape)
             array.flags.writeable = False
             arrays[info.name] = array
     return arrays
