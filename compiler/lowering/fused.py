@@ -157,7 +157,7 @@ class _Attempt:
         whole = (extent // width) * width
         if whole != 0:
             offsets = [(v * lanes, None) for v in range(self.tiling.vectors)]
-            yield self._span("j", 0, whole, width, kind), lambda j: offsets
+            yield self._blocks(extent // width, width, kind), lambda j: offsets
         rest = extent - whole
         if isinstance(rest, int):
             if rest:
@@ -168,6 +168,18 @@ class _Attempt:
                 self._span("j", whole, extent, lanes, kind),
                 lambda j: [(0, extent - j if lanes > 1 else None)],
             )
+
+    def _blocks(self, number: DimLike, width: int, kind: Any) -> Callable[[], Any]:
+        """A loop whose index is visibly a multiple of ``width``, so that panels of that width divide it."""
+        if number == 1 and kind != "parallel":
+            return lambda: _given(0)
+
+        @contextmanager
+        def blocks() -> Iterator[DimLike]:
+            with self.b.loop("j", 0, number, kind=kind) as j:
+                yield j * width
+
+        return blocks
 
     def _span(self, stem: str, start: DimLike, stop: DimLike, step: int, kind: Any) -> Callable[[], Any]:
         if isinstance(start, int) and isinstance(stop, int) and stop - start == step and kind != "parallel":
