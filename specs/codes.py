@@ -61,6 +61,8 @@ CODES: dict[str, str] = {
     "NW0405": "unknown mask or lengths",
     "NW0406": "the loss can't be computed on this output",
     "NW0407": "unknown data set",
+    "NW0408": "truncated backpropagation does not apply",
+    "NW0409": "nothing to train",
     # Cells and expressions.
     "NW0501": "not a valid expression",
     "NW0502": "not allowed in an expression",
@@ -82,6 +84,7 @@ CODES: dict[str, str] = {
     "NW0605": "pool rounding differs from other frameworks",
     "NW0606": "softmax under a softmax loss",
     "NW0607": "a parameter is never used",
+    "NW0608": "sigmoid under a logistic loss",
     # Weights and data.
     "NW0701": "the weights file can't be read",
     "NW0702": "weights do not fit the model",

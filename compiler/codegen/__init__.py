@@ -1,1 +1,0 @@
-"""Loop IR to LLVM IR, and from there into this process, to object code, libraries and executables."""

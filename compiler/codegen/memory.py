@@ -48,8 +48,7 @@ class Memory:
             return stride
         if stride not in self._strides:
             name = f"stride {len(self._strides)}"  # with a blank: no dim is called that
-            if not self._indices.define(name, stride):
-                return stride
+            self._indices.define(name, self._indices.value(stride))
             self._strides[stride] = dim(name)
         return self._strides[stride]
 

@@ -1,0 +1,1 @@
+"""From specs to graphs. ``build.build_network`` is the way in."""

@@ -110,6 +110,10 @@ class Graph:
         self.type(value)
         self._outputs[name] = value
 
+    def drop_output(self, name: str) -> None:
+        """Takes an output back; the value stays. Raises KeyError."""
+        del self._outputs[name]
+
     def _insert(
         self, op: str, operands: Sequence[Value], attrs: Attributes, types: tuple[TensorType, ...], layer: str
     ) -> Node:

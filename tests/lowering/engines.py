@@ -67,7 +67,6 @@ def run_native(
         manifest,
         {"main": native.address("main")},
         {"main": native.plan_address("main")},
-        constants=constants,
         keepalive=native,
         threads=threads,
     )

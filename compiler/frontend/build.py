@@ -1,0 +1,227 @@
+"""From a loaded spec to a network: every layer is expanded, and everything that is wrong is found in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from netwright.specs.base import read_shape
+from netwright.specs.diagnostics import Diagnostics
+from netwright.specs.dims import Dim
+from netwright.specs.layers import Argmax
+from netwright.specs.load import LoadResult
+from netwright.specs.manifest import DimInfo
+from netwright.specs.train import TrainSpec
+from netwright.specs.wiring import Ref
+
+from ..autodiff import gradients
+from ..graph.graph import Graph
+from ..graph.types import FLOATS, TensorType
+from ..ops.layout import show
+from .expander import Expander
+from .fitting import fit_graph
+from .network import Graphs, Network, OutputInfo, State
+from .objective import Objective
+from .optimizers import Updater, clipped, state_types
+from .problem import Problem
+from .registry import EXPANSIONS
+from .tensor import Tensor
+
+
+def build_network(load: LoadResult) -> tuple[Network | None, Diagnostics]:
+    """The network of a spec, and all diagnostics: those of loading, and of shapes, losses and cells.
+
+    The network is None when there is any error. What is good in a spec with errors is checked all the same.
+    """
+    diagnostics = Diagnostics(load.diagnostics.items, load.diagnostics.sources.values())
+    if load.partial is None:
+        return None, diagnostics
+    network = None
+    checked = _expanded(load, "loss", diagnostics=diagnostics)
+    checks: list[Callable[[], None]] = [
+        lambda: _check_dtypes(load),
+        lambda: _check_outputs(load, checked),
+    ]
+    train = load.partial.train
+    objective = Objective(checked, train) if train else None
+    if train and objective:
+        checks += [
+            lambda: _build_loss(checked, objective),
+            lambda: _check_training(load, train, checked, objective),
+        ]
+    for check in checks:
+        try:
+            check()
+        except Problem as problem:
+            diagnostics.add(problem.diagnostic)
+    diagnostics.sort()
+    if load.model is not None and not diagnostics.has_errors:
+        network = _network(load, checked, objective)
+    return network, diagnostics
+
+
+def _expanded(
+    load: LoadResult, name: str, *, training: bool = False, diagnostics: Diagnostics | None = None
+) -> Expander:
+    expander = Expander(load, name, EXPANSIONS, training=training, diagnostics=diagnostics)
+    expander.expand()
+    return expander
+
+
+def _network(load: LoadResult, checked: Expander, objective: Objective | None) -> Network:
+    model = checked.spec
+    builders: dict[str, Callable[[], Graph]] = {"predict": lambda: _predict(load)}
+    states: dict[str, State] = {}
+    if model.train and objective:
+        train = model.train
+        training = _expanded(load, "train_step", training=True)
+        types = {name: one.type for name, one in checked.parameters.items() if one.kind == "parameter"}
+        states["optimizer.step"] = State(TensorType("int64", ()))
+        states |= {name: State(type) for name, type in state_types(train.optimizer, types).items()}
+        states |= {name: state for name, state in training.states.items() if name not in states}
+        builders["loss"] = lambda: checked.graph
+        builders["train_step"] = lambda: _train_step(load, train)
+        if checked.fitted:
+            builders["fit"] = lambda: fit_graph(_expanded(load, "fit"))
+    outputs = {
+        name: OutputInfo(checked.signals[ref].tensor.type, model.outputs[name].labels)
+        for name, ref in load.wiring.outputs.items()
+    }
+    return Network(
+        model=model.model,
+        dtype=checked.dtype,
+        dims={
+            name: DimInfo(name=name, min=one.min, max=one.max, role=one.role)
+            for name, one in model.dims.items()
+        },
+        inputs={name: checked.signals[Ref(name)].tensor.type for name in model.inputs},
+        outputs=outputs,
+        targets=dict(objective.targets) if objective else {},
+        parameters=dict(checked.parameters),
+        states=states,
+        layers=tuple(checked.layers),
+        seed=checked.seed,
+        fitted=tuple(checked.fitted),
+        graphs=Graphs(builders),
+    )
+
+
+# Entries.
+
+
+def _predict(load: LoadResult) -> Graph:
+    expander = _expanded(load, "predict")
+    for name, ref in load.wiring.outputs.items():
+        expander.graph.set_output(name, expander.signals[ref].tensor.value)
+    return expander.graph
+
+
+def _build_loss(expander: Expander, objective: Objective) -> None:
+    for name, value in objective.build().items():
+        expander.graph.set_output(name, value.value)
+
+
+def _train_step(load: LoadResult, train: TrainSpec) -> Graph:
+    """Forward in training mode, backward, update."""
+    expander = _expanded(load, "train_step", training=True)
+    objective = Objective(expander, train)
+    sums = objective.build()
+    forward = expander.graph
+    for name, value in {**sums, **expander.updates}.items():
+        forward.set_output(name, value.value)
+    mean = sums["loss.numerator"] / sums["loss.count"].maximum(1)
+    forward.set_output("loss.mean", mean.value)
+    trained = [name for name, one in expander.parameters.items() if one.kind == "parameter"]
+    graph, found = gradients(forward, "loss.mean", trained)
+    graph.drop_output("loss.mean")
+
+    def state(name: str, type: TensorType) -> Tensor:
+        value = graph.inputs.get(name)
+        return Tensor(graph, graph.input(name, type, "state") if value is None else value)
+
+    slopes = {name: Tensor(graph, value) for name, value in found.items()}
+    if train.clip_norm is not None:
+        slopes, norm = clipped(slopes, train.clip_norm)
+        graph.set_output("gradient.norm", norm.value)
+    step = state("optimizer.step", TensorType("int64", ()))
+    updater = Updater(train.optimizer, step, expander.dtype, state)
+    for name, slope in slopes.items():
+        updater.update(name, Tensor(graph, graph.inputs[name]), slope)
+    for name, value in updater.updates.items():
+        graph.set_output(name, value.value)
+    return graph
+
+
+# What concerns the spec as a whole.
+
+
+def _check_dtypes(load: LoadResult) -> None:
+    assert load.partial is not None
+    first: str | None = None
+    for name, spec in load.partial.inputs.items():
+        if spec.dtype not in FLOATS:
+            continue
+        if first is not None and spec.dtype != load.partial.inputs[first].dtype:
+            message = f"{name} is {spec.dtype} and {first} is {load.partial.inputs[first].dtype}"
+            labels = [(load.span(("inputs", first, "dtype")), "the first float input decides")]
+            span = load.span(("inputs", name, "dtype"))
+            raise Problem("NW0319", f"a model computes in one float type: {message}", span, labels=labels)
+        first = first or name
+
+
+def _check_outputs(load: LoadResult, expander: Expander) -> None:
+    """Names of outputs are names of buffers, and labels are as many as classes."""
+    assert load.partial is not None
+    taken = {name: ("an input", ("inputs", name)) for name in load.partial.inputs}
+    train = load.partial.train
+    taken |= {name: ("a target", ("train", "targets", name)) for name in (train.targets if train else ())}
+    for name, spec in load.partial.outputs.items():
+        if name in taken:
+            what, path = taken[name]
+            labels = [(load.span(path, key=True), "first here")]
+            raise Problem(
+                "NW0301",
+                f"there is already {what} named {name}",
+                load.span(("outputs", name), key=True),
+                labels=labels,
+            )
+        classes = _classes(load, expander, name) if spec.labels else None
+        if spec.labels and classes is not None and classes != len(spec.labels):
+            message = f"{len(spec.labels)} labels for {classes} classes"
+            raise Problem("NW0308", message, load.span(("outputs", name, "labels")))
+
+
+def _classes(load: LoadResult, expander: Expander, output: str) -> int | None:
+    """How many classes an output tells apart, where that is known."""
+    ref = load.wiring.outputs.get(output)
+    signal = expander.signals.get(ref) if ref else None
+    if ref is None or signal is None or load.partial is None:
+        return None
+    layer = next((one for one in load.partial.layers if one.name == ref.name), None)
+    if isinstance(layer, Argmax):
+        source = expander.signals[load.wiring.inputs[layer.name][0]]
+        size = source.shape[layer.axis]
+        return size if isinstance(size, int) else None
+    size = signal.shape[-1] if signal.dtype in FLOATS and signal.rank >= 2 else None
+    return size if isinstance(size, int) else None
+
+
+def _check_training(load: LoadResult, train: TrainSpec, expander: Expander, objective: Objective) -> None:
+    has_parameters = any(one.kind == "parameter" for one in expander.parameters.values())
+    complete = len(expander.layers) == len(load.entries)
+    if complete and not has_parameters:
+        raise Problem(
+            "NW0409", "no layer has parameters: there is nothing to train", load.span(("train",), key=True)
+        )
+    if train.bptt is None:
+        return
+    place = load.span(("train", "bptt"), key=True)
+    inputs = [read_shape(spec.shape) for spec in expander.spec.inputs.values()]
+    if not any(len(shape) >= 2 and isinstance(shape[1], Dim) for shape in inputs):
+        shown = ", ".join(show(shape) for shape in inputs)
+        help = "name the time axis with a dim: dims: {T: time}, shape: [N, T, …]"
+        message = f"bptt cuts sequences of any length into windows, the inputs are {shown}"
+        raise Problem("NW0408", message, place, help=help)
+    if train.loss.steps == "last":
+        message = "bptt makes an update at each window, but only the last step of a sequence counts"
+        labels = [(load.span(("train", "loss", "steps")), "last")]
+        raise Problem("NW0408", message, place, labels=labels, help="steps: all, or no bptt")

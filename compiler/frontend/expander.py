@@ -1,0 +1,243 @@
+"""The walk over a spec's layers that builds a graph. One walk serves one mode (prediction or training)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from netwright.specs.base import read_shape
+from netwright.specs.diagnostics import Diagnostics
+from netwright.specs.initializers import InitializerSpec
+from netwright.specs.layers import LayerSpec
+from netwright.specs.load import LoadResult
+from netwright.specs.source import Span
+from netwright.specs.wiring import Ref
+
+from ..graph.graph import Graph
+from ..graph.types import FLOATS, TensorType
+from ..ops.base import ShapeError
+from ..ops.layout import show
+from .network import LayerInfo, Parameter, State
+from .problem import Label, Problem
+from .scope import Origin, Scope, Signal
+from .tensor import Tensor
+
+Ports = Mapping[str, Signal]
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """How a layer becomes primitives. ``honours_lengths``: whether padded steps are dealt with there."""
+
+    expand: Callable[[Scope], Signal | Ports]
+    honours_lengths: bool = False
+
+
+class Expander:
+    """Builds one graph. Problems and warnings go to ``diagnostics``, and what a problem touches is left out;
+    without ``diagnostics`` (a spec known to be good) warnings are dropped."""
+
+    def __init__(
+        self,
+        load: LoadResult,
+        name: str,
+        expansions: Mapping[type, Expansion],
+        *,
+        training: bool = False,
+        diagnostics: Diagnostics | None = None,
+    ):
+        assert load.partial is not None
+        self.load, self.spec, self.expansions, self.training = load, load.partial, expansions, training
+        self.graph = Graph(name)
+        self.diagnostics = diagnostics
+        self.dtype = model_dtype(load)
+        self.seed = self.spec.train.seed if self.spec.train else 0
+        self.carries = bool(
+            training and self.spec.train and self.spec.train.bptt and self.spec.train.bptt.carry_state
+        )
+        self.ranges = {name: (one.min, one.max) for name, one in self.spec.dims.items()}
+        self.parameters: dict[str, Parameter] = {}
+        self.states: dict[str, State] = {}
+        self.updates: dict[str, Tensor] = {}
+        self.signals: dict[Ref, Signal] = {}
+        self.layers: list[LayerInfo] = []
+        self.fitted: dict[str, Signal] = {}
+        self._spec_of = {layer.name: layer for layer in self.spec.layers}
+        self._sharers: list[tuple[str, Scope]] = []
+
+    # The walk.
+
+    def expand(self) -> None:
+        """Declares the inputs and expands every layer whose inputs are known."""
+        self._inputs()
+        wiring = self.load.wiring
+        read = self._ports_read()
+        for name in wiring.order:
+            spec = self._spec_of.get(name)
+            refs, given = wiring.inputs.get(name, ()), wiring.given.get(name, {})
+            known = all(ref in self.signals for ref in (*refs, *given.values()))
+            if spec is None or name in wiring.poisoned or not known:
+                continue
+            scope = Scope(
+                self,
+                spec,
+                [self.signals[ref] for ref in refs],
+                refs,
+                {state: self.signals[ref] for state, ref in given.items()},
+                frozenset(read.get(name, ())),
+            )
+            try:
+                self._layer(scope, spec)
+            except Problem as problem:
+                self._reported(problem)
+            except ShapeError as error:
+                self._reported(scope.problem("NW0308", str(error), labels=scope.blame(scope.inputs[0])))
+        self.graph.layer = ""
+        self._check_shared()
+
+    def _reported(self, problem: Problem) -> None:
+        if self.diagnostics is None:
+            raise problem
+        self.diagnostics.add(problem.diagnostic)
+
+    def warn(
+        self, code: str, message: str, span: Span, labels: Iterable[Label] = (), help: str | None = None
+    ) -> None:
+        """Reports a warning, in the first walk only."""
+        if self.diagnostics is not None:
+            self.diagnostics.warning(code, message, span, labels=labels, help=help)
+
+    def _ports_read(self) -> dict[str, set[str]]:
+        wiring = self.load.wiring
+        refs = [ref for refs in wiring.inputs.values() for ref in refs]
+        refs += [ref for given in wiring.given.values() for ref in given.values()]
+        refs += wiring.outputs.values()
+        read: dict[str, set[str]] = {}
+        for ref in refs:
+            read.setdefault(ref.name, set()).add(ref.port or "")
+        return read
+
+    def _inputs(self) -> None:
+        poisoned = self.load.wiring.poisoned
+        known = {name: spec for name, spec in self.spec.inputs.items() if name not in poisoned}
+        for name, spec in known.items():
+            type = TensorType(spec.dtype, read_shape(spec.shape))
+            tensor = Tensor(self.graph, self.graph.input(name, type))
+            origins = (Origin(name, f"is {show(type.shape)}"),) * type.rank
+            self.signals[Ref(name)] = Signal(tensor, origins)
+        for name, spec in known.items():
+            lengths = self.signals.get(Ref(spec.lengths)) if spec.lengths else None
+            signal = self.signals[Ref(name)]
+            if spec.lengths is None or (lengths and signal.rank >= 2):
+                self.signals[Ref(name)] = Signal(signal.tensor, signal.origins, lengths and lengths.tensor)
+                continue
+            del self.signals[Ref(name)]
+            if lengths:
+                span = self.load.span(("inputs", name, "lengths"))
+                message = f"lengths are for sequences [N, T, …], {name} is {show(signal.shape)}"
+                self._reported(Problem("NW0309", message, span))
+
+    def _layer(self, scope: Scope, spec: LayerSpec) -> None:
+        self.graph.layer = spec.name
+        expansion = self.expansions[type(spec)]
+        if not expansion.honours_lengths:
+            for signal in scope.inputs:
+                scope.refuse_lengths(signal, "it would mix steps that exist with padding")
+        result = expansion.expand(scope)
+        ports = {"": result} if isinstance(result, Signal) else dict(result)
+        self._check_expected(scope, spec, ports[""])
+        for port, signal in ports.items():
+            self.signals[Ref(spec.name, port or None)] = signal
+        span = self.load.layer_span(spec.name)
+        types = {port: signal.tensor.type for port, signal in ports.items()}
+        self.layers.append(LayerInfo(spec.name, spec.type, types, tuple(scope.parameters), span))
+
+    def _check_expected(self, scope: Scope, spec: LayerSpec, output: Signal) -> None:
+        if spec.expect is None:
+            return
+        expected = read_shape(spec.expect)
+        if len(expected) != output.rank:
+            message = f"{spec.name} gives {show(output.shape)}, expected is {show(expected)}"
+            raise scope.problem("NW0310", message, "expect", labels=scope.blame(output))
+        for axis, (wanted, found) in enumerate(zip(expected, output.shape, strict=True)):
+            if wanted != found:
+                message = f"{spec.name} gives {show(output.shape)}, expected is {show(expected)}"
+                raise scope.problem(
+                    "NW0310",
+                    message,
+                    "expect",
+                    axis,
+                    label=f"this is {found}",
+                    labels=scope.blame(output, axis),
+                )
+
+    # Arrays.
+
+    def parameter(
+        self,
+        scope: Scope,
+        name: str,
+        shape: tuple[int, ...],
+        initializers: tuple[InitializerSpec, ...],
+        statistic: bool,
+    ) -> Tensor:
+        """The graph's input for a parameter, declared at first use."""
+        full_name = f"{scope.owner}.{name}"
+        scope.parameters.append(full_name)
+        type = TensorType(self.dtype, shape)
+        known = self.parameters.get(full_name)
+        if scope.spec.share:
+            self._sharers.append((full_name, scope))
+        if known is not None and known.type != type:
+            span = self.load.layer_span(scope.name, "share")
+            if not scope.spec.share:
+                span = next(
+                    self.load.layer_span(one.name, "share") for at, one in self._sharers if at == full_name
+                )
+            message = f"{full_name} is {show(known.type.shape)} in one layer and {show(shape)} in the other"
+            labels = [(self.load.layer_span(scope.owner), f"{scope.owner} owns the parameters")]
+            raise Problem("NW0312", message, span, labels=labels)
+        role = "statistic" if statistic else "parameter"
+        if known is None or not scope.spec.share:  # the owner's initializers count
+            self.parameters[full_name] = Parameter(full_name, type, role, initializers, scope.owner)
+        return self._buffer(full_name, type, role)
+
+    def _check_shared(self) -> None:
+        owned = {
+            name for layer in self.layers for name in layer.parameters if name.split(".")[0] == layer.name
+        }
+        expanded = {layer.name for layer in self.layers}
+        blamed = set()
+        for name, scope in self._sharers:
+            if scope.owner in expanded and name not in owned and scope.name not in blamed:
+                blamed.add(scope.name)
+                span = self.load.layer_span(scope.name, "share")
+                labels = [(self.load.layer_span(scope.owner), "this layer")]
+                message = f"{scope.owner} has no parameter {name.partition('.')[2]} to share"
+                self._reported(Problem("NW0312", message, span, labels=labels))
+
+    def state(self, name: str, type: TensorType, initial: int | float = 0) -> Tensor:
+        """The graph's input for a state, declared at first use."""
+        self.states[name] = State(type, initial)
+        return self._buffer(name, type, "state")
+
+    def _buffer(self, name: str, type: TensorType, role: str) -> Tensor:
+        known = self.graph.inputs.get(name)
+        return Tensor(self.graph, self.graph.input(name, type, role) if known is None else known)
+
+    def mean_of(self, layer: str) -> Tensor:
+        """The statistic `mean` of a layer."""
+        return Tensor(self.graph, self.graph.inputs[f"{layer}.mean"])
+
+    def origin_label(self, origin: Origin) -> list[Label]:
+        """An origin as a secondary label."""
+        if origin.name in self.load.entries:
+            return [(self.load.layer_span(origin.name), origin.text)]
+        return [(self.load.span(("inputs", origin.name), key=True), origin.text)]
+
+
+def model_dtype(load: LoadResult) -> str:
+    """The float dtype of a model: that of its first float input, float32 where there is none."""
+    assert load.partial is not None
+    dtypes = [spec.dtype for spec in load.partial.inputs.values() if spec.dtype in FLOATS]
+    return dtypes[0] if dtypes else "float32"

@@ -1,0 +1,125 @@
+"""What the frontend makes of a spec: a network – its arrays by name and role, and a graph for each entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.specs.initializers import InitializerSpec, initialize
+from netwright.specs.manifest import DimInfo
+from netwright.specs.random import Stream
+from netwright.specs.source import Span
+
+from ..graph.graph import Graph
+from ..graph.types import TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """An array stored with the weights, `layer.param`.
+
+    ``kind``: a parameter is trained; a statistic is not (batch norm's running mean and variance, the
+    constants of a fitted standardize). ``initializers``: one, or one for each equal slice of the last axis.
+    """
+
+    name: str
+    type: TensorType
+    kind: Literal["parameter", "statistic"]
+    initializers: tuple[InitializerSpec, ...]
+    layer: str
+
+    def initial_value(self, seed: int) -> NDArray:
+        """The first values, drawn from the stream of (seed, name)."""
+        shape = tuple(int(size) for size in self.type.shape)  # type: ignore[arg-type]
+        return initialize(self.initializers, Stream.at(seed, self.name), shape, self.type.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """An array kept from one training step to the next. ``initial`` fills it before the first one."""
+
+    type: TensorType
+    initial: int | float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LayerInfo:
+    """A row of the summary: what a layer gives (by port, the output itself under "") and owns."""
+
+    name: str
+    type: str
+    outputs: Mapping[str, TensorType]
+    parameters: tuple[str, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class OutputInfo:
+    """What an output is; ``labels`` are the classes' names."""
+
+    type: TensorType
+    labels: tuple[str, ...] | None = None
+
+
+class Graphs(Mapping[str, Graph]):
+    """Graphs by entry, each built when it is first asked for."""
+
+    def __init__(self, builders: Mapping[str, Callable[[], Graph]]):
+        self._builders = dict(builders)
+        self._built: dict[str, Graph] = {}
+
+    def __getitem__(self, entry: str) -> Graph:
+        if entry not in self._built:
+            self._built[entry] = self._builders[entry]()
+        return self._built[entry]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._builders)
+
+    def __len__(self) -> int:
+        return len(self._builders)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A validated network.
+
+    Entries of ``graphs``: `predict`; with a train section `loss` and `train_step`; with layers to fit on the
+    training data `fit` (see ``fitting.py``). ``inputs`` includes the inputs that hold lengths. A shared
+    parameter is listed once, under its owner.
+    """
+
+    model: str
+    dtype: str
+    dims: Mapping[str, DimInfo]
+    inputs: Mapping[str, TensorType]
+    outputs: Mapping[str, OutputInfo]
+    targets: Mapping[str, TensorType]
+    parameters: Mapping[str, Parameter]
+    states: Mapping[str, State]
+    layers: tuple[LayerInfo, ...]
+    seed: int
+    fitted: tuple[str, ...] = ()
+    """Layers whose statistics come from the training data, in order."""
+    graphs: Mapping[str, Graph] = field(default_factory=dict)
+
+
+def initial_values(network: Network, seed: int | None = None) -> dict[str, NDArray]:
+    """First values of all parameters and statistics; ``seed`` is the spec's when left out."""
+    seed = network.seed if seed is None else seed
+    return {name: parameter.initial_value(seed) for name, parameter in network.parameters.items()}
+
+
+def initial_states(network: Network, dims: Mapping[str, int] | None = None) -> dict[str, NDArray]:
+    """First values of the states; those with open sizes only where ``dims`` binds them."""
+    found: dict[str, NDArray] = {}
+    for name, state in network.states.items():
+        sizes = [size if isinstance(size, int) else (dims or {}).get(str(size)) for size in state.type.shape]
+        if None not in sizes:
+            shape = tuple(size for size in sizes if size is not None)
+            found[name] = np.full(shape, state.initial, state.type.dtype)
+    return found

@@ -1,0 +1,36 @@
+"""What is wrong with a layer or the training section: one diagnostic, raised where it is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netwright.specs.diagnostics import Diagnostic
+from netwright.specs.dims import Shape
+from netwright.specs.source import Span
+
+from ..ops.layout import show
+
+Label = tuple[Span, str]
+
+
+class Problem(Exception):
+    """Ends the expansion of a layer; what it would have given is unknown."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        label: str = "",
+        labels: Iterable[Label] = (),
+        notes: Iterable[str] = (),
+        help: str | None = None,
+    ):
+        super().__init__(message)
+        self.diagnostic = Diagnostic(code, "error", message, span, label, tuple(labels), tuple(notes), help)
+
+
+def show_type(dtype: str, shape: Shape) -> str:
+    """A type as messages write it: ``float32 [N, 3]``."""
+    return f"{dtype} {show(shape)}"

@@ -1,0 +1,70 @@
+"""The expansion of each layer type."""
+
+from __future__ import annotations
+
+from netwright.specs.layers import (
+    LAYERS,
+    ActivationLayer,
+    Add,
+    Argmax,
+    BatchNorm,
+    Concat,
+    Convolution,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    GlobalMaxPool,
+    GlobalMeanPool,
+    LayerNorm,
+    LayerSpec,
+    Multiply,
+    Pool,
+    RecurrentLayer,
+    Rescale,
+    Reshape,
+    Standardize,
+)
+
+from .activation import expand_activation
+from .conv import expand_convolution
+from .dense import expand_dense, expand_embedding
+from .expander import Expansion
+from .normalization import (
+    expand_argmax,
+    expand_batch_norm,
+    expand_dropout,
+    expand_layer_norm,
+    expand_rescale,
+    expand_standardize,
+)
+from .pool import expand_global_pool, expand_pool
+from .recurrent import expand_recurrent
+from .shaping import expand_concat, expand_flatten, expand_reshape, expand_sum_or_product
+
+_FAMILIES: dict[type[LayerSpec], Expansion] = {
+    Dense: Expansion(expand_dense, honours_lengths=True),
+    Embedding: Expansion(expand_embedding, honours_lengths=True),
+    Convolution: Expansion(expand_convolution, honours_lengths=True),
+    Pool: Expansion(expand_pool),
+    GlobalMaxPool: Expansion(expand_global_pool, honours_lengths=True),
+    GlobalMeanPool: Expansion(expand_global_pool, honours_lengths=True),
+    Flatten: Expansion(expand_flatten, honours_lengths=True),
+    Reshape: Expansion(expand_reshape, honours_lengths=True),
+    Concat: Expansion(expand_concat, honours_lengths=True),
+    Add: Expansion(expand_sum_or_product, honours_lengths=True),
+    Multiply: Expansion(expand_sum_or_product, honours_lengths=True),
+    ActivationLayer: Expansion(expand_activation, honours_lengths=True),
+    BatchNorm: Expansion(expand_batch_norm, honours_lengths=True),
+    LayerNorm: Expansion(expand_layer_norm, honours_lengths=True),
+    Dropout: Expansion(expand_dropout, honours_lengths=True),
+    Rescale: Expansion(expand_rescale, honours_lengths=True),
+    Standardize: Expansion(expand_standardize, honours_lengths=True),
+    Argmax: Expansion(expand_argmax, honours_lengths=True),
+    RecurrentLayer: Expansion(expand_recurrent, honours_lengths=True),
+}
+
+EXPANSIONS: dict[type[LayerSpec], Expansion] = {
+    layer: next(expansion for family, expansion in _FAMILIES.items() if issubclass(layer, family))
+    for layer in LAYERS.values()
+}

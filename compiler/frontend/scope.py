@@ -1,0 +1,234 @@
+"""What the expansion of one layer works with: its inputs, its parameters, and ways to say what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from netwright.specs.dims import DimLike, Shape, bounds
+from netwright.specs.initializers import InitializerSpec
+from netwright.specs.layers import LayerSpec
+from netwright.specs.random import Key, key_for
+from netwright.specs.wiring import Ref
+
+from ..graph.graph import Graph
+from ..graph.types import FLOATS, TensorType
+from ..ops.layout import show
+from .problem import Label, Problem, show_type
+from .tensor import Tensor, iota
+
+if TYPE_CHECKING:
+    from .expander import Expander
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a size comes from: the layer or input that made it, and its arithmetic."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What flows between layers: a tensor, where each of its sizes comes from, and the valid lengths [N] of
+    its sequences (time is axis 1) where it has such."""
+
+    tensor: Tensor
+    origins: tuple[Origin, ...]
+    lengths: Tensor | None = None
+
+    @property
+    def shape(self) -> Shape:
+        return self.tensor.shape
+
+    @property
+    def dtype(self) -> str:
+        return self.tensor.dtype
+
+    @property
+    def rank(self) -> int:
+        return self.tensor.rank
+
+    @property
+    def channels(self) -> DimLike:
+        """The size of the last axis."""
+        return self.shape[-1]
+
+    def valid(self) -> Tensor | None:
+        """Which steps exist, bool [N, T]; None where all do."""
+        if self.lengths is None:
+            return None
+        graph, shape = self.tensor.graph, self.shape[:2]
+        return iota(graph, "int64", shape, 1).compare("lt", self.lengths.broadcast(shape, [0]))
+
+    def valid_like(self) -> Tensor | None:
+        """Which elements belong to steps that exist, in the tensor's shape."""
+        valid = self.valid()
+        return None if valid is None else valid.broadcast(self.shape, [0, 1])
+
+
+@dataclass
+class Scope:
+    """One layer in one expansion. Layer names in paths are those of the spec, dotted below it."""
+
+    expander: Expander
+    spec: LayerSpec
+    inputs: Sequence[Signal]
+    refs: Sequence[Ref]
+    given: Mapping[str, Signal] = field(default_factory=dict)
+    ports: frozenset[str] = frozenset()
+    """The ports that somebody reads."""
+    notes: dict[int, str] = field(default_factory=dict)
+    """The arithmetic of the output's sizes, by axis."""
+    parameters: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def graph(self) -> Graph:
+        return self.expander.graph
+
+    @property
+    def training(self) -> bool:
+        return self.expander.training
+
+    @property
+    def dtype(self) -> str:
+        """The model's float dtype."""
+        return self.expander.dtype
+
+    @property
+    def input(self) -> Signal:
+        (signal,) = self.inputs
+        return signal
+
+    # Arrays.
+
+    def parameter(
+        self,
+        name: str,
+        shape: Sequence[int],
+        *initializers: InitializerSpec,
+        statistic: bool = False,
+    ) -> Tensor:
+        """A parameter or statistic of this layer, or of the layer whose parameters it shares."""
+        return self.expander.parameter(self, name, tuple(shape), initializers, statistic)
+
+    def update(self, name: str, value: Tensor) -> None:
+        """The new value of a statistic after a training step."""
+        self.expander.updates[f"{self.owner}.{name}"] = value
+
+    def current(self, name: str) -> Tensor | None:
+        """The value that a layer with the same statistic already gave it in this step."""
+        return self.expander.updates.get(f"{self.owner}.{name}")
+
+    @property
+    def owner(self) -> str:
+        return self.spec.share or self.name
+
+    def key(self, below: str = "") -> Key:
+        """The key of a random stream of this layer."""
+        return key_for(self.expander.seed, f"{self.name}.{below}" if below else self.name)
+
+    def step(self) -> Tensor:
+        """How many updates were made so far, int64 []."""
+        return self.expander.state("optimizer.step", TensorType("int64", ()))
+
+    # Results.
+
+    def give(self, tensor: Tensor, lengths: Tensor | None = None, like: Signal | None = None) -> Signal:
+        """A result. Sizes that are equal in place keep the origin they have in ``like`` (the first input)."""
+        like = like or self.inputs[0]
+        origins = []
+        for axis, size in enumerate(tensor.shape):
+            if axis in self.notes:
+                origins.append(Origin(self.name, f"gives {show(tensor.shape)}: {self.notes[axis]}"))
+            elif axis < like.rank and like.shape[axis] == size:
+                origins.append(like.origins[axis])
+            else:
+                origins.append(Origin(self.name, f"gives {show(tensor.shape)}"))
+        return Signal(tensor, tuple(origins), lengths)
+
+    # Problems.
+
+    def problem(
+        self,
+        code: str,
+        message: str,
+        *path: str | int,
+        label: str = "",
+        labels: Iterable[Label] = (),
+        help: str | None = None,
+    ) -> Problem:
+        """An error at one of the layer's keys (its type, where the key is not written)."""
+        span = self.expander.load.layer_span(self.name, *(path or ("type",)))
+        return Problem(code, message, span, label=label, labels=labels, help=help)
+
+    def warn(
+        self, code: str, message: str, *path: str | int, labels: Iterable[Label] = (), help: str | None = None
+    ) -> None:
+        """A warning at one of the layer's keys."""
+        span = self.expander.load.layer_span(self.name, *(path or ("type",)))
+        self.expander.warn(code, message, span, labels, help)
+
+    def blame(self, signal: Signal, axis: int = -1) -> list[Label]:
+        """The layer that made a size, as a secondary label."""
+        return self.expander.origin_label(signal.origins[axis]) if signal.origins else []
+
+    def check_rank(self, signal: Signal, expected: str, ok: bool, help: str | None = None) -> None:
+        """Raises Problem unless the rank is as ``expected`` says."""
+        if not ok:
+            message = f"{self.spec.type} reads {expected}, this is {show(signal.shape)}"
+            raise self.problem("NW0309", message, labels=self.blame(signal), help=help)
+
+    def floats(self, signal: Signal) -> Tensor:
+        """The tensor, which has to be of the model's float dtype."""
+        if signal.dtype not in FLOATS:
+            message = f"{self.spec.type} reads floats, this is {show_type(signal.dtype, signal.shape)}"
+            help = "put a layer {type: rescale} before it"
+            raise self.problem("NW0311", message, labels=self.blame(signal), help=help)
+        return signal.tensor
+
+    def as_floats(self, signal: Signal) -> Tensor:
+        """The tensor as floats, whatever numbers it holds."""
+        return signal.tensor.cast(self.dtype)
+
+    def static(self, signal: Signal, axis: int = -1, what: str = "the number of channels") -> int:
+        """A size that has to be a number."""
+        size = signal.shape[axis]
+        if not isinstance(size, int):
+            message = f"{what} has to be a number, not the open size {size}"
+            raise self.problem("NW0314", message, labels=self.blame(signal, axis))
+        return size
+
+    def features(self, signal: Signal) -> int:
+        """The size of the last axis, for a layer that mixes or scales features: a number, and not time."""
+        self.check_rank(signal, "[N, …, F]", signal.rank >= 2)
+        if signal.rank == 2:
+            self.refuse_lengths(signal, "its last axis is time")
+        return self.static(signal, what="the number of features")
+
+    def axis(self, signal: Signal, axis: int, *, batch: bool = False) -> int:
+        """An axis of a signal as a position; the batch's only where that is allowed."""
+        position = axis + signal.rank if axis < 0 else axis
+        if not 0 <= position < signal.rank:
+            message = f"there is no axis {axis} in {show(signal.shape)}"
+            raise self.problem("NW0318", message, "axis", labels=self.blame(signal))
+        if position == 0 and not batch:
+            message = f"axis {axis} of {show(signal.shape)} is the batch: samples do not see each other"
+            raise self.problem("NW0318", message, "axis")
+        return position
+
+    def refuse_lengths(self, signal: Signal, why: str, *path: str) -> None:
+        """Raises Problem for sequences that have lengths."""
+        if signal.lengths is not None:
+            message = f"{self.spec.type} can't honour the lengths of its input: {why}"
+            raise self.problem("NW0315", message, *path)
+
+    def least(self, size: DimLike) -> int | None:
+        """The least value a size is proved to have."""
+        return bounds(size, self.expander.ranges)[0]

@@ -1,0 +1,212 @@
+"""How windows slide along an axis: padding, the number of cells, and what is said about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netwright.specs.dims import Dim, DimLike, bounds, ceil_div, dim_max, dim_min, dim_symbols, evaluate
+from netwright.specs.layers import Convolution, Pool
+
+from .problem import Problem
+from .scope import Scope, Signal
+from .tensor import Tensor, where
+
+Windowed = Convolution | Pool
+_AXES = {1: "[N, T, C]", 2: "[N, H, W, C]", 3: "[N, D, H, W, C]"}
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAxis:
+    """One spatial axis: ``span`` is the window's size with dilation, ``cells`` how many windows there are."""
+
+    size: DimLike
+    span: int
+    stride: int
+    low: DimLike
+    high: DimLike
+    cells: DimLike
+
+    @property
+    def padded(self) -> DimLike:
+        return self.size + self.low + self.high
+
+    @property
+    def covered(self) -> DimLike:
+        """From the first cell of the first window to the last of the last."""
+        return (self.cells - 1) * self.stride + self.span
+
+    @property
+    def fits_whole(self) -> bool:
+        """Whether no window is cut at the border of the padded input."""
+        return self.cells == (self.padded - self.span) // self.stride + 1
+
+
+def check_windows(scope: Scope) -> list[WindowAxis]:
+    """The windows of a convolution or pool on its input, one entry a spatial axis. Raises Problem."""
+    spec, signal = scope.spec, scope.input
+    assert isinstance(spec, Convolution | Pool)
+    help = None
+    if signal.rank == spec.rank + 1:
+        shape = [*map(str, signal.shape), "1"]
+        help = f"for one channel: {{type: reshape, shape: [{', '.join(shape)}]}}"
+    scope.check_rank(signal, _AXES[spec.rank], signal.rank == spec.rank + 2, help)
+    axes = [_axis(scope, spec, signal, position) for position in range(spec.rank)]
+    _warn(scope, spec, axes)
+    return axes
+
+
+def _axis(scope: Scope, spec: Windowed, signal: Signal, position: int) -> WindowAxis:
+    size, window = signal.shape[1 + position], spec.window[position]
+    stride, dilation = spec.strides[position], spec.dilations[position]
+    span = (window - 1) * dilation + 1
+    low, high = _padding(scope, spec.padding[position], size, span, stride)
+    if isinstance(spec, Pool) and max(_at_least(low), _at_least(high)) >= window:
+        message = f"a window of {window} can lie wholly in the padding, where there is nothing to pool"
+        raise scope.problem("NW0304", message, "padding")
+    padded = size + low + high
+    least = scope.least(padded)
+    if least is None or least < span:
+        raise _does_not_fit(scope, spec, position, span, padded, least)
+    cells = (padded - span) // stride + 1
+    if isinstance(spec, Pool) and spec.rounding == "ceil":
+        # A window that starts past the input, in the padding after it, has no cell at all.
+        cells = dim_min(ceil_div(padded - span, stride) + 1, ceil_div(size + low, stride))
+    axis = WindowAxis(size, span, stride, low, high, cells)
+    scope.notes[1 + position] = _arithmetic(axis, isinstance(spec, Pool) and spec.rounding == "ceil")
+    return axis
+
+
+def _at_least(size: DimLike) -> int:
+    return bounds(size, {})[0] or 0
+
+
+def _padding(
+    scope: Scope, padding: str | tuple[int, int], size: DimLike, span: int, stride: int
+) -> tuple[DimLike, DimLike]:
+    if not isinstance(padding, str):
+        return padding
+    if padding == "valid":
+        return 0, 0
+    if padding == "causal":
+        return span - 1, 0
+    if padding == "same":
+        return (span - 1) // 2, span - 1 - (span - 1) // 2
+    total: DimLike = (ceil_div(size, stride) - 1) * stride + span - size
+    if span < stride:
+        if isinstance(total, Dim):
+            message = f"{padding} with a stride larger than the window needs a known size, not {size}"
+            raise scope.problem("NW0314", message, "padding", labels=scope.blame(scope.input))
+        total = dim_max(0, total)
+    less, more = total // 2, total - total // 2
+    return (less, more) if padding == "same_upper" else (more, less)
+
+
+def _does_not_fit(
+    scope: Scope, spec: Windowed, position: int, span: int, padded: DimLike, least: int | None
+) -> Problem:
+    key = "pool_size" if isinstance(spec, Pool) else "kernel_size"
+    size, window = scope.input.shape[1 + position], spec.window[position]
+    wide = f"{span}" if window == span else f"{window} cells, {span} with the dilation,"
+    room = f"{size}" if padded == size else f"{size}, {padded} with its padding"
+    if isinstance(padded, int):
+        label = f"{wide} is larger than the input, {room}"
+        fitting = (padded - 1) // spec.dilations[position] + 1
+        help = f"padding: same · {key}: {fitting} or less" if padded > 0 else "padding: same"
+    else:
+        shortest = f", which may be as short as {least}" if least is not None else ""
+        label = f"{wide} may be larger than the input, {room}{shortest}"
+        help = _minimum(padded, span) or "padding: same"
+    load = scope.expander.load
+    listed = load.layer_span(spec.name, key, position) != load.layer_span(spec.name, key)
+    return scope.problem(
+        "NW0304",
+        "the window does not fit",
+        *((key, position) if listed else (key,)),
+        label=label,
+        labels=scope.blame(scope.input, 1 + position),
+        help=help,
+    )
+
+
+def _minimum(size: DimLike, needed: int) -> str | None:
+    """The declaration under which a size over one dim is large enough."""
+    symbols = dim_symbols(size)
+    if len(symbols) != 1:
+        return None
+    (name,) = symbols
+    for least in range(1, 4097):
+        if (
+            evaluate(size, {name: least}) >= needed
+            and (bounds(size, {name: (least, None)})[0] or 0) >= needed
+        ):
+            return f"dims: {{{name}: {{min: {least}}}}}"
+    return None
+
+
+def _arithmetic(axis: WindowAxis, ceil: bool) -> str:
+    padded = " + ".join(str(part) for part in (axis.size, axis.low, axis.high) if part != 0)
+    inside = padded if " " not in padded else f"({padded})"
+    if axis.stride == 1:
+        return f"{axis.cells} = {padded} − {axis.span} + 1"
+    if ceil and axis.span == axis.stride:
+        return f"{axis.cells} = ⌈{inside} / {axis.stride}⌉"
+    left, right = "⌈⌉" if ceil else "⌊⌋"
+    return f"{axis.cells} = {left}({padded} − {axis.span}) / {axis.stride}{right} + 1"
+
+
+def _warn(scope: Scope, spec: Windowed, axes: list[WindowAxis]) -> None:
+    for axis, padding in zip(axes, spec.padding, strict=True):
+        if padding == "same" and (axis.stride > 1 or axis.span % 2 == 0):
+            why = f"stride {axis.stride}" if axis.stride > 1 else f"an even window, {axis.span}"
+            message = f"padding: same with {why} differs from TensorFlow and Keras"
+            help = (
+                "padding: same_upper gives their numbers; same pads ⌊(F − 1) / 2⌋ before, whatever the stride"
+            )
+            scope.warn("NW0604", message, "padding", help=help)
+            break
+    for axis in axes:
+        floor_cells = (axis.padded - axis.span) // axis.stride + 1
+        if axis.cells != floor_cells:
+            message = f"rounding: ceil gives {axis.cells} cells where Keras and PyTorch give {floor_cells}"
+            scope.warn("NW0605", message, "rounding", help="rounding: floor gives their shape")
+            break
+    names = {1: ["step"], 2: ["row", "column"], 3: ["slice", "row", "column"]}[spec.rank]
+    dropped = [
+        f"the last {count} of {axis.padded} {name}s" if count > 1 else f"the last of {axis.padded} {name}s"
+        for name, axis in zip(names, axes, strict=True)
+        if isinstance(count := axis.padded - axis.covered, int) and count > 0
+    ]
+    if dropped:
+        message = f"the stride drops border cells: no window covers {' and '.join(dropped)}"
+        labels = scope.blame(scope.input, 1)
+        scope.warn("NW0603", message, "stride", labels=labels, help="pad the input, or take another stride")
+
+
+def pad_windows(x: Tensor, axes: list[WindowAxis], fill: float) -> Tensor:
+    """The input with its padding, filled up to what the windows cover where the last one is cut."""
+    low: list[DimLike] = [0, *(axis.low for axis in axes), 0]
+    high: list[DimLike] = [0, *(axis.high + _missing(axis) for axis in axes), 0]
+    x = x.pad(low, high, fill)
+    for position, axis in enumerate(axes):
+        if not axis.fits_whole and axis.stride > axis.span:
+            x = x.slice(1 + position, 0, axis.covered)
+    return x
+
+
+def _missing(axis: WindowAxis) -> DimLike:
+    """How many cells windows cover past the padded input; generous where that may be none."""
+    if axis.fits_whole:
+        return 0
+    return axis.stride if axis.stride > axis.span else axis.covered - axis.padded
+
+
+def check_time(scope: Scope, axes: list[WindowAxis]) -> Tensor:
+    """The input for windows along time: padding past each sequence's end is zero. Raises Problem where the
+    result's steps are not the input's."""
+    signal = scope.input
+    if signal.lengths is not None and (axes[0].cells != axes[0].size or axes[0].stride != 1):
+        why = f"it turns {axes[0].size} steps into {axes[0].cells}"
+        scope.refuse_lengths(signal, f"{why}; padding: same or causal with stride 1 keeps them")
+    valid = signal.valid_like()
+    x = scope.floats(signal)
+    return x if valid is None else where(valid, x, 0)

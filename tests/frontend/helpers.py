@@ -1,0 +1,42 @@
+"""Specs as text to networks and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from netwright.compiler.frontend.build import build_network
+from netwright.compiler.frontend.network import Network, initial_states, initial_values
+from netwright.compiler.interpreter import bind_dims, evaluate
+from netwright.specs.load import load_spec_text
+
+HEAD = "netwright: 1\nmodel: m\n"
+
+
+def network(text: str) -> Network:
+    """The network of a spec that has no errors (its head may be left out)."""
+    found, diagnostics = build_network(load_spec_text(text if text.startswith("netwright") else HEAD + text))
+    assert found is not None, diagnostics.to_text()
+    return found
+
+
+def codes(text: str) -> list[str]:
+    """The codes of a spec's diagnostics, in the order of their places."""
+    _, diagnostics = build_network(load_spec_text(text if text.startswith("netwright") else HEAD + text))
+    return [item.code for item in diagnostics]
+
+
+def run(
+    net: Network, entry: str = "predict", values: Mapping[str, ArrayLike] | None = None, **arrays: ArrayLike
+) -> dict[str, NDArray]:
+    """One entry in the interpreter; what is not given has its first value. ``values`` have dotted names."""
+    graph = net.graphs[entry]
+    types = {**net.inputs, **net.targets}
+    given = {name: np.asarray(array, types[name].dtype) for name, array in arrays.items()}
+    dims = bind_dims(graph, {name: array.shape for name, array in given.items()})
+    everything = {**initial_states(net, dims), **initial_values(net), **given}
+    for name, value in (values or {}).items():
+        everything[name] = np.asarray(value, everything[name].dtype)
+    return evaluate(graph, {name: everything[name] for name in graph.inputs}, dims)
