@@ -8,6 +8,24 @@ from .structure import Structure
 from .suggest import closest, did_you_mean
 
 
+def check_float_type(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> None:
+    """All float inputs of a model have one element type."""
+    floats = {
+        name: spec.dtype
+        for name, spec in (structure.sections.get("inputs") or {}).items()
+        if spec.dtype.startswith("float")
+    }
+    first = next(iter(floats), None)
+    for name, dtype in floats.items():
+        if first is not None and dtype != floats[first]:
+            labels = [(tree.key_span(("inputs", first)), f"this one is {floats[first]}")]
+            place = tree.value_span(("inputs", name, "dtype"))
+            written = tree.node(("inputs", name, "dtype")) is not None
+            place = place if written else tree.key_span(("inputs", name))
+            message = f"{name} is {dtype}, a model has one float type"
+            diagnostics.error("NW0319", message, place, labels=labels)
+
+
 def check_lengths(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> None:
     """Each input's `lengths` has to name an int64 `[N]` input."""
     inputs, broken = structure.sections.get("inputs") or {}, structure.broken.get("inputs", set())

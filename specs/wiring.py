@@ -15,7 +15,7 @@ from .layer_checks import check_arity, check_cell, check_share
 from .layers import GatedLayer, LayerSpec, Recurrent
 from .layers.recurrent import START_WORDS
 from .order import find_order
-from .section_checks import check_lengths, check_train, warn_unused
+from .section_checks import check_float_type, check_lengths, check_train, warn_unused
 from .source import Path, SourceTree, Span
 from .structure import LayerEntry, Structure
 from .suggest import closest, did_you_mean
@@ -80,6 +80,7 @@ class _Wirer:
         for cycle in cycles:
             self.report_cycle(cycle)
             self.poisoned.update(cycle)
+        check_float_type(self.structure, self.tree, self.diagnostics)
         check_lengths(self.structure, self.tree, self.diagnostics)
         outputs = self.outputs()
         check_train(self.structure, self.tree, self.diagnostics)

@@ -69,7 +69,7 @@ class _Builder:
         self.anchors: dict[str, tuple[SourceNode, int] | None] = {}
         self.opened_anchors: list[str | None] = []
         self.documents = 0
-        self.spoilt = False
+        self.spoilt = self.aliased = False
 
     def error(self, code: str, message: str, event: Any, **more: Any) -> None:
         start, end = event.start_mark.index, event.end_mark.index
@@ -133,6 +133,7 @@ class _Builder:
         if known is None:
             self.error("NW0106", f"the alias *{event.anchor} contains itself", event)
             return False
+        self.aliased = True
         return self.place(*known, event)
 
     def scalar(self, event: Any) -> bool:
@@ -192,7 +193,7 @@ class _Builder:
             return True
         parent = self.open[-1]
         parent.size += size
-        if parent.size > EXPANSION_LIMIT:
+        if self.aliased and parent.size > EXPANSION_LIMIT:
             self.error("NW0106", f"aliases expand to more than {EXPANSION_LIMIT:,} values", event)
             return False
         if parent.key is None:
