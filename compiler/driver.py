@@ -14,6 +14,7 @@ from .loop import ir
 from .loop.verify import verify_program
 from .lowering.program import ProgramBuilder
 from .lowering.schedule import lower_entry
+from .passes.pack_panels import pack_panels
 from .passes.prepare import split_prepare
 
 _ROLES = {
@@ -52,7 +53,7 @@ def lower(
     builder = ProgramBuilder(model, {d.name: d.min for d in dims}, vector_bytes)
     entries: dict[str, Graph] = {}
     for name, graph in graphs.items():
-        graph = optimize(graph)
+        graph = pack_panels(optimize(graph), vector_bytes // _itemsize(graph), parameters=name == "predict")
         if name == "predict":
             prepare, graph = split_prepare(graph)
             if prepare is not None:
@@ -65,6 +66,12 @@ def lower(
     verify_program(program)
     manifest = describe(program, entries, dims, version=version, target=target, labels=labels)
     return Lowered(program, manifest, builder.constants)
+
+
+def _itemsize(graph: Graph) -> int:
+    """Bytes of the model's float dtype."""
+    double = any(graph.type(value).dtype == "float64" for value in graph.inputs.values())
+    return 8 if double else 4
 
 
 def describe(

@@ -81,7 +81,7 @@ class Dim:
         totals = dict(self.terms)
         for monomial, coefficient in _terms(other):
             totals[monomial] = totals.get(monomial, 0) + coefficient
-        return _from_terms(totals)
+        return from_terms(totals)
 
     __radd__ = __add__
 
@@ -100,7 +100,7 @@ class Dim:
             for right, b in _terms(other):
                 product = tuple(sorted(left + right, key=_atom_key))
                 totals[product] = totals.get(product, 0) + a * b
-        return _from_terms(totals)
+        return from_terms(totals)
 
     __rmul__ = __mul__
 
@@ -111,9 +111,9 @@ class Dim:
             return self
         # Terms divisible by the divisor leave the floor exactly.
         whole = {m: c // divisor for m, c in self.terms if c % divisor == 0}
-        rest = _from_terms({m: c for m, c in self.terms if c % divisor})
+        rest = from_terms({m: c for m, c in self.terms if c % divisor})
         if isinstance(rest, int):
-            return _from_terms(whole) + rest // divisor
+            return from_terms(whole) + rest // divisor
         offset = dict(rest.terms).get((), 0)
         if not 0 <= offset < divisor:
             whole[()] = whole.get((), 0) + offset // divisor
@@ -121,15 +121,15 @@ class Dim:
             assert isinstance(rest, Dim)
         common = reduce(gcd, (c for m, c in rest.terms if m), divisor)
         if common > 1:  # ⌊(c·x + r) / (c·k)⌋ = ⌊(x + ⌊r/c⌋) / k⌋
-            reduced = _from_terms({m: c // common for m, c in rest.terms})
-            return _from_terms(whole) + reduced // (divisor // common)
+            reduced = from_terms({m: c // common for m, c in rest.terms})
+            return from_terms(whole) + reduced // (divisor // common)
         if len(rest.terms) == 1 and rest.terms[0][1] == 1 and len(rest.terms[0][0]) == 1:
             inner = rest.terms[0][0][0]
             if isinstance(inner, Call) and inner.function == "floordiv":
                 numerator, first = inner.arguments
                 assert isinstance(first, int)
-                return _from_terms(whole) + numerator // (first * divisor)
-        return _from_terms(whole) + Dim((((Call("floordiv", (rest, divisor)),), 1),))
+                return from_terms(whole) + numerator // (first * divisor)
+        return from_terms(whole) + Dim((((Call("floordiv", (rest, divisor)),), 1),))
 
     @cached_property
     def symbols(self) -> frozenset[str]:
@@ -165,7 +165,8 @@ def _terms(value: DimLike) -> tuple[tuple[Monomial, int], ...]:
     return (((), value),) if value else ()
 
 
-def _from_terms(totals: Mapping[Monomial, int]) -> DimLike:
+def from_terms(totals: Mapping[Monomial, int]) -> DimLike:
+    """The sum of the monomials, each times its factor."""
     kept = [(monomial, coefficient) for monomial, coefficient in totals.items() if coefficient]
     if not kept:
         return 0
@@ -273,7 +274,7 @@ def exact_div(value: DimLike, divisor: DimLike) -> DimLike | None:
         if own_factor % factor:
             return None
         quotient[tuple(rest)] = own_factor // factor
-    return _from_terms(quotient)
+    return from_terms(quotient)
 
 
 def substitute(value: DimLike, binding: Mapping[str, DimLike]) -> DimLike:

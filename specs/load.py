@@ -5,13 +5,14 @@ it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .diagnostics import Diagnostics
 from .equations import Cell
 from .model import ModelSpec
 from .reading import read_file, read_text
+from .settings import apply_settings, settings_text
 from .source import Path, SourceTree, Span
 from .structure import LayerEntry, build
 from .wiring import Wiring, wire
@@ -59,10 +60,18 @@ class LoadResult:
         return self.source.key_span(path) if key else self.source.value_span(path)
 
 
-def load_spec(path: str | os.PathLike[str]) -> LoadResult:
-    """Load a spec file, YAML or (named .json) JSON. Raises nothing: what is wrong is in the diagnostics."""
+def load_spec(path: str | os.PathLike[str], settings: Sequence[str] = ()) -> LoadResult:
+    """Load a spec file, YAML or (named .json) JSON. What is wrong with it is in the diagnostics.
+
+    `settings`, `path.to.key=value` each, change it before it is validated. Raises `SettingError` for a
+    setting that can't be made, and nothing else.
+    """
     diagnostics = Diagnostics()
-    return _load(os.fspath(path), read_file(path, diagnostics), diagnostics)
+    tree = read_file(path, diagnostics)
+    if tree is not None and settings:
+        tree = apply_settings(tree, settings)
+        diagnostics.add_source(settings_text(settings))
+    return _load(os.fspath(path), tree, diagnostics)
 
 
 def load_spec_text(text: str, file: str = "<spec>") -> LoadResult:

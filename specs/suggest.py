@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from heapq import nsmallest
 
 _KEYS: dict[str, tuple[str, ...]] = {
     "strides": ("stride",),
@@ -195,6 +196,10 @@ _TYPES: dict[str, str] = {
 }
 
 
+_MANY = 100
+"""Among more candidates only those of similar length and beginning are compared."""
+
+
 def _plain(word: str) -> str:
     return "".join(character for character in word.lower() if character.isalnum())
 
@@ -202,11 +207,16 @@ def _plain(word: str) -> str:
 def closest(word: str, candidates: Iterable[str]) -> str | None:
     """The candidate that `word` most probably misspells, if any comes close."""
     known = list(candidates)
+    if len(word) > 64:  # no slip of the finger, and it would cost much
+        return None
+    if len(known) > _MANY:
+        first, length = word[:1].lower(), len(word)
+        known = nsmallest(_MANY, known, key=lambda one: (one[:1].lower() != first, abs(len(one) - length)))
+    plain = _plain(word)
     for candidate in known:
-        if _plain(candidate) == _plain(word):
+        if _plain(candidate) == plain:
             return candidate
-    # A long word or a long list would cost much and is no slip of the finger.
-    matches = get_close_matches(word, known[:2000], n=1, cutoff=0.65) if len(word) <= 64 else []
+    matches = get_close_matches(word, known, n=1, cutoff=0.65)
     return matches[0] if matches else None
 
 

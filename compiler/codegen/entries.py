@@ -186,7 +186,7 @@ class _Entry:
             writer.line(f"store i32 {writer.value(f'or i32 {old}, 32832')}, ptr {slot}")  # FTZ and DAZ
             writer.line(f"call void @llvm.x86.sse.ldmxcsr(ptr {slot})")
             return before
-        if self._target.triple.startswith(("aarch64", "arm64")):
+        if self._target.family == "aarch64":
             old = writer.call("i64", "llvm.aarch64.get.fpcr")
             writer.declarations.add("declare void @llvm.aarch64.set.fpcr(i64)")
             flushing = writer.value(f"or i64 {old}, 16777216")  # FZ

@@ -57,9 +57,12 @@ class Indices:
             for name in self._scopes.pop().names:
                 del self._values[name], self._depths[name], self._ranges[name]
 
-    def define(self, name: str, value: str) -> None:
-        """A name for a value that was computed at the function's start (a stride)."""
-        self._bind(name, value, (0, None))
+    def define(self, name: str, value: DimLike) -> bool:
+        """A name, everywhere, for a size ≥ 0 of dims alone; False where it has loop variables."""
+        if self._depth_of(dim_symbols(value)):
+            return False
+        self._values[name], self._depths[name], self._ranges[name] = self.value(value), 0, (0, None)
+        return True
 
     def fix(self, name: str, value: int) -> None:
         """``name`` stands for a constant (an unrolled loop's variable) until ``unfix``."""

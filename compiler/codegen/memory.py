@@ -48,7 +48,8 @@ class Memory:
             return stride
         if stride not in self._strides:
             name = f"stride {len(self._strides)}"  # with a blank: no dim is called that
-            self._indices.define(name, self._indices.value(stride))
+            if not self._indices.define(name, stride):
+                return stride
             self._strides[stride] = dim(name)
         return self._strides[stride]
 

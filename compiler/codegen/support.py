@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from .planner import PLANNER_DECLARATIONS, planner_function
 from .statements import module
-from .target import Target
+from .target import Target, host_target
 
 
 def write_support(target: Target) -> str:
     """The LLVM module of ``netwright.barrier`` and ``netwright.plan``."""
-    return module(target, set(PLANNER_DECLARATIONS), _barrier_function(target), planner_function())
+    declarations = set(PLANNER_DECLARATIONS)
+    if target.is_x86:
+        declarations.add("declare void @llvm.x86.sse2.pause()")
+    if target.family == "aarch64":
+        declarations.add("declare void @llvm.aarch64.hint(i32)")
+    return module(target, declarations, _barrier_function(target), planner_function())
 
 
 def _barrier_function(target: Target) -> str:
@@ -60,20 +65,20 @@ done:
 
 
 def _waiting(target: Target) -> tuple[str, str]:
-    """How a thread spins politely, and how it gives its core away after long (sched_yield, without the C
-    library)."""
+    """How a thread spins politely, and how, after long, it gives its core away.
+
+    Giving away is Linux's sched_yield without the C library. It takes inline assembly, which LLVM reads for
+    this machine's own family only; code for others spins on.
+    """
+    yields = target.is_linux and target.family == host_target().family
     if target.is_x86:
-        give_way = (
-            '%unused = call i64 asm sideeffect "syscall", "={rax},{rax},~{rcx},~{r11},~{memory}"(i64 24)'
-            if target.is_linux and target.triple.startswith("x86_64")
-            else ""
+        code = '"syscall", "={rax},{rax},~{rcx},~{r11},~{memory}"(i64 24)'
+        give_way = f"%unused = call i64 asm sideeffect {code}" if yields and target.family == "x86_64" else ""
+        return "call void @llvm.x86.sse2.pause()", give_way
+    if target.family == "aarch64":
+        code = '"svc #0", "={x0},{x8},~{memory}"(i64 124)'
+        return (
+            "call void @llvm.aarch64.hint(i32 1)",
+            f"%unused = call i64 asm sideeffect {code}" if yields else "",
         )
-        return 'call void asm sideeffect "pause", "~{memory}"()', give_way
-    if target.triple.startswith("aarch64"):
-        give_way = (
-            '%unused = call i64 asm sideeffect "svc #0", "={x0},{x8},~{memory}"(i64 124)'
-            if target.is_linux
-            else ""
-        )
-        return 'call void asm sideeffect "yield", "~{memory}"()', give_way
-    return 'call void asm sideeffect "", "~{memory}"()', ""
+    return "", ""

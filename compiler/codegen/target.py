@@ -21,8 +21,14 @@ class Target:
     features: str = ""
 
     @property
+    def family(self) -> str:
+        """The instruction set, as LLVM's triples spell it."""
+        name = self.triple.split("-")[0]
+        return {"amd64": "x86_64", "arm64": "aarch64"}.get(name, name)
+
+    @property
     def is_x86(self) -> bool:
-        return self.triple.split("-")[0] in ("x86_64", "i386", "i486", "i586", "i686")
+        return self.family in ("x86_64", "i386", "i486", "i586", "i686")
 
     @property
     def is_linux(self) -> bool:

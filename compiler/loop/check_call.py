@@ -94,12 +94,12 @@ def has_threads(function: ir.Function, functions: Mapping[str, ir.Function]) -> 
     return False
 
 
-def statements_of(body: Iterable[ir.Stmt]) -> Iterator[ir.Stmt]:
-    """All statements in ``body``, those inside others included."""
+def statements_of(body: Iterable[ir.Stmt], into_parallel: bool = True) -> Iterator[ir.Stmt]:
+    """All statements in ``body``, those inside others included (of parallel loops only if ``into_parallel``)."""
     for statement in body:
         yield statement
         if isinstance(statement, ir.For):
-            yield from statements_of(statement.body)
+            if into_parallel or statement.kind != "parallel":
+                yield from statements_of(statement.body, into_parallel)
         elif isinstance(statement, ir.If):
-            yield from statements_of(statement.body)
-            yield from statements_of(statement.orelse)
+            yield from statements_of((*statement.body, *statement.orelse), into_parallel)

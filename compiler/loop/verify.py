@@ -76,6 +76,22 @@ def _verify_entry(program: ir.Program, entry: ir.Entry, table: Mapping[str, ir.B
         if not isinstance(statement, ir.For | ir.If | ir.Call | ir.Barrier):
             raise VerifyError(f"{where}: {type(statement).__name__} has no place in an entry")
     verify_function(function, program.kernels)
+    writer = _undivided_writer(function, program.kernels)
+    if writer is not None:
+        raise VerifyError(f"{where}: every thread does what {writer} writes outside of parallel loops")
+
+
+def _undivided_writer(function: ir.Function, kernels: Mapping[str, ir.Function]) -> str | None:
+    """The name of a function, this or one it calls, that stores to shared memory outside of parallel loops."""
+    local = {buffer.name for buffer in function.buffers if buffer.local}
+    for statement in statements_of(function.body, into_parallel=False):
+        if isinstance(statement, ir.Store) and statement.buffer not in local:
+            return function.name
+        if isinstance(statement, ir.Call):
+            writer = _undivided_writer(kernels[statement.function], kernels)
+            if writer is not None:
+                return writer
+    return None
 
 
 def verify_function(function: ir.Function, functions: Mapping[str, ir.Function] | None = None) -> None:

@@ -17,16 +17,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from netwright.specs.dims import DimLike, Shape, dim, product
 
-from ..graph.graph import Graph, Node, Value
+from ..graph.graph import Graph, Value
 from ..kernels.builder import LANE, KernelBuilder
 from ..loop import ir
 from ..loop.ir import Expr
-from ..ops.base import Contraction
-from ..ops.registry import primitive
+from .contract import contract
 from .flat import is_flat
 from .groups import Group
 from .places import Place
@@ -157,7 +154,7 @@ class _Attempt:
         whole = (extent // width) * width
         if whole != 0:
             offsets = [(v * lanes, None) for v in range(self.tiling.vectors)]
-            yield self._span("j", 0, whole, width, kind), lambda j: offsets
+            yield self._blocks(extent // width, width, kind), lambda j: offsets
         rest = extent - whole
         if isinstance(rest, int):
             if rest:
@@ -169,6 +166,18 @@ class _Attempt:
                 lambda j: [(0, extent - j if lanes > 1 else None)],
             )
 
+    def _blocks(self, number: DimLike, width: int, kind: Any) -> Callable[[], Any]:
+        """A loop whose index is visibly a multiple of ``width``, so that panels of that width divide it."""
+        if number == 1 and kind != "parallel":
+            return lambda: _given(0)
+
+        @contextmanager
+        def blocks() -> Iterator[DimLike]:
+            with self.b.loop("j", 0, number, kind=kind) as j:
+                yield j * width
+
+        return blocks
+
     def _span(self, stem: str, start: DimLike, stop: DimLike, step: int, kind: Any) -> Callable[[], Any]:
         if isinstance(start, int) and isinstance(stop, int) and stop - start == step and kind != "parallel":
             return lambda: _given(start)
@@ -179,14 +188,13 @@ class _Attempt:
     def _tile(self, cells: Sequence[Cell]) -> None:
         reader, lanes = self.reader, self.tiling.lanes
         with reader.scope():
-            reader.accumulators = {}
             moved = [self._lane_index(cell.index) for cell in cells]
-            wanted: dict[tuple[int, Indices], Cell] = {}
+            wanted: dict[tuple[int, Indices], DimLike | None] = {}
             for cell, index in zip(cells, moved, strict=True):
                 for value, _ in self.targets:
                     for node, at in reader.contractions(value, index):
-                        wanted.setdefault((node.id, at), cell)
-            self._contract(wanted)
+                        wanted.setdefault((node.id, at), cell.count)
+            reader.accumulators = contract(reader, self.tiling, wanted)
             for cell, index in zip(cells, moved, strict=True):
                 with reader.vector(1 if self.tiling.inner else lanes, cell.count):
                     # Everything is read before anything is stored: a buffer may be updated in place.
@@ -207,127 +215,6 @@ class _Attempt:
                 if reader.lanes > 1 and stride != 1:
                     raise NotVectorizable
                 self.b.store(reader.parameter(place, "write"), base, expr, cell.count)
-
-    # -- contractions -------------------------------------------------------------------------------------------
-
-    def _contract(self, wanted: dict[tuple[int, Indices], Cell]) -> None:
-        """Fills an accumulator for each (contraction node, index); those that reduce alike share their loops."""
-        families: dict[tuple[Any, ...], list[tuple[Node, Indices, Cell]]] = {}
-        for (id, index), cell in wanted.items():
-            node = self.graph.node(id)
-            op = _contraction(node)
-            types = [self.graph.type(v) for v in self.graph.operands(node)]
-            key = (op.combine(node.attrs), tuple(op.reduction_shape(node.attrs, types)))
-            families.setdefault(key, []).append((node, index, cell))
-        for (combine, extents), terms in families.items():
-            lanes = self.tiling.lanes
-            registers = [
-                self.b.register(
-                    "acc", self.b.const(identity(combine, n.types[0].dtype), n.types[0].dtype, lanes)
-                )
-                for n, _, _ in terms
-            ]
-            self._reduce(combine, extents, (), terms, registers)
-            for (node, index, _), register in zip(terms, registers, strict=True):
-                value: Expr = register
-                if self.tiling.inner:
-                    value = self.b.let("s", self.b.reduce_lanes(combine, register))
-                self.reader.accumulators[node.id, index] = value
-
-    def _reduce(
-        self,
-        combine: str,
-        extents: Shape,
-        at: Indices,
-        terms: list[tuple[Node, Indices, Cell]],
-        registers: list[ir.Read],
-    ) -> None:
-        axis, b = len(at), self.b
-        if axis == len(extents):
-            with self.reader.scope():
-                self._accumulate(combine, at, terms, registers, None)
-            return
-        extent = extents[axis]
-        if self.tiling.inner and axis == len(extents) - 1:
-            lanes = self.tiling.lanes
-            whole = (extent // lanes) * lanes
-            if whole != 0:
-                with self._span("k", 0, whole, lanes, "serial")() as k, self.reader.scope():
-                    self._accumulate(combine, (*at, k + dim(LANE)), terms, registers, None)
-            rest = extent - whole
-            if rest != 0:
-                with b.when(rest - 1), self.reader.scope():
-                    self._accumulate(combine, (*at, whole + dim(LANE)), terms, registers, rest)
-            return
-        if extent == 1:
-            self._reduce(combine, extents, (*at, 0), terms, registers)
-            return
-        copies = unrolling(extent, len(terms)) if product(extents[axis + 1 :]) == 1 else 1
-        if copies == extent:
-            for k in range(copies):
-                self._reduce(combine, extents, (*at, k), terms, registers)
-            return
-        with b.loop("k", 0, extent, step=copies) as k:
-            for copy in range(copies):
-                self._reduce(combine, extents, (*at, k + copy), terms, registers)
-
-    def _accumulate(
-        self,
-        combine: str,
-        at: Indices,
-        terms: list[tuple[Node, Indices, Cell]],
-        registers: list[ir.Read],
-        count: DimLike | None,
-    ) -> None:
-        b, reader = self.b, self.reader
-        lanes = self.tiling.lanes
-        before = reader.lanes, reader.count
-        for (node, index, cell), register in zip(terms, registers, strict=True):
-            reader.lanes, reader.count = lanes, count if self.tiling.inner else cell.count
-            operands = self.graph.operands(node)
-            types = [self.graph.type(v) for v in operands]
-            factors = [
-                reader.read(operands[position], operand_index)
-                for position, operand_index in _contraction(node).factors(node.attrs, types, index, at)
-            ]
-            if len(factors) == 2 and combine == "add":
-                total = b.fma(factors[0], factors[1], register)
-            else:
-                total = getattr(b, combine)(register, factors[0])
-                if count is not None:  # lanes past the end must not count
-                    left = b.broadcast(b.index_value(count, "int64"), lanes)
-                    total = b.select(b.lt(b.ramp("int64", lanes), left), total, register)
-            b.assign(register, total)
-        reader.lanes, reader.count = before
-
-
-def _contraction(node: Node) -> Contraction:
-    op = primitive(node.op)
-    assert isinstance(op, Contraction)
-    return op
-
-
-def identity(combine: str, dtype: str) -> float | int:
-    """What leaves the other operand of ``combine`` as it is."""
-    if combine == "add":
-        return 0
-    kind = np.dtype(dtype).kind
-    if kind == "f":
-        return float("-inf") if combine == "max" else float("inf")
-    info = np.iinfo(dtype)
-    return int(info.min if combine == "max" else info.max)
-
-
-def unrolling(extent: DimLike, accumulators: int) -> int:
-    """How many iterations of an innermost reduction loop stand in its body: enough to hide the loop's own cost."""
-    if not isinstance(extent, int):
-        return 1
-    if extent * accumulators <= 96 and extent <= 8:
-        return extent
-    for copies in (4, 2):
-        if extent % copies == 0 and accumulators * copies <= 48:
-            return copies
-    return 1
 
 
 @contextmanager

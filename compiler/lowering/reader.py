@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from netwright.specs.dims import DimLike, Shape, coefficient, dim_symbols, substitute
+from netwright.specs.dims import Call, DimLike, Shape, coefficient, dim, dim_symbols, from_terms, substitute
 
 from ..graph.graph import Graph, Node, Value
 from ..kernels.builder import LANE, KernelBuilder
@@ -163,6 +164,7 @@ class Reader:
         self, operands: Sequence[Value], sources: Sequence[Source], guards: Indices, fill: Any
     ) -> Expr:
         source, *others = sources
+        source = replace(source, index=tuple(settled(i, self.lanes) for i in source.index))
         conditions = tuple(c for c in source.conditions if not (isinstance(c, int) and c >= 0))
         if any(isinstance(c, int) for c in conditions):  # never true
             return self._choose(operands, others, guards, fill)
@@ -230,6 +232,26 @@ class Reader:
         else:
             for operand in operands:
                 yield from self.contractions(operand, index)
+
+
+def settled(index: DimLike, lanes: int) -> DimLike:
+    """``index`` with ⌊LANE / k⌋ = 0 for every k that no lane reaches."""
+    if isinstance(index, int) or LANE not in index.symbols:
+        return index
+    kept = {
+        monomial: factor
+        for monomial, factor in index.terms
+        if not any(
+            isinstance(atom, Call) and atom.function == "floordiv" and _below(atom.arguments, lanes)
+            for atom in monomial
+        )
+    }
+    return from_terms(kept)
+
+
+def _below(arguments: tuple[DimLike, ...], lanes: int) -> bool:
+    numerator, divisor = arguments
+    return numerator == dim(LANE) and isinstance(divisor, int) and divisor >= lanes
 
 
 def window_cells(graph: Graph, node: Node) -> Iterator[tuple[int, ...]]:

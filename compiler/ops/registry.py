@@ -13,6 +13,7 @@ from .dot import Dot
 from .elementwise import BINARY, COMPARE, UNARY
 from .gather import Gather, ScatterAdd
 from .layout import Broadcast, Reshape, Reverse, Transpose
+from .panels import Panels
 from .random_bits import RandomBits
 from .reduce import Argmax, Reduce
 from .reduce_window import MaxWindowGradient, ReduceWindow
@@ -37,6 +38,7 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     Slice(),
     Pad(),
     Concat(),
+    Panels(),
     Reduce(),
     Argmax(),
     ReduceWindow(),

@@ -6,7 +6,7 @@ statistics go to the entry ``prepare``; ``predict`` reads the results as buffers
 
 from __future__ import annotations
 
-from ..graph.graph import Graph, InputAttributes, Node, Value
+from ..graph.graph import Graph, InputAttributes, Value
 from ..ops.base import Generator, View
 from ..ops.registry import primitive
 
@@ -71,21 +71,10 @@ def _fixed(graph: Graph) -> set[Value]:
 def _computed(graph: Graph, value: Value) -> Value | None:
     """What of ``value`` is worth keeping: it without the views on top; None where only a parameter is left."""
     node = graph.producer(value)
-    while node.op in ("broadcast", "reshape", "slice"):
+    while node.op != "input" and isinstance(primitive(node.op), View) and len(graph.operands(node)) == 1:
         value = graph.operands(node)[0]
         node = graph.producer(value)
-    if node.op == "input" or isinstance(primitive(node.op), Generator):
-        return None
-    return None if isinstance(primitive(node.op), View) and _only_views(graph, node) else value
-
-
-def _only_views(graph: Graph, node: Node) -> bool:
-    operands = graph.operands(node)
-    return all(
-        (producer := graph.producer(v)).op == "input"
-        or (isinstance(primitive(producer.op), View) and _only_views(graph, producer))
-        for v in operands
-    )
+    return None if node.op == "input" or isinstance(primitive(node.op), Generator) else value
 
 
 def _needed(graph: Graph, wanted: list[Value], stop: set[Value]) -> set[int]:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from codegen_harness import run_program
-from test_entries import scan_program
 
 from netwright.compiler.codegen import cache as cache_module
 from netwright.compiler.codegen.cache import ObjectCache, default_cache
 from netwright.compiler.codegen.jit import compile_jit
+
+from .codegen_harness import run_program
+from .test_entries import scan_program
 
 
 def files(cache: ObjectCache) -> list[Path]:

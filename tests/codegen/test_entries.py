@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from codegen_harness import run_kernel, run_program, single_kernel_program
 
-from netwright.compiler.codegen.jit import compile_jit, kernel_modules
+from netwright.compiler.codegen.jit import compile_jit
+from netwright.compiler.codegen.modules import program_modules
 from netwright.compiler.codegen.target import host_target
 from netwright.compiler.loop import ir
 from netwright.compiler.loop.builder import Builder
 from netwright.specs.dims import dim, product
+
+from .codegen_harness import run_kernel, run_program, single_kernel_program
 
 N, T = dim("N"), dim("T")
 
@@ -147,9 +149,9 @@ def test_equal_kernels_are_compiled_once() -> None:
         {"done": kernel, "again": ir.Function("again", kernel.dims, kernel.buffers, kernel.body)},
         program.entries,
     )
-    symbols, modules = kernel_modules(twins, host_target())
-    assert symbols["done"] == symbols["again"]
-    assert len(modules) == 1
+    modules = program_modules(twins, host_target())
+    assert modules.symbols["done"] == modules.symbols["again"]
+    assert len(modules.kernels) == 1
 
 
 def test_programs_with_the_same_name_live_side_by_side() -> None:

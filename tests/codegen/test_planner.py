@@ -6,7 +6,6 @@ import ctypes
 
 import numpy as np
 import pytest
-from codegen_harness import PLAN
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +13,8 @@ from netwright.compiler.codegen.jit import compile_jit
 from netwright.compiler.codegen.planner import reference_plan
 from netwright.compiler.loop import ir
 from netwright.specs.dims import DimLike, dim, dim_max, dim_min, evaluate
+
+from .codegen_harness import PLAN
 
 N, T = dim("N"), dim("T")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from codegen_harness import run_kernel
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +11,8 @@ from netwright.compiler.codegen.statements import write_kernel
 from netwright.compiler.codegen.target import host_target
 from netwright.compiler.loop.builder import Builder
 from netwright.specs.dims import ceil_div, dim, dim_max, dim_min
+
+from .codegen_harness import run_kernel
 
 N, M, K = dim("N"), dim("M"), dim("K")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from codegen_harness import run_kernel
 
 from netwright.compiler.loop import ir
 from netwright.compiler.loop.builder import Builder
 from netwright.specs.dims import dim
+
+from .codegen_harness import run_kernel
 
 N = dim("N")
 INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]

@@ -67,6 +67,7 @@ def run_native(
         manifest,
         {"main": native.address("main")},
         {"main": native.plan_address("main")},
+        constants=constants,
         keepalive=native,
         threads=threads,
     )

@@ -1,0 +1,99 @@
+"""Programs as files: LLVM IR, assembly, one relocatable object.
+
+Every kernel goes through the same passes as in process, in a module of its own, and only then are the
+modules linked; no pass runs after that, so the machine code of a kernel, and every bit it computes, is the
+same.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Literal, overload
+
+import llvmlite.binding as llvm
+
+from netwright.specs.manifest import Manifest
+
+from ..loop import ir
+from .compile import optimize
+from .entries import entry_symbol, plan_symbol
+from .modules import program_modules
+from .target import Target, header, host_target, machine
+from .types import symbol
+
+
+@overload
+def emit(
+    program: ir.Program,
+    kind: Literal["llvm", "asm"],
+    target: Target | None = None,
+    manifest: Manifest | None = None,
+) -> str: ...
+@overload
+def emit(
+    program: ir.Program,
+    kind: Literal["object"],
+    target: Target | None = None,
+    manifest: Manifest | None = None,
+) -> bytes: ...
+def emit(
+    program: ir.Program,
+    kind: Literal["llvm", "asm", "object"],
+    target: Target | None = None,
+    manifest: Manifest | None = None,
+) -> str | bytes:
+    """A program as optimized LLVM IR, as assembly, or as a relocatable object.
+
+    Only ``MODEL_ENTRY``, ``MODEL_ENTRY_plan`` and, with a manifest, ``MODEL_manifest`` (JSON, a C string) are
+    visible, so two models link into one program.
+    """
+    target = target or host_target()
+    linked = _link(program, target, manifest)
+    match kind:
+        case "llvm":
+            return str(linked)
+        case "asm":
+            return machine(target).emit_assembly(linked)
+        case "object":
+            return machine(target).emit_object(linked)
+    raise ValueError(f"{kind!r} is none of llvm, asm, object")
+
+
+def manifest_symbol(model: str) -> str:
+    """The C symbol of the manifest."""
+    return f"{model}_manifest"
+
+
+def _link(program: ir.Program, target: Target, manifest: Manifest | None) -> llvm.ModuleRef:
+    texts = program_modules(program, target, readable=True).texts
+    modules = [optimize(text, target) for text in texts]
+    if manifest is not None:
+        modules.append(llvm.parse_assembly(_manifest_text(program, target, manifest)))
+
+    def link(whole: llvm.ModuleRef, part: llvm.ModuleRef) -> llvm.ModuleRef:
+        whole.link_in(part)
+        return whole
+
+    linked = reduce(link, modules)
+    linked.name = program.model
+    visible = {entry_symbol(program.model, entry) for entry in program.entries}
+    visible |= {plan_symbol(program.model, entry) for entry in program.entries}
+    for function in linked.functions:
+        if not function.is_declaration and function.name not in visible:
+            function.linkage = "internal"
+    linked.verify()
+    return linked
+
+
+def _manifest_text(program: ir.Program, target: Target, manifest: Manifest) -> str:
+    data = manifest_json(manifest).encode() + b"\0"
+    escaped = "".join(
+        chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\{byte:02X}" for byte in data
+    )
+    name = symbol(manifest_symbol(program.model))
+    return f'{header(target)}\n{name} = constant [{len(data)} x i8] c"{escaped}"\n'
+
+
+def manifest_json(manifest: Manifest) -> str:
+    """The manifest as artifacts hold it."""
+    return manifest.model_dump_json(indent=1)

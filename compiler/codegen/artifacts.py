@@ -1,0 +1,183 @@
+"""Executables and shared libraries: the object, what goes beside it in C, and the buffers' contents."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from netwright.specs.manifest import EntryInfo, Manifest
+
+from ..loop import ir
+from .aot import emit
+from .csource import header_source, model_source
+from .entries import entry_symbol
+from .linker import C_SOURCES, find_compiler, link
+from .target import Target, host_target
+
+_ALIGN = 64
+
+
+def link_executable(
+    program: ir.Program,
+    manifest: Manifest,
+    buffers: Mapping[str, np.ndarray],
+    output: Path,
+    target: Target | None = None,
+    *,
+    entry: str = "predict",
+    flags: Sequence[str] = (),
+) -> None:
+    """Writes an executable that runs ``entry`` on .npy files.
+
+    ``buffers``: the contents of every parameter, statistic, constant and packed buffer that the entry
+    reads. ``flags`` go to the C compiler. Raises LinkError without a C compiler, ValueError for contents
+    that are missing or of another dtype or size, and where a dim cannot be known from the inputs.
+    """
+    target = target or host_target()
+    _check(program, manifest)
+    info = _find(manifest, entry)
+    needed = {name: buffers[name] for name in buffers if name in {*info.reads, *info.writes}}
+    blob = f"{manifest.model}_contents"
+    with tempfile.TemporaryDirectory() as folder_name:
+        folder = Path(folder_name)
+        offsets = _write_contents(folder, manifest, needed, blob, target)
+        (folder / "tables.c").write_text(model_source(manifest, info, offsets, blob), encoding="utf-8")
+        (folder / "model.o").write_bytes(emit(program, "object", target, manifest))
+        for source in C_SOURCES.glob("*.[ch]"):
+            shutil.copy(source, folder)
+        sources = sorted(path.name for path in C_SOURCES.glob("*.c"))
+        arguments = [*sources, "tables.c", "contents.S", "model.o", "-pthread", "-lm", *(flags or ["-s"])]
+        link(find_compiler(target), folder, arguments, output)
+
+
+def link_shared(
+    program: ir.Program,
+    manifest: Manifest,
+    output: Path,
+    target: Target | None = None,
+    *,
+    buffers: Mapping[str, np.ndarray] | None = None,
+    flags: Sequence[str] = (),
+) -> Path:
+    """Writes a shared library and, beside it, its C header, whose path is returned.
+
+    The library exports the entries, their plans and ``MODEL_manifest``; with ``buffers`` also their
+    contents, as ``MODEL_data``. Raises LinkError without a C compiler, ValueError for contents of another
+    dtype or size.
+    """
+    target = target or host_target()
+    _check(program, manifest)
+    contents = dict(buffers or {})
+    blob = f"{manifest.model}_contents"
+    header = header_source(manifest, data=bool(contents))
+    with tempfile.TemporaryDirectory() as folder_name:
+        folder = Path(folder_name)
+        offsets = _write_contents(folder, manifest, contents, blob, target)
+        (folder / "library.h").write_text(header, encoding="utf-8")
+        (folder / "library.c").write_text(_data_source(manifest, offsets, blob), encoding="utf-8")
+        (folder / "model.o").write_bytes(emit(program, "object", target, manifest))
+        arguments = ["-shared", "library.c", "model.o", *(flags or ["-s"])]
+        if contents:
+            arguments.insert(1, "contents.S")
+        link(find_compiler(target), folder, arguments, output)
+    path = output.with_suffix(".h")
+    write_file(path, header.encode())
+    return path
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Writes a file whole or not at all."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _find(manifest: Manifest, name: str) -> EntryInfo:
+    for entry in manifest.entries:
+        if entry.name == name:
+            return entry
+    raise ValueError(f"{manifest.model} has no entry {name!r}")
+
+
+def _check(program: ir.Program, manifest: Manifest) -> None:
+    """The manifest must describe this very program: C code is generated from it."""
+    described = (
+        manifest.model,
+        [dim.name for dim in manifest.dims],
+        [(buffer.name, buffer.dtype, tuple(buffer.shape)) for buffer in manifest.buffers],
+        [(entry.name, entry.symbol, entry.slots) for entry in manifest.entries],
+    )
+    actual = (
+        program.model,
+        [name for name, _ in program.dims],
+        [(buffer.name, buffer.dtype, tuple(map(str, buffer.shape))) for buffer in program.table],
+        [
+            (name, entry_symbol(program.model, name), len(entry.arena))
+            for name, entry in program.entries.items()
+        ],
+    )
+    for one, other in zip(described, actual, strict=True):
+        if one != other:
+            raise ValueError(f"the manifest is not this program's: it has {one}, the program {other}")
+
+
+def _write_contents(
+    folder: Path, manifest: Manifest, buffers: Mapping[str, np.ndarray], blob: str, target: Target
+) -> dict[str, int]:
+    """The contents in one file, and assembly that includes it; gives each buffer's offset."""
+    known = {buffer.name: buffer for buffer in manifest.buffers}
+    offsets: dict[str, int] = {}
+    with (folder / "contents.bin").open("wb") as file:
+        for name, array in buffers.items():
+            expected, found = known[name], [str(size) for size in array.shape]
+            if (expected.dtype, expected.shape) != (array.dtype.name, found):
+                raise ValueError(
+                    f"{name}: expected {expected.dtype} {expected.shape}, found {array.dtype.name} {found}"
+                )
+            file.write(bytes(-file.tell() % _ALIGN))
+            offsets[name] = file.tell()
+            file.write(memoryview(np.ascontiguousarray(array)).cast("B") if array.size else b"")
+        file.write(bytes(_ALIGN))
+    mach = "-darwin" in target.triple or "-macos" in target.triple
+    name = f"_{blob}" if mach else blob
+    lines = [
+        ".section __TEXT,__const" if mach else '.section .rodata,"a"',
+        f".balign {_ALIGN}",
+        f".globl {name}",
+        f".private_extern {name}" if mach else f".hidden {name}",
+        f"{name}:",
+        '.incbin "contents.bin"',
+        *([] if mach else ['.section .note.GNU-stack,"",%progbits']),
+    ]
+    (folder / "contents.S").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return offsets
+
+
+def _data_source(manifest: Manifest, offsets: Mapping[str, int], blob: str) -> str:
+    """The C file of a library: the table of contents, and the header, so that it is known to compile."""
+    lines = ["#include <stddef.h>", '#include "library.h"']
+    if offsets:
+        rows = [
+            f"    {blob} + {offsets[buffer.name]}," if buffer.name in offsets else "    NULL,"
+            for buffer in manifest.buffers
+        ]
+        lines += [
+            f"extern const unsigned char {blob}[];",
+            f"const void *const {manifest.model}_data[] = {{",
+            *rows,
+            "};",
+        ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,152 @@
+/* Runs a compiled model on .npy files: the program around the object code. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "driver.h"
+
+void fail(int status, const char *format, ...) {
+    va_list arguments;
+    fprintf(stderr, "%s: ", nw_the_model.name);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    exit(status);
+}
+
+void *allocate(size_t count, size_t size) {
+    void *memory = calloc(count + 1, size);
+    if (!memory) fail(EXIT_SYSTEM, "out of memory");
+    return memory;
+}
+
+static int count_of(int32_t use, int32_t *last) {
+    int count = 0;
+    for (int32_t i = 0; i < nw_the_model.buffer_count; i++) {
+        if (nw_the_model.buffers[i].use != use) continue;
+        *last = i;
+        count++;
+    }
+    return count;
+}
+
+static void list(FILE *to, int32_t use) {
+    for (int32_t i = 0; i < nw_the_model.buffer_count; i++) {
+        const nw_buffer *buffer = &nw_the_model.buffers[i];
+        if (buffer->use != use) continue;
+        fprintf(to, "  %s  %s %s", buffer->name, npy_dtype_name(buffer->dtype), buffer->shape);
+        fprintf(to, buffer->label_count ? "  (%d labels)\n" : "\n", (int)buffer->label_count);
+    }
+}
+
+static void usage(FILE *to) {
+    const char *name = nw_the_model.name;
+    int32_t input = 0, output = 0;
+    fprintf(to, "usage: %s -i NAME=FILE.npy ... -o OUT.npz [--print] [--threads N]\n", name);
+    if (count_of(NW_INPUT, &input) == 1 && count_of(NW_OUTPUT, &output) == 1)
+        fprintf(to, "       %s < %s.npy > %s.npy\n", name, nw_the_model.buffers[input].name,
+                nw_the_model.buffers[output].name);
+    fprintf(to, "       %s --info | --help\n\ninputs:\n", name);
+    list(to, NW_INPUT);
+    fprintf(to, "outputs:\n");
+    list(to, NW_OUTPUT);
+    fprintf(to,
+            "\n  -i NAME=FILE.npy  an input (FILE - : standard input)\n"
+            "  -o OUT            all outputs as .npz, or the only output as .npy\n"
+            "  --print           outputs as text, with labels where there are any\n"
+            "  --threads N       threads to compute with (1)\n"
+            "  --info            the manifest as JSON\n");
+}
+
+static void take_input(options *asked, const char *text) {
+    int32_t only = 0;
+    for (int32_t i = 0; i < nw_the_model.buffer_count; i++) {
+        const nw_buffer *buffer = &nw_the_model.buffers[i];
+        size_t n = strlen(buffer->name);
+        if (buffer->use != NW_INPUT || strncmp(text, buffer->name, n) != 0 || text[n] != '=') continue;
+        if (asked->inputs[i]) fail(EXIT_INPUT, "input '%s' is given twice", buffer->name);
+        asked->inputs[i] = text + n + 1;
+        return;
+    }
+    if (!strchr(text, '=') && count_of(NW_INPUT, &only) == 1) {
+        if (asked->inputs[only]) fail(EXIT_INPUT, "the only input is given twice");
+        asked->inputs[only] = text;
+        return;
+    }
+    fprintf(stderr, "inputs:\n");
+    list(stderr, NW_INPUT);
+    fail(EXIT_INPUT, "-i %s: expected NAME=FILE.npy with the name of an input", text);
+}
+
+static int take_number(const char *text) {
+    char *end;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (errno || end == text || *end || value < 1 || value > MAX_THREADS)
+        fail(EXIT_INPUT, "--threads %s: expected a number from 1 to %d", text, MAX_THREADS);
+    return (int)value;
+}
+
+void parse_options(int argc, char **argv, options *asked) {
+    asked->inputs = allocate((size_t)nw_the_model.buffer_count, sizeof *asked->inputs);
+    for (int i = 1; i < argc; i++) {
+        const char *word = argv[i];
+        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+            usage(stdout);
+            exit(0);
+        }
+        if (strcmp(word, "--info") == 0) {
+            puts(nw_the_model.manifest);
+            exit(0);
+        }
+        if (strcmp(word, "--print") == 0) {
+            asked->print = 1;
+            continue;
+        }
+        int takes = strcmp(word, "-i") == 0 || strcmp(word, "-o") == 0 || strcmp(word, "--threads") == 0;
+        if (!takes) fail(EXIT_INPUT, "%s is no option of this program; try --help", word);
+        if (++i == argc) fail(EXIT_INPUT, "%s needs a value; try --help", word);
+        if (word[1] == 'i')
+            take_input(asked, argv[i]);
+        else if (word[1] == 'o')
+            asked->output = argv[i];
+        else
+            asked->threads = take_number(argv[i]);
+    }
+    int32_t input = 0, output = 0, piped = 0;
+    int outputs = count_of(NW_OUTPUT, &output);
+    if (count_of(NW_INPUT, &input) == 1 && !asked->inputs[input] && !isatty(STDIN_FILENO)) asked->inputs[input] = "-";
+    for (int32_t i = 0; i < nw_the_model.buffer_count; i++) {
+        const nw_buffer *buffer = &nw_the_model.buffers[i];
+        if (buffer->use != NW_INPUT) continue;
+        if (!asked->inputs[i])
+            fail(EXIT_INPUT, "input '%s' is missing: -i %s=FILE.npy, %s %s", buffer->name, buffer->name,
+                 npy_dtype_name(buffer->dtype), buffer->shape);
+        piped += strcmp(asked->inputs[i], "-") == 0;
+    }
+    if (piped > 1) fail(EXIT_INPUT, "only one input can come from standard input");
+    if (!asked->output && !asked->print && (outputs != 1 || isatty(STDOUT_FILENO)))
+        fail(EXIT_INPUT, "where to? -o OUT.npz writes the outputs, --print shows them");
+    size_t n = asked->output ? strlen(asked->output) : 0;
+    if (n > 4 && strcmp(asked->output + n - 4, ".npy") == 0 && outputs != 1)
+        fail(EXIT_INPUT, "%s: a .npy holds one array, and there are %d outputs; name it .npz", asked->output, outputs);
+}
+
+int main(int argc, char **argv) {
+    size_t buffers = (size_t)nw_the_model.buffer_count;
+    options asked = {NULL, NULL, 0, 1};
+    call c;
+    parse_options(argc, argv, &asked);
+    c.dims = allocate((size_t)nw_the_model.dim_count, sizeof *c.dims);
+    c.buffers = allocate(buffers, sizeof *c.buffers);
+    c.arrays = allocate(buffers, sizeof *c.arrays);
+    c.shapes = allocate(buffers, sizeof *c.shapes);
+    read_inputs(&asked, &c);
+    prepare_buffers(&c);
+    run(&c, asked.threads);
+    write_outputs(&asked, &c);
+    return 0;
+}

@@ -1,0 +1,34 @@
+/* The parts of the driver: what was asked for, the call, the results. */
+#ifndef NETWRIGHT_DRIVER_H
+#define NETWRIGHT_DRIVER_H
+
+#include "model.h"
+#include "npy.h"
+
+enum { EXIT_SYSTEM = 1, EXIT_INPUT = 2, MAX_THREADS = 256 };
+
+typedef struct {
+    const char **inputs; /* a path per model buffer, NULL where none was given */
+    const char *output;
+    int print, threads;
+} options;
+
+/* Everything of one call, a slot per model buffer (and dim). */
+typedef struct {
+    int64_t *dims;
+    void **buffers;
+    npy_array *arrays;
+    int64_t (*shapes)[NPY_MAX_RANK];
+} call;
+
+/* Ends the program with a message on stderr. */
+void fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
+void *allocate(size_t count, size_t size);
+
+void parse_options(int argc, char **argv, options *asked);
+void read_inputs(const options *asked, call *c);
+void prepare_buffers(call *c);
+void run(call *c, int threads);
+void write_outputs(const options *asked, call *c);
+
+#endif

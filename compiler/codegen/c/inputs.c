@@ -1,0 +1,113 @@
+/* Inputs: files against the model's shapes. Dims get their values here, and every other size is checked. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver.h"
+
+typedef struct {
+    FILE *file;
+    npy_header header;
+    const char *path;
+} source;
+
+static void open_input(const nw_buffer *buffer, source *from) {
+    char message[NPY_MESSAGE];
+    int piped = strcmp(from->path, "-") == 0;
+    from->file = piped ? stdin : fopen(from->path, "rb");
+    if (piped) from->path = "standard input";
+    if (!from->file) fail(EXIT_INPUT, "input '%s': %s: %s", buffer->name, from->path, strerror(errno));
+    if (npy_read_header(from->file, &from->header, message))
+        fail(EXIT_INPUT, "input '%s': %s: %s", buffer->name, from->path, message);
+    if (!npy_casts_losslessly(from->header.dtype, buffer->dtype))
+        fail(EXIT_INPUT, "input '%s': %s: expected dtype %s, found %s, which does not convert without loss", buffer->name,
+             from->path, npy_dtype_name(buffer->dtype), npy_dtype_name(from->header.dtype));
+}
+
+static void wrong_shape(const nw_buffer *buffer, const source *from, int32_t axis, int64_t expected) {
+    char text[256];
+    npy_shape_text(from->header.rank, from->header.shape, text, sizeof text);
+    if (axis < 0)
+        fail(EXIT_INPUT, "input '%s': %s: expected %d axes, %s, found %d, %s", buffer->name, from->path,
+             (int)buffer->rank, buffer->shape, (int)from->header.rank, text);
+    fail(EXIT_INPUT, "input '%s': %s: axis %d (%s) should be %" PRId64 ", found %" PRId64 ": expected %s, found %s",
+         buffer->name, from->path, (int)axis, buffer->axes[axis].text, expected, from->header.shape[axis], buffer->shape,
+         text);
+}
+
+static void bind_dims(const nw_buffer *buffer, const source *from, int64_t *dims, char *bound) {
+    if (from->header.rank != buffer->rank) wrong_shape(buffer, from, -1, 0);
+    for (int32_t axis = 0; axis < buffer->rank; axis++) {
+        int32_t which = buffer->axes[axis].dim;
+        int64_t found = from->header.shape[axis];
+        if (which < 0) continue;
+        const nw_dim *dim = &nw_the_model.dims[which];
+        if (bound[which]) {
+            if (dims[which] != found) wrong_shape(buffer, from, axis, dims[which]);
+            continue;
+        }
+        if (found < dim->min)
+            fail(EXIT_INPUT, "input '%s': %s: axis %d (%s) should be at least %" PRId64 ", found %" PRId64, buffer->name,
+                 from->path, (int)axis, dim->name, dim->min, found);
+        if (dim->max >= 0 && found > dim->max)
+            fail(EXIT_INPUT, "input '%s': %s: axis %d (%s) should be at most %" PRId64 ", found %" PRId64, buffer->name,
+                 from->path, (int)axis, dim->name, dim->max, found);
+        dims[which] = found;
+        bound[which] = 1;
+    }
+}
+
+void read_inputs(const options *asked, call *c) {
+    const nw_model *model = &nw_the_model;
+    char message[NPY_MESSAGE];
+    source *sources = allocate((size_t)model->buffer_count, sizeof *sources);
+    char *bound = allocate((size_t)model->dim_count, 1);
+    for (int32_t i = 0; i < model->dim_count; i++) c->dims[i] = model->dims[i].min;
+    for (int32_t i = 0; i < model->buffer_count; i++) {
+        if (model->buffers[i].use != NW_INPUT) continue;
+        sources[i].path = asked->inputs[i];
+        open_input(&model->buffers[i], &sources[i]);
+        bind_dims(&model->buffers[i], &sources[i], c->dims, bound);
+    }
+    for (int32_t i = 0; i < model->buffer_count; i++) {
+        const nw_buffer *buffer = &model->buffers[i];
+        if (buffer->use != NW_INPUT) continue;
+        for (int32_t axis = 0; axis < buffer->rank; axis++) {
+            int bad = 0;
+            int64_t size = model->size(i, axis, c->dims, &bad);
+            if (bad || size != sources[i].header.shape[axis]) wrong_shape(buffer, &sources[i], axis, size);
+        }
+        c->buffers[i] = npy_read_data(sources[i].file, &sources[i].header, buffer->dtype, message);
+        if (!c->buffers[i]) fail(EXIT_INPUT, "input '%s': %s: %s", buffer->name, sources[i].path, message);
+        if (sources[i].file != stdin) fclose(sources[i].file);
+    }
+    free(bound);
+    free(sources);
+}
+
+void prepare_buffers(call *c) {
+    for (int32_t i = 0; i < nw_the_model.buffer_count; i++) {
+        const nw_buffer *buffer = &nw_the_model.buffers[i];
+        int64_t bytes = buffer->dtype.size;
+        int bad = 0;
+        if (buffer->use == NW_DATA) {
+            union {
+                const void *in;
+                void *out;
+            } data = {buffer->data}; /* the table of pointers is one for what is read and what is written */
+            c->buffers[i] = data.out;
+        }
+        if (buffer->use != NW_OUTPUT && buffer->use != NW_STATE) continue;
+        for (int32_t axis = 0; axis < buffer->rank; axis++) {
+            c->shapes[i][axis] = nw_the_model.size(i, axis, c->dims, &bad);
+            bad |= c->shapes[i][axis] < 0;
+            bytes = nw_mul(bytes, c->shapes[i][axis], &bad);
+        }
+        if (bad || (uint64_t)bytes >= SIZE_MAX / 2) fail(EXIT_INPUT, "'%s' would be too large", buffer->name);
+        c->buffers[i] = calloc((size_t)bytes + 64, 1);
+        if (!c->buffers[i]) fail(EXIT_SYSTEM, "out of memory: '%s' has %" PRId64 " bytes", buffer->name, bytes);
+        npy_array array = {buffer->name, buffer->dtype, buffer->rank, c->shapes[i], c->buffers[i], bytes};
+        c->arrays[i] = array;
+    }
+}

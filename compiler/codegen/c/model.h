@@ -1,0 +1,85 @@
+/* What the driver knows of a model: constant tables, generated beside the object code. */
+#ifndef NETWRIGHT_MODEL_H
+#define NETWRIGHT_MODEL_H
+
+#include <stdint.h>
+
+typedef struct {
+    const int64_t *dims;
+    void *const *buffers;
+    void *arena;
+    const int64_t *offsets;
+    void *barrier;
+} netwright_context;
+
+enum { NW_OTHER, NW_INPUT, NW_OUTPUT, NW_DATA, NW_STATE };
+
+/* kind: b (truth value), i, u (integers) or f (float); size in bytes. */
+typedef struct {
+    char kind;
+    int32_t size;
+} nw_dtype;
+
+typedef struct {
+    const char *name;
+    int64_t min, max; /* max < 0: none */
+} nw_dim;
+
+/* An axis is exactly one dim, or (dim < 0) a size that the model's shape function computes. */
+typedef struct {
+    int32_t dim;
+    const char *text;
+} nw_axis;
+
+typedef struct {
+    const char *name;
+    int32_t use;
+    nw_dtype dtype;
+    int32_t rank;
+    const nw_axis *axes;
+    const char *shape;
+    const unsigned char *data;
+    int32_t label_count;
+    const char *const *labels;
+} nw_buffer;
+
+typedef struct {
+    const char *name;
+    const char *manifest;
+    int32_t dim_count, buffer_count, slots;
+    const nw_dim *dims;
+    const nw_buffer *buffers;
+    /* One size of a buffer's shape; sets *bad where it overflows. */
+    int64_t (*size)(int32_t buffer, int32_t axis, const int64_t *dims, int *bad);
+    int32_t (*run)(const netwright_context *, int32_t tid, int32_t nthreads);
+    int64_t (*plan)(const int64_t *dims, int64_t *offsets);
+    const char *(*error)(int32_t code);
+} nw_model;
+
+extern const nw_model nw_the_model;
+
+static inline int64_t nw_add(int64_t a, int64_t b, int *bad) {
+    int64_t r = 0;
+    *bad |= __builtin_add_overflow(a, b, &r);
+    return r;
+}
+
+static inline int64_t nw_mul(int64_t a, int64_t b, int *bad) {
+    int64_t r = 0;
+    *bad |= __builtin_mul_overflow(a, b, &r);
+    return r;
+}
+
+static inline int64_t nw_floordiv(int64_t a, int64_t b) {
+    return a / b - (a % b < 0);
+}
+
+static inline int64_t nw_min(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+static inline int64_t nw_max(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+#endif

@@ -1,0 +1,89 @@
+/* Results: .npz or .npy files (whole or not at all), standard output, or text. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "driver.h"
+
+static void print_element(const nw_buffer *buffer, const unsigned char *at) {
+    int64_t whole = 0;
+    double real;
+    float single;
+    if (buffer->dtype.kind == 'f') {
+        memcpy(&single, at, 4);
+        memcpy(&real, at, buffer->dtype.size == 8 ? 8 : 4);
+        if (buffer->dtype.size == 8)
+            printf("%.17g", real);
+        else
+            printf("%.9g", (double)single);
+        return;
+    }
+    memcpy(&whole, at, (size_t)buffer->dtype.size);
+    if (buffer->dtype.kind == 'i') {
+        int unused = 64 - 8 * buffer->dtype.size;
+        whole = (int64_t)((uint64_t)whole << unused) >> unused;
+    }
+    if (whole >= 0 && whole < buffer->label_count)
+        fputs(buffer->labels[whole], stdout);
+    else if (buffer->dtype.kind == 'u')
+        printf("%" PRIu64, (uint64_t)whole);
+    else
+        printf("%" PRId64, whole);
+}
+
+/* One line a row of the last axis; a vector has one element a line. */
+static void print_array(const nw_buffer *buffer, const npy_array *array) {
+    int64_t count = array->bytes / buffer->dtype.size;
+    int64_t row = array->rank > 1 ? array->shape[array->rank - 1] : 1;
+    char text[256];
+    printf("%s %s %s\n", buffer->name, npy_dtype_name(buffer->dtype),
+           npy_shape_text(array->rank, array->shape, text, sizeof text));
+    for (int64_t i = 0; i < count; i++) {
+        print_element(buffer, (const unsigned char *)array->data + i * buffer->dtype.size);
+        putchar((i + 1) % row ? ' ' : '\n');
+    }
+}
+
+/* Written beside and renamed, so that a file is whole or as it was. */
+static void write_file(const char *path, const npy_array *arrays, int32_t count) {
+    size_t n = strlen(path);
+    char *temporary = allocate(n + 8, 1);
+    memcpy(temporary, path, n);
+    memcpy(temporary + n, ".XXXXXX", 7);
+    int handle = mkstemp(temporary);
+    FILE *file = handle < 0 ? NULL : fdopen(handle, "wb");
+    if (!file) fail(EXIT_SYSTEM, "cannot write %s: %s", path, strerror(errno));
+    mode_t mask = umask(0);
+    umask(mask);
+    int plain = n > 4 && strcmp(path + n - 4, ".npy") == 0;
+    errno = 0;
+    int failed = plain ? npy_write(file, arrays) : npz_write(file, arrays, count);
+    failed = failed || fchmod(handle, 0666 & ~mask) || fflush(file) || fsync(handle);
+    int reason = errno;
+    if (fclose(file) && !failed) failed = 1, reason = errno;
+    if (!failed && rename(temporary, path)) failed = 1, reason = errno;
+    if (failed) {
+        unlink(temporary);
+        fail(EXIT_SYSTEM, "cannot write %s: %s", path, strerror(reason));
+    }
+    free(temporary);
+}
+
+void write_outputs(const options *asked, call *c) {
+    npy_array *outputs = allocate((size_t)nw_the_model.buffer_count, sizeof *outputs);
+    int32_t count = 0;
+    for (int32_t i = 0; i < nw_the_model.buffer_count; i++) {
+        if (nw_the_model.buffers[i].use != NW_OUTPUT) continue;
+        outputs[count++] = c->arrays[i];
+        if (asked->print) print_array(&nw_the_model.buffers[i], &c->arrays[i]);
+    }
+    if (asked->output)
+        write_file(asked->output, outputs, count);
+    else if (!asked->print && npy_write(stdout, outputs))
+        fail(EXIT_SYSTEM, "cannot write to standard output: %s", strerror(errno));
+    if (fflush(stdout)) fail(EXIT_SYSTEM, "cannot write to standard output: %s", strerror(errno));
+    free(outputs);
+}

@@ -1,0 +1,227 @@
+"""C text generated from a manifest: tables for the driver, and a library's header."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from netwright.specs.dims import Atom, DimLike, parse_dim
+from netwright.specs.manifest import ERRORS, BufferInfo, EntryInfo, Manifest
+
+_TEMPLATE = Path(__file__).parent / "c" / "library_template.h"
+_KINDS = {"bool": "b", "int": "i", "uint": "u", "float": "f"}
+
+
+def c_string(text: str) -> str:
+    """A C string literal of the text's UTF-8."""
+    plain = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _-+*/=.,:;()[]{}<>'"
+    return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'
+
+
+def c_dtype(dtype: str) -> str:
+    """The driver's ``nw_dtype`` of a dtype."""
+    name = dtype.rstrip("0123456789")
+    size = int(dtype[len(name) :]) // 8 if dtype != "bool" else 1
+    return f"{{'{_KINDS[name]}', {size}}}"
+
+
+def c_size(value: DimLike, positions: Mapping[str, int]) -> str:
+    """A C expression for a size over ``d``, noting overflow in ``bad``."""
+    if isinstance(value, int):
+        return f"INT64_C({value})"
+    total = ""
+    for monomial, factor in value.terms:
+        term = f"INT64_C({factor})"
+        for number, atom in enumerate(monomial):
+            text = _c_atom(atom, positions)
+            term = text if number == 0 and factor == 1 else f"nw_mul({term}, {text}, bad)"
+        total = f"nw_add({total}, {term}, bad)" if total else term
+    return total
+
+
+def _c_atom(atom: Atom, positions: Mapping[str, int]) -> str:
+    if isinstance(atom, str):
+        return f"d[{positions[atom]}]"
+    arguments = [c_size(argument, positions) for argument in atom.arguments]
+    if atom.function == "floordiv":
+        return f"nw_floordiv({arguments[0]}, {arguments[1]})"
+    total = arguments[0]
+    for argument in arguments[1:]:
+        total = f"nw_{atom.function}({total}, {argument})"
+    return total
+
+
+def uses(manifest: Manifest, entry: EntryInfo, embedded: Mapping[str, int]) -> dict[str, str]:
+    """What the driver does with each buffer; ``embedded``: the buffers whose contents are at hand.
+
+    Raises ValueError for a buffer that the entry reads and nobody can give.
+    """
+    found: dict[str, str] = {}
+    for buffer in manifest.buffers:
+        reads, writes = buffer.name in entry.reads, buffer.name in entry.writes
+        if buffer.role == "input" and reads:
+            found[buffer.name] = "NW_INPUT"
+        elif buffer.role == "output" and writes:
+            found[buffer.name] = "NW_OUTPUT"
+        elif buffer.role == "state" and (reads or writes):
+            found[buffer.name] = "NW_STATE"
+        elif reads or writes:
+            if buffer.name not in embedded:
+                raise ValueError(f"{entry.name} needs the contents of {buffer.role} {buffer.name!r}")
+            found[buffer.name] = "NW_DATA"
+        else:
+            found[buffer.name] = "NW_OTHER"
+    return found
+
+
+def model_source(manifest: Manifest, entry: EntryInfo, embedded: Mapping[str, int], blob: str) -> str:
+    """The C file with the driver's tables; ``embedded`` are offsets in the symbol ``blob``."""
+    positions = {dim.name: number for number, dim in enumerate(manifest.dims)}
+    used = uses(manifest, entry, embedded)
+    _check_bound(manifest, used)
+    tables: list[str] = []
+    rows: list[str] = []
+    sizes: list[str] = []
+    for number, buffer in enumerate(manifest.buffers):
+        use = used[buffer.name]
+        shape = [parse_dim(size) for size in buffer.shape]
+        if use in ("NW_INPUT", "NW_OUTPUT", "NW_STATE"):
+            tables.append(_axes(number, buffer, positions))
+            sizes += [
+                f"    if (buffer == {number} && axis == {axis}) return {c_size(size, positions)};"
+                for axis, size in enumerate(shape)
+            ]
+        labels = buffer.labels if use == "NW_OUTPUT" and buffer.labels else []
+        if labels:
+            texts = ", ".join(map(c_string, labels))
+            tables.append(f"static const char *const labels_{number}[] = {{{texts}}};")
+        rows.append(
+            f"    {{{c_string(buffer.name)}, {use}, {c_dtype(buffer.dtype)}, {len(shape)}, "
+            f"{f'axes_{number}' if use in ('NW_INPUT', 'NW_OUTPUT', 'NW_STATE') else 'NULL'}, "
+            f"{c_string(shape_text(buffer))}, "
+            f"{f'{blob} + {embedded[buffer.name]}' if use == 'NW_DATA' else 'NULL'}, "
+            f"{len(labels)}, {f'labels_{number}' if labels else 'NULL'}}},"
+        )
+    dims = [
+        f"    {{{c_string(dim.name)}, {dim.min}, {-1 if dim.max is None else dim.max}}},"
+        for dim in manifest.dims
+    ]
+    lines = [
+        "#include <stddef.h>",
+        '#include "model.h"',
+        f"extern int32_t {entry.symbol}(const netwright_context *, int32_t, int32_t);",
+        f"extern int64_t {entry.symbol}_plan(const int64_t *, int64_t *);",
+        f"extern const char {manifest.model}_manifest[];",
+        f"extern const unsigned char {blob}[];",
+        *tables,
+        "static const nw_dim dims[] = {",
+        *dims,
+        '    {"", 0, 0},\n};',
+        "static const nw_buffer buffers[] = {",
+        *rows,
+        "};",
+        "static int64_t size(int32_t buffer, int32_t axis, const int64_t *d, int *bad) {",
+        "    (void)d;",
+        *sizes,
+        "    *bad = 1;\n    return 0;\n}",
+        "static const char *error(int32_t code) {",
+        *(f"    if (code == {code}) return {c_string(text)};" for code, text in ERRORS.items()),
+        '    return "an unknown error";\n}',
+        "const nw_model nw_the_model = {",
+        f"    {c_string(manifest.model)}, {manifest.model}_manifest, {len(manifest.dims)}, "
+        f"{len(manifest.buffers)}, {entry.slots},",
+        f"    dims, buffers, size, {entry.symbol}, {entry.symbol}_plan, error}};",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def shape_text(buffer: BufferInfo) -> str:
+    return f"[{', '.join(buffer.shape)}]"
+
+
+def _axes(number: int, buffer: BufferInfo, positions: Mapping[str, int]) -> str:
+    axes = ", ".join(f"{{{positions.get(size, -1)}, {c_string(size)}}}" for size in buffer.shape)
+    return f"static const nw_axis axes_{number}[] = {{{axes or '{-1, NULL}'}}};"
+
+
+def _check_bound(manifest: Manifest, used: Mapping[str, str]) -> None:
+    """Every dim of a shape must be an axis of some input: that is where its value comes from."""
+    shapes: dict[str, list[str]] = {"NW_INPUT": [], "NW_OUTPUT": [], "NW_STATE": []}
+    for buffer in manifest.buffers:
+        if used[buffer.name] in shapes:
+            shapes[used[buffer.name]] += buffer.shape
+    needed: set[str] = set()
+    for size in (size for group in shapes.values() for size in group):
+        value = parse_dim(size)
+        needed |= frozenset() if isinstance(value, int) else value.symbols
+    missing = sorted(needed - set(shapes["NW_INPUT"]))
+    if missing:
+        raise ValueError(f"no input has an axis that is {' or '.join(missing)} alone, so it stays unknown")
+
+
+def header_source(manifest: Manifest, *, data: bool) -> str:
+    """A library's C header; ``data``: whether it holds contents of buffers."""
+    prefix = manifest.model.upper()
+    taken: set[str] = set()
+    bound = ", ".join(
+        f"{dim.name} from {dim.min}" + (f" to {dim.max}" if dim.max is not None else "")
+        for dim in manifest.dims
+    )
+    dims = [
+        f"    {_constant(prefix, 'DIM', dim.name, taken)} = {number},"
+        for number, dim in enumerate(manifest.dims)
+    ]
+    buffers = [
+        f"    {_constant(prefix, 'BUFFER', buffer.name, taken)} = {number}, "
+        f"/* {buffer.role} {buffer.dtype} {shape_text(buffer)} */"
+        for number, buffer in enumerate(manifest.buffers)
+    ]
+    values = {
+        "MODEL": manifest.model,
+        "GUARD": manifest.model,
+        "VERSION": manifest.netwright,
+        "TARGET": manifest.target,
+        "PREFIX": prefix,
+        "DIMS": bound or "none.",
+        "DIM_NUMBERS": "\n".join([*dims, f"    {prefix}_DIMS = {len(dims)}"]),
+        "BUFFER_NUMBERS": "\n".join([*buffers, f"    {prefix}_BUFFERS = {len(buffers)}"]),
+        "ENTRIES": "\n".join(_declaration(prefix, entry) for entry in manifest.entries),
+        "ERRORS": "\n".join(
+            f"    case {code}:\n        return {c_string(text)};" for code, text in ERRORS.items()
+        ),
+        "DATA": f"\n/* Contents of buffers that the library brings, by number; NULL where it has none. */\n"
+        f"extern const void *const {manifest.model}_data[];\n"
+        if data
+        else "",
+    }
+    text = _TEMPLATE.read_text(encoding="utf-8")
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    return text
+
+
+def _constant(prefix: str, kind: str, name: str, taken: set[str]) -> str:
+    """The enumerator for a dim or buffer: dots become underscores, and a name taken gets a number."""
+    stem = f"{prefix}_{kind}_{name.replace('.', '_')}"
+    chosen, number = stem, 2
+    while chosen in taken:
+        chosen, number = f"{stem}_{number}", number + 1
+    taken.add(chosen)
+    return chosen
+
+
+def _declaration(prefix: str, entry: EntryInfo) -> str:
+    lists: Sequence[str] = [
+        f"   {what}: {', '.join(names) or 'nothing'}"
+        for what, names in (("reads", entry.reads), ("writes", entry.writes))
+    ]
+    return "\n".join(
+        [
+            f"/* {entry.name}",
+            *lists,
+            "*/",
+            f"enum {{ {prefix}_{entry.name}_SLOTS = {entry.slots} }};",
+            f"int32_t {entry.symbol}(const netwright_context *context, int32_t tid, int32_t nthreads);",
+            f"int64_t {entry.symbol}_plan(const int64_t *dims, int64_t *offsets);",
+        ]
+    )

@@ -1,0 +1,72 @@
+"""Finding and running a C compiler: the system's, or the one that the ``ziglang`` package brings."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .target import Target, host_target
+
+C_SOURCES = Path(__file__).parent / "c"
+_FLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-fPIC"]
+
+
+class LinkError(RuntimeError):
+    """There is no C compiler, or it failed; the message says what to install, or what it said."""
+
+
+def find_compiler(target: Target) -> list[str]:
+    """The command that compiles and links C for ``target``.
+
+    ``CC`` from the environment, else ``cc`` (both for this machine's kind only), else ``python -m ziglang
+    cc``. Raises LinkError where there is none.
+    """
+    native = _system(target) == _system(host_target())
+    if native and os.environ.get("CC"):
+        return shlex.split(os.environ["CC"])
+    if native and shutil.which("cc"):
+        return ["cc"]
+    if importlib.util.find_spec("ziglang") is not None:
+        command = [sys.executable, "-m", "ziglang", "cc"]
+        return command if native else [*command, "-target", _zig_triple(target)]
+    what = "a C compiler" if native else f"a C compiler for {target.triple}"
+    raise LinkError(
+        f"linking needs {what}, and there is none: run  pip install 'netwright[link]'  "
+        "(the ziglang package, 100 MB)" + (", or install your system's cc (gcc or clang)" if native else "")
+    )
+
+
+def link(command: Sequence[str], folder: Path, arguments: Sequence[str], output: Path) -> None:
+    """Runs the compiler in ``folder`` on files that are there; ``output`` appears whole or not at all."""
+    made = folder / "linked"
+    full = [*command, *_FLAGS, *arguments, "-o", made.name]
+    try:
+        run = subprocess.run(full, cwd=folder, capture_output=True, text=True, errors="replace")
+    except OSError as error:
+        raise LinkError(f"cannot run {command[0]}: {error}") from error
+    if run.returncode:
+        raise LinkError(f"{shlex.join(full)} failed:\n{(run.stderr or run.stdout).strip()[-4000:]}")
+    beside = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    try:
+        shutil.copy(made, beside)
+        os.replace(beside, output)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _system(target: Target) -> tuple[str, str]:
+    parts = target.triple.split("-")[1:]
+    return target.family, next((part for part in parts if part.startswith(("linux", "darwin", "macos"))), "")
+
+
+def _zig_triple(target: Target) -> str:
+    """LLVM's triple without its vendor, which zig does not write."""
+    parts = [part for part in target.triple.split("-") if part not in ("unknown", "pc", "apple")]
+    return "-".join(parts)

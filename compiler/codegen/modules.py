@@ -1,0 +1,48 @@
+"""A program as LLVM modules: one per distinct kernel, one for the entries, one for what all programs
+share."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from ..loop import ir
+from .entries import write_entries
+from .statements import write_kernel
+from .support import write_support
+from .target import Target
+
+_PLACEHOLDER = "netwright.kernel"
+
+
+@dataclass(frozen=True)
+class Modules:
+    """``symbols`` maps a kernel's name to its symbol; ``kernels`` a symbol to its module's text."""
+
+    symbols: dict[str, str]
+    kernels: dict[str, str]
+    entries: str
+    support: str
+
+    @property
+    def texts(self) -> list[str]:
+        return [*self.kernels.values(), self.entries, self.support]
+
+
+def program_modules(program: ir.Program, target: Target, *, readable: bool = False) -> Modules:
+    """The modules of a program.
+
+    A kernel's symbol is the hash of its code, so that equal kernels are one, in this program and in the
+    cache; ``readable``: the name of the first such kernel, for object code, where the symbol is internal.
+    """
+    symbols: dict[str, str] = {}
+    kernels: dict[str, str] = {}
+    chosen: dict[str, str] = {}
+    for name, function in program.kernels.items():
+        text = write_kernel(function, _PLACEHOLDER, target)
+        if text not in chosen:
+            digest = hashlib.sha256(text.encode()).hexdigest()[:24]
+            chosen[text] = f"{program.model}.{name}" if readable else f"netwright.{digest}"
+            kernels[chosen[text]] = text.replace(f'@"{_PLACEHOLDER}"', f'@"{chosen[text]}"', 1)
+        symbols[name] = chosen[text]
+    return Modules(symbols, kernels, write_entries(program, symbols, target), write_support(target))

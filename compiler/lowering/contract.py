@@ -1,0 +1,176 @@
+"""Fills the accumulators of a tile: the reduction loops of its contractions.
+
+Every (contraction, index) pair has a register, or several that are summed at the end where a tile has too few for the
+latency of a fused multiply-add to hide behind. Contractions that reduce over the same extents share their loops, and
+what two terms both read is loaded once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from netwright.specs.dims import DimLike, Shape, dim, product
+
+from ..graph.graph import Node
+from ..kernels.builder import LANE
+from ..loop import ir
+from ..loop.ir import Expr
+from ..ops.base import Contraction
+from ..ops.registry import primitive
+from .reader import Indices, Reader
+from .tiling import Tiling
+
+#: Accumulators that keep two multiply-add units busy over their latency.
+ENOUGH = 8
+
+
+@dataclass(frozen=True)
+class Term:
+    """One result element or vector: a contraction node at an index; ``count`` of its lanes exist."""
+
+    node: Node
+    index: Indices
+    count: DimLike | None
+
+    @property
+    def op(self) -> Contraction:
+        op = primitive(self.node.op)
+        assert isinstance(op, Contraction)
+        return op
+
+
+def contract(
+    reader: Reader, tiling: Tiling, wanted: Mapping[tuple[int, Indices], DimLike | None]
+) -> dict[tuple[int, Indices], Expr]:
+    """Emits the loops that compute each wanted (node, index); returns where each result is."""
+    families: dict[tuple[str, Shape], list[Term]] = {}
+    for (id, index), count in wanted.items():
+        term = Term(reader.graph.node(id), index, count)
+        types = [reader.graph.type(v) for v in reader.graph.operands(id)]
+        extents = tuple(term.op.reduction_shape(term.node.attrs, types))
+        families.setdefault((term.op.combine(term.node.attrs), extents), []).append(term)
+    found: dict[tuple[int, Indices], Expr] = {}
+    for (combine, extents), terms in families.items():
+        for term, value in zip(terms, _Family(reader, tiling, combine, extents, terms).emit(), strict=True):
+            found[term.node.id, term.index] = value
+    return found
+
+
+class _Family:
+    """Terms that reduce alike."""
+
+    def __init__(self, reader: Reader, tiling: Tiling, combine: str, extents: Shape, terms: Sequence[Term]):
+        self.reader, self.b, self.tiling = reader, reader.b, tiling
+        self.combine, self.extents, self.terms = combine, extents, terms
+        innermost = extents[-1] if extents and not tiling.inner else 1
+        self.copies = unrolling(innermost, len(terms))
+        partial = max(1, min(self.copies, ENOUGH // len(terms)))
+        self.registers = [
+            [self.b.register("acc", self._identity(term)) for term in terms] for _ in range(partial)
+        ]
+        self.turn = 0
+
+    def emit(self) -> list[Expr]:
+        self._loops(())
+        combine = getattr(self.b, self.combine)
+        results: list[Expr] = []
+        for position in range(len(self.terms)):
+            total: Expr = self.registers[0][position]
+            for partial in self.registers[1:]:
+                total = combine(total, partial[position])
+            if self.tiling.inner:
+                total = self.b.reduce_lanes(self.combine, total)
+            results.append(self.b.let("s", total))
+        return results
+
+    def _identity(self, term: Term) -> Expr:
+        dtype = term.node.types[0].dtype
+        return self.b.const(identity(self.combine, dtype), dtype, self.tiling.lanes)
+
+    def _loops(self, at: Indices) -> None:
+        axis, b = len(at), self.b
+        if axis == len(self.extents):
+            self._accumulate(at, None)
+            return
+        extent = self.extents[axis]
+        innermost = product(self.extents[axis + 1 :]) == 1
+        if self.tiling.inner and axis == len(self.extents) - 1:
+            self._along_lanes(at, extent)
+        elif extent == 1:
+            self._loops((*at, 0))
+        elif innermost and self.copies == extent:
+            for k in range(self.copies):
+                self._loops((*at, k))
+        else:
+            copies = self.copies if innermost and axis == len(self.extents) - 1 else 1
+            with b.loop("k", 0, extent, step=copies) as k:
+                for copy in range(copies):
+                    self._loops((*at, k + copy))
+
+    def _along_lanes(self, at: Indices, extent: DimLike) -> None:
+        lanes, b = self.tiling.lanes, self.b
+        whole = (extent // lanes) * lanes
+        if whole == lanes:
+            self._accumulate((*at, dim(LANE)), None)
+        elif whole != 0:
+            with b.loop("k", 0, whole, lanes) as k:
+                self._accumulate((*at, k + dim(LANE)), None)
+        rest = extent - whole
+        if rest != 0:
+            with b.when(rest - 1):
+                self._accumulate((*at, whole + dim(LANE)), rest)
+
+    def _accumulate(self, at: Indices, count: DimLike | None) -> None:
+        """One step of all terms; ``count`` lanes of it exist where lanes run along the reduction."""
+        b, reader, lanes = self.b, self.reader, self.tiling.lanes
+        registers = self.registers[self.turn % len(self.registers)]
+        self.turn += 1
+        before = reader.lanes, reader.count
+        with reader.scope():
+            for term, register in zip(self.terms, registers, strict=True):
+                reader.lanes, reader.count = lanes, count if self.tiling.inner else term.count
+                total = self._combined(term, at, register)
+                if count is not None and not isinstance(
+                    total, ir.Fma
+                ):  # a product of absent lanes is 0 by itself
+                    left = b.broadcast(b.index_value(count, "int64"), lanes)
+                    total = b.select(b.lt(b.ramp("int64", lanes), left), total, register)
+                b.assign(register, total)
+        reader.lanes, reader.count = before
+
+    def _combined(self, term: Term, at: Indices, register: ir.Read) -> Expr:
+        operands = self.reader.graph.operands(term.node)
+        types = [self.reader.graph.type(v) for v in operands]
+        factors = [
+            self.reader.read(operands[position], index)
+            for position, index in term.op.factors(term.node.attrs, types, term.index, at)
+        ]
+        if len(factors) == 2:
+            return self.b.fma(factors[0], factors[1], register)
+        return getattr(self.b, self.combine)(register, factors[0])
+
+
+def identity(combine: str, dtype: str) -> float | int:
+    """What leaves the other operand of ``combine`` as it is."""
+    if combine == "add":
+        return 0
+    if np.dtype(dtype).kind == "f":
+        return float("-inf") if combine == "max" else float("inf")
+    info: Any = np.iinfo(dtype)
+    return int(info.min if combine == "max" else info.max)
+
+
+def unrolling(extent: DimLike, accumulators: int) -> int:
+    """How many steps of an innermost reduction loop stand in its body: enough to hide the loop's own cost."""
+    if not isinstance(extent, int):
+        return 1
+    if extent * accumulators <= 96 and extent <= 8:
+        return extent
+    for copies in (8, 4, 2):
+        if extent % copies == 0 and accumulators * copies <= 48:
+            return copies
+    return 1

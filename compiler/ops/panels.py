@@ -1,0 +1,76 @@
+"""``panels``: weights kept as column panels, seen as the matrix they are.
+
+Panel p holds columns p·width … p·width + width − 1 of all rows, so that a kernel that works on some columns reads
+one stretch of memory instead of one cache line a row, all rows at the same distance (a power of two for usual sizes,
+where they evict one another). ``pack_panels`` makes the panels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..graph.types import TensorType
+from .base import Attributes, EvaluationContext, Sample, ShapeError, Source, View
+from .layout import ReshapeAttributes, TransposeAttributes
+
+if TYPE_CHECKING:
+    from ..graph.graph import Graph, Value
+
+
+@dataclass(frozen=True, slots=True)
+class PanelsAttributes(Attributes):
+    """``width`` of a panel."""
+
+    width: int
+
+
+class Panels(View):
+    """[columns / width, *rows, width] seen as [*rows, columns]."""
+
+    name = "panels"
+    attributes = PanelsAttributes
+    cheap = True
+
+    def infer(self, attrs: PanelsAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
+        (x,) = operands
+        if x.rank < 2 or x.shape[-1] != attrs.width:
+            raise ShapeError(f"panels of width {attrs.width} from {x}", 0)
+        return [x.with_shape((*x.shape[1:-1], x.shape[0] * attrs.width))]
+
+    def evaluate(
+        self, context: EvaluationContext, attrs: PanelsAttributes, operands: Sequence[np.ndarray]
+    ) -> Sequence[np.ndarray]:
+        moved = np.moveaxis(operands[0], 0, -2)
+        return [moved.reshape(*moved.shape[:-2], -1)]
+
+    def read(
+        self, attrs: PanelsAttributes, operands: Sequence[TensorType], index: Sequence[Any]
+    ) -> Sequence[Source]:
+        *rows, column = index
+        panel = column // attrs.width
+        return [Source(0, (panel, *rows, column - attrs.width * panel))]
+
+    def write(
+        self, attrs: PanelsAttributes, operands: Sequence[TensorType], position: int, index: Sequence[Any]
+    ) -> tuple[Any, ...]:
+        panel, *rows, column = index
+        return (*rows, panel * attrs.width + column)
+
+    def samples(self) -> Sequence[Sample]:
+        return [
+            Sample((TensorType("float64", (3, 5, 8)),), PanelsAttributes(8), differentiable=()),
+            Sample((TensorType("float64", (2, 2, 3, 4)),), PanelsAttributes(4), differentiable=()),
+        ]
+
+
+def pack(graph: Graph, matrix: Value, width: int) -> Value:
+    """Appends the panels of ``matrix`` [*rows, columns], in memory of their own."""
+    *rows, columns = graph.type(matrix).shape
+    assert isinstance(columns, int)
+    split = graph.apply("reshape", matrix, attrs=ReshapeAttributes((*rows, columns // width, width)))
+    order = (len(rows), *range(len(rows)), len(rows) + 1)
+    return graph.apply("copy", graph.apply("transpose", split, attrs=TransposeAttributes(order)))

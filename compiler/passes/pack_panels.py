@@ -1,0 +1,108 @@
+"""Packs weights into column panels where the work on them pays for the packing.
+
+Inside a recurrence the same weights meet the state at every step, so the packing before the loop is paid once for
+all steps; in ``predict`` what depends on parameters alone is computed once by ``prepare``. Elsewhere weights are
+read where they lie.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..graph.graph import Graph, InputAttributes, Node, Value
+from ..ops.conv import ConvAttributes
+from ..ops.dot import DotAttributes
+from ..ops.panels import PanelsAttributes, pack
+from ..ops.scan import ScanAttributes
+from ..ops.slice_pad import SliceAttributes
+
+
+def pack_panels(graph: Graph, lanes: int, *, parameters: bool) -> Graph:
+    """Packs what loops keep constant, and with ``parameters`` also the weights of the graph's own contractions."""
+
+    packed: dict[Value, Value] = {}
+
+    def panels_of(new: Graph, value: Value) -> Value:
+        if value not in packed:
+            packed[value] = pack(new, value, lanes)
+        return packed[value]
+
+    def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...] | None:
+        if isinstance(node.attrs, ScanAttributes):
+            return _pack_scan(new, node, node.attrs, operands, lanes)
+        if parameters and _is_product(node) and _is_parameter(new, operands[1]):
+            if not _fits(new, operands[1], lanes):
+                return None
+            view = new.apply("panels", panels_of(new, operands[1]), attrs=PanelsAttributes(lanes))
+            return new.add(node.op, [operands[0], view], node.attrs, layer=node.layer).values
+        return None
+
+    return graph.rewrite(rule)
+
+
+def _pack_scan(
+    new: Graph, node: Node, attrs: ScanAttributes, operands: tuple[Value, ...], lanes: int
+) -> tuple[Value, ...] | None:
+    body = attrs.body
+    chosen = {
+        position
+        for position, value in enumerate(list(body.inputs.values())[: attrs.n_consts])
+        if _fits(body, value, lanes) and _is_weight(body, value, lanes)
+    }
+    if not chosen:
+        return None
+    changed = [
+        pack(new, value, lanes) if position in chosen else value for position, value in enumerate(operands)
+    ]
+    inner = Graph(body.name)
+    moved: dict[Value, Value] = {}
+    for position, (name, value) in enumerate(body.inputs.items()):
+        if position in chosen:
+            raw = inner.input(name, new.type(changed[position]), "body")
+            moved[value] = inner.apply("panels", raw, attrs=PanelsAttributes(lanes))
+        else:
+            moved[value] = inner.input(name, body.type(value), "body")
+    for own in body:
+        if not isinstance(own.attrs, InputAttributes):
+            results = inner.add(
+                own.op, [moved[v] for v in body.operands(own)], own.attrs, layer=own.layer
+            ).values
+            moved.update(zip(own.values, results, strict=True))
+    for name, value in body.outputs.items():
+        inner.set_output(name, moved[value])
+    return new.add("scan", changed, replace(attrs, body=inner), layer=node.layer).values
+
+
+def _fits(graph: Graph, value: Value, lanes: int) -> bool:
+    """Columns in whole panels, and enough of both for distance to matter."""
+    *rows, columns = graph.type(value).shape
+    static = all(isinstance(size, int) for size in rows)
+    return (
+        bool(rows) and static and isinstance(columns, int) and columns % lanes == 0 and columns >= 2 * lanes
+    )
+
+
+def _is_product(node: Node) -> bool:
+    if isinstance(node.attrs, DotAttributes):
+        return node.attrs.batch == 0 and node.attrs.rhs_contract == (0,)
+    return isinstance(node.attrs, ConvAttributes) and node.op == "conv" and node.attrs.groups == 1
+
+
+def _is_parameter(graph: Graph, value: Value) -> bool:
+    attrs = graph.producer(value).attrs
+    return isinstance(attrs, InputAttributes) and attrs.role == "parameter"
+
+
+def _is_weight(body: Graph, value: Value, lanes: int) -> bool:
+    """Whether all that reads ``value`` are products with it, or with whole panels of it, on the right."""
+    uses = body.uses(value)
+    for user, position in uses:
+        if isinstance(user.attrs, SliceAttributes):
+            whole = all(
+                isinstance(start, int) and start % lanes == 0 for start in user.attrs.start[-1:]
+            ) and user.attrs.stride == (1,) * len(user.attrs.stride)
+            if not whole or not all(_is_product(n) and at == 1 for n, at in body.uses(user.values[0])):
+                return False
+        elif not (_is_product(user) and position == 1):
+            return False
+    return bool(uses) and value not in body.outputs.values()

@@ -1,0 +1,48 @@
+"""From graphs to a program: what ``prepare`` takes over, and what the manifest says."""
+
+import numpy as np
+
+from netwright.compiler.codegen.jit import compile_jit
+from netwright.compiler.driver import lower
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.types import TensorType
+from netwright.compiler.interpreter import evaluate
+from netwright.compiler.ops.dot import MATMUL
+from netwright.runtime.native import NativeEngine
+from netwright.runtime.session import Session
+from netwright.specs.manifest import DimInfo
+
+from .networks import N, add_bias, draw_inputs
+
+
+def folded() -> Graph:
+    """dense with the weights scaled by a statistic: the scaling and the packing depend on parameters alone."""
+    g = Graph("folded")
+    x = g.input("x", TensorType("float32", (N, 24)))
+    w = g.input("kernel", TensorType("float32", (24, 32)), "parameter")
+    v = g.input("scale", TensorType("float32", (32,)), "statistic")
+    y = g.apply("dot", x, w, attrs=MATMUL)
+    g.set_output("y", add_bias(g, y, g.apply("exp", g.apply("mul", v, v))))
+    return g
+
+
+def test_prepare_computes_what_depends_on_parameters_alone() -> None:
+    graph = folded()
+    lowered = lower("m", {"predict": graph}, [DimInfo(name="N")], lambda g: g, version="0", target="test")
+    entries = {entry.name: entry for entry in lowered.manifest.entries}
+    assert set(entries) == {"prepare", "predict"}
+    assert [b.name for b in lowered.manifest.buffers if b.role == "packed"] == entries["prepare"].writes
+    assert set(entries["predict"].reads) == {"x", *entries["prepare"].writes}
+
+    native = compile_jit(lowered.program)
+    engine = NativeEngine(
+        lowered.manifest,
+        {name: native.address(name) for name in entries},
+        {name: native.plan_address(name) for name in entries},
+        constants=lowered.constants,
+        keepalive=native,
+    )
+    inputs = draw_inputs(graph, {"N": 5})
+    session = Session(engine, {name: inputs[name] for name in ("kernel", "scale")})
+    expected = evaluate(graph, inputs)["y"]
+    np.testing.assert_allclose(session.predict(x=inputs["x"])["y"], expected, rtol=1e-5, atol=1e-5)
