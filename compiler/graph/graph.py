@@ -18,6 +18,7 @@ from netwright.specs.dims import DimLike
 from ..ops.base import Attributes, Cost, NoAttributes, Primitive
 from ..ops.registry import primitive
 from .analysis import ancestors
+from .text import print_graph
 from .types import TensorType
 
 
@@ -280,3 +281,6 @@ class Graph:
             )
             moved.update(zip(node.values, copy.values, strict=True))
         return [moved[value] for value in body.outputs.values()]
+
+    def __str__(self) -> str:
+        return print_graph(self)

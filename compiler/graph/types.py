@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netwright.specs.dims import DimLike, Shape, product
+from netwright.specs.dims import Dim, DimLike, Shape, product
 
 DTYPES = ("float32", "float64", "int32", "int64", "uint8", "uint32", "uint64", "bool")
 FLOATS = ("float32", "float64")
@@ -24,6 +24,8 @@ class TensorType:
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise ValueError(f"unknown dtype {self.dtype!r}")
+        if not isinstance(self.shape, tuple) or not all(isinstance(size, int | Dim) for size in self.shape):
+            raise TypeError(f"a shape is a tuple of sizes, not {self.shape!r}")
 
     @property
     def rank(self) -> int:

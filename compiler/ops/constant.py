@@ -61,8 +61,10 @@ class ConstantAttributes(Attributes):
     def from_fields(cls, fields: Mapping[str, Any]) -> ConstantAttributes:
         if "value" not in fields:
             return cls(**fields)
-        data = np.asarray(fields["value"], fields["dtype"]).tobytes()
-        return cls(fields["dtype"], fields["shape"], data)
+        dtype, shape, value = (fields[name] for name in ("dtype", "shape", "value"))
+        if len(fields) > 3:
+            raise TypeError("a constant has dtype, shape and value, or dtype, shape and data")
+        return cls(dtype, shape, np.asarray(value, dtype).tobytes())
 
 
 class Constant(Generator):

@@ -1,0 +1,48 @@
+"""Checks that a graph is one: structure, and every type as the shape rules say."""
+
+from __future__ import annotations
+
+from ..ops.base import ShapeError
+from .graph import Graph, InputAttributes, Node
+
+
+class VerificationError(Exception):
+    """A graph that breaks its own rules: a mistake in the compiler, not in a spec."""
+
+
+def verify(graph: Graph) -> None:
+    """Raises VerificationError."""
+    names = set()
+    for node in graph:
+        _structure(graph, node)
+        if isinstance(node.attrs, InputAttributes):
+            names.add(node.attrs.name)
+            if graph.inputs.get(node.attrs.name) not in node.values or node.types != (node.attrs.type,):
+                raise VerificationError(f"%{node.id}: the input {node.attrs.name!r} is not what it says")
+            continue
+        try:
+            types = tuple(
+                node.primitive.infer(node.attrs, [graph.type(value) for value in graph.operands(node)])
+            )
+        except ShapeError as error:
+            raise VerificationError(f"%{node.id} = {node.op}: {error}") from error
+        if types != node.types:
+            shown = ", ".join(map(str, types))
+            raise VerificationError(f"%{node.id} = {node.op}: its rule gives {shown}")
+        body = getattr(node.attrs, "body", None)
+        if isinstance(body, Graph):
+            verify(body)
+    if names != graph.inputs.keys():
+        raise VerificationError(f"inputs {sorted(graph.inputs.keys() ^ names)} have no node or no name")
+    for name, value in graph.outputs.items():
+        if value.node >= len(graph) or value.port >= len(graph.producer(value).types):
+            raise VerificationError(f"the output {name!r} is no value of the graph")
+
+
+def _structure(graph: Graph, node: Node) -> None:
+    edges = graph.network.in_edges(node.id, keys=True, data="port")
+    if sorted(key for _, _, key, _ in edges) != list(range(len(edges))):
+        raise VerificationError(f"%{node.id} = {node.op}: operand positions are not 0, 1, 2, …")
+    for source, _, _, port in edges:
+        if source >= node.id or not 0 <= port < len(graph.node(source).types):
+            raise VerificationError(f"%{node.id} = {node.op}: an operand that is no earlier value")
