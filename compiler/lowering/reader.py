@@ -50,7 +50,7 @@ class Reader:
         self.members = {node.id for node in group.members}
         self.accumulators: dict[tuple[int, Indices], Expr] = {}
         self.parameters: dict[tuple[Any, ...], tuple[ir.Buffer, Place]] = {}
-        self.flat: Shape | None = None
+        self.flat: Shape | None = None  # the one axis of a flattened kernel
         self.lanes = 1
         self.count: DimLike | None = None
         self._memo: list[dict[Any, Expr]] = [{}]
@@ -77,7 +77,7 @@ class Reader:
     def parameter(self, place: Place, access: str) -> ir.Buffer:
         """The kernel's buffer for ``place``; unit axes are left out, so that what is contiguous shows."""
         shape = place.type.shape
-        declared = self.flat if self.flat is not None and shape != () else tuple(s for s in shape if s != 1)
+        declared = self.flat if self._is_flat(place) else tuple(s for s in shape if s != 1)
         key = (place.storage.name, place.extents, place.indices, declared)
         known = self.parameters.get(key)
         if known is None:
@@ -93,7 +93,7 @@ class Reader:
 
     def address(self, place: Place, index: Sequence[DimLike]) -> tuple[Indices, DimLike]:
         """Index of lane 0 without unit axes, and the stride between lanes along the last axis (0: all the same)."""
-        if self.flat is None:
+        if not self._is_flat(place):
             index = [i for i, size in zip(index, place.type.shape, strict=True) if size != 1]
         steps = [coefficient(i, LANE) for i in index]
         base = tuple(substitute(i, {LANE: 0}) for i in index)
@@ -105,6 +105,10 @@ class Reader:
         if stride is None or stride < 0:
             raise NotVectorizable
         return base, stride
+
+    def _is_flat(self, place: Place) -> bool:
+        """Whether a flattened kernel runs over ``place``; what it does not run over is one number."""
+        return self.flat is not None and place.type.size == self.flat[0]
 
     def load(self, place: Place, index: Sequence[DimLike], guards: Indices, fill: Any) -> Expr:
         buffer = self.parameter(place, "read")
