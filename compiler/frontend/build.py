@@ -38,7 +38,6 @@ def build_network(load: LoadResult) -> tuple[Network | None, Diagnostics]:
     network = None
     checked = _expanded(load, "loss", diagnostics=diagnostics)
     checks: list[Callable[[], None]] = [
-        lambda: _check_dtypes(load),
         lambda: _check_outputs(load, checked),
     ]
     train = load.partial.train
@@ -152,20 +151,6 @@ def _train_step(load: LoadResult, train: TrainSpec) -> Graph:
 
 
 # What concerns the spec as a whole.
-
-
-def _check_dtypes(load: LoadResult) -> None:
-    assert load.partial is not None
-    first: str | None = None
-    for name, spec in load.partial.inputs.items():
-        if spec.dtype not in FLOATS:
-            continue
-        if first is not None and spec.dtype != load.partial.inputs[first].dtype:
-            message = f"{name} is {spec.dtype} and {first} is {load.partial.inputs[first].dtype}"
-            labels = [(load.span(("inputs", first, "dtype")), "the first float input decides")]
-            span = load.span(("inputs", name, "dtype"))
-            raise Problem("NW0319", f"a model computes in one float type: {message}", span, labels=labels)
-        first = first or name
 
 
 def _check_outputs(load: LoadResult, expander: Expander) -> None:
