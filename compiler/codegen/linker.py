@@ -27,7 +27,7 @@ def find_compiler(target: Target) -> list[str]:
     ``CC`` from the environment, else ``cc`` (both for this machine's kind only), else ``python -m ziglang
     cc``. Raises LinkError where there is none.
     """
-    native = _system(target) == _system(host_target())
+    native = _zig_triple(target) == _zig_triple(host_target())
     if native and os.environ.get("CC"):
         return shlex.split(os.environ["CC"])
     if native and shutil.which("cc"):
@@ -59,11 +59,6 @@ def link(command: Sequence[str], folder: Path, arguments: Sequence[str], output:
     except OSError:
         beside.unlink(missing_ok=True)
         raise
-
-
-def _system(target: Target) -> tuple[str, str]:
-    parts = target.triple.split("-")[1:]
-    return target.family, next((part for part in parts if part.startswith(("linux", "darwin", "macos"))), "")
 
 
 def _zig_triple(target: Target) -> str:

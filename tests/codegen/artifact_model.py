@@ -10,6 +10,8 @@ from netwright.compiler.loop.builder import Builder
 from netwright.specs.dims import dim
 from netwright.specs.manifest import BufferInfo, DimInfo, EntryInfo, Manifest
 
+from .codegen_harness import run_program
+
 N = dim("N")
 FEATURES, CLASSES = 5, 3
 LABELS = ["ant", 'bee "b"', "çat"]
@@ -134,3 +136,16 @@ def doubler() -> tuple[ir.Program, Manifest]:
         entries=[EntryInfo(name="predict", symbol="doubler_predict", reads=["x"], writes=["y"], slots=0)],
     )
     return program, manifest
+
+
+def inputs(n: int = 6) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(n)
+    return {"x": rng.standard_normal((n, 5)).astype(np.float32), "kind": rng.integers(0, 4, n)}
+
+
+def in_process(arrays: dict[str, np.ndarray], nthreads: int = 1) -> dict[str, np.ndarray]:
+    program, _ = classifier()
+    n = len(arrays["x"])
+    out = {"scores": np.zeros((n, 3), np.float32), "class": np.zeros(n, np.int64)}
+    assert run_program(program, {"N": n}, arrays | weights() | out, nthreads, "predict") == 0
+    return out
