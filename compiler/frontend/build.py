@@ -179,9 +179,9 @@ def _classes(load: LoadResult, expander: Expander, output: str) -> int | None:
     """How many classes an output tells apart, where that is known."""
     ref = load.wiring.outputs.get(output)
     signal = expander.signals.get(ref) if ref else None
-    if ref is None or signal is None or load.partial is None:
+    if ref is None or signal is None:
         return None
-    layer = next((one for one in load.partial.layers if one.name == ref.name), None)
+    layer = expander.layer(ref.name)
     if isinstance(layer, Argmax):
         source = expander.signals[load.wiring.inputs[layer.name][0]]
         size = source.shape[layer.axis]

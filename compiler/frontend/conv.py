@@ -6,6 +6,7 @@ from netwright.specs.layers import Convolution
 
 from ..ops.conv import ConvAttributes
 from .activation import checked_activation
+from .problem import count
 from .scope import Scope, Signal
 from .window import check_time, check_windows, pad_windows
 
@@ -25,5 +26,5 @@ def expand_convolution(scope: Scope) -> Signal:
     y = x.apply("conv", kernel, attrs=ConvAttributes(spec.strides, spec.dilations, spec.groups))
     if spec.use_bias:
         y = y + scope.parameter("bias", [spec.filters], spec.bias_init)
-    scope.notes[y.rank - 1] = f"{spec.filters} filters"
+    scope.notes[y.rank - 1] = count(spec.filters, "filter")
     return checked_activation(scope, scope.give(y, scope.input.lengths), spec.activation, "activation")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from netwright.specs.layers import Dense, Embedding
 
 from .activation import checked_activation
+from .problem import count
 from .scope import Scope, Signal
 from .tensor import where
 
@@ -18,7 +19,7 @@ def expand_dense(scope: Scope) -> Signal:
     y = x.matmul(scope.parameter("kernel", [features, spec.units], spec.kernel_init))
     if spec.use_bias:
         y = y + scope.parameter("bias", [spec.units], spec.bias_init)
-    scope.notes[y.rank - 1] = f"{spec.units} units"
+    scope.notes[y.rank - 1] = count(spec.units, "unit")
     return checked_activation(scope, scope.give(y, scope.input.lengths), spec.activation, "activation")
 
 

@@ -225,6 +225,10 @@ class Expander:
         known = self.graph.inputs.get(name)
         return Tensor(self.graph, self.graph.input(name, type, role) if known is None else known)
 
+    def layer(self, name: str) -> LayerSpec | None:
+        """A layer of the spec; None for an input."""
+        return self._spec_of.get(name)
+
     def mean_of(self, layer: str) -> Tensor:
         """The statistic `mean` of a layer."""
         return Tensor(self.graph, self.graph.inputs[f"{layer}.mean"])

@@ -184,7 +184,7 @@ class Objective:
 
     def warn_doubled(self, loss: LossSpec, code: str, kind: type, name: str) -> None:
         ref = self.load.wiring.outputs[loss.output]
-        layer = next((one for one in self.expander.spec.layers if one.name == ref.name), None)
+        layer = self.expander.layer(ref.name)
         if layer is None or ref.port or not _activates(layer, kind):
             return
         place = self.load.layer_span(layer.name, "type" if isinstance(layer, kind) else "activation")
@@ -247,7 +247,9 @@ class Objective:
         view: View,
         used: Path,
     ) -> None:
-        labels = [(self.load.span(used), f"compared with {view.name} here"), *self.origin(view.signal)]
+        declared = name in self.train.targets
+        labels = [(self.load.span(used), f"compared with {view.name} here")] if declared else []
+        labels += self.origin(view.signal)
         found = f"{name} is {show_type(type.dtype, type.shape)}"
         if by_class and type.dtype == "bool":
             raise Problem(

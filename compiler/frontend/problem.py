@@ -34,3 +34,8 @@ class Problem(Exception):
 def show_type(dtype: str, shape: Shape) -> str:
     """A type as messages write it: ``float32 [N, 3]``."""
     return f"{dtype} {show(shape)}"
+
+
+def count(number: int, noun: str) -> str:
+    """``1 unit``, ``3 units``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

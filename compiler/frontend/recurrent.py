@@ -23,7 +23,7 @@ from ..ops.layout import show
 from ..ops.scan import ScanAttributes
 from .cells import OUTPUT, CellShapes, cell_body
 from .normalization import dropout
-from .problem import Label
+from .problem import Label, count
 from .scope import Scope, Signal
 from .tensor import Tensor, concat, constant, full, iota, where
 
@@ -76,8 +76,9 @@ def _check_inputs(scope: Scope, cell: Cell) -> None:
     for position, (signal, shape) in enumerate(zip(scope.inputs, cell.inputs.values(), strict=True)):
         expected = "[" + ", ".join(["N", "T", *map(str, shape)]) + "]"
         help = None
-        if signal.rank == 2 and len(shape) == 1:
-            help = "a layer before it may have dropped time: return_sequences: true keeps it"
+        source = scope.expander.layer(scope.refs[position].name)
+        if isinstance(source, RecurrentLayer) and not source.return_sequences:
+            help = f"return_sequences: true in {source.name} keeps the time axis"
         scope.check_rank(signal, expected, signal.rank == len(shape) + 2, help)
         for axis, what in ((0, "samples"), (1, "steps")):
             if signal.shape[axis] != first.shape[axis]:
@@ -269,7 +270,7 @@ class _Recurrence:
     def given(self, tensor: Tensor, lengths: Tensor | None) -> Signal:
         self.scope.notes.clear()
         if isinstance(self.spec, GatedLayer):
-            units = f"{self.spec.units} units"
+            units = count(self.spec.units, "unit")
             both = " in each direction" if self.spec.bidirectional else ""
             self.scope.notes[tensor.rank - 1] = units + both
         return self.scope.give(tensor, lengths)

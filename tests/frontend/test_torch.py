@@ -135,7 +135,8 @@ def test_pools(rank: int, kind: str, size: int, stride: int, padding: int, round
 @pytest.mark.parametrize("length", [8, 9, 10, 11, 12])
 @pytest.mark.parametrize(("size", "stride", "padding"), [(2, 2, 0), (3, 2, 1), (2, 3, 0), (3, 3, 1)])
 def test_pools_over_an_open_length(kind: str, length: int, size: int, stride: int, padding: int) -> None:
-    layer = f"  - {{name: a, type: {kind}_pool1d, pool_size: {size}, stride: {stride}, padding: [[{padding}, {padding}]]}}"
+    options = f"pool_size: {size}, stride: {stride}, padding: [[{padding}, {padding}]]"
+    layer = f"  - {{name: a, type: {kind}_pool1d, {options}}}"
     more = {} if kind == "max" else {"count_include_pad": False}
 
     def model(t: Mapping[str, Any]) -> Any:

@@ -25,9 +25,9 @@ class Case:
         return "spec.json" if self.title.startswith("json:") else "spec.yaml"
 
 
-def read_cases(name: str) -> list[Case]:
+def read_cases(name: str, folder: Path = FOLDER) -> list[Case]:
     cases = []
-    for section in (FOLDER / name).read_text(encoding="utf-8").split("=== ")[1:]:
+    for section in (folder / name).read_text(encoding="utf-8").split("=== ")[1:]:
         title, _, rest = section.partition("\n")
         lines = rest.split("\n")
         count = next(i for i, line in enumerate(lines) if not line.startswith("NW"))
