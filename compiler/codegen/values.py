@@ -181,29 +181,9 @@ class Values:
             return write(f"{_BITWISE[expr.op]} {text} {a}, {b}")
         if expr.op == "shr":
             return write(f"{'l' if is_unsigned(type.dtype) else 'a'}shr {text} {a}, {b}")
-        return self._divide(expr, a, b)
-
-    def _divide(self, expr: ir.Binary, a: str, b: str) -> str:
-        """Truncating division and its remainder; by 0 gives what by 1 does, and nothing traps."""
-        type, write = expr.type, self._writer.value
-        text, bits = value_type(type), vector("i1", type.lanes)
-        sign = "u" if is_unsigned(type.dtype) else "s"
-        known = isinstance(expr.b, ir.Const) and expr.b.value not in (0, -1)
-        if known:
-            return write(f"{sign}{expr.op} {text} {a}, {b}")
-        one = constant(1, type)
-        unsafe = write(f"icmp eq {text} {b}, {_zero(type)}")
-        negated = ""
-        if sign == "s":
-            negated = write(f"icmp eq {text} {b}, {constant(-1, type)}")
-            unsafe = write(f"or {bits} {unsafe}, {negated}")
-        divisor = write(f"select {bits} {unsafe}, {text} {one}, {text} {b}")
-        result = write(f"{sign}{expr.op} {text} {a}, {divisor}")
-        if not negated or expr.op == "rem":
-            return result
-        return write(
-            f"select {bits} {negated}, {text} {write(f'sub {text} {_zero(type)}, {a}')}, {text} {result}"
-        )
+        if not isinstance(expr.b, ir.Const) or expr.b.value <= 0:
+            raise TypeError(f"{expr.op!r} by something else than a positive constant may trap")
+        return write(f"{'u' if is_unsigned(type.dtype) else 's'}{expr.op} {text} {a}, {b}")
 
     def _extremum(self, op: str, a: str, b: str, type: ValueType, known: bool = False) -> str:
         if not is_float(type.dtype):

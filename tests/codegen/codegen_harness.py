@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import threading
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +11,8 @@ import numpy as np
 
 from netwright.compiler.codegen.jit import NativeProgram, compile_jit
 from netwright.compiler.loop import ir
-from netwright.specs.dims import Dim
+from netwright.compiler.loop.interpreter import run_entry
+from netwright.specs.dims import Dim, evaluate
 
 ENTRY = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)
 PLAN = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
@@ -95,4 +97,24 @@ def run_program(
 def run_kernel(
     kernel: ir.Function, dims: Mapping[str, int], arrays: Mapping[str, np.ndarray], nthreads: int = 1
 ) -> int:
-    return run_program(single_kernel_program(kernel), dims, arrays, nthreads)
+    """Runs a kernel in native code, and in the loop interpreter, which must leave the same in every buffer."""
+    program = single_kernel_program(kernel)
+    copies = {buffer.name: arrays[buffer.name].copy() for buffer in program.table}
+    shaped = {
+        buffer.name: copies[buffer.name].reshape(-1)[: _count(buffer, dims)].reshape(_shape(buffer, dims))
+        for buffer in program.table
+    }
+    expected = run_entry(program, "run", shaped, dict(dims), nthreads)
+    code = run_program(program, dims, arrays, nthreads)
+    assert code == expected
+    for name, copy in copies.items():
+        np.testing.assert_array_equal(arrays[name], copy, err_msg=f"{name}: native, then loop interpreter")
+    return code
+
+
+def _shape(buffer: ir.Buffer, dims: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(evaluate(size, dims) for size in buffer.shape)
+
+
+def _count(buffer: ir.Buffer, dims: Mapping[str, int]) -> int:
+    return math.prod(_shape(buffer, dims))
