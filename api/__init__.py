@@ -1,1 +1,45 @@
-"""Netwright: a declarative graph compiler for convolutional and recurrent networks."""
+"""Netwright: a declarative graph compiler for convolutional and recurrent networks.
+
+    import netwright
+
+    model = netwright.load("digits.yaml")
+    print(model.diagnostics.to_text(), model.summary())
+    program = model.compile("digits.safetensors")
+    answer = program.predict(image=images)["digit"]
+    program.save("digits")
+
+Importing this loads nothing: names resolve on first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import RequestError, SpecError
+    from .model import Model, load
+    from .program import Program
+    from .summary import Summary
+    from .version import VERSION as __version__
+
+__all__ = ["Model", "Program", "RequestError", "SpecError", "Summary", "__version__", "load"]
+
+_HOMES = {
+    "Model": (".model", "Model"),
+    "Program": (".program", "Program"),
+    "RequestError": (".errors", "RequestError"),
+    "SpecError": (".errors", "SpecError"),
+    "Summary": (".summary", "Summary"),
+    "__version__": (".version", "VERSION"),
+    "load": (".model", "load"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        module, attribute = _HOMES[name]
+        return getattr(import_module(module, __name__), attribute)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -125,6 +125,13 @@ class Session:
         self._fresh = set()
 
     @property
+    def packed(self) -> dict[str, NDArray]:
+        """Copies of the packed weights, as ``prepare`` makes them."""
+        if not self._packed.keys() <= self._fresh:
+            self.prepare()
+        return {name: array.copy() for name, array in self._packed.items()}
+
+    @property
     def state(self) -> dict[str, NDArray]:
         """Copies of all state: the optimizer's moments and step, and recurrent state carried so far."""
         return {name: array.copy() for name, array in self._states.items()}

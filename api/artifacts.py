@@ -1,0 +1,88 @@
+"""A model as files: executables, libraries, object code, and the compiler's texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from numpy.typing import NDArray
+
+from netwright.compiler.codegen.aot import emit
+from netwright.compiler.codegen.artifacts import link_executable, link_shared, write_file
+from netwright.compiler.codegen.target import Target, host_target, named_target
+from netwright.compiler.frontend.network import Network
+from netwright.compiler.graph.text import print_graph
+from netwright.compiler.loop.text import program_text
+from netwright.compiler.pipeline import optimize
+from netwright.runtime.session import PREPARE, Session
+
+from .build import Build, build, entry_graphs
+from .errors import RequestError
+
+Emit = Literal["exe", "shared", "object", "llvm", "asm", "loop", "graph"]
+KINDS: tuple[Emit, ...] = get_args(Emit)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to write: the kind, the CPU it is for, and the entries (an executable has `predict` alone)."""
+
+    emit: Emit = "exe"
+    cpu: str = "native"
+    entries: tuple[str, ...] | None = None
+
+
+def save(network: Network, weights: Mapping[str, NDArray] | None, path: Path, request: Request) -> list[Path]:
+    """Writes the file asked for and what goes beside it; each is there whole or not at all.
+
+    An executable needs ``weights``; a library takes them along if they are given. Raises RequestError, LinkError,
+    TargetError, OSError.
+    """
+    if request.emit not in KINDS:
+        raise RequestError(f"a model is written as {', '.join(KINDS)}, not as {request.emit!r}")
+    if request.emit == "exe" and weights is None:
+        raise RequestError("an executable needs weights")
+    target = named_target(request.cpu)
+    graphs = entry_graphs(network, ("predict",) if request.emit == "exe" else request.entries)
+    if request.emit == "graph":
+        texts = [print_graph(optimize(graph)) for graph in graphs.values()]
+        return _written(path, "\n\n".join(texts) + "\n")
+    made = build(network, graphs, target)
+    program, manifest = made.lowered.program, made.lowered.manifest
+    match request.emit:
+        case "exe":
+            assert weights is not None
+            link_executable(program, manifest, _contents(made, weights), path, target)
+            return [path]
+        case "shared":
+            contents = dict(made.lowered.constants) if weights is None else _contents(made, weights)
+            return [path, link_shared(program, manifest, path, target, buffers=contents)]
+        case "object":
+            return _written(path, emit(program, "object", target, manifest))
+        case "llvm" | "asm":
+            return _written(path, emit(program, request.emit, target, manifest))
+    return _written(path, program_text(program))
+
+
+def _written(path: Path, data: str | bytes) -> list[Path]:
+    write_file(path, data.encode() if isinstance(data, str) else data)
+    return [path]
+
+
+def _contents(made: Build, weights: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """Constants, weights, and the weights as `prepare` packs them, whatever CPU the program is for."""
+    contents = {**made.lowered.constants}
+    known = {buffer.name: buffer.role for buffer in made.lowered.manifest.buffers}
+    contents |= {name: array for name, array in weights.items() if name in known}
+    if any(entry.name == PREPARE for entry in made.lowered.manifest.entries):
+        session = Session(Build(made.lowered, _runnable(made.target)).engine(), weights)
+        session.prepare()
+        contents |= session.packed
+    return contents
+
+
+def _runnable(target: Target) -> Target:
+    """The host stands in for another CPU: what `prepare` packs does not depend on who runs it."""
+    return target if target == host_target() else host_target()

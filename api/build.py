@@ -1,0 +1,77 @@
+"""From a network's graphs to something that runs them: an engine, or a lowered program for one target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from netwright.compiler.codegen.jit import compile_jit
+from netwright.compiler.codegen.target import Target
+from netwright.compiler.driver import Lowered, lower
+from netwright.compiler.frontend.network import Network
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.pipeline import optimize
+from netwright.runtime.native import NativeEngine
+
+from .errors import RequestError
+from .reference import ReferenceEngine
+from .version import VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A program in loop IR for ``target``."""
+
+    lowered: Lowered
+    target: Target
+
+    def engine(self, threads: int = 1) -> NativeEngine:
+        """The program compiled into this process."""
+        program = compile_jit(self.lowered.program, self.target)
+        entries = [entry.name for entry in self.lowered.manifest.entries]
+        return NativeEngine(
+            self.lowered.manifest,
+            {name: program.address(name) for name in entries},
+            {name: program.plan_address(name) for name in entries},
+            constants=self.lowered.constants,
+            keepalive=program,
+            threads=threads,
+        )
+
+
+def entry_graphs(network: Network, entries: Sequence[str] | None) -> dict[str, Graph]:
+    """The graphs of the entries asked for; of all but `fit` when none are named. Raises RequestError."""
+    names = [name for name in network.graphs if name != "fit"] if entries is None else list(entries)
+    known = [name for name in network.graphs if name != "fit"]
+    for name in names:
+        if name not in known:
+            train = "" if len(known) > 1 else "; loss and train_step need a train section in the spec"
+            raise RequestError(f"{network.model} has no entry {name}: there is {', '.join(known)}{train}")
+    return {name: network.graphs[name] for name in names}
+
+
+def build(network: Network, graphs: Mapping[str, Graph], target: Target) -> Build:
+    """Lowers graphs to loop IR for a target."""
+    lowered = lower(
+        network.model,
+        graphs,
+        list(network.dims.values()),
+        optimize,
+        version=VERSION,
+        target=f"{target.triple} {target.cpu}",
+        vector_bytes=vector_bytes(target),
+        labels={name: info.labels for name, info in network.outputs.items() if info.labels},
+    )
+    return Build(lowered, target)
+
+
+def reference(network: Network, graphs: Mapping[str, Graph]) -> ReferenceEngine:
+    """The interpreter as an engine."""
+    return ReferenceEngine(network, graphs, version=VERSION)
+
+
+def vector_bytes(target: Target) -> int:
+    """How wide vectors are made; LLVM splits what a CPU has no registers for."""
+    if not target.features:
+        return 64 if target.is_x86 and target.cpu not in ("x86-64", "x86-64-v2", "x86-64-v3") else 32
+    return 64 if "+avx512f" in target.features else 32 if "+avx" in target.features else 16

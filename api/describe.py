@@ -1,0 +1,123 @@
+"""Layers in a few words, for summaries and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from netwright.specs.activations import Linear
+from netwright.specs.builtin_cells import cell_of
+from netwright.specs.dims import Shape
+from netwright.specs.equations import Cell
+from netwright.specs.layers import (
+    Add,
+    Argmax,
+    BatchNorm,
+    Concat,
+    Convolution,
+    Dense,
+    Dropout,
+    Embedding,
+    GatedLayer,
+    LayerNorm,
+    LayerSpec,
+    Multiply,
+    Pool,
+    Recurrent,
+    RecurrentLayer,
+    Rescale,
+    Standardize,
+    WindowLayer,
+)
+
+from .drawing.picture import Family
+
+
+def describe(layer: LayerSpec) -> str:
+    """A layer's type and what matters of its keys: ``conv2d 3×3 · 32 filters · relu``."""
+    parts = [layer.type]
+    match layer:
+        case WindowLayer():
+            parts = [f"{layer.type} {times(layer.window)}", *_window_parts(layer)]
+        case Dense():
+            parts = [f"{layer.type} {layer.units}"]
+        case Embedding():
+            parts = [f"{layer.type} {layer.input_dim} → {layer.output_dim}"]
+        case GatedLayer():
+            parts = [f"{layer.type} {layer.units}"]
+            parts += [f"{layer.layers} layers"] if layer.layers > 1 else []
+            parts += ["bidirectional"] if layer.bidirectional else []
+        case Recurrent():
+            parts = [f"{layer.type} {layer.cell}", *(["reverse"] if layer.reverse else [])]
+        case Dropout():
+            parts = [f"{layer.type} {layer.rate:g}"]
+    activation = getattr(layer, "activation", None)
+    if (
+        activation is not None
+        and not isinstance(activation, Linear)
+        and not isinstance(layer, RecurrentLayer)
+    ):
+        parts.append(activation.type)
+    return " · ".join(parts)
+
+
+def _window_parts(layer: WindowLayer) -> list[str]:
+    parts = []
+    if isinstance(layer, Convolution):
+        parts.append(f"{layer.filters} filter" + ("s" if layer.filters > 1 else ""))
+        if layer.groups > 1:
+            parts.append(f"{layer.groups} groups")
+    usual = layer.window if isinstance(layer, Pool) else (1,) * layer.rank
+    if layer.strides != usual:
+        parts.append(f"stride {times(layer.strides)}")
+    if any(step > 1 for step in layer.dilations):
+        parts.append(f"dilation {times(layer.dilations)}")
+    return parts
+
+
+def times(sizes: Iterable[object]) -> str:
+    """Sizes as ``3×3``; equal sizes of more than three axes, or of one, once."""
+    return "×".join(map(str, sizes))
+
+
+def shape_text(shape: Shape) -> str:
+    """A shape as specs write it."""
+    return f"[{', '.join(map(str, shape))}]"
+
+
+def count_text(count: int, noun: str) -> str:
+    """``1 layer``, ``1,437 images``."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def family(layer: LayerSpec) -> Family:
+    """Which kind of layer it is, for colours."""
+    match layer:
+        case Convolution():
+            return "window"
+        case Pool():
+            return "pool"
+        case Dense() | Embedding():
+            return "dense"
+        case RecurrentLayer():
+            return "recurrent"
+        case BatchNorm() | LayerNorm() | Rescale() | Standardize() | Dropout():
+            return "norm"
+        case Concat() | Add() | Multiply():
+            return "join"
+        case Argmax():
+            return "shape"
+    if layer.type.startswith("global_"):
+        return "pool"
+    return "shape" if layer.type in ("flatten", "reshape") else "activation"
+
+
+def states(layer: RecurrentLayer, cells: Mapping[str, Cell]) -> tuple[str, ...]:
+    """The names of the states a recurrence carries from step to step."""
+    return tuple(cell_of(layer, cells)[0].states)
+
+
+def directions(layer: RecurrentLayer) -> tuple[int, ...]:
+    """1 where it runs from the start to the end, -1 from the end to the start; both when bidirectional."""
+    if isinstance(layer, GatedLayer):
+        return (1, -1) if layer.bidirectional else (1,)
+    return (-1,) if isinstance(layer, Recurrent) and layer.reverse else (1,)

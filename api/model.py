@@ -1,0 +1,125 @@
+"""A spec, checked: the front door of the Python API."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from netwright.compiler.frontend.build import build_network
+from netwright.compiler.frontend.network import Network
+from netwright.specs.diagnostics import Diagnostics
+from netwright.specs.load import LoadResult, load_spec
+from netwright.specs.model import ModelSpec
+
+from .errors import SpecError
+from .program import EngineName, Program
+from .summary import Summary, summarize
+from .values import Weights
+
+
+class Model:
+    """A loaded spec with everything that is wrong with it.
+
+    ``diagnostics`` iterates over the findings and prints itself (`to_text`, `to_json`). A model with errors can be
+    looked at; whatever needs a valid network raises SpecError.
+    """
+
+    def __init__(self, load: LoadResult):
+        network, diagnostics = build_network(load)
+        self.load = replace(load, diagnostics=diagnostics)
+        self._network = network
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """Errors and warnings, in the order of their places in the spec."""
+        return self.load.diagnostics
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether there is no error."""
+        return self._network is not None
+
+    @property
+    def network(self) -> Network:
+        """The network: parameters, states, layers, and a graph for each entry. Raises SpecError."""
+        if self._network is None:
+            raise SpecError(self.diagnostics)
+        return self._network
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The spec as typed values. Raises SpecError."""
+        if self._network is None or self.load.model is None:
+            raise SpecError(self.diagnostics)
+        return self.load.model
+
+    @property
+    def name(self) -> str:
+        """The model's name. Raises SpecError."""
+        return self.spec.model
+
+    @property
+    def folder(self) -> Path:
+        """Where the spec is: paths in it are relative to this."""
+        return Path(self.load.file).parent
+
+    def summary(self) -> Summary:
+        """Layers, shapes, parameters, arithmetic, receptive fields; ``print`` shows a table. Raises SpecError."""
+        return summarize(self.load, self.network)
+
+    def compile(
+        self,
+        weights: Weights | None = None,
+        *,
+        engine: EngineName = "native",
+        threads: int = 1,
+        entries: Sequence[str] | None = None,
+        cpu: str = "native",
+        seed: int | None = None,
+    ) -> Program:
+        """The model ready to run.
+
+        ``weights`` are a safetensors file or arrays by name; left out, first values are drawn with ``seed`` (the
+        spec's own where that is left out too). ``engine`` "reference" interprets with NumPy instead of
+        compiling. ``entries`` chooses from `predict`, `loss` and `train_step`; all that the spec has by default.
+        ``cpu`` is a name as LLVM spells it.
+
+        Raises SpecError for a spec with errors, WeightsError, TargetError, RequestError.
+        """
+        return Program(
+            self.load,
+            self.network,
+            weights=weights,
+            engine=engine,
+            threads=threads,
+            entries=entries,
+            cpu=cpu,
+            seed=seed,
+        )
+
+    def __repr__(self) -> str:
+        errors, warnings = len(self.diagnostics.errors), len(self.diagnostics.warnings)
+        state = f"{errors} errors" if errors else f"valid, {warnings} warnings" if warnings else "valid"
+        return f"<Model {self.load.file}: {state}>"
+
+
+def load(
+    path: str | os.PathLike[str],
+    settings: Sequence[str] | Mapping[str, object] = (),
+) -> Model:
+    """Loads and checks a spec. What is wrong with it is in ``diagnostics`` of the model returned.
+
+    ``settings`` change it beforehand: `["train.epochs=3"]`, or `{"train.epochs": 3}`. Raises SettingError for a
+    setting that can't be made.
+    """
+    if isinstance(settings, Mapping):
+        settings = [f"{key}={_yaml(value)}" for key, value in settings.items()]
+    return Model(load_spec(path, settings))
+
+
+def _yaml(value: object) -> str:
+    """A plain value as YAML in one line (JSON is YAML)."""
+    return value if isinstance(value, str) else json.dumps(value)

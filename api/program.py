@@ -1,0 +1,103 @@
+"""A compiled model with its values: what `Model.compile` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from netwright.compiler.codegen.target import named_target
+from netwright.compiler.frontend.network import Network, initial_states, initial_values
+from netwright.runtime.engine import Engine
+from netwright.runtime.session import Session
+from netwright.runtime.weights import save_weights
+from netwright.specs.load import LoadResult
+from netwright.specs.manifest import Manifest
+
+from . import artifacts
+from .build import build, entry_graphs, reference
+from .values import Weights, read_weights, weights_manifest
+
+EngineName = Literal["native", "reference"]
+
+
+class Program:
+    """A model that runs: entries compiled for one CPU (or interpreted), and weights.
+
+    Not to be trained from several threads at once; ``predict`` may be called from several.
+    """
+
+    def __init__(
+        self,
+        load: LoadResult,
+        network: Network,
+        *,
+        weights: Weights | None = None,
+        engine: EngineName = "native",
+        threads: int = 1,
+        entries: Sequence[str] | None = None,
+        cpu: str = "native",
+        seed: int | None = None,
+    ):
+        self.load, self.network, self.cpu, self.threads = load, network, cpu, threads
+        self.entries = tuple(entry_graphs(network, entries))
+        graphs = entry_graphs(network, self.entries)
+        made: Engine
+        if engine == "reference":
+            made = reference(network, graphs)
+        elif engine == "native":
+            made = build(network, graphs, named_target(cpu)).engine(threads)
+        else:
+            raise ValueError(f"engine is native or reference, not {engine!r}")
+        values = initial_values(network, seed) if weights is None else read_weights(network, weights)
+        known = {buffer.name for buffer in made.manifest.buffers}
+        #: Values that no entry here reads; they are saved with the others all the same.
+        self._idle = {name: array for name, array in values.items() if name not in known}
+        values |= initial_states(network)
+        self.session = Session(made, {name: array for name, array in values.items() if name in known})
+
+    @property
+    def manifest(self) -> Manifest:
+        """Entries, buffers, dims: everything a caller needs to know."""
+        return self.session.manifest
+
+    @property
+    def weights(self) -> dict[str, NDArray]:
+        """Copies of all parameters and statistics, by name (``layer.param``)."""
+        return {**self.session.weights, **self._idle}
+
+    def predict(self, **inputs: ArrayLike) -> dict[str, NDArray]:
+        """The outputs by name, in eval mode. Batch and sequence lengths are those of the inputs.
+
+        Raises InputError naming the input and axis that does not fit, ExecutionError for data out of range.
+        """
+        return self.session.predict(**inputs)
+
+    def loss(self, **arrays: ArrayLike) -> dict[str, float]:
+        """Mean loss and metrics of one batch of inputs and targets, in eval mode."""
+        return self.session.loss(**arrays)
+
+    def train_step(self, **arrays: ArrayLike) -> dict[str, float]:
+        """One step of the optimizer on one batch of inputs and targets; loss and metrics before the update."""
+        return self.session.train_step(**arrays)
+
+    def save_weights(self, path: str | Path) -> None:
+        """Writes parameters and statistics as safetensors, whole or not at all. Raises OSError."""
+        save_weights(path, weights_manifest(self.network), self.weights)
+
+    def save(self, path: str | Path, emit: artifacts.Emit = "exe", *, cpu: str | None = None) -> list[Path]:
+        """Writes the model as a file that needs neither Python nor Netwright; returns the files written.
+
+        ``emit``: `exe`, a program that runs `predict` on .npy files; `shared`, a shared library with all entries
+        and, beside it, a C header; `object`, `llvm` or `asm`; `loop` or `graph`, the compiler's own
+        representations as text. Raises LinkError without a C compiler, TargetError for an unknown CPU, OSError.
+        """
+        request = artifacts.Request(emit, cpu or self.cpu, self.entries)
+        return artifacts.save(self.network, self.weights, Path(path), request)
+
+    def __repr__(self) -> str:
+        size = sum(int(np.prod(array.shape)) for array in self.weights.values())
+        return f"<Program {self.manifest.model}: {', '.join(self.entries)}; {size:,} weights>"

@@ -1,0 +1,87 @@
+"""The reference engine: entries evaluated by the NumPy interpreter of the graphs they are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.compiler.frontend.network import Network
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.types import TensorType
+from netwright.compiler.interpreter import evaluate
+from netwright.compiler.ops.base import EvaluationError
+from netwright.runtime.engine import find_entry
+from netwright.runtime.errors import ExecutionError
+from netwright.specs.manifest import BufferInfo, EntryInfo, Manifest
+
+_ROLES = {"target": "input"}
+
+
+class ReferenceEngine:
+    """Runs graphs with NumPy; an ``Engine`` for sessions and training, slow and plain."""
+
+    def __init__(self, network: Network, graphs: Mapping[str, Graph], *, version: str):
+        self._graphs = dict(graphs)
+        self._manifest = reference_manifest(network, self._graphs, version)
+
+    @property
+    def manifest(self) -> Manifest:
+        """The entries and their buffers."""
+        return self._manifest
+
+    def run(self, entry: str, dims: Mapping[str, int], buffers: Mapping[str, NDArray]) -> None:
+        """See ``Engine.run``; an output named like a buffer that was read is its new contents."""
+        find_entry(self._manifest, entry)
+        graph = self._graphs[entry]
+        try:
+            inputs = {name: buffers[name] for name in graph.inputs}
+            results = evaluate(graph, inputs, dims)
+            # A result may be a view of a buffer that another result is about to overwrite.
+            results = {name: np.array(value) if name in inputs else value for name, value in results.items()}
+            for name, value in results.items():
+                buffers[name][...] = value
+        except KeyError as error:
+            raise ExecutionError(f"buffer {error.args[0]!r} was not given") from None
+        except EvaluationError as error:
+            raise ExecutionError(f"{self._manifest.model}.{entry}: {error}") from error
+        except MemoryError as error:
+            raise ExecutionError(f"{self._manifest.model}.{entry} needs more memory than there is") from error
+
+
+def reference_manifest(network: Network, graphs: Mapping[str, Graph], version: str) -> Manifest:
+    """The manifest of graphs that are interpreted: there are no packed weights, no constants, no arena."""
+    buffers: dict[str, BufferInfo] = {}
+    entries = []
+    for entry, graph in graphs.items():
+        for name, value in graph.inputs.items():
+            role = graph.input_role(name)
+            buffers.setdefault(name, _buffer(name, _ROLES.get(role, role), graph.type(value)))
+        for name, value in graph.outputs.items():
+            output = _buffer(name, "output", graph.type(value))
+            if name in network.outputs and (labels := network.outputs[name].labels):
+                output = output.model_copy(update={"labels": list(labels)})
+            buffers.setdefault(name, output)
+        entries.append(
+            EntryInfo(
+                name=entry,
+                symbol=f"{network.model}_{entry}",
+                reads=list(graph.inputs),
+                writes=list(graph.outputs),
+                slots=0,
+            )
+        )
+    return Manifest(
+        netwright=version,
+        model=network.model,
+        target="reference",
+        dims=list(network.dims.values()),
+        buffers=list(buffers.values()),
+        entries=entries,
+    )
+
+
+def _buffer(name: str, role: str, type: TensorType) -> BufferInfo:
+    shape = [str(size) for size in type.shape]
+    return BufferInfo.model_validate({"name": name, "role": role, "dtype": type.dtype, "shape": shape})

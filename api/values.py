@@ -1,0 +1,47 @@
+"""A network's weights: all of them, also those that the entries at hand have no use for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from netwright.compiler.frontend.network import Network
+from netwright.runtime.errors import WeightsError
+from netwright.runtime.values import find_problems, weight_buffers
+from netwright.runtime.weights import load_weights
+from netwright.specs.manifest import BufferInfo, Manifest
+
+from .version import VERSION
+
+Weights = str | Path | Mapping[str, ArrayLike]
+
+
+def weights_manifest(network: Network) -> Manifest:
+    """A manifest that names every parameter and statistic, and nothing else: what weights files hold."""
+    buffers = [
+        BufferInfo(
+            name=name,
+            role=parameter.kind,
+            dtype=parameter.type.dtype,
+            shape=[str(size) for size in parameter.type.shape],
+        )
+        for name, parameter in network.parameters.items()
+    ]
+    return Manifest(netwright=VERSION, model=network.model, target="", dims=[], buffers=buffers, entries=[])
+
+
+def read_weights(network: Network, weights: Weights) -> dict[str, NDArray]:
+    """Weights from a safetensors file or from arrays by name. Raises WeightsError listing all that is wrong."""
+    manifest = weights_manifest(network)
+    if isinstance(weights, str | Path):
+        return load_weights(weights, manifest)
+    arrays = {name: np.asarray(value) for name, value in weights.items()}
+    found = {name: (array.shape, array.dtype) for name, array in arrays.items()}
+    if problems := find_problems(weight_buffers(manifest), found):
+        title = f"these are not the weights of {network.model!r}:"
+        raise WeightsError("\n  ".join([title, *problems]), problems)
+    dtypes = {name: parameter.type.dtype for name, parameter in network.parameters.items()}
+    return {name: array.astype(dtypes[name]) for name, array in arrays.items()}
