@@ -1,0 +1,51 @@
+"""Slices move through windows into less padding, and nothing else changes."""
+
+import numpy as np
+
+from netwright.compiler.autodiff import gradients
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.types import TensorType
+from netwright.compiler.interpreter import evaluate
+from netwright.compiler.ops.conv import ConvAttributes
+from netwright.compiler.ops.reduce import ReduceAttributes
+from netwright.compiler.ops.slice_pad import PadAttributes
+from netwright.compiler.passes.narrow import narrow_windows
+from netwright.compiler.pipeline import eliminate_dead
+
+from .networks import N, draw_inputs
+
+
+def padded_convolution() -> Graph:
+    g = Graph("padded")
+    x = g.input("x", TensorType("float64", (N, 5, 6, 2)))
+    w = g.input("w", TensorType("float64", (3, 3, 2, 4)), "parameter")
+    edge = (0, 1, 1, 0)
+    y = g.apply(
+        "conv",
+        g.apply("pad", x, attrs=PadAttributes(edge, edge, (0, 0, 0, 0))),
+        w,
+        attrs=ConvAttributes((1, 2), (1, 1)),
+    )
+    g.set_output("loss", g.apply("reduce", g.apply("sin", y), attrs=ReduceAttributes("sum", (0, 1, 2, 3))))
+    g, found = gradients(g, "loss", ["x", "w"])
+    for name, value in found.items():
+        g.set_output(f"d_{name}", value)
+    return eliminate_dead(g)
+
+
+def test_the_gradient_of_a_padded_convolution_is_cut_to_its_cells() -> None:
+    graph = padded_convolution()
+    narrowed = eliminate_dead(narrow_windows(graph))
+    sizes = [n.types[0].shape[1:3] for n in narrowed if n.op == "conv"]
+    assert (5, 6) in sizes
+    assert (7, 8) not in sizes
+    assert not [n for n in narrowed if n.op == "slice"]
+    inputs = draw_inputs(graph, {"N": 2})
+    expected = evaluate(graph, inputs)
+    for name, found in evaluate(narrowed, inputs).items():
+        np.testing.assert_allclose(found, expected[name], rtol=1e-12, atol=1e-12)
+
+
+def test_nothing_to_narrow_is_the_same_graph() -> None:
+    graph = eliminate_dead(narrow_windows(padded_convolution()))
+    assert narrow_windows(graph) is graph
