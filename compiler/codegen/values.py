@@ -191,11 +191,22 @@ class Values:
                 return self._writer.value(f"{'or' if op == 'max' else 'and'} {value_type(type)} {a}, {b}")
             return self._intrinsic(f"{'u' if is_unsigned(type.dtype) else 's'}{op}", type, a, b)
         write, text, bits = self._writer.value, value_type(type), vector("i1", type.lanes)
-        better = write(f"fcmp {'ogt' if op == 'max' else 'olt'} {text} {a}, {b}")
-        result = write(f"select {bits} {better}, {text} {a}, {text} {b}")  # b where either is NaN
+        if self._target.family == "aarch64":
+            return self._intrinsic("maximum" if op == "max" else "minimum", type, a, b)
+
+        def better(x: str, y: str) -> str:
+            """One instruction on x86: ``y`` where either is NaN."""
+            bit = write(f"fcmp {'ogt' if op == 'max' else 'olt'} {text} {x}, {y}")
+            return write(f"select {bits} {bit}, {text} {x}, {text} {y}")
+
         if known:
-            return result
-        return write(f"select {bits} {write(f'fcmp uno {text} {a}, {a}')}, {text} {a}, {text} {result}")
+            return better(a, b)
+        # Asked both ways round, a NaN is in one of the answers, and stays one when the other's bits are added;
+        # else the answers are the same. Cheaper than a third comparison, and than llvm.maximum.
+        integer = vector(f"i{WIDTHS[type.dtype]}", type.lanes)
+        answers = [write(f"bitcast {text} {better(*pair)} to {integer}") for pair in ((a, b), (b, a))]
+        both = write(f"or {integer} {answers[0]}, {answers[1]}")
+        return write(f"bitcast {integer} {both} to {text}")
 
     def _cast(self, x: str, source: ValueType, type: ValueType) -> str:
         if source.dtype == type.dtype:
