@@ -124,6 +124,24 @@ attributes #0 = {{ {attributes(target)} }}
     return re.search(rf"\b{intrinsic}f\b", assembly) is None
 
 
+@cache
+def vector_bytes(target: Target) -> int:
+    """The size of the vector registers that floats are best kept in."""
+    if not target.is_x86:
+        return 16
+    text = f"""{header(target)}
+define void @probe(ptr %p) #0 {{
+  %x = load <16 x float>, ptr %p, align 4
+  %y = fadd <16 x float> %x, %x
+  store <16 x float> %y, ptr %p, align 4
+  ret void
+}}
+attributes #0 = {{ {attributes(target)} }}
+"""
+    assembly = machine(target).emit_assembly(llvm.parse_assembly(text))
+    return 64 if "%zmm" in assembly else 32 if "%ymm" in assembly else 16
+
+
 def _knows_cpu(target: Target) -> bool:
     """LLVM only prints a warning about an unknown CPU; its table of CPUs is not exported, so try it in a
     child."""

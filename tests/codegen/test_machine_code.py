@@ -7,7 +7,7 @@ import re
 import pytest
 
 from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.target import named_target
+from netwright.compiler.codegen.target import named_target, vector_bytes
 
 from .codegen_harness import single_kernel_program
 from .test_statements import gemm_kernel
@@ -32,3 +32,9 @@ def test_code_for_an_older_cpu_has_no_newer_registers() -> None:
     assembly = emit(single_kernel_program(gemm_kernel()), "asm", named_target("generic", LINUX))
     assert "mulps" in assembly
     assert not re.search(r"%[yz]mm|fmaf", assembly)
+
+
+def test_vector_registers() -> None:
+    widths = {"znver4": 64, "skylake-avx512": 64, "haswell": 32, "generic": 16}
+    assert {cpu: vector_bytes(named_target(cpu, LINUX)) for cpu in widths} == widths
+    assert vector_bytes(named_target("generic", "aarch64-unknown-linux-gnu")) == 16
