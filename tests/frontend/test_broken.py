@@ -10,7 +10,6 @@ from netwright.specs.load import load_spec_text
 
 from ..specs.cases import Case, read_cases, shown
 
-
 CASES = read_cases("shapes.txt", Path(__file__).parent / "broken")
 
 
