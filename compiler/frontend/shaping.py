@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netwright.specs.base import read_dim
+from netwright.specs.base import read_shape
 from netwright.specs.dims import DimLike, exact_div, product
 from netwright.specs.layers import Add, Concat, Flatten, Reshape
 
@@ -33,7 +33,7 @@ def expand_reshape(scope: Scope) -> Signal:
     """The same values under another shape."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, Reshape)
-    written = tuple(size if size == -1 else read_dim(size) for size in spec.shape)
+    written = read_shape(spec.shape)
     known = product(size for size in written if size != -1)
     total = product(signal.shape)
     rest = exact_div(total, known) if -1 in written else None
