@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from netwright.compiler.frontend.network import initial_states
+from netwright.compiler.frontend.fitting import fit_statistics
+from netwright.compiler.frontend.network import initial_states, initial_values
 from netwright.compiler.ops.base import EvaluationError
 from netwright.compiler.ops.random_bits import RandomBitsAttributes
 from netwright.specs.random import key_for
@@ -263,6 +264,13 @@ def test_a_fitted_standardize() -> None:
     mean = sums["fit.s.sum"] / sums["fit.s.count"]
     squares = run(net, "fit", {"s.mean": mean}, x=X, n=[5, 2, 3])["fit.s.squares"]
     np.testing.assert_allclose(squares / 10, valid.var(0))
+
+    batches = [{"x": X[:2], "n": np.array([5, 2])}, {"x": X[2:], "n": np.array([3])}]
+    fitted = fit_statistics(net, initial_values(net), lambda: batches)
+    np.testing.assert_allclose(fitted["s.mean"], valid.mean(0))
+    np.testing.assert_allclose(fitted["s.stddev"], valid.std(0))
+    constant = [{"x": np.ones((2, 5, 4)), "n": np.array([5, 5])}]
+    np.testing.assert_array_equal(fit_statistics(net, initial_values(net), lambda: constant)["s.stddev"], 1)
 
 
 def test_states_start_at_zero() -> None:
