@@ -72,6 +72,9 @@ class Graph:
     def __init__(self, name: str = "graph"):
         self.name = name
         self._nodes = nx.MultiDiGraph()
+        self._operands: dict[
+            int, tuple[Value, ...]
+        ] = {}  # what has been read of the in-edges, which never change
         self._inputs: dict[str, Value] = {}
         self._outputs: dict[str, Value] = {}
         self.layer = ""
@@ -158,11 +161,14 @@ class Graph:
 
     def operands(self, node: Node | int) -> tuple[Value, ...]:
         id = node if isinstance(node, int) else node.id
-        edges = sorted(
-            (key, source, data["port"])
-            for source, _, key, data in self._nodes.in_edges(id, keys=True, data=True)
-        )
-        return tuple(Value(source, port) for _, source, port in edges)
+        found = self._operands.get(id)
+        if found is None:
+            edges = sorted(
+                (key, source, data["port"])
+                for source, _, key, data in self._nodes.in_edges(id, keys=True, data=True)
+            )
+            found = self._operands[id] = tuple(Value(source, port) for _, source, port in edges)
+        return found
 
     def uses(self, value: Value) -> list[tuple[Node, int]]:
         """Who reads ``value``: (node, operand position), in topological order. Outputs are not counted."""

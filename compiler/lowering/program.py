@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +11,11 @@ import numpy as np
 
 from ..graph.types import TensorType
 from ..loop import ir
+from ..loop.text import function_text
 from .places import Storage
+
+#: Names in loop IR text.
+_WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 @dataclass
@@ -30,9 +35,10 @@ class ProgramBuilder:
 
     def kernel(self, function: ir.Function) -> str:
         """Adds a kernel, under a name made from its content: equal kernels are one."""
-        used = _symbols(function)
-        function = replace(function, dims=tuple((name, low) for name, low in function.dims if name in used))
-        name = "k" + hashlib.sha256(repr(replace(function, name="")).encode()).hexdigest()[:16]
+        words = set(_WORD.findall(function_text(replace(function, name="kernel", dims=()))))
+        used = tuple((name, low) for name, low in function.dims if name in words)
+        function = replace(function, name="kernel", dims=used)
+        name = "k" + hashlib.sha256(function_text(function).encode()).hexdigest()[:16]
         self.kernels.setdefault(name, replace(function, name=name))
         return name
 
@@ -55,9 +61,3 @@ class ProgramBuilder:
     def finish(self) -> ir.Program:
         table = tuple(ir.Buffer(s.name, s.type.dtype, s.type.shape, "readwrite") for s in self.table.values())
         return ir.Program(self.model, tuple(self.dims.items()), table, self.kernels, self.entries)
-
-
-def _symbols(function: ir.Function) -> set[str]:
-    """The dims that occur in a function."""
-    text = repr((function.buffers, function.body))
-    return {name for name, _ in function.dims if name in text}
