@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from netwright.specs.base import read_shape
 from netwright.specs.diagnostics import Diagnostics
+from netwright.specs.dims import bounds
 from netwright.specs.initializers import InitializerSpec
 from netwright.specs.layers import LayerSpec
 from netwright.specs.load import LoadResult
@@ -89,16 +90,24 @@ class Expander:
             try:
                 self._layer(scope, spec)
             except Problem as problem:
-                self._reported(problem)
+                self._report(problem)
             except ShapeError as error:
-                self._reported(scope.problem("NW0308", str(error), labels=scope.blame(scope.inputs[0])))
+                self._report(scope.problem("NW0308", str(error), labels=scope.blame(scope.inputs[0])))
         self.graph.layer = ""
         self._check_shared()
 
-    def _reported(self, problem: Problem) -> None:
+    def reported(self, problem: Problem) -> bool:
+        """Puts a problem with the diagnostics, once for a place; False where there are none to put it with."""
         if self.diagnostics is None:
+            return False
+        new = problem.diagnostic
+        if not any((new.code, new.span) == (old.code, old.span) for old in self.diagnostics.errors):
+            self.diagnostics.add(new)
+        return True
+
+    def _report(self, problem: Problem) -> None:
+        if not self.reported(problem):
             raise problem
-        self.diagnostics.add(problem.diagnostic)
 
     def warn(
         self, code: str, message: str, span: Span, labels: Iterable[Label] = (), help: str | None = None
@@ -122,10 +131,14 @@ class Expander:
         known = {name: spec for name, spec in self.spec.inputs.items() if name not in poisoned}
         for name, spec in known.items():
             type = TensorType(spec.dtype, read_shape(spec.shape))
+            if not self._sizes_exist(name, type):
+                continue
             tensor = Tensor(self.graph, self.graph.input(name, type))
             origins = (Origin(name, f"is {show(type.shape)}"),) * type.rank
             self.signals[Ref(name)] = Signal(tensor, origins)
         for name, spec in known.items():
+            if Ref(name) not in self.signals:
+                continue
             lengths = self.signals.get(Ref(spec.lengths)) if spec.lengths else None
             signal = self.signals[Ref(name)]
             if spec.lengths is None or (lengths and signal.rank >= 2):
@@ -135,7 +148,16 @@ class Expander:
             if lengths:
                 span = self.load.span(("inputs", name, "lengths"))
                 message = f"lengths are for sequences [N, T, …], {name} is {show(signal.shape)}"
-                self._reported(Problem("NW0309", message, span))
+                self._report(Problem("NW0309", message, span))
+
+    def _sizes_exist(self, name: str, type: TensorType) -> bool:
+        for axis, size in enumerate(type.shape):
+            least = bounds(size, self.ranges)[0]
+            if least is None or least < 1:
+                message = f"the size {size} of {name} may be {'less than 1' if least is None else least}"
+                self._report(Problem("NW0313", message, self.load.span(("inputs", name, "shape", axis))))
+                return False
+        return True
 
     def _layer(self, scope: Scope, spec: LayerSpec) -> None:
         self.graph.layer = spec.name
@@ -214,7 +236,7 @@ class Expander:
                 span = self.load.layer_span(scope.name, "share")
                 labels = [(self.load.layer_span(scope.owner), "this layer")]
                 message = f"{scope.owner} has no parameter {name.partition('.')[2]} to share"
-                self._reported(Problem("NW0312", message, span, labels=labels))
+                self._report(Problem("NW0312", message, span, labels=labels))
 
     def state(self, name: str, type: TensorType, initial: int | float = 0) -> Tensor:
         """The graph's input for a state, declared at first use."""

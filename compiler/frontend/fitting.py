@@ -16,6 +16,7 @@ from ..interpreter import evaluate
 from ..pipeline import eliminate_dead
 from .expander import Expander
 from .network import Network
+from .tensor import full, where
 
 Arrays = Mapping[str, NDArray]
 
@@ -28,9 +29,10 @@ def fit_graph(expander: Expander) -> Graph:
         values = signal.tensor
         axes = range(signal.rank - 1)
         valid = signal.valid_like()
-        ones = values * 0 + 1 if valid is None else valid.cast(values.dtype)
-        kept = values * ones
-        distances = (values - expander.mean_of(layer)) * ones
+        distances = values - expander.mean_of(layer)
+        ones = full(graph, 1, values.type) if valid is None else valid.cast(values.dtype)
+        kept = values if valid is None else where(valid, values, 0)
+        distances = distances if valid is None else where(valid, distances, 0)
         results = {
             "count": ones.sum(axes).take(0, 0),
             "sum": kept.sum(axes),

@@ -59,23 +59,32 @@ class Objective:
         self._tensors: dict[str, Tensor] = {}
 
     def build(self) -> dict[str, Tensor]:
-        """Scalars by name: `loss.numerator`, `loss.count`, and both for `metric.NAME`. Raises Problem."""
-        loss = self.train.loss
+        """Scalars by name: `loss.numerator`, `loss.count`, and both for `metric.NAME`.
+
+        Raises Problem, or reports every one to the expander's diagnostics where it has such.
+        """
         found: dict[str, Tensor] = {}
-        view = self.view(loss.output, ("train", "loss"))
+        pieces = [("loss", None, ("train", "loss"))]
+        pieces += [(f"metric.{name}", metric, ("train", "metrics", i)) for name, i, metric in self.metrics()]
+        for name, metric, path in pieces:
+            try:
+                found |= self.piece(name, metric, path)
+            except Problem as problem:
+                if not self.expander.reported(problem):
+                    raise
+        return found
+
+    def piece(self, name: str, metric: MetricSpec | None, path: Path) -> dict[str, Tensor]:
+        """The sums of the loss or of a metric; none where its output is poisoned. Raises Problem."""
+        loss = self.train.loss
+        view = self.view((metric and metric.output) or loss.output, path)
         if view is None:
             return {}
+        if metric is not None:
+            return self.sums(name, self.metric(metric, view, path), view)
         self.check_output(loss, view)
-        target = self.target(
-            loss.target, view, isinstance(loss, SoftmaxCrossEntropy), ("train", "loss", "target")
-        )
-        found |= self.sums("loss", loss_elements(loss, view.tensor, target), view)
-        for name, position, metric in self.metrics():
-            path: Path = ("train", "metrics", position)
-            view = self.view(metric.output or loss.output, path)
-            if view is not None:
-                found |= self.sums(f"metric.{name}", self.metric(metric, view, path), view)
-        return found
+        target = self.target(loss.target, view, isinstance(loss, SoftmaxCrossEntropy), (*path, "target"))
+        return self.sums(name, loss_elements(loss, view.tensor, target), view)
 
     def metrics(self) -> Iterator[tuple[str, int, MetricSpec]]:
         """Name, position and spec of each metric; a second one of a type has the output in its name."""
