@@ -17,6 +17,7 @@ from netwright.specs.dims import Shape
 
 from ..graph.graph import Graph, Node, Value
 from ..ops.base import Contraction
+from ..ops.reduce_window import ReduceWindowAttributes
 from ..ops.registry import primitive
 from .roles import INLINE_WINDOW, Roles
 
@@ -39,7 +40,7 @@ class Group:
 
 def is_window(node: Node) -> bool:
     """A window small enough to be evaluated in line."""
-    return node.op == "reduce_window" and prod(node.attrs.window) <= INLINE_WINDOW  # pyright: ignore
+    return isinstance(node.attrs, ReduceWindowAttributes) and prod(node.attrs.window) <= INLINE_WINDOW
 
 
 def is_contraction(node: Node) -> bool:
@@ -138,8 +139,8 @@ class Grouping:
             node, group
         ):
             return False
-        if is_window(node):
-            if any(s < w for s, w in zip(node.attrs.stride, node.attrs.window, strict=True)):  # pyright: ignore
+        if isinstance(node.attrs, ReduceWindowAttributes) and is_window(node):
+            if any(s < w for s, w in zip(node.attrs.stride, node.attrs.window, strict=True)):
                 return False  # overlapping windows would compute cells again
         elif group.contractions() or any(is_window(member) for member in group.members):
             return False

@@ -4,6 +4,7 @@ own, of loops, of reshapes that divide axes, of concat and pad."""
 from __future__ import annotations
 
 from ..graph.graph import Graph, Node, Value
+from ..ops.scan import ScanAttributes
 from .roles import Roles
 
 
@@ -44,8 +45,8 @@ def materialize(graph: Graph) -> Graph:
         node = graph.producer(value)
         role = roles.role(node)
         writable = role == "member" or (role in ("opaque", "destination") and value not in taken)
-        if role == "loop" and value not in taken:
-            writable = value.port >= node.attrs.n_carries  # pyright: ignore
+        if isinstance(node.attrs, ScanAttributes) and value not in taken:
+            writable = value.port >= node.attrs.n_carries  # the last carry lies in a buffer of the loop's
         result = moved[value] if writable else new.add("copy", [moved[value]]).values[0]
         taken.add(value)
         new.set_output(name, result)

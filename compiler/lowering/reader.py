@@ -77,7 +77,9 @@ class Reader:
     def parameter(self, place: Place, access: str) -> ir.Buffer:
         """The kernel's buffer for ``place``; unit axes are left out, so that what is contiguous shows."""
         shape = place.type.shape
-        declared = self.flat if self._is_flat(place) else tuple(s for s in shape if s != 1)
+        declared = tuple(s for s in shape if s != 1)
+        if self.flat is not None and self._is_flat(place):
+            declared = self.flat
         key = (place.storage.name, place.extents, place.indices, declared)
         known = self.parameters.get(key)
         if known is None:

@@ -17,7 +17,9 @@ from netwright.specs.dims import Shape
 
 from ..graph.graph import Graph, Node, Value
 from ..ops.base import Contraction, Elementwise, Generator, Opaque, View
+from ..ops.constant import ConstantAttributes
 from ..ops.registry import primitive
+from ..ops.slice_pad import PadAttributes
 
 Role = Literal["input", "inline", "alias", "destination", "member", "opaque", "loop", "array"]
 
@@ -50,19 +52,20 @@ class Roles:
         if isinstance(op, Opaque):
             return "opaque"
         if isinstance(op, Generator):
-            return "array" if op.name == "constant" and node.attrs.scalar is None else "inline"  # pyright: ignore
+            is_array = isinstance(node.attrs, ConstantAttributes) and node.attrs.scalar is None
+            return "array" if is_array else "inline"
         assert isinstance(op, View), node.op
         if op.name == "reshape":
             (source,) = self.graph.operands(node)
             same = squeezed(self.graph.type(source).shape) == squeezed(node.types[0].shape)
             return "inline" if same else "alias"
-        if op.name == "pad":
-            return "inline" if self._pad_is_read_in_line(node) else "destination"
+        if isinstance(node.attrs, PadAttributes):
+            return "inline" if self._is_read_in_line(node, node.attrs) else "destination"
         return "destination" if op.name == "concat" else "inline"
 
-    def _pad_is_read_in_line(self, node: Node) -> bool:
-        attrs = node.attrs
-        if any(attrs.interior) or attrs.low[-1:] + attrs.high[-1:] not in ((), (0, 0)):  # pyright: ignore
+    def _is_read_in_line(self, node: Node, attrs: PadAttributes) -> bool:
+        """Whether only windows read a pad, which guard their loads; the axis of the lanes cannot be guarded."""
+        if any(attrs.interior) or attrs.low[-1:] + attrs.high[-1:] not in ((), (0, 0)):
             return False
         users = self.graph.uses(node.values[0])
         return all(user.op == "reduce_window" for user, _ in users) and node.values[0] not in set(

@@ -12,7 +12,10 @@ from ..kernels.builder import KernelBuilder
 from ..loop import ir
 from ..loop.builder import Builder
 from ..ops.base import Opaque, View
+from ..ops.constant import ConstantAttributes
 from ..ops.registry import primitive
+from ..ops.scan import ScanAttributes
+from ..ops.slice_pad import PadAttributes
 from .fused import Indices, Kernel, Target, build
 from .groups import Group, Grouping
 from .materialize import materialize
@@ -158,12 +161,11 @@ class _Scope:
         role = self.roles.role(node)
         if role == "alias":
             return self.place(self.graph.operands(node)[0]).reshaped(type.shape)
-        if role == "array":
-            array = node.attrs.array({})  # pyright: ignore
-            return Place(self.entry.program.constant(array), type)
+        if isinstance(node.attrs, ConstantAttributes) and role == "array":
+            return Place(self.entry.program.constant(node.attrs.array({})), type)
         place = self.outputs[value][0] if value in self.outputs else self.allocate(type)
-        if role == "destination" and node.op == "pad":
-            self.entry.call(fill_kernel(self.entry.program, place, node.attrs.fill))  # pyright: ignore
+        if isinstance(node.attrs, PadAttributes) and role == "destination":
+            self.entry.call(fill_kernel(self.entry.program, place, node.attrs.fill))
         return place
 
     def targets(self, value: Value) -> list[Target]:
@@ -203,10 +205,12 @@ class _Scope:
         for group in self.grouping.groups:
             if group.fusable:
                 self._emit_fused(group)
-            elif group.members[0].op == "scan":
-                self._emit_scan(group.members[0])
             else:
-                self._emit_opaque(group.members[0])
+                (node,) = group.members
+                if isinstance(node.attrs, ScanAttributes):
+                    self._emit_scan(node, node.attrs)
+                else:
+                    self._emit_opaque(node)
 
     def _emit_fused(self, group: Group) -> None:
         targets = [
@@ -244,11 +248,10 @@ class _Scope:
         op.lower(b, node.attrs, read, written, program.vector_bytes // 4)
         self.entry.call(Kernel(b.finish(), (*operands, *results)))
 
-    def _emit_scan(self, node: Node) -> None:
-        attrs = node.attrs
-        consts, carries, length = attrs.n_consts, attrs.n_carries, attrs.length  # pyright: ignore
+    def _emit_scan(self, node: Node, attrs: ScanAttributes) -> None:
+        consts, carries, length = attrs.n_consts, attrs.n_carries, attrs.length
         operands = self.graph.operands(node)
-        entry, body = self.entry, materialize(attrs.body)  # pyright: ignore
+        entry, body = self.entry, materialize(attrs.body)
         results = [self.place(value) for value in node.values[carries:]]
         halves: list[Place] = []
         for position, value in enumerate(operands[consts : consts + carries]):
@@ -262,7 +265,7 @@ class _Scope:
             entry.touch(place.storage, "write")
         entry.lifetimes.enter_loop()
         with entry.b.loop("t", 0, length) as t:
-            step = length - 1 - t if attrs.reverse else t  # pyright: ignore
+            step = length - 1 - t if attrs.reverse else t
             parity = t - 2 * (t // 2)
             places = [
                 *(self.place(value) for value in operands[:consts]),

@@ -16,6 +16,7 @@ from netwright.specs.dims import DimLike, Shape
 
 from ..graph.graph import Graph, Node, Value
 from ..ops.base import Contraction
+from ..ops.reduce_window import ReduceWindowAttributes
 from ..ops.registry import primitive
 from .groups import Group, is_window
 
@@ -80,7 +81,11 @@ def _wide(
     lanes = native if not isinstance(columns, int) else min(native, _power_of_two(columns))
     if not contractions:
         return Tiling(lanes, parallel_axis=parallel)
-    cells = prod(prod(node.attrs.window) for node in group.members if is_window(node))  # pyright: ignore
+    cells = prod(
+        prod(node.attrs.window)
+        for node in group.members
+        if isinstance(node.attrs, ReduceWindowAttributes) and is_window(node)
+    )
     per_cell = len(contractions) * cells
     blocks = -(-columns // lanes) if isinstance(columns, int) else 1
     row_axis = _row_axis(space) if any(_has_two_factors(node) for node in contractions) else None

@@ -15,6 +15,8 @@ from ..ops.conv import ConvAttributes
 from ..ops.reduce_window import ReduceWindowAttributes
 from ..ops.slice_pad import PadAttributes, SliceAttributes
 
+_NOTHING: tuple[Node | None, tuple[Value, ...]] = (None, ())
+
 
 def narrow_windows(graph: Graph) -> Graph:
     """Moves slices with stride 1 through convolutions and windows with stride 1, and merges them into pads."""
@@ -31,7 +33,7 @@ def narrow_windows(graph: Graph) -> Graph:
         if not isinstance(attrs, SliceAttributes) or set(attrs.stride) != {1}:
             return None
         (sliced,) = graph.operands(node)
-        producer, inner = sources.get(sliced, (None, ()))
+        producer, inner = sources.get(sliced, _NOTHING)
         if producer is None or not once(sliced):
             return None
         extra = _reach(graph, producer, attrs)
@@ -70,13 +72,18 @@ def _cut(
     once: Callable[[Value], bool],
 ) -> Value:
     """``value`` from ``start`` to ``limit``; where a pad made it, with less padding."""
-    node, operands = sources.get(old, (None, ()))
+    node, operands = sources.get(old, _NOTHING)
     shape = new.type(value).shape
     if node is not None and isinstance(node.attrs, PadAttributes) and once(old):
         low = tuple(a - s for a, s in zip(node.attrs.low, start, strict=True))
         high = tuple(b - (size - stop) for b, size, stop in zip(node.attrs.high, shape, limit, strict=True))
-        least = [bounds(amount, {})[0] for amount in (*low, *high)]
-        if all(amount is not None and amount >= 0 for amount in least):
+        if all(_at_least_none(amount) for amount in (*low, *high)):
             less = PadAttributes(low, high, node.attrs.interior, node.attrs.fill)
             return new.apply("pad", operands[0], attrs=less)
     return new.apply("slice", value, attrs=SliceAttributes(start, limit, (1,) * len(shape)))
+
+
+def _at_least_none(amount: DimLike) -> bool:
+    """Whether ``amount`` is known not to be negative."""
+    least, _ = bounds(amount, {})
+    return least is not None and least >= 0
