@@ -149,7 +149,7 @@ def _write_contents(
                 )
             file.write(bytes(-file.tell() % _ALIGN))
             offsets[name] = file.tell()
-            file.write(memoryview(np.ascontiguousarray(array)).cast("B") if array.size else b"")
+            file.write(array.tobytes())
         file.write(bytes(_ALIGN))
     mach = "-darwin" in target.triple or "-macos" in target.triple
     name = f"_{blob}" if mach else blob
