@@ -13,6 +13,7 @@ from netwright.compiler.frontend.network import Network
 from netwright.specs.diagnostics import Diagnostics
 from netwright.specs.load import LoadResult, load_spec
 from netwright.specs.model import ModelSpec
+from netwright.specs.specialize import Range, specialize
 
 from .errors import SpecError
 from .program import EngineName, Program
@@ -109,15 +110,18 @@ class Model:
 def load(
     path: str | os.PathLike[str],
     settings: Sequence[str] | Mapping[str, object] = (),
+    *,
+    dims: Mapping[str, int | Range] | None = None,
 ) -> Model:
     """Loads and checks a spec. What is wrong with it is in ``diagnostics`` of the model returned.
 
-    ``settings`` change it beforehand: `["train.epochs=3"]`, or `{"train.epochs": 3}`. Raises SettingError for a
-    setting that can't be made.
+    ``settings`` change it beforehand: `["train.epochs=3"]`, or `{"train.epochs": 3}`. ``dims`` settles open sizes
+    (`{"N": 1}`) or narrows them (`{"T": (16, 512)}`). Raises SettingError and DimError for those that can't be
+    made.
     """
     if isinstance(settings, Mapping):
         settings = [f"{key}={_yaml(value)}" for key, value in settings.items()]
-    return Model(load_spec(path, settings))
+    return Model(specialize(load_spec(path, settings), dims or {}))
 
 
 def _yaml(value: object) -> str:

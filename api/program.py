@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,14 +11,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from netwright.compiler.codegen.target import named_target
 from netwright.compiler.frontend.network import Network, initial_states, initial_values
+from netwright.runtime.data import Dataset, load_dataset
 from netwright.runtime.engine import Engine
+from netwright.runtime.plan import TrainingResult
+from netwright.runtime.progress import Observer
 from netwright.runtime.session import Session
+from netwright.runtime.training import evaluate
 from netwright.runtime.weights import save_weights
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import Manifest
 
 from . import artifacts
 from .build import build, entry_graphs, reference
+from .data import data_path, data_paths
+from .training import run_training
 from .values import Weights, read_weights, weights_manifest
 
 EngineName = Literal["native", "reference"]
@@ -84,6 +90,45 @@ class Program:
         """One step of the optimizer on one batch of inputs and targets; loss and metrics before the update."""
         return self.session.train_step(**arrays)
 
+    def train(
+        self,
+        data: str | Path | Mapping[str, NDArray] | None = None,
+        valid: str | Path | Mapping[str, NDArray] | None = None,
+        *,
+        epochs: int | None = None,
+        checkpoint: str | Path | None = None,
+        resume: str | Path | None = None,
+        observer: Observer | None = None,
+    ) -> TrainingResult:
+        """Trains by the spec's `train` section; afterwards the program has the weights of the best epoch.
+
+        ``data`` and ``valid`` are .npz files or arrays by name; left out, they are the spec's own (`valid` may be
+        missing). ``checkpoint`` is a file to write after every epoch, ``resume`` one to go on from; ``observer``
+        is told what happens (``runtime.progress``).
+
+        Raises RequestError without a train section, DataError, CheckpointError, TrainingError, DivergedError.
+        """
+        sets = data_paths(self.load)
+        train = data_path(self.load, "train") if data is None else data
+        held = sets.get("valid") if valid is None else valid
+        return run_training(
+            self.load,
+            self.network,
+            self.session,
+            _dataset(train, "the training data"),
+            None if held is None else _dataset(held, "the validation data"),
+            epochs=epochs,
+            checkpoint=checkpoint,
+            resume=resume,
+            observer=observer,
+        )
+
+    def evaluate(self, data: str | Path | Mapping[str, NDArray]) -> dict[str, float]:
+        """Mean loss and metrics over a data set, a .npz file or arrays by name. Raises DataError."""
+        spec = self.load.model.train if self.load.model else None
+        size = spec.batch_size if spec else 32
+        return evaluate(self.session, _dataset(data, "the data"), size)
+
     def save_weights(self, path: str | Path) -> None:
         """Writes parameters and statistics as safetensors, whole or not at all. Raises OSError."""
         save_weights(path, weights_manifest(self.network), self.weights)
@@ -101,3 +146,7 @@ class Program:
     def __repr__(self) -> str:
         size = sum(int(np.prod(array.shape)) for array in self.weights.values())
         return f"<Program {self.manifest.model}: {', '.join(self.entries)}; {size:,} weights>"
+
+
+def _dataset(data: str | Path | Mapping[str, NDArray], name: str) -> Dataset:
+    return load_dataset(data) if isinstance(data, str | Path) else Dataset(data, name)

@@ -15,13 +15,13 @@ from itertools import pairwise
 
 from .picture import Arrow, Box, Picture
 
-BOX_GAP, STATE_GAP, RANK_GAP, LOOP_WIDTH, MARGIN = 28.0, 58.0, 38.0, 64.0, 28.0
+BOX_GAP, STATE_GAP, RANK_GAP, LOOP_REACH, MARGIN = 28.0, 58.0, 38.0, 32.0, 28.0
 LINE, TITLE_LINE, PADDING = 17.0, 20.0, 9.0
 _SWEEPS = 12
 #: Above this many boxes counting crossings costs more than a better order is worth.
 _MANY = 3000
 
-_NARROW, _WIDE = set("iljtfrI.,:;'|!()[]·1 "), set("mwMW@—⋯")
+_NARROW, _WIDE = set("iljtfrI.,:;'|!()[]·1 "), set("mwMW@—−⋯×")
 
 
 def text_width(text: str, size: float, *, mono: bool = False) -> float:
@@ -74,10 +74,15 @@ def box_size(box: Box) -> tuple[float, float]:
         return max(text_width(line, 13) for line in (box.title, *box.lines)) + 16, 24.0 + LINE * len(
             box.lines
         )
-    widths = [text_width(box.title, 15), *(text_width(line, 12.5) for line in box.lines)]
+    widths = [1.08 * text_width(box.title, 15), *(text_width(line, 12.5) for line in box.lines)]
     widths += [text_width(box.shape, 12, mono=True), text_width(box.tag, 11.5) + 14]
     lines = len(box.lines) + bool(box.shape) + bool(box.tag)
     return max(92.0, max(widths) + 26), 2 * PADDING + TITLE_LINE + LINE * lines
+
+
+def loop_width(box: Box) -> float:
+    """The room that a box's loops and their labels need on either side."""
+    return max((LOOP_REACH + text_width(label, 12) for label in box.loops), default=0.0)
 
 
 def arrange(picture: Picture) -> Layout:
@@ -90,13 +95,17 @@ def arrange(picture: Picture) -> Layout:
 
 
 def _ranks(picture: Picture) -> dict[str, int]:
-    """A rank for each box: one more than the highest it reads; sources stand right above who reads them."""
+    """A rank for each box: one more than the highest it reads, and for what leads straight from a source as low
+    as its readers allow. A row with arrows from step to step has a rank of its own."""
     row = {box.id: box.row or box.id for box in picture.boxes}
     reads: dict[str, list[str]] = {row[box.id]: [] for box in picture.boxes}
     read_by: dict[str, list[str]] = {name: [] for name in reads}
+    stepping: set[str] = set()
     for arrow in picture.arrows:
         source, target = row[arrow.source], row[arrow.target]
-        if arrow.kind == "data" and source != target:
+        if arrow.kind == "state":
+            stepping.add(target)
+        elif source != target:
             reads[target].append(source)
             read_by[source].append(target)
     rank: dict[str, int] = {}
@@ -108,10 +117,21 @@ def _ranks(picture: Picture) -> dict[str, int]:
             waiting[reader] -= 1
             if waiting[reader] == 0:
                 ready.append(reader)
-    for name, sources in reads.items():
-        if not sources and read_by[name]:
+    chained: set[str] = set()
+    for name in ready:
+        if not reads[name] or (len(reads[name]) == 1 and reads[name][0] in chained):
+            chained.add(name)
+    for name in reversed(ready):
+        if name in chained and read_by[name]:
             rank[name] = min(rank[reader] for reader in read_by[name]) - 1
-    return {box.id: rank[row[box.id]] for box in picture.boxes}
+    final: dict[str, int] = {}
+    level = -1
+    previous: tuple[int, str] | None = None
+    for name in sorted(rank, key=lambda name: rank[name]):
+        key = (rank[name], name if name in stepping else "")
+        level += key != previous
+        previous, final[name] = key, level
+    return {box.id: final[row[box.id]] for box in picture.boxes}
 
 
 def _nodes(
@@ -120,7 +140,7 @@ def _nodes(
     nodes: dict[str, _Node] = {}
     layers: list[list[_Node]] = [[] for _ in range(max(ranks.values(), default=0) + 1)]
     for box in picture.boxes:
-        width = box_size(box)[0] + 2 * (LOOP_WIDTH if box.loops else 0)
+        width = box_size(box)[0] + 2 * loop_width(box)
         node = _Node(ranks[box.id], width, box.column, box.row or box.id, box=box)
         nodes[box.id] = node
         layers[node.rank].append(node)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from .layout import LINE, LOOP_WIDTH, MARGIN, PADDING, TITLE_LINE, Layout, Place, arrange, text_width
+from .layout import LINE, LOOP_REACH, MARGIN, PADDING, TITLE_LINE, Layout, Place, arrange
 from .picture import Arrow, Box, Picture
 
 #: Fill, edge and accent of each family.
@@ -120,17 +120,10 @@ def _loop(place: Place, label: str, position: int) -> str:
         f"M{x:.1f} {y + half:.1f} C{x + reach:.1f} {y + half + 6:.1f} {x + reach:.1f} {y - half - 6:.1f} "
         f"{x + side * 1.5:.1f} {y - half:.1f}"
     )
-    anchor = "start" if side == 1 else "end"
+    label_x = x + side * (LOOP_REACH - 1)
     return (
         f'<path d="{path}" fill="none" stroke="{_STATE}" stroke-width="1.6" marker-end="url(#state-tip)"/>\n'
-        + _text(
-            x + side * 31,
-            y + 4,
-            label,
-            min(12.0, 12.0 * (LOOP_WIDTH - 30) / max(text_width(label, 12), 1)),
-            _STATE,
-            anchor=anchor,
-        )
+        + _text(label_x, y + 4, label, 12, _STATE, anchor="start" if side == 1 else "end")
     )
 
 
@@ -159,4 +152,6 @@ def _label(arrow: Arrow, points: list[tuple[float, float]], layout: Layout) -> s
     color = _STATE if arrow.kind == "state" else _QUIET
     if arrow.kind == "state" or y == to_y:
         return _text((x + to_x) / 2, min(y, to_y) - 7, arrow.label, 12, color, halo=True)
-    return _text(to_x + 6, to_y - 13, arrow.label, 12, color, anchor="start", halo=True)
+    side = -1 if x < to_x else 1  # where the arrow comes from
+    anchor = "start" if side == 1 else "end"
+    return _text(to_x + side * 7, to_y - 12, arrow.label, 12, color, anchor=anchor, halo=True)

@@ -1,0 +1,77 @@
+"""The command `netwright`: one module a command, loaded when it is called, so that help is instant."""
+
+from __future__ import annotations
+
+import sys
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+import click
+
+#: Each command's module and its line in the help.
+COMMANDS = {
+    "validate": "Say what is wrong with specs, all of it.",
+    "summary": "Layers, shapes, parameters, FLOPs.",
+    "graph": "Draw a network.",
+    "train": "Train a network and write its weights.",
+    "evaluate": "Loss and metrics of trained weights on data.",
+    "run": "Predict, for arrays in files.",
+    "compile": "Write an executable, a library, or the compiler's texts.",
+    "quickstart": "The whole path on handwritten digits.",
+    "schema": "The JSON Schema of specs, for editors.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are needed, and whose errors are messages."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return import_module(f".{cmd_name}", __name__).command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean {near[0]}?" if near else f" There is {', '.join(COMMANDS)}."
+            raise click.UsageError(f"No such command: {args[0]}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            from .failure import report
+
+            code = report(error)
+            if code is None:
+                raise
+            sys.exit(code)
+
+
+def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from ..version import VERSION
+
+        click.echo(f"netwright {VERSION}")
+        ctx.exit()
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
+)
+def main() -> None:
+    """Networks described in YAML or JSON: checked, trained and compiled to native code."""

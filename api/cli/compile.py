@@ -1,0 +1,75 @@
+"""`netwright compile`: a model as a file that needs neither Python nor Netwright."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..artifacts import KINDS, Emit, Request, save
+from ..model import load
+from ..values import read_weights
+from .options import PATH, dim_ranges, folder_exists, settings_option, spec_argument, weights_option
+from .output import show_warnings, size_text, written
+
+_WORDS = {
+    "exe": "executable",
+    "shared": "shared library",
+    "object": "object code",
+    "llvm": "LLVM IR",
+    "asm": "assembly",
+    "loop": "loop IR",
+    "graph": "graph",
+}
+
+
+@click.command("compile")
+@spec_argument
+@weights_option(
+    required=False, help="Trained weights; an executable needs them, a library may take them along."
+)
+@click.option("-o", "--output", type=PATH, required=True, metavar="OUT", help="The file to write.")
+@click.option(
+    "--emit", "kind", type=click.Choice(KINDS), default="exe", show_default=True, help="What to write."
+)
+@click.option(
+    "--cpu",
+    default="native",
+    show_default=True,
+    metavar="NAME",
+    help="The CPU it is for: native, generic, znver3, …",
+)
+@click.option(
+    "--dim",
+    "dims",
+    multiple=True,
+    metavar="NAME=SIZE",
+    callback=lambda ctx, param, values: dim_ranges(values, param),
+    help="Settle an open size, N=1, or narrow it, T=16..512.",
+)
+@settings_option
+def command(
+    spec: Path,
+    weights: Path | None,
+    output: Path,
+    kind: Emit,
+    cpu: str,
+    dims: dict[str, Any],
+    settings: tuple[str, ...],
+) -> None:
+    """Compile a network.
+
+    The executable runs on .npy files: `./OUT -i image=images.npy -o answers.npz`, and with one input and one
+    output `./OUT < images.npy > answers.npy`; `./OUT --info` says what it takes. A shared library comes with a C
+    header and has the training entries too; llvm, asm, loop and graph are texts to read.
+    """
+    if kind == "exe" and weights is None:
+        raise click.UsageError("an executable needs --weights")
+    folder_exists(output, "-o")
+    model = load(spec, settings, dims=dims)
+    show_warnings(model)
+    values = None if weights is None else read_weights(model.network, weights)
+    for path in save(model.network, values, output, Request(kind, cpu)):
+        what = "C header" if path.suffix == ".h" and path != output else f"{_WORDS[kind]} of {model.name}"
+        written(path, f"{what}, {size_text(path)}")

@@ -1,0 +1,46 @@
+"""`netwright evaluate`: how good weights are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from netwright.runtime.data import load_dataset
+
+from ..data import data_paths
+from ..describe import count_text
+from ..errors import RequestError
+from ..model import load
+from ..program import EngineName
+from .options import data_option, engine_options, settings_option, spec_argument, weights_option
+from .output import show_warnings
+
+
+@click.command("evaluate")
+@spec_argument
+@weights_option()
+@data_option("valid=other.npz")
+@settings_option
+@engine_options
+def command(
+    spec: Path,
+    weights: Path,
+    data: dict[str, Path],
+    settings: tuple[str, ...],
+    engine: EngineName,
+    threads: int,
+) -> None:
+    """Loss and metrics over whole data sets: those given, or the spec's, without the one trained on."""
+    model = load(spec, settings)
+    show_warnings(model)
+    paths = data or data_paths(model.load)
+    chosen = {name: path for name, path in paths.items() if name != "train" or data or len(paths) == 1}
+    if not chosen:
+        raise RequestError(f"{model.name} can't be evaluated: the spec has no train section")
+    program = model.compile(weights, engine=engine, threads=threads, entries=("loss",))
+    for name, path in chosen.items():
+        numbers = program.evaluate(path)
+        samples = count_text(len(load_dataset(path)), "sample")
+        shown = "  ".join(f"{key} {value:.4g}" for key, value in numbers.items())
+        click.echo(f"{name}  {samples}  {shown}")

@@ -1,0 +1,34 @@
+"""Errors as the command line shows them: a message on stderr and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import click
+
+from netwright.compiler.codegen.linker import LinkError
+from netwright.compiler.codegen.target import TargetError
+from netwright.runtime.errors import RuntimeFault
+from netwright.runtime.training import DivergedError
+from netwright.specs.settings import SettingError
+from netwright.specs.specialize import DimError
+
+from ..errors import RequestError, SpecError
+from .output import show_diagnostics
+
+_EXPECTED = (RuntimeFault, SettingError, DimError, RequestError, TargetError, LinkError, OSError, MemoryError)
+
+
+def report(error: Exception) -> int | None:
+    """Shows an error that a user can do something about and returns the exit code: 1 for what is wrong with the
+    spec or came of it, 2 for wrong usage or data. None for any other error."""
+    if isinstance(error, SpecError):
+        show_diagnostics(error.diagnostics, err=True)
+        return 1
+    if not isinstance(error, _EXPECTED):
+        return None
+    text = str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+    if isinstance(error, MemoryError):
+        text = "there is not enough memory"
+    click.echo(f"error: {text}", err=True)
+    return 1 if isinstance(error, DivergedError) else 2

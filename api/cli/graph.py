@@ -1,0 +1,59 @@
+"""`netwright graph`: a network as a picture or as text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from netwright.compiler.codegen.artifacts import write_file
+
+from ..draw import draw
+from ..model import load
+from .options import PATH, folder_exists, settings_option, spec_argument
+from .output import show_warnings, size_text, written
+
+
+@click.command("graph")
+@spec_argument
+@click.option(
+    "-o", "--output", type=PATH, required=True, metavar="FILE", help="graph.svg, graph.dot or graph.txt."
+)
+@click.option(
+    "--unroll", type=click.IntRange(1, 100), metavar="K", help="Unroll recurrences: K steps side by side."
+)
+@click.option(
+    "--stage",
+    type=click.Choice(["spec", "graph", "optimized"]),
+    default="spec",
+    show_default=True,
+    help="The layers as written, the operations they become, or those that are lowered.",
+)
+@click.option(
+    "--entry",
+    type=click.Choice(["predict", "loss", "train_step"]),
+    default="predict",
+    show_default=True,
+    help="Which graph, for --stage graph and optimized.",
+)
+@settings_option
+def command(
+    spec: Path,
+    output: Path,
+    unroll: int | None,
+    stage: Literal["spec", "graph", "optimized"],
+    entry: str,
+    settings: tuple[str, ...],
+) -> None:
+    """Draw a network as SVG, or write it for Graphviz (.dot) or for reading (.txt).
+
+    Recurrences are drawn as loops; with --unroll they are drawn step by step, as the feed-forward network with
+    shared parameters that they are.
+    """
+    folder_exists(output, "-o")
+    model = load(spec, settings)
+    show_warnings(model)
+    text = draw(model, output.suffix, unroll=unroll, stage=stage, entry=entry)
+    write_file(output, text.encode())
+    written(output, size_text(output))

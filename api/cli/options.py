@@ -1,0 +1,99 @@
+"""Options that several commands share, and what becomes of their values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+PATH = click.Path(path_type=Path)
+_DIM = re.compile(r"([A-Za-z_]\w*)=(\d+)(?:\.\.(\d*))?")
+_NAMED = re.compile(r"([A-Za-z_][\w.]*)=(.+)", re.DOTALL)
+
+
+def spec_argument(function: F) -> F:
+    """SPEC, a path. Whether it can be read is the loader's business: it says so in the user's terms."""
+    return click.argument("spec", type=PATH)(function)
+
+
+def settings_option(function: F) -> F:
+    """--set, any number of times."""
+    return click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Change the spec: train.optimizer.learning_rate=0.01, layers.conv1.filters=8.",
+    )(function)
+
+
+def weights_option(required: bool = True, help: str = "Trained weights.") -> Callable[[F], F]:
+    """--weights, a safetensors file."""
+    return click.option("--weights", type=PATH, required=required, metavar="FILE", help=help)
+
+
+def engine_options(function: F) -> F:
+    """--engine and --threads."""
+    function = click.option(
+        "--threads",
+        type=click.IntRange(1, 1024),
+        default=1,
+        show_default=True,
+        help="How many threads compute.",
+    )(function)
+    return click.option(
+        "--engine",
+        type=click.Choice(["native", "reference"]),
+        default="native",
+        show_default=True,
+        help="Compiled code, or the interpreter it is tested against.",
+    )(function)
+
+
+def data_option(example: str) -> Callable[[F], F]:
+    """--data NAME=FILE, any number of times."""
+    return click.option(
+        "--data",
+        "data",
+        multiple=True,
+        metavar="NAME=FILE",
+        callback=lambda ctx, param, values: named_paths(values, param),
+        help=f"Another file for a data set: {example}.",
+    )
+
+
+def named_paths(values: Sequence[str], param: click.Parameter) -> dict[str, Path]:
+    """`NAME=FILE` texts as a mapping. Raises BadParameter."""
+    found: dict[str, Path] = {}
+    for value in values:
+        match = _NAMED.fullmatch(value)
+        if match is None:
+            raise click.BadParameter(f"{value!r} is not NAME=FILE", param=param)
+        if match[1] in found:
+            raise click.BadParameter(f"{match[1]} is given twice", param=param)
+        found[match[1]] = Path(match[2])
+    return found
+
+
+def dim_ranges(values: Sequence[str], param: click.Parameter) -> dict[str, Any]:
+    """`N=1`, `T=16..512` and `T=16..` as what `load` takes. Raises BadParameter."""
+    found: dict[str, Any] = {}
+    for value in values:
+        match = _DIM.fullmatch(value)
+        if match is None:
+            raise click.BadParameter(f"{value!r} is not NAME=SIZE or NAME=LEAST..GREATEST", param=param)
+        name, least, most = match.groups()
+        found[name] = int(least) if most is None else (int(least), int(most) if most else None)
+    return found
+
+
+def folder_exists(path: Path, option: str) -> None:
+    """Raises UsageError where a file could not be written: better now than after an hour of training."""
+    if path.is_dir():
+        raise click.UsageError(f"{option}: {path} is a directory")
+    if not path.parent.is_dir():
+        raise click.UsageError(f"{option}: there is no directory {path.parent}")

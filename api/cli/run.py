@@ -1,0 +1,98 @@
+"""`netwright run`: predictions for arrays in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.runtime.files import write_atomically
+from netwright.runtime.npy import read_npy
+from netwright.runtime.npz import write_npz
+
+from ..describe import shape_text
+from ..model import load
+from ..program import EngineName
+from ..taps import tap_names, tap_settings
+from .options import (
+    PATH,
+    engine_options,
+    folder_exists,
+    named_paths,
+    settings_option,
+    spec_argument,
+    weights_option,
+)
+from .output import show_warnings, written
+
+
+@click.command("run")
+@spec_argument
+@weights_option()
+@click.option(
+    "-i",
+    "--input",
+    "inputs",
+    multiple=True,
+    required=True,
+    metavar="NAME=FILE.npy",
+    callback=lambda ctx, param, values: named_paths(values, param),
+    help="An input's array; once for each input.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    required=True,
+    metavar="OUT.npz",
+    help="Where to write the outputs (.npz or .npy).",
+)
+@click.option(
+    "--tap", "taps", multiple=True, metavar="LAYER", help="Also write what a layer gives: conv1, memory.c."
+)
+@settings_option
+@engine_options
+def command(
+    spec: Path,
+    weights: Path,
+    inputs: dict[str, Path],
+    output: Path,
+    taps: tuple[str, ...],
+    settings: tuple[str, ...],
+    engine: EngineName,
+    threads: int,
+) -> None:
+    """Run the network in prediction mode on .npy files and write its outputs, by name, to an archive."""
+    if output.suffix not in (".npz", ".npy"):
+        raise click.UsageError(f"-o: {output} has to end in .npz, or in .npy for a single output")
+    folder_exists(output, "-o")
+    model = load(spec, settings)
+    show_warnings(model)
+    if taps:
+        model = load(spec, [*settings, *tap_settings(model, taps).values()])
+    program = model.compile(weights, engine=engine, threads=threads, entries=("predict",))
+    results = program.predict(**{name: read_npy(path) for name, path in inputs.items()})
+    names = tap_names(taps)
+    results = {names.get(name, name): array for name, array in results.items()}
+    if output.suffix == ".npy":
+        _write_npy(output, results)
+    else:
+        write_npz(output, results)
+    written(
+        output,
+        ", ".join(f"{name} {array.dtype.name} {shape_text(array.shape)}" for name, array in results.items()),
+    )
+
+
+def _write_npy(path: Path, results: dict[str, NDArray]) -> None:
+    if len(results) != 1:
+        raise click.UsageError(f"-o: {', '.join(results)} are several outputs: end the file's name in .npz")
+    (array,) = results.values()
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as stream:
+            np.lib.format.write_array(stream, np.asarray(array, order="C"), allow_pickle=False)
+
+    write_atomically(path, write)

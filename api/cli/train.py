@@ -1,0 +1,103 @@
+"""`netwright train`: from a spec and data to weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from netwright.runtime.plan import TrainingResult
+from netwright.runtime.progress import observer_for
+from netwright.runtime.training import DivergedError
+
+from ..data import data_path, data_paths
+from ..model import load
+from ..program import EngineName, Program
+from ..training import training_plan
+from .options import (
+    PATH,
+    data_option,
+    engine_options,
+    folder_exists,
+    settings_option,
+    spec_argument,
+    weights_option,
+)
+from .output import console, show_warnings, written
+
+
+@click.command("train")
+@spec_argument
+@weights_option(help="Where to write the trained weights (safetensors).")
+@click.option(
+    "--epochs", type=click.IntRange(1), help="How often to go through the data; the spec's by default."
+)
+@settings_option
+@data_option("train=other.npz")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), help="Another seed for weights, order and dropout."
+)
+@click.option("--resume", type=PATH, metavar="CHECKPOINT", help="Go on from a checkpoint.")
+@click.option(
+    "--checkpoint",
+    type=PATH,
+    metavar="FILE",
+    help="Where to keep the checkpoint written after every epoch and on Ctrl-C; by default beside the weights.",
+)
+@engine_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    spec: Path,
+    weights: Path,
+    epochs: int | None,
+    settings: tuple[str, ...],
+    data: dict[str, Path],
+    seed: int | None,
+    resume: Path | None,
+    checkpoint: Path | None,
+    engine: EngineName,
+    threads: int,
+) -> None:
+    """Train by the spec's train section: compiled code, forward, backward and update in one call a batch.
+
+    The weights written are those of the best epoch, judged by the validation loss (or what early_stopping
+    monitors); without validation data they are the last ones. Ctrl-C finishes the step in hand, writes the
+    checkpoint and exits with 130.
+    """
+    changes = [*settings, *([f"train.epochs={epochs}"] if epochs else [])]
+    changes += [f"train.seed={seed}"] if seed is not None else []
+    model = load(spec, changes)
+    show_warnings(model)
+    plan = training_plan(model.load, model.network)
+    folder_exists(weights, "--weights")
+    checkpoint = checkpoint or resume or weights.with_name(f"{weights.stem}.checkpoint")
+    folder_exists(checkpoint, "--checkpoint")
+    train_file = data_path(model.load, "train", data)
+    valid_file = data_paths(model.load, data).get("valid")
+    program = model.compile(engine=engine, threads=threads, entries=("loss", "train_step"))
+    try:
+        result = program.train(
+            train_file,
+            valid_file,
+            checkpoint=checkpoint,
+            resume=resume,
+            observer=observer_for(console()),
+        )
+    except DivergedError as error:
+        if error.result.history:
+            _write(program, weights, error.result)
+        raise
+    if result.ending == "interrupted":
+        click.echo(f"stopped; add  --resume {checkpoint}  to go on", err=True)
+        ctx.exit(130)
+    if result.ending == "stopped early":
+        click.echo(f"stopped early after {len(result.history)} of {plan.epochs} epochs")
+    _write(program, weights, result)
+
+
+def _write(program: Program, path: Path, result: TrainingResult) -> None:
+    program.save_weights(path)
+    best = f" of epoch {result.best_epoch}, the best" if result.best_epoch is not None else ""
+    count = sum(array.size for array in program.weights.values())
+    written(path, f"{count:,} weights{best}")

@@ -1,0 +1,56 @@
+"""`netwright validate`: everything that is wrong with specs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from netwright.specs.diagnostics import Diagnostics
+
+from ..data import check_data
+from ..model import Model, load
+from .options import PATH, settings_option
+from .output import show_diagnostics
+
+
+@click.command("validate")
+@click.argument("specs", nargs=-1, required=True, type=PATH, metavar="SPEC...")
+@click.option("--data", is_flag=True, help="Also compare the data files with the inputs and targets.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to print.",
+)
+@settings_option
+@click.pass_context
+def command(
+    ctx: click.Context, specs: tuple[Path, ...], data: bool, form: str, settings: tuple[str, ...]
+) -> None:
+    """Check specs: keys, wiring, shapes, losses, and (with --data) the data files' headers.
+
+    Exit code: 0 where all are valid, 1 where one has errors, 2 for wrong usage.
+    """
+    found = [(path, _checked(load(path, settings), data)) for path in specs]
+    if form == "json":
+        everything = Diagnostics(item for _, diagnostics in found for item in diagnostics)
+        click.echo(everything.to_json_text())
+    else:
+        for position, (path, diagnostics) in enumerate(found):
+            if position and (diagnostics.items or found[position - 1][1].items):
+                click.echo()
+            show_diagnostics(diagnostics)
+            if not diagnostics.has_errors:
+                click.echo(f"{path}: valid")
+    ctx.exit(1 if any(diagnostics.has_errors for _, diagnostics in found) else 0)
+
+
+def _checked(model: Model, data: bool) -> Diagnostics:
+    found = model.diagnostics
+    if data and model.is_valid:
+        more = check_data(model.load, model.network)
+        found = Diagnostics([*found, *more], found.sources.values())
+    return found

@@ -1,0 +1,85 @@
+"""A spec with some of its open sizes settled: `N = 1`, or `T` between 16 and 512.
+
+Less is open, so the compiler can prove and do more; everything else stays as it was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from .base import read_dim
+from .dims import DimLike, substitute
+from .layers import LayerSpec, Reshape
+from .load import LoadResult
+from .model import DimSpec, ModelSpec
+from .suggest import closest, did_you_mean
+
+Range = tuple[int, int | None]
+
+
+class DimError(ValueError):
+    """A dim that the spec doesn't have, or a size that the dim can't have."""
+
+
+def specialize(load: LoadResult, dims: Mapping[str, int | Range]) -> LoadResult:
+    """The load result under `dims`: a number settles a dim, a pair (least, greatest or None) narrows it.
+
+    Raises DimError. Where the spec has errors, it is returned as it is.
+    """
+    if load.model is None or not dims:
+        return load
+    known = dict(load.model.dims)
+    binding: dict[str, DimLike] = {}
+    for name, size in dims.items():
+        if name not in known:
+            hint = did_you_mean(closest(name, known)) or f"there is {', '.join(known) or 'none'}"
+            raise DimError(f"the spec has no dim {name}; {hint}")
+        least, most = (size, size) if isinstance(size, int) else size
+        _check(name, known[name], least, most)
+        if isinstance(size, int):
+            binding[name] = size
+            del known[name]
+        else:
+            known[name] = known[name].model_copy(update={"min": least, "max": most})
+    model = _bound(load.model, binding).model_copy(update={"dims": known})
+    return replace(load, model=model, partial=model)
+
+
+def _check(name: str, dim: DimSpec, least: int, most: int | None) -> None:
+    limit = dim.max if dim.max is not None else most
+    if least < dim.min or (dim.max is not None and (most is None or most > dim.max)):
+        allowed = f"at least {dim.min}" if dim.max is None else f"from {dim.min} to {dim.max}"
+        raise DimError(f"{name} has to be {allowed}")
+    if most is not None and (most < least or (limit is not None and most > limit)):
+        raise DimError(f"{name} can't be from {least} to {most}")
+
+
+def _bound(model: ModelSpec, binding: Mapping[str, DimLike]) -> ModelSpec:
+    if not binding:
+        return model
+
+    def shaped(spec: Any, field: str) -> Any:
+        shape = getattr(spec, field, None)
+        if shape is None:
+            return spec
+        return spec.model_copy(update={field: tuple(_size(size, binding) for size in shape)})
+
+    def layer(spec: LayerSpec) -> LayerSpec:
+        spec = shaped(spec, "expect")
+        return shaped(spec, "shape") if isinstance(spec, Reshape) else spec
+
+    update: dict[str, Any] = {
+        "inputs": {name: shaped(spec, "shape") for name, spec in model.inputs.items()},
+        "layers": tuple(layer(spec) for spec in model.layers),
+    }
+    if model.train is not None:
+        targets = {name: shaped(spec, "shape") for name, spec in model.train.targets.items()}
+        update["train"] = model.train.model_copy(update={"targets": targets})
+    return model.model_copy(update=update)
+
+
+def _size(written: int | str, binding: Mapping[str, DimLike]) -> int | str:
+    size = substitute(read_dim(written), binding)
+    return size if isinstance(size, int) else str(size)
