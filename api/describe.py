@@ -33,7 +33,7 @@ from .drawing.picture import Family
 
 
 def describe(layer: LayerSpec) -> str:
-    """A layer's type and what matters of its keys: ``conv2d 3×3 · 32 filters · relu``."""
+    """A layer's type and what matters of its keys, beside what its output shape says: ``conv2d 3×3 · relu``."""
     parts = [layer.type]
     match layer:
         case WindowLayer():
@@ -63,9 +63,7 @@ def describe(layer: LayerSpec) -> str:
 def _window_parts(layer: WindowLayer) -> list[str]:
     parts = []
     if isinstance(layer, Convolution):
-        parts.append(f"{layer.filters} filter" + ("s" if layer.filters > 1 else ""))
-        if layer.groups > 1:
-            parts.append(f"{layer.groups} groups")
+        parts += [f"{layer.groups} groups"] if layer.groups > 1 else []
     usual = layer.window if isinstance(layer, Pool) else (1,) * layer.rank
     if layer.strides != usual:
         parts.append(f"stride {times(layer.strides)}")

@@ -61,9 +61,9 @@ class Summary:
         table.add_column("parameters", justify="right", no_wrap=True)
         table.add_column("FLOPs", justify="right")
         if fields:
-            table.add_column("receptive field", justify="right")
+            table.add_column("receptive\nfield", justify="right")
         for name, (dtype, shape) in self.inputs.items():
-            table.add_row(name, f"input · {dtype}", shape_text(shape), "", "", *([""] if fields else []))
+            table.add_row(name, f"input {dtype}", shape_text(shape), "", "", *([""] if fields else []))
         for row in self.rows:
             cells = [
                 row.name,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netwright.compiler.frontend.fitting import fit_statistics
 from netwright.compiler.frontend.network import Network
-from netwright.compiler.graph.graph import Graph
-from netwright.compiler.pipeline import optimize
 from netwright.runtime.batches import Batches
 from netwright.runtime.data import Dataset
 from netwright.runtime.plan import EarlyStopping, TrainingPlan, TrainingResult
@@ -18,8 +18,7 @@ from netwright.runtime.session import Session
 from netwright.runtime.training import train
 from netwright.specs.load import LoadResult
 
-from .build import reference
-from .data import time_dim
+from .data import expected_arrays, time_dim
 from .errors import RequestError
 
 
@@ -59,46 +58,24 @@ def run_training(
     """Fits what is fitted, then trains ``session`` (see ``runtime.training.train``, also for what it raises)."""
     plan = training_plan(load, network, epochs=epochs)
     if resume is None:
-        fit(network, session, data, plan.batch_size)
+        fit(network, session, data, plan)
     return train(session, plan, data, valid, checkpoint=checkpoint, resume=resume, observer=observer)
 
 
-def fit(network: Network, session: Session, data: Dataset, batch_size: int) -> None:
+def fit(network: Network, session: Session, data: Dataset, plan: TrainingPlan) -> None:
     """Sets the mean and deviation of each fitted `standardize` layer to those of its input over ``data``.
 
-    Layer by layer, since one may stand above another; two rounds each, first the mean, then the deviation around
-    it. A deviation of 0 counts as 1. Raises DataError.
+    Raises DataError.
     """
-    for layer in network.fitted:
-        engine = reference(network, {"fit": _fit_graph(network, layer)})
-        inputs = [info for info in engine.manifest.buffers if info.role == "input"]
-        known = {info.name for info in engine.manifest.buffers}
-        data.require(inputs, engine.manifest.dims)
-        batches = Batches(data, inputs, batch_size)
-        weights = session.weights
-        fitting = Session(engine, {name: value for name, value in weights.items() if name in known})
-        mean = _mean(fitting, batches, layer, "sum")
-        weights[f"{layer}.mean"][...] = mean
-        fitting.assign({name: value for name, value in weights.items() if name in known})
-        deviation = np.sqrt(_mean(fitting, batches, layer, "squares"))
-        weights[f"{layer}.stddev"][...] = np.where(deviation == 0, 1, deviation)
-        session.assign(weights)
+    if not network.fitted:
+        return
+    inputs = [info for info in expected_arrays(network) if info.name in network.inputs]
+    data.require(inputs, list(network.dims.values()), plan.time if plan.window else None)
+    batches = Batches(data, inputs, plan.batch_size)
+    casts = {info.name: np.dtype(info.dtype) for info in inputs}
 
+    def arrays() -> Iterator[dict[str, NDArray]]:
+        for batch in batches.epoch(0):
+            yield {name: array.astype(casts[name], copy=False) for name, array in batch.arrays.items()}
 
-def _fit_graph(network: Network, layer: str) -> Graph:
-    """What of the entry `fit` concerns one layer."""
-    graph = network.graphs["fit"].copy()
-    for name in list(graph.outputs):
-        if not name.startswith(f"fit.{layer}."):
-            graph.drop_output(name)
-    return optimize(graph)
-
-
-def _mean(session: Session, batches: Batches, layer: str, name: str) -> NDArray[np.float64]:
-    """Over all batches, the sum called ``name`` divided by the count, in float64."""
-    total, count = np.zeros(()), np.zeros(())
-    for batch in batches.epoch(0):
-        outputs = session.run("fit", batch.arrays)
-        total = total + outputs[f"fit.{layer}.{name}"].astype(np.float64)
-        count = count + outputs[f"fit.{layer}.count"].astype(np.float64)
-    return total / np.maximum(count, 1)
+    session.assign({**session.weights, **fit_statistics(network, session.weights, arrays)})

@@ -17,7 +17,9 @@ from ..summary import bytes_text
 
 def console(*, err: bool = False) -> Console:
     """A rich console on the stream that is current now; colours only where they are wanted."""
-    return Console(file=sys.stderr if err else sys.stdout, highlight=False, soft_wrap=not err)
+    stream = sys.stderr if err else sys.stdout
+    width = None if stream.isatty() or os.environ.get("COLUMNS") else 160
+    return Console(file=stream, highlight=False, width=width)
 
 
 def wants_color(*, err: bool = False) -> bool:

@@ -20,5 +20,5 @@ def command(spec: Path, settings: tuple[str, ...]) -> None:
     show_warnings(model)
     summary = model.summary()
     out = console()
-    out.print(summary.table(), soft_wrap=False)
-    out.print(summary.totals())
+    out.print(summary.table())
+    out.print(summary.totals(), soft_wrap=True)
