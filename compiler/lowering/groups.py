@@ -157,6 +157,8 @@ class Grouping:
         producer = self.graph.producer(self.graph.operands(node)[0])
         if producer.op != "pad" or self.roles.role(producer) != "inline":
             return False
+        if group.contractions():  # cells of the padding have no sum to read: there is nothing to guard
+            return False
         return self.graph.type(self.graph.operands(producer)[0]).shape == group.space
 
     def _share(self, node: Node, latest: Group | None) -> bool:

@@ -3,11 +3,16 @@
 import numpy as np
 import pytest
 
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.loop import ir
+from netwright.compiler.ops.conv import ConvAttributes
+from netwright.compiler.ops.reduce_window import ReduceWindowAttributes
+from netwright.compiler.ops.slice_pad import PadAttributes
 
 from .engines import lowered, run_loops, run_native
-from .networks import classifier, draw_inputs, with_training
+from .networks import N, classifier, draw_inputs, with_training
 
 
 @pytest.mark.parametrize("batch", [1, 9])
@@ -45,3 +50,16 @@ def test_native_training_step(batch: int, threads: int) -> None:
     found = run_native(graph, inputs, {"N": batch}, threads)
     for name, expected in evaluate(graph, inputs).items():
         np.testing.assert_allclose(found[name], expected, rtol=1e-9, atol=1e-11, err_msg=name)
+
+
+def test_a_window_cut_at_the_border_under_a_convolution() -> None:
+    """7 cells in windows of 2: the last one reads a cell of the pad, where there is no convolution to compute."""
+    g = Graph("cut")
+    x = g.input("x", TensorType("float64", (N, 7, 6, 3)))
+    w = g.input("w", TensorType("float64", (1, 1, 3, 4)), "parameter")
+    y = g.apply("conv", x, w, attrs=ConvAttributes((1, 1), (1, 1)))
+    padding = PadAttributes((0, 0, 0, 0), (0, 1, 0, 0), (0, 0, 0, 0), float("-inf"))
+    window = ReduceWindowAttributes("max", (1, 2, 2, 1), (1, 2, 2, 1))
+    g.set_output("y", g.apply("reduce_window", g.apply("pad", y, attrs=padding), attrs=window))
+    inputs = draw_inputs(g, {"N": 2})
+    np.testing.assert_allclose(run_native(g, inputs, {"N": 2})["y"], evaluate(g, inputs)["y"], rtol=1e-12)
