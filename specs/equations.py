@@ -16,7 +16,7 @@ from .cells import CellOutputSpec, CellSpec
 from .diagnostics import Diagnostics
 from .dims import DimLike, dim_symbols
 from .expression_parser import ExpressionError, Writing, parse_expression, parse_step, parse_targets
-from .expressions import FUNCTIONS, Call, Expression, Name, Number, Previous, walk
+from .expressions import CONSTANTS, FUNCTIONS, Call, Expression, Name, Number, Previous, walk
 from .initializers import InitializerSpec
 from .source import Path, SourceNode, SourceTree, Span
 from .suggest import closest, did_you_mean
@@ -149,7 +149,7 @@ class _Compiler:
         if name in self.places:
             labels = [(self.places[name], "first here")]
             self.error("NW0506", f"{name} is defined twice", span, labels=labels)
-        elif name in FUNCTIONS or name in ("prev", OUTPUT):
+        elif name in FUNCTIONS or name in CONSTANTS or name in ("prev", OUTPUT):
             self.error(
                 "NW0506", f"{name} means something else in expressions", span, help="take another name"
             )

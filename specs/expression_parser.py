@@ -10,7 +10,18 @@ import ast
 import warnings
 from collections.abc import Callable
 
-from .expressions import FUNCTIONS, Binary, Call, Compare, Expression, Name, Negate, Number, Previous
+from .expressions import (
+    CONSTANTS,
+    FUNCTIONS,
+    Binary,
+    Call,
+    Compare,
+    Expression,
+    Name,
+    Negate,
+    Number,
+    Previous,
+)
 from .source import SourceNode, Span, align
 from .suggest import closest, did_you_mean
 
@@ -22,6 +33,8 @@ _BINARY: dict[type[ast.operator], str] = {
     ast.Sub: "-",
     ast.Mult: "*",
     ast.Div: "/",
+    ast.FloorDiv: "//",
+    ast.Mod: "%",
     ast.MatMult: "@",
     ast.Pow: "**",
 }
@@ -38,7 +51,7 @@ _UNKNOWN_CONSTRUCTS: dict[type[ast.AST], str] = {
     ast.Subscript: "indexing",
     ast.Lambda: "lambda",
     ast.IfExp: "if … else (use where)",
-    ast.BoolOp: "and, or",
+    ast.BoolOp: "and, or (use logical_and, logical_or)",
     ast.List: "a list",
     ast.Tuple: "a tuple",
     ast.Dict: "a mapping",
@@ -165,6 +178,8 @@ class _Reader:
                 return Number(value, span)
             case ast.Constant():
                 raise ExpressionError("NW0502", "the number is too large", span)
+            case ast.Name(id=name) if name in CONSTANTS:
+                return Number(CONSTANTS[name], span)
             case ast.Name(id=name):
                 return Name(name, span)
             case ast.UnaryOp(op=ast.UAdd(), operand=operand):
@@ -174,9 +189,6 @@ class _Reader:
                 return Number(-inner.value, span) if isinstance(inner, Number) else Negate(inner, span)
             case ast.BinOp(left=left, op=operator, right=right) if type(operator) in _BINARY:
                 first, second = self.convert(left, depth + 1), self.convert(right, depth + 1)
-                if isinstance(operator, ast.Pow) and not isinstance(second, Number):
-                    help = "write exp(y * log(x))"
-                    raise ExpressionError("NW0502", "an exponent has to be a number", second.span, help)
                 return Binary(_BINARY[type(operator)], first, second, span)
             case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in _COMPARE:
                 first, second = self.convert(left, depth + 1), self.convert(right, depth + 1)
@@ -214,7 +226,9 @@ class _Reader:
             raise ExpressionError(
                 "NW0505", f"{name} takes {wanted} {plural}, not {count}", span, function.summary
             )
-        arguments = tuple(self.convert(argument, depth + 1) for argument in tree.args)
+        written = tree.args[:-1] if function.words else tree.args
+        word = self.word(name, tree.args[-1], function.words) if function.words else None
+        arguments = tuple(self.convert(argument, depth + 1) for argument in written)
         for argument in arguments[count - function.constants :] if function.constants else ():
             if not isinstance(argument, Number):
                 raise ExpressionError(
@@ -230,4 +244,10 @@ class _Reader:
             if not isinstance(value, Number) or not isinstance(value.value, int):
                 raise ExpressionError("NW0505", f"{keyword.arg} has to be a whole number", value.span)
             options[keyword.arg] = value.value
-        return Call(name, arguments, tuple(options.items()), span)
+        return Call(name, arguments, tuple(options.items()), span, word)
+
+    def word(self, function: str, tree: ast.expr, words: tuple[str, ...]) -> str:
+        if isinstance(tree, ast.Name) and tree.id in words:
+            return tree.id
+        message = f"{function} ends with one of {', '.join(words)}"
+        raise ExpressionError("NW0505", message, self.span(tree), FUNCTIONS[function].summary)

@@ -1,15 +1,18 @@
-"""Expressions of cells: a small typed tree. `expression_parser.py` reads it.
+"""Expressions of cells and expression layers: a small typed tree. `expression_parser.py` reads it.
 
-Only what is listed here exists: numbers, names, `prev(name)`, `+ - * / @ **`, comparisons, and `FUNCTIONS`.
-Every node knows its place in the spec. Tensors in an expression are those of one sample; the batch is
-implicit.
+Only what is listed here exists: numbers, names, `prev(name)`, `+ - * / // % @ **`, comparisons, and
+`FUNCTIONS`. Every node knows its place in the spec. In a cell tensors are those of one sample and the batch is
+implicit; in a layer they are whole.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import get_args
 
+from .base import DType
 from .source import Span
 
 
@@ -47,7 +50,7 @@ class Negate:
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """`+`, `-`, `*`, `/` (broadcast like NumPy), `@` (matrix product), or `**` with a constant exponent."""
+    """`+`, `-`, `*`, `/`, `//`, `%`, `**` (broadcast like NumPy), or `@` (matrix product)."""
 
     operator: str
     left: Expression
@@ -73,6 +76,8 @@ class Call:
     arguments: tuple[Expression, ...]
     options: tuple[tuple[str, int | None], ...]
     span: Span = field(compare=False)
+    word: str | None = None
+    """The word it ends with, of a function that wants one: the dtype of a cast."""
 
     def option(self, name: str) -> int | None:
         """The value of an option. Raises `KeyError`."""
@@ -92,10 +97,15 @@ class Function:
     options: tuple[tuple[str, int | None], ...] = ()
     constants: int = 0
     """How many of its last arguments have to be numbers."""
+    words: tuple[str, ...] = ()
+    """Where the last argument is a word: which ones there are. It is counted among the arguments."""
 
 
 _LAST = (("axis", -1),)
 _ALL = (("axis", None),)
+
+CONSTANTS: dict[str, float] = {"inf": math.inf, "nan": math.nan, "pi": math.pi}
+"""Numbers that have names."""
 
 FUNCTIONS: dict[str, Function] = {
     "tanh": Function(1, 1, "hyperbolic tangent"),
@@ -109,8 +119,39 @@ FUNCTIONS: dict[str, Function] = {
     "log": Function(1, 1, "natural logarithm"),
     "sqrt": Function(1, 1, "square root"),
     "abs": Function(1, 1, "absolute value"),
-    "maximum": Function(2, 2, "the larger, element by element"),
-    "minimum": Function(2, 2, "the smaller, element by element"),
+    "erf": Function(1, 1, "error function"),
+    "sin": Function(1, 1, "sine"),
+    "cos": Function(1, 1, "cosine"),
+    "tan": Function(1, 1, "tangent"),
+    "asin": Function(1, 1, "inverse sine"),
+    "acos": Function(1, 1, "inverse cosine"),
+    "atan": Function(1, 1, "inverse tangent"),
+    "sinh": Function(1, 1, "hyperbolic sine"),
+    "cosh": Function(1, 1, "hyperbolic cosine"),
+    "asinh": Function(1, 1, "inverse hyperbolic sine"),
+    "acosh": Function(1, 1, "inverse hyperbolic cosine"),
+    "atanh": Function(1, 1, "inverse hyperbolic tangent"),
+    "reciprocal": Function(1, 1, "1 / x"),
+    "sign": Function(1, 1, "-1, 0 or 1"),
+    "floor": Function(1, 1, "the next whole number below"),
+    "ceil": Function(1, 1, "the next whole number above"),
+    "trunc": Function(1, 1, "the next whole number towards 0"),
+    "round": Function(1, 1, "the nearest whole number, of two the even one"),
+    "isnan": Function(1, 1, "whether it is no number"),
+    "isinf": Function(1, 1, "whether it is infinite"),
+    "maximum": Function(2, None, "the largest, element by element"),
+    "minimum": Function(2, None, "the smallest, element by element"),
+    "clip": Function(3, 3, "clip(x, low, high): minimum(maximum(x, low), high)"),
+    "pow": Function(2, 2, "pow(x, y): x ** y"),
+    "mod": Function(2, 2, "mod(x, y): x % y, what remains of x - y * floor(x / y), with the sign of y"),
+    "fmod": Function(2, 2, "fmod(x, y): what remains of x - y * trunc(x / y), with the sign of x"),
+    "logical_and": Function(2, 2, "whether both hold"),
+    "logical_or": Function(2, 2, "whether one holds"),
+    "logical_xor": Function(2, 2, "whether exactly one holds"),
+    "logical_not": Function(1, 1, "whether it does not hold"),
+    "cast": Function(2, 2, "cast(x, dtype): the same values in another dtype", words=get_args(DType)),
+    "index": Function(1, 1, "the position of each element along an axis, int64: index(x, axis=0)", _LAST),
+    "size": Function(1, 1, "how many elements there are along an axis, or in all, int64", _ALL),
     "where": Function(3, 3, "where(condition, a, b): a where the condition holds, else b"),
     "softmax": Function(1, 1, "exp(x) / sum(exp(x)) along an axis", _LAST),
     "sum": Function(1, 1, "sum along an axis, or of all elements", _ALL),

@@ -30,7 +30,9 @@ def check_arity(
         fewest = most = len(structure.cells[spec.cell].inputs)
     if fewest <= count and (most is None or count <= most):
         return True
-    wanted = f"{fewest} input{'s' if fewest > 1 else ''}" if most else f"at least {fewest} inputs"
+    wanted = f"at least {fewest} inputs" if most is None else f"{fewest} input{'' if fewest == 1 else 's'}"
+    if most is not None and most > fewest:
+        wanted = f"{fewest} to {most} inputs"
     path = (*entry.path, "inputs")
     written = tree.node(path) is not None
     place = tree.value_span(path if written else (*entry.path, "type"))

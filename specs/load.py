@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from .diagnostics import Diagnostics
 from .equations import Cell
+from .expressions import Expression
 from .model import ModelSpec
 from .reading import read_file, read_text
 from .settings import apply_settings, settings_text
@@ -35,6 +36,8 @@ class LoadResult:
     wiring: Wiring = field(default_factory=Wiring)
     cells: Mapping[str, Cell] = field(default_factory=dict)
     """The spec's own cells, compiled; `builtin_cells.cell_of` finds a layer's cell."""
+    expressions: Mapping[str, Expression] = field(default_factory=dict)
+    """The equations of expression layers, by the layers' names."""
     entries: Mapping[str, LayerEntry] = field(default_factory=dict)
     """Where each layer stands, by its name."""
 
@@ -93,4 +96,6 @@ def _load(file: str, tree: SourceTree | None, diagnostics: Diagnostics) -> LoadR
     entries = {entry.name: entry for entry in reversed(structure.entries) if entry.name is not None}
     diagnostics.sort()
     model = None if diagnostics.has_errors else partial
-    return LoadResult(file, model, partial, tree, diagnostics, wiring, structure.cells, entries)
+    return LoadResult(
+        file, model, partial, tree, diagnostics, wiring, structure.cells, structure.expressions, entries
+    )

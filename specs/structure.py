@@ -12,7 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from .diagnostics import Diagnostics
 from .equations import Cell, compile_cell
-from .layers import LAYERS, LayerSpec
+from .expressions import Expression
+from .layer_expressions import compile_expression
+from .layers import LAYERS, ExpressionLayer, LayerSpec
 from .model import ModelSpec
 from .problems import Translator, describe, keys_of
 from .source import Path, SourceNode, SourceTree
@@ -45,6 +47,8 @@ class Structure:
     sections: dict[str, Any] = field(default_factory=dict)
     entries: list[LayerEntry] = field(default_factory=list)
     cells: dict[str, Cell] = field(default_factory=dict)
+    expressions: dict[str, Expression] = field(default_factory=dict)
+    """The equations of expression layers, by the layers' names."""
     broken: dict[str, set[str]] = field(default_factory=dict)
     """For each section the names whose entries are wrong; a section that is wrong as a whole holds `*`."""
 
@@ -225,6 +229,13 @@ class _Builder:
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
             Translator(self.tree, self.diagnostics, path, overlay).report(errors, LAYERS[kind], kind)
+        if isinstance(spec, ExpressionLayer):
+            place = overlay["value"][:-1] if "value" in overlay else path
+            expression = compile_expression(spec, self.tree, place, self.diagnostics)
+            if expression is None:
+                spec = None
+            else:
+                self.structure.expressions[spec.name] = expression
         return LayerEntry(name, kind, path, overlay, spec)
 
     def no_type(self, node: SourceNode, path: Path, name: str | None) -> None:

@@ -140,7 +140,7 @@ class _Wirer:
                 return None
             states = cell.states
         else:
-            return None if entry.spec is None else []
+            return None if entry.spec is None else list(entry.spec.ports())
         return [port for state in ("state", *states) for port in (state, f"{state}_all")]
 
     def read(self, entry: LayerEntry, previous: LayerEntry | None) -> None:
@@ -152,6 +152,9 @@ class _Wirer:
         elif isinstance(node.value, list):
             texts = [(i, text) for i, text in enumerate(node.value) if isinstance(text, str)]
             refs = [self.note(entry.name, text, (*path, i)) for i, text in texts]
+        elif isinstance(node.value, dict):
+            named = [(key, text) for key, text in node.value.items() if isinstance(text, str)]
+            refs = [self.note(entry.name, text, (*path, key)) for key, text in named]
         else:
             refs = [None]
         if entry.spec is None:
@@ -176,6 +179,8 @@ class _Wirer:
 
     def default(self, entry: LayerEntry, previous: LayerEntry | None) -> list[Ref | None]:
         """The layer above; for the first layer the only input that can be meant."""
+        if entry.spec is not None and entry.spec.arity[1] == 0:
+            return []
         if previous is not None:
             return [Ref(previous.name)] if previous.name in self.layers else [None]
         special = {spec.lengths for spec in self.inputs.values()}

@@ -13,6 +13,7 @@ from netwright.specs.layers import (
     Dense,
     Dropout,
     Embedding,
+    ExpressionLayer,
     Flatten,
     GlobalMaxPool,
     GlobalMeanPool,
@@ -30,6 +31,7 @@ from .activation import expand_activation
 from .conv import expand_convolution
 from .dense import expand_dense, expand_embedding
 from .expander import Expansion
+from .expression import expand_expression
 from .normalization import (
     expand_argmax,
     expand_batch_norm,
@@ -61,6 +63,7 @@ _FAMILIES: dict[type[LayerSpec], Expansion] = {
     Rescale: Expansion(expand_rescale, honours_lengths=True),
     Standardize: Expansion(expand_standardize, honours_lengths=True),
     Argmax: Expansion(expand_argmax, honours_lengths=True),
+    ExpressionLayer: Expansion(expand_expression, honours_lengths=True),
     RecurrentLayer: Expansion(expand_recurrent, honours_lengths=True),
 }
 

@@ -96,6 +96,9 @@ class Tensor:
     def both(self, other: Tensor) -> Tensor:
         return self._binary("and", other)
 
+    def either(self, other: Tensor) -> Tensor:
+        return self._binary("or", other)
+
     def _binary(self, op: str, other: Tensor | Number) -> Tensor:
         if not isinstance(other, Tensor):
             return self.apply(op, self._splat(other))

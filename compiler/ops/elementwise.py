@@ -208,6 +208,7 @@ UNARY = (
     Function("cos", np.cos, _cos_gradient, arity=1, cheap=False),
     Function("sin", np.sin, _sin_gradient, arity=1, cheap=False),
     Function("floor", np.floor, None, arity=1),
+    Function("round", np.rint, None, arity=1),
     Function("not", np.logical_not, None, arity=1, dtypes=("bool",), draw=("bool",), method="logical_not"),
     StopGradient(),
 )

@@ -20,6 +20,7 @@ from .activation import (
 )
 from .base import LayerSpec
 from .dense import Dense, Embedding
+from .expression import ExpressionLayer
 from .normalization import Argmax, BatchNorm, Dropout, LayerNorm, Rescale, Standardize
 from .recurrent import GatedLayer, Gru, Lstm, Recurrent, RecurrentLayer, Rnn
 from .shaping import Add, Concat, Flatten, Multiply, Reshape
@@ -78,6 +79,7 @@ AnyLayer = (
     | Lstm
     | Gru
     | Recurrent
+    | ExpressionLayer
 )
 Layer = Annotated[AnyLayer, Field(discriminator="type")]
 
@@ -99,6 +101,7 @@ __all__ = [
     "Dropout",
     "EluLayer",
     "Embedding",
+    "ExpressionLayer",
     "Flatten",
     "GatedLayer",
     "GeluLayer",

@@ -28,6 +28,10 @@ class LayerSpec(SpecModel):
     share: Name | None = None
     """Another layer of the same type whose parameters this one uses."""
 
+    def ports(self) -> tuple[str, ...]:
+        """The layer's ports besides its output, where its keys alone say which."""
+        return ()
+
     def references(self) -> dict[str, tuple[str | int, ...]]:
         """Further layers or inputs this layer reads, each with the path of the key that names it."""
         return {}

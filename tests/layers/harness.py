@@ -1,0 +1,110 @@
+"""Specs as text, run in the reference interpreter and as native code, which have to agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from netwright.compiler.autodiff import gradients
+from netwright.compiler.frontend.network import Network, initial_values
+from netwright.compiler.graph.graph import Graph, Value
+from netwright.compiler.interpreter import bind_dims, evaluate
+from netwright.compiler.ops.reduce import ReduceAttributes
+from netwright.compiler.pipeline import optimize
+
+from ..frontend.helpers import network
+from ..lowering.engines import run_native
+
+
+def spec(layers: str, output: str = "y", **inputs: str) -> str:
+    """A spec from the text of its layers (a list in brackets) and its inputs' shapes, such as `x="[N, 3]"` or
+    `x="[N, 3] int64"`; floats are float64."""
+    declared = []
+    for name, text in inputs.items():
+        shape, _, dtype = text.partition("]")
+        declared.append(f"  {name}: {{shape: {shape}], dtype: {dtype.strip() or 'float64'}}}")
+    head = "dims: {N: batch, T: {role: time, min: 4}}\ninputs:\n"
+    return f"{head}{chr(10).join(declared)}\nlayers: {layers}\noutputs: {{{output}}}\n".replace(
+        "{y}", "{y: y}"
+    )
+
+
+def drawn_weights(net: Network, seed: int = 5) -> dict[str, NDArray]:
+    """Random parameters, positive statistics."""
+    rng = np.random.default_rng(seed)
+    found = {}
+    for name, one in net.parameters.items():
+        value = rng.normal(size=one.type.shape)  # type: ignore[arg-type]
+        found[name] = (np.abs(value) + 0.5 if one.kind == "statistic" else value).astype(one.type.dtype)
+    return found
+
+
+def values(
+    text: str, weights: Mapping[str, ArrayLike] | None = None, **inputs: ArrayLike
+) -> dict[str, NDArray]:
+    """The outputs of a spec, the same from the interpreter and from native code."""
+    net = network(text)
+    graph = net.graphs["predict"]
+    given = {name: np.asarray(array, net.inputs[name].dtype) for name, array in inputs.items()}
+    everything: dict[str, NDArray] = {**initial_values(net), **given}
+    for name, array in (weights or {}).items():
+        everything[name] = np.asarray(array, everything[name].dtype)
+    used = {name: everything[name] for name in graph.inputs}
+    dims = bind_dims(graph, {name: array.shape for name, array in used.items()})
+    expected = evaluate(graph, used, dims)
+    found = run_native(optimize(graph), used, dims)
+    for name, array in expected.items():
+        exact = array.dtype.kind != "f"
+        tolerance = 0 if exact else 1e-9 if array.dtype == np.float64 else 2e-5
+        np.testing.assert_allclose(found[name], array, rtol=tolerance, atol=tolerance, err_msg=name)
+    return expected
+
+
+def check_gradients(
+    text: str,
+    weights: Mapping[str, ArrayLike] | None = None,
+    wrt: list[str] | None = None,
+    tolerance: float = 1e-6,
+    **inputs: ArrayLike,
+) -> None:
+    """The gradient of a random projection of the float outputs is that of central differences."""
+    net = network(text)
+    given = {**(weights or drawn_weights(net)), **inputs}
+    arrays: dict[str, NDArray] = {}
+    graph = net.graphs["predict"].copy()
+    for name in graph.inputs:
+        arrays[name] = np.asarray(given[name], graph.type(graph.inputs[name]).dtype)
+    names = wrt or [name for name, array in arrays.items() if array.dtype == np.float64]
+    dims = bind_dims(graph, {name: array.shape for name, array in arrays.items()})
+    rng = np.random.default_rng(3)
+    total: Value | None = None
+    for name, value in list(graph.outputs.items()):
+        if graph.type(value).dtype == "float64":
+            arrays[f"direction {name}"] = rng.normal(size=evaluate(graph, arrays, dims)[name].shape)
+            term = _projected(graph, value, graph.input(f"direction {name}", graph.type(value)))
+            total = term if total is None else graph.apply("add", total, term)
+    assert total is not None
+    graph.set_output("total", total)
+    differentiated, found = gradients(graph, "total", names)
+    for name, value in found.items():
+        differentiated.set_output(f"d {name}", value)
+    results = evaluate(differentiated, arrays, dims)
+    for name in names:
+        expected = np.zeros_like(arrays[name])
+        for index in np.ndindex(expected.shape):
+            sides = []
+            for step in (1e-5, -1e-5):
+                moved = arrays[name].copy()
+                moved[index] += step
+                sides.append(evaluate(graph, {**arrays, name: moved}, dims)["total"])
+            expected[index] = (sides[0] - sides[1]) / 2e-5
+        np.testing.assert_allclose(
+            results[f"d {name}"], expected, rtol=tolerance, atol=tolerance, err_msg=name
+        )
+
+
+def _projected(graph: Graph, value: Value, direction: Value) -> Value:
+    axes = tuple(range(graph.type(value).rank))
+    return graph.apply("reduce", graph.apply("mul", value, direction), attrs=ReduceAttributes("sum", axes))
