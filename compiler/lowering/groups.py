@@ -3,7 +3,8 @@
 Nodes are taken in topological order and every member joins the newest group among its operands' producers when it
 has that group's iteration space and reads it at the same index; else it founds a group. A group's place in the
 program is the order of its founding, so a node may only join where all its other operands come from older groups:
-no cycles by construction. Three moves go beyond this: a window takes over the group that only it reads (conv +
+no cycles by construction. When it joins, older groups that it reads, and nothing in between does, are drawn into its
+group. Three moves go beyond this: a window takes over the group that only it reads (conv +
 activation + pool in one kernel), a reduction likewise absorbs elementwise work that only it reads, and contractions
 that share an operand share a kernel (the four gates of an LSTM).
 """
@@ -23,6 +24,8 @@ from .roles import INLINE_WINDOW, Roles
 
 #: Contractions in one group: each needs its own accumulators.
 MAX_CONTRACTIONS = 6
+#: Operations in one group: a kernel should fit the registers and compile in a moment.
+MAX_MEMBERS = 64
 
 
 @dataclass(eq=False)
@@ -118,6 +121,7 @@ class Grouping:
                 self._found(node)
         elif latest.space == node.types[0].shape and self._reads_in_place(node, latest):
             self._add(latest, node)
+            self._draw_in(node, latest)
         else:
             self._found(node)
 
@@ -129,6 +133,44 @@ class Grouping:
                     same and self.roles.role(self.graph.node(base.node)) == "member"
                 ):
                     return False
+        return True
+
+    def _draw_in(self, node: Node, group: Group) -> None:
+        """Merges into ``group`` the other groups that ``node``, its newest member, reads, where they fit."""
+        for operand in self.graph.operands(node):
+            for base, _ in self.roles.bases(operand):
+                other = self.group_of.get(base.node)
+                if other is not None and other is not group and self._fits_into(other, group):
+                    for member in other.members:
+                        self.group_of[member.id] = group
+                    group.members = sorted([*group.members, *other.members], key=lambda member: member.id)
+                    other.members = []
+                    other.fusable = False
+
+    def _fits_into(self, other: Group, group: Group) -> bool:
+        """Whether ``other`` may run as late as ``group``, in one kernel with it."""
+        if (
+            not other.fusable
+            or other.space != group.space
+            or len(other.members) + len(group.members) > MAX_MEMBERS
+        ):
+            return False
+        if other.contractions():  # its tiles were chosen for it alone
+            return False
+        for member in other.members:
+            for value in member.values:
+                for reader in self.roles.readers(value):
+                    found = self.group_of.get(reader.id)
+                    if found is None:
+                        continue  # not placed yet: it will come after
+                    if self.roles.role(reader) != "member" or (
+                        found is not other and found.order < group.order
+                    ):
+                        return False
+                    if found is group and (
+                        self._needs_memory(reader) or not self._reads_in_place(reader, other)
+                    ):
+                        return False
         return True
 
     def _absorb(self, node: Node, group: Group | None) -> bool:

@@ -205,7 +205,7 @@ class _Scope:
         for group in self.grouping.groups:
             if group.fusable:
                 self._emit_fused(group)
-            else:
+            elif group.members:
                 (node,) = group.members
                 if isinstance(node.attrs, ScanAttributes):
                     self._emit_scan(node, node.attrs)
