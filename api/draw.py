@@ -41,6 +41,8 @@ def draw(
         except ValueError as error:
             raise RequestError(f"{model.name}: {error}") from error
         return _WRITERS[suffix](picture)
+    if unroll is not None:
+        raise RequestError("--unroll draws layers: it is for --stage spec")
     graph = entry_graphs(model.network, [entry])[entry]
     if stage == "optimized":
         graph = optimize(graph)

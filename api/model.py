@@ -15,6 +15,7 @@ from netwright.specs.load import LoadResult, load_spec
 from netwright.specs.model import ModelSpec
 from netwright.specs.specialize import Range, specialize
 
+from .data import data_paths
 from .errors import SpecError
 from .program import EngineName, Program
 from .summary import Summary, summarize
@@ -66,6 +67,11 @@ class Model:
     def folder(self) -> Path:
         """Where the spec is: paths in it are relative to this."""
         return Path(self.load.file).parent
+
+    @property
+    def data_paths(self) -> dict[str, Path]:
+        """The files of the spec's data sets, by name. Raises SpecError."""
+        return data_paths(self.load) if self.spec.train else {}
 
     def summary(self) -> Summary:
         """Layers, shapes, parameters, arithmetic, receptive fields; ``print`` shows a table. Raises SpecError."""

@@ -28,6 +28,7 @@ from .training import run_training
 from .values import Weights, read_weights, weights_manifest
 
 EngineName = Literal["native", "reference"]
+Data = str | Path | Mapping[str, NDArray] | Dataset
 
 
 class Program:
@@ -80,7 +81,8 @@ class Program:
 
         Raises InputError naming the input and axis that does not fit, ExecutionError for data out of range.
         """
-        return self.session.predict(**inputs)
+        found = self.session.predict(**inputs)
+        return {name: found[name] for name in self.network.outputs}
 
     def loss(self, **arrays: ArrayLike) -> dict[str, float]:
         """Mean loss and metrics of one batch of inputs and targets, in eval mode."""
@@ -92,8 +94,8 @@ class Program:
 
     def train(
         self,
-        data: str | Path | Mapping[str, NDArray] | None = None,
-        valid: str | Path | Mapping[str, NDArray] | None = None,
+        data: Data | None = None,
+        valid: Data | None = None,
         *,
         epochs: int | None = None,
         checkpoint: str | Path | None = None,
@@ -123,7 +125,7 @@ class Program:
             observer=observer,
         )
 
-    def evaluate(self, data: str | Path | Mapping[str, NDArray]) -> dict[str, float]:
+    def evaluate(self, data: Data) -> dict[str, float]:
         """Mean loss and metrics over a data set, a .npz file or arrays by name. Raises DataError."""
         spec = self.load.model.train if self.load.model else None
         size = spec.batch_size if spec else 32
@@ -148,5 +150,7 @@ class Program:
         return f"<Program {self.manifest.model}: {', '.join(self.entries)}; {size:,} weights>"
 
 
-def _dataset(data: str | Path | Mapping[str, NDArray], name: str) -> Dataset:
+def _dataset(data: Data, name: str) -> Dataset:
+    if isinstance(data, Dataset):
+        return data
     return load_dataset(data) if isinstance(data, str | Path) else Dataset(data, name)

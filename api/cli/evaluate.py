@@ -8,7 +8,6 @@ import click
 
 from netwright.runtime.data import load_dataset
 
-from ..data import data_paths
 from ..describe import count_text
 from ..errors import RequestError
 from ..model import load
@@ -34,13 +33,14 @@ def command(
     """Loss and metrics over whole data sets: those given, or the spec's, without the one trained on."""
     model = load(spec, settings)
     show_warnings(model)
-    paths = data or data_paths(model.load)
+    paths = data or model.data_paths
     chosen = {name: path for name, path in paths.items() if name != "train" or data or len(paths) == 1}
     if not chosen:
         raise RequestError(f"{model.name} can't be evaluated: the spec has no train section")
+    sets = {name: load_dataset(path) for name, path in chosen.items()}
     program = model.compile(weights, engine=engine, threads=threads, entries=("loss",))
-    for name, path in chosen.items():
-        numbers = program.evaluate(path)
-        samples = count_text(len(load_dataset(path)), "sample")
+    for name, dataset in sets.items():
+        numbers = program.evaluate(dataset)
+        samples = count_text(len(dataset), "sample")
         shown = "  ".join(f"{key} {value:.4g}" for key, value in numbers.items())
         click.echo(f"{name}  {samples}  {shown}")

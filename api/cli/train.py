@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from netwright.runtime.data import load_dataset
 from netwright.runtime.plan import TrainingResult
 from netwright.runtime.progress import observer_for
 from netwright.runtime.training import DivergedError
@@ -73,13 +74,14 @@ def command(
     folder_exists(weights, "--weights")
     checkpoint = checkpoint or resume or weights.with_name(f"{weights.stem}.checkpoint")
     folder_exists(checkpoint, "--checkpoint")
-    train_file = data_path(model.load, "train", data)
+    train_set = load_dataset(data_path(model.load, "train", data))
     valid_file = data_paths(model.load, data).get("valid")
+    valid_set = None if valid_file is None else load_dataset(valid_file)
     program = model.compile(engine=engine, threads=threads, entries=("loss", "train_step"))
     try:
         result = program.train(
-            train_file,
-            valid_file,
+            train_set,
+            valid_set,
             checkpoint=checkpoint,
             resume=resume,
             observer=observer_for(console()),

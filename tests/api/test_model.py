@@ -11,31 +11,6 @@ from netwright.runtime.errors import InputError, WeightsError
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LENET = EXAMPLES / "lenet" / "lenet.yaml"
 
-TINY = """\
-netwright: 1
-model: tiny
-dims: {N: batch}
-inputs:
-  x: {shape: [N, 4]}
-layers:
-  - {name: hidden, type: dense, units: 8, activation: relu}
-  - {name: head, type: dense, units: 3}
-outputs: {y: head}
-train:
-  data: {train: a.npz}
-  targets: {t: {shape: [N], dtype: int64}}
-  loss: {type: softmax_cross_entropy, output: y, target: t}
-  metrics: [accuracy]
-  optimizer: {type: sgd, learning_rate: 0.1}
-"""
-
-
-@pytest.fixture
-def tiny(tmp_path: Path) -> Path:
-    path = tmp_path / "tiny.yaml"
-    path.write_text(TINY, encoding="utf-8")
-    return path
-
 
 def images(count: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(count, 28, 28, 1)).astype(np.float32)

@@ -1,0 +1,179 @@
+"""Pictures: nothing overlaps, arrows go where they should, and what is unrolled is the network in time."""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+import netwright
+from netwright.draw import draw
+from netwright.drawing.layers import LayerPicture
+from netwright.drawing.layout import arrange
+from netwright.drawing.picture import Arrow, Box, Picture
+from netwright.drawing.svg import to_svg
+from netwright.drawing.text import to_dot, to_text
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SVG = "{http://www.w3.org/2000/svg}"
+
+TAGGER = """\
+netwright: 1
+model: tagger
+dims: {N: batch, T: time}
+inputs:
+  word: {shape: [N, T], dtype: int64}
+  h0: {shape: [N, 6]}
+layers:
+  - {name: embed, type: embedding, input_dim: 9, output_dim: 8}
+  - {name: both, type: lstm, units: 5, bidirectional: true}
+  - {name: top, type: gru, units: 6, initial_state: h0}
+  - {name: tags, type: dense, units: 4}
+  - {name: window, type: conv1d, filters: 3, kernel_size: 2, padding: same}
+  - {name: verdict, type: rnn, units: 4, return_sequences: false, inputs: [top]}
+  - {name: grade, type: dense, units: 2}
+outputs: {tags: tags, local: window, grade: grade, last: top.state}
+"""
+
+
+@st.composite
+def pictures(draw: st.DrawFn) -> Picture:
+    count = draw(st.integers(1, 14))
+    looks = st.tuples(st.text("abMW ", max_size=12), st.integers(0, 3), st.integers(0, 2))
+    chosen = draw(st.lists(looks, min_size=count, max_size=count))
+    boxes = tuple(
+        Box(str(i), title, ("line",) * lines, loops=("h",) * loops)
+        for i, (title, lines, loops) in enumerate(chosen)
+    )
+    pairs = draw(st.sets(st.tuples(st.integers(0, count - 1), st.integers(0, count - 1)), max_size=25))
+    arrows = tuple(Arrow(str(a), str(b)) for a, b in sorted(pairs) if a < b)
+    return Picture("title", "", boxes, arrows)
+
+
+@given(pictures())
+def test_boxes_do_not_overlap_and_arrows_lead_down(picture: Picture) -> None:
+    layout = arrange(picture)
+    places = list(layout.places.values())
+    for i, one in enumerate(places):
+        assert one.width / 2 <= one.x <= layout.width - one.width / 2
+        assert one.height / 2 <= one.y <= layout.height - one.height / 2
+        for other in places[:i]:
+            apart_x = abs(one.x - other.x) - (one.width + other.width) / 2
+            apart_y = abs(one.y - other.y) - (one.height + other.height) / 2
+            assert max(apart_x, apart_y) > 1
+    for arrow, points in layout.routes:
+        source, target = layout.places[arrow.source], layout.places[arrow.target]
+        assert points[0] == (source.x, source.y + source.height / 2)
+        assert points[-1][1] == target.y - target.height / 2
+        assert abs(points[-1][0] - target.x) < target.width / 2
+        assert all(a[1] < b[1] for a, b in pairwise(points))
+    ET.fromstring(to_svg(picture))
+
+
+def test_names_can_not_break_the_formats() -> None:
+    nasty = 'a"<&>\\\n'
+    picture = Picture(nasty, nasty, (Box("a", nasty), Box("b", "b")), (Arrow("a", "b", nasty),))
+    root = ET.fromstring(to_svg(picture))
+    assert sum(text.text == nasty for text in root.iter(f"{SVG}text")) == 4
+    assert '[label="a\\"<&>\\\\\\n"]' in to_dot(picture)
+    assert to_text(picture).count('a"<&>') == 5
+
+
+@pytest.fixture
+def tagger(tmp_path: Path) -> netwright.Model:
+    path = tmp_path / "tagger.yaml"
+    path.write_text(TAGGER, encoding="utf-8")
+    return netwright.load(path)
+
+
+def test_rolled_recurrences_are_loops(tagger: netwright.Model) -> None:
+    picture = LayerPicture(tagger.load, tagger.network).rolled()
+    boxes = {box.id: box for box in picture.boxes}
+    assert boxes["both"].loops == ("h, c (t−1)", "h, c (t+1)")
+    assert boxes["top"].loops == ("h (t−1)",)
+    assert boxes["tags"].shape == "[N, T, 4]"
+    assert Arrow("input:h0", "top", "h(−1)") in picture.arrows
+    assert Arrow("top", "output:last", "state") in picture.arrows
+    svg = ET.fromstring(to_svg(picture))
+    assert {group.get("id") for group in svg.iter(f"{SVG}g")} == boxes.keys()
+    states = [path for path in svg.iter(f"{SVG}path") if path.get("marker-end") == "url(#state-tip)"]
+    assert len(states) == 4
+
+
+def test_unrolled_recurrences_are_copies_in_time(tagger: netwright.Model) -> None:
+    picture = LayerPicture(tagger.load, tagger.network).unrolled(3)
+    rows: dict[str, list[Box]] = {}
+    for box in picture.boxes:
+        if box.family != "ghost":
+            rows.setdefault(box.row or box.id, []).append(box)
+    assert [box.title for box in rows["input:word"]] == ["word(0)", "word(1)", "word(T−1)"]
+    for name in ("embed", "both", "top", "tags", "verdict"):
+        assert [box.tag for box in rows[name]] == ["", "same parameters", "same parameters"]
+    assert [box.title for box in rows["output:tags"]] == ["tags(0)", "tags(1)", "tags(T−1)"]
+    assert len(rows["window"]) == len(rows["grade"]) == len(rows["output:local"]) == 1
+    arrows = {(arrow.source, arrow.target) for arrow in picture.arrows}
+    assert {("both@0", "both@1"), ("both@1", "both@2"), ("both@1", "both@0"), ("top@0", "top@1")} <= arrows
+    assert {("tags@0", "window"), ("tags@1", "window"), ("tags@2", "window")} <= arrows
+    assert ("verdict@2", "grade") in arrows
+    assert ("verdict@0", "grade") not in arrows
+    assert ("top@2", "output:last") in arrows
+    assert ("input:h0", "top@0") in arrows
+    ghosts = {box.id: (box.title, *box.lines) for box in picture.boxes if box.family == "ghost"}
+    assert ghosts == {
+        "both@start1": ("h(−1) = 0", "c(−1) = 0"),
+        "both@start-1": ("h(end) = 0", "c(end) = 0"),
+        "verdict@start1": ("h(−1) = 0",),
+    }
+    layout = arrange(picture)
+    for row in rows.values():
+        assert len({layout.places[box.id].y for box in row}) == 1
+        assert [layout.places[box.id].x for box in row] == sorted(layout.places[box.id].x for box in row)
+
+
+def test_a_short_sequence_is_unrolled_whole(tmp_path: Path) -> None:
+    path = tmp_path / "t.yaml"
+    path.write_text(TAGGER, encoding="utf-8")
+    model = netwright.load(path, dims={"T": 2})
+    picture = LayerPicture(model.load, model.network).unrolled(5)
+    assert [box.title for box in picture.boxes if box.row == "input:word"] == ["word(0)", "word(1)"]
+
+
+def test_shared_parameters_are_marked(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "netwright: 1\nmodel: s\ndims: {N: batch}\ninputs: {x: {shape: [N, 3]}}\nlayers:\n"
+        "  - {name: a, type: dense, units: 3}\n  - {name: b, type: dense, units: 3, share: a}\n"
+        "outputs: {y: b}\n",
+        encoding="utf-8",
+    )
+    text = draw(netwright.load(path), ".txt")
+    assert "parameters of a" in text
+    assert text.startswith("s\n2 layers · 12 parameters · N: batch\n")
+
+
+@pytest.mark.parametrize("stage", ["spec", "graph", "optimized"])
+@pytest.mark.parametrize("suffix", ["svg", "dot", "txt"])
+def test_every_stage_in_every_format(
+    cli: Callable[..., Result], tmp_path: Path, stage: str, suffix: str
+) -> None:
+    output = tmp_path / f"g.{suffix}"
+    done = cli("graph", EXAMPLES / "sunspots" / "sunspots.yaml", "-o", output, "--stage", stage)
+    assert done.exit_code == 0
+    text = output.read_text(encoding="utf-8")
+    words = {"svg": "<svg", "dot": "digraph {", "txt": "sunspots" if stage == "spec" else 'graph "predict"'}
+    assert text.startswith(words[suffix])
+    assert ("scan" in text) == (stage != "spec")
+    if suffix == "svg":
+        ET.fromstring(text)
+
+
+def test_a_training_step_can_be_drawn(cli: Callable[..., Result], tmp_path: Path) -> None:
+    spec = EXAMPLES / "lenet" / "lenet.yaml"
+    assert cli("graph", spec, "-o", "step.svg", "--stage", "graph", "--entry", "train_step").exit_code == 0
+    titles = [text.text for text in ET.parse(tmp_path / "step.svg").iter(f"{SVG}text")]
+    assert titles.count("conv1.kernel") == 2  # what it was, and what it becomes
+    assert "new value" in titles
