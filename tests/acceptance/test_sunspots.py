@@ -1,0 +1,64 @@
+"""The sunspots example: what it promises in its README, and the executable against `netwright run`."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from netwright.cli import main
+
+from .linking import need_linker
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "sunspots"
+
+
+def run(*arguments: object) -> str:
+    result = CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sunspots")
+    for name in ("sunspots.yaml", "sunspots-train.npz", "sunspots-valid.npz"):
+        shutil.copy(EXAMPLE / name, folder / name)
+    run("train", folder / "sunspots.yaml", "--weights", folder / "weights.safetensors")
+    return folder
+
+
+def test_beats_same_as_last_year(trained: Path) -> None:
+    data = np.load(trained / "sunspots-valid.npz")
+    np.save(trained / "x.npy", data["x"])
+    spec, weights = trained / "sunspots.yaml", trained / "weights.safetensors"
+    run("run", spec, "--weights", weights, "-i", f"x={trained / 'x.npy'}", "-o", trained / "out.npz")
+    found = np.load(trained / "out.npz")["next_year"]
+    error = np.sqrt(np.mean((found - data["y"]) ** 2))
+    last_year = np.sqrt(np.mean((data["x"] - data["y"]) ** 2))
+    assert error < 0.8 * last_year
+
+
+def test_executable_gives_what_run_gives_at_any_batch_size_and_length(trained: Path) -> None:
+    need_linker()
+    spec, weights, executable = (
+        trained / "sunspots.yaml",
+        trained / "weights.safetensors",
+        trained / "sunspots",
+    )
+    run("compile", spec, "--weights", weights, "-o", executable)
+    rng = np.random.default_rng(0)
+    for batch, length in [(1, 61), (3, 7), (17, 32)]:
+        x = rng.uniform(0, 150, (batch, length, 1)).astype(np.float32)
+        np.save(trained / "x.npy", x)
+        run("run", spec, "--weights", weights, "-i", f"x={trained / 'x.npy'}", "-o", trained / "run.npz")
+        subprocess.run(
+            [executable, "-i", f"x={trained / 'x.npy'}", "-o", trained / "exe.npz"], check=True, timeout=60
+        )
+        expected, found = np.load(trained / "run.npz")["next_year"], np.load(trained / "exe.npz")["next_year"]
+        assert found.shape == (batch, length, 1)
+        np.testing.assert_array_equal(found, expected)
