@@ -133,25 +133,25 @@ class _Family:
         with reader.scope():
             for term, register in zip(self.terms, registers, strict=True):
                 reader.lanes, reader.count = lanes, count if self.tiling.inner else term.count
-                total = self._combined(term, at, register)
-                if count is not None and not isinstance(
-                    total, ir.Fma
-                ):  # a product of absent lanes is 0 by itself
+                total, vanishes = self._combined(term, at, register)
+                if count is not None and not vanishes:
                     left = b.broadcast(b.index_value(count, "int64"), lanes)
                     total = b.select(b.lt(b.ramp("int64", lanes), left), total, register)
                 b.assign(register, total)
         reader.lanes, reader.count = before
 
-    def _combined(self, term: Term, at: Indices, register: ir.Read) -> Expr:
-        operands = self.reader.graph.operands(term.node)
-        types = [self.reader.graph.type(v) for v in operands]
-        factors = [
-            self.reader.read(operands[position], index)
-            for position, index in term.op.factors(term.node.attrs, types, term.index, at)
+    def _combined(self, term: Term, at: Indices, register: ir.Read) -> tuple[Expr, bool]:
+        """The register with one step added, and whether absent lanes add nothing to it by themselves."""
+        reader, operands = self.reader, self.reader.graph.operands(term.node)
+        types = [reader.graph.type(v) for v in operands]
+        places = [
+            (operands[p], index) for p, index in term.op.factors(term.node.attrs, types, term.index, at)
         ]
+        factors = [reader.read(value, index) for value, index in places]
+        vanishes = self.combine == "add" and any(reader.is_masked(value, index) for value, index in places)
         if len(factors) == 2:
-            return self.b.fma(factors[0], factors[1], register)
-        return getattr(self.b, self.combine)(register, factors[0])
+            return self.b.fma(factors[0], factors[1], register), vanishes
+        return getattr(self.b, self.combine)(register, factors[0]), vanishes
 
 
 def identity(combine: str, dtype: str) -> float | int:

@@ -22,7 +22,7 @@ def is_flat(graph: Graph, roles: Roles, group: Group, targets: Sequence[tuple[Va
 
     ``targets`` map indices to indices; a flat group needs them all to be the identity.
     """
-    if len(group.space) < 2:
+    if len(group.space) < 2 or product(group.space) == 1:  # one element: arrays and numbers look alike
         return False
     probe = tuple(range(1000, 1000 + len(group.space)))
     for _, places in targets:

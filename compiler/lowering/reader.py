@@ -119,6 +119,24 @@ class Reader:
             return self.b.broadcast(self.b.load(buffer, base, 1, None, guards, fill), self.lanes)
         return self.b.load(buffer, base, self.lanes, self.count, guards, fill, stride)
 
+    def is_masked(self, value: Value, index: Sequence[DimLike]) -> bool:
+        """Whether lanes of ``value`` at ``index`` are loaded apart, so that those past ``count`` are 0."""
+        node = self.graph.producer(value)
+        if self._in_memory(value):
+            pairs = zip(index, self.graph.type(value).shape, strict=True)
+            return any(coefficient(i, LANE) != 0 for i, size in pairs if size != 1)
+        op = primitive(node.op)
+        if not isinstance(op, View):
+            return False
+        operands = self.graph.operands(node)
+        sources = op.read(node.attrs, [self.graph.type(operand) for operand in operands], index)
+        first = sources[0]
+        return (
+            len(sources) == 1
+            and first.operand is not None
+            and self.is_masked(operands[first.operand], first.index)
+        )
+
     # -- values -------------------------------------------------------------------------------------------------
 
     def read(self, value: Value, index: Sequence[DimLike], guards: Indices = (), fill: Any = 0) -> Expr:
