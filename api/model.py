@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from netwright.compiler.frontend.build import build_network
@@ -17,6 +18,7 @@ from netwright.specs.specialize import Range, specialize
 
 from .data import data_paths
 from .errors import SpecError
+from .fixing import check_fixes
 from .program import EngineName, Program
 from .summary import Summary, summarize
 from .values import Weights
@@ -30,13 +32,18 @@ class Model:
     """
 
     def __init__(self, load: LoadResult):
-        network, diagnostics = build_network(load)
-        self.load = replace(load, diagnostics=diagnostics)
+        network, found = build_network(load)
+        self._load = replace(load, diagnostics=found)
         self._network = network
+
+    @cached_property
+    def load(self) -> LoadResult:
+        """What came of loading: the typed spec, places of everything in it, and the diagnostics."""
+        return replace(self._load, diagnostics=check_fixes(self._load))
 
     @property
     def diagnostics(self) -> Diagnostics:
-        """Errors and warnings, in the order of their places in the spec."""
+        """Errors and warnings, in the order of their places in the spec. Each fix they offer was tried."""
         return self.load.diagnostics
 
     @property
@@ -108,7 +115,8 @@ class Model:
         )
 
     def __repr__(self) -> str:
-        errors, warnings = len(self.diagnostics.errors), len(self.diagnostics.warnings)
+        found = self._load.diagnostics
+        errors, warnings = len(found.errors), len(found.warnings)
         state = f"{errors} errors" if errors else f"valid, {warnings} warnings" if warnings else "valid"
         return f"<Model {self.load.file}: {state}>"
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .codes import CODES
+from .fixes import Fix
 from .render import render
 from .source import SourceText, Span
 
@@ -21,6 +22,8 @@ Severity = Literal["error", "warning"]
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One finding. `span` is the primary place, `label` the words under it; `labels` are secondary places.
+
+    `fixes` are proposals until the front door has applied each and validated again.
 
     Raises `ValueError` for a code that is not in the registry.
     """
@@ -33,6 +36,7 @@ class Diagnostic:
     labels: tuple[tuple[Span, str], ...] = ()
     notes: tuple[str, ...] = ()
     help: str | None = None
+    fixes: tuple[Fix, ...] = ()
 
     def __post_init__(self) -> None:
         if self.code not in CODES:
@@ -49,6 +53,7 @@ class Diagnostic:
             "labels": [{**_place(span), "message": text} for span, text in self.labels],
             "notes": list(self.notes),
             "help": self.help,
+            "fixes": [fix.to_json() for fix in self.fixes],
         }
 
 
@@ -83,9 +88,11 @@ class Diagnostics:
         labels: Iterable[tuple[Span, str]] = (),
         notes: Iterable[str] = (),
         help: str | None = None,
+        fixes: Iterable[Fix] = (),
     ) -> None:
         """Append an error."""
-        self.add(Diagnostic(code, "error", message, span, label, tuple(labels), tuple(notes), help))
+        more = tuple(labels), tuple(notes), help, tuple(fixes)
+        self.add(Diagnostic(code, "error", message, span, label, *more))
 
     def warning(
         self,
@@ -97,9 +104,11 @@ class Diagnostics:
         labels: Iterable[tuple[Span, str]] = (),
         notes: Iterable[str] = (),
         help: str | None = None,
+        fixes: Iterable[Fix] = (),
     ) -> None:
         """Append a warning."""
-        self.add(Diagnostic(code, "warning", message, span, label, tuple(labels), tuple(notes), help))
+        more = tuple(labels), tuple(notes), help, tuple(fixes)
+        self.add(Diagnostic(code, "warning", message, span, label, *more))
 
     @property
     def errors(self) -> list[Diagnostic]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from .diagnostics import Diagnostics
+from .fixes import without_repeat
 from .scalars import integer, real
 from .source import Entry, SourceNode, SourceText
 
@@ -123,6 +124,7 @@ class _Scanner:
                     f"the key {key} appears twice",
                     self.source.span(here, key_end),
                     labels=[(first.key_span, "first here")],
+                    fixes=without_repeat(self.source, key, here, first.node, item, at),
                 )
             else:
                 node.entries[key] = Entry(self.source, here, key_end, item)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from .diagnostics import Diagnostics
+from .fixes import Fix, respelled
 from .layers import LayerSpec, Recurrent
 from .source import SourceTree
 from .structure import LayerEntry, Structure
@@ -49,8 +50,14 @@ def check_cell(
     cell_place = tree.value_span((*entry.path, "cell"))
     if cell is None:
         if not structure.knows("cells", spec.cell):
-            help = did_you_mean(closest(spec.cell, structure.sections.get("cells") or {}))
-            diagnostics.error("NW0509", f"there is no cell named {spec.cell}", cell_place, help=help)
+            meant = closest(spec.cell, structure.sections.get("cells") or {})
+            diagnostics.error(
+                "NW0509",
+                f"there is no cell named {spec.cell}",
+                cell_place,
+                help=did_you_mean(meant),
+                fixes=respelled(spec.cell, meant, cell_place),
+            )
         return False
     path = (*entry.path, "with")
     place = tree.key_span(path) if tree.node(path) else cell_place
@@ -65,7 +72,9 @@ def check_cell(
             f"its arguments are {', '.join(cell.args)}" if cell.args else None
         )
         message = f"the cell {cell.name} has no argument {name}"
-        diagnostics.error("NW0510", message, tree.key_span((*path, name)), help=help)
+        where = tree.key_span((*path, name))
+        fixes = respelled(name, suggestion, where)
+        diagnostics.error("NW0510", message, where, help=help, fixes=fixes)
         good = False
     for name in free:
         good = False
@@ -96,13 +105,16 @@ def check_share(
         return True
     other = layers.get(spec.share)
     help = None
+    place = tree.value_span((*entry.path, "share"))
+    fixes: tuple[Fix, ...] = ()
     if not spec.has_parameters:
         message = f"{spec.type} has no parameters to share"
     elif spec.share == entry.name:
         message = f"{entry.name} can't share its own parameters"
     elif other is None:
         message = f"there is no layer named {spec.share}"
-        help = did_you_mean(closest(spec.share, _others(layers, entry)))
+        meant = closest(spec.share, _others(layers, entry))
+        help, fixes = did_you_mean(meant), respelled(spec.share, meant, place)
         if names_lost:
             return False
     elif other.type is not None and other.type != entry.type:
@@ -111,10 +123,11 @@ def check_share(
     elif other.spec and other.spec.share:
         message = f"{spec.share} itself uses the parameters of {other.spec.share}"
         help = f"write share: {other.spec.share}"
+        fixes = respelled(spec.share, other.spec.share, place, safe=True)
     else:
         return other.spec is not None
     labels = [(tree.value_span((*other.path, "name")), "this layer")] if other and other is not entry else []
-    diagnostics.error("NW0307", message, tree.value_span((*entry.path, "share")), labels=labels, help=help)
+    diagnostics.error("NW0307", message, place, labels=labels, help=help, fixes=fixes)
     return False
 
 

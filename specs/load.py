@@ -14,7 +14,7 @@ from .expressions import Expression
 from .model import ModelSpec
 from .reading import read_file, read_text
 from .settings import apply_settings, settings_text
-from .source import Path, SourceTree, Span
+from .source import Path, SourceNode, SourceTree, Span
 from .structure import LayerEntry, build
 from .wiring import Wiring, wire
 
@@ -40,6 +40,8 @@ class LoadResult:
     """The equations of expression layers, by the layers' names."""
     entries: Mapping[str, LayerEntry] = field(default_factory=dict)
     """Where each layer stands, by its name."""
+    settings: tuple[str, ...] = ()
+    """The settings that were made before validation."""
 
     def layer_span(self, layer: str, *path: str | int, key: bool = False) -> Span:
         """The place of a value (or key) of a layer, wherever it was written: in the layer or in `defaults`.
@@ -56,6 +58,10 @@ class LoadResult:
             where = (*entry.path, "type")
         return self.span(where, key=key)
 
+    def node(self, path: Path) -> SourceNode | None:
+        """The node at a path of the spec, None where there is none."""
+        return self.source.node(path) if self.source else None
+
     def span(self, path: Path, *, key: bool = False) -> Span:
         """The place of the value (or key) at a path of the spec, or of the nearest thing above it."""
         if self.source is None:
@@ -70,24 +76,25 @@ def load_spec(path: str | os.PathLike[str], settings: Sequence[str] = ()) -> Loa
     setting that can't be made, and nothing else.
     """
     diagnostics = Diagnostics()
-    tree = read_file(path, diagnostics)
-    if tree is not None and settings:
-        tree = apply_settings(tree, settings)
-        diagnostics.add_source(settings_text(settings))
-    return _load(os.fspath(path), tree, diagnostics)
+    return _load(os.fspath(path), read_file(path, diagnostics), diagnostics, settings)
 
 
-def load_spec_text(text: str, file: str = "<spec>") -> LoadResult:
+def load_spec_text(text: str, file: str = "<spec>", settings: Sequence[str] = ()) -> LoadResult:
     """Load a spec from its text; `file` is the name shown, and .json at its end means JSON. Raises
-    nothing.
+    `SettingError` as `load_spec` does, and nothing else.
     """
     diagnostics = Diagnostics()
-    return _load(file, read_text(text, file, diagnostics), diagnostics)
+    return _load(file, read_text(text, file, diagnostics), diagnostics, settings)
 
 
-def _load(file: str, tree: SourceTree | None, diagnostics: Diagnostics) -> LoadResult:
+def _load(
+    file: str, tree: SourceTree | None, diagnostics: Diagnostics, settings: Sequence[str]
+) -> LoadResult:
     if tree is None:
-        return LoadResult(file, None, None, None, diagnostics)
+        return LoadResult(file, None, None, None, diagnostics, settings=tuple(settings))
+    if settings:
+        tree = apply_settings(tree, settings)
+        diagnostics.add_source(settings_text(settings))
     structure = build(tree, diagnostics)
     wiring = wire(structure, tree, diagnostics)
     sections = {"schema_" if name == "$schema" else name: value for name, value in structure.sections.items()}
@@ -97,5 +104,14 @@ def _load(file: str, tree: SourceTree | None, diagnostics: Diagnostics) -> LoadR
     diagnostics.sort()
     model = None if diagnostics.has_errors else partial
     return LoadResult(
-        file, model, partial, tree, diagnostics, wiring, structure.cells, structure.expressions, entries
+        file,
+        model,
+        partial,
+        tree,
+        diagnostics,
+        wiring,
+        structure.cells,
+        structure.expressions,
+        entries,
+        tuple(settings),
     )

@@ -16,8 +16,10 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from .diagnostics import Diagnostics
+from .fixes import Fix, replaced, respelled, with_key, without_key
+from .scalars import plain_scalar
 from .source import Path, SourceNode, SourceTree, Span
-from .suggest import NOTES, did_you_mean, key_meant, type_meant
+from .suggest import NOTES, REDUNDANT, did_you_mean, is_certain, key_meant, type_meant
 
 _EXPECTED = {
     "int_type": "a whole number",
@@ -162,9 +164,11 @@ class Translator:
         if help is None and known:
             help = f"the keys here are {', '.join(known)}"
         of = f" of {owner}" if owner and len(problem.loc) == 1 else ""
-        self.diagnostics.error(
-            "NW0201", f"unknown key {key}{of}", self.tree.key_span(problem.path), help=help
-        )
+        place = self.tree.key_span(problem.path)
+        fixes = respelled(key, suggestion, place, safe=is_certain(key, suggestion))
+        if suggestion is None and key.lower() in NOTES:
+            fixes = without_key(taken, key, safe=key.lower() in REDUNDANT)
+        self.diagnostics.error("NW0201", f"unknown key {key}{of}", place, help=help, fixes=fixes)
         return {(problem.path[:-1], suggestion)} if suggestion else set()
 
     def _missing(self, problem: _Problem, key: str, owner: str) -> None:
@@ -190,18 +194,18 @@ class Translator:
         if problem.on_key:
             error("NW0207", f"{problem.path[-1]!r} is not a valid name", span, help=_NAME_HELP)
         elif kind in _CUSTOM:
-            help = (
-                did_you_mean(key_meant(str(context.get("symbol")), context["known"]))
-                if "known" in context
-                else None
-            )
-            if kind == "unknown_dim" and not help:
-                role = {"N": "batch", "B": "batch", "T": "time"}.get(context["symbol"], "size")
-                help = f"declare it: dims: {{{context['symbol']}: {role}}}"
-            error(_CUSTOM[kind], problem.message, span, help=help)
+            help, fixes = self._custom_help(kind, context, node, span)
+            error(_CUSTOM[kind], problem.message, span, help=help, fixes=fixes)
         elif kind in _LIMITS:
             words, key = _LIMITS[kind]
-            error("NW0204", f"{name} has to be {words} {context[key]:.12g}, this is {describe(value)}", span)
+            message = f"{name} has to be {words} {context[key]:.12g}, this is {describe(value)}"
+            # What a bound leaves out can't be meant; the bound itself may be.
+            fixes = (
+                replaced(node, context[key], title=f"{name}: {context[key]:.12g}")
+                if key in ("ge", "le")
+                else ()
+            )
+            error("NW0204", message, span, fixes=fixes)
         elif kind in ("too_short", "too_long", "string_too_long"):
             limit = context.get("min_length", context.get("max_length"))
             bound = "at least" if kind == "too_short" else "at most"
@@ -211,13 +215,16 @@ class Translator:
             allowed = context.get("allowed") or _allowed(context)
             suggestion = key_meant(value, allowed) if isinstance(value, str) else None
             message = f"{name} is {_join(allowed)}, not {describe(value)}"
-            error("NW0205", message, span, help=did_you_mean(suggestion))
+            fixes = respelled(value, suggestion, span) if isinstance(value, str) else ()
+            error("NW0205", message, span, help=did_you_mean(suggestion), fixes=fixes)
         elif kind == "union_tag_invalid":
             allowed = _quoted(context["expected_tags"])
             tag = str(context["tag"])
             where = node.entries["type"].node.span if node and "type" in node.entries else span
-            help = did_you_mean(type_meant(tag, allowed)) or f"the types are {', '.join(allowed)}"
-            error("NW0206", f"unknown type {tag} of {name}", where, help=help)
+            meant = type_meant(tag, allowed)
+            help = did_you_mean(meant) or f"the types are {', '.join(allowed)}"
+            fixes = respelled(tag, meant, where, safe=is_certain(tag, meant))
+            error("NW0206", f"unknown type {tag} of {name}", where, help=help, fixes=fixes)
         elif kind == "union_tag_not_found":
             error("NW0202", f"{name} needs a type", self._owner_span(problem.path, node))
         elif kind == "string_pattern_mismatch":
@@ -225,10 +232,60 @@ class Translator:
         elif kind in _EXPECTED or kind == "wrong_type":
             expected = context.get("expected") if kind == "wrong_type" else [_EXPECTED[kind]]
             in_list = isinstance(value, str) and expected == ["a list"]
-            help = f"write [{value}]" if in_list else None
-            error("NW0203", f"{name} has to be {_join(expected)}, not {describe(value)}", span, help=help)
+            message = f"{name} has to be {_join(expected)}, not {describe(value)}"
+            error(
+                "NW0203", message, span, fixes=_in_list(node) if in_list else _unquoted(node, expected or [])
+            )
         else:
             error("NW0203", f"{name}: {problem.message}", span)
+
+    def _custom_help(
+        self, kind: str, context: Mapping[str, Any], node: SourceNode | None, span: Span
+    ) -> tuple[str | None, tuple[Fix, ...]]:
+        """Help and fixes for the errors of our own validators."""
+        if kind == "unknown_dim":
+            symbol = str(context["symbol"])
+            meant = key_meant(symbol, context["known"])
+            if meant:
+                return did_you_mean(meant), respelled(symbol, meant, span)
+            role = {"N": "batch", "B": "batch", "T": "time"}.get(symbol)
+            root = self.tree.root
+            dims = root.entries.get("dims")
+            declared = {symbol: role or "size"}
+            fixes = (
+                with_key(dims.node, symbol, role or "size", title=f"declare {symbol}", safe=role is not None)
+                if dims
+                else with_key(root, "dims", declared, title=f"declare {symbol}", safe=role is not None)
+            )
+            return f"declare it: dims: {{{symbol}: {role or 'size'}}}", fixes
+        if kind == "padding" and node is not None and "pairs" in context:
+            pairs = [[node.value, node.value]] * str(context["pairs"]).count("[")
+            return None, replaced(node, pairs, safe=True)
+        return None, ()
+
+
+def _in_list(node: SourceNode | None) -> tuple[Fix, ...]:
+    return replaced(node, [node.value], safe=True) if node else ()
+
+
+def _unquoted(node: SourceNode | None, expected: Sequence[str]) -> tuple[Fix, ...]:
+    """A number or truth value that was written in quotes, or a number with a needless fraction."""
+    if node is None or not isinstance(node.value, str | float) or node.value == "":
+        return ()
+    try:
+        value = plain_scalar(node.value) if isinstance(node.value, str) else node.value
+    except ValueError:
+        return ()
+    if (
+        isinstance(value, float)
+        and "a whole number" in expected
+        and value.is_integer()
+        and abs(value) < 2**31
+    ):
+        value = int(value)
+    wanted = {bool: "true or false", int: "a whole number", float: "a number"}.get(type(value))
+    number = wanted == "a whole number" and "a number" in expected
+    return replaced(node, value, safe=True) if wanted in expected or number else ()
 
 
 _NAME_HELP = "names are made of letters, digits and _, and do not start with a digit"

@@ -53,11 +53,13 @@ def render(diagnostic: Diagnostic, sources: Mapping[str, SourceText], *, color: 
                 if mark_span.line == number:
                     lines.append(f"{gutter} " + _underline(mark_span, text, label, character, style, paint))
             previous = number
-    if shown and (diagnostic.notes or diagnostic.help):
+    # Fixes stand for themselves where there is no other help.
+    help = diagnostic.help or " · ".join(fix.title for fix in diagnostic.fixes)
+    if shown and (diagnostic.notes or help):
         lines.append(gutter)
     for kind, text in [
         *(("note", note) for note in diagnostic.notes),
-        *([("help", diagnostic.help)] if diagnostic.help else []),
+        *([("help", help)] if help else []),
     ]:
         body = text.replace("\n", "\n" + " " * (width + 5 + len(kind)))
         lines.append(f"{' ' * width} {paint('=', _BLUE)} {paint(kind, _BOLD)}: {body}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .diagnostics import Diagnostics
+from .fixes import respelled
 from .source import Path, SourceTree
 from .structure import Structure
 from .suggest import closest, did_you_mean
@@ -36,12 +37,14 @@ def check_lengths(structure: Structure, tree: SourceTree, diagnostics: Diagnosti
         other = inputs.get(spec.lengths)
         if other is None:
             if not broken & {spec.lengths, "*"}:
-                help = did_you_mean(closest(spec.lengths, [one for one in inputs if one != name]))
+                meant = closest(spec.lengths, [one for one in inputs if one != name])
                 declare = (
                     f"declare it: inputs: {{{spec.lengths}: {{shape: [{spec.shape[0]}], dtype: int64}}}}"
                 )
                 message = f"there is no input named {spec.lengths}"
-                diagnostics.error("NW0405", message, place, help=help or declare)
+                fixes = respelled(spec.lengths, meant, place)
+                help = did_you_mean(meant) or declare
+                diagnostics.error("NW0405", message, place, help=help, fixes=fixes)
         elif other.dtype != "int64" or other.shape != spec.shape[:1]:
             wanted = f"int64 [{spec.shape[0]}]"
             found = f"{other.dtype} [{', '.join(map(str, other.shape))}]"
@@ -61,13 +64,11 @@ def check_train(structure: Structure, tree: SourceTree, diagnostics: Diagnostics
 
     def output(name: str, path: Path) -> None:
         if not structure.knows("outputs", name):
-            help = did_you_mean(closest(name, outputs))
-            diagnostics.error("NW0401", f"there is no output named {name}", tree.value_span(path), help=help)
+            _unknown(name, closest(name, outputs), "NW0401", "output", path, tree, diagnostics)
 
     def target(name: str, path: Path, code: str, what: str) -> None:
         if train.targets and name not in targets and not structure.knows("inputs", name):
-            help = did_you_mean(closest(name, targets))
-            diagnostics.error(code, f"there is no {what} named {name}", tree.value_span(path), help=help)
+            _unknown(name, closest(name, targets), code, what, path, tree, diagnostics)
 
     output(train.loss.output, ("train", "loss", "output"))
     target(train.loss.target, ("train", "loss", "target"), "NW0402", "target")
@@ -95,6 +96,14 @@ def check_train(structure: Structure, tree: SourceTree, diagnostics: Diagnostics
         diagnostics.error(
             "NW0212", f"{number} is not among the metrics", place, help=f"add {number} to metrics"
         )
+
+
+def _unknown(
+    name: str, meant: str | None, code: str, what: str, path: Path, tree: SourceTree, diagnostics: Diagnostics
+) -> None:
+    place = tree.value_span(path)
+    fixes = respelled(name, meant, place)
+    diagnostics.error(code, f"there is no {what} named {name}", place, help=did_you_mean(meant), fixes=fixes)
 
 
 def warn_unused(structure: Structure, read: set[str], tree: SourceTree, diagnostics: Diagnostics) -> None:

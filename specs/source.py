@@ -57,6 +57,13 @@ class SourceText:
         line = bisect_right(self._starts, offset)
         return line, offset - self._starts[line - 1] + 1
 
+    def offset(self, line: int, column: int) -> int:
+        """The code-point offset of a line and column (both from 1); the nearest there is."""
+        if line > len(self._starts):
+            return len(self.text)
+        start, end = self._starts[max(line, 1) - 1], self._ends[max(line, 1) - 1]
+        return min(start + max(column, 1) - 1, end)
+
     def span(self, start: int, end: int) -> Span:
         """The span of the offsets `start` (inclusive) to `end` (exclusive)."""
         return Span(self.file, *self.position(start), *self.position(max(start, end)))

@@ -13,12 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 from .diagnostics import Diagnostics
 from .equations import Cell, compile_cell
 from .expressions import Expression
+from .fixes import respelled, with_first_key
 from .layer_expressions import compile_expression
 from .layers import LAYERS, ExpressionLayer, LayerSpec
 from .model import ModelSpec
 from .problems import Translator, describe, keys_of
 from .source import Path, SourceNode, SourceTree
-from .suggest import did_you_mean, key_meant, type_meant
+from .suggest import did_you_mean, is_certain, key_meant, type_meant
 
 VERSION = 1
 _OWN_KEYS = frozenset(("name", "type", "inputs", "expect", "share"))
@@ -115,15 +116,22 @@ class _Builder:
                 suggestion = key_meant(key, [name for name in known if name not in root.entries])
                 meant.add(suggestion)
                 help = did_you_mean(suggestion) or f"the keys of a spec are {', '.join(known[1:])}"
-                self.diagnostics.error("NW0201", f"unknown key {key}", self.tree.key_span((key,)), help=help)
+                place = self.tree.key_span((key,))
+                fixes = respelled(key, suggestion, place, safe=is_certain(key, suggestion))
+                self.diagnostics.error("NW0201", f"unknown key {key}", place, help=help, fixes=fixes)
         for name, info in ModelSpec.model_fields.items():
             if info.is_required() and name not in root.entries:
                 self.structure.broken[name] = {"*"}
                 if name not in meant:
                     help = f"netwright: {VERSION} says which version of the language this is"
                     start = self.tree.source.span(root.start, root.start)
+                    version = name == "netwright"
                     self.diagnostics.error(
-                        "NW0202", f"a spec needs {name}", start, help=help if name == "netwright" else None
+                        "NW0202",
+                        f"a spec needs {name}",
+                        start,
+                        help=help if version else None,
+                        fixes=with_first_key(root, name, VERSION) if version else (),
                     )
 
     def version(self, node: SourceNode) -> None:
@@ -244,7 +252,9 @@ class _Builder:
             other = next((key for key in ("op", "class_name", "kind") if key in node.entries), None)
             if other:
                 span = self.tree.key_span((*path, other))
-                self.diagnostics.error("NW0201", f"unknown key {other}", span, help="did you mean type?")
+                fixes = respelled(other, "type", span, safe=True)
+                help = "did you mean type?"
+                self.diagnostics.error("NW0201", f"unknown key {other}", span, help=help, fixes=fixes)
             else:
                 span = node.entries["name"].node.span if "name" in node.entries else node.span
                 self.diagnostics.error("NW0202", f"{who} needs a type", span)
@@ -255,5 +265,7 @@ class _Builder:
             self.unknown_type(node.value["type"], self.tree.value_span((*path, "type")))
 
     def unknown_type(self, kind: str, span: Any) -> None:
-        help = did_you_mean(type_meant(kind, LAYERS)) or f"the types are {', '.join(LAYERS)}"
-        self.diagnostics.error("NW0206", f"unknown layer type {describe(kind)}", span, help=help)
+        meant = type_meant(kind, LAYERS)
+        help = did_you_mean(meant) or f"the types are {', '.join(LAYERS)}"
+        fixes = respelled(kind, meant, span, safe=is_certain(kind, meant))
+        self.diagnostics.error("NW0206", f"unknown layer type {describe(kind)}", span, help=help, fixes=fixes)

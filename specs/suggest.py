@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from heapq import nsmallest
 
 _KEYS: dict[str, tuple[str, ...]] = {
@@ -128,6 +128,9 @@ NOTES: dict[str, str] = {
     "momentum": "momentum belongs to the optimizer: optimizer: {type: sgd, momentum: 0.9}",
 }
 
+REDUNDANT = frozenset(("in_channels", "in_features", "input_size"))
+"""Keys of `NOTES` that say nothing that is not known anyway."""
+
 _TYPES: dict[str, str] = {
     "linear": "dense",
     "fullyconnected": "dense",
@@ -196,6 +199,39 @@ _TYPES: dict[str, str] = {
 }
 
 
+#: Words that mean something else elsewhere, or one of several things: what was meant is a guess.
+_LOOSE = frozenset(
+    [
+        "decay",
+        "size",
+        "features",
+        "init",
+        "alpha",
+        "direction",
+        "learning_rate",
+        "units",
+        "filters",
+        "kernel_size",
+        "pool_size",
+        "dim",
+        "axes",
+        "ratio",
+        "window",
+        "name",
+        "version",
+        "batch",
+        "step",
+        "conv",
+        "convolution",
+        "pooling",
+        "eltwise",
+        "sum",
+        "normalization",
+        "swish",
+        "none",
+    ]
+)
+
 _MANY = 100
 """Among more candidates only those of similar length and beginning are compared."""
 
@@ -236,6 +272,17 @@ def type_meant(kind: str, known: Iterable[str]) -> str | None:
         if _TYPES.get(words) in names:
             return _TYPES[words]
     return closest(kind, names)
+
+
+def is_certain(word: str, meant: str | None) -> bool:
+    """Whether a suggested key or type is what was meant beyond doubt: another framework's one word for it, or a slip
+    of the finger. Numbers are no slip: conv1 may be any other conv."""
+    if meant is None or word.lower() in _LOOSE:
+        return False
+    known = _TYPES.get(_plain(word)) == meant or meant in _KEYS.get(word.lower(), ())
+    digits = [character for character in word if character.isdigit()]
+    same = digits == [character for character in meant if character.isdigit()]
+    return known or (same and SequenceMatcher(None, _plain(word), _plain(meant)).ratio() >= 0.8)
 
 
 def did_you_mean(word: str | None) -> str | None:

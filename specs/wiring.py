@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from .builtin_cells import state_names
 from .diagnostics import Diagnostics
+from .fixes import respelled, with_key
 from .layer_checks import check_arity, check_cell, check_share
 from .layers import GatedLayer, LayerSpec, Recurrent
 from .layers.recurrent import START_WORDS
@@ -120,14 +121,21 @@ class _Wirer:
             ports = self.ports(self.layers[name])
             if ports is None or port in ports:
                 return Ref(name, port)
-            help = did_you_mean(closest(port, ports)) if ports else None
+            meant = closest(port, ports) if ports else None
             also = f"it has {', '.join(ports)}" if ports else "it has only its output"
             message = f"{name} has no port {port}"
-            self.diagnostics.error("NW0305", message, place, help=help or also)
+            fixes = respelled(text, meant and f"{name}.{meant}", place)
+            self.diagnostics.error("NW0305", message, place, help=did_you_mean(meant) or also, fixes=fixes)
         elif not self.lost:
             others = [other for other in [*self.inputs, *self.layers, *words] if other != me]
-            help = did_you_mean(closest(text, others))
-            self.diagnostics.error("NW0302", f"there is no layer or input named {text}", place, help=help)
+            meant = closest(text, others)
+            self.diagnostics.error(
+                "NW0302",
+                f"there is no layer or input named {text}",
+                place,
+                help=did_you_mean(meant),
+                fixes=respelled(text, meant, place),
+            )
         return None
 
     def ports(self, entry: LayerEntry) -> list[str] | None:
@@ -195,7 +203,10 @@ class _Wirer:
         help = (
             f"write inputs: [{candidates[0]}]" if candidates else "declare an input and name it under inputs"
         )
-        self.diagnostics.error("NW0316", message, self.tree.value_span((*entry.path, "name")), help=help)
+        node = self.tree.node(entry.path)
+        fixes = [fix for name in candidates[:3] for fix in with_key(node, "inputs", [name])]
+        place = self.tree.value_span((*entry.path, "name"))
+        self.diagnostics.error("NW0316", message, place, help=help, fixes=fixes)
         return [None]
 
     def read_given(self, entry: LayerEntry, spec: LayerSpec) -> None:
@@ -237,9 +248,13 @@ class _Wirer:
             return
         for key in node.entries:
             if key not in states:
-                help = did_you_mean(closest(key, states)) or f"its states are {', '.join(states)}"
+                meant, place = closest(key, states), self.tree.key_span((*path, key))
                 self.diagnostics.error(
-                    "NW0201", f"{entry.name} has no state {key}", self.tree.key_span((*path, key)), help=help
+                    "NW0201",
+                    f"{entry.name} has no state {key}",
+                    place,
+                    help=did_you_mean(meant) or f"its states are {', '.join(states)}",
+                    fixes=respelled(key, meant, place),
                 )
 
     def sources(self, name: str) -> list[str]:

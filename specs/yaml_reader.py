@@ -13,6 +13,7 @@ import yaml
 from yaml import events as ev
 
 from .diagnostics import Diagnostics
+from .fixes import without_repeat
 from .scalars import plain_scalar
 from .source import Entry, SourceNode, SourceText
 
@@ -205,7 +206,11 @@ class _Builder:
         if first:
             where = self.source.span(start, end)
             self.diagnostics.error(
-                "NW0103", f"the key {key} appears twice", where, labels=[(first.key_span, "first here")]
+                "NW0103",
+                f"the key {key} appears twice",
+                where,
+                labels=[(first.key_span, "first here")],
+                fixes=without_repeat(self.source, key, start, first.node, node, parent.node.start),
             )
         elif key != "<<":
             parent.node.entries[key] = Entry(self.source, start, end, node)

@@ -12,6 +12,7 @@ import click
 #: Each command's module and its line in the help.
 COMMANDS = {
     "validate": "Say what is wrong with specs, all of it.",
+    "fix": "Make the fixes that are safe.",
     "summary": "Layers, shapes, parameters, FLOPs.",
     "graph": "Draw a network.",
     "train": "Train a network and write its weights.",

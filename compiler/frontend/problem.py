@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from netwright.specs.diagnostics import Diagnostic
 from netwright.specs.dims import Shape
+from netwright.specs.fixes import Fix
 from netwright.specs.source import Span
 
 from ..ops.layout import show
@@ -26,9 +27,11 @@ class Problem(Exception):
         labels: Iterable[Label] = (),
         notes: Iterable[str] = (),
         help: str | None = None,
+        fixes: Iterable[Fix] = (),
     ):
         super().__init__(message)
-        self.diagnostic = Diagnostic(code, "error", message, span, label, tuple(labels), tuple(notes), help)
+        more = tuple(labels), tuple(notes), help, tuple(fixes)
+        self.diagnostic = Diagnostic(code, "error", message, span, label, *more)
 
 
 def show_type(dtype: str, shape: Shape) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from netwright.specs.dims import DimLike, Shape, bounds
+from netwright.specs.fixes import Fix
 from netwright.specs.initializers import InitializerSpec
 from netwright.specs.layers import LayerSpec
 from netwright.specs.random import Key, key_for
@@ -163,10 +164,11 @@ class Scope:
         label: str = "",
         labels: Iterable[Label] = (),
         help: str | None = None,
+        fixes: Iterable[Fix] = (),
     ) -> Problem:
         """An error at one of the layer's keys (its type, where the key is not written)."""
         span = self.expander.load.layer_span(self.name, *(path or ("type",)))
-        return Problem(code, message, span, label=label, labels=labels, help=help)
+        return Problem(code, message, span, label=label, labels=labels, help=help, fixes=fixes)
 
     def warn(
         self, code: str, message: str, *path: str | int, labels: Iterable[Label] = (), help: str | None = None

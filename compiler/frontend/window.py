@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netwright.specs.dims import Dim, DimLike, bounds, ceil_div, dim_max, dim_min, dim_symbols, evaluate
+from netwright.specs.fixes import Fix, replaced, with_key
 from netwright.specs.layers import Convolution, Pool
+from netwright.specs.load import LoadResult
 
 from .problem import Problem
 from .scope import Scope, Signal
@@ -108,15 +110,20 @@ def _does_not_fit(
     size, window = scope.input.shape[1 + position], spec.window[position]
     wide = f"{span}" if window == span else f"{window} cells, {span} with the dilation,"
     room = f"{size}" if padded == size else f"{size}, {padded} with its padding"
+    load = scope.expander.load
+    layer = load.node(load.entries[spec.name].path)
+    fixes = list(with_key(layer, "padding", "same"))
     if isinstance(padded, int):
         label = f"{wide} is larger than the input, {room}"
         fitting = (padded - 1) // spec.dilations[position] + 1
-        help = f"padding: same · {key}: {fitting} or less" if padded > 0 else "padding: same"
+        if padded > 0:
+            square = len(set(spec.window)) == 1
+            sizes = [fitting if axis == position else one for axis, one in enumerate(spec.window)]
+            fixes += with_key(layer, key, fitting if square else sizes)
     else:
         shortest = f", which may be as short as {least}" if least is not None else ""
         label = f"{wide} may be larger than the input, {room}{shortest}"
-        help = _minimum(padded, span) or "padding: same"
-    load = scope.expander.load
+        fixes = [*_minimum(load, padded, span), *fixes]
     listed = load.layer_span(spec.name, key, position) != load.layer_span(spec.name, key)
     return scope.problem(
         "NW0304",
@@ -124,23 +131,27 @@ def _does_not_fit(
         *((key, position) if listed else (key,)),
         label=label,
         labels=scope.blame(scope.input, 1 + position),
-        help=help,
+        fixes=fixes,
     )
 
 
-def _minimum(size: DimLike, needed: int) -> str | None:
+def _minimum(load: LoadResult, size: DimLike, needed: int) -> tuple[Fix, ...]:
     """The declaration under which a size over one dim is large enough."""
     symbols = dim_symbols(size)
     if len(symbols) != 1:
-        return None
+        return ()
     (name,) = symbols
     for least in range(1, 4097):
         if (
             evaluate(size, {name: least}) >= needed
             and (bounds(size, {name: (least, None)})[0] or 0) >= needed
         ):
-            return f"dims: {{{name}: {{min: {least}}}}}"
-    return None
+            declared = load.node(("dims", name))
+            title = f"dims: {{{name}: {{min: {least}}}}}"
+            if declared is not None and isinstance(declared.value, str):
+                return replaced(declared, {"role": declared.value, "min": least}, title=title)
+            return with_key(declared, "min", least, title=title)
+    return ()
 
 
 def _arithmetic(axis: WindowAxis, ceil: bool) -> str:

@@ -47,4 +47,4 @@ def test_a_window_is_blamed_on_the_layer_that_made_the_size() -> None:
     (error,) = diagnostics.errors
     assert error.label == "5 is larger than the input, 2"
     assert [text for _, text in error.labels] == ["gives [N, 2, 2, 4]: 2 = ⌈6 / 4⌉"]
-    assert error.help == "padding: same · kernel_size: 2 or less"
+    assert [fix.title for fix in error.fixes] == ["padding: same", "kernel_size: 2"]

@@ -66,6 +66,7 @@ def test_json() -> None:
         ],
         "notes": [],
         "help": "what a layer gave in the step before is read inside a cell: prev(h)",
+        "fixes": [],
     }
 
 
