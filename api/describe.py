@@ -26,7 +26,6 @@ from netwright.specs.layers import (
     RecurrentLayer,
     Rescale,
     Standardize,
-    WindowLayer,
 )
 
 from .drawing.picture import Family
@@ -36,7 +35,7 @@ def describe(layer: LayerSpec) -> str:
     """A layer's type and what matters of its keys, beside what its output shape says: ``conv2d 3×3 · relu``."""
     parts = [layer.type]
     match layer:
-        case WindowLayer():
+        case Convolution() | Pool():
             parts = [f"{layer.type} {times(layer.window)}", *_window_parts(layer)]
         case Dense():
             parts = [f"{layer.type} {layer.units}"]
@@ -60,7 +59,7 @@ def describe(layer: LayerSpec) -> str:
     return " · ".join(parts)
 
 
-def _window_parts(layer: WindowLayer) -> list[str]:
+def _window_parts(layer: Convolution | Pool) -> list[str]:
     parts = []
     if isinstance(layer, Convolution):
         parts += [f"{layer.groups} groups"] if layer.groups > 1 else []

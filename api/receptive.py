@@ -12,14 +12,15 @@ from dataclasses import dataclass
 
 from netwright.specs.dims import Shape
 from netwright.specs.layers import (
+    Convolution,
     Embedding,
     Flatten,
     GlobalMaxPool,
     GlobalMeanPool,
     LayerSpec,
+    Pool,
     RecurrentLayer,
     Reshape,
-    WindowLayer,
 )
 from netwright.specs.load import LoadResult
 
@@ -68,7 +69,7 @@ def _field(layer: LayerSpec, read: Sequence[ReceptiveField], shape: Shape) -> Re
         return WHOLE
     sizes = tuple(max(sizes) for sizes in zip(*(field.sizes or () for field in read), strict=False))
     steps = read[0].steps
-    if not isinstance(layer, WindowLayer):
+    if not isinstance(layer, Convolution | Pool):
         return ReceptiveField(sizes, steps)
     grown = (
         size + (window - 1) * dilation * step

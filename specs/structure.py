@@ -68,7 +68,9 @@ def build(tree: SourceTree, diagnostics: Diagnostics) -> Structure:
 def _adapter(section: str) -> TypeAdapter[Any]:
     info = ModelSpec.model_fields[_field_name(section)]
     # Subscripting Annotated with a tuple is how a type and its metadata are joined at run time.
-    return TypeAdapter(Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation)
+    annotation: Any = info.annotation
+    join: Any = Annotated
+    return TypeAdapter(join[(annotation, *info.metadata)] if info.metadata else annotation)
 
 
 def _field_name(section: str) -> str:

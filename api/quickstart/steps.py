@@ -26,7 +26,7 @@ def copy_files(folder: Path) -> None:
 
     Raises RequestError where another file of such a name is in the way, OSError.
     """
-    source = files(__package__)
+    source = files("netwright.quickstart")
     contents = {name: source.joinpath(name).read_bytes() for name in FILES}
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in contents.items():
