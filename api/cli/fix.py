@@ -37,7 +37,7 @@ def command(ctx: click.Context, spec: Path, diff: bool, unsafe: bool, output: Pa
             old.splitlines(keepends=True), fixed.text.splitlines(keepends=True), str(spec), f"{spec} (fixed)"
         )
         for line in lines if fixed.fixes else ():
-            click.echo(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file")
+            click.echo(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n", nl=False)
     elif fixed.fixes:
         write_file(output or spec, _bytes(spec, fixed.text))
         for fix in fixed.fixes:

@@ -14,6 +14,7 @@ from netwright.compiler.codegen.target import host_target
 from ..quickstart.steps import copy_files, count_right, run_steps
 from . import main
 from .options import PATH
+from .output import wants_color
 
 
 @click.command("quickstart")
@@ -49,7 +50,11 @@ def command(ctx: click.Context, folder: Path) -> None:
 
 
 def _prompt(command: str) -> None:
-    click.secho(f"\n$ {command}", fg="cyan", bold=True)
+    click.echo("\n" + _styled(f"$ {command}", fg="cyan"))
+
+
+def _styled(text: str, fg: str | None = None) -> str:
+    return click.style(text, fg=fg, bold=True) if wants_color() else text
 
 
 def _netwright(arguments: Sequence[str]) -> int:

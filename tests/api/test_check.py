@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import Result
 
-from netwright.cli import COMMANDS
+from netwright.cli import COMMANDS, main
 
 Cli = Callable[..., Result]
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -123,6 +124,17 @@ def test_every_command_has_help(cli: Cli) -> None:
         done = cli(name, "--help")
         assert done.exit_code == 0
         assert f"{name} [OPTIONS]" in done.output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_documented(name: str) -> None:
+    text = (EXAMPLES.parent / "docs" / "cli.md").read_text(encoding="utf-8")
+    section = text.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+    command = main.get_command(click.Context(main), name)
+    assert isinstance(command, click.Command)
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert any(option in section for option in parameter.opts), parameter.name
 
 
 def test_help_and_version_load_nothing_heavy() -> None:
