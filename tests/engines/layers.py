@@ -1,0 +1,285 @@
+"""How a layer of each type is drawn: its options, and what it can read.
+
+`LAYERS` has a function for every layer type of the language. It is given the sketch and a signal of the right rank, and
+adds the layer, perhaps with helpers; the result is None where the layer does not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .cells import draw_cell, expression
+from .sketch import POINTWISE, Signal, Sketch
+
+Add = Callable[[Sketch, Signal], Signal | None]
+
+UNITS = (1, 2, 3, 5, 8, 17)
+WINDOW_MODES = ("valid", "same", "same_upper", "same_lower")
+
+
+def dense(s: Sketch, x: Signal) -> Signal | None:
+    bias = s.one_of(None, False)
+    return s.layer("dense", x, units=s.one_of(*UNITS), activation=s.activation(), use_bias=bias)
+
+
+def embedding(s: Sketch, x: Signal) -> Signal | None:
+    """Reads indices of its own, shaped like the leading axes of ``x``."""
+    dtype = s.one_of("int64", "int32", "uint8")
+    shape = [str(size) if not isinstance(size, int) else size for size in x.shape[1:2]]
+    ids = s.input(*shape, dtype=dtype, stem="ids")
+    return s.layer("embedding", ids, input_dim=s.number(1, 7), output_dim=s.one_of(*UNITS))
+
+
+# Windows.
+
+
+def per_axis(s: Sketch, rank: int, *choices: Any) -> Any:
+    """One value for all axes, or a list with one for each."""
+    return [s.one_of(*choices) for _ in range(rank)] if s.flag() else s.one_of(*choices)
+
+
+def padding(s: Sketch, rank: int, most: int, causal: bool) -> Any:
+    """Any form: a word for all axes, or words and pairs by axis."""
+    words = [*WINDOW_MODES, *(["causal"] if causal else [])]
+    if s.flag():
+        return s.one_of(*words)
+    pairs = [[low, high] for low in range(most + 1) for high in range(most + 1)]
+    return [s.one_of(s.one_of(*words), s.one_of(*pairs)) for _ in range(rank)]
+
+
+def convolution(rank: int) -> Add:
+    def add(s: Sketch, x: Signal) -> Signal | None:
+        channels = x.shape[-1]
+        groups = s.one_of(*[g for g in (1, 1, 2, 3, channels) if isinstance(g, int) and channels % g == 0])
+        return s.layer(
+            f"conv{rank}d",
+            x,
+            filters=groups * s.one_of(1, 2, 3, 4, 9),
+            kernel_size=per_axis(s, rank, 1, 2, 3) if rank > 1 else per_axis(s, 1, 1, 2, 3, 5),
+            stride=s.one_of(None, per_axis(s, rank, 1, 2, 3)),
+            dilation=s.one_of(None, None, per_axis(s, rank, 1, 2)),
+            padding=s.one_of(None, padding(s, rank, 2, rank == 1)),
+            groups=groups,
+            activation=s.activation(),
+            use_bias=s.one_of(None, False),
+        )
+
+    return add
+
+
+def pool(kind: str, rank: int) -> Add:
+    def add(s: Sketch, x: Signal) -> Signal | None:
+        return s.layer(
+            f"{kind}_pool{rank}d",
+            x,
+            pool_size=per_axis(s, rank, 1, 2, 3),
+            stride=s.one_of(None, per_axis(s, rank, 1, 2, 3)),
+            padding=s.one_of(None, padding(s, rank, 1, False)),
+            rounding=s.one_of(None, "floor"),
+        )
+
+    return add
+
+
+def plain(type: str, **options: Sequence[Any]) -> Add:
+    """A layer with options that do not depend on each other."""
+
+    def add(s: Sketch, x: Signal) -> Signal | None:
+        return s.layer(type, x, **s.options(**options))
+
+    return add
+
+
+# Shapes and joins.
+
+
+def reshape(s: Sketch, x: Signal) -> Signal | None:
+    """Splits the last axis, or joins batch and time."""
+    *leading, last = [size if isinstance(size, int) else str(size) for size in x.shape]
+    if not isinstance(last, int):
+        return None
+    divisors = [d for d in range(1, last + 1) if last % d == 0]
+    rows = s.one_of(*divisors)
+    shapes: list[Any] = [[*leading, rows, last // rows], [*leading, -1, rows], [*leading, 1, last]]
+    if len(leading) >= 2:
+        shapes += [[f"({leading[0]})*({leading[1]})", *leading[2:], last], [-1, last]]
+    return s.layer("reshape", x, shape=s.one_of(*shapes))
+
+
+def flatten(s: Sketch, x: Signal) -> Signal | None:
+    return s.layer("flatten", x, start_axis=s.one_of(None, *range(min(3, x.rank))))
+
+
+def alike(s: Sketch, x: Signal) -> Signal:
+    """A signal of the type of ``x``: itself, another one, or one made from it."""
+    same = [one for one in s.signals.values() if one.type == x.type and one.name != x.name]
+    made = s.layer(s.one_of(*POINTWISE), x)
+    assert made is not None
+    return s.one_of(x, made, *same)
+
+
+def join(type: str) -> Add:
+    def add(s: Sketch, x: Signal) -> Signal | None:
+        return s.layer(type, [x, *(alike(s, x) for _ in range(s.number(1, 2)))])
+
+    return add
+
+
+def concat(s: Sketch, x: Signal) -> Signal | None:
+    axis = s.one_of(None, *range(x.rank), -1)
+    others = [alike(s, x) for _ in range(s.number(1, 2))]
+    at = x.rank - 1 if axis is None else axis % x.rank
+    for one in s.signals.values():
+        if one.rank == x.rank and one.type.dtype == x.type.dtype and one.shape != x.shape:
+            pairs = enumerate(zip(one.shape, x.shape, strict=True))
+            if all(a == b for i, (a, b) in pairs if i != at) and s.flag():
+                others.append(one)
+    return s.layer("concat", [x, *others][: s.number(2, 4)], axis=axis)
+
+
+def equation(s: Sketch, x: Signal) -> Signal | None:
+    """An expression layer over ``x`` and another signal like it, perhaps with a parameter for the last axis."""
+    leaves, params, last = ["a", "b"], {}, x.shape[-1]
+    if isinstance(last, int):
+        leaves.append("w")
+        params["w"] = {"shape": [last]}
+    names = {"a": x.name, "b": alike(s, x).name}
+    return s.layer(
+        "expression", x, value=f"a + {expression(s, leaves, 2)}", params=params or None, names=names
+    )
+
+
+# Preprocessing, normalization.
+
+
+def standardize(s: Sketch, x: Signal) -> Signal | None:
+    channels = x.shape[-1]
+    if not isinstance(channels, int) or s.flag():
+        return s.layer("standardize", x)
+    if s.flag():
+        return s.layer("standardize", x, mean=0.5, stddev=2)
+    means = [0.1 * i for i in range(channels)]
+    return s.layer("standardize", x, mean=means, stddev=[1 + m for m in means])
+
+
+# Recurrence.
+
+
+def recurrence(s: Sketch, x: Signal) -> dict[str, Any]:
+    """What all recurrent layers take."""
+    unrolls: list[Any] = [None, "none", 2, 5, "auto"]
+    if isinstance(x.shape[1], int):
+        unrolls.append("full")
+    return {"unroll": s.one_of(*unrolls), "return_sequences": s.one_of(None, False)}
+
+
+def starts(s: Sketch, states: dict[str, tuple[int, ...]]) -> Any:
+    """An initial state: a word, an input for the first state, or something for each state."""
+    kind = s.one_of(None, "zeros", "learned", "given", "each")
+    if kind == "given" and len(states) == 1:
+        (shape,) = states.values()
+        return s.input(*shape, stem="h").name
+    if kind in ("given", "each"):
+        found: dict[str, str] = {}
+        for state, shape in states.items():
+            word = s.one_of("zeros", "learned", "given")
+            found[state] = s.input(*shape, stem="h").name if word == "given" else word
+        return found
+    return kind
+
+
+def gated(type: str) -> Add:
+    def add(s: Sketch, x: Signal) -> Signal | None:
+        units, options = s.one_of(1, 2, 3, 4, 8, 11), recurrence(s, x)
+        layers, both = s.one_of(1, 1, 2, 3), s.one_of(False, False, True)
+        states = {"h": (units,), "c": (units,)} if type == "lstm" else {"h": (units,)}
+        if layers == 1 and not both:
+            options["initial_state"] = starts(s, states)
+        else:
+            options |= {"layers": layers, "bidirectional": both}
+            options["initial_state"] = s.one_of(None, "zeros", "learned")
+            if layers > 1:
+                options["dropout"] = s.one_of(None, 0.3)
+        options["use_bias"] = s.one_of(None, False)
+        if type == "rnn":
+            options["activation"] = s.activation(softmax=False)
+        if type == "lstm":
+            options["unit_forget_bias"] = s.one_of(None, False)
+        if type == "gru":
+            options["reset_after"] = s.one_of(None, False)
+        made = s.layer(type, x, units=units, **options)
+        if made is not None and s.flag():
+            port(s, made, x, list(states))
+        return made
+
+    return add
+
+
+def recurrent(s: Sketch, x: Signal) -> Signal | None:
+    """A cell of its own, perhaps with a second input, arguments and a given state."""
+    if x.rank != 3:
+        return None
+    cell, inputs, arguments, states = draw_cell(s, x)
+    options = recurrence(s, x)
+    options["initial_state"] = starts(s, states) if states else None
+    options |= {"cell": cell, "reverse": s.one_of(None, True)}
+    if arguments:
+        options["with"] = arguments
+    made = s.layer("recurrent", inputs, **options)
+    if made is not None and s.flag() and states:
+        port(s, made, x, list(states))
+    return made
+
+
+def port(s: Sketch, layer: Signal, x: Signal, states: Sequence[str]) -> None:
+    """Makes a port an output: the last or all values of a state."""
+    which = s.one_of("state", "state_all", *states, *(f"{state}_all" for state in states))
+    s.outputs[f"port_{layer.name}"] = f"{layer.name}.{which}"
+
+
+LAYERS: dict[str, Add] = {
+    "dense": dense,
+    "embedding": embedding,
+    **{f"conv{rank}d": convolution(rank) for rank in (1, 2, 3)},
+    **{f"{kind}_pool{rank}d": pool(kind, rank) for kind in ("max", "mean") for rank in (1, 2, 3)},
+    "global_max_pool": plain("global_max_pool"),
+    "global_mean_pool": plain("global_mean_pool"),
+    "flatten": flatten,
+    "reshape": reshape,
+    "concat": concat,
+    "add": join("add"),
+    "multiply": join("multiply"),
+    "relu": plain("relu"),
+    "leaky_relu": plain("leaky_relu", negative_slope=(None, 0.2, -0.1)),
+    "elu": plain("elu", alpha=(None, 0.5)),
+    "gelu": plain("gelu"),
+    "sigmoid": plain("sigmoid"),
+    "tanh": plain("tanh"),
+    "softplus": plain("softplus"),
+    "softmax": plain("softmax", axis=(None, -1, 1, 2)),
+    "log_softmax": plain("log_softmax", axis=(None, -1, 1, 2)),
+    "batch_norm": plain("batch_norm", momentum=(None, 0.5), center=(None, False), scale=(None, False)),
+    "layer_norm": plain("layer_norm", epsilon=(None, 0.1), center=(None, False), scale=(None, False)),
+    "dropout": plain("dropout", rate=(0, 0.25, 0.6)),
+    "rescale": plain("rescale", scale=(None, 0.25), offset=(None, -1)),
+    "standardize": standardize,
+    "expression": equation,
+    "argmax": plain("argmax", axis=(None, -1, 1)),
+    "rnn": gated("rnn"),
+    "lstm": gated("lstm"),
+    "gru": gated("gru"),
+    "recurrent": recurrent,
+}
+
+#: The layers that read floats of a rank, by rank; those of ``ANY`` read all ranks.
+ANY = ("dense", "flatten", "reshape", "concat", "add", "multiply", *POINTWISE, "softmax", "log_softmax")
+ANY = (*ANY, "expression", "batch_norm", "layer_norm", "dropout", "rescale", "standardize")
+RECURRENT = ("rnn", "lstm", "gru", "recurrent")
+BY_RANK: dict[int, tuple[str, ...]] = {
+    2: (),
+    3: ("conv1d", "max_pool1d", "mean_pool1d"),
+    4: ("conv2d", "max_pool2d", "mean_pool2d"),
+    5: ("conv3d", "max_pool3d", "mean_pool3d"),
+}
+GLOBAL = ("global_max_pool", "global_mean_pool")

@@ -1,0 +1,250 @@
+"""Strategies of whole specs, by family: small networks of several branches, with a training section on top."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+from .layers import ANY, BY_RANK, GLOBAL, LAYERS, RECURRENT
+from .sketch import Draw, Signal, Sketch
+
+Grow = Callable[[Sketch], None]
+TRAINED = ("dense", "embedding", "conv1d", "conv2d", "conv3d", *RECURRENT)
+SHARING = ("dense", "conv1d", "conv2d", "conv3d", "layer_norm", "rnn", "lstm", "gru", "recurrent")
+
+
+def chain(s: Sketch, x: Signal, length: int, kinds: Callable[[Signal], Sequence[str]]) -> Signal:
+    """Layers on top of each other; those that do not fit are left out."""
+    for _ in range(length):
+        if x.type.dtype not in ("float32", "float64"):
+            break
+        kind = s.one_of(*kinds(x))
+        made = LAYERS[kind](s, x)
+        if made is None:
+            continue
+        if kind in SHARING and s.number(0, 4) == 0:
+            share(s, x, made)
+        x = made
+    return x
+
+
+def share(s: Sketch, x: Signal, owner: Signal) -> None:
+    """A second layer with the parameters of the last, on an input like the last's, and the sum of both."""
+    written = s.layers[-1]
+    if written["name"] != owner.name:
+        return
+    options = {key: value for key, value in written.items() if key not in ("name", "type", "inputs")}
+    twin = s.layer("tanh", x)
+    assert twin is not None
+    sources = [twin, *(s.signals[name] for name in written["inputs"][1:])]
+    made = s.layer(written["type"], sources, **options, share=owner.name)
+    if made is not None:
+        s.output(made)
+
+
+# Families.
+
+
+def feature_layers(x: Signal) -> Sequence[str]:
+    return (*ANY, "dense", "dense", *(GLOBAL if x.rank >= 3 else ()))
+
+
+def features(s: Sketch) -> None:
+    """Dense layers, norms, activations, shapes and joins on vectors and sequences of vectors."""
+    width = s.one_of(1, 2, 3, 4, 7, 16)
+    x = s.input(width, dtype=s.one_of(None, None, "uint8"))
+    if x.type.dtype == "uint8":
+        x = s.layer("rescale", x, scale=0.25) or x
+    ends = [chain(s, x, s.number(2, 4), feature_layers)]
+    shape = [s.one_of("T", 3), width]
+    if "T" in shape:
+        s.dims["T"] = "time"
+    y = s.input(*shape)
+    ends.append(chain(s, y, s.number(1, 3), feature_layers))
+    if s.flag():
+        rows = LAYERS["embedding"](s, y)
+        assert rows is not None
+        ends.append(chain(s, rows, s.number(0, 2), feature_layers))
+    finish(s, ends)
+
+
+def window_layers(x: Signal) -> Sequence[str]:
+    own = BY_RANK.get(x.rank, ())
+    return (*own, *own, *own, *(GLOBAL if x.rank >= 3 else ()), *ANY)
+
+
+def windows(s: Sketch) -> None:
+    """Convolutions and pools in one, two and three dimensions."""
+    ends: list[Signal] = []
+    rank = s.one_of(1, 2, 2, 3)
+    for number in range(s.number(1, 2)):
+        sizes: list[Any] = [s.number(3, 4 if rank == 3 else 8) for _ in range(rank)]
+        if rank == 1 and (number or s.flag()):
+            sizes = ["T"]
+            s.dims.setdefault("T", {"role": "time", "min": s.number(1, 7)})
+        if rank == 2 and s.number(0, 4) == 0:
+            sizes[s.number(0, 1)] = "W"
+            s.dims.setdefault("W", {"min": s.number(3, 6)})
+        x = s.input(*sizes, s.one_of(1, 2, 3, 4, 6))
+        own = BY_RANK[rank + 2]
+        first = LAYERS[s.one_of(*own)](s, x) or x
+        ends.append(chain(s, first, s.number(1, 3), window_layers))
+    finish(s, ends)
+
+
+def recurrent_layers(x: Signal) -> Sequence[str]:
+    if x.rank == 3:
+        return (
+            *RECURRENT,
+            *RECURRENT,
+            "dense",
+            "conv1d",
+            "layer_norm",
+            "batch_norm",
+            "dropout",
+            "standardize",
+        )
+    return feature_layers(x)
+
+
+def sequence(s: Sketch) -> Signal:
+    """An input [N, T, F], perhaps with lengths."""
+    steps = s.one_of("T", "T", "T", 3)
+    if steps == "T":
+        s.dims["T"] = s.one_of("time", {"role": "time", "min": 2})
+    lengths = s.input(dtype="int64", stem="len").name if s.number(0, 2) == 0 else None
+    return s.input(steps, s.one_of(1, 2, 3, 5), lengths=lengths)
+
+
+def recurrences(s: Sketch) -> None:
+    """Recurrent layers of all kinds, and what stands between them."""
+    x = sequence(s)
+    ends = []
+    for _ in range(s.number(1, 2)):
+        first = LAYERS[s.one_of(*RECURRENT)](s, x) or x
+        ends.append(chain(s, first, s.number(0, 2), recurrent_layers))
+    finish(s, ends)
+
+
+def frames(s: Sketch) -> None:
+    """Images along time: every step through convolutions, then recurrence."""
+    s.dims["T"] = "time"
+    size, channels = s.one_of(4, 5), s.one_of(1, 2)
+    x = s.input("T", size, size, channels)
+    y = s.layer("reshape", x, shape=["N*T", size, size, channels])
+    assert y is not None
+    y = chain(s, y, s.number(1, 3), lambda x: (*BY_RANK[4], *BY_RANK[4], "batch_norm", "relu", "dropout"))
+    y = s.layer("flatten", y)
+    z = s.layer("reshape", y, shape=["N", "T", y.shape[1]]) if y else None
+    assert z is not None
+    finish(s, [chain(s, z, s.number(1, 2), lambda x: RECURRENT if x.rank == 3 else ("dense",))])
+
+
+# The end.
+
+
+def finish(s: Sketch, ends: Sequence[Signal]) -> None:
+    """Outputs, and a loss over one of them or over all joined."""
+    for end in ends:
+        s.output(end)
+    floats = [end for end in ends if end.type.dtype == s.dtype]
+    if not floats:
+        s.output(LAYERS["dense"](s, next(iter(float_inputs(s)))) or ends[0])
+        floats = [s.signals[s.layers[-1]["name"]]]
+    if s.number(0, 2) == 0:
+        classes(s, floats)
+    joined = joined_head(s, floats) if s.number(0, 2) else None
+    if any(kind["type"] in TRAINED for kind in s.layers):
+        loss(s, joined or floats[0])
+
+
+def float_inputs(s: Sketch) -> list[Signal]:
+    return [one for one in s.signals.values() if one.type.dtype == s.dtype]
+
+
+def classes(s: Sketch, ends: Sequence[Signal]) -> None:
+    found = LAYERS["argmax"](s, ends[0])
+    if found is not None:
+        s.output(found)
+
+
+def joined_head(s: Sketch, ends: Sequence[Signal]) -> Signal | None:
+    """All ends as vectors, side by side, under a dense layer."""
+    vectors = [one for end in ends if (one := as_vector(s, end)) is not None]
+    if not vectors:
+        return None
+    joined = vectors[0] if len(vectors) == 1 else s.layer("concat", vectors)
+    head = s.layer("dense", joined, units=s.number(2, 4)) if joined else None
+    return s.output(head) if head else None
+
+
+def as_vector(s: Sketch, x: Signal) -> Signal | None:
+    if str(x.shape[0]) != "N":
+        return None
+    if x.rank == 2:
+        return x if x.static else None
+    if x.static and s.flag() and (flat := s.layer("flatten", x)) is not None:
+        return flat
+    return s.layer(s.one_of(*GLOBAL), x) if isinstance(x.shape[-1], int) else None
+
+
+def loss(s: Sketch, output: Signal) -> None:
+    """A training section: any loss that suits the output, any optimizer."""
+    name = next(key for key, source in s.outputs.items() if source == output.name)
+    many = isinstance(output.shape[-1], int) and output.shape[-1] >= 2 and output.rank >= 2
+    kinds = ["mse", "mae", "huber", "binary_cross_entropy", *(["softmax_cross_entropy"] * 2 if many else [])]
+    written: dict[str, Any] = {"type": s.one_of(*kinds), "output": name, "target": "target"}
+    if written["type"] == "huber":
+        written["delta"] = s.one_of(0.5, 1.0)
+    sequence = output.rank >= 3 and str(output.shape[0]) == "N"
+    if sequence:
+        written |= s.options(steps=(None, "last"))
+        if s.number(0, 3) == 0:
+            written["mask"] = "mask"
+    shape = [str(size) if not isinstance(size, int) else size for size in output.shape]
+    targets: dict[str, Any] = {}
+    if "mask" in written or s.flag():
+        classes = written["type"] == "softmax_cross_entropy" and s.flag()
+        probabilities = {"shape": shape, "dtype": s.dtype}
+        targets["target"] = {"shape": shape[:-1], "dtype": "int32"} if classes else probabilities
+    if "mask" in written:
+        targets["mask"] = {"shape": shape[:2], "dtype": s.one_of("bool", "int32", s.dtype)}
+    metrics = ["mae"] if written["type"] != "softmax_cross_entropy" else ["accuracy"]
+    s.train = {
+        "data": {"train": "none.npz"},
+        "loss": written,
+        "targets": targets,
+        "metrics": metrics if s.flag() else [],
+        "optimizer": optimizer(s),
+        **s.options(clip_norm=(None, None, 0.5), seed=(None, 3)),
+    }
+    if s.dims.get("T") is not None and written.get("steps") != "last" and s.number(0, 2) == 0:
+        s.train["bptt"] = {"window": 4, "carry_state": s.flag()}
+
+
+def optimizer(s: Sketch) -> dict[str, Any]:
+    """Epsilons are large: a gradient that is zero but for rounding makes a step of any direction otherwise."""
+    kind = s.one_of("sgd", "adam", "adamw", "rmsprop")
+    rates: list[Any] = [0.05, {"type": "step", "initial": 0.1, "every": 1, "factor": 0.5}]
+    rates.append({"type": "cosine", "initial": 0.1, "steps": 3, "warm_up": 1})
+    found: dict[str, Any] = {"type": kind, "learning_rate": s.one_of(*rates)}
+    found |= s.options(weight_decay=(None, 0.1))
+    if kind in ("sgd", "rmsprop"):
+        found["momentum"] = s.one_of(0.0, 0.8)
+    if kind == "sgd" and found["momentum"]:
+        found["nesterov"] = s.flag()
+    if kind != "sgd":
+        found["epsilon"] = 0.01
+    if kind in ("adam", "adamw"):
+        found |= s.options(beta_1=(None, 0.5, 0.0))
+    return found
+
+
+@st.composite
+def specs(draw: Draw, family: Grow, dtype: str = "float64") -> dict[str, Any]:
+    """A spec of a family."""
+    s = Sketch(draw, dtype=dtype)
+    family(s)
+    return s.spec()
