@@ -72,12 +72,14 @@ class Graph:
     def __init__(self, name: str = "graph"):
         self.name = name
         self._nodes = nx.MultiDiGraph()
-        self._operands: dict[
-            int, tuple[Value, ...]
-        ] = {}  # what has been read of the in-edges, which never change
+        # What is known of the in-edges, which never change: sorting them anew costs ten times as much.
+        self._operands: dict[int, tuple[Value, ...]] = {}
         self._inputs: dict[str, Value] = {}
         self._outputs: dict[str, Value] = {}
         self.layer = ""
+        self._borrowed: int | None = (
+            None  # while a rewrite has changed nothing: how much it shares with its source
+        )
 
     # -- writing -------------------------------------------------------------------------------------------
 
@@ -121,11 +123,24 @@ class Graph:
     def _insert(
         self, op: str, operands: Sequence[Value], attrs: Attributes, types: tuple[TensorType, ...], layer: str
     ) -> Node:
+        if self._borrowed is not None:
+            self._own()
         node = Node(self._nodes.number_of_nodes(), op, attrs, types, layer)
         self._nodes.add_node(node.id, node=node)
         for position, value in enumerate(operands):
             self._nodes.add_edge(value.node, node.id, key=position, port=value.port)
+        self._operands[node.id] = tuple(operands)
         return node
+
+    def _own(self) -> None:
+        """Copies the borrowed nodes, to be able to add others."""
+        source, count = self._nodes, self._borrowed or 0
+        operands = [self.operands(id) for id in range(count)]
+        self._nodes, self._operands, self._borrowed = nx.MultiDiGraph(), dict(enumerate(operands)), None
+        for id in range(count):
+            self._nodes.add_node(id, node=source.nodes[id]["node"])
+            for position, value in enumerate(operands[id]):
+                self._nodes.add_edge(value.node, id, key=position, port=value.port)
 
     # -- reading -------------------------------------------------------------------------------------------
 
@@ -143,7 +158,7 @@ class Graph:
         return self._nodes
 
     def __len__(self) -> int:
-        return self._nodes.number_of_nodes()
+        return self._nodes.number_of_nodes() if self._borrowed is None else self._borrowed
 
     def __iter__(self) -> Iterator[Node]:
         """Nodes in topological order."""
@@ -163,11 +178,9 @@ class Graph:
         id = node if isinstance(node, int) else node.id
         found = self._operands.get(id)
         if found is None:
-            edges = sorted(
-                (key, source, data["port"])
-                for source, _, key, data in self._nodes.in_edges(id, keys=True, data=True)
-            )
-            found = self._operands[id] = tuple(Value(source, port) for _, source, port in edges)
+            edges = self._nodes.in_edges(id, keys=True, data="port")
+            places = sorted((position, source, port) for source, _, position, port in edges)
+            found = self._operands[id] = tuple(Value(source, port) for _, source, port in places)
         return found
 
     def uses(self, value: Value) -> list[tuple[Node, int]]:
@@ -221,25 +234,30 @@ class Graph:
     ) -> tuple[Graph, Mapping[Value, Value]]:
         """As ``rewrite``; also returns what became of each value."""
         new = Graph(self.name)
+        new._nodes, new._operands, new._borrowed = self._nodes, self._operands, 0
         moved: dict[Value, Value] = {}
-        changed = False
         for node in self:
             if keep is not None and node.op != "input" and not keep(node):
-                changed = True
+                if new._borrowed is not None:
+                    new._own()
                 continue
-            operands = tuple(moved[value] for value in self.operands(node))
+            operands = tuple([moved[value] for value in self.operands(node)])
             new.layer = node.layer
             results = None if node.op == "input" else rule(new, node, operands)
             if results is None:
-                copy = new._insert(node.op, operands, node.attrs, node.types, node.layer)
+                if new._borrowed is None:
+                    copy = new._insert(node.op, operands, node.attrs, node.types, node.layer)
+                else:
+                    copy = node
+                    new._borrowed += 1
                 if isinstance(node.attrs, InputAttributes):
                     new._inputs[node.attrs.name] = Value(copy.id)
                 results = copy.values
-            else:
-                changed = True
+            elif new._borrowed is not None:
+                new._own()
             moved.update((old, v) for old, v in zip(node.values, results, strict=True) if v is not None)
         new.layer = ""
-        if not changed:
+        if new._borrowed is not None:
             return self, {value: value for value in moved}
         for name, value in self._outputs.items():
             new._outputs[name] = moved[value]

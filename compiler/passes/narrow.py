@@ -7,6 +7,8 @@ the padding too, which the gradient of ``pad`` then cuts away; at 3×3 over 4×4
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 from netwright.specs.dims import DimLike, Shape, bounds
 
@@ -14,8 +16,19 @@ from ..graph.graph import Graph, Node, Value
 from ..ops.conv import ConvAttributes
 from ..ops.reduce_window import ReduceWindowAttributes
 from ..ops.slice_pad import PadAttributes, SliceAttributes
+from .base import Budget, Pass
 
 _NOTHING: tuple[Node | None, tuple[Value, ...]] = (None, ())
+
+
+@dataclass(frozen=True)
+class NarrowWindows(Pass):
+    """``narrow_windows`` as a pass."""
+
+    name: ClassVar[str] = "narrow_windows"
+
+    def run(self, graph: Graph, budget: Budget) -> Graph:
+        return narrow_windows(graph)
 
 
 def narrow_windows(graph: Graph) -> Graph:

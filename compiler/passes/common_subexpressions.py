@@ -1,0 +1,29 @@
+"""Computes equal things once: nodes of one operation with equal attributes and the same operands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..graph.graph import Graph, Node, Value
+from ..ops.base import Attributes
+from .base import Budget, Pass
+
+
+@dataclass(frozen=True)
+class MergeCommonSubexpressions(Pass):
+    """Every operation is pure, random bits included."""
+
+    name: ClassVar[str] = "merge_common_subexpressions"
+
+    def run(self, graph: Graph, budget: Budget) -> Graph:
+        known: dict[tuple[str, Attributes, tuple[Value, ...]], tuple[Value, ...]] = {}
+
+        def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
+            # The copy of this node is the next that ``new`` gets.
+            copy = tuple(Value(len(new), port) for port in range(len(node.types)))
+            found = known.setdefault((node.op, node.attrs, operands), copy)
+            return None if found == copy else found
+
+        return graph.rewrite(budget.limit(rule))

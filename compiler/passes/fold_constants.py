@@ -1,0 +1,80 @@
+"""Computes what depends on constants only, by the primitives' own evaluation, as long as the result is small."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from netwright.specs.dims import Dim
+
+from ..graph.graph import Graph, Node, Value
+from ..graph.types import TensorType
+from ..ops.base import Elementwise, EvaluationError
+from ..ops.constant import ConstantAttributes, constant, splat
+from ..ops.layout import Broadcast, Reshape, Reverse, Transpose
+from ..ops.slice_pad import Slice
+from .base import Budget, Pass
+
+_MOVES = (Broadcast, Reshape, Reverse, Transpose, Slice)
+
+
+@dataclass(frozen=True)
+class FoldConstants(Pass):
+    """A constant with one number in every cell stays one, whatever its size; others are kept up to ``limit`` bytes."""
+
+    name: ClassVar[str] = "fold_constants"
+
+    limit: int = 1 << 16
+
+    def run(self, graph: Graph, budget: Budget) -> Graph:
+        def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
+            attrs = [new.producer(value).attrs for value in operands]
+            constants = [one for one in attrs if isinstance(one, ConstantAttributes)]
+            if not constants or len(constants) != len(attrs) or len(node.types) != 1:
+                return None
+            value = self._splat(new, node, constants) or self._small(new, node, constants)
+            return None if value is None else [value]
+
+        return graph.rewrite(budget.limit(rule))
+
+    def _splat(self, new: Graph, node: Node, constants: list[ConstantAttributes]) -> Value | None:
+        scalars = [one.scalar for one in constants]
+        if any(scalar is None for scalar in scalars):
+            return None
+        if isinstance(node.primitive, _MOVES):
+            return new.apply(
+                "constant",
+                attrs=ConstantAttributes(node.types[0].dtype, node.types[0].shape, constants[0].data),
+            )
+        if not isinstance(node.primitive, Elementwise):
+            return None
+        cells = [np.frombuffer(one.data, one.dtype).reshape(()) for one in constants]
+        with np.errstate(all="ignore"):
+            (result,) = node.primitive.evaluate(_NoDims(), node.attrs, cells)
+        return splat(new, np.asarray(result).item(), node.types[0])
+
+    def _small(self, new: Graph, node: Node, constants: list[ConstantAttributes]) -> Value | None:
+        sizes = [
+            type.nbytes for type in (*node.types, *(TensorType(one.dtype, one.shape) for one in constants))
+        ]
+        if node.op == "scan" or any(isinstance(size, Dim) or size > self.limit for size in sizes):
+            return None
+        try:
+            with np.errstate(all="ignore"):
+                arrays = [one.array({}) for one in constants]
+                (result,) = node.primitive.evaluate(_NoDims(), node.attrs, arrays)
+        except (EvaluationError, KeyError):
+            return None  # a mistake in values is reported when the program runs, an open size needs a binding
+        return constant(new, np.asarray(result))
+
+
+class _NoDims:
+    """An evaluation that has no named dims and no bodies."""
+
+    dims: Mapping[str, int] = {}
+
+    def evaluate(self, body: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
+        raise EvaluationError("constants are not folded through bodies")

@@ -1,0 +1,70 @@
+"""Inside scans, adds first what does not depend on the state: (x @ W + h @ U) + b becomes (x @ W + b) + h @ U.
+
+Then the bias leaves the loop together with the input half. Sums are rounded in another order than written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import ClassVar
+
+from ..graph.analysis import dependents
+from ..graph.graph import Graph, Node, Value
+from ..graph.types import FLOATS
+from ..ops.scan import ScanAttributes
+from .base import Budget, Pass
+
+
+@dataclass(frozen=True)
+class RegroupSums(Pass):
+    """Sums whose parts are read nowhere else, with at least two terms that do not depend on the state."""
+
+    name: ClassVar[str] = "regroup_sums"
+
+    def run(self, graph: Graph, budget: Budget) -> Graph:
+        def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
+            attrs = node.attrs
+            if not isinstance(attrs, ScanAttributes):
+                return None
+            body = _regroup(attrs, budget)
+            return None if body is attrs.body else new.add("scan", operands, replace(attrs, body=body)).values
+
+        return graph.rewrite(rule)
+
+
+def _regroup(attrs: ScanAttributes, budget: Budget) -> Graph:
+    body = attrs.body
+    carries = list(body.inputs.values())[attrs.n_consts : attrs.n_consts + attrs.n_carries]
+    looping = dependents(body, carries)
+    outputs = set(body.outputs.values())
+    terms: dict[Value, list[Value]] = {}  # of sums that depend on the state
+    inner: set[Value] = set()  # sums that are only a term of another
+    for node in body:
+        value = node.values[0] if node.types else None
+        if node.op != "add" or value not in looping or node.types[0].dtype not in FLOATS:
+            continue
+        terms[value] = []
+        for operand in body.operands(node):
+            if operand in terms and operand not in outputs and len(body.uses(operand)) == 1:
+                inner.add(operand)
+                terms[value] += terms[operand]
+            else:
+                terms[value].append(operand)
+    moved: dict[Value, Value] = {}
+
+    def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
+        results = None
+        value = node.values[0]
+        own = terms.get(value, [])
+        fixed = [term for term in own if term not in looping]
+        if value not in inner and len(fixed) > 1:
+            rest = [moved[term] for term in own if term in looping]
+            first = reduce(lambda a, b: new.apply("add", a, b), [moved[term] for term in fixed])
+            results = [reduce(lambda a, b: new.apply("add", a, b), rest, first)]
+        copies = results or [Value(len(new), port) for port in range(len(node.types))]
+        moved.update(zip(node.values, copies, strict=True))
+        return results
+
+    return body.rewrite(budget.limit(rule))

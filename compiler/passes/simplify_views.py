@@ -1,0 +1,232 @@
+"""Simplifications of operations that only move elements: views of views, and sums of what does not overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+from netwright.specs.dims import Dim, DimLike, bounds
+
+from ..graph.graph import Graph, Node, Value
+from ..ops.base import BroadcastAttributes
+from ..ops.concat import ConcatAttributes
+from ..ops.layout import ReverseAttributes, TransposeAttributes
+from ..ops.slice_pad import PadAttributes, SliceAttributes
+
+#: Terms of a sum that are looked through for padded pieces of one tensor.
+_MAX_TERMS = 16
+
+
+def _inner(g: Graph, value: Value, op: str) -> tuple[Node, tuple[Value, ...]] | None:
+    node = g.producer(value)
+    return (node, g.operands(node)) if node.op == op else None
+
+
+def _reshape(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
+    (x,) = xs
+    if node.types[0].shape == g.type(x).shape:
+        return x
+    if (found := _inner(g, x, "reshape")) is not None:
+        return g.apply("reshape", *found[1], attrs=node.attrs)
+    return None
+
+
+def _transpose(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
+    (x,) = xs
+    assert isinstance(node.attrs, TransposeAttributes)
+    order = node.attrs.permutation
+    if order == tuple(range(len(order))):
+        return x
+    if (found := _inner(g, x, "transpose")) is not None:
+        inner = found[0].attrs
+        assert isinstance(inner, TransposeAttributes)
+        composed = TransposeAttributes(tuple(inner.permutation[axis] for axis in order))
+        return g.apply("transpose", *found[1], attrs=composed)
+    return None
+
+
+def _reverse(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
+    (x,) = xs
+    assert isinstance(node.attrs, ReverseAttributes)
+    axes = {axis for axis in node.attrs.axes if node.types[0].shape[axis] != 1}
+    if not axes:
+        return x
+    if (found := _inner(g, x, "reverse")) is not None:
+        inner = found[0].attrs
+        assert isinstance(inner, ReverseAttributes)
+        both = ReverseAttributes(tuple(sorted(axes ^ set(inner.axes))))
+        return g.apply("reverse", *found[1], attrs=both)
+    return None
+
+
+def _broadcast(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
+    (x,) = xs
+    assert isinstance(node.attrs, BroadcastAttributes)
+    if len(node.attrs.axes) == len(node.attrs.shape):
+        return x
+    if (found := _inner(g, x, "broadcast")) is not None:
+        inner = found[0].attrs
+        assert isinstance(inner, BroadcastAttributes)
+        axes = tuple(node.attrs.axes[axis] for axis in inner.axes)
+        return g.apply("broadcast", *found[1], attrs=BroadcastAttributes(node.attrs.shape, axes))
+    return None
+
+
+def _pad(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
+    attrs = node.attrs
+    assert isinstance(attrs, PadAttributes)
+    return None if any(amount != 0 for amount in (*attrs.low, *attrs.high, *attrs.interior)) else xs[0]
+
+
+def _concat(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
+    """Of one; of neighbouring slices of one tensor; of concats along the same axis."""
+    assert isinstance(node.attrs, ConcatAttributes)
+    axis = node.attrs.axis
+    if len(xs) == 1:
+        return xs[0]
+    merged: list[Value] = []
+    for x in xs:
+        joined = _joined(g, merged[-1], x, axis) if merged else None
+        if joined is not None:
+            merged[-1] = joined
+        elif (found := _inner(g, x, "concat")) is not None and found[0].attrs == node.attrs:
+            merged += found[1]
+        else:
+            merged.append(x)
+    return None if tuple(merged) == xs else g.apply("concat", *merged, attrs=node.attrs)
+
+
+def _joined(g: Graph, a: Value, b: Value, axis: int) -> Value | None:
+    """One slice for two, where b begins where a ends."""
+    first, second = _inner(g, a, "slice"), _inner(g, b, "slice")
+    if first is None or second is None or first[1] != second[1]:
+        return None
+    one, two = first[0].attrs, second[0].attrs
+    assert isinstance(one, SliceAttributes)
+    assert isinstance(two, SliceAttributes)
+    joined = SliceAttributes(
+        one.start, tuple(two.limit[i] if i == axis else n for i, n in enumerate(one.limit)), one.stride
+    )
+    after = tuple(one.limit[i] if i == axis else n for i, n in enumerate(one.start))
+    if one.stride != (1,) * len(one.stride) or two != SliceAttributes(after, joined.limit, one.stride):
+        return None
+    return g.apply("slice", *first[1], attrs=joined)
+
+
+def _slice(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
+    (x,) = xs
+    attrs = node.attrs
+    assert isinstance(attrs, SliceAttributes)
+    if node.types[0].shape == g.type(x).shape:
+        return x
+    return _slice_of_slice(g, attrs, x) or _slice_of_concat(g, attrs, x) or _slice_of_pad(g, attrs, x)
+
+
+def _slice_of_slice(g: Graph, attrs: SliceAttributes, x: Value) -> Value | None:
+    if (found := _inner(g, x, "slice")) is None:
+        return None
+    inner = found[0].attrs
+    assert isinstance(inner, SliceAttributes)
+    axes = range(len(attrs.start))
+    start = tuple(inner.start[i] + attrs.start[i] * inner.stride[i] for i in axes)
+    limit = tuple(inner.start[i] + (attrs.limit[i] - 1) * inner.stride[i] + 1 for i in axes)
+    stride = tuple(inner.stride[i] * attrs.stride[i] for i in axes)
+    return g.apply("slice", *found[1], attrs=SliceAttributes(start, limit, stride))
+
+
+def _slice_of_concat(g: Graph, attrs: SliceAttributes, x: Value) -> Value | None:
+    """The one operand that the slice lies in."""
+    if (found := _inner(g, x, "concat")) is None:
+        return None
+    assert isinstance(found[0].attrs, ConcatAttributes)
+    axis = found[0].attrs.axis
+    begin: DimLike = 0
+    for operand in found[1]:
+        shape = g.type(operand).shape
+        end = begin + shape[axis]
+        if _at_most(begin, attrs.start[axis]) and _at_most(attrs.limit[axis], end):
+            return g.apply("slice", operand, attrs=_moved(attrs, axis, begin))
+        begin = end
+    return None
+
+
+def _slice_of_pad(g: Graph, attrs: SliceAttributes, x: Value) -> Value | None:
+    """A slice that sees nothing of the padding."""
+    if (found := _inner(g, x, "pad")) is None:
+        return None
+    padding, (operand,) = found[0].attrs, found[1]
+    assert isinstance(padding, PadAttributes)
+    if any(padding.interior):
+        return None
+    for axis, size in enumerate(g.type(operand).shape):
+        low = padding.low[axis]
+        if not (_at_most(low, attrs.start[axis]) and _at_most(attrs.limit[axis], low + size)):
+            return None
+        attrs = _moved(attrs, axis, low)
+    return g.apply("slice", operand, attrs=attrs)
+
+
+def _at_most(a: DimLike, b: DimLike) -> bool:
+    least = bounds(b - a, {})[0]
+    return least is not None and least >= 0
+
+
+def _moved(attrs: SliceAttributes, axis: int, by: DimLike) -> SliceAttributes:
+    start = tuple(n - by if i == axis else n for i, n in enumerate(attrs.start))
+    limit = tuple(n - by if i == axis else n for i, n in enumerate(attrs.limit))
+    return SliceAttributes(start, limit, attrs.stride)
+
+
+def sum_of_pads(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
+    """Zero-padded pieces that follow each other are a concat: the gradient of slices becomes one tensor again."""
+    pieces: list[tuple[int, Value, PadAttributes]] = []
+    axis: int | None = None
+    for value in _terms(g, xs):
+        found = _inner(g, value, "pad")
+        if found is None or len(pieces) == _MAX_TERMS:
+            return None
+        padding = found[0].attrs
+        assert isinstance(padding, PadAttributes)
+        padded = [i for i, ends in enumerate(zip(padding.low, padding.high, strict=True)) if ends != (0, 0)]
+        if any(padding.interior) or padding.fill != 0 or len(padded) != 1 or axis not in (None, padded[0]):
+            return None
+        axis = padded[0]
+        low = padding.low[axis]
+        if isinstance(low, Dim):
+            return None
+        pieces.append((low, found[1][0], padding))
+    assert axis is not None
+    pieces.sort(key=lambda piece: piece[0])
+    for (low, value, _), (after, _, _) in pairwise(pieces):
+        if low + g.type(value).shape[axis] != after:
+            return None
+    joined = g.apply("concat", *(value for _, value, _ in pieces), attrs=ConcatAttributes(axis))
+    first, last = pieces[0][2], pieces[-1][2]
+    if first.low[axis] == 0 and last.high[axis] == 0:
+        return joined
+    return g.apply("pad", joined, attrs=PadAttributes(first.low, last.high, first.interior))
+
+
+def _terms(g: Graph, values: tuple[Value, ...]) -> Iterator[Value]:
+    """The terms of a sum; ``sum_of_pads`` reads only a bounded number."""
+    pending = list(values)
+    while pending:
+        value = pending.pop()
+        found = _inner(g, value, "add")
+        if found is None:
+            yield value
+        elif len(pending) < _MAX_TERMS:
+            pending += found[1]
+        else:
+            yield value
+
+
+VIEW_RULES: dict[str, tuple[Callable[[Graph, Node, tuple[Value, ...]], Value | None], ...]] = {
+    "reshape": (_reshape,),
+    "transpose": (_transpose,),
+    "reverse": (_reverse,),
+    "broadcast": (_broadcast,),
+    "pad": (_pad,),
+    "concat": (_concat,),
+    "slice": (_slice,),
+}

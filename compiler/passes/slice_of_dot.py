@@ -1,0 +1,143 @@
+"""Computes pieces where only pieces are read: slice(dot(x, W)) becomes dot(x, slice(W)).
+
+A gate's slice of ``x @ W + h @ U + b`` becomes a sum of products with slices of the weights, so that a cell with one
+matrix and a cell with one per gate are the same to all that follows: products that share an operand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar
+
+from netwright.specs.dims import Dim
+
+from ..graph.graph import Graph, Node, Value
+from ..ops.base import BroadcastAttributes, Elementwise
+from ..ops.dot import DotAttributes
+from ..ops.slice_pad import SliceAttributes
+from .base import Budget, Pass
+
+Cut = tuple[int, int]
+"""Start and limit of a piece along the partition's axis."""
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Pieces of a value along ``axis`` that are read, and nothing else of it; they do not overlap."""
+
+    axis: int
+    cuts: frozenset[Cut]
+
+
+@dataclass(frozen=True)
+class SliceOfDot(Pass):
+    """Moves slices up through elementwise operations, repeats and products, where every reader is a slice."""
+
+    name: ClassVar[str] = "slice_of_dot"
+
+    def run(self, graph: Graph, budget: Budget) -> Graph:
+        partitions = _partitions(graph)
+        pieces: dict[tuple[Value, Cut], Value] = {}
+
+        def piece(new: Graph, old: Value, moved: Value, axis: int, cut: Cut) -> Value:
+            if (old, cut) in pieces and partitions[old].axis == axis:
+                return pieces[old, cut]
+            return new.apply("slice", moved, attrs=SliceAttributes.along(new.type(moved).shape, axis, *cut))
+
+        def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
+            old = graph.operands(node)
+            if isinstance(node.attrs, SliceAttributes) and (found := _cut(graph, node)) is not None:
+                found = pieces.get((old[0], found[1]))
+                return None if found is None else [found]
+            partition = partitions.get(node.values[0])
+            if partition is not None:
+                for cut in sorted(partition.cuts):
+                    values = [
+                        value if axis is None else piece(new, source, value, axis, cut)
+                        for source, value, axis in zip(
+                            old, operands, _axes(graph, node, partition.axis), strict=True
+                        )
+                    ]
+                    attrs = node.attrs
+                    if isinstance(attrs, BroadcastAttributes):
+                        shape = list(attrs.shape)
+                        shape[partition.axis] = cut[1] - cut[0]
+                        attrs = BroadcastAttributes(tuple(shape), attrs.axes)
+                    pieces[node.values[0], cut] = new.apply(node.op, *values, attrs=attrs)
+            return None
+
+        return graph.rewrite(budget.limit(rule)) if partitions else graph
+
+
+def _partitions(graph: Graph) -> dict[Value, Partition]:
+    """For each value of which only disjoint pieces are read by operations, and that can be computed in pieces."""
+    outputs = set(graph.outputs.values())
+    found: dict[Value, Partition] = {}
+    for id in reversed(range(len(graph))):
+        node = graph.node(id)
+        if len(node.types) != 1 or node.values[0] in outputs or not _divisible(node):
+            continue
+        readers = [
+            _pieces_read(graph, reader, position, found) for reader, position in graph.uses(node.values[0])
+        ]
+        axes = {partition.axis for partition in readers if partition is not None}
+        if not readers or None in readers or len(axes) != 1:
+            continue
+        (axis,) = axes
+        cuts = frozenset(cut for partition in readers if partition is not None for cut in partition.cuts)
+        ordered = sorted(cuts)
+        disjoint = all(a[1] <= b[0] for a, b in pairwise(ordered))
+        if disjoint and _axes(graph, node, axis) is not None:
+            found[node.values[0]] = Partition(axis, cuts)
+    return found
+
+
+def _divisible(node: Node) -> bool:
+    return node.op in ("dot", "broadcast") or (node.op != "input" and isinstance(node.primitive, Elementwise))
+
+
+def _pieces_read(graph: Graph, node: Node, position: int, known: dict[Value, Partition]) -> Partition | None:
+    """What ``node`` reads of its operand at ``position``, when that is pieces."""
+    if isinstance(node.attrs, SliceAttributes):
+        found = _cut(graph, node)
+        return None if found is None else Partition(found[0], frozenset([found[1]]))
+    partition = known.get(node.values[0])
+    if partition is None or not isinstance(node.primitive, Elementwise):
+        return None
+    return partition
+
+
+def _cut(graph: Graph, node: Node) -> tuple[int, Cut] | None:
+    """Axis, start and limit of a slice that cuts one axis of fixed size, with stride 1."""
+    attrs = node.attrs
+    assert isinstance(attrs, SliceAttributes)
+    shape = graph.type(graph.operands(node)[0]).shape
+    cut = [
+        (axis, (start, limit))
+        for axis, (start, limit, size) in enumerate(zip(attrs.start, attrs.limit, shape, strict=True))
+        if (start, limit) != (0, size)
+    ]
+    if len(cut) != 1 or any(stride != 1 for stride in attrs.stride):
+        return None
+    axis, (start, limit) = cut[0]
+    if isinstance(start, Dim) or isinstance(limit, Dim):
+        return None
+    return axis, (start, limit)
+
+
+def _axes(graph: Graph, node: Node, axis: int) -> tuple[int | None, ...]:
+    """For each operand, the axis that ``axis`` of the result is; None for an operand that lacks it."""
+    attrs = node.attrs
+    operands = graph.operands(node)
+    if isinstance(attrs, DotAttributes):
+        if axis < attrs.batch:
+            return (axis, axis)
+        free_a = attrs.free(graph.type(operands[0]).rank, attrs.lhs_contract)
+        free_b = attrs.free(graph.type(operands[1]).rank, attrs.rhs_contract)
+        place = axis - attrs.batch
+        return (free_a[place], None) if place < len(free_a) else (None, free_b[place - len(free_a)])
+    if isinstance(attrs, BroadcastAttributes):
+        return (attrs.axes.index(axis) if axis in attrs.axes else None,)
+    return (axis,) * len(operands)

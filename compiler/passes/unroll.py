@@ -1,0 +1,155 @@
+"""Writes several steps of a scan out, as its ``unroll`` says: none, k copies of the body, or every step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from netwright.specs.dims import Dim, DimLike
+
+from ..graph.graph import Graph, Node, Value
+from ..ops.concat import ConcatAttributes
+from ..ops.layout import ReshapeAttributes
+from ..ops.scan import ScanAttributes
+from ..ops.slice_pad import SliceAttributes
+from .base import Budget, Pass
+
+
+class UnrollError(ValueError):
+    """A recurrence that cannot be written out: its length is open, or it would become too large."""
+
+
+@dataclass(frozen=True)
+class UnrollScans(Pass):
+    """``full`` needs a fixed length, and at most ``limit`` operations result; else UnrollError.
+
+    ``k`` writes k steps into a scan of ⌊T/k⌋ steps, and leaves the other T mod k to a scan of single steps: the last
+    ones to be computed. ``auto`` writes out a single step, and otherwise means none: cells are fused anyway.
+    """
+
+    name: ClassVar[str] = "unroll_scans"
+
+    limit: int = 20_000
+
+    def run(self, graph: Graph, budget: Budget) -> Graph:
+        def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
+            attrs = node.attrs
+            if not isinstance(attrs, ScanAttributes):
+                return None
+            unroll = attrs.unroll
+            if unroll == "full" or attrs.length == 1:
+                return _Steps(new, attrs, operands).full(self.limit)
+            if isinstance(unroll, int) and unroll > 1:
+                if isinstance(attrs.length, int) and attrs.length <= unroll:
+                    return _Steps(new, attrs, operands).full(self.limit)
+                return _Steps(new, attrs, operands).partly(unroll)
+            return None
+
+        return graph.rewrite(rule)
+
+
+@dataclass
+class _Steps:
+    """A scan to be written out in ``graph``."""
+
+    graph: Graph
+    attrs: ScanAttributes
+    operands: Sequence[Value]
+
+    def __post_init__(self) -> None:
+        k, c = self.attrs.n_consts, self.attrs.n_carries
+        self.consts = list(self.operands[:k])
+        self.carries = list(self.operands[k : k + c])
+        self.xs = list(self.operands[k + c :])
+
+    def full(self, limit: int) -> Sequence[Value]:
+        """Every step."""
+        attrs, length = self.attrs, self.attrs.length
+        name = attrs.name or attrs.body.name
+        if isinstance(length, Dim):
+            raise UnrollError(f"{name}: unroll: full needs a fixed number of steps, but there are {length}")
+        if (size := length * len(attrs.body)) > limit:
+            raise UnrollError(
+                f"{name}: unroll: full makes {size} operations of {length} steps, more than {limit}"
+            )
+        carries, ys = _write_out(self.graph, attrs, length, self.consts, self.carries, self.xs)
+        return [*carries, *ys]
+
+    def partly(self, copies: int) -> Sequence[Value]:
+        """``copies`` steps at a time, then the rest one by one."""
+        graph, attrs, length = self.graph, self.attrs, self.attrs.length
+        blocks = length // copies
+        written = blocks * copies
+        rest = length - written
+        # The rest is computed last: it stands at the end, or in reverse at the beginning.
+        first, last = ((rest, length), (0, rest)) if attrs.reverse else ((0, written), (written, length))
+        body = self._block(copies)
+        xs = [self._part(x, *first) for x in self.xs]
+        xs = [self._reshaped(x, (blocks, copies, *graph.type(x).shape[1:])) for x in xs]
+        main = replace(attrs, body=body, length=blocks, unroll="none")
+        results = graph.add("scan", [*self.consts, *self.carries, *xs], main).values
+        carries, ys = results[: attrs.n_carries], results[attrs.n_carries :]
+        ys = [self._reshaped(y, (written, *graph.type(y).shape[2:])) for y in ys]
+        if rest == 0:
+            return [*carries, *ys]
+        xs = [self._part(x, *last) for x in self.xs]
+        single = replace(attrs, length=rest, unroll="none")
+        results = graph.add("scan", [*self.consts, *carries, *xs], single).values
+        tails = results[attrs.n_carries :]
+        pairs = zip(tails, ys, strict=True) if attrs.reverse else zip(ys, tails, strict=True)
+        joined = [graph.apply("concat", *pair, attrs=ConcatAttributes(0)) for pair in pairs]
+        return [*results[: attrs.n_carries], *joined]
+
+    def _block(self, copies: int) -> Graph:
+        """A body of ``copies`` steps; its xs and ys are sequences of so many."""
+        attrs, inner = self.attrs, self.attrs.body
+        block = Graph(inner.name)
+        values: list[Value] = []
+        for position, (name, value) in enumerate(inner.inputs.items()):
+            type = inner.type(value)
+            is_x = position >= attrs.n_consts + attrs.n_carries
+            values.append(block.input(name, type.with_shape((copies, *type.shape)) if is_x else type, "body"))
+        k, c = attrs.n_consts, attrs.n_carries
+        carries, ys = _write_out(block, attrs, copies, values[:k], values[k : k + c], values[k + c :])
+        for name, value in zip(inner.outputs, [*carries, *ys], strict=True):
+            block.set_output(name, value)
+        return block
+
+    def _part(self, x: Value, start: DimLike, limit: DimLike) -> Value:
+        shape = self.graph.type(x).shape
+        if (start, limit) == (0, shape[0]):
+            return x
+        return self.graph.apply("slice", x, attrs=SliceAttributes.along(shape, 0, start, limit))
+
+    def _reshaped(self, x: Value, shape: tuple[DimLike, ...]) -> Value:
+        return self.graph.apply("reshape", x, attrs=ReshapeAttributes(shape))
+
+
+def _write_out(
+    graph: Graph,
+    attrs: ScanAttributes,
+    steps: int,
+    consts: Sequence[Value],
+    carries: Sequence[Value],
+    xs: Sequence[Value],
+) -> tuple[Sequence[Value], list[Value]]:
+    """Copies the body once per step; returns the last carries and the ys as sequences."""
+    ys: dict[int, Sequence[Value]] = {}
+    for step in reversed(range(steps)) if attrs.reverse else range(steps):
+        elements = []
+        for x in xs:
+            shape = graph.type(x).shape
+            one = graph.apply("slice", x, attrs=SliceAttributes.along(shape, 0, step, step + 1))
+            elements.append(graph.apply("reshape", one, attrs=ReshapeAttributes(shape[1:])))
+        results = graph.inline(attrs.body, [*consts, *carries, *elements])
+        carries, ys[step] = results[: attrs.n_carries], results[attrs.n_carries :]
+    stacked = []
+    for position in range(len(attrs.body.outputs) - attrs.n_carries):
+        rows = []
+        for step in range(steps):
+            value = ys[step][position]
+            row = ReshapeAttributes((1, *graph.type(value).shape))
+            rows.append(graph.apply("reshape", value, attrs=row))
+        stacked.append(graph.apply("concat", *rows, attrs=ConcatAttributes(0)))
+    return carries, stacked
