@@ -45,7 +45,7 @@ def optimize(graph: Graph, manager: PassManager | None = None) -> Graph:
             RemoveDeadCode(),  # what no output needs would count as a reader below
             NarrowWindows(),  # gradients of padded convolutions, cut to the cells that exist
             HoistScanInputs(),  # backward bodies have input halves too: cotangents times weights
-            SliceOfDot(),  # after gradients, so that a gate's gradient is still one product for all gates
+            SliceOfDot(),  # after gradients, so that the gradient of all gates is still one product
             UnrollScans(),  # late: the passes above see one body, however many copies are wanted
             FlattenProducts(),  # after all that looks for products by their axes
             Simplify(

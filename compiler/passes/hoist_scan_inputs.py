@@ -1,7 +1,8 @@
 """Moves out of scans what does not depend on the state.
 
 The input half of a recurrence, x(t) @ W, becomes one product over all steps before the loop, with T·N rows; what is
-the same in every step is computed once. Then the loop reads their results as xs and consts.
+the same in every step is computed once. Then the loop reads their results as xs and consts. A product that has many
+rows in each step already stays: it gains nothing, and its result for all steps has to go through memory.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
+
+from netwright.specs.dims import product
 
 from ..graph.analysis import ancestors
 from ..graph.graph import Graph, Node, Value
@@ -29,10 +32,16 @@ class HoistScanInputs(Pass):
 
     name: ClassVar[str] = "hoist_scan_inputs"
 
+    max_rows: int = 7
+
     def run(self, graph: Graph, budget: Budget) -> Graph:
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
             attrs = node.attrs
-            return _Hoisting(new, attrs, operands).run() if isinstance(attrs, ScanAttributes) else None
+            return (
+                _Hoisting(new, attrs, operands, self.max_rows).run()
+                if isinstance(attrs, ScanAttributes)
+                else None
+            )
 
         return graph.rewrite(budget.limit(rule))
 
@@ -44,6 +53,7 @@ class _Hoisting:
     graph: Graph
     attrs: ScanAttributes
     operands: Sequence[Value]
+    max_rows: int
     fixed: set[Value] = field(default_factory=set)  # the same in every step
     leaving: set[Value] = field(default_factory=set)  # fixed values that are computed outside
     stepwise: set[Value] = field(default_factory=set)  # depend on the step, not on the state, and vectorize
@@ -83,8 +93,12 @@ class _Hoisting:
             if (stems and node.op == "broadcast") or not self._vectorizes(node, operands):
                 return
             self.stepwise.update(node.values)
-            if stems or node.op in _ANCHORS:
+            if stems or self._is_anchor(node):
                 self.anchored.update(node.values)
+
+    def _is_anchor(self, node: Node) -> bool:
+        rows = product(node.types[0].shape[:-1])
+        return node.op in _ANCHORS and (not isinstance(rows, int) or rows <= self.max_rows)
 
     def _vectorizes(self, node: Node, operands: Sequence[Value]) -> bool:
         if type(node.primitive).vectorize is Primitive.vectorize:

@@ -1,7 +1,8 @@
 """Computes pieces where only pieces are read: slice(dot(x, W)) becomes dot(x, slice(W)).
 
-A gate's slice of ``x @ W + h @ U + b`` becomes a sum of products with slices of the weights, so that a cell with one
-matrix and a cell with one per gate are the same to all that follows: products that share an operand.
+A gate's slice of ``x @ W + h @ U + b`` becomes a sum of products with slices of the weights: products that share an
+operand, in one kernel with the gates' arithmetic, and nothing stored between. That pays where a product has few rows;
+with many, one wide product fills the registers better than four narrow ones.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
-from netwright.specs.dims import Dim
+from netwright.specs.dims import Dim, product
 
 from ..graph.graph import Graph, Node, Value
 from ..ops.base import BroadcastAttributes, Elementwise
@@ -37,8 +38,10 @@ class SliceOfDot(Pass):
 
     name: ClassVar[str] = "slice_of_dot"
 
+    max_rows: int = 4
+
     def run(self, graph: Graph, budget: Budget) -> Graph:
-        partitions = _partitions(graph)
+        partitions = self._partitions(graph)
         pieces: dict[tuple[Value, Cut], Value] = {}
 
         def piece(new: Graph, old: Value, moved: Value, axis: int, cut: Cut) -> Value:
@@ -70,32 +73,49 @@ class SliceOfDot(Pass):
 
         return graph.rewrite(budget.limit(rule)) if partitions else graph
 
+    def _partitions(self, graph: Graph) -> dict[Value, Partition]:
+        """For each value of which only disjoint pieces are read by operations, and that can be computed in pieces."""
+        outputs = set(graph.outputs.values())
+        found: dict[Value, Partition] = {}
+        for id in reversed(range(len(graph))):
+            node = graph.node(id)
+            if len(node.types) != 1 or node.values[0] in outputs or not self._divisible(graph, node):
+                continue
+            readers = [
+                _pieces_read(graph, reader, position, found)
+                for reader, position in graph.uses(node.values[0])
+            ]
+            axes = {partition.axis for partition in readers if partition is not None}
+            if not readers or None in readers or len(axes) != 1:
+                continue
+            (axis,) = axes
+            cuts = frozenset(cut for partition in readers if partition is not None for cut in partition.cuts)
+            ordered = sorted(cuts)
+            disjoint = all(a[1] <= b[0] for a, b in pairwise(ordered))
+            if disjoint:
+                found[node.values[0]] = Partition(axis, cuts)
+        return _with_products(graph, found)
 
-def _partitions(graph: Graph) -> dict[Value, Partition]:
-    """For each value of which only disjoint pieces are read by operations, and that can be computed in pieces."""
-    outputs = set(graph.outputs.values())
-    found: dict[Value, Partition] = {}
-    for id in reversed(range(len(graph))):
-        node = graph.node(id)
-        if len(node.types) != 1 or node.values[0] in outputs or not _divisible(node):
-            continue
-        readers = [
-            _pieces_read(graph, reader, position, found) for reader, position in graph.uses(node.values[0])
-        ]
-        axes = {partition.axis for partition in readers if partition is not None}
-        if not readers or None in readers or len(axes) != 1:
-            continue
-        (axis,) = axes
-        cuts = frozenset(cut for partition in readers if partition is not None for cut in partition.cuts)
-        ordered = sorted(cuts)
-        disjoint = all(a[1] <= b[0] for a, b in pairwise(ordered))
-        if disjoint and _axes(graph, node, axis) is not None:
-            found[node.values[0]] = Partition(axis, cuts)
-    return found
+    def _divisible(self, graph: Graph, node: Node) -> bool:
+        if isinstance(node.attrs, DotAttributes):
+            shape = graph.type(graph.operands(node)[0]).shape
+            rows = product(shape[axis] for axis in node.attrs.free(len(shape), node.attrs.lhs_contract))
+            return isinstance(rows, int) and rows <= self.max_rows
+        return node.op == "broadcast" or (node.op != "input" and isinstance(node.primitive, Elementwise))
 
 
-def _divisible(node: Node) -> bool:
-    return node.op in ("dot", "broadcast") or (node.op != "input" and isinstance(node.primitive, Elementwise))
+def _with_products(graph: Graph, found: dict[Value, Partition]) -> dict[Value, Partition]:
+    """Without the operations that lead to no product, for which pieces would gain nothing."""
+    kept: set[Value] = set()
+    for value in sorted(found, key=lambda value: value.node):
+        node = graph.producer(value)
+        if node.op == "dot" or any(operand in kept for operand in graph.operands(node)):
+            kept.add(value)
+    for value in found.keys() - kept:
+        readers = (reader.values[0] for reader, _ in graph.uses(value))
+        if graph.producer(value).op == "broadcast" and any(reader in kept for reader in readers):
+            kept.add(value)
+    return {value: partition for value, partition in found.items() if value in kept}
 
 
 def _pieces_read(graph: Graph, node: Node, position: int, known: dict[Value, Partition]) -> Partition | None:
