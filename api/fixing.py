@@ -63,7 +63,7 @@ def fix_spec(load: LoadResult, *, unsafe: bool = False) -> FixedSpec:
         if not done:
             break
         made += done
-        load = load_spec_text(text, load.file, load.settings)
+        load = load_spec_text(text, load.file, load.settings, load.folder)
         load = replace(load, diagnostics=build_network(load)[1])
     return FixedSpec(text, tuple(made), load.diagnostics)
 
@@ -79,7 +79,7 @@ class _Checker:
 
     def diagnose(self, text: str) -> Diagnostics:
         self.left -= 1
-        return build_network(load_spec_text(text, self.load.file, self.load.settings))[1]
+        return build_network(load_spec_text(text, self.load.file, self.load.settings, self.load.folder))[1]
 
     def is_good(self, item: Diagnostic, fix: Fix) -> bool:
         if self.left <= 0 or not self.is_local(fix):

@@ -1,7 +1,7 @@
 """Every diagnostic's code and what it stands for, in one place.
 
 NW01 loading, NW02 structure, NW03 shapes and graph, NW04 training, NW05 cells and expressions, NW06 warnings,
-NW07 weights and data. A code keeps its meaning for ever; a retired one is not used again.
+NW07 weights and data, NW08 blocks and variables. A code keeps its meaning for ever; a retired one is not used again.
 """
 
 CODES: dict[str, str] = {
@@ -20,6 +20,8 @@ CODES: dict[str, str] = {
     "NW0112": "the number is too large, or not a number",
     "NW0113": "a key is not a string",
     "NW0114": "merge keys are not part of the language",
+    "NW0115": "a file that can't be included",
+    "NW0116": "files include each other, or too many",
     # Structure: from a tree to typed values.
     "NW0201": "unknown key",
     "NW0202": "a key is missing",
@@ -90,4 +92,12 @@ CODES: dict[str, str] = {
     "NW0702": "weights do not fit the model",
     "NW0703": "the data file can't be read",
     "NW0704": "data do not fit the model",
+    # Blocks and variables.
+    "NW0801": "unknown block",
+    "NW0802": "wrong arguments of a block",
+    "NW0803": "a block contains itself",
+    "NW0804": "unknown variable",
+    "NW0805": "a value can't be computed",
+    "NW0806": "variables depend on each other in a cycle",
+    "NW0807": "too many layers",
 }

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from .codes import CODES
 from .fixes import Fix
 from .render import render
-from .source import SourceText, Span
+from .source import SourceText, Span, Via
 
 Severity = Literal["error", "warning"]
 
@@ -61,8 +61,12 @@ class Diagnostics:
     """A growing list of diagnostics together with the texts they point into."""
 
     def __init__(self, items: Iterable[Diagnostic] = (), sources: Iterable[SourceText] = ()) -> None:
-        self.items: list[Diagnostic] = list(items)
+        self.items: list[Diagnostic] = []
         self.sources: dict[str, SourceText] = {source.file: source for source in sources}
+        self._told: dict[tuple[str, Span, Via | None], Diagnostic] = {}
+        self._messages: set[tuple[str, Span, str]] = set()
+        for item in items:
+            self.add(item)
 
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self.items)
@@ -71,8 +75,21 @@ class Diagnostics:
         return len(self.items)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Append a diagnostic."""
-        self.items.append(diagnostic)
+        """Append a diagnostic that is not there yet. A mistake inside a block is told for the block's first use, not
+        for each.
+        """
+        trail = diagnostic.span.trail
+        steps = tuple((via.span, via.text) for via in trail)
+        if steps and diagnostic.labels[-len(steps) :] != steps:
+            diagnostic = replace(diagnostic, labels=(*diagnostic.labels, *steps))
+        value = trail[0] if trail and trail[0].value else None
+        first = self._told.setdefault((diagnostic.code, diagnostic.span, value), diagnostic)
+        if first is diagnostic or (first.span.trail == trail and not self._is_told(diagnostic)):
+            self._messages.add((diagnostic.code, diagnostic.span, diagnostic.message))
+            self.items.append(diagnostic)
+
+    def _is_told(self, diagnostic: Diagnostic) -> bool:
+        return (diagnostic.code, diagnostic.span, diagnostic.message) in self._messages
 
     def add_source(self, source: SourceText) -> None:
         """Make a text known, so that its lines can be shown."""

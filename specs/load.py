@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 from .diagnostics import Diagnostics
 from .equations import Cell
+from .expansion import expand
 from .expressions import Expression
+from .inclusion import include
 from .model import ModelSpec
 from .reading import read_file, read_text
 from .settings import apply_settings, settings_text
@@ -42,6 +44,8 @@ class LoadResult:
     """Where each layer stands, by its name."""
     settings: tuple[str, ...] = ()
     """The settings that were made before validation."""
+    folder: str | None = None
+    """Where included files are looked for."""
 
     def layer_span(self, layer: str, *path: str | int, key: bool = False) -> Span:
         """The place of a value (or key) of a layer, wherever it was written: in the layer or in `defaults`.
@@ -76,27 +80,37 @@ def load_spec(path: str | os.PathLike[str], settings: Sequence[str] = ()) -> Loa
     setting that can't be made, and nothing else.
     """
     diagnostics = Diagnostics()
-    return _load(os.fspath(path), read_file(path, diagnostics), diagnostics, settings)
+    folder = os.path.dirname(os.fspath(path)) or "."
+    return _load(os.fspath(path), read_file(path, diagnostics), diagnostics, settings, folder)
 
 
-def load_spec_text(text: str, file: str = "<spec>", settings: Sequence[str] = ()) -> LoadResult:
-    """Load a spec from its text; `file` is the name shown, and .json at its end means JSON. Raises
-    `SettingError` as `load_spec` does, and nothing else.
+def load_spec_text(
+    text: str, file: str = "<spec>", settings: Sequence[str] = (), folder: str | None = None
+) -> LoadResult:
+    """Load a spec from its text; `file` is the name shown, and .json at its end means JSON. Files that the text
+    includes are looked for in `folder`; without one it can't include any. Raises `SettingError` as `load_spec`
+    does, and nothing else.
     """
     diagnostics = Diagnostics()
-    return _load(file, read_text(text, file, diagnostics), diagnostics, settings)
+    return _load(file, read_text(text, file, diagnostics), diagnostics, settings, folder)
 
 
 def _load(
-    file: str, tree: SourceTree | None, diagnostics: Diagnostics, settings: Sequence[str]
+    file: str,
+    tree: SourceTree | None,
+    diagnostics: Diagnostics,
+    settings: Sequence[str],
+    folder: str | None,
 ) -> LoadResult:
     if tree is None:
-        return LoadResult(file, None, None, None, diagnostics, settings=tuple(settings))
+        return LoadResult(file, None, None, None, diagnostics, settings=tuple(settings), folder=folder)
     if settings:
         tree = apply_settings(tree, settings)
         diagnostics.add_source(settings_text(settings))
-    structure = build(tree, diagnostics)
-    wiring = wire(structure, tree, diagnostics)
+    expansion = expand(include(tree, folder, diagnostics), diagnostics)
+    tree = expansion.tree
+    structure = build(expansion, diagnostics)
+    wiring = wire(structure, expansion, diagnostics)
     sections = {"schema_" if name == "$schema" else name: value for name, value in structure.sections.items()}
     empty = {"netwright": 1, "model": "model", "inputs": {}, "layers": (), "outputs": {}}
     partial = ModelSpec.model_construct(**{**empty, **sections})
@@ -114,4 +128,5 @@ def _load(
         structure.expressions,
         entries,
         tuple(settings),
+        folder,
     )

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from .base import DType, Name, Reference, Size, SpecModel, WrittenShape, at
+from .blocks import BlockSpec, BlockUse, unchanged
 from .cells import CellSpec
 from .layers import Layer
 from .train import TrainSpec
@@ -86,8 +87,18 @@ class ModelSpec(SpecModel):
     """Keys by layer type that hold where a layer does not give its own."""
     cells: dict[Name, CellSpec] = Field(default_factory=dict)
     """Recurrences written as equations."""
-    layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
-    """The layers; each reads the one above when it does not say otherwise."""
+    include: str | tuple[str, ...] = ()
+    """Files of the spec's folder whose variables, blocks and cells this one uses."""
+    vars: dict[Name, Any] = Field(default_factory=dict)
+    """Values by name; `$name` stands for one wherever a value can be written."""
+    blocks: dict[Name, BlockSpec] = Field(default_factory=dict)
+    """Sub-networks with arguments, for use among the layers."""
+    layers: Annotated[
+        tuple[Layer, ...],
+        Field(min_length=1),
+        BeforeValidator(unchanged, json_schema_input_type=list[Layer | BlockUse]),
+    ]
+    """The layers and uses of blocks; each reads the one above when it does not say otherwise."""
     outputs: Annotated[dict[Name, Output], Field(min_length=1)]
     """What the network answers with."""
     train: TrainSpec | None = None

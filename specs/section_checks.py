@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .diagnostics import Diagnostics
+from .expansion import Expansion
 from .fixes import respelled
 from .source import Path, SourceTree
 from .structure import Structure
@@ -106,17 +107,31 @@ def _unknown(
     diagnostics.error(code, f"there is no {what} named {name}", place, help=did_you_mean(meant), fixes=fixes)
 
 
-def warn_unused(structure: Structure, read: set[str], tree: SourceTree, diagnostics: Diagnostics) -> None:
-    """Warns of layers and inputs that nothing reads; `read` are those that layers and outputs read."""
+def warn_unused(
+    structure: Structure, expansion: Expansion, read: set[str], tree: SourceTree, diagnostics: Diagnostics
+) -> None:
+    """Warns of layers and inputs that nothing reads; `read` are those that layers and outputs read.
+
+    A layer of a block is unread when it is so in all uses and no output of the block; a use is unread when nothing
+    outside of it reads any of its layers, which its last layer then shows.
+    """
     inputs = structure.sections.get("inputs") or {}
     read = read | {spec.lengths for spec in inputs.values() if spec.lengths}
     train = structure.sections.get("train")
     if train:
         read |= {train.loss.mask, train.loss.target, *(metric.target for metric in train.metrics)} - {None}
-    for entry in structure.entries:
-        if entry.name is not None and entry.name not in read:
-            place = tree.value_span((*entry.path, "name"))
-            diagnostics.warning("NW0601", f"nothing reads the layer {entry.name}", place)
+    ends = {alias.scope + (alias.text or ""): name for name, alias in expansion.aliases.items()}
+    places = {entry.name: tree.value_span((*entry.path, "name")) for entry in structure.entries}
+    used = {places[name] for name in places if name in read or name in ends}
+    for name, place in places.items():
+        if name is not None and name not in read and place not in used:
+            diagnostics.warning("NW0601", f"nothing reads the layer {name}", place)
+    for name in expansion.groups:
+        target = name
+        while target in expansion.aliases and expansion.aliases[target].text is not None:
+            target = expansion.aliases[target].scope + str(expansion.aliases[target].text)
+        if target in places and target not in read and "." not in name:
+            diagnostics.warning("NW0601", f"nothing reads {name}", expansion.groups[name].place)
     for name in inputs:
         if name not in read:
             place = tree.key_span(("inputs", name))

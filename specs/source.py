@@ -7,6 +7,7 @@ from several files.
 
 from __future__ import annotations
 
+import copy
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -28,6 +29,22 @@ class Span:
     column: int
     end_line: int
     end_column: int
+    trail: tuple[Via, ...] = field(default=(), compare=False)
+    """How what stands here came to matter, the nearest first: values it was computed from, uses of its block."""
+
+    @property
+    def bare(self) -> Span:
+        """The place alone, without its trail."""
+        return Span(self.file, self.line, self.column, self.end_line, self.end_column) if self.trail else self
+
+
+@dataclass(frozen=True, slots=True)
+class Via:
+    """A step of a trail: a place and what it says there. `value`: a value from there was put in."""
+
+    span: Span
+    text: str
+    value: bool = False
 
 
 class SourceText:
@@ -36,6 +53,7 @@ class SourceText:
     def __init__(self, file: str, text: str) -> None:
         self.file = file
         self.text = text
+        self.trail: tuple[Via, ...] = ()
         breaks = list(_LINE_BREAK.finditer(text))
         self._starts = [0, *(match.end() for match in breaks)]
         self._ends = [*(match.start() for match in breaks), len(text)]
@@ -66,7 +84,13 @@ class SourceText:
 
     def span(self, start: int, end: int) -> Span:
         """The span of the offsets `start` (inclusive) to `end` (exclusive)."""
-        return Span(self.file, *self.position(start), *self.position(max(start, end)))
+        return Span(self.file, *self.position(start), *self.position(max(start, end)), self.trail)
+
+    def reached(self, trail: tuple[Via, ...]) -> SourceText:
+        """The same text, whose spans carry a trail."""
+        view = copy.copy(self)
+        view.trail = trail
+        return view
 
 
 @dataclass(slots=True, eq=False)

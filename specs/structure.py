@@ -12,22 +12,24 @@ from pydantic import TypeAdapter, ValidationError
 
 from .diagnostics import Diagnostics
 from .equations import Cell, compile_cell
+from .expansion import Expansion, Placement
 from .expressions import Expression
 from .fixes import respelled, with_first_key
 from .layer_expressions import compile_expression
 from .layers import LAYERS, ExpressionLayer, LayerSpec
 from .model import ModelSpec
 from .problems import Translator, describe, keys_of
-from .source import Path, SourceNode, SourceTree
+from .source import Path, SourceNode
 from .suggest import did_you_mean, is_certain, key_meant, type_meant
 
 VERSION = 1
-_OWN_KEYS = frozenset(("name", "type", "inputs", "expect", "share"))
+_OWN_KEYS = frozenset(("name", "type", "inputs", "expect", "share", "repeat"))
 
 
 @dataclass(frozen=True, slots=True)
 class LayerEntry:
-    """A layer as it stands in the spec. `spec` is None where something in it is wrong.
+    """A layer as it stands in the spec, `name` with those of the blocks it is in. `spec` is None where something in it
+    is wrong.
 
     `path` is its place; `overlay` gives the places of keys that came from `defaults`.
     """
@@ -37,6 +39,7 @@ class LayerEntry:
     path: Path
     overlay: dict[str, Path]
     spec: LayerSpec | None
+    placement: Placement
 
 
 @dataclass(slots=True)
@@ -59,9 +62,9 @@ class Structure:
         return name in (self.sections.get(section) or {}) or name in bad or "*" in bad
 
 
-def build(tree: SourceTree, diagnostics: Diagnostics) -> Structure:
+def build(expansion: Expansion, diagnostics: Diagnostics) -> Structure:
     """Validates every section of a spec; what is wrong goes to `diagnostics`."""
-    return _Builder(tree, diagnostics).build()
+    return _Builder(expansion, diagnostics).build()
 
 
 @lru_cache(maxsize=64)
@@ -78,9 +81,11 @@ def _field_name(section: str) -> str:
 
 
 class _Builder:
-    def __init__(self, tree: SourceTree, diagnostics: Diagnostics) -> None:
-        self.tree, self.diagnostics = tree, diagnostics
-        self.structure = Structure()
+    def __init__(self, expansion: Expansion, diagnostics: Diagnostics) -> None:
+        self.tree, self.diagnostics = expansion.tree, diagnostics
+        self.expansion = expansion
+        self.structure = Structure(broken={name: {"*"} for name in expansion.broken})
+        self.placed = {one.name: one for one in expansion.placements}
         self.context: dict[str, Any] = {}
         self.defaults: dict[str, dict[str, Any]] = {}
 
@@ -98,13 +103,13 @@ class _Builder:
         declared = root.value.get("dims")
         # Names of broken dims are known too, so that their uses are no second error.
         self.context = {"dims": set(declared)} if isinstance(declared, dict) else {"dims": set()}
-        if declared is not None and not isinstance(declared, dict):
+        if (declared is not None and not isinstance(declared, dict)) or "dims" in self.expansion.broken:
             self.context = {}
         for section in ("$schema", "model", "dims", "inputs", "cells", "outputs", "train"):
-            if section in root.value:
+            if section in root.value and section not in self.expansion.broken:
                 self.section(section)
         self.compile_cells()
-        if "defaults" in root.value:
+        if "defaults" in root.value and "defaults" not in self.expansion.broken:
             self.read_defaults(root.entries["defaults"].node)
         if "layers" in root.value:
             self.layers(root.entries["layers"].node)
@@ -211,31 +216,38 @@ class _Builder:
         return kept
 
     def layers(self, node: SourceNode) -> None:
-        if not isinstance(node.value, list) or not node.value:
+        if not isinstance(node.value, list) or not (
+            node.value or self.expansion.groups or self.expansion.poisoned
+        ):
             found = "an empty list" if node.value == [] else describe(node.value)
             place = self.tree.key_span(("layers",))
             self.diagnostics.error("NW0203", f"layers has to be a list of layers, not {found}", place)
             self.structure.broken["layers"] = {"*"}
             return
-        self.structure.entries = [self.layer(item, ("layers", i)) for i, item in enumerate(node.items)]
+        pairs = enumerate(zip(node.items, self.expansion.placements, strict=True))
+        self.structure.entries = [
+            self.layer(item, ("layers", i), placement) for i, (item, placement) in pairs
+        ]
         good = [entry.spec for entry in self.structure.entries if entry.spec]
         self.structure.sections["layers"] = tuple(good)
 
-    def layer(self, node: SourceNode, path: Path) -> LayerEntry:
+    def layer(self, node: SourceNode, path: Path, placement: Placement) -> LayerEntry:
+        if placement.broken:
+            return LayerEntry(placement.name, None, path, {}, None, placement)
         if not isinstance(node.value, dict):
             message = f"a layer is a mapping such as {{name: a, type: relu}}, not {describe(node.value)}"
             self.diagnostics.error("NW0203", message, node.span)
-            return LayerEntry(None, None, path, {}, None)
-        name, kind = node.value.get("name"), node.value.get("type")
-        name = name if isinstance(name, str) else None
+            return LayerEntry(None, None, path, {}, None, placement)
+        name, kind = placement.name, node.value.get("type")
         if not isinstance(kind, str) or kind not in LAYERS:
             self.no_type(node, path, name)
-            return LayerEntry(name, None, path, {}, None)
+            return LayerEntry(name, None, path, {}, None, placement)
         defaults = self.defaults.get(kind, {})
         overlay: dict[str, Path] = {key: ("defaults", kind, key) for key in defaults if key not in node.value}
         spec = None
         try:
             spec = LAYERS[kind].model_validate({**defaults, **node.value}, context=self.context)
+            spec = spec.model_copy(update={"name": name, "share": self.shared(spec, placement)})
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
             Translator(self.tree, self.diagnostics, path, overlay).report(errors, LAYERS[kind], kind)
@@ -246,7 +258,17 @@ class _Builder:
                 spec = None
             else:
                 self.structure.expressions[spec.name] = expression
-        return LayerEntry(name, kind, path, overlay, spec)
+        return LayerEntry(name, kind, path, overlay, spec, placement)
+
+    def shared(self, spec: LayerSpec, placement: Placement) -> str | None:
+        """The full name of the layer whose parameters a layer uses."""
+        if spec.share is None:
+            return placement.share if spec.has_parameters else None
+        owner = placement.scope + spec.share
+        if placement.index is not None and f"{owner}.{placement.index}" in self.placed:
+            owner = f"{owner}.{placement.index}"
+        known = self.placed.get(owner)
+        return known.share if known and known.share else owner
 
     def no_type(self, node: SourceNode, path: Path, name: str | None) -> None:
         who = f"the layer {name}" if name else "the layer"

@@ -6,31 +6,22 @@ Nothing here looks at shapes. What a broken layer gives is unknown, so whatever 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .builtin_cells import state_names
 from .diagnostics import Diagnostics
+from .expansion import Expansion, Expected
 from .fixes import respelled, with_key
 from .layer_checks import check_arity, check_cell, check_share
 from .layers import GatedLayer, LayerSpec, Recurrent
 from .layers.recurrent import START_WORDS
 from .order import find_order
+from .references import Ref, References
 from .section_checks import check_float_type, check_lengths, check_train, warn_unused
-from .source import Path, SourceTree, Span
+from .source import Path, SourceNode, Span
 from .structure import LayerEntry, Structure
 from .suggest import closest, did_you_mean
-
-
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """What a reader reads: an input or layer, and the port (None for the output itself)."""
-
-    name: str
-    port: str | None = None
-
-    def __str__(self) -> str:
-        return f"{self.name}.{self.port}" if self.port else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,37 +37,42 @@ class Wiring:
     order: tuple[str, ...] = ()
     poisoned: frozenset[str] = frozenset()
     """Layers and inputs with errors: nothing is known about what they give."""
+    expected: Sequence[tuple[Ref, Expected]] = ()
+    """Output shapes that uses of blocks have to have."""
 
 
-def wire(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> Wiring:
+def wire(structure: Structure, expansion: Expansion, diagnostics: Diagnostics) -> Wiring:
     """Resolves every reference of a spec; what is wrong goes to `diagnostics`."""
-    return _Wirer(structure, tree, diagnostics).wire()
+    return _Wirer(structure, expansion, diagnostics).wire()
 
 
 class _Wirer:
-    def __init__(self, structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> None:
-        self.structure, self.tree, self.diagnostics = structure, tree, diagnostics
+    def __init__(self, structure: Structure, expansion: Expansion, diagnostics: Diagnostics) -> None:
+        self.structure, self.tree, self.diagnostics = structure, expansion.tree, diagnostics
+        self.expansion = expansion
         self.inputs = structure.sections.get("inputs") or {}
         self.broken_inputs = structure.broken.get("inputs", set())
         self.layers: dict[str, LayerEntry] = {}
-        self.poisoned: set[str] = set(self.broken_inputs - {"*"})
+        self.poisoned: set[str] = set(self.broken_inputs - {"*"}) | expansion.poisoned
         self.reads: dict[str, tuple[Ref, ...]] = {}
         self.given: dict[str, dict[str, Ref]] = {}
         self.places: dict[tuple[str, Ref], Span] = {}
         self.lost = "*" in self.broken_inputs or "*" in structure.broken.get("layers", set())
-        self.lost = self.lost or any(entry.name is None for entry in structure.entries)
+        self.lost = self.lost or expansion.lost or any(entry.name is None for entry in structure.entries)
+        self.references = References(
+            structure, expansion, diagnostics, self.layers, self.poisoned, self.model_input
+        )
+        self.references.lost = self.lost
 
     def wire(self) -> Wiring:
         self.collect()
-        previous: LayerEntry | None = None
         for entry in self.structure.entries:
             if entry.name is not None and self.layers.get(entry.name) is entry:
-                self.read(entry, previous)
+                self.read(entry)
                 if entry.spec and not check_share(
                     entry, entry.spec, self.layers, self.lost, self.tree, self.diagnostics
                 ):
                     self.poisoned.add(entry.name)
-            previous = entry
         order, cycles = find_order(self.layers, self.sources)
         for cycle in cycles:
             self.report_cycle(cycle)
@@ -85,15 +81,26 @@ class _Wirer:
         check_lengths(self.structure, self.tree, self.diagnostics)
         outputs = self.outputs()
         check_train(self.structure, self.tree, self.diagnostics)
+        expected = [(self.references.follow(one.name), one) for one in self.expansion.expected]
         if not self.diagnostics.has_errors:
             refs = [ref for refs in self.reads.values() for ref in refs]
             refs += [ref for given in self.given.values() for ref in given.values()]
             read = {ref.name for ref in [*refs, *outputs.values()]}
-            warn_unused(self.structure, read, self.tree, self.diagnostics)
-        return Wiring(self.reads, self.given, outputs, tuple(order), frozenset(self.poisoned))
+            warn_unused(self.structure, self.expansion, read, self.tree, self.diagnostics)
+        return Wiring(
+            self.reads,
+            self.given,
+            outputs,
+            tuple(order),
+            frozenset(self.poisoned),
+            [(ref, one) for ref, one in expected if ref],
+        )
 
     def collect(self) -> None:
-        places = {name: self.tree.key_span(("inputs", name)) for name in [*self.inputs, *self.poisoned]}
+        names = [*self.inputs, *(self.broken_inputs - {"*"})]
+        places = {name: self.tree.key_span(("inputs", name)) for name in names}
+        for group in self.expansion.groups.values():
+            places.setdefault(group.name, group.place)
         for entry in self.structure.entries:
             if entry.name is None:
                 continue
@@ -109,60 +116,20 @@ class _Wirer:
             if entry.spec is None:
                 self.poisoned.add(entry.name)
 
-    def resolve(self, text: str, place: Span, me: str | None = None, words: Iterable[str] = ()) -> Ref | None:
-        """The layer, port or input behind a reference; None (and reported) where there is none.
-
-        `me` is the reader, `words` are what else might stand there: for guessing what was meant.
-        """
-        if text in self.inputs or text in self.layers or text in self.poisoned:
-            return Ref(text)
-        name, _, port = text.rpartition(".")
-        if name in self.layers:
-            ports = self.ports(self.layers[name])
-            if ports is None or port in ports:
-                return Ref(name, port)
-            meant = closest(port, ports) if ports else None
-            also = f"it has {', '.join(ports)}" if ports else "it has only its output"
-            message = f"{name} has no port {port}"
-            fixes = respelled(text, meant and f"{name}.{meant}", place)
-            self.diagnostics.error("NW0305", message, place, help=did_you_mean(meant) or also, fixes=fixes)
-        elif not self.lost:
-            others = [other for other in [*self.inputs, *self.layers, *words] if other != me]
-            meant = closest(text, others)
-            self.diagnostics.error(
-                "NW0302",
-                f"there is no layer or input named {text}",
-                place,
-                help=did_you_mean(meant),
-                fixes=respelled(text, meant, place),
-            )
-        return None
-
-    def ports(self, entry: LayerEntry) -> list[str] | None:
-        """The ports of a layer besides its output; None where they can't be known."""
-        if isinstance(entry.spec, GatedLayer):
-            states: Iterable[str] = state_names(entry.spec.type)
-        elif isinstance(entry.spec, Recurrent):
-            cell = self.structure.cells.get(entry.spec.cell)
-            if cell is None:
-                return None
-            states = cell.states
-        else:
-            return None if entry.spec is None else list(entry.spec.ports())
-        return [port for state in ("state", *states) for port in (state, f"{state}_all")]
-
-    def read(self, entry: LayerEntry, previous: LayerEntry | None) -> None:
+    def read(self, entry: LayerEntry) -> None:
         assert entry.name is not None
         path = (*entry.path, "inputs")
         node = self.tree.node(path)
         if node is None:
-            refs: list[Ref | None] = self.default(entry, previous)
-        elif isinstance(node.value, list):
-            texts = [(i, text) for i, text in enumerate(node.value) if isinstance(text, str)]
-            refs = [self.note(entry.name, text, (*path, i)) for i, text in texts]
-        elif isinstance(node.value, dict):
-            named = [(key, text) for key, text in node.value.items() if isinstance(text, str)]
-            refs = [self.note(entry.name, text, (*path, key)) for key, text in named]
+            refs: list[Ref | None] = self.default(entry)
+        elif isinstance(node.value, list | dict):
+            pairs = enumerate(node.value) if isinstance(node.value, list) else node.value.items()
+            texts = [((*path, step), text) for step, text in pairs if isinstance(text, str)]
+            first = entry.placement.first
+            refs = [
+                Ref(first) if i == 0 and first in self.layers else self.note(entry, text, where)
+                for i, (where, text) in enumerate(texts)
+            ]
         else:
             refs = [None]
         if entry.spec is None:
@@ -178,36 +145,43 @@ class _Wirer:
         good = None not in refs and check_arity(entry, spec, len(refs), *known)
         return check_cell(entry, spec, *known) and good if isinstance(spec, Recurrent) else good
 
-    def note(self, reader: str, text: str, path: Path, words: Iterable[str] = ()) -> Ref | None:
+    def note(self, reader: LayerEntry, text: str, path: Path, words: Iterable[str] = ()) -> Ref | None:
         place = self.tree.value_span(path)
-        ref = self.resolve(text, place, reader, words)
+        assert reader.name is not None
+        ref = self.references.resolve(text, place, reader.name, words, reader.placement.scope)
         if ref:
-            self.places[reader, ref] = place
+            self.places[reader.name, ref] = place
         return ref
 
-    def default(self, entry: LayerEntry, previous: LayerEntry | None) -> list[Ref | None]:
+    def default(self, entry: LayerEntry) -> list[Ref | None]:
         """The layer above; for the first layer the only input that can be meant."""
+        assert entry.name is not None
         if entry.spec is not None and entry.spec.arity[1] == 0:
             return []
-        if previous is not None:
-            return [Ref(previous.name)] if previous.name in self.layers else [None]
+        above, place = entry.placement.above, self.tree.value_span((*entry.path, "name"))
+        if above is None:
+            node = self.tree.node(entry.path)
+            return [self.model_input(entry.name, place, entry.spec is not None, node)]
+        known = above in self.layers or above in self.poisoned or above in self.expansion.aliases
+        return [self.references.resolve(above, place) if known else None]
+
+    def model_input(self, reader: str, place: Span, tell: bool, node: SourceNode | None = None) -> Ref | None:
+        """The only input that can be meant; None where there are several, reported when asked to."""
         special = {spec.lengths for spec in self.inputs.values()}
         for other in self.structure.entries:
             special |= set(other.spec.references()) if other.spec else set()
         candidates = [name for name in self.inputs if name not in special] or list(self.inputs)
         if self.broken_inputs or len(candidates) == 1:
-            return [Ref(candidates[0])] if len(candidates) == 1 and not self.broken_inputs else [None]
-        if entry.spec is None:
-            return [None]
-        message = f"{entry.name} is the first layer and does not say which input it reads"
+            return Ref(candidates[0]) if len(candidates) == 1 and not self.broken_inputs else None
+        if not tell:
+            return None
+        message = f"{reader} is the first layer and does not say which input it reads"
         help = (
             f"write inputs: [{candidates[0]}]" if candidates else "declare an input and name it under inputs"
         )
-        node = self.tree.node(entry.path)
         fixes = [fix for name in candidates[:3] for fix in with_key(node, "inputs", [name])]
-        place = self.tree.value_span((*entry.path, "name"))
         self.diagnostics.error("NW0316", message, place, help=help, fixes=fixes)
-        return [None]
+        return None
 
     def read_given(self, entry: LayerEntry, spec: LayerSpec) -> None:
         assert entry.name is not None
@@ -216,7 +190,7 @@ class _Wirer:
         given: dict[str, Ref] = {}
         for text, where in references.items():
             path = (*entry.path, *where)
-            ref = self.note(entry.name, text, path, START_WORDS)
+            ref = self.note(entry, text, path, START_WORDS)
             if ref is None:
                 self.poisoned.add(entry.name)
             elif len(where) == 1 and states is not None:
@@ -287,7 +261,7 @@ class _Wirer:
         for name, spec in (self.structure.sections.get("outputs") or {}).items():
             node = self.tree.node(("outputs", name, "from"))
             path: Path = ("outputs", name, "from") if node else ("outputs", name)
-            ref = self.resolve(spec.source, self.tree.value_span(path))
+            ref = self.references.resolve(spec.source, self.tree.value_span(path))
             if ref:
                 found[name] = ref
         return found

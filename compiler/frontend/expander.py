@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from netwright.specs.base import read_shape
 from netwright.specs.diagnostics import Diagnostics
 from netwright.specs.dims import bounds
+from netwright.specs.expansion import Expected
 from netwright.specs.initializers import InitializerSpec
 from netwright.specs.layers import LayerSpec
 from netwright.specs.load import LoadResult
@@ -95,6 +96,9 @@ class Expander:
                 self._report(scope.problem("NW0308", str(error), labels=scope.blame(scope.inputs[0])))
         self.graph.layer = ""
         self._check_shared()
+        for ref, expected in wiring.expected:
+            if ref in self.signals:
+                self._check_use(self.signals[ref], expected)
 
     def reported(self, problem: Problem) -> bool:
         """Puts a problem with the diagnostics, once for a place; False where there are none to put it with."""
@@ -193,6 +197,15 @@ class Expander:
                     labels=scope.blame(output, axis),
                 )
 
+    def _check_use(self, output: Signal, expected: Expected) -> None:
+        """The output shape that a use of a block has to have."""
+        wanted = read_shape(expected.shape)
+        if wanted != output.shape:
+            message = f"{expected.name} gives {show(output.shape)}, expected is {show(wanted)}"
+            axes = [i for i, (a, b) in enumerate(zip(wanted, output.shape, strict=False)) if a != b]
+            labels = self.origin_label(output.origins[axes[0] if axes else -1])
+            self._report(Problem("NW0310", message, expected.place, labels=labels))
+
     # Arrays.
 
     def parameter(
@@ -226,7 +239,7 @@ class Expander:
 
     def _check_shared(self) -> None:
         owned = {
-            name for layer in self.layers for name in layer.parameters if name.split(".")[0] == layer.name
+            name for layer in self.layers for name in layer.parameters if name.startswith(f"{layer.name}.")
         }
         expanded = {layer.name for layer in self.layers}
         blamed = set()
@@ -235,7 +248,7 @@ class Expander:
                 blamed.add(scope.name)
                 span = self.load.layer_span(scope.name, "share")
                 labels = [(self.load.layer_span(scope.owner), "this layer")]
-                message = f"{scope.owner} has no parameter {name.partition('.')[2]} to share"
+                message = f"{scope.owner} has no parameter {name.removeprefix(f'{scope.owner}.')} to share"
                 self._report(Problem("NW0312", message, span, labels=labels))
 
     def state(self, name: str, type: TensorType, initial: int | float = 0) -> Tensor:

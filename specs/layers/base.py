@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from ..base import Name, Reference, SpecModel, WrittenShape
+from ..base import Name, Reference, Size, SpecModel, WrittenShape
 
 
 class LayerSpec(SpecModel):
@@ -25,8 +25,10 @@ class LayerSpec(SpecModel):
     """What the layer reads: layers, their ports (`enc.state`), or inputs. The layer above when left out."""
     expect: WrittenShape | None = None
     """The output shape this layer has to give; checked, and an error where it differs."""
-    share: Name | None = None
+    share: Reference | None = None
     """Another layer of the same type whose parameters this one uses."""
+    repeat: Size = 1
+    """How many of these follow each other: `name.0`, `name.1`, …; `$index` counts them. Loading writes them out."""
 
     def ports(self) -> tuple[str, ...]:
         """The layer's ports besides its output, where its keys alone say which."""

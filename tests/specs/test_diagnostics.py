@@ -103,7 +103,7 @@ def test_notes_help_and_other_files() -> None:
 
 
 def test_codes() -> None:
-    assert all(re.fullmatch(r"NW0[1-7]\d\d", code) for code in CODES)
+    assert all(re.fullmatch(r"NW0[1-8]\d\d", code) for code in CODES)
     assert len(set(CODES.values())) == len(CODES)
     with pytest.raises(ValueError):
         Diagnostic("NW9999", "error", "", Span("", 1, 1, 1, 1))
