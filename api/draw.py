@@ -12,6 +12,7 @@ from .drawing.graphs import graph_picture
 from .drawing.layers import LayerPicture
 from .drawing.svg import to_svg
 from .drawing.text import to_dot, to_text
+from .drawing.unrolled import unrolled
 from .errors import RequestError
 from .model import Model
 
@@ -37,7 +38,7 @@ def draw(
     if stage == "spec":
         layers = LayerPicture(model.load, model.network)
         try:
-            picture = layers.rolled() if unroll is None else layers.unrolled(unroll)
+            picture = layers.rolled() if unroll is None else unrolled(layers, unroll)
         except ValueError as error:
             raise RequestError(f"{model.name}: {error}") from error
         return _WRITERS[suffix](picture)

@@ -1,36 +1,18 @@
-"""Where boxes and arrows stand: ranks by longest path, order by barycenters, columns by least squares.
+"""Where boxes and arrows stand: ranks one below the other, columns by least squares.
 
-The method of Sugiyama, Tagawa and Toda (1981). Arrows over several ranks pass through a point in each; the order
-within a rank is that of the fewest crossings found while sorting by the mean position of neighbours; horizontal
-places are least-squares solutions that keep the order (pool adjacent violators), so nothing overlaps. Lengths are
-in SVG user units.
+Horizontal places are least-squares solutions that keep the order found before (pool adjacent violators), so nothing
+overlaps and long arrows are straight where they can be.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
-from .picture import Arrow, Box, Picture
-
-BOX_GAP, STATE_GAP, RANK_GAP, LOOP_REACH, MARGIN = 28.0, 58.0, 38.0, 32.0, 28.0
-LINE, TITLE_LINE, PADDING = 17.0, 20.0, 9.0
-_SWEEPS = 12
-#: Above this many boxes counting crossings costs more than a better order is worth.
-_MANY = 3000
-
-_NARROW, _WIDE = set("iljtfrI.,:;'|!()[]·1 "), set("mwMW@—−⋯×")
-
-
-def text_width(text: str, size: float, *, mono: bool = False) -> float:
-    """About how wide a text is; rather too wide than too narrow."""
-    if mono:
-        return 0.62 * size * len(text)
-    return size * sum(
-        0.36 if c in _NARROW else 0.92 if c in _WIDE else 0.7 if c.isupper() else 0.58 for c in text
-    )
+from .order import Node, box_ranks, make_nodes, order_ranks
+from .picture import Arrow, Picture
+from .sizes import BOX_GAP, MARGIN, RANK_GAP, STATE_GAP, box_size, text_width
 
 
 @dataclass
@@ -53,163 +35,22 @@ class Layout:
     height: float
 
 
-@dataclass
-class _Node:
-    """A box, or the point where a long arrow passes a rank."""
-
-    rank: int
-    width: float
-    column: int
-    row: str = ""
-    order: float = 0.0
-    x: float = 0.0
-    above: list[_Node] = field(default_factory=list)
-    below: list[_Node] = field(default_factory=list)
-    box: Box | None = None
-
-
-def box_size(box: Box) -> tuple[float, float]:
-    """Width and height of a box around its text."""
-    if box.family == "ghost":
-        return max(text_width(line, 13) for line in (box.title, *box.lines)) + 16, 24.0 + LINE * len(
-            box.lines
-        )
-    widths = [1.08 * text_width(box.title, 15), *(text_width(line, 12.5) for line in box.lines)]
-    widths += [text_width(box.shape, 12, mono=True), text_width(box.tag, 11.5) + 14]
-    lines = len(box.lines) + bool(box.shape) + bool(box.tag)
-    return max(92.0, max(widths) + 26), 2 * PADDING + TITLE_LINE + LINE * lines
-
-
-def loop_width(box: Box) -> float:
-    """The room that a box's loops and their labels need on either side."""
-    return max((LOOP_REACH + text_width(label, 12) for label in box.loops), default=0.0)
-
-
 def arrange(picture: Picture) -> Layout:
     """Places everything; takes time about linear in boxes and arrows for pictures of everyday size."""
-    ranks = _ranks(picture)
-    nodes, layers, chains = _nodes(picture, ranks)
-    _order(layers, len(nodes))
+    ranks = box_ranks(picture)
+    nodes, layers, chains = make_nodes(picture, ranks)
+    order_ranks(layers, len(nodes))
     _columns(layers)
     return _placed(picture, nodes, layers, chains)
 
 
-def _ranks(picture: Picture) -> dict[str, int]:
-    """A rank for each box: one more than the highest it reads, and for what leads straight from a source as low
-    as its readers allow. A row with arrows from step to step has a rank of its own."""
-    row = {box.id: box.row or box.id for box in picture.boxes}
-    reads: dict[str, list[str]] = {row[box.id]: [] for box in picture.boxes}
-    read_by: dict[str, list[str]] = {name: [] for name in reads}
-    stepping: set[str] = set()
-    for arrow in picture.arrows:
-        source, target = row[arrow.source], row[arrow.target]
-        if arrow.kind == "state":
-            stepping.add(target)
-        elif source != target:
-            reads[target].append(source)
-            read_by[source].append(target)
-    rank: dict[str, int] = {}
-    waiting = {name: len(sources) for name, sources in reads.items()}
-    ready = [name for name, count in waiting.items() if count == 0]
-    for name in ready:
-        rank[name] = max((rank[source] + 1 for source in reads[name]), default=0)
-        for reader in read_by[name]:
-            waiting[reader] -= 1
-            if waiting[reader] == 0:
-                ready.append(reader)
-    chained: set[str] = set()
-    for name in ready:
-        if not reads[name] or (len(reads[name]) == 1 and reads[name][0] in chained):
-            chained.add(name)
-    for name in reversed(ready):
-        if name in chained and read_by[name]:
-            rank[name] = min(rank[reader] for reader in read_by[name]) - 1
-    final: dict[str, int] = {}
-    level = -1
-    previous: tuple[int, str] | None = None
-    for name in sorted(rank, key=lambda name: rank[name]):
-        key = (rank[name], name if name in stepping else "")
-        level += key != previous
-        previous, final[name] = key, level
-    return {box.id: final[row[box.id]] for box in picture.boxes}
-
-
-def _nodes(
-    picture: Picture, ranks: dict[str, int]
-) -> tuple[dict[str, _Node], list[list[_Node]], list[list[_Node]]]:
-    nodes: dict[str, _Node] = {}
-    layers: list[list[_Node]] = [[] for _ in range(max(ranks.values(), default=0) + 1)]
-    for box in picture.boxes:
-        width = box_size(box)[0] + 2 * loop_width(box)
-        node = _Node(ranks[box.id], width, box.column, box.row or box.id, box=box)
-        nodes[box.id] = node
-        layers[node.rank].append(node)
-    chains = []
-    for arrow in picture.arrows:
-        source, target = nodes[arrow.source], nodes[arrow.target]
-        chain = [source]
-        if source.rank < target.rank:
-            for rank in range(source.rank + 1, target.rank):
-                point = _Node(rank, 12.0, target.column)
-                layers[rank].append(point)
-                chain.append(point)
-            chain.append(target)
-            for upper, lower in pairwise(chain):
-                upper.below.append(lower)
-                lower.above.append(upper)
-        else:
-            chain.append(target)
-        chains.append(chain)
-    return nodes, layers, chains
-
-
-def _order(layers: list[list[_Node]], count: int) -> None:
-    for layer in layers:
-        layer.sort(key=lambda node: node.column)
-        _number(layer)
-    best, fewest = [list(layer) for layer in layers], _crossings(layers) if count <= _MANY else 0
-    for sweep in range(_SWEEPS if fewest else 0):
-        down = sweep % 2 == 0
-        for layer in layers if down else reversed(layers):
-            for node in layer:
-                neighbours = node.above if down else node.below
-                if neighbours:
-                    node.order = sum(other.order for other in neighbours) / len(neighbours)
-            layer.sort(key=lambda node: (node.column, node.order))
-            _number(layer)
-        crossings = _crossings(layers)
-        if crossings < fewest:
-            best, fewest = [list(layer) for layer in layers], crossings
-    for layer, chosen in zip(layers, best, strict=True):
-        layer[:] = chosen
-        _number(layer)
-
-
-def _number(layer: list[_Node]) -> None:
-    # Centred, so that the positions of ranks with few and with many boxes can be compared.
-    for position, node in enumerate(layer):
-        node.order = position - (len(layer) - 1) / 2
-
-
-def _crossings(layers: list[list[_Node]]) -> int:
-    total = 0
-    for layer in layers:
-        seen: list[float] = []
-        for node in layer:
-            ends = sorted(other.order for other in node.below)
-            total += sum(len(seen) - bisect_right(seen, end) for end in ends)
-            for end in ends:
-                insort(seen, end)
-    return total
-
-
-def _gap(left: _Node, right: _Node) -> float:
+def _gap(left: Node, right: Node) -> float:
     in_one_row = left.row and left.row == right.row
     gap = STATE_GAP if in_one_row else BOX_GAP
     return (left.width + right.width) / 2 + gap
 
 
-def _columns(layers: list[list[_Node]]) -> None:
+def _columns(layers: list[list[Node]]) -> None:
     for layer in layers:
         x = 0.0
         for position, node in enumerate(layer):
@@ -218,7 +59,7 @@ def _columns(layers: list[list[_Node]]) -> None:
         for node in layer:
             node.x -= x / 2
 
-    def settle(order: Sequence[list[_Node]], up: bool, down: bool) -> None:
+    def settle(order: Sequence[list[Node]], up: bool, down: bool) -> None:
         for layer in order:
             wanted, weights = [], []
             for node in layer:
@@ -238,12 +79,12 @@ def _columns(layers: list[list[_Node]]) -> None:
         settle(layers[::-1], True, True)
 
 
-def _pull(node: _Node, other: _Node) -> float:
+def _pull(node: Node, other: Node) -> float:
     """How much an arrow wants to be straight: long ones most (Gansner et al., 1993)."""
     return 1.0 if node.box and other.box else 2.0 if node.box or other.box else 8.0
 
 
-def _separate(layer: list[_Node], wanted: list[float], weights: list[float]) -> None:
+def _separate(layer: list[Node], wanted: list[float], weights: list[float]) -> None:
     """The places nearest to those wanted that keep the order and the gaps: isotonic least squares."""
     offsets = [0.0]
     for left, right in pairwise(layer):
@@ -263,7 +104,7 @@ def _separate(layer: list[_Node], wanted: list[float], weights: list[float]) -> 
 
 
 def _placed(
-    picture: Picture, nodes: dict[str, _Node], layers: list[list[_Node]], chains: list[list[_Node]]
+    picture: Picture, nodes: dict[str, Node], layers: list[list[Node]], chains: list[list[Node]]
 ) -> Layout:
     left = min((node.x - node.width / 2 for layer in layers for node in layer), default=0.0) - MARGIN
     right = max((node.x + node.width / 2 for layer in layers for node in layer), default=0.0) + MARGIN
@@ -293,7 +134,7 @@ def _placed(
 
 def _route(
     arrow: Arrow,
-    chain: list[_Node],
+    chain: list[Node],
     places: dict[str, Place],
     spans: list[tuple[float, float]],
     left: float,

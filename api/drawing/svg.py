@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
-from .layout import LINE, LOOP_REACH, MARGIN, PADDING, TITLE_LINE, Layout, Place, arrange
+from .layout import Layout, Place, arrange
 from .picture import Arrow, Box, Picture
+from .sizes import LINE, LOOP_REACH, MARGIN, PADDING, TITLE_LINE
 
 #: Fill, edge and accent of each family.
 _COLORS = {

@@ -17,6 +17,7 @@ from netwright.drawing.layout import arrange
 from netwright.drawing.picture import Arrow, Box, Picture
 from netwright.drawing.svg import to_svg
 from netwright.drawing.text import to_dot, to_text
+from netwright.drawing.unrolled import unrolled
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -105,7 +106,7 @@ def test_rolled_recurrences_are_loops(tagger: netwright.Model) -> None:
 
 
 def test_unrolled_recurrences_are_copies_in_time(tagger: netwright.Model) -> None:
-    picture = LayerPicture(tagger.load, tagger.network).unrolled(3)
+    picture = unrolled(LayerPicture(tagger.load, tagger.network), 3)
     rows: dict[str, list[Box]] = {}
     for box in picture.boxes:
         if box.family != "ghost":
@@ -138,7 +139,7 @@ def test_a_short_sequence_is_unrolled_whole(tmp_path: Path) -> None:
     path = tmp_path / "t.yaml"
     path.write_text(TAGGER, encoding="utf-8")
     model = netwright.load(path, dims={"T": 2})
-    picture = LayerPicture(model.load, model.network).unrolled(5)
+    picture = unrolled(LayerPicture(model.load, model.network), 5)
     assert [box.title for box in picture.boxes if box.row == "input:word"] == ["word(0)", "word(1)"]
 
 
