@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from netwright.compiler.graph.text import print_graph
+from netwright.compiler.passes.base import PassManager
+from netwright.compiler.passes.dead_code import RemoveDeadCode
+from netwright.compiler.passes.unroll import UnrollScans
 from netwright.compiler.pipeline import optimize
+from netwright.specs.layers import RecurrentLayer
+from netwright.specs.specialize import DimError, specialize
 
 from .build import entry_graphs
+from .data import time_dim
 from .drawing.graphs import graph_picture
 from .drawing.layers import LayerPicture
 from .drawing.svg import to_svg
@@ -31,7 +38,8 @@ def draw(
     """The text of a picture: `.svg`, `.dot` (Graphviz) or `.txt`.
 
     ``stage`` "spec" shows the layers, with ``unroll`` a copy for each step in time; "graph" and "optimized" show
-    the operations of an entry, and as `.txt` the graph's own text form. Raises SpecError, RequestError.
+    the operations of an entry, with ``unroll`` those of that many steps, and as `.txt` the graph's own text form.
+    Raises SpecError, RequestError.
     """
     if suffix not in _WRITERS:
         raise RequestError(f"a picture is written as {', '.join(_WRITERS)}, not as {suffix or 'nothing'!r}")
@@ -43,13 +51,36 @@ def draw(
             raise RequestError(f"{model.name}: {error}") from error
         return _WRITERS[suffix](picture)
     if unroll is not None:
-        raise RequestError("--unroll draws layers: it is for --stage spec")
+        model = _written_out(model, unroll)
     graph = entry_graphs(model.network, [entry])[entry]
     if stage == "optimized":
         graph = optimize(graph)
+    elif unroll is not None:
+        graph = PassManager().run(graph, [UnrollScans(), RemoveDeadCode()])
     if suffix == ".txt":
         return print_graph(graph) + "\n"
     try:
         return _WRITERS[suffix](graph_picture(graph, model.name))
     except ValueError as error:
         raise RequestError(f"{model.name}: {error}") from error
+
+
+def _written_out(model: Model, steps: int) -> Model:
+    """The model for sequences of ``steps`` steps, its recurrences written out; where the number of steps is fixed
+    in the spec, with ``steps`` copies in each loop."""
+    layers = model.spec.layers
+    if not any(isinstance(layer, RecurrentLayer) for layer in layers):
+        raise RequestError(f"{model.name}: there is no recurrent layer to unroll")
+    time = time_dim(model.network)
+    try:
+        load = specialize(model.load, {} if time is None else {time: steps})
+    except DimError as error:
+        raise RequestError(f"{model.name}: {error}") from error
+    assert load.model is not None
+    update = {"unroll": steps if time is None else "full"}
+    layers = tuple(
+        layer.model_copy(update=update) if isinstance(layer, RecurrentLayer) else layer
+        for layer in load.model.layers
+    )
+    spec = load.model.model_copy(update={"layers": layers})
+    return Model(replace(load, model=spec, partial=spec))

@@ -6,6 +6,7 @@ import click
 
 from netwright.compiler.codegen.linker import LinkError
 from netwright.compiler.codegen.target import TargetError
+from netwright.compiler.passes.unroll import UnrollError
 from netwright.runtime.errors import RuntimeFault
 from netwright.runtime.training import DivergedError
 from netwright.specs.settings import SettingError
@@ -14,7 +15,17 @@ from netwright.specs.specialize import DimError
 from ..errors import RequestError, SpecError
 from .output import show_diagnostics
 
-_EXPECTED = (RuntimeFault, SettingError, DimError, RequestError, TargetError, LinkError, OSError, MemoryError)
+_EXPECTED = (
+    RuntimeFault,
+    SettingError,
+    DimError,
+    RequestError,
+    UnrollError,
+    TargetError,
+    LinkError,
+    OSError,
+    MemoryError,
+)
 
 
 def report(error: Exception) -> int | None:

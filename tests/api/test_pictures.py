@@ -178,3 +178,24 @@ def test_a_training_step_can_be_drawn(cli: Callable[..., Result], tmp_path: Path
     titles = [text.text for text in ET.parse(tmp_path / "step.svg").iter(f"{SVG}text")]
     assert titles.count("conv1.kernel") == 2  # what it was, and what it becomes
     assert "new value" in titles
+
+
+def test_unrolled_operations_are_those_of_that_many_steps(tmp_path: Path) -> None:
+    model = netwright.load(EXAMPLES / "sunspots" / "sunspots.yaml")
+    for stage in ("graph", "optimized"):
+        counts = [
+            draw(model, ".txt", stage=stage, unroll=steps).count(" = tanh(")  # type: ignore[arg-type]
+            for steps in (1, 2, 5)
+        ]
+        assert counts == [2, 4, 10]
+    rolled = draw(model, ".txt", stage="graph")
+    assert "scan" in rolled
+    assert "scan" not in draw(model, ".txt", stage="graph", unroll=3)
+    path = tmp_path / "t.yaml"
+    path.write_text(TAGGER, encoding="utf-8")
+    fixed = netwright.load(path, dims={"T": 6})
+    partly, whole = (draw(fixed, ".txt", stage="graph", unroll=steps) for steps in (3, 6))
+    assert "scan" in partly
+    assert "scan" not in whole
+    with pytest.raises(netwright.RequestError, match="no recurrent layer"):
+        draw(netwright.load(EXAMPLES / "lenet" / "lenet.yaml"), stage="graph", unroll=3)
