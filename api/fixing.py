@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from netwright.compiler.frontend.build import build_network
 from netwright.specs.diagnostics import Diagnostic, Diagnostics
-from netwright.specs.fixes import Fix, apply_fixes
+from netwright.specs.fixes import Edit, Fix, apply_fixes
 from netwright.specs.load import LoadResult, load_spec_text
-from netwright.specs.source import SourceText
+from netwright.specs.source import SourceText, Span
 
 #: How many layers may be validated for the fixes of one spec; what is beyond is not offered.
 _MOST_LAYERS = 4000
@@ -92,8 +92,15 @@ class _Checker:
         gone = Counter(map(_key, after))[_key(item)] < Counter(map(_key, self.load.diagnostics))[_key(item)]
         if not fix.safe or not new:
             return gone and not new
-        lines = {line for edit in fix.edits for line in range(edit.span.line, edit.span.end_line + 1)}
-        return gone and not any(error.span.line in lines for error in after.errors if _key(error) in new)
+        return gone and not any(
+            _touches(error.span, edit) for error in after.errors if _key(error) in new for edit in fix.edits
+        )
+
+
+def _touches(span: Span, edit: Edit) -> bool:
+    """Whether a place in the new text is where an edit of one line wrote."""
+    end = edit.span.column + len(edit.text)
+    return span.line == edit.span.line and edit.span.column <= span.column < max(end, edit.span.column + 1)
 
 
 def _key(item: Diagnostic) -> tuple[str, str]:

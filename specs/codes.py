@@ -1,7 +1,7 @@
 """Every diagnostic's code and what it stands for, in one place.
 
 NW01 loading, NW02 structure, NW03 shapes and graph, NW04 training, NW05 cells and expressions, NW06 warnings,
-NW07 weights and data, NW08 blocks and variables. A code keeps its meaning for ever; a retired one is not used again.
+NW07 data, NW08 blocks and variables. A code keeps its meaning for ever; a retired one is not used again.
 """
 
 CODES: dict[str, str] = {
@@ -85,11 +85,8 @@ CODES: dict[str, str] = {
     "NW0604": "padding differs from other frameworks",
     "NW0605": "pool rounding differs from other frameworks",
     "NW0606": "softmax under a softmax loss",
-    "NW0607": "a parameter is never used",
     "NW0608": "sigmoid under a logistic loss",
-    # Weights and data.
-    "NW0701": "the weights file can't be read",
-    "NW0702": "weights do not fit the model",
+    # Data.
     "NW0703": "the data file can't be read",
     "NW0704": "data do not fit the model",
     # Blocks and variables.

@@ -125,9 +125,15 @@ def replaced(
 
 
 def with_key(
-    node: SourceNode | None, key: str, value: Any, *, title: str | None = None, safe: bool = False
+    node: SourceNode | None,
+    key: str,
+    value: Any,
+    *,
+    title: str | None = None,
+    safe: bool = False,
+    before: str = "",
 ) -> tuple[Fix, ...]:
-    """`key: value` in a mapping: in place of the value it has, or added at the end."""
+    """`key: value` in a mapping: in place of the value it has, or added: before a key, or at the end."""
     if node is None or not isinstance(node.value, dict):
         return ()
     words = f"{key}: {inline(value, node.text)}"
@@ -150,8 +156,10 @@ def with_key(
     else:
         line, _ = node.text.position(last)
         column = min(node.text.position(entry.start)[1] for entry in node.entries.values())
-        end = node.text.offset(line, len(node.text.line(line)) + 1)
-        edit = Edit(node.text.span(end, end), f"\n{' ' * (column - 1)}{words}")
+        edit = Edit(node.text.span(end := node.text.line_end(line), end), f"\n{' ' * (column - 1)}{words}")
+        place = node.entries[before].start if before in node.entries else 0
+        if place > node.start:
+            edit = Edit(node.text.span(place, place), f"{words}\n{' ' * (column - 1)}")
     return (Fix(title or words, (edit,), safe),)
 
 

@@ -255,7 +255,9 @@ class Translator:
             fixes = (
                 with_key(dims.node, symbol, role or "size", title=f"declare {symbol}", safe=role is not None)
                 if dims
-                else with_key(root, "dims", declared, title=f"declare {symbol}", safe=role is not None)
+                else with_key(
+                    root, "dims", declared, title=f"declare {symbol}", safe=role is not None, before="inputs"
+                )
             )
             return f"declare it: dims: {{{symbol}: {role or 'size'}}}", fixes
         if kind == "padding" and node is not None and "pairs" in context:

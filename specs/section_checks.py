@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from .diagnostics import Diagnostics
 from .expansion import Expansion
-from .fixes import respelled
+from .fixes import replaced, respelled
 from .source import Path, SourceTree
 from .structure import Structure
 from .suggest import closest, did_you_mean
 
 
-def check_float_type(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> None:
-    """All float inputs of a model have one element type."""
+def check_float_type(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> set[str]:
+    """All float inputs of a model have one element type; gives the names of those that have another."""
+    wrong: set[str] = set()
     floats = {
         name: spec.dtype
         for name, spec in (structure.sections.get("inputs") or {}).items()
@@ -25,7 +26,10 @@ def check_float_type(structure: Structure, tree: SourceTree, diagnostics: Diagno
             written = tree.node(("inputs", name, "dtype")) is not None
             place = place if written else tree.key_span(("inputs", name))
             message = f"{name} is {dtype}, a model has one float type"
-            diagnostics.error("NW0319", message, place, labels=labels)
+            fixes = replaced(tree.node(("inputs", name, "dtype")), floats[first])
+            diagnostics.error("NW0319", message, place, labels=labels, fixes=fixes)
+            wrong.add(name)
+    return wrong
 
 
 def check_lengths(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> None:

@@ -82,6 +82,10 @@ class SourceText:
         start, end = self._starts[max(line, 1) - 1], self._ends[max(line, 1) - 1]
         return min(start + max(column, 1) - 1, end)
 
+    def line_end(self, number: int) -> int:
+        """The offset of a line's end, before its line break."""
+        return self.offset(number, len(self.line(number)) + 1)
+
     def span(self, start: int, end: int) -> Span:
         """The span of the offsets `start` (inclusive) to `end` (exclusive)."""
         return Span(self.file, *self.position(start), *self.position(max(start, end)), self.trail)

@@ -77,7 +77,7 @@ class _Wirer:
         for cycle in cycles:
             self.report_cycle(cycle)
             self.poisoned.update(cycle)
-        check_float_type(self.structure, self.tree, self.diagnostics)
+        self.poisoned |= check_float_type(self.structure, self.tree, self.diagnostics)
         check_lengths(self.structure, self.tree, self.diagnostics)
         outputs = self.outputs()
         check_train(self.structure, self.tree, self.diagnostics)

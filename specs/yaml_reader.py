@@ -138,7 +138,8 @@ class _Builder:
         return self.place(*known, event)
 
     def scalar(self, event: Any) -> bool:
-        plain = event.style is None and event.implicit[0]
+        # A tag that is reported is no reason to find fault with the value too.
+        plain = event.style is None and (event.implicit[0] or event.tag not in (None, "!"))
         self.tag(event)
         if self.at_key():
             return self.take_key(event, plain)

@@ -13,6 +13,7 @@ import click
 COMMANDS = {
     "validate": "Say what is wrong with specs, all of it.",
     "fix": "Make the fixes that are safe.",
+    "explain": "What a diagnostic's code means, with an example.",
     "summary": "Layers, shapes, parameters, FLOPs.",
     "graph": "Draw a network.",
     "train": "Train a network and write its weights.",

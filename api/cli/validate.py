@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
 from netwright.specs.diagnostics import Diagnostics
+from netwright.specs.pages import pages
+from netwright.specs.sarif import to_sarif
 
 from ..data import check_data
 from ..model import Model, load
+from ..version import VERSION
 from .options import PATH, settings_option
 from .output import show_diagnostics
 
@@ -20,7 +24,7 @@ from .output import show_diagnostics
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json"]),
+    type=click.Choice(["text", "json", "sarif"]),
     default="text",
     show_default=True,
     help="How to print.",
@@ -35,9 +39,11 @@ def command(
     Exit code: 0 where all are valid, 1 where one has errors, 2 for wrong usage.
     """
     found = [(path, _checked(load(path, settings), data)) for path in specs]
-    if form == "json":
+    if form in ("json", "sarif"):
         everything = Diagnostics(item for _, diagnostics in found for item in diagnostics)
-        click.echo(everything.to_json_text())
+        texts = {code: page.to_markdown() for code, page in pages().items()} if form == "sarif" else {}
+        shown = everything.to_json() if form == "json" else to_sarif(everything, VERSION, texts)
+        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
     else:
         for position, (path, diagnostics) in enumerate(found):
             if position and (diagnostics.items or found[position - 1][1].items):
@@ -45,6 +51,8 @@ def command(
             show_diagnostics(diagnostics)
             if not diagnostics.has_errors:
                 click.echo(f"{path}: valid")
+            elif safe := sum(any(fix.safe for fix in item.fixes) for item in diagnostics):
+                click.echo(f"\n{safe} of these can be fixed by: netwright fix {path}", err=True)
     ctx.exit(1 if any(diagnostics.has_errors for _, diagnostics in found) else 0)
 
 

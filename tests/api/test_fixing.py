@@ -77,8 +77,8 @@ def test_safe_fixes(right: str, wrong: str, fixed: str | None) -> None:
     assert error.fixes[0].safe, model.diagnostics.to_text()
     result = fix_spec(model.load)
     expected = SPEC.replace(right, fixed or right)
-    if "dims" in right and not wrong:  # declared where the mapping ends, not where it was
-        assert "dims: {N: batch}\n" in result.text
+    if "dims" in right and not wrong:  # the comment is gone with the line
+        assert "model: m\ndims: {N: batch}\ninputs:" in result.text
     else:
         assert result.text == expected
     assert not result.diagnostics.has_errors

@@ -1,0 +1,29 @@
+"""Every diagnostic code has a page, and the example on it is true: wrong gives the code and nothing else, right is
+valid."""
+
+import pytest
+
+from netwright.compiler.frontend.build import build_network
+from netwright.specs.codes import CODES
+from netwright.specs.load import load_spec_text
+from netwright.specs.pages import Page, pages
+
+#: What no text of a spec can give: the file itself, or data files, are at fault.
+FILES = {"NW0109", "NW0110", "NW0703", "NW0704"}
+EXAMPLES = [page for page in pages().values() if page.example]
+
+
+def test_every_code_has_a_page_with_an_example() -> None:
+    assert list(pages()) == list(CODES)
+    assert {code for code, page in pages().items() if not page.example} == FILES
+
+
+@pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: page.code)
+def test_wrong_and_right(page: Page) -> None:
+    assert page.wrong is not None
+    assert page.right is not None
+    _, diagnostics = build_network(load_spec_text(page.wrong, page.file))
+    assert [item.code for item in diagnostics] == [page.code], diagnostics.to_text()
+    network, diagnostics = build_network(load_spec_text(page.right, page.file))
+    assert network is not None
+    assert [item.code for item in diagnostics] == [], diagnostics.to_text()
