@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from .block_checks import Block, check_arguments, read_blocks
 from .blocks import BlockUse
 from .diagnostics import Diagnostics
+from .fixes import respelled
 from .problems import Translator, describe
 from .source import Entry, SourceNode, SourceTree, Span, Via
 from .suggest import closest, did_you_mean
@@ -323,8 +324,12 @@ class _Expander:
     def block(self, spec: BlockUse, node: SourceNode, place: _Place) -> Block | None:
         span = node.entries["use"].node.span
         if spec.use not in self.blocks:
-            help = did_you_mean(closest(spec.use, self.blocks)) or "define it under blocks"
-            self.diagnostics.error("NW0801", f"there is no block named {spec.use}", span, help=help)
+            meant = closest(spec.use, self.blocks)
+            help = did_you_mean(meant) or "define it under blocks"
+            fixes = respelled(spec.use, meant, span)
+            self.diagnostics.error(
+                "NW0801", f"there is no block named {spec.use}", span, help=help, fixes=fixes
+            )
             return None
         if place.depth >= DEPTH_LIMIT:
             message = f"blocks are nested more than {DEPTH_LIMIT} deep"

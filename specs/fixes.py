@@ -118,7 +118,8 @@ def replaced(
     node: SourceNode | None, value: Any, *, title: str | None = None, safe: bool = False
 ) -> tuple[Fix, ...]:
     """A value in place of the one written at a node."""
-    if node is None:
+    # What a variable stands for is not what is written.
+    if node is None or "$" in node.text.text[node.start : node.end]:
         return ()
     text = inline(value, node.text)
     return (Fix(title or f"write {text}", (Edit(node.span, text),), safe),)

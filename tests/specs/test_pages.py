@@ -1,6 +1,8 @@
 """Every diagnostic code has a page, and the example on it is true: wrong gives the code and nothing else, right is
 valid."""
 
+from pathlib import Path
+
 import pytest
 
 from netwright.compiler.frontend.build import build_network
@@ -9,7 +11,7 @@ from netwright.specs.load import load_spec_text
 from netwright.specs.pages import Page, pages
 
 #: What no text of a spec can give: the file itself, or data files, are at fault.
-FILES = {"NW0109", "NW0110", "NW0703", "NW0704"}
+FILES = {"NW0109", "NW0110", "NW0116", "NW0703", "NW0704"}
 EXAMPLES = [page for page in pages().values() if page.example]
 
 
@@ -19,11 +21,11 @@ def test_every_code_has_a_page_with_an_example() -> None:
 
 
 @pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: page.code)
-def test_wrong_and_right(page: Page) -> None:
+def test_wrong_and_right(page: Page, tmp_path: Path) -> None:
     assert page.wrong is not None
     assert page.right is not None
-    _, diagnostics = build_network(load_spec_text(page.wrong, page.file))
+    _, diagnostics = build_network(load_spec_text(page.wrong, page.file, folder=str(tmp_path)))
     assert [item.code for item in diagnostics] == [page.code], diagnostics.to_text()
-    network, diagnostics = build_network(load_spec_text(page.right, page.file))
+    network, diagnostics = build_network(load_spec_text(page.right, page.file, folder=str(tmp_path)))
     assert network is not None
     assert [item.code for item in diagnostics] == [], diagnostics.to_text()
