@@ -17,6 +17,7 @@ from ..autodiff import gradients
 from ..graph.graph import Graph
 from ..graph.types import FLOATS, TensorType
 from ..ops.layout import show
+from ..pipeline import prepare
 from .expander import Expander
 from .fitting import fit_graph
 from .network import Graphs, Network, OutputInfo, State
@@ -130,7 +131,7 @@ def _train_step(load: LoadResult, train: TrainSpec) -> Graph:
     mean = sums["loss.numerator"] / sums["loss.count"].maximum(1)
     forward.set_output("loss.mean", mean.value)
     trained = [name for name, one in expander.parameters.items() if one.kind == "parameter"]
-    graph, found = gradients(forward, "loss.mean", trained)
+    graph, found = gradients(prepare(forward), "loss.mean", trained)
     graph.drop_output("loss.mean")
 
     def state(name: str, type: TensorType) -> Tensor:

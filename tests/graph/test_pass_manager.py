@@ -1,0 +1,69 @@
+"""The manager of passes: verification, dumps, stopping, bisecting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.parse import parse_graph
+from netwright.compiler.graph.types import TensorType
+from netwright.compiler.interpreter import evaluate
+from netwright.compiler.ops.base import NoAttributes
+from netwright.compiler.passes.base import Budget, Pass, PassError, PassManager
+from netwright.compiler.passes.simplify import Simplify
+from netwright.compiler.pipeline import optimize, prepare
+
+from .scans import CELLS, build, draw
+
+BY_NAME = {cell.name: cell for cell in CELLS}
+
+
+@dataclass(frozen=True)
+class Break(Pass):
+    name: ClassVar[str] = "break"
+
+    def run(self, graph: Graph, budget: Budget) -> Graph:
+        broken = graph.copy()
+        (x, *_) = broken.inputs.values()
+        broken._insert("neg", [x], NoAttributes(), (TensorType("bool", (7,)),), "")
+        return broken
+
+
+def test_a_pass_that_breaks_the_graph_is_named():
+    with pytest.raises(PassError, match=r"after the pass break: %\d+ = neg"):
+        PassManager().run(build(BY_NAME["rnn"]), [Simplify(), Break()])
+
+
+def test_dumps_are_numbered_and_parse_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("NETWRIGHT_DUMP", str(tmp_path / "dump"))
+    graph = prepare(build(BY_NAME["rnn"]))
+    names = sorted(path.name for path in (tmp_path / "dump").glob("*_rnn_*.txt"))
+    assert names[0].endswith("_rnn_input.txt")
+    assert any(name.endswith("_rnn_hoist_scan_inputs.txt") for name in names)
+    last = (tmp_path / "dump" / names[-1]).read_text()
+    assert str(parse_graph(last)) == str(graph)
+    assert "(unchanged)" in (tmp_path / "dump" / "times.txt").read_text()
+
+
+def test_passes_stop_where_asked_and_rewrites_are_bounded():
+    graph = build(BY_NAME["lstm"])
+    manager = PassManager(stop_after="simplify")
+    optimize(graph, manager)
+    assert [name for name, _, _ in manager.times] == [
+        "input",
+        "remove_dead_code",
+        "fold_constants",
+        "simplify",
+    ]
+    assert manager.stopped
+    arrays = draw(graph)
+    for rewrites in range(5):
+        bounded = optimize(graph, PassManager(max_rewrites=rewrites))
+        expected = evaluate(graph, arrays)
+        for name, value in evaluate(bounded, arrays).items():
+            np.testing.assert_allclose(value, expected[name], rtol=1e-9, err_msg=name)
