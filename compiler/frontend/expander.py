@@ -215,11 +215,12 @@ class Expander:
         shape: tuple[int, ...],
         initializers: tuple[InitializerSpec, ...],
         statistic: bool,
+        dtype: str | None = None,
     ) -> Tensor:
         """The graph's input for a parameter, declared at first use."""
         full_name = f"{scope.owner}.{name}"
         scope.parameters.append(full_name)
-        type = TensorType(self.dtype, shape)
+        type = TensorType(dtype or self.dtype, shape)
         known = self.parameters.get(full_name)
         if scope.spec.share:
             self._sharers.append((full_name, scope))

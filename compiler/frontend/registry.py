@@ -8,26 +8,38 @@ from netwright.specs.layers import (
     Add,
     Argmax,
     BatchNorm,
+    BroadcastTo,
     Concat,
+    ConstantLayer,
     Convolution,
     Dense,
+    DepthToSpace,
     Dropout,
     Embedding,
     ExpressionLayer,
     Flatten,
+    Gather,
     GlobalMaxPool,
     GlobalMeanPool,
     LayerNorm,
     LayerSpec,
     Multiply,
+    PadLayer,
     Pool,
     RecurrentLayer,
     Rescale,
     Reshape,
+    Resize,
+    Slice,
+    SpaceToDepth,
+    Split,
     Standardize,
+    Tile,
+    Transpose,
 )
 
 from .activation import expand_activation
+from .blocks import expand_depth_to_space, expand_space_to_depth
 from .conv import expand_convolution
 from .dense import expand_dense, expand_embedding
 from .expander import Expansion
@@ -40,9 +52,13 @@ from .normalization import (
     expand_rescale,
     expand_standardize,
 )
+from .padding import expand_broadcast_to, expand_pad, expand_tile
 from .pool import expand_global_pool, expand_pool
 from .recurrent import expand_recurrent
+from .resize import expand_resize
 from .shaping import expand_concat, expand_flatten, expand_reshape, expand_sum_or_product
+from .slicing import expand_slice, expand_split, expand_transpose
+from .tables import expand_constant, expand_gather
 
 _FAMILIES: dict[type[LayerSpec], Expansion] = {
     Dense: Expansion(expand_dense, honours_lengths=True),
@@ -64,6 +80,17 @@ _FAMILIES: dict[type[LayerSpec], Expansion] = {
     Standardize: Expansion(expand_standardize, honours_lengths=True),
     Argmax: Expansion(expand_argmax, honours_lengths=True),
     ExpressionLayer: Expansion(expand_expression, honours_lengths=True),
+    Transpose: Expansion(expand_transpose, honours_lengths=True),
+    Slice: Expansion(expand_slice, honours_lengths=True),
+    Split: Expansion(expand_split, honours_lengths=True),
+    PadLayer: Expansion(expand_pad, honours_lengths=True),
+    Tile: Expansion(expand_tile, honours_lengths=True),
+    BroadcastTo: Expansion(expand_broadcast_to, honours_lengths=True),
+    Gather: Expansion(expand_gather, honours_lengths=True),
+    ConstantLayer: Expansion(expand_constant, honours_lengths=True),
+    DepthToSpace: Expansion(expand_depth_to_space, honours_lengths=False),
+    SpaceToDepth: Expansion(expand_space_to_depth, honours_lengths=False),
+    Resize: Expansion(expand_resize, honours_lengths=True),
     RecurrentLayer: Expansion(expand_recurrent, honours_lengths=True),
 }
 

@@ -115,9 +115,11 @@ class Scope:
         shape: Sequence[int],
         *initializers: InitializerSpec,
         statistic: bool = False,
+        dtype: str | None = None,
     ) -> Tensor:
-        """A parameter or statistic of this layer, or of the layer whose parameters it shares."""
-        return self.expander.parameter(self, name, tuple(shape), initializers, statistic)
+        """A parameter or statistic of this layer, or of the layer whose parameters it shares; of the model's
+        float dtype unless a statistic has its own."""
+        return self.expander.parameter(self, name, tuple(shape), initializers, statistic, dtype)
 
     def update(self, name: str, value: Tensor) -> None:
         """The new value of a statistic after a training step."""
@@ -215,12 +217,12 @@ class Scope:
         return self.static(signal, what="the number of features")
 
     def axis(self, signal: Signal, axis: int, *, batch: bool = False) -> int:
-        """An axis of a signal as a position; the batch's only where that is allowed."""
+        """An axis of a signal as a position; an open batch's only where that is allowed."""
         position = axis + signal.rank if axis < 0 else axis
         if not 0 <= position < signal.rank:
             message = f"there is no axis {axis} in {show(signal.shape)}"
             raise self.problem("NW0318", message, "axis", labels=self.blame(signal))
-        if position == 0 and not batch:
+        if position == 0 and not batch and not isinstance(signal.shape[0], int):
             message = f"axis {axis} of {show(signal.shape)} is the batch: samples do not see each other"
             raise self.problem("NW0318", message, "axis")
         return position

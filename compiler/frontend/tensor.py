@@ -20,7 +20,7 @@ from ..ops.cast import CastAttributes
 from ..ops.concat import ConcatAttributes
 from ..ops.constant import ConstantAttributes, DimValueAttributes, IotaAttributes
 from ..ops.dot import DotAttributes
-from ..ops.layout import ReshapeAttributes, TransposeAttributes, show
+from ..ops.layout import ReshapeAttributes, ReverseAttributes, TransposeAttributes, show
 from ..ops.reduce import ArgmaxAttributes, ReduceAttributes
 from ..ops.slice_pad import PadAttributes, SliceAttributes
 
@@ -172,6 +172,22 @@ class Tensor:
     def slice(self, axis: int, start: DimLike, limit: DimLike) -> Tensor:
         """``start`` to ``limit`` of one axis."""
         return self.apply("slice", attrs=SliceAttributes.along(self.shape, axis, start, limit))
+
+    def strided(self, axis: int, start: DimLike, limit: DimLike, step: int) -> Tensor:
+        """Every ``step`` of one axis from ``start`` to before ``limit``."""
+        along = SliceAttributes.along(self.shape, axis, start, limit)
+        steps = tuple(step if i == axis else 1 for i in range(self.rank))
+        return self.apply("slice", attrs=SliceAttributes(along.start, along.limit, steps))
+
+    def reverse(self, *axes: int) -> Tensor:
+        """Some axes from the end to the start."""
+        return self.apply("reverse", attrs=ReverseAttributes(axes))
+
+    def move_axis(self, axis: int, position: int) -> Tensor:
+        """One axis at another position, the others in their order."""
+        order = [i for i in range(self.rank) if i != axis]
+        order.insert(position, axis)
+        return self if order == sorted(order) else self.transpose(*order)
 
     def take(self, axis: int, position: DimLike) -> Tensor:
         """One position of an axis, which leaves the shape."""

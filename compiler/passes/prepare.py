@@ -6,7 +6,9 @@ statistics go to the entry ``prepare``; ``predict`` reads the results as buffers
 
 from __future__ import annotations
 
-from ..graph.graph import Graph, InputAttributes, Value
+from collections.abc import Sequence
+
+from ..graph.graph import Graph, InputAttributes, Node, Value
 from ..ops.base import Generator, View
 from ..ops.registry import primitive
 
@@ -52,7 +54,7 @@ def split_prepare(graph: Graph) -> tuple[Graph | None, Graph]:
 
 
 def _fixed(graph: Graph) -> set[Value]:
-    """Values that follow from parameters, and from at least one."""
+    """Values that follow from parameters, and from at least one; of open shape only as views of such."""
     fixed: set[Value] = set()
     free: set[Value] = set()  # of no input at all
     for node in graph:
@@ -63,9 +65,16 @@ def _fixed(graph: Graph) -> set[Value]:
         operands = graph.operands(node)
         if not operands:
             free.update(node.values)
-        elif all(v in fixed or v in free for v in operands):
+        elif all(v in fixed or v in free for v in operands) and _keepable(node, operands):
             (fixed if any(v in fixed for v in operands) else free).update(node.values)
     return fixed
+
+
+def _keepable(node: Node, operands: Sequence[Value]) -> bool:
+    """Whether all sizes are numbers, so that the results can have a place; a view of one value needs none."""
+    if isinstance(primitive(node.op), View) and len(operands) == 1:
+        return True
+    return all(isinstance(size, int) for type in node.types for size in type.shape)
 
 
 def _computed(graph: Graph, value: Value) -> Value | None:

@@ -18,11 +18,24 @@ from .activation import (
     SoftplusLayer,
     TanhLayer,
 )
+from .arranging import (
+    BroadcastTo,
+    ConstantLayer,
+    DepthToSpace,
+    Gather,
+    PadLayer,
+    Slice,
+    SpaceToDepth,
+    Split,
+    Tile,
+    Transpose,
+)
 from .base import LayerSpec
 from .dense import Dense, Embedding
 from .expression import ExpressionLayer
 from .normalization import Argmax, BatchNorm, Dropout, LayerNorm, Rescale, Standardize
 from .recurrent import GatedLayer, Gru, Lstm, Recurrent, RecurrentLayer, Rnn
+from .resize import Resize
 from .shaping import Add, Concat, Flatten, Multiply, Reshape
 from .window import (
     Conv1D,
@@ -80,6 +93,17 @@ AnyLayer = (
     | Gru
     | Recurrent
     | ExpressionLayer
+    | Transpose
+    | Slice
+    | Split
+    | PadLayer
+    | Tile
+    | BroadcastTo
+    | Gather
+    | ConstantLayer
+    | DepthToSpace
+    | SpaceToDepth
+    | Resize
 )
 Layer = Annotated[AnyLayer, Field(discriminator="type")]
 
@@ -92,18 +116,22 @@ __all__ = [
     "AnyLayer",
     "Argmax",
     "BatchNorm",
+    "BroadcastTo",
     "Concat",
+    "ConstantLayer",
     "Conv1D",
     "Conv2D",
     "Conv3D",
     "Convolution",
     "Dense",
+    "DepthToSpace",
     "Dropout",
     "EluLayer",
     "Embedding",
     "ExpressionLayer",
     "Flatten",
     "GatedLayer",
+    "Gather",
     "GeluLayer",
     "GlobalMaxPool",
     "GlobalMeanPool",
@@ -121,17 +149,24 @@ __all__ = [
     "MeanPool2D",
     "MeanPool3D",
     "Multiply",
+    "PadLayer",
     "Pool",
     "Recurrent",
     "RecurrentLayer",
     "ReluLayer",
     "Rescale",
     "Reshape",
+    "Resize",
     "Rnn",
     "SigmoidLayer",
+    "Slice",
     "SoftmaxLayer",
     "SoftplusLayer",
+    "SpaceToDepth",
+    "Split",
     "Standardize",
     "TanhLayer",
+    "Tile",
+    "Transpose",
     "WindowLayer",
 ]

@@ -8,14 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from netwright.compiler.autodiff import gradients
+from netwright.compiler.codegen.jit import compile_jit
+from netwright.compiler.driver import lower
 from netwright.compiler.frontend.network import Network, initial_values
 from netwright.compiler.graph.graph import Graph, Value
 from netwright.compiler.interpreter import bind_dims, evaluate
 from netwright.compiler.ops.reduce import ReduceAttributes
 from netwright.compiler.pipeline import optimize
+from netwright.runtime.native import NativeEngine
+from netwright.runtime.session import Session
 
 from ..frontend.helpers import network
-from ..lowering.engines import run_native
 
 
 def spec(layers: str, output: str = "y", **inputs: str) -> str:
@@ -48,18 +51,44 @@ def values(
     net = network(text)
     graph = net.graphs["predict"]
     given = {name: np.asarray(array, net.inputs[name].dtype) for name, array in inputs.items()}
-    everything: dict[str, NDArray] = {**initial_values(net), **given}
+    kept = initial_values(net)
     for name, array in (weights or {}).items():
-        everything[name] = np.asarray(array, everything[name].dtype)
+        kept[name] = np.asarray(array, kept[name].dtype)
+    everything = {**kept, **given}
     used = {name: everything[name] for name in graph.inputs}
     dims = bind_dims(graph, {name: array.shape for name, array in used.items()})
     expected = evaluate(graph, used, dims)
-    found = run_native(optimize(graph), used, dims)
+    found = run_native(net, kept, given)
     for name, array in expected.items():
         exact = array.dtype.kind != "f"
         tolerance = 0 if exact else 1e-9 if array.dtype == np.float64 else 2e-5
         np.testing.assert_allclose(found[name], array, rtol=tolerance, atol=tolerance, err_msg=name)
     return expected
+
+
+def run_native(
+    net: Network, weights: Mapping[str, NDArray], inputs: Mapping[str, NDArray]
+) -> dict[str, NDArray]:
+    """Entry `predict` compiled and run, with two threads."""
+    graphs = {"predict": net.graphs["predict"]}
+    lowered = lower(net.model, graphs, [*net.dims.values()], optimize, version="test", target="host")
+    native = compile_jit(lowered.program)
+    entries = lowered.program.entries
+    engine = NativeEngine(
+        lowered.manifest,
+        {name: native.address(name) for name in entries},
+        {name: native.plan_address(name) for name in entries},
+        constants=lowered.constants,
+        keepalive=native,
+        threads=2,
+    )
+    session = Session(engine, {name: weights[name] for name in session_weights(engine)})
+    return session.run("predict", {info.name: inputs[info.name] for info in session.input_info("predict")})
+
+
+def session_weights(engine: NativeEngine) -> list[str]:
+    """The names of the weights that a program reads."""
+    return [info.name for info in engine.manifest.buffers if info.role in ("parameter", "statistic")]
 
 
 def check_gradients(

@@ -1,0 +1,71 @@
+"""Resizing by interpolation, axis by axis."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from ..base import DimExpression, Flag, Number, Positive, at
+from .base import LayerSpec
+from .values import Axes, listed
+
+_AXES = (Field(min_length=1, max_length=8), BeforeValidator(listed))
+
+
+class Resize(LayerSpec):
+    """The input at another resolution, by nearest, linear or cubic interpolation along each axis (as ONNX's
+    Resize has it).
+
+    With output cell i, input size L, output size O and scale s = O/L, the input coordinate is for `coordinates`
+    half_pixel (i + ½)/s − ½; half_pixel_symmetric the same about the middle of the exact size s·L;
+    pytorch_half_pixel the same, −½ where O is 1; align_corners i·(L − 1)/(O − 1); asymmetric i/s;
+    tf_half_pixel_for_nn (i + ½)/s; crop_and_resize i·(end − start)·(L − 1)/(O − 1) + start·(L − 1).
+    """
+
+    type: Literal["resize"] = "resize"
+    scales: Annotated[tuple[Positive, ...], *_AXES] | None = None
+    """The scale of each axis: O = ⌊s·L⌋."""
+    sizes: Annotated[tuple[DimExpression, ...], *_AXES] | None = None
+    """The output size of each axis."""
+    axes: Axes | None = None
+    """The axes that are resized; the spatial ones when left out."""
+    mode: Literal["nearest", "linear", "cubic"] = "nearest"
+    """How values between cells are made."""
+    coordinates: Literal[
+        "half_pixel",
+        "half_pixel_symmetric",
+        "pytorch_half_pixel",
+        "align_corners",
+        "asymmetric",
+        "tf_half_pixel_for_nn",
+        "crop_and_resize",
+    ] = "half_pixel"
+    """Which input coordinate an output cell has."""
+    nearest: Literal["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"] = "round_prefer_floor"
+    """Which cell is nearest to a coordinate."""
+    cubic_coefficient: Number = -0.75
+    """The coefficient a of the cubic kernel (Keys, 1981)."""
+    exclude_outside: Flag = False
+    """Whether cells outside weigh nothing, the others more; else the border cells stand for them."""
+    antialias: Flag = False
+    """Whether the kernel widens where the output is smaller."""
+    roi: Annotated[tuple[tuple[Number, Number], ...], Field(max_length=8)] | None = None
+    """For crop_and_resize: start and end on each axis, of 0 … 1."""
+    extrapolation_value: Number = 0.0
+    """For crop_and_resize: what lies outside the input."""
+    keep_aspect_ratio: Literal["stretch", "not_larger", "not_smaller"] = "stretch"
+    """With `sizes`: stretch takes them as they are; the others take one scale for all axes, with which no size
+    gets larger (smaller) than asked for."""
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if (self.scales is None) == (self.sizes is None):
+            raise at("type", "together", "resize takes scales or sizes")
+        if (self.roi is not None) != (self.coordinates == "crop_and_resize"):
+            raise at("coordinates", "together", "roi and coordinates: crop_and_resize go together")
+        if self.keep_aspect_ratio != "stretch" and self.sizes is None:
+            raise at("keep_aspect_ratio", "together", "keep_aspect_ratio is for sizes")
+        if self.antialias and self.mode == "nearest":
+            raise at("antialias", "together", "antialias is for linear and cubic")
+        return self
