@@ -31,7 +31,10 @@ def materialize(graph: Graph) -> Graph:
         changed = list(operands)
         if wanted is not None:
             for position, value in enumerate(graph.operands(node)):
-                if roles.role(graph.producer(value)) not in wanted:
+                if role == "destination" and value in graph.operands(node)[:position]:
+                    # One kernel that wrote it to both places would seem to race with itself.
+                    changed[position] = new.add("copy", [operands[position]]).values[0]
+                elif roles.role(graph.producer(value)) not in wanted:
                     changed[position] = copied(new, value, operands[position])
         results = new.add(node.op, changed, node.attrs, layer=node.layer).values
         moved.update(zip(node.values, results, strict=True))
