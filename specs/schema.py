@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import textwrap
 from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import CoreSchema
 
+from .draft7 import to_draft7
+from .layers import LAYERS, LayerSpec
 from .model import ModelSpec
+from .structure import OWN_KEYS
 
 
 @lru_cache(maxsize=256)
@@ -43,21 +46,58 @@ class _Generator(GenerateJsonSchema):
         for name, words in field_docs(model).items():
             info = model.model_fields.get(name)
             entry = result.get("properties", {}).get(info.alias or name if info else name)
-            if entry is not None and "$ref" not in entry:
+            if entry is not None:
                 entry["description"] = words
         for name, entry in result.get("properties", {}).items():
             entry.pop("title", None)
             # Python gives `type` a default, a spec has to say it.
-            if name == "type" and "const" in entry and name not in result.get("required", []):
-                result.setdefault("required", []).append(name)
+            if name == "type" and "const" in entry:
+                entry.pop("default", None)
+                if name not in result.get("required", []):
+                    result.setdefault("required", []).append(name)
         result.pop("title", None)
+        if issubclass(model, LayerSpec):
+            # What else a layer needs may come from `defaults`.
+            result["required"] = [key for key in ("name", "type") if key in result["properties"]]
+            _count_axes(result["properties"], getattr(model, "rank", None))
         return result
 
-    def generate(self, schema: CoreSchema, mode: Any = "validation") -> dict[str, Any]:
-        result = super().generate(schema, mode)
-        return {"$schema": self.schema_dialect, "title": "Netwright spec", **result}
+
+def _count_axes(properties: dict[str, Any], rank: int | None) -> None:
+    """A list of a layer with windows has one value an axis."""
+    for key in ("kernel_size", "pool_size", "stride", "dilation", "padding") if rank else ():
+        for branch in properties.get(key, {}).get("anyOf", ()):
+            if branch.get("type") == "array":
+                branch |= {"minItems": rank, "maxItems": rank}
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a spec."""
-    return ModelSpec.model_json_schema(schema_generator=_Generator)
+    """The JSON Schema (draft-07) of a spec."""
+    schema = ModelSpec.model_json_schema(schema_generator=_Generator)
+    schema["properties"]["defaults"] = _defaults()
+    return to_draft7(schema)
+
+
+def schema_text() -> str:
+    """The JSON Schema as it is written to files."""
+    return json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+def _defaults() -> dict[str, Any]:
+    """Each layer type with those of its keys that can be defaults."""
+    kinds = {}
+    for kind, cls in LAYERS.items():
+        keys = [info.alias or name for name, info in cls.model_fields.items() if name not in OWN_KEYS]
+        words = inspect.getdoc(cls) or ""
+        kinds[kind] = {
+            "type": "object",
+            "description": words,
+            "properties": {key: {"$ref": f"#/$defs/{cls.__name__}/properties/{key}"} for key in keys},
+            "additionalProperties": False,
+        }
+    return {
+        "type": "object",
+        "description": field_docs(ModelSpec)["defaults"],
+        "properties": kinds,
+        "additionalProperties": False,
+    }

@@ -23,7 +23,7 @@ from .source import Path, SourceNode
 from .suggest import did_you_mean, is_certain, key_meant, type_meant
 
 VERSION = 1
-_OWN_KEYS = frozenset(("name", "type", "inputs", "expect", "share", "repeat"))
+OWN_KEYS = frozenset(("name", "type", "inputs", "expect", "share", "repeat"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ class _Builder:
         layer.
         """
         cls = LAYERS[kind]
-        own = [key for key in values if key in _OWN_KEYS]
+        own = [key for key in values if key in OWN_KEYS]
         for key in own:
             message = f"{key} belongs to a single layer, it can't be a default"
             self.diagnostics.error("NW0201", message, self.tree.key_span((*path, key)))

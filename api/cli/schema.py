@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from netwright.compiler.codegen.artifacts import write_file
-from netwright.specs.schema import json_schema
+from netwright.specs.schema import schema_text
 
 from .options import PATH, folder_exists
 from .output import size_text, written
@@ -17,11 +16,11 @@ from .output import size_text, written
 @click.command("schema")
 @click.option("-o", "--output", type=PATH, metavar="FILE", help="Where to write it; printed when left out.")
 def command(output: Path | None) -> None:
-    """Print the JSON Schema (2020-12) of the spec language.
+    """Print the JSON Schema (draft-07) of the spec language.
 
     Editors complete and check specs with it: `# yaml-language-server: $schema=netwright.schema.json`.
     """
-    text = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    text = schema_text()
     if output is None:
         click.echo(text, nl=False)
         return

@@ -21,6 +21,7 @@ Pair = tuple[NonNegative, NonNegative]
 Padding = tuple[PaddingMode | Pair, ...]
 CausalPadding = tuple[PaddingMode | Literal["causal"] | Pair, ...]
 PerAxis = tuple[Size, ...]
+WrittenPadding = PaddingMode | Literal["causal"] | list[PaddingMode | Literal["causal"] | Pair]
 
 
 class WindowLayer(LayerSpec):
@@ -36,7 +37,7 @@ class WindowLayer(LayerSpec):
         "dilation",
         mode="before",
         check_fields=False,
-        json_schema_input_type=int | list[int],
+        json_schema_input_type=Size | list[Size],
     )
     @classmethod
     def _one_per_axis(cls, value: Any) -> Any:
@@ -44,9 +45,7 @@ class WindowLayer(LayerSpec):
             return _checked_length(value, cls.rank)
         return value if value is None else (value,) * cls.rank
 
-    @field_validator(
-        "padding", mode="before", check_fields=False, json_schema_input_type=str | list[str | tuple[int, int]]
-    )
+    @field_validator("padding", mode="before", check_fields=False, json_schema_input_type=WrittenPadding)
     @classmethod
     def _padding_per_axis(cls, value: Any) -> Any:
         if isinstance(value, list | tuple):

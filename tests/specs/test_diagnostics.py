@@ -1,4 +1,4 @@
-"""What diagnostics look like, as text and as JSON, and the JSON Schema made from the models."""
+"""What diagnostics look like, as text and as JSON."""
 
 import json
 import re
@@ -9,8 +9,6 @@ import pytest
 from netwright.specs import load_spec_text
 from netwright.specs.codes import CODES
 from netwright.specs.diagnostics import Diagnostic, Diagnostics
-from netwright.specs.layers import LAYERS
-from netwright.specs.schema import field_docs, json_schema
 from netwright.specs.source import SourceText, Span
 
 SPEC = """\
@@ -111,20 +109,3 @@ def test_codes() -> None:
     for path in Path(__file__).parents[2].joinpath("specs").rglob("*.py"):
         used |= set(re.findall(r'"(NW\d{4})"', path.read_text(encoding="utf-8")))
     assert used <= set(CODES)
-
-
-def test_schema() -> None:
-    schema = json_schema()
-    json.dumps(schema)
-    assert schema["required"] == ["netwright", "model", "inputs", "layers", "outputs"]
-    dense = schema["$defs"]["Dense"]
-    assert dense["required"] == ["name", "units", "type"]
-    assert dense["additionalProperties"] is False
-    assert dense["properties"]["units"]["description"] == "The size of the output's last axis."
-    names = next(one["enum"] for one in dense["properties"]["activation"]["anyOf"] if "enum" in one)
-    assert "relu" in names
-
-
-@pytest.mark.parametrize("kind", LAYERS)
-def test_every_key_has_a_docstring(kind: str) -> None:
-    assert set(LAYERS[kind].model_fields) - set(field_docs(LAYERS[kind])) == set()
