@@ -50,13 +50,13 @@ def check_cell(
     cell_place = tree.value_span((*entry.path, "cell"))
     if cell is None:
         if not structure.knows("cells", spec.cell):
-            meant = closest(spec.cell, structure.sections.get("cells") or {})
+            near = closest(spec.cell, structure.sections.get("cells") or {})
             diagnostics.error(
                 "NW0509",
                 f"there is no cell named {spec.cell}",
                 cell_place,
-                help=did_you_mean(meant),
-                fixes=respelled(spec.cell, meant, cell_place),
+                help=did_you_mean(near),
+                fixes=respelled(spec.cell, near, cell_place),
             )
         return False
     path = (*entry.path, "with")

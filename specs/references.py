@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from .builtin_cells import state_names
 from .diagnostics import Diagnostics
-from .expansion import Alias, Expansion
 from .fixes import respelled
 from .layers import GatedLayer, Recurrent
+from .placement import Alias, Expansion
 from .source import Span
 from .structure import LayerEntry, Structure
 from .suggest import closest, did_you_mean

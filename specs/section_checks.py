@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .diagnostics import Diagnostics
-from .expansion import Expansion
 from .fixes import replaced, respelled
+from .placement import Expansion
 from .source import Path, SourceTree
 from .structure import Structure
 from .suggest import closest, did_you_mean

@@ -12,12 +12,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from .diagnostics import Diagnostics
 from .equations import Cell, compile_cell
-from .expansion import Expansion, Placement
 from .expressions import Expression
 from .fixes import respelled, with_first_key
 from .layer_expressions import compile_expression
 from .layers import LAYERS, ExpressionLayer, LayerSpec
 from .model import ModelSpec
+from .placement import Expansion, Placement
 from .problems import Translator, describe, keys_of
 from .source import Path, SourceNode
 from .suggest import did_you_mean, is_certain, key_meant, type_meant

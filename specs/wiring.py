@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 from .builtin_cells import state_names
 from .diagnostics import Diagnostics
-from .expansion import Expansion, Expected
 from .fixes import respelled, with_key
 from .layer_checks import check_arity, check_cell, check_share
 from .layers import GatedLayer, LayerSpec, Recurrent
 from .layers.recurrent import START_WORDS
 from .order import find_order
+from .placement import Expansion, Expected
 from .references import Ref, References
 from .section_checks import check_float_type, check_lengths, check_train, warn_unused
 from .source import Path, SourceNode, Span

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from netwright.specs.base import read_shape
 from netwright.specs.diagnostics import Diagnostics
 from netwright.specs.dims import bounds
-from netwright.specs.expansion import Expected
 from netwright.specs.initializers import InitializerSpec
 from netwright.specs.layers import LayerSpec
 from netwright.specs.load import LoadResult
+from netwright.specs.placement import Expected
 from netwright.specs.source import Span
 from netwright.specs.wiring import Ref
 
