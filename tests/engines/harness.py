@@ -155,6 +155,10 @@ class Model:
         graph = self.network.graphs[entry]
         return evaluate(graph, {name: table[name] for name in graph.inputs}, dims)
 
+    def interpret_step(self, dims: Mapping[str, int]) -> Arrays:
+        """What the reference makes of ``weights`` and ``batch`` in one training step."""
+        return self.interpret("train_step", {**self.weights(), **self.states(dims), **self.batch(dims)}, dims)
+
     def run_loops(
         self, entry: str, table: Mapping[str, NDArray], dims: Mapping[str, int], threads: int = 1
     ) -> Arrays:
