@@ -63,6 +63,8 @@ def _fixed(graph: Graph) -> set[Value]:
                 fixed.update(node.values)
             continue
         operands = graph.operands(node)
+        if not all(isinstance(size, int) for type in node.types for size in type.shape):
+            continue  # of the sizes of a call
         if not operands:
             free.update(node.values)
         elif all(v in fixed or v in free for v in operands) and _keepable(node, operands):

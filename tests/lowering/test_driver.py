@@ -7,6 +7,7 @@ from netwright.compiler.driver import lower
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
+from netwright.compiler.ops.base import BroadcastAttributes
 from netwright.compiler.ops.dot import MATMUL
 from netwright.runtime.native import NativeEngine
 from netwright.runtime.session import Session
@@ -46,3 +47,15 @@ def test_prepare_computes_what_depends_on_parameters_alone() -> None:
     session = Session(engine, {name: inputs[name] for name in ("kernel", "scale")})
     expected = evaluate(graph, inputs)["y"]
     np.testing.assert_allclose(session.predict(x=inputs["x"])["y"], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_prepare_leaves_what_has_the_sizes_of_a_call() -> None:
+    """The scale, spread over the batch and squared there: only the spreading's operand could be prepared."""
+    g = Graph("spread")
+    x = g.input("x", TensorType("float32", (N, 4)))
+    v = g.input("scale", TensorType("float32", (4,)), "parameter")
+    spread = g.apply("broadcast", g.apply("exp", v), attrs=BroadcastAttributes((N, 4), (1,)))
+    g.set_output("y", g.apply("mul", x, g.apply("mul", spread, spread)))
+    lowered = lower("m", {"predict": g}, [DimInfo(name="N")], lambda g: g, version="0", target="test")
+    (packed,) = [b for b in lowered.manifest.buffers if b.role == "packed"]
+    assert packed.shape == ["4"]
