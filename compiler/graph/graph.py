@@ -222,7 +222,7 @@ class Graph:
         ``rule(new_graph, old_node, new_operands)`` returns the values that stand for the old node's results
         in the new graph (None for a result that nobody reads), having added what it needs there; or None to
         copy the node as it is. Inputs are always copied. What it adds belongs to the old node's layer.
-        ``keep`` filters nodes (dead code). Returns ``self`` when nothing was replaced or dropped.
+        ``keep`` filters nodes (dead code); the rule sees None for a dropped operand. Returns ``self`` when nothing was replaced or dropped.
         """
         return self.rewrite_with_values(rule, keep=keep)[0]
 
@@ -241,10 +241,14 @@ class Graph:
                 if new._borrowed is not None:
                     new._own()
                 continue
-            operands = tuple([moved[value] for value in self.operands(node)])
+            # An operand may be dropped where the rule replaces its reader by one without it.
+            found = [moved.get(value) for value in self.operands(node)]
+            operands: tuple[Value, ...] = tuple(found)  # pyright: ignore[reportAssignmentType]
             new.layer = node.layer
             results = None if node.op == "input" else rule(new, node, operands)
             if results is None:
+                if None in found:
+                    raise KeyError(f"{node.op} reads a value that was dropped")
                 if new._borrowed is None:
                     copy = new._insert(node.op, operands, node.attrs, node.types, node.layer)
                 else:
