@@ -11,6 +11,7 @@ import click
 
 #: Each command's module and its line in the help.
 COMMANDS = {
+    "new": "Start a spec from a template.",
     "validate": "Say what is wrong with specs, all of it.",
     "fix": "Make the fixes that are safe.",
     "explain": "What a diagnostic's code means, with an example.",

@@ -1,0 +1,22 @@
+"""Specs to start from, with comments. In each, `NAME` stands for the model's name."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+
+#: Each template and what it is.
+TEMPLATES = {
+    "cnn": "images to classes",
+    "scanner": "one small network over every window of a signal",
+    "rnn": "the next value of a sequence, at every step",
+    "seq2seq": "a sequence to another one: encoder and decoder",
+}
+
+
+def template(name: str, model: str) -> str:
+    """The text of a spec. Raises KeyError for a name that is none of TEMPLATES."""
+    if name not in TEMPLATES:
+        raise KeyError(name)
+    text = (files(__package__) / f"{name}.yaml").read_text(encoding="utf-8")
+    return re.sub(r"\bNAME\b", model, text)
