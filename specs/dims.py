@@ -52,8 +52,11 @@ class Dim:
     def text(self) -> str:
         parts: list[str] = []
         for monomial, coefficient in self.terms:
-            factors = [str(atom) if isinstance(atom, str) else _factor_text(atom) for atom in monomial]
             magnitude = abs(coefficient)
+            alone = magnitude == 1 and len(monomial) == 1
+            factors = [
+                str(atom) if alone or isinstance(atom, str) else _factor_text(atom) for atom in monomial
+            ]
             if not monomial or magnitude != 1:
                 factors.insert(0, str(magnitude))
             sign = "-" if coefficient < 0 else "+"
