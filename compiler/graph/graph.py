@@ -222,7 +222,8 @@ class Graph:
         ``rule(new_graph, old_node, new_operands)`` returns the values that stand for the old node's results
         in the new graph (None for a result that nobody reads), having added what it needs there; or None to
         copy the node as it is. Inputs are always copied. What it adds belongs to the old node's layer.
-        ``keep`` filters nodes (dead code); the rule sees None for a dropped operand. Returns ``self`` when nothing was replaced or dropped.
+        ``keep`` filters nodes (dead code); the rule sees None for a dropped operand. Returns ``self`` when
+        nothing was replaced or dropped.
         """
         return self.rewrite_with_values(rule, keep=keep)[0]
 
