@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from .activations import ActivationSpec, Elu, LeakyRelu, Linear
+from .activations import ActivationSpec, Gelu, Linear
 from .cells import CellSpec
 from .diagnostics import Diagnostics
 from .equations import Cell, compile_cell
@@ -115,11 +115,10 @@ def _applied(activation: ActivationSpec, inner: str) -> str:
     match activation:
         case Linear():
             return inner
-        case LeakyRelu(negative_slope=slope):
-            return f"leaky_relu({inner}, {slope!r})"
-        case Elu(alpha=alpha):
-            return f"elu({inner}, {alpha!r})"
-    return f"{activation.type}({inner})"  # type: ignore[attr-defined]
+        case Gelu(approximate="tanh"):
+            return f"gelu_tanh({inner})"
+    arguments = activation.model_dump(exclude={"type", "approximate"}).values()
+    return f"{activation.type}({', '.join([inner, *map(repr, arguments)])})"  # type: ignore[attr-defined]
 
 
 def _parameter(name: str, shape: str, init: Sequence[InitializerSpec]) -> str:

@@ -14,7 +14,7 @@ from ..graph.types import FLOATS, TensorType
 from ..ops.base import ShapeError
 from ..ops.layout import show
 from . import activation
-from .functions import JOINT, POINTWISE, constant_power, floor_divide, modulo, power
+from .functions import JOINT, POINTWISE, SHAPED, constant_power, floor_divide, modulo, power
 from .problem import Label, Problem
 from .tensor import Tensor, broadcast_shapes, concat, dim_value, full, iota, where
 
@@ -210,11 +210,9 @@ class Equations:
         if name == "cast":
             assert node.word is not None
             return Item(first.tensor.cast(node.word), first.batched)
-        if name in ("leaky_relu", "elu"):
-            parameter = node.arguments[1]
-            assert isinstance(parameter, Number)
-            function = activation.leaky_relu if name == "leaky_relu" else activation.elu
-            return Item(function(first.tensor, parameter.value), first.batched)
+        if name in SHAPED:
+            numbers = [one.value for one in node.arguments[1:] if isinstance(one, Number)]
+            return Item(SHAPED[name](first.tensor, *numbers), first.batched)
         if name == "where":
             if first.tensor.dtype != "bool":
                 raise self.problem("where takes a comparison first, such as x > 0", node.arguments[0])

@@ -191,7 +191,11 @@ POINTWISE: Mapping[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": Tensor.sigmoid,
     "relu": activation.relu,
     "gelu": activation.gelu,
+    "gelu_tanh": activation.gelu_tanh,
     "softplus": activation.softplus,
+    "hard_swish": activation.hard_swish,
+    "mish": activation.mish,
+    "softsign": activation.softsign,
     "exp": Tensor.exp,
     "log": Tensor.log,
     "sqrt": Tensor.sqrt,
@@ -229,4 +233,18 @@ JOINT: Mapping[str, Callable[..., Tensor]] = {
     "logical_and": Tensor.both,
     "logical_or": Tensor.either,
     "logical_xor": lambda a, b: a.apply("ne", b) if a.dtype == "bool" else a.both(b),
+}
+
+#: Functions of one argument and numbers.
+SHAPED: Mapping[str, Callable[..., Tensor]] = {
+    "leaky_relu": activation.leaky_relu,
+    "elu": activation.elu,
+    "selu": activation.selu,
+    "celu": activation.celu,
+    "affine": activation.affine,
+    "hard_sigmoid": activation.hard_sigmoid,
+    "swish": activation.swish,
+    "thresholded_relu": activation.thresholded_relu,
+    "shrink": activation.shrink,
+    "scaled_tanh": activation.scaled_tanh,
 }

@@ -1,4 +1,4 @@
-"""Normalizations, dropout, preprocessing (rescale, standardize) and argmax."""
+"""Normalizations, dropout, preprocessing (rescale, standardize)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from netwright.specs.initializers import Ones, Zeros
-from netwright.specs.layers import Argmax, BatchNorm, Dropout, LayerNorm, Rescale, Standardize
+from netwright.specs.layers import BatchNorm, Dropout, Rescale, Standardize
 
 from ..ops.random_bits import RandomBitsAttributes
 from .scope import Scope, Signal
@@ -54,22 +54,6 @@ def _moments(signal: Signal, x: Tensor) -> tuple[Tensor, Tensor]:
     mean = where(valid, x, 0).sum(axes) / count
     centered = where(valid, x - mean, 0)
     return mean, (centered * centered).sum(axes) / count
-
-
-def expand_layer_norm(scope: Scope) -> Signal:
-    """Normalized by mean and biased variance over the last axis (Ba, Kiros and Hinton, 2016)."""
-    spec, signal = scope.spec, scope.input
-    assert isinstance(spec, LayerNorm)
-    size, last = [scope.features(signal)], [signal.rank - 1]
-    x = scope.floats(signal)
-    centered = x - x.mean(last, keep=True)
-    variance = (centered * centered).mean(last, keep=True)
-    y = centered / (variance + spec.epsilon).sqrt()
-    if spec.scale:
-        y = y * scope.parameter("gamma", size, spec.gamma_init)
-    if spec.center:
-        y = y + scope.parameter("beta", size, spec.beta_init)
-    return scope.give(y, signal.lengths)
 
 
 def expand_dropout(scope: Scope) -> Signal:
@@ -124,20 +108,3 @@ def _constant(scope: Scope, key: str, size: int) -> Tensor:
         message = f"{len(values)} values for {size} channels"
         raise scope.problem("NW0308", message, key, labels=scope.blame(scope.input))
     return constant(scope.graph, np.broadcast_to(np.asarray(values, scope.dtype), (size,)))
-
-
-def expand_argmax(scope: Scope) -> Signal:
-    """The position of the largest value, int64."""
-    spec, signal = scope.spec, scope.input
-    assert isinstance(spec, Argmax)
-    axis = scope.axis(signal, spec.axis)
-    if axis == 1:
-        scope.refuse_lengths(signal, "it would search padding too", "axis")
-    if signal.dtype == "bool":
-        raise scope.problem("NW0311", "argmax reads numbers, not bool", labels=scope.blame(signal))
-    kept = Signal(
-        signal.tensor.argmax(axis),
-        tuple(one for i, one in enumerate(signal.origins) if i != axis),
-        signal.lengths,
-    )
-    return kept

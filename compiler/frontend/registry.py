@@ -21,15 +21,23 @@ from netwright.specs.layers import (
     Gather,
     GlobalMaxPool,
     GlobalMeanPool,
+    GroupNorm,
+    InstanceNorm,
     LayerNorm,
     LayerSpec,
+    LocalResponseNorm,
+    LpNorm,
+    MeanVarianceNorm,
     Multiply,
     PadLayer,
     Pool,
+    PRelu,
     RecurrentLayer,
+    Reduce,
     Rescale,
     Reshape,
     Resize,
+    RmsNorm,
     Slice,
     SpaceToDepth,
     Split,
@@ -38,26 +46,34 @@ from netwright.specs.layers import (
     Transpose,
 )
 
-from .activation import expand_activation
+from .activation import expand_activation, expand_prelu
 from .blocks import expand_depth_to_space, expand_space_to_depth
 from .conv import expand_convolution
 from .dense import expand_dense, expand_embedding
 from .expander import Expansion
 from .expression import expand_expression
 from .normalization import (
-    expand_argmax,
     expand_batch_norm,
     expand_dropout,
-    expand_layer_norm,
     expand_rescale,
     expand_standardize,
 )
 from .padding import expand_broadcast_to, expand_pad, expand_tile
 from .pool import expand_global_pool, expand_pool
 from .recurrent import expand_recurrent
+from .reduction import expand_argmax, expand_reduce
 from .resize import expand_resize
 from .shaping import expand_concat, expand_flatten, expand_reshape, expand_sum_or_product
 from .slicing import expand_slice, expand_split, expand_transpose
+from .statistics import (
+    expand_group_norm,
+    expand_instance_norm,
+    expand_layer_norm,
+    expand_local_response_norm,
+    expand_lp_norm,
+    expand_mean_variance_norm,
+    expand_rms_norm,
+)
 from .tables import expand_constant, expand_gather
 
 _FAMILIES: dict[type[LayerSpec], Expansion] = {
@@ -91,6 +107,14 @@ _FAMILIES: dict[type[LayerSpec], Expansion] = {
     DepthToSpace: Expansion(expand_depth_to_space, honours_lengths=False),
     SpaceToDepth: Expansion(expand_space_to_depth, honours_lengths=False),
     Resize: Expansion(expand_resize, honours_lengths=True),
+    Reduce: Expansion(expand_reduce, honours_lengths=True),
+    PRelu: Expansion(expand_prelu, honours_lengths=True),
+    RmsNorm: Expansion(expand_rms_norm, honours_lengths=True),
+    GroupNorm: Expansion(expand_group_norm),
+    InstanceNorm: Expansion(expand_instance_norm),
+    LocalResponseNorm: Expansion(expand_local_response_norm, honours_lengths=True),
+    LpNorm: Expansion(expand_lp_norm, honours_lengths=True),
+    MeanVarianceNorm: Expansion(expand_mean_variance_norm, honours_lengths=True),
     RecurrentLayer: Expansion(expand_recurrent, honours_lengths=True),
 }
 

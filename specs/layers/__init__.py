@@ -8,15 +8,28 @@ from pydantic import Field
 
 from .activation import (
     ActivationLayer,
+    AffineLayer,
+    CeluLayer,
     EluLayer,
     GeluLayer,
+    HardmaxLayer,
+    HardSigmoidLayer,
+    HardSwishLayer,
     LeakyReluLayer,
     LogSoftmaxLayer,
+    MishLayer,
+    PRelu,
     ReluLayer,
+    ScaledTanhLayer,
+    SeluLayer,
+    ShrinkLayer,
     SigmoidLayer,
     SoftmaxLayer,
     SoftplusLayer,
+    SoftsignLayer,
+    SwishLayer,
     TanhLayer,
+    ThresholdedReluLayer,
 )
 from .arranging import (
     BroadcastTo,
@@ -33,8 +46,21 @@ from .arranging import (
 from .base import LayerSpec
 from .dense import Dense, Embedding
 from .expression import ExpressionLayer
-from .normalization import Argmax, BatchNorm, Dropout, LayerNorm, Rescale, Standardize
+from .normalization import (
+    BatchNorm,
+    Dropout,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LocalResponseNorm,
+    LpNorm,
+    MeanVarianceNorm,
+    Rescale,
+    RmsNorm,
+    Standardize,
+)
 from .recurrent import GatedLayer, Gru, Lstm, Recurrent, RecurrentLayer, Rnn
+from .reduction import Argmax, Argmin, Reduce
 from .resize import Resize
 from .shaping import Add, Concat, Flatten, Multiply, Reshape
 from .window import (
@@ -87,7 +113,6 @@ AnyLayer = (
     | Dropout
     | Rescale
     | Standardize
-    | Argmax
     | Rnn
     | Lstm
     | Gru
@@ -104,6 +129,28 @@ AnyLayer = (
     | DepthToSpace
     | SpaceToDepth
     | Resize
+    | Reduce
+    | Argmax
+    | Argmin
+    | SeluLayer
+    | CeluLayer
+    | HardSigmoidLayer
+    | HardSwishLayer
+    | SwishLayer
+    | MishLayer
+    | SoftsignLayer
+    | ThresholdedReluLayer
+    | ShrinkLayer
+    | ScaledTanhLayer
+    | AffineLayer
+    | HardmaxLayer
+    | PRelu
+    | RmsNorm
+    | GroupNorm
+    | InstanceNorm
+    | LocalResponseNorm
+    | LpNorm
+    | MeanVarianceNorm
 )
 Layer = Annotated[AnyLayer, Field(discriminator="type")]
 
@@ -113,10 +160,13 @@ __all__ = [
     "LAYERS",
     "ActivationLayer",
     "Add",
+    "AffineLayer",
     "AnyLayer",
     "Argmax",
+    "Argmin",
     "BatchNorm",
     "BroadcastTo",
+    "CeluLayer",
     "Concat",
     "ConstantLayer",
     "Conv1D",
@@ -135,12 +185,19 @@ __all__ = [
     "GeluLayer",
     "GlobalMaxPool",
     "GlobalMeanPool",
+    "GroupNorm",
     "Gru",
+    "HardSigmoidLayer",
+    "HardSwishLayer",
+    "HardmaxLayer",
+    "InstanceNorm",
     "Layer",
     "LayerNorm",
     "LayerSpec",
     "LeakyReluLayer",
+    "LocalResponseNorm",
     "LogSoftmaxLayer",
+    "LpNorm",
     "Lstm",
     "MaxPool1D",
     "MaxPool2D",
@@ -148,24 +205,35 @@ __all__ = [
     "MeanPool1D",
     "MeanPool2D",
     "MeanPool3D",
+    "MeanVarianceNorm",
+    "MishLayer",
     "Multiply",
+    "PRelu",
     "PadLayer",
     "Pool",
     "Recurrent",
     "RecurrentLayer",
+    "Reduce",
     "ReluLayer",
     "Rescale",
     "Reshape",
     "Resize",
+    "RmsNorm",
     "Rnn",
+    "ScaledTanhLayer",
+    "SeluLayer",
+    "ShrinkLayer",
     "SigmoidLayer",
     "Slice",
     "SoftmaxLayer",
     "SoftplusLayer",
+    "SoftsignLayer",
     "SpaceToDepth",
     "Split",
     "Standardize",
+    "SwishLayer",
     "TanhLayer",
+    "ThresholdedReluLayer",
     "Tile",
     "Transpose",
     "WindowLayer",
