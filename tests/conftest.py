@@ -40,6 +40,7 @@ OWN_CACHE = pytest.StashKey[Path]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write golden files instead of comparing")
+    parser.addoption("--conformance", action="store_true", help="run every ONNX backend test, not a slice")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -60,6 +61,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("torch"):
                 item.add_marker(pytest.mark.skip(reason="PyTorch is not installed (extra: torch)"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    found: dict[str, int] = {}
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            kind = dict(getattr(report, "user_properties", ())).get("conformance")
+            if kind and report.when == "call":
+                key = kind if outcome == "passed" else "failed"
+                found[key] = found.get(key, 0) + 1
+    if found:
+        counts = [f"{found.get(key, 0)} {key}" for key in ("passed", "failed", "unsupported")]
+        terminalreporter.write_line(f"ONNX conformance: {sum(found.values())} cases: {', '.join(counts)}")
 
 
 class Golden:

@@ -21,9 +21,14 @@ COMMANDS = {
     "evaluate": "Loss and metrics of trained weights on data.",
     "run": "Predict, for arrays in files.",
     "compile": "Write an executable, a library, or the compiler's texts.",
+    "import": "An ONNX model as a spec with weights.",
+    "export": "A network as an ONNX model.",
     "quickstart": "The whole path on handwritten digits.",
     "schema": "The JSON Schema of specs, for editors.",
 }
+
+#: Modules of commands whose names are no names of modules.
+_MODULES = {"import": "import_onnx", "export": "export_onnx"}
 
 
 class LazyGroup(click.Group):
@@ -35,7 +40,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        return import_module(f".{cmd_name}", __name__).command
+        return import_module(f".{_MODULES.get(cmd_name, cmd_name)}", __name__).command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

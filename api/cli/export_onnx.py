@@ -1,0 +1,38 @@
+"""`netwright export`: a network as an ONNX model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ..model import load
+from ..onnx.errors import OnnxError
+from ..onnx.files import export_model
+from .options import PATH, folder_exists, settings_option, spec_argument, weights_option
+from .output import show_warnings, size_text, written
+
+
+@click.command("export")
+@spec_argument
+@weights_option()
+@click.option("-o", "--output", type=PATH, required=True, metavar="MODEL", help="The ONNX file to write.")
+@settings_option
+def command(spec: Path, weights: Path, output: Path, settings: tuple[str, ...]) -> None:
+    """Export a network's prediction to ONNX.
+
+    Layers become the operators of the same name, everything else the operators it is made of; inputs and outputs
+    keep their names and layout.
+    """
+    folder_exists(output, "-o")
+    model = load(spec, settings)
+    show_warnings(model)
+    try:
+        exported = export_model(model, weights)
+    except OnnxError as error:
+        for finding in error.findings:
+            click.echo(f"error: {finding}", err=True)
+        sys.exit(1)
+    exported.save(output)
+    written(output, f"ONNX model, opset {exported.opset}, {size_text(output)}")

@@ -1,0 +1,44 @@
+"""`netwright import`: an ONNX model as a spec with weights."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ..onnx.errors import OnnxError
+from ..onnx.files import Layout, import_model
+from .options import PATH, folder_exists
+from .output import size_text, written
+
+
+@click.command("import")
+@click.argument("model", type=PATH)
+@click.option("-o", "--output", type=PATH, required=True, metavar="SPEC", help="The spec to write.")
+@click.option("--weights", type=PATH, required=True, metavar="FILE", help="The weights to write.")
+@click.option("--name", metavar="NAME", help="The model's name; that of the file when left out.")
+@click.option(
+    "--layout",
+    type=click.Choice(["onnx", "native"]),
+    default="onnx",
+    show_default=True,
+    help="Whether inputs stay as they are, channels first, or are channels last like everything inside.",
+)
+def command(model: Path, output: Path, weights: Path, name: str | None, layout: Layout) -> None:
+    """Import an ONNX model.
+
+    The spec is in the language's own layers, to be read and changed. A model with anything that is not supported is
+    refused as a whole: each node with its reason, exit code 1, and nothing is written.
+    """
+    folder_exists(output, "-o")
+    folder_exists(weights, "--weights")
+    try:
+        imported = import_model(model, name=name, layout=layout)
+    except OnnxError as error:
+        for finding in error.findings:
+            click.echo(f"error: {finding}", err=True)
+        sys.exit(1)
+    imported.save(output, weights)
+    written(output, "spec")
+    written(weights, f"weights, {size_text(weights)}")

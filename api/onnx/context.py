@@ -1,0 +1,197 @@
+"""What a converter works with: the operands of one node, and the means to make layers of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.specs.dims import DimLike, Shape
+
+from .arrange import arranged, held_of, settled
+from .errors import NeedsValue, Refusal
+from .fold import checked_axis
+from .reading import Node, UnreadableTensor
+from .values import Held, Known, Value
+
+if TYPE_CHECKING:
+    from .network import NetworkWriter
+
+
+class Context:
+    """One node while it is converted. Results go to ``results``, an entry for each output that was given."""
+
+    def __init__(
+        self,
+        writer: NetworkWriter,
+        node: Node,
+        operands: Sequence[Value | None],
+        opset: int,
+        wanted: Sequence[bool],
+        sole: Sequence[bool],
+        runtime: Mapping[str, frozenset[str]],
+    ):
+        self.writer, self.node, self.opset = writer, node, opset
+        self.operands, self.wanted = operands, wanted
+        self.sole = sole
+        """For each operand: whether this node is its only reader."""
+        self.runtime = runtime
+        """The inputs of the model that each value depends on."""
+        self.results: list[Value | None] = [None] * len(node.outputs)
+        self.names: list[str] = []
+        """Names that fit a layer made here, the best one first."""
+
+    # Attributes.
+
+    def attribute(self, name: str, default: Any = None) -> Any:
+        """The value of an attribute. Raises Refusal for a tensor that can't be read."""
+        value = self.node.attributes.get(name, default)
+        if isinstance(value, UnreadableTensor):
+            raise Refusal(value.reason, name)
+        return value
+
+    def integer(self, name: str, default: int) -> int:
+        """A whole number of the attributes. Raises Refusal."""
+        value = self.attribute(name, default)
+        if not isinstance(value, int):
+            raise Refusal(f"a whole number is expected, this is {value!r}", name)
+        return value
+
+    def number(self, name: str, default: float) -> float:
+        """A number of the attributes, the float32 of the file as the decimal number that is meant. Raises Refusal."""
+        value = self.attribute(name, default)
+        if isinstance(value, int) or not isinstance(value, float):
+            raise Refusal(f"a number is expected, this is {value!r}", name)
+        return decimal(value)
+
+    def integers(self, name: str, default: Sequence[int] | None = None) -> list[int] | None:
+        """A list of whole numbers of the attributes. Raises Refusal."""
+        value = self.attribute(name, default)
+        if value is None:
+            return None
+        if not isinstance(value, tuple | list) or not all(isinstance(one, int) for one in value):
+            raise Refusal(f"a list of whole numbers is expected, this is {value!r}", name)
+        return list(value)
+
+    def text(self, name: str, default: str, *choices: str) -> str:
+        """A word of the attributes. Raises Refusal for one that is not among the choices."""
+        value = self.attribute(name, default)
+        if value not in choices:
+            raise Refusal(f"there is {', '.join(choices)}, not {value!r}", name)
+        return value
+
+    def axis(self, default: int, rank: int, name: str = "axis", *, end: bool = False) -> int:
+        """An axis of the attributes, counted from the front. Raises Refusal."""
+        return checked_axis(self.integer(name, default), rank, end=end, attribute=name)
+
+    # Operands.
+
+    def has(self, position: int) -> bool:
+        """Whether an operand is given."""
+        return position < len(self.operands) and self.operands[position] is not None
+
+    def value(self, position: int = 0) -> Value:
+        """An operand as it is. Raises Refusal where it is missing."""
+        value = self.operands[position] if position < len(self.operands) else None
+        if value is None:
+            raise Refusal(f"operand {position} is missing")
+        return value
+
+    def held(self, position: int = 0) -> Held:
+        """An operand as a tensor of the network; a constant becomes a layer. Raises Refusal."""
+        return held_of(self.writer, self.value(position))
+
+    def known(self, position: int) -> NDArray | None:
+        """An operand where it is known while importing (an object array where it has open sizes)."""
+        value = self.operands[position] if self.has(position) else None
+        return value.array if isinstance(value, Known) else None
+
+    def array(self, position: int, what: str) -> NDArray:
+        """An operand that has to be constant. Raises NeedsValue where it is computed, Refusal for open sizes."""
+        value = self.value(position)
+        if not isinstance(value, Known):
+            name = self.node.inputs[position]
+            raise NeedsValue(name, what, self.runtime.get(name, frozenset()))
+        if value.is_open:
+            raise Refusal(f"{what} has to be constant, it depends on an open size")
+        return value.array
+
+    def sizes(self, position: int, what: str) -> list[DimLike]:
+        """An operand that holds whole numbers, which may be open sizes. Raises NeedsValue, Refusal."""
+        value = self.value(position)
+        if not isinstance(value, Known):
+            name = self.node.inputs[position]
+            raise NeedsValue(name, what, self.runtime.get(name, frozenset()))
+        flat = value.array.reshape(-1)
+        return list(flat) if value.is_open else [int(one) for one in flat]
+
+    def shape(self, position: int = 0) -> Shape:
+        """The logical shape of an operand."""
+        return self.value(position).shape
+
+    def dtype(self, position: int = 0) -> str:
+        """The element type of an operand."""
+        return self.value(position).dtype
+
+    def floats(self, position: int = 0) -> None:
+        """Raises Refusal unless an operand is of the model's float type."""
+        if (dtype := self.dtype(position)) != self.writer.dtype:
+            raise Refusal(f"operand {position} is {dtype}, the model computes in {self.writer.dtype}")
+
+    # Results.
+
+    def layer(
+        self,
+        type: str,
+        inputs: Sequence[str],
+        keys: Mapping[str, Any] | None = None,
+        weights: Mapping[str, NDArray] | None = None,
+        **options: Any,
+    ) -> str:
+        """Adds a layer and gives the reference to its output. Raises Refusal."""
+        return self.writer.add(type, inputs, keys or {}, weights or {}, self.names, **options)
+
+    def arranged(self, value: Held, axes: Sequence[int | None]) -> str:
+        """A reference to a tensor held under these axes."""
+        return arranged(self.writer, value, tuple(axes))
+
+    def settled(self, value: Value) -> Held:
+        """A value as a tensor of the network."""
+        return held_of(self.writer, value) if isinstance(value, Known) else settled(self.writer, value)
+
+    def held_as(self, ref: str, axes: Sequence[int | None], rank: int | None = None) -> Held:
+        """What a reference names, as a value whose logical axes are those; missing ones have size 1."""
+        type = self.writer.sketch.type_of(ref)
+        rank = rank if rank is not None else 1 + max((axis for axis in axes if axis is not None), default=-1)
+        shape: list[DimLike] = [1] * rank
+        for axis, size in zip(axes, type.shape, strict=True):
+            if axis is not None:
+                shape[axis] = size
+            elif size != 1:
+                raise AssertionError(f"an axis of size {size} has no logical axis")
+        return Held(ref, type.dtype, tuple(shape), tuple(axes))
+
+    def give(self, value: Value, position: int = 0) -> None:
+        """A result of the node."""
+        if position < len(self.results):
+            self.results[position] = value
+
+    def wants(self, position: int) -> bool:
+        """Whether somebody reads an output."""
+        return position < len(self.wanted) and self.wanted[position]
+
+    def refuse_outputs(self, count: int) -> None:
+        """Raises Refusal where outputs past the first ``count`` are read."""
+        if any(self.wanted[count:]):
+            raise Refusal(f"output {count} is read")
+
+
+def decimal(value: float) -> float:
+    """The decimal number that a float32 was written as: 0.1 and not 0.10000000149011612, and 1e-5 for its neighbour."""
+    if not np.isfinite(value):
+        return value
+    single = np.float32(value)
+    short = float(f"{value:.6g}")
+    return short if abs(np.float32(short) - single) <= np.spacing(abs(single)) else float(str(single))

@@ -1,0 +1,1 @@
+"""Specs to ONNX: layers as the operators of the same name where there are such, everything else by its primitives."""

@@ -1,0 +1,142 @@
+"""A network to an ONNX model: layer by layer, in the order of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import onnx
+from numpy.typing import NDArray
+from onnx import helper
+
+from netwright.compiler.frontend.expander import Expander
+from netwright.compiler.frontend.registry import EXPANSIONS
+from netwright.compiler.graph.analysis import ancestors
+from netwright.compiler.graph.graph import InputAttributes, Node, Value
+from netwright.specs.dims import Dim
+from netwright.specs.layers import LayerSpec
+from netwright.specs.load import LoadResult
+
+from ...version import VERSION
+from ..errors import Finding, OnnxError, Refusal
+from ..names import Names
+from .context import Exporter
+from .layers import LAYERS, ExportLayer
+from .primitives import PRIMITIVES, emit_node
+from .recurrent import export_gated
+from .scan import export_scan
+from .writer import OnnxWriter, renamed
+
+#: The oldest opset that has all that is written, LayerNormalization among it.
+OPSET = 17
+IR_VERSION = 8
+
+
+def export_graph(load: LoadResult, weights: Mapping[str, NDArray]) -> onnx.ModelProto:
+    """The model for prediction. Raises OnnxError with a finding for each layer that can't be exported."""
+    assert load.model is not None
+    expander = Expander(load, "export", EXPANSIONS)
+    expander.expand()
+    graph = expander.graph
+    for name, ref in load.wiring.outputs.items():
+        graph.set_output(name, expander.signals[ref].tensor.value)
+    writer = OnnxWriter(Names([*load.model.inputs, *load.model.outputs]))
+    exporter = Exporter(graph, writer, weights)
+    for name, value in graph.inputs.items():
+        attrs = graph.producer(value).attrs
+        assert isinstance(attrs, InputAttributes)
+        if attrs.role == "input":
+            exporter.give(value, name)
+            for axis, size in enumerate(attrs.type.shape):
+                if isinstance(size, Dim) and str(size).isidentifier():
+                    writer.know_size(str(size), name, axis)
+    _Layers(exporter, expander, load).export()
+    return _finished(load, exporter)
+
+
+PRIMITIVES["scan"] = export_scan
+
+
+class _Layers:
+    def __init__(self, exporter: Exporter, expander: Expander, load: LoadResult):
+        self.exporter, self.expander, self.load = exporter, expander, load
+        self.nodes: dict[str, list[Node]] = {}
+        graph = exporter.graph
+        needed = {value.node for value in ancestors(graph, graph.outputs.values())}
+        for node in graph:
+            if node.op != "input" and node.id in needed:
+                self.nodes.setdefault(node.layer, []).append(node)
+        self.findings: list[Finding] = []
+
+    def export(self) -> None:
+        """All layers that an output needs."""
+        for node in self.nodes.get("", ()):
+            emit_node(self.exporter, node)
+        for info in self.expander.layers:
+            spec = self.expander.layer(info.name)
+            assert spec is not None
+            self.exporter.writer.layer = info.name
+            try:
+                self.layer(spec)
+            except Refusal as refusal:
+                self.findings.append(Finding(refusal.reason, info.name, info.type, refusal.attribute))
+        if self.findings:
+            raise OnnxError(self.findings)
+
+    def layer(self, spec: LayerSpec) -> None:
+        """One layer: by an operator of its own, or by its primitives."""
+        wiring, signals = self.load.wiring, self.expander.signals
+        inputs = [signals[ref].tensor.value for ref in wiring.inputs.get(spec.name, ())]
+        lengths = any(signals[ref].lengths is not None for ref in wiring.inputs.get(spec.name, ()))
+        ports = {ref.port or "": s.tensor.value for ref, s in signals.items() if ref.name == spec.name}
+        nodes = self.nodes.get(spec.name, [])
+        done = all(self.exporter.known(value) for value in ports.values())
+        if not nodes or done:
+            return
+        export = self.named(spec)
+        if not lengths and export is not None and all(self.readable(value) for value in inputs):
+            given = {
+                state: signals[ref].tensor.value for state, ref in wiring.given.get(spec.name, {}).items()
+            }
+            extra = {f"initial {state}": value for state, value in given.items()}
+            if export(self.exporter, spec, inputs, {**ports, **extra}):
+                return
+        for node in nodes:
+            emit_node(self.exporter, node)
+
+    def readable(self, value: Value) -> bool:
+        return self.exporter.known(value)
+
+    @staticmethod
+    def named(spec: LayerSpec) -> ExportLayer | None:
+        """The exporter of a layer that ONNX has an operator for."""
+        if spec.type in ("rnn", "lstm", "gru"):
+            return export_gated
+        return next((export for kind, export in LAYERS.items() if isinstance(spec, kind)), None)
+
+
+def _finished(load: LoadResult, exporter: Exporter) -> onnx.ModelProto:
+    assert load.model is not None
+    graph, writer = exporter.graph, exporter.writer
+    inputs = [
+        (name, exporter.dtype(value), exporter.shape(value))
+        for name, value in graph.inputs.items()
+        if graph.input_role(name) == "input"
+    ]
+    outputs = []
+    used: dict[str, str] = {}
+    writer.layer = ""
+    for name, value in graph.outputs.items():
+        found = exporter.last(value)
+        if found in used or found in graph.inputs or found in writer.initializers:
+            found = writer.add("Identity", [found])
+        used[found] = name
+        outputs.append((name, exporter.dtype(value), exporter.shape(value)))
+    renamed(writer.nodes, used)
+    model = helper.make_model(
+        writer.graph(load.model.model, inputs, outputs),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        producer_name="netwright",
+        producer_version=VERSION,
+        ir_version=IR_VERSION,
+    )
+    return model

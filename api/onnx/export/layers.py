@@ -1,0 +1,290 @@
+"""Layers that ONNX has an operator for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from netwright.compiler.graph.graph import Value
+from netwright.specs.activations import (
+    ActivationSpec,
+    Elu,
+    LeakyRelu,
+    Linear,
+    LogSoftmax,
+    Relu,
+    Sigmoid,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from netwright.specs.layers import (
+    ActivationLayer,
+    Add,
+    BatchNorm,
+    Concat,
+    Convolution,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    GlobalMaxPool,
+    GlobalMeanPool,
+    LayerNorm,
+    LayerSpec,
+    Multiply,
+    Pool,
+)
+
+from .context import Exporter
+
+Inputs = Sequence[Value]
+Ports = Mapping[str, Value]
+ExportLayer = Callable[[Exporter, Any, Inputs, Ports], bool]
+"""Exports a layer; False where it has to go by its primitives."""
+
+
+def activation(e: Exporter, name: str, spec: ActivationSpec, rank: int, first: bool) -> str | None:
+    """An activation on a value that may be channels first. None where ONNX has none like it."""
+    match spec:
+        case Linear():
+            return name
+        case Relu():
+            return e.writer.add("Relu", [name])
+        case LeakyRelu(negative_slope=slope):
+            return e.writer.add("LeakyRelu", [name], alpha=slope)
+        case Elu(alpha=alpha):
+            return e.writer.add("Elu", [name], alpha=alpha)
+        case Sigmoid():
+            return e.writer.add("Sigmoid", [name])
+        case Tanh():
+            return e.writer.add("Tanh", [name])
+        case Softplus():
+            return e.writer.add("Softplus", [name])
+        case Softmax(axis=axis) | LogSoftmax(axis=axis):
+            axis = axis % rank
+            if first and axis:
+                axis = 1 if axis == rank - 1 else axis + 1
+            op = "Softmax" if isinstance(spec, Softmax) else "LogSoftmax"
+            return e.writer.add(op, [name], axis=axis)
+    return None
+
+
+def _has(spec: ActivationSpec) -> bool:
+    return isinstance(
+        spec, Linear | Relu | LeakyRelu | Elu | Sigmoid | Tanh | Softplus | Softmax | LogSoftmax
+    )
+
+
+def _parameter(e: Exporter, layer: LayerSpec, name: str) -> np.ndarray:
+    return np.asarray(e.weights[f"{layer.share or layer.name}.{name}"])
+
+
+def _weight(e: Exporter, layer: LayerSpec, name: str, array: np.ndarray) -> str:
+    """A parameter under its own name; stored once where it is shared."""
+    return e.writer.constant(array, hint=f"{layer.share or layer.name}.{name}")
+
+
+def export_dense(e: Exporter, spec: Dense, inputs: Inputs, ports: Ports) -> bool:
+    """Gemm for matrices, MatMul and Add for more axes."""
+    if not _has(spec.activation):
+        return False
+    (x,), rank = inputs, e.rank(inputs[0])
+    names = [e.last(x), _weight(e, spec, "kernel", _parameter(e, spec, "kernel"))]
+    bias = _weight(e, spec, "bias", _parameter(e, spec, "bias")) if spec.use_bias else None
+    if rank == 2:
+        found = e.writer.add("Gemm", names + ([bias] if bias else []))
+    else:
+        found = e.writer.add("MatMul", names)
+        found = e.writer.add("Add", [found, bias]) if bias else found
+    done = activation(e, found, spec.activation, rank, False)
+    assert done is not None
+    e.give(ports[""], done)
+    return True
+
+
+def _pads(padding: Sequence[Any], spans: Sequence[int]) -> tuple[str | None, list[int] | None] | None:
+    """auto_pad and pads. None where ONNX has no word for it."""
+    if all(one in ("same_upper", "same_lower", "valid") for one in padding) and len(set(padding)) == 1:
+        word = str(padding[0])
+        return (None, None) if word == "valid" else (word.upper(), None)
+    low, high = [], []
+    for one, span in zip(padding, spans, strict=True):
+        if one in ("same_upper", "same_lower"):
+            return None
+        pair = {
+            "valid": (0, 0),
+            "causal": (span - 1, 0),
+            "same": ((span - 1) // 2, span - 1 - (span - 1) // 2),
+        }
+        before, after = pair[one] if isinstance(one, str) else one
+        low.append(before)
+        high.append(after)
+    return None, [*low, *high]
+
+
+def export_convolution(e: Exporter, spec: Convolution, inputs: Inputs, ports: Ports) -> bool:
+    """Conv, channels first."""
+    spans = [(size - 1) * step + 1 for size, step in zip(spec.window, spec.dilations, strict=True)]
+    pads = _pads(spec.padding, spans)
+    if pads is None or not _has(spec.activation):
+        return False
+    kernel = np.moveaxis(_parameter(e, spec, "kernel"), (-1, -2), (0, 1))
+    names = [e.first(inputs[0]), _weight(e, spec, "kernel", kernel)]
+    if spec.use_bias:
+        names.append(_weight(e, spec, "bias", _parameter(e, spec, "bias")))
+    found = e.writer.add(
+        "Conv",
+        names,
+        kernel_shape=list(spec.kernel_size),
+        strides=list(spec.strides),
+        dilations=list(spec.dilations),
+        group=spec.groups,
+        auto_pad=pads[0],
+        pads=pads[1],
+    )
+    done = activation(e, found, spec.activation, spec.rank + 2, True)
+    assert done is not None
+    e.give_first(ports[""], done)
+    return True
+
+
+def export_pool(e: Exporter, spec: Pool, inputs: Inputs, ports: Ports) -> bool:
+    """MaxPool or AveragePool where rounding and padding mean the same there."""
+    pads = _pads(spec.padding, spec.window)
+    same = spec.rounding == "floor" or _whole(e, spec, inputs[0])
+    if pads is None or not same or set(spec.dilations) != {1} or getattr(spec, "count_include_pad", False):
+        return False
+    kind = "MaxPool" if spec.type.startswith("max") else "AveragePool"
+    found = e.writer.add(
+        kind,
+        [e.first(inputs[0])],
+        kernel_shape=list(spec.window),
+        strides=list(spec.strides),
+        auto_pad=pads[0],
+        pads=pads[1],
+    )
+    e.give_first(ports[""], found)
+    return True
+
+
+def _whole(e: Exporter, spec: Pool, x: Value) -> bool:
+    """Whether all windows fit, so that rounding does not matter."""
+    sizes = e.shape(x)[1:-1]
+    return all(one == "valid" for one in spec.padding) and all(
+        isinstance(size, int) and (size - window) % stride == 0
+        for size, window, stride in zip(sizes, spec.window, spec.strides, strict=True)
+    )
+
+
+def export_global_pool(
+    e: Exporter, spec: GlobalMaxPool | GlobalMeanPool, inputs: Inputs, ports: Ports
+) -> bool:
+    """GlobalAveragePool or GlobalMaxPool, and Flatten."""
+    kind = "GlobalMaxPool" if isinstance(spec, GlobalMaxPool) else "GlobalAveragePool"
+    pooled = e.writer.add(kind, [e.first(inputs[0])])
+    e.give(ports[""], e.writer.add("Flatten", [pooled]))
+    return True
+
+
+def export_batch_norm(e: Exporter, spec: BatchNorm, inputs: Inputs, ports: Ports) -> bool:
+    """BatchNormalization in its eval mode."""
+    mean, variance = _parameter(e, spec, "mean"), _parameter(e, spec, "variance")
+    gamma = _parameter(e, spec, "gamma") if spec.scale else np.ones_like(mean)
+    beta = _parameter(e, spec, "beta") if spec.center else np.zeros_like(mean)
+    arrays = {"gamma": gamma, "beta": beta, "mean": mean, "variance": variance}
+    (x,), rank = inputs, e.rank(inputs[0])
+    name = e.last(x) if rank == 2 else e.first(x)
+    weights = [e.writer.weight(f"{spec.name}.{key}", array) for key, array in arrays.items()]
+    keys = {"epsilon": spec.epsilon, "momentum": spec.momentum}
+    found = e.writer.add("BatchNormalization", [name, *weights], **keys)
+    (e.give if rank == 2 else e.give_first)(ports[""], found)
+    return True
+
+
+def export_layer_norm(e: Exporter, spec: LayerNorm, inputs: Inputs, ports: Ports) -> bool:
+    """LayerNormalization over the last axis."""
+    if not spec.scale or getattr(spec, "axis", -1) != -1:
+        return False
+    names = [e.last(inputs[0]), _weight(e, spec, "gamma", _parameter(e, spec, "gamma"))]
+    if spec.center:
+        names.append(_weight(e, spec, "beta", _parameter(e, spec, "beta")))
+    e.give(ports[""], e.writer.add("LayerNormalization", names, axis=-1, epsilon=spec.epsilon))
+    return True
+
+
+def export_activation(e: Exporter, spec: ActivationLayer, inputs: Inputs, ports: Ports) -> bool:
+    """An activation by itself, in the layout that is there."""
+    assert isinstance(spec, ActivationSpec)
+    if not _has(spec):
+        return False
+    first = e.has_first(inputs[0])
+    name = e.first(inputs[0]) if first else e.last(inputs[0])
+    found = activation(e, name, spec, e.rank(inputs[0]), first)
+    assert found is not None
+    (e.give_first if first else e.give)(ports[""], found)
+    return True
+
+
+def export_join(e: Exporter, spec: Add | Multiply | Concat, inputs: Inputs, ports: Ports) -> bool:
+    """Sum, Mul or Concat, channels first where all inputs are."""
+    first = all(e.has_first(value) for value in inputs)
+    names = [e.first(value) if first else e.last(value) for value in inputs]
+    if isinstance(spec, Concat):
+        rank = e.rank(inputs[0])
+        axis = spec.axis % rank
+        if first and axis:
+            axis = 1 if axis == rank - 1 else axis + 1
+        found = e.writer.add("Concat", names, axis=axis)
+    else:
+        op, (found, *rest) = "Add" if isinstance(spec, Add) else "Mul", names
+        for name in rest:
+            found = e.writer.add(op, [found, name])
+    (e.give_first if first else e.give)(ports[""], found)
+    return True
+
+
+def export_flatten(e: Exporter, spec: Flatten, inputs: Inputs, ports: Ports) -> bool:
+    """Flatten; a Reshape where more axes than the first stay."""
+    if spec.start_axis != 1:
+        return False
+    e.give(ports[""], e.writer.add("Flatten", [e.last(inputs[0])], axis=1))
+    return True
+
+
+def export_dropout(e: Exporter, spec: Dropout, inputs: Inputs, ports: Ports) -> bool:
+    """Dropout, which does nothing in prediction."""
+    first = e.has_first(inputs[0])
+    name = e.first(inputs[0]) if first else e.last(inputs[0])
+    rate = e.writer.constant(np.asarray(spec.rate, np.float32))
+    (e.give_first if first else e.give)(ports[""], e.writer.add("Dropout", [name, rate]))
+    return True
+
+
+def export_embedding(e: Exporter, spec: Embedding, inputs: Inputs, ports: Ports) -> bool:
+    """Gather of rows."""
+    if e.dtype(inputs[0]) not in ("int32", "int64"):
+        return False
+    table = _weight(e, spec, "embeddings", _parameter(e, spec, "embeddings"))
+    e.give(ports[""], e.writer.add("Gather", [table, e.last(inputs[0])], axis=0))
+    return True
+
+
+LAYERS: dict[type[LayerSpec], ExportLayer] = {
+    Dense: export_dense,
+    Convolution: export_convolution,
+    Pool: export_pool,
+    GlobalMaxPool: export_global_pool,
+    GlobalMeanPool: export_global_pool,
+    BatchNorm: export_batch_norm,
+    LayerNorm: export_layer_norm,
+    ActivationLayer: export_activation,
+    Add: export_join,
+    Multiply: export_join,
+    Concat: export_join,
+    Flatten: export_flatten,
+    Dropout: export_dropout,
+    Embedding: export_embedding,
+}

@@ -1,0 +1,316 @@
+"""The primitives of the compiler as ONNX operators: what every layer without a namesake in ONNX is exported by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from netwright.compiler.graph.graph import Node, Value
+from netwright.specs.dims import Shape, product
+
+from ..errors import Refusal
+from .context import Exporter
+from .writer import element_type
+
+Emit = Callable[[Exporter, Node, Sequence[Value]], None]
+
+PRIMITIVES: dict[str, Emit] = {}
+
+_SAME = {
+    "neg": "Neg",
+    "exp": "Exp",
+    "log": "Log",
+    "tanh": "Tanh",
+    "sigmoid": "Sigmoid",
+    "erf": "Erf",
+    "sqrt": "Sqrt",
+    "abs": "Abs",
+    "cos": "Cos",
+    "sin": "Sin",
+    "floor": "Floor",
+    "round": "Round",
+    "not": "Not",
+    "add": "Add",
+    "sub": "Sub",
+    "mul": "Mul",
+    "div": "Div",
+    "max": "Max",
+    "min": "Min",
+    "and": "And",
+    "or": "Or",
+    "eq": "Equal",
+    "lt": "Less",
+    "le": "LessOrEqual",
+    "gt": "Greater",
+    "ge": "GreaterOrEqual",
+    "select": "Where",
+}
+
+
+def _primitive(*names: str) -> Callable[[Emit], Emit]:
+    def enter(emit: Emit) -> Emit:
+        for name in names:
+            PRIMITIVES[name] = emit
+        return emit
+
+    return enter
+
+
+def emit_node(exporter: Exporter, node: Node) -> None:
+    """Exports one operation. Raises Refusal for one that predictions do not have."""
+    emit = PRIMITIVES.get(node.op)
+    if emit is None:
+        raise Refusal(f"the primitive {node.op} has no counterpart in ONNX")
+    emit(exporter, node, exporter.graph.operands(node))
+
+
+@_primitive(*_SAME)
+def _elementwise(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    full = any(not e.is_thin(value) for value in operands)
+    names = [e.thin(value) if full else e.last(value) for value in operands]
+    e.give(node.values[0], e.writer.add(_SAME[node.op], names))
+
+
+@_primitive("ne")
+def _not_equal(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    equal = e.writer.add("Equal", [e.last(value) for value in operands])
+    e.give(node.values[0], e.writer.add("Not", [equal]))
+
+
+@_primitive("stop_gradient", "copy")
+def _same(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    e.give(node.values[0], e.last(operands[0]))
+
+
+@_primitive("constant")
+def _constant(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    attrs: Any = node.attrs
+    dtype = np.dtype(attrs.dtype).newbyteorder("<")
+    array = np.frombuffer(attrs.data, dtype).astype(attrs.dtype)
+    if array.size == 1:
+        if product(attrs.shape) == 1:
+            return e.give(node.values[0], e.writer.constant(array.reshape(attrs.shape)))
+        return e.give_thin(node.values[0], e.writer.constant(array.reshape(())))
+    e.give(node.values[0], e.writer.constant(array.reshape(attrs.shape)))
+
+
+@_primitive("iota")
+def _iota(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    attrs: Any = node.attrs
+    w, rank = e.writer, len(attrs.shape)
+    scalar = w.constant(np.zeros(0, np.int64))
+    limit = w.add("Reshape", [w.size(attrs.shape[attrs.axis]), scalar])
+    found = w.add("Range", [w.constant(np.int64(0)), limit, w.constant(np.int64(1))])
+    if attrs.dtype != "int64":
+        found = w.add("Cast", [found], to=element_type(attrs.dtype))
+    if rank > 1:
+        shape = [1] * rank
+        shape[attrs.axis] = -1
+        found = w.add("Reshape", [found, w.constant(shape, "int64")])
+        return e.give_thin(node.values[0], found)
+    e.give(node.values[0], found)
+
+
+@_primitive("dim_value")
+def _dim_value(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    attrs: Any = node.attrs
+    w = e.writer
+    found = w.add("Reshape", [w.size(attrs.size), w.constant(np.zeros(0, np.int64))])
+    e.give(node.values[0], w.add("Cast", [found], to=element_type(attrs.dtype)))
+
+
+@_primitive("cast")
+def _cast(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    e.give(node.values[0], e.writer.add("Cast", [e.last(operands[0])], to=element_type(node.types[0].dtype)))
+
+
+def reshape(e: Exporter, name: str, shape: Shape) -> str:
+    """A Reshape; one open size is left to ONNX."""
+    still = [size if isinstance(size, int) else -1 for size in shape]
+    target = e.writer.constant(still, "int64") if still.count(-1) <= 1 else e.writer.shape(shape)
+    return e.writer.add("Reshape", [name, target])
+
+
+@_primitive("reshape")
+def _reshape(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    e.give(node.values[0], reshape(e, e.last(operands[0]), node.types[0].shape))
+
+
+@_primitive("transpose")
+def _transpose(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    order = list(node.attrs.permutation)  # type: ignore[attr-defined]
+    e.give(node.values[0], e.writer.add("Transpose", [e.last(operands[0])], perm=order))
+
+
+@_primitive("reverse")
+def _reverse(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    axes = list(node.attrs.axes)  # type: ignore[attr-defined]
+    w, count = e.writer, len(axes)
+    starts, ends = w.constant([-1] * count, "int64"), w.constant([-(2**31)] * count, "int64")
+    inputs = [e.last(operands[0]), starts, ends, w.constant(axes, "int64"), starts]
+    e.give(node.values[0], w.add("Slice", inputs))
+
+
+@_primitive("broadcast")
+def _broadcast(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    (value,) = operands
+    axes = node.attrs.axes  # type: ignore[attr-defined]
+    shape = node.types[0].shape
+    own = e.shape(value)
+    thin = [1] * len(shape)
+    for axis, size in zip(axes, own, strict=True):
+        thin[axis] = size  # type: ignore[call-overload]
+    name = e.thin(value)
+    if e.is_thin(value):
+        name = e.last(value)
+    if tuple(axes) != tuple(range(len(shape) - len(axes), len(shape))):
+        name = reshape(e, name, tuple(thin))
+    e.give_thin(node.values[0], name)
+
+
+@_primitive("slice")
+def _slice(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    attrs: Any = node.attrs
+    w, shape = e.writer, e.shape(operands[0])
+    rows = zip(range(len(shape)), attrs.start, attrs.limit, attrs.stride, shape, strict=True)
+    cut = [row for row in rows if row[1] != 0 or row[2] != row[4] or row[3] != 1]
+    if not cut:
+        return e.give(node.values[0], e.last(operands[0]))
+    starts, ends = w.shape([row[1] for row in cut]), w.shape([row[2] for row in cut])  # type: ignore[arg-type]
+    inputs = [e.last(operands[0]), starts, ends, w.constant([row[0] for row in cut], "int64")]
+    if any(row[3] != 1 for row in cut):
+        inputs.append(w.constant([row[3] for row in cut], "int64"))
+    e.give(node.values[0], w.add("Slice", inputs))
+
+
+@_primitive("pad")
+def _pad(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    attrs: Any = node.attrs
+    w, name, shape = e.writer, e.last(operands[0]), list(e.shape(operands[0]))
+    dtype = e.dtype(operands[0])
+    fill = w.constant(np.asarray(attrs.fill, dtype))
+    for axis, gap in enumerate(attrs.interior):
+        if gap:  # each cell and the gap after it as an axis of their own; the last gap is cut off
+            size = shape[axis]
+            name = reshape(e, name, (*shape[: axis + 1], 1, *shape[axis + 1 :]))
+            high = [0] * len(shape) + [0]
+            high[axis + 1] = gap
+            name = w.add("Pad", [name, w.constant([0] * (len(shape) + 1) + high, "int64"), fill])
+            shape[axis] = size * (gap + 1)
+            name = reshape(e, name, tuple(shape))
+            shape[axis] = size * (gap + 1) - gap
+            inputs = [name, w.constant([0], "int64"), w.size(shape[axis]), w.constant([axis], "int64")]
+            name = w.add("Slice", inputs)
+    if any(size != 0 for size in (*attrs.low, *attrs.high)):
+        name = w.add("Pad", [name, w.shape((*attrs.low, *attrs.high)), fill])
+    e.give(node.values[0], name)
+
+
+@_primitive("concat")
+def _concat(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    axis = node.attrs.axis  # type: ignore[attr-defined]
+    e.give(node.values[0], e.writer.add("Concat", [e.last(value) for value in operands], axis=axis))
+
+
+@_primitive("reduce")
+def _reduce(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    attrs: Any = node.attrs
+    name, axes = e.last(operands[0]), list(attrs.axes)
+    if not axes:
+        return e.give(node.values[0], name)
+    if attrs.op == "sum":
+        found = e.writer.add("ReduceSum", [name, e.writer.constant(axes, "int64")], keepdims=0)
+    else:
+        found = e.writer.add("ReduceMax" if attrs.op == "max" else "ReduceMin", [name], axes=axes, keepdims=0)
+    e.give(node.values[0], found)
+
+
+@_primitive("argmax")
+def _argmax(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    axis = node.attrs.axis  # type: ignore[attr-defined]
+    e.give(node.values[0], e.writer.add("ArgMax", [e.last(operands[0])], axis=axis, keepdims=0))
+
+
+@_primitive("reduce_window")
+def _reduce_window(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    attrs: Any = node.attrs
+    (value,) = operands
+    rank = e.rank(value)
+    if not 3 <= rank <= 5 or (attrs.window[0], attrs.window[-1]) != (1, 1):
+        raise Refusal("a window over channels or samples has no counterpart in ONNX")
+    name = e.first(value)
+    window, stride = list(attrs.window[1:-1]), list(attrs.stride[1:-1])
+    if (attrs.stride[0], attrs.stride[-1]) != (1, 1):
+        raise Refusal("a stride over channels or samples has no counterpart in ONNX")
+    w = e.writer
+    if attrs.op == "min":
+        name = w.add("Neg", [name])
+    kind = "AveragePool" if attrs.op == "sum" else "MaxPool"
+    name = w.add(kind, [name], kernel_shape=window, strides=stride)
+    if attrs.op == "sum":
+        name = w.add("Mul", [name, w.constant(np.asarray(float(np.prod(window)), e.dtype(value)))])
+    if attrs.op == "min":
+        name = w.add("Neg", [name])
+    e.give_first(node.values[0], name)
+
+
+@_primitive("conv")
+def _conv(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    attrs: Any = node.attrs
+    x, kernel = operands
+    rank = e.rank(x)
+    array = e.array(kernel)
+    if array is not None:
+        weights = e.writer.constant(np.moveaxis(array, (-1, -2), (0, 1)), hint="kernel")
+    else:
+        order = [rank - 1, rank - 2, *range(rank - 2)]
+        weights = e.writer.add("Transpose", [e.last(kernel)], perm=order)
+    found = e.writer.add(
+        "Conv",
+        [e.first(x), weights],
+        strides=list(attrs.stride),
+        dilations=list(attrs.dilation),
+        group=attrs.groups,
+        kernel_shape=list(e.shape(kernel)[:-2]),
+    )
+    e.give_first(node.values[0], found)
+
+
+@_primitive("dot")
+def _dot(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    attrs: Any = node.attrs
+    (lhs, rhs), batch = operands, attrs.batch
+    a, b = e.shape(lhs), e.shape(rhs)
+    if not batch and len(b) == 2 and attrs.rhs_contract == (0,) and attrs.lhs_contract == (len(a) - 1,):
+        return e.give(node.values[0], e.writer.add("MatMul", [e.last(lhs), e.last(rhs)]))
+    free_a = attrs.free(len(a), attrs.lhs_contract)
+    free_b = attrs.free(len(b), attrs.rhs_contract)
+    left = _matrix(e, e.last(lhs), a, [*range(batch)], list(free_a), list(attrs.lhs_contract))
+    right = _matrix(e, e.last(rhs), b, [*range(batch)], list(attrs.rhs_contract), list(free_b))
+    found = e.writer.add("MatMul", [left, right])
+    result = node.types[0].shape
+    if len(free_a) != 1 or len(free_b) != 1:
+        found = reshape(e, found, result)
+    e.give(node.values[0], found)
+
+
+def _matrix(
+    e: Exporter, name: str, shape: Shape, batch: list[int], rows: list[int], columns: list[int]
+) -> str:
+    """A value as matrices [*batch, rows, columns]."""
+    order = [*batch, *rows, *columns]
+    if order != list(range(len(shape))):
+        name = e.writer.add("Transpose", [name], perm=order)
+    if len(rows) == 1 and len(columns) == 1:
+        return name
+    sizes = tuple(shape[axis] for axis in batch)
+    joined = (product(shape[axis] for axis in rows), product(shape[axis] for axis in columns))
+    return reshape(e, name, (*sizes, *joined))
+
+
+@_primitive("gather")
+def _gather(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    table, indices = operands
+    e.give(node.values[0], e.writer.add("Gather", [e.last(table), e.last(indices)], axis=0))

@@ -1,0 +1,58 @@
+"""Loops over time: ONNX's Scan, whose body is exported by its primitives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from netwright.compiler.graph.graph import Graph, Node, Value
+
+from .context import Exporter
+from .primitives import emit_node
+from .writer import OnnxWriter
+
+
+def export_scan(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    """Carries are the states, xs the inputs, ys the outputs; parameters are read from the graph around."""
+    attrs: Any = node.attrs
+    consts = operands[: attrs.n_consts]
+    carries = operands[attrs.n_consts : attrs.n_consts + attrs.n_carries]
+    xs = operands[attrs.n_consts + attrs.n_carries :]
+    outer = [e.last(value) for value in consts]
+    body = _body(e, attrs.body, outer, attrs.n_carries)
+    ys = len(node.types) - attrs.n_carries
+    results = e.writer.add_many(
+        "Scan",
+        [e.last(value) for value in (*carries, *xs)],
+        len(node.types),
+        body=body,
+        num_scan_inputs=len(xs),
+        scan_input_directions=[int(attrs.reverse)] * len(xs) if attrs.reverse else None,
+        scan_output_directions=[int(attrs.reverse)] * ys if attrs.reverse and ys else None,
+    )
+    for value, name in zip(node.values, results, strict=True):
+        e.give(value, name)
+
+
+def _body(e: Exporter, graph: Graph, outer: Sequence[str], carries: int) -> Any:
+    writer = OnnxWriter(e.writer.names, e.writer)
+    writer.layer = e.writer.layer
+    inner = Exporter(graph, writer, {})
+    inputs = []
+    for position, (name, value) in enumerate(graph.inputs.items()):
+        if position < len(outer):
+            inner.give(value, outer[position])
+            continue
+        safe = "".join(c if c.isalnum() else "_" for c in name).strip("_")
+        own = writer.name(f"{writer.layer}_{safe}")
+        inner.give(value, own)
+        inputs.append((own, inner.dtype(value), inner.shape(value)))
+    for node in graph:
+        if node.op != "input":
+            emit_node(inner, node)
+    outputs = []
+    for value in graph.outputs.values():
+        # Each output has a name of its own, even where a value leaves twice.
+        name = writer.add("Identity", [inner.last(value)])
+        outputs.append((name, inner.dtype(value), inner.shape(value)))
+    return writer.graph(f"{writer.layer}_step", inputs, outputs)

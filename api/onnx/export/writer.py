@@ -1,0 +1,158 @@
+"""An ONNX graph as it is written: nodes, constants, and sizes that are open until run time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import ArrayLike, NDArray
+from onnx import helper, numpy_helper
+
+from netwright.specs.dims import Call, Dim, DimLike, Shape
+
+from ..names import Names
+from ..tensors import DTYPES
+
+#: Operators that only prepare what others compute: they do not bear the name of their layer.
+_MOVERS = frozenset(
+    ("Transpose", "Reshape", "Shape", "Squeeze", "Unsqueeze", "Expand", "Identity", "Cast", "Concat", "Slice")
+)
+_TYPES = {name: code for code, name in DTYPES.items()}
+
+
+def element_type(dtype: str) -> int:
+    """ONNX's number for an element type."""
+    return _TYPES[dtype]
+
+
+class OnnxWriter:
+    """Collects the nodes of one graph. A body shares the names and sizes of the graph around it (``outer``)."""
+
+    def __init__(self, names: Names | None = None, outer: OnnxWriter | None = None):
+        self.names = names or Names()
+        self.titles = outer.titles if outer else Names()
+        self.outer = outer
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: dict[str, NDArray] = {}
+        self.layer = ""
+        self._constants: dict[tuple, str] = {}
+        self._sizes: dict[DimLike, str] = {}
+        self._places: dict[str, tuple[str, int]] = {}
+
+    def name(self, hint: str) -> str:
+        """A name that is not taken."""
+        return self.names.fresh([hint], f"{hint}_")
+
+    def add(self, op: str, inputs: Sequence[str], hint: str = "", outputs: int = 1, **attributes: Any) -> str:
+        """A node; gives the name of its first output."""
+        return self.add_many(op, inputs, outputs, hint, **attributes)[0]
+
+    def add_many(
+        self, op: str, inputs: Sequence[str], outputs: int | Sequence[bool], hint: str = "", **attributes: Any
+    ) -> list[str]:
+        """A node with several outputs; where ``outputs`` is a list, those that are False are left out."""
+        wanted = [True] * outputs if isinstance(outputs, int) else list(outputs)
+        stem = hint or (f"{self.layer}_{op.lower()}" if self.layer else op.lower())
+        results = [self.name(stem) if one else "" for one in wanted]
+        while results and not results[-1]:
+            results.pop()
+        given = {key: value for key, value in attributes.items() if value is not None}
+        own = [self.layer] if self.layer and op not in _MOVERS else []
+        title = self.titles.fresh([*own, stem], f"{stem}_")
+        self.nodes.append(helper.make_node(op, list(inputs), results, name=title, **given))
+        return results
+
+    def constant(self, values: ArrayLike, dtype: str | None = None, hint: str = "") -> str:
+        """A constant tensor; equal ones are stored once."""
+        array = np.asarray(values, dtype)
+        key = (str(array.dtype), array.shape, array.tobytes())
+        if key not in self._constants:
+            name = self.name(hint or "constant")
+            self._constants[key] = name
+            self.initializers[name] = array
+        return self._constants[key]
+
+    def weight(self, name: str, array: NDArray) -> str:
+        """A parameter under its own name."""
+        name = self.name(name)
+        self.initializers[name] = array
+        return name
+
+    # Sizes.
+
+    def know_size(self, size: str, value: str, axis: int) -> None:
+        """The named dim ``size`` is that of an axis of ``value``."""
+        self._places.setdefault(size, (value, axis))
+
+    def size(self, size: DimLike) -> str:
+        """A size as an int64 [1] tensor."""
+        if isinstance(size, int):
+            return self.constant([size], "int64")
+        if self.outer is not None:
+            return self.outer.size(size)
+        if size not in self._sizes:
+            self._sizes[size] = self._sum(size)
+        return self._sizes[size]
+
+    def _sum(self, size: Dim) -> str:
+        if str(size) in self._places:
+            value, axis = self._places[str(size)]
+            return self.add("Shape", [value], f"size_{size}", start=axis, end=axis + 1)
+        total: str | None = None
+        for monomial, factor in size.terms:
+            term = self.constant([factor], "int64") if factor != 1 or not monomial else None
+            for atom in monomial:
+                value = self.size(Dim((((atom,), 1),))) if isinstance(atom, str) else self._call(atom)
+                term = value if term is None else self.add("Mul", [term, value], "size")
+            assert term is not None
+            total = term if total is None else self.add("Add", [total, term], "size")
+        assert total is not None
+        return total
+
+    def _call(self, call: Call) -> str:
+        if call.function == "floordiv":
+            numerator, divisor = (self.size(one) for one in call.arguments)
+            # Div cuts towards zero, which is ⌊·⌋ for what is not negative.
+            remainder = self.add("Mod", [numerator, divisor], "size")
+            return self.add("Div", [self.add("Sub", [numerator, remainder], "size"), divisor], "size")
+        arguments = [self.size(one) for one in call.arguments]
+        return self.add("Min" if call.function == "min" else "Max", arguments, "size")
+
+    def shape(self, shape: Shape) -> str:
+        """A shape as an int64 tensor."""
+        if all(isinstance(size, int) for size in shape):
+            return self.constant(np.array(shape, np.int64), "int64")
+        return self.add("Concat", [self.size(size) for size in shape], "shape", axis=0)
+
+    # The end.
+
+    def graph(
+        self,
+        name: str,
+        inputs: Sequence[tuple[str, str, Shape]],
+        outputs: Sequence[tuple[str, str, Shape]],
+    ) -> onnx.GraphProto:
+        """The finished graph; inputs and outputs with their types."""
+
+        def port(name: str, dtype: str, shape: Shape) -> onnx.ValueInfoProto:
+            sizes = [size if isinstance(size, int) else str(size) for size in shape]
+            return helper.make_tensor_value_info(name, element_type(dtype), sizes)
+
+        tensors = [
+            numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
+            for name, array in self.initializers.items()
+        ]
+        return helper.make_graph(
+            self.nodes, name, [port(*one) for one in inputs], [port(*one) for one in outputs], tensors
+        )
+
+
+def renamed(nodes: Sequence[onnx.NodeProto], names: Mapping[str, str]) -> None:
+    """Gives values other names, in place."""
+    for node in nodes:
+        for position, name in enumerate(node.input):
+            node.input[position] = names.get(name, name)
+        for position, name in enumerate(node.output):
+            node.output[position] = names.get(name, name)

@@ -1,0 +1,116 @@
+"""ONNX files to specs and weights, the way `netwright import` does it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import onnx
+from google.protobuf.message import EncodeError
+from numpy.typing import NDArray
+
+from netwright.runtime.files import write_atomically
+from netwright.runtime.tensors import write_tensors
+from netwright.specs.load import load_spec_text
+
+from ..model import Model
+from ..values import Weights, read_weights
+from ..version import VERSION
+from .arrange import channels_last
+from .errors import Finding, NeedsValue, OnnxError
+from .export.exporting import export_graph
+from .importing import import_graph
+from .reading import read_file, read_graph
+from .spec import to_yaml
+
+Layout = Literal["onnx", "native"]
+
+
+@dataclass(frozen=True)
+class ImportedModel:
+    """What became of an ONNX model: the text of its spec, and its weights by the names they have here.
+
+    ``inputs`` and ``outputs`` tell which of the model's own names became which.
+    """
+
+    spec: str
+    weights: Mapping[str, NDArray]
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+
+    def save(self, spec: str | os.PathLike[str], weights: str | os.PathLike[str]) -> None:
+        """Writes the spec and a safetensors file, each whole or not at all. Raises OSError."""
+        model = re.search(r"^model: (\S+)", self.spec, re.MULTILINE)
+        metadata = {"netwright": VERSION, "model": model[1] if model else "", "format": "np"}
+        write_tensors(weights, self.weights, metadata)
+        write_atomically(Path(spec), lambda path: path.write_text(self.spec, encoding="utf-8"))
+
+
+def import_model(
+    source: str | os.PathLike[str] | onnx.ModelProto, *, name: str | None = None, layout: Layout = "onnx"
+) -> ImportedModel:
+    """An ONNX model, or the file it is in, as a spec with weights.
+
+    The model keeps its interface; with ``layout`` "native" images are [N, H, W, C] instead of [N, C, H, W] at its
+    inputs and outputs. Raises OnnxError with one finding for each node that is not supported.
+    """
+    if isinstance(source, onnx.ModelProto):
+        proto, folder = source, None
+    else:
+        proto, folder = read_file(source)
+        name = name or Path(source).stem
+    graph = read_graph(proto, folder)
+    model = re.sub(r"\W+", "_", name or graph.name or "model", flags=re.ASCII).strip("_")[:60]
+    model = model if re.match("[A-Za-z_]", model) else f"model_{model}"
+    held = {}
+    if layout == "native":
+        held = {port.name: channels_last(len(port.shape)) for port in graph.inputs if len(port.shape) >= 3}
+    try:
+        imported = import_graph(graph, model, held=held)
+    except NeedsValue as needed:
+        raise OnnxError([Finding(str(needed))]) from None
+    text = to_yaml(imported.tree, f"Imported from ONNX, opset {graph.opset}.")
+    check(text)
+    return ImportedModel(text, imported.weights, imported.inputs, imported.outputs)
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """A network's prediction as an ONNX model."""
+
+    proto: onnx.ModelProto
+
+    @property
+    def opset(self) -> int:
+        """The version of ONNX's operators that it uses."""
+        return self.proto.opset_import[0].version
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the model, whole or not at all. Raises OSError, and OnnxError for more than 2 GB."""
+        try:
+            data = self.proto.SerializeToString()
+        except (ValueError, EncodeError) as error:
+            raise OnnxError(f"the model is too large for one file: {error}") from None
+        write_atomically(Path(path), lambda temporary: temporary.write_bytes(data))
+
+
+def export_model(model: Model, weights: Weights) -> ExportedModel:
+    """The prediction of a model with its weights (a safetensors file, or arrays by name).
+
+    Inputs and outputs keep their names, shapes and layout. Raises SpecError for a spec with errors, WeightsError,
+    OnnxError with a finding for each layer that can't be exported.
+    """
+    arrays = read_weights(model.network, weights)
+    return ExportedModel(export_graph(model.load, arrays))
+
+
+def check(text: str) -> Model:
+    """The model of an imported spec. Raises OnnxError where the language does not accept it after all."""
+    model = Model(load_spec_text(text, "<import>"))
+    if not model.is_valid:
+        raise OnnxError([Finding(one.message) for one in model.diagnostics.errors])
+    return model

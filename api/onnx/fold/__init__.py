@@ -1,0 +1,10 @@
+"""Operators on values that are known while importing: constants, and sizes of tensors.
+
+Sizes may be open, then they are Dims in object arrays and NumPy's functions compute with them as they are. What is
+not here is computed at run time like everything else.
+"""
+
+from . import numbers, shapes
+from .table import FOLDS, axes_of, checked_axis, integers
+
+__all__ = ["FOLDS", "axes_of", "checked_axis", "integers", "numbers", "shapes"]

@@ -1,0 +1,73 @@
+"""The table of what can be computed while importing, and what its entries share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from netwright.specs.dims import product
+
+from ..errors import Refusal
+from ..tensors import MAX_ELEMENTS
+
+Arrays = Sequence[NDArray | None]
+Fold = Callable[[Arrays, Mapping[str, Any], int], "list[NDArray] | None"]
+
+FOLDS: dict[str, Fold] = {}
+
+
+def fold(*names: str) -> Callable[[Fold], Fold]:
+    """Enters a function for operators."""
+
+    def add(function: Fold) -> Fold:
+        for name in names:
+            FOLDS[name] = function
+        return function
+
+    return add
+
+
+def integers(array: NDArray | None) -> list[int]:
+    """A list of whole numbers. Raises Refusal where one is an open size."""
+    if array is None:
+        return []
+    if array.dtype == object:
+        raise Refusal("a number that has to be known depends on an open size")
+    return [int(one) for one in array.reshape(-1)]
+
+
+def axes_of(arrays: Arrays, position: int, attributes: Mapping[str, Any]) -> list[int] | None:
+    """The operand or (before opset 13) attribute ``axes``."""
+    if len(arrays) > position and arrays[position] is not None:
+        return integers(arrays[position])
+    return list(attributes["axes"]) if "axes" in attributes else None
+
+
+def first(arrays: Arrays) -> NDArray:
+    """The first operand, which has to be there."""
+    if not arrays or arrays[0] is None:
+        raise Refusal("its first operand is missing")
+    return arrays[0]
+
+
+def pair(arrays: Arrays) -> tuple[NDArray, NDArray]:
+    """The first two operands."""
+    if len(arrays) < 2 or arrays[0] is None or arrays[1] is None:
+        raise Refusal("an operand is missing")
+    return arrays[0], arrays[1]
+
+
+def check_size(shape: Sequence[int]) -> None:
+    """Raises Refusal for a shape that nothing has."""
+    if any(size < 0 for size in shape) or product(shape) > MAX_ELEMENTS:  # type: ignore[operator]
+        raise Refusal(f"the shape {list(shape)} is impossible")
+
+
+def checked_axis(axis: int, rank: int, *, end: bool = False, attribute: str = "axis") -> int:
+    """An axis counted from the front. Raises Refusal where there is no such axis."""
+    found = axis + rank if axis < 0 else axis
+    if not 0 <= found < rank + end:
+        raise Refusal(f"there is no axis {axis} among {rank}", attribute)
+    return found

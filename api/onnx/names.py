@@ -1,0 +1,65 @@
+"""Names of layers: the file's own where they are identifiers that mean something, else one by role."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NUMBERED = re.compile(r"_*(n|r|t|x|v|op|node|output|input|tensor|val|getitem)?_*\d*", re.IGNORECASE)
+_ROLE = re.compile(
+    r"[._/](w|b|s|kernel|weight|weights|bias|gamma|beta|scale|rm|riv|mean|var|variance|running_mean|running_var"
+    r"|weight_ih_l\d+|lin_[lr]|W|B|R)(_\d+)?$"
+)
+_MAX = 80
+
+
+def identifier(text: str) -> str | None:
+    """``text`` where it is an identifier that means something."""
+    if len(text) > _MAX or not _IDENTIFIER.fullmatch(text) or _NUMBERED.fullmatch(text):
+        return None
+    return text
+
+
+def stem(parameter: str) -> str | None:
+    """The layer's part of a parameter's name: `layer1.0.conv1.weight` and `gpu_0/conv1_w_0` name layer1_0_conv1
+    and conv1."""
+    match = _ROLE.search(parameter)
+    if match is None or not match.start():
+        return None
+    text = re.sub(r"^gpu_\d+/|^/+", "", parameter[: match.start()])
+    text = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_")
+    if text and not re.match("[A-Za-z_]", text):
+        text = f"layer_{text}"
+    return identifier(text)
+
+
+def safe(text: str) -> str | None:
+    """A name of the file as an identifier: as it is where it can be, else without what an identifier can't have."""
+    if len(text) <= _MAX and _IDENTIFIER.fullmatch(text):
+        return text
+    text = re.sub(r"^gpu_\d+/", "", text)
+    text = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_")[:_MAX]
+    return (text if re.match("[A-Za-z_]", text) else f"v_{text}") if text else None
+
+
+class Names:
+    """Hands out names, each once."""
+
+    def __init__(self, taken: Iterable[str] = ()):
+        self._taken = set(taken)
+        self._counts: dict[str, int] = {}
+
+    def fresh(self, hints: Iterable[str | None], fallback: str) -> str:
+        """The first hint that is free, else ``fallback``, with a number from the second on."""
+        for hint in hints:
+            if hint and hint not in self._taken:
+                self._taken.add(hint)
+                return hint
+        fallback = re.sub(r"[123]d$", "", fallback)
+        while True:
+            count = self._counts[fallback] = self._counts.get(fallback, 0) + 1
+            name = fallback if count == 1 else f"{fallback}{count}"
+            if name not in self._taken:
+                self._taken.add(name)
+                return name

@@ -1,0 +1,134 @@
+"""The spec as it is written during an import: inputs, layers in order, their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.specs.dims import Dim, Shape
+
+from .names import Names, safe
+from .sketch import Sketch
+from .values import Held
+
+#: Constants with at most this many numbers are written in the spec.
+WRITTEN = 16
+
+
+@dataclass
+class Layer:
+    """A layer while others may still be joined to it."""
+
+    keys: dict[str, Any]
+    """What is written, `name` and `type` first; without `inputs`."""
+    inputs: list[str]
+    weights: dict[str, NDArray] = field(default_factory=dict)
+    given: dict[str, str] = field(default_factory=dict)
+    variables: tuple[str, ...] | None = None
+    """The names of the inputs in an equation."""
+
+    @property
+    def type(self) -> str:
+        return self.keys["type"]
+
+
+class NetworkWriter:
+    """Layers are added in order; each is expanded at once in ``sketch``, which knows all types."""
+
+    def __init__(self, dtype: str, names: Names):
+        self.dtype, self.names = dtype, names
+        self.sketch = Sketch(dtype)
+        self.layers: dict[str, Layer] = {}
+        self.inputs: dict[str, dict[str, Any]] = {}
+        self._made: dict[tuple, str] = {}
+
+    def declare(self, name: str, dtype: str, shape: Shape) -> None:
+        """An input of the network."""
+        self.inputs[name] = {"shape": [written(size) for size in shape], "dtype": dtype}
+        self.sketch.declare(name, dtype, shape)
+
+    def add(
+        self,
+        type: str,
+        inputs: Sequence[str],
+        keys: Mapping[str, Any],
+        weights: Mapping[str, NDArray],
+        names: Sequence[str | None] = (),
+        *,
+        given: Mapping[str, str] | None = None,
+        ports: Sequence[str] = (),
+        fallback: str | None = None,
+        variables: Sequence[str] | None = None,
+    ) -> str:
+        """A layer; gives its name. ``variables`` name the inputs in an equation. Raises Refusal where the language
+        does not accept it."""
+        name = self.names.fresh(names, fallback or type)
+        layer = {"name": name, "type": type, **keys}
+        named = dict(zip(variables, inputs, strict=True)) if variables is not None else list(inputs)
+        self.sketch.add({**layer, "inputs": named} if named else layer, inputs, given, ports)
+        arrays = {key: np.array(array, order="C") for key, array in weights.items()}
+        found = tuple(variables) if variables is not None else None
+        self.layers[name] = Layer(layer, list(inputs), arrays, dict(given or {}), found)
+        return name
+
+    def _once(self, key: tuple, type: str, ref: str, keys: Mapping[str, Any], names: Sequence[str]) -> str:
+        if key not in self._made:
+            self._made[key] = self.add(type, [ref], keys, {}, names)
+        return self._made[key]
+
+    def transposed(self, ref: str, order: Sequence[int]) -> str:
+        """``ref`` with its axes in another order; the same layer for the same wish."""
+        rank = len(order)
+        last = [0, *range(2, rank), 1]
+        suffix = "channels_last" if list(order) == last else "transposed"
+        names = [f"{ref.replace('.', '_')}_{suffix}"]
+        key = ("transpose", ref, tuple(order))
+        return self._once(key, "transpose", ref, {"permutation": list(order)}, names)
+
+    def reshaped(self, ref: str, shape: Shape) -> str:
+        """``ref`` with another shape."""
+        while (layer := self.layers.get(ref)) is not None and layer.type == "reshape":
+            ref = layer.inputs[0]  # only the last of several shapes is seen
+        if self.sketch.type_of(ref).shape == shape:
+            return ref
+        key = ("reshape", ref, shape)
+        return self._once(key, "reshape", ref, {"shape": [written(size) for size in shape]}, [])
+
+    def flattened(self, source: Held, start: int) -> str:
+        """A tensor with its held axes from ``start`` on joined."""
+        key = ("flatten", source.ref, start)
+        return self._once(key, "flatten", source.ref, {"start_axis": start} if start != 1 else {}, [])
+
+    def constant(self, array: NDArray, name: str) -> str:
+        """A layer that gives an array."""
+        key = ("constant", str(array.dtype), array.shape, array.tobytes())
+        if key not in self._made:
+            self._made[key] = self._constant(array if array.ndim else array.reshape(1), name)
+        return self._made[key]
+
+    def _constant(self, array: NDArray, name: str) -> str:
+        """Few numbers are written in the spec, many are kept with the weights."""
+        names = [safe(name)]
+        dtype = {} if str(array.dtype) == self.dtype else {"dtype": str(array.dtype)}
+        if array.size and (array == array.flat[0]).all() and np.isfinite(array.flat[0]):
+            value = array.flat[0].item()
+            keys = {"value": value} if array.shape == (1,) else {"value": value, "shape": list(array.shape)}
+            return self.add(
+                "constant",
+                [],
+                {**keys, **dtype} if array.shape != (1,) else {"value": [value], **dtype},
+                {},
+                names,
+            )
+        if array.size <= WRITTEN and np.isfinite(array).all():
+            return self.add("constant", [], {"value": array.tolist(), **dtype}, {}, names)
+        return self.add("constant", [], {"shape": list(array.shape), **dtype}, {"value": array}, names)
+
+
+def written(size: int | Dim) -> int | str:
+    """A size as a spec has it."""
+    return str(size) if isinstance(size, Dim) else int(size)

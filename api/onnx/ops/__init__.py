@@ -1,0 +1,32 @@
+"""The operators of ONNX, one module a family: each entry names what it honours and says how it becomes layers."""
+
+from . import (
+    activation,
+    arranging,
+    conv,
+    elementwise,
+    linear,
+    normalization,
+    pool,
+    recurrent,
+    reduce,
+    resize,
+    shape,
+)
+from .table import OPS, Op
+
+__all__ = [
+    "OPS",
+    "Op",
+    "activation",
+    "arranging",
+    "conv",
+    "elementwise",
+    "linear",
+    "normalization",
+    "pool",
+    "recurrent",
+    "reduce",
+    "resize",
+    "shape",
+]

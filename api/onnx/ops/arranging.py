@@ -1,0 +1,279 @@
+"""Operators that pick, repeat and pad cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.specs.dims import Dim, DimLike
+
+from ..arrange import identity
+from ..context import Context
+from ..errors import Refusal
+from ..fold import checked_axis
+from ..fold.shapes import bounded, slices
+from ..network import written
+from ..values import Held, Known, dims_array, empty, is_one
+from .broadcast import broadcast_shape
+from .table import op
+
+
+def with_axes(ctx: Context, value: Held, axes: list[int]) -> Held:
+    """``value`` held with all of these logical axes."""
+    missing = tuple(axis for axis in axes if axis not in value.axes)
+    if not missing:
+        return value
+    order = (*value.axes, *missing)
+    return Held(ctx.arranged(value, order), value.dtype, value.shape, order)
+
+
+@op("Slice", attributes="axes ends starts")
+def slice_(ctx: Context) -> None:
+    """Cells from starts to before ends; parts and positions may depend on open sizes."""
+    value = ctx.held()
+    arrays: list[NDArray | None] = [None]
+    for position, what in enumerate(("starts", "ends", "axes", "steps"), 1):
+        arrays.append(dims_array(ctx.sizes(position, what)) if ctx.has(position) else None)
+    if "starts" not in ctx.node.attributes and (arrays[1] is None or arrays[2] is None):
+        raise Refusal("starts and ends are missing")
+    cuts = {}
+    for axis, (start, end, step) in slices(value.rank, arrays, ctx.node.attributes).items():
+        size = value.shape[axis]
+        if isinstance(size, int) and not isinstance(start, Dim) and not isinstance(end, Dim):
+            first, last = bounded(start, size, step), bounded(end, size, step, end=True)
+            count = max(0, -((first - last) // step))
+            if count == 0:
+                shape = [
+                    0 if i == axis else (1 if isinstance(s, Dim) else s) for i, s in enumerate(value.shape)
+                ]
+                return ctx.give(Known.of(np.zeros(shape, value.dtype)))
+            if count == size and step == 1:
+                continue
+            cuts[axis] = (first, last if last >= 0 else None, step)
+        else:
+            cuts[axis] = _open(size, start, end, step)
+    if not cuts:
+        return ctx.give(value)
+    value = with_axes(ctx, value, list(cuts))
+    positions = sorted((value.axes.index(axis), cut) for axis, cut in cuts.items())
+    keys: dict[str, Any] = {"axes": [position for position, _ in positions]}
+    if any(cut[0] not in (0, None) for _, cut in positions):
+        keys["starts"] = [_written(cut[0]) for _, cut in positions]
+    if any(cut[1] is not None for _, cut in positions):
+        keys["stops"] = [_written(cut[1]) for _, cut in positions]
+    if any(cut[2] != 1 for _, cut in positions):
+        keys["steps"] = [cut[2] for _, cut in positions]
+    ref = ctx.layer("slice", [value.ref], keys)
+    ctx.give(ctx.held_as(ref, value.axes, value.rank))
+
+
+def _open(size: DimLike, start: Any, end: Any, step: int) -> tuple[Any, Any, int]:
+    """A cut of an open size, ends beyond all sizes left out."""
+    far = 2**31 - 1
+    if step < 0:
+        start = None if isinstance(start, int) and (start >= far or start == -1) else start
+        end = None if isinstance(end, int) and end <= -far else end
+    else:
+        end = None if (isinstance(end, int) and end >= far) or end == size else end
+        start = None if isinstance(start, int) and start <= -far else start
+    return start, end, step
+
+
+def _written(size: Any) -> Any:
+    return None if size is None else written(size)
+
+
+@op("Split", attributes="axis num_outputs split")
+def split(ctx: Context) -> None:
+    """Parts of an axis, one after the other."""
+    sizes = ctx.integers("split") or (ctx.sizes(1, "the sizes of the parts") if ctx.has(1) else None)
+    given = ctx.value()
+    axis, count = ctx.axis(0, len(given.shape)), len(ctx.node.outputs)
+    if isinstance(given, Known) and sizes is not None and not given.is_open:
+        ends = np.cumsum([int(one) for one in sizes])[:-1]  # type: ignore[arg-type]
+        for i, part in enumerate(np.split(given.array, ends, axis)):
+            ctx.give(Known.of(part), i)
+        return
+    value = ctx.settled(given)
+    size = value.shape[axis]
+    if sizes is None:
+        if not isinstance(size, int):
+            if not isinstance(size // count * count - size, int):
+                raise Refusal(f"an axis of the open size {size} is split into {count} parts")
+            sizes = [size // count] * count
+        else:
+            part = -(-size // count)
+            sizes = [min(part, max(0, size - i * part)) for i in range(count)]
+    if len(sizes) != count:
+        raise Refusal(f"{len(sizes)} sizes for {count} outputs")
+    if count == 1:
+        return ctx.give(value)
+    kept = [(i, one) for i, one in enumerate(sizes) if not (isinstance(one, int) and one == 0)]
+    for i, one in enumerate(sizes):
+        if isinstance(one, int) and one == 0:
+            shape = tuple(0 if a == axis else s for a, s in enumerate(value.shape))
+            ctx.give(Known.of(empty(shape, value.dtype)), i)
+    if len(kept) == 1:
+        return ctx.give(value, kept[0][0])
+    value = with_axes(ctx, value, [axis])
+    position = value.axes.index(axis)
+    keys: dict[str, Any] = {"axis": position if position < len(value.axes) - 1 else -1}
+    parts = [one for _, one in kept]
+    if all(one == parts[0] for one in parts):
+        keys["parts"] = len(parts)
+    else:
+        keys["sizes"] = [written(one) for one in parts]
+    ports = [str(i) for i in range(len(parts))]
+    ref = ctx.layer("split", [value.ref], keys, ports=ports)
+    for port, (i, _) in enumerate(kept):
+        ctx.give(ctx.held_as(f"{ref}.{port}", value.axes, value.rank), i)
+
+
+@op("Pad", attributes="mode paddings pads value")
+def pad(ctx: Context) -> None:
+    """Cells around, made by a mode; negative numbers cut off."""
+    value = ctx.held()
+    mode = ctx.text("mode", "constant", "constant", "reflect", "edge", "wrap")
+    if ctx.opset < 11:
+        pads: list[DimLike] = list(ctx.integers("pads") or ())
+        fill: Any = ctx.number("value", 0.0)
+    else:
+        pads = ctx.sizes(1, "the padding")
+        fill = ctx.array(2, "the fill value").reshape(-1)[0].item() if ctx.has(2) else 0.0
+    axes = list(range(value.rank))
+    if ctx.has(3):
+        axes = [checked_axis(int(axis), value.rank) for axis in ctx.array(3, "the list of axes").reshape(-1)]
+    if len(pads) != 2 * len(axes):
+        raise Refusal(f"{len(pads)} numbers for {len(axes)} axes")
+    pairs = {axis: (pads[i], pads[i + len(axes)]) for i, axis in enumerate(axes)}
+    pairs = {axis: pair for axis, pair in pairs.items() if pair != (0, 0)}
+    if not pairs:
+        return ctx.give(value)
+    if any(isinstance(one, Dim) for pair in pairs.values() for one in pair):
+        raise Refusal("the padding depends on an open size")
+    value = with_axes(ctx, value, list(pairs))
+    rows = sorted((value.axes.index(axis), pair) for axis, pair in pairs.items())
+    keys: dict[str, Any] = {"padding": [list(pair) for _, pair in rows], "axes": [at for at, _ in rows]}
+    if mode != "constant":
+        keys["mode"] = mode
+    elif fill:
+        keys["value"] = fill if value.dtype == "bool" else float(fill)
+    ref = ctx.layer("pad", [value.ref], keys)
+    ctx.give(ctx.held_as(ref, value.axes, value.rank))
+
+
+@op("Tile")
+def tile(ctx: Context) -> None:
+    """The whole repeated along each axis."""
+    value = ctx.held()
+    repeats = ctx.sizes(1, "the repeats")
+    if len(repeats) != value.rank:
+        raise Refusal(f"{len(repeats)} repeats for {value.rank} axes")
+    if 0 in repeats:
+        shape = tuple(size * one for size, one in zip(value.shape, repeats, strict=True))
+        return ctx.give(Known.of(empty(shape, value.dtype)))
+    value = with_axes(ctx, value, [axis for axis, one in enumerate(repeats) if not is_one(one)])
+    counts = [1 if axis is None else repeats[axis] for axis in value.axes]
+    if all(is_one(one) for one in counts):
+        return ctx.give(value)
+    ref = ctx.layer("tile", [value.ref], {"repeats": [written(one) for one in counts]})
+    ctx.give(ctx.held_as(ref, value.axes, value.rank))
+
+
+@op("Expand", since=8)
+def expand(ctx: Context) -> None:
+    """Axes of size 1 stretched to a shape, which broadcasts in both directions."""
+    value = ctx.held()
+    shape = broadcast_shape(value.shape, tuple(ctx.sizes(1, "the shape")))
+    if 0 in shape:
+        return ctx.give(Known.of(empty(shape, value.dtype)))
+    offset = len(shape) - value.rank
+    axes = tuple(None if axis is None else axis + offset for axis in value.axes)
+    widened = (*(1,) * offset, *value.shape)
+    value = Held(value.ref, value.dtype, widened, axes)
+    if shape == widened:
+        return ctx.give(value)
+    stretched = [axis for axis, size in enumerate(shape) if not is_one(size) and axis not in axes]
+    order = tuple(sorted([*[a for a in axes if a is not None], *stretched]))
+    if [a for a in axes if a is not None] == sorted(a for a in axes if a is not None):
+        value = Held(ctx.arranged(value, order), value.dtype, widened, order)
+    else:
+        value = with_axes(ctx, value, stretched)
+    target = [1 if axis is None else shape[axis] for axis in value.axes]
+    ref = ctx.layer("broadcast_to", [value.ref], {"shape": [written(size) for size in target]})
+    ctx.give(ctx.held_as(ref, value.axes, len(shape)))
+
+
+@op("Gather", attributes="axis")
+def gather(ctx: Context) -> None:
+    """Slices by position along an axis; the shape of the positions takes the axis' place."""
+    indices = ctx.value(1)
+    data = ctx.value(0)
+    axis = ctx.axis(0, len(data.shape))
+    if isinstance(indices, Known):
+        return _gather_known(ctx, ctx.held(0), axis, indices)
+    positions = ctx.settled(indices)
+    table = isinstance(data, Known) and len(data.shape) == 2 and axis == 0 and data.dtype == ctx.writer.dtype
+    if table and isinstance(data, Known) and not data.is_open:
+        keys = {"input_dim": data.array.shape[0], "output_dim": data.array.shape[1]}
+        order = identity(positions.rank) or (None,)
+        ref = ctx.layer("embedding", [ctx.arranged(positions, order)], keys, {"embeddings": data.array})
+        axes: tuple[int | None, ...] = (*order, positions.rank)
+        return ctx.give(ctx.held_as(ref, axes, positions.rank + 1))
+    value = ctx.held(0)
+    order = identity(value.rank)
+    inner = identity(positions.rank) or (None,)
+    refs = [ctx.arranged(value, order), ctx.arranged(positions, inner)]
+    ref = ctx.layer("gather", refs, {"axis": axis} if axis else None)
+    if positions.rank == 0:  # the one position stands as an axis of size 1
+        axes = (*range(axis), None, *range(axis, value.rank - 1))
+        return ctx.give(ctx.held_as(ref, axes, value.rank - 1))
+    rank = value.rank - 1 + positions.rank
+    ctx.give(ctx.held_as(ref, identity(rank), rank))
+
+
+def _gather_known(ctx: Context, value: Held, axis: int, indices: Known) -> None:
+    if indices.is_open:
+        raise Refusal("a position depends on an open size")
+    positions, size = indices.array, value.shape[axis]
+    if isinstance(size, int) and ((positions < -size) | (positions >= size)).any():
+        raise Refusal(f"a position outside the {size} that there are")
+    if positions.ndim > 1:
+        order = identity(value.rank)
+        ref = ctx.layer("gather", [ctx.arranged(value, order)], {"axis": axis, "indices": positions.tolist()})
+        rank = value.rank - 1 + positions.ndim
+        return ctx.give(ctx.held_as(ref, identity(rank), rank))
+    value = with_axes(ctx, value, [axis])
+    position = value.axes.index(axis)
+    keys = {"axis": position, "indices": positions.reshape(-1).tolist()}
+    ref = ctx.layer("gather", [value.ref], keys)
+    if positions.ndim == 1:
+        return ctx.give(ctx.held_as(ref, value.axes, value.rank))
+    axes = tuple(None if a is None or a == axis else a - (a > axis) for a in value.axes)
+    ctx.give(ctx.held_as(ref, axes, value.rank - 1))
+
+
+@op("DepthToSpace", attributes="blocksize mode")
+def depth_to_space(ctx: Context) -> None:
+    """Channels become space."""
+    mode = ctx.text("mode", "DCR", "DCR", "CRD").lower()
+    _blocks(ctx, "depth_to_space", {} if mode == "dcr" else {"mode": mode})
+
+
+@op("SpaceToDepth", attributes="blocksize mode")
+def space_to_depth(ctx: Context) -> None:
+    """Space becomes channels."""
+    mode = ctx.text("mode", "DCR", "DCR", "CRD").lower()
+    _blocks(ctx, "space_to_depth", {} if mode == "dcr" else {"mode": mode})
+
+
+def _blocks(ctx: Context, kind: str, keys: dict[str, Any]) -> None:
+    value = ctx.held()
+    if value.rank != 4:
+        raise Refusal(f"an input of {value.rank} axes")
+    size = ctx.integer("blocksize", 0)
+    axes = (0, 2, 3, 1)
+    ref = ctx.layer(kind, [ctx.arranged(value, axes)], {"block_size": size, **keys})
+    ctx.give(ctx.held_as(ref, axes))

@@ -1,0 +1,143 @@
+"""Elementwise equations over operands that broadcast: one order of axes for all, constants as numbers or parameters."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.specs.dims import Shape
+
+from ..arrange import Axes, identity
+from ..context import Context, decimal
+from ..errors import Refusal
+from ..values import Held, Known, Value, is_one
+
+
+def equation(ctx: Context, text: str, operands: Mapping[str, Value], *, fallback: str = "compute") -> Held:
+    """A layer that computes an equation over operands by their names in it. Raises Refusal."""
+    values = {
+        name: value if isinstance(value, Known) else ctx.settled(value) for name, value in operands.items()
+    }
+    rank = max(len(value.shape) for value in values.values())
+    target = common_axes([value for value in values.values() if isinstance(value, Held)], values, rank)
+    inputs: dict[str, str] = {}
+    weights: dict[str, NDArray] = {}
+    params: dict[str, dict] = {}
+    for name, value in values.items():
+        if isinstance(value, Held):
+            inputs[name] = placed(ctx, value, target, rank)
+            continue
+        if value.is_open:
+            raise Refusal("an open size is used as a number that is computed with")
+        if value.array.ndim == 0 and inlined(value.array) is not None:
+            text = substituted(text, name, str(inlined(value.array)))
+            continue
+        array = known_placed(value.array, target, rank)
+        if value.dtype == ctx.writer.dtype:
+            params[name] = {"shape": list(array.shape)}
+            weights[name] = array
+        else:
+            inputs[name] = ctx.writer.constant(array, value.name)
+    if not inputs:
+        name, value = next((name, value) for name, value in values.items() if isinstance(value, Known))
+        raise Refusal(f"all operands of {text} are constant")
+    keys: dict = {"value": text}
+    if params:
+        keys["params"] = params
+    ref = ctx.layer(
+        "expression", list(inputs.values()), keys, weights, variables=list(inputs), fallback=fallback
+    )
+    return ctx.held_as(ref, _axes_of(ctx, ref, target), rank)
+
+
+def _axes_of(ctx: Context, ref: str, target: Axes) -> Axes:
+    found = len(ctx.writer.sketch.type_of(ref).shape)
+    if found > len(target):
+        raise AssertionError("the result has more axes than its operands")
+    return target[len(target) - found :] if found else (None,)
+
+
+def common_axes(held: Sequence[Held], values: Mapping[str, Value], rank: int) -> Axes:
+    """The order in which the operands meet: that of the one with the most axes, where it has all there are."""
+    if not held:
+        return identity(rank)
+
+    def wide(value: Value) -> set[int]:
+        offset = rank - len(value.shape)
+        return {offset + axis for axis, size in enumerate(value.shape) if not is_one(size)}
+
+    needed = set().union(*(wide(value) for value in values.values()))
+    best = max(held, key=lambda value: (len(wide(value)), len(value.axes)))
+    offset = rank - best.rank
+    axes = tuple(None if axis is None else axis + offset for axis in best.axes)
+    if needed <= {axis for axis in axes if axis is not None}:
+        return axes
+    missing = sorted(needed - set(axes))  # type: ignore[arg-type]
+    if all(axis is None or axis not in needed for axis in axes):
+        return identity(rank)
+    kept = [axis for axis in axes if axis is not None]
+    if kept == sorted(kept):
+        return tuple(sorted([*kept, *missing]))
+    return (kept[0], *missing, *kept[1:]) if len(kept) > 1 else tuple(sorted([*kept, *missing]))
+
+
+def placed(ctx: Context, value: Held, target: Axes, rank: int) -> str:
+    """An operand under the common order, without leading axes of size 1."""
+    offset = rank - value.rank
+    axes = [
+        axis - offset
+        if axis is not None and axis >= offset and not is_one(value.shape[axis - offset])
+        else None
+        for axis in target
+    ]
+    if value.axes == tuple(None if a is None else a - offset for a in target) and offset == 0:
+        return value.ref
+    first = next((i for i, axis in enumerate(axes) if axis is not None), len(axes) - 1)
+    return ctx.arranged(value, axes[first:])
+
+
+def known_placed(array: NDArray, target: Axes, rank: int) -> NDArray:
+    """A constant under the common order, without leading axes of size 1."""
+    array = array.reshape((1,) * (rank - array.ndim) + array.shape)
+    order = [axis for axis in target if axis is not None]
+    rest = [axis for axis in range(rank) if axis not in order]
+    array = array.transpose(rest + order)[(0,) * len(rest)] if rank else array
+    shape = iter(array.shape)
+    full = [1 if axis is None else next(shape) for axis in target]
+    first = next((i for i, size in enumerate(full) if size != 1), max(len(full) - 1, 0))
+    return np.ascontiguousarray(array.reshape(full[first:]))
+
+
+def inlined(array: NDArray) -> str | None:
+    """One number as an equation has it."""
+    value = array.reshape(-1)[0]
+    if array.dtype == np.bool_:
+        return None
+    if array.dtype.kind in "iu":
+        return str(int(value)) if value >= 0 else f"({int(value)})"
+    number = decimal(float(value)) if array.dtype == np.float32 else float(value)
+    if math.isnan(number):
+        return "nan"
+    if math.isinf(number):
+        return "inf" if number > 0 else "(-inf)"
+    return repr(number) if number >= 0 and not math.copysign(1, number) < 0 else f"({number!r})"
+
+
+def substituted(text: str, name: str, number: str) -> str:
+    """``text`` with a number in place of a name (a single letter that stands alone)."""
+    return re.sub(rf"\b{name}\b", number, text)
+
+
+def broadcast_shape(a: Shape, b: Shape) -> Shape:
+    """The shape two operands meet in. Raises Refusal where they do not."""
+    rank = max(len(a), len(b))
+    found = []
+    for x, y in zip((1,) * (rank - len(a)) + tuple(a), (1,) * (rank - len(b)) + tuple(b), strict=True):
+        if x != y and not is_one(x) and not is_one(y):
+            raise Refusal(f"sizes {x} and {y} do not broadcast")
+        found.append(y if is_one(x) else x)
+    return tuple(found)

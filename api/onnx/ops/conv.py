@@ -1,0 +1,93 @@
+"""Convolutions: kernels are turned from [filters, c_in / groups, …] to […, c_in / groups, filters]."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrange import channels_last
+from ..context import Context
+from ..errors import Refusal
+from .table import op
+
+
+def scalar_or_list(values: list[int]) -> int | list[int]:
+    """One number where all are equal."""
+    return values[0] if len(set(values)) == 1 else list(values)
+
+
+def pads_of(ctx: Context, spatial: int) -> list[tuple[int, int]] | str:
+    """The padding of each spatial axis, or `same_upper`, `same_lower`, `valid`. Raises Refusal."""
+    auto = ctx.text("auto_pad", "NOTSET", "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
+    pads = ctx.integers("pads")
+    if auto != "NOTSET":
+        if pads and any(pads):
+            raise Refusal("is given beside auto_pad", "pads")
+        return auto.lower()
+    pads = pads or [0] * 2 * spatial
+    if len(pads) != 2 * spatial or min(pads) < 0:
+        raise Refusal(f"{pads} is no padding of {spatial} axes", "pads")
+    return list(zip(pads[:spatial], pads[spatial:], strict=True))
+
+
+def padding_key(
+    padding: list[tuple[int, int]] | str, window: list[int], stride: list[int], dilation: list[int]
+) -> str | list[list[int]]:
+    """Padding as the language writes it, by name where a name means the same."""
+    if isinstance(padding, str):
+        return padding
+    if not any(low or high for low, high in padding):
+        return "valid"
+    spans = [(size - 1) * step + 1 for size, step in zip(window, dilation, strict=True)]
+    same = [((span - 1) // 2, span - 1 - (span - 1) // 2) for span in spans]
+    if padding == same and set(stride) == {1} and all(span % 2 for span in spans):
+        return "same"
+    return [[low, high] for low, high in padding]
+
+
+def per_axis(ctx: Context, name: str, spatial: int, default: list[int] | None = None) -> list[int]:
+    """A list of one positive number for each spatial axis. Raises Refusal."""
+    found = ctx.integers(name, default if default is not None else [1] * spatial)
+    if found is None or len(found) != spatial or min(found) < 1:
+        raise Refusal(f"{found} does not fit {spatial} spatial axes", name)
+    return found
+
+
+@op("Conv", attributes="auto_pad dilations group kernel_shape pads strides")
+def conv(ctx: Context) -> None:
+    """A convolution of one, two or three axes."""
+    ctx.floats()
+    value = ctx.settled(ctx.value())
+    kernel = ctx.array(1, "the kernel")
+    spatial = value.rank - 2
+    if not 1 <= spatial <= 3 or kernel.ndim != value.rank:
+        raise Refusal(f"an input of {value.rank} axes and a kernel of {kernel.ndim}")
+    window = per_axis(ctx, "kernel_shape", spatial, list(kernel.shape[2:]))
+    if window != list(kernel.shape[2:]):
+        raise Refusal(f"{window} is not the kernel's {list(kernel.shape[2:])}", "kernel_shape")
+    stride, dilation = per_axis(ctx, "strides", spatial), per_axis(ctx, "dilations", spatial)
+    groups, filters = ctx.integer("group", 1), kernel.shape[0]
+    if groups < 1 or value.shape[1] != kernel.shape[1] * groups:
+        raise Refusal(
+            f"{value.shape[1]} channels, a kernel for {kernel.shape[1]} in {groups} groups", "group"
+        )
+    keys: dict[str, Any] = {"filters": filters, "kernel_size": scalar_or_list(window)}
+    if set(stride) != {1}:
+        keys["stride"] = scalar_or_list(stride)
+    padding = padding_key(pads_of(ctx, spatial), window, stride, dilation)
+    if padding != "valid":
+        keys["padding"] = padding
+    if set(dilation) != {1}:
+        keys["dilation"] = scalar_or_list(dilation)
+    if groups > 1:
+        keys["groups"] = groups
+    weights: dict[str, NDArray] = {"kernel": np.moveaxis(kernel, (0, 1), (-1, -2))}
+    if ctx.has(2):
+        weights["bias"] = ctx.array(2, "the bias").reshape(-1)
+    else:
+        keys["use_bias"] = False
+    axes = channels_last(value.rank)
+    ref = ctx.layer(f"conv{spatial}d", [ctx.arranged(value, axes)], keys, weights)
+    ctx.give(ctx.held_as(ref, axes))

@@ -1,0 +1,262 @@
+"""Arithmetic, comparisons, logic and elementary functions: one equation each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arrange import regrouped
+from ..context import Context
+from ..errors import Refusal
+from ..tensors import DTYPES, dtype_name
+from ..values import Held, Known, Value, is_one
+from .broadcast import equation
+from .table import op
+
+_UNARY = {
+    "Abs": "abs(x)",
+    "Neg": "-x",
+    "Exp": "exp(x)",
+    "Log": "log(x)",
+    "Sqrt": "sqrt(x)",
+    "Reciprocal": "1 / x",
+    "Floor": "floor(x)",
+    "Ceil": "ceil(x)",
+    "Round": "round(x)",
+    "Sign": "sign(x)",
+    "Erf": "erf(x)",
+    "Sin": "sin(x)",
+    "Cos": "cos(x)",
+    "Tan": "tan(x)",
+    "Asin": "asin(x)",
+    "Acos": "acos(x)",
+    "Atan": "atan(x)",
+    "Sinh": "sinh(x)",
+    "Cosh": "cosh(x)",
+    "Asinh": "asinh(x)",
+    "Acosh": "acosh(x)",
+    "Atanh": "atanh(x)",
+    "Not": "logical_not(x)",
+    "IsNaN": "isnan(x)",
+}
+_BINARY = {
+    "Sub": "a - b",
+    "Div": "a / b",
+    "Pow": "pow(a, b)",
+    "Less": "a < b",
+    "LessOrEqual": "a <= b",
+    "Greater": "a > b",
+    "GreaterOrEqual": "a >= b",
+    "Equal": "a == b",
+    "And": "logical_and(a, b)",
+    "Or": "logical_or(a, b)",
+    "Xor": "logical_xor(a, b)",
+}
+
+
+@op(*_UNARY, attributes="consumed_inputs")
+def unary(ctx: Context) -> None:
+    """A function of one operand."""
+    ctx.give(equation(ctx, _UNARY[ctx.node.op], {"x": ctx.value()}, fallback=ctx.node.op.lower()))
+
+
+@op(*_BINARY, attributes="axis broadcast")
+def binary(ctx: Context) -> None:
+    """An operation of two operands that broadcast."""
+    a, b = legacy_broadcast(ctx, [ctx.value(0), ctx.value(1)])
+    text = _BINARY[ctx.node.op]
+    if ctx.node.op == "Pow":
+        text = _power(a, b)
+    elif a.dtype != b.dtype:
+        raise Refusal(f"the operands are {a.dtype} and {b.dtype}")
+    elif ctx.node.op == "Div" and a.dtype not in ("float32", "float64"):
+        # Integers divide towards zero.
+        text = (
+            "a // b"
+            if a.dtype == "uint8"
+            else "where((a < 0) == (b < 0), abs(a) // abs(b), -(abs(a) // abs(b)))"
+        )
+    ctx.give(equation(ctx, text, {"a": a, "b": b}, fallback=ctx.node.op.lower()))
+
+
+def legacy_broadcast(ctx: Context, values: list[Value]) -> list[Value]:
+    """The operands as they broadcast before opset 7: the second one's axes stand at ``axis`` of the first's."""
+    if ctx.opset >= 7 or not ctx.integer("broadcast", 0):
+        return values
+    first, second = values
+    rank = len(first.shape)
+    axis = ctx.axis(rank - len(second.shape), rank) if ctx.attribute("axis") is not None else None
+    if axis is None or axis + len(second.shape) == rank:
+        return values
+    shape = (*second.shape, *(1,) * (rank - axis - len(second.shape)))
+    if isinstance(second, Known):
+        return [first, Known(second.array.reshape(shape), second.dtype, second.name)]
+    return [first, regrouped(ctx.writer, ctx.settled(second), shape, may_merge=False)]
+
+
+def _power(a: Value, b: Value) -> str:
+    if a.dtype == b.dtype or (isinstance(b, Known) and b.array.size == 1):
+        return "pow(a, b)"
+    if a.dtype in ("float32", "float64"):
+        return f"pow(a, cast(b, {a.dtype}))"
+    # A whole number is one, whatever the last digit of the float says; others are cut.
+    power = "pow(cast(a, float64), cast(b, float64))"
+    return f"cast(where(b == floor(b), round({power}), {power}), {a.dtype})"
+
+
+@op("Add", "Mul", "Sum", "Max", "Min", "Mean", attributes="axis broadcast consumed_inputs")
+def variadic(ctx: Context) -> None:
+    """Sums, products, extrema and means of operands that broadcast."""
+    values = legacy_broadcast(ctx, [ctx.value(position) for position in range(len(ctx.operands))])
+    if len({value.dtype for value in values}) > 1:
+        raise Refusal(f"the operands are {', '.join(value.dtype for value in values)}")
+    if len(values) == 1:
+        return ctx.give(values[0])
+    if ctx.node.op in ("Add", "Sum", "Mul") and (found := _joined(ctx, values)) is not None:
+        return ctx.give(found)
+    names = [f"x{i}" if len(values) > 2 else "ab"[i] for i in range(len(values))]
+    text = {
+        "Add": " + ",
+        "Sum": " + ",
+        "Mean": " + ",
+        "Mul": " * ",
+    }.get(ctx.node.op)
+    if text is None:
+        function = "maximum" if ctx.node.op == "Max" else "minimum"
+        formula = f"{function}({', '.join(names)})"
+    else:
+        formula = text.join(names)
+    if ctx.node.op == "Mean":
+        formula = f"({formula}) / {len(values)}"
+    ctx.give(equation(ctx, formula, dict(zip(names, values, strict=True)), fallback=ctx.node.op.lower()))
+
+
+def _joined(ctx: Context, values: list[Value]) -> Held | None:
+    """The plain layers: add and multiply of one shape; a bias or scale that the layer before can take."""
+    if len(values) == 2:
+        for value, other, position in ((values[0], values[1], 0), (values[1], values[0], 1)):
+            if isinstance(other, Known) and isinstance(value, Held) and ctx.sole[position]:
+                found = _absorbed(ctx, value, other)
+                if found is not None:
+                    return found
+    held = [ctx.settled(value) for value in values if not isinstance(value, Known)]
+    first = held[0] if held else None
+    if first is None or len(held) < len(values) or any(one.shape != first.shape for one in held):
+        return None
+    if len(first.axes) < 1 or first.dtype == "bool" or len({one.ref for one in held}) < len(held):
+        return None
+    best = max(held, key=lambda one: len(one.axes))
+    refs = [ctx.arranged(one, best.axes) for one in held]
+    kind = "multiply" if ctx.node.op == "Mul" else "add"
+    return ctx.held_as(ctx.layer(kind, refs), best.axes, best.rank)
+
+
+def _absorbed(ctx: Context, value: Held, constant: Known) -> Held | None:
+    """A sum or product with a constant for each channel, joined to the dense, convolution or batch norm before."""
+    layer = ctx.writer.layers.get(value.ref)
+    if layer is None or constant.is_open or "activation" in layer.keys or constant.dtype != ctx.writer.dtype:
+        return None
+    channel, array = value.axes[-1], constant.array
+    if channel is None or array.ndim > value.rank:
+        return None
+    array = array.reshape((1,) * (value.rank - array.ndim) + array.shape)
+    channels = value.shape[channel]
+    if array.size != array.shape[channel] or array.size not in (1, channels):
+        return None
+    vector = np.broadcast_to(array.reshape(-1), (int(channels),))  # type: ignore[arg-type]
+    if layer.type == "batch_norm":
+        if ctx.node.op == "Mul":
+            layer.weights["gamma"] = layer.weights["gamma"] * vector
+            layer.weights["beta"] = layer.weights["beta"] * vector
+        else:
+            layer.weights["beta"] = layer.weights["beta"] + vector
+        return value
+    if ctx.node.op == "Mul" or layer.type not in ("dense", "conv1d", "conv2d", "conv3d"):
+        return None
+    if is_one(channels) and array.size == 1 and layer.keys.get("use_bias", True):
+        return None
+    if layer.keys.pop("use_bias", True):
+        layer.weights["bias"] = layer.weights["bias"] + vector
+    else:
+        layer.weights["bias"] = np.array(vector)
+    return value
+
+
+@op("Mod", attributes="fmod", since=10)
+def mod(ctx: Context) -> None:
+    """Remainders: of the divisor's sign, with fmod of the dividend's."""
+    fmod = ctx.integer("fmod", 0)
+    text = "fmod(a, b)" if fmod else "mod(a, b)"
+    if not fmod and ctx.dtype() in ("float32", "float64"):
+        # An infinite divisor leaves what has its sign, and is itself the remainder of the rest.
+        text = f"where(isinf(b), where(logical_or(a == 0, (a < 0) == (b < 0)), a, b) + (a - a), {text})"
+    ctx.give(equation(ctx, text, {"a": ctx.value(0), "b": ctx.value(1)}, fallback="mod"))
+
+
+@op("Where", since=9)
+def where(ctx: Context) -> None:
+    """One or the other, by a condition."""
+    operands = {"c": ctx.value(0), "a": ctx.value(1), "b": ctx.value(2)}
+    ctx.give(equation(ctx, "where(c, a, b)", operands, fallback="where"))
+
+
+@op("Clip", attributes="min max")
+def clip(ctx: Context) -> None:
+    """Values between two bounds: attributes before opset 11, operands since."""
+    operands: dict[str, Value] = {"x": ctx.value()}
+    text = "x"
+    for name, function, position in (("min", "maximum", 1), ("max", "minimum", 2)):
+        letter = "low" if name == "min" else "high"
+        if ctx.opset < 11:
+            if ctx.attribute(name) is None:
+                continue
+            operands[letter] = Known.of(np.asarray(ctx.number(name, 0.0), ctx.dtype()))
+        elif ctx.has(position):
+            operands[letter] = ctx.value(position)
+        else:
+            continue
+        text = f"{function}({text}, {letter})"
+    ctx.give(ctx.value() if text == "x" else equation(ctx, text, operands, fallback="clip"))
+
+
+@op("IsInf", attributes="detect_negative detect_positive", since=10)
+def is_inf(ctx: Context) -> None:
+    """Which values are infinite, of one or both signs."""
+    negative, positive = ctx.integer("detect_negative", 1), ctx.integer("detect_positive", 1)
+    text = {(1, 1): "isinf(x)", (1, 0): "x == -inf", (0, 1): "x == inf"}.get((negative, positive), "x != x")
+    if (negative, positive) == (0, 0):
+        text = "logical_and(isinf(x), isnan(x))"
+    ctx.give(equation(ctx, text, {"x": ctx.value()}, fallback="isinf"))
+
+
+@op(
+    "Cast",
+    attributes="to saturate round_mode",
+)
+def cast(ctx: Context) -> None:
+    """Another element type; saturate and round_mode concern 8-bit floats alone, which do not exist here."""
+    to = ctx.integer("to", 0)
+    if to not in DTYPES:
+        try:
+            dtype_name(to)
+        except ValueError as error:
+            raise Refusal(str(error), "to") from None
+    _cast(ctx, DTYPES[to])
+
+
+@op("CastLike", attributes="saturate round_mode", since=15)
+def cast_like(ctx: Context) -> None:
+    """The element type of the second operand."""
+    _cast(ctx, ctx.dtype(1))
+
+
+def _cast(ctx: Context, dtype: str) -> None:
+    value = ctx.value()
+    if value.dtype == dtype:
+        return ctx.give(value)
+    ctx.give(equation(ctx, f"cast(x, {dtype})", {"x": value}, fallback="cast"))
+
+
+@op("Identity")
+def identity(ctx: Context) -> None:
+    """The operand itself."""
+    ctx.give(ctx.value())

@@ -1,0 +1,95 @@
+"""Gemm and MatMul: dense layers where one factor is constant."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrange import identity
+from ..context import Context
+from ..errors import Refusal
+from ..values import Held, Known, Merged
+from .broadcast import equation
+from .table import op
+
+
+def dense(ctx: Context, value: Held | Merged, kernel: NDArray, bias: NDArray | None) -> Held:
+    """A dense layer on the last logical axis. The rows of the kernel follow the order in which a flattened input
+    is held."""
+    if isinstance(value, Merged):
+        source, start = value.source, value.start
+        sizes = [int(size) for size in source.shape[start:]]  # type: ignore[arg-type]
+        order = [axis - start for axis in source.axes if axis is not None and axis >= start]
+        order += [axis for axis in range(len(sizes)) if axis not in order]
+        kernel = kernel.reshape(*sizes, -1).transpose(*order, len(sizes)).reshape(value.shape[1], -1)
+        ref, axes = ctx.writer.flattened(source, start), identity(2)
+    else:
+        axes = _features_last(value)
+        ref = ctx.arranged(value, axes)
+    keys: dict = {"units": kernel.shape[1]}
+    weights = {"kernel": kernel}
+    if bias is None:
+        keys["use_bias"] = False
+    else:
+        weights["bias"] = np.broadcast_to(bias.reshape(-1), (kernel.shape[1],))
+    made = ctx.layer("dense", [ref], keys, weights)
+    found = ctx.held_as(made, axes, value.rank)
+    return found
+
+
+def _features_last(value: Held) -> tuple[int | None, ...]:
+    """The held order, with the last logical axis at the end and at least one axis before it."""
+    last = value.rank - 1
+    if len(value.axes) > 1 and value.axes[-1] == last:
+        return value.axes
+    rest = tuple(axis for axis in range(value.rank - 1))
+    return (*rest, last) if rest else (None, last)
+
+
+@op("Gemm", attributes="alpha beta broadcast transA transB")
+def gemm(ctx: Context) -> None:
+    """alpha·A·B + beta·C, either factor transposed."""
+    ctx.floats()
+    kernel = ctx.array(1, "the second factor").astype(ctx.writer.dtype)
+    value = ctx.value()
+    if kernel.ndim != 2 or value.rank != 2 or isinstance(value, Known):
+        raise Refusal("the factors have to be matrices")
+    kernel = kernel.T if ctx.integer("transB", 0) else kernel
+    if ctx.integer("transA", 0):
+        value = ctx.settled(value)
+        swap = {0: 1, 1: 0, None: None}
+        shape = (value.shape[1], value.shape[0])
+        value = Held(value.ref, value.dtype, shape, tuple(swap[axis] for axis in value.axes))
+    if value.shape[1] != kernel.shape[0]:
+        raise Refusal(f"{value.shape[1]} columns times {kernel.shape[0]} rows")
+    alpha, beta = ctx.number("alpha", 1.0), ctx.number("beta", 1.0)
+    kernel = kernel * np.asarray(alpha, kernel.dtype) if alpha != 1 else kernel
+    bias, rest = None, None
+    if ctx.has(2) and beta != 0:
+        known = ctx.known(2)
+        if (
+            known is not None
+            and known.size in (1, kernel.shape[1])
+            and known.shape[-1:] != (1,) * (known.size != 1)
+        ):
+            bias = known.reshape(-1) * np.asarray(beta, known.dtype)
+        else:
+            rest = ctx.value(2)
+    found = dense(ctx, value, kernel, bias)
+    if rest is not None:
+        text = "a + b" if beta == 1 else f"a + {beta!r} * b"
+        found = equation(ctx, text, {"a": found, "b": rest}, fallback="gemm")
+    ctx.give(found)
+
+
+@op("MatMul")
+def matmul(ctx: Context) -> None:
+    """A product with a constant matrix."""
+    ctx.floats()
+    kernel = ctx.array(1, "the second factor")
+    value = ctx.value()
+    if kernel.ndim != 2 or isinstance(value, Known) or value.rank < 1:
+        raise Refusal("only products with a constant matrix are supported")
+    if value.shape[-1] != kernel.shape[0]:
+        raise Refusal(f"{value.shape[-1]} columns times {kernel.shape[0]} rows")
+    ctx.give(dense(ctx, value, kernel, None))

@@ -1,0 +1,154 @@
+"""Operators that move values: those that only change how they are held cost nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from netwright.specs.dims import DimLike, product
+
+from ..arrange import identity, regrouped
+from ..context import Context
+from ..errors import Refusal
+from ..fold import axes_of, checked_axis
+from ..fold.shapes import reshaped
+from ..values import Held, Known, dims_array, known_dims
+from .table import op
+
+
+@op(
+    "Constant",
+    attributes="value value_float value_floats value_int value_ints",
+)
+def constant(ctx: Context) -> None:
+    """A value of the file."""
+    for name, dtype in {
+        "value": None,
+        "value_float": np.float32,
+        "value_floats": np.float32,
+        "value_int": np.int64,
+        "value_ints": np.int64,
+    }.items():
+        found = ctx.attribute(name)
+        if found is not None:
+            return ctx.give(Known.of(np.asarray(found, dtype), ctx.node.outputs[0]))
+    raise Refusal("no value is given")
+
+
+@op("Shape", attributes="start end")
+def shape(ctx: Context) -> None:
+    """The sizes of the operand."""
+    sizes = list(ctx.shape())
+    start, end = ctx.integer("start", 0), ctx.integer("end", len(sizes))
+    ctx.give(known_dims(dims_array(sizes[slice(start, end)])))
+
+
+@op("Size")
+def size(ctx: Context) -> None:
+    """The number of elements."""
+    total = dims_array([product(ctx.shape())])
+    ctx.give(known_dims(total.reshape(())))
+
+
+@op("Transpose", attributes="perm")
+def transpose(ctx: Context) -> None:
+    """Another order of the axes: held as before."""
+    value = ctx.settled(ctx.value())
+    order = ctx.integers("perm", tuple(reversed(range(value.rank))))
+    if order is None or sorted(order) != list(range(value.rank)):
+        raise Refusal(f"{order} is no order of {value.rank} axes", "perm")
+    axes = tuple(None if axis is None else order.index(axis) for axis in value.axes)
+    ctx.give(Held(value.ref, value.dtype, tuple(value.shape[axis] for axis in order), axes))
+
+
+@op("Squeeze", attributes="axes")
+def squeeze(ctx: Context) -> None:
+    """Without axes of size 1: held as before."""
+    value = ctx.settled(ctx.value())
+    if ctx.has(1):
+        ctx.array(1, "the list of axes")
+    axes = axes_of([None, ctx.known(1)], 1, ctx.node.attributes)
+    found = (
+        [i for i, size in enumerate(value.shape) if size == 1]
+        if axes is None
+        else [checked_axis(axis, value.rank) for axis in axes]
+    )
+    if any(value.shape[axis] != 1 for axis in found):
+        raise Refusal(f"not all of the axes {found} have size 1")
+    ctx.give(regrouped(ctx.writer, value, tuple(s for i, s in enumerate(value.shape) if i not in found)))
+
+
+@op("Unsqueeze", attributes="axes")
+def unsqueeze(ctx: Context) -> None:
+    """With further axes of size 1: held as before."""
+    value = ctx.settled(ctx.value())
+    if ctx.has(1):
+        ctx.array(1, "the list of axes")
+    axes = axes_of([None, ctx.known(1)], 1, ctx.node.attributes)
+    if axes is None:
+        raise Refusal("no axes are given", "axes")
+    rank = value.rank + len(axes)
+    found = {checked_axis(axis, rank) for axis in axes}
+    if len(found) < len(axes):
+        raise Refusal(f"the axes {axes} are not all different", "axes")
+    rest = iter(value.shape)
+    ctx.give(regrouped(ctx.writer, value, tuple(1 if i in found else next(rest) for i in range(rank))))
+
+
+@op("Reshape", attributes="allowzero")
+def reshape(ctx: Context) -> None:
+    """Another shape; 0 keeps a size, -1 stands for what remains."""
+    target = ctx.sizes(1, "the new shape")
+    value = ctx.held()
+    found = reshaped(value.shape, target, bool(ctx.integer("allowzero", 0)))
+    ctx.give(regrouped(ctx.writer, value, tuple(found)))
+
+
+@op("Flatten", attributes="axis")
+def flatten(ctx: Context) -> None:
+    """A matrix: the axes before and from ``axis`` on joined."""
+    value = ctx.settled(ctx.value())
+    axis = ctx.axis(1, value.rank, end=True)
+    target = (product(value.shape[:axis]), product(value.shape[axis:]))
+    ctx.give(regrouped(ctx.writer, value, target))
+
+
+@op("Concat", attributes="axis")
+def concat(ctx: Context) -> None:
+    """Operands joined along an axis."""
+    values = [ctx.held(position) for position in range(len(ctx.operands)) if 0 not in ctx.shape(position)]
+    if not values:
+        raise Refusal("all operands are empty")
+    first = values[0]
+    axis = ctx.axis(1 if ctx.opset < 4 else 0, first.rank)
+    if len(values) == 1:
+        return ctx.give(first)
+    if any(value.rank != first.rank for value in values):
+        raise Refusal("the operands have different numbers of axes")
+    best = max(values, key=lambda value: (axis in value.axes, len(value.axes)))
+    wide = {i for value in values for i, size in enumerate(value.shape) if size != 1}
+    axes = best.axes if axis in best.axes and wide <= set(best.axes) else identity(first.rank)
+    axes = (None, *axes) if axes[0] == axis else axes
+    refs = [ctx.arranged(value, axes) for value in values]
+    position = axes.index(axis)
+    keys = {"axis": position} if position != len(axes) - 1 else None
+    ctx.give(ctx.held_as(ctx.layer("concat", refs, keys), axes, first.rank))
+
+
+def unbatched(ctx: Context, value: Held, axis: int) -> Held:
+    """``value`` held with a logical axis that does not come first: layers keep samples apart."""
+    if axis in value.axes and value.axes.index(axis) > 0:
+        return value
+    axes = (None, *value.axes) if axis in value.axes else (*value.axes, axis)
+    return Held(ctx.arranged(value, axes), value.dtype, value.shape, axes)
+
+
+def with_last_joined(ctx: Context, value: Held, axes: list[int], apply: Callable[[Held], Held]) -> None:
+    """Applies something to ``value`` with its trailing ``axes`` joined into one, and takes them apart again."""
+    start = axes[0]
+    leading: tuple[DimLike, ...] = value.shape[:start] or (1,)
+    joined = regrouped(ctx.writer, value, (*leading, product(value.shape[start:])), may_merge=False)
+    assert isinstance(joined, Held)
+    result = regrouped(ctx.writer, apply(joined), value.shape, may_merge=False)
+    ctx.give(result)

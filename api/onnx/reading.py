@@ -1,0 +1,228 @@
+"""An ONNX file as a typed graph: nodes in order, attributes as plain values, constants as arrays.
+
+Nothing of what is read is trusted. The file's size is limited, names are defined before they are used and once,
+attributes have the types that the operator's schema says; what is wrong ends in OnnxError.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnx.defs
+import onnx.inliner
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+
+from netwright.specs.dims import Shape, dim
+
+from .errors import Finding, OnnxError
+from .tensors import dtype_name, read_tensor
+
+#: Protocol buffers end there; larger weights go to external files.
+MAX_FILE = 2**31 - 1
+OLDEST_OPSET = 1
+#: What the domain of ONNX's own operators is called.
+OWN_DOMAINS = ("", "ai.onnx")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operator. An empty name among inputs or outputs is one that is left out."""
+
+    name: str
+    op: str
+    domain: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+
+    @property
+    def title(self) -> str:
+        """What diagnostics call it."""
+        return self.name or (f"node of {self.outputs[0]}" if self.outputs else "a node")
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input of the model: its element type and shape; sizes without a name get one."""
+
+    name: str
+    dtype: str
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class OnnxGraph:
+    """A model's graph. ``inputs`` are those that have no constant value."""
+
+    name: str
+    opset: int
+    inputs: tuple[Port, ...]
+    outputs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    constants: Mapping[str, NDArray]
+    dims: Mapping[str, str] = field(default_factory=dict)
+    """The names of open sizes as the file has them, by the names they have here."""
+    domains: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def readers(self) -> dict[str, int]:
+        """How often each value is read, by nodes and as an output."""
+        counts: dict[str, int] = {}
+        for name in (*(name for node in self.nodes for name in node.inputs), *self.outputs):
+            counts[name] = counts.get(name, 0) + 1
+        return counts
+
+
+def read_file(path: str | os.PathLike[str]) -> tuple[onnx.ModelProto, Path]:
+    """A model as the file has it, without external data, and the folder where that lies. Raises OnnxError."""
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE:
+            raise OnnxError(f"{path} has {size:,} bytes, a model has at most {MAX_FILE:,}")
+        data = path.read_bytes()
+    except OSError as error:
+        raise OnnxError(f"{path} can't be read: {error.strerror or error}") from None
+    return read_bytes(data, str(path)), path.parent
+
+
+def read_bytes(data: bytes, name: str = "the model") -> onnx.ModelProto:
+    """A model from its bytes. Raises OnnxError."""
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(data)
+    except (DecodeError, ValueError, RecursionError) as error:
+        raise OnnxError(f"{name} is no ONNX model: {error}") from None
+    if not model.HasField("graph") or not model.opset_import:
+        raise OnnxError(f"{name} is no ONNX model: it has no graph")
+    return model
+
+
+def read_graph(model: onnx.ModelProto, folder: Path | None = None) -> OnnxGraph:
+    """The typed graph of a model. Raises OnnxError."""
+    if model.functions:
+        try:
+            model = onnx.inliner.inline_local_functions(model)
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise OnnxError(f"the model's functions can't be put in place: {error}") from None
+    domains = {entry.domain: entry.version for entry in model.opset_import}
+    opset = next((domains[name] for name in OWN_DOMAINS if name in domains), 0)
+    newest = onnx.defs.onnx_opset_version()
+    if not OLDEST_OPSET <= opset <= newest and opset:
+        raise OnnxError(f"the model is of opset {opset}: there is {OLDEST_OPSET} to {newest}")
+    graph = model.graph
+    if graph.sparse_initializer:
+        raise OnnxError("the model has sparse constants")
+    constants = {tensor.name: read_tensor(tensor, folder) for tensor in graph.initializer}
+    dims: dict[str, str] = {}
+    inputs = tuple(_port(value, dims) for value in graph.input if value.name not in constants)
+    nodes = tuple(_node(node, folder) for node in graph.node)
+    outputs = tuple(value.name for value in graph.output)
+    if not outputs:
+        raise OnnxError("the model has no output")
+    _check_names({port.name for port in inputs} | constants.keys(), nodes, outputs)
+    found = {here: own for own, here in dims.items()}
+    return OnnxGraph(graph.name, opset, inputs, outputs, nodes, constants, found, domains)
+
+
+def _port(value: onnx.ValueInfoProto, dims: dict[str, str]) -> Port:
+    kind = value.type.WhichOneof("value")
+    if kind != "tensor_type":
+        what = (kind or "no").removesuffix("_type").replace("_", " ")
+        raise OnnxError(f"the input {value.name!r} is of {what} type, not a tensor")
+    tensor = value.type.tensor_type
+    if not tensor.HasField("shape"):
+        raise OnnxError(f"the input {value.name!r} has no shape, not even the number of its axes is known")
+    try:
+        dtype = dtype_name(tensor.elem_type)
+    except OnnxError as error:
+        raise OnnxError(f"the input {value.name!r}: {error}") from None
+    shape = []
+    for axis, size in enumerate(tensor.shape.dim):
+        if size.WhichOneof("value") == "dim_value":
+            if not 0 <= size.dim_value < 2**31:
+                raise OnnxError(f"the input {value.name!r} has the impossible size {size.dim_value}")
+            shape.append(size.dim_value)
+        else:
+            shape.append(dim(_dim_name(size.dim_param or f"{value.name}_{axis}", dims)))
+    return Port(value.name, dtype, tuple(shape))
+
+
+def _dim_name(own: str, dims: dict[str, str]) -> str:
+    if own not in dims:
+        name = re.sub(r"\W", "_", own, flags=re.ASCII)[:60]
+        name = name if re.match("[A-Za-z_]", name) else f"n_{name}"
+        taken, number = set(dims.values()) | {"min", "max"}, 2
+        unique = name
+        while unique in taken:
+            unique, number = f"{name}_{number}", number + 1
+        dims[own] = unique
+    return dims[own]
+
+
+def _node(node: onnx.NodeProto, folder: Path | None) -> Node:
+    attributes = {}
+    for attribute in node.attribute:
+        if attribute.ref_attr_name:
+            raise OnnxError([Finding("refers to an attribute of a function", node.name, node.op_type)])
+        attributes[attribute.name] = _attribute(node, attribute, folder)
+    domain = "" if node.domain in OWN_DOMAINS else node.domain
+    return Node(node.name, node.op_type, domain, tuple(node.input), tuple(node.output), attributes)
+
+
+def _attribute(node: onnx.NodeProto, attribute: onnx.AttributeProto, folder: Path | None) -> Any:
+    kinds = onnx.AttributeProto
+    match attribute.type:
+        case kinds.FLOAT:
+            return attribute.f
+        case kinds.INT:
+            return attribute.i
+        case kinds.STRING:
+            return attribute.s.decode("utf-8", "replace")
+        case kinds.TENSOR:
+            try:
+                return read_tensor(attribute.t, folder)
+            except OnnxError as error:
+                return UnreadableTensor(str(error))
+        case kinds.FLOATS:
+            return tuple(attribute.floats)
+        case kinds.INTS:
+            return tuple(attribute.ints)
+        case kinds.STRINGS:
+            return tuple(text.decode("utf-8", "replace") for text in attribute.strings)
+        case kinds.GRAPH:
+            return attribute.g
+    return UnreadableTensor(f"attributes of type {attribute.type} are not supported")
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableTensor:
+    """A tensor in an attribute that can't be taken over; whoever wants it says why."""
+
+    reason: str
+
+
+def _check_names(known: set[str], nodes: tuple[Node, ...], outputs: tuple[str, ...]) -> None:
+    """Raises OnnxError unless each name is defined once, and before it is read."""
+    defined = {"", *known}
+    for node in nodes:
+        for name in node.inputs:
+            if name not in defined:
+                raise OnnxError(
+                    [Finding(f"reads {name!r}, which nothing before it gives", node.title, node.op)]
+                )
+        for name in node.outputs:
+            if name and name in defined:
+                raise OnnxError([Finding(f"gives {name!r} a second time", node.title, node.op)])
+            defined.add(name)
+    for name in outputs:
+        if not name or name not in defined:
+            raise OnnxError(f"nothing gives the output {name!r}")

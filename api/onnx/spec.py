@@ -1,0 +1,98 @@
+"""A finished import as the tree of a spec, and that tree as readable YAML: one line a layer."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from .network import NetworkWriter
+
+SpecTree = dict[str, Any]
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+_WORDS = frozenset(("true", "false", "null", "True", "False", "Null", "TRUE", "FALSE", "NULL"))
+
+
+def write_tree(
+    model: str, dims: Mapping[str, str], writer: NetworkWriter, outputs: Mapping[str, str]
+) -> SpecTree:
+    """The spec. A layer's inputs are left out where they are the layer above."""
+    layers: list[dict[str, Any]] = []
+    above = next(iter(writer.inputs)) if len(writer.inputs) == 1 else None
+    needed = _needed(writer, outputs.values())
+    for name, layer in writer.layers.items():
+        if name not in needed:
+            continue
+        entry = dict(layer.keys)
+        plain = layer.variables is None or layer.variables == ("x",)
+        if layer.inputs and not (plain and layer.inputs == [above]):
+            named = dict(zip(layer.variables, layer.inputs, strict=True)) if layer.variables else layer.inputs
+            entry = {"name": name, "type": layer.type, "inputs": named, **entry}
+        layers.append(entry)
+        above = name
+    tree: SpecTree = {"netwright": 1, "model": model}
+    if dims:
+        tree["dims"] = dict(dims)
+    tree["inputs"] = {name: _input(spec) for name, spec in writer.inputs.items()} or {
+        "unused": {"shape": [1]}
+    }
+    tree["layers"] = layers
+    tree["outputs"] = dict(outputs)
+    return tree
+
+
+def _needed(writer: NetworkWriter, outputs: Iterable[str]) -> set[str]:
+    """The layers that outputs depend on."""
+    found: set[str] = set()
+    waiting = list(outputs)
+    while waiting:
+        name = waiting.pop().partition(".")[0]
+        if name not in found and name in writer.layers:
+            found.add(name)
+            layer = writer.layers[name]
+            waiting += [*layer.inputs, *layer.given.values()]
+    return found
+
+
+def _input(spec: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in spec.items() if (key, value) != ("dtype", "float32")}
+
+
+def to_yaml(tree: SpecTree, comment: str = "") -> str:
+    """A spec as text: sections as blocks, each input and layer as one line."""
+    lines = [f"# {line}".rstrip() for line in comment.splitlines()]
+    for key, value in tree.items():
+        if isinstance(value, dict) and key in ("inputs", "outputs", "cells", "defaults"):
+            lines.append(f"{key}:")
+            lines += [f"  {scalar(name)}: {flow(entry)}" for name, entry in value.items()]
+        elif isinstance(value, list):
+            lines.append(f"{key}:")
+            lines += [f"  - {flow(entry)}" for entry in value]
+        else:
+            lines.append(f"{key}: {flow(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def flow(value: Any) -> str:
+    """A value as YAML in one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{scalar(key)}: {flow(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    return scalar(value)
+
+
+def scalar(value: Any) -> str:
+    """A scalar as YAML."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        plain = _PLAIN.fullmatch(value) and value not in _WORDS
+        return value if plain else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, float):
+        return repr(value)
+    return str(value)

@@ -1,0 +1,95 @@
+"""Constant tensors of an ONNX file as arrays: inline, or in external files inside the model's own folder."""
+
+from __future__ import annotations
+
+import os
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from .errors import OnnxError
+
+#: A tensor with more elements is no weight of a network: refused before anything is allocated.
+MAX_ELEMENTS = 2**31 - 1
+
+DTYPES: dict[int, str] = {
+    onnx.TensorProto.FLOAT: "float32",
+    onnx.TensorProto.DOUBLE: "float64",
+    onnx.TensorProto.INT32: "int32",
+    onnx.TensorProto.INT64: "int64",
+    onnx.TensorProto.BOOL: "bool",
+    onnx.TensorProto.UINT8: "uint8",
+}
+
+
+def dtype_name(data_type: int) -> str:
+    """An element type as the language calls it. Raises OnnxError for one it does not have."""
+    if data_type not in DTYPES:
+        names = onnx.TensorProto.DataType
+        known = names.Name(data_type) if data_type in names.values() else str(data_type)
+        raise OnnxError(f"the element type {known} is not supported: there is {', '.join(DTYPES.values())}")
+    return DTYPES[data_type]
+
+
+def read_tensor(tensor: onnx.TensorProto, folder: Path | None) -> NDArray:
+    """The array a TensorProto stands for. Raises OnnxError."""
+    dtype = np.dtype(dtype_name(tensor.data_type))
+    shape = tuple(tensor.dims)
+    if any(size < 0 for size in shape) or prod(shape) > MAX_ELEMENTS:
+        raise OnnxError(f"the tensor {tensor.name!r} has the impossible shape {list(shape)}")
+    if tensor.HasField("segment"):
+        raise OnnxError(f"the tensor {tensor.name!r} is stored in segments")
+    if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        return _external(tensor, folder, dtype, shape)
+    try:
+        array = numpy_helper.to_array(tensor)
+    except (ValueError, TypeError, OverflowError, MemoryError) as error:
+        raise OnnxError(f"the tensor {tensor.name!r} is damaged: {error}") from None
+    if array.shape != shape or array.dtype != dtype:
+        raise OnnxError(f"the tensor {tensor.name!r} is damaged: it holds {array.dtype} {list(array.shape)}")
+    return array
+
+
+def _external(
+    tensor: onnx.TensorProto, folder: Path | None, dtype: np.dtype, shape: tuple[int, ...]
+) -> NDArray:
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    path = _confined(tensor.name, entries.get("location", ""), folder)
+    try:
+        offset = int(entries.get("offset", "0"))
+        needed = prod(shape) * dtype.itemsize
+        length = int(entries.get("length", str(needed)))
+    except ValueError:
+        raise OnnxError(f"the tensor {tensor.name!r}: its place in {path.name} is no number") from None
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if length != needed or offset < 0 or offset + needed > size:
+                message = f"{needed} bytes at {offset} are wanted, the file has {size}"
+                raise OnnxError(f"the tensor {tensor.name!r} does not lie in {path.name}: {message}")
+            file.seek(offset)
+            data = file.read(needed)
+    except OSError as error:
+        raise OnnxError(f"the tensor {tensor.name!r}: {path.name} can't be read: {error.strerror}") from None
+    return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype).reshape(shape)
+
+
+def _confined(name: str, location: str, folder: Path | None) -> Path:
+    """The external file, which has to be a regular one inside the model's folder, links resolved."""
+    if folder is None:
+        raise OnnxError(f"the tensor {name!r} is in an external file, and the model has no folder")
+    root = folder.resolve()
+    path = Path(os.path.normpath(location)) if location and "\0" not in location else None
+    if path is None or path.is_absolute() or ".." in path.parts:
+        raise OnnxError(f"the tensor {name!r} points out of the model's folder: {location!r}")
+    try:
+        found = (root / path).resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        raise OnnxError(f"the tensor {name!r}: {location!r} can't be read: {error}") from None
+    if not found.is_relative_to(root) or not found.is_file():
+        raise OnnxError(f"the tensor {name!r} points out of the model's folder: {location!r}")
+    return found

@@ -1,0 +1,111 @@
+"""What a name of an ONNX graph stands for while it is imported: something known, or something computed.
+
+A computed tensor has the *logical* axes that ONNX gives it and is *held* under other ones: images logical
+[N, C, H, W] are held [N, H, W, C], since features are last here. Layers change how a value is held freely, so
+a Transpose, Squeeze or Unsqueeze costs nothing, and two that cancel leave no trace.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.specs.dims import Dim, DimLike, Shape
+
+from .errors import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A value that is known while importing. Whole numbers that depend on open sizes are Dims in an object array."""
+
+    array: NDArray
+    dtype: str
+    name: str = ""
+    """What the ONNX file calls it."""
+
+    @classmethod
+    def of(cls, array: NDArray, name: str = "") -> Known:
+        """A value without open sizes."""
+        return cls(array, str(array.dtype), name)
+
+    @property
+    def shape(self) -> Shape:
+        return self.array.shape
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it depends on open sizes."""
+        return self.array.dtype == object
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A tensor computed at run time. Axis i of the layer's output is the logical axis ``axes[i]``, or a size 1
+    that has no logical axis (None). Logical axes of size 1 may be missing in ``axes``."""
+
+    ref: str
+    dtype: str
+    shape: Shape
+    axes: tuple[int | None, ...]
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def held_shape(self) -> Shape:
+        """The shape of the layer's output."""
+        return tuple(1 if axis is None else self.shape[axis] for axis in self.axes)
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Trailing axes of ``source`` joined into one (Flatten), not done yet: a dense layer that follows takes the
+    source as it is held and has the rows of its kernel in that order instead."""
+
+    source: Held
+    shape: Shape
+    start: int
+    """The first logical axis of the source that is joined."""
+
+    @property
+    def dtype(self) -> str:
+        return self.source.dtype
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+
+Value = Known | Held | Merged
+
+
+def dims_array(sizes: Shape | list[DimLike]) -> NDArray:
+    """Sizes as an int64 array, an object array where some are open."""
+    if any(isinstance(size, Dim) for size in sizes):
+        found = np.empty(len(sizes), object)
+        found[:] = list(sizes)
+        return found
+    return np.array(sizes, np.int64)
+
+
+def known_dims(array: NDArray) -> Known:
+    """Whole numbers that were computed with open sizes; an int64 array again where none is left."""
+    if array.dtype == object and not any(isinstance(one, Dim) for one in array.flat):
+        array = array.astype(np.int64)
+    return Known(array, "int64")
+
+
+def is_one(size: DimLike) -> bool:
+    """Whether a size is certainly 1."""
+    return isinstance(size, int) and size == 1
+
+
+def empty(shape: Shape, dtype: str) -> NDArray:
+    """The array without elements of a shape that has a 0. Raises Refusal for open sizes beside it."""
+    if any(isinstance(size, Dim) for size in shape):
+        raise Refusal("an empty tensor has open sizes")
+    return np.zeros(tuple(int(size) for size in shape), dtype)  # type: ignore[arg-type]

@@ -1,0 +1,83 @@
+"""ONNX's own backend tests through native code.
+
+By default every fourth case of an op runs, and all of them with `pytest tests/conformance --conformance`; what is
+listed in unsupported.txt has to fail with a clear diagnostic, and to leave the list once it passes.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx")
+
+from netwright.onnx.backend import NetwrightBackend
+from netwright.onnx.errors import OnnxError
+
+from .cases import all_cases, data_of, listed, model_of, traits
+
+#: One case in so many runs by default.
+SLICE = 4
+#: Networks take seconds each, and have a test of their own with random weights.
+ALWAYS = {"real/test_squeezenet"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test a case."""
+    if "case" not in metafunc.fixturenames:
+        return
+    names = list(all_cases())
+    if not metafunc.config.getoption("--conformance"):
+        names = [
+            name
+            for name in names
+            if name in ALWAYS or (not name.startswith("real/") and zlib.crc32(name.encode()) % SLICE == 0)
+        ]
+    metafunc.parametrize("case", names)
+
+
+def run(name: str) -> None:
+    """Runs a case; raises OnnxError where it is refused, AssertionError where the numbers differ."""
+    case = all_cases()[name]
+    prepared = NetwrightBackend.prepare(model_of(case))
+    for inputs, outputs in data_of(case):
+        found = prepared.run(inputs)
+        assert len(found) == len(outputs)
+        for value, expected in zip(found, outputs, strict=True):
+            expected = np.asarray(expected)
+            assert value.dtype == expected.dtype
+            assert value.shape == expected.shape
+            np.testing.assert_allclose(value, expected, rtol=case.rtol, atol=case.atol)
+
+
+def test_case(case: str, record_property: pytest.RecordProperty) -> None:  # type: ignore[name-defined]
+    found = traits(model_of(all_cases()[case]))
+    reasons = [line for line in listed() if line.matches(case, found)]
+    if not reasons:
+        record_property("conformance", "passed")
+        run(case)
+        return
+    record_property("conformance", "unsupported")
+    with pytest.raises(OnnxError) as refused:
+        run(case)
+    assert refused.value.findings
+    assert all(finding.reason for finding in refused.value.findings)
+
+
+def test_every_line_of_the_list_is_needed() -> None:
+    """Each op, type and case that is listed exists."""
+    known: set[tuple[str, str]] = set()
+    for case in all_cases().values():
+        if not case.url:
+            known |= traits(model_of(case))
+    lines = listed()
+    unused = [
+        f"{line.kind} {line.name}"
+        for line in lines
+        if (line.kind, line.name) not in known
+        and not (line.kind == "case" and any(line.matches(name, set()) for name in all_cases()))
+    ]
+    assert not unused
+    assert len({(line.kind, line.name) for line in lines}) == len(lines)

@@ -1,0 +1,162 @@
+"""ONNX models become specs that a person would have written, and give the same numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+from click.testing import CliRunner
+from onnx import helper
+
+import netwright
+from netwright.cli import main
+from netwright.onnx import ImportedModel, OnnxError, import_model
+
+from .models import light, model, onnxruntime_outputs
+
+node = helper.make_node
+
+
+def compiled(imported: ImportedModel, tmp_path: Path, engine: str = "native") -> netwright.Program:
+    imported.save(tmp_path / "m.yaml", tmp_path / "m.safetensors")
+    loaded = netwright.load(tmp_path / "m.yaml")
+    assert loaded.is_valid, loaded.diagnostics.to_text()
+    return loaded.compile(tmp_path / "m.safetensors", engine=engine, entries=["predict"])  # type: ignore
+
+
+@pytest.mark.parametrize("name", ["squeezenet"])
+def test_a_network_with_random_weights_agrees_with_onnxruntime(name: str, tmp_path: Path) -> None:
+    found = light(name)
+    imported = import_model(found, name=name)
+    (own, here), *rest = imported.inputs.items()
+    assert not rest
+    image = np.random.default_rng(1).normal(size=(1, 3, 224, 224)).astype(np.float32)
+    (expected,) = onnxruntime_outputs(found, {own: image})
+    (answer,) = compiled(imported, tmp_path).predict(**{here: image}).values()
+    np.testing.assert_allclose(answer, expected, rtol=2e-4, atol=1e-6)
+
+
+def test_resnet50_is_the_spec_one_would_write(golden) -> None:
+    text = import_model(light("resnet50"), name="resnet50").spec
+    assert text.count("type: transpose") == 1
+    golden.check("resnet50.yaml", text)
+
+
+def test_native_layout_needs_no_transpose() -> None:
+    text = import_model(light("resnet50"), name="resnet50", layout="native").spec
+    assert "transpose" not in text
+    assert "data_0: {shape: [1, 224, 224, 3]}" in text
+
+
+def test_a_flatten_before_a_gemm_permutes_the_rows_of_its_kernel(tmp_path: Path) -> None:
+    generator = np.random.default_rng(2)
+    kernel = generator.normal(size=(4, 2, 3, 3)).astype(np.float32)
+    weights = generator.normal(size=(7, 4 * 6 * 5)).astype(np.float32)
+    found = model(
+        [
+            node("Conv", ["x", "conv.weight"], ["a"], name="conv"),
+            node("Relu", ["a"], ["b"]),
+            node("Flatten", ["b"], ["c"]),
+            node("Gemm", ["c", "fc.weight"], ["y"], transB=1),
+        ],
+        {"x": ["N", 2, 8, 7]},
+        ["y"],
+        {"conv.weight": kernel, "fc.weight": weights},
+    )
+    imported = import_model(found, name="m")
+    assert imported.spec.count("transpose,") == 1
+    assert "{name: fc, type: dense, units: 7, use_bias: false}" in imported.spec
+    x = generator.normal(size=(3, 2, 8, 7)).astype(np.float32)
+    answer = compiled(imported, tmp_path).predict(x=x)["y"]
+    np.testing.assert_allclose(answer, onnxruntime_outputs(found, {"x": x})[0], rtol=1e-4, atol=1e-5)
+
+
+def test_transposes_that_only_change_the_layout_cancel(tmp_path: Path) -> None:
+    found = model(
+        [
+            node("Transpose", ["x"], ["a"], perm=[0, 3, 1, 2]),
+            node("MaxPool", ["a"], ["b"], kernel_shape=[2, 2], strides=[2, 2]),
+            node("Transpose", ["b"], ["y"], perm=[0, 2, 3, 1]),
+        ],
+        {"x": ["N", 8, 8, 3]},
+        ["y"],
+    )
+    imported = import_model(found, name="m")
+    assert "transpose" not in imported.spec
+    x = np.random.default_rng(3).normal(size=(2, 8, 8, 3)).astype(np.float32)
+    answer = compiled(imported, tmp_path).predict(x=x)["y"]
+    np.testing.assert_array_equal(answer, onnxruntime_outputs(found, {"x": x})[0])
+
+
+def test_arithmetic_on_shapes_is_folded_into_open_sizes() -> None:
+    found = model(
+        [
+            node("Shape", ["x"], ["s"]),
+            node("Gather", ["s", "zero"], ["n"]),
+            node("Mul", ["n", "two"], ["m"]),
+            node("Unsqueeze", ["m", "axes"], ["u"]),
+            node("Concat", ["u", "rest"], ["t"], axis=0),
+            node("Reshape", ["x", "t"], ["y"]),
+        ],
+        {"x": ["batch", 6]},
+        ["y"],
+        {
+            "zero": np.asarray(0),
+            "two": np.asarray(2),
+            "axes": np.asarray([0]),
+            "rest": np.asarray([3]),
+        },
+    )
+    text = import_model(found, name="m").spec
+    assert 'shape: ["2*batch", 3]' in text
+    assert "dims: {batch: batch}" in text
+
+
+def test_everything_unsupported_is_named_and_nothing_is_written(tmp_path: Path) -> None:
+    found = model(
+        [
+            node("NonZero", ["x"], ["a"], name="which"),
+            node("Relu", ["a"], ["b"], name="after"),
+            node("Conv", ["x", "w"], ["c"], name="conv", kernel_shape=[3]),
+            node("Det", ["x"], ["d"], name="det"),
+        ],
+        {"x": [1, 2, 8, 8]},
+        ["b", "c", "d"],
+        {"w": np.zeros((1, 2, 3, 3), np.float32)},
+    )
+    path = tmp_path / "m.onnx"
+    path.write_bytes(found.SerializeToString())
+    result = CliRunner().invoke(
+        main,
+        ["import", str(path), "-o", str(tmp_path / "m.yaml"), "--weights", str(tmp_path / "w.safetensors")],
+    )
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        "error: which (NonZero): the operator is not supported",
+        "error: conv (Conv): attribute kernel_shape: [3] does not fit 2 spatial axes",
+        "error: det (Det): the operator is not supported",
+    ]
+    assert [one.name for one in tmp_path.iterdir()] == ["m.onnx"]
+
+
+def test_an_attribute_that_is_not_honoured_is_an_error() -> None:
+    found = model([node("Relu", ["x"], ["y"], slope=1)], {"x": [1, 2]}, ["y"])
+    with pytest.raises(OnnxError, match=r"\(Relu\): attribute slope: is not supported"):
+        import_model(found)
+
+
+def test_the_command_line_writes_spec_and_weights(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    weights = np.random.default_rng(4).normal(size=(3, 2)).astype(np.float32)
+    found = model([node("MatMul", ["x", "w"], ["y"])], {"x": ["N", 3]}, ["y"], {"w": weights})
+    path.write_bytes(found.SerializeToString())
+    spec, values = tmp_path / "net.yaml", tmp_path / "net.safetensors"
+    result = CliRunner().invoke(main, ["import", str(path), "-o", str(spec), "--weights", str(values)])
+    assert result.exit_code == 0, result.stderr
+    program = netwright.load(spec).compile(values, engine="reference")
+    np.testing.assert_allclose(program.predict(x=np.eye(3, dtype=np.float32))["y"], weights)
