@@ -12,6 +12,7 @@ from .passes.hoist_scan_inputs import HoistScanInputs
 from .passes.narrow import NarrowWindows
 from .passes.regroup_sums import RegroupSums
 from .passes.simplify import Simplify
+from .passes.sink_scan_outputs import SinkScanOutputs
 from .passes.slice_of_dot import SliceOfDot
 from .passes.unroll import UnrollScans
 
@@ -28,7 +29,8 @@ def prepare(graph: Graph, manager: PassManager | None = None) -> Graph:
             RegroupSums(),  # so that a bias leaves the loop with the product it is added to
             RemoveDeadCode(),  # the sums as they were, which would hold back what is hoisted
             HoistScanInputs(),  # so that x @ W, its gradient and dW are products over all steps at once
-            RemoveDeadCode(),  # sequences that only hoisted operations read
+            SinkScanOutputs(),  # so that h @ C and its gradient are, too
+            RemoveDeadCode(),  # sequences that only moved operations read
         ],
     )
 
@@ -45,6 +47,7 @@ def optimize(graph: Graph, manager: PassManager | None = None) -> Graph:
             RemoveDeadCode(),  # what no output needs would count as a reader below
             NarrowWindows(),  # gradients of padded convolutions, cut to the cells that exist
             HoistScanInputs(),  # backward bodies have input halves too: cotangents times weights
+            SinkScanOutputs(),  # and they end in products: the cotangents of the layer below
             SliceOfDot(),  # after gradients, so that the gradient of all gates is still one product
             UnrollScans(),  # late: the passes above see one body, however many copies are wanted
             FlattenProducts(),  # after all that looks for products by their axes

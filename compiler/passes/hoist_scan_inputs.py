@@ -11,16 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from netwright.specs.dims import product
-
 from ..graph.analysis import ancestors
 from ..graph.graph import Graph, Node, Value
-from ..ops.base import Primitive
 from ..ops.scan import ScanAttributes
 from .base import Budget, Pass
-
-#: Products are worth a sequence in memory; cheaper operations stay beside what reads them.
-_ANCHORS = ("dot", "conv")
+from .vectorize import is_anchor, vectorizes
 
 
 @dataclass(frozen=True)
@@ -90,26 +85,13 @@ class _Hoisting:
                 self.leaving.update(node.values)
         elif all(value in self.fixed or value in self.stepwise for value in operands):
             stems = any(value in self.anchored for value in operands)
-            if (stems and node.op == "broadcast") or not self._vectorizes(node, operands):
+            if (stems and node.op == "broadcast") or not vectorizes(
+                self.attrs, node, [value in self.stepwise for value in operands]
+            ):
                 return
             self.stepwise.update(node.values)
-            if stems or self._is_anchor(node):
+            if stems or is_anchor(node, self.max_rows):
                 self.anchored.update(node.values)
-
-    def _is_anchor(self, node: Node) -> bool:
-        rows = product(node.types[0].shape[:-1])
-        return node.op in _ANCHORS and (not isinstance(rows, int) or rows <= self.max_rows)
-
-    def _vectorizes(self, node: Node, operands: Sequence[Value]) -> bool:
-        if type(node.primitive).vectorize is Primitive.vectorize:
-            return False
-        scratch, body = Graph(), self.attrs.body
-        stacked = [value in self.stepwise for value in operands]
-        values = []
-        for i, (value, has) in enumerate(zip(operands, stacked, strict=True)):
-            type_ = body.type(value)
-            values.append(scratch.input(str(i), self.attrs.stacked(type_) if has else type_))
-        return node.primitive.vectorize(scratch, node.attrs, values, stacked, self.attrs.length) is not None
 
     def _frontier(self) -> list[Value]:
         """Values that leave and are read by what stays."""

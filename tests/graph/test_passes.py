@@ -20,6 +20,7 @@ from netwright.compiler.passes.dead_code import RemoveDeadCode
 from netwright.compiler.passes.fold_constants import FoldConstants
 from netwright.compiler.passes.hoist_scan_inputs import HoistScanInputs
 from netwright.compiler.passes.simplify import Simplify
+from netwright.compiler.passes.sink_scan_outputs import SinkScanOutputs
 from netwright.compiler.passes.slice_of_dot import SliceOfDot
 from netwright.compiler.passes.unroll import UnrollError, UnrollScans
 from netwright.compiler.pipeline import optimize, prepare
@@ -108,6 +109,20 @@ def test_input_halves_leave_the_loop():
     assert attrs.body.type(attrs.body.inputs["hoisted0"]).shape == (2, 4 * H)
     assert "x" not in attrs.body.inputs
     assert "b" not in attrs.body.inputs
+
+
+def test_products_of_the_output_leave_the_loop():
+    graph = build(BY_NAME["state_space"])
+    sunk = SinkScanOutputs().run(graph, Budget())
+    (attrs,) = scans(sunk)
+    assert count(attrs.body)["dot"] == 2
+    assert count(sunk)["dot"] == 1
+    same(evaluate(graph, draw(graph)), evaluate(sunk, draw(graph)))
+
+
+def test_cotangents_of_the_inputs_leave_the_loop():
+    backward = scans(optimize(trained(prepare(build(BY_NAME["rnn"])))))[-1]
+    assert count(backward.body)["dot"] == 1
 
 
 def test_products_with_many_rows_in_a_step_stay():
@@ -233,6 +248,7 @@ def test_equal_operations_merge():
         FoldConstants(),
         Simplify(),
         HoistScanInputs(),
+        SinkScanOutputs(),
         SliceOfDot(),
         UnrollScans(),
     ],

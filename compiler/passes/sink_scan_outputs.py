@@ -1,0 +1,126 @@
+"""Moves out of scans what the state does not need: y(t) = h(t) @ C becomes one product over all steps after the loop.
+
+The mirror image of ``hoist_scan_inputs``. In backward scans it is the cotangent of the inputs, dz(t) @ Wᵀ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from ..graph.analysis import ancestors, dependents
+from ..graph.graph import Graph, Node, Value
+from ..ops.scan import ScanAttributes
+from .base import Budget, Pass
+from .vectorize import is_anchor, vectorizes
+
+
+@dataclass(frozen=True)
+class SinkScanOutputs(Pass):
+    """A product leaves when only ys come of it, and with it what is computed from it; what they read becomes a y."""
+
+    name: ClassVar[str] = "sink_scan_outputs"
+
+    max_rows: int = 7
+
+    def run(self, graph: Graph, budget: Budget) -> Graph:
+        def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
+            attrs = node.attrs
+            return (
+                _Sinking(new, attrs, operands, self.max_rows).run()
+                if isinstance(attrs, ScanAttributes)
+                else None
+            )
+
+        return graph.rewrite(budget.limit(rule))
+
+
+@dataclass
+class _Sinking:
+    """One scan: the nodes of its body that leave, and what the loop has to give them."""
+
+    graph: Graph
+    attrs: ScanAttributes
+    operands: Sequence[Value]
+    max_rows: int
+    leaving: dict[int, Node] = field(default_factory=dict)
+
+    def run(self) -> Sequence[Value] | None:
+        attrs, body = self.attrs, self.attrs.body
+        k, c = attrs.n_consts, attrs.n_carries
+        inputs, outputs = list(body.inputs.values()), list(body.outputs.items())
+        state = ancestors(body, [value for _, value in outputs[:c]])
+        stepwise = dependents(body, inputs[k:])
+        gone: set[Value] = set()
+        for node in body:
+            if node.op != "input" and not any(value in state for value in node.values):
+                self._consider(node, stepwise, gone)
+        self._keep_what_ends_outside(gone)
+        if not self.leaving:
+            return None
+
+        outside = {
+            value: operand
+            for position, (value, operand) in enumerate(zip(inputs, self.operands, strict=True))
+            if not k <= position < k + c
+        }
+        staying = [(name, value) for name, value in outputs if value not in gone]
+        given = {value for _, value in staying[c:]} | outside.keys()
+        needed = [value for node in self.leaving.values() for value in body.operands(node)]
+        fixed = [v for v in dict.fromkeys(needed) if v not in stepwise and v not in given]
+        names = (name for i in range(len(needed) + len(outputs)) if (name := f"sunk{i}") not in body.outputs)
+        for value in dict.fromkeys(needed):
+            if value in stepwise and value not in given and value not in gone:
+                staying.append((next(names), value))
+        results: list[Value] = []
+        if staying:
+            rest = body.extract(body.name, list(body.inputs.items()), staying)
+            results = list(self.graph.add("scan", self.operands, replace(attrs, body=rest)).values)
+            outside.update(zip((value for _, value in staying[c:]), results[c:], strict=True))
+        self._compute_outside(outside, fixed, stepwise)
+        return [*results[:c], *(outside[value] for _, value in outputs[c:])]
+
+    def _consider(self, node: Node, stepwise: set[Value], gone: set[Value]) -> None:
+        body = self.attrs.body
+        operands = body.operands(node)
+        stacked = [value in stepwise for value in operands]
+        if not (is_anchor(node, self.max_rows) or any(value in gone for value in operands)):
+            return
+        # What repeats along new axes would only make what is stored larger.
+        if node.op != "broadcast" and vectorizes(self.attrs, node, stacked):
+            self.leaving[node.id] = node
+            gone.update(node.values)
+
+    def _keep_what_ends_outside(self, gone: set[Value]) -> None:
+        """A value that something left in the loop reads has to stay there."""
+        body = self.attrs.body
+        for node in reversed(list(self.leaving.values())):
+            readers = [reader for value in node.values for reader, _ in body.uses(value)]
+            if any(value not in gone for reader in readers for value in reader.values):
+                self._keep(node, gone)
+        for node in list(self.leaving.values()):
+            if not is_anchor(node, self.max_rows) and not any(v in gone for v in body.operands(node)):
+                self._keep(node, gone)
+
+    def _keep(self, node: Node, gone: set[Value]) -> None:
+        del self.leaving[node.id]
+        gone.difference_update(node.values)
+
+    def _compute_outside(self, outside: dict[Value, Value], fixed: list[Value], stepwise: set[Value]) -> None:
+        body, graph, layer = self.attrs.body, self.graph, self.graph.layer
+        repeated = ancestors(body, fixed, outside.keys())
+        for node in body:
+            if node.id in self.leaving:
+                operands = body.operands(node)
+                stacked = [value in stepwise for value in operands]
+                values = [outside[value] for value in operands]
+                graph.layer = node.layer
+                result = node.primitive.vectorize(graph, node.attrs, values, stacked, self.attrs.length)
+                assert result is not None
+                outside[node.values[0]] = result
+            elif node.op != "input" and any(v in repeated and v not in outside for v in node.values):
+                graph.layer = node.layer
+                copy = graph.add(node.op, [outside[value] for value in body.operands(node)], node.attrs)
+                outside.update(zip(node.values, copy.values, strict=True))
+        graph.layer = layer

@@ -1,0 +1,29 @@
+"""Which operations of a scan's body may be done for all steps at once, and which are worth it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netwright.specs.dims import product
+
+from ..graph.graph import Graph, Node
+from ..ops.base import Primitive
+from ..ops.scan import ScanAttributes
+
+
+def is_anchor(node: Node, max_rows: int) -> bool:
+    """A product, worth a sequence in memory, unless it has many rows already; all else stays with what reads it."""
+    rows = product(node.types[0].shape[:-1])
+    return node.op in ("dot", "conv") and (not isinstance(rows, int) or rows <= max_rows)
+
+
+def vectorizes(attrs: ScanAttributes, node: Node, stacked: Sequence[bool]) -> bool:
+    """Whether ``node`` of the body has a rule for all steps at once, where the ``stacked`` operands are sequences."""
+    if not any(stacked) or type(node.primitive).vectorize is Primitive.vectorize:
+        return False
+    scratch, body = Graph(), attrs.body
+    values = []
+    for i, (value, has) in enumerate(zip(body.operands(node), stacked, strict=True)):
+        type_ = body.type(value)
+        values.append(scratch.input(str(i), attrs.stacked(type_) if has else type_))
+    return node.primitive.vectorize(scratch, node.attrs, values, stacked, attrs.length) is not None
