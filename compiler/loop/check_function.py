@@ -145,7 +145,9 @@ class FunctionChecker:
             if loop.kind == "parallel":
                 if outside is not None:
                     raise VerifyError(f"{what}: a parallel loop inside another")
-                self.context.partition, self.shared = Partition(loop.var, loop.step), len(self.registers)
+                dims = frozenset(name for name, _ in self.context.function.dims)
+                self.context.partition = Partition(loop.var, loop.step, dims)
+                self.shared = len(self.registers)
             self._body(loop.body)
         if self.context.partition is not outside:
             assert self.context.partition is not None

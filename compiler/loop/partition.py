@@ -1,8 +1,8 @@
 """Checks that the iterations of a parallel loop share no memory that one of them writes.
 
 For each buffer written in the loop, all its accesses there must, on one axis, lie in a range of the iteration's own:
-from c·v + k up to, not including, c·(v + step) + k, for the loop variable v. What is called counts as accessing all
-it is given.
+from c·v + k up to, not including, c·(v + step) + k, for the loop variable v and sizes c and k. What is called counts
+as accessing all it is given.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from netwright.specs.dims import Dim, DimLike, Shape, constant_term, dim
+from netwright.specs.dims import Dim, DimLike, Shape, constant_term, dim, dim_symbols, from_terms
 
 from .prover import Prover
 from .typing import VerifyError
@@ -32,6 +32,8 @@ class Partition:
 
     var: str
     step: int
+    dims: frozenset[str] = frozenset()
+    """Names that are the same in all iterations."""
     _ranges: dict[str, set[_Range]] = field(default_factory=dict)
     _written: set[str] = field(default_factory=set)
 
@@ -67,7 +69,8 @@ class Partition:
 
     def _candidates(self, shape: Shape, axis: int, index: DimLike) -> list[_Range]:
         factor = _factor(index, self.var)
-        offsets: set[DimLike] = {0, constant_term(index - factor * dim(self.var))}
+        rest = index - factor * dim(self.var)
+        offsets: set[DimLike] = {0, constant_term(rest), _over(rest, self.dims)}
         return [_Range(shape, axis, factor, offset) for offset in offsets]
 
     def _inside(self, prover: Prover, own: _Range, index: DimLike, reaches: Sequence[DimLike]) -> bool:
@@ -87,6 +90,19 @@ class Partition:
                     f"parallel loop over {self.var}: cannot show that its iterations access "
                     f"different elements of {buffer}"
                 )
+
+
+def _over(value: DimLike, names: frozenset[str]) -> DimLike:
+    """The terms of ``value`` that depend on ``names`` alone."""
+    if isinstance(value, int):
+        return value
+    return from_terms(
+        {
+            monomial: factor
+            for monomial, factor in value.terms
+            if all(({atom} if isinstance(atom, str) else dim_symbols(atom)) <= names for atom in monomial)
+        }
+    )
 
 
 def _factor(index: DimLike, var: str) -> DimLike:

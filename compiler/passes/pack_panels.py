@@ -75,11 +75,12 @@ def _pack_scan(
 
 def _fits(graph: Graph, value: Value, lanes: int) -> bool:
     """Columns in whole panels, and enough of both for distance to matter."""
-    *rows, columns = graph.type(value).shape
+    shape = graph.type(value).shape
+    if len(shape) < 2:
+        return False
+    *rows, columns = shape
     static = all(isinstance(size, int) for size in rows)
-    return (
-        bool(rows) and static and isinstance(columns, int) and columns % lanes == 0 and columns >= 2 * lanes
-    )
+    return static and isinstance(columns, int) and columns % lanes == 0 and columns >= 2 * lanes
 
 
 def _is_product(node: Node) -> bool:

@@ -58,9 +58,16 @@ VECTORS = """kernel vectors(N >= 4)
     t[m] = shl(cast<int32>(x[0]{4}), 3:int32x4)
     t[m] = div(bitcast<int32>(x[N - 1]{4, stride -1}), 7:int32x4)
 """
+REST = """kernel rest(N >= 1, T >= 1)
+  read x: float32[T - 5*(T//5), N, 4]
+  write y: float32[T, N, 4]
+  parallel for i in 0 .. T - 5*(T//5):
+    for j in 0 .. N:
+      y[i + 5*(T//5), j, 0] = x[i, j, 0]{4}
+"""
 
 
-@pytest.mark.parametrize("text", [DENSE, CONV, GATHER, VECTORS])
+@pytest.mark.parametrize("text", [DENSE, CONV, GATHER, VECTORS, REST])
 def test_accepts(text: str) -> None:
     verify_function(parse_function(text))
 
@@ -102,6 +109,7 @@ MUTATIONS = [
     (GATHER, "stride 2", "stride 3", "load of table, axis 1"),
     (GATHER, "y[i, 0] = ", "y[i - 1, 0] = ", "different elements of y"),
     (GATHER, "y[i, 0] = ", "y[row, 0] = ", "store to y|different elements of y"),
+    (REST, "y[i + 5*(T//5), j, 0]", "y[5*(T//5), j, 0]", "different elements of y"),
     (VECTORS, "0 .. 4*(N//4) step", "0 .. N step", "axis 0"),
     (VECTORS, "x[N - 1 - j]", "x[N - j]", None),  # j ≥ 4: still inside
     (VECTORS, "x[N - 1 - j]", "x[N - 5 - j]", "load of x, axis 0"),
