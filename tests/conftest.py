@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 # Two workers share two cores: a BLAS or OpenMP pool in each of them only makes both slower.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -25,6 +25,7 @@ settings.register_profile(
     derandomize=True,
     database=None,
     print_blob=True,
+    phases=[Phase.explicit, Phase.generate],  # a failure is reported as drawn: shrinking takes minutes
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 settings.register_profile(
