@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 
 from ..model import load
-from ..onnx.errors import OnnxError
-from ..onnx.files import export_model
+from .onnx_extra import need_onnx
 from .options import PATH, folder_exists, settings_option, spec_argument, weights_option
 from .output import show_warnings, size_text, written
 
@@ -25,6 +24,10 @@ def command(spec: Path, weights: Path, output: Path, settings: tuple[str, ...]) 
     Layers become the operators of the same name, everything else the operators it is made of; inputs and outputs
     keep their names and layout.
     """
+    need_onnx()
+    from ..onnx.errors import OnnxError
+    from ..onnx.files import export_model
+
     folder_exists(output, "-o")
     model = load(spec, settings)
     show_warnings(model)

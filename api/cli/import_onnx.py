@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import click
 
-from ..onnx.errors import OnnxError
-from ..onnx.files import Layout, import_model
+from .onnx_extra import need_onnx
 from .options import PATH, folder_exists
 from .output import size_text, written
 
@@ -25,12 +25,18 @@ from .output import size_text, written
     show_default=True,
     help="Whether inputs stay as they are, channels first, or are channels last like everything inside.",
 )
-def command(model: Path, output: Path, weights: Path, name: str | None, layout: Layout) -> None:
+def command(
+    model: Path, output: Path, weights: Path, name: str | None, layout: Literal["onnx", "native"]
+) -> None:
     """Import an ONNX model.
 
     The spec is in the language's own layers, to be read and changed. A model with anything that is not supported is
     refused as a whole: each node with its reason, exit code 1, and nothing is written.
     """
+    need_onnx()
+    from ..onnx.errors import OnnxError
+    from ..onnx.files import import_model
+
     folder_exists(output, "-o")
     folder_exists(weights, "--weights")
     try:

@@ -46,7 +46,7 @@ class ImportedModel:
         """Writes the spec and a safetensors file, each whole or not at all. Raises OSError."""
         model = re.search(r"^model: (\S+)", self.spec, re.MULTILINE)
         metadata = {"netwright": VERSION, "model": model[1] if model else "", "format": "np"}
-        write_tensors(weights, self.weights, metadata)
+        write_tensors(Path(weights), self.weights, metadata)
         write_atomically(Path(spec), lambda path: path.write_text(self.spec, encoding="utf-8"))
 
 

@@ -181,8 +181,8 @@ class _Import:
             if isinstance(value, UnreadableTensor):
                 raise Refusal(value.reason, name)
         schema = _schema(node.op, self.graph.opset)
-        for name in node.attributes if schema else ():
-            if name not in schema.attributes:
+        for name in node.attributes:
+            if schema is not None and name not in schema.attributes:
                 raise Refusal(f"is not one of {node.op} in opset {self.graph.opset}", name)
 
     def folded(self, node: Node, operands: Sequence[Value | None]) -> list[Value] | None:

@@ -198,7 +198,7 @@ def export_batch_norm(e: Exporter, spec: BatchNorm, inputs: Inputs, ports: Ports
     (x,), rank = inputs, e.rank(inputs[0])
     name = e.last(x) if rank == 2 else e.first(x)
     weights = [e.writer.weight(f"{spec.name}.{key}", array) for key, array in arrays.items()]
-    keys = {"epsilon": spec.epsilon, "momentum": spec.momentum}
+    keys: dict[str, Any] = {"epsilon": spec.epsilon, "momentum": spec.momentum}
     found = e.writer.add("BatchNormalization", [name, *weights], **keys)
     (e.give if rank == 2 else e.give_first)(ports[""], found)
     return True

@@ -151,7 +151,11 @@ def prelu(ctx: Context) -> None:
         # One slope a channel, before slopes broadcast from the right.
         shape = (*slope.shape, *(1,) * (len(ctx.shape()) - 2))
         slope = (
-            Known(slope.array.reshape(shape), slope.dtype, slope.name)
+            Known(
+                slope.array.reshape([int(size) for size in shape if isinstance(size, int)]),
+                slope.dtype,
+                slope.name,
+            )
             if isinstance(slope, Known)
             else regrouped(ctx.writer, ctx.settled(slope), shape, may_merge=False)
         )

@@ -89,7 +89,14 @@ def legacy_broadcast(ctx: Context, values: list[Value]) -> list[Value]:
         return values
     shape = (*second.shape, *(1,) * (rank - axis - len(second.shape)))
     if isinstance(second, Known):
-        return [first, Known(second.array.reshape(shape), second.dtype, second.name)]
+        return [
+            first,
+            Known(
+                second.array.reshape([int(size) for size in shape if isinstance(size, int)]),
+                second.dtype,
+                second.name,
+            ),
+        ]
     return [first, regrouped(ctx.writer, ctx.settled(second), shape, may_merge=False)]
 
 

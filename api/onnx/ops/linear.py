@@ -21,7 +21,7 @@ def dense(ctx: Context, value: Held | Merged, kernel: NDArray, bias: NDArray | N
         sizes = [int(size) for size in source.shape[start:]]  # type: ignore[arg-type]
         order = [axis - start for axis in source.axes if axis is not None and axis >= start]
         order += [axis for axis in range(len(sizes)) if axis not in order]
-        kernel = kernel.reshape(*sizes, -1).transpose(*order, len(sizes)).reshape(value.shape[1], -1)
+        kernel = kernel.reshape(*sizes, -1).transpose(*order, len(sizes)).reshape(kernel.shape[0], -1)
         ref, axes = ctx.writer.flattened(source, start), identity(2)
     else:
         axes = _features_last(value)
@@ -52,7 +52,7 @@ def gemm(ctx: Context) -> None:
     ctx.floats()
     kernel = ctx.array(1, "the second factor").astype(ctx.writer.dtype)
     value = ctx.value()
-    if kernel.ndim != 2 or value.rank != 2 or isinstance(value, Known):
+    if kernel.ndim != 2 or isinstance(value, Known) or value.rank != 2:
         raise Refusal("the factors have to be matrices")
     kernel = kernel.T if ctx.integer("transB", 0) else kernel
     if ctx.integer("transA", 0):

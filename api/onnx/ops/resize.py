@@ -71,7 +71,7 @@ def resize(ctx: Context) -> None:
     coordinates = ctx.text("coordinate_transformation_mode", "half_pixel", *_COORDINATES)
     axes = ctx.integers("axes")
     axes = list(range(value.rank)) if axes is None else [checked_axis(axis, value.rank) for axis in axes]
-    keys = {"mode": mode}
+    keys: dict[str, Any] = {"mode": mode}
     if coordinates != "half_pixel":
         keys["coordinates"] = coordinates.removeprefix("tf_") if "crop" in coordinates else coordinates
     nearest = ctx.text(
