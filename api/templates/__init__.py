@@ -18,5 +18,5 @@ def template(name: str, model: str) -> str:
     """The text of a spec. Raises KeyError for a name that is none of TEMPLATES."""
     if name not in TEMPLATES:
         raise KeyError(name)
-    text = (files(__package__) / f"{name}.yaml").read_text(encoding="utf-8")
+    text = (files("netwright.templates") / f"{name}.yaml").read_text(encoding="utf-8")
     return re.sub(r"\bNAME\b", model, text)

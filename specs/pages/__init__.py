@@ -71,7 +71,7 @@ class Page:
 def pages() -> dict[str, Page]:
     """All pages by code, in the registry's order."""
     found: dict[str, Page] = {}
-    for file in sorted(files(__package__).iterdir(), key=lambda one: one.name):
+    for file in sorted(files("netwright.specs.pages").iterdir(), key=lambda one: one.name):
         if file.name.endswith(".md"):
             _, *parts = _SECTION.split(file.read_text(encoding="utf-8"))
             for code, body in zip(parts[::2], parts[1::2], strict=True):

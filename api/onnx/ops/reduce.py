@@ -121,8 +121,10 @@ def _of_nothing(ctx: Context, value: Known, axes: list[int]) -> Known:
             number = np.iinfo(dtype).min if kind == "ReduceMax" else np.iinfo(dtype).max
     keep = ctx.integer("keepdims", 1)
     shape = [1 if i in axes else s for i, s in enumerate(value.shape) if keep or i not in axes]
-    shape = [size for size in shape if isinstance(size, int)]
-    return Known.of(np.full(shape, number, dtype))
+    sizes = [size for size in shape if isinstance(size, int)]
+    if len(sizes) < len(shape):
+        raise Refusal("nothing is reduced over an open size")
+    return Known.of(np.full(sizes, number, dtype))
 
 
 def _log_sum_exp(ctx: Context, value: Held, axes: list[int]) -> Held:
