@@ -24,6 +24,7 @@ COMMANDS = {
     "import": "An ONNX model as a spec with weights.",
     "export": "A network as an ONNX model.",
     "quickstart": "The whole path on handwritten digits.",
+    "lsp": "The language server, for editors.",
     "schema": "The JSON Schema of specs, for editors.",
 }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from netwright.specs.base import read_shape
 from netwright.specs.diagnostics import Diagnostics
@@ -20,7 +21,7 @@ from ..ops.layout import show
 from ..pipeline import prepare
 from .expander import Expander
 from .fitting import fit_graph
-from .network import Graphs, Network, OutputInfo, State
+from .network import Graphs, LayerInfo, Network, OutputInfo, Parameter, State
 from .objective import Objective
 from .optimizers import Updater, clipped, state_types
 from .problem import Problem
@@ -28,14 +29,31 @@ from .registry import EXPANSIONS
 from .tensor import Tensor
 
 
+@dataclass(frozen=True)
+class Examined:
+    """What is known of a spec, right or wrong: of the layers those whose shapes could be found."""
+
+    network: Network | None
+    diagnostics: Diagnostics
+    inputs: Mapping[str, TensorType] = field(default_factory=dict)
+    layers: tuple[LayerInfo, ...] = ()
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+
 def build_network(load: LoadResult) -> tuple[Network | None, Diagnostics]:
     """The network of a spec, and all diagnostics: those of loading, and of shapes, losses and cells.
 
     The network is None when there is any error. What is good in a spec with errors is checked all the same.
     """
+    examined = examine(load)
+    return examined.network, examined.diagnostics
+
+
+def examine(load: LoadResult) -> Examined:
+    """The network of a spec as `build_network` gives it, and what is known where there is none."""
     diagnostics = Diagnostics(load.diagnostics.items, load.diagnostics.sources.values())
     if load.partial is None:
-        return None, diagnostics
+        return Examined(None, diagnostics)
     network = None
     checked = _expanded(load, "loss", diagnostics=diagnostics)
     checks: list[Callable[[], None]] = [
@@ -56,7 +74,10 @@ def build_network(load: LoadResult) -> tuple[Network | None, Diagnostics]:
     diagnostics.sort()
     if load.model is not None and not diagnostics.has_errors:
         network = _network(load, checked, objective)
-    return network, diagnostics
+    inputs = {
+        ref.name: one.tensor.type for ref, one in checked.signals.items() if ref.name in checked.spec.inputs
+    }
+    return Examined(network, diagnostics, inputs, tuple(checked.layers), checked.parameters)
 
 
 def _expanded(

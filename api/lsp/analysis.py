@@ -1,0 +1,70 @@
+"""What a full check of a text says: diagnostics, fixes that were tried, and the shape of every layer that is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from netwright.compiler.frontend.build import Examined, examine
+from netwright.specs.diagnostics import Diagnostics
+from netwright.specs.dims import Shape
+from netwright.specs.layers import LayerSpec
+from netwright.specs.load import LoadResult, load_spec_text
+
+from ..describe import count_text, describe, shape_text
+from ..fixing import check_fixes
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A text, checked."""
+
+    load: LoadResult
+    examined: Examined
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """All findings; fixes are proposals."""
+        return self.examined.diagnostics
+
+    @cached_property
+    def fixes(self) -> Diagnostics:
+        """The findings with the fixes that were tried."""
+        return check_fixes(replace(self.load, diagnostics=self.examined.diagnostics))
+
+    @cached_property
+    def shapes(self) -> dict[str, Shape]:
+        """The shape of each input, layer and port that is known."""
+        found = {name: type.shape for name, type in self.examined.inputs.items()}
+        for info in self.examined.layers:
+            for port, type in info.outputs.items():
+                found[f"{info.name}.{port}" if port else info.name] = type.shape
+        return found
+
+    @cached_property
+    def layers(self) -> dict[str, LayerSpec]:
+        """The layers that are well, by name."""
+        return {layer.name: layer for layer in self.load.partial.layers} if self.load.partial else {}
+
+    def told(self, name: str) -> list[str]:
+        """Lines about an input or layer: what it is, its shape, its parameters."""
+        lines = []
+        if name in self.layers:
+            lines.append(describe(self.layers[name]))
+        if name in self.shapes:
+            lines.append(f"`{shape_text(self.shapes[name])}`")
+        count = 0
+        for info in self.examined.layers:
+            if info.name == name:
+                for parameter in info.parameters:
+                    size = 1
+                    for axis in self.examined.parameters[parameter].type.shape:
+                        size *= axis if isinstance(axis, int) else 1
+                    count += size
+        return [*lines, *([count_text(count, "parameter")] if count else [])]
+
+
+def analyse(text: str, file: str, folder: str | None) -> Analysis:
+    """Checks a text as the file it will be; included files are read from `folder`."""
+    load = load_spec_text(text, file, folder=folder)
+    return Analysis(load, examine(load))

@@ -1,0 +1,106 @@
+"""What an editor shows of a text that is only read: hover, definitions, and shapes beside the layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..describe import shape_text
+from .analysis import Analysis
+from .loose import Cursor, LooseText
+from .meaning import NAMED, place_at
+from .names import Definition, definitions, find, layers
+
+_KINDS = {"signals": ("layers", "inputs"), "targets": ("targets", "inputs")}
+
+
+@dataclass(frozen=True, slots=True)
+class Hover:
+    """Markdown about the text from `start` to `end`."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A word to show at an offset, beside the text."""
+
+    offset: int
+    text: str
+    tooltip: str
+
+
+def hover(text: LooseText, offset: int, analysis: Analysis | None) -> Hover | None:
+    """About the key, type or name at an offset."""
+    cursor = text.at(offset)
+    if not cursor.word:
+        return None
+    lines = _about(text, cursor, analysis)
+    return Hover("\n\n".join(lines), cursor.start, cursor.end) if lines else None
+
+
+def _about(text: LooseText, cursor: Cursor, analysis: Analysis | None) -> list[str]:
+    place = place_at(cursor.path, text.root)
+    if cursor.around.kind == "map" and cursor.key is None:
+        if cursor.path == ("inputs",):
+            return [f"**{cursor.word}** (input)", *(analysis.told(cursor.word) if analysis else [])]
+        words = place.keys().get(cursor.word) if place else None
+        return [f"**{cursor.word}**", words] if words else []
+    if cursor.key == "name":
+        return [f"**{cursor.word}**", *(analysis.told(cursor.word) if analysis else [])]
+    if cursor.key is not None and place:
+        for option in place.options(cursor.key):
+            if option.word == cursor.word and option.documentation:
+                return [f"**{cursor.word}**", option.documentation]
+    found = _definition(text, cursor)
+    if found is None:
+        return []
+    told = analysis.told(cursor.word) if analysis and found.kind in ("layer", "input") else []
+    return [f"**{cursor.word}** ({found.detail or found.kind})", *told]
+
+
+def definition(text: LooseText, offset: int) -> Definition | None:
+    """Where the name at an offset is defined."""
+    cursor = text.at(offset)
+    return _definition(text, cursor) if cursor.word else None
+
+
+def _definition(text: LooseText, cursor: Cursor) -> Definition | None:
+    if cursor.word.startswith("$"):
+        return find(text, cursor.word[1:].split(" ")[0], ("vars",))
+    key = cursor.key if cursor.key is not None else str(cursor.path[-1] if cursor.path else "")
+    if cursor.path[-1:] == ("outputs",):
+        key = "outputs"
+    elif cursor.path[-1:] == ("initial_state",) or cursor.path[-1:] == ("inputs",):
+        key = "inputs"
+    kind = NAMED.get(key)
+    return find(text, cursor.word, _KINDS.get(kind, (kind,)), cursor.path) if kind else None
+
+
+def hints(text: LooseText, start: int, end: int, analysis: Analysis | None) -> list[Hint]:
+    """The output shape of each layer and input between two offsets, at the end of its line."""
+    if analysis is None:
+        return []
+    found: dict[int, Hint] = {}
+    for one in layers(text):
+        if one.name in analysis.shapes and start <= one.start <= end:
+            place = _line_end(text.text, one.end)
+            found[place] = Hint(
+                place, f"→ {shape_text(analysis.shapes[one.name])}", "  \n".join(analysis.told(one.name))
+            )
+    return list(found.values())
+
+
+def symbols(text: LooseText) -> list[Definition]:
+    """What an outline shows."""
+    kinds = ("dims", "vars", "inputs", "blocks", "cells", "layers", "outputs")
+    return [one for kind in kinds for one in definitions(text, kind)]
+
+
+def _line_end(text: str, offset: int) -> int:
+    """The end of a line's text, before a comment."""
+    end = text.find("\n", offset)
+    line = text[offset : len(text) if end < 0 else end]
+    comment = line.find(" #")
+    return offset + len((line if comment < 0 else line[:comment]).rstrip())
