@@ -29,8 +29,13 @@ ONLY_IN = {
     "llvmlite": ("netwright.compiler.codegen",),
     "click": ("netwright",),
 }
-OPTIONAL = {"google", "matplotlib", "onnx", "torch", "ziglang"}
-AT_HOME = {"google": "netwright.onnx", "onnx": "netwright.onnx"}  # a package that is nothing without them
+OPTIONAL = {"google", "lsprotocol", "matplotlib", "onnx", "pygls", "torch", "ziglang"}
+AT_HOME = {  # packages that are nothing without them
+    "google": "netwright.onnx",
+    "lsprotocol": "netwright.lsp",
+    "onnx": "netwright.onnx",
+    "pygls": "netwright.lsp",
+}
 LAZY = (
     "netwright",
     "netwright.cli",
