@@ -20,6 +20,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from netwright.specs.load import load_spec_text
@@ -60,6 +61,19 @@ def blocks(document: Path) -> list[Block]:
     ]
 
 
+def garments(folder: Path) -> None:
+    """The data that the README's network is said to have, small and random."""
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 64), ("valid", 32)):
+        image = rng.integers(0, 256, (count, 28, 28, 1), np.uint8)
+        np.savez(folder / f"garments-{part}.npz", image=image, label=rng.integers(0, 10, count))
+    np.save(folder / "images.npy", rng.integers(0, 256, (3, 28, 28, 1), np.uint8))
+
+
+#: What the commands of a document find in their folder.
+PREPARED = {"README.md": garments}
+
+
 def session(text: str) -> list[tuple[str, str]]:
     """The commands of a `console` block, each with the output shown."""
     commands = re.split(r"^\$ ", text, flags=re.MULTILINE)
@@ -94,6 +108,7 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_marked_blocks_are_true(document: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(document.parent, folder, ignore=NOT_COPIED)
+    PREPARED.get(name(document), lambda folder: None)(folder)
     for block in blocks(document):
         where = f"{name(document)}:{block.line}"
         if block.marker.startswith("file: "):
