@@ -12,15 +12,32 @@ from dataclasses import dataclass
 
 from netwright.specs.dims import Shape
 from netwright.specs.layers import (
+    BroadcastTo,
+    ConstantLayer,
     Convolution,
+    ConvTranspose,
+    DepthToSpace,
     Embedding,
     Flatten,
+    Gather,
+    GlobalLpPool,
     GlobalMaxPool,
     GlobalMeanPool,
+    GroupNorm,
+    InstanceNorm,
     LayerSpec,
+    MatMul,
+    MeanVarianceNorm,
+    PadLayer,
     Pool,
     RecurrentLayer,
+    Reduce,
     Reshape,
+    Resize,
+    Slice,
+    SpaceToDepth,
+    Tile,
+    Transpose,
 )
 from netwright.specs.load import LoadResult
 
@@ -51,8 +68,37 @@ def receptive_fields(load: LoadResult, shapes: Mapping[str, Shape]) -> dict[str,
     fields = {name: _start(shapes[name]) for name in load.model.inputs if name in shapes}
     for name in load.wiring.order:
         refs = load.wiring.inputs[name]
-        fields[name] = _field(layers[name], [fields[ref.name] for ref in refs], shapes[refs[0].name])
+        fields[name] = _field(
+            layers[name], [fields[ref.name] for ref in refs], shapes[refs[0].name] if refs else ()
+        )
     return {name: fields[name] for name in layers}
+
+
+#: Layers whose output cells stand elsewhere than their input cells, or see them all.
+_ELSEWHERE = (
+    BroadcastTo,
+    ConstantLayer,
+    ConvTranspose,
+    DepthToSpace,
+    Flatten,
+    Gather,
+    GlobalLpPool,
+    GlobalMaxPool,
+    GlobalMeanPool,
+    GroupNorm,
+    InstanceNorm,
+    MatMul,
+    MeanVarianceNorm,
+    PadLayer,
+    RecurrentLayer,
+    Reduce,
+    Reshape,
+    Resize,
+    Slice,
+    SpaceToDepth,
+    Tile,
+    Transpose,
+)
 
 
 def _start(shape: Shape) -> ReceptiveField:
@@ -63,7 +109,7 @@ def _start(shape: Shape) -> ReceptiveField:
 def _field(layer: LayerSpec, read: Sequence[ReceptiveField], shape: Shape) -> ReceptiveField:
     if isinstance(layer, Embedding) and len(shape) == 2:
         return _start((*shape, 1))
-    if isinstance(layer, Flatten | Reshape | GlobalMaxPool | GlobalMeanPool | RecurrentLayer):
+    if isinstance(layer, _ELSEWHERE):
         return WHOLE
     if any(field.sizes is None for field in read) or len({field.steps for field in read}) > 1:
         return WHOLE

@@ -31,54 +31,77 @@ update:
 output: h
 """
 
-_RNN = """\
-  - h = {activation}
-"""
 
-_LSTM = """\
-  - i, f, g, o = split(x @ kernel + prev(h) @ recurrent_kernel{bias}, 4)
-  - c = sigmoid(f) * prev(c) + sigmoid(i) * tanh(g)
-  - h = sigmoid(o) * tanh(c)
-"""
+def _lstm(layer: Lstm) -> str:
+    """i, f and o gate what enters the cell, what stays in it, and what is seen of it."""
+    lines = [f"i, f, g, o = split(x @ kernel + prev(h) @ recurrent_kernel{_bias(layer)}, 4)"]
+    seen = ["", "", ""]
+    if layer.peepholes:
+        lines.append("si, sf, so = split(peephole, 3)")
+        seen = [" + si * prev(c)", " + sf * prev(c)", " + so * c"]
 
-_GRU_RESET_AFTER = """\
-  - xz, xr, xn = split(x @ kernel{bias}, 3)
-  - hz, hr, hn = split(prev(h) @ recurrent_kernel{recurrent_bias}, 3)
-  - z = sigmoid(xz + hz)
-  - r = sigmoid(xr + hr)
-  - n = tanh(xn + r * hn)
-  - h = (1 - z) * n + z * prev(h)
-"""
+    def gate(name: str, more: str) -> str:
+        return _applied(layer.recurrent_activation, _clipped(layer, name + more))
 
-_GRU_RESET_BEFORE = """\
-  - xz, xr, xn = split(x @ kernel{bias}, 3)
-  - uz, ur, un = split(recurrent_kernel, 3)
-  - z = sigmoid(xz + prev(h) @ uz)
-  - r = sigmoid(xr + prev(h) @ ur)
-  - n = tanh(xn + (r * prev(h)) @ un)
-  - h = (1 - z) * n + z * prev(h)
-"""
+    enters, stays = gate("i", seen[0]), gate("f", seen[1])
+    if layer.input_forget:
+        lines.append(f"enters = {enters}")
+        enters, stays = "enters", "(1 - enters)"
+    lines.append(f"c = {stays} * prev(c) + {enters} * {_applied(layer.activation, _clipped(layer, 'g'))}")
+    lines.append(f"h = {gate('o', seen[2])} * {_applied(layer.output_activation, 'c')}")
+    return _listed(lines)
+
+
+def _gru(layer: Gru) -> str:
+    """z keeps the old state, r says how much of it the candidate n sees."""
+    lines = [f"xz, xr, xn = split(x @ kernel{_bias(layer)}, 3)"]
+    if layer.reset_after:
+        bias = " + recurrent_bias" if layer.use_bias else ""
+        lines.append(f"hz, hr, hn = split(prev(h) @ recurrent_kernel{bias}, 3)")
+        z, r, n = "xz + hz", "xr + hr", "xn + r * hn"
+    else:
+        lines.append("uz, ur, un = split(recurrent_kernel, 3)")
+        z, r, n = "xz + prev(h) @ uz", "xr + prev(h) @ ur", "xn + (r * prev(h)) @ un"
+    lines.append(f"z = {_applied(layer.recurrent_activation, _clipped(layer, z))}")
+    lines.append(f"r = {_applied(layer.recurrent_activation, _clipped(layer, r))}")
+    lines.append(f"n = {_applied(layer.activation, _clipped(layer, n))}")
+    lines.append("h = (1 - z) * n + z * prev(h)")
+    return _listed(lines)
+
+
+def _rnn(layer: Rnn) -> str:
+    inner = f"x @ kernel + prev(h) @ recurrent_kernel{_bias(layer)}"
+    return _listed([f"h = {_applied(layer.activation, _clipped(layer, inner))}"])
+
+
+def _bias(layer: GatedLayer) -> str:
+    return " + bias" if layer.use_bias else ""
+
+
+def _clipped(layer: GatedLayer, inner: str) -> str:
+    return inner if layer.clip is None else f"clip({inner}, {-layer.clip!r}, {layer.clip!r})"
+
+
+def _listed(lines: Sequence[str]) -> str:
+    return "\n".join(f"  - {line}" for line in lines)
 
 
 def cell_text(layer: GatedLayer) -> str:
     """The cell of an rnn, lstm or gru layer, written in the language."""
-    bias = " + bias" if layer.use_bias else ""
     gates, states, starts = 1, ("h",), [layer.bias_init]
     recurrent_bias = False
     if isinstance(layer, Lstm):
         gates, states = 4, ("h", "c")
         forget = Ones() if layer.unit_forget_bias else layer.bias_init
         starts = [layer.bias_init, forget, layer.bias_init, layer.bias_init]
-        update = _LSTM.format(bias=bias)
+        update = _lstm(layer)
     elif isinstance(layer, Gru):
         gates, starts = 3, [layer.bias_init] * 3
         recurrent_bias = layer.use_bias and layer.reset_after
-        template = _GRU_RESET_AFTER if layer.reset_after else _GRU_RESET_BEFORE
-        update = template.format(bias=bias, recurrent_bias=" + recurrent_bias" if recurrent_bias else "")
+        update = _gru(layer)
     else:
         assert isinstance(layer, Rnn)
-        inner = f"x @ kernel + prev(h) @ recurrent_kernel{bias}"
-        update = _RNN.format(activation=_applied(layer.activation, inner))
+        update = _rnn(layer)
     width = "H" if gates == 1 else f"{gates}*H"
     params = [
         _parameter("kernel", f"F, {width}", [layer.kernel_init] * gates),
@@ -88,10 +111,12 @@ def cell_text(layer: GatedLayer) -> str:
         params.append(_parameter("bias", width, starts))
     if recurrent_bias:
         params.append(_parameter("recurrent_bias", width, [layer.bias_init] * gates))
+    if isinstance(layer, Lstm) and layer.peepholes:
+        params.append(_parameter("peephole", "3*H", [layer.peephole_init] * 3))
     return _HEAD.format(
         states="\n".join(f"  {state}: {{shape: [H]}}" for state in states),
         params="\n".join(params),
-        update=update.rstrip("\n"),
+        update=update,
     )
 
 
@@ -114,7 +139,7 @@ def state_names(kind: str) -> tuple[str, ...]:
 def _applied(activation: ActivationSpec, inner: str) -> str:
     match activation:
         case Linear():
-            return inner
+            return f"({inner})"
         case Gelu(approximate="tanh"):
             return f"gelu_tanh({inner})"
     arguments = activation.model_dump(exclude={"type", "approximate"}).values()

@@ -14,7 +14,7 @@ from .diagnostics import Diagnostics
 from .fixes import respelled, with_key
 from .layer_checks import check_arity, check_cell, check_share
 from .layers import GatedLayer, LayerSpec, Recurrent
-from .layers.recurrent import START_WORDS
+from .layers.recurrent import LENGTHS, START_WORDS
 from .order import find_order
 from .placement import Expansion, Expected
 from .references import Ref, References
@@ -31,7 +31,7 @@ class Wiring:
     inputs: Mapping[str, tuple[Ref, ...]] = field(default_factory=dict)
     """What each layer reads, in order."""
     given: Mapping[str, Mapping[str, Ref]] = field(default_factory=dict)
-    """For recurrent layers with a given initial state: what each state starts from."""
+    """For recurrent layers: what each state starts from, where that is given, and under LENGTHS their lengths."""
     outputs: Mapping[str, Ref] = field(default_factory=dict)
     """What each output shows."""
     order: tuple[str, ...] = ()
@@ -169,7 +169,7 @@ class _Wirer:
         """The only input that can be meant; None where there are several, reported when asked to."""
         special = {spec.lengths for spec in self.inputs.values()}
         for other in self.structure.entries:
-            special |= set(other.spec.references()) if other.spec else set()
+            special |= {text for text, _ in other.spec.references()} if other.spec else set()
         candidates = [name for name in self.inputs if name not in special] or list(self.inputs)
         if self.broken_inputs or len(candidates) == 1:
             return Ref(candidates[0]) if len(candidates) == 1 and not self.broken_inputs else None
@@ -188,11 +188,13 @@ class _Wirer:
         references = spec.references()
         states = self.states(spec)
         given: dict[str, Ref] = {}
-        for text, where in references.items():
+        for text, where in references:
             path = (*entry.path, *where)
             ref = self.note(entry, text, path, START_WORDS)
             if ref is None:
                 self.poisoned.add(entry.name)
+            elif where == ("lengths",):
+                given[LENGTHS] = ref
             elif len(where) == 1 and states is not None:
                 if len(states) == 1:
                     given[states[0]] = ref

@@ -15,6 +15,7 @@ from ..ops.base import ShapeError
 from ..ops.layout import show
 from . import activation
 from .functions import JOINT, POINTWISE, SHAPED, constant_power, floor_divide, modulo, power
+from .matmul import matmul
 from .problem import Label, Problem
 from .tensor import Tensor, broadcast_shapes, concat, dim_value, full, iota, where
 
@@ -42,7 +43,7 @@ class Equations:
     def __init__(
         self,
         graph: Graph,
-        batch: DimLike,
+        batch: DimLike | None,
         dtype: str,
         names: dict[str, Item],
         states: Mapping[str, Tensor],
@@ -162,15 +163,18 @@ class Equations:
         return [self.lifted(item, shape, batched) for item in items]
 
     def lifted(self, item: Item, shape: Shape, batched: bool) -> Item:
-        whole = (self.batch, *shape) if batched else shape
         tensor = item.tensor
+        if not batched or self.batch is None:
+            return Item(tensor.to(shape), batched)
         if item.batched:
             missing = len(shape) - len(item.shape)
             tensor = tensor.reshape((self.batch, *(1,) * missing, *item.shape))
-        return Item(tensor.to(whole), batched)
+        return Item(tensor.to((self.batch, *shape)), batched)
 
     def product(self, a: Item, b: Item, node: Expression) -> Item:
-        """The matrix product of vectors and matrices."""
+        """The matrix product: of vectors and matrices in a cell, of any in a layer."""
+        if self.batch is None:
+            return Item(matmul(a.tensor, b.tensor), False)
         ranks = len(a.shape), len(b.shape)
         if not set(ranks) <= {1, 2}:
             raise self.problem(

@@ -21,7 +21,7 @@ def expand_expression(scope: Scope) -> Signal:
     names = {name: Item(one.tensor, False) for name, one in zip(spec.names, scope.inputs, strict=True)}
     for name, one in spec.params.items():
         names[name] = Item(scope.parameter(name, one.shape, *one.init), False)
-    equations = Equations(scope.graph, 1, scope.dtype, names, {}, {}, ())
+    equations = Equations(scope.graph, None, scope.dtype, names, {}, {}, ())
     result = equations.item(tree).tensor
     return scope.give(result, _lengths(scope, tree, result))
 

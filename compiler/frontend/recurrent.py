@@ -16,6 +16,7 @@ from netwright.specs.equations import Cell
 from netwright.specs.expressions import Name
 from netwright.specs.initializers import Zeros, initialize
 from netwright.specs.layers import GatedLayer, Recurrent, RecurrentLayer
+from netwright.specs.layers.recurrent import LENGTHS
 from netwright.specs.random import Stream
 
 from ..graph.types import TensorType
@@ -45,7 +46,7 @@ def expand_recurrent(scope: Scope) -> Mapping[str, Signal]:
     assert isinstance(spec, RecurrentLayer)
     cell, arguments = cell_of(spec, scope.expander.load.cells)
     _check_inputs(scope, cell)
-    lengths = next((signal.lengths for signal in scope.inputs if signal.lengths is not None), None)
+    lengths = _lengths(scope)
     layers = spec.layers if isinstance(spec, GatedLayer) else 1
     runs: list[Run] = []
     inputs = [scope.floats(signal).swap_leading() for signal in scope.inputs]
@@ -63,12 +64,27 @@ def expand_recurrent(scope: Scope) -> Mapping[str, Signal]:
     return recurrence.ports(runs)
 
 
+def _lengths(scope: Scope) -> Tensor | None:
+    """The number of steps of each sequence: the inputs', or the layer's own."""
+    lengths = next((signal.lengths for signal in scope.inputs if signal.lengths is not None), None)
+    own = scope.given.get(LENGTHS)
+    if own is None:
+        return lengths
+    if lengths is not None:
+        raise scope.problem("NW0315", "the input has lengths already", "lengths")
+    batch = scope.inputs[0].shape[:1]
+    if own.dtype not in ("int32", "int64") or own.shape != batch:
+        message = f"lengths are integers {show(batch)}, this is {own.tensor.type}"
+        raise scope.problem("NW0308", message, "lengths", labels=scope.blame(own))
+    return own.tensor.cast("int64")
+
+
 def _directions(spec: RecurrentLayer, layer: int, layers: int) -> list[tuple[str, bool]]:
     """The prefixes of the parameters' names, and whether time runs backwards."""
     prefix = f"{layer}." if layers > 1 else ""
     if isinstance(spec, GatedLayer) and spec.bidirectional:
         return [(f"{prefix}forward.", False), (f"{prefix}backward.", True)]
-    return [(prefix, isinstance(spec, Recurrent) and spec.reverse)]
+    return [(prefix, spec.reverse)]
 
 
 def _check_inputs(scope: Scope, cell: Cell) -> None:
@@ -190,7 +206,7 @@ class _Recurrence:
         """The value of a state before the first step, [N, *shape]; in training perhaps the last window's."""
         scope = self.scope
         type = TensorType(scope.dtype, (self.batch, *shape))
-        start = self.written_start(prefix, state, shape, type)
+        start = self.written_start(prefix, state, shape, type, reverse)
         if scope.expander.carries and not reverse:
             path = f"{scope.name}.{prefix}{state}"
             carried = scope.expander.state(f"carry.{path}", type)
@@ -202,18 +218,12 @@ class _Recurrence:
         return full(scope.graph, 0, type) if start is None else start
 
     def written_start(
-        self, prefix: str, state: str, shape: tuple[int, ...], type: TensorType
+        self, prefix: str, state: str, shape: tuple[int, ...], type: TensorType, reverse: bool
     ) -> Tensor | None:
         """What the spec says a state starts from; None for zeros."""
         scope, own = self.scope, self.cell.states[state]
         if state in scope.given:
-            signal = scope.given[state]
-            if signal.tensor.type != type:
-                written = self.spec.initial_state
-                path = ("initial_state",) if isinstance(written, str) else ("initial_state", state)
-                message = f"the state {state} is {type}, this is {signal.tensor.type}"
-                raise scope.problem("NW0308", message, *path, labels=scope.blame(signal))
-            return signal.tensor
+            return self.given_start(state, type, reverse)
         written = self.spec.initial_state
         word = written if isinstance(written, str) else written.get(state)
         if "initial_state" not in self.spec.model_fields_set:
@@ -226,6 +236,23 @@ class _Recurrence:
         stream = Stream.at(scope.expander.seed, f"{scope.name}.{prefix}{state}_init")
         values = initialize((own.init,), stream, shape, scope.dtype)
         return constant(scope.graph, np.asarray(values)).broadcast(type.shape, [*axes])
+
+    def given_start(self, state: str, type: TensorType, reverse: bool) -> Tensor:
+        """A direction's part of a given state. Raises Problem where its type is another."""
+        scope, signal = self.scope, self.scope.given[state]
+        both = isinstance(self.spec, GatedLayer) and self.spec.bidirectional
+        last = type.shape[-1:] if type.shape else ()
+        whole = type.with_shape((*type.shape[:-1], *(size * 2 for size in last))) if both else type
+        if signal.tensor.type != whole:
+            written = self.spec.initial_state
+            path = ("initial_state",) if isinstance(written, str) else ("initial_state", state)
+            message = f"the state {state} is {whole}, this is {signal.tensor.type}"
+            raise scope.problem("NW0308", message, *path, labels=scope.blame(signal))
+        if not both:
+            return signal.tensor
+        size = type.shape[-1]
+        start = size if reverse else 0
+        return signal.tensor.slice(len(type.shape) - 1, start, start + size)
 
     def check_unroll(self, nodes: int) -> None:
         if self.spec.unroll != "full":
@@ -247,8 +274,7 @@ class _Recurrence:
         elif self.output_state is not None:
             found[""] = self.joined([run.last[self.output_state] for run in runs])
         else:
-            reverse = isinstance(self.spec, Recurrent) and self.spec.reverse
-            found[""] = self.joined([self.final(run.sequences[OUTPUT], reverse) for run in runs])
+            found[""] = self.joined([self.final(run.sequences[OUTPUT], self.spec.reverse) for run in runs])
         first = next(iter(self.cell.states), None)
         for port in self.scope.ports - {""}:
             state = port.removesuffix("_all") if port not in self.cell.states else port
@@ -262,7 +288,8 @@ class _Recurrence:
 
     def sequence(self, parts: Sequence[Tensor]) -> Signal:
         joined = concat(parts, parts[0].rank - 1) if len(parts) > 1 else parts[0]
-        return self.given(joined.swap_leading(), self.lengths)
+        own = LENGTHS in self.scope.given  # they steer this layer alone
+        return self.given(joined.swap_leading(), None if own else self.lengths)
 
     def joined(self, parts: Sequence[Tensor]) -> Signal:
         return self.given(concat(parts, parts[0].rank - 1) if len(parts) > 1 else parts[0], None)

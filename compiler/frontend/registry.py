@@ -12,6 +12,7 @@ from netwright.specs.layers import (
     Concat,
     ConstantLayer,
     Convolution,
+    ConvTranspose,
     Dense,
     DepthToSpace,
     Dropout,
@@ -19,6 +20,7 @@ from netwright.specs.layers import (
     ExpressionLayer,
     Flatten,
     Gather,
+    GlobalLpPool,
     GlobalMaxPool,
     GlobalMeanPool,
     GroupNorm,
@@ -27,8 +29,10 @@ from netwright.specs.layers import (
     LayerSpec,
     LocalResponseNorm,
     LpNorm,
+    MatMul,
     MeanVarianceNorm,
     Multiply,
+    NllLoss,
     PadLayer,
     Pool,
     PRelu,
@@ -49,9 +53,12 @@ from netwright.specs.layers import (
 from .activation import expand_activation, expand_prelu
 from .blocks import expand_depth_to_space, expand_space_to_depth
 from .conv import expand_convolution
+from .conv_transpose import expand_conv_transpose
 from .dense import expand_dense, expand_embedding
 from .expander import Expansion
 from .expression import expand_expression
+from .matmul import expand_matmul
+from .nll import expand_nll_loss
 from .normalization import (
     expand_batch_norm,
     expand_dropout,
@@ -79,6 +86,7 @@ from .tables import expand_constant, expand_gather
 _FAMILIES: dict[type[LayerSpec], Expansion] = {
     Dense: Expansion(expand_dense, honours_lengths=True),
     Embedding: Expansion(expand_embedding, honours_lengths=True),
+    ConvTranspose: Expansion(expand_conv_transpose),
     Convolution: Expansion(expand_convolution, honours_lengths=True),
     Pool: Expansion(expand_pool),
     GlobalMaxPool: Expansion(expand_global_pool, honours_lengths=True),
@@ -115,6 +123,9 @@ _FAMILIES: dict[type[LayerSpec], Expansion] = {
     LocalResponseNorm: Expansion(expand_local_response_norm, honours_lengths=True),
     LpNorm: Expansion(expand_lp_norm, honours_lengths=True),
     MeanVarianceNorm: Expansion(expand_mean_variance_norm, honours_lengths=True),
+    GlobalLpPool: Expansion(expand_global_pool, honours_lengths=True),
+    MatMul: Expansion(expand_matmul, honours_lengths=True),
+    NllLoss: Expansion(expand_nll_loss),
     RecurrentLayer: Expansion(expand_recurrent, honours_lengths=True),
 }
 

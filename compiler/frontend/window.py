@@ -14,7 +14,8 @@ from .scope import Scope, Signal
 from .tensor import Tensor, where
 
 Windowed = Convolution | Pool
-_AXES = {1: "[N, T, C]", 2: "[N, H, W, C]", 3: "[N, D, H, W, C]"}
+#: The inputs of convolutions and pools, by their number of spatial axes.
+SPATIAL_SHAPES = {1: "[N, T, C]", 2: "[N, H, W, C]", 3: "[N, D, H, W, C]"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class WindowAxis:
     low: DimLike
     high: DimLike
     cells: DimLike
+    window: int
+    dilation: int
 
     @property
     def padded(self) -> DimLike:
@@ -51,7 +54,7 @@ def check_windows(scope: Scope) -> list[WindowAxis]:
     if signal.rank == spec.rank + 1:
         shape = [*map(str, signal.shape), "1"]
         help = f"for one channel: {{type: reshape, shape: [{', '.join(shape)}]}}"
-    scope.check_rank(signal, _AXES[spec.rank], signal.rank == spec.rank + 2, help)
+    scope.check_rank(signal, SPATIAL_SHAPES[spec.rank], signal.rank == spec.rank + 2, help)
     axes = [_axis(scope, spec, signal, position) for position in range(spec.rank)]
     _warn(scope, spec, axes)
     return axes
@@ -62,8 +65,8 @@ def _axis(scope: Scope, spec: Windowed, signal: Signal, position: int) -> Window
     stride, dilation = spec.strides[position], spec.dilations[position]
     span = (window - 1) * dilation + 1
     low, high = _padding(scope, spec.padding[position], size, span, stride)
-    if isinstance(spec, Pool) and max(_at_least(low), _at_least(high)) >= window:
-        message = f"a window of {window} can lie wholly in the padding, where there is nothing to pool"
+    if isinstance(spec, Pool) and max(_at_least(low), _at_least(high)) >= span:
+        message = f"a window of {span} can lie wholly in the padding, where there is nothing to pool"
         raise scope.problem("NW0304", message, "padding")
     padded = size + low + high
     least = scope.least(padded)
@@ -73,7 +76,7 @@ def _axis(scope: Scope, spec: Windowed, signal: Signal, position: int) -> Window
     if isinstance(spec, Pool) and spec.rounding == "ceil":
         # A window that starts past the input, in the padding after it, has no cell at all.
         cells = dim_min(ceil_div(padded - span, stride) + 1, ceil_div(size + low, stride))
-    axis = WindowAxis(size, span, stride, low, high, cells)
+    axis = WindowAxis(size, span, stride, low, high, cells, window, dilation)
     scope.notes[1 + position] = _arithmetic(axis, isinstance(spec, Pool) and spec.rounding == "ceil")
     return axis
 

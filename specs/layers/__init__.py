@@ -46,6 +46,8 @@ from .arranging import (
 from .base import LayerSpec
 from .dense import Dense, Embedding
 from .expression import ExpressionLayer
+from .loss import NllLoss
+from .lp_pool import GlobalLpPool, LpPool, LpPool1D, LpPool2D, LpPool3D
 from .normalization import (
     BatchNorm,
     Dropout,
@@ -59,10 +61,12 @@ from .normalization import (
     RmsNorm,
     Standardize,
 )
+from .product import MatMul
 from .recurrent import GatedLayer, Gru, Lstm, Recurrent, RecurrentLayer, Rnn
 from .reduction import Argmax, Argmin, Reduce
 from .resize import Resize
 from .shaping import Add, Concat, Flatten, Multiply, Reshape
+from .transposed import ConvTranspose, ConvTranspose1D, ConvTranspose2D, ConvTranspose3D
 from .window import (
     Conv1D,
     Conv2D,
@@ -70,9 +74,11 @@ from .window import (
     Convolution,
     GlobalMaxPool,
     GlobalMeanPool,
+    MaxPool,
     MaxPool1D,
     MaxPool2D,
     MaxPool3D,
+    MeanPool,
     MeanPool1D,
     MeanPool2D,
     MeanPool3D,
@@ -151,6 +157,15 @@ AnyLayer = (
     | LocalResponseNorm
     | LpNorm
     | MeanVarianceNorm
+    | ConvTranspose1D
+    | ConvTranspose2D
+    | ConvTranspose3D
+    | LpPool1D
+    | LpPool2D
+    | LpPool3D
+    | GlobalLpPool
+    | MatMul
+    | NllLoss
 )
 Layer = Annotated[AnyLayer, Field(discriminator="type")]
 
@@ -172,6 +187,10 @@ __all__ = [
     "Conv1D",
     "Conv2D",
     "Conv3D",
+    "ConvTranspose",
+    "ConvTranspose1D",
+    "ConvTranspose2D",
+    "ConvTranspose3D",
     "Convolution",
     "Dense",
     "DepthToSpace",
@@ -183,6 +202,7 @@ __all__ = [
     "GatedLayer",
     "Gather",
     "GeluLayer",
+    "GlobalLpPool",
     "GlobalMaxPool",
     "GlobalMeanPool",
     "GroupNorm",
@@ -198,16 +218,24 @@ __all__ = [
     "LocalResponseNorm",
     "LogSoftmaxLayer",
     "LpNorm",
+    "LpPool",
+    "LpPool1D",
+    "LpPool2D",
+    "LpPool3D",
     "Lstm",
+    "MatMul",
+    "MaxPool",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
+    "MeanPool",
     "MeanPool1D",
     "MeanPool2D",
     "MeanPool3D",
     "MeanVarianceNorm",
     "MishLayer",
     "Multiply",
+    "NllLoss",
     "PRelu",
     "PadLayer",
     "Pool",

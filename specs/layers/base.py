@@ -34,6 +34,6 @@ class LayerSpec(SpecModel):
         """The layer's ports besides its output, where its keys alone say which."""
         return ()
 
-    def references(self) -> dict[str, tuple[str | int, ...]]:
+    def references(self) -> tuple[tuple[str, tuple[str | int, ...]], ...]:
         """Further layers or inputs this layer reads, each with the path of the key that names it."""
-        return {}
+        return ()

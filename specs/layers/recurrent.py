@@ -10,14 +10,16 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from ..activations import PointwiseActivation, Tanh
-from ..base import Flag, Integer, Name, Number, Probability, Reference, Size, at
+from ..activations import PointwiseActivation, Sigmoid, Tanh
+from ..base import Flag, Integer, Name, Number, Positive, Probability, Reference, Size, at
 from ..initializers import GlorotUniform, Initializer, Orthogonal, Zeros
 from .base import LayerSpec
 
 Unroll = Literal["none", "full", "auto"] | Size
 InitialState = Reference | dict[Name, Reference]
 START_WORDS = ("zeros", "learned")
+LENGTHS = "lengths:"
+"""Stands for a layer's lengths among the names of its states, of which none is spelled so."""
 
 
 class RecurrentLayer(LayerSpec):
@@ -33,7 +35,13 @@ class RecurrentLayer(LayerSpec):
     """Whether the output is that of all steps, `[N, T, …]`, or of the last valid step, `[N, …]`."""
     initial_state: InitialState = "zeros"
     """The state before the first step: zeros, learned, or given: the name of an input or layer. A mapping
-    gives one of these for each state: `{h: h0, c: zeros}`."""
+    gives one of these for each state: `{h: h0, c: zeros}`. A given state of a bidirectional layer has the
+    directions joined on the last axis, forward first."""
+    reverse: Flag = False
+    """Whether time runs from the end to the start."""
+    lengths: Reference | None = None
+    """An input or layer with the number of steps of each sequence, `[N]`, for an input that has no lengths. The
+    output is zero past the end, but counts as whole for the layers after it."""
     unroll: Unroll = "auto"
     """How many steps the loop's body contains: none (one), a number, full (all, the length has to be known),
     or auto."""
@@ -45,11 +53,17 @@ class RecurrentLayer(LayerSpec):
             raise PydanticCustomError("unroll", "expected none, full, auto or a number of steps")
         return value
 
-    def references(self) -> dict[str, tuple[str | int, ...]]:
+    def references(self) -> tuple[tuple[str, tuple[str | int, ...]], ...]:
+        return (*self.given_states(), *(((self.lengths, ("lengths",)),) if self.lengths else ()))
+
+    def given_states(self) -> tuple[tuple[str, tuple[str | int, ...]], ...]:
+        """The layers or inputs that states start from, each with the path of the key that names it."""
         given = self.initial_state
         if isinstance(given, str):
-            return {} if given in START_WORDS else {given: ("initial_state",)}
-        return {name: ("initial_state", state) for state, name in given.items() if name not in START_WORDS}
+            return () if given in START_WORDS else ((given, ("initial_state",)),)
+        return tuple(
+            (name, ("initial_state", state)) for state, name in given.items() if name not in START_WORDS
+        )
 
 
 class GatedLayer(RecurrentLayer):
@@ -72,14 +86,16 @@ class GatedLayer(RecurrentLayer):
     """How the recurrent kernel starts, each gate as its own matrix."""
     bias_init: Initializer = Zeros()
     """How the bias starts."""
+    clip: Positive | None = None
+    """A bound for what goes into the gates' activations, on both sides."""
 
     @model_validator(mode="after")
     def _given_state_is_for_one(self) -> Self:
-        if self.references() and (self.layers > 1 or self.bidirectional):
-            message = (
-                "a given state is for a single direction and layers: 1; stack several layers of one instead"
-            )
+        if self.given_states() and self.layers > 1:
+            message = "a given state is for layers: 1; stack several layers of one instead"
             raise at("initial_state", "together", message)
+        if self.reverse and self.bidirectional:
+            raise at("reverse", "together", "a bidirectional layer runs both ways already")
         return self
 
     @model_validator(mode="after")
@@ -108,6 +124,19 @@ class Lstm(GatedLayer):
     """
 
     type: Literal["lstm"] = "lstm"
+    activation: PointwiseActivation = Tanh()
+    """The function of the candidate g."""
+    recurrent_activation: PointwiseActivation = Sigmoid()
+    """The function of the gates i, f and o."""
+    output_activation: PointwiseActivation = Tanh()
+    """The function of the cell's state on its way out."""
+    peepholes: Flag = False
+    """Whether the gates see the cell's state (Gers and Schmidhuber, 2000): i and f the old one, o the new one, by
+    the parameter `peephole [3·H]`, in the order i, f, o."""
+    peephole_init: Initializer = Zeros()
+    """How the peephole weights start."""
+    input_forget: Flag = False
+    """Whether the forget gate is 1 − i."""
     unit_forget_bias: Flag = True
     """Whether the forget gate's bias starts at 1 (Jozefowicz et al., 2015)."""
 
@@ -120,6 +149,10 @@ class Gru(GatedLayer):
     """
 
     type: Literal["gru"] = "gru"
+    activation: PointwiseActivation = Tanh()
+    """The function of the candidate n."""
+    recurrent_activation: PointwiseActivation = Sigmoid()
+    """The function of the gates z and r."""
     reset_after: Flag = True
     """Whether the reset gate acts after the recurrent product (as in cuDNN, Keras and PyTorch) or before (the
     paper)."""
@@ -135,5 +168,3 @@ class Recurrent(RecurrentLayer):
     """The cell, by its name under `cells`."""
     with_: dict[Name, Integer | Number] = Field(default_factory=dict, alias="with")
     """The cell's arguments."""
-    reverse: Flag = False
-    """Whether time runs from the end to the start."""

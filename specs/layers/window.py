@@ -41,9 +41,7 @@ class WindowLayer(LayerSpec):
     )
     @classmethod
     def _one_per_axis(cls, value: Any) -> Any:
-        if isinstance(value, list | tuple):
-            return _checked_length(value, cls.rank)
-        return value if value is None else (value,) * cls.rank
+        return one_per_axis(value, cls.rank)
 
     @field_validator("padding", mode="before", check_fields=False, json_schema_input_type=WrittenPadding)
     @classmethod
@@ -56,6 +54,13 @@ class WindowLayer(LayerSpec):
                 "padding", "a number alone is no padding: write [{pairs}]", {"pairs": pairs}
             )
         return (value,) * cls.rank
+
+
+def one_per_axis(value: Any, rank: int) -> Any:
+    """One value stands for all spatial axes. Raises PydanticCustomError for another number of values."""
+    if isinstance(value, list | tuple):
+        return _checked_length(value, rank)
+    return value if value is None else (value,) * rank
 
 
 def _checked_length(value: list | tuple, rank: int) -> list | tuple:
@@ -148,7 +153,9 @@ class Pool(WindowLayer):
     stride: PerAxis | None = None
     """How far the window moves; the window's size when left out."""
     padding: Padding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, or [[low, high], …]. Padded cells never count."""
+    """valid, same, same_upper, same_lower, or [[low, high], …]. Padded cells do not count."""
+    dilation: PerAxis = 1  # type: ignore[assignment]
+    """The distance between the window's cells."""
     rounding: Literal["ceil", "floor"] = "ceil"
     """ceil: ⌈(N−F)/S⌉+1 windows, the last cut at the border; floor: only windows that fit whole."""
 
@@ -164,47 +171,65 @@ class Pool(WindowLayer):
 
     @property
     def dilations(self) -> tuple[int, ...]:
-        """1 on each axis: a pool's cells are neighbours."""
-        return (1,) * self.rank
+        """The distance between the window's cells on each axis."""
+        return self.dilation
 
 
-class MaxPool1D(Pool):
+class MaxPool(Pool):
+    """The largest value of each window and channel.
+
+    Port: `indices`, where it stands: the first one's position in the input, row by row over the spatial axes
+    (int64).
+    """
+
+    def ports(self) -> tuple[str, ...]:
+        return ("indices",)
+
+
+class MeanPool(Pool):
+    """The mean of each window and channel."""
+
+    count_include_pad: Flag = False
+    """Whether padded cells count as zeros; else the mean is over the cells that exist."""
+
+
+class MaxPool1D(MaxPool):
     """The largest value of each window over one axis."""
 
     rank: ClassVar[int] = 1
     type: Literal["max_pool1d"] = "max_pool1d"
 
 
-class MaxPool2D(Pool):
+class MaxPool2D(MaxPool):
     """The largest value of each window over two axes."""
 
     rank: ClassVar[int] = 2
     type: Literal["max_pool2d"] = "max_pool2d"
 
 
-class MaxPool3D(Pool):
+class MaxPool3D(MaxPool):
     """The largest value of each window over three axes."""
 
     rank: ClassVar[int] = 3
     type: Literal["max_pool3d"] = "max_pool3d"
 
 
-class MeanPool1D(Pool):
-    """The mean of each window over one axis, over the cells that exist."""
+class MeanPool1D(MeanPool):
+    """The mean of each window over one axis."""
 
     rank: ClassVar[int] = 1
     type: Literal["mean_pool1d"] = "mean_pool1d"
 
 
-class MeanPool2D(Pool):
-    """The mean of each window over two axes, over the cells that exist."""
+class MeanPool2D(MeanPool):
+    """The mean of each window over two axes."""
 
     rank: ClassVar[int] = 2
     type: Literal["mean_pool2d"] = "mean_pool2d"
 
 
-class MeanPool3D(Pool):
-    """The mean of each window over three axes, over the cells that exist."""
+class MeanPool3D(MeanPool):
+    """The mean of each window over three axes."""
 
     rank: ClassVar[int] = 3
     type: Literal["mean_pool3d"] = "mean_pool3d"
