@@ -11,6 +11,7 @@ from .passes.fold_constants import FoldConstants
 from .passes.hoist_scan_inputs import HoistScanInputs
 from .passes.narrow import NarrowWindows
 from .passes.regroup_sums import RegroupSums
+from .passes.share_windows import ShareWindows
 from .passes.simplify import Simplify
 from .passes.sink_scan_outputs import SinkScanOutputs
 from .passes.slice_of_dot import SliceOfDot
@@ -24,6 +25,7 @@ def prepare(graph: Graph, manager: PassManager | None = None) -> Graph:
         [
             RemoveDeadCode(),  # what no output needs is not differentiated either
             FoldConstants(),  # sizes and masks that are fixed become numbers, which the rules below see
+            ShareWindows(),  # so that gradients, too, are those of convolutions
             Simplify(),  # before gradients, every node saved saves its gradient too
             MergeCommonSubexpressions(),  # cells name the same thing twice, such as the slices of a sum
             RegroupSums(),  # so that a bias leaves the loop with the product it is added to

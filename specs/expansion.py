@@ -16,6 +16,7 @@ from .block_checks import Block, check_arguments, read_blocks
 from .blocks import BlockUse
 from .diagnostics import Diagnostics
 from .fixes import respelled
+from .layers import ScanWindow
 from .placement import NOTHING, Alias, Expansion, Expected, Group, Placement
 from .problems import Translator, describe
 from .source import Entry, SourceNode, SourceTree, Span, Via
@@ -156,7 +157,9 @@ class _Expander:
         return full
 
     def one(self, node: SourceNode, full: str | None, place: _Place, placement: Placement) -> None:
-        if "use" in node.entries:
+        if isinstance(node.value, dict) and node.value.get("type") == "scan_window":
+            self.scan(node, full, place, placement)
+        elif "use" in node.entries:
             self.use(node, full, place, placement)
         else:
             self.put(node, placement, place)
@@ -324,6 +327,81 @@ class _Expander:
         if spec.expect is not None:
             self.result.expected.append(Expected(full, spec.expect, node.entries["expect"].node.span))
 
+    # Scans.
+
+    def scan(self, node: SourceNode, full: str | None, place: _Place, placement: Placement) -> None:
+        """A `scan_window`: its windows, its layers, and what combines their answers."""
+        failures = self.substitution.failures
+        own = self.defaults_of("scan_window", place)
+        header = _mapping(node, {**own, **_without(_without(node, "layers"), "repeat").entries})
+        header = self.substitution.copy(header, place.variables, place.trail)
+        computed = self.substitution.failures == failures
+        spec = self.read_scan(node, header, place) if computed else None
+        if full is None or not self.valid_name(node):
+            self.result.lost = True
+            return
+        if spec is None:
+            self.result.poisoned.add(full)
+            return
+        entries, name = header.entries, header.entries["name"].node
+        shared = entries["share"].node.span if "share" in entries else None
+        if not self.group(Group(full, "scan_window", name.span, place.scope, spec.share, shared)):
+            return
+        inside = f"{full}."
+        if placement.first is not None or spec.inputs is None:
+            text = placement.first if placement.first is not None else placement.above
+            self.result.aliases[inside + "scanned"] = Alias(text, "", name.span)
+        else:
+            written = entries["inputs"].node.items[0].span
+            self.result.aliases[inside + "scanned"] = Alias(spec.inputs[0], place.scope, written)
+
+        def entry(value: Any, like: SourceNode = name) -> Entry:
+            return Entry(like.text, like.start, like.end, _text(value, like))
+
+        kind = entries["type"].node
+
+        inner = replace(place, scope=inside, depth=place.depth + 1)
+        written = replace(inner, trail=())  # the header is a copy that has its trail
+        start = len(self.items)
+        moves = {"window": entries["window"], "stride": entries.get("stride")}
+        windows = _mapping(header, {"name": entry("windows"), "type": entry("windows", kind), **moves})
+        self.put(windows, Placement(inside, inside + "windows", inside + "scanned"), written)
+        self.result.aliases[inside + "input"] = Alias("windows", inside, name.span)
+        if spec.use is not None:
+            use = {"name": entry("net"), "use": entries["use"], "with": entries.get("with")}
+            last = self.item(_mapping(header, use), inside + "input", inner)
+        else:
+            layers = node.entries["layers"].node
+            last = self.layers(layers.items, inside + "input", inner) or NOTHING
+        answers = {
+            "name": entry("combined"),
+            "type": entry("combine_windows", kind),
+            "inputs": entry([last.removeprefix(inside), "scanned"]),
+            **moves,
+            "combine": entries.get("combine"),
+            "expect": entries.get("expect"),
+        }
+        self.put(_mapping(header, answers), Placement(inside, inside + "combined", last), written)
+        self.ranges[full] = start, len(self.items)
+        self.result.aliases[full] = Alias("combined", inside, name.span)
+
+    def defaults_of(self, kind: str, place: _Place) -> dict[str, Entry]:
+        """The defaults of a type that is written out here, those of the block before those of the spec."""
+        outer = self.tree.node(("defaults", kind))
+        inner = place.defaults.get(kind)
+        return {**(outer.entries if outer else {}), **(inner.entries if inner else {})}
+
+    def read_scan(self, node: SourceNode, header: SourceNode, place: _Place) -> ScanWindow | None:
+        layers = node.entries.get("layers")
+        whole = _mapping(header, {**header.entries, "layers": layers})
+        try:
+            return ScanWindow.model_validate(whole.value, context=self.context)
+        except ValidationError as error:
+            errors = error.errors(include_url=False, include_input=False)
+            tree = SourceTree(self.tree.source, whole)
+            Translator(tree, self.diagnostics, ()).report(errors, ScanWindow, "scan_window")
+            return None
+
     # Sharing.
 
     def share(self) -> None:
@@ -388,3 +466,15 @@ def _span(node: SourceNode, place: _Place) -> Span:
 
 def _name_span(node: SourceNode) -> Span:
     return node.entries["name"].node.span
+
+
+def _text(value: Any, like: SourceNode) -> SourceNode:
+    """A value that is not written, in place of one that is."""
+    items = [_text(item, like) for item in value] if isinstance(value, list) else []
+    return SourceNode(like.text, like.start, like.end, value, {}, items)
+
+
+def _mapping(like: SourceNode, entries: Mapping[str, Entry | None]) -> SourceNode:
+    kept = {key: entry for key, entry in entries.items() if entry is not None}
+    value = {key: entry.node.value for key, entry in kept.items()}
+    return SourceNode(like.text, like.start, like.end, value, kept)

@@ -9,6 +9,7 @@ from netwright.specs.layers import (
     Argmax,
     BatchNorm,
     BroadcastTo,
+    CombineWindows,
     Concat,
     ConstantLayer,
     Convolution,
@@ -42,12 +43,14 @@ from netwright.specs.layers import (
     Reshape,
     Resize,
     RmsNorm,
+    ScanWindow,
     Slice,
     SpaceToDepth,
     Split,
     Standardize,
     Tile,
     Transpose,
+    Windows,
 )
 
 from .activation import expand_activation, expand_prelu
@@ -70,6 +73,7 @@ from .pool import expand_global_pool, expand_pool
 from .recurrent import expand_recurrent
 from .reduction import expand_argmax, expand_reduce
 from .resize import expand_resize
+from .scanning import expand_combine_windows, expand_windows
 from .shaping import expand_concat, expand_flatten, expand_reshape, expand_sum_or_product
 from .slicing import expand_slice, expand_split, expand_transpose
 from .statistics import (
@@ -127,9 +131,12 @@ _FAMILIES: dict[type[LayerSpec], Expansion] = {
     MatMul: Expansion(expand_matmul, honours_lengths=True),
     NllLoss: Expansion(expand_nll_loss),
     RecurrentLayer: Expansion(expand_recurrent, honours_lengths=True),
+    Windows: Expansion(expand_windows),
+    CombineWindows: Expansion(expand_combine_windows),
 }
 
 EXPANSIONS: dict[type[LayerSpec], Expansion] = {
     layer: next(expansion for family, expansion in _FAMILIES.items() if issubclass(layer, family))
     for layer in LAYERS.values()
+    if layer is not ScanWindow  # loading has written it out
 }

@@ -18,6 +18,7 @@ from .random_bits import RandomBits
 from .reduce import Argmax, Reduce
 from .reduce_window import MaxWindowGradient, ReduceWindow
 from .scan import Scan
+from .scan_windows import Windows
 from .select import Select
 from .slice_pad import Pad, Slice
 
@@ -39,6 +40,7 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     Pad(),
     Concat(),
     Panels(),
+    Windows(),
     Reduce(),
     Argmax(),
     ReduceWindow(),

@@ -65,6 +65,7 @@ from .product import MatMul
 from .recurrent import GatedLayer, Gru, Lstm, Recurrent, RecurrentLayer, Rnn
 from .reduction import Argmax, Argmin, Reduce
 from .resize import Resize
+from .scanning import CombineWindows, ScanWindow, Windows
 from .shaping import Add, Concat, Flatten, Multiply, Reshape
 from .transposed import ConvTranspose, ConvTranspose1D, ConvTranspose2D, ConvTranspose3D
 from .window import (
@@ -119,6 +120,9 @@ AnyLayer = (
     | Dropout
     | Rescale
     | Standardize
+    | ScanWindow
+    | Windows
+    | CombineWindows
     | Rnn
     | Lstm
     | Gru
@@ -182,6 +186,7 @@ __all__ = [
     "BatchNorm",
     "BroadcastTo",
     "CeluLayer",
+    "CombineWindows",
     "Concat",
     "ConstantLayer",
     "Conv1D",
@@ -249,6 +254,7 @@ __all__ = [
     "RmsNorm",
     "Rnn",
     "ScaledTanhLayer",
+    "ScanWindow",
     "SeluLayer",
     "ShrinkLayer",
     "SigmoidLayer",
@@ -265,4 +271,5 @@ __all__ = [
     "Tile",
     "Transpose",
     "WindowLayer",
+    "Windows",
 ]
