@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from .block_checks import Block, check_arguments, read_blocks
+from .block_sharing import share_blocks
 from .blocks import BlockUse
+from .derived import entry_as, mapping, without
 from .diagnostics import Diagnostics
 from .fixes import respelled
 from .layers import ScanWindow
@@ -21,7 +23,7 @@ from .placement import NOTHING, Alias, Expansion, Expected, Group, Placement
 from .problems import Translator, describe
 from .source import Entry, SourceNode, SourceTree, Span, Via
 from .suggest import closest, did_you_mean
-from .variables import Scope, Substitution
+from .variables import Scope, Substitution, declared_variables
 
 LAYER_LIMIT = 20_000
 DEPTH_LIMIT = 100
@@ -35,6 +37,9 @@ def expand(tree: SourceTree, diagnostics: Diagnostics) -> Expansion:
 
 class _TooMany(Exception):
     pass
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ class _Expander:
         if not isinstance(root.value, dict):
             return self.result
         self.blocks = read_blocks(self.tree, self.diagnostics)
-        variables = Scope(self.variables(root))
+        variables = Scope(declared_variables(root, self.diagnostics))
         for name in variables.nodes:
             self.compute(variables, name)
         entries = {key: self.section(key, entry, variables) for key, entry in root.entries.items()}
@@ -76,7 +81,7 @@ class _Expander:
                 self.layers(layers.node.items, None, _Place("", variables, {}, ()))
             except _TooMany:
                 self.result.broken.add("layers")
-            self.share()
+            share_blocks(self.result, self.ranges, self.diagnostics)
             node = layers.node
             values = [item.value for item in self.items]
             whole = SourceNode(node.text, node.start, node.end, values, {}, self.items)
@@ -92,25 +97,6 @@ class _Expander:
         place = variables.nodes[name]
         probe = SourceNode(place.text, place.start, place.end, f"${name}")
         self.substitution.copy(probe, variables)
-
-    def variables(self, root: SourceNode) -> dict[str, SourceNode]:
-        entry = root.entries.get("vars")
-        if entry is None:
-            return {}
-        if not isinstance(entry.node.value, dict):
-            message = f"vars has to be a mapping from names to values, not {describe(entry.node.value)}"
-            self.diagnostics.error("NW0203", message, entry.node.span)
-            return {}
-        for name, one in entry.node.entries.items():
-            if not (name.isascii() and name.isidentifier()):
-                help = "names are made of letters, digits and _, and do not start with a digit"
-                self.diagnostics.error("NW0207", f"{name!r} is not a valid name", one.key_span, help=help)
-            if isinstance(one.node.value, dict) or one.node.value is None:
-                message = (
-                    f"a variable is a number, a string, true, false or a list, not {describe(one.node.value)}"
-                )
-                self.diagnostics.error("NW0203", message, one.node.span)
-        return {name: one.node for name, one in entry.node.entries.items()}
 
     def section(self, key: str, entry: Entry, variables: Scope) -> Entry:
         if key in _NOT_COMPUTED:
@@ -138,7 +124,7 @@ class _Expander:
         count = self.count(node, place)
         if full is None:
             self.result.lost = True
-            self.put(_without(node, "use"), Placement(place.scope, None, above), place)
+            self.put(without(node, "use"), Placement(place.scope, None, above), place)
             return NOTHING
         if count is None:
             self.result.poisoned.add(full)
@@ -187,7 +173,7 @@ class _Expander:
             self.diagnostics.error("NW0807", message, _span(node, place))
             raise _TooMany
         failures = self.substitution.failures
-        copied = self.substitution.copy(_without(node, "repeat"), place.variables, place.trail)
+        copied = self.substitution.copy(without(node, "repeat"), place.variables, place.trail)
         kind = copied.value.get("type") if isinstance(copied.value, dict) else None
         defaults = place.defaults.get(kind) if isinstance(kind, str) else None
         if defaults is not None:
@@ -234,12 +220,15 @@ class _Expander:
             message = "a layer has a type or uses a block, not both"
             self.diagnostics.error("NW0212", message, node.entries["type"].key_span)
             return None
+        return self.validated(node, BlockUse, "use")
+
+    def validated(self, node: SourceNode, model: type[_Model], owner: str) -> _Model | None:
         try:
-            return BlockUse.model_validate(node.value, context=self.context)
+            return model.model_validate(node.value, context=self.context)
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
             tree = SourceTree(self.tree.source, node)
-            Translator(tree, self.diagnostics, ()).report(errors, BlockUse, "use")
+            Translator(tree, self.diagnostics, ()).report(errors, model, owner)
             return None
 
     def group(self, group: Group) -> bool:
@@ -333,10 +322,11 @@ class _Expander:
         """A `scan_window`: its windows, its layers, and what combines their answers."""
         failures = self.substitution.failures
         own = self.defaults_of("scan_window", place)
-        header = _mapping(node, {**own, **_without(_without(node, "layers"), "repeat").entries})
+        header = mapping(node, {**own, **without(without(node, "layers"), "repeat").entries})
         header = self.substitution.copy(header, place.variables, place.trail)
         computed = self.substitution.failures == failures
-        spec = self.read_scan(node, header, place) if computed else None
+        whole = mapping(header, {**header.entries, "layers": node.entries.get("layers")})
+        spec = self.validated(whole, ScanWindow, "scan_window") if computed else None
         if full is None or not self.valid_name(node):
             self.result.lost = True
             return
@@ -355,33 +345,32 @@ class _Expander:
             written = entries["inputs"].node.items[0].span
             self.result.aliases[inside + "scanned"] = Alias(spec.inputs[0], place.scope, written)
 
-        def entry(value: Any, like: SourceNode = name) -> Entry:
-            return Entry(like.text, like.start, like.end, _text(value, like))
-
         kind = entries["type"].node
 
         inner = replace(place, scope=inside, depth=place.depth + 1)
-        written = replace(inner, trail=())  # the header is a copy that has its trail
+        own_place = replace(inner, trail=())  # the header is a copy that has its trail
         start = len(self.items)
         moves = {"window": entries["window"], "stride": entries.get("stride")}
-        windows = _mapping(header, {"name": entry("windows"), "type": entry("windows", kind), **moves})
-        self.put(windows, Placement(inside, inside + "windows", inside + "scanned"), written)
+        windows = mapping(
+            header, {"name": entry_as("windows", name), "type": entry_as("windows", kind), **moves}
+        )
+        self.put(windows, Placement(inside, inside + "windows", inside + "scanned"), own_place)
         self.result.aliases[inside + "input"] = Alias("windows", inside, name.span)
         if spec.use is not None:
-            use = {"name": entry("net"), "use": entries["use"], "with": entries.get("with")}
-            last = self.item(_mapping(header, use), inside + "input", inner)
+            use = {"name": entry_as("net", name), "use": entries["use"], "with": entries.get("with")}
+            last = self.item(mapping(header, use), inside + "input", inner)
         else:
             layers = node.entries["layers"].node
             last = self.layers(layers.items, inside + "input", inner) or NOTHING
         answers = {
-            "name": entry("combined"),
-            "type": entry("combine_windows", kind),
-            "inputs": entry([last.removeprefix(inside), "scanned"]),
+            "name": entry_as("combined", name),
+            "type": entry_as("combine_windows", kind),
+            "inputs": entry_as([last.removeprefix(inside), "scanned"], name),
             **moves,
             "combine": entries.get("combine"),
             "expect": entries.get("expect"),
         }
-        self.put(_mapping(header, answers), Placement(inside, inside + "combined", last), written)
+        self.put(mapping(header, answers), Placement(inside, inside + "combined", last), own_place)
         self.ranges[full] = start, len(self.items)
         self.result.aliases[full] = Alias("combined", inside, name.span)
 
@@ -391,74 +380,6 @@ class _Expander:
         inner = place.defaults.get(kind)
         return {**(outer.entries if outer else {}), **(inner.entries if inner else {})}
 
-    def read_scan(self, node: SourceNode, header: SourceNode, place: _Place) -> ScanWindow | None:
-        layers = node.entries.get("layers")
-        whole = _mapping(header, {**header.entries, "layers": layers})
-        try:
-            return ScanWindow.model_validate(whole.value, context=self.context)
-        except ValidationError as error:
-            errors = error.errors(include_url=False, include_input=False)
-            tree = SourceTree(self.tree.source, whole)
-            Translator(tree, self.diagnostics, ()).report(errors, ScanWindow, "scan_window")
-            return None
-
-    # Sharing.
-
-    def share(self) -> None:
-        """Gives the layers of a use that shares the layers they share."""
-        names = {one.name for one in self.result.placements}
-        for group in list(self.result.groups.values()):
-            if group.share is None:
-                continue
-            other = self.sharer(group)
-            if other is None:
-                self.result.poisoned.add(group.name)
-                continue
-            inside, owner = f"{group.name}.", f"{other.name}."
-            for i in range(*self.ranges.get(group.name, (0, 0))):
-                one = self.result.placements[i]
-                target = owner + (one.name or "").removeprefix(inside)
-                if target in names:
-                    self.result.placements[i] = replace(one, share=target)
-
-    def sharer(self, group: Group) -> Group | None:
-        assert group.share is not None
-        written, index = group.scope + group.share, group.name.rpartition(".")[2]
-        other = self.result.groups.get(f"{written}.{index}") if index.isdigit() else None
-        other = other or self.result.groups.get(written)
-        help = None
-        labels = []
-        if other is None:
-            uses = [
-                name
-                for name, one in self.result.groups.items()
-                if one.block == group.block and one is not group
-            ]
-            message = f"there is no use of a block named {group.share}"
-            help = did_you_mean(closest(group.share, uses))
-        elif other is group:
-            message = f"{group.name} can't share its own parameters"
-        elif other.block != group.block:
-            message = f"{other.name} is the block {other.block}, {group.name} is the block {group.block}"
-            help = "only uses of one block can share parameters"
-        elif other.share is not None:
-            message = f"{other.name} itself uses the parameters of {other.share}"
-            help = f"write share: {other.share}"
-        else:
-            return other
-        if other is not None and other is not group:
-            labels = [(other.place, "this use")]
-        self.diagnostics.error("NW0307", message, group.share_place or group.place, labels=labels, help=help)
-        return None
-
-
-def _without(node: SourceNode, key: str) -> SourceNode:
-    if key not in node.entries:
-        return node
-    entries = {name: entry for name, entry in node.entries.items() if name != key}
-    value: Any = {name: one for name, one in node.value.items() if name != key}
-    return SourceNode(node.text, node.start, node.end, value, entries)
-
 
 def _span(node: SourceNode, place: _Place) -> Span:
     return node.text.reached(place.trail).span(node.start, node.end)
@@ -466,15 +387,3 @@ def _span(node: SourceNode, place: _Place) -> Span:
 
 def _name_span(node: SourceNode) -> Span:
     return node.entries["name"].node.span
-
-
-def _text(value: Any, like: SourceNode) -> SourceNode:
-    """A value that is not written, in place of one that is."""
-    items = [_text(item, like) for item in value] if isinstance(value, list) else []
-    return SourceNode(like.text, like.start, like.end, value, {}, items)
-
-
-def _mapping(like: SourceNode, entries: Mapping[str, Entry | None]) -> SourceNode:
-    kept = {key: entry for key, entry in entries.items() if entry is not None}
-    value = {key: entry.node.value for key, entry in kept.items()}
-    return SourceNode(like.text, like.start, like.end, value, kept)

@@ -130,3 +130,24 @@ class Substitution:
         if found is None:
             raise ValueProblem("", "", start, end)
         return found
+
+
+def declared_variables(root: SourceNode, diagnostics: Diagnostics) -> dict[str, SourceNode]:
+    """The nodes under `vars`; what can be no variable is reported."""
+    entry = root.entries.get("vars")
+    if entry is None:
+        return {}
+    if not isinstance(entry.node.value, dict):
+        message = f"vars has to be a mapping from names to values, not {describe(entry.node.value)}"
+        diagnostics.error("NW0203", message, entry.node.span)
+        return {}
+    for name, one in entry.node.entries.items():
+        if not (name.isascii() and name.isidentifier()):
+            help = "names are made of letters, digits and _, and do not start with a digit"
+            diagnostics.error("NW0207", f"{name!r} is not a valid name", one.key_span, help=help)
+        if isinstance(one.node.value, dict) or one.node.value is None:
+            message = (
+                f"a variable is a number, a string, true, false or a list, not {describe(one.node.value)}"
+            )
+            diagnostics.error("NW0203", message, one.node.span)
+    return {name: one.node for name, one in entry.node.entries.items()}
