@@ -85,6 +85,21 @@ def load_checkpoint(path: str | Path, session: Session, identity: Identity) -> P
     return progress
 
 
+def read_history(path: str | Path) -> tuple[str, list[EpochRecord]]:
+    """The model's name and the finished epochs of the training that a checkpoint is of. Raises CheckpointError."""
+    try:
+        file = TensorFile(path)
+        if file.metadata.get("format") != FORMAT:
+            raise CheckpointError(f"{path} is not a checkpoint that this version of netwright can read")
+        place = json.loads(file.metadata["training"])
+        return file.metadata["model"], _progress(place).history
+    except (WeightsError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        detail = error if isinstance(error, WeightsError) else f"{type(error).__name__}: {error}"
+        raise CheckpointError(f"{path} can't be read: {detail}") from error
+
+
 def _compare(path: str | Path, saved: Identity, identity: Identity) -> None:
     changed = [
         f"{key} was {saved[key]}, now is {value}" for key, value in identity.items() if saved[key] != value

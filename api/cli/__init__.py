@@ -17,6 +17,7 @@ COMMANDS = {
     "explain": "What a diagnostic's code means, with an example.",
     "summary": "Layers, shapes, parameters, FLOPs.",
     "graph": "Draw a network.",
+    "report": "All of it on one page, for a browser.",
     "train": "Train a network and write its weights.",
     "evaluate": "Loss and metrics of trained weights on data.",
     "run": "Predict, for arrays in files.",

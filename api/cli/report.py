@@ -1,0 +1,54 @@
+"""`netwright report`: a network on one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from netwright.compiler.codegen.artifacts import write_file
+from netwright.runtime.checkpoint import read_history
+
+from ..errors import RequestError
+from ..model import load
+from ..report.page import report
+from .options import PATH, folder_exists, settings_option, spec_argument
+from .output import show_warnings, size_text, written
+
+
+@click.command("report")
+@spec_argument
+@click.option(
+    "-o", "--output", type=PATH, required=True, metavar="FILE", help="Where to write it: report.html."
+)
+@click.option(
+    "--run",
+    type=PATH,
+    metavar="DIR",
+    help="A training's folder (its newest .checkpoint) or its checkpoint: show its curves.",
+)
+@settings_option
+def command(spec: Path, output: Path, run: Path | None, settings: tuple[str, ...]) -> None:
+    """Write one page for a browser: the network to pan and zoom, each layer's line in the spec, its shape, parameters
+    and cost, the table, warnings, and the curves of a training. The page needs no network."""
+    folder_exists(output, "-o")
+    model = load(spec, settings)
+    show_warnings(model)
+    name = model.name
+    history = []
+    if run is not None:
+        path = _checkpoint(run)
+        trained, history = read_history(path)
+        if trained != name:
+            raise RequestError(f"{path} is of the model {trained}, not of {name}")
+    write_file(output, report(model, history).encode())
+    written(output, size_text(output))
+
+
+def _checkpoint(run: Path) -> Path:
+    if not run.is_dir():
+        return run
+    found = sorted(run.glob("*.checkpoint"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise RequestError(f"there is no .checkpoint in {run}: netwright train leaves one beside the weights")
+    return found[-1]

@@ -1,0 +1,150 @@
+"""The report's page: what is said of the model, put into the template. Nothing on it comes from elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from netwright.runtime.plan import EpochRecord
+from netwright.specs.diagnostics import Diagnostic
+
+from ..describe import count_text, shape_text
+from ..drawing.layers import LayerPicture
+from ..drawing.svg import to_svg
+from ..model import Model
+from ..summary import SummaryRow, bytes_text, flops_text
+from ..version import VERSION
+from .curves import charts
+
+
+def report(model: Model, history: Sequence[EpochRecord] = ()) -> str:
+    """The page's HTML. ``history`` are the epochs of a training. Raises SpecError for a spec with errors."""
+    summary = model.summary()
+    picture = LayerPicture(model.load, model.network).rolled()
+    values = {
+        "title": escape(model.name),
+        "subtitle": escape(picture.subtitle),
+        "totals": _totals(model),
+        "warnings": _warnings(model),
+        "graph": to_svg(picture),
+        "table": "".join(_row(row) for row in summary.rows),
+        "spec": _spec(model),
+        "curves": _curves(history),
+        "footer": escape(f"netwright {VERSION} · {model.load.file}"),
+        "data": json.dumps(_data(model), ensure_ascii=False).replace("</", "<\\/"),
+        "style": _file("page.css"),
+        "script": _file("page.js"),
+    }
+    page = _file("page.html")
+    parts = page.split("@@")
+    return "".join(values[part] if position % 2 else part for position, part in enumerate(parts))
+
+
+def _file(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
+
+
+def _totals(model: Model) -> str:
+    summary = model.summary()
+    items = [
+        ("layers", f"{len(summary.rows):,}"),
+        ("parameters", f"{summary.parameters:,}"),
+        ("weights", bytes_text(summary.weight_bytes)),
+        ("FLOPs a sample", flops_text(summary.flops) or "0"),
+    ]
+    items += [("statistics", f"{summary.statistics:,}")] if summary.statistics else []
+    return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in items)
+
+
+def _warnings(model: Model) -> str:
+    found = model.diagnostics.items
+    if not found:
+        return '<p class="quiet">No warnings.</p>'
+    return "<ul>" + "".join(_warning(item) for item in found) + "</ul>"
+
+
+def _warning(item: Diagnostic) -> str:
+    help = f"<br><span class='quiet'>{escape(item.help)}</span>" if item.help else ""
+    place = f'<a href="#line-{item.span.line}">line {item.span.line}</a>'
+    return f"<li><b>{item.code}</b> {escape(item.message)} ({place}){help}</li>"
+
+
+def _row(row: SummaryRow) -> str:
+    parameters = (
+        f"as {row.shared_with}" if row.shared_with else f"{row.parameters:,}" if row.parameters else ""
+    )
+    cells = [
+        row.description,
+        shape_text(row.output),
+        parameters,
+        flops_text(row.flops),
+        str(row.receptive_field) if row.receptive_field else "",
+    ]
+    name = f'<th scope="row"><button type="button">{escape(row.name)}</button></th>'
+    inside = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+    return f'<tr data-layer="{escape(row.name, quote=True)}">{name}{inside}</tr>'
+
+
+def _spec(model: Model) -> str:
+    source = model.diagnostics.sources.get(model.load.file)
+    lines = source.text.splitlines() if source else []
+    return "".join(
+        f'<span class="line" id="line-{number}"><i>{number}</i>{escape(line) or " "}\n</span>'
+        for number, line in enumerate(lines, 1)
+    )
+
+
+def _curves(history: Sequence[EpochRecord]) -> str:
+    if not history:
+        return ""
+    last = history[-1]
+    seconds = sum(one.seconds for one in history)
+    said = f"{count_text(len(history), 'epoch')}, {last.steps:,} steps, {seconds:.1f} s"
+    figures = "".join(
+        f"<figure><figcaption>{escape(name)}</figcaption>{chart}</figure>" for name, chart in charts(history)
+    )
+    legend = '<span class="key train">train</span> <span class="key valid">valid</span>'
+    return (
+        f'<section id="training"><h2>Training</h2><p class="quiet">{escape(said)} · {legend}</p>'
+        f'<div class="charts">{figures}</div></section>'
+    )
+
+
+def _data(model: Model) -> dict[str, Any]:
+    """What the script shows when a layer is chosen, by the id of its box."""
+    found: dict[str, Any] = {}
+    entries = model.load.entries
+    for row in model.summary().rows:
+        entry = entries.get(row.name)
+        node = model.load.node(entry.path) if entry else None
+        span = node.span if node and node.text.file == model.load.file else None
+        facts = [("", row.description), ("output", shape_text(row.output))]
+        facts += [("parameters", f"as {row.shared_with}" if row.shared_with else f"{row.parameters:,}")]
+        facts += [("statistics", f"{row.statistics:,}")] if row.statistics else []
+        facts += [("FLOPs a sample", flops_text(row.flops) or "0")]
+        facts += [("receptive field", str(row.receptive_field))] if row.receptive_field else []
+        owned = [
+            (name.removeprefix(f"{row.name}."), shape_text(one.type.shape))
+            for name, one in model.network.parameters.items()
+            if one.layer == row.name
+        ]
+        found[row.name] = {
+            "name": row.name,
+            "facts": facts + owned,
+            "lines": [span.line, span.end_line] if span else None,
+        }
+    for name, type in model.network.inputs.items():
+        node = model.load.node(("inputs", name))
+        lines = [node.span.line, node.span.end_line] if node else None
+        facts = [("", f"input {type.dtype}"), ("shape", shape_text(type.shape))]
+        found[f"input:{name}"] = {"name": name, "facts": facts, "lines": lines}
+    for name, output in model.network.outputs.items():
+        node = model.load.node(("outputs", name))
+        lines = [node.span.line, node.span.end_line] if node else None
+        facts = [("", f"output {output.type.dtype}"), ("shape", shape_text(output.type.shape))]
+        facts += [("labels", ", ".join(output.labels))] if output.labels else []
+        found[f"output:{name}"] = {"name": name, "facts": facts, "lines": lines}
+    return found

@@ -1,0 +1,129 @@
+"""The report: one page that needs nothing else, whole in a real browser."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from netwright.cli import main
+from netwright.model import Model, load
+from netwright.report.page import report
+from netwright.runtime.checkpoint import read_history
+from netwright.runtime.errors import CheckpointError
+from netwright.runtime.plan import EpochRecord
+from netwright.specs.load import load_spec_text
+
+from ..specs.specs import PENDULUM
+
+DIGITS = Path(__file__).parents[2] / "examples" / "digits"
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+HISTORY = [
+    EpochRecord(1, 10, {"loss": 2.0, "accuracy": 0.5}, {"loss": 1.5, "accuracy": 0.6}, 1.0, 100),
+    EpochRecord(2, 20, {"loss": 1.0, "accuracy": 0.8}, {"loss": float("nan"), "accuracy": 0.7}, 1.0, 100),
+]
+CLICK = """<script>setTimeout(() => {
+  document.querySelector('g[id="conv2"] text').dispatchEvent(new MouseEvent("click", {bubbles: true}));
+  document.querySelector('[data-zoom="1.25"]').click();
+}, 50);</script></body>"""
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return report(load(DIGITS / "digits.yaml"), HISTORY)
+
+
+def test_nothing_comes_from_elsewhere(page: str) -> None:
+    assert not re.findall(r"(?:src|href)=\"(?!#)", page)
+    assert "@import" not in page
+    assert "url(" not in page.replace("url(#", "")
+    assert "default-src 'none'" in page
+
+
+def test_what_is_on_it(page: str) -> None:
+    assert "<title>digits · Netwright</title>" in page
+    for layer in load(DIGITS / "digits.yaml").summary().rows:
+        assert f'<tr data-layer="{layer.name}">' in page
+        assert f'<g id="{layer.name}">' in page
+    assert '<figcaption>accuracy</figcaption><svg viewBox="' in page
+    assert '<polyline class="valid"' in page
+    assert "2 epochs, 20 steps, 2.0 s" in page
+
+
+def test_text_of_the_user_is_text() -> None:
+    spec = PENDULUM.replace("steps: last", "steps: all").replace(
+        "netwright: 1", "# </script><script>alert(1)</script>\nnetwright: 1"
+    )
+    page = report(Model(load_spec_text(spec, "</script>.yaml")))
+    assert "<script>alert" not in page
+    assert page.count("</script>") == 2
+
+
+def browse(page: str, folder: Path, width: int) -> tuple[str, str]:
+    """The document after its scripts have run, and what was written to the console."""
+    assert BROWSER
+    path = folder / "report.html"
+    path.write_text(page, encoding="utf-8")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
+    options += [
+        f"--user-data-dir={folder / 'profile'}",
+        f"--window-size={width},900",
+        "--virtual-time-budget=1000",
+    ]
+    done = subprocess.run(
+        [BROWSER, *options, path.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+    return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
+@pytest.mark.parametrize("width", [1400, 500])
+def test_in_a_browser(page: str, tmp_path: Path, width: int) -> None:
+    document, console = browse(page.replace("</body>", CLICK), tmp_path, width)
+    assert console == ""
+    panel = document.partition('<aside id="layer"')[2].partition("</aside>")[0]
+    assert "<h3>conv2</h3>" in panel
+    assert "[3, 3, 32, 32]" in panel
+    assert "{name: conv2, type: conv2d, filters: 32}" in panel
+    assert 'class="line chosen"' in document
+    assert '<tr data-layer="conv2" class="chosen">' in document
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
+def test_the_console_is_seen(page: str, tmp_path: Path) -> None:
+    _, console = browse(page.replace("</body>", "<script>missing()</script></body>"), tmp_path, 800)
+    assert "missing is not defined" in console
+
+
+def test_command(tmp_path: Path) -> None:
+    spec = str(DIGITS / "digits.yaml")
+    done = CliRunner().invoke(main, ["report", spec, "-o", str(tmp_path / "r.html")])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "r.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    done = CliRunner().invoke(main, ["report", spec, "-o", str(tmp_path / "n.html"), "--run", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "no .checkpoint" in done.output
+    (tmp_path / "bad.checkpoint").write_bytes(b"no checkpoint")
+    done = CliRunner().invoke(main, ["report", spec, "-o", str(tmp_path / "n.html"), "--run", str(tmp_path)])
+    assert done.exit_code == 2
+    assert not (tmp_path / "n.html").exists()
+
+
+def test_a_run(tmp_path: Path) -> None:
+    spec, weights = DIGITS / "digits.yaml", tmp_path / "w.safetensors"
+    train = ["train", str(spec), "--weights", str(weights), "--epochs", "1"]
+    assert CliRunner().invoke(main, train).exit_code == 0
+    name, history = read_history(tmp_path / "w.checkpoint")
+    assert (name, len(history)) == ("digits", 1)
+    with pytest.raises(CheckpointError):
+        read_history(weights)
+    output = tmp_path / "r.html"
+    done = CliRunner().invoke(main, ["report", str(spec), "-o", str(output), "--run", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert '<section id="training">' in output.read_text(encoding="utf-8")
