@@ -23,7 +23,8 @@ class Client:
         self.answers: Queue[dict[str, Any]] = Queue()
         self.published: Queue[dict[str, Any]] = Queue()
         self.number = 0
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
         capabilities = {"textDocument": {"publishDiagnostics": {"relatedInformation": True}}}
         self.capabilities = self.ask(
             "initialize", {"processId": None, "rootUri": None, "capabilities": capabilities}
@@ -97,3 +98,7 @@ class Client:
         self.ask("shutdown", None)
         self.tell("exit", None)
         self.process.wait(timeout=30)
+        self.reader.join(timeout=30)
+        for stream in (self.process.stdin, self.process.stdout):
+            assert stream is not None
+            stream.close()
