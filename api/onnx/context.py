@@ -108,6 +108,11 @@ class Context:
         value = self.operands[position] if self.has(position) else None
         return value.array if isinstance(value, Known) else None
 
+    def runtime_input(self, position: int) -> bool:
+        """Whether an operand is an input of the model, whose value may be asked for."""
+        name = self.node.inputs[position]
+        return self.runtime.get(name) == frozenset({name})
+
     def array(self, position: int, what: str) -> NDArray:
         """An operand that has to be constant. Raises NeedsValue where it is computed, Refusal for open sizes."""
         value = self.value(position)
@@ -136,9 +141,9 @@ class Context:
         return self.value(position).dtype
 
     def floats(self, position: int = 0) -> None:
-        """Raises Refusal unless an operand is of the model's float type."""
-        if (dtype := self.dtype(position)) != self.writer.dtype:
-            raise Refusal(f"operand {position} is {dtype}, the model computes in {self.writer.dtype}")
+        """Raises Refusal unless an operand is of a float type."""
+        if (dtype := self.dtype(position)) not in ("float32", "float64"):
+            raise Refusal(f"operand {position} is {dtype}, not floats")
 
     # Results.
 

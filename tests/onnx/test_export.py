@@ -100,6 +100,9 @@ LAYERS = {
     "  - {name: a, type: add, inputs: [c, x]}\n  - {name: b, type: multiply, inputs: [a, c]}\n"
     "  - {name: d, type: concat, inputs: [a, b, x]}\n  - {name: f, type: flatten}\n"
     "  - {name: g, type: dense, units: 3}",
+    "windows": "- {name: t, type: conv_transpose2d, filters: 3, kernel_size: 3, stride: 2}\n"
+    "  - {name: p, type: lp_pool2d, pool_size: 2}\n"
+    "  - {name: m, type: mean_pool2d, pool_size: 3, padding: same, count_include_pad: true, stride: 2}",
     "means": "- {name: g, type: global_mean_pool}\n  - {name: d, type: dropout, rate: 0.5}\n"
     "  - {name: h, type: dense, units: 3, activation: tanh}\n  - {name: k, type: argmax}",
     "moves": "- {name: t, type: transpose, permutation: [0, 2, 1, 3]}\n"
@@ -128,6 +131,8 @@ CELLS = {
     "gru_before": "{name: r, type: gru, units: 4, reset_after: false, return_sequences: false}",
     "lstm": "{name: r, type: lstm, units: 4, layers: 2, return_sequences: false}",
     "lstm_learned": "{name: r, type: lstm, units: 4, initial_state: learned}",
+    "reverse": "{name: r, type: lstm, units: 4, reverse: true, peepholes: true, clip: 0.5}",
+    "functions": "{name: r, type: lstm, units: 4, activation: relu, recurrent_activation: hard_sigmoid}",
     "rnn": "{name: r, type: rnn, units: 4, activation: {type: elu, alpha: 0.5}, bidirectional: true}",
     "cell": "{name: r, type: recurrent, cell: leaky, with: {H: 4}, reverse: true}",
 }

@@ -26,6 +26,7 @@ from netwright.specs.layers import (
     BatchNorm,
     Concat,
     Convolution,
+    ConvTranspose,
     Dense,
     Dropout,
     Embedding,
@@ -34,6 +35,8 @@ from netwright.specs.layers import (
     GlobalMeanPool,
     LayerNorm,
     LayerSpec,
+    MaxPool,
+    MeanPool,
     Multiply,
     Pool,
 )
@@ -129,7 +132,7 @@ def export_convolution(e: Exporter, spec: Convolution, inputs: Inputs, ports: Po
     """Conv, channels first."""
     spans = [(size - 1) * step + 1 for size, step in zip(spec.window, spec.dilations, strict=True)]
     pads = _pads(spec.padding, spans)
-    if pads is None or not _has(spec.activation):
+    if pads is None or not _has(spec.activation) or isinstance(spec, ConvTranspose):
         return False
     kernel = np.moveaxis(_parameter(e, spec, "kernel"), (-1, -2), (0, 1))
     names = [e.first(inputs[0]), _weight(e, spec, "kernel", kernel)]
@@ -155,9 +158,11 @@ def export_pool(e: Exporter, spec: Pool, inputs: Inputs, ports: Ports) -> bool:
     """MaxPool or AveragePool where rounding and padding mean the same there."""
     pads = _pads(spec.padding, spec.window)
     same = spec.rounding == "floor" or _whole(e, spec, inputs[0])
-    if pads is None or not same or set(spec.dilations) != {1} or getattr(spec, "count_include_pad", False):
+    if pads is None or not same or set(spec.dilations) != {1} or len(ports) > 1:
         return False
-    kind = "MaxPool" if spec.type.startswith("max") else "AveragePool"
+    if not isinstance(spec, MaxPool | MeanPool) or (isinstance(spec, MeanPool) and spec.count_include_pad):
+        return False
+    kind = "MaxPool" if isinstance(spec, MaxPool) else "AveragePool"
     found = e.writer.add(
         kind,
         [e.first(inputs[0])],
@@ -206,7 +211,7 @@ def export_batch_norm(e: Exporter, spec: BatchNorm, inputs: Inputs, ports: Ports
 
 def export_layer_norm(e: Exporter, spec: LayerNorm, inputs: Inputs, ports: Ports) -> bool:
     """LayerNormalization over the last axis."""
-    if not spec.scale or getattr(spec, "axis", -1) != -1:
+    if not spec.scale or spec.axis != -1 or len(ports) > 1:
         return False
     names = [e.last(inputs[0]), _weight(e, spec, "gamma", _parameter(e, spec, "gamma"))]
     if spec.center:

@@ -7,7 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.activations import Elu, LeakyRelu, Linear, Relu, Sigmoid, Softplus, Tanh
+from netwright.specs.activations import (
+    ActivationSpec,
+    Affine,
+    Elu,
+    HardSigmoid,
+    LeakyRelu,
+    Linear,
+    Relu,
+    ScaledTanh,
+    Sigmoid,
+    Softplus,
+    Softsign,
+    Tanh,
+    ThresholdedRelu,
+)
 from netwright.specs.layers import GatedLayer, Gru, Lstm, Rnn
 
 from .context import Exporter
@@ -15,7 +29,21 @@ from .layers import Inputs, Ports
 
 #: The order of ONNX's gates among ours: i, f, g, o become i, o, f, c; z, r, n stay.
 _GATES = {"lstm": (0, 3, 1, 2), "gru": (0, 1, 2), "rnn": (0,)}
-_ACTIVATIONS = {Tanh: "Tanh", Relu: "Relu", Sigmoid: "Sigmoid", Linear: "Affine", Softplus: "Softplus"}
+#: Activations: ONNX's name, and the fields (or numbers) that are its alpha and beta.
+_ACTIVATIONS: dict[type[ActivationSpec], tuple[str, dict[str, str | float]]] = {
+    Tanh: ("Tanh", {}),
+    Relu: ("Relu", {}),
+    Sigmoid: ("Sigmoid", {}),
+    Softplus: ("Softplus", {}),
+    Softsign: ("Softsign", {}),
+    Linear: ("Affine", {"alpha": 1.0, "beta": 0.0}),
+    Affine: ("Affine", {"alpha": "alpha", "beta": "beta"}),
+    LeakyRelu: ("LeakyRelu", {"alpha": "negative_slope"}),
+    ThresholdedRelu: ("ThresholdedRelu", {"alpha": "theta"}),
+    ScaledTanh: ("ScaledTanh", {"alpha": "alpha", "beta": "beta"}),
+    HardSigmoid: ("HardSigmoid", {"alpha": "alpha", "beta": "beta"}),
+    Elu: ("Elu", {"alpha": "alpha"}),
+}
 
 
 def export_gated(e: Exporter, spec: GatedLayer, inputs: Inputs, ports: Ports) -> bool:
@@ -36,6 +64,8 @@ def export_gated(e: Exporter, spec: GatedLayer, inputs: Inputs, ports: Ports) ->
         if any(starts):
             zeros = _zeros(e, inputs[0], spec) if not all(starts) else ""
             operands += [start or zeros for start in starts]
+        if isinstance(spec, Lstm) and spec.peepholes:
+            operands += [""] * (7 - len(operands)) + [_peepholes(e, spec, prefixes)]
         while operands and not operands[-1]:
             operands.pop()
         flags = [not top or spec.return_sequences, *[top and len(wanted) > 0] * states]
@@ -66,31 +96,47 @@ def _plain(spec: GatedLayer) -> bool:
     known = spec.initial_state != "learned" and not (
         isinstance(spec.initial_state, dict) and "learned" in spec.initial_state.values()
     )
-    if isinstance(spec, Rnn):
-        known = known and isinstance(spec.activation, (*_ACTIVATIONS, LeakyRelu, Elu))
-    usual = set(type(spec).model_fields) & {"peephole", "clip", "activations"}
-    return known and not any(getattr(spec, key) not in (None, False) for key in usual)
+    if spec.lengths is not None or (spec.bidirectional and spec.given_states()):
+        return False
+    return known and all(type(one) in _ACTIVATIONS for one in _functions(spec))
+
+
+def _functions(spec: GatedLayer) -> list[ActivationSpec]:
+    """The activations in ONNX's order."""
+    if isinstance(spec, Lstm):
+        return [spec.recurrent_activation, spec.activation, spec.output_activation]
+    if isinstance(spec, Gru):
+        return [spec.recurrent_activation, spec.activation]
+    assert isinstance(spec, Rnn)
+    return [spec.activation]
 
 
 def _attributes(spec: GatedLayer) -> dict[str, Any]:
     keys: dict[str, Any] = {"hidden_size": spec.units}
-    if spec.bidirectional:
-        keys["direction"] = "bidirectional"
+    if spec.bidirectional or spec.reverse:
+        keys["direction"] = "bidirectional" if spec.bidirectional else "reverse"
+    if spec.clip is not None:
+        keys["clip"] = spec.clip
+    if isinstance(spec, Lstm) and spec.input_forget:
+        keys["input_forget"] = 1
     if isinstance(spec, Gru):
         keys["linear_before_reset"] = int(spec.reset_after)
-    if isinstance(spec, Rnn) and not isinstance(spec.activation, Tanh):
+    functions = _functions(spec)
+    usual = [Sigmoid] * (len(functions) > 1) + [Tanh] * (len(functions) - (len(functions) > 1))
+    if [type(one) for one in functions] != usual:
         count = 1 + spec.bidirectional
-        match spec.activation:
-            case LeakyRelu(negative_slope=slope):
-                keys |= {"activations": ["LeakyRelu"] * count, "activation_alpha": [slope] * count}
-            case Elu(alpha=alpha):
-                keys |= {"activations": ["Elu"] * count, "activation_alpha": [alpha] * count}
-            case Linear():
-                keys |= {"activations": ["Affine"] * count}
-                keys |= {"activation_alpha": [1.0] * count, "activation_beta": [0.0] * count}
-            case other:
-                keys["activations"] = [_ACTIVATIONS[type(other)]] * count
+        keys["activations"] = [_ACTIVATIONS[type(one)][0] for one in functions] * count
+        for word in ("alpha", "beta"):
+            fields = [_ACTIVATIONS[type(one)][1].get(word) for one in functions]
+            numbers = [_number(one, field) for one, field in zip(functions, fields, strict=True) if field]
+            if numbers:
+                keys[f"activation_{word}"] = numbers * count
     return keys
+
+
+def _number(spec: ActivationSpec, field: str | float) -> float:
+    """A number of an activation: one of its fields, or always the same."""
+    return getattr(spec, field) if isinstance(field, str) else field
 
 
 def _weights(e: Exporter, spec: GatedLayer, prefixes: list[str]) -> list[str]:
@@ -118,6 +164,16 @@ def _weights(e: Exporter, spec: GatedLayer, prefixes: list[str]) -> list[str]:
         second = np.stack(stored("recurrent_bias"))
     joined = np.concatenate([bias, second], axis=1)
     return [*found, e.writer.constant(joined, hint=f"{owner}.{prefixes[0]}B")]
+
+
+def _peepholes(e: Exporter, spec: Lstm, prefixes: list[str]) -> str:
+    """P: i, o, f there, i, f, o here."""
+    owner = spec.share or spec.name
+    rows = []
+    for prefix in prefixes:
+        i, f, o = np.split(np.asarray(e.weights[f"{owner}.{prefix}peephole"]), 3)
+        rows.append(np.concatenate([i, o, f]))
+    return e.writer.constant(np.stack(rows), hint=f"{owner}.{prefixes[0]}P")
 
 
 def _start(e: Exporter, ports: Ports, state: str) -> str:

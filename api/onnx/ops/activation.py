@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from netwright.specs.layers import LAYERS
+
 from ..arrange import regrouped
 from ..context import Context
-from ..errors import Refusal
-from ..network import written
 from ..values import Held, Known, is_one
-from .broadcast import equation
+from .broadcast import equation, known_placed
 from .shape import unbatched, with_last_joined
 from .table import op
 
@@ -69,78 +69,72 @@ def elu(ctx: Context) -> None:
     activate(ctx, "elu", {"alpha": alpha} if alpha != 1.0 else None)
 
 
+def _keyed(ctx: Context, kind: str, *numbers: tuple[str, str, float]) -> None:
+    """An activation with numbers: ONNX's name, ours, and the default there is in ONNX."""
+    found = {key: ctx.number(name, default) for name, key, default in numbers}
+    own = {key: field.default for key, field in LAYERS[kind].model_fields.items()}
+    activate(ctx, kind, {key: value for key, value in found.items() if value != own[key]} or None)
+
+
 @op("Gelu", attributes="approximate", since=20)
 def gelu(ctx: Context) -> None:
     """x·Φ(x), or its approximation by tanh."""
-    if ctx.text("approximate", "none", "none", "tanh") == "none":
-        return activate(ctx, "gelu")
-    _formula(ctx, "x * 0.5 * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))")
+    word = ctx.text("approximate", "none", "none", "tanh")
+    activate(ctx, "gelu", {"approximate": "tanh"} if word == "tanh" else None)
 
 
-def _formula(ctx: Context, text: str) -> None:
-    ctx.floats()
-    ctx.give(equation(ctx, text, {"x": ctx.value()}, fallback=ctx.node.op.lower()))
-
-
-@op("Selu", attributes="alpha gamma consumed_inputs")
+@op("Selu", attributes="alpha consumed_inputs gamma")
 def selu(ctx: Context) -> None:
-    """gamma·(x where x > 0, else alpha·(exp(x) − 1))."""
-    alpha = ctx.number("alpha", 1.67326319217681884765625)
-    gamma = ctx.number("gamma", 1.05070102214813232421875)
-    _formula(ctx, f"{gamma!r} * elu(x, {alpha!r})")
+    """gamma·(x where x > 0, else alpha·(exp(x) − 1)); alpha and gamma were rounded before opset 6."""
+    _keyed(ctx, "selu", ("alpha", "alpha", 1.6732632423543772), ("gamma", "gamma", 1.0507009873554805))
 
 
 @op("Celu", attributes="alpha", since=12)
 def celu(ctx: Context) -> None:
     """max(0, x) + min(0, alpha·(exp(x / alpha) − 1))."""
-    alpha = ctx.number("alpha", 1.0)
-    if alpha == 0:
-        raise Refusal("it divides by 0", "alpha")
-    _formula(ctx, f"maximum(x, 0) + minimum({alpha!r} * (exp(minimum(x / {alpha!r}, 0)) - 1), 0)")
+    _keyed(ctx, "celu", ("alpha", "alpha", 1.0))
 
 
-@op("HardSigmoid", attributes="alpha beta")
+@op("HardSigmoid", attributes="alpha beta consumed_inputs")
 def hard_sigmoid(ctx: Context) -> None:
     """max(0, min(1, alpha·x + beta))."""
-    _formula(ctx, f"clip({ctx.number('alpha', 0.2)!r} * x + {ctx.number('beta', 0.5)!r}, 0, 1)")
+    _keyed(ctx, "hard_sigmoid", ("alpha", "alpha", 0.2), ("beta", "beta", 0.5))
 
 
 @op("HardSwish", since=14)
 def hard_swish(ctx: Context) -> None:
     """x·max(0, min(1, x/6 + 1/2))."""
-    _formula(ctx, "x * clip(x / 6 + 0.5, 0, 1)")
+    activate(ctx, "hard_swish")
 
 
 @op("Swish", attributes="alpha", since=24)
 def swish(ctx: Context) -> None:
     """x·sigmoid(alpha·x)."""
-    alpha = ctx.number("alpha", 1.0)
-    _formula(ctx, "x * sigmoid(x)" if alpha == 1 else f"x * sigmoid({alpha!r} * x)")
+    _keyed(ctx, "swish", ("alpha", "alpha", 1.0))
 
 
 @op("Mish", since=18)
 def mish(ctx: Context) -> None:
     """x·tanh(softplus(x))."""
-    _formula(ctx, "x * tanh(softplus(x))")
+    activate(ctx, "mish")
 
 
 @op("Softsign")
 def softsign(ctx: Context) -> None:
     """x / (1 + |x|)."""
-    _formula(ctx, "x / (1 + abs(x))")
+    activate(ctx, "softsign")
 
 
 @op("ThresholdedRelu", attributes="alpha", since=10)
 def thresholded_relu(ctx: Context) -> None:
     """x where x > alpha, else 0."""
-    _formula(ctx, f"where(x > {ctx.number('alpha', 1.0)!r}, x, x * 0)")
+    _keyed(ctx, "thresholded_relu", ("alpha", "theta", 1.0))
 
 
 @op("Shrink", attributes="bias lambd", since=9)
 def shrink(ctx: Context) -> None:
     """x + bias below −lambd, x − bias above lambd, else 0."""
-    bias, lambd = ctx.number("bias", 0.0), ctx.number("lambd", 0.5)
-    _formula(ctx, f"where(x < -({lambd!r}), x + {bias!r}, where(x > {lambd!r}, x - {bias!r}, x * 0))")
+    _keyed(ctx, "shrink", ("bias", "bias", 0.0), ("lambd", "threshold", 0.5))
 
 
 @op("PRelu", attributes="consumed_inputs")
@@ -159,6 +153,16 @@ def prelu(ctx: Context) -> None:
             if isinstance(slope, Known)
             else regrouped(ctx.writer, ctx.settled(slope), shape, may_merge=False)
         )
+    if isinstance(slope, Known) and slope.dtype == ctx.writer.dtype and not slope.is_open:
+        value = ctx.settled(ctx.value())
+        array = (
+            known_placed(slope.array, value.axes, value.rank)
+            if slope.array.ndim <= value.rank
+            else slope.array
+        )
+        keys = {"slope_shape": list(array.shape)} if array.shape != value.held_shape[-1:] else None
+        ref = ctx.layer("prelu", [value.ref], keys, {"slope": array})
+        return ctx.give(Held(ref, value.dtype, value.shape, value.axes))
     operands = {"x": ctx.value(0), "s": slope}
     ctx.give(equation(ctx, "where(x < 0, s * x, x)", operands, fallback="prelu"))
 
@@ -188,16 +192,5 @@ def _along(ctx: Context, value: Held, axis: int) -> Held:
     value = unbatched(ctx, value, axis)
     position = value.axes.index(axis) - len(value.axes)
     kind = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Hardmax": "hardmax"}[ctx.node.op]
-    if kind == "hardmax":
-        size = value.shape[axis]
-        at_first = ctx.layer("argmax", [value.ref], {"axis": position} if position != -1 else None)
-        shape = [1 if i == len(value.axes) + position else written(s) for i, s in enumerate(value.held_shape)]
-        at_first = ctx.layer("reshape", [at_first], {"shape": shape})
-        text = f"cast(index(x, axis={position}) == first, {value.dtype})"
-        if is_one(size):
-            text = "x * 0 + 1"
-        names = ["x", "first"]
-        ref = ctx.layer("expression", [value.ref, at_first], {"value": text}, variables=names, fallback=kind)
-    else:
-        ref = ctx.layer(kind, [value.ref], {"axis": position} if position != -1 else None)
+    ref = ctx.layer(kind, [value.ref], {"axis": position} if position != -1 else None)
     return Held(ref, value.dtype, value.shape, value.axes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,14 @@ from numpy.typing import NDArray
 
 from netwright.specs.dims import Dim, DimLike
 
-from ..arrange import identity
+from ..arrange import identity, regrouped
 from ..context import Context
 from ..errors import Refusal
 from ..fold import checked_axis
 from ..fold.shapes import bounded, slices
 from ..network import written
 from ..values import Held, Known, dims_array, empty, is_one
-from .broadcast import broadcast_shape
+from .broadcast import broadcast_shape, equation, inlined
 from .table import op
 
 
@@ -158,6 +159,14 @@ def pad(ctx: Context) -> None:
     keys: dict[str, Any] = {"padding": [list(pair) for _, pair in rows], "axes": [at for at, _ in rows]}
     if mode != "constant":
         keys["mode"] = mode
+    elif not math.isfinite(fill):  # not a number of the language: put where nothing was
+        inside = equation(ctx, "logical_or(x == x, x != x)", {"x": value}, fallback="inside")
+        cells, inside = (
+            ctx.held_as(ctx.layer("pad", [one.ref], keys), one.axes, one.rank) for one in (value, inside)
+        )
+        number = inlined(np.asarray(fill))
+        operands = {"c": inside, "x": cells}
+        return ctx.give(equation(ctx, f"where(c, x, {number})", operands, fallback="pad"))
     elif fill:
         keys["value"] = fill if value.dtype == "bool" else float(fill)
     ref = ctx.layer("pad", [value.ref], keys)
@@ -265,8 +274,19 @@ def depth_to_space(ctx: Context) -> None:
 @op("SpaceToDepth", attributes="blocksize mode")
 def space_to_depth(ctx: Context) -> None:
     """Space becomes channels."""
-    mode = ctx.text("mode", "DCR", "DCR", "CRD").lower()
-    _blocks(ctx, "space_to_depth", {} if mode == "dcr" else {"mode": mode})
+    if ctx.text("mode", "DCR", "DCR", "CRD") == "DCR":
+        return _blocks(ctx, "space_to_depth", {})
+    value, size = ctx.held(), ctx.integer("blocksize", 0)
+    sizes = value.shape
+    if value.rank != 4 or size < 1 or any(isinstance(s, Dim) or s % size for s in sizes[2:]):
+        raise Refusal(f"blocks of {size} of {[str(s) for s in sizes]}", "blocksize")
+    n, c, (h, w) = sizes[0], sizes[1], (one // size for one in sizes[2:])
+    parted = regrouped(ctx.writer, value, (n, c, h, size, w, size), may_merge=False)
+    assert isinstance(parted, Held)
+    order = (0, 1, 3, 5, 2, 4)
+    axes = tuple(None if axis is None else order.index(axis) for axis in parted.axes)
+    moved = Held(parted.ref, parted.dtype, (n, c, size, size, h, w), axes)
+    ctx.give(regrouped(ctx.writer, moved, (n, c * size * size, h, w), may_merge=False))
 
 
 def _blocks(ctx: Context, kind: str, keys: dict[str, Any]) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from netwright.specs.dims import Shape
+
 from ..arrange import channels_last
 from ..context import Context
 from ..errors import Refusal
@@ -91,3 +93,70 @@ def conv(ctx: Context) -> None:
     axes = channels_last(value.rank)
     ref = ctx.layer(f"conv{spatial}d", [ctx.arranged(value, axes)], keys, weights)
     ctx.give(ctx.held_as(ref, axes))
+
+
+@op(
+    "ConvTranspose",
+    attributes="auto_pad dilations group kernel_shape output_padding output_shape pads strides",
+)
+def conv_transpose(ctx: Context) -> None:
+    """A transposed convolution; an output shape that is asked for becomes padding."""
+    ctx.floats()
+    value = ctx.settled(ctx.value())
+    kernel = ctx.array(1, "the kernel")
+    spatial = value.rank - 2
+    if not 1 <= spatial <= 3 or kernel.ndim != value.rank:
+        raise Refusal(f"an input of {value.rank} axes and a kernel of {kernel.ndim}")
+    groups, window = ctx.integer("group", 1), list(kernel.shape[2:])
+    if per_axis(ctx, "kernel_shape", spatial, window) != window:
+        raise Refusal(f"is not the kernel's {window}", "kernel_shape")
+    if groups < 1 or kernel.shape[0] != value.shape[1] or kernel.shape[0] % groups:
+        raise Refusal(
+            f"{value.shape[1]} channels, a kernel for {kernel.shape[0]} in {groups} groups", "group"
+        )
+    stride, dilation = per_axis(ctx, "strides", spatial), per_axis(ctx, "dilations", spatial)
+    beyond = ctx.integers("output_padding", [0] * spatial) or []
+    padding = pads_of(ctx, spatial)
+    wanted = ctx.integers("output_shape")
+    if wanted:
+        wanted = wanted[-spatial:]
+        upper = ctx.attribute("auto_pad", "NOTSET") == "SAME_UPPER"
+        spans = [(size - 1) * step + 1 for size, step in zip(window, dilation, strict=True)]
+        padding, beyond = _cut_to(wanted, value.shape[2:], spans, stride, beyond, upper)
+    filters = kernel.shape[1] * groups
+    keys: dict[str, Any] = {"filters": filters, "kernel_size": scalar_or_list(window)}
+    if set(stride) != {1}:
+        keys["stride"] = scalar_or_list(stride)
+    if isinstance(padding, str) or any(low or high for low, high in padding):
+        keys["padding"] = padding if isinstance(padding, str) else [list(pair) for pair in padding]
+    if any(beyond):
+        keys["output_padding"] = scalar_or_list(beyond)
+    if set(dilation) != {1}:
+        keys["dilation"] = scalar_or_list(dilation)
+    if groups > 1:
+        keys["groups"] = groups
+    grouped = kernel.reshape(groups, kernel.shape[0] // groups, kernel.shape[1], *window)
+    turned = np.moveaxis(grouped, (1, 0, 2), (-3, -2, -1))
+    weights = {"kernel": turned.reshape(*window, kernel.shape[0] // groups, filters)}
+    if ctx.has(2):
+        weights["bias"] = ctx.array(2, "the bias").reshape(-1)
+    else:
+        keys["use_bias"] = False
+    axes = channels_last(value.rank)
+    ref = ctx.layer(f"conv_transpose{spatial}d", [ctx.arranged(value, axes)], keys, weights)
+    ctx.give(ctx.held_as(ref, axes))
+
+
+def _cut_to(
+    wanted: list[int], sizes: Shape, spans: list[int], stride: list[int], beyond: list[int], upper: bool
+) -> tuple[list[tuple[int, int]], list[int]]:
+    """Padding and output padding that give a wanted shape."""
+    pads, further = [], []
+    for goal, size, span, step, more in zip(wanted, sizes, spans, stride, beyond, strict=True):
+        if not isinstance(size, int):
+            raise Refusal("an output shape is asked for, and the input's is open", "output_shape")
+        total = step * (size - 1) + more + span - goal
+        further.append(more - min(total, 0))
+        half = max(total, 0) // 2
+        pads.append((half, max(total, 0) - half) if upper else (max(total, 0) - half, half))
+    return pads, further

@@ -50,6 +50,8 @@ def _features_last(value: Held) -> tuple[int | None, ...]:
 def gemm(ctx: Context) -> None:
     """alpha·A·B + beta·C, either factor transposed."""
     ctx.floats()
+    if not isinstance(ctx.value(1), Known) and not ctx.runtime_input(1):
+        return _gemm_of_two(ctx)
     kernel = ctx.array(1, "the second factor").astype(ctx.writer.dtype)
     value = ctx.value()
     if kernel.ndim != 2 or isinstance(value, Known) or value.rank != 2:
@@ -82,14 +84,45 @@ def gemm(ctx: Context) -> None:
     ctx.give(found)
 
 
+def _gemm_of_two(ctx: Context) -> None:
+    """Of two computed factors."""
+    factors = []
+    for position, name in ((0, "transA"), (1, "transB")):
+        value = ctx.held(position)
+        if value.rank != 2:
+            raise Refusal("the factors have to be matrices")
+        if ctx.integer(name, 0):
+            swap = {0: 1, 1: 0, None: None}
+            value = Held(value.ref, value.dtype, value.shape[::-1], tuple(swap[axis] for axis in value.axes))
+        factors.append(value)
+    operands: dict = {"p": product(ctx, *factors)}
+    alpha, beta = ctx.number("alpha", 1.0), ctx.number("beta", 1.0)
+    text = "p" if alpha == 1 else f"{alpha!r} * p"
+    if ctx.has(2) and beta != 0:
+        text += " + c" if beta == 1 else f" + {beta!r} * c"
+        operands["c"] = ctx.value(2)
+    ctx.give(operands["p"] if text == "p" else equation(ctx, text, operands, fallback="gemm"))
+
+
 @op("MatMul")
 def matmul(ctx: Context) -> None:
-    """A product with a constant matrix."""
+    """A product: a dense layer where the second factor is a constant matrix."""
     ctx.floats()
-    kernel = ctx.array(1, "the second factor")
-    value = ctx.value()
-    if kernel.ndim != 2 or isinstance(value, Known) or value.rank < 1:
-        raise Refusal("only products with a constant matrix are supported")
-    if value.shape[-1] != kernel.shape[0]:
-        raise Refusal(f"{value.shape[-1]} columns times {kernel.shape[0]} rows")
-    ctx.give(dense(ctx, value, kernel, None))
+    first, second = ctx.value(0), ctx.value(1)
+    if isinstance(second, Known) and second.array.ndim == 2 and not isinstance(first, Known) and first.rank:
+        if first.shape[-1] != second.array.shape[0]:
+            raise Refusal(f"{first.shape[-1]} columns times {second.array.shape[0]} rows")
+        return ctx.give(dense(ctx, first, ctx.array(1, "the second factor"), None))
+    ctx.give(product(ctx, ctx.held(0), ctx.held(1)))
+
+
+def product(ctx: Context, first: Held, second: Held) -> Held:
+    """The product of two computed tensors."""
+    if not first.rank or not second.rank:
+        raise Refusal("a factor is a single number")
+    refs = [ctx.arranged(one, identity(one.rank)) for one in (first, second)]
+    ref = ctx.layer("matmul", refs)
+    rank = len(ctx.writer.sketch.type_of(ref).shape)
+    if not rank:
+        return Held(ctx.writer.reshaped(ref, (1,)), first.dtype, (), (None,))
+    return ctx.held_as(ref, identity(rank), rank)

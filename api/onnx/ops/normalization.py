@@ -2,37 +2,173 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from netwright.specs.dims import Shape
+
 from ..arrange import channels_last
-from ..context import Context
+from ..context import Context, decimal
 from ..errors import Refusal
-from ..values import Held
+from ..fold import checked_axis
+from ..values import Held, Known, Value
 from .broadcast import equation
+from .reduce import dropped, reduced
+from .shape import unbatched
 from .table import op
 
 
-@op("BatchNormalization", attributes="consumed_inputs epsilon is_test momentum training_mode spatial")
+def channels_at_end(value: Held) -> tuple[int | None, ...]:
+    """An order of the axes with the channels, the second logical axis, at the end."""
+    return value.axes if len(value.axes) > 1 and value.axes[-1] == 1 else channels_last(value.rank)
+
+
+def numbers(ctx: Context, **defaults: float) -> dict[str, float]:
+    """Numbers of the attributes that are not the defaults."""
+    found = {name: ctx.number(name, default) for name, default in defaults.items()}
+    return {name: value for name, value in found.items() if value != defaults[name]}
+
+
+def _same_place(
+    ctx: Context, kind: str, value: Held, axes: tuple[int | None, ...], keys: Any, weights: Any
+) -> Held:
+    """A layer that gives its input's shape."""
+    ref = ctx.layer(kind, [ctx.arranged(value, axes)], keys, weights)
+    return Held(ref, value.dtype, value.shape, axes)
+
+
+@op("BatchNormalization", attributes="consumed_inputs epsilon is_test momentum spatial training_mode")
 def batch_normalization(ctx: Context) -> None:
-    """By running statistics."""
+    """By running statistics, or in training mode by those of the batch."""
     ctx.floats()
     if not ctx.integer("spatial", 1):
         raise Refusal("each element its own statistics is not supported", "spatial")
-    if ctx.integer("training_mode", 0) or (ctx.opset < 7 and not ctx.integer("is_test", 0)):
-        raise Refusal("training is not supported", "training_mode")
-    ctx.refuse_outputs(1)
     value = ctx.settled(ctx.value())
     if value.rank < 2:
         raise Refusal("an input without channels")
-    keys: dict = {}
-    epsilon, momentum = ctx.number("epsilon", 1e-5), ctx.number("momentum", 0.9)
-    if epsilon != 1e-5:
-        keys["epsilon"] = epsilon
-    if momentum != 0.9:
-        keys["momentum"] = momentum
+    if ctx.integer("training_mode", 0) or (ctx.opset < 7 and not ctx.integer("is_test", 0)):
+        return _train(ctx, value)
+    ctx.refuse_outputs(1)
     names = ("gamma", "beta", "mean", "variance")
     weights = {name: ctx.array(1 + i, name).astype(value.dtype).reshape(-1) for i, name in enumerate(names)}
-    axes = value.axes if len(value.axes) > 1 and value.axes[-1] == 1 else channels_last(value.rank)
-    ref = ctx.layer("batch_norm", [ctx.arranged(value, axes)], keys, weights)
-    ctx.give(Held(ref, value.dtype, value.shape, axes))
+    keys = numbers(ctx, epsilon=1e-5, momentum=0.9)
+    ctx.give(_same_place(ctx, "batch_norm", value, channels_at_end(value), keys, weights))
+
+
+def _train(ctx: Context, value: Held) -> None:
+    """Normalized by the batch; the running statistics move."""
+    axes = [axis for axis in range(value.rank) if axis != 1]
+    epsilon, momentum = ctx.number("epsilon", 1e-5), ctx.number("momentum", 0.9)
+    mean = reduced(ctx, value, axes, "mean")
+    square = equation(ctx, "(x - m) * (x - m)", {"x": value, "m": mean}, fallback="square")
+    variance = reduced(ctx, square, axes, "mean")
+    shape = (*value.shape[1:2], *(1,) * (value.rank - 2))
+    gamma, beta = (_shaped(ctx.value(i), shape) for i in (1, 2))
+    text = f"(x - m) / sqrt(v + {epsilon!r}) * g + b"
+    operands = {"x": value, "m": mean, "v": variance, "g": gamma, "b": beta}
+    ctx.give(equation(ctx, text, operands, fallback="batch_norm"))
+    for position, statistic in ((1, mean), (2, variance)):
+        if ctx.wants(position):
+            operands = {"o": ctx.value(position + 2), "n": dropped(statistic, axes)}
+            text = f"o * {momentum!r} + n * {decimal(1 - momentum)!r}"
+            ctx.give(equation(ctx, text, operands, fallback="running"), position)
+    ctx.refuse_outputs(3)
+
+
+def _shaped(value: Value, shape: Shape) -> Value:
+    """A value of one axis under a shape that only adds axes of size 1."""
+    if isinstance(value, Known):
+        return Known(value.array.reshape([int(size) for size in shape]), value.dtype, value.name)  # type: ignore
+    assert isinstance(value, Held)
+    return Held(value.ref, value.dtype, shape, value.axes)
+
+
+@op("InstanceNormalization", attributes="consumed_inputs epsilon")
+def instance_normalization(ctx: Context) -> None:
+    """Each channel of each sample by itself."""
+    ctx.floats()
+    value = ctx.settled(ctx.value())
+    weights = {"gamma": ctx.array(1, "the scale"), "beta": ctx.array(2, "the bias")}
+    axes = channels_last(value.rank)
+    ctx.give(_same_place(ctx, "instance_norm", value, axes, numbers(ctx, epsilon=1e-5), weights))
+
+
+@op("GroupNormalization", attributes="epsilon num_groups stash_type", since=18)
+def group_normalization(ctx: Context) -> None:
+    """Groups of channels of each sample by themselves; scale and bias a group (opset 18) or channel (21)."""
+    ctx.floats()
+    value = ctx.settled(ctx.value())
+    groups, channels = ctx.integer("num_groups", 0), value.shape[1]
+    weights = {"gamma": ctx.array(1, "the scale"), "beta": ctx.array(2, "the bias")}
+    if groups < 1 or not isinstance(channels, int) or channels % groups:
+        raise Refusal(f"{channels} channels in {groups} groups", "num_groups")
+    if ctx.opset < 21:
+        weights = {name: np.repeat(array, channels // groups) for name, array in weights.items()}
+    keys = {"groups": groups, **numbers(ctx, epsilon=1e-5)}
+    ctx.give(_same_place(ctx, "group_norm", value, channels_last(value.rank), keys, weights))
+
+
+@op("LayerNormalization", "RMSNormalization", attributes="axis epsilon stash_type", since=17)
+def layer_normalization(ctx: Context) -> None:
+    """The last axes of each element of the others by themselves."""
+    ctx.floats()
+    value = ctx.settled(ctx.value())
+    axis = ctx.axis(-1, value.rank)
+    layer = ctx.node.op == "LayerNormalization"
+    shape = tuple(value.shape[axis:])
+    weights = {"gamma": np.broadcast_to(ctx.array(1, "the scale"), shape)}  # type: ignore[arg-type]
+    keys: dict[str, Any] = numbers(ctx, epsilon=1e-5)
+    if layer and ctx.has(2):
+        weights["beta"] = np.broadcast_to(ctx.array(2, "the bias"), shape)  # type: ignore[arg-type]
+    elif layer:
+        keys["center"] = False
+    axes: tuple[int | None, ...] = tuple(range(value.rank))
+    if axis == 0:  # samples do not see each other: all is one sample
+        axes = (None, *axes)
+    if axis != value.rank - 1:
+        keys["axis"] = axis - value.rank
+    found = _same_place(ctx, "layer_norm" if layer else "rms_norm", value, axes, keys, weights)
+    ctx.give(found)
+    for position, port in ((1, "mean"), (2, "inv_stddev")):
+        if layer and ctx.wants(position):
+            ref = f"{found.ref}.{port}"
+            kept = tuple(None if one is not None and one >= axis else one for one in axes)
+            ctx.give(ctx.held_as(ref, kept, value.rank), position)
+
+
+@op("LRN", attributes="alpha beta bias size")
+def lrn(ctx: Context) -> None:
+    """By the squares of neighbouring channels."""
+    ctx.floats()
+    value = ctx.settled(ctx.value())
+    keys = {"size": ctx.integer("size", 0), **numbers(ctx, alpha=1e-4, beta=0.75, bias=1.0)}
+    ctx.give(_same_place(ctx, "lrn", value, channels_at_end(value), keys, {}))
+
+
+@op("LpNormalization", attributes="axis p")
+def lp_normalization(ctx: Context) -> None:
+    """By the norm along an axis."""
+    ctx.floats()
+    value = ctx.settled(ctx.value())
+    axis = ctx.axis(-1, value.rank)
+    value = unbatched(ctx, value, axis)
+    position, p = value.axes.index(axis) - len(value.axes), ctx.integer("p", 2)
+    keys = ({"axis": position} if position != -1 else {}) | ({"p": p} if p != 2 else {})
+    ctx.give(_same_place(ctx, "lp_norm", value, value.axes, keys, {}))
+
+
+@op("MeanVarianceNormalization", attributes="axes", since=9)
+def mean_variance_normalization(ctx: Context) -> None:
+    """By mean and standard deviation over axes."""
+    ctx.floats()
+    value = ctx.settled(ctx.value())
+    axes = [checked_axis(axis, value.rank) for axis in ctx.integers("axes", (0, 2, 3)) or ()]
+    order = channels_last(value.rank)
+    keys = (
+        {} if sorted(axes) == [0, *range(2, value.rank)] else {"axes": sorted(order.index(a) for a in axes)}
+    )
+    ctx.give(_same_place(ctx, "mean_variance_norm", value, order, keys, {}))
 
 
 @op("Dropout", attributes="consumed_inputs is_test ratio seed")
@@ -42,8 +178,8 @@ def dropout(ctx: Context) -> None:
     ratio = ctx.number("ratio", 0.5)
     if ctx.opset >= 12:
         ratio = float(ctx.array(1, "the ratio").reshape(())) if ctx.has(1) else 0.5
-        if ctx.has(2) and ctx.array(2, "the mode").reshape(()):
-            raise Refusal("training is not supported")
+        if ctx.has(2) and ctx.array(2, "the mode").reshape(()) and ratio:
+            raise Refusal("training draws from a random generator that ONNX does not specify")
     value = ctx.settled(ctx.value())
     if not 0 <= ratio < 1:
         raise Refusal(f"the ratio {ratio} is no probability below 1")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from netwright.specs.dims import product
+
 from ..arrange import channels_last
 from ..context import Context
 from ..errors import Refusal
 from ..values import Held
+from .broadcast import equation
 from .conv import padding_key, pads_of, per_axis, scalar_or_list
 from .table import op
+
+_WINDOWS = "auto_pad ceil_mode dilations kernel_shape pads strides"
 
 
 def _windows(ctx: Context, value: Held) -> dict[str, Any]:
@@ -32,37 +37,78 @@ def _windows(ctx: Context, value: Held) -> dict[str, Any]:
     return keys
 
 
-@op("MaxPool", attributes="auto_pad ceil_mode dilations kernel_shape pads storage_order strides")
+@op("MaxPool", attributes=_WINDOWS + " storage_order")
 def max_pool(ctx: Context) -> None:
-    """The largest value of each window."""
-    ctx.floats()
-    ctx.refuse_outputs(1)
+    """The largest value of each window, and where it stands."""
     value = ctx.settled(ctx.value())
-    keys = _windows(ctx, value)
-    axes = channels_last(value.rank)
-    ref = ctx.layer(f"max_pool{value.rank - 2}d", [ctx.arranged(value, axes)], keys)
-    ctx.give(ctx.held_as(ref, axes))
+    dtype = value.dtype
+    if dtype == "uint8":  # all of them are floats
+        value = equation(ctx, f"cast(x, {ctx.writer.dtype})", {"x": value}, fallback="cast")
+    elif dtype != ctx.writer.dtype:
+        raise Refusal(f"the operand is {dtype}")
+    keys, axes = _windows(ctx, value), channels_last(value.rank)
+    ports = ["indices"] if ctx.wants(1) else []
+    ref = ctx.layer(f"max_pool{value.rank - 2}d", [ctx.arranged(value, axes)], keys, ports=ports)
+    found = ctx.held_as(ref, axes)
+    if dtype == "uint8":
+        found = equation(ctx, "cast(x, uint8)", {"x": found}, fallback="cast")
+    ctx.give(found)
+    if ctx.wants(1):
+        ctx.give(_positions(ctx, f"{ref}.indices", value), 1)
 
 
-@op("AveragePool", attributes="auto_pad ceil_mode count_include_pad dilations kernel_shape pads strides")
+def _positions(ctx: Context, ref: str, value: Held) -> Held:
+    """Positions in the whole tensor, of those among the cells of one channel of one sample."""
+    sizes = value.shape[1:]
+    if not all(isinstance(size, int) for size in sizes):
+        raise Refusal("output 1 is read, and the number of cells is open")
+    cell = "i"
+    if ctx.integer("storage_order", 0):
+        if value.rank != 4:
+            raise Refusal("columns first is for images", "storage_order")
+        cell = f"i % {sizes[2]} * {sizes[1]} + i // {sizes[2]}"
+    text = f"(index(i, axis=0) * {sizes[0]} + index(i, axis=-1)) * {product(sizes[1:])} + {cell}"
+    made = ctx.layer("expression", [ref], {"value": text}, variables=["i"], fallback="positions")
+    return ctx.held_as(made, channels_last(value.rank))
+
+
+@op("AveragePool", attributes=_WINDOWS + " count_include_pad")
 def average_pool(ctx: Context) -> None:
     """The mean of each window."""
     ctx.floats()
     value = ctx.settled(ctx.value())
     keys = _windows(ctx, value)
+    whole = list(ctx.node.attributes.get("kernel_shape", ())) == list(value.shape[2:])
+    if whole and not {"padding", "dilation"} & keys.keys():
+        return _global(ctx, value, "global_mean_pool", {})  # a window as large as its input
     if ctx.integer("count_include_pad", 0) and "padding" in keys:
-        raise Refusal("padded cells never count", "count_include_pad")
+        keys["count_include_pad"] = True
+    _pool(ctx, value, "mean_pool", keys)
+
+
+@op("LpPool", attributes=_WINDOWS + " p")
+def lp_pool(ctx: Context) -> None:
+    """The p-norm of each window."""
+    ctx.floats()
+    value = ctx.settled(ctx.value())
+    _pool(ctx, value, "lp_pool", {**_windows(ctx, value), **_exponent(ctx)})
+
+
+def _exponent(ctx: Context) -> dict[str, Any]:
+    p = ctx.integer("p", 2)
+    return {"p": p} if p != 2 else {}
+
+
+def _pool(ctx: Context, value: Held, kind: str, keys: dict[str, Any]) -> None:
     axes = channels_last(value.rank)
-    if list(ctx.node.attributes.get("kernel_shape", ())) == list(value.shape[2:]) and "padding" not in keys:
-        return _global(ctx, value, "global_mean_pool")  # a window as large as its input
-    ref = ctx.layer(f"mean_pool{value.rank - 2}d", [ctx.arranged(value, axes)], keys)
+    ref = ctx.layer(f"{kind}{value.rank - 2}d", [ctx.arranged(value, axes)], keys)
     ctx.give(ctx.held_as(ref, axes))
 
 
-def _global(ctx: Context, value: Held, kind: str) -> None:
+def _global(ctx: Context, value: Held, kind: str, keys: dict[str, Any]) -> None:
     if value.rank < 3:
         raise Refusal(f"an input of {value.rank} axes")
-    ref = ctx.layer(kind, [ctx.arranged(value, channels_last(value.rank))])
+    ref = ctx.layer(kind, [ctx.arranged(value, channels_last(value.rank))], keys)
     ctx.give(ctx.held_as(ref, (0, 1), value.rank))
 
 
@@ -70,11 +116,18 @@ def _global(ctx: Context, value: Held, kind: str) -> None:
 def global_average_pool(ctx: Context) -> None:
     """The mean of each channel."""
     ctx.floats()
-    _global(ctx, ctx.settled(ctx.value()), "global_mean_pool")
+    _global(ctx, ctx.settled(ctx.value()), "global_mean_pool", {})
 
 
 @op("GlobalMaxPool")
 def global_max_pool(ctx: Context) -> None:
     """The largest value of each channel."""
     ctx.floats()
-    _global(ctx, ctx.settled(ctx.value()), "global_max_pool")
+    _global(ctx, ctx.settled(ctx.value()), "global_max_pool", {})
+
+
+@op("GlobalLpPool", attributes="p")
+def global_lp_pool(ctx: Context) -> None:
+    """The p-norm of each channel."""
+    ctx.floats()
+    _global(ctx, ctx.settled(ctx.value()), "global_lp_pool", _exponent(ctx))

@@ -1,8 +1,9 @@
-"""Reductions, the position of extrema, and what normalizations are made of."""
+"""Reductions, and the positions of extrema."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,49 +11,40 @@ from ..context import Context
 from ..errors import Refusal
 from ..fold import axes_of, checked_axis
 from ..values import Held, Known, is_one
-from .broadcast import equation
 from .shape import unbatched
 from .table import op
 
-#: What is done to the elements, how they are reduced, and what is done to the result.
-_FORMS = {
-    "ReduceSum": ("x", "sum", "y"),
-    "ReduceMean": ("x", "mean", "y"),
-    "ReduceMax": ("x", "max", "y"),
-    "ReduceMin": ("x", "min", "y"),
-    "ReduceL1": ("abs(x)", "sum", "y"),
-    "ReduceL2": ("x * x", "sum", "sqrt(y)"),
-    "ReduceLogSum": ("x", "sum", "log(y)"),
-    "ReduceSumSquare": ("x * x", "sum", "y"),
+_KINDS = {
+    "ReduceSum": "sum",
+    "ReduceMean": "mean",
+    "ReduceMax": "max",
+    "ReduceMin": "min",
+    "ReduceProd": "prod",
+    "ReduceL1": "l1",
+    "ReduceL2": "l2",
+    "ReduceLogSum": "log_sum",
+    "ReduceLogSumExp": "log_sum_exp",
+    "ReduceSumSquare": "sum_square",
 }
+#: Reductions that leave a single number as it is.
+_PLAIN = ("sum", "mean", "max", "min", "prod")
 
 
-def reduced(ctx: Context, value: Held, axes: Sequence[int], form: str, fallback: str) -> Held:
-    """``value`` reduced along logical axes, which stay with size 1. ``form`` has `x`, and a function around it as in
-    `sqrt(sum(x * x))`: the outermost `sum`, `mean`, `max` or `min` is applied axis by axis."""
-    inside, function, after = form.split("|")
-    positions = sorted(
-        value.axes.index(axis) for axis in axes if axis in value.axes and not is_one(value.shape[axis])
-    )
-    text = inside
-    for position in reversed(positions):
-        text = f"{function}({text}, axis={position})"
-    text = _put(after, "y", text)
-    kept = tuple(axis for i, axis in enumerate(value.axes) if i not in positions)
+def reduced(ctx: Context, value: Held, axes: Sequence[int], kind: str) -> Held:
+    """``value`` reduced along logical axes, which stay with size 1."""
     shape = tuple(1 if axis in axes else size for axis, size in enumerate(value.shape))
-    if text == "x":
+    positions = sorted(value.axes.index(axis) for axis in axes if axis in value.axes)
+    if kind in _PLAIN and all(is_one(value.shape[axis]) for axis in axes):
         return Held(value.ref, value.dtype, shape, value.axes)
-    ref = ctx.layer("expression", [value.ref], {"value": text}, variables=["x"], fallback=fallback)
-    type = ctx.writer.sketch.type_of(ref)
+    if not positions:  # functions of single numbers, as if there were an axis
+        value = Held(ctx.arranged(value, (*value.axes, None)), value.dtype, value.shape, (*value.axes, None))
+        positions = [len(value.axes) - 1]
+    keys: dict[str, Any] = {"op": kind, "axes": positions[0] if len(positions) == 1 else positions}
+    kept = tuple(axis for i, axis in enumerate(value.axes) if i not in positions)
     if not kept:
-        ref, kept = ctx.writer.reshaped(ref, (1,)), (None,)
-    return Held(ref, type.dtype, shape, kept)
-
-
-def _put(text: str, name: str, value: str) -> str:
-    if text == name:
-        return value
-    return text.replace(f"({name})", f"({value})")
+        keys["keepdims"], kept = True, (None,) * len(positions)
+    ref = ctx.layer("reduce", [value.ref], keys, fallback=kind)
+    return Held(ref, ctx.writer.sketch.type_of(ref).dtype, shape, kept)
 
 
 def dropped(value: Held, axes: Sequence[int]) -> Held:
@@ -73,35 +65,20 @@ def reduced_axes(ctx: Context, rank: int) -> list[int] | None:
     return sorted({checked_axis(axis, rank) for axis in axes})
 
 
-@op(*_FORMS, "ReduceLogSumExp", "ReduceProd", attributes="axes keepdims noop_with_empty_axes")
+@op(*_KINDS, attributes="axes keepdims noop_with_empty_axes")
 def reduce(ctx: Context) -> None:
     """Axes reduced to one value."""
-    kind = ctx.node.op
+    kind = _KINDS[ctx.node.op]
     axes = reduced_axes(ctx, len(ctx.shape()))
     given = ctx.value()
     if isinstance(given, Known) and 0 in given.shape:
         return ctx.give(_of_nothing(ctx, given, axes if axes is not None else []))
     value = ctx.held()
     if axes is None:
-        if kind in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd"):
+        if kind in _PLAIN:
             return ctx.give(value)
         axes = []
-    boolean = value.dtype == "bool"
-    if boolean:
-        value = equation(ctx, "cast(x, int32)", {"x": value}, fallback="cast")
-    if kind == "ReduceLogSumExp":
-        found = _log_sum_exp(ctx, value, axes)
-    elif kind == "ReduceProd":
-        found = _product(ctx, value, axes)
-    else:
-        inside, function, after = _FORMS[kind]
-        if function == "mean" and value.dtype not in ("float32", "float64"):
-            raise Refusal(f"the mean of {value.dtype}")
-        if inside == "x * x" and value.dtype not in ("float32", "float64") and "sqrt" in after:
-            raise Refusal(f"the root of {value.dtype}")
-        found = reduced(ctx, value, axes, f"{inside}|{function}|{after}", kind.removeprefix("Reduce").lower())
-    if boolean:
-        found = equation(ctx, "x != 0", {"x": found}, fallback="cast")
+    found = reduced(ctx, value, axes, kind)
     ctx.give(found if ctx.integer("keepdims", 1) else dropped(found, axes))
 
 
@@ -127,38 +104,17 @@ def _of_nothing(ctx: Context, value: Known, axes: list[int]) -> Known:
     return Known.of(np.full(sizes, number, dtype))
 
 
-def _log_sum_exp(ctx: Context, value: Held, axes: list[int]) -> Held:
-    largest = reduced(ctx, value, axes, "x|max|y", "max")
-    # An infinite maximum is not subtracted: it would leave no number.
-    finite = equation(ctx, "where(isinf(m), 0.0, m)", {"m": largest}, fallback="shift")
-    shifted = equation(ctx, "exp(x - m)", {"x": value, "m": finite}, fallback="exp")
-    total = reduced(ctx, shifted, axes, "x|sum|y", "sum")
-    return equation(ctx, "log(s) + m", {"s": total, "m": finite}, fallback="logsumexp")
-
-
-def _product(ctx: Context, value: Held, axes: list[int]) -> Held:
-    raise Refusal("there is no layer for products along an axis")
-
-
 @op("ArgMax", "ArgMin", attributes="axis keepdims select_last_index")
 def arg_extremum(ctx: Context) -> None:
     """The position of the largest or smallest element, the first or the last of equal ones."""
     value = ctx.held()
     axis = ctx.axis(0, value.rank)
-    if is_one(value.shape[axis]):
-        raise Refusal("the axis has one element")
     value = unbatched(ctx, value, axis)
-    if ctx.node.op == "ArgMin":
-        value = equation(ctx, "-x", {"x": value}, fallback="neg")
-        value = unbatched(ctx, value, axis)
-    position, last = value.axes.index(axis), ctx.integer("select_last_index", 0)
-    ref = value.ref
-    if last:
-        ref = ctx.layer("slice", [ref], {"axes": [position], "steps": [-1]})
-    ref = ctx.layer("argmax", [ref], {"axis": position} if position != len(value.axes) - 1 else None)
+    position = value.axes.index(axis)
+    keys: dict[str, Any] = {"axis": position} if position != len(value.axes) - 1 else {}
+    if ctx.integer("select_last_index", 0):
+        keys["last"] = True
+    ref = ctx.layer(ctx.node.op.lower(), [value.ref], keys)
     shape = tuple(1 if i == axis else size for i, size in enumerate(value.shape))
-    kept = tuple(one for one in value.axes if one != axis)
-    found = Held(ref, "int64", shape, kept)
-    if last:
-        found = equation(ctx, f"{int(value.shape[axis]) - 1} - x", {"x": found}, fallback="last")  # type: ignore
+    found = Held(ref, "int64", shape, tuple(one for one in value.axes if one != axis))
     ctx.give(found if ctx.integer("keepdims", 1) else dropped(found, [axis]))
