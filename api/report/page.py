@@ -44,7 +44,7 @@ def report(model: Model, history: Sequence[EpochRecord] = ()) -> str:
 
 
 def _file(name: str) -> str:
-    return (files(__package__) / name).read_text(encoding="utf-8")
+    return (files("netwright.report") / name).read_text(encoding="utf-8")
 
 
 def _totals(model: Model) -> str:
