@@ -29,7 +29,7 @@ def activate(ctx: Context, kind: str, keys: dict[str, Any] | None = None) -> Non
     ctx.give(Held(ref, value.dtype, value.shape, value.axes))
 
 
-@op("Relu", attributes="consumed_inputs")
+@op("Relu")
 def relu(ctx: Context) -> None:
     """max(x, 0)."""
     if ctx.dtype() != ctx.writer.dtype:
@@ -37,13 +37,13 @@ def relu(ctx: Context) -> None:
     activate(ctx, "relu")
 
 
-@op("Sigmoid", attributes="consumed_inputs")
+@op("Sigmoid")
 def sigmoid(ctx: Context) -> None:
     """1 / (1 + exp(−x))."""
     activate(ctx, "sigmoid")
 
 
-@op("Tanh", attributes="consumed_inputs")
+@op("Tanh")
 def tanh(ctx: Context) -> None:
     """The hyperbolic tangent."""
     activate(ctx, "tanh")
@@ -55,14 +55,14 @@ def softplus(ctx: Context) -> None:
     activate(ctx, "softplus")
 
 
-@op("LeakyRelu", attributes="alpha consumed_inputs")
+@op("LeakyRelu", attributes="alpha")
 def leaky_relu(ctx: Context) -> None:
     """x where x ≥ 0, else alpha·x."""
     slope = ctx.number("alpha", 0.01)
     activate(ctx, "leaky_relu", {"negative_slope": slope} if slope != 0.01 else None)
 
 
-@op("Elu", attributes="alpha consumed_inputs")
+@op("Elu", attributes="alpha")
 def elu(ctx: Context) -> None:
     """x where x > 0, else alpha·(exp(x) − 1)."""
     alpha = ctx.number("alpha", 1.0)
@@ -83,7 +83,7 @@ def gelu(ctx: Context) -> None:
     activate(ctx, "gelu", {"approximate": "tanh"} if word == "tanh" else None)
 
 
-@op("Selu", attributes="alpha consumed_inputs gamma")
+@op("Selu", attributes="alpha gamma")
 def selu(ctx: Context) -> None:
     """gamma·(x where x > 0, else alpha·(exp(x) − 1)); alpha and gamma were rounded before opset 6."""
     _keyed(ctx, "selu", ("alpha", "alpha", 1.6732632423543772), ("gamma", "gamma", 1.0507009873554805))
@@ -95,7 +95,7 @@ def celu(ctx: Context) -> None:
     _keyed(ctx, "celu", ("alpha", "alpha", 1.0))
 
 
-@op("HardSigmoid", attributes="alpha beta consumed_inputs")
+@op("HardSigmoid", attributes="alpha beta")
 def hard_sigmoid(ctx: Context) -> None:
     """max(0, min(1, alpha·x + beta))."""
     _keyed(ctx, "hard_sigmoid", ("alpha", "alpha", 0.2), ("beta", "beta", 0.5))
@@ -137,7 +137,7 @@ def shrink(ctx: Context) -> None:
     _keyed(ctx, "shrink", ("bias", "bias", 0.0), ("lambd", "threshold", 0.5))
 
 
-@op("PRelu", attributes="consumed_inputs")
+@op("PRelu")
 def prelu(ctx: Context) -> None:
     """x where x ≥ 0, else slope·x; the slope broadcasts to x."""
     slope = ctx.value(1)

@@ -53,7 +53,7 @@ _BINARY = {
 }
 
 
-@op(*_UNARY, attributes="consumed_inputs")
+@op(*_UNARY)
 def unary(ctx: Context) -> None:
     """A function of one operand."""
     ctx.give(equation(ctx, _UNARY[ctx.node.op], {"x": ctx.value()}, fallback=ctx.node.op.lower()))
@@ -110,7 +110,7 @@ def _power(a: Value, b: Value) -> str:
     return f"cast(where(b == floor(b), round({power}), {power}), {a.dtype})"
 
 
-@op("Add", "Mul", "Sum", "Max", "Min", "Mean", attributes="axis broadcast consumed_inputs")
+@op("Add", "Mul", "Sum", "Max", "Min", "Mean", attributes="axis broadcast")
 def variadic(ctx: Context) -> None:
     """Sums, products, extrema and means of operands that broadcast."""
     values = legacy_broadcast(ctx, [ctx.value(position) for position in range(len(ctx.operands))])

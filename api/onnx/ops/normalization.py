@@ -38,7 +38,7 @@ def _same_place(
     return Held(ref, value.dtype, value.shape, axes)
 
 
-@op("BatchNormalization", attributes="consumed_inputs epsilon is_test momentum spatial training_mode")
+@op("BatchNormalization", attributes="epsilon is_test momentum spatial training_mode")
 def batch_normalization(ctx: Context) -> None:
     """By running statistics, or in training mode by those of the batch."""
     ctx.floats()
@@ -84,7 +84,7 @@ def _shaped(value: Value, shape: Shape) -> Value:
     return Held(value.ref, value.dtype, shape, value.axes)
 
 
-@op("InstanceNormalization", attributes="consumed_inputs epsilon")
+@op("InstanceNormalization", attributes="epsilon")
 def instance_normalization(ctx: Context) -> None:
     """Each channel of each sample by itself."""
     ctx.floats()
@@ -171,7 +171,7 @@ def mean_variance_normalization(ctx: Context) -> None:
     ctx.give(_same_place(ctx, "mean_variance_norm", value, order, keys, {}))
 
 
-@op("Dropout", attributes="consumed_inputs is_test ratio seed")
+@op("Dropout", attributes="is_test ratio seed")
 def dropout(ctx: Context) -> None:
     """Nothing in prediction; a layer of its own, for training on."""
     ctx.floats()

@@ -1,0 +1,93 @@
+"""docs/onnx.md, printed from the table of operators: `python -m netwright.onnx.document`."""
+
+from __future__ import annotations
+
+import onnx.defs
+
+from .export.exporting import OPSET
+from .export.layers import LAYERS
+from .fold import FOLDS
+from .ops import OPS
+from .reading import OLDEST_OPSET
+from .tensors import DTYPES
+
+_HEAD = """\
+# ONNX
+
+`netwright import MODEL.onnx -o SPEC.yaml --weights W.safetensors` turns a model into a spec in the language's own
+layers, features last, and `netwright export SPEC.yaml --weights W.safetensors -o MODEL.onnx` goes the other way. Both
+need the extra `onnx`: `pip install netwright[onnx]`. From Python:
+
+```python
+from netwright.onnx import export_model, import_model
+
+imported = import_model("resnet.onnx")  # OnnxError says what is not supported, node by node
+imported.save("resnet.yaml", "resnet.safetensors")
+
+export_model(netwright.load("resnet.yaml"), "resnet.safetensors").save("again.onnx")
+```
+
+- An imported model keeps its interface: inputs and outputs have ONNX's layout, with a transpose at the border.
+  `--layout native` has images channels last at the inputs, too.
+- Tensors are held features last inside. Transposes that only change the layout cancel, and a Flatten before a Gemm
+  permutes the rows of its kernel.
+- Arithmetic on shapes is computed while importing; open sizes stay open.
+- What is not supported is an error with the node, the operator, the attribute and the reason, and nothing is
+  written. An attribute that an operator does not list below is such an error.
+- Element types: {types}. A model has one float type.
+- External data are read from the model's own folder only.
+
+`netwright.onnx.backend` is a backend for ONNX's own tests (`onnx.backend.base.Backend`). `pytest tests/conformance
+--conformance` runs all of them through native code; `tests/conformance/unsupported.txt` lists those that are not
+supported, with reasons.
+
+## Import
+
+Models of opset {oldest} to {newest}, as far as their operators mean what they mean in opset 6 or later. Weights may be
+computed from constants, and sizes from shapes, by these operators: {folds}.
+
+| operator | versions | attributes | |
+|---|---|---|---|
+"""
+
+_EXPORT = """
+## Export
+
+Opset {opset}. These layers become the operator of the same name: {layers}. Everything else is exported by the
+primitives it is made of, and cells of one's own as Scan.
+"""
+
+
+def document() -> str:
+    """The page as Markdown."""
+    lines = [
+        _HEAD.format(
+            types=", ".join(DTYPES.values()),
+            oldest=OLDEST_OPSET,
+            newest=onnx.defs.onnx_opset_version(),
+            folds=", ".join(sorted(FOLDS)),
+        ).rstrip("\n")
+    ]
+    for name in sorted(OPS):
+        op = OPS[name]
+        known = {key for schema in _schemas(name, op.since) for key in schema.attributes}
+        attributes = ", ".join(f"`{one}`" for one in sorted(known & set(op.attributes)))
+        summary = (op.convert.__doc__ or "").strip().split("\n")[0].replace("|", "\\|")
+        versions = ", ".join(str(schema.since_version) for schema in _schemas(name, op.since))
+        lines.append(f"| {name} | {versions} | {attributes} | {summary} |")
+    layers = sorted({kind.__name__ for kind in LAYERS} | {"Lstm", "Gru", "Rnn"})
+    return "\n".join(lines) + "\n" + _EXPORT.format(opset=OPSET, layers=", ".join(layers))
+
+
+def _schemas(name: str, since: int) -> list[onnx.defs.OpSchema]:
+    """The versions of an operator, from the one that opset ``since`` has."""
+    found = sorted(
+        (one for one in onnx.defs.get_all_schemas_with_history() if one.name == name and one.domain == ""),
+        key=lambda one: one.since_version,
+    )
+    first = max((one.since_version for one in found if one.since_version <= since), default=0)
+    return [one for one in found if one.since_version >= first]
+
+
+if __name__ == "__main__":
+    print(document(), end="")
