@@ -11,6 +11,7 @@ from ..ops.scan_windows import WindowsAttributes
 from .activation import softmax
 from .scope import Scope, Signal
 from .tensor import Tensor
+from .window import warn_dropped
 
 
 def expand_windows(scope: Scope) -> Signal:
@@ -20,6 +21,13 @@ def expand_windows(scope: Scope) -> Signal:
     cells = attrs.counts(signal.shape)
     tensor = signal.tensor.apply("windows", attrs=attrs)
     rows = product((signal.shape[0], *cells))
+    covered = [
+        (size, (count - 1) * step + window)
+        for size, count, step, window in zip(
+            signal.shape[1:-1], cells, attrs.stride, attrs.window, strict=True
+        )
+    ]
+    warn_dropped(scope, covered, "stride")
     scope.notes[0] = f"{rows} = {signal.shape[0]} samples × {' · '.join(map(str, cells))} windows"
     return scope.give(tensor.reshape((rows, *attrs.window, signal.shape[-1])))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from netwright.specs.dims import Dim, DimLike, bounds, ceil_div, dim_max, dim_min, dim_symbols, evaluate
@@ -184,16 +185,22 @@ def _warn(scope: Scope, spec: Windowed, axes: list[WindowAxis]) -> None:
             message = f"rounding: ceil gives {axis.cells} cells where Keras and PyTorch give {floor_cells}"
             scope.warn("NW0605", message, "rounding", help="rounding: floor gives their shape")
             break
-    names = {1: ["step"], 2: ["row", "column"], 3: ["slice", "row", "column"]}[spec.rank]
+    warn_dropped(scope, [(axis.padded, axis.covered) for axis in axes], "stride")
+
+
+def warn_dropped(scope: Scope, axes: Sequence[tuple[DimLike, DimLike]], key: str) -> None:
+    """Warns of cells at the border that no window covers; for each spatial axis how many there are, and how many are
+    covered."""
+    names = {1: ["step"], 2: ["row", "column"], 3: ["slice", "row", "column"]}[len(axes)]
     dropped = [
-        f"the last {count} of {axis.padded} {name}s" if count > 1 else f"the last of {axis.padded} {name}s"
-        for name, axis in zip(names, axes, strict=True)
-        if isinstance(count := axis.padded - axis.covered, int) and count > 0
+        f"the last {count} of {size} {name}s" if count > 1 else f"the last of {size} {name}s"
+        for name, (size, covered) in zip(names, axes, strict=True)
+        if isinstance(count := size - covered, int) and count > 0
     ]
     if dropped:
         message = f"the stride drops border cells: no window covers {' and '.join(dropped)}"
         labels = scope.blame(scope.input, 1)
-        scope.warn("NW0603", message, "stride", labels=labels, help="pad the input, or take another stride")
+        scope.warn("NW0603", message, key, labels=labels, help="pad the input, or take another stride")
 
 
 def pad_windows(x: Tensor, axes: list[WindowAxis], fill: float) -> Tensor:

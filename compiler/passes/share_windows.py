@@ -1,29 +1,37 @@
-"""Overlapping windows share their work: a dense layer on every window becomes a convolution.
+"""Overlapping windows share their work: layers on every window become layers on the whole signal.
 
-A network that scans reads each window as a sample of its own. Its first product, of a window's cells with a matrix, is
-a convolution with the matrix's rows as the kernel's cells; what follows is already one product over all windows, which
-is a convolution with a kernel of one cell. Nothing else has to change.
+A network that scans reads each window as a sample of its own. What it does to the cells of a window alike – a
+convolution, a pool, a product with each cell's channels, an activation – can be done once to the signal, and the
+windows cut from the result. The product that sums over a whole window is a convolution with the matrix's rows as the
+kernel's cells; what follows it is one product over all windows already.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import prod
 from typing import ClassVar
 
-from netwright.specs.dims import product
+from netwright.specs.dims import Shape, product
 
 from ..graph.graph import Graph, Node, Value
+from ..ops.base import BroadcastAttributes, Elementwise
+from ..ops.constant import ConstantAttributes
 from ..ops.conv import ConvAttributes
 from ..ops.dot import DotAttributes
 from ..ops.layout import ReshapeAttributes
+from ..ops.reduce_window import ReduceWindowAttributes
 from ..ops.scan_windows import WindowsAttributes
+from ..ops.slice_pad import SliceAttributes
+from ..ops.windows import window_cells
 from .base import Budget, Pass
 
 
 @dataclass(frozen=True)
 class ShareWindows(Pass):
-    """dot(reshape(windows(x)), W) becomes reshape(conv(x, reshape(W)))."""
+    """f(windows(x)) becomes windows(f(x)), and dot(windows(x), W) becomes conv(x, W)."""
 
     name: ClassVar[str] = "share_windows"
 
@@ -33,30 +41,197 @@ class ShareWindows(Pass):
         return graph.rewrite(budget.limit(_rule))
 
 
+@dataclass(frozen=True, slots=True)
+class _Scanned:
+    """What the windows of a value, `[rows, *window, C]`, were cut from: `x [N, *S, C]`."""
+
+    x: Value
+    attrs: WindowsAttributes
+
+    @property
+    def overlap(self) -> Fraction:
+        """How many windows a cell is in, on average."""
+        return Fraction(prod(self.attrs.window), prod(self.attrs.stride))
+
+
 def _rule(graph: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
-    attrs = node.attrs
-    if not isinstance(attrs, DotAttributes) or attrs.batch or attrs.rhs_contract != (0,):
-        return None
-    rows, matrix = operands
-    shape = graph.type(rows).shape
-    if attrs.lhs_contract != (len(shape) - 1,) or graph.type(matrix).rank != 2:
-        return None
-    source = rows
-    while graph.producer(source).op == "reshape":
-        (source,) = graph.operands(graph.producer(source))
-    windows = graph.producer(source)
-    found = windows.attrs
-    if not isinstance(found, WindowsAttributes) or found.first != 1 or len(found.window) > 3:
+    result = None
+    match node.attrs:
+        case DotAttributes() as attrs:
+            result = _cell_product(graph, attrs, operands) or _window_product(graph, attrs, operands)
+        case ConvAttributes() as attrs:
+            result = _convolution(graph, attrs, operands)
+        case ReduceWindowAttributes() as attrs:
+            result = _pool(graph, attrs, operands)
+        case _ if node.op != "input" and isinstance(node.primitive, Elementwise):
+            result = _elementwise(graph, node, operands)
+    return None if result is None or graph.type(result) != node.types[0] else [result]
+
+
+# What windows are of.
+
+
+def _source(graph: Graph, value: Value) -> _Scanned | None:
+    """The windows that a value holds in their own order, whatever its shape."""
+    while graph.producer(value).op == "reshape":
+        (value,) = graph.operands(graph.producer(value))
+    windows = graph.producer(value)
+    attrs = windows.attrs
+    if not isinstance(attrs, WindowsAttributes) or attrs.first != 1 or len(attrs.window) > 3:
         return None
     (x,) = graph.operands(windows)
-    channels = graph.type(x).shape[-1]
-    taps = product(found.window) * channels
-    # All of a window and nothing else is summed: the last axis holds whole windows, in their own order.
-    if graph.type(x).rank != len(found.window) + 2 or not isinstance(channels, int) or shape[-1] != taps:
+    shape = graph.type(x).shape
+    return _Scanned(x, attrs) if len(shape) == len(attrs.window) + 2 and isinstance(shape[-1], int) else None
+
+
+def _scanned(graph: Graph, value: Value) -> _Scanned | None:
+    """The windows of a value that has one window a row."""
+    found = _source(graph, value)
+    if found is None:
         return None
-    units = graph.type(matrix).shape[1]
-    kernel_shape = ReshapeAttributes((*found.window, channels, units))
+    source = graph.type(found.x).shape
+    rows = product((source[0], *found.attrs.counts(source)))
+    return found if graph.type(value).shape == (rows, *found.attrs.window, source[-1]) else None
+
+
+def _cut(graph: Graph, x: Value, attrs: WindowsAttributes) -> Value:
+    """The windows of a signal, one a row: nothing but another shape where each has one cell and none is left out."""
+    shape = graph.type(x).shape
+    rows = product((shape[0], *attrs.counts(shape)))
+    if any(size != 1 for size in (*attrs.window, *attrs.stride)):
+        x = graph.apply("windows", x, attrs=attrs)
+    return graph.apply("reshape", x, attrs=ReshapeAttributes((rows, *attrs.window, shape[-1])))
+
+
+# Layers on the cells of windows.
+
+
+def _elementwise(graph: Graph, node: Node, operands: tuple[Value, ...]) -> Value | None:
+    found = [_scanned(graph, value) for value in operands]
+    first = next((one for one in found if one is not None), None)
+    if first is None or first.overlap < 1:
+        return None
+    shape = graph.type(first.x).shape
+    moved: list[Value] = []
+    for value, one in zip(operands, found, strict=True):
+        if one is not None and (one.attrs != first.attrs or graph.type(one.x).shape != shape):
+            return None
+        same = one.x if one is not None else _everywhere(graph, value, shape)
+        if same is None:
+            return None
+        moved.append(same)
+    return _cut(graph, graph.apply(node.op, *moved, attrs=node.attrs), first.attrs)
+
+
+def _everywhere(graph: Graph, value: Value, shape: Shape) -> Value | None:
+    """What is the same in each cell of each window, at another shape: a number, or one for each channel."""
+    node = graph.producer(value)
+    last = len(shape) - 1
+    match node.attrs:
+        case ConstantAttributes() as attrs if attrs.scalar is not None:
+            return graph.apply("constant", attrs=replace(attrs, shape=shape))
+        case BroadcastAttributes() as attrs if set(attrs.axes) <= {last} and attrs.shape[-1] == shape[-1]:
+            return graph.apply(
+                "broadcast", *graph.operands(node), attrs=BroadcastAttributes(shape, attrs.axes)
+            )
+    return None
+
+
+def _cell_product(graph: Graph, attrs: DotAttributes, operands: tuple[Value, ...]) -> Value | None:
+    """Each cell's channels times a matrix."""
+    one = _scanned(graph, operands[0])
+    if one is None or one.overlap < 1 or graph.type(operands[1]).rank != 2:
+        return None
+    if attrs != DotAttributes((len(one.attrs.window) + 1,), (0,)):
+        return None
+    return _cut(graph, graph.apply("dot", one.x, operands[1], attrs=attrs), one.attrs)
+
+
+def _convolution(graph: Graph, attrs: ConvAttributes, operands: tuple[Value, ...]) -> Value | None:
+    one = _scanned(graph, operands[0])
+    if one is None:
+        return None
+    taps = graph.type(operands[1]).shape[:-2]
+    spans = [(tap - 1) * step + 1 for tap, step in zip(taps, attrs.dilation, strict=True)]  # type: ignore[operator]
+    plan = _plan(one, spans, attrs.stride)
+    if plan is None:
+        return None
+    strides, rest = plan
+    return _again(
+        graph, one, graph.apply("conv", one.x, operands[1], attrs=replace(attrs, stride=strides)), rest
+    )
+
+
+def _pool(graph: Graph, attrs: ReduceWindowAttributes, operands: tuple[Value, ...]) -> Value | None:
+    one = _scanned(graph, operands[0])
+    if one is None or {attrs.window[0], attrs.window[-1], attrs.stride[0], attrs.stride[-1]} != {1}:
+        return None
+    plan = _plan(one, attrs.window[1:-1], attrs.stride[1:-1])
+    if plan is None:
+        return None
+    strides, rest = plan
+    whole = ReduceWindowAttributes(attrs.op, attrs.window, (1, *strides, 1))
+    return _again(graph, one, graph.apply("reduce_window", one.x, attrs=whole), rest)
+
+
+def _plan(
+    one: _Scanned, spans: Sequence[int], strides: Sequence[int]
+) -> tuple[tuple[int, ...], WindowsAttributes] | None:
+    """With which strides a layer inside windows goes over the signal, and which windows its results then are; None
+    where that can't be or would not be less work.
+
+    Window i's cell a stands at i·s + a·t, for windows s apart and a stride t inside them: a cell of the whole where
+    t divides s.
+    """
+    axes: list[tuple[int, int, int]] = []
+    gain = Fraction(1)
+    for size, step, span, stride in zip(one.attrs.window, one.attrs.stride, spans, strides, strict=True):
+        cells = (size - span) // stride + 1
+        if cells == 1:
+            axes.append((step, 1, 1))
+        elif step % stride == 0:
+            axes.append((stride, cells, step // stride))
+            gain *= Fraction(cells * stride, step)
+        else:
+            return None
+    if gain < 1:
+        return None
+    inner, left, apart = zip(*axes, strict=True)
+    return inner, WindowsAttributes(left, apart)
+
+
+def _again(graph: Graph, one: _Scanned, y: Value, attrs: WindowsAttributes) -> Value | None:
+    """The windows of a layer's results, as many as there were before."""
+    cells = one.attrs.counts(graph.type(one.x).shape)
+    for axis, count in enumerate(cells, 1):
+        shape = graph.type(y).shape
+        window, stride = attrs.window[axis - 1], attrs.stride[axis - 1]
+        if window_cells(shape[axis], window, stride) == count:
+            continue
+        if not isinstance(count, int):
+            return None
+        end = (count - 1) * stride + window
+        y = graph.apply("slice", y, attrs=SliceAttributes.along(shape, axis, 0, end))
+    return _cut(graph, y, attrs)
+
+
+# Layers on whole windows.
+
+
+def _window_product(graph: Graph, attrs: DotAttributes, operands: tuple[Value, ...]) -> Value | None:
+    rows, matrix = operands
+    shape = graph.type(rows).shape
+    if attrs != DotAttributes((len(shape) - 1,), (0,)) or graph.type(matrix).rank != 2:
+        return None
+    one = _source(graph, rows)
+    if one is None:
+        return None
+    channels, units = graph.type(one.x).shape[-1], graph.type(matrix).shape[1]
+    # All of a window and nothing else is summed: the last axis holds whole windows, in their own order.
+    if shape[-1] != product((*one.attrs.window, channels)):
+        return None
+    kernel_shape = ReshapeAttributes((*one.attrs.window, channels, units))
     kernel = graph.apply("reshape", matrix, attrs=kernel_shape)
-    conv = ConvAttributes(found.stride, (1,) * len(found.window))
-    result = graph.apply("conv", x, kernel, attrs=conv)
-    return [graph.apply("reshape", result, attrs=ReshapeAttributes((*shape[:-1], units)))]
+    conv = ConvAttributes(one.attrs.stride, (1,) * len(one.attrs.window))
+    result = graph.apply("conv", one.x, kernel, attrs=conv)
+    return graph.apply("reshape", result, attrs=ReshapeAttributes((*shape[:-1], units)))

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from netwright.compiler.frontend.build import build_network
 from netwright.compiler.frontend.network import Network, initial_states, initial_values
 from netwright.compiler.interpreter import bind_dims, evaluate
+from netwright.specs.diagnostics import Diagnostic
 from netwright.specs.load import load_spec_text
 
 HEAD = "netwright: 1\nmodel: m\n"
@@ -40,3 +41,9 @@ def run(
     for name, value in (values or {}).items():
         everything[name] = np.asarray(value, everything[name].dtype)
     return evaluate(graph, {name: everything[name] for name in graph.inputs}, dims)
+
+
+def warnings(text: str) -> list[Diagnostic]:
+    """The warnings of a spec (its head may be left out)."""
+    _, diagnostics = build_network(load_spec_text(text if text.startswith("netwright") else HEAD + text))
+    return [item for item in diagnostics if item.severity == "warning"]

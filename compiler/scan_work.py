@@ -1,0 +1,57 @@
+"""What scans cost: the multiplications of a network on every window, and those left when windows share work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netwright.specs.dims import DimLike, product
+
+from .graph.graph import Graph
+from .ops.conv import ConvAttributes
+from .ops.dot import DotAttributes
+from .ops.scan import ScanAttributes
+from .passes.base import Budget
+from .passes.dead_code import RemoveDeadCode
+from .passes.share_windows import ShareWindows
+
+_WINDOWS = ".windows"  # the layer that cuts the windows of a scan, after the scan's name
+
+
+@dataclass(frozen=True, slots=True)
+class ScanWork:
+    """A scan and its multiplications, over open sizes: ``before``, each window computed for itself; ``after``, what
+    overlapping windows have in common computed once."""
+
+    scan: str
+    before: DimLike
+    after: DimLike
+
+
+def scan_work(graph: Graph) -> tuple[ScanWork, ...]:
+    """The scans of a network's graph `predict`, in order."""
+    names = [node.layer.removesuffix(_WINDOWS) for node in graph if node.op == "windows"]
+    if not names:
+        return ()
+    before = RemoveDeadCode().run(graph, Budget())
+    after = RemoveDeadCode().run(ShareWindows().run(before, Budget()), Budget())
+    return tuple(
+        ScanWork(name, _multiplications(before, f"{name}."), _multiplications(after, f"{name}."))
+        for name in dict.fromkeys(names)
+    )
+
+
+def _multiplications(graph: Graph, inside: str) -> DimLike:
+    """Those of the products in layers whose names begin with ``inside``."""
+    total: DimLike = 0
+    for node in graph:
+        if not node.layer.startswith(inside):
+            continue
+        operands = [graph.type(value) for value in graph.operands(node)] if node.op != "input" else []
+        match node.attrs:
+            case DotAttributes(lhs_contract=axes):
+                total = total + node.types[0].size * product(operands[0].shape[axis] for axis in axes)
+            case ConvAttributes():
+                total = total + node.types[0].size * product(operands[1].shape[:-1])
+            case ScanAttributes(body=body, length=length):
+                total = total + _multiplications(body, "") * length
+    return total
