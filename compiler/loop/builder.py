@@ -32,6 +32,8 @@ class Builder:
         self._stack: list[list[ir.Stmt]] = [[]]
         self._counts: dict[str, int] = {}
         self._taken = set(dims)
+        #: Least and greatest value of the loop variables whose loops have fixed bounds.
+        self.ranges: dict[str, tuple[int, int]] = {}
 
     # -- structure ----------------------------------------------------------------------------------------------
 
@@ -76,6 +78,8 @@ class Builder:
     ) -> Iterator[Dim]:
         """A for loop; yields its variable as an index."""
         var = self.fresh(stem)
+        if isinstance(start, int) and isinstance(stop, int):
+            self.ranges[var] = (start, start + max(0, stop - 1 - start) // step * step)
         self._stack.append([])
         yield dim(var)
         body = tuple(self._stack.pop())

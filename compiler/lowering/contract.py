@@ -145,7 +145,8 @@ class _Family:
         reader, operands = self.reader, self.reader.graph.operands(term.node)
         types = [reader.graph.type(v) for v in operands]
         places = [
-            (operands[p], index) for p, index in term.op.factors(term.node.attrs, types, term.index, at)
+            (operands[p], reader.settled(index))
+            for p, index in term.op.factors(term.node.attrs, types, term.index, at)
         ]
         factors = [reader.read(value, index) for value, index in places]
         vanishes = self.combine == "add" and any(reader.is_masked(value, index) for value, index in places)

@@ -107,18 +107,29 @@ class _Attempt:
         if rank == 0:
             self._tile([Cell((), None)])
             return
-        last = rank - 1
-        for start, columns in self._columns(last):
-            with start() as j:
-                for begin, rows in self._rows():
-                    with begin() as i:
-                        self._tile(
-                            [
-                                Cell(self._placed((*index, j + offset), i, r), count)
-                                for r in range(rows)
-                                for offset, count in columns(j)
-                            ]
-                        )
+        with self._segments() as (first, extent, kind):
+            for start, columns in self._columns(extent, kind):
+                with start() as j:
+                    for begin, rows in self._rows():
+                        with begin() as i:
+                            self._tile(
+                                [
+                                    Cell(self._placed((*index, first + j + offset), i, r), count)
+                                    for r in range(rows)
+                                    for offset, count in columns(j)
+                                ]
+                            )
+
+    @contextmanager
+    def _segments(self) -> Iterator[tuple[DimLike, DimLike, Any]]:
+        """The segments of the last axis: where each begins, its extent, and the kind of the loops inside."""
+        last = len(self.space) - 1
+        extent, kind, segment = self.space[last], self._kind(last), self.tiling.segment
+        if segment is None:
+            yield 0, extent, kind
+        else:
+            with self.b.loop("g", 0, extent // segment, kind=kind) as g:
+                yield g * segment, segment, "serial"
 
     def _placed(self, index: Indices, row: DimLike, r: int) -> Indices:
         if self.tiling.row_axis is None:
@@ -146,9 +157,10 @@ class _Attempt:
         else:
             yield self._span("i", whole, extent, 1, kind), 1
 
-    def _columns(self, axis: int) -> Iterator[tuple[Callable[[], Any], Callable[[DimLike], Any]]]:
+    def _columns(
+        self, extent: DimLike, kind: Any
+    ) -> Iterator[tuple[Callable[[], Any], Callable[[DimLike], Any]]]:
         """Column tiles: (context that yields the first column, its vectors as (offset, count))."""
-        extent, kind = self.space[axis], self._kind(axis)
         lanes = self.tiling.columns_per_vector
         width = lanes * self.tiling.vectors
         whole = (extent // width) * width

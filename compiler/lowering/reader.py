@@ -7,13 +7,24 @@ index is made of sizes over loop variables; LANE in it says how the element move
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from netwright.specs.dims import Call, DimLike, Shape, coefficient, dim, dim_symbols, from_terms, substitute
+from netwright.specs.dims import (
+    Atom,
+    Dim,
+    DimLike,
+    Range,
+    Shape,
+    bounds,
+    coefficient,
+    dim_symbols,
+    from_terms,
+    substitute,
+)
 
 from ..graph.graph import Graph, Node, Value
 from ..kernels.builder import LANE, KernelBuilder
@@ -137,6 +148,17 @@ class Reader:
             and self.is_masked(operands[first.operand], first.index)
         )
 
+    def settled(self, index: Sequence[DimLike]) -> Indices:
+        """``index`` without the quotients that are 0 in all lanes that exist, wherever the loops are."""
+        return tuple(i if isinstance(i, int) or LANE not in i.symbols else self._settled(i) for i in index)
+
+    def _settled(self, index: Dim) -> DimLike:
+        last = (self.count if isinstance(self.count, int) else self.lanes) - 1
+        ranges: dict[str, Range] = {**self.b.ranges, LANE: (0, last)}
+        return from_terms(
+            {m: factor for m, factor in index.terms if not any(_vanishes(atom, ranges) for atom in m)}
+        )
+
     # -- values -------------------------------------------------------------------------------------------------
 
     def read(self, value: Value, index: Sequence[DimLike], guards: Indices = (), fill: Any = 0) -> Expr:
@@ -188,7 +210,7 @@ class Reader:
         self, operands: Sequence[Value], sources: Sequence[Source], guards: Indices, fill: Any
     ) -> Expr:
         source, *others = sources
-        source = replace(source, index=tuple(settled(i, self.lanes) for i in source.index))
+        source = replace(source, index=self.settled(source.index))
         conditions = tuple(c for c in source.conditions if not (isinstance(c, int) and c >= 0))
         if any(isinstance(c, int) for c in conditions):  # never true
             return self._choose(operands, others, guards, fill)
@@ -258,24 +280,14 @@ class Reader:
                 yield from self.contractions(operand, index)
 
 
-def settled(index: DimLike, lanes: int) -> DimLike:
-    """``index`` with ⌊LANE / k⌋ = 0 for every k that no lane reaches."""
-    if isinstance(index, int) or LANE not in index.symbols:
-        return index
-    kept = {
-        monomial: factor
-        for monomial, factor in index.terms
-        if not any(
-            isinstance(atom, Call) and atom.function == "floordiv" and _below(atom.arguments, lanes)
-            for atom in monomial
-        )
-    }
-    return from_terms(kept)
-
-
-def _below(arguments: tuple[DimLike, ...], lanes: int) -> bool:
-    numerator, divisor = arguments
-    return numerator == dim(LANE) and isinstance(divisor, int) and divisor >= lanes
+def _vanishes(atom: Atom, ranges: Mapping[str, Range]) -> bool:
+    if isinstance(atom, str) or atom.function != "floordiv":
+        return False
+    numerator, divisor = atom.arguments
+    if not dim_symbols(numerator) <= ranges.keys():
+        return False
+    least, greatest = bounds(numerator, ranges)
+    return least is not None and least >= 0 and greatest is not None and greatest < divisor
 
 
 def window_cells(graph: Graph, node: Node) -> Iterator[tuple[int, ...]]:

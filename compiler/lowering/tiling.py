@@ -7,8 +7,8 @@ The choices follow from counting: a tile of R rows × V vectors with A accumulat
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from math import prod
+from dataclasses import dataclass, replace
+from math import gcd, prod
 
 import numpy as np
 
@@ -28,7 +28,10 @@ OPEN_ROWS = 8
 
 @dataclass(frozen=True)
 class Tiling:
-    """``lanes`` run along the last axis, or along the innermost reduction axis where ``inner``."""
+    """``lanes`` run along the last axis, or along the innermost reduction axis where ``inner``.
+
+    Where ``segment`` is given, no tile crosses a multiple of it on the last axis.
+    """
 
     lanes: int
     vectors: int = 1
@@ -36,6 +39,7 @@ class Tiling:
     row_axis: int | None = None
     inner: bool = False
     parallel_axis: int | None = None
+    segment: int | None = None
 
     @property
     def columns_per_vector(self) -> int:
@@ -47,10 +51,11 @@ def choose_tilings(
 ) -> Iterator[Tiling]:
     """Tilings of ``space``, best first; the last has one lane and fits whatever the group accesses."""
     native = vector_bytes // _itemsize(graph, group, values)
-    columns = space[-1] if space else 1
     contractions = group.contractions()
+    segment = _segment(graph, contractions)
+    columns = segment or (space[-1] if space else 1)
     parallel = _parallel_axis(space)
-    wide = _wide(space, columns, contractions, group, native, parallel)
+    wide = replace(_wide(space, columns, contractions, group, native, parallel), segment=segment)
     if not contractions:
         if wide.lanes > 1:
             yield wide
@@ -66,7 +71,7 @@ def choose_tilings(
             yield wide
             if all(extents):
                 yield deep
-    yield Tiling(1, parallel_axis=parallel)
+    yield Tiling(1, parallel_axis=parallel, segment=segment)
 
 
 def _wide(
@@ -138,6 +143,16 @@ def _reduction(graph: Graph, node: Node) -> Shape:
     op = primitive(node.op)
     assert isinstance(op, Contraction)
     return tuple(op.reduction_shape(node.attrs, [graph.type(v) for v in graph.operands(node)]))
+
+
+def _segment(graph: Graph, contractions: Sequence[Node]) -> int | None:
+    """The stretch of the last axis in which the indices of all contractions are affine."""
+    found = 0
+    for node in contractions:
+        op = primitive(node.op)
+        assert isinstance(op, Contraction)
+        found = gcd(found, op.segment(node.attrs, [graph.type(v) for v in graph.operands(node)]) or 0)
+    return found or None
 
 
 def _has_two_factors(node: Node) -> bool:

@@ -305,6 +305,10 @@ class Contraction(Primitive):
     ) -> Sequence[tuple[int, Sequence[Any]]]:
         """The one or two factors as (operand position, operand index), for a result index and reduction index."""
 
+    def segment(self, attrs: Any, operands: Sequence[TensorType]) -> int | None:
+        """Within how many elements of the result's last axis the factors' indices are affine; None: all of it."""
+        return None
+
 
 class Generator(Primitive):
     """A primitive whose elements follow from their index (and scalar operands): iota, constants, random bits."""

@@ -31,6 +31,7 @@ from .windows import (
     ConvKernelGradientAttributes,
     check_operand,
     conv_cases,
+    group_features,
     input_cells,
     input_channel,
     taps_and_cells,
@@ -140,6 +141,9 @@ class Conv(Contraction):
             ),
             (1, (*taps, channel, feature)),
         ]
+
+    def segment(self, attrs: ConvAttributes, operands: Sequence[TensorType]) -> int | None:
+        return group_features(attrs, operands[1])
 
     def cost(
         self, attrs: ConvAttributes, operands: Sequence[TensorType], results: Sequence[TensorType]

@@ -25,6 +25,7 @@ from .windows import (
     ConvKernelGradientAttributes,
     check_operand,
     conv_cases,
+    group_features,
     input_cells,
     input_channel,
     taps_and_cells,
@@ -107,6 +108,9 @@ class ConvKernelGradient(Contraction):
             (0, (sample, *input_cells(attrs, cells, taps), input_channel(attrs, weights, channel, feature))),
             (1, (sample, *cells, feature)),
         ]
+
+    def segment(self, attrs: ConvKernelGradientAttributes, operands: Sequence[TensorType]) -> int | None:
+        return group_features(attrs, operands[1])
 
     def cost(
         self,

@@ -89,6 +89,13 @@ def input_channel(
     return feature // (c_out // attrs.groups) * c_in + channel
 
 
+def group_features(attrs: ConvAttributes | ConvKernelGradientAttributes, features: TensorType) -> int | None:
+    """How many output channels (``features``' last axis) read the same input channels; None where all do, or one."""
+    c_out = features.shape[-1]
+    assert isinstance(c_out, int)
+    return c_out // attrs.groups if 1 < attrs.groups < c_out else None
+
+
 def conv_cases() -> list[tuple[TensorType, TensorType, ConvAttributes]]:
     def t(*shape: int) -> TensorType:
         return TensorType("float64", shape)
@@ -99,5 +106,6 @@ def conv_cases() -> list[tuple[TensorType, TensorType, ConvAttributes]]:
         (t(2, 5, 6, 2), t(3, 2, 2, 3), ConvAttributes((1, 1), (1, 1))),
         (t(1, 6, 7, 4), t(2, 3, 2, 6), ConvAttributes((2, 3), (2, 1), 2)),
         (t(2, 5, 5, 3), t(3, 3, 1, 3), ConvAttributes((1, 2), (1, 1), 3)),
+        (t(1, 5, 6), t(2, 2, 60), ConvAttributes((2,), (1,), 3)),
         (t(1, 3, 4, 3, 2), t(2, 2, 1, 2, 2), ConvAttributes((1, 2, 1), (1, 1, 1))),
     ]

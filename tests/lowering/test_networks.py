@@ -7,6 +7,7 @@ from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.loop import ir
+from netwright.compiler.loop.text import function_text
 from netwright.compiler.ops.conv import ConvAttributes
 from netwright.compiler.ops.reduce_window import ReduceWindowAttributes
 from netwright.compiler.ops.slice_pad import PadAttributes
@@ -63,3 +64,20 @@ def test_a_window_cut_at_the_border_under_a_convolution() -> None:
     g.set_output("y", g.apply("reduce_window", g.apply("pad", y, attrs=padding), attrs=window))
     inputs = draw_inputs(g, {"N": 2})
     np.testing.assert_allclose(run_native(g, inputs, {"N": 2})["y"], evaluate(g, inputs)["y"], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("groups", "channels"), [(3, 20), (2, 4)])
+def test_convolutions_in_groups_have_as_many_lanes_as_a_group_has_channels(
+    groups: int, channels: int
+) -> None:
+    g = Graph("groups")
+    x = g.input("x", TensorType("float32", (N, 5, 4, 2 * groups)))
+    w = g.input("w", TensorType("float32", (3, 3, 2, channels * groups)))
+    g.set_output("y", g.apply("conv", x, w, attrs=ConvAttributes((1, 1), (1, 1), groups)))
+    program, _ = lowered(g)
+    text = "".join(function_text(kernel) for kernel in program.kernels.values())
+    assert f"float32x{min(16, channels)}" in text
+    inputs = draw_inputs(g, {"N": 2})
+    np.testing.assert_allclose(
+        run_native(g, inputs, {"N": 2})["y"], evaluate(g, inputs)["y"], rtol=1e-4, atol=1e-5
+    )
