@@ -21,7 +21,7 @@ from .errors import NeedsValue, OnnxError
 from .files import check
 from .importing import Imported, import_graph
 from .reading import OnnxGraph, read_graph
-from .spec import to_yaml
+from .spec import UNUSED, to_yaml
 
 #: How many specializations of a model are kept.
 KEPT = 16
@@ -41,12 +41,9 @@ class NetwrightRep(BackendRep):
         imported, program = self._specialized(values)
         found: dict[str, NDArray] = dict(imported.constants)
         if program is not None:
-            reads = {name for entry in program.manifest.entries for name in entry.reads}
             given = {
-                here: np.atleast_1d(np.asarray(values[name]))
-                for name, here in imported.inputs.items()
-                if here in reads
-            }
+                here: np.atleast_1d(np.asarray(values[name])) for name, here in imported.inputs.items()
+            } or {UNUSED: np.zeros(1, np.float32)}
             results = program.predict(**given)
             for name, here in imported.outputs.items():
                 result = results[here]

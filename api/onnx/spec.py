@@ -14,6 +14,9 @@ SpecTree = dict[str, Any]
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _WORDS = frozenset(("true", "false", "null", "True", "False", "Null", "TRUE", "FALSE", "NULL"))
 
+#: The input of a network of constants alone, since every network has one.
+UNUSED = "unused"
+
 
 def write_tree(
     model: str, dims: Mapping[str, str], writer: NetworkWriter, outputs: Mapping[str, str]
@@ -35,9 +38,7 @@ def write_tree(
     tree: SpecTree = {"netwright": 1, "model": model}
     if dims:
         tree["dims"] = dict(dims)
-    tree["inputs"] = {name: _input(spec) for name, spec in writer.inputs.items()} or {
-        "unused": {"shape": [1]}
-    }
+    tree["inputs"] = {name: _input(spec) for name, spec in writer.inputs.items()} or {UNUSED: {"shape": [1]}}
     tree["layers"] = layers
     tree["outputs"] = dict(outputs)
     return tree

@@ -23,6 +23,9 @@ from .places import Lifetimes, Place, Storage
 from .program import ProgramBuilder
 from .roles import Roles
 
+#: Roles of inputs that callers give at every call, whether or not results need them.
+_GIVEN = ("input", "target")
+
 
 def lower_entry(program: ProgramBuilder, name: str, graph: Graph) -> None:
     """Adds the entry ``name`` that computes ``graph``.
@@ -48,6 +51,9 @@ def lower_entry(program: ProgramBuilder, name: str, graph: Graph) -> None:
     scope.emit()
     for temporary, place in late:
         entry.call(copy_kernel(program, temporary, place))
+    for key, place in inputs.items():
+        if graph.input_role(key) in _GIVEN and place.storage.name not in entry.storages:
+            entry.touch(place.storage)  # an input that no result needs may still bind a dim
     entry.finish()
 
 

@@ -55,16 +55,15 @@ def _regroup(attrs: ScanAttributes, budget: Budget) -> Graph:
     moved: dict[Value, Value] = {}
 
     def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
-        results = None
+        # The terms of a sum are operands of it, or of a sum in it, which came before.
+        moved.update(zip(body.operands(node), operands, strict=True))
         value = node.values[0]
         own = terms.get(value, [])
         fixed = [term for term in own if term not in looping]
-        if value not in inner and len(fixed) > 1:
-            rest = [moved[term] for term in own if term in looping]
-            first = reduce(lambda a, b: new.apply("add", a, b), [moved[term] for term in fixed])
-            results = [reduce(lambda a, b: new.apply("add", a, b), rest, first)]
-        copies = results or [Value(len(new), port) for port in range(len(node.types))]
-        moved.update(zip(node.values, copies, strict=True))
-        return results
+        if value in inner or len(fixed) < 2:
+            return None
+        rest = [moved[term] for term in own if term in looping]
+        first = reduce(lambda a, b: new.apply("add", a, b), [moved[term] for term in fixed])
+        return [reduce(lambda a, b: new.apply("add", a, b), rest, first)]
 
     return body.rewrite(budget.limit(rule))
