@@ -18,6 +18,7 @@ from netwright.specs.layers import (
     Dropout,
     Embedding,
     GatedLayer,
+    KernelLayer,
     LayerNorm,
     LayerSpec,
     Multiply,
@@ -26,6 +27,7 @@ from netwright.specs.layers import (
     RecurrentLayer,
     Rescale,
     Standardize,
+    UpSampling,
 )
 
 from .drawing.picture import Family
@@ -35,8 +37,10 @@ def describe(layer: LayerSpec) -> str:
     """A layer's type and what matters of its keys, beside what its output shape says: ``conv2d 3×3 · relu``."""
     parts = [layer.type]
     match layer:
-        case Convolution() | Pool():
+        case KernelLayer() | Pool():
             parts = [f"{layer.type} {times(layer.window)}", *_window_parts(layer)]
+        case UpSampling():
+            parts = [f"{layer.type} {times(layer.size)}"]
         case Dense():
             parts = [f"{layer.type} {layer.units}"]
         case Embedding():
@@ -59,7 +63,7 @@ def describe(layer: LayerSpec) -> str:
     return " · ".join(parts)
 
 
-def _window_parts(layer: Convolution | Pool) -> list[str]:
+def _window_parts(layer: KernelLayer | Pool) -> list[str]:
     parts = []
     if isinstance(layer, Convolution):
         parts += [f"{layer.groups} groups"] if layer.groups > 1 else []
@@ -89,7 +93,7 @@ def count_text(count: int, noun: str) -> str:
 def family(layer: LayerSpec) -> Family:
     """Which kind of layer it is, for colours."""
     match layer:
-        case Convolution():
+        case KernelLayer():
             return "window"
         case Pool():
             return "pool"

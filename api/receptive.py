@@ -14,7 +14,6 @@ from netwright.specs.dims import Shape
 from netwright.specs.layers import (
     BroadcastTo,
     ConstantLayer,
-    Convolution,
     ConvTranspose,
     DepthToSpace,
     Embedding,
@@ -25,6 +24,7 @@ from netwright.specs.layers import (
     GlobalMeanPool,
     GroupNorm,
     InstanceNorm,
+    KernelLayer,
     LayerSpec,
     MatMul,
     MeanVarianceNorm,
@@ -38,6 +38,7 @@ from netwright.specs.layers import (
     SpaceToDepth,
     Tile,
     Transpose,
+    UpSampling,
 )
 from netwright.specs.load import LoadResult
 
@@ -98,6 +99,7 @@ _ELSEWHERE = (
     SpaceToDepth,
     Tile,
     Transpose,
+    UpSampling,
 )
 
 
@@ -115,7 +117,7 @@ def _field(layer: LayerSpec, read: Sequence[ReceptiveField], shape: Shape) -> Re
         return WHOLE
     sizes = tuple(max(sizes) for sizes in zip(*(field.sizes or () for field in read), strict=False))
     steps = read[0].steps
-    if not isinstance(layer, Convolution | Pool):
+    if not isinstance(layer, KernelLayer | Pool):
         return ReceptiveField(sizes, steps)
     grown = (
         size + (window - 1) * dilation * step

@@ -15,7 +15,7 @@ from .equations import Cell, compile_cell
 from .expressions import Expression
 from .fixes import respelled, with_first_key
 from .layer_expressions import compile_expression
-from .layers import LAYERS, ExpressionLayer, LayerSpec
+from .layers import LAYERS, ExpressionLayer, ExpressionPool, LayerSpec
 from .model import ModelSpec
 from .placement import Expansion, Placement
 from .problems import Translator, describe, keys_of
@@ -251,9 +251,8 @@ class _Builder:
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
             Translator(self.tree, self.diagnostics, path, overlay).report(errors, LAYERS[kind], kind)
-        if isinstance(spec, ExpressionLayer):
-            place = overlay["value"][:-1] if "value" in overlay else path
-            expression = compile_expression(spec, self.tree, place, self.diagnostics)
+        if isinstance(spec, ExpressionLayer | ExpressionPool):
+            expression = compile_expression(spec, self.tree, path, overlay, self.diagnostics)
             if expression is None:
                 spec = None
             else:

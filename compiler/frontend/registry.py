@@ -16,9 +16,11 @@ from netwright.specs.layers import (
     ConvTranspose,
     Dense,
     DepthToSpace,
+    DepthwiseConvolution,
     Dropout,
     Embedding,
     ExpressionLayer,
+    ExpressionPool,
     Flatten,
     Gather,
     GlobalLpPool,
@@ -44,22 +46,25 @@ from netwright.specs.layers import (
     Resize,
     RmsNorm,
     ScanWindow,
+    SeparableConvolution,
     Slice,
     SpaceToDepth,
     Split,
     Standardize,
     Tile,
     Transpose,
+    UpSampling,
     Windows,
 )
 
 from .activation import expand_activation, expand_prelu
 from .blocks import expand_depth_to_space, expand_space_to_depth
-from .conv import expand_convolution
+from .conv import expand_convolution, expand_depthwise, expand_separable
 from .conv_transpose import expand_conv_transpose
 from .dense import expand_dense, expand_embedding
 from .expander import Expansion
 from .expression import expand_expression
+from .expression_pool import expand_expression_pool
 from .matmul import expand_matmul
 from .nll import expand_nll_loss
 from .normalization import (
@@ -72,7 +77,7 @@ from .padding import expand_broadcast_to, expand_pad, expand_tile
 from .pool import expand_global_pool, expand_pool
 from .recurrent import expand_recurrent
 from .reduction import expand_argmax, expand_reduce
-from .resize import expand_resize
+from .resize import expand_resize, expand_up_sampling
 from .scanning import expand_combine_windows, expand_windows
 from .shaping import expand_concat, expand_flatten, expand_reshape, expand_sum_or_product
 from .slicing import expand_slice, expand_split, expand_transpose
@@ -92,6 +97,10 @@ _FAMILIES: dict[type[LayerSpec], Expansion] = {
     Embedding: Expansion(expand_embedding, honours_lengths=True),
     ConvTranspose: Expansion(expand_conv_transpose),
     Convolution: Expansion(expand_convolution, honours_lengths=True),
+    DepthwiseConvolution: Expansion(expand_depthwise, honours_lengths=True),
+    SeparableConvolution: Expansion(expand_separable, honours_lengths=True),
+    ExpressionPool: Expansion(expand_expression_pool),
+    UpSampling: Expansion(expand_up_sampling, honours_lengths=True),
     Pool: Expansion(expand_pool),
     GlobalMaxPool: Expansion(expand_global_pool, honours_lengths=True),
     GlobalMeanPool: Expansion(expand_global_pool, honours_lengths=True),

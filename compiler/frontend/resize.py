@@ -14,7 +14,7 @@ import numpy as np
 
 from netwright.specs.base import read_shape
 from netwright.specs.dims import DimLike
-from netwright.specs.layers import Resize
+from netwright.specs.layers import Resize, UpSampling
 
 from ..graph.graph import Graph
 from ..interpreter import evaluate
@@ -24,6 +24,7 @@ from .picking import pick, repeat, take
 from .scope import Scope, Signal
 from .slicing import kept_lengths
 from .tensor import Tensor, constant, dim_value, full, iota, where
+from .window import SPATIAL_SHAPES
 
 #: Up to this many weights an axis is a product with a dense matrix, else each tap is gathered.
 DENSE = 1 << 14
@@ -46,8 +47,22 @@ class _Axis:
 
 def expand_resize(scope: Scope) -> Signal:
     """The input at another resolution, one axis after the other."""
+    assert isinstance(scope.spec, Resize)
+    return _resize(scope, scope.spec)
+
+
+def expand_up_sampling(scope: Scope) -> Signal:
+    """Each cell ``size`` times along each spatial axis, equal or with values in between."""
     spec, signal = scope.spec, scope.input
-    assert isinstance(spec, Resize)
+    assert isinstance(spec, UpSampling)
+    scope.check_rank(signal, SPATIAL_SHAPES[spec.rank], signal.rank == spec.rank + 2)
+    scales = tuple(float(size) for size in spec.size)
+    mode = "nearest" if spec.interpolation == "nearest" else "linear"
+    return _resize(scope, Resize(name="resize", scales=scales, mode=mode))
+
+
+def _resize(scope: Scope, spec: Resize) -> Signal:
+    signal = scope.input
     x = scope.floats(signal) if spec.mode != "nearest" else signal.tensor
     axes = _axes(scope, spec, signal)
     for axis in axes:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from netwright.specs.dims import Dim, DimLike, bounds, ceil_div, dim_max, dim_min, dim_symbols, evaluate
 from netwright.specs.fixes import Fix, replaced, with_key
-from netwright.specs.layers import Convolution, Pool
+from netwright.specs.layers import KernelLayer, Pool
 from netwright.specs.load import LoadResult
 
 from .problem import Problem
 from .scope import Scope, Signal
 from .tensor import Tensor, where
 
-Windowed = Convolution | Pool
+Windowed = KernelLayer | Pool
 #: The inputs of convolutions and pools, by their number of spatial axes.
 SPATIAL_SHAPES = {1: "[N, T, C]", 2: "[N, H, W, C]", 3: "[N, D, H, W, C]"}
 
@@ -50,7 +50,7 @@ class WindowAxis:
 def check_windows(scope: Scope) -> list[WindowAxis]:
     """The windows of a convolution or pool on its input, one entry a spatial axis. Raises Problem."""
     spec, signal = scope.spec, scope.input
-    assert isinstance(spec, Convolution | Pool)
+    assert isinstance(spec, KernelLayer | Pool)
     help = None
     if signal.rank == spec.rank + 1:
         shape = [*map(str, signal.shape), "1"]

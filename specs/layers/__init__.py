@@ -46,6 +46,7 @@ from .arranging import (
 from .base import LayerSpec
 from .dense import Dense, Embedding
 from .expression import ExpressionLayer
+from .expression_pool import ExpressionPool, Pool1D, Pool2D, Pool3D
 from .loss import NllLoss
 from .lp_pool import GlobalLpPool, LpPool, LpPool1D, LpPool2D, LpPool3D
 from .normalization import (
@@ -66,8 +67,17 @@ from .recurrent import GatedLayer, Gru, Lstm, Recurrent, RecurrentLayer, Rnn
 from .reduction import Argmax, Argmin, Reduce
 from .resize import Resize
 from .scanning import CombineWindows, ScanWindow, Windows
+from .separable import (
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    DepthwiseConvolution,
+    SeparableConv1D,
+    SeparableConv2D,
+    SeparableConvolution,
+)
 from .shaping import Add, Concat, Flatten, Multiply, Reshape
 from .transposed import ConvTranspose, ConvTranspose1D, ConvTranspose2D, ConvTranspose3D
+from .up_sampling import UpSampling, UpSampling1D, UpSampling2D, UpSampling3D
 from .window import (
     Conv1D,
     Conv2D,
@@ -75,6 +85,7 @@ from .window import (
     Convolution,
     GlobalMaxPool,
     GlobalMeanPool,
+    KernelLayer,
     MaxPool,
     MaxPool1D,
     MaxPool2D,
@@ -170,6 +181,16 @@ AnyLayer = (
     | GlobalLpPool
     | MatMul
     | NllLoss
+    | Pool1D
+    | Pool2D
+    | Pool3D
+    | DepthwiseConv1D
+    | DepthwiseConv2D
+    | SeparableConv1D
+    | SeparableConv2D
+    | UpSampling1D
+    | UpSampling2D
+    | UpSampling3D
 )
 Layer = Annotated[AnyLayer, Field(discriminator="type")]
 
@@ -199,10 +220,14 @@ __all__ = [
     "Convolution",
     "Dense",
     "DepthToSpace",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
+    "DepthwiseConvolution",
     "Dropout",
     "EluLayer",
     "Embedding",
     "ExpressionLayer",
+    "ExpressionPool",
     "Flatten",
     "GatedLayer",
     "Gather",
@@ -216,6 +241,7 @@ __all__ = [
     "HardSwishLayer",
     "HardmaxLayer",
     "InstanceNorm",
+    "KernelLayer",
     "Layer",
     "LayerNorm",
     "LayerSpec",
@@ -244,6 +270,9 @@ __all__ = [
     "PRelu",
     "PadLayer",
     "Pool",
+    "Pool1D",
+    "Pool2D",
+    "Pool3D",
     "Recurrent",
     "RecurrentLayer",
     "Reduce",
@@ -256,6 +285,9 @@ __all__ = [
     "ScaledTanhLayer",
     "ScanWindow",
     "SeluLayer",
+    "SeparableConv1D",
+    "SeparableConv2D",
+    "SeparableConvolution",
     "ShrinkLayer",
     "SigmoidLayer",
     "Slice",
@@ -270,6 +302,10 @@ __all__ = [
     "ThresholdedReluLayer",
     "Tile",
     "Transpose",
+    "UpSampling",
+    "UpSampling1D",
+    "UpSampling2D",
+    "UpSampling3D",
     "WindowLayer",
     "Windows",
 ]

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ..base import Size
 from .base import LayerSpec
-from .window import Pool
+from .window import CausalPadding, Pool
 
 Exponent = Annotated[Size, Field(le=100)]
 
@@ -25,6 +25,9 @@ class LpPool1D(LpPool):
 
     rank: ClassVar[int] = 1
     type: Literal["lp_pool1d"] = "lp_pool1d"
+    padding: CausalPadding = "valid"  # type: ignore[assignment]
+    """valid, same, same_upper, same_lower, [[low, high]], or causal: everything before the first cell. Padded cells do
+    not count."""
 
 
 class LpPool2D(LpPool):

@@ -70,16 +70,11 @@ def _checked_length(value: list | tuple, rank: int) -> list | tuple:
     return value
 
 
-class Convolution(WindowLayer):
-    """Cross-correlation with a learned kernel, plus bias, then an activation.
-
-    Parameters: `kernel [*kernel_size, c_in / groups, filters]`, `bias [filters]`.
-    """
+class KernelLayer(WindowLayer):
+    """Base of the layers with learned kernels: then a bias and an activation."""
 
     has_parameters: ClassVar[bool] = True
 
-    filters: Size
-    """The number of output channels."""
     kernel_size: PerAxis
     """The window's size."""
     stride: PerAxis = 1  # type: ignore[assignment]
@@ -88,23 +83,12 @@ class Convolution(WindowLayer):
     """valid, same, same_upper, same_lower, or [[low, high], …]."""
     dilation: PerAxis = 1  # type: ignore[assignment]
     """The distance between the window's cells."""
-    groups: Size = 1
-    """Channels are split into this many groups that do not see each other."""
     activation: Activation = Linear()
     """The function applied to the result."""
     use_bias: Flag = True
     """Whether a bias is added."""
-    kernel_init: Initializer = GlorotUniform()
-    """How the kernel starts."""
     bias_init: Initializer = Zeros()
     """How the bias starts."""
-
-    @model_validator(mode="after")
-    def _groups_divide_filters(self) -> Self:
-        if self.filters % self.groups:
-            message = "{filters} filters do not divide into {groups} groups"
-            raise at("groups", "together", message, filters=self.filters, groups=self.groups)
-        return self
 
     @property
     def window(self) -> tuple[int, ...]:
@@ -120,6 +104,27 @@ class Convolution(WindowLayer):
     def dilations(self) -> tuple[int, ...]:
         """The distance between the window's cells on each axis."""
         return self.dilation
+
+
+class Convolution(KernelLayer):
+    """Cross-correlation with a learned kernel, plus bias, then an activation.
+
+    Parameters: `kernel [*kernel_size, c_in / groups, filters]`, `bias [filters]`.
+    """
+
+    filters: Size
+    """The number of output channels."""
+    groups: Size = 1
+    """Channels are split into this many groups that do not see each other."""
+    kernel_init: Initializer = GlorotUniform()
+    """How the kernel starts."""
+
+    @model_validator(mode="after")
+    def _groups_divide_filters(self) -> Self:
+        if self.filters % self.groups:
+            message = "{filters} filters do not divide into {groups} groups"
+            raise at("groups", "together", message, filters=self.filters, groups=self.groups)
+        return self
 
 
 class Conv1D(Convolution):
@@ -198,6 +203,9 @@ class MaxPool1D(MaxPool):
 
     rank: ClassVar[int] = 1
     type: Literal["max_pool1d"] = "max_pool1d"
+    padding: CausalPadding = "valid"  # type: ignore[assignment]
+    """valid, same, same_upper, same_lower, [[low, high]], or causal: everything before the first cell. Padded cells do
+    not count."""
 
 
 class MaxPool2D(MaxPool):
@@ -219,6 +227,9 @@ class MeanPool1D(MeanPool):
 
     rank: ClassVar[int] = 1
     type: Literal["mean_pool1d"] = "mean_pool1d"
+    padding: CausalPadding = "valid"  # type: ignore[assignment]
+    """valid, same, same_upper, same_lower, [[low, high]], or causal: everything before the first cell. Padded cells do
+    not count."""
 
 
 class MeanPool2D(MeanPool):

@@ -1,0 +1,43 @@
+"""Pools of any kind: what a window becomes is an equation."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from .window import CausalPadding, Pool
+
+
+class ExpressionPool(Pool):
+    """What an equation makes of the cells x of each window and channel, over the cells that exist:
+    `expression: sqrt(mean(x * x))`.
+
+    `sum`, `mean`, `max`, `min` and `softmax` go over a window's cells, `size(x)` is their number and `index(x)` the
+    place of each (int64, row by row); all else is element by element.
+    """
+
+    expression: str
+    """The equation: one number of the cells x."""
+
+
+class Pool1D(ExpressionPool):
+    """An equation of the cells of each window over one axis."""
+
+    rank: ClassVar[int] = 1
+    type: Literal["pool1d"] = "pool1d"
+    padding: CausalPadding = "valid"  # type: ignore[assignment]
+    """valid, same, same_upper, same_lower, [[low, high]], or causal: everything before the first cell. Padded cells do
+    not count."""
+
+
+class Pool2D(ExpressionPool):
+    """An equation of the cells of each window over two axes."""
+
+    rank: ClassVar[int] = 2
+    type: Literal["pool2d"] = "pool2d"
+
+
+class Pool3D(ExpressionPool):
+    """An equation of the cells of each window over three axes."""
+
+    rank: ClassVar[int] = 3
+    type: Literal["pool3d"] = "pool3d"
