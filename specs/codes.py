@@ -55,6 +55,8 @@ CODES: dict[str, str] = {
     "NW0317": "the number of elements changes",
     "NW0318": "an axis that does not exist",
     "NW0319": "more than one float type in a model",
+    "NW0320": "the budget is exceeded",
+    "NW0321": "the budget can't be checked",
     # Training.
     "NW0401": "unknown output",
     "NW0402": "unknown target",

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from .base import DType, Name, Reference, Size, SpecModel, WrittenShape, at
 from .blocks import BlockSpec, BlockUse, unchanged
+from .budget import BudgetSpec
 from .cells import CellSpec
 from .layers import Layer
 from .train import TrainSpec
@@ -103,3 +104,5 @@ class ModelSpec(SpecModel):
     """What the network answers with."""
     train: TrainSpec | None = None
     """How it is trained."""
+    budget: BudgetSpec | None = None
+    """What it may take at most: parameters, arithmetic, memory, time."""

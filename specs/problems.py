@@ -42,6 +42,7 @@ _CUSTOM = {
     "together": "NW0212",
     "unroll": "NW0203",
     "dim": "NW0203",
+    "amount": "NW0203",
 }
 _LIMITS = {
     "greater_than_equal": ("at least", "ge"),

@@ -105,7 +105,7 @@ class _Builder:
         self.context = {"dims": set(declared)} if isinstance(declared, dict) else {"dims": set()}
         if (declared is not None and not isinstance(declared, dict)) or "dims" in self.expansion.broken:
             self.context = {}
-        for section in ("$schema", "model", "dims", "inputs", "cells", "outputs", "train"):
+        for section in ("$schema", "model", "dims", "inputs", "cells", "outputs", "train", "budget"):
             if section in root.value and section not in self.expansion.broken:
                 self.section(section)
         self.compile_cells()

@@ -16,6 +16,7 @@ COMMANDS = {
     "fix": "Make the fixes that are safe.",
     "explain": "What a diagnostic's code means, with an example.",
     "summary": "Layers, shapes, parameters, FLOPs.",
+    "resources": "The memory it takes, exactly.",
     "graph": "Draw a network.",
     "report": "All of it on one page, for a browser.",
     "train": "Train a network and write its weights.",

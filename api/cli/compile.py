@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..analysis.limits import keep_memory
 from ..artifacts import KINDS, Emit, Request, save
 from ..model import load
 from ..values import read_weights
@@ -69,6 +70,7 @@ def command(
     folder_exists(output, "-o")
     model = load(spec, settings, dims=dims)
     show_warnings(model)
+    keep_memory(model)
     values = None if weights is None else read_weights(model.network, weights)
     for path in save(model.network, values, output, Request(kind, cpu)):
         what = "C header" if path.suffix == ".h" and path != output else f"{_WORDS[kind]} of {model.name}"

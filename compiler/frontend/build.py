@@ -19,6 +19,7 @@ from ..graph.graph import Graph
 from ..graph.types import FLOATS, TensorType
 from ..ops.layout import show
 from ..pipeline import prepare
+from .budget import check_budget
 from .expander import Expander
 from .fitting import fit_graph
 from .network import Graphs, LayerInfo, Network, OutputInfo, Parameter, State
@@ -74,6 +75,9 @@ def examine(load: LoadResult) -> Examined:
     diagnostics.sort()
     if load.model is not None and not diagnostics.has_errors:
         network = _network(load, checked, objective)
+        for found in check_budget(load, network):
+            diagnostics.add(found)
+        network = None if diagnostics.has_errors else network
     inputs = {
         ref.name: one.tensor.type for ref, one in checked.signals.items() if ref.name in checked.spec.inputs
     }

@@ -1,0 +1,99 @@
+"""What only a run can tell: how long an entry takes on this machine, and how large its code and stack are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.compiler.codegen.measure import CodeSize, code_size
+from netwright.compiler.codegen.target import named_target
+from netwright.compiler.frontend.network import Network
+from netwright.compiler.graph.graph import Graph, Value
+from netwright.compiler.graph.types import FLOATS
+from netwright.compiler.ops.scan import ScanAttributes
+from netwright.specs.dims import evaluate
+
+from ..build import build
+from ..model import Model
+
+_SECONDS = 0.5  # how long is measured, after one call to warm up
+_MOST_CALLS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Milliseconds of one call of `predict`, the median of ``calls``; and the size of its code and stack."""
+
+    latency_ms: float
+    calls: int
+    size: CodeSize
+
+
+def measure(model: Model, dims: Mapping[str, int], *, threads: int = 1, size: bool = True) -> Measured:
+    """Runs `predict` on this machine with first weights and random inputs of the sizes in ``dims``."""
+    program = model.compile(entries=("predict",), threads=threads)
+    inputs = random_inputs(model.network, dims)
+    program.predict(**inputs)
+    times: list[float] = []
+    end = time.perf_counter() + _SECONDS
+    while len(times) < _MOST_CALLS and (len(times) < 3 or time.perf_counter() < end):
+        start = time.perf_counter()
+        program.predict(**inputs)
+        times.append(time.perf_counter() - start)
+    target = named_target("native")
+    lowered = build(model.network, {"predict": model.network.graphs["predict"]}, target).lowered
+    found = code_size(lowered.program, target) if size else CodeSize(0, None)
+    return Measured(median(times) * 1e3, len(times), found)
+
+
+def random_inputs(network: Network, dims: Mapping[str, int], seed: int = 0) -> dict[str, NDArray]:
+    """Inputs that the network accepts: floats are drawn from N(0, 1); integers from those every table they index has
+    a row for; lengths are whole."""
+    generator = np.random.default_rng(seed)
+    found: dict[str, NDArray] = {}
+    for name, type in network.inputs.items():
+        shape = tuple(evaluate(size, dims) for size in type.shape)
+        if type.dtype in FLOATS:
+            found[name] = generator.standard_normal(shape).astype(type.dtype)
+        elif type.dtype == "bool":
+            found[name] = generator.random(shape) < 0.5
+        else:
+            rows = _rows(network.graphs["predict"], name)
+            if rows is None:  # no index: a number of steps, or a level of grey
+                found[name] = np.full(shape, _time(network, dims), type.dtype)
+            else:
+                found[name] = generator.integers(0, rows, shape).astype(type.dtype)
+    return found
+
+
+def _time(network: Network, dims: Mapping[str, int]) -> int:
+    """The steps of the sequences that have lengths: all of them."""
+    sizes = [type.shape[1] for type in network.inputs.values() if len(type.shape) >= 2]
+    return min((evaluate(size, dims) for size in sizes), default=1)
+
+
+def _rows(graph: Graph, name: str) -> int | None:
+    """The rows of the smallest table that an input indexes; None where it indexes none."""
+    found: list[int] = []
+
+    def follow(graph: Graph, start: set[Value]) -> None:
+        reached = set(start)
+        for node in graph:
+            operands = graph.operands(node) if node.op != "input" else ()
+            if node.op == "gather" and operands[1] in reached:
+                rows = graph.type(operands[0]).shape[0]
+                found.append(rows if isinstance(rows, int) else 1)
+            elif isinstance(node.attrs, ScanAttributes):
+                inner = list(node.attrs.body.inputs.values())
+                follow(node.attrs.body, {inner[i] for i, v in enumerate(operands) if v in reached})
+            elif any(value in reached for value in operands):
+                reached |= {value for value in node.values if graph.type(value).dtype not in FLOATS}
+
+    if name in graph.inputs:
+        follow(graph, {graph.inputs[name]})
+    return min(found, default=None)

@@ -1,0 +1,284 @@
+"""The resource card: the memory a compiled network takes, for predicting and for training, in bytes.
+
+It is exact, not an estimate: the network is lowered, and the very planner that the compiled program carries lays out
+its arena. Only the kernels are left out, which have no memory of their own beyond the stack.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from netwright.compiler.codegen.plans import Planners
+from netwright.compiler.codegen.target import named_target
+from netwright.compiler.loop import ir
+from netwright.specs.dims import DimLike, evaluate, parse_dim, product
+from netwright.specs.manifest import BufferInfo, EntryInfo
+
+from ..build import build, entry_graphs
+from ..errors import RequestError
+from ..model import Model
+from ..summary import flops_text
+
+#: How many steps a sequence has where neither the spec nor the caller says.
+STEPS = 100
+
+#: Rows of the card: what the buffers of a role are called.
+_ROLES = {
+    "parameter": "weights",
+    "statistic": "statistics",
+    "packed": "packed weights",
+    "constant": "constants",
+    "state": "state",
+    "input": "inputs",
+    "output": "outputs",
+}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The memory of one entry at given dims, in bytes.
+
+    ``buffers`` is what its caller owns, by kind; ``arena`` one block of scratch memory, of which ``tape`` is what
+    the forward half keeps for the backward half (0 where there is none).
+    """
+
+    entry: str
+    dims: Mapping[str, int]
+    buffers: Mapping[str, int]
+    arena: int
+    tape: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return sum(self.buffers.values()) + self.arena
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        return {
+            "entry": self.entry,
+            "dims": dict(self.dims),
+            **{name.replace(" ", "_"): size for name, size in self.buffers.items()},
+            "arena": self.arena,
+            "tape": self.tape,
+            "total": self.total,
+        }
+
+
+@dataclass(frozen=True)
+class Formulas:
+    """How an entry's memory grows, in bytes over the open dims: ``live`` is the largest set of buffers alive at once
+    (the arena is never smaller), ``tape`` and ``data`` (inputs and outputs) are exact but for the arena's alignment.
+    """
+
+    live: DimLike
+    tape: DimLike
+    data: DimLike
+
+
+class Resources:
+    """The memory of a model's entries, for whatever dims are asked about.
+
+    Raises SpecError for a model with errors, RequestError for an entry it does not have.
+    """
+
+    def __init__(self, model: Model, entries: Sequence[str] | None = None, *, cpu: str = "native"):
+        network = model.network
+        known = [name for name in ("predict", "train_step") if name in network.graphs]
+        self.model = model
+        self.entries = tuple(known if entries is None else entries)
+        made = build(network, entry_graphs(network, self.entries), named_target(cpu))
+        self.lowered = made.lowered
+        self._target = made.target
+        self._buffers = {buffer.name: buffer for buffer in made.lowered.manifest.buffers}
+        self._infos = {entry.name: entry for entry in made.lowered.manifest.entries}
+
+    @cached_property
+    def _planners(self) -> Planners:
+        return Planners(self.lowered.program, self._target)
+
+    def default_dims(self, entry: str) -> dict[str, int]:
+        """The sizes an entry is shown for: a batch of 1, in training that of the spec; sequences as long as the spec
+        allows, or 100 steps."""
+        train = self.model.spec.train
+        found = {}
+        for name, info in self.model.network.dims.items():
+            size = info.max or max(info.min, STEPS)
+            if info.role == "batch":
+                size = train.batch_size if train and entry != "predict" else 1
+                size = max(info.min, size if info.max is None else min(size, info.max))
+            found[name] = size
+        return found
+
+    def dims(self, entry: str, given: Mapping[str, int] | None = None) -> dict[str, int]:
+        """A size for every dim. Raises RequestError for one that the model does not have or allow."""
+        known = self.model.network.dims
+        for name, size in (given or {}).items():
+            if name not in known:
+                raise RequestError(
+                    f"{self.model.name} has no open size {name}: there is {', '.join(known) or 'none'}"
+                )
+            info = known[name]
+            if size < info.min or (info.max is not None and size > info.max):
+                most = "" if info.max is None else f" and at most {info.max}"
+                raise RequestError(f"{name} has to be at least {info.min}{most}, not {size}")
+        return {**self.default_dims(entry), **(given or {})}
+
+    def memory(self, entry: str, dims: Mapping[str, int] | None = None) -> Memory:
+        """The memory of an entry. Raises RequestError for dims that are unknown, or too large to be addressed."""
+        bound = self.dims(entry, dims)
+        arena = self._planners.arena_bytes(entry, bound)
+        if arena < 0:
+            sizes = ", ".join(f"{name} = {size}" for name, size in bound.items())
+            raise RequestError(
+                f"{self.model.name}.{entry} with {sizes} needs more memory than can be addressed"
+            )
+        buffers: dict[str, int] = {}
+        for info in self._used(entry):
+            kind = _ROLES[info.role]
+            buffers[kind] = buffers.get(kind, 0) + evaluate(_nbytes(info), bound)
+        ordered = {name: buffers[name] for name in _ROLES.values() if buffers.get(name)}
+        tape = sum(evaluate(one.nbytes, bound) for one in self.tape_buffers(entry))
+        return Memory(entry, bound, ordered, arena, tape)
+
+    def formulas(self, entry: str, dims: Mapping[str, int] | None = None) -> Formulas:
+        """Memory as formulas of the open dims; which set of buffers is the largest is decided at ``dims``."""
+        bound = self.dims(entry, dims)
+        arena = self.lowered.program.entries[entry].arena
+        steps = sorted({one.first for one in arena})
+        alive = [[one.nbytes for one in arena if one.first <= step <= one.last] for step in steps]
+        sums = [_sum(sizes) for sizes in alive]
+        live = max(sums, key=lambda size: evaluate(size, bound), default=0)
+        data = _sum(_nbytes(info) for info in self._used(entry) if info.role in ("input", "output"))
+        return Formulas(live, _sum(one.nbytes for one in self.tape_buffers(entry)), data)
+
+    def tape_buffers(self, entry: str) -> list[ir.ArenaBuffer]:
+        """The buffers of the arena that live across the moment when the loss is known."""
+        found = self.lowered.program.entries[entry]
+        if entry != "train_step":
+            return []
+        moment = _step_of_write(self.lowered.program, found, "loss.numerator")
+        return [one for one in found.arena if one.first < moment < one.last]
+
+    def _used(self, entry: str) -> list[BufferInfo]:
+        """The buffers a caller owns for an entry; what `prepare` reads to make the packed weights counts too."""
+        entries: list[EntryInfo] = [self._infos[entry]]
+        if entry == "predict" and "prepare" in self._infos:
+            entries.append(self._infos["prepare"])
+        names = {name for info in entries for name in (*info.reads, *info.writes)}
+        return [info for name, info in self._buffers.items() if name in names]
+
+    # What is printed.
+
+    def table(self, dims: Mapping[str, int] | None = None) -> Table:
+        """A column for each entry."""
+        found = [self.memory(entry, self.dims(entry, dims)) for entry in self.entries]
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("bytes", style="bold", no_wrap=True)
+        for memory in found:
+            at = ", ".join(f"{name} = {size}" for name, size in memory.dims.items())
+            table.add_column(f"{memory.entry}\n{at}", justify="right", no_wrap=True)
+        for kind in _ROLES.values():
+            if any(kind in memory.buffers for memory in found):
+                table.add_row(kind, *(_number(memory.buffers.get(kind, 0)) for memory in found))
+        table.add_row("arena", *(_number(memory.arena) for memory in found))
+        if any(memory.tape for memory in found):
+            table.add_row("  of it tape", *(_number(memory.tape) for memory in found))
+        table.add_section()
+        table.add_row("in all", *(_number(memory.total) for memory in found))
+        return table
+
+    def growth(self, dims: Mapping[str, int] | None = None) -> list[str]:
+        """A few lines about how the arena grows with the open dims."""
+        lines: list[str] = []
+        for entry in self.entries:
+            bound = self.dims(entry, self.dims(entry, dims))
+            found = self.formulas(entry, bound)
+            if not bound:
+                continue
+            lines.append(f"{entry}: arena at least {flops_text(found.live) or '0'} bytes")
+            if found.tape:
+                lines[-1] += f", of it the tape {flops_text(found.tape)}"
+            lines[-1] += f"; inputs and outputs {flops_text(found.data)}"
+            for name in bound:
+                info = self.model.network.dims[name]
+                sizes = [size for size in _samples(info.role) if info.min <= size <= (info.max or size)]
+                cells = []
+                for size in sizes:
+                    arena = self._planners.arena_bytes(entry, {**bound, name: size})
+                    cells.append(
+                        f"{name} = {size}: {arena:,}" if arena >= 0 else f"{name} = {size}: too large"
+                    )
+                if cells:
+                    lines.append("  arena at " + " · ".join(cells))
+        return lines
+
+    def to_text(self, dims: Mapping[str, int] | None = None) -> str:
+        """The card as plain text."""
+        file = io.StringIO()
+        console = Console(file=file, width=120, color_system=None, highlight=False)
+        console.print(self.table(dims))
+        for line in self.growth(dims):
+            console.print(line, soft_wrap=True)
+        return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+    def to_json(self, dims: Mapping[str, int] | None = None) -> dict[str, Any]:
+        """A JSON object: exact numbers at the dims, and formulas."""
+        entries = []
+        for entry in self.entries:
+            bound = self.dims(entry, self.dims(entry, dims))
+            formulas = self.formulas(entry, bound)
+            shown = {"live": str(formulas.live), "tape": str(formulas.tape), "data": str(formulas.data)}
+            entries.append({**self.memory(entry, bound).to_json(), "formulas": shown})
+        return {"model": self.model.name, "target": self.lowered.manifest.target, "entries": entries}
+
+
+def _samples(role: str) -> tuple[int, ...]:
+    return (1, 8, 64, 256) if role == "batch" else (16, 128, 1024)
+
+
+def _number(size: int) -> str:
+    return f"{size:,}" if size else "–"
+
+
+def _sum(sizes: Any) -> DimLike:
+    total: DimLike = 0
+    for size in sizes:
+        total = total + size
+    return total
+
+
+def _nbytes(info: BufferInfo) -> DimLike:
+    return product(map(parse_dim, info.shape)) * np.dtype(info.dtype).itemsize
+
+
+def _step_of_write(program: ir.Program, entry: ir.Entry, buffer: str) -> int:
+    """The step (as lifetimes count them) of the last call that writes a buffer of the table."""
+    found = 0
+    step = 0
+
+    def walk(body: Sequence[ir.Statement]) -> None:
+        nonlocal found, step
+        for statement in body:
+            if isinstance(statement, ir.Call):
+                parameters = program.kernels[statement.function].buffers
+                for parameter, argument in zip(parameters, statement.buffers, strict=True):
+                    if argument.buffer == buffer and parameter.access != "read":
+                        found = step
+                step += 1
+            elif isinstance(statement, ir.For):
+                step += 1
+                walk(statement.body)
+                step += 1
+
+    walk(entry.function.body)
+    return found

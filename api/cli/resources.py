@@ -1,0 +1,90 @@
+"""`netwright resources`: the memory a network takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from netwright.specs.diagnostics import Diagnostics
+
+from ..analysis.limits import latency_exceeded, memory_exceeded
+from ..analysis.measure import measure
+from ..analysis.resources import Resources
+from ..errors import RequestError
+from ..model import load
+from ..summary import bytes_text
+from .options import dim_ranges, settings_option, spec_argument
+from .output import console, show_diagnostics, show_warnings
+
+
+@click.command("resources")
+@spec_argument
+@click.option(
+    "--dim",
+    "dims",
+    multiple=True,
+    metavar="NAME=SIZE",
+    callback=lambda ctx, param, values: dim_ranges(values, param),
+    help="The sizes to show it for: N=1, T=64.",
+)
+@click.option(
+    "--entry",
+    "entries",
+    multiple=True,
+    type=click.Choice(["predict", "loss", "train_step"]),
+    help="Which entries; predict and train_step by default.",
+)
+@click.option("--measure", "measured", is_flag=True, help="Also run it: time, machine code, stack.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to print.",
+)
+@settings_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    spec: Path,
+    dims: dict[str, Any],
+    entries: tuple[str, ...],
+    measured: bool,
+    form: str,
+    settings: tuple[str, ...],
+) -> None:
+    """The memory of a network, exactly: what the compiled program's own planner lays out for the sizes given, and how
+    it grows with the open ones. Exit code 1 where the spec's budget is exceeded.
+    """
+    if ranges := [name for name, size in dims.items() if not isinstance(size, int)]:
+        raise RequestError(f"resources are for one size: {ranges[0]}=64, not a range")
+    model = load(spec, settings)
+    show_warnings(model)
+    resources = Resources(model, entries or None)
+    timing = measure(model, resources.dims("predict", dims)) if measured else None
+    if form == "json":
+        found = resources.to_json(dims)
+        if timing:
+            size = {"code": timing.size.code, "stack": timing.size.stack}
+            found["measured"] = {"latency_ms": timing.latency_ms, "calls": timing.calls, **size}
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        out = console()
+        out.print(resources.table(dims))
+        for line in resources.growth(dims):
+            out.print(line, soft_wrap=True)
+        if timing:
+            stack = "" if timing.size.stack is None else f", stack {timing.size.stack:,} bytes"
+            out.print(
+                f"measured: predict {timing.latency_ms:.3g} ms (median of {timing.calls}, one thread), machine code "
+                f"{bytes_text(timing.size.code)}{stack}",
+                soft_wrap=True,
+            )
+    over = memory_exceeded(resources) + (latency_exceeded(model) if measured else [])
+    if over:
+        show_diagnostics(Diagnostics(over, model.diagnostics.sources.values()), err=True)
+        ctx.exit(1)

@@ -1,0 +1,62 @@
+"""What a compiled program takes beside its data: the bytes of its machine code, and of its stack."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import llvmlite.binding as llvm
+
+from ..loop import ir
+from .cache import default_cache
+from .compile import compile_object, optimize
+from .modules import program_modules
+from .target import Target, machine
+
+#: Room for a return address and a frame pointer, where a frame does not show them.
+_CALL = 16
+_X86_SUB = re.compile(r"\bsubq\s+\$(\d+),\s*%rsp")
+_X86_ALIGN = re.compile(r"\bandq\s+\$-(\d+),\s*%rsp")
+_ARM_SUB = re.compile(r"\bsub\s+sp,\s*sp,\s*#(\d+)")
+_ARM_PUSH = re.compile(r"\[sp,\s*#-(\d+)\]!")
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSize:
+    """Bytes of machine code of all kernels and entries, and of the deepest stack: an entry's frame and the largest
+    of a kernel it calls (kernels call nothing). ``stack`` is None on machines whose frames are not understood."""
+
+    code: int
+    stack: int | None
+
+
+def code_size(program: ir.Program, target: Target) -> CodeSize:
+    """Compiles the program, through the cache, and measures."""
+    modules = program_modules(program, target)
+    code = sum(_text_bytes(compile_object(text, target, default_cache())) for text in modules.texts)
+    kernels = max((_frame(text, target) or 0 for text in modules.kernels.values()), default=0)
+    rest = [_frame(text, target) for text in (modules.entries, modules.support)]
+    return CodeSize(code, None if None in rest else sum(size or 0 for size in rest) + kernels)
+
+
+def _text_bytes(code: bytes) -> int:
+    sections = llvm.ObjectFileRef.from_data(code).sections()
+    return sum(section.size() for section in sections if section.is_text())
+
+
+def _frame(text: str, target: Target) -> int | None:
+    """The largest stack frame of a module's functions, read from its assembly."""
+    if not (target.is_x86 or target.family == "aarch64"):
+        return None
+    assembly = machine(target).emit_assembly(optimize(text, target))
+    largest = 0
+    for function in re.split(r"^\s*\.globl\b", assembly, flags=re.MULTILINE):
+        size = _CALL
+        if target.is_x86:
+            size += 8 * len(re.findall(r"\bpushq\b", function))
+            size += max(map(int, _X86_SUB.findall(function)), default=0)
+            size += max(map(int, _X86_ALIGN.findall(function)), default=0)
+        else:
+            size += sum(map(int, _ARM_PUSH.findall(function))) + sum(map(int, _ARM_SUB.findall(function)))
+        largest = max(largest, size)
+    return largest

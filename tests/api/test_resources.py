@@ -1,0 +1,154 @@
+"""The resource card is what the compiled program asks for, for any sizes; budgets are kept."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import netwright
+from netwright.analysis.measure import measure
+from netwright.analysis.resources import Resources
+from netwright.build import build, entry_graphs
+from netwright.compiler.codegen.target import named_target
+from netwright.specs.dims import evaluate
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SPECS = [EXAMPLES / "lenet" / "lenet.yaml", EXAMPLES / "sunspots" / "sunspots.yaml"]
+
+BUDGET = """\
+netwright: 1
+model: pend
+dims: {N: batch, T: {role: time, max: 64}}
+inputs: {x: {shape: [N, T, 3]}}
+layers:
+  - {name: enc, type: gru, units: 32}
+  - {name: head, type: dense, units: 1}
+outputs: {y: head}
+budget: {params: 4 k, flops: 0.5 M, memory: 64 KiB, latency_ms: 1e-6}
+"""
+
+
+@pytest.fixture(scope="module", params=SPECS, ids=lambda path: path.stem)
+def pair(request: pytest.FixtureRequest):
+    """The card, and the compiled program it is about."""
+    model = netwright.load(request.param)
+    graphs = entry_graphs(model.network, ("predict", "train_step"))
+    return Resources(model), build(model.network, graphs, named_target("native")).engine()
+
+
+@settings(max_examples=20)
+@given(data=st.data())
+def test_the_arena_is_what_the_program_plans(pair, data: st.DataObject) -> None:
+    resources, engine = pair
+    for entry in ("predict", "train_step"):
+        dims = {name: data.draw(st.integers(1, 300), label=name) for name in resources.model.network.dims}
+        found = resources.memory(entry, dims)
+        assert found.arena == engine.arena_bytes(entry, dims)
+        formulas = resources.formulas(entry, dims)
+        assert evaluate(formulas.live, dims) <= found.arena
+        assert evaluate(formulas.tape, dims) == found.tape < found.arena
+        assert evaluate(formulas.data, dims) == found.buffers["inputs"] + found.buffers["outputs"]
+        assert found.total == sum(found.buffers.values()) + found.arena
+
+
+def test_weights_and_optimizer_state(pair) -> None:
+    resources, _ = pair
+    summary = resources.model.summary()
+    found = resources.memory("train_step")
+    assert found.buffers["weights"] + found.buffers.get("statistics", 0) == summary.weight_bytes
+    assert resources.memory("predict").tape == 0
+    assert found.tape > 0
+    assert found.buffers["state"] % found.buffers["weights"] == 8  # moments, and the step counter
+
+
+def test_what_it_takes_to_run() -> None:
+    found = measure(netwright.load(SPECS[1]), {"N": 1, "T": 8})
+    assert found.latency_ms > 0
+    assert found.calls >= 3
+    assert found.size.code > 1000
+    assert found.size.stack is None or 16 < found.size.stack < 1 << 16
+
+
+@pytest.fixture
+def limited(tmp_path: Path) -> Path:
+    path = tmp_path / "pend.yaml"
+    path.write_text(BUDGET, encoding="utf-8")
+    return path
+
+
+def test_parameters_and_flops_are_checked_at_once(limited: Path) -> None:
+    assert netwright.load(limited).is_valid
+    found = netwright.load(limited, {"budget.params": 100, "budget.flops": "1 k"}).diagnostics
+    assert [item.code for item in found] == ["NW0320", "NW0320"]
+    assert found.items[0].message == "3,585 parameters exceed the budget of 100"
+    assert found.items[0].notes == ("most of it: enc 3,552 (99 %), head 33 (1 %)",)
+    assert "at N = 1, T = 64 exceed the budget of 1,000" in found.items[1].message
+    shared = BUDGET.replace(
+        "outputs: {y: head}", "  - {name: two, type: dense, units: 1, share: head, inputs: [enc]}"
+    )
+    limited.write_text(shared.replace("budget:", "outputs: {y: head, z: two}\nbudget:"), encoding="utf-8")
+    assert netwright.load(limited, {"budget.params": 3585, "budget.flops": "1 M"}).is_valid
+
+
+@pytest.mark.parametrize("written", ["64 KiB", "64KiB", 65536, "65.536 kB", 65536.0])
+def test_amounts(limited: Path, written: object) -> None:
+    spec = netwright.load(limited, {"budget.memory": written}).spec
+    assert spec.budget is not None
+    assert spec.budget.memory == 65536
+
+
+@pytest.mark.parametrize("written", ["64 KiBi", "much", 1.5, -1, "1e99 M", True, [1]])
+def test_what_is_no_amount(limited: Path, written: object) -> None:
+    (found,) = netwright.load(limited, {"budget.memory": written}).diagnostics
+    assert found.code == "NW0203"
+
+
+def test_memory_is_checked_where_it_is_planned(
+    limited: Path, cli: Callable[..., Result], tmp_path: Path
+) -> None:
+    done = cli("resources", limited, "--dim", "T=16")
+    assert done.exit_code == 1
+    assert "arena 65,536 (69 %)" in done.stderr
+    done = cli("compile", limited, "--emit", "shared", "-o", tmp_path / "p.so")
+    assert done.exit_code == 1
+    assert not (tmp_path / "p.so").exists()
+    assert cli("resources", limited, "--set", "budget.memory=94340").exit_code == 0
+    assert cli("resources", limited, "--set", "budget.memory=94339").exit_code == 1
+
+
+def test_time_is_checked_where_it_is_measured(limited: Path, cli: Callable[..., Result]) -> None:
+    enough = ["--set", "budget.memory=1 MB"]
+    assert cli("resources", limited, *enough).exit_code == 0
+    done = cli("resources", limited, *enough, "--measure")
+    assert done.exit_code == 1
+    assert "exceed the budget of 1e-06" in done.stderr
+    assert cli("resources", limited, *enough, "--measure", "--set", "budget.latency_ms=1000").exit_code == 0
+
+
+def test_a_worst_case_without_end(limited: Path, cli: Callable[..., Result]) -> None:
+    open_ended = ["--set", "dims.T=time"]
+    done = cli("validate", limited, *open_ended)
+    assert done.exit_code == 1
+    assert "NW0321" in done.stdout
+    done = cli("resources", limited, *open_ended, "--set", "budget.flops=null")
+    assert done.exit_code == 1
+    assert "memory grows with T, which has no max" in done.stderr
+
+
+def test_command(cli: Callable[..., Result]) -> None:
+    done = cli("resources", SPECS[1], "--dim", "N=1", "--dim", "T=64", "--format", "json")
+    found = json.loads(done.stdout)
+    assert [entry["entry"] for entry in found["entries"]] == ["predict", "train_step"]
+    assert found["entries"][0]["dims"] == {"N": 1, "T": 64}
+    text = cli("resources", SPECS[1], "--dim", "N=1", "--dim", "T=64").stdout
+    assert f"{found['entries'][1]['arena']:,}" in text
+    assert cli("resources", SPECS[1], "--dim", "X=1").exit_code == 2
+    assert cli("resources", SPECS[1], "--dim", "N=0").exit_code == 2
+    assert cli("resources", SPECS[1], "--dim", "N=1..4").exit_code == 2
+    huge = cli("resources", SPECS[1], "--dim", "N=4000000000", "--dim", "T=4000000000")
+    assert huge.exit_code == 2
+    assert "more memory than can be addressed" in huge.stderr
