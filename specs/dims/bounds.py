@@ -1,0 +1,82 @@
+"""The least and the greatest value of a size, as far as they can be proved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from .algebra import Atom, DimLike, dim, terms_of
+from .queries import dim_symbols, substitute
+
+Range: TypeAlias = tuple[int | None, int | None]
+
+
+def bounds(value: DimLike, ranges: Mapping[str, Range]) -> Range:
+    """Least and greatest value that can be proved, None where unbounded; a dim not in ``ranges`` is at least 1."""
+    if isinstance(value, int):
+        return value, value
+    # Written over x = x' + low, a polynomial whose coefficients are all ≥ 0 has its constant term as exact minimum.
+    names = [atom for monomial, _ in value.terms for atom in monomial if isinstance(atom, str)]
+    lows = {name: ranges.get(name, (1, None))[0] for name in names}
+    shift = {name: dim(name) + low for name, low in lows.items() if low}
+    shifted = terms_of(substitute(value, shift)) if shift else value.terms
+    low: int | None = 0
+    high: int | None = 0
+    for monomial, factor in shifted:
+        term: Range = (factor, factor)
+        for atom in monomial:
+            term = _times(term, _atom_bounds(atom, ranges, lows, shift))
+        low = None if low is None or term[0] is None else low + term[0]
+        high = None if high is None or term[1] is None else high + term[1]
+    return low, high
+
+
+def _atom_bounds(
+    atom: Atom, ranges: Mapping[str, Range], lows: Mapping[str, int | None], shift: Mapping[str, DimLike]
+) -> Range:
+    if isinstance(atom, str):
+        low, high = ranges.get(atom, (1, None))
+        if low is None:
+            return None, high
+        if atom in lows:
+            return 0, None if high is None else high - low
+        return low, high
+    # Arguments were shifted along with the polynomial: undo it by bounding over the shifted names.
+    moved: dict[str, Range] = dict(ranges)
+    for name in dim_symbols(atom):
+        low, high = ranges.get(name, (1, None))
+        if name in shift and low is not None:
+            moved[name] = (0, None if high is None else high - low)
+    parts = [bounds(argument, moved) for argument in atom.arguments]
+    if atom.function == "floordiv":
+        divisor = atom.arguments[1]
+        assert isinstance(divisor, int)
+        low, high = parts[0]
+        return None if low is None else low // divisor, None if high is None else high // divisor
+    lows_, highs = [p[0] for p in parts], [p[1] for p in parts]
+    if atom.function == "min":
+        known = [h for h in highs if h is not None]
+        return _all(min, lows_), min(known) if known else None
+    known = [b for b in lows_ if b is not None]
+    return max(known) if known else None, _all(max, highs)
+
+
+def _all(choose: Callable[[list[int]], int], values: list[int | None]) -> int | None:
+    known = [v for v in values if v is not None]
+    return choose(known) if len(known) == len(values) else None
+
+
+def _times(a: Range, b: Range) -> Range:
+    corners: list[int | None] = []
+    for x in a:
+        for y in b:
+            corners.append(0 if x == 0 or y == 0 else None if x is None or y is None else x * y)
+    if None not in corners:
+        finite = [c for c in corners if c is not None]
+        return min(finite), max(finite)
+    (a_low, a_high), (b_low, b_high) = a, b
+    if a_low is not None and b_low is not None and a_low >= 0 and b_low >= 0:
+        return a_low * b_low, None if a_high is None or b_high is None else a_high * b_high
+    if a_high is not None and b_low is not None and a_high <= 0 and b_low >= 0:
+        return None if a_low is None or b_high is None else a_low * b_high, a_high * b_low
+    return None, None

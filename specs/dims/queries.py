@@ -1,0 +1,66 @@
+"""What a size depends on, and what it becomes when names are given values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .algebra import Atom, Call, Dim, DimLike, dim, extremum
+
+
+def constant_term(value: DimLike) -> int:
+    """The part of ``value`` that does not depend on any dim."""
+    return value if isinstance(value, int) else dict(value.terms).get((), 0)
+
+
+def coefficient(value: DimLike, name: str) -> int | None:
+    """The factor of ``name`` in ``value`` where ``value`` is affine in it with a constant factor, else None."""
+    if isinstance(value, int) or name not in value.symbols:
+        return 0
+    found = 0
+    for monomial, factor in value.terms:
+        if monomial == (name,):
+            found = factor
+        elif any(atom == name or (isinstance(atom, Call) and name in dim_symbols(atom)) for atom in monomial):
+            return None
+    return found
+
+
+def dim_symbols(value: DimLike | Call) -> frozenset[str]:
+    """The named dims that ``value`` depends on."""
+    if isinstance(value, Dim):
+        return value.symbols
+    if isinstance(value, Call):
+        return frozenset().union(*(dim_symbols(argument) for argument in value.arguments))
+    return frozenset()
+
+
+def substitute(value: DimLike, binding: Mapping[str, DimLike]) -> DimLike:
+    """``value`` with names replaced; an ``int`` when every name is bound to one."""
+    if isinstance(value, int) or not (value.symbols & binding.keys()):
+        return value
+    total: DimLike = 0
+    for monomial, factor in value.terms:
+        term: DimLike = factor
+        for atom in monomial:
+            term = term * _substitute_atom(atom, binding)
+        total = total + term
+    return total
+
+
+def _substitute_atom(atom: Atom, binding: Mapping[str, DimLike]) -> DimLike:
+    if isinstance(atom, str):
+        return binding[atom] if atom in binding else dim(atom)
+    arguments = [substitute(argument, binding) for argument in atom.arguments]
+    if atom.function == "floordiv":
+        numerator, divisor = arguments
+        assert isinstance(divisor, int)
+        return numerator // divisor
+    return extremum(atom.function, arguments)
+
+
+def evaluate(value: DimLike, binding: Mapping[str, int]) -> int:
+    """The number that ``value`` is under ``binding``. Raises KeyError naming a dim that is not bound."""
+    result = substitute(value, binding)
+    if isinstance(result, Dim):
+        raise KeyError(", ".join(sorted(result.symbols)))
+    return result
