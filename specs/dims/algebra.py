@@ -74,6 +74,10 @@ class Dim:
         return f"Dim({self.text})"
 
     def __add__(self, other: DimLike) -> DimLike:
+        if isinstance(other, int):  # the constant term comes last
+            constant, rest = (0, self.terms) if self.terms[-1][0] else (self.terms[-1][1], self.terms[:-1])
+            total = constant + other
+            return Dim((*rest, ((), total)) if total else rest)
         totals = dict(self.terms)
         for monomial, coefficient in terms_of(other):
             totals[monomial] = totals.get(monomial, 0) + coefficient
@@ -91,6 +95,8 @@ class Dim:
         return (-self) + other
 
     def __mul__(self, other: DimLike) -> DimLike:
+        if isinstance(other, int):
+            return Dim(tuple((monomial, factor * other) for monomial, factor in self.terms)) if other else 0
         totals: dict[Monomial, int] = {}
         for left, a in self.terms:
             for right, b in terms_of(other):
@@ -169,7 +175,7 @@ def from_terms(totals: Mapping[Monomial, int]) -> DimLike:
         return 0
     if len(kept) == 1 and not kept[0][0]:
         return kept[0][1]
-    return Dim(tuple(sorted(kept, key=_monomial_key)))
+    return Dim(tuple(sorted(kept, key=_monomial_key)) if len(kept) > 1 else tuple(kept))
 
 
 def dim(name: str) -> Dim:
