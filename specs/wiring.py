@@ -218,7 +218,10 @@ class _Wirer:
         return None
 
     def check_state_keys(self, entry: LayerEntry, states: list[str] | None) -> None:
-        path = (*entry.path, "initial_state")
+        for key in ("initial_state", "zoneout"):
+            self.check_states_of(entry, states, (*entry.path, key))
+
+    def check_states_of(self, entry: LayerEntry, states: list[str] | None, path: Path) -> None:
         node = self.tree.node(path)
         if node is None or states is None:
             return

@@ -52,6 +52,8 @@ class Equations:
     ):
         self.graph, self.batch, self.dtype, self.names, self.states = graph, batch, dtype, names, states
         self.arguments, self.used_at = arguments, used_at
+        self.states_in_products = states
+        """What `prev` means in the operands of a matrix product."""
 
     def problem(self, message: str, node: Expression, help: str | None = None) -> Problem:
         return Problem("NW0511", message, node.span, labels=self.used_at, help=help)
@@ -105,7 +107,10 @@ class Equations:
                 a, b = self.aligned(self.item(left), self.item(right))
                 return Item(a.tensor.compare(_COMPARISONS[operator], b.tensor), a.batched)
             case Binary(operator="@", left=left, right=right):
-                return self.product(self.item(left), self.item(right), node)
+                states, self.states = self.states, self.states_in_products
+                a, b = self.item(left), self.item(right)
+                self.states = states
+                return self.product(a, b, node)
             case Binary(operator=operator, left=left, right=right):
                 return self.arithmetic(operator, left, right)
             case Call():

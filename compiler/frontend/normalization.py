@@ -72,10 +72,14 @@ def dropout(scope: Scope, x: Tensor, rate: float, below: str = "") -> Tensor:
     if not scope.training or rate == 0:
         return x
     attrs = RandomBitsAttributes(scope.key(below), x.shape)
-    bits = scope.step().apply("random_bits", attrs=attrs)
-    threshold = math.ceil(rate * 2**24) << 8
-    kept = bits.compare("ge", full(x.graph, threshold, bits.type))
+    kept = kept_of(scope.step().apply("random_bits", attrs=attrs), rate)
     return where(kept, x * (1 / (1 - rate)), 0)
+
+
+def kept_of(bits: Tensor, rate: float) -> Tensor:
+    """Which elements stay when each goes with probability ``rate``, from 32 random bits for each."""
+    threshold = math.ceil(rate * 2**24) << 8
+    return bits.compare("ge", full(bits.graph, threshold, bits.type))
 
 
 def expand_rescale(scope: Scope) -> Signal:

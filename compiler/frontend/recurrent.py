@@ -22,7 +22,7 @@ from netwright.specs.random import Stream
 from ..graph.types import TensorType
 from ..ops.layout import show
 from ..ops.scan import ScanAttributes
-from .cells import OUTPUT, CellShapes, cell_body
+from .cells import OUTPUT, CellShapes, Noise, cell_body
 from .normalization import dropout
 from .problem import Label, count
 from .scope import Scope, Signal
@@ -141,6 +141,8 @@ class _Recurrence:
             for name, shape in shapes.params.items()
         ]
         starts = [self.start(prefix, name, shape, reverse) for name, shape in shapes.states.items()]
+        inputs = [self.with_dropped_features(prefix, *one) for one in zip(cell.inputs, inputs, strict=True)]
+        noise, factors = self.noise(prefix, shapes)
         masks = [] if self.valid is None else [self.valid]
         path = f"{scope.name}.{prefix}".rstrip(".")
         body = cell_body(
@@ -152,18 +154,47 @@ class _Recurrence:
             masked=bool(masks),
             layer=scope.name,
             used_at=self.used_at,
+            noise=noise,
         )
         self.check_unroll(len(body.graph))
+        consts, sequences = [*params, *factors], [*inputs]
+        if noise.keys is not None and any(noise.zoneout.values()):
+            consts.append(scope.step())
+            sequences.append(iota(scope.graph, "int64", (self.length,), 0))
         attrs = ScanAttributes(
-            body.graph, self.length, len(params), len(starts), reverse, self.spec.unroll, path
+            body.graph, self.length, len(consts), len(starts), reverse, self.spec.unroll, path
         )
-        operands = [tensor.value for tensor in (*params, *starts, *inputs, *masks)]
+        operands = [tensor.value for tensor in (*consts, *starts, *sequences, *masks)]
         values = [Tensor(scope.graph, value) for value in scope.graph.add("scan", operands, attrs).values]
         last = dict(zip(shapes.states, values, strict=False))
         if scope.expander.carries and not reverse:
             for name, value in last.items():
                 scope.expander.updates[f"carry.{path}.{name}"] = value
         return Run(last, dict(zip(wanted, values[len(last) :], strict=True)))
+
+    def with_dropped_features(self, prefix: str, name: str, x: Tensor) -> Tensor:
+        """An input [T, N, …] in which each sequence lacks some features at all its steps."""
+        rate = self.spec.input_dropout
+        if not self.scope.training or rate == 0:
+            return x
+        ones = full(x.graph, 1, x.type.with_shape(x.shape[1:]))
+        factor = dropout(self.scope, ones, rate, f"{prefix}input_dropout.{name}")
+        return x * factor.broadcast(x.shape, range(1, x.rank))
+
+    def noise(self, prefix: str, shapes: CellShapes) -> tuple[Noise, list[Tensor]]:
+        """Zoneout and recurrent dropout of a direction: what the cell is to do, and by what states are multiplied where
+        products read them."""
+        scope, spec = self.scope, self.spec
+        zoneout = {name: spec.zoneout_of(name) for name in shapes.states}
+        if not scope.training:
+            return Noise(zoneout), []
+        dropped = list(shapes.states) if spec.recurrent_dropout else []
+        factors = []
+        for name in dropped:
+            ones = full(scope.graph, 1, TensorType(scope.dtype, (self.batch, *shapes.states[name])))
+            factors.append(dropout(scope, ones, spec.recurrent_dropout, f"{prefix}recurrent_dropout.{name}"))
+        keys = {name: scope.key(f"{prefix}zoneout.{name}") for name in shapes.states}
+        return Noise(zoneout, dropped, keys), factors
 
     def shapes(self, inputs: Sequence[Tensor]) -> CellShapes:
         """The sizes of the cell's arrays, its letters bound by the inputs. Raises Problem."""

@@ -8,7 +8,7 @@ from typing import Any
 from netwright.specs.dims import Shape, product
 
 from ..graph.graph import Graph, Value
-from ..ops.base import Elementwise
+from ..ops.base import Elementwise, View
 from ..ops.registry import primitive
 from .groups import Group
 from .roles import Roles
@@ -43,9 +43,14 @@ def _fits(graph: Graph, roles: Roles, inside: set[int], space: Shape, value: Val
         return True
     if roles.role(node) != "inline":
         return graph.type(value).shape == space
-    if node.op in _POSITIONAL:
-        return True
+    if node.op in _POSITIONAL:  # whose operands, if any, are numbers
+        return not any(_is_view(graph, roles, operand) for operand in graph.operands(node))
     if node.op != "broadcast":
         return False
     (source,) = graph.operands(node)
     return product(graph.type(source).shape) == 1 and roles.role(graph.producer(source)) != "inline"
+
+
+def _is_view(graph: Graph, roles: Roles, value: Value) -> bool:
+    node = graph.producer(value)
+    return roles.role(node) == "inline" and isinstance(primitive(node.op), View)

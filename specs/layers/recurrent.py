@@ -42,6 +42,15 @@ class RecurrentLayer(LayerSpec):
     lengths: Reference | None = None
     """An input or layer with the number of steps of each sequence, `[N]`, for an input that has no lengths. The
     output is zero past the end, but counts as whole for the layers after it."""
+    input_dropout: Probability = 0.0
+    """In training, the probability of dropping a feature of the input: for a whole sequence, the same at all steps
+    (Gal and Ghahramani, 2016; Keras' `dropout`)."""
+    recurrent_dropout: Probability = 0.0
+    """In training, the probability of dropping an element of the state where a matrix product reads `prev(…)`: for a
+    whole sequence, the same at all steps. What is kept is divided by 1 − p."""
+    zoneout: Probability | dict[Name, Probability] = 0.0
+    """The probability of an element of the state to stay as it was in a step (Krueger et al., 2017): drawn anew at each
+    step in training, its mean otherwise. A mapping gives one for each state: `{h: 0.05, c: 0.5}`."""
     unroll: Unroll = "auto"
     """How many steps the loop's body contains: none (one), a number, full (all, the length has to be known),
     or auto."""
@@ -52,6 +61,10 @@ class RecurrentLayer(LayerSpec):
         if isinstance(value, bool):
             raise PydanticCustomError("unroll", "expected none, full, auto or a number of steps")
         return value
+
+    def zoneout_of(self, state: str) -> float:
+        """The probability of a state's elements to stay as they were."""
+        return self.zoneout.get(state, 0.0) if isinstance(self.zoneout, dict) else self.zoneout
 
     def references(self) -> tuple[tuple[str, tuple[str | int, ...]], ...]:
         return (*self.given_states(), *(((self.lengths, ("lengths",)),) if self.lengths else ()))
@@ -77,7 +90,7 @@ class GatedLayer(RecurrentLayer):
     """Whether a second one runs from the end to the start; the outputs are joined on the last axis, forward
     first."""
     dropout: Probability = 0.0
-    """The dropout between stacked layers."""
+    """The dropout between stacked layers, drawn anew for each step."""
     use_bias: Flag = True
     """Whether a bias is added."""
     kernel_init: Initializer = GlorotUniform()
@@ -101,7 +114,7 @@ class GatedLayer(RecurrentLayer):
     @model_validator(mode="after")
     def _dropout_is_between(self) -> Self:
         if self.dropout and self.layers == 1:
-            message = "dropout acts between stacked layers, and there is only one; use a dropout layer"
+            message = "dropout acts between stacked layers, and there is only one: write input_dropout"
             raise at("dropout", "together", message)
         return self
 

@@ -96,7 +96,7 @@ def _plain(spec: GatedLayer) -> bool:
     known = spec.initial_state != "learned" and not (
         isinstance(spec.initial_state, dict) and "learned" in spec.initial_state.values()
     )
-    if spec.lengths is not None or (spec.bidirectional and spec.given_states()):
+    if spec.lengths is not None or spec.zoneout or (spec.bidirectional and spec.given_states()):
         return False
     return known and all(type(one) in _ACTIVATIONS for one in _functions(spec))
 
