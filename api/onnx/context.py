@@ -14,7 +14,7 @@ from .arrange import arranged, held_of, settled
 from .errors import NeedsValue, Refusal
 from .fold import checked_axis
 from .reading import Node, UnreadableTensor
-from .values import Held, Known, Value
+from .values import Held, Known, Merged, Value
 
 if TYPE_CHECKING:
     from .network import NetworkWriter
@@ -32,6 +32,7 @@ class Context:
         wanted: Sequence[bool],
         sole: Sequence[bool],
         runtime: Mapping[str, frozenset[str]],
+        captured: Mapping[str, Value],
     ):
         self.writer, self.node, self.opset = writer, node, opset
         self.operands, self.wanted = operands, wanted
@@ -39,6 +40,8 @@ class Context:
         """For each operand: whether this node is its only reader."""
         self.runtime = runtime
         """The inputs of the model that each value depends on."""
+        self.captured = captured
+        """What the graphs among the attributes read of the graph around."""
         self.results: list[Value | None] = [None] * len(node.outputs)
         self.names: list[str] = []
         """Names that fit a layer made here, the best one first."""
@@ -131,6 +134,22 @@ class Context:
             raise NeedsValue(name, what, self.runtime.get(name, frozenset()))
         flat = value.array.reshape(-1)
         return list(flat) if value.is_open else [int(one) for one in flat]
+
+    def start(self, position: int, axis: int = 0) -> tuple[NDArray, bool] | None:
+        """An operand that is the same for all samples (its ``axis``) and known while importing: that of one sample,
+        and whether the file has it so."""
+        value = self.value(position)
+        if isinstance(value, Known):
+            array = value.array
+            if value.is_open or not array.size:
+                return None
+            one = array.take([0], axis) if array.ndim else array
+            return (one, False) if (array == one).all() else None
+        held = value.source if isinstance(value, Merged) else value
+        known = self.writer.stretched.get(held.ref)
+        if not isinstance(known, Known) or known.is_open:
+            return None
+        return known.array, known.array.ndim > 0
 
     def shape(self, position: int = 0) -> Shape:
         """The logical shape of an operand."""

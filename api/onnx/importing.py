@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx.defs
@@ -119,7 +120,7 @@ class _Import:
     def visit(self, node: Node) -> None:
         """Converts a node; what is wrong with it is noted."""
         self.depend(node)
-        if any(name in self.broken for name in node.inputs if name):
+        if any(name in self.broken for name in (*node.inputs, *node.captures)):
             self.broken.update(node.outputs)
             return
         try:
@@ -139,7 +140,9 @@ class _Import:
             self.findings.append(Finding(refusal.reason, node.title, node.op, refusal.attribute))
 
     def depend(self, node: Node) -> None:
-        found = frozenset().union(*(self.depends.get(name, frozenset()) for name in node.inputs))
+        found = frozenset().union(
+            *(self.depends.get(name, frozenset()) for name in (*node.inputs, *node.captures))
+        )
         if found:
             self.depends.update(dict.fromkeys(node.outputs, found))
 
@@ -169,6 +172,7 @@ class _Import:
             [bool(name and readers.get(name)) for name in node.outputs],
             [bool(name) and readers[name] == 1 for name in node.inputs],
             self.depends,
+            {name: self.values[name] for name in node.captures},
         )
         context.names = self.suggested(node, operands)
         entry.convert(context)
@@ -235,7 +239,14 @@ class _Import:
         batch = {
             str(port.shape[0]) for port in self.graph.inputs if port.shape and dim_symbols(port.shape[0])
         }
-        dims = {name: "batch" if name in batch else "size" for name in sorted(used)}
+        times = writer.times()
+        roles = {
+            name: "batch" if name in batch else "time" if name in times else "size" for name in sorted(used)
+        }
+        dims: dict[str, Any] = {
+            name: {"role": role, "min": least} if (least := writer.sketch.least_of(name)) > 1 else role
+            for name, role in roles.items()
+        }
         tree = write_tree(model, dims, writer, shown)
         written = {layer["name"] for layer in tree["layers"]}
         weights = {

@@ -13,10 +13,12 @@ from netwright.specs.dims import Dim, Shape
 
 from .names import Names, safe
 from .sketch import Sketch
-from .values import Held
+from .spec import block
+from .values import Held, Known
 
 #: Constants with at most this many numbers are written in the spec.
 WRITTEN = 16
+_RECURRENT = ("rnn", "lstm", "gru", "recurrent")
 
 
 @dataclass
@@ -44,7 +46,15 @@ class NetworkWriter:
         self.sketch = Sketch(dtype)
         self.layers: dict[str, Layer] = {}
         self.inputs: dict[str, dict[str, Any]] = {}
+        self.cells: dict[str, dict[str, Any]] = {}
+        self.stretched: dict[str, Known | Held] = {}
+        """What layers stretch along axes of size 1, by the layers' names."""
+        self.masks: dict[str, str] = {}
+        """References to the lengths behind masks of the steps that exist, by the masks'."""
+        self.counts: set[str] = set()
+        """References to what counts from 0 along its only axis."""
         self._made: dict[tuple, str] = {}
+        self._cell_names = Names()
 
     def declare(self, name: str, dtype: str, shape: Shape) -> None:
         """An input of the network."""
@@ -74,6 +84,29 @@ class NetworkWriter:
         found = tuple(variables) if variables is not None else None
         self.layers[name] = Layer(layer, list(inputs), arrays, dict(given or {}), found)
         return name
+
+    def cell(self, tree: Mapping[str, Any], names: Sequence[str | None]) -> str:
+        """A cell, the same one for the same equations; gives its name. Raises Refusal."""
+        for name, other in self.cells.items():
+            if other == tree:
+                return name
+        name = self._cell_names.fresh(names, "cell")
+        self.sketch.add_cell(name, block(tree))
+        self.cells[name] = dict(tree)
+        return name
+
+    def axis_of(self, size: Dim) -> tuple[str, int] | None:
+        """A reference to something with an axis of an open size, and that axis."""
+        for ref in (*self.inputs, *self.layers):
+            shape = self.sketch.type_of(ref).shape
+            if size in shape:
+                return ref, shape.index(size)
+        return None
+
+    def times(self) -> set[str]:
+        """The open sizes that count the steps of recurrences."""
+        read = [layer.inputs[0] for layer in self.layers.values() if layer.type in _RECURRENT]
+        return {str(size) for ref in read if isinstance(size := self.sketch.type_of(ref).shape[1], Dim)}
 
     def _once(self, key: tuple, type: str, ref: str, keys: Mapping[str, Any], names: Sequence[str]) -> str:
         if key not in self._made:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +42,8 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
+    captures: tuple[str, ...] = ()
+    """What the graphs among its attributes read of the graph around."""
 
     @property
     def title(self) -> str:
@@ -76,7 +78,8 @@ class OnnxGraph:
     def readers(self) -> dict[str, int]:
         """How often each value is read, by nodes and as an output."""
         counts: dict[str, int] = {}
-        for name in (*(name for node in self.nodes for name in node.inputs), *self.outputs):
+        read = (name for node in self.nodes for name in (*node.inputs, *node.captures))
+        for name in (*read, *self.outputs):
             counts[name] = counts.get(name, 0) + 1
         return counts
 
@@ -175,7 +178,51 @@ def _node(node: onnx.NodeProto, folder: Path | None) -> Node:
             raise OnnxError([Finding("refers to an attribute of a function", node.name, node.op_type)])
         attributes[attribute.name] = _attribute(node, attribute, folder)
     domain = "" if node.domain in OWN_DOMAINS else node.domain
-    return Node(node.name, node.op_type, domain, tuple(node.input), tuple(node.output), attributes)
+    captures = tuple(dict.fromkeys(name for one in node.attribute for name in _captures(one)))
+    return Node(node.name, node.op_type, domain, tuple(node.input), tuple(node.output), attributes, captures)
+
+
+def _captures(attribute: onnx.AttributeProto) -> list[str]:
+    """The names that a graph in an attribute reads and does not give, in order."""
+    found: list[str] = []
+    waiting = [attribute.g] if attribute.HasField("g") else []
+    given = {""}
+    while waiting:
+        graph = waiting.pop()
+        given |= {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
+        given |= {name for node in graph.node for name in node.output}
+        found += [name for node in graph.node for name in node.input]
+        found += [value.name for value in graph.output]
+        waiting += [one.g for node in graph.node for one in node.attribute if one.HasField("g")]
+    return [name for name in found if name not in given]
+
+
+@dataclass(frozen=True)
+class Subgraph:
+    """A graph in an attribute: read when somebody wants it, since most operators that have one are refused."""
+
+    proto: onnx.GraphProto
+    folder: Path | None
+
+    def read(self, known: Collection[str]) -> Body:
+        """The typed graph; ``known`` are the names of the graph around. Raises OnnxError."""
+        graph = self.proto
+        constants = {tensor.name: read_tensor(tensor, self.folder) for tensor in graph.initializer}
+        inputs = tuple(value.name for value in graph.input)
+        outputs = tuple(value.name for value in graph.output)
+        nodes = tuple(_node(node, self.folder) for node in graph.node)
+        _check_names({*known, *inputs, *constants}, nodes, outputs)
+        return Body(inputs, outputs, nodes, constants)
+
+
+@dataclass(frozen=True)
+class Body:
+    """What a subgraph computes at each step. Types and shapes of its inputs are those of what is given."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    constants: Mapping[str, NDArray]
 
 
 def _attribute(node: onnx.NodeProto, attribute: onnx.AttributeProto, folder: Path | None) -> Any:
@@ -199,7 +246,7 @@ def _attribute(node: onnx.NodeProto, attribute: onnx.AttributeProto, folder: Pat
         case kinds.STRINGS:
             return tuple(text.decode("utf-8", "replace") for text in attribute.strings)
         case kinds.GRAPH:
-            return attribute.g
+            return Subgraph(attribute.g, folder)
     return UnreadableTensor(f"attributes of type {attribute.type} are not supported")
 
 
@@ -214,7 +261,7 @@ def _check_names(known: set[str], nodes: tuple[Node, ...], outputs: tuple[str, .
     """Raises OnnxError unless each name is defined once, and before it is read."""
     defined = {"", *known}
     for node in nodes:
-        for name in node.inputs:
+        for name in (*node.inputs, *node.captures):
             if name not in defined:
                 raise OnnxError(
                     [Finding(f"reads {name!r}, which nothing before it gives", node.title, node.op)]

@@ -4,30 +4,47 @@ the compiler itself says, and not a second set of shape rules."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
 
-from netwright.compiler.frontend.expander import Expander
+from netwright.compiler.frontend.expander import Expander, Ports
 from netwright.compiler.frontend.problem import Problem
 from netwright.compiler.frontend.registry import EXPANSIONS
 from netwright.compiler.frontend.scope import Origin, Scope, Signal
 from netwright.compiler.frontend.tensor import Tensor
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.ops.base import ShapeError
+from netwright.specs.cells import CellSpec
 from netwright.specs.diagnostics import Diagnostics
-from netwright.specs.dims import Shape
+from netwright.specs.dims import Shape, dim_symbols
+from netwright.specs.equations import Cell, compile_cell
 from netwright.specs.expression_parser import ExpressionError, Writing, parse_expression
 from netwright.specs.expressions import Expression
 from netwright.specs.layers import LAYERS, ExpressionLayer, LayerSpec
 from netwright.specs.load import LoadResult
 from netwright.specs.model import ModelSpec
+from netwright.specs.placement import Placement
+from netwright.specs.reading import read_text
 from netwright.specs.source import Path, Span
+from netwright.specs.structure import LayerEntry
 from netwright.specs.wiring import Ref
 
 from .errors import Refusal
 
 _NOWHERE = Span("<import>", 1, 1, 1, 1)
+
+
+class _Misfit(Refusal):
+    """A layer does not accept its inputs."""
+
+
+class _Nowhere(dict):
+    """Layers that stand nowhere yet."""
+
+    def __missing__(self, name: str) -> LayerEntry:
+        return LayerEntry(name, None, (), {}, None, Placement())
 
 
 class _Unplaced(LoadResult):
@@ -46,7 +63,17 @@ class Sketch(Expander):
     def __init__(self, dtype: str):
         partial = ModelSpec.model_construct(netwright=1, model="sketch", inputs={}, layers=(), outputs={})
         self._equations: dict[str, Expression] = {}
-        load = _Unplaced("<import>", None, partial, None, Diagnostics(), expressions=self._equations)
+        self._cells: dict[str, Cell] = {}
+        load = _Unplaced(
+            "<import>",
+            None,
+            partial,
+            None,
+            Diagnostics(),
+            expressions=self._equations,
+            cells=self._cells,
+            entries=_Nowhere(),
+        )
         super().__init__(load, "sketch", EXPANSIONS, diagnostics=Diagnostics())
         self.dtype = dtype
         self._specs: dict[str, LayerSpec] = {}
@@ -67,6 +94,62 @@ class Sketch(Expander):
         """Gives an input's sequences their lengths."""
         signal = self.signals[_ref(ref)]
         self.signals[_ref(ref)] = Signal(signal.tensor, signal.origins, self.signals[_ref(lengths)].tensor)
+
+    def add_cell(self, name: str, text: str) -> None:
+        """A cell, as its YAML. Raises Refusal where the language does not accept it."""
+        diagnostics = Diagnostics()
+        tree = read_text(text, "<import>", diagnostics)
+        try:
+            spec = CellSpec.model_validate(tree.value) if tree else None
+        except ValidationError as error:
+            raise Refusal(f"no cell can do this: {error.errors()[0]['msg']}") from None
+        cell = compile_cell(name, spec, tree, (), diagnostics) if tree and spec else None
+        if cell is None:
+            raise Refusal(f"no cell can do this: {next(iter(diagnostics.errors)).message}")
+        self._cells[name] = cell
+
+    def least_of(self, size: str) -> int:
+        """The least value that an open size has to have."""
+        return self.ranges.get(size, (1, None))[0] or 1
+
+    def _expanded(self, scope: Scope) -> Signal | Ports:
+        """What a layer becomes. Raises Refusal."""
+        try:
+            return self.expansions[type(scope.spec)].expand(scope)
+        except Problem as problem:
+            raise _Misfit(problem.diagnostic.message) from None
+        except ShapeError as error:
+            raise _Misfit(str(error)) from None
+
+    def _with_room(self, scope: Scope, misfit: Refusal) -> Signal | Ports:
+        """The same where open sizes have to be larger: ONNX has no word for the least an open size may be, so that
+        follows from the layers. Raises ``misfit`` where no size helps."""
+        names = sorted({name for one in scope.inputs for size in one.shape[1:] for name in dim_symbols(size)})
+        before = {name: self.least_of(name) for name in names}
+
+        def fits() -> bool:
+            with suppress(_Misfit):
+                self._expanded(scope)
+                return True
+            return False
+
+        for least in (2**power for power in range(1, 13)):
+            for name in names:
+                self.ranges[name] = (max(least, before[name]), None)
+            if names and fits():
+                break
+        else:
+            for name in names:
+                self.ranges[name] = (before[name], None)
+            raise misfit
+        for name in names:
+            low, high = before[name], self.least_of(name)
+            while low < high:
+                middle = (low + high) // 2
+                self.ranges[name] = (middle, None)
+                low, high = (low, middle) if fits() else (middle + 1, high)
+            self.ranges[name] = (high, None)
+        return self._expanded(scope)
 
     def add(
         self,
@@ -91,11 +174,9 @@ class Sketch(Expander):
         self._specs[spec.name] = spec
         self.graph.layer = spec.name
         try:
-            result = self.expansions[type(spec)].expand(scope)
-        except Problem as problem:
-            raise Refusal(problem.diagnostic.message) from None
-        except ShapeError as error:
-            raise Refusal(str(error)) from None
+            result = self._expanded(scope)
+        except _Misfit as misfit:
+            result = self._with_room(scope, misfit)
         outputs = {"": result} if isinstance(result, Signal) else dict(result)
         for port, signal in outputs.items():
             self.signals[Ref(spec.name, port or None)] = signal

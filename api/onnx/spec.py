@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .network import NetworkWriter
+if TYPE_CHECKING:
+    from .network import NetworkWriter
+
 
 SpecTree = dict[str, Any]
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+_EQUATION = re.compile(r"[A-Za-z_(][^#:\n\"']*")
 _WORDS = frozenset(("true", "false", "null", "True", "False", "Null", "TRUE", "FALSE", "NULL"))
 
 #: The input of a network of constants alone, since every network has one.
@@ -19,7 +22,7 @@ UNUSED = "unused"
 
 
 def write_tree(
-    model: str, dims: Mapping[str, str], writer: NetworkWriter, outputs: Mapping[str, str]
+    model: str, dims: Mapping[str, Any], writer: NetworkWriter, outputs: Mapping[str, str]
 ) -> SpecTree:
     """The spec. A layer's inputs are left out where they are the layer above."""
     layers: list[dict[str, Any]] = []
@@ -39,6 +42,9 @@ def write_tree(
     if dims:
         tree["dims"] = dict(dims)
     tree["inputs"] = {name: _input(spec) for name, spec in writer.inputs.items()} or {UNUSED: {"shape": [1]}}
+    used = {entry["cell"] for entry in layers if entry["type"] == "recurrent"}
+    if cells := {name: cell for name, cell in writer.cells.items() if name in used}:
+        tree["cells"] = cells
     tree["layers"] = layers
     tree["outputs"] = dict(outputs)
     return tree
@@ -65,7 +71,11 @@ def to_yaml(tree: SpecTree, comment: str = "") -> str:
     """A spec as text: sections as blocks, each input and layer as one line."""
     lines = [f"# {line}".rstrip() for line in comment.splitlines()]
     for key, value in tree.items():
-        if isinstance(value, dict) and key in ("inputs", "outputs", "cells", "defaults"):
+        if isinstance(value, dict) and key == "cells":
+            lines.append(f"{key}:")
+            for name, cell in value.items():
+                lines += [f"  {scalar(name)}:", *(f"    {line}" for line in block(cell).splitlines())]
+        elif isinstance(value, dict) and key in ("inputs", "outputs", "defaults"):
             lines.append(f"{key}:")
             lines += [f"  {scalar(name)}: {flow(entry)}" for name, entry in value.items()]
         elif isinstance(value, list):
@@ -74,6 +84,26 @@ def to_yaml(tree: SpecTree, comment: str = "") -> str:
         else:
             lines.append(f"{key}: {flow(value)}")
     return "\n".join(lines) + "\n"
+
+
+def block(cell: Mapping[str, Any]) -> str:
+    """A cell as text: a line for each section and each step."""
+    lines = []
+    for key, value in cell.items():
+        if key == "update":
+            lines.append(f"{key}:")
+            lines += [f"  - {_line(step)}" for step in value]
+        elif key in ("states", "params"):
+            lines.append(f"{key}:")
+            lines += [f"  {name}: {flow(entry)}" for name, entry in value.items()]
+        else:
+            lines.append(f"{key}: {_line(value) if isinstance(value, str) else flow(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _line(text: str) -> str:
+    """An equation on a line of its own, which needs no quotes where YAML reads it as it stands."""
+    return text if _EQUATION.fullmatch(text) and text not in _WORDS else json.dumps(text, ensure_ascii=False)
 
 
 def flow(value: Any) -> str:

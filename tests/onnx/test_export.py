@@ -1,9 +1,8 @@
-"""Specs to ONNX: the checker accepts them, ONNX Runtime gives the same numbers, and they come back as they were."""
+"""Specs to ONNX: the checker accepts them, and ONNX Runtime gives the same numbers."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +15,10 @@ import onnx
 from numpy.typing import NDArray
 
 import netwright
-from netwright.compiler.graph.graph import Graph, InputAttributes, Value
-from netwright.compiler.ops.scan import ScanAttributes
-from netwright.onnx import export_model, import_model
-from netwright.onnx.files import check
+from netwright.onnx import export_model
 
 from .models import onnxruntime_outputs
 
-PROJECT = Path(__file__).parents[2]
-EXAMPLES = sorted((PROJECT / "examples").glob("*/*.yaml"))
 SIZES = {"N": 3, "T": 7}
 
 
@@ -33,7 +27,8 @@ def arrays(model: netwright.Model, seed: int = 0) -> dict[str, NDArray]:
     generator = np.random.default_rng(seed)
     found = {}
     for name, type in model.network.inputs.items():
-        shape = [size if isinstance(size, int) else SIZES.get(str(size), 5) for size in type.shape]
+        sizes = {dim: max(SIZES.get(dim, 5), one.min) for dim, one in model.network.dims.items()}
+        shape = [size if isinstance(size, int) else sizes[str(size)] for size in type.shape]
         floats = type.dtype in ("float32", "float64")
         values = generator.normal(size=shape) if floats else generator.integers(1, 5, shape)
         found[name] = values.astype(type.dtype)
@@ -56,36 +51,6 @@ def compare(model: netwright.Model) -> onnx.ModelProto:
         assert answer.dtype == expected[name].dtype
         np.testing.assert_allclose(answer, expected[name], rtol=1e-4, atol=1e-5)
     return proto
-
-
-def canonical(graph: Graph) -> list[str]:
-    """A graph up to names: its nodes in the order in which the outputs ask for them."""
-    numbers: dict[int, int] = {}
-    lines: list[str] = []
-
-    def visit(value: Value) -> str:
-        if value.node not in numbers:
-            node = graph.producer(value)
-            operands = [visit(one) for one in graph.operands(node)]
-            attrs: object = node.attrs
-            if isinstance(attrs, InputAttributes):
-                attrs = attrs.name if attrs.role == "input" else "weights" if attrs.role != "body" else "body"
-            elif isinstance(attrs, ScanAttributes):
-                attrs = replace(attrs, body=canonical(attrs.body), name="")  # type: ignore[arg-type]
-            numbers[node.id] = len(lines)
-            lines.append(f"{node.op}({', '.join(operands)}) {attrs} : {node.types}")
-        return f"{numbers[value.node]}.{value.port}"
-
-    results = [visit(value) for value in graph.outputs.values()]
-    return [*lines, *results]
-
-
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_examples_agree_with_onnxruntime_and_come_back(path: Path) -> None:
-    model = netwright.load(path)
-    proto = compare(model)
-    again = check(import_model(proto, name=model.name).spec)
-    assert canonical(again.network.graphs["predict"]) == canonical(model.network.graphs["predict"])
 
 
 LAYERS = {

@@ -31,7 +31,7 @@ class Exporter:
         self.graph, self.writer, self.weights = graph, writer, weights
         self._last: dict[Value, str] = {}
         self._first: dict[Value, str] = {}
-        self._thin: dict[Value, str] = {}
+        self._thin: dict[Value, tuple[str, Shape]] = {}
 
     def shape(self, value: Value) -> Shape:
         """The shape of a value, features last."""
@@ -60,9 +60,9 @@ class Exporter:
         """A value is called ``name``, channels first."""
         self._first[value] = name
 
-    def give_thin(self, value: Value, name: str) -> None:
-        """A broadcast value is called ``name`` before it is stretched."""
-        self._thin[value] = name
+    def give_thin(self, value: Value, name: str, shape: Shape) -> None:
+        """A broadcast value is called ``name`` before it is stretched, when it has ``shape``."""
+        self._thin[value] = name, shape
 
     def has_first(self, value: Value) -> bool:
         """Whether a value is there channels first, and only so."""
@@ -81,7 +81,7 @@ class Exporter:
                 )
             elif value in self._thin:
                 shape = self.writer.shape(self.shape(value))
-                self._last[value] = self.writer.add("Expand", [self._thin[value], shape])
+                self._last[value] = self.writer.add("Expand", [self._thin[value][0], shape])
             else:
                 array = self.array(value)
                 assert array is not None, f"{value} has no name"
@@ -90,13 +90,9 @@ class Exporter:
                 self._last[value] = self.writer.weight(attrs.name, array)
         return self._last[value]
 
-    def thin(self, value: Value) -> str:
-        """The name of a value that may be stretched by whoever reads it."""
-        return self._thin[value] if value in self._thin else self.last(value)
-
-    def is_thin(self, value: Value) -> bool:
-        """Whether a value is smaller than its shape."""
-        return value in self._thin
+    def thin(self, value: Value) -> tuple[str, Shape]:
+        """The name and shape of a value that may be stretched by whoever reads it."""
+        return self._thin[value] if value in self._thin else (self.last(value), self.shape(value))
 
     def first(self, value: Value) -> str:
         """The name of a value, channels first."""

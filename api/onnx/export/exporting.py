@@ -11,9 +11,10 @@ from onnx import helper
 from netwright.compiler.frontend.expander import Expander
 from netwright.compiler.frontend.registry import EXPANSIONS
 from netwright.compiler.graph.analysis import ancestors
-from netwright.compiler.graph.graph import InputAttributes, Node, Value
+from netwright.compiler.graph.graph import InputAttributes, Node
 from netwright.specs.dims import Dim
-from netwright.specs.layers import LayerSpec
+from netwright.specs.layers import GatedLayer, LayerSpec
+from netwright.specs.layers.recurrent import LENGTHS
 from netwright.specs.load import LoadResult
 
 from ...version import VERSION
@@ -86,25 +87,26 @@ class _Layers:
         """One layer: by an operator of its own, or by its primitives."""
         wiring, signals = self.load.wiring, self.expander.signals
         inputs = [signals[ref].tensor.value for ref in wiring.inputs.get(spec.name, ())]
-        lengths = any(signals[ref].lengths is not None for ref in wiring.inputs.get(spec.name, ()))
+        steps = [s for ref in wiring.inputs.get(spec.name, ()) if (s := signals[ref].lengths) is not None]
+        given = {state: signals[ref].tensor.value for state, ref in wiring.given.get(spec.name, {}).items()}
         ports = {ref.port or "": s.tensor.value for ref, s in signals.items() if ref.name == spec.name}
         nodes = self.nodes.get(spec.name, [])
         done = all(self.exporter.known(value) for value in ports.values())
         if not nodes or done:
             return
         export = self.named(spec)
-        if not lengths and export is not None and all(self.readable(value) for value in inputs):
-            given = {
-                state: signals[ref].tensor.value for state, ref in wiring.given.get(spec.name, {}).items()
-            }
-            extra = {f"initial {state}": value for state, value in given.items()}
-            if export(self.exporter, spec, inputs, {**ports, **extra}):
+        if steps and isinstance(spec, GatedLayer):
+            given[LENGTHS] = steps[0].value
+        if (
+            export is not None
+            and (not steps or LENGTHS in given)
+            and all(self.exporter.known(value) for value in (*inputs, *given.values()))
+        ):
+            starts = {f"initial {state}": value for state, value in given.items()}
+            if export(self.exporter, spec, inputs, {**ports, **starts}):
                 return
         for node in nodes:
             emit_node(self.exporter, node)
-
-    def readable(self, value: Value) -> bool:
-        return self.exporter.known(value)
 
     @staticmethod
     def named(spec: LayerSpec) -> ExportLayer | None:

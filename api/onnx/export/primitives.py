@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from netwright.compiler.graph.graph import Node, Value
-from netwright.specs.dims import Shape, product
+from netwright.specs.dims import DimLike, Shape, product
 
 from ..errors import Refusal
 from .context import Exporter
@@ -35,7 +35,6 @@ _SAME = {
     "add": "Add",
     "sub": "Sub",
     "mul": "Mul",
-    "div": "Div",
     "max": "Max",
     "min": "Min",
     "and": "And",
@@ -68,15 +67,57 @@ def emit_node(exporter: Exporter, node: Node) -> None:
 
 @_primitive(*_SAME)
 def _elementwise(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
-    full = any(not e.is_thin(value) for value in operands)
-    names = [e.thin(value) if full else e.last(value) for value in operands]
-    e.give(node.values[0], e.writer.add(_SAME[node.op], names))
+    _pointwise(e, node, operands, lambda names: e.writer.add(_SAME[node.op], names))
+
+
+def _pointwise(e: Exporter, node: Node, operands: Sequence[Value], add: Callable[[list[str]], str]) -> None:
+    """Applies an operator that broadcasts to operands that may be thin; so may be its result."""
+    found = [e.thin(value) for value in operands]
+    shape: Shape = ()
+    for _, other in found:
+        rank = max(len(shape), len(other))
+        pairs = zip((1,) * (rank - len(shape)) + shape, (1,) * (rank - len(other)) + other, strict=True)
+        shape = tuple(b if a == 1 else a for a, b in pairs)
+    name = add([name for name, _ in found])
+    if shape == node.types[0].shape:
+        e.give(node.values[0], name)
+    else:
+        e.give_thin(node.values[0], name, shape)
 
 
 @_primitive("ne")
 def _not_equal(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
-    equal = e.writer.add("Equal", [e.last(value) for value in operands])
-    e.give(node.values[0], e.writer.add("Not", [equal]))
+    _pointwise(e, node, operands, lambda names: e.writer.add("Not", [e.writer.add("Equal", names)]))
+
+
+@_primitive("div")
+def _div(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    found = _softmax(e, *operands)
+    if found is None:
+        return _pointwise(e, node, operands, lambda names: e.writer.add("Div", names))
+    value, axis = found
+    e.give(node.values[0], e.writer.add("Softmax", [e.last(value)], axis=axis))
+
+
+def _softmax(e: Exporter, exponentials: Value, total: Value) -> tuple[Value, int] | None:
+    """The x and axis of exp(x − max x) / Σ exp(x − max x)."""
+    graph = e.graph
+
+    def kept(value: Value, op: str) -> tuple[Value, tuple[int, ...]] | None:
+        """What is reduced, seen through shapes."""
+        while (node := graph.producer(value)).op in ("reshape", "broadcast", "stop_gradient"):
+            (value,) = graph.operands(node)
+        attrs: Any = node.attrs
+        return (graph.operands(node)[0], attrs.axes) if node.op == "reduce" and attrs.op == op else None
+
+    exp = graph.producer(exponentials)
+    if exp.op != "exp" or (summed := kept(total, "sum")) is None or summed[0] != exponentials:
+        return None
+    shift = graph.producer(graph.operands(exp)[0])
+    if shift.op != "sub" or len(summed[1]) != 1:
+        return None
+    x, largest = graph.operands(shift)
+    return (x, summed[1][0]) if kept(largest, "max") == (x, summed[1]) else None
 
 
 @_primitive("stop_gradient", "copy")
@@ -92,7 +133,7 @@ def _constant(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
     if array.size == 1:
         if product(attrs.shape) == 1:
             return e.give(node.values[0], e.writer.constant(array.reshape(attrs.shape)))
-        return e.give_thin(node.values[0], e.writer.constant(array.reshape(())))
+        return e.give_thin(node.values[0], e.writer.constant(array.reshape(())), ())
     e.give(node.values[0], e.writer.constant(array.reshape(attrs.shape)))
 
 
@@ -109,7 +150,8 @@ def _iota(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
         shape = [1] * rank
         shape[attrs.axis] = -1
         found = w.add("Reshape", [found, w.constant(shape, "int64")])
-        return e.give_thin(node.values[0], found)
+        thin = tuple(size if axis == attrs.axis else 1 for axis, size in enumerate(attrs.shape))
+        return e.give_thin(node.values[0], found, thin)
     e.give(node.values[0], found)
 
 
@@ -135,7 +177,11 @@ def reshape(e: Exporter, name: str, shape: Shape) -> str:
 
 @_primitive("reshape")
 def _reshape(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
-    e.give(node.values[0], reshape(e, e.last(operands[0]), node.types[0].shape))
+    (value,), shape = operands, node.types[0].shape
+    while (inner := e.graph.producer(value)).op == "reshape":  # only the last of several shapes is seen
+        (value,) = e.graph.operands(inner)
+    name = e.last(value)
+    e.give(node.values[0], name if e.shape(value) == shape else reshape(e, name, shape))
 
 
 @_primitive("transpose")
@@ -158,16 +204,16 @@ def _broadcast(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
     (value,) = operands
     axes = node.attrs.axes  # type: ignore[attr-defined]
     shape = node.types[0].shape
-    own = e.shape(value)
-    thin = [1] * len(shape)
+    name, own = e.thin(value)
+    own = (1,) * (len(axes) - len(own)) + own
+    thin: list[DimLike] = [1] * len(shape)
     for axis, size in zip(axes, own, strict=True):
-        thin[axis] = size  # type: ignore[call-overload]
-    name = e.thin(value)
-    if e.is_thin(value):
-        name = e.last(value)
+        thin[axis] = size
+    if all(size == 1 for size in own) and len(e.thin(value)[1]) == 0:
+        return e.give_thin(node.values[0], name, ())
     if tuple(axes) != tuple(range(len(shape) - len(axes), len(shape))):
         name = reshape(e, name, tuple(thin))
-    e.give_thin(node.values[0], name)
+    e.give_thin(node.values[0], name, tuple(thin))
 
 
 @_primitive("slice")
@@ -283,7 +329,7 @@ def _dot(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
     attrs: Any = node.attrs
     (lhs, rhs), batch = operands, attrs.batch
     a, b = e.shape(lhs), e.shape(rhs)
-    if not batch and len(b) == 2 and attrs.rhs_contract == (0,) and attrs.lhs_contract == (len(a) - 1,):
+    if not batch and len(b) <= 2 and attrs.rhs_contract == (0,) and attrs.lhs_contract == (len(a) - 1,):
         return e.give(node.values[0], e.writer.add("MatMul", [e.last(lhs), e.last(rhs)]))
     free_a = attrs.free(len(a), attrs.lhs_contract)
     free_b = attrs.free(len(b), attrs.rhs_contract)

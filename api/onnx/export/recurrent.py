@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from netwright.compiler.graph.graph import Value
 from netwright.specs.activations import (
     ActivationSpec,
     Affine,
@@ -23,9 +24,11 @@ from netwright.specs.activations import (
     ThresholdedRelu,
 )
 from netwright.specs.layers import GatedLayer, Gru, Lstm, Rnn
+from netwright.specs.layers.recurrent import LENGTHS
 
 from .context import Exporter
 from .layers import Inputs, Ports
+from .writer import element_type
 
 #: The order of ONNX's gates among ours: i, f, g, o become i, o, f, c; z, r, n stay.
 _GATES = {"lstm": (0, 3, 1, 2), "gru": (0, 1, 2), "rnn": (0,)}
@@ -53,17 +56,19 @@ def export_gated(e: Exporter, spec: GatedLayer, inputs: Inputs, ports: Ports) ->
     w, both = e.writer, spec.bidirectional
     x = w.add("Transpose", [e.last(inputs[0])], perm=[1, 0, 2])
     sequence, last = "", ["", ""]
+    lengths = ports.get(f"initial {LENGTHS}")
+    lengths = "" if lengths is None else w.add("Cast", [e.last(lengths)], to=element_type("int32"))
     states = 2 if isinstance(spec, Lstm) else 1
     wanted = [port for port in ports if port in ("", "h", "c", "state")]
     for layer in range(spec.layers):
         top = layer == spec.layers - 1
         prefix = f"{layer}." if spec.layers > 1 else ""
         prefixes = [f"{prefix}forward.", f"{prefix}backward."] if both else [prefix]
-        operands = [x, *_weights(e, spec, prefixes), ""]
-        starts = [_start(e, ports, state) for state in ("h", "c")[:states]]
+        operands = [x, *_weights(e, spec, prefixes), lengths]
+        names = ("h", "c")[:states]
+        starts = [_start(e, inputs[0], spec, ports.get(f"initial {one}"), one, prefixes) for one in names]
         if any(starts):
-            zeros = _zeros(e, inputs[0], spec) if not all(starts) else ""
-            operands += [start or zeros for start in starts]
+            operands += [start or _zeros(e, inputs[0], spec) for start in starts]
         if isinstance(spec, Lstm) and spec.peepholes:
             operands += [""] * (7 - len(operands)) + [_peepholes(e, spec, prefixes)]
         while operands and not operands[-1]:
@@ -92,13 +97,8 @@ def export_gated(e: Exporter, spec: GatedLayer, inputs: Inputs, ports: Ports) ->
 
 
 def _plain(spec: GatedLayer) -> bool:
-    """Whether the layer is what ONNX has: no learned start, an activation known there."""
-    known = spec.initial_state != "learned" and not (
-        isinstance(spec.initial_state, dict) and "learned" in spec.initial_state.values()
-    )
-    if spec.lengths is not None or spec.zoneout or (spec.bidirectional and spec.given_states()):
-        return False
-    return known and all(type(one) in _ACTIVATIONS for one in _functions(spec))
+    """Whether the layer is what ONNX has: activations known there."""
+    return not spec.zoneout and all(type(one) in _ACTIVATIONS for one in _functions(spec))
 
 
 def _functions(spec: GatedLayer) -> list[ActivationSpec]:
@@ -176,13 +176,26 @@ def _peepholes(e: Exporter, spec: Lstm, prefixes: list[str]) -> str:
     return e.writer.constant(np.stack(rows), hint=f"{owner}.{prefixes[0]}P")
 
 
-def _start(e: Exporter, ports: Ports, state: str) -> str:
-    value = ports.get(f"initial {state}")
-    if value is None:
+def _start(
+    e: Exporter, x: Value, spec: GatedLayer, given: Value | None, state: str, prefixes: list[str]
+) -> str:
+    """The first value of a state, [directions, N, H]; nothing for zeros."""
+    w, samples = e.writer, e.shape(x)[0]
+    if given is not None and len(prefixes) == 1:
+        return w.add("Unsqueeze", [e.last(given), w.constant([0], "int64")])
+    if given is not None:  # [N, directions·H]
+        parted = w.add("Reshape", [e.last(given), w.constant([0, 2, -1], "int64")])
+        return w.add("Transpose", [parted], perm=[1, 0, 2])
+    word = spec.initial_state if isinstance(spec.initial_state, str) else spec.initial_state.get(state)
+    if word != "learned":
         return ""
-    return e.writer.add("Unsqueeze", [e.last(value), e.writer.constant([0], "int64")])
+    owner = spec.share or spec.name
+    rows = [np.asarray(e.weights[f"{owner}.{prefix}{state}_init"])[None] for prefix in prefixes]
+    learned = w.constant(np.stack(rows), hint=f"{owner}.{prefixes[0]}{state}_init")
+    return w.add("Expand", [learned, w.shape((len(prefixes), samples, spec.units))])
 
 
-def _zeros(e: Exporter, x: Any, spec: GatedLayer) -> str:
-    zero = e.writer.constant(np.zeros((1, 1, 1), e.dtype(x)))
-    return e.writer.add("Expand", [zero, e.writer.shape((1, e.shape(x)[0], spec.units))])
+def _zeros(e: Exporter, x: Value, spec: GatedLayer) -> str:
+    zero = e.writer.constant(np.zeros((), e.dtype(x)))
+    directions = 1 + spec.bidirectional
+    return e.writer.add("Expand", [zero, e.writer.shape((directions, e.shape(x)[0], spec.units))])

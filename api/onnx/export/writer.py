@@ -17,8 +17,9 @@ from ..tensors import DTYPES
 
 #: Operators that only prepare what others compute: they do not bear the name of their layer.
 _MOVERS = frozenset(
-    ("Transpose", "Reshape", "Shape", "Squeeze", "Unsqueeze", "Expand", "Identity", "Cast", "Concat", "Slice")
+    ("Transpose", "Reshape", "Shape", "Squeeze", "Unsqueeze", "Expand", "Identity", "Cast", "Concat")
 )
+_MOVERS |= {"Slice", "Range", "Less"}
 _TYPES = {name: code for code, name in DTYPES.items()}
 
 
@@ -37,6 +38,8 @@ class OnnxWriter:
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, NDArray] = {}
         self.layer = ""
+        self.read: set[str] = set()
+        """Names that bodies and outputs read."""
         self._constants: dict[tuple, str] = {}
         self._sizes: dict[DimLike, str] = {}
         self._places: dict[str, tuple[str, int]] = {}
@@ -59,7 +62,7 @@ class OnnxWriter:
         while results and not results[-1]:
             results.pop()
         given = {key: value for key, value in attributes.items() if value is not None}
-        own = [self.layer] if self.layer and op not in _MOVERS else []
+        own = [self.layer] if self.layer and op not in _MOVERS and self.outer is None else []
         title = self.titles.fresh([*own, stem], f"{stem}_")
         self.nodes.append(helper.make_node(op, list(inputs), results, name=title, **given))
         return results
@@ -134,18 +137,27 @@ class OnnxWriter:
         inputs: Sequence[tuple[str, str, Shape]],
         outputs: Sequence[tuple[str, str, Shape]],
     ) -> onnx.GraphProto:
-        """The finished graph; inputs and outputs with their types."""
+        """The finished graph; inputs and outputs with their types. What nobody reads is left out."""
 
         def port(name: str, dtype: str, shape: Shape) -> onnx.ValueInfoProto:
             sizes = [size if isinstance(size, int) else str(size) for size in shape]
             return helper.make_tensor_value_info(name, element_type(dtype), sizes)
 
+        self.read |= {name for name, _, _ in outputs}
+        nodes = []
+        for node in reversed(self.nodes):
+            if self.read.intersection(node.output):
+                self.read.update(node.input)
+                nodes.append(node)
+        if self.outer is not None:
+            self.outer.read |= self.read
         tensors = [
             numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
             for name, array in self.initializers.items()
+            if name in self.read
         ]
         return helper.make_graph(
-            self.nodes, name, [port(*one) for one in inputs], [port(*one) for one in outputs], tensors
+            nodes[::-1], name, [port(*one) for one in inputs], [port(*one) for one in outputs], tensors
         )
 
 

@@ -12,6 +12,7 @@ from . import (
     recurrent,
     reduce,
     resize,
+    scan,
     shape,
 )
 from .table import OPS, Op
@@ -30,5 +31,6 @@ __all__ = [
     "recurrent",
     "reduce",
     "resize",
+    "scan",
     "shape",
 ]

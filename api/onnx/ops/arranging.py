@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.dims import Dim, DimLike
+from netwright.specs.dims import Dim, DimLike, Shape
 
-from ..arrange import identity, regrouped
+from ..arrange import held_of, identity, regrouped, settled
 from ..context import Context
 from ..errors import Refusal
 from ..fold import checked_axis
 from ..fold.shapes import bounded, slices
 from ..network import written
-from ..values import Held, Known, dims_array, empty, is_one
+from ..values import Held, Known, Value, dims_array, empty, is_one
 from .broadcast import broadcast_shape, equation, inlined
 from .table import op
 
@@ -194,16 +194,29 @@ def tile(ctx: Context) -> None:
 @op("Expand", since=8)
 def expand(ctx: Context) -> None:
     """Axes of size 1 stretched to a shape, which broadcasts in both directions."""
-    value = ctx.held()
-    shape = broadcast_shape(value.shape, tuple(ctx.sizes(1, "the shape")))
+    ctx.give(stretched(ctx, ctx.value(), broadcast_shape(ctx.shape(), tuple(ctx.sizes(1, "the shape")))))
+
+
+@op("ConstantOfShape", attributes="value", since=9)
+def constant_of_shape(ctx: Context) -> None:
+    """One number in all places; computed while importing where the shape has no open size."""
+    value = ctx.attribute("value", np.zeros(1, np.float32))
+    if not isinstance(value, np.ndarray) or value.size != 1:
+        raise Refusal("the value is not one number", "value")
+    ctx.give(stretched(ctx, Known.of(value.reshape(())), tuple(ctx.sizes(0, "the shape"))))
+
+
+def stretched(ctx: Context, given: Value, shape: Shape) -> Held | Known:
+    """A value whose axes of size 1 are stretched to a shape."""
+    value = held_of(ctx.writer, given)
     if 0 in shape:
-        return ctx.give(Known.of(empty(shape, value.dtype)))
+        return Known.of(empty(shape, value.dtype))
     offset = len(shape) - value.rank
     axes = tuple(None if axis is None else axis + offset for axis in value.axes)
     widened = (*(1,) * offset, *value.shape)
     value = Held(value.ref, value.dtype, widened, axes)
     if shape == widened:
-        return ctx.give(value)
+        return value
     stretched = [axis for axis, size in enumerate(shape) if not is_one(size) and axis not in axes]
     order = tuple(sorted([*[a for a in axes if a is not None], *stretched]))
     if [a for a in axes if a is not None] == sorted(a for a in axes if a is not None):
@@ -212,7 +225,8 @@ def expand(ctx: Context) -> None:
         value = with_axes(ctx, value, stretched)
     target = [1 if axis is None else shape[axis] for axis in value.axes]
     ref = ctx.layer("broadcast_to", [value.ref], {"shape": [written(size) for size in target]})
-    ctx.give(ctx.held_as(ref, value.axes, len(shape)))
+    ctx.writer.stretched[ref] = given if isinstance(given, Known) else settled(ctx.writer, given)
+    return ctx.held_as(ref, value.axes, len(shape))
 
 
 @op("Gather", attributes="axis")

@@ -12,7 +12,7 @@ from ..values import Held, Known, Value, is_one
 from .broadcast import equation
 from .table import op
 
-_UNARY = {
+UNARY = {
     "Abs": "abs(x)",
     "Neg": "-x",
     "Exp": "exp(x)",
@@ -38,7 +38,7 @@ _UNARY = {
     "Not": "logical_not(x)",
     "IsNaN": "isnan(x)",
 }
-_BINARY = {
+BINARY = {
     "Sub": "a - b",
     "Div": "a / b",
     "Pow": "pow(a, b)",
@@ -53,17 +53,17 @@ _BINARY = {
 }
 
 
-@op(*_UNARY)
+@op(*UNARY)
 def unary(ctx: Context) -> None:
     """A function of one operand."""
-    ctx.give(equation(ctx, _UNARY[ctx.node.op], {"x": ctx.value()}, fallback=ctx.node.op.lower()))
+    ctx.give(equation(ctx, UNARY[ctx.node.op], {"x": ctx.value()}, fallback=ctx.node.op.lower()))
 
 
-@op(*_BINARY, attributes="axis broadcast")
+@op(*BINARY, attributes="axis broadcast")
 def binary(ctx: Context) -> None:
     """An operation of two operands that broadcast."""
     a, b = legacy_broadcast(ctx, [ctx.value(0), ctx.value(1)])
-    text = _BINARY[ctx.node.op]
+    text = BINARY[ctx.node.op]
     if ctx.node.op == "Pow":
         text = _power(a, b)
     elif a.dtype != b.dtype:
@@ -75,7 +75,25 @@ def binary(ctx: Context) -> None:
             if a.dtype == "uint8"
             else "where((a < 0) == (b < 0), abs(a) // abs(b), -(abs(a) // abs(b)))"
         )
-    ctx.give(equation(ctx, text, {"a": a, "b": b}, fallback=ctx.node.op.lower()))
+    found = equation(ctx, text, {"a": a, "b": b}, fallback=ctx.node.op.lower())
+    if ctx.node.op == "Less":
+        _note_mask(ctx, found, a, b)
+    ctx.give(found)
+
+
+def _note_mask(ctx: Context, found: Held, a: Value, b: Value) -> None:
+    """Notes `steps < lengths` [T, N]: which steps the sequences have."""
+    writer = ctx.writer
+    steps, lengths = (writer.stretched.get(one.ref, one) if isinstance(one, Held) else one for one in (a, b))
+    if (
+        found.rank == 2
+        and isinstance(steps, Held)
+        and isinstance(lengths, Held)
+        and steps.ref in writer.counts
+    ):
+        whole = steps.rank == 2 and (steps.shape[0], lengths.shape[-1]) == found.shape
+        if whole and lengths.dtype == "int64" and all(is_one(size) for size in lengths.shape[:-1]):
+            writer.masks[found.ref] = ctx.arranged(lengths, (lengths.rank - 1,))
 
 
 def legacy_broadcast(ctx: Context, values: list[Value]) -> list[Value]:

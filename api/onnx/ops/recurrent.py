@@ -12,8 +12,7 @@ from netwright.specs.layers.recurrent import LENGTHS
 
 from ..context import Context, decimal
 from ..errors import Refusal
-from ..values import Held, Known
-from .broadcast import equation
+from ..values import Held
 from .table import op
 
 #: Our gates among ONNX's: i, o, f, c are i, f, g, o here; z, r, h are z, r, n.
@@ -67,6 +66,8 @@ class _Recurrent:
         self.count = 2 if self.direction == "bidirectional" else 1
         self.batch_first = bool(ctx.integer("layout", 0))
         self.keys = keys
+        self.learned: dict[str, NDArray] = {}
+        """First states that are the same for all samples, a row for each direction."""
 
     def convert(self) -> None:
         """One layer; two and a concat where the directions differ in more than their weights."""
@@ -91,6 +92,7 @@ class _Recurrent:
         activations = self.activations()
         weights = [
             self.weights(*(None if one is None else one[d] for one in (w, r, bias, peepholes)))
+            | {f"{state}_init": rows[d] for state, rows in self.learned.items()}
             for d in range(self.count)
         ]
         if self.count == 1:
@@ -176,11 +178,17 @@ class _Recurrent:
         return found
 
     def given(self) -> dict[str, str]:
-        """References to first states, and to lengths, by the names under which a layer has them."""
+        """References to first states, and to lengths, by the names under which a layer has them; what is the same for
+        all samples is learned."""
         ctx, found = self.ctx, {}
         for position, state in enumerate(_STATES[self.kind], 5):
-            value = ctx.value(position) if ctx.has(position) else None
-            if value is None or (isinstance(value, Known) and not value.is_open and not value.array.any()):
+            if not ctx.has(position):
+                continue
+            known, stored = ctx.start(position, 0 if self.batch_first else 1) or (None, False)
+            if known is not None and not stored and not known.any():
+                continue
+            if known is not None and known.size == self.count * self.units:
+                self.learned[state] = known.reshape(self.count, self.units)
                 continue
             held = ctx.held(position)
             if self.count == 1:
@@ -191,9 +199,13 @@ class _Recurrent:
             found[state] = ctx.writer.reshaped(ref, (samples, 2 * self.units))
         if ctx.has(4):
             lengths = ctx.held(4)
-            if lengths.dtype != "int64":
-                lengths = equation(ctx, "cast(x, int64)", {"x": lengths}, fallback="lengths")
-            found[LENGTHS] = ctx.arranged(lengths, (0,))
+            layer = ctx.writer.layers.get(lengths.ref)
+            if (
+                layer is not None and layer.keys.get("value") == "cast(x, int32)"
+            ):  # ONNX wants them so, layers do not
+                found[LENGTHS] = layer.inputs[0]
+            else:
+                found[LENGTHS] = ctx.arranged(lengths, (0,))
         return found
 
     def layer(
@@ -204,7 +216,10 @@ class _Recurrent:
         if not ctx.wants(0):
             keys["return_sequences"] = False
         states = {state: one for state, one in given.items() if state != LENGTHS}
-        if states:
+        states |= dict.fromkeys(self.learned, "learned")
+        if len(self.learned) == len(_STATES[self.kind]):
+            keys["initial_state"] = "learned"
+        elif states:
             keys["initial_state"] = states
         if LENGTHS in given:
             keys["lengths"] = given[LENGTHS]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from netwright.specs.dims import DimLike, product
+from netwright.specs.dims import Dim, DimLike, product
 
 from ..arrange import identity, regrouped
 from ..context import Context
@@ -49,6 +49,29 @@ def size(ctx: Context) -> None:
     """The number of elements."""
     total = dims_array([product(ctx.shape())])
     ctx.give(known_dims(total.reshape(())))
+
+
+@op("Range", since=11)
+def range_(ctx: Context) -> None:
+    """Whole numbers in a row; of a length that is open only from 0 to before the size of an axis that there is."""
+    start, limit, delta = (ctx.sizes(position, "a range")[0] for position in range(3))
+    if (start, delta) != (0, 1) or not isinstance(limit, Dim):
+        raise Refusal("a range of open length has to count from 0 in steps of 1")
+    found = ctx.writer.axis_of(limit)
+    if found is None:
+        raise Refusal(f"no axis has the size {limit} that a range counts to")
+    ref, axis = found
+    rank = len(ctx.writer.sketch.type_of(ref).shape)
+    made = ctx.layer(
+        "expression", [ref], {"value": f"index(x, axis={axis})"}, variables=["x"], fallback="index"
+    )
+    rest = [one for one in range(rank) if one != axis]
+    if rest:
+        cut = {"axes": rest, "stops": [1] * len(rest)}
+        made = ctx.layer("slice", [made], cut)
+    axes = tuple(0 if one == axis else None for one in range(rank))
+    ctx.writer.counts.add(made)
+    ctx.give(ctx.held_as(made, axes, 1))
 
 
 @op("Transpose", attributes="perm")

@@ -1,0 +1,338 @@
+"""A loop's body, node by node, as a cell: states, parameters, named steps, output."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.specs.dims import DimLike
+from netwright.specs.expressions import CONSTANTS, FUNCTIONS
+
+from ..errors import Refusal
+from ..fold import FOLDS
+from ..names import Names, identifier, safe
+from ..ops.broadcast import inlined
+from ..reading import Body, Node
+from ..values import Known, known_dims
+from .operators import OPERATORS
+from .step import Step
+from .terms import LONG, Sizes, Term
+
+#: What nothing in a cell may be called.
+RESERVED = (*FUNCTIONS, *CONSTANTS, "prev", "output")
+
+
+@dataclass(frozen=True)
+class CellBody:
+    """A cell. ``states`` are the names of the loop's carries in order; ``sequences`` say for each of its scan outputs
+    which state it is, with "" for the cell's output."""
+
+    tree: dict[str, Any]
+    states: tuple[str, ...]
+    weights: Mapping[str, NDArray]
+    sequences: tuple[str, ...]
+    masked: bool = False
+    """Whether samples keep their states and give zeros in steps that they do not have."""
+
+
+@dataclass
+class _Writer:
+    """What is written so far."""
+
+    names: Names = field(default_factory=lambda: Names(RESERVED))
+    steps: list[str] = field(default_factory=list)
+    params: dict[str, dict[str, Any]] = field(default_factory=dict)
+    weights: dict[str, NDArray] = field(default_factory=dict)
+    known: dict[str, Term] = field(default_factory=dict)
+
+
+class CellWriter:
+    """Turns the nodes of one body into terms."""
+
+    def __init__(
+        self,
+        body: Body,
+        captured: Mapping[str, Any],
+        opset: int,
+        prefix: str,
+        samples: DimLike | None,
+        dtype: str,
+    ):
+        self.prefix = prefix
+        self.body, self.opset, self.samples, self.dtype = body, opset, samples, dtype
+        self.out = _Writer()
+        self.values: dict[str, Term | Known] = {}
+        for name, value in captured.items():
+            if isinstance(value, Known):
+                self.values[name] = value
+        self.values |= {name: Known.of(array, name) for name, array in body.constants.items()}
+        self.alias: dict[str, str] = {}
+        for node in body.nodes:
+            if node.op == "Identity" and not node.domain and len(node.inputs) == 1:
+                self.alias[node.outputs[0]] = self.source(node.inputs[0])
+        self.uses: dict[str, int] = {}
+        for name in (
+            *(name for node in body.nodes if node.op != "Identity" for name in node.inputs),
+            *body.outputs,
+        ):
+            self.uses[self.source(name)] = self.uses.get(self.source(name), 0) + 1
+        self.becomes: dict[str, list[str]] = {}
+        self.split: dict[str, list[str]] = {}
+        """The names of parts that were taken."""
+
+    def source(self, name: str) -> str:
+        """The value that a name stands for, through Identities."""
+        return self.alias.get(name, name)
+
+    # Values.
+
+    def term(self, name: str) -> Term:
+        """A value as an expression; constants are numbers, or parameters. Raises Refusal."""
+        name = self.source(name)
+        if name not in self.values:
+            raise Refusal(f"{name!r} of the graph around is computed at run time")
+        value = self.values[name]
+        if isinstance(value, Term):
+            return value
+        if name not in self.out.known:
+            self.out.known[name] = self.constant(name, value)
+        return self.out.known[name]
+
+    def constant(self, name: str, value: Known) -> Term:
+        if value.is_open:
+            raise Refusal("an open size is used as a number that is computed with")
+        if value.array.ndim == 0 and (number := inlined(value.array)) is not None:
+            return Term(number, (), (), value.dtype, False)
+        if value.dtype != self.dtype or not value.array.size:
+            raise Refusal(
+                f"the constant {name!r} is {value.dtype}, the parameters of a cell are {self.dtype}"
+            )
+        own = name.rpartition(".")[2]
+        found = self.out.names.fresh(
+            [identifier(own) or (own if own.isidentifier() else None), safe(own)], "weights"
+        )
+        shape = tuple(int(size) for size in value.shape)
+        self.out.params[found] = {"shape": list(shape)}
+        self.out.weights[found] = value.array
+        return Term(found, shape, shape, value.dtype, False)
+
+    def known(self, name: str) -> Known | None:
+        """A value that is known while importing."""
+        value = self.values.get(self.source(name))
+        return value if isinstance(value, Known) else None
+
+    # Steps.
+
+    def walk(self) -> None:
+        """All nodes. Raises Refusal."""
+        for node in self.body.nodes:
+            if node.op == "Identity":
+                continue
+            try:
+                self.visit(node)
+            except Refusal as refusal:
+                raise Refusal(f"in the loop's body, {node.title} ({node.op}): {refusal.reason}") from None
+
+    def visit(self, node: Node) -> None:
+        if (folded := self.folded(node)) is not None:
+            self.values.update(folded)
+            return
+        if node.domain or node.op not in OPERATORS:
+            raise Refusal("the operator is not supported in a loop")
+        entry = OPERATORS[node.op]
+        for name in node.attributes:
+            if name not in entry.attributes:
+                raise Refusal(f"attribute {name}: is not supported in a loop")
+        for name, term in zip(node.outputs, entry.convert(Step(self, node)), strict=False):
+            if name:
+                self.values[name] = self.named(name, term)
+
+    def folded(self, node: Node) -> dict[str, Term | Known] | None:
+        """The results of a node on what is known; arithmetic on weights stays in the cell, where it was written."""
+        operands = [self.known(name) if name else None for name in node.inputs]
+        if any(name and one is None for name, one in zip(node.inputs, operands, strict=True)):
+            return None
+        if any(one is not None and one.array.ndim and one.dtype == self.dtype for one in operands):
+            return None
+        fold = FOLDS.get(node.op)
+        if node.op == "Constant":
+            return (
+                {node.outputs[0]: Known.of(np.asarray(node.attributes["value"]), node.outputs[0])}
+                if isinstance(node.attributes.get("value"), np.ndarray)
+                else None
+            )
+        found = (
+            fold([one.array if one else None for one in operands], node.attributes, self.opset)
+            if fold
+            else None
+        )
+        if found is None:
+            return None
+        values = [known_dims(one) if one.dtype == object else Known.of(one) for one in found]
+        return dict(zip(node.outputs, values, strict=False))
+
+    def named(self, value: str, term: Term) -> Term:
+        """A term under a name of its own where it is a state's new value, read more than once, or long."""
+        states = self.becomes.get(value, ())
+        for state in states:
+            self.out.steps.append(f"{state} = {term.text}")
+            term = replace(term, text=state, untransposed="", opposite="")
+        if term.is_name or (self.uses.get(value, 0) < 2 and len(term.text) <= LONG):
+            return term
+        return self.step(value, term)
+
+    def step(self, value: str, term: Term) -> Term:
+        """A term as a step of its own."""
+        name = self.out.names.fresh([self.spoken(value)], "v")
+        self.out.steps.append(f"{name} = {term.text}")
+        return replace(term, text=name, untransposed="", opposite="")
+
+    def spoken(self, value: str) -> str | None:
+        """The name of a value where it says something."""
+        found = identifier(value.removeprefix(self.prefix))
+        return found if found and len(found) <= 20 and not re.search(r"[\d_]$", found) else None
+
+    def parts(self, term: Term, count: int, axis: int) -> list[str]:
+        """The names of equal parts of a term."""
+        stem = term.text if term.text.isidentifier() else "part"
+        names = [self.out.names.fresh([f"{stem}{i}"], f"{stem}{i}_") for i in range(1, count + 1)]
+        option = "" if axis == len(term.shape) - 1 else f", axis={axis}"
+        self.out.steps.append(f"{', '.join(names)} = split({term.text}, {count}{option})")
+        return names
+
+
+def cell_of_body(
+    body: Body,
+    captured: Mapping[str, Any],
+    opset: int,
+    prefix: str,
+    inputs: Mapping[str, tuple[str, Sizes]],
+    states: Mapping[str, tuple[str, Sizes]],
+    wanted: Sequence[bool],
+    *,
+    samples: DimLike | None,
+    dtype: str,
+    mask: str = "",
+) -> CellBody:
+    """The cell of a body. ``states`` and ``inputs`` give for each of the body's inputs the name it gets and its shape
+    for one sample; ``samples`` is the size of the first axis, None where the body is of one sample already. ``prefix``
+    is what the names of values begin with. ``mask`` is the body's input that says which samples have the step. Raises
+    Refusal."""
+    writer = CellWriter(body, captured, opset, prefix, samples, dtype)
+    batched = samples is not None
+    own: dict[str, str] = {}
+    for value, (name, shape) in states.items():
+        own[value] = writer.out.names.fresh([name], "h")
+        writer.values[value] = Term(f"prev({own[value]})", shape, shape, dtype, batched)
+    cell_inputs: dict[str, list[int]] = {}
+    for value, (name, shape) in inputs.items():
+        found = writer.out.names.fresh([name], "x")
+        cell_inputs[found] = list(shape)
+        writer.values[value] = Term(found, shape, shape, dtype, batched)
+    carried = [writer.source(name) for name in body.outputs[: len(states)]]
+    scanned = [writer.source(name) for name in body.outputs[len(states) :]]
+    if mask:
+        carried, scanned = _unmasked(writer, mask, carried, list(states), scanned)
+    for state, value in zip(states, carried, strict=True):
+        writer.becomes.setdefault(value, []).append(own[state])
+    writer.walk()
+    shapes = {own[value]: shape for value, (_, shape) in states.items()}
+    for value, names in writer.becomes.items():
+        term = writer.term(value)
+        if not isinstance(writer.values.get(value), Term) or value in states or value in inputs:
+            writer.out.steps += [f"{name} = {term.text}" for name in names]  # nothing computes it
+        for name in names:
+            if term.exact().shape != shapes[name] or term.dtype != dtype:
+                raise Refusal(f"the state {name} of shape {list(shapes[name])} becomes {list(term.shape)}")
+    # Scan outputs: states where they are such, one output, and further states for what remains.
+    sequences: list[str] = []
+    output: str | None = None
+    output_value = ""
+    made: dict[str, dict[str, Any]] = {}
+    for value, want in zip(scanned, wanted, strict=True):
+        names = writer.becomes.get(value, ())
+        if not want:
+            sequences.append("")
+        elif names:
+            sequences.append(names[0])
+        elif output is None or value == output_value:
+            term = writer.term(value).exact()
+            output, output_value = term.text, value
+            sequences.append("")
+        else:
+            term = writer.term(value).exact()
+            name = writer.out.names.fresh([writer.spoken(value)], "y")
+            writer.out.steps.append(f"{name} = {term.text}")
+            made[name] = {"shape": list(term.shape)}
+            sequences.append(name)
+    if output is None:
+        output = next((name for name in sequences if name), next(iter(own.values()), None))
+        sequences = ["" if name == output else name for name in sequences]
+    if output is None:
+        raise Refusal("the loop has neither a state nor an output")
+    tree: dict[str, Any] = {"input": cell_inputs}
+    listed = {own[value]: {"shape": list(shape)} for value, (_, shape) in states.items()} | made
+    if listed:
+        tree["states"] = listed
+    if writer.out.params:
+        tree["params"] = writer.out.params
+    if writer.out.steps:
+        tree["update"] = writer.out.steps
+    tree["output"] = output
+    return CellBody(tree, tuple(own.values()), writer.out.weights, tuple(sequences), bool(mask))
+
+
+def _unmasked(
+    writer: CellWriter, mask: str, carried: list[str], states: list[str], scanned: list[str]
+) -> tuple[list[str], list[str]]:
+    """The values behind `Where(mask, new, old)` and `Where(mask, y, 0)`. Raises Refusal for anything else."""
+    makers = {name: node for node in writer.body.nodes for name in node.outputs}
+
+    def is_mask(name: str) -> bool:
+        name = writer.source(name)
+        while (node := makers.get(name)) is not None and node.op in ("Reshape", "Unsqueeze", "Expand"):
+            name = writer.source(node.inputs[0])
+        return name == mask
+
+    def behind(value: str, old: str | None) -> str:
+        node = makers.get(value)
+        if node is None or node.op != "Where" or not is_mask(node.inputs[0]):
+            raise Refusal("a loop input of truth values is no mask of the steps that exist")
+        other = writer.source(node.inputs[2])
+        known = writer.known(other)
+        if not (
+            other == old
+            if old is not None
+            else known is not None and not known.is_open and not known.array.any()
+        ):
+            raise Refusal("a loop input of truth values is no mask of the steps that exist")
+        return writer.source(node.inputs[1])
+
+    found = [behind(value, old) for value, old in zip(carried, states, strict=True)]
+    given = dict(zip(carried, found, strict=True))
+    sequences = []
+    for value in scanned:
+        inner = behind(value, None)
+        sequences.append(given.get(inner, inner))
+    _drop_masks(writer, is_mask)
+    return found, sequences
+
+
+def _drop_masks(writer: CellWriter, is_mask: Any) -> None:
+    """Takes what only concerns the mask out of the body."""
+    kept = []
+    for node in writer.body.nodes:
+        concerns = (node.op == "Where" and is_mask(node.inputs[0])) or any(
+            is_mask(name) for name in node.outputs
+        )
+        if concerns:
+            for name in node.inputs:
+                writer.uses[writer.source(name)] = writer.uses.get(writer.source(name), 1) - 1
+        else:
+            kept.append(node)
+    writer.body = replace(writer.body, nodes=tuple(kept))

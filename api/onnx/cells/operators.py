@@ -1,0 +1,391 @@
+"""The operators that a loop's body may have: each as an expression of the language, or as steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from netwright.specs.dims import Dim, DimLike
+from netwright.specs.dims import product as total
+
+from ..context import decimal
+from ..errors import Refusal
+from ..ops.elementwise import BINARY, UNARY
+from ..tensors import DTYPES, dtype_name
+from .step import Step
+from .terms import Sizes, Term, joint, product, written
+
+Rule = Callable[[Step], Sequence[Term]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A rule and the attributes that it honours."""
+
+    convert: Rule
+    attributes: tuple[str, ...]
+
+
+OPERATORS: dict[str, Operator] = {}
+
+
+def _operator(*names: str, attributes: str = "") -> Callable[[Rule], Rule]:
+    def enter(rule: Rule) -> Rule:
+        for name in names:
+            OPERATORS[name] = Operator(rule, tuple(attributes.split()))
+        return rule
+
+    return enter
+
+
+_COMPARISONS = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "And", "Or", "Xor")
+
+_ACTIVATIONS: dict[str, tuple[str, dict[str, float]]] = {
+    "Relu": ("relu(x)", {}),
+    "Sigmoid": ("sigmoid(x)", {}),
+    "Tanh": ("tanh(x)", {}),
+    "Softplus": ("softplus(x)", {}),
+    "Softsign": ("softsign(x)", {}),
+    "HardSwish": ("hard_swish(x)", {}),
+    "Mish": ("mish(x)", {}),
+    "LeakyRelu": ("leaky_relu(x, alpha)", {"alpha": 0.01}),
+    "Elu": ("elu(x, alpha)", {"alpha": 1.0}),
+    "Celu": ("celu(x, alpha)", {"alpha": 1.0}),
+    "Selu": ("selu(x, alpha, gamma)", {"alpha": 1.6732632423543772, "gamma": 1.0507009873554805}),
+    "HardSigmoid": ("hard_sigmoid(x, alpha, beta)", {"alpha": 0.2, "beta": 0.5}),
+    "ThresholdedRelu": ("thresholded_relu(x, alpha)", {"alpha": 1.0}),
+}
+
+
+@_operator(*(set(UNARY) - {"Not"}))
+def _unary(s: Step) -> list[Term]:
+    dtype = "bool" if s.node.op == "IsNaN" else None
+    return [joint(UNARY[s.node.op], {"x": s.term()}, dtype)]
+
+
+@_operator("Not")
+def _not(s: Step) -> list[Term]:
+    term = s.term()
+    return [
+        replace(term, text=term.opposite, opposite="")
+        if term.opposite
+        else joint("logical_not(x)", {"x": term})
+    ]
+
+
+@_operator(*BINARY)
+def _binary(s: Step) -> list[Term]:
+    a, b = s.term(0), s.term(1)
+    if a.dtype != b.dtype or (s.node.op == "Div" and a.dtype not in ("float32", "float64")):
+        raise Refusal(f"the operands are {a.dtype} and {b.dtype}")
+    dtype = "bool" if s.node.op in _COMPARISONS else a.dtype
+    found = joint(BINARY[s.node.op], {"a": a, "b": b}, dtype)
+    if s.node.op == "Equal":
+        found = replace(found, opposite=written("a != b", {"a": a.text, "b": b.text}))
+    return [found]
+
+
+@_operator("Add", "Mul", "Sum", "Max", "Min", "Mean")
+def _variadic(s: Step) -> list[Term]:
+    terms = s.terms()
+    names = [f"x{i}" for i in range(len(terms))]
+    operands = dict(zip(names, terms, strict=True))
+    match s.node.op:
+        case "Add" | "Sum":
+            template = " + ".join(names)
+        case "Mul":
+            template = " * ".join(names)
+        case "Mean":
+            template = f"({' + '.join(names)}) / {len(names)}"
+        case "Max" if len(terms) == 2 and terms[1].text == "0.0":
+            template = "relu(x0)"
+        case _:
+            template = f"{'maximum' if s.node.op == 'Max' else 'minimum'}({', '.join(names)})"
+    return [joint(template, operands, terms[0].dtype)]
+
+
+@_operator(*_ACTIVATIONS, attributes="alpha beta gamma")
+def _activation(s: Step) -> list[Term]:
+    template, defaults = _ACTIVATIONS[s.node.op]
+    for name in s.node.attributes:
+        if name not in defaults:
+            raise Refusal(f"attribute {name}: is not supported")
+    numbers = {name: repr(decimal(float(s.attribute(name, default)))) for name, default in defaults.items()}
+    term = s.term()
+    text = written(template, {"x": term.text, **numbers})
+    return [Term(text, term.shape, term.view, term.dtype, term.batched)]
+
+
+@_operator("Gelu", attributes="approximate")
+def _gelu(s: Step) -> list[Term]:
+    name = "gelu_tanh" if s.attribute("approximate", "none") == "tanh" else "gelu"
+    return [joint(f"{name}(x)", {"x": s.term()})]
+
+
+@_operator("Where")
+def _where(s: Step) -> list[Term]:
+    operands = {"c": s.term(0), "a": s.term(1), "b": s.term(2)}
+    return [joint("where(c, a, b)", operands)]
+
+
+@_operator("Clip", attributes="min max")
+def _clip(s: Step) -> list[Term]:
+    operands, template = {"x": s.term()}, "x"
+    for position, name, function in ((1, "min", "maximum"), (2, "max", "minimum")):
+        if s.opset < 11:
+            number = s.attribute(name)
+            if number is not None and math.isfinite(number):
+                operands[name] = Term(repr(decimal(number)), (), (), operands["x"].dtype, False)
+                template = f"{function}({template}, {name})"
+        elif s.has(position):
+            operands[name] = s.term(position)
+            template = f"{function}({template}, {name})"
+    return [joint(template, operands, operands["x"].dtype)]
+
+
+@_operator("Cast", attributes="to")
+def _cast(s: Step) -> list[Term]:
+    term, to = s.term(), s.attribute("to", 0)
+    if to not in DTYPES:
+        raise Refusal(f"attribute to: {_no_type(to)}")
+    if DTYPES[to] == term.dtype:
+        return [term]
+    text = written("cast(x, dtype)", {"x": term.text, "dtype": DTYPES[to]})
+    return [Term(text, term.shape, term.view, DTYPES[to], term.batched)]
+
+
+def _no_type(to: int) -> str:
+    try:
+        return dtype_name(to)
+    except ValueError as error:
+        return str(error)
+
+
+@_operator("Dropout", attributes="ratio seed")
+def _same(s: Step) -> list[Term]:
+    if s.has(2) or len(s.node.outputs) > 1:
+        raise Refusal("training is not supported in a loop")
+    return [s.term()]
+
+
+# Products.
+
+
+@_operator("MatMul")
+def _matmul(s: Step) -> list[Term]:
+    return [product(s.term(0), s.term(1))]
+
+
+@_operator("Gemm", attributes="alpha beta transA transB")
+def _gemm(s: Step) -> list[Term]:
+    a, b = s.term(0), s.term(1)
+    if s.attribute("transA", 0) or {s.attribute("alpha", 1.0), s.attribute("beta", 1.0)} != {1.0}:
+        raise Refusal("transA, alpha and beta are not supported in a loop")
+    if s.attribute("transB", 0):
+        b = _transposed(b)
+    found = product(a, b)
+    return [joint("a + b", {"a": found, "b": s.term(2)}, found.dtype) if s.has(2) else found]
+
+
+@_operator("Transpose", attributes="perm")
+def _transpose(s: Step) -> list[Term]:
+    term = s.term()
+    rank = len(term.view) + term.batched
+    order = list(s.attribute("perm", range(rank - 1, -1, -1)))
+    if order == list(range(rank)):
+        return [term]
+    if order != [*range(rank - 2), rank - 1, rank - 2] or len(term.view) < 2:
+        raise Refusal("only the last two axes of a sample can change places", "perm")
+    return [_transposed(term)]
+
+
+def _transposed(term: Term) -> Term:
+    shape = term.exact().shape
+    if len(shape) != 2:
+        raise Refusal(f"a transpose of {list(shape)}")
+    swapped = shape[::-1]
+    text = written("transpose(x)", {"x": term.text})
+    return Term(text, swapped, swapped, term.dtype, term.batched, term.text)
+
+
+# Shapes.
+
+
+@_operator("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Expand", attributes="axes axis allowzero")
+def _view(s: Step) -> list[Term]:
+    """Axes of size 1 come and go, and what is stretched is so by whoever reads it."""
+    term = s.term()
+    full: tuple[DimLike, ...] = ((s.writer.samples,) if term.batched else ()) + term.view  # type: ignore[assignment]
+    target = _target(s, full)
+    if term.batched:
+        if not target or target[0] != full[0]:
+            raise Refusal("the samples do not stay the first axis")
+        target = target[1:]
+    elif isinstance(s.writer.samples, Dim) and target[:1] == [s.writer.samples]:
+        # What is the same for all samples is given to each.
+        term, target = replace(term, batched=True), target[1:]
+    if any(isinstance(size, Dim) for size in target):
+        raise Refusal("a sample has open sizes")
+    view: Sizes = tuple(int(size) for size in target)  # type: ignore[arg-type]
+    if s.node.op != "Expand" and [v for v in view if v != 1] != [v for v in term.view if v != 1]:
+        raise Refusal(f"{list(term.view)} becomes {list(view)}: only axes of size 1 can come and go")
+    return [term.viewed(view)]
+
+
+def _target(s: Step, full: tuple[DimLike, ...]) -> list[DimLike]:
+    match s.node.op:
+        case "Squeeze":
+            axes = s.integers(1, "axes")
+            found = (
+                {axis % len(full) for axis in axes}
+                if axes is not None
+                else {i for i, d in enumerate(full) if d == 1}
+            )
+            return [size for i, size in enumerate(full) if i not in found]
+        case "Unsqueeze":
+            axes = s.integers(1, "axes") or []
+            rank, rest = len(full) + len(axes), iter(full)
+            found = {axis % rank for axis in axes}
+            return [1 if i in found else next(rest) for i in range(rank)]
+        case "Flatten":
+            axis = s.attribute("axis", 1)
+            return [total(full[:axis]), total(full[axis:])]
+    target = s.sizes(1)
+    if s.node.op == "Expand":
+        rank = max(len(target), len(full))
+        padded = (1,) * (rank - len(full)) + full
+        wide = [1] * (rank - len(target)) + target
+        return [a if b == 1 else b for a, b in zip(padded, wide, strict=True)]
+    target = [
+        full[i] if size == 0 and not s.attribute("allowzero", 0) else size for i, size in enumerate(target)
+    ]
+    if -1 in target:
+        hole = target.index(-1)
+        # The samples stay first, so a hole there is theirs; any other is what the sample has left.
+        if hole == 0 and full and isinstance(full[0], Dim):
+            target[0] = full[0]
+        else:
+            sizes = [size for i, size in enumerate(target) if i != hole]
+            rest = [size for size in full if not isinstance(size, Dim)]
+            known = math.prod(int(size) for size in sizes if not isinstance(size, Dim))
+            target[hole] = math.prod(int(size) for size in rest) // max(known, 1)
+    return target
+
+
+@_operator("Concat", attributes="axis")
+def _concat(s: Step) -> list[Term]:
+    terms = s.terms()
+    if len({one.batched for one in terms}) > 1:
+        raise Refusal("samples are joined with what all of them have")
+    axis = s.own_axis(terms[0], s.attribute("axis", -1))
+    shapes = [one.exact().shape for one in terms]
+    if any(len(shape) != len(shapes[0]) for shape in shapes):
+        raise Refusal("the operands have different numbers of axes")
+    option = "" if axis == len(shapes[0]) - 1 else f", axis={axis}"
+    names = {f"x{i}": one.text for i, one in enumerate(terms)}
+    text = written(f"concat({', '.join(names)}{option})", names)
+    size = sum(shape[axis] for shape in shapes)
+    shape = tuple(size if i == axis else one for i, one in enumerate(shapes[0]))
+    return [Term(text, shape, shape, terms[0].dtype, terms[0].batched)]
+
+
+@_operator("Slice", attributes="axes ends starts")
+def _slice(s: Step) -> list[Term]:
+    """A part of a term; all parts that are taken of it are one `split`."""
+    term, (axis, start, end) = s.term(), _cut(s)
+    own = s.own_axis(term, axis)
+    size = term.shape[own]
+    start, end = (max(0, min(size, one + size if one < 0 else one)) for one in (start, end))
+    unit = math.gcd(start, end, size)
+    for node in s.writer.body.nodes:
+        if node.op == "Slice" and s.writer.source(node.inputs[0]) == s.writer.source(s.node.inputs[0]):
+            try:
+                other, *bounds = _cut(Step(s.writer, node))
+            except Refusal:
+                continue
+            if s.own_axis(term, other) == own:
+                unit = math.gcd(unit, *(max(0, min(size, one + size if one < 0 else one)) for one in bounds))
+    if end <= start:
+        raise Refusal("an empty part")
+    if (start, end) == (0, size):
+        return [term]
+    return [_part(s, term, own, unit, start // unit, end // unit)]
+
+
+def _cut(s: Step) -> tuple[int, int, int]:
+    starts, ends = s.integers(1, "starts"), s.integers(2, "ends")
+    axes = s.integers(3, "axes") or [0]
+    if starts is None or ends is None or not len(starts) == len(ends) == len(axes) == 1:
+        raise Refusal("only parts along one axis are taken")
+    if s.has(4) and s.integers(4, "steps") != [1]:
+        raise Refusal("only parts without gaps are taken")
+    return axes[0], starts[0], ends[0]
+
+
+def _part(s: Step, term: Term, axis: int, unit: int, first: int, last: int) -> Term:
+    size = term.shape[axis]
+    key = f"{term.text}\n{axis}\n{unit}"
+    if key not in s.writer.split:
+        s.writer.split[key] = s.writer.parts(term, size // unit, axis)
+    names = s.writer.split[key][first:last]
+    option = "" if axis == len(term.shape) - 1 else f", axis={axis}"
+    text = names[0] if len(names) == 1 else f"concat({', '.join(names)}{option})"
+    shape = tuple((last - first) * unit if i == axis else one for i, one in enumerate(term.shape))
+    return Term(text, shape, shape, term.dtype, term.batched)
+
+
+@_operator("Split", attributes="axis num_outputs split")
+def _split(s: Step) -> list[Term]:
+    term = s.term()
+    axis = s.own_axis(term, s.attribute("axis", 0))
+    size, count = term.shape[axis], len(s.node.outputs)
+    sizes = s.integers(1, "split") or [size // count] * count
+    if sum(sizes) != size or len(sizes) != count:
+        raise Refusal(f"{size} cells as {sizes}")
+    unit, found, start = math.gcd(*sizes), [], 0
+    for one in sizes:
+        found.append(_part(s, term, axis, unit, start // unit, (start + one) // unit))
+        start += one
+    return found
+
+
+# Reductions.
+
+
+@_operator(
+    "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", attributes="axes keepdims noop_with_empty_axes"
+)
+def _reduce(s: Step) -> list[Term]:
+    term, name = s.term(), s.node.op.removeprefix("Reduce").lower()
+    axes = s.integers(1, "axes")
+    if not axes:
+        if s.attribute("noop_with_empty_axes", 0):
+            return [term]
+        axes = list(range(len(term.view) + term.batched))
+    positions = sorted({s.axis(term, axis) for axis in axes})
+    if name in ("sum", "mean") and term.dtype not in ("float32", "float64"):
+        raise Refusal(f"a {name} of {term.dtype}")
+    keep = bool(s.attribute("keepdims", 1))
+    view = tuple(1 if i in positions else v for i, v in enumerate(term.view) if keep or i not in positions)
+    own = [one for axis in positions if (one := axis - len(term.exact().view) + len(term.shape)) >= 0]
+    text, shape = term.text, term.shape
+    if own == list(range(len(shape))):
+        text, shape = written(f"{name}(x)", {"x": text}) if own else text, ()
+    else:
+        for axis in reversed(own):
+            option = f"axis={axis - len(shape) if axis == len(shape) - 1 else axis}"
+            text = written(f"{name}(x, {option})", {"x": text})
+            shape = shape[:axis] + shape[axis + 1 :]
+    return [Term(text, shape, view, term.dtype, term.batched)]
+
+
+@_operator("Softmax", attributes="axis")
+def _softmax(s: Step) -> list[Term]:
+    term = s.term()
+    axis = s.own_axis(term, s.attribute("axis", -1 if s.opset >= 13 else 1))
+    if s.opset < 13 and axis != len(term.shape) - 1:
+        raise Refusal("axes that are joined are not supported in a loop", "axis")
+    option = "" if axis == len(term.shape) - 1 else f", axis={axis}"
+    text = written(f"softmax(x{option})", {"x": term.text})
+    return [Term(text, term.shape, term.view, term.dtype, term.batched)]

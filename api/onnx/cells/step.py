@@ -1,0 +1,82 @@
+"""One node of a loop's body, with its operands as terms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from netwright.specs.dims import Dim, DimLike
+
+from ..errors import Refusal
+from ..values import Known
+from .terms import Term
+
+if TYPE_CHECKING:
+    from ..reading import Node
+    from .body import CellWriter
+
+
+class Step:
+    """What an operator's rule works with."""
+
+    def __init__(self, writer: CellWriter, node: Node):
+        self.writer, self.node = writer, node
+
+    @property
+    def opset(self) -> int:
+        return self.writer.opset
+
+    def has(self, position: int) -> bool:
+        """Whether an operand is given."""
+        return position < len(self.node.inputs) and bool(self.node.inputs[position])
+
+    def term(self, position: int = 0) -> Term:
+        """An operand as an expression. Raises Refusal."""
+        if not self.has(position):
+            raise Refusal(f"operand {position} is missing")
+        return self.writer.term(self.node.inputs[position])
+
+    def terms(self) -> list[Term]:
+        """All operands."""
+        return [self.term(position) for position in range(len(self.node.inputs))]
+
+    def known(self, position: int) -> Known | None:
+        """An operand that is known while importing."""
+        return self.writer.known(self.node.inputs[position]) if self.has(position) else None
+
+    def attribute(self, name: str, default: Any = None) -> Any:
+        """An attribute."""
+        return self.node.attributes.get(name, default)
+
+    def integers(self, position: int, name: str) -> list[int] | None:
+        """Whole numbers that are an operand, or an attribute in older opsets. Raises Refusal."""
+        if name in self.node.attributes:
+            return [int(one) for one in self.node.attributes[name]]
+        if not self.has(position):
+            return None
+        return [int(one) for one in self.sizes(position) if not isinstance(one, Dim)]
+
+    def sizes(self, position: int) -> list[DimLike]:
+        """An operand that is a shape. Raises Refusal where it is computed at run time."""
+        known = self.known(position)
+        if known is None:
+            raise Refusal(f"operand {position} has to be constant")
+        return [one if isinstance(one, Dim) else int(one) for one in np.ravel(known.array)]
+
+    def axis(self, term: Term, axis: int) -> int:
+        """An axis of ONNX's tensor as one of the sample's. Raises Refusal for that of the samples."""
+        rank = len(term.view) + term.batched
+        found = axis + rank if axis < 0 else axis
+        if not 0 <= found < rank:
+            raise Refusal(f"there is no axis {axis} among {rank}")
+        if term.batched and found == 0:
+            raise Refusal("works across the samples")
+        return found - term.batched
+
+    def own_axis(self, term: Term, axis: int) -> int:
+        """The same as an axis of what the text gives, which has fewer leading axes of size 1."""
+        found = self.axis(term, axis) - len(term.exact().view) + len(term.shape)
+        if found < 0:
+            raise Refusal(f"there is no axis {axis}")
+        return found

@@ -1,0 +1,116 @@
+"""Values of a loop's body as expressions of the language.
+
+ONNX has whole tensors where an equation has those of one sample, so a term knows both: the `shape` that its text
+has in the language, and the `view` that ONNX has of it. They differ by axes of size 1 and by what is stretched later.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import Refusal
+
+Sizes = tuple[int, ...]
+
+#: An expression with more characters gets a name.
+LONG = 72
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """An expression. ``batched``: whether ONNX's tensor has the samples first, an axis that ``view`` leaves out."""
+
+    text: str
+    shape: Sizes
+    view: Sizes
+    dtype: str
+    batched: bool
+    untransposed: str = ""
+    """What it is the transpose of."""
+    opposite: str = ""
+    """What holds where a comparison does not."""
+
+    @property
+    def is_name(self) -> bool:
+        """Whether the text is short enough to be written more than once."""
+        return self.text.isidentifier() or (self.text.startswith("prev(") and self.text.count("(") == 1)
+
+    def viewed(self, view: Sequence[int]) -> Term:
+        """The same numbers under another view."""
+        return replace(self, view=tuple(view), untransposed="", opposite="")
+
+    def exact(self) -> Term:
+        """The term, whose text has to have the shape that ONNX sees but for leading axes of size 1. Raises Refusal."""
+        if any(a != b for a, b in _from_the_end(self.shape, self.view)):
+            raise Refusal(f"a value of shape {list(self.shape)} is seen as {list(self.view)}")
+        return self
+
+
+def _from_the_end(shape: Sizes, view: Sizes) -> list[tuple[int, int]]:
+    rank = max(len(shape), len(view))
+    return list(zip((1,) * (rank - len(shape)) + shape, (1,) * (rank - len(view)) + view, strict=True))
+
+
+def written(template: str, operands: Mapping[str, str]) -> str:
+    """A template with expressions in the places of its names, with no more brackets than needed."""
+    trees = {name: ast.parse(text, mode="eval").body for name, text in operands.items()}
+
+    class _Places(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.expr:
+            return trees.get(node.id, node)
+
+    return ast.unparse(_Places().visit(ast.parse(template, mode="eval")))
+
+
+def joint(template: str, operands: Mapping[str, Term], dtype: str | None = None) -> Term:
+    """A function of terms that broadcast. Raises Refusal where ONNX and the language align them otherwise."""
+    terms = list(operands.values())
+    batched = any(one.batched for one in terms)
+    ranks = {len(one.view) for one in terms if one.batched}
+    if len(ranks) > 1:
+        raise Refusal("samples meet what is not the first axis")
+    rank = next(iter(ranks), max(len(one.view) for one in terms))
+    views = []
+    for one in terms:
+        view = one.view
+        if batched and not one.batched and len(view) == rank + 1 and view[0] == 1:
+            view = view[1:]
+        if len(view) > rank:
+            raise Refusal("samples meet what is not the first axis")
+        if any(a not in (1, b) for a, b in _from_the_end(one.shape, view)):
+            raise Refusal(f"a value of shape {list(one.shape)} is seen as {list(view)}")
+        views.append(view)
+    try:
+        view, shape = np.broadcast_shapes(*views), np.broadcast_shapes(*(one.shape for one in terms))
+    except ValueError:
+        raise Refusal(f"the shapes {', '.join(str(list(one)) for one in views)} do not broadcast") from None
+    text = written(template, {name: one.text for name, one in operands.items()})
+    return Term(text, shape, view, dtype or terms[-1].dtype, batched)
+
+
+def product(a: Term, b: Term) -> Term:
+    """The matrix product, of vectors and matrices of a sample. Raises Refusal."""
+    if (a.batched and not a.view) or (b.batched and len(b.view) != 2) or not a.view or not b.view:
+        raise Refusal("the samples are multiplied with each other")
+    if b.batched and a.batched and len(a.view) != 2:
+        raise Refusal("the samples are multiplied with each other")
+    if max(len(a.view), len(b.view)) > 2:
+        raise Refusal("a factor has more than two axes")
+    a, b = (one if len(one.shape) == 1 else one.exact() for one in (a, b))
+    row = len(a.shape) == 1 and a.view in (a.shape, (1, *a.shape))
+    column = len(b.shape) == 1 and b.view in (b.shape, (*b.shape, 1))
+    if not (row or len(a.shape) == len(a.view)) or not (column or len(b.shape) == len(b.view)):
+        raise Refusal(f"a product of {list(a.shape)} and {list(b.shape)}")
+    if a.shape[-1] != b.shape[0] or a.view[-1] != b.view[0]:
+        raise Refusal(f"{list(a.view)} times {list(b.view)}")
+    shape = (*(() if row else a.shape[:-1]), *(() if column else b.shape[1:]))
+    view = (*a.view[:-1], *b.view[1:])
+    if row and b.untransposed:  # as it was written: a matrix times a vector
+        text = written("a @ b", {"a": b.untransposed, "b": a.text})
+    else:
+        text = written("a @ b", {"a": a.text, "b": b.text})
+    return Term(text, shape, view, a.dtype, a.batched or b.batched)

@@ -1,0 +1,102 @@
+"""What "the same graph up to names" means.
+
+Two graphs are the same when their outputs, followed back to the inputs, are made by the same operations with the same
+attributes, types and constants, of operands that are the same. Not compared are
+
+- names of parameters, layers, states and loops (inputs and outputs of the network keep theirs);
+- the order in which nodes, and parameters of a loop, are listed, and sequences that a loop gives to nobody;
+- `unroll`, which says how a loop is compiled, not what it computes;
+- how a number is stretched: it is the same constant in any shape;
+- a shape that is only passed through (a reshape of a reshape, one to the shape that is there), and `stop_gradient`,
+  which training alone sees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from netwright.compiler.graph.analysis import ancestors
+from netwright.compiler.graph.graph import Graph, InputAttributes, Node, Value
+from netwright.compiler.ops.constant import ConstantAttributes
+from netwright.compiler.ops.scan import ScanAttributes
+
+
+def canonical(graph: Graph) -> list[str]:
+    """A graph as text that is equal for graphs that are the same."""
+    return _Canonical(graph, {}, list(graph.outputs.values())).text()
+
+
+class _Canonical:
+    """Nodes get numbers in the order in which the outputs ask for them."""
+
+    def __init__(self, graph: Graph, roles: dict[Value, str], outputs: list[Value]):
+        self.graph, self.roles, self.outputs = graph, roles, outputs
+        self.numbers: dict[int, int] = {}
+        self.lines: list[str] = []
+        self.read = set(ancestors(graph, outputs))
+        self.met: list[Value] = []
+        """Inputs of a body, in the order in which they are met."""
+
+    def text(self) -> list[str]:
+        results = [self.visit(value) for value in self.outputs]
+        return [*self.lines, *results]
+
+    def visit(self, value: Value) -> str:
+        value = self.settled(value)
+        if value.node not in self.numbers:
+            node = self.graph.producer(value)
+            line = self.input(node, value) if node.op == "input" else self.node(node)
+            self.numbers[node.id] = len(self.lines)
+            self.lines.append(line)
+        node = self.graph.producer(value)
+        port = value.port
+        if isinstance(node.attrs, ScanAttributes) and port >= node.attrs.n_carries:
+            port = node.attrs.n_carries + self.sequences(node).index(port)
+        return f"{self.numbers[value.node]}.{port} : {self.graph.type(value)}"
+
+    def sequences(self, node: Node) -> list[int]:
+        """The sequences of a loop that somebody reads."""
+        assert isinstance(node.attrs, ScanAttributes)
+        return [i for i in range(node.attrs.n_carries, len(node.values)) if node.values[i] in self.read]
+
+    def settled(self, value: Value) -> Value:
+        """The value behind what only passes it through."""
+        source, best = value, value
+        while (node := self.graph.producer(source)).op in ("reshape", "stop_gradient"):
+            (source,) = self.graph.operands(node)
+            if self.graph.type(source) == self.graph.type(value):
+                best = source
+        return best
+
+    def input(self, node: Node, value: Value) -> str:
+        attrs = node.attrs
+        assert isinstance(attrs, InputAttributes)
+        if value in self.roles:
+            self.met.append(value)
+            return self.roles[value]
+        return f"input {attrs.name}" if attrs.role == "input" else "weights"
+
+    def node(self, node: Node) -> str:
+        operands = self.graph.operands(node)
+        attrs: Any = node.attrs
+        if node.op == "broadcast":
+            inner = self.graph.producer(self.settled(operands[0])).attrs
+            if isinstance(inner, ConstantAttributes) and len(inner.data) == np.dtype(inner.dtype).itemsize:
+                return f"constant() {replace(inner, shape=node.types[0].shape)}"
+        if isinstance(attrs, ScanAttributes):
+            inputs = list(attrs.body.inputs.values())
+            count, carries = attrs.n_consts, attrs.n_consts + attrs.n_carries
+            roles = dict.fromkeys(inputs[:count], "parameter")
+            roles |= {value: f"carry {i}" for i, value in enumerate(inputs[count:carries])}
+            roles |= {value: f"x {i}" for i, value in enumerate(inputs[carries:])}
+            results = list(attrs.body.outputs.values())
+            kept = results[: attrs.n_carries] + [results[i] for i in self.sequences(node)]
+            body = _Canonical(attrs.body, roles, kept)
+            text = body.text()
+            read = [inputs.index(value) for value in body.met if roles[value] == "parameter"]
+            operands = [*(operands[i] for i in read), *operands[count:]]
+            attrs = replace(attrs, body=text, name="", unroll="auto", n_consts=len(read))
+        return f"{node.op}({', '.join(self.visit(one) for one in operands)}) {attrs}"

@@ -1,0 +1,212 @@
+"""Spec to ONNX to spec gives the same graph up to names (`same.py` says what that means), and the same numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+import netwright
+from netwright.onnx import import_model
+from netwright.onnx.files import check
+from netwright.templates import TEMPLATES, template
+
+from .same import canonical
+from .test_export import compare
+
+PROJECT = Path(__file__).parents[2]
+EXAMPLES = sorted((PROJECT / "examples").glob("*/*.yaml"))
+
+
+def check_round_trip(model: netwright.Model) -> str:
+    """Exports, compares with ONNX Runtime, imports, compares the graphs; gives the imported spec."""
+    assert model.is_valid, model.diagnostics.to_text()
+    text = import_model(compare(model), name=model.name).spec
+    assert canonical(check(text).network.graphs["predict"]) == canonical(model.network.graphs["predict"]), (
+        text
+    )
+    return text
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_come_back(path: Path) -> None:
+    check_round_trip(netwright.load(path))
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_templates_come_back(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_bytes(template(name, "m").encode())
+    check_round_trip(netwright.load(path))
+
+
+SPEC = """netwright: 1
+model: m
+dims: {{N: batch, T: time}}
+inputs:
+  x: {{shape: [N, T, 3]{lengths}}}
+  len: {{shape: [N], dtype: int64}}
+  start: {{shape: [N, {width}]}}
+{cells}layers:
+  - {layer}
+  - {{name: head, type: dense, inputs: [r], units: 2}}
+  - {{name: used, type: add, inputs: [start, start]}}
+  - {{name: read, type: expression, inputs: {{a: len}}, value: "cast(a, float32)"}}
+outputs: {{y: head, used: used, read: read{states}}}
+"""
+
+
+def spec(layer: str, cells: str = "", lengths: bool = False, states: str = "", width: int = 4) -> str:
+    """A recurrent layer `r` under a dense one."""
+    return SPEC.format(
+        layer=layer,
+        cells=cells,
+        lengths=", lengths: len" if lengths else "",
+        states="".join(f", {one}: r.{one}" for one in states.split()),
+        width=width,
+    )
+
+
+LAYERS = {
+    "lstm": ("{name: r, type: lstm, units: 4, inputs: [x]}", False, "h c", 4),
+    "lstm_learned": ("{name: r, type: lstm, units: 4, inputs: [x], initial_state: learned}", False, "c", 4),
+    "lstm_mixed": (
+        "{name: r, type: lstm, units: 4, inputs: [x], initial_state: {h: start, c: learned}}",
+        True,
+        "h",
+        4,
+    ),
+    "lstm_peepholes": (
+        "{name: r, type: lstm, units: 4, inputs: [x], peepholes: true, reverse: true, clip: 2}",
+        False,
+        "",
+        4,
+    ),
+    "gru_both_given": (
+        "{name: r, type: gru, units: 2, inputs: [x], bidirectional: true, initial_state: start}",
+        False,
+        "h",
+        4,
+    ),
+    "gru_both_learned": (
+        "{name: r, type: gru, units: 2, inputs: [x], bidirectional: true, initial_state: learned}",
+        True,
+        "h",
+        4,
+    ),
+    "gru_before": (
+        "{name: r, type: gru, units: 4, inputs: [x], reset_after: false, return_sequences: false}",
+        True,
+        "",
+        4,
+    ),
+    "rnn_lengths": (
+        "{name: r, type: rnn, units: 4, inputs: [x], reverse: true, lengths: len}",
+        False,
+        "h",
+        4,
+    ),
+    "rnn_gelu": ("{name: r, type: rnn, units: 4, inputs: [x], activation: gelu}", True, "h", 4),
+    "lstm_all_states": ("{name: r, type: lstm, units: 4, inputs: [x]}", False, "c_all h", 4),
+}
+
+
+@pytest.mark.parametrize(("layer", "lengths", "states", "width"), LAYERS.values(), ids=LAYERS.keys())
+def test_recurrences_come_back(layer: str, lengths: bool, states: str, width: int, tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(spec(layer, "", lengths, states, width))
+    text = check_round_trip(netwright.load(tmp_path / "m.yaml"))
+    known = not ("gelu" in layer or "c_all" in states)
+    assert ("type: recurrent" in text) != known
+
+
+CELLS = {
+    "state_space": """
+    args: {H: int, O: int}
+    input: {x: [F]}
+    states: {h: {shape: [H]}}
+    params: {A: {shape: [H, H]}, B: {shape: [F, H]}, b: {shape: [H]}, C: {shape: [H, O]}}
+    update: {h: tanh(prev(h) @ A + x @ B + b)}
+    output: h @ C""",
+    "two_states": """
+    args: {H: int, O: int}
+    input: {x: [F]}
+    states: {h: {shape: [H]}, slow: {shape: [H]}}
+    params: {A: {shape: [H, H]}, B: {shape: [F, H]}}
+    update:
+      - slow: 0.9 * prev(slow) + 0.1 * prev(h)
+      - h: relu(prev(h) @ A + x @ B + slow) - 0.5
+    output: h * slow""",
+    "learned": """
+    args: {H: int, O: int}
+    input: {x: [F]}
+    states: {h: {shape: [H], learn_init: true}, k: {shape: [O], init: {type: constant, value: 0.5}}}
+    params: {A: {shape: [H, H]}, B: {shape: [F, H]}, C: {shape: [H, O]}}
+    update:
+      - a, b = split(x @ B, 2)
+      - h = tanh(prev(h) @ A + concat(b, a))
+      - k = prev(k) * sigmoid(h @ C)
+    output: concat(h, k)""",
+    "matrix": """
+    args: {H: int, O: int}
+    input: {x: [F]}
+    states: {M: {shape: [H, F]}}
+    params: {W: {shape: [H, F]}, q: {shape: [F]}}
+    update: {M: 0.5 * prev(M) + transpose(transpose(W * x) * softmax(W @ x))}
+    output: M @ q + sum(M) + max(M, axis=1)""",
+    "choice": """
+    args: {H: int, O: int}
+    input: {x: [F]}
+    states: {h: {shape: [H]}}
+    params: {B: {shape: [F, H]}}
+    update:
+      - u = x @ B
+      - h = where(logical_and(u > 0, u != prev(h)), clip(u, -1, 1), mean(u) - prev(h) ** 2)
+    output: where(h < 0, exp(h), elu(h, 0.5))""",
+    "previous_output": """
+    args: {H: int, O: int}
+    input: {x: [F]}
+    params: {B: {shape: [F, H]}, R: {shape: [H, H]}}
+    output: {value: tanh(x @ B + prev(output) @ R), shape: [H]}""",
+}
+
+
+@pytest.mark.parametrize("lengths", [False, True], ids=["whole", "lengths"])
+@pytest.mark.parametrize("name", CELLS)
+def test_cells_come_back(name: str, lengths: bool, tmp_path: Path) -> None:
+    cells = f"cells:\n  {name}:{CELLS[name]}\n"
+    backward = "true" if lengths else "false"
+    layer = (
+        f"{{name: r, type: recurrent, cell: {name}, with: {{H: 4, O: 2}}, inputs: [x], reverse: {backward}}}"
+    )
+    (tmp_path / "m.yaml").write_text(
+        spec(layer, cells, lengths, "" if name == "previous_output" else "state")
+    )
+    text = check_round_trip(netwright.load(tmp_path / "m.yaml"))
+    assert "cell: " in text
+
+
+def test_a_cell_comes_back_readable(tmp_path: Path) -> None:
+    cells = f"cells:\n  two:{CELLS['two_states']}\n"
+    layer = "{name: memory, type: recurrent, cell: two, with: {H: 4, O: 2}, inputs: [x]}"
+    (tmp_path / "m.yaml").write_text(spec(layer, cells).replace("[r]", "[memory]"))
+    text = check_round_trip(netwright.load(tmp_path / "m.yaml"))
+    cell = """cells:
+  memory:
+    input: {x: [3]}
+    states:
+      h: {shape: [4]}
+      slow: {shape: [4]}
+    params:
+      A: {shape: [4, 4]}
+      B: {shape: [3, 4]}
+    update:
+      - slow = 0.9 * prev(slow) + 0.1 * prev(h)
+      - h = relu(prev(h) @ A + x @ B + slow) - 0.5
+    output: h * slow
+layers:
+  - {name: memory, type: recurrent, inputs: [x], cell: memory}
+"""
+    assert cell in text
