@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from netwright.specs.dims import Shape
 from netwright.specs.layers import (
+    Attending,
     BroadcastTo,
     ConstantLayer,
     ConvTranspose,
@@ -24,6 +25,7 @@ from netwright.specs.layers import (
     GlobalMeanPool,
     GroupNorm,
     InstanceNorm,
+    JoinSteps,
     KernelLayer,
     LayerSpec,
     MatMul,
@@ -36,6 +38,7 @@ from netwright.specs.layers import (
     Resize,
     Slice,
     SpaceToDepth,
+    Steps,
     Tile,
     Transpose,
     UpSampling,
@@ -77,6 +80,8 @@ def receptive_fields(load: LoadResult, shapes: Mapping[str, Shape]) -> dict[str,
 
 #: Layers whose output cells stand elsewhere than their input cells, or see them all.
 _ELSEWHERE = (
+    Attending,
+    JoinSteps,
     BroadcastTo,
     ConstantLayer,
     ConvTranspose,
@@ -111,6 +116,8 @@ def _start(shape: Shape) -> ReceptiveField:
 def _field(layer: LayerSpec, read: Sequence[ReceptiveField], shape: Shape) -> ReceptiveField:
     if isinstance(layer, Embedding) and len(shape) == 2:
         return _start((*shape, 1))
+    if isinstance(layer, Steps):
+        return _start(shape[1:])  # of the step
     if isinstance(layer, _ELSEWHERE):
         return WHOLE
     if any(field.sizes is None for field in read) or len({field.steps for field in read}) > 1:

@@ -15,15 +15,15 @@ from pydantic import BaseModel, ValidationError
 from .block_checks import Block, check_arguments, read_blocks
 from .block_sharing import share_blocks
 from .blocks import BlockUse
-from .derived import entry_as, mapping, without
+from .derived import without
 from .diagnostics import Diagnostics
 from .fixes import respelled
-from .layers import ScanWindow
 from .placement import NOTHING, Alias, Expansion, Expected, Group, Placement
 from .problems import Translator, describe
 from .source import Entry, SourceNode, SourceTree, Span, Via
 from .suggest import closest, did_you_mean
 from .variables import Scope, Substitution, declared_variables
+from .wrappers import WRAPPERS, write_out
 
 LAYER_LIMIT = 20_000
 DEPTH_LIMIT = 100
@@ -32,7 +32,7 @@ _NOT_COMPUTED = frozenset(("netwright", "model", "$schema", "vars", "blocks", "i
 
 def expand(tree: SourceTree, diagnostics: Diagnostics) -> Expansion:
     """The spec in plain layers; what is wrong with blocks, their uses and variables goes to `diagnostics`."""
-    return _Expander(tree, diagnostics).expand()
+    return Expander(tree, diagnostics).expand()
 
 
 class _TooMany(Exception):
@@ -43,7 +43,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
     """Where layers are put: the scope of names, of variables, the block's defaults and the trail."""
 
     scope: str
@@ -53,7 +53,7 @@ class _Place:
     depth: int = 0
 
 
-class _Expander:
+class Expander:
     def __init__(self, tree: SourceTree, diagnostics: Diagnostics) -> None:
         self.tree, self.diagnostics = tree, diagnostics
         self.substitution = Substitution(diagnostics)
@@ -78,7 +78,7 @@ class _Expander:
         layers = root.entries.get("layers")
         if layers is not None and isinstance(layers.node.value, list):
             try:
-                self.layers(layers.node.items, None, _Place("", variables, {}, ()))
+                self.layers(layers.node.items, None, Place("", variables, {}, ()))
             except _TooMany:
                 self.result.broken.add("layers")
             share_blocks(self.result, self.ranges, self.diagnostics)
@@ -109,13 +109,13 @@ class _Expander:
 
     # Layers.
 
-    def layers(self, items: Sequence[SourceNode], above: str | None, place: _Place) -> str | None:
+    def layers(self, items: Sequence[SourceNode], above: str | None, place: Place) -> str | None:
         """Puts layers and uses one after the other; gives the full name of the last."""
         for item in items:
             above = self.item(item, above, place)
         return above
 
-    def item(self, node: SourceNode, above: str | None, place: _Place) -> str:
+    def item(self, node: SourceNode, above: str | None, place: Place) -> str:
         name = node.value.get("name") if isinstance(node.value, dict) else None
         full = place.scope + name if isinstance(name, str) else None
         if "repeat" not in node.entries:
@@ -142,15 +142,17 @@ class _Expander:
         self.result.aliases[full] = Alias(f"{full}.{count - 1}", "", spot)
         return full
 
-    def one(self, node: SourceNode, full: str | None, place: _Place, placement: Placement) -> None:
-        if isinstance(node.value, dict) and node.value.get("type") == "scan_window":
-            self.scan(node, full, place, placement)
+    def one(self, node: SourceNode, full: str | None, place: Place, placement: Placement) -> None:
+        kind = node.value.get("type") if isinstance(node.value, dict) else None
+        wrapper = WRAPPERS.get(kind) if isinstance(kind, str) else None
+        if wrapper is not None:
+            write_out(self, wrapper, node, full, place, placement)
         elif "use" in node.entries:
             self.use(node, full, place, placement)
         else:
             self.put(node, placement, place)
 
-    def count(self, node: SourceNode, place: _Place) -> int | None:
+    def count(self, node: SourceNode, place: Place) -> int | None:
         failures = self.substitution.failures
         written = self.substitution.copy(node.entries["repeat"].node, place.variables, place.trail)
         if self.substitution.failures > failures:
@@ -166,7 +168,7 @@ class _Expander:
             return None
         return count
 
-    def put(self, node: SourceNode, placement: Placement, place: _Place) -> None:
+    def put(self, node: SourceNode, placement: Placement, place: Place) -> None:
         """A plain layer, with the defaults of its block."""
         if len(self.items) >= LAYER_LIMIT:
             message = f"the spec has more than {LAYER_LIMIT} layers"
@@ -188,7 +190,7 @@ class _Expander:
 
     # Uses.
 
-    def use(self, node: SourceNode, full: str | None, place: _Place, placement: Placement) -> None:
+    def use(self, node: SourceNode, full: str | None, place: Place, placement: Placement) -> None:
         if full is not None and not self.valid_name(node):
             full = None
         failures = self.substitution.failures
@@ -245,7 +247,7 @@ class _Expander:
             self.diagnostics.error("NW0301", message, group.place, labels=labels)
         return other is group
 
-    def block(self, spec: BlockUse, node: SourceNode, place: _Place) -> Block | None:
+    def block(self, spec: BlockUse, node: SourceNode, place: Place) -> Block | None:
         span = node.entries["use"].node.span
         if spec.use not in self.blocks:
             meant = closest(spec.use, self.blocks)
@@ -280,7 +282,7 @@ class _Expander:
         node: SourceNode,
         full: str,
         given: dict[str, SourceNode],
-        place: _Place,
+        place: Place,
         placement: Placement,
     ) -> None:
         inside = f"{full}."
@@ -303,7 +305,7 @@ class _Expander:
             outermost = outermost.outer
         variables = outermost.inner(nodes, trail)
         variables.computed.update({name: given[name] for name in spec.with_})
-        inner = _Place(inside, variables, block.defaults, trail, place.depth + 1)
+        inner = Place(inside, variables, block.defaults, trail, place.depth + 1)
         start = len(self.items)
         last = self.layers(block.layers, inside + block.spec.inputs[0], inner)
         self.ranges[full] = start, len(self.items)
@@ -316,72 +318,16 @@ class _Expander:
         if spec.expect is not None:
             self.result.expected.append(Expected(full, spec.expect, node.entries["expect"].node.span))
 
-    # Scans.
+    # Layers that hold layers.
 
-    def scan(self, node: SourceNode, full: str | None, place: _Place, placement: Placement) -> None:
-        """A `scan_window`: its windows, its layers, and what combines their answers."""
-        failures = self.substitution.failures
-        own = self.defaults_of("scan_window", place)
-        header = mapping(node, {**own, **without(without(node, "layers"), "repeat").entries})
-        header = self.substitution.copy(header, place.variables, place.trail)
-        computed = self.substitution.failures == failures
-        whole = mapping(header, {**header.entries, "layers": node.entries.get("layers")})
-        spec = self.validated(whole, ScanWindow, "scan_window") if computed else None
-        if full is None or not self.valid_name(node):
-            self.result.lost = True
-            return
-        if spec is None:
-            self.result.poisoned.add(full)
-            return
-        entries, name = header.entries, header.entries["name"].node
-        shared = entries["share"].node.span if "share" in entries else None
-        if not self.group(Group(full, "scan_window", name.span, place.scope, spec.share, shared)):
-            return
-        inside = f"{full}."
-        if placement.first is not None or spec.inputs is None:
-            text = placement.first if placement.first is not None else placement.above
-            self.result.aliases[inside + "scanned"] = Alias(text, "", name.span)
-        else:
-            written = entries["inputs"].node.items[0].span
-            self.result.aliases[inside + "scanned"] = Alias(spec.inputs[0], place.scope, written)
-
-        kind = entries["type"].node
-
-        inner = replace(place, scope=inside, depth=place.depth + 1)
-        own_place = replace(inner, trail=())  # the header is a copy that has its trail
-        start = len(self.items)
-        moves = {"window": entries["window"], "stride": entries.get("stride")}
-        windows = mapping(
-            header, {"name": entry_as("windows", name), "type": entry_as("windows", kind), **moves}
-        )
-        self.put(windows, Placement(inside, inside + "windows", inside + "scanned"), own_place)
-        self.result.aliases[inside + "input"] = Alias("windows", inside, name.span)
-        if spec.use is not None:
-            use = {"name": entry_as("net", name), "use": entries["use"], "with": entries.get("with")}
-            last = self.item(mapping(header, use), inside + "input", inner)
-        else:
-            layers = node.entries["layers"].node
-            last = self.layers(layers.items, inside + "input", inner) or NOTHING
-        answers = {
-            "name": entry_as("combined", name),
-            "type": entry_as("combine_windows", kind),
-            "inputs": entry_as([last.removeprefix(inside), "scanned"], name),
-            **moves,
-            "combine": entries.get("combine"),
-            "expect": entries.get("expect"),
-        }
-        self.put(mapping(header, answers), Placement(inside, inside + "combined", last), own_place)
-        self.ranges[full] = start, len(self.items)
-        self.result.aliases[full] = Alias("combined", inside, name.span)
-
-    def defaults_of(self, kind: str, place: _Place) -> dict[str, Entry]:
+    def defaults_of(self, kind: str, place: Place) -> dict[str, Entry]:
         """The defaults of a type that is written out here, those of the block before those of the spec."""
         outer = self.tree.node(("defaults", kind))
         inner = place.defaults.get(kind)
         return {**(outer.entries if outer else {}), **(inner.entries if inner else {})}
 
 
-def _span(node: SourceNode, place: _Place) -> Span:
+def _span(node: SourceNode, place: Place) -> Span:
     return node.text.reached(place.trail).span(node.start, node.end)
 
 

@@ -7,6 +7,7 @@ from netwright.specs.layers import (
     ActivationLayer,
     Add,
     Argmax,
+    Attention,
     BatchNorm,
     BroadcastTo,
     CombineWindows,
@@ -28,12 +29,14 @@ from netwright.specs.layers import (
     GlobalMeanPool,
     GroupNorm,
     InstanceNorm,
+    JoinSteps,
     LayerNorm,
     LayerSpec,
     LocalResponseNorm,
     LpNorm,
     MatMul,
     MeanVarianceNorm,
+    MultiHeadAttention,
     Multiply,
     NllLoss,
     PadLayer,
@@ -51,13 +54,16 @@ from netwright.specs.layers import (
     SpaceToDepth,
     Split,
     Standardize,
+    Steps,
     Tile,
+    TimeDistributed,
     Transpose,
     UpSampling,
     Windows,
 )
 
 from .activation import expand_activation, expand_prelu
+from .attention import expand_attention, expand_multi_head_attention
 from .blocks import expand_depth_to_space, expand_space_to_depth
 from .conv import expand_convolution, expand_depthwise, expand_separable
 from .conv_transpose import expand_conv_transpose
@@ -91,6 +97,7 @@ from .statistics import (
     expand_rms_norm,
 )
 from .tables import expand_constant, expand_gather
+from .time_distributed import expand_join_steps, expand_steps
 
 _FAMILIES: dict[type[LayerSpec], Expansion] = {
     Dense: Expansion(expand_dense, honours_lengths=True),
@@ -140,6 +147,10 @@ _FAMILIES: dict[type[LayerSpec], Expansion] = {
     MatMul: Expansion(expand_matmul, honours_lengths=True),
     NllLoss: Expansion(expand_nll_loss),
     RecurrentLayer: Expansion(expand_recurrent, honours_lengths=True),
+    Steps: Expansion(expand_steps, honours_lengths=True),
+    JoinSteps: Expansion(expand_join_steps, honours_lengths=True),
+    Attention: Expansion(expand_attention, honours_lengths=True),
+    MultiHeadAttention: Expansion(expand_multi_head_attention, honours_lengths=True),
     Windows: Expansion(expand_windows),
     CombineWindows: Expansion(expand_combine_windows),
 }
@@ -147,5 +158,5 @@ _FAMILIES: dict[type[LayerSpec], Expansion] = {
 EXPANSIONS: dict[type[LayerSpec], Expansion] = {
     layer: next(expansion for family, expansion in _FAMILIES.items() if issubclass(layer, family))
     for layer in LAYERS.values()
-    if layer is not ScanWindow  # loading has written it out
+    if layer not in (ScanWindow, TimeDistributed)  # loading has written it out
 }

@@ -83,6 +83,8 @@ class Scope:
     """The ports that somebody reads."""
     notes: dict[int, str] = field(default_factory=dict)
     """The arithmetic of the output's sizes, by axis."""
+    kept: dict[int, Origin] = field(default_factory=dict)
+    """Where sizes of the output come from that stand elsewhere in the inputs, by axis."""
     parameters: list[str] = field(default_factory=list)
 
     @property
@@ -150,6 +152,8 @@ class Scope:
         for axis, size in enumerate(tensor.shape):
             if axis in self.notes:
                 origins.append(Origin(self.name, f"gives {show(tensor.shape)}: {self.notes[axis]}"))
+            elif axis in self.kept:
+                origins.append(self.kept[axis])
             elif axis < like.rank and like.shape[axis] == size:
                 origins.append(like.origins[axis])
             else:

@@ -43,6 +43,7 @@ from .arranging import (
     Tile,
     Transpose,
 )
+from .attention import Attending, Attention, MultiHeadAttention
 from .base import LayerSpec
 from .dense import Dense, Embedding
 from .expression import ExpressionLayer
@@ -76,6 +77,7 @@ from .separable import (
     SeparableConvolution,
 )
 from .shaping import Add, Concat, Flatten, Multiply, Reshape
+from .time_distributed import JoinSteps, Steps, TimeDistributed
 from .transposed import ConvTranspose, ConvTranspose1D, ConvTranspose2D, ConvTranspose3D
 from .up_sampling import UpSampling, UpSampling1D, UpSampling2D, UpSampling3D
 from .window import (
@@ -191,6 +193,11 @@ AnyLayer = (
     | UpSampling1D
     | UpSampling2D
     | UpSampling3D
+    | Steps
+    | JoinSteps
+    | TimeDistributed
+    | Attention
+    | MultiHeadAttention
 )
 Layer = Annotated[AnyLayer, Field(discriminator="type")]
 
@@ -204,6 +211,8 @@ __all__ = [
     "AnyLayer",
     "Argmax",
     "Argmin",
+    "Attending",
+    "Attention",
     "BatchNorm",
     "BroadcastTo",
     "CeluLayer",
@@ -241,6 +250,7 @@ __all__ = [
     "HardSwishLayer",
     "HardmaxLayer",
     "InstanceNorm",
+    "JoinSteps",
     "KernelLayer",
     "Layer",
     "LayerNorm",
@@ -265,6 +275,7 @@ __all__ = [
     "MeanPool3D",
     "MeanVarianceNorm",
     "MishLayer",
+    "MultiHeadAttention",
     "Multiply",
     "NllLoss",
     "PRelu",
@@ -297,10 +308,12 @@ __all__ = [
     "SpaceToDepth",
     "Split",
     "Standardize",
+    "Steps",
     "SwishLayer",
     "TanhLayer",
     "ThresholdedReluLayer",
     "Tile",
+    "TimeDistributed",
     "Transpose",
     "UpSampling",
     "UpSampling1D",

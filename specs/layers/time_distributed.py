@@ -1,0 +1,55 @@
+"""Any layer at each step of a sequence. Loading writes `time_distributed` out as `steps`, what it holds, and
+`join_steps`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ..base import Name, at
+from .base import LayerSpec
+
+
+class Steps(LayerSpec):
+    """Every step as a sample of its own: `[N, T, *R]` gives `[N·T, *R]`."""
+
+    type: Literal["steps"] = "steps"
+
+
+class JoinSteps(LayerSpec):
+    """The answers for `steps`, `[N·T, *R]`, back in their places, `[N, T, *R]`. The second input is what the steps are
+    of."""
+
+    arity: ClassVar[tuple[int, int | None]] = (2, 2)
+    type: Literal["join_steps"] = "join_steps"
+
+
+class TimeDistributed(LayerSpec):
+    """A layer or sub-network at each step of a sequence `[N, T, …]`, with the same parameters at all of them.
+
+    It is given as a `layer`, as `layers`, or as the block that it uses. A layer is `name.layer`, layers are
+    `name.layer`'s own names below it, those of a block `name.net.…`; the step they read is their `input`.
+    """
+
+    has_parameters: ClassVar[bool] = True
+    type: Literal["time_distributed"] = "time_distributed"
+    layer: dict[str, Any] | None = None
+    """The layer; it needs no name."""
+    layers: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)] | None = None
+    """The sub-network's layers."""
+    use: Name | None = None
+    """The block that is the sub-network."""
+    with_: Annotated[dict[Name, Any] | None, Field(alias="with")] = None
+    """The values of the block's arguments."""
+
+    @model_validator(mode="after")
+    def _one_network(self) -> Self:
+        given = [key for key in ("layer", "layers", "use") if getattr(self, key) is not None]
+        if len(given) != 1:
+            message = "write a layer, layers, or use a block" + (", one of them" if given else "")
+            raise at(given[1] if given else "type", "together", message)
+        if self.with_ is not None and self.use is None:
+            raise at("with", "together", "with gives the arguments of a block, and this uses none")
+        return self
