@@ -241,16 +241,14 @@ class _Builder:
         name, kind = placement.name, node.value.get("type")
         if not isinstance(kind, str) or kind not in LAYERS:
             self.no_type(node, path, name)
+            if isinstance(kind, str) and is_certain(kind, meant := type_meant(kind, LAYERS)) and meant:
+                self.model(meant, {**node.value, "type": meant}, path, {})  # its other keys are read all the same
             return LayerEntry(name, None, path, {}, None, placement)
         defaults = self.defaults.get(kind, {})
         overlay: dict[str, Path] = {key: ("defaults", kind, key) for key in defaults if key not in node.value}
-        spec = None
-        try:
-            spec = LAYERS[kind].model_validate({**defaults, **node.value}, context=self.context)
+        spec = self.model(kind, {**defaults, **node.value}, path, overlay)
+        if spec:
             spec = spec.model_copy(update={"name": name, "share": self.shared(spec, placement)})
-        except ValidationError as error:
-            errors = error.errors(include_url=False, include_input=False)
-            Translator(self.tree, self.diagnostics, path, overlay).report(errors, LAYERS[kind], kind)
         if isinstance(spec, ExpressionLayer | ExpressionPool):
             expression = compile_expression(spec, self.tree, path, overlay, self.diagnostics)
             if expression is None:
@@ -258,6 +256,15 @@ class _Builder:
             else:
                 self.structure.expressions[spec.name] = expression
         return LayerEntry(name, kind, path, overlay, spec, placement)
+
+    def model(self, kind: str, values: dict[str, Any], path: Path, overlay: dict[str, Path]) -> LayerSpec | None:
+        """A layer's keys as the model of its type; what is wrong with them is reported."""
+        try:
+            return LAYERS[kind].model_validate(values, context=self.context)
+        except ValidationError as error:
+            errors = error.errors(include_url=False, include_input=False)
+            Translator(self.tree, self.diagnostics, path, overlay).report(errors, LAYERS[kind], kind)
+            return None
 
     def shared(self, spec: LayerSpec, placement: Placement) -> str | None:
         """The full name of the layer whose parameters a layer uses."""
