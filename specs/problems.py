@@ -8,15 +8,17 @@ or that".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any
 
 from pydantic import BaseModel
 
 from .diagnostics import Diagnostics
+from .documentation import meaning
 from .fixes import Fix, replaced, respelled, with_key, without_key
+from .model_paths import keys_of, models_at
 from .scalars import plain_scalar
 from .source import Path, SourceNode, SourceTree, Span
 from .suggest import NOTES, REDUNDANT, did_you_mean, is_certain, key_meant, type_meant
@@ -100,9 +102,9 @@ class Translator:
             if problem.kind == "missing":
                 # A required key under another name is one mistake, already reported.
                 if (problem.path, str(problem.loc[-1])) not in meant:
-                    self._missing(problem, str(problem.loc[-1]), owner)
+                    self._missing(problem, str(problem.loc[-1]), owner, annotation)
             else:
-                self._wrong(problem)
+                self._wrong(problem, annotation)
 
     def _place(self, error: Any) -> _Problem:
         path, node = self.base, self.tree.node(self.base)
@@ -172,20 +174,22 @@ class Translator:
         self.diagnostics.error("NW0201", f"unknown key {key}{of}", place, help=help, fixes=fixes)
         return {(problem.path[:-1], suggestion)} if suggestion else set()
 
-    def _missing(self, problem: _Problem, key: str, owner: str) -> None:
+    def _missing(self, problem: _Problem, key: str, owner: str, annotation: Any) -> None:
         node = self.tree.node(problem.path)
         who = owner if owner and len(problem.loc) == 1 else ""
         if not who and node and isinstance(node.value, dict) and isinstance(node.value.get("type"), str):
             who = node.value["type"]
         message = f"{who} needs {key}" if who else f"the key {key} is missing"
-        self.diagnostics.error("NW0202", message, self._owner_span(problem.path, node))
+        words = [meaning(model, key) for model in models_at(annotation, problem.loc[:-1])]
+        help = next((f"{key}: {one[:1].lower()}{one[1:]}" for one in words if one), None)
+        self.diagnostics.error("NW0202", message, self._owner_span(problem.path, node), help=help)
 
     def _owner_span(self, path: Path, node: SourceNode | None) -> Span:
         if node and "type" in node.entries:
             return node.entries["type"].node.span
         return self.tree.key_span(path)
 
-    def _wrong(self, problem: _Problem) -> None:
+    def _wrong(self, problem: _Problem, annotation: Any) -> None:
         node = self.tree.node(problem.path)
         value = node.value if node else None
         span = self.tree.key_span(problem.path) if problem.on_key else self.tree.value_span(problem.path)
@@ -229,14 +233,18 @@ class Translator:
         elif kind == "union_tag_not_found":
             error("NW0202", f"{name} needs a type", self._owner_span(problem.path, node))
         elif kind == "string_pattern_mismatch":
-            error("NW0207", f"{describe(value)} is not a valid name", span, help=_NAME_HELP)
+            plain = re.sub(r"\W", "_", value) if isinstance(value, str) else ""
+            fixes = replaced(node, plain) if node and plain.isidentifier() else ()
+            error("NW0207", f"{describe(value)} is not a valid name", span, help=_NAME_HELP, fixes=fixes)
         elif kind in _EXPECTED or kind == "wrong_type":
             expected = context.get("expected") if kind == "wrong_type" else [_EXPECTED[kind]]
             in_list = isinstance(value, str) and expected == ["a list"]
             message = f"{name} has to be {_join(expected)}, not {describe(value)}"
-            error(
-                "NW0203", message, span, fixes=_in_list(node) if in_list else _unquoted(node, expected or [])
+            fixes = _in_list(node) if in_list else _unquoted(node, expected or [])
+            pattern = (
+                _pattern(models_at(annotation, problem.loc), value) if expected == ["a mapping"] else None
             )
+            error("NW0203", message, span, help=pattern and f"such as {name}: {pattern}", fixes=fixes)
         else:
             error("NW0203", f"{name}: {problem.message}", span)
 
@@ -265,6 +273,20 @@ class Translator:
             pairs = [[node.value, node.value]] * str(context["pairs"]).count("[")
             return None, replaced(node, pairs, safe=True)
         return None, ()
+
+
+def _pattern(models: Iterable[type[BaseModel]], value: Any) -> str | None:
+    """A mapping as one of ``models`` has it: the one whose type ``value`` names, if any, with the keys it needs."""
+    found = {
+        str(model.model_fields["type"].default): model for model in models if "type" in model.model_fields
+    }
+    if not isinstance(value, str):
+        return None
+    meant = value if value in found else type_meant(value, found)
+    if meant is None:
+        return None
+    needed = [info.alias or key for key, info in found[meant].model_fields.items() if info.is_required()]
+    return f"{{{', '.join([f'type: {meant}', *(f'{key}: …' for key in needed if key != 'type')])}}}"
 
 
 def _in_list(node: SourceNode | None) -> tuple[Fix, ...]:
@@ -338,47 +360,3 @@ def describe(value: Any) -> str:
     if isinstance(value, list):
         return f"a list of {len(value)}"
     return "a mapping" if isinstance(value, dict) else str(value)
-
-
-def keys_of(model: type[BaseModel]) -> list[str]:
-    """The keys a model has in the language."""
-    return [info.alias or name for name, info in model.model_fields.items()]
-
-
-def models_at(annotation: Any, loc: Iterable[str | int]) -> Iterator[type[BaseModel]]:
-    """The models that stand at a pydantic path below a type."""
-    current = [annotation]
-    for step in loc:
-        below = [inner for outer in current for branch in _branches(outer) for inner in _step(branch, step)]
-        current = below or current
-    for outer in current:
-        for branch in _branches(outer):
-            if isinstance(branch, type) and issubclass(branch, BaseModel):
-                yield branch
-
-
-def _branches(annotation: Any) -> Iterator[Any]:
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        yield from _branches(get_args(annotation)[0])
-    elif origin in (Union, UnionType):
-        for argument in get_args(annotation):
-            yield from _branches(argument)
-    else:
-        yield annotation
-
-
-def _step(annotation: Any, step: str | int) -> Iterator[Any]:
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is dict and isinstance(step, str):
-        yield arguments[1]
-    elif origin in (tuple, list) and isinstance(step, int) and arguments:
-        yield arguments[0]
-    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        kind = annotation.model_fields.get("type")
-        for name, info in annotation.model_fields.items():
-            if step == (info.alias or name):
-                yield info.annotation
-                return
-        if (kind and kind.default == step) or annotation.__name__ == step:
-            yield annotation

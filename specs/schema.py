@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import json
-import textwrap
-from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from .documentation import field_docs
 from .draft7 import to_draft7
 from .layers import LAYERS, LayerSpec
 from .model import ModelSpec
 from .structure import OWN_KEYS
-
-
-@lru_cache(maxsize=256)
-def field_docs(model: type[BaseModel]) -> dict[str, str]:
-    """The docstring under each field of a model, its bases' included, on one line each."""
-    found: dict[str, str] = {}
-    for cls in reversed(model.__mro__):
-        if not issubclass(cls, BaseModel) or cls is BaseModel:
-            continue
-        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
-        assert isinstance(tree, ast.ClassDef)
-        for field, text in zip(tree.body, tree.body[1:], strict=False):
-            match field, text:
-                case (
-                    ast.AnnAssign(target=ast.Name(id=name)),
-                    ast.Expr(value=ast.Constant(value=str() as words)),
-                ):
-                    found[name] = " ".join(words.split())
-    return found
 
 
 class _Generator(GenerateJsonSchema):

@@ -17,8 +17,9 @@ from .fixes import respelled, with_first_key
 from .layer_expressions import compile_expression
 from .layers import LAYERS, ExpressionLayer, ExpressionPool, LayerSpec
 from .model import ModelSpec
+from .model_paths import keys_of
 from .placement import Expansion, Placement
-from .problems import Translator, describe, keys_of
+from .problems import Translator, describe
 from .source import Path, SourceNode
 from .suggest import did_you_mean, is_certain, key_meant, type_meant
 
@@ -242,7 +243,9 @@ class _Builder:
         if not isinstance(kind, str) or kind not in LAYERS:
             self.no_type(node, path, name)
             if isinstance(kind, str) and is_certain(kind, meant := type_meant(kind, LAYERS)) and meant:
-                self.model(meant, {**node.value, "type": meant}, path, {})  # its other keys are read all the same
+                self.model(
+                    meant, {**node.value, "type": meant}, path, {}
+                )  # its other keys are read all the same
             return LayerEntry(name, None, path, {}, None, placement)
         defaults = self.defaults.get(kind, {})
         overlay: dict[str, Path] = {key: ("defaults", kind, key) for key in defaults if key not in node.value}
@@ -257,7 +260,9 @@ class _Builder:
                 self.structure.expressions[spec.name] = expression
         return LayerEntry(name, kind, path, overlay, spec, placement)
 
-    def model(self, kind: str, values: dict[str, Any], path: Path, overlay: dict[str, Path]) -> LayerSpec | None:
+    def model(
+        self, kind: str, values: dict[str, Any], path: Path, overlay: dict[str, Path]
+    ) -> LayerSpec | None:
         """A layer's keys as the model of its type; what is wrong with them is reported."""
         try:
             return LAYERS[kind].model_validate(values, context=self.context)

@@ -132,6 +132,7 @@ NOTES: dict[str, str] = {
     "trainable": "every parameter is trained",
     "weight_decay": "weight_decay belongs to the optimizer: optimizer: {type: adam, weight_decay: 1e-4}",
     "learning_rate": "learning_rate belongs to the optimizer: optimizer: {type: adam, learning_rate: 1e-3}",
+    "lr": "the learning rate belongs to the optimizer: optimizer: {type: adam, learning_rate: 1e-3}",
     "momentum": "momentum belongs to the optimizer: optimizer: {type: sgd, momentum: 0.9}",
 }
 

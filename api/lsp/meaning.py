@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from netwright.specs.blocks import BlockSpec, BlockUse
 from netwright.specs.layers import LAYERS
 from netwright.specs.model import ModelSpec
-from netwright.specs.problems import keys_of
+from netwright.specs.model_paths import keys_of
 from netwright.specs.schema import field_docs
 from netwright.specs.structure import OWN_KEYS
 

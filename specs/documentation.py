@@ -1,0 +1,36 @@
+"""What the keys of the language mean, in the words of the models' own docstrings."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from functools import lru_cache
+
+from pydantic import BaseModel
+
+
+@lru_cache(maxsize=256)
+def field_docs(model: type[BaseModel]) -> dict[str, str]:
+    """The docstring under each field of a model, its bases' included, on one line each."""
+    found: dict[str, str] = {}
+    for cls in reversed(model.__mro__):
+        if not issubclass(cls, BaseModel) or cls is BaseModel:
+            continue
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+        assert isinstance(tree, ast.ClassDef)
+        for field, text in zip(tree.body, tree.body[1:], strict=False):
+            match field, text:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str() as words)),
+                ):
+                    found[name] = " ".join(words.split())
+    return found
+
+
+def meaning(model: type[BaseModel], key: str) -> str | None:
+    """The first sentence on a key of a model."""
+    names = {info.alias or name: name for name, info in model.model_fields.items()}
+    words = field_docs(model).get(names.get(key, key))
+    return words.split(". ")[0].rstrip(".") if words else None

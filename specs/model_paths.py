@@ -1,0 +1,53 @@
+"""Which models stand at a path of pydantic's, and their keys as the language has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+
+def keys_of(model: type[BaseModel]) -> list[str]:
+    """The keys a model has in the language."""
+    return [info.alias or name for name, info in model.model_fields.items()]
+
+
+def models_at(annotation: Any, loc: Iterable[str | int]) -> Iterator[type[BaseModel]]:
+    """The models that stand at a pydantic path below a type."""
+    current = [annotation]
+    for step in loc:
+        below = [inner for outer in current for branch in _branches(outer) for inner in _step(branch, step)]
+        current = below or current
+    for outer in current:
+        for branch in _branches(outer):
+            if isinstance(branch, type) and issubclass(branch, BaseModel):
+                yield branch
+
+
+def _branches(annotation: Any) -> Iterator[Any]:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _branches(get_args(annotation)[0])
+    elif origin in (Union, UnionType):
+        for argument in get_args(annotation):
+            yield from _branches(argument)
+    else:
+        yield annotation
+
+
+def _step(annotation: Any, step: str | int) -> Iterator[Any]:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is dict and isinstance(step, str):
+        yield arguments[1]
+    elif origin in (tuple, list) and isinstance(step, int) and arguments:
+        yield arguments[0]
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        kind = annotation.model_fields.get("type")
+        for name, info in annotation.model_fields.items():
+            if step == (info.alias or name):
+                yield info.annotation
+                return
+        if (kind and kind.default == step) or annotation.__name__ == step:
+            yield annotation
