@@ -164,6 +164,10 @@ class _Builder:
                 wrong = (
                     {str(one["loc"][0]) for one in errors if one["loc"]} if isinstance(value, dict) else set()
                 )
+                if name in ("inputs", "cells") and isinstance(value, dict) and wrong == value.keys():
+                    self.structure.sections[name] = {}  # its names are known, so what else is named is wrong
+                    bad |= wrong
+                    break
                 if name == "train" or not wrong or len(wrong) == len(value):
                     bad |= {"*"} | wrong
                     break
