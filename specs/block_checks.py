@@ -211,7 +211,8 @@ def check_arguments(
             known = f"its arguments are {', '.join(declared)}" if declared else "it has none"
             message = f"the block {block.name} has no argument {name}"
             help = did_you_mean(suggestion) or known
-            diagnostics.error("NW0802", message, entry.key_span, help=help)
+            labels = [(block.place, "defined here")]
+            diagnostics.error("NW0802", message, entry.key_span, labels=labels, help=help)
             good = False
         elif not _fits(entry.node.value, declared[name].type):
             words, found = _WORDS[declared[name].type], describe(entry.node.value)

@@ -18,7 +18,9 @@ from .blocks import BlockUse
 from .derived import without
 from .diagnostics import Diagnostics
 from .fixes import respelled
+from .model import ModelSpec
 from .placement import NOTHING, Alias, Expansion, Expected, Group, Placement
+from .model_paths import keys_of
 from .problems import Translator, describe
 from .source import Entry, SourceNode, SourceTree, Span, Via
 from .suggest import closest, did_you_mean
@@ -30,9 +32,12 @@ DEPTH_LIMIT = 100
 _NOT_COMPUTED = frozenset(("netwright", "model", "$schema", "vars", "blocks", "include", "layers"))
 
 
-def expand(tree: SourceTree, diagnostics: Diagnostics) -> Expansion:
-    """The spec in plain layers; what is wrong with blocks, their uses and variables goes to `diagnostics`."""
-    return Expander(tree, diagnostics).expand()
+def expand(tree: SourceTree, diagnostics: Diagnostics, *, complete: bool = True) -> Expansion:
+    """The spec in plain layers; what is wrong with blocks, their uses and variables goes to `diagnostics`.
+
+    In a spec that is not `complete` names may stand for what an included file would have defined.
+    """
+    return Expander(tree, diagnostics, complete).expand()
 
 
 class _TooMany(Exception):
@@ -54,10 +59,10 @@ class Place:
 
 
 class Expander:
-    def __init__(self, tree: SourceTree, diagnostics: Diagnostics) -> None:
+    def __init__(self, tree: SourceTree, diagnostics: Diagnostics, complete: bool) -> None:
         self.tree, self.diagnostics = tree, diagnostics
         self.substitution = Substitution(diagnostics)
-        self.result = Expansion(tree)
+        self.result = Expansion(tree, complete=complete)
         self.items: list[SourceNode] = []
         self.blocks: dict[str, Block | None] = {}
         declared = tree.value.get("dims") if isinstance(tree.value, dict) else None
@@ -70,8 +75,11 @@ class Expander:
         root = self.tree.root
         if not isinstance(root.value, dict):
             return self.result
+        # Under a misspelt key may be what is used elsewhere.
+        self.result.complete &= root.entries.keys() <= set(keys_of(ModelSpec))
         self.blocks = read_blocks(self.tree, self.diagnostics)
-        variables = Scope(declared_variables(root, self.diagnostics))
+        declared = declared_variables(root, self.diagnostics)
+        variables = Scope(declared or {}, complete=self.result.complete and declared is not None)
         for name in variables.nodes:
             self.compute(variables, name)
         entries = {key: self.section(key, entry, variables) for key, entry in root.entries.items()}
@@ -250,12 +258,14 @@ class Expander:
     def block(self, spec: BlockUse, node: SourceNode, place: Place) -> Block | None:
         span = node.entries["use"].node.span
         if spec.use not in self.blocks:
+            written = self.tree.value.get("blocks", {})
+            if not self.result.complete or not isinstance(written, dict):
+                return None
             meant = closest(spec.use, self.blocks)
             help = did_you_mean(meant) or "define it under blocks"
             fixes = respelled(spec.use, meant, span)
-            self.diagnostics.error(
-                "NW0801", f"there is no block named {spec.use}", span, help=help, fixes=fixes
-            )
+            message = f"there is no block named {spec.use}"
+            self.diagnostics.error("NW0801", message, span, help=help, fixes=fixes)
             return None
         if place.depth >= DEPTH_LIMIT:
             message = f"blocks are nested more than {DEPTH_LIMIT} deep"
@@ -272,7 +282,9 @@ class Expander:
             f"the block {block.name} reads {wanted} input{'s' * (wanted > 1)}, this use gives {found or 1}"
         )
         place = node.entries["inputs"].node.span if spec.inputs else node.entries["use"].node.span
-        self.diagnostics.error("NW0306", message, place, help=f"inputs: [{names}], in this order")
+        labels = [(block.place, "defined here")]
+        help = f"inputs: [{names}], in this order"
+        self.diagnostics.error("NW0306", message, place, labels=labels, help=help)
         return False
 
     def place_block(

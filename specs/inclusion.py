@@ -20,13 +20,13 @@ SECTIONS = ("vars", "blocks", "cells")
 _ALLOWED = ("netwright", "$schema", "include", *SECTIONS)
 
 
-def include(tree: SourceTree, folder: str | None, diagnostics: Diagnostics) -> SourceTree:
-    """The spec with the definitions of the files it includes; what is wrong goes to `diagnostics`. `folder` is the
-    spec's, None for a text that has none.
+def include(tree: SourceTree, folder: str | None, diagnostics: Diagnostics) -> tuple[SourceTree, bool]:
+    """The spec with the definitions of the files it includes, and whether all of them could be read; what is wrong
+    goes to `diagnostics`. `folder` is the spec's, None for a text that has none.
     """
     root = tree.root
     if not isinstance(root.value, dict) or "include" not in root.value:
-        return tree
+        return tree, True
     reader = _Reader(folder, diagnostics)
     for name in SECTIONS:
         reader.take(root, name)
@@ -40,7 +40,8 @@ def include(tree: SourceTree, folder: str | None, diagnostics: Diagnostics) -> S
             node = SourceNode(first.node.text, first.node.start, first.node.end, value, found)
             entries[name] = Entry(first.text, first.start, first.end, node)
     value = {key: entry.node.value for key, entry in entries.items()}
-    return SourceTree(tree.source, SourceNode(root.text, root.start, root.end, value, entries))
+    node = SourceNode(root.text, root.start, root.end, value, entries)
+    return SourceTree(tree.source, node), reader.complete
 
 
 @dataclass(slots=True)
@@ -49,6 +50,12 @@ class _Reader:
     diagnostics: Diagnostics
     found: dict[str, dict[str, Entry]] = field(default_factory=lambda: {name: {} for name in SECTIONS})
     seen: set[str] = field(default_factory=set)
+    complete: bool = True
+
+    def missing(self, code: str, message: str, span: Span, help: str | None = None) -> None:
+        """Reports that a file's definitions are not known."""
+        self.complete = False
+        self.error(code, message, span, help)
 
     def error(self, code: str, message: str, span: Span, help: str | None = None) -> None:
         self.diagnostics.error(code, message, span, help=help)
@@ -72,7 +79,7 @@ class _Reader:
         for item in items:
             if not isinstance(item.value, str) or not item.value:
                 message = f"include is a file or a list of files, not {describe(item.value)}"
-                self.error("NW0203", message, item.span)
+                self.missing("NW0203", message, item.span)
             elif (path := self.path(item, folder)) is not None:
                 self.file(item, path, chain)
 
@@ -80,18 +87,18 @@ class _Reader:
         """Where a file is; None, and reported, where it may not be read."""
         written, span = item.value, item.span
         if self.folder is None:
-            self.error("NW0115", "a spec that is no file can't include files", span)
+            self.missing("NW0115", "a spec that is no file can't include files", span)
             return None
         portable = not re.match(r"[/\\]|[A-Za-z]:|~", written) and "\\" not in written and "\0" not in written
         if not portable:
             help = "write it relative to this file, with /"
-            self.error("NW0115", f"{describe(written)} is not a path inside the spec's folder", span, help)
+            self.missing("NW0115", f"{describe(written)} is not a path inside the spec's folder", span, help)
             return None
         path = os.path.normpath(os.path.join(folder, written))
         top = os.path.realpath(self.folder)
         if os.path.commonpath([top, os.path.realpath(path)]) != top:
             message = f"{describe(written)} leads out of the spec's folder"
-            self.error(
+            self.missing(
                 "NW0115", message, span, "only files in the spec's folder, or below it, can be included"
             )
             return None
@@ -101,25 +108,26 @@ class _Reader:
         real = os.path.realpath(path)
         if real in chain:
             names = [os.path.basename(one) for one in [*chain[chain.index(real) :], real]]
-            self.error("NW0116", f"files include each other: {' → '.join(names)}", item.span)
+            self.missing("NW0116", f"files include each other: {' → '.join(names)}", item.span)
             return
         if real in self.seen:
             return
         if len(chain) > DEPTH_LIMIT or len(self.seen) >= FILE_LIMIT:
             limit = f"{DEPTH_LIMIT} deep" if len(chain) > DEPTH_LIMIT else f"{FILE_LIMIT} files"
-            self.error("NW0116", f"includes go further than {limit}", item.span)
+            self.missing("NW0116", f"includes go further than {limit}", item.span)
             return
         self.seen.add(real)
         if not os.path.isfile(path):
             what = "is no file" if os.path.exists(path) else "does not exist"
-            self.error("NW0115", f"{path} {what}", item.span)
+            self.missing("NW0115", f"{path} {what}", item.span)
             return
         tree = read_file(path, self.diagnostics)
         if tree is None:
+            self.complete = False
             return
         if not isinstance(tree.value, dict):
             message = f"an included file is a mapping with keys such as blocks, not {describe(tree.value)}"
-            self.error("NW0203", message, tree.root.span)
+            self.missing("NW0203", message, tree.root.span)
             return
         self.sections(tree.root, tree.source)
         if "include" in tree.value:
@@ -129,7 +137,7 @@ class _Reader:
         for key, entry in root.entries.items():
             if key not in _ALLOWED:
                 help = f"an included file has {', '.join(SECTIONS)} and include"
-                self.error("NW0201", f"{key} can't be in an included file", entry.key_span, help)
+                self.missing("NW0201", f"{key} can't be in an included file", entry.key_span, help)
         version = root.entries.get("netwright")
         if version and (version.node.value is True or version.node.value != 1):
             message = f"version {describe(version.node.value)} of the language is not known"
@@ -137,5 +145,7 @@ class _Reader:
         for name in SECTIONS:
             if name in root.entries and not isinstance(root.entries[name].node.value, dict):
                 found = describe(root.entries[name].node.value)
-                self.error("NW0203", f"{name} has to be a mapping, not {found}", root.entries[name].node.span)
+                self.missing(
+                    "NW0203", f"{name} has to be a mapping, not {found}", root.entries[name].node.span
+                )
             self.take(root, name)

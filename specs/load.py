@@ -107,7 +107,8 @@ def _load(
     if settings:
         tree = apply_settings(tree, settings)
         diagnostics.add_source(settings_text(settings))
-    expansion = expand(include(tree, folder, diagnostics), diagnostics)
+    included, complete = include(tree, folder, diagnostics)
+    expansion = expand(included, diagnostics, complete=complete)
     tree = expansion.tree
     structure = build(expansion, diagnostics)
     wiring = wire(structure, expansion, diagnostics)

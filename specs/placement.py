@@ -64,6 +64,8 @@ class Expansion:
     """A spec without blocks and variables, and how its layers came about."""
 
     tree: SourceTree
+    complete: bool = True
+    """Whether all files that are included could be read."""
     placements: list[Placement] = field(default_factory=list)
     aliases: dict[str, Alias] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)

@@ -96,11 +96,14 @@ def check_train(structure: Structure, tree: SourceTree, diagnostics: Diagnostics
     )
     if data_set not in train.data:
         message = f"early stopping on {stopping.monitor} needs the data set {data_set}"
-        diagnostics.error("NW0407", message, place, help=f"data: {{{data_set}: FILE.npz}}")
+        labels = [(tree.key_span(("train", "data")), "the data sets")]
+        diagnostics.error("NW0407", message, place, labels=labels, help=f"data: {{{data_set}: FILE.npz}}")
     elif number != "loss" and number not in {metric.type for metric in train.metrics}:
-        diagnostics.error(
-            "NW0212", f"{number} is not among the metrics", place, help=f"add {number} to metrics"
+        message = f"{number} is not among the metrics"
+        labels = (
+            [(tree.key_span(("train", "metrics")), "the metrics")] if tree.node(("train", "metrics")) else []
         )
+        diagnostics.error("NW0212", message, place, labels=labels, help=f"add {number} to metrics")
 
 
 def _unknown(

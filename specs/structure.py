@@ -24,6 +24,7 @@ from .source import Path, SourceNode
 from .suggest import did_you_mean, is_certain, key_meant, type_meant
 
 VERSION = 1
+_LAYER_KEYS = frozenset(key for kind in LAYERS.values() for key in keys_of(kind)) | {"use", "with"}
 OWN_KEYS = frozenset(("name", "type", "inputs", "expect", "share", "repeat"))
 
 
@@ -85,10 +86,12 @@ class _Builder:
     def __init__(self, expansion: Expansion, diagnostics: Diagnostics) -> None:
         self.tree, self.diagnostics = expansion.tree, diagnostics
         self.expansion = expansion
-        self.structure = Structure(broken={name: {"*"} for name in expansion.broken})
+        broken = [*expansion.broken, *(() if expansion.complete else ("cells",))]
+        self.structure = Structure(broken={name: {"*"} for name in broken})
         self.placed = {one.name: one for one in expansion.placements}
         self.context: dict[str, Any] = {}
         self.defaults: dict[str, dict[str, Any]] = {}
+        self.bad_defaults: dict[str, set[str]] = {}
 
     def build(self) -> Structure:
         root = self.tree.root
@@ -174,7 +177,7 @@ class _Builder:
                 bad |= wrong
                 value = {key: inner for key, inner in value.items() if key not in wrong}
         if bad:
-            self.structure.broken[name] = bad
+            self.structure.broken.setdefault(name, set()).update(bad)
 
     def compile_cells(self) -> None:
         for name, spec in self.structure.sections.get("cells", {}).items():
@@ -217,6 +220,7 @@ class _Builder:
             errors = [one for one in errors if one["type"] != "missing" or len(one["loc"]) > 1]
             Translator(self.tree, self.diagnostics, path).report(errors, cls, kind)
             wrong = {one["loc"][0] for one in errors}
+            self.bad_defaults[kind] = wrong
             return {key: value for key, value in kept.items() if key not in wrong}
         return kept
 
@@ -247,13 +251,9 @@ class _Builder:
         if not isinstance(kind, str) or kind not in LAYERS:
             self.no_type(node, path, name)
             if isinstance(kind, str) and is_certain(kind, meant := type_meant(kind, LAYERS)) and meant:
-                self.model(
-                    meant, {**node.value, "type": meant}, path, {}
-                )  # its other keys are read all the same
+                self.model(meant, node, path)  # its other keys are read all the same
             return LayerEntry(name, None, path, {}, None, placement)
-        defaults = self.defaults.get(kind, {})
-        overlay: dict[str, Path] = {key: ("defaults", kind, key) for key in defaults if key not in node.value}
-        spec = self.model(kind, {**defaults, **node.value}, path, overlay)
+        spec, overlay = self.model(kind, node, path)
         if spec:
             spec = spec.model_copy(update={"name": name, "share": self.shared(spec, placement)})
         if isinstance(spec, ExpressionLayer | ExpressionPool):
@@ -264,16 +264,23 @@ class _Builder:
                 self.structure.expressions[spec.name] = expression
         return LayerEntry(name, kind, path, overlay, spec, placement)
 
-    def model(
-        self, kind: str, values: dict[str, Any], path: Path, overlay: dict[str, Path]
-    ) -> LayerSpec | None:
-        """A layer's keys as the model of its type; what is wrong with them is reported."""
+    def model(self, kind: str, node: SourceNode, path: Path) -> tuple[LayerSpec | None, dict[str, Path]]:
+        """A layer's keys as the model of its type, and the places of those that came from `defaults`; what is wrong with
+        them is reported.
+        """
+        defaults = self.defaults.get(kind, {})
+        overlay: dict[str, Path] = {key: ("defaults", kind, key) for key in defaults if key not in node.value}
+        unknown = self.bad_defaults.get(kind, set()) - node.value.keys()
         try:
-            return LAYERS[kind].model_validate(values, context=self.context)
+            values = {**defaults, **node.value, "type": kind}
+            spec = LAYERS[kind].model_validate(values, context=self.context)
+            # A default that is wrong, and reported, would have told more of the layer.
+            return None if unknown else spec, overlay
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
+            errors = [one for one in errors if one["type"] != "missing" or one["loc"][0] not in unknown]
             Translator(self.tree, self.diagnostics, path, overlay).report(errors, LAYERS[kind], kind)
-            return None
+            return None, overlay
 
     def shared(self, spec: LayerSpec, placement: Placement) -> str | None:
         """The full name of the layer whose parameters a layer uses."""
@@ -288,11 +295,14 @@ class _Builder:
     def no_type(self, node: SourceNode, path: Path, name: str | None) -> None:
         who = f"the layer {name}" if name else "the layer"
         if "type" not in node.entries:
-            other = next((key for key in ("op", "class_name", "kind") if key in node.entries), None)
+            other, meant = next(
+                ((key, meant) for key in node.entries if (meant := _kind_meant(key)) not in (None, key)),
+                (None, None),
+            )
             if other:
                 span = self.tree.key_span((*path, other))
-                fixes = respelled(other, "type", span, safe=True)
-                help = "did you mean type?"
+                fixes = respelled(other, meant, span, safe=is_certain(other, meant))
+                help = did_you_mean(meant)
                 self.diagnostics.error("NW0201", f"unknown key {other}", span, help=help, fixes=fixes)
             else:
                 span = node.entries["name"].node.span if "name" in node.entries else node.span
@@ -308,3 +318,10 @@ class _Builder:
         help = did_you_mean(meant) or f"the types are {', '.join(LAYERS)}"
         fixes = respelled(kind, meant, span, safe=is_certain(kind, meant))
         self.diagnostics.error("NW0206", f"unknown layer type {describe(kind)}", span, help=help, fixes=fixes)
+
+
+def _kind_meant(key: str) -> str | None:
+    """What says what a layer is, `type` or `use`, where a key misspells one of them."""
+    if key in ("op", "kind"):
+        return "type"
+    return None if key in _LAYER_KEYS else key_meant(key, ("type", "use"))

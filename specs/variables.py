@@ -29,10 +29,16 @@ class Scope:
     computed: dict[str, SourceNode | None] = field(default_factory=dict)
     """None where the value can't be computed, which has been reported."""
     opened: list[str] = field(default_factory=list)
+    complete: bool = True
+    """Whether a name that is not found does not exist."""
 
     def names(self) -> list[str]:
         """All names that are known here."""
         return [*self.nodes, *(self.outer.names() if self.outer else ())]
+
+    def is_complete(self) -> bool:
+        """Whether what is not found does not exist."""
+        return self.complete and (self.outer is None or self.outer.is_complete())
 
     def inner(self, nodes: Mapping[str, SourceNode], trail: tuple[Via, ...] = ()) -> Scope:
         """A scope inside this one."""
@@ -109,6 +115,8 @@ class Substitution:
         while here is not None and name not in here.nodes:
             here = here.outer
         if here is None:
+            if not scope.is_complete():
+                raise ValueProblem("", "", start, end)
             help = did_you_mean(closest(name, scope.names())) or "declare it under vars; $$ is a dollar sign"
             raise ValueProblem("NW0804", f"there is no variable {name}", start, end, help)
         if name in here.opened:
@@ -132,15 +140,15 @@ class Substitution:
         return found
 
 
-def declared_variables(root: SourceNode, diagnostics: Diagnostics) -> dict[str, SourceNode]:
-    """The nodes under `vars`; what can be no variable is reported."""
+def declared_variables(root: SourceNode, diagnostics: Diagnostics) -> dict[str, SourceNode] | None:
+    """The nodes under `vars`, None where it is no mapping; what can be no variable is reported."""
     entry = root.entries.get("vars")
     if entry is None:
         return {}
     if not isinstance(entry.node.value, dict):
         message = f"vars has to be a mapping from names to values, not {describe(entry.node.value)}"
         diagnostics.error("NW0203", message, entry.node.span)
-        return {}
+        return None
     for name, one in entry.node.entries.items():
         if not (name.isascii() and name.isidentifier()):
             help = "names are made of letters, digits and _, and do not start with a digit"

@@ -120,7 +120,7 @@ class _Wirer:
         assert entry.name is not None
         path = (*entry.path, "inputs")
         node = self.tree.node(path)
-        if node is None:
+        if node is None or node.value is None:
             refs: list[Ref | None] = self.default(entry)
         elif isinstance(node.value, list | dict):
             pairs = enumerate(node.value) if isinstance(node.value, list) else node.value.items()
@@ -173,7 +173,7 @@ class _Wirer:
         candidates = [name for name in self.inputs if name not in special] or list(self.inputs)
         if self.broken_inputs or len(candidates) == 1:
             return Ref(candidates[0]) if len(candidates) == 1 and not self.broken_inputs else None
-        if not tell:
+        if not tell or any(one.lengths not in (None, *self.inputs) for one in self.inputs.values()):
             return None
         message = f"{reader} is the first layer and does not say which input it reads"
         help = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from netwright.specs.base import read_shape
@@ -27,6 +27,7 @@ from .objective import Objective
 from .optimizers import Updater, clipped, state_types
 from .problem import Problem
 from .registry import EXPANSIONS
+from .scope import Origin
 from .tensor import Tensor
 
 
@@ -57,20 +58,16 @@ def examine(load: LoadResult) -> Examined:
         return Examined(None, diagnostics)
     network = None
     checked = _expanded(load, "loss", diagnostics=diagnostics)
-    checks: list[Callable[[], None]] = [
-        lambda: _check_outputs(load, checked),
-    ]
+    for problem in _check_outputs(load, checked):
+        diagnostics.add(problem.diagnostic)
     train = load.partial.train
     objective = Objective(checked, train) if train else None
     if train and objective:
-        checks += [
-            lambda: _build_loss(checked, objective),
-            lambda: _check_training(load, train, checked, objective),
-        ]
-    for check in checks:
         try:
-            check()
+            _build_loss(checked, objective)
         except Problem as problem:
+            diagnostics.add(problem.diagnostic)
+        for problem in _check_training(load, train, checked):
             diagnostics.add(problem.diagnostic)
     diagnostics.sort()
     if load.model is not None and not diagnostics.has_errors:
@@ -179,7 +176,7 @@ def _train_step(load: LoadResult, train: TrainSpec) -> Graph:
 # What concerns the spec as a whole.
 
 
-def _check_outputs(load: LoadResult, expander: Expander) -> None:
+def _check_outputs(load: LoadResult, expander: Expander) -> Iterator[Problem]:
     """Names of outputs are names of buffers, and labels are as many as classes."""
     assert load.partial is not None
     taken = {name: ("an input", ("inputs", name)) for name in load.partial.inputs}
@@ -189,50 +186,52 @@ def _check_outputs(load: LoadResult, expander: Expander) -> None:
         if name in taken:
             what, path = taken[name]
             labels = [(load.span(path, key=True), "first here")]
-            raise Problem(
-                "NW0301",
-                f"there is already {what} named {name}",
-                load.span(("outputs", name), key=True),
-                labels=labels,
-            )
-        classes = _classes(load, expander, name) if spec.labels else None
-        if spec.labels and classes is not None and classes != len(spec.labels):
-            message = f"{len(spec.labels)} labels for {classes} classes"
-            raise Problem("NW0308", message, load.span(("outputs", name, "labels")))
+            message = f"there is already {what} named {name}"
+            yield Problem("NW0301", message, load.span(("outputs", name), key=True), labels=labels)
+        counted = _classes(load, expander, name) if spec.labels else None
+        if spec.labels and counted and counted[0] != len(spec.labels):
+            message = f"{len(spec.labels)} labels for {counted[0]} classes"
+            ref = load.wiring.outputs[name]
+            labels = [
+                *expander.origin_label(counted[1]),
+                *expander.origin_label(Origin(ref.name, "read here")),
+            ]
+            yield Problem("NW0308", message, load.span(("outputs", name, "labels")), labels=labels)
 
 
-def _classes(load: LoadResult, expander: Expander, output: str) -> int | None:
-    """How many classes an output tells apart, where that is known."""
+def _classes(load: LoadResult, expander: Expander, output: str) -> tuple[int, Origin] | None:
+    """How many classes an output tells apart, and what made them so many, where that is known."""
     ref = load.wiring.outputs.get(output)
     signal = expander.signals.get(ref) if ref else None
     if ref is None or signal is None:
         return None
-    layer = expander.layer(ref.name)
+    layer, axis = expander.layer(ref.name), -1
     if isinstance(layer, Argmax):
-        source = expander.signals[load.wiring.inputs[layer.name][0]]
-        size = source.shape[layer.axis]
-        return size if isinstance(size, int) else None
-    size = signal.shape[-1] if signal.dtype in FLOATS and signal.rank >= 2 else None
-    return size if isinstance(size, int) else None
+        signal, axis = expander.signals[load.wiring.inputs[layer.name][0]], layer.axis
+    elif signal.dtype not in FLOATS or signal.rank < 2:
+        return None
+    size = signal.shape[axis]
+    return (size, signal.origins[axis]) if isinstance(size, int) else None
 
 
-def _check_training(load: LoadResult, train: TrainSpec, expander: Expander, objective: Objective) -> None:
+def _check_training(load: LoadResult, train: TrainSpec, expander: Expander) -> Iterator[Problem]:
+    # What is missing may be where something else is wrong.
+    complete = not load.diagnostics.has_errors and len(expander.layers) == len(load.entries)
     has_parameters = any(one.kind == "parameter" for one in expander.parameters.values())
-    complete = len(expander.layers) == len(load.entries)
     if complete and not has_parameters:
-        raise Problem(
-            "NW0409", "no layer has parameters: there is nothing to train", load.span(("train",), key=True)
-        )
+        message = "no layer has parameters: there is nothing to train"
+        yield Problem("NW0409", message, load.span(("train",), key=True))
     if train.bptt is None:
         return
     place = load.span(("train", "bptt"), key=True)
-    inputs = [read_shape(spec.shape) for spec in expander.spec.inputs.values()]
-    if not any(len(shape) >= 2 and isinstance(shape[1], Dim) for shape in inputs):
-        shown = ", ".join(show(shape) for shape in inputs)
+    inputs = {name: read_shape(spec.shape) for name, spec in expander.spec.inputs.items()}
+    if complete and not any(len(shape) >= 2 and isinstance(shape[1], Dim) for shape in inputs.values()):
+        shown = ", ".join(show(shape) for shape in inputs.values())
         help = "name the time axis with a dim: dims: {T: time}, shape: [N, T, …]"
         message = f"bptt cuts sequences of any length into windows, the inputs are {shown}"
-        raise Problem("NW0408", message, place, help=help)
-    if train.loss.steps == "last":
+        labels = [(load.span(("inputs", name, "shape")), "read here") for name in inputs]
+        yield Problem("NW0408", message, place, labels=labels, help=help)
+    elif train.loss.steps == "last":
         message = "bptt makes an update at each window, but only the last step of a sequence counts"
         labels = [(load.span(("train", "loss", "steps")), "last")]
-        raise Problem("NW0408", message, place, labels=labels, help="steps: all, or no bptt")
+        yield Problem("NW0408", message, place, labels=labels, help="steps: all, or no bptt")

@@ -64,7 +64,7 @@ class Expander:
         self.signals: dict[Ref, Signal] = {}
         self.layers: list[LayerInfo] = []
         self.fitted: dict[str, Signal] = {}
-        self._spec_of = {layer.name: layer for layer in self.spec.layers}
+        self._spec_of = {layer.name: layer for layer in reversed(self.spec.layers)}  # the first counts
         self._sharers: list[tuple[str, Scope]] = []
 
     # The walk.
@@ -91,9 +91,9 @@ class Expander:
             try:
                 self._layer(scope, spec)
             except Problem as problem:
-                self._report(problem)
+                self._report(scope.with_sources(problem))
             except ShapeError as error:
-                self._report(scope.problem("NW0308", str(error), labels=scope.blame(scope.inputs[0])))
+                self._report(scope.with_sources(scope.problem("NW0308", str(error))))
         self.graph.layer = ""
         self._check_shared()
         for ref, expected in wiring.expected:

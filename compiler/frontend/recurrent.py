@@ -28,7 +28,7 @@ from .problem import Label, count
 from .scope import Scope, Signal
 from .tensor import Tensor, concat, constant, full, iota, where
 
-#: The most nodes that `unroll: full` may make of a loop.
+#: The most nodes that unrolling may make of a loop.
 UNROLL_LIMIT = 200_000
 
 
@@ -89,13 +89,14 @@ def _directions(spec: RecurrentLayer, layer: int, layers: int) -> list[tuple[str
 
 def _check_inputs(scope: Scope, cell: Cell) -> None:
     first = scope.inputs[0]
-    for position, (signal, shape) in enumerate(zip(scope.inputs, cell.inputs.values(), strict=True)):
+    for position, (signal, (name, shape)) in enumerate(zip(scope.inputs, cell.inputs.items(), strict=True)):
         expected = "[" + ", ".join(["N", "T", *map(str, shape)]) + "]"
         help = None
         source = scope.expander.layer(scope.refs[position].name)
         if isinstance(source, RecurrentLayer) and not source.return_sequences:
             help = f"return_sequences: true in {source.name} keeps the time axis"
-        scope.check_rank(signal, expected, signal.rank == len(shape) + 2, help)
+        declared = _declared(scope, cell, name)
+        scope.check_rank(signal, expected, signal.rank == len(shape) + 2, help, declared)
         for axis, what in ((0, "samples"), (1, "steps")):
             if signal.shape[axis] != first.shape[axis]:
                 message = f"{signal.shape[axis]} {what} beside {first.shape[axis]} of the first input"
@@ -103,6 +104,14 @@ def _check_inputs(scope: Scope, cell: Cell) -> None:
                 raise scope.problem("NW0308", message, "inputs", position, labels=labels)
         if signal.lengths is not None and first.lengths != signal.lengths:
             raise scope.problem("NW0315", "the inputs have different lengths", "inputs", position)
+
+
+def _declared(scope: Scope, cell: Cell, name: str) -> list[Label]:
+    """Where a cell of the spec says what an input of it is."""
+    if not isinstance(scope.spec, Recurrent):
+        return []
+    place = scope.expander.load.span(("cells", cell.name, "input", name), key=True)
+    return [(place, f"{name} is {show(cell.inputs[name])} at each step")]
 
 
 class _Recurrence:
@@ -119,9 +128,9 @@ class _Recurrence:
             self.valid = iota(scope.graph, "int64", shape, 0).compare("lt", lengths.broadcast(shape, [1]))
         output = cell.output
         self.output_state = output.id if isinstance(output, Name) and output.id in cell.states else None
-        self.used_at: list[Label] = []
+        self.used_at = scope.sources()
         if isinstance(scope.spec, Recurrent):
-            self.used_at = [(scope.expander.load.layer_span(scope.name, "cell"), "used here")]
+            self.used_at.insert(0, (scope.expander.load.layer_span(scope.name, "cell"), "used here"))
 
     def wanted(self, top: bool) -> list[str]:
         """The sequences that somebody reads."""
@@ -213,7 +222,7 @@ class _Recurrence:
             if expected != samples[name]:
                 signal = scope.inputs[position]
                 message = f"the cell's input {name} is {show(expected)} a step, this is {show(samples[name])}"
-                where_ = [*scope.blame(signal), *self.used_at]
+                where_ = [*scope.blame(signal), *_declared(scope, cell, name), *self.used_at]
                 raise scope.problem("NW0308", message, labels=where_)
         if any(isinstance(size, Dim) for size in binding.values()):
             scope.static(scope.inputs[0], what="the number of features")
@@ -286,14 +295,17 @@ class _Recurrence:
         return signal.tensor.slice(len(type.shape) - 1, start, start + size)
 
     def check_unroll(self, nodes: int) -> None:
-        if self.spec.unroll != "full":
+        steps = self.length if self.spec.unroll == "full" else self.spec.unroll
+        if not isinstance(steps, int | Dim):
             return
-        if not isinstance(self.length, int):
-            message = f"unroll: full needs a known number of steps, not {self.length}"
-            raise self.scope.problem("NW0314", message, "unroll", help="unroll: none, or a number of steps")
-        if nodes * self.length > UNROLL_LIMIT:
-            message = f"{self.length} steps are too many to unroll: {nodes * self.length} operations"
-            raise self.scope.problem("NW0204", message, "unroll", help="unroll: none, or a number of steps")
+        help = "unroll: none, or a number of steps"
+        if isinstance(steps, Dim):
+            message = f"unroll: full needs a known number of steps, not {steps}"
+            raise self.scope.problem("NW0314", message, "unroll", help=help)
+        if nodes * steps > UNROLL_LIMIT:
+            message = f"{steps} steps are too many to unroll: {nodes * steps} operations"
+            help = f"{UNROLL_LIMIT // nodes} steps can be unrolled"
+            raise self.scope.problem("NW0204", message, "unroll", help=help)
 
     # Results.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from netwright.specs.dims import DimLike, Shape, bounds
@@ -187,11 +187,28 @@ class Scope:
         """The layer that made a size, as a secondary label."""
         return self.expander.origin_label(signal.origins[axis]) if signal.origins else []
 
-    def check_rank(self, signal: Signal, expected: str, ok: bool, help: str | None = None) -> None:
+    def sources(self) -> list[Label]:
+        """What the layer reads and who made it, as secondary labels."""
+        return list(dict.fromkeys(label for signal in self.inputs for label in self.blame(signal)))
+
+    def with_sources(self, problem: Problem) -> Problem:
+        """A problem of this layer: one that shows no other place shows what the layer reads."""
+        if not problem.diagnostic.labels:
+            problem.diagnostic = replace(problem.diagnostic, labels=tuple(self.sources()))
+        return problem
+
+    def check_rank(
+        self,
+        signal: Signal,
+        expected: str,
+        ok: bool,
+        help: str | None = None,
+        labels: Iterable[Label] = (),
+    ) -> None:
         """Raises Problem unless the rank is as ``expected`` says."""
         if not ok:
             message = f"{self.spec.type} reads {expected}, this is {show(signal.shape)}"
-            raise self.problem("NW0309", message, labels=self.blame(signal), help=help)
+            raise self.problem("NW0309", message, labels=[*self.blame(signal), *labels], help=help)
 
     def floats(self, signal: Signal) -> Tensor:
         """The tensor, which has to be of the model's float dtype."""

@@ -82,8 +82,7 @@ def test_cycles_and_chains(tmp_path: Path) -> None:
 def test_what_an_included_file_may_hold(tmp_path: Path) -> None:
     lib = f"layers: []\nvars: 3\n{BLOCK}netwright: 2\n"
     found = told(written(tmp_path, "lib.yaml", lib=lib))
-    assert found[:3] == [("NW0201", "lib.yaml", 1), ("NW0203", "lib.yaml", 2), ("NW0804", "lib.yaml", 3)]
-    assert ("NW0209", "lib.yaml", 4) in found
+    assert found == [("NW0201", "lib.yaml", 1), ("NW0203", "lib.yaml", 2), ("NW0209", "lib.yaml", 4)]
     twice = written(tmp_path, "[l.yaml, m.yaml]", l=f"vars: {{k: 1}}\n{BLOCK}", m="vars: {k: 2}\n")
     assert told(twice) == [("NW0301", "m.yaml", 1)]
     assert told(written(tmp_path, "l.yaml", l="[1]\n"))[0] == ("NW0203", "l.yaml", 1)

@@ -1,0 +1,57 @@
+"""The reference of the language, docs/language.md: a hand-written frame, filled from the models and their docstrings.
+
+`language.md` is the frame, `layers.md` has an example or more for each layer type. Examples leave out what
+`pages.FRAME` has. `python -m netwright.specs.reference` prints the page.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+from ..pages import framed
+
+_SECTION = re.compile(r"^## (\w+)\n", re.MULTILINE)
+_EXAMPLE = re.compile(r"(?:^<!-- file: (.+?) -->\n)?^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A spec that the reference shows: `text` as shown, `spec` with the sections it leaves out."""
+
+    title: str
+    text: str
+    file: str | None = None
+    """The name of a file that the example above includes; None for a spec."""
+
+    @property
+    def spec(self) -> str:
+        """The whole spec."""
+        return self.text if self.file or self.text.startswith("netwright:") else framed(self.text)
+
+
+def read(name: str) -> str:
+    """The text of a file of the reference."""
+    return files(__name__).joinpath(name).read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=1)
+def layer_sections() -> dict[str, str]:
+    """What `layers.md` says of each layer type."""
+    _, *parts = _SECTION.split(read("layers.md"))
+    return {kind: body.strip() for kind, body in zip(parts[::2], parts[1::2], strict=True)}
+
+
+@lru_cache(maxsize=1)
+def examples() -> tuple[Example, ...]:
+    """Every example of the reference, those of the layer types titled by the type."""
+    found = list(_examples("language", read("language.md")))
+    for kind, body in layer_sections().items():
+        found += _examples(kind, body)
+    return tuple(found)
+
+
+def _examples(title: str, text: str) -> list[Example]:
+    return [Example(title, one[2], one[1]) for one in _EXAMPLE.finditer(text)]

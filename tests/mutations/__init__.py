@@ -1,0 +1,1 @@
+"""Valid specs with one thing broken: what is said of them, and whether what is let through compiles."""

@@ -1,0 +1,132 @@
+"""What has to hold of a broken spec, whatever was broken: see `check`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from netwright.build import build, entry_graphs
+from netwright.compiler.codegen.target import host_target
+from netwright.compiler.frontend.build import build_network
+from netwright.compiler.frontend.network import Network
+from netwright.fixing import check_fixes
+from netwright.specs.diagnostics import Diagnostic
+from netwright.specs.load import LoadResult, load_spec, load_spec_text
+from netwright.specs.sarif import to_sarif
+from netwright.specs.source import Span
+
+from .text import Mutation
+from .zoo import Subject
+
+
+class Finding(AssertionError):
+    """What does not hold."""
+
+
+def check(subject: Subject, mutation: Mutation, *, native: bool = False) -> str:
+    """Raises `Finding` (or whatever a bug raises) unless
+
+    - loading, checking, trying the fixes and printing raise nothing;
+    - without errors, every entry can be built, optimized, lowered and proved in bounds (and compiled, if `native`);
+    - every error has its place, or one of its labels, at the change: on a line that was changed or the next to it, in
+      the mapping or list around it, or on a line with a name that the change is about; where what follows may be read
+      differently, also below it. An error of shapes may also be at a layer that reads what was changed, by way of
+      others. What the spec as a whole lacks is told at its first line.
+
+    Gives `valid` or `errors`.
+    """
+    with TemporaryDirectory() as folder:
+        network, load = validated(subject, mutation.text, Path(folder))
+    found = load.diagnostics
+    found.to_text()
+    found.to_json_text()
+    to_sarif(found, "0", {})
+    if network is None and not found.has_errors:
+        raise Finding("no network, and no error")
+    if network is not None:
+        compiles(network, native)
+        return "valid"
+    for item in found.errors:
+        if not placed(item, load, subject, mutation):
+            raise Finding(f"at another place: {item.code} {item.message}\n{found.to_text()}")
+    return "errors"
+
+
+def validated(subject: Subject, text: str, folder: Path) -> tuple[Network | None, LoadResult]:
+    files = dict(subject.parts)
+    if subject.part:
+        files[subject.part] = text
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content, encoding="utf-8", newline="")
+    main = subject.main if subject.main is not None else text
+    if files:
+        (folder / "spec.yaml").write_text(main, encoding="utf-8", newline="")
+        load = load_spec(folder / "spec.yaml")
+    else:
+        load = load_spec_text(main, subject.file)
+    network, found = build_network(load)
+    load = replace(load, diagnostics=found)
+    return network, replace(load, diagnostics=check_fixes(load))
+
+
+def compiles(network: Network, native: bool) -> None:
+    made = build(network, entry_graphs(network, None), host_target())
+    if native:
+        made.engine()
+
+
+def placed(item: Diagnostic, load: LoadResult, subject: Subject, mutation: Mutation) -> bool:
+    if item.code == "NW0202" and item.message.startswith("a spec needs"):
+        return True
+    if any(is_near(span, load, subject, mutation) for span in places(item)):
+        return True
+    if item.code[:4] not in ("NW03", "NW04", "NW05"):
+        return False
+    # The layers that show in the diagnostic, and what they read.
+    shown = [span for span, _ in item.labels] + [item.span]
+    layers = [
+        name
+        for name, span in layer_spans(load)
+        if any(span.line <= one.line <= span.end_line for one in shown)
+    ]
+    return any(is_near(span, load, subject, mutation) for span in sources(layers, load))
+
+
+def layer_spans(load: LoadResult) -> list[tuple[str, Span]]:
+    return [(name, load.span(entry.path)) for name, entry in load.entries.items()]
+
+
+def sources(layers: list[str], load: LoadResult) -> Iterator[Span]:
+    """The places of layers and inputs that layers read, and those that these read, and so on."""
+    seen: set[str] = set()
+    waiting = list(layers)
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        yield load.span(load.entries[name].path if name in load.entries else ("inputs", name))
+        waiting += [ref.name for ref in load.wiring.inputs.get(name, ())]
+        waiting += [ref.name for ref in load.wiring.given.get(name, {}).values()]
+
+
+def is_near(span: Span, load: LoadResult, subject: Subject, mutation: Mutation) -> bool:
+    if not span.file.endswith(subject.file):
+        return False
+    if span.line <= mutation.last + 1 and span.end_line >= mutation.first - 1:
+        return True
+    if mutation.syntax and span.line >= mutation.first:
+        return True
+    text = load.diagnostics.sources[span.file]
+    lines = [text.line(number) for number in range(span.line, min(span.end_line, span.line + 3) + 1)]
+    return bool(mutation.words & set(re.findall(r"[A-Za-z_]\w*", " ".join(lines))))
+
+
+def places(item: Diagnostic) -> Iterator[Span]:
+    yield item.span
+    yield from (span for span, _ in item.labels)
+    yield from (edit.span for fix in item.fixes for edit in fix.edits)
