@@ -19,8 +19,8 @@ from .derived import without
 from .diagnostics import Diagnostics
 from .fixes import respelled
 from .model import ModelSpec
-from .placement import NOTHING, Alias, Expansion, Expected, Group, Placement
 from .model_paths import keys_of
+from .placement import NOTHING, Alias, Expansion, Expected, Group, Placement
 from .problems import Translator, describe
 from .source import Entry, SourceNode, SourceTree, Span, Via
 from .suggest import closest, did_you_mean

@@ -265,7 +265,7 @@ class _Builder:
         return LayerEntry(name, kind, path, overlay, spec, placement)
 
     def model(self, kind: str, node: SourceNode, path: Path) -> tuple[LayerSpec | None, dict[str, Path]]:
-        """A layer's keys as the model of its type, and the places of those that came from `defaults`; what is wrong with
+        """A layer's keys as the model of its type, and the places of those from `defaults`; what is wrong with
         them is reported.
         """
         defaults = self.defaults.get(kind, {})
