@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 from rich import box
@@ -12,21 +14,24 @@ from rich.console import Console
 from rich.table import Table
 
 from netwright.compiler.frontend.network import Network
-from netwright.compiler.ops.registry import primitive
-from netwright.specs.dims import Dim, DimLike, Shape, substitute
+from netwright.compiler.frontend.work import work
+from netwright.compiler.ops.base import Cost
+from netwright.compiler.scan_work import ScanWork, scan_work
+from netwright.specs.dims import Dim, DimLike, Shape
 from netwright.specs.load import LoadResult
 
+from .analysis.fields import ReceptiveField, receptive_fields
+from .analysis.shift import Answer, ShiftAnalysis
 from .describe import count_text, describe, shape_text
-from .receptive import WHOLE, ReceptiveField, receptive_fields
 
 
 @dataclass(frozen=True)
 class SummaryRow:
     """A layer: ``parameters`` counts trained values it uses, ``shared_with`` says who owns them if it doesn't.
 
-    ``statistics`` are stored with the weights but not trained. ``flops`` are arithmetic operations of one
-    sample in prediction (a multiply-add is two); they may depend on open sizes. ``receptive_field`` is None
-    in networks without windows.
+    ``statistics`` are stored with the weights but not trained. ``flops`` are arithmetic operations of one sample in
+    prediction (a multiply-add is two), ``bytes`` what its operations read and write; both may depend on open sizes
+    (``compiler.frontend.work`` has the formulas). ``receptive_field`` is None in networks without windows.
     """
 
     name: str
@@ -36,20 +41,29 @@ class SummaryRow:
     statistics: int
     shared_with: str | None
     flops: DimLike
+    bytes: DimLike
     receptive_field: ReceptiveField | None
 
 
 @dataclass(frozen=True)
 class Summary:
-    """All layers in the spec's order, and totals in which a shared parameter counts once."""
+    """All layers in the spec's order, and totals in which a shared parameter counts once.
+
+    ``repeated`` counts parameters as often as layers use them. ``scans`` is the work of scans, with and without what
+    overlapping windows share; ``shifts`` how each output answers to shifts of the inputs.
+    """
 
     model: str
     inputs: dict[str, tuple[str, Shape]]
     rows: tuple[SummaryRow, ...]
     parameters: int
+    repeated: int
     statistics: int
     weight_bytes: int
     flops: DimLike
+    bytes: DimLike
+    scans: tuple[ScanWork, ...]
+    shifts: tuple[Answer, ...]
 
     def table(self) -> Table:
         """The layers as a table for a rich console."""
@@ -62,8 +76,9 @@ class Summary:
         table.add_column("FLOPs", justify="right")
         if fields:
             table.add_column("receptive\nfield", justify="right")
+            table.add_column("total\nstride", justify="right")
         for name, (dtype, shape) in self.inputs.items():
-            table.add_row(name, f"input {dtype}", shape_text(shape), "", "", *([""] if fields else []))
+            table.add_row(name, f"input {dtype}", shape_text(shape), "", "", *(["", ""] if fields else []))
         for row in self.rows:
             cells = [
                 row.name,
@@ -73,7 +88,8 @@ class Summary:
                 flops_text(row.flops),
             ]
             if fields:
-                cells.append(str(row.receptive_field))
+                field = row.receptive_field
+                cells += [str(field), field.stride_text] if field else ["", ""]
             table.add_row(*cells)
         return table
 
@@ -87,13 +103,81 @@ class Summary:
         ]
         return " · ".join(parts)
 
+    def notes(self) -> list[str]:
+        """What else there is to say, a line each: sharing, borders that are not seen, shifts."""
+        found = []
+        if self.repeated > self.parameters:
+            found.append(f"sharing: {self.parameters:,} parameters do the work of {self.repeated:,}")
+        for scan in self.scans:
+            apart, shared = flops_text(scan.before), flops_text(scan.after)
+            saved = f"{shared} instead of {apart} multiplications"
+            found.append(f"work saved by sharing: {scan.scan} takes {saved}{_saving(scan)}")
+        before = ""
+        for row in self.rows:
+            unseen = row.receptive_field.unseen_text if row.receptive_field else ""
+            if unseen and unseen != before:
+                found.append(f"borders: {row.name} does not see {unseen} of the input")
+                before = unseen
+        return found + self._shifts()
+
+    def _shifts(self) -> list[str]:
+        """A line for each output, or one for several axes to which it answers alike."""
+        lines: dict[tuple[object, ...], tuple[Answer, list[str]]] = {}
+        for answer in self.shifts:
+            key = (
+                answer.axis.input,
+                answer.output,
+                answer.verdict,
+                answer.period,
+                answer.moved,
+                answer.layer,
+            )
+            lines.setdefault(key, (answer, []))[1].append(f"{answer.axis.name}s")
+        return [
+            f"shifts of {answer.axis.input} ({', '.join(axes)}): {answer.output} is {answer}"
+            for answer, axes in lines.values()
+        ]
+
     def to_text(self, width: int = 120) -> str:
         """Table and totals as plain text."""
         file = io.StringIO()
         console = Console(file=file, width=width, color_system=None, highlight=False)
         console.print(self.table())
         console.print(self.totals())
+        for note in self.notes():
+            console.print(note, soft_wrap=True)
         return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object; open sizes are formulas, as strings."""
+        return {
+            "model": self.model,
+            "parameters": self.parameters,
+            "statistics": self.statistics,
+            "weight_bytes": self.weight_bytes,
+            "flops": _size(self.flops),
+            "bytes": _size(self.bytes),
+            "layers": [
+                {
+                    "name": row.name,
+                    "description": row.description,
+                    "output": [_size(size) for size in row.output],
+                    "parameters": row.parameters,
+                    "statistics": row.statistics,
+                    "shared_with": row.shared_with,
+                    "flops": _size(row.flops),
+                    "bytes": _size(row.bytes),
+                    "receptive_field": str(row.receptive_field) if row.receptive_field else None,
+                    "total_stride": row.receptive_field.stride_text or None if row.receptive_field else None,
+                }
+                for row in self.rows
+            ],
+            "scans": [
+                {"scan": scan.scan, "before": _size(scan.before), "after": _size(scan.after)}
+                for scan in self.scans
+            ],
+            "shifts": [answer.to_json() for answer in self.shifts],
+        }
 
     def __str__(self) -> str:
         return self.to_text()
@@ -106,9 +190,12 @@ def summarize(load: LoadResult, network: Network) -> Summary:
     infos = {info.name: info for info in network.layers}
     shapes = {name: type.shape for name, type in network.inputs.items()}
     shapes |= {name: info.outputs[""].shape for name, info in infos.items()}
-    fields = receptive_fields(load, shapes)
-    windowed = any(field.sizes is not None and prod(field.sizes) > 1 for field in fields.values())
-    work = _flops(network)
+    analysis = ShiftAnalysis(load, network)
+    fields = receptive_fields(analysis)
+    windowed = any(
+        axis.size is not None and axis.size > 1 for field in fields.values() for axis in field.axes
+    )
+    costs = work(network)
     rows = []
     for name, spec in specs.items():
         counts = {"parameter": 0, "statistic": 0}
@@ -123,8 +210,9 @@ def summarize(load: LoadResult, network: Network) -> Summary:
                 counts["parameter"],
                 counts["statistic"],
                 spec.share,
-                work.get(name, 0),
-                fields.get(name, WHOLE) if windowed else None,
+                costs.get(name, Cost()).flops,
+                costs.get(name, Cost()).bytes,
+                fields.get(name) if windowed else None,
             )
         )
     totals = {"parameter": 0, "statistic": 0}
@@ -132,26 +220,44 @@ def summarize(load: LoadResult, network: Network) -> Summary:
     for parameter in network.parameters.values():
         totals[parameter.kind] += _count(parameter.type.shape)
         size += _count(parameter.type.shape) * np.dtype(parameter.type.dtype).itemsize
-    total: DimLike = 0
-    for flops in work.values():
-        total = total + flops
     inputs = {name: (type.dtype, type.shape) for name, type in network.inputs.items()}
-    return Summary(network.model, inputs, tuple(rows), totals["parameter"], totals["statistic"], size, total)
+    return Summary(
+        network.model,
+        inputs,
+        tuple(rows),
+        totals["parameter"],
+        sum(row.parameters for row in rows),
+        totals["statistic"],
+        size,
+        _sum(cost.flops for cost in costs.values()),
+        _sum(cost.bytes for cost in costs.values()),
+        scan_work(network.graphs["predict"]),
+        analysis.answers,
+    )
 
 
-def _flops(network: Network) -> dict[str, DimLike]:
-    """Arithmetic operations of one sample, by layer."""
-    graph = network.graphs["predict"]
-    one = {name: 1 for name, info in network.dims.items() if info.role == "batch"}
-    found: dict[str, DimLike] = {}
-    for node in graph:
-        if node.op == "input":
-            continue
-        operands = [graph.type(value) for value in graph.operands(node)]
-        flops = substitute(primitive(node.op).cost(node.attrs, operands, node.types).flops, one)
-        layer = node.layer.split(".")[0]
-        found[layer] = found.get(layer, 0) + flops
-    return found
+def _sum(sizes: Iterable[DimLike]) -> DimLike:
+    total: DimLike = 0
+    for size in sizes:
+        total = total + size
+    return total
+
+
+def _size(size: DimLike) -> int | str:
+    return size if isinstance(size, int) else str(size)
+
+
+def _saving(scan: ScanWork) -> str:
+    """The part that is saved where the sizes are long: of the leading coefficients."""
+    before, after = (
+        dict(size.terms) if isinstance(size, Dim) else {(): size} for size in (scan.before, scan.after)
+    )
+    longest = max(before, key=len, default=())
+    most = before.get(longest, 0)
+    if most <= 0 or longest not in after or after[longest] >= most:
+        return ""
+    where = " of long inputs" if longest and any(name != "N" for name in longest) else ""
+    return f", {100 * (1 - after[longest] / most):.0f} % less{where}"
 
 
 def _count(shape: Shape) -> int:

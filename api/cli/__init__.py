@@ -17,6 +17,7 @@ COMMANDS = {
     "explain": "What a diagnostic's code means, with an example.",
     "summary": "Layers, shapes, parameters, FLOPs.",
     "resources": "The memory it takes, exactly.",
+    "shift": "Which shifts leave its answers alone.",
     "graph": "Draw a network.",
     "report": "All of it on one page, for a browser.",
     "train": "Train a network and write its weights.",

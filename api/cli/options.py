@@ -31,6 +31,18 @@ def settings_option(function: F) -> F:
     )(function)
 
 
+def format_option(function: F) -> F:
+    """--format, text or JSON."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="How to print.",
+    )(function)
+
+
 def weights_option(required: bool = True, help: str = "Trained weights.") -> Callable[[F], F]:
     """--weights, a safetensors file."""
     return click.option("--weights", type=PATH, required=required, metavar="FILE", help=help)

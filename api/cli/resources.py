@@ -16,7 +16,7 @@ from ..analysis.resources import Resources
 from ..errors import RequestError
 from ..model import load
 from ..summary import bytes_text
-from .options import dim_ranges, settings_option, spec_argument
+from .options import dim_ranges, format_option, settings_option, spec_argument
 from .output import console, show_diagnostics, show_warnings
 
 
@@ -38,14 +38,7 @@ from .output import console, show_diagnostics, show_warnings
     help="Which entries; predict and train_step by default.",
 )
 @click.option("--measure", "measured", is_flag=True, help="Also run it: time, machine code, stack.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How to print.",
-)
+@format_option
 @settings_option
 @click.pass_context
 def command(

@@ -137,6 +137,16 @@ def _predict(load: LoadResult) -> Graph:
     return expander.graph
 
 
+def layer_graph(load: LoadResult) -> Graph:
+    """The graph of all layers of a valid spec, for analyses: an output for each layer's value (``layer``) and port
+    (``layer.port``), whether anything reads it or not."""
+    expander = _expanded(load, "layers")
+    for ref, signal in expander.signals.items():
+        if ref.name not in expander.spec.inputs:
+            expander.graph.set_output(str(ref), signal.tensor.value)
+    return expander.graph
+
+
 def _build_loss(expander: Expander, objective: Objective) -> None:
     for name, value in objective.build().items():
         expander.graph.set_output(name, value.value)

@@ -1,0 +1,178 @@
+"""Shift analysis: to which shifts of its inputs each output is equivariant or invariant, and what breaks it.
+
+An output is *equivariant* to a shift when it is shifted itself, *invariant* when it stays as it is. A scan with shared
+weights is equivariant, to multiples of its stride; a maximum over all positions makes that invariance; a dense layer on
+flattened positions has a weight for each, and breaks both. Borders are left out: it is about content that stays where
+no padding and no cut-off cell is seen.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, Literal
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from netwright.compiler.frontend.build import layer_graph
+from netwright.compiler.frontend.network import Network
+from netwright.compiler.frontend.work import layer_of
+from netwright.compiler.graph.graph import Graph, Value
+from netwright.compiler.graph.types import FLOATS
+from netwright.specs.dims import DimLike
+from netwright.specs.load import LoadResult
+
+from ..describe import count_text
+from .motion import Motion
+from .track import track
+
+Verdict = Literal["equivariant", "invariant", "neither", "independent"]
+_NAMES = {1: ("step",), 2: ("row", "column"), 3: ("slice", "row", "column")}
+
+
+@dataclass(frozen=True, slots=True)
+class InputAxis:
+    """An axis of an input along which content may lie here or there: time, rows, columns."""
+
+    input: str
+    axis: int
+    name: str
+    size: DimLike
+
+    def __str__(self) -> str:
+        return f"{self.input}: {self.name}s"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How an output answers to shifts along an input's axis.
+
+    ``period``: the verdict holds for shifts by its multiples. Equivariant: a shift by ``period`` cells moves the output
+    ``moved`` cells along ``axis``. Neither: ``layer`` is the first that breaks it, ``reason`` why.
+    """
+
+    axis: InputAxis
+    output: str
+    verdict: Verdict
+    period: int = 1
+    output_axis: int | None = None
+    moved: int = 0
+    layer: str | None = None
+    reason: str = ""
+
+    def __str__(self) -> str:
+        by = "any shift" if self.period == 1 else f"shifts by multiples of {self.period}"
+        if self.verdict == "equivariant":
+            moved = count_text(self.period, self.axis.name) + (" moves" if self.period == 1 else " move")
+            return f"equivariant to {by}: {moved} it {count_text(self.moved, 'cell')} along axis {self.output_axis}"
+        if self.verdict == "invariant":
+            return f"invariant to {by}"
+        if self.verdict == "independent":
+            return "does not depend on it"
+        return f"neither: {self.layer} breaks it, {self.reason}" if self.layer else f"neither: {self.reason}"
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        found: dict[str, Any] = {
+            "input": self.axis.input,
+            "axis": self.axis.axis,
+            "output": self.output,
+            "verdict": self.verdict,
+        }
+        if self.verdict in ("equivariant", "invariant"):
+            found["period"] = self.period
+        if self.verdict == "equivariant":
+            found |= {"output_axis": self.output_axis, "moved": self.moved}
+        if self.verdict == "neither":
+            found |= {"layer": self.layer, "reason": self.reason}
+        return found
+
+
+class ShiftAnalysis:
+    """The answers of all outputs, and the motion of every layer's value, for each axis of the inputs."""
+
+    def __init__(self, load: LoadResult, network: Network):
+        self.load, self.network = load, network
+        self.axes = tuple(
+            InputAxis(name, axis, kind, type.shape[axis])
+            for name, type in network.inputs.items()
+            for axis, kind in _axes(type.shape, type.dtype)
+        )
+
+    @cached_property
+    def graph(self) -> Graph:
+        """All layers, as primitives."""
+        return layer_graph(self.load)
+
+    @cached_property
+    def motions(self) -> Mapping[InputAxis, Mapping[Value, Motion]]:
+        """How every value of the graph moves, by axis."""
+        return {axis: track(self.graph, axis.input, axis.axis) for axis in self.axes}
+
+    def layer_motions(self, layer: str) -> dict[InputAxis, Motion]:
+        """How the value of a layer (or port, or input) moves, by axis."""
+        value = self.graph.outputs.get(layer) or self.graph.inputs[layer]
+        return {axis: found[value] for axis, found in self.motions.items()}
+
+    @cached_property
+    def answers(self) -> tuple[Answer, ...]:
+        """For each output and each axis."""
+        found = []
+        for output, ref in self.load.wiring.outputs.items():
+            for axis, motion in self.layer_motions(str(ref)).items():
+                found.append(self._answer(axis, output, motion))
+        return tuple(found)
+
+    def _answer(self, axis: InputAxis, output: str, motion: Motion) -> Answer:
+        if motion.broken is not None:
+            known = {info.name: info.name for info in self.network.layers}
+            layer = layer_of(motion.broken.layer, known)
+            return Answer(axis, output, "neither", layer=layer or None, reason=motion.broken.reason)
+        if not motion.depends:
+            return Answer(axis, output, "independent")
+        if not motion.moves:
+            return Answer(axis, output, "invariant", motion.period)
+        places = {place: motion.collapsed(place) for place, _ in motion.moves}
+        if len(places) > 1 or None in places.values():
+            reason = "positions lie scattered over its axes"
+            return Answer(axis, output, "neither", reason=reason)
+        ((place, move),) = places.items()
+        assert move is not None
+        moved = Fraction(motion.period) / move.ratio
+        return Answer(axis, output, "equivariant", motion.period, place, int(moved))
+
+    def table(self) -> Table:
+        """A row for each output and axis."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("output", style="bold", no_wrap=True)
+        table.add_column("shifted", no_wrap=True)
+        table.add_column("the output is")
+        before = None
+        for answer in self.answers:
+            table.add_row("" if answer.output == before else answer.output, str(answer.axis), str(answer))
+            before = answer.output
+        return table
+
+    def to_text(self) -> str:
+        """The table as plain text; one line where there is nothing to shift."""
+        if not self.axes:
+            return "no input has an axis to shift along\n"
+        file = io.StringIO()
+        Console(file=file, width=140, color_system=None, highlight=False).print(self.table())
+        return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        return {"model": self.network.model, "answers": [answer.to_json() for answer in self.answers]}
+
+
+def _axes(shape: tuple[DimLike, ...], dtype: str) -> list[tuple[int, str]]:
+    """The axes between batch and features; that of indices, which have no features, too."""
+    count = len(shape) - 2 if dtype in FLOATS or len(shape) > 2 else len(shape) - 1
+    names = _NAMES.get(count) or tuple(f"cell of axis {axis}" for axis in range(1, count + 1))
+    return [(axis, names[axis - 1]) for axis in range(1, count + 1) if shape[axis] != 1]
