@@ -131,6 +131,12 @@ def cell_of(layer: RecurrentLayer, cells: Mapping[str, Cell]) -> tuple[Cell, dic
     return _compiled(layer.type, cell_text(layer)), {"H": layer.units}
 
 
+def builtin_cell(kind: str) -> Cell | None:
+    """The cell of rnn, lstm or gru with all its options left out; its argument is H."""
+    layers = {"rnn": Rnn, "lstm": Lstm, "gru": Gru}
+    return _compiled(kind, cell_text(layers[kind](name=kind, units=1))) if kind in layers else None
+
+
 def state_names(kind: str) -> tuple[str, ...]:
     """The states of a built-in cell, the first one first."""
     return ("h", "c") if kind == "lstm" else ("h",)

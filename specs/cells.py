@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from .base import Flag, FreeSize, Name, SpecModel
+from .base import Flag, FreeSize, Name, Number, SpecModel
 from .initializers import GlorotUniform, Initializer, Zeros
 
 CellShape = Annotated[tuple[FreeSize, ...], Field(max_length=6)]
@@ -57,6 +57,15 @@ class CellOutputSpec(SpecModel):
     """Its value before the first step."""
 
 
+class InnerCellSpec(SpecModel):
+    """A cell inside a cell."""
+
+    use: Name
+    """The cell: one of the spec's, or rnn, lstm or gru."""
+    with_: dict[Name, FreeSize | Number] = Field(default_factory=dict, alias="with")
+    """Its arguments, over those of the cell around it: `{H: 2*H}`."""
+
+
 StepSpec = str | dict[str, str]
 
 
@@ -71,6 +80,9 @@ class CellSpec(SpecModel):
     """What is kept from one step to the next."""
     params: dict[Name, ParameterSpec] = Field(default_factory=dict)
     """What is learned."""
+    cells: dict[Name, InnerCellSpec] = Field(default_factory=dict)
+    """Cells inside this one. Each is called in a step, once, like a function: `low(x)` is its output, and its states
+    are states here, as `low_h`."""
     update: dict[str, str] | tuple[StepSpec, ...] = ()
     """The steps, in order: `h: tanh(…)`, or a list of `a, b = split(…, 2)`. Each state is updated once."""
     output: str | CellOutputSpec

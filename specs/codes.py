@@ -80,6 +80,7 @@ CODES: dict[str, str] = {
     "NW0510": "wrong arguments of a cell",
     "NW0511": "shapes in an expression do not agree",
     "NW0512": "not a valid step",
+    "NW0513": "a cell contains itself",
     # Warnings.
     "NW0601": "nothing reads the layer",
     "NW0602": "nothing reads the input",

@@ -8,86 +8,52 @@ a state.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
 
 from .base import read_shape
+from .cell_trees import OUTPUT, Cell, Parameter, State, Step
 from .cells import CellOutputSpec, CellSpec
 from .diagnostics import Diagnostics
 from .dims import DimLike, dim_symbols
 from .expression_parser import ExpressionError, Writing, parse_expression, parse_step, parse_targets
-from .expressions import CONSTANTS, FUNCTIONS, Call, Expression, Name, Number, Previous, walk
-from .initializers import InitializerSpec
+from .expressions import CONSTANTS, FUNCTIONS, Call, Expression, Name, Number, Previous, Run, replaced, walk
+from .nested_cells import inner_cell
 from .source import Path, SourceNode, SourceTree, Span
 from .suggest import closest, did_you_mean
 
-OUTPUT = "output"
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """A value kept from one step to the next; `shape` is that of one sample, `init` its value before the
-    first step.
-    """
-
-    shape: tuple[DimLike, ...]
-    init: InitializerSpec
-    learned: bool
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A learned array; several initializers stand for as many equal slices of the last axis."""
-
-    shape: tuple[DimLike, ...]
-    init: tuple[InitializerSpec, ...]
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """`targets = value`; more than one target only where the value is a `split`."""
-
-    targets: tuple[str, ...]
-    value: Expression
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A recurrence. Shapes are over the names of `args` and over letters bound by the shapes of `inputs`.
-
-    A bare state name in a step or in `output` is its new value; it occurs only after the step that defines
-    it.
-    """
-
-    name: str
-    args: Mapping[str, Literal["int", "float"]]
-    inputs: Mapping[str, tuple[DimLike, ...]]
-    states: Mapping[str, State]
-    params: Mapping[str, Parameter]
-    steps: tuple[Step, ...]
-    output: Expression
-    span: Span = field(compare=False)
-
 
 def compile_cell(
-    name: str, spec: CellSpec, tree: SourceTree, path: Path, diagnostics: Diagnostics
+    name: str,
+    spec: CellSpec,
+    tree: SourceTree,
+    path: Path,
+    diagnostics: Diagnostics,
+    known: Mapping[str, Cell] | None = None,
 ) -> Cell | None:
-    """The cell written at `path`; None when something is wrong, and `diagnostics` says what."""
-    return _Compiler(name, spec, tree, path, diagnostics).compile()
+    """The cell written at `path`; None when something is wrong, and `diagnostics` says what. `known` are the cells that
+    it may have inside.
+    """
+    return _Compiler(name, spec, tree, path, diagnostics, known or {}).compile()
 
 
 class _Compiler:
     def __init__(
-        self, name: str, spec: CellSpec, tree: SourceTree, path: Path, diagnostics: Diagnostics
+        self,
+        name: str,
+        spec: CellSpec,
+        tree: SourceTree,
+        path: Path,
+        diagnostics: Diagnostics,
+        known: Mapping[str, Cell],
     ) -> None:
         self.name, self.spec, self.tree, self.path, self.diagnostics = name, spec, tree, path, diagnostics
         self.good = True
         self.places: dict[str, Span] = {}
         self.defined: set[str] = set()
-        self.state_specs = dict(spec.states)
+        self.known = known
+        self.inner: dict[str, Cell] = {}
+        self.called: set[str] = set()
+        self.broken_inner = False
+        self.bound: dict[str, tuple[DimLike, ...]] = {}
 
     def error(self, code: str, message: str, span: Span, **more: object) -> None:
         self.good = False
@@ -95,20 +61,22 @@ class _Compiler:
 
     def compile(self) -> Cell | None:
         spec, key = self.spec, self.tree.key_span
-        for section in ("args", "input", "states", "params"):
+        for section in ("args", "input", "states", "params", "cells"):
             for name in getattr(spec, section):
-                self.declare(name, key((*self.path, section, name)), known=section != "states")
+                known = section not in ("states", "cells")
+                self.declare(name, key((*self.path, section, name)), known=known)
         letters = {name for name, kind in spec.args.items() if kind == "int"}
         inputs = {}
         for name, written in spec.input.items():
             inputs[name] = read_shape(written)
             letters |= set().union(*(dim_symbols(size) for size in inputs[name]))
+        self.read_inner(letters)
         steps = self.steps()
         output_node, output_spec = self.output()
         output = self.parse(output_node)
         long_form = isinstance(output_spec, CellOutputSpec)
         if output is not None:
-            self.check(output, outputs_known=long_form)
+            output = self.checked(output, steps, outputs_known=long_form)
         for state in spec.states:
             if state not in self.defined and not self.broken_step:
                 where = key((*self.path, "states", state))
@@ -118,6 +86,11 @@ class _Compiler:
                     where,
                     help=f"add {state}: … under update",
                 )
+        for name in self.inner:
+            if name not in self.called and not self.broken_step and output is not None:
+                where = key((*self.path, "cells", name))
+                help = f"call it in a step: a = {name}(…)"
+                self.error("NW0507", f"the cell {name} inside is never called", where, help=help)
         states = {
             name: State(
                 self.shape(("states", name, "shape"), state.shape, letters),
@@ -135,6 +108,9 @@ class _Compiler:
             )
             for name, one in spec.params.items()
         }
+        for cell in self.inner.values():
+            states |= cell.states
+            params |= cell.params
         if output is not None and isinstance(output_spec, CellOutputSpec):
             shape = self.shape(("output", "shape"), output_spec.shape, letters)
             states[OUTPUT] = State(shape, output_spec.init, False, output_node.span)
@@ -143,7 +119,55 @@ class _Compiler:
         if not self.good or output is None:
             return None
         span = key(self.path)
-        return Cell(self.name, dict(spec.args), inputs, states, params, tuple(steps), output, span)
+        return Cell(
+            self.name, dict(spec.args), inputs, states, params, tuple(steps), output, span, self.bound
+        )
+
+    def read_inner(self, letters: set[str]) -> None:
+        """The cells inside, their names below those they have here."""
+        for name in self.spec.cells:
+            where = (*self.path, "cells", name)
+            cell = inner_cell(name, self.spec, self.known, letters, self.tree, where, self.diagnostics)
+            if cell is None:
+                self.good, self.broken_inner = False, True
+                continue
+            self.inner[name] = cell
+            for state in cell.states:
+                self.declare(state, self.tree.key_span(where), known=False)
+
+    @property
+    def states(self) -> list[str]:
+        """The names of all states, those of cells inside too."""
+        return [*self.spec.states, *(state for cell in self.inner.values() for state in cell.states)]
+
+    def checked(
+        self, value: Expression, steps: list[Step], targets: int = 1, outputs_known: bool = False
+    ) -> Expression:
+        """An expression whose names are checked, with the steps of the cells that it calls put before it."""
+        self.check(value, targets, outputs_known)
+        return replaced(value, lambda node: self.run(node, steps) if isinstance(node, Run) else None)
+
+    def run(self, node: Run, steps: list[Step]) -> Expression:
+        """What a cell inside gives; its arguments and steps become steps. Arguments are expanded already."""
+        cell = self.inner.get(node.cell)
+        if cell is None:
+            return node
+        if node.cell in self.called:
+            message = f"{node.cell} is called twice: a state changes once a step"
+            help = f"call it once, a = {node.cell}(…), and read a"
+            self.error("NW0505", message, node.span, help=help)
+        elif len(node.arguments) != len(cell.inputs):
+            names = ", ".join(one.rpartition(".")[2] for one in cell.inputs)
+            message = f"{node.cell} takes {len(cell.inputs)} inputs, not {len(node.arguments)}"
+            self.error("NW0505", message, node.span, help=f"its inputs are {names}")
+        self.called.add(node.cell)
+        for (name, shape), argument in zip(cell.inputs.items(), node.arguments, strict=False):
+            steps.append(Step((name,), argument, argument.span))
+            self.bound[name] = shape
+        steps += cell.steps
+        self.bound |= cell.bound
+        self.defined |= cell.states.keys()
+        return cell.output
 
     def declare(self, name: str, span: Span, known: bool = True) -> None:
         if name in self.places:
@@ -174,21 +198,21 @@ class _Compiler:
 
     def parse(self, node: SourceNode) -> Expression | None:
         try:
-            return parse_expression(Writing.of(node))
+            return parse_expression(Writing.of(node), self.spec.cells)
         except ExpressionError as error:
             self.error(error.code, error.message, error.span, help=error.help)
             return None
 
     def steps(self) -> list[Step]:
         node = self.tree.node((*self.path, "update"))
-        self.broken_step = False
+        self.broken_step = self.broken_inner
         steps: list[Step] = []
         for writing, key in _writings(node) if node else ():
             try:
                 if key is None:
-                    targets, value = parse_step(writing)
+                    targets, value = parse_step(writing, self.spec.cells)
                 else:
-                    targets, value = parse_targets(key), parse_expression(writing)
+                    targets, value = parse_targets(key), parse_expression(writing, self.spec.cells)
             except ExpressionError as error:
                 # Whatever it would have defined is unknown, so unknown names after it are no news.
                 self.error(error.code, error.message, error.span, help=error.help)
@@ -196,7 +220,7 @@ class _Compiler:
                 if key is not None:
                     self.define_key(key)
                 continue
-            self.check(value, targets=len(targets))
+            value = self.checked(value, steps, len(targets))
             for target, span in targets:
                 self.define(target, span)
             steps.append(Step(tuple(target for target, _ in targets), value, value.span))
@@ -216,9 +240,10 @@ class _Compiler:
         else:
             self.declare(target, span)
 
-    def check(self, expression: Expression, targets: int = 1, outputs_known: bool = False) -> None:
+    def check(self, expression: Expression, targets: int, outputs_known: bool) -> None:
         """Reports the unknown names of an expression, each once, and splits that are not taken apart."""
         has_output = outputs_known or isinstance(self.spec.output, CellOutputSpec)
+        states = self.states
         reported: set[str] = set()
         for node in walk(expression):
             match node:
@@ -227,10 +252,12 @@ class _Compiler:
                 ):
                     reported.add(name)
                     self.unknown(name, node.span)
-                case Previous(state=state) if state not in self.spec.states and state not in reported:
+                case Previous(state=state) if (
+                    state not in states and state not in reported and not self.broken_inner
+                ):
                     reported.add(state)
                     if state != OUTPUT:
-                        help = did_you_mean(closest(state, [*self.spec.states, OUTPUT]))
+                        help = did_you_mean(closest(state, [*states, OUTPUT]))
                         self.error(
                             "NW0508", f"prev({state}): there is no state {state}", node.span, help=help
                         )
@@ -249,11 +276,11 @@ class _Compiler:
             self.error("NW0505", f"one value for {targets} names; only split gives several", expression.span)
 
     def unknown(self, name: str, span: Span) -> None:
-        if name in self.spec.states:
+        if name in self.states:
             help = f"prev({name}) is its value of the step before"
             self.error("NW0503", f"the state {name} has no new value yet", span, help=help)
         else:
-            help = did_you_mean(closest(name, [*self.defined, *self.spec.states]))
+            help = did_you_mean(closest(name, [*self.defined, *self.states]))
             self.error("NW0503", f"unknown name {name}", span, help=help)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from .expressions import (
     CONSTANTS,
@@ -21,6 +21,7 @@ from .expressions import (
     Negate,
     Number,
     Previous,
+    Run,
 )
 from .source import SourceNode, Span, align
 from .suggest import closest, did_you_mean
@@ -91,14 +92,16 @@ class Writing:
         return cls(text, lambda start, end: span)
 
 
-def parse_expression(writing: Writing) -> Expression:
-    """The tree of an expression. Raises `ExpressionError`."""
-    return _Reader(writing).expression()
+def parse_expression(writing: Writing, cells: Collection[str] = ()) -> Expression:
+    """The tree of an expression; `cells` can be called like functions. Raises `ExpressionError`."""
+    return _Reader(writing, cells).expression()
 
 
-def parse_step(writing: Writing) -> tuple[tuple[tuple[str, Span], ...], Expression]:
+def parse_step(
+    writing: Writing, cells: Collection[str] = ()
+) -> tuple[tuple[tuple[str, Span], ...], Expression]:
     """The targets and the tree of a step `a = …` or `a, b = …`. Raises `ExpressionError`."""
-    return _Reader(writing).step()
+    return _Reader(writing, cells).step()
 
 
 def parse_targets(writing: Writing) -> tuple[tuple[str, Span], ...]:
@@ -108,8 +111,8 @@ def parse_targets(writing: Writing) -> tuple[tuple[str, Span], ...]:
 
 
 class _Reader:
-    def __init__(self, writing: Writing) -> None:
-        self.writing = writing
+    def __init__(self, writing: Writing, cells: Collection[str] = ()) -> None:
+        self.writing, self.cells = writing, cells
         # Line breaks mean nothing here, to Python they would; a blank keeps every offset.
         text = "".join(" " if character.isspace() else character for character in writing.text)
         self.shift = len(text) - len(text.lstrip())
@@ -213,10 +216,15 @@ class _Reader:
                 help = "prev(h) is the value of state h in the step before"
                 raise ExpressionError("NW0505", "prev takes the name of a state", span, help)
             return Previous(tree.args[0].id, self.span(tree.args[0]))
+        if name in self.cells:
+            if tree.keywords:
+                raise ExpressionError("NW0505", f"{name} has no options", self.span(tree.keywords[0]))
+            return Run(name, tuple(self.convert(argument, depth + 1) for argument in tree.args), span)
         function = FUNCTIONS.get(name)
         if function is None:
             help = (
-                did_you_mean(closest(name, [*FUNCTIONS, "prev"])) or f"there are prev, {', '.join(FUNCTIONS)}"
+                did_you_mean(closest(name, [*self.cells, *FUNCTIONS, "prev"]))
+                or f"there are {', '.join([*self.cells, 'prev', *FUNCTIONS])}"
             )
             raise ExpressionError("NW0504", f"unknown function {name}", self.span(tree.func), help)
         count = len(tree.args)

@@ -8,8 +8,8 @@ implicit; in a layer they are whole.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 from .base import DType
@@ -84,7 +84,16 @@ class Call:
         return dict(self.options)[name]
 
 
-Expression = Number | Name | Previous | Negate | Binary | Compare | Call
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A step of a cell inside a cell: its output for these inputs."""
+
+    cell: str
+    arguments: tuple[Expression, ...]
+    span: Span = field(compare=False)
+
+
+Expression = Number | Name | Previous | Negate | Binary | Compare | Call | Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,5 +196,21 @@ def walk(expression: Expression) -> Iterator[Expression]:
                 stack.append(operand)
             case Binary(left=left, right=right) | Compare(left=left, right=right):
                 stack += [right, left]
-            case Call(arguments=arguments):
+            case Call(arguments=arguments) | Run(arguments=arguments):
                 stack += reversed(arguments)
+
+
+def replaced(expression: Expression, other: Callable[[Expression], Expression | None]) -> Expression:
+    """The tree with some nodes replaced, the lowest first: `other` gives what stands for a node, or None to keep it."""
+
+    def inner(node: Expression) -> Expression:
+        return replaced(node, other)
+
+    match expression:
+        case Negate(operand=operand):
+            expression = replace(expression, operand=inner(operand))
+        case Binary(left=left, right=right) | Compare(left=left, right=right):
+            expression = replace(expression, left=inner(left), right=inner(right))
+        case Call(arguments=arguments) | Run(arguments=arguments):
+            expression = replace(expression, arguments=tuple(inner(one) for one in arguments))
+    return other(expression) or expression

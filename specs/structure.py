@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from .builtin_cells import builtin_cell
 from .diagnostics import Diagnostics
 from .equations import Cell, compile_cell
 from .expressions import Expression
@@ -18,6 +19,7 @@ from .layer_expressions import compile_expression
 from .layers import LAYERS, ExpressionLayer, ExpressionPool, LayerSpec
 from .model import ModelSpec
 from .model_paths import keys_of
+from .order import find_order
 from .placement import Expansion, Placement
 from .problems import Translator, describe
 from .source import Path, SourceNode
@@ -180,8 +182,29 @@ class _Builder:
             self.structure.broken.setdefault(name, set()).update(bad)
 
     def compile_cells(self) -> None:
-        for name, spec in self.structure.sections.get("cells", {}).items():
-            cell = compile_cell(name, spec, self.tree, ("cells", name), self.diagnostics)
+        """Every cell after those that it has inside."""
+        specs = self.structure.sections.get("cells", {})
+
+        def inner(name: str) -> list[str]:
+            return [one.use for one in specs[name].cells.values() if one.use in specs]
+
+        order, cycles = find_order(specs, inner)
+        for cycle in cycles:
+            first = min(cycle, key=list(specs).index)
+            message = f"{first} contains itself"
+            if len(cycle) > 1:
+                message = f"cells contain each other: {' ← '.join([*cycle, cycle[0]])}"
+            place = self.tree.key_span(("cells", first))
+            self.diagnostics.error(
+                "NW0513", message, place, help="what a cell gave in the step before is prev(output)"
+            )
+            self.structure.broken.setdefault("cells", set()).update(cycle)
+        for name in order:
+            if name in self.structure.broken.get("cells", set()):
+                continue
+            built_in = {kind: cell for kind in ("rnn", "lstm", "gru") if (cell := builtin_cell(kind))}
+            known = {**(built_in if specs[name].cells else {}), **self.structure.cells}
+            cell = compile_cell(name, specs[name], self.tree, ("cells", name), self.diagnostics, known)
             if cell is None:
                 self.structure.broken.setdefault("cells", set()).add(name)
             else:

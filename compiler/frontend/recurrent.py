@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from netwright.specs.builtin_cells import cell_of
-from netwright.specs.dims import Dim, DimLike, Shape, dim_symbols, product, substitute
+from netwright.specs.dims import product
 from netwright.specs.equations import Cell
 from netwright.specs.expressions import Name
 from netwright.specs.initializers import Zeros, initialize
@@ -22,9 +22,11 @@ from netwright.specs.random import Stream
 from ..graph.types import TensorType
 from ..ops.layout import show
 from ..ops.scan import ScanAttributes
-from .cells import OUTPUT, CellShapes, Noise, cell_body
+from .cell_shapes import cell_shapes
+from .cells import OUTPUT, cell_body
 from .normalization import dropout
-from .problem import Label, count
+from .problem import count
+from .recurrent_noise import recurrent_noise, with_dropped_features
 from .scope import Scope, Signal
 from .tensor import Tensor, concat, constant, full, iota, where
 
@@ -106,14 +108,6 @@ def _check_inputs(scope: Scope, cell: Cell) -> None:
             raise scope.problem("NW0315", "the inputs have different lengths", "inputs", position)
 
 
-def _declared(scope: Scope, cell: Cell, name: str) -> list[Label]:
-    """Where a cell of the spec says what an input of it is."""
-    if not isinstance(scope.spec, Recurrent):
-        return []
-    place = scope.expander.load.span(("cells", cell.name, "input", name), key=True)
-    return [(place, f"{name} is {show(cell.inputs[name])} at each step")]
-
-
 class _Recurrence:
     def __init__(
         self, scope: Scope, cell: Cell, arguments: Mapping[str, int | float], lengths: Tensor | None
@@ -144,14 +138,16 @@ class _Recurrence:
     def run(self, inputs: Sequence[Tensor], prefix: str, reverse: bool, wanted: Sequence[str]) -> Run:
         """One direction of one layer."""
         scope, cell = self.scope, self.cell
-        shapes = self.shapes(inputs)
+        shapes = cell_shapes(scope, cell, self.arguments, inputs, self.used_at)
         params = [
             scope.parameter(prefix + name, shape, *cell.params[name].init)
             for name, shape in shapes.params.items()
         ]
         starts = [self.start(prefix, name, shape, reverse) for name, shape in shapes.states.items()]
-        inputs = [self.with_dropped_features(prefix, *one) for one in zip(cell.inputs, inputs, strict=True)]
-        noise, factors = self.noise(prefix, shapes)
+        inputs = [
+            with_dropped_features(scope, prefix, name, x) for name, x in zip(cell.inputs, inputs, strict=True)
+        ]
+        noise, factors = recurrent_noise(scope, prefix, self.batch, shapes)
         masks = [] if self.valid is None else [self.valid]
         path = f"{scope.name}.{prefix}".rstrip(".")
         body = cell_body(
@@ -180,67 +176,6 @@ class _Recurrence:
             for name, value in last.items():
                 scope.expander.updates[f"carry.{path}.{name}"] = value
         return Run(last, dict(zip(wanted, values[len(last) :], strict=True)))
-
-    def with_dropped_features(self, prefix: str, name: str, x: Tensor) -> Tensor:
-        """An input [T, N, …] in which each sequence lacks some features at all its steps."""
-        rate = self.spec.input_dropout
-        if not self.scope.training or rate == 0:
-            return x
-        ones = full(x.graph, 1, x.type.with_shape(x.shape[1:]))
-        factor = dropout(self.scope, ones, rate, f"{prefix}input_dropout.{name}")
-        return x * factor.broadcast(x.shape, range(1, x.rank))
-
-    def noise(self, prefix: str, shapes: CellShapes) -> tuple[Noise, list[Tensor]]:
-        """Zoneout and recurrent dropout of a direction: what the cell is to do, and by what states are multiplied where
-        products read them."""
-        scope, spec = self.scope, self.spec
-        zoneout = {name: spec.zoneout_of(name) for name in shapes.states}
-        if not scope.training:
-            return Noise(zoneout), []
-        dropped = list(shapes.states) if spec.recurrent_dropout else []
-        factors = []
-        for name in dropped:
-            ones = full(scope.graph, 1, TensorType(scope.dtype, (self.batch, *shapes.states[name])))
-            factors.append(dropout(scope, ones, spec.recurrent_dropout, f"{prefix}recurrent_dropout.{name}"))
-        keys = {name: scope.key(f"{prefix}zoneout.{name}") for name in shapes.states}
-        return Noise(zoneout, dropped, keys), factors
-
-    def shapes(self, inputs: Sequence[Tensor]) -> CellShapes:
-        """The sizes of the cell's arrays, its letters bound by the inputs. Raises Problem."""
-        scope, cell = self.scope, self.cell
-        binding: dict[str, DimLike] = {
-            name: value for name, value in self.arguments.items() if isinstance(value, int)
-        }
-        written = cell.inputs
-        samples = {name: tensor.shape[2:] for name, tensor in zip(written, inputs, strict=True)}
-        for name, shape in written.items():
-            for size, found in zip(shape, samples[name], strict=True):
-                if isinstance(size, Dim) and str(size) in dim_symbols(size):
-                    binding.setdefault(str(size), found)
-        for position, (name, shape) in enumerate(written.items()):
-            expected = tuple(substitute(size, binding) for size in shape)
-            if expected != samples[name]:
-                signal = scope.inputs[position]
-                message = f"the cell's input {name} is {show(expected)} a step, this is {show(samples[name])}"
-                where_ = [*scope.blame(signal), *_declared(scope, cell, name), *self.used_at]
-                raise scope.problem("NW0308", message, labels=where_)
-        if any(isinstance(size, Dim) for size in binding.values()):
-            scope.static(scope.inputs[0], what="the number of features")
-        states = {name: self.sizes(state.shape, binding) for name, state in cell.states.items()}
-        params = {name: self.sizes(one.shape, binding) for name, one in cell.params.items()}
-        return CellShapes(samples, states, params, self.arguments)
-
-    def sizes(self, shape: Shape, binding: Mapping[str, DimLike]) -> tuple[int, ...]:
-        found = []
-        for size in shape:
-            value = substitute(size, binding)
-            if not isinstance(value, int):
-                raise self.scope.problem("NW0314", f"the size {size} of {self.cell.name} is not known")
-            if value < 1:
-                message = f"the size {size} of {self.cell.name} is {value} here"
-                raise self.scope.problem("NW0313", message, "with")
-            found.append(value)
-        return tuple(found)
 
     def start(self, prefix: str, state: str, shape: tuple[int, ...], reverse: bool) -> Tensor:
         """The value of a state before the first step, [N, *shape]; in training perhaps the last window's."""
