@@ -9,6 +9,7 @@ from typing import TypeVar
 from netwright.specs.dims import Dim, DimLike, Shape, dim_symbols, substitute
 from netwright.specs.equations import Cell
 from netwright.specs.expressions import Expression
+from netwright.specs.layers import Recurrent
 
 from ..graph.graph import Graph
 from ..graph.types import TensorType
@@ -62,7 +63,7 @@ class _Shapes:
                 raise scope.problem(
                     "NW0308",
                     message,
-                    labels=[*scope.blame(signal), *_declared(scope, cell, name), *self.used_at],
+                    labels=[*scope.blame(signal), *declared_input(scope, cell, name), *self.used_at],
                 )
         if any(isinstance(size, Dim) for size in self.binding.values()):
             scope.static(scope.inputs[0], what="the number of features")
@@ -129,7 +130,7 @@ class _Shapes:
             raise Problem("NW0511", message, value.span, labels=self.used_at)
 
 
-def _declared(scope: Scope, cell: Cell, name: str) -> list[Label]:
+def declared_input(scope: Scope, cell: Cell, name: str) -> list[Label]:
     """Where a cell of the spec says what an input of it is."""
     if not isinstance(scope.spec, Recurrent):
         return []

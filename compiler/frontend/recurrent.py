@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from netwright.specs.builtin_cells import cell_of
-from netwright.specs.dims import product
+from netwright.specs.dims import Dim, product
 from netwright.specs.equations import Cell
 from netwright.specs.expressions import Name
 from netwright.specs.initializers import Zeros, initialize
@@ -22,7 +22,7 @@ from netwright.specs.random import Stream
 from ..graph.types import TensorType
 from ..ops.layout import show
 from ..ops.scan import ScanAttributes
-from .cell_shapes import cell_shapes
+from .cell_shapes import cell_shapes, declared_input
 from .cells import OUTPUT, cell_body
 from .normalization import dropout
 from .problem import count
@@ -97,7 +97,7 @@ def _check_inputs(scope: Scope, cell: Cell) -> None:
         source = scope.expander.layer(scope.refs[position].name)
         if isinstance(source, RecurrentLayer) and not source.return_sequences:
             help = f"return_sequences: true in {source.name} keeps the time axis"
-        declared = _declared(scope, cell, name)
+        declared = declared_input(scope, cell, name)
         scope.check_rank(signal, expected, signal.rank == len(shape) + 2, help, declared)
         for axis, what in ((0, "samples"), (1, "steps")):
             if signal.shape[axis] != first.shape[axis]:
