@@ -30,6 +30,10 @@ from .values import Held, Known, Value, empty, known_dims
 #: Constants with more elements are not computed from smaller ones.
 MAX_FOLDED = 2**28
 
+#: How findings begin that are the importer's own fault.
+DEFECT = "a defect of Netwright, not of the model"
+_DEFECTS = (ArithmeticError, AssertionError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
+
 
 @dataclass(frozen=True)
 class Imported:
@@ -138,6 +142,10 @@ class _Import:
         except Refusal as refusal:
             self.broken.update(node.outputs)
             self.findings.append(Finding(refusal.reason, node.title, node.op, refusal.attribute))
+        except _DEFECTS as error:  # a file must not bring the process down
+            self.broken.update(node.outputs)
+            reason = f"{DEFECT} ({type(error).__name__}: {error})"
+            self.findings.append(Finding(reason, node.title, node.op))
 
     def depend(self, node: Node) -> None:
         found = frozenset().union(

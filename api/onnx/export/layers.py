@@ -134,6 +134,8 @@ def export_convolution(e: Exporter, spec: Convolution, inputs: Inputs, ports: Po
     pads = _pads(spec.padding, spans)
     if pads is None or not _has(spec.activation) or isinstance(spec, ConvTranspose):
         return False
+    if pads[0] is not None and set(spec.dilations) != {1}:  # what ONNX Runtime does not do
+        return False
     kernel = np.moveaxis(_parameter(e, spec, "kernel"), (-1, -2), (0, 1))
     names = [e.first(inputs[0]), _weight(e, spec, "kernel", kernel)]
     if spec.use_bias:
@@ -157,8 +159,13 @@ def export_convolution(e: Exporter, spec: Convolution, inputs: Inputs, ports: Po
 def export_pool(e: Exporter, spec: Pool, inputs: Inputs, ports: Ports) -> bool:
     """MaxPool or AveragePool where rounding and padding mean the same there."""
     pads = _pads(spec.padding, spec.window)
-    same = spec.rounding == "floor" or _whole(e, spec, inputs[0])
-    if pads is None or not same or set(spec.dilations) != {1} or len(ports) > 1:
+    ceil = spec.rounding == "ceil" and not _whole(e, spec, inputs[0])
+    if (
+        pads is None
+        or (ceil and not _ceils_alike(spec, pads))
+        or set(spec.dilations) != {1}
+        or len(ports) > 1
+    ):
         return False
     if not isinstance(spec, MaxPool | MeanPool) or (isinstance(spec, MeanPool) and spec.count_include_pad):
         return False
@@ -170,9 +177,17 @@ def export_pool(e: Exporter, spec: Pool, inputs: Inputs, ports: Ports) -> bool:
         strides=list(spec.strides),
         auto_pad=pads[0],
         pads=pads[1],
+        ceil_mode=1 if ceil else None,
     )
     e.give_first(ports[""], found)
     return True
+
+
+def _ceils_alike(spec: Pool, pads: tuple[str | None, list[int] | None]) -> bool:
+    """Whether no window starts past the input: about those, ONNX's own shape inference is not of one mind."""
+    high = pads[1][spec.rank :] if pads[1] else [0] * spec.rank
+    steps = zip(spec.strides, spec.window, strict=True)
+    return pads[0] is None and not any(high) and all(stride <= window for stride, window in steps)
 
 
 def _whole(e: Exporter, spec: Pool, x: Value) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.dims import Shape
+from netwright.specs.dims import Shape, dim
 
 from ..arrange import Axes, identity
 from ..context import Context, decimal
@@ -24,15 +25,17 @@ def equation(ctx: Context, text: str, operands: Mapping[str, Value], *, fallback
     }
     rank = max(len(value.shape) for value in values.values())
     target = common_axes([value for value in values.values() if isinstance(value, Held)], values, rank)
-    inputs: dict[str, str] = {}
+    inputs = {
+        name: placed(ctx, value, target, rank) for name, value in values.items() if isinstance(value, Held)
+    }
     weights: dict[str, NDArray] = {}
     params: dict[str, dict] = {}
     for name, value in values.items():
         if isinstance(value, Held):
-            inputs[name] = placed(ctx, value, target, rank)
             continue
         if value.is_open:
-            raise Refusal("an open size is used as a number that is computed with")
+            text = substituted(text, name, _size_text(ctx, value.array, inputs))
+            continue
         if value.array.ndim == 0 and inlined(value.array) is not None:
             text = substituted(text, name, str(inlined(value.array)))
             continue
@@ -54,11 +57,37 @@ def equation(ctx: Context, text: str, operands: Mapping[str, Value], *, fallback
     return ctx.held_as(ref, _axes_of(ctx, ref, target), rank)
 
 
+def _size_text(ctx: Context, array: NDArray, inputs: dict[str, str]) -> str:
+    """A number that follows from open sizes, as an equation has it: what has such sizes is read for them. Raises
+    Refusal for more than one number, and where nothing has an axis of that size."""
+    if array.size != 1:
+        raise Refusal("open sizes are used as numbers that are computed with")
+    tree = ast.parse(str(array.reshape(-1)[0]), mode="eval")
+
+    class Sizes(ast.NodeTransformer):
+        def visit_Call(self, node: ast.Call) -> ast.expr:
+            function = {"min": "minimum", "max": "maximum"}[ast.unparse(node.func)]
+            return ast.Call(ast.Name(function), [self.visit(one) for one in node.args], [])
+
+        def visit_Name(self, node: ast.Name) -> ast.expr:
+            found = ctx.writer.axis_of(dim(node.id))
+            if found is None:
+                raise Refusal(f"the open size {node.id} is used as a number, and no axis has it")
+            ref, axis = found
+            name = next((name for name, other in inputs.items() if other == ref), None)
+            if name is None:
+                name = f"n{len(inputs)}"
+                inputs[name] = ref
+            return ast.parse(f"size({name}, axis={axis})", mode="eval").body
+
+    return f"({ast.unparse(Sizes().visit(tree))})"
+
+
 def _axes_of(ctx: Context, ref: str, target: Axes) -> Axes:
     found = len(ctx.writer.sketch.type_of(ref).shape)
     if found > len(target):
         raise AssertionError("the result has more axes than its operands")
-    return target[len(target) - found :] if found else (None,)
+    return target[len(target) - found :]
 
 
 def common_axes(held: Sequence[Held], values: Mapping[str, Value], rank: int) -> Axes:

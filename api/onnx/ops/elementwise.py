@@ -185,9 +185,11 @@ def _absorbed(ctx: Context, value: Held, constant: Known) -> Held | None:
         return None
     array = array.reshape((1,) * (value.rank - array.ndim) + array.shape)
     channels = value.shape[channel]
+    if not isinstance(channels, int):
+        return None
     if array.size != array.shape[channel] or array.size not in (1, channels):
         return None
-    vector = np.broadcast_to(array.reshape(-1), (int(channels),))  # type: ignore[arg-type]
+    vector = np.broadcast_to(array.reshape(-1), (channels,))
     if layer.type == "batch_norm":
         if ctx.node.op == "Mul":
             layer.weights["gamma"] = layer.weights["gamma"] * vector

@@ -57,21 +57,21 @@ def range_(ctx: Context) -> None:
     start, limit, delta = (ctx.sizes(position, "a range")[0] for position in range(3))
     if (start, delta) != (0, 1) or not isinstance(limit, Dim):
         raise Refusal("a range of open length has to count from 0 in steps of 1")
-    found = ctx.writer.axis_of(limit)
-    if found is None:
-        raise Refusal(f"no axis has the size {limit} that a range counts to")
-    ref, axis = found
+    ref, axis = ctx.writer.axis_of(limit) or (_axis_made(ctx, limit), 0)
     rank = len(ctx.writer.sketch.type_of(ref).shape)
-    made = ctx.layer(
-        "expression", [ref], {"value": f"index(x, axis={axis})"}, variables=["x"], fallback="index"
-    )
-    rest = [one for one in range(rank) if one != axis]
-    if rest:
-        cut = {"axes": rest, "stops": [1] * len(rest)}
-        made = ctx.layer("slice", [made], cut)
+    keys = {"value": f"index(x, axis={axis})"}
+    made = ctx.layer("expression", [ref], keys, variables=["x"], fallback="index")
+    if rest := [one for one in range(rank) if one != axis]:
+        made = ctx.layer("slice", [made], {"axes": rest, "stops": [1] * len(rest)})
     axes = tuple(0 if one == axis else None for one in range(rank))
     ctx.writer.counts.add(made)
     ctx.give(ctx.held_as(made, axes, 1))
+
+
+def _axis_made(ctx: Context, size: Dim) -> str:
+    """Something that has an axis of an open size and nothing else."""
+    one = ctx.writer.constant(np.zeros(1, ctx.writer.dtype), "")
+    return ctx.layer("broadcast_to", [one], {"shape": [str(size)]})
 
 
 @op("Transpose", attributes="perm")
