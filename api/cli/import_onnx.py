@@ -23,7 +23,8 @@ from .output import size_text, written
     type=click.Choice(["onnx", "native"]),
     default="onnx",
     show_default=True,
-    help="Whether inputs stay as they are, channels first, or are channels last like everything inside.",
+    help="onnx: inputs and outputs stay as they are, images channels first. native: they have the order of axes that "
+    "the network itself has, images channels last, sequences samples first, and no transpose stands at the border.",
 )
 def command(
     model: Path, output: Path, weights: Path, name: str | None, layout: Literal["onnx", "native"]

@@ -149,7 +149,7 @@ class Context:
         known = self.writer.stretched.get(held.ref)
         if not isinstance(known, Known) or known.is_open:
             return None
-        return known.array, known.array.ndim > 0
+        return known.array, known.array.size > 1 or known.array.ndim == 1
 
     def shape(self, position: int = 0) -> Shape:
         """The logical shape of an operand."""

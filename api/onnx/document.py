@@ -27,8 +27,9 @@ imported.save("resnet.yaml", "resnet.safetensors")
 export_model(netwright.load("resnet.yaml"), "resnet.safetensors").save("again.onnx")
 ```
 
-- An imported model keeps its interface: inputs and outputs have ONNX's layout, with a transpose at the border.
-  `--layout native` has images channels last at the inputs, too.
+- An imported model keeps its interface: inputs and outputs have ONNX's layout, with a transpose at the border. With
+  `--layout native` they have the order of axes that the network itself has, and there is no transpose: images are
+  channels last, sequences have the samples first.
 - Tensors are held features last inside. Transposes that only change the layout cancel, and a Flatten before a Gemm
   permutes the rows of its kernel.
 - Arithmetic on shapes is computed while importing; open sizes stay open.

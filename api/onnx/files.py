@@ -20,10 +20,9 @@ from netwright.specs.load import load_spec_text
 from ..model import Model
 from ..values import Weights, read_weights
 from ..version import VERSION
-from .arrange import channels_last
 from .errors import Finding, NeedsValue, OnnxError
 from .export.exporting import export_graph
-from .importing import import_graph
+from .importing import import_graph, native_inputs
 from .reading import read_file, read_graph
 from .spec import to_yaml
 
@@ -55,8 +54,9 @@ def import_model(
 ) -> ImportedModel:
     """An ONNX model, or the file it is in, as a spec with weights.
 
-    The model keeps its interface; with ``layout`` "native" images are [N, H, W, C] instead of [N, C, H, W] at its
-    inputs and outputs. Raises OnnxError with one finding for each node that is not supported.
+    The model keeps its interface. With ``layout`` "native" its inputs and outputs have the order of axes in which the
+    network holds them, and no transpose stands at its border: images are [N, H, W, C] instead of [N, C, H, W],
+    sequences [N, T, F] instead of [T, N, F]. Raises OnnxError with one finding for each node that is not supported.
     """
     if isinstance(source, onnx.ModelProto):
         proto, folder = source, None
@@ -66,14 +66,14 @@ def import_model(
     graph = read_graph(proto, folder)
     model = re.sub(r"\W+", "_", name or graph.name or "model", flags=re.ASCII).strip("_")[:60]
     model = model if re.match("[A-Za-z_]", model) else f"model_{model}"
-    held = {}
-    if layout == "native":
-        held = {port.name: channels_last(len(port.shape)) for port in graph.inputs if len(port.shape) >= 3}
     try:
-        imported = import_graph(graph, model, held=held)
+        imported = import_graph(graph, model)
+        if layout == "native":
+            imported = import_graph(graph, model, held=native_inputs(imported), native_outputs=True)
     except NeedsValue as needed:
         raise OnnxError([Finding(str(needed))]) from None
-    text = to_yaml(imported.tree, f"Imported from ONNX, opset {graph.opset}.")
+    turned = " Inputs and outputs have the network's own order of axes." if layout == "native" else ""
+    text = to_yaml(imported.tree, f"Imported from ONNX, opset {graph.opset}.{turned}")
     check(text)
     return ImportedModel(text, imported.weights, imported.inputs, imported.outputs)
 

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from netwright.specs.dims import dim_symbols
 
-from .arrange import arranged, held_of, identity
+from .arrange import arranged, channels_last, held_of, identity
 from .context import Context
 from .errors import Finding, NeedsValue, OnnxError, Refusal
 from .fold import FOLDS
-from .names import Names, identifier, safe, stem
+from .names import Names, identifier, safe, scoped, stem
 from .network import NetworkWriter
 from .ops import OPS
 from .reading import Node, OnnxGraph, Port, UnreadableTensor
@@ -30,6 +30,9 @@ from .values import Held, Known, Value, empty, known_dims
 #: Constants with more elements are not computed from smaller ones.
 MAX_FOLDED = 2**28
 
+#: Operators that only prepare what others compute.
+_MOVERS = frozenset(("Cast", "Constant", "ConstantOfShape", "Expand", "Reshape", "Shape", "Slice", "Squeeze"))
+_MOVERS |= {"Transpose", "Unsqueeze"}
 #: How findings begin that are the importer's own fault.
 DEFECT = "a defect of Netwright, not of the model"
 _DEFECTS = (ArithmeticError, AssertionError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
@@ -55,14 +58,36 @@ def import_graph(
     *,
     bound: Mapping[str, NDArray] | None = None,
     held: Mapping[str, Sequence[int]] | None = None,
+    native_outputs: bool = False,
     keep_constants: bool = False,
 ) -> Imported:
-    """The spec of a graph. ``bound`` are inputs whose value is known. ``held`` are inputs and outputs that change
-    their interface: the order of their axes here. ``keep_constants`` leaves constant outputs out of the spec.
+    """The spec of a graph. ``bound`` are inputs whose value is known. ``held`` are inputs that change their interface:
+    the order of their axes here; ``native_outputs`` lets outputs have the order in which they are held.
+    ``keep_constants`` leaves constant outputs out of the spec.
 
     Raises OnnxError with a finding for each node that is not supported; NeedsValue where an input should be bound.
     """
-    return _Import(graph, bound or {}, held or {}, keep_constants).run(model)
+    importer = _Import(graph, bound or {}, held or {}, native_outputs, keep_constants)
+    return importer.run(model)
+
+
+def native_inputs(imported: Imported) -> dict[str, tuple[int, ...]]:
+    """The order of axes of each input that the network reads in one other order alone."""
+    found: dict[str, tuple[int, ...]] = {}
+    layers = imported.tree["layers"]
+    above = next(iter(imported.tree["inputs"]))
+    read: dict[str, set[tuple[int, ...] | None]] = {}
+    for layer in layers:
+        inputs = layer.get("inputs", [above])
+        order = tuple(layer["permutation"]) if layer["type"] == "transpose" else None
+        for ref in inputs.values() if isinstance(inputs, dict) else inputs:
+            read.setdefault(ref, set()).add(order)
+        above = layer["name"]
+    for own, here in imported.inputs.items():
+        orders = read.get(here, set())
+        if len(orders) == 1 and (order := next(iter(orders))) is not None:
+            found[own] = order
+    return found
 
 
 class _Import:
@@ -71,9 +96,11 @@ class _Import:
         graph: OnnxGraph,
         bound: Mapping[str, NDArray],
         held: Mapping[str, Sequence[int]],
+        native_outputs: bool,
         keep_constants: bool,
     ):
-        self.graph, self.bound, self.held, self.keep_constants = graph, bound, held, keep_constants
+        self.graph, self.bound, self.held = graph, bound, held
+        self.native_outputs, self.keep_constants = native_outputs, keep_constants
         self.names = Names()
         self.values: dict[str, Value] = {}
         self.findings: list[Finding] = []
@@ -82,6 +109,9 @@ class _Import:
         self.depends: dict[str, frozenset[str]] = {}
         self.writer = NetworkWriter(self.float_type(), self.names)
         self.inputs: dict[str, str] = {}
+        paths = {node.path.rpartition("/")[0] for node in graph.nodes}
+        self.containers = {path.rpartition("/")[0] for path in paths} | {""}
+        """The modules that have other modules in them."""
 
     def float_type(self) -> str:
         """The one float type of the model."""
@@ -216,10 +246,21 @@ class _Import:
     def suggested(self, node: Node, operands: Sequence[Value | None]) -> list[str]:
         """Names for the layers of a node: its own, its output's, that of its weights."""
         stems = [stem(value.name) for value in operands[1:] if isinstance(value, Known) and value.name]
-        own = [identifier(node.name), *stems[:1], *(identifier(name) for name in node.outputs[:1])]
+        output = node.outputs[0] if node.outputs else ""
+        scopes = scoped(node.path)
+        if node.path.rpartition("/")[0] in self.containers or node.op in _MOVERS:
+            scopes = scopes[1:]  # a module's name is for the layer that computes
+        own = [identifier(node.name), *stems[:1], *scopes, identifier(output)]
         return [name for name in own if name]
 
     # The end.
+
+    def output_axes(self, tensor: Held) -> tuple[int | None, ...]:
+        """The order of an output's axes."""
+        whole = len(tensor.axes) == tensor.rank and None not in tensor.axes
+        if self.native_outputs and tensor.rank > 1:
+            return tensor.axes if whole else channels_last(tensor.rank)
+        return identity(tensor.rank) or (None,)
 
     def finished(self, model: str) -> Imported:
         writer = self.writer
@@ -234,10 +275,12 @@ class _Import:
                 constants[name] = value.array
                 continue
             tensor = held_of(writer, value)
-            axes = tuple(self.held.get(name, identity(tensor.rank))) or (None,)
-            outputs[name] = names.fresh([safe(name)], "output")
+            axes = self.output_axes(tensor)
+            ref = arranged(writer, tensor, axes)
+            role = tensor.ref.replace(".", "_")  # a number is no name: that of what gives it is one
+            outputs[name] = names.fresh([role if name.isdecimal() else None, safe(name)], "output")
             ranks[name] = tensor.rank
-            shown[outputs[name]] = arranged(writer, tensor, axes)
+            shown[outputs[name]] = ref
         if outputs and not writer.layers:  # a spec has a layer
             for here, ref in shown.items():
                 shown[here] = writer.add(

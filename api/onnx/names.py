@@ -6,11 +6,14 @@ import re
 from collections.abc import Iterable
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_NUMBERED = re.compile(r"_*(n|r|t|x|v|op|node|output|input|tensor|val|getitem)?_*\d*", re.IGNORECASE)
+_NUMBERED = re.compile(
+    r"_*(n|r|t|x|v|op|node|output|input|tensor|val|getitem|constant)?_*\d*(_\d+)?|node_\w+", re.IGNORECASE
+)
 _ROLE = re.compile(
     r"[._/](w|b|s|kernel|weight|weights|bias|gamma|beta|scale|rm|riv|mean|var|variance|running_mean|running_var"
     r"|weight_ih_l\d+|lin_[lr]|W|B|R)(_\d+)?$"
 )
+_OF_A_ROLE = r"(_(bn|batch_norm|norm|add|multiply|concat|relu|clip|rescale|[a-z]+_pool))+$"
 _MAX = 80
 
 
@@ -19,6 +22,25 @@ def identifier(text: str) -> str | None:
     if len(text) > _MAX or not _IDENTIFIER.fullmatch(text) or _NUMBERED.fullmatch(text):
         return None
     return text
+
+
+def scoped(path: str) -> list[str]:
+    """Names from where a node stands in a tree of modules, as PyTorch writes it: `/layer1/layer1.0/conv1/Conv` is
+    layer1_0_conv1, and layer1_0_conv1_conv where that is taken."""
+    if not path.startswith("/") or path.count("/") < 2:
+        return []
+    *modules, operator = [part for part in path.split("/") if part] or [""]
+    if not modules:
+        return []
+    kept: list[str] = []
+    for part in modules:
+        if kept and part.startswith(f"{kept[-1]}."):
+            kept.pop()  # the path so far is repeated in it
+        kept.append(part)
+    text = re.sub(r"\W+", "_", "_".join(kept), flags=re.ASCII).strip("_")
+    text = text if re.match("[A-Za-z_]", text) else f"layer_{text}"
+    operator = re.sub(r"_\d+$", "", operator).lower()
+    return [name for name in (identifier(text), identifier(f"{text}_{operator}")) if name]
 
 
 def stem(parameter: str) -> str | None:
@@ -41,6 +63,11 @@ def safe(text: str) -> str | None:
     text = re.sub(r"^gpu_\d+/", "", text)
     text = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_")[:_MAX]
     return (text if re.match("[A-Za-z_]", text) else f"v_{text}") if text else None
+
+
+def role(above: str, type: str) -> str:
+    """The name of a layer that belongs to the one it reads: the relu of conv1, or of conv1_bn, is conv1_relu."""
+    return f"{re.sub(_OF_A_ROLE, '', above.replace('.', '_'))}_{re.sub(r'[123]d$', '', type)}"
 
 
 class Names:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.specs.dims import Dim, Shape
+from netwright.specs.layers import LAYERS, ActivationLayer, Add, Concat, Multiply, Pool
 
-from .names import Names, safe
+from .names import Names, role, safe
 from .sketch import Sketch
 from .spec import block
 from .values import Held, Known
@@ -19,6 +20,9 @@ from .values import Held, Known
 #: Constants with at most this many numbers are written in the spec.
 WRITTEN = 16
 _RECURRENT = ("rnn", "lstm", "gru", "recurrent")
+#: Layers that belong to the one they read, and have its name where they have none of their own.
+_ROLES = ActivationLayer | Add | Multiply | Concat | Pool
+_BELONGING = frozenset(name for name, spec in LAYERS.items() if issubclass(spec, _ROLES))
 
 
 @dataclass
@@ -51,10 +55,14 @@ class NetworkWriter:
         """What layers stretch along axes of size 1, by the layers' names."""
         self.masks: dict[str, str] = {}
         """References to the lengths behind masks of the steps that exist, by the masks'."""
+        self.reshaped_from: dict[str, Held] = {}
+        """What is there under another shape, by references to it under that."""
         self.counts: set[str] = set()
         """References to what counts from 0 along its only axis."""
         self._made: dict[tuple, str] = {}
         self._cell_names = Names()
+        self._named: set[str] = set()
+        """Layers whose names say what they are for."""
 
     def declare(self, name: str, dtype: str, shape: Shape) -> None:
         """An input of the network."""
@@ -76,7 +84,17 @@ class NetworkWriter:
     ) -> str:
         """A layer; gives its name. ``variables`` name the inputs in an equation. Raises Refusal where the language
         does not accept it."""
-        name = self.names.fresh(names, fallback or type)
+        hints = [one for one in names if one]
+        if (
+            not hints
+            and inputs
+            and type in _BELONGING
+            and (above := inputs[0].partition(".")[0]) in self._named
+        ):
+            hints = [role(above, fallback or type)]
+        name = self.names.fresh(hints, fallback or type)
+        if name in hints:
+            self._named.add(name)
         layer = {"name": name, "type": type, **keys}
         named = dict(zip(variables, inputs, strict=True)) if variables is not None else list(inputs)
         self.sketch.add({**layer, "inputs": named} if named else layer, inputs, given, ports)
@@ -128,6 +146,9 @@ class NetworkWriter:
             ref = layer.inputs[0]  # only the last of several shapes is seen
         if self.sketch.type_of(ref).shape == shape:
             return ref
+        before = self.sketch.type_of(ref).shape
+        if len(shape) == 2 < len(before) and shape[0] == before[0]:
+            return self._once(("flatten", ref, 1), "flatten", ref, {}, [])
         key = ("reshape", ref, shape)
         return self._once(key, "reshape", ref, {"shape": [written(size) for size in shape]}, [])
 

@@ -44,6 +44,8 @@ class Node:
     attributes: Mapping[str, Any]
     captures: tuple[str, ...] = ()
     """What the graphs among its attributes read of the graph around."""
+    path: str = ""
+    """Where it stands in a tree of modules, `/stem/conv/Conv`, where the file tells."""
 
     @property
     def title(self) -> str:
@@ -179,7 +181,19 @@ def _node(node: onnx.NodeProto, folder: Path | None) -> Node:
         attributes[attribute.name] = _attribute(node, attribute, folder)
     domain = "" if node.domain in OWN_DOMAINS else node.domain
     captures = tuple(dict.fromkeys(name for one in node.attribute for name in _captures(one)))
-    return Node(node.name, node.op_type, domain, tuple(node.input), tuple(node.output), attributes, captures)
+    inputs, outputs = tuple(node.input), tuple(node.output)
+    return Node(node.name, node.op_type, domain, inputs, outputs, attributes, captures, _path(node))
+
+
+def _path(node: onnx.NodeProto) -> str:
+    """The path in the node's name, or in what PyTorch's newer exporter notes: `['', 'stem', 'stem.conv', 'conv2d']`."""
+    if node.name.startswith("/"):
+        return node.name
+    for entry in node.metadata_props:
+        if entry.key == "pkg.torch.onnx.name_scopes":
+            scopes = re.findall(r"'([^'\\]*)'", entry.value[:1000])
+            return "/" + "/".join([*scopes[1:-1], node.op_type])
+    return ""
 
 
 def _captures(attribute: onnx.AttributeProto) -> list[str]:

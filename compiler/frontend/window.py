@@ -185,7 +185,8 @@ def _warn(scope: Scope, spec: Windowed, axes: list[WindowAxis]) -> None:
             message = f"rounding: ceil gives {axis.cells} cells where Keras and PyTorch give {floor_cells}"
             scope.warn("NW0605", message, "rounding", help="rounding: floor gives their shape")
             break
-    warn_dropped(scope, [(axis.padded, axis.covered) for axis in axes], "stride")
+    # Cells of the padding may well be left over: nothing is lost with them.
+    warn_dropped(scope, [(axis.size, axis.covered - axis.low) for axis in axes], "stride")
 
 
 def warn_dropped(scope: Scope, axes: Sequence[tuple[DimLike, DimLike]], key: str) -> None:

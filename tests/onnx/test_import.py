@@ -53,6 +53,36 @@ def test_native_layout_needs_no_transpose() -> None:
     assert "data_0: {shape: [1, 224, 224, 3]}" in text
 
 
+def test_native_layout_turns_images_and_sequences_at_both_ends(tmp_path: Path) -> None:
+    generator = np.random.default_rng(5)
+    found = model(
+        [
+            node("Conv", ["image", "k"], ["map"], pads=[1, 1, 1, 1]),
+            node("RNN", ["words", "w", "r"], ["steps"], hidden_size=4),
+            node("Squeeze", ["steps", "one"], ["states"]),
+        ],
+        {"image": ["N", 2, 6, 5], "words": ["T", "N", 3]},
+        ["map", "states"],
+        {
+            "k": generator.normal(size=(3, 2, 3, 3)).astype(np.float32),
+            "w": generator.normal(size=(1, 4, 3)).astype(np.float32),
+            "r": generator.normal(size=(1, 4, 4)).astype(np.float32),
+            "one": np.asarray([1]),
+        },
+    )
+    imported = import_model(found, name="m", layout="native")
+    assert "transpose" not in imported.spec
+    assert "image: {shape: [N, 6, 5, 2]}" in imported.spec
+    assert "words: {shape: [N, T, 3]}" in imported.spec
+    image = generator.normal(size=(2, 2, 6, 5)).astype(np.float32)
+    words = generator.normal(size=(4, 2, 3)).astype(np.float32)
+    expected = onnxruntime_outputs(found, {"image": image, "words": words})
+    program = compiled(imported, tmp_path, "reference")
+    answers = program.predict(image=image.transpose(0, 2, 3, 1), words=words.transpose(1, 0, 2))
+    np.testing.assert_allclose(answers["map"].transpose(0, 3, 1, 2), expected[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(answers["states"].transpose(1, 0, 2), expected[1], rtol=1e-4, atol=1e-5)
+
+
 def test_a_flatten_before_a_gemm_permutes_the_rows_of_its_kernel(tmp_path: Path) -> None:
     generator = np.random.default_rng(2)
     kernel = generator.normal(size=(4, 2, 3, 3)).astype(np.float32)

@@ -67,6 +67,9 @@ def slice_(ctx: Context) -> None:
     if any(cut[2] != 1 for _, cut in positions):
         keys["steps"] = [cut[2] for _, cut in positions]
     ref = ctx.layer("slice", [value.ref], keys)
+    whole = ctx.writer.stretched.get(value.ref)
+    if isinstance(whole, Known) and whole.array.size == 1:  # a part of one number is that number
+        ctx.writer.stretched[ref] = whole
     ctx.give(ctx.held_as(ref, value.axes, value.rank))
 
 

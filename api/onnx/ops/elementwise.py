@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import numpy as np
 
 from ..arrange import regrouped
@@ -9,7 +11,7 @@ from ..context import Context
 from ..errors import Refusal
 from ..tensors import DTYPES, dtype_name
 from ..values import Held, Known, Value, is_one
-from .broadcast import equation
+from .broadcast import equation, inlined
 from .table import op
 
 UNARY = {
@@ -164,6 +166,8 @@ def _joined(ctx: Context, values: list[Value]) -> Held | None:
                 if found is not None:
                     return found
     held = [ctx.settled(value) for value in values if not isinstance(value, Known)]
+    if ctx.node.op == "Mul" and len(values) == 2 and (scaled := _rescaled(ctx, values)) is not None:
+        return scaled
     first = held[0] if held else None
     if first is None or len(held) < len(values) or any(one.shape != first.shape for one in held):
         return None
@@ -173,6 +177,35 @@ def _joined(ctx: Context, values: list[Value]) -> Held | None:
     refs = [ctx.arranged(one, best.axes) for one in held]
     kind = "multiply" if ctx.node.op == "Mul" else "add"
     return ctx.held_as(ctx.layer(kind, refs), best.axes, best.rank)
+
+
+def _rescaled(ctx: Context, values: list[Value]) -> Held | None:
+    """A product with one number as a layer of its own, which takes whole numbers too."""
+    for value, number, position in ((values[0], values[1], 0), (values[1], values[0], 1)):
+        if (
+            not isinstance(value, Held)
+            or not isinstance(number, Known)
+            or number.array.shape
+            or number.is_open
+        ):
+            continue
+        text = inlined(number.array)
+        layer = ctx.writer.layers.get(value.ref)
+        if (
+            value.dtype != ctx.writer.dtype
+            or text is None
+            or not number.array
+            or not np.isfinite(number.array)
+        ):
+            return None
+        ref = value.ref
+        if layer is not None and layer.keys.get("value") == f"cast(x, {value.dtype})" and ctx.sole[position]:
+            ref = layer.inputs[0]
+        if not value.axes:
+            return None
+        made = ctx.layer("rescale", [ref], {"scale": ast.literal_eval(text)})
+        return Held(made, value.dtype, value.shape, value.axes)
+    return None
 
 
 def _absorbed(ctx: Context, value: Held, constant: Known) -> Held | None:
@@ -190,7 +223,17 @@ def _absorbed(ctx: Context, value: Held, constant: Known) -> Held | None:
     if array.size != array.shape[channel] or array.size not in (1, channels):
         return None
     vector = np.broadcast_to(array.reshape(-1), (channels,))
-    if layer.type == "batch_norm":
+    if layer.type == "rescale":
+        if (
+            ctx.node.op == "Mul"
+            or "offset" in layer.keys
+            or array.size != 1
+            or (text := inlined(array)) is None
+        ):
+            return None
+        layer.keys["offset"] = ast.literal_eval(text)
+        return value
+    if layer.type in ("batch_norm", "group_norm", "instance_norm"):
         if ctx.node.op == "Mul":
             layer.weights["gamma"] = layer.weights["gamma"] * vector
             layer.weights["beta"] = layer.weights["beta"] * vector
@@ -230,7 +273,7 @@ def where(ctx: Context) -> None:
 def clip(ctx: Context) -> None:
     """Values between two bounds: attributes before opset 11, operands since."""
     operands: dict[str, Value] = {"x": ctx.value()}
-    text = "x"
+    text, count = "x", 0
     for name, function, position in (("min", "maximum", 1), ("max", "minimum", 2)):
         letter = "low" if name == "min" else "high"
         if ctx.opset < 11:
@@ -241,7 +284,8 @@ def clip(ctx: Context) -> None:
             operands[letter] = ctx.value(position)
         else:
             continue
-        text = f"{function}({text}, {letter})"
+        text, count = f"{function}({text}, {letter})", count + 1
+    text = "clip(x, low, high)" if count == 2 else text
     ctx.give(ctx.value() if text == "x" else equation(ctx, text, operands, fallback="clip"))
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netwright.specs.dims import Shape
 
-from ..arrange import channels_last
+from ..arrange import channels_last, regrouped
 from ..context import Context, decimal
 from ..errors import Refusal
 from ..fold import checked_axis
@@ -90,8 +91,29 @@ def instance_normalization(ctx: Context) -> None:
     ctx.floats()
     value = ctx.settled(ctx.value())
     weights = {"gamma": ctx.array(1, "the scale"), "beta": ctx.array(2, "the bias")}
+    if (grouped := _grouped(ctx, value, weights)) is not None:
+        return ctx.give(grouped)
     axes = channels_last(value.rank)
     ctx.give(_same_place(ctx, "instance_norm", value, axes, numbers(ctx, epsilon=1e-5), weights))
+
+
+def _grouped(ctx: Context, value: Held, weights: dict[str, NDArray]) -> Held | None:
+    """A group normalization written as a reshape [N, groups, …], an instance normalization, and a reshape back."""
+    before, groups = ctx.writer.reshaped_from.get(value.ref), value.shape[1]
+    if before is None or value.rank != 3 or before.rank < 3 or before.shape[0] != value.shape[0]:
+        return None
+    channels = before.shape[1]
+    if not isinstance(channels, int) or not isinstance(groups, int) or channels % groups:
+        return None
+    if (weights["gamma"] != 1).any() or weights["beta"].any():
+        return None
+    own = {"gamma": np.ones(channels, value.dtype), "beta": np.zeros(channels, value.dtype)}
+    keys = {"groups": groups, **numbers(ctx, epsilon=1e-5)}
+    made = _same_place(ctx, "group_norm", before, channels_last(before.rank), keys, own)
+    back = regrouped(ctx.writer, made, value.shape, may_merge=False)
+    assert isinstance(back, Held)
+    ctx.writer.reshaped_from[back.ref] = made
+    return back
 
 
 @op("GroupNormalization", attributes="epsilon num_groups stash_type", since=18)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netwright.specs.dims import product
+from netwright.specs.dims import Shape, product
 
 from ..arrange import channels_last
 from ..context import Context
@@ -29,12 +29,24 @@ def _windows(ctx: Context, value: Held) -> dict[str, Any]:
         keys["stride"] = scalar_or_list(stride)
     if set(dilation) != {1}:
         keys["dilation"] = scalar_or_list(dilation)
-    padding = padding_key(pads_of(ctx, spatial), window, stride, dilation)
+    pads = pads_of(ctx, spatial)
+    padding = padding_key(pads, window, stride, dilation)
     if padding != "valid":
         keys["padding"] = padding
-    if not ctx.integer("ceil_mode", 0):
+    if not ctx.integer("ceil_mode", 0) and not _whole(value.shape[2:], pads, window, stride, dilation):
         keys["rounding"] = "floor"
     return keys
+
+
+def _whole(sizes: Shape, pads: Any, window: list[int], stride: list[int], dilation: list[int]) -> bool:
+    """Whether windows fill the axes, so that there is nothing to round."""
+    if isinstance(pads, str):
+        return False
+    rows = zip(sizes, pads, window, stride, dilation, strict=True)
+    return all(
+        isinstance(size, int) and (size + low + high - (cells - 1) * gap - 1) % step == 0
+        for size, (low, high), cells, step, gap in rows
+    )
 
 
 @op("MaxPool", attributes=_WINDOWS + " storage_order")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrange import channels_last
 from ..context import Context
 from ..errors import Refusal
 from ..fold import axes_of, checked_axis
@@ -78,8 +79,19 @@ def reduce(ctx: Context) -> None:
         if kind in _PLAIN:
             return ctx.give(value)
         axes = []
-    found = reduced(ctx, value, axes, kind)
+    found = _pooled(ctx, value, axes, kind) or reduced(ctx, value, axes, kind)
     ctx.give(found if ctx.integer("keepdims", 1) else dropped(found, axes))
+
+
+def _pooled(ctx: Context, value: Held, axes: Sequence[int], kind: str) -> Held | None:
+    """The mean or maximum over all of an image is a global pool."""
+    rank = value.rank
+    if kind not in ("mean", "max") or value.dtype != ctx.writer.dtype or not 3 <= rank <= 5:
+        return None
+    if axes != list(range(2, rank)) or value.axes != channels_last(rank):
+        return None
+    ref = ctx.layer(f"global_{kind}_pool", [value.ref])
+    return Held(ref, value.dtype, (*value.shape[:2], *(1,) * (rank - 2)), (0, 1))
 
 
 def _of_nothing(ctx: Context, value: Known, axes: list[int]) -> Known:

@@ -124,8 +124,14 @@ def reshape(ctx: Context) -> None:
     """Another shape; 0 keeps a size, -1 stands for what remains."""
     target = ctx.sizes(1, "the new shape")
     value = ctx.held()
-    found = reshaped(value.shape, target, bool(ctx.integer("allowzero", 0)))
-    ctx.give(regrouped(ctx.writer, value, tuple(found)))
+    found = tuple(reshaped(value.shape, target, bool(ctx.integer("allowzero", 0))))
+    before = ctx.writer.reshaped_from.get(value.ref)
+    if before is not None and before.shape == found:  # back to what it was
+        return ctx.give(before)
+    result = regrouped(ctx.writer, value, found)
+    if isinstance(result, Held) and result.ref != value.ref:
+        ctx.writer.reshaped_from[result.ref] = value
+    ctx.give(result)
 
 
 @op("Flatten", attributes="axis")
