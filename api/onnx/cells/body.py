@@ -116,7 +116,7 @@ class CellWriter:
         found = self.out.names.fresh(
             [identifier(own) or (own if own.isidentifier() else None), safe(own)], "weights"
         )
-        shape = tuple(int(size) for size in value.shape)
+        shape = tuple(int(size) for size in value.array.shape)
         self.out.params[found] = {"shape": list(shape)}
         self.out.weights[found] = value.array
         return Term(found, shape, shape, value.dtype, False)

@@ -249,4 +249,4 @@ class _Scan:
 
 def _is_number(start: NDArray) -> bool:
     """Whether a state starts from one number. Zeros that are stored as an array are not so: they are learned ones."""
-    return start.ndim == 0 or (start.size > 1 and start.any() and (start == start.flat[0]).all())
+    return start.ndim == 0 or bool(start.size > 1 and start.any() and (start == start.flat[0]).all())
