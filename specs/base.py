@@ -28,7 +28,10 @@ _LONGEST_DIM = 64  # a longer expression is no size anybody means, and products 
 class SpecModel(BaseModel):
     """Base of everything a user writes: unknown keys are errors, values are frozen, numbers are finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
+    # A model is built when it is first used: most specs use few of them.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True, defer_build=True
+    )
 
 
 Integer = Annotated[int, Strict()]

@@ -89,6 +89,8 @@ class Expander:
                 self.layers(layers.node.items, None, Place("", variables, {}, ()))
             except _TooMany:
                 self.result.broken.add("layers")
+                self.items, self.ranges = [], {}
+                self.result.placements.clear()
             share_blocks(self.result, self.ranges, self.diagnostics)
             node = layers.node
             values = [item.value for item in self.items]
