@@ -83,7 +83,7 @@ class _Inputs:
             like, name = (query, "query") if axis == 0 else (key, "key")
             if other.shape[axis] != like.shape[axis]:
                 message = f"{other.shape[axis]} {what} beside {like.shape[axis]} of the {name}"
-                labels = [*scope.blame(like, axis), *scope.blame(other, axis)]
+                labels = scope.trace((like, axis), (other, axis))
                 raise scope.problem("NW0308", message, "inputs", labels=labels)
         if read.value.lengths != key.lengths:
             raise scope.problem("NW0315", "key and value have different lengths", "inputs")

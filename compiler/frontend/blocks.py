@@ -44,7 +44,7 @@ def expand_space_to_depth(scope: Scope) -> Signal:
         part = exact_div(size, block)
         if part is None:
             message = f"{size} cells do not divide into blocks of {block}"
-            raise scope.problem("NW0308", message, "block_size", labels=scope.blame(signal, axis))
+            raise scope.problem("NW0308", message, "block_size", labels=scope.trace((signal, axis)))
         cells.append(part)
     split = [axis for part in cells for axis in (part, block)]
     order = [*range(1, 1 + 2 * spatial, 2), *range(2, 2 + 2 * spatial, 2)]

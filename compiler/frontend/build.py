@@ -25,9 +25,9 @@ from .fitting import fit_graph
 from .network import Graphs, LayerInfo, Network, OutputInfo, Parameter, State
 from .objective import Objective
 from .optimizers import Updater, clipped, state_types
+from .origins import Origin
 from .problem import Problem
 from .registry import EXPANSIONS
-from .scope import Origin
 from .tensor import Tensor
 
 

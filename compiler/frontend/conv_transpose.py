@@ -8,6 +8,7 @@ from netwright.specs.layers import ConvTranspose
 from ..ops.conv import ConvAttributes
 from ..ops.slice_pad import PadAttributes
 from .activation import checked_activation
+from .origins import linear
 from .problem import count
 from .scope import Scope, Signal
 from .tensor import Tensor
@@ -30,7 +31,13 @@ def expand_conv_transpose(scope: Scope) -> Signal:
     if spec.use_bias:
         y = y + scope.parameter("bias", [spec.filters], spec.bias_init)
     for axis in range(1, spec.rank + 1):
-        scope.notes[axis] = f"{y.shape[axis]} of {signal.shape[axis]}, {spec.strides[axis - 1]} apart"
+        stride, extra = spec.strides[axis - 1], y.shape[axis] - signal.shape[axis] * spec.strides[axis - 1]
+        scope.derive(
+            axis,
+            f"{y.shape[axis]} of {signal.shape[axis]}, {stride} apart",
+            signal.origins[axis],
+            rule=linear(stride, extra),
+        )
     scope.notes[y.rank - 1] = count(spec.filters, "filter")
     return checked_activation(scope, scope.give(y), spec.activation, "activation")
 
@@ -49,7 +56,7 @@ def _spread(scope: Scope, spec: ConvTranspose, x: Tensor) -> Tensor:
         least = scope.least(output)
         if least is None or least < 1:
             message = f"padding leaves {output} cells of {size}"
-            raise scope.problem("NW0313", message, "padding", labels=scope.blame(scope.input, 1 + position))
+            raise scope.problem("NW0313", message, "padding", labels=scope.trace((scope.input, 1 + position)))
         low.append(max(before, 0))
         high.append(max(after, 0))
         interior.append(stride - 1)

@@ -20,8 +20,9 @@ from ..graph.types import FLOATS, TensorType
 from ..ops.base import ShapeError
 from ..ops.layout import show
 from .network import LayerInfo, Parameter, State
+from .origins import Origin, history
 from .problem import Label, Problem
-from .scope import Origin, Scope, Signal
+from .scope import Scope, Signal
 from .tensor import Tensor
 
 Ports = Mapping[str, Signal]
@@ -138,7 +139,12 @@ class Expander:
             if not self._sizes_exist(name, type):
                 continue
             tensor = Tensor(self.graph, self.graph.input(name, type))
-            origins = (Origin(name, f"is {show(type.shape)}"),) * type.rank
+            origins = tuple(
+                Origin(
+                    name, f"is {show(type.shape)}", axis=axis, size=size if isinstance(size, int) else None
+                )
+                for axis, size in enumerate(type.shape)
+            )
             self.signals[Ref(name)] = Signal(tensor, origins)
         for name, spec in known.items():
             if Ref(name) not in self.signals:
@@ -194,7 +200,7 @@ class Expander:
                     "expect",
                     axis,
                     label=f"this is {found}",
-                    labels=scope.blame(output, axis),
+                    labels=scope.trace((output, axis)),
                 )
 
     def _check_use(self, output: Signal, expected: Expected) -> None:
@@ -203,7 +209,8 @@ class Expander:
         if wanted != output.shape:
             message = f"{expected.name} gives {show(output.shape)}, expected is {show(wanted)}"
             axes = [i for i, (a, b) in enumerate(zip(wanted, output.shape, strict=False)) if a != b]
-            labels = self.origin_label(output.origins[axes[0] if axes else -1])
+            origins = history([output.origins[axes[0] if axes else -1]])
+            labels = [label for origin in origins for label in self.origin_label(origin)]
             self._report(Problem("NW0310", message, expected.place, labels=labels))
 
     # Arrays.
@@ -272,7 +279,8 @@ class Expander:
     def origin_label(self, origin: Origin) -> list[Label]:
         """An origin as a secondary label."""
         if origin.name in self.load.entries:
-            return [(self.load.layer_span(origin.name), origin.text)]
+            text = f"{origin.name} {origin.text}" if "." in origin.name else origin.text
+            return [(self.load.layer_span(origin.name), text)]
         return [(self.load.span(("inputs", origin.name), key=True), origin.text)]
 
 

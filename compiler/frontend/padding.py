@@ -12,6 +12,7 @@ from netwright.specs.layers import BroadcastTo, PadLayer, Tile
 from ..graph.types import FLOATS
 from ..ops.base import ShapeError
 from ..ops.layout import show
+from .origins import linear
 from .picking import pick, tile
 from .scope import Scope, Signal
 from .slicing import kept_lengths
@@ -31,7 +32,8 @@ def expand_pad(scope: Scope) -> Signal:
         if spec.mode != "constant":
             x = _continued(scope, x, axis, low, high, spec.mode)
         if low or high:
-            scope.notes[axis] = f"{x.shape[axis]} = {low} + {signal.shape[axis]} + {high}"
+            text = f"{x.shape[axis]} = {low} + {signal.shape[axis]} + {high}"
+            scope.derive(axis, text, signal.origins[axis], rule=linear(1, low + high))
     return scope.give(
         x, kept_lengths(scope, [a for a, pair in zip(axes, spec.padding, strict=True) if any(pair)])
     )
@@ -59,7 +61,7 @@ def _cropped(scope: Scope, x: Tensor, axis: int, low: int, high: int) -> Tensor:
     least = scope.least(stop - start)
     if least is None or least < 1:
         message = f"of {x.shape[axis]} cells none remain"
-        raise scope.problem("NW0313", message, "padding", labels=scope.blame(scope.input, axis))
+        raise scope.problem("NW0313", message, "padding", labels=scope.trace((scope.input, axis)))
     return x.slice(axis, start, stop)
 
 
@@ -76,7 +78,7 @@ def _continued(scope: Scope, x: Tensor, axis: int, low: int, high: int, mode: st
     if least is None or least < reach:
         message = f"{mode} padding by {max(low, high)} needs {reach} cells, the axis has {size}"
         help = f"dims: {{{size}: {{min: {reach}}}}}"
-        raise scope.problem("NW0304", message, "padding", labels=scope.blame(scope.input, axis), help=help)
+        raise scope.problem("NW0304", message, "padding", labels=scope.trace((scope.input, axis)), help=help)
     before, after = _borders(x, axis, low, high, mode)
     return concat([*before, x, *after], axis)
 
@@ -108,7 +110,8 @@ def expand_tile(scope: Scope) -> Signal:
     for axis, times in enumerate(repeats):
         x = tile(x, axis, times)
         if times != 1:
-            scope.notes[axis] = f"{x.shape[axis]} = {times} · {signal.shape[axis]}"
+            text = f"{x.shape[axis]} = {times} · {signal.shape[axis]}"
+            scope.derive(axis, text, signal.origins[axis], rule=linear(times, 0))
     return scope.give(x, kept_lengths(scope, [axis for axis, times in enumerate(repeats) if times != 1]))
 
 

@@ -102,7 +102,7 @@ def _check_inputs(scope: Scope, cell: Cell) -> None:
         for axis, what in ((0, "samples"), (1, "steps")):
             if signal.shape[axis] != first.shape[axis]:
                 message = f"{signal.shape[axis]} {what} beside {first.shape[axis]} of the first input"
-                labels = [*scope.blame(first, axis), *scope.blame(signal, axis)]
+                labels = scope.trace((first, axis), (signal, axis))
                 raise scope.problem("NW0308", message, "inputs", position, labels=labels)
         if signal.lengths is not None and first.lengths != signal.lengths:
             raise scope.problem("NW0315", "the inputs have different lengths", "inputs", position)

@@ -20,6 +20,7 @@ from ..graph.graph import Graph
 from ..interpreter import evaluate
 from ..ops.layout import show
 from .functions import ceil, floor
+from .origins import linear
 from .picking import pick, repeat, take
 from .scope import Scope, Signal
 from .slicing import kept_lengths
@@ -68,7 +69,10 @@ def _resize(scope: Scope, spec: Resize) -> Signal:
     for axis in axes:
         if axis.scale != 1 or axis.output != axis.size or spec.coordinates == "crop_and_resize":
             x = _resized(scope, spec, x, axis)
-            scope.notes[axis.position] = f"{axis.output} from {axis.size}"
+            whole = axis.scale is not None and spec.scales is not None and axis.scale.is_integer()
+            rule = linear(int(axis.scale), 0) if whole and axis.scale else None
+            text = f"{axis.output} from {axis.size}"
+            scope.derive(axis.position, text, signal.origins[axis.position], rule=rule)
     return scope.give(x, kept_lengths(scope, [axis.position for axis in axes]))
 
 

@@ -97,7 +97,7 @@ def _windows(scope: Scope, signal: Signal) -> WindowsAttributes:
                 "the window does not fit",
                 "window",
                 label=label,
-                labels=scope.blame(signal, 1 + axis),
+                labels=scope.trace((signal, 1 + axis)),
             )
     return WindowsAttributes(window, stride)
 

@@ -16,19 +16,12 @@ from netwright.specs.wiring import Ref
 from ..graph.graph import Graph
 from ..graph.types import FLOATS, TensorType
 from ..ops.layout import show
+from .origins import Origin, Rule, history
 from .problem import Label, Problem, show_type
 from .tensor import Tensor, iota
 
 if TYPE_CHECKING:
     from .expander import Expander
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a size comes from: the layer or input that made it, and its arithmetic."""
-
-    name: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +76,8 @@ class Scope:
     """The ports that somebody reads."""
     notes: dict[int, str] = field(default_factory=dict)
     """The arithmetic of the output's sizes, by axis."""
+    derived: dict[int, tuple[tuple[Origin, ...], Rule | None]] = field(default_factory=dict)
+    """What those sizes were made from, by axis."""
     kept: dict[int, Origin] = field(default_factory=dict)
     """Where sizes of the output come from that stand elsewhere in the inputs, by axis."""
     parameters: list[str] = field(default_factory=list)
@@ -145,13 +140,21 @@ class Scope:
 
     # Results.
 
+    def derive(self, axis: int, text: str, *sources: Origin, rule: Rule | None = None) -> None:
+        """Notes how a size of the output is made from others; ``rule`` is the same for numbers, where there is one
+        source."""
+        self.notes[axis] = text
+        self.derived[axis] = (sources, rule)
+
     def give(self, tensor: Tensor, lengths: Tensor | None = None, like: Signal | None = None) -> Signal:
         """A result. Sizes that are equal in place keep the origin they have in ``like`` (the first input)."""
         like = like or self.inputs[0]
         origins = []
         for axis, size in enumerate(tensor.shape):
             if axis in self.notes:
-                origins.append(Origin(self.name, f"gives {show(tensor.shape)}: {self.notes[axis]}"))
+                sources, rule = self.derived.get(axis, ((), None))
+                text = f"gives {show(tensor.shape)}: {self.notes[axis]}"
+                origins.append(Origin(self.name, text, sources, rule))
             elif axis in self.kept:
                 origins.append(self.kept[axis])
             elif axis < like.rank and like.shape[axis] == size:
@@ -186,6 +189,11 @@ class Scope:
     def blame(self, signal: Signal, axis: int = -1) -> list[Label]:
         """The layer that made a size, as a secondary label."""
         return self.expander.origin_label(signal.origins[axis]) if signal.origins else []
+
+    def trace(self, *sizes: tuple[Signal, int]) -> list[Label]:
+        """What made the sizes of these signals' axes what they are, back to the inputs, as secondary labels."""
+        origins = [signal.origins[axis] for signal, axis in sizes if signal.origins]
+        return [label for origin in history(origins) for label in self.expander.origin_label(origin)]
 
     def sources(self) -> list[Label]:
         """What the layer reads and who made it, as secondary labels."""

@@ -25,7 +25,8 @@ def expand_flatten(scope: Scope) -> Signal:
     joined = signal.shape[start:]
     size = product(joined)
     if len(joined) > 1:
-        scope.notes[start] = f"{size} = {' · '.join(str(one) for one in joined)}"
+        text = f"{size} = {' · '.join(str(one) for one in joined)}"
+        scope.derive(start, text, *dict.fromkeys(signal.origins[start:]))
     return scope.give(signal.tensor.reshape((*signal.shape[:start], size)), signal.lengths)
 
 
@@ -60,7 +61,8 @@ def expand_concat(scope: Scope) -> Signal:
             scope.refuse_lengths(signal, "it would put steps after padding", "axis")
     joined = concat([signal.tensor for signal in scope.inputs], axis)
     parts = " + ".join(str(signal.shape[axis]) for signal in scope.inputs)
-    scope.notes[axis] = f"{joined.shape[axis]} = {parts}"
+    origins = dict.fromkeys(signal.origins[axis] for signal in scope.inputs)
+    scope.derive(axis, f"{joined.shape[axis]} = {parts}", *origins)
     return scope.give(joined, _lengths(scope))
 
 
@@ -87,7 +89,7 @@ def _check_joined(scope: Scope, position: int, other: Signal, free_axis: int | N
         message = f"{this} is {show(other.shape)} and {that} is {show(first.shape)}"
         if free_axis is not None:
             message += f"; they may differ in axis {free_axis} only"
-        labels = [*scope.blame(first, axis), *scope.blame(other, axis)]
+        labels = scope.trace((first, axis), (other, axis))
         raise scope.problem("NW0308", message, *path, labels=labels)
     if first.dtype != other.dtype or first.dtype == "bool":
         message = f"{this} is {show_type(other.dtype, other.shape)} and {that} is {show_type(first.dtype, first.shape)}"

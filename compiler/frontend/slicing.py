@@ -46,7 +46,7 @@ def expand_slice(scope: Scope) -> Signal:
     for axis, start, stop, step in zip(axes, spec.starts, spec.stops, spec.steps, strict=True):
         x = _sliced(scope, x, axis, _bound(start), _bound(stop), step)
         if x.shape[axis] != signal.shape[axis]:
-            scope.notes[axis] = f"{x.shape[axis]} of {signal.shape[axis]}"
+            scope.derive(axis, f"{x.shape[axis]} of {signal.shape[axis]}", signal.origins[axis])
     return scope.give(x, kept_lengths(scope, axes))
 
 
@@ -112,7 +112,8 @@ def expand_split(scope: Scope) -> Mapping[str, Signal]:
     found: dict[str, Signal] = {}
     start: DimLike = 0
     for position, size in enumerate(sizes):
-        scope.notes[axis] = f"part {position} of {len(sizes)} of {signal.shape[axis]}"
+        text = f"part {position} of {len(sizes)} of {signal.shape[axis]}"
+        scope.derive(axis, text, signal.origins[axis])
         found[str(position)] = scope.give(signal.tensor.slice(axis, start, start + size), lengths)
         start = start + size
     return {"": found["0"], **found}
@@ -127,7 +128,7 @@ def _part_sizes(scope: Scope, spec: Split, signal: Signal, axis: int) -> Sequenc
             total = total + one
         if total != size:
             message = f"the parts have {total} cells, the axis has {size}"
-            raise scope.problem("NW0308", message, "sizes", labels=scope.blame(signal, axis))
+            raise scope.problem("NW0308", message, "sizes", labels=scope.trace((signal, axis)))
         return sizes
     assert spec.parts is not None
     part = exact_div(size, spec.parts)
@@ -139,4 +140,4 @@ def _part_sizes(scope: Scope, spec: Split, signal: Signal, axis: int) -> Sequenc
         if rest >= 1:
             return [part] * (spec.parts - 1) + [rest]
     message = f"an axis of {size} does not split into {spec.parts} parts"
-    raise scope.problem("NW0308", message, "parts", labels=scope.blame(signal, axis))
+    raise scope.problem("NW0308", message, "parts", labels=scope.trace((signal, axis)))

@@ -11,9 +11,10 @@ from netwright.specs.layers import ConstantLayer, Gather
 from ..graph.types import FLOATS, TensorType
 from ..ops.base import ShapeError
 from ..ops.layout import show
+from .origins import Origin
 from .picking import from_end, pick, take
 from .problem import show_type
-from .scope import Origin, Scope, Signal
+from .scope import Scope, Signal
 from .tensor import Tensor, broadcast_shapes, constant, full
 
 

@@ -10,6 +10,7 @@ from netwright.specs.fixes import Fix, replaced, with_key
 from netwright.specs.layers import KernelLayer, Pool
 from netwright.specs.load import LoadResult
 
+from .origins import smallest_input
 from .problem import Problem
 from .scope import Scope, Signal
 from .tensor import Tensor, where
@@ -73,13 +74,28 @@ def _axis(scope: Scope, spec: Windowed, signal: Signal, position: int) -> Window
     least = scope.least(padded)
     if least is None or least < span:
         raise _does_not_fit(scope, spec, position, span, padded, least)
-    cells = (padded - span) // stride + 1
-    if isinstance(spec, Pool) and spec.rounding == "ceil":
-        # A window that starts past the input, in the padding after it, has no cell at all.
-        cells = dim_min(ceil_div(padded - span, stride) + 1, ceil_div(size + low, stride))
+    ceil = isinstance(spec, Pool) and spec.rounding == "ceil"
+    cells = _cells(size, low, padded, span, stride, ceil)
     axis = WindowAxis(size, span, stride, low, high, cells, window, dilation)
-    scope.notes[1 + position] = _arithmetic(axis, isinstance(spec, Pool) and spec.rounding == "ceil")
+
+    def rule(size: int) -> int | None:
+        low, high = _padding(scope, spec.padding[position], size, span, stride)
+        padded = size + low + high
+        found = _cells(size, low, padded, span, stride, ceil)
+        return found if isinstance(padded, int) and padded >= span and isinstance(found, int) else None
+
+    # A size that stays as it is stays so for other inputs, too, and has nothing to tell.
+    if cells != size or stride > 1:
+        scope.derive(1 + position, _arithmetic(axis, ceil), signal.origins[1 + position], rule=rule)
     return axis
+
+
+def _cells(size: DimLike, low: DimLike, padded: DimLike, span: int, stride: int, ceil: bool) -> DimLike:
+    """How many windows there are."""
+    if not ceil:
+        return (padded - span) // stride + 1
+    # A window that starts past the input, in the padding after it, has no cell at all.
+    return dim_min(ceil_div(padded - span, stride) + 1, ceil_div(size + low, stride))
 
 
 def _at_least(size: DimLike) -> int:
@@ -124,6 +140,7 @@ def _does_not_fit(
             square = len(set(spec.window)) == 1
             sizes = [fitting if axis == position else one for axis, one in enumerate(spec.window)]
             fixes += with_key(layer, key, fitting if square else sizes)
+        fixes += _larger_input(scope, spec)
     else:
         shortest = f", which may be as short as {least}" if least is not None else ""
         label = f"{wide} may be larger than the input, {room}{shortest}"
@@ -134,9 +151,38 @@ def _does_not_fit(
         "the window does not fit",
         *((key, position) if listed else (key,)),
         label=label,
-        labels=scope.blame(scope.input, 1 + position),
+        labels=scope.trace((scope.input, 1 + position)),
         fixes=fixes,
     )
+
+
+def _larger_input(scope: Scope, spec: Windowed) -> tuple[Fix, ...]:
+    """The smallest input under which all windows of the layer fit."""
+    load = scope.expander.load
+    found: dict[tuple[str, int], int] = {}
+    for position, window in enumerate(spec.window):
+        span = (window - 1) * spec.dilations[position] + 1
+
+        def fits(size: int, position: int = position, span: int = span) -> bool:
+            low, high = _padding(scope, spec.padding[position], size, span, spec.strides[position])
+            padded = size + low + high
+            return isinstance(padded, int) and padded >= span
+
+        root = smallest_input(scope.input.origins[1 + position], fits)
+        if root is None or root.axis is None or root.size is None:
+            return ()
+        place = (root.name, root.axis)
+        found[place] = max(root.size, found.get(place, 0))
+    edits = []
+    for (name, axis), size in found.items():
+        node = load.node(("inputs", name, "shape", axis))
+        if node is None or node.value != size:
+            edits += [edit for fix in replaced(node, size) for edit in fix.edits]
+    names = {name for name, _ in found}
+    if not edits or len(names) != 1:
+        return ()
+    sizes = "×".join(str(size) for _, size in sorted(found.items()))
+    return (Fix(f"{names.pop()} of {sizes} or more", tuple(edits)),)
 
 
 def _minimum(load: LoadResult, size: DimLike, needed: int) -> tuple[Fix, ...]:

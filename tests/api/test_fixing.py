@@ -97,7 +97,7 @@ def test_unsafe_fixes_are_made_only_when_asked_for(right: str, wrong: str, fixed
 def test_a_window_that_does_not_fit() -> None:
     text = SPEC.replace("pool_size: 2 ", "pool_size: 20 ")
     (error,) = Model(load_spec_text(text, "m.yaml")).diagnostics.errors
-    assert [fix.title for fix in error.fixes] == ["padding: same", "pool_size: 8"]
+    assert [fix.title for fix in error.fixes] == ["padding: same", "pool_size: 8", "x of 20×20 or more"]
     source = load_spec_text(text, "m.yaml").diagnostics.sources["m.yaml"]
     for fix in error.fixes:
         fixed, _ = apply_fixes(source, [fix])

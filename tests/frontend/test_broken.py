@@ -46,5 +46,9 @@ def test_a_window_is_blamed_on_the_layer_that_made_the_size() -> None:
     _, diagnostics = build_network(load_spec_text(case.text, "spec.yaml"))
     (error,) = diagnostics.errors
     assert error.label == "5 is larger than the input, 2"
-    assert [text for _, text in error.labels] == ["gives [N, 2, 2, 4]: 2 = ⌈6 / 4⌉"]
-    assert [fix.title for fix in error.fixes] == ["padding: same", "kernel_size: 2"]
+    assert [text for _, text in error.labels] == [
+        "gives [N, 2, 2, 4]: 2 = ⌈6 / 4⌉",
+        "gives [N, 6, 6, 4]: 6 = ⌊(13 − 3) / 2⌋ + 1",
+        "is [N, 13, 13, 8]",
+    ]
+    assert [fix.title for fix in error.fixes] == ["padding: same", "kernel_size: 2", "x of 35×35 or more"]
