@@ -149,6 +149,8 @@ class Context:
         known = self.writer.stretched.get(held.ref)
         if not isinstance(known, Known) or known.is_open:
             return None
+        if known.array.size > 1 and held.axes != tuple(range(held.rank)):
+            return None
         return known.array, known.array.size > 1 or known.array.ndim == 1
 
     def shape(self, position: int = 0) -> Shape:

@@ -55,8 +55,8 @@ class NetworkWriter:
         """What layers stretch along axes of size 1, by the layers' names."""
         self.masks: dict[str, str] = {}
         """References to the lengths behind masks of the steps that exist, by the masks'."""
-        self.reshaped_from: dict[str, Held] = {}
-        """What is there under another shape, by references to it under that."""
+        self.reshaped_from: dict[Held, Held] = {}
+        """What a value was before it got its shape."""
         self.counts: set[str] = set()
         """References to what counts from 0 along its only axis."""
         self._made: dict[tuple, str] = {}

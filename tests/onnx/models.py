@@ -32,9 +32,30 @@ def model(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
-def light(name: str, seed: int = 0) -> onnx.ModelProto:
-    """A network of the `onnx` package with random weights in place of its constant ones."""
+#: The networks that the package comes with.
+NETWORKS = tuple(sorted(path.stem.removeprefix("light_") for path in LIGHT.glob("light_*.onnx")))
+
+
+def ports(found: onnx.ModelProto) -> list[tuple[str, list[int]]]:
+    """The inputs of a model that have no value yet, with their shapes."""
+    constant = {tensor.name for tensor in found.graph.initializer}
+    return [
+        (value.name, [size.dim_value for size in value.type.tensor_type.shape.dim])
+        for value in found.graph.input
+        if value.name not in constant
+    ]
+
+
+def light(name: str, seed: int = 0, *, scores: bool = False) -> onnx.ModelProto:
+    """A network of the `onnx` package with random weights in place of its constant ones.
+
+    ``scores`` takes the softmax off its end, behind which the differences of large scores can't be seen.
+    """
     found = onnx.load(LIGHT / f"light_{name}.onnx")
+    if scores and found.graph.node[-1].op_type == "Softmax":
+        found.graph.output[0].name = found.graph.node[-1].input[0]
+        found.graph.output[0].type.tensor_type.ClearField("shape")
+        del found.graph.node[-1]
     generator = np.random.default_rng(seed)
     shapes = {tensor.name: numpy_helper.to_array(tensor) for tensor in found.graph.initializer}
     nodes = []
@@ -44,7 +65,7 @@ def light(name: str, seed: int = 0) -> onnx.ModelProto:
             continue
         shape, target = tuple(shapes[node.input[0]]), node.output[0]
         if len(shape) > 1:
-            array = generator.normal(size=shape) / np.sqrt(np.prod(shape[1:]))
+            array = generator.normal(size=shape) * np.sqrt(2 / np.prod(shape[1:]))  # He et al., 2015
         elif "riv" in target or "var" in target:
             array = generator.uniform(0.5, 1.5, shape)
         elif target.endswith(("_s_0", "scale_0")):

@@ -99,7 +99,7 @@ def instance_normalization(ctx: Context) -> None:
 
 def _grouped(ctx: Context, value: Held, weights: dict[str, NDArray]) -> Held | None:
     """A group normalization written as a reshape [N, groups, …], an instance normalization, and a reshape back."""
-    before, groups = ctx.writer.reshaped_from.get(value.ref), value.shape[1]
+    before, groups = ctx.writer.reshaped_from.get(value), value.shape[1]
     if before is None or value.rank != 3 or before.rank < 3 or before.shape[0] != value.shape[0]:
         return None
     channels = before.shape[1]
@@ -112,7 +112,7 @@ def _grouped(ctx: Context, value: Held, weights: dict[str, NDArray]) -> Held | N
     made = _same_place(ctx, "group_norm", before, channels_last(before.rank), keys, own)
     back = regrouped(ctx.writer, made, value.shape, may_merge=False)
     assert isinstance(back, Held)
-    ctx.writer.reshaped_from[back.ref] = made
+    ctx.writer.reshaped_from[back] = made
     return back
 
 

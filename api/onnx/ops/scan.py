@@ -222,7 +222,7 @@ class _Scan:
     def lengths(self, mask: _Operand) -> str:
         """The number of steps of each sequence, where that is what a mask says. Raises Refusal."""
         found = self.ctx.writer.masks.get(mask.value.ref)
-        if found is None or mask.features:
+        if found is None or mask.value.axes != (mask.time, mask.samples):
             raise Refusal("a loop input of truth values is no mask of the steps that exist")
         return found
 

@@ -125,12 +125,12 @@ def reshape(ctx: Context) -> None:
     target = ctx.sizes(1, "the new shape")
     value = ctx.held()
     found = tuple(reshaped(value.shape, target, bool(ctx.integer("allowzero", 0))))
-    before = ctx.writer.reshaped_from.get(value.ref)
+    before = ctx.writer.reshaped_from.get(value)
     if before is not None and before.shape == found:  # back to what it was
         return ctx.give(before)
     result = regrouped(ctx.writer, value, found)
-    if isinstance(result, Held) and result.ref != value.ref:
-        ctx.writer.reshaped_from[result.ref] = value
+    if isinstance(result, Held) and result != value:
+        ctx.writer.reshaped_from[result] = value
     ctx.give(result)
 
 
