@@ -72,13 +72,21 @@ class _Layers:
         """All layers that an output needs."""
         for node in self.nodes.get("", ()):
             emit_node(self.exporter, node)
+        lost: set[int] = set()  # what refused layers would have given, and all that reads it
         for info in self.expander.layers:
             spec = self.expander.layer(info.name)
             assert spec is not None
             self.exporter.writer.layer = info.name
+            nodes = self.nodes.get(info.name, ())
+            if lost.intersection(
+                value.node for node in nodes for value in self.exporter.graph.operands(node)
+            ):
+                lost.update(node.id for node in nodes)
+                continue
             try:
                 self.layer(spec)
             except Refusal as refusal:
+                lost.update(node.id for node in nodes)
                 self.findings.append(Finding(refusal.reason, info.name, info.type, refusal.attribute))
         if self.findings:
             raise OnnxError(self.findings)

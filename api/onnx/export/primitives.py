@@ -12,6 +12,7 @@ from netwright.specs.dims import DimLike, Shape, product
 
 from ..errors import Refusal
 from .context import Exporter
+from .windows import export_windows
 from .writer import element_type
 
 Emit = Callable[[Exporter, Node, Sequence[Value]], None]
@@ -360,3 +361,6 @@ def _matrix(
 def _gather(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
     table, indices = operands
     e.give(node.values[0], e.writer.add("Gather", [e.last(table), e.last(indices)], axis=0))
+
+
+PRIMITIVES["windows"] = export_windows

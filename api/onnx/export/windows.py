@@ -1,0 +1,43 @@
+"""The windows of a signal in ONNX: along each axis a Gather of the cells that each window has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from netwright.compiler.graph.graph import Node, Value
+from netwright.specs.dims import DimLike
+
+from .context import Exporter
+
+
+def export_windows(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    """[*B, *S, *R] gives [*B, *cells, *window, *R]."""
+    attrs: Any = node.attrs
+    w, shape = e.writer, e.shape(operands[0])
+    counts, rank = attrs.counts(shape), len(attrs.window)
+    name = e.last(operands[0])
+    for axis in reversed(range(rank)):
+        cells = _cells(e, counts[axis], attrs.window[axis], attrs.stride[axis])
+        name = w.add("Gather", [name, cells], axis=attrs.first + axis)
+    if rank > 1:
+        # Each axis has become two, cells and window side by side.
+        pairs = [attrs.first + 2 * axis for axis in range(rank)]
+        rest = range(attrs.first + 2 * rank, len(shape) + rank)
+        order = [*range(attrs.first), *pairs, *(one + 1 for one in pairs), *rest]
+        name = w.add("Transpose", [name], perm=order)
+    e.give(node.values[0], name)
+
+
+def _cells(e: Exporter, count: DimLike, window: int, stride: int) -> str:
+    """Which cells the windows along an axis have: int64 [count, window]."""
+    w, taps = e.writer, np.arange(window, dtype=np.int64)
+    if isinstance(count, int):
+        return w.constant(np.arange(count, dtype=np.int64)[:, None] * stride + taps)
+    limit = w.add("Reshape", [w.size(count), w.constant(np.zeros(0, np.int64))])
+    numbers = w.add("Range", [w.constant(np.int64(0)), limit, w.constant(np.int64(1))])
+    starts = w.add("Mul", [numbers, w.constant(np.int64(stride))])
+    column = w.add("Reshape", [starts, w.constant([-1, 1], "int64")])
+    return w.add("Add", [column, w.constant(taps)])
