@@ -89,6 +89,7 @@ CODES: dict[str, str] = {
     "NW0605": "pool rounding differs from other frameworks",
     "NW0606": "softmax under a softmax loss",
     "NW0608": "sigmoid under a logistic loss",
+    "NW0609": "a gradient vanishes or explodes by construction",
     # Data.
     "NW0703": "the data file can't be read",
     "NW0704": "data do not fit the model",

@@ -19,6 +19,7 @@ COMMANDS = {
     "summary": "Layers, shapes, parameters, FLOPs.",
     "resources": "The memory it takes, exactly.",
     "shift": "Which shifts leave its answers alone.",
+    "gradients": "Whether gradients will flow through recurrences.",
     "graph": "Draw a network.",
     "report": "All of it on one page, for a browser.",
     "train": "Train a network and write its weights.",

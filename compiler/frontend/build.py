@@ -27,6 +27,7 @@ from .objective import Objective
 from .optimizers import Updater, clipped, state_types
 from .origins import Origin
 from .problem import Problem
+from .prognosis import warn_of_gradients
 from .registry import EXPANSIONS
 from .tensor import Tensor
 
@@ -69,6 +70,7 @@ def examine(load: LoadResult) -> Examined:
             diagnostics.add(problem.diagnostic)
         for problem in _check_training(load, train, checked):
             diagnostics.add(problem.diagnostic)
+    warn_of_gradients(checked)
     diagnostics.sort()
     if load.model is not None and not diagnostics.has_errors:
         network = _network(load, checked, objective)
