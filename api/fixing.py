@@ -4,12 +4,14 @@ is told of it."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from netwright.compiler.frontend.build import build_network
 from netwright.specs.diagnostics import Diagnostic, Diagnostics
-from netwright.specs.fixes import Edit, Fix, apply_fixes
+from netwright.specs.fixes import Edit, Fix, apply_to_files
 from netwright.specs.load import LoadResult, load_spec_text
+from netwright.specs.settings import SETTINGS_FILE
 from netwright.specs.source import SourceText, Span
 
 #: How many layers may be validated for the fixes of one spec; what is beyond is not offered.
@@ -19,19 +21,18 @@ _ROUNDS = 10
 
 def check_fixes(load: LoadResult) -> Diagnostics:
     """The diagnostics of a load result, with those fixes alone that do away with their diagnostic and bring no
-    other error.
+    other error. Fixes may change files that the spec includes.
 
     A safe fix may bring to light what could not be seen before, elsewhere in the spec.
     """
     found = load.diagnostics
-    source = found.sources.get(load.file)
     proposed = [fix for item in found for fix in item.fixes]
-    if not proposed or source is None:
+    if not proposed or load.file not in found.sources:
         return found
-    checker = _Checker(load, source)
-    text, made = apply_fixes(source, [fix for fix in proposed if fix.safe and checker.is_local(fix)])
+    checker = _Checker(load)
+    texts, made = apply_to_files(checker.sources, [fix for fix in proposed if fix.safe])
     # Mostly all the safe ones together leave nothing: then one validation is enough for them.
-    together = set(map(id, made)) if made and not checker.diagnose(text).has_errors else set()
+    together = set(map(id, made)) if made and not checker.diagnose(texts).has_errors else set()
     items = [
         replace(
             item, fixes=tuple(fix for fix in item.fixes if id(fix) in together or checker.is_good(item, fix))
@@ -43,51 +44,62 @@ def check_fixes(load: LoadResult) -> Diagnostics:
 
 @dataclass(frozen=True)
 class FixedSpec:
-    """What became of a spec: its new text, the fixes made, and what is still wrong."""
+    """What became of a spec: its new text, the fixes made, and what is still wrong. `texts` holds the new texts of all
+    files that were changed."""
 
     text: str
     fixes: tuple[Fix, ...]
     diagnostics: Diagnostics
+    texts: Mapping[str, str]
 
 
-def fix_spec(load: LoadResult, *, unsafe: bool = False) -> FixedSpec:
+def fix_spec(load: LoadResult, *, unsafe: bool = False, included: bool = True) -> FixedSpec:
     """Makes the fixes offered, the safe ones or (with ``unsafe``) the first of each diagnostic, again and again until
-    none is left. Comments and layout stay as they are."""
+    none is left; without ``included`` in the spec itself alone. Comments and layout stay as they are."""
     made: list[Fix] = []
-    text = load.diagnostics.sources[load.file].text if load.file in load.diagnostics.sources else ""
+    texts: dict[str, str] = {}
+    source = load.diagnostics.sources.get(load.file)
+    original = source.text if source else ""
     for _ in range(_ROUNDS):
         found = check_fixes(load)
-        source = SourceText(load.file, text)
         offered = [next((fix for fix in item.fixes if fix.safe or unsafe), None) for item in found]
-        text, done = apply_fixes(source, [fix for fix in offered if fix])
+        files = {load.file} if not included else found.sources.keys() - {SETTINGS_FILE}
+        sources = {file: found.sources[file] for file in files if file in found.sources}
+        changed, done = apply_to_files(sources, [fix for fix in offered if fix])
         if not done:
             break
         made += done
-        load = load_spec_text(text, load.file, load.settings, load.folder)
+        texts |= changed
+        load = load_spec_text(texts.get(load.file, original), load.file, load.settings, load.folder, texts)
         load = replace(load, diagnostics=build_network(load)[1])
-    return FixedSpec(text, tuple(made), load.diagnostics)
+    return FixedSpec(texts.get(load.file, original), tuple(made), load.diagnostics, texts)
 
 
 class _Checker:
-    def __init__(self, load: LoadResult, source: SourceText):
-        self.load, self.source = load, source
+    def __init__(self, load: LoadResult):
+        self.load = load
+        found = load.diagnostics.sources
+        self.sources: dict[str, SourceText] = {
+            file: source for file, source in found.items() if file != SETTINGS_FILE
+        }
+        self.texts = {file: source.text for file, source in self.sources.items()}
         self.before = Counter(_key(item) for item in load.diagnostics.errors)
         self.left = max(3, _MOST_LAYERS // (1 + len(load.entries)))
 
-    def is_local(self, fix: Fix) -> bool:
-        return all(edit.span.file == self.load.file for edit in fix.edits)
-
-    def diagnose(self, text: str) -> Diagnostics:
+    def diagnose(self, changed: Mapping[str, str]) -> Diagnostics:
         self.left -= 1
-        return build_network(load_spec_text(text, self.load.file, self.load.settings, self.load.folder))[1]
+        texts, load = {**self.texts, **changed}, self.load
+        return build_network(load_spec_text(texts[load.file], load.file, load.settings, load.folder, texts))[
+            1
+        ]
 
     def is_good(self, item: Diagnostic, fix: Fix) -> bool:
-        if self.left <= 0 or not self.is_local(fix):
+        if self.left <= 0:
             return False
-        text, made = apply_fixes(self.source, [fix])
+        texts, made = apply_to_files(self.sources, [fix])
         if not made:
             return False
-        after = self.diagnose(text)
+        after = self.diagnose(texts)
         new = Counter(_key(error) for error in after.errors) - self.before
         gone = Counter(map(_key, after))[_key(item)] < Counter(map(_key, self.load.diagnostics))[_key(item)]
         if not fix.safe or not new:
@@ -100,7 +112,8 @@ class _Checker:
 def _touches(span: Span, edit: Edit) -> bool:
     """Whether a place in the new text is where an edit of one line wrote."""
     end = edit.span.column + len(edit.text)
-    return span.line == edit.span.line and edit.span.column <= span.column < max(end, edit.span.column + 1)
+    near = edit.span.column <= span.column < max(end, edit.span.column + 1)
+    return span.file == edit.span.file and span.line == edit.span.line and near
 
 
 def _key(item: Diagnostic) -> tuple[str, str]:

@@ -9,11 +9,12 @@ from pydantic import ValidationError
 
 from .blocks import ArgumentType, BlockSpec, BlockUse
 from .diagnostics import Diagnostics
+from .fixes import respelled
 from .layers import LAYERS
 from .order import find_order
 from .problems import Translator, describe
 from .source import Path, SourceNode, SourceTree, Span
-from .suggest import closest, did_you_mean, type_meant
+from .suggest import closest, did_you_mean, is_certain, type_meant
 from .values import has_variables
 
 _WORDS: dict[ArgumentType, str] = {
@@ -111,9 +112,11 @@ class _Reader:
             return None
         for kind in self.nodes("defaults"):
             if kind not in LAYERS:
-                help = did_you_mean(type_meant(kind, LAYERS))
+                meant = type_meant(kind, LAYERS)
                 span = self.tree.key_span((*self.path, "defaults", kind))
-                self.error("NW0206", f"unknown layer type {describe(kind)}", span, help=help)
+                fixes = respelled(kind, meant, span, safe=is_certain(kind, meant))
+                message = f"unknown layer type {describe(kind)}"
+                self.error("NW0206", message, span, help=did_you_mean(meant), fixes=fixes)
         fallbacks = self.fallbacks(spec)
         self.check_names(spec)
         layers = self.tree.node((*self.path, "layers"))
@@ -212,7 +215,8 @@ def check_arguments(
             message = f"the block {block.name} has no argument {name}"
             help = did_you_mean(suggestion) or known
             labels = [(block.place, "defined here")]
-            diagnostics.error("NW0802", message, entry.key_span, labels=labels, help=help)
+            fixes = respelled(name, suggestion, entry.key_span)
+            diagnostics.error("NW0802", message, entry.key_span, labels=labels, help=help, fixes=fixes)
             good = False
         elif not _fits(entry.node.value, declared[name].type):
             words, found = _WORDS[declared[name].type], describe(entry.node.value)

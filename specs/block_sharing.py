@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from .diagnostics import Diagnostics
+from .fixes import respelled
 from .placement import Expansion, Group
 from .suggest import closest, did_you_mean
 
@@ -35,14 +36,15 @@ def _sharer(group: Group, expansion: Expansion, diagnostics: Diagnostics) -> Gro
     written, index = group.scope + group.share, group.name.rpartition(".")[2]
     other = expansion.groups.get(f"{written}.{index}") if index.isdigit() else None
     other = other or expansion.groups.get(written)
-    help = None
+    help = meant = None
     labels = []
     if other is None:
         uses = [
             name for name, one in expansion.groups.items() if one.block == group.block and one is not group
         ]
         message = f"there is no use of a block named {group.share}"
-        help = did_you_mean(closest(group.share, uses))
+        meant = closest(group.share, uses)
+        help = did_you_mean(meant)
     elif other is group:
         message = f"{group.name} can't share its own parameters"
     elif other.block != group.block:
@@ -55,5 +57,7 @@ def _sharer(group: Group, expansion: Expansion, diagnostics: Diagnostics) -> Gro
         return other
     if other is not None and other is not group:
         labels = [(other.place, "this use")]
-    diagnostics.error("NW0307", message, group.share_place or group.place, labels=labels, help=help)
+    place = group.share_place or group.place
+    fixes = respelled(group.share, meant, place)
+    diagnostics.error("NW0307", message, place, labels=labels, help=help, fixes=fixes)
     return None

@@ -16,6 +16,7 @@ from .diagnostics import Diagnostics
 from .dims import DimLike, dim_symbols
 from .expression_parser import ExpressionError, Writing, parse_expression, parse_step, parse_targets
 from .expressions import CONSTANTS, FUNCTIONS, Call, Expression, Name, Number, Previous, Run, replaced, walk
+from .fixes import respelled
 from .nested_cells import inner_cell
 from .source import Path, SourceNode, SourceTree, Span
 from .suggest import closest, did_you_mean
@@ -185,9 +186,11 @@ class _Compiler:
         shape = read_shape(written)
         for position, size in enumerate(shape):
             for symbol in sorted(dim_symbols(size) - letters):
-                help = did_you_mean(closest(symbol, letters)) or f"declare it under args: {{{symbol}: int}}"
+                meant = closest(symbol, letters)
+                help = did_you_mean(meant) or f"declare it under args: {{{symbol}: int}}"
                 span = self.tree.value_span((*self.path, *where, position))
-                self.error("NW0210", f"unknown dimension {symbol}", span, help=help)
+                fixes = respelled(symbol, meant, span, safe=False)
+                self.error("NW0210", f"unknown dimension {symbol}", span, help=help, fixes=fixes)
         return shape
 
     def output(self) -> tuple[SourceNode, str | CellOutputSpec]:
@@ -200,7 +203,7 @@ class _Compiler:
         try:
             return parse_expression(Writing.of(node), self.spec.cells)
         except ExpressionError as error:
-            self.error(error.code, error.message, error.span, help=error.help)
+            self.error(error.code, error.message, error.span, help=error.help, fixes=error.fixes)
             return None
 
     def steps(self) -> list[Step]:
@@ -215,7 +218,7 @@ class _Compiler:
                     targets, value = parse_targets(key), parse_expression(writing, self.spec.cells)
             except ExpressionError as error:
                 # Whatever it would have defined is unknown, so unknown names after it are no news.
-                self.error(error.code, error.message, error.span, help=error.help)
+                self.error(error.code, error.message, error.span, help=error.help, fixes=error.fixes)
                 self.broken_step = True
                 if key is not None:
                     self.define_key(key)
@@ -257,9 +260,13 @@ class _Compiler:
                 ):
                     reported.add(state)
                     if state != OUTPUT:
-                        help = did_you_mean(closest(state, [*states, OUTPUT]))
+                        meant = closest(state, [*states, OUTPUT])
                         self.error(
-                            "NW0508", f"prev({state}): there is no state {state}", node.span, help=help
+                            "NW0508",
+                            f"prev({state}): there is no state {state}",
+                            node.span,
+                            help=did_you_mean(meant),
+                            fixes=respelled(state, meant, node.span, safe=False),
                         )
                     elif not has_output:
                         help = "write output: {value: …, shape: […]}"
@@ -278,10 +285,12 @@ class _Compiler:
     def unknown(self, name: str, span: Span) -> None:
         if name in self.states:
             help = f"prev({name}) is its value of the step before"
-            self.error("NW0503", f"the state {name} has no new value yet", span, help=help)
+            fixes = respelled(name, f"prev({name})", span, safe=False)
+            self.error("NW0503", f"the state {name} has no new value yet", span, help=help, fixes=fixes)
         else:
-            help = did_you_mean(closest(name, [*self.defined, *self.states]))
-            self.error("NW0503", f"unknown name {name}", span, help=help)
+            meant = closest(name, [*self.defined, *self.states])
+            fixes = respelled(name, meant, span, safe=False)
+            self.error("NW0503", f"unknown name {name}", span, help=did_you_mean(meant), fixes=fixes)
 
 
 def _writings(node: SourceNode) -> list[tuple[Writing, Writing | None]]:

@@ -23,6 +23,7 @@ from .expressions import (
     Previous,
     Run,
 )
+from .fixes import Fix, respelled
 from .source import SourceNode, Span, align
 from .suggest import closest, did_you_mean
 
@@ -64,9 +65,11 @@ _UNKNOWN_CONSTRUCTS: dict[type[ast.AST], str] = {
 class ExpressionError(Exception):
     """Why a text is no expression; at most one for a text."""
 
-    def __init__(self, code: str, message: str, span: Span, help: str | None = None) -> None:
+    def __init__(
+        self, code: str, message: str, span: Span, help: str | None = None, fixes: tuple[Fix, ...] = ()
+    ) -> None:
         super().__init__(message)
-        self.code, self.message, self.span, self.help = code, message, span, help
+        self.code, self.message, self.span, self.help, self.fixes = code, message, span, help, fixes
 
 
 class Writing:
@@ -222,11 +225,11 @@ class _Reader:
             return Run(name, tuple(self.convert(argument, depth + 1) for argument in tree.args), span)
         function = FUNCTIONS.get(name)
         if function is None:
-            help = (
-                did_you_mean(closest(name, [*self.cells, *FUNCTIONS, "prev"]))
-                or f"there are {', '.join([*self.cells, 'prev', *FUNCTIONS])}"
-            )
-            raise ExpressionError("NW0504", f"unknown function {name}", self.span(tree.func), help)
+            known = [*self.cells, "prev", *FUNCTIONS]
+            meant, place = closest(name, known), self.span(tree.func)
+            help = did_you_mean(meant) or f"there are {', '.join(known)}"
+            fixes = respelled(name, meant, place, safe=False)
+            raise ExpressionError("NW0504", f"unknown function {name}", place, help, fixes)
         count = len(tree.args)
         if count < function.fewest or (function.most is not None and count > function.most):
             wanted = f"{function.fewest}" if function.most else f"at least {function.fewest}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,32 +52,43 @@ class Fix:
 
 def apply_fixes(source: SourceText, fixes: Iterable[Fix]) -> tuple[str, list[Fix]]:
     """The text with the fixes made, and those that were; one that overlaps an earlier one is left out."""
-    taken: list[tuple[int, int, str]] = []
+    texts, made = apply_to_files({source.file: source}, fixes)
+    return texts.get(source.file, source.text), made
+
+
+def apply_to_files(
+    sources: Mapping[str, SourceText], fixes: Iterable[Fix]
+) -> tuple[dict[str, str], list[Fix]]:
+    """The texts that the fixes change, by file, and the fixes that were made. One that overlaps an earlier one, or
+    changes a file that is not among the sources, is left out.
+    """
+    taken: list[tuple[str, int, int, str]] = []
     made: list[Fix] = []
     for fix in fixes:
-        wanted = [
-            (
-                source.offset(edit.span.line, edit.span.column),
-                source.offset(edit.span.end_line, edit.span.end_column),
-                edit.text,
-            )
-            for edit in fix.edits
-        ]
+        if not all(edit.span.file in sources for edit in fix.edits):
+            continue
+        wanted = [(edit.span.file, *_stretch(sources[edit.span.file], edit), edit.text) for edit in fix.edits]
         if all(edit in taken for edit in wanted):
             continue
         if any(
-            (start < end2 and start2 < end) or start == start2
-            for start, end, _ in wanted
-            for start2, end2, _ in taken
+            file == file2 and ((start < end2 and start2 < end) or start == start2)
+            for file, start, end, _ in wanted
+            for file2, start2, end2, _ in taken
         ):
             continue
         taken += wanted
         made.append(fix)
-    parts, here = [], 0
-    for start, end, text in sorted(taken):
-        parts += [source.text[here:start], text]
-        here = end
-    return "".join([*parts, source.text[here:]]), made
+    parts: dict[str, list[str]] = {}
+    here: dict[str, int] = {}
+    for file, start, end, text in sorted(taken):
+        parts.setdefault(file, []).extend((sources[file].text[here.get(file, 0) : start], text))
+        here[file] = end
+    return {file: "".join([*some, sources[file].text[here[file] :]]) for file, some in parts.items()}, made
+
+
+def _stretch(source: SourceText, edit: Edit) -> tuple[int, int]:
+    span = edit.span
+    return source.offset(span.line, span.column), source.offset(span.end_line, span.end_column)
 
 
 # Making fixes. Each function gives a tuple, empty where the text is laid out in a way that it does not change.
@@ -157,10 +168,13 @@ def with_key(
     else:
         line, _ = node.text.position(last)
         column = min(node.text.position(entry.start)[1] for entry in node.entries.values())
-        edit = Edit(node.text.span(end := node.text.line_end(line), end), f"\n{' ' * (column - 1)}{words}")
+        edit = Edit(
+            node.text.span(end := node.text.line_end(line), end),
+            f"{_line_break(node.text)}{' ' * (column - 1)}{words}",
+        )
         place = node.entries[before].start if before in node.entries else 0
         if place > node.start:
-            edit = Edit(node.text.span(place, place), f"{words}\n{' ' * (column - 1)}")
+            edit = Edit(node.text.span(place, place), f"{words}{_line_break(node.text)}{' ' * (column - 1)}")
     return (Fix(title or words, (edit,), safe),)
 
 
@@ -172,7 +186,7 @@ def with_first_key(node: SourceNode, key: str, value: Any, *, safe: bool = True)
         words = f'"{key}": {inline(value, text)}' if _is_json(text) else words
         edit = Edit(text.span(node.start + 1, node.start + 1), f"{words}, " if node.entries else words)
     elif node.entries and text.position(node.start)[1] == 1:
-        edit = Edit(text.span(node.start, node.start), f"{words}\n")
+        edit = Edit(text.span(node.start, node.start), f"{words}{_line_break(text)}")
     else:
         return ()
     return (Fix(f"add {words}", (edit,), safe),)
@@ -229,6 +243,11 @@ def without_repeat(
         return (Fix(f"remove the second {key}", (drop,), True),)
     take = Edit(first.span, text.text[second.start : second.end])
     return (Fix(f"keep the first {key}", (drop,)), Fix(f"keep the second {key}", (take, drop)))
+
+
+def _line_break(text: SourceText) -> str:
+    """How lines end in a text."""
+    return "\r\n" if "\r\n" in text.text else "\n"
 
 
 def _is_json(text: SourceText) -> bool:

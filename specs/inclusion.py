@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .diagnostics import Diagnostics
 from .problems import describe
-from .reading import read_file
+from .reading import read_file, read_text
 from .source import Entry, SourceNode, SourceText, SourceTree, Span
 
 DEPTH_LIMIT = 16
@@ -20,14 +21,17 @@ SECTIONS = ("vars", "blocks", "cells")
 _ALLOWED = ("netwright", "$schema", "include", *SECTIONS)
 
 
-def include(tree: SourceTree, folder: str | None, diagnostics: Diagnostics) -> tuple[SourceTree, bool]:
+def include(
+    tree: SourceTree, folder: str | None, diagnostics: Diagnostics, texts: Mapping[str, str]
+) -> tuple[SourceTree, bool]:
     """The spec with the definitions of the files it includes, and whether all of them could be read; what is wrong
-    goes to `diagnostics`. `folder` is the spec's, None for a text that has none.
+    goes to `diagnostics`. `folder` is the spec's, None for a text that has none; `texts` count in place of what is in
+    the files of these names.
     """
     root = tree.root
     if not isinstance(root.value, dict) or "include" not in root.value:
         return tree, True
-    reader = _Reader(folder, diagnostics)
+    reader = _Reader(folder, diagnostics, texts)
     for name in SECTIONS:
         reader.take(root, name)
     here = os.path.realpath(tree.source.file)
@@ -48,6 +52,7 @@ def include(tree: SourceTree, folder: str | None, diagnostics: Diagnostics) -> t
 class _Reader:
     folder: str | None
     diagnostics: Diagnostics
+    texts: Mapping[str, str]
     found: dict[str, dict[str, Entry]] = field(default_factory=lambda: {name: {} for name in SECTIONS})
     seen: set[str] = field(default_factory=set)
     complete: bool = True
@@ -121,7 +126,8 @@ class _Reader:
             what = "is no file" if os.path.exists(path) else "does not exist"
             self.missing("NW0115", f"{path} {what}", item.span)
             return
-        tree = read_file(path, self.diagnostics)
+        text = self.texts.get(path)
+        tree = read_file(path, self.diagnostics) if text is None else read_text(text, path, self.diagnostics)
         if tree is None:
             self.complete = False
             return

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from .diagnostics import Diagnostics
 from .expression_parser import ExpressionError, Writing, parse_expression
 from .expressions import Binary, Call, Expression, Name, Previous, walk
+from .fixes import respelled
 from .layers import ExpressionLayer, ExpressionPool
 from .source import Path, SourceTree
 from .suggest import closest, did_you_mean
@@ -40,7 +41,7 @@ def compile_expression(
     try:
         expression = parse_expression(Writing.of(node))
     except ExpressionError as error:
-        diagnostics.error(error.code, error.message, error.span, help=error.help)
+        diagnostics.error(error.code, error.message, error.span, help=error.help, fixes=error.fixes)
         return None
     pool = isinstance(spec, ExpressionPool)
     known = ["x"] if pool else [*spec.names, *spec.params]
@@ -49,10 +50,12 @@ def compile_expression(
         match one:
             case Name(id=name) if name not in known and name not in reported:
                 reported.add(name)
-                help = did_you_mean(closest(name, known)) or f"there are {', '.join(known)}"
+                meant = closest(name, known)
+                help = did_you_mean(meant) or f"there are {', '.join(known)}"
                 if pool:
                     help = "x stands for the cells of a window"
-                diagnostics.error("NW0503", f"unknown name {name}", one.span, help=help)
+                fixes = respelled(name, meant, one.span, safe=False)
+                diagnostics.error("NW0503", f"unknown name {name}", one.span, help=help, fixes=fixes)
             case Previous():
                 reported.add("prev")
                 diagnostics.error("NW0508", "prev is for cells: a layer has no step before", one.span)

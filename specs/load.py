@@ -81,18 +81,22 @@ def load_spec(path: str | os.PathLike[str], settings: Sequence[str] = ()) -> Loa
     """
     diagnostics = Diagnostics()
     folder = os.path.dirname(os.fspath(path)) or "."
-    return _load(os.fspath(path), read_file(path, diagnostics), diagnostics, settings, folder)
+    return _load(os.fspath(path), read_file(path, diagnostics), diagnostics, settings, folder, {})
 
 
 def load_spec_text(
-    text: str, file: str = "<spec>", settings: Sequence[str] = (), folder: str | None = None
+    text: str,
+    file: str = "<spec>",
+    settings: Sequence[str] = (),
+    folder: str | None = None,
+    texts: Mapping[str, str] | None = None,
 ) -> LoadResult:
     """Load a spec from its text; `file` is the name shown, and .json at its end means JSON. Files that the text
-    includes are looked for in `folder`; without one it can't include any. Raises `SettingError` as `load_spec`
-    does, and nothing else.
+    includes are looked for in `folder`; without one it can't include any. `texts` count in place of what is in
+    included files, by the names that diagnostics show. Raises `SettingError` as `load_spec` does, and nothing else.
     """
     diagnostics = Diagnostics()
-    return _load(file, read_text(text, file, diagnostics), diagnostics, settings, folder)
+    return _load(file, read_text(text, file, diagnostics), diagnostics, settings, folder, texts or {})
 
 
 def _load(
@@ -101,13 +105,14 @@ def _load(
     diagnostics: Diagnostics,
     settings: Sequence[str],
     folder: str | None,
+    texts: Mapping[str, str],
 ) -> LoadResult:
     if tree is None:
         return LoadResult(file, None, None, None, diagnostics, settings=tuple(settings), folder=folder)
     if settings:
         tree = apply_settings(tree, settings)
         diagnostics.add_source(settings_text(settings))
-    included, complete = include(tree, folder, diagnostics)
+    included, complete = include(tree, folder, diagnostics, texts)
     expansion = expand(included, diagnostics, complete=complete)
     tree = expansion.tree
     structure = build(expansion, diagnostics)

@@ -68,12 +68,14 @@ def _arguments_fit(
     """Whether an inner cell gets the arguments that it declares."""
     good = True
 
-    def wrong(message: str, key: str | None, help: str | None = None) -> None:
+    def wrong(message: str, key: str | None, help: str | None = None, meant: str | None = None) -> None:
         nonlocal good
         good = False
         where = (*path, "with", key) if key is not None and key in given else (*path, "use")
         span = tree.value_span(where)
-        diagnostics.error("NW0510", message, span, help=help)
+        place = tree.key_span(where)
+        fixes = respelled(key, meant, place) if key is not None else ()
+        diagnostics.error("NW0510", message, place if meant else span, help=help, fixes=fixes)
 
     for name in cell.args:
         if name not in given:
@@ -82,11 +84,9 @@ def _arguments_fit(
     for name, value in given.items():
         kind = cell.args.get(name)
         if kind is None:
-            meant = did_you_mean(closest(name, cell.args))
-            names = ", ".join(cell.args)
-            wrong(
-                f"the cell {cell.name} has no argument {name}", name, meant or (names and f"it has {names}")
-            )
+            meant, names = closest(name, cell.args), ", ".join(cell.args)
+            help = did_you_mean(meant) or (names and f"it has {names}")
+            wrong(f"the cell {cell.name} has no argument {name}", name, help, meant)
         elif isinstance(value, str):
             symbols = dim_symbols(parse_dim(value))
             unknown = sorted(symbols - letters - (floats if kind == "float" else set()))

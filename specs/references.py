@@ -47,7 +47,7 @@ class References:
         self.layers, self.poisoned, self.model_input = layers, poisoned, model_input
         self.aliases, self.groups = expansion.aliases, expansion.groups
         self.inputs = structure.sections.get("inputs") or {}
-        self.lost = expansion.lost
+        self.tree, self.lost = expansion.tree, expansion.lost
         self.followed: dict[str, Ref | None] = {}
 
     def resolve(
@@ -94,8 +94,13 @@ class References:
         also = f"it has {', '.join(known[:20])}" if known else "it has only its output"
         written = text.rpartition(".")[0]
         fixes = respelled(text, meant and f"{written}.{meant}", place) if written else ()
-        message = f"{name} has no port {port}"
-        self.diagnostics.error("NW0305", message, place, help=did_you_mean(meant) or also, fixes=fixes)
+        message, help = f"{name} has no port {port}", did_you_mean(meant) or also
+        labels = []
+        if name in self.groups:
+            labels = [(self.groups[name].place, "this is it")]
+        elif name in self.layers:
+            labels = [(self.tree.value_span((*self.layers[name].path, "name")), "this is it")]
+        self.diagnostics.error("NW0305", message, place, labels=labels, help=help, fixes=fixes)
         return None
 
     def unknown(self, text: str, place: Span, me: str | None, words: Iterable[str], scope: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .diagnostics import Diagnostics
-from .fixes import replaced, respelled
+from .fixes import replaced, respelled, without_key
 from .placement import Expansion
 from .source import Path, SourceTree
 from .structure import Structure
@@ -142,4 +142,5 @@ def warn_unused(
     for name in inputs:
         if name not in read:
             place = tree.key_span(("inputs", name))
-            diagnostics.warning("NW0602", f"nothing reads the input {name}", place)
+            fixes = without_key(tree.node(("inputs",)), name)
+            diagnostics.warning("NW0602", f"nothing reads the input {name}", place, fixes=fixes)

@@ -13,13 +13,15 @@ from .yaml_reader import read_yaml
 
 _SETTING = re.compile(r"\s*([^=\s]+)\s*=\s*(.*)")
 _LONGEST_PATH = 32
+SETTINGS_FILE = "--set"
+"""What diagnostics call the settings' text."""
 
 
 class SettingError(ValueError):
     """A setting that is not `path=value`, or whose path does not lead into the spec."""
 
 
-def apply_settings(tree: SourceTree, settings: Sequence[str], name: str = "--set") -> SourceTree:
+def apply_settings(tree: SourceTree, settings: Sequence[str], name: str = SETTINGS_FILE) -> SourceTree:
     """The tree with the settings made, in order; the tree given stays as it is.
 
     A path has dots between keys; in a list, positions (from 0) or the `name` of a layer. Keys that are not there
@@ -44,7 +46,7 @@ def apply_settings(tree: SourceTree, settings: Sequence[str], name: str = "--set
     return SourceTree(tree.source, root)
 
 
-def settings_text(settings: Sequence[str], name: str = "--set") -> SourceText:
+def settings_text(settings: Sequence[str], name: str = SETTINGS_FILE) -> SourceText:
     """The text that spans of settings point into: a line each."""
     return SourceText(name, "\n".join(re.sub(r"[\r\n]", " ", setting) for setting in settings))
 

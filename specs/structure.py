@@ -115,7 +115,12 @@ class _Builder:
             if section in root.value and section not in self.expansion.broken:
                 self.section(section)
         self.compile_cells()
-        if "defaults" in root.value and "defaults" not in self.expansion.broken:
+        if (
+            "defaults" in self.expansion.broken
+        ):  # values that can't be computed: nobody knows what they would say
+            entries = root.entries["defaults"].node.entries
+            self.bad_defaults = {kind: set(entry.node.entries) for kind, entry in entries.items()}
+        elif "defaults" in root.value:
             self.read_defaults(root.entries["defaults"].node)
         if "layers" in root.value:
             self.layers(root.entries["layers"].node)

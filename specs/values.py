@@ -37,9 +37,19 @@ Lookup = Callable[[str, int, int], Any]
 class ValueProblem(Exception):
     """Why a value can't be computed; `start` and `end` are offsets in its text."""
 
-    def __init__(self, code: str, message: str, start: int, end: int, help: str | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        start: int,
+        end: int,
+        help: str | None = None,
+        instead: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.code, self.message, self.start, self.end, self.help = code, message, start, end, help
+        self.instead = instead
+        """What may have been meant by the text there."""
 
 
 def has_variables(text: str) -> bool:

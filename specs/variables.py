@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .diagnostics import Diagnostics
+from .fixes import respelled
 from .problems import describe
 from .source import Entry, SourceNode, Span, Via, align
 from .suggest import closest, did_you_mean
@@ -92,7 +93,9 @@ class Substitution:
             self.failures += 1
             if problem.code:
                 place = self.place(node, problem.start, problem.end, trail)
-                self.diagnostics.error(problem.code, problem.message, place, help=problem.help)
+                written = node.value[problem.start : problem.end]
+                fixes = respelled(written, problem.instead, place)
+                self.diagnostics.error(problem.code, problem.message, place, help=problem.help, fixes=fixes)
             return node
         alone = whole_variable(node.value)
         if isinstance(value, list):
@@ -117,8 +120,10 @@ class Substitution:
         if here is None:
             if not scope.is_complete():
                 raise ValueProblem("", "", start, end)
-            help = did_you_mean(closest(name, scope.names())) or "declare it under vars; $$ is a dollar sign"
-            raise ValueProblem("NW0804", f"there is no variable {name}", start, end, help)
+            meant = closest(name, scope.names())
+            help = did_you_mean(meant) or "declare it under vars; $$ is a dollar sign"
+            instead = meant and f"${meant}"
+            raise ValueProblem("NW0804", f"there is no variable {name}", start, end, help, instead)
         if name in here.opened:
             cycle = " ← ".join([*here.opened[here.opened.index(name) :], name])
             for one in here.opened:

@@ -173,12 +173,14 @@ class _Wirer:
         candidates = [name for name in self.inputs if name not in special] or list(self.inputs)
         if self.broken_inputs or len(candidates) == 1:
             return Ref(candidates[0]) if len(candidates) == 1 and not self.broken_inputs else None
-        if not tell or any(one.lengths not in (None, *self.inputs) for one in self.inputs.values()):
+        if (
+            not tell
+            or not candidates
+            or any(one.lengths not in (None, *self.inputs) for one in self.inputs.values())
+        ):
             return None
         message = f"{reader} is the first layer and does not say which input it reads"
-        help = (
-            f"write inputs: [{candidates[0]}]" if candidates else "declare an input and name it under inputs"
-        )
+        help = f"write inputs: [{candidates[0]}]"
         fixes = [fix for name in candidates[:3] for fix in with_key(node, "inputs", [name])]
         self.diagnostics.error("NW0316", message, place, help=help, fixes=fixes)
         return None

@@ -26,26 +26,33 @@ from .output import show_diagnostics
 def command(ctx: click.Context, spec: Path, diff: bool, unsafe: bool, output: Path | None) -> None:
     """Make the fixes that are safe: misspelt keys, other frameworks' names, numbers in quotes, and the like.
 
-    Every fix was tried before: it removes its error and brings no other. Comments and layout stay.
+    Every fix was tried before: it removes its error and brings no other. Comments and layout stay. Files that the spec
+    includes are fixed, too, unless the result goes elsewhere.
     Exit code: 0 where the spec is valid then, 1 where errors are left.
     """
     model = Model(load_spec(spec))
-    fixed = fix_spec(model.load, unsafe=unsafe)
+    fixed = fix_spec(model.load, unsafe=unsafe, included=output is None)
     if diff:
-        old = model.diagnostics.sources[str(spec)].text if fixed.fixes else ""
-        lines = unified_diff(
-            old.splitlines(keepends=True), fixed.text.splitlines(keepends=True), str(spec), f"{spec} (fixed)"
-        )
-        for line in lines if fixed.fixes else ():
-            click.echo(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n", nl=False)
-    elif fixed.fixes:
-        write_file(output or spec, _bytes(spec, fixed.text))
+        for file, text in fixed.texts.items():
+            old = model.diagnostics.sources[file].text
+            _show_changes(file, old, text)
+    else:
+        for file, text in fixed.texts.items():
+            write_file(output or Path(file), _bytes(Path(file), text))
         for fix in fixed.fixes:
-            click.echo(f"{spec}:{fix.edits[0].span.line}: {fix.title}")
+            span = fix.edits[0].span
+            click.echo(f"{span.file}:{span.line}: {fix.title}")
     show_diagnostics(fixed.diagnostics, err=True)
     if not diff:
         click.echo(f"{output or spec}: {count_text(len(fixed.fixes), 'fix').replace('fixs', 'fixes')} made")
     ctx.exit(1 if fixed.diagnostics.has_errors else 0)
+
+
+def _show_changes(file: str, old: str, new: str) -> None:
+    # Line breaks may be carriage returns, too: they are shown, so that the difference can be applied.
+    before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
+    for line in unified_diff(before, after, file, f"{file} (fixed)"):
+        click.echo(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n", nl=False)
 
 
 def _bytes(spec: Path, text: str) -> bytes:

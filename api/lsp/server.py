@@ -267,6 +267,8 @@ def create_server() -> SpecServer:
             if not item.fixes or not _meet(place.range, params.range):
                 continue
             for fix in item.fixes:
+                if any(edit.span.file != _file(uri) for edit in fix.edits):
+                    continue
                 edits = [lsp.TextEdit(server.range(uri, edit.span), edit.text) for edit in fix.edits]
                 actions.append(
                     lsp.CodeAction(

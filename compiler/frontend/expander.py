@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from netwright.specs.base import read_shape
 from netwright.specs.diagnostics import Diagnostics
 from netwright.specs.dims import bounds
+from netwright.specs.fixes import Fix
 from netwright.specs.initializers import InitializerSpec
 from netwright.specs.layers import LayerSpec
 from netwright.specs.load import LoadResult
@@ -115,11 +116,17 @@ class Expander:
             raise problem
 
     def warn(
-        self, code: str, message: str, span: Span, labels: Iterable[Label] = (), help: str | None = None
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        labels: Iterable[Label] = (),
+        help: str | None = None,
+        fixes: Iterable[Fix] = (),
     ) -> None:
         """Reports a warning, in the first walk only."""
         if self.diagnostics is not None:
-            self.diagnostics.warning(code, message, span, labels=labels, help=help)
+            self.diagnostics.warning(code, message, span, labels=labels, help=help, fixes=fixes)
 
     def _ports_read(self) -> dict[str, set[str]]:
         wiring = self.load.wiring

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from netwright.specs.activations import Sigmoid, Softmax
 from netwright.specs.base import read_shape
 from netwright.specs.dims import Shape, product
+from netwright.specs.fixes import replaced, with_key
 from netwright.specs.layers import Dense, LayerSpec
 from netwright.specs.layers.window import Convolution
 from netwright.specs.source import Path, Span
@@ -197,12 +198,21 @@ class Objective:
         if layer is None or ref.port or not _activates(layer, kind):
             return
         place = self.load.layer_span(layer.name, "type" if isinstance(layer, kind) else "activation")
+        if isinstance(layer, kind):
+            path = ("outputs", loss.output)
+            shown = self.load.node((*path, "from")) or self.load.node(path)
+            source = str(self.load.wiring.inputs[layer.name][0])
+            fixes = replaced(shown, source, title=f"outputs: {{{loss.output}: {source}}}")
+        else:
+            node = self.load.node(self.load.entries[layer.name].path)
+            fixes = with_key(node, "activation", "linear")
         self.expander.warn(
             code,
             f"{self.kind} applies {name} itself, and {loss.output} has been through it already",
             self.load.span(("train", "loss", "output")),
             [(place, f"{name} here")],
             f"make the layer before it the output of the loss, and keep {name} for another output",
+            fixes,
         )
 
     def origin(self, signal: Signal, axis: int = -1) -> list[Label]:

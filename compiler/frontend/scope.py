@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netwright.specs.dims import DimLike, Shape, bounds
-from netwright.specs.fixes import Fix
+from netwright.specs.fixes import Fix, with_key
 from netwright.specs.initializers import InitializerSpec
 from netwright.specs.layers import LayerSpec
 from netwright.specs.random import Key, key_for
@@ -180,11 +180,22 @@ class Scope:
         return Problem(code, message, span, label=label, labels=labels, help=help, fixes=fixes)
 
     def warn(
-        self, code: str, message: str, *path: str | int, labels: Iterable[Label] = (), help: str | None = None
+        self,
+        code: str,
+        message: str,
+        *path: str | int,
+        labels: Iterable[Label] = (),
+        help: str | None = None,
+        fixes: Iterable[Fix] = (),
     ) -> None:
         """A warning at one of the layer's keys."""
         span = self.expander.load.layer_span(self.name, *(path or ("type",)))
-        self.expander.warn(code, message, span, labels, help)
+        self.expander.warn(code, message, span, labels, help, fixes)
+
+    def with_setting(self, key: str, value: Any) -> tuple[Fix, ...]:
+        """The fix that gives one of the layer's keys another value."""
+        load = self.expander.load
+        return with_key(load.node(load.entries[self.name].path), key, value)
 
     def blame(self, signal: Signal, axis: int = -1) -> list[Label]:
         """The layer that made a size, as a secondary label."""

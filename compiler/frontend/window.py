@@ -223,13 +223,15 @@ def _warn(scope: Scope, spec: Windowed, axes: list[WindowAxis]) -> None:
             help = (
                 "padding: same_upper gives their numbers; same pads ⌊(F − 1) / 2⌋ before, whatever the stride"
             )
-            scope.warn("NW0604", message, "padding", help=help)
+            fixes = scope.with_setting("padding", "same_upper")
+            scope.warn("NW0604", message, "padding", help=help, fixes=fixes)
             break
     for axis in axes:
         floor_cells = (axis.padded - axis.span) // axis.stride + 1
         if axis.cells != floor_cells:
             message = f"rounding: ceil gives {axis.cells} cells where Keras and PyTorch give {floor_cells}"
-            scope.warn("NW0605", message, "rounding", help="rounding: floor gives their shape")
+            fixes = scope.with_setting("rounding", "floor")
+            scope.warn("NW0605", message, "rounding", help="rounding: floor gives their shape", fixes=fixes)
             break
     # Cells of the padding may well be left over: nothing is lost with them.
     warn_dropped(scope, [(axis.size, axis.covered - axis.low) for axis in axes], "stride")
@@ -247,7 +249,10 @@ def warn_dropped(scope: Scope, axes: Sequence[tuple[DimLike, DimLike]], key: str
     if dropped:
         message = f"the stride drops border cells: no window covers {' and '.join(dropped)}"
         labels = scope.blame(scope.input, 1)
-        scope.warn("NW0603", message, key, labels=labels, help="pad the input, or take another stride")
+        padded = "padding" in type(scope.spec).model_fields
+        fixes = scope.with_setting("padding", "same_upper") if padded else ()
+        help = "pad the input, or take another stride"
+        scope.warn("NW0603", message, key, labels=labels, help=help, fixes=fixes)
 
 
 def pad_windows(x: Tensor, axes: list[WindowAxis], fill: float) -> Tensor:

@@ -44,7 +44,10 @@ CASES: Mapping[str, Mapping[str, str | int]] = {
         "parts/a.yaml": f"include: c0.yaml\n{BLOCK}",
         **{f"parts/c{i}.yaml": f"include: c{i + 1}.yaml\n" for i in range(40)},
     },
-    "NW0201.part": {"spec.yaml": SPEC, "parts/a.yaml": BLOCK.replace("type: dense, units", "type: dense, unit")},
+    "NW0201.part": {
+        "spec.yaml": SPEC,
+        "parts/a.yaml": BLOCK.replace("type: dense, units", "type: dense, unit"),
+    },
     "NW0703": {"spec.yaml": TINY, "valid.npz": "no archive\n"},
     "NW0704": {"spec.yaml": TINY.replace("shape: [N, 4]", "shape: [N, 5]").replace(", valid: valid.npz", "")},
 }
