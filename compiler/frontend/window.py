@@ -94,8 +94,11 @@ def _cells(size: DimLike, low: DimLike, padded: DimLike, span: int, stride: int,
     """How many windows there are."""
     if not ceil:
         return (padded - span) // stride + 1
+    cells = ceil_div(padded - span, stride) + 1
+    if cells == ceil_div(size, stride):
+        return cells
     # A window that starts past the input, in the padding after it, has no cell at all.
-    return dim_min(ceil_div(padded - span, stride) + 1, ceil_div(size + low, stride))
+    return dim_min(cells, ceil_div(size + low, stride))
 
 
 def _at_least(size: DimLike) -> int:

@@ -82,6 +82,81 @@ def pool(kind: str, rank: int) -> Add:
     return add
 
 
+def depthwise(type: str, rank: int) -> Add:
+    def add(s: Sketch, x: Signal) -> Signal | None:
+        return s.layer(
+            f"{type}_conv{rank}d",
+            x,
+            filters=s.one_of(1, 3, 8) if type == "separable" else None,
+            depth_multiplier=s.one_of(None, 2, 3),
+            kernel_size=per_axis(s, rank, 1, 2, 3),
+            stride=s.one_of(None, per_axis(s, rank, 1, 2)),
+            dilation=s.one_of(None, None, per_axis(s, rank, 1, 2)),
+            padding=s.one_of(None, padding(s, rank, 2, rank == 1)),
+            activation=s.activation(),
+            use_bias=s.one_of(None, False),
+        )
+
+    return add
+
+
+POOLED = (
+    "mean(x)",
+    "sqrt(mean(x * x) + 0.1)",
+    "max(x) - 0.5 * min(x)",
+    "sum(x * softmax(x))",
+    "log(sum(exp(x)))",
+    "sum((x - mean(x)) ** 2)",
+)
+
+
+def pool_by_equation(rank: int) -> Add:
+    def add(s: Sketch, x: Signal) -> Signal | None:
+        return s.layer(
+            f"pool{rank}d",
+            x,
+            pool_size=per_axis(s, rank, 1, 2, 3),
+            stride=s.one_of(None, per_axis(s, rank, 1, 2, 3)),
+            dilation=s.one_of(None, None, per_axis(s, rank, 1, 2)),
+            padding=s.one_of(None, padding(s, rank, 1, False)),
+            rounding=s.one_of(None, "floor"),
+            expression=s.one_of(*POOLED),
+        )
+
+    return add
+
+
+def up_sampling(rank: int) -> Add:
+    def add(s: Sketch, x: Signal) -> Signal | None:
+        how = s.one_of(None, "bilinear") if rank == 2 else None
+        return s.layer(
+            f"up_sampling{rank}d", x, size=s.one_of(None, per_axis(s, rank, 1, 2, 3)), interpolation=how
+        )
+
+    return add
+
+
+def attention(s: Sketch, x: Signal) -> Signal | None:
+    """Of a sequence to itself, or to another one like it."""
+    read = s.one_of([x], [x, alike(s, x)], [x, alike(s, x), x])
+    options = s.options(causal=(None, True), dropout=(None, 0.25), scale=(None, 0.5))
+    return s.layer("attention", read, **options)
+
+
+def multi_head_attention(s: Sketch, x: Signal) -> Signal | None:
+    read = s.one_of([x], [x, alike(s, x)], [x, x, alike(s, x)])
+    options = s.options(
+        causal=(None, True),
+        dropout=(None, 0.25),
+        value_dim=(None, 3),
+        units=(None, 5),
+        use_bias=(None, False),
+    )
+    return s.layer(
+        "multi_head_attention", read, num_heads=s.one_of(1, 2, 3), key_dim=s.one_of(1, 2, 4), **options
+    )
+
+
 def plain(type: str, **options: Sequence[Any]) -> Add:
     """A layer with options that do not depend on each other."""
 
@@ -171,7 +246,10 @@ def recurrence(s: Sketch, x: Signal) -> dict[str, Any]:
     unrolls: list[Any] = [None, "none", 2, 5, "auto"]
     if isinstance(x.shape[1], int):
         unrolls.append("full")
-    return {"unroll": s.one_of(*unrolls), "return_sequences": s.one_of(None, False)}
+    noise = s.options(
+        input_dropout=(None, None, 0.25), recurrent_dropout=(None, None, 0.4), zoneout=(None, None, 0.2)
+    )
+    return {"unroll": s.one_of(*unrolls), "return_sequences": s.one_of(None, False), **noise}
 
 
 def starts(s: Sketch, states: dict[str, tuple[int, ...]]) -> Any:
@@ -243,6 +321,13 @@ LAYERS: dict[str, Add] = {
     "embedding": embedding,
     **{f"conv{rank}d": convolution(rank) for rank in (1, 2, 3)},
     **{f"{kind}_pool{rank}d": pool(kind, rank) for kind in ("max", "mean") for rank in (1, 2, 3)},
+    **{
+        f"{kind}_conv{rank}d": depthwise(kind, rank) for kind in ("depthwise", "separable") for rank in (1, 2)
+    },
+    **{f"pool{rank}d": pool_by_equation(rank) for rank in (1, 2, 3)},
+    **{f"up_sampling{rank}d": up_sampling(rank) for rank in (1, 2, 3)},
+    "attention": attention,
+    "multi_head_attention": multi_head_attention,
     "global_max_pool": plain("global_max_pool"),
     "global_mean_pool": plain("global_mean_pool"),
     "flatten": flatten,
@@ -276,10 +361,13 @@ LAYERS: dict[str, Add] = {
 ANY = ("dense", "flatten", "reshape", "concat", "add", "multiply", *POINTWISE, "softmax", "log_softmax")
 ANY = (*ANY, "expression", "batch_norm", "layer_norm", "dropout", "rescale", "standardize")
 RECURRENT = ("rnn", "lstm", "gru", "recurrent")
+SEQUENCES = ("attention", "multi_head_attention")
 BY_RANK: dict[int, tuple[str, ...]] = {
     2: (),
-    3: ("conv1d", "max_pool1d", "mean_pool1d"),
-    4: ("conv2d", "max_pool2d", "mean_pool2d"),
-    5: ("conv3d", "max_pool3d", "mean_pool3d"),
+    3: ("conv1d", "max_pool1d", "mean_pool1d", "pool1d", "depthwise_conv1d", "separable_conv1d"),
+    4: ("conv2d", "max_pool2d", "mean_pool2d", "pool2d", "depthwise_conv2d", "separable_conv2d"),
+    5: ("conv3d", "max_pool3d", "mean_pool3d", "pool3d"),
 }
+BY_RANK = {rank: (*kinds, f"up_sampling{rank - 2}d") if kinds else () for rank, kinds in BY_RANK.items()}
+BY_RANK[3] = (*BY_RANK[3], *SEQUENCES)
 GLOBAL = ("global_max_pool", "global_mean_pool")
