@@ -100,6 +100,17 @@ def read_history(path: str | Path) -> tuple[str, list[EpochRecord]]:
         raise CheckpointError(f"{path} can't be read: {detail}") from error
 
 
+def checkpoint_weights(path: str | Path) -> dict[str, NDArray]:
+    """The best weights of the training that a checkpoint is of, by name; the last ones where none were found best.
+    Raises CheckpointError."""
+    try:
+        file = TensorFile(path)
+        tensors = {name: file.read(name) for name in file.headers}
+    except WeightsError as error:
+        raise CheckpointError(f"{path} can't be read: {error}") from error
+    return _selected(tensors, "best.") or _selected(tensors, "weights.")
+
+
 def _compare(path: str | Path, saved: Identity, identity: Identity) -> None:
     changed = [
         f"{key} was {saved[key]}, now is {value}" for key, value in identity.items() if saved[key] != value

@@ -7,11 +7,13 @@ from pathlib import Path
 import click
 
 from netwright.compiler.codegen.artifacts import write_file
-from netwright.runtime.checkpoint import read_history
+from netwright.compiler.frontend.network import initial_values
+from netwright.runtime.checkpoint import checkpoint_weights, read_history
 
 from ..errors import RequestError
 from ..model import load
 from ..report.page import report
+from ..values import read_weights
 from .options import PATH, folder_exists, settings_option, spec_argument
 from .output import show_warnings, size_text, written
 
@@ -30,18 +32,20 @@ from .output import show_warnings, size_text, written
 @settings_option
 def command(spec: Path, output: Path, run: Path | None, settings: tuple[str, ...]) -> None:
     """Write one page for a browser: the network to pan and zoom, each layer's line in the spec, its shape, parameters
-    and cost, the table, warnings, and the curves of a training. The page needs no network."""
+    and cost, the table, memory, how outputs answer to shifts, whether gradients flow through recurrences, warnings, and
+    the curves of a training. The page needs no network."""
     folder_exists(output, "-o")
     model = load(spec, settings)
     show_warnings(model)
     name = model.name
-    history = []
+    history, weights = [], None
     if run is not None:
         path = _checkpoint(run)
         trained, history = read_history(path)
         if trained != name:
             raise RequestError(f"{path} is of the model {trained}, not of {name}")
-    write_file(output, report(model, history).encode())
+        weights = read_weights(model.network, {**initial_values(model.network), **checkpoint_weights(path)})
+    write_file(output, report(model, history, weights).encode())
     written(output, size_text(output))
 
 

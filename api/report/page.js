@@ -1,11 +1,11 @@
 "use strict";
 (() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
-  const stage = document.getElementById("graph");
+  const data = JSON.parse(document.getElementById("the-data").textContent);
+  const stage = document.getElementById("the-graph");
   const svg = stage.querySelector("svg");
   const whole = svg.viewBox.baseVal;
   const full = { x: 0, y: 0, width: whole.width, height: whole.height };
-  const panel = document.getElementById("layer");
+  const panel = document.getElementById("the-layer");
   const view = { ...full };
   svg.removeAttribute("width");
   svg.removeAttribute("height");

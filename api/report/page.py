@@ -3,38 +3,49 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from typing import Any
 
+from numpy.typing import NDArray
+
 from netwright.runtime.plan import EpochRecord
 from netwright.specs.diagnostics import Diagnostic
 
+from ..analysis.resources import Resources
 from ..describe import count_text, shape_text
 from ..drawing.layers import LayerPicture
 from ..drawing.svg import to_svg
 from ..model import Model
-from ..summary import SummaryRow, bytes_text, flops_text
+from ..summary import Summary, SummaryRow, bytes_text, flops_text
 from ..version import VERSION
+from .analyses import gradient_section, memory, notes
 from .curves import charts
 
 
-def report(model: Model, history: Sequence[EpochRecord] = ()) -> str:
-    """The page's HTML. ``history`` are the epochs of a training. Raises SpecError for a spec with errors."""
+def report(
+    model: Model, history: Sequence[EpochRecord] = (), weights: Mapping[str, NDArray] | None = None
+) -> str:
+    """The page's HTML. ``history`` are the epochs of a training, ``weights`` what came of it. Raises SpecError for a
+    spec with errors."""
     summary = model.summary()
+    resources = Resources(model)
     picture = LayerPicture(model.load, model.network).rolled()
     values = {
         "title": escape(model.name),
         "subtitle": escape(picture.subtitle),
-        "totals": _totals(model),
+        "totals": _totals(summary, resources),
         "warnings": _warnings(model),
         "graph": to_svg(picture),
         "table": "".join(_row(row) for row in summary.rows),
         "spec": _spec(model),
         "curves": _curves(history),
+        "gradients": gradient_section(model, weights),
+        "memory": memory(resources),
+        "notes": notes(summary),
         "footer": escape(f"netwright {VERSION} · {model.load.file}"),
-        "data": json.dumps(_data(model), ensure_ascii=False).replace("</", "<\\/"),
+        "data": json.dumps(_data(model, summary), ensure_ascii=False).replace("</", "<\\/"),
         "style": _file("page.css"),
         "script": _file("page.js"),
     }
@@ -47,8 +58,7 @@ def _file(name: str) -> str:
     return (files("netwright.report") / name).read_text(encoding="utf-8")
 
 
-def _totals(model: Model) -> str:
-    summary = model.summary()
+def _totals(summary: Summary, resources: Resources) -> str:
     items = [
         ("layers", f"{len(summary.rows):,}"),
         ("parameters", f"{summary.parameters:,}"),
@@ -56,6 +66,11 @@ def _totals(model: Model) -> str:
         ("FLOPs a sample", flops_text(summary.flops) or "0"),
     ]
     items += [("statistics", f"{summary.statistics:,}")] if summary.statistics else []
+    for entry in resources.entries:
+        found = resources.memory(entry)
+        at = ", ".join(f"{name} = {size}" for name, size in found.dims.items())
+        what = "to predict" if entry == "predict" else "to train"
+        items.append((f"memory {what}{f', {at}' if at else ''}", bytes_text(found.total)))
     return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in items)
 
 
@@ -81,7 +96,9 @@ def _row(row: SummaryRow) -> str:
         shape_text(row.output),
         parameters,
         flops_text(row.flops),
+        flops_text(row.bytes),
         str(row.receptive_field) if row.receptive_field else "",
+        row.receptive_field.stride_text if row.receptive_field else "",
     ]
     name = f'<th scope="row"><button type="button">{escape(row.name)}</button></th>'
     inside = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
@@ -108,16 +125,16 @@ def _curves(history: Sequence[EpochRecord]) -> str:
     )
     legend = '<span class="key train">train</span> <span class="key valid">valid</span>'
     return (
-        f'<section id="training"><h2>Training</h2><p class="quiet">{escape(said)} · {legend}</p>'
+        f'<section id="the-training"><h2>Training</h2><p class="quiet">{escape(said)} · {legend}</p>'
         f'<div class="charts">{figures}</div></section>'
     )
 
 
-def _data(model: Model) -> dict[str, Any]:
+def _data(model: Model, summary: Summary) -> dict[str, Any]:
     """What the script shows when a layer is chosen, by the id of its box."""
     found: dict[str, Any] = {}
     entries = model.load.entries
-    for row in model.summary().rows:
+    for row in summary.rows:
         entry = entries.get(row.name)
         node = model.load.node(entry.path) if entry else None
         span = node.span if node and node.text.file == model.load.file else None
@@ -125,7 +142,11 @@ def _data(model: Model) -> dict[str, Any]:
         facts += [("parameters", f"as {row.shared_with}" if row.shared_with else f"{row.parameters:,}")]
         facts += [("statistics", f"{row.statistics:,}")] if row.statistics else []
         facts += [("FLOPs a sample", flops_text(row.flops) or "0")]
-        facts += [("receptive field", str(row.receptive_field))] if row.receptive_field else []
+        facts += [("bytes moved a sample", flops_text(row.bytes) or "0")]
+        if field := row.receptive_field:
+            facts += [("receptive field", str(field))]
+            facts += [("total stride", field.stride_text)] if field.stride_text else []
+            facts += [("does not see", field.unseen_text)] if field.unseen_text else []
         owned = [
             (name.removeprefix(f"{row.name}."), shape_text(one.type.shape))
             for name, one in model.network.parameters.items()

@@ -87,7 +87,7 @@ def browse(page: str, folder: Path, width: int) -> tuple[str, str]:
 def test_in_a_browser(page: str, tmp_path: Path, width: int) -> None:
     document, console = browse(page.replace("</body>", CLICK), tmp_path, width)
     assert console == ""
-    panel = document.partition('<aside id="layer"')[2].partition("</aside>")[0]
+    panel = document.partition('<aside id="the-layer"')[2].partition("</aside>")[0]
     assert "<h3>conv2</h3>" in panel
     assert "[3, 3, 32, 32]" in panel
     assert "{name: conv2, type: conv2d, filters: 32}" in panel
@@ -126,4 +126,4 @@ def test_a_run(tmp_path: Path) -> None:
     output = tmp_path / "r.html"
     done = CliRunner().invoke(main, ["report", str(spec), "-o", str(output), "--run", str(tmp_path)])
     assert done.exit_code == 0, done.output
-    assert '<section id="training">' in output.read_text(encoding="utf-8")
+    assert '<section id="the-training">' in output.read_text(encoding="utf-8")

@@ -1,0 +1,145 @@
+"""The report's sections on memory, shifts and gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from math import isfinite, log10
+
+from numpy.typing import NDArray
+
+from ..analysis.gradients import Flow, gradient_flow
+from ..analysis.resources import Memory, Resources
+from ..model import Model
+from ..summary import Summary, bytes_text
+
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 460, 210, 46, 12, 14, 30
+_LEAST, _MOST = -12.0, 12.0
+_WORDS = {"arena": "scratch memory", "tape": "of it tape"}
+
+
+def memory(resources: Resources) -> str:
+    """The resource card: a bar and a column for each entry, and how it grows."""
+    found = [resources.memory(entry) for entry in resources.entries]
+    kinds = list(dict.fromkeys(kind for one in found for kind in one.buffers))
+    rows = [(kind, [one.buffers.get(kind, 0) for one in found]) for kind in kinds]
+    rows.append(("arena", [one.arena for one in found]))
+    if any(one.tape for one in found):
+        rows.append(("tape", [one.tape for one in found]))
+    rows.append(("in all", [one.total for one in found]))
+    head = "".join(f"<th>{escape(one.entry)}<br>{escape(_at(one))}</th>" for one in found)
+    body = "".join(
+        f'<tr><th scope="row">{_swatch(name)}{escape(_WORDS.get(name, name))}</th>'
+        + "".join(f"<td>{size:,}</td>" if size else "<td>–</td>" for size in sizes)
+        + "</tr>"
+        for name, sizes in rows
+    )
+    bars = "".join(_bar(one, kinds) for one in found)
+    growth = "".join(f"<li>{escape(line)}</li>" for line in resources.growth() if not line.startswith(" "))
+    return (
+        '<section id="the-memory"><h2>Memory</h2>'
+        '<p class="quiet">Bytes, exactly as the compiled network asks for them.</p>'
+        f'{bars}<div class="wide"><table class="numbers"><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody>'
+        f'</table></div><ul class="quiet">{growth}</ul></section>'
+    )
+
+
+def _swatch(kind: str) -> str:
+    return "" if kind == "in all" else f'<span class="part key {escape(kind.replace(" ", "-"))}"></span>'
+
+
+def _at(memory: Memory) -> str:
+    return ", ".join(f"{name} = {size}" for name, size in memory.dims.items())
+
+
+def _bar(memory: Memory, kinds: Sequence[str]) -> str:
+    """What takes how much, as a bar of parts."""
+    parts = [(kind, memory.buffers.get(kind, 0)) for kind in kinds]
+    parts += [("tape", memory.tape), ("arena", max(memory.arena - memory.tape, 0))]
+    shown = "".join(
+        f'<span class="part {escape(kind.replace(" ", "-"))}" style="flex-grow:{size}" '
+        f'title="{escape(_WORDS.get(kind, kind).removeprefix("of it "))}: {bytes_text(size)}"></span>'
+        for kind, size in parts
+        if size
+    )
+    title = (
+        f"{escape(memory.entry)} <span class='quiet'>{escape(_at(memory))}: {bytes_text(memory.total)}</span>"
+    )
+    return f'<div class="bar"><p>{title}</p><div class="parts">{shown}</div></div>'
+
+
+def notes(summary: Summary) -> str:
+    """What sharing saves, which borders are not seen, and how outputs answer to shifts."""
+    lines = summary.notes()
+    if not lines:
+        return ""
+    items = "".join(f"<li>{_named(line)}</li>" for line in lines)
+    return f'<section id="the-notes"><h2>Sharing, borders, shifts</h2><ul>{items}</ul></section>'
+
+
+def _named(line: str) -> str:
+    topic, colon, rest = line.partition(": ")
+    return f"<b>{escape(topic)}</b>{colon}{escape(rest)}"
+
+
+def gradient_section(model: Model, weights: Mapping[str, NDArray] | None) -> str:
+    """A chart for each recurrence, with the first weights and, where there are such, the trained ones."""
+    start = gradient_flow(model)
+    if not start.flows:
+        return ""
+    trained = gradient_flow(model, weights).flows if weights is not None else (None,) * len(start.flows)
+    figures = "".join(_flow(one, other) for one, other in zip(start.flows, trained, strict=True))
+    legend = '<span class="key train">first weights</span>'
+    legend += ' <span class="key valid">trained</span>' if weights is not None else ""
+    said = "The norm of ∂L/∂h(t), the last step’s being 1, on random inputs; logarithmic."
+    return (
+        f'<section id="the-gradients"><h2>Gradient flow</h2><p class="quiet">{said} · {legend}</p>'
+        f'<div class="charts">{figures}</div></section>'
+    )
+
+
+def _flow(one: Flow, trained: Flow | None) -> str:
+    lines = {"train": one, **({"valid": trained} if trained else {})}
+    said = f"{one.verdict}: × {one.gain:.3g} a step"
+    said += f", spectral radius {one.radius:.3g}" if one.radius is not None else ""
+    said += f"; trained, × {trained.gain:.3g}" if trained else ""
+    caption = f"{escape(one.layer)} <span class='quiet'>{escape(said)}</span>"
+    return f"<figure><figcaption>{caption}</figcaption>{_chart(one.layer, lines)}</figure>"
+
+
+def _chart(name: str, lines: Mapping[str, Flow]) -> str:
+    points = {
+        part: [
+            (step, min(_MOST, max(_LEAST, log10(norm) if norm > 0 else _LEAST)))
+            for step, norm in enumerate(flow.norms)
+            if isfinite(norm)
+        ]
+        for part, flow in lines.items()
+    }
+    values = [value for line in points.values() for _, value in line] or [0.0]
+    low, high = min(-1.0, min(values)), max(1.0, max(values))
+    last = max((len(flow.norms) - 1 for flow in lines.values()), default=1) or 1
+
+    def x(step: float) -> float:
+        return _LEFT + step / last * (_WIDTH - _LEFT - _RIGHT)
+
+    def y(value: float) -> float:
+        return _TOP + (high - value) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
+
+    parts = [
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="gradient of {escape(name)} by step">'
+    ]
+    step = max(1, round((high - low) / 4))
+    for power in range(int(-(-low // 1)), int(high // 1) + 1):
+        if power % step == 0:
+            at = f"{y(power):.1f}"
+            parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at}" y2="{at}"/>')
+            label = "1" if power == 0 else f"1e{power}"
+            parts.append(f'<text x="{_LEFT - 6}" y="{y(power) + 4:.1f}" text-anchor="end">{label}</text>')
+    for where in sorted({0, last // 2, last}):
+        label = f"t = {where}" if where == 0 else str(where)
+        parts.append(f'<text x="{x(where):.1f}" y="{_HEIGHT - 8}" text-anchor="middle">{label}</text>')
+    for part, line in points.items():
+        path = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in line)
+        parts.append(f'<polyline class="{part}" points="{path}"/>')
+    return "".join([*parts, "</svg>"])
