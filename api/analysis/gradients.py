@@ -38,8 +38,8 @@ from ..errors import RequestError
 from ..model import Model
 from .measure import random_inputs
 
-#: Samples, and steps where the spec says nothing of how long sequences are.
-SAMPLES, STEPS = 4, 100
+#: Samples; steps where the spec says nothing of how long sequences are, and at most, unless they are asked for.
+SAMPLES, STEPS, MOST_STEPS = 4, 100, 200
 #: A gradient this small, or large, at the first step has vanished, or exploded.
 _VANISHED, _FADED, _EXPLODED = 1e-6, 1e-2, 1e4
 #: States larger than this get no spectral radius: it would take a minute.
@@ -158,8 +158,8 @@ def gradient_flow(
 ) -> GradientFlow:
     """The prognosis for every recurrence of a model, with its first weights or those given, by name.
 
-    Sequences are as long as ``dims`` say, else as the spec allows, or 100 steps. Raises SpecError, and RequestError
-    for unknown dims.
+    Sequences are as long as ``dims`` say, else as the spec allows (but no more than 200 steps), or 100 steps. Raises
+    SpecError, and RequestError for unknown dims.
     """
     network = model.network
     graph = layer_graph(model.load)
@@ -188,7 +188,7 @@ def gradient_flow(
 def _sizes(model: Model, given: Mapping[str, int]) -> dict[str, int]:
     found = {}
     for name, info in model.network.dims.items():
-        usual = SAMPLES if info.role == "batch" else STEPS if info.max is None else info.max
+        usual = SAMPLES if info.role == "batch" else STEPS if info.max is None else min(info.max, MOST_STEPS)
         found[name] = max(info.min, usual if info.max is None else min(usual, info.max))
     if unknown := given.keys() - found.keys():
         raise RequestError(f"{model.name} has no open size {sorted(unknown)[0]}")

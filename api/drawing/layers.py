@@ -43,6 +43,7 @@ class LayerPicture:
                     family(spec),
                     loops=self._loops(spec),
                     tag=f"parameters of {spec.share}" if spec.share else "",
+                    group=name.rpartition(".")[0],
                 )
             )
             arrows += [Arrow(self.box_id(ref), name, ref.port or "") for ref in self.load.wiring.inputs[name]]

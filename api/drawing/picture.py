@@ -15,7 +15,8 @@ class Box:
     """A thing in the picture. ``lines`` stand below the title; ``shape`` is set in a fixed-width face.
 
     ``loops`` are the states that a rolled recurrence feeds back to itself. Boxes of one ``row`` stand side by side,
-    ordered by ``column`` (a step in time). ``tag`` says whose parameters these are, where they are shared.
+    ordered by ``column`` (a step in time). ``tag`` says whose parameters these are, where they are shared. ``group`` is
+    the use of a block that it belongs to, dotted where blocks are nested: a frame is drawn around each.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Box:
     row: str = ""
     column: int = 0
     tag: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from .frames import Frame, frames
 from .layout import Layout, Place, arrange
 from .picture import Arrow, Box, Picture
 from .sizes import LINE, LOOP_REACH, MARGIN, PADDING, TITLE_LINE
@@ -23,6 +24,11 @@ _COLORS = {
     "ghost": ("none", "none", "#64748b"),
 }
 _INK, _QUIET, _LINE, _STATE = "#1e293b", "#64748b", "#8794a8", "#d9731a"
+#: In the dark the picture is its own negative, with the hues as they are.
+_DARK = (
+    "@media (prefers-color-scheme: dark) "
+    "{ .netwright-picture { filter: invert(0.9) hue-rotate(180deg) saturate(1.3); } }"
+)
 _SANS = "Inter, 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif"
 _MONO = "'JetBrains Mono', 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 
@@ -33,7 +39,8 @@ def to_svg(picture: Picture) -> str:
     width, height = round(layout.width), round(layout.height)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" font-family="{_SANS}" role="img">',
+        f'viewBox="0 0 {width} {height}" font-family="{_SANS}" role="img" class="netwright-picture">',
+        f"<style>{_DARK}</style>",
         f"<title>{escape(picture.title)}</title>",
         _markers(),
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
@@ -41,11 +48,21 @@ def to_svg(picture: Picture) -> str:
     ]
     if picture.subtitle:
         parts.append(_text(MARGIN, MARGIN + 40, picture.subtitle, 13, _QUIET, anchor="start"))
+    parts += [_frame(frame) for frame in frames(picture, layout)]
     parts += [_arrow(arrow, points) for arrow, points in layout.routes]
     parts += [_box(box, layout.places[box.id]) for box in picture.boxes]
     parts += [_label(arrow, points, layout) for arrow, points in layout.routes if arrow.label]
     parts.append("</svg>")
     return "\n".join(part for part in parts if part) + "\n"
+
+
+def _frame(frame: Frame) -> str:
+    return (
+        f'<rect x="{frame.left:.1f}" y="{frame.top:.1f}" width="{frame.right - frame.left:.1f}" '
+        f'height="{frame.bottom - frame.top:.1f}" rx="12" fill="#64748b" fill-opacity="0.07" stroke="{_LINE}" '
+        f'stroke-opacity="0.6" stroke-dasharray="4 4"/>'
+        + _text(frame.left + 9, frame.top + 14, frame.name, 11.5, _QUIET, weight=600, anchor="start")
+    )
 
 
 def _markers() -> str:

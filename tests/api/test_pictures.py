@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import netwright
 from netwright.draw import draw
+from netwright.drawing.frames import frames
 from netwright.drawing.layers import LayerPicture
 from netwright.drawing.layout import arrange
 from netwright.drawing.picture import Arrow, Box, Picture
@@ -154,6 +155,55 @@ def test_shared_parameters_are_marked(tmp_path: Path) -> None:
     text = draw(netwright.load(path), ".txt")
     assert "parameters of a" in text
     assert text.startswith("s\n2 layers · 12 parameters · N: batch\n")
+
+
+BLOCKS = """\
+netwright: 1
+model: nested
+dims: {N: batch}
+inputs: {x: {shape: [N, 9]}}
+blocks:
+  unit:
+    layers:
+      - {name: a, type: dense, units: 9}
+      - {name: b, type: relu}
+  residual:
+    layers:
+      - {name: skip, type: dense, units: 9}
+      - {name: one, use: unit}
+      - {name: sum, type: add, inputs: [skip, one]}
+layers:
+  - {name: r, use: residual}
+  - {name: alone, type: relu}
+  - {name: u, use: unit}
+outputs: {y: u}
+"""
+
+
+def test_blocks_are_framed(tmp_path: Path) -> None:
+    path = tmp_path / "b.yaml"
+    path.write_text(BLOCKS, encoding="utf-8")
+    model = netwright.load(path)
+    picture = LayerPicture(model.load, model.network).rolled()
+    layout = arrange(picture)
+    found = {frame.name: frame for frame in frames(picture, layout)}
+    assert list(found) == ["r", "u", "r.one"]
+    for name, frame in found.items():
+        held = {id for id, place in layout.places.items() if frame.holds(place)}
+        assert held == {box.id for box in picture.boxes if f"{box.group}.".startswith(f"{name}.")}
+    inner, outer = found["r.one"], found["r"]
+    assert outer.left < inner.left < inner.right < outer.right
+    assert outer.top < inner.top < inner.bottom < outer.bottom
+    svg = to_svg(picture)
+    ET.fromstring(svg)
+    assert svg.count("stroke-dasharray") == 3
+    assert "prefers-color-scheme: dark" in svg
+
+
+def test_a_stranger_leaves_a_block_without_a_frame() -> None:
+    boxes = (Box("a", "a", group="g"), Box("x", "x"), Box("b", "b", group="g"))
+    picture = Picture("p", "", boxes, (Arrow("a", "x"), Arrow("x", "b")))
+    assert frames(picture, arrange(picture)) == []
 
 
 @pytest.mark.parametrize("stage", ["spec", "graph", "optimized"])

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from netwright.analysis.resources import Resources
 from netwright.cli import main
+from netwright.compiler.frontend.network import initial_values
 from netwright.model import Model, load
 from netwright.report.page import report
 from netwright.runtime.checkpoint import read_history
@@ -20,6 +22,7 @@ from ..specs.specs import PENDULUM
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+NO_BROWSER = "there is no Chromium: apt-get install chromium brings it"
 HISTORY = [
     EpochRecord(1, 10, {"loss": 2.0, "accuracy": 0.5}, {"loss": 1.5, "accuracy": 0.6}, 1.0, 100),
     EpochRecord(2, 20, {"loss": 1.0, "accuracy": 0.8}, {"loss": float("nan"), "accuracy": 0.7}, 1.0, 100),
@@ -27,6 +30,7 @@ HISTORY = [
 CLICK = """<script>setTimeout(() => {
   document.querySelector('g[id="conv2"] text').dispatchEvent(new MouseEvent("click", {bubbles: true}));
   document.querySelector('[data-zoom="1.25"]').click();
+  document.body.dataset.wide = String(document.documentElement.scrollWidth > innerWidth);
 }, 50);</script></body>"""
 
 
@@ -50,6 +54,21 @@ def test_what_is_on_it(page: str) -> None:
     assert '<figcaption>accuracy</figcaption><svg viewBox="' in page
     assert '<polyline class="valid"' in page
     assert "2 epochs, 20 steps, 2.0 s" in page
+
+
+def test_analyses_are_on_it(page: str) -> None:
+    resources = Resources(load(DIGITS / "digits.yaml"))
+    for entry in ("predict", "train_step"):
+        found = resources.memory(entry)
+        assert f"<td>{found.arena:,}</td>" in page
+        assert f"<td>{found.total:,}</td>" in page
+    assert "<b>shifts of image (rows, columns)</b>: logits is neither: logits breaks it" in page
+    assert "the-gradients" not in page.partition("<body>")[2]
+    model = Model(load_spec_text(PENDULUM.replace("steps: last", "steps: all"), "p.yaml"))
+    trained = {name: 2 * array for name, array in initial_values(model.network).items()}
+    page = report(model, weights=trained)
+    section = page.partition('<section id="the-gradients">')[2].partition("</section>")[0]
+    assert section.count('<polyline class="train"') == section.count('<polyline class="valid"') > 0
 
 
 def test_text_of_the_user_is_text() -> None:
@@ -82,11 +101,12 @@ def browse(page: str, folder: Path, width: int) -> tuple[str, str]:
     return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
 
 
-@pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
+@pytest.mark.skipif(BROWSER is None, reason=NO_BROWSER)
 @pytest.mark.parametrize("width", [1400, 500])
 def test_in_a_browser(page: str, tmp_path: Path, width: int) -> None:
     document, console = browse(page.replace("</body>", CLICK), tmp_path, width)
     assert console == ""
+    assert 'data-wide="false"' in document
     panel = document.partition('<aside id="the-layer"')[2].partition("</aside>")[0]
     assert "<h3>conv2</h3>" in panel
     assert "[3, 3, 32, 32]" in panel
@@ -95,7 +115,7 @@ def test_in_a_browser(page: str, tmp_path: Path, width: int) -> None:
     assert '<tr data-layer="conv2" class="chosen">' in document
 
 
-@pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
+@pytest.mark.skipif(BROWSER is None, reason=NO_BROWSER)
 def test_the_console_is_seen(page: str, tmp_path: Path) -> None:
     _, console = browse(page.replace("</body>", "<script>missing()</script></body>"), tmp_path, 800)
     assert "missing is not defined" in console
