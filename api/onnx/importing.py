@@ -198,6 +198,8 @@ class _Import:
             raise NeedsValue(name, "what it reads", self.depends.get(name, frozenset()))
         if entry is None:
             raise Refusal("the operator is not supported")
+        if (schema := _schema(node.op, self.graph.opset)) is not None and schema.deprecated:
+            raise Refusal(f"opset {self.graph.opset} no longer has this operator")
         if not _means_the_same(node.op, self.graph.opset, entry.since):
             raise Refusal(f"the operator as it was in opset {self.graph.opset} is not supported")
         self.check_attributes(node, entry.attributes)

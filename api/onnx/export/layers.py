@@ -108,8 +108,13 @@ def export_dense(e: Exporter, spec: Dense, inputs: Inputs, ports: Ports) -> bool
     return True
 
 
-def _pads(padding: Sequence[Any], spans: Sequence[int]) -> tuple[str | None, list[int] | None] | None:
+def _pads(
+    padding: Sequence[Any], spans: Sequence[int], strides: Sequence[int]
+) -> tuple[str | None, list[int] | None] | None:
     """auto_pad and pads. None where ONNX has no word for it."""
+    gaps = any(stride > span for stride, span in zip(strides, spans, strict=True))
+    if gaps and any(one in ("same_upper", "same_lower") for one in padding):
+        return None  # ONNX Runtime pads by less than nothing then
     if all(one in ("same_upper", "same_lower", "valid") for one in padding) and len(set(padding)) == 1:
         word = str(padding[0])
         return (None, None) if word == "valid" else (word.upper(), None)
@@ -131,7 +136,7 @@ def _pads(padding: Sequence[Any], spans: Sequence[int]) -> tuple[str | None, lis
 def export_convolution(e: Exporter, spec: Convolution, inputs: Inputs, ports: Ports) -> bool:
     """Conv, channels first."""
     spans = [(size - 1) * step + 1 for size, step in zip(spec.window, spec.dilations, strict=True)]
-    pads = _pads(spec.padding, spans)
+    pads = _pads(spec.padding, spans, spec.strides)
     if pads is None or not _has(spec.activation) or isinstance(spec, ConvTranspose):
         return False
     if pads[0] is not None and set(spec.dilations) != {1}:  # what ONNX Runtime does not do
@@ -158,7 +163,7 @@ def export_convolution(e: Exporter, spec: Convolution, inputs: Inputs, ports: Po
 
 def export_pool(e: Exporter, spec: Pool, inputs: Inputs, ports: Ports) -> bool:
     """MaxPool or AveragePool where rounding and padding mean the same there."""
-    pads = _pads(spec.padding, spec.window)
+    pads = _pads(spec.padding, spec.window, spec.strides)
     ceil = spec.rounding == "ceil" and not _whole(e, spec, inputs[0])
     if (
         pads is None

@@ -87,15 +87,15 @@ def _note_mask(ctx: Context, found: Held, a: Value, b: Value) -> None:
     """Notes `steps < lengths` [T, N]: which steps the sequences have."""
     writer = ctx.writer
     steps, lengths = (writer.stretched.get(one.ref, one) if isinstance(one, Held) else one for one in (a, b))
-    if (
-        found.rank == 2
-        and isinstance(steps, Held)
-        and isinstance(lengths, Held)
-        and steps.ref in writer.counts
-    ):
-        whole = steps.rank == 2 and (steps.shape[0], lengths.shape[-1]) == found.shape
-        if whole and lengths.dtype == "int64" and all(is_one(size) for size in lengths.shape[:-1]):
-            writer.masks[found.ref] = ctx.arranged(lengths, (lengths.rank - 1,))
+    if found.axes != (0, 1) or not isinstance(lengths, Held) or lengths.dtype != "int64":
+        return
+    if isinstance(steps, Held):
+        counts = steps.ref in writer.counts
+    else:
+        counts = np.array_equal(np.ravel(steps.array), np.arange(steps.array.size))
+    alike = len(steps.shape) == 2 and (steps.shape[0], lengths.shape[-1]) == found.shape
+    if counts and alike and all(is_one(size) for size in lengths.shape[:-1]):
+        writer.masks[found.ref] = ctx.arranged(lengths, (lengths.rank - 1,))
 
 
 def legacy_broadcast(ctx: Context, values: list[Value]) -> list[Value]:
