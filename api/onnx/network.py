@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.dims import Dim, Shape
+from netwright.specs.dims import Dim, Shape, product
 from netwright.specs.layers import LAYERS, ActivationLayer, Add, Concat, Multiply, Pool
 
 from .names import Names, role, safe
@@ -23,6 +23,15 @@ _RECURRENT = ("rnn", "lstm", "gru", "recurrent")
 #: Layers that belong to the one they read, and have its name where they have none of their own.
 _ROLES = ActivationLayer | Add | Multiply | Concat | Pool
 _BELONGING = frozenset(name for name, spec in LAYERS.items() if issubclass(spec, _ROLES))
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """What a convolution that gives the cells of each window reads, and its windows."""
+
+    source: str
+    window: tuple[int, ...]
+    stride: tuple[int, ...]
 
 
 @dataclass
@@ -55,6 +64,8 @@ class NetworkWriter:
         """What layers stretch along axes of size 1, by the layers' names."""
         self.masks: dict[str, str] = {}
         """References to the lengths behind masks of the steps that exist, by the masks'."""
+        self.scanned: dict[str, Scanned] = {}
+        """Convolutions that give the cells of each window."""
         self.reshaped_from: dict[Held, Held] = {}
         """What a value was before it got its shape."""
         self.counts: set[str] = set()
@@ -147,10 +158,20 @@ class NetworkWriter:
         if self.sketch.type_of(ref).shape == shape:
             return ref
         before = self.sketch.type_of(ref).shape
+        scanned = self.scanned.get(ref)
+        if scanned is not None and (shape[0], shape[1:-1]) == (product(before[:-1]), scanned.window):
+            return self._windows(ref, scanned)  # each window as a sample of its own
         if len(shape) == 2 < len(before) and shape[0] == before[0]:
             return self._once(("flatten", ref, 1), "flatten", ref, {}, [])
         key = ("reshape", ref, shape)
         return self._once(key, "reshape", ref, {"shape": [written(size) for size in shape]}, [])
+
+    def _windows(self, ref: str, scanned: Scanned) -> str:
+        keys: dict[str, Any] = {}
+        for key, sizes in (("window", scanned.window), ("stride", scanned.stride)):
+            if key == "window" or set(sizes) != {1}:
+                keys[key] = sizes[0] if len(set(sizes)) == 1 else list(sizes)
+        return self._once(("windows", ref), "windows", scanned.source, keys, [])
 
     def flattened(self, source: Held, start: int) -> str:
         """A tensor with its held axes from ``start`` on joined."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 
@@ -93,3 +94,9 @@ def _confined(name: str, location: str, folder: Path | None) -> Path:
     if not found.is_relative_to(root) or not found.is_file():
         raise OnnxError(f"the tensor {name!r} points out of the model's folder: {location!r}")
     return found
+
+
+def window_kernel(window: Sequence[int], channels: int) -> NDArray:
+    """The kernel [cells·C, C, *window] of a convolution that gives the cells of each window, in order."""
+    filters = prod(window) * channels
+    return np.moveaxis(np.eye(filters, dtype=np.float32).reshape(filters, *window, channels), -1, 1)

@@ -6,7 +6,8 @@ attributes, types and constants, of operands that are the same. Not compared are
 - names of parameters, layers, states and loops (inputs and outputs of the network keep theirs);
 - the order in which nodes, and parameters of a loop, are listed, and sequences that a loop gives to nobody;
 - `unroll`, which says how a loop is compiled, not what it computes;
-- how a number is stretched: it is the same constant in any shape;
+- how a number is stretched, or a row of positions 0, 1, 2, …: they are the same in any shape;
+- whether a product reads a matrix as it is or turned around: a transpose before it, or other axes to sum over;
 - a shape that is only passed through (a reshape of a reshape, one to the shape that is there), and `stop_gradient`,
   which training alone sees.
 """
@@ -20,7 +21,8 @@ import numpy as np
 
 from netwright.compiler.graph.analysis import ancestors
 from netwright.compiler.graph.graph import Graph, InputAttributes, Node, Value
-from netwright.compiler.ops.constant import ConstantAttributes
+from netwright.compiler.ops.constant import ConstantAttributes, IotaAttributes
+from netwright.compiler.ops.dot import DotAttributes
 from netwright.compiler.ops.scan import ScanAttributes
 
 
@@ -48,7 +50,13 @@ class _Canonical:
         value = self.settled(value)
         if value.node not in self.numbers:
             node = self.graph.producer(value)
-            line = self.input(node, value) if node.op == "input" else self.node(node)
+            if node.op == "input":
+                line = self.input(node, value)
+            elif (axis := self.counting(value)) is not None:
+                type = node.types[value.port]
+                line = f"iota() {IotaAttributes(type.dtype, type.shape, axis)}"
+            else:
+                line = self.node(node)
             self.numbers[node.id] = len(self.lines)
             self.lines.append(line)
         node = self.graph.producer(value)
@@ -56,6 +64,30 @@ class _Canonical:
         if isinstance(node.attrs, ScanAttributes) and port >= node.attrs.n_carries:
             port = node.attrs.n_carries + self.sequences(node).index(port)
         return f"{self.numbers[value.node]}.{port} : {self.graph.type(value)}"
+
+    def counting(self, value: Value) -> int | None:
+        """The axis along which a value holds the positions 0, 1, 2, …, where it is made of nothing else."""
+        node = self.graph.producer(value)
+        attrs: Any = node.attrs
+        if node.op == "iota":
+            return attrs.axis
+        if node.op not in ("slice", "reshape", "broadcast"):
+            return None
+        (operand,) = self.graph.operands(node)
+        axis = self.counting(operand)
+        if axis is None:
+            return None
+        before, after = self.graph.type(operand).shape, node.types[0].shape
+        if node.op == "broadcast":
+            return attrs.axes[axis]
+        if node.op == "slice":
+            return (
+                axis
+                if (attrs.start[axis], attrs.limit[axis], attrs.stride[axis]) == (0, before[axis], 1)
+                else None
+            )
+        wide = [size for i, size in enumerate(before) if size != 1 or i == axis]
+        return after.index(before[axis]) if wide == [before[axis]] and before[axis] in after else None
 
     def sequences(self, node: Node) -> list[int]:
         """The sequences of a loop that somebody reads."""
@@ -99,4 +131,21 @@ class _Canonical:
             read = [inputs.index(value) for value in body.met if roles[value] == "parameter"]
             operands = [*(operands[i] for i in read), *operands[count:]]
             attrs = replace(attrs, body=text, name="", unroll="auto", n_consts=len(read))
+        if isinstance(attrs, DotAttributes):
+            operands = list(operands)
+            operands[0], lhs = self.turned(operands[0], attrs.lhs_contract, attrs.batch)
+            operands[1], rhs = self.turned(operands[1], attrs.rhs_contract, attrs.batch)
+            attrs = replace(attrs, lhs_contract=lhs, rhs_contract=rhs)
         return f"{node.op}({', '.join(self.visit(one) for one in operands)}) {attrs}"
+
+    def turned(self, value: Value, contract: tuple[int, ...], batch: int) -> tuple[Value, tuple[int, ...]]:
+        """A factor before a transpose that leaves the axes that stay in order, and the axes summed over there."""
+        node = self.graph.producer(value)
+        attrs: Any = node.attrs
+        if node.op != "transpose":
+            return value, contract
+        order = attrs.permutation
+        stay = [axis for i, axis in enumerate(order) if i not in contract]
+        if stay != sorted(stay) or order[:batch] != tuple(range(batch)):
+            return value, contract
+        return self.graph.operands(node)[0], tuple(order[axis] for axis in contract)

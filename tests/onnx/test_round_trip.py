@@ -122,6 +122,29 @@ def test_recurrences_come_back(layer: str, lengths: bool, states: str, width: in
     assert ("type: recurrent" in text) != known
 
 
+def test_a_scan_of_an_image_comes_back(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(
+        """netwright: 1
+model: m
+dims: {N: batch}
+inputs: {x: {shape: [N, 9, 8, 2]}}
+layers:
+  - name: scan
+    type: scan_window
+    window: [3, 4]
+    stride: [2, 1]
+    combine: softmax
+    layers:
+      - {name: flat, type: flatten}
+      - {name: hidden, type: dense, units: 5, activation: tanh}
+      - {name: score, type: dense, units: 3}
+outputs: {y: scan}
+"""
+    )
+    text = check_round_trip(netwright.load(tmp_path / "m.yaml"))
+    assert "type: windows, window: [3, 4], stride: [2, 1]" in text
+
+
 CELLS = {
     "state_space": """
     args: {H: int, O: int}

@@ -67,6 +67,8 @@ class _Layers:
             if node.op != "input" and node.id in needed:
                 self.nodes.setdefault(node.layer, []).append(node)
         self.findings: list[Finding] = []
+        self.broken: set[int] = set()
+        """Nodes of layers that can't be exported; what reads them is left in peace."""
 
     def export(self) -> None:
         """All layers that an output needs."""
@@ -88,6 +90,7 @@ class _Layers:
             except Refusal as refusal:
                 lost.update(node.id for node in nodes)
                 self.findings.append(Finding(refusal.reason, info.name, info.type, refusal.attribute))
+                self.broken |= {node.id for node in self.nodes.get(info.name, ())}
         if self.findings:
             raise OnnxError(self.findings)
 
@@ -101,6 +104,10 @@ class _Layers:
         nodes = self.nodes.get(spec.name, [])
         done = all(self.exporter.known(value) for value in ports.values())
         if not nodes or done:
+            return
+        graph = self.exporter.graph
+        if any(operand.node in self.broken for node in nodes for operand in graph.operands(node)):
+            self.broken |= {node.id for node in nodes}
             return
         export = self.named(spec)
         if steps and isinstance(spec, GatedLayer):

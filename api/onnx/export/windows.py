@@ -1,4 +1,6 @@
-"""The windows of a signal in ONNX: along each axis a Gather of the cells that each window has."""
+"""The windows of a signal in ONNX: a convolution whose filters are the cells of a window, which comes back as windows
+when it is imported; for anything but signals and images of floats, along each axis a Gather of the cells.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,17 @@ import numpy as np
 from netwright.compiler.graph.graph import Node, Value
 from netwright.specs.dims import DimLike
 
-from .context import Exporter
+from ..tensors import window_kernel
+from .context import Exporter, to_last
 
 
 def export_windows(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
     """[*B, *S, *R] gives [*B, *cells, *window, *R]."""
     attrs: Any = node.attrs
     w, shape = e.writer, e.shape(operands[0])
+    floats = e.dtype(operands[0]) in ("float32", "float64")
+    if floats and attrs.first == 1 and len(shape) == len(attrs.window) + 2 and isinstance(shape[-1], int):
+        return _by_convolution(e, node, operands[0])
     counts, rank = attrs.counts(shape), len(attrs.window)
     name = e.last(operands[0])
     for axis in reversed(range(rank)):
@@ -29,6 +35,19 @@ def export_windows(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
         order = [*range(attrs.first), *pairs, *(one + 1 for one in pairs), *rest]
         name = w.add("Transpose", [name], perm=order)
     e.give(node.values[0], name)
+
+
+def _by_convolution(e: Exporter, node: Node, x: Value) -> None:
+    attrs: Any = node.attrs
+    w, shape, result = e.writer, e.shape(x), node.types[0].shape
+    channels = shape[-1]
+    assert isinstance(channels, int)
+    kernel = w.constant(window_kernel(attrs.window, channels).astype(e.dtype(x)), hint="windows")
+    name = w.add(
+        "Conv", [e.first(x), kernel], kernel_shape=list(attrs.window), strides=list(attrs.stride)
+    )
+    name = w.add("Transpose", [name], perm=to_last(len(shape)))
+    e.give(node.values[0], w.add("Reshape", [name, w.shape(result)]))
 
 
 def _cells(e: Exporter, count: DimLike, window: int, stride: int) -> str:

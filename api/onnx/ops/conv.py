@@ -12,7 +12,12 @@ from netwright.specs.dims import Shape
 from ..arrange import channels_last
 from ..context import Context
 from ..errors import Refusal
+from ..network import Scanned
+from ..tensors import window_kernel
 from .table import op
+
+#: Windows with more cells are not looked for among the kernels of convolutions.
+MAX_CELLS = 4096
 
 
 def scalar_or_list(values: list[int]) -> int | list[int]:
@@ -91,8 +96,19 @@ def conv(ctx: Context) -> None:
     else:
         keys["use_bias"] = False
     axes = channels_last(value.rank)
-    ref = ctx.layer(f"conv{spatial}d", [ctx.arranged(value, axes)], keys, weights)
+    source = ctx.arranged(value, axes)
+    ref = ctx.layer(f"conv{spatial}d", [source], keys, weights)
+    if padding == "valid" and not ctx.has(2) and set(dilation) == {1} and _gives_windows(kernel):
+        ctx.writer.scanned[ref] = Scanned(source, tuple(window), tuple(stride))
     ctx.give(ctx.held_as(ref, axes))
+
+
+def _gives_windows(kernel: NDArray) -> bool:
+    """Whether the filters are the cells of a window."""
+    filters, channels, *window = kernel.shape
+    if filters != channels * int(np.prod(window)) or filters > MAX_CELLS:
+        return False
+    return np.array_equal(kernel, window_kernel(window, channels))
 
 
 @op(
