@@ -131,6 +131,9 @@ class _Canonical:
             read = [inputs.index(value) for value in body.met if roles[value] == "parameter"]
             operands = [*(operands[i] for i in read), *operands[count:]]
             attrs = replace(attrs, body=text, name="", unroll="auto", n_consts=len(read))
+        if node.op == "reshape":  # the last shape is what counts
+            while (inner := self.graph.producer(operands[0])).op in ("reshape", "stop_gradient"):
+                operands = self.graph.operands(inner)
         if isinstance(attrs, DotAttributes):
             operands = list(operands)
             operands[0], lhs = self.turned(operands[0], attrs.lhs_contract, attrs.batch)

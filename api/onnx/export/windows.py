@@ -43,9 +43,7 @@ def _by_convolution(e: Exporter, node: Node, x: Value) -> None:
     channels = shape[-1]
     assert isinstance(channels, int)
     kernel = w.constant(window_kernel(attrs.window, channels).astype(e.dtype(x)), hint="windows")
-    name = w.add(
-        "Conv", [e.first(x), kernel], kernel_shape=list(attrs.window), strides=list(attrs.stride)
-    )
+    name = w.add("Conv", [e.first(x), kernel], kernel_shape=list(attrs.window), strides=list(attrs.stride))
     name = w.add("Transpose", [name], perm=to_last(len(shape)))
     e.give(node.values[0], w.add("Reshape", [name, w.shape(result)]))
 
