@@ -109,8 +109,10 @@ class Summary:
         if self.repeated > self.parameters:
             found.append(f"sharing: {self.parameters:,} parameters do the work of {self.repeated:,}")
         for scan in self.scans:
+            if scan.before == scan.after:
+                continue
             apart, shared = flops_text(scan.before), flops_text(scan.after)
-            saved = f"{shared} instead of {apart} multiplications"
+            saved = f"{shared} instead of {apart} multiplications a sample"
             found.append(f"work saved by sharing: {scan.scan} takes {saved}{_saving(scan)}")
         before = ""
         for row in self.rows:
@@ -231,7 +233,10 @@ def summarize(load: LoadResult, network: Network) -> Summary:
         size,
         _sum(cost.flops for cost in costs.values()),
         _sum(cost.bytes for cost in costs.values()),
-        scan_work(network.graphs["predict"]),
+        scan_work(
+            network.graphs["predict"],
+            {name: 1 for name, info in network.dims.items() if info.role == "batch"},
+        ),
         analysis.answers,
     )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from netwright.specs.dims import DimLike, product
+from netwright.specs.dims import DimLike, product, substitute
 
 from .graph.graph import Graph
 from .ops.conv import ConvAttributes
@@ -27,15 +28,17 @@ class ScanWork:
     after: DimLike
 
 
-def scan_work(graph: Graph) -> tuple[ScanWork, ...]:
-    """The scans of a network's graph `predict`, in order."""
+def scan_work(graph: Graph, dims: Mapping[str, int] | None = None) -> tuple[ScanWork, ...]:
+    """The scans of a network's graph `predict`, in order; ``dims`` settles open sizes, such as a batch of 1."""
     names = [node.layer.removesuffix(_WINDOWS) for node in graph if node.op == "windows"]
     if not names:
         return ()
     before = RemoveDeadCode().run(graph, Budget())
     after = RemoveDeadCode().run(ShareWindows().run(before, Budget()), Budget())
     return tuple(
-        ScanWork(name, _multiplications(before, f"{name}."), _multiplications(after, f"{name}."))
+        ScanWork(
+            name, *(substitute(_multiplications(one, f"{name}."), dims or {}) for one in (before, after))
+        )
         for name in dict.fromkeys(names)
     )
 
