@@ -9,7 +9,7 @@ returns the one it got.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import networkx as nx
 
@@ -41,10 +41,11 @@ class Node:
     attrs: Attributes
     types: tuple[TensorType, ...]
     layer: str = ""
+    values: tuple[Value, ...] = field(init=False, repr=False, compare=False)
 
-    @property
-    def values(self) -> tuple[Value, ...]:
-        return tuple(Value(self.id, port) for port in range(len(self.types)))
+    def __post_init__(self) -> None:
+        values = tuple(Value(self.id, port) for port in range(len(self.types)))
+        object.__setattr__(self, "values", values)  # asked for far more often than nodes are made
 
     @property
     def primitive(self) -> Primitive:

@@ -35,11 +35,11 @@ class ProgramBuilder:
 
     def kernel(self, function: ir.Function) -> str:
         """Adds a kernel, under a name made from its content: equal kernels are one."""
-        words = set(_WORD.findall(function_text(replace(function, name="kernel", dims=()))))
+        text = function_text(replace(function, name="kernel", dims=()))
+        words = set(_WORD.findall(text))
         used = tuple((name, low) for name, low in function.dims if name in words)
-        function = replace(function, name="kernel", dims=used)
-        name = "k" + hashlib.sha256(function_text(function).encode()).hexdigest()[:16]
-        self.kernels.setdefault(name, replace(function, name=name))
+        name = "k" + hashlib.sha256(f"{used} {text}".encode()).hexdigest()[:16]
+        self.kernels.setdefault(name, replace(function, name=name, dims=used))
         return name
 
     def storage(self, name: str, type: TensorType) -> Storage:
