@@ -11,7 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from .documentation import field_docs
 from .draft7 import to_draft7
-from .layers import LAYERS, LayerSpec
+from .layers import LAYERS, LayerSpec, ScanWindow, TimeDistributed
 from .model import ModelSpec
 from .structure import OWN_KEYS
 
@@ -54,7 +54,25 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft-07) of a spec."""
     schema = ModelSpec.model_json_schema(schema_generator=_Generator)
     schema["properties"]["defaults"] = _defaults()
+    _layers_inside(schema)
     return to_draft7(schema)
+
+
+def _layers_inside(schema: dict[str, Any]) -> None:
+    """The layers that layers hold are layers like others; one alone needs no name, so only its type is said."""
+    layers = schema["properties"]["layers"]
+    kinds = {"type": {"enum": list(LAYERS), "description": "The layer's type."}}
+    for cls in (ScanWindow, TimeDistributed):
+        own = schema["$defs"][cls.__name__]["properties"]
+        own["layers"] = {
+            **own["layers"],
+            "anyOf": [{"type": "array", "minItems": 1, "items": layers["items"]}],
+        }
+        if "layer" in own:
+            own["layer"] = {
+                **own["layer"],
+                "anyOf": [{"type": "object", "properties": kinds, "required": ["type"]}],
+            }
 
 
 def schema_text() -> str:
