@@ -39,6 +39,8 @@ class Wiring:
     """Layers and inputs with errors: nothing is known about what they give."""
     expected: Sequence[tuple[Ref, Expected]] = ()
     """Output shapes that uses of blocks have to have."""
+    stands_for: Mapping[str, Ref] = field(default_factory=dict)
+    """What the names of uses of blocks and of repeated layers stand for, as far as somebody reads them."""
 
 
 def wire(structure: Structure, expansion: Expansion, diagnostics: Diagnostics) -> Wiring:
@@ -94,6 +96,7 @@ class _Wirer:
             tuple(order),
             frozenset(self.poisoned),
             [(ref, one) for ref, one in expected if ref],
+            {name: ref for name, ref in self.references.followed.items() if ref},
         )
 
     def collect(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 
 from netwright.compiler.frontend.build import Examined, examine
 from netwright.specs.diagnostics import Diagnostics
@@ -13,6 +14,8 @@ from netwright.specs.load import LoadResult, load_spec_text
 
 from ..describe import count_text, describe, shape_text
 from ..fixing import check_fixes
+from .loose import LooseText
+from .names import Key, inner_layers
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,24 @@ class Analysis:
         for info in self.examined.layers:
             for port, type in info.outputs.items():
                 found[f"{info.name}.{port}" if port else info.name] = type.shape
+        for name, ref in self.load.wiring.stands_for.items():
+            if str(ref) in found:
+                found.setdefault(name, found[str(ref)])
+        return found
+
+    @cached_property
+    def copies(self) -> dict[Key, list[str]]:
+        """The layers that each layer inside a block (or inside another layer) became, by where it is written."""
+        source = self.load.diagnostics.sources.get(self.load.file)
+        if source is None:
+            return {}
+        written = {one.start: key for key, one in inner_layers(LooseText(source.text)).items()}
+        found: dict[Key, list[str]] = {}
+        for info in self.examined.layers:
+            span = info.span
+            key = written.get(source.offset(span.line, span.column)) if span.file == source.file else None
+            if key is not None:
+                found.setdefault(key, []).append(info.name)
         return found
 
     @cached_property
@@ -53,15 +74,18 @@ class Analysis:
             lines.append(describe(self.layers[name]))
         if name in self.shapes:
             lines.append(f"`{shape_text(self.shapes[name])}`")
-        count = 0
-        for info in self.examined.layers:
-            if info.name == name:
-                for parameter in info.parameters:
-                    size = 1
-                    for axis in self.examined.parameters[parameter].type.shape:
-                        size *= axis if isinstance(axis, int) else 1
-                    count += size
+        count = self.counts.get(name)
         return [*lines, *([count_text(count, "parameter")] if count else [])]
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """How many parameters each layer has."""
+        found: dict[str, int] = {}
+        for info in self.examined.layers:
+            shapes = [self.examined.parameters[parameter].type.shape for parameter in info.parameters]
+            sizes = [[axis for axis in shape if isinstance(axis, int)] for shape in shapes]
+            found[info.name] = found.get(info.name, 0) + sum(prod(one) for one in sizes)
+        return found
 
 
 def analyse(text: str, file: str, folder: str | None) -> Analysis:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from netwright.specs.blocks import BlockSpec, BlockUse
-from netwright.specs.layers import LAYERS
+from netwright.specs.layers import LAYERS, ScanWindow, TimeDistributed
 from netwright.specs.model import ModelSpec
 from netwright.specs.model_paths import keys_of
 from netwright.specs.schema import field_docs
@@ -150,8 +150,11 @@ def _below(annotation: Any, step: Step) -> Iterator[Any]:
     for branch in _branches(annotation):
         arguments = get_args(branch)
         if isinstance(branch, type) and issubclass(branch, BaseModel):
-            if step == "layers" and branch in (ModelSpec, BlockSpec):
+            if step == "layers" and branch in (ModelSpec, BlockSpec, ScanWindow, TimeDistributed):
                 yield tuple[Union[(*LAYERS.values(), BlockUse)], ...]
+                continue
+            if step == "layer" and branch is TimeDistributed:
+                yield from LAYERS.values()
                 continue
             for name, info in branch.model_fields.items():
                 if (info.alias or name) == step:

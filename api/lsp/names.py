@@ -56,6 +56,33 @@ def layers(text: LooseText) -> list[Definition]:
     return definitions(text, "layers")
 
 
+Key = tuple[str, ...]
+"""Where a layer inside something is written, by names: `blocks`, `stage`, `a`."""
+
+
+def inner_layers(text: LooseText) -> dict[Key, Definition]:
+    """The layers inside of blocks, and inside of other layers."""
+    found: dict[Key, Definition] = {}
+    blocks = text.root.get("blocks")
+    waiting: list[tuple[Key, Loose | None, tuple[Step, ...]]] = [
+        (("blocks", entry.key), entry.value, ("blocks", entry.key))
+        for entry in (blocks.entries if blocks else ())
+    ]
+    listed = text.root.get("layers")
+    for position, item in enumerate(listed.items if listed else ()):
+        waiting.append((("layers", item.word("name") or ""), item, ("layers", position)))
+    while waiting:
+        key, node, path = waiting.pop()
+        inner = node.get("layers") if node else None
+        for one in _layers(inner, (*path, "layers")):
+            found[*key, one.name] = one
+            position = one.path[-1]
+            assert inner is not None
+            assert isinstance(position, int)
+            waiting.append(((*key, one.name), inner.items[position], one.path))
+    return found
+
+
 def _layers(node: Loose | None, path: tuple[Step, ...]) -> list[Definition]:
     found = []
     for position, item in enumerate(node.items if node else ()):

@@ -8,8 +8,10 @@ from ..describe import shape_text
 from .analysis import Analysis
 from .loose import Cursor, LooseText
 from .meaning import NAMED, place_at
-from .names import Definition, definitions, find, layers
+from .names import Definition, definitions, find, inner_layers, layers
 
+_MOST_SHAPES = 3
+_MOST_COPIES = 20
 _KINDS = {"signals": ("layers", "inputs"), "targets": ("targets", "inputs")}
 
 
@@ -79,16 +81,23 @@ def _definition(text: LooseText, cursor: Cursor) -> Definition | None:
 
 
 def hints(text: LooseText, start: int, end: int, analysis: Analysis | None) -> list[Hint]:
-    """The output shape of each layer and input between two offsets, at the end of its line."""
+    """The output shape of each layer between two offsets, at the end of its line; inside a block those of its uses."""
     if analysis is None:
         return []
     found: dict[int, Hint] = {}
     for one in layers(text):
         if one.name in analysis.shapes and start <= one.start <= end:
             place = _line_end(text.text, one.end)
-            found[place] = Hint(
-                place, f"→ {shape_text(analysis.shapes[one.name])}", "  \n".join(analysis.told(one.name))
-            )
+            words = "  \n".join(analysis.told(one.name))
+            found[place] = Hint(place, f"→ {shape_text(analysis.shapes[one.name])}", words)
+    for key, one in inner_layers(text).items():
+        names = analysis.copies.get(key, [])
+        shapes = list(dict.fromkeys(shape_text(analysis.shapes[name]) for name in names))
+        if shapes and start <= one.start <= end:
+            place = _line_end(text.text, one.end)
+            shown = [*shapes[:_MOST_SHAPES], *(["…"] if len(shapes) > _MOST_SHAPES else [])]
+            words = [f"{name}: `{shape_text(analysis.shapes[name])}`" for name in names[:_MOST_COPIES]]
+            found[place] = Hint(place, f"→ {' · '.join(shown)}", "  \n".join(words))
     return list(found.values())
 
 

@@ -75,7 +75,7 @@ def test_a_second_place_is_told_too(valid: Client, uri: str) -> None:
     (found,) = valid.diagnostics(uri)
     assert found["code"] == "NW0304"
     (related,) = found["relatedInformation"]
-    assert related["location"]["range"]["start"]["line"] == 5
+    assert related["location"]["range"]["start"]["line"] == 3
 
 
 def test_completion_of_keys_types_words_and_names(valid: Client, uri: str) -> None:
@@ -169,3 +169,68 @@ def test_any_text_is_answered(client: Client, number: int, text: str) -> None:
     assert client.open(uri, text) != []
     for method in ("completion", "hover", "definition"):
         client.at(method, uri, text.count("\n"), len(text.rsplit("\n", 1)[-1]))
+
+
+INNER = """\
+netwright: 1
+model: m
+dims: {N: batch}
+inputs: {image: {shape: [N, 18, 18, 1]}}
+blocks:
+  stage:
+    args: {filters: int}
+    layers:
+      - {name: conv, type: conv2d, filters: $filters, kernel_size: 3}   # no padding
+      - name: pool
+        type: max_pool2d
+        pool_size: 2
+layers:
+  - {name: s1, use: stage, with: {filters: 4}}
+  - {name: s2, use: stage, with: {filters: 8}}
+  - {name: flat, type: flatten}
+  - {name: deep, type: dense, units: 6, repeat: 2}
+  - name: wide
+    type: reshape
+    shape: [N, 6, 1]
+  - name: scan
+    type: scan_window
+    window: 3
+    layers:
+      - {name: line, type: flatten}
+      - {name: score, type: dense, units: 2}
+outputs: {scores: scan}
+"""
+
+
+def test_hints_inside_of_blocks_and_of_layers(client: Client, uri: str) -> None:
+    assert client.open(uri, INNER) == []
+    everything = {"start": {"line": 0, "character": 0}, "end": {"line": 99, "character": 0}}
+    found = client.ask("textDocument/inlayHint", {"textDocument": {"uri": uri}, "range": everything})
+    shown = {hint["position"]["line"]: hint["label"] for hint in found}
+    lines = INNER.split("\n")
+    assert {lines[line].split("name: ")[1].split(",")[0]: label for line, label in sorted(shown.items())} == {
+        "conv": "→ [N, 16, 16, 4] · [N, 6, 6, 8]",
+        "pool": "→ [N, 8, 8, 4] · [N, 3, 3, 8]",
+        "s1": "→ [N, 8, 8, 4]",
+        "s2": "→ [N, 3, 3, 8]",
+        "flat": "→ [N, 72]",
+        "deep": "→ [N, 6]",
+        "wide": "→ [N, 6, 1]",
+        "scan": "→ [N, 4, 2]",
+        "line": "→ [4*N, 3]",
+        "score": "→ [4*N, 2]",
+    }
+    conv = next(hint for hint in found if hint["position"]["line"] == place(INNER, "name: conv")[0])
+    assert conv["tooltip"]["value"] == "s1.conv: `[N, 16, 16, 4]`  \ns2.conv: `[N, 6, 6, 8]`"
+    # While one types, the shapes known so far stay where their layers are.
+    client.change(uri, 2, "# more\n" + INNER.replace("{name: flat, type: flatten}", "{name: flat, type: fla"))
+    found = client.ask("textDocument/inlayHint", {"textDocument": {"uri": uri}, "range": everything})
+    assert shown[8] in [hint["label"] for hint in found if hint["position"]["line"] == 9]
+    assert "strides" not in labels(client.at("completion", uri, *place("# more\n" + INNER, "line, type", 10)))
+
+
+def test_completion_inside_of_layers(client: Client, uri: str) -> None:
+    assert client.open(uri, INNER) == []
+    line, start = place(INNER, "units: 2}", 0)
+    client.change(uri, 2, INNER.replace("units: 2}", "us}"))
+    assert "use_bias" in labels(client.at("completion", uri, line, start + 2))
