@@ -252,11 +252,13 @@ def _size(size: DimLike) -> int | str:
     return size if isinstance(size, int) else str(size)
 
 
+def _terms(size: DimLike) -> dict[tuple[object, ...], int]:
+    return dict(size.terms) if isinstance(size, Dim) else {(): size}
+
+
 def _saving(scan: ScanWork) -> str:
     """The part that is saved where the sizes are long: of the leading coefficients."""
-    before, after = (
-        dict(size.terms) if isinstance(size, Dim) else {(): size} for size in (scan.before, scan.after)
-    )
+    before, after = _terms(scan.before), _terms(scan.after)
     longest = max(before, key=len, default=())
     most = before.get(longest, 0)
     if most <= 0 or longest not in after or after[longest] >= most:

@@ -73,8 +73,8 @@ def random_inputs(network: Network, dims: Mapping[str, int], seed: int = 0) -> d
 
 def _time(network: Network, dims: Mapping[str, int]) -> int:
     """The steps of the sequences that have lengths: all of them."""
-    sizes = [type.shape[1] for type in network.inputs.values() if len(type.shape) >= 2]
-    return min((evaluate(size, dims) for size in sizes), default=1)
+    sizes = [type.shape[1:2] for type in network.inputs.values()]
+    return min((evaluate(size, dims) for found in sizes for size in found), default=1)
 
 
 def _rows(graph: Graph, name: str) -> int | None:

@@ -266,7 +266,7 @@ def _step_of_write(program: ir.Program, entry: ir.Entry, buffer: str) -> int:
     found = 0
     step = 0
 
-    def walk(body: Sequence[ir.Statement]) -> None:
+    def walk(body: Sequence[ir.Stmt]) -> None:
         nonlocal found, step
         for statement in body:
             if isinstance(statement, ir.Call):

@@ -15,7 +15,7 @@ COMMANDS = {
     "new": "Start a spec from a template.",
     "validate": "Say what is wrong with specs, all of it.",
     "fix": "Make the fixes that are safe.",
-    "explain": "What a diagnostic's code means, with an example.",
+    "explain": "What a code means; what the compiler makes of a spec.",
     "summary": "Layers, shapes, parameters, FLOPs.",
     "resources": "The memory it takes, exactly.",
     "shift": "Which shifts leave its answers alone.",

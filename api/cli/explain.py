@@ -1,6 +1,9 @@
-"""`netwright explain`: a page for a diagnostic's code."""
+"""`netwright explain`: a page for a diagnostic's code, or what the compiler makes of a spec."""
 
 from __future__ import annotations
+
+import json
+from pathlib import Path
 
 import click
 from rich.syntax import Syntax
@@ -9,20 +12,44 @@ from rich.text import Text
 from netwright.specs.codes import CODES
 from netwright.specs.pages import Page, pages
 
-from .output import console
+from ..analysis.optimizations import optimizations
+from ..model import load
+from .options import format_option, settings_option
+from .output import console, show_warnings
+
+_SPECS = (".yaml", ".yml", ".json")
 
 
 @click.command("explain")
-@click.argument("code", required=False)
-@click.option("--markdown", is_flag=True, help="Print Markdown.")
-def command(code: str | None, markdown: bool) -> None:
-    """Explain a diagnostic's CODE with an example: what is wrong (-) and what is right (+).
+@click.argument("code", required=False, metavar="[CODE|SPEC]")
+@click.option("--markdown", is_flag=True, help="Print a code's page as Markdown.")
+@click.option(
+    "--entry",
+    type=click.Choice(["predict", "loss", "train_step"]),
+    default="predict",
+    show_default=True,
+    help="Which entry of a spec.",
+)
+@format_option
+@settings_option
+def command(code: str | None, markdown: bool, entry: str, form: str, settings: tuple[str, ...]) -> None:
+    """Explain a diagnostic's CODE with an example: what is wrong (-) and what is right (+). Of a SPEC, explain what the
+    compiler makes of it: what each pass changes, and which operations become one kernel.
 
-    Without CODE all codes are listed.
+    Without either all codes are listed.
     """
     if code is None:
         for known, title in CODES.items():
             click.echo(f"{known}  {title}")
+        return
+    if Path(code).suffix.lower() in _SPECS:
+        model = load(code, settings)
+        show_warnings(model)
+        found = optimizations(model, entry)
+        shown = (
+            json.dumps(found.to_json(), indent=2, ensure_ascii=False) if form == "json" else found.to_text()
+        )
+        click.echo(shown.rstrip("\n"))
         return
     page = pages().get(_normal(code))
     if page is None:

@@ -1,0 +1,188 @@
+"""What the compiler makes of a network: what each pass changed, and which operations became one kernel."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from netwright.compiler.codegen.target import named_target
+from netwright.compiler.frontend.work import layer_of
+from netwright.compiler.graph.graph import Graph, Node
+from netwright.compiler.lowering.groups import Group, Grouping
+from netwright.compiler.lowering.materialize import materialize
+from netwright.compiler.lowering.roles import Roles
+from netwright.compiler.ops.scan import ScanAttributes
+from netwright.compiler.passes.base import PassManager
+from netwright.compiler.passes.pack_panels import pack_panels
+from netwright.compiler.passes.prepare import split_prepare
+from netwright.compiler.pipeline import optimize
+from netwright.compiler.scan_work import ScanWork, scan_work
+from netwright.specs.dims import DimLike
+
+from ..build import entry_graphs, vector_bytes
+from ..describe import count_text
+from ..model import Model
+from ..summary import flops_text
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a pass did: operations that went and came, by name, loops' bodies included."""
+
+    name: str
+    gone: tuple[tuple[str, int], ...]
+    new: tuple[tuple[str, int], ...]
+
+    def __str__(self) -> str:
+        parts = [f"− {', '.join(_counted(self.gone))}"] if self.gone else []
+        parts += [f"+ {', '.join(_counted(self.new))}"] if self.new else []
+        return f"{self.name}: {'; '.join(parts) or 'moved operations'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """Operations that became one kernel: of which layers, and how many bytes of results never reach memory. ``loop`` is
+    the recurrence in whose every step it runs."""
+
+    layers: tuple[str, ...]
+    operations: tuple[str, ...]
+    saved: DimLike
+    loop: str = ""
+
+    def __str__(self) -> str:
+        own = ", ".join(layer for layer in self.layers if layer != self.loop)
+        of = f"each step of {self.loop}" if self.loop else own or "no layer"
+        of += f", {own}" if self.loop and own else ""
+        kept = f"; {flops_text(self.saved)} bytes stay in registers" if self.saved != 0 else ""
+        return f"{of}: {' · '.join(self.operations)}{kept}"
+
+
+@dataclass(frozen=True)
+class Optimizations:
+    """What became of an entry: ``operations`` before and after the passes, their changes, and the kernels in order."""
+
+    model: str
+    entry: str
+    operations: tuple[int, int]
+    changes: tuple[Change, ...]
+    kernels: tuple[Kernel, ...]
+    scans: tuple[ScanWork, ...]
+
+    def to_text(self) -> str:
+        """A section for the passes, one for the kernels."""
+        before, after = self.operations
+        lines = [f"{self.model}, {self.entry}: {before} operations, {after} after optimizing", ""]
+        lines += ["Passes that changed something:"]
+        lines += [f"  {change}" for change in self.changes] or ["  none"]
+        for scan in self.scans:
+            saved = f"{flops_text(scan.after)} multiplications instead of {flops_text(scan.before)}"
+            lines.append(f"  {scan.scan} became convolutions: {saved}")
+        lines += ["", f"{count_text(len(self.kernels), 'kernel')}, in order:"]
+        lines += [f"  {kernel}" for kernel in self.kernels]
+        return "\n".join(lines) + "\n"
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        return {
+            "model": self.model,
+            "entry": self.entry,
+            "operations": {"before": self.operations[0], "after": self.operations[1]},
+            "passes": [
+                {"name": change.name, "gone": dict(change.gone), "new": dict(change.new)}
+                for change in self.changes
+            ],
+            "scans": [
+                {"scan": scan.scan, "before": str(scan.before), "after": str(scan.after)}
+                for scan in self.scans
+            ],
+            "kernels": [
+                {
+                    "layers": list(kernel.layers),
+                    "operations": list(kernel.operations),
+                    "saved_bytes": str(kernel.saved),
+                    "loop": kernel.loop or None,
+                }
+                for kernel in self.kernels
+            ],
+        }
+
+
+def optimizations(model: Model, entry: str = "predict") -> Optimizations:
+    """What the compiler makes of an entry on this machine. Raises SpecError, RequestError."""
+    network = model.network
+    graph = entry_graphs(network, [entry])[entry]
+    watch = _Watch(dump=None)
+    lanes = vector_bytes(named_target("native")) // (8 if network.dtype == "float64" else 4)
+    made = pack_panels(optimize(graph, watch), lanes, parameters=entry == "predict")
+    if entry == "predict":
+        made = optimize(split_prepare(made)[1])
+    known = {layer.name: layer.name for layer in network.layers}
+
+    def layer(node: Node) -> str:
+        name = layer_of(node.layer, known)
+        return name if name in known else ""
+
+    counts = _count(graph).total(), _count(made).total()
+    kernels = tuple(_kernels(made, layer, ""))
+    scans = scan_work(graph) if entry == "predict" else ()
+    return Optimizations(model.name, entry, counts, tuple(watch.changes), kernels, scans)
+
+
+@dataclass
+class _Watch(PassManager):
+    """Notes what each pass does."""
+
+    changes: list[Change] = field(default_factory=list)
+    before: Counter[str] = field(default_factory=Counter)
+
+    def _record(self, name: str, seconds: float, graph: Graph, changed: bool) -> None:
+        super()._record(name, seconds, graph, changed)
+        if not changed:
+            return
+        found = _count(graph)
+        if name != "input":
+            gone, new = self.before - found, found - self.before
+            self.changes.append(Change(name, tuple(gone.most_common()), tuple(new.most_common())))
+        self.before = found
+
+
+def _count(graph: Graph) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for node in graph:
+        if isinstance(node.attrs, ScanAttributes):
+            found += _count(node.attrs.body)
+        if node.op != "input":
+            found[node.op] += 1
+    return found
+
+
+def _counted(counts: Sequence[tuple[str, int]]) -> list[str]:
+    return [f"{number} {op}" if number > 1 else op for op, number in counts]
+
+
+def _kernels(graph: Graph, layer: Any, loop: str) -> list[Kernel]:
+    graph = materialize(graph)
+    grouping = Grouping(graph, Roles(graph))
+    found: list[Kernel] = []
+    for group in grouping.groups:
+        if not group.members:
+            continue
+        (first, *_) = group.members
+        if isinstance(first.attrs, ScanAttributes):
+            found += _kernels(first.attrs.body, layer, layer(first) or "a loop")
+        else:
+            found.append(_kernel(graph, grouping, group, layer, loop))
+    return found
+
+
+def _kernel(graph: Graph, grouping: Grouping, group: Group, layer: Any, loop: str) -> Kernel:
+    saved: DimLike = 0
+    for node in group.members:
+        for value in node.values:
+            if group.fusable and graph.uses(value) and not grouping.stored(value):
+                saved = saved + graph.type(value).nbytes
+    layers = dict.fromkeys(name for name in map(layer, group.members) if name)
+    operations = Counter(node.op for node in group.members)
+    return Kernel(tuple(layers), tuple(_counted(list(operations.items()))), saved, loop)
