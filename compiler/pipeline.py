@@ -44,6 +44,7 @@ def optimize(graph: Graph, manager: PassManager | None = None) -> Graph:
         [
             RemoveDeadCode(),  # gradients append more than is asked for: a product has two, one may be needed
             FoldConstants(),  # seeds of ones and zeros
+            ShareWindows(),  # where there are no gradients, it was not done before
             Simplify(differentiated=True),  # sums with zero; pads of gradients that make one tensor again
             MergeCommonSubexpressions(),  # gradient rules ask for the same slope or mask again
             RemoveDeadCode(),  # what no output needs would count as a reader below

@@ -78,7 +78,7 @@ class Optimizations:
         lines += [f"  {change}" for change in self.changes] or ["  none"]
         for scan in self.scans:
             saved = f"{flops_text(scan.after)} multiplications instead of {flops_text(scan.before)}"
-            lines.append(f"  {scan.scan} became convolutions: {saved}")
+            lines.append(f"  the windows of {scan.scan} share their work: {saved}")
         lines += ["", f"{count_text(len(self.kernels), 'kernel')}, in order:"]
         lines += [f"  {kernel}" for kernel in self.kernels]
         return "\n".join(lines) + "\n"
