@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.dims import DimLike, Shape
+from netwright.specs.dims import DimLike, Shape, product
 
 from .arrange import arranged, held_of, settled
 from .errors import NeedsValue, Refusal
 from .fold import checked_axis
 from .reading import Node, UnreadableTensor
+from .tensors import MAX_ELEMENTS
 from .values import Held, Known, Merged, Value
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class Context:
         value = self.value(position)
         if isinstance(value, Known):
             array = value.array
-            if value.is_open or not array.size:
+            if value.is_open or not array.size or 0 < array.ndim <= axis:
                 return None
             one = array.take([0], axis) if array.ndim else array
             return (one, False) if (array == one).all() else None
@@ -200,7 +201,12 @@ class Context:
         return Held(ref, type.dtype, tuple(shape), tuple(axes))
 
     def give(self, value: Value, position: int = 0) -> None:
-        """A result of the node."""
+        """A result of the node. Raises Refusal for one that is too large for anything."""
+        if (
+            not isinstance(value, Known)
+            and product(s for s in value.shape if isinstance(s, int)) > MAX_ELEMENTS
+        ):
+            raise Refusal(f"a result of shape {[str(size) for size in value.shape]} is too large")
         if position < len(self.results):
             self.results[position] = value
 

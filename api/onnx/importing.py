@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnx.defs
 from numpy.typing import NDArray
 
 from netwright.specs.dims import dim_symbols
@@ -24,18 +23,17 @@ from .names import Names, identifier, safe, scoped, stem
 from .network import NetworkWriter
 from .ops import OPS
 from .reading import Node, OnnxGraph, Port, UnreadableTensor
+from .schemas import check_node, means_the_same
 from .spec import SpecTree, write_tree
+from .tensors import MAX_COMPUTED
 from .values import Held, Known, Value, empty, known_dims
-
-#: Constants with more elements are not computed from smaller ones.
-MAX_FOLDED = 2**28
 
 #: Operators that only prepare what others compute.
 _MOVERS = frozenset(("Cast", "Constant", "ConstantOfShape", "Expand", "Reshape", "Shape", "Slice", "Squeeze"))
 _MOVERS |= {"Transpose", "Unsqueeze"}
 #: How findings begin that are the importer's own fault.
 DEFECT = "a defect of Netwright, not of the model"
-_DEFECTS = (ArithmeticError, AssertionError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
+_DEFECTS = (ArithmeticError, AssertionError, LookupError, RecursionError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -109,6 +107,8 @@ class _Import:
         self.depends: dict[str, frozenset[str]] = {}
         self.writer = NetworkWriter(self.float_type(), self.names)
         self.inputs: dict[str, str] = {}
+        self.computed = 0
+        """Elements of constants that were computed."""
         paths = {node.path.rpartition("/")[0] for node in graph.nodes}
         self.containers = {path.rpartition("/")[0] for path in paths} | {""}
         """The modules that have other modules in them."""
@@ -123,7 +123,10 @@ class _Import:
 
     def run(self, model: str) -> Imported:
         for port in self.graph.inputs:
-            self.declare(port)
+            try:
+                self.declare(port)
+            except Refusal as refusal:
+                raise OnnxError(f"the input {port.name!r}: {refusal.reason}") from None
         for name, array in self.graph.constants.items():
             self.values[name] = Known.of(array, name)
         for node in self.graph.nodes:
@@ -172,6 +175,9 @@ class _Import:
         except Refusal as refusal:
             self.broken.update(node.outputs)
             self.findings.append(Finding(refusal.reason, node.title, node.op, refusal.attribute))
+        except MemoryError:
+            self.broken.update(node.outputs)
+            self.findings.append(Finding("takes more memory than there is", node.title, node.op))
         except _DEFECTS as error:  # a file must not bring the process down
             self.broken.update(node.outputs)
             reason = f"{DEFECT} ({type(error).__name__}: {error})"
@@ -188,6 +194,7 @@ class _Import:
         if node.domain:
             raise Refusal(f"the domain {node.domain} is not supported")
         operands = [self.values[name] if name else None for name in node.inputs]
+        check_node(node, [None if one is None else one.dtype for one in operands], self.graph.opset)
         if (folded := self.folded(node, operands)) is not None:
             return folded
         entry = OPS.get(node.op)
@@ -198,9 +205,7 @@ class _Import:
             raise NeedsValue(name, "what it reads", self.depends.get(name, frozenset()))
         if entry is None:
             raise Refusal("the operator is not supported")
-        if (schema := _schema(node.op, self.graph.opset)) is not None and schema.deprecated:
-            raise Refusal(f"opset {self.graph.opset} no longer has this operator")
-        if not _means_the_same(node.op, self.graph.opset, entry.since):
+        if not means_the_same(node.op, self.graph.opset, entry.since):
             raise Refusal(f"the operator as it was in opset {self.graph.opset} is not supported")
         self.check_attributes(node, entry.attributes)
         readers = self.graph.readers
@@ -224,22 +229,21 @@ class _Import:
                 raise Refusal("is not supported", name)
             if isinstance(value, UnreadableTensor):
                 raise Refusal(value.reason, name)
-        schema = _schema(node.op, self.graph.opset)
-        for name in node.attributes:
-            if schema is not None and name not in schema.attributes:
-                raise Refusal(f"is not one of {node.op} in opset {self.graph.opset}", name)
 
     def folded(self, node: Node, operands: Sequence[Value | None]) -> list[Value] | None:
         """The results of a node all of whose operands are known."""
         fold = FOLDS.get(node.op)
         if fold is None or any(value is not None and not isinstance(value, Known) for value in operands):
             return None
+        if self.computed > MAX_COMPUTED:
+            raise Refusal("the constants that are computed are too large")
         arrays = [value.array if isinstance(value, Known) else None for value in operands]
         found = fold(arrays, node.attributes, self.graph.opset)
         if found is None:
             return None
-        if sum(array.size for array in found) > MAX_FOLDED:
-            raise Refusal("a constant is computed that is too large")
+        self.computed += sum(array.size for array in found if array.base is None)
+        if self.computed > MAX_COMPUTED or sum(array.size for array in found) > MAX_COMPUTED:
+            raise Refusal("the constants that are computed are too large")
         return [
             known_dims(array) if array.dtype == object else Known.of(array, name)
             for array, name in zip(found, node.outputs, strict=False)
@@ -276,13 +280,18 @@ class _Import:
             if isinstance(value, Known) and self.keep_constants and not value.is_open:
                 constants[name] = value.array
                 continue
-            tensor = held_of(writer, value)
-            axes = self.output_axes(tensor)
-            ref = arranged(writer, tensor, axes)
+            try:
+                tensor = held_of(writer, value)
+                ref = arranged(writer, tensor, self.output_axes(tensor))
+            except Refusal as refusal:
+                self.findings.append(Finding(f"the output {name}: {refusal.reason}"))
+                continue
             role = tensor.ref.replace(".", "_")  # a number is no name: that of what gives it is one
             outputs[name] = names.fresh([role if name.isdecimal() else None, safe(name)], "output")
             ranks[name] = tensor.rank
             shown[outputs[name]] = ref
+        if self.findings:
+            raise OnnxError(self.findings)
         if outputs and not writer.layers:  # a spec has a layer
             for here, ref in shown.items():
                 shown[here] = writer.add(
@@ -309,16 +318,3 @@ class _Import:
             for key, array in layer.weights.items()
         }
         return Imported(tree, weights, self.inputs, outputs, constants, ranks)
-
-
-def _means_the_same(op: str, opset: int, since: int) -> bool:
-    """Whether an operator is not older than the one that opset ``since`` has."""
-    here, there = _schema(op, opset), _schema(op, since)
-    return here is not None and (there is None or here.since_version >= there.since_version)
-
-
-def _schema(op: str, opset: int) -> onnx.defs.OpSchema | None:
-    try:
-        return onnx.defs.get_schema(op, opset, "")
-    except onnx.defs.SchemaError:
-        return None

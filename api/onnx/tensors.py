@@ -16,6 +16,11 @@ from .errors import OnnxError
 
 #: A tensor with more elements is no weight of a network: refused before anything is allocated.
 MAX_ELEMENTS = 2**31 - 1
+#: All constants that are computed while importing have no more elements in all: a small file can ask for any number.
+MAX_COMPUTED = 2**28
+#: An axis that is resized has no more cells, and one that is continued by its own cells gets no more of them: they
+#: are computed one by one.
+MAX_AXIS, MAX_CONTINUED = 2**24, 2**12
 
 DTYPES: dict[int, str] = {
     onnx.TensorProto.FLOAT: "float32",

@@ -18,6 +18,7 @@ from ..fold import FOLDS
 from ..names import Names, identifier, safe
 from ..ops.broadcast import inlined
 from ..reading import Body, Node
+from ..schemas import check_node
 from ..values import Known, known_dims
 from .operators import OPERATORS
 from .step import Step
@@ -139,6 +140,10 @@ class CellWriter:
                 raise Refusal(f"in the loop's body, {node.title} ({node.op}): {refusal.reason}") from None
 
     def visit(self, node: Node) -> None:
+        operands = [self.values.get(self.source(name)) for name in node.inputs]
+        dtypes = [None if one is None else one.dtype for one in operands]
+        if not node.domain:
+            check_node(node, dtypes, self.opset)
         if (folded := self.folded(node)) is not None:
             self.values.update(folded)
             return

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from netwright.specs.dims import product
 
 from ..errors import Refusal
-from ..tensors import MAX_ELEMENTS
+from ..tensors import MAX_COMPUTED
 
 Arrays = Sequence[NDArray | None]
 Fold = Callable[[Arrays, Mapping[str, Any], int], "list[NDArray] | None"]
@@ -61,8 +61,8 @@ def pair(arrays: Arrays) -> tuple[NDArray, NDArray]:
 
 def check_size(shape: Sequence[int]) -> None:
     """Raises Refusal for a shape that nothing has."""
-    if any(size < 0 for size in shape) or product(shape) > MAX_ELEMENTS:  # type: ignore[operator]
-        raise Refusal(f"the shape {list(shape)} is impossible")
+    if any(size < 0 for size in shape) or product(shape) > MAX_COMPUTED:  # type: ignore[operator]
+        raise Refusal(f"the shape {list(shape)} is impossible for a constant")
 
 
 def checked_axis(axis: int, rank: int, *, end: bool = False, attribute: str = "axis") -> int:

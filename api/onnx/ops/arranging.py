@@ -16,6 +16,7 @@ from ..errors import Refusal
 from ..fold import checked_axis
 from ..fold.shapes import bounded, slices
 from ..network import written
+from ..tensors import MAX_CONTINUED
 from ..values import Held, Known, Value, dims_array, empty, is_one
 from .broadcast import broadcast_shape, equation, inlined
 from .table import op
@@ -157,6 +158,8 @@ def pad(ctx: Context) -> None:
         return ctx.give(value)
     if any(isinstance(one, Dim) for pair in pairs.values() for one in pair):
         raise Refusal("the padding depends on an open size")
+    if mode != "constant" and any(abs(one) > MAX_CONTINUED for pair in pairs.values() for one in pair):  # type: ignore
+        raise Refusal("the padding is too long")
     value = with_axes(ctx, value, list(pairs))
     rows = sorted((value.axes.index(axis), pair) for axis, pair in pairs.items())
     keys: dict[str, Any] = {"padding": [list(pair) for _, pair in rows], "axes": [at for at, _ in rows]}

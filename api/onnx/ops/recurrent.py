@@ -191,6 +191,15 @@ class _Recurrent:
                 self.learned[state] = known.reshape(self.count, self.units)
                 continue
             held = ctx.held(position)
+            wanted = {
+                0 if self.batch_first else 1: None,
+                1 if self.batch_first else 0: self.count,
+                2: self.units,
+            }
+            if held.rank != 3 or any(
+                size is not None and held.shape[axis] != size for axis, size in wanted.items()
+            ):
+                raise Refusal(f"a first state {[str(size) for size in held.shape]} for {self.units} units")
             if self.count == 1:
                 found[state] = ctx.arranged(held, (0, 2) if self.batch_first else (1, 2))
                 continue

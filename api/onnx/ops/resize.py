@@ -10,6 +10,7 @@ from ..context import Context, decimal
 from ..errors import Refusal
 from ..fold import checked_axis
 from ..network import written
+from ..tensors import MAX_AXIS
 from ..values import Held
 from .arranging import with_axes
 from .table import op
@@ -127,6 +128,11 @@ def _resize(
         return ctx.give(value)
     if value.rank == 4 and set(chosen) <= {2, 3} and value.axes == (0, 1, 2, 3):
         value = Held(ctx.arranged(value, (0, 2, 3, 1)), value.dtype, value.shape, (0, 2, 3, 1))
+    for axis, one in chosen.items():
+        size = one if scales is None else value.shape[axis]
+        cells = size * (1 if scales is None else one) if isinstance(size, int) else 0
+        if not cells <= MAX_AXIS:  # type: ignore[operator]
+            raise Refusal(f"an axis of {cells} cells is too long")
     value = with_axes(ctx, value, list(chosen))
     rows = sorted((value.axes.index(axis), axis) for axis in chosen)
     listed = [chosen[axis] for _, axis in rows]

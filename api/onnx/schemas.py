@@ -1,0 +1,101 @@
+"""What ONNX itself says of each operator in each opset: which attributes of which types, how many operands of which.
+
+Checked before anything else looks at a node, so that converters can rely on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import onnx.defs
+from numpy import ndarray
+from onnx.defs import OpSchema
+
+from .errors import Refusal
+from .reading import Node, Subgraph, UnreadableTensor
+
+_KINDS = OpSchema.AttrType
+#: Which values an attribute of a type has here. Types that are not listed are not supported by any operator.
+_VALUES: dict[Any, type | tuple[type, ...]] = {
+    _KINDS.FLOAT: float,
+    _KINDS.INT: int,
+    _KINDS.STRING: str,
+    _KINDS.TENSOR: (ndarray, UnreadableTensor),
+    _KINDS.GRAPH: Subgraph,
+    _KINDS.FLOATS: tuple,
+    _KINDS.INTS: tuple,
+    _KINDS.STRINGS: tuple,
+}
+_ELEMENTS: dict[Any, type] = {_KINDS.FLOATS: float, _KINDS.INTS: int, _KINDS.STRINGS: str}
+#: Element types as ONNX calls them.
+_TYPES = {"float32": "tensor(float)", "float64": "tensor(double)"}
+
+
+def schema_of(op: str, opset: int) -> OpSchema | None:
+    """The operator as an opset has it."""
+    try:
+        return onnx.defs.get_schema(op, opset, "")
+    except onnx.defs.SchemaError:
+        return None
+
+
+def means_the_same(op: str, opset: int, since: int) -> bool:
+    """Whether an operator is not older than the one that opset ``since`` has."""
+    here, there = schema_of(op, opset), schema_of(op, since)
+    return here is not None and (there is None or here.since_version >= there.since_version)
+
+
+def check_node(node: Node, dtypes: Sequence[str | None], opset: int) -> None:
+    """Raises Refusal for what the operator does not have in this opset. ``dtypes`` are those of the operands, None
+    where one is left out."""
+    schema = schema_of(node.op, opset)
+    if schema is None:
+        return
+    if schema.deprecated:
+        raise Refusal(f"opset {opset} no longer has this operator")
+    _check_attributes(node.attributes, schema, opset)
+    given = len(dtypes)
+    while given and dtypes[given - 1] is None:
+        given -= 1
+    if not schema.min_input <= given <= schema.max_input:
+        least, most = schema.min_input, schema.max_input
+        needed = (
+            str(least) if least == most else f"{least} to {most}" if most < 2**31 - 1 else f"at least {least}"
+        )
+        raise Refusal(f"there are {given} operands, {needed} are needed")
+    if len(node.outputs) > schema.max_output:
+        raise Refusal(f"there are {len(node.outputs)} outputs, there can be {schema.max_output}")
+    _check_types(dtypes, schema)
+
+
+def _check_attributes(attributes: Mapping[str, Any], schema: OpSchema, opset: int) -> None:
+    for name, value in attributes.items():
+        known = schema.attributes.get(name)
+        if known is None:
+            raise Refusal(f"is not one of {schema.name} in opset {opset}", name)
+        expected = _VALUES.get(known.type)
+        element = _ELEMENTS.get(known.type)
+        right = expected is not None and isinstance(value, expected)
+        if not right or (element is not None and not all(isinstance(one, element) for one in value)):
+            if isinstance(value, UnreadableTensor):
+                raise Refusal(value.reason, name)
+            raise Refusal(f"is of another type than {known.type.name}", name)
+    for name, known in schema.attributes.items():
+        if known.required and name not in attributes:
+            raise Refusal("is missing", name)
+
+
+def _check_types(dtypes: Sequence[str | None], schema: OpSchema) -> None:
+    allowed = {one.type_param_str: set(one.allowed_type_strs) for one in schema.type_constraints}
+    bound: dict[str, str] = {}
+    for position, dtype in enumerate(dtypes):
+        formal = schema.inputs[min(position, len(schema.inputs) - 1)]
+        if dtype is None:
+            continue
+        written = _TYPES.get(dtype, f"tensor({dtype})")
+        if written not in allowed.get(formal.type_str, {formal.type_str}):
+            raise Refusal(f"operand {position} can't be {dtype}")
+        shared = formal.type_str in allowed and formal.is_homogeneous
+        if shared and bound.setdefault(formal.type_str, dtype) != dtype:
+            raise Refusal(f"the operands are {bound[formal.type_str]} and {dtype}")
