@@ -247,7 +247,7 @@ class _Builder:
             errors = [one for one in error.errors(include_url=False, include_input=False) if one["loc"]]
             errors = [one for one in errors if one["type"] != "missing" or len(one["loc"]) > 1]
             Translator(self.tree, self.diagnostics, path).report(errors, cls, kind)
-            wrong = {one["loc"][0] for one in errors}
+            wrong = {str(one["loc"][0]) for one in errors}
             self.bad_defaults[kind] = wrong
             return {key: value for key, value in kept.items() if key not in wrong}
         return kept

@@ -48,7 +48,8 @@ def expand_multi_head_attention(scope: Scope) -> Mapping[str, Signal]:
         x = _projected(scope, spec, name, scope.floats(signal), scope.features(signal), heads * sizes[name])
         x = x.reshape((*x.shape[:2], heads, sizes[name]))
         projected.append(x.transpose(0, 2, 1, 3))
-    y, weights = _attended(scope, read, *projected, 1 / math.sqrt(key_dim))
+    query, key, value = projected
+    y, weights = _attended(scope, read, query, key, value, 1 / math.sqrt(key_dim))
     y = y.transpose(0, 2, 1, 3).reshape((*read.query.shape[:2], heads * value_dim))
     units = spec.units or scope.features(read.query)
     y = _projected(scope, spec, "output", y, heads * value_dim, units)

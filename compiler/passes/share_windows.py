@@ -151,8 +151,10 @@ def _convolution(graph: Graph, attrs: ConvAttributes, operands: tuple[Value, ...
     one = _scanned(graph, operands[0])
     if one is None:
         return None
-    taps = graph.type(operands[1]).shape[:-2]
-    spans = [(tap - 1) * step + 1 for tap, step in zip(taps, attrs.dilation, strict=True)]  # type: ignore[operator]
+    taps = [tap for tap in graph.type(operands[1]).shape[:-2] if isinstance(tap, int)]
+    if len(taps) < len(attrs.dilation):
+        return None
+    spans = [(tap - 1) * step + 1 for tap, step in zip(taps, attrs.dilation, strict=True)]
     plan = _plan(one, spans, attrs.stride)
     if plan is None:
         return None

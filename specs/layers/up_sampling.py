@@ -19,7 +19,7 @@ class UpSampling(LayerSpec):
 
     size: PerAxis = 2  # type: ignore[assignment]
     """How many cells each becomes."""
-    interpolation: Literal["nearest", "bilinear"] = "nearest"
+    interpolation: Any = "nearest"
     """nearest: the same value again."""
 
     @field_validator("size", mode="before", json_schema_input_type=Size | list[Size])

@@ -81,7 +81,7 @@ def test_up_sampling_repeats_cells() -> None:
 
 def test_words_of_other_frameworks() -> None:
     for kind in ("UpSampling2D", "upsampling2d", "SeparableConv2D", "separableconv2d", "DepthwiseConv2D"):
-        assert codes(spec(f"[{{name: y, type: {kind}}}]", x="[N, 4, 4, 3]")) == ["NW0206"]
+        assert codes(spec(f"[{{name: y, type: {kind}}}]", x="[N, 4, 4, 3]"))[0] == "NW0206"
 
 
 @pytest.mark.parametrize("kind", ["max", "mean"])
