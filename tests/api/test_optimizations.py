@@ -27,7 +27,10 @@ layers:
     type: scan_window
     window: 32
     combine: max
-    layers: [{name: f, type: flatten}, {name: h, type: dense, units: 16, activation: relu}, {name: o, type: dense, units: 1}]
+    layers:
+      - {name: f, type: flatten}
+      - {name: h, type: dense, units: 16, activation: relu}
+      - {name: o, type: dense, units: 1}
 outputs: {y: scan}
 """
 
