@@ -24,6 +24,7 @@ COMMANDS = {
     "report": "All of it on one page, for a browser.",
     "train": "Train a network and write its weights.",
     "evaluate": "Loss and metrics of trained weights on data.",
+    "probe": "Shift data, and see what the answers do.",
     "run": "Predict, for arrays in files.",
     "compile": "Write an executable, a library, or the compiler's texts.",
     "import": "An ONNX model as a spec with weights.",

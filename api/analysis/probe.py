@@ -1,0 +1,151 @@
+"""Shifts measured: what becomes of a trained network's answers when real data are moved.
+
+The analysis (`shift`) says what holds exactly, borders left out; a network may well have learnt more than that, and the
+borders count here, as they do in use. Cells that move in at the border repeat the border's own.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ..program import Program
+from .shift import Answer, InputAxis, ShiftAnalysis
+
+SHIFTS = (1, 2, 4)
+_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """An output's answers to inputs shifted ``by`` cells along ``axis``, over all samples.
+
+    ``same``: the part of the answers that stay the same: classes, where the output is one or has logits for several;
+    None for other outputs. ``change``: ‖y′ − y‖ / ‖y‖, with y moved along where the output is equivariant to that
+    shift; None for integers.
+    """
+
+    output: str
+    axis: InputAxis
+    by: int
+    moved: int
+    same: float | None
+    change: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        return {
+            "output": self.output,
+            "input": self.axis.input,
+            "axis": self.axis.axis,
+            "by": self.by,
+            "moved": self.moved,
+            "same": self.same,
+            "change": self.change,
+        }
+
+
+@dataclass(frozen=True)
+class ShiftProbe:
+    """What was measured, on how many samples."""
+
+    model: str
+    samples: int
+    probes: tuple[Probe, ...]
+
+    def table(self) -> Table:
+        """A row for each output, axis and shift."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("output", style="bold", no_wrap=True)
+        table.add_column("shifted", no_wrap=True)
+        table.add_column("by", justify="right")
+        table.add_column("same answer", justify="right")
+        table.add_column("change", justify="right")
+        for one in self.probes:
+            same = "" if one.same is None else f"{100 * one.same:.1f} %"
+            change = "" if one.change is None else f"{100 * one.change:.3g} %"
+            change += f", moved by {one.moved}" if one.moved else ""
+            table.add_row(one.output, str(one.axis), str(one.by), same, change)
+        return table
+
+    def to_text(self) -> str:
+        """The table as plain text."""
+        file = io.StringIO()
+        Console(file=file, width=120, color_system=None, highlight=False).print(self.table())
+        return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        return {
+            "model": self.model,
+            "samples": self.samples,
+            "probes": [one.to_json() for one in self.probes],
+        }
+
+
+def probe_shifts(
+    program: Program, inputs: Mapping[str, NDArray], shifts: Sequence[int] = SHIFTS
+) -> ShiftProbe:
+    """Shifts each input along each of its axes and compares the answers.
+
+    ``inputs`` are arrays by name; a shift as long as the axis, or longer, is left out. Raises InputError for arrays
+    that are not the network's inputs.
+    """
+    analysis = ShiftAnalysis(program.load, program.network)
+    arrays = {name: np.asarray(inputs[name]) for name in program.network.inputs if name in inputs}
+    before = _predict(program, arrays)
+    found = []
+    for axis in analysis.axes:
+        for by in shifts:
+            array = arrays.get(axis.input)
+            if array is None or not 0 < by < array.shape[axis.axis]:
+                continue
+            after = _predict(program, {**arrays, axis.input: shifted(array, axis.axis, by)})
+            for answer in analysis.answers:
+                if answer.axis == axis:
+                    found.append(_compare(answer, by, before[answer.output], after[answer.output]))
+    samples = len(next(iter(arrays.values()), ()))
+    return ShiftProbe(program.network.model, samples, tuple(found))
+
+
+def shifted(array: NDArray, axis: int, by: int) -> NDArray:
+    """An array moved ``by`` cells towards the end of an axis; the first cell is repeated."""
+    width = [(0, 0)] * array.ndim
+    width[axis] = (by, 0)
+    padded = np.pad(array, width, mode="edge")
+    return np.ascontiguousarray(np.take(padded, range(array.shape[axis]), axis))
+
+
+def _predict(program: Program, arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    count = len(next(iter(arrays.values()), ()))
+    parts = [
+        program.predict(**{name: array[start : start + _BATCH] for name, array in arrays.items()})
+        for start in range(0, max(count, 1), _BATCH)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _compare(answer: Answer, by: int, before: NDArray, after: NDArray) -> Probe:
+    moved = 0
+    if answer.verdict == "equivariant" and by % answer.period == 0 and answer.output_axis is not None:
+        moved = by // answer.period * answer.moved
+        size = before.shape[answer.output_axis]
+        before = np.take(before, range(size - moved), answer.output_axis)
+        after = np.take(after, range(moved, size), answer.output_axis)
+    whole = before.dtype.kind in "iub"
+    same = None
+    if whole:
+        same = float(np.mean(before == after)) if before.size else None
+    elif before.ndim >= 2 and before.shape[-1] > 1 and before.size:
+        same = float(np.mean(np.argmax(before, -1) == np.argmax(after, -1)))
+    norm = 0.0 if whole else float(np.linalg.norm(before.astype(np.float64)))
+    change = float(np.linalg.norm(after.astype(np.float64) - before)) / norm if norm else None
+    return Probe(answer.output, answer.axis, by, moved, same, change)

@@ -1,0 +1,74 @@
+"""`netwright probe`: what a trained network does, measured on data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from netwright.runtime.data import load_dataset
+
+from ..analysis.probe import SHIFTS, probe_shifts
+from ..describe import count_text
+from ..errors import RequestError
+from ..model import load
+from ..program import EngineName
+from .options import PATH, engine_options, format_option, settings_option, spec_argument, weights_option
+from .output import console, show_warnings
+
+
+@click.group("probe")
+def command() -> None:
+    """Measure what a trained network does."""
+
+
+@command.command("shift")
+@spec_argument
+@weights_option()
+@click.option("--data", type=PATH, metavar="FILE.npz", help="Inputs, by name; the spec's data when left out.")
+@click.option(
+    "--by",
+    "shifts",
+    multiple=True,
+    type=click.IntRange(1),
+    default=SHIFTS,
+    show_default=True,
+    help="By how many cells.",
+)
+@format_option
+@settings_option
+@engine_options
+def shift(
+    spec: Path,
+    weights: Path,
+    data: Path | None,
+    shifts: tuple[int, ...],
+    form: str,
+    settings: tuple[str, ...],
+    engine: EngineName,
+    threads: int,
+) -> None:
+    """Shift the data along each axis and compare the answers: how many stay the same, and by how much outputs change.
+
+    Where the network is equivariant to a shift, its output is moved along before it is compared.
+    """
+    model = load(spec, settings)
+    show_warnings(model)
+    paths = model.data_paths
+    path = data or paths.get("valid") or next(iter(paths.values()), None)
+    if path is None:
+        raise RequestError(f"{model.name} names no data: give some with --data")
+    dataset = load_dataset(path)
+    missing = [name for name in model.network.inputs if name not in dataset.arrays]
+    if missing:
+        raise RequestError(f"{path} has no array {missing[0]}")
+    program = model.compile(weights, engine=engine, threads=threads, entries=("predict",))
+    found = probe_shifts(program, dataset.arrays, shifts)
+    if form == "json":
+        click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+    elif found.probes:
+        console().print(found.table())
+        click.echo(f"{count_text(found.samples, 'sample')} of {path}")
+    else:
+        click.echo("no input has an axis to shift along")
