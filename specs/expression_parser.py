@@ -248,9 +248,10 @@ class _Reader:
         options = dict(function.options)
         for keyword in tree.keywords:
             if keyword.arg not in options:
-                raise ExpressionError(
-                    "NW0505", f"{name} has no option {keyword.arg or '**'}", self.span(keyword)
-                )
+                known = ", ".join(options)
+                help = f"its options are {known}" if known else "it has none"
+                message = f"{name} has no option {keyword.arg or '**'}"
+                raise ExpressionError("NW0505", message, self.span(keyword), help)
             value = self.convert(keyword.value, depth + 1)
             if not isinstance(value, Number) or not isinstance(value.value, int):
                 raise ExpressionError("NW0505", f"{keyword.arg} has to be a whole number", value.span)

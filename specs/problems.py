@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from .base import MAX_SIZE
 from .diagnostics import Diagnostics
 from .documentation import meaning
 from .fixes import Fix, replaced, respelled, with_key, without_key
@@ -182,7 +183,11 @@ class Translator:
         message = f"{who} needs {key}" if who else f"the key {key} is missing"
         words = [meaning(model, key) for model in models_at(annotation, problem.loc[:-1])]
         help = next((f"{key}: {one[:1].lower()}{one[1:]}" for one in words if one), None)
-        self.diagnostics.error("NW0202", message, self._owner_span(problem.path, node), help=help)
+        labels = []
+        if len(problem.loc) == 1 and self.tree.node(("defaults", owner)):
+            labels = [(self.tree.key_span(("defaults", owner)), "nor is it here")]
+        place = self._owner_span(problem.path, node)
+        self.diagnostics.error("NW0202", message, place, labels=labels, help=help)
 
     def _owner_span(self, path: Path, node: SourceNode | None) -> Span:
         if node and "type" in node.entries:
@@ -197,7 +202,10 @@ class Translator:
         error = self.diagnostics.error
         kind, context = problem.kind, problem.context
         if problem.on_key:
-            error("NW0207", f"{problem.path[-1]!r} is not a valid name", span, help=_NAME_HELP)
+            written = str(problem.path[-1])
+            plain = re.sub(r"\W", "_", written)
+            fixes = respelled(written, plain if plain.isidentifier() else None, span, safe=False)
+            error("NW0207", f"{written!r} is not a valid name", span, help=_NAME_HELP, fixes=fixes)
         elif kind in _CUSTOM:
             help, fixes = self._custom_help(kind, context, node, span)
             error(_CUSTOM[kind], problem.message, span, help=help, fixes=fixes)
@@ -207,7 +215,7 @@ class Translator:
             # What a bound leaves out can't be meant; the bound itself may be.
             fixes = (
                 replaced(node, context[key], title=f"{name}: {context[key]:.12g}")
-                if key in ("ge", "le")
+                if key in ("ge", "le") and context[key] < MAX_SIZE
                 else ()
             )
             error("NW0204", message, span, fixes=fixes)

@@ -14,7 +14,7 @@ from .builtin_cells import builtin_cell
 from .diagnostics import Diagnostics
 from .equations import Cell, compile_cell
 from .expressions import Expression
-from .fixes import respelled, with_first_key
+from .fixes import replaced, respelled, with_first_key, with_key
 from .layer_expressions import compile_expression
 from .layers import LAYERS, ExpressionLayer, ExpressionPool, LayerSpec
 from .model import ModelSpec
@@ -155,9 +155,8 @@ class _Builder:
     def version(self, node: SourceNode) -> None:
         if node.value is True or node.value != VERSION:
             message = f"version {describe(node.value)} of the language is not known"
-            self.diagnostics.error(
-                "NW0209", message, node.span, help=f"this Netwright reads netwright: {VERSION}"
-            )
+            help = f"this Netwright reads netwright: {VERSION}"
+            self.diagnostics.error("NW0209", message, node.span, help=help, fixes=replaced(node, VERSION))
 
     def section(self, name: str) -> None:
         value, adapter = self.tree.value[name], _adapter(name)
@@ -334,7 +333,10 @@ class _Builder:
                 self.diagnostics.error("NW0201", f"unknown key {other}", span, help=help, fixes=fixes)
             else:
                 span = node.entries["name"].node.span if "name" in node.entries else node.span
-                self.diagnostics.error("NW0202", f"{who} needs a type", span)
+                fitting = _fitting_types(node)
+                help = f"its keys are those of {', '.join(fitting)}" if fitting else None
+                fixes = [fix for kind in fitting for fix in with_key(node, "type", kind)]
+                self.diagnostics.error("NW0202", f"{who} needs a type", span, help=help, fixes=fixes)
         elif not isinstance(node.value["type"], str):
             message = f"the type of {who} has to be a name, not {describe(node.value['type'])}"
             self.diagnostics.error("NW0203", message, self.tree.value_span((*path, "type")))
@@ -353,3 +355,15 @@ def _kind_meant(key: str) -> str | None:
     if key in ("op", "kind"):
         return "type"
     return None if key in _LAYER_KEYS else key_meant(key, ("type", "use"))
+
+
+def _fitting_types(node: SourceNode) -> list[str]:
+    """The layer types that a layer without a type can be meant to have, by its keys; none where there are many."""
+    written = node.entries.keys() - OWN_KEYS
+    fitting = []
+    for kind, model in LAYERS.items():
+        fields = {info.alias or name: info for name, info in model.model_fields.items()}
+        needed = {key for key, info in fields.items() if info.is_required()} - OWN_KEYS
+        if written and needed <= written <= fields.keys():
+            fitting.append(kind)
+    return fitting if len(fitting) <= 4 else []

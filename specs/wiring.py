@@ -185,7 +185,8 @@ class _Wirer:
         message = f"{reader} is the first layer and does not say which input it reads"
         help = f"write inputs: [{candidates[0]}]"
         fixes = [fix for name in candidates[:3] for fix in with_key(node, "inputs", [name])]
-        self.diagnostics.error("NW0316", message, place, help=help, fixes=fixes)
+        labels = [(self.tree.key_span(("inputs", name)), "this one?") for name in candidates[:3]]
+        self.diagnostics.error("NW0316", message, place, labels=labels, help=help, fixes=fixes)
         return None
 
     def read_given(self, entry: LayerEntry, spec: LayerSpec) -> None:

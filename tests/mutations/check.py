@@ -34,7 +34,7 @@ def check(subject: Subject, mutation: Mutation, *, native: bool = False) -> str:
     - every error has its place, or one of its labels, at the change: on a line that was changed or the next to it, in
       the mapping or list around it, or on a line with a name that the change is about; where what follows may be read
       differently, also below it. An error of shapes may also be at a layer that reads what was changed, by way of
-      others. What the spec as a whole lacks is told at its first line.
+      others. What the spec as a whole lacks is told at its first line, what it takes too much of at its budget.
 
     Gives `valid` or `errors`.
     """
@@ -80,7 +80,7 @@ def compiles(network: Network, native: bool) -> None:
 
 
 def placed(item: Diagnostic, load: LoadResult, subject: Subject, mutation: Mutation) -> bool:
-    if item.code == "NW0202" and item.message.startswith("a spec needs"):
+    if (item.code == "NW0202" and item.message.startswith("a spec needs")) or item.code == "NW0320":
         return True
     if any(is_near(span, load, subject, mutation) for span in places(item)):
         return True

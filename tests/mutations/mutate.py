@@ -28,6 +28,8 @@ class Mutator(TextMutator):
         path, key, entry, _ = self.random.choice(self.entries)
         start, end = self.stretch(entry.start, max(entry.end, entry.node.end))
         words = self.names(self.text[start:end])
+        if path[:1] == ("defaults",):
+            words |= set(map(str, path[1:2]))
         return self.change("entry removed", start, end, "", self.owner((*path, key))[: len(path)], words)
 
     def stretch(self, start: int, end: int) -> tuple[int, int]:

@@ -103,7 +103,8 @@ class TextMutator:
         """The keys and names of everything that a place is in."""
         steps: set[str] = set()
         for path, node in self.nodes:
-            if node.start <= offset <= node.end + 1:
+            line_end = self.text.find("\n", node.end)
+            if node.start <= offset <= (len(self.text) if line_end < 0 else line_end):
                 steps.update(step for step in path if isinstance(step, str))
         return frozenset(steps)
 
