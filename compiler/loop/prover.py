@@ -21,6 +21,7 @@ Polynomial: TypeAlias = dict[Monomial, int]
 #: How far a proof is searched for: combinations tried in one proof, and facts used one after the other.
 MOST_STEPS = 600
 MOST_FACTS = 14
+FEW_FACTS = 4
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Prover:
         self._facts: dict[Atom, list[tuple[Polynomial, int]]] = {}
         self._meanings: dict[Atom, list[tuple[Polynomial, int]]] = {}
         self._scopes = [_Scope()]
-        self._steps = 0
+        self._steps, self._most_facts = 0, MOST_FACTS
         for name, least in dims:
             self.variable(name, least, None)
 
@@ -100,9 +101,17 @@ class Prover:
                 return True
         results = self._scopes[-1].results
         if value not in results:
-            self._steps = 0
-            results[value] = self._search(_normalized(_polynomial(value)), 0, set())
+            goal = _normalized(_polynomial(value))
+            results[value] = self._found(goal, MOST_FACTS)
+            if (
+                not results[value] and self._steps > MOST_STEPS
+            ):  # a long wrong way may have hidden a short proof
+                results[value] = self._found(goal, FEW_FACTS)
         return results[value]
+
+    def _found(self, goal: Polynomial, most_facts: int) -> bool:
+        self._steps, self._most_facts = 0, most_facts
+        return self._search(goal, 0, set())
 
     def _search(self, goal: Polynomial, depth: int, failed: set[frozenset[tuple[Monomial, int]]]) -> bool:
         least = self._least_of(goal)
@@ -110,7 +119,7 @@ class Prover:
             return True
         key = frozenset(goal.items())
         self._steps += 1
-        if depth == MOST_FACTS or self._steps > MOST_STEPS or key in failed:
+        if depth == self._most_facts or self._steps > MOST_STEPS or key in failed:
             return False
         for atom in self._innermost_first(goal):
             sign, multiplier = self._factor(goal, atom)
