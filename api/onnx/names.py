@@ -15,6 +15,8 @@ _ROLE = re.compile(
 )
 _OF_A_ROLE = r"(_(bn|batch_norm|norm|add|multiply|concat|relu|clip|rescale|[a-z]+_pool))+$"
 _MAX = 80
+#: What the language allows.
+LONGEST = 100
 
 
 def identifier(text: str) -> str | None:
@@ -80,7 +82,7 @@ class Names:
     def fresh(self, hints: Iterable[str | None], fallback: str) -> str:
         """The first hint that is free, else ``fallback``, with a number from the second on."""
         for hint in hints:
-            if hint and hint not in self._taken:
+            if hint and len(hint) <= LONGEST and hint not in self._taken:
                 self._taken.add(hint)
                 return hint
         fallback = re.sub(r"[123]d$", "", fallback)

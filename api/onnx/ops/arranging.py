@@ -96,8 +96,11 @@ def split(ctx: Context) -> None:
     sizes = ctx.integers("split") or (ctx.sizes(1, "the sizes of the parts") if ctx.has(1) else None)
     given = ctx.value()
     axis, count = ctx.axis(0, len(given.shape)), len(ctx.node.outputs)
-    if isinstance(given, Known) and sizes is not None and not given.is_open:
-        ends = np.cumsum([int(one) for one in sizes])[:-1]  # type: ignore[arg-type]
+    whole = [one for one in sizes or () if isinstance(one, int)]
+    if isinstance(given, Known) and sizes is not None and not given.is_open and len(whole) == len(sizes):
+        if sum(whole) != given.shape[axis] or len(whole) != count or min(whole) < 0:
+            raise Refusal(f"{given.shape[axis]} cells as {whole}")
+        ends = np.cumsum(whole)[:-1]
         for i, part in enumerate(np.split(given.array, ends, axis)):
             ctx.give(Known.of(part), i)
         return
