@@ -84,7 +84,7 @@ def _rows(graph: Graph, name: str) -> int | None:
     def follow(graph: Graph, start: set[Value]) -> None:
         reached = set(start)
         for node in graph:
-            operands: tuple[Value, ...] = graph.operands(node) if node.op != "input" else ()
+            operands = list(graph.operands(node)) if node.op != "input" else []
             if node.op == "gather" and operands[1] in reached:
                 rows = graph.type(operands[0]).shape[0]
                 found.append(rows if isinstance(rows, int) else 1)

@@ -9,7 +9,7 @@ no padding and no cut-off cell is seen.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -24,7 +24,8 @@ from netwright.compiler.frontend.network import Network
 from netwright.compiler.frontend.work import layer_of
 from netwright.compiler.graph.graph import Graph, Value
 from netwright.compiler.graph.types import FLOATS
-from netwright.specs.dims import DimLike
+from netwright.specs.dims import DimLike, Shape
+from netwright.specs.layers import Transpose
 from netwright.specs.load import LoadResult
 
 from ..describe import count_text
@@ -101,7 +102,7 @@ class ShiftAnalysis:
         self.axes = tuple(
             InputAxis(name, axis, kind, type.shape[axis])
             for name, type in network.inputs.items()
-            for axis, kind in _axes(type.shape, type.dtype)
+            for axis, kind in _axes(type.shape, type.dtype, _order(load, name, len(type.shape)))
         )
 
     @cached_property
@@ -171,8 +172,25 @@ class ShiftAnalysis:
         return {"model": self.network.model, "answers": [answer.to_json() for answer in self.answers]}
 
 
-def _axes(shape: tuple[DimLike, ...], dtype: str) -> list[tuple[int, str]]:
+def _axes(shape: Shape, dtype: str, order: Sequence[int]) -> list[tuple[int, str]]:
     """The axes between batch and features; that of indices, which have no features, too."""
     count = len(shape) - 2 if dtype in FLOATS or len(shape) > 2 else len(shape) - 1
     names = _NAMES.get(count) or tuple(f"cell of axis {axis}" for axis in range(1, count + 1))
-    return [(axis, names[axis - 1]) for axis in range(1, count + 1) if shape[axis] != 1]
+    return [(order[place], names[place - 1]) for place in range(1, count + 1) if shape[order[place]] != 1]
+
+
+def _order(load: LoadResult, name: str, rank: int) -> tuple[int, ...]:
+    """The axes of an input as batch, positions, features: in their order, unless all that reads it first transposes it
+    (imported networks keep their channels before the positions)."""
+    layers = {layer.name: layer for layer in load.model.layers} if load.model else {}
+    readers = [layers[one] for one, refs in load.wiring.inputs.items() if name in {ref.name for ref in refs}]
+    found = {
+        tuple(layer.permutation) if isinstance(layer, Transpose) and layer.permutation else None
+        for layer in readers
+    }
+    only = found.pop() if len(found) == 1 else None
+    return (
+        only
+        if only is not None and sorted(only) == list(range(rank)) and only[0] == 0
+        else tuple(range(rank))
+    )

@@ -222,6 +222,18 @@ def test_images_shift_along_two_axes() -> None:
     assert (rows.axis.name, columns.axis.name) == ("row", "column")
 
 
+def test_an_input_with_its_channels_first() -> None:
+    inputs = {"x": {"shape": ["N", 3, 24, 32]}}
+    layers = [
+        {"type": "transpose", "permutation": [0, 2, 3, 1]},
+        {"type": "conv2d", "filters": 3, "kernel_size": 3},
+        {"type": "global_max_pool"},
+    ]
+    rows, columns = answers(model(layers, inputs))
+    assert (rows.axis.axis, rows.axis.name, columns.axis.axis, columns.axis.name) == (2, "row", 3, "column")
+    assert rows.verdict == columns.verdict == "invariant"
+
+
 def test_attention_is_equivariant_and_positions_break_it() -> None:
     inputs = {"x": {"shape": ["N", "T", 4]}}
     attend = [
