@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from netwright.specs.dims import DimLike
+from netwright.specs.fixes import Fix, replaced
+from netwright.specs.load import LoadResult
 
 #: How many steps of a history are told: the nearest ones, and where it began.
 _TOLD = 5
@@ -45,24 +47,86 @@ def history(origins: Iterable[Origin]) -> list[Origin]:
     return told if len(told) <= _TOLD else [*told[: _TOLD - 1], told[-1]]
 
 
-def smallest_input(origin: Origin, fits: Callable[[int], bool]) -> Origin | None:
-    """The input's axis that a size goes back to, with the smallest size, from its own on, under which this one fits.
-    None where there is none, or the history has a step without a rule."""
+@dataclass(frozen=True, slots=True)
+class Root:
+    """The axis of an input that a size goes back to, and what becomes of its sizes on the way."""
+
+    name: str
+    axis: int
+    size: int
+    rules: tuple[Rule, ...]
+
+    def becomes(self, size: int) -> int | None:
+        """The size that one of the input's would become; None where it does not fit somewhere."""
+        found: int | None = size
+        for rule in self.rules:
+            found = None if found is None else rule(found)
+        return found
+
+    def tries(self) -> range:
+        """The input's sizes to try: from its own on."""
+        return range(self.size, min(_LARGEST, _TIMES * self.size + _TIMES) + 1)
+
+
+def root(origin: Origin) -> Root | None:
+    """The input's axis that a size goes back to; None where it has an open size, or a step has no rule."""
     rules: list[Rule] = []
     while origin.axis is None:
         if len(origin.sources) != 1 or origin.rule is None:
             return None
         rules.append(origin.rule)
         (origin,) = origin.sources
-    if origin.size is None:
+    return (
+        None if origin.size is None else Root(origin.name, origin.axis, origin.size, tuple(reversed(rules)))
+    )
+
+
+def smallest_input(origin: Origin, fits: Callable[[int], bool]) -> tuple[Root, int] | None:
+    """The input's axis that a size goes back to, with the smallest size, from its own on, under which this one fits.
+    None where there is none, or the history has a step without a rule."""
+    found = root(origin)
+    if found is None:
         return None
-    for tried in range(origin.size, min(_LARGEST, _TIMES * origin.size + _TIMES) + 1):
-        size: int | None = tried
-        for rule in reversed(rules):
-            size = None if size is None else rule(size)
+    for tried in found.tries():
+        size = found.becomes(tried)
         if size is not None and fits(size):
-            return Origin(origin.name, origin.text, axis=origin.axis, size=tried)
+            return found, tried
     return None
+
+
+def smallest_agreement(first: Origin, second: Origin) -> tuple[Root, int] | None:
+    """The one axis of an input that two sizes go back to, with the smallest size, from its own on, under which they are
+    equal. None as above."""
+    one, other = root(first), root(second)
+    if one is None or other is None or (one.name, one.axis) != (other.name, other.axis):
+        return None
+    for tried in one.tries():
+        size = one.becomes(tried)
+        if size is not None and size == other.becomes(tried):
+            return one, tried
+    return None
+
+
+def input_sizes(
+    load: LoadResult, found: Iterable[tuple[Root, int] | None], more: str = ""
+) -> tuple[Fix, ...]:
+    """The fix that gives an input other sizes, all of one input; none where one of them was not found."""
+    wanted: dict[tuple[str, int], int] = {}
+    for one in found:
+        if one is None:
+            return ()
+        place = (one[0].name, one[0].axis)
+        wanted[place] = max(one[1], wanted.get(place, 0))
+    edits = []
+    for (name, axis), size in wanted.items():
+        node = load.node(("inputs", name, "shape", axis))
+        if node is None or node.value != size:
+            edits += [edit for fix in replaced(node, size) for edit in fix.edits]
+    names = {name for name, _ in wanted}
+    if not edits or len(names) != 1:
+        return ()
+    sizes = "×".join(str(size) for _, size in sorted(wanted.items()))
+    return (Fix(f"{names.pop()} of {sizes}{more}", tuple(edits)),)
 
 
 def linear(factor: DimLike, extra: DimLike) -> Rule | None:

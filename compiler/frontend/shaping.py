@@ -7,6 +7,7 @@ from netwright.specs.dims import DimLike, exact_div, product
 from netwright.specs.layers import Add, Concat, Flatten, Reshape
 
 from ..ops.layout import show
+from .origins import input_sizes, smallest_agreement
 from .problem import show_type
 from .scope import Scope, Signal
 from .tensor import Tensor, concat
@@ -90,7 +91,9 @@ def _check_joined(scope: Scope, position: int, other: Signal, free_axis: int | N
         if free_axis is not None:
             message += f"; they may differ in axis {free_axis} only"
         labels = scope.trace((first, axis), (other, axis))
-        raise scope.problem("NW0308", message, *path, labels=labels)
+        same = [smallest_agreement(first.origins[axis], other.origins[axis]) for axis in differing]
+        fixes = input_sizes(scope.expander.load, same) if first.rank == other.rank else ()
+        raise scope.problem("NW0308", message, *path, labels=labels, fixes=fixes)
     if first.dtype != other.dtype or first.dtype == "bool":
         message = f"{this} is {show_type(other.dtype, other.shape)} and {that} is {show_type(first.dtype, first.shape)}"
         labels = [*scope.blame(first), *scope.blame(other)]

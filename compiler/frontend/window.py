@@ -10,7 +10,7 @@ from netwright.specs.fixes import Fix, replaced, with_key
 from netwright.specs.layers import KernelLayer, Pool
 from netwright.specs.load import LoadResult
 
-from .origins import smallest_input
+from .origins import input_sizes, smallest_input
 from .problem import Problem
 from .scope import Scope, Signal
 from .tensor import Tensor, where
@@ -161,8 +161,7 @@ def _does_not_fit(
 
 def _larger_input(scope: Scope, spec: Windowed) -> tuple[Fix, ...]:
     """The smallest input under which all windows of the layer fit."""
-    load = scope.expander.load
-    found: dict[tuple[str, int], int] = {}
+    found = []
     for position, window in enumerate(spec.window):
         span = (window - 1) * spec.dilations[position] + 1
 
@@ -171,21 +170,8 @@ def _larger_input(scope: Scope, spec: Windowed) -> tuple[Fix, ...]:
             padded = size + low + high
             return isinstance(padded, int) and padded >= span
 
-        root = smallest_input(scope.input.origins[1 + position], fits)
-        if root is None or root.axis is None or root.size is None:
-            return ()
-        place = (root.name, root.axis)
-        found[place] = max(root.size, found.get(place, 0))
-    edits = []
-    for (name, axis), size in found.items():
-        node = load.node(("inputs", name, "shape", axis))
-        if node is None or node.value != size:
-            edits += [edit for fix in replaced(node, size) for edit in fix.edits]
-    names = {name for name, _ in found}
-    if not edits or len(names) != 1:
-        return ()
-    sizes = "×".join(str(size) for _, size in sorted(found.items()))
-    return (Fix(f"{names.pop()} of {sizes} or more", tuple(edits)),)
+        found.append(smallest_input(scope.input.origins[1 + position], fits))
+    return input_sizes(scope.expander.load, found, " or more")
 
 
 def _minimum(load: LoadResult, size: DimLike, needed: int) -> tuple[Fix, ...]:

@@ -74,6 +74,10 @@ def test_two_branches_are_both_followed() -> None:
         "is [N, 28, 28, 1]",
         "gives [N, 7, 7, 8]: 7 = ⌈13 / 2⌉",
     ]
+    (fix,) = error.fixes  # 14 = ⌊(29 − 3) / 2⌋ + 1 is even
+    assert fix.title == "image of 29×29"
+    fixed, _ = apply_fixes(diagnostics.sources["m.yaml"], [fix])
+    assert build_network(load_spec_text(fixed, "m.yaml"))[0] is not None
 
 
 def test_of_a_long_history_both_ends_are_told() -> None:
@@ -83,7 +87,7 @@ def test_of_a_long_history_both_ends_are_told() -> None:
     assert [one.name for one in history([origin])] == ["l19", "l18", "l17", "l16", "x"]
     found = smallest_input(origin, lambda size: size >= 1000)
     assert found is not None
-    assert (found.name, found.axis, found.size) == ("x", 1, 1020)
+    assert (found[0].name, found[0].axis, found[1]) == ("x", 1, 1020)
     assert smallest_input(Origin("flat", "", (origin, origin)), lambda size: True) is None
     assert smallest_input(origin, lambda size: size < 0) is None
 
