@@ -76,6 +76,12 @@ def write_out(
     shared = entries["share"].node.span if "share" in entries else None
     if not expander.group(Group(full, kind, name.span, place.scope, spec.share, shared)):
         return
+    if spec.inputs is not None and len(spec.inputs) > 1:
+        message = f"{kind} reads 1 input, this one reads {len(spec.inputs)}"
+        help = "join them first, with a layer {type: concat, inputs: […]}"
+        expander.diagnostics.error("NW0306", message, entries["inputs"].node.span, help=help)
+        result.poisoned.add(full)
+        return
     inside = f"{full}."
     source = inside + "scanned"
     if placement.first is not None or spec.inputs is None:

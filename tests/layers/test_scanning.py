@@ -19,7 +19,7 @@ from netwright.compiler.pipeline import prepare
 from netwright.compiler.scan_work import ScanWork, scan_work
 from netwright.specs.dims import evaluate as size_of
 
-from ..frontend.helpers import warnings
+from ..frontend.helpers import codes, warnings
 from .harness import drawn_weights, network, spec, values
 
 
@@ -170,3 +170,11 @@ def test_border_cells_that_no_window_has(window: str, stride: str, shape: str, m
     text = spec(scan(window, stride, "type: flatten", "type: dense, units: 2"), x=shape)
     found = [one.message for one in warnings(text)]
     assert found == ([f"the stride drops border cells: no window covers {message}"] if message else [])
+
+
+def test_a_scan_reads_one_signal() -> None:
+    text = spec(
+        "[{name: y, type: scan_window, window: 2, inputs: [x, x], layers: [{type: relu, name: r}]}]",
+        x="[N, T, 2]",
+    )
+    assert codes(text) == ["NW0306"]

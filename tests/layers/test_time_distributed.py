@@ -114,6 +114,7 @@ def test_lengths_go_on() -> None:
         ("layer: {type: conv2d, filters: 2, kernel_size: 3}", "NW0309"),
         ("layer: relu", "NW0203"),
         ("use: b", "NW0801"),
+        ("inputs: [x, x], layer: {type: relu}", "NW0306"),
     ],
 )
 def test_what_is_wrong(keys: str, code: str) -> None:
