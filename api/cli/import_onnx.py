@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
 from .onnx_extra import need_onnx
-from .options import PATH, folder_exists
+from .options import PATH, dim_ranges, folder_exists
 from .output import size_text, written
 
 
@@ -26,8 +26,21 @@ from .output import size_text, written
     help="onnx: inputs and outputs stay as they are, images channels first. native: they have the order of axes that "
     "the network itself has, images channels last, sequences samples first, and no transpose stands at the border.",
 )
+@click.option(
+    "--dim",
+    "dims",
+    multiple=True,
+    metavar="NAME=SIZE",
+    callback=lambda ctx, param, values: dim_ranges(values, param),
+    help="Settle an open size, H=256, or say between which numbers it is, T=16..512.",
+)
 def command(
-    model: Path, output: Path, weights: Path, name: str | None, layout: Literal["onnx", "native"]
+    model: Path,
+    output: Path,
+    weights: Path,
+    name: str | None,
+    layout: Literal["onnx", "native"],
+    dims: dict[str, Any],
 ) -> None:
     """Import an ONNX model.
 
@@ -41,7 +54,7 @@ def command(
     folder_exists(output, "-o")
     folder_exists(weights, "--weights")
     try:
-        imported = import_model(model, name=name, layout=layout)
+        imported = import_model(model, name=name, layout=layout, dims=dims)
     except OnnxError as error:
         for finding in error.findings:
             click.echo(f"error: {finding}", err=True)

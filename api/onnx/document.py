@@ -32,7 +32,12 @@ export_model(netwright.load("resnet.yaml"), "resnet.safetensors").save("again.on
   channels last, sequences have the samples first.
 - Tensors are held features last inside. Transposes that only change the layout cancel, and a Flatten before a Gemm
   permutes the rows of its kernel.
-- Arithmetic on shapes is computed while importing; open sizes stay open.
+- Arithmetic on shapes is computed while importing; open sizes stay open. The least value that an open size has to
+  have, which ONNX can't say, follows from the layers. `--dim H=256` settles one where a model makes no sense otherwise:
+  a U-Net, whose height has to divide by its strides.
+- Layers have the names of the file's nodes, modules (PyTorch) or weights, else those of the layers that they belong to.
+- Scan becomes a recurrent layer with a cell of its own, in equations. A spec that is exported and imported again is the
+  same network.
 - What is not supported is an error with the node, the operator, the attribute and the reason, and nothing is
   written. An attribute that an operator does not list below is such an error.
 - Element types: {types}. A model has one float type.

@@ -50,13 +50,18 @@ class ImportedModel:
 
 
 def import_model(
-    source: str | os.PathLike[str] | onnx.ModelProto, *, name: str | None = None, layout: Layout = "onnx"
+    source: str | os.PathLike[str] | onnx.ModelProto,
+    *,
+    name: str | None = None,
+    layout: Layout = "onnx",
+    dims: Mapping[str, int | tuple[int, int | None]] | None = None,
 ) -> ImportedModel:
     """An ONNX model, or the file it is in, as a spec with weights.
 
     The model keeps its interface. With ``layout`` "native" its inputs and outputs have the order of axes in which the
     network holds them, and no transpose stands at its border: images are [N, H, W, C] instead of [N, C, H, W],
-    sequences [N, T, F] instead of [T, N, F]. Raises OnnxError with one finding for each node that is not supported.
+    sequences [N, T, F] instead of [T, N, F]. ``dims`` settles open sizes of the model's inputs, or says between which
+    numbers they are. Raises OnnxError with one finding for each node that is not supported.
     """
     if isinstance(source, onnx.ModelProto):
         proto, folder = source, None
@@ -64,12 +69,15 @@ def import_model(
         proto, folder = read_file(source)
         name = name or Path(source).stem
     graph = read_graph(proto, folder)
+    ranges = {key: one for key, one in (dims or {}).items() if not isinstance(one, int)}
+    graph = graph.settled({key: one for key, one in (dims or {}).items() if isinstance(one, int)}, ranges)
     model = re.sub(r"\W+", "_", name or graph.name or "model", flags=re.ASCII).strip("_")[:60]
     model = model if re.match("[A-Za-z_]", model) else f"model_{model}"
     try:
-        imported = import_graph(graph, model)
+        imported = import_graph(graph, model, ranges=ranges)
         if layout == "native":
-            imported = import_graph(graph, model, held=native_inputs(imported), native_outputs=True)
+            held = native_inputs(imported)
+            imported = import_graph(graph, model, held=held, native_outputs=True, ranges=ranges)
     except NeedsValue as needed:
         raise OnnxError([Finding(str(needed))]) from None
     turned = " Inputs and outputs have the network's own order of axes." if layout == "native" else ""

@@ -57,15 +57,18 @@ def import_graph(
     bound: Mapping[str, NDArray] | None = None,
     held: Mapping[str, Sequence[int]] | None = None,
     native_outputs: bool = False,
+    ranges: Mapping[str, tuple[int, int | None]] | None = None,
     keep_constants: bool = False,
 ) -> Imported:
     """The spec of a graph. ``bound`` are inputs whose value is known. ``held`` are inputs that change their interface:
     the order of their axes here; ``native_outputs`` lets outputs have the order in which they are held.
-    ``keep_constants`` leaves constant outputs out of the spec.
+    ``ranges`` are the least and the greatest value of open sizes. ``keep_constants`` leaves constant outputs out of
+    the spec.
 
     Raises OnnxError with a finding for each node that is not supported; NeedsValue where an input should be bound.
     """
     importer = _Import(graph, bound or {}, held or {}, native_outputs, keep_constants)
+    importer.writer.sketch.ranges.update(ranges or {})
     return importer.run(model)
 
 
@@ -305,10 +308,7 @@ class _Import:
         roles = {
             name: "batch" if name in batch else "time" if name in times else "size" for name in sorted(used)
         }
-        dims: dict[str, Any] = {
-            name: {"role": role, "min": least} if (least := writer.sketch.least_of(name)) > 1 else role
-            for name, role in roles.items()
-        }
+        dims = {name: _dim(role, *writer.sketch.ranges.get(name, (1, None))) for name, role in roles.items()}
         tree = write_tree(model, dims, writer, shown)
         written = {layer["name"] for layer in tree["layers"]}
         weights = {
@@ -318,3 +318,9 @@ class _Import:
             for key, array in layer.weights.items()
         }
         return Imported(tree, weights, self.inputs, outputs, constants, ranks)
+
+
+def _dim(role: str, least: int, most: int | None) -> str | dict[str, Any]:
+    """An open size as a spec has it."""
+    bounds = {**({"min": least} if least > 1 else {}), **({} if most is None else {"max": most})}
+    return {"role": role, **bounds} if bounds else role

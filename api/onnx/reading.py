@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from math import prod
@@ -23,7 +23,7 @@ import onnx.inliner
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from netwright.specs.dims import Shape, dim
+from netwright.specs.dims import Shape, dim, dim_symbols, substitute
 
 from .errors import Finding, OnnxError
 from .tensors import MAX_ELEMENTS, dtype_name, read_tensor
@@ -89,6 +89,18 @@ class OnnxGraph:
         for name in (*read, *self.outputs):
             counts[name] = counts.get(name, 0) + 1
         return counts
+
+    def settled(self, sizes: Mapping[str, int], others: Collection[str] = ()) -> OnnxGraph:
+        """The graph with open sizes settled. Raises OnnxError for one (or one of ``others``) that there is not."""
+        known = {name for port in self.inputs for size in port.shape for name in dim_symbols(size)}
+        for name in (*sizes, *others):
+            if name not in known:
+                there = f"there is {', '.join(sorted(known))}" if known else "all sizes are known"
+                raise OnnxError(f"there is no open size {name}: {there}")
+        ports = tuple(
+            replace(port, shape=tuple(substitute(size, sizes) for size in port.shape)) for port in self.inputs
+        )
+        return replace(self, inputs=ports)
 
 
 def read_file(path: str | os.PathLike[str]) -> tuple[onnx.ModelProto, Path]:

@@ -126,6 +126,7 @@ class Sketch(Expander):
         follows from the layers. Raises ``misfit`` where no size helps."""
         names = sorted({name for one in scope.inputs for size in one.shape[1:] for name in dim_symbols(size)})
         before = {name: self.least_of(name) for name in names}
+        most = {name: self.ranges.get(name, (1, None))[1] for name in names}
 
         def fits() -> bool:
             with suppress(_Misfit):
@@ -135,20 +136,20 @@ class Sketch(Expander):
 
         for least in (2**power for power in range(1, 13)):
             for name in names:
-                self.ranges[name] = (max(least, before[name]), None)
+                self.ranges[name] = (max(least, before[name]), most[name])
             if names and fits():
                 break
         else:
             for name in names:
-                self.ranges[name] = (before[name], None)
+                self.ranges[name] = (before[name], most[name])
             raise misfit
         for name in names:
             low, high = before[name], self.least_of(name)
             while low < high:
                 middle = (low + high) // 2
-                self.ranges[name] = (middle, None)
+                self.ranges[name] = (middle, most[name])
                 low, high = (low, middle) if fits() else (middle + 1, high)
-            self.ranges[name] = (high, None)
+            self.ranges[name] = (high, most[name])
         return self._expanded(scope)
 
     def add(

@@ -71,6 +71,43 @@ def test_native_layout_turns_images_and_sequences_at_both_ends(tmp_path: Path) -
     np.testing.assert_allclose(answers["states"].transpose(1, 0, 2), expected[1], rtol=1e-4, atol=1e-5)
 
 
+def test_open_sizes_are_settled_and_narrowed(tmp_path: Path) -> None:
+    found = model(
+        [
+            node("MaxPool", ["x"], ["a"], kernel_shape=[2, 2], strides=[2, 2]),
+            node("Resize", ["a", "", "scales"], ["b"], mode="nearest"),
+            node("Add", ["x", "b"], ["y"]),
+        ],
+        {"x": ["N", 1, "H", "W"]},
+        ["y"],
+        {"scales": np.asarray([1, 1, 2, 2], np.float32)},
+    )
+    with pytest.raises(OnnxError, match="do not broadcast"):  # an odd height comes back one short
+        import_model(found)
+    path, spec = tmp_path / "m.onnx", tmp_path / "m.yaml"
+    path.write_bytes(found.SerializeToString())
+    names = ["import", str(path), "-o", str(spec), "--weights", str(tmp_path / "w.safetensors")]
+    result = CliRunner().invoke(main, [*names, "--dim", "H=8", "--dim", "W=6", "--dim", "N=1..16"])
+    assert result.exit_code == 0, result.stderr
+    assert "dims: {N: {role: batch, max: 16}}" in spec.read_text()
+    assert "x: {shape: [N, 1, 8, 6]}" in spec.read_text()
+    result = CliRunner().invoke(main, [*names, "--dim", "D=8"])
+    assert result.stderr == "error: there is no open size D: there is H, N, W\n"
+
+
+def test_the_least_open_size_follows_from_the_layers() -> None:
+    kernel = np.ones((2, 3, 5), np.float32)
+    found = model(
+        [node("Conv", ["x", "k"], ["a"]), node("MaxPool", ["a"], ["y"], kernel_shape=[4])],
+        {"x": ["N", 3, "T"]},
+        ["y"],
+        {"k": kernel},
+    )
+    assert "dims: {N: batch, T: {role: size, min: 8}}" in import_model(found).spec
+    with pytest.raises(OnnxError, match="does not fit"):
+        import_model(model([node("Conv", ["x", "k"], ["y"])], {"x": [1, 3, 4]}, ["y"], {"k": kernel}))
+
+
 def test_a_flatten_before_a_gemm_permutes_the_rows_of_its_kernel(tmp_path: Path) -> None:
     generator = np.random.default_rng(2)
     kernel = generator.normal(size=(4, 2, 3, 3)).astype(np.float32)
