@@ -114,7 +114,8 @@ class _Shapes:
                 if name in cell.bound:
                     self.bind_input(name, item.shape, step.value)
                 if name in cell.states:
-                    item = equations.as_state(name, item, self.sizes(cell.states[name].shape), step.value)
+                    state = cell.states[name]
+                    item = equations.as_state(name, item, self.sizes(state.shape), step.value, state.span)
                 names[name] = item
 
     def bind_input(self, name: str, found: Shape, value: Expression) -> None:

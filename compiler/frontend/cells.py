@@ -98,7 +98,7 @@ def cell_body(
     for step in cell.steps:
         for name, item in zip(step.targets, compiler.items(step.value), strict=True):
             if name in states:
-                item = compiler.as_state(name, item, shapes.states[name], step.value)
+                item = compiler.as_state(name, item, shapes.states[name], step.value, cell.states[name].span)
             compiler.names[name] = item
     results = {name: compiler.names[name].tensor for name in states}
     for name, rate in noise.zoneout.items():

@@ -8,6 +8,7 @@ from functools import reduce
 
 from netwright.specs.dims import DimLike, Shape, product
 from netwright.specs.expressions import Binary, Call, Compare, Expression, Name, Negate, Number, Previous
+from netwright.specs.source import Span
 
 from ..graph.graph import Graph
 from ..graph.types import FLOATS, TensorType
@@ -55,8 +56,10 @@ class Equations:
         self.states_in_products = states
         """What `prev` means in the operands of a matrix product."""
 
-    def problem(self, message: str, node: Expression, help: str | None = None) -> Problem:
-        return Problem("NW0511", message, node.span, labels=self.used_at, help=help)
+    def problem(
+        self, message: str, node: Expression, help: str | None = None, labels: Sequence[Label] = ()
+    ) -> Problem:
+        return Problem("NW0511", message, node.span, labels=[*labels, *self.used_at], help=help)
 
     def items(self, node: Expression) -> list[Item]:
         """The values of a step: one, or the parts of a split."""
@@ -261,11 +264,14 @@ class Equations:
                 raise self.problem(f"{show(items[0].shape)} and {show(item.shape)} do not join", node)
         return Item(concat([item.tensor for item in items], axis), batched)
 
-    def as_state(self, name: str, item: Item, shape: tuple[int, ...], node: Expression) -> Item:
-        """A new value of a state, in the state's shape."""
+    def as_state(
+        self, name: str, item: Item, shape: tuple[int, ...], node: Expression, declared: Span
+    ) -> Item:
+        """A new value of a state, in the state's shape, which is declared at a place."""
         if item.shape != shape or item.tensor.dtype != self.dtype:
             found = "a truth value" if item.tensor.dtype == "bool" else show(item.shape)
-            raise self.problem(f"the state {name} is {show(shape)}, its new value is {found}", node)
+            message = f"the state {name} is {show(shape)}, its new value is {found}"
+            raise self.problem(message, node, labels=[(declared, f"is {show(shape)}")])
         return self.lifted(item, shape, True)
 
     def output(self, node: Expression) -> Tensor:

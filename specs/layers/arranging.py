@@ -18,7 +18,10 @@ Bound = Integer | DimExpression
 Bounds = Annotated[
     tuple[Bound | None, ...],
     Field(min_length=1, max_length=8),
-    BeforeValidator(lambda value: (None,) if value is None else listed(value)),
+    BeforeValidator(
+        lambda value: (None,) if value is None else listed(value),
+        json_schema_input_type=Bound | None | list[Bound | None],
+    ),
 ]
 
 

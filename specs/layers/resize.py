@@ -10,7 +10,15 @@ from ..base import DimExpression, Flag, Number, Positive, at
 from .base import LayerSpec
 from .values import Axes, listed
 
-_AXES = (Field(min_length=1, max_length=8), BeforeValidator(listed))
+_MANY = Field(min_length=1, max_length=8)
+Scales = Annotated[
+    tuple[Positive, ...], _MANY, BeforeValidator(listed, json_schema_input_type=Positive | list[Positive])
+]
+Sizes = Annotated[
+    tuple[DimExpression, ...],
+    _MANY,
+    BeforeValidator(listed, json_schema_input_type=DimExpression | list[DimExpression]),
+]
 
 
 class Resize(LayerSpec):
@@ -24,9 +32,9 @@ class Resize(LayerSpec):
     """
 
     type: Literal["resize"] = "resize"
-    scales: Annotated[tuple[Positive, ...], *_AXES] | None = None
+    scales: Scales | None = None
     """The scale of each axis: O = ⌊s·L⌋."""
-    sizes: Annotated[tuple[DimExpression, ...], *_AXES] | None = None
+    sizes: Sizes | None = None
     """The output size of each axis."""
     axes: Axes | None = None
     """The axes that are resized; the spatial ones when left out."""

@@ -6,10 +6,13 @@ import pytest
 
 from netwright.specs.diagnostics import Diagnostics
 from netwright.specs.layers import LAYERS
+from netwright.specs.load import load_spec_text
 from netwright.specs.pages import pages
 from netwright.specs.reading import read_text
+from netwright.specs.reference import examples
 from netwright.specs.schema import field_docs, json_schema, schema_text
 
+from ..mutations.__main__ import draw
 from .specs import LENET, PENDULUM
 
 PROJECT = Path(__file__).parents[2]
@@ -72,6 +75,22 @@ def test_examples_are_valid(path: Path, validator) -> None:
 @pytest.mark.parametrize("text", [LENET, PENDULUM], ids=["lenet", "pendulum"])
 def test_specs_are_valid(text: str, validator) -> None:
     assert list(validator.iter_errors(value(text))) == []
+
+
+def test_the_reference_is_valid(validator) -> None:
+    for example in examples():
+        if example.file is None:
+            assert list(validator.iter_errors(value(example.spec))) == [], example.text
+
+
+def test_what_the_loader_takes_is_valid(validator) -> None:
+    taken = 0
+    for number in range(500):
+        subject, mutation, _ = draw(number, 0)
+        if not subject.parts and not load_spec_text(mutation.text, subject.file).diagnostics.has_errors:
+            taken += 1
+            assert list(validator.iter_errors(value(mutation.text, subject.file))) == [], mutation.text
+    assert taken > 50
 
 
 @pytest.mark.parametrize("code", [code for code, page in pages().items() if page.example])
