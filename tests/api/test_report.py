@@ -22,6 +22,16 @@ from ..specs.specs import PENDULUM
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+RECURRENT = """\
+netwright: 1
+model: two
+dims: {N: batch, T: time}
+inputs: {x: {shape: [N, T, 3]}}
+layers:
+  - {name: both, type: lstm, units: 4, bidirectional: true}
+  - {name: last, type: rnn, units: 4, return_sequences: false}
+outputs: {y: last}
+"""
 NO_BROWSER = "there is no Chromium: apt-get install chromium brings it"
 HISTORY = [
     EpochRecord(1, 10, {"loss": 2.0, "accuracy": 0.5}, {"loss": 1.5, "accuracy": 0.6}, 1.0, 100),
@@ -64,7 +74,7 @@ def test_analyses_are_on_it(page: str) -> None:
         assert f"<td>{found.total:,}</td>" in page
     assert "<b>shifts of image (rows, columns)</b>: logits is neither: logits breaks it" in page
     assert "the-gradients" not in page.partition("<body>")[2]
-    model = Model(load_spec_text(PENDULUM.replace("steps: last", "steps: all"), "p.yaml"))
+    model = Model(load_spec_text(RECURRENT, "r.yaml"))
     trained = {name: 2 * array for name, array in initial_values(model.network).items()}
     page = report(model, weights=trained)
     section = page.partition('<section id="the-gradients">')[2].partition("</section>")[0]
