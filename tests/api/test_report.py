@@ -18,8 +18,6 @@ from netwright.runtime.errors import CheckpointError
 from netwright.runtime.plan import EpochRecord
 from netwright.specs.load import load_spec_text
 
-from ..specs.specs import PENDULUM
-
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 RECURRENT = """\
@@ -82,9 +80,7 @@ def test_analyses_are_on_it(page: str) -> None:
 
 
 def test_text_of_the_user_is_text() -> None:
-    spec = PENDULUM.replace("steps: last", "steps: all").replace(
-        "netwright: 1", "# </script><script>alert(1)</script>\nnetwright: 1"
-    )
+    spec = RECURRENT.replace("netwright: 1", "# </script><script>alert(1)</script>\nnetwright: 1")
     page = report(Model(load_spec_text(spec, "</script>.yaml")))
     assert "<script>alert" not in page
     assert page.count("</script>") == 2
