@@ -178,7 +178,10 @@ class Context:
         **options: Any,
     ) -> str:
         """Adds a layer and gives the reference to its output. Raises Refusal."""
-        return self.writer.add(type, inputs, keys or {}, weights or {}, self.names, **options)
+        sources = [value.name for value in self.operands if isinstance(value, Known)] if weights else []
+        return self.writer.add(
+            type, inputs, keys or {}, weights or {}, self.names, sources=sources, **options
+        )
 
     def arranged(self, value: Held, axes: Sequence[int | None]) -> str:
         """A reference to a tensor held under these axes."""

@@ -24,7 +24,7 @@ from .network import NetworkWriter
 from .ops import OPS
 from .reading import Node, OnnxGraph, Port, UnreadableTensor
 from .schemas import check_node, means_the_same
-from .spec import SpecTree, write_tree
+from .spec import SpecTree, needed_layers, write_tree
 from .tensors import MAX_COMPUTED
 from .values import Held, Known, Value, empty, known_dims
 
@@ -309,6 +309,7 @@ class _Import:
             name: "batch" if name in batch else "time" if name in times else "size" for name in sorted(used)
         }
         dims = {name: _dim(role, *writer.sketch.ranges.get(name, (1, None))) for name, role in roles.items()}
+        writer.share(needed_layers(writer, shown.values()))
         tree = write_tree(model, dims, writer, shown)
         written = {layer["name"] for layer in tree["layers"]}
         weights = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +45,8 @@ class Layer:
     given: dict[str, str] = field(default_factory=dict)
     variables: tuple[str, ...] | None = None
     """The names of the inputs in an equation."""
+    sources: tuple[str, ...] = ()
+    """What the file calls the constants that the weights are made of."""
 
     @property
     def type(self) -> str:
@@ -92,6 +94,7 @@ class NetworkWriter:
         ports: Sequence[str] = (),
         fallback: str | None = None,
         variables: Sequence[str] | None = None,
+        sources: Sequence[str] = (),
     ) -> str:
         """A layer; gives its name. ``variables`` name the inputs in an equation. Raises Refusal where the language
         does not accept it."""
@@ -111,7 +114,7 @@ class NetworkWriter:
         self.sketch.add({**layer, "inputs": named} if named else layer, inputs, given, ports)
         arrays = {key: np.array(array, order="C") for key, array in weights.items()}
         found = tuple(variables) if variables is not None else None
-        self.layers[name] = Layer(layer, list(inputs), arrays, dict(given or {}), found)
+        self.layers[name] = Layer(layer, list(inputs), arrays, dict(given or {}), found, tuple(sources))
         return name
 
     def cell(self, tree: Mapping[str, Any], names: Sequence[str | None]) -> str:
@@ -131,6 +134,25 @@ class NetworkWriter:
             if size in shape:
                 return ref, shape.index(size)
         return None
+
+    def share(self, needed: Collection[str]) -> None:
+        """Layers (of those ``needed``) that are made of the same constants of the file share their weights."""
+        owners: dict[tuple, tuple[str, Layer]] = {}
+        for name, layer in self.layers.items():
+            if (
+                name not in needed
+                or not layer.weights
+                or not layer.sources
+                or layer.type in ("constant", "expression")
+            ):
+                continue
+            shapes = tuple((key, array.shape) for key, array in layer.weights.items())
+            owner, first = owners.setdefault((layer.type, layer.sources, shapes), (name, layer))
+            if first is layer:
+                continue
+            if all(np.array_equal(array, first.weights[key]) for key, array in layer.weights.items()):
+                layer.keys["share"] = owner
+                layer.weights = {}
 
     def times(self) -> set[str]:
         """The open sizes that count the steps of recurrences."""

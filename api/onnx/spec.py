@@ -27,7 +27,7 @@ def write_tree(
     """The spec. A layer's inputs are left out where they are the layer above."""
     layers: list[dict[str, Any]] = []
     above = next(iter(writer.inputs)) if len(writer.inputs) == 1 else None
-    needed = _needed(writer, outputs.values())
+    needed = needed_layers(writer, outputs.values())
     for name, layer in writer.layers.items():
         if name not in needed:
             continue
@@ -50,7 +50,7 @@ def write_tree(
     return tree
 
 
-def _needed(writer: NetworkWriter, outputs: Iterable[str]) -> set[str]:
+def needed_layers(writer: NetworkWriter, outputs: Iterable[str]) -> set[str]:
     """The layers that outputs depend on."""
     found: set[str] = set()
     waiting = list(outputs)

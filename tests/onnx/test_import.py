@@ -71,6 +71,30 @@ def test_native_layout_turns_images_and_sequences_at_both_ends(tmp_path: Path) -
     np.testing.assert_allclose(answers["states"].transpose(1, 0, 2), expected[1], rtol=1e-4, atol=1e-5)
 
 
+def test_weights_that_are_used_twice_are_shared(tmp_path: Path) -> None:
+    generator = np.random.default_rng(6)
+    weights = generator.normal(size=(4, 4)).astype(np.float32)
+    found = model(
+        [
+            node("MatMul", ["x", "step.weight"], ["a"]),
+            node("Add", ["a", "step.bias"], ["b"]),
+            node("Tanh", ["b"], ["c"]),
+            node("MatMul", ["c", "step.weight"], ["d"]),
+            node("Add", ["d", "step.bias"], ["y"]),
+        ],
+        {"x": ["N", 4]},
+        ["y"],
+        {"step.weight": weights, "step.bias": weights[0].copy()},
+    )
+    imported = import_model(found, name="m")
+    assert "{name: step, type: dense, units: 4, activation: tanh}" in imported.spec
+    assert "type: dense, units: 4, share: step}" in imported.spec
+    assert sorted(imported.weights) == ["step.bias", "step.kernel"]
+    x = generator.normal(size=(3, 4)).astype(np.float32)
+    answer = compiled(imported, tmp_path, "reference").predict(x=x)["y"]
+    np.testing.assert_allclose(answer, onnxruntime_outputs(found, {"x": x})[0], rtol=1e-4, atol=1e-5)
+
+
 def test_open_sizes_are_settled_and_narrowed(tmp_path: Path) -> None:
     found = model(
         [

@@ -164,6 +164,8 @@ def _joined(ctx: Context, values: list[Value]) -> Held | None:
             if isinstance(other, Known) and isinstance(value, Held) and ctx.sole[position]:
                 found = _absorbed(ctx, value, other)
                 if found is not None:
+                    layer = ctx.writer.layers[found.ref]
+                    layer.sources = (*layer.sources, other.name)
                     return found
     held = [ctx.settled(value) for value in values if not isinstance(value, Known)]
     if ctx.node.op == "Mul" and len(values) == 2 and (scaled := _rescaled(ctx, values)) is not None:
