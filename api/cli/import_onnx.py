@@ -58,6 +58,8 @@ def command(
     except OnnxError as error:
         for finding in error.findings:
             click.echo(f"error: {finding}", err=True)
+        if error.help:
+            click.echo(f"help: {error.help}", err=True)
         sys.exit(1)
     imported.save(output, weights)
     written(output, "spec")

@@ -22,12 +22,12 @@ class Finding:
 
 
 class OnnxError(ValueError):
-    """A model that is not brought over, with all findings in ``findings``."""
+    """A model that is not brought over, with all findings in ``findings``, and perhaps what would ``help``."""
 
-    def __init__(self, findings: Sequence[Finding] | str):
+    def __init__(self, findings: Sequence[Finding] | str, help: str = ""):
         if isinstance(findings, str):
             findings = [Finding(findings)]
-        self.findings = tuple(findings)
+        self.findings, self.help = tuple(findings), help
         super().__init__("\n".join(map(str, self.findings)))
 
 

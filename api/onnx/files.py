@@ -23,7 +23,7 @@ from ..version import VERSION
 from .errors import Finding, NeedsValue, OnnxError
 from .export.exporting import export_graph
 from .importing import import_graph, native_inputs
-from .reading import read_file, read_graph
+from .reading import OnnxGraph, read_file, read_graph
 from .spec import to_yaml
 
 Layout = Literal["onnx", "native"]
@@ -80,10 +80,21 @@ def import_model(
             imported = import_graph(graph, model, held=held, native_outputs=True, ranges=ranges)
     except NeedsValue as needed:
         raise OnnxError([Finding(str(needed))]) from None
+    except OnnxError as error:
+        raise OnnxError(error.findings, _sizes_to_settle(graph, error)) from None
     turned = " Inputs and outputs have the network's own order of axes." if layout == "native" else ""
     text = to_yaml(imported.tree, f"Imported from ONNX, opset {graph.opset}.{turned}")
     check(text)
     return ImportedModel(text, imported.weights, imported.inputs, imported.outputs)
+
+
+def _sizes_to_settle(graph: OnnxGraph, error: OnnxError) -> str:
+    """What would help where open sizes are at fault."""
+    reasons = " ".join(finding.reason for finding in error.findings)
+    samples = {str(port.shape[0]) for port in graph.inputs if port.shape}
+    found = [name for name in graph.open_sizes() if re.search(rf"\b{name}\b", reasons)]
+    names = [name for name in found if name not in samples] or found
+    return f"--dim {names[0]}=SIZE settles an open size ({', '.join(names)})" if names else ""
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def native_inputs(imported: Imported) -> dict[str, tuple[int, ...]]:
     read: dict[str, set[tuple[int, ...] | None]] = {}
     for layer in layers:
         inputs = layer.get("inputs", [above])
-        order = tuple(layer["permutation"]) if layer["type"] == "transpose" else None
+        order = _order(layer, imported.tree["inputs"].get(next(iter(inputs), "")))
         for ref in inputs.values() if isinstance(inputs, dict) else inputs:
             read.setdefault(ref, set()).add(order)
         above = layer["name"]
@@ -89,6 +89,18 @@ def native_inputs(imported: Imported) -> dict[str, tuple[int, ...]]:
         if len(orders) == 1 and (order := next(iter(orders))) is not None:
             found[own] = order
     return found
+
+
+def _order(layer: Mapping[str, Any], read: Mapping[str, Any] | None) -> tuple[int, ...] | None:
+    """The order of axes in which a layer reads an input; None for anything but another one. With one channel it may
+    be a reshape."""
+    if layer["type"] == "transpose":
+        return tuple(layer["permutation"])
+    if layer["type"] == "reshape" and read is not None:
+        last = channels_last(len(read["shape"]))
+        if len(last) > 2 and layer["shape"] == [read["shape"][axis] for axis in last]:
+            return last
+    return None
 
 
 class _Import:

@@ -90,12 +90,16 @@ class OnnxGraph:
             counts[name] = counts.get(name, 0) + 1
         return counts
 
+    def open_sizes(self) -> list[str]:
+        """The names of open sizes of the inputs."""
+        return sorted({name for port in self.inputs for size in port.shape for name in dim_symbols(size)})
+
     def settled(self, sizes: Mapping[str, int], others: Collection[str] = ()) -> OnnxGraph:
         """The graph with open sizes settled. Raises OnnxError for one (or one of ``others``) that there is not."""
-        known = {name for port in self.inputs for size in port.shape for name in dim_symbols(size)}
+        known = self.open_sizes()
         for name in (*sizes, *others):
             if name not in known:
-                there = f"there is {', '.join(sorted(known))}" if known else "all sizes are known"
+                there = f"there is {', '.join(known)}" if known else "all sizes are known"
                 raise OnnxError(f"there is no open size {name}: {there}")
         ports = tuple(
             replace(port, shape=tuple(substitute(size, sizes) for size in port.shape)) for port in self.inputs

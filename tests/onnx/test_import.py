@@ -110,6 +110,10 @@ def test_open_sizes_are_settled_and_narrowed(tmp_path: Path) -> None:
         import_model(found)
     path, spec = tmp_path / "m.onnx", tmp_path / "m.yaml"
     path.write_bytes(found.SerializeToString())
+    result = CliRunner().invoke(
+        main, ["import", str(path), "-o", str(spec), "--weights", str(tmp_path / "w")]
+    )
+    assert result.stderr.splitlines()[-1] == "help: --dim H=SIZE settles an open size (H, W)"
     names = ["import", str(path), "-o", str(spec), "--weights", str(tmp_path / "w.safetensors")]
     result = CliRunner().invoke(main, [*names, "--dim", "H=8", "--dim", "W=6", "--dim", "N=1..16"])
     assert result.exit_code == 0, result.stderr
@@ -130,6 +134,14 @@ def test_the_least_open_size_follows_from_the_layers() -> None:
     assert "dims: {N: batch, T: {role: size, min: 8}}" in import_model(found).spec
     with pytest.raises(OnnxError, match="does not fit"):
         import_model(model([node("Conv", ["x", "k"], ["y"])], {"x": [1, 3, 4]}, ["y"], {"k": kernel}))
+
+
+def test_native_layout_of_an_image_with_one_channel() -> None:
+    kernel = np.ones((1, 1, 3, 3), np.float32)
+    found = model([node("Conv", ["x", "k"], ["y"])], {"x": ["N", 1, 8, 6]}, ["y"], {"k": kernel})
+    text = import_model(found, layout="native").spec
+    assert "x: {shape: [N, 8, 6, 1]}" in text
+    assert "reshape" not in text
 
 
 def test_a_flatten_before_a_gemm_permutes_the_rows_of_its_kernel(tmp_path: Path) -> None:
