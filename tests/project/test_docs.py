@@ -112,7 +112,9 @@ def test_marked_blocks_are_true(document: Path, tmp_path: Path) -> None:
     for block in blocks(document):
         where = f"{name(document)}:{block.line}"
         if block.marker.startswith("file: "):
-            (folder / block.marker.removeprefix("file: ")).write_text(block.text, encoding="utf-8")
+            path = folder / block.marker.removeprefix("file: ")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
         elif block.marker == "run" and block.language == "sh":
             done = run(block.text, folder)
             assert done.returncode == 0, f"{where}\n{done.stdout}"
