@@ -24,6 +24,7 @@ from netwright.specs.dims import DimLike, evaluate, parse_dim, product
 from netwright.specs.manifest import BufferInfo, EntryInfo
 
 from ..build import build, entry_graphs
+from ..data import time_dim
 from ..errors import RequestError
 from ..model import Model
 from ..summary import flops_text
@@ -108,7 +109,7 @@ class Resources:
 
     def default_dims(self, entry: str) -> dict[str, int]:
         """The sizes an entry is shown for: a batch of 1, in training that of the spec; sequences as long as the spec
-        allows, or 100 steps."""
+        allows, or 100 steps; in truncated training a window."""
         train = self.model.spec.train
         found = {}
         for name, info in self.model.network.dims.items():
@@ -117,6 +118,10 @@ class Resources:
                 size = train.batch_size if train and entry != "predict" else 1
                 size = max(info.min, size if info.max is None else min(size, info.max))
             found[name] = size
+        if train and train.bptt and entry == "train_step":
+            time = time_dim(self.model.network)
+            if time is not None:
+                found[time] = min(found[time], train.bptt.window)  # a step of training reads a window
         return found
 
     def dims(self, entry: str, given: Mapping[str, int] | None = None) -> dict[str, int]:

@@ -14,7 +14,11 @@ from netwright.analysis.measure import measure
 from netwright.analysis.resources import Resources
 from netwright.build import build, entry_graphs
 from netwright.compiler.codegen.target import named_target
+from netwright.model import Model
 from netwright.specs.dims import evaluate
+from netwright.specs.load import load_spec_text
+
+from ..specs.specs import PENDULUM
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SPECS = [EXAMPLES / "lenet" / "lenet.yaml", EXAMPLES / "sunspots" / "sunspots.yaml"]
@@ -63,6 +67,15 @@ def test_weights_and_optimizer_state(pair) -> None:
     assert resources.memory("predict").tape == 0
     assert found.tape > 0
     assert found.buffers["state"] % found.buffers["weights"] == 8  # moments, and the step counter
+
+
+def test_truncated_training_reads_windows() -> None:
+    model = Model(load_spec_text(PENDULUM.replace("steps: last", "steps: all"), "p.yaml"))
+    resources = Resources(model, ("train_step",))
+    window = model.spec.train.bptt.window if model.spec.train and model.spec.train.bptt else 0
+    assert 1 < window < 512
+    assert resources.default_dims("predict")["T"] == 512
+    assert resources.default_dims("train_step")["T"] == window
 
 
 def test_what_it_takes_to_run() -> None:
