@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from netwright.compiler.frontend.build import build_network
+from netwright.compiler.frontend.origins import resized
 from netwright.specs.diagnostics import Diagnostic, Diagnostics
 from netwright.specs.fixes import Edit, Fix, apply_to_files
 from netwright.specs.load import LoadResult, load_spec_text
@@ -17,6 +18,8 @@ from netwright.specs.source import SourceText, Span
 #: How many layers may be validated for the fixes of one spec; what is beyond is not offered.
 _MOST_LAYERS = 4000
 _ROUNDS = 10
+#: How often a fix that makes an input larger may go further.
+_GROWTHS = 24
 
 
 def check_fixes(load: LoadResult) -> Diagnostics:
@@ -35,7 +38,12 @@ def check_fixes(load: LoadResult) -> Diagnostics:
     together = set(map(id, made)) if made and not checker.diagnose(texts).has_errors else set()
     items = [
         replace(
-            item, fixes=tuple(fix for fix in item.fixes if id(fix) in together or checker.is_good(item, fix))
+            item,
+            fixes=tuple(
+                good
+                for fix in item.fixes
+                if (good := fix if id(fix) in together else checker.tried(item, fix)) is not None
+            ),
         )
         for item in found
     ]
@@ -93,13 +101,27 @@ class _Checker:
             1
         ]
 
-    def is_good(self, item: Diagnostic, fix: Fix) -> bool:
-        if self.left <= 0:
-            return False
-        texts, made = apply_to_files(self.sources, [fix])
-        if not made:
-            return False
-        after = self.diagnose(texts)
+    def tried(self, item: Diagnostic, fix: Fix) -> Fix | None:
+        """The fix, where it is good; one of sizes goes on to larger ones until nothing is wrong."""
+        for _ in range(_GROWTHS):
+            texts, made = apply_to_files(self.sources, [fix]) if self.left > 0 else ({}, [])
+            if not made:
+                return None
+            after = self.diagnose(texts)
+            if self.is_good(item, fix, after):
+                return fix
+            sizes = dict(fix.sizes)
+            offered = [dict(other.sizes) for error in after.errors for other in error.fixes if other.sizes]
+            further = [one for one in offered if _input(one) == _input(sizes)]
+            if not sizes or not further:
+                return None
+            larger = {path: max(size, sizes.get(path, 0)) for path, size in {**sizes, **further[0]}.items()}
+            if larger == sizes:
+                return None
+            (fix,) = resized(self.load, larger, " or more" if fix.title.endswith("more") else "") or (fix,)
+        return None
+
+    def is_good(self, item: Diagnostic, fix: Fix, after: Diagnostics) -> bool:
         new = Counter(_key(error) for error in after.errors) - self.before
         gone = Counter(map(_key, after))[_key(item)] < Counter(map(_key, self.load.diagnostics))[_key(item)]
         if not fix.safe or not new:
@@ -107,6 +129,11 @@ class _Checker:
         return gone and not any(
             _touches(error.span, edit) for error in after.errors if _key(error) in new for edit in fix.edits
         )
+
+
+def _input(sizes: Mapping[tuple[str | int, ...], int]) -> set[str | int]:
+    """The names of the inputs whose sizes these are."""
+    return {path[1] for path in sizes}
 
 
 def _touches(span: Span, edit: Edit) -> bool:

@@ -28,11 +28,16 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """Edits that belong together, and what they do in a few words."""
+    """Edits that belong together, and what they do in a few words.
+
+    ``sizes`` are the numbers that an input's shape gets, by their paths, in a fix that may have to go further to leave
+    nothing wrong: larger ones are tried then.
+    """
 
     title: str
     edits: tuple[Edit, ...]
     safe: bool = False
+    sizes: tuple[tuple[tuple[str | int, ...], int], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; lines and columns from 1, ends exclusive."""

@@ -6,7 +6,7 @@ would have given a size that fits?
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from netwright.specs.dims import DimLike
@@ -111,22 +111,28 @@ def input_sizes(
     load: LoadResult, found: Iterable[tuple[Root, int] | None], more: str = ""
 ) -> tuple[Fix, ...]:
     """The fix that gives an input other sizes, all of one input; none where one of them was not found."""
-    wanted: dict[tuple[str, int], int] = {}
+    wanted: dict[tuple[str | int, ...], int] = {}
     for one in found:
         if one is None:
             return ()
-        place = (one[0].name, one[0].axis)
-        wanted[place] = max(one[1], wanted.get(place, 0))
+        path = ("inputs", one[0].name, "shape", one[0].axis)
+        wanted[path] = max(one[1], wanted.get(path, 0))
+    return resized(load, wanted, more)
+
+
+def resized(load: LoadResult, sizes: Mapping[tuple[str | int, ...], int], more: str = "") -> tuple[Fix, ...]:
+    """The fix that writes other sizes into the shape of one input."""
     edits = []
-    for (name, axis), size in wanted.items():
-        node = load.node(("inputs", name, "shape", axis))
+    for path, size in sizes.items():
+        node = load.node(path)
         if node is None or node.value != size:
             edits += [edit for fix in replaced(node, size) for edit in fix.edits]
-    names = {name for name, _ in wanted}
+    names = {str(path[1]) for path in sizes}
     if not edits or len(names) != 1:
         return ()
-    sizes = "×".join(str(size) for _, size in sorted(wanted.items()))
-    return (Fix(f"{names.pop()} of {sizes}{more}", tuple(edits)),)
+    ordered = tuple(sorted(sizes.items(), key=lambda item: str(item[0])))
+    title = f"{names.pop()} of {'×'.join(str(size) for _, size in ordered)}{more}"
+    return (Fix(title, tuple(edits), sizes=ordered),)
 
 
 def linear(factor: DimLike, extra: DimLike) -> Rule | None:

@@ -262,3 +262,54 @@ def test_added_lines_end_as_the_others(add: str) -> None:
     assert not fixed.diagnostics.has_errors
     assert fixed.text.startswith("netwright: 1\r\nmodel: m\r\ndims:")
     assert fixed.text.count("\r\n") == fixed.text.count("\n")
+
+
+DEEP = """\
+netwright: 1
+model: deep
+dims: {N: batch}
+inputs: {image: {shape: [N, 28, 28, 1]}}
+layers:
+  - {name: a, type: conv2d, filters: 4, kernel_size: 5}
+  - {name: p, type: max_pool2d, pool_size: 2}
+  - {name: b, type: conv2d, filters: 4, kernel_size: 5}
+  - {name: q, type: max_pool2d, pool_size: 2}
+  - {name: c, type: conv2d, filters: 4, kernel_size: 5}
+  - {name: r, type: max_pool2d, pool_size: 2}
+  - {name: d, type: conv2d, filters: 4, kernel_size: 5}
+outputs: {y: d}
+"""
+BRANCHES = """\
+netwright: 1
+model: unet
+dims: {N: batch}
+inputs: {image: {shape: [N, 50, 36, 1]}}
+layers:
+  - {name: a, type: conv2d, filters: 4, kernel_size: 3, padding: same}
+  - {name: p, type: max_pool2d, pool_size: 2}
+  - {name: b, type: conv2d, filters: 4, kernel_size: 3, padding: same}
+  - {name: q, type: max_pool2d, pool_size: 2}
+  - {name: r, type: max_pool2d, pool_size: 2}
+  - {name: up1, type: up_sampling2d, size: 4}
+  - {name: m1, type: concat, inputs: [up1, b]}
+  - {name: up2, type: up_sampling2d, size: 2}
+  - {name: m2, type: concat, inputs: [up2, a]}
+outputs: {y: m2}
+"""
+
+
+def test_an_input_is_large_enough_for_the_whole_network() -> None:
+    (error,) = Model(load_spec_text(DEEP, "m.yaml")).diagnostics.errors
+    assert [fix.title for fix in error.fixes] == ["image of 61×61 or more"]
+    for size, valid in ((61, True), (60, False)):
+        assert Model(load_spec_text(DEEP.replace("28, 28", f"{size}, {size}"), "m.yaml")).is_valid == valid
+
+
+def test_an_input_makes_all_branches_agree() -> None:
+    (error,) = Model(load_spec_text(BRANCHES, "m.yaml")).diagnostics.errors
+    assert error.code == "NW0308"
+    assert [fix.title for fix in error.fixes] == ["image of 56×40"]
+    text, _ = apply_fixes(
+        Model(load_spec_text(BRANCHES, "m.yaml")).diagnostics.sources["m.yaml"], error.fixes
+    )
+    assert "shape: [N, 56, 40, 1]" in text
