@@ -15,7 +15,7 @@ from ..graph.graph import Graph
 from ..graph.types import TensorType
 from ..ops.layout import show
 from .cells import CellShapes
-from .equations import Equations, Item
+from .equations import Equations, Item, declarations
 from .problem import Label, Problem
 from .scope import Scope
 from .tensor import Tensor
@@ -109,6 +109,7 @@ class _Shapes:
         for name, shape in self.samples.items():
             names[name] = Item(array(name, (self.batch, *shape)), True)
         equations = Equations(graph, self.batch, dtype, names, _Lazy(state), self.arguments, self.used_at)
+        equations.places = declarations(cell)
         for step in cell.steps:
             for name, item in zip(step.targets, equations.items(step.value), strict=True):
                 if name in cell.bound:

@@ -16,7 +16,7 @@ from netwright.specs.random import Key
 from ..graph.graph import Graph
 from ..graph.types import TensorType
 from ..ops.random_bits import RandomBitsAttributes
-from .equations import Equations, Item
+from .equations import Equations, Item, declarations
 from .normalization import kept_of
 from .problem import Label
 from .tensor import Tensor, where
@@ -91,6 +91,7 @@ def cell_body(
     names = {name: Item(tensor, False) for name, tensor in params.items()}
     names |= {name: Item(tensor, True) for name, tensor in inputs.items()}
     compiler = Equations(graph, batch, dtype, names, states, shapes.arguments, used_at)
+    compiler.places = declarations(cell)
     compiler.states_in_products = {
         **states,
         **{name: states[name] * factor for name, factor in factors.items()},

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
 from netwright.specs.dims import DimLike, Shape, product
-from netwright.specs.expressions import Binary, Call, Compare, Expression, Name, Negate, Number, Previous
+from netwright.specs.equations import Cell
+from netwright.specs.expressions import (
+    Binary,
+    Call,
+    Compare,
+    Expression,
+    Name,
+    Negate,
+    Number,
+    Previous,
+    walk,
+)
 from netwright.specs.source import Span
 
 from ..graph.graph import Graph
@@ -37,6 +48,11 @@ class Item:
         return self.tensor.shape[1:] if self.batched else self.tensor.shape
 
 
+def declarations(cell: Cell) -> dict[str, Span]:
+    """Where a cell's parameters and states are declared."""
+    return {name: one.span for name, one in (*cell.params.items(), *cell.states.items())}
+
+
 class Equations:
     """Appends what expressions say to a graph. ``batch`` is the size of the implicit first axis of what depends
     on data; without one, as in a layer, nothing is implicit."""
@@ -55,11 +71,22 @@ class Equations:
         self.arguments, self.used_at = arguments, used_at
         self.states_in_products = states
         """What `prev` means in the operands of a matrix product."""
+        self.places: Mapping[str, Span] = {}
+        """Where parameters and states are declared."""
 
     def problem(
         self, message: str, node: Expression, help: str | None = None, labels: Sequence[Label] = ()
     ) -> Problem:
-        return Problem("NW0511", message, node.span, labels=[*labels, *self.used_at], help=help)
+        shown = dict.fromkeys((*labels, *self.declared(node), *self.used_at))
+        return Problem("NW0511", message, node.span, labels=shown, help=help)
+
+    def declared(self, node: Expression) -> Iterator[Label]:
+        """The parameters and states that an expression reads, with their shapes."""
+        for one in walk(node):
+            if isinstance(one, Name) and one.id in self.places:
+                yield self.places[one.id], f"is {show(self.names[one.id].shape)}"
+            elif isinstance(one, Previous) and one.state in self.places:
+                yield self.places[one.state], f"is {show(self.states[one.state].shape[1:])}"
 
     def items(self, node: Expression) -> list[Item]:
         """The values of a step: one, or the parts of a split."""

@@ -10,6 +10,7 @@ import numpy as np
 from netwright.specs.dims import product
 from netwright.specs.expressions import Call, Expression
 from netwright.specs.layers import ExpressionPool
+from netwright.specs.layers.values import LARGEST_LITERAL
 
 from ..graph.graph import Graph
 from ..graph.types import FLOATS, TensorType
@@ -82,7 +83,8 @@ def _exists(graph: Graph, axes: Sequence[WindowAxis]) -> Tensor | None:
 
 def _exists_along(graph: Graph, axis: WindowAxis) -> Tensor:
     """Which cells along one axis are the input's: bool [cells, window]."""
-    if all(isinstance(size, int) for size in (axis.low, axis.size, axis.cells)):
+    sizes = (axis.low, axis.size, axis.cells)
+    if all(isinstance(size, int) for size in sizes) and axis.cells * axis.window <= LARGEST_LITERAL:  # type: ignore[operator]
         starts = np.arange(axis.cells)[:, None] * axis.stride - axis.low  # type: ignore[arg-type, operator]
         at = starts + np.arange(axis.window) * axis.dilation
         return constant(graph, (at >= 0) & (at < axis.size))  # type: ignore[operator]

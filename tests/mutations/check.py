@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from netwright.build import build, entry_graphs
 from netwright.compiler.codegen.target import host_target
 from netwright.compiler.frontend.build import build_network
-from netwright.compiler.frontend.network import Network
+from netwright.compiler.frontend.network import Network, initial_values
 from netwright.fixing import check_fixes
 from netwright.specs.diagnostics import Diagnostic
 from netwright.specs.load import LoadResult, load_spec, load_spec_text
@@ -20,6 +21,9 @@ from netwright.specs.source import Span
 
 from .text import Mutation
 from .zoo import Subject
+
+MOST_VALUES = 1_000_000
+"""Larger networks get no first values here: that takes long."""
 
 
 class Finding(AssertionError):
@@ -30,7 +34,8 @@ def check(subject: Subject, mutation: Mutation, *, native: bool = False) -> str:
     """Raises `Finding` (or whatever a bug raises) unless
 
     - loading, checking, trying the fixes and printing raise nothing;
-    - without errors, every entry can be built, optimized, lowered and proved in bounds (and compiled, if `native`);
+    - without errors, every entry can be built, optimized, lowered and proved in bounds (and compiled, if `native`), and
+      the parameters have first values;
     - every error has its place, or one of its labels, at the change: on a line that was changed or the next to it, in
       the mapping or list around it, or on a line with a name that the change is about; where what follows may be read
       differently, also below it. An error of shapes may also be at a layer that reads what was changed, by way of
@@ -74,13 +79,19 @@ def validated(subject: Subject, text: str, folder: Path) -> tuple[Network | None
 
 
 def compiles(network: Network, native: bool) -> None:
+    sizes = [prod(map(int, one.type.shape)) for one in network.parameters.values()]  # type: ignore[arg-type]
+    if sum(sizes) < MOST_VALUES:
+        initial_values(network)
     made = build(network, entry_graphs(network, None), host_target())
     if native:
         made.engine()
 
 
 def placed(item: Diagnostic, load: LoadResult, subject: Subject, mutation: Mutation) -> bool:
-    if (item.code == "NW0202" and item.message.startswith("a spec needs")) or item.code == "NW0320":
+    if (item.code == "NW0202" and item.message.startswith("a spec needs")) or item.code in (
+        "NW0108",
+        "NW0320",
+    ):
         return True
     if any(is_near(span, load, subject, mutation) for span in places(item)):
         return True
@@ -115,15 +126,19 @@ def sources(layers: list[str], load: LoadResult) -> Iterator[Span]:
 
 
 def is_near(span: Span, load: LoadResult, subject: Subject, mutation: Mutation) -> bool:
+    text = load.diagnostics.sources.get(span.file)
+    lines = (
+        [text.line(number) for number in range(span.line, min(span.end_line, span.line + 3) + 1)]
+        if text
+        else []
+    )
+    if mutation.words & set(re.findall(r"[A-Za-z_]\w*", " ".join(lines))):
+        return True
     if not span.file.endswith(subject.file):
         return False
     if span.line <= mutation.last + 1 and span.end_line >= mutation.first - 1:
         return True
-    if mutation.syntax and span.line >= mutation.first:
-        return True
-    text = load.diagnostics.sources[span.file]
-    lines = [text.line(number) for number in range(span.line, min(span.end_line, span.line + 3) + 1)]
-    return bool(mutation.words & set(re.findall(r"[A-Za-z_]\w*", " ".join(lines))))
+    return mutation.syntax and span.line >= mutation.first
 
 
 def places(item: Diagnostic) -> Iterator[Span]:
