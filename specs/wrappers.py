@@ -6,7 +6,7 @@ The first makes samples of windows or steps, the last puts the answers back in t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -61,9 +61,12 @@ def write_out(
     plain = node
     for key in (*_HELD, "repeat"):
         plain = without(plain, key)
-    header = expander.substitution.copy(mapping(node, {**own, **plain.entries}), place.variables, place.trail)
+    usual = {key: entry for key, entry in own.items() if key not in _HELD}
+    header = expander.substitution.copy(
+        mapping(node, {**usual, **plain.entries}), place.variables, place.trail
+    )
     computed = expander.substitution.failures == failures
-    held = {key: node.entries.get(key) for key in _HELD}
+    held = {key: node.entries.get(key) or own.get(key) for key in _HELD}
     whole = mapping(header, {**header.entries, **held})
     spec = expander.validated(whole, wrapper.spec, kind) if computed else None
     if full is None or not expander.valid_name(node):
@@ -104,7 +107,7 @@ def write_out(
         use = {"name": entry_as("net", name), "use": entries["use"], "with": entries.get("with")}
         last = expander.item(mapping(header, use), inside + "input", inner)
     else:
-        last = expander.layers(_held(node, name), inside + "input", inner) or NOTHING
+        last = expander.layers(_held(held, name), inside + "input", inner) or NOTHING
     end, closing = wrapper.closes
     closed = {
         "name": entry_as(end, name),
@@ -118,10 +121,11 @@ def write_out(
     result.aliases[full] = Alias(end, inside, name.span)
 
 
-def _held(node: SourceNode, name: SourceNode) -> Sequence[SourceNode]:
+def _held(held: Mapping[str, Entry | None], name: SourceNode) -> Sequence[SourceNode]:
     """The layers inside; one alone need not have a name."""
-    if "layers" in node.entries:
-        return node.entries["layers"].node.items
-    one = node.entries["layer"].node
-    named: dict[str, Entry | None] = {"name": entry_as("layer", name), **one.entries}
-    return [mapping(one, named)]
+    several, one = held["layers"], held["layer"]
+    if several is not None:
+        return several.node.items
+    assert one is not None
+    named: dict[str, Entry | None] = {"name": entry_as("layer", name), **one.node.entries}
+    return [mapping(one.node, named)]

@@ -133,3 +133,13 @@ def test_steps_and_what_joins_them_stand_alone_too() -> None:
     np.testing.assert_array_equal(values(spec(layers, x="[N, T, 4, 3]"), x=x)["y"], x[:, :, -1:])
     wrong = "[{name: y, type: join_steps, inputs: [x, x]}]"
     assert codes(spec(wrong, x="[N, T, 3]")) == ["NW0308"]
+
+
+def test_what_is_held_may_be_a_default() -> None:
+    text = spec("[{name: a, type: time_distributed}, {name: y, type: time_distributed}]", x="[N, T, 3]")
+    defaults = "defaults: {time_distributed: {layer: {type: dense, units: 2}}}\n"
+    weights = drawn_weights(network(defaults + text))
+    assert {name: one.shape for name, one in weights.items() if "kernel" in name} == {
+        "a.layer.kernel": (3, 2),
+        "y.layer.kernel": (2, 2),
+    }
