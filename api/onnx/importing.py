@@ -259,9 +259,12 @@ class _Import:
         self.computed += sum(array.size for array in found if array.base is None)
         if self.computed > MAX_COMPUTED or sum(array.size for array in found) > MAX_COMPUTED:
             raise Refusal("the constants that are computed are too large")
+        names = list(node.outputs)
+        if node.op in _MOVERS and operands and isinstance(operands[0], Known) and operands[0].name:
+            names = [operands[0].name]  # what is only held otherwise is called as before
         return [
             known_dims(array) if array.dtype == object else Known.of(array, name)
-            for array, name in zip(found, node.outputs, strict=False)
+            for array, name in zip(found, names, strict=False)
         ]
 
     def suggested(self, node: Node, operands: Sequence[Value | None]) -> list[str]:

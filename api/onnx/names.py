@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NUMBERED = re.compile(
@@ -13,7 +14,7 @@ _ROLE = re.compile(
     r"[._/](w|b|s|kernel|weight|weights|bias|gamma|beta|scale|rm|riv|mean|var|variance|running_mean|running_var"
     r"|weight_ih_l\d+|lin_[lr]|W|B|R)(_\d+)?$"
 )
-_OF_A_ROLE = r"(_(bn|batch_norm|norm|add|multiply|concat|relu|clip|rescale|[a-z]+_pool))+$"
+_OF_A_ROLE = r"(_(bn|batch_norm|norm|add|multiply|concat|relu|clip|rescale|lrn|dropout|[a-z]+_pool))+$"
 _MAX = 80
 #: What the language allows.
 LONGEST = 100
@@ -67,9 +68,19 @@ def safe(text: str) -> str | None:
     return (text if re.match("[A-Za-z_]", text) else f"v_{text}") if text else None
 
 
-def role(above: str, type: str) -> str:
-    """The name of a layer that belongs to the one it reads: the relu of conv1, or of conv1_bn, is conv1_relu."""
-    return f"{re.sub(_OF_A_ROLE, '', above.replace('.', '_'))}_{re.sub(r'[123]d$', '', type)}"
+def role_of(above: Sequence[str], type: str) -> list[str]:
+    """Names of a layer that belongs to those it reads: the relu of conv1, or of conv1_bn, is conv1_relu; what joins
+    fire2_left and fire2_right is fire2_concat."""
+    if not above:
+        return []
+    suffix = re.sub(r"[123]d$", "", type)
+    owner = above[-1] if type == "concat" else above[0]
+    found = [f"{re.sub(_OF_A_ROLE, '', owner)}_{suffix}"]
+    alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*above, strict=False))
+    common = "".join(letters[0] for letters in alike).rpartition("_")[0]
+    if type == "concat" and len(set(above)) > 1 and common:
+        found.insert(0, f"{common}_{suffix}")
+    return found
 
 
 class Names:

@@ -10,9 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.specs.dims import Dim, Shape, product
-from netwright.specs.layers import LAYERS, ActivationLayer, Add, Concat, Multiply, Pool
+from netwright.specs.layers import (
+    LAYERS,
+    ActivationLayer,
+    Add,
+    Concat,
+    Dropout,
+    LocalResponseNorm,
+    Multiply,
+    Pool,
+)
 
-from .names import Names, role, safe
+from .names import Names, role_of, safe
 from .sketch import Sketch
 from .spec import block
 from .values import Held, Known
@@ -21,7 +30,7 @@ from .values import Held, Known
 WRITTEN = 16
 _RECURRENT = ("rnn", "lstm", "gru", "recurrent")
 #: Layers that belong to the one they read, and have its name where they have none of their own.
-_ROLES = ActivationLayer | Add | Multiply | Concat | Pool
+_ROLES = ActivationLayer | Add | Multiply | Concat | Pool | LocalResponseNorm | Dropout
 _BELONGING = frozenset(name for name, spec in LAYERS.items() if issubclass(spec, _ROLES))
 
 
@@ -99,13 +108,9 @@ class NetworkWriter:
         """A layer; gives its name. ``variables`` name the inputs in an equation. Raises Refusal where the language
         does not accept it."""
         hints = [one for one in names if one]
-        if (
-            not hints
-            and inputs
-            and type in _BELONGING
-            and (above := inputs[0].partition(".")[0]) in self._named
-        ):
-            hints = [role(above, fallback or type)]
+        if not hints and inputs and type in _BELONGING:
+            above = [ref.partition(".")[0] for ref in inputs]
+            hints = role_of([one for one in above if one in self._named], fallback or type)
         name = self.names.fresh(hints, fallback or type)
         if name in hints:
             self._named.add(name)

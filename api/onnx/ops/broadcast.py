@@ -45,9 +45,12 @@ def equation(ctx: Context, text: str, operands: Mapping[str, Value], *, fallback
             weights[name] = array
         else:
             inputs[name] = ctx.writer.constant(array, value.name)
-    if not inputs:
-        name, value = next((name, value) for name, value in values.items() if isinstance(value, Known))
-        raise Refusal(f"all operands of {text} are constant")
+    if not inputs and not weights:
+        raise Refusal(f"all operands of {text} are numbers")
+    if not inputs:  # a function of weights alone reads the first of them as a layer
+        name = next(iter(weights))
+        inputs[name] = ctx.writer.constant(weights.pop(name), values[name].name)  # type: ignore[union-attr]
+        del params[name]
     keys: dict = {"value": text}
     if params:
         keys["params"] = params

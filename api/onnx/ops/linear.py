@@ -40,6 +40,8 @@ def dense(ctx: Context, value: Held | Merged, kernel: NDArray, bias: NDArray | N
 def _features_last(value: Held) -> tuple[int | None, ...]:
     """The held order, with the last logical axis at the end and at least one axis before it."""
     last = value.rank - 1
+    if value.rank == 2 and None in value.axes:  # an image of one cell
+        return identity(2)
     if len(value.axes) > 1 and value.axes[-1] == last:
         return value.axes
     rest = tuple(axis for axis in range(value.rank - 1))
