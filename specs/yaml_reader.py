@@ -16,7 +16,7 @@ import yaml
 from yaml import events as ev
 
 try:
-    from yaml.cyaml import CParser
+    from yaml.cyaml import CParser  # type: ignore[attr-defined]
 except ImportError:  # PyYAML can be built without libyaml
     CParser = None
 

@@ -115,8 +115,8 @@ class _Shapes:
                 if name in cell.bound:
                     self.bind_input(name, item.shape, step.value)
                 if name in cell.states:
-                    state = cell.states[name]
-                    item = equations.as_state(name, item, self.sizes(state.shape), step.value, state.span)
+                    own = cell.states[name]
+                    item = equations.as_state(name, item, self.sizes(own.shape), step.value, own.span)
                 names[name] = item
 
     def bind_input(self, name: str, found: Shape, value: Expression) -> None:
