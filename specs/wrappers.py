@@ -92,7 +92,7 @@ def write_out(
         result.aliases[source] = Alias(text, "", name.span)
     else:
         written = entries["inputs"].node.items[0].span
-        result.aliases[source] = Alias(spec.inputs[0], place.scope, written)
+        result.aliases[source] = Alias(next(iter(spec.inputs)), place.scope, written)
 
     type_node = entries["type"].node
     inner = replace(place, scope=inside, depth=place.depth + 1)
