@@ -284,7 +284,7 @@ def _vanishes(atom: Atom, ranges: Mapping[str, Range]) -> bool:
     if isinstance(atom, str) or atom.function != "floordiv":
         return False
     numerator, divisor = atom.arguments
-    if not dim_symbols(numerator) <= ranges.keys():
+    if not isinstance(divisor, int) or not dim_symbols(numerator) <= ranges.keys():
         return False
     least, greatest = bounds(numerator, ranges)
     return least is not None and least >= 0 and greatest is not None and greatest < divisor

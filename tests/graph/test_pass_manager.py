@@ -58,6 +58,7 @@ def test_passes_stop_where_asked_and_rewrites_are_bounded():
         "input",
         "remove_dead_code",
         "fold_constants",
+        "share_windows",
         "simplify",
     ]
     assert manager.stopped
