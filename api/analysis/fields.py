@@ -85,7 +85,8 @@ def _field(axis: InputAxis, motion: Motion) -> AxisField:
     move, sizes = motion.moves[place, part], motion.parts[place]
     size = ceil(move.high - move.low) + 1
     # Neighbours along an axis that other axes were merged into are no neighbours in the input.
-    whole = motion.collapsed(place) if sum(one != 1 for one in sizes) <= 2 else None
+    innermost = all(one == 1 for one in sizes[part + 1 :])
+    whole = move if innermost else motion.collapsed(place) if sum(one != 1 for one in sizes) <= 2 else None
     unseen: tuple[int, int] | None = (0, 0)
     if move.ratio.denominator == 1:
         last = axis.size - 1 - (sizes[part] - 1) * move.ratio.numerator - floor(move.high)

@@ -285,6 +285,13 @@ def test_borders_that_no_cell_sees() -> None:
     assert (field.axes[0].unseen, str(field), field.stride_text) == ((0, 2), "4", "3")
 
 
+def test_windows_of_a_scan_have_fields_and_strides() -> None:
+    layer = {"type": "scan_window", "window": 8, "stride": 3, "layers": [{"name": "f", "type": "flatten"}]}
+    one = model([layer], signal())
+    found = receptive_fields(ShiftAnalysis(one.load, one.network))
+    assert [(str(field), field.stride_text) for field in found.values()] == [("8", "3")] * len(found)
+
+
 def test_command(cli: Callable[..., Result]) -> None:
     done = cli("shift", EXAMPLES / "lenet" / "lenet.yaml")
     assert "neither: fc1 breaks it, every position has weights of its own" in done.stdout
