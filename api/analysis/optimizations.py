@@ -77,6 +77,8 @@ class Optimizations:
         lines += ["Passes that changed something:"]
         lines += [f"  {change}" for change in self.changes] or ["  none"]
         for scan in self.scans:
+            if scan.before == scan.after:
+                continue  # a first layer that sees the whole window has no work to share
             saved = f"{flops_text(scan.after)} multiplications instead of {flops_text(scan.before)}"
             lines.append(f"  the windows of {scan.scan} share their work: {saved}")
         lines += ["", f"{count_text(len(self.kernels), 'kernel')}, in order:"]
