@@ -16,6 +16,9 @@ from .fixes import Fix
 from .render import render
 from .source import SourceText, Span, Via
 
+_SHOWN_STEPS = 4
+"""How much of a long trail is shown at either end."""
+
 Severity = Literal["error", "warning"]
 
 
@@ -79,9 +82,13 @@ class Diagnostics:
         for each.
         """
         trail = diagnostic.span.trail
-        steps = tuple((via.span, via.text) for via in trail)
+        near, far = trail[:_SHOWN_STEPS], trail[_SHOWN_STEPS:][-_SHOWN_STEPS:]
+        steps = tuple((via.span, via.text) for via in (*near, *far))
         if steps and diagnostic.labels[-len(steps) :] != steps:
-            diagnostic = replace(diagnostic, labels=(*diagnostic.labels, *steps))
+            between = len(trail) - len(steps)
+            more = (f"{between} more uses between these",) if between else ()
+            labels, notes = (*diagnostic.labels, *steps), (*diagnostic.notes, *more)
+            diagnostic = replace(diagnostic, labels=labels, notes=notes)
         value = trail[0] if trail and trail[0].value else None
         first = self._told.setdefault((diagnostic.code, diagnostic.span, value), diagnostic)
         if first is diagnostic or (first.span.trail == trail and not self._is_told(diagnostic)):

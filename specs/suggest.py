@@ -307,6 +307,10 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
     for candidate in known:
         if _plain(candidate) == plain:
             return candidate
+    letters = sorted(plain)
+    for candidate in known:  # letters in another order are the commonest slip
+        if len(plain) > 2 and candidate[:1] == word[:1] and sorted(_plain(candidate)) == letters:
+            return candidate
     matches = get_close_matches(word, known, n=1, cutoff=0.65)
     return matches[0] if matches else None
 

@@ -203,7 +203,7 @@ outputs: {y: b}
 """
 MISSPELT = [
     ("tanh(value @", "tanh(valeu @"),
-    ("tanh(value @", "tannh(value @"),
+    ("tanh(value @", "tahn(value @"),
     ("prev(memory)", "prev(memroy)"),
     ("output: memory", "output: memori"),
     ("[F, count]", "[F, coutn]"),

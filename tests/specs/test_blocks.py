@@ -137,6 +137,9 @@ def test_blocks_sixty_four_deep_and_beyond() -> None:
     deep = load_spec_text(nested(64))
     assert deep.model is not None
     assert [layer.name for layer in deep.model.layers] == ["top" + ".n" * 64]
+    (error,) = load_spec_text(nested(64).replace("type: relu", "type: rleu")).diagnostics.errors
+    assert len(error.labels) == 8
+    assert error.notes == ("56 more uses between these",)
     assert [item.code for item in load_spec_text(nested(1000)).diagnostics] == ["NW0803"]
 
 
