@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.dims import DimLike, Shape, product
+from netwright.specs.dims import DimLike, Shape
 
 from .arrange import arranged, held_of, settled
 from .errors import NeedsValue, Refusal
 from .fold import checked_axis
+from .numbers import decimal
 from .reading import Node, UnreadableTensor
 from .tensors import MAX_ELEMENTS
 from .values import Held, Known, Merged, Value
@@ -205,10 +206,7 @@ class Context:
 
     def give(self, value: Value, position: int = 0) -> None:
         """A result of the node. Raises Refusal for one that is too large for anything."""
-        if (
-            not isinstance(value, Known)
-            and product(s for s in value.shape if isinstance(s, int)) > MAX_ELEMENTS
-        ):
+        if not isinstance(value, Known) and prod(s for s in value.shape if isinstance(s, int)) > MAX_ELEMENTS:
             raise Refusal(f"a result of shape {[str(size) for size in value.shape]} is too large")
         if position < len(self.results):
             self.results[position] = value
@@ -221,12 +219,3 @@ class Context:
         """Raises Refusal where outputs past the first ``count`` are read."""
         if any(self.wanted[count:]):
             raise Refusal(f"output {count} is read")
-
-
-def decimal(value: float) -> float:
-    """The decimal number that a float32 was written as: 0.1 and not 0.10000000149011612, and 1e-5 for its neighbour."""
-    if not np.isfinite(value):
-        return value
-    single = np.float32(value)
-    short = float(f"{value:.6g}")
-    return short if abs(np.float32(short) - single) <= np.spacing(abs(single)) else float(str(single))

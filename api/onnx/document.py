@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx.defs
 
+from .cells import OPERATORS
 from .export.exporting import OPSET
 from .export.layers import LAYERS
 from .fold import FOLDS
@@ -45,12 +46,15 @@ export_model(netwright.load("resnet.yaml"), "resnet.safetensors").save("again.on
 
 `netwright.onnx.backend` is a backend for ONNX's own tests (`onnx.backend.base.Backend`). `pytest tests/conformance
 --conformance` runs all of them through native code; `tests/conformance/unsupported.txt` lists those that are not
-supported, with reasons.
+supported, with reasons. `python benchmarks/onnx_networks.py` compares the networks that come with the package `onnx`
+with ONNX Runtime.
 
 ## Import
 
 Models of opset {oldest} to {newest}, as far as their operators mean what they mean in opset 6 or later. Weights may be
 computed from constants, and sizes from shapes, by these operators: {folds}.
+
+The body of a Scan may have these: {cells}.
 
 | operator | versions | attributes | |
 |---|---|---|---|
@@ -59,8 +63,9 @@ computed from constants, and sizes from shapes, by these operators: {folds}.
 _EXPORT = """
 ## Export
 
-Opset {opset}. These layers become the operator of the same name: {layers}. Everything else is exported by the
-primitives it is made of, and cells of one's own as Scan.
+Opset {opset}. These layers become the operator of the same name: {layers}. Recurrences with lengths, and with first
+states that are given or learned, are among them. Everything else is exported by the primitives it is made of, and cells
+of one's own as Scan.
 """
 
 
@@ -72,6 +77,7 @@ def document() -> str:
             oldest=OLDEST_OPSET,
             newest=onnx.defs.onnx_opset_version(),
             folds=", ".join(sorted(FOLDS)),
+            cells=", ".join(sorted({"Identity", *OPERATORS})),
         ).rstrip("\n")
     ]
     for name in sorted(OPS):

@@ -22,7 +22,8 @@ from ..values import Weights, read_weights
 from ..version import VERSION
 from .errors import Finding, NeedsValue, OnnxError
 from .export.exporting import export_graph
-from .importing import import_graph, native_inputs
+from .importing import import_graph
+from .layout import native_inputs
 from .reading import OnnxGraph, read_file, read_graph
 from .spec import to_yaml
 

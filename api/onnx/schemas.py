@@ -80,10 +80,15 @@ def _check_attributes(attributes: Mapping[str, Any], schema: OpSchema, opset: in
         if not right or (element is not None and not all(isinstance(one, element) for one in value)):
             if isinstance(value, UnreadableTensor):
                 raise Refusal(value.reason, name)
-            raise Refusal(f"is of another type than {known.type.name}", name)
+            raise Refusal(f"is of another type than {_name(known.type)}", name)
     for name, known in schema.attributes.items():
         if known.required and name not in attributes:
             raise Refusal("is missing", name)
+
+
+def _name(kind: Any) -> str:
+    """What ONNX calls a type of attributes."""
+    return kind.name
 
 
 def _check_types(dtypes: Sequence[str | None], schema: OpSchema) -> None:

@@ -15,13 +15,14 @@ from netwright.specs.expressions import CONSTANTS, FUNCTIONS
 
 from ..errors import Refusal
 from ..fold import FOLDS
+from ..formulas import inlined
 from ..names import Names, identifier, safe
-from ..ops.broadcast import inlined
 from ..reading import Body, Node
 from ..schemas import check_node
 from ..values import Known, known_dims
-from .operators import OPERATORS
+from .masks import unmasked
 from .step import Step
+from .table import OPERATORS
 from .terms import LONG, Sizes, Term
 
 #: What nothing in a cell may be called.
@@ -242,7 +243,7 @@ def cell_of_body(
     carried = [writer.source(name) for name in body.outputs[: len(states)]]
     scanned = [writer.source(name) for name in body.outputs[len(states) :]]
     if mask:
-        carried, scanned = _unmasked(writer, mask, carried, list(states), scanned)
+        carried, scanned = unmasked(writer, mask, carried, list(states), scanned)
     for state, value in zip(states, carried, strict=True):
         writer.becomes.setdefault(value, []).append(own[state])
     writer.walk()
@@ -290,54 +291,3 @@ def cell_of_body(
         tree["update"] = writer.out.steps
     tree["output"] = output
     return CellBody(tree, tuple(own.values()), writer.out.weights, tuple(sequences), bool(mask))
-
-
-def _unmasked(
-    writer: CellWriter, mask: str, carried: list[str], states: list[str], scanned: list[str]
-) -> tuple[list[str], list[str]]:
-    """The values behind `Where(mask, new, old)` and `Where(mask, y, 0)`. Raises Refusal for anything else."""
-    makers = {name: node for node in writer.body.nodes for name in node.outputs}
-
-    def is_mask(name: str) -> bool:
-        name = writer.source(name)
-        while (node := makers.get(name)) is not None and node.op in ("Reshape", "Unsqueeze", "Expand"):
-            name = writer.source(node.inputs[0])
-        return name == mask
-
-    def behind(value: str, old: str | None) -> str:
-        node = makers.get(value)
-        if node is None or node.op != "Where" or not is_mask(node.inputs[0]):
-            raise Refusal("a loop input of truth values is no mask of the steps that exist")
-        other = writer.source(node.inputs[2])
-        known = writer.known(other)
-        if not (
-            other == old
-            if old is not None
-            else known is not None and not known.is_open and not known.array.any()
-        ):
-            raise Refusal("a loop input of truth values is no mask of the steps that exist")
-        return writer.source(node.inputs[1])
-
-    found = [behind(value, old) for value, old in zip(carried, states, strict=True)]
-    given = dict(zip(carried, found, strict=True))
-    sequences = []
-    for value in scanned:
-        inner = behind(value, None)
-        sequences.append(given.get(inner, inner))
-    _drop_masks(writer, is_mask)
-    return found, sequences
-
-
-def _drop_masks(writer: CellWriter, is_mask: Any) -> None:
-    """Takes what only concerns the mask out of the body."""
-    kept = []
-    for node in writer.body.nodes:
-        concerns = (node.op == "Where" and is_mask(node.inputs[0])) or any(
-            is_mask(name) for name in node.outputs
-        )
-        if concerns:
-            for name in node.inputs:
-                writer.uses[writer.source(name)] = writer.uses.get(writer.source(name), 1) - 1
-        else:
-            kept.append(node)
-    writer.body = replace(writer.body, nodes=tuple(kept))

@@ -15,10 +15,11 @@ from ..context import Context
 from ..errors import Refusal
 from ..fold import checked_axis
 from ..fold.shapes import bounded, slices
+from ..formulas import inlined
 from ..network import written
 from ..tensors import MAX_CONTINUED
 from ..values import Held, Known, Value, dims_array, empty, is_one
-from .broadcast import broadcast_shape, equation, inlined
+from .broadcast import broadcast_shape, equation
 from .table import op
 
 

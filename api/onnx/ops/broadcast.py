@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import math
 import re
 from collections.abc import Mapping, Sequence
 
@@ -13,8 +12,9 @@ from numpy.typing import NDArray
 from netwright.specs.dims import Shape, dim
 
 from ..arrange import Axes, identity
-from ..context import Context, decimal
+from ..context import Context
 from ..errors import Refusal
+from ..formulas import inlined
 from ..values import Held, Known, Value, is_one
 
 
@@ -142,21 +142,6 @@ def known_placed(array: NDArray, target: Axes, rank: int) -> NDArray:
     full = [1 if axis is None else next(shape) for axis in target]
     first = next((i for i, size in enumerate(full) if size != 1), max(len(full) - 1, 0))
     return np.ascontiguousarray(array.reshape(full[first:]))
-
-
-def inlined(array: NDArray) -> str | None:
-    """One number as an equation has it."""
-    value = array.reshape(-1)[0]
-    if array.dtype == np.bool_:
-        return None
-    if array.dtype.kind in "iu":
-        return str(int(value)) if value >= 0 else f"({int(value)})"
-    number = decimal(float(value)) if array.dtype == np.float32 else float(value)
-    if math.isnan(number):
-        return "nan"
-    if math.isinf(number):
-        return "inf" if number > 0 else "(-inf)"
-    return repr(number) if number >= 0 and not math.copysign(1, number) < 0 else f"({number!r})"
 
 
 def substituted(text: str, name: str, number: str) -> str:

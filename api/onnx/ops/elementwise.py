@@ -2,57 +2,17 @@
 
 from __future__ import annotations
 
-import ast
-
 import numpy as np
 
 from ..arrange import regrouped
 from ..context import Context
 from ..errors import Refusal
+from ..formulas import BINARY, UNARY
 from ..tensors import DTYPES, dtype_name
 from ..values import Held, Known, Value, is_one
-from .broadcast import equation, inlined
+from .broadcast import equation
+from .joining import joined
 from .table import op
-
-UNARY = {
-    "Abs": "abs(x)",
-    "Neg": "-x",
-    "Exp": "exp(x)",
-    "Log": "log(x)",
-    "Sqrt": "sqrt(x)",
-    "Reciprocal": "1 / x",
-    "Floor": "floor(x)",
-    "Ceil": "ceil(x)",
-    "Round": "round(x)",
-    "Sign": "sign(x)",
-    "Erf": "erf(x)",
-    "Sin": "sin(x)",
-    "Cos": "cos(x)",
-    "Tan": "tan(x)",
-    "Asin": "asin(x)",
-    "Acos": "acos(x)",
-    "Atan": "atan(x)",
-    "Sinh": "sinh(x)",
-    "Cosh": "cosh(x)",
-    "Asinh": "asinh(x)",
-    "Acosh": "acosh(x)",
-    "Atanh": "atanh(x)",
-    "Not": "logical_not(x)",
-    "IsNaN": "isnan(x)",
-}
-BINARY = {
-    "Sub": "a - b",
-    "Div": "a / b",
-    "Pow": "pow(a, b)",
-    "Less": "a < b",
-    "LessOrEqual": "a <= b",
-    "Greater": "a > b",
-    "GreaterOrEqual": "a >= b",
-    "Equal": "a == b",
-    "And": "logical_and(a, b)",
-    "Or": "logical_or(a, b)",
-    "Xor": "logical_xor(a, b)",
-}
 
 
 @op(*UNARY)
@@ -89,10 +49,10 @@ def _note_mask(ctx: Context, found: Held, a: Value, b: Value) -> None:
     steps, lengths = (writer.stretched.get(one.ref, one) if isinstance(one, Held) else one for one in (a, b))
     if found.axes != (0, 1) or not isinstance(lengths, Held) or lengths.dtype != "int64":
         return
-    if isinstance(steps, Held):
-        counts = steps.ref in writer.counts
-    else:
+    if isinstance(steps, Known):
         counts = np.array_equal(np.ravel(steps.array), np.arange(steps.array.size))
+    else:
+        counts = isinstance(steps, Held) and steps.ref in writer.counts
     alike = len(steps.shape) == 2 and (steps.shape[0], lengths.shape[-1]) == found.shape
     if counts and alike and all(is_one(size) for size in lengths.shape[:-1]):
         writer.masks[found.ref] = ctx.arranged(lengths, (lengths.rank - 1,))
@@ -138,7 +98,7 @@ def variadic(ctx: Context) -> None:
         raise Refusal(f"the operands are {', '.join(value.dtype for value in values)}")
     if len(values) == 1:
         return ctx.give(values[0])
-    if ctx.node.op in ("Add", "Sum", "Mul") and (found := _joined(ctx, values)) is not None:
+    if ctx.node.op in ("Add", "Sum", "Mul") and (found := joined(ctx, values)) is not None:
         return ctx.give(found)
     names = [f"x{i}" if len(values) > 2 else "ab"[i] for i in range(len(values))]
     text = {
@@ -155,102 +115,6 @@ def variadic(ctx: Context) -> None:
     if ctx.node.op == "Mean":
         formula = f"({formula}) / {len(values)}"
     ctx.give(equation(ctx, formula, dict(zip(names, values, strict=True)), fallback=ctx.node.op.lower()))
-
-
-def _joined(ctx: Context, values: list[Value]) -> Held | None:
-    """The plain layers: add and multiply of one shape; a bias or scale that the layer before can take."""
-    if len(values) == 2:
-        for value, other, position in ((values[0], values[1], 0), (values[1], values[0], 1)):
-            if isinstance(other, Known) and isinstance(value, Held) and ctx.sole[position]:
-                found = _absorbed(ctx, value, other)
-                if found is not None:
-                    layer = ctx.writer.layers[found.ref]
-                    layer.sources = (*layer.sources, other.name)
-                    return found
-    held = [ctx.settled(value) for value in values if not isinstance(value, Known)]
-    if ctx.node.op == "Mul" and len(values) == 2 and (scaled := _rescaled(ctx, values)) is not None:
-        return scaled
-    first = held[0] if held else None
-    if first is None or len(held) < len(values) or any(one.shape != first.shape for one in held):
-        return None
-    if len(first.axes) < 1 or first.dtype == "bool" or len({one.ref for one in held}) < len(held):
-        return None
-    best = max(held, key=lambda one: len(one.axes))
-    refs = [ctx.arranged(one, best.axes) for one in held]
-    kind = "multiply" if ctx.node.op == "Mul" else "add"
-    return ctx.held_as(ctx.layer(kind, refs), best.axes, best.rank)
-
-
-def _rescaled(ctx: Context, values: list[Value]) -> Held | None:
-    """A product with one number as a layer of its own, which takes whole numbers too."""
-    for value, number, position in ((values[0], values[1], 0), (values[1], values[0], 1)):
-        if (
-            not isinstance(value, Held)
-            or not isinstance(number, Known)
-            or number.array.shape
-            or number.is_open
-        ):
-            continue
-        text = inlined(number.array)
-        layer = ctx.writer.layers.get(value.ref)
-        if (
-            value.dtype != ctx.writer.dtype
-            or text is None
-            or not number.array
-            or not np.isfinite(number.array)
-        ):
-            return None
-        ref = value.ref
-        if layer is not None and layer.keys.get("value") == f"cast(x, {value.dtype})" and ctx.sole[position]:
-            ref = layer.inputs[0]
-        if not value.axes:
-            return None
-        made = ctx.layer("rescale", [ref], {"scale": ast.literal_eval(text)})
-        return Held(made, value.dtype, value.shape, value.axes)
-    return None
-
-
-def _absorbed(ctx: Context, value: Held, constant: Known) -> Held | None:
-    """A sum or product with a constant for each channel, joined to the dense, convolution or batch norm before."""
-    layer = ctx.writer.layers.get(value.ref)
-    if layer is None or constant.is_open or "activation" in layer.keys or constant.dtype != ctx.writer.dtype:
-        return None
-    channel, array = value.axes[-1], constant.array
-    if channel is None or array.ndim > value.rank:
-        return None
-    array = array.reshape((1,) * (value.rank - array.ndim) + array.shape)
-    channels = value.shape[channel]
-    if not isinstance(channels, int):
-        return None
-    if array.size != array.shape[channel] or array.size not in (1, channels):
-        return None
-    vector = np.broadcast_to(array.reshape(-1), (channels,))
-    if layer.type == "rescale":
-        if (
-            ctx.node.op == "Mul"
-            or "offset" in layer.keys
-            or array.size != 1
-            or (text := inlined(array)) is None
-        ):
-            return None
-        layer.keys["offset"] = ast.literal_eval(text)
-        return value
-    if layer.type in ("batch_norm", "group_norm", "instance_norm"):
-        if ctx.node.op == "Mul":
-            layer.weights["gamma"] = layer.weights["gamma"] * vector
-            layer.weights["beta"] = layer.weights["beta"] * vector
-        else:
-            layer.weights["beta"] = layer.weights["beta"] + vector
-        return value
-    if ctx.node.op == "Mul" or layer.type not in ("dense", "conv1d", "conv2d", "conv3d"):
-        return None
-    if is_one(channels) and array.size == 1 and layer.keys.get("use_bias", True):
-        return None
-    if layer.keys.pop("use_bias", True):
-        layer.weights["bias"] = layer.weights["bias"] + vector
-    else:
-        layer.weights["bias"] = np.array(vector)
-    return value
 
 
 @op("Mod", attributes="fmod", since=10)

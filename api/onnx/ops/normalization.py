@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from netwright.specs.dims import Shape
 
 from ..arrange import channels_last, regrouped
-from ..context import Context, decimal
+from ..context import Context
 from ..errors import Refusal
 from ..fold import checked_axis
+from ..numbers import decimal
 from ..values import Held, Known, Value
 from .broadcast import equation
 from .reduce import dropped, reduced

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from netwright.specs.layers.recurrent import LENGTHS
 
-from ..context import Context, decimal
+from ..context import Context
 from ..errors import Refusal
+from ..numbers import decimal
 from ..values import Held
 from .table import op
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from netwright.specs.dims import Dim
 
-from ..context import Context, decimal
+from ..context import Context
 from ..errors import Refusal
 from ..fold import checked_axis
 from ..network import written
+from ..numbers import decimal
 from ..tensors import MAX_AXIS
 from ..values import Held
 from .arranging import with_axes

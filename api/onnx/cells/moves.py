@@ -1,183 +1,27 @@
-"""The operators that a loop's body may have: each as an expression of the language, or as steps."""
+"""Products, shapes, parts and reductions of a loop's body, as expressions of the language."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from netwright.specs.dims import Dim, DimLike
 from netwright.specs.dims import product as total
 
-from ..context import decimal
 from ..errors import Refusal
-from ..ops.elementwise import BINARY, UNARY
-from ..tensors import DTYPES, dtype_name
 from .step import Step
+from .table import operator
 from .terms import Sizes, Term, joint, product, written
-
-Rule = Callable[[Step], Sequence[Term]]
-
-
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """A rule and the attributes that it honours."""
-
-    convert: Rule
-    attributes: tuple[str, ...]
-
-
-OPERATORS: dict[str, Operator] = {}
-
-
-def _operator(*names: str, attributes: str = "") -> Callable[[Rule], Rule]:
-    def enter(rule: Rule) -> Rule:
-        for name in names:
-            OPERATORS[name] = Operator(rule, tuple(attributes.split()))
-        return rule
-
-    return enter
-
-
-_COMPARISONS = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "And", "Or", "Xor")
-
-_ACTIVATIONS: dict[str, tuple[str, dict[str, float]]] = {
-    "Relu": ("relu(x)", {}),
-    "Sigmoid": ("sigmoid(x)", {}),
-    "Tanh": ("tanh(x)", {}),
-    "Softplus": ("softplus(x)", {}),
-    "Softsign": ("softsign(x)", {}),
-    "HardSwish": ("hard_swish(x)", {}),
-    "Mish": ("mish(x)", {}),
-    "LeakyRelu": ("leaky_relu(x, alpha)", {"alpha": 0.01}),
-    "Elu": ("elu(x, alpha)", {"alpha": 1.0}),
-    "Celu": ("celu(x, alpha)", {"alpha": 1.0}),
-    "Selu": ("selu(x, alpha, gamma)", {"alpha": 1.6732632423543772, "gamma": 1.0507009873554805}),
-    "HardSigmoid": ("hard_sigmoid(x, alpha, beta)", {"alpha": 0.2, "beta": 0.5}),
-    "ThresholdedRelu": ("thresholded_relu(x, alpha)", {"alpha": 1.0}),
-}
-
-
-@_operator(*(set(UNARY) - {"Not"}))
-def _unary(s: Step) -> list[Term]:
-    dtype = "bool" if s.node.op == "IsNaN" else None
-    return [joint(UNARY[s.node.op], {"x": s.term()}, dtype)]
-
-
-@_operator("Not")
-def _not(s: Step) -> list[Term]:
-    term = s.term()
-    return [
-        replace(term, text=term.opposite, opposite="")
-        if term.opposite
-        else joint("logical_not(x)", {"x": term})
-    ]
-
-
-@_operator(*BINARY)
-def _binary(s: Step) -> list[Term]:
-    a, b = s.term(0), s.term(1)
-    if a.dtype != b.dtype or (s.node.op == "Div" and a.dtype not in ("float32", "float64")):
-        raise Refusal(f"the operands are {a.dtype} and {b.dtype}")
-    dtype = "bool" if s.node.op in _COMPARISONS else a.dtype
-    found = joint(BINARY[s.node.op], {"a": a, "b": b}, dtype)
-    if s.node.op == "Equal":
-        found = replace(found, opposite=written("a != b", {"a": a.text, "b": b.text}))
-    return [found]
-
-
-@_operator("Add", "Mul", "Sum", "Max", "Min", "Mean")
-def _variadic(s: Step) -> list[Term]:
-    terms = s.terms()
-    names = [f"x{i}" for i in range(len(terms))]
-    operands = dict(zip(names, terms, strict=True))
-    match s.node.op:
-        case "Add" | "Sum":
-            template = " + ".join(names)
-        case "Mul":
-            template = " * ".join(names)
-        case "Mean":
-            template = f"({' + '.join(names)}) / {len(names)}"
-        case "Max" if len(terms) == 2 and terms[1].text == "0.0":
-            template = "relu(x0)"
-        case _:
-            template = f"{'maximum' if s.node.op == 'Max' else 'minimum'}({', '.join(names)})"
-    return [joint(template, operands, terms[0].dtype)]
-
-
-@_operator(*_ACTIVATIONS, attributes="alpha beta gamma")
-def _activation(s: Step) -> list[Term]:
-    template, defaults = _ACTIVATIONS[s.node.op]
-    for name in s.node.attributes:
-        if name not in defaults:
-            raise Refusal(f"attribute {name}: is not supported")
-    numbers = {name: repr(decimal(float(s.attribute(name, default)))) for name, default in defaults.items()}
-    term = s.term()
-    text = written(template, {"x": term.text, **numbers})
-    return [Term(text, term.shape, term.view, term.dtype, term.batched)]
-
-
-@_operator("Gelu", attributes="approximate")
-def _gelu(s: Step) -> list[Term]:
-    name = "gelu_tanh" if s.attribute("approximate", "none") == "tanh" else "gelu"
-    return [joint(f"{name}(x)", {"x": s.term()})]
-
-
-@_operator("Where")
-def _where(s: Step) -> list[Term]:
-    operands = {"c": s.term(0), "a": s.term(1), "b": s.term(2)}
-    return [joint("where(c, a, b)", operands)]
-
-
-@_operator("Clip", attributes="min max")
-def _clip(s: Step) -> list[Term]:
-    operands, template = {"x": s.term()}, "x"
-    for position, name, function in ((1, "min", "maximum"), (2, "max", "minimum")):
-        if s.opset < 11:
-            number = s.attribute(name)
-            if number is not None and math.isfinite(number):
-                operands[name] = Term(repr(decimal(number)), (), (), operands["x"].dtype, False)
-                template = f"{function}({template}, {name})"
-        elif s.has(position):
-            operands[name] = s.term(position)
-            template = f"{function}({template}, {name})"
-    return [joint(template, operands, operands["x"].dtype)]
-
-
-@_operator("Cast", attributes="to")
-def _cast(s: Step) -> list[Term]:
-    term, to = s.term(), s.attribute("to", 0)
-    if to not in DTYPES:
-        raise Refusal(f"attribute to: {_no_type(to)}")
-    if DTYPES[to] == term.dtype:
-        return [term]
-    text = written("cast(x, dtype)", {"x": term.text, "dtype": DTYPES[to]})
-    return [Term(text, term.shape, term.view, DTYPES[to], term.batched)]
-
-
-def _no_type(to: int) -> str:
-    try:
-        return dtype_name(to)
-    except ValueError as error:
-        return str(error)
-
-
-@_operator("Dropout", attributes="ratio seed")
-def _same(s: Step) -> list[Term]:
-    if s.has(2) or len(s.node.outputs) > 1:
-        raise Refusal("training is not supported in a loop")
-    return [s.term()]
-
 
 # Products.
 
 
-@_operator("MatMul")
+@operator("MatMul")
 def _matmul(s: Step) -> list[Term]:
     return [product(s.term(0), s.term(1))]
 
 
-@_operator("Gemm", attributes="alpha beta transA transB")
+@operator("Gemm", attributes="alpha beta transA transB")
 def _gemm(s: Step) -> list[Term]:
     a, b = s.term(0), s.term(1)
     if s.attribute("transA", 0) or {s.attribute("alpha", 1.0), s.attribute("beta", 1.0)} != {1.0}:
@@ -188,7 +32,7 @@ def _gemm(s: Step) -> list[Term]:
     return [joint("a + b", {"a": found, "b": s.term(2)}, found.dtype) if s.has(2) else found]
 
 
-@_operator("Transpose", attributes="perm")
+@operator("Transpose", attributes="perm")
 def _transpose(s: Step) -> list[Term]:
     term = s.term()
     rank = len(term.view) + term.batched
@@ -212,7 +56,7 @@ def _transposed(term: Term) -> Term:
 # Shapes.
 
 
-@_operator("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Expand", attributes="axes axis allowzero")
+@operator("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Expand", attributes="axes axis allowzero")
 def _view(s: Step) -> list[Term]:
     """Axes of size 1 come and go, and what is stretched is so by whoever reads it."""
     term = s.term()
@@ -273,7 +117,7 @@ def _target(s: Step, full: tuple[DimLike, ...]) -> list[DimLike]:
     return target
 
 
-@_operator("Concat", attributes="axis")
+@operator("Concat", attributes="axis")
 def _concat(s: Step) -> list[Term]:
     terms = s.terms()
     if len({one.batched for one in terms}) > 1:
@@ -290,7 +134,7 @@ def _concat(s: Step) -> list[Term]:
     return [Term(text, shape, shape, terms[0].dtype, terms[0].batched)]
 
 
-@_operator("Slice", attributes="axes ends starts")
+@operator("Slice", attributes="axes ends starts")
 def _slice(s: Step) -> list[Term]:
     """A part of a term; all parts that are taken of it are one `split`."""
     term, (axis, start, end) = s.term(), _cut(s)
@@ -335,7 +179,7 @@ def _part(s: Step, term: Term, axis: int, unit: int, first: int, last: int) -> T
     return Term(text, shape, shape, term.dtype, term.batched)
 
 
-@_operator("Split", attributes="axis num_outputs split")
+@operator("Split", attributes="axis num_outputs split")
 def _split(s: Step) -> list[Term]:
     term = s.term()
     axis = s.own_axis(term, s.attribute("axis", 0))
@@ -353,7 +197,7 @@ def _split(s: Step) -> list[Term]:
 # Reductions.
 
 
-@_operator(
+@operator(
     "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", attributes="axes keepdims noop_with_empty_axes"
 )
 def _reduce(s: Step) -> list[Term]:
@@ -380,7 +224,7 @@ def _reduce(s: Step) -> list[Term]:
     return [Term(text, shape, view, term.dtype, term.batched)]
 
 
-@_operator("Softmax", attributes="axis")
+@operator("Softmax", attributes="axis")
 def _softmax(s: Step) -> list[Term]:
     term = s.term()
     axis = s.own_axis(term, s.attribute("axis", -1 if s.opset >= 13 else 1))

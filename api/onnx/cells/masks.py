@@ -1,0 +1,64 @@
+"""Loops over sequences of different lengths: what a body does for the samples that have a step is told apart from what
+it does for those that have not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..errors import Refusal
+
+if TYPE_CHECKING:
+    from .body import CellWriter
+
+
+def unmasked(
+    writer: CellWriter, mask: str, carried: list[str], states: list[str], scanned: list[str]
+) -> tuple[list[str], list[str]]:
+    """The values behind `Where(mask, new, old)` and `Where(mask, y, 0)`. Raises Refusal for anything else."""
+    makers = {name: node for node in writer.body.nodes for name in node.outputs}
+
+    def is_mask(name: str) -> bool:
+        name = writer.source(name)
+        while (node := makers.get(name)) is not None and node.op in ("Reshape", "Unsqueeze", "Expand"):
+            name = writer.source(node.inputs[0])
+        return name == mask
+
+    def behind(value: str, old: str | None) -> str:
+        node = makers.get(value)
+        if node is None or node.op != "Where" or not is_mask(node.inputs[0]):
+            raise Refusal("a loop input of truth values is no mask of the steps that exist")
+        other = writer.source(node.inputs[2])
+        known = writer.known(other)
+        if not (
+            other == old
+            if old is not None
+            else known is not None and not known.is_open and not known.array.any()
+        ):
+            raise Refusal("a loop input of truth values is no mask of the steps that exist")
+        return writer.source(node.inputs[1])
+
+    found = [behind(value, old) for value, old in zip(carried, states, strict=True)]
+    given = dict(zip(carried, found, strict=True))
+    sequences = []
+    for value in scanned:
+        inner = behind(value, None)
+        sequences.append(given.get(inner, inner))
+    _drop(writer, is_mask)
+    return found, sequences
+
+
+def _drop(writer: CellWriter, is_mask: Callable[[str], bool]) -> None:
+    """Takes what only concerns the mask out of the body."""
+    kept = []
+    for node in writer.body.nodes:
+        concerns = (node.op == "Where" and is_mask(node.inputs[0])) or any(
+            is_mask(name) for name in node.outputs
+        )
+        if concerns:
+            for name in node.inputs:
+                writer.uses[writer.source(name)] = writer.uses.get(writer.source(name), 1) - 1
+        else:
+            kept.append(node)
+    writer.body = replace(writer.body, nodes=tuple(kept))

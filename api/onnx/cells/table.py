@@ -1,0 +1,33 @@
+"""The table of operators that a loop's body may have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .step import Step
+from .terms import Term
+
+Rule = Callable[[Step], Sequence[Term]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A rule that makes terms of a node, and the attributes that it honours."""
+
+    convert: Rule
+    attributes: tuple[str, ...]
+
+
+OPERATORS: dict[str, Operator] = {}
+
+
+def operator(*names: str, attributes: str = "") -> Callable[[Rule], Rule]:
+    """Enters a rule for operators; ``attributes`` are names with blanks between them."""
+
+    def enter(rule: Rule) -> Rule:
+        for name in names:
+            OPERATORS[name] = Operator(rule, tuple(attributes.split()))
+        return rule
+
+    return enter
