@@ -345,7 +345,10 @@ class _Builder:
 
     def unknown_type(self, kind: str, span: Any) -> None:
         meant = type_meant(kind, LAYERS)
-        help = did_you_mean(meant) or f"none is spelled like it; netwright schema lists the {len(LAYERS)} layer types"
+        help = (
+            did_you_mean(meant)
+            or f"none is spelled like it; netwright schema lists the {len(LAYERS)} layer types"
+        )
         fixes = respelled(kind, meant, span, safe=is_certain(kind, meant))
         self.diagnostics.error("NW0206", f"unknown layer type {describe(kind)}", span, help=help, fixes=fixes)
 

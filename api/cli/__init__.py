@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
@@ -41,17 +42,19 @@ _MODULES = {"import": "import_onnx", "export": "export_onnx"}
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are needed, and whose errors are messages."""
 
+    def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
+        if args is None:  # a process of its own
+            # Modules stay and graphs grow: looking through them for cycles again and again doubles the time.
+            gc.set_threshold(100_000, 20, 100)
+        return super().main(args, *more, **options)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = import_module(f".{_MODULES.get(cmd_name, cmd_name)}", __name__).command
-        # Modules stay and graphs grow: looking through all of it for cycles again and again doubles the time it takes.
-        gc.freeze()
-        gc.set_threshold(100_000, 20, 100)
-        return command
+        return import_module(f".{_MODULES.get(cmd_name, cmd_name)}", __name__).command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
