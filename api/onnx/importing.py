@@ -251,7 +251,7 @@ class _Import:
     def output_axes(self, tensor: Held) -> tuple[int | None, ...]:
         """The order of an output's axes."""
         whole = len(tensor.axes) == tensor.rank and None not in tensor.axes
-        if self.native_outputs and tensor.rank > 1:
+        if self.native_outputs and (whole or tensor.rank > 3):
             return tensor.axes if whole else channels_last(tensor.rank)
         return identity(tensor.rank) or (None,)
 
