@@ -33,7 +33,7 @@ _MOVERS = frozenset(("Cast", "Constant", "ConstantOfShape", "Expand", "Reshape",
 _MOVERS |= {"Transpose", "Unsqueeze"}
 #: How findings begin that are the importer's own fault.
 DEFECT = "a defect of Netwright, not of the model"
-_DEFECTS = (ArithmeticError, AssertionError, LookupError, RecursionError, TypeError, ValueError)
+_DEFECTS = (ArithmeticError, AssertionError, LookupError, RecursionError, SyntaxError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,9 @@ from .models import onnxruntime_outputs
 #: Networks of a family: 4 in ci, 200 in deep.
 EXAMPLES = settings.default.max_examples // 5 if settings.default else 4
 #: Why one may not be imported again: windows with gaps between them, over open sizes.
-UNPROVED = re.compile(r"\bdo not broadcast\b|\bthe padding depends on an open size\b")
+UNPROVED = re.compile(
+    r"\bdo not broadcast\b|\bdo not fit the shape\b|\bthe padding depends on an open size\b"
+)
 
 
 def model_of(text: str, name: str) -> netwright.Model:

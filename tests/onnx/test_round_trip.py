@@ -186,7 +186,7 @@ CELLS = {
     params: {B: {shape: [F, H]}}
     update:
       - u = x @ B
-      - h = where(logical_and(u > 0, u != prev(h)), clip(u, -1, 1), mean(u) - prev(h) ** 2)
+      - h = where(logical_or(u > 1, logical_and(u > 0, u != prev(h))), clip(u, -1, 1), mean(u) - prev(h) ** 2)
     output: where(h < 0, exp(h), elu(h, 0.5))""",
     "previous_output": """
     args: {H: int, O: int}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +27,7 @@ from .table import OPERATORS
 from .terms import LONG, Sizes, Term
 
 #: What nothing in a cell may be called.
-RESERVED = (*FUNCTIONS, *CONSTANTS, "prev", "output")
+RESERVED = (*FUNCTIONS, *CONSTANTS, *keyword.kwlist, "prev", "output")
 
 
 @dataclass(frozen=True)
