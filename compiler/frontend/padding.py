@@ -13,7 +13,7 @@ from ..graph.types import FLOATS
 from ..ops.base import ShapeError
 from ..ops.layout import show
 from .origins import linear
-from .picking import pick, tile
+from .picking import LARGEST_TABLE, pick, tile
 from .scope import Scope, Signal
 from .slicing import kept_lengths
 from .tensor import Tensor, broadcast_shapes, concat
@@ -71,7 +71,10 @@ def _continued(scope: Scope, x: Tensor, axis: int, low: int, high: int, mode: st
     low, high, size = max(low, 0), max(high, 0), x.shape[axis]
     if low == 0 and high == 0:
         return x
-    if isinstance(size, int):
+    if max(low, high) > LARGEST_TABLE:
+        message = f"{mode} padding goes up to {LARGEST_TABLE} cells, this is {max(low, high)}"
+        raise scope.problem("NW0204", message, "padding")
+    if isinstance(size, int) and size <= LARGEST_TABLE:
         return pick(x, axis, np.pad(np.arange(size), (low, high), mode=mode).tolist())  # type: ignore[call-overload]
     reach = {"edge": 1, "reflect": max(low, high) + 1}.get(mode, max(low, high))
     least = scope.least(size)

@@ -14,6 +14,9 @@ from .tensor import Tensor, concat, constant, full, where
 #: More slices than this are slower than one gather.
 MOST_SLICES = 8
 
+#: The most numbers that are worked out beforehand; more are computed when the network runs.
+LARGEST_TABLE = 1 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class _Run:

@@ -13,6 +13,7 @@ from netwright.specs.layers import GlobalLpPool, GlobalMaxPool, LpPool, MaxPool,
 from ..ops.reduce_window import ReduceWindowAttributes
 from ..ops.slice_pad import SliceAttributes
 from .functions import constant_power
+from .picking import LARGEST_TABLE
 from .scope import Scope, Signal
 from .tensor import Tensor, constant, full, iota, where
 from .window import WindowAxis, check_windows, pad_windows
@@ -112,7 +113,8 @@ def _counted_cells(like: Tensor, axis: WindowAxis, padding_counts: bool) -> Tens
     graph, dtype = like.graph, like.dtype
     first = -axis.low if padding_counts else 0
     limit = axis.size + axis.high if padding_counts else axis.size
-    if all(isinstance(size, int) for size in (first, limit, axis.low, axis.cells)):
+    known = all(isinstance(size, int) for size in (first, limit, axis.low, axis.cells))
+    if known and axis.cells * axis.window <= LARGEST_TABLE:  # type: ignore[operator]
         starts = np.arange(axis.cells) * axis.stride - axis.low  # type: ignore[arg-type, operator]
         cells = starts[:, None] + np.arange(axis.window) * axis.dilation
         inside = ((cells >= first) & (cells < limit)).sum(1)  # type: ignore[operator]

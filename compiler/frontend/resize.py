@@ -21,7 +21,7 @@ from ..interpreter import evaluate
 from ..ops.layout import show
 from .functions import ceil, floor
 from .origins import linear
-from .picking import pick, repeat, take
+from .picking import LARGEST_TABLE, pick, repeat, take
 from .scope import Scope, Signal
 from .slicing import kept_lengths
 from .tensor import Tensor, constant, dim_value, full, iota, where
@@ -43,7 +43,8 @@ class _Axis:
 
     @property
     def static(self) -> bool:
-        return isinstance(self.size, int) and isinstance(self.output, int)
+        known = isinstance(self.size, int) and isinstance(self.output, int)
+        return known and max(self.size, self.output) <= LARGEST_TABLE  # type: ignore[type-var]
 
 
 def expand_resize(scope: Scope) -> Signal:

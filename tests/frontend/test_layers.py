@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from netwright.compiler.frontend.network import initial_values
 from netwright.compiler.ops.base import EvaluationError
+from netwright.compiler.ops.constant import ConstantAttributes
 from netwright.specs.dims import evaluate
 
-from .helpers import network, run
+from .helpers import codes, network, run
 
 RNG = np.random.default_rng(5)
 
@@ -178,3 +179,20 @@ def test_summary_rows() -> None:
         "c": "float64[N, 3]",
     }
     assert {str(value.layer) for value in net.graphs["predict"] if value.op != "input"} == {"a"}
+
+
+def test_huge_sizes_make_no_tables() -> None:
+    big = 1_000_000_007
+    layers = [
+        "{name: a, type: mean_pool2d, pool_size: 3, stride: 2, padding: same_upper, inputs: [x]}",
+        "{name: b, type: pad, padding: [[2, 2], [1, 1]], axes: [1, 2], mode: reflect, inputs: [x]}",
+        f"{{name: c, type: resize, sizes: [7, {big}], mode: linear, inputs: [x]}}",
+        f"{{name: d, type: resize, sizes: [5, {big}], mode: nearest, inputs: [x]}}",
+        "{name: e, type: pool2d, pool_size: 3, padding: same_upper, expression: mean(x), inputs: [x]}",
+    ]
+    head = f"dims: {{N: batch}}\ninputs: {{x: {{shape: [N, {big}, 4, 2]}}}}\nlayers:\n"
+    text = head + "".join(f"  - {one}\n" for one in layers) + "outputs: {a: a, b: b, c: c, d: d, e: e}\n"
+    graph = network(text).graphs["predict"]
+    constants = [node.attrs for node in graph if isinstance(node.attrs, ConstantAttributes)]
+    assert max(len(one.data) for one in constants) < 1000
+    assert codes(text.replace("[[2, 2], [1, 1]]", f"[[{big}, 0], [0, 0]]")) == ["NW0204"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import resource
 import signal
 import sys
 import time
@@ -16,6 +17,7 @@ from .text import Mutation
 from .zoo import Subject, subjects
 
 SECONDS = 60
+MOST_BYTES = 8 << 30
 NATIVE_SHARE = 0.01
 
 
@@ -42,6 +44,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     signal.signal(signal.SIGALRM, _late)
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     counts: Counter[str] = Counter()
     begun = time.perf_counter()
     for number in range(arguments.start, arguments.start + arguments.count):

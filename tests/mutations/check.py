@@ -120,7 +120,9 @@ def sources(layers: list[str], load: LoadResult) -> Iterator[Span]:
         if name in seen:
             continue
         seen.add(name)
-        yield load.span(load.entries[name].path if name in load.entries else ("inputs", name))
+        entry = load.entries.get(name)
+        yield load.span(entry.path if entry else ("inputs", name))
+        yield from (load.span(path) for path in (entry.overlay.values() if entry else ()))  # its defaults
         waiting += [ref.name for ref in load.wiring.inputs.get(name, ())]
         waiting += [ref.name for ref in load.wiring.given.get(name, {}).values()]
 
