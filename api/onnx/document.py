@@ -38,7 +38,7 @@ export_model(netwright.load("resnet.yaml"), "resnet.safetensors").save("again.on
   a U-Net, whose height has to divide by its strides.
 - Layers have the names of the file's nodes, modules (PyTorch) or weights, else those of the layers that they belong to.
 - Scan becomes a recurrent layer with a cell of its own, in equations. A spec that is exported and imported again is the
-  same network.
+  same network up to names.
 - What is not supported is an error with the node, the operator, the attribute and the reason, and nothing is
   written. An attribute that an operator does not list below is such an error.
 - Element types: {types}. A model has one float type.

@@ -7,8 +7,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from .numbers import decimal
-
 UNARY = {
     "Abs": "abs(x)",
     "Neg": "-x",
@@ -57,7 +55,7 @@ def inlined(array: NDArray) -> str | None:
         return None
     if array.dtype.kind in "iu":
         return str(int(value)) if value >= 0 else f"({int(value)})"
-    number = decimal(float(value)) if array.dtype == np.float32 else float(value)
+    number = float(str(np.float32(value))) if array.dtype == np.float32 else float(value)
     if math.isnan(number):
         return "nan"
     if math.isinf(number):
