@@ -20,6 +20,7 @@ layers, features last, and `netwright export SPEC.yaml --weights W.safetensors -
 need the extra `onnx`: `pip install netwright[onnx]`. From Python:
 
 ```python
+import netwright
 from netwright.onnx import export_model, import_model
 
 imported = import_model("resnet.onnx")  # OnnxError says what is not supported, node by node

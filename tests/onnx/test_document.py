@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+import onnx
 
 from netwright.onnx.document import document
+
+from .models import model
 
 PAGE = Path(__file__).parents[2] / "docs" / "onnx.md"
 
@@ -17,3 +26,15 @@ def test_the_page_is_printed_from_the_table(request: pytest.FixtureRequest) -> N
     if request.config.getoption("--update-golden"):
         PAGE.write_text(document(), encoding="utf-8")
     assert PAGE.read_text(encoding="utf-8") == document(), "run pytest tests/onnx --update-golden"
+
+
+def test_the_example_in_python_runs(tmp_path: Path) -> None:
+    (example,) = re.findall(
+        r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    kernel = np.ones((2, 3, 3, 3), np.float32)
+    node = onnx.helper.make_node("Conv", ["image", "kernel"], ["y"], kernel_shape=[3, 3])
+    found = model([node], {"image": ["N", 3, 8, 8]}, ["y"], {"kernel": kernel})
+    onnx.save(found, tmp_path / "resnet.onnx")
+    subprocess.run([sys.executable, "-c", example], cwd=tmp_path, check=True, timeout=120)
+    onnx.checker.check_model(onnx.load(tmp_path / "again.onnx"), full_check=True)
