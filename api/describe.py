@@ -122,3 +122,11 @@ def directions(layer: RecurrentLayer) -> tuple[int, ...]:
     if isinstance(layer, GatedLayer):
         return (1, -1) if layer.bidirectional else (1,)
     return (-1,) if isinstance(layer, Recurrent) and layer.reverse else (1,)
+
+
+def bytes_text(size: int) -> str:
+    """``17.6 KB``, in steps of 1,000."""
+    for unit, step in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
+        if size >= step:
+            return f"{size / step:.3g} {unit}"
+    return f"{size} bytes"

@@ -22,7 +22,7 @@ from netwright.specs.load import LoadResult
 
 from .analysis.fields import ReceptiveField, receptive_fields
 from .analysis.shift import Answer, ShiftAnalysis
-from .describe import count_text, describe, shape_text
+from .describe import bytes_text, count_text, describe, shape_text
 
 
 @dataclass(frozen=True)
@@ -291,11 +291,3 @@ def flops_text(flops: DimLike) -> str:
 def _grouped(word: str) -> str:
     number, dot, rest = word.partition("·")
     return f"{int(number):,}{dot}{rest}" if number.isdecimal() else word
-
-
-def bytes_text(size: int) -> str:
-    """``17.6 KB``, in steps of 1,000."""
-    for unit, step in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
-        if size >= step:
-            return f"{size / step:.3g} {unit}"
-    return f"{size} bytes"

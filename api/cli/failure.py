@@ -13,7 +13,7 @@ from netwright.specs.settings import SettingError
 from netwright.specs.specialize import DimError
 
 from ..errors import RequestError, SpecError
-from .output import show_diagnostics
+from .findings import show_diagnostics
 
 _EXPECTED = (
     RuntimeFault,

@@ -13,8 +13,8 @@ from netwright.specs.load import load_spec
 from ..describe import count_text
 from ..fixing import fix_spec
 from ..model import Model
+from .findings import show_diagnostics
 from .options import PATH, spec_argument
-from .output import show_diagnostics
 
 
 @click.command("fix")

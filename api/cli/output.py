@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
-from netwright.specs.diagnostics import Diagnostics
+from ..describe import bytes_text
+from .findings import show_diagnostics
 
-from ..model import Model
-from ..summary import bytes_text
+if TYPE_CHECKING:
+    from ..model import Model
 
 
 def console(*, err: bool = False) -> Console:
@@ -20,18 +22,6 @@ def console(*, err: bool = False) -> Console:
     stream = sys.stderr if err else sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS") else 160
     return Console(file=stream, highlight=False, width=width)
-
-
-def wants_color(*, err: bool = False) -> bool:
-    """Whether the stream is a terminal and nobody said no (NO_COLOR)."""
-    stream = sys.stderr if err else sys.stdout
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def show_diagnostics(diagnostics: Diagnostics, *, err: bool = False) -> None:
-    """All diagnostics, with the user's own lines."""
-    if diagnostics.items:
-        click.echo(diagnostics.to_text(color=wants_color(err=err)), err=err, nl=False, color=True)
 
 
 def show_warnings(model: Model) -> None:

@@ -13,8 +13,8 @@ from netwright.compiler.codegen.target import host_target
 
 from ..quickstart.steps import copy_files, count_right, run_steps
 from . import main
+from .findings import wants_color
 from .options import PATH
-from .output import wants_color
 
 
 @click.command("quickstart")

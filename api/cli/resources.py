@@ -13,11 +13,12 @@ from netwright.specs.diagnostics import Diagnostics
 from ..analysis.limits import latency_exceeded, memory_exceeded
 from ..analysis.measure import measure
 from ..analysis.resources import Resources
+from ..describe import bytes_text
 from ..errors import RequestError
 from ..model import load
-from ..summary import bytes_text
+from .findings import show_diagnostics
 from .options import dim_ranges, format_option, settings_option, spec_argument
-from .output import console, show_diagnostics, show_warnings
+from .output import console, show_warnings
 
 
 @click.command("resources")

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from netwright.compiler.frontend.build import build_network
 from netwright.specs.diagnostics import Diagnostics
+from netwright.specs.load import load_spec
 from netwright.specs.pages import pages
 from netwright.specs.sarif import to_sarif
 
 from ..data import check_data
-from ..model import Model, load
+from ..fixing import check_fixes
 from ..version import VERSION
+from .findings import show_diagnostics
 from .options import PATH, settings_option
-from .output import show_diagnostics
 
 
 @click.command("validate")
@@ -38,7 +41,7 @@ def command(
 
     Exit code: 0 where all are valid, 1 where one has errors, 2 for wrong usage.
     """
-    found = [(path, _checked(load(path, settings), data)) for path in specs]
+    found = [(path, _checked(path, settings, data)) for path in specs]
     if form in ("json", "sarif"):
         everything = Diagnostics(item for _, diagnostics in found for item in diagnostics)
         texts = {code: page.to_markdown() for code, page in pages().items()} if form == "sarif" else {}
@@ -56,9 +59,12 @@ def command(
     ctx.exit(1 if any(diagnostics.has_errors for _, diagnostics in found) else 0)
 
 
-def _checked(model: Model, data: bool) -> Diagnostics:
-    found = model.diagnostics
-    if data and model.is_valid:
-        more = check_data(model.load, model.network)
-        found = Diagnostics([*found, *more], found.sources.values())
+def _checked(path: Path, settings: tuple[str, ...], data: bool) -> Diagnostics:
+    # What compiles networks stays on the shelf: loading it takes longer than all checks of most specs.
+    load = load_spec(path, settings)
+    network, found = build_network(load)
+    load = replace(load, diagnostics=found)
+    found = check_fixes(load)
+    if data and network is not None:
+        found = Diagnostics([*found, *check_data(load, network)], found.sources.values())
     return found
