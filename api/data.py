@@ -9,7 +9,7 @@ from netwright.compiler.frontend.network import Network
 from netwright.runtime.data import check_against
 from netwright.runtime.errors import DataError
 from netwright.runtime.npz import read_npz_headers
-from netwright.specs.diagnostics import Diagnostics
+from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import BufferInfo
 

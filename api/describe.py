@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from netwright.specs.activations import Linear
-from netwright.specs.builtin_cells import cell_of
 from netwright.specs.dims import Shape
-from netwright.specs.equations import Cell
-from netwright.specs.layers import (
+from netwright.specs.equations.builtin_cells import cell_of
+from netwright.specs.equations.cells import Cell
+from netwright.specs.models.activations import Linear
+from netwright.specs.models.layers import (
     Add,
     Argmax,
     BatchNorm,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netwright.specs.diagnostics import Diagnostics
+from netwright.specs.diagnostics.diagnostic import Diagnostics
 
 
 class SpecError(ValueError):

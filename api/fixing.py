@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 from netwright.compiler.frontend.build import build_network
 from netwright.compiler.frontend.origins import resized
-from netwright.specs.diagnostics import Diagnostic, Diagnostics
-from netwright.specs.fixes import Edit, Fix, apply_to_files
+from netwright.specs.diagnostics.diagnostic import Diagnostic, Diagnostics
+from netwright.specs.diagnostics.fixes import Edit, Fix, apply_to_files
 from netwright.specs.load import LoadResult, load_spec_text
-from netwright.specs.settings import SETTINGS_FILE
-from netwright.specs.source import SourceText, Span
+from netwright.specs.reading.settings import SETTINGS_FILE
+from netwright.specs.source.tree import SourceText, Span
 
 #: How many layers may be validated for the fixes of one spec; what is beyond is not offered.
 _MOST_LAYERS = 4000

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from netwright.compiler.frontend.build import build_network
 from netwright.compiler.frontend.network import Network
-from netwright.specs.diagnostics import Diagnostics
+from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.load import LoadResult, load_spec
-from netwright.specs.model import ModelSpec
+from netwright.specs.models.spec import ModelSpec
 from netwright.specs.specialize import Range, specialize
 
 from .data import data_paths

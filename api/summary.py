@@ -13,8 +13,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from netwright.compiler.frontend.analyses.work import work
 from netwright.compiler.frontend.network import Network
-from netwright.compiler.frontend.work import work
 from netwright.compiler.ops.base import Cost
 from netwright.compiler.scan_work import ScanWork, scan_work
 from netwright.specs.dims import Dim, DimLike, Shape

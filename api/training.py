@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.compiler.frontend.fitting import fit_statistics
 from netwright.compiler.frontend.network import Network
+from netwright.compiler.frontend.training.fitting import fit_statistics
 from netwright.runtime.batches import Batches
 from netwright.runtime.data import Dataset
 from netwright.runtime.plan import EarlyStopping, TrainingPlan, TrainingResult

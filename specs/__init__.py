@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .load import LoadResult, load_spec, load_spec_text
-    from .model import ModelSpec
+    from .models.spec import ModelSpec
 
 __all__ = ["LoadResult", "ModelSpec", "load_spec", "load_spec_text"]
 
-_HOMES = {"LoadResult": ".load", "load_spec": ".load", "load_spec_text": ".load", "ModelSpec": ".model"}
+_HOMES = {"LoadResult": ".load", "load_spec": ".load", "load_spec_text": ".load", "ModelSpec": ".models.spec"}
 
 
 def __getattr__(name: str) -> Any:

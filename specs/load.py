@@ -8,17 +8,17 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .diagnostics import Diagnostics
-from .equations import Cell
-from .expansion import expand
-from .expressions import Expression
-from .inclusion import include
-from .model import ModelSpec
-from .reading import read_file, read_text
-from .settings import apply_settings, settings_text
-from .source import Path, SourceNode, SourceTree, Span
-from .structure import LayerEntry, build
-from .wiring import Wiring, wire
+from .checks.structure import LayerEntry, build
+from .checks.wiring import Wiring, wire
+from .diagnostics.diagnostic import Diagnostics
+from .equations.cells import Cell
+from .equations.expressions import Expression
+from .expansion.expand import expand
+from .expansion.include import include
+from .models.spec import ModelSpec
+from .reading.documents import read_file, read_text
+from .reading.settings import apply_settings, settings_text
+from .source.tree import Path, SourceNode, SourceTree, Span
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .base import read_dim
+from .diagnostics.suggest import closest, did_you_mean
 from .dims import DimLike, substitute
-from .layers import LayerSpec, Reshape
 from .load import LoadResult
-from .model import DimSpec, ModelSpec
-from .suggest import closest, did_you_mean
+from .models.base import read_dim
+from .models.layers import LayerSpec, Reshape
+from .models.spec import DimSpec, ModelSpec
 
 Range = tuple[int, int | None]
 

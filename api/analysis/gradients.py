@@ -23,9 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 from netwright.compiler.autodiff import gradients
+from netwright.compiler.frontend.analyses.work import layer_of
 from netwright.compiler.frontend.build import layer_graph
 from netwright.compiler.frontend.network import initial_values
-from netwright.compiler.frontend.work import layer_of
 from netwright.compiler.graph.graph import Graph, Node
 from netwright.compiler.graph.types import FLOATS, TensorType
 from netwright.compiler.interpreter import evaluate

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from netwright.compiler.frontend.budget import exceeded, worst_dims
+from netwright.compiler.frontend.analyses.budget import exceeded, worst_dims
 from netwright.compiler.frontend.problem import Problem
-from netwright.specs.diagnostics import Diagnostic, Diagnostics
+from netwright.specs.diagnostics.diagnostic import Diagnostic, Diagnostics
 
 from ..errors import SpecError
 from ..model import Model

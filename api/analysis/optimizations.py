@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netwright.compiler.codegen.target import named_target
-from netwright.compiler.frontend.work import layer_of
+from netwright.compiler.frontend.analyses.work import layer_of
 from netwright.compiler.graph.graph import Graph, Node
 from netwright.compiler.lowering.groups import Group, Grouping
 from netwright.compiler.lowering.materialize import materialize

@@ -19,14 +19,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from netwright.compiler.frontend.analyses.work import layer_of
 from netwright.compiler.frontend.build import layer_graph
 from netwright.compiler.frontend.network import Network
-from netwright.compiler.frontend.work import layer_of
 from netwright.compiler.graph.graph import Graph, Value
 from netwright.compiler.graph.types import FLOATS
 from netwright.specs.dims import DimLike, Shape
-from netwright.specs.layers import Transpose
 from netwright.specs.load import LoadResult
+from netwright.specs.models.layers import Transpose
 
 from ..describe import count_text
 from .motion import Motion

@@ -9,8 +9,8 @@ import click
 from rich.syntax import Syntax
 from rich.text import Text
 
-from netwright.specs.codes import CODES
-from netwright.specs.pages import Page, pages
+from netwright.specs.diagnostics.codes import CODES
+from netwright.specs.diagnostics.pages import Page, pages
 
 from ..analysis.optimizations import optimizations
 from ..model import load

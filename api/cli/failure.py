@@ -9,7 +9,7 @@ from netwright.compiler.codegen.target import TargetError
 from netwright.compiler.passes.unroll import UnrollError
 from netwright.runtime.errors import RuntimeFault
 from netwright.runtime.training import DivergedError
-from netwright.specs.settings import SettingError
+from netwright.specs.reading.settings import SettingError
 from netwright.specs.specialize import DimError
 
 from ..errors import RequestError, SpecError

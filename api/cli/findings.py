@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from netwright.specs.diagnostics import Diagnostics
+from netwright.specs.diagnostics.diagnostic import Diagnostics
 
 
 def wants_color(*, err: bool = False) -> bool:

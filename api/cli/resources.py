@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from netwright.specs.diagnostics import Diagnostics
+from netwright.specs.diagnostics.diagnostic import Diagnostics
 
 from ..analysis.limits import latency_exceeded, memory_exceeded
 from ..analysis.measure import measure

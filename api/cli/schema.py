@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from netwright.compiler.codegen.artifacts import write_file
-from netwright.specs.schema import schema_text
+from netwright.specs.schema.generate import schema_text
 
 from .options import PATH, folder_exists
 from .output import size_text, written

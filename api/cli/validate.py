@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from netwright.compiler.frontend.build import build_network
-from netwright.specs.diagnostics import Diagnostics
+from netwright.specs.diagnostics.diagnostic import Diagnostics
+from netwright.specs.diagnostics.pages import pages
+from netwright.specs.diagnostics.sarif import to_sarif
 from netwright.specs.load import load_spec
-from netwright.specs.pages import pages
-from netwright.specs.sarif import to_sarif
 
 from ..data import check_data
 from ..fixing import check_fixes

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netwright.compiler.frontend.network import Network
+from netwright.specs.checks.wiring import Ref
 from netwright.specs.dims import Shape
-from netwright.specs.layers import LayerSpec, RecurrentLayer
 from netwright.specs.load import LoadResult
-from netwright.specs.wiring import Ref
+from netwright.specs.models.layers import LayerSpec, RecurrentLayer
 
 from ..describe import count_text, describe, directions, family, shape_text, states
 from .picture import Arrow, Box, Picture

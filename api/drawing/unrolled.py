@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from netwright.specs.checks.wiring import Ref
 from netwright.specs.dims import Shape
-from netwright.specs.layers import RecurrentLayer
-from netwright.specs.wiring import Ref
+from netwright.specs.models.layers import RecurrentLayer
 
 from ..describe import describe, directions, family, shape_text, states
 from .layers import LayerPicture, input_id, output_id

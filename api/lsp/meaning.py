@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from netwright.specs.blocks import BlockSpec, BlockUse
-from netwright.specs.layers import LAYERS, ScanWindow, TimeDistributed
-from netwright.specs.model import ModelSpec
-from netwright.specs.model_paths import keys_of
-from netwright.specs.schema import field_docs
-from netwright.specs.structure import OWN_KEYS
+from netwright.specs.checks.structure import OWN_KEYS
+from netwright.specs.diagnostics.model_paths import keys_of
+from netwright.specs.models.blocks import BlockSpec, BlockUse
+from netwright.specs.models.layers import LAYERS, ScanWindow, TimeDistributed
+from netwright.specs.models.spec import ModelSpec
+from netwright.specs.schema.generate import field_docs
 
 from .loose import Loose, Step
 

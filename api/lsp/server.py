@@ -17,8 +17,8 @@ from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 
-from netwright.specs.diagnostics import Diagnostic
-from netwright.specs.source import SourceText, Span
+from netwright.specs.diagnostics.diagnostic import Diagnostic
+from netwright.specs.source.tree import SourceText, Span
 
 from ..version import VERSION
 from .analysis import Analysis, analyse

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.specs.dims import Dim, Shape, product
-from netwright.specs.layers import (
+from netwright.specs.models.layers import (
     LAYERS,
     ActivationLayer,
     Add,

@@ -9,27 +9,27 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from netwright.compiler.frontend.equations.tensor import Tensor
 from netwright.compiler.frontend.expander import Expander, Ports
+from netwright.compiler.frontend.layers.registry import EXPANSIONS
 from netwright.compiler.frontend.problem import Problem
-from netwright.compiler.frontend.registry import EXPANSIONS
 from netwright.compiler.frontend.scope import Origin, Scope, Signal
-from netwright.compiler.frontend.tensor import Tensor
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.ops.base import ShapeError
-from netwright.specs.cells import CellSpec
-from netwright.specs.diagnostics import Diagnostics
+from netwright.specs.checks.structure import LayerEntry
+from netwright.specs.checks.wiring import Ref
+from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.dims import Shape, dim_symbols
-from netwright.specs.equations import Cell, compile_cell
-from netwright.specs.expression_parser import ExpressionError, Writing, parse_expression
-from netwright.specs.expressions import Expression
-from netwright.specs.layers import LAYERS, ExpressionLayer, LayerSpec
+from netwright.specs.equations.cells import Cell, compile_cell
+from netwright.specs.equations.expressions import Expression
+from netwright.specs.equations.parser import ExpressionError, Writing, parse_expression
+from netwright.specs.expansion.placement import Placement
 from netwright.specs.load import LoadResult
-from netwright.specs.model import ModelSpec
-from netwright.specs.placement import Placement
-from netwright.specs.reading import read_text
-from netwright.specs.source import Path, Span
-from netwright.specs.structure import LayerEntry
-from netwright.specs.wiring import Ref
+from netwright.specs.models.cells import CellSpec
+from netwright.specs.models.layers import LAYERS, ExpressionLayer, LayerSpec
+from netwright.specs.models.spec import ModelSpec
+from netwright.specs.reading.documents import read_text
+from netwright.specs.source.tree import Path, Span
 
 from .errors import Refusal
 

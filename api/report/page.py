@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from netwright.runtime.plan import EpochRecord
-from netwright.specs.diagnostics import Diagnostic
+from netwright.specs.diagnostics.diagnostic import Diagnostic
 
 from ..analysis.resources import Resources
 from ..describe import bytes_text, count_text, shape_text

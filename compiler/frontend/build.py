@@ -5,31 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from netwright.specs.base import read_shape
-from netwright.specs.diagnostics import Diagnostics
+from netwright.specs.checks.wiring import Ref
+from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.dims import Dim
-from netwright.specs.layers import Argmax
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import DimInfo
-from netwright.specs.train import TrainSpec
-from netwright.specs.wiring import Ref
+from netwright.specs.models.base import read_shape
+from netwright.specs.models.layers import Argmax
+from netwright.specs.models.train import TrainSpec
 
 from ..autodiff import gradients
 from ..graph.graph import Graph
 from ..graph.types import FLOATS, TensorType
 from ..ops.layout import show
 from ..pipeline import prepare
-from .budget import check_budget
+from .analyses.budget import check_budget
+from .analyses.prognosis import warn_of_gradients
+from .equations.tensor import Tensor
 from .expander import Expander
-from .fitting import fit_graph
+from .layers.registry import EXPANSIONS
 from .network import Graphs, LayerInfo, Network, OutputInfo, Parameter, State
-from .objective import Objective
-from .optimizers import Updater, clipped, state_types
 from .origins import Origin
 from .problem import Problem
-from .prognosis import warn_of_gradients
-from .registry import EXPANSIONS
-from .tensor import Tensor
+from .training.fitting import fit_graph
+from .training.objective import Objective
+from .training.optimizers import Updater, clipped, state_types
 
 
 @dataclass(frozen=True)

@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from netwright.specs.base import read_shape
-from netwright.specs.diagnostics import Diagnostics
+from netwright.specs.checks.wiring import Ref
+from netwright.specs.diagnostics.diagnostic import Diagnostics
+from netwright.specs.diagnostics.fixes import Fix
 from netwright.specs.dims import bounds
-from netwright.specs.fixes import Fix
-from netwright.specs.initializers import InitializerSpec
-from netwright.specs.layers import LayerSpec
+from netwright.specs.expansion.placement import Expected
 from netwright.specs.load import LoadResult
-from netwright.specs.placement import Expected
-from netwright.specs.source import Span
-from netwright.specs.wiring import Ref
+from netwright.specs.models.base import read_shape
+from netwright.specs.models.initializers import InitializerSpec
+from netwright.specs.models.layers import LayerSpec
+from netwright.specs.source.tree import Span
 
 from ..graph.graph import Graph
 from ..graph.types import FLOATS, TensorType
 from ..ops.base import ShapeError
 from ..ops.layout import show
+from .equations.tensor import Tensor
 from .network import LayerInfo, Parameter, State
 from .origins import Origin, history
 from .problem import Label, Problem
 from .scope import Scope, Signal
-from .tensor import Tensor
 
 Ports = Mapping[str, Signal]
 

@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.initializers import InitializerSpec, initialize
 from netwright.specs.manifest import DimInfo
+from netwright.specs.models.initializers import InitializerSpec, initialize
 from netwright.specs.random import Stream
-from netwright.specs.source import Span
+from netwright.specs.source.tree import Span
 
 from ..graph.graph import Graph
 from ..graph.types import TensorType

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from netwright.specs.diagnostics.fixes import Fix, replaced
 from netwright.specs.dims import DimLike
-from netwright.specs.fixes import Fix, replaced
 from netwright.specs.load import LoadResult
 
 #: How many steps of a history are told: the nearest ones, and where it began.

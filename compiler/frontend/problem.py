@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netwright.specs.diagnostics import Diagnostic
+from netwright.specs.diagnostics.diagnostic import Diagnostic
+from netwright.specs.diagnostics.fixes import Fix
 from netwright.specs.dims import Shape
-from netwright.specs.fixes import Fix
-from netwright.specs.source import Span
+from netwright.specs.source.tree import Span
 
 from ..ops.layout import show
 

@@ -6,19 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from netwright.specs.checks.wiring import Ref
+from netwright.specs.diagnostics.fixes import Fix, with_key
 from netwright.specs.dims import DimLike, Shape, bounds
-from netwright.specs.fixes import Fix, with_key
-from netwright.specs.initializers import InitializerSpec
-from netwright.specs.layers import LayerSpec
+from netwright.specs.models.initializers import InitializerSpec
+from netwright.specs.models.layers import LayerSpec
 from netwright.specs.random import Key, key_for
-from netwright.specs.wiring import Ref
 
 from ..graph.graph import Graph
 from ..graph.types import FLOATS, TensorType
 from ..ops.layout import show
+from .equations.tensor import Tensor, iota
 from .origins import Origin, Rule, history
 from .problem import Label, Problem, show_type
-from .tensor import Tensor, iota
 
 if TYPE_CHECKING:
     from .expander import Expander

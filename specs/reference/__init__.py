@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
-from ..pages import framed
+from ..diagnostics.pages import framed
 
 _SECTION = re.compile(r"^## (\w+)\n", re.MULTILINE)
 _EXAMPLE = re.compile(r"(?:^<!-- file: (.+?) -->\n)?^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -13,16 +13,15 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from ..activations import AnyActivation
-from ..blocks import ArgumentSpec, BlockSpec, BlockUse
-from ..budget import BudgetSpec
-from ..cells import CellOutputSpec, CellSpec, InnerCellSpec, ParameterSpec, StateSpec
-from ..expressions import FUNCTIONS
-from ..initializers import AnyInitializer
-from ..layers import LAYERS, LayerSpec
-from ..model import DimSpec, InputSpec, ModelSpec, OutputSpec
-from ..schema import field_docs, json_schema
-from ..train import (
+from ..equations.expressions import FUNCTIONS
+from ..models.activations import AnyActivation
+from ..models.blocks import ArgumentSpec, BlockSpec, BlockUse
+from ..models.budget import BudgetSpec
+from ..models.cells import CellOutputSpec, CellSpec, InnerCellSpec, ParameterSpec, StateSpec
+from ..models.initializers import AnyInitializer
+from ..models.layers import LAYERS, LayerSpec
+from ..models.spec import DimSpec, InputSpec, ModelSpec, OutputSpec
+from ..models.train import (
     AnyLoss,
     AnyOptimizer,
     AnyRate,
@@ -34,6 +33,7 @@ from ..train import (
     TargetSpec,
     TrainSpec,
 )
+from ..schema.generate import field_docs, json_schema
 from . import layer_sections, read
 
 MODELS: dict[str, type[BaseModel]] = {

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from netwright.specs.reading import SIZE_LIMIT
+from netwright.specs.reading.documents import SIZE_LIMIT
 
 from .conftest import TINY
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from netwright.cli import main
-from netwright.specs.codes import CODES
+from netwright.specs.diagnostics.codes import CODES
 
 
 @pytest.mark.parametrize("written", ["NW0304", "nw0304", "304", "0304"])

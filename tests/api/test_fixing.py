@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from netwright.cli import main
 from netwright.fixing import fix_spec
 from netwright.model import Model
-from netwright.specs.fixes import apply_fixes
+from netwright.specs.diagnostics.fixes import apply_fixes
 from netwright.specs.load import load_spec_text
 
 from ..specs.cases import FOLDER, Case, read_cases

@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from netwright.specs.layers import LAYERS
+from netwright.specs.models.layers import LAYERS
 
 from .catalogs import feature_catalog, recurrent_catalog, window_catalog
 from .harness import Model, as_text

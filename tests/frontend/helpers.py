@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from netwright.compiler.frontend.build import build_network
 from netwright.compiler.frontend.network import Network, initial_states, initial_values
 from netwright.compiler.interpreter import bind_dims, evaluate
-from netwright.specs.diagnostics import Diagnostic
+from netwright.specs.diagnostics.diagnostic import Diagnostic
 from netwright.specs.load import load_spec_text
 
 HEAD = "netwright: 1\nmodel: m\n"

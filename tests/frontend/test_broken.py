@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from netwright.compiler.frontend.build import build_network
-from netwright.specs.codes import CODES
+from netwright.specs.diagnostics.codes import CODES
 from netwright.specs.load import load_spec_text
 
 from ..specs.cases import Case, read_cases, shown

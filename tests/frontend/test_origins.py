@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from netwright.compiler.frontend.build import build_network
 from netwright.compiler.frontend.origins import Origin, history, smallest_input
-from netwright.specs.fixes import apply_fixes
+from netwright.specs.diagnostics.fixes import apply_fixes
 from netwright.specs.load import load_spec_text
 
 DIGITS = """\

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from netwright.lsp.completion import complete
 from netwright.lsp.loose import Loose, LooseText
 from netwright.lsp.reading import definition, hover
-from netwright.specs.diagnostics import Diagnostics
-from netwright.specs.reading import read_text
+from netwright.specs.diagnostics.diagnostic import Diagnostics
+from netwright.specs.reading.documents import read_text
 
 from ..specs.specs import LENET, PENDULUM
 

@@ -14,10 +14,10 @@ from netwright.compiler.codegen.target import host_target
 from netwright.compiler.frontend.build import build_network
 from netwright.compiler.frontend.network import Network, initial_values
 from netwright.fixing import check_fixes
-from netwright.specs.diagnostics import Diagnostic
+from netwright.specs.diagnostics.diagnostic import Diagnostic
+from netwright.specs.diagnostics.sarif import to_sarif
 from netwright.specs.load import LoadResult, load_spec, load_spec_text
-from netwright.specs.sarif import to_sarif
-from netwright.specs.source import Span
+from netwright.specs.source.tree import Span
 
 from .text import Mutation
 from .zoo import Subject

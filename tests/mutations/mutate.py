@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from pydantic.fields import FieldInfo
 
-from netwright.specs.layers import LAYERS
-from netwright.specs.source import Path, SourceNode
+from netwright.specs.models.layers import LAYERS
+from netwright.specs.source.tree import Path, SourceNode
 
 from .text import WORD, Mutation, TextMutator
 from .values import OPTIONS, TOKENS, VALUES

@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass, field
 from random import Random
 
-from netwright.specs.diagnostics import Diagnostics
-from netwright.specs.reading import read_text
-from netwright.specs.source import Path, SourceTree
+from netwright.specs.diagnostics.diagnostic import Diagnostics
+from netwright.specs.reading.documents import read_text
+from netwright.specs.source.tree import Path, SourceTree
 
 from .values import CHARACTERS
 

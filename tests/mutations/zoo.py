@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from netwright.specs.pages import pages
+from netwright.specs.diagnostics.pages import pages
 from netwright.specs.reference import examples
 
 from ..specs.specs import LENET, PENDULUM

@@ -7,7 +7,7 @@ Titles that start with `json:` are JSON.
 from dataclasses import dataclass
 from pathlib import Path
 
-from netwright.specs.diagnostics import Diagnostics
+from netwright.specs.diagnostics.diagnostic import Diagnostics
 
 FOLDER = Path(__file__).parent / "broken"
 

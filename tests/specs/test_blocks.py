@@ -3,9 +3,9 @@
 import pytest
 
 from netwright.specs import LoadResult, load_spec_text
-from netwright.specs.layers import Conv2D, Dense
-from netwright.specs.values import ValueProblem, compute
-from netwright.specs.wiring import Ref
+from netwright.specs.checks.wiring import Ref
+from netwright.specs.expansion.values import ValueProblem, compute
+from netwright.specs.models.layers import Conv2D, Dense
 
 HEAD = """\
 netwright: 1

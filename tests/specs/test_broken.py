@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from netwright.specs import load_spec_text
-from netwright.specs.codes import CODES
+from netwright.specs.diagnostics.codes import CODES
 
 from .cases import FOLDER, Case, read_cases, shown
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from netwright.specs import load_spec_text
-from netwright.specs.codes import CODES
-from netwright.specs.diagnostics import Diagnostic, Diagnostics
-from netwright.specs.source import SourceText, Span
+from netwright.specs.diagnostics.codes import CODES
+from netwright.specs.diagnostics.diagnostic import Diagnostic, Diagnostics
+from netwright.specs.source.tree import SourceText, Span
 
 SPEC = """\
 netwright: 1

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netwright.specs.builtin_cells import cell_of, cell_text
-from netwright.specs.diagnostics import Diagnostics
-from netwright.specs.expression_parser import ExpressionError, Writing, parse_expression
-from netwright.specs.expressions import Binary, Call, Compare, Name, Negate, Number, Previous, walk
-from netwright.specs.layers import Gru, Lstm, Rnn
-from netwright.specs.reading import read_text
-from netwright.specs.source import Span
+from netwright.specs.diagnostics.diagnostic import Diagnostics
+from netwright.specs.equations.builtin_cells import cell_of, cell_text
+from netwright.specs.equations.expressions import Binary, Call, Compare, Name, Negate, Number, Previous, walk
+from netwright.specs.equations.parser import ExpressionError, Writing, parse_expression
+from netwright.specs.models.layers import Gru, Lstm, Rnn
+from netwright.specs.reading.documents import read_text
+from netwright.specs.source.tree import Span
 
 
 def writing(text: str) -> Writing:

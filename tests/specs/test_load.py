@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from netwright.specs import ModelSpec, load_spec, load_spec_text
-from netwright.specs.builtin_cells import cell_of
-from netwright.specs.layers import LAYERS
-from netwright.specs.wiring import Ref
+from netwright.specs.checks.wiring import Ref
+from netwright.specs.equations.builtin_cells import cell_of
+from netwright.specs.models.layers import LAYERS
 
 from .specs import LENET, PENDULUM
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from netwright.compiler.frontend.build import build_network
-from netwright.specs.codes import CODES
+from netwright.specs.diagnostics.codes import CODES
+from netwright.specs.diagnostics.pages import Page, pages
 from netwright.specs.load import load_spec_text
-from netwright.specs.pages import Page, pages
 
 #: What no text of a spec can give: the file itself, or data files, are at fault.
 FILES = {"NW0109", "NW0110", "NW0116", "NW0703", "NW0704"}

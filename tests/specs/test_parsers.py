@@ -4,10 +4,10 @@ from random import Random
 
 import pytest
 
-from netwright.specs import yaml_reader
-from netwright.specs.diagnostics import Diagnostics
-from netwright.specs.source import SourceNode, SourceText
-from netwright.specs.yaml_reader import read_yaml
+from netwright.specs.diagnostics.diagnostic import Diagnostics
+from netwright.specs.reading import yaml as yaml_reader
+from netwright.specs.reading.yaml import read_yaml
+from netwright.specs.source.tree import SourceNode, SourceText
 
 from ..mutations.__main__ import draw
 from ..mutations.zoo import subjects

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from netwright.specs.initializers import (
+from netwright.specs.models.initializers import (
     GlorotNormal,
     GlorotUniform,
     HeNormal,

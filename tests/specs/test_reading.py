@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netwright.specs import load_spec, load_spec_text
-from netwright.specs.diagnostics import Diagnostics
-from netwright.specs.reading import SIZE_LIMIT, read_bytes, read_text
-from netwright.specs.source import SourceTree
+from netwright.specs.diagnostics.diagnostic import Diagnostics
+from netwright.specs.reading.documents import SIZE_LIMIT, read_bytes, read_text
+from netwright.specs.source.tree import SourceTree
 
 from .specs import LENET, PENDULUM
 

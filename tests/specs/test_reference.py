@@ -10,13 +10,13 @@ from pydantic import BaseModel
 from netwright.build import build, entry_graphs
 from netwright.compiler.codegen.target import host_target
 from netwright.compiler.frontend.build import build_network
-from netwright.specs.diagnostics import Diagnostics
-from netwright.specs.layers import LAYERS, LayerSpec
+from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.load import load_spec_text
-from netwright.specs.reading import read_text
+from netwright.specs.models.layers import LAYERS, LayerSpec
+from netwright.specs.reading.documents import read_text
 from netwright.specs.reference import Example, examples, layer_sections
 from netwright.specs.reference.document import KINDS, MODELS, document
-from netwright.specs.schema import field_docs
+from netwright.specs.schema.generate import field_docs
 
 PAGE = Path(__file__).parents[2] / "docs" / "language.md"
 SPECS = [one for one in examples() if one.file is None]

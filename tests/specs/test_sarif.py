@@ -5,8 +5,8 @@ import json
 import pytest
 
 from netwright.model import Model
+from netwright.specs.diagnostics.sarif import to_sarif
 from netwright.specs.load import load_spec_text
-from netwright.specs.sarif import to_sarif
 
 SPEC = """\
 netwright: 1

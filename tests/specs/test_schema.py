@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from netwright.specs.diagnostics import Diagnostics
-from netwright.specs.layers import LAYERS
+from netwright.specs.diagnostics.diagnostic import Diagnostics
+from netwright.specs.diagnostics.pages import pages
 from netwright.specs.load import load_spec_text
-from netwright.specs.pages import pages
-from netwright.specs.reading import read_text
+from netwright.specs.models.layers import LAYERS
+from netwright.specs.reading.documents import read_text
 from netwright.specs.reference import examples
-from netwright.specs.schema import field_docs, json_schema, schema_text
+from netwright.specs.schema.generate import field_docs, json_schema, schema_text
 
 from ..mutations.__main__ import draw
 from .specs import LENET, PENDULUM

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from netwright.specs.load import LoadResult, load_spec
-from netwright.specs.settings import SettingError
+from netwright.specs.reading.settings import SettingError
 
 SPEC = """\
 netwright: 1

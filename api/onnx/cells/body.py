@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.specs.dims import DimLike
-from netwright.specs.expressions import CONSTANTS, FUNCTIONS
+from netwright.specs.equations.expressions import CONSTANTS, FUNCTIONS
 
 from ..errors import Refusal
 from ..fold import FOLDS

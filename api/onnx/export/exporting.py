@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from netwright.compiler.frontend.expander import Expander
-from netwright.compiler.frontend.registry import EXPANSIONS
+from netwright.compiler.frontend.layers.registry import EXPANSIONS
 from netwright.compiler.graph.analysis import ancestors
 from netwright.compiler.graph.graph import InputAttributes, Node
 from netwright.specs.dims import Dim
-from netwright.specs.layers import GatedLayer, LayerSpec
-from netwright.specs.layers.recurrent import LENGTHS
 from netwright.specs.load import LoadResult
+from netwright.specs.models.layers import GatedLayer, LayerSpec
+from netwright.specs.models.layers.recurrent import LENGTHS
 
 from ...version import VERSION
 from ..errors import Finding, OnnxError, Refusal

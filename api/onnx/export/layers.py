@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from netwright.compiler.graph.graph import Value
-from netwright.specs.activations import (
+from netwright.specs.models.activations import (
     ActivationSpec,
     Elu,
     LeakyRelu,
@@ -20,7 +20,7 @@ from netwright.specs.activations import (
     Softplus,
     Tanh,
 )
-from netwright.specs.layers import (
+from netwright.specs.models.layers import (
     ActivationLayer,
     Add,
     BatchNorm,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.compiler.graph.graph import Value
-from netwright.specs.activations import (
+from netwright.specs.models.activations import (
     ActivationSpec,
     Affine,
     Elu,
@@ -23,8 +23,8 @@ from netwright.specs.activations import (
     Tanh,
     ThresholdedRelu,
 )
-from netwright.specs.layers import GatedLayer, Gru, Lstm, Rnn
-from netwright.specs.layers.recurrent import LENGTHS
+from netwright.specs.models.layers import GatedLayer, Gru, Lstm, Rnn
+from netwright.specs.models.layers.recurrent import LENGTHS
 
 from .context import Exporter
 from .layers import Inputs, Ports

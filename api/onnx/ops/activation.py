@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netwright.specs.layers import LAYERS
+from netwright.specs.models.layers import LAYERS
 
 from ..arrange import regrouped
 from ..context import Context

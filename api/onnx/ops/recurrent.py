@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.layers.recurrent import LENGTHS
+from netwright.specs.models.layers.recurrent import LENGTHS
 
 from ..context import Context
 from ..errors import Refusal

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.specs.dims import Dim, DimLike
-from netwright.specs.layers.recurrent import LENGTHS
+from netwright.specs.models.layers.recurrent import LENGTHS
 
 from ..cells import CellBody, cell_of_body
 from ..context import Context

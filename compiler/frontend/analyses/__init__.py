@@ -1,0 +1,1 @@
+"""What is said of a network without running it: arithmetic, limits, gradients."""

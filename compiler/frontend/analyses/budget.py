@@ -1,0 +1,90 @@
+"""The budget of a spec: limits on parameters and arithmetic, which need no compiler to be checked.
+
+Memory is checked where memory is planned, latency where it is measured; both say it in the words of this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from netwright.specs.diagnostics.diagnostic import Diagnostic
+from netwright.specs.dims import Dim, DimLike, dim_symbols, evaluate, product
+from netwright.specs.load import LoadResult
+
+from ..network import Network
+from ..problem import Problem
+from .work import work
+
+_SHOWN = 3  # contributors that are named
+
+
+def check_budget(load: LoadResult, network: Network) -> list[Diagnostic]:
+    """Errors for parameters and FLOPs beyond the budget."""
+    budget = load.model.budget if load.model else None
+    found: list[Diagnostic] = []
+    if budget is None:
+        return found
+    if budget.params is not None:
+        sizes: dict[str, int] = {}
+        for one in network.parameters.values():
+            if one.kind == "parameter":
+                sizes[one.layer] = sizes.get(one.layer, 0) + evaluate(product(one.type.shape), {})
+        found += exceeded(load, "params", sum(sizes.values()), budget.params, sizes, "parameters")
+    if budget.flops is not None:
+        costs = {name: cost.flops for name, cost in work(network).items()}
+        try:
+            at = worst_dims(load, network, "flops", sum(costs.values(), 0))
+        except Problem as problem:
+            return [*found, problem.diagnostic]
+        numbers = {name: evaluate(flops, at) for name, flops in costs.items()}
+        found += exceeded(load, "flops", sum(numbers.values()), budget.flops, numbers, "FLOPs a sample", at)
+    return found
+
+
+def worst_dims(load: LoadResult, network: Network, key: str, size: DimLike | None = None) -> dict[str, int]:
+    """The sizes a budget counts for: a batch as small as it may be, every other dim as large. Raises Problem where one
+    that ``size`` depends on (any, when left out) has no `max`."""
+    needed = set(network.dims) if size is None else set(dim_symbols(size)) if isinstance(size, Dim) else set()
+    found = {}
+    for name, info in network.dims.items():
+        if info.role != "batch" and info.max is None and name in needed:
+            raise Problem(
+                "NW0321",
+                f"{key} grows with {name}, which has no max",
+                load.span(("budget", key), key=True),
+                labels=[(load.span(("dims", name), key=True), "open without end")],
+                help=f"dims: {{{name}: {{role: {info.role or 'size'}, max: 512}}}}, or settle it: --dim {name}=512",
+            )
+        found[name] = info.min if info.role == "batch" or info.max is None else info.max
+    return found
+
+
+def exceeded(
+    load: LoadResult,
+    key: str,
+    found: int | float,
+    limit: int | float,
+    parts: Mapping[str, int],
+    unit: str,
+    dims: Mapping[str, int] | None = None,
+    shown: Callable[[int], str] = "{:,}".format,
+) -> list[Diagnostic]:
+    """The error for a number beyond its limit, with the largest contributors; none where it is kept."""
+    if found <= limit:
+        return []
+    largest = sorted(((size, name) for name, size in parts.items() if size), reverse=True)[:_SHOWN]
+    total = sum(parts.values()) or 1
+    named = ", ".join(f"{name} {shown(size)} ({100 * size / total:.0f} %)" for size, name in largest)
+    open_sizes = [f"{name} = {size}" for name, size in (dims or {}).items()]
+    at = f" at {', '.join(open_sizes)}" if open_sizes else ""
+    notes = [f"most of it: {named}"] if named else []
+    return [
+        Diagnostic(
+            "NW0320",
+            "error",
+            f"{found:,} {unit}{at} exceed the budget of {limit:,}",
+            load.span(("budget", key)),
+            f"{found / limit:.3g} times as much" if limit else "",
+            notes=tuple(notes),
+        )
+    ]

@@ -1,0 +1,48 @@
+"""The work of a network, layer by layer: arithmetic operations, and bytes moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from netwright.specs.dims import substitute
+
+from ...graph.graph import Graph
+from ...ops.base import Cost
+from ..network import Network
+
+
+def work(network: Network) -> dict[str, Cost]:
+    """What predicting one sample takes, by layer, over the open sizes but the batch, which is 1.
+
+    FLOPs: a product of [M, K] and [K, N] has 2·M·K·N, a convolution 2·cells·kernel·filters, an elementwise operation
+    one an element, a reduction one for each element it reads; moving data has none. Bytes: every operation reads its
+    operands and writes its results once. It is the network as it is written: what compiling saves (fusion, work that
+    windows share, constants) is not taken off. A scan counts all its steps.
+    """
+    one = {name: 1 for name, info in network.dims.items() if info.role == "batch"}
+    found: dict[str, Cost] = {}
+    for name, cost in graph_work(network.graphs["predict"], [info.name for info in network.layers]).items():
+        found[name] = Cost(substitute(cost.flops, one), substitute(cost.bytes, one))
+    return found
+
+
+def graph_work(graph: Graph, layers: Iterable[str]) -> dict[str, Cost]:
+    """The work of a graph's operations, by the layers they were expanded from."""
+    known = {name: name for name in layers}
+    found: dict[str, Cost] = {}
+    for node in graph:
+        if node.op == "input":
+            continue
+        operands = [graph.type(value) for value in graph.operands(node)]
+        cost = node.primitive.cost(node.attrs, operands, node.types)
+        layer = layer_of(node.layer, known)
+        so_far = found.get(layer, Cost())
+        found[layer] = Cost(so_far.flops + cost.flops, so_far.bytes + cost.bytes)
+    return found
+
+
+def layer_of(path: str, known: Mapping[str, str]) -> str:
+    """The layer that an operation's dotted path lies in: `enc.0` for `enc.0.forward`."""
+    while path not in known and "." in path:
+        path = path.rpartition(".")[0]
+    return path

@@ -1,0 +1,152 @@
+"""The sizes of a cell's arrays in one use of it: its letters are bound by what it reads, and by what cells inside it
+read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from netwright.specs.dims import Dim, DimLike, Shape, dim_symbols, substitute
+from netwright.specs.equations.cells import Cell
+from netwright.specs.equations.expressions import Expression
+from netwright.specs.models.layers import Recurrent
+
+from ...graph.graph import Graph
+from ...graph.types import TensorType
+from ...ops.layout import show
+from ..problem import Label, Problem
+from ..scope import Scope
+from .cells import CellShapes
+from .evaluate import Equations, Item, declarations
+from .tensor import Tensor
+
+_T = TypeVar("_T")
+
+
+def cell_shapes(
+    scope: Scope,
+    cell: Cell,
+    arguments: Mapping[str, int | float],
+    inputs: Sequence[Tensor],
+    used_at: Sequence[Label],
+) -> CellShapes:
+    """The shapes of a cell that reads `inputs` [T, N, …]. Raises Problem."""
+    return _Shapes(scope, cell, arguments, inputs, used_at).find()
+
+
+class _Shapes:
+    def __init__(
+        self,
+        scope: Scope,
+        cell: Cell,
+        arguments: Mapping[str, int | float],
+        inputs: Sequence[Tensor],
+        used_at: Sequence[Label],
+    ):
+        self.scope, self.cell, self.arguments, self.used_at = scope, cell, arguments, used_at
+        self.batch = inputs[0].shape[1]
+        self.samples = {name: tensor.shape[2:] for name, tensor in zip(cell.inputs, inputs, strict=True)}
+        self.binding: dict[str, DimLike] = {
+            name: value for name, value in arguments.items() if isinstance(value, int)
+        }
+
+    def find(self) -> CellShapes:
+        scope, cell = self.scope, self.cell
+        for name, shape in cell.inputs.items():
+            self.bind(shape, self.samples[name])
+        for position, (name, shape) in enumerate(cell.inputs.items()):
+            expected = self.known(shape)
+            if expected != self.samples[name]:
+                signal = scope.inputs[position]
+                found = show(self.samples[name])
+                message = f"the cell's input {name} is {show(expected)} a step, this is {found}"
+                raise scope.problem(
+                    "NW0308",
+                    message,
+                    labels=[*scope.blame(signal), *declared_input(scope, cell, name), *self.used_at],
+                )
+        if any(isinstance(size, Dim) for size in self.binding.values()):
+            scope.static(scope.inputs[0], what="the number of features")
+        if cell.bound:
+            self.bind_inside()
+        states = {name: self.sizes(state.shape) for name, state in cell.states.items()}
+        params = {name: self.sizes(one.shape) for name, one in cell.params.items()}
+        return CellShapes(self.samples, states, params, self.arguments)
+
+    def bind(self, shape: Shape, found: Shape) -> None:
+        """Binds the letters that stand alone in a written shape."""
+        for size, value in zip(shape, found, strict=True):
+            if isinstance(size, Dim) and str(size) in dim_symbols(size):
+                self.binding.setdefault(str(size), value)
+
+    def known(self, shape: Shape) -> Shape:
+        return tuple(substitute(size, self.binding) for size in shape)
+
+    def sizes(self, shape: Shape) -> tuple[int, ...]:
+        found = []
+        for size in shape:
+            value = substitute(size, self.binding)
+            if not isinstance(value, int):
+                message = f"the size {size} of {self.cell.name} is not known"
+                raise self.scope.problem("NW0314", message)
+            if value < 1:
+                message = f"the size {size} of {self.cell.name} is {value} here"
+                raise self.scope.problem("NW0313", message, "with")
+            found.append(value)
+        return tuple(found)
+
+    def bind_inside(self) -> None:
+        """Goes through the steps once, for the sizes of what the cells inside read."""
+        graph, cell, dtype = Graph("shapes"), self.cell, self.scope.dtype
+
+        def array(name: str, shape: Shape) -> Tensor:
+            return Tensor(graph, graph.input(name, TensorType(dtype, shape), "body"))
+
+        def state(name: str) -> Tensor:
+            return array(f"prev({name})", (self.batch, *self.sizes(cell.states[name].shape)))
+
+        names = _Lazy(lambda name: Item(array(name, self.sizes(cell.params[name].shape)), False))
+        for name, shape in self.samples.items():
+            names[name] = Item(array(name, (self.batch, *shape)), True)
+        equations = Equations(graph, self.batch, dtype, names, _Lazy(state), self.arguments, self.used_at)
+        equations.places = declarations(cell)
+        for step in cell.steps:
+            for name, item in zip(step.targets, equations.items(step.value), strict=True):
+                if name in cell.bound:
+                    self.bind_input(name, item.shape, step.value)
+                if name in cell.states:
+                    own = cell.states[name]
+                    item = equations.as_state(name, item, self.sizes(own.shape), step.value, own.span)
+                names[name] = item
+
+    def bind_input(self, name: str, found: Shape, value: Expression) -> None:
+        """What a cell inside reads binds its letters. Raises Problem where it has another shape."""
+        written = self.cell.bound[name]
+        if len(written) == len(found):
+            self.bind(written, found)
+        expected = self.known(written)
+        if expected != found:
+            inner, _, own = name.rpartition(".")
+            shape = show(expected).replace(f"{inner}.", "")
+            message = f"{own} of the cell {inner} is {shape}, this is {show(found)}"
+            raise Problem("NW0511", message, value.span, labels=self.used_at)
+
+
+def declared_input(scope: Scope, cell: Cell, name: str) -> list[Label]:
+    """Where a cell of the spec says what an input of it is."""
+    if not isinstance(scope.spec, Recurrent):
+        return []
+    place = scope.expander.load.span(("cells", cell.name, "input", name), key=True)
+    return [(place, f"{name} is {show(cell.inputs[name])} at each step")]
+
+
+class _Lazy(dict[str, _T]):
+    """Values that are made when they are first asked for."""
+
+    def __init__(self, make: Callable[[str], _T]):
+        super().__init__()
+        self.make = make
+
+    def __missing__(self, name: str) -> _T:
+        self[name] = value = self.make(name)
+        return value

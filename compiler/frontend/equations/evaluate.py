@@ -1,0 +1,322 @@
+"""Expression trees as nodes of a graph, for cells and for expression layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+from netwright.specs.dims import DimLike, Shape, product
+from netwright.specs.equations.cells import Cell
+from netwright.specs.equations.expressions import (
+    Binary,
+    Call,
+    Compare,
+    Expression,
+    Name,
+    Negate,
+    Number,
+    Previous,
+    walk,
+)
+from netwright.specs.source.tree import Span
+
+from ...graph.graph import Graph
+from ...graph.types import FLOATS, TensorType
+from ...ops.base import ShapeError
+from ...ops.layout import show
+from ..layers import activation
+from ..layers.matmul import matmul
+from ..problem import Label, Problem
+from .functions import JOINT, POINTWISE, SHAPED, constant_power, floor_divide, modulo, power
+from .tensor import Tensor, broadcast_shapes, concat, dim_value, full, iota, where
+
+_COMPARISONS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """The value of an expression; `shape` is that of one sample."""
+
+    tensor: Tensor
+    batched: bool
+    number: int | float | None = None
+    """Its value where that is written as a number: such takes the dtype of what it meets."""
+
+    @property
+    def shape(self) -> Shape:
+        return self.tensor.shape[1:] if self.batched else self.tensor.shape
+
+
+def declarations(cell: Cell) -> dict[str, Span]:
+    """Where a cell's parameters and states are declared."""
+    return {name: one.span for name, one in (*cell.params.items(), *cell.states.items())}
+
+
+class Equations:
+    """Appends what expressions say to a graph. ``batch`` is the size of the implicit first axis of what depends
+    on data; without one, as in a layer, nothing is implicit."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        batch: DimLike | None,
+        dtype: str,
+        names: dict[str, Item],
+        states: Mapping[str, Tensor],
+        arguments: Mapping[str, int | float],
+        used_at: Sequence[Label],
+    ):
+        self.graph, self.batch, self.dtype, self.names, self.states = graph, batch, dtype, names, states
+        self.arguments, self.used_at = arguments, used_at
+        self.states_in_products = states
+        """What `prev` means in the operands of a matrix product."""
+        self.places: Mapping[str, Span] = {}
+        """Where parameters and states are declared."""
+
+    def problem(
+        self, message: str, node: Expression, help: str | None = None, labels: Sequence[Label] = ()
+    ) -> Problem:
+        shown = dict.fromkeys((*labels, *self.declared(node), *self.used_at))
+        return Problem("NW0511", message, node.span, labels=shown, help=help)
+
+    def declared(self, node: Expression) -> Iterator[Label]:
+        """The parameters and states that an expression reads, with their shapes."""
+        for one in walk(node):
+            if isinstance(one, Name) and one.id in self.places:
+                yield self.places[one.id], f"is {show(self.names[one.id].shape)}"
+            elif isinstance(one, Previous) and one.state in self.places:
+                yield self.places[one.state], f"is {show(self.states[one.state].shape[1:])}"
+
+    def items(self, node: Expression) -> list[Item]:
+        """The values of a step: one, or the parts of a split."""
+        if isinstance(node, Call) and node.function == "split":
+            item, parts = self.item(node.arguments[0]), node.arguments[1]
+            assert isinstance(parts, Number)
+            axis = self.axis(node, item)
+            size, count = item.tensor.shape[axis], int(parts.value)
+            if not isinstance(size, int) or count < 1 or size % count:
+                raise self.problem(f"{show(item.shape)} does not split into {count} equal parts", node)
+            part = size // count
+            return [
+                Item(item.tensor.slice(axis, i * part, (i + 1) * part), item.batched) for i in range(count)
+            ]
+        return [self.item(node)]
+
+    def item(self, node: Expression) -> Item:
+        """The value of an expression. Raises Problem where shapes do not agree."""
+        try:
+            return self.compute(node)
+        except ShapeError as error:
+            raise self.problem(str(error), node) from None
+
+    def number(self, node: Expression) -> int | float | None:
+        """The value of an expression of numbers and arguments only."""
+        match node:
+            case Number(value=value):
+                return value
+            case Name(id=name) if name in self.arguments and name not in self.names:
+                return self.arguments[name]
+            case Negate(operand=operand) if (value := self.number(operand)) is not None:
+                return -value
+        return None
+
+    def compute(self, node: Expression) -> Item:
+        value = self.number(node)
+        if value is not None:
+            return Item(full(self.graph, value, TensorType(self.dtype, ())), False, value)
+        match node:
+            case Name(id=name):
+                return self.names[name]
+            case Previous(state=state):
+                return Item(self.states[state], True)
+            case Negate(operand=operand):
+                item = self.item(operand)
+                return Item(-item.tensor, item.batched)
+            case Compare(operator=operator, left=left, right=right):
+                a, b = self.aligned(self.item(left), self.item(right))
+                return Item(a.tensor.compare(_COMPARISONS[operator], b.tensor), a.batched)
+            case Binary(operator="@", left=left, right=right):
+                states, self.states = self.states, self.states_in_products
+                a, b = self.item(left), self.item(right)
+                self.states = states
+                return self.product(a, b, node)
+            case Binary(operator=operator, left=left, right=right):
+                return self.arithmetic(operator, left, right)
+            case Call():
+                return self.call(node)
+        raise TypeError(f"unknown expression {node!r}")
+
+    def arithmetic(self, operator: str, left: Expression, right: Expression) -> Item:
+        first, second = self.number(left), self.number(right)
+        if first is None and second is not None:  # a number needs no broadcast
+            item = self.item(left)
+            if operator == "**":
+                return Item(constant_power(item.tensor, second), item.batched)
+            self.check_number(second, item.tensor.dtype, right)
+            return Item(_operate(operator, item.tensor, second), item.batched)
+        if first is not None and second is None and operator != "**":
+            item = self.item(right)
+            self.check_number(first, item.tensor.dtype, left)
+            return Item(
+                _operate(operator, full(self.graph, first, item.tensor.type), item.tensor), item.batched
+            )
+        if operator == "**":
+            return self.power(left, right)
+        a, b = self.aligned(self.item(left), self.item(right))
+        return Item(_operate(operator, a.tensor, b.tensor), a.batched)
+
+    def power(self, left: Expression, right: Expression) -> Item:
+        """The exponent may have another dtype."""
+        a, b = self.in_one_shape(self.item(left), self.item(right))
+        return Item(power(a.tensor, b.tensor), a.batched)
+
+    def check_number(self, number: int | float, dtype: str, node: Expression | None) -> None:
+        """Raises Problem where a number is none of the dtype it meets."""
+        if dtype in FLOATS or (dtype != "bool" and float(number).is_integer()):
+            return
+        message = f"{number} meets {'a truth value' if dtype == 'bool' else dtype}"
+        help = "compare first: x != 0" if dtype == "bool" else f"cast(…, {self.dtype}) makes it a float"
+        if node is None:
+            raise ShapeError(f"{message}; {help}")
+        raise self.problem(message, node, help)
+
+    def aligned(self, *items: Item) -> list[Item]:
+        """All in one shape, and numbers in the dtype of what they meet."""
+        dtype = next((item.tensor.dtype for item in items if item.number is None), self.dtype)
+        return self.in_one_shape(*(self.as_dtype(item, dtype) for item in items))
+
+    def as_dtype(self, item: Item, dtype: str) -> Item:
+        if item.number is None or item.tensor.dtype == dtype:
+            return item
+        self.check_number(item.number, dtype, None)
+        return Item(full(self.graph, item.number, item.tensor.type.with_dtype(dtype)), False, item.number)
+
+    def in_one_shape(self, *items: Item) -> list[Item]:
+        shape = reduce(broadcast_shapes, (item.shape for item in items))
+        batched = any(item.batched for item in items)
+        return [self.lifted(item, shape, batched) for item in items]
+
+    def lifted(self, item: Item, shape: Shape, batched: bool) -> Item:
+        tensor = item.tensor
+        if not batched or self.batch is None:
+            return Item(tensor.to(shape), batched)
+        if item.batched:
+            missing = len(shape) - len(item.shape)
+            tensor = tensor.reshape((self.batch, *(1,) * missing, *item.shape))
+        return Item(tensor.to((self.batch, *shape)), batched)
+
+    def product(self, a: Item, b: Item, node: Expression) -> Item:
+        """The matrix product: of vectors and matrices in a cell, of any in a layer."""
+        if self.batch is None:
+            return Item(matmul(a.tensor, b.tensor), False)
+        ranks = len(a.shape), len(b.shape)
+        if not set(ranks) <= {1, 2}:
+            raise self.problem(
+                f"@ multiplies vectors and matrices, not {show(a.shape)} and {show(b.shape)}", node
+            )
+        if a.shape[-1] != b.shape[0]:
+            message = f"{show(a.shape)} @ {show(b.shape)}: {a.shape[-1]} is not {b.shape[0]}"
+            raise self.problem(message, node)
+        offset_a, offset_b = int(a.batched), int(b.batched)
+        last, first = [offset_a + ranks[0] - 1], [offset_b]
+        if a.batched and b.batched:
+            return Item(a.tensor.dot(b.tensor, last, first, 1), True)
+        if not b.batched or a.batched:
+            return Item(a.tensor.dot(b.tensor, last, first), a.batched)
+        # The batch has to lead, so the second goes first; then its columns and the rows change places.
+        swapped = b.tensor.dot(a.tensor, first, last)
+        return Item(swapped.transpose(0, 2, 1) if ranks == (2, 2) else swapped, True)
+
+    def axis(self, node: Call, item: Item) -> int:
+        """The option `axis` as an axis of the tensor."""
+        axis = node.option("axis")
+        assert axis is not None
+        if not -len(item.shape) <= axis < len(item.shape):
+            raise self.problem(f"there is no axis {axis} in {show(item.shape)}", node)
+        return item.batched + axis % len(item.shape)
+
+    def call(self, node: Call) -> Item:
+        arguments = [self.item(one) for one in node.arguments]
+        first, name = arguments[0], node.function
+        if name in POINTWISE:
+            return Item(POINTWISE[name](first.tensor), first.batched)
+        if name in JOINT:
+            same = self.aligned(*arguments)
+            return Item(JOINT[name](*(item.tensor for item in same)), same[0].batched)
+        if name == "pow":
+            return self.arithmetic("**", *node.arguments)
+        if name == "cast":
+            assert node.word is not None
+            return Item(first.tensor.cast(node.word), first.batched)
+        if name in SHAPED:
+            numbers = [one.value for one in node.arguments[1:] if isinstance(one, Number)]
+            return Item(SHAPED[name](first.tensor, *numbers), first.batched)
+        if name == "where":
+            if first.tensor.dtype != "bool":
+                raise self.problem("where takes a comparison first, such as x > 0", node.arguments[0])
+            condition, a, b = self.in_one_shape(first, *self.aligned(*arguments[1:]))
+            return Item(where(condition.tensor, a.tensor, b.tensor), condition.batched)
+        if name == "index":
+            return Item(iota(self.graph, "int64", first.tensor.shape, self.axis(node, first)), first.batched)
+        if name == "size":
+            return Item(self.size(node, first), False)
+        if name == "softmax":
+            return Item(activation.softmax(first.tensor, self.axis(node, first)), first.batched)
+        if name == "concat":
+            return self.concat(node, arguments)
+        if name == "transpose":
+            if len(first.shape) < 2:
+                raise self.problem(f"transpose swaps two axes, {show(first.shape)} has fewer", node)
+            rank = first.tensor.rank
+            return Item(first.tensor.transpose(*range(rank - 2), rank - 1, rank - 2), first.batched)
+        axes = [self.axis(node, first)] if node.option("axis") is not None else None
+        if axes is None:
+            axes = list(range(int(first.batched), first.tensor.rank))
+        if name == "mean":
+            return Item(first.tensor.mean(axes), first.batched)
+        return Item(first.tensor.reduce(name, axes), first.batched)
+
+    def size(self, node: Call, item: Item) -> Tensor:
+        if node.option("axis") is None:
+            return dim_value(self.graph, product(item.shape), "int64")
+        return dim_value(self.graph, item.tensor.shape[self.axis(node, item)], "int64")
+
+    def concat(self, node: Call, items: list[Item]) -> Item:
+        batched = any(item.batched for item in items)
+        items = [self.lifted(item, item.shape, batched) for item in items]
+        axis = self.axis(node, items[0])
+        for item in items[1:]:
+            if len(item.shape) != len(items[0].shape):
+                raise self.problem(f"{show(items[0].shape)} and {show(item.shape)} do not join", node)
+        return Item(concat([item.tensor for item in items], axis), batched)
+
+    def as_state(
+        self, name: str, item: Item, shape: tuple[int, ...], node: Expression, declared: Span
+    ) -> Item:
+        """A new value of a state, in the state's shape, which is declared at a place."""
+        if item.shape != shape or item.tensor.dtype != self.dtype:
+            found = "a truth value" if item.tensor.dtype == "bool" else show(item.shape)
+            message = f"the state {name} is {show(shape)}, its new value is {found}"
+            raise self.problem(message, node, labels=[(declared, f"is {show(shape)}")])
+        return self.lifted(item, shape, True)
+
+    def output(self, node: Expression) -> Tensor:
+        item = self.item(node)
+        if item.tensor.dtype != self.dtype:
+            raise self.problem("the output is a truth value; write where(…, 1, 0)", node)
+        return self.lifted(item, item.shape, True).tensor
+
+
+def _operate(operator: str, a: Tensor, b: Tensor | int | float) -> Tensor:
+    match operator:
+        case "+":
+            return a + b
+        case "-":
+            return a - b
+        case "*":
+            return a * b
+        case "/":
+            return a / b
+    b = b if isinstance(b, Tensor) else full(a.graph, b, a.type)
+    return floor_divide(a, b) if operator == "//" else modulo(a, b)

@@ -1,0 +1,250 @@
+"""The functions of the expression language on tensors, each a composition of the few primitives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import reduce
+
+from ...graph.types import FLOATS
+from ..layers import activation
+from .tensor import Number, Tensor, full, where
+
+
+def reciprocal(x: Tensor) -> Tensor:
+    """1 / x."""
+    return 1 / x
+
+
+def sign(x: Tensor) -> Tensor:
+    """−1, 0 or 1; NaN stays, as does a zero's sign."""
+    return where(x.compare("gt", 0), _like(x, 1), where(x.compare("lt", 0), _like(x, -1), x))
+
+
+def floor(x: Tensor) -> Tensor:
+    """⌊x⌋."""
+    return x.apply("floor") if x.dtype in FLOATS else x
+
+
+def ceil(x: Tensor) -> Tensor:
+    """⌈x⌉."""
+    return -(-x).apply("floor") if x.dtype in FLOATS else x
+
+
+def trunc(x: Tensor) -> Tensor:
+    """x without its fraction."""
+    return where(x.compare("lt", 0), ceil(x), floor(x)) if x.dtype in FLOATS else x
+
+
+def rounded(x: Tensor) -> Tensor:
+    """The nearest whole number, of two the even one."""
+    return x.apply("round") if x.dtype in FLOATS else x
+
+
+def is_nan(x: Tensor) -> Tensor:
+    """Whether x is no number."""
+    return x.compare("ne", x)
+
+
+def is_inf(x: Tensor) -> Tensor:
+    """Whether x is infinite."""
+    return x.abs().compare("eq", math.inf)
+
+
+def tan(x: Tensor) -> Tensor:
+    """sin x / cos x."""
+    return x.apply("sin") / x.apply("cos")
+
+
+def sinh(x: Tensor) -> Tensor:
+    """(e^x − e^−x) / 2, for small x by its series, where the difference would lose digits."""
+    square = x * x
+    series = x * reduce(lambda total, n: square / (n * (n + 1)) * total + 1, (10, 8, 6, 4, 2), _like(x, 1))
+    half = (x.abs() - math.log(2)).exp()
+    far = half - 0.25 / half
+    return where(x.abs().compare("lt", 0.3), series, where(x.compare("lt", 0), -far, far))
+
+
+def cosh(x: Tensor) -> Tensor:
+    """(e^x + e^−x) / 2; the factor ½ inside the exponent, so that it overflows where the result does."""
+    half = (x.abs() - math.log(2)).exp()
+    return half + 0.25 / half
+
+
+def log1p(x: Tensor) -> Tensor:
+    """log(1 + x), whose lost digits are given back: x·log(u)/(u − 1) with u = 1 + x (Kahan)."""
+    u = x + 1
+    lost = u - 1
+    same = lost.compare("eq", 0)
+    return where(same, x, u.log() * x / where(same, _like(x, 1), lost))
+
+
+def asinh(x: Tensor) -> Tensor:
+    """sign(x)·log(|x| + √(x² + 1)) as log1p(|x| + x²/(1 + √(x² + 1)))."""
+    size = x.abs()
+    y = log1p(size + x * x / ((x * x + 1).sqrt() + 1))
+    return where(x.compare("lt", 0), -y, y)
+
+
+def acosh(x: Tensor) -> Tensor:
+    """log(x + √(x² − 1)) as log1p(t + √(2t + t²)) with t = x − 1; NaN below 1."""
+    t = x - 1
+    return log1p(t + (t * 2 + t * t).sqrt())
+
+
+def atanh(x: Tensor) -> Tensor:
+    """½·log((1 + x) / (1 − x)) as ½·log1p(2x / (1 − x)), odd in x."""
+    size = x.abs()
+    y = log1p(size * 2 / (1 - size)) * 0.5
+    return where(x.compare("lt", 0), -y, y)
+
+
+def atan(x: Tensor) -> Tensor:
+    """The inverse tangent: |x| > 1 by π/2 − atan(1/x), the angle halved twice, then the series."""
+    size = x.abs()
+    steep = size.compare("gt", 1)
+    small = where(steep, 1 / where(steep, size, 1), size)
+    for _ in range(2):
+        small = small / ((small * small + 1).sqrt() + 1)
+    square = small * small
+    series = reduce(lambda total, n: 1 / n - total * square, range(21, 0, -2), _like(x, 0))
+    angle = small * series * 4
+    angle = where(steep, math.pi / 2 - angle, angle)
+    return where(x.compare("lt", 0), -angle, angle)
+
+
+def asin(x: Tensor) -> Tensor:
+    """atan(x / √(1 − x²)); NaN outside −1 … 1."""
+    return atan(x / ((1 - x) * (1 + x)).sqrt())
+
+
+def acos(x: Tensor) -> Tensor:
+    """2·atan(√((1 − x) / (1 + x))); NaN outside −1 … 1."""
+    return atan(((1 - x) / (x + 1)).sqrt()) * 2
+
+
+def power(x: Tensor, y: Tensor) -> Tensor:
+    """x^y, by IEEE 754's pow but for the sign of zeros: |x|^y = exp(y·log|x|), with the sign of x for odd
+    whole y, NaN for negative x and broken y. Whole numbers go through float64 and are rounded."""
+    if x.dtype not in FLOATS:
+        return rounded(power(x.cast("float64"), y.cast("float64"))).cast(x.dtype)
+    y = y.cast(x.dtype)
+    zero, negative = x.compare("eq", 0), x.compare("lt", 0)
+    size = (where(zero, _like(x, 1), x.abs()).log() * y).exp()
+    half = y * 0.5
+    whole, even = y.compare("eq", floor(y)), half.compare("eq", floor(half))
+    size = where(negative, where(even, size, where(whole, -size, _like(x, math.nan))), size)
+    size = where(zero, where(y.compare("gt", 0), _like(x, 0), _like(x, math.inf)), size)
+    return where(y.compare("eq", 0).either(x.compare("eq", 1)), _like(x, 1), size)
+
+
+def constant_power(x: Tensor, exponent: Number) -> Tensor:
+    """x to a constant power: products for whole exponents up to 8, roots, else the general rule."""
+    if x.dtype in FLOATS and exponent < 0 and not math.isinf(exponent):
+        return 1 / constant_power(x, -exponent)
+    if exponent == 0:
+        return _like(x, 1)
+    if exponent == 0.5 and x.dtype in FLOATS:
+        return x.sqrt()
+    if float(exponent).is_integer() and 0 < exponent <= 8:
+        return reduce(Tensor.__mul__, [x] * int(exponent))
+    dtype = x.dtype if x.dtype in FLOATS else "float64"
+    return power(x, full(x.graph, exponent, x.type.with_dtype(dtype)))
+
+
+def floor_divide(x: Tensor, y: Tensor) -> Tensor:
+    """⌊x / y⌋. Whole numbers go through float64: exact below 2⁵³."""
+    if x.dtype in FLOATS:
+        return floor(x / y)
+    return floor(x.cast("float64") / y.cast("float64")).cast(x.dtype)
+
+
+def modulo(x: Tensor, y: Tensor) -> Tensor:
+    """x − y·⌊x / y⌋, which has the sign of y."""
+    return x - y * floor_divide(x, y)
+
+
+def truncated_modulo(x: Tensor, y: Tensor) -> Tensor:
+    """x − y·trunc(x / y), which has the sign of x."""
+    if x.dtype in FLOATS:
+        return x - y * trunc(x / y)
+    return x - y * trunc(x.cast("float64") / y.cast("float64")).cast(x.dtype)
+
+
+def clip(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """min(max(x, low), high)."""
+    return x.maximum(low).minimum(high)
+
+
+def _like(x: Tensor, number: Number) -> Tensor:
+    return full(x.graph, number, x.type)
+
+
+def absolute(x: Tensor) -> Tensor:
+    """|x|."""
+    return x if x.dtype.startswith("u") else x.abs()
+
+
+#: Functions of one argument.
+POINTWISE: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "tanh": Tensor.tanh,
+    "sigmoid": Tensor.sigmoid,
+    "relu": activation.relu,
+    "gelu": activation.gelu,
+    "gelu_tanh": activation.gelu_tanh,
+    "softplus": activation.softplus,
+    "hard_swish": activation.hard_swish,
+    "mish": activation.mish,
+    "softsign": activation.softsign,
+    "exp": Tensor.exp,
+    "log": Tensor.log,
+    "sqrt": Tensor.sqrt,
+    "abs": absolute,
+    "erf": Tensor.erf,
+    "sin": lambda x: x.apply("sin"),
+    "cos": lambda x: x.apply("cos"),
+    "tan": tan,
+    "asin": asin,
+    "acos": acos,
+    "atan": atan,
+    "sinh": sinh,
+    "cosh": cosh,
+    "asinh": asinh,
+    "acosh": acosh,
+    "atanh": atanh,
+    "reciprocal": reciprocal,
+    "sign": sign,
+    "floor": floor,
+    "ceil": ceil,
+    "trunc": trunc,
+    "round": rounded,
+    "isnan": is_nan,
+    "isinf": is_inf,
+    "logical_not": lambda x: x.apply("not"),
+}
+
+#: Functions of several arguments of one shape and dtype.
+JOINT: Mapping[str, Callable[..., Tensor]] = {
+    "maximum": lambda *xs: reduce(Tensor.maximum, xs),
+    "minimum": lambda *xs: reduce(Tensor.minimum, xs),
+    "clip": clip,
+    "mod": modulo,
+    "fmod": truncated_modulo,
+    "logical_and": Tensor.both,
+    "logical_or": Tensor.either,
+    "logical_xor": lambda a, b: a.apply("ne", b) if a.dtype == "bool" else a.both(b),
+}
+
+#: Functions of one argument and numbers.
+SHAPED: Mapping[str, Callable[..., Tensor]] = {
+    "leaky_relu": activation.leaky_relu,
+    "elu": activation.elu,
+    "selu": activation.selu,
+    "celu": activation.celu,
+    "affine": activation.affine,
+    "hard_sigmoid": activation.hard_sigmoid,
+    "swish": activation.swish,
+    "thresholded_relu": activation.thresholded_relu,
+    "shrink": activation.shrink,
+    "scaled_tanh": activation.scaled_tanh,
+}

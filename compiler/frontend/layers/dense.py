@@ -1,0 +1,40 @@
+"""Dense layers and embeddings."""
+
+from __future__ import annotations
+
+from netwright.specs.models.layers import Dense, Embedding
+
+from ..equations.tensor import where
+from ..problem import count
+from ..scope import Scope, Signal
+from .activation import checked_activation
+
+
+def expand_dense(scope: Scope) -> Signal:
+    """activation(x @ kernel + bias) on the last axis."""
+    spec = scope.spec
+    assert isinstance(spec, Dense)
+    features = scope.features(scope.input)
+    x = scope.floats(scope.input)
+    y = x.matmul(scope.parameter("kernel", [features, spec.units], spec.kernel_init))
+    if spec.use_bias:
+        y = y + scope.parameter("bias", [spec.units], spec.bias_init)
+    scope.notes[y.rank - 1] = count(spec.units, "unit")
+    return checked_activation(scope, scope.give(y, scope.input.lengths), spec.activation, "activation")
+
+
+def expand_embedding(scope: Scope) -> Signal:
+    """Rows of a table by index."""
+    spec = scope.spec
+    assert isinstance(spec, Embedding)
+    x, valid = scope.input.tensor, scope.input.valid()
+    if x.dtype not in ("int32", "int64", "uint8"):
+        message = f"embedding reads integers, this is {x.dtype}"
+        raise scope.problem("NW0311", message, labels=scope.blame(scope.input))
+    table = scope.parameter("embeddings", [spec.input_dim, spec.output_dim], spec.embeddings_init)
+    indices = x.cast("int64")
+    if valid is not None:  # padding may hold any number, such as -1
+        indices = where(valid.broadcast(x.shape, [0, 1]), indices, 0)
+    rows = table.gather(indices)
+    scope.notes[rows.rank - 1] = f"rows of {spec.output_dim}"
+    return scope.give(rows, scope.input.lengths)

@@ -1,0 +1,45 @@
+"""Expression layers: equations over whole tensors."""
+
+from __future__ import annotations
+
+from netwright.specs.equations.expressions import Binary, Call, Expression, walk
+from netwright.specs.models.layers import ExpressionLayer
+
+from ..equations.evaluate import Equations, Item
+from ..equations.tensor import Tensor
+from ..scope import Scope, Signal
+
+#: Functions that look at more than one element, so that they would see padding.
+_MIXING = ("softmax", "sum", "mean", "max", "min", "concat", "transpose")
+
+
+def expand_expression(scope: Scope) -> Signal:
+    """What the equation says."""
+    spec = scope.spec
+    assert isinstance(spec, ExpressionLayer)
+    tree = scope.expander.load.expressions[spec.name]
+    names = {name: Item(one.tensor, False) for name, one in zip(spec.names, scope.inputs, strict=True)}
+    for name, one in spec.params.items():
+        names[name] = Item(scope.parameter(name, one.shape, *one.init), False)
+    equations = Equations(scope.graph, None, scope.dtype, names, {}, {}, ())
+    result = equations.item(tree).tensor
+    return scope.give(result, _lengths(scope, tree, result))
+
+
+def _lengths(scope: Scope, tree: Expression, result: Tensor) -> Tensor | None:
+    """The lengths of the inputs, where the equation works step by step."""
+    having = [signal for signal in scope.inputs if signal.lengths is not None]
+    if not having:
+        return None
+    first = having[0]
+    for node in walk(tree):
+        if (isinstance(node, Call) and node.function in _MIXING) or (
+            isinstance(node, Binary) and node.operator == "@"
+        ):
+            scope.refuse_lengths(first, "its equation mixes steps", "value")
+    if result.shape[:2] != first.shape[:2]:
+        scope.refuse_lengths(first, "it does not keep batch and time", "value")
+    for signal in having[1:]:
+        if signal.lengths != first.lengths:
+            raise scope.problem("NW0315", "the inputs have different lengths", "inputs")
+    return first.lengths

@@ -1,0 +1,42 @@
+"""What regularizes recurrences: dropout of inputs and of states, the same at all steps of a sequence, and zoneout."""
+
+from __future__ import annotations
+
+from netwright.specs.dims import DimLike
+from netwright.specs.models.layers import RecurrentLayer
+
+from ...graph.types import TensorType
+from ..equations.cells import CellShapes, Noise
+from ..equations.tensor import Tensor, full
+from ..scope import Scope
+from .normalization import dropout
+
+
+def with_dropped_features(scope: Scope, prefix: str, name: str, x: Tensor) -> Tensor:
+    """An input [T, N, …] in which each sequence lacks some features at all its steps."""
+    assert isinstance(scope.spec, RecurrentLayer)
+    rate = scope.spec.input_dropout
+    if not scope.training or rate == 0:
+        return x
+    ones = full(x.graph, 1, x.type.with_shape(x.shape[1:]))
+    factor = dropout(scope, ones, rate, f"{prefix}input_dropout.{name}")
+    return x * factor.broadcast(x.shape, range(1, x.rank))
+
+
+def recurrent_noise(
+    scope: Scope, prefix: str, batch: DimLike, shapes: CellShapes
+) -> tuple[Noise, list[Tensor]]:
+    """Zoneout and recurrent dropout of a direction: what the cell is to do, and by what states are multiplied where
+    products read them."""
+    spec = scope.spec
+    assert isinstance(spec, RecurrentLayer)
+    zoneout = {name: spec.zoneout_of(name) for name in shapes.states}
+    if not scope.training:
+        return Noise(zoneout), []
+    dropped = list(shapes.states) if spec.recurrent_dropout else []
+    factors = []
+    for name in dropped:
+        ones = full(scope.graph, 1, TensorType(scope.dtype, (batch, *shapes.states[name])))
+        factors.append(dropout(scope, ones, spec.recurrent_dropout, f"{prefix}recurrent_dropout.{name}"))
+    keys = {name: scope.key(f"{prefix}zoneout.{name}") for name in shapes.states}
+    return Noise(zoneout, dropped, keys), factors

@@ -1,0 +1,113 @@
+"""Layers that move or join values: flatten, reshape, concat, add and multiply."""
+
+from __future__ import annotations
+
+from netwright.specs.dims import DimLike, exact_div, product
+from netwright.specs.models.base import read_shape
+from netwright.specs.models.layers import Add, Concat, Flatten, Reshape
+
+from ...ops.layout import show
+from ..equations.tensor import Tensor, concat
+from ..origins import input_sizes, smallest_agreement
+from ..problem import show_type
+from ..scope import Scope, Signal
+
+
+def expand_flatten(scope: Scope) -> Signal:
+    """The axes from ``start_axis`` on as one."""
+    spec, signal = scope.spec, scope.input
+    assert isinstance(spec, Flatten)
+    start = spec.start_axis
+    if start >= signal.rank:
+        message = f"there is no axis {start} in {show(signal.shape)}"
+        raise scope.problem("NW0318", message, "start_axis", labels=scope.blame(signal))
+    if start < 2:
+        scope.refuse_lengths(signal, "it joins the steps; start_axis: 2 keeps them", "start_axis")
+    joined = signal.shape[start:]
+    size = product(joined)
+    if len(joined) > 1:
+        text = f"{size} = {' · '.join(str(one) for one in joined)}"
+        scope.derive(start, text, *dict.fromkeys(signal.origins[start:]))
+    return scope.give(signal.tensor.reshape((*signal.shape[:start], size)), signal.lengths)
+
+
+def expand_reshape(scope: Scope) -> Signal:
+    """The same values under another shape."""
+    spec, signal = scope.spec, scope.input
+    assert isinstance(spec, Reshape)
+    written = read_shape(spec.shape)
+    known = product(size for size in written if size != -1)
+    total = product(signal.shape)
+    rest = exact_div(total, known) if -1 in written else None
+    if (rest is None) if -1 in written else (known != total):
+        message = f"{show(signal.shape)} has {total} elements, {show(written)} has {known}"
+        if -1 in written:
+            message = f"the {total} elements of {show(signal.shape)} do not divide by {known}"
+        raise scope.problem("NW0317", message, "shape", labels=scope.blame(signal))
+    shape: tuple[DimLike, ...] = tuple(rest if size == -1 and rest is not None else size for size in written)
+    if shape[:2] != signal.shape[:2]:
+        scope.refuse_lengths(signal, "it does not keep batch and time", "shape")
+    return scope.give(signal.tensor.reshape(shape), signal.lengths)
+
+
+def expand_concat(scope: Scope) -> Signal:
+    """The inputs joined along an axis."""
+    spec, first = scope.spec, scope.inputs[0]
+    assert isinstance(spec, Concat)
+    axis = scope.axis(first, spec.axis)
+    for position, other in enumerate(scope.inputs[1:], 1):
+        _check_joined(scope, position, other, axis)
+    if axis == 1:
+        for signal in scope.inputs:
+            scope.refuse_lengths(signal, "it would put steps after padding", "axis")
+    joined = concat([signal.tensor for signal in scope.inputs], axis)
+    parts = " + ".join(str(signal.shape[axis]) for signal in scope.inputs)
+    origins = dict.fromkeys(signal.origins[axis] for signal in scope.inputs)
+    scope.derive(axis, f"{joined.shape[axis]} = {parts}", *origins)
+    return scope.give(joined, _lengths(scope))
+
+
+def expand_sum_or_product(scope: Scope) -> Signal:
+    """The inputs added or multiplied, element by element."""
+    for position, other in enumerate(scope.inputs[1:], 1):
+        _check_joined(scope, position, other, None)
+    first, *rest = (signal.tensor for signal in scope.inputs)
+    total: Tensor = first
+    for tensor in rest:
+        total = total + tensor if isinstance(scope.spec, Add) else total * tensor
+    return scope.give(total, _lengths(scope))
+
+
+def _check_joined(scope: Scope, position: int, other: Signal, free_axis: int | None) -> None:
+    """Raises Problem unless an input has the type of the first, but for one axis."""
+    first = scope.inputs[0]
+    path = ("inputs", position)
+    this, that = scope.refs[position], scope.refs[0]
+    rows = zip(first.shape, other.shape, strict=False)
+    differing = [axis for axis, (a, b) in enumerate(rows) if a != b and axis != free_axis]
+    if first.rank != other.rank or differing:
+        axis = differing[0] if differing else -1
+        message = f"{this} is {show(other.shape)} and {that} is {show(first.shape)}"
+        if free_axis is not None:
+            message += f"; they may differ in axis {free_axis} only"
+        labels = scope.trace((first, axis), (other, axis))
+        same = [smallest_agreement(first.origins[axis], other.origins[axis]) for axis in differing]
+        fixes = input_sizes(scope.expander.load, same) if first.rank == other.rank else ()
+        raise scope.problem("NW0308", message, *path, labels=labels, fixes=fixes)
+    if first.dtype != other.dtype or first.dtype == "bool":
+        message = f"{this} is {show_type(other.dtype, other.shape)} and {that} is {show_type(first.dtype, first.shape)}"
+        labels = [*scope.blame(first), *scope.blame(other)]
+        raise scope.problem("NW0311", message, *path, labels=labels)
+
+
+def _lengths(scope: Scope) -> Tensor | None:
+    """The common lengths of the inputs. Raises Problem where they have different ones."""
+    found: Tensor | None = None
+    for position, signal in enumerate(scope.inputs):
+        if signal.lengths is None:
+            continue
+        if found is not None and signal.lengths != found:
+            message = f"{scope.refs[position]} has other lengths than the inputs before it"
+            raise scope.problem("NW0315", message, "inputs", position)
+        found = signal.lengths
+    return found

@@ -1,0 +1,143 @@
+"""Layers that reorder axes and cut them: transpose, slice, split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from netwright.specs.dims import Dim, DimLike, bounds, dim_max, dim_min, exact_div
+from netwright.specs.models.base import read_dim, read_shape
+from netwright.specs.models.layers import Slice, Split, Transpose
+
+from ...ops.layout import show
+from ..equations.tensor import Tensor
+from ..scope import Scope, Signal
+from .picking import pick
+
+
+def kept_lengths(scope: Scope, changed: Sequence[int]) -> Tensor | None:
+    """The lengths of the input, which a layer keeps that leaves batch and time alone. Raises Problem."""
+    if any(axis < 2 for axis in changed):
+        scope.refuse_lengths(scope.input, "it changes batch or time")
+    return scope.input.lengths
+
+
+def expand_transpose(scope: Scope) -> Signal:
+    """The axes in another order."""
+    spec, signal = scope.spec, scope.input
+    assert isinstance(spec, Transpose)
+    order = tuple(
+        axis % signal.rank if -signal.rank <= axis < signal.rank else axis for axis in spec.permutation
+    )
+    if sorted(order) != list(range(signal.rank)):
+        message = f"{list(spec.permutation)} is no order of the {signal.rank} axes of {show(signal.shape)}"
+        raise scope.problem("NW0318", message, "permutation", labels=scope.blame(signal))
+    lengths = kept_lengths(scope, [i for i, axis in enumerate(order) if i != axis])
+    return Signal(signal.tensor.transpose(*order), tuple(signal.origins[axis] for axis in order), lengths)
+
+
+def expand_slice(scope: Scope) -> Signal:
+    """Cells from start to before stop, as Python slices."""
+    spec, signal = scope.spec, scope.input
+    assert isinstance(spec, Slice)
+    axes = [scope.axis(signal, axis, batch=True) for axis in spec.axes]
+    if len(set(axes)) < len(axes):
+        raise scope.problem("NW0318", "an axis is named twice", "axes")
+    x = signal.tensor
+    for axis, start, stop, step in zip(axes, spec.starts, spec.stops, spec.steps, strict=True):
+        x = _sliced(scope, x, axis, _bound(start), _bound(stop), step)
+        if x.shape[axis] != signal.shape[axis]:
+            scope.derive(axis, f"{x.shape[axis]} of {signal.shape[axis]}", signal.origins[axis])
+    return scope.give(x, kept_lengths(scope, axes))
+
+
+def _bound(written: int | str | None) -> DimLike | None:
+    return read_dim(written) if isinstance(written, str) else written
+
+
+def _sliced(
+    scope: Scope, x: Tensor, axis: int, start: DimLike | None, stop: DimLike | None, step: int
+) -> Tensor:
+    size = x.shape[axis]
+    if isinstance(size, int) and not isinstance(start, Dim) and not isinstance(stop, Dim):
+        positions = range(*slice(start, stop, step).indices(size))
+        return pick(x, axis, positions) if positions else x.slice(axis, 0, 0)
+    if step > 0:
+        low = _inside(scope, start, size, 0)
+        high = _at_least(scope, _inside(scope, stop, size, size), low)
+        return x.strided(axis, low, high, step)
+    # Backwards from start to after stop: the cells from stop + 1 to start, which are reversed.
+    high = size if start is None else _inside(scope, _next(start), size, size)
+    low = 0 if stop is None else _inside(scope, _next(stop), size, size)
+    high = _at_least(scope, high, low)
+    reach = high - low - 1
+    first = low + reach - reach // -step * -step  # the last cell that steps from the top meet
+    if (scope.least(reach) or 0) < 0:
+        first = dim_min(first, high)
+    return x.strided(axis, first, high, -step).reverse(axis)
+
+
+def _next(bound: DimLike) -> DimLike | None:
+    """The bound one cell further; past the last cell for −1."""
+    return None if bound == -1 else bound + 1
+
+
+def _inside(scope: Scope, bound: DimLike | None, size: DimLike, default: DimLike) -> DimLike:
+    """A bound of an open axis: negative ones from the end, and none past either end."""
+    if bound is None:
+        return default
+    if isinstance(bound, int) and bound < 0:
+        return _at_least(scope, size + bound, 0)
+    least = scope.least(size - bound)
+    if least is not None and least >= 0:
+        return bound
+    return (
+        size
+        if (most := bounds(size - bound, scope.expander.ranges)[1]) is not None and most <= 0
+        else (dim_min(bound, size))
+    )
+
+
+def _at_least(scope: Scope, size: DimLike, low: DimLike) -> DimLike:
+    least = scope.least(size - low)
+    return size if least is not None and least >= 0 else dim_max(size, low)
+
+
+def expand_split(scope: Scope) -> Mapping[str, Signal]:
+    """The parts of an axis, each a port."""
+    spec, signal = scope.spec, scope.input
+    assert isinstance(spec, Split)
+    axis = scope.axis(signal, spec.axis, batch=True)
+    sizes = _part_sizes(scope, spec, signal, axis)
+    lengths = kept_lengths(scope, [axis])
+    found: dict[str, Signal] = {}
+    start: DimLike = 0
+    for position, size in enumerate(sizes):
+        text = f"part {position} of {len(sizes)} of {signal.shape[axis]}"
+        scope.derive(axis, text, signal.origins[axis])
+        found[str(position)] = scope.give(signal.tensor.slice(axis, start, start + size), lengths)
+        start = start + size
+    return {"": found["0"], **found}
+
+
+def _part_sizes(scope: Scope, spec: Split, signal: Signal, axis: int) -> Sequence[DimLike]:
+    size = signal.shape[axis]
+    if spec.sizes is not None:
+        sizes = list(read_shape(spec.sizes))
+        total: DimLike = 0
+        for one in sizes:
+            total = total + one
+        if total != size:
+            message = f"the parts have {total} cells, the axis has {size}"
+            raise scope.problem("NW0308", message, "sizes", labels=scope.trace((signal, axis)))
+        return sizes
+    assert spec.parts is not None
+    part = exact_div(size, spec.parts)
+    if part is not None:
+        return [part] * spec.parts
+    if isinstance(size, int):
+        part = -(-size // spec.parts)
+        rest = size - part * (spec.parts - 1)
+        if rest >= 1:
+            return [part] * (spec.parts - 1) + [rest]
+    message = f"an axis of {size} does not split into {spec.parts} parts"
+    raise scope.problem("NW0308", message, "parts", labels=scope.trace((signal, axis)))

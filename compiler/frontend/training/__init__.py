@@ -1,0 +1,1 @@
+"""Losses, optimizers, schedules, and what is fitted to the data."""

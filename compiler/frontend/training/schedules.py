@@ -1,0 +1,28 @@
+"""Learning rates as functions of the number of updates made, computed inside the graph in float64."""
+
+from __future__ import annotations
+
+import math
+
+from netwright.specs.models.train import ConstantRate, CosineRate, ScheduleSpec, StepRate
+
+from ..equations.tensor import Tensor, full
+
+
+def learning_rate(schedule: ScheduleSpec, step: Tensor) -> Tensor:
+    """The rate, float64 [], after ``step`` (int64 []) updates."""
+    s = step.cast("float64")
+    match schedule:
+        case ConstantRate():
+            rate = full(s.graph, schedule.initial, s.type)
+        case StepRate(every=every, factor=factor):
+            drops = (s / every).apply("floor")
+            rate = (drops * math.log(factor)).exp() * schedule.initial
+        case CosineRate(steps=steps, final=final):
+            phase = (s / steps).minimum(1) * math.pi
+            rate = (phase.apply("cos") + 1) * ((schedule.initial - final) / 2) + final
+        case _:
+            raise TypeError(f"unknown schedule {schedule!r}")
+    if schedule.warm_up:
+        rate = rate * ((s + 1) / (schedule.warm_up + 1)).minimum(1)
+    return rate

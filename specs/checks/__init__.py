@@ -1,0 +1,1 @@
+"""What can be checked without shapes: sections, names, who reads whom."""

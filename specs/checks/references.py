@@ -1,0 +1,161 @@
+"""What a reference means: an input, a layer, a port, or by way of an alias what a block's name or input stands for.
+
+A reference is read in a scope, the block it is written in, and sees nothing outside of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from ..diagnostics.diagnostic import Diagnostics
+from ..diagnostics.fixes import respelled
+from ..diagnostics.suggest import closest, did_you_mean
+from ..equations.builtin_cells import state_names
+from ..expansion.placement import Alias, Expansion
+from ..models.layers import GatedLayer, Recurrent
+from ..source.tree import Span
+from .structure import LayerEntry, Structure
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """What a reader reads: an input or layer, and the port (None for the output itself)."""
+
+    name: str
+    port: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name}.{self.port}" if self.port else self.name
+
+
+class References:
+    """Finds what references mean. `layers` and `poisoned` are shared with whoever fills them; `model_input` tells
+    what the first layer reads when nothing says so.
+    """
+
+    def __init__(
+        self,
+        structure: Structure,
+        expansion: Expansion,
+        diagnostics: Diagnostics,
+        layers: dict[str, LayerEntry],
+        poisoned: set[str],
+        model_input: Callable[[str, Span, bool], Ref | None],
+    ) -> None:
+        self.structure, self.diagnostics = structure, diagnostics
+        self.layers, self.poisoned, self.model_input = layers, poisoned, model_input
+        self.aliases, self.groups = expansion.aliases, expansion.groups
+        self.inputs = structure.sections.get("inputs") or {}
+        self.tree, self.lost = expansion.tree, expansion.lost
+        self.followed: dict[str, Ref | None] = {}
+
+    def resolve(
+        self, text: str, place: Span, me: str | None = None, words: Iterable[str] = (), scope: str = ""
+    ) -> Ref | None:
+        """The layer, port or input behind a reference; None (and reported) where there is none.
+
+        `me` is the reader, `words` are what else might stand there: for guessing what was meant.
+        """
+        full = scope + text
+        if full in self.inputs or full in self.layers or full in self.poisoned:
+            return Ref(full)
+        if full in self.aliases:
+            return self.follow(full)
+        name, _, port = full.rpartition(".")
+        if name in self.layers or (name in self.aliases and name != scope.rstrip(".")):
+            base = self.follow(name) if name in self.aliases else Ref(name)
+            if base is None or base.name not in self.layers:
+                known = base is None or base.name in self.poisoned
+                return base if known else self.no_port(text, name, port, [], place)
+            return self.port(text, base, name, port, place)
+        parts = full.split(".")
+        for end in range(len(parts) - 1, 0, -1):
+            if (outer := ".".join(parts[:end])) in self.poisoned:
+                return Ref(outer)
+        if not self.lost:
+            self.unknown(text, place, me, words, scope)
+        return None
+
+    def port(self, text: str, base: Ref, name: str, port: str, place: Span) -> Ref | None:
+        ports = self.ports(self.layers[base.name])
+        if base.port is None and (ports is None or port in ports):
+            return Ref(base.name, port)
+        return self.no_port(text, name, port, [] if base.port else ports or [], place)
+
+    def no_port(self, text: str, name: str, port: str, ports: list[str], place: Span) -> Ref | None:
+        inner = [
+            one.removeprefix(f"{name}.")
+            for one in [*self.layers, *self.aliases]
+            if one.startswith(f"{name}.")
+        ]
+        known = [*ports, *(one for one in inner if "." not in one)]
+        meant = closest(port, known) if known else None
+        also = f"it has {', '.join(known[:20])}" if known else "it has only its output"
+        written = text.rpartition(".")[0]
+        fixes = respelled(text, meant and f"{written}.{meant}", place) if written else ()
+        message, help = f"{name} has no port {port}", did_you_mean(meant) or also
+        labels = []
+        if name in self.groups:
+            labels = [(self.groups[name].place, "this is it")]
+        elif name in self.layers:
+            labels = [(self.tree.value_span((*self.layers[name].path, "name")), "this is it")]
+        self.diagnostics.error("NW0305", message, place, labels=labels, help=help, fixes=fixes)
+        return None
+
+    def unknown(self, text: str, place: Span, me: str | None, words: Iterable[str], scope: str) -> None:
+        known = [*self.inputs, *self.layers, *self.groups, *words]
+        inside = [
+            name.removeprefix(scope) for name in [*self.layers, *self.aliases] if name.startswith(scope)
+        ]
+        others = [other for other in (inside if scope else known) if scope + other != me]
+        meant = closest(text, others)
+        help = did_you_mean(meant)
+        if scope and text in known:
+            help = (
+                f"a block reads only what it is given: name it under the block's inputs, inputs: [{text}, …]"
+            )
+        elif scope and help is None:
+            help = f"in this block there are {', '.join([one for one in inside if '.' not in one][:20])}"
+        message = f"there is no layer or input named {text}"
+        self.diagnostics.error("NW0302", message, place, help=help, fixes=respelled(text, meant, place))
+
+    def follow(self, name: str) -> Ref | None:
+        """What an alias stands for in the end; reported once."""
+        if name not in self.followed:
+            self.followed[name] = None
+            seen = [name]
+            alias = self.aliases[name]
+            # Aliases may form long chains (a block in a block …), so they are followed in a loop.
+            while alias.text is not None and (target := alias.scope + alias.text) in self.aliases:
+                if target in seen:
+                    message = f"{name.partition('.')[0]} reads itself"
+                    outermost = min((self.aliases[one] for one in seen), key=lambda one: one.scope.count("."))
+                    self.diagnostics.error("NW0303", message, outermost.place)
+                    self.followed.update(dict.fromkeys(seen))
+                    return None
+                seen.append(target)
+                alias = self.aliases[target]
+            found = self.end(name, alias)
+            self.followed.update(dict.fromkeys(seen, found))
+        return self.followed[name]
+
+    def end(self, name: str, alias: Alias) -> Ref | None:
+        if alias.text is None:
+            return self.model_input(name.partition(".")[0], alias.place, True)
+        if not alias.text:  # what stands above has no name
+            return None
+        return self.resolve(alias.text, alias.place, scope=alias.scope)
+
+    def ports(self, entry: LayerEntry) -> list[str] | None:
+        """The ports of a layer besides its output; None where they can't be known."""
+        if isinstance(entry.spec, GatedLayer):
+            states: Iterable[str] = state_names(entry.spec.type)
+        elif isinstance(entry.spec, Recurrent):
+            cell = self.structure.cells.get(entry.spec.cell)
+            if cell is None:
+                return None
+            states = cell.states
+        else:
+            return None if entry.spec is None else list(entry.spec.ports())
+        return [port for state in ("state", *states) for port in (state, f"{state}_all")]

@@ -1,0 +1,146 @@
+"""Checks of the sections around the layers that need no shapes: lengths, training, and what nothing reads."""
+
+from __future__ import annotations
+
+from ..diagnostics.diagnostic import Diagnostics
+from ..diagnostics.fixes import replaced, respelled, without_key
+from ..diagnostics.suggest import closest, did_you_mean
+from ..expansion.placement import Expansion
+from ..source.tree import Path, SourceTree
+from .structure import Structure
+
+
+def check_float_type(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> set[str]:
+    """All float inputs of a model have one element type; gives the names of those that have another."""
+    wrong: set[str] = set()
+    floats = {
+        name: spec.dtype
+        for name, spec in (structure.sections.get("inputs") or {}).items()
+        if spec.dtype.startswith("float")
+    }
+    first = next(iter(floats), None)
+    for name, dtype in floats.items():
+        if first is not None and dtype != floats[first]:
+            labels = [(tree.key_span(("inputs", first)), f"this one is {floats[first]}")]
+            place = tree.value_span(("inputs", name, "dtype"))
+            written = tree.node(("inputs", name, "dtype")) is not None
+            place = place if written else tree.key_span(("inputs", name))
+            message = f"{name} is {dtype}, a model has one float type"
+            fixes = replaced(tree.node(("inputs", name, "dtype")), floats[first])
+            diagnostics.error("NW0319", message, place, labels=labels, fixes=fixes)
+            wrong.add(name)
+    return wrong
+
+
+def check_lengths(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> None:
+    """Each input's `lengths` has to name an int64 `[N]` input."""
+    inputs, broken = structure.sections.get("inputs") or {}, structure.broken.get("inputs", set())
+    for name, spec in inputs.items():
+        if spec.lengths is None:
+            continue
+        place = tree.value_span(("inputs", name, "lengths"))
+        other = inputs.get(spec.lengths)
+        if other is None:
+            if not broken & {spec.lengths, "*"}:
+                meant = closest(spec.lengths, [one for one in inputs if one != name])
+                declare = (
+                    f"declare it: inputs: {{{spec.lengths}: {{shape: [{spec.shape[0]}], dtype: int64}}}}"
+                )
+                message = f"there is no input named {spec.lengths}"
+                fixes = respelled(spec.lengths, meant, place)
+                help = did_you_mean(meant) or declare
+                diagnostics.error("NW0405", message, place, help=help, fixes=fixes)
+        elif other.dtype != "int64" or other.shape != spec.shape[:1]:
+            wanted = f"int64 [{spec.shape[0]}]"
+            found = f"{other.dtype} [{', '.join(map(str, other.shape))}]"
+            labels = [(tree.key_span(("inputs", spec.lengths)), "declared here")]
+            message = f"lengths have to be {wanted}, {spec.lengths} is {found}"
+            diagnostics.error("NW0311", message, place, labels=labels)
+
+
+def check_train(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> None:
+    """The names in `train` have to be known: outputs, targets, masks, data sets, metrics."""
+    train = structure.sections.get("train")
+    if train is None:
+        return
+    outputs = structure.sections.get("outputs") or {}
+    # Targets that are not declared at all follow from the loss.
+    targets = [*train.targets, *(structure.sections.get("inputs") or {})]
+
+    def output(name: str, path: Path) -> None:
+        if not structure.knows("outputs", name):
+            _unknown(name, closest(name, outputs), "NW0401", "output", path, tree, diagnostics)
+
+    def target(name: str, path: Path, code: str, what: str) -> None:
+        if train.targets and name not in targets and not structure.knows("inputs", name):
+            _unknown(name, closest(name, targets), code, what, path, tree, diagnostics)
+
+    output(train.loss.output, ("train", "loss", "output"))
+    target(train.loss.target, ("train", "loss", "target"), "NW0402", "target")
+    if train.loss.mask is not None:
+        target(train.loss.mask, ("train", "loss", "mask"), "NW0405", "input or target")
+    for i, metric in enumerate(train.metrics):
+        if metric.output is not None:
+            output(metric.output, ("train", "metrics", i, "output"))
+        if metric.target is not None and metric.target != train.loss.target:
+            target(metric.target, ("train", "metrics", i, "target"), "NW0402", "target")
+    stopping = train.early_stopping
+    if stopping is None:
+        return
+    data_set, _, number = stopping.monitor.partition("_")
+    written = "monitor" in stopping.model_fields_set
+    place = (
+        tree.value_span(("train", "early_stopping", "monitor"))
+        if written
+        else tree.key_span(("train", "early_stopping"))
+    )
+    if data_set not in train.data:
+        message = f"early stopping on {stopping.monitor} needs the data set {data_set}"
+        labels = [(tree.key_span(("train", "data")), "the data sets")]
+        diagnostics.error("NW0407", message, place, labels=labels, help=f"data: {{{data_set}: FILE.npz}}")
+    elif number != "loss" and number not in {metric.type for metric in train.metrics}:
+        message = f"{number} is not among the metrics"
+        labels = (
+            [(tree.key_span(("train", "metrics")), "the metrics")] if tree.node(("train", "metrics")) else []
+        )
+        diagnostics.error("NW0212", message, place, labels=labels, help=f"add {number} to metrics")
+
+
+def _unknown(
+    name: str, meant: str | None, code: str, what: str, path: Path, tree: SourceTree, diagnostics: Diagnostics
+) -> None:
+    place = tree.value_span(path)
+    fixes = respelled(name, meant, place)
+    diagnostics.error(code, f"there is no {what} named {name}", place, help=did_you_mean(meant), fixes=fixes)
+
+
+def warn_unused(
+    structure: Structure, expansion: Expansion, read: set[str], tree: SourceTree, diagnostics: Diagnostics
+) -> None:
+    """Warns of layers and inputs that nothing reads; `read` are those that layers and outputs read.
+
+    A layer of a block is unread when it is so in all uses and no output of the block; a use is unread when nothing
+    outside of it reads any of its layers, which its last layer then shows.
+    """
+    inputs = structure.sections.get("inputs") or {}
+    read = read | {spec.lengths for spec in inputs.values() if spec.lengths}
+    train = structure.sections.get("train")
+    if train:
+        read |= {train.loss.mask, train.loss.target, *(metric.target for metric in train.metrics)} - {None}
+    ends = {alias.scope + (alias.text or ""): name for name, alias in expansion.aliases.items()}
+    places = {entry.name: tree.value_span((*entry.path, "name")) for entry in structure.entries}
+    used = {places[name] for name in places if name in read or name in ends}
+    for name, place in places.items():
+        if name is not None and name not in read and place not in used:
+            diagnostics.warning("NW0601", f"nothing reads the layer {name}", place)
+    for name in expansion.groups:
+        target = name
+        while target in expansion.aliases and expansion.aliases[target].text is not None:
+            target = expansion.aliases[target].scope + str(expansion.aliases[target].text)
+        if target in places and target not in read and "." not in name:
+            diagnostics.warning("NW0601", f"nothing reads {name}", expansion.groups[name].place)
+    for name in inputs:
+        if name not in read:
+            place = tree.key_span(("inputs", name))
+            fixes = without_key(tree.node(("inputs",)), name)
+            diagnostics.warning("NW0602", f"nothing reads the input {name}", place, fixes=fixes)

@@ -1,0 +1,1 @@
+"""Equations of cells and expression layers, as typed trees."""

@@ -1,0 +1,138 @@
+"""Cells inside cells: an inner cell under the names and sizes of the cell around it, ready to be written into it.
+
+States are called `low_h`, so that they can stand in equations, as ports and in `initial_state`; inputs, parameters and
+steps `low.x`, which nothing written can clash with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ..diagnostics.diagnostic import Diagnostics
+from ..diagnostics.fixes import respelled
+from ..diagnostics.suggest import closest, did_you_mean
+from ..dims import DimLike, dim, dim_symbols, parse_dim, substitute
+from ..models.cells import CellSpec
+from ..source.tree import Path, SourceTree
+from .cell_trees import Cell, Step
+from .expressions import Expression, Name, Number, Previous, replaced
+from .parser import Writing, parse_expression
+
+
+def inner_cell(
+    name: str,
+    outer: CellSpec,
+    known: Mapping[str, Cell],
+    letters: set[str],
+    tree: SourceTree,
+    path: Path,
+    diagnostics: Diagnostics,
+) -> Cell | None:
+    """The cell that `outer` has inside as `name`; None when something is wrong, and `diagnostics` says what. `letters`
+    are the sizes that `outer` knows by name."""
+    spec = outer.cells[name]
+    cell = known.get(spec.use)
+    if cell is None:
+        if tree.node(("cells", spec.use)) is None:  # a bad one is reported by itself
+            meant, place = closest(spec.use, known), tree.value_span((*path, "use"))
+            diagnostics.error(
+                "NW0509",
+                f"there is no cell named {spec.use}",
+                place,
+                help=did_you_mean(meant),
+                fixes=respelled(spec.use, meant, place),
+            )
+        return None
+    if not _arguments_fit(cell, spec.with_, outer, letters, tree, path, diagnostics):
+        return None
+    sizes: dict[str, DimLike] = {}
+    values: dict[str, Expression] = {}
+    for argument, value in spec.with_.items():
+        text = value if isinstance(value, str) else repr(value)
+        values[argument] = parse_expression(Writing.at(text, tree.value_span((*path, "with", argument))))
+        if cell.args[argument] == "int":
+            sizes[argument] = parse_dim(text)
+    return _renamed(cell, name, sizes, values)
+
+
+def _arguments_fit(
+    cell: Cell,
+    given: Mapping[str, int | float | str],
+    outer: CellSpec,
+    letters: set[str],
+    tree: SourceTree,
+    path: Path,
+    diagnostics: Diagnostics,
+) -> bool:
+    """Whether an inner cell gets the arguments that it declares."""
+    good = True
+
+    def wrong(message: str, key: str | None, help: str | None = None, meant: str | None = None) -> None:
+        nonlocal good
+        good = False
+        where = (*path, "with", key) if key is not None and key in given else (*path, "use")
+        span = tree.value_span(where)
+        place = tree.key_span(where)
+        fixes = respelled(key, meant, place) if key is not None else ()
+        diagnostics.error("NW0510", message, place if meant else span, help=help, fixes=fixes)
+
+    for name in cell.args:
+        if name not in given:
+            wrong(f"the cell {cell.name} needs the argument {name}", None, f"with: {{{name}: …}}")
+    floats = {name for name, kind in outer.args.items() if kind == "float"}
+    for name, value in given.items():
+        kind = cell.args.get(name)
+        if kind is None:
+            meant, names = closest(name, cell.args), ", ".join(cell.args)
+            help = did_you_mean(meant) or (names and f"it has {names}")
+            wrong(f"the cell {cell.name} has no argument {name}", name, help, meant)
+        elif isinstance(value, str):
+            symbols = dim_symbols(parse_dim(value))
+            unknown = sorted(symbols - letters - (floats if kind == "float" else set()))
+            if unknown:
+                help = f"declare it under args: {{{unknown[0]}: {kind}}}"
+                wrong(f"there is no argument {unknown[0]}", name, help)
+        elif kind == "int" and (not isinstance(value, int) or value < 1):
+            message = f"{name} of the cell {cell.name} has to be a whole number of at least 1, not {value}"
+            wrong(message, name)
+    return good
+
+
+def _renamed(cell: Cell, prefix: str, sizes: Mapping[str, DimLike], values: Mapping[str, Expression]) -> Cell:
+    """A cell with its arguments given and everything of its own under names that begin with `prefix`."""
+    shapes = [*cell.inputs.values(), *cell.bound.values()]
+    letters = set().union(*(dim_symbols(size) for shape in shapes for size in shape)) - cell.args.keys()
+    binding = {**{letter: dim(f"{prefix}.{letter}") for letter in letters}, **sizes}
+
+    def name_of(name: str) -> str:
+        return f"{prefix}_{name}" if name in cell.states else f"{prefix}.{name}"
+
+    def shape(written: tuple[DimLike, ...]) -> tuple[DimLike, ...]:
+        return tuple(substitute(size, binding) for size in written)
+
+    def other(node: Expression) -> Expression | None:
+        match node:
+            case Name(id=name) if name in cell.args:
+                value = values[name]
+                return replace(value, span=node.span) if isinstance(value, Name | Number) else value
+            case Name(id=name, span=span):
+                return Name(name_of(name), span)
+            case Previous(state=state, span=span):
+                return Previous(name_of(state), span)
+        return None
+
+    return Cell(
+        cell.name,
+        {},
+        {name_of(name): shape(written) for name, written in cell.inputs.items()},
+        {name_of(name): replace(one, shape=shape(one.shape)) for name, one in cell.states.items()},
+        {name_of(name): replace(one, shape=shape(one.shape)) for name, one in cell.params.items()},
+        tuple(
+            Step(tuple(map(name_of, step.targets)), replaced(step.value, other), step.span)
+            for step in cell.steps
+        ),
+        replaced(cell.output, other),
+        cell.span,
+        {name_of(name): shape(written) for name, written in cell.bound.items()},
+    )

@@ -1,0 +1,63 @@
+"""Uses of a block that use the parameters of another use of it: each layer inside shares the one in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ..diagnostics.diagnostic import Diagnostics
+from ..diagnostics.fixes import respelled
+from ..diagnostics.suggest import closest, did_you_mean
+from .placement import Expansion, Group
+
+
+def share_blocks(
+    expansion: Expansion, ranges: Mapping[str, tuple[int, int]], diagnostics: Diagnostics
+) -> None:
+    """Gives the layers of a use that shares the layers they share. `ranges` are the positions of each use's layers."""
+    names = {one.name for one in expansion.placements}
+    for group in list(expansion.groups.values()):
+        if group.share is None:
+            continue
+        other = _sharer(group, expansion, diagnostics)
+        if other is None:
+            expansion.poisoned.add(group.name)
+            continue
+        inside, owner = f"{group.name}.", f"{other.name}."
+        for i in range(*ranges.get(group.name, (0, 0))):
+            one = expansion.placements[i]
+            target = owner + (one.name or "").removeprefix(inside)
+            if target in names:
+                expansion.placements[i] = replace(one, share=target)
+
+
+def _sharer(group: Group, expansion: Expansion, diagnostics: Diagnostics) -> Group | None:
+    assert group.share is not None
+    written, index = group.scope + group.share, group.name.rpartition(".")[2]
+    other = expansion.groups.get(f"{written}.{index}") if index.isdigit() else None
+    other = other or expansion.groups.get(written)
+    help = meant = None
+    labels = []
+    if other is None:
+        uses = [
+            name for name, one in expansion.groups.items() if one.block == group.block and one is not group
+        ]
+        message = f"there is no use of a block named {group.share}"
+        meant = closest(group.share, uses)
+        help = did_you_mean(meant)
+    elif other is group:
+        message = f"{group.name} can't share its own parameters"
+    elif other.block != group.block:
+        message = f"{other.name} is the block {other.block}, {group.name} is the block {group.block}"
+        help = "only uses of one block can share parameters"
+    elif other.share is not None:
+        message = f"{other.name} itself uses the parameters of {other.share}"
+        help = f"write share: {other.share}"
+    else:
+        return other
+    if other is not None and other is not group:
+        labels = [(other.place, "this use")]
+    place = group.share_place or group.place
+    fixes = respelled(group.share, meant, place)
+    diagnostics.error("NW0307", message, place, labels=labels, help=help, fixes=fixes)
+    return None

@@ -1,0 +1,1 @@
+"""What can be written: the sections of a spec as pydantic models."""

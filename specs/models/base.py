@@ -1,0 +1,126 @@
+"""What all spec models share: their base class, and the types of names, numbers, sizes and shapes.
+
+Numbers are strict (`"3"`, `3.0` and `true` are no integers), lists may stand for tuples.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+    ValidationInfo,
+)
+from pydantic_core import PydanticCustomError
+
+from ..dims import Dim, DimLike, bounds, dim_symbols, parse_dim
+
+MAX_SIZE = 2**31 - 1
+_LONGEST_DIM = 64  # a longer expression is no size anybody means, and products of sums grow exponentially
+
+
+class SpecModel(BaseModel):
+    """Base of everything a user writes: unknown keys are errors, values are frozen, numbers are finite."""
+
+    # A model is built when it is first used: most specs use few of them.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True, defer_build=True
+    )
+
+
+Integer = Annotated[int, Strict()]
+Number = Annotated[float, Strict()]
+Flag = Annotated[bool, Strict()]
+Size = Annotated[int, Strict(), Field(ge=1, le=MAX_SIZE)]
+NonNegative = Annotated[int, Strict(), Field(ge=0, le=MAX_SIZE)]
+Axis = Annotated[int, Strict(), Field(ge=-8, le=7)]
+Probability = Annotated[float, Strict(), Field(ge=0, lt=1)]
+Positive = Annotated[float, Strict(), Field(gt=0)]
+NonNegativeNumber = Annotated[float, Strict(), Field(ge=0)]
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
+Reference = Annotated[str, StringConstraints(max_length=400)]
+"""A layer, an input, or one of a layer's ports: `enc`, `enc.state`."""
+
+DType = Literal["float32", "float64", "int32", "int64", "bool", "uint8"]
+
+
+def read_dim(size: int | str) -> DimLike:
+    """A written size, `28`, `"N"` or `"2*T"`, as dimension algebra. Raises `ValueError`."""
+    if isinstance(size, int):
+        return size
+    if len(size) > _LONGEST_DIM:
+        raise ValueError("the size is too long an expression")
+    return parse_dim(size)
+
+
+def read_shape(shape: tuple[int | str, ...]) -> tuple[DimLike, ...]:
+    """A written shape as dimension algebra. Raises `ValueError`."""
+    return tuple(read_dim(size) for size in shape)
+
+
+def _check_size(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise PydanticCustomError(
+            "size", "expected a size: a whole number, a dim's name, or an expression of dims"
+        )
+    try:
+        parsed = read_dim(value)
+    except ValueError as error:
+        raise PydanticCustomError("size", "{reason}", {"reason": str(error)}) from None
+    declared = info.context.get("dims") if info.context else None
+    for symbol in sorted(dim_symbols(parsed)) if declared is not None else ():
+        if declared is not None and symbol not in declared:
+            raise PydanticCustomError(
+                "unknown_dim", "unknown dimension {symbol}", {"symbol": symbol, "known": sorted(declared)}
+            )
+    high = bounds(parsed, {})[1]
+    if isinstance(parsed, int) and not 1 <= parsed <= MAX_SIZE:
+        raise PydanticCustomError(
+            "size_range", "a size has to be at least 1, this is {size}", {"size": parsed}
+        )
+    if isinstance(parsed, Dim) and high is not None and high < 1:
+        raise PydanticCustomError("size_range", "the size {size} is never at least 1", {"size": str(parsed)})
+    return value
+
+
+DimExpression = Annotated[int | str, BeforeValidator(_check_size, json_schema_input_type=int | str)]
+"""A size: a whole number, a declared dim's name, or an expression such as `2*T` or `T // 2`."""
+
+WrittenShape = Annotated[tuple[DimExpression, ...], Field(max_length=8)]
+
+
+def _check_symbols(value: str) -> str:
+    try:
+        read_dim(value)
+    except ValueError as error:
+        raise PydanticCustomError("size", "{reason}", {"reason": str(error)}) from None
+    return value
+
+
+FreeSize = Size | Annotated[str, AfterValidator(_check_symbols)]
+"""A size inside a cell, over the cell's arguments and the letters of its inputs' shapes."""
+
+
+def by_name(union: Any) -> BeforeValidator:
+    """`tanh` is short for `{type: tanh}` in a union of models told apart by `type`."""
+    bare = [
+        model for model in get_args(union) if not any(i.is_required() for i in model.model_fields.values())
+    ]
+    names = tuple(model.model_fields["type"].default for model in bare)
+    return BeforeValidator(_named, json_schema_input_type=Literal[names] | union)
+
+
+def _named(value: Any) -> Any:
+    return {"type": value} if isinstance(value, str) else value
+
+
+def at(field: str, kind: str, message: str, **context: Any) -> PydanticCustomError:
+    """An error of a whole model that belongs to one of its keys."""
+    return PydanticCustomError(kind, message, {**context, "field": field})  # type: ignore[arg-type]

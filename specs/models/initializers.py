@@ -1,0 +1,242 @@
+"""Initializers: how a parameter's first values are drawn, each with its exact formula.
+
+A class here is both what a user may write (`he_normal`, or `{type: constant, value: 0.1}`) and the NumPy code
+that draws the values. Values are drawn in float64 from the parameter's own random stream and cast at the end,
+so float32 and float64 models start from the same numbers.
+"""
+
+from __future__ import annotations
+
+from math import prod, sqrt
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ..random import Stream
+from .base import Number, Positive, SpecModel, by_name
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Fan-in and fan-out of a weight array.
+
+    `[F, H]` (dense): F and H. `[*kernel, c_in, c_out]` (convolution): the kernel's size times c_in, and times
+    c_out. `[H]`: H and H. `[]`: 1 and 1.
+    """
+    if len(shape) < 2:
+        size = shape[0] if shape else 1
+        return size, size
+    field = prod(shape[:-2])
+    return field * shape[-2], field * shape[-1]
+
+
+class InitializerSpec(SpecModel):
+    """Base of the initializers."""
+
+    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Values of the given shape, float64."""
+        raise TypeError(f"{type(self).__name__} draws nothing")
+
+
+class Zeros(InitializerSpec):
+    """All 0."""
+
+    type: Literal["zeros"] = "zeros"
+
+    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        return np.zeros(shape)
+
+
+class Ones(InitializerSpec):
+    """All 1."""
+
+    type: Literal["ones"] = "ones"
+
+    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        return np.ones(shape)
+
+
+class Constant(InitializerSpec):
+    """All `value`."""
+
+    type: Literal["constant"] = "constant"
+    value: Number
+    """The value of every element."""
+
+    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        return np.full(shape, self.value)
+
+
+class Uniform(InitializerSpec):
+    """low + (high − low)·u, u uniform in [0, 1)."""
+
+    type: Literal["uniform"] = "uniform"
+    low: Number = -0.05
+    """The least value, inclusive."""
+    high: Number = 0.05
+    """The greatest value, exclusive."""
+
+    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        return self.low + (self.high - self.low) * stream.uniform(shape)
+
+
+class Normal(InitializerSpec):
+    """mean + stddev·z, z standard normal."""
+
+    type: Literal["normal"] = "normal"
+    mean: Number = 0.0
+    """The mean."""
+    stddev: Positive = 0.05
+    """The standard deviation."""
+
+    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        return self.mean + self.stddev * stream.normal(shape)
+
+
+class TruncatedNormal(InitializerSpec):
+    """mean + stddev·z, z standard normal, drawn again until |z| ≤ 2. `stddev` is that of the untruncated
+    normal.
+    """
+
+    type: Literal["truncated_normal"] = "truncated_normal"
+    mean: Number = 0.0
+    """The mean."""
+    stddev: Positive = 0.05
+    """The standard deviation before truncation."""
+
+    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        return self.mean + self.stddev * stream.truncated_normal(shape)
+
+
+class GlorotUniform(InitializerSpec):
+    """Uniform in [−l, l), l = sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
+
+    type: Literal["glorot_uniform"] = "glorot_uniform"
+
+    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        return _symmetric(stream, shape, sqrt(6 / max(1, sum(fans(shape)))))
+
+
+class GlorotNormal(InitializerSpec):
+    """Normal with mean 0 and standard deviation sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
+
+    type: Literal["glorot_normal"] = "glorot_normal"
+
+    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        return sqrt(2 / max(1, sum(fans(shape)))) * stream.normal(shape)
+
+
+class HeUniform(InitializerSpec):
+    """Uniform in [−l, l), l = sqrt(6 / fan_in) (He et al., 2015)."""
+
+    type: Literal["he_uniform"] = "he_uniform"
+
+    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        return _symmetric(stream, shape, sqrt(6 / max(1, fans(shape)[0])))
+
+
+class HeNormal(InitializerSpec):
+    """Normal with mean 0 and standard deviation sqrt(2 / fan_in) (He et al., 2015)."""
+
+    type: Literal["he_normal"] = "he_normal"
+
+    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        return sqrt(2 / max(1, fans(shape)[0])) * stream.normal(shape)
+
+
+class LecunUniform(InitializerSpec):
+    """Uniform in [−l, l), l = sqrt(3 / fan_in) (LeCun et al., 1998)."""
+
+    type: Literal["lecun_uniform"] = "lecun_uniform"
+
+    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        return _symmetric(stream, shape, sqrt(3 / max(1, fans(shape)[0])))
+
+
+class LecunNormal(InitializerSpec):
+    """Normal with mean 0 and standard deviation sqrt(1 / fan_in) (LeCun et al., 1998)."""
+
+    type: Literal["lecun_normal"] = "lecun_normal"
+
+    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        return sqrt(1 / max(1, fans(shape)[0])) * stream.normal(shape)
+
+
+class Orthogonal(InitializerSpec):
+    """gain·Q, Q with orthonormal rows or columns, whichever are fewer (Saxe et al., 2014).
+
+    All axes but the last are flattened into rows. Q is the orthonormal factor of the QR decomposition of a
+    standard normal matrix with at least as many rows as columns, each column's sign chosen so that R's
+    diagonal is positive.
+    """
+
+    type: Literal["orthogonal"] = "orthogonal"
+    gain: Number = 1.0
+    """The factor on the orthonormal matrix."""
+
+    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        columns = shape[-1] if shape else 1
+        rows = prod(shape[:-1])
+        q, r = np.linalg.qr(stream.normal((max(rows, columns), min(rows, columns))))
+        q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
+        return (self.gain * (q if rows >= columns else q.T)).reshape(shape)
+
+
+class Identity(InitializerSpec):
+    """gain·I on the last two axes, 0 elsewhere; of a convolution's kernel, at its centre cell (each size
+    halved).
+    """
+
+    type: Literal["identity"] = "identity"
+    gain: Number = 1.0
+    """The value on the diagonal."""
+
+    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        if len(shape) < 2:
+            return np.full(shape, self.gain)
+        values = np.zeros(shape)
+        values[tuple(size // 2 for size in shape[:-2])] = self.gain * np.eye(shape[-2], shape[-1])
+        return values
+
+
+def _symmetric(stream: Stream, shape: tuple[int, ...], limit: float) -> NDArray[np.float64]:
+    return limit * (2 * stream.uniform(shape) - 1)
+
+
+AnyInitializer = (
+    Zeros
+    | Ones
+    | Constant
+    | Uniform
+    | Normal
+    | TruncatedNormal
+    | GlorotUniform
+    | GlorotNormal
+    | HeUniform
+    | HeNormal
+    | LecunUniform
+    | LecunNormal
+    | Orthogonal
+    | Identity
+)
+Initializer = Annotated[AnyInitializer, Field(discriminator="type"), by_name(AnyInitializer)]
+"""An initializer by name, or as an object with arguments."""
+
+
+def initialize(
+    initializers: tuple[InitializerSpec, ...], stream: Stream, shape: tuple[int, ...], dtype: str = "float32"
+) -> NDArray[np.floating]:
+    """First values of a parameter.
+
+    Several initializers stand for as many equal slices of the last axis (a recurrent layer's gates), each
+    drawn as its own matrix, from its own part of the stream. Raises `ValueError` where the last axis does not
+    divide.
+    """
+    if len(initializers) == 1:
+        return initializers[0].draw(stream, shape).astype(dtype)
+    if not shape or shape[-1] % len(initializers):
+        raise ValueError(f"{shape} has no {len(initializers)} equal slices")
+    part = (*shape[:-1], shape[-1] // len(initializers))
+    slices = [one.draw(stream.part(i), part) for i, one in enumerate(initializers)]
+    return np.concatenate(slices, axis=-1).astype(dtype)

@@ -1,0 +1,1 @@
+"""From YAML and JSON to a source tree."""

@@ -1,0 +1,73 @@
+"""From a file or a text to a source tree: the limits and checks that come before YAML and JSON."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from ..diagnostics.diagnostic import Diagnostics
+from ..source.tree import SourceText, SourceTree, Span
+from .json import read_json
+from .yaml import read_yaml
+
+SIZE_LIMIT = 4 * 1024 * 1024
+"""The largest spec that is read, in bytes."""
+
+_NO_TEXT = re.compile("[\\x00\ud800-\udfff]")
+
+
+def read_file(path: str | os.PathLike[str], diagnostics: Diagnostics) -> SourceTree | None:
+    """Read and parse a spec file; None when there is no tree, and `diagnostics` says why. Raises nothing."""
+    name = os.fspath(path)
+    nowhere = Span(name, 1, 1, 1, 1)
+    try:
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            diagnostics.error("NW0109", f"{name} is a directory, a spec is a file", nowhere)
+            return None
+        if not stat.S_ISREG(status.st_mode):
+            diagnostics.error("NW0109", f"{name} is no regular file", nowhere)
+            return None
+        with Path(path).open("rb") as file:
+            # One byte more than allowed: the file may grow while it is read.
+            data = file.read(SIZE_LIMIT + 1)
+            size = max(status.st_size, len(data))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        diagnostics.error("NW0109", f"{name} can't be read: {reason}", nowhere)
+        return None
+    if size > SIZE_LIMIT:
+        limit = f"{SIZE_LIMIT // 1024 // 1024} MB"
+        diagnostics.error("NW0110", f"{name} has {size / 1e6:,.1f} MB, a spec has at most {limit}", nowhere)
+        return None
+    return read_bytes(data, name, diagnostics)
+
+
+def read_bytes(data: bytes, name: str, diagnostics: Diagnostics) -> SourceTree | None:
+    """Decode and parse the bytes of a spec; None when there is no tree. Raises nothing."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # What came before is good UTF-8, so it tells the line and column.
+        before = SourceText(name, data[: error.start].decode("utf-8-sig", "replace"))
+        end = len(before.text)
+        help = "save the file as UTF-8"
+        diagnostics.error("NW0111", "the text is not UTF-8", before.span(end, end), help=help)
+        return None
+    return read_text(text, name, diagnostics)
+
+
+def read_text(text: str, name: str, diagnostics: Diagnostics) -> SourceTree | None:
+    """Parse the text of a spec, JSON where the name ends in .json, else YAML; None when there is no tree."""
+    source = SourceText(name, text)
+    diagnostics.add_source(source)
+    bad = _NO_TEXT.search(text)
+    if bad:
+        message = f"the character U+{ord(bad.group()):04X} is not allowed"
+        diagnostics.error("NW0111", message, source.span(bad.start(), bad.end()))
+        return None
+    reader = read_json if name.lower().endswith(".json") else read_yaml
+    root = reader(source, diagnostics)
+    return SourceTree(source, root) if root is not None else None
