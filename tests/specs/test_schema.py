@@ -1,5 +1,7 @@
 """The JSON Schema: draft-07, up to date in the package, and of one mind with the loader."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,10 +9,11 @@ import pytest
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.diagnostics.pages import pages
 from netwright.specs.load import load_spec_text
+from netwright.specs.models.documentation import field_docs
 from netwright.specs.models.layers import LAYERS
 from netwright.specs.reading.documents import read_text
 from netwright.specs.reference import examples
-from netwright.specs.schema.generate import field_docs, json_schema, schema_text
+from netwright.specs.schema.generate import json_schema, schema_text
 
 from ..mutations.__main__ import draw
 from .specs import LENET, PENDULUM
@@ -41,6 +44,16 @@ def test_the_shipped_schema_is_up_to_date(request: pytest.FixtureRequest) -> Non
     if request.config.getoption("--update-golden"):
         SHIPPED.write_text(schema_text(), encoding="utf-8")
     assert SHIPPED.read_text(encoding="utf-8") == schema_text(), "run: make golden"
+
+
+def test_check_jsonschema_takes_the_shipped_schema_and_all_examples(tmp_path: Path) -> None:
+    pytest.importorskip("check_jsonschema", reason="check-jsonschema is not installed (extra: test)")
+    command = [sys.executable, "-m", "check_jsonschema", "--schemafile", str(SHIPPED)]
+    subprocess.run([sys.executable, "-m", "check_jsonschema", "--check-metaschema", str(SHIPPED)], check=True)
+    subprocess.run([*command, *map(str, EXAMPLES)], check=True, timeout=120)
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(LENET.replace("filters:", "filtres:", 1), encoding="utf-8")
+    assert subprocess.run([*command, str(wrong)], check=False, capture_output=True).returncode == 1
 
 
 def test_documentation() -> None:
