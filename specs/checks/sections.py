@@ -117,7 +117,8 @@ def _unknown(
 def warn_unused(
     structure: Structure, expansion: Expansion, read: set[str], tree: SourceTree, diagnostics: Diagnostics
 ) -> None:
-    """Warns of layers and inputs that nothing reads; `read` are those that layers and outputs read.
+    """Warns of layers and inputs that nothing reads, and of blocks that nothing uses, whose layers are not looked at;
+    `read` are the layers and inputs that layers and outputs read.
 
     A layer of a block is unread when it is so in all uses and no output of the block; a use is unread when nothing
     outside of it reads any of its layers, which its last layer then shows.
@@ -144,3 +145,9 @@ def warn_unused(
             place = tree.key_span(("inputs", name))
             fixes = without_key(tree.node(("inputs",)), name)
             diagnostics.warning("NW0602", f"nothing reads the input {name}", place, fixes=fixes)
+    blocks = tree.node(("blocks",))
+    for name, entry in blocks.entries.items() if blocks else ():
+        # Files that are included may well have more than one spec needs.
+        if name not in expansion.used_blocks and entry.text is tree.root.text:
+            message = f"nothing uses the block {name}, so its layers are not checked"
+            diagnostics.warning("NW0610", message, entry.key_span)

@@ -90,6 +90,7 @@ CODES: dict[str, str] = {
     "NW0606": "softmax under a softmax loss",
     "NW0608": "sigmoid under a logistic loss",
     "NW0609": "a gradient vanishes or explodes by construction",
+    "NW0610": "nothing uses the block",
     # Data.
     "NW0703": "the data file can't be read",
     "NW0704": "data do not fit the model",

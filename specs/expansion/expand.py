@@ -273,6 +273,7 @@ class Expander:
             message = f"blocks are nested more than {DEPTH_LIMIT} deep"
             self.diagnostics.error("NW0803", message, span)
             return None
+        self.result.used_blocks.add(spec.use)
         return self.blocks[spec.use]
 
     def check_inputs(self, block: Block, spec: BlockUse, node: SourceNode) -> bool:

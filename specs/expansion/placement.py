@@ -74,5 +74,6 @@ class Expansion:
     """Names about which nothing is known."""
     lost: bool = False
     """Whether there are names that can't be known."""
+    used_blocks: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
     """Sections in which a value can't be computed; `layers` where not all could be made."""
