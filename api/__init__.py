@@ -15,10 +15,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .analysis.summary import Summary
     from .errors import RequestError, SpecError
     from .model import Model, load
     from .program import Program
-    from .summary import Summary
     from .version import VERSION as __version__
 
 __all__ = ["Model", "Program", "RequestError", "SpecError", "Summary", "__version__", "load"]
@@ -28,7 +28,7 @@ _HOMES = {
     "Program": (".program", "Program"),
     "RequestError": (".errors", "RequestError"),
     "SpecError": (".errors", "SpecError"),
-    "Summary": (".summary", "Summary"),
+    "Summary": (".analysis.summary", "Summary"),
     "__version__": (".version", "VERSION"),
     "load": (".model", "load"),
 }

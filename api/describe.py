@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from netwright.specs.dims import Shape
+from netwright.specs.dims import Dim, DimLike, Shape
 from netwright.specs.equations.builtin_cells import cell_of
 from netwright.specs.equations.cells import Cell
 from netwright.specs.models.activations import Linear
@@ -130,3 +130,17 @@ def bytes_text(size: int) -> str:
         if size >= step:
             return f"{size / step:.3g} {unit}"
     return f"{size} bytes"
+
+
+def flops_text(flops: DimLike) -> str:
+    """``1,204,000``, or a formula of open sizes: ``8,448·T``; nothing for 0."""
+    if isinstance(flops, int):
+        return f"{flops:,}" if flops else ""
+    assert isinstance(flops, Dim)
+    words = str(flops).replace("*", "·").split(" ")
+    return " ".join(_grouped(word) for word in words)
+
+
+def _grouped(word: str) -> str:
+    number, dot, rest = word.partition("·")
+    return f"{int(number):,}{dot}{rest}" if number.isdecimal() else word

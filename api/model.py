@@ -16,11 +16,11 @@ from netwright.specs.load import LoadResult, load_spec
 from netwright.specs.models.spec import ModelSpec
 from netwright.specs.specialize import Range, specialize
 
+from .analysis.summary import Summary, summarize
 from .data import data_paths
 from .errors import SpecError
 from .fixing import check_fixes
 from .program import EngineName, Program
-from .summary import Summary, summarize
 from .values import Weights
 
 

@@ -22,9 +22,8 @@ from netwright.compiler.scan_work import ScanWork, scan_work
 from netwright.specs.dims import DimLike
 
 from ..build import entry_graphs, vector_bytes
-from ..describe import count_text
+from ..describe import count_text, flops_text
 from ..model import Model
-from ..summary import flops_text
 
 
 @dataclass(frozen=True, slots=True)

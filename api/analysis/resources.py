@@ -25,9 +25,9 @@ from netwright.specs.manifest import BufferInfo, EntryInfo
 
 from ..build import build, entry_graphs
 from ..data import time_dim
+from ..describe import flops_text
 from ..errors import RequestError
 from ..model import Model
-from ..summary import flops_text
 
 #: How many steps a sequence has where neither the spec nor the caller says.
 STEPS = 100

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ..analysis.gradients import Flow, gradient_flow
 from ..analysis.resources import Memory, Resources
+from ..analysis.summary import Summary
 from ..describe import bytes_text
 from ..model import Model
-from ..summary import Summary
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 460, 210, 46, 12, 14, 30
 _LEAST, _MOST = -12.0, 12.0

@@ -14,11 +14,11 @@ from netwright.runtime.plan import EpochRecord
 from netwright.specs.diagnostics.diagnostic import Diagnostic
 
 from ..analysis.resources import Resources
-from ..describe import bytes_text, count_text, shape_text
+from ..analysis.summary import Summary, SummaryRow
+from ..describe import bytes_text, count_text, flops_text, shape_text
 from ..drawing.layers import LayerPicture
 from ..drawing.svg import to_svg
 from ..model import Model
-from ..summary import Summary, SummaryRow, flops_text
 from ..version import VERSION
 from .analyses import gradient_section, memory, notes
 from .curves import charts

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 import netwright
+from netwright.analysis.summary import Summary
+from netwright.describe import bytes_text, flops_text
 from netwright.specs.dims import parse_dim
-from netwright.summary import Summary, bytes_text, flops_text
 
 
 def summary(tmp_path: Path, layers: str, shape: str = "[N, 81, 81, 1]", dims: str = "{N: batch}") -> Summary:

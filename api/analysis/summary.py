@@ -20,9 +20,9 @@ from netwright.compiler.scan_work import ScanWork, scan_work
 from netwright.specs.dims import Dim, DimLike, Shape
 from netwright.specs.load import LoadResult
 
-from .analysis.fields import ReceptiveField, receptive_fields
-from .analysis.shift import Answer, ShiftAnalysis
-from .describe import bytes_text, count_text, describe, shape_text
+from ..describe import bytes_text, count_text, describe, flops_text, shape_text
+from .fields import ReceptiveField, receptive_fields
+from .shift import Answer, ShiftAnalysis
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class SummaryRow:
 
     ``statistics`` are stored with the weights but not trained. ``flops`` are arithmetic operations of one sample in
     prediction (a multiply-add is two), ``bytes`` what its operations read and write; both may depend on open sizes
-    (``compiler.frontend.work`` has the formulas). ``receptive_field`` is None in networks without windows.
+    (``compiler.frontend.analyses.work`` has the formulas). ``receptive_field`` is None in networks without windows.
     """
 
     name: str
@@ -277,17 +277,3 @@ def _parameters(row: SummaryRow) -> str:
     parts = [f"{row.parameters:,}"] if row.parameters else []
     parts += [f"+ {row.statistics:,}"] if row.statistics else []
     return " ".join(parts)
-
-
-def flops_text(flops: DimLike) -> str:
-    """``1,204,000``, or a formula of open sizes: ``8,448·T``; nothing for 0."""
-    if isinstance(flops, int):
-        return f"{flops:,}" if flops else ""
-    assert isinstance(flops, Dim)
-    words = str(flops).replace("*", "·").split(" ")
-    return " ".join(_grouped(word) for word in words)
-
-
-def _grouped(word: str) -> str:
-    number, dot, rest = word.partition("·")
-    return f"{int(number):,}{dot}{rest}" if number.isdecimal() else word
