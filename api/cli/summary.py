@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..analysis.outlook import Outlook
 from ..model import load
 from .options import format_option, settings_option, spec_argument
 from .output import console, show_warnings
@@ -16,17 +17,21 @@ from .output import console, show_warnings
 @spec_argument
 @format_option
 @settings_option
-def command(spec: Path, form: str, settings: tuple[str, ...]) -> None:
+@click.option("--quick", is_flag=True, help="Leave out memory and gradients, which take compiling to know.")
+def command(spec: Path, form: str, settings: tuple[str, ...], quick: bool) -> None:
     """Layers with output shapes, parameters, FLOPs (a multiply-add is two), receptive fields and strides; totals; what
-    is saved by sharing; borders that are not seen; and how the outputs answer to shifts."""
+    is saved by sharing; borders that are not seen; how the outputs answer to shifts; memory; and whether gradients flow
+    through recurrences."""
     model = load(spec, settings)
     show_warnings(model)
     summary = model.summary()
+    outlook = None if quick else Outlook(model)
     if form == "json":
-        click.echo(json.dumps(summary.to_json(), indent=2, ensure_ascii=False))
+        computed = outlook.to_json() if outlook else {}
+        click.echo(json.dumps({**summary.to_json(), **computed}, indent=2, ensure_ascii=False))
         return
     out = console()
     out.print(summary.table())
     out.print(summary.totals(), soft_wrap=True)
-    for note in summary.notes():
+    for note in summary.notes() + (outlook.lines() if outlook else []):
         out.print(note, soft_wrap=True)

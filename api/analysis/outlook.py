@@ -1,0 +1,49 @@
+"""What a summary says that has to be computed first: memory, by the program's own planner, and gradients through
+recurrences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..describe import bytes_text
+from ..errors import RequestError
+from ..model import Model
+from .gradients import GradientFlow, gradient_flow
+from .resources import Resources
+
+_PURPOSES = {"predict": "to predict", "train_step": "to train"}
+
+
+class Outlook:
+    """Memory and gradients of a model; ``memory`` is exact, ``gradients`` are those of the first weights.
+
+    Raises SpecError for a model with errors.
+    """
+
+    def __init__(self, model: Model):
+        self.memory = Resources(model)
+        self.gradients: GradientFlow = gradient_flow(model)
+
+    def lines(self) -> list[str]:
+        """A line on memory, and one for each recurrence."""
+        found = [self._needs(entry) for entry in self.memory.entries]
+        lines = [f"memory: {', '.join(found)}"]
+        for flow in self.gradients.flows:
+            lines.append(
+                f"gradients: {flow.layer} {flow.verdict}, × {flow.gain:.3g} a step back in time, "
+                f"{flow.left:.1e} after {len(flow.norms) - 1}"
+            )
+        return lines
+
+    def to_json(self) -> dict[str, Any]:
+        """What `resources` and `gradients` say, by these names."""
+        return {"resources": self.memory.to_json()["entries"], "gradients": self.gradients.to_json()["flows"]}
+
+    def _needs(self, entry: str) -> str:
+        purpose = _PURPOSES[entry]
+        try:
+            memory = self.memory.memory(entry)
+        except RequestError:
+            return f"more than can be addressed {purpose}"
+        sizes = ", ".join(f"{name} = {size}" for name, size in memory.dims.items())
+        return f"{bytes_text(memory.total)} {purpose}" + (f" ({sizes})" if sizes else "")
