@@ -217,7 +217,7 @@ def test_the_runtime_loads_a_library(tmp_path: Path) -> None:
 def test_linking_with_ziglang_where_there_is_no_compiler(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("ziglang")
+    pytest.importorskip("ziglang", reason="ziglang is not installed (extra: link)")
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setenv("PATH", "/nonexistent")
     assert find_compiler(host_target())[1:] == ["-m", "ziglang", "cc"]

@@ -11,7 +11,7 @@ import zlib
 import numpy as np
 import pytest
 
-pytest.importorskip("onnx")
+pytest.importorskip("onnx", reason="onnx is not installed (extra: onnx)")
 
 from netwright.onnx.backend import NetwrightBackend
 from netwright.onnx.errors import OnnxError

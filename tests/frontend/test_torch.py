@@ -15,7 +15,7 @@ from netwright.compiler.ops.reduce import ReduceAttributes
 
 from .helpers import network, run
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
 functional = torch.nn.functional
 pytestmark = pytest.mark.torch
 

@@ -14,7 +14,9 @@ from .harness import check_gradients, drawn_weights, network, spec, values
 
 RNG = np.random.default_rng(3)
 Q, K, V = (RNG.normal(size=shape) for shape in ((2, 4, 3), (2, 5, 3), (2, 5, 2)))
-needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+needs_torch = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="PyTorch is not installed (extra: torch)"
+)
 THREE = {"q": "[N, T, 3]", "k": "[N, 5, 3]", "v": "[N, 5, 2]"}
 
 

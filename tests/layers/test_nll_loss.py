@@ -62,7 +62,9 @@ def test_what_is_refused() -> None:
 
 
 @pytest.mark.torch
-@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+@pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="PyTorch is not installed (extra: torch)"
+)
 def test_numbers_are_those_of_pytorch() -> None:
     import torch
 

@@ -124,7 +124,9 @@ def test_ports() -> None:
 
 
 @pytest.mark.torch
-@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+@pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="PyTorch is not installed (extra: torch)"
+)
 @pytest.mark.parametrize(("size", "stride", "dilation", "padding"), GEOMETRY)
 @pytest.mark.parametrize("ceil", [False, True])
 def test_numbers_are_those_of_pytorch(

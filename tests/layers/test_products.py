@@ -12,7 +12,9 @@ from ..frontend.helpers import codes
 from .harness import check_gradients, drawn_weights, network, spec, values
 
 RNG = np.random.default_rng(6)
-needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+needs_torch = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="PyTorch is not installed (extra: torch)"
+)
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,9 @@ def test_sizes() -> None:
 
 
 @pytest.mark.torch
-@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+@pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="PyTorch is not installed (extra: torch)"
+)
 @pytest.mark.parametrize(
     ("keys", "arguments"),
     [

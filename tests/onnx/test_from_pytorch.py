@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("onnx")
+pytest.importorskip("onnx", reason="onnx is not installed (extra: onnx)")
 
 import netwright
 from netwright.onnx import import_model

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("onnx")
+pytest.importorskip("onnx", reason="onnx is not installed (extra: onnx)")
 
 import onnx
 from hypothesis import given
