@@ -11,7 +11,7 @@ from ..analysis.limits import keep_memory
 from ..artifacts import KINDS, Emit, Request, save
 from ..model import load
 from ..values import read_weights
-from .options import PATH, dim_ranges, folder_exists, settings_option, spec_argument, weights_option
+from .options import PATH, dim_option, folder_exists, settings_option, spec_argument, weights_option
 from .output import show_warnings, size_text, written
 
 _WORDS = {
@@ -41,14 +41,7 @@ _WORDS = {
     metavar="NAME",
     help="The CPU it is for: native, generic, znver3, …",
 )
-@click.option(
-    "--dim",
-    "dims",
-    multiple=True,
-    metavar="NAME=SIZE",
-    callback=lambda ctx, param, values: dim_ranges(values, param),
-    help="Settle an open size, N=1, or narrow it, T=16..512.",
-)
+@dim_option("Settle an open size, N=1, or narrow it, T=16..512.")
 @settings_option
 def command(
     spec: Path,

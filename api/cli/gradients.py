@@ -12,21 +12,14 @@ from ..analysis.gradients import gradient_flow
 from ..errors import RequestError
 from ..model import load
 from ..values import read_weights
-from .options import dim_ranges, format_option, settings_option, spec_argument, weights_option
+from .options import dim_option, format_option, settings_option, spec_argument, weights_option
 from .output import console, show_warnings
 
 
 @click.command("gradients")
 @spec_argument
 @weights_option(required=False, help="Trained weights; the first ones when left out.")
-@click.option(
-    "--dim",
-    "dims",
-    multiple=True,
-    metavar="NAME=SIZE",
-    callback=lambda ctx, param, values: dim_ranges(values, param),
-    help="How long the sequences are: T=200.",
-)
+@dim_option("How long the sequences are: T=200.")
 @format_option
 @settings_option
 def command(

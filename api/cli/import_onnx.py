@@ -9,7 +9,7 @@ from typing import Any, Literal
 import click
 
 from .onnx_extra import need_onnx
-from .options import PATH, dim_ranges, folder_exists
+from .options import PATH, dim_option, folder_exists
 from .output import size_text, written
 
 
@@ -26,14 +26,7 @@ from .output import size_text, written
     help="onnx: inputs and outputs stay as they are, images channels first. native: they have the order of axes that "
     "the network itself has, images channels last, sequences samples first, and no transpose stands at the border.",
 )
-@click.option(
-    "--dim",
-    "dims",
-    multiple=True,
-    metavar="NAME=SIZE",
-    callback=lambda ctx, param, values: dim_ranges(values, param),
-    help="Settle an open size, H=256, or say between which numbers it is, T=16..512.",
-)
+@dim_option("Settle an open size, H=256, or say between which numbers it is, T=16..512.")
 def command(
     model: Path,
     output: Path,

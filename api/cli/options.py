@@ -78,6 +78,18 @@ def data_option(example: str) -> Callable[[F], F]:
     )
 
 
+def dim_option(help: str) -> Callable[[F], F]:
+    """--dim NAME=SIZE or NAME=LEAST..GREATEST, any number of times."""
+    return click.option(
+        "--dim",
+        "dims",
+        multiple=True,
+        metavar="NAME=SIZE",
+        callback=lambda ctx, param, values: _dim_ranges(values, param),
+        help=help,
+    )
+
+
 def named_paths(values: Sequence[str], param: click.Parameter) -> dict[str, Path]:
     """`NAME=FILE` texts as a mapping. Raises BadParameter."""
     found: dict[str, Path] = {}
@@ -91,7 +103,7 @@ def named_paths(values: Sequence[str], param: click.Parameter) -> dict[str, Path
     return found
 
 
-def dim_ranges(values: Sequence[str], param: click.Parameter) -> dict[str, Any]:
+def _dim_ranges(values: Sequence[str], param: click.Parameter) -> dict[str, Any]:
     """`N=1`, `T=16..512` and `T=16..` as what `load` takes. Raises BadParameter."""
     found: dict[str, Any] = {}
     for value in values:

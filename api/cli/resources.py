@@ -17,20 +17,13 @@ from ..describe import bytes_text
 from ..errors import RequestError
 from ..model import load
 from .findings import show_diagnostics
-from .options import dim_ranges, format_option, settings_option, spec_argument
+from .options import dim_option, format_option, settings_option, spec_argument
 from .output import console, show_warnings
 
 
 @click.command("resources")
 @spec_argument
-@click.option(
-    "--dim",
-    "dims",
-    multiple=True,
-    metavar="NAME=SIZE",
-    callback=lambda ctx, param, values: dim_ranges(values, param),
-    help="The sizes to show it for: N=1, T=64.",
-)
+@dim_option("The sizes to show it for: N=1, T=64.")
 @click.option(
     "--entry",
     "entries",

@@ -5,17 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
 from netwright.specs.checks.structure import OWN_KEYS
-from netwright.specs.diagnostics.model_paths import keys_of
+from netwright.specs.diagnostics.model_paths import branches, keys_of
 from netwright.specs.models.blocks import BlockSpec, BlockUse
+from netwright.specs.models.documentation import field_docs
 from netwright.specs.models.layers import LAYERS, ScanWindow, TimeDistributed
 from netwright.specs.models.spec import ModelSpec
-from netwright.specs.schema.generate import field_docs
 
 from .loose import Loose, Step
 
@@ -121,7 +120,7 @@ def _narrowed(annotations: Iterable[Any], node: Loose | None) -> Place:
         dict.fromkeys(
             branch
             for one in annotations
-            for branch in _branches(one)
+            for branch in branches(one)
             if isinstance(branch, type) and issubclass(branch, BaseModel)
         )
     )
@@ -132,22 +131,11 @@ def _narrowed(annotations: Iterable[Any], node: Loose | None) -> Place:
     return Place(models, chosen or models)
 
 
-def _branches(annotation: Any) -> Iterator[Any]:
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        yield from _branches(get_args(annotation)[0])
-    elif origin in (Union, UnionType):
-        for argument in get_args(annotation):
-            yield from _branches(argument)
-    else:
-        yield annotation
-
-
 def _below(annotation: Any, step: Step) -> Iterator[Any]:
     if annotation == "defaults":
         yield annotation
         return
-    for branch in _branches(annotation):
+    for branch in branches(annotation):
         arguments = get_args(branch)
         if isinstance(branch, type) and issubclass(branch, BaseModel):
             if step == "layers" and branch in (ModelSpec, BlockSpec, ScanWindow, TimeDistributed):
@@ -166,7 +154,7 @@ def _below(annotation: Any, step: Step) -> Iterator[Any]:
 
 
 def _options(annotation: Any) -> Iterator[Option]:
-    for branch in _branches(annotation):
+    for branch in branches(annotation):
         origin = get_origin(branch)
         if branch is bool:
             yield from (Option("true"), Option("false"))

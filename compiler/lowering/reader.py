@@ -153,6 +153,8 @@ class Reader:
         return tuple(i if isinstance(i, int) or LANE not in i.symbols else self._settled(i) for i in index)
 
     def _settled(self, index: Dim) -> DimLike:
+        if all(isinstance(atom, str) for monomial, _ in index.terms for atom in monomial):
+            return index
         last = (self.count if isinstance(self.count, int) else self.lanes) - 1
         ranges: dict[str, Range] = {**self.b.ranges, LANE: (0, last)}
         return from_terms(

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import Fix, respelled
 from ..diagnostics.suggest import closest, did_you_mean
+from ..equations.nested_cells import report_unknown
 from ..models.layers import LayerSpec, Recurrent
 from ..source.tree import SourceTree
 from .structure import LayerEntry, Structure
@@ -50,14 +51,7 @@ def check_cell(
     cell_place = tree.value_span((*entry.path, "cell"))
     if cell is None:
         if not structure.knows("cells", spec.cell):
-            near = closest(spec.cell, structure.sections.get("cells") or {})
-            diagnostics.error(
-                "NW0509",
-                f"there is no cell named {spec.cell}",
-                cell_place,
-                help=did_you_mean(near),
-                fixes=respelled(spec.cell, near, cell_place),
-            )
+            report_unknown(spec.cell, structure.sections.get("cells") or {}, cell_place, diagnostics)
         return False
     path = (*entry.path, "with")
     place = tree.key_span(path) if tree.node(path) else cell_place

@@ -18,21 +18,22 @@ def models_at(annotation: Any, loc: Iterable[str | int]) -> Iterator[type[BaseMo
     """The models that stand at a pydantic path below a type."""
     current = [annotation]
     for step in loc:
-        below = [inner for outer in current for branch in _branches(outer) for inner in _step(branch, step)]
+        below = [inner for outer in current for branch in branches(outer) for inner in _step(branch, step)]
         current = below or current
     for outer in current:
-        for branch in _branches(outer):
+        for branch in branches(outer):
             if isinstance(branch, type) and issubclass(branch, BaseModel):
                 yield branch
 
 
-def _branches(annotation: Any) -> Iterator[Any]:
+def branches(annotation: Any) -> Iterator[Any]:
+    """What a type may be: the members of its unions, without their metadata."""
     origin = get_origin(annotation)
     if origin is Annotated:
-        yield from _branches(get_args(annotation)[0])
+        yield from branches(get_args(annotation)[0])
     elif origin in (Union, UnionType):
         for argument in get_args(annotation):
-            yield from _branches(argument)
+            yield from branches(argument)
     else:
         yield annotation
 

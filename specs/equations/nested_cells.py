@@ -6,7 +6,7 @@ steps `low.x`, which nothing written can clash with.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ..diagnostics.diagnostic import Diagnostics
@@ -14,10 +14,22 @@ from ..diagnostics.fixes import respelled
 from ..diagnostics.suggest import closest, did_you_mean
 from ..dims import DimLike, dim, dim_symbols, parse_dim, substitute
 from ..models.cells import CellSpec
-from ..source.tree import Path, SourceTree
+from ..source.tree import Path, SourceTree, Span
 from .cell_trees import Cell, Step
 from .expressions import Expression, Name, Number, Previous, replaced
 from .parser import Writing, parse_expression
+
+
+def report_unknown(name: str, known: Iterable[str], place: Span, diagnostics: Diagnostics) -> None:
+    """There is no cell of this name; perhaps a near one is meant."""
+    meant = closest(name, known)
+    diagnostics.error(
+        "NW0509",
+        f"there is no cell named {name}",
+        place,
+        help=did_you_mean(meant),
+        fixes=respelled(name, meant, place),
+    )
 
 
 def inner_cell(
@@ -35,14 +47,7 @@ def inner_cell(
     cell = known.get(spec.use)
     if cell is None:
         if tree.node(("cells", spec.use)) is None:  # a bad one is reported by itself
-            meant, place = closest(spec.use, known), tree.value_span((*path, "use"))
-            diagnostics.error(
-                "NW0509",
-                f"there is no cell named {spec.use}",
-                place,
-                help=did_you_mean(meant),
-                fixes=respelled(spec.use, meant, place),
-            )
+            report_unknown(spec.use, known, tree.value_span((*path, "use")), diagnostics)
         return None
     if not _arguments_fit(cell, spec.with_, outer, letters, tree, path, diagnostics):
         return None

@@ -18,6 +18,7 @@ from ..models.activations import AnyActivation
 from ..models.blocks import ArgumentSpec, BlockSpec, BlockUse
 from ..models.budget import BudgetSpec
 from ..models.cells import CellOutputSpec, CellSpec, InnerCellSpec, ParameterSpec, StateSpec
+from ..models.documentation import field_docs
 from ..models.initializers import AnyInitializer
 from ..models.layers import LAYERS, LayerSpec
 from ..models.spec import DimSpec, InputSpec, ModelSpec, OutputSpec
@@ -33,7 +34,7 @@ from ..models.train import (
     TargetSpec,
     TrainSpec,
 )
-from ..schema.generate import field_docs, json_schema
+from ..schema.generate import json_schema
 from . import layer_sections, read
 
 MODELS: dict[str, type[BaseModel]] = {

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from numpy.typing import NDArray
 
 import netwright
-from netwright.cli import main
 
+from .commands import EXAMPLES, run, train_example
 from .linking import need_linker
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "reverse"
+EXAMPLE = EXAMPLES / "reverse"
 BEGIN, END = 10, 11
-
-
-def run(*arguments: object) -> str:
-    result = CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("reverse")
-    for name in ("reverse.yaml", "reverse-train.npz", "reverse-valid.npz"):
-        shutil.copy(EXAMPLE / name, folder / name)
-    run("train", folder / "reverse.yaml", "--weights", folder / "weights.safetensors")
-    return folder
+    return train_example("reverse", tmp_path_factory.mktemp("reverse"))
 
 
 def valid(folder: Path) -> dict[str, NDArray]:

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from netwright.cli import main
-
+from .commands import EXAMPLES, run, train_example
 from .linking import need_linker
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "sunspots"
-
-
-def run(*arguments: object) -> str:
-    result = CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.output
+EXAMPLE = EXAMPLES / "sunspots"
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sunspots")
-    for name in ("sunspots.yaml", "sunspots-train.npz", "sunspots-valid.npz"):
-        shutil.copy(EXAMPLE / name, folder / name)
-    run("train", folder / "sunspots.yaml", "--weights", folder / "weights.safetensors")
-    return folder
+    return train_example("sunspots", tmp_path_factory.mktemp("sunspots"))
 
 
 def test_beats_same_as_last_year(trained: Path) -> None:

@@ -18,7 +18,7 @@ from netwright.compiler.codegen.linker import LinkError
 
 from .artifact_model import doubler
 
-pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (install gcc or clang)")
 
 GOOD = np.arange(2 * 4 * 3, dtype=np.int32).reshape(2, 4, 3)
 HEADER = "{'descr': '<i4', 'fortran_order': False, 'shape': (2, 4, 3), }"
@@ -32,7 +32,7 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         link_executable(program, manifest, {}, path, flags=flags)
     except LinkError as error:
-        pytest.skip(f"no sanitizers here: {error}")
+        pytest.skip(f"no sanitizers here (install gcc or clang with libasan and libubsan): {error}")
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 
 import numpy as np
@@ -94,9 +93,6 @@ def test_learned_slopes() -> None:
 
 
 @pytest.mark.torch
-@pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="PyTorch is not installed (extra: torch)"
-)
 def test_numbers_are_those_of_pytorch() -> None:
     import torch
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,6 @@ from .harness import check_gradients, drawn_weights, network, spec, values
 
 RNG = np.random.default_rng(3)
 Q, K, V = (RNG.normal(size=shape) for shape in ((2, 4, 3), (2, 5, 3), (2, 5, 2)))
-needs_torch = pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="PyTorch is not installed (extra: torch)"
-)
 THREE = {"q": "[N, T, 3]", "k": "[N, 5, 3]", "v": "[N, 5, 2]"}
 
 
@@ -124,7 +120,6 @@ def test_what_is_wrong(layer: str, shapes: dict[str, str], code: str) -> None:
 
 
 @pytest.mark.torch
-@needs_torch
 def test_they_are_those_of_pytorch() -> None:
     import torch
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,6 @@ from ..frontend.helpers import codes
 from .harness import check_gradients, drawn_weights, network, spec, values
 
 RNG = np.random.default_rng(9)
-needs_torch = pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="PyTorch is not installed (extra: torch)"
-)
 
 
 def depthwise(x: np.ndarray, kernel: np.ndarray, stride: int, dilation: int) -> np.ndarray:
@@ -100,7 +96,6 @@ def test_causal_pools_see_nothing_ahead(kind: str) -> None:
 
 
 @pytest.mark.torch
-@needs_torch
 def test_they_are_those_of_pytorch() -> None:
     import torch
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import numpy as np
 import pytest
 
@@ -117,9 +115,6 @@ def test_gradients(keys: str) -> None:
 
 
 @pytest.mark.torch
-@pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="PyTorch is not installed (extra: torch)"
-)
 def test_numbers_are_those_of_pytorch() -> None:
     import torch
 

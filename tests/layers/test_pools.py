@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from itertools import product
 
 import numpy as np
@@ -124,9 +123,6 @@ def test_ports() -> None:
 
 
 @pytest.mark.torch
-@pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="PyTorch is not installed (extra: torch)"
-)
 @pytest.mark.parametrize(("size", "stride", "dilation", "padding"), GEOMETRY)
 @pytest.mark.parametrize("ceil", [False, True])
 def test_numbers_are_those_of_pytorch(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,6 @@ from ..frontend.helpers import codes
 from .harness import check_gradients, drawn_weights, network, spec, values
 
 RNG = np.random.default_rng(6)
-needs_torch = pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="PyTorch is not installed (extra: torch)"
-)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +98,6 @@ def test_gradients_of_transposed_convolutions() -> None:
 
 
 @pytest.mark.torch
-@needs_torch
 @pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize(
     ("stride", "padding", "output_padding", "dilation", "groups"),

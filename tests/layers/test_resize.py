@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any
 
 import numpy as np
@@ -106,9 +105,6 @@ def test_sizes() -> None:
 
 
 @pytest.mark.torch
-@pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="PyTorch is not installed (extra: torch)"
-)
 @pytest.mark.parametrize(
     ("keys", "arguments"),
     [

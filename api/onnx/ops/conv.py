@@ -14,6 +14,7 @@ from ..context import Context
 from ..errors import Refusal
 from ..network import Scanned
 from ..tensors import window_kernel
+from ..values import Held
 from .table import op
 
 #: Windows with more cells are not looked for among the kernels of convolutions.
@@ -62,15 +63,21 @@ def per_axis(ctx: Context, name: str, spatial: int, default: list[int] | None = 
     return found
 
 
-@op("Conv", attributes="auto_pad dilations group kernel_shape pads strides")
-def conv(ctx: Context) -> None:
-    """A convolution of one, two or three axes."""
+def _operands(ctx: Context) -> tuple[Held, NDArray, int]:
+    """The input, the kernel, and how many axes a convolution goes over. Raises Refusal."""
     ctx.floats()
     value = ctx.settled(ctx.value())
     kernel = ctx.array(1, "the kernel")
     spatial = value.rank - 2
     if not 1 <= spatial <= 3 or kernel.ndim != value.rank:
         raise Refusal(f"an input of {value.rank} axes and a kernel of {kernel.ndim}")
+    return value, kernel, spatial
+
+
+@op("Conv", attributes="auto_pad dilations group kernel_shape pads strides")
+def conv(ctx: Context) -> None:
+    """A convolution of one, two or three axes."""
+    value, kernel, spatial = _operands(ctx)
     window = per_axis(ctx, "kernel_shape", spatial, list(kernel.shape[2:]))
     if window != list(kernel.shape[2:]):
         raise Refusal(f"{window} is not the kernel's {list(kernel.shape[2:])}", "kernel_shape")
@@ -117,12 +124,7 @@ def _gives_windows(kernel: NDArray) -> bool:
 )
 def conv_transpose(ctx: Context) -> None:
     """A transposed convolution; an output shape that is asked for becomes padding."""
-    ctx.floats()
-    value = ctx.settled(ctx.value())
-    kernel = ctx.array(1, "the kernel")
-    spatial = value.rank - 2
-    if not 1 <= spatial <= 3 or kernel.ndim != value.rank:
-        raise Refusal(f"an input of {value.rank} axes and a kernel of {kernel.ndim}")
+    value, kernel, spatial = _operands(ctx)
     groups, window = ctx.integer("group", 1), list(kernel.shape[2:])
     if per_axis(ctx, "kernel_shape", spatial, window) != window:
         raise Refusal(f"is not the kernel's {window}", "kernel_shape")
