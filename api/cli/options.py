@@ -85,7 +85,7 @@ def dim_option(help: str) -> Callable[[F], F]:
         "dims",
         multiple=True,
         metavar="NAME=SIZE",
-        callback=lambda ctx, param, values: _dim_ranges(values, param),
+        callback=lambda ctx, param, values: dim_ranges(values, param),
         help=help,
     )
 
@@ -103,7 +103,7 @@ def named_paths(values: Sequence[str], param: click.Parameter) -> dict[str, Path
     return found
 
 
-def _dim_ranges(values: Sequence[str], param: click.Parameter) -> dict[str, Any]:
+def dim_ranges(values: Sequence[str], param: click.Parameter) -> dict[str, Any]:
     """`N=1`, `T=16..512` and `T=16..` as what `load` takes. Raises BadParameter."""
     found: dict[str, Any] = {}
     for value in values:
