@@ -16,6 +16,7 @@ from netwright.specs.load import LoadResult, load_spec
 from netwright.specs.models.spec import ModelSpec
 from netwright.specs.specialize import Range, specialize
 
+from .analysis.limits import keep_memory
 from .analysis.summary import Summary, summarize
 from .data import data_paths
 from .errors import SpecError
@@ -101,8 +102,10 @@ class Model:
         compiling. ``entries`` chooses from `predict`, `loss` and `train_step`; all that the spec has by default.
         ``cpu`` is a name as LLVM spells it.
 
-        Raises SpecError for a spec with errors, WeightsError, TargetError, RequestError.
+        Raises SpecError for a spec with errors or beyond its budget of memory, WeightsError, TargetError,
+        RequestError.
         """
+        keep_memory(self)
         return Program(
             self.load,
             self.network,

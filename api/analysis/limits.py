@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from netwright.compiler.frontend.analyses.budget import exceeded, worst_dims
 from netwright.compiler.frontend.problem import Problem
 from netwright.specs.diagnostics.diagnostic import Diagnostic, Diagnostics
 
-from ..errors import SpecError
-from ..model import Model
+from ..errors import RequestError, SpecError
 from .measure import measure
 from .resources import Resources
+
+if TYPE_CHECKING:
+    from ..model import Model
 
 
 def memory_exceeded(resources: Resources) -> list[Diagnostic]:
@@ -22,9 +26,11 @@ def memory_exceeded(resources: Resources) -> list[Diagnostic]:
         resources = Resources(model, ("predict",))
     try:
         dims = worst_dims(model.load, model.network, "memory")
+        found = resources.memory("predict", dims)
     except Problem as problem:
         return [problem.diagnostic]
-    found = resources.memory("predict", dims)
+    except RequestError as error:  # beyond what can be addressed
+        return [Diagnostic("NW0320", "error", str(error), model.load.span(("budget", "memory")))]
     parts = {**found.buffers, "arena": found.arena}
     return exceeded(model.load, "memory", found.total, limit, parts, "bytes", dims)
 
@@ -42,9 +48,13 @@ def latency_exceeded(model: Model) -> list[Diagnostic]:
     return exceeded(model.load, "latency_ms", found, limit, {}, "ms", dims)
 
 
+def beyond_memory(model: Model) -> list[Diagnostic]:
+    """What `memory_exceeded` says of a valid model; nothing is planned for one without such a limit."""
+    limited = model.spec.budget is not None and model.spec.budget.memory is not None
+    return memory_exceeded(Resources(model, ("predict",))) if limited else []
+
+
 def keep_memory(model: Model) -> None:
     """Raises SpecError for a model whose budget of memory is exceeded."""
-    if model.spec.budget and model.spec.budget.memory is not None:
-        found = memory_exceeded(Resources(model, ("predict",)))
-        if found:
-            raise SpecError(Diagnostics(found, model.diagnostics.sources.values()))
+    if found := beyond_memory(model):
+        raise SpecError(Diagnostics(found, model.diagnostics.sources.values()))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,10 @@ from netwright.compiler.ops.scan import ScanAttributes
 from netwright.specs.dims import evaluate
 
 from ..build import build
-from ..model import Model
+from ..program import Program
+
+if TYPE_CHECKING:
+    from ..model import Model
 
 _SECONDS = 0.5  # how long is measured, after one call to warm up
 _MOST_CALLS = 500
@@ -36,7 +40,7 @@ class Measured:
 
 def measure(model: Model, dims: Mapping[str, int], *, threads: int = 1, size: bool = True) -> Measured:
     """Runs `predict` on this machine with first weights and random inputs of the sizes in ``dims``."""
-    program = model.compile(entries=("predict",), threads=threads)
+    program = Program(model.load, model.network, entries=("predict",), threads=threads)
     inputs = random_inputs(model.network, dims)
     program.predict(**inputs)
     times: list[float] = []

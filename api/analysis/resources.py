@@ -10,7 +10,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich import box
@@ -27,7 +27,9 @@ from ..build import build, entry_graphs
 from ..data import time_dim
 from ..describe import flops_text
 from ..errors import RequestError
-from ..model import Model
+
+if TYPE_CHECKING:
+    from ..model import Model
 
 #: How many steps a sequence has where neither the spec nor the caller says.
 STEPS = 100

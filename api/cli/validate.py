@@ -63,8 +63,12 @@ def _checked(path: Path, settings: tuple[str, ...], data: bool) -> Diagnostics:
     # What compiles networks stays on the shelf: loading it takes longer than all checks of most specs.
     load = load_spec(path, settings)
     network, found = build_network(load)
-    load = replace(load, diagnostics=found)
-    found = check_fixes(load)
+    found = check_fixes(replace(load, diagnostics=found))
+    if network is not None and load.model and load.model.budget and load.model.budget.memory is not None:
+        from ..analysis.limits import beyond_memory
+        from ..model import Model
+
+        found = Diagnostics([*found, *beyond_memory(Model(load))], found.sources.values())
     if data and network is not None:
         found = Diagnostics([*found, *check_data(load, network)], found.sources.values())
     return found

@@ -129,7 +129,14 @@ def test_memory_is_checked_where_it_is_planned(
     done = cli("compile", limited, "--emit", "shared", "-o", tmp_path / "p.so")
     assert done.exit_code == 1
     assert not (tmp_path / "p.so").exists()
-    assert cli("resources", limited, "--set", "budget.memory=94340").exit_code == 0
+    done = cli("validate", limited)
+    assert done.exit_code == 1
+    assert "94,340 bytes at N = 1, T = 64 exceed the budget of 65,536" in done.stdout
+    with pytest.raises(netwright.SpecError, match="exceed the budget"):
+        netwright.load(limited).compile()
+    for command in ("resources", "validate"):
+        assert cli(command, limited, "--set", "budget.memory=94340").exit_code == 0
+    assert netwright.load(limited, {"budget.memory": 94340}).compile(entries=["predict"]).predict
     assert cli("resources", limited, "--set", "budget.memory=94339").exit_code == 1
 
 

@@ -7,12 +7,12 @@ text that was changed. Where names are concerned the site is also every line tha
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.reading.documents import read_text
-from netwright.specs.source.tree import Path, SourceTree
+from netwright.specs.source.tree import Path, SourceNode, SourceTree
 
 from .values import CHARACTERS
 
@@ -103,10 +103,14 @@ class TextMutator:
         """The keys and names of everything that a place is in."""
         steps: set[str] = set()
         for path, node in self.nodes:
-            line_end = self.text.find("\n", node.end)
-            if node.start <= offset <= (len(self.text) if line_end < 0 else line_end):
+            if node.start <= offset <= self.line_end(node):
                 steps.update(step for step in path if isinstance(step, str))
         return frozenset(steps)
+
+    def line_end(self, node: SourceNode) -> int:
+        """Where the last line of a node ends: its comment belongs to it."""
+        end = self.text.find("\n", node.end)
+        return len(self.text) if end < 0 else end
 
     def swapped_characters(self) -> Mutation:
         at = self.random.randrange(len(self.text) - 1)
@@ -122,8 +126,13 @@ class TextMutator:
         )
 
     def cut_short(self) -> Mutation:
+        """What is lost may be missed at the beginning of the layer (input, cell, …) that the cut is in."""
         at = self.random.randrange(len(self.text))
-        return self.characters("cut short", at, len(self.text), "")
+        inside = [path for path, node in self.nodes if node.start <= at <= self.line_end(node)]
+        cut = self.characters("cut short", at, len(self.text), "")
+        around = self.tree.node(self.owner(max(inside, key=len))) if inside else None
+        opened = cut.first if around is None else self.text.count("\n", 0, around.start) + 1
+        return replace(cut, first=min(cut.first, opened))
 
     def indentation(self) -> Mutation:
         line = self.random.randrange(1, self.tree.source.line_count)
