@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from netwright.specs.checks.wiring import Ref
 from netwright.specs.diagnostics.diagnostic import Diagnostics
-from netwright.specs.dims import Dim
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import DimInfo
-from netwright.specs.models.base import read_shape
-from netwright.specs.models.layers import Argmax
 from netwright.specs.models.train import TrainSpec
 
 from ..autodiff import gradients
 from ..graph.graph import Graph
-from ..graph.types import FLOATS, TensorType
-from ..ops.layout import show
+from ..graph.types import TensorType
 from ..pipeline import prepare
 from .analyses.budget import check_budget
 from .analyses.prognosis import warn_of_gradients
+from .analyses.sections import check_outputs, check_training
 from .equations.tensor import Tensor
 from .expander import Expander
 from .layers.registry import EXPANSIONS
 from .network import Graphs, LayerInfo, Network, OutputInfo, Parameter, State
-from .origins import Origin
 from .problem import Problem
 from .training.fitting import fit_graph
 from .training.objective import Objective
@@ -59,7 +55,7 @@ def examine(load: LoadResult) -> Examined:
         return Examined(None, diagnostics)
     network = None
     checked = _expanded(load, "loss", diagnostics=diagnostics)
-    for problem in _check_outputs(load, checked):
+    for problem in check_outputs(load, checked):
         diagnostics.add(problem.diagnostic)
     train = load.partial.train
     objective = Objective(checked, train) if train else None
@@ -68,7 +64,7 @@ def examine(load: LoadResult) -> Examined:
             _build_loss(checked, objective)
         except Problem as problem:
             diagnostics.add(problem.diagnostic)
-        for problem in _check_training(load, train, checked):
+        for problem in check_training(load, train, checked):
             diagnostics.add(problem.diagnostic)
     warn_of_gradients(checked)
     diagnostics.sort()
@@ -183,67 +179,3 @@ def _train_step(load: LoadResult, train: TrainSpec) -> Graph:
     for name, value in updater.updates.items():
         graph.set_output(name, value.value)
     return graph
-
-
-# What concerns the spec as a whole.
-
-
-def _check_outputs(load: LoadResult, expander: Expander) -> Iterator[Problem]:
-    """Names of outputs are names of buffers, and labels are as many as classes."""
-    assert load.partial is not None
-    taken = {name: ("an input", ("inputs", name)) for name in load.partial.inputs}
-    train = load.partial.train
-    taken |= {name: ("a target", ("train", "targets", name)) for name in (train.targets if train else ())}
-    for name, spec in load.partial.outputs.items():
-        if name in taken:
-            what, path = taken[name]
-            labels = [(load.span(path, key=True), "first here")]
-            message = f"there is already {what} named {name}"
-            yield Problem("NW0301", message, load.span(("outputs", name), key=True), labels=labels)
-        counted = _classes(load, expander, name) if spec.labels else None
-        if spec.labels and counted and counted[0] != len(spec.labels):
-            message = f"{len(spec.labels)} labels for {counted[0]} classes"
-            ref = load.wiring.outputs[name]
-            labels = [
-                *expander.origin_label(counted[1]),
-                *expander.origin_label(Origin(ref.name, "read here")),
-            ]
-            yield Problem("NW0308", message, load.span(("outputs", name, "labels")), labels=labels)
-
-
-def _classes(load: LoadResult, expander: Expander, output: str) -> tuple[int, Origin] | None:
-    """How many classes an output tells apart, and what made them so many, where that is known."""
-    ref = load.wiring.outputs.get(output)
-    signal = expander.signals.get(ref) if ref else None
-    if ref is None or signal is None:
-        return None
-    layer, axis = expander.layer(ref.name), -1
-    if isinstance(layer, Argmax):
-        signal, axis = expander.signals[load.wiring.inputs[layer.name][0]], layer.axis
-    elif signal.dtype not in FLOATS or signal.rank < 2:
-        return None
-    size = signal.shape[axis]
-    return (size, signal.origins[axis]) if isinstance(size, int) else None
-
-
-def _check_training(load: LoadResult, train: TrainSpec, expander: Expander) -> Iterator[Problem]:
-    # What is missing may be where something else is wrong.
-    complete = not load.diagnostics.has_errors and len(expander.layers) == len(load.entries)
-    has_parameters = any(one.kind == "parameter" for one in expander.parameters.values())
-    if complete and not has_parameters:
-        message = "no layer has parameters: there is nothing to train"
-        yield Problem("NW0409", message, load.span(("train",), key=True))
-    if train.bptt is None:
-        return
-    place = load.span(("train", "bptt"), key=True)
-    inputs = {name: read_shape(spec.shape) for name, spec in expander.spec.inputs.items()}
-    if complete and not any(len(shape) >= 2 and isinstance(shape[1], Dim) for shape in inputs.values()):
-        shown = ", ".join(show(shape) for shape in inputs.values())
-        help = "name the time axis with a dim: dims: {T: time}, shape: [N, T, …]"
-        message = f"bptt cuts sequences of any length into windows, the inputs are {shown}"
-        labels = [(load.span(("inputs", name, "shape")), "read here") for name in inputs]
-        yield Problem("NW0408", message, place, labels=labels, help=help)
-    elif train.loss.steps == "last":
-        message = "bptt makes an update at each window, but only the last step of a sequence counts"
-        labels = [(load.span(("train", "loss", "steps")), "last")]
-        yield Problem("NW0408", message, place, labels=labels, help="steps: all, or no bptt")

@@ -129,7 +129,12 @@ def _slice_of_slice(g: Graph, attrs: SliceAttributes, x: Value) -> Value | None:
     assert isinstance(inner, SliceAttributes)
     axes = range(len(attrs.start))
     start = tuple(inner.start[i] + attrs.start[i] * inner.stride[i] for i in axes)
-    limit = tuple(inner.start[i] + (attrs.limit[i] - 1) * inner.stride[i] + 1 for i in axes)
+    limit = tuple(
+        start[i]  # of none, the last one would be before the first
+        if attrs.limit[i] == attrs.start[i]
+        else inner.start[i] + (attrs.limit[i] - 1) * inner.stride[i] + 1
+        for i in axes
+    )
     stride = tuple(inner.stride[i] * attrs.stride[i] for i in axes)
     return g.apply("slice", *found[1], attrs=SliceAttributes(start, limit, stride))
 

@@ -23,7 +23,7 @@ from ..expansion.placement import Expansion, Placement
 from ..models.layers import LAYERS, ExpressionLayer, ExpressionPool, LayerSpec
 from ..models.spec import ModelSpec
 from ..source.order import find_order
-from ..source.tree import Path, SourceNode
+from ..source.tree import Path, SourceNode, Span
 
 VERSION = 1
 _LAYER_KEYS = frozenset(key for kind in LAYERS.values() for key in keys_of(kind)) | {"use", "with"}
@@ -193,14 +193,24 @@ class _Builder:
             return [one.use for one in specs[name].cells.values() if one.use in specs]
 
         order, cycles = find_order(specs, inner)
+
+        def use(name: str, other: str) -> Span:
+            key = next(key for key, one in specs[name].cells.items() if one.use == other)
+            return self.tree.value_span(("cells", name, "cells", key, "use"))
+
         for cycle in cycles:
-            first = min(cycle, key=list(specs).index)
+            start = cycle.index(min(cycle, key=list(specs).index))
+            first, *others = cycle = [*cycle[start:], *cycle[:start]]
             message = f"{first} contains itself"
-            if len(cycle) > 1:
-                message = f"cells contain each other: {' ← '.join([*cycle, cycle[0]])}"
-            place = self.tree.key_span(("cells", first))
+            if others:
+                message = f"cells contain each other: {' ← '.join([*cycle, first])}"
+            place, *further = map(use, cycle, [*others, first])
             self.diagnostics.error(
-                "NW0513", message, place, help="what a cell gave in the step before is prev(output)"
+                "NW0513",
+                message,
+                place,
+                labels=[(one, "and here") for one in further],
+                help="what a cell gave in the step before is prev(output)",
             )
             self.structure.broken.setdefault("cells", set()).update(cycle)
         for name in order:

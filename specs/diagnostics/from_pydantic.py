@@ -186,6 +186,11 @@ class Translator:
         labels = []
         if len(problem.loc) == 1 and self.tree.node(("defaults", owner)):
             labels = [(self.tree.key_span(("defaults", owner)), "nor is it here")]
+        elsewhere = (
+            [one for one in node.entries.values() if not node.start <= one.start < node.end] if node else []
+        )
+        if elsewhere:  # the defaults of a block are among the layer's keys
+            labels.append((elsewhere[0].key_span.bare, "nor is it here"))
         place = self._owner_span(problem.path, node)
         self.diagnostics.error("NW0202", message, place, labels=labels, help=help)
 

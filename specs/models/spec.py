@@ -55,7 +55,7 @@ class InputSpec(SpecModel):
 
 
 class OutputSpec(SpecModel):
-    """What the network answers with."""
+    """What the network answers with, by names that no input and no target has."""
 
     source: Annotated[Reference, Field(alias="from")]
     """The layer, port or input whose value it is."""
@@ -101,7 +101,7 @@ class ModelSpec(SpecModel):
     ]
     """The layers and uses of blocks; each reads the one above when it does not say otherwise."""
     outputs: Annotated[dict[Name, Output], Field(min_length=1)]
-    """What the network answers with."""
+    """What the network answers with, by names that no input and no target has."""
     train: TrainSpec | None = None
     """How it is trained."""
     budget: BudgetSpec | None = None

@@ -72,6 +72,12 @@ def test_a_slice_of_an_open_axis_is_native() -> None:
     )
 
 
+def test_a_slice_of_a_slice_may_have_nothing() -> None:
+    every = "type: slice, axes: [1], starts: [1], stops: [-1], steps: [2]"
+    text = spec(f"[{{name: a, {every}}}, {{name: b, {every}}}, {{name: y, {every}}}]", x="[2, 9]")
+    assert values(text, x=np.arange(18.0).reshape(2, 9))["y"].shape == (2, 0)
+
+
 def test_split() -> None:
     text = spec(
         "[{name: s, type: split, axis: 1, sizes: [2, 3]}, {name: y, type: reshape, inputs: [s.1], shape: [N, 36]}]",

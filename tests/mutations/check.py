@@ -93,6 +93,9 @@ def placed(item: Diagnostic, load: LoadResult, subject: Subject, mutation: Mutat
         "NW0320",
     ):
         return True
+    if "include" in mutation.words:  # the change is about everything that the files define
+        defined = set(re.findall(r"[A-Za-z_]\w*", " ".join(text for _, text in subject.parts)))
+        mutation = replace(mutation, words=mutation.words | defined)
     if any(is_near(span, load, subject, mutation) for span in places(item)):
         return True
     if item.code[:4] not in ("NW03", "NW04", "NW05"):

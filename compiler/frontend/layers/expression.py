@@ -6,6 +6,7 @@ from netwright.specs.equations.expressions import Binary, Call, Expression, walk
 from netwright.specs.models.layers import ExpressionLayer
 
 from ..equations.evaluate import Equations, Item
+from ..equations.parameters import declared_parameter
 from ..equations.tensor import Tensor
 from ..scope import Scope, Signal
 
@@ -20,7 +21,8 @@ def expand_expression(scope: Scope) -> Signal:
     tree = scope.expander.load.expressions[spec.name]
     names = {name: Item(one.tensor, False) for name, one in zip(spec.names, scope.inputs, strict=True)}
     for name, one in spec.params.items():
-        names[name] = Item(scope.parameter(name, one.shape, *one.init), False)
+        place = scope.expander.load.layer_span(spec.name, "params", name, "init")
+        names[name] = Item(declared_parameter(scope, name, one.shape, one.init, place), False)
     equations = Equations(scope.graph, None, scope.dtype, names, {}, {}, ())
     result = equations.item(tree).tensor
     return scope.give(result, _lengths(scope, tree, result))

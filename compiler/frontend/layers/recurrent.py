@@ -24,6 +24,7 @@ from ...ops.layout import show
 from ...ops.scan import ScanAttributes
 from ..equations.cell_shapes import cell_shapes, declared_input
 from ..equations.cells import OUTPUT, cell_body
+from ..equations.parameters import declared_parameter
 from ..equations.tensor import Tensor, concat, constant, full, iota, where
 from ..problem import count
 from ..scope import Scope, Signal
@@ -140,7 +141,9 @@ class _Recurrence:
         scope, cell = self.scope, self.cell
         shapes = cell_shapes(scope, cell, self.arguments, inputs, self.used_at)
         params = [
-            scope.parameter(prefix + name, shape, *cell.params[name].init)
+            declared_parameter(
+                scope, prefix + name, shape, cell.params[name].init, cell.params[name].span, self.used_at
+            )
             for name, shape in shapes.params.items()
         ]
         starts = [self.start(prefix, name, shape, reverse) for name, shape in shapes.states.items()]

@@ -1,0 +1,90 @@
+"""What has to hold between the sections of a spec: inputs, outputs, targets, training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netwright.specs.dims import Dim
+from netwright.specs.load import LoadResult
+from netwright.specs.models.base import read_shape
+from netwright.specs.models.layers import Argmax
+from netwright.specs.models.train import TrainSpec
+from netwright.specs.source.tree import Span
+
+from ...graph.types import FLOATS
+from ...ops.layout import show
+from ..expander import Expander
+from ..origins import Origin
+from ..problem import Problem
+
+
+def check_outputs(load: LoadResult, expander: Expander) -> Iterator[Problem]:
+    """Names of outputs are names of buffers, and labels are as many as classes."""
+    assert load.partial is not None
+    taken = {name: ("an input", load.span(("inputs", name), key=True)) for name in load.partial.inputs}
+    if train := load.partial.train:
+        for name, place in _targets(load, train):
+            taken.setdefault(name, ("a target", place))
+    for name, spec in load.partial.outputs.items():
+        if name in taken:
+            what, place = taken[name]
+            message = f"there is already {what} named {name}"
+            labels = [(place, "here")]
+            yield Problem("NW0301", message, load.span(("outputs", name), key=True), labels=labels)
+        counted = _classes(load, expander, name) if spec.labels else None
+        if spec.labels and counted and counted[0] != len(spec.labels):
+            message = f"{len(spec.labels)} labels for {counted[0]} classes"
+            ref = load.wiring.outputs[name]
+            labels = [
+                *expander.origin_label(counted[1]),
+                *expander.origin_label(Origin(ref.name, "read here")),
+            ]
+            yield Problem("NW0308", message, load.span(("outputs", name, "labels")), labels=labels)
+
+
+def _targets(load: LoadResult, train: TrainSpec) -> Iterator[tuple[str, Span]]:
+    """The names of targets and where they stand: those declared before those that are just used."""
+    yield from ((name, load.span(("train", "targets", name), key=True)) for name in train.targets)
+    yield train.loss.target, load.span(("train", "loss", "target"))
+    for position, metric in enumerate(train.metrics):
+        if metric.target:
+            yield metric.target, load.span(("train", "metrics", position, "target"))
+
+
+def _classes(load: LoadResult, expander: Expander, output: str) -> tuple[int, Origin] | None:
+    """How many classes an output tells apart, and what made them so many, where that is known."""
+    ref = load.wiring.outputs.get(output)
+    signal = expander.signals.get(ref) if ref else None
+    if ref is None or signal is None:
+        return None
+    layer, axis = expander.layer(ref.name), -1
+    if isinstance(layer, Argmax):
+        signal, axis = expander.signals[load.wiring.inputs[layer.name][0]], layer.axis
+    elif signal.dtype not in FLOATS or signal.rank < 2:
+        return None
+    size = signal.shape[axis]
+    return (size, signal.origins[axis]) if isinstance(size, int) else None
+
+
+def check_training(load: LoadResult, train: TrainSpec, expander: Expander) -> Iterator[Problem]:
+    """There is something to train, and truncated backpropagation has steps to cut."""
+    # What is missing may be where something else is wrong.
+    complete = not load.diagnostics.has_errors and len(expander.layers) == len(load.entries)
+    has_parameters = any(one.kind == "parameter" for one in expander.parameters.values())
+    if complete and not has_parameters:
+        message = "no layer has parameters: there is nothing to train"
+        yield Problem("NW0409", message, load.span(("train",), key=True))
+    if train.bptt is None:
+        return
+    place = load.span(("train", "bptt"), key=True)
+    inputs = {name: read_shape(spec.shape) for name, spec in expander.spec.inputs.items()}
+    if complete and not any(len(shape) >= 2 and isinstance(shape[1], Dim) for shape in inputs.values()):
+        shown = ", ".join(show(shape) for shape in inputs.values())
+        help = "name the time axis with a dim: dims: {T: time}, shape: [N, T, …]"
+        message = f"bptt cuts sequences of any length into windows, the inputs are {shown}"
+        labels = [(load.span(("inputs", name, "shape")), "read here") for name in inputs]
+        yield Problem("NW0408", message, place, labels=labels, help=help)
+    elif train.loss.steps == "last":
+        message = "bptt makes an update at each window, but only the last step of a sequence counts"
+        labels = [(load.span(("train", "loss", "steps")), "last")]
+        yield Problem("NW0408", message, place, labels=labels, help="steps: all, or no bptt")
