@@ -54,6 +54,9 @@ def lower_entry(program: ProgramBuilder, name: str, graph: Graph) -> None:
     for key, place in inputs.items():
         if graph.input_role(key) in _GIVEN and place.storage.name not in entry.storages:
             entry.touch(place.storage)  # an input that no result needs may still bind a dim
+    for key in graph.outputs:
+        if key not in entry.storages:
+            entry.touch(program.table[key], "write")  # without elements no call writes it
     entry.finish()
 
 
