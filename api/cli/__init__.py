@@ -45,7 +45,7 @@ class LazyGroup(click.Group):
     def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
         if args is None:  # a process of its own
             # Modules stay and graphs grow: looking through them for cycles again and again doubles the time.
-            gc.set_threshold(100_000, 20, 100)
+            gc.set_threshold(1_000_000, 20, 100)
         return super().main(args, *more, **options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
