@@ -315,6 +315,10 @@ class _Builder:
             return None if unknown else spec, overlay
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
+            if unknown - set(keys_of(LAYERS[kind])):  # a default by an unknown name may be any that is missing
+                unknown |= {one["loc"][0] for one in errors}
+            if unknown - set(keys_of(LAYERS[kind])):  # a default by an unknown name may be any that is missing
+                unknown |= {one["loc"][0] for one in errors}
             errors = [one for one in errors if one["type"] != "missing" or one["loc"][0] not in unknown]
             Translator(self.tree, self.diagnostics, path, overlay).report(errors, LAYERS[kind], kind)
             return None, overlay

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from ..models.base import MAX_SIZE
 from ..models.documentation import meaning
 from ..source.scalars import plain_scalar
-from ..source.tree import Path, SourceNode, SourceTree, Span
+from ..source.tree import Entry, Path, SourceNode, SourceTree, Span
 from .diagnostic import Diagnostics
 from .fixes import Fix, replaced, respelled, with_key, without_key
 from .model_paths import keys_of, models_at
@@ -95,6 +95,9 @@ class Translator:
         for problem in problems:
             if problem.kind == "extra_forbidden":
                 meant |= self._unknown_key(problem, annotation, owner)
+                around = self.tree.node(problem.path[:-1])
+                if str(problem.loc[-1]) in _defaults(around):  # it may be any that is missing
+                    meant |= {(one.path, str(one.loc[-1])) for one in problems if one.kind == "missing"}
         seen: set[tuple[Path, str]] = set()
         for problem in problems:
             if problem.kind == "extra_forbidden" or (problem.path, problem.kind, problem.message) in seen:
@@ -186,11 +189,7 @@ class Translator:
         labels = []
         if len(problem.loc) == 1 and self.tree.node(("defaults", owner)):
             labels = [(self.tree.key_span(("defaults", owner)), "nor is it here")]
-        elsewhere = (
-            [one for one in node.entries.values() if not node.start <= one.start < node.end] if node else []
-        )
-        if elsewhere:  # the defaults of a block are among the layer's keys
-            labels.append((elsewhere[0].key_span.bare, "nor is it here"))
+        labels += [(entry.key_span.bare, "nor is it here") for entry in _defaults(node).values()][:1]
         place = self._owner_span(problem.path, node)
         self.diagnostics.error("NW0202", message, place, labels=labels, help=help)
 
@@ -373,3 +372,9 @@ def describe(value: Any) -> str:
     if isinstance(value, list):
         return f"a list of {len(value)}"
     return "a mapping" if isinstance(value, dict) else str(value)
+
+
+def _defaults(node: SourceNode | None) -> dict[str, Entry]:
+    """The keys of a layer that its block has for all such layers: they stand somewhere else."""
+    entries = node.entries if node else {}
+    return {key: one for key, one in entries.items() if node and not node.start <= one.start < node.end}
