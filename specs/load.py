@@ -122,6 +122,7 @@ def _load(
     partial = ModelSpec.model_construct(**{**empty, **sections})
     entries = {entry.name: entry for entry in reversed(structure.entries) if entry.name is not None}
     diagnostics.sort()
+    diagnostics.join("NW0210")
     model = None if diagnostics.has_errors else partial
     return LoadResult(
         file,

@@ -114,6 +114,8 @@ def check_share(
     elif other.type is not None and other.type != entry.type:
         message = f"{spec.share} is {_article(other.type)}, {entry.name} is {_article(str(entry.type))}"
         help = "only layers of one type can share parameters"
+    elif other.spec and other.spec.share == entry.name and _comes_before(layers, other, entry):
+        return False  # told there
     elif other.spec and other.spec.share:
         message = f"{spec.share} itself uses the parameters of {other.spec.share}"
         help = f"write share: {other.spec.share}"
@@ -123,6 +125,10 @@ def check_share(
     labels = [(tree.value_span((*other.path, "name")), "this layer")] if other and other is not entry else []
     diagnostics.error("NW0307", message, place, labels=labels, help=help, fixes=fixes)
     return False
+
+
+def _comes_before(layers: Mapping[str, LayerEntry], one: LayerEntry, other: LayerEntry) -> bool:
+    return next(entry for entry in layers.values() if entry in (one, other)) is one
 
 
 def _others(layers: Mapping[str, LayerEntry], entry: LayerEntry) -> Iterable[str]:

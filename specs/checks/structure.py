@@ -4,6 +4,7 @@ does not hide the errors of the others, and what is good can be looked at furthe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from ..equations.cells import Cell, compile_cell
 from ..equations.expressions import Expression
 from ..equations.layers import compile_expression
 from ..expansion.placement import Expansion, Placement
+from ..models.base import MAX_SIZE
 from ..models.layers import LAYERS, ExpressionLayer, ExpressionPool, LayerSpec
 from ..models.spec import ModelSpec
 from ..source.order import find_order
@@ -109,7 +111,8 @@ class _Builder:
         declared = root.value.get("dims")
         # Names of broken dims are known too, so that their uses are no second error.
         self.context = {"dims": set(declared)} if isinstance(declared, dict) else {"dims": set()}
-        if (declared is not None and not isinstance(declared, dict)) or "dims" in self.expansion.broken:
+        unknown = declared is None and any(key not in keys_of(ModelSpec) for key in root.entries)
+        if unknown or not isinstance(declared, dict | None) or "dims" in self.expansion.broken:
             self.context = {}
         for section in ("$schema", "model", "dims", "inputs", "cells", "outputs", "train", "budget"):
             if section in root.value and section not in self.expansion.broken:
@@ -128,29 +131,33 @@ class _Builder:
 
     def keys(self, root: SourceNode) -> None:
         known = keys_of(ModelSpec)
-        meant = set()
-        for key in root.entries:
-            if key not in known:
-                suggestion = key_meant(key, [name for name in known if name not in root.entries])
-                meant.add(suggestion)
-                help = did_you_mean(suggestion) or f"the keys of a spec are {', '.join(known[1:])}"
-                place = self.tree.key_span((key,))
-                fixes = respelled(key, suggestion, place, safe=is_certain(key, suggestion))
-                self.diagnostics.error("NW0201", f"unknown key {key}", place, help=help, fixes=fixes)
-        for name, info in ModelSpec.model_fields.items():
-            if info.is_required() and name not in root.entries:
+        free = [name for name in known if name not in root.entries]
+        unknown = {key: key_meant(key, free) for key in root.entries if key not in known}
+        required = [name for name, info in ModelSpec.model_fields.items() if info.is_required()]
+        missing = [name for name in required if name in free and name not in unknown.values()]
+        for key, suggestion in unknown.items():
+            help = did_you_mean(suggestion) or f"the keys of a spec are {', '.join(known[1:])}"
+            place = self.tree.key_span((key,))
+            safe = is_certain(key, suggestion)
+            if list(unknown.values()) == [None] and len(missing) == 1:  # one mistake
+                (suggestion,), missing = missing, []
+                help = f"a spec needs {suggestion}; {help}"
+            fixes = respelled(key, suggestion, place, safe=safe)
+            self.diagnostics.error("NW0201", f"unknown key {key}", place, help=help, fixes=fixes)
+        for name in required:
+            if name in free:
                 self.structure.broken[name] = {"*"}
-                if name not in meant:
-                    help = f"netwright: {VERSION} says which version of the language this is"
-                    start = self.tree.source.span(root.start, root.start)
-                    version = name == "netwright"
-                    self.diagnostics.error(
-                        "NW0202",
-                        f"a spec needs {name}",
-                        start,
-                        help=help if version else None,
-                        fixes=with_first_key(root, name, VERSION) if version else (),
-                    )
+        for name in missing:
+            help = f"netwright: {VERSION} says which version of the language this is"
+            start = self.tree.source.span(root.start, root.start)
+            version = name == "netwright"
+            self.diagnostics.error(
+                "NW0202",
+                f"a spec needs {name}",
+                start,
+                help=help if version else None,
+                fixes=with_first_key(root, name, VERSION) if version else (),
+            )
 
     def version(self, node: SourceNode) -> None:
         if node.value is True or node.value != VERSION:
@@ -181,7 +188,12 @@ class _Builder:
                     bad |= {"*"} | wrong
                     break
                 bad |= wrong
-                value = {key: inner for key, inner in value.items() if key not in wrong}
+                parts = {key: _good_part(value[key], errors, key) for key in wrong} if name == "dims" else {}
+                value = {
+                    key: parts.get(key, inner)
+                    for key, inner in value.items()
+                    if parts.get(key) or key not in wrong
+                }
         if bad:
             self.structure.broken.setdefault(name, set()).update(bad)
 
@@ -228,14 +240,18 @@ class _Builder:
         if not isinstance(node.value, dict):
             message = f"defaults has to be a mapping from layer types to keys, not {describe(node.value)}"
             self.diagnostics.error("NW0203", message, node.span)
+            self.bad_defaults = {kind: {"*"} for kind in LAYERS}
             return
         for kind, entry in node.entries.items():
             path = ("defaults", kind)
             if kind not in LAYERS:
                 self.unknown_type(kind, entry.key_span)
+                if meant := type_meant(kind, LAYERS):
+                    self.bad_defaults[meant] = {"*"}
             elif not isinstance(entry.node.value, dict):
                 message = f"the defaults of {kind} have to be a mapping, not {describe(entry.node.value)}"
                 self.diagnostics.error("NW0203", message, entry.node.span)
+                self.bad_defaults[kind] = {"*"}
             else:
                 self.defaults[kind] = self.good_defaults(kind, entry.node.value, path)
         self.structure.sections["defaults"] = self.defaults
@@ -288,7 +304,7 @@ class _Builder:
         if not isinstance(kind, str) or kind not in LAYERS:
             self.no_type(node, path, name)
             if isinstance(kind, str) and is_certain(kind, meant := type_meant(kind, LAYERS)) and meant:
-                self.model(meant, node, path)  # its other keys are read all the same
+                self.model(meant, node, path, guessed=True)  # its other keys are read all the same
             return LayerEntry(name, None, path, {}, None, placement)
         spec, overlay = self.model(kind, node, path)
         if spec:
@@ -301,9 +317,11 @@ class _Builder:
                 self.structure.expressions[spec.name] = expression
         return LayerEntry(name, kind, path, overlay, spec, placement)
 
-    def model(self, kind: str, node: SourceNode, path: Path) -> tuple[LayerSpec | None, dict[str, Path]]:
+    def model(
+        self, kind: str, node: SourceNode, path: Path, guessed: bool = False
+    ) -> tuple[LayerSpec | None, dict[str, Path]]:
         """A layer's keys as the model of its type, and the places of those from `defaults`; what is wrong with
-        them is reported.
+        them is reported, but for what a type that is only `guessed` would need.
         """
         defaults = self.defaults.get(kind, {})
         overlay: dict[str, Path] = {key: ("defaults", kind, key) for key in defaults if key not in node.value}
@@ -315,9 +333,13 @@ class _Builder:
             return None if unknown else spec, overlay
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
-            if unknown - set(keys_of(LAYERS[kind])):  # a default by an unknown name may be any that is missing
+            if guessed or unknown - set(
+                keys_of(LAYERS[kind])
+            ):  # a default by an unknown name may be any that is missing
                 unknown |= {one["loc"][0] for one in errors}
-            if unknown - set(keys_of(LAYERS[kind])):  # a default by an unknown name may be any that is missing
+            if unknown - set(
+                keys_of(LAYERS[kind])
+            ):  # a default by an unknown name may be any that is missing
                 unknown |= {one["loc"][0] for one in errors}
             errors = [one for one in errors if one["type"] != "missing" or one["loc"][0] not in unknown]
             Translator(self.tree, self.diagnostics, path, overlay).report(errors, LAYERS[kind], kind)
@@ -365,6 +387,18 @@ class _Builder:
         )
         fixes = respelled(kind, meant, span, safe=is_certain(kind, meant))
         self.diagnostics.error("NW0206", f"unknown layer type {describe(kind)}", span, help=help, fixes=fixes)
+
+
+def _good_part(value: Any, errors: Sequence[Any], key: str) -> Any:
+    """What is right of a dim that is partly wrong; None where nothing is.
+
+    A least size that can't be read is taken to be large, so that nothing is found to be too short for anything.
+    """
+    wrong = {step for one in errors if one["loc"][0] == key for step in one["loc"][1:]}
+    if not isinstance(value, dict) or not wrong & value.keys():
+        return None
+    good = {own: inner for own, inner in value.items() if own not in wrong}
+    return {**good, "min": good.get("max", MAX_SIZE)} if "min" in wrong else good
 
 
 def _kind_meant(key: str) -> str | None:

@@ -14,6 +14,7 @@ from ..diagnostics.fixes import respelled, with_key
 from ..diagnostics.suggest import closest, did_you_mean
 from ..equations.builtin_cells import state_names
 from ..expansion.placement import Expansion, Expected
+from ..models.base import is_name
 from ..models.layers import GatedLayer, LayerSpec, Recurrent
 from ..models.layers.recurrent import LENGTHS, START_WORDS
 from ..source.order import find_order
@@ -60,14 +61,14 @@ class _Wirer:
         self.given: dict[str, dict[str, Ref]] = {}
         self.places: dict[tuple[str, Ref], Span] = {}
         self.lost = "*" in self.broken_inputs or "*" in structure.broken.get("layers", set())
-        self.lost = self.lost or expansion.lost or any(entry.name is None for entry in structure.entries)
+        self.lost = self.lost or expansion.lost
         self.references = References(
             structure, expansion, diagnostics, self.layers, self.poisoned, self.model_input
         )
-        self.references.lost = self.lost
 
     def wire(self) -> Wiring:
         self.collect()
+        self.references.lost = self.lost
         for entry in self.structure.entries:
             if entry.name is not None and self.layers.get(entry.name) is entry:
                 self.read(entry)
@@ -106,13 +107,19 @@ class _Wirer:
             places.setdefault(group.name, group.place)
         for entry in self.structure.entries:
             if entry.name is None:
+                self.lost = True
                 continue
+            # What reads a layer by the name that it should have had can't be told from what reads nothing.
+            written = self.tree.node((*entry.path, "name"))
+            self.lost = self.lost or (written is not None and not is_name(written.value))
             span = self.tree.value_span((*entry.path, "name"))
             if entry.name in places:
                 labels = [(places[entry.name], "first here")]
                 what = "an input" if entry.name in self.inputs else "a layer"
                 message = f"there is already {what} named {entry.name}"
                 self.diagnostics.error("NW0301", message, span, labels=labels)
+                self.poisoned.add(entry.name)  # nobody knows which of them is meant
+                self.lost = True
                 continue
             places[entry.name] = span
             self.layers[entry.name] = entry

@@ -7,13 +7,13 @@ shown with the user's own lines underlined (`render.py`) or given as JSON to a t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ..source.tree import SourceText, Span, Via
 from .codes import CODES
-from .fixes import Fix
+from .fixes import Edit, Fix
 from .render import render
 
 _SHOWN_STEPS = 4
@@ -134,6 +134,17 @@ class Diagnostics:
         more = tuple(labels), tuple(notes), help, tuple(fixes)
         self.add(Diagnostic(code, "warning", message, span, label, *more))
 
+    def join(self, code: str) -> None:
+        """Make those of a code that say the same one, which shows all their places and mends them all."""
+        groups: dict[str, list[Diagnostic]] = {}
+        for item in self.items:
+            if item.code == code:
+                groups.setdefault(item.message, []).append(item)
+        joined = {id(items[0]): _joined(items) for items in groups.values()}
+        self.items = [
+            joined.get(id(item), item) for item in self.items if item.code != code or id(item) in joined
+        ]
+
     @property
     def errors(self) -> list[Diagnostic]:
         """The errors alone."""
@@ -164,6 +175,19 @@ class Diagnostics:
     def to_json_text(self) -> str:
         """The JSON object as text."""
         return json.dumps(self.to_json(), indent=2, ensure_ascii=False)
+
+
+def _joined(items: Sequence[Diagnostic]) -> Diagnostic:
+    first, *more = items
+    edits: dict[str, dict[Edit, None]] = {}
+    for item in items:
+        for fix in item.fixes:
+            edits.setdefault(fix.title, {}).update(dict.fromkeys(fix.edits))
+    return replace(
+        first,
+        labels=(*first.labels, *((item.span, "and here") for item in more)),
+        fixes=tuple(replace(fix, edits=tuple(edits[fix.title])) for fix in first.fixes),
+    )
 
 
 def _place(span: Span) -> dict[str, Any]:

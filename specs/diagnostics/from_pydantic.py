@@ -92,12 +92,9 @@ class Translator:
         """
         problems = list(self._one_per_mistake([self._place(error) for error in errors]))
         meant: set[tuple[Path, str]] = set()
-        for problem in problems:
-            if problem.kind == "extra_forbidden":
-                meant |= self._unknown_key(problem, annotation, owner)
-                around = self.tree.node(problem.path[:-1])
-                if str(problem.loc[-1]) in _defaults(around):  # it may be any that is missing
-                    meant |= {(one.path, str(one.loc[-1])) for one in problems if one.kind == "missing"}
+        for path, unknown in _by_mapping(problems, "extra_forbidden").items():
+            missing = [str(one.loc[-1]) for one in problems if one.kind == "missing" and one.path == path]
+            meant |= self._unknown_keys(path, unknown, missing, annotation, owner)
         seen: set[tuple[Path, str]] = set()
         for problem in problems:
             if problem.kind == "extra_forbidden" or (problem.path, problem.kind, problem.message) in seen:
@@ -136,6 +133,7 @@ class Translator:
             key = index if problem.union is None else problem.union
             groups.setdefault(("union", key), []).append(problem)
         failed = {problem.path[:length] for problem in problems for length in range(len(problem.path))}
+        failed |= {problem.path for problem in problems if problem.kind != "too_short"}
         for group in groups.values():
             problem = self._speaker(group)
             # A list that lost its bad items is not also too short.
@@ -160,23 +158,44 @@ class Translator:
         words += [f'"{word}"' for problem in literals for word in _allowed(problem.context)]
         return _with(group[0], "wrong_type", {"expected": list(dict.fromkeys(words))}) if words else group[0]
 
-    def _unknown_key(self, problem: _Problem, annotation: Any, owner: str) -> set[tuple[Path, str]]:
-        key = str(problem.loc[-1])
-        models = list(models_at(annotation, problem.loc[:-1]))
+    def _unknown_keys(
+        self, path: Path, unknown: Sequence[_Problem], missing: Sequence[str], annotation: Any, owner: str
+    ) -> set[tuple[Path, str]]:
+        """Reports the unknown keys of a mapping; gives those that they were meant to be."""
+        models = list(models_at(annotation, unknown[0].loc[:-1]))
         known = [name for model in models for name in keys_of(model)]
-        taken = self.tree.node(problem.path[:-1])
+        taken = self.tree.node(path)
         free = [name for name in known if taken is None or name not in taken.entries]
-        suggestion = key_meant(key, free)
-        help = did_you_mean(suggestion) or NOTES.get(key.lower())
-        if help is None and known:
-            help = f"the keys here are {', '.join(known)}"
-        of = f" of {owner}" if owner and len(problem.loc) == 1 else ""
-        place = self.tree.key_span(problem.path)
-        fixes = respelled(key, suggestion, place, safe=is_certain(key, suggestion))
-        if suggestion is None and key.lower() in NOTES:
-            fixes = without_key(taken, key, safe=key.lower() in REDUNDANT)
-        self.diagnostics.error("NW0201", f"unknown key {key}{of}", place, help=help, fixes=fixes)
-        return {(problem.path[:-1], suggestion)} if suggestion else set()
+        of = f" of {owner}" if owner and len(unknown[0].loc) == 1 else ""
+        guesses = {str(one.loc[-1]): key_meant(str(one.loc[-1]), free) for one in unknown}
+        meant = {guess for guess in guesses.values() if guess}
+        if _defaults(taken).keys() & guesses.keys():  # it may be any that is missing
+            meant |= set(missing)
+        other = f"the keys here are {', '.join(known)}" if known else None
+        strange = []
+        for key, guess in guesses.items():
+            note, place = NOTES.get(key.lower()), self.tree.key_span((*path, key))
+            if guess is None and note is None:
+                strange.append((key, place))
+                continue
+            fixes = respelled(key, guess, place, safe=is_certain(key, guess))
+            if guess is None:
+                fixes = without_key(taken, key, safe=key.lower() in REDUNDANT)
+            help = did_you_mean(guess) or note
+            self.diagnostics.error("NW0201", f"unknown key {key}{of}", place, help=help, fixes=fixes)
+        if strange:
+            (key, place), *more = strange
+            keys = f"keys {', '.join(key for key, _ in strange)}" if more else f"key {key}"
+            labels, fixes = [(span, "nor is this") for _, span in more], ()
+            lacking = [key for key in missing if key not in meant]
+            if 0 < len(lacking) <= len(strange):  # which are these, by other names: one mistake
+                meant |= set(lacking)
+                other = f"{owner if of else 'this'} needs {', '.join(lacking)}; {other}"
+                fixes = () if more else respelled(key, lacking[0], place, safe=False)
+            self.diagnostics.error(
+                "NW0201", f"unknown {keys}{of}", place, labels=labels, help=other, fixes=fixes
+            )
+        return {(path, key) for key in meant}
 
     def _missing(self, problem: _Problem, key: str, owner: str, annotation: Any) -> None:
         node = self.tree.node(problem.path)
@@ -378,3 +397,12 @@ def _defaults(node: SourceNode | None) -> dict[str, Entry]:
     """The keys of a layer that its block has for all such layers: they stand somewhere else."""
     entries = node.entries if node else {}
     return {key: one for key, one in entries.items() if node and not node.start <= one.start < node.end}
+
+
+def _by_mapping(problems: Iterable[_Problem], kind: str) -> dict[Path, list[_Problem]]:
+    """Problems of keys by the mapping that they are in."""
+    found: dict[Path, list[_Problem]] = {}
+    for problem in problems:
+        if problem.kind == kind:
+            found.setdefault(problem.path[:-1], []).append(problem)
+    return found

@@ -76,8 +76,10 @@ class _Compiler:
         output_node, output_spec = self.output()
         output = self.parse(output_node)
         long_form = isinstance(output_spec, CellOutputSpec)
+        told = len(self.diagnostics)
         if output is not None:
             output = self.checked(output, steps, outputs_known=long_form)
+        good_output = output is not None and len(self.diagnostics) == told
         for state in spec.states:
             if state not in self.defined and not self.broken_step:
                 where = key((*self.path, "states", state))
@@ -88,7 +90,7 @@ class _Compiler:
                     help=f"add {state}: … under update",
                 )
         for name in self.inner:
-            if name not in self.called and not self.broken_step and output is not None:
+            if name not in self.called and not self.broken_step and good_output:
                 where = key((*self.path, "cells", name))
                 help = f"call it in a step: a = {name}(…)"
                 self.error("NW0507", f"the cell {name} inside is never called", where, help=help)

@@ -11,6 +11,7 @@ from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import respelled
 from ..diagnostics.from_pydantic import Translator, describe
 from ..diagnostics.suggest import closest, did_you_mean, is_certain, type_meant
+from ..models.base import is_name
 from ..models.blocks import ArgumentType, BlockSpec, BlockUse
 from ..models.layers import LAYERS
 from ..source.order import find_order
@@ -97,7 +98,7 @@ class _Reader:
 
     def read(self) -> Block | None:
         place = self.tree.key_span(self.path)
-        if not (self.name.isascii() and self.name.isidentifier()):
+        if not is_name(self.name):
             help = "names are made of letters, digits and _, and do not start with a digit"
             self.error("NW0207", f"{self.name!r} is not a valid name", place, help=help)
         node = self.tree.node(self.path)

@@ -38,6 +38,8 @@ def _sharer(group: Group, expansion: Expansion, diagnostics: Diagnostics) -> Gro
     other = other or expansion.groups.get(written)
     help = meant = None
     labels = []
+    if other is None and expansion.lost:
+        return None  # it may be the one whose name nobody knows
     if other is None:
         uses = [
             name for name, one in expansion.groups.items() if one.block == group.block and one is not group

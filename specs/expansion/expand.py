@@ -17,6 +17,7 @@ from ..diagnostics.fixes import respelled
 from ..diagnostics.from_pydantic import Translator, describe
 from ..diagnostics.model_paths import keys_of
 from ..diagnostics.suggest import closest, did_you_mean
+from ..models.base import is_name
 from ..models.blocks import BlockUse
 from ..models.spec import ModelSpec
 from ..source.derived import without
@@ -201,7 +202,7 @@ class Expander:
     # Uses.
 
     def use(self, node: SourceNode, full: str | None, place: Place, placement: Placement) -> None:
-        if full is not None and not self.valid_name(node):
+        if full is not None and not is_name(node.value["name"]):
             full = None
         failures = self.substitution.failures
         copied = self.substitution.copy(node, place.variables, place.trail)
@@ -222,10 +223,6 @@ class Expander:
             self.result.poisoned.add(full)
             return
         self.place_block(block, spec, copied, full, given, place, placement)
-
-    def valid_name(self, node: SourceNode) -> bool:
-        name = node.value["name"]
-        return name.isascii() and name.isidentifier()
 
     def read_use(self, node: SourceNode) -> BlockUse | None:
         if "type" in node.entries:

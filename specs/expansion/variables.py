@@ -12,6 +12,7 @@ from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import respelled
 from ..diagnostics.from_pydantic import describe
 from ..diagnostics.suggest import closest, did_you_mean
+from ..models.base import is_name
 from ..source.tree import Entry, SourceNode, Span, Via, align
 from .values import ValueProblem, compute, has_variables, whole_variable
 
@@ -155,7 +156,7 @@ def declared_variables(root: SourceNode, diagnostics: Diagnostics) -> dict[str, 
         diagnostics.error("NW0203", message, entry.node.span)
         return None
     for name, one in entry.node.entries.items():
-        if not (name.isascii() and name.isidentifier()):
+        if not is_name(name):
             help = "names are made of letters, digits and _, and do not start with a digit"
             diagnostics.error("NW0207", f"{name!r} is not a valid name", one.key_span, help=help)
         if isinstance(one.node.value, dict) or one.node.value is None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..models.base import is_name
 from ..models.layers import ScanWindow, TimeDistributed
 from ..source.derived import entry_as, mapping, without
 from ..source.tree import Entry, SourceNode
@@ -69,7 +70,7 @@ def write_out(
     held = {key: node.entries.get(key) or own.get(key) for key in _HELD}
     whole = mapping(header, {**header.entries, **held})
     spec = expander.validated(whole, wrapper.spec, kind) if computed else None
-    if full is None or not expander.valid_name(node):
+    if full is None or not is_name(node.value["name"]):
         result.lost = True
         return
     if spec is None:

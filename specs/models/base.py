@@ -121,6 +121,11 @@ def _named(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
 
 
+def is_name(written: Any) -> bool:
+    """Whether a name is one that layers, dims, blocks, … can have."""
+    return isinstance(written, str) and written.isascii() and written.isidentifier()
+
+
 def at(field: str, kind: str, message: str, **context: Any) -> PydanticCustomError:
     """An error of a whole model that belongs to one of its keys."""
     return PydanticCustomError(kind, message, {**context, "field": field})  # type: ignore[arg-type]
