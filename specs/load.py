@@ -8,7 +8,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .checks.structure import LayerEntry, build
+from .checks.structure import build
+from .checks.typed_layers import LayerEntry
 from .checks.wiring import Wiring, wire
 from .diagnostics.diagnostic import Diagnostics
 from .equations.cells import Cell

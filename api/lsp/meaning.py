@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from netwright.specs.checks.structure import OWN_KEYS
+from netwright.specs.checks.typed_layers import OWN_KEYS
 from netwright.specs.diagnostics.model_paths import branches, keys_of
 from netwright.specs.models.blocks import BlockSpec, BlockUse
 from netwright.specs.models.documentation import field_docs

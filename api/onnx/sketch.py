@@ -16,7 +16,7 @@ from netwright.compiler.frontend.problem import Problem
 from netwright.compiler.frontend.scope import Origin, Scope, Signal
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.ops.base import ShapeError
-from netwright.specs.checks.structure import LayerEntry
+from netwright.specs.checks.typed_layers import LayerEntry
 from netwright.specs.checks.wiring import Ref
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.dims import Shape, dim_symbols

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..diagnostics.diagnostic import Diagnostics
-from ..diagnostics.fixes import Fix, respelled
+from ..diagnostics.fixes import Fix, respelled, without_key
 from ..diagnostics.suggest import closest, did_you_mean
 from ..equations.nested_cells import report_unknown
 from ..models.layers import LayerSpec, Recurrent
 from ..source.tree import SourceTree
-from .structure import LayerEntry, Structure
+from .structure import Structure
+from .typed_layers import LayerEntry
 
 
 def check_arity(
@@ -114,8 +115,12 @@ def check_share(
     elif other.type is not None and other.type != entry.type:
         message = f"{spec.share} is {_article(other.type)}, {entry.name} is {_article(str(entry.type))}"
         help = "only layers of one type can share parameters"
-    elif other.spec and other.spec.share == entry.name and _comes_before(layers, other, entry):
-        return False  # told there
+    elif other.spec and other.spec.share == entry.name:
+        if _comes_before(layers, other, entry):
+            return False  # told there
+        message = f"{entry.name} and {other.name} each use the parameters of the other"
+        help = "leave share out of one of them"
+        fixes = without_key(tree.node(entry.path), "share")
     elif other.spec and other.spec.share:
         message = f"{spec.share} itself uses the parameters of {other.spec.share}"
         help = f"write share: {other.spec.share}"

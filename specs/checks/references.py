@@ -15,7 +15,8 @@ from ..equations.builtin_cells import state_names
 from ..expansion.placement import Alias, Expansion
 from ..models.layers import GatedLayer, Recurrent
 from ..source.tree import Span
-from .structure import LayerEntry, Structure
+from .structure import Structure
+from .typed_layers import LayerEntry
 
 
 @dataclass(frozen=True, slots=True)

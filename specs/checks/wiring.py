@@ -22,7 +22,8 @@ from ..source.tree import Path, SourceNode, Span
 from .layers import check_arity, check_cell, check_share
 from .references import Ref, References
 from .sections import check_float_type, check_lengths, check_train, warn_unused
-from .structure import LayerEntry, Structure
+from .structure import Structure
+from .typed_layers import LayerEntry
 
 
 @dataclass(frozen=True, slots=True)

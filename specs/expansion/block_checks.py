@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import respelled
-from ..diagnostics.from_pydantic import Translator, describe
 from ..diagnostics.suggest import closest, did_you_mean, is_certain, type_meant
+from ..diagnostics.translation.translator import Translator
+from ..diagnostics.translation.words import describe
 from ..models.base import is_name
 from ..models.blocks import ArgumentType, BlockSpec, BlockUse
 from ..models.layers import LAYERS

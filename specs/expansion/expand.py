@@ -14,9 +14,10 @@ from pydantic import BaseModel, ValidationError
 
 from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import respelled
-from ..diagnostics.from_pydantic import Translator, describe
 from ..diagnostics.model_paths import keys_of
 from ..diagnostics.suggest import closest, did_you_mean
+from ..diagnostics.translation.translator import Translator
+from ..diagnostics.translation.words import describe
 from ..models.base import is_name
 from ..models.blocks import BlockUse
 from ..models.spec import ModelSpec

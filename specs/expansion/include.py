@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..diagnostics.diagnostic import Diagnostics
-from ..diagnostics.from_pydantic import describe
+from ..diagnostics.translation.words import describe
 from ..reading.documents import read_file, read_text
 from ..source.tree import Entry, SourceNode, SourceText, SourceTree, Span
 

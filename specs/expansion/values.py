@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from ..diagnostics.from_pydantic import describe
+from ..diagnostics.translation.words import describe
 
 LIMIT = 2**63
 _LONGEST = 1000

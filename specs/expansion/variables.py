@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import respelled
-from ..diagnostics.from_pydantic import describe
 from ..diagnostics.suggest import closest, did_you_mean
+from ..diagnostics.translation.words import describe
 from ..models.base import is_name
 from ..source.tree import Entry, SourceNode, Span, Via, align
 from .values import ValueProblem, compute, has_variables, whole_variable

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from ..checks.structure import OWN_KEYS
+from ..checks.typed_layers import OWN_KEYS
 from ..models.documentation import field_docs
 from ..models.layers import LAYERS, LayerSpec, ScanWindow, TimeDistributed
 from ..models.spec import ModelSpec

@@ -1,0 +1,127 @@
+"""pydantic's errors and their places in the source, one for each mistake.
+
+pydantic names a place by a path that also holds the branches of unions it tried. The path is walked along the
+source; steps that are not in it are branches. Errors of several branches of one union are one mistake: the
+branch that got furthest speaks, and branches that only disliked the value's type are joined to "expected this
+or that".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...source.tree import Path, SourceNode, SourceTree
+
+#: What pydantic expected, by the kind of its error.
+EXPECTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "a string",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One of pydantic's errors and where it is in the source. `union` is set when a union branch raised
+    it.
+    """
+
+    kind: str
+    path: Path
+    loc: tuple[str | int, ...]
+    context: Mapping[str, Any]
+    message: str
+    union: Path | None
+    on_key: bool
+
+
+def find_problems(
+    errors: Sequence[Any], tree: SourceTree, base: Path, overlay: Mapping[str, Path]
+) -> list[Problem]:
+    """The mistakes behind pydantic's errors of the values at ``base``; ``overlay`` gives the places of keys that were
+    taken from elsewhere."""
+    return list(_one_per_mistake([_place(error, tree, base, overlay) for error in errors], tree))
+
+
+def _place(error: Any, tree: SourceTree, base: Path, overlay: Mapping[str, Path]) -> Problem:
+    path, node = base, tree.node(base)
+    union: Path | None = None
+    loc = error["loc"]
+    context = dict(error.get("ctx") or {})
+    steps = loc[:-1] if error["type"] == "missing" else loc
+    if "field" in context:
+        steps = (*steps, context["field"])
+    for position, step in enumerate(steps):
+        if position == 0 and step in overlay:
+            path = overlay[step]
+            node = tree.node(path)
+            continue
+        child = node.child(step) if node else None
+        if child is not None:
+            path, node = (*path, step), child
+        elif union is None and step not in ("[key]", context.get("field")) and not _is_tag(node, step):
+            union = path
+    return Problem(error["type"], path, loc, context, error["msg"], union, "[key]" in loc[-1:])
+
+
+def _one_per_mistake(problems: list[Problem], tree: SourceTree) -> Iterator[Problem]:
+    groups: dict[object, list[Problem]] = {}
+    for index, problem in enumerate(problems):
+        key = index if problem.union is None else problem.union
+        groups.setdefault(("union", key), []).append(problem)
+    failed = {problem.path[:length] for problem in problems for length in range(len(problem.path))}
+    failed |= {problem.path for problem in problems if problem.kind != "too_short"}
+    for group in groups.values():
+        problem = _speaker(group, tree)
+        # A list that lost its bad items is not also too short.
+        if problem.kind != "too_short" or problem.path not in failed:
+            yield problem
+
+
+def _speaker(group: list[Problem], tree: SourceTree) -> Problem:
+    depth = max(len(problem.path) for problem in group)
+    group = [problem for problem in group if len(problem.path) == depth]
+    node = tree.node(group[0].path)
+    text = node is not None and isinstance(node.value, str)
+    strong = [problem for problem in group if problem.kind not in EXPECTED]
+    if not text and any(problem.kind != "literal_error" for problem in strong):
+        strong = [problem for problem in strong if problem.kind != "literal_error"]
+    literals = [problem for problem in group if problem.kind == "literal_error"]
+    if len(literals) > 1 and (text or len(strong) == len(literals)):
+        allowed = list(dict.fromkeys(word for problem in literals for word in allowed_words(problem.context)))
+        return _with(literals[0], literals[0].kind, {"allowed": allowed})
+    if strong and (text or strong[0].kind != "literal_error"):
+        return strong[0]
+    words = [EXPECTED[problem.kind] for problem in group if problem.kind in EXPECTED]
+    words += [f'"{word}"' for problem in literals for word in allowed_words(problem.context)]
+    return _with(group[0], "wrong_type", {"expected": list(dict.fromkeys(words))}) if words else group[0]
+
+
+def _with(problem: Problem, kind: str, context: Mapping[str, Any]) -> Problem:
+    return Problem(kind, problem.path, problem.loc, context, problem.message, problem.union, problem.on_key)
+
+
+def _is_tag(node: SourceNode | None, step: str | int) -> bool:
+    """Whether a step is the tag of a discriminated union rather than a branch that was only tried."""
+    if node is None:
+        return False
+    return step == (node.value.get("type") if isinstance(node.value, dict) else node.value)
+
+
+def quoted(text: str) -> list[str]:
+    """The words of one of pydantic's lists: `'a', 'b' or 'c'`."""
+    return text.replace(" or ", ", ").replace("'", "").split(", ")
+
+
+def allowed_words(context: Mapping[str, Any]) -> list[str]:
+    """What a value can be, where it has to be one of several words."""
+    return list(context["allowed"]) if "allowed" in context else quoted(str(context.get("expected", "")))

@@ -1,0 +1,60 @@
+"""pydantic's errors as diagnostics: the very key or value, in our words, one for each mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ...source.tree import Path, SourceTree
+from ..diagnostic import Diagnostics
+from .keys import report_missing, report_unknown
+from .problems import Problem, find_problems
+from .values import report_value
+
+
+class Translator:
+    """Turns the errors of values that stand at `base` in a tree into diagnostics.
+
+    `overlay` gives the places of keys that were taken from elsewhere (from `defaults`).
+    """
+
+    def __init__(
+        self,
+        tree: SourceTree,
+        diagnostics: Diagnostics,
+        base: Path,
+        overlay: Mapping[str, Path] | None = None,
+    ) -> None:
+        self.tree, self.diagnostics, self.base, self.overlay = tree, diagnostics, base, overlay or {}
+
+    def report(self, errors: Sequence[Any], annotation: Any, owner: str = "") -> None:
+        """Add a diagnostic for each mistake behind pydantic's `errors` of a value of type `annotation`.
+
+        `owner` says what the value is ("conv2d"), for messages about its own keys.
+        """
+        problems = find_problems(errors, self.tree, self.base, self.overlay)
+        known = self.tree, self.diagnostics
+        meant: set[tuple[Path, str]] = set()
+        for path, unknown in _by_mapping(problems, "extra_forbidden").items():
+            missing = [str(one.loc[-1]) for one in problems if one.kind == "missing" and one.path == path]
+            meant |= report_unknown(*known, path, unknown, missing, annotation, owner)
+        seen: set[tuple[Path, str]] = set()
+        for problem in problems:
+            if problem.kind == "extra_forbidden" or (problem.path, problem.kind, problem.message) in seen:
+                continue
+            seen.add((problem.path, problem.kind, problem.message))  # type: ignore[arg-type]
+            if problem.kind == "missing":
+                # A required key under another name is one mistake, already reported.
+                if (problem.path, str(problem.loc[-1])) not in meant:
+                    report_missing(*known, problem, annotation, owner)
+            else:
+                report_value(*known, problem, annotation)
+
+
+def _by_mapping(problems: Iterable[Problem], kind: str) -> dict[Path, list[Problem]]:
+    """Problems of keys by the mapping that they are in."""
+    found: dict[Path, list[Problem]] = {}
+    for problem in problems:
+        if problem.kind == kind:
+            found.setdefault(problem.path[:-1], []).append(problem)
+    return found

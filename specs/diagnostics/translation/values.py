@@ -1,0 +1,166 @@
+"""Values that are not what they have to be, in our words, with the fix where one can be known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from ...models.base import MAX_SIZE
+from ...source.scalars import plain_scalar
+from ...source.tree import SourceNode, SourceTree, Span
+from ..diagnostic import Diagnostics
+from ..fixes import Fix, replaced, respelled, with_key
+from ..model_paths import models_at
+from ..suggest import did_you_mean, is_certain, key_meant, type_meant
+from .keys import owner_span
+from .problems import EXPECTED, Problem, allowed_words, quoted
+from .words import describe, join, length_of, name_of
+
+_CUSTOM = {
+    "size": "NW0211",
+    "size_range": "NW0211",
+    "unknown_dim": "NW0210",
+    "axes": "NW0208",
+    "padding": "NW0205",
+    "together": "NW0212",
+    "unroll": "NW0203",
+    "dim": "NW0203",
+    "amount": "NW0203",
+}
+_LIMITS = {
+    "greater_than_equal": ("at least", "ge"),
+    "greater_than": ("more than", "gt"),
+    "less_than_equal": ("at most", "le"),
+    "less_than": ("less than", "lt"),
+}
+_NAME_HELP = "names are made of letters, digits and _, and do not start with a digit"
+
+
+def report_value(tree: SourceTree, diagnostics: Diagnostics, problem: Problem, annotation: Any) -> None:
+    """Reports a value (or a key that is a name) that is not what it has to be."""
+    node = tree.node(problem.path)
+    value = node.value if node else None
+    span = tree.key_span(problem.path) if problem.on_key else tree.value_span(problem.path)
+    name = name_of(problem.path)
+    error = diagnostics.error
+    kind, context = problem.kind, problem.context
+    if problem.on_key:
+        written = str(problem.path[-1])
+        plain = re.sub(r"\W", "_", written)
+        fixes = respelled(written, plain if plain.isidentifier() else None, span, safe=False)
+        error("NW0207", f"{written!r} is not a valid name", span, help=_NAME_HELP, fixes=fixes)
+    elif kind in _CUSTOM:
+        help, fixes = _custom_help(tree, kind, context, node, span)
+        error(_CUSTOM[kind], problem.message, span, help=help, fixes=fixes)
+    elif kind in _LIMITS:
+        words, key = _LIMITS[kind]
+        message = f"{name} has to be {words} {context[key]:.12g}, this is {describe(value)}"
+        # What a bound leaves out can't be meant; the bound itself may be.
+        fixes = (
+            replaced(node, context[key], title=f"{name}: {context[key]:.12g}")
+            if key in ("ge", "le") and context[key] < MAX_SIZE
+            else ()
+        )
+        error("NW0204", message, span, fixes=fixes)
+    elif kind in ("too_short", "too_long", "string_too_long"):
+        limit = context.get("min_length", context.get("max_length"))
+        bound = "at least" if kind == "too_short" else "at most"
+        unit = "characters" if kind == "string_too_long" else "entries" if limit != 1 else "entry"
+        error("NW0204", f"{name} needs {bound} {limit} {unit}, this has {length_of(value)}", span)
+    elif kind == "literal_error":
+        allowed = context.get("allowed") or allowed_words(context)
+        suggestion = key_meant(value, allowed) if isinstance(value, str) else None
+        message = f"{name} is {join(allowed)}, not {describe(value)}"
+        fixes = respelled(value, suggestion, span) if isinstance(value, str) else ()
+        error("NW0205", message, span, help=did_you_mean(suggestion), fixes=fixes)
+    elif kind == "union_tag_invalid":
+        allowed = quoted(context["expected_tags"])
+        tag = str(context["tag"])
+        where = node.entries["type"].node.span if node and "type" in node.entries else span
+        meant = type_meant(tag, allowed)
+        help = did_you_mean(meant) or f"the types are {', '.join(allowed)}"
+        fixes = respelled(tag, meant, where, safe=is_certain(tag, meant))
+        error("NW0206", f"unknown type {tag} of {name}", where, help=help, fixes=fixes)
+    elif kind == "union_tag_not_found":
+        error("NW0202", f"{name} needs a type", owner_span(tree, problem.path, node))
+    elif kind == "string_pattern_mismatch":
+        plain = re.sub(r"\W", "_", value) if isinstance(value, str) else ""
+        fixes = replaced(node, plain) if node and plain.isidentifier() else ()
+        error("NW0207", f"{describe(value)} is not a valid name", span, help=_NAME_HELP, fixes=fixes)
+    elif kind in EXPECTED or kind == "wrong_type":
+        expected = context.get("expected") if kind == "wrong_type" else [EXPECTED[kind]]
+        in_list = isinstance(value, str) and expected == ["a list"]
+        message = f"{name} has to be {join(expected)}, not {describe(value)}"
+        fixes = _in_list(node) if in_list else _unquoted(node, expected or [])
+        pattern = _pattern(models_at(annotation, problem.loc), value) if expected == ["a mapping"] else None
+        error("NW0203", message, span, help=pattern and f"such as {name}: {pattern}", fixes=fixes)
+    else:
+        error("NW0203", f"{name}: {problem.message}", span)
+
+
+def _custom_help(
+    tree: SourceTree, kind: str, context: Mapping[str, Any], node: SourceNode | None, span: Span
+) -> tuple[str | None, tuple[Fix, ...]]:
+    """Help and fixes for the errors of our own validators."""
+    if kind == "unknown_dim":
+        symbol = str(context["symbol"])
+        meant = key_meant(symbol, context["known"])
+        if meant:
+            return did_you_mean(meant), respelled(symbol, meant, span)
+        role = {"N": "batch", "B": "batch", "T": "time"}.get(symbol)
+        root = tree.root
+        dims = root.entries.get("dims")
+        declared = {symbol: role or "size"}
+        fixes = (
+            with_key(dims.node, symbol, role or "size", title=f"declare {symbol}", safe=role is not None)
+            if dims
+            else with_key(
+                root, "dims", declared, title=f"declare {symbol}", safe=role is not None, before="inputs"
+            )
+        )
+        return f"declare it: dims: {{{symbol}: {role or 'size'}}}", fixes
+    if kind == "padding" and node is not None and "pairs" in context:
+        pairs = [[node.value, node.value]] * str(context["pairs"]).count("[")
+        return None, replaced(node, pairs, safe=True)
+    return None, ()
+
+
+def _pattern(models: Iterable[type[BaseModel]], value: Any) -> str | None:
+    """A mapping as one of ``models`` has it: the one whose type ``value`` names, if any, with the keys it needs."""
+    found = {
+        str(model.model_fields["type"].default): model for model in models if "type" in model.model_fields
+    }
+    if not isinstance(value, str):
+        return None
+    meant = value if value in found else type_meant(value, found)
+    if meant is None:
+        return None
+    needed = [info.alias or key for key, info in found[meant].model_fields.items() if info.is_required()]
+    return f"{{{', '.join([f'type: {meant}', *(f'{key}: …' for key in needed if key != 'type')])}}}"
+
+
+def _in_list(node: SourceNode | None) -> tuple[Fix, ...]:
+    return replaced(node, [node.value], safe=True) if node else ()
+
+
+def _unquoted(node: SourceNode | None, expected: Sequence[str]) -> tuple[Fix, ...]:
+    """A number or truth value that was written in quotes, or a number with a needless fraction."""
+    if node is None or not isinstance(node.value, str | float) or node.value == "":
+        return ()
+    try:
+        value = plain_scalar(node.value) if isinstance(node.value, str) else node.value
+    except ValueError:
+        return ()
+    if (
+        isinstance(value, float)
+        and "a whole number" in expected
+        and value.is_integer()
+        and abs(value) < 2**31
+    ):
+        value = int(value)
+    wanted = {bool: "true or false", int: "a whole number", float: "a number"}.get(type(value))
+    number = wanted == "a whole number" and "a number" in expected
+    return replaced(node, value, safe=True) if wanted in expected or number else ()

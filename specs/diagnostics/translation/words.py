@@ -1,0 +1,38 @@
+"""Values and choices in the words of messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ...source.tree import Path
+
+
+def describe(value: Any) -> str:
+    """A value in the words of a message: `"abc"`, 3, true, a list of 2."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f'"{value}"' if len(value) <= 40 else f'"{value[:40]}…"'
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return "a mapping" if isinstance(value, dict) else str(value)
+
+
+def join(words: Iterable[str] | None) -> str:
+    """A choice: `a, b or c`."""
+    *most, last = list(words or ["something else"])
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def length_of(value: Any) -> int:
+    """How many entries or characters a value has; 0 where it has none."""
+    return len(value) if isinstance(value, str | list | dict) else 0
+
+
+def name_of(path: Path) -> str:
+    """The key that a value is under."""
+    names = [step for step in path if isinstance(step, str)]
+    return names[-1] if names else "the value"
