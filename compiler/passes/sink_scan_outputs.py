@@ -66,7 +66,8 @@ class _Sinking:
             if not k <= position < k + c
         }
         staying = [(name, value) for name, value in outputs if value not in gone]
-        given = {value for _, value in staying[c:]} | outside.keys()
+        # A y that is the same in every step is computed anew where something outside reads it.
+        given = {value for _, value in staying[c:] if value in stepwise} | outside.keys()
         needed = [value for node in self.leaving.values() for value in body.operands(node)]
         fixed = [v for v in dict.fromkeys(needed) if v not in stepwise and v not in given]
         names = (name for i in range(len(needed) + len(outputs)) if (name := f"sunk{i}") not in body.outputs)
@@ -74,12 +75,14 @@ class _Sinking:
             if value in stepwise and value not in given and value not in gone:
                 staying.append((next(names), value))
         results: list[Value] = []
+        ys: dict[Value, Value] = {}
         if staying:
             rest = body.extract(body.name, list(body.inputs.items()), staying)
             results = list(self.graph.add("scan", self.operands, replace(attrs, body=rest)).values)
-            outside.update(zip((value for _, value in staying[c:]), results[c:], strict=True))
+            ys = dict(zip((value for _, value in staying[c:]), results[c:], strict=True))
+            outside.update({value: y for value, y in ys.items() if value in stepwise})
         self._compute_outside(outside, fixed, stepwise)
-        return [*results[:c], *(outside[value] for _, value in outputs[c:])]
+        return [*results[:c], *(ys.get(value) or outside[value] for _, value in outputs[c:])]
 
     def _consider(self, node: Node, stepwise: set[Value], gone: set[Value]) -> None:
         body = self.attrs.body

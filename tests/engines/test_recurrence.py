@@ -113,3 +113,22 @@ def code(model: Model) -> Code:
     modules = program_modules(program, host_target())
     kernels = sorted(text.count("\n") for text in modules.kernels.values())
     return Code(modules.entries.count("\n"), kernels, program_text(program).count("\n"))
+
+
+def test_a_state_that_is_the_same_in_every_step_and_sample() -> None:
+    """It is among what the loop gives, and part of what is computed after the loop from all steps."""
+    spec = network({"type": "recurrent", "cell": "still", "with": {"H": 3}})
+    spec["cells"] = {
+        "still": {
+            "args": {"H": "int"},
+            "input": {"x": ["F"]},
+            "states": {"h": {"shape": ["H"]}, "m": {"shape": ["H", "F"]}},
+            "params": {"b": {"shape": ["H"]}},
+            "update": [{"m": "tanh(prev(m) + x)"}, {"h": "tanh(b)"}],
+            "output": "concat(h, prev(h) @ m)",
+        }
+    }
+    spec["outputs"]["states"] = "memory.state_all"
+    model = Model(spec)
+    model.check_predict({"N": 2, "T": 4}, 0, True)
+    model.check_training({"N": 2, "T": 4}, 2, 0, 1, True)
