@@ -246,7 +246,8 @@ class _Builder:
                 labels=[(first.key_span, "first here")],
                 fixes=without_repeat(self.source, key, start, first.node, node, parent.node.start),
             )
-        elif key != "<<":
+        # A key with nothing under it says nothing, the other one does.
+        if key != "<<" and (first is None or first.node.value is None):
             parent.node.entries[key] = Entry(self.source, start, end, node)
             parent.node.value[key] = node.value
         return True
