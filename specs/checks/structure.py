@@ -216,7 +216,7 @@ class _Builder:
 
     def layers(self, node: SourceNode, reader: LayerReader) -> None:
         if not isinstance(node.value, list) or not (
-            node.value or self.expansion.groups or self.expansion.poisoned
+            node.value or self.expansion.groups or self.expansion.poisoned or self.expansion.lost
         ):
             found = "an empty list" if node.value == [] else describe(node.value)
             place = self.tree.key_span(("layers",))

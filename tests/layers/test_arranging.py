@@ -78,6 +78,11 @@ def test_a_slice_of_a_slice_may_have_nothing() -> None:
     assert values(text, x=np.arange(18.0).reshape(2, 9))["y"].shape == (2, 0)
 
 
+def test_a_slice_of_a_long_axis_takes_no_memory_to_check() -> None:
+    net = network(spec(layer("axes: 1, starts: -1, steps: -3", "slice"), x="[2, 2000000000]"))
+    assert str(net.outputs["y"].type) == "float64[2, 666666667]"
+
+
 def test_split() -> None:
     text = spec(
         "[{name: s, type: split, axis: 1, sizes: [2, 3]}, {name: y, type: reshape, inputs: [s.1], shape: [N, 36]}]",

@@ -28,7 +28,9 @@ class _Run:
 
 
 def pick(x: Tensor, axis: int, positions: Sequence[int]) -> Tensor:
-    """The cells at known positions of an axis, in that order."""
+    """The cells at known positions of an axis, in that order. A range may be as long as it likes."""
+    if isinstance(positions, range) and positions:
+        return _sliced(x, axis, _Run(positions[0], positions.step, len(positions)))
     array = np.asarray(positions, np.int64)
     times = _repeats(array)
     if times > 1:
