@@ -145,7 +145,10 @@ class _Import:
             self.broken.update(node.outputs)
             return
         try:
-            results = self.convert(node)
+            with np.errstate(
+                all="ignore"
+            ):  # infinite weights and those that are no numbers stay what they are
+                results = self.convert(node)
             for name, value in zip(node.outputs, results, strict=True):
                 if name and value is not None:
                     self.values[name] = value

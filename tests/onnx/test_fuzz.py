@@ -192,7 +192,10 @@ def damage(found: onnx.ModelProto, chance: random.Random) -> None:
             one.input[chance.randrange(len(one.input))] = chance.choice(["", *names])
         case 4 if found.graph.initializer:
             tensor = chance.choice(list(found.graph.initializer))
-            array = numpy_helper.to_array(tensor)
+            try:
+                array = numpy_helper.to_array(tensor)
+            except ValueError:
+                return  # damaged before
             if array.dtype == np.int64 and array.size:
                 changed = array.copy()
                 changed.flat[chance.randrange(array.size)] = chance.choice(NUMBERS)
