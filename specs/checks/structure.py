@@ -117,7 +117,8 @@ class _Builder:
             help = did_you_mean(suggestion) or f"the keys of a spec are {', '.join(known[1:])}"
             place = self.tree.key_span((key,))
             safe = is_certain(key, suggestion)
-            if list(unknown.values()) == [None] and len(missing) == 1:  # one mistake
+            may_be = missing != ["netwright"] or root.value[key] == VERSION
+            if list(unknown.values()) == [None] and len(missing) == 1 and may_be:  # one mistake
                 (suggestion,), missing = missing, []
                 help = f"a spec needs {suggestion}; {help}"
             fixes = respelled(key, suggestion, place, safe=safe)
