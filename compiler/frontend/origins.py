@@ -15,8 +15,8 @@ from netwright.specs.load import LoadResult
 
 #: How many steps of a history are told: the nearest ones, and where it began.
 _TOLD = 5
-#: Inputs that are tried go up to this, and to this many times the size there is.
-_LARGEST, _TIMES = 1 << 14, 64
+#: How many sizes of an input are tried, from its own on.
+_TRIES = 1 << 14
 
 #: The size that another one becomes; None where it does not fit.
 Rule = Callable[[int], int | None]
@@ -65,7 +65,7 @@ class Root:
 
     def tries(self) -> range:
         """The input's sizes to try: from its own on."""
-        return range(self.size, min(_LARGEST, _TIMES * self.size + _TIMES) + 1)
+        return range(self.size, self.size + _TRIES)
 
 
 def root(origin: Origin) -> Root | None:

@@ -46,7 +46,8 @@ class Dim:
         parts: list[str] = []
         for monomial, coefficient in self.terms:
             magnitude = abs(coefficient)
-            alone = magnitude == 1 and len(monomial) == 1
+            # -N//2 reads as (-N)//2.
+            alone = magnitude == 1 and len(monomial) == 1 and (coefficient > 0 or bool(parts))
             factors = [
                 str(atom) if alone or isinstance(atom, str) else _factor_text(atom) for atom in monomial
             ]

@@ -147,6 +147,8 @@ def test_exact_division_is_exact(a: Case, b: Case, binding: dict[str, int]):
         (dim_min(dim_min(N, T), 4), "min(4, N, T)"),
         (product([N, 28, 28]), "784*N"),
         (-N, "-N"),
+        (-(N // 2), "-(N//2)"),
+        (T - N // 2, "T - N//2"),
     ],
 )
 def test_canonical_text(size: DimLike, text: str):
