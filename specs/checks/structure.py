@@ -238,7 +238,7 @@ def _good_part(value: Any, errors: Sequence[Any], key: str) -> Any:
 
     A least size that can't be read is taken to be large, so that nothing is found to be too short for anything.
     """
-    wrong = {step for one in errors if one["loc"][0] == key for step in one["loc"][1:]}
+    wrong = {step for one in errors if one["loc"][:1] == (key,) for step in one["loc"][1:]}
     if not isinstance(value, dict) or not wrong & value.keys():
         return None
     good = {own: inner for own, inner in value.items() if own not in wrong}

@@ -138,11 +138,12 @@ class LayerReader:
             return None if unknown else spec, overlay
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
-            if guessed or unknown - {
-                *keys_of(LAYERS[kind])
-            }:  # by an unknown name, it may be any that is missing
-                unknown |= {one["loc"][0] for one in errors}
-            errors = [one for one in errors if one["type"] != "missing" or one["loc"][0] not in unknown]
+            if guessed:
+                errors = [one for one in errors if one["type"] not in ("missing", "together")]
+            elif unknown <= set(keys_of(LAYERS[kind])):
+                errors = [one for one in errors if one["type"] != "missing" or one["loc"][0] not in unknown]
+            else:  # a default by an unknown name may be any key that is missing
+                errors = [one for one in errors if one["type"] != "missing" or len(one["loc"]) > 1]
             Translator(self.tree, self.diagnostics, path, overlay).report(errors, LAYERS[kind], kind)
             return None, overlay
 
