@@ -11,7 +11,7 @@ from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import respelled
 from ..diagnostics.suggest import closest, did_you_mean, is_certain, type_meant
 from ..diagnostics.translation.translator import Translator
-from ..diagnostics.translation.words import describe
+from ..diagnostics.translation.words import NAME_HELP, describe
 from ..models.base import is_name
 from ..models.blocks import ArgumentType, BlockSpec, BlockUse
 from ..models.layers import LAYERS
@@ -100,8 +100,7 @@ class _Reader:
     def read(self) -> Block | None:
         place = self.tree.key_span(self.path)
         if not is_name(self.name):
-            help = "names are made of letters, digits and _, and do not start with a digit"
-            self.error("NW0207", f"{self.name!r} is not a valid name", place, help=help)
+            self.error("NW0207", f"{self.name!r} is not a valid name", place, help=NAME_HELP)
         node = self.tree.node(self.path)
         assert node is not None
         try:

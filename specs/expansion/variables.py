@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import respelled
 from ..diagnostics.suggest import closest, did_you_mean
-from ..diagnostics.translation.words import describe
+from ..diagnostics.translation.words import NAME_HELP, describe
 from ..models.base import is_name
 from ..source.tree import Entry, SourceNode, Span, Via, align
 from .values import ValueProblem, compute, has_variables, whole_variable
@@ -157,8 +157,7 @@ def declared_variables(root: SourceNode, diagnostics: Diagnostics) -> dict[str, 
         return None
     for name, one in entry.node.entries.items():
         if not is_name(name):
-            help = "names are made of letters, digits and _, and do not start with a digit"
-            diagnostics.error("NW0207", f"{name!r} is not a valid name", one.key_span, help=help)
+            diagnostics.error("NW0207", f"{name!r} is not a valid name", one.key_span, help=NAME_HELP)
         if isinstance(one.node.value, dict) or one.node.value is None:
             message = (
                 f"a variable is a number, a string, true, false or a list, not {describe(one.node.value)}"

@@ -35,7 +35,7 @@ class Translator:
         problems = find_problems(errors, self.tree, self.base, self.overlay)
         known = self.tree, self.diagnostics
         meant: set[tuple[Path, str]] = set()
-        for path, unknown in _by_mapping(problems, "extra_forbidden").items():
+        for path, unknown in _unknown_keys(problems).items():
             missing = [str(one.loc[-1]) for one in problems if one.kind == "missing" and one.path == path]
             meant |= report_unknown(*known, path, unknown, missing, annotation, owner)
         seen: set[tuple[Path, str]] = set()
@@ -51,10 +51,10 @@ class Translator:
                 report_value(*known, problem, annotation)
 
 
-def _by_mapping(problems: Iterable[Problem], kind: str) -> dict[Path, list[Problem]]:
-    """Problems of keys by the mapping that they are in."""
+def _unknown_keys(problems: Iterable[Problem]) -> dict[Path, list[Problem]]:
+    """The problems of keys that a mapping can't have, by the mapping."""
     found: dict[Path, list[Problem]] = {}
     for problem in problems:
-        if problem.kind == kind:
+        if problem.kind == "extra_forbidden":
             found.setdefault(problem.path[:-1], []).append(problem)
     return found

@@ -17,7 +17,7 @@ from ..model_paths import models_at
 from ..suggest import did_you_mean, is_certain, key_meant, type_meant
 from .keys import owner_span
 from .problems import EXPECTED, Problem, allowed_words, quoted
-from .words import describe, join, length_of, name_of
+from .words import NAME_HELP, describe, join, length_of, name_of
 
 _CUSTOM = {
     "size": "NW0211",
@@ -36,7 +36,6 @@ _LIMITS = {
     "less_than_equal": ("at most", "le"),
     "less_than": ("less than", "lt"),
 }
-_NAME_HELP = "names are made of letters, digits and _, and do not start with a digit"
 
 
 def report_value(tree: SourceTree, diagnostics: Diagnostics, problem: Problem, annotation: Any) -> None:
@@ -51,7 +50,7 @@ def report_value(tree: SourceTree, diagnostics: Diagnostics, problem: Problem, a
         written = str(problem.path[-1])
         plain = re.sub(r"\W", "_", written)
         fixes = respelled(written, plain if plain.isidentifier() else None, span, safe=False)
-        error("NW0207", f"{written!r} is not a valid name", span, help=_NAME_HELP, fixes=fixes)
+        error("NW0207", f"{written!r} is not a valid name", span, help=NAME_HELP, fixes=fixes)
     elif kind in _CUSTOM:
         help, fixes = _custom_help(tree, kind, context, node, span)
         error(_CUSTOM[kind], problem.message, span, help=help, fixes=fixes)
@@ -89,7 +88,7 @@ def report_value(tree: SourceTree, diagnostics: Diagnostics, problem: Problem, a
     elif kind == "string_pattern_mismatch":
         plain = re.sub(r"\W", "_", value) if isinstance(value, str) else ""
         fixes = replaced(node, plain) if node and plain.isidentifier() else ()
-        error("NW0207", f"{describe(value)} is not a valid name", span, help=_NAME_HELP, fixes=fixes)
+        error("NW0207", f"{describe(value)} is not a valid name", span, help=NAME_HELP, fixes=fixes)
     elif kind in EXPECTED or kind == "wrong_type":
         expected = context.get("expected") if kind == "wrong_type" else [EXPECTED[kind]]
         in_list = isinstance(value, str) and expected == ["a list"]

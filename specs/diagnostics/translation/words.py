@@ -7,6 +7,9 @@ from typing import Any
 
 from ...source.tree import Path
 
+#: What a name can be: the help of every name that is none.
+NAME_HELP = "names are made of letters, digits and _, and do not start with a digit"
+
 
 def describe(value: Any) -> str:
     """A value in the words of a message: `"abc"`, 3, true, a list of 2."""
