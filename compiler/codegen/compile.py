@@ -1,8 +1,8 @@
 """LLVM IR to object code: a short list of passes, and the code generator.
 
-The loop IR is written clean (index arithmetic is placed where it belongs, loops are rotated, vectors are
-explicit), so what is left is to turn registers into values, simplify and merge. The default pipelines would
-find little, and take seconds on unrolled blocks.
+The LLVM IR is written clean (index arithmetic is placed where it belongs, every value once, loops are
+rotated, vectors are explicit), so what is left is to turn registers into values and to simplify. The default
+pipelines would find little, and take seconds on unrolled blocks. NewGVN is not used: it miscompiles.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ import llvmlite.binding as llvm
 from .cache import ObjectCache
 from .target import Target, machine
 
-_VERSIONS = f"netwright {version('netwright')} llvmlite {llvmlite.__version__} codegen 1"
+#: LLVM's passes over every function, in order, as llvmlite names them.
+PASSES = ("sroa", "instruction_combine", "simplify_cfg")
+
+#: What made an object besides the text and the target: code of another version or other passes is not loaded.
+VERSIONS = (
+    f"netwright {version('netwright')} llvmlite {llvmlite.__version__} "
+    f"llvm {'.'.join(map(str, llvm.llvm_version_info))} codegen 2 {' '.join(PASSES)}"
+)
 
 
 def optimize(text: str, target: Target) -> llvm.ModuleRef:
@@ -24,10 +31,8 @@ def optimize(text: str, target: Target) -> llvm.ModuleRef:
     parsed.verify()
     builder = llvm.create_pass_builder(machine(target), llvm.create_pipeline_tuning_options(speed_level=2))
     passes = llvm.create_new_function_pass_manager()
-    passes.add_sroa_pass()
-    passes.add_instruction_combine_pass()
-    passes.add_new_gvn_pass()
-    passes.add_simplify_cfg_pass()
+    for name in PASSES:
+        getattr(passes, f"add_{name}_pass")()
     for function in parsed.functions:
         if not function.is_declaration:
             passes.run(function, builder)
@@ -36,7 +41,7 @@ def optimize(text: str, target: Target) -> llvm.ModuleRef:
 
 def compile_object(text: str, target: Target, cache: ObjectCache | None) -> bytes:
     """The object file of a module, from the cache where it is there."""
-    key = "" if cache is None else cache.key(_VERSIONS, target.triple, target.cpu, target.features, text)
+    key = "" if cache is None else cache.key(VERSIONS, target.triple, target.cpu, target.features, text)
     if cache is not None and (found := cache.get(key)) is not None:
         return found
     code = machine(target).emit_object(optimize(text, target))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from netwright.compiler.codegen import cache as cache_module
+from netwright.compiler.codegen import compile as compile_module
 from netwright.compiler.codegen.cache import ObjectCache, default_cache
 from netwright.compiler.codegen.jit import compile_jit
 
@@ -38,6 +39,21 @@ def test_code_is_found_again(tmp_path: Path) -> None:
     check(ObjectCache(tmp_path / "cache"))
     assert stored == {path: path.stat().st_mtime_ns for path in files(cache)}
     assert cache.folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_code_of_another_compiler_is_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key holds our version, llvmlite's, LLVM's and the passes: NewGVN is among none of them."""
+    cache = ObjectCache(tmp_path / "cache")
+    check(cache)
+    before = set(files(cache))
+    monkeypatch.setattr(compile_module, "VERSIONS", compile_module.VERSIONS + " another_pass")
+    check(cache)
+    added = set(files(cache)) - before
+    assert added
+    assert {path.read_bytes() for path in added} <= {path.read_bytes() for path in before}
+    assert "llvmlite" in compile_module.VERSIONS
+    assert all(name in compile_module.VERSIONS for name in compile_module.PASSES)
+    assert not any("gvn" in name for name in compile_module.PASSES)
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "garbage"])

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import netwright
+
+from .harness import Model
 
 RUNNING_SUMS = """
 netwright: 1
@@ -39,3 +42,57 @@ def test_sums_that_begin_with_a_state_and_an_input_that_nothing_reads(tmp_path: 
     for engine in ("reference", "native"):
         program = loaded.compile(engine=engine)
         np.testing.assert_allclose(program.predict(x=x, spare=np.zeros((1, 2), np.float32))["y"], expected)
+
+
+def pools(shape: list[object], *layers: dict[str, object]) -> dict[str, object]:
+    """A spec of a chain of layers, of which the last is the output."""
+    return {
+        "netwright": 1,
+        "model": "pools",
+        "dims": {"N": "batch"},
+        "inputs": {"x": {"shape": shape}},
+        "layers": list(layers),
+        "outputs": {"y": layers[-1]["name"]},
+    }
+
+
+SPLIT_THEN_POOL = (
+    {"name": "s", "type": "split", "axis": -1, "parts": 4},
+    {"name": "y", "type": "max_pool2d", "pool_size": 3, "stride": 1, "padding": "same", "inputs": ["s.1"]},
+)
+POOL_OF_TRANSPOSED = (
+    {"name": "t", "type": "transpose", "permutation": [0, 2, 3, 1]},
+    {
+        "name": "p",
+        "type": "mean_pool2d",
+        "pool_size": 3,
+        "stride": 1,
+        "padding": [[1, 2], [1, 2]],
+        "count_include_pad": True,
+    },
+    {"name": "u", "type": "transpose", "permutation": [0, 3, 1, 2]},
+)
+STRIDED_POOL_OF_TRANSPOSED = (
+    {"name": "t", "type": "transpose", "permutation": [0, 2, 3, 1]},
+    {"name": "p", "type": "max_pool2d", "pool_size": 3, "stride": 2, "padding": [[1, 1], [1, 1]]},
+    {"name": "u", "type": "transpose", "permutation": [0, 3, 1, 2]},
+)
+
+
+@pytest.mark.parametrize(
+    ("shape", "layers"),
+    [
+        pytest.param(["N", 6, 6, 16], SPLIT_THEN_POOL, id="a pool of a part"),
+        pytest.param([2, 4, 10, 15], POOL_OF_TRANSPOSED, id="a pool of an input of another layout"),
+        pytest.param(["N", 4, 10, 15], POOL_OF_TRANSPOSED, id="the same for any batch"),
+        pytest.param([2, 3, 12, 12], STRIDED_POOL_OF_TRANSPOSED, id="strides"),
+    ],
+)
+@pytest.mark.parametrize("vector_bytes", [16, 32, 64])
+def test_pools_that_an_optimizer_got_wrong(
+    shape: list[object], layers: tuple[dict[str, object], ...], vector_bytes: int
+) -> None:
+    """LLVM's NewGVN took some cells of a window for others, and ended the process over some windows."""
+    model = Model(pools(shape, *layers), vector_bytes)
+    for batch in (1, 2, 3, 8) if "N" in shape else (2,):
+        model.check_predict({"N": batch}, seed=batch, loops=batch == 2)
