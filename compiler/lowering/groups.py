@@ -17,7 +17,7 @@ from math import prod
 from netwright.specs.dims import Shape
 
 from ..graph.graph import Graph, Node, Value
-from ..ops.base import Contraction
+from ..ops.base import Contraction, Elementwise
 from ..ops.reduce_window import ReduceWindowAttributes
 from ..ops.registry import primitive
 from .roles import INLINE_WINDOW, Roles
@@ -84,6 +84,25 @@ class Grouping:
             or self._needs_memory(reader)
             for reader in self.roles.readers(value)
         )
+
+    def evaluated_in_place(self, member: Node, group: Group) -> bool:
+        """Whether the kernel of ``group`` computes ``member`` at its own index alone, element by element.
+
+        A contraction or a window visits its operands at other indices, and so does what it takes in; that their
+        shapes are the same (a square weight, batch = units) says nothing.
+        """
+        inside = {one.id for one in group.members}
+        pending, seen = [member], {member.id}
+        while pending:
+            node = pending.pop()
+            if not isinstance(primitive(node.op), Elementwise):
+                return False
+            for value in node.values:
+                for reader in self.roles.readers(value):
+                    if reader.id in inside and reader.id not in seen and not self._needs_memory(reader):
+                        seen.add(reader.id)
+                        pending.append(reader)
+        return True
 
     def _needs_memory(self, reader: Node) -> bool:
         return is_contraction(reader) and not self._absorbs(reader)

@@ -22,6 +22,7 @@ from .materialize import materialize
 from .places import Lifetimes, Place, Storage
 from .program import ProgramBuilder
 from .roles import Roles
+from .stores import move_kernel, store_apart
 
 #: Roles of inputs that callers give at every call, whether or not results need them.
 _GIVEN = ("input", "target")
@@ -142,12 +143,13 @@ class _Scope:
                 group = self.grouping.group_of.get(reader.id)
                 if group is None or group.order > writer.order:
                     return False
-                if group is writer and not self._reads_at_same_index(reader, old, writer):
+                if group is writer and not (value == old and self._reads_at_same_index(reader, old, writer)):
                     return False
         return True
 
     def _reads_at_same_index(self, reader: Node, value: Value, group: Group) -> bool:
-        if self.graph.type(value).shape != group.space:
+        """Whether the kernel of ``group`` reads ``value``, for ``reader``, where it stores: at its own index."""
+        if self.graph.type(value).shape != group.space or not self.grouping.evaluated_in_place(reader, group):
             return False
         return all(
             same
@@ -228,19 +230,14 @@ class _Scope:
             for value in node.values
             if self.grouping.stored(value)
         ]
-        if targets:
-            program = self.entry.program
-            self.entry.call(
-                build(
-                    self.graph,
-                    self.roles,
-                    group,
-                    self.place,
-                    targets,
-                    dict(program.dims),
-                    program.vector_bytes,
-                )
-            )
+        if not targets:
+            return
+        program = self.entry.program
+        targets, moves = store_apart(targets, group.space, self.allocate, self.graph.type)
+        dims = dict(program.dims)
+        self.entry.call(build(self.graph, self.roles, group, self.place, targets, dims, program.vector_bytes))
+        for source, target in moves:
+            self.entry.call(move_kernel(program, source, target))
 
     def _emit_opaque(self, node: Node) -> None:
         op = primitive(node.op)

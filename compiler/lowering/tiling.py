@@ -54,7 +54,7 @@ def choose_tilings(
     contractions = group.contractions()
     segment = _segment(graph, contractions)
     columns = segment or (space[-1] if space else 1)
-    parallel = _parallel_axis(space)
+    parallel = parallel_axis(space)
     wide = replace(_wide(space, columns, contractions, group, native, parallel), segment=segment)
     if not contractions:
         if wide.lanes > 1:
@@ -131,7 +131,7 @@ def _row_axis(space: Shape) -> int | None:
     return None
 
 
-def _parallel_axis(space: Shape) -> int | None:
+def parallel_axis(space: Shape) -> int | None:
     """The first open axis, else the first with more than one index."""
     for axis, size in enumerate(space):
         if not isinstance(size, int):

@@ -1,6 +1,7 @@
 """Networks in which drawing found something, kept small: each says what went wrong."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,3 +97,53 @@ def test_pools_that_an_optimizer_got_wrong(
     model = Model(pools(shape, *layers), vector_bytes)
     for batch in (1, 2, 3, 8) if "N" in shape else (2,):
         model.check_predict({"N": batch}, seed=batch, loops=batch == 2)
+
+
+def one_input(shape: list[Any], *layers: dict[str, Any], **sections: Any) -> Model:
+    """A model of layers on an input ``x`` of doubles; the last layer is its output ``y``."""
+    written = [{"name": f"l{number}", **layer} for number, layer in enumerate(layers)]
+    spec = {"netwright": 1, "model": "found", "inputs": {"x": {"shape": shape, "dtype": "float64"}}}
+    return Model({**spec, "layers": written, "outputs": {"y": written[-1]["name"]}, **sections})
+
+
+@pytest.mark.parametrize(
+    "optimizer", [{"type": "sgd", "learning_rate": 0.1}, {"type": "adamw", "epsilon": 0.01}]
+)
+def test_a_square_weight_is_updated_after_it_was_read(optimizer: dict[str, Any]) -> None:
+    """Batch = units: the product with the weight and the step that overwrites it were one kernel."""
+    dense = {"type": "dense", "units": 4}
+    train = {
+        "data": {"train": "none.npz"},
+        "loss": {"type": "mse", "output": "y", "target": "t"},
+        "targets": {"t": {"shape": [4, 4], "dtype": "float64"}},
+        "optimizer": optimizer,
+    }
+    for layers in ([{**dense, "activation": "tanh"}, dense], [dense], [dense, dense, dense]):
+        model = one_input([4, 4], *layers, train=train)
+        model.check_training({}, 3, threads=2, loops=True)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_parts_of_a_concatenation_along_the_axis_of_the_threads(batch: int, axis: int) -> None:
+    """Both parts came from one kernel, whose threads could not be shown to store apart."""
+    sides = [{"type": kind, "inputs": ["l0"]} for kind in ("relu", "tanh")]
+    joined = {"type": "concat", "axis": axis, "inputs": ["l1", "l2", "l0"]}
+    model = one_input([batch, 4, 3], {"type": "sigmoid"}, *sides, joined)
+    model.check_predict({})
+
+
+@pytest.mark.parametrize(
+    ("shape", "pool", "mode", "padding"),
+    [
+        ([2, 2, 7, 17], {"pool_size": 2}, "reflect", {"axes": [0, 1], "padding": [[2, 2], [1, 0]]}),
+        ([1, 4, 1], {"pool_size": 1, "stride": 3}, "wrap", {"axes": [1, 2], "padding": [[0, 2], [1, 1]]}),
+    ],
+)
+def test_a_pool_is_padded_by_its_own_cells(
+    shape: list[int], pool: dict[str, Any], mode: str, padding: dict[str, Any]
+) -> None:
+    """What lies before, inside and after went from one kernel into one buffer."""
+    kind = f"mean_pool{len(shape) - 2}d"
+    model = one_input(shape, {"type": kind, **pool}, {"type": "pad", **padding, "mode": mode})
+    model.check_predict({})

@@ -1,0 +1,82 @@
+"""Where a kernel stores its results, so that threads never meet.
+
+Iterations of a kernel's parallel loop have to store apart, buffer by buffer: on some axis of the buffer, each within a
+range of its own. Two results that go side by side into one buffer along that very axis (a concatenation of two dense
+layers of one sample, say) do not: both write near the start. All but the first then go to memory of their own and are
+moved by a kernel of its own each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from netwright.specs.dims import DimLike, Shape, dim, dim_symbols
+
+from ..graph.graph import Graph, Value
+from ..graph.types import TensorType
+from .fused import Kernel, Target, build
+from .groups import Group
+from .places import Place
+from .program import ProgramBuilder
+from .roles import Roles
+from .tiling import parallel_axis
+
+Targets = list[tuple[Value, list[Target]]]
+
+
+def store_apart(
+    targets: Targets,
+    space: Shape,
+    allocate: Callable[[TensorType], Place],
+    types: Callable[[Value], TensorType],
+) -> tuple[Targets, list[tuple[Place, Target]]]:
+    """The targets of one kernel over ``space``, and what is to be moved afterwards: from a place to a target."""
+    axis = parallel_axis(space)
+    if axis is None:  # one element, one thread
+        return targets, []
+    index = tuple(dim(f"axis{number}") for number in range(len(space)))
+    known: dict[Any, set[tuple[int, DimLike]]] = {}
+    kept: Targets = []
+    moves: list[tuple[Place, Target]] = []
+    for value, places in targets:
+        own: list[Target] = []
+        for place, index_map in places:
+            ranges = {
+                (position, found)
+                for position, found in enumerate(index_map(index))
+                if f"axis{axis}" in dim_symbols(found)
+            }
+            key = (place.storage, place.extents, place.indices, place.type.shape)
+            shared = known.get(key, ranges) & ranges
+            if shared or key not in known:
+                known[key] = shared
+                own.append((place, index_map))
+            else:
+                temporary = allocate(types(value))
+                own.append((temporary, _identity))
+                moves.append((temporary, (place, index_map)))
+        kept.append((value, own))
+    return kept, moves
+
+
+def move_kernel(program: ProgramBuilder, source: Place, target: Target) -> Kernel:
+    """Stores all of ``source`` at a target."""
+    graph = Graph()
+    value = graph.input("source", source.type)
+    (copy,) = graph.add("copy", [value]).values
+    group = Group(0, source.type.shape, [graph.producer(copy)])
+    places: Sequence[tuple[Value, Sequence[Target]]] = [(copy, [target])]
+    return build(
+        graph,
+        Roles(graph),
+        group,
+        lambda _: source,
+        places,
+        dict(program.dims),
+        program.vector_bytes,
+    )
+
+
+def _identity(index: tuple[DimLike, ...]) -> tuple[DimLike, ...]:
+    return index
