@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from netwright.compiler.frontend.analyses.windows import time_dim as steps_of
 from netwright.compiler.frontend.network import Network
 from netwright.runtime.data import check_against
 from netwright.runtime.errors import DataError
@@ -61,7 +62,4 @@ def check_data(load: LoadResult, network: Network) -> Diagnostics:
 
 def time_dim(network: Network) -> str | None:
     """The open dim that counts steps: the second axis of the first input that has one."""
-    for type in network.inputs.values():
-        if type.rank >= 2 and str(type.shape[1]) in network.dims:
-            return str(type.shape[1])
-    return None
+    return steps_of(network.inputs.values(), network.dims)

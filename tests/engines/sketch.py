@@ -130,6 +130,11 @@ class Sketch:
             return None
         return self.known(name, network.outputs["probe"].type)
 
+    def errors(self) -> set[str]:
+        """The codes of what is wrong with the spec so far."""
+        _, diagnostics = build_network(load_spec_text(as_text(self.spec()), "spec.json"))
+        return {item.code for item in diagnostics.errors}
+
     def output(self, signal: Signal) -> Signal:
         """Makes a signal an output of the model."""
         self.outputs[f"out_{signal.name.replace('.', '_')}"] = signal.name

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netwright.specs.dims import Dim
 from netwright.specs.load import LoadResult
-from netwright.specs.models.base import read_shape
 from netwright.specs.models.layers import Argmax
 from netwright.specs.models.train import TrainSpec
 from netwright.specs.source.tree import Span
 
 from ...graph.types import FLOATS
-from ...ops.layout import show
 from ..expander import Expander
 from ..origins import Origin
 from ..problem import Problem
+from .windows import check_windows
 
 
 def check_outputs(load: LoadResult, expander: Expander) -> Iterator[Problem]:
@@ -74,17 +72,5 @@ def check_training(load: LoadResult, train: TrainSpec, expander: Expander) -> It
     if complete and not has_parameters:
         message = "no layer has parameters: there is nothing to train"
         yield Problem("NW0409", message, load.span(("train",), key=True))
-    if train.bptt is None:
-        return
-    place = load.span(("train", "bptt"), key=True)
-    inputs = {name: read_shape(spec.shape) for name, spec in expander.spec.inputs.items()}
-    if complete and not any(len(shape) >= 2 and isinstance(shape[1], Dim) for shape in inputs.values()):
-        shown = ", ".join(show(shape) for shape in inputs.values())
-        help = "name the time axis with a dim: dims: {T: time}, shape: [N, T, …]"
-        message = f"bptt cuts sequences of any length into windows, the inputs are {shown}"
-        labels = [(load.span(("inputs", name, "shape")), "read here") for name in inputs]
-        yield Problem("NW0408", message, place, labels=labels, help=help)
-    elif train.loss.steps == "last":
-        message = "bptt makes an update at each window, but only the last step of a sequence counts"
-        labels = [(load.span(("train", "loss", "steps")), "last")]
-        yield Problem("NW0408", message, place, labels=labels, help="steps: all, or no bptt")
+    if train.bptt is not None:
+        yield from check_windows(load, train, expander)
