@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from math import gcd
 from typing import TypeAlias
 
-from netwright.specs.dims import Atom, Call, Dim, DimLike, Monomial, dim, dim_symbols, product
+from netwright.specs.dims import Atom, Call, Dim, DimLike, Monomial, Unit, dim, dim_symbols, product
 
 Polynomial: TypeAlias = dict[Monomial, int]
 
@@ -180,7 +180,9 @@ class Prover:
         known: list[DimLike] = []
         if atom.function == "floordiv":
             numerator, divisor = atom.arguments
-            known = [numerator - divisor * value, divisor * value + divisor - 1 - numerator]
+            assert isinstance(divisor, int)
+            most_left = 0 if isinstance(atom, Unit) else divisor - 1
+            known = [numerator - divisor * value, divisor * value + most_left - numerator]
         else:
             sign = 1 if atom.function == "min" else -1
             known = [sign * (argument - value) for argument in atom.arguments]

@@ -13,16 +13,17 @@ from .algebra import (
     DimLike,
     Monomial,
     Shape,
+    Unit,
     ceil_div,
     dim,
-    dim_max,
-    dim_min,
-    exact_div,
     from_terms,
+    multiple,
     product,
 )
 from .bounds import Range, bounds
-from .queries import coefficient, constant_term, dim_symbols, evaluate, substitute
+from .division import exact_div
+from .extrema import dim_max, dim_min
+from .queries import coefficient, constant_term, counted, dim_symbols, evaluate, substitute
 from .text import parse_dim
 
 __all__ = [
@@ -33,10 +34,12 @@ __all__ = [
     "Monomial",
     "Range",
     "Shape",
+    "Unit",
     "bounds",
     "ceil_div",
     "coefficient",
     "constant_term",
+    "counted",
     "dim",
     "dim_max",
     "dim_min",
@@ -44,6 +47,7 @@ __all__ = [
     "evaluate",
     "exact_div",
     "from_terms",
+    "multiple",
     "parse_dim",
     "product",
     "substitute",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from math import gcd
+from math import gcd, prod
 from typing import TypeAlias, Union
 
 DimLike: TypeAlias = Union[int, "Dim"]
@@ -27,6 +27,28 @@ class Call:
         return f"{self.function}({', '.join(map(str, self.arguments))})"
 
 
+class Unit(Call):
+    """``floordiv(name, k)`` of a dim that is always a multiple of k: how many k there are in it.
+
+    A size counted in units is a polynomial like any other, and divides as numbers do: with 32 cells a unit, ⌊H/2⌋ is
+    16 units, and twice that is H again. Text shows the dim, not its units: `H//2`, `H`.
+    """
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        """The dim that is counted."""
+        return str(self.arguments[0])
+
+    @property
+    def size(self) -> int:
+        """How much a unit is."""
+        divisor = self.arguments[1]
+        assert isinstance(divisor, int)
+        return divisor
+
+
 Atom: TypeAlias = str | Call
 Monomial: TypeAlias = tuple[Atom, ...]  # a product of atoms, sorted by text; () is the constant term
 
@@ -45,13 +67,10 @@ class Dim:
     def text(self) -> str:
         parts: list[str] = []
         for monomial, coefficient in self.terms:
-            magnitude = abs(coefficient)
-            # -N//2 reads as (-N)//2.
-            alone = magnitude == 1 and len(monomial) == 1 and (coefficient > 0 or bool(parts))
-            factors = [
-                str(atom) if alone or isinstance(atom, str) else _factor_text(atom) for atom in monomial
-            ]
-            if not monomial or magnitude != 1:
+            magnitude, factors = _factors_text(
+                monomial, abs(coefficient), alone=coefficient > 0 or bool(parts)
+            )
+            if not factors or magnitude != 1:
                 factors.insert(0, str(magnitude))
             sign = "-" if coefficient < 0 else "+"
             parts.append(("-" if sign == "-" else "") if not parts else f" {sign} ")
@@ -101,7 +120,7 @@ class Dim:
         totals: dict[Monomial, int] = {}
         for left, a in self.terms:
             for right, b in terms_of(other):
-                product = tuple(sorted(left + right, key=_atom_key))
+                product = tuple(sorted(left + right, key=atom_key))
                 totals[product] = totals.get(product, 0) + a * b
         return from_terms(totals)
 
@@ -126,13 +145,29 @@ class Dim:
         if common > 1:  # ⌊(c·x + r) / (c·k)⌋ = ⌊(x + ⌊r/c⌋) / k⌋
             reduced = from_terms({m: c // common for m, c in rest.terms})
             return from_terms(whole) + reduced // (divisor // common)
-        if len(rest.terms) == 1 and rest.terms[0][1] == 1 and len(rest.terms[0][0]) == 1:
-            inner = rest.terms[0][0][0]
-            if isinstance(inner, Call) and inner.function == "floordiv":
-                numerator, first = inner.arguments
-                assert isinstance(first, int)
-                return from_terms(whole) + numerator // (first * divisor)
+        # ⌊(⌊x/k⌋ + c) / d⌋ = ⌊(x + k·c) / (k·d)⌋
+        (monomial, factor), *others = rest.terms
+        inner = monomial[0] if len(monomial) == factor == 1 and len(others) <= 1 else None
+        if type(inner) is Call and inner.function == "floordiv" and all(m == () for m, _ in others):
+            numerator, first = inner.arguments
+            assert isinstance(first, int)
+            added = others[0][1] if others else 0
+            return from_terms(whole) + (numerator + first * added) // (first * divisor)
         return from_terms(whole) + Dim((((Call("floordiv", (rest, divisor)),), 1),))
+
+    @cached_property
+    def units(self) -> frozenset[Unit]:
+        """The units of dims that occur anywhere in the expression."""
+        found: set[Unit] = set()
+        for monomial, _ in self.terms:
+            for atom in monomial:
+                if isinstance(atom, Unit):
+                    found.add(atom)
+                elif isinstance(atom, Call):
+                    found.update(
+                        *(argument.units for argument in atom.arguments if isinstance(argument, Dim))
+                    )
+        return frozenset(found)
 
     @cached_property
     def symbols(self) -> frozenset[str]:
@@ -149,17 +184,35 @@ class Dim:
         return frozenset(found)
 
 
+def _factors_text(monomial: Monomial, magnitude: int, *, alone: bool) -> tuple[int, list[str]]:
+    """What a product is written as: the number in front, and its factors. ``alone``: nothing binds what stands first
+    (-N//2 reads as (-N)//2)."""
+    names = [atom for atom in monomial if isinstance(atom, str)]
+    counted = [atom.name for atom in monomial if isinstance(atom, Unit)]
+    calls = [atom for atom in monomial if isinstance(atom, Call) and not isinstance(atom, Unit)]
+    divisor = prod(atom.size for atom in monomial if isinstance(atom, Unit))
+    common = gcd(magnitude, divisor)
+    magnitude, divisor = magnitude // common, divisor // common
+    if divisor == 1:
+        bare = alone and magnitude == 1 and len(monomial) == 1
+        return magnitude, [*sorted(names + counted), *(str(c) if bare else _factor_text(c) for c in calls)]
+    quotient = "*".join([str(magnitude)] * (magnitude != 1) + counted)
+    quotient = f"({quotient})//{divisor}" if "*" in quotient else f"{quotient}//{divisor}"
+    bare = alone and not names and not calls
+    return 1, [*names, quotient if bare else f"({quotient})", *map(_factor_text, calls)]
+
+
 def _factor_text(atom: Call) -> str:
     return f"({atom})" if atom.function == "floordiv" else str(atom)
 
 
-def _atom_key(atom: Atom) -> tuple[int, str]:
+def atom_key(atom: Atom) -> tuple[int, str]:
     return (0, atom) if isinstance(atom, str) else (1, str(atom))
 
 
 def _monomial_key(item: tuple[Monomial, int]) -> tuple[int, list[tuple[int, str]]]:
     monomial = item[0]
-    return (-len(monomial), [_atom_key(atom) for atom in monomial])
+    return (-len(monomial), [atom_key(atom) for atom in monomial])
 
 
 def terms_of(value: DimLike) -> tuple[tuple[Monomial, int], ...]:
@@ -189,43 +242,9 @@ def ceil_div(value: DimLike, divisor: int) -> DimLike:
     return (value + divisor - 1) // divisor
 
 
-def dim_min(*values: DimLike) -> DimLike:
-    """The smallest of ``values``."""
-    return extremum("min", values)
-
-
-def dim_max(*values: DimLike) -> DimLike:
-    """The largest of ``values``."""
-    return extremum("max", values)
-
-
-def extremum(function: str, values: Iterable[DimLike]) -> DimLike:
-    """``dim_min`` or ``dim_max``, by the name of the function: "min" or "max"."""
-    better = (lambda a, b: a < b) if function == "min" else (lambda a, b: a > b)
-    kept: list[DimLike] = []
-    for value in values:
-        # Nested calls of the same kind are flattened.
-        if isinstance(value, Dim) and len(value.terms) == 1 and value.terms[0][1] == 1:
-            (monomial, _), *_ = value.terms
-            if len(monomial) == 1 and isinstance(monomial[0], Call) and monomial[0].function == function:
-                arguments = monomial[0].arguments
-            else:
-                arguments = (value,)
-        else:
-            arguments = (value,)
-        for argument in arguments:
-            for position, other in enumerate(kept):
-                difference = argument - other
-                if isinstance(difference, int):  # comparable: keep the better one
-                    if better(difference, 0):
-                        kept[position] = argument
-                    break
-            else:
-                kept.append(argument)
-    if len(kept) == 1:
-        return kept[0]
-    kept.sort(key=str)
-    return Dim((((Call(function, tuple(kept)),), 1),))
+def multiple(name: str, of: int) -> Dim:
+    """The named dim ``name`` where it is always a multiple of ``of``."""
+    return dim(name) if of == 1 else Dim((((Unit("floordiv", (dim(name), of)),), of),))
 
 
 def product(values: Iterable[DimLike]) -> DimLike:
@@ -234,22 +253,3 @@ def product(values: Iterable[DimLike]) -> DimLike:
     for value in values:
         total = total * value
     return total
-
-
-def exact_div(value: DimLike, divisor: DimLike) -> DimLike | None:
-    """``value / divisor`` where it is exact for every binding, else None. The divisor has one term."""
-    divisor_terms = terms_of(divisor)
-    if len(divisor_terms) != 1:
-        return 1 if value == divisor else None
-    (monomial, factor), *_ = divisor_terms
-    quotient: dict[Monomial, int] = {}
-    for own, own_factor in terms_of(value):
-        rest = list(own)
-        for atom in monomial:
-            if atom not in rest:
-                return None
-            rest.remove(atom)
-        if own_factor % factor:
-            return None
-        quotient[tuple(rest)] = own_factor // factor
-    return from_terms(quotient)

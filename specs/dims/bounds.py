@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from fractions import Fraction
+from math import ceil, floor, lcm
 from typing import TypeAlias
 
-from .algebra import Atom, DimLike, dim, terms_of
+from .algebra import Atom, Call, Dim, DimLike, dim, from_terms, terms_of
+from .extrema import without_floors
 from .queries import dim_symbols, substitute
 
 Range: TypeAlias = tuple[int | None, int | None]
@@ -15,6 +18,41 @@ def bounds(value: DimLike, ranges: Mapping[str, Range]) -> Range:
     """Least and greatest value that can be proved, None where unbounded; a dim not in ``ranges`` is at least 1."""
     if isinstance(value, int):
         return value, value
+    if value.units:
+        return _bounds_of_units(value, ranges)
+    low, high = _bounds_of_terms(value, ranges)
+    if any(type(atom) is Call for monomial, _ in value.terms if len(monomial) == 1 for atom in monomial):
+        # T - 4*(T//4) is a remainder, whatever T is.
+        rest, least, most = without_floors(value)
+        scale = lcm(*(factor.denominator for factor in rest.values()))
+        whole = from_terms({monomial: int(factor * scale) for monomial, factor in rest.items()})
+        rest_low, rest_high = _bounds_of_terms(whole, ranges) if isinstance(whole, Dim) else (whole, whole)
+        if rest_low is not None:
+            found = ceil(Fraction(rest_low, scale) + least)
+            low = found if low is None else max(low, found)
+        if rest_high is not None:
+            found = floor(Fraction(rest_high, scale) + most)
+            high = found if high is None else min(high, found)
+    return low, high
+
+
+def _bounds_of_units(value: Dim, ranges: Mapping[str, Range]) -> Range:
+    """The same over the numbers of units, as dims of their own."""
+    sizes: dict[str, int] = {}
+    for unit in value.units:
+        sizes[unit.name] = lcm(sizes.get(unit.name, 1), unit.size)
+    moved = dict(ranges)
+    for name, size in sizes.items():
+        low, high = ranges.get(name, (1, None))
+        moved[f"{name}/{size}"] = (
+            None if low is None else -(-low // size),
+            None if high is None else high // size,
+        )
+    counts = {name: size * dim(f"{name}/{size}") for name, size in sizes.items()}
+    return bounds(substitute(value, counts), moved)
+
+
+def _bounds_of_terms(value: Dim, ranges: Mapping[str, Range]) -> Range:
     # Written over x = x' + low, a polynomial whose coefficients are all ≥ 0 has its constant term as exact minimum.
     names = [atom for monomial, _ in value.terms for atom in monomial if isinstance(atom, str)]
     lows = {name: ranges.get(name, (1, None))[0] for name in names}

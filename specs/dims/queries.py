@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .algebra import Atom, Call, Dim, DimLike, dim, extremum
+from .algebra import Atom, Call, Dim, DimLike, Unit, dim, multiple
+from .division import exact_div
+from .extrema import extremum
 
 
 def constant_term(value: DimLike) -> int:
@@ -50,12 +52,26 @@ def substitute(value: DimLike, binding: Mapping[str, DimLike]) -> DimLike:
 def _substitute_atom(atom: Atom, binding: Mapping[str, DimLike]) -> DimLike:
     if isinstance(atom, str):
         return binding[atom] if atom in binding else dim(atom)
+    if isinstance(atom, Unit):
+        if atom.name not in binding:
+            return Dim((((atom,), 1),))
+        exact = exact_div(size := binding[atom.name], atom.size)
+        return size // atom.size if exact is None else exact
     arguments = [substitute(argument, binding) for argument in atom.arguments]
     if atom.function == "floordiv":
         numerator, divisor = arguments
         assert isinstance(divisor, int)
         return numerator // divisor
     return extremum(atom.function, arguments)
+
+
+def counted(value: DimLike, multiples: Mapping[str, int]) -> DimLike:
+    """``value`` where dims are multiples of these numbers."""
+    return (
+        substitute(value, {name: multiple(name, of) for name, of in multiples.items()})
+        if multiples
+        else value
+    )
 
 
 def evaluate(value: DimLike, binding: Mapping[str, int]) -> int:

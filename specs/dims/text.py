@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from .algebra import DimLike, dim, extremum
+from .algebra import DimLike, dim
+from .extrema import extremum
 
 
 def parse_dim(text: str) -> DimLike:

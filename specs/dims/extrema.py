@@ -1,0 +1,87 @@
+"""Minima and maxima of sizes: an argument that another one never falls below, or never exceeds, is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from .algebra import Call, Dim, DimLike, Monomial, terms_of
+
+
+def dim_min(*values: DimLike) -> DimLike:
+    """The smallest of ``values``."""
+    return extremum("min", values)
+
+
+def dim_max(*values: DimLike) -> DimLike:
+    """The largest of ``values``."""
+    return extremum("max", values)
+
+
+def extremum(function: str, values: Iterable[DimLike]) -> DimLike:
+    """``dim_min`` or ``dim_max``, by the name of the function: "min" or "max"."""
+    kept: list[DimLike] = []
+    for value in values:
+        for argument in _arguments(function, value):
+            orders = [_order(argument, other) for other in kept]
+            worse = 1 if function == "min" else -1
+            if any(order in (worse, 0) for order in orders):
+                continue
+            kept = [other for other, order in zip(kept, orders, strict=True) if order != -worse]
+            kept.append(argument)
+    if len(kept) == 1:
+        return kept[0]
+    kept.sort(key=str)
+    return Dim((((Call(function, tuple(kept)),), 1),))
+
+
+def _arguments(function: str, value: DimLike) -> tuple[DimLike, ...]:
+    """Nested calls of the same kind are flattened."""
+    if isinstance(value, Dim) and len(value.terms) == 1 and value.terms[0][1] == 1:
+        (monomial, _), *_ = value.terms
+        if len(monomial) == 1 and isinstance(monomial[0], Call) and monomial[0].function == function:
+            return monomial[0].arguments
+    return (value,)
+
+
+def _order(a: DimLike, b: DimLike) -> int | None:
+    """0 where a = b, 1 where always a ≥ b, -1 where always a ≤ b, whatever integers the dims are; else None."""
+    found = spread(a - b)
+    if found is None:
+        return None
+    low, high = found
+    return 0 if low == high == 0 else 1 if low >= 0 else -1 if high <= 0 else None
+
+
+def spread(value: DimLike) -> tuple[Fraction, Fraction] | None:
+    """Bounds of a size that hold for all integers, where it hardly depends on them: `T - 4*(T//4)` is 0 to 3."""
+    if isinstance(value, int):
+        return Fraction(value), Fraction(value)
+    rest, low, high = without_floors(value)
+    if any(monomial for monomial in rest):
+        return None
+    constant = rest.get((), Fraction(0))
+    return low + constant, high + constant
+
+
+def without_floors(value: DimLike) -> tuple[dict[Monomial, Fraction], Fraction, Fraction]:
+    """``value`` as a polynomial with rational factors in which no floor stands alone, and the least and the greatest
+    of what was left out: ⌊x/k⌋ is x/k less a remainder of 0 to (k - 1)/k."""
+    total: dict[Monomial, Fraction] = {}
+    low = high = Fraction(0)
+    waiting = [(monomial, Fraction(factor)) for monomial, factor in terms_of(value)]
+    while waiting:
+        monomial, factor = waiting.pop()
+        atom = monomial[0] if len(monomial) == 1 else None
+        if type(atom) is not Call or atom.function != "floordiv":
+            total[monomial] = total.get(monomial, Fraction(0)) + factor
+            if not total[monomial]:
+                del total[monomial]
+            continue
+        numerator, divisor = atom.arguments
+        assert isinstance(divisor, int)
+        share = factor / divisor
+        waiting += [(inner, share * own) for inner, own in terms_of(numerator)]
+        remainder = -share * (divisor - 1)
+        low, high = low + min(remainder, 0), high + max(remainder, 0)
+    return total, low, high
