@@ -9,7 +9,7 @@ from typing import Any, Literal
 import click
 
 from .onnx_extra import need_onnx
-from .options import PATH, dim_option, folder_exists
+from .options import PATH, dim_option, folder_exists, named_values
 from .output import size_text, written
 
 
@@ -27,6 +27,14 @@ from .output import size_text, written
     "the network itself has, images channels last, sequences samples first, and no transpose stands at the border.",
 )
 @dim_option("Settle an open size, H=256, or say between which numbers it is, T=16..512.")
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=lambda ctx, param, values: named_values(values, param),
+    help="Settle an input, sr=16000 or a list in JSON; it disappears.",
+)
 def command(
     model: Path,
     output: Path,
@@ -34,6 +42,7 @@ def command(
     name: str | None,
     layout: Literal["onnx", "native"],
     dims: dict[str, Any],
+    inputs: dict[str, Any],
 ) -> None:
     """Import an ONNX model.
 
@@ -47,7 +56,7 @@ def command(
     folder_exists(output, "-o")
     folder_exists(weights, "--weights")
     try:
-        imported = import_model(model, name=name, layout=layout, dims=dims)
+        imported = import_model(model, name=name, layout=layout, dims=dims, inputs=inputs)
     except OnnxError as error:
         for finding in error.findings:
             click.echo(f"error: {finding}", err=True)

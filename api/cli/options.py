@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -100,6 +101,23 @@ def named_paths(values: Sequence[str], param: click.Parameter) -> dict[str, Path
         if match[1] in found:
             raise click.BadParameter(f"{match[1]} is given twice", param=param)
         found[match[1]] = Path(match[2])
+    return found
+
+
+def named_values(values: Sequence[str], param: click.Parameter) -> dict[str, Any]:
+    """`NAME=VALUE` texts, the values in JSON, as a mapping. Raises BadParameter."""
+    found: dict[str, Any] = {}
+    for value in values:
+        name, _, text = value.partition("=")
+        try:
+            known = json.loads(text)
+        except (ValueError, RecursionError):
+            raise click.BadParameter(
+                f"{value!r} is not NAME=VALUE, with a number, true, false or a list of such", param=param
+            ) from None
+        if name in found:
+            raise click.BadParameter(f"{name} is given twice", param=param)
+        found[name] = known
     return found
 
 

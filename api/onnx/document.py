@@ -40,6 +40,10 @@ export_model(netwright.load("resnet.yaml"), "resnet.safetensors").save("again.on
 - Layers have the names of the file's nodes, modules (PyTorch) or weights, else those of the layers that they belong to.
 - Scan becomes a recurrent layer with a cell of its own, in equations. A spec that is exported and imported again is the
   same network up to names.
+- Of an If whose condition is known the branch is taken: by sizes, constants, or an input that is settled, `--input
+  sr=16000`, which then is no input of the spec. Else both branches are computed and one is selected, element by element
+  of results that have one type.
+- Nodes may stand in any order. What no output needs is left out, and is no reason to refuse a model.
 - What is not supported is an error with the node, the operator, the attribute and the reason, and nothing is
   written. An attribute that an operator does not list below is such an error.
 - Element types: {types}. A model has one float type.

@@ -45,3 +45,5 @@ class NeedsValue(Exception):
     def __init__(self, name: str, what: str, inputs: frozenset[str] = frozenset()):
         super().__init__(f"{what} has to be constant, {name} is computed at run time")
         self.name, self.inputs = name, inputs
+        self.findings: Sequence[Finding] = ()
+        """All that is not supported, this among it, once the whole model is read."""

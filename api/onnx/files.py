@@ -11,7 +11,7 @@ from typing import Literal
 
 import onnx
 from google.protobuf.message import EncodeError
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from netwright.runtime.files import write_atomically
 from netwright.runtime.tensors import write_tensors
@@ -22,6 +22,7 @@ from ..values import Weights, read_weights
 from ..version import VERSION
 from .errors import Finding, NeedsValue, OnnxError
 from .export.exporting import export_graph
+from .given import given_inputs
 from .importing import import_graph
 from .layout import native_inputs
 from .reading import OnnxGraph, read_file, read_graph
@@ -56,13 +57,15 @@ def import_model(
     name: str | None = None,
     layout: Layout = "onnx",
     dims: Mapping[str, int | tuple[int, int | None]] | None = None,
+    inputs: Mapping[str, ArrayLike] | None = None,
 ) -> ImportedModel:
     """An ONNX model, or the file it is in, as a spec with weights.
 
     The model keeps its interface. With ``layout`` "native" its inputs and outputs have the order of axes in which the
     network holds them, and no transpose stands at its border: images are [N, H, W, C] instead of [N, C, H, W],
     sequences [N, T, F] instead of [T, N, F]. ``dims`` settles open sizes of the model's inputs, or says between which
-    numbers they are. Raises OnnxError with one finding for each node that is not supported.
+    numbers they are. ``inputs`` settles inputs as a whole: they are constants then, and no inputs of the spec. Raises
+    OnnxError with one finding for each node that is not supported and that an output needs.
     """
     if isinstance(source, onnx.ModelProto):
         proto, folder = source, None
@@ -72,21 +75,31 @@ def import_model(
     graph = read_graph(proto, folder)
     ranges = {key: one for key, one in (dims or {}).items() if not isinstance(one, int)}
     graph = graph.settled({key: one for key, one in (dims or {}).items() if isinstance(one, int)}, ranges)
+    bound = given_inputs(graph, inputs or {})
     model = re.sub(r"\W+", "_", name or graph.name or "model", flags=re.ASCII).strip("_")[:60]
     model = model if re.match("[A-Za-z_]", model) else f"model_{model}"
     try:
-        imported = import_graph(graph, model, ranges=ranges)
+        imported = import_graph(graph, model, bound=bound, ranges=ranges)
         if layout == "native":
             held = native_inputs(imported)
-            imported = import_graph(graph, model, held=held, native_outputs=True, ranges=ranges)
+            imported = import_graph(graph, model, bound=bound, held=held, native_outputs=True, ranges=ranges)
     except NeedsValue as needed:
-        raise OnnxError([Finding(str(needed))]) from None
+        raise OnnxError(needed.findings, _inputs_to_settle(graph, needed)) from None
     except OnnxError as error:
         raise OnnxError(error.findings, _sizes_to_settle(graph, error)) from None
     turned = " Inputs and outputs have the network's own order of axes." if layout == "native" else ""
     text = to_yaml(imported.tree, f"Imported from ONNX, opset {graph.opset}.{turned}")
     check(text)
     return ImportedModel(text, imported.weights, imported.inputs, imported.outputs)
+
+
+def _inputs_to_settle(graph: OnnxGraph, needed: NeedsValue) -> str:
+    """What would help where the value of an input is at fault."""
+    small = {port.name for port in graph.inputs if all(size == 1 for size in port.shape)}
+    names = sorted(needed.inputs)
+    return (
+        f"--input {names[0]}=VALUE settles an input ({', '.join(names)})" if small.issuperset(names) else ""
+    )
 
 
 def _sizes_to_settle(graph: OnnxGraph, error: OnnxError) -> str:

@@ -1,8 +1,5 @@
-"""An ONNX graph to a spec of the language, node by node in the order of the file.
-
-Every node becomes layers by its entry in the table of operators; what is known before run time is folded. All
-nodes that are not supported are found in one run.
-"""
+"""An ONNX graph to a spec of the language: inputs are declared, nodes converted, outputs collected. All nodes that are
+not supported, and that an output needs, are found in one run."""
 
 from __future__ import annotations
 
@@ -16,24 +13,13 @@ from numpy.typing import NDArray
 from netwright.specs.dims import dim_symbols
 
 from .arrange import arranged, channels_last, held_of, identity
-from .context import Context
-from .errors import Finding, NeedsValue, OnnxError, Refusal
-from .fold import FOLDS
-from .names import Names, identifier, safe, scoped, stem
+from .conversion import Conversion, reasons
+from .errors import Finding, OnnxError, Refusal
+from .names import Names, safe
 from .network import NetworkWriter
-from .ops import OPS
-from .reading import Node, OnnxGraph, Port, UnreadableTensor
-from .schemas import check_node, means_the_same
+from .reading import OnnxGraph, Port
 from .spec import SpecTree, needed_layers, write_tree
-from .tensors import MAX_COMPUTED
-from .values import Held, Known, Value, empty, known_dims
-
-#: Operators that only prepare what others compute.
-_MOVERS = frozenset(("Cast", "Constant", "ConstantOfShape", "Expand", "Reshape", "Shape", "Slice", "Squeeze"))
-_MOVERS |= {"Transpose", "Unsqueeze"}
-#: How findings begin that are the importer's own fault.
-DEFECT = "a defect of Netwright, not of the model"
-_DEFECTS = (ArithmeticError, AssertionError, LookupError, RecursionError, SyntaxError, TypeError, ValueError)
+from .values import Held, Known, empty
 
 
 @dataclass(frozen=True)
@@ -84,18 +70,11 @@ class _Import:
         self.graph, self.bound, self.held = graph, bound, held
         self.native_outputs, self.keep_constants = native_outputs, keep_constants
         self.names = Names()
-        self.values: dict[str, Value] = {}
         self.findings: list[Finding] = []
-        self.broken: set[str] = set()
-        self.needed: NeedsValue | None = None
-        self.depends: dict[str, frozenset[str]] = {}
         self.writer = NetworkWriter(self.float_type(), self.names)
+        self.conversion = Conversion(self.writer, graph)
+        self.values = self.conversion.values
         self.inputs: dict[str, str] = {}
-        self.computed = 0
-        """Elements of constants that were computed."""
-        paths = {node.path.rpartition("/")[0] for node in graph.nodes}
-        self.containers = {path.rpartition("/")[0] for path in paths} | {""}
-        """The modules that have other modules in them."""
 
     def float_type(self) -> str:
         """The one float type of the model."""
@@ -114,15 +93,17 @@ class _Import:
         for name, array in self.graph.constants.items():
             self.values[name] = Known.of(array, name)
         for node in self.graph.nodes:
-            self.visit(node)
-        if self.needed is not None:
-            raise self.needed
-        if self.findings:
-            raise OnnxError(self.findings)
+            self.conversion.visit(node)
+        findings, needed = reasons(self.conversion.missing(self.graph.outputs))
+        if needed is not None:
+            needed.findings = findings
+            raise needed
+        if findings:
+            raise OnnxError(findings)
         return self.finished(model)
 
     def declare(self, port: Port) -> None:
-        self.depends[port.name] = frozenset({port.name})
+        self.conversion.depends[port.name] = frozenset({port.name})
         if port.name in self.bound:
             self.values[port.name] = Known.of(np.asarray(self.bound[port.name], port.dtype), port.name)
             return
@@ -135,119 +116,6 @@ class _Import:
         self.writer.declare(name, port.dtype, value.held_shape)
         self.values[port.name] = value
         self.inputs[port.name] = name
-
-    # Nodes.
-
-    def visit(self, node: Node) -> None:
-        """Converts a node; what is wrong with it is noted."""
-        self.depend(node)
-        if any(name in self.broken for name in (*node.inputs, *node.captures)):
-            self.broken.update(node.outputs)
-            return
-        try:
-            with np.errstate(
-                all="ignore"
-            ):  # infinite weights and those that are no numbers stay what they are
-                results = self.convert(node)
-            for name, value in zip(node.outputs, results, strict=True):
-                if name and value is not None:
-                    self.values[name] = value
-                elif name and self.graph.readers.get(name):
-                    raise Refusal(f"the output {name!r} is not computed")
-        except NeedsValue as needed:
-            self.broken.update(node.outputs)
-            if self.needed is None and needed.inputs:
-                self.needed = needed
-            self.findings.append(Finding(str(needed), node.title, node.op))
-        except Refusal as refusal:
-            self.broken.update(node.outputs)
-            self.findings.append(Finding(refusal.reason, node.title, node.op, refusal.attribute))
-        except MemoryError:
-            self.broken.update(node.outputs)
-            self.findings.append(Finding("takes more memory than there is", node.title, node.op))
-        except _DEFECTS as error:  # a file must not bring the process down
-            self.broken.update(node.outputs)
-            reason = f"{DEFECT} ({type(error).__name__}: {error})"
-            self.findings.append(Finding(reason, node.title, node.op))
-
-    def depend(self, node: Node) -> None:
-        found = frozenset().union(
-            *(self.depends.get(name, frozenset()) for name in (*node.inputs, *node.captures))
-        )
-        if found:
-            self.depends.update(dict.fromkeys(node.outputs, found))
-
-    def convert(self, node: Node) -> Sequence[Value | None]:
-        if node.domain:
-            raise Refusal(f"the domain {node.domain} is not supported")
-        operands = [self.values[name] if name else None for name in node.inputs]
-        check_node(node, [None if one is None else one.dtype for one in operands], self.graph.opset)
-        if (folded := self.folded(node, operands)) is not None:
-            return folded
-        entry = OPS.get(node.op)
-        if entry is None and node.op in FOLDS:
-            name = next(
-                n for n, v in zip(node.inputs, operands, strict=True) if v and not isinstance(v, Known)
-            )
-            raise NeedsValue(name, "what it reads", self.depends.get(name, frozenset()))
-        if entry is None:
-            raise Refusal("the operator is not supported")
-        if not means_the_same(node.op, self.graph.opset, entry.since):
-            raise Refusal(f"the operator as it was in opset {self.graph.opset} is not supported")
-        self.check_attributes(node, entry.attributes)
-        readers = self.graph.readers
-        context = Context(
-            self.writer,
-            node,
-            operands,
-            self.graph.opset,
-            [bool(name and readers.get(name)) for name in node.outputs],
-            [bool(name) and readers[name] == 1 for name in node.inputs],
-            self.depends,
-            {name: self.values[name] for name in node.captures},
-        )
-        context.names = self.suggested(node, operands)
-        entry.convert(context)
-        return context.results
-
-    def check_attributes(self, node: Node, honoured: Sequence[str]) -> None:
-        for name, value in node.attributes.items():
-            if name not in honoured:
-                raise Refusal("is not supported", name)
-            if isinstance(value, UnreadableTensor):
-                raise Refusal(value.reason, name)
-
-    def folded(self, node: Node, operands: Sequence[Value | None]) -> list[Value] | None:
-        """The results of a node all of whose operands are known."""
-        fold = FOLDS.get(node.op)
-        if fold is None or any(value is not None and not isinstance(value, Known) for value in operands):
-            return None
-        if self.computed > MAX_COMPUTED:
-            raise Refusal("the constants that are computed are too large")
-        arrays = [value.array if isinstance(value, Known) else None for value in operands]
-        found = fold(arrays, node.attributes, self.graph.opset)
-        if found is None:
-            return None
-        self.computed += sum(array.size for array in found if array.base is None)
-        if self.computed > MAX_COMPUTED or sum(array.size for array in found) > MAX_COMPUTED:
-            raise Refusal("the constants that are computed are too large")
-        names = list(node.outputs)
-        if node.op in _MOVERS and operands and isinstance(operands[0], Known) and operands[0].name:
-            names = [operands[0].name]  # what is only held otherwise is called as before
-        return [
-            known_dims(array) if array.dtype == object else Known.of(array, name)
-            for array, name in zip(found, names, strict=False)
-        ]
-
-    def suggested(self, node: Node, operands: Sequence[Value | None]) -> list[str]:
-        """Names for the layers of a node: its own, its output's, that of its weights."""
-        stems = [stem(value.name) for value in operands[1:] if isinstance(value, Known) and value.name]
-        output = node.outputs[0] if node.outputs else ""
-        scopes = scoped(node.path)
-        if node.path.rpartition("/")[0] in self.containers or node.op in _MOVERS:
-            scopes = scopes[1:]  # a module's name is for the layer that computes
-        own = [identifier(node.name), *stems[:1], *scopes, identifier(output)]
-        return [name for name in own if name]
 
     # The end.
 

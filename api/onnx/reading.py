@@ -1,14 +1,14 @@
-"""An ONNX file as a typed graph: nodes in order, attributes as plain values, constants as arrays.
+"""An ONNX file as a typed graph: nodes sorted, attributes as plain values, constants as arrays.
 
-Nothing of what is read is trusted. The file's size is limited, names are defined before they are used and once,
-attributes have the types that the operator's schema says; what is wrong ends in OnnxError.
+Nothing of what is read is trusted. The file's size is limited, each name is defined once, attributes have the types
+that the operator's schema says; what is wrong ends in OnnxError.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
@@ -26,6 +26,7 @@ from netwright.specs.dims import Shape, dim, dim_symbols, substitute
 
 from .checking import check_functions, check_text
 from .errors import Finding, OnnxError
+from .order import in_order
 from .tensors import MAX_ELEMENTS, dtype_name, read_tensor
 
 #: Protocol buffers end there; larger weights go to external files.
@@ -55,6 +56,11 @@ class Node:
         """What diagnostics call it."""
         return self.name or (f"node of {self.outputs[0]}" if self.outputs else "a node")
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """All names that it reads, and its graphs with it."""
+        return (*self.inputs, *self.captures)
+
 
 @dataclass(frozen=True, slots=True)
 class Port:
@@ -82,11 +88,7 @@ class OnnxGraph:
     @cached_property
     def readers(self) -> dict[str, int]:
         """How often each value is read, by nodes and as an output."""
-        counts: dict[str, int] = {}
-        read = (name for node in self.nodes for name in (*node.inputs, *node.captures))
-        for name in (*read, *self.outputs):
-            counts[name] = counts.get(name, 0) + 1
-        return counts
+        return _readers(self.nodes, self.outputs)
 
     def open_sizes(self) -> list[str]:
         """The names of open sizes of the inputs."""
@@ -150,11 +152,11 @@ def read_graph(model: onnx.ModelProto, folder: Path | None = None) -> OnnxGraph:
     constants = {tensor.name: read_tensor(tensor, folder) for tensor in graph.initializer}
     dims: dict[str, str] = {}
     inputs = tuple(_port(value, dims) for value in graph.input if value.name not in constants)
-    nodes = tuple(_node(node, folder) for node in graph.node)
     outputs = tuple(value.name for value in graph.output)
     if not outputs:
         raise OnnxError("the model has no output")
-    _check_names({port.name for port in inputs} | constants.keys(), nodes, outputs)
+    known = {port.name for port in inputs} | constants.keys()
+    nodes = in_order([_node(node, folder) for node in graph.node], known, outputs)
     found = {here: own for own, here in dims.items()}
     return OnnxGraph(graph.name, opset, inputs, outputs, nodes, constants, found, domains)
 
@@ -247,8 +249,8 @@ class Subgraph:
         constants = {tensor.name: read_tensor(tensor, self.folder) for tensor in graph.initializer}
         inputs = tuple(value.name for value in graph.input)
         outputs = tuple(value.name for value in graph.output)
-        nodes = tuple(_node(node, self.folder) for node in graph.node)
-        _check_names({*known, *inputs, *constants}, nodes, outputs)
+        nodes = [_node(node, self.folder) for node in graph.node]
+        nodes = in_order(nodes, {*known, *inputs, *constants}, outputs)
         return Body(inputs, outputs, nodes, constants)
 
 
@@ -260,6 +262,18 @@ class Body:
     outputs: tuple[str, ...]
     nodes: tuple[Node, ...]
     constants: Mapping[str, NDArray]
+
+    @cached_property
+    def readers(self) -> dict[str, int]:
+        """How often each value is read, by nodes and as an output."""
+        return _readers(self.nodes, self.outputs)
+
+
+def _readers(nodes: Iterable[Node], outputs: Iterable[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name in (*(name for node in nodes for name in node.reads), *outputs):
+        counts[name] = counts.get(name, 0) + 1
+    return counts
 
 
 def _attribute(node: onnx.NodeProto, attribute: onnx.AttributeProto, folder: Path | None) -> Any:
@@ -292,21 +306,3 @@ class UnreadableTensor:
     """A tensor in an attribute that can't be taken over; whoever wants it says why."""
 
     reason: str
-
-
-def _check_names(known: set[str], nodes: tuple[Node, ...], outputs: tuple[str, ...]) -> None:
-    """Raises OnnxError unless each name is defined once, and before it is read."""
-    defined = {"", *known}
-    for node in nodes:
-        for name in (*node.inputs, *node.captures):
-            if name not in defined:
-                raise OnnxError(
-                    [Finding(f"reads {name!r}, which nothing before it gives", node.title, node.op)]
-                )
-        for name in node.outputs:
-            if name and name in defined:
-                raise OnnxError([Finding(f"gives {name!r} a second time", node.title, node.op)])
-            defined.add(name)
-    for name in outputs:
-        if not name or name not in defined:
-            raise OnnxError(f"nothing gives the output {name!r}")

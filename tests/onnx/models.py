@@ -11,6 +11,9 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from netwright.onnx import ImportedModel, import_model
+from netwright.onnx.files import check
+
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
 
@@ -85,3 +88,28 @@ def onnxruntime_outputs(found: onnx.ModelProto, inputs: Mapping[str, NDArray]) -
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(found.SerializeToString(), options)
     return [np.asarray(one) for one in session.run(None, dict(inputs))]
+
+
+def agrees(
+    found: onnx.ModelProto,
+    *bindings: Mapping[str, Sequence[int]],
+    shift: float = 0.0,
+    tolerance: float = 1e-4,
+) -> ImportedModel:
+    """Imports a model, compiles it, and compares it with ONNX Runtime for inputs of the given shapes."""
+    imported = import_model(found, name="network")
+    program = check(imported.spec).compile(dict(imported.weights), entries=["predict"], threads=1)
+    names = [one.name for one in found.graph.output]
+    for turn, shapes in enumerate(bindings):
+        generator = np.random.default_rng(turn)
+        given = {
+            name: np.asarray(generator.normal(size=shape) + shift).astype(np.float32)
+            for name, shape in shapes.items()
+        }
+        results = program.predict(**{imported.inputs[name]: array for name, array in given.items()})
+        for name, wanted in zip(names, onnxruntime_outputs(found, given), strict=True):
+            own = np.asarray(results[imported.outputs[name]])
+            assert own.shape == wanted.shape, name
+            scale = max(1e-30, float(np.sqrt(np.mean(np.square(wanted.astype(np.float64))))))
+            assert np.abs(own - wanted).max(initial=0) <= tolerance * scale, name
+    return imported

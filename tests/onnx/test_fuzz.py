@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from netwright.onnx import OnnxError, import_model
-from netwright.onnx.importing import DEFECT
+from netwright.onnx.conversion import DEFECT
 
 from .models import model
 

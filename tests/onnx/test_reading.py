@@ -208,7 +208,7 @@ def test_small_files_that_ask_for_large_arrays(nodes: list[onnx.NodeProto], reas
 
 
 def test_constants_that_double(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netwright.onnx.importing.MAX_COMPUTED", 2**12)  # rather than gigabytes
+    monkeypatch.setattr("netwright.onnx.conversion.MAX_COMPUTED", 2**12)  # rather than gigabytes
     nodes = [node("Concat", [f"c{i}"] * 2, [f"c{i + 1}"], axis=0) for i in range(40)]
     found = model(
         [*nodes, node("Add", ["x", "c40"], ["y"])], {"x": [1]}, ["y"], {"c0": np.ones(1, np.float32)}

@@ -3,6 +3,7 @@
 from . import (
     activation,
     arranging,
+    branches,
     conv,
     elementwise,
     linear,
@@ -22,6 +23,7 @@ __all__ = [
     "Op",
     "activation",
     "arranging",
+    "branches",
     "conv",
     "elementwise",
     "linear",

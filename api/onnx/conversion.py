@@ -1,0 +1,237 @@
+"""The nodes of a graph to layers, one after the other, and the branches of a conditional in their place.
+
+Every node becomes layers by its entry in the table of operators; what is known before run time is folded. A node that
+is not supported is noted with its reason, and what reads it is left in peace: at the end those count that an output
+needs.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .context import Context
+from .errors import Finding, NeedsValue, OnnxError, Refusal
+from .fold import FOLDS
+from .names import identifier, scoped, stem
+from .network import NetworkWriter
+from .ops import OPS
+from .reading import Node, OnnxGraph, Subgraph, UnreadableTensor
+from .schemas import check_node, means_the_same
+from .tensors import MAX_COMPUTED
+from .values import Known, Value, known_dims
+
+#: Operators that only prepare what others compute.
+_MOVERS = frozenset(("Cast", "Constant", "ConstantOfShape", "Expand", "Reshape", "Shape", "Slice", "Squeeze"))
+_MOVERS |= {"Transpose", "Unsqueeze"}
+#: Operators that have graphs, of which perhaps one alone is converted: what the others read need not be there.
+_BRANCHES = ("If",)
+#: How findings begin that are the importer's own fault.
+DEFECT = "a defect of Netwright, not of the model"
+_DEFECTS = (ArithmeticError, AssertionError, LookupError, RecursionError, SyntaxError, TypeError, ValueError)
+
+
+@dataclass(frozen=True, eq=False)
+class Fault:
+    """Why a value is missing: by a finding of the node that gives it, or because others are missing."""
+
+    finding: Finding | None
+    causes: tuple[Fault, ...] = ()
+    needed: NeedsValue | None = None
+    """An input whose value would help."""
+
+
+class _Missing(Exception):
+    """Raised where a branch gives what could not be converted."""
+
+    def __init__(self, causes: tuple[Fault, ...]):
+        super().__init__()
+        self.causes = causes
+
+
+class Conversion:
+    """Values of a graph by their names. Those of a branch are in a layer of their own, which goes with it."""
+
+    def __init__(self, writer: NetworkWriter, graph: OnnxGraph):
+        self.writer, self.opset = writer, graph.opset
+        self.values: ChainMap[str, Value] = ChainMap()
+        self.faults: ChainMap[str, Fault] = ChainMap()
+        self.depends: ChainMap[str, frozenset[str]] = ChainMap()
+        """The inputs of the model that each value depends on."""
+        self.readers: ChainMap[str, int] = ChainMap(graph.readers)
+        self.computed = 0
+        """Elements of constants that were computed."""
+        paths = {node.path.rpartition("/")[0] for node in graph.nodes}
+        self.containers = {path.rpartition("/")[0] for path in paths} | {""}
+        """The modules that have other modules in them."""
+
+    def visit(self, node: Node) -> None:
+        """Converts a node; what is wrong with it is noted."""
+        self._depend(node)
+        reads = node.inputs if node.op in _BRANCHES else node.reads
+        if causes := self.missing(reads):
+            return self._fail(node, None, causes)
+        try:
+            with np.errstate(
+                all="ignore"
+            ):  # infinite weights and those that are no numbers stay what they are
+                results = self._convert(node)
+            for name, value in zip(node.outputs, results, strict=True):
+                if name and value is not None:
+                    self.values[name] = value
+                elif name and self.readers.get(name):
+                    raise Refusal(f"the output {name!r} is not computed")
+        except _Missing as missing:
+            self._fail(node, None, missing.causes)
+        except NeedsValue as needed:
+            self._fail(node, Finding(str(needed), node.title, node.op), needed=needed)
+        except Refusal as refusal:
+            self._fail(node, Finding(refusal.reason, node.title, node.op, refusal.attribute))
+        except MemoryError:
+            self._fail(node, Finding("takes more memory than there is", node.title, node.op))
+        except _DEFECTS as error:  # a file must not bring the process down
+            reason = f"{DEFECT} ({type(error).__name__}: {error})"
+            self._fail(node, Finding(reason, node.title, node.op))
+
+    def missing(self, names: Iterable[str]) -> tuple[Fault, ...]:
+        """Why values are missing, where they are."""
+        return tuple(dict.fromkeys(self.faults[name] for name in names if name in self.faults))
+
+    def _fail(
+        self,
+        node: Node,
+        finding: Finding | None,
+        causes: tuple[Fault, ...] = (),
+        needed: NeedsValue | None = None,
+    ) -> None:
+        fault = Fault(finding, causes, needed)
+        if finding is None and len(causes) == 1:
+            fault = causes[0]
+        self.faults.update(dict.fromkeys(node.outputs, fault))
+
+    def _depend(self, node: Node) -> None:
+        found = frozenset().union(*(self.depends.get(name, frozenset()) for name in node.reads))
+        if found:
+            self.depends.update(dict.fromkeys(node.outputs, found))
+
+    def _convert(self, node: Node) -> Sequence[Value | None]:
+        if node.domain:
+            raise Refusal(f"the domain {node.domain} is not supported")
+        operands = [self.values[name] if name else None for name in node.inputs]
+        check_node(node, [None if one is None else one.dtype for one in operands], self.opset)
+        if (folded := self._folded(node, operands)) is not None:
+            return folded
+        entry = OPS.get(node.op)
+        if entry is None and node.op in FOLDS:
+            name = next(
+                n for n, v in zip(node.inputs, operands, strict=True) if v and not isinstance(v, Known)
+            )
+            raise NeedsValue(name, "what it reads", self.depends.get(name, frozenset()))
+        if entry is None:
+            raise Refusal("the operator is not supported")
+        if not means_the_same(node.op, self.opset, entry.since):
+            raise Refusal(f"the operator as it was in opset {self.opset} is not supported")
+        _check_attributes(node, entry.attributes)
+        context = Context(
+            self.writer,
+            node,
+            operands,
+            self.opset,
+            [bool(name and self.readers.get(name)) for name in node.outputs],
+            [bool(name) and self._is_sole(name) for name in node.inputs],
+            self.depends,
+            {name: self.values[name] for name in node.captures if name in self.values},
+            self.branch,
+        )
+        context.names = self._suggested(node, operands)
+        entry.convert(context)
+        return context.results
+
+    def _is_sole(self, name: str) -> bool:
+        """Whether a value has one reader: in a branch also among those of the graph around."""
+        return all(counts.get(name, 1) == 1 for counts in self.readers.maps)
+
+    def _folded(self, node: Node, operands: Sequence[Value | None]) -> list[Value] | None:
+        """The results of a node all of whose operands are known."""
+        fold = FOLDS.get(node.op)
+        if fold is None or any(value is not None and not isinstance(value, Known) for value in operands):
+            return None
+        if self.computed > MAX_COMPUTED:
+            raise Refusal("the constants that are computed are too large")
+        arrays = [value.array if isinstance(value, Known) else None for value in operands]
+        found = fold(arrays, node.attributes, self.opset)
+        if found is None:
+            return None
+        self.computed += sum(array.size for array in found if array.base is None)
+        if self.computed > MAX_COMPUTED or sum(array.size for array in found) > MAX_COMPUTED:
+            raise Refusal("the constants that are computed are too large")
+        names = list(node.outputs)
+        if node.op in _MOVERS and operands and isinstance(operands[0], Known) and operands[0].name:
+            names = [operands[0].name]  # what is only held otherwise is called as before
+        return [
+            known_dims(array) if array.dtype == object else Known.of(array, name)
+            for array, name in zip(found, names, strict=False)
+        ]
+
+    def _suggested(self, node: Node, operands: Sequence[Value | None]) -> list[str]:
+        """Names for the layers of a node: its own, its output's, that of its weights."""
+        stems = [stem(value.name) for value in operands[1:] if isinstance(value, Known) and value.name]
+        output = node.outputs[0] if node.outputs else ""
+        scopes = scoped(node.path)
+        if node.path.rpartition("/")[0] in self.containers or node.op in _MOVERS:
+            scopes = scopes[1:]  # a module's name is for the layer that computes
+        own = [identifier(node.name), *stems[:1], *scopes, identifier(output)]
+        return [name for name in own if name]
+
+    # Branches.
+
+    def branch(self, graph: Subgraph, captures: Sequence[str]) -> list[Value]:
+        """What a graph without inputs gives, converted in its place. Raises Refusal, and for what is missing."""
+        try:
+            body = graph.read(captures)
+        except OnnxError as error:
+            raise Refusal(str(error)) from None
+        if body.inputs:
+            raise Refusal("a branch has inputs")
+        scopes = (self.values, self.faults, self.depends, self.readers)
+        self.values, self.faults, self.depends = (one.new_child() for one in scopes[:3])  # type: ignore[assignment]
+        self.readers = self.readers.new_child(body.readers)
+        try:
+            for name, array in body.constants.items():
+                self.values[name] = Known.of(array, name)
+            for node in body.nodes:
+                self.visit(node)
+            if causes := self.missing(body.outputs):
+                raise _Missing(causes)
+            return [self.values[name] for name in body.outputs]
+        finally:
+            self.values, self.faults, self.depends, self.readers = scopes  # type: ignore[assignment]
+
+
+def _check_attributes(node: Node, honoured: Sequence[str]) -> None:
+    for name, value in node.attributes.items():
+        if name not in honoured:
+            raise Refusal("is not supported", name)
+        if isinstance(value, UnreadableTensor):
+            raise Refusal(value.reason, name)
+
+
+def reasons(faults: Iterable[Fault]) -> tuple[list[Finding], NeedsValue | None]:
+    """The findings behind faults, each once, and the first input whose value would help."""
+    found: list[Finding] = []
+    needed: NeedsValue | None = None
+    waiting, seen = list(faults)[::-1], set[Fault]()
+    while waiting:
+        fault = waiting.pop()
+        if fault in seen:
+            continue
+        seen.add(fault)
+        if fault.finding is not None:
+            found.append(fault.finding)
+        if fault.needed is not None and fault.needed.inputs and needed is None:
+            needed = fault.needed
+        waiting += fault.causes[::-1]
+    return found, needed

@@ -1,0 +1,57 @@
+"""If: one branch where the condition is known while importing, else both, and a selection."""
+
+from __future__ import annotations
+
+from ..arrange import regrouped
+from ..context import Context
+from ..errors import NeedsValue, Refusal
+from ..reading import Subgraph
+from ..values import Held, Value
+from .broadcast import equation
+from .table import op
+
+
+@op("If", attributes="else_branch then_branch", since=1)
+def branches(ctx: Context) -> None:
+    """The branch that is taken, where sizes, constants or inputs that are given settle the condition. Else both are
+    computed and one is selected, which needs results of one type."""
+    if (known := ctx.known(0)) is not None:
+        if known.dtype == object:
+            raise Refusal("the condition depends on an open size")
+        if known.size != 1:
+            raise Refusal(f"the condition has {known.size} elements")
+        for position, value in enumerate(_results(ctx, "then_branch" if known.item() else "else_branch")):
+            ctx.give(value, position)
+        return
+    condition = ctx.settled(ctx.value())
+    if any(size != 1 for size in condition.shape):
+        raise Refusal(f"the condition has the shape {[str(size) for size in condition.shape]}")
+    condition = regrouped(ctx.writer, condition, (), may_merge=False)
+    assert isinstance(condition, Held)
+    both = [_results(ctx, name) for name in ("then_branch", "else_branch")]
+    for position, (a, b) in enumerate(zip(*both, strict=True)):
+        if ctx.wants(position):
+            ctx.give(_selected(ctx, condition, a, b), position)
+
+
+def _results(ctx: Context, name: str) -> list[Value]:
+    """What a branch gives."""
+    graph = ctx.attribute(name)
+    if not isinstance(graph, Subgraph):
+        raise Refusal("a graph is expected", name)
+    found = ctx.branch(graph, ctx.node.captures)
+    if len(found) != len(ctx.node.outputs):
+        raise Refusal(f"gives {len(found)} values, {len(ctx.node.outputs)} are expected", name)
+    return found
+
+
+def _selected(ctx: Context, condition: Held, a: Value, b: Value) -> Value:
+    """One of two values of the same type. Raises NeedsValue where they are not."""
+    if a == b:
+        return a
+    if (a.dtype, a.shape) != (b.dtype, b.shape):
+        types = " and ".join(f"{one.dtype}[{', '.join(map(str, one.shape))}]" for one in (a, b))
+        name = ctx.node.inputs[0]
+        what = f"the branches give {types}, so the condition"
+        raise NeedsValue(name, what, ctx.runtime.get(name, frozenset()))
+    return equation(ctx, "where(c, a, b)", {"c": condition, "a": a, "b": b}, fallback="select")
