@@ -1,0 +1,89 @@
+"""PyTorch modules to ONNX files: seeded weights that hide nothing, and both exporters."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+OPSET = 17
+
+
+def settle(module: Any, args: Sequence[Any], seed: int = 0) -> Any:
+    """Gives a module weights that make every layer count, and returns it in eval mode.
+
+    What starts as one number throughout (the scale of a normalization, a layer's scale of 1e-6, a bias of 0) is drawn,
+    since a branch that starts at zero would hide its errors; and one pass in train mode lets running statistics be
+    those of the data, so that numbers neither vanish nor explode on the way.
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if (
+                parameter.numel() > 1
+                and parameter.is_floating_point()
+                and (parameter == parameter.flatten()[0]).all()
+            ):
+                if float(parameter.flatten()[0]) == 0:
+                    parameter.normal_(0, 0.1)
+                else:
+                    parameter.uniform_(0.5, 1.5)
+        for one in module.modules():
+            if isinstance(getattr(one, "momentum", None), float):
+                one.momentum = 1.0
+        module.train()
+        with contextlib.suppress(Exception):  # some networks need more than one cell or sample to be trained
+            module(*args)
+        for one in module.modules():
+            if getattr(one, "running_var", None) is not None:
+                one.running_mean += torch.randn_like(one.running_mean) * one.running_var.sqrt() * 0.1
+    return module.eval()
+
+
+def export(
+    module: Any,
+    args: Sequence[Any],
+    path: Path,
+    *,
+    dynamo: bool,
+    names: Sequence[str],
+    open_axes: Mapping[str, Mapping[int, str]],
+) -> None:
+    """Writes the ONNX file of a module. ``open_axes`` names the open axes of each input."""
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if dynamo:
+            made: dict[str, Any] = {}
+            shapes = tuple(
+                {
+                    axis: made.setdefault(size, torch.export.Dim(size))
+                    for axis, size in open_axes.get(name, {}).items()
+                }
+                for name in names
+            )
+            torch.onnx.export(
+                module,
+                tuple(args),
+                str(path),
+                dynamo=True,
+                input_names=list(names),
+                dynamic_shapes=shapes if open_axes else None,
+                external_data=False,
+                verbose=False,
+            )
+            return
+        torch.onnx.export(
+            module,
+            tuple(args),
+            str(path),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=list(names),
+            dynamic_axes={name: dict(axes) for name, axes in open_axes.items()} or None,
+        )
