@@ -15,7 +15,7 @@ import numpy as np
 
 from .context import Context
 from .errors import Finding, NeedsValue, OnnxError, Refusal
-from .fold import FOLDS
+from .fold import FOLDS, Folding
 from .names import identifier, scoped, stem
 from .network import NetworkWriter
 from .ops import OPS
@@ -162,7 +162,9 @@ class Conversion:
         if self.computed > MAX_COMPUTED:
             raise Refusal("the constants that are computed are too large")
         arrays = [value.array if isinstance(value, Known) else None for value in operands]
-        found = fold(arrays, node.attributes, self.opset)
+        dtypes = tuple("" if value is None else value.dtype for value in operands)
+        at = Folding(self.opset, dtypes, self.writer.sketch.ranges, len(node.outputs))
+        found = fold(arrays, node.attributes, at)
         if found is None:
             return None
         self.computed += sum(array.size for array in found if array.base is None)
@@ -172,7 +174,9 @@ class Conversion:
         if node.op in _MOVERS and operands and isinstance(operands[0], Known) and operands[0].name:
             names = [operands[0].name]  # what is only held otherwise is called as before
         return [
-            known_dims(array) if array.dtype == object else Known.of(array, name)
+            known_dims(array, at.dtype(node.op, node.attributes))
+            if array.dtype == object
+            else Known.of(array, name)
             for array, name in zip(found, names, strict=False)
         ]
 

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from netwright.specs.dims import Dim, DimLike, Shape
 
 from .errors import Refusal
+from .fold.ratio import Ratio
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A value that is known while importing. Whole numbers that depend on open sizes are Dims in an object array."""
+    """A value that is known while importing. In an object array are numbers that depend on open sizes: Dims, and for
+    floats Ratios of them."""
 
     array: NDArray
     dtype: str
@@ -92,11 +94,14 @@ def dims_array(sizes: Shape | list[DimLike]) -> NDArray:
     return np.array(sizes, np.int64)
 
 
-def known_dims(array: NDArray) -> Known:
-    """Whole numbers that were computed with open sizes; an int64 array again where none is left."""
-    if array.dtype == object and not any(isinstance(one, Dim) for one in array.flat):
-        array = array.astype(np.int64)
-    return Known(array, "int64")
+def known_dims(array: NDArray, dtype: str = "int64", name: str = "") -> Known:
+    """What was computed with open sizes; a plain array again where none is left."""
+    if array.dtype == object and not any(
+        isinstance(one, Dim) or (isinstance(one, Ratio) and one.is_open) for one in array.flat
+    ):
+        with np.errstate(all="ignore"):
+            array = array.astype(np.float64 if dtype.startswith("float") else dtype).astype(dtype)
+    return Known(array, dtype, name)
 
 
 def is_one(size: DimLike) -> bool:

@@ -15,7 +15,7 @@ from netwright.specs.dims import DimLike
 from netwright.specs.equations.expressions import CONSTANTS, FUNCTIONS
 
 from ..errors import Refusal
-from ..fold import FOLDS
+from ..fold import FOLDS, Folding
 from ..formulas import inlined
 from ..names import Names, identifier, safe
 from ..reading import Body, Node
@@ -173,14 +173,12 @@ class CellWriter:
                 if isinstance(node.attributes.get("value"), np.ndarray)
                 else None
             )
-        found = (
-            fold([one.array if one else None for one in operands], node.attributes, self.opset)
-            if fold
-            else None
-        )
+        at = Folding(self.opset, tuple(one.dtype if one else "" for one in operands), {}, len(node.outputs))
+        found = fold([one.array if one else None for one in operands], node.attributes, at) if fold else None
         if found is None:
             return None
-        values = [known_dims(one) if one.dtype == object else Known.of(one) for one in found]
+        dtype = at.dtype(node.op, node.attributes)
+        values = [known_dims(one, dtype) if one.dtype == object else Known.of(one) for one in found]
         return dict(zip(node.outputs, values, strict=False))
 
     def named(self, value: str, term: Term) -> Term:

@@ -5,6 +5,6 @@ not here is computed at run time like everything else.
 """
 
 from . import numbers, shapes
-from .table import FOLDS, axes_of, checked_axis, integers
+from .table import FOLDS, Folding, axes_of, checked_axis, integers
 
-__all__ = ["FOLDS", "axes_of", "checked_axis", "integers", "numbers", "shapes"]
+__all__ = ["FOLDS", "Folding", "axes_of", "checked_axis", "integers", "numbers", "shapes"]

@@ -1,4 +1,7 @@
-"""Arithmetic on what is known."""
+"""Arithmetic on what is known: by NumPy where it is constant, exactly where it depends on open sizes.
+
+An open whole number is a ``Dim``, an open float a ``Ratio`` of two, an open truth value a ``Dim`` that is 0 or 1.
+"""
 
 from __future__ import annotations
 
@@ -8,28 +11,53 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.dims import Dim, dim_max, dim_min, exact_div
+from netwright.specs.dims import Dim, DimLike, bounds, dim_max, dim_min, exact_div
 
 from ..errors import Refusal
 from ..tensors import dtype_name
-from .table import FOLDS, Arrays, first, fold, pair
+from .ratio import Ranges, Ratio, at_least, ratio, truncated
+from .table import FOLDS, Arrays, Folding, first, fold, pair
 
 
-def _binary(name: str, function: Callable[[Any, Any], Any]) -> None:
-    def compute(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
+def elementwise(function: Callable[..., Any], *arrays: NDArray) -> NDArray:
+    """A function of the elements of arrays that broadcast; floats among open ones are exact."""
+    exact = any(isinstance(one, Ratio) for array in arrays if array.dtype == object for one in array.flat)
+    if exact or any(array.dtype.kind == "f" for array in arrays):
+        arrays = tuple(array if array.dtype.kind == "b" else _exact(array) for array in arrays)
+    else:
+        arrays = tuple(array.astype(object) for array in arrays)
+    return np.asarray(np.vectorize(function, otypes=[object])(*arrays), object)
+
+
+def _exact(array: NDArray) -> NDArray:
+    return np.asarray(np.vectorize(ratio, otypes=[object])(array), object)
+
+
+def is_open(*arrays: NDArray) -> bool:
+    """Whether an array depends on open sizes."""
+    return any(array.dtype == object for array in arrays)
+
+
+def _binary(
+    names: str, plain: Callable[[Any, Any], Any], sizes: Callable[[Any, Any, Ranges], Any] | None
+) -> None:
+    def compute(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
         a, b = pair(arrays)
-        if a.dtype != object and b.dtype != object and a.dtype != b.dtype:
+        if is_open(a, b):
+            if sizes is None:
+                raise Refusal("it is applied to an open size")
+            return [elementwise(lambda x, y: sizes(x, y, at.ranges), a, b)]
+        if a.dtype != b.dtype:
             raise Refusal(f"the operands are {a.dtype} and {b.dtype}")
         with np.errstate(all="ignore"):
-            found = np.asarray(function(a, b))
-        return [found if found.dtype in (object, bool) else found.astype(a.dtype, copy=False)]
+            found = np.asarray(plain(a, b))
+        return [found if found.dtype == bool else found.astype(a.dtype, copy=False)]
 
-    FOLDS[name] = compute
+    for name in names.split():
+        FOLDS[name] = compute
 
 
 def _divide(a: NDArray, b: NDArray) -> NDArray:
-    if a.dtype == object or b.dtype == object:
-        return np.vectorize(_divided, otypes=[object])(a, b)
     if a.dtype.kind in "iu":
         if (b == 0).any():
             raise Refusal("a division by zero")
@@ -38,40 +66,95 @@ def _divide(a: NDArray, b: NDArray) -> NDArray:
     return a / b
 
 
-def _divided(a: Any, b: Any) -> Any:
-    """A quotient of sizes, rounded towards zero, which for sizes is down."""
-    exact = exact_div(a, b) if isinstance(a, Dim) or isinstance(b, Dim) else None
+def _divided(a: Any, b: Any, ranges: Ranges) -> Any:
+    if isinstance(a, Ratio) or isinstance(b, Ratio):
+        return a / b
+    if b == 0:
+        raise Refusal("a division by zero")
+    exact = exact_div(a, b)
     if exact is not None:
         return exact
-    if isinstance(b, Dim) or b <= 0:
-        raise Refusal("a size is divided by an open size")
-    return a // int(b)
+    if isinstance(b, Dim):
+        raise Refusal(f"{a} is divided by the open size {b}")
+    return truncated(a, int(b), ranges)
 
 
 def _mod(a: NDArray, b: NDArray) -> NDArray:
-    if a.dtype == object or b.dtype == object:
-        return a - np.asarray(_divide(a, b) * b, object)
     if a.dtype.kind == "f" or (b == 0).any():
         raise Refusal("only remainders of whole numbers are computed here")
     return np.mod(a, b)
 
 
-_binary("Add", lambda a, b: a + b)
-_binary("Sub", lambda a, b: a - b)
-_binary("Mul", lambda a, b: a * b)
-_binary("Div", _divide)
-_binary("Mod", _mod)
-_binary("Equal", lambda a, b: np.equal(a, b).astype(bool))
+def _remainder(a: Any, b: Any, ranges: Ranges) -> Any:
+    if isinstance(a, Ratio) or isinstance(b, Dim | Ratio) or b == 0:
+        raise Refusal(f"the remainder of {a} by {b} is taken")
+    b = int(b)
+    return a - (a // b) * b if b > 0 else -_remainder(-a, -b, ranges)
 
 
-def _extremum(name: str, plain: Callable[[Any, Any], Any], sizes: Callable[..., Any]) -> None:
-    def compute(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
+def _less(a: Any, b: Any, ranges: Ranges, least: int = 1) -> DimLike:
+    """1 where b - a is at least ``least``, else 0."""
+    if isinstance(a, Ratio) or isinstance(b, Ratio):
+        a, b = ratio(a), ratio(b)
+        for size in (a.denominator, b.denominator):
+            if (low := bounds(size, ranges)[0]) is None or low < 1:
+                raise Refusal(f"{a} and {b} are compared")
+        a, b = a.numerator * b.denominator, b.numerator * a.denominator
+    return at_least(b - a, least, ranges)
+
+
+def _equal(a: Any, b: Any, ranges: Ranges) -> DimLike:
+    return _less(a, b, ranges, 0) * _less(b, a, ranges, 0)
+
+
+_binary("Add", lambda a, b: a + b, lambda a, b, ranges: a + b)
+_binary("Sub", lambda a, b: a - b, lambda a, b, ranges: a - b)
+_binary("Mul", lambda a, b: a * b, lambda a, b, ranges: a * b)
+_binary("Div", _divide, _divided)
+_binary("Mod", _mod, _remainder)
+_binary("Equal", np.equal, _equal)
+_binary("Less", np.less, _less)
+_binary("LessOrEqual", np.less_equal, lambda a, b, ranges: _less(a, b, ranges, 0))
+_binary("Greater", np.greater, lambda a, b, ranges: _less(b, a, ranges))
+_binary("GreaterOrEqual", np.greater_equal, lambda a, b, ranges: _less(b, a, ranges, 0))
+_binary("And", np.logical_and, lambda a, b, ranges: a * b)
+_binary("Or", np.logical_or, lambda a, b, ranges: a + b - a * b)
+_binary("Xor", np.logical_xor, lambda a, b, ranges: a + b - 2 * a * b)
+
+
+def smaller(a: Any, b: Any, ranges: Ranges) -> Any:
+    """The smaller of two open numbers."""
+    return _chosen(a, b, ranges, dim_min)
+
+
+def larger(a: Any, b: Any, ranges: Ranges) -> Any:
+    """The larger of two open numbers."""
+    return _chosen(a, b, ranges, dim_max)
+
+
+def _chosen(a: Any, b: Any, ranges: Ranges, choose: Callable[..., DimLike]) -> Any:
+    if isinstance(a, Ratio) or isinstance(b, Ratio):
+        a, b = ratio(a), ratio(b)
+        if isinstance(a.denominator, Dim) or isinstance(b.denominator, Dim):
+            raise Refusal(f"{a} and {b} are compared")
+        found = _chosen(a.numerator * b.denominator, b.numerator * a.denominator, ranges, choose)
+        return Ratio(found, a.denominator * b.denominator)
+    low, high = bounds(a - b, ranges)
+    if low is not None and low >= 0:
+        return a if choose is dim_max else b
+    if high is not None and high <= 0:
+        return b if choose is dim_max else a
+    return choose(a, b)
+
+
+def _extremum(name: str, plain: Callable[[Any, Any], Any], sizes: Callable[[Any, Any, Ranges], Any]) -> None:
+    def compute(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
         total = first(arrays)
         for other in arrays[1:]:
             if other is None:
                 raise Refusal("an operand is missing")
-            if total.dtype == object or other.dtype == object:
-                total = np.asarray(np.vectorize(sizes, otypes=[object])(total, other))
+            if is_open(total, other):
+                total = elementwise(lambda x, y: sizes(x, y, at.ranges), total, other)
             else:
                 total = plain(total, other)
         return [total]
@@ -79,84 +162,141 @@ def _extremum(name: str, plain: Callable[[Any, Any], Any], sizes: Callable[..., 
     FOLDS[name] = compute
 
 
-_extremum("Min", np.minimum, dim_min)
-_extremum("Max", np.maximum, dim_max)
+_extremum("Min", np.minimum, smaller)
+_extremum("Max", np.maximum, larger)
+_extremum("Sum", np.add, lambda a, b, ranges: a + b)
 
 
-def _unary(name: str, function: Callable[[NDArray], NDArray]) -> None:
-    def compute(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
+@fold("Clip")
+def _clip(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
+    array = first(arrays)
+    kind = array.dtype if array.dtype != object else None
+    bound = [arrays[i] if len(arrays) > i else None for i in (1, 2)]
+    for position, name in enumerate(("min", "max")):
+        if name in attributes:
+            bound[position] = np.asarray(attributes[name], np.float32 if kind is None else kind)
+    for limit, plain, sizes in zip(bound, (np.maximum, np.minimum), (larger, smaller), strict=True):
+        if limit is None:
+            continue
+        if limit.size != 1:
+            raise Refusal("a bound is not one number")
+        limit = limit.reshape(())
+        if limit.dtype.kind == "f" and not np.isfinite(limit):
+            limit = np.asarray(np.clip(limit, -3.5e38, 3.5e38), np.float64) if is_open(array) else limit
+        if is_open(array, limit):
+            array = elementwise(lambda x, y, sizes=sizes: sizes(x, y, at.ranges), array, limit)
+        else:
+            array = plain(array, limit.astype(array.dtype))
+    return [array]
+
+
+def _unary(
+    name: str,
+    function: Callable[[NDArray], NDArray],
+    sizes: Callable[[Any, Ranges], Any] | None = None,
+) -> None:
+    def compute(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
         array = first(arrays)
         if array.dtype == object:
-            raise Refusal("it is applied to an open size")
+            if sizes is None:
+                raise Refusal("it is applied to an open size")
+            return [elementwise(lambda x: sizes(x, at.ranges), array)]
         with np.errstate(all="ignore"):
             return [np.asarray(function(array)).astype(array.dtype, copy=False)]
 
     FOLDS[name] = compute
 
 
-_unary("Floor", np.floor)
-_unary("Round", np.rint)
-_unary("Sign", np.sign)
+def _sign(x: Any, ranges: Ranges) -> Any:
+    found = _less(0, x, ranges) - _less(x, 0, ranges)
+    return Ratio(found) if isinstance(x, Ratio) else found
+
+
+_unary("Floor", np.floor, lambda x, ranges: Ratio(ratio(x).floor()))
+_unary("Ceil", np.ceil, lambda x, ranges: Ratio(ratio(x).ceil()))
+_unary("Round", np.rint, lambda x, ranges: Ratio(ratio(x).rint()))
+_unary("Sign", np.sign, _sign)
+_unary("Neg", np.negative, lambda x, ranges: -x)
+_unary("Abs", np.abs, lambda x, ranges: larger(x, -x, ranges))
+_unary("Reciprocal", np.reciprocal, lambda x, ranges: 1 / ratio(x))
 _unary("Exp", np.exp)
 _unary("Log", np.log)
 _unary("Tanh", np.tanh)
 _unary("Sin", np.sin)
 _unary("Cos", np.cos)
-_unary("Ceil", np.ceil)
 _unary("Sqrt", np.sqrt)
-_unary("Neg", np.negative)
-_unary("Abs", np.abs)
-_unary("Reciprocal", np.reciprocal)
-
-
-def _comparison(name: str, function: Callable[[Any, Any], Any]) -> None:
-    def compute(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
-        a, b = pair(arrays)
-        if a.dtype == object or b.dtype == object:
-            raise Refusal("an open size is compared")
-        return [np.asarray(function(a, b), bool)]
-
-    FOLDS[name] = compute
-
-
-for _name, _function in {
-    "Less": np.less,
-    "LessOrEqual": np.less_equal,
-    "Greater": np.greater,
-    "GreaterOrEqual": np.greater_equal,
-    "And": np.logical_and,
-    "Or": np.logical_or,
-    "Xor": np.logical_xor,
-}.items():
-    _comparison(_name, _function)
 
 
 @fold("Not")
-def _not(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
-    return [~first(arrays).astype(bool)]
+def _not(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
+    array = first(arrays)
+    return [elementwise(lambda x: 1 - x, array) if is_open(array) else ~array.astype(bool)]
 
 
 @fold("Where")
-def _where(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
+def _where(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
     if len(arrays) != 3 or any(array is None for array in arrays):
         raise Refusal("an operand is missing")
-    return [np.where(*arrays)]  # type: ignore[call-overload]
+    condition, a, b = (array for array in arrays if array is not None)
+    if not is_open(condition):
+        if is_open(a, b):
+            a, b = (
+                elementwise(lambda x: x, one, np.zeros((), other.dtype)) for one, other in ((a, b), (b, a))
+            )
+        return [np.where(condition, a, b)]
+    if a.dtype.kind in "fb" or b.dtype.kind in "fb":
+        a, b = (_exact(one) if one.dtype.kind == "f" else one.astype(object) for one in (a, b))
+    return [np.asarray(np.vectorize(_selected, otypes=[object])(condition, a, b), object)]
+
+
+def _selected(condition: Any, a: Any, b: Any) -> Any:
+    """One of two numbers by an open truth value."""
+    if not isinstance(condition, Dim):
+        return a if condition else b
+    difference = a - b
+    if isinstance(difference, Dim):  # where(a < b, a, b) is a minimum
+        for sign, choose in ((1, dim_max), (-1, dim_min)):
+            # min(1, max(0, d)) chooses between numbers that differ by d, or by d - 1 where equal ones count too.
+            for equal in (0, 1):
+                if condition == dim_min(1, dim_max(0, sign * difference + equal)):
+                    return choose(a, b)
+    return b + difference * condition
 
 
 @fold("Cast")
-def _cast(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
-    array, dtype = first(arrays), dtype_name(int(attributes.get("to", 0)))
-    if array.dtype == object:
-        if dtype not in ("int64", "int32"):
-            return None
-        return [array]
-    with np.errstate(all="ignore"):
-        return [array.astype(dtype)]
+def _cast(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
+    return [_as(first(arrays), dtype_name(int(attributes.get("to", 0))), at)]
 
 
 @fold("CastLike")
-def _cast_like(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
-    array, like = pair(arrays)
-    if array.dtype == object or like.dtype == object:
-        return None
-    return [array.astype(like.dtype)]
+def _cast_like(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
+    return [_as(first(arrays), at.dtypes[1], at)]
+
+
+def _as(array: NDArray, dtype: str, at: Folding) -> NDArray:
+    if array.dtype != object:
+        with np.errstate(all="ignore"):
+            return array.astype(dtype)
+
+    def cast(x: Any) -> Any:
+        if dtype.startswith("float"):
+            return ratio(x)
+        if dtype == "bool":
+            return 1 - _equal(x, 0, at.ranges)
+        return x.trunc(at.ranges) if isinstance(x, Ratio) else x
+
+    return elementwise(cast, array)
+
+
+@fold("Pow")
+def _pow(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
+    a, b = pair(arrays)
+    if not is_open(a, b):
+        with np.errstate(all="ignore"):
+            return [np.asarray(np.power(a, b)).astype(a.dtype)] if a.dtype.kind == "f" else None
+    if is_open(b) or b.size != 1 or (power := float(b.reshape(-1)[0])) not in (0, 1, 2, 3, 4):
+        raise Refusal("a power of an open size is taken")
+    total: Any = np.ones(np.broadcast_shapes(a.shape, b.shape), object)
+    for _ in range(int(power)):
+        total = elementwise(lambda x, y: x * y, total, a)
+    return [total]

@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 from netwright.specs.dims import Dim, exact_div, product
 
 from ..errors import Refusal
-from .table import FOLDS, Arrays, axes_of, check_size, checked_axis, first, fold, integers, pair
+from .numbers import elementwise, larger, smaller
+from .table import FOLDS, Arrays, Folding, axes_of, check_size, checked_axis, first, fold, integers, pair
 
 
 @fold("Identity")
-def _identity(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
+def _identity(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
     return [first(arrays)]
 
 
 @fold("ConstantOfShape")
-def _constant_of_shape(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
+def _constant_of_shape(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
     if first(arrays).dtype == object:
         return None
     shape = integers(first(arrays))
@@ -32,12 +33,12 @@ def _constant_of_shape(arrays: Arrays, attributes: Mapping[str, Any], opset: int
 
 
 @fold("Size")
-def _size(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
+def _size(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
     return [np.asarray(first(arrays).size, np.int64)]
 
 
 @fold("Range")
-def _range(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
+def _range(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
     if len(arrays) != 3 or any(one is None or one.size != 1 for one in arrays):
         raise Refusal("start, limit and delta are one number each")
     start, limit, delta = (one.reshape(()) for one in arrays if one is not None)
@@ -72,21 +73,21 @@ def reshaped(shape: Sequence[Any], target: Sequence[Any], allow_zero: bool) -> l
 
 
 @fold("Reshape")
-def _reshape(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
+def _reshape(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
     array, shape = pair(arrays)
     found = reshaped(array.shape, integers(shape), bool(attributes.get("allowzero", 0)))
     return [array.reshape(found)]
 
 
 @fold("Flatten")
-def _flatten(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
+def _flatten(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
     array = first(arrays)
     axis = checked_axis(int(attributes.get("axis", 1)), array.ndim, end=True)
     return [array.reshape(int(np.prod(array.shape[:axis], dtype=np.int64)), -1)] if array.size else None
 
 
 @fold("Transpose")
-def _transpose(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
+def _transpose(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
     array = first(arrays)
     order = attributes.get("perm", tuple(reversed(range(array.ndim))))
     if sorted(order) != list(range(array.ndim)):
@@ -95,7 +96,7 @@ def _transpose(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> lis
 
 
 @fold("Squeeze")
-def _squeeze(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
+def _squeeze(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
     array, axes = first(arrays), axes_of(arrays, 1, attributes)
     found = tuple(checked_axis(axis, array.ndim) for axis in axes) if axes is not None else None
     if found is not None and any(array.shape[axis] != 1 for axis in found):
@@ -104,7 +105,7 @@ def _squeeze(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[
 
 
 @fold("Unsqueeze")
-def _unsqueeze(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
+def _unsqueeze(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
     array, axes = first(arrays), axes_of(arrays, 1, attributes)
     if axes is None:
         raise Refusal("no axes are given", "axes")
@@ -115,7 +116,7 @@ def _unsqueeze(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> lis
 
 
 @fold("Concat")
-def _concat(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
+def _concat(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
     axis = checked_axis(int(attributes.get("axis", 0)), first(arrays).ndim)
     try:
         return [np.concatenate([array for array in arrays if array is not None], axis)]
@@ -124,13 +125,22 @@ def _concat(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[N
 
 
 @fold("Gather")
-def _gather(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
+def _gather(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
     array, positions = pair(arrays)
     axis = checked_axis(int(attributes.get("axis", 0)), array.ndim)
     size = array.shape[axis]
-    if positions.dtype == object or ((positions < -size) | (positions >= size)).any():
+    if positions.dtype == object:
+        return _at_open(array, positions, axis)
+    if ((positions < -size) | (positions >= size)).any():
         raise Refusal(f"a position outside the {size} that there are")
     return [np.asarray(np.take(array, np.where(positions < 0, positions + size, positions), axis))]
+
+
+def _at_open(array: NDArray, positions: NDArray, axis: int) -> list[NDArray] | None:
+    """Where every position gives the same, it does not matter which it is."""
+    if array.shape[axis] == 0 or not (array == array.take([0], axis)).all():
+        return None
+    return [np.asarray(np.take(array, np.zeros(positions.shape, np.int64), axis))]
 
 
 def slices(rank: int, arrays: Arrays, attributes: Mapping[str, Any]) -> dict[int, tuple[Any, Any, int]]:
@@ -155,7 +165,7 @@ def _plain(size: Any) -> Any:
 
 
 @fold("Slice")
-def _slice(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
+def _slice(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
     array = first(arrays)
     index: list[slice] = [slice(None)] * array.ndim
     for axis, (start, end, step) in slices(array.ndim, arrays, attributes).items():
@@ -175,8 +185,23 @@ def bounded(position: int, size: int, step: int, *, end: bool = False) -> int:
     return min(max(position, -1 if end else 0), size - 1)
 
 
+@fold("Split")
+def _split(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
+    array = first(arrays)
+    if array.dtype != object:
+        return None
+    axis = checked_axis(int(attributes.get("axis", 0)), array.ndim)
+    sizes = integers(arrays[1]) if len(arrays) > 1 and arrays[1] is not None else attributes.get("split")
+    if sizes is None:
+        part = -(-array.shape[axis] // int(attributes.get("num_outputs", at.outputs)))
+        sizes = [min(part, array.shape[axis] - start) for start in range(0, array.shape[axis], part)]
+    if sum(sizes) != array.shape[axis] or min(sizes) < 0:
+        raise Refusal(f"{array.shape[axis]} cells as {list(sizes)}")
+    return np.split(array, np.cumsum(sizes)[:-1], axis)
+
+
 @fold("Expand")
-def _expand(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
+def _expand(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
     array, shape = pair(arrays)
     if shape.dtype == object:
         return None
@@ -189,7 +214,7 @@ def _expand(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[N
 
 
 @fold("Tile")
-def _tile(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
+def _tile(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
     array, repeats = pair(arrays)
     counts = integers(repeats)
     check_size([size * count for size, count in zip(array.shape, counts, strict=False)])
@@ -197,7 +222,7 @@ def _tile(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDA
 
 
 def _reduction(name: str, function: Callable[..., Any]) -> None:
-    def compute(arrays: Arrays, attributes: Mapping[str, Any], opset: int) -> list[NDArray] | None:
+    def compute(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
         array, axes = first(arrays), axes_of(arrays, 1, attributes)
         if array.size == 0:
             return None
@@ -207,7 +232,14 @@ def _reduction(name: str, function: Callable[..., Any]) -> None:
             axes = list(range(array.ndim))
         found = tuple(checked_axis(axis, array.ndim) for axis in axes)
         if array.dtype == object and name in ("ReduceMax", "ReduceMin"):
-            raise Refusal("it compares open sizes")
+            choose = larger if name == "ReduceMax" else smaller
+            rows = np.moveaxis(array, found, range(len(found))).reshape(-1, *np.delete(array.shape, found))
+            total = rows[0]
+            for row in rows[1:]:
+                total = elementwise(lambda x, y: choose(x, y, at.ranges), total, row)
+            if attributes.get("keepdims", 1):
+                total = np.asarray(total).reshape([1 if i in found else s for i, s in enumerate(array.shape)])
+            return [np.asarray(total, object)]
         try:
             result = np.asarray(function(array, axis=found, keepdims=bool(attributes.get("keepdims", 1))))
         except ValueError as error:

@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
-from netwright.specs.dims import product
+from netwright.specs.dims import Range, product
 
 from ..errors import Refusal
-from ..tensors import MAX_COMPUTED
+from ..tensors import MAX_COMPUTED, dtype_name
 
 Arrays = Sequence[NDArray | None]
-Fold = Callable[[Arrays, Mapping[str, Any], int], "list[NDArray] | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """Around what is computed: the operands' element types, which object arrays of open sizes do not tell, and the
+    ranges of the open sizes."""
+
+    opset: int
+    dtypes: tuple[str, ...]
+    ranges: Mapping[str, Range]
+    outputs: int = 1
+    """How many results the node has."""
+
+    def dtype(self, op: str, attributes: Mapping[str, Any]) -> str:
+        """The element type of the results."""
+        if op == "Cast":
+            return dtype_name(int(attributes.get("to", 0)))
+        if op in _TRUTHS:
+            return "bool"
+        place = {"Where": 1, "CastLike": 1}.get(op, 0)
+        return self.dtypes[place] if place < len(self.dtypes) else "int64"
+
+
+_TRUTHS = frozenset(["Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Xor", "Not"])
+Fold = Callable[[Arrays, Mapping[str, Any], Folding], "list[NDArray] | None"]
 
 FOLDS: dict[str, Fold] = {}
 
