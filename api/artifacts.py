@@ -10,13 +10,14 @@ from typing import Literal, get_args
 from numpy.typing import NDArray
 
 from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.artifacts import link_executable, link_shared, write_file
+from netwright.compiler.codegen.artifacts import link_executable, link_shared
 from netwright.compiler.codegen.target import Target, host_target, named_target
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.text import print_graph
 from netwright.compiler.loop.text import program_text
 from netwright.compiler.pipeline import optimize
 from netwright.runtime.session import PREPARE, Session
+from netwright.specs.files import is_stream, write_file
 
 from .build import Build, build, entry_graphs
 from .errors import RequestError
@@ -32,6 +33,16 @@ class Request:
     emit: Emit = "exe"
     cpu: str = "native"
     entries: tuple[str, ...] | None = None
+
+
+def header_path(library: Path) -> Path:
+    """Where a library's C header goes: beside it. Raises RequestError where that is no place of its own."""
+    if is_stream(library):
+        raise RequestError(f"a library's header goes beside it, and there is no place beside {library}")
+    path = library.with_suffix(".h")
+    if path == library:
+        raise RequestError(f"{library} is what the library's header is called: choose another name")
+    return path
 
 
 def save(network: Network, weights: Mapping[str, NDArray] | None, path: Path, request: Request) -> list[Path]:
@@ -57,6 +68,7 @@ def save(network: Network, weights: Mapping[str, NDArray] | None, path: Path, re
             link_executable(program, manifest, _contents(made, weights), path, target)
             return [path]
         case "shared":
+            header_path(path)
             contents = dict(made.lowered.constants) if weights is None else _contents(made, weights)
             return [path, link_shared(program, manifest, path, target, buffers=contents)]
         case "object":

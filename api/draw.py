@@ -25,6 +25,8 @@ from .model import Model
 
 Stage = Literal["spec", "graph", "optimized"]
 _WRITERS = {".svg": to_svg, ".dot": to_dot, ".txt": to_text}
+#: How the names of pictures may end.
+SUFFIXES = tuple(_WRITERS)
 
 
 def draw(

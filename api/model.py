@@ -12,8 +12,9 @@ from pathlib import Path
 from netwright.compiler.frontend.build import build_network
 from netwright.compiler.frontend.network import Network
 from netwright.specs.diagnostics.diagnostic import Diagnostics
-from netwright.specs.load import LoadResult, load_spec
+from netwright.specs.load import LoadResult, load_spec, load_spec_text
 from netwright.specs.models.spec import ModelSpec
+from netwright.specs.reading.settings import SETTINGS_FILE
 from netwright.specs.specialize import Range, specialize
 
 from .analysis.limits import keep_memory
@@ -80,6 +81,17 @@ class Model:
     def data_paths(self) -> dict[str, Path]:
         """The files of the spec's data sets, by name. Raises SpecError."""
         return data_paths(self.load) if self.spec.train else {}
+
+    @property
+    def files(self) -> list[str]:
+        """The files that were read: the spec and what it includes."""
+        return [file for file in self._load.diagnostics.sources if file != SETTINGS_FILE]
+
+    def changed(self, settings: Sequence[str]) -> Model:
+        """The model of the same text with other settings. Raises SettingError."""
+        load = self._load
+        texts = {name: source.text for name, source in load.diagnostics.sources.items()}
+        return Model(load_spec_text(texts[load.file], load.file, settings, load.folder, texts))
 
     def summary(self) -> Summary:
         """Layers, shapes, parameters, arithmetic, receptive fields; ``print`` shows a table. Raises SpecError."""

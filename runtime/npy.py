@@ -7,15 +7,20 @@ every way of being wrong is a DataError that names it. Executables read the same
 from __future__ import annotations
 
 import ast
+import io
 import math
 import os
+import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from netwright.specs.files import STANDARD_STREAM, is_stream, open_regular, write_file
 
 from .errors import DataError
 
@@ -85,16 +90,32 @@ def read_data(stream: IO[bytes], header: ArrayHeader, name: str) -> NDArray:
 
 
 def read_npy(path: str | Path) -> NDArray:
-    """The array in a .npy file: numbers or booleans, C order.
+    """The array in a .npy file, a pipe or (`-`) standard input: numbers or booleans, C order.
 
     Raises DataError for whatever is not that: a file that can't be opened, is cut short or goes on after the
     array, objects, strings, Fortran order, absurd sizes."""
-    return _with_file(path, lambda file, header: read_data(file, header, str(path)))
+    if not is_stream(path):
+        return _with_file(path, lambda file, header: read_data(file, header, str(path)))
+    piped = os.fspath(path) == STANDARD_STREAM
+    name = "standard input" if piped else str(path)
+    try:
+        with nullcontext(sys.stdin.buffer) if piped else open(path, "rb") as file:
+            return _read_stream(file, name)
+    except OSError as error:
+        raise DataError(f"{name}: {error.strerror or error}") from error
 
 
 def read_npy_header(path: str | Path) -> ArrayHeader:
     """The checked header of a .npy file. Raises DataError as ``read_npy``, without reading the data."""
     return _with_file(path, lambda _, header: header)
+
+
+def write_npy(path: str | Path, array: NDArray) -> None:
+    """Writes a .npy file, whole or not at all. Raises OSError."""
+    write_file(
+        path,
+        lambda file: np.lib.format.write_array(file, np.asarray(array, order="C"), allow_pickle=False),
+    )
 
 
 def check_size(header: ArrayHeader, available: int, name: str) -> None:
@@ -108,9 +129,19 @@ def check_size(header: ArrayHeader, available: int, name: str) -> None:
         )
 
 
+def _read_stream(file: IO[bytes], name: str) -> NDArray:
+    """An array that comes through a pipe: memory grows with what arrives, not with what the header promises."""
+    header = read_header(file, name)
+    data = bytearray()
+    while len(data) <= header.nbytes and (piece := file.read(min(_PIECE, header.nbytes + 1 - len(data)))):
+        data += piece
+    check_size(header, header.offset + len(data), name)
+    return read_data(io.BytesIO(data), header, name)
+
+
 def _with_file(path: str | Path, use: Callable[[IO[bytes], ArrayHeader], T]) -> T:
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             header = read_header(file, str(path))
             check_size(header, os.fstat(file.fileno()).st_size, str(path))
             return use(file, header)

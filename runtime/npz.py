@@ -12,8 +12,9 @@ from typing import IO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from netwright.specs.files import open_regular, write_file
+
 from .errors import DataError
-from .files import write_atomically
 from .npy import ArrayHeader, check_size, read_data, read_header
 
 #: Deflate can't do better than this; an archive that claims to is a trap or damaged.
@@ -44,22 +45,22 @@ def read_npz(path: str | Path) -> dict[str, NDArray]:
 
 
 def write_npz(path: str | Path, arrays: Mapping[str, NDArray]) -> None:
-    """Writes an uncompressed archive, atomically. Raises OSError."""
+    """Writes an uncompressed archive, whole or not at all. Raises OSError."""
 
-    def write(temporary: Path) -> None:
-        with zipfile.ZipFile(temporary, "w") as archive:
+    def write(file: IO[bytes]) -> None:
+        with zipfile.ZipFile(file, "w") as archive:
             for name, array in arrays.items():
                 # A fixed date: equal arrays give equal bytes.
                 member = zipfile.ZipInfo(f"{name}.npy")
                 with archive.open(member, "w", force_zip64=True) as stream:
                     np.lib.format.write_array(stream, np.asarray(array, order="C"), allow_pickle=False)
 
-    write_atomically(Path(path), write)
+    write_file(path, write)
 
 
 def _for_each(path: str | Path, use: Callable[[IO[bytes], ArrayHeader, str], T]) -> dict[str, T]:
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             with zipfile.ZipFile(file) as archive:
                 members = _checked_members(archive, size, str(path))

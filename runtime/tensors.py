@@ -9,13 +9,15 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from netwright.specs.files import open_regular, write_file
+
 from .errors import WeightsError
-from .files import write_atomically
 
 #: A header longer than this is refused before it is read: a million tensors need less.
 MAX_HEADER = 100_000_000
@@ -40,7 +42,7 @@ _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, NDArray], metadata: Mapping[str, str]) -> None:
-    """Writes a safetensors file atomically. Raises OSError, and KeyError for a dtype that has no name
+    """Writes a safetensors file, whole or not at all. Raises OSError, and KeyError for a dtype that has no name
     there."""
     # The format wants no gaps; wide elements first keep every tensor aligned.
     names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
@@ -54,14 +56,13 @@ def write_tensors(path: str | Path, tensors: Mapping[str, NDArray], metadata: Ma
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
 
-    def write(temporary: Path) -> None:
-        with open(temporary, "wb") as file:
-            file.write(len(text).to_bytes(8, "little") + text)
-            for name in names:
-                array = tensors[name]
-                file.write(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data)
+    def write(file: IO[bytes]) -> None:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in names:
+            array = tensors[name]
+            file.write(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data)
 
-    write_atomically(Path(path), write)
+    write_file(path, write)
 
 
 class TensorFile:
@@ -100,7 +101,7 @@ class TensorFile:
 
     def _check_length(self) -> None:
         try:
-            with open(self.path, "rb") as file:
+            with open_regular(self.path) as file:
                 size = os.fstat(file.fileno()).st_size
                 start = file.read(8)
         except OSError as error:

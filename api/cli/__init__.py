@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
@@ -46,7 +47,8 @@ class LazyGroup(click.Group):
         if args is None:  # a process of its own
             # Modules stay and graphs grow: looking through them for cycles again and again doubles the time.
             gc.set_threshold(1_000_000, 20, 100)
-        return super().main(args, *more, **options)
+        with _explained():  # help, too, may meet a full disk
+            return super().main(args, *more, **options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -70,17 +72,24 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _explained():
             return super().invoke(ctx)
-        except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):
-            raise
-        except Exception as error:
-            from .failure import report
 
-            code = report(error)
-            if code is None:
-                raise
-            sys.exit(code)
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turns errors that a user can do something about into a message and an exit code."""
+    try:
+        yield
+    except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):
+        raise
+    except Exception as error:
+        from .failure import report
+
+        code = report(error)
+        if code is None:
+            raise
+        sys.exit(code)
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:

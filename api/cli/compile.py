@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from ..analysis.limits import keep_memory
-from ..artifacts import KINDS, Emit, Request, save
+from ..artifacts import KINDS, Emit, Request, header_path, save
 from ..model import load
 from ..values import read_weights
-from .options import PATH, dim_option, folder_exists, settings_option, spec_argument, weights_option
-from .output import show_warnings, size_text, written
+from .options import PATH, check_outputs, dim_option, settings_option, spec_argument, weights_option
+from .output import show_warnings, written
 
 _WORDS = {
     "exe": "executable",
@@ -60,11 +60,12 @@ def command(
     """
     if kind == "exe" and weights is None:
         raise click.UsageError("an executable needs --weights")
-    folder_exists(output, "-o")
     model = load(spec, settings, dims=dims)
+    header = header_path(output) if kind == "shared" else None
+    check_outputs({"-o": output, "the header of -o": header}, [*model.files, weights])
     show_warnings(model)
     keep_memory(model)
     values = None if weights is None else read_weights(model.network, weights)
     for path in save(model.network, values, output, Request(kind, cpu)):
         what = "C header" if path.suffix == ".h" and path != output else f"{_WORDS[kind]} of {model.name}"
-        written(path, f"{what}, {size_text(path)}")
+        written(path, what, sized=True)

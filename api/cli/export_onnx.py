@@ -9,8 +9,8 @@ import click
 
 from ..model import load
 from .onnx_extra import need_onnx
-from .options import PATH, folder_exists, settings_option, spec_argument, weights_option
-from .output import show_warnings, size_text, written
+from .options import PATH, check_outputs, settings_option, spec_argument, weights_option
+from .output import show_warnings, written
 
 
 @click.command("export")
@@ -28,8 +28,8 @@ def command(spec: Path, weights: Path, output: Path, settings: tuple[str, ...]) 
     from ..onnx.errors import OnnxError
     from ..onnx.files import export_model
 
-    folder_exists(output, "-o")
     model = load(spec, settings)
+    check_outputs({"-o": output}, [*model.files, weights])
     show_warnings(model)
     try:
         exported = export_model(model, weights)
@@ -38,4 +38,4 @@ def command(spec: Path, weights: Path, output: Path, settings: tuple[str, ...]) 
             click.echo(f"error: {finding}", err=True)
         sys.exit(1)
     exported.save(output)
-    written(output, f"ONNX model, opset {exported.opset}, {size_text(output)}")
+    written(output, f"ONNX model, opset {exported.opset}", sized=True)

@@ -38,7 +38,9 @@ def report(error: Exception) -> int | None:
         return None
     text = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
-        text = f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+        # Whatever else fails says which file it was about.
+        name = "standard output" if error.filename is None else error.filename
+        text = f"{name}: {error.strerror}"
     if isinstance(error, MemoryError):
         text = "there is not enough memory"
     click.echo(f"error: {text}", err=True)

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import click
 
-from netwright.compiler.codegen.artifacts import write_file
+from netwright.specs.files import STANDARD_STREAM, is_stream, write_file
 from netwright.specs.load import load_spec
 
 from ..describe import count_text
 from ..fixing import fix_spec
 from ..model import Model
 from .findings import show_diagnostics
-from .options import PATH, spec_argument
+from .options import PATH, check_outputs, spec_argument
+from .output import to_standard_output
 
 
 @click.command("fix")
@@ -30,21 +31,30 @@ def command(ctx: click.Context, spec: Path, diff: bool, unsafe: bool, output: Pa
     includes are fixed, too, unless the result goes elsewhere.
     Exit code: 0 where the spec is valid then, 1 where errors are left.
     """
+    if str(spec) == STANDARD_STREAM and output is None and not diff:
+        raise click.UsageError(
+            "a spec from standard input can't be changed in place: -o says where to write it"
+        )
     model = Model(load_spec(spec))
+    check_outputs({"-o": output}, (file for file in model.files if file != str(spec)))
     fixed = fix_spec(model.load, unsafe=unsafe, included=output is None)
+    elsewhere = output is not None and to_standard_output(output)
     if diff:
         for file, text in fixed.texts.items():
             old = model.diagnostics.sources[file].text
             _show_changes(file, old, text)
     else:
-        for file, text in fixed.texts.items():
-            write_file(output or Path(file), _bytes(Path(file), text))
+        whole = {model.load.file: fixed.text} if model.load.source else {}
+        texts = fixed.texts if output is None else whole
+        for file, text in texts.items():
+            write_file(output or file, _bytes(file, text))
         for fix in fixed.fixes:
             span = fix.edits[0].span
-            click.echo(f"{span.file}:{span.line}: {fix.title}")
+            click.echo(f"{span.file}:{span.line}: {fix.title}", err=elsewhere)
     show_diagnostics(fixed.diagnostics, err=True)
     if not diff:
-        click.echo(f"{output or spec}: {count_text(len(fixed.fixes), 'fix').replace('fixs', 'fixes')} made")
+        made = count_text(len(fixed.fixes), "fix").replace("fixs", "fixes")
+        click.echo(f"{output or spec}: {made} made", err=elsewhere)
     ctx.exit(1 if fixed.diagnostics.has_errors else 0)
 
 
@@ -55,6 +65,8 @@ def _show_changes(file: str, old: str, new: str) -> None:
         click.echo(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n", nl=False)
 
 
-def _bytes(spec: Path, text: str) -> bytes:
+def _bytes(file: str, text: str) -> bytes:
+    """The text as the file has it: with its byte order mark, if any."""
     mark = b"\xef\xbb\xbf"
-    return (mark if spec.read_bytes().startswith(mark) else b"") + text.encode()
+    marked = not is_stream(file) and Path(file).read_bytes().startswith(mark)
+    return (mark if marked else b"") + text.encode()

@@ -7,18 +7,24 @@ from typing import Literal
 
 import click
 
-from netwright.compiler.codegen.artifacts import write_file
+from netwright.specs.files import is_stream, write_file
 
-from ..draw import draw
+from ..draw import SUFFIXES, draw
 from ..model import load
-from .options import PATH, folder_exists, settings_option, spec_argument
-from .output import show_warnings, size_text, written
+from .options import PATH, check_outputs, settings_option, spec_argument
+from .output import show_warnings, written
 
 
 @click.command("graph")
 @spec_argument
 @click.option(
     "-o", "--output", type=PATH, required=True, metavar="FILE", help="graph.svg, graph.dot or graph.txt."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([suffix.removeprefix(".") for suffix in SUFFIXES]),
+    help="What to write, where the file's ending does not say it; svg by default.",
 )
 @click.option(
     "--unroll", type=click.IntRange(1, 100), metavar="K", help="Unroll recurrences: K steps side by side."
@@ -41,6 +47,7 @@ from .output import show_warnings, size_text, written
 def command(
     spec: Path,
     output: Path,
+    form: str | None,
     unroll: int | None,
     stage: Literal["spec", "graph", "optimized"],
     entry: str,
@@ -51,9 +58,10 @@ def command(
     Recurrences are drawn as loops; with --unroll they are drawn step by step, as the feed-forward network with
     shared parameters that they are.
     """
-    folder_exists(output, "-o")
     model = load(spec, settings)
+    check_outputs({"-o": output}, model.files)
     show_warnings(model)
-    text = draw(model, output.suffix, unroll=unroll, stage=stage, entry=entry)
+    suffix = f".{form}" if form else ".svg" if is_stream(output) else output.suffix
+    text = draw(model, suffix, unroll=unroll, stage=stage, entry=entry)
     write_file(output, text.encode())
-    written(output, size_text(output))
+    written(output, sized=True)

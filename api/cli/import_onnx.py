@@ -9,8 +9,8 @@ from typing import Any, Literal
 import click
 
 from .onnx_extra import need_onnx
-from .options import PATH, dim_option, folder_exists, named_values
-from .output import size_text, written
+from .options import PATH, check_outputs, dim_option, named_values
+from .output import written
 
 
 @click.command("import")
@@ -53,8 +53,7 @@ def command(
     from ..onnx.errors import OnnxError
     from ..onnx.files import import_model
 
-    folder_exists(output, "-o")
-    folder_exists(weights, "--weights")
+    check_outputs({"-o": output, "--weights": weights}, [model])
     try:
         imported = import_model(model, name=name, layout=layout, dims=dims, inputs=inputs)
     except OnnxError as error:
@@ -65,4 +64,4 @@ def command(
         sys.exit(1)
     imported.save(output, weights)
     written(output, "spec")
-    written(weights, f"weights, {size_text(weights)}")
+    written(weights, "weights", sized=True)

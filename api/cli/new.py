@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from netwright.compiler.codegen.artifacts import write_file
+from netwright.specs.files import is_stream, write_file
 
 from ..templates import TEMPLATES, template
-from .options import PATH
+from .options import PATH, check_outputs
 from .output import written
 
 _LIST = ", ".join(f"{name} ({what})" for name, what in TEMPLATES.items())
@@ -27,7 +27,8 @@ def command(kind: str, name: str, output: Path | None, force: bool) -> None:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", name):
         raise click.UsageError(f"{name!r} is no name: letters, digits and _, not beginning with a digit")
     path = output or Path(f"{name}.yaml")
-    if path.exists() and not force:
+    check_outputs({"-o": path})
+    if path.exists() and not is_stream(path) and not force:
         raise click.UsageError(f"{path} is there already; --force writes over it")
     write_file(path, template(kind, name).encode())
     written(path, TEMPLATES[kind])

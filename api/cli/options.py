@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from netwright.specs.files import STANDARD_STREAM, check_writable, is_stream
 
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
@@ -133,9 +136,28 @@ def dim_ranges(values: Sequence[str], param: click.Parameter) -> dict[str, Any]:
     return found
 
 
-def folder_exists(path: Path, option: str) -> None:
-    """Raises UsageError where a file could not be written: better now than after an hour of training."""
-    if path.is_dir():
-        raise click.UsageError(f"{option}: {path} is a directory")
-    if not path.parent.is_dir():
-        raise click.UsageError(f"{option}: there is no directory {path.parent}")
+def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[str | Path | None] = ()) -> None:
+    """Raises UsageError where an output (by its option) could not be written, or would take the place of an input or
+    of another output: better now than after an hour of training."""
+    taken = [(path, f"is the input {path}") for path in inputs if path is not None and not is_stream(path)]
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        try:
+            check_writable(path)
+        except OSError as error:
+            raise click.UsageError(f"{option}: {path}: {error.strerror}") from None
+        for other, what in taken:
+            if _same(path, other):
+                raise click.UsageError(f"{option}: {path} {what}: choose another name")
+        taken.append((path, f"is what {option} is, too"))
+
+
+def _same(output: Path, other: str | Path) -> bool:
+    """Whether two paths are one file, or standard output twice; what else can be written into has room for both."""
+    if is_stream(output):
+        return os.fspath(output) == os.fspath(other) == STANDARD_STREAM
+    try:
+        return os.path.samefile(output, other)
+    except OSError:
+        return os.path.realpath(output) == os.path.realpath(other)

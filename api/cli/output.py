@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
+from netwright.specs.files import STANDARD_STREAM, descriptor, is_stream
+
 from ..describe import bytes_text
 from .findings import show_diagnostics
 
@@ -30,11 +32,13 @@ def show_warnings(model: Model) -> None:
         show_diagnostics(model.diagnostics, err=True)
 
 
-def written(path: str | Path, what: str) -> None:
-    """Says that a file was written."""
-    click.echo(f"wrote {path}: {what}")
+def written(path: Path, *what: str, sized: bool = False) -> None:
+    """Says that a file was written, and what it is; ``sized``: also its size, where it has one."""
+    parts = [*what, *([bytes_text(path.stat().st_size)] if sized and not is_stream(path) else [])]
+    shown = f"wrote {path}: {', '.join(parts)}" if parts else f"wrote {path}"
+    click.echo(shown, err=to_standard_output(path))
 
 
-def size_text(path: Path) -> str:
-    """The size of a file that is there."""
-    return bytes_text(path.stat().st_size)
+def to_standard_output(path: Path) -> bool:
+    """Whether what is written to ``path`` goes where results are printed."""
+    return is_stream(path) and (str(path) == STANDARD_STREAM or descriptor(path) == 1)

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import click
 
-from netwright.compiler.codegen.artifacts import write_file
 from netwright.compiler.frontend.network import initial_values
 from netwright.runtime.checkpoint import checkpoint_weights, read_history
+from netwright.specs.files import write_file
 
 from ..errors import RequestError
 from ..model import load
 from ..report.page import report
 from ..values import read_weights
-from .options import PATH, folder_exists, settings_option, spec_argument
-from .output import show_warnings, size_text, written
+from .options import PATH, check_outputs, settings_option, spec_argument
+from .output import show_warnings, written
 
 
 @click.command("report")
@@ -34,8 +34,8 @@ def command(spec: Path, output: Path, run: Path | None, settings: tuple[str, ...
     """Write one page for a browser: the network to pan and zoom, each layer's line in the spec, its shape, parameters
     and cost, the table, memory, how outputs answer to shifts, whether gradients flow through recurrences, warnings, and
     the curves of a training. The page needs no network."""
-    folder_exists(output, "-o")
     model = load(spec, settings)
+    check_outputs({"-o": output}, model.files)
     show_warnings(model)
     name = model.name
     history, weights = [], None
@@ -46,7 +46,7 @@ def command(spec: Path, output: Path, run: Path | None, settings: tuple[str, ...
             raise RequestError(f"{path} is of the model {trained}, not of {name}")
         weights = read_weights(model.network, {**initial_values(model.network), **checkpoint_weights(path)})
     write_file(output, report(model, history, weights).encode())
-    written(output, size_text(output))
+    written(output, sized=True)
 
 
 def _checkpoint(run: Path) -> Path:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 
-from netwright.runtime.files import write_atomically
-from netwright.runtime.npy import read_npy
+from netwright.runtime.npy import read_npy, write_npy
 from netwright.runtime.npz import write_npz
+from netwright.specs.files import is_stream
 
 from ..describe import shape_text
 from ..model import load
@@ -18,14 +16,14 @@ from ..program import EngineName
 from ..taps import tap_names, tap_settings
 from .options import (
     PATH,
+    check_outputs,
     engine_options,
-    folder_exists,
     named_paths,
     settings_option,
     spec_argument,
     weights_option,
 )
-from .output import show_warnings, written
+from .output import show_warnings, to_standard_output, written
 
 
 @click.command("run")
@@ -65,34 +63,24 @@ def command(
     threads: int,
 ) -> None:
     """Run the network in prediction mode on .npy files and write its outputs, by name, to an archive."""
-    if output.suffix not in (".npz", ".npy"):
+    if output.suffix not in (".npz", ".npy") and not is_stream(output):
         raise click.UsageError(f"-o: {output} has to end in .npz, or in .npy for a single output")
-    folder_exists(output, "-o")
     model = load(spec, settings)
+    check_outputs({"-o": output}, [*model.files, weights, *inputs.values()])
     show_warnings(model)
     if taps:
-        model = load(spec, [*settings, *tap_settings(model, taps).values()])
+        model = model.changed([*settings, *tap_settings(model, taps).values()])
     program = model.compile(weights, engine=engine, threads=threads, entries=("predict",))
     results = program.predict(**{name: read_npy(path) for name, path in inputs.items()})
     names = tap_names(taps)
     results = {names.get(name, name): array for name, array in results.items()}
-    if output.suffix == ".npy":
-        _write_npy(output, results)
+    if output.suffix == ".npy" and len(results) != 1:
+        raise click.UsageError(f"-o: {', '.join(results)} are several outputs: end the file's name in .npz")
+    if output.suffix == ".npy" or (to_standard_output(output) and len(results) == 1):
+        write_npy(output, *results.values())
     else:
         write_npz(output, results)
     written(
         output,
         ", ".join(f"{name} {array.dtype.name} {shape_text(array.shape)}" for name, array in results.items()),
     )
-
-
-def _write_npy(path: Path, results: dict[str, NDArray]) -> None:
-    if len(results) != 1:
-        raise click.UsageError(f"-o: {', '.join(results)} are several outputs: end the file's name in .npz")
-    (array,) = results.values()
-
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as stream:
-            np.lib.format.write_array(stream, np.asarray(array, order="C"), allow_pickle=False)
-
-    write_atomically(path, write)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from netwright.compiler.codegen.artifacts import write_file
+from netwright.specs.files import write_file
 from netwright.specs.schema.generate import schema_text
 
-from .options import PATH, folder_exists
-from .output import size_text, written
+from .options import PATH, check_outputs
+from .output import written
 
 
 @click.command("schema")
@@ -24,6 +24,6 @@ def command(output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
         return
-    folder_exists(output, "-o")
+    check_outputs({"-o": output})
     write_file(output, text.encode())
-    written(output, size_text(output))
+    written(output, sized=True)

@@ -10,6 +10,7 @@ from netwright.runtime.data import load_dataset
 from netwright.runtime.plan import TrainingResult
 from netwright.runtime.progress import observer_for
 from netwright.runtime.training import DivergedError
+from netwright.specs.files import is_stream
 
 from ..data import data_path, data_paths
 from ..model import load
@@ -17,14 +18,14 @@ from ..program import EngineName, Program
 from ..training import training_plan
 from .options import (
     PATH,
+    check_outputs,
     data_option,
     engine_options,
-    folder_exists,
     settings_option,
     spec_argument,
     weights_option,
 )
-from .output import console, show_warnings, written
+from .output import console, show_warnings, to_standard_output, written
 
 
 @click.command("train")
@@ -71,11 +72,12 @@ def command(
     model = load(spec, changes)
     show_warnings(model)
     plan = training_plan(model.load, model.network)
-    folder_exists(weights, "--weights")
-    checkpoint = checkpoint or resume or weights.with_name(f"{weights.stem}.checkpoint")
-    folder_exists(checkpoint, "--checkpoint")
+    checkpoint = checkpoint or resume or _beside(weights, model.name)
+    sets = data_paths(model.load, data)
+    check_outputs({"--weights": weights}, [*model.files, *sets.values(), resume])
+    check_outputs({"--checkpoint": checkpoint}, [*model.files, *sets.values(), weights])
     train_set = load_dataset(data_path(model.load, "train", data))
-    valid_file = data_paths(model.load, data).get("valid")
+    valid_file = sets.get("valid")
     valid_set = None if valid_file is None else load_dataset(valid_file)
     program = model.compile(engine=engine, threads=threads, entries=("loss", "train_step"))
     try:
@@ -84,7 +86,7 @@ def command(
             valid_set,
             checkpoint=checkpoint,
             resume=resume,
-            observer=observer_for(console()),
+            observer=observer_for(console(err=to_standard_output(weights))),
         )
     except DivergedError as error:
         if error.result.history:
@@ -96,6 +98,13 @@ def command(
     if result.ending == "stopped early":
         click.echo(f"stopped early after {len(result.history)} of {plan.epochs} epochs")
     _write(program, weights, result)
+
+
+def _beside(weights: Path, model: str) -> Path:
+    """Where the checkpoint goes: beside the weights, or here where they go into a pipe or a device."""
+    if is_stream(weights):
+        return Path(f"{model}.checkpoint")
+    return weights.with_name(f"{weights.stem}.checkpoint")
 
 
 def _write(program: Program, path: Path, result: TrainingResult) -> None:

@@ -13,8 +13,8 @@ import onnx
 from google.protobuf.message import EncodeError
 from numpy.typing import ArrayLike, NDArray
 
-from netwright.runtime.files import write_atomically
 from netwright.runtime.tensors import write_tensors
+from netwright.specs.files import write_file
 from netwright.specs.load import load_spec_text
 
 from ..model import Model
@@ -47,8 +47,8 @@ class ImportedModel:
         """Writes the spec and a safetensors file, each whole or not at all. Raises OSError."""
         model = re.search(r"^model: (\S+)", self.spec, re.MULTILINE)
         metadata = {"netwright": VERSION, "model": model[1] if model else "", "format": "np"}
-        write_tensors(Path(weights), self.weights, metadata)
-        write_atomically(Path(spec), lambda path: path.write_text(self.spec, encoding="utf-8"))
+        write_tensors(weights, self.weights, metadata)
+        write_file(spec, self.spec.encode())
 
 
 def import_model(
@@ -128,7 +128,7 @@ class ExportedModel:
             data = self.proto.SerializeToString()
         except (ValueError, EncodeError) as error:
             raise OnnxError(f"the model is too large for one file: {error}") from None
-        write_atomically(Path(path), lambda temporary: temporary.write_bytes(data))
+        write_file(path, data)
 
 
 def export_model(model: Model, weights: Weights) -> ExportedModel:

@@ -23,6 +23,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from netwright.specs.dims import Shape, dim, dim_symbols, substitute
+from netwright.specs.files import open_regular
 
 from .checking import check_functions, check_text
 from .errors import Finding, OnnxError
@@ -111,10 +112,11 @@ def read_file(path: str | os.PathLike[str]) -> tuple[onnx.ModelProto, Path]:
     """A model as the file has it, without external data, and the folder where that lies. Raises OnnxError."""
     path = Path(path)
     try:
-        size = path.stat().st_size
-        if size > MAX_FILE:
-            raise OnnxError(f"{path} has {size:,} bytes, a model has at most {MAX_FILE:,}")
-        data = path.read_bytes()
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_FILE:
+                raise OnnxError(f"{path} has {size:,} bytes, a model has at most {MAX_FILE:,}")
+            data = file.read()
     except OSError as error:
         raise OnnxError(f"{path} can't be read: {error.strerror or error}") from None
     return read_bytes(data, str(path)), path.parent

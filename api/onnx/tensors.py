@@ -12,6 +12,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from netwright.specs.files import open_regular
+
 from .errors import OnnxError
 
 #: A tensor with more elements is no weight of a network: refused before anything is allocated.
@@ -72,7 +74,7 @@ def _external(
     except ValueError:
         raise OnnxError(f"the tensor {tensor.name!r}: its place in {path.name} is no number") from None
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             if length != needed or offset < 0 or offset + needed > size:
                 message = f"{needed} bytes at {offset} are wanted, the file has {size}"

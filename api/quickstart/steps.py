@@ -13,6 +13,7 @@ from pathlib import Path
 
 from netwright.runtime.npy import read_npy
 from netwright.runtime.npz import read_npz
+from netwright.specs.files import write_file
 
 from ..errors import RequestError
 
@@ -34,7 +35,7 @@ def copy_files(folder: Path) -> None:
         if path.exists() and path.read_bytes() != data:
             raise RequestError(f"{path} is in the way: choose another directory")
     for name, data in contents.items():
-        (folder / name).write_bytes(data)
+        write_file(folder / name, data)
 
 
 def commands() -> list[list[str]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
+from netwright.specs.files import Scratch, scratch_folder, write_file
 from netwright.specs.manifest import EntryInfo, Manifest
 
 from ..loop import ir
@@ -43,13 +42,12 @@ def link_executable(
     info = _find(manifest, entry)
     needed = {name: buffers[name] for name in buffers if name in {*info.reads, *info.writes}}
     blob = f"{manifest.model}_contents"
-    with tempfile.TemporaryDirectory() as folder_name:
-        folder = Path(folder_name)
+    with scratch_folder() as folder:
         offsets = _write_contents(folder, manifest, needed, blob, target)
-        (folder / "tables.c").write_text(model_source(manifest, info, offsets, blob), encoding="utf-8")
-        (folder / "model.o").write_bytes(emit(program, "object", target, manifest))
+        folder.write("tables.c", model_source(manifest, info, offsets, blob))
+        folder.write("model.o", emit(program, "object", target, manifest))
         for source in C_SOURCES.glob("*.[ch]"):
-            shutil.copy(source, folder)
+            folder.write(source.name, source.read_bytes())
         sources = sorted(path.name for path in C_SOURCES.glob("*.c"))
         arguments = [*sources, "tables.c", "contents.S", "model.o", "-pthread", "-lm", *(flags or ["-s"])]
         link(find_compiler(target), folder, arguments, output)
@@ -75,12 +73,11 @@ def link_shared(
     contents = dict(buffers or {})
     blob = f"{manifest.model}_contents"
     header = header_source(manifest, data=bool(contents))
-    with tempfile.TemporaryDirectory() as folder_name:
-        folder = Path(folder_name)
+    with scratch_folder() as folder:
         offsets = _write_contents(folder, manifest, contents, blob, target)
-        (folder / "library.h").write_text(header, encoding="utf-8")
-        (folder / "library.c").write_text(_data_source(manifest, offsets, blob), encoding="utf-8")
-        (folder / "model.o").write_bytes(emit(program, "object", target, manifest))
+        folder.write("library.h", header)
+        folder.write("library.c", _data_source(manifest, offsets, blob))
+        folder.write("model.o", emit(program, "object", target, manifest))
         arguments = ["-shared", "library.c", "model.o", *(flags or ["-s"])]
         if contents:
             arguments.insert(1, "contents.S")
@@ -88,21 +85,6 @@ def link_shared(
     path = output.with_suffix(".h")
     write_file(path, header.encode())
     return path
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Writes a file whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _find(manifest: Manifest, name: str) -> EntryInfo:
@@ -135,12 +117,13 @@ def _check(program: ir.Program, manifest: Manifest) -> None:
 
 
 def _write_contents(
-    folder: Path, manifest: Manifest, buffers: Mapping[str, np.ndarray], blob: str, target: Target
+    folder: Scratch, manifest: Manifest, buffers: Mapping[str, np.ndarray], blob: str, target: Target
 ) -> dict[str, int]:
     """The contents in one file, and assembly that includes it; gives each buffer's offset."""
     known = {buffer.name: buffer for buffer in manifest.buffers}
     offsets: dict[str, int] = {}
-    with (folder / "contents.bin").open("wb") as file:
+
+    def write(file: IO[bytes]) -> None:
         for name, array in buffers.items():
             expected, found = known[name], [str(size) for size in array.shape]
             if (expected.dtype, expected.shape) != (array.dtype.name, found):
@@ -151,6 +134,8 @@ def _write_contents(
             offsets[name] = file.tell()
             file.write(array.tobytes())
         file.write(bytes(_ALIGN))
+
+    folder.write("contents.bin", write)
     mach = "-darwin" in target.triple or "-macos" in target.triple
     name = f"_{blob}" if mach else blob
     lines = [
@@ -162,7 +147,7 @@ def _write_contents(
         '.incbin "contents.bin"',
         *([] if mach else ['.section .note.GNU-stack,"",%progbits']),
     ]
-    (folder / "contents.S").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    folder.write("contents.S", "\n".join(lines) + "\n")
     return offsets
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import tempfile
 from pathlib import Path
+
+from netwright.specs.files import write_file
 
 _MAGIC = b"netwright\x00\x01"
 
@@ -71,15 +72,9 @@ class ObjectCache:
         path = self._path(key)
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=path.parent)
+            write_file(path, _MAGIC + hashlib.sha256(payload).digest() + payload, durable=False)
         except OSError:
             return
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(_MAGIC + hashlib.sha256(payload).digest() + payload)
-            os.replace(temporary, path)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / key[2:]

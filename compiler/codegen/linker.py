@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import shlex
@@ -10,6 +11,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from netwright.specs.files import Scratch, write_file
 
 from .target import Target, host_target
 
@@ -42,23 +45,23 @@ def find_compiler(target: Target) -> list[str]:
     )
 
 
-def link(command: Sequence[str], folder: Path, arguments: Sequence[str], output: Path) -> None:
-    """Runs the compiler in ``folder`` on files that are there; ``output`` appears whole or not at all."""
-    made = folder / "linked"
+def link(command: Sequence[str], folder: Scratch, arguments: Sequence[str], output: Path) -> None:
+    """Runs the compiler in ``folder`` on files that are there, and writes what it made to ``output``."""
+    made = folder.path / "linked"
     full = [*command, *_FLAGS, *arguments, "-o", made.name]
     try:
-        run = subprocess.run(full, cwd=folder, capture_output=True, text=True, errors="replace")
+        environment = {**os.environ, "LC_ALL": "C"}
+        run = subprocess.run(
+            full, cwd=folder.path, env=environment, capture_output=True, text=True, errors="replace"
+        )
     except OSError as error:
         raise LinkError(f"cannot run {command[0]}: {error}") from error
     if run.returncode:
+        if os.strerror(errno.ENOSPC) in run.stderr:  # it names files that nobody knows
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise LinkError(f"{shlex.join(full)} failed:\n{(run.stderr or run.stdout).strip()[-4000:]}")
-    beside = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    try:
-        shutil.copy(made, beside)
-        os.replace(beside, output)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
+    with made.open("rb") as program:
+        write_file(output, lambda file: shutil.copyfileobj(program, file), executable=True)
 
 
 def _zig_triple(target: Target) -> str:

@@ -11,6 +11,8 @@ from itertools import count
 from pathlib import Path
 from typing import ClassVar
 
+from netwright.specs.files import write_file
+
 from ..graph.graph import Graph, Node, Value
 from ..graph.verify import VerificationError, verify
 from ..ops.scan import ScanAttributes
@@ -113,7 +115,7 @@ class PassManager:
         number = next(_NUMBERS)
         if changed:
             stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in graph.name)
-            _write(self.dump / f"{number:03d}_{stem}_{name}.txt", f"{graph}\n")
+            write_file(self.dump / f"{number:03d}_{stem}_{name}.txt", f"{graph}\n".encode(), durable=False)
         with (self.dump / "times.txt").open("a", encoding="utf-8") as table:
             unchanged = "" if changed else "  (unchanged)"
             table.write(f"{number:03d} {seconds * 1e3:10.3f} ms  {graph.name}  {name}{unchanged}\n")
@@ -137,9 +139,3 @@ def rewrite_bodies(graph: Graph, transform: Callable[[Graph], Graph]) -> Graph:
 
 def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 from pathlib import Path
 
 from ..diagnostics.diagnostic import Diagnostics
+from ..files import STANDARD_STREAM, descriptor
 from ..source.tree import SourceText, SourceTree, Span
 from .json import read_json
 from .yaml import read_yaml
@@ -19,10 +21,13 @@ _NO_TEXT = re.compile("[\\x00\ud800-\udfff]")
 
 
 def read_file(path: str | os.PathLike[str], diagnostics: Diagnostics) -> SourceTree | None:
-    """Read and parse a spec file; None when there is no tree, and `diagnostics` says why. Raises nothing."""
+    """Read and parse a spec file, or (`-`) standard input; None when there is no tree, and `diagnostics` says why.
+    Raises nothing."""
     name = os.fspath(path)
     nowhere = Span(name, 1, 1, 1, 1)
     try:
+        if name == STANDARD_STREAM or descriptor(name) is not None:
+            return _limited(_read_open(name), name, diagnostics)
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
             diagnostics.error("NW0109", f"{name} is a directory, a spec is a file", nowhere)
@@ -33,14 +38,27 @@ def read_file(path: str | os.PathLike[str], diagnostics: Diagnostics) -> SourceT
         with Path(path).open("rb") as file:
             # One byte more than allowed: the file may grow while it is read.
             data = file.read(SIZE_LIMIT + 1)
-            size = max(status.st_size, len(data))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         diagnostics.error("NW0109", f"{name} can't be read: {reason}", nowhere)
         return None
+    return _limited(data, name, diagnostics, status.st_size)
+
+
+def _read_open(name: str) -> bytes:
+    """What comes out of standard input or another open descriptor (`<(command)` of a shell), as far as is allowed."""
+    if name == STANDARD_STREAM:
+        return sys.stdin.buffer.read(SIZE_LIMIT + 1)
+    with os.fdopen(os.dup(descriptor(name) or 0), "rb") as file:
+        return file.read(SIZE_LIMIT + 1)
+
+
+def _limited(data: bytes, name: str, diagnostics: Diagnostics, size: int = 0) -> SourceTree | None:
+    size = max(size, len(data))
     if size > SIZE_LIMIT:
         limit = f"{SIZE_LIMIT // 1024 // 1024} MB"
-        diagnostics.error("NW0110", f"{name} has {size / 1e6:,.1f} MB, a spec has at most {limit}", nowhere)
+        message = f"{name} has {size / 1e6:,.1f} MB, a spec has at most {limit}"
+        diagnostics.error("NW0110", message, Span(name, 1, 1, 1, 1))
         return None
     return read_bytes(data, name, diagnostics)
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save
 
 from netwright.runtime.errors import WeightsError
-from netwright.runtime.files import write_atomically
 from netwright.runtime.tensors import TensorFile, write_tensors
 from netwright.runtime.weights import load_weights, save_weights
+from netwright.specs.files import write_file
 
 from .numpy_engine import linear, linear_values
 
@@ -88,7 +88,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     with pytest.raises(KeyError):
         write_tensors(path, linear_values() | {"z": np.zeros(2, complex)}, {})
     with pytest.raises(ZeroDivisionError):
-        write_atomically(path, lambda temporary: temporary.write_bytes(b"half") / 0)
+        write_file(path, lambda file: file.write(b"half") / 0)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == [path.name]
     with pytest.raises(OSError):

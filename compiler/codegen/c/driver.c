@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "driver.h"
@@ -55,7 +56,7 @@ static void usage(FILE *to) {
     list(to, NW_OUTPUT);
     fprintf(to,
             "\n  -i NAME=FILE.npy  an input (FILE - : standard input)\n"
-            "  -o OUT            all outputs as .npz, or the only output as .npy\n"
+            "  -o OUT            all outputs as .npz, or the only output as .npy (OUT - : standard output)\n"
             "  --print           outputs as text, with labels where there are any\n"
             "  --threads N       threads to compute with (1)\n"
             "  --info            the manifest as JSON\n");
@@ -90,17 +91,32 @@ static int take_number(const char *text) {
     return (int)value;
 }
 
+static void end_text(void) {
+    if (fflush(stdout) || ferror(stdout)) fail(EXIT_SYSTEM, "cannot write to standard output: %s", strerror(errno));
+    exit(0);
+}
+
+/* An input must not become the output: it would be lost. */
+static void keep_inputs(const options *asked) {
+    struct stat output, input;
+    if (!asked->output || stat(asked->output, &output) || !S_ISREG(output.st_mode)) return;
+    for (int32_t i = 0; i < nw_the_model.buffer_count; i++)
+        if (asked->inputs[i] && stat(asked->inputs[i], &input) == 0 && input.st_dev == output.st_dev &&
+            input.st_ino == output.st_ino)
+            fail(EXIT_INPUT, "-o %s is the input '%s': choose another name", asked->output, nw_the_model.buffers[i].name);
+}
+
 void parse_options(int argc, char **argv, options *asked) {
     asked->inputs = allocate((size_t)nw_the_model.buffer_count, sizeof *asked->inputs);
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
         if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
             usage(stdout);
-            exit(0);
+            end_text();
         }
         if (strcmp(word, "--info") == 0) {
             puts(nw_the_model.manifest);
-            exit(0);
+            end_text();
         }
         if (strcmp(word, "--print") == 0) {
             asked->print = 1;
@@ -130,6 +146,9 @@ void parse_options(int argc, char **argv, options *asked) {
     if (piped > 1) fail(EXIT_INPUT, "only one input can come from standard input");
     if (!asked->output && !asked->print && (outputs != 1 || isatty(STDOUT_FILENO)))
         fail(EXIT_INPUT, "where to? -o OUT.npz writes the outputs, --print shows them");
+    if (asked->output && asked->print && strcmp(asked->output, "-") == 0)
+        fail(EXIT_INPUT, "--print and -o - both write to standard output");
+    keep_inputs(asked);
     size_t n = asked->output ? strlen(asked->output) : 0;
     if (n > 4 && strcmp(asked->output + n - 4, ".npy") == 0 && outputs != 1)
         fail(EXIT_INPUT, "%s: a .npy holds one array, and there are %d outputs; name it .npz", asked->output, outputs);

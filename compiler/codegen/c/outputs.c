@@ -1,10 +1,8 @@
-/* Results: .npz or .npy files (whole or not at all), standard output, or text. */
+/* Results: arrays in files and pipes, or text. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "driver.h"
 
@@ -47,31 +45,6 @@ static void print_array(const nw_buffer *buffer, const npy_array *array) {
     }
 }
 
-/* Written beside and renamed, so that a file is whole or as it was. */
-static void write_file(const char *path, const npy_array *arrays, int32_t count) {
-    size_t n = strlen(path);
-    char *temporary = allocate(n + 8, 1);
-    memcpy(temporary, path, n);
-    memcpy(temporary + n, ".XXXXXX", 7);
-    int handle = mkstemp(temporary);
-    FILE *file = handle < 0 ? NULL : fdopen(handle, "wb");
-    if (!file) fail(EXIT_SYSTEM, "cannot write %s: %s", path, strerror(errno));
-    mode_t mask = umask(0);
-    umask(mask);
-    int plain = n > 4 && strcmp(path + n - 4, ".npy") == 0;
-    errno = 0;
-    int failed = plain ? npy_write(file, arrays) : npz_write(file, arrays, count);
-    failed = failed || fchmod(handle, 0666 & ~mask) || fflush(file) || fsync(handle);
-    int reason = errno;
-    if (fclose(file) && !failed) failed = 1, reason = errno;
-    if (!failed && rename(temporary, path)) failed = 1, reason = errno;
-    if (failed) {
-        unlink(temporary);
-        fail(EXIT_SYSTEM, "cannot write %s: %s", path, strerror(reason));
-    }
-    free(temporary);
-}
-
 void write_outputs(const options *asked, call *c) {
     npy_array *outputs = allocate((size_t)nw_the_model.buffer_count, sizeof *outputs);
     int32_t count = 0;
@@ -80,10 +53,8 @@ void write_outputs(const options *asked, call *c) {
         outputs[count++] = c->arrays[i];
         if (asked->print) print_array(&nw_the_model.buffers[i], &c->arrays[i]);
     }
-    if (asked->output)
-        write_file(asked->output, outputs, count);
-    else if (!asked->print && npy_write(stdout, outputs))
-        fail(EXIT_SYSTEM, "cannot write to standard output: %s", strerror(errno));
-    if (fflush(stdout)) fail(EXIT_SYSTEM, "cannot write to standard output: %s", strerror(errno));
+    errno = 0;
+    if (asked->output || !asked->print) write_place(asked->output ? asked->output : "-", outputs, count);
+    if (fflush(stdout) || ferror(stdout)) fail(EXIT_SYSTEM, "cannot write to standard output: %s", strerror(errno));
     free(outputs);
 }

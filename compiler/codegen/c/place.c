@@ -1,0 +1,115 @@
+/* Where results go. A regular file is written beside its place and renamed, so that it is whole or as it was; links
+   stay, and devices, pipes and standard output are written into. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "driver.h"
+
+enum { MOST_LINKS = 40, MOST_TEXT = 4096 };
+
+static char *temporary; /* what is half written, for the signal that ends the program */
+
+static void remove_and_die(int number) {
+    if (temporary) unlink(temporary);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void cannot(const char *path, int reason) {
+    if (temporary) unlink(temporary);
+    fail(EXIT_SYSTEM, "cannot write %s: %s", strcmp(path, "-") ? path : "to standard output", strerror(reason));
+}
+
+static int write_all(FILE *file, const char *path, const npy_array *arrays, int32_t count) {
+    size_t n = strlen(path);
+    int plain = n > 4 && strcmp(path + n - 4, ".npy") == 0;
+    if (strcmp(path, "-") == 0) plain = count == 1;
+    return plain ? npy_write(file, arrays) : npz_write(file, arrays, count);
+}
+
+/* The descriptor that /dev/stdout, /dev/fd/3 and the like stand for: opened again, a file would be written from its
+   start. */
+static int descriptor(const char *path) {
+    static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
+    if (strcmp(path, "-") == 0 || strcmp(path, "/dev/stdout") == 0) return STDOUT_FILENO;
+    if (strcmp(path, "/dev/stderr") == 0) return STDERR_FILENO;
+    for (size_t i = 0; i < 2; i++) {
+        size_t n = strlen(folders[i]);
+        char *end;
+        if (strncmp(path, folders[i], n) != 0 || path[n] < '0' || path[n] > '9') continue;
+        long number = strtol(path + n, &end, 10);
+        if (!*end && number < 1 << 20) return (int)number;
+    }
+    return -1;
+}
+
+static void write_stream(int handle, const char *path, const npy_array *arrays, int32_t count) {
+    FILE *file = handle < 0 ? NULL : fdopen(handle, "wb");
+    errno = file ? 0 : errno;
+    if (!file || write_all(file, path, arrays, count)) cannot(path, errno);
+    if (fclose(file)) cannot(path, errno);
+}
+
+/* The path without the links at its end, also where nothing is there yet. */
+static char *follow(const char *path) {
+    char *place = allocate(2 * MOST_TEXT, 1), text[MOST_TEXT];
+    if (strlen(path) >= MOST_TEXT) cannot(path, ENAMETOOLONG);
+    memcpy(place, path, strlen(path));
+    for (int i = 0;; i++) {
+        ssize_t n = readlink(place, text, sizeof text - 1);
+        if (n < 0) return place;
+        if (i == MOST_LINKS) cannot(path, ELOOP);
+        text[n] = 0;
+        char *slash = strrchr(place, '/');
+        char *at = text[0] != '/' && slash ? slash + 1 : place;
+        if (at - place + n >= 2 * MOST_TEXT) cannot(path, ENAMETOOLONG);
+        memcpy(at, text, (size_t)n + 1);
+    }
+}
+
+static void replace_file(const char *path, const npy_array *arrays, int32_t count) {
+    static const int deadly[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    static const char name[] = ".netwright-XXXXXX";
+    struct stat before;
+    char *place = follow(path), *slash = strrchr(place, '/');
+    size_t folder = slash ? (size_t)(slash + 1 - place) : 0;
+    int old = stat(place, &before) == 0;
+    if (old && access(place, W_OK)) cannot(path, errno);
+    mode_t mask = umask(0);
+    umask(mask);
+    char *beside = allocate(folder + sizeof name, 1);
+    memcpy(beside, place, folder);
+    memcpy(beside + folder, name, sizeof name);
+    int handle = mkstemp(beside);
+    if (handle < 0) cannot(path, errno);
+    temporary = beside;
+    for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++)
+        if (signal(deadly[i], remove_and_die) == SIG_IGN) signal(deadly[i], SIG_IGN);
+    FILE *file = fdopen(handle, "wb");
+    if (!file || write_all(file, path, arrays, count) || fflush(file)) cannot(path, errno);
+    if (old && fchown(handle, before.st_uid, before.st_gid)) errno = 0; /* the owner may be somebody else's to give */
+    if (fchmod(handle, old ? before.st_mode & 07777 : 0666 & ~mask) || fsync(handle)) cannot(path, errno);
+    if (fclose(file) || rename(beside, place)) cannot(path, errno);
+    temporary = NULL;
+    free(beside);
+    free(place);
+}
+
+void write_place(const char *path, const npy_array *arrays, int32_t count) {
+    struct stat status;
+    int number = descriptor(path), there = stat(path, &status) == 0;
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like others */
+    if (number >= 0)
+        write_stream(dup(number), path, arrays, count);
+    else if (there && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
+        write_stream(open(path, O_WRONLY), path, arrays, count);
+    else if (there && S_ISDIR(status.st_mode))
+        cannot(path, EISDIR);
+    else
+        replace_file(path, arrays, count);
+}

@@ -1,0 +1,225 @@
+"""Reading and writing files that somebody named. Every file that Netwright writes goes through here.
+
+What is written appears whole or not at all: a regular file is written beside its place and then renamed, keeping the
+mode it had; a symbolic link stays and what it points at is replaced; devices, pipes and standard output (`-`) are
+written into once everything is there. What is read as data is a regular file: a pipe could keep us waiting for ever.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import re
+import secrets
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+#: The name that stands for standard output, as `-` does for standard input.
+STANDARD_STREAM = "-"
+#: Ways to write a descriptor of this very process: opening them again would write from the start of a file.
+_DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|(stdin|stdout|stderr))|/proc/self/fd/(\d+)")
+_NUMBERS = {"stdin": 0, "stdout": 1, "stderr": 2}
+
+#: Temporary files and folders that exist at this moment; a signal that ends the process removes them.
+_temporary: set[str] = set()
+
+Write = Callable[[IO[bytes]], object]
+
+
+def write_file(
+    path: str | os.PathLike[str], content: bytes | Write, *, executable: bool = False, durable: bool = True
+) -> None:
+    """Writes a file, a device, a pipe or (`-`) standard output.
+
+    ``content`` is bytes, or a function that writes them to the binary file it is given. A new file can be read, and
+    with ``executable`` run, by whom the umask allows; one that is replaced keeps its mode. It is on the disk when this
+    returns, unless it need not be ``durable``. Raises OSError with ``path`` as its file name; what was there is as it
+    was then.
+    """
+    name = os.fspath(path)
+    write: Write = content if callable(content) else lambda file: file.write(content)
+    try:
+        if is_stream(name):
+            _write_stream(name, write)
+        else:
+            _replace(os.path.realpath(name), write, 0o777 if executable else 0o666, durable)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # nobody is left to be told
+            raise
+        raise OSError(error.errno or errno.EIO, error.strerror or str(error), name) from error
+
+
+def is_stream(path: str | os.PathLike[str]) -> bool:
+    """Whether a path names what can only be written into: standard output (`-`), a device, a pipe."""
+    name = os.fspath(path)
+    if name == STANDARD_STREAM or descriptor(name) is not None:
+        return True
+    try:
+        mode = os.stat(name).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def descriptor(path: str | os.PathLike[str]) -> int | None:
+    """The number behind /dev/stdout, /dev/fd/3 and the like; None for other paths."""
+    found = _DESCRIPTOR.fullmatch(os.fspath(path))
+    if found is None:
+        return None
+    return _NUMBERS[found[2]] if found[2] else int(found[1] or found[3])
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raises OSError, with ``path`` as its file name, where a file could not be written: better before long work than
+    after it."""
+    name = os.fspath(path)
+    if is_stream(name):
+        return
+    place = os.path.realpath(name)
+    try:
+        os.lstat(place)
+    except FileNotFoundError:
+        pass  # a new file, or the folder is missing
+    except OSError as error:
+        raise OSError(error.errno or errno.EIO, error.strerror, name) from None
+    if os.path.isdir(place):
+        raise OSError(errno.EISDIR, "it is a directory", name)
+    if os.path.lexists(place) and not os.access(place, os.W_OK):
+        raise OSError(errno.EACCES, "it is there and can't be written to", name)
+    folder = os.path.dirname(place)
+    if not os.path.isdir(folder):
+        code = errno.ENOTDIR if os.path.lexists(folder) else errno.ENOENT
+        raise OSError(code, f"there is no directory {os.path.dirname(name) or folder}", name)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OSError(errno.EACCES, f"nothing can be written in the directory {folder}", name)
+
+
+def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
+    """Opens a file to read it. Raises OSError for what is no regular file, without waiting for it."""
+    name = os.fspath(path)
+    handle = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+    what = "a pipe" if stat.S_ISFIFO(mode) else "a device" if stat.S_ISCHR(mode) else "no regular file"
+    raise OSError(errno.EINVAL, f"it is {what}; it has to be a regular file", name)
+
+
+class Scratch:
+    """A temporary folder, ``path``, for what other programs are to read."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def write(self, name: str, content: str | bytes | Write) -> None:
+        """Writes a file into the folder. Raises OSError."""
+        data = content.encode() if isinstance(content, str) else content
+        with open(self.path / name, "wb") as file:
+            data(file) if callable(data) else file.write(data)
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Scratch]:
+    """A temporary folder that is gone afterwards.
+
+    An OSError for a file in it says that the temporary folder is at fault, since nobody has named such a file.
+    """
+    parent = tempfile.gettempdir()
+    folder = ""
+    try:
+        folder = tempfile.mkdtemp(prefix="netwright-")
+        _temporary.add(folder)
+        yield Scratch(Path(folder))
+    except OSError as error:
+        if not folder or str(error.filename or "").startswith(folder) or error.filename is None:
+            said = f"{error.strerror or error}, in the folder for temporary files (TMPDIR names another)"
+            raise OSError(error.errno or errno.EIO, said, parent) from error
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _temporary.discard(folder)
+
+
+def remove_temporary() -> None:
+    """Removes what is half written; for a process about to end in the midst of it."""
+    for name in list(_temporary):
+        with suppress(OSError):
+            os.unlink(name) if not os.path.isdir(name) else shutil.rmtree(name, ignore_errors=True)
+
+
+def _replace(place: str, write: Write, mode: int, durable: bool) -> None:
+    """``place`` is where the file really is: no symbolic link."""
+    check_writable(place)
+    try:
+        before = os.stat(place)
+    except FileNotFoundError:
+        before = None
+    folder = os.path.dirname(place)
+    # Not made from the file's name, which may be as long as names can be.
+    temporary = os.path.join(folder, f".netwright-{secrets.token_hex(8)}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    _temporary.add(temporary)
+    try:
+        with os.fdopen(os.open(temporary, flags, mode), "wb") as file:
+            write(file)
+            file.flush()
+            if before is not None:
+                _keep(temporary, before)
+            if durable:
+                os.fsync(file.fileno())
+        os.replace(temporary, place)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    finally:
+        _temporary.discard(temporary)
+    if durable:
+        _sync_folder(folder)
+
+
+def _keep(path: str, before: os.stat_result) -> None:
+    """Gives a file the owner, where that is allowed, and the mode of the one that it replaces."""
+    if hasattr(os, "chown"):
+        with suppress(OSError):
+            os.chown(path, before.st_uid, before.st_gid)
+    runs = os.stat(path).st_mode & 0o111  # a program has to run, whatever it replaces
+    os.chmod(path, stat.S_IMODE(before.st_mode) | runs)
+
+
+def _write_stream(name: str, write: Write) -> None:
+    content = io.BytesIO()  # writers may seek, and one that fails has sent nothing
+    write(content)
+    if name == STANDARD_STREAM:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content.getbuffer())
+        sys.stdout.buffer.flush()
+        return
+    number = descriptor(name)
+    if number in (1, 2):
+        (sys.stdout if number == 1 else sys.stderr).flush()
+    handle = os.open(name, os.O_WRONLY) if number is None else os.dup(number)
+    with os.fdopen(handle, "wb", buffering=0) as file:
+        left = content.getbuffer()
+        while left:
+            left = left[file.write(left) :]
+
+
+def _sync_folder(folder: str) -> None:
+    # The rename itself is durable only once the folder is; some systems can't open folders.
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
