@@ -174,7 +174,7 @@ def test_signals_leave_nothing_half_written(programs: Path, tmp_path: Path, numb
     np.save(tmp_path / "x.npy", np.zeros((200, 5000, 3), np.int32))
     (tmp_path / "y.npy").write_bytes(b"old")
     command = [programs / "doubler", "-i", "x.npy", "-o", "y.npy"]
-    for delay in np.linspace(0, 0.06, 13):
+    for delay in np.linspace(0, 0.06, 25):
         process = subprocess.Popen(command, cwd=tmp_path)
         time.sleep(delay)
         process.send_signal(number)

@@ -85,11 +85,15 @@ static void replace_file(const char *path, const npy_array *arrays, int32_t coun
     char *beside = allocate(folder + sizeof name, 1);
     memcpy(beside, place, folder);
     memcpy(beside + folder, name, sizeof name);
-    int handle = mkstemp(beside);
-    if (handle < 0) cannot(path, errno);
-    temporary = beside;
+    sigset_t all, unblocked;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &unblocked); /* no signal between making the file and knowing of it */
+    int handle = mkstemp(beside), reason = errno;
+    if (handle >= 0) temporary = beside;
     for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++)
         if (signal(deadly[i], remove_and_die) == SIG_IGN) signal(deadly[i], SIG_IGN);
+    sigprocmask(SIG_SETMASK, &unblocked, NULL);
+    if (handle < 0) cannot(path, reason);
     FILE *file = fdopen(handle, "wb");
     if (!file || write_all(file, path, arrays, count) || fflush(file)) cannot(path, errno);
     if (old && fchown(handle, before.st_uid, before.st_gid)) errno = 0; /* the owner may be somebody else's to give */
