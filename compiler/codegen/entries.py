@@ -92,8 +92,8 @@ class _Entry:
     # -- the context ---------------------------------------------------------------------------------------
 
     def _field(self, number: int) -> str:
-        write = self._writer.value
-        return write(f"load ptr, ptr {write(f'getelementptr {_CONTEXT}, ptr %context, i32 0, i32 {number}')}")
+        at = self._writer.value(f"getelementptr {_CONTEXT}, ptr %context, i32 0, i32 {number}")
+        return self._writer.result(f"load ptr, ptr {at}")
 
     def _dims(self) -> dict[str, tuple[str, Range]]:
         write, positions = self._writer.value, {name: i for i, (name, _) in enumerate(self._program.dims)}
@@ -103,7 +103,7 @@ class _Entry:
         found: dict[str, tuple[str, Range]] = {}
         for name, low in self._entry.function.dims:
             address = write(f"getelementptr i64, ptr {base}, i32 {positions[name]}")
-            found[name] = (write(f"load i64, ptr {address}"), (low, None))
+            found[name] = (self._writer.result(f"load i64, ptr {address}"), (low, None))
         return found
 
     def _buffers(self) -> list[tuple[ir.Buffer, str]]:
@@ -116,10 +116,11 @@ class _Entry:
         for buffer in self._entry.function.buffers:
             if buffer.name in slots:
                 address = write(f"getelementptr i64, ptr {offsets}, i32 {slots[buffer.name]}")
-                pointer = write(f"getelementptr i8, ptr {arena}, i64 {write(f'load i64, ptr {address}')}")
+                offset = self._writer.result(f"load i64, ptr {address}")
+                pointer = write(f"getelementptr i8, ptr {arena}, i64 {offset}")
             elif buffer.name in table:
                 address = write(f"getelementptr ptr, ptr {pointers}, i32 {table[buffer.name]}")
-                pointer = write(f"load ptr, ptr {address}")
+                pointer = self._writer.result(f"load ptr, ptr {address}")
             else:
                 raise ValueError(
                     f"entry {self._entry.name}: buffer {buffer.name} is neither in table nor arena"
@@ -135,7 +136,7 @@ class _Entry:
         kernel = symbol(self._kernel_symbols[call.function])
         types = [argument.split()[0] for argument in arguments]
         self._writer.declarations.add(f"declare i32 {kernel}({', '.join([*types, 'i32', 'i32'])}) #0")
-        return self._writer.value(
+        return self._writer.result(
             f"call i32 {kernel}({', '.join([*arguments, 'i32 %tid', 'i32 %nthreads'])})"
         )
 
@@ -150,7 +151,7 @@ class _Entry:
         wait, leave, after = writer.label("wait"), writer.label("leave"), writer.label("after")
         writer.branch_if("%single", after, wait)
         writer.start(wait)
-        code = writer.value(f"call i32 @netwright.barrier(ptr {self._barrier_block}, i32 %nthreads)")
+        code = writer.result(f"call i32 @netwright.barrier(ptr {self._barrier_block}, i32 %nthreads)")
         writer.branch_if(writer.value(f"icmp ne i32 {code}, 0"), leave, after)
         writer.start(leave)
         writer.line(f"store i32 {code}, ptr {self._result}")
@@ -162,15 +163,15 @@ class _Entry:
         writer.start("failed")
         writer.branch_if("%single", "finish", "report")
         writer.start("report")
-        own = writer.value(f"load i32, ptr {self._result}")
-        error = writer.value(f"getelementptr i32, ptr {self._barrier_block}, i32 2")
+        own = writer.result(f"load i32, ptr {self._result}")
+        error = writer.result(f"getelementptr i32, ptr {self._barrier_block}, i32 2")
         writer.line(f"{writer.name()} = atomicrmw umax ptr {error}, i32 {own} monotonic")
-        latched = writer.value(f"call i32 @netwright.barrier(ptr {self._barrier_block}, i32 %nthreads)")
+        latched = writer.result(f"call i32 @netwright.barrier(ptr {self._barrier_block}, i32 %nthreads)")
         writer.line(f"store i32 {latched}, ptr {self._result}")
         writer.branch("finish")
         writer.start("finish")
         self._restore_denormals()
-        writer.line(f"ret i32 {writer.value(f'load i32, ptr {self._result}')}")
+        writer.line(f"ret i32 {writer.result(f'load i32, ptr {self._result}')}")
 
     # -- denormals -----------------------------------------------------------------------------------------
 
@@ -182,12 +183,12 @@ class _Entry:
             writer.declarations.add("declare void @llvm.x86.sse.ldmxcsr(ptr)")
             before, slot = writer.slot("i32"), writer.slot("i32")
             writer.line(f"call void @llvm.x86.sse.stmxcsr(ptr {before})")
-            old = writer.value(f"load i32, ptr {before}")
+            old = writer.result(f"load i32, ptr {before}")
             writer.line(f"store i32 {writer.value(f'or i32 {old}, 32832')}, ptr {slot}")  # FTZ and DAZ
             writer.line(f"call void @llvm.x86.sse.ldmxcsr(ptr {slot})")
             return before
         if self._target.family == "aarch64":
-            old = writer.call("i64", "llvm.aarch64.get.fpcr")
+            old = writer.result(writer.called("i64", "llvm.aarch64.get.fpcr"))
             writer.declarations.add("declare void @llvm.aarch64.set.fpcr(i64)")
             flushing = writer.value(f"or i64 {old}, 16777216")  # FZ
             writer.line(f"call void @llvm.aarch64.set.fpcr(i64 {flushing})")

@@ -14,14 +14,15 @@ from typing import TypeAlias
 
 from netwright.specs.dims import Atom, DimLike, Range, bounds, dim_symbols, substitute
 
-from .writer import Lines, Writer
+from .writer import Place, Writer
 
 Terms: TypeAlias = tuple[tuple[tuple[Atom, ...], int], ...]
 
 
 @dataclass
 class _Scope:
-    place: Lines
+    place: Place
+    regions: int
     known: dict[object, str] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     proved: dict[object, Range] = field(default_factory=dict)
@@ -32,7 +33,7 @@ class Indices:
 
     def __init__(self, writer: Writer, dims: Mapping[str, tuple[str, Range]]):
         self._writer = writer
-        self._scopes = [_Scope(writer.place())]
+        self._scopes = [_Scope(writer.place(), 0)]
         self._values: dict[str, str] = {}
         self._depths: dict[str, int] = {}
         self._ranges: dict[str, Range] = {}
@@ -48,13 +49,16 @@ class Indices:
 
     def open(self, name: str, value: str, range_: Range) -> None:
         """A scope that starts at this spot, in which ``name`` is ``value``."""
-        self._scopes.append(_Scope(self._writer.place()))
+        regions = self._writer.regions
+        self._scopes.append(_Scope(self._writer.place(), regions))
         self._bind(name, value, range_)
 
     def close(self, depth: int) -> None:
         """Leaves the scopes opened since there were ``depth``."""
         while len(self._scopes) > depth:
-            for name in self._scopes.pop().names:
+            scope = self._scopes.pop()
+            self._writer.leave(scope.regions)
+            for name in scope.names:
                 del self._values[name], self._depths[name], self._ranges[name]
 
     def define(self, name: str, value: DimLike) -> bool:

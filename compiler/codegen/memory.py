@@ -19,6 +19,7 @@ class Memory:
         self._writer = writer
         self._indices = indices
         self._safe: str | None = None
+        self._versions: dict[str, int] = {}  # by buffer: how often it may have been written
         self._buffers: dict[str, tuple[str, str]] = {}  # LLVM pointer and element type
         self._shapes: dict[str, tuple[DimLike, ...]] = {}
         self._offsets: dict[tuple[str, tuple[DimLike, ...], object], DimLike] = {}
@@ -133,8 +134,8 @@ class Memory:
         address = self.address(load.buffer, load.indices)
         type, align = vector(element, lanes), WIDTHS[dtype] // 8
         if mask is None:
-            return self._truth(dtype, lanes, self._writer.value(f"load {type}, ptr {address}, align {align}"))
-        loaded = self._writer.call(
+            return self._truth(dtype, lanes, self._read(load, f"load {type}, ptr {address}, align {align}"))
+        call = self._writer.called(
             type,
             f"llvm.masked.load.{_suffix(dtype, lanes)}.p0",
             ("ptr", address),
@@ -142,18 +143,27 @@ class Memory:
             (f"<{lanes} x i1>", mask),
             (type, self._other(load)),
         )
-        return self._truth(dtype, lanes, loaded)
+        return self._truth(dtype, lanes, self._read(load, call))
+
+    def _read(self, load: ir.Load, text: str) -> str:
+        """What an instruction that reads the buffer gives: known if nothing was written to it since."""
+        return self._writer.value(text, self._versions.get(load.buffer, 0))
+
+    def changed(self, buffers: Iterable[str]) -> None:
+        """Nothing is known of what these buffers hold any more."""
+        for name in buffers:
+            self._versions[name] = self._versions.get(name, 0) + 1
 
     def _load_scalar(self, load: ir.Load, element: str, conditions: tuple[DimLike, ...]) -> str:
         address = self.address(load.buffer, load.indices)
         holds = self.all_hold(conditions)
         if holds is None:
-            return self._writer.value(f"load {element}, ptr {address}, align {WIDTHS[load.type.dtype] // 8}")
+            return self._read(load, f"load {element}, ptr {address}, align {WIDTHS[load.type.dtype] // 8}")
         if self._safe is None:
             self._safe = self._writer.slot("i64")
         # Without a branch: where the guard fails some memory of our own is read, and not used.
         safe = self._writer.value(f"select i1 {holds}, ptr {address}, ptr {self._safe}")
-        loaded = self._writer.value(f"load {element}, ptr {safe}, align {WIDTHS[load.type.dtype] // 8}")
+        loaded = self._read(load, f"load {element}, ptr {safe}, align {WIDTHS[load.type.dtype] // 8}")
         return self._writer.value(
             f"select i1 {holds}, {element} {loaded}, {element} {self._other_scalar(load)}"
         )
@@ -165,7 +175,7 @@ class Memory:
             total = "poison"
             for lane in range(lanes):
                 at = (*load.indices[:-1], load.indices[-1] + stride * lane)
-                x = writer.value(f"load {element}, ptr {self.address(load.buffer, at)}, align {align}")
+                x = self._read(load, f"load {element}, ptr {self.address(load.buffer, at)}, align {align}")
                 total = writer.value(f"insertelement {type} {total}, {element} {x}, i64 {lane}")
             return total
         step = self.broadcast("i64", self._indices.value(stride), lanes)
@@ -173,7 +183,7 @@ class Memory:
         offsets = writer.value(f"mul <{lanes} x i64> {ramp}, {step}")
         address = self.address(load.buffer, load.indices)
         pointers = writer.value(f"getelementptr {element}, ptr {address}, <{lanes} x i64> {offsets}")
-        return writer.call(
+        call = writer.called(
             type,
             f"llvm.masked.gather.{_suffix(dtype, lanes)}.v{lanes}p0",
             (f"<{lanes} x ptr>", pointers),
@@ -181,6 +191,7 @@ class Memory:
             (f"<{lanes} x i1>", mask),
             (type, self._other(load)),
         )
+        return self._read(load, call)
 
     def _other_scalar(self, load: ir.Load) -> str:
         return (
@@ -198,6 +209,7 @@ class Memory:
         return self._writer.value(f"icmp ne {vector('i8', lanes)} {loaded}, {splat('i8', '0', lanes)}")
 
     def store(self, store: ir.Store, operand: str) -> None:
+        self.changed([store.buffer])
         writer, type = self._writer, store.value.type
         element, align = memory_type(type.dtype), WIDTHS[type.dtype] // 8
         stored = vector(element, type.lanes)

@@ -83,7 +83,7 @@ def write_plan(program: ir.Program, entry: ir.Entry, name: str) -> str:
     writer.start("large")
     writer.line("ret i64 -1")
     writer.start("fits")
-    total = writer.value(
+    total = writer.result(
         f"call i64 @netwright.plan(i64 {count}, ptr {sizes}, ptr {symbol(table)}, "
         f"ptr %offsets, ptr {scratch})"
     )
@@ -132,7 +132,7 @@ class _Checked:
 
     def _load(self, name: str) -> str:
         address = self._writer.value(f"getelementptr i64, ptr %dims, i32 {self._positions[name]}")
-        return self._writer.value(f"load i64, ptr {address}")
+        return self._writer.result(f"load i64, ptr {address}")
 
     def _call(self, call: Call) -> str:
         write = self._writer.value

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from netwright.specs.dims import DimLike, Range, ceil_div, dim_max
 
 from ..loop import ir
+from ..loop.changes import changes
 from .indices import Indices
 from .memory import Memory
 from .target import Target, attributes, header
@@ -51,8 +52,7 @@ class Statements:
                 self._values.assign(statement.name, self._values.statement(statement.value))
             case ir.Declare():
                 operand = self._values.statement(statement.value)
-                self._values.declare(statement.name, statement.value.type)
-                self._values.assign(statement.name, operand)
+                self._values.declare(statement.name, statement.value.type, operand)
             case ir.Store():
                 self._memory.store(statement, self._values.statement(statement.value))
             case ir.For():
@@ -112,14 +112,18 @@ class Statements:
             writer.branch_if(writer.value(f"icmp slt i64 {first}, {last}"), body, after)
         before = writer.block
         writer.start(body)
-        phi = writer.place()
+        phi = writer.spot()
         depth = self._indices.depth
+        changed = changes(loop.body)
+        # What an iteration writes, the next one reads: nothing of it is known as it was before the loop.
+        self._memory.changed(changed.buffers)
+        self._values.changed(changed.registers)
         self._indices.open(loop.var, variable, range_)
         self.body(loop.body)
         self._indices.close(depth)
         phi.append(f"  {variable} = phi i64 [ {first}, %{before} ], [ {following}, %{writer.block} ]")
         writer.line(f"{following} = add nsw i64 {variable}, {loop.step}")
-        writer.branch_if(writer.value(f"icmp slt i64 {following}, {last}"), body, after)
+        writer.branch_if(writer.result(f"icmp slt i64 {following}, {last}"), body, after)
         writer.start(after)
 
     def _loop_range(self, start: DimLike, stop: DimLike, step: int) -> Range:
@@ -149,13 +153,14 @@ class Statements:
         yes, after = writer.label("then"), writer.label("after")
         no = writer.label("else") if statement.orelse else after
         writer.branch_if(holds, yes, no)
-        writer.start(yes)
-        self.body(statement.body)
-        writer.branch(after)
-        if statement.orelse:
-            writer.start(no)
-            self.body(statement.orelse)
-            writer.branch(after)
+        regions = writer.regions
+        for label, body in ((yes, statement.body), (no, statement.orelse)):
+            if label != after:
+                writer.start(label)
+                writer.enter()
+                self.body(body)
+                writer.leave(regions)
+                writer.branch(after)
         writer.start(after)
 
     def _let_index(self, let: ir.LetIndex) -> None:
@@ -196,7 +201,7 @@ def write_kernel(function: ir.Function, name: str, target: Target) -> str:
             pointer = writer.slot(f"[{count} x {memory_type(buffer.dtype)}]", align=64)
         buffers.append((buffer, pointer))
     memory = Memory(writer, indices, buffers)
-    values = Values(writer, indices, memory, target)
+    values = Values(writer, indices, memory, target, changes(function.body).registers)
     statements = Statements(writer, indices, memory, values, fail=lambda code: writer.line(f"ret i32 {code}"))
     statements.body(function.body)
     writer.line("ret i32 0")

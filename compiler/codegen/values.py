@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..loop import ir
+from ..loop.expressions import postorder
 from ..loop.ir import Expr, ValueType
 from .indices import Indices
 from .memory import Memory
@@ -24,42 +27,71 @@ _BITWISE = {"and": "and", "or": "or", "xor": "xor", "shl": "shl"}
 
 
 class Values:
-    """Writes expressions; a node that occurs twice in one statement is computed once."""
+    """Writes expressions; ``changing`` are the registers that get new values.
 
-    def __init__(self, writer: Writer, indices: Indices, memory: Memory, target: Target):
+    A register that keeps its value is that value. The others have a stack slot, which LLVM turns into values.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        indices: Indices,
+        memory: Memory,
+        target: Target,
+        changing: frozenset[str] = frozenset(),
+    ):
         self._writer = writer
         self._indices = indices
         self._memory = memory
         self._target = target
-        self._registers: dict[str, tuple[str, ValueType]] = {}
+        self._changing = changing
+        self._constants: dict[str, str] = {}  # registers that keep their value: its operand
         self._slots: dict[tuple[str, ValueType], str] = {}
+        self._registers: dict[str, tuple[str, ValueType]] = {}
+        self._versions: dict[str, int] = {}  # by register: how often it may have changed
         self._done: dict[int, str] = {}
 
     # -- registers -----------------------------------------------------------------------------------------
 
-    def declare(self, name: str, type: ValueType) -> None:
-        """A register, in a stack slot that LLVM turns into values."""
+    def declare(self, name: str, type: ValueType, operand: str) -> None:
+        """A register and its first value."""
+        if name not in self._changing:
+            self._constants[name] = operand
+            return
         key = (name, type)
         if key not in self._slots:
             self._slots[key] = self._writer.slot(value_type(type))
         self._registers[name] = (self._slots[key], type)
+        self.assign(name, operand)
 
     def assign(self, name: str, operand: str) -> None:
         slot, type = self._registers[name]
         self._writer.line(f"store {value_type(type)} {operand}, ptr {slot}")
+        self.changed([name])
+        self._writer.know(_slot_load(slot, type), self._versions[name], operand)
+
+    def changed(self, registers: Iterable[str]) -> None:
+        """Nothing is known of these registers any more."""
+        for name in registers:
+            self._versions[name] = self._versions.get(name, 0) + 1
+
+    def _read(self, name: str) -> str:
+        if name in self._constants:
+            return self._constants[name]
+        return self._writer.value(_slot_load(*self._registers[name]), self._versions[name])
 
     # -- expressions ---------------------------------------------------------------------------------------
 
     def statement(self, expr: Expr) -> str:
-        """The operand for the expression of one statement."""
+        """The operand for the expression of one statement; a node that occurs twice in it is written once."""
         self._done = {}
+        for node in postorder(expr):
+            self._done[id(node)] = self._emit(node)
         return self.emit(expr)
 
     def emit(self, expr: Expr) -> str:
-        key = id(expr)
-        if key not in self._done:
-            self._done[key] = self._emit(expr)
-        return self._done[key]
+        """The operand of a node of the statement, written before those that read it."""
+        return self._done[id(expr)]
 
     def _emit(self, expr: Expr) -> str:
         write, type = self._writer.value, expr.type
@@ -68,7 +100,7 @@ class Values:
             case ir.Fma():
                 return self._fma(expr)
             case ir.Read():
-                return write(f"load {text}, ptr {self._registers[expr.name][0]}")
+                return self._read(expr.name)
             case ir.Load():
                 return self._memory.load(expr)
             case ir.Const():
@@ -254,6 +286,10 @@ class Values:
             else:
                 x = self._extremum(expr.op, parts[0], parts[1], half)
         return x
+
+
+def _slot_load(slot: str, type: ValueType) -> str:
+    return f"load {value_type(type)}, ptr {slot}"
 
 
 def _zero(type: ValueType) -> str:

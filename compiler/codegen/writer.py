@@ -2,15 +2,28 @@
 
 Text instead of llvmlite's object model: it is several times faster to produce, and it is what gets hashed,
 cached and read by people.
+
+An instruction that was written before, where it is sure to have run, is not written again (value numbering by
+dominance, as an optimizer would do it afterwards). Regions nest as loops and branches do; what a region knows
+is forgotten at its end, since what follows may be reached without it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeAlias, Union
 
 Lines: TypeAlias = list[Union[str, "Lines"]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A spot for code that is written later; it may use what the regions up to number ``region`` know."""
+
+    lines: Lines
+    region: int
 
 
 class Writer:
@@ -23,6 +36,8 @@ class Writer:
         self._root: Lines = [self.slots]
         self._out = self._root
         self._count = 0
+        self._known: list[dict[object, str]] = [{}]
+        self._visible = 1  # how many of the regions dominate what is being written
 
     def name(self) -> str:
         self._count += 1
@@ -31,17 +46,37 @@ class Writer:
     def line(self, text: str) -> None:
         self._out.append("  " + text)
 
-    def value(self, text: str) -> str:
-        """Writes an instruction and gives the name of its result."""
+    def result(self, text: str) -> str:
+        """Writes an instruction that is to be done here and now, and gives the name of its result."""
         self._count += 1
         name = f"%v{self._count}"
         self._out.append(f"  {name} = {text}")
         return name
 
+    def value(self, text: str, state: object = None) -> str:
+        """The name of what an instruction computes, written unless it is known here already.
+
+        It depends on its operands alone, and on ``state``: of a load, the state of what it reads.
+        """
+        key = (text, state)
+        for known in self._known[: self._visible]:
+            if key in known:
+                return known[key]
+        name = self._known[self._visible - 1][key] = self.result(text)
+        return name
+
+    def know(self, text: str, state: object, operand: str) -> None:
+        """From here on ``operand`` is what the instruction would compute."""
+        self._known[self._visible - 1][text, state] = operand
+
     def call(self, result: str, function: str, *arguments: tuple[str, str]) -> str:
-        """Calls an intrinsic on (type, operand) pairs, declaring it."""
+        """What an intrinsic without memory gives for (type, operand) pairs; it is declared."""
+        return self.value(self.called(result, function, *arguments))
+
+    def called(self, result: str, function: str, *arguments: tuple[str, str]) -> str:
+        """The text of a call of an intrinsic on (type, operand) pairs; it is declared."""
         self.declarations.add(f"declare {result} @{function}({', '.join(type for type, _ in arguments)})")
-        return self.value(f"call {result} @{function}({', '.join(f'{type} {x}' for type, x in arguments)})")
+        return f"call {result} @{function}({', '.join(f'{type} {x}' for type, x in arguments)})"
 
     def label(self, stem: str) -> str:
         self._count += 1
@@ -64,18 +99,43 @@ class Writer:
         self.slots.append(f"  {name} = alloca {type}" + (f", align {align}" if align else ""))
         return name
 
-    def place(self) -> Lines:
-        """Marks this spot, so that code may be added here later."""
+    def spot(self) -> Lines:
+        """Marks this spot, so that lines may be added here later."""
         lines: Lines = []
         self._out.append(lines)
         return lines
 
+    # -- regions -------------------------------------------------------------------------------------------
+
+    @property
+    def regions(self) -> int:
+        """How many regions are open."""
+        return len(self._known)
+
+    def enter(self) -> None:
+        """Opens a region: what is written from here on is not sure to run before what follows its end."""
+        self._known.append({})
+        self._visible = len(self._known)
+
+    def leave(self, regions: int) -> None:
+        """Closes regions until there are so many."""
+        del self._known[regions:]
+        self._visible = len(self._known)
+
+    def place(self) -> Place:
+        """Opens a region that starts with a place for code which all of it may use."""
+        self.enter()
+        place = Place(self.spot(), len(self._known))
+        self.enter()
+        return place
+
     @contextmanager
-    def at(self, place: Lines) -> Iterator[None]:
+    def at(self, place: Place) -> Iterator[None]:
         """What is written inside goes to ``place`` (straight-line code only)."""
-        previous, self._out = self._out, place
+        before = self._out, self._visible
+        self._out, self._visible = place.lines, place.region
         yield
-        self._out = previous
+        self._out, self._visible = before
 
     def text(self) -> str:
         flat: list[str] = []

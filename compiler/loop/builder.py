@@ -19,6 +19,7 @@ from typing import Literal
 from netwright.specs.dims import Dim, DimLike, Shape, dim
 
 from . import ir
+from .expressions import operands_of, postorder, shared_nodes, with_operands
 from .ir import Expr, Index, ValueType
 
 
@@ -65,7 +66,24 @@ class Builder:
         return self._buffers[buffer.name]
 
     def emit(self, statement: ir.Stmt) -> None:
+        if isinstance(statement, ir.Declare | ir.Assign | ir.Store | ir.LetIndex):
+            statement = replace(statement, value=self._with_names(statement.value))
         self._stack[-1].append(statement)
+
+    def _with_names(self, expr: Expr) -> Expr:
+        """``expr`` as a tree: what it reads twice gets a name before, so that its text is as long as itself."""
+        shared = shared_nodes(expr)
+        if not shared:
+            return expr
+        made: dict[int, Expr] = {}
+        for node in postorder(expr):
+            value = with_operands(node, [made[id(operand)] for operand in operands_of(node)])
+            if id(node) in shared:
+                name = self.fresh("x")
+                self._stack[-1].append(ir.Declare(name, value))
+                value = ir.Read(name, value.type)
+            made[id(node)] = value
+        return made[id(expr)]
 
     @contextmanager
     def loop(

@@ -12,6 +12,7 @@ from netwright.specs.dims import DimLike, dim, product
 from . import ir
 from .check_call import check_call
 from .context import Context
+from .expressions import operands_of, postorder
 from .partition import Partition
 from .typing import VerifyError, check_const, check_dtype, check_expr, check_name
 
@@ -200,8 +201,14 @@ class FunctionChecker:
     # -- expressions --------------------------------------------------------------------------------------------
 
     def _expr(self, expr: ir.Expr) -> ir.ValueType:
-        if any(id(expr) in scope for scope in self.checked):
-            return expr.type
+        """Checks an expression, each node once, operands first."""
+        for node in postorder(expr):
+            if not any(id(node) in scope for scope in self.checked):
+                self._node(node)
+                self.checked[-1][id(node)] = node
+        return expr.type
+
+    def _node(self, expr: ir.Expr) -> None:
         match expr:
             case ir.Read(name, type):
                 declared = next((scope[name] for scope in self.registers if name in scope), None)
@@ -219,19 +226,4 @@ class FunctionChecker:
                 self.context.sizes("an index value", index)
                 check_expr(expr, ())
             case _:
-                operands = tuple(self._expr(operand) for operand in operands_of(expr))
-                check_expr(expr, operands)
-        self.checked[-1][id(expr)] = expr
-        return expr.type
-
-
-def operands_of(expr: ir.Expr) -> tuple[ir.Expr, ...]:
-    """The expressions an expression is made of."""
-    match expr:
-        case ir.Unary(_, x) | ir.Cast(x) | ir.Bitcast(x) | ir.Broadcast(x) | ir.ReduceLanes(_, x):
-            return (x,)
-        case ir.Binary(_, a, b) | ir.Compare(_, a, b):
-            return a, b
-        case ir.Fma(a, b, c) | ir.Select(a, b, c):
-            return a, b, c
-    return ()
+                check_expr(expr, tuple(operand.type for operand in operands_of(expr)))

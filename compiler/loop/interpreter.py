@@ -17,6 +17,7 @@ import numpy as np
 from netwright.specs.dims import Atom, Dim, DimLike
 
 from . import ir
+from .expressions import operands_of, postorder
 from .memory import InterpreterError, Memory, View
 from .numeric import BINARY, COMPARE, UNARY, Lanes, cast, fma, reduce_lanes
 
@@ -249,17 +250,19 @@ class _Thread:
         return result
 
     def _value(self, frame: _Frame, expr: ir.Expr) -> Lanes:
-        result = self._evaluate(frame, expr)
-        if result.dtype != expr.type.dtype or result.size != expr.type.lanes:
-            raise InterpreterError(
-                f"{type(expr).__name__} gives {result.dtype}x{result.size}, not {expr.type}"
-            )
-        return result
+        """The value of an expression; a node that occurs twice in it is evaluated once."""
+        done: dict[int, Lanes] = {}
+        for node in postorder(expr):
+            result = self._evaluate(frame, node, [done[id(operand)] for operand in operands_of(node)])
+            if result.dtype != node.type.dtype or result.size != node.type.lanes:
+                raise InterpreterError(
+                    f"{type(node).__name__} gives {result.dtype}x{result.size}, not {node.type}"
+                )
+            done[id(node)] = result
+        return done[id(expr)]
 
-    def _evaluate(self, frame: _Frame, expr: ir.Expr) -> Lanes:
-        def value(operand: ir.Expr) -> Lanes:
-            return self._value(frame, operand)
-
+    def _evaluate(self, frame: _Frame, expr: ir.Expr, x: list[Lanes]) -> Lanes:
+        """The value of one node, whose operands have the values ``x``."""
         match expr:
             case ir.Read(name):
                 if name not in frame.registers:
@@ -273,24 +276,24 @@ class _Thread:
                 return np.arange(type.lanes).astype(type.dtype)
             case ir.Load():
                 return self._load(frame, expr)
-            case ir.Unary(op, x):
-                return UNARY[op](value(x))
-            case ir.Binary(op, a, b):
-                return BINARY[op](value(a), value(b))
-            case ir.Compare(op, a, b):
-                return COMPARE[op](value(a), value(b))
-            case ir.Fma(a, b, c):
-                return fma(value(a), value(b), value(c))
-            case ir.Select(condition, a, b):
-                return np.where(value(condition), value(a), value(b))
-            case ir.Cast(x, type):
-                return cast(value(x), type.dtype)
-            case ir.Bitcast(x, type):
-                return value(x).view(type.dtype)
-            case ir.Broadcast(x, type):
-                return np.repeat(value(x), type.lanes)
-            case ir.ReduceLanes(op, x):
-                return reduce_lanes(op, value(x))
+            case ir.Unary(op):
+                return UNARY[op](*x)
+            case ir.Binary(op):
+                return BINARY[op](*x)
+            case ir.Compare(op):
+                return COMPARE[op](*x)
+            case ir.Fma():
+                return fma(*x)
+            case ir.Select():
+                return np.where(*x)
+            case ir.Cast(_, type):
+                return cast(*x, type.dtype)
+            case ir.Bitcast(_, type):
+                return x[0].view(type.dtype)
+            case ir.Broadcast(_, type):
+                return np.repeat(*x, type.lanes)
+            case ir.ReduceLanes(op):
+                return reduce_lanes(op, *x)
         return _unknown(expr)
 
 

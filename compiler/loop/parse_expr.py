@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from netwright.specs.descent import Descent, descend
 from netwright.specs.dims import DimLike, parse_dim
 
 from . import ir
@@ -152,6 +153,9 @@ class ExpressionReader:
         return _type(word[1])
 
     def expression(self) -> ir.Expr:
+        return descend(self._expression())
+
+    def _expression(self) -> Descent[ir.Expr]:
         number = _NUMBER.match(self.text, self.at)
         if number:
             self.at = number.end()
@@ -167,7 +171,7 @@ class ExpressionReader:
         if following == ":" and name == "ramp":
             return ir.Ramp(self.type())
         if following in ("(", "<"):
-            return self.operation(name)
+            return (yield self._operation(name))
         if name not in self.registers:
             raise ValueError(f"register {name} is not declared")
         return ir.Read(name, self.registers[name])
@@ -185,7 +189,7 @@ class ExpressionReader:
         other = _number(default if options.other is None else options.other, type.dtype)
         return ir.Load(buffer, indices, type, options.count, options.guards, other, options.stride)
 
-    def operation(self, name: str) -> ir.Expr:
+    def _operation(self, name: str) -> Descent[ir.Expr]:
         if name == "index":
             index = parse_dim(self.bracketed("(", ")") or "")
             return ir.IndexValue(index, self.type())
@@ -195,10 +199,10 @@ class ExpressionReader:
             parameter = self.text[self.at + 1 : end]
             self.at = end + 1
         self.expect("(")
-        operands = [self.expression()]
+        operands: list[ir.Expr] = [(yield self._expression())]
         while self.text.startswith(",", self.at):
             self.at += 1
-            operands.append(self.expression())
+            operands.append((yield self._expression()))
         self.expect(")")
         return _operation(name, parameter, operands)
 

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from netwright.specs.dims import DimLike
 
 from . import ir
+from .expressions import operands_of
 
 INDENT = "  "
 
@@ -139,7 +140,47 @@ def number_text(value: float | int | bool, dtype: str) -> str:
 
 
 def expr_text(expr: ir.Expr) -> str:
-    """The text of an expression."""
+    """The text of an expression; what is used twice in it is written twice (a register has a name)."""
+    parts: list[str] = []
+    stack: list[str | ir.Expr] = [expr]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, str):
+            parts.append(one)
+            continue
+        operands = operands_of(one)
+        if not operands:
+            parts.append(_leaf_text(one))
+            continue
+        parts.append(f"{_operation_text(one)}(")
+        stack.append(")")
+        for position in range(len(operands) - 1, -1, -1):
+            stack.append(operands[position])
+            if position:
+                stack.append(", ")
+    return "".join(parts)
+
+
+def _operation_text(expr: ir.Expr) -> str:
+    match expr:
+        case ir.Unary(op) | ir.Binary(op) | ir.Compare(op):
+            return op
+        case ir.Fma():
+            return "fma"
+        case ir.Select():
+            return "select"
+        case ir.Cast(_, type):
+            return f"cast<{type.dtype}>"
+        case ir.Bitcast(_, type):
+            return f"bitcast<{type.dtype}>"
+        case ir.Broadcast(_, type):
+            return f"broadcast<{type.lanes}>"
+        case ir.ReduceLanes(op):
+            return f"reduce<{op}>"
+    raise TypeError(f"{expr.__class__.__name__} is not an operation")
+
+
+def _leaf_text(expr: ir.Expr) -> str:
     match expr:
         case ir.Const(value, type):
             return f"{number_text(value, type.dtype)}:{type}"
@@ -153,20 +194,4 @@ def expr_text(expr: ir.Expr) -> str:
             default = number_text(other, type.dtype)
             shown = "" if default == number_text(0, type.dtype) else default
             return f"{buffer}{_indices(indices)}{_options(count, guards, type.lanes, stride, shown)}"
-        case ir.Unary(op, x):
-            return f"{op}({expr_text(x)})"
-        case ir.Binary(op, a, b) | ir.Compare(op, a, b):
-            return f"{op}({expr_text(a)}, {expr_text(b)})"
-        case ir.Fma(a, b, c):
-            return f"fma({expr_text(a)}, {expr_text(b)}, {expr_text(c)})"
-        case ir.Select(condition, a, b):
-            return f"select({expr_text(condition)}, {expr_text(a)}, {expr_text(b)})"
-        case ir.Cast(x, type):
-            return f"cast<{type.dtype}>({expr_text(x)})"
-        case ir.Bitcast(x, type):
-            return f"bitcast<{type.dtype}>({expr_text(x)})"
-        case ir.Broadcast(x, type):
-            return f"broadcast<{type.lanes}>({expr_text(x)})"
-        case ir.ReduceLanes(op, x):
-            return f"reduce<{op}>({expr_text(x)})"
-    raise TypeError(f"{type(expr).__name__} is not an expression")
+    raise TypeError(f"{expr.__class__.__name__} is not an expression")

@@ -13,6 +13,7 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
+from netwright.specs.descent import Descent, descend
 from netwright.specs.dims import (
     Atom,
     Dim,
@@ -132,21 +133,18 @@ class Reader:
 
     def is_masked(self, value: Value, index: Sequence[DimLike]) -> bool:
         """Whether lanes of ``value`` at ``index`` are loaded apart, so that those past ``count`` are 0."""
-        node = self.graph.producer(value)
-        if self._in_memory(value):
-            pairs = zip(index, self.graph.type(value).shape, strict=True)
-            return any(coefficient(i, LANE) != 0 for i, size in pairs if size != 1)
-        op = primitive(node.op)
-        if not isinstance(op, View):
-            return False
-        operands = self.graph.operands(node)
-        sources = op.read(node.attrs, [self.graph.type(operand) for operand in operands], index)
-        first = sources[0]
-        return (
-            len(sources) == 1
-            and first.operand is not None
-            and self.is_masked(operands[first.operand], first.index)
-        )
+        while not self._in_memory(value):
+            node = self.graph.producer(value)
+            op = primitive(node.op)
+            if not isinstance(op, View):
+                return False
+            operands = self.graph.operands(node)
+            sources = op.read(node.attrs, [self.graph.type(operand) for operand in operands], index)
+            if len(sources) != 1 or sources[0].operand is None:
+                return False
+            value, index = operands[sources[0].operand], sources[0].index
+        pairs = zip(index, self.graph.type(value).shape, strict=True)
+        return any(coefficient(i, LANE) != 0 for i, size in pairs if size != 1)
 
     def settled(self, index: Sequence[DimLike]) -> Indices:
         """``index`` without the quotients that are 0 in all lanes that exist, wherever the loops are."""
@@ -165,24 +163,31 @@ class Reader:
 
     def read(self, value: Value, index: Sequence[DimLike], guards: Indices = (), fill: Any = 0) -> Expr:
         """``lanes`` elements of ``value`` at ``index``; ``fill`` where a guard is negative."""
-        key = (value, tuple(index), guards, fill)
+        return descend(self._reading(value, tuple(index), guards, fill))
+
+    def _reading(self, value: Value, index: Indices, guards: Indices = (), fill: Any = 0) -> Descent[Expr]:
+        """Every value is made once per element, under a name, however often it is read."""
+        key = (value, index, guards, fill)
         for memo in reversed(self._memo):
             if key in memo:
                 return memo[key]
-        result = self._read(value, tuple(index), guards, fill)
+        result = yield self._read(value, index, guards, fill)
         if not isinstance(result.x if isinstance(result, ir.Broadcast) else result, ir.Const | ir.Read):
             result = self.b.let("v", result)
         self._memo[-1][key] = result
         return result
 
-    def _read(self, value: Value, index: Indices, guards: Indices, fill: Any) -> Expr:
+    def _read(self, value: Value, index: Indices, guards: Indices, fill: Any) -> Descent[Expr]:
         node = self.graph.producer(value)
         op = primitive(node.op) if node.op != "input" else None
         role = self.roles.role(node)
         if role == "inline" and isinstance(op, View):
-            return self._through(node, op, index, guards, fill)
+            return (yield self._through(node, op, index, guards, fill))
         if role == "inline" and isinstance(op, Generator):
-            with_scalars = [self._scalar(operand) for operand in self.graph.operands(node)]
+            with_scalars: list[Expr] = []
+            for operand in self.graph.operands(node):
+                with self.vector(1):
+                    with_scalars.append((yield self._reading(operand, ())))
             type = node.types[0] if self.flat is None else node.types[0].with_shape(self.flat)
             return op.emit_at(self.b, node.attrs, with_scalars, type, index, self.lanes)
         if role != "member" or node.id not in self.members:
@@ -191,31 +196,29 @@ class Reader:
             found = self.accumulators[node.id, index]
             return self.b.broadcast(found, self.lanes)
         if is_window(node):
-            return self._window(node, index, guards)
+            return (yield self._window(node, index, guards))
         assert isinstance(op, Elementwise)
-        operands = [self.read(operand, index, guards) for operand in self.graph.operands(node)]
+        operands: list[Expr] = []
+        for operand in self.graph.operands(node):
+            operands.append((yield self._reading(operand, index, guards)))
         return op.emit(self.b, node.attrs, operands)
 
-    def _scalar(self, value: Value) -> Expr:
-        with self.vector(1):
-            return self.read(value, ())
-
-    def _through(self, node: Node, op: View, index: Indices, guards: Indices, fill: Any) -> Expr:
+    def _through(self, node: Node, op: View, index: Indices, guards: Indices, fill: Any) -> Descent[Expr]:
         operands = self.graph.operands(node)
         if self.flat is not None:  # only scalars are broadcast in a flattened kernel
-            return self.read(operands[0], (0,) * self.graph.type(operands[0]).rank, guards, fill)
+            return (yield self._reading(operands[0], (0,) * self.graph.type(operands[0]).rank, guards, fill))
         types = [self.graph.type(operand) for operand in operands]
         sources: Sequence[Source] = op.read(node.attrs, types, index)
-        return self._choose(operands, sources, guards, fill)
+        return (yield self._choose(operands, sources, guards, fill))
 
     def _choose(
         self, operands: Sequence[Value], sources: Sequence[Source], guards: Indices, fill: Any
-    ) -> Expr:
+    ) -> Descent[Expr]:
         source, *others = sources
         source = replace(source, index=self.settled(source.index))
         conditions = tuple(c for c in source.conditions if not (isinstance(c, int) and c >= 0))
         if any(isinstance(c, int) for c in conditions):  # never true
-            return self._choose(operands, others, guards, fill)
+            return (yield self._choose(operands, others, guards, fill))
         if any(LANE in dim_symbols(c) for c in conditions) and self.lanes > 1:
             raise NotVectorizable
         conditions = tuple(substitute(c, {LANE: 0}) for c in conditions)
@@ -223,12 +226,12 @@ class Reader:
             return self.b.const(source.fill, self._dtype(operands), self.lanes)
         operand = operands[source.operand]
         if not conditions:
-            return self.read(operand, source.index, guards, fill)
+            return (yield self._reading(operand, source.index, guards, fill))
         (other,) = others
         if other.operand is None and self._in_memory(operand) and not guards:
-            return self.read(operand, source.index, conditions, other.fill)
-        inside = self.read(operand, source.index, (*guards, *conditions))
-        outside = self._choose(operands, others, guards, fill)
+            return (yield self._reading(operand, source.index, conditions, other.fill))
+        inside = yield self._reading(operand, source.index, (*guards, *conditions))
+        outside = yield self._choose(operands, others, guards, fill)
         return self.b.select(self._all(conditions), inside, outside)
 
     def _dtype(self, operands: Sequence[Value]) -> str:
@@ -246,14 +249,14 @@ class Reader:
             result = self.b.logical_and(result, test)
         return self.b.broadcast(result, self.lanes)
 
-    def _window(self, node: Node, index: Indices, guards: Indices) -> Expr:
+    def _window(self, node: Node, index: Indices, guards: Indices) -> Descent[Expr]:
         op = primitive(node.op)
         assert isinstance(op, Contraction)
         (operand,) = self.graph.operands(node)
         combine = getattr(self.b, op.combine(node.attrs))
         result: Expr | None = None
         for cell in window_cells(self.graph, node):
-            term = self.read(operand, window_index(self.graph, node, index, cell), guards)
+            term = yield self._reading(operand, window_index(self.graph, node, index, cell), guards)
             result = term if result is None else combine(result, term)
         assert result is not None
         return result
@@ -261,25 +264,32 @@ class Reader:
     # -- contractions -------------------------------------------------------------------------------------------
 
     def contractions(self, value: Value, index: Sequence[DimLike]) -> Iterator[tuple[Node, Indices]]:
-        """The contraction results that reading ``value`` at ``index`` reads: (node, index there)."""
-        node = self.graph.producer(value)
-        role = self.roles.role(node)
-        op = primitive(node.op) if node.op != "input" else None
-        operands = self.graph.operands(node)
-        if role == "inline" and isinstance(op, View):
-            for source in op.read(node.attrs, [self.graph.type(v) for v in operands], index):
-                if source.operand is not None:
-                    yield from self.contractions(operands[source.operand], source.index)
-        elif node.id not in self.members:
-            return
-        elif is_contraction(node):
-            yield node, tuple(index)
-        elif is_window(node):
-            for cell in window_cells(self.graph, node):
-                yield from self.contractions(operands[0], window_index(self.graph, node, index, cell))
-        else:
-            for operand in operands:
-                yield from self.contractions(operand, index)
+        """The contraction results that reading ``value`` at ``index`` reads: (node, index there), each once."""
+        stack: list[tuple[Value, Indices]] = [(value, tuple(index))]
+        seen: set[tuple[Value, Indices]] = set()
+        while stack:
+            value, at = stack.pop()
+            if (value, at) in seen:
+                continue
+            seen.add((value, at))
+            node = self.graph.producer(value)
+            op = primitive(node.op) if node.op != "input" else None
+            operands = self.graph.operands(node)
+            below: list[tuple[Value, Indices]] = []
+            if self.roles.role(node) == "inline" and isinstance(op, View):
+                for source in op.read(node.attrs, [self.graph.type(v) for v in operands], at):
+                    if source.operand is not None:
+                        below.append((operands[source.operand], tuple(source.index)))
+            elif node.id not in self.members:
+                continue
+            elif is_contraction(node):
+                yield node, at
+            elif is_window(node):
+                cells = window_cells(self.graph, node)
+                below = [(operands[0], window_index(self.graph, node, at, cell)) for cell in cells]
+            else:
+                below = [(operand, at) for operand in operands]
+            stack += reversed(below)
 
 
 def _vanishes(atom: Atom, ranges: Mapping[str, Range]) -> bool:

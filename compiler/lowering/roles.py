@@ -74,23 +74,30 @@ class Roles:
 
     def bases(self, value: Value) -> tuple[tuple[Value, bool], ...]:
         """The values that reading ``value`` reads in the end, and whether at the very same index."""
-        found = self._bases.get(value)
-        if found is None:
-            node = self.graph.producer(value)
+        stack = [value]
+        while stack:
+            node = self.graph.producer(stack[-1])
+            below = self.graph.operands(node) if self.role(node) == "inline" else ()
+            waiting = [operand for operand in below if operand not in self._bases]
+            if waiting:
+                stack += waiting
+                continue
+            one = stack.pop()
             if self.role(node) != "inline":
-                found = ((value, True),)
+                self._bases[one] = ((one, True),)
             else:
-                found = tuple((base, False) for v in self.graph.operands(node) for base, _ in self.bases(v))
-            self._bases[value] = found
-        return found
+                self._bases[one] = tuple((base, False) for v in below for base, _ in self._bases[v])
+        return self._bases[value]
 
     def readers(self, value: Value) -> Iterator[Node]:
         """The nodes that read ``value``, directly or through inline chains."""
-        for user, _ in self.graph.uses(value):
-            if self.role(user) == "inline":
-                yield from self.readers(user.values[0])
-            else:
-                yield user
+        stack = [value]
+        while stack:
+            for user, _ in self.graph.uses(stack.pop()):
+                if self.role(user) == "inline":
+                    stack.append(user.values[0])
+                else:
+                    yield user
 
 
 def squeezed(shape: Shape) -> Shape:

@@ -1,0 +1,49 @@
+"""Recursion without Python's stack, for trees and graphs that may be thousands of levels deep.
+
+A function that would call itself is written as a generator which yields the calls instead and is sent their
+results; ``descend`` runs it on a stack of its own:
+
+    def depth(tree: Tree) -> Descent[int]:
+        below = []
+        for child in tree.children:
+            below.append((yield depth(child)))
+        return 1 + max(below, default=0)
+
+    descend(depth(tree))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, TypeAlias, TypeVar
+
+T = TypeVar("T")
+
+#: A computation that yields the computations it waits for, and returns a T.
+Descent: TypeAlias = Generator["Descent[Any]", Any, T]
+
+
+def descend(first: Descent[T]) -> T:
+    """What ``first`` returns. What a computation raises is raised where it was yielded, as a call's would be."""
+    stack: list[Descent[Any]] = [first]
+    result: Any = None
+    error: BaseException | None = None
+    while stack:
+        try:
+            if error is None:
+                following = stack[-1].send(result)
+            else:
+                raised, error = error, None
+                following = stack[-1].throw(raised)
+        except StopIteration as end:
+            stack.pop()
+            result = end.value
+        except BaseException as raised:
+            stack.pop()
+            error = raised
+        else:
+            stack.append(following)
+            result = None
+    if error is not None:
+        raise error
+    return result
