@@ -12,6 +12,7 @@ from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.ops.base import EvaluationError
+from netwright.compiler.ranges import merged_ranges
 from netwright.runtime.engine import find_entry
 from netwright.runtime.errors import ExecutionError
 from netwright.specs.manifest import BufferInfo, EntryInfo, Manifest
@@ -45,7 +46,7 @@ class ReferenceEngine:
         except KeyError as error:
             raise ExecutionError(f"buffer {error.args[0]!r} was not given") from None
         except EvaluationError as error:
-            raise ExecutionError(f"{self._manifest.model}.{entry}: {error}") from error
+            raise ExecutionError(f"{self._manifest.model}.{entry}: {error}", error.code) from error
         except MemoryError as error:
             raise ExecutionError(f"{self._manifest.model}.{entry} needs more memory than there is") from error
 
@@ -54,10 +55,16 @@ def reference_manifest(network: Network, graphs: Mapping[str, Graph], version: s
     """The manifest of graphs that are interpreted: there are no packed weights, no constants, no arena."""
     buffers: dict[str, BufferInfo] = {}
     entries = []
+    ranges = merged_ranges(graphs.values())
     for entry, graph in graphs.items():
         for name, value in graph.inputs.items():
             role = graph.input_role(name)
-            buffers.setdefault(name, _buffer(name, _ROLES.get(role, role), graph.type(value)))
+            buffers.setdefault(
+                name,
+                _buffer(name, _ROLES.get(role, role), graph.type(value)).model_copy(
+                    update={"ranges": ranges.get(name)}
+                ),
+            )
         for name, value in graph.outputs.items():
             output = _buffer(name, "output", graph.type(value))
             if name in network.outputs and (labels := network.outputs[name].labels):

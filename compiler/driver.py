@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netwright.specs.manifest import BufferInfo, DimInfo, EntryInfo, Manifest
+from netwright.specs.manifest import BufferInfo, DimInfo, EntryInfo, Manifest, RangeInfo
 
 from .graph.graph import Graph, InputAttributes
 from .loop import ir
@@ -16,6 +16,7 @@ from .lowering.program import ProgramBuilder
 from .lowering.schedule import lower_entry
 from .passes.pack_panels import pack_panels
 from .passes.prepare import split_prepare
+from .ranges import merged_ranges
 
 _ROLES = {
     "input": "input",
@@ -50,6 +51,7 @@ def lower(
 
     ``predict`` is split into ``prepare`` and the rest. Every access of the result is proved in bounds.
     """
+    ranges = merged_ranges(graphs.values())
     builder = ProgramBuilder(model, {d.name: d.min for d in dims}, vector_bytes)
     entries: dict[str, Graph] = {}
     for name, graph in graphs.items():
@@ -64,7 +66,7 @@ def lower(
         lower_entry(builder, name, graph)
     program = builder.finish()
     verify_program(program)
-    manifest = describe(program, entries, dims, version=version, target=target, labels=labels)
+    manifest = describe(program, entries, dims, version=version, target=target, labels=labels, ranges=ranges)
     return Lowered(program, manifest, builder.constants)
 
 
@@ -82,6 +84,7 @@ def describe(
     version: str = "",
     target: str = "",
     labels: Mapping[str, Sequence[str]] | None = None,
+    ranges: Mapping[str, Sequence[RangeInfo]] | None = None,
 ) -> Manifest:
     """The manifest of a program that was lowered from ``graphs``."""
     roles: dict[str, str] = {}
@@ -100,6 +103,7 @@ def describe(
                 "dtype": buffer.dtype,
                 "shape": [str(size) for size in buffer.shape],
                 "labels": list(labels[buffer.name]) if labels and buffer.name in labels else None,
+                "ranges": list(ranges[buffer.name]) if ranges and buffer.name in ranges else None,
             }
         )
         for buffer in program.table

@@ -72,7 +72,7 @@ class _Interpreter:
             try:
                 results = primitive(node.op).evaluate(self, node.attrs, operands)
             except EvaluationError as error:
-                raise EvaluationError(f"{node.layer or node.op}: {error}") from error
+                raise EvaluationError(f"{node.layer or node.op}: {error}", error.code) from error
             except KeyError as error:
                 raise EvaluationError(f"nothing binds the dim {error.args[0]}") from error
             values.update(zip(node.values, map(np.asarray, results), strict=True))

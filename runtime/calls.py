@@ -17,7 +17,8 @@ from netwright.specs.manifest import BufferInfo, EntryInfo
 from .arrays import is_lossless
 from .binding import Binder, parse_shape
 from .engine import Engine
-from .errors import InputError, did_you_mean, listed
+from .errors import ExecutionError, InputError, did_you_mean, listed
+from .ranges import out_of_range
 from .values import static_shape
 
 #: Combinations of input shapes that are remembered; beyond that all are forgotten and found again as
@@ -58,6 +59,7 @@ class EntryCall:
         self.entry = entry
         self.inputs = {info.name: np.dtype(info.dtype) for info in used if info.role == "input"}
         self._engine = engine
+        self._given = [info for info in used if info.role == "input"]
         self._allocate = allocate
         self._fixed = {info.name: fixed[info.name] for info in used if info.name in fixed}
         self._outputs = [(info, parse_shape(info)) for info in used if info.role == "output"]
@@ -89,8 +91,22 @@ class EntryCall:
         outputs: dict[str, NDArray] = {}
         for name, shape, dtype in binding.outputs:
             outputs[name] = buffers[name] = np.empty(shape, dtype)
-        self._engine.run(self.entry.name, binding.dims, buffers)
+        try:
+            self._engine.run(self.entry.name, binding.dims, buffers)
+        except ExecutionError as error:
+            if not error.code:
+                raise
+            raise self._named(error, buffers, binding.dims) from None
         return outputs
+
+    def _named(
+        self, error: ExecutionError, buffers: Mapping[str, NDArray], dims: Mapping[str, int]
+    ) -> ExecutionError:
+        """The error for a code, with the array, the sample and the value at fault where they can be told."""
+        found = next(out_of_range(self._given, buffers, dims, partial=True), None)
+        if found is None:
+            return error
+        return ExecutionError(f"{self._engine.manifest.model}.{self.entry.name}: {found}", error.code)
 
     def _bind(self, shapes: tuple[tuple[int, ...], ...]) -> _Binding:
         dims = self._binder.bind(dict(zip(self.inputs, shapes, strict=True)))

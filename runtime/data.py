@@ -17,6 +17,7 @@ from .arrays import is_lossless
 from .binding import bare_name, parse_shape, shape_text
 from .errors import DataError, did_you_mean, listed
 from .npz import read_npz
+from .ranges import out_of_range
 
 
 class _Described(Protocol):
@@ -44,9 +45,23 @@ class Dataset:
     def require(
         self, expected: Sequence[BufferInfo], dims: Sequence[DimInfo], windowed: str | None = None
     ) -> None:
-        """Raises DataError that lists everything ``check_against`` finds."""
-        if problems := check_against(self.arrays, expected, dims, windowed):
+        """Raises DataError that lists all that ``check_against`` finds, or else for each array the first length, class
+        or index that is out of range."""
+        problems = check_against(self.arrays, expected, dims, windowed)
+        if not problems:
+            problems = list(out_of_range(expected, self.arrays, _sizes(self.arrays, expected), partial=False))
+        if problems:
             raise DataError("\n  ".join([f"{self.name} does not fit the model:", *problems]))
+
+
+def _sizes(arrays: Mapping[str, _Described], infos: Sequence[BufferInfo]) -> dict[str, int]:
+    """The dims of a data set that fits."""
+    found: dict[str, int] = {}
+    for info in infos:
+        for size, value in zip(parse_shape(info), arrays[info.name].shape, strict=True):
+            if symbol := bare_name(size):
+                found.setdefault(symbol, value)
+    return found
 
 
 def load_dataset(path: str | Path) -> Dataset:

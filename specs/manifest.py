@@ -32,9 +32,10 @@ from pydantic import BaseModel, ConfigDict
 ABI_VERSION = 1
 
 #: Return codes of entries and kernels.
+INDEX_OUT_OF_RANGE, LENGTH_OUT_OF_RANGE = 1, 2
 ERRORS = {
-    1: "an index in the data is out of range (a label or token outside the declared classes)",
-    2: "a sequence length in the data is out of range",
+    INDEX_OUT_OF_RANGE: "an index in the data is out of range (a label or token outside the declared classes)",
+    LENGTH_OUT_OF_RANGE: "a sequence length in the data is out of range",
 }
 
 
@@ -51,6 +52,20 @@ class DimInfo(_Frozen):
     role: str = ""
 
 
+class RangeInfo(_Frozen):
+    """Which integers a buffer may hold: ``low`` to ``high`` (a size). Entries return an error code for others.
+
+    ``unless`` names what says which elements count, all if empty: lengths `[N]` of sequences, or masks. ``partial``:
+    an entry may use some elements only.
+    """
+
+    what: Literal["index", "class", "length"]
+    high: str
+    low: int = 0
+    unless: list[str] = []
+    partial: bool = False
+
+
 class BufferInfo(_Frozen):
     """A caller-owned buffer; ``shape`` entries are sizes as ``specs.dims.parse_dim`` reads them."""
 
@@ -59,6 +74,7 @@ class BufferInfo(_Frozen):
     dtype: str
     shape: list[str]
     labels: list[str] | None = None
+    ranges: list[RangeInfo] | None = None
 
 
 class EntryInfo(_Frozen):

@@ -101,7 +101,7 @@ def _node(graph: Graph, node: Node, operands: list[Motion], evaluation: _Evaluat
     op = node.primitive
     accesses: list[Access] = []
     summed: list[DimLike] = []
-    if isinstance(op, Elementwise):
+    if isinstance(op, Elementwise) or node.op == "within":
         accesses = [Access(m, t.shape, index) for m, t in zip(operands, types, strict=True)]
     elif isinstance(node.attrs, PadAttributes) and any(node.attrs.interior):
         return [_spread(operands[0], node.attrs, shape)]

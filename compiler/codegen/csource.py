@@ -102,6 +102,7 @@ def model_source(manifest: Manifest, entry: EntryInfo, embedded: Mapping[str, in
             f"{f'{blob} + {embedded[buffer.name]}' if use == 'NW_DATA' else 'NULL'}, "
             f"{len(labels)}, {f'labels_{number}' if labels else 'NULL'}}},"
         )
+    ranges, highs = _ranges(manifest, used, positions)
     dims = [
         f"    {{{c_string(dim.name)}, {dim.min}, {-1 if dim.max is None else dim.max}}},"
         for dim in manifest.dims
@@ -124,15 +125,41 @@ def model_source(manifest: Manifest, entry: EntryInfo, embedded: Mapping[str, in
         "    (void)d;",
         *sizes,
         "    *bad = 1;\n    return 0;\n}",
+        "static const nw_range ranges[] = {",
+        *ranges,
+        '    {-1, -1, 0, ""},\n};',
+        "static int64_t high(int32_t range, const int64_t *d, int *bad) {",
+        "    (void)range, (void)d;",
+        *highs,
+        "    *bad = 1;\n    return 0;\n}",
         "static const char *error(int32_t code) {",
         *(f"    if (code == {code}) return {c_string(text)};" for code, text in ERRORS.items()),
         '    return "an unknown error";\n}',
         "const nw_model nw_the_model = {",
         f"    {c_string(manifest.model)}, {manifest.model}_manifest, {len(manifest.dims)}, "
-        f"{len(manifest.buffers)}, {entry.slots},",
-        f"    dims, buffers, size, {entry.symbol}, {entry.symbol}_plan, error}};",
+        f"{len(manifest.buffers)}, {entry.slots}, {len(ranges)},",
+        f"    dims, buffers, ranges, size, high, {entry.symbol}, {entry.symbol}_plan, error}};",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _ranges(
+    manifest: Manifest, used: Mapping[str, str], positions: Mapping[str, int]
+) -> tuple[list[str], list[str]]:
+    """The rows of the table of ranges, and the statements that give the largest number of each."""
+    numbers = {buffer.name: number for number, buffer in enumerate(manifest.buffers)}
+    shapes = {buffer.name: buffer.shape for buffer in manifest.buffers}
+    rows: list[str] = []
+    highs: list[str] = []
+    for number, buffer in enumerate(manifest.buffers):
+        for one in buffer.ranges or () if used[buffer.name] == "NW_INPUT" else ():
+            exempt = [name for name in one.unless if used.get(name) == "NW_INPUT"]
+            if exempt != one.unless or len(exempt) > 1 or any(len(shapes[name]) != 1 for name in exempt):
+                continue  # a mask, or more than one: the code's text has to do
+            lengths = numbers[exempt[0]] if exempt else -1
+            highs.append(f"    if (range == {len(rows)}) return {c_size(parse_dim(one.high), positions)};")
+            rows.append(f"    {{{number}, {lengths}, {one.low}, {c_string(one.what)}}},")
+    return rows, highs
 
 
 def shape_text(buffer: BufferInfo) -> str:
@@ -173,7 +200,7 @@ def header_source(manifest: Manifest, *, data: bool) -> str:
     ]
     buffers = [
         f"    {_constant(prefix, 'BUFFER', buffer.name, taken)} = {number}, "
-        f"/* {buffer.role} {buffer.dtype} {shape_text(buffer)} */"
+        f"/* {buffer.role} {buffer.dtype} {shape_text(buffer)}{_range_text(buffer)} */"
         for number, buffer in enumerate(manifest.buffers)
     ]
     values = {
@@ -198,6 +225,14 @@ def header_source(manifest: Manifest, *, data: bool) -> str:
     for name, value in values.items():
         text = text.replace(f"@{name}@", value)
     return text
+
+
+def _range_text(buffer: BufferInfo) -> str:
+    texts = []
+    for one in buffer.ranges or ():
+        unless = f" where {' and '.join(one.unless)} let it count" if one.unless else ""
+        texts.append(f"{one.low} to {one.high}{unless}")
+    return "".join(f", {text}" for text in dict.fromkeys(texts))
 
 
 def _constant(prefix: str, kind: str, name: str, taken: set[str]) -> str:

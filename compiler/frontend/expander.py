@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from netwright.specs.checks.wiring import Ref
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.diagnostics.fixes import Fix
-from netwright.specs.dims import bounds
+from netwright.specs.dims import DimLike, bounds
 from netwright.specs.expansion.placement import Expected
 from netwright.specs.load import LoadResult
+from netwright.specs.manifest import LENGTH_OUT_OF_RANGE
 from netwright.specs.models.base import read_shape
 from netwright.specs.models.initializers import InitializerSpec
-from netwright.specs.models.layers import LayerSpec
+from netwright.specs.models.layers import LayerSpec, RecurrentLayer
 from netwright.specs.source.tree import Span
 
 from ..graph.graph import Graph
 from ..graph.types import FLOATS, TensorType
 from ..ops.base import ShapeError
 from ..ops.layout import show
+from ..ops.within import WithinAttributes
 from .equations.tensor import Tensor
 from .network import LayerInfo, Parameter, State
 from .origins import Origin, history
@@ -67,6 +69,7 @@ class Expander:
         self.layers: list[LayerInfo] = []
         self.fitted: dict[str, Signal] = {}
         self._spec_of = {layer.name: layer for layer in reversed(self.spec.layers)}  # the first counts
+        self._checked: dict[tuple[Tensor, DimLike], Tensor] = {}
         self._sharers: list[tuple[str, Scope]] = []
 
     # The walk.
@@ -159,7 +162,9 @@ class Expander:
             lengths = self.signals.get(Ref(spec.lengths)) if spec.lengths else None
             signal = self.signals[Ref(name)]
             if spec.lengths is None or (lengths and signal.rank >= 2):
-                self.signals[Ref(name)] = Signal(signal.tensor, signal.origins, lengths and lengths.tensor)
+                steps = lengths and self.checked_lengths(lengths.tensor, signal.shape[1])
+                signal = Signal(signal.tensor, signal.origins, steps)
+                self.signals[Ref(name)] = signal.cleared() if self.training else signal
                 continue
             del self.signals[Ref(name)]
             if lengths:
@@ -186,7 +191,9 @@ class Expander:
         ports = {"": result} if isinstance(result, Signal) else dict(result)
         self._check_expected(scope, spec, ports[""])
         for port, signal in ports.items():
-            self.signals[Ref(spec.name, port or None)] = signal
+            # Recurrences give zeros there themselves.
+            clear = self.training and not isinstance(spec, RecurrentLayer)
+            self.signals[Ref(spec.name, port or None)] = signal.cleared() if clear else signal
         span = self.load.layer_span(spec.name)
         types = {port: signal.tensor.type for port, signal in ports.items()}
         self.layers.append(LayerInfo(spec.name, spec.type, types, tuple(scope.parameters), span))
@@ -221,6 +228,12 @@ class Expander:
             self._report(Problem("NW0310", message, expected.place, labels=labels))
 
     # Arrays.
+
+    def checked_lengths(self, lengths: Tensor, steps: DimLike) -> Tensor:
+        """Lengths of sequences of at most ``steps`` steps; others are an error at run time."""
+        attrs = WithinAttributes(steps + 1, LENGTH_OUT_OF_RANGE)
+        known = self._checked.get((lengths, steps))
+        return self._checked.setdefault((lengths, steps), known or lengths.apply("within", attrs=attrs))
 
     def parameter(
         self,

@@ -16,7 +16,7 @@ from netwright.specs.random import Key, key_for
 from ..graph.graph import Graph
 from ..graph.types import FLOATS, TensorType
 from ..ops.layout import show
-from .equations.tensor import Tensor, iota
+from .equations.tensor import Tensor, iota, where
 from .origins import Origin, Rule, history
 from .problem import Label, Problem, show_type
 
@@ -56,6 +56,14 @@ class Signal:
             return None
         graph, shape = self.tensor.graph, self.shape[:2]
         return iota(graph, "int64", shape, 1).compare("lt", self.lengths.broadcast(shape, [0]))
+
+    def cleared(self) -> Signal:
+        """With zeros in the steps that do not exist, in its gradient too. Whatever stands there, a NaN perhaps, is not
+        to be multiplied, not even by a cotangent of zero."""
+        valid = self.valid_like()
+        if valid is None or self.dtype not in FLOATS:
+            return self
+        return replace(self, tensor=where(valid, self.tensor, 0))
 
     def valid_like(self) -> Tensor | None:
         """Which elements belong to steps that exist, in the tensor's shape."""

@@ -58,7 +58,13 @@ class ShapeError(ValueError):
 
 
 class EvaluationError(ValueError):
-    """Operand values that an evaluation refuses, such as an index out of range."""
+    """Operand values that an evaluation refuses, such as an index out of range; ``code`` is what native code
+    returns for them.
+    """
+
+    def __init__(self, message: str, code: int = 0):
+        super().__init__(message)
+        self.code = code
 
 
 class NotAffine(Exception):

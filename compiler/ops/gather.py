@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netwright.specs.dims import DimLike, evaluate
+from netwright.specs.manifest import INDEX_OUT_OF_RANGE
 
 from ..graph.types import TensorType
 from .base import (
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ..graph.graph import Graph, Node, Value
 
 #: The error code of native code for an index outside the table.
-OUT_OF_RANGE = 1
+OUT_OF_RANGE = INDEX_OUT_OF_RANGE
 
 _INDEX = ("int32", "int64")
 
@@ -42,7 +43,7 @@ class ScatterAddAttributes(Attributes):
 def _check_range(indices: np.ndarray, rows: int) -> None:
     wrong = indices[(indices < 0) | (indices >= rows)]
     if wrong.size:
-        raise EvaluationError(f"index {wrong.flat[0]} is out of range: there are {rows} rows")
+        raise EvaluationError(f"index {wrong.flat[0]} is out of range: there are {rows} rows", OUT_OF_RANGE)
 
 
 class Gather(Opaque):

@@ -21,6 +21,7 @@ from .scan import Scan
 from .scan_windows import Windows
 from .select import Select
 from .slice_pad import Pad, Slice
+from .within import Within
 
 _PRIMITIVES: tuple[Primitive, ...] = (
     Constant(),
@@ -50,6 +51,7 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     ConvKernelGradient(),
     Gather(),
     ScatterAdd(),
+    Within(),
     RandomBits(),
     Scan(),
 )

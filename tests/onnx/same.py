@@ -9,7 +9,8 @@ attributes, types and constants, of operands that are the same. Not compared are
 - how a number is stretched, or a row of positions 0, 1, 2, …: they are the same in any shape;
 - whether a product reads a matrix as it is or turned around: a transpose before it, or other axes to sum over;
 - a shape that is only passed through (a reshape of a reshape, one to the shape that is there), and `stop_gradient`,
-  which training alone sees.
+  which training alone sees;
+- the check that lengths are in range, for which ONNX has no operator.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from netwright.compiler.graph.graph import Graph, InputAttributes, Node, Value
 from netwright.compiler.ops.constant import ConstantAttributes, IotaAttributes
 from netwright.compiler.ops.dot import DotAttributes
 from netwright.compiler.ops.scan import ScanAttributes
+
+_PASSING = ("reshape", "stop_gradient", "within")
 
 
 def canonical(graph: Graph) -> list[str]:
@@ -97,7 +100,7 @@ class _Canonical:
     def settled(self, value: Value) -> Value:
         """The value behind what only passes it through."""
         source, best = value, value
-        while (node := self.graph.producer(source)).op in ("reshape", "stop_gradient"):
+        while (node := self.graph.producer(source)).op in _PASSING:
             (source,) = self.graph.operands(node)
             if self.graph.type(source) == self.graph.type(value):
                 best = source
@@ -132,7 +135,7 @@ class _Canonical:
             operands = [*(operands[i] for i in read), *operands[count:]]
             attrs = replace(attrs, body=text, name="", unroll="auto", n_consts=len(read))
         if node.op == "reshape":  # the last shape is what counts
-            while (inner := self.graph.producer(operands[0])).op in ("reshape", "stop_gradient"):
+            while (inner := self.graph.producer(operands[0])).op in _PASSING:
                 operands = self.graph.operands(inner)
         if isinstance(attrs, DotAttributes):
             operands = list(operands)

@@ -121,7 +121,7 @@ def _softmax(e: Exporter, exponentials: Value, total: Value) -> tuple[Value, int
     return (x, summed[1][0]) if kept(largest, "max") == (x, summed[1]) else None
 
 
-@_primitive("stop_gradient", "copy")
+@_primitive("stop_gradient", "copy", "within")
 def _same(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
     e.give(node.values[0], e.last(operands[0]))
 

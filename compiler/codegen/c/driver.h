@@ -29,6 +29,7 @@ void parse_options(int argc, char **argv, options *asked);
 void read_inputs(const options *asked, call *c);
 void prepare_buffers(call *c);
 void run(call *c, int threads);
+void name_out_of_range(const call *c); /* returns where nothing is */
 void write_outputs(const options *asked, call *c);
 /* One .npy where the path ends so, or for one array on standard output (-); else an .npz. */
 void write_place(const char *path, const npy_array *arrays, int32_t count);

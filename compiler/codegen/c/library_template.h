@@ -30,6 +30,9 @@ enum {
 @BUFFER_NUMBERS@
 };
 
+/* Where a buffer's line gives a range, integers outside of it are an error, which the entry returns as a code: an index
+   or class 1, a length 2. Which array, sample and value it was follows from comparing the arrays with their ranges. */
+
 /* Every entry: 0, or an error code, the same on each of its threads (tid 0 to nthreads - 1, all of which must call).
    Its plan: writes @PREFIX@_ENTRY_SLOTS offsets and gives the arena's bytes; negative: too large for this machine. */
 @ENTRIES@

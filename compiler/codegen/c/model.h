@@ -43,14 +43,23 @@ typedef struct {
     const char *const *labels;
 } nw_buffer;
 
+/* The integers that an input may hold; past the lengths of sequences (a buffer, or -1) any. */
+typedef struct {
+    int32_t buffer, lengths;
+    int64_t low;
+    const char *what;
+} nw_range;
+
 typedef struct {
     const char *name;
     const char *manifest;
-    int32_t dim_count, buffer_count, slots;
+    int32_t dim_count, buffer_count, slots, range_count;
     const nw_dim *dims;
     const nw_buffer *buffers;
+    const nw_range *ranges;
     /* One size of a buffer's shape; sets *bad where it overflows. */
     int64_t (*size)(int32_t buffer, int32_t axis, const int64_t *dims, int *bad);
+    int64_t (*high)(int32_t range, const int64_t *dims, int *bad);
     int32_t (*run)(const netwright_context *, int32_t tid, int32_t nthreads);
     int64_t (*plan)(const int64_t *dims, int64_t *offsets);
     const char *(*error)(int32_t code);

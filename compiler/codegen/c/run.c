@@ -45,7 +45,10 @@ void run(call *c, int threads) {
         if (pthread_create(&ids[i], NULL, work, &workers[i])) fail(EXIT_SYSTEM, "cannot start %d threads", threads);
     work(&workers[0]);
     for (int i = 1; i < threads; i++) pthread_join(ids[i], NULL);
-    if (workers[0].code) fail(EXIT_INPUT, "%s", nw_the_model.error(workers[0].code));
+    if (workers[0].code) {
+        name_out_of_range(c);
+        fail(EXIT_INPUT, "%s", nw_the_model.error(workers[0].code));
+    }
     free(offsets);
     munmap(context.arena, (size_t)bytes + 64);
 }

@@ -6,7 +6,7 @@ Sequences are [N, T, …] outside and [T, N, …] inside.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -52,7 +52,10 @@ def expand_recurrent(scope: Scope) -> Mapping[str, Signal]:
     lengths = _lengths(scope)
     layers = spec.layers if isinstance(spec, GatedLayer) else 1
     runs: list[Run] = []
-    inputs = [scope.floats(signal).swap_leading() for signal in scope.inputs]
+    sources = scope.inputs
+    if scope.training and LENGTHS in scope.given:
+        sources = [replace(signal, lengths=lengths).cleared() for signal in sources]
+    inputs = [scope.floats(signal).swap_leading() for signal in sources]
     recurrence = _Recurrence(scope, cell, arguments, lengths)
     for layer in range(layers):
         top = layer == layers - 1
@@ -79,7 +82,7 @@ def _lengths(scope: Scope) -> Tensor | None:
     if own.dtype not in ("int32", "int64") or own.shape != batch:
         message = f"lengths are integers {show(batch)}, this is {own.tensor.type}"
         raise scope.problem("NW0308", message, "lengths", labels=scope.blame(own))
-    return own.tensor.cast("int64")
+    return scope.expander.checked_lengths(own.tensor.cast("int64"), scope.inputs[0].shape[1])
 
 
 def _directions(spec: RecurrentLayer, layer: int, layers: int) -> list[tuple[str, bool]]:

@@ -85,7 +85,10 @@ class Objective:
             return self.sums(name, self.metric(metric, view, path), view)
         self.check_output(loss, view)
         target = self.target(loss.target, view, isinstance(loss, SoftmaxCrossEntropy), (*path, "target"))
-        return self.sums(name, loss_elements(loss, view.tensor, target), view)
+        x = view.tensor
+        if view.weights is not None:  # select before anything is multiplied: what does not count may be NaN
+            x, target = _counted(view.weights, x), _counted(view.weights, target)
+        return self.sums(name, loss_elements(loss, x, target), view)
 
     def metrics(self) -> Iterator[tuple[str, int, MetricSpec]]:
         """Name, position and spec of each metric; a second one of a type has the output in its name."""
@@ -253,8 +256,7 @@ class Objective:
         tensor = tensor.cast("int64")
         if view.weights is None:
             return tensor
-        counted = view.weights.broadcast(tensor.shape, range(view.weights.rank))
-        return where(counted, tensor, 0)  # padding may hold any number, such as -1
+        return _counted(view.weights, tensor)  # padding may hold any number, such as -1
 
     def check_target(
         self,
@@ -299,6 +301,11 @@ class Objective:
         if name in self.expander.spec.inputs:
             return self.load.span(("inputs", name, key))
         return self.load.span(used)
+
+
+def _counted(weights: Tensor, x: Tensor) -> Tensor:
+    """The samples or steps that count; zeros in place of the others."""
+    return where(weights.broadcast(x.shape, range(weights.rank)), x, 0)
 
 
 def _rows(tensor: Tensor, rows: Tensor) -> Tensor:

@@ -1,0 +1,66 @@
+"""``within``: integers as they are, checked at run time to lie in a range."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from netwright.specs.dims import DimLike, evaluate
+
+from ..graph.types import TensorType
+from .base import Attributes, EvaluationContext, EvaluationError, Opaque, Sample, ShapeError
+
+_INTEGERS = ("int32", "int64")
+
+
+@dataclass(frozen=True, slots=True)
+class WithinAttributes(Attributes):
+    """Elements are 0 to ``limit`` − 1; ``code`` is the error code of native code for one that is not."""
+
+    limit: DimLike
+    code: int
+
+
+class Within(Opaque):
+    """The operand, after every element of it was found to be in the range."""
+
+    name = "within"
+    attributes = WithinAttributes
+
+    def infer(self, attrs: WithinAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
+        (x,) = operands
+        if x.dtype not in _INTEGERS:
+            raise ShapeError(f"within of {x.dtype}", 0)
+        return [x]
+
+    def evaluate(
+        self, context: EvaluationContext, attrs: WithinAttributes, operands: Sequence[np.ndarray]
+    ) -> Sequence[np.ndarray]:
+        (x,) = operands
+        limit = evaluate(attrs.limit, context.dims)
+        wrong = x[(x < 0) | (x >= limit)]
+        if wrong.size:
+            raise EvaluationError(f"{wrong.flat[0]} is not within 0 and {limit - 1}", attrs.code)
+        return [x]
+
+    def lower(
+        self,
+        builder: Any,
+        attrs: WithinAttributes,
+        operands: Sequence[Any],
+        results: Sequence[Any],
+        lanes: int,
+    ) -> None:
+        b, (x,), (y,) = builder, operands, results
+        with b.nest(x.shape, kind="parallel") as (index, _, _):
+            value = b.let_index("value", b.load(x, index), 0, attrs.limit, attrs.code)
+            b.store(y, index, b.index_value(value, y.dtype))
+
+    def samples(self) -> Sequence[Sample]:
+        return [
+            Sample((TensorType("int64", (2, 4)),), WithinAttributes(5, 2), ("index:5",)),
+            Sample((TensorType("int32", ()),), WithinAttributes(3, 2), ("index:3",)),
+        ]

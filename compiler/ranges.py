@@ -1,0 +1,141 @@
+"""Which integers the inputs of a graph may hold, where they are positions in a table or lengths of sequences.
+
+Native code finds one that is out of range in the middle of a kernel, and returns a code. With these ranges a host can
+then tell which array, which sample and which value it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from netwright.specs.dims import DimLike
+from netwright.specs.manifest import LENGTH_OUT_OF_RANGE, RangeInfo
+
+from .graph.analysis import ancestors
+from .graph.graph import Graph, InputAttributes, Node, Value
+from .ops.constant import ConstantAttributes
+from .ops.within import WithinAttributes
+
+_SAME = ("cast", "reshape", "broadcast", "copy", "stop_gradient", "within", "transpose")
+_PART = ("slice", "gather", "concat")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An input behind a value: where its elements do not have to be in range, and whether only some are used."""
+
+    input: Value
+    unless: tuple[Value, ...] = ()
+    low: int = 0
+    partial: bool = False
+
+
+def input_ranges(graph: Graph) -> dict[str, list[RangeInfo]]:
+    """The ranges of each input that has some, in the order in which the graph checks them."""
+    found: dict[str, list[RangeInfo]] = {}
+    for node in graph:
+        checked = _checked(graph, node)
+        if checked is None:
+            continue
+        value, limit, what = checked
+        for one in _behind(graph, value):
+            own = graph.producer(one.input).attrs
+            assert isinstance(own, InputAttributes)
+            exempt = _exempt(graph, one)
+            kind = "class" if own.role == "target" else what
+            info = RangeInfo(
+                what=kind,
+                low=one.low,
+                high=str(limit - 1),
+                unless=exempt or [],
+                partial=one.partial or exempt is None,
+            )
+            known = found.setdefault(own.name, [])
+            if info not in known:
+                known.append(info)
+    return found
+
+
+def merged_ranges(graphs: Iterable[Graph]) -> dict[str, list[RangeInfo]]:
+    """The ranges of the inputs of several graphs."""
+    found: dict[str, list[RangeInfo]] = {}
+    for graph in graphs:
+        for name, ranges in input_ranges(graph).items():
+            known = found.setdefault(name, [])
+            known += [one for one in ranges if one not in known]
+    return found
+
+
+def _checked(graph: Graph, node: Node) -> tuple[Value, DimLike, str] | None:
+    if isinstance(node.attrs, WithinAttributes):
+        what = "length" if node.attrs.code == LENGTH_OUT_OF_RANGE else "index"
+        return graph.operands(node)[0], node.attrs.limit, what
+    if node.op == "gather":
+        table, indices = graph.operands(node)
+        return indices, graph.type(table).shape[0], "index"
+    return None
+
+
+def _behind(graph: Graph, value: Value) -> Sequence[_Found]:
+    """The input that a value's elements come from unchanged; none where they are computed."""
+    unless: list[Value] = []
+    partial, low = False, 0
+    while True:
+        node = graph.producer(value)
+        operands = graph.operands(node)
+        if node.op == "input":
+            return [_Found(value, tuple(unless), low, partial)]
+        if node.op == "select":
+            condition, chosen, other = operands
+            if _is_constant(graph, other):
+                unless.append(condition)
+                value = chosen
+            elif (size := _from_end(graph, condition, chosen, other)) is not None:
+                low, value = -size, other
+            else:
+                return []
+        elif node.op in _SAME or (node.op in _PART and operands):
+            partial = partial or node.op in _PART
+            value = operands[0]
+        else:
+            return []
+
+
+def _is_constant(graph: Graph, value: Value) -> bool:
+    node = graph.producer(value)
+    while node.op in ("broadcast", "reshape"):
+        node = graph.producer(graph.operands(node)[0])
+    return isinstance(node.attrs, ConstantAttributes)
+
+
+def _from_end(graph: Graph, condition: Value, shifted: Value, plain: Value) -> int | None:
+    """The size by which negative positions are shifted, in `select(x < 0, x + size, x)`."""
+    test, sum_ = graph.producer(condition), graph.producer(shifted)
+    if test.op != "lt" or sum_.op != "add" or graph.operands(test)[0] != plain:
+        return None
+    first, second = graph.operands(sum_)
+    node = graph.producer(second)
+    while node.op in ("broadcast", "reshape"):
+        node = graph.producer(graph.operands(node)[0])
+    size = node.attrs.scalar if isinstance(node.attrs, ConstantAttributes) else None
+    return int(size) if first == plain and size is not None else None
+
+
+def _exempt(graph: Graph, found: _Found) -> list[str] | None:
+    """The inputs that say which elements count: lengths `[N]`, or masks in the shape of the leading axes. None where
+    they do not say it alone."""
+    shape = graph.type(found.input).shape
+    names: list[str] = []
+    for condition in found.unless:
+        for value in sorted(ancestors(graph, [condition]), key=lambda one: one.node):
+            own = graph.producer(value).attrs
+            if not isinstance(own, InputAttributes):
+                continue
+            type = graph.type(value)
+            lengths = type.rank == 1 and type.dtype in ("int32", "int64")
+            if own.role not in ("input", "target") or not (lengths or type.shape == shape[: type.rank]):
+                return None
+            if own.name not in names:
+                names.append(own.name)
+    return names

@@ -1,0 +1,120 @@
+"""What stands in steps that do not exist, or that the loss leaves out, changes nothing: not a bit of losses and
+weights, whether it is a number or NaN."""
+
+import numpy as np
+import pytest
+
+from netwright import Model
+from netwright.specs.load import load_spec_text
+
+from .padding import CELL, HEAD, LAYERS, POOLED
+
+LENGTHS = np.array([5, 1, 3, 4])
+STEPS = 5
+PADDING = np.arange(STEPS) >= LENGTHS[:, None]
+ENGINES = ["reference", "native"]
+LOSSES = {
+    "mse": ("{type: mse, output: y, target: t}", "{t: {shape: [N, T, 2], dtype: %s}}"),
+    "mae": ("{type: mae, output: y, target: t}", "{t: {shape: [N, T, 2], dtype: %s}}"),
+    "huber": ("{type: huber, output: y, target: t}", "{t: {shape: [N, T, 2], dtype: %s}}"),
+    "binary": ("{type: binary_cross_entropy, output: y, target: t}", "{t: {shape: [N, T, 2], dtype: %s}}"),
+    "classes": ("{type: softmax_cross_entropy, output: y, target: t}", "{t: {shape: [N, T], dtype: int64}}"),
+    "mixtures": ("{type: softmax_cross_entropy, output: y, target: t}", "{t: {shape: [N, T, 2], dtype: %s}}"),
+}
+
+
+def spec(layers, loss="mse", *, dtype="float32", cells="", extra="", lengths=True, last="head"):
+    written, targets = LOSSES[loss]
+    written = written.replace("}", extra + "}")
+    targets = targets % dtype if "%s" in targets else targets
+    if "mask" in extra:
+        targets = targets[:-1] + ", m: {shape: [N, T], dtype: bool}}"
+    lines = "\n".join(f"  - {layer}" for layer in layers)
+    text = HEAD.format(dtype=dtype, cells=cells, layers=lines, output=last, loss=written, targets=targets)
+    return (
+        text if lengths else text.replace(", lengths: l", "").replace("  l: {shape: [N], dtype: int64}\n", "")
+    )
+
+
+def trained(text, engine, arrays, steps=3):
+    """The losses of some steps, that of the end, and the weights."""
+    program = Model(load_spec_text(text, "spec.yaml")).compile(engine=engine)
+    losses = [program.train_step(**arrays)["loss"] for _ in range(steps)]
+    return [*losses, program.loss(**arrays)["loss"]], program.weights
+
+
+def data(loss="mse", dtype="float32", seed=0):
+    generator = np.random.default_rng(seed)
+    x = generator.normal(size=(4, STEPS, 3)).astype(dtype)
+    if loss == "classes":
+        return {"x": x, "t": generator.integers(0, 2, (4, STEPS))}
+    t = generator.uniform(size=(4, STEPS, 2)).astype(dtype)
+    return {"x": x, "t": t / t.sum(-1, keepdims=True)}
+
+
+def spoiled(arrays, where):
+    """NaN in floats, and a class that does not exist in integers."""
+    found = dict(arrays)
+    for name in ("x", "t"):
+        if arrays[name].shape[:2] == where.shape:
+            found[name] = arrays[name].copy()
+            found[name][where] = np.nan if found[name].dtype.kind == "f" else -7
+    return found
+
+
+def assert_same(text, engine, clean, dirty):
+    losses, weights = trained(text, engine, clean)
+    assert np.isfinite(losses).all()
+    others, changed = trained(text, engine, dirty)
+    assert losses == others
+    for name, array in weights.items():
+        np.testing.assert_array_equal(array, changed[name], err_msg=name)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("layers", LAYERS)
+def test_past_the_lengths(layers, engine):
+    arrays = {**data(), "l": LENGTHS}
+    assert_same(spec(LAYERS[layers]), engine, arrays, spoiled(arrays, PADDING))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("layers", POOLED)
+def test_past_the_lengths_of_one_answer(layers, engine):
+    arrays = {**data(), "l": LENGTHS}
+    arrays["t"] = arrays["t"][:, 0]
+    text = spec(POOLED[layers]).replace("t: {shape: [N, T, 2]", "t: {shape: [N, 2]")
+    assert_same(text, engine, arrays, spoiled(arrays, PADDING))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("extra", ["", ", steps: last", ", mask: m"])
+def test_every_loss(loss, extra, engine):
+    arrays = {**data(loss), "l": LENGTHS}
+    where = PADDING
+    if "mask" in extra:
+        arrays["m"] = np.random.default_rng(1).random((4, STEPS)) < 0.6
+        where = PADDING | ~arrays["m"]
+    dirty = spoiled(arrays, where)
+    dirty["x"] = spoiled(arrays, PADDING)["x"]
+    assert_same(spec(LAYERS["gru backwards"], loss, extra=extra), engine, arrays, dirty)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_users_cells(engine):
+    arrays = {**data(dtype="float64"), "l": LENGTHS}
+    text = spec(
+        ["{name: a, type: recurrent, cell: rooted, with: {units: 4}}", "{name: head, type: dense, units: 2}"],
+        dtype="float64",
+        cells=CELL,
+    )
+    assert_same(text, engine, arrays, spoiled(arrays, PADDING))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_step_at_all(engine):
+    arrays = {**data(), "l": np.array([5, 0, 3, 0])}
+    assert_same(
+        spec(LAYERS["lstm"]), engine, arrays, spoiled(arrays, np.arange(STEPS) >= arrays["l"][:, None])
+    )
