@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -41,6 +41,33 @@ _DTYPES = {
 _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 
 
+#: Bytes of an array that are brought into order at a time.
+_COPIED = 2**24
+#: Cells of an array that are copied at a time: along its last axis, and along all others together.
+_LAST, _OTHERS = 64, 1024
+
+
+def contiguous(array: NDArray) -> NDArray:
+    """The array in the order of its axes. One that is turned around is copied in tiles, since memory is read and
+    written by whole cache lines."""
+    axes = sorted(range(array.ndim), key=lambda axis: abs(array.strides[axis]))
+    wide = [axis for axis in axes if array.shape[axis] > 1]
+    if array.flags.c_contiguous or array.size < _LAST * _OTHERS or wide[0] == array.ndim - 1:
+        return np.require(array, requirements="CA")
+    tile, budget = dict.fromkeys(axes, 1), _OTHERS
+    tile[array.ndim - 1] = _LAST
+    for axis in wide:
+        if axis != array.ndim - 1:
+            tile[axis] = min(array.shape[axis], budget)
+            budget //= tile[axis]
+    found = np.empty(array.shape, array.dtype)
+    counts = [-(-size // tile[axis]) for axis, size in enumerate(array.shape)]
+    for place in np.ndindex(*counts):
+        cut = tuple(slice(i * tile[axis], (i + 1) * tile[axis]) for axis, i in enumerate(place))
+        found[cut] = array[cut]
+    return found
+
+
 def write_tensors(path: str | Path, tensors: Mapping[str, NDArray], metadata: Mapping[str, str]) -> None:
     """Writes a safetensors file, whole or not at all. Raises OSError, and KeyError for a dtype that has no name
     there."""
@@ -59,10 +86,21 @@ def write_tensors(path: str | Path, tensors: Mapping[str, NDArray], metadata: Ma
     def write(file: IO[bytes]) -> None:
         file.write(len(text).to_bytes(8, "little") + text)
         for name in names:
-            array = tensors[name]
-            file.write(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data)
+            for part in _rows(tensors[name]):
+                file.write(part.astype(part.dtype.newbyteorder("<"), copy=False).data)
 
     write_file(path, write)
+
+
+def _rows(array: NDArray) -> Iterator[NDArray]:
+    """The array in the order of its axes: as it is where it has that order, else some rows after the other, so that
+    there is no second one of it."""
+    if array.flags.c_contiguous or array.ndim < 2:
+        yield contiguous(array)
+        return
+    count = max(1, _COPIED // max(1, array[0].nbytes))
+    for start in range(0, len(array), count):
+        yield contiguous(array[start : start + count])
 
 
 class TensorFile:

@@ -20,6 +20,7 @@ from ..program import Program
 from .errors import NeedsValue, OnnxError
 from .files import check
 from .importing import Imported, import_graph
+from .raw import RawModel
 from .reading import OnnxGraph, read_graph
 from .spec import UNUSED, to_yaml
 
@@ -111,7 +112,7 @@ class NetwrightBackend(Backend):
         """A model ready to run. Raises OnnxError where it is certain that it can't be."""
         if not cls.supports_device(device):
             raise OnnxError(f"there is no device {device}")
-        graph = read_graph(model)
+        graph = read_graph(RawModel(model))
         with suppress(NeedsValue):  # what has to be known may be so when it runs
             import_graph(graph, "onnx_model", keep_constants=True)
         return NetwrightRep(graph)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ import onnx
 from google.protobuf.message import EncodeError
 from numpy.typing import ArrayLike, NDArray
 
-from netwright.runtime.tensors import write_tensors
+from netwright.runtime.tensors import contiguous, write_tensors
 from netwright.specs.files import write_file
 from netwright.specs.load import load_spec_text
 
@@ -25,10 +25,28 @@ from .export.exporting import export_graph
 from .given import given_inputs
 from .importing import import_graph
 from .layout import native_inputs
-from .reading import OnnxGraph, read_file, read_graph
+from .raw import RawModel, read_file
+from .reading import OnnxGraph, read_graph
 from .spec import to_yaml
 
 Layout = Literal["onnx", "native"]
+
+
+class _Arrays(Mapping[str, NDArray]):
+    """Weights that are views of the model's own, each made an array of its own when it is asked for: so all of them
+    are not in memory twice while they are written."""
+
+    def __init__(self, views: Mapping[str, NDArray]):
+        self.views = views
+
+    def __getitem__(self, name: str) -> NDArray:
+        return contiguous(self.views[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.views)
+
+    def __len__(self) -> int:
+        return len(self.views)
 
 
 @dataclass(frozen=True)
@@ -47,7 +65,8 @@ class ImportedModel:
         """Writes the spec and a safetensors file, each whole or not at all. Raises OSError."""
         model = re.search(r"^model: (\S+)", self.spec, re.MULTILINE)
         metadata = {"netwright": VERSION, "model": model[1] if model else "", "format": "np"}
-        write_tensors(weights, self.weights, metadata)
+        arrays = self.weights.views if isinstance(self.weights, _Arrays) else self.weights
+        write_tensors(weights, arrays, metadata)
         write_file(spec, self.spec.encode())
 
 
@@ -68,11 +87,10 @@ def import_model(
     OnnxError with one finding for each node that is not supported and that an output needs.
     """
     if isinstance(source, onnx.ModelProto):
-        proto, folder = source, None
+        graph = read_graph(RawModel(source))
     else:
-        proto, folder = read_file(source)
+        graph = read_graph(read_file(source))
         name = name or Path(source).stem
-    graph = read_graph(proto, folder)
     ranges = {key: one for key, one in (dims or {}).items() if not isinstance(one, int)}
     graph = graph.settled({key: one for key, one in (dims or {}).items() if isinstance(one, int)}, ranges)
     bound = given_inputs(graph, inputs or {})
@@ -90,7 +108,7 @@ def import_model(
     turned = " Inputs and outputs have the network's own order of axes." if layout == "native" else ""
     text = to_yaml(imported.tree, f"Imported from ONNX, opset {graph.opset}.{turned}")
     check(text)
-    return ImportedModel(text, imported.weights, imported.inputs, imported.outputs)
+    return ImportedModel(text, _Arrays(imported.weights), imported.inputs, imported.outputs)
 
 
 def _inputs_to_settle(graph: OnnxGraph, needed: NeedsValue) -> str:

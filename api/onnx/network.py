@@ -24,10 +24,13 @@ from netwright.specs.models.layers import (
 from .names import Names, role_of, safe
 from .sketch import Sketch
 from .spec import block
+from .tensors import is_uniform
 from .values import Held, Known
 
 #: Constants with at most this many numbers are written in the spec.
 WRITTEN = 16
+#: Constants of at most this many bytes are the same where their content is.
+COMPARED = 2**16
 _RECURRENT = ("rnn", "lstm", "gru", "recurrent")
 #: Layers that belong to the one they read, and have its name where they have none of their own.
 _ROLES = ActivationLayer | Add | Multiply | Concat | Pool | LocalResponseNorm | Dropout
@@ -82,6 +85,8 @@ class NetworkWriter:
         self.counts: set[str] = set()
         """References to what counts from 0 along its only axis."""
         self._made: dict[tuple, str] = {}
+        self._kept: list[NDArray] = []
+        """Constants that are known by their identity, which stays theirs as long as they are there."""
         self._cell_names = Names()
         self._named: set[str] = set()
         """Layers whose names say what they are for."""
@@ -117,7 +122,7 @@ class NetworkWriter:
         layer = {"name": name, "type": type, **keys}
         named = dict(zip(variables, inputs, strict=True)) if variables is not None else list(inputs)
         self.sketch.add({**layer, "inputs": named} if named else layer, inputs, given, ports)
-        arrays = {key: np.array(array, order="C") for key, array in weights.items()}
+        arrays = {key: np.asarray(array) for key, array in weights.items()}
         found = tuple(variables) if variables is not None else None
         self.layers[name] = Layer(layer, list(inputs), arrays, dict(given or {}), found, tuple(sources))
         return name
@@ -207,8 +212,10 @@ class NetworkWriter:
 
     def constant(self, array: NDArray, name: str) -> str:
         """A layer that gives an array."""
-        key = ("constant", str(array.dtype), array.shape, array.tobytes())
+        content = array.tobytes() if array.nbytes <= COMPARED else id(array)
+        key = ("constant", str(array.dtype), array.shape, content)
         if key not in self._made:
+            self._kept.append(array)
             self._made[key] = self._constant(array if array.ndim else array.reshape(1), name)
         return self._made[key]
 
@@ -216,7 +223,7 @@ class NetworkWriter:
         """Few numbers are written in the spec, many are kept with the weights."""
         names = [safe(name)]
         dtype = {} if str(array.dtype) == self.dtype else {"dtype": str(array.dtype)}
-        if array.size and (array == array.flat[0]).all() and np.isfinite(array.flat[0]):
+        if is_uniform(array) and np.isfinite(array.flat[0]):
             value = array.flat[0].item()
             keys = {"value": value} if array.shape == (1,) else {"value": value, "shape": list(array.shape)}
             return self.add(

@@ -1,12 +1,11 @@
 """An ONNX file as a typed graph: nodes sorted, attributes as plain values, constants as arrays.
 
-Nothing of what is read is trusted. The file's size is limited, each name is defined once, attributes have the types
-that the operator's schema says; what is wrong ends in OnnxError.
+Nothing of what is read is trusted. Each name is defined once, attributes have the types that the operator's schema
+says; what is wrong ends in OnnxError.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,19 +18,16 @@ import onnx
 import onnx.checker
 import onnx.defs
 import onnx.inliner
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from netwright.specs.dims import Shape, dim, dim_symbols, substitute
-from netwright.specs.files import open_regular
 
 from .checking import check_functions, check_text
 from .errors import Finding, OnnxError
 from .order import in_order
+from .raw import RawModel
 from .tensors import MAX_ELEMENTS, dtype_name, read_tensor
 
-#: Protocol buffers end there; larger weights go to external files.
-MAX_FILE = 2**31 - 1
 OLDEST_OPSET = 1
 #: What the domain of ONNX's own operators is called.
 OWN_DOMAINS = ("", "ai.onnx")
@@ -108,34 +104,9 @@ class OnnxGraph:
         return replace(self, inputs=ports)
 
 
-def read_file(path: str | os.PathLike[str]) -> tuple[onnx.ModelProto, Path]:
-    """A model as the file has it, without external data, and the folder where that lies. Raises OnnxError."""
-    path = Path(path)
-    try:
-        with open_regular(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > MAX_FILE:
-                raise OnnxError(f"{path} has {size:,} bytes, a model has at most {MAX_FILE:,}")
-            data = file.read()
-    except OSError as error:
-        raise OnnxError(f"{path} can't be read: {error.strerror or error}") from None
-    return read_bytes(data, str(path)), path.parent
-
-
-def read_bytes(data: bytes, name: str = "the model") -> onnx.ModelProto:
-    """A model from its bytes. Raises OnnxError."""
-    model = onnx.ModelProto()
-    try:
-        model.ParseFromString(data)
-    except (DecodeError, ValueError, RecursionError) as error:
-        raise OnnxError(f"{name} is no ONNX model: {error}") from None
-    if not model.HasField("graph") or not model.opset_import:
-        raise OnnxError(f"{name} is no ONNX model: it has no graph")
-    return model
-
-
-def read_graph(model: onnx.ModelProto, folder: Path | None = None) -> OnnxGraph:
+def read_graph(raw: RawModel) -> OnnxGraph:
     """The typed graph of a model. Raises OnnxError."""
+    model, folder = raw.proto, raw.folder
     check_text(model)
     if model.functions:
         check_functions(model)
@@ -151,7 +122,10 @@ def read_graph(model: onnx.ModelProto, folder: Path | None = None) -> OnnxGraph:
     graph = model.graph
     if graph.sparse_initializer:
         raise OnnxError("the model has sparse constants")
-    constants = {tensor.name: read_tensor(tensor, folder) for tensor in graph.initializer}
+    constants = {
+        tensor.name: read_tensor(tensor, folder, raw.weights_of(i))
+        for i, tensor in enumerate(graph.initializer)
+    }
     dims: dict[str, str] = {}
     inputs = tuple(_port(value, dims) for value in graph.input if value.name not in constants)
     outputs = tuple(value.name for value in graph.output)
@@ -299,7 +273,9 @@ def _attribute(node: onnx.NodeProto, attribute: onnx.AttributeProto, folder: Pat
         case kinds.STRINGS:
             return tuple(text.decode("utf-8", "replace") for text in attribute.strings)
         case kinds.GRAPH:
-            return Subgraph(attribute.g, folder)
+            graph = onnx.GraphProto()
+            graph.CopyFrom(attribute.g)  # by itself it does not keep the whole model
+            return Subgraph(graph, folder)
     return UnreadableTensor(f"attributes of type {attribute.type} are not supported")
 
 

@@ -6,6 +6,7 @@ Checked before anything else looks at a node, so that converters can rely on it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import onnx.defs
@@ -32,6 +33,7 @@ _ELEMENTS: dict[Any, type] = {_KINDS.FLOATS: float, _KINDS.INTS: int, _KINDS.STR
 _TYPES = {"float32": "tensor(float)", "float64": "tensor(double)"}
 
 
+@lru_cache(maxsize=4096)
 def schema_of(op: str, opset: int) -> OpSchema | None:
     """The operator as an opset has it."""
     try:

@@ -43,8 +43,9 @@ def dtype_name(data_type: int) -> str:
     return DTYPES[data_type]
 
 
-def read_tensor(tensor: onnx.TensorProto, folder: Path | None) -> NDArray:
-    """The array a TensorProto stands for. Raises OnnxError."""
+def read_tensor(tensor: onnx.TensorProto, folder: Path | None, raw: memoryview | None = None) -> NDArray:
+    """The array a TensorProto stands for; ``raw`` is its raw data where the message does not have them. Raises
+    OnnxError."""
     dtype = np.dtype(dtype_name(tensor.data_type))
     shape = tuple(tensor.dims)
     if any(size < 0 for size in shape) or prod(shape) > MAX_ELEMENTS:
@@ -53,6 +54,10 @@ def read_tensor(tensor: onnx.TensorProto, folder: Path | None) -> NDArray:
         raise OnnxError(f"the tensor {tensor.name!r} is stored in segments")
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
         return _external(tensor, folder, dtype, shape)
+    if raw is not None:
+        if len(raw) != prod(shape) * dtype.itemsize:
+            raise OnnxError(f"the tensor {tensor.name!r} is damaged: {len(raw)} bytes for {list(shape)}")
+        return np.frombuffer(raw, dtype.newbyteorder("<")).astype(dtype, copy=False).reshape(shape)
     try:
         array = numpy_helper.to_array(tensor)
     except (ValueError, TypeError, OverflowError, MemoryError) as error:
@@ -79,11 +84,12 @@ def _external(
             if length != needed or offset < 0 or offset + needed > size:
                 message = f"{needed} bytes at {offset} are wanted, the file has {size}"
                 raise OnnxError(f"the tensor {tensor.name!r} does not lie in {path.name}: {message}")
-            file.seek(offset)
-            data = file.read(needed)
+            array = np.fromfile(file, dtype.newbyteorder("<"), prod(shape), offset=offset)
     except OSError as error:
         raise OnnxError(f"the tensor {tensor.name!r}: {path.name} can't be read: {error.strerror}") from None
-    return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype).reshape(shape)
+    if array.size != prod(shape):
+        raise OnnxError(f"the tensor {tensor.name!r}: {path.name} became shorter while it was read")
+    return array.astype(dtype, copy=False).reshape(shape)
 
 
 def _confined(name: str, location: str, folder: Path | None) -> Path:
@@ -101,6 +107,14 @@ def _confined(name: str, location: str, folder: Path | None) -> Path:
     if not found.is_relative_to(root) or not found.is_file():
         raise OnnxError(f"the tensor {name!r} points out of the model's folder: {location!r}")
     return found
+
+
+def is_uniform(array: NDArray) -> bool:
+    """Whether all elements are the same, which most large arrays show at their beginning."""
+    if not array.size:
+        return False
+    first = array[(slice(0, 2),) * array.ndim]
+    return bool((first == first.flat[0]).all() and (array == array.flat[0]).all())
 
 
 def window_kernel(window: Sequence[int], channels: int) -> NDArray:
