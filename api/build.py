@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from netwright.compiler.codegen.jit import compile_jit
-from netwright.compiler.codegen.target import Target
+from netwright.compiler.codegen.target import Target, describe
 from netwright.compiler.driver import Lowered, lower
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
@@ -59,7 +59,7 @@ def build(network: Network, graphs: Mapping[str, Graph], target: Target) -> Buil
         optimize,
         version=VERSION,
         target=f"{target.triple} {target.cpu}",
-        vector_bytes=vector_bytes(target),
+        machine=describe(target),
         labels={name: info.labels for name, info in network.outputs.items() if info.labels},
     )
     return Build(lowered, target)
@@ -68,10 +68,3 @@ def build(network: Network, graphs: Mapping[str, Graph], target: Target) -> Buil
 def reference(network: Network, graphs: Mapping[str, Graph]) -> ReferenceEngine:
     """The interpreter as an engine."""
     return ReferenceEngine(network, graphs, version=VERSION)
-
-
-def vector_bytes(target: Target) -> int:
-    """How wide vectors are made; LLVM splits what a CPU has no registers for."""
-    if not target.features:
-        return 64 if target.is_x86 and target.cpu not in ("x86-64", "x86-64-v2", "x86-64-v3") else 32
-    return 64 if "+avx512f" in target.features else 32 if "+avx" in target.features else 16

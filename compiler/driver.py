@@ -14,6 +14,7 @@ from .loop import ir
 from .loop.verify import verify_program
 from .lowering.program import ProgramBuilder
 from .lowering.schedule import lower_entry
+from .machine import Machine
 from .passes.pack_panels import pack_panels
 from .passes.prepare import split_prepare
 from .ranges import merged_ranges
@@ -44,7 +45,7 @@ def lower(
     *,
     version: str,
     target: str,
-    vector_bytes: int = 64,
+    machine: Machine,
     labels: Mapping[str, Sequence[str]] | None = None,
 ) -> Lowered:
     """Optimizes and lowers the entries' graphs.
@@ -52,10 +53,10 @@ def lower(
     ``predict`` is split into ``prepare`` and the rest. Every access of the result is proved in bounds.
     """
     ranges = merged_ranges(graphs.values())
-    builder = ProgramBuilder(model, {d.name: d.min for d in dims}, vector_bytes)
+    builder = ProgramBuilder(model, {d.name: d.min for d in dims}, machine)
     entries: dict[str, Graph] = {}
     for name, graph in graphs.items():
-        graph = pack_panels(optimize(graph), vector_bytes // _itemsize(graph), parameters=name == "predict")
+        graph = pack_panels(optimize(graph), machine, parameters=name == "predict")
         if name == "predict":
             prepare, graph = split_prepare(graph)
             if prepare is not None:
@@ -68,12 +69,6 @@ def lower(
     verify_program(program)
     manifest = describe(program, entries, dims, version=version, target=target, labels=labels, ranges=ranges)
     return Lowered(program, manifest, builder.constants)
-
-
-def _itemsize(graph: Graph) -> int:
-    """Bytes of the model's float dtype."""
-    double = any(graph.type(value).dtype == "float64" for value in graph.inputs.values())
-    return 8 if double else 4
 
 
 def describe(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from netwright.compiler.codegen.target import named_target
+from netwright.compiler.codegen.target import describe, host_target
 from netwright.compiler.frontend.analyses.work import layer_of
 from netwright.compiler.graph.graph import Graph, Node
 from netwright.compiler.lowering.groups import Group, Grouping
@@ -21,7 +21,7 @@ from netwright.compiler.pipeline import optimize
 from netwright.compiler.scan_work import ScanWork, scan_work
 from netwright.specs.dims import DimLike
 
-from ..build import entry_graphs, vector_bytes
+from ..build import entry_graphs
 from ..describe import count_text, flops_text
 from ..model import Model
 
@@ -115,8 +115,7 @@ def optimizations(model: Model, entry: str = "predict") -> Optimizations:
     network = model.network
     graph = entry_graphs(network, [entry])[entry]
     watch = _Watch(dump=None)
-    lanes = vector_bytes(named_target("native")) // (8 if network.dtype == "float64" else 4)
-    made = pack_panels(optimize(graph, watch), lanes, parameters=entry == "predict")
+    made = pack_panels(optimize(graph, watch), describe(host_target()), parameters=entry == "predict")
     if entry == "predict":
         made = optimize(split_prepare(made)[1])
     known = {layer.name: layer.name for layer in network.layers}

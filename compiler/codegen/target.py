@@ -11,6 +11,8 @@ from functools import cache
 
 import llvmlite.binding as llvm
 
+from ..machine import Machine
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -125,7 +127,19 @@ attributes #0 = {{ {attributes(target)} }}
 
 
 @cache
-def vector_bytes(target: Target) -> int:
+def describe(target: Target) -> Machine:
+    """What the compiler has to know of a target, as LLVM's own code for it shows."""
+    vector_bytes = _vector_bytes(target)
+    many = vector_bytes == 64 or target.family in ("aarch64", "riscv64")
+    return Machine(
+        vector_bytes=vector_bytes,
+        vector_registers=32 if many else 16,
+        fma=has_instruction(target, "fma", 3),
+        masked=vector_bytes > 16,
+    )
+
+
+def _vector_bytes(target: Target) -> int:
     """The size of the vector registers that floats are best kept in."""
     if not target.is_x86:
         return 16

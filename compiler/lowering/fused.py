@@ -23,6 +23,7 @@ from ..graph.graph import Graph, Value
 from ..kernels.builder import LANE, KernelBuilder
 from ..loop import ir
 from ..loop.ir import Expr
+from ..machine import Machine
 from .contract import contract
 from .flat import is_flat
 from .groups import Group
@@ -59,12 +60,12 @@ def build(
     place: Callable[[Value], Place],
     targets: Sequence[tuple[Value, Sequence[Target]]],
     dims: dict[str, int],
-    vector_bytes: int,
+    machine: Machine,
 ) -> Kernel:
     """The kernel of ``group`` that stores each of ``targets``; the first tiling that fits its accesses is taken."""
     flat = is_flat(graph, roles, group, targets)
     space = (product(group.space),) if flat else group.space
-    for tiling in choose_tilings(graph, group, space, [value for value, _ in targets], vector_bytes):
+    for tiling in choose_tilings(graph, group, space, [value for value, _ in targets], machine):
         reader = Reader(KernelBuilder("kernel", dims), graph, roles, group, place)
         reader.flat = space if flat else None
         try:

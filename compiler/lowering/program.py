@@ -12,6 +12,7 @@ import numpy as np
 from ..graph.types import TensorType
 from ..loop import ir
 from ..loop.text import function_text
+from ..machine import Machine
 from .places import Storage
 
 #: Names in loop IR text.
@@ -27,7 +28,7 @@ class ProgramBuilder:
 
     model: str
     dims: Mapping[str, int]
-    vector_bytes: int = 64
+    machine: Machine
     kernels: dict[str, ir.Function] = field(default_factory=dict)
     entries: dict[str, ir.Entry] = field(default_factory=dict)
     table: dict[str, Storage] = field(default_factory=dict)

@@ -235,7 +235,7 @@ class _Scope:
         program = self.entry.program
         targets, moves = store_apart(targets, group.space, self.allocate, self.graph.type)
         dims = dict(program.dims)
-        self.entry.call(build(self.graph, self.roles, group, self.place, targets, dims, program.vector_bytes))
+        self.entry.call(build(self.graph, self.roles, group, self.place, targets, dims, program.machine))
         for source, target in moves:
             self.entry.call(move_kernel(program, source, target))
 
@@ -251,7 +251,7 @@ class _Scope:
             b.buffer(f"p{len(read) + i}", p.type.dtype, p.type.shape, "readwrite")
             for i, p in enumerate(results)
         ]
-        op.lower(b, node.attrs, read, written, program.vector_bytes // 4)
+        op.lower(b, node.attrs, read, written, program.machine.lanes(node.types[0].dtype))
         self.entry.call(Kernel(b.finish(), (*operands, *results)))
 
     def _emit_scan(self, node: Node, attrs: ScanAttributes) -> None:
@@ -295,7 +295,7 @@ def copy_kernel(program: ProgramBuilder, source: Place, target: Place) -> Kernel
     b, size = KernelBuilder("kernel", dict(program.dims)), source.type.size
     x = b.buffer("p0", source.type.dtype, (size,))
     y = b.buffer("p1", target.type.dtype, (size,), "write")
-    lanes = program.vector_bytes // 4
+    lanes = program.machine.lanes(source.type.dtype)
     with b.loop("j", 0, size, lanes, "parallel") as j:
         b.store(y, (j,), b.load(x, (j,), lanes, size - j), size - j)
     return Kernel(b.finish(), (source, target))
@@ -305,7 +305,7 @@ def fill_kernel(program: ProgramBuilder, place: Place, fill: float | int | bool)
     """Fills a place with one number."""
     b, size = KernelBuilder("kernel", dict(program.dims)), place.type.size
     y = b.buffer("p0", place.type.dtype, (size,), "write")
-    lanes = program.vector_bytes // 4
+    lanes = program.machine.lanes(place.type.dtype)
     with b.loop("j", 0, size, lanes, "parallel") as j:
         b.store(y, (j,), b.const(fill, place.type.dtype, lanes), size - j)
     return Kernel(b.finish(), (place,))

@@ -74,7 +74,7 @@ def move_kernel(program: ProgramBuilder, source: Place, target: Target) -> Kerne
         lambda _: source,
         places,
         dict(program.dims),
-        program.vector_bytes,
+        program.machine,
     )
 
 

@@ -1,7 +1,7 @@
 """How a group's iteration space is cut into register tiles.
 
-The choices follow from counting: a tile of R rows × V vectors with A accumulators a cell should use at most
-``ACCUMULATORS`` vector registers, load V vectors for R broadcasts, and not waste lanes on narrow axes.
+The choices follow from counting: a tile of R rows × V vectors with A accumulators per cell should leave the machine
+some vector registers for its operands, load V vectors for R broadcasts, and not waste lanes on narrow axes.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ import numpy as np
 from netwright.specs.dims import DimLike, Shape
 
 from ..graph.graph import Graph, Node, Value
+from ..machine import Machine
 from ..ops.base import Contraction
 from ..ops.reduce_window import ReduceWindowAttributes
 from ..ops.registry import primitive
 from .groups import Group, is_window
 
-#: Of the 32 vector registers, those that may hold accumulators.
-ACCUMULATORS = 24
 #: Rows of a tile along an axis whose size is known only at run time: what is left over runs row by row.
 OPEN_ROWS = 8
 
@@ -47,22 +46,22 @@ class Tiling:
 
 
 def choose_tilings(
-    graph: Graph, group: Group, space: Shape, values: Sequence[Value], vector_bytes: int
+    graph: Graph, group: Group, space: Shape, values: Sequence[Value], machine: Machine
 ) -> Iterator[Tiling]:
     """Tilings of ``space``, best first; the last has one lane and fits whatever the group accesses."""
-    native = vector_bytes // _itemsize(graph, group, values)
+    native = machine.lanes(_widest(graph, group, values))
     contractions = group.contractions()
     segment = _segment(graph, contractions)
     columns = segment or (space[-1] if space else 1)
     parallel = parallel_axis(space)
-    wide = replace(_wide(space, columns, contractions, group, native, parallel), segment=segment)
+    wide = replace(_wide(space, columns, contractions, group, native, parallel, machine), segment=segment)
     if not contractions:
         if wide.lanes > 1:
             yield wide
     else:
         extents = [_reduction(graph, node)[-1:] for node in contractions]
         long = all(e and (not isinstance(e[0], int) or 2 * e[0] >= native) for e in extents)
-        deep = _deep(space, columns, contractions, native, parallel)
+        deep = _deep(space, columns, contractions, native, parallel, machine)
         narrow = isinstance(columns, int) and columns < min(native, 8)
         if narrow and long:
             yield deep
@@ -81,6 +80,7 @@ def _wide(
     group: Group,
     native: int,
     parallel: int | None,
+    machine: Machine,
 ) -> Tiling:
     """Lanes along the last axis."""
     lanes = native if not isinstance(columns, int) else min(native, _power_of_two(columns))
@@ -94,18 +94,26 @@ def _wide(
     per_cell = len(contractions) * cells
     blocks = -(-columns // lanes) if isinstance(columns, int) else 1
     row_axis = _row_axis(space) if any(_has_two_factors(node) for node in contractions) else None
-    vectors = max(1, min(blocks, (4 if row_axis is not None else 8), 8 // per_cell))
+    # Rows share the vectors of an operand: with fewer vectors there is room for more rows.
+    most = machine.vector_registers // (8 if row_axis is not None else 4)
+    vectors = max(1, min(blocks, most, machine.vector_registers // 4 // per_cell))
     if row_axis is None:
         return Tiling(lanes, vectors, parallel_axis=parallel)
-    rows = _rows(space[row_axis], max(1, ACCUMULATORS // (vectors * per_cell)))
+    rows = _rows(space[row_axis], max(1, machine.accumulators // (vectors * per_cell)))
     return Tiling(lanes, vectors, rows, row_axis, parallel_axis=parallel)
 
 
 def _deep(
-    space: Shape, columns: DimLike, contractions: Sequence[Node], native: int, parallel: int | None
+    space: Shape,
+    columns: DimLike,
+    contractions: Sequence[Node],
+    native: int,
+    parallel: int | None,
+    machine: Machine,
 ) -> Tiling:
     """Lanes along the innermost reduction axis."""
-    budget = max(1, 16 // len(contractions))
+    # Both operands are vectors here, so half of the registers are theirs.
+    budget = max(1, machine.vector_registers // 2 // len(contractions))
     vectors = min(4, budget, columns) if isinstance(columns, int) else 1
     two = any(_has_two_factors(node) for node in contractions)
     row_axis = _row_axis(space) if two else None
@@ -159,12 +167,12 @@ def _has_two_factors(node: Node) -> bool:
     return node.op not in ("reduce", "reduce_window")
 
 
-def _itemsize(graph: Graph, group: Group, values: Sequence[Value]) -> int:
+def _widest(graph: Graph, group: Group, values: Sequence[Value]) -> str:
+    """The widest float dtype that the group computes with; where there is none, the widest that it stores."""
     types = [graph.type(value).dtype for value in values]
     types += [type.dtype for node in group.members for type in node.types]
-    return max(
-        [np.dtype(t).itemsize for t in types if np.dtype(t).kind == "f"] or [np.dtype(types[0]).itemsize, 4]
-    )
+    floats = [name for name in types if np.dtype(name).kind == "f"]
+    return max(floats or [types[0], "float32"], key=lambda name: np.dtype(name).itemsize)
 
 
 def _power_of_two(n: int) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..graph.graph import Graph, InputAttributes, Node, Value
+from ..machine import Machine
 from ..ops.conv import ConvAttributes
 from ..ops.dot import DotAttributes
 from ..ops.panels import PanelsAttributes, pack
@@ -17,9 +18,12 @@ from ..ops.scan import ScanAttributes
 from ..ops.slice_pad import SliceAttributes
 
 
-def pack_panels(graph: Graph, lanes: int, *, parameters: bool) -> Graph:
-    """Packs what loops keep constant, and with ``parameters`` also the weights of the graph's own contractions."""
+def pack_panels(graph: Graph, machine: Machine, *, parameters: bool) -> Graph:
+    """Packs what loops keep constant, and with ``parameters`` also the weights of the graph's own contractions.
 
+    A panel is as wide as a vector.
+    """
+    lanes = machine.lanes(_dtype(graph))
     packed: dict[Value, Value] = {}
 
     def panels_of(new: Graph, value: Value) -> Value:
@@ -38,6 +42,12 @@ def pack_panels(graph: Graph, lanes: int, *, parameters: bool) -> Graph:
         return None
 
     return graph.rewrite(rule)
+
+
+def _dtype(graph: Graph) -> str:
+    """The model's float dtype."""
+    double = any(graph.type(value).dtype == "float64" for value in graph.inputs.values())
+    return "float64" if double else "float32"
 
 
 def _pack_scan(

@@ -7,8 +7,9 @@ import re
 import pytest
 
 from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.target import named_target, vector_bytes
+from netwright.compiler.codegen.target import describe, named_target
 
+from ..machines import NEON
 from .codegen_harness import single_kernel_program
 from .test_statements import gemm_kernel
 
@@ -36,5 +37,5 @@ def test_code_for_an_older_cpu_has_no_newer_registers() -> None:
 
 def test_vector_registers() -> None:
     widths = {"znver4": 64, "skylake-avx512": 64, "haswell": 32, "generic": 16}
-    assert {cpu: vector_bytes(named_target(cpu, LINUX)) for cpu in widths} == widths
-    assert vector_bytes(named_target("generic", "aarch64-unknown-linux-gnu")) == 16
+    assert {cpu: describe(named_target(cpu, LINUX)).vector_bytes for cpu in widths} == widths
+    assert describe(named_target("generic", "aarch64-unknown-linux-gnu")) == NEON

@@ -16,13 +16,20 @@ from netwright.runtime.native import NativeEngine
 from netwright.specs.dims import parse_dim
 from netwright.specs.manifest import DimInfo
 from tests.lowering.networks import classifier, draw_inputs
+from tests.machines import AVX512
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 def test_a_network_as_an_executable(tmp_path: Path) -> None:
     graph = classifier()
     lowered = lower(
-        "net", {"predict": graph}, [DimInfo(name="N")], lambda g: g, version="0.1.0", target="host"
+        "net",
+        {"predict": graph},
+        [DimInfo(name="N")],
+        lambda g: g,
+        version="0.1.0",
+        target="host",
+        machine=AVX512,
     )
     native = compile_jit(lowered.program)
     names = list(lowered.program.entries)

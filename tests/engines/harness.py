@@ -22,12 +22,15 @@ from netwright.compiler.frontend.network import Network, initial_states
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.loop.interpreter import run_entry
+from netwright.compiler.machine import Machine
 from netwright.compiler.pipeline import optimize
 from netwright.runtime.native import NativeEngine
 from netwright.runtime.session import Session
 from netwright.specs.dims import evaluate as size_of
 from netwright.specs.dims import parse_dim
 from netwright.specs.load import load_spec_text
+
+from ..machines import AVX512
 
 Arrays = dict[str, NDArray]
 
@@ -54,7 +57,7 @@ class Model:
     """A spec on its way through the compiler; every stage is made when it is first asked for."""
 
     spec: Mapping[str, Any]
-    vector_bytes: int = 64
+    machine: Machine = AVX512
     entries: tuple[str, ...] = ENTRIES
     engines: dict[int, NativeEngine] = field(default_factory=dict)
 
@@ -73,7 +76,7 @@ class Model:
             optimize,
             version="test",
             target="host",
-            vector_bytes=self.vector_bytes,
+            machine=self.machine,
         )
 
     @cached_property

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import netwright
+from netwright.compiler.machine import Machine
 
+from ..machines import MACHINES
 from .harness import Model
 
 RUNNING_SUMS = """
@@ -89,12 +91,12 @@ STRIDED_POOL_OF_TRANSPOSED = (
         pytest.param([2, 3, 12, 12], STRIDED_POOL_OF_TRANSPOSED, id="strides"),
     ],
 )
-@pytest.mark.parametrize("vector_bytes", [16, 32, 64])
+@pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
 def test_pools_that_an_optimizer_got_wrong(
-    shape: list[object], layers: tuple[dict[str, object], ...], vector_bytes: int
+    shape: list[object], layers: tuple[dict[str, object], ...], machine: Machine
 ) -> None:
     """LLVM's NewGVN took some cells of a window for others, and ended the process over some windows."""
-    model = Model(pools(shape, *layers), vector_bytes)
+    model = Model(pools(shape, *layers), machine)
     for batch in (1, 2, 3, 8) if "N" in shape else (2,):
         model.check_predict({"N": batch}, seed=batch, loops=batch == 2)
 

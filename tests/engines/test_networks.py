@@ -13,8 +13,10 @@ from typing import Any
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
+from netwright.compiler.machine import Machine
 from netwright.specs.models.layers import LAYERS
 
+from ..machines import MACHINES
 from .catalogs import feature_catalog, recurrent_catalog, window_catalog
 from .harness import Model, as_text
 from .layers import ANY, BY_RANK, GLOBAL, RECURRENT
@@ -46,9 +48,9 @@ def family(grow: Grow, examples: int, dtype: str = "float64") -> Any:
     """A test of drawn networks of a family."""
 
     @settings(max_examples=examples)
-    @given(specs(grow, dtype), st.sampled_from([16, 32, 64]), st.booleans(), st.data())
-    def test(spec: dict[str, Any], vector_bytes: int, loops: bool, numbers: st.DataObject) -> None:
-        check(Model(spec, vector_bytes), numbers, loops)
+    @given(specs(grow, dtype), st.sampled_from([*MACHINES.values()]), st.booleans(), st.data())
+    def test(spec: dict[str, Any], machine: Machine, loops: bool, numbers: st.DataObject) -> None:
+        check(Model(spec, machine), numbers, loops)
 
     return test
 

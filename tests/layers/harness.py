@@ -19,6 +19,7 @@ from netwright.runtime.native import NativeEngine
 from netwright.runtime.session import Session
 
 from ..frontend.helpers import network
+from ..machines import AVX512
 
 
 def spec(layers: str, output: str = "y", **inputs: str) -> str:
@@ -71,7 +72,9 @@ def run_native(
 ) -> dict[str, NDArray]:
     """Entry `predict` compiled and run, with two threads."""
     graphs = {"predict": net.graphs["predict"]}
-    lowered = lower(net.model, graphs, [*net.dims.values()], optimize, version="test", target="host")
+    lowered = lower(
+        net.model, graphs, [*net.dims.values()], optimize, version="test", target="host", machine=AVX512
+    )
     native = compile_jit(lowered.program)
     entries = lowered.program.entries
     engine = NativeEngine(

@@ -15,17 +15,20 @@ from netwright.compiler.loop.interpreter import run_entry
 from netwright.compiler.loop.verify import verify_program
 from netwright.compiler.lowering.program import ProgramBuilder
 from netwright.compiler.lowering.schedule import lower_entry
+from netwright.compiler.machine import Machine
 from netwright.runtime.native import NativeEngine
 from netwright.specs.dims import evaluate
 from netwright.specs.manifest import DimInfo
 
+from ..machines import AVX512
 
-def lowered(graph: Graph, vector_bytes: int = 64) -> tuple[ir.Program, dict[str, np.ndarray]]:
+
+def lowered(graph: Graph, machine: Machine = AVX512) -> tuple[ir.Program, dict[str, np.ndarray]]:
     """The program with one entry, "main", and its constants."""
     names = {
         name for value in graph.inputs.values() for size in graph.type(value).shape for name in _names(size)
     }
-    builder = ProgramBuilder("test", dict.fromkeys(sorted(names), 1), vector_bytes)
+    builder = ProgramBuilder("test", dict.fromkeys(sorted(names), 1), machine)
     lower_entry(builder, "main", graph)
     program = builder.finish()
     verify_program(program)
@@ -44,11 +47,11 @@ def run_loops(
     graph: Graph,
     inputs: Mapping[str, np.ndarray],
     dims: Mapping[str, int],
-    vector_bytes: int = 64,
+    machine: Machine = AVX512,
     nthreads: int = 1,
 ) -> dict[str, np.ndarray]:
     """The outputs that the lowered program computes in the loop interpreter."""
-    program, constants = lowered(graph, vector_bytes)
+    program, constants = lowered(graph, machine)
     table = {name: array.copy() for name, array in {**inputs, **constants}.items()}
     for name, value in graph.outputs.items():
         table.setdefault(name, zeros(graph.type(value), dims))

@@ -8,10 +8,12 @@ from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.loop import ir
 from netwright.compiler.loop.text import function_text
+from netwright.compiler.machine import Machine
 from netwright.compiler.ops.conv import ConvAttributes
 from netwright.compiler.ops.reduce_window import ReduceWindowAttributes
 from netwright.compiler.ops.slice_pad import PadAttributes
 
+from ..machines import AVX512, SSE
 from .engines import lowered, run_loops, run_native
 from .networks import N, classifier, draw_inputs, with_training
 
@@ -24,11 +26,11 @@ def test_inference(batch: int) -> None:
     np.testing.assert_allclose(found["logits"], evaluate(graph, inputs)["logits"], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("batch", "vector_bytes", "nthreads"), [(3, 64, 1), (2, 16, 2)])
-def test_training_step(batch: int, vector_bytes: int, nthreads: int) -> None:
+@pytest.mark.parametrize(("batch", "machine", "nthreads"), [(3, AVX512, 1), (2, SSE, 2)])
+def test_training_step(batch: int, machine: Machine, nthreads: int) -> None:
     graph = with_training(classifier(dtype="float64"))
     inputs = draw_inputs(graph, {"N": batch})
-    found = run_loops(graph, inputs, {"N": batch}, vector_bytes, nthreads)
+    found = run_loops(graph, inputs, {"N": batch}, machine, nthreads)
     for name, expected in evaluate(graph, inputs).items():
         np.testing.assert_allclose(found[name], expected, rtol=1e-9, atol=1e-11, err_msg=name)
 

@@ -8,6 +8,7 @@ from netwright.specs.dims import dim
 
 from ..graph.scans import CELLS, Cell, T, build, draw
 from ..graph.test_scan import differentiated
+from ..machines import AVX512, SSE
 from .engines import run_loops, run_native
 
 
@@ -19,7 +20,7 @@ def test_backpropagation_through_time(cell: Cell, open_length: bool) -> None:
     dims = {"T": T} if open_length else {}
     expected = evaluate(graph, arrays)
     runs = {
-        "loops": run_loops(graph, arrays, dims, vector_bytes=16 if open_length else 64),
+        "loops": run_loops(graph, arrays, dims, machine=SSE if open_length else AVX512),
         "native": run_native(graph, arrays, dims, threads=2 if open_length else 1),
     }
     for engine, found in runs.items():

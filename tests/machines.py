@@ -1,0 +1,10 @@
+"""Machines to lower for: what differs between them is the code, never the result."""
+
+from netwright.compiler.machine import Machine
+
+AVX512 = Machine(vector_bytes=64, vector_registers=32)
+AVX2 = Machine(vector_bytes=32, vector_registers=16)
+SSE = Machine(vector_bytes=16, vector_registers=16, fma=False, masked=False)
+NEON = Machine(vector_bytes=16, vector_registers=32, masked=False)
+
+MACHINES = {"avx512": AVX512, "avx2": AVX2, "sse": SSE, "neon": NEON}
