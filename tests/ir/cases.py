@@ -1,0 +1,127 @@
+"""Text cases of passes: a graph, what a pass makes of it, and that both compute the same.
+
+A case is a file ``<pass>/<rule>.txt``::
+
+    # Why the pass does this.
+    pass: simplify(differentiated=True)
+    dims: N=3
+
+    graph "before" { … }
+
+    -- after
+    graph "before" { … }
+
+``dims`` binds open sizes for the comparison of values, and is left out where there are none. What follows ``-- after``
+is ``unchanged`` where the pass has to leave the graph alone: a refusal is a decision, too.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.parse import parse_graph
+from netwright.compiler.passes.base import Pass, PassManager
+from netwright.compiler.passes.common_subexpressions import MergeCommonSubexpressions
+from netwright.compiler.passes.dead_code import RemoveDeadCode
+from netwright.compiler.passes.flatten_products import FlattenProducts
+from netwright.compiler.passes.fold_constants import FoldConstants
+from netwright.compiler.passes.hoist_scan_inputs import HoistScanInputs
+from netwright.compiler.passes.narrow import NarrowWindows
+from netwright.compiler.passes.regroup_sums import RegroupSums
+from netwright.compiler.passes.share_windows import ShareWindows
+from netwright.compiler.passes.simplify import Simplify
+from netwright.compiler.passes.sink_scan_outputs import SinkScanOutputs
+from netwright.compiler.passes.slice_of_dot import SliceOfDot
+from netwright.compiler.passes.unroll import UnrollScans
+from netwright.specs.dims import evaluate
+
+PASSES: dict[str, type[Pass]] = {
+    one.name: one
+    for one in (
+        FlattenProducts,
+        FoldConstants,
+        HoistScanInputs,
+        MergeCommonSubexpressions,
+        NarrowWindows,
+        RegroupSums,
+        RemoveDeadCode,
+        ShareWindows,
+        Simplify,
+        SinkScanOutputs,
+        SliceOfDot,
+        UnrollScans,
+    )
+}
+MARK = "-- after\n"
+UNCHANGED = "unchanged"
+_CALL = re.compile(r"(\w+)(?:\((.*)\))?")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One file: everything before the mark as it stands, and what is in it."""
+
+    head: str
+    one: Pass
+    dims: Mapping[str, int]
+    before: Graph
+    after: str
+
+    def run(self) -> str:
+        """What stands after the mark when the pass does what it does."""
+        found = PassManager(dump=None).run(self.before, [self.one])
+        return UNCHANGED if found is self.before else str(found)
+
+    def inputs(self) -> dict[str, np.ndarray]:
+        """Arrays for the inputs of the graph before: floats are normal, integers small, the same at each call."""
+        random = np.random.default_rng(0)
+        found: dict[str, np.ndarray] = {}
+        for name, value in self.before.inputs.items():
+            type = self.before.type(value)
+            shape = tuple(evaluate(size, self.dims) for size in type.shape)
+            kind = np.dtype(type.dtype).kind
+            drawn = random.normal(size=shape) if kind == "f" else random.integers(0, 2, shape)
+            found[name] = np.asarray(drawn).astype(type.dtype)
+        return found
+
+
+def read_case(path: Path) -> Case:
+    """The case in a file. Raises ValueError."""
+    head, mark, after = path.read_text(encoding="utf-8").partition(MARK)
+    fields: dict[str, str] = {}
+    lines = head.splitlines(keepends=True)
+    while lines and not lines[0].startswith("graph"):
+        line = lines.pop(0).strip()
+        if line and not line.startswith("#"):
+            key, _, value = line.partition(":")
+            fields[key] = value.strip()
+    if not mark or fields.keys() - {"pass", "dims"} or "pass" not in fields:
+        raise ValueError(f"{path} needs a line «pass:», a graph, and a line «{MARK.strip()}»")
+    dims = dict(part.split("=") for part in fields.get("dims", "").split())
+    return Case(
+        head,
+        _pass(fields["pass"]),
+        {name: int(size) for name, size in dims.items()},
+        parse_graph("".join(lines)),
+        after.strip(),
+    )
+
+
+def _pass(text: str) -> Pass:
+    """The pass of ``name`` or ``name(option=value, …)``."""
+    call = _CALL.fullmatch(text)
+    if call is None or call[1] not in PASSES:
+        raise ValueError(f"there is no pass {text!r}, but {', '.join(PASSES)}")
+    options: dict[str, Any] = {}
+    for part in filter(None, (call[2] or "").split(",")):
+        name, _, value = part.partition("=")
+        options[name.strip()] = ast.literal_eval(value.strip())
+    return PASSES[call[1]](**options)
