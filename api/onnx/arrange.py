@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from netwright.specs.dims import Shape, exact_div, product
 
 from .errors import Refusal
+from .narrow import stored
 from .values import Held, Known, Merged, Value, is_one
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def held_of(writer: NetworkWriter, value: Value) -> Held:
         return settled(writer, value)
     if value.is_open:
         raise Refusal("an open size is used as a number that is computed with")
-    ref = writer.constant(value.array, value.name)
+    ref = writer.constant(stored(value), value.name)
     return Held(ref, value.dtype, value.shape, identity(len(value.shape)) or (None,))
 
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from .context import Context
 from .errors import Finding, NeedsValue, OnnxError, Refusal
-from .fold import FOLDS, Folding
+from .fold import FOLDS, Folding, evaluated
 from .names import identifier, scoped, stem
+from .narrow import admitted, named
 from .network import NetworkWriter
 from .ops import OPS
 from .reading import Node, OnnxGraph, Subgraph, UnreadableTensor
@@ -135,6 +136,7 @@ class Conversion:
         if not means_the_same(node.op, self.opset, entry.since):
             raise Refusal(f"the operator as it was in opset {self.opset} is not supported")
         _check_attributes(node, entry.attributes)
+        operands = admitted(node, operands)
         context = Context(
             self.writer,
             node,
@@ -148,7 +150,7 @@ class Conversion:
         )
         context.names = self._suggested(node, operands)
         entry.convert(context)
-        return context.results
+        return named(node, operands, context.results, self.opset)
 
     def _is_sole(self, name: str) -> bool:
         """Whether a value has one reader: in a branch also among those of the graph around."""
@@ -156,15 +158,17 @@ class Conversion:
 
     def _folded(self, node: Node, operands: Sequence[Value | None]) -> list[Value] | None:
         """The results of a node all of whose operands are known."""
-        fold = FOLDS.get(node.op)
-        if fold is None or any(value is not None and not isinstance(value, Known) for value in operands):
+        if not operands or any(value is not None and not isinstance(value, Known) for value in operands):
             return None
         if self.computed > MAX_COMPUTED:
             raise Refusal("the constants that are computed are too large")
         arrays = [value.array if isinstance(value, Known) else None for value in operands]
         dtypes = tuple("" if value is None else value.dtype for value in operands)
         at = Folding(self.opset, dtypes, self.writer.sketch.ranges, len(node.outputs))
-        found = fold(arrays, node.attributes, at)
+        if (fold := FOLDS.get(node.op)) is not None:
+            found = fold(arrays, node.attributes, at)
+        else:
+            found = evaluated(node.op, node.attributes, arrays, at)
         if found is None:
             return None
         self.computed += sum(array.size for array in found if array.base is None)

@@ -19,6 +19,7 @@ from .names import Names, safe
 from .network import NetworkWriter
 from .reading import OnnxGraph, Port
 from .spec import SpecTree, needed_layers, write_tree
+from .tensors import HELD_AS
 from .values import Held, Known, empty
 
 
@@ -77,12 +78,15 @@ class _Import:
         self.inputs: dict[str, str] = {}
 
     def float_type(self) -> str:
-        """The one float type of the model."""
-        for port in self.graph.inputs:
-            if port.dtype in ("float32", "float64"):
-                return port.dtype
-        kinds = {str(array.dtype) for array in self.graph.constants.values()}
-        return "float64" if "float64" in kinds and "float32" not in kinds else "float32"
+        """The one float type of the model: that of its weights; without any that of its inputs. What a Cast at the
+        border makes of inputs and outputs is another matter."""
+        counts = {"float32": 0, "float64": 0}
+        for array in self.graph.constants.values():
+            if str(array.dtype) in counts and array.ndim:
+                counts[str(array.dtype)] += array.size
+        if any(counts.values()):
+            return max(counts, key=lambda dtype: counts[dtype])
+        return next((port.dtype for port in self.graph.inputs if port.dtype in counts), "float32")
 
     def run(self, model: str) -> Imported:
         for port in self.graph.inputs:
@@ -113,7 +117,7 @@ class _Import:
         name = self.names.fresh([safe(port.name)], "input")
         axes: tuple[int | None, ...] = tuple(self.held.get(port.name, identity(len(port.shape)))) or (None,)
         value = Held(name, port.dtype, port.shape, axes)
-        self.writer.declare(name, port.dtype, value.held_shape)
+        self.writer.declare(name, HELD_AS.get(port.dtype, port.dtype), value.held_shape)
         self.values[port.name] = value
         self.inputs[port.name] = name
 

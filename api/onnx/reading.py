@@ -26,7 +26,7 @@ from .checking import check_functions, check_text
 from .errors import Finding, OnnxError
 from .order import in_order
 from .raw import RawModel
-from .tensors import MAX_ELEMENTS, dtype_name, read_tensor
+from .tensors import MAX_ELEMENTS, network_dtype, read_tensor
 
 OLDEST_OPSET = 1
 #: What the domain of ONNX's own operators is called.
@@ -146,7 +146,7 @@ def _port(value: onnx.ValueInfoProto, dims: dict[str, str]) -> Port:
     if not tensor.HasField("shape"):
         raise OnnxError(f"the input {value.name!r} has no shape, not even the number of its axes is known")
     try:
-        dtype = dtype_name(tensor.elem_type)
+        dtype = network_dtype(tensor.elem_type)
     except OnnxError as error:
         raise OnnxError(f"the input {value.name!r}: {error}") from None
     shape = []

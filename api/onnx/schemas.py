@@ -11,6 +11,7 @@ from typing import Any
 
 import onnx.defs
 from numpy import ndarray
+from onnx import TensorProto, helper
 from onnx.defs import OpSchema
 
 from .errors import Refusal
@@ -29,8 +30,12 @@ _VALUES: dict[Any, type | tuple[type, ...]] = {
     _KINDS.STRINGS: tuple,
 }
 _ELEMENTS: dict[Any, type] = {_KINDS.FLOATS: float, _KINDS.INTS: int, _KINDS.STRINGS: str}
-#: Element types as ONNX calls them.
-_TYPES = {"float32": "tensor(float)", "float64": "tensor(double)"}
+#: Element types as ONNX calls them, where NumPy has another name.
+_TYPES = {
+    str(helper.tensor_dtype_to_np_dtype(code)): f"tensor({name.lower()})"
+    for name, code in TensorProto.DataType.items()
+    if name.startswith(("FLOAT", "DOUBLE"))
+}
 
 
 @lru_cache(maxsize=4096)

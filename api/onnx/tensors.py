@@ -34,27 +34,57 @@ DTYPES: dict[int, str] = {
 }
 
 
+#: Types of which there are no tensors here, not even constant ones.
+_NEVER = ("UNDEFINED", "STRING", "COMPLEX64", "COMPLEX128")
+#: Types of less than a byte, several numbers to a byte.
+_PACKED = ("int4", "uint4", "int2", "uint2", "float4_e2m1fn")
+#: What holds integers of a type that the language does not have, each number as it is. Only layers that move
+#: numbers, and those of quantized networks, take them.
+HELD_AS: dict[str, str] = {"int8": "int32", "int16": "int32", "uint16": "int32", "uint32": "int64"}
+
+
 def dtype_name(data_type: int) -> str:
-    """An element type as the language calls it. Raises OnnxError for one it does not have."""
-    if data_type not in DTYPES:
-        names = onnx.TensorProto.DataType
-        known = names.Name(data_type) if data_type in names.values() else str(data_type)
+    """An element type as NumPy calls it. Constants may be of types that networks do not compute in: weights that a
+    Cast or a DequantizeLinear widens. Raises OnnxError for one that is no type of numbers."""
+    names = onnx.TensorProto.DataType
+    known = names.Name(data_type) if data_type in names.values() else str(data_type)
+    if known in _NEVER or data_type not in names.values():
         raise OnnxError(f"the element type {known} is not supported: there is {', '.join(DTYPES.values())}")
-    return DTYPES[data_type]
+    return str(onnx.helper.tensor_dtype_to_np_dtype(data_type))
+
+
+def network_dtype(data_type: int) -> str:
+    """An element type that values computed at run time can have, as NumPy calls it. Raises OnnxError."""
+    name = dtype_name(data_type)
+    if name not in DTYPES.values() and name not in HELD_AS:
+        known = onnx.TensorProto.DataType.Name(data_type)
+        there = ", ".join(DTYPES.values())
+        raise OnnxError(f"networks do not compute in the element type {known}: there is {there}")
+    return name
+
+
+def is_float(dtype: str) -> bool:
+    """Whether an element type is one of floats, of any width."""
+    return dtype.startswith(("float", "bfloat"))
 
 
 def read_tensor(tensor: onnx.TensorProto, folder: Path | None, raw: memoryview | None = None) -> NDArray:
     """The array a TensorProto stands for; ``raw`` is its raw data where the message does not have them. Raises
     OnnxError."""
-    dtype = np.dtype(dtype_name(tensor.data_type))
+    dtype_name(tensor.data_type)
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
     shape = tuple(tensor.dims)
     if any(size < 0 for size in shape) or prod(shape) > MAX_ELEMENTS:
         raise OnnxError(f"the tensor {tensor.name!r} has the impossible shape {list(shape)}")
     if tensor.HasField("segment"):
         raise OnnxError(f"the tensor {tensor.name!r} is stored in segments")
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        if str(dtype) in _PACKED:
+            raise OnnxError(f"the tensor {tensor.name!r}: {dtype} in an external file is not supported")
         return _external(tensor, folder, dtype, shape)
-    if raw is not None:
+    if raw is not None and str(dtype) in _PACKED:
+        tensor.raw_data = bytes(raw)
+    elif raw is not None:
         if len(raw) != prod(shape) * dtype.itemsize:
             raise OnnxError(f"the tensor {tensor.name!r} is damaged: {len(raw)} bytes for {list(shape)}")
         return np.frombuffer(raw, dtype.newbyteorder("<")).astype(dtype, copy=False).reshape(shape)

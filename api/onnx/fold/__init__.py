@@ -4,7 +4,8 @@ Sizes may be open, then they are Dims in object arrays and NumPy's functions com
 not here is computed at run time like everything else.
 """
 
-from . import numbers, shapes
+from . import numbers, quantized, shapes
+from .reference import evaluated
 from .table import FOLDS, Folding, axes_of, checked_axis, integers
 
-__all__ = ["FOLDS", "Folding", "axes_of", "checked_axis", "integers", "numbers", "shapes"]
+__all__ = ["FOLDS", "Folding", "axes_of", "checked_axis", "evaluated", "integers", "numbers", "quantized", "shapes"]

@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 from netwright.specs.dims import Dim, DimLike, bounds, dim_max, dim_min, exact_div
 
 from ..errors import Refusal
-from ..tensors import dtype_name
+from ..tensors import DTYPES, HELD_AS, dtype_name
 from .ratio import Ranges, Ratio, at_least, ratio, truncated
 from .table import FOLDS, Arrays, Folding, first, fold, pair
+
+
+#: Types to which constants are cast. Those of 8-bit floats have rules of their own.
+CASTS = frozenset((*DTYPES.values(), *HELD_AS, "float16", "bfloat16"))
 
 
 def elementwise(function: Callable[..., Any], *arrays: NDArray) -> NDArray:
@@ -265,12 +269,13 @@ def _selected(condition: Any, a: Any, b: Any) -> Any:
 
 @fold("Cast")
 def _cast(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
-    return [_as(first(arrays), dtype_name(int(attributes.get("to", 0))), at)]
+    dtype = dtype_name(int(attributes.get("to", 0)))
+    return [_as(first(arrays), dtype, at)] if dtype in CASTS else None
 
 
 @fold("CastLike")
 def _cast_like(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
-    return [_as(first(arrays), at.dtypes[1], at)]
+    return [_as(first(arrays), at.dtypes[1], at)] if at.dtypes[1] in CASTS else None
 
 
 def _as(array: NDArray, dtype: str, at: Folding) -> NDArray:

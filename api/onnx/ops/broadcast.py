@@ -15,6 +15,7 @@ from ..arrange import Axes, identity
 from ..context import Context
 from ..errors import Refusal
 from ..formulas import inlined
+from ..narrow import stored
 from ..values import Held, Known, Value, is_one
 
 
@@ -44,7 +45,7 @@ def equation(ctx: Context, text: str, operands: Mapping[str, Value], *, fallback
             params[name] = {"shape": list(array.shape)}
             weights[name] = array
         else:
-            inputs[name] = ctx.writer.constant(array, value.name)
+            inputs[name] = ctx.writer.constant(stored(Known(array, value.dtype)), value.name)
     if not inputs and not weights:
         raise Refusal(f"all operands of {text} are numbers")
     if not inputs:  # a function of weights alone reads the first of them as a layer

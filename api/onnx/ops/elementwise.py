@@ -8,7 +8,7 @@ from ..arrange import regrouped
 from ..context import Context
 from ..errors import Refusal
 from ..formulas import BINARY, UNARY
-from ..tensors import DTYPES, dtype_name
+from ..tensors import HELD_AS, network_dtype
 from ..values import Held, Known, Value, is_one
 from .broadcast import equation
 from .joining import joined
@@ -171,13 +171,10 @@ def is_inf(ctx: Context) -> None:
 )
 def cast(ctx: Context) -> None:
     """Another element type; saturate and round_mode concern 8-bit floats alone, which do not exist here."""
-    to = ctx.integer("to", 0)
-    if to not in DTYPES:
-        try:
-            dtype_name(to)
-        except ValueError as error:
-            raise Refusal(str(error), "to") from None
-    _cast(ctx, DTYPES[to])
+    try:
+        _cast(ctx, network_dtype(ctx.integer("to", 0)))
+    except ValueError as error:
+        raise Refusal(str(error), "to") from None
 
 
 @op("CastLike", attributes="saturate round_mode", since=15)
@@ -190,7 +187,22 @@ def _cast(ctx: Context, dtype: str) -> None:
     value = ctx.value()
     if value.dtype == dtype:
         return ctx.give(value)
+    if dtype in HELD_AS:
+        return ctx.give(_narrowed(ctx, value, dtype))
+    if isinstance(value, Held) and HELD_AS.get(value.dtype) == dtype:
+        return ctx.give(Held(value.ref, dtype, value.shape, value.axes))
     ctx.give(equation(ctx, f"cast(x, {dtype})", {"x": value}, fallback="cast"))
+
+
+def _narrowed(ctx: Context, value: Value, dtype: str) -> Held:
+    """Integers of a type that the language does not have: what is beyond it wraps around."""
+    low, high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    text = "x" if value.dtype == "int64" else "cast(x, int64)"
+    text = f"mod({text} + {-low}, {high - low + 1}) - {-low}" if low else f"mod({text}, {high + 1})"
+    if HELD_AS[dtype] != "int64":
+        text = f"cast({text}, {HELD_AS[dtype]})"
+    found = equation(ctx, text, {"x": value}, fallback="cast")
+    return Held(found.ref, dtype, found.shape, found.axes)
 
 
 @op("Identity")

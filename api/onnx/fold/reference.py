@@ -1,0 +1,109 @@
+"""What has no function of its own here is folded by ONNX's reference evaluation, node by node.
+
+Only operators whose result follows from their operands, and whose evaluation takes no longer than its operands and
+results are large. What it does not compute stays in the graph, as a layer that reads constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper, shape_inference
+from onnx.reference import ReferenceEvaluator
+
+from .table import Folding
+
+#: A node whose operands and results have more elements is computed at run time.
+MAX_EVALUATED = 2**26
+#: A product of two factors multiplies at most so many numbers while importing.
+MAX_MULTIPLIED = 2**34
+#: Operands with at most so many elements may be a shape that the size of a result follows from.
+_SHAPE = 64
+
+#: Operators that are evaluated. Recurrences are not: the evaluator leaves attributes of theirs out.
+EVALUATED = frozenset(
+    """Acos Acosh ArgMax ArgMin Asin Asinh Atan Atanh BatchNormalization BitShift BitwiseAnd BitwiseNot BitwiseOr
+    BitwiseXor BlackmanWindow Celu Clip Compress Cosh CumProd CumSum DFT DepthToSpace Det
+    DynamicQuantizeLinear Einsum Elu Erf EyeLike GatherElements GatherND Gelu Gemm HammingWindow HannWindow HardSigmoid
+    HardSwish Hardmax InstanceNormalization IsInf IsNaN LayerNormalization LeakyRelu LogSoftmax LpNormalization MatMul
+    Mean MelWeightMatrix Mish NonZero OneHot PRelu Pad Pow ReduceL1 ReduceL2 ReduceLogSum
+    ReduceLogSumExp ReduceMean ReduceSumSquare Relu ReverseSequence RMSNormalization ScatterElements ScatterND Selu
+    Shrink Sigmoid Sinh Softmax Softplus Softsign SpaceToDepth Split Sum Swish Tan ThresholdedRelu TopK Trilu Unique""".split()
+)
+#: Those of them whose results have no more elements than their operands, times the number of axes.
+_NO_LARGER = frozenset("Compress GatherND NonZero Split TopK Unique".split())
+_PRODUCTS = frozenset("Einsum Gemm MatMul".split())
+
+
+def evaluated(
+    op: str, attributes: Mapping[str, Any], arrays: Sequence[NDArray | None], at: Folding
+) -> list[NDArray] | None:
+    """The results of a node of constants; None where they are left to run time."""
+    if op not in EVALUATED or any(array is not None and array.dtype == object for array in arrays):
+        return None
+    names = [f"x{i}" if array is not None else "" for i, array in enumerate(arrays)]
+    results = [f"y{i}" for i in range(at.outputs)]
+    given = {name: array for name, array in zip(names, arrays, strict=True) if array is not None}
+    try:
+        node = helper.make_node(
+            op, names, results, **{key: _attribute(one) for key, one in attributes.items()}
+        )
+    except (ValueError, TypeError):
+        return None
+    total = sum(array.size for array in given.values())
+    if total + _elements(node, given, at.opset) > MAX_EVALUATED:
+        return None
+    if op in _PRODUCTS and prod(array.size for array in given.values()) > MAX_MULTIPLIED:
+        return None
+    graph = helper.make_graph(
+        [node],
+        "constant",
+        [onnx.ValueInfoProto(name=name) for name in given],
+        [onnx.ValueInfoProto(name=name) for name in results],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", at.opset)])
+    try:
+        with np.errstate(all="ignore"):
+            found = ReferenceEvaluator(model).run(None, given)
+    except Exception:  # whatever it is, the converter of the operator says what is wrong with the node
+        return None
+    if not all(isinstance(one, np.ndarray | np.generic) for one in found):
+        return None
+    return [np.asarray(one) for one in found]
+
+
+def _attribute(value: Any) -> Any:
+    return numpy_helper.from_array(value) if isinstance(value, np.ndarray) else value
+
+
+def _elements(node: onnx.NodeProto, given: Mapping[str, NDArray], opset: int) -> int:
+    """How many elements the results have at most; more than is evaluated where that is not known."""
+    types = {
+        name: helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+        for name, array in given.items()
+    }
+    data = {
+        name: numpy_helper.from_array(array, name) for name, array in given.items() if array.size <= _SHAPE
+    }
+    schema = onnx.defs.get_schema(node.op_type, opset, "")
+    try:
+        found = shape_inference.infer_node_outputs(
+            schema, node, types, data, opset_imports=[helper.make_opsetid("", opset)]
+        )
+    except (RuntimeError, ValueError, TypeError, onnx.shape_inference.InferenceError):
+        return MAX_EVALUATED
+    if node.op_type in _NO_LARGER:
+        return sum(array.size * max(array.ndim, 1) for array in given.values())
+    shapes = [one.tensor_type.shape for one in found.values() if one.tensor_type.HasField("shape")]
+    if len(shapes) < len(node.output) or any(
+        size.HasField("dim_param") for one in shapes for size in one.dim
+    ):
+        return MAX_EVALUATED
+    if any(not size.HasField("dim_value") for one in shapes for size in one.dim):
+        return MAX_EVALUATED
+    return sum(prod(size.dim_value for size in one.dim) for one in shapes)

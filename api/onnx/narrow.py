@@ -1,0 +1,80 @@
+"""Values of element types that the language does not have: int8 and its like, which quantized networks move about.
+
+A computed value of such a type is held in a wider integer type, each number as it is (`HELD_AS`), and keeps the name of
+its own. Operators that only move numbers, and those of quantized networks, take such values; what would compute in the
+narrow type, where numbers wrap around, is refused. Constants may be of any type, until something is computed with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from .errors import Refusal
+from .reading import Node
+from .schemas import schema_of
+from .tensors import DTYPES, HELD_AS
+from .values import Held, Known, Merged, Value
+
+#: Operators that give the numbers they read.
+_MOVE = frozenset(
+    "Compress Concat DepthToSpace Expand Flatten Gather GatherElements GatherND Identity Max MaxPool Min Pad "
+    "Reshape ReverseSequence ScatterElements ScatterND Slice SpaceToDepth Split Squeeze Tile TopK Transpose Trilu "
+    "Unsqueeze Where".split()
+)
+#: Operators that make other numbers of them.
+_READ = frozenset(
+    "Cast CastLike ConvInteger DequantizeLinear DynamicQuantizeLinear Equal Greater GreaterOrEqual Less LessOrEqual "
+    "MatMulInteger QLinearConv QLinearMatMul QuantizeLinear Shape Size".split()
+)
+
+
+def admitted(node: Node, operands: Sequence[Value | None]) -> list[Value | None]:
+    """The operands as converters take them. Raises Refusal for a type in which the operator does not compute here."""
+    return [None if value is None else _admitted(node, value) for value in operands]
+
+
+def _admitted(node: Node, value: Value) -> Value:
+    if value.dtype in DTYPES.values():
+        return value
+    if node.op not in _MOVE | _READ:
+        help = f": convert the model to {'float32' if 'float' in value.dtype else 'another type'}"
+        raise Refusal(f"computing in {value.dtype} is not supported{help}")
+    if isinstance(value, Known) and value.dtype in HELD_AS and value.array.dtype == value.dtype:
+        return Known(value.array.astype(HELD_AS[value.dtype]), value.dtype, value.name)
+    return value
+
+
+def named(
+    node: Node, operands: Sequence[Value | None], results: Sequence[Value | None], opset: int
+) -> list[Value | None]:
+    """The results under the type that the operator's schema gives them: that of an operand that was moved."""
+    schema = schema_of(node.op, opset)
+    if schema is None or node.op not in _MOVE:
+        return list(results)
+    types = {
+        schema.inputs[min(i, len(schema.inputs) - 1)].type_str: value.dtype
+        for i, value in reversed(list(enumerate(operands)))
+        if value is not None
+    }
+    found = []
+    for position, value in enumerate(results):
+        formal = schema.outputs[min(position, len(schema.outputs) - 1)]
+        wanted = types.get(formal.type_str)
+        if isinstance(value, Held) and wanted in HELD_AS and value.dtype == HELD_AS[wanted]:
+            value = replace(value, dtype=wanted)
+        elif isinstance(value, Merged) and wanted in HELD_AS:
+            value = replace(value, source=replace(value.source, dtype=wanted))
+        found.append(value)
+    return found
+
+
+def stored(value: Known) -> np.ndarray:
+    """The array of a constant that becomes a layer. Raises Refusal for a type that no layer has."""
+    if str(value.array.dtype) in DTYPES.values():
+        return value.array
+    if value.dtype in HELD_AS:
+        return value.array.astype(HELD_AS[value.dtype])
+    raise Refusal(f"computing in {value.dtype} is not supported")
