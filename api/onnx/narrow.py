@@ -18,17 +18,15 @@ from .schemas import schema_of
 from .tensors import DTYPES, HELD_AS
 from .values import Held, Known, Merged, Value
 
+_MOVING = """Compress Concat DepthToSpace Expand Flatten Gather GatherElements GatherND Identity Max MaxPool Min Pad
+Reshape ReverseSequence ScatterElements ScatterND Slice SpaceToDepth Split Squeeze Tile TopK Transpose Trilu Unsqueeze
+Where"""
 #: Operators that give the numbers they read.
-_MOVE = frozenset(
-    "Compress Concat DepthToSpace Expand Flatten Gather GatherElements GatherND Identity Max MaxPool Min Pad "
-    "Reshape ReverseSequence ScatterElements ScatterND Slice SpaceToDepth Split Squeeze Tile TopK Transpose Trilu "
-    "Unsqueeze Where".split()
-)
+_MOVE = frozenset(_MOVING.split())
+_READING = """Cast CastLike ConvInteger DequantizeLinear DynamicQuantizeLinear Equal Greater GreaterOrEqual Less
+LessOrEqual MatMulInteger QLinearAdd QLinearConv QLinearMatMul QuantizeLinear Shape Size"""
 #: Operators that make other numbers of them.
-_READ = frozenset(
-    "Cast CastLike ConvInteger DequantizeLinear DynamicQuantizeLinear Equal Greater GreaterOrEqual Less LessOrEqual "
-    "MatMulInteger QLinearConv QLinearMatMul QuantizeLinear Shape Size".split()
-)
+_READ = frozenset(_READING.split())
 
 
 def admitted(node: Node, operands: Sequence[Value | None]) -> list[Value | None]:

@@ -18,7 +18,6 @@ from ..tensors import DTYPES, HELD_AS, dtype_name
 from .ratio import Ranges, Ratio, at_least, ratio, truncated
 from .table import FOLDS, Arrays, Folding, first, fold, pair
 
-
 #: Types to which constants are cast. Those of 8-bit floats have rules of their own.
 CASTS = frozenset((*DTYPES.values(), *HELD_AS, "float16", "bfloat16"))
 

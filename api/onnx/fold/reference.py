@@ -25,19 +25,18 @@ MAX_MULTIPLIED = 2**34
 #: Operands with at most so many elements may be a shape that the size of a result follows from.
 _SHAPE = 64
 
+_EVALUATED = """Acos Acosh ArgMax ArgMin Asin Asinh Atan Atanh BatchNormalization BitShift BitwiseAnd BitwiseNot
+BitwiseOr BitwiseXor BlackmanWindow Celu Clip Compress Cosh CumProd CumSum DFT DepthToSpace Det DynamicQuantizeLinear
+Einsum Elu Erf EyeLike GatherElements GatherND Gelu Gemm HammingWindow HannWindow HardSigmoid HardSwish Hardmax
+InstanceNormalization IsInf IsNaN LayerNormalization LeakyRelu LogSoftmax LpNormalization MatMul Mean MelWeightMatrix
+Mish NonZero OneHot PRelu Pad Pow ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMean ReduceSumSquare Relu
+ReverseSequence RMSNormalization ScatterElements ScatterND Selu Shrink Sigmoid Sinh Softmax Softplus Softsign
+SpaceToDepth Split Sum Swish Tan ThresholdedRelu TopK Trilu Unique"""
 #: Operators that are evaluated. Recurrences are not: the evaluator leaves attributes of theirs out.
-EVALUATED = frozenset(
-    """Acos Acosh ArgMax ArgMin Asin Asinh Atan Atanh BatchNormalization BitShift BitwiseAnd BitwiseNot BitwiseOr
-    BitwiseXor BlackmanWindow Celu Clip Compress Cosh CumProd CumSum DFT DepthToSpace Det
-    DynamicQuantizeLinear Einsum Elu Erf EyeLike GatherElements GatherND Gelu Gemm HammingWindow HannWindow HardSigmoid
-    HardSwish Hardmax InstanceNormalization IsInf IsNaN LayerNormalization LeakyRelu LogSoftmax LpNormalization MatMul
-    Mean MelWeightMatrix Mish NonZero OneHot PRelu Pad Pow ReduceL1 ReduceL2 ReduceLogSum
-    ReduceLogSumExp ReduceMean ReduceSumSquare Relu ReverseSequence RMSNormalization ScatterElements ScatterND Selu
-    Shrink Sigmoid Sinh Softmax Softplus Softsign SpaceToDepth Split Sum Swish Tan ThresholdedRelu TopK Trilu Unique""".split()
-)
+EVALUATED = frozenset(_EVALUATED.split())
 #: Those of them whose results have no more elements than their operands, times the number of axes.
-_NO_LARGER = frozenset("Compress GatherND NonZero Split TopK Unique".split())
-_PRODUCTS = frozenset("Einsum Gemm MatMul".split())
+_NO_LARGER = frozenset(("Compress", "GatherND", "NonZero", "Split", "TopK", "Unique"))
+_PRODUCTS = frozenset(("Einsum", "Gemm", "MatMul"))
 
 
 def evaluated(
