@@ -196,6 +196,26 @@ class StopGradient(Function):
         return [Sample((TensorType("float64", (3,)),), differentiable=())]
 
 
+class StraightThrough(Function):
+    """The first operand, whose cotangent the second one gets: a value that has no useful derivative stands for one
+    that has (Bengio et al., 2013). ``simplify`` leaves the value after differentiation."""
+
+    def __init__(self) -> None:
+        super().__init__("straight_through", lambda x, y: x, None, arity=2)
+
+    def gradient(
+        self, context: GradientContext, node: Node, cotangents: Sequence[Value | None]
+    ) -> Sequence[Value | None]:
+        return [None, cotangents[0]]
+
+    def emit(self, builder: Any, attrs: Any, operands: Sequence[Any]) -> Any:
+        return operands[0]
+
+    def samples(self) -> Sequence[Sample]:
+        type = TensorType("float64", (3,))
+        return [Sample((type, type), differentiable=())]
+
+
 UNARY = (
     Function("neg", np.negative, _neg_gradient, arity=1, dtypes=(*FLOATS, "int32", "int64")),
     Function("exp", np.exp, _exp_gradient, arity=1, cheap=False),
@@ -224,6 +244,7 @@ BINARY = (
         "and", np.logical_and, None, arity=2, dtypes=("bool",), draw=("bool",) * 2, method="logical_and"
     ),
     Function("or", np.logical_or, None, arity=2, dtypes=("bool",), draw=("bool",) * 2, method="logical_or"),
+    StraightThrough(),
 )
 
 COMPARE = tuple(

@@ -19,6 +19,7 @@ from .reduce import Argmax, Reduce
 from .reduce_window import MaxWindowGradient, ReduceWindow
 from .scan import Scan
 from .scan_windows import Windows
+from .scatter import Scatter
 from .select import Select
 from .slice_pad import Pad, Slice
 from .within import Within
@@ -52,6 +53,7 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     Gather(),
     ScatterAdd(),
     Within(),
+    Scatter(),
     RandomBits(),
     Scan(),
 )

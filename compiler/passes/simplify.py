@@ -26,7 +26,7 @@ Simplification = Callable[[Graph, Node, tuple[Value, ...]], Value | None]
 class Simplify(Pass):
     """Applies the rules until none applies (a bounded number of times).
 
-    ``differentiated``: gradients were taken, so that ``stop_gradient`` has done its work and goes.
+    ``differentiated``: gradients were taken, so that ``stop_gradient`` and ``straight_through`` have done their work.
     """
 
     name: ClassVar[str] = "simplify"
@@ -36,7 +36,7 @@ class Simplify(Pass):
 
     def run(self, graph: Graph, budget: Budget) -> Graph:
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
-            if node.op == "stop_gradient" and self.differentiated:
+            if node.op in ("stop_gradient", "straight_through") and self.differentiated:
                 return [operands[0]]
             for simplification in _RULES.get(node.op, ()):
                 if (value := simplification(new, node, operands)) is not None:

@@ -8,4 +8,14 @@ from . import numbers, quantized, shapes
 from .reference import evaluated
 from .table import FOLDS, Folding, axes_of, checked_axis, integers
 
-__all__ = ["FOLDS", "Folding", "axes_of", "checked_axis", "evaluated", "integers", "numbers", "quantized", "shapes"]
+__all__ = [
+    "FOLDS",
+    "Folding",
+    "axes_of",
+    "checked_axis",
+    "evaluated",
+    "integers",
+    "numbers",
+    "quantized",
+    "shapes",
+]

@@ -15,6 +15,7 @@ from netwright.specs.models.layers import (
     ConstantLayer,
     Convolution,
     ConvTranspose,
+    CumulativeSum,
     Dense,
     DepthToSpace,
     DepthwiseConvolution,
@@ -22,11 +23,15 @@ from netwright.specs.models.layers import (
     Embedding,
     ExpressionLayer,
     ExpressionPool,
+    FakeQuantize,
     Flatten,
     Gather,
+    GatherElements,
+    GatherNd,
     GlobalLpPool,
     GlobalMaxPool,
     GlobalMeanPool,
+    GridSample,
     GroupNorm,
     InstanceNorm,
     JoinSteps,
@@ -35,10 +40,12 @@ from netwright.specs.models.layers import (
     LocalResponseNorm,
     LpNorm,
     MatMul,
+    MaxUnpool,
     MeanVarianceNorm,
     MultiHeadAttention,
     Multiply,
     NllLoss,
+    OneHot,
     PadLayer,
     Pool,
     PRelu,
@@ -47,8 +54,11 @@ from netwright.specs.models.layers import (
     Rescale,
     Reshape,
     Resize,
+    Reverse,
     RmsNorm,
     ScanWindow,
+    ScatterElements,
+    ScatterNd,
     SeparableConvolution,
     Slice,
     SpaceToDepth,
@@ -57,6 +67,7 @@ from netwright.specs.models.layers import (
     Steps,
     Tile,
     TimeDistributed,
+    TopK,
     Transpose,
     UpSampling,
     Windows,
@@ -71,6 +82,12 @@ from .conv_transpose import expand_conv_transpose
 from .dense import expand_dense, expand_embedding
 from .expression import expand_expression
 from .expression_pool import expand_expression_pool
+from .indexing import (
+    expand_gather_elements,
+    expand_gather_nd,
+    expand_scatter_elements,
+    expand_scatter_nd,
+)
 from .matmul import expand_matmul
 from .nll import expand_nll_loss
 from .normalization import (
@@ -79,11 +96,14 @@ from .normalization import (
     expand_rescale,
     expand_standardize,
 )
+from .ordering import expand_cumulative_sum, expand_one_hot, expand_reverse, expand_top_k
 from .padding import expand_broadcast_to, expand_pad, expand_tile
 from .pool import expand_global_pool, expand_pool
+from .quantizing import expand_fake_quantize
 from .recurrent import expand_recurrent
 from .reduction import expand_argmax, expand_reduce
 from .resize import expand_resize, expand_up_sampling
+from .sampling import expand_grid_sample, expand_max_unpool
 from .scanning import expand_combine_windows, expand_windows
 from .shaping import expand_concat, expand_flatten, expand_reshape, expand_sum_or_product
 from .slicing import expand_slice, expand_split, expand_transpose
@@ -153,6 +173,17 @@ _FAMILIES: dict[type[LayerSpec], Expansion] = {
     MultiHeadAttention: Expansion(expand_multi_head_attention, honours_lengths=True),
     Windows: Expansion(expand_windows),
     CombineWindows: Expansion(expand_combine_windows),
+    GatherElements: Expansion(expand_gather_elements),
+    GatherNd: Expansion(expand_gather_nd),
+    ScatterElements: Expansion(expand_scatter_elements),
+    ScatterNd: Expansion(expand_scatter_nd),
+    TopK: Expansion(expand_top_k, honours_lengths=True),
+    OneHot: Expansion(expand_one_hot, honours_lengths=True),
+    CumulativeSum: Expansion(expand_cumulative_sum, honours_lengths=True),
+    Reverse: Expansion(expand_reverse, honours_lengths=True),
+    GridSample: Expansion(expand_grid_sample),
+    MaxUnpool: Expansion(expand_max_unpool),
+    FakeQuantize: Expansion(expand_fake_quantize, honours_lengths=True),
 }
 
 EXPANSIONS: dict[type[LayerSpec], Expansion] = {

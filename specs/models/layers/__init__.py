@@ -48,6 +48,16 @@ from .base import LayerSpec
 from .dense import Dense, Embedding
 from .expression import ExpressionLayer
 from .expression_pool import ExpressionPool, Pool1D, Pool2D, Pool3D
+from .indexing import (
+    CumulativeSum,
+    GatherElements,
+    GatherNd,
+    OneHot,
+    Reverse,
+    ScatterElements,
+    ScatterNd,
+    TopK,
+)
 from .loss import NllLoss
 from .lp_pool import GlobalLpPool, LpPool, LpPool1D, LpPool2D, LpPool3D
 from .normalization import (
@@ -64,9 +74,11 @@ from .normalization import (
     Standardize,
 )
 from .product import MatMul
+from .quantizing import FakeQuantize
 from .recurrent import GatedLayer, Gru, Lstm, Recurrent, RecurrentLayer, Rnn
 from .reduction import Argmax, Argmin, Reduce
 from .resize import Resize
+from .sampling import GridSample, MaxUnpool
 from .scanning import CombineWindows, ScanWindow, Windows
 from .separable import (
     DepthwiseConv1D,
@@ -198,6 +210,17 @@ AnyLayer = (
     | TimeDistributed
     | Attention
     | MultiHeadAttention
+    | CumulativeSum
+    | GatherElements
+    | GatherNd
+    | OneHot
+    | Reverse
+    | ScatterElements
+    | ScatterNd
+    | TopK
+    | FakeQuantize
+    | GridSample
+    | MaxUnpool
 )
 Layer = Annotated[AnyLayer, Field(discriminator="type")]
 
@@ -227,6 +250,7 @@ __all__ = [
     "ConvTranspose2D",
     "ConvTranspose3D",
     "Convolution",
+    "CumulativeSum",
     "Dense",
     "DepthToSpace",
     "DepthwiseConv1D",
@@ -237,13 +261,17 @@ __all__ = [
     "Embedding",
     "ExpressionLayer",
     "ExpressionPool",
+    "FakeQuantize",
     "Flatten",
     "GatedLayer",
     "Gather",
+    "GatherElements",
+    "GatherNd",
     "GeluLayer",
     "GlobalLpPool",
     "GlobalMaxPool",
     "GlobalMeanPool",
+    "GridSample",
     "GroupNorm",
     "Gru",
     "HardSigmoidLayer",
@@ -269,6 +297,7 @@ __all__ = [
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
+    "MaxUnpool",
     "MeanPool",
     "MeanPool1D",
     "MeanPool2D",
@@ -278,6 +307,7 @@ __all__ = [
     "MultiHeadAttention",
     "Multiply",
     "NllLoss",
+    "OneHot",
     "PRelu",
     "PadLayer",
     "Pool",
@@ -291,10 +321,13 @@ __all__ = [
     "Rescale",
     "Reshape",
     "Resize",
+    "Reverse",
     "RmsNorm",
     "Rnn",
     "ScaledTanhLayer",
     "ScanWindow",
+    "ScatterElements",
+    "ScatterNd",
     "SeluLayer",
     "SeparableConv1D",
     "SeparableConv2D",
@@ -314,6 +347,7 @@ __all__ = [
     "ThresholdedReluLayer",
     "Tile",
     "TimeDistributed",
+    "TopK",
     "Transpose",
     "UpSampling",
     "UpSampling1D",

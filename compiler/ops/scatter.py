@@ -1,0 +1,143 @@
+"""``scatter``: a table with some rows written anew, or combined with updates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..graph.types import TensorType
+from .base import (
+    Attributes,
+    BroadcastAttributes,
+    Cost,
+    EvaluationContext,
+    EvaluationError,
+    GradientContext,
+    NotDifferentiable,
+    Opaque,
+    Sample,
+    ShapeError,
+    moved_bytes,
+)
+from .constant import IotaAttributes, zeros_like
+from .gather import OUT_OF_RANGE
+from .layout import ReshapeAttributes
+
+if TYPE_CHECKING:
+    from ..graph.graph import Node, Value
+
+_COMBINE: Mapping[str, Callable[[Any, Any], Any]] = {
+    "mul": np.multiply,
+    "max": np.maximum,
+    "min": np.minimum,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ScatterAttributes(Attributes):
+    """``op``: what an update does to its row: set, mul, max or min."""
+
+    op: str = "set"
+
+
+class Scatter(Opaque):
+    """table [V, *D], indices [*I] and updates [*I, *D] give [V, *D]: the updates are applied in their order, so that
+    of several that set a row the last one stays. An index outside 0 ≤ i < V is an error. (Sums are ``scatter_add``.)
+    """
+
+    name = "scatter"
+    attributes = ScatterAttributes
+
+    def infer(self, attrs: ScatterAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
+        table, indices, updates = operands
+        if indices.dtype not in ("int32", "int64"):
+            raise ShapeError(f"scatter by {indices.dtype} indices", 1)
+        if table.rank < 1 or updates != table.with_shape((*indices.shape, *table.shape[1:])):
+            raise ShapeError(f"scatter of {updates} into {table}", 2)
+        if attrs.op != "set" and (attrs.op not in _COMBINE or table.dtype == "bool"):
+            raise ShapeError(f"scatter {attrs.op} of {table.dtype}")
+        return [table]
+
+    def evaluate(
+        self, context: EvaluationContext, attrs: ScatterAttributes, operands: Sequence[np.ndarray]
+    ) -> Sequence[np.ndarray]:
+        table, indices, updates = operands
+        wrong = indices[(indices < 0) | (indices >= table.shape[0])]
+        if wrong.size:
+            raise EvaluationError(f"index {wrong.flat[0]} is out of range: there are {table.shape[0]} rows")
+        result = table.copy()
+        rows = updates.reshape(indices.size, *table.shape[1:])
+        if attrs.op == "set":
+            for index, row in zip(indices.reshape(-1), rows, strict=True):
+                result[index] = row
+        else:
+            _COMBINE[attrs.op].at(result, indices.reshape(-1), rows)  # type: ignore[attr-defined]
+        return [result]
+
+    def gradient(
+        self, context: GradientContext, node: Node, cotangents: Sequence[Value | None]
+    ) -> Sequence[Value | None]:
+        """Of several updates of a row the last one has its cotangent."""
+        graph, (dy,) = context.graph, cotangents
+        if dy is None:
+            return [None, None, None]
+        if node.attrs != ScatterAttributes("set"):
+            raise NotDifferentiable("products and extremes of scattered updates have no gradient")
+        _, indices, updates = graph.operands(node)
+        covered = graph.apply("scatter", dy, indices, zeros_like(graph, updates), attrs=ScatterAttributes())
+        index, type = graph.type(indices), graph.type(updates)
+        count = IotaAttributes("int64", (index.size,), 0)
+        order = graph.apply("reshape", graph.apply("iota", attrs=count), attrs=ReshapeAttributes(index.shape))
+        rows = IotaAttributes("int64", graph.type(dy).shape[:1], 0)
+        writer = graph.apply(
+            "scatter", graph.apply("iota", attrs=rows), indices, order, attrs=ScatterAttributes()
+        )
+        last = graph.apply("eq", graph.apply("gather", writer, indices), order)
+        if type.rank > index.rank:
+            wide = BroadcastAttributes(type.shape, tuple(range(index.rank)))
+            last = graph.apply("broadcast", last, attrs=wide)
+        read = graph.apply("gather", dy, indices)
+        return [covered, None, graph.apply("select", last, read, zeros_like(graph, read))]
+
+    def cost(self, attrs: Any, operands: Sequence[TensorType], results: Sequence[TensorType]) -> Cost:
+        return Cost(operands[2].size, moved_bytes(operands, results))
+
+    def lower(
+        self,
+        builder: Any,
+        attrs: ScatterAttributes,
+        operands: Sequence[Any],
+        results: Sequence[Any],
+        lanes: int,
+    ) -> None:
+        """Columns are divided over threads: each applies all updates to its own, in their order."""
+        b, (table, indices, updates), (y,) = builder, operands, results
+        with b.nest(y.shape[1:], lanes, kind="parallel") as (cell, width, count):
+            with b.loop("r", 0, y.shape[0]) as r:
+                b.store(y, (r, *cell), b.load(table, (r, *cell), width, count), count)
+            with b.nest(indices.shape) as (index, _, _):
+                row = b.let_index("row", b.load(indices, index), 0, y.shape[0], OUT_OF_RANGE)
+                new = b.load(updates, (*index, *cell), width, count)
+                if attrs.op != "set":
+                    new = getattr(b, attrs.op)(b.load(y, (row, *cell), width, count), new)
+                b.store(y, (row, *cell), new, count)
+
+    def samples(self) -> Sequence[Sample]:
+        def sample(op: str, columns: tuple[int, ...], draw: str = "normal", dtype: str = "float64") -> Sample:
+            types = (
+                TensorType(dtype, (5, *columns)),
+                TensorType("int64", (2, 2)),
+                TensorType(dtype, (2, 2, *columns)),
+            )
+            return Sample(types, ScatterAttributes(op), (draw, "index:5", draw), None if op == "set" else ())
+
+        return [
+            sample("set", ()),
+            sample("set", (3,), dtype="float32"),
+            sample("mul", (3,)),
+            sample("max", ()),
+            sample("min", (2, 3), "index:7", "int64"),
+        ]
