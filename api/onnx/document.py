@@ -8,9 +8,10 @@ from .cells import OPERATORS
 from .export.exporting import OPSET
 from .export.layers import LAYERS
 from .fold import FOLDS
+from .fold.reference import EVALUATED, MAX_EVALUATED
 from .ops import OPS
 from .reading import OLDEST_OPSET
-from .tensors import DTYPES
+from .tensors import DTYPES, HELD_AS
 
 _HEAD = """\
 # ONNX
@@ -46,7 +47,13 @@ export_model(netwright.load("resnet.yaml"), "resnet.safetensors").save("again.on
 - Nodes may stand in any order. What no output needs is left out, and is no reason to refuse a model.
 - What is not supported is an error with the node, the operator, the attribute and the reason, and nothing is
   written. An attribute that an operator does not list below is such an error.
-- Element types: {types}. A model has one float type.
+- Element types: {types}. A model has one float type, that of its weights; inputs and outputs may be cast from and
+  to the other one. Constants may be of any type of numbers: a Cast or DequantizeLinear widens float16, bfloat16, int8
+  and uint8 weights while importing. {narrow} are moved about, compared and cast, each number in a wider integer type
+  that the language has; a network that computes in float16 or bfloat16 is refused.
+- What constants alone decide is computed once, while importing, by the same rules as open sizes where there are such,
+  else by ONNX's own reference evaluation; a node with more than {evaluated:,} elements among its operands and results
+  is left to run time.
 - External data are read from the model's own folder only.
 
 `netwright.onnx.backend` is a backend for ONNX's own tests (`onnx.backend.base.Backend`). `pytest tests/conformance
@@ -58,6 +65,8 @@ with ONNX Runtime.
 
 Models of opset {oldest} to {newest}, as far as their operators mean what they mean in opset 6 or later. Weights may be
 computed from constants, and sizes from shapes, by these operators: {folds}.
+
+Constants are computed by these as well: {evaluate}.
 
 The body of a Scan may have these: {cells}.
 
@@ -81,7 +90,10 @@ def document() -> str:
             types=", ".join(DTYPES.values()),
             oldest=OLDEST_OPSET,
             newest=onnx.defs.onnx_opset_version(),
+            narrow=", ".join(HELD_AS),
+            evaluated=MAX_EVALUATED,
             folds=", ".join(sorted(FOLDS)),
+            evaluate=", ".join(sorted(EVALUATED - FOLDS.keys())),
             cells=", ".join(sorted({"Identity", *OPERATORS})),
         ).rstrip("\n")
     ]

@@ -17,6 +17,7 @@ from .conversion import Conversion, reasons
 from .errors import Finding, OnnxError, Refusal
 from .names import Names, safe
 from .network import NetworkWriter
+from .precision import float_type
 from .reading import OnnxGraph, Port
 from .spec import SpecTree, needed_layers, write_tree
 from .tensors import HELD_AS
@@ -72,21 +73,10 @@ class _Import:
         self.native_outputs, self.keep_constants = native_outputs, keep_constants
         self.names = Names()
         self.findings: list[Finding] = []
-        self.writer = NetworkWriter(self.float_type(), self.names)
+        self.writer = NetworkWriter(float_type(graph), self.names)
         self.conversion = Conversion(self.writer, graph)
         self.values = self.conversion.values
         self.inputs: dict[str, str] = {}
-
-    def float_type(self) -> str:
-        """The one float type of the model: that of its weights; without any that of its inputs. What a Cast at the
-        border makes of inputs and outputs is another matter."""
-        counts = {"float32": 0, "float64": 0}
-        for array in self.graph.constants.values():
-            if str(array.dtype) in counts and array.ndim:
-                counts[str(array.dtype)] += array.size
-        if any(counts.values()):
-            return max(counts, key=lambda dtype: counts[dtype])
-        return next((port.dtype for port in self.graph.inputs if port.dtype in counts), "float32")
 
     def run(self, model: str) -> Imported:
         for port in self.graph.inputs:

@@ -42,6 +42,10 @@ def write_tree(
     if dims:
         tree["dims"] = dict(dims)
     tree["inputs"] = {name: _input(spec) for name, spec in writer.inputs.items()} or {UNUSED: {"shape": [1]}}
+    floats = [spec.get("dtype", "float32") for spec in writer.inputs.values()]
+    floats = [dtype for dtype in floats if dtype.startswith("float")]
+    if (floats or ["float32"])[0] != writer.dtype or len(set(floats)) > 1:
+        tree["dtype"] = writer.dtype
     used = {entry["cell"] for entry in layers if entry["type"] == "recurrent"}
     if cells := {name: cell for name, cell in writer.cells.items() if name in used}:
         tree["cells"] = cells

@@ -305,7 +305,10 @@ class Expander:
 
 
 def model_dtype(load: LoadResult) -> str:
-    """The float dtype of a model: that of its first float input, float32 where there is none."""
+    """The float dtype of a model: the one that is written, else that of its first float input, float32 where there is
+    none."""
     assert load.partial is not None
+    if load.partial.dtype is not None:
+        return load.partial.dtype
     dtypes = [spec.dtype for spec in load.partial.inputs.values() if spec.dtype in FLOATS]
     return dtypes[0] if dtypes else "float32"

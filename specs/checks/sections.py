@@ -11,8 +11,11 @@ from .structure import Structure
 
 
 def check_float_type(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> set[str]:
-    """All float inputs of a model have one element type; gives the names of those that have another."""
+    """All float inputs of a model have one element type, where none is written for the model itself; gives the names
+    of those that have another."""
     wrong: set[str] = set()
+    if structure.sections.get("dtype") is not None:
+        return wrong
     floats = {
         name: spec.dtype
         for name, spec in (structure.sections.get("inputs") or {}).items()
@@ -26,8 +29,9 @@ def check_float_type(structure: Structure, tree: SourceTree, diagnostics: Diagno
             written = tree.node(("inputs", name, "dtype")) is not None
             place = place if written else tree.key_span(("inputs", name))
             message = f"{name} is {dtype}, a model has one float type"
+            help = f"with dtype: {floats[first]} as a key of the spec, {name} can be cast(…, {floats[first]})"
             fixes = replaced(tree.node(("inputs", name, "dtype")), floats[first])
-            diagnostics.error("NW0319", message, place, labels=labels, fixes=fixes)
+            diagnostics.error("NW0319", message, place, labels=labels, help=help, fixes=fixes)
             wrong.add(name)
     return wrong
 

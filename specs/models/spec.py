@@ -84,6 +84,9 @@ class ModelSpec(SpecModel):
     """The sizes that are open until run time."""
     inputs: Annotated[dict[Name, InputSpec], Field(min_length=1)]
     """What the network reads."""
+    dtype: Literal["float32", "float64"] | None = None
+    """The float type that the network computes in; that of its first float input when left out. Inputs of the other
+    float type then have to be cast."""
     defaults: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Keys by layer type that hold where a layer does not give its own."""
     cells: dict[Name, CellSpec] = Field(default_factory=dict)

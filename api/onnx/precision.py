@@ -1,0 +1,35 @@
+"""The float type that a model computes in, where inputs, outputs or weights have another one and are cast."""
+
+from __future__ import annotations
+
+import onnx
+
+from .reading import OnnxGraph
+
+_FLOATS = {onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.DOUBLE: "float64"}
+#: Operators whose second operand is a weight, which has the type of the first.
+_WEIGHING = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "BatchNormalization"))
+
+
+def float_type(graph: OnnxGraph) -> str:
+    """The float type of what weights are applied to, else that of most operators, else that of the inputs."""
+    types = {port.name: port.dtype for port in graph.inputs}
+    types |= {name: str(array.dtype) for name, array in graph.constants.items()}
+    weighing, others = dict.fromkeys(_FLOATS.values(), 0), dict.fromkeys(_FLOATS.values(), 0)
+    for node in graph.nodes:
+        read = [types[name] for name in node.inputs if name in types]
+        dtype = next((one for one in read if one in others), None)
+        if node.op == "Cast":
+            dtype = _FLOATS.get(node.attributes.get("to", 0), "")
+        elif node.op == "Constant" and "value" in node.attributes:
+            dtype = str(getattr(node.attributes["value"], "dtype", ""))
+        elif dtype in others:
+            others[dtype] += 1
+            weighing[dtype] += node.op in _WEIGHING
+        if dtype is not None:
+            types.update(dict.fromkeys(node.outputs, dtype))
+    for counts in (weighing, others):
+        if any(counts.values()):
+            return max(counts, key=lambda dtype: counts[dtype])
+    given = [port.dtype for port in graph.inputs] + [str(array.dtype) for array in graph.constants.values()]
+    return next((dtype for dtype in given if dtype in others), "float32")
