@@ -85,7 +85,8 @@ def erf(b: Builder, x: Expr) -> Expr:
 
 def sin(b: Builder, x: Expr) -> Expr:
     """sin x for |x| up to 1e5 (float32) or 1e9 (float64), NaN beyond, where its argument is lost."""
-    return _periodic(b, x, 0)
+    x = b.let("x", x)
+    return b.select(b.eq(x, b.like(0.0, x)), x, _periodic(b, x, 0))
 
 
 def cos(b: Builder, x: Expr) -> Expr:

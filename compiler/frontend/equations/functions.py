@@ -10,6 +10,9 @@ from ...graph.types import FLOATS
 from ..layers import activation
 from .tensor import Number, Tensor, full, where
 
+#: Where 1 is lost beside a square.
+_LARGE = 1e9
+
 
 def reciprocal(x: Tensor) -> Tensor:
     """1 / x."""
@@ -75,28 +78,32 @@ def log1p(x: Tensor) -> Tensor:
     """log(1 + x), whose lost digits are given back: x·log(u)/(u − 1) with u = 1 + x (Kahan)."""
     u = x + 1
     lost = u - 1
-    same = lost.compare("eq", 0)
+    same = lost.compare("eq", 0).either(u.compare("eq", math.inf))
     return where(same, x, u.log() * x / where(same, _like(x, 1), lost))
 
 
 def asinh(x: Tensor) -> Tensor:
-    """sign(x)·log(|x| + √(x² + 1)) as log1p(|x| + x²/(1 + √(x² + 1)))."""
+    """sign(x)·log(|x| + √(x² + 1)) as log1p(|x| + x²/(1 + √(x² + 1))); log(2|x|) where x² might overflow."""
     size = x.abs()
-    y = log1p(size + x * x / ((x * x + 1).sqrt() + 1))
-    return where(x.compare("lt", 0), -y, y)
+    large = size.compare("gt", _LARGE)
+    near = where(large, _like(x, 1), size)
+    square = near * near
+    y = log1p(near + square / ((square + 1).sqrt() + 1))
+    return _odd(x, where(large, size.log() + math.log(2), y))
 
 
 def acosh(x: Tensor) -> Tensor:
-    """log(x + √(x² − 1)) as log1p(t + √(2t + t²)) with t = x − 1; NaN below 1."""
-    t = x - 1
-    return log1p(t + (t * 2 + t * t).sqrt())
+    """log(x + √(x² − 1)) as log1p(t + √(2t + t²)) with t = x − 1, log(2x) where t² might overflow; NaN below 1."""
+    large = x.compare("gt", _LARGE)
+    t = where(large, _like(x, 0), x - 1)
+    y = where(x.compare("lt", 1), _like(x, math.nan), log1p(t + (t * 2 + t * t).sqrt()))
+    return where(large, x.log() + math.log(2), y)
 
 
 def atanh(x: Tensor) -> Tensor:
     """½·log((1 + x) / (1 − x)) as ½·log1p(2x / (1 − x)), odd in x."""
     size = x.abs()
-    y = log1p(size * 2 / (1 - size)) * 0.5
-    return where(x.compare("lt", 0), -y, y)
+    return _odd(x, log1p(size * 2 / (1 - size)) * 0.5)
 
 
 def atan(x: Tensor) -> Tensor:
@@ -109,8 +116,7 @@ def atan(x: Tensor) -> Tensor:
     square = small * small
     series = reduce(lambda total, n: 1 / n - total * square, range(21, 0, -2), _like(x, 0))
     angle = small * series * 4
-    angle = where(steep, math.pi / 2 - angle, angle)
-    return where(x.compare("lt", 0), -angle, angle)
+    return _odd(x, where(steep, math.pi / 2 - angle, angle))
 
 
 def asin(x: Tensor) -> Tensor:
@@ -130,11 +136,15 @@ def power(x: Tensor, y: Tensor) -> Tensor:
         return rounded(power(x.cast("float64"), y.cast("float64"))).cast(x.dtype)
     y = y.cast(x.dtype)
     zero, negative = x.compare("eq", 0), x.compare("lt", 0)
-    size = (where(zero, _like(x, 1), x.abs()).log() * y).exp()
+    one = x.abs().compare("eq", 1)
+    size = (where(zero.either(one), _like(x, 1), x.abs()).log() * where(one, _like(x, 0), y)).exp()
     half = y * 0.5
     whole, even = y.compare("eq", floor(y)), half.compare("eq", floor(half))
-    size = where(negative, where(even, size, where(whole, -size, _like(x, math.nan))), size)
-    size = where(zero, where(y.compare("gt", 0), _like(x, 0), _like(x, math.inf)), size)
+    broken = where(is_inf(x), size, _like(x, math.nan))
+    size = where(negative, where(whole, where(even, size, -size), broken), size)
+    pole = where(y.compare("lt", 0), _like(x, math.inf), y)
+    size = where(zero, where(y.compare("gt", 0), _like(x, 0), pole), size)
+    size = where(y.compare("eq", 1), x, size)
     return where(y.compare("eq", 0).either(x.compare("eq", 1)), _like(x, 1), size)
 
 
@@ -160,15 +170,38 @@ def floor_divide(x: Tensor, y: Tensor) -> Tensor:
 
 
 def modulo(x: Tensor, y: Tensor) -> Tensor:
-    """x − y·⌊x / y⌋, which has the sign of y."""
-    return x - y * floor_divide(x, y)
+    """x − y·⌊x / y⌋, which has the sign of y. Floats: 0 where the quotient has more digits than the type holds."""
+    if x.dtype not in FLOATS:
+        return x - y * floor_divide(x, y)
+    same_sign = x.compare("lt", 0).apply("eq", y.compare("lt", 0)).either(x.compare("eq", 0))
+    return _remainder(x, y, floor, where(same_sign, x, y))
+
+
+def _remainder(x: Tensor, y: Tensor, cut: Callable[[Tensor], Tensor], of_infinity: Tensor) -> Tensor:
+    """x − y·cut(x / y); ``of_infinity`` where y is infinite and x is not, so that the quotient is 0."""
+    digits = 24 if x.dtype == "float32" else 53
+    quotient = x / y
+    lost = (
+        quotient.abs()
+        .compare("ge", 2.0**digits)
+        .both(y.compare("ne", 0))
+        .both(x.abs().compare("lt", math.inf))
+    )
+    safe = where(lost.either(is_inf(y)), _like(x, 0), cut(quotient))
+    rest = where(lost, _like(x, 0), x - where(is_inf(y), _like(x, 1), y) * safe)
+    return where(is_inf(y).both(x.abs().compare("lt", math.inf)), of_infinity, where(is_inf(x), x - x, rest))
 
 
 def truncated_modulo(x: Tensor, y: Tensor) -> Tensor:
-    """x − y·trunc(x / y), which has the sign of x."""
+    """x − y·trunc(x / y), which has the sign of x. Floats: 0 where the quotient has more digits than the type holds."""
     if x.dtype in FLOATS:
-        return x - y * trunc(x / y)
+        return _remainder(x, y, trunc, x)
     return x - y * trunc(x.cast("float64") / y.cast("float64")).cast(x.dtype)
+
+
+def _odd(x: Tensor, y: Tensor) -> Tensor:
+    """The odd function that is ``y`` at |x|, and close to x at 0: zeros keep their sign there, and the slope is 1."""
+    return where(x.compare("eq", 0), x, where(x.compare("lt", 0), -y, y))
 
 
 def clip(x: Tensor, low: Tensor, high: Tensor) -> Tensor:

@@ -95,8 +95,8 @@ def softsign(x: Tensor) -> Tensor:
 
 
 def thresholded_relu(x: Tensor, theta: float) -> Tensor:
-    """x where x > theta, else 0."""
-    return where(x.compare("gt", theta), x, 0)
+    """x where x > theta, else 0; NaN stays."""
+    return where(x.compare("le", theta), full(x.graph, 0, x.type), x)
 
 
 def scaled_tanh(x: Tensor, alpha: float, beta: float) -> Tensor:
@@ -105,8 +105,9 @@ def scaled_tanh(x: Tensor, alpha: float, beta: float) -> Tensor:
 
 
 def shrink(x: Tensor, threshold: float, bias: float) -> Tensor:
-    """x + bias below −threshold, x − bias above threshold, else 0."""
-    return where(x.compare("lt", -threshold), x + bias, where(x.compare("gt", threshold), x - bias, 0))
+    """x + bias below −threshold, x − bias above threshold, else 0; NaN stays."""
+    above = where(x.compare("le", threshold), full(x.graph, 0, x.type), x - bias)
+    return where(x.compare("lt", -threshold), x + bias, above)
 
 
 def prelu(x: Tensor, slope: Tensor) -> Tensor:
@@ -137,8 +138,14 @@ def softplus(x: Tensor) -> Tensor:
 
     With m = max(x, 0) it is m + log(u), u = exp(x − m) + exp(−m), where one term is 1 and the other,
     e, may vanish beside it; (1 + e − u) / u gives back what rounding u lost. The slope of log(u) is exactly
-    the sigmoid, so m and the correction count as constants.
+    the sigmoid, so m and the correction count as constants. At ∞, where x − m is no number, it is x.
     """
+    finite = x.compare("lt", math.inf)
+    y = _softplus(where(finite, x, 0))
+    return where(finite, y, x)
+
+
+def _softplus(x: Tensor) -> Tensor:
     m = x.maximum(0).detached()
     a, b = (x - m).exp(), (-m).exp()
     u = a + b
