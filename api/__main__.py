@@ -1,6 +1,10 @@
-"""`python -m netwright` is the command `netwright`."""
+"""The process of the command `netwright`, also as `python -m netwright`."""
 
-from .cli import main
+from netwright.runtime.interrupt import end_on_signals
+
+end_on_signals()  # before anything else is loaded, which takes a while
+
+from .cli import main  # noqa: E402
 
 if __name__ == "__main__":
     main(prog_name="netwright")

@@ -1,35 +1,74 @@
-"""Ctrl-C as a request: the first lets the step in hand finish, the second aborts."""
+"""Signals that ask a process to stop, SIGINT (Ctrl-C) and SIGTERM: at once, or once the step in hand is done.
+
+This module is loaded before all others by the command line: it must load next to nothing itself."""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from types import FrameType
 from typing import Any
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def end_on_signals() -> None:
+    """From now on SIGINT and SIGTERM end this process with 130 and 143, whatever it is doing; half-written files are
+    removed. Signals that the process was told to ignore stay ignored.
+
+    An exception instead would be lost wherever Python ignores exceptions, and turned into another one while modules
+    are imported."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) not in (signal.SIG_IGN, None):
+            signal.signal(number, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    files = sys.modules.get("netwright.specs.files")
+    remove = getattr(files, "remove_temporary", None)  # the module may be half loaded
+    if remove is not None:
+        remove()
+    os._exit(128 + number)
+
 
 class InterruptRequest:
-    """While entered, in the main thread, SIGINT sets ``requested``; a second one raises KeyboardInterrupt."""
+    """While entered, in the main thread, SIGINT or SIGTERM sets ``signal``, its number; a second one raises
+    KeyboardInterrupt or SystemExit.
+
+    A process that SIGTERM would have ended ends by it when this is left. Handlers of SIGTERM that are neither Python's
+    nor ours are left alone.
+    """
 
     def __init__(self) -> None:
-        self.requested = False
-        self._previous: Any = None
+        self.signal: int | None = None
+        self._previous: dict[int, Any] = {}
+
+    @property
+    def requested(self) -> bool:
+        """Whether a signal came."""
+        return self.signal is not None
 
     def __enter__(self) -> InterruptRequest:
         # Only the main thread may install handlers; a process told to ignore SIGINT goes on ignoring it.
-        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) not in (
-            signal.SIG_IGN,
-            None,
-        ):
-            self._previous = signal.signal(signal.SIGINT, self._handle)
+        if threading.current_thread() is threading.main_thread():
+            if (handler := signal.getsignal(signal.SIGINT)) not in (signal.SIG_IGN, None):
+                self._previous[signal.SIGINT] = handler
+            if (handler := signal.getsignal(signal.SIGTERM)) in (signal.SIG_DFL, _end):
+                self._previous[signal.SIGTERM] = handler
+            for number in self._previous:
+                signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-            self._previous = None
+        previous, self._previous = self._previous, {}
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        if self.signal == signal.SIGTERM and previous.get(signal.SIGTERM) is signal.SIG_DFL:
+            signal.raise_signal(signal.SIGTERM)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+        self.signal = number

@@ -100,3 +100,5 @@ class TrainingResult:
     weights: dict[str, NDArray]
     best_epoch: int | None
     steps: int
+    signal: int | None = None
+    """The one that asked for an end meanwhile, SIGINT or SIGTERM."""

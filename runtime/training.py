@@ -43,8 +43,9 @@ def train(
 ) -> TrainingResult:
     """Trains ``session`` by ``plan``; afterwards it holds ``result.weights``.
 
-    ``checkpoint`` is written after every ``plan.checkpoint_every`` epochs, on Ctrl-C (which lets the step in
-    hand finish; a second one aborts with KeyboardInterrupt) and at the end. ``resume`` goes on from such a
+    ``checkpoint`` is written after every ``plan.checkpoint_every`` epochs, on Ctrl-C or SIGTERM (which let the
+    step in hand finish; a second Ctrl-C aborts with KeyboardInterrupt) and at the end. SIGTERM ends the process then,
+    unless it has a handler. ``resume`` goes on from such a
     file.
 
     Raises DataError (data that don't fit the model), CheckpointError, TrainingError (a plan that can't be
@@ -216,7 +217,14 @@ class _Training:
         if weights is None:
             weights = self.good_weights if ending == "diverged" else self.session.weights
         self.session.assign(weights)
-        return TrainingResult(ending, tuple(progress.history), weights, progress.best_epoch, progress.step)
+        return TrainingResult(
+            ending,
+            tuple(progress.history),
+            weights,
+            progress.best_epoch,
+            progress.step,
+            self.interrupt.signal,
+        )
 
     def _diverged(self, what: str) -> None:
         progress = self.progress

@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from netwright.runtime.interrupt import end_on_signals
+
 #: Each command's module and its line in the help.
 COMMANDS = {
     "new": "Start a spec from a template.",
@@ -45,6 +47,7 @@ class LazyGroup(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
         if args is None:  # a process of its own
+            end_on_signals()
             # Modules stay and graphs grow: looking through them for cycles again and again doubles the time.
             gc.set_threshold(1_000_000, 20, 100)
         with _explained():  # help, too, may meet a full disk
@@ -83,6 +86,8 @@ def _explained() -> Iterator[None]:
         yield
     except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):
         raise
+    except KeyboardInterrupt:  # the second Ctrl-C in a training
+        sys.exit(130)
     except Exception as error:
         from .failure import report
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import click
@@ -65,7 +66,7 @@ def command(
 
     The weights written are those of the best epoch, judged by the validation loss (or what early_stopping
     monitors); without validation data they are the last ones. Ctrl-C finishes the step in hand, writes the
-    checkpoint and exits with 130.
+    checkpoint, which has the best weights, too, and exits with 130; so does SIGTERM, with 143.
     """
     changes = [*settings, *([f"train.epochs={epochs}"] if epochs else [])]
     changes += [f"train.seed={seed}"] if seed is not None else []
@@ -94,10 +95,12 @@ def command(
         raise
     if result.ending == "interrupted":
         click.echo(f"stopped; add  --resume {checkpoint}  to go on", err=True)
-        ctx.exit(130)
+        ctx.exit(128 + (result.signal or signal.SIGINT))
     if result.ending == "stopped early":
         click.echo(f"stopped early after {len(result.history)} of {plan.epochs} epochs")
     _write(program, weights, result)
+    if result.signal is not None:  # it came when all was done
+        ctx.exit(128 + result.signal)
 
 
 def _beside(weights: Path, model: str) -> Path:
