@@ -107,7 +107,7 @@ def _beside(weights: Path, model: str) -> Path:
     """Where the checkpoint goes: beside the weights, or here where they go into a pipe or a device."""
     if is_stream(weights):
         return Path(f"{model}.checkpoint")
-    return weights.with_name(f"{weights.stem}.checkpoint")
+    return weights.parent / f"{weights.stem}.checkpoint"
 
 
 def _write(program: Program, path: Path, result: TrainingResult) -> None:
