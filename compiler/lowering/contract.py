@@ -9,9 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from netwright.specs.dims import DimLike, Shape, dim, product
 
@@ -20,6 +17,7 @@ from ..kernels.builder import LANE
 from ..loop import ir
 from ..loop.ir import Expr
 from ..ops.base import Contraction
+from ..ops.reduce import neutral
 from ..ops.registry import primitive
 from .reader import Indices, Reader
 from .tiling import Tiling
@@ -89,7 +87,7 @@ class _Family:
 
     def _identity(self, term: Term) -> Expr:
         dtype = term.node.types[0].dtype
-        return self.b.const(identity(self.combine, dtype), dtype, self.tiling.lanes)
+        return self.b.const(neutral(self.combine, dtype), dtype, self.tiling.lanes)
 
     def _loops(self, at: Indices) -> None:
         axis, b = len(at), self.b
@@ -153,16 +151,6 @@ class _Family:
         if len(factors) == 2:
             return self.b.fma(factors[0], factors[1], register), vanishes
         return getattr(self.b, self.combine)(register, factors[0]), vanishes
-
-
-def identity(combine: str, dtype: str) -> float | int:
-    """What leaves the other operand of ``combine`` as it is."""
-    if combine == "add":
-        return 0
-    if np.dtype(dtype).kind == "f":
-        return float("-inf") if combine == "max" else float("inf")
-    info: Any = np.iinfo(dtype)
-    return int(info.min if combine == "max" else info.max)
 
 
 def unrolling(extent: DimLike, accumulators: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from netwright.specs.dims import DimLike, dim
+from netwright.specs.dims import DimLike, dim, product
 
 from ..graph.graph import Graph, Node, Value
 from ..graph.types import TensorType
@@ -230,7 +230,7 @@ class _Scope:
             for value in node.values
             if self.grouping.stored(value)
         ]
-        if not targets:
+        if not targets or product(group.space) == 0:  # what has no elements needs no code
             return
         program = self.entry.program
         targets, moves = store_apart(targets, group.space, self.allocate, self.graph.type)

@@ -34,9 +34,22 @@ _REDUCE = {"sum": np.sum, "max": np.max, "min": np.min}
 COMBINE = {"sum": "add", "max": "max", "min": "min"}
 
 
+def neutral(combine: str, dtype: str) -> float | int:
+    """What leaves the other operand of ``combine`` as it is, and what no elements are combined to."""
+    if combine == "add":
+        return 0
+    if np.dtype(dtype).kind == "f":
+        return float("-inf") if combine == "max" else float("inf")
+    info = np.iinfo(dtype)
+    return int(info.min if combine == "max" else info.max)
+
+
 @dataclass(frozen=True, slots=True)
 class ReduceAttributes(Attributes):
-    """``op`` is sum, max or min (NaN wins); ``axes``, ascending, leave the shape."""
+    """``op`` is sum, max or min (NaN wins); ``axes``, ascending, leave the shape.
+
+    Of no elements the sum is 0, the maximum what no element is below, the minimum what none is above.
+    """
 
     op: str
     axes: tuple[int, ...]
@@ -63,9 +76,7 @@ class Reduce(Contraction):
         (x,) = operands
         if attrs.op == "sum":
             return [np.sum(x, axis=attrs.axes, dtype=x.dtype)]
-        if any(x.shape[axis] == 0 for axis in attrs.axes):
-            raise ValueError(f"the {attrs.op} of no elements")
-        return [_REDUCE[attrs.op](x, axis=attrs.axes)]
+        return [_REDUCE[attrs.op](x, axis=attrs.axes, initial=neutral(COMBINE[attrs.op], x.dtype.name))]
 
     def gradient(
         self, context: GradientContext, node: Node, cotangents: Sequence[Value | None]
@@ -148,13 +159,8 @@ class ArgmaxAttributes(Attributes):
     axis: int
 
 
-def _least(dtype: str) -> float | int:
-    """What no element is below."""
-    return float("-inf") if np.dtype(dtype).kind == "f" else int(np.iinfo(dtype).min)
-
-
 class Argmax(Opaque):
-    """Index (int64) of the first maximum along an axis; a NaN counts as the maximum."""
+    """Index (int64) of the first maximum along an axis, 0 where it is empty; a NaN counts as the maximum."""
 
     name = "argmax"
     attributes = ArgmaxAttributes
@@ -170,7 +176,10 @@ class Argmax(Opaque):
     def evaluate(
         self, context: EvaluationContext, attrs: ArgmaxAttributes, operands: Sequence[np.ndarray]
     ) -> Sequence[np.ndarray]:
-        return [np.argmax(operands[0], attrs.axis)]
+        (x,) = operands
+        if x.shape[attrs.axis] == 0:
+            return [np.zeros(x.shape[: attrs.axis] + x.shape[attrs.axis + 1 :], np.int64)]
+        return [np.argmax(x, attrs.axis)]
 
     def vectorize(
         self,
@@ -195,7 +204,7 @@ class Argmax(Opaque):
     ) -> None:
         b, (x,), (y,) = builder, operands, results
         with b.nest(y.shape, kind="parallel") as (index, _, _):
-            best = b.register("best", b.const(_least(x.dtype), x.dtype))
+            best = b.register("best", b.const(neutral("max", x.dtype), x.dtype))
             where = b.register("where", b.const(0, "int64"))
             with b.loop("k", 0, x.shape[attrs.axis]) as k:
                 value = b.let("v", b.load(x, (*index[: attrs.axis], k, *index[attrs.axis :])))

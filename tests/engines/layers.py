@@ -6,21 +6,21 @@ adds the layer, perhaps with helpers; the result is None where the layer does no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from .activations import ACTIVATIONS
+from .arranging import ARRANGING
 from .cells import draw_cell, expression
-from .sketch import POINTWISE, Signal, Sketch
+from .composites import COMPOSITES
+from .sketch import POINTWISE, Add, Signal, Sketch, per_axis, plain
 
-Add = Callable[[Sketch, Signal], Signal | None]
-
-UNITS = (1, 2, 3, 5, 8, 17)
 WINDOW_MODES = ("valid", "same", "same_upper", "same_lower")
 
 
 def dense(s: Sketch, x: Signal) -> Signal | None:
     bias = s.one_of(None, False)
-    return s.layer("dense", x, units=s.one_of(*UNITS), activation=s.activation(), use_bias=bias)
+    return s.layer("dense", x, units=s.units(), activation=s.activation(), use_bias=bias)
 
 
 def embedding(s: Sketch, x: Signal) -> Signal | None:
@@ -28,15 +28,10 @@ def embedding(s: Sketch, x: Signal) -> Signal | None:
     dtype = s.one_of("int64", "int32", "uint8")
     shape = [str(size) if not isinstance(size, int) else size for size in x.shape[1:2]]
     ids = s.input(*shape, dtype=dtype, stem="ids")
-    return s.layer("embedding", ids, input_dim=s.number(1, 7), output_dim=s.one_of(*UNITS))
+    return s.layer("embedding", ids, input_dim=s.number(1, 7), output_dim=s.units())
 
 
 # Windows.
-
-
-def per_axis(s: Sketch, rank: int, *choices: Any) -> Any:
-    """One value for all axes, or a list with one for each."""
-    return [s.one_of(*choices) for _ in range(rank)] if s.flag() else s.one_of(*choices)
 
 
 def padding(s: Sketch, rank: int, most: int, causal: bool) -> Any:
@@ -157,15 +152,6 @@ def multi_head_attention(s: Sketch, x: Signal) -> Signal | None:
     )
 
 
-def plain(type: str, **options: Sequence[Any]) -> Add:
-    """A layer with options that do not depend on each other."""
-
-    def add(s: Sketch, x: Signal) -> Signal | None:
-        return s.layer(type, x, **s.options(**options))
-
-    return add
-
-
 # Shapes and joins.
 
 
@@ -177,7 +163,7 @@ def reshape(s: Sketch, x: Signal) -> Signal | None:
     divisors = [d for d in range(1, last + 1) if last % d == 0]
     rows = s.one_of(*divisors)
     shapes: list[Any] = [[*leading, rows, last // rows], [*leading, -1, rows], [*leading, 1, last]]
-    if len(leading) >= 2:
+    if len(leading) >= 2 and 0 not in leading:
         shapes += [[f"({leading[0]})*({leading[1]})", *leading[2:], last], [-1, last]]
     return s.layer("reshape", x, shape=s.one_of(*shapes))
 
@@ -189,8 +175,7 @@ def flatten(s: Sketch, x: Signal) -> Signal | None:
 def alike(s: Sketch, x: Signal) -> Signal:
     """A signal of the type of ``x``: itself, another one, or one made from it."""
     same = [one for one in s.signals.values() if one.type == x.type and one.name != x.name]
-    made = s.layer(s.one_of(*POINTWISE), x)
-    assert made is not None
+    made = s.layer(s.one_of(*POINTWISE), x) or x  # integers have no such layer
     return s.one_of(x, made, *same)
 
 
@@ -317,6 +302,9 @@ def port(s: Sketch, layer: Signal, x: Signal, states: Sequence[str]) -> None:
 
 
 LAYERS: dict[str, Add] = {
+    **ACTIVATIONS,
+    **ARRANGING,
+    **COMPOSITES,
     "dense": dense,
     "embedding": embedding,
     **{f"conv{rank}d": convolution(rank) for rank in (1, 2, 3)},

@@ -8,22 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from random import Random
+from typing import Any, Protocol, TypeVar
 
 from hypothesis import strategies as st
 
 from netwright.compiler.frontend.build import build_network
 from netwright.compiler.graph.types import TensorType
+from netwright.specs.dims import dim
 from netwright.specs.load import load_spec_text
 
 from .harness import as_text
 
 T = TypeVar("T")
 Draw = Callable[[st.SearchStrategy[T]], T]
+Add = Callable[["Sketch", "Signal"], "Signal | None"]
+"""How a layer of a type is drawn: see `layers`."""
 
 #: What a drawn layer may be refused for: a window larger than its input, a size that is open where it has to be known,
-#: a pool with windows of padding alone, lengths that the layer can't honour, axes that don't exist.
-FITTING = {"NW0304", "NW0308", "NW0309", "NW0314", "NW0315", "NW0317", "NW0318"}
+#: a pool with windows of padding alone, lengths that the layer can't honour, axes that don't exist, a dtype it
+#: does not read, nothing that remains, a size of 0 that would have to be written.
+FITTING = {"NW0211", "NW0304", "NW0308", "NW0309", "NW0311", "NW0313", "NW0314", "NW0315", "NW0317", "NW0318"}
 
 POINTWISE = ("relu", "leaky_relu", "elu", "gelu", "sigmoid", "tanh", "softplus")
 
@@ -49,13 +54,52 @@ class Signal:
         return all(isinstance(size, int) for size in self.type.shape[1:])
 
 
-@dataclass
-class Sketch:
-    """A spec under construction."""
+class Choices(Protocol):
+    """Where decisions come from."""
+
+    def choose(self, choices: Sequence[T]) -> T: ...
+
+    def between(self, low: int, high: int) -> int:
+        """From ``low`` to ``high``, both inclusive."""
+        ...
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Decisions of Hypothesis."""
 
     draw: Draw
+
+    def choose(self, choices: Sequence[T]) -> T:
+        return self.draw(st.sampled_from(choices))
+
+    def between(self, low: int, high: int) -> int:
+        return self.draw(st.integers(low, high))
+
+
+@dataclass(frozen=True)
+class Thrown:
+    """Decisions of a generator of random numbers: many networks in little time."""
+
+    random: Random
+
+    def choose(self, choices: Sequence[T]) -> T:
+        return self.random.choice(choices)
+
+    def between(self, low: int, high: int) -> int:
+        return self.random.randint(low, high)
+
+
+@dataclass
+class Sketch:
+    """A spec under construction: ``batch`` is the first axis of every input, channels are drawn from ``sizes``."""
+
+    choices: Choices
     dtype: str = "float64"
+    batch: int | str = "N"
+    sizes: tuple[int, ...] = (1, 2, 3, 5, 8, 17)
     dims: dict[str, Any] = field(default_factory=lambda: {"N": "batch"})
+    blocks: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, Any] = field(default_factory=dict)
     cells: dict[str, Any] = field(default_factory=dict)
     layers: list[dict[str, Any]] = field(default_factory=list)
@@ -66,13 +110,17 @@ class Sketch:
     # -- drawing ------------------------------------------------------------------------------------------------
 
     def one_of(self, *choices: T) -> T:
-        return self.draw(st.sampled_from(choices))
+        return self.choices.choose(choices)
 
     def number(self, low: int, high: int) -> int:
-        return self.draw(st.integers(low, high))
+        return self.choices.between(low, high)
 
     def flag(self) -> bool:
-        return self.draw(st.booleans())
+        return self.one_of(False, True)
+
+    def units(self) -> int:
+        """Units, channels, the size of an embedding."""
+        return self.one_of(*self.sizes)
 
     def options(self, **choices: Sequence[Any]) -> dict[str, Any]:
         """Keys with one of their values each; None leaves a key out."""
@@ -97,10 +145,10 @@ class Sketch:
     ) -> Signal:
         """Declares an input."""
         name, dtype = self.fresh(stem), dtype or self.dtype
-        self.inputs[name] = {"shape": ["N", *shape], "dtype": dtype}
+        self.inputs[name] = {"shape": [self.batch, *shape], "dtype": dtype}
         if lengths is not None:
             self.inputs[name]["lengths"] = lengths
-        sizes = tuple(network_dim(size) for size in ("N", *shape))
+        sizes = tuple(network_dim(size) for size in (self.batch, *shape))
         return self.known(name, TensorType(dtype, sizes))
 
     def known(self, name: str, type: TensorType) -> Signal:
@@ -135,6 +183,14 @@ class Sketch:
         _, diagnostics = build_network(load_spec_text(as_text(self.spec()), "spec.json"))
         return {item.code for item in diagnostics.errors}
 
+    def constant(self, shape: Sequence[int], trainable: bool) -> Signal:
+        """Adds numbers that are kept with the weights."""
+        self.layers.append({"name": self.fresh("con"), "type": "constant", "shape": list(shape)})
+        self.layers[-1] |= {"dtype": self.dtype, "init": "glorot_uniform" if len(shape) > 1 else "ones"}
+        if trainable:
+            self.layers[-1]["trainable"] = True
+        return self.known(self.layers[-1]["name"], TensorType(self.dtype, tuple(shape)))
+
     def output(self, signal: Signal) -> Signal:
         """Makes a signal an output of the model."""
         self.outputs[f"out_{signal.name.replace('.', '_')}"] = signal.name
@@ -152,13 +208,34 @@ class Sketch:
             "layers": self.layers,
             "outputs": self.outputs if outputs is None else outputs,
         }
+        if not self.dims:
+            del found["dims"]
         if self.cells:
             found["cells"] = self.cells
+        if self.blocks:
+            found["blocks"] = self.blocks
         train = train or (self.train if outputs is None else None)
         return {**found, "train": train} if train else found
 
 
-def network_dim(size: Any) -> Any:
-    from netwright.specs.dims import dim
+def plain(type: str, **options: Sequence[Any]) -> Add:
+    """A layer with options that do not depend on each other."""
 
+    def add(s: Sketch, x: Signal) -> Signal | None:
+        return s.layer(type, x, **s.options(**options))
+
+    return add
+
+
+def per_axis(s: Sketch, rank: int, *choices: Any) -> Any:
+    """One value for all axes, or a list with one for each."""
+    return [s.one_of(*choices) for _ in range(rank)] if s.flag() else s.one_of(*choices)
+
+
+def written(size: Any) -> int | str:
+    """A size as specs write it."""
+    return size if isinstance(size, int) else str(size)
+
+
+def network_dim(size: Any) -> Any:
     return dim(size) if isinstance(size, str) else size

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from .layers import ANY, BY_RANK, GLOBAL, LAYERS, RECURRENT
-from .sketch import Draw, Signal, Sketch
+from .sketch import Draw, Drawn, Signal, Sketch
 
 Grow = Callable[[Sketch], None]
 TRAINED = ("dense", "embedding", "conv1d", "conv2d", "conv3d", *RECURRENT)
@@ -156,8 +156,9 @@ def finish(s: Sketch, ends: Sequence[Signal]) -> None:
     if s.number(0, 2) == 0:
         classes(s, floats)
     joined = joined_head(s, floats) if s.number(0, 2) else None
-    if any(kind["type"] in TRAINED for kind in s.layers):
-        loss(s, joined or floats[0])
+    lost = joined or floats[0]
+    if lost.rank and any(kind["type"] in TRAINED for kind in s.layers):
+        loss(s, lost)
 
 
 def float_inputs(s: Sketch) -> list[Signal]:
@@ -181,7 +182,7 @@ def joined_head(s: Sketch, ends: Sequence[Signal]) -> Signal | None:
 
 
 def as_vector(s: Sketch, x: Signal) -> Signal | None:
-    if str(x.shape[0]) != "N":
+    if x.rank == 0 or str(x.shape[0]) != str(s.batch):
         return None
     if x.rank == 2:
         return x if x.static else None
@@ -198,7 +199,7 @@ def loss(s: Sketch, output: Signal) -> None:
     written: dict[str, Any] = {"type": s.one_of(*kinds), "output": name, "target": "target"}
     if written["type"] == "huber":
         written["delta"] = s.one_of(0.5, 1.0)
-    sequence = output.rank >= 3 and str(output.shape[0]) == "N"
+    sequence = output.rank >= 3 and str(output.shape[0]) == str(s.batch)
     if sequence:
         written |= s.options(steps=(None, "last"))
         if s.number(0, 3) == 0:
@@ -247,6 +248,6 @@ def optimizer(s: Sketch) -> dict[str, Any]:
 @st.composite
 def specs(draw: Draw, family: Grow, dtype: str = "float64") -> dict[str, Any]:
     """A spec of a family."""
-    s = Sketch(draw, dtype=dtype)
+    s = Sketch(Drawn(draw), dtype=dtype)
     family(s)
     return s.spec()

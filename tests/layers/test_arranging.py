@@ -37,7 +37,6 @@ def test_transpose() -> None:
         ("axes: [1, 2], starts: [4, 3], stops: [null, 0], steps: [-2, -1]", np.s_[:, 4::-2, 3:0:-1]),
         ("axes: 1, starts: -100, stops: 100, steps: 3", np.s_[:, -100:100:3]),
         ("axes: 1, starts: 100, stops: -100, steps: -1", np.s_[:, 100:-100:-1]),
-        ("axes: 1, starts: 3, stops: 3", np.s_[:, 3:3]),
     ],
 )
 def test_slices_of_known_axes(keys: str, index: Any) -> None:
@@ -74,13 +73,30 @@ def test_a_slice_of_an_open_axis_is_native() -> None:
 
 def test_a_slice_of_a_slice_may_have_nothing() -> None:
     every = "type: slice, axes: [1], starts: [1], stops: [-1], steps: [2]"
-    text = spec(f"[{{name: a, {every}}}, {{name: b, {every}}}, {{name: y, {every}}}]", x="[2, 9]")
-    assert values(text, x=np.arange(18.0).reshape(2, 9))["y"].shape == (2, 0)
+    layers = f"[{{name: a, {every}}}, {{name: b, {every}}}, {{name: y, {every}}}]"
+    assert codes(spec(layers, x="[2, 9]")) == ["NW0313"]
+    open_axis = spec(layers, x="[2, T]")
+    assert values(open_axis, x=np.arange(18.0).reshape(2, 9))["y"].shape == (2, 0)
+    assert values(open_axis, x=np.arange(40.0).reshape(2, 20))["y"].shape == (2, 1)
 
 
 def test_a_slice_of_a_long_axis_takes_no_memory_to_check() -> None:
     net = network(spec(layer("axes: 1, starts: -1, steps: -3", "slice"), x="[2, 2000000000]"))
     assert str(net.outputs["y"].type) == "float64[2, 666666667]"
+
+
+@pytest.mark.parametrize(
+    ("keys", "shape"),
+    [
+        ("axes: 1, starts: 4", "[N, 4, 3]"),
+        ("axes: 1, starts: -9, stops: -8", "[N, 4, 3]"),
+        ("axes: 1, stops: 9, steps: -1", "[N, 4, 3]"),
+        ("axes: [1, 2], starts: [0, 2], stops: [3, 1]", "[N, 4, 3]"),
+        ("axes: 1, starts: 3, stops: 3", SHAPE),
+    ],
+)
+def test_a_slice_of_which_nothing_remains(keys: str, shape: str) -> None:
+    assert codes(spec(layer(keys, "slice"), x=shape)) == ["NW0313"]
 
 
 def test_split() -> None:

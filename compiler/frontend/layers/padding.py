@@ -74,13 +74,13 @@ def _continued(scope: Scope, x: Tensor, axis: int, low: int, high: int, mode: st
     if max(low, high) > LARGEST_TABLE:
         message = f"{mode} padding goes up to {LARGEST_TABLE} cells, this is {max(low, high)}"
         raise scope.problem("NW0204", message, "padding")
-    if isinstance(size, int) and size <= LARGEST_TABLE:
+    if isinstance(size, int) and 0 < size <= LARGEST_TABLE:
         return pick(x, axis, np.pad(np.arange(size), (low, high), mode=mode).tolist())  # type: ignore[call-overload]
     reach = {"edge": 1, "reflect": max(low, high) + 1}.get(mode, max(low, high))
     least = scope.least(size)
     if least is None or least < reach:
         message = f"{mode} padding by {max(low, high)} needs {reach} cells, the axis has {size}"
-        help = f"dims: {{{size}: {{min: {reach}}}}}"
+        help = None if isinstance(size, int) else f"dims: {{{size}: {{min: {reach}}}}}"
         raise scope.problem("NW0304", message, "padding", labels=scope.trace((scope.input, axis)), help=help)
     before, after = _borders(x, axis, low, high, mode)
     return concat([*before, x, *after], axis)

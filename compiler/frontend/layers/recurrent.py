@@ -287,7 +287,14 @@ class _Recurrence:
         return self.scope.give(tensor, lengths)
 
     def final(self, sequence: Tensor, reverse: bool) -> Tensor:
-        """The value at the step that was computed last, of each sample: [T, N, …] gives [N, …]."""
+        """The value at the step that was computed last, of each sample: [T, N, …] gives [N, …]. Raises Problem."""
+        least = self.scope.least(self.length)
+        if least is None or least < 1:
+            message = f"the last step's output is asked for, and of {self.length} steps there may be none"
+            labels = self.scope.trace((self.scope.inputs[0], 1))
+            raise self.scope.problem(
+                "NW0313", message, labels=labels, help="give the dim a minimum: {min: …}"
+            )
         if reverse:
             return sequence.take(0, 0)
         if self.lengths is None:

@@ -10,6 +10,7 @@ from netwright.specs.models.layers import Slice, Split, Transpose
 
 from ...ops.layout import show
 from ..equations.tensor import Tensor
+from ..problem import Problem
 from ..scope import Scope, Signal
 from .picking import pick
 
@@ -43,11 +44,26 @@ def expand_slice(scope: Scope) -> Signal:
     if len(set(axes)) < len(axes):
         raise scope.problem("NW0318", "an axis is named twice", "axes")
     x = signal.tensor
-    for axis, start, stop, step in zip(axes, spec.starts, spec.stops, spec.steps, strict=True):
+    written = zip(axes, spec.starts, spec.stops, spec.steps, strict=True)
+    for position, (axis, start, stop, step) in enumerate(written):
         x = _sliced(scope, x, axis, _bound(start), _bound(stop), step)
+        if x.shape[axis] == 0 and isinstance(signal.shape[axis], int):
+            raise _nothing_remains(scope, spec, axis, position)
         if x.shape[axis] != signal.shape[axis]:
             scope.derive(axis, f"{x.shape[axis]} of {signal.shape[axis]}", signal.origins[axis])
     return scope.give(x, kept_lengths(scope, axes))
+
+
+def _nothing_remains(scope: Scope, spec: Slice, axis: int, position: int) -> Problem:
+    start, stop, step = spec.starts[position], spec.stops[position], spec.steps[position]
+    first = ("the first" if step > 0 else "the last") if start is None else start
+    end = "the end" if stop is None else stop
+    message = f"of {scope.input.shape[axis]} cells none remain: from {first} to {end} by {step}"
+    key = "stops" if start is None and stop is not None else "starts"
+    labels = scope.trace((scope.input, axis))
+    return scope.problem(
+        "NW0313", message, key, labels=labels, help="positions count from 0, or back from −1"
+    )
 
 
 def _bound(written: int | str | None) -> DimLike | None:

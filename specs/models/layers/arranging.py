@@ -35,7 +35,8 @@ class Transpose(LayerSpec):
 
 class Slice(LayerSpec):
     """Cells from `starts` to before `stops`, every `steps`, as Python slices: negative ones count from the end,
-    what lies outside is cut off.
+    what lies outside is cut off. That no cells of a known axis remain is an error; what remains of an open one may be
+    empty for some sizes.
     """
 
     type: Literal["slice"] = "slice"

@@ -13,7 +13,8 @@ class Reduce(LayerSpec):
     """One number of all numbers along axes.
 
     `op`: sum; mean; max and min (truth values: any and all); prod; l1, Σ|x|; l2, √Σx²; sum_square, Σx²; log_sum,
-    log Σx; log_sum_exp, log Σ exp(x).
+    log Σx; log_sum_exp, log Σ exp(x). Of no numbers (an open axis that is empty) the sum is 0, the product 1, the mean
+    NaN, the largest −∞ and the smallest ∞.
     """
 
     type: Literal["reduce"] = "reduce"
@@ -26,7 +27,9 @@ class Reduce(LayerSpec):
 
 
 class Argmax(LayerSpec):
-    """The position of the largest value along an axis, the first of equal ones: int64, without that axis."""
+    """The position of the largest value along an axis, the first of equal ones: int64, without that axis. Of an axis
+    without cells it is 0.
+    """
 
     type: Literal["argmax"] = "argmax"
     axis: Axis = -1

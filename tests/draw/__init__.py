@@ -1,0 +1,1 @@
+"""Networks drawn over the whole language, by the thousand: see `__main__`."""

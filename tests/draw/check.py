@@ -1,0 +1,145 @@
+"""What has to hold of a drawn network: see `check`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..engines.harness import TOLERANCE, Arrays, Model
+from .networks import Case
+
+COMPILE_SECONDS = 20
+STEPS = 5
+THREADS = (1, 2, 3)
+#: How far a result may be from the reference's, as a multiple of how far the reference itself moves when its inputs
+#: move by a rounding error: what a network does to rounding errors is not the compiler's doing.
+MOST_MAGNIFIED = 100
+
+
+class Finding(AssertionError):
+    """What does not hold."""
+
+
+class Sensitive(Exception):
+    """The results differ by no more than rounding errors make them."""
+
+
+def check(case: Case) -> None:
+    """Raises `Finding` (or whatever a bug raises) unless the network
+
+    - compiles within `COMPILE_SECONDS`,
+    - predicts what the interpreter does, on each binding, bit by bit the same on any number of threads,
+    - has the interpreter's loss, and its weights, states and outputs after each of five steps of training.
+
+    Raises `Sensitive` where they differ, and the interpreter's own results differ as much for other roundings.
+    """
+    model = Model(case.spec, case.vector_bytes)
+    begun = time.thread_time()
+    model.native  # noqa: B018
+    seconds = time.thread_time() - begun
+    if seconds > COMPILE_SECONDS:
+        raise Finding(f"compiling took {seconds:.0f} s")
+    for binding in case.bindings:
+        check_predict(model, case.seed, binding)
+    if "train" in case.spec:
+        for threads in THREADS:
+            check_training(model, case.seed, case.bindings[-1], threads)
+
+
+def check_predict(model: Model, seed: int, dims: Mapping[str, int]) -> None:
+    weights, inputs = model.weights(seed), model.batch(dims, seed, targets=False)
+    expected = model.interpret("predict", {**weights, **inputs}, dims)
+    first: Arrays = {}
+    for threads in THREADS:
+        found = model.run_native(model.session(weights, threads), "predict", inputs)
+        if not first:
+            agree(model, "predict", {**weights, **inputs}, dims, found, expected)
+        for name, array in (first or found).items():
+            if not np.array_equal(array, found[name], equal_nan=array.dtype.kind == "f"):
+                raise Finding(f"predict: {name} depends on the number of threads ({threads})")
+        first = first or found
+
+
+def check_training(model: Model, seed: int, dims: Mapping[str, int], threads: int) -> None:
+    weights = model.weights(seed)
+    session = model.session(weights, threads)
+    table = {**weights, **model.states(dims)}
+    for step in range(STEPS):
+        batch = model.batch(dims, seed + step)
+        everything = {**table, **batch}
+        found = model.run_native(session, "loss", batch)
+        agree(model, "loss", everything, dims, found, model.interpret("loss", everything, dims))
+        expected = model.interpret("train_step", everything, dims)
+        outputs = model.run_native(session, "train_step", batch)
+        found = {**session.weights, **session.state, **outputs}
+        agree(model, "train_step", everything, dims, found, expected)
+        # Both go on from the same values: a rounding error is not to grow from step to step.
+        table |= {name: np.array(found[name]) for name in expected if name in table}
+
+
+def agree(
+    model: Model,
+    entry: str,
+    table: Mapping[str, NDArray],
+    dims: Mapping[str, int],
+    found: Mapping[str, Any],
+    expected: Arrays,
+) -> None:
+    """The same up to rounding. Raises Finding, Sensitive."""
+    tolerance = TOLERANCE[model.network.dtype]
+    wrong: list[str] = []
+    for name, wanted in expected.items():
+        got = np.asarray(found[name])
+        if (got.shape, got.dtype) != (wanted.shape, wanted.dtype):
+            raise Finding(
+                f"{entry}: {name} is {got.dtype} {got.shape}, expected {wanted.dtype} {wanted.shape}"
+            )
+        if distance(got, wanted) > tolerance:
+            wrong.append(name)
+    if not wrong:
+        return
+    moved = magnified(model, entry, table, dims, expected)
+    worst = max(wrong, key=lambda name: distance(np.asarray(found[name]), expected[name]))
+    off = distance(np.asarray(found[worst]), expected[worst])
+    if all(distance(np.asarray(found[n]), expected[n]) <= MOST_MAGNIFIED * moved[n] for n in wrong):
+        raise Sensitive(f"{entry}: {worst} is off by {off:.1e}")
+    raise Finding(f"{entry}: {worst} is off by {off:.3g}")
+
+
+def distance(found: NDArray, wanted: NDArray) -> float:
+    """The largest error beside the largest number (and beside 1 where all are smaller)."""
+    if not wanted.size:
+        return 0.0
+    if wanted.dtype.kind != "f":
+        return 0.0 if np.array_equal(found, wanted) else np.inf
+    same = (found == wanted) | (np.isnan(found) & np.isnan(wanted))
+    if same.all():
+        return 0.0
+    finite = np.abs(wanted[np.isfinite(wanted)])
+    scale = max(1.0, float(finite.max())) if finite.size else 1.0
+    with np.errstate(all="ignore"):
+        errors = np.abs(found[~same].astype(np.float64) - wanted[~same].astype(np.float64)) / scale
+    return float(np.nan_to_num(errors, nan=np.inf, posinf=np.inf).max())
+
+
+def magnified(
+    model: Model, entry: str, table: Mapping[str, NDArray], dims: Mapping[str, int], expected: Arrays
+) -> dict[str, float]:
+    """By how much the reference's results move when all that it reads moves by some roundings."""
+    most = dict.fromkeys(expected, 0.0)
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        moved = {
+            name: array
+            * (1 + 4 * np.finfo(array.dtype).eps * rng.uniform(-1, 1, array.shape)).astype(array.dtype)
+            if array.dtype.kind == "f"
+            else array
+            for name, array in table.items()
+        }
+        other = model.interpret(entry, moved, dims)
+        most = {name: max(most[name], distance(other[name], expected[name])) for name in expected}
+    return most

@@ -1,0 +1,155 @@
+"""Draws networks over the whole language: small, of few layers, and of sizes that like to coincide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from ..engines.layers import BY_RANK, GLOBAL, LAYERS, RECURRENT
+from ..engines.sketch import Signal, Sketch, Thrown
+from ..engines.specs import SHARING, features, finish, frames, recurrences, share, windows
+
+#: What a network's channels, axes and batch are drawn from: all the same, ones and twos, odd ones, anything.
+PALETTES = (
+    *((1,), (2,), (4,), (8,), (1, 2), (1, 4), (1, 2, 3), (3, 5, 7)),
+    *((1, 2, 3, 4, 5, 8, 17), (2, 3, 4, 6, 9, 16)),
+)
+RANKED = {kind for kinds in BY_RANK.values() for kind in kinds} | {*RECURRENT, *GLOBAL, "embedding"}
+#: Layers that read floats of any rank.
+FREE = tuple(sorted(LAYERS.keys() - RANKED))
+#: Layers by the ranks they can read, where `BY_RANK` does not say.
+OWN = {
+    3: ("conv_transpose1d", "lp_pool1d", "scan_window", "time_distributed", "steps", "windows", "matmul"),
+    4: ("conv_transpose2d", "lp_pool2d", "scan_window", "time_distributed", "windows"),
+    5: ("conv_transpose3d", "lp_pool3d"),
+}
+SPATIAL = (
+    *GLOBAL,
+    "global_lp_pool",
+    "resize",
+    "depth_to_space",
+    "space_to_depth",
+    "group_norm",
+    "instance_norm",
+)
+#: What moves integers, too.
+MOVING = ("reshape", "flatten", "transpose", "slice", "pad", "tile", "gather", "split", "concat")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A drawn network and how it is run."""
+
+    spec: Mapping[str, Any]
+    seed: int
+    vector_bytes: int = 64
+    bindings: Sequence[Mapping[str, int]] = field(default_factory=lambda: [{}])
+
+    def with_spec(self, spec: Mapping[str, Any]) -> Case:
+        return Case(spec, self.seed, self.vector_bytes, self.bindings)
+
+
+def draw(number: int, seed: int) -> Case:
+    """The network of a number: the same for the same seed, whatever came before."""
+    random = Random(f"{seed}/{number}")
+    s = Sketch(Thrown(random), dtype=random.choice(("float64", "float64", "float64", "float32")))
+    s.sizes = random.choice(PALETTES)
+    grow = random.choices(tuple(FAMILIES), tuple(FAMILIES.values()))[0]
+    if grow is anything and random.random() < 0.5:
+        s.batch = random.choice(s.sizes)
+        s.dims = {}
+    grow(s)
+    if not s.layers:  # none of those drawn fits
+        finish(s, [grown(s, s.input(s.units()))])
+    spec = s.spec()
+    if random.random() < 0.25:
+        spec.pop("train", None)
+    settle_unread(spec)
+    return Case(spec, random.randrange(100), random.choice((16, 32, 64)), bindings(spec, random))
+
+
+def bindings(spec: Mapping[str, Any], random: Random) -> list[dict[str, int]]:
+    """Two choices of the open sizes: small ones, starting with the least."""
+    found = []
+    for _ in range(2):
+        binding = {}
+        for name, dim in spec.get("dims", {}).items():
+            least = dim.get("min", 1) if isinstance(dim, dict) else 1
+            binding[name] = (
+                random.choice((1, 2, 3, 5)) if name == "N" else least + random.choice((0, 0, 1, 2, 5))
+            )
+        found.append(binding)
+    return found if found[0] != found[1] else found[:1]
+
+
+def settle_unread(spec: dict[str, Any]) -> None:
+    """Drops dims that nothing has, such as the time axis of a sketch whose sequences came to nothing."""
+    text = str({**spec, "dims": {}})
+    spec["dims"] = {
+        name: one for name, one in spec.get("dims", {}).items() if f"'{name}'" in text or name == "N"
+    }
+    if "N" in spec["dims"] and not any("N" in map(str, one["shape"]) for one in spec["inputs"].values()):
+        del spec["dims"]["N"]
+    if not spec["dims"]:
+        del spec["dims"]
+
+
+# -- growing ---------------------------------------------------------------------------------------------------------
+
+
+def anything(s: Sketch) -> None:
+    """Any layers in any order on one or two inputs; ends join in a loss where that is possible."""
+    ends = [grown(s, source(s)) for _ in range(s.one_of(1, 1, 1, 2))]
+    finish(s, ends)
+
+
+def source(s: Sketch) -> Signal:
+    """An input of two to five axes, sometimes of one."""
+    rank = s.one_of(2, 2, 3, 3, 3, 4, 4, 5, 1)
+    if rank == 1:
+        return s.input()
+    sizes: list[Any] = [s.one_of(*s.sizes, 1, 2, 4, 6) for _ in range(rank - 2)]
+    lengths = None
+    if sizes and s.number(0, 2) == 0:
+        sizes[0] = "T"
+        role = s.one_of("time", "size")
+        s.dims.setdefault("T", {"role": role, "min": s.one_of(1, 1, 2, 5)})
+        if role == "time" and rank == 3 and s.number(0, 2) == 0 and s.dims["T"]["role"] == "time":
+            lengths = s.input(dtype="int64", stem="len").name
+    return s.input(*sizes, s.units(), lengths=lengths)
+
+
+def grown(s: Sketch, x: Signal) -> Signal:
+    for _ in range(s.number(1, 4)):
+        if x.rank == 0:
+            break
+        if x.type.dtype not in ("float32", "float64"):
+            x = LAYERS[s.one_of(*MOVING)](s, x) or x
+            continue
+        kind = s.one_of(*kinds(s, x))
+        made = LAYERS[kind](s, x)
+        if made is None:
+            continue
+        if kind in SHARING and s.number(0, 5) == 0:
+            share(s, x, made)
+        x = made
+    return x
+
+
+def kinds(s: Sketch, x: Signal) -> Sequence[str]:
+    """Layers that may read a signal; those of its own rank half of the time."""
+    own = (*BY_RANK.get(x.rank, ()), *OWN.get(x.rank, ()), *(SPATIAL if x.rank >= 3 else ()))
+    own += RECURRENT if x.rank == 3 else ("dense", "dense", "embedding") if x.rank == 2 else ()
+    return own if own and s.flag() else FREE
+
+
+#: Families by how often one is drawn: recurrences take longest to compile.
+FAMILIES: dict[Callable[[Sketch], None], float] = {
+    anything: 8,
+    features: 1,
+    windows: 1,
+    recurrences: 0.7,
+    frames: 0.3,
+}

@@ -1,0 +1,95 @@
+"""A slice of what `python -m tests.draw` runs, and that it finds what it is there for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from netwright.specs.models.layers import LAYERS
+from netwright.specs.models.train import AnyLoss, AnyOptimizer
+
+from .networks import Case, draw
+from .pool import Pool, Worker
+from .shrink import shrink
+
+COUNT = 40
+#: How many are looked at, without being compiled, for what is drawn at all.
+MANY = 600
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with Pool(1) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize("start", range(0, COUNT, 10))
+def test_drawn_networks(pool: Pool, start: int) -> None:
+    for number in range(start, start + 10):
+        found = pool.run({"number": number, "seed": 0})
+        again = f"python -m tests.draw --seed 0 --start {number} --count 1"
+        assert found["outcome"] != "FAILED", f"{again}\n{found['what']}\n{found['traceback']}"
+
+
+def types(layers: list[dict[str, Any]]) -> Iterator[str]:
+    for layer in layers:
+        if "type" in layer:
+            yield layer["type"]
+        inner = layer.get("layers", [])  # of an LSTM it is how many
+        yield from types(
+            [*(inner if isinstance(inner, list) else []), *([layer["layer"]] if "layer" in layer else [])]
+        )
+
+
+def test_every_layer_type_optimizer_and_loss_is_drawn() -> None:
+    """A new one fails here until it is drawn."""
+    missing = set(LAYERS)
+    for union in (AnyLoss, AnyOptimizer):
+        missing |= {part.model_fields["type"].default for part in union.__args__}
+    for number in range(MANY):
+        spec = draw(number, 0).spec
+        missing -= set(types(spec["layers"]))
+        if "train" in spec:
+            missing -= {spec["train"]["loss"]["type"], spec["train"]["optimizer"]["type"]}
+        if not missing:
+            return
+    assert missing == set()
+
+
+def test_a_number_is_drawn_again() -> None:
+    assert draw(7, 3) == draw(7, 3) != draw(8, 3)
+
+
+def test_a_process_that_ends_or_hangs_is_replaced() -> None:
+    """What happens to a child is an outcome like others."""
+    worker = Worker(seconds=60)
+    try:
+        first = worker._running()
+        first.kill()
+        first.wait()
+        assert worker.run({"number": 4, "seed": 0, "trip": False})["outcome"] == "agree"
+        worker.seconds = 0.01
+        assert "took longer" in worker.run({"number": 0, "seed": 0})["what"]
+        worker.seconds = 60
+        assert worker.run({"number": 4, "seed": 0, "trip": False})["outcome"] == "agree"
+    finally:
+        worker.stop()
+
+
+def test_a_failing_network_is_made_smaller() -> None:
+    """Down to the one layer that matters, and to numbers that cannot be less."""
+
+    def fails(spec: Mapping[str, Any]) -> bool:
+        return any(layer["type"] == "softmax" for layer in spec["layers"])
+
+    case = next(one for number in range(MANY) if fails((one := draw(number, 0)).spec) and "train" in one.spec)
+    smaller = shrink(case.spec, fails, seconds=20)
+    assert [layer["type"] for layer in smaller["layers"]] == ["softmax"]
+    assert len(smaller["outputs"]) == 1
+    assert "train" not in smaller
+    assert len(json.dumps(smaller)) < len(json.dumps(case.spec))
+    assert Case(**asdict(case.with_spec(smaller))).spec == smaller

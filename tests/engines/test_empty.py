@@ -1,0 +1,85 @@
+"""An open axis that may be empty: a slice that goes past the end of the shorter inputs.
+
+What follows works on no cells at all then, in every engine the same.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import pytest
+
+from .harness import Model
+from .layers import LAYERS
+from .sketch import Sketch, Thrown
+from .specs import finish
+
+#: Layers that need cells: windows over them, positions among them, sizes that are known.
+NEED_CELLS = {
+    *(
+        "conv1d",
+        "depthwise_conv1d",
+        "separable_conv1d",
+        "conv_transpose1d",
+        "max_pool1d",
+        "mean_pool1d",
+        "pool1d",
+    ),
+    *("lp_pool1d", "windows", "scan_window", "resize", "up_sampling1d", "space_to_depth", "embedding"),
+}
+ALL = sorted(kind for kind in LAYERS if kind[-2:] not in ("2d", "3d") and kind not in NEED_CELLS)
+
+
+@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("stops", [None, 2])
+def test_a_layer_of_an_axis_that_is_empty(kind: str, stops: int | None) -> None:
+    """Of 1 and 2 cells nothing remains, of 4 two do; or never any."""
+    for seed in range(12):
+        s = Sketch(Thrown(Random(seed)))
+        s.dims["W"] = {"min": 1}
+        x = s.layer("slice", s.input("W", 3), axes=1, starts=2, stops=stops)
+        assert x is not None
+        if (made := LAYERS[kind](s, x)) is None:
+            continue
+        finish(s, [made])
+        spec = s.spec()
+        if spec.get("train", {}).get("loss", {}).get("steps") == "last":
+            continue  # there has to be one
+        model = Model(spec, vector_bytes=32)
+        for cells in (1, 2, 4):
+            dims = {"N": 2, "W": cells}
+            model.check_predict(dims, loops=cells == 1)
+            model.check_training(dims, 2, threads=2)
+        return
+    assert stops is not None, f"no {kind} fits"
+    assert kind in ("broadcast_to", "lrn", "reshape"), f"no {kind} fits an axis that is always empty"
+
+
+@pytest.mark.parametrize(
+    ("op", "expected"),
+    [
+        ("sum", 0),
+        ("mean", np.nan),
+        ("max", -np.inf),
+        ("min", np.inf),
+        ("prod", 1),
+        ("l1", 0),
+        ("log_sum", -np.inf),
+    ],
+)
+def test_what_no_numbers_are_reduced_to(op: str, expected: float) -> None:
+    s = Sketch(Thrown(Random(0)))
+    s.dims["W"] = {"min": 1}
+    x = s.layer("slice", s.input("W", 3), axes=1, starts=2)
+    made = s.layer("reduce", x, op=op, axes=[1]) if x else None
+    position = s.layer("argmax", x, axis=1) if x else None
+    assert made is not None
+    assert position is not None
+    s.output(made)
+    s.output(position)
+    model, dims = Model(s.spec()), {"N": 2, "W": 1}
+    model.check_predict(dims)
+    found = model.run_native(model.session({}), "predict", model.batch(dims))
+    np.testing.assert_array_equal(found[f"out_{made.name}"], np.full((2, 3), expected))
+    np.testing.assert_array_equal(found[f"out_{position.name}"], np.zeros((2, 3)))
