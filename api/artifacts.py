@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from netwright.compiler.codegen.aot import emit
 from netwright.compiler.codegen.artifacts import link_executable, link_shared
-from netwright.compiler.codegen.target import Target, host_target, named_target
+from netwright.compiler.codegen.target import Target, describe, host_target, named_target
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.text import print_graph
 from netwright.compiler.loop.text import program_text
-from netwright.compiler.pipeline import optimize
+from netwright.compiler.pipeline import run
 from netwright.runtime.session import PREPARE, Session
 from netwright.specs.files import is_stream, write_file
 
@@ -28,11 +28,17 @@ KINDS: tuple[Emit, ...] = get_args(Emit)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to write: the kind, the CPU it is for, and the entries (an executable has `predict` alone)."""
+    """What to write: the kind, the CPU it is for, and the entries (an executable has `predict` alone).
+
+    A graph is written as it is after the pass or phase ``stop_after``, by default the last, when passes may do
+    ``max_rewrites`` rewrites, by default any number.
+    """
 
     emit: Emit = "exe"
     cpu: str = "native"
     entries: tuple[str, ...] | None = None
+    stop_after: str | None = None
+    max_rewrites: int | None = None
 
 
 def header_path(library: Path) -> Path:
@@ -58,7 +64,8 @@ def save(network: Network, weights: Mapping[str, NDArray] | None, path: Path, re
     target = named_target(request.cpu)
     graphs = entry_graphs(network, ("predict",) if request.emit == "exe" else request.entries)
     if request.emit == "graph":
-        texts = [print_graph(optimize(graph)) for graph in graphs.values()]
+        limits = {"stop_after": request.stop_after, "max_rewrites": request.max_rewrites}
+        texts = [print_graph(graph) for graph in run(graphs, describe(target), **limits).values()]
         return _written(path, "\n\n".join(texts) + "\n")
     made = build(network, graphs, target)
     program, manifest = made.lowered.program, made.lowered.manifest

@@ -10,7 +10,6 @@ from netwright.compiler.codegen.target import Target, describe
 from netwright.compiler.driver import Lowered, lower
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
-from netwright.compiler.pipeline import optimize
 from netwright.runtime.native import NativeEngine
 
 from .errors import RequestError
@@ -56,7 +55,6 @@ def build(network: Network, graphs: Mapping[str, Graph], target: Target) -> Buil
         network.model,
         graphs,
         list(network.dims.values()),
-        optimize,
         version=VERSION,
         target=f"{target.triple} {target.cpu}",
         machine=describe(target),

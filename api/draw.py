@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Literal
 
 from netwright.compiler.graph.text import print_graph
-from netwright.compiler.passes.base import PassManager
+from netwright.compiler.passes.base import Phase
 from netwright.compiler.passes.dead_code import RemoveDeadCode
 from netwright.compiler.passes.unroll import UnrollScans
-from netwright.compiler.pipeline import optimize
+from netwright.compiler.pipeline import GRAPH
 from netwright.specs.models.layers import RecurrentLayer
 from netwright.specs.specialize import DimError, specialize
 
@@ -56,9 +56,9 @@ def draw(
         model = _written_out(model, unroll)
     graph = entry_graphs(model.network, [entry])[entry]
     if stage == "optimized":
-        graph = optimize(graph)
+        graph = GRAPH.run(graph)
     elif unroll is not None:
-        graph = PassManager().run(graph, [UnrollScans(), RemoveDeadCode()])
+        graph = Phase("unroll", (UnrollScans(), RemoveDeadCode())).run(graph)
     if suffix == ".txt":
         return print_graph(graph) + "\n"
     try:

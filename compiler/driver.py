@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from netwright.specs.manifest import BufferInfo, DimInfo, EntryInfo, Manifest, RangeInfo
 
+from . import pipeline
 from .graph.graph import Graph, InputAttributes
 from .loop import ir
 from .loop.verify import verify_program
 from .lowering.program import ProgramBuilder
 from .lowering.schedule import lower_entry
 from .machine import Machine
-from .passes.pack_panels import pack_panels
-from .passes.prepare import split_prepare
+from .observers import Observer
 from .ranges import merged_ranges
 
 _ROLES = {
@@ -41,30 +41,22 @@ def lower(
     model: str,
     graphs: Mapping[str, Graph],
     dims: Sequence[DimInfo],
-    optimize: Callable[[Graph], Graph],
     *,
     version: str,
     target: str,
     machine: Machine,
+    observer: Observer | None = None,
     labels: Mapping[str, Sequence[str]] | None = None,
 ) -> Lowered:
-    """Optimizes and lowers the entries' graphs.
+    """Takes the entries' graphs through the pipeline and lowers them.
 
     ``predict`` is split into ``prepare`` and the rest. Every access of the result is proved in bounds.
     """
     ranges = merged_ranges(graphs.values())
     builder = ProgramBuilder(model, {d.name: d.min for d in dims}, machine)
-    entries: dict[str, Graph] = {}
-    for name, graph in graphs.items():
-        graph = pack_panels(optimize(graph), machine, parameters=name == "predict")
-        if name == "predict":
-            prepare, graph = split_prepare(graph)
-            if prepare is not None:
-                entries["prepare"] = optimize(prepare)
-            graph = optimize(graph)
-        entries[name] = graph
+    entries = pipeline.run(graphs, machine, observer=observer)
     for name, graph in entries.items():
-        lower_entry(builder, name, graph)
+        lower_entry(builder, name, graph, observer)
     program = builder.finish()
     verify_program(program)
     manifest = describe(program, entries, dims, version=version, target=target, labels=labels, ranges=ranges)

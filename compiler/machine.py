@@ -32,3 +32,7 @@ class Machine:
     def accumulators(self) -> int:
         """How many vector registers may hold accumulators: a quarter is left for operands and addresses."""
         return self.vector_registers * 3 // 4
+
+
+#: The least that there is: what is made for it runs anywhere, and no faster than it must.
+BASELINE = Machine(vector_bytes=16, vector_registers=16, fma=False, masked=False)

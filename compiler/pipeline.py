@@ -1,68 +1,148 @@
-"""The passes over the graph, in order, each with why it stands where it stands."""
+"""The whole way of an entry's graph through the compiler: phases by name, each pass with why it stands where it stands.
+
+::
+
+    before_gradients → (gradients) → graph → layout → tidy → memory → (fusion, loops, code)
+
+What is in parentheses is no pass over graphs: ``autodiff`` takes gradients while the training entry is expanded, and
+``lowering`` and ``codegen`` take the graphs from here. A phase added or moved here is added or moved everywhere.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
 from .graph.graph import Graph
-from .passes.base import Budget, PassManager
+from .lowering.materialize import Materialize
+from .machine import Machine
+from .observers import Dump, Observer, Observers, Step
+from .passes.base import Budget, PassContext, Phase
 from .passes.common_subexpressions import MergeCommonSubexpressions
 from .passes.dead_code import RemoveDeadCode
 from .passes.flatten_products import FlattenProducts
 from .passes.fold_constants import FoldConstants
 from .passes.hoist_scan_inputs import HoistScanInputs
 from .passes.narrow import NarrowWindows
+from .passes.pack_panels import PackPanels
 from .passes.regroup_sums import RegroupSums
 from .passes.share_windows import ShareWindows
 from .passes.simplify import Simplify
 from .passes.sink_scan_outputs import SinkScanOutputs
 from .passes.slice_of_dot import SliceOfDot
+from .passes.split_prepare import SplitPrepare
 from .passes.unroll import UnrollScans
 
+#: A forward graph made ready to be differentiated: what is done here is not undone by gradients.
+BEFORE_GRADIENTS = Phase(
+    "before_gradients",
+    (
+        RemoveDeadCode(),  # what no output needs is not differentiated either
+        FoldConstants(),  # sizes and masks that are fixed become numbers, which the rules below see
+        ShareWindows(),  # so that gradients, too, are those of convolutions
+        Simplify(),  # before gradients, every node saved saves its gradient too
+        MergeCommonSubexpressions(),  # cells name the same thing twice, such as the slices of a sum
+        RegroupSums(),  # so that a bias leaves the loop with the product it is added to
+        RemoveDeadCode(),  # the sums as they were, which would hold back what is hoisted
+        HoistScanInputs(),  # so that x @ W, its gradient and dW are products over all steps at once
+        SinkScanOutputs(),  # so that h @ C and its gradient are, too
+        RemoveDeadCode(),  # sequences that only moved operations read
+    ),
+)
 
-def prepare(graph: Graph, manager: PassManager | None = None) -> Graph:
-    """A forward graph made ready to be differentiated: what is done here is not undone by gradients."""
-    return (manager or PassManager()).run(
-        graph,
-        [
-            RemoveDeadCode(),  # what no output needs is not differentiated either
-            FoldConstants(),  # sizes and masks that are fixed become numbers, which the rules below see
-            ShareWindows(),  # so that gradients, too, are those of convolutions
-            Simplify(),  # before gradients, every node saved saves its gradient too
-            MergeCommonSubexpressions(),  # cells name the same thing twice, such as the slices of a sum
-            RegroupSums(),  # so that a bias leaves the loop with the product it is added to
-            RemoveDeadCode(),  # the sums as they were, which would hold back what is hoisted
-            HoistScanInputs(),  # so that x @ W, its gradient and dW are products over all steps at once
-            SinkScanOutputs(),  # so that h @ C and its gradient are, too
-            RemoveDeadCode(),  # sequences that only moved operations read
-        ],
-    )
+#: Every graph, differentiated or not: less work, and work where it costs less. Raises UnrollError.
+GRAPH = Phase(
+    "graph",
+    (
+        RemoveDeadCode(),  # gradients append more than is asked for: a product has two, one may be needed
+        FoldConstants(),  # seeds of ones and zeros
+        ShareWindows(),  # where there are no gradients, it was not done before
+        Simplify(differentiated=True),  # sums with zero; pads of gradients that make one tensor again
+        MergeCommonSubexpressions(),  # gradient rules ask for the same slope or mask again
+        RemoveDeadCode(),  # what no output needs would count as a reader below
+        NarrowWindows(),  # gradients of padded convolutions, cut to the cells that exist
+        HoistScanInputs(),  # backward bodies have input halves too: cotangents times weights
+        SinkScanOutputs(),  # and they end in products: the cotangents of the layer below
+        SliceOfDot(),  # after gradients, so that the gradient of all gates is still one product
+        UnrollScans(),  # late: the passes above see one body, however many copies are wanted
+        FlattenProducts(),  # after all that looks for products by their axes
+        Simplify(differentiated=True),  # slices of slices and reshapes of reshapes that the last three left
+        MergeCommonSubexpressions(),  # pieces that two readers asked for
+        RemoveDeadCode(),  # whole products of which pieces are computed now
+    ),
+)
+
+#: How weights lie in memory, and what of that is done once after loading.
+LAYOUT = Phase(
+    "layout",
+    (
+        PackPanels(),  # after all that looks for products with weights
+        SplitPrepare(),  # packing depends on weights alone, too
+    ),
+)
+
+#: What packing and splitting left: the two halves of `predict` are graphs of their own now.
+TIDY = Phase("tidy", GRAPH.passes)
+
+#: What needs memory has a value of its own.
+MEMORY = Phase("memory", (Materialize(),))
+
+PHASES = (BEFORE_GRADIENTS, GRAPH, LAYOUT, TIDY, MEMORY)
 
 
-def optimize(graph: Graph, manager: PassManager | None = None) -> Graph:
-    """Every graph, differentiated or not, on its way to lowering. Raises UnrollError, PassError."""
-    return (manager or PassManager()).run(
-        graph,
-        [
-            RemoveDeadCode(),  # gradients append more than is asked for: a product has two, one may be needed
-            FoldConstants(),  # seeds of ones and zeros
-            ShareWindows(),  # where there are no gradients, it was not done before
-            Simplify(differentiated=True),  # sums with zero; pads of gradients that make one tensor again
-            MergeCommonSubexpressions(),  # gradient rules ask for the same slope or mask again
-            RemoveDeadCode(),  # what no output needs would count as a reader below
-            NarrowWindows(),  # gradients of padded convolutions, cut to the cells that exist
-            HoistScanInputs(),  # backward bodies have input halves too: cotangents times weights
-            SinkScanOutputs(),  # and they end in products: the cotangents of the layer below
-            SliceOfDot(),  # after gradients, so that the gradient of all gates is still one product
-            UnrollScans(),  # late: the passes above see one body, however many copies are wanted
-            FlattenProducts(),  # after all that looks for products by their axes
-            Simplify(
-                differentiated=True
-            ),  # slices of slices and reshapes of reshapes that the last three left
-            MergeCommonSubexpressions(),  # pieces that two readers asked for
-            RemoveDeadCode(),  # whole products of which pieces are computed now
-        ],
+def before_gradients(graph: Graph, observer: Observer | None = None) -> Graph:
+    """The forward graph of a training entry, on its way to ``autodiff``. Raises PassError."""
+    return _begun(graph, PassContext("forward", observer=_watched(observer)), BEFORE_GRADIENTS)
+
+
+def run(
+    graphs: Mapping[str, Graph],
+    machine: Machine,
+    *,
+    observer: Observer | None = None,
+    stop_after: str | None = None,
+    max_rewrites: int | None = None,
+) -> dict[str, Graph]:
+    """The entries' graphs as lowering takes them, those that passes split off before what they were split from.
+
+    ``stop_after`` names a phase or a pass, ``max_rewrites`` bounds the rewrites of all passes on all entries together.
+    Raises PassError, UnrollError.
+    """
+    budget, watched = Budget(max_rewrites), _watched(observer)
+    found: dict[str, Graph] = {}
+    for name, graph in graphs.items():
+        context = PassContext(name, machine, budget, watched, stop_after)
+        graph = LAYOUT.run(_begun(graph, context, GRAPH), context)
+        for part, split in context.split.items():
+            inner = PassContext(part, machine, budget, watched, stop_after, context.stopped)
+            found[part] = MEMORY.run(_begun(split, inner, TIDY), inner)
+        if context.split:
+            graph = TIDY.run(graph, context)
+        found[name] = MEMORY.run(graph, context)
+    return found
+
+
+def steps() -> list[str]:
+    """The names that ``stop_after`` takes, in order."""
+    names = [name for phase in PHASES[1:] for name in (*(one.name for one in phase.passes), phase.name)]
+    return list(dict.fromkeys(names))
+
+
+def _begun(graph: Graph, context: PassContext, phase: Phase) -> Graph:
+    """The first phase of a graph, which observers see before anything ran."""
+    context.observer.passed(Step(context.entry, phase.name, "input", 0.0, graph, graph))
+    return phase.run(graph, context)
+
+
+def _watched(observer: Observer | None) -> Observers:
+    """The observer, and the one that the environment variable NETWRIGHT_DUMP asks for."""
+    folder = os.environ.get("NETWRIGHT_DUMP")
+    return Observers.of(
+        [one for one in (observer, Dump(Path(folder)) if folder else None) if one is not None]
     )
 
 
 def eliminate_dead(graph: Graph) -> Graph:
     """The graph without what no output needs."""
-    return RemoveDeadCode().run(graph, Budget())
+    return RemoveDeadCode().run(graph, PassContext())

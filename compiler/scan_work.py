@@ -11,7 +11,7 @@ from .graph.graph import Graph
 from .ops.conv import ConvAttributes
 from .ops.dot import DotAttributes
 from .ops.scan import ScanAttributes
-from .passes.base import Budget
+from .passes.base import PassContext
 from .passes.dead_code import RemoveDeadCode
 from .passes.share_windows import ShareWindows
 
@@ -33,8 +33,8 @@ def scan_work(graph: Graph, dims: Mapping[str, int] | None = None) -> tuple[Scan
     names = [node.layer.removesuffix(_WINDOWS) for node in graph if node.op == "windows"]
     if not names:
         return ()
-    before = RemoveDeadCode().run(graph, Budget())
-    after = RemoveDeadCode().run(ShareWindows().run(before, Budget()), Budget())
+    before = RemoveDeadCode().run(graph, PassContext())
+    after = RemoveDeadCode().run(ShareWindows().run(before, PassContext()), PassContext())
     return tuple(
         ScanWork(
             name, *(substitute(_multiplications(one, f"{name}."), dims or {}) for one in (before, after))

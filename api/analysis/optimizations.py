@@ -1,4 +1,4 @@
-"""What the compiler makes of a network: what each pass changed, and which operations became one kernel."""
+"""What the compiler makes of a network: what each pass changed, which operations became one kernel, which did not."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ from netwright.compiler.codegen.target import describe, host_target
 from netwright.compiler.frontend.analyses.work import layer_of
 from netwright.compiler.graph.graph import Graph, Node
 from netwright.compiler.lowering.groups import Group, Grouping
-from netwright.compiler.lowering.materialize import materialize
 from netwright.compiler.lowering.roles import Roles
+from netwright.compiler.observers import Observer, Refusal, Step
 from netwright.compiler.ops.scan import ScanAttributes
-from netwright.compiler.passes.base import PassManager
-from netwright.compiler.passes.pack_panels import pack_panels
-from netwright.compiler.passes.prepare import split_prepare
-from netwright.compiler.pipeline import optimize
+from netwright.compiler.pipeline import run
 from netwright.compiler.scan_work import ScanWork, scan_work
 from netwright.specs.dims import DimLike
 
@@ -58,19 +55,37 @@ class Kernel:
         return f"{of}: {' · '.join(self.operations)}{kept}"
 
 
+@dataclass(frozen=True, slots=True)
+class Unfused:
+    """An operation that did not join the kernel of its operands: of which layer, by which rule, and how many bytes
+    would not have gone through memory. ``loop`` is the recurrence it is in."""
+
+    layer: str
+    operation: str
+    rule: str
+    saved: DimLike
+    loop: str = ""
+
+    def __str__(self) -> str:
+        of = ", ".join(dict.fromkeys(filter(None, (self.loop and f"each step of {self.loop}", self.layer))))
+        return f"{of or 'no layer'}: {self.operation}: {self.rule} ({flops_text(self.saved)} bytes)"
+
+
 @dataclass(frozen=True)
 class Optimizations:
-    """What became of an entry: ``operations`` before and after the passes, their changes, and the kernels in order."""
+    """What became of an entry: ``operations`` before and after the passes, their changes, the kernels in order, and
+    what was not fused."""
 
     model: str
     entry: str
     operations: tuple[int, int]
     changes: tuple[Change, ...]
     kernels: tuple[Kernel, ...]
+    unfused: tuple[Unfused, ...]
     scans: tuple[ScanWork, ...]
 
     def to_text(self) -> str:
-        """A section for the passes, one for the kernels."""
+        """A section for the passes, one for the kernels, one for what was not fused."""
         before, after = self.operations
         lines = [f"{self.model}, {self.entry}: {before} operations, {after} after optimizing", ""]
         lines += ["Passes that changed something:"]
@@ -82,6 +97,9 @@ class Optimizations:
             lines.append(f"  the windows of {scan.scan} share their work: {saved}")
         lines += ["", f"{count_text(len(self.kernels), 'kernel')}, in order:"]
         lines += [f"  {kernel}" for kernel in self.kernels]
+        if self.unfused:
+            lines += ["", "Not fused with what makes their operands, and the memory that would have saved:"]
+            lines += [f"  {one}" for one in self.unfused]
         return "\n".join(lines) + "\n"
 
     def to_json(self) -> dict[str, Any]:
@@ -107,6 +125,16 @@ class Optimizations:
                 }
                 for kernel in self.kernels
             ],
+            "unfused": [
+                {
+                    "layer": one.layer,
+                    "operation": one.operation,
+                    "rule": one.rule,
+                    "saved_bytes": str(one.saved),
+                    "loop": one.loop or None,
+                }
+                for one in self.unfused
+            ],
         }
 
 
@@ -114,10 +142,8 @@ def optimizations(model: Model, entry: str = "predict") -> Optimizations:
     """What the compiler makes of an entry on this machine. Raises SpecError, RequestError."""
     network = model.network
     graph = entry_graphs(network, [entry])[entry]
-    watch = _Watch(dump=None)
-    made = pack_panels(optimize(graph, watch), describe(host_target()), parameters=entry == "predict")
-    if entry == "predict":
-        made = optimize(split_prepare(made)[1])
+    watch = _Watch(entry)
+    made = run({entry: graph}, describe(host_target()), observer=watch)[entry]
     known = {layer.name: layer.name for layer in network.layers}
 
     def layer(node: Node) -> str:
@@ -125,27 +151,34 @@ def optimizations(model: Model, entry: str = "predict") -> Optimizations:
         return name if name in known else ""
 
     counts = _count(graph).total(), _count(made).total()
-    kernels = tuple(_kernels(made, layer, ""))
+    unfused: list[Unfused] = []
+    kernels = tuple(_kernels(made, layer, "", unfused))
     scans = scan_work(graph) if entry == "predict" else ()
-    return Optimizations(model.name, entry, counts, tuple(watch.changes), kernels, scans)
+    return Optimizations(model.name, entry, counts, tuple(watch.changes), kernels, tuple(unfused), scans)
 
 
 @dataclass
-class _Watch(PassManager):
-    """Notes what each pass does."""
+class _Watch(Observer):
+    """Notes what each pass did to the graph of one entry."""
 
+    entry: str
     changes: list[Change] = field(default_factory=list)
-    before: Counter[str] = field(default_factory=Counter)
 
-    def _record(self, name: str, seconds: float, graph: Graph, changed: bool) -> None:
-        super()._record(name, seconds, graph, changed)
-        if not changed:
-            return
-        found = _count(graph)
-        if name != "input":
-            gone, new = self.before - found, found - self.before
-            self.changes.append(Change(name, tuple(gone.most_common()), tuple(new.most_common())))
-        self.before = found
+    def passed(self, step: Step) -> None:
+        if step.entry == self.entry and step.changed and step.name != "input":
+            before, after = _count(step.before), _count(step.after)
+            gone, new = (before - after).most_common(), (after - before).most_common()
+            self.changes.append(Change(step.name, tuple(gone), tuple(new)))
+
+
+@dataclass
+class _Refusals(Observer):
+    """Notes what was not fused."""
+
+    found: list[Refusal] = field(default_factory=list)
+
+    def refused(self, refusal: Refusal) -> None:
+        self.found.append(refusal)
 
 
 def _count(graph: Graph) -> Counter[str]:
@@ -162,16 +195,19 @@ def _counted(counts: Sequence[tuple[str, int]]) -> list[str]:
     return [f"{number} {op}" if number > 1 else op for op, number in counts]
 
 
-def _kernels(graph: Graph, layer: Any, loop: str) -> list[Kernel]:
-    graph = materialize(graph)
-    grouping = Grouping(graph, Roles(graph))
+def _kernels(graph: Graph, layer: Any, loop: str, unfused: list[Unfused]) -> list[Kernel]:
+    refusals = _Refusals()
+    grouping = Grouping(graph, Roles(graph), refusals)
+    for one in refusals.found:
+        if one.saved != 0:
+            unfused.append(Unfused(layer(one.node), one.node.op, one.rule, one.saved, loop))
     found: list[Kernel] = []
     for group in grouping.groups:
         if not group.members:
             continue
         (first, *_) = group.members
         if isinstance(first.attrs, ScanAttributes):
-            found += _kernels(first.attrs.body, layer, layer(first) or "a loop")
+            found += _kernels(first.attrs.body, layer, layer(first) or "a loop", unfused)
         else:
             found.append(_kernel(graph, grouping, group, layer, loop))
     return found

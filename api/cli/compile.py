@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from netwright.compiler.pipeline import steps
+
 from ..analysis.limits import keep_memory
 from ..artifacts import KINDS, Emit, Request, header_path, save
 from ..model import load
@@ -41,6 +43,18 @@ _WORDS = {
     metavar="NAME",
     help="The CPU it is for: native, generic, znver3, …",
 )
+@click.option(
+    "--stop-after",
+    type=click.Choice(steps()),
+    metavar="PASS",
+    help="With --emit graph: the graphs after this pass or phase, rather than after all.",
+)
+@click.option(
+    "--max-rewrites",
+    type=click.IntRange(min=0),
+    metavar="NUMBER",
+    help="With --emit graph: let passes do so many rewrites only, to find the one that does harm.",
+)
 @dim_option("Settle an open size, N=1, or narrow it, T=16..512.")
 @settings_option
 def command(
@@ -49,6 +63,8 @@ def command(
     output: Path,
     kind: Emit,
     cpu: str,
+    stop_after: str | None,
+    max_rewrites: int | None,
     dims: dict[str, Any],
     settings: tuple[str, ...],
 ) -> None:
@@ -60,12 +76,14 @@ def command(
     """
     if kind == "exe" and weights is None:
         raise click.UsageError("an executable needs --weights")
+    if kind != "graph" and (stop_after is not None or max_rewrites is not None):
+        raise click.UsageError("--stop-after and --max-rewrites go with --emit graph")
     model = load(spec, settings, dims=dims)
     header = header_path(output) if kind == "shared" else None
     check_outputs({"-o": output, "the header of -o": header}, [*model.files, weights])
     show_warnings(model)
     keep_memory(model)
     values = None if weights is None else read_weights(model.network, weights)
-    for path in save(model.network, values, output, Request(kind, cpu)):
+    for path in save(model.network, values, output, Request(kind, cpu, None, stop_after, max_rewrites)):
         what = "C header" if path.suffix == ".h" and path != output else f"{_WORDS[kind]} of {model.name}"
         written(path, what, sized=True)

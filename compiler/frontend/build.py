@@ -14,7 +14,7 @@ from netwright.specs.models.train import TrainSpec
 from ..autodiff import gradients
 from ..graph.graph import Graph
 from ..graph.types import TensorType
-from ..pipeline import prepare
+from ..pipeline import before_gradients
 from .analyses.budget import check_budget
 from .analyses.prognosis import warn_of_gradients
 from .analyses.sections import check_outputs, check_training
@@ -161,7 +161,7 @@ def _train_step(load: LoadResult, train: TrainSpec) -> Graph:
     mean = sums["loss.numerator"] / sums["loss.count"].maximum(1)
     forward.set_output("loss.mean", mean.value)
     trained = [name for name, one in expander.parameters.items() if one.kind == "parameter"]
-    graph, found = gradients(prepare(forward), "loss.mean", trained)
+    graph, found = gradients(before_gradients(forward), "loss.mean", trained)
     graph.drop_output("loss.mean")
 
     def state(name: str, type: TensorType) -> Tensor:

@@ -14,9 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import prod
 
-from netwright.specs.dims import Shape
+from netwright.specs.dims import DimLike, Shape
 
 from ..graph.graph import Graph, Node, Value
+from ..observers import Observer, Refusal
 from ..ops.base import Contraction, Elementwise
 from ..ops.reduce_window import ReduceWindowAttributes
 from ..ops.registry import primitive
@@ -53,9 +54,11 @@ def is_contraction(node: Node) -> bool:
 class Grouping:
     """The groups of one graph, in program order; opaque nodes and loops are groups of their own."""
 
-    def __init__(self, graph: Graph, roles: Roles):
+    def __init__(self, graph: Graph, roles: Roles, observer: Observer | None = None):
+        """``observer`` is told which operations did not join the kernel of their operands, and why."""
         self.graph = graph
         self.roles = roles
+        self.observer = observer
         self.groups: list[Group] = []
         self.group_of: dict[int, Group] = {}
         self._outputs = set(graph.outputs.values())
@@ -130,19 +133,50 @@ class Grouping:
 
     def _join(self, node: Node) -> None:
         latest = self._latest(node)
-        if is_contraction(node):
-            if not self._absorb(node, latest) and not self._share(node, latest):
-                self._found(node)
-        elif latest is None or not latest.fusable:
-            self._found(node)
-        elif is_window(node):
-            if not self._absorb(node, latest):
-                self._found(node)
-        elif latest.space == node.types[0].shape and self._reads_in_place(node, latest):
-            self._add(latest, node)
-            self._draw_in(node, latest)
-        else:
-            self._found(node)
+        rule = (
+            self._join_contraction(node, latest)
+            if self._visits(node)
+            else self._join_elementwise(node, latest)
+        )
+        if rule is None:
+            return
+        if latest is not None and self.observer is not None:
+            self.observer.refused(Refusal(node, rule, self._saved(node, latest)))
+        self._found(node)
+
+    def _visits(self, node: Node) -> bool:
+        """Whether an element of ``node`` is made of more than one element of an operand."""
+        return is_contraction(node) or is_window(node)
+
+    def _join_elementwise(self, node: Node, latest: Group | None) -> str | None:
+        """Joins the newest group; returns the rule against it."""
+        if latest is None:
+            return "there is nothing to join"
+        if not latest.fusable:
+            return "its operand is made by a loop or by a kernel that nothing is fused into"
+        if latest.space != node.types[0].shape:
+            return "its operand's kernel runs over another shape"
+        if not self._reads_in_place(node, latest):
+            return "it reads its operand at another index, or from memory"
+        self._add(latest, node)
+        self._draw_in(node, latest)
+        return None
+
+    def _join_contraction(self, node: Node, latest: Group | None) -> str | None:
+        """Takes over the newest group, or joins one that shares an operand; returns the rule against it."""
+        rule = self._absorb(node, latest)
+        if rule is not None and is_contraction(node) and self._share(node, latest):
+            return None
+        return rule
+
+    def _saved(self, node: Node, latest: Group) -> DimLike:
+        """Bytes that would not go through memory, were ``node`` in the kernel of its newest operands."""
+        total: DimLike = 0
+        for value in {base for v in self.graph.operands(node) for base, _ in self.roles.bases(v)}:
+            if self.group_of.get(value.node) is latest:
+                alone = value not in self._outputs and all(r is node for r in self.roles.readers(value))
+                total = total + (2 if alone else 1) * self.graph.type(value).nbytes  # written, and read
+        return total
 
     def _reads_in_place(self, node: Node, group: Group) -> bool:
         """Whether all that ``node`` reads of ``group`` are members' results at the same index."""
@@ -192,27 +226,32 @@ class Grouping:
                         return False
         return True
 
-    def _absorb(self, node: Node, group: Group | None) -> bool:
-        """Moves ``group`` into the iteration space of ``node``, a reduction or window that alone reads it."""
-        if not self._absorbs(node) or group is None or not group.fusable:
-            return False
+    def _absorb(self, node: Node, group: Group | None) -> str | None:
+        """Moves ``group`` into the iteration space of ``node``, a reduction or window that alone reads it; returns the
+        rule against it."""
+        if not self._absorbs(node):
+            return "a product reads each element of its operands many times"
+        if group is None:
+            return "there is nothing to join"
+        if not group.fusable:
+            return "its operand is made by a loop or by a kernel that nothing is fused into"
         if group.space != self.graph.type(self.graph.operands(node)[0]).shape and not self._through_pad(
             node, group
         ):
-            return False
+            return "its operand's kernel runs over another shape"
         if isinstance(node.attrs, ReduceWindowAttributes) and is_window(node):
             if any(s < w for s, w in zip(node.attrs.stride, node.attrs.window, strict=True)):
-                return False  # overlapping windows would compute cells again
+                return "overlapping windows would compute cells again"
         elif group.contractions() or any(is_window(member) for member in group.members):
-            return False
+            return "a reduction over results of a product or a window would need them all at once"
         inside = {member.id for member in group.members} | {node.id}
         for member in group.members:
             for value in member.values:
                 if value in self._outputs or any(r.id not in inside for r in self.roles.readers(value)):
-                    return False
+                    return "others read its operand, too"
         group.space = node.types[0].shape
         self._add(group, node)
-        return True
+        return None
 
     def _through_pad(self, node: Node, group: Group) -> bool:
         producer = self.graph.producer(self.graph.operands(node)[0])

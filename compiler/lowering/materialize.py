@@ -3,46 +3,68 @@ own, of loops, of reshapes that divide axes, of concat and pad."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
 from ..graph.graph import Graph, Node, Value
 from ..ops.scan import ScanAttributes
-from .roles import Roles
+from ..passes.base import Pass, PassContext
+from .roles import Role, Roles
+
+_PLACED: tuple[Role, ...] = ("input", "member", "opaque", "loop", "destination", "alias", "array")
+#: By the role of an operation, the roles of what it may read as it is.
+_READABLE: dict[Role, tuple[Role, ...]] = {
+    "opaque": _PLACED,
+    "loop": _PLACED,
+    "alias": _PLACED,
+    "destination": ("member",),
+}
 
 
-def materialize(graph: Graph) -> Graph:
-    """The graph with the copies; every output has a producer of its own that can write it anywhere."""
-    roles = Roles(graph)
-    copies: dict[Value, Value] = {}
+@dataclass(frozen=True)
+class Materialize(Pass):
+    """Afterwards every output has a producer of its own that can write it anywhere."""
 
-    def copied(new: Graph, value: Value, operand: Value) -> Value:
-        if value not in copies:
-            copies[value] = new.add("copy", [operand]).values[0]
-        return copies[value]
+    name: ClassVar[str] = "materialize"
 
-    moved: dict[Value, Value] = {}
+    def run(self, graph: Graph, context: PassContext) -> Graph:
+        roles = Roles(graph)
+        copies: dict[Value, Value] = {}
 
-    def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...] | None:
-        role = roles.role(node)
-        wanted = {
-            "opaque": ("input", "member", "opaque", "loop", "destination", "alias", "array"),
-            "loop": ("input", "member", "opaque", "loop", "destination", "alias", "array"),
-            "alias": ("input", "member", "opaque", "loop", "destination", "alias", "array"),
-            "destination": ("member",),
-        }.get(role)
-        changed = list(operands)
-        if wanted is not None:
-            for position, value in enumerate(graph.operands(node)):
-                if role == "destination" and value in graph.operands(node)[:position]:
+        def copied(new: Graph, value: Value, operand: Value) -> Value:
+            if value not in copies:
+                copies[value] = new.add("copy", [operand]).values[0]
+            return copies[value]
+
+        def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
+            role = roles.role(node)
+            if role not in _READABLE:
+                return None
+            old, changed = graph.operands(node), list(operands)
+            for position, value in enumerate(old):
+                if role == "destination" and value in old[:position]:
                     # One kernel that wrote it to both places would seem to race with itself.
                     changed[position] = new.add("copy", [operands[position]]).values[0]
-                elif roles.role(graph.producer(value)) not in wanted:
+                elif roles.role(graph.producer(value)) not in _READABLE[role]:
                     changed[position] = copied(new, value, operands[position])
-        results = new.add(node.op, changed, node.attrs, layer=node.layer).values
-        moved.update(zip(node.values, results, strict=True))
-        return results
+            if tuple(changed) == operands:
+                return None
+            return new.add(node.op, changed, node.attrs, layer=node.layer).values
 
-    new = graph.rewrite(rule)
-    for name, value in graph.inputs.items():
-        moved[value] = new.inputs[name]
+        new, moved = graph.rewrite_with_values(rule)
+        outputs = _outputs_without_a_place(graph, roles)
+        if outputs and new is graph:
+            new = graph.copy()
+        for name in outputs:
+            value = graph.outputs[name]
+            new.set_output(name, new.add("copy", [moved.get(value, value)]).values[0])
+        return new
+
+
+def _outputs_without_a_place(graph: Graph, roles: Roles) -> list[str]:
+    """The outputs whose producer can't write them where they are to be."""
+    found: list[str] = []
     taken: set[Value] = set()
     for name, value in graph.outputs.items():
         node = graph.producer(value)
@@ -50,7 +72,7 @@ def materialize(graph: Graph) -> Graph:
         writable = role == "member" or (role in ("opaque", "destination") and value not in taken)
         if isinstance(node.attrs, ScanAttributes) and value not in taken:
             writable = value.port >= node.attrs.n_carries  # the last carry lies in a buffer of the loop's
-        result = moved[value] if writable else new.add("copy", [moved[value]]).values[0]
         taken.add(value)
-        new.set_output(name, result)
-    return new
+        if not writable:
+            found.append(name)
+    return found

@@ -11,6 +11,7 @@ from ..graph.types import TensorType
 from ..kernels.builder import KernelBuilder
 from ..loop import ir
 from ..loop.builder import Builder
+from ..observers import Observer
 from ..ops.base import Opaque, View
 from ..ops.constant import ConstantAttributes
 from ..ops.registry import primitive
@@ -18,7 +19,6 @@ from ..ops.scan import ScanAttributes
 from ..ops.slice_pad import PadAttributes
 from .fused import Indices, Kernel, Target, build
 from .groups import Group, Grouping
-from .materialize import materialize
 from .places import Lifetimes, Place, Storage
 from .program import ProgramBuilder
 from .roles import Roles
@@ -28,18 +28,17 @@ from .stores import move_kernel, store_apart
 _GIVEN = ("input", "target")
 
 
-def lower_entry(program: ProgramBuilder, name: str, graph: Graph) -> None:
+def lower_entry(program: ProgramBuilder, name: str, graph: Graph, observer: Observer | None = None) -> None:
     """Adds the entry ``name`` that computes ``graph``.
 
     Inputs and outputs become buffers of the program's table under their names; an output with the name of an input
     updates that buffer.
     """
-    entry = _Entry(program, name)
+    entry = _Entry(program, name, observer)
     inputs = {
         key: Place(program.storage(key, graph.type(value)), graph.type(value))
         for key, value in graph.inputs.items()
     }
-    graph = materialize(graph)
     scope = _Scope(entry, graph, {graph.inputs[key]: place for key, place in inputs.items()})
     late: list[tuple[Place, Place]] = []
     for key, value in graph.outputs.items():
@@ -64,8 +63,9 @@ def lower_entry(program: ProgramBuilder, name: str, graph: Graph) -> None:
 class _Entry:
     """The entry under construction: its calls, its storages and their lifetimes."""
 
-    def __init__(self, program: ProgramBuilder, name: str):
+    def __init__(self, program: ProgramBuilder, name: str, observer: Observer | None):
         self.program = program
+        self.observer = observer
         self.name = name
         self.b = Builder(name, dict(program.dims))
         self.lifetimes = Lifetimes()
@@ -117,7 +117,7 @@ class _Scope:
         self.entry = entry
         self.graph = graph
         self.roles = Roles(graph)
-        self.grouping = Grouping(graph, self.roles)
+        self.grouping = Grouping(graph, self.roles, entry.observer)
         self.places: dict[Value, Place] = dict(inputs)
         self.outputs: dict[Value, list[Place]] = {}
 
@@ -257,7 +257,7 @@ class _Scope:
     def _emit_scan(self, node: Node, attrs: ScanAttributes) -> None:
         consts, carries, length = attrs.n_consts, attrs.n_carries, attrs.length
         operands = self.graph.operands(node)
-        entry, body = self.entry, materialize(attrs.body)
+        entry, body = self.entry, attrs.body
         results = [self.place(value) for value in node.values[carries:]]
         halves: list[Place] = []
         for position, value in enumerate(operands[consts : consts + carries]):

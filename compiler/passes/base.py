@@ -1,43 +1,55 @@
-"""What a pass is, and the manager that runs passes: verifying after each, dumping, timing, bisecting."""
+"""What a pass is, what it is told, and how passes run: one after the other, verified after each."""
 
 from __future__ import annotations
 
-import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
-from pathlib import Path
 from typing import ClassVar
-
-from netwright.specs.files import write_file
 
 from ..graph.graph import Graph, Node, Value
 from ..graph.verify import VerificationError, verify
+from ..machine import BASELINE, Machine
+from ..observers import Observer, Step
 from ..ops.scan import ScanAttributes
-
-#: Dumps of one process are numbered through, whatever manager writes them.
-_NUMBERS = count()
 
 Rule = Callable[[Graph, Node, tuple[Value, ...]], Sequence[Value | None] | None]
 
 
 @dataclass
 class Budget:
-    """How many rewrites optimizing passes may still do; None for any number. For bisecting a miscompilation."""
+    """How many rewrites passes may still do; None for any number. For bisecting a miscompilation."""
 
     left: int | None = None
+
+
+@dataclass
+class PassContext:
+    """What passes are told beside the graph.
+
+    ``entry``: the name of the entry whose graph it is. ``machine``: what code is made for. ``budget`` is shared by all
+    entries of a compilation. ``stop_after``: a phase or a pass after which nothing runs any more. ``split``: graphs
+    that a pass took out of this one, by the name of the entry that they become.
+    """
+
+    entry: str = ""
+    machine: Machine = BASELINE
+    budget: Budget = field(default_factory=Budget)
+    observer: Observer = field(default_factory=Observer)
+    stop_after: str | None = None
+    stopped: bool = False
+    split: dict[str, Graph] = field(default_factory=dict)
 
     def limit(self, rule: Rule) -> Rule:
         """``rule``, which does nothing any more once the budget is spent."""
 
         def limited(graph: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value | None] | None:
-            if self.left == 0:
+            if self.budget.left == 0:
                 return None
             results = rule(graph, node, operands)
-            if results is not None and self.left is not None:
-                self.left -= 1
+            if results is not None and self.budget.left is not None:
+                self.budget.left -= 1
             return results
 
         return limited
@@ -47,13 +59,14 @@ class Budget:
 class Pass(ABC):
     """A transformation of graphs: the same object when nothing changed, otherwise a new graph.
 
-    The manager runs it on the bodies of scans first, then on the graph around them.
+    Bodies of scans are transformed first, then the graph around them; ``bodies`` says whether they are at all.
     """
 
     name: ClassVar[str]
+    bodies: ClassVar[bool] = True
 
     @abstractmethod
-    def run(self, graph: Graph, budget: Budget) -> Graph:
+    def run(self, graph: Graph, context: PassContext) -> Graph:
         """The transformed graph; bodies of scans were transformed before."""
 
 
@@ -61,64 +74,45 @@ class PassError(Exception):
     """A pass whose result does not verify."""
 
 
-@dataclass
-class PassManager:
-    """Runs passes one after the other.
+@dataclass(frozen=True)
+class Phase:
+    """Passes that run one after the other, under a name."""
 
-    ``dump``: a folder for the graph after each pass that changed it, numbered, and a table of times (by default what
-    the environment variable NETWRIGHT_DUMP names). ``stop_after``: the name of the pass after which to stop.
-    ``max_rewrites``: how many rewrites may happen in all.
-    """
+    name: str
+    passes: tuple[Pass, ...]
 
-    dump: Path | None = field(default_factory=lambda: _path(os.environ.get("NETWRIGHT_DUMP")))
-    stop_after: str | None = None
-    max_rewrites: int | None = None
-    times: list[tuple[str, float, bool]] = field(default_factory=list)
-    stopped: bool = False
-
-    def __post_init__(self) -> None:
-        self._budget = Budget(self.max_rewrites)
-
-    def run(self, graph: Graph, passes: Sequence[Pass]) -> Graph:
+    def run(self, graph: Graph, context: PassContext | None = None) -> Graph:
         """The graph after all passes. Raises PassError naming the pass after which it does not verify."""
-        if not self.times:
-            self._record("input", 0.0, graph, True)
-        for one in passes:
-            if self.stopped:
-                break
-            start = time.perf_counter()
-            changed = self._everywhere(one, graph, {})
+        context = PassContext() if context is None else context
+        for one in self.passes:
+            if context.stopped:
+                return graph
+            start, before = time.perf_counter(), graph
+            graph = _everywhere(one, graph, context)
             seconds = time.perf_counter() - start
-            if changed is not graph:
+            if graph is not before:
                 try:
-                    verify(changed)
+                    verify(graph)
                 except VerificationError as error:
                     raise PassError(f"after the pass {one.name}: {error}") from error
-            self._record(one.name, seconds, changed, changed is not graph)
-            graph = changed
-            self.stopped = one.name == self.stop_after
+            context.observer.passed(Step(context.entry, self.name, one.name, seconds, before, graph))
+            context.stopped = one.name == context.stop_after
+        context.stopped = context.stopped or self.name == context.stop_after
         return graph
 
-    def _everywhere(self, one: Pass, graph: Graph, done: dict[int, Graph]) -> Graph:
-        def body(inner: Graph) -> Graph:
-            if id(inner) not in done:
-                done[id(inner)] = self._everywhere(one, inner, done)
-            return done[id(inner)]
 
-        return one.run(rewrite_bodies(graph, body), self._budget)
+def _everywhere(one: Pass, graph: Graph, context: PassContext) -> Graph:
+    """The graph after ``one`` ran on all bodies, innermost first, and on the graph itself."""
+    if not one.bodies:
+        return one.run(graph, context)
+    done: dict[int, Graph] = {}
 
-    def _record(self, name: str, seconds: float, graph: Graph, changed: bool) -> None:
-        self.times.append((name, seconds, changed))
-        if self.dump is None:
-            return
-        self.dump.mkdir(parents=True, exist_ok=True)
-        number = next(_NUMBERS)
-        if changed:
-            stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in graph.name)
-            write_file(self.dump / f"{number:03d}_{stem}_{name}.txt", f"{graph}\n".encode(), durable=False)
-        with (self.dump / "times.txt").open("a", encoding="utf-8") as table:
-            unchanged = "" if changed else "  (unchanged)"
-            table.write(f"{number:03d} {seconds * 1e3:10.3f} ms  {graph.name}  {name}{unchanged}\n")
+    def body(inner: Graph) -> Graph:
+        if id(inner) not in done:
+            done[id(inner)] = one.run(rewrite_bodies(inner, body), context)
+        return done[id(inner)]
+
+    return one.run(rewrite_bodies(graph, body), context)
 
 
 def rewrite_bodies(graph: Graph, transform: Callable[[Graph], Graph]) -> Graph:
@@ -135,7 +129,3 @@ def rewrite_bodies(graph: Graph, transform: Callable[[Graph], Graph]) -> Graph:
         return new.add("scan", operands, replace(node.attrs, body=body)).values
 
     return graph.rewrite(rule)
-
-
-def _path(text: str | None) -> Path | None:
-    return Path(text) if text else None

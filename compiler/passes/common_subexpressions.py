@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from ..graph.graph import Graph, Node, Value
 from ..ops.base import Attributes
-from .base import Budget, Pass
+from .base import Pass, PassContext
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class MergeCommonSubexpressions(Pass):
 
     name: ClassVar[str] = "merge_common_subexpressions"
 
-    def run(self, graph: Graph, budget: Budget) -> Graph:
+    def run(self, graph: Graph, context: PassContext) -> Graph:
         known: dict[tuple[str, Attributes, tuple[Value, ...]], tuple[Value, ...]] = {}
 
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
@@ -26,4 +26,4 @@ class MergeCommonSubexpressions(Pass):
             found = known.setdefault((node.op, node.attrs, operands), copy)
             return None if found == copy else found
 
-        return graph.rewrite(budget.limit(rule))
+        return graph.rewrite(context.limit(rule))

@@ -9,7 +9,7 @@ from typing import ClassVar
 from ..graph.analysis import ancestors
 from ..graph.graph import Graph, Node, Value
 from ..ops.scan import ScanAttributes
-from .base import Budget, Pass
+from .base import Pass, PassContext
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class RemoveDeadCode(Pass):
 
     name: ClassVar[str] = "remove_dead_code"
 
-    def run(self, graph: Graph, budget: Budget) -> Graph:
+    def run(self, graph: Graph, context: PassContext) -> Graph:
         live = set(graph.outputs.values())
         trimmed: dict[int, _Trimmed] = {}
         for id in reversed(range(len(graph))):

@@ -17,7 +17,7 @@ from ..ops.base import BroadcastAttributes, Elementwise, View
 from ..ops.constant import ConstantAttributes, splat
 from ..ops.dot import DotAttributes
 from ..ops.layout import ReshapeAttributes
-from .base import Budget, Pass
+from .base import Pass, PassContext
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class FlattenProducts(Pass):
 
     name: ClassVar[str] = "flatten_products"
 
-    def run(self, graph: Graph, budget: Budget) -> Graph:
+    def run(self, graph: Graph, context: PassContext) -> Graph:
         flat: dict[Value, Value] = {}  # by reshaped value of the new graph, what it is a reshape of
 
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
@@ -44,7 +44,7 @@ class FlattenProducts(Pass):
             flat[shaped] = value
             return [shaped]
 
-        return graph.rewrite(budget.limit(rule))
+        return graph.rewrite(context.limit(rule))
 
 
 def _product(g: Graph, attrs: DotAttributes, operands: tuple[Value, ...]) -> Value | None:

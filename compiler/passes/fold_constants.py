@@ -16,7 +16,7 @@ from ..ops.base import Elementwise, EvaluationError
 from ..ops.constant import ConstantAttributes, constant, splat
 from ..ops.layout import Broadcast, Reshape, Reverse, Transpose
 from ..ops.slice_pad import Slice
-from .base import Budget, Pass
+from .base import Pass, PassContext
 
 _MOVES = (Broadcast, Reshape, Reverse, Transpose, Slice)
 
@@ -29,7 +29,7 @@ class FoldConstants(Pass):
 
     limit: int = 1 << 16
 
-    def run(self, graph: Graph, budget: Budget) -> Graph:
+    def run(self, graph: Graph, context: PassContext) -> Graph:
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
             attrs = [new.producer(value).attrs for value in operands]
             constants = [one for one in attrs if isinstance(one, ConstantAttributes)]
@@ -38,7 +38,7 @@ class FoldConstants(Pass):
             value = self._splat(new, node, constants) or self._small(new, node, constants)
             return None if value is None else [value]
 
-        return graph.rewrite(budget.limit(rule))
+        return graph.rewrite(context.limit(rule))
 
     def _splat(self, new: Graph, node: Node, constants: list[ConstantAttributes]) -> Value | None:
         scalars = [one.scalar for one in constants]

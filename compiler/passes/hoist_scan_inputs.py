@@ -14,7 +14,7 @@ from typing import ClassVar
 from ..graph.analysis import ancestors
 from ..graph.graph import Graph, Node, Value
 from ..ops.scan import ScanAttributes
-from .base import Budget, Pass
+from .base import Pass, PassContext
 from .vectorize import is_anchor, vectorizes
 
 
@@ -29,7 +29,7 @@ class HoistScanInputs(Pass):
 
     max_rows: int = 7
 
-    def run(self, graph: Graph, budget: Budget) -> Graph:
+    def run(self, graph: Graph, context: PassContext) -> Graph:
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
             attrs = node.attrs
             return (
@@ -38,7 +38,7 @@ class HoistScanInputs(Pass):
                 else None
             )
 
-        return graph.rewrite(budget.limit(rule))
+        return graph.rewrite(context.limit(rule))
 
 
 @dataclass

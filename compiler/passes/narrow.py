@@ -16,7 +16,7 @@ from ..graph.graph import Graph, Node, Value
 from ..ops.conv import ConvAttributes
 from ..ops.reduce_window import ReduceWindowAttributes
 from ..ops.slice_pad import PadAttributes, SliceAttributes
-from .base import Budget, Pass
+from .base import Pass, PassContext
 
 _NOTHING: tuple[Node | None, tuple[Value, ...]] = (None, ())
 
@@ -27,7 +27,7 @@ class NarrowWindows(Pass):
 
     name: ClassVar[str] = "narrow_windows"
 
-    def run(self, graph: Graph, budget: Budget) -> Graph:
+    def run(self, graph: Graph, context: PassContext) -> Graph:
         return narrow_windows(graph)
 
 

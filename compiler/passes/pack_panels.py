@@ -7,23 +7,34 @@ read where they lie.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from ..graph.graph import Graph, InputAttributes, Node, Value
-from ..machine import Machine
 from ..ops.conv import ConvAttributes
 from ..ops.dot import DotAttributes
 from ..ops.panels import PanelsAttributes, pack
 from ..ops.scan import ScanAttributes
 from ..ops.slice_pad import SliceAttributes
+from .base import Pass, PassContext
 
 
-def pack_panels(graph: Graph, machine: Machine, *, parameters: bool) -> Graph:
-    """Packs what loops keep constant, and with ``parameters`` also the weights of the graph's own contractions.
+@dataclass(frozen=True)
+class PackPanels(Pass):
+    """Packs what loops keep constant, and in ``predict`` also the weights of the graph's own products.
 
     A panel is as wide as a vector.
     """
-    lanes = machine.lanes(_dtype(graph))
+
+    name: ClassVar[str] = "pack_panels"
+    bodies: ClassVar[bool] = False  # what a body reads is packed outside of it
+
+    def run(self, graph: Graph, context: PassContext) -> Graph:
+        lanes = context.machine.lanes(_dtype(graph))
+        return _packed(graph, lanes, context, parameters=context.entry == "predict")
+
+
+def _packed(graph: Graph, lanes: int, context: PassContext, *, parameters: bool) -> Graph:
     packed: dict[Value, Value] = {}
 
     def panels_of(new: Graph, value: Value) -> Value:
@@ -41,7 +52,7 @@ def pack_panels(graph: Graph, machine: Machine, *, parameters: bool) -> Graph:
             return new.add(node.op, [operands[0], view], node.attrs, layer=node.layer).values
         return None
 
-    return graph.rewrite(rule)
+    return graph.rewrite(context.limit(rule))
 
 
 def _dtype(graph: Graph) -> str:

@@ -14,7 +14,7 @@ from ..graph.analysis import dependents
 from ..graph.graph import Graph, Node, Value
 from ..graph.types import FLOATS
 from ..ops.scan import ScanAttributes
-from .base import Budget, Pass
+from .base import Pass, PassContext
 
 
 @dataclass(frozen=True)
@@ -23,18 +23,18 @@ class RegroupSums(Pass):
 
     name: ClassVar[str] = "regroup_sums"
 
-    def run(self, graph: Graph, budget: Budget) -> Graph:
+    def run(self, graph: Graph, context: PassContext) -> Graph:
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
             attrs = node.attrs
             if not isinstance(attrs, ScanAttributes):
                 return None
-            body = _regroup(attrs, budget)
+            body = _regroup(attrs, context)
             return None if body is attrs.body else new.add("scan", operands, replace(attrs, body=body)).values
 
         return graph.rewrite(rule)
 
 
-def _regroup(attrs: ScanAttributes, budget: Budget) -> Graph:
+def _regroup(attrs: ScanAttributes, context: PassContext) -> Graph:
     body = attrs.body
     carries = list(body.inputs.values())[attrs.n_consts : attrs.n_consts + attrs.n_carries]
     looping = dependents(body, carries)
@@ -66,4 +66,4 @@ def _regroup(attrs: ScanAttributes, budget: Budget) -> Graph:
         first = reduce(lambda a, b: new.apply("add", a, b), [moved[term] for term in fixed])
         return [reduce(lambda a, b: new.apply("add", a, b), rest, first)]
 
-    return body.rewrite(budget.limit(rule))
+    return body.rewrite(context.limit(rule))

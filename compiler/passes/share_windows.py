@@ -26,7 +26,7 @@ from ..ops.reduce_window import ReduceWindowAttributes
 from ..ops.scan_windows import WindowsAttributes
 from ..ops.slice_pad import SliceAttributes
 from ..ops.windows import window_cells
-from .base import Budget, Pass
+from .base import Pass, PassContext
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class ShareWindows(Pass):
 
     name: ClassVar[str] = "share_windows"
 
-    def run(self, graph: Graph, budget: Budget) -> Graph:
+    def run(self, graph: Graph, context: PassContext) -> Graph:
         if not any(node.op == "windows" for node in graph):
             return graph
-        return graph.rewrite(budget.limit(_rule))
+        return graph.rewrite(context.limit(_rule))
 
 
 @dataclass(frozen=True, slots=True)

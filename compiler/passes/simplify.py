@@ -16,7 +16,7 @@ from ..ops.constant import ConstantAttributes
 from ..ops.dot import DotAttributes
 from ..ops.layout import TransposeAttributes
 from ..ops.reduce import ReduceAttributes
-from .base import Budget, Pass
+from .base import Pass, PassContext
 from .simplify_views import VIEW_RULES, sum_of_pads
 
 Simplification = Callable[[Graph, Node, tuple[Value, ...]], Value | None]
@@ -34,7 +34,7 @@ class Simplify(Pass):
     differentiated: bool = False
     rounds: int = 8
 
-    def run(self, graph: Graph, budget: Budget) -> Graph:
+    def run(self, graph: Graph, context: PassContext) -> Graph:
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
             if node.op in ("stop_gradient", "straight_through") and self.differentiated:
                 return [operands[0]]
@@ -44,7 +44,7 @@ class Simplify(Pass):
             return None
 
         for _ in range(self.rounds):
-            before, graph = graph, graph.rewrite(budget.limit(rule))
+            before, graph = graph, graph.rewrite(context.limit(rule))
             if graph is before:
                 break
         return graph

@@ -12,7 +12,7 @@ from typing import ClassVar
 from ..graph.analysis import ancestors, dependents
 from ..graph.graph import Graph, Node, Value
 from ..ops.scan import ScanAttributes
-from .base import Budget, Pass
+from .base import Pass, PassContext
 from .vectorize import is_anchor, vectorizes
 
 
@@ -24,7 +24,7 @@ class SinkScanOutputs(Pass):
 
     max_rows: int = 7
 
-    def run(self, graph: Graph, budget: Budget) -> Graph:
+    def run(self, graph: Graph, context: PassContext) -> Graph:
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
             attrs = node.attrs
             return (
@@ -33,7 +33,7 @@ class SinkScanOutputs(Pass):
                 else None
             )
 
-        return graph.rewrite(budget.limit(rule))
+        return graph.rewrite(context.limit(rule))
 
 
 @dataclass

@@ -18,7 +18,7 @@ from ..graph.graph import Graph, Node, Value
 from ..ops.base import BroadcastAttributes, Elementwise
 from ..ops.dot import DotAttributes
 from ..ops.slice_pad import SliceAttributes
-from .base import Budget, Pass
+from .base import Pass, PassContext
 
 Cut = tuple[int, int]
 """Start and limit of a piece along the partition's axis."""
@@ -40,7 +40,7 @@ class SliceOfDot(Pass):
 
     max_rows: int = 4
 
-    def run(self, graph: Graph, budget: Budget) -> Graph:
+    def run(self, graph: Graph, context: PassContext) -> Graph:
         partitions = self._partitions(graph)
         pieces: dict[tuple[Value, Cut], Value] = {}
 
@@ -71,7 +71,7 @@ class SliceOfDot(Pass):
                     pieces[node.values[0], cut] = new.apply(node.op, *values, attrs=attrs)
             return None
 
-        return graph.rewrite(budget.limit(rule)) if partitions else graph
+        return graph.rewrite(context.limit(rule)) if partitions else graph
 
     def _partitions(self, graph: Graph) -> dict[Value, Partition]:
         """For each value of which only disjoint pieces are read by operations, and that can be computed in pieces."""

@@ -13,7 +13,7 @@ from ..ops.concat import ConcatAttributes
 from ..ops.layout import ReshapeAttributes
 from ..ops.scan import ScanAttributes
 from ..ops.slice_pad import SliceAttributes
-from .base import Budget, Pass
+from .base import Pass, PassContext
 
 
 class UnrollError(ValueError):
@@ -32,7 +32,7 @@ class UnrollScans(Pass):
 
     limit: int = 20_000
 
-    def run(self, graph: Graph, budget: Budget) -> Graph:
+    def run(self, graph: Graph, context: PassContext) -> Graph:
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
             attrs = node.attrs
             if not isinstance(attrs, ScanAttributes):

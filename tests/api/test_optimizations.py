@@ -62,6 +62,33 @@ def test_a_convolution_takes_its_pool_along() -> None:
     assert kernel.saved == parse_dim("56448*N")
 
 
+def test_what_was_not_fused_says_why_and_what_it_costs() -> None:
+    found = optimizations(load(LENET))
+    by_layer = {one.layer: one for one in found.unfused}
+    assert by_layer["fc1"].rule == "a product reads each element of its operands many times"
+    assert by_layer["fc1"].saved == parse_dim("3200*N")  # 400 floats, written and read again
+    assert (
+        "  fc1: dot: a product reads each element of its operands many times (3,200·N bytes)"
+        in found.to_text()
+    )
+    overlapping = """\
+netwright: 1
+model: overlapping
+dims: {N: batch}
+inputs: {x: {shape: [N, 8, 8, 4]}}
+layers:
+  - {name: c, type: conv2d, filters: 4, kernel_size: 3}
+  - {name: p, type: max_pool2d, pool_size: 3, stride: 1}
+outputs: {y: p}
+"""
+    (one,) = optimizations(Model(load_spec_text(overlapping, "s.yaml"))).unfused
+    assert (one.layer, one.operation, one.rule) == (
+        "p",
+        "reduce_window",
+        "overlapping windows would compute cells again",
+    )
+
+
 def test_recurrences_have_kernels_for_each_step() -> None:
     found = optimizations(load(SUNSPOTS))
     assert "hoist_scan_inputs" in [change.name for change in found.changes]

@@ -7,7 +7,7 @@ import pytest
 
 import netwright
 from netwright.compiler.interpreter import evaluate
-from netwright.compiler.passes.base import Budget
+from netwright.compiler.passes.base import PassContext
 from netwright.compiler.passes.share_windows import ShareWindows
 
 HEAD = """\
@@ -129,7 +129,7 @@ def test_a_signal_of_any_length_is_scanned_by_a_block(tmp_path: Path) -> None:
 
 def test_a_dense_layer_on_windows_becomes_a_convolution(tmp_path: Path) -> None:
     graph = model_of(image("none", "[N, 3, 6, 3]"), tmp_path).network.graphs["predict"]
-    shared = ShareWindows().run(graph, Budget())
+    shared = ShareWindows().run(graph, PassContext())
     ops = [node.op for node in shared]
     assert ops.count("conv") == 1
     assert ops.count("dot") == 1  # the layer after it has a kernel of one cell, which is a product

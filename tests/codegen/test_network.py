@@ -26,7 +26,6 @@ def test_a_network_as_an_executable(tmp_path: Path) -> None:
         "net",
         {"predict": graph},
         [DimInfo(name="N")],
-        lambda g: g,
         version="0.1.0",
         target="host",
         machine=AVX512,

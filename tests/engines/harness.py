@@ -23,7 +23,6 @@ from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.loop.interpreter import run_entry
 from netwright.compiler.machine import Machine
-from netwright.compiler.pipeline import optimize
 from netwright.runtime.native import NativeEngine
 from netwright.runtime.session import Session
 from netwright.specs.dims import evaluate as size_of
@@ -73,7 +72,6 @@ class Model:
             self.network.model,
             graphs,
             list(self.network.dims.values()),
-            optimize,
             version="test",
             target="host",
             machine=self.machine,

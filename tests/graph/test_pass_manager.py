@@ -1,4 +1,4 @@
-"""The manager of passes: verification, dumps, stopping, bisecting."""
+"""How passes run: verification, dumps, stopping, bisecting."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.parse import parse_graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
+from netwright.compiler.observers import Timings
 from netwright.compiler.ops.base import NoAttributes
-from netwright.compiler.passes.base import Budget, Pass, PassError, PassManager
+from netwright.compiler.passes.base import Budget, Pass, PassContext, PassError, Phase
 from netwright.compiler.passes.simplify import Simplify
-from netwright.compiler.pipeline import optimize, prepare
+from netwright.compiler.pipeline import GRAPH, before_gradients, run, steps
 
+from ..machines import AVX512
 from .scans import CELLS, build, draw
 
 BY_NAME = {cell.name: cell for cell in CELLS}
@@ -27,7 +29,7 @@ BY_NAME = {cell.name: cell for cell in CELLS}
 class Break(Pass):
     name: ClassVar[str] = "break"
 
-    def run(self, graph: Graph, budget: Budget) -> Graph:
+    def run(self, graph: Graph, context: PassContext) -> Graph:
         broken = graph.copy()
         (x, *_) = broken.inputs.values()
         broken._insert("neg", [x], NoAttributes(), (TensorType("bool", (7,)),), "")
@@ -36,15 +38,15 @@ class Break(Pass):
 
 def test_a_pass_that_breaks_the_graph_is_named():
     with pytest.raises(PassError, match=r"after the pass break: %\d+ = neg"):
-        PassManager().run(build(BY_NAME["rnn"]), [Simplify(), Break()])
+        Phase("broken", (Simplify(), Break())).run(build(BY_NAME["rnn"]))
 
 
 def test_dumps_are_numbered_and_parse_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("NETWRIGHT_DUMP", str(tmp_path / "dump"))
-    graph = prepare(build(BY_NAME["rnn"]))
-    names = sorted(path.name for path in (tmp_path / "dump").glob("*_rnn_*.txt"))
-    assert names[0].endswith("_rnn_input.txt")
-    assert any(name.endswith("_rnn_hoist_scan_inputs.txt") for name in names)
+    graph = before_gradients(build(BY_NAME["rnn"]))
+    names = sorted(path.name for path in (tmp_path / "dump").glob("*_forward_*.txt"))
+    assert names[0].endswith("_forward_input.txt")
+    assert any(name.endswith("_forward_hoist_scan_inputs.txt") for name in names)
     last = (tmp_path / "dump" / names[-1]).read_text()
     assert str(parse_graph(last)) == str(graph)
     assert "(unchanged)" in (tmp_path / "dump" / "times.txt").read_text()
@@ -52,19 +54,32 @@ def test_dumps_are_numbered_and_parse_back(tmp_path: Path, monkeypatch: pytest.M
 
 def test_passes_stop_where_asked_and_rewrites_are_bounded():
     graph = build(BY_NAME["lstm"])
-    manager = PassManager(stop_after="simplify")
-    optimize(graph, manager)
-    assert [name for name, _, _ in manager.times] == [
-        "input",
+    timings = Timings()
+    context = PassContext(observer=timings, stop_after="simplify")
+    GRAPH.run(graph, context)
+    assert [name for name, _, _ in timings.steps] == [
         "remove_dead_code",
         "fold_constants",
         "share_windows",
         "simplify",
     ]
-    assert manager.stopped
+    assert context.stopped
     arrays = draw(graph)
     for rewrites in range(5):
-        bounded = optimize(graph, PassManager(max_rewrites=rewrites))
+        bounded = GRAPH.run(graph, PassContext(budget=Budget(rewrites)))
         expected = evaluate(graph, arrays)
         for name, value in evaluate(bounded, arrays).items():
             np.testing.assert_allclose(value, expected[name], rtol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("name", steps())
+def test_the_pipeline_stops_after_every_pass_and_phase(name: str):
+    """What it has made by then computes the same."""
+    graph = build(BY_NAME["lstm"])
+    arrays = draw(graph)
+    expected = evaluate(graph, arrays)
+    found = run({"predict": graph}, AVX512, stop_after=name)
+    for part in found.values():
+        arrays = {**arrays, **evaluate(part, {name: arrays[name] for name in part.inputs})}
+    for output, value in expected.items():
+        np.testing.assert_allclose(arrays[output], value, rtol=1e-9, err_msg=output)

@@ -14,7 +14,7 @@ from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.ops.reduce import ReduceAttributes
 from netwright.compiler.ops.scan import ScanAttributes
-from netwright.compiler.passes.base import Budget, Pass, PassManager
+from netwright.compiler.passes.base import Pass, PassContext, Phase
 from netwright.compiler.passes.common_subexpressions import MergeCommonSubexpressions
 from netwright.compiler.passes.dead_code import RemoveDeadCode
 from netwright.compiler.passes.fold_constants import FoldConstants
@@ -23,7 +23,7 @@ from netwright.compiler.passes.simplify import Simplify
 from netwright.compiler.passes.sink_scan_outputs import SinkScanOutputs
 from netwright.compiler.passes.slice_of_dot import SliceOfDot
 from netwright.compiler.passes.unroll import UnrollError, UnrollScans
-from netwright.compiler.pipeline import optimize, prepare
+from netwright.compiler.pipeline import BEFORE_GRADIENTS, GRAPH
 from netwright.specs.dims import dim
 
 from .scans import CELLS, Cell, H, T, build, draw
@@ -75,7 +75,7 @@ def test_gradients_are_equal_however_it_is_unrolled(cell: Cell, unroll: str | in
     arrays = draw(fixed)
     expected = evaluate(trained(fixed), arrays)
     graph = build(cell, length=dim("T") if open_length else T, unroll=unroll)
-    optimized = optimize(trained(prepare(graph)))
+    optimized = GRAPH.run(trained(BEFORE_GRADIENTS.run(graph)))
     same(expected, evaluate(optimized, arrays))
     if unroll == "full":
         assert not any(attrs.name for attrs in scans(optimized))
@@ -85,7 +85,7 @@ def test_gradients_are_equal_however_it_is_unrolled(cell: Cell, unroll: str | in
 @pytest.mark.parametrize("unroll", [2, "full"])
 def test_gradients_of_the_unrolled_graph_are_equal(cell: Cell, unroll: str | int):
     arrays = draw(build(cell))
-    unrolled = UnrollScans().run(build(cell, unroll=unroll), Budget())
+    unrolled = UnrollScans().run(build(cell, unroll=unroll), PassContext())
     assert not scans(unrolled) or unroll != "full" or cell.name == "nested"
     same(evaluate(trained(build(cell)), arrays), evaluate(trained(unrolled), arrays))
 
@@ -93,7 +93,7 @@ def test_gradients_of_the_unrolled_graph_are_equal(cell: Cell, unroll: str | int
 @pytest.mark.parametrize("unroll", ["none", 3])
 def test_size_does_not_depend_on_the_length(unroll: int | str):
     def size(length: int) -> int:
-        graph = optimize(trained(prepare(build(BY_NAME["lstm"], length=length, unroll=unroll))))
+        graph = GRAPH.run(trained(BEFORE_GRADIENTS.run(build(BY_NAME["lstm"], length=length, unroll=unroll))))
         return len(graph) + sum(len(attrs.body) for attrs in scans(graph))
 
     assert size(13) == size(10_000)
@@ -103,7 +103,7 @@ def test_size_does_not_depend_on_the_length(unroll: int | str):
 
 
 def test_input_halves_leave_the_loop():
-    graph = prepare(build(BY_NAME["lstm"]))
+    graph = BEFORE_GRADIENTS.run(build(BY_NAME["lstm"]))
     (attrs,) = scans(graph)
     assert count(attrs.body)["dot"] == 1
     assert attrs.body.type(attrs.body.inputs["hoisted0"]).shape == (2, 4 * H)
@@ -113,7 +113,7 @@ def test_input_halves_leave_the_loop():
 
 def test_products_of_the_output_leave_the_loop():
     graph = build(BY_NAME["state_space"])
-    sunk = SinkScanOutputs().run(graph, Budget())
+    sunk = SinkScanOutputs().run(graph, PassContext())
     (attrs,) = scans(sunk)
     assert count(attrs.body)["dot"] == 2
     assert count(sunk)["dot"] == 1
@@ -121,24 +121,24 @@ def test_products_of_the_output_leave_the_loop():
 
 
 def test_cotangents_of_the_inputs_leave_the_loop():
-    backward = scans(optimize(trained(prepare(build(BY_NAME["rnn"])))))[-1]
+    backward = scans(GRAPH.run(trained(BEFORE_GRADIENTS.run(build(BY_NAME["rnn"])))))[-1]
     assert count(backward.body)["dot"] == 1
 
 
 def test_products_with_many_rows_in_a_step_stay():
     """Nothing is gained outside, where the result for all steps would go through memory."""
     graph = build(BY_NAME["rnn"])
-    (attrs,) = scans(HoistScanInputs(max_rows=1).run(graph, Budget()))
+    (attrs,) = scans(HoistScanInputs(max_rows=1).run(graph, PassContext()))
     assert count(attrs.body)["dot"] == 2
-    (attrs,) = scans(HoistScanInputs(max_rows=2).run(graph, Budget()))
+    (attrs,) = scans(HoistScanInputs(max_rows=2).run(graph, PassContext()))
     assert count(attrs.body)["dot"] == 1
 
 
 def test_many_rows_keep_one_product_for_all_gates():
-    graph = prepare(build(BY_NAME["lstm"]))
+    graph = BEFORE_GRADIENTS.run(build(BY_NAME["lstm"]))
     (attrs,) = scans(graph)
-    assert SliceOfDot(max_rows=1).run(attrs.body, Budget()) is attrs.body
-    assert count(SliceOfDot(max_rows=2).run(attrs.body, Budget()))["dot"] == 5
+    assert SliceOfDot(max_rows=1).run(attrs.body, PassContext()) is attrs.body
+    assert count(SliceOfDot(max_rows=2).run(attrs.body, PassContext()))["dot"] == 5
 
 
 def test_products_over_sequences_have_one_row_axis():
@@ -155,7 +155,7 @@ def test_products_over_sequences_have_one_row_axis():
       return "y"=%6, "p"=%7
     }"""
     graph = parse_graph(text)
-    flat = optimize(graph)
+    flat = GRAPH.run(graph)
     for node in flat:
         if node.op in ("dot", "add", "tanh", "broadcast"):
             assert node.types[0].rank == 2
@@ -165,20 +165,20 @@ def test_products_over_sequences_have_one_row_axis():
 
 
 def test_a_scan_without_state_becomes_operations_on_sequences():
-    graph = prepare(build(BY_NAME["no_state"]))
+    graph = BEFORE_GRADIENTS.run(build(BY_NAME["no_state"]))
     assert not scans(graph)
     same(evaluate(build(BY_NAME["no_state"]), draw(graph)), evaluate(graph, draw(graph)))
 
 
 def test_what_is_the_same_in_every_step_leaves_the_loop_once():
-    graph = prepare(build(BY_NAME["nonlinear_const"]))
+    graph = BEFORE_GRADIENTS.run(build(BY_NAME["nonlinear_const"]))
     (attrs,) = scans(graph)
     assert count(attrs.body)["sigmoid"] == 0
     assert count(graph)["sigmoid"] == 1
 
 
 def test_gates_become_products_that_share_the_state():
-    graph = optimize(build(BY_NAME["lstm"]))
+    graph = GRAPH.run(build(BY_NAME["lstm"]))
     (attrs,) = scans(graph)
     body = attrs.body
     dots = [node for node in body if node.op == "dot"]
@@ -188,7 +188,7 @@ def test_gates_become_products_that_share_the_state():
 
 def test_gradients_of_gates_stay_one_product():
     """dh = dz @ Uᵀ and dU = hᵀ @ dz are one product each, over all four gates."""
-    graph = optimize(trained(prepare(build(BY_NAME["lstm"]))))
+    graph = GRAPH.run(trained(BEFORE_GRADIENTS.run(build(BY_NAME["lstm"]))))
     _, backward = scans(graph)
     assert count(backward.body)["dot"] == 1
     shapes = [node.types[0].shape for node in graph if node.op == "dot"]
@@ -200,7 +200,7 @@ def test_dead_code_in_a_scan_goes():
     kept = Graph.copy(graph)
     kept.outputs.clear()
     kept.set_output("h", graph.outputs["out_h"])
-    trimmed = RemoveDeadCode().run(kept, Budget())
+    trimmed = RemoveDeadCode().run(kept, PassContext())
     (attrs,) = scans(trimmed)
     assert list(attrs.body.outputs) == ["h", "c"]
     assert [node.op for node in trimmed if node.op != "input"] == ["scan"]
@@ -213,7 +213,7 @@ def test_dead_states_go():
     kept = graph.copy()
     kept.outputs.clear()
     kept.set_output("p", graph.outputs["out_p"])
-    (attrs,) = scans(RemoveDeadCode().run(kept, Budget()))
+    (attrs,) = scans(RemoveDeadCode().run(kept, PassContext()))
     assert list(attrs.body.inputs) == ["p"]
 
 
@@ -226,7 +226,7 @@ def test_constants_fold_but_not_what_grows():
       %4 = broadcast(%3) {shape=(50000, 2), axes=(1,)} : int32[50000, 2]
       return "a"=%1, "b"=%4
     }"""
-    graph = RemoveDeadCode().run(FoldConstants().run(parse_graph(text), Budget()), Budget())
+    graph = RemoveDeadCode().run(FoldConstants().run(parse_graph(text), PassContext()), PassContext())
     assert [node.op for node in graph] == ["constant", "constant", "broadcast"]
     results = evaluate(graph, {}, {"N": 2})
     np.testing.assert_array_equal(results["a"], np.full((2, 300), 4, np.float32))
@@ -237,7 +237,7 @@ def test_equal_operations_merge():
     graph = Graph()
     x = graph.input("x", TensorType("float32", (3,)))
     graph.set_output("y", graph.apply("add", graph.apply("exp", x), graph.apply("exp", x)))
-    assert count(MergeCommonSubexpressions().run(graph, Budget()))["exp"] == 1
+    assert count(MergeCommonSubexpressions().run(graph, PassContext()))["exp"] == 1
 
 
 @pytest.mark.parametrize(
@@ -255,18 +255,18 @@ def test_equal_operations_merge():
     ids=lambda one: one.name,
 )
 def test_unchanged_is_the_same_object(one: Pass):
-    graph = prepare(build(BY_NAME["lstm"]))
-    graph = graph if one.name == "hoist_scan_inputs" else optimize(graph)
-    assert PassManager().run(graph, [one]) is graph
+    graph = BEFORE_GRADIENTS.run(build(BY_NAME["lstm"]))
+    graph = graph if one.name == "hoist_scan_inputs" else GRAPH.run(graph)
+    assert Phase("one", (one,)).run(graph) is graph
 
 
 def test_full_needs_a_fixed_length_and_a_sane_one():
     with pytest.raises(
         UnrollError, match="lstm: unroll: full needs a fixed number of steps, but there are T"
     ):
-        optimize(build(BY_NAME["lstm"], length=dim("T"), unroll="full"))
+        GRAPH.run(build(BY_NAME["lstm"], length=dim("T"), unroll="full"))
     with pytest.raises(UnrollError, match="of 5000 steps, more than 20000"):
-        optimize(build(BY_NAME["lstm"], length=5000, unroll="full"))
+        GRAPH.run(build(BY_NAME["lstm"], length=5000, unroll="full"))
 
 
 def test_time_is_linear_in_the_size():
@@ -277,5 +277,5 @@ def test_time_is_linear_in_the_size():
     for _ in range(1000):
         value = graph.apply("sin", graph.apply("add", value, x))
     graph.set_output("loss", graph.apply("reduce", value, attrs=ReduceAttributes("sum", (0,))))
-    result = optimize(trained(prepare(graph)))
+    result = GRAPH.run(trained(BEFORE_GRADIENTS.run(graph)))
     assert len(result) > 2000

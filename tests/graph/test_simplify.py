@@ -7,7 +7,7 @@ import pytest
 
 from netwright.compiler.graph.parse import parse_graph
 from netwright.compiler.interpreter import evaluate
-from netwright.compiler.passes.base import Budget
+from netwright.compiler.passes.base import PassContext
 from netwright.compiler.passes.dead_code import RemoveDeadCode
 from netwright.compiler.passes.simplify import Simplify
 
@@ -94,7 +94,7 @@ def test_simplification(setup: str, operation: str, expected: str):
       return "out"=%3
     }}""".replace("'", '"')
     graph = parse_graph(text)
-    simplified = Simplify(differentiated=True).run(graph, Budget())
+    simplified = Simplify(differentiated=True).run(graph, PassContext())
     result = simplified.outputs["out"]
     if expected.startswith("%"):
         assert result.node == int(expected[1:])
@@ -117,7 +117,7 @@ def test_gradients_of_slices_are_joined_again():
       return "out"=%6
     }"""
     graph = parse_graph(text)
-    found = RemoveDeadCode().run(Simplify().run(graph, Budget()), Budget())
+    found = RemoveDeadCode().run(Simplify().run(graph, PassContext()), PassContext())
     assert [node.op for node in found] == ["input", "neg", "concat"]
     x = np.arange(6.0).reshape(2, 3)
     np.testing.assert_array_equal(evaluate(found, {"x": x})["out"], np.concatenate([x, -x, x], axis=1))

@@ -11,8 +11,9 @@ A case is a file ``<pass>/<rule>.txt``::
     -- after
     graph "before" { … }
 
-``dims`` binds open sizes for the comparison of values, and is left out where there are none. What follows ``-- after``
-is ``unchanged`` where the pass has to leave the graph alone: a refusal is a decision, too.
+``dims`` binds open sizes for the comparison of values, ``entry`` names the entry and ``machine`` one of
+``tests.machines``; each is left out where it does not matter. What follows ``-- after`` is ``unchanged`` where the pass
+has to leave the graph alone: a refusal is a decision, too. Graphs that it splits off come first.
 """
 
 from __future__ import annotations
@@ -28,20 +29,26 @@ import numpy as np
 
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.parse import parse_graph
-from netwright.compiler.passes.base import Pass, PassManager
+from netwright.compiler.lowering.materialize import Materialize
+from netwright.compiler.machine import Machine
+from netwright.compiler.passes.base import Pass, PassContext, Phase
 from netwright.compiler.passes.common_subexpressions import MergeCommonSubexpressions
 from netwright.compiler.passes.dead_code import RemoveDeadCode
 from netwright.compiler.passes.flatten_products import FlattenProducts
 from netwright.compiler.passes.fold_constants import FoldConstants
 from netwright.compiler.passes.hoist_scan_inputs import HoistScanInputs
 from netwright.compiler.passes.narrow import NarrowWindows
+from netwright.compiler.passes.pack_panels import PackPanels
 from netwright.compiler.passes.regroup_sums import RegroupSums
 from netwright.compiler.passes.share_windows import ShareWindows
 from netwright.compiler.passes.simplify import Simplify
 from netwright.compiler.passes.sink_scan_outputs import SinkScanOutputs
 from netwright.compiler.passes.slice_of_dot import SliceOfDot
+from netwright.compiler.passes.split_prepare import SplitPrepare
 from netwright.compiler.passes.unroll import UnrollScans
 from netwright.specs.dims import evaluate
+
+from ..machines import MACHINES
 
 PASSES: dict[str, type[Pass]] = {
     one.name: one
@@ -49,14 +56,17 @@ PASSES: dict[str, type[Pass]] = {
         FlattenProducts,
         FoldConstants,
         HoistScanInputs,
+        Materialize,
         MergeCommonSubexpressions,
         NarrowWindows,
+        PackPanels,
         RegroupSums,
         RemoveDeadCode,
         ShareWindows,
         Simplify,
         SinkScanOutputs,
         SliceOfDot,
+        SplitPrepare,
         UnrollScans,
     )
 }
@@ -71,14 +81,17 @@ class Case:
 
     head: str
     one: Pass
+    entry: str
+    machine: Machine
     dims: Mapping[str, int]
     before: Graph
     after: str
 
-    def run(self) -> str:
-        """What stands after the mark when the pass does what it does."""
-        found = PassManager(dump=None).run(self.before, [self.one])
-        return UNCHANGED if found is self.before else str(found)
+    def run(self) -> list[Graph]:
+        """The graphs that the pass makes, the one that it was given last; none where it changes nothing."""
+        context = PassContext(self.entry, self.machine)
+        found = Phase("one", (self.one,)).run(self.before, context)
+        return [] if found is self.before else [*context.split.values(), found]
 
     def inputs(self) -> dict[str, np.ndarray]:
         """Arrays for the inputs of the graph before: floats are normal, integers small, the same at each call."""
@@ -103,12 +116,14 @@ def read_case(path: Path) -> Case:
         if line and not line.startswith("#"):
             key, _, value = line.partition(":")
             fields[key] = value.strip()
-    if not mark or fields.keys() - {"pass", "dims"} or "pass" not in fields:
+    if not mark or fields.keys() - {"pass", "dims", "entry", "machine"} or "pass" not in fields:
         raise ValueError(f"{path} needs a line «pass:», a graph, and a line «{MARK.strip()}»")
     dims = dict(part.split("=") for part in fields.get("dims", "").split())
     return Case(
         head,
         _pass(fields["pass"]),
+        fields.get("entry", ""),
+        MACHINES[fields.get("machine", "avx512")],
         {name: int(size) for name, size in dims.items()},
         parse_graph("".join(lines)),
         after.strip(),

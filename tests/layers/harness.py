@@ -14,7 +14,6 @@ from netwright.compiler.frontend.network import Network, initial_values
 from netwright.compiler.graph.graph import Graph, Value
 from netwright.compiler.interpreter import bind_dims, evaluate
 from netwright.compiler.ops.reduce import ReduceAttributes
-from netwright.compiler.pipeline import optimize
 from netwright.runtime.native import NativeEngine
 from netwright.runtime.session import Session
 
@@ -72,9 +71,7 @@ def run_native(
 ) -> dict[str, NDArray]:
     """Entry `predict` compiled and run, with two threads."""
     graphs = {"predict": net.graphs["predict"]}
-    lowered = lower(
-        net.model, graphs, [*net.dims.values()], optimize, version="test", target="host", machine=AVX512
-    )
+    lowered = lower(net.model, graphs, [*net.dims.values()], version="test", target="host", machine=AVX512)
     native = compile_jit(lowered.program)
     entries = lowered.program.entries
     engine = NativeEngine(

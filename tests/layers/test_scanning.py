@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.interpreter import evaluate
-from netwright.compiler.passes.base import Budget
+from netwright.compiler.passes.base import PassContext
 from netwright.compiler.passes.dead_code import RemoveDeadCode
 from netwright.compiler.passes.fold_constants import FoldConstants
 from netwright.compiler.passes.share_windows import ShareWindows
-from netwright.compiler.pipeline import prepare
+from netwright.compiler.pipeline import BEFORE_GRADIENTS
 from netwright.compiler.scan_work import ScanWork, scan_work
 from netwright.specs.dims import evaluate as size_of
 
@@ -36,9 +36,9 @@ def scan(window: str, stride: str, *layers: str) -> str:
 
 
 def shared(text: str) -> tuple[Graph, Graph]:
-    graph = RemoveDeadCode().run(network(text).graphs["predict"], Budget())
+    graph = RemoveDeadCode().run(network(text).graphs["predict"], PassContext())
     return graph, RemoveDeadCode().run(
-        ShareWindows().run(FoldConstants().run(graph, Budget()), Budget()), Budget()
+        ShareWindows().run(FoldConstants().run(graph, PassContext()), PassContext()), PassContext()
     )
 
 
@@ -51,7 +51,7 @@ def check_same(text: str, x: np.ndarray) -> Graph:
     dims = {"N": len(x), "T": x.shape[1]}
     expected = evaluate(before, used, dims)["y"]
     np.testing.assert_allclose(evaluate(after, used, dims)["y"], expected, rtol=1e-10, atol=1e-11)
-    prepared = evaluate(prepare(net.graphs["predict"]), used, dims)["y"]
+    prepared = evaluate(BEFORE_GRADIENTS.run(net.graphs["predict"]), used, dims)["y"]
     np.testing.assert_allclose(prepared, expected, rtol=1e-10, atol=1e-11)
     return after
 

@@ -16,6 +16,7 @@ from netwright.compiler.loop.verify import verify_program
 from netwright.compiler.lowering.program import ProgramBuilder
 from netwright.compiler.lowering.schedule import lower_entry
 from netwright.compiler.machine import Machine
+from netwright.compiler.pipeline import MEMORY
 from netwright.runtime.native import NativeEngine
 from netwright.specs.dims import evaluate
 from netwright.specs.manifest import DimInfo
@@ -29,7 +30,7 @@ def lowered(graph: Graph, machine: Machine = AVX512) -> tuple[ir.Program, dict[s
         name for value in graph.inputs.values() for size in graph.type(value).shape for name in _names(size)
     }
     builder = ProgramBuilder("test", dict.fromkeys(sorted(names), 1), machine)
-    lower_entry(builder, "main", graph)
+    lower_entry(builder, "main", MEMORY.run(graph))
     program = builder.finish()
     verify_program(program)
     return program, builder.constants

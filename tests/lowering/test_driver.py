@@ -30,9 +30,7 @@ def folded() -> Graph:
 
 def test_prepare_computes_what_depends_on_parameters_alone() -> None:
     graph = folded()
-    lowered = lower(
-        "m", {"predict": graph}, [DimInfo(name="N")], lambda g: g, version="0", target="test", machine=AVX512
-    )
+    lowered = lower("m", {"predict": graph}, [DimInfo(name="N")], version="0", target="test", machine=AVX512)
     entries = {entry.name: entry for entry in lowered.manifest.entries}
     assert set(entries) == {"prepare", "predict"}
     assert [b.name for b in lowered.manifest.buffers if b.role == "packed"] == entries["prepare"].writes
@@ -59,8 +57,6 @@ def test_prepare_leaves_what_has_the_sizes_of_a_call() -> None:
     v = g.input("scale", TensorType("float32", (4,)), "parameter")
     spread = g.apply("broadcast", g.apply("exp", v), attrs=BroadcastAttributes((N, 4), (1,)))
     g.set_output("y", g.apply("mul", x, g.apply("mul", spread, spread)))
-    lowered = lower(
-        "m", {"predict": g}, [DimInfo(name="N")], lambda g: g, version="0", target="test", machine=AVX512
-    )
+    lowered = lower("m", {"predict": g}, [DimInfo(name="N")], version="0", target="test", machine=AVX512)
     (packed,) = [b for b in lowered.manifest.buffers if b.role == "packed"]
     assert packed.shape == ["4"]

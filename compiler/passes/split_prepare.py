@@ -7,19 +7,38 @@ statistics go to the entry ``prepare``; ``predict`` reads the results as buffers
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 from ..graph.graph import Graph, InputAttributes, Node, Value
 from ..ops.base import Generator, View
 from ..ops.registry import primitive
+from .base import Pass, PassContext
 
 _OWNED = ("parameter", "statistic")
 
 
-def split_prepare(graph: Graph) -> tuple[Graph | None, Graph]:
-    """(the prepare graph or None, the rest that reads its outputs).
+@dataclass(frozen=True)
+class SplitPrepare(Pass):
+    """Takes the entry ``prepare`` out of ``predict``, which then reads its outputs.
 
-    The prepare graph's outputs and the rest's new inputs are called ``packed.0``, ``packed.1``, ….
+    These outputs, and the new inputs, are called ``packed.0``, ``packed.1``, ….
     """
+
+    name: ClassVar[str] = "split_prepare"
+    bodies: ClassVar[bool] = False
+
+    def run(self, graph: Graph, context: PassContext) -> Graph:
+        if context.entry != "predict":
+            return graph
+        prepare, rest = _split(graph)
+        if prepare is not None:
+            context.split["prepare"] = prepare
+        return rest
+
+
+def _split(graph: Graph) -> tuple[Graph | None, Graph]:
+    """(the prepare graph or None, the rest that reads its outputs)."""
     fixed = _fixed(graph)
     frontier: dict[Value, None] = {}
     outputs = set(graph.outputs.values())

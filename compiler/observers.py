@@ -1,0 +1,107 @@
+"""Who watches a compilation: passes and lowering report, and print and measure nothing themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from netwright.specs.dims import DimLike
+from netwright.specs.files import write_file
+
+from .graph.graph import Graph, Node
+
+#: Dumps of one process are numbered through, whatever compilation writes them.
+_NUMBERS = count()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A pass that ran: on the graph of which entry, in which phase, and for how many seconds.
+
+    ``before`` and ``after`` are the same object where it changed nothing. What a compilation begins with is a step
+    named ``input``.
+    """
+
+    entry: str
+    phase: str
+    name: str
+    seconds: float
+    before: Graph
+    after: Graph
+
+    @property
+    def changed(self) -> bool:
+        return self.name == "input" or self.before is not self.after
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A fusion that did not happen: ``node`` could not join the kernel that computes its operand, by which ``rule``.
+
+    ``saved``: the bytes that would not have been written and read again.
+    """
+
+    node: Node
+    rule: str
+    saved: DimLike
+
+
+class Observer:
+    """Watches a compilation; what is not overridden is not looked at."""
+
+    def passed(self, step: Step) -> None:
+        """A pass ran."""
+
+    def refused(self, refusal: Refusal) -> None:
+        """Two operations did not become one kernel."""
+
+
+@dataclass
+class Timings(Observer):
+    """The steps in order, without their graphs: (name, seconds, whether something changed)."""
+
+    steps: list[tuple[str, float, bool]] = field(default_factory=list)
+
+    def passed(self, step: Step) -> None:
+        self.steps.append((step.name, step.seconds, step.changed))
+
+
+@dataclass(frozen=True)
+class Dump(Observer):
+    """Writes the graph after each pass that changed it to ``folder``, numbered, and a table of times."""
+
+    folder: Path
+
+    def passed(self, step: Step) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        number, graph = next(_NUMBERS), step.after
+        if step.changed:
+            stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in step.entry or graph.name)
+            path = self.folder / f"{number:03d}_{stem}_{step.name}.txt"
+            write_file(path, f"{graph}\n".encode(), durable=False)
+        with (self.folder / "times.txt").open("a", encoding="utf-8") as table:
+            unchanged = "" if step.changed else "  (unchanged)"
+            place = "/".join(filter(None, (step.entry or graph.name, step.phase)))
+            table.write(f"{number:03d} {step.seconds * 1e3:10.3f} ms  {place}  {step.name}{unchanged}\n")
+
+
+@dataclass(frozen=True)
+class Observers(Observer):
+    """Several observers as one."""
+
+    each: tuple[Observer, ...] = ()
+
+    @classmethod
+    def of(cls, observers: Iterable[Observer]) -> Observers:
+        """Those given."""
+        return cls(tuple(observers))
+
+    def passed(self, step: Step) -> None:
+        for one in self.each:
+            one.passed(step)
+
+    def refused(self, refusal: Refusal) -> None:
+        for one in self.each:
+            one.refused(refusal)
