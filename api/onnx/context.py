@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,12 @@ from .arrange import arranged, held_of, settled
 from .errors import NeedsValue, Refusal
 from .fold import checked_axis
 from .numbers import decimal
-from .reading import Node, Subgraph, UnreadableTensor
+from .reading import Node, UnreadableTensor
 from .tensors import MAX_ELEMENTS
 from .values import Held, Known, Merged, Value
 
 if TYPE_CHECKING:
+    from .conversion import Conversion
     from .network import NetworkWriter
 
 
@@ -35,7 +36,7 @@ class Context:
         sole: Sequence[bool],
         runtime: Mapping[str, frozenset[str]],
         captured: Mapping[str, Value],
-        branch: Callable[[Subgraph, Sequence[str]], list[Value]],
+        conversion: Conversion,
     ):
         self.writer, self.node, self.opset = writer, node, opset
         self.operands, self.wanted = operands, wanted
@@ -45,8 +46,8 @@ class Context:
         """The inputs of the model that each value depends on."""
         self.captured = captured
         """What the graphs among the attributes read of the graph around."""
-        self.branch = branch
-        """Converts a graph among the attributes in its place, and gives its values."""
+        self.conversion = conversion
+        """Converts graphs among the attributes in their place."""
         self.results: list[Value | None] = [None] * len(node.outputs)
         self.names: list[str] = []
         """Names that fit a layer made here, the best one first."""

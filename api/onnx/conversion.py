@@ -8,19 +8,21 @@ needs.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .context import Context
-from .errors import Finding, NeedsValue, OnnxError, Refusal
+from .errors import Finding, NeedsValue, Refusal
 from .fold import FOLDS, Folding, evaluated
 from .names import identifier, scoped, stem
 from .narrow import admitted, named
 from .network import NetworkWriter
 from .ops import OPS
-from .reading import Node, OnnxGraph, Subgraph, UnreadableTensor
+from .reading import Body, Node, OnnxGraph, UnreadableTensor
 from .schemas import check_node, means_the_same
 from .tensors import MAX_COMPUTED
 from .values import Known, Value, known_dims
@@ -45,8 +47,8 @@ class Fault:
     """An input whose value would help."""
 
 
-class _Missing(Exception):
-    """Raised where a branch gives what could not be converted."""
+class Missing(Exception):
+    """Raised where a graph gives what could not be converted."""
 
     def __init__(self, causes: tuple[Fault, ...]):
         super().__init__()
@@ -85,7 +87,7 @@ class Conversion:
                     self.values[name] = value
                 elif name and self.readers.get(name):
                     raise Refusal(f"the output {name!r} is not computed")
-        except _Missing as missing:
+        except Missing as missing:
             self._fail(node, None, missing.causes)
         except NeedsValue as needed:
             self._fail(node, Finding(str(needed), node.title, node.op), needed=needed)
@@ -146,7 +148,7 @@ class Conversion:
             [bool(name) and self._is_sole(name) for name in node.inputs],
             self.depends,
             {name: self.values[name] for name in node.captures if name in self.values},
-            self.branch,
+            self,
         )
         context.names = self._suggested(node, operands)
         entry.convert(context)
@@ -194,29 +196,45 @@ class Conversion:
         own = [identifier(node.name), *stems[:1], *scopes, identifier(output)]
         return [name for name in own if name]
 
-    # Branches.
+    # Graphs among the attributes.
 
-    def branch(self, graph: Subgraph, captures: Sequence[str]) -> list[Value]:
-        """What a graph without inputs gives, converted in its place. Raises Refusal, and for what is missing."""
-        try:
-            body = graph.read(captures)
-        except OnnxError as error:
-            raise Refusal(str(error)) from None
-        if body.inputs:
-            raise Refusal("a branch has inputs")
+    @contextmanager
+    def scope(self, body: Body) -> Iterator[None]:
+        """Names of a graph among the attributes, which are gone afterwards."""
         scopes = (self.values, self.faults, self.depends, self.readers)
         self.values, self.faults, self.depends = (one.new_child() for one in scopes[:3])  # type: ignore[assignment]
         self.readers = self.readers.new_child(body.readers)
         try:
             for name, array in body.constants.items():
                 self.values[name] = Known.of(array, name)
-            for node in body.nodes:
-                self.visit(node)
-            if causes := self.missing(body.outputs):
-                raise _Missing(causes)
-            return [self.values[name] for name in body.outputs]
+            yield
         finally:
             self.values, self.faults, self.depends, self.readers = scopes  # type: ignore[assignment]
+
+    def inlined(self, body: Body, inputs: Sequence[Value]) -> list[Value]:
+        """What a graph gives for its inputs, converted in its place. Raises where something is missing."""
+        with self.scope(body):
+            self.values.update(zip(body.inputs, inputs, strict=True))
+            for node in body.nodes:
+                self.visit(node)
+            return self.given(body.outputs)
+
+    def given(self, names: Sequence[str]) -> list[Value]:
+        """The values of names. Raises where something is missing."""
+        if causes := self.missing(names):
+            raise Missing(causes)
+        return [self.values[name] for name in names]
+
+    def computed(self, op: str, operands: Sequence[Value | int | Sequence[int]], **attributes: Any) -> Value:
+        """What an operator gives. Numbers among the operands are whole."""
+        names = tuple(f"{op} operand {i}" for i in range(len(operands)))
+        node = Node("", op, "", names, (f"{op} result",), attributes)
+        with self.scope(Body(names, node.outputs, (node,), {})):
+            for name, one in zip(names, operands, strict=True):
+                known = isinstance(one, int | Sequence)
+                self.values[name] = Known.of(np.asarray(one, np.int64)) if known else one  # type: ignore[assignment]
+            self.visit(node)
+            return self.given(node.outputs)[0]
 
 
 def _check_attributes(node: Node, honoured: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..arrange import regrouped
 from ..context import Context
-from ..errors import NeedsValue, Refusal
+from ..errors import NeedsValue, OnnxError, Refusal
 from ..reading import Subgraph
 from ..values import Held, Value
 from .broadcast import equation
@@ -39,7 +39,13 @@ def _results(ctx: Context, name: str) -> list[Value]:
     graph = ctx.attribute(name)
     if not isinstance(graph, Subgraph):
         raise Refusal("a graph is expected", name)
-    found = ctx.branch(graph, ctx.node.captures)
+    try:
+        body = graph.read(ctx.node.captures)
+    except OnnxError as error:
+        raise Refusal(str(error), name) from None
+    if body.inputs:
+        raise Refusal("a branch has inputs", name)
+    found = ctx.conversion.inlined(body, [])
     if len(found) != len(ctx.node.outputs):
         raise Refusal(f"gives {len(found)} values, {len(ctx.node.outputs)} are expected", name)
     return found

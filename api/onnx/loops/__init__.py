@@ -1,0 +1,6 @@
+"""Loops over time: what Scan and Loop have in common, as a recurrent layer or unrolled."""
+
+from .iteration import Given, Iteration, Read, State
+from .running import run
+
+__all__ = ["Given", "Iteration", "Read", "State", "run"]

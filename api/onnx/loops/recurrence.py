@@ -1,0 +1,202 @@
+"""A loop over time as a recurrent layer with a cell of its own."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.specs.dims import Dim, DimLike
+from netwright.specs.models.layers.recurrent import LENGTHS
+
+from ..cells import CellBody, cell_of_body
+from ..context import Context
+from ..errors import Refusal
+from ..names import safe
+from ..values import Held
+from .iteration import Iteration
+
+
+def recur(ctx: Context, loop: Iteration) -> None:
+    """A recurrent layer: the first axis of what a step reads and carries are the samples, else it is a loop of one
+    sample. Raises Refusal for a body that no cell can have."""
+    recurrence = _Recurrence(ctx, loop)
+    if loop.batched:
+        return recurrence.layer(0)
+    try:
+        recurrence.operands(samples=True)
+        recurrence.layer(1)
+    except Refusal as refusal:
+        try:
+            recurrence.layer(None)
+        except Refusal:
+            raise refusal from None
+
+
+@dataclass(frozen=True)
+class _Operand:
+    """A state or scan input: the value, and its axes for the samples, for time, and for a sample's features."""
+
+    value: Held
+    samples: int | None
+    time: int | None
+    features: tuple[int, ...]
+
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one sample. Raises Refusal."""
+        sizes = [self.value.shape[axis] for axis in self.features]
+        if any(isinstance(size, Dim) for size in sizes):
+            raise Refusal(f"a step reads the open sizes {[str(size) for size in sizes]}")
+        return tuple(int(size) for size in sizes)  # type: ignore[arg-type]
+
+    def axes(self) -> tuple[int | None, ...]:
+        """How the layer reads it."""
+        time = () if self.time is None else (self.time,)
+        return (self.samples, *time, *self.features)
+
+
+class _Recurrence:
+    def __init__(self, ctx: Context, loop: Iteration):
+        self.ctx, self.loop = ctx, loop
+        self.prefix = f"{safe(ctx.node.name)}_" if ctx.node.name else ""
+
+    def operands(self, samples: bool) -> tuple[list[_Operand], list[_Operand]]:
+        """States and what is read."""
+        states, read = [], []
+        for state in self.loop.states:
+            value = self.ctx.held(state.operand)
+            rest = list(range(value.rank))
+            first = rest.pop(0) if samples and rest else None
+            states.append(_Operand(value, first, None, tuple(rest)))
+        for one in self.loop.reads:
+            if self.loop.batched:
+                read.append(_Operand(one.value, 0, 1, tuple(range(2, one.value.rank))))
+                continue
+            rest = list(range(one.value.rank))
+            time = rest.pop(one.time)
+            first = rest.pop(0) if samples and rest else None
+            read.append(_Operand(one.value, first, time, tuple(rest)))
+        if samples or self.loop.batched:
+            found = {
+                str(one.value.shape[one.samples]) if one.samples is not None else ""
+                for one in (*states, *read)
+            }
+            if len(found) > 1 or "" in found:
+                raise Refusal("what a step reads has no first axis of samples in common")
+        return states, read
+
+    # The layer.
+
+    def layer(self, first: int | None) -> None:
+        """``first``: 1 where samples are the first axis of a step, 0 where they are that of the operands (opset 8),
+        None where there is one sample."""
+        ctx = self.ctx
+        states, read = self.operands(samples=first is not None)
+        floats = [one for one in (*states, *read) if one.value.dtype != "bool"]
+        if any(one.value.dtype != ctx.writer.dtype for one in floats):
+            raise Refusal(f"a loop over {', '.join(sorted({one.value.dtype for one in floats}))}")
+        mask, lengths = "", None
+        inputs = list(zip(self.loop.body.inputs[len(states) :], read, strict=True))
+        for name, operand in list(inputs):
+            if operand.value.dtype == "bool":
+                lengths = self.lengths(operand)
+                mask = name
+                inputs.remove((name, operand))
+        if not inputs:
+            raise Refusal("a loop without an input of floats")
+        samples: DimLike | None = read[0].value.shape[read[0].samples or 0] if first == 1 else None
+        cell = cell_of_body(
+            self.loop.body,
+            self.loop.captured,
+            ctx.opset,
+            self.prefix,
+            {name: (self.spoken(name, "x"), one.shape()) for name, one in inputs},
+            {
+                name: (self.spoken(name, "h"), one.shape())
+                for name, one in zip(self.loop.body.inputs, states, strict=False)
+            },
+            self.wanted(),
+            samples=samples,
+            dtype=ctx.writer.dtype,
+            mask=mask,
+        )
+        keys, given, weights = self.starts(cell, states)
+        if lengths is not None:
+            given[LENGTHS] = keys["lengths"] = lengths
+        elif self.loop.batched and ctx.has(0):
+            given[LENGTHS] = keys["lengths"] = ctx.arranged(ctx.held(0), (0,))
+        refs = [ctx.arranged(one.value, one.axes()) for _, one in inputs]
+        sequences = [name for name, want in zip(cell.sequences, self.wanted(), strict=True) if want]
+        if self.loop.reverse:
+            keys["reverse"] = True
+        if "" not in sequences and cell.tree["output"] in cell.states:
+            keys["return_sequences"] = False
+        last = list(zip(cell.states, self.loop.states, strict=True))
+        ports = [name for name, state in last if ctx.wants(state.output)]
+        ports += [f"{name}_all" for name in sequences if name]
+        name = ctx.writer.cell(cell.tree, [ctx.names[0] if ctx.names else None])
+        ref = ctx.layer("recurrent", refs, {"cell": name, **keys}, weights, given=given, ports=ports)
+        self.results(ref, cell, states, first)
+
+    def wanted(self) -> list[bool]:
+        return [self.ctx.wants(one.output) for one in self.loop.given]
+
+    def spoken(self, name: str, fallback: str) -> str:
+        """A short name for one of the body's inputs: without its layer's, and without `prev`."""
+        own = (safe(name) or fallback).removeprefix(self.prefix)
+        return re.sub(r"^prev_|_(prev|in|old)$", "", own) or fallback
+
+    def starts(
+        self, cell: CellBody, states: list[_Operand]
+    ) -> tuple[dict, dict[str, str], dict[str, NDArray]]:
+        """Where the states start: zeros, learned (what is stretched over the samples), or given."""
+        ctx = self.ctx
+        weights = dict(cell.weights)
+        given: dict[str, str] = {}
+        for name, operand, state in zip(cell.states, states, self.loop.states, strict=True):
+            known, stored = ctx.start(state.operand) or (None, False)
+            shape = operand.shape()
+            if known is not None and not stored and not known.any():
+                continue
+            if known is not None and _is_number(known):
+                cell.tree["states"][name]["init"] = {"type": "constant", "value": float(known.flat[0])}
+                continue
+            if known is not None and known.size == int(np.prod(shape)):
+                cell.tree["states"][name]["learn_init"] = True
+                weights[f"{name}_init"] = known.reshape(shape)
+                continue
+            given[name] = ctx.arranged(operand.value, operand.axes())
+        return ({"initial_state": dict(given)} if given else {}), given, weights
+
+    def lengths(self, mask: _Operand) -> str:
+        """The number of steps of each sequence, where that is what a mask says. Raises Refusal."""
+        found = self.ctx.writer.masks.get(mask.value.ref)
+        if found is None or mask.value.axes != (mask.time, mask.samples):
+            raise Refusal("a loop input of truth values is no mask of the steps that exist")
+        return found
+
+    def results(self, ref: str, cell: CellBody, states: list[_Operand], first: int | None) -> None:
+        """The last states, and the sequences with time where it is wanted."""
+        ctx = self.ctx
+        for name, operand, state in zip(cell.states, states, self.loop.states, strict=True):
+            if ctx.wants(state.output):
+                rank = operand.value.rank
+                features = tuple(range(rank - len(operand.features), rank))
+                axes = (None if first is None else 0, *features)
+                ctx.give(ctx.held_as(f"{ref}.{name}", axes, rank), state.output)
+        for given, name in zip(self.loop.given, cell.sequences, strict=True):
+            if not ctx.wants(given.output):
+                continue
+            source = f"{ref}.{name}_all" if name else ref
+            rank = len(ctx.writer.sketch.type_of(source).shape) - (first is None)
+            rest = list(range(rank))
+            time = rest.pop(1 if self.loop.batched else given.time)
+            samples = None if first is None else rest.pop(0)
+            ctx.give(ctx.held_as(source, (samples, time, *rest), rank), given.output)
+
+
+def _is_number(start: NDArray) -> bool:
+    """Whether a state starts from one number. Zeros that are stored as an array are not so: they are learned ones."""
+    return start.ndim == 0 or bool(start.size > 1 and start.any() and (start == start.flat[0]).all())

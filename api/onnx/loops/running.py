@@ -1,0 +1,23 @@
+"""A loop as a recurrent layer where a cell can have its body, else unrolled."""
+
+from __future__ import annotations
+
+from ..context import Context
+from ..errors import Refusal
+from .iteration import Iteration
+from .recurrence import recur
+from .unrolling import LONGEST, unroll
+
+
+def run(ctx: Context, loop: Iteration) -> None:
+    """The results of a loop. Raises Refusal with what keeps its body from being a cell, where unrolling does not do
+    either."""
+    try:
+        return recur(ctx, loop)
+    except Refusal as refusal:
+        reason = refusal
+    if not isinstance(loop.count, int):
+        raise Refusal(f"{reason.reason}; unrolling it needs a known number of steps, not {loop.count}")
+    if not 0 < loop.count <= LONGEST or loop.batched:
+        raise reason
+    unroll(ctx, loop, loop.count)

@@ -1,0 +1,51 @@
+"""A loop of a known number of steps as its body, that often."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..context import Context
+from ..errors import Refusal
+from ..values import Value
+from .iteration import Iteration
+
+#: The most steps that are unrolled, and the most nodes that become of them.
+LONGEST, MOST = 256, 20_000
+
+
+def unroll(ctx: Context, loop: Iteration, count: int) -> None:
+    """The results of ``count`` steps. Raises Refusal for too many nodes, and for what is missing."""
+    if count * len(loop.body.nodes) > MOST:
+        raise Refusal(f"{count} steps of {len(loop.body.nodes)} nodes are too many to unroll")
+    values: list[Value] = [ctx.value(state.operand) for state in loop.states]
+    given: list[list[Value]] = [[] for _ in loop.given]
+    for step in reversed(range(count)) if loop.reverse else range(count):
+        read = [_gathered(ctx, one.value, one.time, step) for one in loop.reads]
+        found = ctx.conversion.inlined(loop.body, [*values, *read])
+        for old, new in zip(values, found, strict=False):
+            if old.shape != new.shape or old.dtype != new.dtype:
+                raise Refusal(f"a state of shape {_text(old)} becomes one of shape {_text(new)}")
+        values = found[: len(values)]
+        for row, value in zip(given, found[len(values) :], strict=True):
+            row.append(value)
+    for state, value in zip(loop.states, values, strict=True):
+        ctx.give(value, state.output)
+    for one, row in zip(loop.given, given, strict=True):
+        if ctx.wants(one.output):
+            ctx.give(_stacked(ctx, row[::-1] if loop.reverse else row, one.time), one.output)
+
+
+def _text(value: Value) -> str:
+    return f"[{', '.join(map(str, value.shape))}]"
+
+
+def _gathered(ctx: Context, value: Value, axis: int, step: int) -> Value:
+    """One step of a value."""
+    return ctx.conversion.computed("Gather", [value, step], axis=axis)
+
+
+def _stacked(ctx: Context, values: Sequence[Value], axis: int) -> Value:
+    """Values joined along an axis of their own."""
+    axes = ([[axis]], {}) if ctx.opset >= 13 else ([], {"axes": (axis,)})
+    rows = [ctx.conversion.computed("Unsqueeze", [value, *axes[0]], **axes[1]) for value in values]
+    return ctx.conversion.computed("Concat", rows, axis=axis) if len(rows) > 1 else rows[0]
