@@ -8,13 +8,14 @@ needs.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from .choices import Choices
 from .context import Context
 from .errors import Finding, NeedsValue, Refusal
 from .fold import FOLDS, Folding, evaluated
@@ -65,6 +66,8 @@ class Conversion:
         self.depends: ChainMap[str, frozenset[str]] = ChainMap()
         """The inputs of the model that each value depends on."""
         self.readers: ChainMap[str, int] = ChainMap(graph.readers)
+        self.choices = Choices()
+        """Which branches are taken where an open size decides."""
         self.computed = 0
         """Elements of constants that were computed."""
         paths = {node.path.rpartition("/")[0] for node in graph.nodes}
@@ -211,9 +214,13 @@ class Conversion:
         finally:
             self.values, self.faults, self.depends, self.readers = scopes  # type: ignore[assignment]
 
-    def inlined(self, body: Body, inputs: Sequence[Value]) -> list[Value]:
-        """What a graph gives for its inputs, converted in its place. Raises where something is missing."""
+    def inlined(
+        self, body: Body, inputs: Sequence[Value], known: Mapping[str, Known] | None = None
+    ) -> list[Value]:
+        """What a graph gives for its inputs, converted in its place; ``known`` are further names that it reads. Raises
+        where something is missing."""
         with self.scope(body):
+            self.values.update(known or {})
             self.values.update(zip(body.inputs, inputs, strict=True))
             for node in body.nodes:
                 self.visit(node)
@@ -225,7 +232,7 @@ class Conversion:
             raise Missing(causes)
         return [self.values[name] for name in names]
 
-    def computed(self, op: str, operands: Sequence[Value | int | Sequence[int]], **attributes: Any) -> Value:
+    def operation(self, op: str, operands: Sequence[Value | int | Sequence[int]], **attributes: Any) -> Value:
         """What an operator gives. Numbers among the operands are whole."""
         names = tuple(f"{op} operand {i}" for i in range(len(operands)))
         node = Node("", op, "", names, (f"{op} result",), attributes)

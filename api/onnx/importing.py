@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from netwright.specs.dims import dim_symbols
 
 from .arrange import arranged, channels_last, held_of, identity
+from .choices import Choices, with_choices
 from .conversion import Conversion, reasons
 from .errors import Finding, OnnxError, Refusal
 from .names import Names, safe
@@ -55,9 +56,14 @@ def import_graph(
 
     Raises OnnxError with a finding for each node that is not supported; NeedsValue where an input should be bound.
     """
-    importer = _Import(graph, bound or {}, held or {}, native_outputs, keep_constants)
-    importer.writer.sketch.ranges.update(ranges or {})
-    return importer.run(model)
+
+    def attempt(choices: Choices) -> Imported:
+        importer = _Import(graph, bound or {}, held or {}, native_outputs, keep_constants)
+        importer.writer.sketch.ranges.update(ranges or {})
+        importer.conversion.choices = choices
+        return importer.run(model)
+
+    return with_choices(attempt)
 
 
 class _Import:

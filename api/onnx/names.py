@@ -68,6 +68,23 @@ def safe(text: str) -> str | None:
     return (text if re.match("[A-Za-z_]", text) else f"v_{text}") if text else None
 
 
+_PARAMETERS = (
+    (re.compile(r"(cast|kernel)_1_readvariableop"), "recurrent_kernel"),
+    (re.compile(r"(cast|kernel|matmul)_readvariableop"), "kernel"),
+    (re.compile(r"(bias\w*|split|add\w*)_readvariableop"), "bias"),
+)
+_MEANINGLESS = re.compile(r"placeholder|TensorList|readvariableop|loop_counter|^const|^\d", re.IGNORECASE)
+
+
+def short(value: str) -> str | None:
+    """What the name of a loop's value says, without the path before it: `while/gru_cell/kernel:0` is kernel."""
+    for pattern, found in _PARAMETERS:
+        if pattern.search(value.lower()):
+            return found
+    text = safe(re.sub(r":\d+$", "", value).replace("/", ".").rpartition(".")[2])
+    return None if text is None or _MEANINGLESS.search(text) else text
+
+
 def role_of(above: Sequence[str], type: str) -> list[str]:
     """Names of a layer that belongs to those it reads: the relu of conv1, or of conv1_bn, is conv1_relu; what joins
     fire2_left and fire2_right is fire2_concat."""

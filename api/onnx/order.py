@@ -24,7 +24,7 @@ def in_order(nodes: Sequence[Node], known: Collection[str], outputs: Iterable[st
     for name in outputs:
         if not name or not (name in known or name in givers):
             raise OnnxError(f"nothing gives the output {name!r}")
-    return tuple(_needed(found, outputs))
+    return tuple(needed(found, outputs))
 
 
 def _givers(nodes: Sequence[Node], known: Collection[str]) -> dict[str, int]:
@@ -80,7 +80,7 @@ def _ungiven(node: Node, name: str) -> OnnxError:
     return OnnxError([Finding(f"reads {name!r}, which nothing before it gives", node.title, node.op)])
 
 
-def _needed(nodes: Sequence[Node], outputs: Iterable[str]) -> list[Node]:
+def needed(nodes: Sequence[Node], outputs: Iterable[str]) -> list[Node]:
     """The nodes that the outputs depend on."""
     wanted = set(outputs)
     found = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from netwright.specs.equations.expressions import CONSTANTS, FUNCTIONS
 from ..errors import Refusal
 from ..fold import FOLDS, Folding
 from ..formulas import inlined
-from ..names import Names, identifier, safe
+from ..names import Names, identifier, short
 from ..reading import Body, Node
 from ..schemas import check_node
 from ..values import Known, known_dims
@@ -115,10 +115,7 @@ class CellWriter:
             raise Refusal(
                 f"the constant {name!r} is {value.dtype}, the parameters of a cell are {self.dtype}"
             )
-        own = name.rpartition(".")[2]
-        found = self.out.names.fresh(
-            [identifier(own) or (own if own.isidentifier() else None), safe(own)], "weights"
-        )
+        found = self.out.names.fresh([short(name)], "weights")
         shape = tuple(int(size) for size in value.array.shape)
         self.out.params[found] = {"shape": list(shape)}
         self.out.weights[found] = value.array
@@ -142,6 +139,9 @@ class CellWriter:
                 raise Refusal(f"in the loop's body, {node.title} ({node.op}): {refusal.reason}") from None
 
     def visit(self, node: Node) -> None:
+        for name in node.inputs:
+            if name and self.source(name) not in self.values:
+                raise Refusal(f"{name!r} of the graph around is computed at run time")
         operands = [self.values.get(self.source(name)) for name in node.inputs]
         dtypes = [None if one is None else one.dtype for one in operands]
         if not node.domain:
@@ -223,11 +223,12 @@ def cell_of_body(
     samples: DimLike | None,
     dtype: str,
     mask: str = "",
+    truths: Collection[str] = (),
 ) -> CellBody:
     """The cell of a body. ``states`` and ``inputs`` give for each of the body's inputs the name it gets and its shape
     for one sample; ``samples`` is the size of the first axis, None where the body is of one sample already. ``prefix``
-    is what the names of values begin with. ``mask`` is the body's input that says which samples have the step. Raises
-    Refusal."""
+    is what the names of values begin with. ``mask`` is the body's input that says which samples have the step;
+    ``truths`` are inputs of truth values, which a cell reads as numbers. Raises Refusal."""
     writer = CellWriter(body, captured, opset, prefix, samples, dtype)
     batched = samples is not None
     own: dict[str, str] = {}
@@ -238,7 +239,12 @@ def cell_of_body(
     for value, (name, shape) in inputs.items():
         found = writer.out.names.fresh([name], "x")
         cell_inputs[found] = list(shape)
-        writer.values[value] = Term(found, shape, shape, dtype, batched)
+        if value in truths:
+            writer.values[value] = Term(
+                f"{found} != 0", shape, shape, "bool", batched, opposite=f"{found} == 0"
+            )
+        else:
+            writer.values[value] = Term(found, shape, shape, dtype, batched)
     carried = [writer.source(name) for name in body.outputs[: len(states)]]
     scanned = [writer.source(name) for name in body.outputs[len(states) :]]
     if mask:

@@ -13,6 +13,9 @@ from .step import Step
 from .table import operator
 from .terms import Sizes, Term, joint, product, written
 
+#: A part that ends there, or later, goes to the end of any axis.
+_WHOLE = 2**31 - 1
+
 # Products.
 
 
@@ -137,7 +140,10 @@ def _concat(s: Step) -> list[Term]:
 @operator("Slice", attributes="axes ends starts")
 def _slice(s: Step) -> list[Term]:
     """A part of a term; all parts that are taken of it are one `split`."""
-    term, (axis, start, end) = s.term(), _cut(s)
+    term, cut = s.term(), _cut(s)
+    if cut is None:
+        return [term]
+    axis, start, end = cut
     own = s.own_axis(term, axis)
     size = term.shape[own]
     start, end = (max(0, min(size, one + size if one < 0 else one)) for one in (start, end))
@@ -145,9 +151,11 @@ def _slice(s: Step) -> list[Term]:
     for node in s.writer.body.nodes:
         if node.op == "Slice" and s.writer.source(node.inputs[0]) == s.writer.source(s.node.inputs[0]):
             try:
-                other, *bounds = _cut(Step(s.writer, node))
+                if (found := _cut(Step(s.writer, node))) is None:
+                    continue
             except Refusal:
                 continue
+            other, *bounds = found
             if s.own_axis(term, other) == own:
                 unit = math.gcd(unit, *(max(0, min(size, one + size if one < 0 else one)) for one in bounds))
     if end <= start:
@@ -157,14 +165,20 @@ def _slice(s: Step) -> list[Term]:
     return [_part(s, term, own, unit, start // unit, end // unit)]
 
 
-def _cut(s: Step) -> tuple[int, int, int]:
+def _cut(s: Step) -> tuple[int, int, int] | None:
+    """The one axis along which a part is taken, its start and end; None where all is taken."""
     starts, ends = s.integers(1, "starts"), s.integers(2, "ends")
-    axes = s.integers(3, "axes") or [0]
-    if starts is None or ends is None or not len(starts) == len(ends) == len(axes) == 1:
-        raise Refusal("only parts along one axis are taken")
-    if s.has(4) and s.integers(4, "steps") != [1]:
+    if starts is None or ends is None:
+        raise Refusal("where the part starts and ends is not given")
+    axes = s.integers(3, "axes") or list(range(len(starts)))
+    if not len(starts) == len(ends) == len(axes):
+        raise Refusal("starts, ends and axes do not fit together")
+    if s.has(4) and set(s.integers(4, "steps") or [1]) != {1}:
         raise Refusal("only parts without gaps are taken")
-    return axes[0], starts[0], ends[0]
+    cuts = [cut for cut in zip(axes, starts, ends, strict=True) if cut[1] != 0 or cut[2] < _WHOLE]
+    if len(cuts) > 1:
+        raise Refusal("only parts along one axis are taken")
+    return cuts[0] if cuts else None
 
 
 def _part(s: Step, term: Term, axis: int, unit: int, first: int, last: int) -> Term:

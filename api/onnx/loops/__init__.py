@@ -1,6 +1,7 @@
 """Loops over time: what Scan and Loop have in common, as a recurrent layer or unrolled."""
 
+from .counting import Steps, whole
 from .iteration import Given, Iteration, Read, State
 from .running import run
 
-__all__ = ["Given", "Iteration", "Read", "State", "run"]
+__all__ = ["Given", "Iteration", "Read", "State", "Steps", "run", "whole"]

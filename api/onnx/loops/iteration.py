@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from netwright.specs.dims import DimLike
 
 from ..reading import Body
-from ..values import Held, Value
+from ..values import Held, Known, Value
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Iteration:
     """What the body reads of the graph around."""
     count: DimLike
     """The number of steps."""
+    known: Callable[[int], Mapping[str, Known]] = lambda _: {}
+    """What the body reads that is known at each step."""
     reverse: bool = False
     """Whether time runs backwards, for all that is read and given."""
     batched: bool = False

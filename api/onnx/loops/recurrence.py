@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from netwright.specs.dims import Dim, DimLike
@@ -14,7 +15,7 @@ from netwright.specs.models.layers.recurrent import LENGTHS
 from ..cells import CellBody, cell_of_body
 from ..context import Context
 from ..errors import Refusal
-from ..names import safe
+from ..names import safe, short
 from ..values import Held
 from .iteration import Iteration
 
@@ -22,17 +23,19 @@ from .iteration import Iteration
 def recur(ctx: Context, loop: Iteration) -> None:
     """A recurrent layer: the first axis of what a step reads and carries are the samples, else it is a loop of one
     sample. Raises Refusal for a body that no cell can have."""
-    recurrence = _Recurrence(ctx, loop)
     if loop.batched:
-        return recurrence.layer(0)
-    try:
-        recurrence.operands(samples=True)
-        recurrence.layer(1)
-    except Refusal as refusal:
-        try:
-            recurrence.layer(None)
-        except Refusal:
-            raise refusal from None
+        return _Recurrence(ctx, loop, truths=False).layer(0)
+    first: Refusal | None = None
+    for samples in (1, None):
+        for truths in (False, True):
+            try:
+                return _Recurrence(ctx, loop, truths).layer(samples)
+            except Refusal as refusal:
+                first = first or refusal
+            if not any(one.value.dtype == "bool" for one in loop.reads):
+                break
+    assert first is not None
+    raise first
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,10 @@ class _Operand:
 
 
 class _Recurrence:
-    def __init__(self, ctx: Context, loop: Iteration):
+    def __init__(self, ctx: Context, loop: Iteration, truths: bool):
         self.ctx, self.loop = ctx, loop
+        self.truths = truths
+        """Whether inputs of truth values are numbers to the cell; else they say which steps exist."""
         self.prefix = f"{safe(ctx.node.name)}_" if ctx.node.name else ""
 
     def operands(self, samples: bool) -> tuple[list[_Operand], list[_Operand]]:
@@ -100,7 +105,7 @@ class _Recurrence:
         mask, lengths = "", None
         inputs = list(zip(self.loop.body.inputs[len(states) :], read, strict=True))
         for name, operand in list(inputs):
-            if operand.value.dtype == "bool":
+            if operand.value.dtype == "bool" and not self.truths:
                 lengths = self.lengths(operand)
                 mask = name
                 inputs.remove((name, operand))
@@ -121,13 +126,14 @@ class _Recurrence:
             samples=samples,
             dtype=ctx.writer.dtype,
             mask=mask,
+            truths=[name for name, one in inputs if one.value.dtype == "bool"],
         )
         keys, given, weights = self.starts(cell, states)
         if lengths is not None:
             given[LENGTHS] = keys["lengths"] = lengths
         elif self.loop.batched and ctx.has(0):
             given[LENGTHS] = keys["lengths"] = ctx.arranged(ctx.held(0), (0,))
-        refs = [ctx.arranged(one.value, one.axes()) for _, one in inputs]
+        refs = [ctx.arranged(self.numbers(one.value), one.axes()) for _, one in inputs]
         sequences = [name for name, want in zip(cell.sequences, self.wanted(), strict=True) if want]
         if self.loop.reverse:
             keys["reverse"] = True
@@ -140,12 +146,21 @@ class _Recurrence:
         ref = ctx.layer("recurrent", refs, {"cell": name, **keys}, weights, given=given, ports=ports)
         self.results(ref, cell, states, first)
 
+    def numbers(self, value: Held) -> Held:
+        """A value that a cell can read: 1 and 0 for truth values."""
+        if value.dtype != "bool":
+            return value
+        kind = onnx.TensorProto.FLOAT if self.ctx.writer.dtype == "float32" else onnx.TensorProto.DOUBLE
+        found = self.ctx.conversion.operation("Cast", [value], to=kind)
+        assert isinstance(found, Held)
+        return found
+
     def wanted(self) -> list[bool]:
         return [self.ctx.wants(one.output) for one in self.loop.given]
 
     def spoken(self, name: str, fallback: str) -> str:
         """A short name for one of the body's inputs: without its layer's, and without `prev`."""
-        own = (safe(name) or fallback).removeprefix(self.prefix)
+        own = (short(name) or fallback).removeprefix(self.prefix)
         return re.sub(r"^prev_|_(prev|in|old)$", "", own) or fallback
 
     def starts(

@@ -21,7 +21,7 @@ def unroll(ctx: Context, loop: Iteration, count: int) -> None:
     given: list[list[Value]] = [[] for _ in loop.given]
     for step in reversed(range(count)) if loop.reverse else range(count):
         read = [_gathered(ctx, one.value, one.time, step) for one in loop.reads]
-        found = ctx.conversion.inlined(loop.body, [*values, *read])
+        found = ctx.conversion.inlined(loop.body, [*values, *read], loop.known(step))
         for old, new in zip(values, found, strict=False):
             if old.shape != new.shape or old.dtype != new.dtype:
                 raise Refusal(f"a state of shape {_text(old)} becomes one of shape {_text(new)}")
@@ -41,11 +41,11 @@ def _text(value: Value) -> str:
 
 def _gathered(ctx: Context, value: Value, axis: int, step: int) -> Value:
     """One step of a value."""
-    return ctx.conversion.computed("Gather", [value, step], axis=axis)
+    return ctx.conversion.operation("Gather", [value, step], axis=axis)
 
 
 def _stacked(ctx: Context, values: Sequence[Value], axis: int) -> Value:
     """Values joined along an axis of their own."""
     axes = ([[axis]], {}) if ctx.opset >= 13 else ([], {"axes": (axis,)})
-    rows = [ctx.conversion.computed("Unsqueeze", [value, *axes[0]], **axes[1]) for value in values]
-    return ctx.conversion.computed("Concat", rows, axis=axis) if len(rows) > 1 else rows[0]
+    rows = [ctx.conversion.operation("Unsqueeze", [value, *axes[0]], **axes[1]) for value in values]
+    return ctx.conversion.operation("Concat", rows, axis=axis) if len(rows) > 1 else rows[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from netwright.specs.dims import Dim
+
 from ..arrange import regrouped
 from ..context import Context
 from ..errors import NeedsValue, OnnxError, Refusal
@@ -13,14 +15,16 @@ from .table import op
 
 @op("If", attributes="else_branch then_branch", since=1)
 def branches(ctx: Context) -> None:
-    """The branch that is taken, where sizes, constants or inputs that are given settle the condition. Else both are
-    computed and one is selected, which needs results of one type."""
+    """The branch that is taken, where sizes, constants or inputs that are given settle the condition: an open size is
+    narrowed to where one branch is right. Else both are computed and one is selected, which needs results of one
+    type."""
     if (known := ctx.known(0)) is not None:
-        if known.dtype == object:
-            raise Refusal("the condition depends on an open size")
         if known.size != 1:
             raise Refusal(f"the condition has {known.size} elements")
-        for position, value in enumerate(_results(ctx, "then_branch" if known.item() else "else_branch")):
+        truth = known.item()
+        if isinstance(truth, Dim):
+            truth = ctx.conversion.choices.take(ctx.node.outputs[0], truth, ctx.writer.sketch.ranges)
+        for position, value in enumerate(_results(ctx, "then_branch" if truth else "else_branch")):
             ctx.give(value, position)
         return
     condition = ctx.settled(ctx.value())

@@ -48,8 +48,8 @@ def scan(ctx: Context) -> None:
             tuple(Given(states + i, axis) for i, axis in enumerate(axes)),
             ctx.captured,
             reads[0].value.shape[reads[0].time],
-            _is_reverse(ctx, count, given, old),
-            old,
+            reverse=_is_reverse(ctx, count, given, old),
+            batched=old,
         ),
     )
 

@@ -1,0 +1,178 @@
+"""Loop: steps that are counted, as a recurrent layer where they walk along a sequence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from netwright.specs.dims import DimLike
+
+from ..context import Context
+from ..errors import OnnxError, Refusal
+from ..loops import Given, Iteration, Read, State, Steps, run, whole
+from ..order import needed
+from ..reading import Body, Node, Subgraph
+from ..values import Held, Known, dims_array
+from .table import op
+
+#: A limit from here on is none.
+_UNLIMITED = 2**31 - 1
+
+
+@op("Loop", attributes="body", since=1)
+def loop(ctx: Context) -> None:
+    """Steps whose number follows from sizes and constants. Where each step reads the next part of a sequence, it is
+    a recurrent layer with a cell of its own; any other body is unrolled where the number is known."""
+    graph = ctx.attribute("body")
+    if not isinstance(graph, Subgraph):
+        raise Refusal("a graph is expected", "body")
+    try:
+        body = graph.read(ctx.node.captures)
+    except OnnxError as error:
+        raise Refusal(str(error), "body") from None
+    states = len(ctx.node.inputs) - 2
+    if len(body.inputs) != states + 2 or not states + 1 <= len(body.outputs) <= len(ctx.node.outputs) + 1:
+        raise Refusal("inputs and outputs are not those of the body", "body")
+    with ctx.conversion.scope(body):
+        _Loop(ctx, body).convert()
+
+
+class _Loop:
+    def __init__(self, ctx: Context, body: Body):
+        self.ctx, self.body, self.conversion = ctx, body, ctx.conversion
+        self.starts = dict(
+            zip(body.inputs[2:], (ctx.value(i) for i in range(2, len(ctx.node.inputs))), strict=True)
+        )
+        self.nodes = self._moving()
+        self.steps = Steps(self.conversion, body, self.nodes, self.starts)
+
+    def _moving(self) -> list[Node]:
+        """What is not the same in each step; all else is computed before."""
+        same = {node.outputs[0]: node.inputs[0] for node in self.body.nodes if node.op == "Identity"}
+        for name, result in zip(self.body.inputs[2:], self.body.outputs[1:], strict=False):
+            while result in same:
+                result = same[result]
+            if result == name:
+                self.conversion.values[name] = self.starts[name]
+        found = []
+        for node in self.body.nodes:
+            if all(not name or name in self.conversion.values for name in node.reads):
+                self.conversion.visit(node)
+            else:
+                found.append(node)
+        return found
+
+    def convert(self) -> None:
+        """The results: as recurrence, or step by step."""
+        count = self.steps.count(self._limit(), self._starts())
+        carried, given = self._results(count)
+        if count == 0:
+            if any(self.ctx.wants(one.output) for one in given):
+                raise Refusal("a loop without steps gives nothing to stack")
+            for state in carried:
+                self.ctx.give(self.ctx.value(state.operand), state.output)
+            return
+        reads, nodes = self._reads(count)
+        outputs = [self.body.outputs[1 + state.output] for state in carried]
+        outputs += [self.body.outputs[1 + one.output] for one in given]
+        inputs = [*(self.body.inputs[state.operand] for state in carried), *reads]
+        nodes = needed(nodes, outputs)
+        values = self.conversion.values
+        captured = {name: values[name] for node in nodes for name in node.reads if name in values}
+        captured |= {name: values[name] for name in outputs if name in values}
+        body = Body(tuple(inputs), tuple(outputs), tuple(nodes), {})
+        run(
+            self.ctx,
+            Iteration(
+                body, tuple(carried), tuple(reads.values()), tuple(given), captured, count, self.steps.at
+            ),
+        )
+
+    def _limit(self) -> DimLike | None:
+        """The largest number of steps."""
+        if not self.ctx.has(0):
+            return None
+        found = whole(self.ctx.value(0)) if isinstance(self.ctx.value(0), Known) else None
+        if found is None:
+            self.ctx.array(0, "the number of steps")
+        return None if isinstance(found, int) and found >= _UNLIMITED else found
+
+    def _starts(self) -> bool:
+        """Whether there is a first step."""
+        return (
+            bool(self.ctx.array(1, "whether the loop starts").reshape(()).item()) if self.ctx.has(1) else True
+        )
+
+    def _results(self, count: DimLike) -> tuple[list[State], list[Given]]:
+        """What is carried and what is given; what stays the same, and counters, are known at once."""
+        ctx, carried = self.ctx, []
+        for position, name in enumerate(self.body.inputs[2:]):
+            if name in self.conversion.values:
+                ctx.give(self.starts[name], position)
+            elif name in self.steps.counters:
+                start, added, dtype = self.steps.counters[name]
+                array = dims_array([start + count * added]).reshape(self.starts[name].shape)
+                ctx.give(Known(array if array.dtype == object else array.astype(dtype), dtype), position)
+            else:
+                carried.append(State(position + 2, position))
+        states = len(self.body.inputs) - 2
+        given = [Given(states + i) for i in range(len(self.body.outputs) - 1 - states)]
+        return carried, given
+
+    def _reads(self, count: DimLike) -> tuple[dict[str, Read], list[Node]]:
+        """What steps read of sequences, by name, and the nodes that remain."""
+        reads: dict[str, Read] = {}
+        rest: list[Node] = []
+        known = {name for node in self.steps.nodes for name in node.outputs}
+        for node in self.nodes:
+            if known.issuperset(node.outputs):
+                continue
+            found = self._read(node, count)
+            if found is None:
+                rest.append(node)
+                continue
+            part, kept = found
+            name = node.outputs[0] if not kept else f"{node.outputs[0]} of the step"
+            reads[name] = part
+            if kept:
+                rest.append(self._widened(node, name, part))
+        return reads, rest
+
+    def _read(self, node: Node, count: DimLike) -> tuple[Read, bool] | None:
+        """The sequence whose next part a node reads, and whether the part keeps the axis."""
+        value = self.conversion.values.get(node.inputs[0]) if node.inputs else None
+        if node.op != "Gather" or not isinstance(value, Held) or not value.rank:
+            return None
+        position = self.steps.position(node.inputs[1])
+        if position is None:
+            return None
+        rank = len(self.steps.at(0)[node.inputs[1]].shape)
+        axis = node.attributes.get("axis", 0)
+        if not isinstance(axis, int) or not -value.rank <= axis < value.rank or rank > 1:
+            return None
+        axis %= value.rank
+        return Read(self._walked(value, axis, *position, count), axis), rank == 1
+
+    def _walked(self, value: Held, axis: int, start: DimLike, moved: int, count: DimLike) -> Held:
+        """The parts that the steps read, in the order of the steps."""
+        size = value.shape[axis]
+        if moved == 1:
+            if start == 0 and size == count:
+                return value
+            bounds = [start, start + count, axis, 1]
+        else:
+            past = start - count
+            bounds = [start, past if past != -1 else -(2**31), axis, -1]
+        operands = [Known(dims_array([one]), "int64") for one in bounds]
+        found = self.conversion.operation("Slice", [value, *operands])
+        assert isinstance(found, Held)
+        return found
+
+    def _widened(self, node: Node, name: str, part: Read) -> Node:
+        """The part with its axis of size 1."""
+        if self.ctx.opset < 13:
+            return replace(node, op="Unsqueeze", inputs=(name,), attributes={"axes": (part.time,)})
+        axes = f"{name}, its axis"
+        self.conversion.values[axes] = Known.of(np.asarray([part.time]))
+        return replace(node, op="Unsqueeze", inputs=(name, axes), attributes={})
