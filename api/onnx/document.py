@@ -39,11 +39,13 @@ export_model(netwright.load("resnet.yaml"), "resnet.safetensors").save("again.on
   have, which ONNX can't say, follows from the layers. `--dim H=256` settles one where a model makes no sense otherwise:
   a U-Net, whose height has to divide by its strides.
 - Layers have the names of the file's nodes, modules (PyTorch) or weights, else those of the layers that they belong to.
-- Scan becomes a recurrent layer with a cell of its own, in equations. A spec that is exported and imported again is the
-  same network up to names.
+- Scan, and Loop where each step reads the next part of a sequence, become a recurrent layer with a cell of its own, in
+  equations. Any other body is unrolled where the number of steps is known. A spec that is exported and imported again
+  is the same network up to names.
 - Of an If whose condition is known the branch is taken: by sizes, constants, or an input that is settled, `--input
   sr=16000`, which then is no input of the spec. Else both branches are computed and one is selected, element by element
   of results that have one type.
+  Where an open size decides, it is narrowed to sizes for which one branch is right.
 - Nodes may stand in any order. What no output needs is left out, and is no reason to refuse a model.
 - What is not supported is an error with the node, the operator, the attribute and the reason, and nothing is
   written. An attribute that an operator does not list below is such an error.
@@ -68,7 +70,7 @@ computed from constants, and sizes from shapes, by these operators: {folds}.
 
 Constants are computed by these as well: {evaluate}.
 
-The body of a Scan may have these: {cells}.
+The body of a Scan or Loop that becomes a cell may have these: {cells}.
 
 | operator | versions | attributes | |
 |---|---|---|---|

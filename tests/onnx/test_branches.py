@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from onnx import TensorProto, helper
 
 import netwright
+import netwright.specs.load
 from netwright.cli import main
 from netwright.onnx import OnnxError, import_model
 
@@ -124,3 +125,39 @@ def test_a_branch_in_a_branch_with_names_of_its_own() -> None:
     found = model(nodes, {"x": ["N", 4]}, ["y"], constants)
     agrees(found, {"x": (3, 4)}, {"x": (2, 4)})
     agrees(found, {"x": (3, 4)}, shift=2.0)
+
+
+def squeezed(size: int | str) -> onnx.ModelProto:
+    """What PyTorch writes for `squeeze(1)` of a size that it does not know, in front of what takes two axes alone."""
+    nodes = [
+        node("AveragePool", ["x"], ["pooled"], kernel_shape=[4], strides=[4]),
+        node("Shape", ["pooled"], ["s"]),
+        node("Gather", ["s", "last"], ["f"]),
+        node("Equal", ["f", "one"], ["c"]),
+        node(
+            "If",
+            ["c"],
+            ["flat"],
+            then_branch=branch([node("Squeeze", ["pooled", "axis"], ["v"])], "v"),
+            else_branch=branch([node("Identity", ["pooled"], ["v"])], "v"),
+        ),
+        node("Gemm", ["flat", "w"], ["y"]),
+    ]
+    constants = {"last": np.asarray(2), "one": np.asarray(1), "axis": np.asarray([2])}
+    return model(nodes, {"x": ["N", 3, size]}, ["y"], {**constants, "w": np.ones((3, 2), np.float32)})
+
+
+def test_an_open_size_is_narrowed_to_where_a_branch_is_right() -> None:
+    """Only for 4 to 7 cells is there one window, and only then is there a matrix."""
+    imported = agrees(squeezed("T"), {"x": (2, 3, 4)}, {"x": (1, 3, 7)})
+    dims = netwright.specs.load.load_spec_text(imported.spec, "m").model.dims
+    assert (dims["T"].min, dims["T"].max) == (4, 7)
+
+
+def test_branches_that_are_both_right_are_not_narrowed_to_one_size() -> None:
+    """The branch for large sizes is taken where nothing speaks against it."""
+    found = squeezed("T")
+    del found.graph.node[-1]
+    found.graph.output[0].name = "flat"
+    imported = agrees(found, {"x": (2, 3, 9)}, {"x": (1, 3, 17)})
+    assert "min: 8" in imported.spec

@@ -66,8 +66,8 @@ CELL = [
 
 
 def keras(time: int | str = "T", further: str = "less", index: str = "j") -> onnx.ModelProto:
-    """A SimpleRNN as tf2onnx writes it: a counter of int32 in the state, sizes that are compared as floats, weights that
-    are passed through, the sequence from the graph around."""
+    """A SimpleRNN as tf2onnx writes it: a counter of int32 in the state, sizes that are compared as floats, weights
+    that are passed through, the sequence from the graph around."""
     nodes = [
         node("Add", ["j", "step"], ["j_out"]),
         node("Gather", ["xt", index], ["xi"], axis=0),

@@ -188,14 +188,12 @@ def bounded(position: int, size: int, step: int, *, end: bool = False) -> int:
 @fold("Split")
 def _split(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
     array = first(arrays)
-    if array.dtype != object:
-        return None
     axis = checked_axis(int(attributes.get("axis", 0)), array.ndim)
     sizes = integers(arrays[1]) if len(arrays) > 1 and arrays[1] is not None else attributes.get("split")
     if sizes is None:
-        part = -(-array.shape[axis] // int(attributes.get("num_outputs", at.outputs)))
-        sizes = [min(part, array.shape[axis] - start) for start in range(0, array.shape[axis], part)]
-    if sum(sizes) != array.shape[axis] or min(sizes) < 0:
+        part = -(-array.shape[axis] // max(1, int(attributes.get("num_outputs", at.outputs))))
+        sizes = [min(part, array.shape[axis] - start) for start in range(0, array.shape[axis], max(1, part))]
+    if not sizes or sum(sizes) != array.shape[axis] or min(sizes) < 0:
         raise Refusal(f"{array.shape[axis]} cells as {list(sizes)}")
     return np.split(array, np.cumsum(sizes)[:-1], axis)
 

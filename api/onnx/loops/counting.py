@@ -156,11 +156,7 @@ class Steps:
         for node in self._behind(name):
             if node.op in ("Less", "LessOrEqual"):
                 known = [self.conversion.values.get(one) for one in node.inputs]
-                sizes = [
-                    one.array.reshape(-1)[0]
-                    for one in known
-                    if isinstance(one, Known) and one.array.size == 1
-                ]
+                sizes = [_size(one) for one in known]
                 found += [one for size in sizes if isinstance(size, Dim) for one in (size, size + 1)]
         return found
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from netwright.specs.dims import Dim, DimLike, product
+from netwright.specs.dims import Dim, DimLike, bounds, product
 
 from ..arrange import identity, regrouped
 from ..context import Context
@@ -97,6 +97,12 @@ def squeeze(ctx: Context) -> None:
         if axes is None
         else [checked_axis(axis, value.rank) for axis in axes]
     )
+    for axis in found:
+        if isinstance(size := value.shape[axis], Dim) and bounds(size, ctx.writer.sketch.ranges) == (1, 1):
+            operands = [Known.of(np.asarray([one])) for one in (0, 1, axis)]
+            value = ctx.settled(
+                ctx.conversion.operation("Slice", [value, *operands])
+            )  # 1 for sizes as they are
     if any(value.shape[axis] != 1 for axis in found):
         raise Refusal(f"not all of the axes {found} have size 1")
     ctx.give(regrouped(ctx.writer, value, tuple(s for i, s in enumerate(value.shape) if i not in found)))
