@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import respelled, with_key
 from ..diagnostics.model_paths import keys_of
-from ..diagnostics.suggest import did_you_mean, is_certain, key_meant, type_meant
+from ..diagnostics.suggest import did_you_mean, is_certain, key_meant, type_meant, type_note
 from ..diagnostics.translation.translator import Translator
 from ..diagnostics.translation.words import describe
 from ..equations.expressions import Expression
@@ -185,6 +185,7 @@ class LayerReader:
         meant = type_meant(kind, LAYERS)
         help = (
             did_you_mean(meant)
+            or type_note(kind)
             or f"none is spelled like it; netwright schema lists the {len(LAYERS)} layer types"
         )
         fixes = respelled(kind, meant, span, safe=is_certain(kind, meant))

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from difflib import SequenceMatcher, get_close_matches
 from heapq import nsmallest
 
+from .foreign_notes import TYPE_NOTES
+from .foreign_types import LOSSES, TYPES
+
 _KEYS: dict[str, tuple[str, ...]] = {
     "strides": ("stride",),
     "step": ("stride",),
@@ -143,136 +146,6 @@ NOTES: dict[str, str] = {
 REDUNDANT = frozenset(("in_channels", "in_features", "input_size"))
 """Keys of `NOTES` that say nothing that is not known anyway."""
 
-_TYPES: dict[str, str] = {
-    "linear": "dense",
-    "fullyconnected": "dense",
-    "fc": "dense",
-    "innerproduct": "dense",
-    "gemm": "dense",
-    "convolution": "conv2d",
-    "conv": "conv2d",
-    "convolution1d": "conv1d",
-    "convolution2d": "conv2d",
-    "convolution3d": "conv3d",
-    "avgpool1d": "mean_pool1d",
-    "avgpool2d": "mean_pool2d",
-    "avgpool3d": "mean_pool3d",
-    "averagepooling1d": "mean_pool1d",
-    "averagepooling2d": "mean_pool2d",
-    "averagepooling3d": "mean_pool3d",
-    "averagepool": "mean_pool2d",
-    "avgpool": "mean_pool2d",
-    "maxpool": "max_pool2d",
-    "maxpooling1d": "max_pool1d",
-    "maxpooling2d": "max_pool2d",
-    "maxpooling3d": "max_pool3d",
-    "pooling": "max_pool2d",
-    "globalaveragepool": "global_mean_pool",
-    "globalaveragepooling2d": "global_mean_pool",
-    "globalavgpool": "global_mean_pool",
-    "globalmaxpooling2d": "global_max_pool",
-    "batchnormalization": "batch_norm",
-    "batchnorm1d": "batch_norm",
-    "batchnorm2d": "batch_norm",
-    "layernormalization": "layer_norm",
-    "simplernn": "rnn",
-    "elman": "rnn",
-    "concatenate": "concat",
-    "cat": "concat",
-    "sum": "add",
-    "mul": "multiply",
-    "eltwise": "add",
-    "normalization": "standardize",
-    "rescaling": "rescale",
-    "crossentropy": "softmax_cross_entropy",
-    "categoricalcrossentropy": "softmax_cross_entropy",
-    "sparsecategoricalcrossentropy": "softmax_cross_entropy",
-    "cross_entropy": "softmax_cross_entropy",
-    "bce": "binary_cross_entropy",
-    "bcewithlogits": "binary_cross_entropy",
-    "binarycrossentropy": "binary_cross_entropy",
-    "meansquarederror": "mse",
-    "l2": "mse",
-    "meanabsoluteerror": "mae",
-    "l1": "mae",
-    "smoothl1": "huber",
-    "xavier": "glorot_uniform",
-    "xavieruniform": "glorot_uniform",
-    "xaviernormal": "glorot_normal",
-    "msra": "he_normal",
-    "kaimingnormal": "he_normal",
-    "kaiminguniform": "he_uniform",
-    "gaussian": "normal",
-    "randomnormal": "normal",
-    "randomuniform": "uniform",
-    "silu": "swish",
-    "hardtanh": "hard_sigmoid",
-    "parametricrelu": "prelu",
-    "leakyrelu": "leaky_relu",
-    "conv1dtranspose": "conv_transpose1d",
-    "conv2dtranspose": "conv_transpose2d",
-    "conv3dtranspose": "conv_transpose3d",
-    "convtranspose": "conv_transpose2d",
-    "deconvolution": "conv_transpose2d",
-    "deconv": "conv_transpose2d",
-    "upsample": "resize",
-    "upsampling1d": "up_sampling1d",
-    "upsampling2d": "up_sampling2d",
-    "upsampling3d": "up_sampling3d",
-    "depthwiseconv": "depthwise_conv2d",
-    "multiheadattention": "multi_head_attention",
-    "mha": "multi_head_attention",
-    "selfattention": "attention",
-    "scaleddotproductattention": "attention",
-    "dotproductattention": "attention",
-    "depthwise": "depthwise_conv2d",
-    "separableconv": "separable_conv2d",
-    "interpolate": "resize",
-    "pixelshuffle": "depth_to_space",
-    "pixelunshuffle": "space_to_depth",
-    "permute": "transpose",
-    "crop": "slice",
-    "cropping2d": "slice",
-    "zeropadding1d": "pad",
-    "zeropadding2d": "pad",
-    "repeat": "tile",
-    "expand": "broadcast_to",
-    "take": "gather",
-    "takealongaxis": "gather_elements",
-    "indexselect": "gather",
-    "gathernd": "gather_nd",
-    "scatter": "scatter_elements",
-    "scatternd": "scatter_nd",
-    "topk": "top_k",
-    "sort": "top_k",
-    "cumsum": "cumulative_sum",
-    "onehot": "one_hot",
-    "flip": "reverse",
-    "reversesequence": "reverse",
-    "spatialtransformer": "grid_sample",
-    "gridsample": "grid_sample",
-    "maxunpool": "max_unpool",
-    "maxunpool2d": "max_unpool",
-    "maxunpooling2d": "max_unpool",
-    "quantize": "fake_quantize",
-    "quantizedequantize": "fake_quantize",
-    "fakequant": "fake_quantize",
-    "dot": "matmul",
-    "bmm": "matmul",
-    "reducemean": "reduce",
-    "reducesum": "reduce",
-    "reducemax": "reduce",
-    "lambda": "expression",
-    "localresponsenormalization": "lrn",
-    "instancenormalization": "instance_norm",
-    "groupnormalization": "group_norm",
-    "rmsnormalization": "rms_norm",
-    "nllloss": "nll_loss",
-    "none": "linear",
-    "identity": "linear",
-}
-
-
 #: Words that mean something else elsewhere, or one of several things: what was meant is a guess.
 _LOOSE = frozenset(
     [
@@ -303,6 +176,13 @@ _LOOSE = frozenset(
         "normalization",
         "swish",
         "none",
+        "route",
+        "shortcut",
+        "local",
+        "crop",
+        "avgpool",
+        "normalize",
+        "scale",
     ]
 )
 
@@ -346,10 +226,26 @@ def key_meant(key: str, known: Iterable[str]) -> str | None:
 def type_meant(kind: str, known: Iterable[str]) -> str | None:
     """The known type that `kind` misspells or that other frameworks call so."""
     names = list(known)
-    for words in (kind.lower(), _plain(kind)):
-        if _TYPES.get(words) in names:
-            return _TYPES[words]
-    return closest(kind, names)
+    plain = _plain(kind)
+    if kind in names:
+        return kind
+    if TYPES.get(plain) in names:
+        return TYPES[plain]
+    near = closest(kind, names)
+    return None if plain in TYPE_NOTES and _plain(near or "") != plain else near
+
+
+def type_note(kind: str) -> str | None:
+    """How is said here what other frameworks have a layer for, and we have none."""
+    plain = _plain(kind)
+    ours = TYPES.get(plain, kind)
+    if ours in LOSSES:
+        return (
+            f"losses stand in the training section: train: {{loss: {{type: {ours}, output: y, target: t}}}}"
+        )
+    if ours == "linear":
+        return "it changes nothing: leave it out, and let the next layer read the one before it"
+    return TYPE_NOTES.get(plain)
 
 
 def is_certain(word: str, meant: str | None) -> bool:
@@ -357,7 +253,7 @@ def is_certain(word: str, meant: str | None) -> bool:
     of the finger. Numbers are no slip: conv1 may be any other conv."""
     if meant is None or word.lower() in _LOOSE:
         return False
-    known = _TYPES.get(_plain(word)) == meant or meant in _KEYS.get(word.lower(), ())
+    known = TYPES.get(_plain(word)) == meant or meant in _KEYS.get(word.lower(), ())
     digits = [character for character in word if character.isdigit()]
     same = digits == [character for character in meant if character.isdigit()]
     return known or (same and SequenceMatcher(None, _plain(word), _plain(meant)).ratio() >= 0.8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from .base import (
     DType,
@@ -143,8 +144,11 @@ class CosineRate(ScheduleSpec):
 
 
 def _constant(value: Any) -> Any:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return {"type": "constant", "initial": value} if is_number else value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"type": "constant", "initial": value}
+    if not isinstance(value, dict | ScheduleSpec):
+        raise PydanticCustomError("wrong_type", "no rate", {"expected": ["a number", "a mapping"]})
+    return value
 
 
 AnyRate = ConstantRate | StepRate | CosineRate

@@ -17,6 +17,7 @@ from ..origins import linear
 from ..scope import Scope, Signal
 from .picking import LARGEST_TABLE, pick, tile
 from .slicing import kept_lengths
+from .window import least_size, minimum_text
 
 
 def expand_pad(scope: Scope) -> Signal:
@@ -76,14 +77,38 @@ def _continued(scope: Scope, x: Tensor, axis: int, low: int, high: int, mode: st
         raise scope.problem("NW0204", message, "padding")
     if isinstance(size, int) and 0 < size <= LARGEST_TABLE:
         return pick(x, axis, np.pad(np.arange(size), (low, high), mode=mode).tolist())  # type: ignore[call-overload]
-    reach = {"edge": 1, "reflect": max(low, high) + 1}.get(mode, max(low, high))
+    reach = _reach(low, high, mode)
     least = scope.least(size)
     if least is None or least < reach:
         message = f"{mode} padding by {max(low, high)} needs {reach} cells, the axis has {size}"
-        help = None if isinstance(size, int) else f"dims: {{{size}: {{min: {reach}}}}}"
+        help = _minimum(scope)
         raise scope.problem("NW0304", message, "padding", labels=scope.trace((scope.input, axis)), help=help)
     before, after = _borders(x, axis, low, high, mode)
     return concat([*before, x, *after], axis)
+
+
+def _reach(low: int, high: int, mode: str) -> int:
+    """How many cells an axis needs for its padding."""
+    widest = max(low, high, 0)
+    return {"edge": 1, "reflect": widest + 1}.get(mode, widest)
+
+
+def _minimum(scope: Scope) -> str | None:
+    """The declaration under which all axes are long enough for their padding."""
+    spec, signal = scope.spec, scope.input
+    assert isinstance(spec, PadLayer)
+    axes = [scope.axis(signal, axis, batch=True) for axis in spec.axes or range(signal.rank)]
+    wanted: dict[str, int] = {}
+    for axis, (low, high) in zip(axes, spec.padding, strict=True):
+        size, reach = signal.shape[axis] + min(low, 0) + min(high, 0), _reach(low, high, spec.mode)
+        known = scope.least(size)
+        if isinstance(size, int) or (known is not None and known >= reach):
+            continue
+        found = least_size(size, reach)
+        if found is None:
+            return None
+        wanted[found[0]] = max(found[1], wanted.get(found[0], 0))
+    return minimum_text(wanted) if wanted else None
 
 
 def _borders(x: Tensor, axis: int, low: int, high: int, mode: str) -> tuple[list[Tensor], list[Tensor]]:

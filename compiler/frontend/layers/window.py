@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from netwright.specs.diagnostics.fixes import Fix, replaced, with_key
 from netwright.specs.dims import Dim, DimLike, bounds, ceil_div, dim_max, dim_min, dim_symbols, evaluate
-from netwright.specs.load import LoadResult
 from netwright.specs.models.layers import KernelLayer, Pool
 
 from ..equations.tensor import Tensor, where
@@ -147,7 +146,7 @@ def _does_not_fit(
     else:
         shortest = f", which may be as short as {least}" if least is not None else ""
         label = f"{wide} may be larger than the input, {room}{shortest}"
-        fixes = [*_minimum(load, padded, span), *fixes]
+        fixes = [*_minimum(scope, spec), *fixes]
     listed = load.layer_span(spec.name, key, position) != load.layer_span(spec.name, key)
     return scope.problem(
         "NW0304",
@@ -174,23 +173,55 @@ def _larger_input(scope: Scope, spec: Windowed) -> tuple[Fix, ...]:
     return input_sizes(scope.expander.load, found, " or more")
 
 
-def _minimum(load: LoadResult, size: DimLike, needed: int) -> tuple[Fix, ...]:
-    """The declaration under which a size over one dim is large enough."""
+def _minimum(scope: Scope, spec: Windowed) -> tuple[Fix, ...]:
+    """The declaration under which all windows of the layer fit: one fix for all sizes that may be too short."""
+    wanted: dict[str, int] = {}
+    for position, window in enumerate(spec.window):
+        span, size = (window - 1) * spec.dilations[position] + 1, scope.input.shape[1 + position]
+        low, high = _padding(scope, spec.padding[position], size, span, spec.strides[position])
+        padded = size + low + high
+        known = scope.least(padded)
+        if isinstance(padded, int) or (known is not None and known >= span):
+            continue
+        found = least_size(padded, span)
+        if found is None:
+            return ()
+        name, least = found
+        wanted[name] = max(least, wanted.get(name, 0))
+    if not wanted:
+        return ()
+    load, edits = scope.expander.load, []
+    title = minimum_text(wanted)
+    for name, least in wanted.items():
+        declared = load.node(("dims", name))
+        if declared is not None and isinstance(declared.value, str):
+            fixes = replaced(declared, {"role": declared.value, "min": least})
+        else:
+            fixes = with_key(declared, "min", least)
+        if not fixes:
+            return ()
+        edits += fixes[0].edits
+    return (Fix(title, tuple(edits)),)
+
+
+def minimum_text(wanted: Mapping[str, int]) -> str:
+    """The section `dims` that says how small sizes may be."""
+    return f"dims: {{{', '.join(f'{name}: {{min: {least}}}' for name, least in wanted.items())}}}"
+
+
+def least_size(size: DimLike, needed: int) -> tuple[str, int] | None:
+    """The one dim that a size depends on, and the least value under which it is large enough."""
     symbols = dim_symbols(size)
     if len(symbols) != 1:
-        return ()
+        return None
     (name,) = symbols
     for least in range(1, 4097):
         if (
             evaluate(size, {name: least}) >= needed
             and (bounds(size, {name: (least, None)})[0] or 0) >= needed
         ):
-            declared = load.node(("dims", name))
-            title = f"dims: {{{name}: {{min: {least}}}}}"
-            if declared is not None and isinstance(declared.value, str):
-                return replaced(declared, {"role": declared.value, "min": least}, title=title)
-            return with_key(declared, "min", least, title=title)
-    return ()
+            return name, least
+    return None
 
 
 def _arithmetic(axis: WindowAxis, ceil: bool) -> str:

@@ -94,7 +94,9 @@ def report_value(tree: SourceTree, diagnostics: Diagnostics, problem: Problem, a
         in_list = isinstance(value, str) and expected == ["a list"]
         message = f"{name} has to be {join(expected)}, not {describe(value)}"
         fixes = _in_list(node) if in_list else _unquoted(node, expected or [])
-        pattern = _pattern(models_at(annotation, problem.loc), value) if expected == ["a mapping"] else None
+        pattern = (
+            _pattern(models_at(annotation, problem.loc), value) if "a mapping" in (expected or []) else None
+        )
         error("NW0203", message, span, help=pattern and f"such as {name}: {pattern}", fixes=fixes)
     else:
         error("NW0203", f"{name}: {problem.message}", span)
@@ -162,4 +164,7 @@ def _unquoted(node: SourceNode | None, expected: Sequence[str]) -> tuple[Fix, ..
         value = int(value)
     wanted = {bool: "true or false", int: "a whole number", float: "a number"}.get(type(value))
     number = wanted == "a whole number" and "a number" in expected
-    return replaced(node, value, safe=True) if wanted in expected or number else ()
+    if wanted not in expected and not number:
+        return ()
+    title = f"it is text: write {node.value} without quotes" if isinstance(node.value, str) else None
+    return replaced(node, value, safe=True, title=title)
