@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engines.harness import TOLERANCE, Arrays, Model
+from ..machines import MACHINES
 from .networks import Case
 
 COMPILE_SECONDS = 20
@@ -37,7 +38,7 @@ def check(case: Case) -> None:
 
     Raises `Sensitive` where they differ, and the interpreter's own results differ as much for other roundings.
     """
-    model = Model(case.spec, case.vector_bytes)
+    model = Model(case.spec, MACHINES[case.machine])
     begun = time.thread_time()
     model.native  # noqa: B018
     seconds = time.thread_time() - begun

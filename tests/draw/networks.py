@@ -10,6 +10,7 @@ from typing import Any
 from ..engines.layers import BY_RANK, GLOBAL, LAYERS, RECURRENT
 from ..engines.sketch import Signal, Sketch, Thrown
 from ..engines.specs import SHARING, features, finish, frames, recurrences, share, windows
+from ..machines import MACHINES
 
 #: What a network's channels, axes and batch are drawn from: all the same, ones and twos, odd ones, anything.
 PALETTES = (
@@ -44,11 +45,11 @@ class Case:
 
     spec: Mapping[str, Any]
     seed: int
-    vector_bytes: int = 64
+    machine: str = "avx512"
     bindings: Sequence[Mapping[str, int]] = field(default_factory=lambda: [{}])
 
     def with_spec(self, spec: Mapping[str, Any]) -> Case:
-        return Case(spec, self.seed, self.vector_bytes, self.bindings)
+        return Case(spec, self.seed, self.machine, self.bindings)
 
 
 def draw(number: int, seed: int) -> Case:
@@ -67,7 +68,7 @@ def draw(number: int, seed: int) -> Case:
     if random.random() < 0.25:
         spec.pop("train", None)
     settle_unread(spec)
-    return Case(spec, random.randrange(100), random.choice((16, 32, 64)), bindings(spec, random))
+    return Case(spec, random.randrange(100), random.choice(tuple(MACHINES)), bindings(spec, random))
 
 
 def bindings(spec: Mapping[str, Any], random: Random) -> list[dict[str, int]]:

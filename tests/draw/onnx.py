@@ -13,6 +13,7 @@ import netwright
 from netwright.specs.load import load_spec_text
 
 from ..engines.harness import Arrays, Model
+from ..machines import MACHINES
 from .check import Finding, agree
 from .networks import Case
 
@@ -40,7 +41,7 @@ def check_round_trip(case: Case) -> None:
     from ..onnx.models import onnxruntime_outputs
 
     text = json.dumps(case.spec).replace('"float64"', '"float32"')
-    model, dims = Model(json.loads(text), case.vector_bytes), case.bindings[0]
+    model, dims = Model(json.loads(text), MACHINES[case.machine]), case.bindings[0]
     weights, inputs = model.weights(case.seed), model.batch(dims, case.seed, targets=False)
     keep_lengths_positive(model, inputs)
     table = {**weights, **inputs}

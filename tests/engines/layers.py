@@ -13,6 +13,7 @@ from .activations import ACTIVATIONS
 from .arranging import ARRANGING
 from .cells import draw_cell, expression
 from .composites import COMPOSITES
+from .indexing import INDEXING
 from .sketch import POINTWISE, Add, Signal, Sketch, per_axis, plain
 
 WINDOW_MODES = ("valid", "same", "same_upper", "same_lower")
@@ -305,6 +306,7 @@ LAYERS: dict[str, Add] = {
     **ACTIVATIONS,
     **ARRANGING,
     **COMPOSITES,
+    **INDEXING,
     "dense": dense,
     "embedding": embedding,
     **{f"conv{rank}d": convolution(rank) for rank in (1, 2, 3)},

@@ -10,6 +10,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from ..machines import AVX2
 from .harness import Model
 from .layers import LAYERS
 from .sketch import Sketch, Thrown
@@ -27,6 +28,7 @@ NEED_CELLS = {
         "pool1d",
     ),
     *("lp_pool1d", "windows", "scan_window", "resize", "up_sampling1d", "space_to_depth", "embedding"),
+    *("gather_nd", "gather_elements", "scatter_elements", "scatter_nd", "grid_sample", "max_unpool"),
 }
 ALL = sorted(kind for kind in LAYERS if kind[-2:] not in ("2d", "3d") and kind not in NEED_CELLS)
 
@@ -44,13 +46,16 @@ def test_a_layer_of_an_axis_that_is_empty(kind: str, stops: int | None) -> None:
             continue
         finish(s, [made])
         spec = s.spec()
+        if stops is not None:
+            spec.pop("train", None)  # it compiles sooner
         if spec.get("train", {}).get("loss", {}).get("steps") == "last":
             continue  # there has to be one
-        model = Model(spec, vector_bytes=32)
+        model = Model(spec, AVX2)
         for cells in (1, 2, 4):
             dims = {"N": 2, "W": cells}
             model.check_predict(dims, loops=cells == 1)
-            model.check_training(dims, 2, threads=2)
+            if stops is None:
+                model.check_training(dims, 2, threads=2)
         return
     assert stops is not None, f"no {kind} fits"
     assert kind in ("broadcast_to", "lrn", "reshape"), f"no {kind} fits an axis that is always empty"
