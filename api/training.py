@@ -39,6 +39,7 @@ def training_plan(load: LoadResult, network: Network, *, epochs: int | None = No
         window=spec.bptt.window if spec.bptt else None,
         carry_state=spec.bptt.carry_state if spec.bptt else True,
         time=time_dim(network) or "T",
+        mask=spec.loss.mask,
         lengths=tuple(one.lengths for one in load.model.inputs.values() if one.lengths is not None),
     )
 

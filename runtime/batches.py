@@ -24,12 +24,14 @@ SHUFFLE = "data.train"
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch, or one window of it: ``samples`` are those not seen before in this epoch."""
+    """One batch, or one window of it: ``samples`` are those not seen before in this epoch, ``rows`` where they stand
+    in the data set."""
 
     index: int
     arrays: dict[str, NDArray]
     samples: int
     starts_sequence: bool
+    rows: slice | NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,15 @@ class Batches:
                 whole = self._gather(batch, order)
             samples = min(self._batch_size, self.samples - batch * self._batch_size)
             arrays = self._cut(whole, window) if self._windows else whole
-            yield Batch(index, arrays, samples if window == 0 else 0, window == 0)
+            yield Batch(index, arrays, samples if window == 0 else 0, window == 0, self._rows(batch, order))
 
     def _gather(self, batch: int, order: NDArray[np.int64] | None) -> dict[str, NDArray]:
+        rows = self._rows(batch, order)
+        return {name: array[rows] for name, array in self._arrays.items()}
+
+    def _rows(self, batch: int, order: NDArray[np.int64] | None) -> slice | NDArray[np.int64]:
         rows = slice(batch * self._batch_size, (batch + 1) * self._batch_size)
-        chosen = rows if order is None else order[rows]
-        return {name: array[chosen] for name, array in self._arrays.items()}
+        return rows if order is None else order[rows]
 
     def _cut(self, whole: dict[str, NDArray], window: int) -> dict[str, NDArray]:
         assert self._windows is not None

@@ -16,6 +16,7 @@ from netwright.specs.manifest import BufferInfo, EntryInfo
 
 from .arrays import is_lossless
 from .binding import Binder, parse_shape
+from .classes import class_hint
 from .engine import Engine
 from .errors import ExecutionError, InputError, did_you_mean, listed
 from .ranges import out_of_range
@@ -71,6 +72,25 @@ class EntryCall:
 
     def __call__(self, arrays: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
         """Runs the entry. Raises InputError for arrays it can't take, ExecutionError when the entry fails."""
+        try:
+            buffers, binding = self._bound(arrays)
+        except InputError as error:
+            raise self._with_hint(error, arrays) from None
+        for info, shape in binding.states:
+            buffers[info.name] = self._allocate(info, shape)
+        outputs: dict[str, NDArray] = {}
+        for name, shape, dtype in binding.outputs:
+            outputs[name] = buffers[name] = np.empty(shape, dtype)
+        try:
+            self._engine.run(self.entry.name, binding.dims, buffers)
+        except ExecutionError as error:
+            if not error.code:
+                raise
+            raise self._named(error, buffers, binding.dims) from None
+        return outputs
+
+    def _bound(self, arrays: Mapping[str, ArrayLike]) -> tuple[dict[str, NDArray], _Binding]:
+        """The buffers that are known, the inputs as they are passed among them, and what their shapes bind."""
         inputs = self.inputs
         if len(arrays) != len(inputs) or arrays.keys() != inputs.keys():
             raise self._names_error(arrays)
@@ -86,18 +106,14 @@ class EntryCall:
         binding = self._bindings.get(key)
         if binding is None:
             binding = self._bind(key)
-        for info, shape in binding.states:
-            buffers[info.name] = self._allocate(info, shape)
-        outputs: dict[str, NDArray] = {}
-        for name, shape, dtype in binding.outputs:
-            outputs[name] = buffers[name] = np.empty(shape, dtype)
-        try:
-            self._engine.run(self.entry.name, binding.dims, buffers)
-        except ExecutionError as error:
-            if not error.code:
-                raise
-            raise self._named(error, buffers, binding.dims) from None
-        return outputs
+        return buffers, binding
+
+    def _with_hint(self, error: InputError, arrays: Mapping[str, ArrayLike]) -> InputError:
+        for info in self._given:
+            array = arrays.get(info.name)
+            if isinstance(array, np.ndarray) and (hint := class_hint(info, array.dtype, array.shape)):
+                return InputError(hint)
+        return error
 
     def _named(
         self, error: ExecutionError, buffers: Mapping[str, NDArray], dims: Mapping[str, int]

@@ -15,6 +15,7 @@ from netwright.specs.manifest import BufferInfo, DimInfo
 
 from .arrays import is_lossless
 from .binding import bare_name, parse_shape, shape_text
+from .classes import class_hint
 from .errors import DataError, did_you_mean, listed
 from .npz import read_npz
 from .ranges import out_of_range
@@ -104,6 +105,8 @@ def _array_problems(
     binding: dict[str, int],
     origin: dict[str, str],
 ) -> list[str]:
+    if hint := class_hint(info, array.dtype, array.shape):
+        return [hint]
     problems: list[str] = []
     if not is_lossless(array.dtype, np.dtype(info.dtype)):
         problems.append(

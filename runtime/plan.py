@@ -28,7 +28,8 @@ class TrainingPlan:
     validation data; where there are none, the last weights are kept.
 
     ``window`` (truncated backpropagation) cuts sequences along the dim ``time``; ``lengths`` names the inputs
-    that hold sequence lengths. ``checkpoint_every`` counts epochs."""
+    that hold sequence lengths, ``mask`` the array that says which steps count in the loss. ``checkpoint_every``
+    counts epochs."""
 
     epochs: int
     batch_size: int = 32
@@ -40,6 +41,7 @@ class TrainingPlan:
     carry_state: bool = True
     time: str = "T"
     lengths: tuple[str, ...] = ()
+    mask: str | None = None
     checkpoint_every: int = 1
 
     def __post_init__(self) -> None:

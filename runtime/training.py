@@ -11,8 +11,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .batches import Batches, Windows
+from .causes import NETWORK, UPDATES, cause_of, not_finite
 from .checkpoint import load_checkpoint, save_checkpoint
 from .data import Dataset
 from .errors import TrainingError, did_you_mean, listed
@@ -86,6 +88,7 @@ class _Training:
         self.batches = Batches(
             data, inputs, plan.batch_size, seed=plan.seed, shuffle=plan.shuffle, windows=windows
         )
+        self.data, self.valid_data = data, valid
         self.valid: Batches | None = None
         if valid is not None:
             valid.require(session.input_info("loss"), dims)
@@ -151,7 +154,10 @@ class _Training:
             progress.step += 1
             progress.batch = batch.index + 1
             if not math.isfinite(float(outputs["loss.numerator"])):
-                self._diverged(f"the loss is {float(outputs['loss.numerator'])}")
+                self._diverged(
+                    f"the loss is {float(outputs['loss.numerator'])}",
+                    cause_of(self.session, self.good_weights, batch.arrays, self.data, batch.rows, plan.mask),
+                )
             progress.totals.add(outputs)
             progress.samples += batch.samples
             progress.seconds = before + time.perf_counter() - began
@@ -171,9 +177,9 @@ class _Training:
         progress = self.progress
         weights = self.session.weights
         if valid is not None and not math.isfinite(valid["loss"]):
-            self._diverged(f"the validation loss is {valid['loss']}")
+            self._diverged(f"the validation loss is {valid['loss']}", self._cause_of_validation(weights))
         if bad := [name for name, array in weights.items() if not np.isfinite(array).all()]:
-            self._diverged(f"{bad[0]} is not finite")
+            self._diverged(f"{bad[0]} is not finite", UPDATES)
         self.good_weights = weights
         record = EpochRecord(
             progress.epoch + 1,
@@ -226,15 +232,20 @@ class _Training:
             self.interrupt.signal,
         )
 
-    def _diverged(self, what: str) -> None:
+    def _cause_of_validation(self, weights: dict[str, NDArray]) -> str:
+        if any(not np.isfinite(array).all() for array in weights.values()):
+            return UPDATES
+        assert self.valid_data is not None
+        return not_finite(self.session.input_info("loss"), self.valid_data, mask=self.plan.mask) or NETWORK
+
+    def _diverged(self, what: str, cause: str) -> None:
         progress = self.progress
         kept = progress.best_epoch or len(progress.history)
         weights = (
             f"the weights after epoch {kept} are kept" if kept else "the weights are those it began with"
         )
         raise DivergedError(
-            f"{what} at step {progress.step} (epoch {progress.epoch + 1}, batch {progress.batch}); {weights}. "
-            "A smaller learning rate or clip_norm may help",
+            f"{what} at step {progress.step} (epoch {progress.epoch + 1}, batch {progress.batch}); {weights}. {cause}",
             self._result("diverged"),
         )
 

@@ -184,3 +184,16 @@ def test_executables_and_libraries(tmp_path: Path):
         with pytest.raises(ExecutionError) as caught:
             session.predict(**fed(arrays, "predict"))
         assert message in str(caught.value)
+
+
+def test_one_hot_targets():
+    program = Model(load_spec_text(SPEC, "spec.yaml")).compile(engine="reference")
+    arrays = {**good(), "t": np.eye(3, dtype=np.float32)[good()["t"]]}
+    for call in (lambda: program.loss(**arrays), lambda: program.train(arrays)):
+        with pytest.raises(
+            ValueError, match=r"t is float32 \[6, 5, 3\], like one-hot rows of 3 classes.*argmax"
+        ):
+            call()
+    tokens = {"w": np.eye(7, dtype=np.int64)[good()["w"]], "l": good()["l"]}
+    with pytest.raises(ValueError, match=r"store np.argmax\(w, axis=-1\)$"):
+        program.predict(**tokens)

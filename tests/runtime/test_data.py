@@ -232,6 +232,22 @@ def test_a_dataset_is_checked_against_inputs_from_headers_alone(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint8", "bool"])
+def test_one_hot_targets_get_what_they_need(dtype):
+    expected = [buffer("x", "input", "N 3"), buffer("t", "input", "N", "int64")]
+    arrays = {"x": np.zeros((8, 3), np.float32), "t": np.eye(8, 10).astype(dtype)}
+    stored = dtype if dtype.startswith("f") else "float32"
+    assert check_against(arrays, expected, []) == [
+        f"t is {dtype} [8, 10], like one-hot rows of 10 classes; the model takes the classes: "
+        "store np.argmax(t, axis=-1), or let softmax_cross_entropy compare distributions: "
+        f"train: {{targets: {{t: {{shape: [N, 10], dtype: {stored}}}}}}}"
+    ]
+    column = arrays | {"t": np.zeros((8, 1), dtype)}
+    assert check_against(column, expected, []) == [
+        "t has an axis of size 1 too many: store t[..., 0] as int64"
+    ]
+
+
 def test_other_axes_bind_dims():
     expected = [buffer("x", "input", "N T 1"), buffer("y", "input", "N T//2"), buffer("z", "input", "N T")]
     dims = [DimInfo(name="N", max=4), DimInfo(name="T", min=2, max=9)]

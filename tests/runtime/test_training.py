@@ -149,6 +149,35 @@ def test_divergence_names_the_step_and_keeps_the_last_good_weights(tmp_path):
     assert caught.value.result.ending == "diverged"
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_data_that_are_no_numbers_are_named(shuffle):
+    arrays = {name: array.copy() for name, array in DATA.arrays.items()}
+    arrays["x"][5, 1] = np.inf
+    plan = TrainingPlan(epochs=2, batch_size=4, shuffle=shuffle)
+    with pytest.raises(DivergedError) as caught:
+        train(new_session(), plan, Dataset(arrays, "points.npz"))
+    assert "The data are at fault: x of points.npz is inf in sample 5 (at [1])" in str(caught.value)
+    assert "learning rate" not in str(caught.value)
+    valid = {name: array.copy() for name, array in DATA.arrays.items()}
+    valid["y"][2] = np.nan
+    with pytest.raises(
+        DivergedError, match=r"the validation loss is nan.* y of other.npz is nan in sample 2"
+    ):
+        train(new_session(), plan, DATA, Dataset(valid, "other.npz"))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_finite_data_and_weights_blame_the_updates_or_the_network():
+    with pytest.raises(DivergedError, match=r"the updates went too far\. A smaller"):
+        train(new_session(rate=1e30), PLAN, DATA)
+    large = {
+        name: (array * 1e30 if array.dtype.kind == "f" else array) for name, array in DATA.arrays.items()
+    }
+    with pytest.raises(DivergedError, match="some layer leaves the range of its numbers"):
+        train(new_session(), PLAN, Dataset(large))
+
+
 def test_an_observer_sees_everything_in_order():
     seen = []
 

@@ -1,0 +1,97 @@
+"""Why a loss is no number: the data, the weights, or what the network computes of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.specs.manifest import BufferInfo
+
+from .data import Dataset
+from .errors import RuntimeFault
+from .session import Session
+
+Rows = slice | NDArray[np.int64]
+
+UPDATES = "The data are finite, the updates went too far. A smaller learning rate or clip_norm may help"
+NETWORK = (
+    "The data and the weights are finite: some layer leaves the range of its numbers, such as the logarithm or the "
+    "reciprocal of 0, or an exponential"
+)
+
+
+def cause_of(
+    session: Session,
+    weights: Mapping[str, NDArray],
+    batch: Mapping[str, NDArray],
+    data: Dataset,
+    rows: Rows,
+    mask: str | None = None,
+) -> str:
+    """A sentence on why the loss of a ``batch``, the ``rows`` of ``data``, is infinite or NaN.
+
+    ``weights`` are the last that are known to be good: where the loss is finite with them, updates are at fault. The
+    session keeps its own. ``mask`` names the array that says which steps count.
+    """
+    inputs = session.input_info("loss")
+    if _is_finite(session, weights, {info.name: batch[info.name] for info in inputs if info.name in batch}):
+        return UPDATES
+    return not_finite(inputs, data, rows, mask) or NETWORK
+
+
+def _is_finite(session: Session, weights: Mapping[str, NDArray], batch: Mapping[str, NDArray]) -> bool:
+    now = session.weights
+    session.assign(weights)
+    try:
+        return math.isfinite(session.loss(**batch)["loss"])
+    except RuntimeFault:
+        return False
+    finally:
+        session.assign(now)
+
+
+def not_finite(
+    infos: Sequence[BufferInfo], data: Dataset, rows: Rows = slice(None), mask: str | None = None
+) -> str | None:
+    """The first number of the data that is infinite or NaN where it counts, as a sentence."""
+    samples = np.arange(len(data))[rows]
+    for info in infos:
+        array = data.arrays[info.name][rows]
+        if array.dtype.kind != "f":
+            continue
+        bad = ~np.isfinite(array)
+        if bad.any():
+            bad &= _counting(info, infos, array, data, rows, mask)
+        if bad.any():
+            first, *rest = np.argwhere(bad)[0].tolist()
+            where = f" (at {rest})" if rest else ""
+            value = array[(first, *rest)]
+            also = f", and {int(bad.sum()) - 1} more of this batch" if bad.sum() > 1 else ""
+            place = f"{info.name} of {data.name} is {value} in sample {samples[first]}{where}{also}"
+            advice = "Mend them, or say with lengths or the loss's mask what does not count"
+            return f"The data are at fault: {place}. {advice}"
+    return None
+
+
+def _counting(
+    info: BufferInfo,
+    infos: Sequence[BufferInfo],
+    array: NDArray,
+    data: Dataset,
+    rows: Rows,
+    mask: str | None,
+) -> NDArray:
+    """Which elements are steps that exist, and that the loss's mask names."""
+    counting = np.ones(array.shape, bool)
+    for other in infos:
+        steps = next((one.high for one in other.ranges or () if one.what == "length"), None)
+        if steps is not None and info.shape[1:2] == [steps]:
+            valid = np.arange(array.shape[1]) < data.arrays[other.name][rows][:, None]
+            counting &= valid.reshape(valid.shape + (1,) * (array.ndim - 2))
+    if mask in data.arrays and data.arrays[mask].shape == data.arrays[info.name].shape[:2]:
+        kept = data.arrays[mask][rows] != 0
+        counting &= kept.reshape(kept.shape + (1,) * (array.ndim - 2))
+    return counting
