@@ -25,7 +25,7 @@ from .names import Names, role_of, safe
 from .sketch import Sketch
 from .spec import block
 from .tensors import is_uniform
-from .values import Held, Known
+from .values import Held, Known, Value
 
 #: Constants with at most this many numbers are written in the spec.
 WRITTEN = 16
@@ -44,6 +44,16 @@ class Scanned:
     source: str
     window: tuple[int, ...]
     stride: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Emptied:
+    """A recurrence's last state before it was made zeros for sequences without steps, their lengths, and the first
+    state."""
+
+    state: Held
+    lengths: str
+    start: Value
 
 
 @dataclass
@@ -82,6 +92,8 @@ class NetworkWriter:
         """Convolutions that give the cells of each window."""
         self.reshaped_from: dict[Held, Held] = {}
         """What a value was before it got its shape."""
+        self.emptied: dict[Held, Emptied] = {}
+        """Last states that are zeros for sequences without steps."""
         self.counts: set[str] = set()
         """References to what counts from 0 along its only axis."""
         self._made: dict[tuple, str] = {}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed (extra: onnx)")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (pip install onnxruntime)")
 
 import netwright
-from netwright.onnx import import_model
+from netwright.onnx import export_model, import_model
 from netwright.onnx.files import check
 from netwright.templates import TEMPLATES, template
 
+from .models import onnxruntime_outputs
 from .same import canonical
 from .test_export import compare
 
@@ -233,3 +235,41 @@ layers:
   - {name: memory, type: recurrent, inputs: [x], cell: memory}
 """
     assert cell in text
+
+
+@pytest.mark.parametrize("kind", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("direction", ["", "reverse: true, ", "bidirectional: true, "])
+@pytest.mark.parametrize("start", ["learned", "{h: start}"])
+def test_sequences_without_steps_keep_their_first_state(
+    kind: str, direction: str, start: str, tmp_path: Path
+) -> None:
+    """ONNX Runtime gives zeros there."""
+    width = 8 if "bi" in direction else 4
+    layer = f"{{name: r, type: {kind}, units: 4, inputs: [x], {direction}initial_state: {start}}}"
+    states = "h c" if kind == "lstm" else "h"
+    (tmp_path / "m.yaml").write_text(spec(layer, "", True, states, width))
+    found = netwright.load(tmp_path / "m.yaml")
+    check_round_trip(found)
+    generator = np.random.default_rng(1)
+    weights = {
+        name: generator.normal(size=array.shape).astype(array.dtype)
+        for name, array in found.compile(engine="reference", entries=["predict"]).weights.items()
+    }
+    proto = export_model(found, weights).proto
+    program = found.compile(weights, entries=["predict"])
+    given = {
+        "x": generator.normal(size=(4, 3, 3)).astype(np.float32),
+        "len": np.asarray([0, 3, 0, 1]),
+        "start": generator.normal(size=(4, width)).astype(np.float32),
+    }
+    results = program.predict(**given)
+    names = [one.name for one in proto.graph.output]
+    wanted = dict(zip(names, onnxruntime_outputs(proto, given), strict=True))
+    for name, array in wanted.items():
+        np.testing.assert_allclose(results[name], array, atol=1e-5)
+    assert results["h"][0].any()
+    again = import_model(proto)
+    program = check(again.spec).compile(dict(again.weights), entries=["predict"])
+    own = program.predict(**{again.inputs[name]: array for name, array in given.items()})
+    for name, array in wanted.items():
+        np.testing.assert_allclose(own[again.outputs[name]], array, atol=1e-5)

@@ -56,6 +56,7 @@ def export_gated(e: Exporter, spec: GatedLayer, inputs: Inputs, ports: Ports) ->
     w, both = e.writer, spec.bidirectional
     x = w.add("Transpose", [e.last(inputs[0])], perm=[1, 0, 2])
     sequence, last = "", ["", ""]
+    starts: list[str] = []
     lengths = ports.get(f"initial {LENGTHS}")
     lengths = "" if lengths is None else w.add("Cast", [e.last(lengths)], to=element_type("int32"))
     states = 2 if isinstance(spec, Lstm) else 1
@@ -88,6 +89,8 @@ def export_gated(e: Exporter, spec: GatedLayer, inputs: Inputs, ports: Ports) ->
             e.give(ports[port], w.add("Transpose", [x], perm=[1, 0, 2]))
             continue
         state = last[1] if port == "c" else last[0]
+        if lengths and (start := starts[1 if port == "c" else 0]):
+            state = _kept(e, lengths, start, state)
         if both:  # [directions, N, H]
             moved = w.add("Transpose", [state], perm=[1, 0, 2])
             e.give(ports[port], w.add("Reshape", [moved, w.constant([0, -1], "int64")]))
@@ -193,6 +196,13 @@ def _start(
     rows = [np.asarray(e.weights[f"{owner}.{prefix}{state}_init"])[None] for prefix in prefixes]
     learned = w.constant(np.stack(rows), hint=f"{owner}.{prefixes[0]}{state}_init")
     return w.add("Expand", [learned, w.shape((len(prefixes), samples, spec.units))])
+
+
+def _kept(e: Exporter, lengths: str, start: str, state: str) -> str:
+    """The last value of a state [directions, N, H]: that of no steps is the first one, where runtimes give zeros."""
+    w = e.writer
+    empty = w.add("Equal", [lengths, w.constant(0, "int32")])
+    return w.add("Where", [w.add("Unsqueeze", [empty, w.constant([0, 2], "int64")]), start, state])
 
 
 def _zeros(e: Exporter, x: Value, spec: GatedLayer) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from ..arrange import regrouped
@@ -131,8 +133,26 @@ def mod(ctx: Context) -> None:
 @op("Where", since=9)
 def where(ctx: Context) -> None:
     """One or the other, by a condition."""
+    if (state := _first_state_kept(ctx)) is not None:
+        return ctx.give(state)
     operands = {"c": ctx.value(0), "a": ctx.value(1), "b": ctx.value(2)}
     ctx.give(equation(ctx, "where(c, a, b)", operands, fallback="where"))
+
+
+def _first_state_kept(ctx: Context) -> Held | None:
+    """A recurrence's last state that is the first one for sequences without steps: as it is here anyway."""
+    condition, other = ctx.value(0), ctx.value(2)
+    found = ctx.writer.emptied.get(other) if isinstance(other, Held) else None
+    if found is None or not isinstance(condition, Held):
+        return None
+    start = ctx.value(1)
+    if found.start is not start and (isinstance(start, Known) or found.start != start):
+        return None
+    layer = ctx.writer.layers.get(condition.ref)
+    while layer is not None and layer.type == "reshape":
+        layer = ctx.writer.layers.get(layer.inputs[0])
+    compares = layer is not None and re.fullmatch(r"(\w+) == 0", str(layer.keys.get("value")))
+    return found.state if layer is not None and compares and layer.inputs == [found.lengths] else None
 
 
 @op("Clip", attributes="min max")

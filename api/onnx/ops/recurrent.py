@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from netwright.specs.models.layers.recurrent import LENGTHS
 
+from ..arrange import regrouped
 from ..context import Context
 from ..errors import Refusal
+from ..network import Emptied
 from ..numbers import decimal
 from ..values import Held
+from .broadcast import equation
 from .table import op
 
 #: Our gates among ONNX's: i, o, f, c are i, f, g, o here; z, r, h are z, r, n.
@@ -69,6 +72,8 @@ class _Recurrent:
         self.keys = keys
         self.learned: dict[str, NDArray] = {}
         """First states that are the same for all samples, a row for each direction."""
+        self.starts: dict[str, str] = {}
+        """First states that are given."""
 
     def convert(self) -> None:
         """One layer; two and a concat where the directions differ in more than their weights."""
@@ -89,7 +94,7 @@ class _Recurrent:
         if clip := ctx.number("clip", 0.0):
             self.keys["clip"] = clip
         ref = ctx.arranged(x, (0, 1, 2) if self.batch_first else (1, 0, 2))
-        given = self.given()
+        given = self.starts = self.given()
         activations = self.activations()
         weights = [
             self.weights(*(None if one is None else one[d] for one in (w, r, bias, peepholes)))
@@ -245,7 +250,21 @@ class _Recurrent:
             if ctx.wants(position):
                 port = "" if not ctx.wants(0) and state == "h" else f".{state}"
                 refs = [name + port for name in made]
-                ctx.give(self.parted(refs, (0, 1, 2) if self.batch_first else (1, 0, 2)), position)
+                found = self.parted(refs, (0, 1, 2) if self.batch_first else (1, 0, 2))
+                ctx.give(self.emptied(found, state, position + 4), position)
+
+    def emptied(self, value: Held, state: str, start: int) -> Held:
+        """A last state as runtimes give it: zeros for sequences without steps, which here keep their first state."""
+        ctx = self.ctx
+        if not ctx.has(4) or not (state in self.learned or state in self.starts):
+            return value
+        lengths = ctx.held(4)
+        samples = lengths.shape[0]
+        shape = (samples, 1, 1) if self.batch_first else (1, samples, 1)
+        counts = regrouped(ctx.writer, lengths, shape, may_merge=False)
+        found = equation(ctx, "where(n == 0, 0, h)", {"n": counts, "h": value}, fallback="where")
+        ctx.writer.emptied[found] = Emptied(value, lengths.ref, ctx.value(start))
+        return found
 
     def parted(self, refs: list[str], axes: tuple[int, ...]) -> Held:
         """An output whose last axis joins the directions, with an axis for them. ``axes``: […, directions, H]."""
