@@ -22,6 +22,7 @@ import numpy as np
 from netwright.compiler.graph.graph import Graph, Node, Value
 from netwright.compiler.ops.base import Contraction, Elementwise, EvaluationError, NotAffine, View
 from netwright.compiler.ops.constant import ConstantAttributes
+from netwright.compiler.ops.interleave import InterleaveAttributes
 from netwright.compiler.ops.layout import ReshapeAttributes, ReverseAttributes
 from netwright.compiler.ops.reduce import ArgmaxAttributes
 from netwright.compiler.ops.scan import ScanAttributes
@@ -30,6 +31,7 @@ from netwright.specs.dims import Dim, DimLike, Monomial, Shape, dim, dim_symbols
 
 from .motion import Break, Broken, Motion, Move, Part, plain
 from .motion_rule import RESULT, SUMMED, Access, combine
+from .moved_cells import interleaved, resampled, spread
 
 #: How long an open axis is taken to be, and how many elements a table of numbers may have.
 _STEPS, _LARGEST = 4096, 1 << 16
@@ -104,7 +106,11 @@ def _node(graph: Graph, node: Node, operands: list[Motion], evaluation: _Evaluat
     if isinstance(op, Elementwise) or node.op == "within":
         accesses = [Access(m, t.shape, index) for m, t in zip(operands, types, strict=True)]
     elif isinstance(node.attrs, PadAttributes) and any(node.attrs.interior):
-        return [_spread(operands[0], node.attrs, shape)]
+        return [spread(operands[0], node.attrs, shape)]
+    elif isinstance(node.attrs, InterleaveAttributes):
+        return [interleaved(operands, node.attrs, shape)]
+    elif node.op == "resample":
+        return [resampled(operands, shape)]
     elif isinstance(node.attrs, ReverseAttributes):
         if any(operands[0].moving(axis) for axis in node.attrs.axes):
             raise Broken("it runs backwards")
@@ -184,21 +190,6 @@ def _equal(array: np.ndarray) -> frozenset[Part]:
 
 
 # Operations whose indices are not affine.
-
-
-def _spread(motion: Motion, attrs: PadAttributes, shape: Shape) -> Motion:
-    """Cells set apart from each other, as a transposed convolution does."""
-    moves: dict[Part, Move] = {}
-    for axis, (low, interior) in enumerate(zip(attrs.low, attrs.interior, strict=True)):
-        if not motion.moving(axis):
-            continue
-        move = motion.collapsed(axis)
-        if move is None or not isinstance(low, int):
-            raise Broken("positions are taken apart and mixed")
-        ratio = move.ratio / (interior + 1)
-        moves[axis, 0] = Move(ratio, move.low - ratio * low, move.high - ratio * low)
-    period = lcm(motion.period, *(move.ratio.numerator for move in moves.values()), 1)
-    return replace(plain(shape), moves=moves, depends=motion.depends, whole=motion.whole, period=period)
 
 
 def _reshape(motion: Motion, shape: Shape) -> Motion:

@@ -2,7 +2,7 @@
 
 - *inline*: views and generators; they cost an index, not memory, and are read through.
 - *alias*: a reshape that moves nothing: the same storage in another shape.
-- *destination*: concat and pad; their operands' kernels store straight into the result.
+- *destination*: concat, interleave and pad; their operands' kernels store straight into the result.
 - *member*: elementwise operations, contractions and small windows; they are fused into groups.
 - *opaque*: a kernel of its own.
 - *loop*: scan.
@@ -61,7 +61,7 @@ class Roles:
             return "inline" if same else "alias"
         if isinstance(node.attrs, PadAttributes):
             return "inline" if self._is_read_in_line(node, node.attrs) else "destination"
-        return "destination" if op.name == "concat" else "inline"
+        return "destination" if op.name in ("concat", "interleave") else "inline"
 
     def _is_read_in_line(self, node: Node, attrs: PadAttributes) -> bool:
         """Whether only windows read a pad, which guard their loads; the axis of the lanes cannot be guarded."""

@@ -26,6 +26,7 @@ from .base import (
 )
 from .layout import ReshapeAttributes, ReverseAttributes, TransposeAttributes
 from .slice_pad import PadAttributes
+from .transposed_conv import transposed_conv
 from .windows import (
     ConvAttributes,
     ConvKernelGradientAttributes,
@@ -156,25 +157,16 @@ class Conv(Contraction):
 
 
 def data_gradient(graph: Graph, dy: Value, w: Value, attrs: ConvAttributes, x_shape: Shape) -> Value:
-    """The cotangent of x: dy, spread by the stride, convolved with the reversed kernel, its channels swapped.
+    """The cotangent of x: dy, its cells a stride apart, convolved with the reversed kernel, its channels swapped.
 
     Cells beyond the last window, where the stride does not divide, get zero.
     """
     *kernel_size, c_in, c_out = (size for size in graph.type(w).shape if isinstance(size, int))
     groups, rank = attrs.groups, len(attrs.stride)
-    low: list[DimLike] = [0]
-    high: list[DimLike] = [0]
-    interior = [0]
-    for size, k, stride, dilation in zip(
-        x_shape[1:-1], kernel_size, attrs.stride, attrs.dilation, strict=True
-    ):
-        reach = (k - 1) * dilation
-        rest = (size - reach - 1) - (size - reach - 1) // stride * stride
-        low.append(reach)
-        high.append(reach + rest)
-        interior.append(stride - 1)
-    padding = PadAttributes((*low, 0), (*high, 0), (*interior, 0))
-    spread = graph.apply("pad", dy, attrs=padding) if any((*low, *high, *interior)) else dy
+    reach = [(k - 1) * dilation for k, dilation in zip(kernel_size, attrs.dilation, strict=True)]
+    rest: list[DimLike] = []
+    for size, span, stride in zip(x_shape[1:-1], reach, attrs.stride, strict=True):
+        rest.append((size - span - 1) - (size - span - 1) // stride * stride)
 
     if product(kernel_size) != 1:
         w = graph.apply("reverse", w, attrs=ReverseAttributes(tuple(range(rank))))
@@ -186,4 +178,7 @@ def data_gradient(graph: Graph, dy: Value, w: Value, attrs: ConvAttributes, x_sh
         w = graph.apply("reshape", w, attrs=ReshapeAttributes((*kernel_size, c_out // groups, groups * c_in)))
     else:
         w = graph.apply("transpose", w, attrs=TransposeAttributes((*spatial, rank + 1, rank)))
-    return graph.apply("conv", spread, w, attrs=ConvAttributes((1,) * rank, attrs.dilation, groups))
+    dx = transposed_conv(graph, dy, w, attrs.stride, attrs.dilation, groups, reach, reach)
+    if any(rest):
+        dx = graph.apply("pad", dx, attrs=PadAttributes((0,) * (rank + 2), (0, *rest, 0), (0,) * (rank + 2)))
+    return dx

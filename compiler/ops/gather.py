@@ -40,7 +40,8 @@ class ScatterAddAttributes(Attributes):
     rows: DimLike
 
 
-def _check_range(indices: np.ndarray, rows: int) -> None:
+def check_range(indices: np.ndarray, rows: int) -> None:
+    """Raises EvaluationError for an index that is not one of ``rows``."""
     wrong = indices[(indices < 0) | (indices >= rows)]
     if wrong.size:
         raise EvaluationError(f"index {wrong.flat[0]} is out of range: there are {rows} rows", OUT_OF_RANGE)
@@ -64,7 +65,7 @@ class Gather(Opaque):
         self, context: EvaluationContext, attrs: Any, operands: Sequence[np.ndarray]
     ) -> Sequence[np.ndarray]:
         table, indices = operands
-        _check_range(indices, table.shape[0])
+        check_range(indices, table.shape[0])
         return [table[indices]]
 
     def gradient(
@@ -117,7 +118,7 @@ class ScatterAdd(Opaque):
     ) -> Sequence[np.ndarray]:
         indices, updates = operands
         rows = evaluate(attrs.rows, context.dims)
-        _check_range(indices, rows)
+        check_range(indices, rows)
         result = np.zeros((rows, *updates.shape[indices.ndim :]), updates.dtype)
         np.add.at(result, indices, updates)
         return [result]

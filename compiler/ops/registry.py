@@ -12,11 +12,13 @@ from .copy import Copy
 from .dot import Dot
 from .elementwise import BINARY, COMPARE, UNARY
 from .gather import Gather, ScatterAdd
+from .interleave import Interleave
 from .layout import Broadcast, Reshape, Reverse, Transpose
 from .panels import Panels
 from .random_bits import RandomBits
 from .reduce import Argmax, Reduce
 from .reduce_window import MaxWindowGradient, ReduceWindow
+from .resample import Resample, ResampleGradient
 from .scan import Scan
 from .scan_windows import Windows
 from .scatter import Scatter
@@ -41,6 +43,7 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     Slice(),
     Pad(),
     Concat(),
+    Interleave(),
     Panels(),
     Windows(),
     Reduce(),
@@ -54,6 +57,8 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     ScatterAdd(),
     Within(),
     Scatter(),
+    Resample(),
+    ResampleGradient(),
     RandomBits(),
     Scan(),
 )

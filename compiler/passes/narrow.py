@@ -10,10 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from netwright.specs.dims import DimLike, Shape, bounds
 
 from ..graph.graph import Graph, Node, Value
 from ..ops.conv import ConvAttributes
+from ..ops.interleave import InterleaveAttributes, cells_of
 from ..ops.reduce_window import ReduceWindowAttributes
 from ..ops.slice_pad import PadAttributes, SliceAttributes
 from .base import Pass, PassContext
@@ -45,27 +48,38 @@ def narrow_windows(graph: Graph) -> Graph:
         attrs = node.attrs
         if not isinstance(attrs, SliceAttributes) or set(attrs.stride) != {1}:
             return None
-        (sliced,) = graph.operands(node)
-        producer, inner = sources.get(sliced, _NOTHING)
-        if producer is None or not once(sliced):
+        (sliced,), (operand,) = graph.operands(node), operands
+        found = cut(new, sliced, operand, attrs.start, attrs.limit)
+        return None if found is None else [found]
+
+    def cut(new: Graph, old: Value, value: Value, start: Shape, limit: Shape) -> Value | None:
+        """``value`` from ``start`` to ``limit``, made of as little as possible; None where that is no less."""
+        producer, inner = sources.get(old, _NOTHING)
+        if producer is None or not once(old):
             return None
-        extra = _reach(graph, producer, attrs)
+        if isinstance(producer.attrs, InterleaveAttributes):
+            phases = list(zip(graph.operands(producer), inner, strict=True))
+            return _cut_phases(new, phases, producer.attrs, start, limit, cut)
+        if isinstance(producer.attrs, PadAttributes):
+            (content,) = graph.operands(producer)
+            return _cut_pad(
+                new, content, inner[0], producer.attrs, start, limit, producer.types[0].shape, cut
+            )
+        extra = _reach(graph, producer, start, limit)
         if extra is None:
             return None
-        limits = tuple(limit + more for limit, more in zip(attrs.limit, extra, strict=True))
-        narrowed = _cut(new, sources, graph.operands(producer)[0], inner[0], attrs.start, limits, once)
-        return new.add(producer.op, [narrowed, *inner[1:]], producer.attrs, layer=producer.layer).values
+        limits = tuple(one + more for one, more in zip(limit, extra, strict=True))
+        narrowed = _cut(new, sources, graph.operands(producer)[0], inner[0], start, limits, once)
+        return new.add(producer.op, [narrowed, *inner[1:]], producer.attrs, layer=producer.layer).values[0]
 
     return graph.rewrite(rule)
 
 
-def _reach(graph: Graph, node: Node, attrs: SliceAttributes) -> tuple[DimLike, ...] | None:
+def _reach(graph: Graph, node: Node, start: Shape, limit: Shape) -> tuple[DimLike, ...] | None:
     """How many more operand cells than result cells each axis needs; None where a slice can't move through."""
     if isinstance(node.attrs, ConvAttributes) and node.op == "conv":
         x, w = (graph.type(value).shape for value in graph.operands(node))
-        untouched = all(
-            attrs.start[axis] == 0 and attrs.limit[axis] == node.types[0].shape[axis] for axis in (0, -1)
-        )
+        untouched = all(start[axis] == 0 and limit[axis] == node.types[0].shape[axis] for axis in (0, -1))
         if set(node.attrs.stride) != {1} or not untouched:
             return None
         reaches = [(k - 1) * d for k, d in zip(w[:-2], node.attrs.dilation, strict=True)]
@@ -73,6 +87,80 @@ def _reach(graph: Graph, node: Node, attrs: SliceAttributes) -> tuple[DimLike, .
     if isinstance(node.attrs, ReduceWindowAttributes) and set(node.attrs.stride) == {1}:
         return tuple(window - 1 for window in node.attrs.window)
     return None
+
+
+Cut = Callable[[Graph, Value, Value, Shape, Shape], Value | None]
+
+
+def _cut_pad(
+    new: Graph,
+    old: Value,
+    value: Value,
+    attrs: PadAttributes,
+    start: Shape,
+    limit: Shape,
+    shape: Shape,
+    cut: Cut,
+) -> Value | None:
+    """A padded value from ``start`` to ``limit``: less padding, and of what is padded the cells that are left."""
+    if any(attrs.interior):
+        return None
+    left = [_split(low - one) for low, one in zip(attrs.low, start, strict=True)]
+    right = [_split(high - (size - one)) for high, size, one in zip(attrs.high, shape, limit, strict=True)]
+    if None in left or None in right:
+        return None
+    (low, first), (high, last) = (
+        zip(*(one for one in side if one is not None), strict=True) for side in (left, right)
+    )
+    cells = new.type(value).shape
+    stop = tuple(size - one for size, one in zip(cells, last, strict=True))
+    if any(first) or stop != cells:
+        narrowed = cut(new, old, value, first, stop)
+        if narrowed is None:
+            return None
+        value = narrowed
+    if not any((*low, *high)):
+        return value
+    return new.apply("pad", value, attrs=PadAttributes(low, high, attrs.interior, attrs.fill))
+
+
+def _split(amount: DimLike) -> tuple[DimLike, DimLike] | None:
+    """So much padding, and so many cells cut off: one of them is 0. None where it is not known which."""
+    least, greatest = bounds(amount, {})
+    if least is not None and least >= 0:
+        return amount, 0
+    return (0, -amount) if greatest is not None and greatest <= 0 else None
+
+
+def _cut_phases(
+    new: Graph,
+    phases: Sequence[tuple[Value, Value]],
+    attrs: InterleaveAttributes,
+    start: Shape,
+    limit: Shape,
+    cut: Cut,
+) -> Value | None:
+    """Values that take turns, from ``start`` to ``limit``: another of them begins, and each is cut."""
+    strides = attrs.strides
+    begin = [one for one in start if isinstance(one, int)]
+    if len(begin) < len(start):
+        return None  # which of them begins is not known
+    shape = tuple(stop - one for one, stop in zip(start, limit, strict=True))
+    found: list[Value] = []
+    for phase in np.ndindex(*strides):
+        moved = [p + one for p, one in zip(phase, begin, strict=True)]
+        turn = [one % stride for one, stride in zip(moved, strides, strict=True)]
+        old, value = phases[int(np.ravel_multi_index(turn, strides))]
+        first = tuple(one // stride for one, stride in zip(moved, strides, strict=True))
+        cells = cells_of(shape, strides, phase)
+        if any(bounds(size, {})[0] in (None, 0) for size in cells):
+            return None  # a phase would have no cells
+        stop = tuple(a + size for a, size in zip(first, cells, strict=True))
+        if any(first) or stop != new.type(value).shape:
+            ones = SliceAttributes(first, stop, (1,) * len(stop))
+            value = cut(new, old, value, first, stop) or new.apply("slice", value, attrs=ones)
+        found.append(value)
+    return new.apply("interleave", *found, attrs=attrs)
 
 
 def _cut(

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from netwright.compiler.ops.slice_pad import PadAttributes
+
 from ..frontend.helpers import codes
 from .harness import check_gradients, drawn_weights, network, spec, values
 
@@ -89,6 +91,54 @@ def test_sizes_of_transposed_convolutions(padding: str, kernel: int) -> None:
     values(text, x=RNG.normal(size=(2, 5, 4)))
     small = "[{name: y, type: conv_transpose1d, filters: 1, kernel_size: 2, padding: [[2, 2]]}]"
     assert codes(spec(small, x="[N, 2, 1]")) == ["NW0313"]
+
+
+STRIDED = [
+    (2, 3, 1, 0),
+    (3, 2, 1, 0),
+    (5, 2, 1, 0),
+    (2, 3, 2, 0),
+    (4, 4, 2, 1),
+    (6, 3, 4, 0),
+    (3, 1, 1, 0),
+    (2, 5, 3, 4),
+]
+
+
+@pytest.mark.parametrize(("stride", "kernel", "dilation", "crop"), STRIDED)
+def test_phases_of_transposed_convolutions(stride: int, kernel: int, dilation: int, crop: int) -> None:
+    """Strides above and below the kernel, sharing factors with the dilation or not, borders cut off beyond it."""
+    keys = (
+        f"filters: 2, kernel_size: {kernel}, stride: {stride}, dilation: {dilation}, "
+        f"padding: [[{crop}, {crop}]], output_padding: {stride - 1}"
+    )
+    for shape, size in (("[N, 6, 4]", 6), ("[N, T, 4]", 6), ("[N, 1, 4]", 1)):
+        text = spec(f"[{{name: y, type: conv_transpose1d, {keys}}}]", x=shape)
+        if codes(text):
+            assert size == 1  # all of the one cell's output is cut off
+            continue
+        weights = drawn_weights(network(text))
+        x = RNG.normal(size=(2, size, 4))
+        whole = scattered(x, weights["y.kernel"], stride, dilation)
+        whole = np.pad(whole, [(0, 0), (0, stride - 1), (0, 0)])
+        expected = whole[:, crop : whole.shape[1] - crop] + weights["y.bias"]
+        np.testing.assert_allclose(values(text, weights, x=x)["y"], expected, rtol=1e-11, atol=1e-12)
+        graph = network(text).graphs["predict"]
+        between = [
+            node for node in graph if isinstance(node.attrs, PadAttributes) and any(node.attrs.interior)
+        ]
+        assert all(graph.producer(graph.operands(node)[0]).op == "conv" for node in between) or size == 1
+
+
+@pytest.mark.parametrize(("stride", "kernel", "dilation", "crop"), STRIDED)
+def test_gradients_of_phases(stride: int, kernel: int, dilation: int, crop: int) -> None:
+    keys = f"filters: 2, kernel_size: {kernel}, stride: {stride}, dilation: {dilation}, padding: [[{crop}, {crop}]]"
+    text = spec(f"[{{name: y, type: conv_transpose1d, {keys}}}]", x="[N, T, 2]")
+    check_gradients(text, x=RNG.normal(size=(2, 6, 2)))
+    keys = f"filters: 2, kernel_size: {kernel}, stride: {stride}, dilation: {dilation}"
+    for size, padding in (("T", "same"), ("15", "valid")):
+        text = spec(f"[{{name: y, type: conv1d, padding: {padding}, {keys}}}]", x=f"[N, {size}, 2]")
+        check_gradients(text, x=RNG.normal(size=(2, 15, 2)))
 
 
 def test_gradients_of_transposed_convolutions() -> None:

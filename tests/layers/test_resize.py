@@ -78,13 +78,30 @@ def test_open_lengths_give_what_known_ones_do(keys: str) -> None:
     np.testing.assert_allclose(resized(keys, SEQUENCE, open_length=True), known, atol=1e-12)
 
 
-def test_large_axes_gather() -> None:
-    x = np.random.default_rng(0).normal(size=(1, 200, 2))
-    for keys in ("sizes: 150, mode: linear", "sizes: 333, mode: cubic, exclude_outside: true"):
-        assert "gather" in {node.op for node in network(spec(layer(keys), x="[N, 200, 2]")).graphs["predict"]}
-        np.testing.assert_allclose(
-            resized(keys, x)[:, ::7], resized(keys, x, open_length=True)[:, ::7], atol=1e-12
-        )
+@pytest.mark.parametrize("shape", ["[1, 200, 2]", "[N, 20, 2]", "[N, T, 2]"])
+def test_axes_are_sums_of_taps_whatever_their_size(shape: str) -> None:
+    """A product with a dense matrix would read every cell for each."""
+    x = np.random.default_rng(0).normal(size=(1, 20 if "20," in shape else 200, 2))
+    for keys in ("sizes: 150, mode: linear", "scales: 1.5, mode: cubic, exclude_outside: true"):
+        operations = {node.op for node in network(spec(layer(keys), x=shape)).graphs["predict"]}
+        assert "resample" in operations
+        assert "dot" not in operations
+        np.testing.assert_allclose(resized(keys, x), resized(keys, x, open_length=True), atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", ["[1, 6, 4, 3]", "[N, 6, 4, 3]", "[N, T, 4, 3]"])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "scales: [2, 1.5], mode: linear",
+        "sizes: [3, 9], mode: cubic, coordinates: align_corners",
+        "scales: [0.25, 0.5], mode: cubic, antialias: true",
+        "sizes: [5, 4], mode: linear, coordinates: crop_and_resize, roi: [[0.1, 1.2], [0, 1]]",
+    ],
+)
+def test_gradients_of_taps(keys: str, shape: str) -> None:
+    samples = 1 if shape.startswith("[1") else 2
+    check_gradients(spec(layer(keys), x=shape), x=np.random.default_rng(2).normal(size=(samples, 6, 4, 3)))
 
 
 def test_gradients() -> None:

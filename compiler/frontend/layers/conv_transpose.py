@@ -1,12 +1,10 @@
-"""Transposed convolutions: the input spread out by the stride, then a convolution with the kernel turned round."""
+"""Transposed convolutions: a convolution, with the kernel turned round, of cells a stride apart."""
 
 from __future__ import annotations
 
-from netwright.specs.dims import DimLike
 from netwright.specs.models.layers import ConvTranspose
 
-from ...ops.conv import ConvAttributes
-from ...ops.slice_pad import PadAttributes
+from ...ops.transposed_conv import transposed_conv
 from ..equations.tensor import Tensor
 from ..origins import linear
 from ..problem import count
@@ -26,8 +24,12 @@ def expand_conv_transpose(scope: Scope) -> Signal:
         raise scope.problem("NW0308", message, "groups", labels=scope.blame(signal))
     shape = [*spec.kernel_size, channels // spec.groups, spec.filters]
     kernel = scope.parameter("kernel", shape, spec.kernel_init).reverse(*range(spec.rank))
-    x = _spread(scope, spec, scope.floats(signal))
-    y = x.apply("conv", kernel, attrs=ConvAttributes((1,) * spec.rank, spec.dilations, spec.groups))
+    x = scope.floats(signal)
+    low, high = _around(scope, spec, x)
+    y = Tensor(
+        x.graph,
+        transposed_conv(x.graph, x.value, kernel.value, spec.strides, spec.dilations, spec.groups, low, high),
+    )
     if spec.use_bias:
         y = y + scope.parameter("bias", [spec.filters], spec.bias_init)
     for axis in range(1, spec.rank + 1):
@@ -42,31 +44,23 @@ def expand_conv_transpose(scope: Scope) -> Signal:
     return checked_activation(scope, scope.give(y), spec.activation, "activation")
 
 
-def _spread(scope: Scope, spec: ConvTranspose, x: Tensor) -> Tensor:
-    """The input with zeros between its cells and around it, as many as make the wanted output."""
-    low: list[DimLike] = [0]
-    high: list[DimLike] = [0]
-    interior, cut = [0], []
+def _around(scope: Scope, spec: ConvTranspose, x: Tensor) -> tuple[list[int], list[int]]:
+    """How many zeros stand before and after the cells of each axis, as many as make the wanted output; fewer than
+    none are cells cut off."""
+    low: list[int] = []
+    high: list[int] = []
     for position in range(spec.rank):
         size, stride = x.shape[1 + position], spec.strides[position]
         span = (spec.window[position] - 1) * spec.dilations[position] + 1
         before, after = _cropped(spec, position, span)
-        before, after = span - 1 - before, span - 1 - after + spec.output_padding[position]
-        output = (size - 1) * stride + 1 + before + after - (span - 1)
+        low.append(span - 1 - before)
+        high.append(span - 1 - after + spec.output_padding[position])
+        output = (size - 1) * stride + 1 + low[-1] + high[-1] - (span - 1)
         least = scope.least(output)
         if least is None or least < 1:
             message = f"padding leaves {output} cells of {size}"
             raise scope.problem("NW0313", message, "padding", labels=scope.trace((scope.input, 1 + position)))
-        low.append(max(before, 0))
-        high.append(max(after, 0))
-        interior.append(stride - 1)
-        cut.append((max(-before, 0), max(-after, 0)))
-    if any((*low, *high, *interior)):
-        x = x.apply("pad", attrs=PadAttributes((*low, 0), (*high, 0), (*interior, 0)))
-    for axis, (first, last) in enumerate(cut, 1):
-        if first or last:
-            x = x.slice(axis, first, x.shape[axis] - last)
-    return x
+    return low, high
 
 
 def _cropped(spec: ConvTranspose, position: int, span: int) -> tuple[int, int]:

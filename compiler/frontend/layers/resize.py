@@ -12,7 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from netwright.specs.dims import DimLike
+from netwright.specs.dims import DimLike, product
 from netwright.specs.models.base import read_shape
 from netwright.specs.models.layers import Resize, UpSampling
 
@@ -20,15 +20,12 @@ from ...graph.graph import Graph
 from ...interpreter import evaluate
 from ...ops.layout import show
 from ..equations.functions import ceil, floor
-from ..equations.tensor import Tensor, constant, dim_value, full, iota, where
+from ..equations.tensor import Tensor, concat, constant, dim_value, full, iota, where
 from ..origins import linear
 from ..scope import Scope, Signal
 from .picking import LARGEST_TABLE, pick, repeat, take
 from .slicing import kept_lengths
 from .window import SPATIAL_SHAPES
-
-#: Up to this many weights an axis is a product with a dense matrix, else each tap is gathered.
-DENSE = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,12 +224,10 @@ def _kernel(spec: Resize, distance: Tensor) -> Tensor:
 def _resized(scope: Scope, spec: Resize, x: Tensor, axis: _Axis) -> Tensor:
     if spec.mode == "nearest":
         y = _nearest_cells(spec, x, axis)
-    elif axis.static:
-        y = _weighted(spec, x, axis)
     else:
         if spec.antialias and axis.scale is None:
             raise scope.problem("NW0314", "antialias needs a known scale", "antialias")
-        y = _gathered(x, axis, _taps(x.graph, spec, axis))
+        y = _weighted(spec, x, axis)
     if spec.coordinates != "crop_and_resize":
         return y
     coordinates = _coordinates(x.graph, spec, axis)
@@ -265,28 +260,24 @@ def _repeats(spec: Resize) -> bool:
 
 
 def _weighted(spec: Resize, x: Tensor, axis: _Axis) -> Tensor:
-    """Known weights: a dense matrix where that is small, else taps."""
-    assert isinstance(axis.size, int)
-    assert isinstance(axis.output, int)
-    flat = _numbers(lambda graph: [one for tap in _taps(graph, spec, axis) for one in tap])
-    pairs = list(zip(flat[::2], flat[1::2], strict=True))
-    if axis.size * axis.output > DENSE and len(pairs) <= 8:
-        return _gathered(x, axis, [(constant(x.graph, cells), constant(x.graph, w)) for cells, w in pairs])
-    matrix = np.zeros((axis.output, axis.size))
-    for cells, weights in pairs:
-        np.add.at(matrix, (np.arange(axis.output), cells), weights)
-    product = x.dot(constant(x.graph, matrix.astype(x.dtype)), [axis.position], [1])
-    return product.move_axis(product.rank - 1, axis.position)
+    """The weighted cells that make each output cell, as one sum."""
+
+    def tables(graph: Graph) -> list[Tensor]:
+        cells, weights = zip(*_taps(graph, spec, axis), strict=True)
+        return [_columns(cells), _columns(weights).cast(x.dtype)]
+
+    if axis.static:
+        cells, weights = (constant(x.graph, array) for array in _numbers(tables))
+    else:
+        cells, weights = tables(x.graph)
+    before, after = x.shape[: axis.position], x.shape[axis.position + 1 :]
+    flat = x.reshape((product(before), axis.size, product(after)))
+    return flat.apply("resample", cells, weights).reshape((*before, axis.output, *after))
 
 
-def _gathered(x: Tensor, axis: _Axis, taps: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-    total: Tensor | None = None
-    for cells, weights in taps:
-        rows = take(x, axis.position, cells)
-        term = rows * _along(weights.cast(x.dtype), rows, axis)
-        total = term if total is None else total + term
-    assert total is not None
-    return total
+def _columns(taps: Sequence[Tensor]) -> Tensor:
+    """[O] for each tap as [O, T]."""
+    return concat([tap.reshape((*tap.shape, 1)) for tap in taps], 1)
 
 
 def _numbers(build: Callable[[Graph], Sequence[Tensor]]) -> list[np.ndarray]:

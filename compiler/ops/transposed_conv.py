@@ -1,0 +1,176 @@
+"""A convolution of an input whose cells stand apart, ``stride`` by ``stride``: a transposed convolution, and the
+gradient of a strided convolution to its data.
+
+Most of what such a window would read are the zeros between the cells. An output cell of phase p (its index modulo the
+stride) meets every stride-th tap of the kernel only, so each phase is a small convolution of the input as it is, and
+the phases' results take turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product as combinations
+from math import gcd, prod
+from typing import TYPE_CHECKING
+
+from netwright.specs.dims import DimLike, bounds
+
+from .constant import splat
+from .interleave import InterleaveAttributes
+from .slice_pad import PadAttributes, SliceAttributes
+from .windows import ConvAttributes
+
+if TYPE_CHECKING:
+    from ..graph.graph import Graph, Value
+
+#: More phases than this take longer to compile than they save.
+MOST_PHASES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Phase:
+    """One phase of one axis: its ``cells``, and the taps ``first``, ``first + step``, … (``count`` of them) that meet
+    input cells, the first at ``shift`` of the first output cell, the next ``dilation`` further on."""
+
+    cells: DimLike
+    first: int
+    step: int
+    count: int
+    shift: int
+    dilation: int
+
+    def end(self, size: DimLike) -> int:
+        """How far beyond the ``size`` input cells the last window reaches; negative where it ends before."""
+        beyond = self.shift + self.cells + (self.count - 1) * self.dilation - size
+        assert isinstance(beyond, int)
+        return beyond
+
+
+def transposed_conv(
+    graph: Graph,
+    x: Value,
+    w: Value,
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    low: Sequence[int],
+    high: Sequence[int],
+) -> Value:
+    """The convolution, of stride 1, of ``x`` with stride − 1 zeros between its cells and ``low`` and ``high`` zeros
+    around them; fewer than none are cells cut off."""
+    kernel = [size for size in graph.type(w).shape[:-2] if isinstance(size, int)]
+    sizes = graph.type(x).shape[1:-1]
+    per_axis = [_phases(*axis) for axis in zip(sizes, kernel, stride, dilation, low, high, strict=True)]
+    if prod(stride) == 1 or prod(stride) > MOST_PHASES or None in per_axis:
+        return _spread(graph, x, w, stride, dilation, groups, low, high)
+    phases = list(combinations(*(axis or () for axis in per_axis)))
+    met = [one for one in phases if all(phase.count for phase in one)]
+    if not met:
+        return _spread(graph, x, w, stride, dilation, groups, low, high)
+    before = [max(0, *(-one[axis].shift for one in met)) for axis in range(len(kernel))]
+    after = [max(0, *(one[axis].end(size) for one in met)) for axis, size in enumerate(sizes)]
+    padded = x
+    if any(before) or any(after):
+        around = PadAttributes((0, *before, 0), (0, *after, 0), (0,) * graph.type(x).rank)
+        padded = graph.apply("pad", x, attrs=around)
+    if (
+        len(met) == 1
+    ):  # as of a kernel of one cell: zeros between the results are cheaper than between the cells
+        return _apart(
+            graph, _phase_result(graph, padded, w, met[0], before, groups), per_axis, met[0], stride
+        )
+    results = [_phase_result(graph, padded, w, one, before, groups) for one in phases]
+    return graph.apply("interleave", *results, attrs=InterleaveAttributes((1, *stride, 1)))
+
+
+def _phases(
+    size: DimLike, kernel: int, stride: int, dilation: int, low: int, high: int
+) -> list[_Phase] | None:
+    """The phases of one axis in order; None where one of them may have no cell."""
+    beyond = 1 + low + high - (kernel - 1) * dilation  # of the result, besides (size − 1)·stride cells
+    common = gcd(dilation, stride)
+    found = []
+    for phase in range(stride):
+        cells = size - 1 + (beyond - phase + stride - 1) // stride
+        least, _ = bounds(cells, {})
+        if least is None or least < 1:
+            return None
+        met = [tap for tap in range(kernel) if (phase + tap * dilation - low) % stride == 0]
+        first = met[0] if met else 0
+        shift = (phase + first * dilation - low) // stride
+        found.append(_Phase(cells, first, stride // common, len(met), shift, dilation // common))
+    return found
+
+
+def _phase_result(
+    graph: Graph, padded: Value, w: Value, phase: Sequence[_Phase], before: Sequence[int], groups: int
+) -> Value:
+    """What the output cells of one phase are: a convolution with its own taps, or nothing."""
+    type, rank = graph.type(padded), len(phase)
+    *_, c_in, c_out = graph.type(w).shape
+    if not all(axis.count for axis in phase):
+        shape = (type.shape[0], *(axis.cells for axis in phase), c_out)
+        return splat(graph, 0, type.with_shape(shape))
+    starts = [axis.shift + skipped for axis, skipped in zip(phase, before, strict=True)]
+    ends = [
+        start + axis.cells + (axis.count - 1) * axis.dilation
+        for start, axis in zip(starts, phase, strict=True)
+    ]
+    if any(starts) or tuple(ends) != type.shape[1:-1]:
+        cells = SliceAttributes((0, *starts, 0), (type.shape[0], *ends, type.shape[-1]), (1,) * (rank + 2))
+        padded = graph.apply("slice", padded, attrs=cells)
+    if any(axis.step > 1 for axis in phase):
+        limits = [axis.first + (axis.count - 1) * axis.step + 1 for axis in phase]
+        firsts, steps = [axis.first for axis in phase], [axis.step for axis in phase]
+        taps = SliceAttributes((*firsts, 0, 0), (*limits, c_in, c_out), (*steps, 1, 1))
+        w = graph.apply("slice", w, attrs=taps)
+    attrs = ConvAttributes((1,) * rank, tuple(axis.dilation for axis in phase), groups)
+    return graph.apply("conv", padded, w, attrs=attrs)
+
+
+def _apart(
+    graph: Graph,
+    result: Value,
+    per_axis: Sequence[Sequence[_Phase] | None],
+    phase: Sequence[_Phase],
+    stride: Sequence[int],
+) -> Value:
+    """The result of the one phase that is not zero throughout, with zeros for the others."""
+    low: list[int] = []
+    high: list[DimLike] = []
+    for axis, own, step in zip(per_axis, phase, stride, strict=True):
+        assert axis is not None
+        low.append(axis.index(own))
+        total: DimLike = 0
+        for one in axis:
+            total = total + one.cells
+        high.append(total - (own.cells - 1) * step - 1 - low[-1])
+    around = PadAttributes((0, *low, 0), (0, *high, 0), (0, *(step - 1 for step in stride), 0))
+    return graph.apply("pad", result, attrs=around)
+
+
+def _spread(
+    graph: Graph,
+    x: Value,
+    w: Value,
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    low: Sequence[int],
+    high: Sequence[int],
+) -> Value:
+    """The same with the zeros written out, for sizes that may be smaller than a stride."""
+    around = [[max(amount, 0) for amount in side] for side in (low, high)]
+    interior = [step - 1 for step in stride]
+    if any((*around[0], *around[1], *interior)):
+        attrs = PadAttributes((0, *around[0], 0), (0, *around[1], 0), (0, *interior, 0))
+        x = graph.apply("pad", x, attrs=attrs)
+    if min(*low, *high) < 0:
+        shape = graph.type(x).shape
+        starts = [max(-amount, 0) for amount in low]
+        ends = [size - max(-amount, 0) for size, amount in zip(shape[1:-1], high, strict=True)]
+        cells = SliceAttributes((0, *starts, 0), (shape[0], *ends, shape[-1]), (1,) * len(shape))
+        x = graph.apply("slice", x, attrs=cells)
+    attrs = ConvAttributes((1,) * len(stride), tuple(dilation), groups)
+    return graph.apply("conv", x, w, attrs=attrs)
