@@ -52,6 +52,7 @@ def export(
     dynamo: bool,
     names: Sequence[str],
     open_axes: Mapping[str, Mapping[int, str]],
+    opset: int = OPSET,
 ) -> None:
     """Writes the ONNX file of a module. ``open_axes`` names the open axes of each input."""
     import torch
@@ -83,7 +84,7 @@ def export(
             tuple(args),
             str(path),
             dynamo=False,
-            opset_version=OPSET,
+            opset_version=opset,
             input_names=list(names),
             dynamic_axes={name: dict(axes) for name, axes in open_axes.items()} or None,
         )

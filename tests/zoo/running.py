@@ -36,7 +36,7 @@ def run(
         start = time.perf_counter()
         code, _, said = _child(["export_entry", entry.name, str(path)], EXPORT_SECONDS)
         if code:
-            return {"verdict": "skipped", "reason": f"not exported: {_last_line(said) or code}"}
+            return {"verdict": "failed", "reason": f"not exported: {_last_line(said) or code}"}
         exporting = {"export": time.perf_counter() - start}
     else:
         exporting = {}

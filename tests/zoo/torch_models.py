@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .entries import Entry
-from .exporting import export, settle
+from .exporting import OPSET, export, settle
 
 #: The networks (classes of torch_series.py and torch_images.py), with the open axes of their inputs.
 _BATCH = {"x": {0: "batch"}}
@@ -70,5 +70,10 @@ def make(entry: Entry, path: Path) -> None:
     home, usual = (torch_series, torch_series.SERIES) if over_series else (torch_images, torch_images.IMAGE)
     args = [torch.randn(shape) for shape in home.SHAPES.get(entry.model, (usual,))]
     module = settle(getattr(home, entry.model)(), args)
-    axes = OPEN_AXES[entry.model]
-    export(module, args, path, dynamo=entry.exporter == "dynamo", names=list(axes), open_axes=axes)
+    axes, opset = (
+        OPEN_AXES[entry.model],
+        20 if entry.model == "SpatialTransformer" else OPSET,
+    )  # affine_grid is of 20
+    export(
+        module, args, path, dynamo=entry.exporter == "dynamo", names=list(axes), open_axes=axes, opset=opset
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 from typing import Any
@@ -114,11 +115,11 @@ def make(entry: Entry, path: Path) -> None:
     families = (models, models.segmentation, models.video, models.detection)
     build = next(getattr(one, entry.model) for one in families if hasattr(one, entry.model))
     options: dict[str, Any] = {"weights": None}
-    if "weights_backbone" in build.__kwdefaults__:
+    if "weights_backbone" in inspect.signature(build).parameters:
         options["weights_backbone"] = None
     if entry.model in ("googlenet", "inception_v3"):
         options |= {"init_weights": False, "aux_logits": False}
-    if entry.model == "vgg11" or entry.model == "vgg11_bn":
+    if entry.model.startswith("vgg"):
         options["num_classes"] = 10
     torch.manual_seed(0)
     module = build(**options)
