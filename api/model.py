@@ -140,7 +140,7 @@ def load(
     path: str | os.PathLike[str],
     settings: Sequence[str] | Mapping[str, object] = (),
     *,
-    dims: Mapping[str, int | Range] | None = None,
+    dims: Mapping[str, int | Range | str] | None = None,
 ) -> Model:
     """Loads and checks a spec. What is wrong with it is in ``diagnostics`` of the model returned.
 

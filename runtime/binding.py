@@ -56,10 +56,10 @@ class Binder:
 
     def _check_range(self, name: str, axis: int, symbol: str, value: int) -> None:
         info = self._ranges.get(symbol)
-        if info is None or (info.min <= value and (info.max is None or value <= info.max)):
-            return
-        allowed = f"at least {info.min}" if info.max is None else f"from {info.min} to {info.max}"
-        raise InputError(f"{self._kind} {name!r}: axis {axis} is {value}, but {symbol} must be {allowed}")
+        if info is not None and not info.admits(value):
+            raise InputError(
+                f"{self._kind} {name!r}: axis {axis} is {value}, but {not_admitted(info, value)}"
+            )
 
     def _check_size(
         self,
@@ -85,6 +85,12 @@ class Binder:
         return InputError(
             f"{self._kind} {name!r}: {detail} (expected the shape {expected}, found {shape_text(found)})"
         )
+
+
+def not_admitted(info: DimInfo, value: int) -> str:
+    """What a dim has to be that a size is not: `H must be at least 32 and a multiple of 32: 64 or 96`."""
+    fitting = f": {' or '.join(map(str, info.nearest(value)))}" if info.multiple_of > 1 else ""
+    return f"{info.name} must be {info.admitted}{fitting}"
 
 
 def bare_name(size: DimLike) -> str | None:

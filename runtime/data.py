@@ -128,8 +128,9 @@ def _array_problems(
         if symbol is not None and symbol not in binding:
             binding[symbol], origin[symbol] = value, info.name
             dim = ranges.get(symbol)
-            if dim is not None and (value < dim.min or (dim.max is not None and value > dim.max)):
+            if dim is not None and not dim.admits(value):
                 most = "" if dim.max is None else f" and at most {dim.max}"
+                most += "" if dim.multiple_of == 1 else f" and a multiple of {dim.multiple_of}"
                 problems.append(f"{info.name}: {symbol} must be at least {dim.min}{most}: {described}")
             continue
         try:

@@ -222,7 +222,14 @@ class NativeEngine:
             raise ExecutionError(
                 f"{self._manifest.model}.{entry.name} needs a value for dim {', '.join(missing)}"
             )
-        return {info.name: int(dims.get(info.name, info.min)) for info in self._manifest.dims}
+        binding = {info.name: int(dims.get(info.name, info.min)) for info in self._manifest.dims}
+        for info in self._manifest.dims:  # the code is proved right for these alone
+            if not info.admits(binding[info.name]):
+                model = f"{self._manifest.model}.{entry.name}"
+                raise ExecutionError(
+                    f"{model}: {info.name} is {binding[info.name]}, it has to be {info.admitted}"
+                )
+        return binding
 
     def _constant(self, name: str) -> NDArray:
         if name not in self._constants:

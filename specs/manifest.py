@@ -44,12 +44,34 @@ class _Frozen(BaseModel):
 
 
 class DimInfo(_Frozen):
-    """A named dim: its range and, where known, what it stands for ("batch", "time", …)."""
+    """A named dim: its range, what it is a multiple of and, where known, what it stands for ("batch", "time", …)."""
 
     name: str
     min: int = 1
     max: int | None = None
+    multiple_of: int = 1
     role: str = ""
+
+    def admits(self, size: int) -> bool:
+        """Whether the dim can have a size."""
+        return self.min <= size and (self.max is None or size <= self.max) and size % self.multiple_of == 0
+
+    @property
+    def admitted(self) -> str:
+        """The sizes that it can have, in words: `from 32 to 512, a multiple of 32`."""
+        allowed = f"at least {self.min}" if self.max is None else f"from {self.min} to {self.max}"
+        return allowed if self.multiple_of == 1 else f"{allowed} and a multiple of {self.multiple_of}"
+
+    def nearest(self, size: int) -> tuple[int, ...]:
+        """The sizes next to one that is not admitted: the next smaller one, the next larger one."""
+        below = size // self.multiple_of * self.multiple_of
+        found = {self.fitted(one) for one in (below, below + self.multiple_of)}
+        return tuple(sorted(found))
+
+    def fitted(self, size: int) -> int:
+        """The next smaller size that is admitted, or the least."""
+        most = size if self.max is None else min(size, self.max)
+        return max(self.min, most // self.multiple_of * self.multiple_of)
 
 
 class RangeInfo(_Frozen):

@@ -1,19 +1,21 @@
-"""A spec with some of its open sizes settled: `N = 1`, or `T` between 16 and 512.
+"""A spec with some of its open sizes settled: `N = 1`, or `T` between 16 and 512, or `H` a multiple of 32.
 
 Less is open, so the compiler can prove and do more; everything else stays as it was written.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from math import lcm
 from typing import Any
 
 from .diagnostics.suggest import closest, did_you_mean
 from .dims import DimLike, substitute
 from .load import LoadResult
 from .models.base import read_dim
-from .models.layers import LayerSpec, Reshape
+from .models.layers import LayerSpec, PadLayer
 from .models.spec import DimSpec, ModelSpec
 
 Range = tuple[int, int | None]
@@ -23,8 +25,15 @@ class DimError(ValueError):
     """A dim that the spec doesn't have, or a size that the dim can't have."""
 
 
-def specialize(load: LoadResult, dims: Mapping[str, int | Range]) -> LoadResult:
-    """The load result under `dims`: a number settles a dim, a pair (least, greatest or None) narrows it.
+def multiple_of(text: str) -> int | None:
+    """The 32 of `32k`, where a text is such a multiple."""
+    match = re.fullmatch(r"([1-9]\d{0,8})k", text)
+    return int(match[1]) if match else None
+
+
+def specialize(load: LoadResult, dims: Mapping[str, int | Range | str]) -> LoadResult:
+    """The load result under `dims`: a number settles a dim, a pair (least, greatest or None) narrows it, and a text
+    `32k` says that it is a multiple of 32.
 
     Raises DimError. Where the spec has errors, it is returned as it is.
     """
@@ -36,6 +45,9 @@ def specialize(load: LoadResult, dims: Mapping[str, int | Range]) -> LoadResult:
         if name not in known:
             hint = did_you_mean(closest(name, known)) or f"there is {', '.join(known) or 'none'}"
             raise DimError(f"the spec has no dim {name}; {hint}")
+        if isinstance(size, str):
+            known[name] = _with_multiple(name, known[name], size)
+            continue
         least, most = (size, size) if isinstance(size, int) else size
         _check(name, known[name], least, most)
         if isinstance(size, int):
@@ -47,11 +59,28 @@ def specialize(load: LoadResult, dims: Mapping[str, int | Range]) -> LoadResult:
     return replace(load, model=model, partial=model)
 
 
+def _with_multiple(name: str, dim: DimSpec, size: str) -> DimSpec:
+    of = multiple_of(size)
+    if of is None:
+        raise DimError(f"{name} can't be {size!r}: a number, a pair of numbers, or a multiple such as 32k")
+    narrowed = dim.model_copy(update={"multiple_of": lcm(dim.multiple_of, of)})
+    if narrowed.most is not None and narrowed.most < narrowed.least:
+        raise DimError(
+            f"no multiple of {narrowed.multiple_of} is from {dim.min} to {dim.max}, as {name} has to be"
+        )
+    return narrowed
+
+
 def _check(name: str, dim: DimSpec, least: int, most: int | None) -> None:
     limit = dim.max if dim.max is not None else most
     if least < dim.min or (dim.max is not None and (most is None or most > dim.max)):
         allowed = f"at least {dim.min}" if dim.max is None else f"from {dim.min} to {dim.max}"
         raise DimError(f"{name} has to be {allowed}")
+    if (
+        -(-least // dim.multiple_of) * dim.multiple_of > (least if most is None else most)
+        and most is not None
+    ):
+        raise DimError(f"{name} has to be a multiple of {dim.multiple_of}")
     if most is not None and (most < least or (limit is not None and most > limit)):
         raise DimError(f"{name} can't be from {least} to {most}")
 
@@ -67,8 +96,13 @@ def _bound(model: ModelSpec, binding: Mapping[str, DimLike]) -> ModelSpec:
         return spec.model_copy(update={field: tuple(_size(size, binding) for size in shape)})
 
     def layer(spec: LayerSpec) -> LayerSpec:
-        spec = shaped(spec, "expect")
-        return shaped(spec, "shape") if isinstance(spec, Reshape) else spec
+        fields = (*_SIZED, "padding") if isinstance(spec, PadLayer) else _SIZED
+        changed = {
+            field: _settled(getattr(spec, field), binding)
+            for field in fields
+            if getattr(spec, field, None) is not None
+        }
+        return spec.model_copy(update=changed) if changed else spec
 
     update: dict[str, Any] = {
         "inputs": {name: shaped(spec, "shape") for name, spec in model.inputs.items()},
@@ -78,6 +112,17 @@ def _bound(model: ModelSpec, binding: Mapping[str, DimLike]) -> ModelSpec:
         targets = {name: shaped(spec, "shape") for name, spec in model.train.targets.items()}
         update["train"] = model.train.model_copy(update={"targets": targets})
     return model.model_copy(update=update)
+
+
+#: The keys of layers that hold sizes.
+_SIZED = ("expect", "repeats", "shape", "sizes", "starts", "stops")
+
+
+def _settled(written: Any, binding: Mapping[str, DimLike]) -> Any:
+    """What a key of a layer holds: sizes in lists, and other things."""
+    if isinstance(written, tuple):
+        return tuple(_settled(one, binding) for one in written)
+    return _size(written, binding) if isinstance(written, str) else written
 
 
 def _size(written: int | str, binding: Mapping[str, DimLike]) -> int | str:

@@ -189,7 +189,7 @@ def _sizes(model: Model, given: Mapping[str, int]) -> dict[str, int]:
     found = {}
     for name, info in model.network.dims.items():
         usual = SAMPLES if info.role == "batch" else STEPS if info.max is None else min(info.max, MOST_STEPS)
-        found[name] = max(info.min, usual if info.max is None else min(usual, info.max))
+        found[name] = info.fitted(usual)
     if unknown := given.keys() - found.keys():
         raise RequestError(f"{model.name} has no open size {sorted(unknown)[0]}")
     return {**found, **given}

@@ -115,10 +115,10 @@ class Resources:
         train = self.model.spec.train
         found = {}
         for name, info in self.model.network.dims.items():
-            size = info.max or max(info.min, STEPS)
+            size = info.max or info.fitted(STEPS)
             if info.role == "batch":
                 size = train.batch_size if train and entry != "predict" else 1
-                size = max(info.min, size if info.max is None else min(size, info.max))
+                size = info.fitted(size)
             found[name] = size
         if train and train.bptt and entry == "train_step":
             time = time_dim(self.model.network)
@@ -135,9 +135,8 @@ class Resources:
                     f"{self.model.name} has no open size {name}: there is {', '.join(known) or 'none'}"
                 )
             info = known[name]
-            if size < info.min or (info.max is not None and size > info.max):
-                most = "" if info.max is None else f" and at most {info.max}"
-                raise RequestError(f"{name} has to be at least {info.min}{most}, not {size}")
+            if not info.admits(size):
+                raise RequestError(f"{name} has to be {info.admitted}, not {size}")
         return {**self.default_dims(entry), **(given or {})}
 
     def memory(self, entry: str, dims: Mapping[str, int] | None = None) -> Memory:
@@ -218,7 +217,7 @@ class Resources:
             lines[-1] += f"; inputs and outputs {flops_text(found.data)}"
             for name in bound:
                 info = self.model.network.dims[name]
-                sizes = [size for size in _samples(info.role) if info.min <= size <= (info.max or size)]
+                sizes = [size for size in _samples(info.role) if info.admits(size)]
                 cells = []
                 for size in sizes:
                     arena = self._planners.arena_bytes(entry, {**bound, name: size})

@@ -55,7 +55,7 @@ _WORDS = {
     metavar="NUMBER",
     help="With --emit graph: let passes do so many rewrites only, to find the one that does harm.",
 )
-@dim_option("Settle an open size, N=1, or narrow it, T=16..512.")
+@dim_option("Settle an open size, N=1, or narrow it, T=16..512 or H=32k.", "size range multiple")
 @settings_option
 def command(
     spec: Path,

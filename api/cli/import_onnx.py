@@ -26,7 +26,11 @@ from .output import written
     help="onnx: inputs and outputs stay as they are, images channels first. native: they have the order of axes that "
     "the network itself has, images channels last, sequences samples first, and no transpose stands at the border.",
 )
-@dim_option("Settle an open size, H=256, or say between which numbers it is, T=16..512.")
+@dim_option(
+    "Settle an open size, H=256, say between which numbers it is, T=16..512, what it is a multiple of, H=32k, or that "
+    "it is the same as another, y_batch=x_batch.",
+    "size range multiple name",
+)
 @click.option(
     "--input",
     "inputs",

@@ -15,7 +15,7 @@ from netwright.specs.files import STANDARD_STREAM, check_writable, is_stream
 
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
-_DIM = re.compile(r"([A-Za-z_]\w*)=(\d+)(?:\.\.(\d*))?")
+_DIM = re.compile(r"([A-Za-z_]\w*)=(?:(\d+)(?:\.\.(\d*))?|([1-9]\d*k)|([A-Za-z_]\w*))")
 _NAMED = re.compile(r"([A-Za-z_][\w.]*)=(.+)", re.DOTALL)
 
 
@@ -82,14 +82,15 @@ def data_option(example: str) -> Callable[[F], F]:
     )
 
 
-def dim_option(help: str) -> Callable[[F], F]:
-    """--dim NAME=SIZE or NAME=LEAST..GREATEST, any number of times."""
+def dim_option(help: str, forms: str = "size") -> Callable[[F], F]:
+    """--dim NAME=SIZE, any number of times; of the ``forms`` also NAME=LEAST..GREATEST ("range"), NAME=32k ("multiple")
+    and NAME=OTHER ("name")."""
     return click.option(
         "--dim",
         "dims",
         multiple=True,
         metavar="NAME=SIZE",
-        callback=lambda ctx, param, values: dim_ranges(values, param),
+        callback=lambda ctx, param, values: dim_ranges(values, param, forms),
         help=help,
     )
 
@@ -124,15 +125,34 @@ def named_values(values: Sequence[str], param: click.Parameter) -> dict[str, Any
     return found
 
 
-def dim_ranges(values: Sequence[str], param: click.Parameter) -> dict[str, Any]:
-    """`N=1`, `T=16..512` and `T=16..` as what `load` takes. Raises BadParameter."""
+_FORMS = {
+    "size": "NAME=SIZE",
+    "range": "NAME=LEAST..GREATEST",
+    "multiple": "NAME=32k for a multiple",
+    "name": "NAME=OTHER for the same size as another",
+}
+
+
+def dim_ranges(
+    values: Sequence[str], param: click.Parameter, forms: str = "size range multiple"
+) -> dict[str, Any]:
+    """`N=1`, `T=16..512`, `T=16..`, `H=32k` and `M=N` as what `load` and `import_model` take. Raises BadParameter."""
     found: dict[str, Any] = {}
     for value in values:
         match = _DIM.fullmatch(value)
-        if match is None:
-            raise click.BadParameter(f"{value!r} is not NAME=SIZE or NAME=LEAST..GREATEST", param=param)
-        name, least, most = match.groups()
-        found[name] = int(least) if most is None else (int(least), int(most) if most else None)
+        form = match and (
+            "name" if match[5] else "multiple" if match[4] else "size" if match[3] is None else "range"
+        )
+        if match is None or form not in forms.split():
+            *others, last = [_FORMS[one] for one in forms.split()]
+            wanted = f"{', '.join(others)} or {last}" if others else last
+            raise click.BadParameter(f"{value!r} is not {wanted}", param=param)
+        name, least, most, multiple, other = match.groups()
+        if name in found:
+            raise click.BadParameter(f"{name} is given twice", param=param)
+        found[name] = other or multiple or (int(least), int(most) if most else None)
+        if form == "size":
+            found[name] = int(least)
     return found
 
 

@@ -104,7 +104,7 @@ def model_source(manifest: Manifest, entry: EntryInfo, embedded: Mapping[str, in
         )
     ranges, highs = _ranges(manifest, used, positions)
     dims = [
-        f"    {{{c_string(dim.name)}, {dim.min}, {-1 if dim.max is None else dim.max}}},"
+        f"    {{{c_string(dim.name)}, {dim.min}, {-1 if dim.max is None else dim.max}, {dim.multiple_of}}},"
         for dim in manifest.dims
     ]
     lines = [
@@ -117,7 +117,7 @@ def model_source(manifest: Manifest, entry: EntryInfo, embedded: Mapping[str, in
         *tables,
         "static const nw_dim dims[] = {",
         *dims,
-        '    {"", 0, 0},\n};',
+        '    {"", 0, 0, 1},\n};',
         "static const nw_buffer buffers[] = {",
         *rows,
         "};",
@@ -191,7 +191,9 @@ def header_source(manifest: Manifest, *, data: bool) -> str:
     prefix = manifest.model.upper()
     taken: set[str] = set()
     bound = ", ".join(
-        f"{dim.name} from {dim.min}" + (f" to {dim.max}" if dim.max is not None else "")
+        f"{dim.name} from {dim.min}"
+        + (f" to {dim.max}" if dim.max is not None else "")
+        + (f", a multiple of {dim.multiple_of}" if dim.multiple_of > 1 else "")
         for dim in manifest.dims
     )
     dims = [

@@ -110,7 +110,7 @@ def _network(load: LoadResult, checked: Expander, objective: Objective | None) -
         model=model.model,
         dtype=checked.dtype,
         dims={
-            name: DimInfo(name=name, min=one.min, max=one.max, role=one.role)
+            name: DimInfo(name=name, min=one.least, max=one.most, multiple_of=one.multiple_of, role=one.role)
             for name, one in model.dims.items()
         },
         inputs={name: checked.signals[Ref(name)].tensor.type for name in model.inputs},

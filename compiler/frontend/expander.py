@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from netwright.specs.checks.wiring import Ref
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.diagnostics.fixes import Fix
-from netwright.specs.dims import DimLike, bounds
+from netwright.specs.dims import DimLike, Shape, bounds, counted
 from netwright.specs.expansion.placement import Expected
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import LENGTH_OUT_OF_RANGE
@@ -61,7 +61,10 @@ class Expander:
         self.carries = bool(
             training and self.spec.train and self.spec.train.bptt and self.spec.train.bptt.carry_state
         )
-        self.ranges = {name: (one.min, one.max) for name, one in self.spec.dims.items()}
+        self.ranges = {name: (one.least, one.most) for name, one in self.spec.dims.items()}
+        self.multiples = {
+            name: one.multiple_of for name, one in self.spec.dims.items() if one.multiple_of > 1
+        }
         self.parameters: dict[str, Parameter] = {}
         self.states: dict[str, State] = {}
         self.updates: dict[str, Tensor] = {}
@@ -105,6 +108,10 @@ class Expander:
             if ref in self.signals:
                 self._check_use(self.signals[ref], expected)
 
+    def shape(self, written: Sequence[int | str]) -> Shape:
+        """A shape of the spec. What a dim is a multiple of is part of the size."""
+        return tuple(counted(size, self.multiples) for size in read_shape(tuple(written)))
+
     def reported(self, problem: Problem) -> bool:
         """Puts a problem with the diagnostics, once for a place; False where there are none to put it with."""
         if self.diagnostics is None:
@@ -145,7 +152,7 @@ class Expander:
         poisoned = self.load.wiring.poisoned
         known = {name: spec for name, spec in self.spec.inputs.items() if name not in poisoned}
         for name, spec in known.items():
-            type = TensorType(spec.dtype, read_shape(spec.shape))
+            type = TensorType(spec.dtype, self.shape(spec.shape))
             if not self._sizes_exist(name, type):
                 continue
             tensor = Tensor(self.graph, self.graph.input(name, type))
@@ -201,7 +208,7 @@ class Expander:
     def _check_expected(self, scope: Scope, spec: LayerSpec, output: Signal) -> None:
         if spec.expect is None:
             return
-        expected = read_shape(spec.expect)
+        expected = self.shape(spec.expect)
         if len(expected) != output.rank:
             message = f"{spec.name} gives {show(output.shape)}, expected is {show(expected)}"
             raise scope.problem("NW0310", message, "expect", labels=scope.blame(output))
@@ -219,7 +226,7 @@ class Expander:
 
     def _check_use(self, output: Signal, expected: Expected) -> None:
         """The output shape that a use of a block has to have."""
-        wanted = read_shape(expected.shape)
+        wanted = self.shape(expected.shape)
         if wanted != output.shape:
             message = f"{expected.name} gives {show(output.shape)}, expected is {show(wanted)}"
             axes = [i for i, (a, b) in enumerate(zip(wanted, output.shape, strict=False)) if a != b]

@@ -281,6 +281,10 @@ class Scope:
             message = f"{self.spec.type} can't honour the lengths of its input: {why}"
             raise self.problem("NW0315", message, *path)
 
+    def shape(self, written: Sequence[int | str]) -> Shape:
+        """Sizes of the spec as dimension algebra."""
+        return self.expander.shape(written)
+
     def least(self, size: DimLike) -> int | None:
         """The least value a size is proved to have."""
         return bounds(size, self.expander.ranges)[0]

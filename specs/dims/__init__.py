@@ -23,6 +23,7 @@ from .algebra import (
 from .bounds import Range, bounds
 from .division import exact_div
 from .extrema import dim_max, dim_min
+from .fitting import fitting_multiples, multiples_where
 from .queries import coefficient, constant_term, counted, dim_symbols, evaluate, substitute
 from .text import parse_dim
 
@@ -46,8 +47,10 @@ __all__ = [
     "dim_symbols",
     "evaluate",
     "exact_div",
+    "fitting_multiples",
     "from_terms",
     "multiple",
+    "multiples_where",
     "parse_dim",
     "product",
     "substitute",

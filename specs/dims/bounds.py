@@ -24,6 +24,11 @@ def bounds(value: DimLike, ranges: Mapping[str, Range]) -> Range:
     if any(type(atom) is Call for monomial, _ in value.terms if len(monomial) == 1 for atom in monomial):
         # T - 4*(T//4) is a remainder, whatever T is.
         rest, least, most = without_floors(value)
+        if any(isinstance(atom, Call) for monomial in rest for atom in monomial):
+            return (
+                low,
+                high,
+            )  # once more over what is nested would be for nothing, and take its time at every level
         scale = lcm(*(factor.denominator for factor in rest.values()))
         whole = from_terms({monomial: int(factor * scale) for monomial, factor in rest.items()})
         rest_low, rest_high = _bounds_of_terms(whole, ranges) if isinstance(whole, Dim) else (whole, whole)

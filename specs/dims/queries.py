@@ -56,6 +56,8 @@ def _substitute_atom(atom: Atom, binding: Mapping[str, DimLike]) -> DimLike:
         if atom.name not in binding:
             return Dim((((atom,), 1),))
         exact = exact_div(size := binding[atom.name], atom.size)
+        if exact is None and isinstance(size, Dim) and size == dim(size.text):
+            return Dim((((Unit("floordiv", (size, atom.size)),), 1),))  # another name for the same number
         return size // atom.size if exact is None else exact
     arguments = [substitute(argument, binding) for argument in atom.arguments]
     if atom.function == "floordiv":

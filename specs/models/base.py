@@ -22,7 +22,7 @@ from pydantic_core import PydanticCustomError
 from ..dims import Dim, DimLike, bounds, dim_symbols, parse_dim
 
 MAX_SIZE = 2**31 - 1
-_LONGEST_DIM = 64  # a longer expression is no size anybody means, and products of sums grow exponentially
+_LONGEST_DIM = 4000  # what exporters make of nested strides is long, and nothing is longer
 
 
 class SpecModel(BaseModel):
@@ -92,6 +92,21 @@ def _check_size(value: Any, info: ValidationInfo) -> Any:
 
 DimExpression = Annotated[int | str, BeforeValidator(_check_size, json_schema_input_type=int | str)]
 """A size: a whole number, a declared dim's name, or an expression such as `2*T` or `T // 2`."""
+
+
+def _check_difference(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    try:
+        return _check_size(value, info)
+    except PydanticCustomError as error:
+        if error.type == "size_range":
+            return value
+        raise
+
+
+Difference = Annotated[int | str, BeforeValidator(_check_difference, json_schema_input_type=int | str)]
+"""A number of cells that may be 0 or negative: a whole number, or an expression of dims such as `H - 2*(H // 2)`."""
 
 WrittenShape = Annotated[tuple[DimExpression, ...], Field(max_length=8)]
 

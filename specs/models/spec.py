@@ -26,11 +26,27 @@ class DimSpec(SpecModel):
     """The least value it may have."""
     max: Size | None = None
     """The greatest value it may have; any when left out."""
+    multiple_of: Size = 1
+    """A number that it is always a multiple of: with 32, `2*(H // 2)` is `H`, so that what five strides of 2 made
+    smaller and five upsamplings larger again can be joined with what it was. `min` is the next multiple then."""
+
+    @property
+    def least(self) -> int:
+        """The least value that is a multiple."""
+        return -(-self.min // self.multiple_of) * self.multiple_of
+
+    @property
+    def most(self) -> int | None:
+        """The greatest value that is a multiple."""
+        return None if self.max is None else self.max // self.multiple_of * self.multiple_of
 
     @model_validator(mode="after")
     def _ordered(self) -> DimSpec:
         if self.max is not None and self.max < self.min:
             raise at("max", "together", "max is {max}, less than min, {min}", max=self.max, min=self.min)
+        if self.most is not None and self.most < self.least:
+            message = "no multiple of {of} is from {min} to {max}"
+            raise at("multiple_of", "together", message, of=self.multiple_of, min=self.min, max=self.max)
         return self
 
 

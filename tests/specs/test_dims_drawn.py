@@ -22,6 +22,7 @@ from netwright.specs.dims import (
     dim_min,
     evaluate,
     exact_div,
+    fitting_multiples,
     multiple,
     parse_dim,
     substitute,
@@ -169,6 +170,33 @@ def test_units_survive_other_names_being_replaced():
             assert evaluate(replaced, binding) == evaluate(a.size, {**binding, "N": int(b.values[i])})
 
 
+def test_the_least_multiple_is_found() -> None:
+    h, w = dim("H"), dim("W")
+    assert fitting_multiples(h // 2 * 2, h) == {"H": 2}
+    assert fitting_multiples((h + 3) // 4 * 2, (h + 1) // 2) == {"H": 4}
+    assert fitting_multiples(h // 32 * 32, h) == {"H": 32}
+    assert fitting_multiples(h // 6 * 6 + w, h + w) == {"H": 6}
+    assert fitting_multiples(h // 2 * 2 * (w // 3 * 3), h * w) == {"H": 2, "W": 3}
+    assert fitting_multiples(multiple("H", 4) // 8 * 8, multiple("H", 4)) == {"H": 8}
+    assert fitting_multiples(h, w) == {}
+    assert fitting_multiples(h // 2 * 2 + 1, h) == {}
+
+
+def test_multiples_make_sizes_equal_and_no_smaller_ones_do() -> None:
+    found = 0
+    for source, a, b in close_sizes(2000, seed=8):
+        fitting = fitting_multiples(a.size, b.size)
+        for name, number in fitting.items():
+            found += 1
+            raised = {one: number_ * 3 for one, number_ in fitting.items()}
+            binding = source.bindings[0] | raised
+            assert evaluate(a.size, binding) == evaluate(b.size, binding)
+            assert number > 1
+            assert name in NAMES
+    assert found > 30
+
+
+NAMES = ("N", "T", "H")
 H = multiple("H", 32)
 N, T, W = dim("N"), dim("T"), dim("W")
 

@@ -1,6 +1,7 @@
 /* Inputs: files against the model's shapes. Dims get their values here, and every other size is checked. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +54,19 @@ static void bind_dims(const nw_buffer *buffer, const source *from, int64_t *dims
         if (dim->max >= 0 && found > dim->max)
             fail(EXIT_INPUT, "input '%s': %s: axis %d (%s) should be at most %" PRId64 ", found %" PRId64, buffer->name,
                  from->path, (int)axis, dim->name, dim->max, found);
+        if (found % dim->multiple) {
+            int64_t below = found - found % dim->multiple, above = below + dim->multiple;
+            char fitting[64];
+            if (below < dim->min)
+                snprintf(fitting, sizeof fitting, "%" PRId64, above);
+            else if (dim->max >= 0 && above > dim->max)
+                snprintf(fitting, sizeof fitting, "%" PRId64, below);
+            else
+                snprintf(fitting, sizeof fitting, "%" PRId64 " or %" PRId64, below, above);
+            fail(EXIT_INPUT,
+                 "input '%s': %s: axis %d (%s) should be a multiple of %" PRId64 ", %s, found %" PRId64, buffer->name,
+                 from->path, (int)axis, dim->name, dim->multiple, fitting, found);
+        }
         dims[which] = found;
         bound[which] = 1;
     }

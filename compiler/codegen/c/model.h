@@ -23,6 +23,7 @@ typedef struct {
 typedef struct {
     const char *name;
     int64_t min, max; /* max < 0: none */
+    int64_t multiple; /* always a multiple of it */
 } nw_dim;
 
 /* An axis is exactly one dim, or (dim < 0) a size that the model's shape function computes. */

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from netwright.specs.models.base import read_shape
+from netwright.specs.dims import Dim, DimLike, bounds, dim_max
 from netwright.specs.models.layers import BroadcastTo, PadLayer, Tile
 
-from ...graph.types import FLOATS
+from ...graph.types import FLOATS, TensorType
 from ...ops.base import ShapeError
 from ...ops.layout import show
-from ..equations.tensor import Tensor, broadcast_shapes, concat
+from ..equations.tensor import Tensor, broadcast_shapes, concat, dim_value, full, iota, where
 from ..origins import linear
 from ..scope import Scope, Signal
-from .picking import LARGEST_TABLE, pick, tile
+from .picking import LARGEST_TABLE, pick, take, tile
 from .slicing import kept_lengths
 from .window import least_size, minimum_text
 
@@ -28,61 +28,71 @@ def expand_pad(scope: Scope) -> Signal:
     if len(axes) != len(spec.padding):
         message = f"{len(spec.padding)} pairs for the {len(axes)} axes of {show(signal.shape)}"
         raise scope.problem("NW0309", message, "padding", labels=scope.blame(signal))
-    x = _filled(scope, spec, axes) if spec.mode == "constant" else signal.tensor
-    for axis, (low, high) in zip(axes, spec.padding, strict=True):
+    pads = {axis: _read(scope, pair) for axis, pair in zip(axes, spec.padding, strict=True)}
+    x = _filled(scope, spec, pads) if spec.mode == "constant" else signal.tensor
+    for axis, (low, high) in pads.items():
         if spec.mode != "constant":
             x = _continued(scope, x, axis, low, high, spec.mode)
-        if low or high:
+        if (low, high) != (0, 0):
             text = f"{x.shape[axis]} = {low} + {signal.shape[axis]} + {high}"
             scope.derive(axis, text, signal.origins[axis], rule=linear(1, low + high))
-    return scope.give(
-        x, kept_lengths(scope, [a for a, pair in zip(axes, spec.padding, strict=True) if any(pair)])
-    )
+    return scope.give(x, kept_lengths(scope, [axis for axis, pair in pads.items() if pair != (0, 0)]))
 
 
-def _filled(scope: Scope, spec: PadLayer, axes: Sequence[int]) -> Tensor:
+def _read(scope: Scope, pair: tuple[int | str, int | str]) -> tuple[DimLike, DimLike]:
+    low, high = scope.shape(pair)
+    return low, high
+
+
+def _filled(scope: Scope, spec: PadLayer, pads: Mapping[int, tuple[DimLike, DimLike]]) -> Tensor:
     x = scope.input.tensor
     if x.dtype not in FLOATS and spec.value != int(spec.value):
         message = f"{spec.value} is no {x.dtype}"
         raise scope.problem("NW0311", message, "value", labels=scope.blame(scope.input))
     value = spec.value if x.dtype in FLOATS else int(spec.value)
-    pads = dict(zip(axes, spec.padding, strict=True))
-    pairs = [pads.get(axis, (0, 0)) for axis in range(x.rank)]
-    x = x.pad([max(low, 0) for low, _ in pairs], [max(high, 0) for _, high in pairs], value)
-    for axis, (low, high) in enumerate(pairs):
-        x = _cropped(scope, x, axis, low, high)
+    added = [[_at_least_0(scope, size) for size in pads.get(axis, (0, 0))] for axis in range(x.rank)]
+    x = x.pad([low for low, _ in added], [high for _, high in added], value)
+    for axis, (low, high) in pads.items():
+        x = _cropped(scope, x, axis, low, scope.input.shape[axis] + low + high)
     return x
 
 
-def _cropped(scope: Scope, x: Tensor, axis: int, low: int, high: int) -> Tensor:
-    """Without the cells that negative padding cuts off."""
-    if low >= 0 and high >= 0:
+def _at_least_0(scope: Scope, size: DimLike) -> DimLike:
+    """The size, or 0 where it is negative."""
+    low, high = bounds(size, scope.expander.ranges)
+    if low is not None and low >= 0:
+        return size
+    return 0 if high is not None and high <= 0 else dim_max(0, size)
+
+
+def _cropped(scope: Scope, x: Tensor, axis: int, low: DimLike, left: DimLike) -> Tensor:
+    """Without the cells that negative padding cuts off; ``left`` is how many cells there are then."""
+    start = _at_least_0(scope, -low)
+    if start == 0 and x.shape[axis] == left:
         return x
-    start, stop = max(-low, 0), x.shape[axis] + min(high, 0)
-    least = scope.least(stop - start)
+    least = scope.least(left)
     if least is None or least < 1:
-        message = f"of {x.shape[axis]} cells none remain"
+        count = f"{left} remain, which may be none" if isinstance(left, Dim) else "none remain"
+        message = f"of {scope.input.shape[axis]} cells {count}"
         raise scope.problem("NW0313", message, "padding", labels=scope.trace((scope.input, axis)))
-    return x.slice(axis, start, stop)
+    return x.slice(axis, start, start + left)
 
 
-def _continued(scope: Scope, x: Tensor, axis: int, low: int, high: int, mode: str) -> Tensor:
+def _continued(scope: Scope, x: Tensor, axis: int, low: DimLike, high: DimLike, mode: str) -> Tensor:
     """An axis continued over its borders by its own cells."""
-    x = _cropped(scope, x, axis, min(low, 0), min(high, 0))
-    low, high, size = max(low, 0), max(high, 0), x.shape[axis]
-    if low == 0 and high == 0:
+    left = x.shape[axis] - _at_least_0(scope, -low) - _at_least_0(scope, -high)
+    x = _cropped(scope, x, axis, low, left)
+    low, high, size = _at_least_0(scope, low), _at_least_0(scope, high), x.shape[axis]
+    if (low, high) == (0, 0):
         return x
+    if not isinstance(low, int) or not isinstance(high, int):
+        return _continued_openly(scope, x, axis, low, high, mode)
     if max(low, high) > LARGEST_TABLE:
         message = f"{mode} padding goes up to {LARGEST_TABLE} cells, this is {max(low, high)}"
         raise scope.problem("NW0204", message, "padding")
     if isinstance(size, int) and 0 < size <= LARGEST_TABLE:
         return pick(x, axis, np.pad(np.arange(size), (low, high), mode=mode).tolist())  # type: ignore[call-overload]
-    reach = _reach(low, high, mode)
-    least = scope.least(size)
-    if least is None or least < reach:
-        message = f"{mode} padding by {max(low, high)} needs {reach} cells, the axis has {size}"
-        help = _minimum(scope)
-        raise scope.problem("NW0304", message, "padding", labels=scope.trace((scope.input, axis)), help=help)
+    _check_reach(scope, axis, size, max(low, high), mode)
     before, after = _borders(x, axis, low, high, mode)
     return concat([*before, x, *after], axis)
 
@@ -100,6 +110,8 @@ def _minimum(scope: Scope) -> str | None:
     axes = [scope.axis(signal, axis, batch=True) for axis in spec.axes or range(signal.rank)]
     wanted: dict[str, int] = {}
     for axis, (low, high) in zip(axes, spec.padding, strict=True):
+        if not isinstance(low, int) or not isinstance(high, int):
+            continue
         size, reach = signal.shape[axis] + min(low, 0) + min(high, 0), _reach(low, high, spec.mode)
         known = scope.least(size)
         if isinstance(size, int) or (known is not None and known >= reach):
@@ -109,6 +121,44 @@ def _minimum(scope: Scope) -> str | None:
             return None
         wanted[found[0]] = max(found[1], wanted.get(found[0], 0))
     return minimum_text(wanted) if wanted else None
+
+
+def _check_reach(scope: Scope, axis: int, size: DimLike, most: int, mode: str) -> None:
+    """Raises Problem unless an axis has the cells that it is continued by."""
+    reach = _reach(most, 0, mode)
+    least = scope.least(size)
+    if least is None or least < reach:
+        message = f"{mode} padding by {most} needs {reach} cells, the axis has {size}"
+        help = _minimum(scope)
+        raise scope.problem("NW0304", message, "padding", labels=scope.trace((scope.input, axis)), help=help)
+
+
+def _continued_openly(scope: Scope, x: Tensor, axis: int, low: DimLike, high: DimLike, mode: str) -> Tensor:
+    """The same by open numbers of cells: where each cell comes from is computed."""
+    size, total = x.shape[axis], low + x.shape[axis] + high
+    if mode != "edge":
+        mosts = [bounds(number, scope.expander.ranges)[1] for number in (low, high)]
+        known = [most for most in mosts if most is not None]
+        if len(known) < len(mosts):
+            message = f"{mode} padding by {low} and {high}: there is no greatest number of cells"
+            raise scope.problem("NW0204", message, "padding", labels=scope.trace((scope.input, axis)))
+        _check_reach(scope, axis, size, max(known), mode)
+
+    def number(value: DimLike) -> Tensor:
+        found = full(x.graph, value, TensorType("int64", ())) if isinstance(value, int) else None
+        return (found or dim_value(x.graph, value, "int64")).to((total,))
+
+    cells = iota(x.graph, "int64", (total,), 0) - number(low)
+    last = number(size - 1)
+    if mode == "edge":
+        before, after = number(0), last
+    elif mode == "wrap":
+        before, after = cells + number(size), cells - number(size)
+    else:  # mirrored about the border cell, or about the border
+        beyond = number(int(mode == "symmetric"))
+        before, after = -cells - beyond, last + last + beyond - cells
+    cells = where(cells.compare("lt", 0), before, where(cells.compare("gt", last), after, cells))
+    return take(x, axis, cells)
 
 
 def _borders(x: Tensor, axis: int, low: int, high: int, mode: str) -> tuple[list[Tensor], list[Tensor]]:
@@ -134,7 +184,7 @@ def expand_tile(scope: Scope) -> Signal:
         message = f"{len(spec.repeats)} numbers for the {signal.rank} axes of {show(signal.shape)}"
         raise scope.problem("NW0309", message, "repeats", labels=scope.blame(signal))
     x = signal.tensor
-    repeats = read_shape(spec.repeats)
+    repeats = scope.shape(spec.repeats)
     for axis, times in enumerate(repeats):
         x = tile(x, axis, times)
         if times != 1:
@@ -147,7 +197,7 @@ def expand_broadcast_to(scope: Scope) -> Signal:
     """The input stretched to a shape."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, BroadcastTo)
-    shape = read_shape(spec.shape)
+    shape = scope.shape(spec.shape)
     try:
         x = signal.tensor.to(broadcast_shapes(signal.shape, shape))
     except ShapeError as error:

@@ -13,7 +13,6 @@ from fractions import Fraction
 import numpy as np
 
 from netwright.specs.dims import DimLike, product
-from netwright.specs.models.base import read_shape
 from netwright.specs.models.layers import Resize, UpSampling
 
 from ...graph.graph import Graph
@@ -82,7 +81,7 @@ def _axes(scope: Scope, spec: Resize, signal: Signal) -> list[_Axis]:
     positions = [scope.axis(signal, axis, batch=True) for axis in written]
     key = "scales" if spec.scales is not None else "sizes"
     values: Sequence[float | DimLike] = (
-        spec.scales if spec.scales is not None else read_shape(spec.sizes or ())
+        spec.scales if spec.scales is not None else scope.shape(spec.sizes or ())
     )
     if len(values) == 1:
         values = [*values] * len(positions)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from netwright.specs.dims import DimLike, exact_div, product
-from netwright.specs.models.base import read_shape
+from math import lcm
+
+from netwright.specs.dims import DimLike, exact_div, fitting_multiples, product
 from netwright.specs.models.layers import Add, Concat, Flatten, Reshape
 
 from ...ops.layout import show
@@ -35,7 +36,7 @@ def expand_reshape(scope: Scope) -> Signal:
     """The same values under another shape."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, Reshape)
-    written = read_shape(spec.shape)
+    written = scope.shape(spec.shape)
     known = product(size for size in written if size != -1)
     total = product(signal.shape)
     rest = exact_div(total, known) if -1 in written else None
@@ -93,11 +94,27 @@ def _check_joined(scope: Scope, position: int, other: Signal, free_axis: int | N
         labels = scope.trace((first, axis), (other, axis))
         same = [smallest_agreement(first.origins[axis], other.origins[axis]) for axis in differing]
         fixes = input_sizes(scope.expander.load, same) if first.rank == other.rank else ()
-        raise scope.problem("NW0308", message, *path, labels=labels, fixes=fixes)
+        raise scope.problem(
+            "NW0308", message, *path, labels=labels, fixes=fixes, help=_multiples(first, other, differing)
+        )
     if first.dtype != other.dtype or first.dtype == "bool":
         message = f"{this} is {show_type(other.dtype, other.shape)} and {that} is {show_type(first.dtype, first.shape)}"
         labels = [*scope.blame(first), *scope.blame(other)]
         raise scope.problem("NW0311", message, *path, labels=labels)
+
+
+def _multiples(first: Signal, other: Signal, axes: list[int]) -> str | None:
+    """What dims have to be multiples of so that the inputs agree, where that is all that is missing."""
+    if first.rank != other.rank:
+        return None
+    found: dict[str, int] = {}
+    for axis in axes:
+        fitting = fitting_multiples(first.shape[axis], other.shape[axis])
+        if not fitting:
+            return None
+        found |= {name: lcm(number, found.get(name, 1)) for name, number in fitting.items()}
+    dims = ", ".join(f"{name}: {{multiple_of: {number}}}" for name, number in found.items())
+    return f"they agree where dims: {{{dims}}}" if found else None
 
 
 def _lengths(scope: Scope) -> Tensor | None:

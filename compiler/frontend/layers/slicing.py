@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from netwright.specs.dims import Dim, DimLike, bounds, dim_max, dim_min, exact_div
-from netwright.specs.models.base import read_dim, read_shape
 from netwright.specs.models.layers import Slice, Split, Transpose
 
 from ...ops.layout import show
@@ -46,7 +45,7 @@ def expand_slice(scope: Scope) -> Signal:
     x = signal.tensor
     written = zip(axes, spec.starts, spec.stops, spec.steps, strict=True)
     for position, (axis, start, stop, step) in enumerate(written):
-        x = _sliced(scope, x, axis, _bound(start), _bound(stop), step)
+        x = _sliced(scope, x, axis, _bound(scope, start), _bound(scope, stop), step)
         if x.shape[axis] == 0 and isinstance(signal.shape[axis], int):
             raise _nothing_remains(scope, spec, axis, position)
         if x.shape[axis] != signal.shape[axis]:
@@ -66,8 +65,8 @@ def _nothing_remains(scope: Scope, spec: Slice, axis: int, position: int) -> Pro
     )
 
 
-def _bound(written: int | str | None) -> DimLike | None:
-    return read_dim(written) if isinstance(written, str) else written
+def _bound(scope: Scope, written: int | str | None) -> DimLike | None:
+    return scope.shape((written,))[0] if isinstance(written, str) else written
 
 
 def _sliced(
@@ -138,7 +137,7 @@ def expand_split(scope: Scope) -> Mapping[str, Signal]:
 def _part_sizes(scope: Scope, spec: Split, signal: Signal, axis: int) -> Sequence[DimLike]:
     size = signal.shape[axis]
     if spec.sizes is not None:
-        sizes = list(read_shape(spec.sizes))
+        sizes = list(scope.shape(spec.sizes))
         total: DimLike = 0
         for one in sizes:
             total = total + one

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from netwright.specs.dims import Shape
-from netwright.specs.models.base import read_shape
 from netwright.specs.models.layers import ConstantLayer, Gather
 
 from ...graph.types import FLOATS, TensorType
@@ -64,7 +63,7 @@ def expand_constant(scope: Scope) -> Signal:
     spec = scope.spec
     assert isinstance(spec, ConstantLayer)
     dtype = spec.dtype or scope.dtype
-    shape = None if spec.shape is None else read_shape(spec.shape)
+    shape = None if spec.shape is None else scope.shape(spec.shape)
     if spec.value is None:
         assert shape is not None
         tensor = _kept(scope, spec, shape, dtype)

@@ -9,7 +9,6 @@ from netwright.specs.checks.wiring import Ref
 from netwright.specs.diagnostics.fixes import replaced, with_key
 from netwright.specs.dims import Shape, product
 from netwright.specs.models.activations import Sigmoid, Softmax
-from netwright.specs.models.base import read_shape
 from netwright.specs.models.layers import Dense, LayerSpec
 from netwright.specs.models.layers.window import Convolution
 from netwright.specs.models.train import (
@@ -226,7 +225,7 @@ class Objective:
     def declared(self, name: str) -> TensorType | None:
         """The type of a target as the spec declares it."""
         spec: TargetSpec | None = self.train.targets.get(name)
-        return None if spec is None else TensorType(spec.dtype, read_shape(spec.shape))
+        return None if spec is None else TensorType(spec.dtype, self.expander.shape(spec.shape))
 
     def tensor(self, name: str, type: TensorType) -> Tensor:
         """The graph's input for a target."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ..base import Axis, DimExpression, DType, Flag, Integer, Number, Size, at
+from ..base import Axis, Difference, DimExpression, DType, Flag, Integer, Number, Size, at
 from ..initializers import Initializer, Zeros
 from .base import LayerSpec
 from .values import Axes, Integers, Nested, listed
@@ -93,10 +93,11 @@ class Split(LayerSpec):
 
 
 class PadLayer(LayerSpec):
-    """Cells around the input. Negative numbers cut cells off."""
+    """Cells around the input. Negative numbers cut cells off; a number may follow from open sizes, `[0, T - 8*(T//8)]`,
+    and be one or the other."""
 
     type: Literal["pad"] = "pad"
-    padding: Annotated[tuple[tuple[Integer, Integer], ...], Field(min_length=1, max_length=8)]
+    padding: Annotated[tuple[tuple[Difference, Difference], ...], Field(min_length=1, max_length=8)]
     """[[low, high], …] for each axis, or for each of `axes`."""
     axes: Axes | None = None
     """The axes that are padded; all when left out."""
