@@ -10,7 +10,7 @@ import click
 
 from .onnx_extra import need_onnx
 from .options import PATH, check_outputs, dim_option, named_values
-from .output import written
+from .output import to_standard_output, written
 
 
 @click.command("import")
@@ -68,4 +68,8 @@ def command(
         sys.exit(1)
     imported.save(output, weights)
     written(output, "spec")
+    for kind, names in (("input", imported.inputs), ("output", imported.outputs)):
+        for old, new in names.items():
+            if old != new:
+                click.echo(f"the {kind} {old} is named {new} here", err=to_standard_output(output))
     written(weights, "weights", sized=True)

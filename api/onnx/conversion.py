@@ -66,6 +66,8 @@ class Conversion:
         self.depends: ChainMap[str, frozenset[str]] = ChainMap()
         """The inputs of the model that each value depends on."""
         self.readers: ChainMap[str, int] = ChainMap(graph.readers)
+        self.makers: dict[str, Node] = {}
+        """The node that gives each value."""
         self.choices = Choices()
         """Which branches are taken where an open size decides."""
         self.computed = 0
@@ -77,6 +79,7 @@ class Conversion:
     def visit(self, node: Node) -> None:
         """Converts a node; what is wrong with it is noted."""
         self._depend(node)
+        self.makers.update(dict.fromkeys(node.outputs, node))
         reads = node.inputs if node.op in _BRANCHES else node.reads
         if causes := self.missing(reads):
             return self._fail(node, None, causes)
@@ -93,7 +96,8 @@ class Conversion:
         except Missing as missing:
             self._fail(node, None, missing.causes)
         except NeedsValue as needed:
-            self._fail(node, Finding(str(needed), node.title, node.op), needed=needed)
+            reason = f"{needed}{self._maker(needed.name)}"
+            self._fail(node, Finding(reason, node.title, node.op), needed=needed)
         except Refusal as refusal:
             self._fail(node, Finding(refusal.reason, node.title, node.op, refusal.attribute))
         except MemoryError:
@@ -101,6 +105,12 @@ class Conversion:
         except _DEFECTS as error:  # a file must not bring the process down
             reason = f"{DEFECT} ({type(error).__name__}: {error})"
             self._fail(node, Finding(reason, node.title, node.op))
+
+    def _maker(self, name: str) -> str:
+        """Where a value comes from, as the rest of a sentence."""
+        if name in self.makers:
+            return f" by {self.makers[name].title} ({self.makers[name].op})"
+        return ": it is an input" if self.depends.get(name) == {name} else ""
 
     def missing(self, names: Iterable[str]) -> tuple[Fault, ...]:
         """Why values are missing, where they are."""

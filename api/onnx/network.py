@@ -21,6 +21,7 @@ from netwright.specs.models.layers import (
     Pool,
 )
 
+from .errors import Refusal
 from .names import Names, role_of, safe
 from .sketch import Sketch
 from .spec import block
@@ -223,7 +224,9 @@ class NetworkWriter:
         return self._once(key, "flatten", source.ref, {"start_axis": start} if start != 1 else {}, [])
 
     def constant(self, array: NDArray, name: str) -> str:
-        """A layer that gives an array."""
+        """A layer that gives an array. Raises Refusal for one without elements."""
+        if not array.size:
+            raise Refusal(f"an empty tensor: {name or 'a constant'} has the shape {list(array.shape)}")
         content = array.tobytes() if array.nbytes <= COMPARED else id(array)
         key = ("constant", str(array.dtype), array.shape, content)
         if key not in self._made:

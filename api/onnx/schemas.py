@@ -70,10 +70,15 @@ def check_node(node: Node, dtypes: Sequence[str | None], opset: int) -> None:
         needed = (
             str(least) if least == most else f"{least} to {most}" if most < 2**31 - 1 else f"at least {least}"
         )
-        raise Refusal(f"there are {given} operands, {needed} are needed")
+        raise Refusal(f"{counted(given, 'operand')}, {needed} {'is' if needed == '1' else 'are'} needed")
     if len(node.outputs) > schema.max_output:
-        raise Refusal(f"there are {len(node.outputs)} outputs, there can be {schema.max_output}")
+        raise Refusal(f"{counted(len(node.outputs), 'output')}, there can be {schema.max_output}")
     _check_types(dtypes, schema)
+
+
+def counted(number: int, noun: str) -> str:
+    """`there is 1 operand`, `there are 3 operands`."""
+    return f"there is 1 {noun}" if number == 1 else f"there are {number} {noun}s"
 
 
 def _check_attributes(attributes: Mapping[str, Any], schema: OpSchema, opset: int) -> None:

@@ -165,6 +165,8 @@ class Sketch(Expander):
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"]))
+            if first["type"] == "greater_than_equal" and first["input"] == 0:
+                raise Refusal(f"an empty tensor: {key} of {layer['type']} would be 0") from None
             raise Refusal(f"no layer {layer['type']} can do this: {key}: {first['msg']}") from None
         if isinstance(spec, ExpressionLayer):
             self._equations[spec.name] = _parsed(spec.value)

@@ -112,5 +112,6 @@ def is_one(size: DimLike) -> bool:
 def empty(shape: Shape, dtype: str) -> NDArray:
     """The array without elements of a shape that has a 0. Raises Refusal for open sizes beside it."""
     if any(isinstance(size, Dim) for size in shape):
-        raise Refusal("an empty tensor has open sizes")
+        shown = ", ".join(map(str, shape))
+        raise Refusal(f"an empty tensor [{shown}] has open sizes")
     return np.zeros(tuple(int(size) for size in shape), dtype)  # type: ignore[arg-type]

@@ -144,7 +144,7 @@ def test_huge_shapes_are_refused_before_anything_is_allocated() -> None:
         ([node("Relu", ["nothing"], ["y"])], "which nothing before it gives"),
         ([node("Relu", ["x"], ["y"]), node("Relu", ["x"], ["y"])], "a second time"),
         ([node("Relu", ["x"], ["z"])], "nothing gives the output"),
-        ([node("Relu", [], ["y"])], "there are 0 operands, 1 are needed"),
+        ([node("Relu", [], ["y"])], "there are 0 operands, 1 is needed"),
         ([node("Transpose", ["x"], ["y"], perm=[0, 0])], "is no order"),
         (
             [node("Relu", ["b"], ["a"]), node("Relu", ["a"], ["b"])],
