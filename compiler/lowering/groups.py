@@ -262,10 +262,13 @@ class Grouping:
         return self.graph.type(self.graph.operands(producer)[0]).shape == group.space
 
     def _share(self, node: Node, latest: Group | None) -> bool:
-        """Joins a group of contractions with the same operand, space and reduction, if all operands are ready."""
+        """Joins a group of contractions with the same operand, space and reduction, if all operands are ready.
+
+        Convolutions do not: they have rows enough for the accumulators of a tile, which sharing would divide.
+        """
         op = primitive(node.op)
         assert isinstance(op, Contraction)
-        if self._absorbs(node):
+        if self._absorbs(node) or node.op == "conv":
             return False
         operands = self.graph.operands(node)
         extent = self._reduction(node)
