@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from netwright.compiler.codegen.features import missing_here, required
 from netwright.compiler.codegen.jit import compile_jit
-from netwright.compiler.codegen.target import Target, describe
+from netwright.compiler.codegen.target import Target, TargetError, describe
 from netwright.compiler.driver import Lowered, lower
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
@@ -25,7 +26,11 @@ class Build:
     target: Target
 
     def engine(self, threads: int = 1) -> NativeEngine:
-        """The program compiled into this process."""
+        """The program compiled into this process. Raises TargetError where this machine's CPU lacks what it needs."""
+        if lacking := missing_here(self.target):
+            raise TargetError(
+                f"this CPU lacks {', '.join(lacking)}, which code for {self.target.cpu} uses: it can't run here"
+            )
         program = compile_jit(self.lowered.program, self.target)
         entries = [entry.name for entry in self.lowered.manifest.entries]
         return NativeEngine(
@@ -57,6 +62,7 @@ def build(network: Network, graphs: Mapping[str, Graph], target: Target) -> Buil
         list(network.dims.values()),
         version=VERSION,
         target=f"{target.triple} {target.cpu}",
+        features=required(target),
         machine=describe(target),
         labels={name: info.labels for name, info in network.outputs.items() if info.labels},
     )

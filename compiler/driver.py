@@ -46,6 +46,7 @@ def lower(
     target: str,
     machine: Machine,
     observer: Observer | None = None,
+    features: Sequence[str] = (),
     labels: Mapping[str, Sequence[str]] | None = None,
 ) -> Lowered:
     """Takes the entries' graphs through the pipeline and lowers them.
@@ -59,7 +60,16 @@ def lower(
         lower_entry(builder, name, graph, observer)
     program = builder.finish()
     verify_program(program)
-    manifest = describe(program, entries, dims, version=version, target=target, labels=labels, ranges=ranges)
+    manifest = describe(
+        program,
+        entries,
+        dims,
+        version=version,
+        target=target,
+        features=features,
+        labels=labels,
+        ranges=ranges,
+    )
     return Lowered(program, manifest, builder.constants)
 
 
@@ -70,6 +80,7 @@ def describe(
     *,
     version: str = "",
     target: str = "",
+    features: Sequence[str] = (),
     labels: Mapping[str, Sequence[str]] | None = None,
     ranges: Mapping[str, Sequence[RangeInfo]] | None = None,
 ) -> Manifest:
@@ -112,6 +123,7 @@ def describe(
         netwright=version,
         model=program.model,
         target=target,
+        features=list(features),
         dims=list(dims),
         buffers=buffers,
         entries=entries,

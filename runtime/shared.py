@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.manifest import Manifest
+from netwright.specs.manifest import CPU_LACKS, Manifest
 
 from .errors import ExecutionError
 from .native import NativeEngine
@@ -38,6 +38,7 @@ def load_shared(path: str | Path, *, model: str | None = None, threads: int = 1)
         except AttributeError:
             raise ExecutionError(f"{path} lacks the function {symbol!r} that its manifest names") from None
 
+    _check_cpu(path, library, manifest)
     addresses = {entry.name: address(entry.symbol) for entry in manifest.entries}
     plans = {entry.name: address(f"{entry.symbol}_plan") for entry in manifest.entries}
     data = _embedded_data(library, manifest)
@@ -51,6 +52,23 @@ def load_shared(path: str | Path, *, model: str | None = None, threads: int = 1)
         keepalive=library,
         threads=threads,
     )
+
+
+def _check_cpu(path: Path, library: ctypes.CDLL, manifest: Manifest) -> None:
+    """Raises ExecutionError where this machine's CPU lacks what the library's code needs."""
+    try:
+        ask = getattr(library, f"{manifest.model}_missing")
+    except AttributeError:  # made before libraries could be asked
+        return
+    ask.restype = ctypes.c_int64
+    missing = ask()
+    if missing:
+        names = [name for number, name in enumerate(manifest.features) if missing >> number & 1]
+        raise ExecutionError(
+            f"{path} was compiled to use {', '.join(names) or 'instructions'}, which this CPU lacks: compile it with "
+            "--cpu generic or for this CPU",
+            CPU_LACKS,
+        )
 
 
 def _embedded_data(library: ctypes.CDLL, manifest: Manifest) -> dict[str, NDArray]:

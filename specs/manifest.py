@@ -13,12 +13,14 @@ the ABI version. The C side of the same contract:
 
     int32_t MODEL_ENTRY(const netwright_context *, int32_t tid, int32_t nthreads);   /* 0, or an error code */
     int64_t MODEL_ENTRY_plan(const int64_t *dims, int64_t *offsets);                 /* arena bytes, < 0: too large */
+    int64_t MODEL_missing(void);                          /* bit i: this CPU lacks the i-th of the features */
 
 A shared library adds:
 
     extern const char MODEL_manifest[];       /* this manifest as JSON */
     extern const void *const MODEL_data[];    /* one pointer per manifest buffer, in order: contents of constants and
                                                  embedded values, NULL for the rest; absent if all are NULL */
+    int64_t MODEL_bytes(int32_t buffer, const int64_t *dims);   /* the size of a buffer, < 0: too large */
 
 Buffers of role "constant" have contents that the compiler computed; the engine supplies them, not the session.
 """
@@ -33,9 +35,16 @@ ABI_VERSION = 1
 
 #: Return codes of entries and kernels.
 INDEX_OUT_OF_RANGE, LENGTH_OUT_OF_RANGE = 1, 2
+#: Return codes of entries that refuse to begin.
+CPU_LACKS, MISSING_POINTER, BAD_NUMBERS, READ_ONLY_CONTENTS = 16, 17, 18, 19
 ERRORS = {
     INDEX_OUT_OF_RANGE: "an index in the data is out of range (a label or token outside the declared classes)",
     LENGTH_OUT_OF_RANGE: "a sequence length in the data is out of range",
+    CPU_LACKS: "this machine's CPU lacks instructions that the code was compiled to use",
+    MISSING_POINTER: "a pointer that the entry needs is NULL (the context, a part of it, or a buffer)",
+    BAD_NUMBERS: "a number of the call can't be: a dim below its least value, a thread beyond the number of threads, "
+    "or an arena that is not 64-byte aligned",
+    READ_ONLY_CONTENTS: "the entry would write into contents that are part of the library: give it a copy of them",
 }
 
 
@@ -116,6 +125,8 @@ class Manifest(_Frozen):
     netwright: str
     model: str
     target: str
+    features: list[str] = []
+    """What the code asks of the CPU beyond the least of its family, as LLVM spells it."""
     dims: list[DimInfo]
     buffers: list[BufferInfo]
     entries: list[EntryInfo]

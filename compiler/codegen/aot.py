@@ -17,6 +17,7 @@ from netwright.specs.manifest import Manifest
 from ..loop import ir
 from .compile import optimize
 from .entries import entry_symbol, plan_symbol
+from .features import missing_symbol
 from .modules import program_modules
 from .target import Target, header, host_target, machine
 from .types import symbol
@@ -28,6 +29,7 @@ def emit(
     kind: Literal["llvm", "asm"],
     target: Target | None = None,
     manifest: Manifest | None = None,
+    contents: str | None = None,
 ) -> str: ...
 @overload
 def emit(
@@ -35,20 +37,23 @@ def emit(
     kind: Literal["object"],
     target: Target | None = None,
     manifest: Manifest | None = None,
+    contents: str | None = None,
 ) -> bytes: ...
 def emit(
     program: ir.Program,
     kind: Literal["llvm", "asm", "object"],
     target: Target | None = None,
     manifest: Manifest | None = None,
+    contents: str | None = None,
 ) -> str | bytes:
     """A program as optimized LLVM IR, as assembly, or as a relocatable object.
 
-    Only ``MODEL_ENTRY``, ``MODEL_ENTRY_plan`` and, with a manifest, ``MODEL_manifest`` (JSON, a C string) are
-    visible, so two models link into one program.
+    Only ``MODEL_ENTRY``, ``MODEL_ENTRY_plan``, ``MODEL_missing`` and, with a manifest, ``MODEL_manifest`` (JSON, a C
+    string) are visible, so two models link into one program. With ``contents``, the symbol of contents that it is
+    linked with, entries refuse to write into them.
     """
     target = target or host_target()
-    linked = _link(program, target, manifest)
+    linked = _link(program, target, manifest, contents)
     match kind:
         case "llvm":
             return str(linked)
@@ -64,8 +69,10 @@ def manifest_symbol(model: str) -> str:
     return f"{model}_manifest"
 
 
-def _link(program: ir.Program, target: Target, manifest: Manifest | None) -> llvm.ModuleRef:
-    texts = program_modules(program, target, readable=True).texts
+def _link(
+    program: ir.Program, target: Target, manifest: Manifest | None, contents: str | None
+) -> llvm.ModuleRef:
+    texts = program_modules(program, target, readable=True, contents=contents).texts
     modules = [optimize(text, target) for text in texts]
     if manifest is not None:
         modules.append(llvm.parse_assembly(_manifest_text(program, target, manifest)))
@@ -77,6 +84,7 @@ def _link(program: ir.Program, target: Target, manifest: Manifest | None) -> llv
     linked = reduce(link, modules)
     linked.name = program.model
     visible = {entry_symbol(program.model, entry) for entry in program.entries}
+    visible |= {missing_symbol(program.model)}
     visible |= {plan_symbol(program.model, entry) for entry in program.entries}
     for function in linked.functions:
         if not function.is_declaration and function.name not in visible:

@@ -13,8 +13,10 @@ from netwright.specs.manifest import EntryInfo, Manifest
 
 from ..loop import ir
 from .aot import emit
-from .csource import header_source, model_source
+from .csource import model_source
 from .entries import entry_symbol
+from .features import required
+from .library import header_source, library_source
 from .linker import C_SOURCES, find_compiler, link
 from .target import Target, host_target
 
@@ -44,7 +46,7 @@ def link_executable(
     blob = f"{manifest.model}_contents"
     with scratch_folder() as folder:
         offsets = _write_contents(folder, manifest, needed, blob, target)
-        folder.write("tables.c", model_source(manifest, info, offsets, blob))
+        folder.write("tables.c", model_source(manifest, info, offsets, blob, required(target)))
         folder.write("model.o", emit(program, "object", target, manifest))
         for source in C_SOURCES.glob("*.[ch]"):
             folder.write(source.name, source.read_bytes())
@@ -64,20 +66,21 @@ def link_shared(
 ) -> Path:
     """Writes a shared library and, beside it, its C header, whose path is returned.
 
-    The library exports the entries, their plans and ``MODEL_manifest``; with ``buffers`` also their
-    contents, as ``MODEL_data``. Raises LinkError without a C compiler, ValueError for contents of another
-    dtype or size.
+    The library exports the entries, their plans, ``MODEL_missing``, ``MODEL_bytes`` and ``MODEL_manifest``; with
+    ``buffers`` also their contents, as ``MODEL_data``. Raises LinkError without a C compiler, ValueError for
+    contents of another dtype or size.
     """
     target = target or host_target()
     _check(program, manifest)
     contents = dict(buffers or {})
     blob = f"{manifest.model}_contents"
-    header = header_source(manifest, data=bool(contents))
+    header = header_source(manifest, contents, required(target))
     with scratch_folder() as folder:
         offsets = _write_contents(folder, manifest, contents, blob, target)
         folder.write("library.h", header)
-        folder.write("library.c", _data_source(manifest, offsets, blob))
-        folder.write("model.o", emit(program, "object", target, manifest))
+        folder.write("sizes.h", (C_SOURCES / "sizes.h").read_bytes())
+        folder.write("library.c", library_source(manifest, offsets, blob))
+        folder.write("model.o", emit(program, "object", target, manifest, blob if contents else None))
         arguments = ["-shared", "library.c", "model.o", *(flags or ["-s"])]
         if contents:
             arguments.insert(1, "contents.S")
@@ -137,32 +140,16 @@ def _write_contents(
 
     folder.write("contents.bin", write)
     mach = "-darwin" in target.triple or "-macos" in target.triple
-    name = f"_{blob}" if mach else blob
+    names = [f"_{name}" if mach else name for name in (blob, f"{blob}_end")]
     lines = [
         ".section __TEXT,__const" if mach else '.section .rodata,"a"',
         f".balign {_ALIGN}",
-        f".globl {name}",
-        f".private_extern {name}" if mach else f".hidden {name}",
-        f"{name}:",
+        *(f".globl {name}" for name in names),
+        *(f".private_extern {name}" if mach else f".hidden {name}" for name in names),
+        f"{names[0]}:",
         '.incbin "contents.bin"',
+        f"{names[1]}:",
         *([] if mach else ['.section .note.GNU-stack,"",%progbits']),
     ]
     folder.write("contents.S", "\n".join(lines) + "\n")
     return offsets
-
-
-def _data_source(manifest: Manifest, offsets: Mapping[str, int], blob: str) -> str:
-    """The C file of a library: the table of contents, and the header, so that it is known to compile."""
-    lines = ["#include <stddef.h>", '#include "library.h"']
-    if offsets:
-        rows = [
-            f"    {blob} + {offsets[buffer.name]}," if buffer.name in offsets else "    NULL,"
-            for buffer in manifest.buffers
-        ]
-        lines += [
-            f"extern const unsigned char {blob}[];",
-            f"const void *const {manifest.model}_data[] = {{",
-            *rows,
-            "};",
-        ]
-    return "\n".join(lines) + "\n"

@@ -1,14 +1,12 @@
-"""C text generated from a manifest: tables for the driver, and a library's header."""
+"""C text generated from a manifest: tables for an executable's driver."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from netwright.specs.dims import Atom, DimLike, parse_dim
 from netwright.specs.manifest import ERRORS, BufferInfo, EntryInfo, Manifest
 
-_TEMPLATE = Path(__file__).parent / "c" / "library_template.h"
 _KINDS = {"bool": "b", "int": "i", "uint": "u", "float": "f"}
 
 
@@ -74,8 +72,11 @@ def uses(manifest: Manifest, entry: EntryInfo, embedded: Mapping[str, int]) -> d
     return found
 
 
-def model_source(manifest: Manifest, entry: EntryInfo, embedded: Mapping[str, int], blob: str) -> str:
-    """The C file with the driver's tables; ``embedded`` are offsets in the symbol ``blob``."""
+def model_source(
+    manifest: Manifest, entry: EntryInfo, embedded: Mapping[str, int], blob: str, features: Sequence[str]
+) -> str:
+    """The C file with the driver's tables; ``embedded`` are offsets in the symbol ``blob``, ``features`` what the
+    code asks of the CPU."""
     positions = {dim.name: number for number, dim in enumerate(manifest.dims)}
     used = uses(manifest, entry, embedded)
     _check_bound(manifest, used)
@@ -113,6 +114,8 @@ def model_source(manifest: Manifest, entry: EntryInfo, embedded: Mapping[str, in
         f"extern int32_t {entry.symbol}(const netwright_context *, int32_t, int32_t);",
         f"extern int64_t {entry.symbol}_plan(const int64_t *, int64_t *);",
         f"extern const char {manifest.model}_manifest[];",
+        f"extern int64_t {manifest.model}_missing(void);",
+        f"static const char *const features[] = {{{''.join(f'{c_string(name)}, ' for name in features)}NULL}};",
         f"extern const unsigned char {blob}[];",
         *tables,
         "static const nw_dim dims[] = {",
@@ -138,7 +141,8 @@ def model_source(manifest: Manifest, entry: EntryInfo, embedded: Mapping[str, in
         "const nw_model nw_the_model = {",
         f"    {c_string(manifest.model)}, {manifest.model}_manifest, {len(manifest.dims)}, "
         f"{len(manifest.buffers)}, {entry.slots}, {len(ranges)},",
-        f"    dims, buffers, ranges, size, high, {entry.symbol}, {entry.symbol}_plan, error}};",
+        f"    dims, buffers, ranges, size, high, {entry.symbol}, {entry.symbol}_plan, error, features,",
+        f"    {manifest.model}_missing}};",
     ]
     return "\n".join(lines) + "\n"
 
@@ -184,81 +188,3 @@ def _check_bound(manifest: Manifest, used: Mapping[str, str]) -> None:
     missing = sorted(needed - set(shapes["NW_INPUT"]))
     if missing:
         raise ValueError(f"no input has an axis that is {' or '.join(missing)} alone, so it stays unknown")
-
-
-def header_source(manifest: Manifest, *, data: bool) -> str:
-    """A library's C header; ``data``: whether it holds contents of buffers."""
-    prefix = manifest.model.upper()
-    taken: set[str] = set()
-    bound = ", ".join(
-        f"{dim.name} from {dim.min}"
-        + (f" to {dim.max}" if dim.max is not None else "")
-        + (f", a multiple of {dim.multiple_of}" if dim.multiple_of > 1 else "")
-        for dim in manifest.dims
-    )
-    dims = [
-        f"    {_constant(prefix, 'DIM', dim.name, taken)} = {number},"
-        for number, dim in enumerate(manifest.dims)
-    ]
-    buffers = [
-        f"    {_constant(prefix, 'BUFFER', buffer.name, taken)} = {number}, "
-        f"/* {buffer.role} {buffer.dtype} {shape_text(buffer)}{_range_text(buffer)} */"
-        for number, buffer in enumerate(manifest.buffers)
-    ]
-    values = {
-        "MODEL": manifest.model,
-        "GUARD": manifest.model,
-        "VERSION": manifest.netwright,
-        "TARGET": manifest.target,
-        "PREFIX": prefix,
-        "DIMS": bound or "none.",
-        "DIM_NUMBERS": "\n".join([*dims, f"    {prefix}_DIMS = {len(dims)}"]),
-        "BUFFER_NUMBERS": "\n".join([*buffers, f"    {prefix}_BUFFERS = {len(buffers)}"]),
-        "ENTRIES": "\n".join(_declaration(prefix, entry) for entry in manifest.entries),
-        "ERRORS": "\n".join(
-            f"    case {code}:\n        return {c_string(text)};" for code, text in ERRORS.items()
-        ),
-        "DATA": f"\n/* Contents of buffers that the library brings, by number; NULL where it has none. */\n"
-        f"extern const void *const {manifest.model}_data[];\n"
-        if data
-        else "",
-    }
-    text = _TEMPLATE.read_text(encoding="utf-8")
-    for name, value in values.items():
-        text = text.replace(f"@{name}@", value)
-    return text
-
-
-def _range_text(buffer: BufferInfo) -> str:
-    texts = []
-    for one in buffer.ranges or ():
-        unless = f" where {' and '.join(one.unless)} let it count" if one.unless else ""
-        texts.append(f"{one.low} to {one.high}{unless}")
-    return "".join(f", {text}" for text in dict.fromkeys(texts))
-
-
-def _constant(prefix: str, kind: str, name: str, taken: set[str]) -> str:
-    """The enumerator for a dim or buffer: dots become underscores, and a name taken gets a number."""
-    stem = f"{prefix}_{kind}_{name.replace('.', '_')}"
-    chosen, number = stem, 2
-    while chosen in taken:
-        chosen, number = f"{stem}_{number}", number + 1
-    taken.add(chosen)
-    return chosen
-
-
-def _declaration(prefix: str, entry: EntryInfo) -> str:
-    lists: Sequence[str] = [
-        f"   {what}: {', '.join(names) or 'nothing'}"
-        for what, names in (("reads", entry.reads), ("writes", entry.writes))
-    ]
-    return "\n".join(
-        [
-            f"/* {entry.name}",
-            *lists,
-            "*/",
-            f"enum {{ {prefix}_{entry.name}_SLOTS = {entry.slots} }};",
-            f"int32_t {entry.symbol}(const netwright_context *context, int32_t tid, int32_t nthreads);",
-            f"int64_t {entry.symbol}_plan(const int64_t *dims, int64_t *offsets);",
-        ]
-    )

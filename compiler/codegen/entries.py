@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from netwright.specs.dims import Range
 
 from ..loop import ir
+from .features import attributes_of_all, missing_symbol, write_missing
+from .guards import write_guard
 from .indices import Indices
 from .memory import Memory
 from .planner import PLAN_DECLARATION, PLANNER_DECLARATIONS, write_plan
@@ -37,15 +39,37 @@ def plan_symbol(model: str, entry: str) -> str:
     return f"{model}_{entry}_plan"
 
 
-def write_entries(program: ir.Program, kernel_symbols: Mapping[str, str], target: Target) -> str:
-    """The LLVM module of all entries of a program and their planners; kernels and support are declared."""
-    definitions: list[str] = []
+def write_entries(
+    program: ir.Program, kernel_symbols: Mapping[str, str], target: Target, contents: str | None = None
+) -> str:
+    """The LLVM module of all entries of a program, their guards and their planners; kernels and support are declared.
+
+    ``contents`` is the symbol of the contents that the program is linked with, if any.
+    """
+    definitions = [
+        attributes_of_all(target),
+        write_missing(missing_symbol(program.model), target),
+    ]
+    if contents is not None:
+        definitions += [
+            f"{symbol(name)} = external hidden constant i8" for name in (contents, f"{contents}_end")
+        ]
     declarations = {*PLANNER_DECLARATIONS, PLAN_DECLARATION, "declare i32 @netwright.barrier(ptr, i32) #0"}
     for entry in program.entries.values():
         writer = _Entry(program, entry, kernel_symbols, target)
-        definitions += [writer.text(), write_plan(program, entry, plan_symbol(program.model, entry.name))]
+        name = entry_symbol(program.model, entry.name)
+        definitions += [
+            writer.text(),
+            write_guard(program, entry, name, _entered(name), contents),
+            write_plan(program, entry, plan_symbol(program.model, entry.name)),
+        ]
         declarations |= writer.declarations
     return module(target, declarations, *definitions)
+
+
+def _entered(entry: str) -> str:
+    """The symbol of what the guard calls."""
+    return f"{entry}.entered"
 
 
 class _Entry:
@@ -85,7 +109,7 @@ class _Entry:
         return self._writer.declarations
 
     def text(self) -> str:
-        name = symbol(entry_symbol(self._program.model, self._entry.name))
+        name = symbol(_entered(entry_symbol(self._program.model, self._entry.name)))
         head = f"define i32 {name}(ptr %context, i32 %tid, i32 %nthreads) #0 {{\nentry:\n"
         return head + self._writer.text() + "\n}\n"
 

@@ -29,11 +29,14 @@ class Modules:
         return [*self.kernels.values(), self.entries, self.support]
 
 
-def program_modules(program: ir.Program, target: Target, *, readable: bool = False) -> Modules:
+def program_modules(
+    program: ir.Program, target: Target, *, readable: bool = False, contents: str | None = None
+) -> Modules:
     """The modules of a program.
 
     A kernel's symbol is the hash of its code, so that equal kernels are one, in this program and in the
     cache; ``readable``: the name of the first such kernel, for object code, where the symbol is internal.
+    ``contents`` is the symbol of embedded contents.
     """
     symbols: dict[str, str] = {}
     kernels: dict[str, str] = {}
@@ -45,4 +48,4 @@ def program_modules(program: ir.Program, target: Target, *, readable: bool = Fal
             chosen[text] = f"{program.model}.{name}" if readable else f"netwright.{digest}"
             kernels[chosen[text]] = text.replace(f'@"{_PLACEHOLDER}"', f'@"{chosen[text]}"', 1)
         symbols[name] = chosen[text]
-    return Modules(symbols, kernels, write_entries(program, symbols, target), write_support(target))
+    return Modules(symbols, kernels, write_entries(program, symbols, target, contents), write_support(target))

@@ -61,7 +61,7 @@ def reference_plan(buffers: Sequence[ir.ArenaBuffer], dims: Mapping[str, int]) -
 def write_plan(program: ir.Program, entry: ir.Entry, name: str) -> str:
     """The LLVM text of ``int64_t NAME(const int64_t *dims, int64_t *offsets)``."""
     count = len(entry.arena)
-    head = f"define i64 {symbol(name)}(ptr %dims, ptr %offsets) #0 {{\nentry:\n"
+    head = f"define i64 {symbol(name)}(ptr %dims, ptr %offsets) #1 {{\nentry:\n"
     if not count:
         return head + "  ret i64 0\n}\n"
     lives = [life for buffer in entry.arena for life in (buffer.first, buffer.last)]

@@ -15,6 +15,7 @@ import numpy as np
 from ..loop import ir
 from .compile import compile_object
 from .entries import plan_symbol
+from .features import attributes_of_all
 from .planner import PLAN_DECLARATION, PLANNER_DECLARATIONS, write_plan
 from .statements import module
 from .support import write_support
@@ -33,7 +34,7 @@ class Planners:
             write_plan(program, entry, plan_symbol(program.model, name))
             for name, entry in program.entries.items()
         ]
-        text = module(target, {*PLANNER_DECLARATIONS, PLAN_DECLARATION}, *plans)
+        text = module(target, {*PLANNER_DECLARATIONS, PLAN_DECLARATION}, attributes_of_all(target), *plans)
         library = llvm.JITLibraryBuilder()
         for code in (text, write_support(target)):
             library.add_object_img(compile_object(code, target, None))

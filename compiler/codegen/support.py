@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from .features import baseline
 from .planner import PLANNER_DECLARATIONS, planner_function
 from .statements import module
 from .target import Target, host_target
 
 
 def write_support(target: Target) -> str:
-    """The LLVM module of ``netwright.barrier`` and ``netwright.plan``."""
+    """The LLVM module of ``netwright.barrier`` and ``netwright.plan``, for every CPU of the family: it may run before
+    the CPU was asked what it has."""
     declarations = set(PLANNER_DECLARATIONS)
     if target.is_x86:
         declarations.add("declare void @llvm.x86.sse2.pause()")
     if target.family == "aarch64":
         declarations.add("declare void @llvm.aarch64.hint(i32)")
-    return module(target, declarations, _barrier_function(target), planner_function())
+    return module(baseline(target), declarations, _barrier_function(target), planner_function())
 
 
 def _barrier_function(target: Target) -> str:

@@ -66,7 +66,7 @@ def test_only_the_models_symbols_are_visible(tmp_path: Path) -> None:
     program, manifest = classifier()
     assembly = emit(program, "asm", manifest=manifest)
     visible = set(re.findall(r"\.globl\s+(\S+)", assembly))
-    assert visible == {"pets_predict", "pets_predict_plan", "pets_manifest"}
+    assert visible == {"pets_predict", "pets_predict_plan", "pets_missing", "pets_manifest"}
     undefined = emit(program, "llvm")
     assert "define internal i32 @pets.dense(" in undefined
     called = set(re.findall(r"declare \S+.* @\"?([\w.]+)", undefined))

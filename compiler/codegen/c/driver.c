@@ -154,11 +154,23 @@ void parse_options(int argc, char **argv, options *asked) {
         fail(EXIT_INPUT, "%s: a .npy holds one array, and there are %d outputs; name it .npz", asked->output, outputs);
 }
 
+/* Before anything else that the network's code does: one instruction that the CPU lacks ends the program. */
+static void check_cpu(void) {
+    int64_t missing = nw_the_model.missing();
+    if (!missing) return;
+    fprintf(stderr, "%s: this CPU lacks", nw_the_model.name);
+    for (int i = 0; nw_the_model.features[i]; i++)
+        if (missing >> i & 1) fprintf(stderr, " %s", nw_the_model.features[i]);
+    fprintf(stderr, ", which this program was compiled to use; compile it with --cpu generic or for this CPU\n");
+    exit(EXIT_CPU);
+}
+
 int main(int argc, char **argv) {
     size_t buffers = (size_t)nw_the_model.buffer_count;
     options asked = {NULL, NULL, 0, 1};
     call c;
     parse_options(argc, argv, &asked);
+    check_cpu();
     c.dims = allocate((size_t)nw_the_model.dim_count, sizeof *c.dims);
     c.buffers = allocate(buffers, sizeof *c.buffers);
     c.arrays = allocate(buffers, sizeof *c.arrays);

@@ -5,7 +5,7 @@
 #include "model.h"
 #include "npy.h"
 
-enum { EXIT_SYSTEM = 1, EXIT_INPUT = 2, MAX_THREADS = 256 };
+enum { EXIT_SYSTEM = 1, EXIT_INPUT = 2, EXIT_CPU = 3, MAX_THREADS = 256 };
 
 typedef struct {
     const char **inputs; /* a path per model buffer, NULL where none was given */

@@ -33,9 +33,26 @@ enum {
 /* Where a buffer's line gives a range, integers outside of it are an error, which the entry returns as a code: an index
    or class 1, a length 2. Which array, sample and value it was follows from comparing the arrays with their ranges. */
 
-/* Every entry: 0, or an error code, the same on each of its threads (tid 0 to nthreads - 1, all of which must call).
-   Its plan: writes @PREFIX@_ENTRY_SLOTS offsets and gives the arena's bytes; negative: too large for this machine. */
+/* Who calls what, and when
+
+   1. Once: @MODEL@_missing() says what this CPU lacks of what the code needs. Where it is not 0 every entry returns
+      error 16, and the plans can be called all the same.
+   2. Buffers: all of them are the caller's, @MODEL@_bytes(number, dims) bytes, aligned as their elements are. An entry
+      needs those that it reads and those that it writes, as listed at each; the others may be NULL.@EMBEDDED@
+      States begin as zeros, and an entry that reads a state may write it, too.@PREPARE@
+   @LAST@. Every call of an entry: its plan, for the values of the dims, writes @PREFIX@_ENTRY_SLOTS offsets and gives the
+      arena's bytes (negative: too large for this machine; the same as long as the dims are). Then the entry, with the
+      context: on one thread (tid 0, nthreads 1), or at the same time on all threads from tid 0 to nthreads - 1, with
+      one context and a barrier that is zeroed before each call. It gives 0 or an error code, the same on each thread:
+      what @MODEL@_error says. */
 @ENTRIES@
+
+/* The bytes of a buffer for values of the dims; negative: no such buffer, or too large for this machine. */
+int64_t @MODEL@_bytes(int32_t buffer, const int64_t *dims);
+
+/* 0 where this CPU can run the code; else bit i is set for each of these that it lacks:
+   @FEATURES@ */
+int64_t @MODEL@_missing(void);
 
 /* Everything the compiler knows of the model, as JSON. */
 extern const char @MODEL@_manifest[];

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "sizes.h"
+
 typedef struct {
     const int64_t *dims;
     void *const *buffers;
@@ -64,32 +66,11 @@ typedef struct {
     int32_t (*run)(const netwright_context *, int32_t tid, int32_t nthreads);
     int64_t (*plan)(const int64_t *dims, int64_t *offsets);
     const char *(*error)(int32_t code);
+    /* What the code asks of the CPU, ended by NULL, and which of it is missing: bit i is features[i]. */
+    const char *const *features;
+    int64_t (*missing)(void);
 } nw_model;
 
 extern const nw_model nw_the_model;
-
-static inline int64_t nw_add(int64_t a, int64_t b, int *bad) {
-    int64_t r = 0;
-    *bad |= __builtin_add_overflow(a, b, &r);
-    return r;
-}
-
-static inline int64_t nw_mul(int64_t a, int64_t b, int *bad) {
-    int64_t r = 0;
-    *bad |= __builtin_mul_overflow(a, b, &r);
-    return r;
-}
-
-static inline int64_t nw_floordiv(int64_t a, int64_t b) {
-    return a / b - (a % b < 0);
-}
-
-static inline int64_t nw_min(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
-
-static inline int64_t nw_max(int64_t a, int64_t b) {
-    return a > b ? a : b;
-}
 
 #endif

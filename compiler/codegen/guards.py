@@ -1,0 +1,104 @@
+"""What stands before an entry: a function for every CPU of the family that looks at the call, and only then enters.
+
+A caller in C can be wrong in ways that would end its process: on a CPU that lacks what the code uses, with a NULL
+pointer, or by letting an entry write into contents that are part of the library. All of these are error codes.
+"""
+
+from __future__ import annotations
+
+from netwright.specs.manifest import BAD_NUMBERS, CPU_LACKS, MISSING_POINTER, READ_ONLY_CONTENTS
+
+from ..loop import ir
+from .features import missing_symbol
+from .types import symbol
+
+_CONTEXT = "{ ptr, ptr, ptr, ptr, ptr }"
+
+
+def write_guard(program: ir.Program, entry: ir.Entry, name: str, entered: str, contents: str | None) -> str:
+    """The LLVM text of the entry ``name`` as callers see it; ``entered`` is what it calls when all is well.
+
+    ``contents`` is the symbol of the embedded contents, if there are such; ``contents``_end is behind them.
+    """
+    guard = _Guard()
+    lacks = guard.value(f"call i64 {symbol(missing_symbol(program.model))}()")
+    guard.leave_if(CPU_LACKS, guard.compare("ne i64", lacks, "0"))
+    guard.leave_if(MISSING_POINTER, guard.compare("eq ptr", "%context", "null"))
+    negative = guard.compare("slt i32", "%tid", "0")
+    guard.leave_if(BAD_NUMBERS, negative, guard.compare("sge i32", "%tid", "%nthreads"))
+
+    dims, buffers, arena, offsets, barrier = (
+        guard.load("ptr", _CONTEXT, "%context", f"i32 0, i32 {i}") for i in range(5)
+    )
+    positions = {buffer.name: number for number, buffer in enumerate(program.table)}
+    used = [buffer for buffer in entry.function.buffers if buffer.name in positions and 0 not in buffer.shape]
+    needed = [dims] if entry.function.dims else []
+    needed += [buffers] if used else []
+    needed += [arena, offsets] if entry.arena else []
+    alone = guard.compare("sle i32", "%nthreads", "1")
+    needed.append(guard.value(f"select i1 {alone}, ptr %context, ptr {barrier}"))
+    guard.leave_if(MISSING_POINTER, *(guard.compare("eq ptr", one, "null") for one in needed))
+    pointers = {
+        buffer.name: guard.load("ptr", "ptr", buffers, f"i32 {positions[buffer.name]}") for buffer in used
+    }
+    guard.leave_if(MISSING_POINTER, *(guard.compare("eq ptr", one, "null") for one in pointers.values()))
+
+    order = {dim: number for number, (dim, _) in enumerate(program.dims)}
+    wrong = [
+        guard.compare("slt i64", guard.load("i64", "i64", dims, f"i32 {order[dim]}"), str(low))
+        for dim, low in entry.function.dims
+    ]
+    if entry.arena:
+        address = guard.value(f"ptrtoint ptr {arena} to i64")
+        wrong.append(guard.compare("ne i64", guard.value(f"and i64 {address}, 63"), "0"))
+    guard.leave_if(BAD_NUMBERS, *wrong)
+    if contents is not None:
+        first, end = symbol(contents), symbol(f"{contents}_end")
+        written = [pointers[buffer.name] for buffer in used if buffer.access != "read"]
+        inside = [
+            guard.value(
+                f"and i1 {guard.compare('uge ptr', one, first)}, {guard.compare('ult ptr', one, end)}"
+            )
+            for one in written
+        ]
+        guard.leave_if(READ_ONLY_CONTENTS, *inside)
+    code = guard.value(f"tail call i32 {symbol(entered)}(ptr %context, i32 %tid, i32 %nthreads)")
+    guard.lines.append(f"  ret i32 {code}")
+    head = f"define i32 {symbol(name)}(ptr %context, i32 %tid, i32 %nthreads) #1 {{\nentry:\n"
+    return head + "\n".join(guard.lines) + "\n}\n"
+
+
+class _Guard:
+    """Lines of a function that leaves with an error code where something is wrong."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._count = 0
+
+    def value(self, text: str) -> str:
+        self._count += 1
+        self.lines.append(f"  %g{self._count} = {text}")
+        return f"%g{self._count}"
+
+    def load(self, type: str, base_type: str, base: str, indices: str) -> str:
+        address = self.value(f"getelementptr {base_type}, ptr {base}, {indices}")
+        return self.value(f"load {type}, ptr {address}")
+
+    def compare(self, how: str, left: str, right: str) -> str:
+        return self.value(f"icmp {how} {left}, {right}")
+
+    def leave_if(self, code: int, *conditions: str) -> None:
+        """Leaves where any of the conditions holds."""
+        if not conditions:
+            return
+        total = conditions[0]
+        for other in conditions[1:]:
+            total = self.value(f"or i1 {total}, {other}")
+        self._count += 1
+        leave, stay = f"leave{self._count}", f"stay{self._count}"
+        self.lines += [
+            f"  br i1 {total}, label %{leave}, label %{stay}",
+            f"{leave}:",
+            f"  ret i32 {code}",
+            f"{stay}:",
+        ]

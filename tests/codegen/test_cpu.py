@@ -1,0 +1,119 @@
+"""What code asks of a CPU: known for every name, and checked by executables, libraries and the process."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import netwright
+from netwright.compiler.codegen.aot import emit
+from netwright.compiler.codegen.artifacts import link_executable, link_shared
+from netwright.compiler.codegen.features import X86, baseline, missing_here, required
+from netwright.compiler.codegen.target import Target, TargetError, host_target, named_target
+from netwright.runtime.errors import ExecutionError
+from netwright.runtime.shared import load_shared
+from netwright.specs.manifest import CPU_LACKS
+
+from .artifact_model import classifier, weights
+
+LINUX = "x86_64-unknown-linux-gnu"
+on_x86 = pytest.mark.skipif(host_target().family != "x86_64", reason="not x86-64")
+#: Instructions that not every x86-64 CPU has.
+LATER = r"\bv\w+\s+.*%[xyz]mm|\b(shlx|sarx|shrx|mulx|andn|bzhi|tzcnt|lzcnt)\w*\s"
+#: No CPU has what all of these have: the first was the last with its vendor's own instructions.
+FOREIGN = ("bdver4", "diamondrapids", "sierraforest")
+
+
+def foreign() -> str:
+    return next(cpu for cpu in FOREIGN if missing_here(named_target(cpu)))
+
+
+def test_what_cpus_have() -> None:
+    assert required(named_target("generic", LINUX)) == ()
+    assert required(named_target("nehalem", LINUX)) == ("ssse3", "sse4.1", "sse4.2", "popcnt")
+    haswell = {*required(named_target("haswell", LINUX))}
+    assert haswell >= {"avx", "avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "movbe", "popcnt"}
+    assert not any(name.startswith("avx512") for name in haswell)
+    assert {"avx512f", "avx512fp16", "avxvnni"} <= {*required(named_target("sapphirerapids", LINUX))}
+    assert {"xop", "fma4", "tbm"} <= {*required(named_target("bdver4", LINUX))}
+    assert required(named_target("generic", "aarch64-unknown-linux-gnu")) == ()
+
+
+@on_x86
+def test_a_virtual_machine_counts_by_what_it_has_not_by_its_name() -> None:
+    host = host_target()
+    named = {f"{sign}{name}" for name in X86 for sign in "+-"}
+    assert len(named & {*host.features.split(",")}) == len(X86)  # LLVM asks the CPU about each
+    masked = Target(host.triple, "sapphirerapids", "+sse2,+avx,+avx2,-avx512f,-avx512fp16")
+    assert required(masked) == ("avx", "avx2")
+    assert missing_here(host) == ()
+
+
+@on_x86
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_an_executable_says_what_the_cpu_lacks(tmp_path: Path) -> None:
+    target = named_target(foreign())
+    program, manifest = classifier()
+    link_executable(program, manifest, weights(), tmp_path / "pets", target)
+    (tmp_path / "x.npy").write_bytes(b"not read")
+    command = [tmp_path / "pets", "-i", "x=x.npy", "-i", "kind=x.npy", "-o", "y.npz"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 3
+    said = re.match(r"pets: this CPU lacks ([\w. ]+), which this program was compiled to use", done.stderr)
+    assert said is not None, done.stderr
+    assert tuple(said[1].split()) == missing_here(target)
+    done = subprocess.run(
+        [tmp_path / "pets", "--info"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0
+
+
+@on_x86
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_a_library_returns_an_error_code(tmp_path: Path) -> None:
+    target = named_target(foreign())
+    program, manifest = classifier()
+    manifest = manifest.model_copy(update={"features": list(required(target))})
+    link_shared(program, manifest, tmp_path / "pets.so", target, buffers=weights())
+    library = ctypes.CDLL(str(tmp_path / "pets.so"))
+    assert library.pets_predict(None, 0, 1) == CPU_LACKS
+    library.pets_missing.restype = library.pets_predict_plan.restype = ctypes.c_int64
+    bits = library.pets_missing()
+    names = required(target)
+    assert tuple(name for i, name in enumerate(names) if bits >> i & 1) == missing_here(target)
+    offsets = (ctypes.c_int64 * 1)()
+    assert library.pets_predict_plan((ctypes.c_int64 * 1)(100), offsets) == 1216
+    with pytest.raises(ExecutionError, match=f"use .*{missing_here(target)[0]}.* which this CPU lacks"):
+        load_shared(tmp_path / "pets.so")
+
+
+@on_x86
+def test_the_process_refuses_code_that_it_cannot_run(tmp_path: Path) -> None:
+    spec = tmp_path / "m.yaml"
+    spec.write_text(
+        "netwright: 1\nmodel: m\ndims: {N: batch}\ninputs: {x: {shape: [N, 4]}}\n"
+        "layers: [{name: a, type: dense, units: 3}]\noutputs: {y: a}\n"
+    )
+    model = netwright.load(spec)
+    with pytest.raises(TargetError, match=f"this CPU lacks .*{missing_here(named_target(foreign()))[0]}"):
+        model.compile(cpu=foreign())
+    assert model.compile(cpu="generic").predict(x=np.ones((1, 4), np.float32))["y"].shape == (1, 3)
+
+
+def test_what_runs_before_the_check_runs_everywhere() -> None:
+    """The entry as callers see it, its plan, the question and the barrier hold nothing that the baseline lacks."""
+    program, manifest = classifier()
+    assembly = emit(program, "asm", named_target("znver4", LINUX), manifest)
+    parts = re.split(r'^"?([A-Za-z_][\w.]*)"?:', assembly, flags=re.MULTILINE)
+    code = dict(zip(parts[1::2], parts[2::2], strict=True))
+    before = ["pets_predict", "pets_predict_plan", "pets_missing", "netwright.barrier", "netwright.plan"]
+    for name in before:
+        assert not re.search(LATER, code[name]), name
+    assert re.search(LATER, code["pets.dense"])
+    assert baseline(named_target("znver4", LINUX)).cpu == "x86-64"
