@@ -141,7 +141,9 @@ class GradientFlow:
         if not self.flows:
             return f"{self.model} has no recurrence\n"
         file = io.StringIO()
-        Console(file=file, width=120, color_system=None, highlight=False).print(self.table())
+        Console(file=file, width=120, color_system=None, highlight=False, markup=False, emoji=False).print(
+            self.table()
+        )
         return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
     def to_json(self) -> dict[str, Any]:

@@ -79,7 +79,9 @@ class ShiftProbe:
     def to_text(self) -> str:
         """The table as plain text."""
         file = io.StringIO()
-        Console(file=file, width=120, color_system=None, highlight=False).print(self.table())
+        Console(file=file, width=120, color_system=None, highlight=False, markup=False, emoji=False).print(
+            self.table()
+        )
         return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
     def to_json(self) -> dict[str, Any]:

@@ -231,7 +231,7 @@ class Resources:
     def to_text(self, dims: Mapping[str, int] | None = None) -> str:
         """The card as plain text."""
         file = io.StringIO()
-        console = Console(file=file, width=120, color_system=None, highlight=False)
+        console = Console(file=file, width=120, color_system=None, highlight=False, markup=False, emoji=False)
         console.print(self.table(dims))
         for line in self.growth(dims):
             console.print(line, soft_wrap=True)

@@ -164,7 +164,9 @@ class ShiftAnalysis:
         if not self.axes:
             return "no input has an axis to shift along\n"
         file = io.StringIO()
-        Console(file=file, width=140, color_system=None, highlight=False).print(self.table())
+        Console(file=file, width=140, color_system=None, highlight=False, markup=False, emoji=False).print(
+            self.table()
+        )
         return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
     def to_json(self) -> dict[str, Any]:

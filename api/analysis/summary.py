@@ -143,7 +143,9 @@ class Summary:
     def to_text(self, width: int = 120) -> str:
         """Table and totals as plain text."""
         file = io.StringIO()
-        console = Console(file=file, width=width, color_system=None, highlight=False)
+        console = Console(
+            file=file, width=width, color_system=None, highlight=False, markup=False, emoji=False
+        )
         console.print(self.table())
         console.print(self.totals())
         for note in self.notes():

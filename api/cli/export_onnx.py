@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from netwright.specs.diagnostics.visible import visible
+
 from ..model import load
 from .onnx_extra import need_onnx
 from .options import PATH, check_outputs, settings_option, spec_argument, weights_option
@@ -35,7 +37,7 @@ def command(spec: Path, weights: Path, output: Path, settings: tuple[str, ...]) 
         exported = export_model(model, weights)
     except OnnxError as error:
         for finding in error.findings:
-            click.echo(f"error: {finding}", err=True)
+            click.echo(visible(f"error: {finding}", keep="\n"), err=True)
         sys.exit(1)
     exported.save(output)
     written(output, f"ONNX model, opset {exported.opset}", sized=True)

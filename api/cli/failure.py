@@ -9,6 +9,7 @@ from netwright.compiler.codegen.target import TargetError
 from netwright.compiler.passes.unroll import UnrollError
 from netwright.runtime.errors import RuntimeFault
 from netwright.runtime.training import DivergedError
+from netwright.specs.diagnostics.visible import visible
 from netwright.specs.reading.settings import SettingError
 from netwright.specs.specialize import DimError
 
@@ -40,8 +41,8 @@ def report(error: Exception) -> int | None:
     if isinstance(error, OSError) and error.strerror:
         # Whatever else fails says which file it was about.
         name = "standard output" if error.filename is None else error.filename
-        text = f"{name}: {error.strerror}"
+        text = f"{visible(str(name))}: {error.strerror}"
     if isinstance(error, MemoryError):
         text = "there is not enough memory"
-    click.echo(f"error: {text}", err=True)
+    click.echo(f"error: {visible(text, keep=chr(10))}", err=True)
     return 1 if isinstance(error, DivergedError) else 2

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from netwright.specs.diagnostics.visible import visible
 from netwright.specs.files import STANDARD_STREAM, is_stream, write_file
 from netwright.specs.load import load_spec
 
@@ -50,11 +51,11 @@ def command(ctx: click.Context, spec: Path, diff: bool, unsafe: bool, output: Pa
             write_file(output or file, _bytes(file, text))
         for fix in fixed.fixes:
             span = fix.edits[0].span
-            click.echo(f"{span.file}:{span.line}: {fix.title}", err=elsewhere)
+            click.echo(visible(f"{span.file}:{span.line}: {fix.title}"), err=elsewhere)
     show_diagnostics(fixed.diagnostics, err=True)
     if not diff:
         made = count_text(len(fixed.fixes), "fix").replace("fixs", "fixes")
-        click.echo(f"{output or spec}: {made} made", err=elsewhere)
+        click.echo(visible(f"{output or spec}: {made} made"), err=elsewhere)
     ctx.exit(1 if fixed.diagnostics.has_errors else 0)
 
 

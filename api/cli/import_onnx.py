@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import click
 
+from netwright.specs.diagnostics.visible import visible
+
 from .onnx_extra import need_onnx
 from .options import PATH, check_outputs, dim_option, named_values
 from .output import to_standard_output, written
@@ -62,9 +64,9 @@ def command(
         imported = import_model(model, name=name, layout=layout, dims=dims, inputs=inputs)
     except OnnxError as error:
         for finding in error.findings:
-            click.echo(f"error: {finding}", err=True)
+            click.echo(visible(f"error: {finding}", keep="\n"), err=True)
         if error.help:
-            click.echo(f"help: {error.help}", err=True)
+            click.echo(visible(f"help: {error.help}", keep="\n"), err=True)
         sys.exit(1)
     imported.save(output, weights)
     written(output, "spec")

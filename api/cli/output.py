@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
+from netwright.specs.diagnostics.visible import visible
 from netwright.specs.files import STANDARD_STREAM, descriptor, is_stream
 
 from ..describe import bytes_text
@@ -23,7 +24,8 @@ def console(*, err: bool = False) -> Console:
     """A rich console on the stream that is current now; colours only where they are wanted."""
     stream = sys.stderr if err else sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS") else 160
-    return Console(file=stream, highlight=False, width=width)
+    # Brackets are shapes, not markup, and colons no pictures.
+    return Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
 
 
 def show_warnings(model: Model) -> None:
@@ -36,7 +38,7 @@ def written(path: Path, *what: str, sized: bool = False) -> None:
     """Says that a file was written, and what it is; ``sized``: also its size, where it has one."""
     parts = [*what, *([bytes_text(path.stat().st_size)] if sized and not is_stream(path) else [])]
     shown = f"wrote {path}: {', '.join(parts)}" if parts else f"wrote {path}"
-    click.echo(shown, err=to_standard_output(path))
+    click.echo(visible(shown), err=to_standard_output(path))
 
 
 def to_standard_output(path: Path) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from netwright.runtime.data import load_dataset
+from netwright.specs.diagnostics.visible import visible
 
 from ..analysis.probe import SHIFTS, probe_shifts
 from ..describe import count_text
@@ -69,6 +70,6 @@ def shift(
         click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
     elif found.probes:
         console().print(found.table())
-        click.echo(f"{count_text(found.samples, 'sample')} of {path}")
+        click.echo(visible(f"{count_text(found.samples, 'sample')} of {path}"))
     else:
         click.echo("no input has an axis to shift along")

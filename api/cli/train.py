@@ -11,6 +11,7 @@ from netwright.runtime.data import load_dataset
 from netwright.runtime.plan import TrainingResult
 from netwright.runtime.progress import observer_for
 from netwright.runtime.training import DivergedError
+from netwright.specs.diagnostics.visible import visible
 from netwright.specs.files import is_stream
 
 from ..data import data_path, data_paths
@@ -94,7 +95,7 @@ def command(
             _write(program, weights, error.result)
         raise
     if result.ending == "interrupted":
-        click.echo(f"stopped; add  --resume {checkpoint}  to go on", err=True)
+        click.echo(visible(f"stopped; add  --resume {checkpoint}  to go on"), err=True)
         ctx.exit(128 + (result.signal or signal.SIGINT))
     if result.ending == "stopped early":
         click.echo(f"stopped early after {len(result.history)} of {plan.epochs} epochs")

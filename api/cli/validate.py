@@ -12,6 +12,7 @@ from netwright.compiler.frontend.build import build_network
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.diagnostics.pages import pages
 from netwright.specs.diagnostics.sarif import to_sarif
+from netwright.specs.diagnostics.visible import visible
 from netwright.specs.load import load_spec
 
 from ..data import check_data
@@ -53,9 +54,9 @@ def command(
                 click.echo()
             show_diagnostics(diagnostics)
             if not diagnostics.has_errors:
-                click.echo(f"{path}: valid")
+                click.echo(visible(f"{path}: valid"))
             elif safe := sum(any(fix.safe for fix in item.fixes) for item in diagnostics):
-                click.echo(f"\n{safe} of these can be fixed by: netwright fix {path}", err=True)
+                click.echo(f"\n{safe} of these can be fixed by: netwright fix {visible(str(path))}", err=True)
     ctx.exit(1 if any(diagnostics.has_errors for _, diagnostics in found) else 0)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from html import escape
-
+from ..markup import escape
 from .frames import Frame, frames
 from .layout import Layout, Place, arrange
 from .picture import Arrow, Box, Picture
@@ -108,7 +107,7 @@ def _box(box: Box, place: Place) -> str:
         return "\n".join(line for line in lines if line)
     dashed = ' stroke-dasharray="5 3"' if box.tag else ""
     parts = [
-        f'<g id="{escape(box.id, quote=True)}">',
+        f'<g id="{escape(box.id)}">',
         f'<rect x="{left:.1f}" y="{top:.1f}" width="{place.width:.1f}" height="{place.height:.1f}" rx="9" '
         f'fill="{fill}" stroke="{edge}" stroke-width="1.4"{dashed}/>',
     ]

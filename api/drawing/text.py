@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from netwright.specs.diagnostics.visible import visible
+
 from .picture import Box, Picture
 
 
@@ -50,7 +52,7 @@ def to_text(picture: Picture) -> str:
         lines.append(
             "  ".join([*(cell for cell, width in zip(cells, widths, strict=True) if width), row[4]]).rstrip()
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(visible, lines)) + "\n"
 
 
 def _name(box: Box) -> str:
@@ -58,5 +60,6 @@ def _name(box: Box) -> str:
 
 
 def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    shown = visible(text, keep="\n")
+    escaped = shown.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'

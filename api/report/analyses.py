@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from math import isfinite, log10
 
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from ..analysis.gradients import Flow, gradient_flow
 from ..analysis.resources import Memory, Resources
 from ..analysis.summary import Summary
 from ..describe import bytes_text
+from ..markup import escape
 from ..model import Model
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 460, 210, 46, 12, 14, 30

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from html import escape
 from importlib.resources import files
 from typing import Any
 
@@ -12,12 +10,14 @@ from numpy.typing import NDArray
 
 from netwright.runtime.plan import EpochRecord
 from netwright.specs.diagnostics.diagnostic import Diagnostic
+from netwright.specs.diagnostics.visible import visible
 
 from ..analysis.resources import Resources
 from ..analysis.summary import Summary, SummaryRow
 from ..describe import bytes_text, count_text, flops_text, shape_text
 from ..drawing.layers import LayerPicture
 from ..drawing.svg import to_svg
+from ..markup import escape, script_json
 from ..model import Model
 from ..version import VERSION
 from .analyses import gradient_section, memory, notes
@@ -45,7 +45,7 @@ def report(
         "memory": memory(resources),
         "notes": notes(summary),
         "footer": escape(f"netwright {VERSION} · {model.load.file}"),
-        "data": json.dumps(_data(model, summary), ensure_ascii=False).replace("</", "<\\/"),
+        "data": script_json(_data(model, summary)),
         "style": _file("page.css"),
         "script": _file("page.js"),
     }
@@ -102,12 +102,12 @@ def _row(row: SummaryRow) -> str:
     ]
     name = f'<th scope="row"><button type="button">{escape(row.name)}</button></th>'
     inside = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    return f'<tr data-layer="{escape(row.name, quote=True)}">{name}{inside}</tr>'
+    return f'<tr data-layer="{escape(row.name)}">{name}{inside}</tr>'
 
 
 def _spec(model: Model) -> str:
     source = model.diagnostics.sources.get(model.load.file)
-    lines = source.text.splitlines() if source else []
+    lines = [source.line(number) for number in range(1, source.line_count + 1)] if source else []
     return "".join(
         f'<span class="line" id="line-{number}"><i>{number}</i>{escape(line) or " "}\n</span>'
         for number, line in enumerate(lines, 1)
@@ -166,6 +166,6 @@ def _data(model: Model, summary: Summary) -> dict[str, Any]:
         node = model.load.node(("outputs", name))
         lines = [node.span.line, node.span.end_line] if node else None
         facts = [("", f"output {output.type.dtype}"), ("shape", shape_text(output.type.shape))]
-        facts += [("labels", ", ".join(output.labels))] if output.labels else []
+        facts += [("labels", visible(", ".join(output.labels)))] if output.labels else []
         found[f"output:{name}"] = {"name": name, "facts": facts, "lines": lines}
     return found

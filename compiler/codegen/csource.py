@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from netwright.specs.diagnostics.visible import visible
 from netwright.specs.dims import Atom, DimLike, parse_dim
 from netwright.specs.manifest import ERRORS, BufferInfo, EntryInfo, Manifest
 
@@ -94,7 +95,7 @@ def model_source(
             ]
         labels = buffer.labels if use == "NW_OUTPUT" and buffer.labels else []
         if labels:
-            texts = ", ".join(map(c_string, labels))
+            texts = ", ".join(c_string(visible(label)) for label in labels)
             tables.append(f"static const char *const labels_{number}[] = {{{texts}}};")
         rows.append(
             f"    {{{c_string(buffer.name)}, {use}, {c_dtype(buffer.dtype)}, {len(shape)}, "

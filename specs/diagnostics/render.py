@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..source.tree import SourceText, Span
+from .visible import visible
 
 if TYPE_CHECKING:
     from .diagnostic import Diagnostic
@@ -61,7 +62,7 @@ def render(diagnostic: Diagnostic, sources: Mapping[str, SourceText], *, color: 
         *(("note", note) for note in diagnostic.notes),
         *([("help", help)] if help else []),
     ]:
-        body = text.replace("\n", "\n" + " " * (width + 5 + len(kind)))
+        body = visible(text, keep="\n").replace("\n", "\n" + " " * (width + 5 + len(kind)))
         lines.append(f"{' ' * width} {paint('=', _BLUE)} {paint(kind, _BOLD)}: {body}")
     return "\n".join(lines) + "\n"
 
@@ -82,16 +83,8 @@ def _underline(span: Span, line: str, label: str, character: str, style: str, pa
 
 
 def _clean(text: str) -> str:
-    """Text safe for a terminal: tabs become a space, control characters their picture or a question mark."""
-    if text.isprintable():
-        return text
-    return "".join(_picture(character) for character in text)
-
-
-def _picture(character: str) -> str:
-    if character in "\t\n" or character.isprintable():
-        return " " if character in "\t\n" else character
-    return chr(0x2400 + ord(character)) if ord(character) < 0x20 else "\ufffd"
+    """Text safe for a terminal, in one line."""
+    return visible(text.replace("\t", " ").replace("\n", " "))
 
 
 def _width(text: str) -> int:
