@@ -72,7 +72,8 @@ def manifest_symbol(model: str) -> str:
 def _link(
     program: ir.Program, target: Target, manifest: Manifest | None, contents: str | None
 ) -> llvm.ModuleRef:
-    texts = program_modules(program, target, readable=True, contents=contents).texts
+    multiples = {dim.name: dim.multiple_of for dim in manifest.dims} if manifest else None
+    texts = program_modules(program, target, readable=True, contents=contents, multiples=multiples).texts
     modules = [optimize(text, target) for text in texts]
     if manifest is not None:
         modules.append(llvm.parse_assembly(_manifest_text(program, target, manifest)))

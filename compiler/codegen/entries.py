@@ -40,11 +40,16 @@ def plan_symbol(model: str, entry: str) -> str:
 
 
 def write_entries(
-    program: ir.Program, kernel_symbols: Mapping[str, str], target: Target, contents: str | None = None
+    program: ir.Program,
+    kernel_symbols: Mapping[str, str],
+    target: Target,
+    contents: str | None = None,
+    multiples: Mapping[str, int] | None = None,
 ) -> str:
     """The LLVM module of all entries of a program, their guards and their planners; kernels and support are declared.
 
-    ``contents`` is the symbol of the contents that the program is linked with, if any.
+    ``contents`` is the symbol of the contents that the program is linked with, if any, ``multiples`` what dims are
+    multiples of: callers in C may be wrong about it.
     """
     definitions = [
         attributes_of_all(target),
@@ -60,7 +65,7 @@ def write_entries(
         name = entry_symbol(program.model, entry.name)
         definitions += [
             writer.text(),
-            write_guard(program, entry, name, _entered(name), contents),
+            write_guard(program, entry, name, _entered(name), contents, multiples or {}),
             write_plan(program, entry, plan_symbol(program.model, entry.name)),
         ]
         declarations |= writer.declarations

@@ -6,6 +6,8 @@ pointer, or by letting an entry write into contents that are part of the library
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from netwright.specs.manifest import BAD_NUMBERS, CPU_LACKS, MISSING_POINTER, READ_ONLY_CONTENTS
 
 from ..loop import ir
@@ -15,10 +17,18 @@ from .types import symbol
 _CONTEXT = "{ ptr, ptr, ptr, ptr, ptr }"
 
 
-def write_guard(program: ir.Program, entry: ir.Entry, name: str, entered: str, contents: str | None) -> str:
+def write_guard(
+    program: ir.Program,
+    entry: ir.Entry,
+    name: str,
+    entered: str,
+    contents: str | None,
+    multiples: Mapping[str, int],
+) -> str:
     """The LLVM text of the entry ``name`` as callers see it; ``entered`` is what it calls when all is well.
 
     ``contents`` is the symbol of the embedded contents, if there are such; ``contents``_end is behind them.
+    ``multiples`` are what some dims are always multiples of.
     """
     guard = _Guard()
     lacks = guard.value(f"call i64 {symbol(missing_symbol(program.model))}()")
@@ -47,6 +57,15 @@ def write_guard(program: ir.Program, entry: ir.Entry, name: str, entered: str, c
     wrong = [
         guard.compare("slt i64", guard.load("i64", "i64", dims, f"i32 {order[dim]}"), str(low))
         for dim, low in entry.function.dims
+    ]
+    wrong += [
+        guard.compare(
+            "ne i64",
+            guard.value(f"srem i64 {guard.load('i64', 'i64', dims, f'i32 {order[dim]}')}, {multiple}"),
+            "0",
+        )
+        for dim, _ in entry.function.dims
+        if (multiple := multiples.get(dim, 1)) > 1
     ]
     if entry.arena:
         address = guard.value(f"ptrtoint ptr {arena} to i64")

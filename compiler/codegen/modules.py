@@ -4,6 +4,7 @@ share."""
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..loop import ir
@@ -30,13 +31,18 @@ class Modules:
 
 
 def program_modules(
-    program: ir.Program, target: Target, *, readable: bool = False, contents: str | None = None
+    program: ir.Program,
+    target: Target,
+    *,
+    readable: bool = False,
+    contents: str | None = None,
+    multiples: Mapping[str, int] | None = None,
 ) -> Modules:
     """The modules of a program.
 
     A kernel's symbol is the hash of its code, so that equal kernels are one, in this program and in the
     cache; ``readable``: the name of the first such kernel, for object code, where the symbol is internal.
-    ``contents`` is the symbol of embedded contents.
+    ``contents`` is the symbol of embedded contents, ``multiples`` are those of dims.
     """
     symbols: dict[str, str] = {}
     kernels: dict[str, str] = {}
@@ -48,4 +54,6 @@ def program_modules(
             chosen[text] = f"{program.model}.{name}" if readable else f"netwright.{digest}"
             kernels[chosen[text]] = text.replace(f'@"{_PLACEHOLDER}"', f'@"{chosen[text]}"', 1)
         symbols[name] = chosen[text]
-    return Modules(symbols, kernels, write_entries(program, symbols, target, contents), write_support(target))
+    return Modules(
+        symbols, kernels, write_entries(program, symbols, target, contents, multiples), write_support(target)
+    )

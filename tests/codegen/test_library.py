@@ -17,7 +17,7 @@ from netwright.compiler.codegen.artifacts import link_executable, link_shared
 from netwright.compiler.codegen.linker import C_SOURCES, LinkError, find_compiler
 from netwright.compiler.codegen.target import Target, TargetError, host_target, named_target
 from netwright.runtime.shared import load_shared
-from netwright.specs.manifest import Manifest
+from netwright.specs.manifest import BAD_NUMBERS, Manifest
 
 from .artifact_model import classifier, doubler, in_process, inputs, weights
 from .codegen_harness import Context, call_entry
@@ -232,3 +232,17 @@ def test_linking_with_ziglang_where_there_is_no_compiler(
     with np.load(tmp_path / "out.npz") as got:
         for name, want in in_process(arrays).items():
             np.testing.assert_array_equal(got[name], want)
+
+
+@needs_cc
+def test_a_dim_that_is_no_multiple_is_an_error_code(tmp_path: Path) -> None:
+    program, manifest = doubler()
+    dims = [manifest.dims[0], manifest.dims[1].model_copy(update={"min": 1, "multiple_of": 4})]
+    link_shared(program, manifest.model_copy(update={"dims": dims}), tmp_path / "d.so")
+    library = ctypes.CDLL(str(tmp_path / "d.so"))
+    x, y = np.ones((1, 8, 3), np.int32), np.zeros((1, 25), np.int32)
+    pointers = (ctypes.c_void_p * 2)(x.ctypes.data, y.ctypes.data)
+    for steps, code in ((8, 0), (4, 0), (6, BAD_NUMBERS), (0, BAD_NUMBERS)):
+        sizes = (ctypes.c_int64 * 2)(1, steps)
+        context = Context(ctypes.addressof(sizes), ctypes.addressof(pointers), None, None, None)
+        assert library.doubler_predict(ctypes.byref(context), 0, 1) == code
