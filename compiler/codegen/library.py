@@ -89,7 +89,11 @@ def header_source(manifest: Manifest, contents: Collection[str], features: Seque
 
 def _list_features(features: Sequence[str]) -> str:
     listed = ", ".join(f"{number} {name}" for number, name in enumerate(features)) or "nothing"
-    return fill(listed, 110, subsequent_indent="   ", break_on_hyphens=False)
+    return _wrapped(listed, "   ")
+
+
+def _wrapped(text: str, indent: str) -> str:
+    return fill(text, 116, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
 
 
 def library_source(manifest: Manifest, offsets: Mapping[str, int], blob: str) -> str:
@@ -143,7 +147,7 @@ def _constant(prefix: str, kind: str, name: str, taken: set[str]) -> str:
 
 def _declaration(prefix: str, entry: EntryInfo) -> str:
     lists: Sequence[str] = [
-        f"   {what}: {', '.join(names) or 'nothing'}"
+        _wrapped(f"   {what}: {', '.join(names) or 'nothing'}", "      ")
         for what, names in (("reads", entry.reads), ("writes", entry.writes))
     ]
     return "\n".join(
