@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.dims import Dim, Shape, product
+from netwright.specs.dims import Dim, DimLike, Shape, product
 from netwright.specs.models.layers import (
     LAYERS,
     ActivationLayer,
@@ -95,6 +95,8 @@ class NetworkWriter:
         """What a value was before it got its shape."""
         self.emptied: dict[Held, Emptied] = {}
         """Last states that are zeros for sequences without steps."""
+        self.positions: dict[str, tuple[str, DimLike]] = {}
+        """By references to positions in a whole tensor those among the cells of a channel, and the number of these."""
         self.counts: set[str] = set()
         """References to what counts from 0 along its only axis."""
         self._made: dict[tuple, str] = {}

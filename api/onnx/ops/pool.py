@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from netwright.specs.dims import Shape, product
+from netwright.specs.dims import DimLike, Shape, product
 
 from ..arrange import channels_last
 from ..context import Context
 from ..errors import Refusal
-from ..values import Held
+from ..values import Held, Known, dims_array, known_dims
 from .broadcast import equation
 from .conv import padding_key, pads_of, per_axis, scalar_or_list
 from .table import op
@@ -72,16 +72,24 @@ def max_pool(ctx: Context) -> None:
 def _positions(ctx: Context, ref: str, value: Held) -> Held:
     """Positions in the whole tensor, of those among the cells of one channel of one sample."""
     sizes = value.shape[1:]
-    if not all(isinstance(size, int) for size in sizes):
-        raise Refusal("output 1 is read, and the number of cells is open")
+    cells = product(sizes[1:])
     cell = "i"
     if ctx.integer("storage_order", 0):
-        if value.rank != 4:
-            raise Refusal("columns first is for images", "storage_order")
+        if value.rank != 4 or not all(isinstance(size, int) for size in sizes):
+            raise Refusal("columns first is for images of known sizes", "storage_order")
         cell = f"i % {sizes[2]} * {sizes[1]} + i // {sizes[2]}"
-    text = f"(index(i, axis=0) * {sizes[0]} + index(i, axis=-1)) * {product(sizes[1:])} + {cell}"
-    made = ctx.layer("expression", [ref], {"value": text}, variables=["i"], fallback="positions")
-    return ctx.held_as(made, channels_last(value.rank))
+    place = Held(ref, "int64", ctx.held_as(ref, channels_last(value.rank)).shape, channels_last(value.rank))
+    operands = {"i": place, "c": _counted(sizes[0]), "n": _counted(cells)}
+    text = f"(index(i, axis=0) * c + index(i, axis=-1)) * n + {cell}"
+    made = equation(ctx, text, operands, fallback="positions")
+    if cell == "i":
+        ctx.writer.positions[made.ref] = (ref, cells)
+    return made
+
+
+def _counted(size: DimLike) -> Known:
+    """A size as a number in an equation."""
+    return known_dims(dims_array([size]).reshape(()), "int64")
 
 
 @op("AveragePool", attributes=_WINDOWS + " count_include_pad")
