@@ -17,7 +17,7 @@ import numpy as np
 
 from .choices import Choices
 from .context import Context
-from .errors import Finding, NeedsValue, Refusal
+from .errors import Finding, NeedsValue, OnnxError, Refusal
 from .fold import FOLDS, Folding, evaluated
 from .names import identifier, scoped, stem
 from .narrow import admitted, named
@@ -100,6 +100,8 @@ class Conversion:
             self._fail(node, Finding(reason, node.title, node.op), needed=needed)
         except Refusal as refusal:
             self._fail(node, Finding(refusal.reason, node.title, node.op, refusal.attribute))
+        except OnnxError as error:  # an element type or a tensor that can't be read
+            self._fail(node, Finding(str(error), node.title, node.op))
         except MemoryError:
             self._fail(node, Finding("takes more memory than there is", node.title, node.op))
         except _DEFECTS as error:  # a file must not bring the process down

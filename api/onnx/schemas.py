@@ -81,6 +81,13 @@ def counted(number: int, noun: str) -> str:
     return f"there is 1 {noun}" if number == 1 else f"there are {number} {noun}s"
 
 
+#: Whole numbers that are truth values: ONNX does not say what others mean.
+_FLAGS = """align_corners allowzero antialias broadcast ceil_mode count_include_pad detect_negative detect_positive
+exclude_outside exclusive fmod input_forget is_test keepdims largest layout linear_before_reset noop_with_empty_axes
+reverse saturate select_last_index sorted spatial storage_order training_mode transA transB upper"""
+FLAGS = frozenset(_FLAGS.split())
+
+
 def _check_attributes(attributes: Mapping[str, Any], schema: OpSchema, opset: int) -> None:
     for name, value in attributes.items():
         known = schema.attributes.get(name)
@@ -93,6 +100,8 @@ def _check_attributes(attributes: Mapping[str, Any], schema: OpSchema, opset: in
             if isinstance(value, UnreadableTensor):
                 raise Refusal(value.reason, name)
             raise Refusal(f"is of another type than {_name(known.type)}", name)
+        if name in FLAGS and value not in (0, 1):
+            raise Refusal(f"is 0 or 1, not {value}", name)
     for name, known in schema.attributes.items():
         if known.required and name not in attributes:
             raise Refusal("is missing", name)

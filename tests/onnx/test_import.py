@@ -211,7 +211,7 @@ def test_arithmetic_on_shapes_is_folded_into_open_sizes() -> None:
 def test_everything_unsupported_is_named_and_nothing_is_written(tmp_path: Path) -> None:
     found = model(
         [
-            node("NonZero", ["x"], ["a"], name="which"),
+            node("Unique", ["x"], ["a"], name="which"),
             node("Relu", ["a"], ["b"], name="after"),
             node("Conv", ["x", "w"], ["c"], name="conv", kernel_shape=[3]),
             node("Det", ["x"], ["d"], name="det"),
@@ -228,7 +228,7 @@ def test_everything_unsupported_is_named_and_nothing_is_written(tmp_path: Path) 
     )
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
-        "error: which (NonZero): the operator is not supported",
+        "error: which (Unique): the operator is not supported",
         "error: conv (Conv): attribute kernel_shape: [3] does not fit 2 spatial axes",
         "error: det (Det): the operator is not supported",
     ]

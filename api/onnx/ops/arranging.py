@@ -97,6 +97,8 @@ def split(ctx: Context) -> None:
     sizes = ctx.integers("split") or (ctx.sizes(1, "the sizes of the parts") if ctx.has(1) else None)
     given = ctx.value()
     axis, count = ctx.axis(0, len(given.shape)), len(ctx.node.outputs)
+    if ctx.integer("num_outputs", count) != count or ("num_outputs" in ctx.node.attributes and sizes):
+        raise Refusal(f"there are {count} outputs, and perhaps their sizes", "num_outputs")
     whole = [one for one in sizes or () if isinstance(one, int)]
     if isinstance(given, Known) and sizes is not None and not given.is_open and len(whole) == len(sizes):
         if sum(whole) != given.shape[axis] or len(whole) != count or min(whole) < 0:

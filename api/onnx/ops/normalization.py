@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from netwright.specs.dims import Shape
@@ -117,10 +118,17 @@ def _grouped(ctx: Context, value: Held, weights: dict[str, NDArray]) -> Held | N
     return back
 
 
+def check_stash(ctx: Context) -> None:
+    """Raises Refusal where the mean and the deviation are to be computed in another type than the values."""
+    if ctx.integer("stash_type", 1) != onnx.TensorProto.FLOAT:
+        raise Refusal("computing statistics in another type than float32 is not supported", "stash_type")
+
+
 @op("GroupNormalization", attributes="epsilon num_groups stash_type", since=18)
 def group_normalization(ctx: Context) -> None:
     """Groups of channels of each sample by themselves; scale and bias a group (opset 18) or channel (21)."""
     ctx.floats()
+    check_stash(ctx)
     value = ctx.settled(ctx.value())
     groups, channels = ctx.integer("num_groups", 0), value.shape[1]
     weights = {"gamma": ctx.array(1, "the scale"), "beta": ctx.array(2, "the bias")}
@@ -136,6 +144,7 @@ def group_normalization(ctx: Context) -> None:
 def layer_normalization(ctx: Context) -> None:
     """The last axes of each element of the others by themselves."""
     ctx.floats()
+    check_stash(ctx)
     value = ctx.settled(ctx.value())
     axis = ctx.axis(-1, value.rank)
     layer = ctx.node.op == "LayerNormalization"

@@ -28,17 +28,17 @@ _KEYS = {
     "RNN": ("activation",),
 }
 _STATES = {"LSTM": ("h", "c"), "GRU": ("h",), "RNN": ("h",)}
-#: Activations: our name, and the numbers with ONNX's defaults: (key, alpha or beta, default).
-_ACTIVATIONS: dict[str, tuple[str, tuple[tuple[str, str, float], ...]]] = {
+#: Activations: our name, and the numbers with ONNX's defaults (None: it has none): (key, alpha or beta, default).
+_ACTIVATIONS: dict[str, tuple[str, tuple[tuple[str, str, float | None], ...]]] = {
     "tanh": ("tanh", ()),
     "relu": ("relu", ()),
     "sigmoid": ("sigmoid", ()),
     "softsign": ("softsign", ()),
     "softplus": ("softplus", ()),
-    "affine": ("affine", (("alpha", "alpha", 1.0), ("beta", "beta", 0.0))),
+    "affine": ("affine", (("alpha", "alpha", None), ("beta", "beta", 0.0))),
     "leakyrelu": ("leaky_relu", (("negative_slope", "alpha", 0.01),)),
-    "thresholdedrelu": ("thresholded_relu", (("theta", "alpha", 1.0),)),
-    "scaledtanh": ("scaled_tanh", (("alpha", "alpha", 1.0), ("beta", "beta", 1.0))),
+    "thresholdedrelu": ("thresholded_relu", (("theta", "alpha", None),)),
+    "scaledtanh": ("scaled_tanh", (("alpha", "alpha", None), ("beta", "beta", None))),
     "hardsigmoid": ("hard_sigmoid", (("alpha", "alpha", 0.2), ("beta", "beta", 0.5))),
     "elu": ("elu", (("alpha", "alpha", 1.0),)),
 }
@@ -91,7 +91,9 @@ class _Recurrent:
             self.keys["use_bias"] = False
         if peepholes is not None:
             self.keys["peepholes"] = True
-        if clip := ctx.number("clip", 0.0):
+        if ctx.attribute("clip") is not None:
+            if (clip := ctx.number("clip", 0.0)) <= 0:
+                raise Refusal(f"{clip} leaves nothing", "clip")
             self.keys["clip"] = clip
         ref = ctx.arranged(x, (0, 1, 2) if self.batch_first else (1, 0, 2))
         given = self.starts = self.given()
@@ -282,4 +284,8 @@ def _activation(name: str, numbers: dict[str, Iterator[float]]) -> Any:
         raise Refusal(f"{name} is not supported", "activations")
     kind, wanted = _ACTIVATIONS[name.lower()]
     found = {key: next(numbers.get(word, iter(())), default) for key, word, default in wanted}
+    if None in found.values():
+        raise Refusal(
+            f"{name} has numbers without a default: activation_alpha and activation_beta", "activations"
+        )
     return {"type": kind, **found} if found else kind

@@ -81,13 +81,15 @@ def resize(ctx: Context) -> None:
     )
     if mode == "nearest" and nearest != "round_prefer_floor":
         keys["nearest"] = nearest
-    if mode == "cubic":
-        if (a := ctx.number("cubic_coeff_a", -0.75)) != -0.75:
-            keys["cubic_coefficient"] = a
-        if ctx.integer("exclude_outside", 0):
-            keys["exclude_outside"] = True
+    if mode != "nearest" and coordinates == "tf_half_pixel_for_nn":
+        raise Refusal("tf_half_pixel_for_nn is for the nearest cell", "coordinate_transformation_mode")
+    if mode == "cubic" and (a := ctx.number("cubic_coeff_a", -0.75)) != -0.75:
+        keys["cubic_coefficient"] = a
     if ctx.integer("antialias", 0) and mode != "nearest":
         keys["antialias"] = True
+    # Without antialias the two cells of a linear mode come to the same: the one outside is the border's own.
+    if ctx.integer("exclude_outside", 0) and (mode == "cubic" or "antialias" in keys):
+        keys["exclude_outside"] = True
     roi: dict[int, tuple[float, float]] = {}
     if "crop" in coordinates:
         found = _numbers(ctx, 1, "the region") or []
