@@ -196,3 +196,21 @@ def test_huge_sizes_make_no_tables() -> None:
     constants = [node.attrs for node in graph if isinstance(node.attrs, ConstantAttributes)]
     assert max(len(one.data) for one in constants) < 1000
     assert codes(text.replace("[[2, 2], [1, 1]]", f"[[{big}, 0], [0, 0]]")) == ["NW0204"]
+
+
+@pytest.mark.parametrize(
+    ("layer", "told"),
+    [
+        ("{name: a, type: conv2d, filters: 4, kernel_size: 1, stride: 2}", False),
+        ("{name: a, type: max_pool2d, pool_size: 1, stride: 2, rounding: floor}", False),
+        ("{name: a, type: conv2d, filters: 4, kernel_size: 2, stride: 3}", False),
+        ("{name: a, type: conv2d, filters: 4, kernel_size: [1, 2], stride: 2}", True),
+        ("{name: a, type: conv2d, filters: 4, kernel_size: 3, stride: 2}", True),
+        ("{name: a, type: conv2d, filters: 4, kernel_size: 2, stride: 3, dilation: 3}", True),
+    ],
+)
+def test_border_cells_that_a_stride_drops_on_purpose(layer: str, told: bool) -> None:
+    """A window that is smaller than its stride leaves cells out everywhere."""
+    size = 9 if "dilation" in layer else 8 if "kernel_size: 3" in layer or "kernel_size: 1," in layer else 7
+    text = f"inputs: {{x: {{shape: [2, {size}, {size}, 1]}}}}\nlayers:\n  - {layer}\noutputs: {{y: a}}\n"
+    assert ("NW0603" in codes(text)) is told

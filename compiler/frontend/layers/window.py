@@ -253,8 +253,10 @@ def _warn(scope: Scope, spec: Windowed, axes: list[WindowAxis]) -> None:
             fixes = scope.with_setting("rounding", "floor")
             scope.warn("NW0605", message, "rounding", help="rounding: floor gives their shape", fixes=fixes)
             break
-    # Cells of the padding may well be left over: nothing is lost with them.
-    warn_dropped(scope, [(axis.size, axis.covered - axis.low) for axis in axes], "stride")
+    # Cells of the padding may well be left over: nothing is lost with them. A window that is smaller than its stride
+    # leaves cells out everywhere, as the shortcuts of residual networks do: that is what it is for.
+    covered = [axis.size if axis.span < axis.stride else axis.covered - axis.low for axis in axes]
+    warn_dropped(scope, [(axis.size, size) for axis, size in zip(axes, covered, strict=True)], "stride")
 
 
 def warn_dropped(scope: Scope, axes: Sequence[tuple[DimLike, DimLike]], key: str) -> None:
