@@ -35,6 +35,7 @@ from netwright.specs.models.layers import (
     GlobalMeanPool,
     LayerNorm,
     LayerSpec,
+    LocalResponseNorm,
     MaxPool,
     MeanPool,
     Multiply,
@@ -240,6 +241,13 @@ def export_layer_norm(e: Exporter, spec: LayerNorm, inputs: Inputs, ports: Ports
     return True
 
 
+def export_lrn(e: Exporter, spec: LocalResponseNorm, inputs: Inputs, ports: Ports) -> bool:
+    """LRN, channels first."""
+    keys = {"size": spec.size, "alpha": spec.alpha, "beta": spec.beta, "bias": spec.bias}
+    e.give_first(ports[""], e.writer.add("LRN", [e.first(inputs[0])], **keys))
+    return True
+
+
 def export_activation(e: Exporter, spec: ActivationLayer, inputs: Inputs, ports: Ports) -> bool:
     """An activation by itself, in the layout that is there."""
     assert isinstance(spec, ActivationSpec)
@@ -305,6 +313,7 @@ LAYERS: dict[type[LayerSpec], ExportLayer] = {
     GlobalMeanPool: export_global_pool,
     BatchNorm: export_batch_norm,
     LayerNorm: export_layer_norm,
+    LocalResponseNorm: export_lrn,
     ActivationLayer: export_activation,
     Add: export_join,
     Multiply: export_join,

@@ -12,6 +12,13 @@ from netwright.specs.dims import DimLike, Shape, product
 
 from ..errors import Refusal
 from .context import Exporter
+from .positions import (
+    export_first,
+    export_interleave,
+    export_resample,
+    export_scatter,
+    export_scatter_add,
+)
 from .windows import export_windows
 from .writer import element_type
 
@@ -363,4 +370,11 @@ def _gather(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
     e.give(node.values[0], e.writer.add("Gather", [e.last(table), e.last(indices)], axis=0))
 
 
-PRIMITIVES["windows"] = export_windows
+PRIMITIVES |= {
+    "windows": export_windows,
+    "interleave": export_interleave,
+    "resample": export_resample,
+    "scatter": export_scatter,
+    "scatter_add": export_scatter_add,
+    "straight_through": export_first,
+}
