@@ -26,6 +26,7 @@ COMMANDS = {
     "gradients": "Whether gradients will flow through recurrences.",
     "graph": "Draw a network.",
     "report": "All of it on one page, for a browser.",
+    "sample": "Random data that fit a spec, to try it.",
     "train": "Train a network and write its weights.",
     "evaluate": "Loss and metrics of trained weights on data.",
     "probe": "Shift data, and see what the answers do.",

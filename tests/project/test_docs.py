@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from netwright.specs.load import load_spec_text
@@ -63,20 +62,8 @@ def blocks(document: Path) -> list[Block]:
     ]
 
 
-def garments(folder: Path) -> None:
-    """The data that the README's network is said to have, small and random."""
-    rng = np.random.default_rng(0)
-    for part, count in (("train", 64), ("valid", 32)):
-        image = rng.integers(0, 256, (count, 28, 28, 1), np.uint8)
-        np.savez(folder / f"garments-{part}.npz", image=image, label=rng.integers(0, 10, count))
-    np.save(folder / "images.npy", rng.integers(0, 256, (3, 28, 28, 1), np.uint8))
-
-
 #: What an extra brings.
 MODULES = {"onnx": "onnx", "lsp": "pygls", "torch": "torch"}
-
-#: What the commands of a document find in their folder.
-PREPARED = {"README.md": garments}
 
 
 def session(text: str) -> list[tuple[str, str]]:
@@ -112,8 +99,7 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("document", [d for d in DOCUMENTS if blocks(d)], ids=name)
 def test_marked_blocks_are_true(document: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
-    shutil.copytree(document.parent, folder, ignore=NOT_COPIED)
-    PREPARED.get(name(document), lambda folder: None)(folder)
+    shutil.copytree(document.parent, folder, ignore=NOT_COPIED)  # all that a user has
     for block in blocks(document):
         where = f"{name(document)}:{block.line}"
         kind, _, extra = block.marker.partition(": ")

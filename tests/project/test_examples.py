@@ -1,11 +1,18 @@
 """The examples' data are what their specs and READMEs say, and the quickstart's files are the digits example's."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import netwright
+from netwright.data import check_data
+from netwright.runtime.npz import write_npz
+from netwright.sampling import sample
 from netwright.specs.load import load_spec
+from netwright.templates import TEMPLATES, template
 
 PROJECT = Path(__file__).parents[2]
 EXAMPLES = PROJECT / "examples"
@@ -60,3 +67,33 @@ def test_specs_load_without_a_word(path: Path) -> None:
     result = load_spec(path)
     assert result.model is not None
     assert not list(result.diagnostics)
+
+
+def test_nothing_is_a_link_so_that_copies_are_whole() -> None:
+    """Archives and checkouts of other systems keep links as small files of text, or as nothing."""
+    listed = subprocess.run(["git", "ls-files", "-s"], cwd=PROJECT, capture_output=True, text=True)
+    if listed.returncode == 0:
+        assert not [line for line in listed.stdout.splitlines() if line.startswith("120000")]
+    assert not [path for path in EXAMPLES.rglob("*") if path.is_symlink()]
+
+
+def test_a_copy_of_the_examples_works_elsewhere(tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "examples"), "zip", EXAMPLES)
+    shutil.unpack_archive(archive, tmp_path / "copy")
+    for spec in sorted((tmp_path / "copy").rglob("*.yaml")):
+        model = netwright.load(spec)
+        assert model.is_valid, spec
+        if spec.stem != "lenet":  # it comes without data
+            assert not list(check_data(model.load, model.network)), spec
+
+
+@pytest.mark.parametrize("kind", TEMPLATES)
+def test_templates_and_lenet_can_be_tried_with_random_data(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text(template(kind, "m"), encoding="utf-8")
+    model = netwright.load(path)
+    for number, file in enumerate(model.data_paths.values()):
+        write_npz(file, sample(model.network, 5, {}, number))
+    assert not list(check_data(model.load, model.network))
+    program = model.compile(engine="reference", entries=["loss", "train_step"])
+    assert np.isfinite(program.train(epochs=1).history[0].train["loss"])
