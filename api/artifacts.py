@@ -39,6 +39,8 @@ class Request:
     entries: tuple[str, ...] | None = None
     stop_after: str | None = None
     max_rewrites: int | None = None
+    verify: bool = False
+    """Whether the machine code of every kernel is run against the loop interpreter before anything is written."""
 
 
 def header_path(library: Path) -> Path:
@@ -55,12 +57,14 @@ def save(network: Network, weights: Mapping[str, NDArray] | None, path: Path, re
     """Writes the file asked for and what goes beside it; each is there whole or not at all.
 
     An executable needs ``weights``; a library takes them along if they are given. Raises RequestError, LinkError,
-    TargetError, OSError.
+    TargetError, VerificationError, OSError.
     """
     if request.emit not in KINDS:
         raise RequestError(f"a model is written as {', '.join(KINDS)}, not as {request.emit!r}")
     if request.emit == "exe" and weights is None:
         raise RequestError("an executable needs weights")
+    if request.verify and request.emit in ("graph", "loop"):
+        raise RequestError(f"--verify runs machine code, and a {request.emit} has none")
     target = named_target(request.cpu)
     graphs = entry_graphs(network, ("predict",) if request.emit == "exe" else request.entries)
     if request.emit == "graph":
@@ -69,6 +73,8 @@ def save(network: Network, weights: Mapping[str, NDArray] | None, path: Path, re
         return _written(path, "\n\n".join(texts) + "\n")
     made = build(network, graphs, target)
     program, manifest = made.lowered.program, made.lowered.manifest
+    if request.verify:
+        made.verify()
     match request.emit:
         case "exe":
             assert weights is not None

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from netwright.compiler.codegen.features import missing_here, required
-from netwright.compiler.codegen.jit import compile_jit
+from netwright.compiler.codegen.jit import compile_jit, kernel_objects
 from netwright.compiler.codegen.target import Target, TargetError, describe
+from netwright.compiler.codegen.verification import Verified, verify_kernels
 from netwright.compiler.driver import Lowered, lower
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
@@ -24,6 +25,11 @@ class Build:
 
     lowered: Lowered
     target: Target
+
+    def verify(self) -> Verified:
+        """Runs the machine code of every kernel against the loop interpreter. Raises VerificationError."""
+        program = self.lowered.program
+        return verify_kernels(program, kernel_objects(program, self.target), self.target, self.lowered.layers)
 
     def engine(self, threads: int = 1) -> NativeEngine:
         """The program compiled into this process. Raises TargetError where this machine's CPU lacks what it needs."""

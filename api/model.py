@@ -106,16 +106,18 @@ class Model:
         entries: Sequence[str] | None = None,
         cpu: str = "native",
         seed: int | None = None,
+        verify: bool = False,
     ) -> Program:
         """The model ready to run.
 
         ``weights`` are a safetensors file or arrays by name; left out, first values are drawn with ``seed`` (the
         spec's own where that is left out too). ``engine`` "reference" interprets with NumPy instead of
         compiling. ``entries`` chooses from `predict`, `loss` and `train_step`; all that the spec has by default.
-        ``cpu`` is a name as LLVM spells it.
+        ``cpu`` is a name as LLVM spells it. ``verify`` runs the machine code of every kernel against the loop
+        interpreter first.
 
         Raises SpecError for a spec with errors or beyond its budget of memory, WeightsError, TargetError,
-        RequestError.
+        RequestError, VerificationError for machine code that does not compute what it should.
         """
         keep_memory(self)
         return Program(
@@ -127,6 +129,7 @@ class Model:
             entries=entries,
             cpu=cpu,
             seed=seed,
+            verify=verify,
         )
 
     def __repr__(self) -> str:

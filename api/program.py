@@ -48,6 +48,7 @@ class Program:
         entries: Sequence[str] | None = None,
         cpu: str = "native",
         seed: int | None = None,
+        verify: bool = False,
     ):
         self.load, self.network, self.cpu, self.threads = load, network, cpu, threads
         self.entries = tuple(entry_graphs(network, entries))
@@ -56,7 +57,10 @@ class Program:
         if engine == "reference":
             made = reference(network, graphs)
         elif engine == "native":
-            made = build(network, graphs, named_target(cpu)).engine(threads)
+            built = build(network, graphs, named_target(cpu))
+            if verify:
+                built.verify()
+            made = built.engine(threads)
         else:
             raise ValueError(f"engine is native or reference, not {engine!r}")
         values = initial_values(network, seed) if weights is None else read_weights(network, weights)
@@ -135,14 +139,17 @@ class Program:
         """Writes parameters and statistics as safetensors, whole or not at all. Raises OSError."""
         save_weights(path, weights_manifest(self.network), self.weights)
 
-    def save(self, path: str | Path, emit: artifacts.Emit = "exe", *, cpu: str | None = None) -> list[Path]:
+    def save(
+        self, path: str | Path, emit: artifacts.Emit = "exe", *, cpu: str | None = None, verify: bool = False
+    ) -> list[Path]:
         """Writes the model as a file that needs neither Python nor Netwright; returns the files written.
 
         ``emit``: `exe`, a program that runs `predict` on .npy files; `shared`, a shared library with all entries
         and, beside it, a C header; `object`, `llvm` or `asm`; `loop` or `graph`, the compiler's own
-        representations as text. Raises LinkError without a C compiler, TargetError for an unknown CPU, OSError.
+        representations as text. ``verify``: see `Model.compile`; then nothing is written where the code is wrong.
+        Raises LinkError without a C compiler, TargetError for an unknown CPU, VerificationError, OSError.
         """
-        request = artifacts.Request(emit, cpu or self.cpu, self.entries)
+        request = artifacts.Request(emit, cpu or self.cpu, self.entries, verify=verify)
         return artifacts.save(self.network, self.weights, Path(path), request)
 
     def __repr__(self) -> str:

@@ -30,11 +30,12 @@ _ROLES = {
 
 @dataclass(frozen=True)
 class Lowered:
-    """A program in loop IR, its manifest, and the contents of its constant buffers."""
+    """A program in loop IR, its manifest, the contents of its constant buffers, and the layers of its kernels."""
 
     program: ir.Program
     manifest: Manifest
     constants: Mapping[str, np.ndarray]
+    layers: Mapping[str, tuple[str, ...]]
 
 
 def lower(
@@ -70,7 +71,8 @@ def lower(
         labels=labels,
         ranges=ranges,
     )
-    return Lowered(program, manifest, builder.constants)
+    layers = {name: tuple(found) for name, found in builder.layers.items()}
+    return Lowered(program, manifest, builder.constants, layers)
 
 
 def describe(

@@ -55,6 +55,11 @@ _WORDS = {
     metavar="NUMBER",
     help="With --emit graph: let passes do so many rewrites only, to find the one that does harm.",
 )
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="First run the machine code of every kernel against an interpreter; write nothing if it differs.",
+)
 @dim_option("Settle an open size, N=1, or narrow it, T=16..512 or H=32k.", "size range multiple")
 @settings_option
 def command(
@@ -65,6 +70,7 @@ def command(
     cpu: str,
     stop_after: str | None,
     max_rewrites: int | None,
+    verify: bool,
     dims: dict[str, Any],
     settings: tuple[str, ...],
 ) -> None:
@@ -84,6 +90,7 @@ def command(
     show_warnings(model)
     keep_memory(model)
     values = None if weights is None else read_weights(model.network, weights)
-    for path in save(model.network, values, output, Request(kind, cpu, None, stop_after, max_rewrites)):
+    request = Request(kind, cpu, None, stop_after, max_rewrites, verify)
+    for path in save(model.network, values, output, request):
         what = "C header" if path.suffix == ".h" and path != output else f"{_WORDS[kind]} of {model.name}"
         written(path, what, sized=True)

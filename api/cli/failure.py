@@ -6,6 +6,7 @@ import click
 
 from netwright.compiler.codegen.linker import LinkError
 from netwright.compiler.codegen.target import TargetError
+from netwright.compiler.codegen.verification import VerificationError
 from netwright.compiler.passes.unroll import UnrollError
 from netwright.runtime.errors import RuntimeFault
 from netwright.runtime.training import DivergedError
@@ -24,6 +25,7 @@ _EXPECTED = (
     UnrollError,
     TargetError,
     LinkError,
+    VerificationError,
     OSError,
     MemoryError,
 )

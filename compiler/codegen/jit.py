@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import llvmlite.binding as llvm
@@ -18,17 +19,17 @@ _library_numbers = itertools.count()
 _support_objects: dict[Target, bytes] = {}
 
 
-class NativeProgram:
-    """The machine code of a program; addresses are valid as long as this object lives."""
+class LinkedObjects:
+    """Objects linked into this process; the addresses of their symbols are valid as long as this object lives."""
 
-    def __init__(self, program: ir.Program, target: Target, objects: list[bytes]):
+    def __init__(self, objects: Sequence[bytes], symbols: Iterable[str], target: Target):
+        host_target()  # LLVM knows no targets before
         library = llvm.JITLibraryBuilder()
         for code in objects:
             library.add_object_img(code)
-        for entry in program.entries:
-            library.export_symbol(entry_symbol(program.model, entry))
-            library.export_symbol(plan_symbol(program.model, entry))
-        # An engine of its own for every program: equal symbols of two programs never meet.
+        for symbol in symbols:
+            library.export_symbol(symbol)
+        # An engine of its own each time: equal symbols of two programs never meet.
         self._engine = llvm.create_lljit_compiler(
             llvm.Target.from_triple(target.triple).create_target_machine(
                 cpu=target.cpu, features=target.features
@@ -36,16 +37,28 @@ class NativeProgram:
             use_jit_link=True,
         )
         self._tracker = library.link(self._engine, f"program{next(_library_numbers)}")
+
+    def __getitem__(self, symbol: str) -> int:
+        return self._tracker[symbol]
+
+
+class NativeProgram:
+    """The machine code of a program; addresses are valid as long as this object lives."""
+
+    def __init__(self, program: ir.Program, target: Target, objects: list[bytes]):
+        symbols = [entry_symbol(program.model, entry) for entry in program.entries]
+        symbols += [plan_symbol(program.model, entry) for entry in program.entries]
+        self._linked = LinkedObjects(objects, symbols, target)
         self._model = program.model
         self.slots = {name: len(entry.arena) for name, entry in program.entries.items()}
 
     def address(self, entry: str) -> int:
         """The address of ``int32_t MODEL_ENTRY(const netwright_context *, int32_t, int32_t)``."""
-        return self._tracker[entry_symbol(self._model, entry)]
+        return self._linked[entry_symbol(self._model, entry)]
 
     def plan_address(self, entry: str) -> int:
         """The address of ``int64_t MODEL_ENTRY_plan(const int64_t *dims, int64_t *offsets)``."""
-        return self._tracker[plan_symbol(self._model, entry)]
+        return self._linked[plan_symbol(self._model, entry)]
 
 
 def compile_jit(
@@ -61,3 +74,16 @@ def compile_jit(
     if target not in _support_objects:
         _support_objects[target] = compile_object(modules.support, target, store)
     return NativeProgram(program, target, [*objects, _support_objects[target]])
+
+
+def kernel_objects(
+    program: ir.Program,
+    target: Target | None = None,
+    cache: ObjectCache | Literal["default"] | None = "default",
+) -> Mapping[str, tuple[str, bytes]]:
+    """Of each kernel its symbol and the object that defines it, as `compile_jit` links them."""
+    target = target or host_target()
+    store = default_cache() if cache == "default" else cache
+    modules = program_modules(program, target)
+    made = {symbol: compile_object(text, target, store) for symbol, text in modules.kernels.items()}
+    return {name: (symbol, made[symbol]) for name, symbol in modules.symbols.items()}

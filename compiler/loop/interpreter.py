@@ -22,6 +22,7 @@ from .memory import InterpreterError, Memory, View
 from .numeric import BINARY, COMPARE, UNARY, Lanes, cast, fma, reduce_lanes
 
 Sizes: TypeAlias = dict[str, int]
+Iterations: TypeAlias = Callable[[ir.For, range], Iterable[int]]
 Steps: TypeAlias = Generator[None, None, int]  # yields at barriers, returns the code
 
 
@@ -31,10 +32,12 @@ def run_function(
     dims: Mapping[str, int],
     functions: Mapping[str, ir.Function] | None = None,
     nthreads: int = 1,
+    iterations: Iterations | None = None,
 ) -> int:
     """Runs ``function`` on arrays, which it changes in place; returns its code (0: all went well).
 
-    ``functions`` holds what it calls. Raises InterpreterError where it does what it may not.
+    ``functions`` holds what it calls; ``iterations`` says which of a loop's are run, by default all. Raises
+    InterpreterError where it does what it may not.
     """
     memories = {}
     for buffer in function.buffers:
@@ -43,7 +46,7 @@ def run_function(
             if array.dtype != buffer.dtype:
                 raise InterpreterError(f"{buffer.name} is {buffer.dtype}, not {array.dtype}")
             memories[buffer.name] = Memory.of(array, buffer.access != "write", nthreads > 1)
-    return _run(function, memories, dims, functions or {}, nthreads)
+    return _run(function, memories, dims, functions or {}, nthreads, iterations)
 
 
 def run_entry(
@@ -75,12 +78,14 @@ def _run(
     dims: Mapping[str, int],
     functions: Mapping[str, ir.Function],
     nthreads: int,
+    iterations: Iterations | None = None,
 ) -> int:
     views = {name: View(name, memory, (memory.elements.size,)) for name, memory in memories.items()}
     values = [dims[name] for name, _ in function.dims]
     parameters = [views[buffer.name] for buffer in function.buffers if not buffer.local]
     threads = [
-        _Thread(functions, tid, nthreads).call(function, parameters, values) for tid in range(nthreads)
+        _Thread(functions, tid, nthreads, iterations).call(function, parameters, values)
+        for tid in range(nthreads)
     ]
     with np.errstate(all="ignore"):
         while True:
@@ -146,6 +151,7 @@ class _Thread:
     functions: Mapping[str, ir.Function]
     tid: int
     nthreads: int
+    iterations: Iterations | None = None
 
     def call(self, function: ir.Function, parameters: list[View], dims: list[int]) -> Steps:
         sizes: Sizes = {}
@@ -205,7 +211,7 @@ class _Thread:
         if loop.kind == "parallel":
             count = len(span)
             span = span[count * self.tid // self.nthreads : count * (self.tid + 1) // self.nthreads]
-        for value in span:
+        for value in span if self.iterations is None else self.iterations(loop, span):
             frame.sizes[loop.var] = value
             code = yield from self._body(frame, loop.body)
             if code:

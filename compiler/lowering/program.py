@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -33,14 +33,17 @@ class ProgramBuilder:
     entries: dict[str, ir.Entry] = field(default_factory=dict)
     table: dict[str, Storage] = field(default_factory=dict)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
+    layers: dict[str, dict[str, None]] = field(default_factory=dict)
+    """The layers that each kernel is for, in order."""
 
-    def kernel(self, function: ir.Function) -> str:
-        """Adds a kernel, under a name made from its content: equal kernels are one."""
+    def kernel(self, function: ir.Function, layers: Iterable[str] = ()) -> str:
+        """Adds a kernel, under a name made from its content: equal kernels are one, for the layers of both."""
         text = function_text(replace(function, name="kernel", dims=()))
         words = set(_WORD.findall(text))
         used = tuple((name, low) for name, low in function.dims if name in words)
         name = "k" + hashlib.sha256(f"{used} {text}".encode()).hexdigest()[:16]
         self.kernels.setdefault(name, replace(function, name=name, dims=used))
+        self.layers.setdefault(name, {}).update(dict.fromkeys(layer for layer in layers if layer))
         return name
 
     def storage(self, name: str, type: TensorType) -> Storage:

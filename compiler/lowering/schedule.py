@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from netwright.specs.dims import DimLike, dim, product
 
@@ -84,8 +84,8 @@ class _Entry:
         if not storage.table:
             self.lifetimes.touch(storage)
 
-    def call(self, kernel: Kernel) -> None:
-        name = self.program.kernel(kernel.function)
+    def call(self, kernel: Kernel, layers: Iterable[str] = ()) -> None:
+        name = self.program.kernel(kernel.function, layers)
         function = self.program.kernels[name]
         for buffer, place in zip(function.buffers, kernel.places, strict=True):
             self.touch(place.storage, buffer.access)
@@ -235,7 +235,8 @@ class _Scope:
         program = self.entry.program
         targets, moves = store_apart(targets, group.space, self.allocate, self.graph.type)
         dims = dict(program.dims)
-        self.entry.call(build(self.graph, self.roles, group, self.place, targets, dims, program.machine))
+        kernel = build(self.graph, self.roles, group, self.place, targets, dims, program.machine)
+        self.entry.call(kernel, (node.layer for node in group.members))
         for source, target in moves:
             self.entry.call(move_kernel(program, source, target))
 
@@ -252,7 +253,7 @@ class _Scope:
             for i, p in enumerate(results)
         ]
         op.lower(b, node.attrs, read, written, program.machine.lanes(node.types[0].dtype))
-        self.entry.call(Kernel(b.finish(), (*operands, *results)))
+        self.entry.call(Kernel(b.finish(), (*operands, *results)), [node.layer])
 
     def _emit_scan(self, node: Node, attrs: ScanAttributes) -> None:
         consts, carries, length = attrs.n_consts, attrs.n_carries, attrs.length

@@ -84,7 +84,7 @@ def report(found: dict[str, Any], pool: Pool, seconds: float) -> None:
 
     def fails(spec: dict[str, Any]) -> bool:
         job = {key: found[key] for key in ("number", "seed")} | {
-            "trip": found["tripped"],
+            "trip": found.get("tripped"),
             "case": {**case, "spec": spec},
         }
         return pool.run(job).get("what") == found["what"]

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from random import Random
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from netwright.compiler.codegen.jit import kernel_objects
+from netwright.compiler.codegen.kernel_runs import Difference, NativeKernels, compare
+from netwright.compiler.codegen.target import host_target
 
 from ..engines.harness import TOLERANCE, Arrays, Model
 from ..machines import MACHINES
@@ -15,6 +20,7 @@ from .networks import Case
 
 COMPILE_SECONDS = 20
 STEPS = 5
+KERNELS = 1
 THREADS = (1, 2, 3)
 #: How far a result may be from the reference's, as a multiple of how far the reference itself moves when its inputs
 #: move by a rounding error: what a network does to rounding errors is not the compiler's doing.
@@ -33,6 +39,7 @@ def check(case: Case) -> None:
     """Raises `Finding` (or whatever a bug raises) unless the network
 
     - compiles within `COMPILE_SECONDS`,
+    - has a kernel (one of them is looked at) whose machine code does what the loop interpreter does,
     - predicts what the interpreter does, on each binding, bit by bit the same on any number of threads,
     - has the interpreter's loss, and its weights, states and outputs after each of five steps of training.
 
@@ -44,11 +51,26 @@ def check(case: Case) -> None:
     seconds = time.thread_time() - begun
     if seconds > COMPILE_SECONDS:
         raise Finding(f"compiling took {seconds:.0f} s")
+    check_kernels(model, case.seed)
     for binding in case.bindings:
         check_predict(model, case.seed, binding)
     if "train" in case.spec:
         for threads in THREADS:
             check_training(model, case.seed, case.bindings[-1], threads)
+
+
+def check_kernels(model: Model, seed: int) -> None:
+    """A few kernels, as `netwright compile --verify` runs all of them."""
+    lowered = model.lowered
+    chosen = Random(seed).sample(sorted(lowered.program.kernels), min(KERNELS, len(lowered.program.kernels)))
+    objects = kernel_objects(lowered.program)
+    symbols = {name: objects[name] for name in chosen}
+    native = NativeKernels(dict(symbols.values()), host_target())
+    for name, (symbol, _) in symbols.items():
+        try:
+            compare(lowered.program.kernels[name], native.address(symbol), seed)
+        except Difference as error:
+            raise Finding(f"kernel of {', '.join(lowered.layers[name])}: {error}") from error
 
 
 def check_predict(model: Model, seed: int, dims: Mapping[str, int]) -> None:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 PROJECT = Path(__file__).parents[2]
-SECONDS = 120.0
+SECONDS = 300.0
 """Of wall time for one network, with all its steps and engines; compiling alone has a limit of its own."""
 LIFE = 200
 """Networks that a process checks before another takes its place: compiled code stays in memory."""

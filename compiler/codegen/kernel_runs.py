@@ -1,0 +1,155 @@
+"""One kernel, run by its machine code and by the loop interpreter on equal buffers."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Mapping
+from random import Random
+
+import numpy as np
+
+from ..loop import ir
+from ..loop.interpreter import run_function
+from ..loop.memory import InterpreterError
+from ..loop.sampling import Sample, TooLarge, elements, sample
+from .jit import LinkedObjects
+from .target import Target
+
+#: Bytes before and after each buffer, which no kernel may touch.
+GUARD = 256
+PATTERN = 0xC3
+ALIGN = 64
+MOST_BYTES = 1 << 30
+#: Errors beside the largest number of a buffer: the interpreter rounds where the code does, elementary functions apart.
+TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
+
+
+class Difference(Exception):
+    """What the machine code does otherwise; the message says where."""
+
+
+class NativeKernels:
+    """The kernels of some objects, in this process."""
+
+    def __init__(self, codes: Mapping[str, bytes], target: Target):
+        self._linked = LinkedObjects(list(codes.values()), list(codes), target)
+
+    def address(self, symbol: str) -> int:
+        return self._linked[symbol]
+
+
+def compare(function: ir.Function, address: int, seed: int) -> bool:
+    """Whether the kernel was run and does what the interpreter does; False where that takes too long.
+
+    Raises Difference.
+    """
+    random = Random(f"{seed} {function.name}")
+    ran = False
+    for round, (dims, threads) in enumerate(_bindings(function, random)):
+        if sum(elements(b, dims) * np.dtype(b.dtype).itemsize for b in function.buffers) > MOST_BYTES:
+            continue
+        try:
+            chosen = sample(function, dims, random)
+        except TooLarge:
+            continue
+        ran = True
+        _run(function, address, dims, threads, chosen, np.random.default_rng([seed, round]), round)
+    return ran
+
+
+def _bindings(function: ir.Function, random: Random) -> Iterator[tuple[dict[str, int], int]]:
+    """Small sizes, from the least on, and threads: one, two and three."""
+    for most, threads in ((0, 1), (7, 2), (40, 3)):
+        yield {name: least + random.randint(0, most) for name, least in function.dims}, threads
+        if not function.dims and threads == 2:
+            return
+
+
+def _run(
+    function: ir.Function,
+    address: int,
+    dims: dict[str, int],
+    threads: int,
+    chosen: Sample,
+    rng: np.random.Generator,
+    round: int,
+) -> None:
+    buffers = [buffer for buffer in function.buffers if not buffer.local]
+    first = {buffer.name: _draw(buffer, elements(buffer, dims), rng, round) for buffer in buffers}
+    guarded = {name: _guarded(array) for name, array in first.items()}
+    codes = _call(address, [guarded[buffer.name][1] for buffer in buffers], list(dims.values()), threads)
+    here = " and ".join(
+        [*(f"{name} = {size}" for name, size in dims.items()), f"{threads} thread{'s' * (threads > 1)}"]
+    )
+    expected = {name: array.copy() for name, array in first.items()}
+    try:
+        code = run_function(function, expected, dims, {}, threads, chosen)
+    except InterpreterError as error:
+        raise Difference(f"the interpreter refuses the kernel for {here}: {error}") from None
+    whole = _is_whole(chosen)
+    if any(codes) or code:
+        if whole and bool(code) != any(codes):
+            raise Difference(f"for {here} it returns {codes}, the interpreter {code}")
+        return
+    for buffer in buffers:
+        memory, found = guarded[buffer.name]
+        if not _intact(memory, found):
+            raise Difference(f"for {here} it writes outside of buffer {buffer.name}")
+        wanted, before = expected[buffer.name], first[buffer.name]
+        cells = np.ones(wanted.shape, bool) if whole else ~_same(wanted, before)
+        _agree(function, buffer, found[cells], wanted[cells], np.flatnonzero(cells), here)
+
+
+def _is_whole(chosen: Sample) -> bool:
+    return chosen.kept >= 1 << 40 or not chosen.free
+
+
+def _draw(buffer: ir.Buffer, size: int, rng: np.random.Generator, round: int) -> np.ndarray:
+    kind = np.dtype(buffer.dtype).kind
+    if kind == "f":
+        return rng.normal(size=size).astype(buffer.dtype)
+    if kind == "b":
+        return rng.integers(0, 2, size).astype(bool)
+    return rng.integers(0, round + 1, size).astype(buffer.dtype)  # indices: within range at first
+
+
+def _guarded(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Memory with the pattern around a copy of ``array``, and that copy."""
+    memory = np.full(array.nbytes + 2 * GUARD + ALIGN, PATTERN, np.uint8)
+    start = GUARD + -(memory.ctypes.data + GUARD) % ALIGN
+    inside = memory[start : start + array.nbytes].view(array.dtype)
+    inside[:] = array
+    return memory, inside
+
+
+def _intact(memory: np.ndarray, inside: np.ndarray) -> bool:
+    start = inside.ctypes.data - memory.ctypes.data
+    return bool((memory[:start] == PATTERN).all() and (memory[start + inside.nbytes :] == PATTERN).all())
+
+
+def _call(address: int, arrays: list[np.ndarray], dims: list[int], threads: int) -> list[int]:
+    """The codes that the threads' parts return, run one after another."""
+    types = [ctypes.c_void_p] * len(arrays) + [ctypes.c_int64] * len(dims) + [ctypes.c_int32] * 2
+    call = ctypes.CFUNCTYPE(ctypes.c_int32, *types)(address)
+    return [call(*(array.ctypes.data for array in arrays), *dims, tid, threads) for tid in range(threads)]
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return (a == b) | ((a != a) & (b != b))
+
+
+def _agree(
+    function: ir.Function, buffer: ir.Buffer, found: np.ndarray, wanted: np.ndarray, at: np.ndarray, here: str
+) -> None:
+    wrong = ~_same(found, wanted)
+    if wanted.dtype.kind == "f" and wrong.any():
+        finite = np.abs(wanted[np.isfinite(wanted)])
+        scale = max(1.0, float(finite.max())) if finite.size else 1.0
+        with np.errstate(all="ignore"):
+            wrong &= ~(np.abs(found - wanted) <= TOLERANCE[buffer.dtype] * scale)
+    if wrong.any():
+        first = int(np.flatnonzero(wrong)[0])
+        raise Difference(
+            f"for {here} it differs from the loop interpreter in {int(wrong.sum())} of {wrong.size} elements of "
+            f"{buffer.name}: element {int(at[first])} is {found[first]}, expected {wanted[first]}"
+        )

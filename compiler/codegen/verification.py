@@ -1,0 +1,117 @@
+"""Runs compiled kernels against the loop interpreter, so that what LLVM gets wrong is found before the code is used.
+
+The machine code runs in a child process: what it does to that one is a finding, too. `verify_kernels` is the parent's
+side, `main` the child's; between them are a folder with the program's text and its objects, and lines of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..loop import ir
+from ..loop.parse import parse_program
+from ..loop.text import program_text
+from .features import missing_here
+from .target import Target, host_target
+
+SECONDS = 3600.0
+
+
+class VerificationError(RuntimeError):
+    """Machine code does not compute what its kernel says; the message names the kernel and its layers."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """How many kernels were run; ``large`` are those that take the interpreter too long."""
+
+    kernels: int
+    large: tuple[str, ...] = ()
+
+
+def verify_kernels(
+    program: ir.Program,
+    objects: Mapping[str, tuple[str, bytes]],
+    target: Target,
+    layers: Mapping[str, tuple[str, ...]] | None = None,
+    *,
+    seed: int = 0,
+) -> Verified:
+    """Runs each kernel's machine code on small random buffers, on one and several threads, beside the interpreter.
+
+    ``objects`` maps the name of a kernel to its symbol and the object that defines it, ``layers`` to the layers it is
+    for. Raises VerificationError at the first difference, and where this computer can't run code for ``target``.
+    """
+    if target.triple != host_target().triple:
+        raise VerificationError(f"code for {target.triple} can't be run here to verify it")
+    if lacking := missing_here(target):
+        uses = f"{', '.join(lacking)}, which code for {target.cpu} uses"
+        raise VerificationError(f"this CPU lacks {uses}: it can't be run here to verify it")
+    with tempfile.TemporaryDirectory(prefix="netwright-verify-") as name:
+        folder = Path(name)
+        (folder / "program.txt").write_text(program_text(program), encoding="utf-8")
+        files: dict[str, str] = {}
+        for symbol, code in objects.values():
+            if symbol not in files:
+                files[symbol] = f"{len(files)}.o"
+                (folder / files[symbol]).write_bytes(code)
+        index = {
+            "target": [target.triple, target.cpu, target.features],
+            "kernels": {kernel: [symbol, files[symbol]] for kernel, (symbol, _) in objects.items()},
+            "seed": seed,
+        }
+        (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
+        run = subprocess.run(
+            [sys.executable, "-m", "netwright.compiler.codegen.verification", name],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+        )
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    begun = [line["kernel"] for line in lines if "begun" in line]
+    wrong = next((line for line in lines if "wrong" in line), None)
+    if wrong is not None:
+        raise VerificationError(f"{_named(wrong['kernel'], layers)}: {wrong['wrong']}")
+    if run.returncode != 0:
+        how = signal.Signals(-run.returncode).name if run.returncode < 0 else run.stderr.strip()[-500:]
+        where = _named(begun[-1], layers) if begun else "loading the code"
+        raise VerificationError(f"{where} ends the process: {how}")
+    return Verified(len(begun), tuple(line["kernel"] for line in lines if "large" in line))
+
+
+def _named(kernel: str, layers: Mapping[str, tuple[str, ...]] | None) -> str:
+    found = (layers or {}).get(kernel, ())
+    if not found:
+        return f"the machine code of kernel {kernel}"
+    return f"the machine code of kernel {kernel} (layer{'s' * (len(found) > 1)} {', '.join(found)})"
+
+
+def main(folder: Path) -> None:
+    """Verifies the program in ``folder``; prints what it begins, what is too large, and what is wrong."""
+    from .kernel_runs import Difference, NativeKernels, compare  # the parent needs no NumPy for it
+
+    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    program = parse_program((folder / "program.txt").read_text(encoding="utf-8"))
+    kernels: dict[str, list[str]] = index["kernels"]
+    files = dict(sorted({tuple(one) for one in kernels.values()}))
+    codes = {symbol: (folder / file).read_bytes() for symbol, file in files.items()}
+    native = NativeKernels(codes, Target(*index["target"]))
+    for name, (symbol, _) in kernels.items():
+        print(json.dumps({"kernel": name, "begun": True}), flush=True)
+        try:
+            if not compare(program.kernels[name], native.address(symbol), index["seed"]):
+                print(json.dumps({"kernel": name, "large": True}), flush=True)
+        except Difference as error:
+            print(json.dumps({"kernel": name, "wrong": str(error)}), flush=True)
+            return
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

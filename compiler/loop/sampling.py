@@ -1,0 +1,139 @@
+"""Runs of a part of a kernel's iterations, where all of them would take the interpreter too long.
+
+A loop that stores results may leave iterations out, since each cell is computed for itself; a loop that sums up may
+not, nor may any where what one iteration stores is what another one loads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import prod
+from random import Random
+
+from . import ir
+from .changes import changes
+from .expressions import postorder
+from .interpreter import size_of
+
+#: So many nodes of expressions take the interpreter about a tenth of a second.
+FEW = 12_000
+MOST = 1_000_000
+KEPT = (1 << 40, 4, 3, 2, 1)
+"""How many iterations of each loop are tried, the most first."""
+
+
+class TooLarge(Exception):
+    """Even one iteration of each loop takes too long."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Which iterations of a function's loops are run: all, or of each loop in ``free`` the first, the last and some."""
+
+    free: frozenset[int]
+    kept: int
+    random: Random
+
+    def __call__(self, loop: ir.For, span: range) -> Iterable[int]:
+        if id(loop) not in self.free or len(span) <= self.kept:
+            return span
+        chosen = {span[0], span[-1]} if self.kept > 1 else set()
+        while len(chosen) < self.kept:
+            chosen.add(self.random.choice(span))
+        return sorted(chosen)
+
+
+def sample(function: ir.Function, dims: Mapping[str, int], random: Random) -> Sample:
+    """As much of ``function`` as is run in a moment. Raises TooLarge."""
+    free = frozenset(_free_loops(function))
+    for kept in KEPT:
+        cost = _cost(function.body, dict(dims), free, kept)
+        if cost <= FEW or (kept == KEPT[-1] and cost <= MOST):
+            return Sample(free, kept, random)
+    raise TooLarge(function.name)
+
+
+def _free_loops(function: ir.Function) -> Iterable[int]:
+    if _loads_what_it_stores(function):
+        # Iterations of a parallel loop share nothing; what two such loops share is not known.
+        parallel = [loop for loop in _loops(function.body) if loop.kind == "parallel"]
+        if len(parallel) == 1:
+            yield id(parallel[0])
+        return
+    for loop in _loops(function.body):
+        changed = changes(loop.body)
+        if changed.buffers and not changed.registers - set(_declared(loop.body)):
+            yield id(loop)
+
+
+def _loops(body: Iterable[ir.Stmt]) -> Iterable[ir.For]:
+    for statement in body:
+        if isinstance(statement, ir.For):
+            yield statement
+            yield from _loops(statement.body)
+        elif isinstance(statement, ir.If):
+            yield from _loops((*statement.body, *statement.orelse))
+
+
+def _declared(body: Iterable[ir.Stmt]) -> Iterable[str]:
+    for statement in body:
+        if isinstance(statement, ir.Declare):
+            yield statement.name
+        elif isinstance(statement, ir.For):
+            yield from _declared(statement.body)
+        elif isinstance(statement, ir.If):
+            yield from _declared((*statement.body, *statement.orelse))
+
+
+def _loads_what_it_stores(function: ir.Function) -> bool:
+    """Whether an iteration may load what another one stored: where a buffer is not just updated at one place each."""
+    stored: dict[str, list[tuple[ir.Index, ...]]] = {}
+    loaded: dict[str, set[tuple[ir.Index, ...]]] = {}
+    stack = [*function.body]
+    while stack:
+        statement = stack.pop()
+        match statement:
+            case ir.For(body=body):
+                stack += body
+            case ir.If(body=body, orelse=orelse):
+                stack += (*body, *orelse)
+            case ir.Store(buffer, indices):
+                stored.setdefault(buffer, []).append(indices)
+            case _:
+                pass
+        if isinstance(statement, ir.Store | ir.Declare | ir.Assign | ir.LetIndex):
+            for node in postorder(statement.value):
+                if isinstance(node, ir.Load):
+                    loaded.setdefault(node.buffer, set()).add(node.indices)
+    return any(
+        len(stored[buffer]) > 1 or loaded[buffer] != set(stored[buffer])
+        for buffer in stored.keys() & loaded.keys()
+    )
+
+
+def _cost(body: Iterable[ir.Stmt], sizes: dict[str, int], free: frozenset[int], kept: int) -> int:
+    """How many nodes of expressions are evaluated, about: a loop's bounds are those of the first iteration around."""
+    total = 0
+    for statement in body:
+        match statement:
+            case ir.For(var, start, stop, inside, step):
+                span = range(size_of(start, sizes), size_of(stop, sizes), step)
+                count = min(len(span), kept) if id(statement) in free else len(span)
+                if count:
+                    total += count * _cost(inside, {**sizes, var: span[0]}, free, kept)
+            case ir.If(_, inside, orelse):
+                total += max(_cost(inside, sizes, free, kept), _cost(orelse, sizes, free, kept))
+            case ir.LetIndex(name, value, low):
+                total += len(postorder(value))
+                sizes = {**sizes, name: size_of(low, sizes)}
+            case ir.Store(value=value) | ir.Declare(value=value) | ir.Assign(value=value):
+                total += len(postorder(value)) + 1
+            case _:
+                pass
+    return total
+
+
+def elements(buffer: ir.Buffer, dims: Mapping[str, int]) -> int:
+    """How many elements a buffer has under a binding."""
+    return prod(size_of(extent, dict(dims)) for extent in buffer.shape)
