@@ -47,4 +47,4 @@ def report(error: Exception) -> int | None:
     if isinstance(error, MemoryError):
         text = "there is not enough memory"
     click.echo(f"error: {visible(text, keep=chr(10))}", err=True)
-    return 1 if isinstance(error, DivergedError) else 2
+    return 1 if isinstance(error, DivergedError | VerificationError) else 2

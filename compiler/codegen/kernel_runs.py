@@ -1,9 +1,12 @@
-"""One kernel, run by its machine code and by the loop interpreter on equal buffers."""
+"""Kernels, run by their machine code and by the loop interpreter on equal buffers: the child of `verification`."""
 
 from __future__ import annotations
 
 import ctypes
+import json
+import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -11,6 +14,7 @@ import numpy as np
 from ..loop import ir
 from ..loop.interpreter import run_function
 from ..loop.memory import InterpreterError
+from ..loop.parse import parse_program
 from ..loop.sampling import Sample, TooLarge, elements, sample
 from .jit import LinkedObjects
 from .target import Target
@@ -153,3 +157,25 @@ def _agree(
             f"for {here} it differs from the loop interpreter in {int(wrong.sum())} of {wrong.size} elements of "
             f"{buffer.name}: element {int(at[first])} is {found[first]}, expected {wanted[first]}"
         )
+
+
+def main(folder: Path) -> None:
+    """Verifies the program in ``folder``; prints what it begins, what is too large, and what is wrong."""
+    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    program = parse_program((folder / "program.txt").read_text(encoding="utf-8"))
+    kernels: dict[str, list[str]] = index["kernels"]
+    files = dict(sorted({tuple(one) for one in kernels.values()}))
+    codes = {symbol: (folder / file).read_bytes() for symbol, file in files.items()}
+    native = NativeKernels(codes, Target(*index["target"]))
+    for name, (symbol, _) in kernels.items():
+        print(json.dumps({"kernel": name, "begun": True}), flush=True)
+        try:
+            if not compare(program.kernels[name], native.address(symbol), index["seed"]):
+                print(json.dumps({"kernel": name, "large": True}), flush=True)
+        except Difference as error:
+            print(json.dumps({"kernel": name, "wrong": str(error)}), flush=True)
+            return
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

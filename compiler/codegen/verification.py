@@ -1,7 +1,7 @@
 """Runs compiled kernels against the loop interpreter, so that what LLVM gets wrong is found before the code is used.
 
-The machine code runs in a child process: what it does to that one is a finding, too. `verify_kernels` is the parent's
-side, `main` the child's; between them are a folder with the program's text and its objects, and lines of JSON.
+The machine code runs in a child process: what it does to that one is a finding, too. The child is `kernel_runs`;
+between them are a folder with the program's text and its objects, and lines of JSON.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..loop import ir
-from ..loop.parse import parse_program
 from ..loop.text import program_text
 from .features import missing_here
 from .target import Target, host_target
@@ -69,7 +68,7 @@ def verify_kernels(
         }
         (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
         run = subprocess.run(
-            [sys.executable, "-m", "netwright.compiler.codegen.verification", name],
+            [sys.executable, "-m", "netwright.compiler.codegen.kernel_runs", name],
             capture_output=True,
             text=True,
             timeout=SECONDS,
@@ -91,27 +90,3 @@ def _named(kernel: str, layers: Mapping[str, tuple[str, ...]] | None) -> str:
     if not found:
         return f"the machine code of kernel {kernel}"
     return f"the machine code of kernel {kernel} (layer{'s' * (len(found) > 1)} {', '.join(found)})"
-
-
-def main(folder: Path) -> None:
-    """Verifies the program in ``folder``; prints what it begins, what is too large, and what is wrong."""
-    from .kernel_runs import Difference, NativeKernels, compare  # the parent needs no NumPy for it
-
-    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-    program = parse_program((folder / "program.txt").read_text(encoding="utf-8"))
-    kernels: dict[str, list[str]] = index["kernels"]
-    files = dict(sorted({tuple(one) for one in kernels.values()}))
-    codes = {symbol: (folder / file).read_bytes() for symbol, file in files.items()}
-    native = NativeKernels(codes, Target(*index["target"]))
-    for name, (symbol, _) in kernels.items():
-        print(json.dumps({"kernel": name, "begun": True}), flush=True)
-        try:
-            if not compare(program.kernels[name], native.address(symbol), index["seed"]):
-                print(json.dumps({"kernel": name, "large": True}), flush=True)
-        except Difference as error:
-            print(json.dumps({"kernel": name, "wrong": str(error)}), flush=True)
-            return
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
