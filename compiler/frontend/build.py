@@ -24,6 +24,7 @@ from .layers.registry import EXPANSIONS
 from .network import Graphs, LayerInfo, Network, OutputInfo, Parameter, State
 from .problem import Problem
 from .training.fitting import fit_graph
+from .training.masking import masked_steps
 from .training.objective import Objective
 from .training.optimizers import Updater, clipped, state_types
 
@@ -150,10 +151,23 @@ def _build_loss(expander: Expander, objective: Objective) -> None:
         expander.graph.set_output(name, value.value)
 
 
+def _clear_masked_steps(load: LoadResult, mask: str, expander: Expander, objective: Objective) -> None:
+    """Lets an expander clear what the loss leaves out."""
+    trial = _expanded(load, "trial", training=True)
+    found = masked_steps(trial, Objective(trial, objective.train))
+    if found is not None:
+        known = mask in expander.spec.inputs
+        tensor = expander.declared_input(mask, found.type) if known else objective.tensor(mask, found.type)
+        expander.counting, expander.clear = objective.counted_by(tensor), found.refs
+
+
 def _train_step(load: LoadResult, train: TrainSpec) -> Graph:
     """Forward in training mode, backward, update."""
-    expander = _expanded(load, "train_step", training=True)
+    expander = Expander(load, "train_step", EXPANSIONS, training=True)
     objective = Objective(expander, train)
+    if train.loss.mask is not None:
+        _clear_masked_steps(load, train.loss.mask, expander, objective)
+    expander.expand()
     sums = objective.build()
     forward = expander.graph
     for name, value in {**sums, **expander.updates}.items():

@@ -72,6 +72,9 @@ class Expander:
         self.layers: list[LayerInfo] = []
         self.fitted: dict[str, Signal] = {}
         self._spec_of = {layer.name: layer for layer in reversed(self.spec.layers)}  # the first counts
+        self.counting: Tensor | None = None
+        """Which steps count in the loss, where they may be cleared in the signals of ``clear``."""
+        self.clear: frozenset[Ref] = frozenset()
         self._checked: dict[tuple[Tensor, DimLike], Tensor] = {}
         self._sharers: list[tuple[str, Scope]] = []
 
@@ -155,7 +158,7 @@ class Expander:
             type = TensorType(spec.dtype, self.shape(spec.shape))
             if not self._sizes_exist(name, type):
                 continue
-            tensor = Tensor(self.graph, self.graph.input(name, type))
+            tensor = self.declared_input(name, type)
             origins = tuple(
                 Origin(
                     name, f"is {show(type.shape)}", axis=axis, size=size if isinstance(size, int) else None
@@ -171,7 +174,7 @@ class Expander:
             if spec.lengths is None or (lengths and signal.rank >= 2):
                 steps = lengths and self.checked_lengths(lengths.tensor, signal.shape[1])
                 signal = Signal(signal.tensor, signal.origins, steps)
-                self.signals[Ref(name)] = signal.cleared() if self.training else signal
+                self.signals[Ref(name)] = self._cleared(Ref(name), signal)
                 continue
             del self.signals[Ref(name)]
             if lengths:
@@ -198,12 +201,18 @@ class Expander:
         ports = {"": result} if isinstance(result, Signal) else dict(result)
         self._check_expected(scope, spec, ports[""])
         for port, signal in ports.items():
+            ref = Ref(spec.name, port or None)
             # Recurrences give zeros there themselves.
-            clear = self.training and not isinstance(spec, RecurrentLayer)
-            self.signals[Ref(spec.name, port or None)] = signal.cleared() if clear else signal
+            self.signals[ref] = signal if isinstance(spec, RecurrentLayer) else self._cleared(ref, signal)
         span = self.load.layer_span(spec.name)
         types = {port: signal.tensor.type for port, signal in ports.items()}
         self.layers.append(LayerInfo(spec.name, spec.type, types, tuple(scope.parameters), span))
+
+    def _cleared(self, ref: Ref, signal: Signal) -> Signal:
+        """In training a signal without what stands in steps that do not exist or do not count."""
+        if not self.training:
+            return signal
+        return signal.cleared(self.counting if ref in self.clear else None)
 
     def _check_expected(self, scope: Scope, spec: LayerSpec, output: Signal) -> None:
         if spec.expect is None:
@@ -290,6 +299,10 @@ class Expander:
         """The graph's input for a state, declared at first use."""
         self.states[name] = State(type, initial)
         return self._buffer(name, type, "state")
+
+    def declared_input(self, name: str, type: TensorType) -> Tensor:
+        """The graph's input for an input of the model."""
+        return self._buffer(name, type, "input")
 
     def _buffer(self, name: str, type: TensorType, role: str) -> Tensor:
         known = self.graph.inputs.get(name)

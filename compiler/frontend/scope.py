@@ -57,13 +57,16 @@ class Signal:
         graph, shape = self.tensor.graph, self.shape[:2]
         return iota(graph, "int64", shape, 1).compare("lt", self.lengths.broadcast(shape, [0]))
 
-    def cleared(self) -> Signal:
-        """With zeros in the steps that do not exist, in its gradient too. Whatever stands there, a NaN perhaps, is not
-        to be multiplied, not even by a cotangent of zero."""
-        valid = self.valid_like()
-        if valid is None or self.dtype not in FLOATS:
+    def cleared(self, counting: Tensor | None = None) -> Signal:
+        """With zeros in the steps that do not exist, in its gradient too, and in those that do not count (bool
+        [N, T]). Whatever stands there, a NaN perhaps, is not to be multiplied, not even by a cotangent of zero."""
+        if self.dtype not in FLOATS:
             return self
-        return replace(self, tensor=where(valid, self.tensor, 0))
+        tensor = self.tensor
+        for steps in (self.valid(), counting):
+            if steps is not None:
+                tensor = where(steps.broadcast(self.shape, [0, 1]), tensor, 0)
+        return self if tensor is self.tensor else replace(self, tensor=tensor)
 
     def valid_like(self) -> Tensor | None:
         """Which elements belong to steps that exist, in the tensor's shape."""

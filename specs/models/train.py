@@ -43,7 +43,8 @@ class LossSpec(SpecModel):
     steps: Literal["all", "last"] = "all"
     """On sequences: whether all steps count or the last valid one."""
     mask: Name | None = None
-    """An input or target, `[N, T]`, that says which steps count."""
+    """An input or target, `[N, T]`, that says which steps count. What stands in the others, NaN too, changes nothing,
+    unless later steps are computed from it."""
 
 
 class SoftmaxCrossEntropy(LossSpec):

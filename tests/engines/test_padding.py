@@ -118,3 +118,41 @@ def test_no_step_at_all(engine):
     assert_same(
         spec(LAYERS["lstm"]), engine, arrays, spoiled(arrays, np.arange(STEPS) >= arrays["l"][:, None])
     )
+
+
+#: Networks whose steps are computed one by one, so that a step that is masked out is read by nothing that counts.
+STEPWISE = ("per step", "layer norm", "poles", "inside of steps")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("layers", STEPWISE)
+@pytest.mark.parametrize("kind", ["target", "input"])
+def test_masked_steps_of_the_input(layers, kind, engine):
+    arrays = data()
+    arrays["m"] = np.random.default_rng(1).random((4, STEPS)) < 0.6
+    text = spec(LAYERS[layers], extra=", mask: m", lengths=False)
+    if kind == "input":
+        text = text.replace(", m: {shape: [N, T], dtype: bool}", "")
+        text = text.replace("inputs:\n", "inputs:\n  m: {shape: [N, T], dtype: bool}\n").replace(
+            "name: a, ", "name: a, inputs: [x], ", 1
+        )
+    assert_same(text, engine, arrays, spoiled(arrays, ~arrays["m"]))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_masked_steps_after_a_recurrence(engine):
+    """What stands in a masked step counts where later steps are computed from it."""
+    arrays = data()
+    arrays["m"] = np.ones((4, STEPS), bool)
+    arrays["m"][:, 0] = False
+    text = spec(
+        ["{name: a, type: gru, units: 4}", "{name: head, type: dense, units: 2}"],
+        extra=", mask: m",
+        lengths=False,
+    )
+    losses, _ = trained(text, engine, arrays)
+    changed = {**arrays, "x": arrays["x"].copy()}
+    changed["x"][:, 0] += 1
+    others, _ = trained(text, engine, changed)
+    assert np.isfinite(losses).all()
+    assert losses[0] != others[0]

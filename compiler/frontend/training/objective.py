@@ -167,9 +167,13 @@ class Objective:
             message = f"the mask {name} is {show(type.shape)}, the steps of {self.train.loss.output} are "
             message += show(steps) if sequence else f"none: it is {show(signal.shape)}"
             raise Problem("NW0405", message, self.load.span(path), labels=self.origin(signal))
-        mask = given.tensor if given else self.tensor(name, type)
-        counts = mask if mask.dtype == "bool" else mask.compare("ne", 0)
+        counts = self.counted_by(given.tensor if given else self.tensor(name, type))
         return counts if valid is None else counts.both(valid)
+
+    @staticmethod
+    def counted_by(mask: Tensor) -> Tensor:
+        """Where a mask is not zero."""
+        return mask if mask.dtype == "bool" else mask.compare("ne", 0)
 
     def check_output(self, loss: LossSpec, view: View) -> None:
         """Raises Problem where the loss has no meaning for the output; warns of doubled activations."""

@@ -1,0 +1,101 @@
+"""What the steps that a loss leaves out may hold without harm: NaN, too, wherever nothing else is computed from them.
+
+A step that is masked out has a cotangent of zero, and zero times NaN is NaN. So its values are cleared where they are
+made, forward and backward, in every input and layer from which all that is computed is computed step by step and ends
+in the loss. Which those are is read off the primitives' index maps, from the loss backwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netwright.specs.checks.wiring import Ref
+from netwright.specs.dims import dim, product
+
+from ...graph.analysis import ancestors
+from ...graph.graph import Graph, Node, Value
+from ...graph.types import TensorType
+from ...ops.base import Contraction, Elementwise, NotAffine, View
+from ..expander import Expander
+from .objective import Objective
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedSteps:
+    """The signals to clear, and the type of the mask."""
+
+    refs: frozenset[Ref]
+    type: TensorType
+
+
+def masked_steps(expander: Expander, objective: Objective) -> MaskedSteps | None:
+    """What can be cleared in an expanded network in training mode, where its loss has a mask."""
+    loss = objective.train.loss
+    ref = expander.load.wiring.outputs[loss.output]
+    if loss.mask is None:
+        return None
+    results = [*objective.build().values(), *expander.updates.values()]
+    graph, end = expander.graph, expander.signals[ref].tensor.value
+    alone = _alone(graph, end, ancestors(graph, [one.value for one in results]))
+    given = expander.signals.get(Ref(loss.mask))
+    type = given.tensor.type if given else objective.targets[loss.mask]
+    refs = {
+        ref
+        for ref, signal in expander.signals.items()
+        if signal.tensor.value in alone and signal.shape[:2] == type.shape
+    }
+    return MaskedSteps(frozenset(refs - {Ref(loss.mask)}), type)
+
+
+def _alone(graph: Graph, end: Value, needed: set[Value]) -> set[Value]:
+    """The values `[N, T, …]` from which nothing is computed but, step by step, ``end``."""
+    users: dict[Value, list[tuple[Node, int]]] = {}
+    for node in graph:
+        if any(value in needed for value in node.values):
+            for position, value in enumerate(graph.operands(node)):
+                users.setdefault(value, []).append((node, position))
+    found = {end: 2}
+    """How many leading axes are the steps: two, or one `[N·T, …]`."""
+    for node in reversed(list(graph)):
+        for value in node.values:
+            if value == end or value not in users:
+                continue
+            leading = {
+                _leading(graph, user, position, found.get(user.values[0])) for user, position in users[value]
+            }
+            if len(leading) == 1 and (count := leading.pop()) is not None:
+                found[value] = count
+    return {value for value, count in found.items() if count == 2}
+
+
+def _leading(graph: Graph, node: Node, position: int, after: int | None) -> int | None:
+    """How many leading axes of an operand are the steps, where ``after`` of the result are, and the result at a step is
+    computed from the operand at that step alone; None where it is not."""
+    if after is None or len(node.values) != 1:
+        return None
+    types = [graph.type(value) for value in graph.operands(node)]
+    own, result, op = types[position].shape, node.types[0].shape, node.primitive
+    if node.op == "reshape":
+        rows = product(result[:after])
+        return next(
+            (count for count in (after, 3 - after) if len(own) >= count and product(own[:count]) == rows),
+            None,
+        )
+    if own[:after] != result[:after] or len(own) < after:
+        return None
+    if isinstance(op, Elementwise):
+        return after
+    if node.op == "gather":
+        return after if position == 1 else None
+    index = [dim(f"at{axis}") for axis in range(len(result))]
+    if isinstance(op, View):
+        try:
+            places = [s.index for s in op.read(node.attrs, types, index) if s.operand == position]
+        except NotAffine:
+            return None
+    elif isinstance(op, Contraction):
+        over = [dim(f"over{axis}") for axis, _ in enumerate(op.reduction_shape(node.attrs, types))]
+        places = [at for i, at in op.factors(node.attrs, types, index, over) if i == position]
+    else:
+        return None
+    return after if all(list(at[:after]) == index[:after] for at in places) else None
