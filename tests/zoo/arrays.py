@@ -30,7 +30,7 @@ def inputs(model: onnx.ModelProto, entry: Entry, turn: int) -> dict[str, NDArray
         if value.name in entry.inputs:
             found[value.name] = np.full(shape, entry.inputs[value.name], dtype)
         elif dtype.kind == "f":
-            found[value.name] = random.standard_normal(shape).astype(dtype)
+            found[value.name] = (entry.scale * random.standard_normal(shape)).astype(dtype)
         else:
             found[value.name] = random.integers(0, entry.highest, shape).astype(dtype)
     return found

@@ -22,12 +22,11 @@ from netwright.onnx import ImportedModel, OnnxError, import_model
 from netwright.onnx.files import check as checked
 from netwright.program import Program
 
-from .arrays import answers, distance, inputs, session
+from .arrays import answers, inputs, session
 from .catalog import ENTRIES
 from .entries import Entry
+from .judging import TOLERANCE, Judge
 
-#: How far an answer may be from ONNX Runtime's, in root mean squares of that.
-TOLERANCE = 1e-4
 Predict = Callable[[Mapping[str, NDArray]], Mapping[str, NDArray]]
 
 
@@ -46,19 +45,21 @@ def examine(entry: Entry, path: Path, *, timing: bool = False, executable: bool 
     report["compile"] = time.perf_counter() - start
     proto = onnx.load(path)
     theirs = session(path.read_bytes())
-    errors = {}
+    errors: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         predict = _executable(program, Path(folder)) if executable else lambda given: program.predict(**given)
         for turn in range(2):
             given = inputs(proto, entry, turn)
             wanted = answers(theirs, given)
             ours = predict({imported.inputs[name]: given[name] for name in imported.inputs})
+            judge = Judge(proto, path)
             for name, value in wanted.items():
                 found = np.asarray(ours[imported.outputs[name]])
                 if (found.shape, found.dtype) != (value.shape, value.dtype):
                     kinds = f"{found.dtype}{list(found.shape)} for {value.dtype}{list(value.shape)}"
                     return report | {"verdict": "wrong", "reason": f"output {name}: {kinds}"}
-                errors[f"{name}, binding {turn + 1}"] = distance(found, value)
+                error = judge.distance(name, found, value, given, report)
+                errors[f"{name}, binding {turn + 1}"] = error
     report["error"] = max(errors.values(), default=0.0)
     bad = [f"{name}: {error:.1e}" for name, error in errors.items() if not error <= TOLERANCE]
     if timing:

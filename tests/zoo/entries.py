@@ -25,6 +25,8 @@ class Entry:
     """Inputs that the import settles to a number."""
     dims: Mapping[str, int] = field(default_factory=dict)
     """Open sizes that the import settles."""
+    scale: float = 1.0
+    """How large the numbers are that it is made for."""
     highest: int = 2
     """Whole numbers are drawn below this."""
     tag: str = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from .entries import Entry
@@ -22,27 +23,42 @@ WHEELS = {
     "nudenet": "nudenet",
     "openwakeword": "openwakeword==0.4.0",
 }
-_RATE = {"sr": 16000}
-#: A chunk of speech at 16 kHz with the samples before it, and one at 8 kHz.
-_CHUNKS = {"input:0": (1, 3), "state:1": (1, 3), "h:1": (1, 3), "c:1": (1, 3), "input:1": (576, 576)}
-_CHUNKS_8K = _CHUNKS | {"input:1": (288, 288)}
+#: Two batches of chunks, each with the samples before it: at 16 kHz 64 + 512 of them, at 8 kHz 32 + 256.
+_BATCHES = {"batch": (1, 3), "input:0": (1, 3), "state:1": (1, 3)}
+_CHUNK, _CHUNK_8K = 576, 288
 
 
-def _silero(model: str, tag: str = "16k", rate: int | None = 16000, **options: object) -> Entry:
-    sizes = _CHUNKS if rate != 8000 else _CHUNKS_8K
+def _silero(
+    model: str,
+    tag: str,
+    rate: int | None,
+    chunk: int = _CHUNK,
+    axis: str = "sequence",
+    **sizes: Sequence[int],
+) -> Entry:
+    """A variant of Silero VAD: at a rate where that is an input, for chunks of the one length it is made for."""
     inputs = {} if rate is None else {"sr": rate}
-    return Entry("silero-vad", model, "package", sizes=sizes, inputs=inputs, tag=tag)
+    return Entry(
+        "silero-vad",
+        model,
+        "package",
+        sizes={**_BATCHES, "input:1": (chunk, chunk), **sizes},
+        inputs=inputs,
+        dims={axis: chunk} if axis else {},
+        scale=0.1,
+        tag=tag,
+    )
 
 
 ENTRIES = (
-    _silero("silero_vad"),
-    _silero("silero_vad", "8k", 8000),
-    _silero("silero_vad_16k_op15"),
-    _silero("silero_vad_16k_sequence", "", None),
-    _silero("silero_vad_half"),
-    _silero("silero_vad_op18_ifless"),
-    _silero("silero_vad_op18_ifless", "8k", 8000),
-    _silero("silero_vad_openvino_16k"),
+    _silero("silero_vad", "16k", 16000, axis="input_1"),
+    _silero("silero_vad", "8k", 8000, _CHUNK_8K, axis="input_1"),
+    _silero("silero_vad_16k_op15", "16k", 16000),
+    _silero("silero_vad_16k_sequence", "", None, axis="", sequence_length=(5, 9)),
+    _silero("silero_vad_half", "16k", None),
+    _silero("silero_vad_op18_ifless", "16k", 16000),
+    _silero("silero_vad_op18_ifless", "8k", 8000, _CHUNK_8K),
+    _silero("silero_vad_openvino_16k", "16k", None, axis=""),
     Entry(
         "rapidocr",
         "ch_PP-OCRv4_det_infer",
@@ -64,7 +80,7 @@ ENTRIES = (
     Entry("ddddocr", "common", "package", sizes={"input1:2": (64, 64), "input1:3": (96, 160)}),
     Entry("ddddocr", "common_old", "package", sizes={"input1:2": (64, 64), "input1:3": (96, 160)}),
     Entry("ddddocr", "common_det", "package"),
-    Entry("basic-pitch", "nmp", "package", sizes={"serving_default_input_2:0:0": (1, 2)}),
+    Entry("basic-pitch", "nmp", "package", sizes={"serving_default_input_2:0:0": (1, 2)}, scale=0.1),
     Entry("magika", "model", "package", highest=256),
     Entry("nudenet", "320n", "package"),
     *(
@@ -79,7 +95,16 @@ ENTRIES = (
     ),
     *(Entry("openwakeword", name, "package") for name in ("timer_v0.1", "weather_v0.1")),
     Entry("openwakeword", "melspectrogram", "package", sizes={"samples": (1280, 2560)}),
-    Entry("openwakeword", "silero_vad", "package", sizes=_CHUNKS, inputs=_RATE, tag="16k"),
+    Entry(
+        "openwakeword",
+        "silero_vad",
+        "package",
+        sizes={**_BATCHES, "sequence": (512, 512)},
+        inputs={"sr": 16000},
+        dims={"sequence": 512},
+        scale=0.1,
+        tag="16k",
+    ),
 )
 
 
