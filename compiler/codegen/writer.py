@@ -36,7 +36,8 @@ class Writer:
         self._root: Lines = [self.slots]
         self._out = self._root
         self._count = 0
-        self._known: list[dict[object, str]] = [{}]
+        self._known: dict[object, tuple[int, str]] = {}  # by instruction: the region, and the result
+        self._regions: list[list[object]] = [[]]  # what each open region has added
         self._visible = 1  # how many of the regions dominate what is being written
 
     def name(self) -> str:
@@ -58,16 +59,23 @@ class Writer:
 
         It depends on its operands alone, and on ``state``: of a load, the state of what it reads.
         """
-        key = (text, state)
-        for known in self._known[: self._visible]:
-            if key in known:
-                return known[key]
-        name = self._known[self._visible - 1][key] = self.result(text)
+        key = text if state is None else (text, state)
+        known = self._known.get(key)
+        if known is not None and known[0] < self._visible:
+            return known[1]
+        name = self.result(text)
+        self._add(key, name)
         return name
 
     def know(self, text: str, state: object, operand: str) -> None:
         """From here on ``operand`` is what the instruction would compute."""
-        self._known[self._visible - 1][text, state] = operand
+        self._add((text, state), operand)
+
+    def _add(self, key: object, operand: str) -> None:
+        """Where an inner region knew it already, the outer one's is as good there."""
+        region = self._visible - 1
+        self._known[key] = region, operand
+        self._regions[region].append(key)
 
     def call(self, result: str, function: str, *arguments: tuple[str, str]) -> str:
         """What an intrinsic without memory gives for (type, operand) pairs; it is declared."""
@@ -110,22 +118,26 @@ class Writer:
     @property
     def regions(self) -> int:
         """How many regions are open."""
-        return len(self._known)
+        return len(self._regions)
 
     def enter(self) -> None:
         """Opens a region: what is written from here on is not sure to run before what follows its end."""
-        self._known.append({})
-        self._visible = len(self._known)
+        self._regions.append([])
+        self._visible = len(self._regions)
 
     def leave(self, regions: int) -> None:
         """Closes regions until there are so many."""
-        del self._known[regions:]
-        self._visible = len(self._known)
+        while len(self._regions) > regions:
+            added, region = self._regions.pop(), len(self._regions)
+            for key in added:
+                if key in self._known and self._known[key][0] == region:
+                    del self._known[key]
+        self._visible = len(self._regions)
 
     def place(self) -> Place:
         """Opens a region that starts with a place for code which all of it may use."""
         self.enter()
-        place = Place(self.spot(), len(self._known))
+        place = Place(self.spot(), len(self._regions))
         self.enter()
         return place
 

@@ -25,6 +25,8 @@ def operands_of(expr: ir.Expr) -> tuple[ir.Expr, ...]:
 
 def postorder(expr: ir.Expr) -> list[ir.Expr]:
     """The nodes of an expression, each once (by identity), operands before what reads them."""
+    if not operands_of(expr):
+        return [expr]
     order: list[ir.Expr] = []
     visited: set[int] = set()
     stack: list[tuple[ir.Expr, bool]] = [(expr, False)]

@@ -204,8 +204,8 @@ class _Attempt:
             moved = [self._lane_index(cell.index) for cell in cells]
             wanted: dict[tuple[int, Indices], DimLike | None] = {}
             for cell, index in zip(cells, moved, strict=True):
-                for value, _ in self.targets if reader.flat is None else ():  # what is flat has none
-                    for node, at in reader.contractions(value, index):
+                if reader.flat is None:  # what is flat has none
+                    for node, at in reader.contractions([value for value, _ in self.targets], index):
                         wanted.setdefault((node.id, at), cell.count)
             reader.accumulators = contract(reader, self.tiling, wanted)
             for cell, index in zip(cells, moved, strict=True):

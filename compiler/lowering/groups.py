@@ -25,7 +25,7 @@ from .roles import INLINE_WINDOW, Roles
 
 #: Contractions in one group: each needs its own accumulators.
 MAX_CONTRACTIONS = 6
-#: Operations in one group: a kernel should fit the registers and compile in a moment.
+#: Operations in one group: a kernel should fit the registers, and LLVM takes more than linear time for a long one.
 MAX_MEMBERS = 64
 
 
@@ -154,6 +154,8 @@ class Grouping:
             return "there is nothing to join"
         if not latest.fusable:
             return "its operand is made by a loop or by a kernel that nothing is fused into"
+        if len(latest.members) >= MAX_MEMBERS:
+            return f"its operand's kernel has {MAX_MEMBERS} operations already"
         if latest.space != node.types[0].shape:
             return "its operand's kernel runs over another shape"
         if not self._reads_in_place(node, latest):

@@ -263,9 +263,11 @@ class Reader:
 
     # -- contractions -------------------------------------------------------------------------------------------
 
-    def contractions(self, value: Value, index: Sequence[DimLike]) -> Iterator[tuple[Node, Indices]]:
-        """The contraction results that reading ``value`` at ``index`` reads: (node, index there), each once."""
-        stack: list[tuple[Value, Indices]] = [(value, tuple(index))]
+    def contractions(
+        self, values: Sequence[Value], index: Sequence[DimLike]
+    ) -> Iterator[tuple[Node, Indices]]:
+        """The contraction results that reading ``values`` at ``index`` reads: (node, index there), each once."""
+        stack: list[tuple[Value, Indices]] = [(value, tuple(index)) for value in reversed(values)]
         seen: set[tuple[Value, Indices]] = set()
         while stack:
             value, at = stack.pop()

@@ -169,9 +169,12 @@ class _Scope:
 
     def _find(self, value: Value) -> Place:
         node, type = self.graph.producer(value), self.graph.type(value)
+        if self.roles.role(node) == "alias":
+            base = value
+            while self.roles.role(self.graph.producer(base)) == "alias" and base not in self.places:
+                (base,) = self.graph.operands(base.node)
+            return self.place(base).reshaped(type.shape)
         role = self.roles.role(node)
-        if role == "alias":
-            return self.place(self.graph.operands(node)[0]).reshaped(type.shape)
         if isinstance(node.attrs, ConstantAttributes) and role == "array":
             return Place(self.entry.program.constant(node.attrs.array({})), type)
         place = self.outputs[value][0] if value in self.outputs else self.allocate(type)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import get_args
 
+from ..descent import Descent, descend
 from ..models.base import DType
 from ..source.tree import Span
 
@@ -185,32 +186,43 @@ FUNCTIONS: dict[str, Function] = {
 }
 
 
+def parts_of(expression: Expression) -> tuple[Expression, ...]:
+    """What a node is computed from."""
+    match expression:
+        case Negate(operand=operand):
+            return (operand,)
+        case Binary(left=left, right=right) | Compare(left=left, right=right):
+            return left, right
+        case Call(arguments=arguments) | Run(arguments=arguments):
+            return arguments
+    return ()
+
+
 def walk(expression: Expression) -> Iterator[Expression]:
     """The node and all below it, parents first."""
     stack = [expression]
     while stack:
         node = stack.pop()
         yield node
-        match node:
-            case Negate(operand=operand):
-                stack.append(operand)
-            case Binary(left=left, right=right) | Compare(left=left, right=right):
-                stack += [right, left]
-            case Call(arguments=arguments) | Run(arguments=arguments):
-                stack += reversed(arguments)
+        stack += reversed(parts_of(node))
 
 
 def replaced(expression: Expression, other: Callable[[Expression], Expression | None]) -> Expression:
     """The tree with some nodes replaced, the lowest first: `other` gives what stands for a node, or None to keep it."""
+    return descend(_replaced(expression, other))
 
-    def inner(node: Expression) -> Expression:
-        return replaced(node, other)
 
+def _replaced(
+    expression: Expression, other: Callable[[Expression], Expression | None]
+) -> Descent[Expression]:
+    parts: list[Expression] = []
+    for part in parts_of(expression):
+        parts.append((yield _replaced(part, other)))
     match expression:
-        case Negate(operand=operand):
-            expression = replace(expression, operand=inner(operand))
-        case Binary(left=left, right=right) | Compare(left=left, right=right):
-            expression = replace(expression, left=inner(left), right=inner(right))
-        case Call(arguments=arguments) | Run(arguments=arguments):
-            expression = replace(expression, arguments=tuple(inner(one) for one in arguments))
+        case Negate():
+            expression = replace(expression, operand=parts[0])
+        case Binary() | Compare():
+            expression = replace(expression, left=parts[0], right=parts[1])
+        case Call() | Run():
+            expression = replace(expression, arguments=tuple(parts))
     return other(expression) or expression

@@ -10,6 +10,7 @@ import ast
 import warnings
 from collections.abc import Callable, Collection
 
+from ..descent import Descent, descend
 from ..diagnostics.fixes import Fix, respelled
 from ..diagnostics.suggest import closest, did_you_mean
 from ..source.tree import SourceNode, Span, align
@@ -29,6 +30,9 @@ from .expressions import (
 
 LENGTH_LIMIT = 4000
 DEPTH_LIMIT = 100
+"""How deep brackets, calls and signs may nest; a chain of operators (`a + b + c`) is no nesting."""
+OPERATION_LIMIT = 1000
+"""How many operators one text may have."""
 
 _BINARY: dict[type[ast.operator], str] = {
     ast.Add: "+",
@@ -120,6 +124,7 @@ class _Reader:
         text = "".join(" " if character.isspace() else character for character in writing.text)
         self.shift = len(text) - len(text.lstrip())
         self.text = text.strip()
+        self.operations = 0
 
     def whole(self) -> Span:
         return self.writing.locate(self.shift, self.shift + len(self.text))
@@ -145,7 +150,7 @@ class _Reader:
     def expression(self) -> Expression:
         tree = self.parsed("eval")
         assert isinstance(tree, ast.Expression)
-        return self.convert(tree.body, 0)
+        return descend(self.convert(tree.body, 0))
 
     def step(self) -> tuple[tuple[tuple[str, Span], ...], Expression]:
         tree = self.parsed("exec")
@@ -154,7 +159,7 @@ class _Reader:
         if len(body) != 1 or not isinstance(body[0], ast.Assign) or len(body[0].targets) != 1:
             help = "write h = …, or i, f, g, o = split(…, 4)"
             raise ExpressionError("NW0512", "a step is one name = expression", self.whole(), help)
-        return self.targets(body[0].targets[0]), self.convert(body[0].value, 0)
+        return self.targets(body[0].targets[0]), descend(self.convert(body[0].value, 0))
 
     def targets(self, tree: ast.AST) -> tuple[tuple[str, Span], ...]:
         tree = tree.body if isinstance(tree, ast.Expression) else tree
@@ -173,7 +178,7 @@ class _Reader:
             start, end = len(encoded[:start].decode()), len(encoded[:end].decode())
         return self.writing.locate(start + self.shift, end + self.shift)
 
-    def convert(self, tree: ast.expr, depth: int) -> Expression:
+    def convert(self, tree: ast.expr, depth: int) -> Descent[Expression]:
         span = self.span(tree)
         if depth > DEPTH_LIMIT:
             raise ExpressionError("NW0501", f"nested more than {DEPTH_LIMIT} deep", span)
@@ -189,20 +194,25 @@ class _Reader:
             case ast.Name(id=name):
                 return Name(name, span)
             case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-                return self.convert(operand, depth + 1)
+                return (yield self.convert(operand, depth + 1))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
-                inner = self.convert(operand, depth + 1)
+                inner = yield self.convert(operand, depth + 1)
                 return Number(-inner.value, span) if isinstance(inner, Number) else Negate(inner, span)
             case ast.BinOp(left=left, op=operator, right=right) if type(operator) in _BINARY:
-                first, second = self.convert(left, depth + 1), self.convert(right, depth + 1)
+                self.operations += 1
+                if self.operations > OPERATION_LIMIT:
+                    raise ExpressionError("NW0501", f"more than {OPERATION_LIMIT} operators", self.whole())
+                first = yield self.convert(left, depth if isinstance(left, ast.BinOp) else depth + 1)
+                second = yield self.convert(right, depth + 1)
                 return Binary(_BINARY[type(operator)], first, second, span)
             case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in _COMPARE:
-                first, second = self.convert(left, depth + 1), self.convert(right, depth + 1)
+                first = yield self.convert(left, depth + 1)
+                second = yield self.convert(right, depth + 1)
                 return Compare(_COMPARE[type(operator)], first, second, span)
             case ast.Compare():
                 raise ExpressionError("NW0502", "compare two values at a time, with < <= > >= == !=", span)
             case ast.Call(func=ast.Name()):
-                return self.call(tree, depth)
+                return (yield self.call(tree, depth))
             case ast.Call(func=ast.Attribute(attr=name)):
                 help = f"write {name}" if name in FUNCTIONS else None
                 raise ExpressionError(
@@ -211,7 +221,7 @@ class _Reader:
         what = _UNKNOWN_CONSTRUCTS.get(type(tree), "this")
         raise ExpressionError("NW0502", f"{what} is not part of the language of expressions", span)
 
-    def call(self, tree: ast.Call, depth: int) -> Expression:
+    def call(self, tree: ast.Call, depth: int) -> Descent[Expression]:
         assert isinstance(tree.func, ast.Name)
         name, span = tree.func.id, self.span(tree)
         if name == "prev":
@@ -222,7 +232,10 @@ class _Reader:
         if name in self.cells:
             if tree.keywords:
                 raise ExpressionError("NW0505", f"{name} has no options", self.span(tree.keywords[0]))
-            return Run(name, tuple(self.convert(argument, depth + 1) for argument in tree.args), span)
+            inputs: list[Expression] = []
+            for argument in tree.args:
+                inputs.append((yield self.convert(argument, depth + 1)))
+            return Run(name, tuple(inputs), span)
         function = FUNCTIONS.get(name)
         if function is None:
             known = [*self.cells, "prev", *FUNCTIONS]
@@ -239,7 +252,9 @@ class _Reader:
             )
         written = tree.args[:-1] if function.words else tree.args
         word = self.word(name, tree.args[-1], function.words) if function.words else None
-        arguments = tuple(self.convert(argument, depth + 1) for argument in written)
+        arguments: list[Expression] = []
+        for argument in written:
+            arguments.append((yield self.convert(argument, depth + 1)))
         for argument in arguments[count - function.constants :] if function.constants else ():
             if not isinstance(argument, Number):
                 raise ExpressionError(
@@ -252,11 +267,11 @@ class _Reader:
                 help = f"its options are {known}" if known else "it has none"
                 message = f"{name} has no option {keyword.arg or '**'}"
                 raise ExpressionError("NW0505", message, self.span(keyword), help)
-            value = self.convert(keyword.value, depth + 1)
+            value = yield self.convert(keyword.value, depth + 1)
             if not isinstance(value, Number) or not isinstance(value.value, int):
                 raise ExpressionError("NW0505", f"{keyword.arg} has to be a whole number", value.span)
             options[keyword.arg] = value.value
-        return Call(name, arguments, tuple(options.items()), span, word)
+        return Call(name, tuple(arguments), tuple(options.items()), span, word)
 
     def word(self, function: str, tree: ast.expr, words: tuple[str, ...]) -> str:
         if isinstance(tree, ast.Name) and tree.id in words:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
+from netwright.specs.descent import Descent, descend
 from netwright.specs.dims import DimLike, Shape, product
 from netwright.specs.equations.cells import Cell
 from netwright.specs.equations.expressions import (
@@ -89,7 +90,7 @@ class Equations:
                 yield self.places[one.state], f"is {show(self.states[one.state].shape[1:])}"
 
     def items(self, node: Expression) -> list[Item]:
-        """The values of a step: one, or the parts of a split."""
+        """The values of a step: one, or the parts of a split. Raises Problem where shapes do not agree."""
         if isinstance(node, Call) and node.function == "split":
             item, parts = self.item(node.arguments[0]), node.arguments[1]
             assert isinstance(parts, Number)
@@ -105,23 +106,27 @@ class Equations:
 
     def item(self, node: Expression) -> Item:
         """The value of an expression. Raises Problem where shapes do not agree."""
+        return descend(self.evaluated(node))
+
+    def evaluated(self, node: Expression) -> Descent[Item]:
         try:
-            return self.compute(node)
+            return (yield self.compute(node))
         except ShapeError as error:
             raise self.problem(str(error), node) from None
 
     def number(self, node: Expression) -> int | float | None:
-        """The value of an expression of numbers and arguments only."""
+        """The value of a number or an argument, with signs before it."""
+        negative = False
+        while isinstance(node, Negate):
+            node, negative = node.operand, not negative
         match node:
             case Number(value=value):
-                return value
+                return -value if negative else value
             case Name(id=name) if name in self.arguments and name not in self.names:
-                return self.arguments[name]
-            case Negate(operand=operand) if (value := self.number(operand)) is not None:
-                return -value
+                return -self.arguments[name] if negative else self.arguments[name]
         return None
 
-    def compute(self, node: Expression) -> Item:
+    def compute(self, node: Expression) -> Descent[Item]:
         value = self.number(node)
         if value is not None:
             return Item(full(self.graph, value, TensorType(self.dtype, ())), False, value)
@@ -131,45 +136,43 @@ class Equations:
             case Previous(state=state):
                 return Item(self.states[state], True)
             case Negate(operand=operand):
-                item = self.item(operand)
+                item = yield self.evaluated(operand)
                 return Item(-item.tensor, item.batched)
             case Compare(operator=operator, left=left, right=right):
-                a, b = self.aligned(self.item(left), self.item(right))
+                first, second = (yield self.evaluated(left)), (yield self.evaluated(right))
+                a, b = self.aligned(first, second)
                 return Item(a.tensor.compare(_COMPARISONS[operator], b.tensor), a.batched)
             case Binary(operator="@", left=left, right=right):
                 states, self.states = self.states, self.states_in_products
-                a, b = self.item(left), self.item(right)
+                a, b = (yield self.evaluated(left)), (yield self.evaluated(right))
                 self.states = states
                 return self.product(a, b, node)
             case Binary(operator=operator, left=left, right=right):
-                return self.arithmetic(operator, left, right)
+                return (yield self.arithmetic(operator, left, right))
             case Call():
-                return self.call(node)
+                return (yield self.call(node))
         raise TypeError(f"unknown expression {node!r}")
 
-    def arithmetic(self, operator: str, left: Expression, right: Expression) -> Item:
+    def arithmetic(self, operator: str, left: Expression, right: Expression) -> Descent[Item]:
         first, second = self.number(left), self.number(right)
         if first is None and second is not None:  # a number needs no broadcast
-            item = self.item(left)
+            item = yield self.evaluated(left)
             if operator == "**":
                 return Item(constant_power(item.tensor, second), item.batched)
             self.check_number(second, item.tensor.dtype, right)
             return Item(_operate(operator, item.tensor, second), item.batched)
         if first is not None and second is None and operator != "**":
-            item = self.item(right)
+            item = yield self.evaluated(right)
             self.check_number(first, item.tensor.dtype, left)
             return Item(
                 _operate(operator, full(self.graph, first, item.tensor.type), item.tensor), item.batched
             )
-        if operator == "**":
-            return self.power(left, right)
-        a, b = self.aligned(self.item(left), self.item(right))
+        items = (yield self.evaluated(left)), (yield self.evaluated(right))
+        if operator == "**":  # the exponent may have another dtype
+            a, b = self.in_one_shape(*items)
+            return Item(power(a.tensor, b.tensor), a.batched)
+        a, b = self.aligned(*items)
         return Item(_operate(operator, a.tensor, b.tensor), a.batched)
-
-    def power(self, left: Expression, right: Expression) -> Item:
-        """The exponent may have another dtype."""
-        a, b = self.in_one_shape(self.item(left), self.item(right))
-        return Item(power(a.tensor, b.tensor), a.batched)
 
     def check_number(self, number: int | float, dtype: str, node: Expression | None) -> None:
         """Raises Problem where a number is none of the dtype it meets."""
@@ -236,16 +239,18 @@ class Equations:
             raise self.problem(f"there is no axis {axis} in {show(item.shape)}", node)
         return item.batched + axis % len(item.shape)
 
-    def call(self, node: Call) -> Item:
-        arguments = [self.item(one) for one in node.arguments]
+    def call(self, node: Call) -> Descent[Item]:
+        if node.function == "pow":
+            return (yield self.arithmetic("**", *node.arguments))
+        arguments: list[Item] = []
+        for one in node.arguments:
+            arguments.append((yield self.evaluated(one)))
         first, name = arguments[0], node.function
         if name in POINTWISE:
             return Item(POINTWISE[name](first.tensor), first.batched)
         if name in JOINT:
             same = self.aligned(*arguments)
             return Item(JOINT[name](*(item.tensor for item in same)), same[0].batched)
-        if name == "pow":
-            return self.arithmetic("**", *node.arguments)
         if name == "cast":
             assert node.word is not None
             return Item(first.tensor.cast(node.word), first.batched)

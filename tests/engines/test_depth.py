@@ -1,0 +1,152 @@
+"""Networks that are deep, or read a value many times: each operation is emitted once, and no walk recurses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from netwright.compiler.loop import ir
+from netwright.compiler.loop.expressions import operands_of
+
+from .harness import Model
+
+Spec = dict[str, Any]
+
+
+def chain(*layers: Spec, **more: Any) -> Spec:
+    return {
+        "netwright": 1,
+        "model": "deep",
+        "dims": {"N": "batch"},
+        "inputs": {"x": {"shape": ["N", 8], "dtype": "float64"}},
+        "layers": list(layers),
+        "outputs": {"y": layers[-1]["name"]},
+        **more,
+    }
+
+
+def trained(spec: Spec, *shape: Any) -> Spec:
+    return spec | {
+        "train": {
+            "data": {"train": "t.npz"},
+            "targets": {"t": {"shape": list(shape), "dtype": "float64"}},
+            "loss": {"type": "mse", "output": "y", "target": "t"},
+            "optimizer": {"type": "sgd", "learning_rate": 0.01},
+            "batch_size": 4,
+            "epochs": 1,
+        }
+    }
+
+
+def reusing_cell(depth: int) -> Spec:
+    """aₖ₊₁ = tanh(aₖ·aₖ + aₖ): every step reads the one before three times."""
+    steps = [f"a{k + 1} = tanh(a{k} * a{k} + a{k})" for k in range(depth)]
+    cell = {
+        "args": {"H": "int"},
+        "input": {"x": ["F"]},
+        "states": {"h": {"shape": ["H"]}},
+        "params": {"W": {"shape": ["F", "H"]}},
+        "update": ["a0 = x @ W", *steps, f"h = prev(h) + a{depth}"],
+        "output": "h",
+    }
+    return {
+        "netwright": 1,
+        "model": "reuse",
+        "dims": {"N": "batch", "T": "time"},
+        "inputs": {"s": {"shape": ["N", "T", 4], "dtype": "float64"}},
+        "cells": {"c": cell},
+        "layers": [{"name": "y", "type": "recurrent", "cell": "c", "inputs": ["s"], "with": {"H": 4}}],
+        "outputs": {"y": "y"},
+    }
+
+
+def reusing_layers(depth: int) -> Spec:
+    layers: list[Spec] = [{"name": "d", "type": "dense", "units": 8}]
+    for k in range(depth):
+        value = {"name": f"a{k}", "type": "expression", "value": "tanh(a * a + a) / maximum(a, 2)"}
+        layers.append({**value, "inputs": {"a": layers[-1]["name"]}})
+    return chain(*layers)
+
+
+def emitted(model: Model) -> int:
+    """How many operations on data the program's kernels hold."""
+    count = 0
+    stack: list[Any] = [stmt for kernel in model.lowered.program.kernels.values() for stmt in kernel.body]
+    while stack:
+        match stack.pop():
+            case ir.For(body=inside):
+                stack += inside
+            case ir.If(body=inside, orelse=orelse):
+                stack += (*inside, *orelse)
+            case ir.Declare(value=value) | ir.Assign(value=value) | ir.Store(value=value):
+                stack.append(value)
+            case ir.Call() | ir.Barrier() | ir.LetIndex():
+                pass
+            case expr:
+                count += 1
+                stack += operands_of(expr)
+    return count
+
+
+@pytest.mark.parametrize("spec", [reusing_cell, reusing_layers])
+@pytest.mark.parametrize("training", [False, True])
+def test_code_grows_with_the_operations_not_with_the_reads(spec: Any, training: bool) -> None:
+    counts: list[int] = []
+    for depth in (4, 8, 12):
+        text = (
+            trained(spec(depth), *(["N", "T", 4] if spec is reusing_cell else ["N", 8]))
+            if training
+            else spec(depth)
+        )
+        counts.append(emitted(Model(text, entries=("train_step",) if training else ("predict",))))
+    first, second = counts[1] - counts[0], counts[2] - counts[1]
+    assert 0 < second <= 1.1 * first
+
+
+def test_reused_values_are_right() -> None:
+    model = Model(trained(reusing_cell(11), "N", "T", 4))
+    model.check_predict({"N": 3, "T": 4})
+    model.check_training({"N": 3, "T": 4})
+
+
+@pytest.mark.parametrize(
+    ("layer", "count"),
+    [
+        ({"type": "relu"}, 2000),
+        ({"type": "softplus"}, 100),
+        ({"type": "dense", "units": 8, "activation": "tanh"}, 50),
+    ],
+)
+def test_chains(layer: Spec, count: int) -> None:
+    model = Model(chain({"name": "y", **layer, "repeat": count}), entries=("predict",))
+    model.check_predict({"N": 3}, loops=False)
+
+
+def test_a_long_chain_is_trained() -> None:
+    dense = {"name": "d", "type": "dense", "units": 8}
+    spec = trained(chain(dense, {"name": "y", "type": "leaky_relu", "repeat": 400}), "N", 8)
+    model, dims = Model(spec, entries=("train_step",)), {"N": 2}
+    table = {**model.weights(), **model.states(dims), **model.batch(dims)}
+    session = model.session(model.weights())
+    outputs = model.run_native(session, "train_step", table)
+    model.compare(
+        "step", {**session.weights, **session.state, **outputs}, model.interpret("train_step", table, dims)
+    )
+
+
+def test_views_of_views() -> None:
+    count = 400
+    layers = [
+        {"name": f"v{k}", "type": "slice", "axes": [1], "starts": [1], "stops": [count + 8 - k]}
+        for k in range(count)
+    ]
+    spec = chain(*layers)
+    spec["inputs"]["x"]["shape"] = ["N", count + 8]
+    Model(spec).check_predict({"N": 2})
+
+
+def test_a_thousand_terms() -> None:
+    text = " + ".join(["a"] * 500 + ["a * a"] * 250)
+    spec = chain({"name": "y", "type": "expression", "inputs": {"a": "x"}, "value": text.replace(" ", "")})
+    Model(spec).check_predict({"N": 2})
