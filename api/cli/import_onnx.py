@@ -69,6 +69,8 @@ def command(
             click.echo(visible(f"help: {error.help}", keep="\n"), err=True)
         sys.exit(1)
     imported.save(output, weights)
+    for size, reason in imported.same.items():
+        click.echo(f"the open size {size} is the same as {reason}")
     written(output, "spec")
     for kind, names in (("input", imported.inputs), ("output", imported.outputs)):
         for old, new in names.items():

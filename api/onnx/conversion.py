@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from .agreement import differing
 from .choices import Choices
 from .context import Context
-from .errors import Finding, NeedsValue, OnnxError, Refusal
+from .errors import Finding, Mismatch, NeedsValue, OnnxError, Refusal
 from .fold import FOLDS, Folding, evaluated
 from .names import identifier, scoped, stem
 from .narrow import admitted, named
@@ -99,7 +100,8 @@ class Conversion:
             reason = f"{needed}{self._maker(needed.name)}"
             self._fail(node, Finding(reason, node.title, node.op), needed=needed)
         except Refusal as refusal:
-            self._fail(node, Finding(refusal.reason, node.title, node.op, refusal.attribute))
+            mismatches = refusal.mismatches or self._differing(node)
+            self._fail(node, Finding(refusal.reason, node.title, node.op, refusal.attribute, mismatches))
         except OnnxError as error:  # an element type or a tensor that can't be read
             self._fail(node, Finding(str(error), node.title, node.op))
         except MemoryError:
@@ -117,6 +119,12 @@ class Conversion:
     def missing(self, names: Iterable[str]) -> tuple[Fault, ...]:
         """Why values are missing, where they are."""
         return tuple(dict.fromkeys(self.faults[name] for name in names if name in self.faults))
+
+    def _differing(self, node: Node) -> tuple[Mismatch, ...]:
+        """The sizes of a node's operands that should be the same."""
+        operands = [self.values.get(name) if name else None for name in node.inputs]
+        shapes = [None if value is None else value.shape for value in operands]
+        return tuple(differing(node.op, shapes, node.attributes, self.opset))
 
     def _fail(
         self,

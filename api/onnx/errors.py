@@ -6,6 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
+class Mismatch:
+    """Sizes that do not fit (``agreement.Sizes``)."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Why something is not brought over. ``node`` and ``op`` are empty where the model as a whole is meant."""
@@ -14,6 +20,8 @@ class Finding:
     node: str = ""
     op: str = ""
     attribute: str = ""
+    mismatches: tuple[Mismatch, ...] = ()
+    """The sizes behind it."""
 
     def __str__(self) -> str:
         place = f"{self.node} ({self.op}): " if self.op else ""
@@ -34,9 +42,9 @@ class OnnxError(ValueError):
 class Refusal(Exception):
     """Raised by a converter: the node at hand is not supported, and why."""
 
-    def __init__(self, reason: str, attribute: str = ""):
+    def __init__(self, reason: str, attribute: str = "", mismatches: Sequence[Mismatch] = ()):
         super().__init__(reason)
-        self.reason, self.attribute = reason, attribute
+        self.reason, self.attribute, self.mismatches = reason, attribute, tuple(mismatches)
 
 
 class NeedsValue(Exception):

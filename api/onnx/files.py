@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import onnx
 from google.protobuf.message import EncodeError
@@ -23,8 +23,9 @@ from ..version import VERSION
 from .errors import Finding, NeedsValue, OnnxError
 from .export.exporting import export_graph
 from .given import given_inputs
-from .importing import import_graph
+from .importing import Imported, import_graph
 from .layout import native_inputs
+from .open_sizes import OpenSizes, Said
 from .raw import RawModel, read_file
 from .reading import OnnxGraph, read_graph
 from .spec import to_yaml
@@ -60,6 +61,8 @@ class ImportedModel:
     weights: Mapping[str, NDArray]
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
+    same: Mapping[str, str] = field(default_factory=dict)
+    """Names of open sizes that became another one's, with that one and why."""
 
     def save(self, spec: str | os.PathLike[str], weights: str | os.PathLike[str]) -> None:
         """Writes the spec and a safetensors file, each whole or not at all. Raises OSError."""
@@ -75,7 +78,7 @@ def import_model(
     *,
     name: str | None = None,
     layout: Layout = "onnx",
-    dims: Mapping[str, int | tuple[int, int | None]] | None = None,
+    dims: Mapping[str, Said] | None = None,
     inputs: Mapping[str, ArrayLike] | None = None,
 ) -> ImportedModel:
     """An ONNX model, or the file it is in, as a spec with weights.
@@ -83,32 +86,38 @@ def import_model(
     The model keeps its interface. With ``layout`` "native" its inputs and outputs have the order of axes in which the
     network holds them, and no transpose stands at its border: images are [N, H, W, C] instead of [N, C, H, W],
     sequences [N, T, F] instead of [T, N, F]. ``dims`` settles open sizes of the model's inputs, or says between which
-    numbers they are. ``inputs`` settles inputs as a whole: they are constants then, and no inputs of the spec. Raises
-    OnnxError with one finding for each node that is not supported and that an output needs.
+    numbers they are, what they are a multiple of (`"32k"`) or which other one they are the same as (its name); names
+    that the network needs to be the same are made one. ``inputs`` settles inputs as a whole: they are constants then,
+    and no inputs of the spec. Raises OnnxError with one finding for each node that is not supported and that an output
+    needs.
     """
     if isinstance(source, onnx.ModelProto):
         graph = read_graph(RawModel(source))
     else:
         graph = read_graph(read_file(source))
         name = name or Path(source).stem
-    ranges = {key: one for key, one in (dims or {}).items() if not isinstance(one, int)}
-    graph = graph.settled({key: one for key, one in (dims or {}).items() if isinstance(one, int)}, ranges)
-    bound = given_inputs(graph, inputs or {})
+    sizes = OpenSizes.said(graph, dims or {})
+    bound = given_inputs(sizes.graph, inputs or {})
     model = re.sub(r"\W+", "_", name or graph.name or "model", flags=re.ASCII).strip("_")[:60]
     model = model if re.match("[A-Za-z_]", model) else f"model_{model}"
+
+    def attempt(sizes: OpenSizes, **more: Any) -> Imported:
+        known = {"ranges": sizes.ranges, "multiples": sizes.multiples}
+        return import_graph(sizes.graph, model, bound=bound, **known, **more)
+
     try:
-        imported = import_graph(graph, model, bound=bound, ranges=ranges)
+        imported, settled = sizes.settle(attempt)
         if layout == "native":
-            held = native_inputs(imported)
-            imported = import_graph(graph, model, bound=bound, held=held, native_outputs=True, ranges=ranges)
+            imported = attempt(settled, held=native_inputs(imported), native_outputs=True)
     except NeedsValue as needed:
         raise OnnxError(needed.findings, _inputs_to_settle(graph, needed)) from None
     except OnnxError as error:
-        raise OnnxError(error.findings, _sizes_to_settle(graph, error)) from None
+        raise OnnxError(error.findings, sizes.help(attempt, error)) from None
     turned = " Inputs and outputs have the network's own order of axes." if layout == "native" else ""
     text = to_yaml(imported.tree, f"Imported from ONNX, opset {graph.opset}.{turned}")
     check(text)
-    return ImportedModel(text, _Arrays(imported.weights), imported.inputs, imported.outputs)
+    same = {name: f"{other}: {node} needs it" for name, (other, node) in settled.same.items()}
+    return ImportedModel(text, _Arrays(imported.weights), imported.inputs, imported.outputs, same)
 
 
 def _inputs_to_settle(graph: OnnxGraph, needed: NeedsValue) -> str:
@@ -118,15 +127,6 @@ def _inputs_to_settle(graph: OnnxGraph, needed: NeedsValue) -> str:
     return (
         f"--input {names[0]}=VALUE settles an input ({', '.join(names)})" if small.issuperset(names) else ""
     )
-
-
-def _sizes_to_settle(graph: OnnxGraph, error: OnnxError) -> str:
-    """What would help where open sizes are at fault."""
-    reasons = " ".join(finding.reason for finding in error.findings)
-    samples = {str(port.shape[0]) for port in graph.inputs if port.shape}
-    found = [name for name in graph.open_sizes() if re.search(rf"\b{name}\b", reasons)]
-    names = [name for name in found if name not in samples] or found
-    return f"--dim {names[0]}=SIZE settles an open size ({', '.join(names)})" if names else ""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.dims import dim_symbols
+from netwright.specs.dims import Range, dim_symbols
 
 from .arrange import arranged, channels_last, held_of, identity
 from .choices import Choices, with_choices
@@ -46,13 +46,14 @@ def import_graph(
     bound: Mapping[str, NDArray] | None = None,
     held: Mapping[str, Sequence[int]] | None = None,
     native_outputs: bool = False,
-    ranges: Mapping[str, tuple[int, int | None]] | None = None,
+    ranges: Mapping[str, Range] | None = None,
+    multiples: Mapping[str, int] | None = None,
     keep_constants: bool = False,
 ) -> Imported:
     """The spec of a graph. ``bound`` are inputs whose value is known. ``held`` are inputs that change their interface:
     the order of their axes here; ``native_outputs`` lets outputs have the order in which they are held.
-    ``ranges`` are the least and the greatest value of open sizes. ``keep_constants`` leaves constant outputs out of
-    the spec.
+    ``ranges`` are the least and the greatest value of open sizes, ``multiples`` what they are multiples of.
+    ``keep_constants`` leaves constant outputs out of the spec.
 
     Raises OnnxError with a finding for each node that is not supported; NeedsValue where an input should be bound.
     """
@@ -60,6 +61,7 @@ def import_graph(
     def attempt(choices: Choices) -> Imported:
         importer = _Import(graph, bound or {}, held or {}, native_outputs, keep_constants)
         importer.writer.sketch.ranges.update(ranges or {})
+        importer.writer.sketch.multiples.update(multiples or {})
         importer.conversion.choices = choices
         return importer.run(model)
 
@@ -163,7 +165,11 @@ class _Import:
         roles = {
             name: "batch" if name in batch else "time" if name in times else "size" for name in sorted(used)
         }
-        dims = {name: _dim(role, *writer.sketch.ranges.get(name, (1, None))) for name, role in roles.items()}
+        sketch = writer.sketch
+        dims = {
+            name: _dim(role, *sketch.ranges.get(name, (1, None)), sketch.multiples.get(name, 1))
+            for name, role in roles.items()
+        }
         writer.share(needed_layers(writer, shown.values()))
         tree = write_tree(model, dims, writer, shown)
         written = {layer["name"] for layer in tree["layers"]}
@@ -176,7 +182,9 @@ class _Import:
         return Imported(tree, weights, self.inputs, outputs, constants, ranks)
 
 
-def _dim(role: str, least: int, most: int | None) -> str | dict[str, Any]:
+def _dim(role: str, least: int | None, most: int | None, multiple: int) -> str | dict[str, Any]:
     """An open size as a spec has it."""
-    bounds = {**({"min": least} if least > 1 else {}), **({} if most is None else {"max": most})}
+    least = -(-(least or 1) // multiple) * multiple
+    bounds = {**({"min": least} if least > multiple else {}), **({} if most is None else {"max": most})}
+    bounds |= {"multiple_of": multiple} if multiple > 1 else {}
     return {"role": role, **bounds} if bounds else role

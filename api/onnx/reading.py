@@ -20,7 +20,7 @@ import onnx.defs
 import onnx.inliner
 from numpy.typing import NDArray
 
-from netwright.specs.dims import Shape, dim, dim_symbols, substitute
+from netwright.specs.dims import DimLike, Shape, dim, dim_symbols, substitute
 
 from .checking import check_functions, check_text
 from .errors import Finding, OnnxError
@@ -91,8 +91,9 @@ class OnnxGraph:
         """The names of open sizes of the inputs."""
         return sorted({name for port in self.inputs for size in port.shape for name in dim_symbols(size)})
 
-    def settled(self, sizes: Mapping[str, int], others: Collection[str] = ()) -> OnnxGraph:
-        """The graph with open sizes settled. Raises OnnxError for one (or one of ``others``) that there is not."""
+    def settled(self, sizes: Mapping[str, DimLike], others: Collection[str] = ()) -> OnnxGraph:
+        """The graph with open sizes settled: numbers, or other sizes in their place. Raises OnnxError for one (or one
+        of ``others``) that there is not."""
         known = self.open_sizes()
         for name in (*sizes, *others):
             if name not in known:
@@ -151,7 +152,9 @@ def _port(value: onnx.ValueInfoProto, dims: dict[str, str]) -> Port:
         raise OnnxError(f"the input {value.name!r}: {error}") from None
     shape = []
     for axis, size in enumerate(tensor.shape.dim):
-        if size.WhichOneof("value") == "dim_value":
+        if (
+            size.WhichOneof("value") == "dim_value" and size.dim_value != -1
+        ):  # which some write for an open one
             if not 0 <= size.dim_value < 2**31:
                 raise OnnxError(f"the input {value.name!r} has the impossible size {size.dim_value}")
             shape.append(size.dim_value)

@@ -113,12 +113,20 @@ def test_open_sizes_are_settled_and_narrowed(tmp_path: Path) -> None:
     result = CliRunner().invoke(
         main, ["import", str(path), "-o", str(spec), "--weights", str(tmp_path / "w")]
     )
-    assert result.stderr.splitlines()[-1] == "help: --dim H=SIZE settles an open size (H, W)"
+    assert result.stderr.splitlines()[-1] == (
+        "help: it fits where H is a multiple of 2 and W is a multiple of 2: --dim H=2k --dim W=2k"
+    )
     names = ["import", str(path), "-o", str(spec), "--weights", str(tmp_path / "w.safetensors")]
     result = CliRunner().invoke(main, [*names, "--dim", "H=8", "--dim", "W=6", "--dim", "N=1..16"])
     assert result.exit_code == 0, result.stderr
     assert "dims: {N: {role: batch, max: 16}}" in spec.read_text()
     assert "x: {shape: [N, 1, 8, 6]}" in spec.read_text()
+    result = CliRunner().invoke(main, [*names, "--dim", "H=2k", "--dim", "W=32k"])
+    assert result.exit_code == 0, result.stderr
+    assert (
+        "dims: {H: {role: size, multiple_of: 2}, N: batch, W: {role: size, multiple_of: 32}}"
+        in spec.read_text()
+    )
     result = CliRunner().invoke(main, [*names, "--dim", "D=8"])
     assert result.stderr == "error: there is no open size D: there is H, N, W\n"
 

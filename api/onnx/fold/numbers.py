@@ -244,7 +244,7 @@ def _where(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[N
     if not is_open(condition):
         if is_open(a, b):
             a, b = (
-                elementwise(lambda x: x, one, np.zeros((), other.dtype)) for one, other in ((a, b), (b, a))
+                elementwise(lambda x, _: x, one, np.zeros((), other.dtype)) for one, other in ((a, b), (b, a))
             )
         return [np.where(condition, a, b)]
     if a.dtype.kind in "fb" or b.dtype.kind in "fb":

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from netwright.specs.dims import Dim, exact_div, product
 
+from ..agreement import Sizes
 from ..errors import Refusal
 from .numbers import elementwise, larger, smaller
 from .table import FOLDS, Arrays, Folding, axes_of, check_size, checked_axis, first, fold, integers, pair
@@ -65,16 +66,21 @@ def reshaped(shape: Sequence[Any], target: Sequence[Any], allow_zero: bool) -> l
     if holes:
         rest = exact_div(total, known) if known != 0 else None
         if rest is None:
-            raise Refusal(f"{total} elements do not divide by {known}")
+            raise Refusal(
+                f"{total} elements do not divide by {known}", "", [Sizes(total, known, divides=True)]
+            )
         found[holes[0]] = rest
     elif known != total:
-        raise Refusal(f"{total} elements do not fit the shape {list(map(str, found))}")
+        shown = list(map(str, found))
+        raise Refusal(f"{total} elements do not fit the shape {shown}", "", [Sizes(known, total)])
     return found
 
 
 @fold("Reshape")
 def _reshape(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
     array, shape = pair(arrays)
+    if shape.dtype == object:
+        return None
     found = reshaped(array.shape, integers(shape), bool(attributes.get("allowzero", 0)))
     return [array.reshape(found)]
 
@@ -170,7 +176,7 @@ def _slice(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[N
     index: list[slice] = [slice(None)] * array.ndim
     for axis, (start, end, step) in slices(array.ndim, arrays, attributes).items():
         if isinstance(start, Dim) or isinstance(end, Dim):
-            raise Refusal("the part taken depends on an open size")
+            return None
         size = array.shape[axis]
         begin, past = bounded(start, size, step), bounded(end, size, step, end=True)
         index[axis] = slice(begin, past if past >= 0 else None, step)
@@ -214,6 +220,8 @@ def _expand(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[
 @fold("Tile")
 def _tile(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
     array, repeats = pair(arrays)
+    if repeats.dtype == object:
+        return None
     counts = integers(repeats)
     check_size([size * count for size, count in zip(array.shape, counts, strict=False)])
     return [np.tile(array, counts)]

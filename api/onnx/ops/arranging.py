@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.dims import Dim, DimLike, Shape
+from netwright.specs.dims import Dim, DimLike, Shape, bounds
 
+from ..agreement import Sizes
 from ..arrange import held_of, identity, regrouped, settled
 from ..context import Context
 from ..errors import Refusal
@@ -112,7 +113,8 @@ def split(ctx: Context) -> None:
     if sizes is None:
         if not isinstance(size, int):
             if not isinstance(size // count * count - size, int):
-                raise Refusal(f"an axis of the open size {size} is split into {count} parts")
+                mismatch = Sizes(size // count * count, size)
+                raise Refusal(f"an axis of the open size {size} is split into {count} parts", "", [mismatch])
             sizes = [size // count] * count
         else:
             part = -(-size // count)
@@ -162,13 +164,15 @@ def pad(ctx: Context) -> None:
     pairs = {axis: pair for axis, pair in pairs.items() if pair != (0, 0)}
     if not pairs:
         return ctx.give(value)
-    if any(isinstance(one, Dim) for pair in pairs.values() for one in pair):
-        raise Refusal("the padding depends on an open size")
-    if mode != "constant" and any(abs(one) > MAX_CONTINUED for pair in pairs.values() for one in pair):  # type: ignore
+    known = [one for pair in pairs.values() for one in pair if isinstance(one, int)]
+    if mode != "constant" and any(abs(one) > MAX_CONTINUED for one in known):
         raise Refusal("the padding is too long")
     value = with_axes(ctx, value, list(pairs))
     rows = sorted((value.axes.index(axis), pair) for axis, pair in pairs.items())
-    keys: dict[str, Any] = {"padding": [list(pair) for _, pair in rows], "axes": [at for at, _ in rows]}
+    keys: dict[str, Any] = {
+        "padding": [[written(one) for one in pair] for _, pair in rows],
+        "axes": [at for at, _ in rows],
+    }
     if mode != "constant":
         keys["mode"] = mode
     elif not math.isfinite(fill):  # not a number of the language: put where nothing was
@@ -271,7 +275,7 @@ def gather(ctx: Context) -> None:
 
 def _gather_known(ctx: Context, value: Held, axis: int, indices: Known) -> None:
     if indices.is_open:
-        raise Refusal("a position depends on an open size")
+        return _gather_open(ctx, value, axis, indices)
     positions, size = indices.array, value.shape[axis]
     if isinstance(size, int) and ((positions < -size) | (positions >= size)).any():
         raise Refusal(f"a position outside the {size} that there are")
@@ -288,6 +292,38 @@ def _gather_known(ctx: Context, value: Held, axis: int, indices: Known) -> None:
         return ctx.give(ctx.held_as(ref, value.axes, value.rank))
     axes = tuple(None if a is None or a == axis else a - (a > axis) for a in value.axes)
     ctx.give(ctx.held_as(ref, axes, value.rank - 1))
+
+
+def _gather_open(ctx: Context, value: Held, axis: int, indices: Known) -> None:
+    """Cells at positions that follow from open sizes, such as the last one."""
+    size, positions = value.shape[axis], list(indices.array.reshape(-1))
+    if indices.array.ndim > 1:
+        raise Refusal("positions that depend on open sizes are more than a row")
+    ranges = ctx.writer.sketch.ranges
+    rows: list[DimLike] = []
+    for position in positions:
+        low, high = bounds(position, ranges)
+        if high is not None and high < 0:
+            position, (low, high) = position + size, bounds(position + size, ranges)
+        room = bounds(size - 1 - position, ranges)[0]
+        if low is None or low < 0 or room is None or room < 0:
+            raise Refusal(f"the position {position} may be outside the {size} that there are")
+        rows.append(position)
+    value = with_axes(ctx, value, [axis])
+    place = value.axes.index(axis)
+    refs = [
+        ctx.layer(
+            "slice", [value.ref], {"axes": [place], "starts": [written(one)], "stops": [written(one + 1)]}
+        )
+        for one in rows
+    ]
+    if len(refs) != 1:
+        keys = {"axis": place} if place != len(value.axes) - 1 else None
+        return ctx.give(ctx.held_as(ctx.layer("concat", refs, keys), value.axes, value.rank))
+    if indices.array.ndim:
+        return ctx.give(ctx.held_as(refs[0], value.axes, value.rank))
+    axes = tuple(None if a is None or a == axis else a - (a > axis) for a in value.axes)
+    ctx.give(ctx.held_as(refs[0], axes, value.rank - 1))
 
 
 @op("DepthToSpace", attributes="blocksize mode")

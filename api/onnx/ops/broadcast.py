@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.dims import Shape, dim
+from netwright.specs.dims import DimLike, Shape
 
+from ..agreement import Sizes
 from ..arrange import Axes, identity
 from ..context import Context
 from ..errors import Refusal
+from ..fold.ratio import Ratio
 from ..formulas import inlined
 from ..narrow import stored
 from ..values import Held, Known, Value, is_one
@@ -35,7 +37,7 @@ def equation(ctx: Context, text: str, operands: Mapping[str, Value], *, fallback
         if isinstance(value, Held):
             continue
         if value.is_open:
-            text = substituted(text, name, _size_text(ctx, value.array, inputs))
+            text = substituted(text, name, _size_text(ctx, value, inputs))
             continue
         if value.array.ndim == 0 and inlined(value.array) is not None:
             text = substituted(text, name, str(inlined(value.array)))
@@ -61,20 +63,34 @@ def equation(ctx: Context, text: str, operands: Mapping[str, Value], *, fallback
     return ctx.held_as(ref, _axes_of(ctx, ref, target), rank)
 
 
-def _size_text(ctx: Context, array: NDArray, inputs: dict[str, str]) -> str:
+def _size_text(ctx: Context, value: Known, inputs: dict[str, str]) -> str:
     """A number that follows from open sizes, as an equation has it: what has such sizes is read for them. Raises
     Refusal for more than one number, and where nothing has an axis of that size."""
-    if array.size != 1:
+    if value.array.size != 1:
         raise Refusal("open sizes are used as numbers that are computed with")
-    tree = ast.parse(str(array.reshape(-1)[0]), mode="eval")
+    number = value.array.reshape(-1)[0]
+    if not isinstance(number, Ratio):
+        text = _whole_text(ctx, number, inputs)
+        return text if value.dtype == "int64" else f"cast({text}, {value.dtype})"
+    parts = [_whole_text(ctx, one, inputs) for one in (number.numerator, number.denominator)]
+    parts = [one if one.isdecimal() else f"cast({one}, {value.dtype})" for one in parts]
+    return parts[0] if number.denominator == 1 else f"({parts[0]} / {parts[1]})"
+
+
+def _whole_text(ctx: Context, size: DimLike, inputs: dict[str, str]) -> str:
+    tree = ast.parse(str(size), mode="eval")
 
     class Sizes(ast.NodeTransformer):
         def visit_Call(self, node: ast.Call) -> ast.expr:
             function = {"min": "minimum", "max": "maximum"}[ast.unparse(node.func)]
-            return ast.Call(ast.Name(function), [self.visit(one) for one in node.args], [])
+            args = [self.visit(one) for one in node.args]
+            joined = args[0]
+            for one in args[1:]:
+                joined = ast.Call(ast.Name(function), [joined, one], [])
+            return joined
 
         def visit_Name(self, node: ast.Name) -> ast.expr:
-            found = ctx.writer.axis_of(dim(node.id))
+            found = ctx.writer.axis_of(ctx.writer.sketch.shape((node.id,))[0])
             if found is None:
                 raise Refusal(f"the open size {node.id} is used as a number, and no axis has it")
             ref, axis = found
@@ -84,7 +100,8 @@ def _size_text(ctx: Context, array: NDArray, inputs: dict[str, str]) -> str:
                 inputs[name] = ref
             return ast.parse(f"size({name}, axis={axis})", mode="eval").body
 
-    return f"({ast.unparse(Sizes().visit(tree))})"
+    text = ast.unparse(Sizes().visit(tree))
+    return text if text.isdecimal() else f"({text})"
 
 
 def _axes_of(ctx: Context, ref: str, target: Axes) -> Axes:
@@ -156,6 +173,6 @@ def broadcast_shape(a: Shape, b: Shape) -> Shape:
     found = []
     for x, y in zip((1,) * (rank - len(a)) + tuple(a), (1,) * (rank - len(b)) + tuple(b), strict=True):
         if x != y and not is_one(x) and not is_one(y):
-            raise Refusal(f"sizes {x} and {y} do not broadcast")
+            raise Refusal(f"sizes {x} and {y} do not broadcast", "", [Sizes(x, y)])
         found.append(y if is_one(x) else x)
     return tuple(found)

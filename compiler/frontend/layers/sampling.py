@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import product as combinations
 
 from netwright.specs.dims import Dim, DimLike, product
-from netwright.specs.models.base import read_shape
 from netwright.specs.models.layers import GridSample, MaxUnpool
 
 from ...graph.types import TensorType
@@ -172,7 +171,7 @@ def _unpooled(scope: Scope, spec: MaxUnpool, signal: Signal, rank: int) -> tuple
         return found
 
     if spec.output_size is not None:
-        sizes = read_shape(each(spec.output_size, None))
+        sizes = scope.shape(each(spec.output_size, None))
     else:
         window = each(spec.pool_size, None)
         stride, padding = each(spec.stride, window), each(spec.padding, ((0, 0),) * rank)

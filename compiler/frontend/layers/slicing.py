@@ -79,7 +79,7 @@ def _sliced(
     if step > 0:
         low = _inside(scope, start, size, 0)
         high = _at_least(scope, _inside(scope, stop, size, size), low)
-        return x.strided(axis, low, high, step)
+        return _reaching(scope, x, axis, high).strided(axis, low, high, step)
     # Backwards from start to after stop: the cells from stop + 1 to start, which are reversed.
     high = size if start is None else _inside(scope, _next(start), size, size)
     low = 0 if stop is None else _inside(scope, _next(stop), size, size)
@@ -89,6 +89,18 @@ def _sliced(
     if (scope.least(reach) or 0) < 0:
         first = dim_min(first, high)
     return x.strided(axis, first, high, -step).reverse(axis)
+
+
+def _reaching(scope: Scope, x: Tensor, axis: int, stop: DimLike) -> Tensor:
+    """An axis that reaches a bound. Where only the greatest value of a dim keeps the bound inside, the axis is
+    continued by cells that no admitted size reaches: code is proved for the least values alone."""
+    least = {name: (low, None) for name, (low, _) in scope.expander.ranges.items()}
+    room = bounds(x.shape[axis] - stop, least)[0]
+    if room is not None and room >= 0:
+        return x
+    more = dim_max(0, stop - x.shape[axis])
+    rest = [0] * x.rank
+    return x if more == 0 else x.pad(rest, [more if i == axis else 0 for i in range(x.rank)])
 
 
 def _next(bound: DimLike) -> DimLike | None:

@@ -1,0 +1,156 @@
+"""Sizes of operands that have to be the same, by the rules of each operator.
+
+Where two of them are not, the model may still be right: one size has several names, or is always a multiple of
+something. What is noted here tells which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from typing import Any
+
+from netwright.specs.dims import (
+    Call,
+    Dim,
+    DimLike,
+    Range,
+    Shape,
+    counted,
+    dim,
+    dim_symbols,
+    exact_div,
+    multiples_where,
+    substitute,
+)
+
+from .errors import Mismatch
+from .formulas import BINARY
+
+_BROADCASTING = frozenset(
+    (*BINARY, "Add", "Mul", "Sum", "Max", "Min", "Mean", "Where", "Mod", "BitShift", "PRelu")
+)
+_RECURRENT = frozenset(("LSTM", "GRU", "RNN"))
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes(Mismatch):
+    """Two sizes that are not the same, or with ``divides`` one that is not divided by the other."""
+
+    a: DimLike
+    b: DimLike
+    divides: bool = False
+
+    def agree(self, a: DimLike, b: DimLike) -> bool:
+        """Whether two sizes are as they have to be."""
+        return exact_div(a, b) is not None if self.divides else a == b
+
+    def names(self) -> Mapping[str, str]:
+        """Names that have to stand for the same size as others, each with the other; {} where that is no help."""
+        pairs = [
+            pair
+            for pair in product(sorted(dim_symbols(self.a)), sorted(dim_symbols(self.b)))
+            if pair[0] != pair[1]
+        ]
+        for count in (1, 2):
+            for chosen in combinations(pairs, count):
+                same = {one: other for other, one in chosen}
+                if len(same) < count or same.keys() & set(same.values()):
+                    continue
+                binding = {one: dim(other) for one, other in same.items()}
+                if self.agree(substitute(self.a, binding), substitute(self.b, binding)):
+                    return same
+        return {}
+
+    def limits(self) -> Mapping[str, Range]:
+        """Between which numbers dims have to be, where that is all: `min(20, T)` is T where T is at most 20."""
+        found: dict[str, Range] = {}
+        for size in (self.a, self.b):
+            for monomial, _ in size.terms if isinstance(size, Dim) else ():
+                for atom in monomial:
+                    if not isinstance(atom, Call) or atom.function == "floordiv" or len(atom.arguments) != 2:
+                        continue
+                    numbers = [one for one in atom.arguments if isinstance(one, int)]
+                    names = [
+                        str(one) for one in atom.arguments if isinstance(one, Dim) and one == dim(one.text)
+                    ]
+                    if numbers and names:
+                        least, most = (1, numbers[0]) if atom.function == "min" else (numbers[0], None)
+                        found[names[0]] = (least, most)
+        return found
+
+    def multiples(self) -> Mapping[str, int]:
+        """What the dims have to be multiples of; {} where that is no help."""
+
+        def fits(multiples: dict[str, int]) -> bool:
+            return self.agree(counted(self.a, multiples), counted(self.b, multiples))
+
+        return multiples_where(fits, self.a - self.b if not self.divides else _periodic(self.a, self.b))
+
+
+def _periodic(a: DimLike, b: DimLike) -> DimLike:
+    """Something that rounds as two sizes do, and by the number that divides them."""
+    factors = [b] if isinstance(b, int) else [factor for _, factor in b.terms]
+    rounded: DimLike = a - b
+    for factor in factors:
+        if abs(factor) > 1:
+            rounded = rounded + sum((dim(name) // abs(factor) for name in sorted(dim_symbols(a))), start=0)
+    return rounded
+
+
+def differing(
+    op: str, shapes: Sequence[Shape | None], attributes: Mapping[str, Any], opset: int
+) -> list[Sizes]:
+    """The sizes of operands that should be the same and are not, as far as they are open."""
+    if opset < 7 and "axis" in attributes and op in _BROADCASTING:
+        return []
+    found = [Sizes(a, b) for a, b in _alike(op, shapes, attributes) if a != b]
+    return [one for one in found if dim_symbols(one.a) or dim_symbols(one.b)]
+
+
+def _alike(
+    op: str, shapes: Sequence[Shape | None], attributes: Mapping[str, Any]
+) -> Iterator[tuple[DimLike, DimLike]]:
+    known = [shape for shape in shapes if shape is not None]
+    if op in _BROADCASTING:
+        yield from _broadcast(known)
+    elif op == "MatMul" and len(known) == 2 and all(known):
+        a, b = known
+        yield a[-1], b[-2] if len(b) > 1 else b[0]
+        yield from _broadcast([a[:-2], b[:-2]])
+    elif op == "Gemm" and len(known) >= 2 and len(known[0]) == len(known[1]) == 2:
+        yield known[0][0 if attributes.get("transA") else 1], known[1][1 if attributes.get("transB") else 0]
+    elif op == "Concat" and known and len({len(shape) for shape in known}) == 1:
+        rank = len(known[0])
+        axis = int(attributes.get("axis", 1)) % max(rank, 1)
+        full = [shape for shape in known if 0 not in shape]
+        for shape in full[1:]:
+            yield from ((a, b) for i, (a, b) in enumerate(zip(full[0], shape, strict=True)) if i != axis)
+    elif op in _RECURRENT and shapes and shapes[0] is not None and len(shapes[0]) == 3:
+        first = int(attributes.get("layout", 0)) == 1
+        batch = shapes[0][0 if first else 1]
+        for position, axis in ((4, 0), (5, 0 if first else 1), (6, 0 if first else 1)):
+            shape = shapes[position] if position < len(shapes) else None
+            if shape is not None and len(shape) > axis and shape[axis] != 1:
+                yield batch, shape[axis]
+
+
+def _broadcast(shapes: Sequence[Shape]) -> Iterator[tuple[DimLike, DimLike]]:
+    rank = max(map(len, shapes), default=0)
+    for axis in range(1, rank + 1):
+        sizes = [shape[-axis] for shape in shapes if len(shape) >= axis and shape[-axis] != 1]
+        yield from ((sizes[0], size) for size in sizes[1:])
+
+
+def same_names(mismatches: Iterable[Mismatch]) -> dict[str, str]:
+    """Names that have to stand for the same size as others, by all that does not fit; each stands for one other."""
+    found: dict[str, str] = {}
+    for one in mismatches:
+        for name, other in one.names().items() if isinstance(one, Sizes) else ():
+            while other in found:
+                other = found[other]
+            if name not in found and name != other:
+                found = {key: other if value == name else value for key, value in found.items()}
+                found[name] = other
+    return found

@@ -1,0 +1,148 @@
+"""The open sizes of a model while it is imported: what is said of them, and what its own arithmetic says.
+
+A size may be settled, be between two numbers, be a multiple of a number, or have another name. Names that the network
+needs to be the same are made one; where a model fits for some sizes alone, the least multiple is found by trying.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from math import lcm
+from typing import TypeVar
+
+from netwright.specs.dims import DimLike, Range, dim, multiple
+from netwright.specs.specialize import multiple_of
+
+from .agreement import Sizes, same_names
+from .errors import Finding, OnnxError
+from .reading import OnnxGraph
+
+R = TypeVar("R")
+#: What can be said of an open size: a number, the least and the greatest, `32k` for a multiple, or another one's name.
+Said = int | tuple[int, int | None] | str
+#: How often a model is imported anew.
+MOST_NAMES, MOST_MULTIPLES = 16, 8
+
+
+@dataclass(frozen=True)
+class OpenSizes:
+    """A graph whose sizes are what is known of them."""
+
+    graph: OnnxGraph
+    ranges: Mapping[str, Range] = field(default_factory=dict)
+    multiples: Mapping[str, int] = field(default_factory=dict)
+    same: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Names that were made one with another by what the network needs: that other one, and the node that needs it."""
+
+    @classmethod
+    def said(cls, graph: OnnxGraph, dims: Mapping[str, Said]) -> OpenSizes:
+        """With what was said of them. Raises OnnxError for a size that there is not."""
+        known: dict[str, DimLike] = {}
+        found = cls(graph.settled({}, dims))
+        ranges: dict[str, Range] = {}
+        multiples: dict[str, int] = {}
+        for name, size in dims.items():
+            if isinstance(size, int):
+                known[name] = size
+            elif isinstance(size, tuple):
+                ranges[name] = size
+            elif (of := multiple_of(size)) is not None:
+                multiples[name] = of
+            elif size in graph.open_sizes() and size not in dims:
+                known[name] = dim(size)
+            else:
+                others = [one for one in graph.open_sizes() if one != name and one not in dims]
+                wanted = f"a number, a multiple such as 32k{', or ' * bool(others)}{' or '.join(others)}"
+                raise OnnxError(f"the open size {name} can't be {size}: it can be {wanted}")
+        return replace(found, graph=graph.settled(known), ranges=ranges).with_multiples(multiples)
+
+    def with_multiples(self, multiples: Mapping[str, int]) -> OpenSizes:
+        """Where open sizes are multiples of these numbers, and of what they are multiples of already."""
+        found = dict(self.multiples)
+        for name, of in multiples.items():
+            found[name] = lcm(of, found.get(name, 1))
+        sizes = {name: multiple(name, of) for name, of in found.items()}
+        return replace(self, graph=self.graph.settled(sizes), multiples=found)
+
+    def with_one_name(self, findings: tuple[Finding, ...]) -> OpenSizes | None:
+        """Where names that the findings need to be the same are one; None where that is no help."""
+        same: dict[str, tuple[str, str]] = {}
+        for finding in findings:
+            for name, other in same_names(finding.mismatches).items():
+                same.setdefault(*self._ordered(name, other, finding.node))
+        same = {name: (other, node) for name, (other, node) in same.items() if other not in same}
+        if not same or len(self.same) >= MOST_NAMES:
+            return None
+        graph = self.graph.settled({name: dim(other) for name, (other, _) in same.items()})
+        for one, of in self.multiples.items():
+            if one in same:
+                return None if of != self.multiples.get(same[one][0]) else replace(self, graph=graph)
+        return replace(self, graph=graph, same={**self.same, **same})
+
+    def with_limits(self, findings: tuple[Finding, ...]) -> OpenSizes | None:
+        """Where sizes are between the numbers that the findings need; None where that is no help."""
+        ranges = dict(self.ranges)
+        for finding in findings:
+            for one in finding.mismatches:
+                for name, (least, most) in one.limits().items() if isinstance(one, Sizes) else ():
+                    low, high = ranges.get(name, (1, None))
+                    low = max(low or 1, least or 1)
+                    high = most if high is None else high if most is None else min(high, most)
+                    if high is None or low <= high:
+                        ranges[name] = (low, high)
+        return replace(self, ranges=ranges) if ranges != self.ranges else None
+
+    def _ordered(self, name: str, other: str, node: str) -> tuple[str, tuple[str, str]]:
+        """The name that comes first in the model's inputs stays."""
+        order = [str(size) for port in self.graph.inputs for size in port.shape]
+        places = [order.index(one) if one in order else len(order) for one in (name, other)]
+        return (name, (other, node)) if places[0] >= places[1] else (other, (name, node))
+
+    def settle(self, attempt: Callable[[OpenSizes], R]) -> tuple[R, OpenSizes]:
+        """What an import gives, with names made one as it needs them, and the sizes for which it does. Raises
+        OnnxError."""
+        sizes = self
+        while True:
+            try:
+                return attempt(sizes), sizes
+            except OnnxError as error:
+                following = sizes.with_one_name(error.findings) or sizes.with_limits(error.findings)
+                if following is None:
+                    raise
+                sizes = following
+
+    def fitting(self, attempt: Callable[[OpenSizes], R], error: OnnxError) -> Mapping[str, int]:
+        """The least multiples for which an import that failed succeeds, tried; {} where there are none."""
+        sizes = self
+        for _ in range(MOST_MULTIPLES):
+            wanted: dict[str, int] = {}
+            for finding in error.findings:
+                for one in finding.mismatches:
+                    for name, of in one.multiples().items() if isinstance(one, Sizes) else ():
+                        wanted[name] = lcm(of, wanted.get(name, 1))
+            following = sizes.with_multiples(wanted)
+            if following.multiples == sizes.multiples:
+                return {}
+            sizes = following
+            try:
+                _, settled = sizes.settle(attempt)
+            except OnnxError as next_error:
+                error = next_error
+            else:
+                return settled.multiples
+        return {}
+
+    def help(self, attempt: Callable[[OpenSizes], R], error: OnnxError) -> str:
+        """What would help where open sizes are at fault."""
+        if found := self.fitting(attempt, error):
+            rows = sorted(found.items())
+            options = " ".join(f"--dim {name}={of}k" for name, of in rows)
+            words = " and ".join(f"{name} is a multiple of {of}" for name, of in rows)
+            return f"it fits where {words}: {options}"
+        reasons = " ".join(finding.reason for finding in error.findings)
+        samples = {str(port.shape[0]) for port in self.graph.inputs if port.shape}
+        open_sizes = [name for name in self.graph.open_sizes() if re.search(rf"\b{name}\b", reasons)]
+        names = [name for name in open_sizes if name not in samples] or open_sizes
+        return f"--dim {names[0]}=SIZE settles an open size ({', '.join(names)})" if names else ""
