@@ -53,7 +53,7 @@ def contiguous(array: NDArray) -> NDArray:
     axes = sorted(range(array.ndim), key=lambda axis: abs(array.strides[axis]))
     wide = [axis for axis in axes if array.shape[axis] > 1]
     if array.flags.c_contiguous or array.size < _LAST * _OTHERS or wide[0] == array.ndim - 1:
-        return np.require(array, requirements="CA")
+        return np.require(array, requirements=["C", "A"])
     tile, budget = dict.fromkeys(axes, 1), _OTHERS
     tile[array.ndim - 1] = _LAST
     for axis in wide:
