@@ -42,13 +42,11 @@ class NetwrightRep(BackendRep):
         imported, program = self._specialized(values)
         found: dict[str, NDArray] = dict(imported.constants)
         if program is not None:
-            given = {
-                here: np.atleast_1d(np.asarray(values[name])) for name, here in imported.inputs.items()
-            } or {UNUSED: np.zeros(1, np.float32)}
+            given = {here: np.asarray(values[name]) for name, here in imported.inputs.items()}
+            given = given or {UNUSED: np.zeros(1, np.float32)}
             results = program.predict(**given)
             for name, here in imported.outputs.items():
-                result = results[here]
-                found[name] = result.reshape(()) if imported.ranks[name] == 0 else result
+                found[name] = results[here]
         return tuple(found[name] for name in self.graph.outputs)
 
     def _named(self, inputs: Any) -> dict[str, NDArray]:

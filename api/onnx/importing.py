@@ -35,8 +35,6 @@ class Imported:
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
     constants: Mapping[str, NDArray]
-    ranks: Mapping[str, int]
-    """The number of axes of each output: one without axes is `[1]` here."""
 
 
 def import_graph(
@@ -113,7 +111,7 @@ class _Import:
             self.values[port.name] = Known.of(empty(port.shape, port.dtype), port.name)
             return
         name = self.names.fresh([safe(port.name)], "input")
-        axes: tuple[int | None, ...] = tuple(self.held.get(port.name, identity(len(port.shape)))) or (None,)
+        axes: tuple[int | None, ...] = tuple(self.held.get(port.name, identity(len(port.shape))))
         value = Held(name, port.dtype, port.shape, axes)
         self.writer.declare(name, HELD_AS.get(port.dtype, port.dtype), value.held_shape)
         self.values[port.name] = value
@@ -126,13 +124,12 @@ class _Import:
         whole = len(tensor.axes) == tensor.rank and None not in tensor.axes
         if self.native_outputs and (whole or tensor.rank > 3):
             return tensor.axes if whole else channels_last(tensor.rank)
-        return identity(tensor.rank) or (None,)
+        return identity(tensor.rank)
 
     def finished(self, model: str) -> Imported:
         writer = self.writer
         outputs: dict[str, str] = {}
         constants: dict[str, NDArray] = {}
-        ranks: dict[str, int] = {}
         names = Names(self.writer.inputs)
         shown: dict[str, str] = {}
         for name in dict.fromkeys(self.graph.outputs):
@@ -148,7 +145,6 @@ class _Import:
                 continue
             role = tensor.ref.replace(".", "_")  # a number is no name: that of what gives it is one
             outputs[name] = names.fresh([role if name.isdecimal() else None, safe(name)], "output")
-            ranks[name] = tensor.rank
             shown[outputs[name]] = ref
         if self.findings:
             raise OnnxError(self.findings)
@@ -179,7 +175,7 @@ class _Import:
             if name in written
             for key, array in layer.weights.items()
         }
-        return Imported(tree, weights, self.inputs, outputs, constants, ranks)
+        return Imported(tree, weights, self.inputs, outputs, constants)
 
 
 def _dim(role: str, least: int | None, most: int | None, multiple: int) -> str | dict[str, Any]:

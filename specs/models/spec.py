@@ -62,8 +62,8 @@ def _role(value: Any) -> Any:
 class InputSpec(SpecModel):
     """An array the network reads."""
 
-    shape: Annotated[WrittenShape, Field(min_length=1)]
-    """Its shape, batch first, features last."""
+    shape: WrittenShape
+    """Its shape, batch first, features last; `[]` is a single number."""
     dtype: DType = "float32"
     """Its element type."""
     lengths: Name | None = None

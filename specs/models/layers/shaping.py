@@ -24,7 +24,7 @@ class Reshape(LayerSpec):
     """The same values in row-major order under another shape, batch included: `shape: [N, 7, 7, 64]`."""
 
     type: Literal["reshape"] = "reshape"
-    shape: Annotated[tuple[Literal[-1] | DimExpression, ...], Field(min_length=1, max_length=8)]
+    shape: Annotated[tuple[Literal[-1] | DimExpression, ...], Field(max_length=8)]
     """The new shape; one size may be -1, which stands for what remains."""
 
     @model_validator(mode="after")
