@@ -7,6 +7,7 @@ from functools import reduce
 
 import numpy as np
 
+from netwright.specs.descent import Descent
 from netwright.specs.dims import product
 from netwright.specs.equations.expressions import Call, Expression
 from netwright.specs.models.layers import ExpressionPool
@@ -102,11 +103,11 @@ class _WindowEquations(Equations):
         self.exists, self.taps = exists, cells.shape[-2]
         self.along = cells.rank - 2
 
-    def call(self, node: Call) -> Item:
+    def call(self, node: Call) -> Descent[Item]:
         if node.function not in (*_OVER_CELLS, "size", "index"):
-            return super().call(node)
+            return (yield super().call(node))
         (argument,) = node.arguments
-        x = self.cells(argument, node)
+        x = self.cells((yield self.evaluated(argument)).tensor, argument, node)
         exists = None if self.exists is None else self.exists.to(x.shape)
         match node.function:
             case "index":
@@ -122,9 +123,8 @@ class _WindowEquations(Equations):
         total = (x if exists is None else where(exists, x, 0)).reduce("sum", [self.along], keep=True)
         return Item(total / self.count(x, x.dtype) if node.function == "mean" else total, False)
 
-    def cells(self, argument: Expression, node: Call) -> Tensor:
+    def cells(self, x: Tensor, argument: Expression, node: Call) -> Tensor:
         """A value for each cell of a window. Raises Problem where it is one number already."""
-        x = self.item(argument).tensor
         if x.rank != self.along + 2 or x.shape[self.along] != self.taps:
             message = f"{node.function} goes over the cells of a window, this is one value already"
             raise self.problem(message, argument)
