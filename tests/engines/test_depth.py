@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
+from netwright.compiler.interpreter import evaluate
 from netwright.compiler.loop import ir
 from netwright.compiler.loop.expressions import operands_of
+from netwright.compiler.pipeline import GRAPH
 
 from .harness import Model
 
@@ -150,3 +153,33 @@ def test_a_thousand_terms() -> None:
     text = " + ".join(["a"] * 500 + ["a * a"] * 250)
     spec = chain({"name": "y", "type": "expression", "inputs": {"a": "x"}, "value": text.replace(" ", "")})
     Model(spec).check_predict({"N": 2})
+
+
+def recurrent(cell: str, steps: int, unroll: object) -> Spec:
+    layer = {"name": "y", "type": cell, "units": 3, "return_sequences": True}
+    if unroll is not None:
+        layer["unroll"] = unroll
+    spec = chain(layer)
+    spec["inputs"]["x"]["shape"] = ["N", steps, 2]
+    return trained(spec, "N", steps, 3)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_a_recurrence_unrolled_over_200_steps(cell: str) -> None:
+    """The graphs after all passes, of which no loop is left, in both directions."""
+    steps, dims = 200, {"N": 2}
+    rolled, unrolled = (Model(recurrent(cell, steps, unroll)) for unroll in (None, "full"))
+    table = {**rolled.weights(), **rolled.states(dims), **rolled.batch(dims)}
+    for entry in ("predict", "train_step"):
+        graph = GRAPH.run(unrolled.network.graphs[entry])
+        assert all(node.op != "scan" for node in graph)
+        found = evaluate(graph, {name: table[name] for name in graph.inputs}, dims)
+        for name, array in rolled.interpret(entry, table, dims).items():
+            np.testing.assert_allclose(found[name], array, rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+def test_an_unrolled_recurrence_is_compiled() -> None:
+    spec = recurrent("rnn", 24, "full")
+    del spec["train"]
+    model = Model(spec)
+    model.check_predict({"N": 2}, loops=False)
