@@ -46,7 +46,8 @@ class NetwrightRep(BackendRep):
             given = given or {UNUSED: np.zeros(1, np.float32)}
             results = program.predict(**given)
             for name, here in imported.outputs.items():
-                found[name] = results[here]
+                result = results[here]
+                found[name] = result.astype(imported.narrow.get(name, result.dtype))
         return tuple(found[name] for name in self.graph.outputs)
 
     def _named(self, inputs: Any) -> dict[str, NDArray]:

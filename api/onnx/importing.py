@@ -35,6 +35,8 @@ class Imported:
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
     constants: Mapping[str, NDArray]
+    narrow: Mapping[str, str]
+    """The element types of outputs that the language holds in a wider type."""
 
 
 def import_graph(
@@ -130,6 +132,7 @@ class _Import:
         writer = self.writer
         outputs: dict[str, str] = {}
         constants: dict[str, NDArray] = {}
+        narrow: dict[str, str] = {}
         names = Names(self.writer.inputs)
         shown: dict[str, str] = {}
         for name in dict.fromkeys(self.graph.outputs):
@@ -145,6 +148,7 @@ class _Import:
                 continue
             role = tensor.ref.replace(".", "_")  # a number is no name: that of what gives it is one
             outputs[name] = names.fresh([role if name.isdecimal() else None, safe(name)], "output")
+            narrow |= {name: tensor.dtype} if tensor.dtype in HELD_AS else {}
             shown[outputs[name]] = ref
         if self.findings:
             raise OnnxError(self.findings)
@@ -175,7 +179,7 @@ class _Import:
             if name in written
             for key, array in layer.weights.items()
         }
-        return Imported(tree, weights, self.inputs, outputs, constants)
+        return Imported(tree, weights, self.inputs, outputs, constants, narrow)
 
 
 def _dim(role: str, least: int | None, most: int | None, multiple: int) -> str | dict[str, Any]:

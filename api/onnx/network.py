@@ -57,6 +57,16 @@ class Emptied:
     start: Value
 
 
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """What whole numbers were before they were quantized, and how: scales and zero points that broadcast to it."""
+
+    source: Held
+    scale: NDArray
+    zero: NDArray
+    dtype: str
+
+
 @dataclass
 class Layer:
     """A layer while others may still be joined to it."""
@@ -95,6 +105,8 @@ class NetworkWriter:
         """What a value was before it got its shape."""
         self.emptied: dict[Held, Emptied] = {}
         """Last states that are zeros for sequences without steps."""
+        self.quantized: dict[str, Quantized] = {}
+        """By references to whole numbers what they were quantized from."""
         self.positions: dict[str, tuple[str, DimLike]] = {}
         """By references to positions in a whole tensor those among the cells of a channel, and the number of these."""
         self.counts: set[str] = set()

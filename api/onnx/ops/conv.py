@@ -77,7 +77,14 @@ def _operands(ctx: Context) -> tuple[Held, NDArray, int]:
 @op("Conv", attributes="auto_pad dilations group kernel_shape pads strides")
 def conv(ctx: Context) -> None:
     """A convolution of one, two or three axes."""
-    value, kernel, spatial = _operands(ctx)
+    value, kernel, _ = _operands(ctx)
+    bias = ctx.array(2, "the bias").reshape(-1) if ctx.has(2) else None
+    ctx.give(convolved(ctx, value, kernel, bias))
+
+
+def convolved(ctx: Context, value: Held, kernel: NDArray, bias: NDArray | None) -> Held:
+    """A layer with the node's windows and another kernel than its operand, perhaps."""
+    spatial = value.rank - 2
     window = per_axis(ctx, "kernel_shape", spatial, list(kernel.shape[2:]))
     if window != list(kernel.shape[2:]):
         raise Refusal(f"{window} is not the kernel's {list(kernel.shape[2:])}", "kernel_shape")
@@ -98,16 +105,16 @@ def conv(ctx: Context) -> None:
     if groups > 1:
         keys["groups"] = groups
     weights: dict[str, NDArray] = {"kernel": np.moveaxis(kernel, (0, 1), (-1, -2))}
-    if ctx.has(2):
-        weights["bias"] = ctx.array(2, "the bias").reshape(-1)
+    if bias is not None:
+        weights["bias"] = bias
     else:
         keys["use_bias"] = False
     axes = channels_last(value.rank)
     source = ctx.arranged(value, axes)
     ref = ctx.layer(f"conv{spatial}d", [source], keys, weights)
-    if padding == "valid" and not ctx.has(2) and set(dilation) == {1} and _gives_windows(kernel):
+    if padding == "valid" and bias is None and set(dilation) == {1} and _gives_windows(kernel):
         ctx.writer.scanned[ref] = Scanned(source, tuple(window), tuple(stride))
-    ctx.give(ctx.held_as(ref, axes))
+    return ctx.held_as(ref, axes)
 
 
 def _gives_windows(kernel: NDArray) -> bool:

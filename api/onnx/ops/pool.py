@@ -9,6 +9,7 @@ from netwright.specs.dims import DimLike, Shape, product
 from ..arrange import channels_last
 from ..context import Context
 from ..errors import Refusal
+from ..tensors import HELD_AS
 from ..values import Held, Known, dims_array, known_dims
 from .broadcast import equation
 from .conv import padding_key, pads_of, per_axis, scalar_or_list
@@ -54,7 +55,7 @@ def max_pool(ctx: Context) -> None:
     """The largest value of each window, and where it stands."""
     value = ctx.settled(ctx.value())
     dtype = value.dtype
-    if dtype == "uint8":  # all of them are floats
+    if dtype == "uint8" or dtype in HELD_AS:  # all of them are floats
         value = equation(ctx, f"cast(x, {ctx.writer.dtype})", {"x": value}, fallback="cast")
     elif dtype != ctx.writer.dtype:
         raise Refusal(f"the operand is {dtype}")
@@ -62,8 +63,8 @@ def max_pool(ctx: Context) -> None:
     ports = ["indices"] if ctx.wants(1) else []
     ref = ctx.layer(f"max_pool{value.rank - 2}d", [ctx.arranged(value, axes)], keys, ports=ports)
     found = ctx.held_as(ref, axes)
-    if dtype == "uint8":
-        found = equation(ctx, "cast(x, uint8)", {"x": found}, fallback="cast")
+    if dtype == "uint8" or dtype in HELD_AS:
+        found = equation(ctx, f"cast(x, {HELD_AS.get(dtype, dtype)})", {"x": found}, fallback="cast")
     ctx.give(found)
     if ctx.wants(1):
         ctx.give(_positions(ctx, f"{ref}.indices", value), 1)
