@@ -163,3 +163,21 @@ def squeeze(opset: int) -> Example:
 
 def reshape(opset: int) -> Example:
     return Example([X, np.array([0, -1, 2])], draws={"allowzero": [1]})
+
+
+def _scales(opset: int, dtype: type) -> list[NDArray | None]:
+    """One before opset 13, then one for each cell of an axis."""
+    if opset < 13:
+        return [np.array(0.1, np.float32), np.array(3, dtype)]
+    return [np.array([0.1, 0.2, 0.05], np.float32), np.array([0, 3, 4], dtype)]
+
+
+def quantize(opset: int) -> Example:
+    draws = {"axis": [-3, 2], "block_size": [2], "output_dtype": [3, 2, 5], "precision": [1], "saturate": [0]}
+    return Example([X * 3, *_scales(opset, np.int8)], draws=draws)
+
+
+def dequantize(opset: int) -> Example:
+    codes = ints(-128, 128, 2, 3, 4).astype(np.int8)
+    draws = {"axis": [-2, 2], "block_size": [2], "output_dtype": [1, 10]}
+    return Example([codes, *_scales(opset, np.int8)], draws=draws)

@@ -95,11 +95,13 @@ def ours(model: onnx.ModelProto, inputs: Mapping[str, NDArray]) -> list[NDArray]
         graph = check(to_yaml(imported.tree)).network.graphs["predict"]
         given = {here: np.atleast_1d(inputs[name]) for name, here in imported.inputs.items()}
         given = {**given, **imported.weights}
-        arrays = {name: given[name] for name in graph.inputs if name in given}
+        types = {name: graph.type(value).dtype for name, value in graph.inputs.items()}
+        arrays = {name: given[name].astype(types[name]) for name in graph.inputs if name in given}
         results = evaluate(graph, arrays, bind_dims(graph, {name: a.shape for name, a in arrays.items()}))
         for name, here in imported.outputs.items():
             shape = () if imported.ranks[name] == 0 else results[here].shape
-            found[name] = results[here].reshape(shape)
+            dtype = imported.narrow.get(name, results[here].dtype)
+            found[name] = results[here].reshape(shape).astype(dtype)
     return [found[port.name] for port in model.graph.output]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from netwright.specs.dims import Dim
+from netwright.specs.dims import Dim, product
 
-from ..arrange import identity
+from ..arrange import identity, regrouped
 from ..context import Context
 from ..errors import Refusal
 from ..fold import checked_axis
@@ -222,8 +222,10 @@ def compress(ctx: Context) -> None:
     """The slices along an axis that a constant marks."""
     value = ctx.held(0)
     marks = np.flatnonzero(ctx.array(1, "which slices stay").reshape(-1))
-    if ctx.attribute("axis") is None:
-        raise Refusal("compressing all cells of a computed operand is not supported", "axis")
+    if ctx.attribute("axis") is None:  # of all cells in one row
+        flat = regrouped(ctx.writer, value, (product(value.shape),), may_merge=False)
+        assert isinstance(flat, Held)
+        value = flat
     axis = ctx.axis(0, value.rank)
     size = value.shape[axis]
     if isinstance(size, Dim) or (marks >= size).any():

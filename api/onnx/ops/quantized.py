@@ -43,6 +43,8 @@ def quantize_linear(ctx: Context) -> None:
     scale, zero = _scales(ctx, value)
     named = ctx.integer("output_dtype", 0)
     dtype = zero.dtype if zero is not None else dtype_name(named) if named else "uint8"
+    if named and dtype_name(named) != dtype:
+        raise Refusal(f"is not the zero point's type, {dtype}", "output_dtype")
     if dtype not in ("int8", "uint8", "int16", "uint16"):
         raise Refusal(f"whole numbers of type {dtype}")
     made = _codes(ctx, value, scale, zero, dtype)
@@ -116,16 +118,18 @@ def _scales(ctx: Context, value: Held) -> tuple[Value, Value | None]:
     found: list[Value | None] = []
     for position in (1, 2):
         one = ctx.value(position) if ctx.has(position) else None
+        if isinstance(one, Held) and one.rank and one.shape != (1,):
+            ctx.array(position, "scales of an axis")
         if isinstance(one, Known) and one.array.size == 1:
             one = Known(one.array.reshape(()), one.dtype, one.name)
         elif isinstance(one, Known):
             axis = checked_axis(ctx.integer("axis", 1), value.rank)
+            if ctx.opset < 13:
+                raise Refusal("scales of an axis are of opset 13")
             if one.array.ndim != 1 or one.array.size != value.shape[axis]:
                 raise Refusal(f"{one.array.size} scales for {value.shape[axis]} cells", "axis")
             shape = [-1 if i == axis else 1 for i in range(value.rank)]
             one = Known(one.array.reshape(shape), one.dtype, one.name)
-        elif isinstance(one, Held) and one.rank and one.shape != (1,):
-            raise Refusal("several scales that are computed are not supported")
         elif isinstance(one, Held):
             one = Held(one.ref, one.dtype, (), (None,) * len(one.axes))
         found.append(one)
