@@ -93,15 +93,14 @@ def ours(model: onnx.ModelProto, inputs: Mapping[str, NDArray]) -> list[NDArray]
     found: dict[str, NDArray] = dict(imported.constants)
     if imported.outputs:
         graph = check(to_yaml(imported.tree)).network.graphs["predict"]
-        given = {here: np.atleast_1d(inputs[name]) for name, here in imported.inputs.items()}
+        given = {here: inputs[name] for name, here in imported.inputs.items()}
         given = {**given, **imported.weights}
         types = {name: graph.type(value).dtype for name, value in graph.inputs.items()}
         arrays = {name: given[name].astype(types[name]) for name in graph.inputs if name in given}
         results = evaluate(graph, arrays, bind_dims(graph, {name: a.shape for name, a in arrays.items()}))
         for name, here in imported.outputs.items():
-            shape = () if imported.ranks[name] == 0 else results[here].shape
             dtype = imported.narrow.get(name, results[here].dtype)
-            found[name] = results[here].reshape(shape).astype(dtype)
+            found[name] = results[here].astype(dtype)
     return [found[port.name] for port in model.graph.output]
 
 
