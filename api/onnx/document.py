@@ -35,9 +35,15 @@ export_model(netwright.load("resnet.yaml"), "resnet.safetensors").save("again.on
   channels last, sequences have the samples first.
 - Tensors are held features last inside. Transposes that only change the layout cancel, and a Flatten before a Gemm
   permutes the rows of its kernel.
-- Arithmetic on shapes is computed while importing; open sizes stay open. The least value that an open size has to
-  have, which ONNX can't say, follows from the layers. `--dim H=256` settles one where a model makes no sense otherwise:
-  a U-Net, whose height has to divide by its strides.
+- Arithmetic on shapes is computed while importing, exactly, whatever its types: what exporters compute with floats,
+  `floor(0.5 * H)`, with fractions, and comparisons, Where, Clip and the like stay formulas of the open sizes, which may
+  be shapes, positions, repeats, paddings, and numbers that the network computes with. The least value that an open size
+  has to have, and the greatest where a table of positions ends, which ONNX can't say, follow from the layers.
+- Sizes that the file gives several names and that the network needs to be the same (a batch for each input, a state's
+  and its sequence's) become one, and the import says so; `--dim z_batch=x_batch` says it beforehand.
+- A network that fits for some sizes alone, such as a U-Net, whose height has to divide by its strides, is refused with
+  the least multiples for which it fits, which were tried: `--dim H=32k` says that H is a multiple of 32, `--dim H=640`
+  settles it.
 - Layers have the names of the file's nodes, modules (PyTorch) or weights, else those of the layers that they belong to.
 - Scan, and Loop where each step reads the next part of a sequence, become a recurrent layer with a cell of its own, in
   equations. Any other body is unrolled where the number of steps is known. A spec that is exported and imported again

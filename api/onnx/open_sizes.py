@@ -79,7 +79,8 @@ class OpenSizes:
         for one, of in self.multiples.items():
             if one in same:
                 return None if of != self.multiples.get(same[one][0]) else replace(self, graph=graph)
-        return replace(self, graph=graph, same={**self.same, **same})
+        before = {name: (same.get(other, (other,))[0], node) for name, (other, node) in self.same.items()}
+        return replace(self, graph=graph, same={**before, **same})
 
     def with_limits(self, findings: tuple[Finding, ...]) -> OpenSizes | None:
         """Where sizes are between the numbers that the findings need; None where that is no help."""

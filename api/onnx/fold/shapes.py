@@ -242,7 +242,9 @@ def _reduction(name: str, function: Callable[..., Any]) -> None:
             rows = np.moveaxis(array, found, range(len(found))).reshape(-1, *np.delete(array.shape, found))
             total = rows[0]
             for row in rows[1:]:
-                total = elementwise(lambda x, y: choose(x, y, at.ranges), total, row)
+                total = elementwise(
+                    lambda x, y: choose(x, y, at.ranges), np.asarray(total, object), np.asarray(row, object)
+                )
             if attributes.get("keepdims", 1):
                 total = np.asarray(total).reshape([1 if i in found else s for i, s in enumerate(array.shape)])
             return [np.asarray(total, object)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.dims import Dim, DimLike, Shape, bounds
+from netwright.specs.dims import Dim, DimLike, Shape, bounds, exact_div
 
 from ..agreement import Sizes
 from ..arrange import held_of, identity, regrouped, settled
@@ -326,6 +326,13 @@ def _gather_open(ctx: Context, value: Held, axis: int, indices: Known) -> None:
     ctx.give(ctx.held_as(refs[0], axes, value.rank - 1))
 
 
+def check_blocks(sizes: Shape, part: int) -> None:
+    """Raises Refusal unless axes are made of whole blocks."""
+    mismatches = [Sizes(size, part, divides=True) for size in sizes if exact_div(size, part) is None]
+    if mismatches:
+        raise Refusal(f"blocks of {part} of {[str(size) for size in sizes]}", "blocksize", mismatches)
+
+
 @op("DepthToSpace", attributes="blocksize mode")
 def depth_to_space(ctx: Context) -> None:
     """Channels become space."""
@@ -340,8 +347,9 @@ def space_to_depth(ctx: Context) -> None:
         return _blocks(ctx, "space_to_depth", {})
     value, size = ctx.held(), ctx.integer("blocksize", 0)
     sizes = value.shape
-    if value.rank != 4 or size < 1 or any(isinstance(s, Dim) or s % size for s in sizes[2:]):
+    if value.rank != 4 or size < 1:
         raise Refusal(f"blocks of {size} of {[str(s) for s in sizes]}", "blocksize")
+    check_blocks(sizes[2:], size)
     n, c, (h, w) = sizes[0], sizes[1], (one // size for one in sizes[2:])
     parted = regrouped(ctx.writer, value, (n, c, h, size, w, size), may_merge=False)
     assert isinstance(parted, Held)
@@ -357,5 +365,7 @@ def _blocks(ctx: Context, kind: str, keys: dict[str, Any]) -> None:
         raise Refusal(f"an input of {value.rank} axes")
     size = ctx.integer("blocksize", 0)
     axes = (0, 2, 3, 1)
+    if kind == "space_to_depth" and size > 0:
+        check_blocks(value.shape[2:], size)
     ref = ctx.layer(kind, [ctx.arranged(value, axes)], {"block_size": size, **keys})
     ctx.give(ctx.held_as(ref, axes))
