@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .entries import Entry
+from .exporting import REVISION
 
 ROOT = Path(__file__).parents[2]
 #: Seconds that an export and a check may take on a quiet machine with one core for it.
@@ -54,6 +55,8 @@ def run(
 def file_of(entry: Entry, folder: Path) -> Path:
     """Where the ONNX file of an entry is kept: another one for another version of what makes it."""
     made_by = "".join(f"-{name}{version(_DISTRIBUTIONS.get(name, name))}" for name in entry.requires)
+    if "torch" in entry.requires:
+        made_by += f"-{REVISION}"
     return folder / (
         re.sub(r"[^\w.-]+", "_", f"{entry.source}_{entry.model}_{entry.exporter}_{entry.shape}{made_by}")
         + ".onnx"

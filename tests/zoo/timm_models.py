@@ -40,6 +40,6 @@ def make(entry: Entry, path: Path) -> None:
     else:
         side = max(_SIDE, *(config.get("min_input_size") or (3, 0, 0))[1:])
     image = torch.randn(1 if entry.shape == "fixed" else 2, 3, side, side)
-    module = settle(module, [image])
+    module = settle(module)
     open_axes = {} if entry.shape == "fixed" else {"image": {0: "batch"}}
     export(module, [image], path, dynamo=entry.exporter == "dynamo", names=["image"], open_axes=open_axes)

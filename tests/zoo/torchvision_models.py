@@ -12,7 +12,7 @@ from .exporting import export, settle
 
 #: The networks, with the side of the square images that they are tried on.
 _IMAGES = {
-    "alexnet": 96,
+    "alexnet": 224,
     "convnext_tiny": 64,
     "deeplabv3_mobilenet_v3_large": 64,
     "deeplabv3_resnet50": 64,
@@ -48,8 +48,8 @@ _IMAGES = {
     "squeezenet1_0": 64,
     "squeezenet1_1": 64,
     "swin_t": 64,
-    "vgg11": 64,
-    "vgg11_bn": 64,
+    "vgg11": 224,
+    "vgg11_bn": 224,
     "vit_b_16": 224,
     "wide_resnet50_2": 64,
 }
@@ -132,7 +132,7 @@ def make(entry: Entry, path: Path) -> None:
         image = torch.randn(samples, 3, _IMAGES[entry.model], _IMAGES[entry.model])
     if models.segmentation.__name__ in type(module).__module__:
         module = _first(module, "out")
-    module = settle(module, [image])
+    module = settle(module)
     axes = {"open": {0: "batch"}, "fixed": {}, "sizes": {0: "batch", 2: "height", 3: "width"}}[entry.shape]
     open_axes = {"image": axes} if axes else {}
     export(module, [image], path, dynamo=entry.exporter == "dynamo", names=["image"], open_axes=open_axes)
