@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from netwright.specs.dims import Dim, Range, dim_symbols, evaluate
 
+from .agreement import Sizes
 from .errors import OnnxError, Refusal
 
 R = TypeVar("R")
@@ -51,8 +52,8 @@ class Choices:
 
 
 def with_choices(attempt: Callable[[Choices], R]) -> R:
-    """What an import gives: with the usual branches, else with others, the last one first. Raises the error of the
-    usual ones where none will do."""
+    """What an import gives: with the usual branches, else with others, the last one first. Where none will do, raises
+    the error that other names of open sizes mend, else that of the usual ones."""
     waiting: list[dict[str, bool]] = [{}]
     first: OnnxError | None = None
     for _ in range(MOST_IMPORTED):
@@ -62,10 +63,17 @@ def with_choices(attempt: Callable[[Choices], R]) -> R:
         try:
             return attempt(choices)
         except OnnxError as error:
-            first = first or error
+            if first is None or (_is_of_names(error) and not _is_of_names(first)):
+                first = error
         fixed = len(choices.wanted)
         for name, truth in list(choices.taken.items())[fixed:]:
             before = dict(list(choices.taken.items())[: list(choices.taken).index(name)])
             waiting.append({**before, name: not truth})
     assert first is not None
     raise first
+
+
+def _is_of_names(error: OnnxError) -> bool:
+    """Whether one size under two names is at fault."""
+    mismatches = (one for finding in error.findings for one in finding.mismatches)
+    return any(isinstance(one, Sizes) and one.names() for one in mismatches)

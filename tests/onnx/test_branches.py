@@ -161,3 +161,12 @@ def test_branches_that_are_both_right_are_not_narrowed_to_one_size() -> None:
     found.graph.output[0].name = "flat"
     imported = agrees(found, {"x": (2, 3, 9)}, {"x": (1, 3, 17)})
     assert "min: 8" in imported.spec
+
+
+def test_a_branch_and_a_size_with_two_names() -> None:
+    """Only with the branch that is not the usual one does it show that two names are one size."""
+    found = squeezed("T")
+    found.graph.node.append(node("Add", ["y", "z"], ["sum"]))
+    found.graph.output[0].name = "sum"
+    found.graph.input.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, ["M", 2]))
+    agrees(found, {"x": (2, 3, 5), "z": (2, 2)}, {"x": (3, 3, 7), "z": (3, 2)})
