@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from netwright.specs.dims import DimLike
 from netwright.specs.manifest import LENGTH_OUT_OF_RANGE, RangeInfo
@@ -67,7 +68,7 @@ def merged_ranges(graphs: Iterable[Graph]) -> dict[str, list[RangeInfo]]:
     return found
 
 
-def _checked(graph: Graph, node: Node) -> tuple[Value, DimLike, str] | None:
+def _checked(graph: Graph, node: Node) -> tuple[Value, DimLike, Literal["index", "length"]] | None:
     if isinstance(node.attrs, WithinAttributes):
         what = "length" if node.attrs.code == LENGTH_OUT_OF_RANGE else "index"
         return graph.operands(node)[0], node.attrs.limit, what
