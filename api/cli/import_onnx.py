@@ -17,7 +17,7 @@ from .output import to_standard_output, written
 
 @click.command("import")
 @click.argument("model", type=PATH)
-@click.option("-o", "--output", type=PATH, required=True, metavar="SPEC", help="The spec to write.")
+@click.option("-o", "--spec", "output", type=PATH, required=True, metavar="SPEC", help="The spec to write.")
 @click.option("--weights", type=PATH, required=True, metavar="FILE", help="The weights to write.")
 @click.option("--name", metavar="NAME", help="The model's name; that of the file when left out.")
 @click.option(
@@ -41,6 +41,13 @@ from .output import to_standard_output, written
     callback=lambda ctx, param, values: named_values(values, param),
     help="Settle an input, sr=16000 or a list in JSON; it disappears.",
 )
+@click.option(
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="NAME",
+    help="Make a value of the model an output, in place of its own; what comes after is left out.",
+)
 def command(
     model: Path,
     output: Path,
@@ -49,6 +56,7 @@ def command(
     layout: Literal["onnx", "native"],
     dims: dict[str, Any],
     inputs: dict[str, Any],
+    outputs: tuple[str, ...],
 ) -> None:
     """Import an ONNX model.
 
@@ -61,7 +69,7 @@ def command(
 
     check_outputs({"-o": output, "--weights": weights}, [model])
     try:
-        imported = import_model(model, name=name, layout=layout, dims=dims, inputs=inputs)
+        imported = import_model(model, name=name, layout=layout, dims=dims, inputs=inputs, outputs=outputs)
     except OnnxError as error:
         for finding in error.findings:
             click.echo(visible(f"error: {finding}", keep="\n"), err=True)

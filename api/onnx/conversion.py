@@ -34,6 +34,8 @@ _MOVERS = frozenset(("Cast", "Constant", "ConstantOfShape", "Expand", "Reshape",
 _MOVERS |= {"Transpose", "Unsqueeze"}
 #: Operators that have graphs, of which perhaps one alone is converted: what the others read need not be there.
 _BRANCHES = ("If",)
+#: Operators whose results have as many cells as the data say.
+_UNBOUNDED = ("NonMaxSuppression",)
 #: How findings begin that are the importer's own fault.
 DEFECT = "a defect of Netwright, not of the model"
 _DEFECTS = (ArithmeticError, AssertionError, LookupError, RecursionError, SyntaxError, TypeError, ValueError)
@@ -157,7 +159,7 @@ class Conversion:
             )
             raise NeedsValue(name, "what it reads", self.depends.get(name, frozenset()))
         if entry is None:
-            raise Refusal("the operator is not supported")
+            raise Refusal(_unsupported(node))
         if not means_the_same(node.op, self.opset, entry.since):
             raise Refusal(f"the operator as it was in opset {self.opset} is not supported")
         _check_attributes(node, entry.attributes)
@@ -262,6 +264,16 @@ class Conversion:
                 self.values[name] = Known.of(np.asarray(one, np.int64)) if known else one  # type: ignore[assignment]
             self.visit(node)
             return self.given(node.outputs)[0]
+
+
+def _unsupported(node: Node) -> str:
+    """Why an operator that there is no entry for is refused, and where the model can end instead."""
+    if node.op not in _UNBOUNDED:
+        return "the operator is not supported"
+    ends = " ".join(f"--output {name}" for name in node.inputs[:2] if name)
+    return (
+        f"how much it gives is known at run time only: {ends} makes what it reads the outputs of the network"
+    )
 
 
 def _check_attributes(node: Node, honoured: Sequence[str]) -> None:

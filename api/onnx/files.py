@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +27,7 @@ from .importing import Imported, import_graph
 from .layout import native_inputs
 from .open_sizes import OpenSizes, Said
 from .raw import RawModel, read_file
-from .reading import OnnxGraph, read_graph
+from .reading import OnnxGraph, ending_at, read_graph
 from .spec import to_yaml
 
 Layout = Literal["onnx", "native"]
@@ -80,6 +80,7 @@ def import_model(
     layout: Layout = "onnx",
     dims: Mapping[str, Said] | None = None,
     inputs: Mapping[str, ArrayLike] | None = None,
+    outputs: Sequence[str] = (),
 ) -> ImportedModel:
     """An ONNX model, or the file it is in, as a spec with weights.
 
@@ -88,7 +89,8 @@ def import_model(
     sequences [N, T, F] instead of [T, N, F]. ``dims`` settles open sizes of the model's inputs, or says between which
     numbers they are, what they are a multiple of (`"32k"`) or which other one they are the same as (its name); names
     that the network needs to be the same are made one. ``inputs`` settles inputs as a whole: they are constants then,
-    and no inputs of the spec. Raises OnnxError with one finding for each node that is not supported and that an output
+    and no inputs of the spec. ``outputs`` are values of the model that become its outputs: what comes after them is
+    left out. Raises OnnxError with one finding for each node that is not supported and that an output
     needs.
     """
     if isinstance(source, onnx.ModelProto):
@@ -96,6 +98,7 @@ def import_model(
     else:
         graph = read_graph(read_file(source))
         name = name or Path(source).stem
+    graph = ending_at(graph, outputs) if outputs else graph
     sizes = OpenSizes.said(graph, dims or {})
     bound = given_inputs(sizes.graph, inputs or {})
     model = re.sub(r"\W+", "_", name or graph.name or "model", flags=re.ASCII).strip("_")[:60]

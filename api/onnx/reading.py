@@ -7,8 +7,9 @@ says; what is wrong ends in OnnxError.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -103,6 +104,26 @@ class OnnxGraph:
             replace(port, shape=tuple(substitute(size, sizes) for size in port.shape)) for port in self.inputs
         )
         return replace(self, inputs=ports)
+
+
+def ending_at(graph: OnnxGraph, outputs: Sequence[str]) -> OnnxGraph:
+    """The part of a graph that values need which become its outputs. Raises OnnxError for one that there is not."""
+    gives = {name: node for node in graph.nodes for name in node.outputs if name}
+    ports = {port.name for port in graph.inputs}
+    for name in outputs:
+        if name not in gives and name not in ports and name not in graph.constants:
+            near = get_close_matches(name, [*gives, *ports], 3)
+            raise OnnxError(f"nothing gives {name!r}" + (f": there is {', '.join(near)}" if near else ""))
+    needed: set[str] = set()
+    waiting = list(outputs)
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting += gives[name].reads if name in gives else ()
+    nodes = tuple(node for node in graph.nodes if needed.intersection(node.outputs))
+    inputs = tuple(port for port in graph.inputs if port.name in needed)
+    return replace(graph, outputs=tuple(dict.fromkeys(outputs)), nodes=nodes, inputs=inputs)
 
 
 def read_graph(raw: RawModel) -> OnnxGraph:

@@ -54,6 +54,9 @@ def compare(model: netwright.Model) -> onnx.ModelProto:
 
 
 LAYERS = {
+    "quantized": "- {name: q, type: fake_quantize, scale: 0.05, zero_point: 3}\n"
+    "  - {name: r, type: fake_quantize, scale: 0.02, bits: 6, signed: false}\n"
+    "  - {name: s, type: fake_quantize, axis: -1}",
     "pools": "- {name: p, type: max_pool2d, pool_size: 3, stride: 2, padding: same}\n"
     "  - {name: q, type: mean_pool2d, pool_size: 2, padding: same_upper, rounding: floor}",
     "ceil": "- {name: p, type: mean_pool2d, pool_size: 4, stride: 3}\n  - {name: r, type: relu}",

@@ -30,6 +30,7 @@ from netwright.specs.models.layers import (
     Dense,
     Dropout,
     Embedding,
+    FakeQuantize,
     Flatten,
     GlobalMaxPool,
     GlobalMeanPool,
@@ -89,6 +90,27 @@ def _parameter(e: Exporter, layer: LayerSpec, name: str) -> np.ndarray:
 def _weight(e: Exporter, layer: LayerSpec, name: str, array: np.ndarray) -> str:
     """A parameter under its own name; stored once where it is shared."""
     return e.writer.constant(array, hint=f"{layer.share or layer.name}.{name}")
+
+
+def export_fake_quantize(e: Exporter, spec: FakeQuantize, inputs: Inputs, ports: Ports) -> bool:
+    """QuantizeLinear and DequantizeLinear, for 8 bits; of other widths the arithmetic itself."""
+    (x,) = inputs
+    if spec.bits != 8:
+        return False
+    dtype = "int8" if spec.signed else "uint8"
+    if spec.scale is None:
+        scale, zero = _parameter(e, spec, "scale"), _parameter(e, spec, "zero_point")
+    else:
+        scale = np.asarray(spec.scale, e.dtype(x))
+        zero = np.broadcast_to(np.asarray(spec.zero_point), scale.shape)
+    limits = np.iinfo(dtype)
+    if (zero < limits.min).any() or (zero > limits.max).any() or (zero != np.rint(zero)).any():
+        return False
+    names = [e.writer.constant(scale), e.writer.constant(zero.astype(dtype))]
+    keys = {} if spec.axis is None else {"axis": spec.axis % e.rank(x)}
+    codes = e.writer.add("QuantizeLinear", [e.last(x), *names], **keys)
+    e.give(ports[""], e.writer.add("DequantizeLinear", [codes, *names], **keys))
+    return True
 
 
 def export_dense(e: Exporter, spec: Dense, inputs: Inputs, ports: Ports) -> bool:
@@ -306,6 +328,7 @@ def export_embedding(e: Exporter, spec: Embedding, inputs: Inputs, ports: Ports)
 
 
 LAYERS: dict[type[LayerSpec], ExportLayer] = {
+    FakeQuantize: export_fake_quantize,
     Dense: export_dense,
     Convolution: export_convolution,
     Pool: export_pool,
