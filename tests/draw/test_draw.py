@@ -51,7 +51,7 @@ def test_every_layer_type_optimizer_and_loss_is_drawn() -> None:
     for union in (AnyLoss, AnyOptimizer):
         missing |= {part.model_fields["type"].default for part in union.__args__}
     for number in range(MANY):
-        spec = draw(number, 0).spec
+        spec = draw(number, 4).spec
         missing -= set(types(spec["layers"]))
         if "train" in spec:
             missing -= {spec["train"]["loss"]["type"], spec["train"]["optimizer"]["type"]}
