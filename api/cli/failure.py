@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from netwright.compiler.codegen.compile import CompileError
 from netwright.compiler.codegen.linker import LinkError
 from netwright.compiler.codegen.target import TargetError
 from netwright.compiler.codegen.verification import VerificationError
@@ -26,6 +27,7 @@ _EXPECTED = (
     TargetError,
     LinkError,
     VerificationError,
+    CompileError,
     OSError,
     MemoryError,
 )
@@ -47,4 +49,4 @@ def report(error: Exception) -> int | None:
     if isinstance(error, MemoryError):
         text = "there is not enough memory"
     click.echo(f"error: {visible(text, keep=chr(10))}", err=True)
-    return 1 if isinstance(error, DivergedError | VerificationError) else 2
+    return 1 if isinstance(error, DivergedError | VerificationError | CompileError) else 2

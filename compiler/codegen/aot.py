@@ -15,7 +15,7 @@ import llvmlite.binding as llvm
 from netwright.specs.manifest import Manifest
 
 from ..loop import ir
-from .compile import optimize
+from .compile import compiling, optimize
 from .entries import entry_symbol, plan_symbol
 from .features import missing_symbol
 from .modules import program_modules
@@ -74,7 +74,10 @@ def _link(
 ) -> llvm.ModuleRef:
     multiples = {dim.name: dim.multiple_of for dim in manifest.dims} if manifest else None
     texts = program_modules(program, target, readable=True, contents=contents, multiples=multiples).texts
-    modules = [optimize(text, target) for text in texts]
+    modules: list[llvm.ModuleRef] = []
+    for what, text in texts:
+        with compiling(what):
+            modules.append(optimize(text, target))
     if manifest is not None:
         modules.append(llvm.parse_assembly(_manifest_text(program, target, manifest)))
 

@@ -7,6 +7,8 @@ pipelines would find little, and take seconds on unrolled blocks. NewGVN is not 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 
 import llvmlite
@@ -23,6 +25,22 @@ VERSIONS = (
     f"netwright {version('netwright')} llvmlite {llvmlite.__version__} "
     f"llvm {'.'.join(map(str, llvm.llvm_version_info))} codegen 2 {' '.join(PASSES)}"
 )
+
+
+class CompileError(RuntimeError):
+    """LLVM does not take a module; the message says what the module is of."""
+
+
+@contextmanager
+def compiling(what: str) -> Iterator[None]:
+    """Errors of LLVM inside are a CompileError about ``what``."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise CompileError(
+            f"LLVM makes no code of {what}: {error}\nThe spec is not at fault; please report this text "
+            "with the spec. --engine reference computes the same without LLVM."
+        ) from error
 
 
 def optimize(text: str, target: Target) -> llvm.ModuleRef:

@@ -10,7 +10,7 @@ import llvmlite.binding as llvm
 
 from ..loop import ir
 from .cache import ObjectCache, default_cache
-from .compile import compile_object
+from .compile import compile_object, compiling
 from .entries import entry_symbol, plan_symbol
 from .modules import program_modules
 from .target import Target, host_target
@@ -66,14 +66,23 @@ def compile_jit(
     target: Target | None = None,
     cache: ObjectCache | Literal["default"] | None = "default",
 ) -> NativeProgram:
-    """Compiles a program into this process, kernel by kernel, through the cache (None: without)."""
+    """Compiles a program into this process, kernel by kernel, through the cache (None: without).
+
+    Raises CompileError, which names the layers, where LLVM does not take a kernel.
+    """
     target = target or host_target()
     store = default_cache() if cache == "default" else cache
     modules = program_modules(program, target)
-    objects = [compile_object(text, target, store) for text in (*modules.kernels.values(), modules.entries)]
+    *own, (what, support) = modules.texts
+    objects = [_object(what, text, target, store) for what, text in own]
     if target not in _support_objects:
-        _support_objects[target] = compile_object(modules.support, target, store)
+        _support_objects[target] = _object(what, support, target, store)
     return NativeProgram(program, target, [*objects, _support_objects[target]])
+
+
+def _object(what: str, text: str, target: Target, cache: ObjectCache | None) -> bytes:
+    with compiling(what):
+        return compile_object(text, target, cache)
 
 
 def kernel_objects(
@@ -85,5 +94,8 @@ def kernel_objects(
     target = target or host_target()
     store = default_cache() if cache == "default" else cache
     modules = program_modules(program, target)
-    made = {symbol: compile_object(text, target, store) for symbol, text in modules.kernels.items()}
+    made = {
+        symbol: _object(modules.origins[symbol], text, target, store)
+        for symbol, text in modules.kernels.items()
+    }
     return {name: (symbol, made[symbol]) for name, symbol in modules.symbols.items()}

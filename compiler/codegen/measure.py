@@ -33,7 +33,7 @@ class CodeSize:
 def code_size(program: ir.Program, target: Target) -> CodeSize:
     """Compiles the program, through the cache, and measures."""
     modules = program_modules(program, target)
-    code = sum(_text_bytes(compile_object(text, target, default_cache())) for text in modules.texts)
+    code = sum(_text_bytes(compile_object(text, target, default_cache())) for _, text in modules.texts)
     kernels = max((_frame(text, target) or 0 for text in modules.kernels.values()), default=0)
     rest = [_frame(text, target) for text in (modules.entries, modules.support)]
     return CodeSize(code, None if None in rest else sum(size or 0 for size in rest) + kernels)

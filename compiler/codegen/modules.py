@@ -18,16 +18,20 @@ _PLACEHOLDER = "netwright.kernel"
 
 @dataclass(frozen=True)
 class Modules:
-    """``symbols`` maps a kernel's name to its symbol; ``kernels`` a symbol to its module's text."""
+    """``symbols`` maps a kernel's name to its symbol; ``kernels`` a symbol to its module's text; ``origins`` a symbol
+    to what it computes, in words."""
 
     symbols: dict[str, str]
     kernels: dict[str, str]
     entries: str
     support: str
+    origins: dict[str, str]
 
     @property
-    def texts(self) -> list[str]:
-        return [*self.kernels.values(), self.entries, self.support]
+    def texts(self) -> list[tuple[str, str]]:
+        """Each module: what it is of, and its text."""
+        kernels = [(self.origins[symbol], text) for symbol, text in self.kernels.items()]
+        return [*kernels, ("the entries", self.entries), ("the planner and the barrier", self.support)]
 
 
 def program_modules(
@@ -47,13 +51,20 @@ def program_modules(
     symbols: dict[str, str] = {}
     kernels: dict[str, str] = {}
     chosen: dict[str, str] = {}
+    origins: dict[str, str] = {}
     for name, function in program.kernels.items():
         text = write_kernel(function, _PLACEHOLDER, target)
         if text not in chosen:
             digest = hashlib.sha256(text.encode()).hexdigest()[:24]
             chosen[text] = f"{program.model}.{name}" if readable else f"netwright.{digest}"
+            origins[chosen[text]] = origin(name, program.layers)
             kernels[chosen[text]] = text.replace(f'@"{_PLACEHOLDER}"', f'@"{chosen[text]}"', 1)
         symbols[name] = chosen[text]
-    return Modules(
-        symbols, kernels, write_entries(program, symbols, target, contents, multiples), write_support(target)
-    )
+    entries = write_entries(program, symbols, target, contents, multiples)
+    return Modules(symbols, kernels, entries, write_support(target), origins)
+
+
+def origin(kernel: str, layers: Mapping[str, tuple[str, ...]]) -> str:
+    """A kernel and the layers that it computes, in words."""
+    found = layers.get(kernel, ())
+    return f"kernel {kernel}" + (f" (layer{'s' * (len(found) > 1)} {', '.join(found)})" if found else "")

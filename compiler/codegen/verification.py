@@ -18,6 +18,7 @@ from pathlib import Path
 from ..loop import ir
 from ..loop.text import program_text
 from .features import missing_here
+from .modules import origin
 from .target import Target, host_target
 
 SECONDS = 3600.0
@@ -86,7 +87,4 @@ def verify_kernels(
 
 
 def _named(kernel: str, layers: Mapping[str, tuple[str, ...]] | None) -> str:
-    found = (layers or {}).get(kernel, ())
-    if not found:
-        return f"the machine code of kernel {kernel}"
-    return f"the machine code of kernel {kernel} (layer{'s' * (len(found) > 1)} {', '.join(found)})"
+    return f"the machine code of {origin(kernel, layers or {})}"

@@ -293,13 +293,13 @@ class _Thread:
             case ir.Select():
                 return np.where(*x)
             case ir.Cast(_, type):
-                return cast(*x, type.dtype)
+                return cast(x[0], type.dtype)
             case ir.Bitcast(_, type):
                 return x[0].view(type.dtype)
             case ir.Broadcast(_, type):
-                return np.repeat(*x, type.lanes)
+                return np.repeat(x[0], type.lanes)
             case ir.ReduceLanes(op):
-                return reduce_lanes(op, *x)
+                return reduce_lanes(op, x[0])
         return _unknown(expr)
 
 

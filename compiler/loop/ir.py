@@ -359,10 +359,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Kernels, entries and the table of caller-owned buffers (position = index in the context's buffer table)."""
+    """Kernels, entries and the table of caller-owned buffers (position = index in the context's buffer table).
+
+    ``layers`` says of each kernel which layers it computes, for messages.
+    """
 
     model: str
     dims: tuple[tuple[str, int], ...]
     table: tuple[Buffer, ...]
     kernels: dict[str, Function] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
+    layers: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
