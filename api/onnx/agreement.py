@@ -117,7 +117,7 @@ def _alike(
         yield from _broadcast(known)
     elif op == "MatMul" and len(known) == 2 and all(known):
         a, b = known
-        yield a[-1], b[-2] if len(b) > 1 else b[0]
+        yield a[-1], b[-min(len(b), 2)]
         yield from _broadcast([a[:-2], b[:-2]])
     elif op == "Gemm" and len(known) >= 2 and len(known[0]) == len(known[1]) == 2:
         yield known[0][0 if attributes.get("transA") else 1], known[1][1 if attributes.get("transB") else 0]

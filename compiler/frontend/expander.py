@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from netwright.specs.checks.wiring import Ref
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.diagnostics.fixes import Fix
-from netwright.specs.dims import DimLike, Shape, bounds, counted
+from netwright.specs.dims import DimLike, Range, Shape, bounds, counted
 from netwright.specs.expansion.placement import Expected
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import LENGTH_OUT_OF_RANGE
@@ -61,7 +61,7 @@ class Expander:
         self.carries = bool(
             training and self.spec.train and self.spec.train.bptt and self.spec.train.bptt.carry_state
         )
-        self.ranges = {name: (one.least, one.most) for name, one in self.spec.dims.items()}
+        self.ranges: dict[str, Range] = {name: (one.least, one.most) for name, one in self.spec.dims.items()}
         self.multiples = {
             name: one.multiple_of for name, one in self.spec.dims.items() if one.multiple_of > 1
         }

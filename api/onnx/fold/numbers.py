@@ -6,6 +6,7 @@ An open whole number is a ``Dim``, an open float a ``Ratio`` of two, an open tru
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,14 +42,10 @@ def is_open(*arrays: NDArray) -> bool:
     return any(array.dtype == object for array in arrays)
 
 
-def _binary(
-    names: str, plain: Callable[[Any, Any], Any], sizes: Callable[[Any, Any, Ranges], Any] | None
-) -> None:
+def _binary(names: str, plain: Callable[[Any, Any], Any], sizes: Callable[[Any, Any, Ranges], Any]) -> None:
     def compute(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
         a, b = pair(arrays)
         if is_open(a, b):
-            if sizes is None:
-                raise Refusal("it is applied to an open size")
             return [elementwise(lambda x, y: sizes(x, y, at.ranges), a, b)]
         if a.dtype != b.dtype:
             raise Refusal(f"the operands are {a.dtype} and {b.dtype}")
@@ -203,11 +200,15 @@ def _unary(
         if array.dtype == object:
             if sizes is None:
                 raise Refusal("it is applied to an open size")
-            return [elementwise(lambda x: sizes(x, at.ranges), array)]
+            return [elementwise(partial(_with_ranges, sizes, at.ranges), array)]
         with np.errstate(all="ignore"):
             return [np.asarray(function(array)).astype(array.dtype, copy=False)]
 
     FOLDS[name] = compute
+
+
+def _with_ranges(sizes: Callable[[Any, Ranges], Any], ranges: Ranges, x: Any) -> Any:
+    return sizes(x, ranges)
 
 
 def _sign(x: Any, ranges: Ranges) -> Any:

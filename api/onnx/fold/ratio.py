@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from netwright.specs.dims import Dim, DimLike, Range, bounds, dim_max, dim_min, exact_div
+from netwright.specs.dims import Dim, DimLike, Range, bounds, dim_max, dim_min, evaluate, exact_div
 from netwright.specs.dims.algebra import terms_of
 
 from ..errors import Refusal
@@ -80,7 +80,10 @@ class Ratio:
     def __float__(self) -> float:
         if self.is_open:
             raise TypeError(f"{self} is an open size")
-        return float(np.float64(self.numerator) / np.float64(self.denominator))
+        with np.errstate(all="ignore"):
+            return float(
+                np.float64(evaluate(self.numerator, {})) / np.float64(evaluate(self.denominator, {}))
+            )
 
     def __str__(self) -> str:
         return f"({self.numerator}) / ({self.denominator})" if self.denominator != 1 else str(self.numerator)

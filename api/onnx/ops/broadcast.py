@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.dims import DimLike, Shape
+from netwright.specs.dims import Dim, DimLike, Shape
 
 from ..agreement import Sizes
 from ..arrange import Axes, identity
@@ -90,7 +90,8 @@ def _whole_text(ctx: Context, size: DimLike, inputs: dict[str, str]) -> str:
             return joined
 
         def visit_Name(self, node: ast.Name) -> ast.expr:
-            found = ctx.writer.axis_of(ctx.writer.sketch.shape((node.id,))[0])
+            (size,) = ctx.writer.sketch.shape((node.id,))
+            found = ctx.writer.axis_of(size) if isinstance(size, Dim) else None
             if found is None:
                 raise Refusal(f"the open size {node.id} is used as a number, and no axis has it")
             ref, axis = found
