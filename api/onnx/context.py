@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from netwright.specs.dims import DimLike, Shape
+from netwright.specs.models.layers.base import WEIGHTS
 
 from .arrange import arranged, held_of, settled
 from .errors import NeedsValue, Refusal
@@ -141,6 +142,10 @@ class Context:
         flat = value.array.reshape(-1)
         return list(flat) if value.is_open else [int(one) for one in flat]
 
+    def is_computed(self, position: int) -> bool:
+        """Whether an operand has its value at run time."""
+        return self.has(position) and not isinstance(self.operands[position], Known)
+
     def start(self, position: int, axis: int = 0) -> tuple[NDArray, bool] | None:
         """An operand that is the same for all samples (its ``axis``) and known while importing: that of one sample,
         and whether the file has it so."""
@@ -187,6 +192,20 @@ class Context:
         return self.writer.add(
             type, inputs, keys or {}, weights or {}, self.names, sources=sources, **options
         )
+
+    def with_computed(
+        self,
+        type: str,
+        inputs: Sequence[str],
+        keys: Mapping[str, Any],
+        computed: Mapping[str, str],
+        **options: Any,
+    ) -> str:
+        """A layer some of whose parameters other layers compute: references by their names. Raises Refusal."""
+        if not computed:
+            return self.layer(type, inputs, keys, **options)
+        given = {**options.pop("given", {}), **{f"{WEIGHTS}{name}": ref for name, ref in computed.items()}}
+        return self.layer(type, inputs, {**keys, "weights": dict(computed)}, given=given, **options)
 
     def arranged(self, value: Held, axes: Sequence[int | None]) -> str:
         """A reference to a tensor held under these axes."""

@@ -15,6 +15,7 @@ from netwright.specs.manifest import LENGTH_OUT_OF_RANGE
 from netwright.specs.models.base import read_shape
 from netwright.specs.models.initializers import InitializerSpec
 from netwright.specs.models.layers import LayerSpec, RecurrentLayer
+from netwright.specs.models.layers.base import WEIGHTS
 from netwright.specs.source.tree import Span
 
 from ..graph.graph import Graph
@@ -25,7 +26,7 @@ from ..ops.within import WithinAttributes
 from .equations.tensor import Tensor
 from .network import LayerInfo, Parameter, State
 from .origins import Origin, history
-from .problem import Label, Problem
+from .problem import Label, Problem, show_type
 from .scope import Scope, Signal
 
 Ports = Mapping[str, Signal]
@@ -198,6 +199,8 @@ class Expander:
             for signal in scope.inputs:
                 scope.refuse_lengths(signal, "it would mix steps that exist with padding")
         result = expansion.expand(scope)
+        for name in set(spec.weights) - scope.computed:
+            raise scope.problem("NW0312", f"{spec.name} has no parameter {name}", "weights", name)
         ports = {"": result} if isinstance(result, Signal) else dict(result)
         self._check_expected(scope, spec, ports[""])
         for port, signal in ports.items():
@@ -260,7 +263,9 @@ class Expander:
         statistic: bool,
         dtype: str | None = None,
     ) -> Tensor:
-        """The graph's input for a parameter, declared at first use."""
+        """The graph's input for a parameter, declared at first use; what computes it where the layer says so."""
+        if name in scope.spec.weights:
+            return self._computed(scope, name, TensorType(dtype or self.dtype, shape))
         full_name = f"{scope.owner}.{name}"
         scope.parameters.append(full_name)
         type = TensorType(dtype or self.dtype, shape)
@@ -280,6 +285,16 @@ class Expander:
         if known is None or not scope.spec.share:  # the owner's initializers count
             self.parameters[full_name] = Parameter(full_name, type, role, initializers, scope.owner)
         return self._buffer(full_name, type, role)
+
+    def _computed(self, scope: Scope, name: str, type: TensorType) -> Tensor:
+        """A parameter that another layer computes. Raises Problem where it has another type."""
+        signal = scope.given[f"{WEIGHTS}{name}"]
+        scope.computed.add(name)
+        if signal.tensor.type != type:
+            wanted, found = show_type(type.dtype, type.shape), show_type(signal.dtype, signal.shape)
+            message = f"{name} is {wanted}, this is {found}"
+            raise scope.problem("NW0308", message, "weights", name, labels=scope.blame(signal))
+        return signal.tensor
 
     def _check_shared(self) -> None:
         owned = {

@@ -92,6 +92,8 @@ class Scope:
     kept: dict[int, Origin] = field(default_factory=dict)
     """Where sizes of the output come from that stand elsewhere in the inputs, by axis."""
     parameters: list[str] = field(default_factory=list)
+    computed: set[str] = field(default_factory=set)
+    """The parameters that other layers compute."""
 
     @property
     def name(self) -> str:
@@ -130,7 +132,9 @@ class Scope:
         return self.expander.parameter(self, name, tuple(shape), initializers, statistic, dtype)
 
     def update(self, name: str, value: Tensor) -> None:
-        """The new value of a statistic after a training step."""
+        """The new value of a statistic after a training step; one that is computed has none."""
+        if name in self.spec.weights:
+            return
         self.expander.updates[f"{self.owner}.{name}"] = value
 
     def current(self, name: str) -> Tensor | None:

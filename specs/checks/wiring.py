@@ -16,6 +16,7 @@ from ..equations.builtin_cells import state_names
 from ..expansion.placement import Expansion, Expected
 from ..models.base import is_name
 from ..models.layers import GatedLayer, LayerSpec, Recurrent
+from ..models.layers.base import WEIGHTS
 from ..models.layers.recurrent import LENGTHS, START_WORDS
 from ..source.order import find_order
 from ..source.tree import Path, SourceNode, Span
@@ -33,7 +34,8 @@ class Wiring:
     inputs: Mapping[str, tuple[Ref, ...]] = field(default_factory=dict)
     """What each layer reads, in order."""
     given: Mapping[str, Mapping[str, Ref]] = field(default_factory=dict)
-    """For recurrent layers: what each state starts from, where that is given, and under LENGTHS their lengths."""
+    """What each state of a recurrent layer starts from, where that is given, and under LENGTHS its lengths; under
+    WEIGHTS and its name each parameter that is computed."""
     outputs: Mapping[str, Ref] = field(default_factory=dict)
     """What each output shows."""
     order: tuple[str, ...] = ()
@@ -209,6 +211,8 @@ class _Wirer:
                 self.poisoned.add(entry.name)
             elif where == ("lengths",):
                 given[LENGTHS] = ref
+            elif where[0] == "weights":
+                given[f"{WEIGHTS}{where[1]}"] = ref
             elif len(where) == 1 and states is not None:
                 if len(states) == 1:
                     given[states[0]] = ref

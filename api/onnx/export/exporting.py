@@ -109,7 +109,7 @@ class _Layers:
         if any(operand.node in self.broken for node in nodes for operand in graph.operands(node)):
             self.broken |= {node.id for node in nodes}
             return
-        export = self.named(spec)
+        export = None if spec.weights else self.named(spec)
         if steps and isinstance(spec, GatedLayer):
             given[LENGTHS] = steps[0].value
         if (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -77,13 +78,37 @@ def _operands(ctx: Context) -> tuple[Held, NDArray, int]:
 @op("Conv", attributes="auto_pad dilations group kernel_shape pads strides")
 def conv(ctx: Context) -> None:
     """A convolution of one, two or three axes."""
+    if ctx.is_computed(1) or ctx.is_computed(2):
+        return _computed(ctx)
     value, kernel, _ = _operands(ctx)
     bias = ctx.array(2, "the bias").reshape(-1) if ctx.has(2) else None
     ctx.give(convolved(ctx, value, kernel, bias))
 
 
-def convolved(ctx: Context, value: Held, kernel: NDArray, bias: NDArray | None) -> Held:
-    """A layer with the node's windows and another kernel than its operand, perhaps."""
+def _computed(ctx: Context) -> None:
+    """With a kernel or a bias that arrives at run time."""
+    ctx.floats()
+    value, kernel = ctx.settled(ctx.value(0)), ctx.held(1)
+    spatial = value.rank - 2
+    static = [size for size in kernel.shape if isinstance(size, int)]
+    if not 1 <= spatial <= 3 or kernel.rank != value.rank or len(static) != kernel.rank:
+        raise Refusal(f"an input of {value.rank} axes, a kernel {[str(size) for size in kernel.shape]}")
+    computed = {"kernel": ctx.arranged(kernel, (*range(2, kernel.rank), 1, 0))}
+    if ctx.has(2):
+        computed["bias"] = ctx.arranged(ctx.held(2), (0,))
+    shape = np.broadcast_to(np.float32(0), static)
+    ctx.give(convolved(ctx, value, shape, None, computed))
+
+
+def convolved(
+    ctx: Context,
+    value: Held,
+    kernel: NDArray,
+    bias: NDArray | None,
+    computed: Mapping[str, str] | None = None,
+) -> Held:
+    """A layer with the node's windows and another kernel than its operand, perhaps; of one that is computed
+    ``kernel`` has the shape."""
     spatial = value.rank - 2
     window = per_axis(ctx, "kernel_shape", spatial, list(kernel.shape[2:]))
     if window != list(kernel.shape[2:]):
@@ -107,10 +132,12 @@ def convolved(ctx: Context, value: Held, kernel: NDArray, bias: NDArray | None) 
     weights: dict[str, NDArray] = {"kernel": np.moveaxis(kernel, (0, 1), (-1, -2))}
     if bias is not None:
         weights["bias"] = bias
-    else:
+    elif "bias" not in (computed or {}):
         keys["use_bias"] = False
     axes = channels_last(value.rank)
     source = ctx.arranged(value, axes)
+    if computed:
+        return ctx.held_as(ctx.with_computed(f"conv{spatial}d", [source], keys, computed), axes)
     ref = ctx.layer(f"conv{spatial}d", [source], keys, weights)
     if padding == "valid" and bias is None and set(dilation) == {1} and _gives_windows(kernel):
         ctx.writer.scanned[ref] = Scanned(source, tuple(window), tuple(stride))

@@ -52,7 +52,7 @@ def _features_last(value: Held) -> tuple[int | None, ...]:
 def gemm(ctx: Context) -> None:
     """alpha·A·B + beta·C, either factor transposed."""
     ctx.floats()
-    if not isinstance(ctx.value(1), Known) and not ctx.runtime_input(1):
+    if ctx.is_computed(1):
         return _gemm_of_two(ctx)
     kernel = ctx.array(1, "the second factor").astype(ctx.writer.dtype)
     value = ctx.value()

@@ -17,6 +17,7 @@ from ..network import Emptied
 from ..numbers import decimal
 from ..values import Held
 from .broadcast import equation
+from .recurrent_weights import computed_weights, shape_of
 from .table import op
 
 #: Our gates among ONNX's: i, o, f, c are i, f, g, o here; z, r, h are z, r, n.
@@ -79,8 +80,9 @@ class _Recurrent:
         """One layer; two and a concat where the directions differ in more than their weights."""
         ctx = self.ctx
         ctx.floats()
-        w, r = ctx.array(1, "the kernel"), ctx.array(2, "the recurrent kernel")
-        bias = ctx.array(3, "the bias") if ctx.has(3) else None
+        computed = any(ctx.is_computed(position) for position in (1, 2, 3))
+        w, r = (shape_of(ctx, i) if computed else ctx.array(i, "the kernel") for i in (1, 2))
+        bias = None if not ctx.has(3) else shape_of(ctx, 3) if computed else ctx.array(3, "the bias")
         peepholes = ctx.array(7, "the peepholes") if self.kind == "LSTM" and ctx.has(7) else None
         self.units = self.checked(w, r)
         x = ctx.settled(ctx.value())
@@ -98,8 +100,10 @@ class _Recurrent:
         ref = ctx.arranged(x, (0, 1, 2) if self.batch_first else (1, 0, 2))
         given = self.starts = self.given()
         activations = self.activations()
-        weights = [
+        joined = self.kind != "GRU" or not self.keys.get("reset_after", True)
+        weights: list[dict[str, Any]] = [
             self.weights(*(None if one is None else one[d] for one in (w, r, bias, peepholes)))
+            | (computed_weights(ctx, _GATES[self.kind], d, self.units, joined=joined) if computed else {})
             | {f"{state}_init": rows[d] for state, rows in self.learned.items()}
             for d in range(self.count)
         ]
@@ -107,12 +111,12 @@ class _Recurrent:
             keys = {"reverse": True} if self.direction == "reverse" else {}
             made = [self.layer(ref, {**self.keys, **activations[0], **keys}, weights[0], given)]
         elif activations[0] == activations[1]:
-            joined = {
+            both = {
                 f"{name}.{key}": array
                 for name, one in zip(("forward", "backward"), weights, strict=True)
                 for key, array in one.items()
             }
-            made = [self.layer(ref, {**self.keys, **activations[0], "bidirectional": True}, joined, given)]
+            made = [self.layer(ref, {**self.keys, **activations[0], "bidirectional": True}, both, given)]
         else:
             if set(given) - {LENGTHS}:
                 raise Refusal("first states of directions that differ are not supported", "activations")
@@ -225,9 +229,7 @@ class _Recurrent:
                 found[LENGTHS] = ctx.arranged(lengths, (0,))
         return found
 
-    def layer(
-        self, ref: str, keys: dict[str, Any], weights: dict[str, NDArray], given: dict[str, str]
-    ) -> str:
+    def layer(self, ref: str, keys: dict[str, Any], weights: dict[str, Any], given: dict[str, str]) -> str:
         """A recurrent layer."""
         ctx = self.ctx
         if not ctx.wants(0):
@@ -241,7 +243,10 @@ class _Recurrent:
         if LENGTHS in given:
             keys["lengths"] = given[LENGTHS]
         ports = [state for i, state in enumerate(_STATES[self.kind]) if ctx.wants(1 + i)]
-        return ctx.layer(self.kind.lower(), [ref], keys, weights, given=given, ports=ports)
+        computed = {name: one for name, one in weights.items() if isinstance(one, str)}
+        arrays = {name: one for name, one in weights.items() if name not in computed}
+        options: dict[str, Any] = {"given": given, "ports": ports}
+        return ctx.with_computed(self.kind.lower(), [ref], keys, computed, weights=arrays, **options)
 
     def results(self, made: list[str]) -> None:
         """Y [T, directions, N, H] ([N, T, directions, H] with layout 1), and the last states."""

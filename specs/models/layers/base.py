@@ -8,6 +8,9 @@ from pydantic import Field
 
 from ..base import Name, Reference, Size, SpecModel, WrittenShape
 
+WEIGHTS = "weights."
+"""How computed parameters are called among what a layer is given besides its inputs."""
+
 
 class LayerSpec(SpecModel):
     """Base of the layers. A layer family adds its keys and `type`."""
@@ -27,6 +30,9 @@ class LayerSpec(SpecModel):
     """The output shape this layer has to give; checked, and an error where it differs."""
     share: Reference | None = None
     """Another layer of the same type whose parameters this one uses."""
+    weights: dict[Reference, Reference] = Field(default_factory=dict)
+    """Parameters that other layers or inputs compute, by their names in this layer: `{kernel: made}`. They are neither
+    stored nor learned here; gradients go to what computes them."""
     repeat: Size = 1
     """How many of these follow each other: `name.0`, `name.1`, …; `$index` counts them. Loading writes them out."""
 
@@ -36,4 +42,4 @@ class LayerSpec(SpecModel):
 
     def references(self) -> tuple[tuple[str, tuple[str | int, ...]], ...]:
         """Further layers or inputs this layer reads, each with the path of the key that names it."""
-        return ()
+        return tuple((ref, ("weights", name)) for name, ref in self.weights.items())

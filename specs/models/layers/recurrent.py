@@ -67,7 +67,8 @@ class RecurrentLayer(LayerSpec):
         return self.zoneout.get(state, 0.0) if isinstance(self.zoneout, dict) else self.zoneout
 
     def references(self) -> tuple[tuple[str, tuple[str | int, ...]], ...]:
-        return (*self.given_states(), *(((self.lengths, ("lengths",)),) if self.lengths else ()))
+        lengths = ((self.lengths, ("lengths",)),) if self.lengths else ()
+        return (*super().references(), *self.given_states(), *lengths)
 
     def given_states(self) -> tuple[tuple[str, tuple[str | int, ...]], ...]:
         """The layers or inputs that states start from, each with the path of the key that names it."""

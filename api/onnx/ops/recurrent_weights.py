@@ -1,0 +1,59 @@
+"""Weights of recurrences that arrive at run time, brought into the order that layers have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrange import identity
+from ..context import Context
+from ..errors import Refusal
+from .broadcast import equation
+
+
+def shape_of(ctx: Context, position: int) -> NDArray:
+    """An array of an operand's shape, which takes no memory. Raises Refusal for an open one."""
+    sizes = [size for size in ctx.shape(position) if isinstance(size, int)]
+    if len(sizes) < len(ctx.shape(position)):
+        raise Refusal(
+            f"operand {position} is {[str(size) for size in ctx.shape(position)]}, its sizes are open"
+        )
+    return np.broadcast_to(np.float32(0), sizes)
+
+
+def computed_weights(
+    ctx: Context, order: Sequence[int], direction: int, units: int, *, joined: bool
+) -> dict[str, str]:
+    """References to the parameters of one direction: kernels [gates·H, …] turned around, gates in ``order``; the two
+    biases ``joined`` where the layer has one."""
+    rows = np.concatenate([np.arange(units) + gate * units for gate in order])
+    found = {}
+    for name, position in (("kernel", 1), ("recurrent_kernel", 2)):
+        part = _picked(ctx, _direction(ctx, position, direction), rows)
+        found[name] = ctx.writer.transposed(part, (1, 0))
+    if ctx.has(3):
+        both = _direction(ctx, 3, direction)
+        first, second = (_picked(ctx, both, rows + half * len(rows)) for half in range(2))
+        if joined:
+            operands = {name: ctx.held_as(ref, (0,)) for name, ref in (("a", first), ("b", second))}
+            found["bias"] = equation(ctx, "a + b", operands, fallback="bias").ref
+        else:
+            found |= {"bias": first, "recurrent_bias": second}
+    return found
+
+
+def _direction(ctx: Context, position: int, direction: int) -> str:
+    """The part of an operand that one direction has."""
+    value = ctx.held(position)
+    ref = ctx.arranged(value, identity(value.rank))
+    return ctx.layer("gather", [ref], {"axis": 0, "indices": direction})
+
+
+def _picked(ctx: Context, ref: str, rows: NDArray) -> str:
+    """Some rows, in an order."""
+    size = ctx.writer.sketch.type_of(ref).shape[0]
+    if len(rows) == size and (rows == np.arange(size)).all():
+        return ref
+    return ctx.layer("gather", [ref], {"axis": 0, "indices": rows.tolist()})
