@@ -10,7 +10,7 @@ from textwrap import fill
 import numpy as np
 
 from netwright.specs.dims import parse_dim
-from netwright.specs.manifest import ERRORS, BufferInfo, EntryInfo, Manifest
+from netwright.specs.manifest import ERRORS, BufferInfo, DimInfo, EntryInfo, Manifest
 
 from .csource import c_size, c_string, shape_text
 
@@ -70,6 +70,7 @@ def header_source(manifest: Manifest, contents: Collection[str], features: Seque
         "TARGET": manifest.target,
         "PREFIX": prefix,
         "DIMS": bound or "none.",
+        "ADMITS": " && ".join(_admitted(number, dim) for number, dim in enumerate(manifest.dims)) or "1",
         "DIM_NUMBERS": "\n".join([*dims, f"    {prefix}_DIMS = {len(dims)}"]),
         "BUFFER_NUMBERS": "\n".join([*buffers, f"    {prefix}_BUFFERS = {len(buffers)}"]),
         "ENTRIES": "\n".join(_declaration(prefix, entry) for entry in manifest.entries),
@@ -85,6 +86,16 @@ def header_source(manifest: Manifest, contents: Collection[str], features: Seque
     text = _TEMPLATE.read_text(encoding="utf-8")
     parts = re.split(r"@([A-Z_]+)@", text)
     return "".join(values[part] if position % 2 else part for position, part in enumerate(parts))
+
+
+def _admitted(number: int, dim: DimInfo) -> str:
+    """The condition under which a dim has a size that it can have."""
+    found = [f"dims[{number}] >= {dim.min}"]
+    if dim.max is not None:
+        found.append(f"dims[{number}] <= {dim.max}")
+    if dim.multiple_of > 1:
+        found.append(f"dims[{number}] % {dim.multiple_of} == 0")
+    return " && ".join(found)
 
 
 def _list_features(features: Sequence[str]) -> str:

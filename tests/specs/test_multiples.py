@@ -119,3 +119,12 @@ def test_sizes_that_a_dim_admits() -> None:
     assert info.nearest(7) == (32,)
     assert info.nearest(500) == (96,)
     assert (info.fitted(95), info.fitted(1), info.fitted(1000)) == (64, 32, 96)
+
+
+def test_a_library_s_header_says_which_sizes_it_admits(tmp_path: Path) -> None:
+    need_linker()
+    program = unet(tmp_path).compile(seed=1, entries=["predict"])
+    program.save(tmp_path / "unet.so", "shared")
+    header = (tmp_path / "unet.h").read_text()
+    assert "H from 4, a multiple of 4" in header
+    assert "dims[1] >= 4 && dims[1] % 4 == 0 && dims[2] >= 4 && dims[2] <= 68 && dims[2] % 4 == 0" in header

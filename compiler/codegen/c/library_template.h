@@ -57,6 +57,12 @@ int64_t @MODEL@_missing(void);
 /* Everything the compiler knows of the model, as JSON. */
 extern const char @MODEL@_manifest[];
 @DATA@
+/* Whether the model admits these sizes, in the order above: entries are compiled for no others. Ask before the plan. */
+static inline int @MODEL@_admits(const int64_t *dims) {
+    (void)dims;
+    return @ADMITS@;
+}
+
 /* What an error code says. */
 static inline const char *@MODEL@_error(int32_t code) {
     switch (code) {
