@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import onnx.defs
 
 from .agreement import differing
 from .choices import Choices
@@ -36,6 +37,8 @@ _MOVERS |= {"Transpose", "Unsqueeze"}
 _BRANCHES = ("If",)
 #: Operators whose results have as many cells as the data say.
 _UNBOUNDED = ("NonMaxSuppression",)
+#: The opset of nodes that were recognized in others.
+_NEWEST = onnx.defs.onnx_opset_version()
 #: How findings begin that are the importer's own fault.
 DEFECT = "a defect of Netwright, not of the model"
 _DEFECTS = (ArithmeticError, AssertionError, LookupError, RecursionError, SyntaxError, TypeError, ValueError)
@@ -62,8 +65,10 @@ class Missing(Exception):
 class Conversion:
     """Values of a graph by their names. Those of a branch are in a layer of their own, which goes with it."""
 
-    def __init__(self, writer: NetworkWriter, graph: OnnxGraph):
+    def __init__(self, writer: NetworkWriter, graph: OnnxGraph, written: Mapping[str, int]):
         self.writer, self.opset = writer, graph.opset
+        self.written = written
+        """How often the file's own nodes read each value, where some of them were recognized as another."""
         self.values: ChainMap[str, Value] = ChainMap()
         self.faults: ChainMap[str, Fault] = ChainMap()
         self.depends: ChainMap[str, frozenset[str]] = ChainMap()
@@ -81,6 +86,8 @@ class Conversion:
 
     def visit(self, node: Node) -> None:
         """Converts a node; what is wrong with it is noted."""
+        if node.spelled:
+            return self._visit_recognized(node)
         self._depend(node)
         self.makers.update(dict.fromkeys(node.outputs, node))
         reads = node.inputs if node.op in _BRANCHES else node.reads
@@ -118,6 +125,23 @@ class Conversion:
             return f" by {self.makers[name].title} ({self.makers[name].op})"
         return ": it is an input" if self.depends.get(name) == {name} else ""
 
+    def _visit_recognized(self, node: Node) -> None:
+        """A node that stands for others, else those."""
+        self._depend(node)
+        rank = None if self.missing(node.reads) else len(self.values[node.inputs[0]].shape)
+        # An axis from the front was meant to be the last one.
+        if rank is not None and node.attributes.get("axis", -1) in (-1, rank - 1):
+            with suppress(Refusal, NeedsValue, *_DEFECTS), np.errstate(all="ignore"):
+                operands = [self.values[name] for name in node.inputs]
+                self.values.update(zip(node.outputs, self._converted(node, operands, _NEWEST), strict=True))  # type: ignore[arg-type]
+                return
+        self.readers = self.readers.new_child(self.written)
+        try:
+            for one in node.spelled:
+                self.visit(one)
+        finally:
+            self.readers = self.readers.parents
+
     def missing(self, names: Iterable[str]) -> tuple[Fault, ...]:
         """Why values are missing, where they are."""
         return tuple(dict.fromkeys(self.faults[name] for name in names if name in self.faults))
@@ -152,6 +176,10 @@ class Conversion:
         check_node(node, [None if one is None else one.dtype for one in operands], self.opset)
         if (folded := self._folded(node, operands)) is not None:
             return folded
+        return self._converted(node, operands, self.opset)
+
+    def _converted(self, node: Node, operands: Sequence[Value | None], opset: int) -> Sequence[Value | None]:
+        """The results by the operator's entry."""
         entry = OPS.get(node.op)
         if entry is None and node.op in FOLDS:
             name = next(
@@ -160,15 +188,15 @@ class Conversion:
             raise NeedsValue(name, "what it reads", self.depends.get(name, frozenset()))
         if entry is None:
             raise Refusal(_unsupported(node))
-        if not means_the_same(node.op, self.opset, entry.since):
-            raise Refusal(f"the operator as it was in opset {self.opset} is not supported")
+        if not means_the_same(node.op, opset, entry.since):
+            raise Refusal(f"the operator as it was in opset {opset} is not supported")
         _check_attributes(node, entry.attributes)
         operands = admitted(node, operands)
         context = Context(
             self.writer,
             node,
             operands,
-            self.opset,
+            opset,
             [bool(name and self.readers.get(name)) for name in node.outputs],
             [bool(name) and self._is_sole(name) for name in node.inputs],
             self.depends,
@@ -177,7 +205,7 @@ class Conversion:
         )
         context.names = self._suggested(node, operands)
         entry.convert(context)
-        return named(node, operands, context.results, self.opset)
+        return named(node, operands, context.results, opset)
 
     def _is_sole(self, name: str) -> bool:
         """Whether a value has one reader: in a branch also among those of the graph around."""

@@ -50,8 +50,10 @@ export_model(netwright.load("resnet.yaml"), "resnet.safetensors").save("again.on
   is the same network up to names.
 - Of an If whose condition is known the branch is taken: by sizes, constants, or an input that is settled, `--input
   sr=16000`, which then is no input of the spec. Else both branches are computed and one is selected, element by element
-  of results that have one type.
-  Where an open size decides, it is narrowed to sizes for which one branch is right.
+  of results that have one type. Where an open size decides, it is narrowed to sizes for which one branch is right.
+- Activations and normalizations that exporters spell out in many nodes are read as what they are, if nobody reads what
+  is inside: gelu, hard_swish, hard_sigmoid, swish, mish, softplus, softsign, sigmoid; layer_norm, rms_norm and softmax
+  along the last axis. They are known by what they compute, not by how it is written.
 - Nodes may stand in any order. What no output needs is left out, and is no reason to refuse a model.
 - What is not supported is an error with the node, the operator, the attribute and the reason, and nothing is
   written. An attribute that an operator does not list below is such an error.

@@ -16,6 +16,7 @@ from .arrange import arranged, channels_last, held_of, identity
 from .choices import Choices, with_choices
 from .conversion import Conversion, reasons
 from .errors import Finding, OnnxError, Refusal
+from .idioms import recognized
 from .names import Names, safe
 from .network import NetworkWriter
 from .precision import float_type
@@ -58,8 +59,10 @@ def import_graph(
     Raises OnnxError with a finding for each node that is not supported; NeedsValue where an input should be bound.
     """
 
+    readers, graph = graph.readers, recognized(graph)
+
     def attempt(choices: Choices) -> Imported:
-        importer = _Import(graph, bound or {}, held or {}, native_outputs, keep_constants)
+        importer = _Import(graph, readers, bound or {}, held or {}, native_outputs, keep_constants)
         importer.writer.sketch.ranges.update(ranges or {})
         importer.writer.sketch.multiples.update(multiples or {})
         importer.conversion.choices = choices
@@ -72,6 +75,7 @@ class _Import:
     def __init__(
         self,
         graph: OnnxGraph,
+        readers: Mapping[str, int],
         bound: Mapping[str, NDArray],
         held: Mapping[str, Sequence[int]],
         native_outputs: bool,
@@ -82,7 +86,7 @@ class _Import:
         self.names = Names()
         self.findings: list[Finding] = []
         self.writer = NetworkWriter(float_type(graph), self.names)
-        self.conversion = Conversion(self.writer, graph)
+        self.conversion = Conversion(self.writer, graph, readers)
         self.values = self.conversion.values
         self.inputs: dict[str, str] = {}
 

@@ -49,6 +49,9 @@ class Node:
     path: str = ""
     """Where it stands in a tree of modules, `/stem/conv/Conv`, where the file tells."""
 
+    spelled: tuple[Node, ...] = ()
+    """The nodes of the file that it stands for, where it was recognized in them."""
+
     @property
     def title(self) -> str:
         """What diagnostics call it."""

@@ -1,0 +1,212 @@
+"""Clusters of nodes that make one value of another, found from their last node backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..reading import Node, OnnxGraph
+from .candidates import Candidate, activations, normalizations
+from .evaluation import ELEMENTWISE, REDUCTIONS, axes_of, evaluate
+
+#: Clusters have no more nodes, and constants no more numbers.
+MOST_NODES, MOST_NUMBERS = 20, 2**16
+_OPERATORS = {*ELEMENTWISE, *REDUCTIONS, "Clip", "HardSigmoid"}
+#: What a cluster ends with.
+_LAST = frozenset(("Add", "Mul", "Div", "Sub", "Clip", "Min", "Max", "Log", "Reciprocal"))
+#: Numbers for which a function of one number is compared: dense where activations bend, and far away.
+_POINTS = np.concatenate([np.linspace(-12, 12, 241), np.asarray([-1e4, -300.0, -40.0, 40.0, 300.0, 1e4])])
+_WIDTH = 7
+
+
+def recognized(graph: OnnxGraph) -> OnnxGraph:
+    """The graph with clusters as one node each, which knows the nodes that it stands for."""
+    return _Recognition(graph).run()
+
+
+class _Recognition:
+    def __init__(self, graph: OnnxGraph):
+        self.graph = graph
+        self.makers = {name: node for node in graph.nodes for name in node.outputs if name}
+        self.constants: dict[str, NDArray] = dict(graph.constants)
+        for node in graph.nodes:
+            value = node.attributes.get("value")
+            if node.op == "Constant" and isinstance(value, np.ndarray):
+                self.constants[node.outputs[0]] = value
+        self.added: dict[str, NDArray] = {}
+
+    def run(self) -> OnnxGraph:
+        found: dict[str, Node] = {}
+        gone: set[str] = set()
+        for node in reversed(self.graph.nodes):
+            name = node.outputs[0] if node.outputs else ""
+            if (
+                node.op in _LAST
+                and not node.domain
+                and name not in gone
+                and (made := self.made(node)) is not None
+            ):
+                found[name] = made
+                gone.update(one.outputs[0] for one in made.spelled)
+        if not found:
+            return self.graph
+        nodes = []
+        for node in self.graph.nodes:
+            name = node.outputs[0] if node.outputs else ""
+            if name in found:
+                nodes.append(found[name])
+            elif name not in gone:
+                nodes.append(node)
+        constants = {**self.graph.constants, **self.added}
+        return replace(self.graph, nodes=tuple(nodes), constants=constants)
+
+    def made(self, last: Node) -> Node | None:
+        """The node that a cluster with this end becomes: the largest one that is something."""
+        for nodes, source in reversed(list(self.clusters(last))):
+            with np.errstate(all="ignore"):
+                candidate = self.candidate(nodes, source, last)
+            if candidate is not None:
+                return self.node(candidate, nodes, source, last)
+        return None
+
+    def clusters(self, last: Node) -> Iterator[tuple[list[Node], str]]:
+        """Clusters from small to large, each with the one value that it is made of; only it reads what is inside."""
+        nodes, inside = [last], {last.outputs[0]}
+        reads: dict[str, int] = {}
+        self._count(last, reads)
+        while len(nodes) <= MOST_NODES:
+            frontier = [name for name in reads if name not in inside]
+            if len(frontier) == 1 and len(nodes) > 1:
+                yield list(nodes), frontier[0]
+            following = next(
+                (node for name in frontier if (node := self.inner(name, reads)) is not None), None
+            )
+            if following is None:
+                return
+            nodes.append(following)
+            inside.add(following.outputs[0])
+            self._count(following, reads)
+
+    def _count(self, node: Node, reads: dict[str, int]) -> None:
+        for name in node.inputs:
+            if name and name not in self.constants:
+                reads[name] = reads.get(name, 0) + 1
+
+    def inner(self, name: str, reads: Mapping[str, int]) -> Node | None:
+        """The node that makes a value which only the cluster reads."""
+        node = self.makers.get(name)
+        if node is None or node.op not in _OPERATORS or node.domain or len(node.outputs) != 1:
+            return None
+        small = all(self.constants[one].size <= MOST_NUMBERS for one in node.inputs if one in self.constants)
+        return node if small and self.graph.readers.get(name) == reads[name] else None
+
+    def candidate(self, nodes: list[Node], source: str, last: Node) -> Candidate | None:
+        ordered = nodes[::-1]
+        constants = {
+            name: self.constants[name] for node in nodes for name in node.inputs if name in self.constants
+        }
+        numbers = {name: array for name, array in constants.items() if array.dtype.kind == "f"}
+
+        def compute(x: NDArray) -> NDArray:
+            values: dict[str, NDArray] = {source: x}
+            waiting = list(ordered)
+            while waiting:
+                node = waiting.pop(0)
+                if any(n and n not in values and n not in self.constants for n in node.inputs):
+                    waiting.append(node)
+                    continue
+                operands = [
+                    None if not n else values[n] if n in values else self._wide(n) for n in node.inputs
+                ]
+                result = evaluate(node.op, operands, node.attributes)
+                if result is None:
+                    raise ValueError(node.op)
+                values[node.outputs[0]] = result
+            return values[last.outputs[0]]
+
+        try:
+            if not any(node.op in REDUCTIONS for node in nodes):
+                if any(array.size != 1 for array in constants.values()):
+                    return None
+                return _same(compute, activations(compute), [_POINTS])
+            axes = {
+                axes_of(n.op, [self.constants.get(i) if i else None for i in n.inputs], n.attributes)
+                for n in nodes
+                if n.op in REDUCTIONS
+            }
+            (only,) = axes
+            if only is None or len(only) != 1:
+                return None
+            widths = {array.shape[-1] for array in numbers.values() if array.size > 1}
+            width = widths.pop() if len(widths) == 1 else _WIDTH
+            shape = (2, 3, width) if only[0] < 0 else (*(2, 3, 2, 2)[: only[0]], width)
+            if only[0] not in (-1, len(shape) - 1) or widths:
+                return None
+            small = sorted(
+                {float(one) for a in numbers.values() if a.size == 1 for one in a.flat if 0 < one < 0.02}
+            )
+            generator = np.random.default_rng(3)
+            points = [
+                generator.normal(size=shape) * scale + shift for scale, shift in ((1, 0), (5, 2), (0.02, 0))
+            ]
+            found = _same(compute, normalizations(compute, shape, only[0], small), points)
+            sized = any(array.size > 1 for array in numbers.values())
+            return found if found is None or sized else _of_any_width(found)
+        except (ValueError, TypeError, IndexError, FloatingPointError):
+            return None
+
+    def _wide(self, name: str) -> NDArray:
+        array = self.constants[name]
+        return array.astype(np.float64) if array.dtype.kind == "f" else array
+
+    def node(self, candidate: Candidate, nodes: list[Node], source: str, last: Node) -> Node:
+        inputs = [source]
+        arrays = {n: self.constants[n] for node in nodes for n in node.inputs if n in self.constants}
+        for position, array in enumerate(candidate.constants):
+            name = next(
+                (
+                    n
+                    for n, a in arrays.items()
+                    if a.shape == array.shape and np.allclose(a, array, 1e-5, 1e-6)
+                ),
+                "",
+            )
+            if not name or name not in self.graph.constants:
+                name = f"{last.outputs[0]}, operand {position + 1}"
+                kind = next((a.dtype for a in arrays.values() if a.dtype.kind == "f"), np.dtype(np.float32))
+                self.added[name] = array.astype(kind)
+            inputs.append(name)
+        spelled = {node.outputs[0]: node for node in nodes}
+        ordered = tuple(node for node in self.graph.nodes if node.outputs and node.outputs[0] in spelled)
+        return replace(
+            last,
+            op=candidate.op,
+            inputs=tuple(inputs),
+            attributes=dict(candidate.attributes),
+            captures=(),
+            spelled=ordered,
+        )
+
+
+def _of_any_width(candidate: Candidate) -> Candidate | None:
+    """A candidate without constants that have a width: its scale is one number, and there is no bias."""
+    gamma, *rest = candidate.constants or (np.ones(1),)
+    if not np.allclose(gamma, gamma[0], 1e-5, 0) or any(np.abs(beta).max() > 1e-7 for beta in rest):
+        return None
+    return replace(candidate, constants=(np.ones(1) * gamma[:1].round(6),) if candidate.constants else ())
+
+
+def _same(compute, candidates: Iterator[Candidate], points: list[NDArray]) -> Candidate | None:  # type: ignore[no-untyped-def]
+    """The candidate that computes the same at all points."""
+    values = [compute(x) for x in points]
+    for one in candidates:
+        if all(
+            value.shape == (found := one.compute(x)).shape
+            and np.all(np.abs(found - value) <= 2e-6 * np.maximum(1, np.abs(value)))
+            for x, value in zip(points, values, strict=True)
+        ):
+            return one
+    return None

@@ -1,0 +1,149 @@
+"""What exporters spell out is read as what it is, however it is spelled; what only looks like it is left alone."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="onnx is not installed (extra: onnx)")
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (pip install onnxruntime)")
+
+import onnx
+from onnx import helper
+
+from netwright.onnx import import_model
+
+from .models import agrees, model
+
+node = helper.make_node
+RANDOM = np.random.default_rng(0)
+NUMBERS = {
+    name: np.asarray(value, np.float32)
+    for name, value in {
+        "half": 0.5,
+        "one": 1,
+        "two": 2,
+        "three": 3,
+        "zero": 0,
+        "six": 6,
+        "sixth": 1 / 6,
+        "root2": np.sqrt(2),
+        "inverse": 1 / np.sqrt(2),
+        "rootpi": np.sqrt(2 / np.pi),
+        "cubic": 0.044715,
+        "eps": 1e-5,
+        "quick": 1.702,
+    }.items()
+}
+GAMMA = RANDOM.normal(size=6).astype(np.float32)
+BETA = RANDOM.normal(size=6).astype(np.float32)
+CONSTANTS = {**NUMBERS, "gamma": GAMMA, "beta": BETA}
+
+ACTIVATIONS = {
+    "gelu": "Div x root2 a; Erf a b; Add b one c; Mul x c d; Mul d half y",
+    "gelu halved first": "Mul x half h; Mul x inverse a; Erf a b; Add one b c; Mul h c y",
+    "gelu tanh": "Pow x three a; Mul a cubic b; Add x b c; Mul c rootpi d; Tanh d e; Add e one f; Mul x f g;"
+    " Mul half g y",
+    "hard_swish": "Add x three a; Clip a zero six b; Mul x b c; Div c six y",
+    "hard_swish by a sixth": "Add x three a; Clip a zero six b; Mul b sixth c; Mul x c y",
+    "hard_swish by parts": "Add x three a; Relu a b; Min b six c; Div c six d; Mul d x y",
+    "hard_sigmoid": "Add x three a; Clip a zero six b; Div b six y",
+    "swish": "Sigmoid x a; Mul x a y",
+    "swish of its own": "Neg x a; Exp a b; Add b one c; Div x c y",
+    "swish quick": "Mul x quick a; Sigmoid a b; Mul x b y",
+    "mish": "Softplus x a; Tanh a b; Mul x b y",
+    "softplus": "Exp x a; Add a one b; Log b y",
+    "sigmoid": "Neg x a; Exp a b; Add one b c; Div one c y",
+}
+NORMALIZATIONS = {
+    "layer_norm": "Mean x m; Sub x m d; Pow d two s; Mean s v; Add v eps e; Sqrt e r; Div d r n; Mul n gamma g;"
+    " Add g beta y",
+    "layer_norm multiplied": "Mean x m; Sub x m d; Mul d d s; Mean s v; Add v eps e; Sqrt e r; Reciprocal r i;"
+    " Mul i gamma k; Mul d k g; Add g beta y",
+    "layer_norm plain": "Mean x m; Sub x m d; Mul d d s; Mean s v; Add v eps e; Sqrt e r; Div d r y",
+    "rms_norm": "Mul x x s; Mean s v; Add v eps e; Sqrt e r; Div x r n; Mul gamma n y",
+    "softmax": "Exp x e; Sum e s; Div e s y",
+    "softmax safe": "Max x m; Sub x m d; Exp d e; Sum e s; Div e s y",
+}
+
+
+def spelled(text: str, last: str = "y") -> list[onnx.NodeProto]:
+    """Nodes from `Op operands… result; …`; Mean, Sum and Max with one operand go over the last axis."""
+    found = []
+    for part in text.split("; "):
+        op, *operands, result = part.split()
+        if op in ("Mean", "Sum", "Max") and len(operands) == 1:
+            axes = {} if op == "Sum" else {"axes": [-1]}
+            extra = ["last_axis"] if op == "Sum" else []
+            found.append(node(f"Reduce{op}", [*operands, *extra], [result], keepdims=1, **axes))
+        else:
+            found.append(node(op, operands, [last if result == "y" else result]))
+    return found
+
+
+@pytest.mark.parametrize("name", [*ACTIVATIONS, *NORMALIZATIONS])
+def test_what_is_spelled_out_is_one_layer(name: str) -> None:
+    text = {**ACTIVATIONS, **NORMALIZATIONS}[name]
+    found = model(spelled(text), {"x": ["N", 5, 6]}, ["y"], {**CONSTANTS, "last_axis": np.asarray([-1])})
+    imported = agrees(found, {"x": (2, 5, 6)}, {"x": (3, 5, 6)}, tolerance=1e-5)
+    assert re.findall(r"type: (\w+)", imported.spec) == [name.split()[0]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Div x root2 a; Erf a b; Add b half c; Mul x c d; Mul d half y",
+        "Add x three a; Clip a zero three b; Mul x b c; Div c six y",
+        "Mean x m; Sub x m d; Pow d two s; Mean s v; Add v one e; Sqrt e r; Div d r n; Mul n half g; Mul g x y",
+        "Exp x e; Sum x s; Div e s y",
+    ],
+)
+def test_what_only_looks_alike_stays_as_it_is(text: str) -> None:
+    found = model(spelled(text), {"x": ["N", 5, 6]}, ["y"], {**CONSTANTS, "last_axis": np.asarray([-1])})
+    imported = agrees(found, {"x": (2, 5, 6)}, tolerance=1e-4)
+    assert not re.search(r"type: (gelu|hard|layer_norm|rms_norm|softmax|swish)", imported.spec)
+
+
+def test_a_value_inside_that_somebody_else_reads_is_kept() -> None:
+    """The sigmoid of a swish is an output of its own."""
+    nodes = [node("Sigmoid", ["x"], ["s"]), node("Mul", ["x", "s"], ["y"])]
+    imported = agrees(model(nodes, {"x": ["N", 3]}, ["s", "y"]), {"x": (2, 3)})
+    assert "type: sigmoid" in imported.spec
+
+
+def test_a_norm_over_another_axis_is_spelled_out_after_all() -> None:
+    """The exporter counts axes from the front: where 1 is not the last one, the mean is of something else."""
+    nodes = [
+        node("ReduceMean", ["x"], ["m"], axes=[1]),
+        node("Sub", ["x", "m"], ["d"]),
+        node("Mul", ["d", "d"], ["s"]),
+        node("ReduceMean", ["s"], ["v"], axes=[1]),
+        node("Add", ["v", "eps"], ["e"]),
+        node("Sqrt", ["e"], ["r"]),
+        node("Div", ["d", "r"], ["y"]),
+    ]
+    wide = agrees(model(nodes, {"x": ["N", 4, 6]}, ["y"], CONSTANTS), {"x": (2, 4, 6)}, {"x": (3, 4, 6)})
+    flat = agrees(model(nodes, {"x": ["N", 6]}, ["y"], CONSTANTS), {"x": (2, 6)}, {"x": (3, 6)})
+    assert "layer_norm" not in wide.spec or "axis" in wide.spec
+    assert "type: layer_norm" in flat.spec
+
+
+def test_a_recognized_activation_belongs_to_its_convolution() -> None:
+    """Both branches of `x·sigmoid(x)` read the convolution, which is no reason to keep it apart."""
+    nodes = [node("Conv", ["x", "w"], ["c"]), *spelled("Sigmoid c a; Mul c a y")]
+    found = model(
+        nodes, {"x": ["N", 3, 4, 4]}, ["y"], {"w": RANDOM.normal(size=(2, 3, 1, 1)).astype(np.float32)}
+    )
+    imported = agrees(found, {"x": (2, 3, 4, 4)})
+    assert "activation: swish" in imported.spec
+
+
+def test_many_nodes_take_no_longer_than_few() -> None:
+    """Clusters are bounded, so recognition is linear in the number of nodes."""
+    nodes, above = [], "x"
+    for i in range(1500):
+        nodes += [node("Sigmoid", [above], [f"s{i}"]), node("Mul", [above, f"s{i}"], [f"x{i}"])]
+        above = f"x{i}"
+    assert import_model(model(nodes, {"x": ["N", 3]}, [above])).spec.count("type: swish") == 1500
