@@ -269,16 +269,24 @@ class _Taping:
 
     def _derivable(self, value: Value, consts: set[Value], known: dict[Value, bool]) -> bool:
         """Whether ``value`` can be had from sources by cheap operations."""
-        if value in self.sources or value in consts:
-            return True
-        if value not in known:
-            node = self.joint.graph.producer(value)
-            known[value] = (
-                node.op != "input"
-                and node.primitive.cheap
-                and all(self._derivable(v, consts, known) for v in self.joint.graph.operands(node))
-            )
-        return known[value]
+
+        def settled(one: Value) -> bool | None:
+            return True if one in self.sources or one in consts else known.get(one)
+
+        stack = [value]
+        while stack:
+            node = self.joint.graph.producer(stack[-1])
+            operands = self.joint.graph.operands(node)
+            waiting = [operand for operand in operands if settled(operand) is None]
+            if settled(stack[-1]) is not None:
+                stack.pop()
+            elif node.op == "input" or not node.primitive.cheap:
+                known[stack.pop()] = False
+            elif waiting:
+                stack += waiting
+            else:
+                known[stack.pop()] = all(settled(operand) for operand in operands)
+        return bool(settled(value))
 
     def _stack(self, value: Value, seeds: dict[Value, Stack]) -> Stack:
         """The sequence of ``value``: known outside the loop already, or emitted by the backward scan."""

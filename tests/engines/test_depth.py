@@ -113,6 +113,18 @@ def test_reused_values_are_right() -> None:
     model.check_training({"N": 3, "T": 4})
 
 
+def test_a_long_cell_is_differentiated() -> None:
+    """1,500 cheap operations in a row, none of which is worth a place on the tape."""
+    spec = reusing_cell(1)
+    spec["cells"]["c"]["update"] = [
+        "a0 = x @ W",
+        *(f"a{k + 1} = a{k} + prev(h)" for k in range(1500)),
+        "h = a1500 * a1500",
+    ]
+    graph = Model(trained(spec, "N", "T", 4)).network.graphs["train_step"]
+    assert sum(node.op == "scan" for node in graph) == 2
+
+
 @pytest.mark.parametrize(
     ("layer", "count"),
     [
