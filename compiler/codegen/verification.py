@@ -10,10 +10,10 @@ import json
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+
+from netwright.specs.files import scratch_folder
 
 from ..loop import ir
 from ..loop.text import program_text
@@ -54,22 +54,21 @@ def verify_kernels(
     if lacking := missing_here(target):
         uses = f"{', '.join(lacking)}, which code for {target.cpu} uses"
         raise VerificationError(f"this CPU lacks {uses}: it can't be run here to verify it")
-    with tempfile.TemporaryDirectory(prefix="netwright-verify-") as name:
-        folder = Path(name)
-        (folder / "program.txt").write_text(program_text(program), encoding="utf-8")
+    with scratch_folder() as folder:
+        folder.write("program.txt", program_text(program))
         files: dict[str, str] = {}
         for symbol, code in objects.values():
             if symbol not in files:
                 files[symbol] = f"{len(files)}.o"
-                (folder / files[symbol]).write_bytes(code)
+                folder.write(files[symbol], code)
         index = {
             "target": [target.triple, target.cpu, target.features],
             "kernels": {kernel: [symbol, files[symbol]] for kernel, (symbol, _) in objects.items()},
             "seed": seed,
         }
-        (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
+        folder.write("index.json", json.dumps(index))
         run = subprocess.run(
-            [sys.executable, "-m", "netwright.compiler.codegen.kernel_runs", name],
+            [sys.executable, "-m", "netwright.compiler.codegen.kernel_runs", str(folder.path)],
             capture_output=True,
             text=True,
             timeout=SECONDS,
