@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from netwright.compiler.codegen.aot import emit
 from netwright.compiler.codegen.artifacts import link_executable, link_shared
 from netwright.compiler.codegen.target import Target, describe, host_target, named_target
+from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.text import print_graph
 from netwright.compiler.loop.text import program_text
@@ -41,6 +42,8 @@ class Request:
     max_rewrites: int | None = None
     verify: bool = False
     """Whether the machine code of every kernel is run against the loop interpreter before anything is written."""
+    verified: Callable[[Verified], None] | None = None
+    """Hears what was run then."""
 
 
 def header_path(library: Path) -> Path:
@@ -74,7 +77,9 @@ def save(network: Network, weights: Mapping[str, NDArray] | None, path: Path, re
     made = build(network, graphs, target)
     program, manifest = made.lowered.program, made.lowered.manifest
     if request.verify:
-        made.verify()
+        found = made.verify()
+        if request.verified is not None:
+            request.verified(found)
     match request.emit:
         case "exe":
             assert weights is not None

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.pipeline import steps
 
 from ..analysis.limits import keep_memory
@@ -90,7 +91,13 @@ def command(
     show_warnings(model)
     keep_memory(model)
     values = None if weights is None else read_weights(model.network, weights)
-    request = Request(kind, cpu, None, stop_after, max_rewrites, verify)
+    request = Request(kind, cpu, None, stop_after, max_rewrites, verify, _say)
     for path in save(model.network, values, output, request):
         what = "C header" if path.suffix == ".h" and path != output else f"{_WORDS[kind]} of {model.name}"
         written(path, what, sized=True)
+
+
+def _say(found: Verified) -> None:
+    """What `--verify` ran, and what it did not."""
+    large = f"; not run, since they are too large: {', '.join(found.large)}" if found.large else ""
+    click.echo(f"verified {found.kernels - len(found.large)} of {found.kernels} kernels{large}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -172,6 +173,7 @@ def test_nothing_is_written_where_a_kernel_is_wrong(tmp_path: Path, monkeypatch:
     arguments = ["compile", str(spec), "--emit", "object", "-o", str(tmp_path / "out.o"), "--verify"]
     right = CliRunner().invoke(main, arguments)
     assert right.exit_code == 0, right.output
+    assert re.search(r"verified (\d+) of \1 kernels\n", right.output)
     (tmp_path / "out.o").unlink()
 
     def wrong(*arguments: Any) -> Any:
