@@ -183,7 +183,8 @@ def _port(value: onnx.ValueInfoProto, dims: dict[str, str]) -> Port:
                 raise OnnxError(f"the input {value.name!r} has the impossible size {size.dim_value}")
             shape.append(size.dim_value)
         else:
-            shape.append(dim(_dim_name(size.dim_param or f"{value.name}_{axis}", dims)))
+            named = re.search(r"[^\W_]", size.dim_param)  # some write "?" for each size that is open
+            shape.append(dim(_dim_name(size.dim_param if named else f"{value.name}_{axis}", dims)))
     if prod(size for size in shape if isinstance(size, int)) > MAX_ELEMENTS:
         raise OnnxError(f"the input {value.name!r} has the impossible shape {[str(size) for size in shape]}")
     return Port(value.name, dtype, tuple(shape))

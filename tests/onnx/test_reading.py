@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from netwright.onnx import OnnxError, import_model
+from netwright.onnx.files import check
 
 from .models import model
 
@@ -275,6 +276,14 @@ def test_graphs_inside_graphs_inside_graphs(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(found.SerializeToString())
     with pytest.raises(OnnxError, match=r"\(If\)"):
         import_model(tmp_path / "m.onnx")
+
+
+def test_marks_of_open_sizes_are_no_names() -> None:
+    """Several axes of "?" are not the same size."""
+    found = model([helper.make_node("Relu", ["x"], ["y"])], {"x": [-1, 3, "?", "?"]}, ["y"])
+    program = check(import_model(found, name="marks").spec).compile()
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 5), np.float32)
+    np.testing.assert_array_equal(program.predict(x=x)["y"], np.maximum(x, 0))
 
 
 def test_names_that_are_no_text(tmp_path: Path) -> None:

@@ -29,11 +29,31 @@ def inputs(model: onnx.ModelProto, entry: Entry, turn: int) -> dict[str, NDArray
         dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
         if value.name in entry.inputs:
             found[value.name] = np.full(shape, entry.inputs[value.name], dtype)
+        elif entry.word:
+            found[value.name] = (_written(shape) + 0.02 * random.standard_normal(shape)).astype(dtype)
         elif dtype.kind == "f":
             found[value.name] = (entry.scale * random.standard_normal(shape)).astype(dtype)
         else:
             found[value.name] = random.integers(0, entry.highest, shape).astype(dtype)
     return found
+
+
+#: Letters of 5 × 7 points, a number a row.
+_LETTERS = {"H": (17, 17, 17, 31, 17, 17, 17), "E": (31, 16, 16, 30, 16, 16, 31), "L": (16,) * 6 + (31,)}
+_LETTERS["O"] = (14, 17, 17, 17, 17, 17, 14)
+_POINT = 3
+
+
+def _written(shape: list[int]) -> NDArray:
+    """As much of a word as fits, black on white, from 1 to −1."""
+    height, width = shape[-2:]
+    points = [
+        [_LETTERS[one][line] >> bit & 1 for one in "HELLO" for bit in (4, 3, 2, 1, 0, 5)] for line in range(7)
+    ]
+    black = np.kron(np.array(points), np.ones((_POINT, _POINT)))[:, : width - 4]
+    page, top = np.ones((height, width)), (height - 7 * _POINT) // 2
+    page[top : top + black.shape[0], 4 : 4 + black.shape[1]] -= 2 * black
+    return np.broadcast_to(page, shape)
 
 
 def _size(entry: Entry, name: str, axis: int, dim: Any, turn: int) -> int:

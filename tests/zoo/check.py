@@ -25,7 +25,7 @@ from netwright.program import Program
 from .arrays import answers, inputs, session
 from .catalog import ENTRIES
 from .entries import Entry
-from .judging import TOLERANCE, Judge
+from .judging import Judge
 
 Predict = Callable[[Mapping[str, NDArray]], Mapping[str, NDArray]]
 
@@ -52,7 +52,7 @@ def examine(entry: Entry, path: Path, *, timing: bool = False, executable: bool 
             given = inputs(proto, entry, turn)
             wanted = answers(theirs, given)
             ours = predict({imported.inputs[name]: given[name] for name in imported.inputs})
-            judge = Judge(proto, path)
+            judge = Judge(proto, path, entry.tolerance)
             for name, value in wanted.items():
                 found = np.asarray(ours[imported.outputs[name]])
                 if (found.shape, found.dtype) != (value.shape, value.dtype):
@@ -61,7 +61,7 @@ def examine(entry: Entry, path: Path, *, timing: bool = False, executable: bool 
                 error = judge.distance(name, found, value, given, report)
                 errors[f"{name}, binding {turn + 1}"] = error
     report["error"] = max(errors.values(), default=0.0)
-    bad = [f"{name}: {error:.1e}" for name, error in errors.items() if not error <= TOLERANCE]
+    bad = [f"{name}: {error:.1e}" for name, error in errors.items() if not error <= entry.tolerance]
     if timing:
         report |= _times(program, imported, path, inputs(proto, entry, 0))
     report["samples"] = _samples(ours, imported)

@@ -23,10 +23,14 @@ class Entry:
     """Two sizes for each open size, by its name, or for each axis `INPUT:AXIS` of an input."""
     inputs: Mapping[str, float] = field(default_factory=dict)
     """Inputs that the import settles to a number."""
-    dims: Mapping[str, int] = field(default_factory=dict)
-    """Open sizes that the import settles."""
+    dims: Mapping[str, int | str] = field(default_factory=dict)
+    """What the import is told of open sizes: a number, or what they are multiples of."""
     scale: float = 1.0
     """How large the numbers are that it is made for."""
+    word: bool = False
+    """Whether it reads: its images are a written word, since of noise it says nothing with certainty."""
+    tolerance: float = 1e-4
+    """How far an answer may be from ONNX Runtime's, in root mean squares of that."""
     highest: int = 2
     """Whole numbers are drawn below this."""
     tag: str = ""

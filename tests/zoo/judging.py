@@ -13,19 +13,15 @@ from onnx.reference import ReferenceEvaluator
 
 from .arrays import answers, distance, session
 
-#: How far an answer may be from ONNX Runtime's, in root mean squares of that.
-TOLERANCE = 1e-4
-#: Up to this distance it may be the runtime that is off: its sigmoid is, for numbers far below zero.
-_JUDGED = 0.2
-
 
 class Judge:
     """Compares the answers to one set of inputs. ONNX Runtime's first answer is the one without its own rewrites; a
     network that amplifies rounding has to agree with the one or the other, which differ as much. Where neither will
-    do, ONNX's reference evaluation in NumPy says whether it is the runtime that is off."""
+    do, agreeing with ONNX's reference evaluation in NumPy shows that it is the runtime that is off: its sigmoid is, for
+    numbers far below zero."""
 
-    def __init__(self, model: onnx.ModelProto, path: Path):
-        self.model, self.path = model, path
+    def __init__(self, model: onnx.ModelProto, path: Path, tolerance: float):
+        self.model, self.path, self.tolerance = model, path, tolerance
         self.optimized: dict[str, NDArray] = {}
         self.exact: dict[str, NDArray] = {}
 
@@ -34,18 +30,17 @@ class Judge:
     ) -> float:
         """The distance that counts for an output; what is found out about the runtime goes into ``report``."""
         error = distance(found, wanted)
-        if not TOLERANCE < error < _JUDGED:
+        if error <= self.tolerance or not np.isfinite(error):
             return error
         self.optimized = self.optimized or answers(session(self.path.read_bytes(), optimized=True), given)
         error = min(error, distance(found, self.optimized[name]))
-        if error <= TOLERANCE:
+        if error <= self.tolerance:
             return error
         self.exact = self.exact or self._reference(given)
-        off = distance(wanted, self.exact[name])
-        if off > TOLERANCE:
-            report["runtime"] = max(report.get("runtime", 0.0), off)
-            error = distance(found, self.exact[name])
-        return error
+        exact = distance(found, self.exact[name])
+        if exact <= self.tolerance:
+            report["runtime"] = max(report.get("runtime", 0.0), distance(wanted, self.exact[name]))
+        return min(error, exact)
 
     def _reference(self, given: Mapping[str, NDArray]) -> dict[str, NDArray]:
         evaluator = ReferenceEvaluator(self.model)

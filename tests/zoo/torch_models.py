@@ -50,11 +50,17 @@ OPEN_AXES = {
 }
 #: What an exporter can't do.
 _NOT_EXPORTED = {("SegNet", "legacy")}
+#: Sizes that have to divide.
+_MULTIPLES = {"UNet": {"height": "4k", "width": "4k"}}
 _SIZES = {"batch": (2, 3), "steps": (9, 14), "height": (32, 48), "width": (48, 32)}
 
 ENTRIES = tuple(
     Entry(
-        "torch", name, exporter, sizes={size: _SIZES[size] for one in axes.values() for size in one.values()}
+        "torch",
+        name,
+        exporter,
+        sizes={size: _SIZES[size] for one in axes.values() for size in one.values()},
+        dims=_MULTIPLES.get(name, {}),
     )
     for exporter in ("legacy", "dynamo")
     for name, axes in OPEN_AXES.items()
