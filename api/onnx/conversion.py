@@ -24,7 +24,7 @@ from .fold import FOLDS, Folding, evaluated
 from .names import identifier, scoped, stem
 from .narrow import admitted, named
 from .network import NetworkWriter
-from .ops import OPS
+from .ops import ML_DOMAIN, ML_OPS, OPS, Op
 from .reading import Body, Node, OnnxGraph, UnreadableTensor
 from .schemas import check_node, means_the_same
 from .tensors import MAX_COMPUTED
@@ -170,9 +170,9 @@ class Conversion:
             self.depends.update(dict.fromkeys(node.outputs, found))
 
     def _convert(self, node: Node) -> Sequence[Value | None]:
-        if node.domain:
-            raise Refusal(f"the domain {node.domain} is not supported")
         operands = [self.values[name] if name else None for name in node.inputs]
+        if node.domain:
+            return self._of_domain(node, operands)
         check_node(node, [None if one is None else one.dtype for one in operands], self.opset)
         if (folded := self._folded(node, operands)) is not None:
             return folded
@@ -190,8 +190,21 @@ class Conversion:
             raise Refusal(_unsupported(node))
         if not means_the_same(node.op, opset, entry.since):
             raise Refusal(f"the operator as it was in opset {opset} is not supported")
+        results = self._entered(node, entry, admitted(node, operands), opset)
+        return named(node, operands, results, opset)
+
+    def _of_domain(self, node: Node, operands: Sequence[Value | None]) -> Sequence[Value | None]:
+        """The results of an operator that is none of ONNX's own domain."""
+        entry = ML_OPS.get(node.op) if node.domain == ML_DOMAIN else None
+        if entry is None:
+            raise Refusal(f"the operator of the domain {node.domain} is not supported")
+        return self._entered(node, entry, operands, self.opset)
+
+    def _entered(
+        self, node: Node, entry: Op, operands: Sequence[Value | None], opset: int
+    ) -> Sequence[Value | None]:
+        """What an entry of a table makes of a node."""
         _check_attributes(node, entry.attributes)
-        operands = admitted(node, operands)
         context = Context(
             self.writer,
             node,
@@ -205,7 +218,7 @@ class Conversion:
         )
         context.names = self._suggested(node, operands)
         entry.convert(context)
-        return named(node, operands, context.results, opset)
+        return context.results
 
     def _is_sole(self, name: str) -> bool:
         """Whether a value has one reader: in a branch also among those of the graph around."""

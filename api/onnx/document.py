@@ -9,7 +9,7 @@ from .export.exporting import OPSET
 from .export.layers import LAYERS
 from .fold import FOLDS
 from .fold.reference import EVALUATED, MAX_EVALUATED
-from .ops import OPS
+from .ops import ML_DOMAIN, ML_OPS, OPS
 from .reading import OLDEST_OPSET
 from .tensors import DTYPES, HELD_AS
 
@@ -114,6 +114,10 @@ def document() -> str:
         summary = (op.convert.__doc__ or "").strip().split("\n")[0].replace("|", "\\|")
         versions = ", ".join(str(schema.since_version) for schema in _schemas(name, op.since))
         lines.append(f"| {name} | {versions} | {attributes} | {summary} |")
+    for name, op in sorted(ML_OPS.items()):
+        attributes = ", ".join(f"`{one}`" for one in op.attributes)
+        summary = (op.convert.__doc__ or "").strip().split("\n")[0]
+        lines.append(f"| {ML_DOMAIN}.{name} | {op.since} | {attributes} | {summary} |")
     layers = sorted({kind.__name__ for kind in LAYERS} | {"Lstm", "Gru", "Rnn"})
     return "\n".join(lines) + "\n" + _EXPORT.format(opset=OPSET, layers=", ".join(layers))
 

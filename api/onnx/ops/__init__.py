@@ -7,6 +7,7 @@ from . import (
     conv,
     einsum,
     elementwise,
+    features,
     indexing,
     linear,
     loop,
@@ -21,9 +22,11 @@ from . import (
     scan,
     shape,
 )
-from .table import OPS, Op
+from .table import ML_DOMAIN, ML_OPS, OPS, Op
 
 __all__ = [
+    "ML_DOMAIN",
+    "ML_OPS",
     "OPS",
     "Op",
     "activation",
@@ -32,6 +35,7 @@ __all__ = [
     "conv",
     "einsum",
     "elementwise",
+    "features",
     "indexing",
     "linear",
     "loop",

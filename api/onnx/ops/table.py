@@ -31,18 +31,21 @@ class Op:
 
 
 OPS: dict[str, Op] = {}
+#: Operators of the domain `ai.onnx.ml`, which stand before a network of numbers in a table.
+ML_DOMAIN = "ai.onnx.ml"
+ML_OPS: dict[str, Op] = {}
 
 
 def op(
-    *names: str, attributes: str = "", since: int = 6, remark: str = ""
+    *names: str, attributes: str = "", since: int = 6, remark: str = "", table: dict[str, Op] = OPS
 ) -> Callable[[Converter], Converter]:
-    """Enters a converter for operators; ``attributes`` are names with blanks between them."""
+    """Enters a converter for operators of a table; ``attributes`` are names with blanks between them."""
 
     def enter(convert: Converter) -> Converter:
         for name in names:
-            if name in OPS:
+            if name in table:
                 raise ValueError(f"{name} is entered twice")
-            OPS[name] = Op(name, convert, tuple(attributes.split()), since, remark)
+            table[name] = Op(name, convert, tuple(attributes.split()), since, remark)
         return convert
 
     return enter
