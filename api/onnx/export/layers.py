@@ -107,7 +107,7 @@ def export_fake_quantize(e: Exporter, spec: FakeQuantize, inputs: Inputs, ports:
     if (zero < limits.min).any() or (zero > limits.max).any() or (zero != np.rint(zero)).any():
         return False
     names = [e.writer.constant(scale), e.writer.constant(zero.astype(dtype))]
-    keys = {} if spec.axis is None else {"axis": spec.axis % e.rank(x)}
+    keys: dict[str, Any] = {} if spec.axis is None else {"axis": spec.axis % e.rank(x)}
     codes = e.writer.add("QuantizeLinear", [e.last(x), *names], **keys)
     e.give(ports[""], e.writer.add("DequantizeLinear", [codes, *names], **keys))
     return True

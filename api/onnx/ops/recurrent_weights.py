@@ -54,6 +54,6 @@ def _direction(ctx: Context, position: int, direction: int) -> str:
 def _picked(ctx: Context, ref: str, rows: NDArray) -> str:
     """Some rows, in an order."""
     size = ctx.writer.sketch.type_of(ref).shape[0]
-    if len(rows) == size and (rows == np.arange(size)).all():
+    if len(rows) == size and (rows == np.arange(len(rows))).all():
         return ref
     return ctx.layer("gather", [ref], {"axis": 0, "indices": rows.tolist()})
