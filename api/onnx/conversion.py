@@ -135,7 +135,7 @@ class Conversion:
                 operands = [self.values[name] for name in node.inputs]
                 self.values.update(zip(node.outputs, self._converted(node, operands, _NEWEST), strict=True))  # type: ignore[arg-type]
                 return
-        self.readers = self.readers.new_child(self.written)
+        self.readers = self.readers.new_child(dict(self.written))
         try:
             for one in node.spelled:
                 self.visit(one)

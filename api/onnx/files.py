@@ -69,7 +69,7 @@ class ImportedModel:
         model = re.search(r"^model: (\S+)", self.spec, re.MULTILINE)
         metadata = {"netwright": VERSION, "model": model[1] if model else "", "format": "np"}
         arrays = self.weights.views if isinstance(self.weights, _Arrays) else self.weights
-        write_tensors(weights, arrays, metadata)
+        write_tensors(Path(weights), arrays, metadata)
         write_file(spec, self.spec.encode())
 
 

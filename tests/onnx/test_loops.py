@@ -304,3 +304,25 @@ def _refused(found: onnx.ModelProto) -> OnnxError | None:
     except OnnxError as error:
         return error
     return None
+
+
+def test_a_sequence_that_is_reversed_as_a_whole() -> None:
+    """Keras goes backwards by ReverseSequence with the number of steps, which is open, for each sample."""
+    graph = body(
+        [node("Gather", ["xr", "i"], ["xi"], axis=0), *CELL],
+        [info("h")],
+        [("go", BOOL), ("h_out", FLOAT)],
+    )
+    found = model(
+        [
+            *PREPARED,
+            node("Expand", ["t1", "n1"], ["lengths"]),
+            node("ReverseSequence", ["xt", "lengths"], ["xr"], batch_axis=1, time_axis=0),
+            node("Loop", ["t", "yes", "h0"], ["last"], body=graph),
+        ],
+        {"x": ["N", "T", 3]},
+        ["last"],
+        {**CONSTANTS, "kernel": weights(3, 4), "recurrent": weights(4, 4)},
+    )
+    imported = agrees(found, {"x": (3, 5, 3)}, {"x": (2, 1, 3)})
+    assert imported.spec.count("type: re") == 2

@@ -265,7 +265,7 @@ def export_layer_norm(e: Exporter, spec: LayerNorm, inputs: Inputs, ports: Ports
 
 def export_lrn(e: Exporter, spec: LocalResponseNorm, inputs: Inputs, ports: Ports) -> bool:
     """LRN, channels first."""
-    keys = {"size": spec.size, "alpha": spec.alpha, "beta": spec.beta, "bias": spec.bias}
+    keys: dict[str, Any] = {"size": spec.size, "alpha": spec.alpha, "beta": spec.beta, "bias": spec.bias}
     e.give_first(ports[""], e.writer.add("LRN", [e.first(inputs[0])], **keys))
     return True
 

@@ -51,8 +51,8 @@ def activations(f: Function) -> Iterator[Candidate]:
     sixth = abs(slope - 1 / 6) < 1e-7
     slope = 1 / 6 if sixth else slope
     if slope > 0:
-        found = {"alpha": float(slope), "beta": round(zero, 8)}
-        yield Candidate("HardSigmoid", lambda x: hard(x, found["alpha"], found["beta"]), found)
+        rise, middle = float(slope), round(zero, 8)
+        yield Candidate("HardSigmoid", lambda x: hard(x, rise, middle), {"alpha": rise, "beta": middle})
 
 
 def normalizations(

@@ -170,7 +170,7 @@ class Steps:
         if first is None or second is None or third is None or second - first != third - second:
             return None
         moved = second - first
-        return (first, int(moved)) if moved in (1, -1) else None
+        return (first, moved) if isinstance(moved, int) and moved in (1, -1) else None
 
 
 def _size(value: Any) -> Any:

@@ -224,7 +224,11 @@ def constant_of_shape(ctx: Context) -> None:
 
 def stretched(ctx: Context, given: Value, shape: Shape) -> Held | Known:
     """A value whose axes of size 1 are stretched to a shape."""
-    value = held_of(ctx.writer, given)
+    if isinstance(given, Known) and given.is_open and given.array.size == 1:
+        value = equation(ctx, f"cast(n, {given.dtype})", {"n": Known(given.array.reshape(()), given.dtype)})
+        value = Held(value.ref, value.dtype, (), value.axes)
+    else:
+        value = held_of(ctx.writer, given)
     if 0 in shape:
         return Known.of(empty(shape, value.dtype))
     offset = len(shape) - value.rank

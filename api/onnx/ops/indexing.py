@@ -162,7 +162,11 @@ def reverse_sequence(ctx: Context) -> None:
             f"lengths {_shown(lengths)} of samples in axis {batch} of {_shown(value)}", "batch_axis"
         )
     order = (batch, time, *range(2, value.rank))
-    ref = ctx.layer("reverse", [ctx.arranged(value, order), ctx.arranged(lengths, (0,))], {"axis": 1})
+    refs = [ctx.arranged(value, order)]
+    whole = ctx.writer.stretched.get(lengths.ref)
+    if not isinstance(whole, Known) or whole.array.size != 1 or whole.array.item() != value.shape[time]:
+        refs.append(ctx.arranged(lengths, (0,)))  # else all steps of all samples
+    ref = ctx.layer("reverse", refs, {"axis": 1})
     ctx.give(ctx.held_as(ref, order, value.rank))
 
 

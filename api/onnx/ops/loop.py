@@ -112,7 +112,7 @@ class _Loop:
                 ctx.give(self.starts[name], position)
             elif name in self.steps.counters:
                 start, added, dtype = self.steps.counters[name]
-                array = dims_array([start + count * added]).reshape(self.starts[name].shape)
+                array = dims_array([start + count * added]).reshape((1,) * len(self.starts[name].shape))
                 ctx.give(Known(array if array.dtype == object else array.astype(dtype), dtype), position)
             else:
                 carried.append(State(position + 2, position))
