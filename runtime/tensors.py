@@ -68,7 +68,9 @@ def contiguous(array: NDArray) -> NDArray:
     return found
 
 
-def write_tensors(path: str | Path, tensors: Mapping[str, NDArray], metadata: Mapping[str, str]) -> None:
+def write_tensors(
+    path: str | os.PathLike[str], tensors: Mapping[str, NDArray], metadata: Mapping[str, str]
+) -> None:
     """Writes a safetensors file, whole or not at all. Raises OSError, and KeyError for a dtype that has no name
     there."""
     # The format wants no gaps; wide elements first keep every tensor aligned.

@@ -65,7 +65,7 @@ class Missing(Exception):
 class Conversion:
     """Values of a graph by their names. Those of a branch are in a layer of their own, which goes with it."""
 
-    def __init__(self, writer: NetworkWriter, graph: OnnxGraph, written: Mapping[str, int]):
+    def __init__(self, writer: NetworkWriter, graph: OnnxGraph, written: dict[str, int]):
         self.writer, self.opset = writer, graph.opset
         self.written = written
         """How often the file's own nodes read each value, where some of them were recognized as another."""

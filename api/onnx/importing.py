@@ -86,7 +86,7 @@ class _Import:
         self.names = Names()
         self.findings: list[Finding] = []
         self.writer = NetworkWriter(float_type(graph), self.names)
-        self.conversion = Conversion(self.writer, graph, readers)
+        self.conversion = Conversion(self.writer, graph, dict(readers))
         self.values = self.conversion.values
         self.inputs: dict[str, str] = {}
 

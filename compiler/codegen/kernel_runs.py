@@ -163,8 +163,8 @@ def main(folder: Path) -> None:
     """Verifies the program in ``folder``; prints what it begins, what is too large, and what is wrong."""
     index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     program = parse_program((folder / "program.txt").read_text(encoding="utf-8"))
-    kernels: dict[str, list[str]] = index["kernels"]
-    files = dict(sorted({tuple(one) for one in kernels.values()}))
+    kernels: dict[str, tuple[str, str]] = {name: (one[0], one[1]) for name, one in index["kernels"].items()}
+    files = dict(sorted(set(kernels.values())))
     codes = {symbol: (folder / file).read_bytes() for symbol, file in files.items()}
     native = NativeKernels(codes, Target(*index["target"]))
     for name, (symbol, _) in kernels.items():
