@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from . import golden
 from .catalog import ENTRIES
 from .entries import EXPORTERS, chosen
 from .expected import expected
@@ -39,10 +40,14 @@ def main() -> int:
         for entry, report in started:
             reports[entry.name] = found = report.result()
             known = expected(entry.name)
+            if found["verdict"] == "pass" and (reason := golden.changed(entry.name, found)):
+                found |= {"verdict": "changed", "reason": reason}
             found["expected"] = known.reason if known else ""
             print(f"{entry.name:{width}s}  {_row(found)}", flush=True)
             if arguments.json:
                 arguments.json.write_text(json.dumps(reports, indent=1), encoding="utf-8")
+    if arguments.update_golden:
+        golden.write(reports)
     print(summary(reports))
     return 1 if any(_surprising(report) for report in reports.values()) else 0
 
@@ -62,6 +67,9 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=CHECK_SECONDS, help="how long a check may take")
     parser.add_argument(
         "--cache", type=Path, default=CACHE, metavar="DIR", help="where models and wheels are kept"
+    )
+    parser.add_argument(
+        "--update-golden", action="store_true", help="write the golden outputs of what passes"
     )
     parser.add_argument("--list", action="store_true", help="print the names of the entries only")
     return parser.parse_args()
@@ -89,7 +97,7 @@ def _row(report: dict[str, Any]) -> str:
 
 def _surprising(report: dict[str, Any]) -> bool:
     refused = report["verdict"] == "refused"
-    return report["verdict"] in ("wrong", "failed") or refused != bool(
+    return report["verdict"] in ("wrong", "failed", "changed") or refused != bool(
         report["expected"] and report["verdict"] != "skipped"
     )
 
@@ -105,7 +113,7 @@ def summary(reports: dict[str, dict[str, Any]]) -> str:
             for one, word in (("pass", "pass"), ("refused", "refused"), ("wrong", "wrong"))
         ),
     ]
-    parts += [f"{counts[one]} {one}" for one in ("failed", "skipped") if counts[one]]
+    parts += [f"{counts[one]} {one}" for one in ("failed", "changed", "skipped") if counts[one]]
     return f"zoo: {', '.join(parts)}"
 
 

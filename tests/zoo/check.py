@@ -120,8 +120,16 @@ def _samples(outputs: Mapping[str, NDArray], imported: ImportedModel) -> dict[st
         array = np.asarray(outputs[here], np.float64).ravel()
         picked = array[:: max(1, array.size // 6)][:6]
         rms = float(np.sqrt(np.mean(np.square(array)))) if array.size else 0.0
-        found[name] = {"shape": list(np.shape(outputs[here])), "rms": rms, "values": picked.tolist()}
+        found[name] = {
+            "shape": list(np.shape(outputs[here])),
+            "rms": _short(rms),
+            "values": [_short(x) for x in picked],
+        }
     return found
+
+
+def _short(x: float) -> float:
+    return float(f"{x:.6g}")
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 pytest.importorskip("onnx", reason="onnx is not installed (extra: onnx)")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (pip install onnxruntime)")
 
+from . import golden
 from .catalog import ENTRIES
 from .entries import EXPORTERS, chosen
 from .expected import refusals
@@ -27,6 +29,19 @@ def test_an_exported_network_gives_the_answers_of_onnxruntime(name: str, tmp_pat
         pytest.skip(f"{', '.join(missing)} is not installed (pip install {' '.join(missing)})")
     report = run(entry, tmp_path)
     assert report["verdict"] == "pass", report
+    assert name in golden.KEPT
+    assert golden.changed(name, report) == ""
+
+
+def test_golden_outputs_are_compared() -> None:
+    known = json.loads(golden.GOLDEN.read_text(encoding="utf-8"))
+    assert set(known) == set(golden.KEPT)
+    name = golden.KEPT[0]
+    assert golden.changed(name, {"samples": known[name]}) == ""
+    for key, other in (("shape", [1]), ("rms", 1.0), ("values", [0.0] * 6)):
+        found = {output: {**was, key: other} for output, was in known[name].items()}
+        assert key in golden.changed(name, {"samples": found}) or key == "shape"
+        assert golden.changed(name, {"samples": found})
 
 
 def test_there_are_enough_entries_and_each_has_a_name() -> None:
