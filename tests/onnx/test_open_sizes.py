@@ -193,6 +193,16 @@ MOVES: dict[str, Callable[[Sizes], object]] = {
     "steps": lambda s: s(
         "Mul", "x", s("Unsqueeze", cast(s, s("Range", 0, s.t, 1), FLOAT), np.asarray([0, 2])), to="y"
     ),
+    "steps in floats": lambda s: s(
+        "Mul",
+        "x",
+        s(
+            "Unsqueeze",
+            s("Range", np.float32(0), cast(s, s.t, FLOAT), np.float32(1)),
+            np.asarray([0, 2]),
+        ),
+        to="y",
+    ),
 }
 
 

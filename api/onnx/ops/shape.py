@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from ..arrange import identity, regrouped
 from ..context import Context
 from ..errors import Refusal
 from ..fold import axes_of, checked_axis
+from ..fold.ratio import Ratio
 from ..fold.shapes import reshaped
 from ..values import Held, Known, dims_array, known_dims
 from .table import op
@@ -54,18 +56,24 @@ def size(ctx: Context) -> None:
 @op("Range", since=11)
 def range_(ctx: Context) -> None:
     """Whole numbers in a row; of a length that is open only from 0 to before the size of an axis that there is."""
-    start, limit, delta = (ctx.sizes(position, "a range")[0] for position in range(3))
+    start, limit, delta = (_whole(ctx.sizes(position, "a range")[0]) for position in range(3))
     if (start, delta) != (0, 1) or not isinstance(limit, Dim):
         raise Refusal("a range of open length has to count from 0 in steps of 1")
     ref, axis = ctx.writer.axis_of(limit) or (_axis_made(ctx, limit), 0)
     rank = len(ctx.writer.sketch.type_of(ref).shape)
-    keys = {"value": f"index(x, axis={axis})"}
+    dtype, numbers = ctx.dtype(1), f"index(x, axis={axis})"
+    keys = {"value": numbers if dtype == "int64" else f"cast({numbers}, {dtype})"}
     made = ctx.layer("expression", [ref], keys, variables=["x"], fallback="index")
     if rest := [one for one in range(rank) if one != axis]:
         made = ctx.layer("slice", [made], {"axes": rest, "stops": [1] * len(rest)})
     axes = tuple(0 if one == axis else None for one in range(rank))
     ctx.writer.counts.add(made)
     ctx.give(ctx.held_as(made, axes, 1))
+
+
+def _whole(size: Any) -> Any:
+    """An open float that is a whole number of cells as that number."""
+    return size.numerator if isinstance(size, Ratio) and size.denominator == 1 else size
 
 
 def _axis_made(ctx: Context, size: Dim) -> str:
