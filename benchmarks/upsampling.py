@@ -1,10 +1,11 @@
 """Layers that make images larger against ONNX Runtime, side by side on one thread.
 
-    python benchmarks/upsampling.py [--seconds 1] [--only bilinear]
+    python benchmarks/upsampling.py [--seconds 1] [--only linear] [--layout native]
 
 A row is one layer of one size: a transposed convolution (`32→16 of 64²` says channels and image, `k4 s2` kernel and
 stride) or a resize. Both engines take turns in one run; times are medians of this thread's CPU time, since only
-ratios mean anything on a shared machine.
+ratios mean anything on a shared machine. With `--layout native` images are channels last here, as they are inside of a
+network; without, two transposes stand at the border, which in small rows take most of the time.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 # Before NumPy and ONNX Runtime are loaded: they read it once.
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -118,20 +119,23 @@ def medians(calls: list[Callable[[], object]], seconds: float) -> list[float]:
     return [statistics.median(own) for own in times]
 
 
-def measured(case: Case, seconds: float) -> str:
+def measured(case: Case, seconds: float, layout: Literal["onnx", "native"]) -> str:
     """The row of a case."""
     model = case.model()
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = settings.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(model.SerializeToString(), settings)
-    imported = import_model(model, name="layer")
+    imported = import_model(model, name="layer", layout=layout)
     start = time.perf_counter()
     program = check(imported.spec).compile(dict(imported.weights), entries=["predict"], threads=1)
     compiling = time.perf_counter() - start
     x = np.random.default_rng(1).standard_normal(case.shape, np.float32)
-    given, (output,) = {imported.inputs["x"]: x}, imported.outputs.values()
+    own = np.ascontiguousarray(np.moveaxis(x, 1, -1)) if layout == "native" else x
+    given, (output,) = {imported.inputs["x"]: own}, imported.outputs.values()
     wanted = np.asarray(session.run(None, {"x": x})[0])
-    error = np.abs(program.predict(**given)[output] - wanted).max() / np.sqrt(np.mean(np.square(wanted)))
+    found = program.predict(**given)[output]
+    found = np.moveaxis(found, -1, 1) if layout == "native" else found
+    error = np.abs(found - wanted).max() / np.sqrt(np.mean(np.square(wanted)))
     ours, theirs = medians([lambda: program.predict(**given), lambda: session.run(None, {"x": x})], seconds)
     return f"{compiling:.1f} | {error:.0e} | {ours * 1e3:.2f} | {theirs * 1e3:.2f} | {ours / theirs:.2f}×"
 
@@ -143,12 +147,15 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=float, default=1.0, help="how long a row is measured")
     parser.add_argument("--only", default="", metavar="NAME", help="rows whose name contains this")
+    parser.add_argument(
+        "--layout", choices=["onnx", "native"], default="onnx", help="the order of our images' axes"
+    )
     options = parser.parse_args()
     print("| layer | compile, s | error | Netwright, ms | ONNX Runtime, ms | ratio |")
     print("|---|---|---|---|---|---|")
     for case in cases():
         if options.only in case.name:
-            print(f"| {case.name} | {measured(case, options.seconds)} |", flush=True)
+            print(f"| {case.name} | {measured(case, options.seconds, options.layout)} |", flush=True)
 
 
 if __name__ == "__main__":
