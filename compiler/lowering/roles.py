@@ -32,6 +32,7 @@ class Roles:
 
     def __init__(self, graph: Graph):
         self.graph = graph
+        self._outputs = set(graph.outputs.values())
         self._roles: dict[int, Role] = {}
         self._bases: dict[Value, tuple[tuple[Value, bool], ...]] = {}
 
@@ -68,9 +69,7 @@ class Roles:
         if any(attrs.interior) or attrs.low[-1:] + attrs.high[-1:] not in ((), (0, 0)):
             return False
         users = self.graph.uses(node.values[0])
-        return all(user.op == "reduce_window" for user, _ in users) and node.values[0] not in set(
-            self.graph.outputs.values()
-        )
+        return all(user.op == "reduce_window" for user, _ in users) and node.values[0] not in self._outputs
 
     def bases(self, value: Value) -> tuple[tuple[Value, bool], ...]:
         """The values that reading ``value`` reads in the end, and whether at the very same index."""

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from netwright.specs.descent import Descent, descend
 from netwright.specs.dims import DimLike, Shape, bounds
 
 from ..graph.graph import Graph, Node, Value
@@ -49,22 +50,21 @@ def narrow_windows(graph: Graph) -> Graph:
         if not isinstance(attrs, SliceAttributes) or set(attrs.stride) != {1}:
             return None
         (sliced,), (operand,) = graph.operands(node), operands
-        found = cut(new, sliced, operand, attrs.start, attrs.limit)
+        found = descend(cut(new, sliced, operand, attrs.start, attrs.limit))
         return None if found is None else [found]
 
-    def cut(new: Graph, old: Value, value: Value, start: Shape, limit: Shape) -> Value | None:
+    def cut(new: Graph, old: Value, value: Value, start: Shape, limit: Shape) -> Descent[Value | None]:
         """``value`` from ``start`` to ``limit``, made of as little as possible; None where that is no less."""
         producer, inner = sources.get(old, _NOTHING)
         if producer is None or not once(old):
             return None
         if isinstance(producer.attrs, InterleaveAttributes):
             phases = list(zip(graph.operands(producer), inner, strict=True))
-            return _cut_phases(new, phases, producer.attrs, start, limit, cut)
+            return (yield _cut_phases(new, phases, producer.attrs, start, limit, cut))
         if isinstance(producer.attrs, PadAttributes):
             (content,) = graph.operands(producer)
-            return _cut_pad(
-                new, content, inner[0], producer.attrs, start, limit, producer.types[0].shape, cut
-            )
+            shape = producer.types[0].shape
+            return (yield _cut_pad(new, content, inner[0], producer.attrs, start, limit, shape, cut))
         extra = _reach(graph, producer, start, limit)
         if extra is None:
             return None
@@ -89,7 +89,7 @@ def _reach(graph: Graph, node: Node, start: Shape, limit: Shape) -> tuple[DimLik
     return None
 
 
-Cut = Callable[[Graph, Value, Value, Shape, Shape], Value | None]
+Cut = Callable[[Graph, Value, Value, Shape, Shape], Descent[Value | None]]
 
 
 def _cut_pad(
@@ -101,7 +101,7 @@ def _cut_pad(
     limit: Shape,
     shape: Shape,
     cut: Cut,
-) -> Value | None:
+) -> Descent[Value | None]:
     """A padded value from ``start`` to ``limit``: less padding, and of what is padded the cells that are left."""
     if any(attrs.interior):
         return None
@@ -115,7 +115,7 @@ def _cut_pad(
     cells = new.type(value).shape
     stop = tuple(size - one for size, one in zip(cells, last, strict=True))
     if any(first) or stop != cells:
-        narrowed = cut(new, old, value, first, stop)
+        narrowed = yield cut(new, old, value, first, stop)
         if narrowed is None:
             return None
         value = narrowed
@@ -139,7 +139,7 @@ def _cut_phases(
     start: Shape,
     limit: Shape,
     cut: Cut,
-) -> Value | None:
+) -> Descent[Value | None]:
     """Values that take turns, from ``start`` to ``limit``: another of them begins, and each is cut."""
     strides = attrs.strides
     begin = [one for one in start if isinstance(one, int)]
@@ -158,7 +158,7 @@ def _cut_phases(
         stop = tuple(a + size for a, size in zip(first, cells, strict=True))
         if any(first) or stop != new.type(value).shape:
             ones = SliceAttributes(first, stop, (1,) * len(stop))
-            value = cut(new, old, value, first, stop) or new.apply("slice", value, attrs=ones)
+            value = (yield cut(new, old, value, first, stop)) or new.apply("slice", value, attrs=ones)
         found.append(value)
     return new.apply("interleave", *found, attrs=attrs)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -195,3 +196,41 @@ def test_an_unrolled_recurrence_is_compiled() -> None:
     del spec["train"]
     model = Model(spec)
     model.check_predict({"N": 2}, loops=False)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        ({"type": "dense", "units": 8, "activation": "relu"}, ["N", 8]),
+        (
+            {"type": "conv2d", "filters": 2, "kernel_size": 3, "padding": "same", "activation": "relu"},
+            ["N", 4, 4, 2],
+        ),
+    ],
+)
+def test_work_grows_with_the_layers(layer: Spec, shape: list[Any]) -> None:
+    """Calls of functions while a train step is made, from the passes to the loops' verified text."""
+
+    def calls(depth: int) -> int:
+        spec = trained(
+            chain(*({"name": f"l{k}", **layer} for k in range(depth)), outputs={"y": f"l{depth - 1}"}), *shape
+        )
+        spec["inputs"]["x"]["shape"] = shape
+        model, count = Model(spec, entries=("train_step",)), 0
+        assert model.network.graphs["train_step"]
+
+        def counted(frame: object, event: str, argument: object) -> None:
+            nonlocal count
+            count += event in ("call", "c_call")
+
+        before = sys.getprofile()
+        sys.setprofile(counted)
+        try:
+            assert model.lowered.program.entries
+        finally:
+            sys.setprofile(before)
+        return count
+
+    calls(4)  # fills the caches of what depends on no depth
+    few, some, many = map(calls, (8, 16, 32))
+    assert many - some <= 1.1 * 2 * (some - few)

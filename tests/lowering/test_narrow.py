@@ -1,14 +1,16 @@
 """Slices move through windows into less padding, and nothing else changes."""
 
 import numpy as np
+import pytest
 
 from netwright.compiler.autodiff import gradients
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.ops.conv import ConvAttributes
+from netwright.compiler.ops.interleave import InterleaveAttributes
 from netwright.compiler.ops.reduce import ReduceAttributes
-from netwright.compiler.ops.slice_pad import PadAttributes
+from netwright.compiler.ops.slice_pad import PadAttributes, SliceAttributes
 from netwright.compiler.passes.narrow import narrow_windows
 from netwright.compiler.pipeline import eliminate_dead
 
@@ -51,3 +53,26 @@ def test_the_gradient_of_a_padded_convolution_is_cut_to_its_cells() -> None:
 def test_nothing_to_narrow_is_the_same_graph() -> None:
     graph = eliminate_dead(narrow_windows(padded_convolution()))
     assert narrow_windows(graph) is graph
+
+
+@pytest.mark.parametrize("op", ["pad", "interleave"])
+def test_a_slice_moves_through_a_long_chain(op: str) -> None:
+    """2,000 operations deep, which is more than Python's stack holds."""
+    count = 2000
+    g = Graph("chain")
+    value = g.input("x", TensorType("float64", (4,)))
+    for _ in range(count):
+        if op == "pad":
+            value = g.apply("pad", value, attrs=PadAttributes((1,), (1,), (0,)))
+        else:
+            value = g.apply("interleave", value, attrs=InterleaveAttributes((1,)))
+    (cells,) = g.type(value).shape
+    if op == "pad":
+        start, limit = (count // 2,), (cells - count // 2,)
+    else:
+        start, limit = (1,), (3,)
+    g.set_output("y", g.apply("slice", value, attrs=SliceAttributes(start, limit, (1,))))
+    narrowed = eliminate_dead(narrow_windows(g))
+    assert sum(n.op == op for n in narrowed) == (count // 2 if op == "pad" else count)
+    x = {"x": np.arange(1.0, 5.0)}
+    np.testing.assert_array_equal(evaluate(narrowed, x)["y"], evaluate(g, x)["y"])
