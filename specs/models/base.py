@@ -34,6 +34,13 @@ class SpecModel(BaseModel):
     )
 
 
+class FrozenDict(dict[str, str]):
+    """Names by names, as a value: a layer that holds it can be hashed like others, and nothing writes into it."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+
 Integer = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
 Flag = Annotated[bool, Strict()]

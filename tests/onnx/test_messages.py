@@ -34,7 +34,7 @@ def model(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-LSTM = helper.make_node("LSTM", ["x", "W", "R"], ["y"], hidden_size=4, name="memory")
+UP = helper.make_node("ConvTranspose", ["x", "W"], ["y"], name="up")
 SIGMOID = helper.make_node("Sigmoid", ["w"], ["W"], name="gates")
 STEP = helper.make_graph(
     [helper.make_node("Add", ["s"], ["s2"], name="sum"), helper.make_node("Identity", ["s2"], ["z"])],
@@ -45,12 +45,12 @@ STEP = helper.make_graph(
 SCAN = helper.make_node("Scan", ["s0", "x"], ["s1", "y"], num_scan_inputs=1, body=STEP)
 CASES = {
     "a value computed by a node": (
-        model([SIGMOID, LSTM], {"x": ["T", "N", 3], "w": [1, 16, 3]}, {"y": None}, R=[1, 16, 4]),
-        r"^memory \(LSTM\): .*W is computed at run time by gates \(Sigmoid\)",
+        model([SIGMOID, UP], {"x": ["N", 3, 8, 8], "w": [3, 2, 2, 2]}, {"y": None}),
+        r"^up \(ConvTranspose\): .*W is computed at run time by gates \(Sigmoid\)",
     ),
     "a value that is an input": (
-        model([LSTM], {"x": ["T", "N", 3], "W": [1, 16, 3]}, {"y": None}, R=[1, 16, 4]),
-        r"^memory \(LSTM\): .*W is computed at run time: it is an input",
+        model([UP], {"x": ["N", 3, 8, 8], "W": [3, 2, 2, 2]}, {"y": None}),
+        r"^up \(ConvTranspose\): .*W is computed at run time: it is an input",
     ),
     "one operand": (
         model([SCAN], {"x": ["T", 2], "s0": [2]}, {"y": ["T", 2]}),

@@ -17,6 +17,8 @@ MOST_NODES, MOST_NUMBERS = 20, 2**16
 _OPERATORS = {*ELEMENTWISE, *REDUCTIONS, "Clip", "HardSigmoid"}
 #: What a cluster ends with.
 _LAST = frozenset(("Add", "Mul", "Div", "Sub", "Clip", "Min", "Max", "Log", "Reciprocal"))
+#: What only shifts, as nothing does that is recognized.
+_LINEAR = frozenset(("Add", "Sub"))
 #: Numbers for which a function of one number is compared: dense where activations bend, and far away.
 _POINTS = np.concatenate([np.linspace(-12, 12, 241), np.asarray([-1e4, -300.0, -40.0, 40.0, 300.0, 1e4])])
 _WIDTH = 7
@@ -37,6 +39,7 @@ class _Recognition:
             if node.op == "Constant" and isinstance(value, np.ndarray):
                 self.constants[node.outputs[0]] = value
         self.added: dict[str, NDArray] = {}
+        self.place = {node.outputs[0]: at for at, node in enumerate(graph.nodes) if node.outputs}
 
     def run(self) -> OnnxGraph:
         found: dict[str, Node] = {}
@@ -104,6 +107,8 @@ class _Recognition:
         return node if small and self.graph.readers.get(name) == reads[name] else None
 
     def candidate(self, nodes: list[Node], source: str, last: Node) -> Candidate | None:
+        if all(node.op in _LINEAR for node in nodes):
+            return None
         ordered = nodes[::-1]
         constants = {
             name: self.constants[name] for node in nodes for name in node.inputs if name in self.constants
@@ -180,7 +185,7 @@ class _Recognition:
                 self.added[name] = array.astype(kind)
             inputs.append(name)
         spelled = {node.outputs[0]: node for node in nodes}
-        ordered = tuple(node for node in self.graph.nodes if node.outputs and node.outputs[0] in spelled)
+        ordered = tuple(sorted(spelled.values(), key=lambda node: self.place[node.outputs[0]]))
         return replace(
             last,
             op=candidate.op,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from ..base import Name, Reference, Size, SpecModel, WrittenShape
+from ..base import FrozenDict, Name, Reference, Size, SpecModel, WrittenShape
 
 WEIGHTS = "weights."
 """How computed parameters are called among what a layer is given besides its inputs."""
@@ -30,7 +30,7 @@ class LayerSpec(SpecModel):
     """The output shape this layer has to give; checked, and an error where it differs."""
     share: Reference | None = None
     """Another layer of the same type whose parameters this one uses."""
-    weights: dict[Reference, Reference] = Field(default_factory=dict)
+    weights: Annotated[dict[Reference, Reference], AfterValidator(FrozenDict)] = FrozenDict()
     """Parameters that other layers or inputs compute, by their names in this layer: `{kernel: made}`. They are neither
     stored nor learned here; gradients go to what computes them."""
     repeat: Size = 1
