@@ -30,7 +30,9 @@ class LayerSpec(SpecModel):
     """The output shape this layer has to give; checked, and an error where it differs."""
     share: Reference | None = None
     """Another layer of the same type whose parameters this one uses."""
-    weights: Annotated[dict[Reference, Reference], AfterValidator(FrozenDict)] = FrozenDict()
+    weights: Annotated[dict[Reference, Reference], AfterValidator(FrozenDict)] = Field(
+        default_factory=FrozenDict
+    )
     """Parameters that other layers or inputs compute, by their names in this layer: `{kernel: made}`. They are neither
     stored nor learned here; gradients go to what computes them."""
     repeat: Size = 1
