@@ -10,7 +10,6 @@ anything on a shared machine.
 
 import argparse
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 import onnx
 import onnxruntime
+from timing import medians
 
 from netwright.onnx import import_model
 from netwright.onnx.files import check
@@ -54,20 +54,6 @@ def netwright_call(model: onnx.ModelProto, inputs: dict[str, np.ndarray]) -> tup
     here = {imported.inputs[own]: array for own, array in inputs.items()}
     (output,) = imported.outputs.values()
     return lambda: program.predict(**here)[output], imported_at - start, compiled_at - imported_at
-
-
-def medians(calls: list[Call], seconds: float) -> list[float]:
-    """The median time of a call in seconds, for each of ``calls`` in turn for about ``seconds`` in all."""
-    for call in calls:
-        call()
-    times: list[list[float]] = [[] for _ in calls]
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[0]) < 5:
-        for call, own in zip(calls, times, strict=True):
-            start = time.perf_counter()
-            call()
-            own.append(time.perf_counter() - start)
-    return [statistics.median(own) for own in times]
 
 
 def main() -> None:

@@ -10,9 +10,8 @@ network; without, two transposes stand at the border, which in small rows take m
 
 import argparse
 import os
-import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -23,6 +22,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+from timing import medians
 
 from netwright.onnx import import_model
 from netwright.onnx.files import check
@@ -103,20 +103,6 @@ def cases() -> Iterator[Case]:
         more = " ".join(str(key if value == 1 else value) for key, value in options.items())
         name = f"{mode} {channels} of {size}², ×{scale:g} {more}".strip()
         yield Case(name, "Resize", (1, channels, size, size), (None, scales), {"mode": mode, **options})
-
-
-def medians(calls: list[Callable[[], object]], seconds: float) -> list[float]:
-    """The median time of a call in seconds of this thread, each of ``calls`` in turn for about ``seconds`` in all."""
-    for call in calls:
-        call()
-    times: list[list[float]] = [[] for _ in calls]
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[0]) < 5:
-        for call, own in zip(calls, times, strict=True):
-            start = time.thread_time()
-            call()
-            own.append(time.thread_time() - start)
-    return [statistics.median(own) for own in times]
 
 
 def measured(case: Case, seconds: float, layout: Literal["onnx", "native"]) -> str:
