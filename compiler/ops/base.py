@@ -178,6 +178,10 @@ class Primitive(ABC):
         """
         return [None] * len(context.graph.operands(node))
 
+    def without_gradient(self, attrs: Any) -> str | None:
+        """Why ``gradient`` raises NotDifferentiable with these attributes; None where it does not."""
+        return None
+
     def taped(
         self, context: TapingContext, node: Node, active: Sequence[bool], wanted: Sequence[bool]
     ) -> tuple[Attributes, Any] | None:

@@ -77,6 +77,9 @@ class Scatter(Opaque):
             _COMBINE[attrs.op].at(result, indices.reshape(-1), rows)  # type: ignore[attr-defined]
         return [result]
 
+    def without_gradient(self, attrs: ScatterAttributes) -> str | None:
+        return None if attrs.op == "set" else f"updates that are combined by {attrs.op} have no gradient"
+
     def gradient(
         self, context: GradientContext, node: Node, cotangents: Sequence[Value | None]
     ) -> Sequence[Value | None]:
@@ -84,8 +87,9 @@ class Scatter(Opaque):
         graph, (dy,) = context.graph, cotangents
         if dy is None:
             return [None, None, None]
-        if node.attrs != ScatterAttributes("set"):
-            raise NotDifferentiable("products and extremes of scattered updates have no gradient")
+        assert isinstance(node.attrs, ScatterAttributes)
+        if (reason := self.without_gradient(node.attrs)) is not None:
+            raise NotDifferentiable(reason)
         _, indices, updates = graph.operands(node)
         covered = graph.apply("scatter", dy, indices, zeros_like(graph, updates), attrs=ScatterAttributes())
         index, type = graph.type(indices), graph.type(updates)

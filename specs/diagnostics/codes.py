@@ -67,6 +67,7 @@ CODES: dict[str, str] = {
     "NW0407": "unknown data set",
     "NW0408": "truncated backpropagation does not apply",
     "NW0409": "nothing to train",
+    "NW0410": "no gradient",
     # Cells and expressions.
     "NW0501": "not a valid expression",
     "NW0502": "not allowed in an expression",

@@ -9,6 +9,7 @@ from netwright.specs.models.layers import Argmax
 from netwright.specs.models.train import TrainSpec
 from netwright.specs.source.tree import Span
 
+from ...graph.analysis import ancestors
 from ...graph.types import FLOATS
 from ..expander import Expander
 from ..origins import Origin
@@ -65,12 +66,35 @@ def _classes(load: LoadResult, expander: Expander, output: str) -> tuple[int, Or
 
 
 def check_training(load: LoadResult, train: TrainSpec, expander: Expander) -> Iterator[Problem]:
-    """There is something to train, and truncated backpropagation has steps to cut."""
+    """There is something to train, by gradients that exist, and truncated backpropagation has steps to cut."""
     # What is missing may be where something else is wrong.
     complete = not load.diagnostics.has_errors and len(expander.layers) == len(load.entries)
     has_parameters = any(one.kind == "parameter" for one in expander.parameters.values())
     if complete and not has_parameters:
         message = "no layer has parameters: there is nothing to train"
         yield Problem("NW0409", message, load.span(("train",), key=True))
+    if complete:
+        yield from _without_gradient(load, expander)
     if train.bptt is not None:
         yield from check_windows(load, train, expander)
+
+
+def _without_gradient(load: LoadResult, expander: Expander) -> Iterator[Problem]:
+    """Layers between parameters and the loss through which nothing can be learned."""
+    graph = expander.graph
+    loss = graph.outputs.get("loss.numerator")
+    if loss is None:
+        return
+    needed = ancestors(graph, [loss])
+    learned = {graph.inputs[name] for name, one in expander.parameters.items() if one.kind == "parameter"}
+    told: set[str] = set()
+    for node in graph:
+        if node.op in ("input", "stop_gradient") or learned.isdisjoint(graph.operands(node)):
+            continue
+        learned.update(node.values)
+        reason = node.primitive.without_gradient(node.attrs)
+        if reason and node.layer in load.entries and node.layer not in told and node.values[0] in needed:
+            told.add(node.layer)
+            yield Problem(
+                "NW0410", f"{node.layer} can't be trained through: {reason}", load.layer_span(node.layer)
+            )
