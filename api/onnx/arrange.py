@@ -8,7 +8,7 @@ from netwright.specs.dims import Shape, exact_div, product
 
 from .errors import Refusal
 from .narrow import stored
-from .values import Held, Known, Merged, Value, is_one
+from .values import Held, Known, Listed, Merged, Vacant, Value, is_one
 
 if TYPE_CHECKING:
     from .network import NetworkWriter
@@ -48,10 +48,14 @@ def identity(rank: int) -> tuple[int, ...]:
     return tuple(range(rank))
 
 
-def settled(writer: NetworkWriter, value: Held | Merged) -> Held:
-    """A value without a Flatten that was put off."""
+def settled(writer: NetworkWriter, value: Held | Merged | Vacant | Listed) -> Held:
+    """A value without a Flatten that was put off. Raises Refusal for a sequence, and for what has no elements."""
     if isinstance(value, Held):
         return value
+    if isinstance(value, Listed):
+        raise Refusal("a tensor is expected, not a sequence of tensors")
+    if isinstance(value, Vacant):
+        raise Refusal(f"an empty tensor [{', '.join(map(str, value.shape))}] has open sizes")
     ref = writer.reshaped(arranged(writer, value.source, identity(value.source.rank)), value.shape)
     return Held(ref, value.dtype, value.shape, identity(value.rank))
 

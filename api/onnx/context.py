@@ -109,6 +109,11 @@ class Context:
             raise Refusal(f"operand {position} is missing")
         return value
 
+    def tensor(self, position: int = 0) -> Known | Held | Merged:
+        """An operand that is a tensor with elements. Raises Refusal."""
+        value = self.value(position)
+        return value if isinstance(value, Known | Held | Merged) else self.settled(value)
+
     def held(self, position: int = 0) -> Held:
         """An operand as a tensor of the network; a constant becomes a layer. Raises Refusal."""
         return held_of(self.writer, self.value(position))
@@ -157,6 +162,8 @@ class Context:
             one = array.take([0], axis) if array.ndim else array
             return (one, False) if (array == one).all() else None
         held = value.source if isinstance(value, Merged) else value
+        if not isinstance(held, Held):
+            return None
         known = self.writer.stretched.get(held.ref)
         if not isinstance(known, Known) or known.is_open:
             return None

@@ -4,7 +4,7 @@ not supported, and that an output needs, are found in one run."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -114,7 +114,10 @@ class _Import:
             self.values[port.name] = Known.of(np.asarray(self.bound[port.name], port.dtype), port.name)
             return
         if 0 in port.shape:  # there is only one such array
-            self.values[port.name] = Known.of(empty(port.shape, port.dtype), port.name)
+            found = empty(port.shape, port.dtype)
+            if not isinstance(found, Known):
+                raise Refusal(f"an empty tensor [{', '.join(map(str, port.shape))}] has open sizes")
+            self.values[port.name] = replace(found, name=port.name)
             return
         name = self.names.fresh([safe(port.name)], "input")
         axes: tuple[int | None, ...] = tuple(self.held.get(port.name, identity(len(port.shape))))

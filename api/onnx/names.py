@@ -73,15 +73,18 @@ _PARAMETERS = (
     (re.compile(r"(cast|kernel|matmul)_readvariableop"), "kernel"),
     (re.compile(r"(bias\w*|split|add\w*)_readvariableop"), "bias"),
 )
-_MEANINGLESS = re.compile(r"placeholder|TensorList|readvariableop|loop_counter|^const|^\d", re.IGNORECASE)
+_MEANINGLESS = re.compile(
+    r"placeholder|TensorList|readvariableop|loop_counter|^const|^\d|_output_\d+$", re.IGNORECASE
+)
 
 
 def short(value: str) -> str | None:
-    """What the name of a loop's value says, without the path before it: `while/gru_cell/kernel:0` is kernel."""
+    """What the name of a loop's value says, without the path before it: `while/gru_cell/kernel:0` is kernel, and
+    TorchScript's `h.13` is h."""
     for pattern, found in _PARAMETERS:
         if pattern.search(value.lower()):
             return found
-    text = safe(re.sub(r":\d+$", "", value).replace("/", ".").rpartition(".")[2])
+    text = safe(re.sub(r"[:.]\d+$", "", value).replace("/", ".").rpartition(".")[2])
     return None if text is None or _MEANINGLESS.search(text) else text
 
 

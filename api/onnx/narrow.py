@@ -16,7 +16,7 @@ from .errors import Refusal
 from .reading import Node
 from .schemas import schema_of
 from .tensors import DTYPES, HELD_AS
-from .values import Held, Known, Merged, Value
+from .values import Held, Known, Listed, Merged, Value
 
 _MOVING = """Compress Concat DepthToSpace Expand Flatten Gather GatherElements GatherND Identity Max MaxPool Min Pad
 Reshape ReverseSequence ScatterElements ScatterND Slice SpaceToDepth Split Squeeze Tile TopK Transpose Trilu Unsqueeze
@@ -35,7 +35,7 @@ def admitted(node: Node, operands: Sequence[Value | None]) -> list[Value | None]
 
 
 def _admitted(node: Node, value: Value) -> Value:
-    if value.dtype in DTYPES.values():
+    if isinstance(value, Listed) or value.dtype in DTYPES.values():
         return value
     if node.op not in _MOVE | _READ:
         help = f": convert the model to {'float32' if 'float' in value.dtype else 'another type'}"

@@ -112,6 +112,13 @@ def _name(kind: Any) -> str:
     return kind.name
 
 
+def _type(dtype: str) -> str:
+    """What ONNX calls the type of a tensor, or of a sequence of them."""
+    if dtype.startswith("seq("):
+        return f"seq({_type(dtype[4:-1])})"
+    return _TYPES.get(dtype, f"tensor({dtype})")
+
+
 def _check_types(dtypes: Sequence[str | None], schema: OpSchema) -> None:
     allowed = {one.type_param_str: set(one.allowed_type_strs) for one in schema.type_constraints}
     bound: dict[str, str] = {}
@@ -119,7 +126,7 @@ def _check_types(dtypes: Sequence[str | None], schema: OpSchema) -> None:
         formal = schema.inputs[min(position, len(schema.inputs) - 1)]
         if dtype is None:
             continue
-        written = _TYPES.get(dtype, f"tensor({dtype})")
+        written = _type(dtype)
         if written not in allowed.get(formal.type_str, {formal.type_str}):
             raise Refusal(f"operand {position} can't be {dtype}")
         shared = formal.type_str in allowed and formal.is_homogeneous

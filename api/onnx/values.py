@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from netwright.specs.dims import Dim, DimLike, Shape
 
-from .errors import Refusal
 from .fold.ratio import Ratio
 
 
@@ -82,7 +81,39 @@ class Merged:
         return len(self.shape)
 
 
-Value = Known | Held | Merged
+@dataclass(frozen=True, slots=True)
+class Vacant:
+    """A tensor without elements that has open sizes beside its 0: nothing to compute with, but to append to."""
+
+    dtype: str
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A sequence of tensors: ``items``, or the parts of ``whole`` along its first axis, whose number may be open."""
+
+    element: str
+    """The element type of its tensors."""
+    items: tuple[Tensor, ...] = ()
+    whole: Tensor | None = None
+
+    @property
+    def dtype(self) -> str:
+        return f"seq({self.element})"
+
+    @property
+    def shape(self) -> Shape:
+        return ()
+
+    @property
+    def count(self) -> DimLike:
+        """How many tensors there are."""
+        return len(self.items) if self.whole is None else self.whole.shape[0]
+
+
+Tensor = Known | Held | Merged | Vacant
+Value = Tensor | Listed
 
 
 def dims_array(sizes: Shape | list[DimLike]) -> NDArray:
@@ -109,9 +140,8 @@ def is_one(size: DimLike) -> bool:
     return isinstance(size, int) and size == 1
 
 
-def empty(shape: Shape, dtype: str) -> NDArray:
-    """The array without elements of a shape that has a 0. Raises Refusal for open sizes beside it."""
+def empty(shape: Shape, dtype: str) -> Known | Vacant:
+    """The tensor without elements of a shape that has a 0."""
     if any(isinstance(size, Dim) for size in shape):
-        shown = ", ".join(map(str, shape))
-        raise Refusal(f"an empty tensor [{shown}] has open sizes")
-    return np.zeros(tuple(int(size) for size in shape), dtype)  # type: ignore[arg-type]
+        return Vacant(dtype, tuple(shape))
+    return Known.of(np.zeros(tuple(int(size) for size in shape), dtype))  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
 """Loops over time: what Scan and Loop have in common, as a recurrent layer or unrolled."""
 
 from .counting import Steps, whole
+from .growing import Growing, growing
 from .iteration import Given, Iteration, Read, State
 from .running import run
 
-__all__ = ["Given", "Iteration", "Read", "State", "Steps", "run", "whole"]
+__all__ = ["Given", "Growing", "Iteration", "Read", "State", "Steps", "growing", "run", "whole"]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..context import Context
 from ..errors import Refusal
+from ..listing import stacked
 from ..values import Value
 from .iteration import Iteration
 
@@ -32,7 +31,7 @@ def unroll(ctx: Context, loop: Iteration, count: int) -> None:
         ctx.give(value, state.output)
     for one, row in zip(loop.given, given, strict=True):
         if ctx.wants(one.output):
-            ctx.give(_stacked(ctx, row[::-1] if loop.reverse else row, one.time), one.output)
+            ctx.give(stacked(ctx, row[::-1] if loop.reverse else row, one.time), one.output)
 
 
 def _text(value: Value) -> str:
@@ -42,10 +41,3 @@ def _text(value: Value) -> str:
 def _gathered(ctx: Context, value: Value, axis: int, step: int) -> Value:
     """One step of a value."""
     return ctx.conversion.operation("Gather", [value, step], axis=axis)
-
-
-def _stacked(ctx: Context, values: Sequence[Value], axis: int) -> Value:
-    """Values joined along an axis of their own."""
-    axes = ([[axis]], {}) if ctx.opset >= 13 else ([], {"axes": (axis,)})
-    rows = [ctx.conversion.operation("Unsqueeze", [value, *axes[0]], **axes[1]) for value in values]
-    return ctx.conversion.operation("Concat", rows, axis=axis) if len(rows) > 1 else rows[0]

@@ -20,6 +20,7 @@ from . import (
     resize,
     sampling,
     scan,
+    sequences,
     shape,
 )
 from .table import ML_DOMAIN, ML_OPS, OPS, Op
@@ -48,5 +49,6 @@ __all__ = [
     "resize",
     "sampling",
     "scan",
+    "sequences",
     "shape",
 ]

@@ -19,7 +19,7 @@ from ..fold.shapes import bounded, slices
 from ..formulas import inlined
 from ..network import written
 from ..tensors import MAX_CONTINUED
-from ..values import Held, Known, Value, dims_array, empty, is_one
+from ..values import Held, Known, Vacant, Value, dims_array, empty, is_one
 from .broadcast import broadcast_shape, equation
 from .table import op
 
@@ -49,15 +49,16 @@ def slice_(ctx: Context) -> None:
             first, last = bounded(start, size, step), bounded(end, size, step, end=True)
             count = max(0, -((first - last) // step))
             if count == 0:
-                shape = [
-                    0 if i == axis else (1 if isinstance(s, Dim) else s) for i, s in enumerate(value.shape)
-                ]
-                return ctx.give(Known.of(np.zeros(shape, value.dtype)))
+                shape = tuple(0 if i == axis else s for i, s in enumerate(value.shape))
+                return ctx.give(empty(shape, value.dtype))
             if count == size and step == 1:
                 continue
             cuts[axis] = (first, last if last >= 0 else None, step)
         else:
-            cuts[axis] = _open(size, start, end, step)
+            cut = _open(size, start, end, step)
+            if cut in ((0, None, 1), (None, None, 1)):
+                continue
+            cuts[axis] = cut
     if not cuts:
         return ctx.give(value)
     value = with_axes(ctx, value, list(cuts))
@@ -127,7 +128,7 @@ def split(ctx: Context) -> None:
     for i, one in enumerate(sizes):
         if isinstance(one, int) and one == 0:
             shape = tuple(0 if a == axis else s for a, s in enumerate(value.shape))
-            ctx.give(Known.of(empty(shape, value.dtype)), i)
+            ctx.give(empty(shape, value.dtype), i)
     if len(kept) == 1:
         return ctx.give(value, kept[0][0])
     value = with_axes(ctx, value, [axis])
@@ -198,7 +199,7 @@ def tile(ctx: Context) -> None:
         raise Refusal(f"{len(repeats)} repeats for {value.rank} axes")
     if 0 in repeats:
         shape = tuple(size * one for size, one in zip(value.shape, repeats, strict=True))
-        return ctx.give(Known.of(empty(shape, value.dtype)))
+        return ctx.give(empty(shape, value.dtype))
     value = with_axes(ctx, value, [axis for axis, one in enumerate(repeats) if not is_one(one)])
     counts = [1 if axis is None else repeats[axis] for axis in value.axes]
     if all(is_one(one) for one in counts):
@@ -222,7 +223,7 @@ def constant_of_shape(ctx: Context) -> None:
     ctx.give(stretched(ctx, Known.of(value.reshape(())), tuple(ctx.sizes(0, "the shape"))))
 
 
-def stretched(ctx: Context, given: Value, shape: Shape) -> Held | Known:
+def stretched(ctx: Context, given: Value, shape: Shape) -> Held | Known | Vacant:
     """A value whose axes of size 1 are stretched to a shape."""
     if isinstance(given, Known) and given.is_open and given.array.size == 1:
         value = equation(ctx, f"cast(n, {given.dtype})", {"n": Known(given.array.reshape(()), given.dtype)})
@@ -230,7 +231,7 @@ def stretched(ctx: Context, given: Value, shape: Shape) -> Held | Known:
     else:
         value = held_of(ctx.writer, given)
     if 0 in shape:
-        return Known.of(empty(shape, value.dtype))
+        return empty(shape, value.dtype)
     offset = len(shape) - value.rank
     axes = tuple(None if axis is None else axis + offset for axis in value.axes)
     widened = (*(1,) * offset, *value.shape)

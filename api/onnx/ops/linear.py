@@ -55,7 +55,7 @@ def gemm(ctx: Context) -> None:
     if ctx.is_computed(1):
         return _gemm_of_two(ctx)
     kernel = ctx.array(1, "the second factor").astype(ctx.writer.dtype)
-    value = ctx.value()
+    value = ctx.tensor()
     if kernel.ndim != 2 or isinstance(value, Known) or value.rank != 2:
         raise Refusal("the factors have to be matrices")
     kernel = kernel.T if ctx.integer("transB", 0) else kernel
@@ -110,7 +110,7 @@ def _gemm_of_two(ctx: Context) -> None:
 def matmul(ctx: Context) -> None:
     """A product: a dense layer where the second factor is a constant matrix."""
     ctx.floats()
-    first, second = ctx.value(0), ctx.value(1)
+    first, second = ctx.tensor(0), ctx.tensor(1)
     if isinstance(second, Known) and second.array.ndim == 2 and not isinstance(first, Known) and first.rank:
         if first.shape[-1] != second.array.shape[0]:
             raise Refusal(f"{first.shape[-1]} columns times {second.array.shape[0]} rows")

@@ -8,12 +8,14 @@ import numpy as np
 
 from netwright.specs.dims import DimLike
 
+from ..arrange import held_of
 from ..context import Context
 from ..errors import OnnxError, Refusal
-from ..loops import Given, Iteration, Read, State, Steps, run, whole
+from ..listing import stack_of
+from ..loops import Given, Iteration, Read, State, Steps, growing, run, whole
 from ..order import needed
 from ..reading import Body, Node, Subgraph
-from ..values import Held, Known, dims_array
+from ..values import Held, Known, Listed, dims_array
 from .table import op
 
 #: A limit from here on is none.
@@ -46,6 +48,12 @@ class _Loop:
         )
         self.nodes = self._moving()
         self.steps = Steps(self.conversion, body, self.nodes, self.starts)
+        self.growing = growing(self.steps, self.nodes, self.starts)
+        self.names = list(body.outputs[1:])
+        """What each result of the loop is made of."""
+        for position, name in enumerate(body.inputs[2:]):
+            if name in self.growing:
+                self.names[position] = self.growing[name].part
 
     def _moving(self) -> list[Node]:
         """What is not the same in each step; all else is computed before."""
@@ -68,14 +76,9 @@ class _Loop:
         count = self.steps.count(self._limit(), self._starts())
         carried, given = self._results(count)
         if count == 0:
-            if any(self.ctx.wants(one.output) for one in given):
-                raise Refusal("a loop without steps gives nothing to stack")
-            for state in carried:
-                self.ctx.give(self.ctx.value(state.operand), state.output)
-            return
+            return self._without_steps()
         reads, nodes = self._reads(count)
-        outputs = [self.body.outputs[1 + state.output] for state in carried]
-        outputs += [self.body.outputs[1 + one.output] for one in given]
+        outputs = [self.names[one.output] for one in (*carried, *given)]
         inputs = [*(self.body.inputs[state.operand] for state in carried), *reads]
         nodes = needed(nodes, outputs)
         values = self.conversion.values
@@ -88,6 +91,18 @@ class _Loop:
                 body, tuple(carried), tuple(reads.values()), tuple(given), captured, count, self.steps.at
             ),
         )
+        for position, name in enumerate(self.body.inputs[2:]):
+            parts = self.ctx.results[position]
+            if name in self.growing and parts is not None:
+                self.ctx.give(self.growing[name].after(self.ctx, parts), position)
+
+    def _without_steps(self) -> None:
+        """The states as they are."""
+        states = len(self.starts)
+        if any(self.ctx.wants(one) for one in range(states, len(self.names))):
+            raise Refusal("a loop without steps gives nothing to stack")
+        for position, start in enumerate(self.starts.values()):
+            self.ctx.give(start, position)
 
     def _limit(self) -> DimLike | None:
         """The largest number of steps."""
@@ -107,6 +122,7 @@ class _Loop:
     def _results(self, count: DimLike) -> tuple[list[State], list[Given]]:
         """What is carried and what is given; what stays the same, and counters, are known at once."""
         ctx, carried = self.ctx, []
+        given = [Given(position) for position in range(len(self.starts), len(self.names))]
         for position, name in enumerate(self.body.inputs[2:]):
             if name in self.conversion.values:
                 ctx.give(self.starts[name], position)
@@ -114,10 +130,10 @@ class _Loop:
                 start, added, dtype = self.steps.counters[name]
                 array = dims_array([start + count * added]).reshape((1,) * len(self.starts[name].shape))
                 ctx.give(Known(array if array.dtype == object else array.astype(dtype), dtype), position)
+            elif name in self.growing:
+                given.append(Given(position))
             else:
                 carried.append(State(position + 2, position))
-        states = len(self.body.inputs) - 2
-        given = [Given(states + i) for i in range(len(self.body.outputs) - 1 - states)]
         return carried, given
 
     def _reads(self, count: DimLike) -> tuple[dict[str, Read], list[Node]]:
@@ -142,6 +158,8 @@ class _Loop:
     def _read(self, node: Node, count: DimLike) -> tuple[Read, bool] | None:
         """The sequence whose next part a node reads, and whether the part keeps the axis."""
         value = self.conversion.values.get(node.inputs[0]) if node.inputs else None
+        if node.op == "SequenceAt" and isinstance(value, Listed):
+            return self._listed(node, value, count)
         if node.op != "Gather" or not isinstance(value, Held) or not value.rank:
             return None
         position = self.steps.position(node.inputs[1])
@@ -153,6 +171,15 @@ class _Loop:
             return None
         axis %= value.rank
         return Read(self._walked(value, axis, *position, count), axis), rank == 1
+
+    def _listed(self, node: Node, value: Listed, count: DimLike) -> tuple[Read, bool] | None:
+        """The sequence of tensors whose next one a node reads."""
+        position = self.steps.position(node.inputs[1])
+        same = value.whole is not None or len({one.shape for one in value.items}) == 1
+        if position is None or not same:
+            return None
+        parts = held_of(self.ctx.writer, stack_of(self.ctx, value))
+        return Read(self._walked(parts, 0, *position, count), 0), False
 
     def _walked(self, value: Held, axis: int, start: DimLike, moved: int, count: DimLike) -> Held:
         """The parts that the steps read, in the order of the steps."""
