@@ -21,6 +21,8 @@ from .networks import Case
 COMPILE_SECONDS = 20
 STEPS = 5
 KERNELS = 1
+#: Of so many networks one has its kernels looked at, for which the text of all has to be written once more.
+KERNELS_EVERY = 3
 THREADS = (1, 2, 3)
 #: How far a result may be from the reference's, as a multiple of how far the reference itself moves when its inputs
 #: move by a rounding error: what a network does to rounding errors is not the compiler's doing.
@@ -39,7 +41,7 @@ def check(case: Case) -> None:
     """Raises `Finding` (or whatever a bug raises) unless the network
 
     - compiles within `COMPILE_SECONDS`,
-    - has a kernel (one of them is looked at) whose machine code does what the loop interpreter does,
+    - has a kernel whose machine code does what the loop interpreter does (one, in a third of the networks),
     - predicts what the interpreter does, on each binding, bit by bit the same on any number of threads,
     - has the interpreter's loss, and its weights, states and outputs after each of five steps of training.
 
@@ -51,7 +53,8 @@ def check(case: Case) -> None:
     seconds = time.thread_time() - begun
     if seconds > COMPILE_SECONDS:
         raise Finding(f"compiling took {seconds:.0f} s")
-    check_kernels(model, case.seed)
+    if case.seed % KERNELS_EVERY == 0:
+        check_kernels(model, case.seed)
     for binding in case.bindings:
         check_predict(model, case.seed, binding)
     if "train" in case.spec:

@@ -63,7 +63,7 @@ def draw(number: int, seed: int) -> Case:
         s.dims = {}
     grow(s)
     if not s.layers:  # none of those drawn fits
-        finish(s, [grown(s, s.input(s.units()))])
+        finish(s, [grown(s, s.layer("relu", s.input(s.units())) or s.input(s.units()))])
     spec = s.spec()
     if random.random() < 0.25:
         spec.pop("train", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
@@ -52,8 +53,8 @@ def check_round_trip(case: Case) -> None:
     if RUNTIME:
         used = {value.name for value in proto.graph.input}
         given = {name: one for name, one in inputs.items() if name in used}
-        who, answers = answers_of(proto, given)
-        agree_again(model, who, table, dims, answers, expected)
+        for who, answers in answers_of(proto, given):
+            agree_again(model, who, table, dims, answers, expected)
     try:
         imported = import_model(proto, name="again")
     except OnnxError as error:
@@ -69,8 +70,9 @@ def check_round_trip(case: Case) -> None:
     agree_again(model, "imported", table, dims, found, expected)
 
 
-def answers_of(proto: Any, given: Arrays) -> tuple[str, Arrays]:
-    """What ONNX Runtime makes of the model; where one of its kernels has rules of its own, ONNX's own evaluator."""
+def answers_of(proto: Any, given: Arrays) -> Iterator[tuple[str, Arrays]]:
+    """What ONNX Runtime makes of the model; where one of its kernels has rules of its own, ONNX's own evaluator, unless
+    it has the same rules."""
     from onnx.reference import ReferenceEvaluator
     from onnxruntime.capi.onnxruntime_pybind11_state import Fail, NotImplemented
 
@@ -78,9 +80,15 @@ def answers_of(proto: Any, given: Arrays) -> tuple[str, Arrays]:
 
     names = [output.name for output in proto.graph.output]
     try:
-        return "ONNX Runtime", dict(zip(names, onnxruntime_outputs(proto, given), strict=True))
+        yield "ONNX Runtime", dict(zip(names, onnxruntime_outputs(proto, given), strict=True))
     except (Fail, NotImplemented):  # LRN is for images alone there
-        return "ONNX's evaluator", dict(zip(names, ReferenceEvaluator(proto).run(None, given), strict=True))
+        try:
+            answers = ReferenceEvaluator(proto).run(None, given)
+        except RuntimeError as error:
+            if "LRN only applies on 4D" not in str(error):
+                raise
+            return
+        yield "ONNX's evaluator", dict(zip(names, answers, strict=True))
 
 
 def agree_again(model: Model, what: str, table: Arrays, dims: Any, found: Arrays, expected: Arrays) -> None:

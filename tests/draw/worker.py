@@ -5,6 +5,7 @@ What a library under us does to the process (ends it, never returns) happens to 
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import resource
@@ -65,12 +66,15 @@ def summary(error: Exception) -> str:
             r"[\w.]+ is off by .*", "off", re.sub(r"k[0-9a-f]{16}|\d+", "#", str(error)).split("\n")[0]
         )[:200]
     place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in {Path(place.filename).name} {place.name}"
+    codes = "".join(f" {code}" for code in sorted(set(re.findall(r"\bNW\d{4}\b", str(error)))))
+    return f"{type(error).__name__}{codes} in {Path(place.filename).name} {place.name}"
 
 
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     warnings.simplefilter("ignore")
+    gc.freeze()  # what is loaded once is not looked through again and again
+    gc.set_threshold(100_000, 20, 100)
     out, sys.stdout = sys.stdout, sys.stderr  # what libraries print is not an answer
     for line in sys.stdin:
         out.write(json.dumps(run(json.loads(line))) + "\n")

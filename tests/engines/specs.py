@@ -151,14 +151,16 @@ def finish(s: Sketch, ends: Sequence[Signal]) -> None:
         s.output(end)
     floats = [end for end in ends if end.type.dtype == s.dtype]
     if not floats:
-        s.output(LAYERS["dense"](s, next(iter(float_inputs(s)))) or ends[0])
-        floats = [s.signals[s.layers[-1]["name"]]]
+        x = next(iter(float_inputs(s)))
+        floats = [s.output(LAYERS["dense"](s, x) or x)]
     if s.number(0, 2) == 0:
         classes(s, floats)
     joined = joined_head(s, floats) if s.number(0, 2) else None
     lost = joined or floats[0]
     if lost.rank and any(kind["type"] in TRAINED for kind in s.layers):
         loss(s, lost)
+        if "NW0410" in s.errors():  # something on the way has no gradient
+            s.train = None
 
 
 def float_inputs(s: Sketch) -> list[Signal]:

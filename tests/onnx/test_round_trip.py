@@ -13,6 +13,7 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (pip ins
 import netwright
 from netwright.onnx import export_model, import_model
 from netwright.onnx.files import check
+from netwright.specs.load import load_spec_text
 from netwright.templates import TEMPLATES, template
 
 from .models import onnxruntime_outputs
@@ -211,6 +212,23 @@ def test_cells_come_back(name: str, lengths: bool, tmp_path: Path) -> None:
     )
     text = check_round_trip(netwright.load(tmp_path / "m.yaml"))
     assert "cell: " in text
+
+
+@pytest.mark.parametrize(("batch", "lengths"), [(1, False), (3, False), (3, True)])
+def test_a_cell_repeats_for_so_many_samples_what_is_the_same_for_all(batch: int, lengths: bool) -> None:
+    """The number of samples, which is fixed, is not taken for an axis of each."""
+    cell = """
+    args: {H: int}
+    input: {x: [F]}
+    states: {h: {shape: [H]}}
+    params: {b: {shape: [H]}, U: {shape: [F, H]}}
+    update: {h: tanh(b)}
+    output: concat(h, x @ U + min(h))"""
+    text = spec(
+        "{name: r, type: recurrent, cell: c, with: {H: 4}, inputs: [x]}", f"cells:\n  c:{cell}\n", lengths
+    )
+    text = text.replace("N: batch, ", "").replace("[N", f"[{batch}")
+    assert "min(h)" in check_round_trip(netwright.Model(load_spec_text(text, "m.yaml")))
 
 
 def test_a_cell_comes_back_readable(tmp_path: Path) -> None:

@@ -69,7 +69,9 @@ def _view(s: Step) -> list[Term]:
         if not target or target[0] != full[0]:
             raise Refusal("the samples do not stay the first axis")
         target = target[1:]
-    elif isinstance(s.writer.samples, Dim) and target[:1] == [s.writer.samples]:
+    elif target[:1] == [s.writer.samples] and (
+        isinstance(s.writer.samples, Dim) or _gives_samples(s, full, target)
+    ):
         # What is the same for all samples is given to each.
         term, target = replace(term, batched=True), target[1:]
     if any(isinstance(size, Dim) for size in target):
@@ -78,6 +80,13 @@ def _view(s: Step) -> list[Term]:
     if s.node.op != "Expand" and [v for v in view if v != 1] != [v for v in term.view if v != 1]:
         raise Refusal(f"{list(term.view)} becomes {list(view)}: only axes of size 1 can come and go")
     return [term.viewed(view)]
+
+
+def _gives_samples(s: Step, full: tuple[DimLike, ...], target: list[DimLike]) -> bool:
+    """Whether a first axis of as many cells as there are samples, a fixed number, was made by repeating."""
+    if s.node.op != "Expand":
+        return False
+    return len(target) > len(full) or (full[0] == 1 and s.writer.samples != 1)
 
 
 def _target(s: Step, full: tuple[DimLike, ...]) -> list[DimLike]:
