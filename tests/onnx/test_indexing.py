@@ -13,11 +13,14 @@ pytest.importorskip("onnx", reason="onnx is not installed (extra: onnx)")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (pip install onnxruntime)")
 
 from numpy.typing import NDArray
+from onnx import TensorProto
 from onnx.helper import make_node
 
 from netwright.onnx import import_model
 from netwright.onnx.errors import OnnxError
 
+from ..draw.networks import Case
+from ..draw.onnx import check_round_trip
 from .compared import Port, built, compare, run
 
 F, INT = np.float32, np.int64
@@ -236,3 +239,63 @@ def test_what_an_index_outside_its_axis_does() -> None:
     imported = compare(found, {"x": draw((2, 3), 0), "i": np.array([[1], [2]])})
     with pytest.raises(Exception, match="out of range"):
         run(imported, {"x": draw((2, 3), 0), "i": np.array([[3], [0]])})
+
+
+@pytest.mark.parametrize("dtype", [F, INT])
+def test_sizes_are_numbers_that_are_computed_with(dtype: type) -> None:
+    """All sizes at once, their multiples and products: `x` plus [N + 1, T * N, 3 * N], and times [0, T, 2 T]."""
+    kind = TensorProto.FLOAT if dtype is F else TensorProto.INT64
+    nodes = [
+        make_node("Shape", ["x"], ["sizes"]),
+        make_node("Gather", ["sizes", "first"], ["n"]),
+        make_node("Gather", ["sizes", "second"], ["t"]),
+        make_node("Mul", ["sizes", "n"], ["products"]),
+        make_node("Add", ["sizes", "ones"], ["more"]),
+        make_node("Where", ["mask", "more", "products"], ["chosen"]),
+        make_node("Cast", ["chosen"], ["added"], to=kind),
+        make_node("Mul", ["steps", "t"], ["rows"]),
+        make_node("Cast", ["rows"], ["factors"], to=kind),
+        make_node("Add", ["x", "added"], ["sum"]),
+        make_node("Mul", ["sum", "factors"], ["y"]),
+    ]
+    if dtype is F:  # quotients of sizes
+        nodes[-1:] = [
+            make_node("Div", ["factors", "half"], ["quotients"]),
+            make_node("Div", ["quotients", "added"], ["shares"]),
+            make_node("Mul", ["sum", "shares"], ["y"]),
+        ]
+    constants: Arrays = {
+        "half": np.array(7, F),
+        "first": np.array(0),
+        "second": np.array(1),
+        "ones": np.ones(3, INT),
+        "mask": np.array([True, False, False]),
+        "steps": np.arange(3).reshape(1, 1, 3),
+    }
+    proto = built(nodes, {"x": (dtype, ["N", "T", 3])}, ["y"], constants)
+    compare(proto, *({"x": draw((*sequence(turn), 3), turn).astype(dtype)} for turn in range(2)))
+
+
+@pytest.mark.parametrize("layer", ["grid_sample", "scatter_elements", "instance_norm"])
+def test_layers_over_an_open_axis_and_a_fixed_batch_come_back(layer: str) -> None:
+    """The rows of each sample begin at multiples of the open size."""
+    options: dict[str, Any] = {"axis": 1, "reduction": "add"} if layer == "scatter_elements" else {}
+    before = {
+        "grid_sample": [{"name": "at", "type": "dense", "inputs": ["x"], "units": 2}],
+        "scatter_elements": [
+            {"name": "at", "type": "argmax", "inputs": ["x"], "axis": 1, "keepdims": True},
+            {"name": "new", "type": "reduce", "inputs": ["x"], "op": "sum", "axes": [1], "keepdims": True},
+        ],
+        "instance_norm": [],
+    }[layer]
+    last = {"name": "y", "type": layer, "inputs": ["x", *(one["name"] for one in before)], **options}
+    spec = {
+        "netwright": 1,
+        "model": "m",
+        "dims": {"T": {"role": "size", "min": 1}},
+        "inputs": {"x": {"shape": [2, "T", 3, 2], "dtype": "float32"}},
+        "layers": [*before, last],
+        "outputs": {"y": "y"},
+    }
+    for steps in (1, 4):
+        check_round_trip(Case(spec, seed=1, bindings=[{"T": steps}]))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.specs.dims import Dim, DimLike, Shape
+from netwright.specs.dims.algebra import Monomial, from_terms, terms_of
 
 from ..agreement import Sizes
 from ..arrange import Axes, identity
@@ -37,7 +38,7 @@ def equation(ctx: Context, text: str, operands: Mapping[str, Value], *, fallback
         if isinstance(value, Held):
             continue
         if value.is_open:
-            text = substituted(text, name, _size_text(ctx, value, inputs))
+            text = substituted(text, name, _sizes_text(ctx, value, inputs, target, rank))
             continue
         if value.array.ndim == 0 and inlined(value.array) is not None:
             text = substituted(text, name, str(inlined(value.array)))
@@ -63,11 +64,32 @@ def equation(ctx: Context, text: str, operands: Mapping[str, Value], *, fallback
     return ctx.held_as(ref, _axes_of(ctx, ref, target), rank)
 
 
+def _sizes_text(ctx: Context, value: Known, inputs: dict[str, str], target: Axes, rank: int) -> str:
+    """Numbers that follow from open sizes: one, or several that are sums of multiples of sizes, such as where each
+    sample's rows begin in the rows of all. Raises Refusal."""
+    if value.array.size == 1:
+        return _size_text(ctx, value, inputs)
+    none = np.zeros(value.array.size, value.dtype)
+    factors: dict[tuple[Monomial, DimLike], NDArray] = {}
+    for place, one in enumerate(value.array.reshape(-1)):
+        above, below = (one.numerator, one.denominator) if isinstance(one, Ratio) else (one, 1)
+        for monomial, factor in terms_of(above):
+            factors.setdefault((monomial, below), none.copy())[place] = factor
+    parts = []
+    for (monomial, below), factor in (factors or {((), 1): none}).items():
+        array = known_placed(factor.reshape(value.array.shape), target, rank)
+        name = f"n{len(inputs)}"
+        inputs[name] = ctx.writer.constant(stored(Known(array, value.dtype)), value.name)
+        size = from_terms({monomial: 1})
+        number = np.array(Ratio(size, below) if below != 1 else size, object)
+        one = _size_text(ctx, Known(number, value.dtype), inputs)
+        parts.append(name if size == below == 1 else f"{name} * {one}")
+    return f"({' + '.join(parts)})"
+
+
 def _size_text(ctx: Context, value: Known, inputs: dict[str, str]) -> str:
     """A number that follows from open sizes, as an equation has it: what has such sizes is read for them. Raises
-    Refusal for more than one number, and where nothing has an axis of that size."""
-    if value.array.size != 1:
-        raise Refusal("open sizes are used as numbers that are computed with")
+    Refusal where nothing has an axis of that size."""
     number = value.array.reshape(-1)[0]
     if not isinstance(number, Ratio):
         text = _whole_text(ctx, number, inputs)
