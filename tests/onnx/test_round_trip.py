@@ -231,6 +231,17 @@ def test_a_cell_repeats_for_so_many_samples_what_is_the_same_for_all(batch: int,
     assert "min(h)" in check_round_trip(netwright.Model(load_spec_text(text, "m.yaml")))
 
 
+def test_a_cell_compares_with_a_truth_value_that_is_known() -> None:
+    """The remainder has the sign of the divisor, here a number: whether it is negative is known."""
+    cell = """
+    input: {x: [F]}
+    states: {h: {shape: [F]}}
+    update: {h: "mod(prev(h) + x, 2) + mod(x, -0.5)"}
+    output: h"""
+    text = spec("{name: r, type: recurrent, cell: c, inputs: [x]}", f"cells:\n  c:{cell}\n")
+    assert "type: recurrent" in import_model(compare(netwright.Model(load_spec_text(text, "m.yaml")))).spec
+
+
 def test_a_cell_comes_back_readable(tmp_path: Path) -> None:
     cells = f"cells:\n  two:{CELLS['two_states']}\n"
     layer = "{name: memory, type: recurrent, cell: two, with: {H: 4, O: 2}, inputs: [x]}"

@@ -111,6 +111,8 @@ class CellWriter:
             raise Refusal("an open size is used as a number that is computed with")
         if value.array.ndim == 0 and (number := inlined(value.array)) is not None:
             return Term(number, (), (), value.dtype, False)
+        if value.array.ndim == 0 and value.dtype == "bool":  # the language has no word for it
+            return Term("0 < 1" if value.array else "1 < 0", (), (), "bool", False)
         if value.dtype != self.dtype or not value.array.size:
             raise Refusal(
                 f"the constant {name!r} is {value.dtype}, the parameters of a cell are {self.dtype}"
