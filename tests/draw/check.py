@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Any
 
@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from netwright.compiler.codegen.jit import kernel_objects
 from netwright.compiler.codegen.kernel_runs import Difference, NativeKernels, compare
 from netwright.compiler.codegen.target import host_target
+from netwright.compiler.frontend.analyses.windows import time_dim
+from netwright.runtime.batches import Batches, Windows
+from netwright.runtime.data import Dataset
+from netwright.runtime.session import CARRY, Session
 
 from ..engines.harness import TOLERANCE, Arrays, Model
 from ..machines import MACHINES
@@ -94,17 +98,52 @@ def check_training(model: Model, seed: int, dims: Mapping[str, int], threads: in
     weights = model.weights(seed)
     session = model.session(weights, threads)
     table = {**weights, **model.states(dims)}
-    for step in range(STEPS):
-        batch = model.batch(dims, seed + step)
+    for batch, sizes, begins in batches(model, session, seed, dims):
+        if begins:
+            session.reset_carry()
+            table |= {name: np.zeros_like(array) for name, array in table.items() if name.startswith(CARRY)}
         everything = {**table, **batch}
         found = model.run_native(session, "loss", batch)
-        agree(model, "loss", everything, dims, found, model.interpret("loss", everything, dims))
-        expected = model.interpret("train_step", everything, dims)
+        agree(model, "loss", everything, sizes, found, model.interpret("loss", everything, sizes))
+        expected = model.interpret("train_step", everything, sizes)
         outputs = model.run_native(session, "train_step", batch)
         found = {**session.weights, **session.state, **outputs}
-        agree(model, "train_step", everything, dims, found, expected)
+        agree(model, "train_step", everything, sizes, found, expected)
         # Both go on from the same values: a rounding error is not to grow from step to step.
         table |= {name: np.array(found[name]) for name in expected if name in table}
+
+
+def batches(
+    model: Model, session: Session, seed: int, dims: Mapping[str, int]
+) -> Iterator[tuple[Arrays, Mapping[str, int], bool]]:
+    """What each step of training reads, the sizes of that, and whether carried states begin anew.
+
+    Truncated backpropagation has windows of longer sequences for its steps, as the training loop cuts them.
+    """
+    bptt = model.spec["train"].get("bptt")
+    if bptt is None:
+        yield from ((model.batch(dims, seed + step), dims, False) for step in range(STEPS))
+        return
+    time = time_dim(model.network.inputs.values(), model.network.dims)
+    assert time is not None
+    lengths = tuple(one["lengths"] for one in model.spec["inputs"].values() if "lengths" in one)
+    windows = Windows(bptt["window"], time, lengths)
+    for sequence in range(2):
+        whole = {**dims, time: steps_in_windows(model, time, bptt["window"], seed + sequence)}
+        arrays = model.batch(whole, seed + sequence)
+        infos = session.input_info("train_step")
+        samples = len(next(iter(arrays.values())))
+        cut = Batches(Dataset(arrays), infos, samples, windows=windows)
+        for batch in cut.epoch(0):
+            start = batch.index * windows.size
+            shown = {**dims, time: min(windows.size, whole[time] - start)}
+            yield batch.arrays, shown, batch.starts_sequence or not bptt.get("carry_state", True)
+
+
+def steps_in_windows(model: Model, time: str, window: int, seed: int) -> int:
+    """A length of two windows, and of a shorter one where the sizes admit it."""
+    rest = seed % window
+    return 2 * window + (rest if rest >= model.network.dims[time].min else 0)
 
 
 def agree(

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from ..engines.blocks import as_block, repeated, used_again
 from ..engines.layers import BY_RANK, GLOBAL, LAYERS, RECURRENT
 from ..engines.sketch import Signal, Sketch, Thrown
 from ..engines.specs import SHARING, features, finish, frames, recurrences, share, windows
+from ..engines.truncated import truncated
 from ..machines import MACHINES
 
 #: What a network's channels, axes and batch are drawn from: all the same, ones and twos, odd ones, anything.
@@ -123,6 +125,8 @@ def source(s: Sketch) -> Signal:
 
 
 def grown(s: Sketch, x: Signal) -> Signal:
+    """Some layers on top of each other, of which some come several times or are a block."""
+    first = len(s.layers)
     for _ in range(s.number(1, 4)):
         if x.rank == 0:
             break
@@ -133,10 +137,22 @@ def grown(s: Sketch, x: Signal) -> Signal:
         made = LAYERS[kind](s, x)
         if made is None:
             continue
+        if s.number(0, 7) == 0:
+            made = repeated(s, made) or made
         if kind in SHARING and s.number(0, 5) == 0:
             share(s, x, made)
         x = made
-    return x
+    return enclosed(s, first, x) if s.number(0, 4) == 0 else x
+
+
+def enclosed(s: Sketch, first: int, x: Signal) -> Signal:
+    """The layers from the ``first`` on as a block, used once or several times."""
+    use = as_block(s, s.number(first, max(first, len(s.layers) - 1)), x)
+    if use is None:
+        return x
+    if s.flag():
+        use = used_again(s, use) or use
+    return repeated(s, use) or use if s.number(0, 2) == 0 else use
 
 
 def kinds(s: Sketch, x: Signal) -> Sequence[str]:
@@ -153,4 +169,5 @@ FAMILIES: dict[Callable[[Sketch], None], float] = {
     windows: 1,
     recurrences: 0.7,
     frames: 0.3,
+    truncated: 0.5,
 }

@@ -52,12 +52,37 @@ def test_every_layer_type_optimizer_and_loss_is_drawn() -> None:
         missing |= {part.model_fields["type"].default for part in union.__args__}
     for number in range(MANY):
         spec = draw(number, 4).spec
-        missing -= set(types(spec["layers"]))
+        for layers in (spec["layers"], *(one["layers"] for one in spec.get("blocks", {}).values())):
+            missing -= set(types(layers))
         if "train" in spec:
             missing -= {spec["train"]["loss"]["type"], spec["train"]["optimizer"]["type"]}
         if not missing:
             return
     assert missing == set()
+
+
+def test_blocks_repetitions_and_truncated_backpropagation_are_drawn() -> None:
+    """With arguments, several inputs and outputs, parameters of another use, and both kinds of windows."""
+    wanted = {"args", "with", "default", "in1", "outputs", "share of a use", "repeat of a use", "repeat"}
+    wanted |= {"bptt with states", "bptt without states", "bptt with lengths"}
+    for number in range(MANY):
+        wanted -= set(kinds_of(draw(number, 0).spec))
+        if not wanted:
+            return
+    assert wanted == set()
+
+
+def kinds_of(spec: Mapping[str, Any]) -> Iterator[str]:
+    text = json.dumps(spec.get("blocks", {}))
+    yield from (word for word in ("args", "default", "in1", "outputs") if f'"{word}"' in text)
+    for layer in spec["layers"]:
+        kind = "of a use" if "use" in layer and "type" not in layer else ""
+        yield from (f"{key} {kind}".strip() for key in ("share", "repeat") if key in layer)
+        yield from ("with" for _ in range(bool(kind) and "with" in layer))
+    bptt = spec.get("train", {}).get("bptt")
+    if bptt:
+        yield f"bptt {'with' if bptt.get('carry_state', True) else 'without'} states"
+        yield from ("bptt with lengths" for one in spec["inputs"].values() if "lengths" in one)
 
 
 def test_a_number_is_drawn_again() -> None:
@@ -84,7 +109,7 @@ def test_a_failing_network_is_made_smaller() -> None:
     """Down to the one layer that matters, and to numbers that cannot be less."""
 
     def fails(spec: Mapping[str, Any]) -> bool:
-        return any(layer["type"] == "softmax" for layer in spec["layers"])
+        return any(layer.get("type") == "softmax" for layer in spec["layers"])
 
     case = next(one for number in range(MANY) if fails((one := draw(number, 0)).spec) and "train" in one.spec)
     smaller = shrink(case.spec, fails, seconds=20)

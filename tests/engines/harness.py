@@ -23,11 +23,13 @@ from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.loop.interpreter import run_entry
 from netwright.compiler.machine import Machine
+from netwright.compiler.ranges import input_ranges
 from netwright.runtime.native import NativeEngine
 from netwright.runtime.session import Session
 from netwright.specs.dims import evaluate as size_of
 from netwright.specs.dims import parse_dim
 from netwright.specs.load import load_spec_text
+from netwright.specs.manifest import RangeInfo
 
 from ..machines import AVX512
 
@@ -131,14 +133,18 @@ class Model:
         spec = self.spec
         if any(one.get("lengths") == name for one in spec["inputs"].values()):
             return self.steps_of(name, dims) + 1
-        for layer in spec["layers"]:
-            if layer["type"] == "embedding" and layer["inputs"] == [name]:
-                return layer["input_dim"]
+        if name in self.ranges:
+            return min(size_of(parse_dim(one.high), dims) for one in self.ranges[name]) + 1
         train = spec.get("train")
         if train and train["loss"]["target"] == name:
             output = self.network.outputs[train["loss"]["output"]].type
             return size_of(output.shape[-1], dims)
         return 2
+
+    @cached_property
+    def ranges(self) -> dict[str, list[RangeInfo]]:
+        """What the inputs that hold positions may hold."""
+        return input_ranges(self.network.graphs["predict"])
 
     def steps_of(self, lengths: str, dims: Mapping[str, int]) -> int:
         for name, one in self.spec["inputs"].items():

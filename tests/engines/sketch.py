@@ -6,7 +6,7 @@ to be refused with one of the diagnostics that are about fitting.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol, TypeVar
@@ -106,6 +106,7 @@ class Sketch:
     outputs: dict[str, str] = field(default_factory=dict)
     train: dict[str, Any] | None = None
     signals: dict[str, Signal] = field(default_factory=dict)
+    names: int = 0
 
     # -- drawing ------------------------------------------------------------------------------------------------
 
@@ -138,7 +139,9 @@ class Sketch:
     # -- growing ------------------------------------------------------------------------------------------------
 
     def fresh(self, stem: str) -> str:
-        return f"{stem}{len(self.layers) + len(self.inputs)}"
+        """A name that nothing has, not even what became a part of a block or did not fit."""
+        self.names += 1
+        return f"{stem}{self.names - 1}"
 
     def input(
         self, *shape: Any, dtype: str | None = None, lengths: str | None = None, stem: str = "x"
@@ -168,15 +171,23 @@ class Sketch:
         written = {"name": name, "type": type, "inputs": names or [one.name for one in sources]}
         written |= {key: value for key, value in options.items() if value is not None}
         self.layers.append(written)
+        type_ = self.fitting(name)
+        if type_ is None:
+            self.layers.pop()
+            return None
+        return self.known(name, type_)
+
+    def fitting(self, name: str, refused: Set[str] = FITTING) -> TensorType | None:
+        """The type of what the last layer or use gives by this name; None where it does not fit, which has to be for
+        one of these reasons."""
         network, diagnostics = build_network(
             load_spec_text(as_text(self.spec({"probe": name}, None)), "spec.json")
         )
         if network is None:
             codes = {item.code for item in diagnostics.items if item.severity == "error"}
-            assert codes <= FITTING, f"{written}\n{diagnostics.to_text()}"
-            self.layers.pop()
+            assert codes <= refused, f"{self.layers[-1]}\n{diagnostics.to_text()}"
             return None
-        return self.known(name, network.outputs["probe"].type)
+        return network.outputs["probe"].type
 
     def errors(self) -> set[str]:
         """The codes of what is wrong with the spec so far."""

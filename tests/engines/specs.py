@@ -157,10 +157,21 @@ def finish(s: Sketch, ends: Sequence[Signal]) -> None:
         classes(s, floats)
     joined = joined_head(s, floats) if s.number(0, 2) else None
     lost = joined or floats[0]
-    if lost.rank and any(kind["type"] in TRAINED for kind in s.layers):
+    written = [*s.layers, *(layer for block in s.blocks.values() for layer in block["layers"])]
+    if lost.rank and any(kind.get("type") in TRAINED for kind in written):
         loss(s, lost)
         if "NW0410" in s.errors():  # something on the way has no gradient
+            scatter_sums(s)
+        if "NW0410" in s.errors():
             s.train = None
+
+
+def scatter_sums(s: Sketch) -> None:
+    """Writes sums instead of the products and extremes of scattered updates, which have no gradient."""
+    for layers in (s.layers, *(block["layers"] for block in s.blocks.values())):
+        for layer in layers:
+            if layer.get("reduction") in ("mul", "min", "max"):
+                layer["reduction"] = "add"
 
 
 def float_inputs(s: Sketch) -> list[Signal]:
@@ -224,9 +235,16 @@ def loss(s: Sketch, output: Signal) -> None:
         **s.options(clip_norm=(None, None, 0.5), seed=(None, 3)),
     }
     if s.dims.get("T") is not None and written.get("steps") != "last" and s.number(0, 2) == 0:
-        s.train["bptt"] = {"window": 4, "carry_state": s.flag()}
-        if "NW0408" in s.errors():  # something on the way stands for a whole sequence
-            del s.train["bptt"]
+        truncate(s)
+
+
+def truncate(s: Sketch) -> None:
+    """Cuts what is trained on into windows, where that can be."""
+    assert s.train is not None
+    least = s.dims["T"].get("min", 1) if isinstance(s.dims["T"], dict) else 1
+    s.train["bptt"] = {"window": least + s.number(0, 3), **s.options(carry_state=(None, True, False))}
+    if "NW0408" in s.errors():  # something on the way stands for a whole sequence
+        del s.train["bptt"]
 
 
 def optimizer(s: Sketch) -> dict[str, Any]:
