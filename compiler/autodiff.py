@@ -7,47 +7,18 @@ taped form, so gradients are taken in a copy of the graph: forward nodes, then b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .graph.analysis import ancestors, dependents
-from .graph.graph import Graph, Node, Value
+from .graph.graph import Graph
+from .graph.node import Node, Value
+from .graph.rules import ShapeError
 from .graph.types import FLOATS
-from .ops.base import ShapeError
+from .ops.base import primitive
 from .ops.constant import splat, zeros_like
-
-Intercept = Callable[[Graph, Node, int], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Intercepted:
-    """A cotangent that was not passed on: ``node`` has ``cotangent``, and its operand ``position`` would get
-    ``contribution``.
-    """
-
-    node: Node
-    position: int
-    cotangent: Value
-    contribution: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Joint:
-    """A graph with its backward half: what the taping of a scan starts from.
-
-    ``inputs`` and ``outputs`` are the body's, ``seeds`` the inputs added for the cotangents of the outputs
-    (None where not seeded), ``cotangents`` what arrives at the inputs. Nodes from ``first`` on are the
-    backward half.
-    """
-
-    graph: Graph
-    inputs: list[Value]
-    outputs: list[Value]
-    seeds: list[Value | None]
-    cotangents: list[Value | None]
-    intercepted: list[Intercepted]
-    first: int
+from .ops.contexts import Intercept, Intercepted, Joint
 
 
 def gradients(graph: Graph, loss: str, wrt: Sequence[str]) -> tuple[Graph, dict[str, Value]]:
@@ -105,7 +76,7 @@ def backpropagate(
         if node.op == "input" or all(c is None for c in own) or not any(v in active for v in operands):
             continue
         graph.layer = node.layer
-        contributions = node.primitive.gradient(context, node, own)
+        contributions = primitive(node.op).gradient(context, node, own)
         for position, (operand, contribution) in enumerate(zip(operands, contributions, strict=True)):
             if contribution is None or operand not in active:
                 continue
@@ -150,7 +121,7 @@ def _tape(graph: Graph, wrt: Sequence[Value], results: Sequence[Value]) -> _Tape
         has = [value in wanted for value in node.values]
         if node.op == "input" or not any(needs) or not any(has):
             return None
-        form = node.primitive.taped(_TapingContext(), node, needs, has)
+        form = primitive(node.op).taped(_TapingContext(), node, needs, has)
         if form is None:
             return None
         attrs, memo = form

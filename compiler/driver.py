@@ -10,7 +10,8 @@ import numpy as np
 from netwright.specs.manifest import BufferInfo, DimInfo, EntryInfo, Manifest, RangeInfo
 
 from . import pipeline
-from .graph.graph import Graph, InputAttributes
+from .graph.graph import Graph
+from .graph.node import InputAttributes
 from .loop import ir
 from .loop.verify import verify_program
 from .lowering.program import ProgramBuilder

@@ -9,8 +9,7 @@ import numpy as np
 from netwright.specs.dims import Dim, substitute
 
 from .graph.graph import Graph
-from .ops.base import EvaluationError
-from .ops.registry import primitive
+from .ops.base import EvaluationError, primitive
 
 
 def evaluate(

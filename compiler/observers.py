@@ -10,7 +10,8 @@ from pathlib import Path
 from netwright.specs.dims import DimLike
 from netwright.specs.files import write_file
 
-from .graph.graph import Graph, Node
+from .graph.graph import Graph
+from .graph.node import Node
 
 #: Dumps of one process are numbered through, whatever compilation writes them.
 _NUMBERS = count()

@@ -14,7 +14,8 @@ from netwright.specs.dims import DimLike
 from netwright.specs.manifest import LENGTH_OUT_OF_RANGE, RangeInfo
 
 from .graph.analysis import ancestors
-from .graph.graph import Graph, InputAttributes, Node, Value
+from .graph.graph import Graph
+from .graph.node import InputAttributes, Node, Value
 from .ops.constant import ConstantAttributes
 from .ops.within import WithinAttributes
 

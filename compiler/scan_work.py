@@ -10,7 +10,7 @@ from netwright.specs.dims import DimLike, product, substitute
 from .graph.graph import Graph
 from .ops.conv import ConvAttributes
 from .ops.dot import DotAttributes
-from .ops.scan import ScanAttributes
+from .ops.scan_attributes import ScanAttributes
 from .passes.base import PassContext
 from .passes.dead_code import RemoveDeadCode
 from .passes.share_windows import ShareWindows

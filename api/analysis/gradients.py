@@ -26,11 +26,12 @@ from netwright.compiler.autodiff import gradients
 from netwright.compiler.frontend.analyses.work import layer_of
 from netwright.compiler.frontend.build import layer_graph
 from netwright.compiler.frontend.network import initial_values
-from netwright.compiler.graph.graph import Graph, Node
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.node import Node
 from netwright.compiler.graph.types import FLOATS, TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.ops.reduce import ReduceAttributes
-from netwright.compiler.ops.scan import ScanAttributes
+from netwright.compiler.ops.scan_attributes import ScanAttributes
 from netwright.specs.dims import Dim
 from netwright.specs.dims import evaluate as evaluate_size
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from netwright.compiler.codegen.measure import CodeSize, code_size
 from netwright.compiler.codegen.target import named_target
 from netwright.compiler.frontend.network import Network
-from netwright.compiler.graph.graph import Graph, Value
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.node import Value
 from netwright.compiler.graph.types import FLOATS
-from netwright.compiler.ops.scan import ScanAttributes
+from netwright.compiler.ops.scan_attributes import ScanAttributes
 from netwright.specs.dims import evaluate
 
 from ..build import build

@@ -9,11 +9,12 @@ from typing import Any
 
 from netwright.compiler.codegen.target import describe, host_target
 from netwright.compiler.frontend.analyses.work import layer_of
-from netwright.compiler.graph.graph import Graph, Node
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.node import Node
 from netwright.compiler.lowering.groups import Group, Grouping
 from netwright.compiler.lowering.roles import Roles
 from netwright.compiler.observers import Observer, Refusal, Step
-from netwright.compiler.ops.scan import ScanAttributes
+from netwright.compiler.ops.scan_attributes import ScanAttributes
 from netwright.compiler.pipeline import run
 from netwright.compiler.scan_work import ScanWork, scan_work
 from netwright.specs.dims import DimLike

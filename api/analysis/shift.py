@@ -22,7 +22,8 @@ from rich.table import Table
 from netwright.compiler.frontend.analyses.work import layer_of
 from netwright.compiler.frontend.build import layer_graph
 from netwright.compiler.frontend.network import Network
-from netwright.compiler.graph.graph import Graph, Value
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.node import Value
 from netwright.compiler.graph.types import FLOATS
 from netwright.specs.dims import DimLike, Shape
 from netwright.specs.load import LoadResult

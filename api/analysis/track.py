@@ -19,13 +19,14 @@ from math import lcm
 
 import numpy as np
 
-from netwright.compiler.graph.graph import Graph, Node, Value
-from netwright.compiler.ops.base import Contraction, Elementwise, EvaluationError, NotAffine, View
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.node import Node, Value
+from netwright.compiler.ops.base import Contraction, Elementwise, EvaluationError, NotAffine, View, primitive
 from netwright.compiler.ops.constant import ConstantAttributes
 from netwright.compiler.ops.interleave import InterleaveAttributes
 from netwright.compiler.ops.layout import ReshapeAttributes, ReverseAttributes
 from netwright.compiler.ops.reduce import ArgmaxAttributes
-from netwright.compiler.ops.scan import ScanAttributes
+from netwright.compiler.ops.scan_attributes import ScanAttributes
 from netwright.compiler.ops.slice_pad import PadAttributes
 from netwright.specs.dims import Dim, DimLike, Monomial, Shape, dim, dim_symbols, evaluate
 
@@ -100,7 +101,7 @@ def _node(graph: Graph, node: Node, operands: list[Motion], evaluation: _Evaluat
         return [_reshape(operands[0], node.attrs.shape)]
     shape = node.types[0].shape
     index = [dim(f"{RESULT}{axis}") for axis in range(len(shape))]
-    op = node.primitive
+    op = primitive(node.op)
     accesses: list[Access] = []
     summed: list[DimLike] = []
     if isinstance(op, Elementwise) or node.op == "within":
@@ -168,7 +169,7 @@ def _table(node: Node, operands: Sequence[Motion], evaluation: _Evaluation) -> l
         return None
     try:
         with np.errstate(all="ignore"):
-            arrays = node.primitive.evaluate(
+            arrays = primitive(node.op).evaluate(
                 evaluation, node.attrs, [np.asarray(one.array) for one in operands]
             )
     except (EvaluationError, ValueError):

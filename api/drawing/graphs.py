@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from netwright.compiler.graph.graph import Graph, InputAttributes, Node, Value
-from netwright.compiler.ops.base import Elementwise, Opaque, View
-from netwright.compiler.ops.registry import primitive
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.node import InputAttributes, Node, Value
+from netwright.compiler.ops.base import Elementwise, Opaque, View, primitive
 from netwright.specs.dims import Dim
 
 from ..describe import count_text, shape_text

@@ -14,8 +14,8 @@ from netwright.compiler.frontend.expander import Expander, Ports
 from netwright.compiler.frontend.layers.registry import EXPANSIONS
 from netwright.compiler.frontend.problem import Problem
 from netwright.compiler.frontend.scope import Origin, Scope, Signal
+from netwright.compiler.graph.rules import ShapeError
 from netwright.compiler.graph.types import TensorType
-from netwright.compiler.ops.base import ShapeError
 from netwright.specs.checks.typed_layers import LayerEntry
 from netwright.specs.checks.wiring import Ref
 from netwright.specs.diagnostics.diagnostic import Diagnostics

@@ -19,8 +19,8 @@ from netwright.specs.models.layers.base import WEIGHTS
 from netwright.specs.source.tree import Span
 
 from ..graph.graph import Graph
+from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
-from ..ops.base import ShapeError
 from ..ops.layout import show
 from ..ops.within import WithinAttributes
 from .equations.tensor import Tensor

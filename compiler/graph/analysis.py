@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from .types import FLOATS
 
 if TYPE_CHECKING:
-    from .graph import Graph, Value
+    from .graph import Graph
+    from .node import Value
 
 
 def dependents(

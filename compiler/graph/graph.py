@@ -9,57 +9,14 @@ returns the one it got.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import networkx as nx
 
-from netwright.specs.dims import DimLike
-
-from ..ops.base import Attributes, Cost, NoAttributes, Primitive
-from ..ops.registry import primitive
 from .analysis import ancestors
+from .node import Attributes, InputAttributes, NoAttributes, Node, Value
+from .rules import rules_of
 from .text import print_graph
 from .types import TensorType
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """Result ``port`` of node ``node``."""
-
-    node: int
-    port: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """An operation: ``op`` names a primitive, ``layer`` the spec layer it was expanded from (dotted path or
-    "").
-    """
-
-    id: int
-    op: str
-    attrs: Attributes
-    types: tuple[TensorType, ...]
-    layer: str = ""
-    values: tuple[Value, ...] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        values = tuple(Value(self.id, port) for port in range(len(self.types)))
-        object.__setattr__(self, "values", values)  # asked for far more often than nodes are made
-
-    @property
-    def primitive(self) -> Primitive:
-        """The rules of the operation. Inputs have none: KeyError."""
-        return primitive(self.op)
-
-
-@dataclass(frozen=True, slots=True)
-class InputAttributes(Attributes):
-    """What a graph input is: ``role`` is input | target | parameter | statistic | state | constant | body."""
-
-    name: str
-    role: str
-    type: TensorType
 
 
 class Graph:
@@ -92,12 +49,12 @@ class Graph:
         *,
         layer: str | None = None,
     ) -> Node:
-        """Appends an operation; its result types come from the primitive's shape rule.
+        """Appends an operation; its result types come from its shape rule.
 
-        Raises ShapeError (of ``ops.base``) when the operands do not fit.
+        Raises ShapeError when the operands do not fit.
         """
         attrs = NoAttributes() if attrs is None else attrs
-        types = primitive(op).infer(attrs, [self.type(value) for value in operands])
+        types = rules_of(op).infer(attrs, [self.type(value) for value in operands])
         return self._insert(op, operands, attrs, tuple(types), self.layer if layer is None else layer)
 
     def apply(self, op: str, *operands: Value, attrs: Attributes | None = None) -> Value:
@@ -198,17 +155,6 @@ class Graph:
         attrs = self.producer(self._inputs[name]).attrs
         assert isinstance(attrs, InputAttributes)
         return attrs.role
-
-    def cost(self) -> Cost:
-        """The work of all operations, scans with all their steps."""
-        flops: DimLike = 0
-        moved: DimLike = 0
-        for node in self:
-            if node.op != "input":
-                types = [self.type(value) for value in self.operands(node)]
-                own = node.primitive.cost(node.attrs, types, node.types)
-                flops, moved = flops + own.flops, moved + own.bytes
-        return Cost(flops, moved)
 
     # -- rewriting -----------------------------------------------------------------------------------------
 

@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 
 from netwright.specs.dims import parse_dim
 
-from ..ops.registry import primitive
-from .graph import Graph, Value
+from .graph import Graph
+from .node import Value
+from .rules import rules_of
 from .types import TensorType
 
 _DEPTH = 50
@@ -135,7 +136,7 @@ class _Reader:
         try:
             if op == "input":
                 return (graph.input(fields["name"], types[0], fields["role"]),)
-            attrs = primitive(op).attributes.from_fields(fields)
+            attrs = rules_of(op).attributes.from_fields(fields)
             node = graph.add(op, operands, attrs, layer=layer)
         except KeyError as error:
             self.fail(f"unknown or missing: {error.args[0]}")

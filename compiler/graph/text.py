@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from netwright.specs.dims import Dim
 
 if TYPE_CHECKING:
-    from .graph import Graph, Node, Value
+    from .graph import Graph
+    from .node import Node, Value
 
 
 def print_graph(graph: Graph, indent: str = "") -> str:

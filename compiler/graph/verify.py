@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..ops.base import ShapeError
-from .graph import Graph, InputAttributes, Node
+from .graph import Graph
+from .node import InputAttributes, Node
+from .rules import ShapeError, rules_of
 
 
 class VerificationError(Exception):
@@ -22,7 +23,7 @@ def verify(graph: Graph) -> None:
             continue
         try:
             types = tuple(
-                node.primitive.infer(node.attrs, [graph.type(value) for value in graph.operands(node)])
+                rules_of(node.op).infer(node.attrs, [graph.type(value) for value in graph.operands(node)])
             )
         except ShapeError as error:
             raise VerificationError(f"%{node.id} = {node.op}: {error}") from error

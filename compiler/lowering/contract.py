@@ -12,13 +12,12 @@ from dataclasses import dataclass
 
 from netwright.specs.dims import DimLike, Shape, dim, product
 
-from ..graph.graph import Node
+from ..graph.node import Node
 from ..kernels.builder import LANE
 from ..loop import ir
 from ..loop.ir import Expr
-from ..ops.base import Contraction
+from ..ops.base import Contraction, primitive
 from ..ops.reduce import neutral
-from ..ops.registry import primitive
 from .reader import Indices, Reader
 from .tiling import Tiling
 

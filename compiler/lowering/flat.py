@@ -7,9 +7,9 @@ from typing import Any
 
 from netwright.specs.dims import Shape, product
 
-from ..graph.graph import Graph, Value
-from ..ops.base import Elementwise, View
-from ..ops.registry import primitive
+from ..graph.graph import Graph
+from ..graph.node import Value
+from ..ops.base import Elementwise, View, primitive
 from .groups import Group
 from .roles import Roles
 

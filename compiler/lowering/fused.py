@@ -19,7 +19,8 @@ from typing import Any
 
 from netwright.specs.dims import DimLike, Shape, dim, product
 
-from ..graph.graph import Graph, Value
+from ..graph.graph import Graph
+from ..graph.node import Value
 from ..kernels.builder import LANE, KernelBuilder
 from ..loop import ir
 from ..loop.ir import Expr

@@ -16,11 +16,11 @@ from math import prod
 
 from netwright.specs.dims import DimLike, Shape
 
-from ..graph.graph import Graph, Node, Value
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
 from ..observers import Observer, Refusal
-from ..ops.base import Contraction, Elementwise
+from ..ops.base import Contraction, Elementwise, primitive
 from ..ops.reduce_window import ReduceWindowAttributes
-from ..ops.registry import primitive
 from .roles import INLINE_WINDOW, Roles
 
 #: Contractions in one group: each needs its own accumulators.

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..graph.graph import Graph, Node, Value
-from ..ops.scan import ScanAttributes
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
+from ..ops.scan_attributes import ScanAttributes
 from ..passes.base import Pass, PassContext
 from .roles import Role, Roles
 

@@ -27,12 +27,12 @@ from netwright.specs.dims import (
     substitute,
 )
 
-from ..graph.graph import Graph, Node, Value
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
 from ..kernels.builder import LANE, KernelBuilder
 from ..loop import ir
 from ..loop.ir import Expr, ValueType
-from ..ops.base import Contraction, Elementwise, Generator, Source, View
-from ..ops.registry import primitive
+from ..ops.base import Contraction, Elementwise, Generator, Source, View, primitive
 from .groups import Group, is_contraction, is_window
 from .places import Place
 from .roles import Roles

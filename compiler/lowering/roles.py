@@ -15,10 +15,10 @@ from typing import Literal
 
 from netwright.specs.dims import Shape
 
-from ..graph.graph import Graph, Node, Value
-from ..ops.base import Contraction, Elementwise, Generator, Opaque, View
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
+from ..ops.base import Contraction, Elementwise, Generator, Opaque, View, primitive
 from ..ops.constant import ConstantAttributes
-from ..ops.registry import primitive
 from ..ops.slice_pad import PadAttributes
 
 Role = Literal["input", "inline", "alias", "destination", "member", "opaque", "loop", "array"]

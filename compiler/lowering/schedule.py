@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from netwright.specs.dims import DimLike, dim, product
 
-from ..graph.graph import Graph, Node, Value
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
 from ..graph.types import TensorType
 from ..kernels.builder import KernelBuilder
 from ..loop import ir
 from ..loop.builder import Builder
 from ..observers import Observer
-from ..ops.base import Opaque, View
+from ..ops.base import Opaque, View, primitive
 from ..ops.constant import ConstantAttributes
-from ..ops.registry import primitive
-from ..ops.scan import ScanAttributes
+from ..ops.scan_attributes import ScanAttributes
 from ..ops.slice_pad import PadAttributes
 from .fused import Indices, Kernel, Target, build
 from .groups import Group, Grouping

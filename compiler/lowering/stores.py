@@ -13,7 +13,8 @@ from typing import Any
 
 from netwright.specs.dims import DimLike, Shape, dim, dim_symbols
 
-from ..graph.graph import Graph, Value
+from ..graph.graph import Graph
+from ..graph.node import Value
 from ..graph.types import TensorType
 from .fused import Kernel, Target, build
 from .groups import Group

@@ -14,11 +14,11 @@ import numpy as np
 
 from netwright.specs.dims import DimLike, Shape
 
-from ..graph.graph import Graph, Node, Value
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
 from ..machine import Machine
-from ..ops.base import Contraction
+from ..ops.base import Contraction, primitive
 from ..ops.reduce_window import ReduceWindowAttributes
-from ..ops.registry import primitive
 from .groups import Group, is_window
 
 #: Rows of a tile along an axis whose size is known only at run time: what is left over runs row by row.

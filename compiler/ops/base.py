@@ -7,38 +7,20 @@ autodiff.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from netwright.specs.dims import DimLike, Shape, evaluate
 
+from ..graph.graph import Graph
+from ..graph.node import Attributes, NoAttributes, Node, Value
+from ..graph.rules import Rules, rules_of
 from ..graph.types import TensorType
-
-if TYPE_CHECKING:
-    from ..graph.graph import Graph, Node, Value
-
-
-@dataclass(frozen=True, slots=True)
-class Attributes:
-    """Base of the static attributes of an operation: frozen, hashable, printable."""
-
-    def fields(self) -> dict[str, Any]:
-        """What the text form shows, in order."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-    @classmethod
-    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
-        """The inverse of ``fields``. Raises TypeError."""
-        return cls(**fields)
-
-
-@dataclass(frozen=True, slots=True)
-class NoAttributes(Attributes):
-    """For primitives that have none."""
+from .contexts import EvaluationContext, GradientContext, TapingContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +29,6 @@ class BroadcastAttributes(Attributes):
 
     shape: Shape
     axes: tuple[int, ...]
-
-
-class ShapeError(ValueError):
-    """Operand types that a primitive's shape rule refuses; ``operand`` is the position at fault, if one is."""
-
-    def __init__(self, message: str, operand: int | None = None):
-        super().__init__(message)
-        self.operand = operand
 
 
 class EvaluationError(ValueError):
@@ -75,52 +49,6 @@ class NotDifferentiable(Exception):
     """A gradient was asked through an operation that has no rule for it."""
 
 
-class EvaluationContext(Protocol):
-    """What an evaluation may ask for."""
-
-    @property
-    def dims(self) -> Mapping[str, int]:
-        """The binding of the named dims."""
-        ...
-
-    def evaluate(self, body: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Runs a body graph on arguments in the order of its inputs; results in the order of its outputs."""
-        ...
-
-
-class GradientContext(Protocol):
-    """What a gradient rule may ask for: the graph it appends to, and differentiation of body graphs."""
-
-    @property
-    def graph(self) -> Graph:
-        """The graph under construction: it holds the forward nodes, and takes the backward ones."""
-        ...
-
-    def memo(self, node: Node) -> Any:
-        """What ``Primitive.taped`` returned beside the attributes of ``node``."""
-        ...
-
-    def backpropagate(
-        self, seeds: Sequence[tuple[Value, Value]], wrt: Sequence[Value], first: int
-    ) -> Sequence[Value | None]:
-        """Appends the gradient through the nodes from ``first`` on; see ``autodiff.backpropagate``."""
-        ...
-
-
-class TapingContext(Protocol):
-    """What ``Primitive.taped`` may ask for."""
-
-    def differentiate(
-        self,
-        body: Graph,
-        active: Sequence[bool],
-        seeded: Sequence[bool],
-        intercept: Callable[[Graph, Node, int], bool],
-    ) -> Any:
-        """The body with its backward half appended; see ``autodiff.Joint``."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Cost:
     """Work of one operation: arithmetic operations and bytes read and written (sizes may be symbolic)."""
@@ -139,16 +67,14 @@ class Sample:
     """
 
     operands: tuple[TensorType, ...]
-    attrs: Attributes = NoAttributes()
+    attrs: Attributes = field(default_factory=NoAttributes)
     draw: tuple[str, ...] = ()
     differentiable: tuple[int, ...] | None = None  # operand positions; None: all float operands
 
 
-class Primitive(ABC):
-    """Base of every primitive; one instance a primitive, listed in ``registry``."""
+class Primitive(Rules):
+    """Base of every primitive; one instance per primitive, listed in ``registry``."""
 
-    name: str
-    attributes: ClassVar[type[Attributes]] = NoAttributes
     cheap: bool = False
     """Computing it again costs less than storing and loading its result (decides what goes on a tape)."""
 
@@ -156,10 +82,6 @@ class Primitive(ABC):
     """In a scan, the cotangent of an operand that is the same in every step leaves the loop: it is computed
     afterwards, for all steps at once, by the gradient of what ``vectorize`` appends.
     """
-
-    @abstractmethod
-    def infer(self, attrs: Any, operands: Sequence[TensorType]) -> Sequence[TensorType]:
-        """Result types from operand types. Raises ShapeError."""
 
     @abstractmethod
     def evaluate(
@@ -210,6 +132,13 @@ class Primitive(ABC):
     @abstractmethod
     def samples(self) -> Sequence[Sample]:
         """Concrete cases for the tests."""
+
+
+def primitive(op: str) -> Primitive:
+    """The primitive called ``op``. Inputs are none: KeyError."""
+    rules = rules_of(op)
+    assert isinstance(rules, Primitive)
+    return rules
 
 
 def moved_bytes(operands: Sequence[TensorType], results: Sequence[TensorType]) -> DimLike:

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..graph.node import Attributes, Node, Value
+from ..graph.rules import ShapeError
 from ..graph.types import DTYPES, FLOATS, TensorType
-from .base import Attributes, Elementwise, EvaluationContext, GradientContext, Sample, ShapeError
-
-if TYPE_CHECKING:
-    from ..graph.graph import Node, Value
+from .base import Elementwise, Sample
+from .contexts import EvaluationContext, GradientContext
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from netwright.specs.dims import DimLike, Shape, evaluate, product
 
+from ..graph.graph import Graph
+from ..graph.node import Attributes, Value
+from ..graph.rules import ShapeError
 from ..graph.types import DTYPES, TensorType
-from .base import Attributes, EvaluationContext, Generator, NotAffine, Sample, ShapeError, sizes
-
-if TYPE_CHECKING:
-    from ..graph.graph import Graph, Value
+from .base import Generator, NotAffine, Sample, sizes
+from .contexts import EvaluationContext
 
 
 @dataclass(frozen=True, slots=True)

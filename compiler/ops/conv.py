@@ -7,23 +7,18 @@ Padding is a ``pad`` before it, so a window always fits. Sizes: x [N, *S, C], w 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from netwright.specs.dims import DimLike, Shape, product
 
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
+from ..graph.rules import ShapeError
 from ..graph.types import TensorType
-from .base import (
-    Contraction,
-    Cost,
-    EvaluationContext,
-    GradientContext,
-    Sample,
-    ShapeError,
-    moved_bytes,
-    sizes,
-)
+from .base import Contraction, Cost, Sample, moved_bytes, sizes
+from .contexts import EvaluationContext, GradientContext
 from .layout import ReshapeAttributes, ReverseAttributes, TransposeAttributes
 from .slice_pad import PadAttributes
 from .transposed_conv import transposed_conv
@@ -38,9 +33,6 @@ from .windows import (
     taps_and_cells,
     window_counts,
 )
-
-if TYPE_CHECKING:
-    from ..graph.graph import Graph, Node, Value
 
 
 class Conv(Contraction):

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from netwright.specs.dims import DimLike, product
 
+from ..graph.node import Node, Value
+from ..graph.rules import ShapeError
 from ..graph.types import TensorType
-from .base import (
-    Contraction,
-    Cost,
-    EvaluationContext,
-    GradientContext,
-    Sample,
-    ShapeError,
-    moved_bytes,
-)
+from .base import Contraction, Cost, Sample, moved_bytes
+from .contexts import EvaluationContext, GradientContext
 from .conv import Conv, data_gradient
 from .windows import (
     ConvAttributes,
@@ -31,9 +26,6 @@ from .windows import (
     taps_and_cells,
     window_counts,
 )
-
-if TYPE_CHECKING:
-    from ..graph.graph import Node, Value
 
 
 class ConvKernelGradient(Contraction):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..graph.node import NoAttributes, Node, Value
 from ..graph.types import TensorType
-from .base import Elementwise, EvaluationContext, GradientContext, NoAttributes, Sample
-
-if TYPE_CHECKING:
-    from ..graph.graph import Node, Value
+from .base import Elementwise, Sample
+from .contexts import EvaluationContext, GradientContext
 
 
 class Copy(Elementwise):

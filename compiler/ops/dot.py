@@ -5,27 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from netwright.specs.dims import DimLike, product
 
+from ..graph.graph import Graph
+from ..graph.node import Attributes, Node, Value
+from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
-from .base import (
-    Attributes,
-    Contraction,
-    Cost,
-    EvaluationContext,
-    GradientContext,
-    Sample,
-    ShapeError,
-    moved_bytes,
-)
+from .base import Contraction, Cost, Sample, moved_bytes
+from .contexts import EvaluationContext, GradientContext
 from .layout import TransposeAttributes, show
-
-if TYPE_CHECKING:
-    from ..graph.graph import Graph, Node, Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
+from ..graph.rules import ShapeError
 from ..graph.types import DTYPES, FLOATS, TensorType
-from .base import Elementwise, EvaluationContext, GradientContext, Sample, ShapeError
+from .base import Elementwise, Sample
 from .constant import splat_like, zeros_like
-
-if TYPE_CHECKING:
-    from ..graph.graph import Graph, Node, Value
+from .contexts import EvaluationContext, GradientContext
 
 NUMBERS = tuple(dtype for dtype in DTYPES if dtype != "bool")
 

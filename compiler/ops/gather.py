@@ -4,28 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from netwright.specs.dims import DimLike, evaluate
 from netwright.specs.manifest import INDEX_OUT_OF_RANGE
 
+from ..graph.graph import Graph
+from ..graph.node import Attributes, Node, Value
+from ..graph.rules import ShapeError
 from ..graph.types import TensorType
-from .base import (
-    Attributes,
-    Cost,
-    EvaluationContext,
-    EvaluationError,
-    GradientContext,
-    Opaque,
-    Sample,
-    ShapeError,
-    moved_bytes,
-)
-
-if TYPE_CHECKING:
-    from ..graph.graph import Graph, Node, Value
+from .base import Cost, EvaluationError, Opaque, Sample, moved_bytes
+from .contexts import EvaluationContext, GradientContext
 
 #: The error code of native code for an index outside the table.
 OUT_OF_RANGE = INDEX_OUT_OF_RANGE

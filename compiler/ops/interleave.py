@@ -4,27 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from netwright.specs.dims import DimLike, Shape, evaluate
 
+from ..graph.graph import Graph
+from ..graph.node import Attributes, Node, Value
+from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
-from .base import (
-    Attributes,
-    EvaluationContext,
-    GradientContext,
-    NotAffine,
-    Sample,
-    ShapeError,
-    View,
-    stack_all,
-)
+from .base import NotAffine, Sample, View, stack_all
+from .contexts import EvaluationContext, GradientContext
 from .slice_pad import SliceAttributes
-
-if TYPE_CHECKING:
-    from ..graph.graph import Graph, Node, Value
 
 
 @dataclass(frozen=True, slots=True)

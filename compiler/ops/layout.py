@@ -4,29 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from netwright.specs.dims import DimLike, Shape, product
 
+from ..graph.graph import Graph
+from ..graph.node import Attributes, Node, Value
+from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
-from .base import (
-    Attributes,
-    BroadcastAttributes,
-    EvaluationContext,
-    GradientContext,
-    NotAffine,
-    Sample,
-    ShapeError,
-    Source,
-    View,
-    sizes,
-)
+from .base import BroadcastAttributes, NotAffine, Sample, Source, View, sizes
+from .contexts import EvaluationContext, GradientContext
 from .reduce import ReduceAttributes
-
-if TYPE_CHECKING:
-    from ..graph.graph import Graph, Node, Value
 
 
 def show(shape: Shape) -> str:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..graph.graph import Graph
+from ..graph.node import Attributes, Value
+from ..graph.rules import ShapeError
 from ..graph.types import TensorType
-from .base import Attributes, EvaluationContext, Sample, ShapeError, Source, View
+from .base import Sample, Source, View
+from .contexts import EvaluationContext
 from .layout import ReshapeAttributes, TransposeAttributes
-
-if TYPE_CHECKING:
-    from ..graph.graph import Graph, Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,12 @@ import numpy as np
 from netwright.specs.dims import DimLike, Shape
 from netwright.specs.random import philox4x32
 
+from ..graph.node import Attributes
+from ..graph.rules import ShapeError
 from ..graph.types import TensorType
 from ..kernels.random import philox
-from .base import Attributes, Cost, EvaluationContext, Generator, Sample, ShapeError, moved_bytes, sizes
+from .base import Cost, Generator, Sample, moved_bytes, sizes
+from .contexts import EvaluationContext
 
 _MASK = 0xFFFFFFFF
 

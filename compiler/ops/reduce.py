@@ -4,29 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from netwright.specs.dims import DimLike, product
 
+from ..graph.graph import Graph
+from ..graph.node import Attributes, Node, Value
+from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
-from .base import (
-    Attributes,
-    BroadcastAttributes,
-    Contraction,
-    Cost,
-    EvaluationContext,
-    GradientContext,
-    Opaque,
-    Sample,
-    ShapeError,
-    moved_bytes,
-)
+from .base import BroadcastAttributes, Contraction, Cost, Opaque, Sample, moved_bytes
 from .constant import IotaAttributes, zeros_like
-
-if TYPE_CHECKING:
-    from ..graph.graph import Graph, Node, Value
+from .contexts import EvaluationContext, GradientContext
 
 _REDUCE = {"sum": np.sum, "max": np.max, "min": np.min}
 

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from netwright.specs.dims import DimLike, product
 
+from ..graph.graph import Graph
+from ..graph.node import Attributes, Node, Value
+from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
-from .base import (
-    Attributes,
-    Contraction,
-    Cost,
-    EvaluationContext,
-    GradientContext,
-    NotDifferentiable,
-    Opaque,
-    Sample,
-    ShapeError,
-    moved_bytes,
-)
+from .base import Contraction, Cost, NotDifferentiable, Opaque, Sample, moved_bytes
+from .contexts import EvaluationContext, GradientContext
 from .reduce import COMBINE
 from .slice_pad import PadAttributes
 from .windows import window_cells
-
-if TYPE_CHECKING:
-    from ..graph.graph import Graph, Node, Value
 
 _REDUCE = {"sum": np.add, "max": np.maximum, "min": np.minimum}
 

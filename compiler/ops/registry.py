@@ -1,7 +1,8 @@
-"""The list of primitives: one line each."""
+"""The list of primitives, one line each, which declares them to the graph."""
 
 from __future__ import annotations
 
+from ..graph.rules import declare
 from .base import Primitive
 from .cast import Cast
 from .concat import Concat
@@ -63,14 +64,10 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     Scan(),
 )
 
-_BY_NAME: dict[str, Primitive] = {p.name: p for p in _PRIMITIVES}
-
-
-def primitive(name: str) -> Primitive:
-    """The primitive called ``name``. Raises KeyError."""
-    return _BY_NAME[name]
-
 
 def primitives() -> tuple[Primitive, ...]:
     """All primitives, in the order of the list."""
     return _PRIMITIVES
+
+
+declare(_PRIMITIVES)

@@ -5,30 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from netwright.specs.dims import DimLike, evaluate
 
+from ..graph.graph import Graph
+from ..graph.node import Attributes, NoAttributes, Node, Value
+from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
-from .base import (
-    Attributes,
-    Cost,
-    EvaluationContext,
-    GradientContext,
-    NoAttributes,
-    Opaque,
-    Sample,
-    ShapeError,
-    moved_bytes,
-)
+from .base import Cost, Opaque, Sample, moved_bytes
+from .contexts import EvaluationContext, GradientContext
 from .dot import DotAttributes
 from .gather import OUT_OF_RANGE, check_range
 from .layout import ReshapeAttributes, TransposeAttributes
-
-if TYPE_CHECKING:
-    from ..graph.graph import Graph, Node, Value
 
 #: Up to so many taps their cells and weights are held in registers for a whole row.
 HELD_TAPS = 8

@@ -6,52 +6,21 @@ Every recurrent layer is one. The gradient (backpropagation through time) is in 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from netwright.specs.dims import DimLike, evaluate
+from netwright.specs.dims import evaluate
 
+from ..graph.node import Attributes, Node, Value
+from ..graph.rules import ShapeError
 from ..graph.types import TensorType
-from .base import (
-    Attributes,
-    Cost,
-    EvaluationContext,
-    GradientContext,
-    Primitive,
-    Sample,
-    ShapeError,
-    TapingContext,
-    sizes,
-)
+from .base import Cost, Primitive, Sample, sizes
+from .contexts import EvaluationContext, GradientContext, TapingContext
+from .cost import cost_of
+from .scan_attributes import ScanAttributes
 from .scan_gradient import gradient_of_scan
 from .scan_tape import tape_scan
-
-if TYPE_CHECKING:
-    from ..graph.graph import Graph, Node, Value
-
-
-@dataclass(frozen=True, slots=True)
-class ScanAttributes(Attributes):
-    """``body``: inputs are consts (``n_consts``), carries (``n_carries``), xs; outputs are carries, ys.
-
-    Operands: consts and first carries as the body takes them, xs with a first axis of ``length``; results: the
-    last carries, ys with that axis. With ``reverse`` steps go from the last to the first, and each y stands where
-    its x stood. ``unroll``: how many copies of the body code has: "none", a number, "full" or "auto".
-    """
-
-    body: Graph
-    length: DimLike
-    n_consts: int
-    n_carries: int
-    reverse: bool = False
-    unroll: str | int = "none"
-    name: str = ""
-
-    def stacked(self, type: TensorType) -> TensorType:
-        """The type of a sequence of ``type``."""
-        return type.with_shape((self.length, *type.shape))
 
 
 class Scan(Primitive):
@@ -112,7 +81,7 @@ class Scan(Primitive):
     def cost(
         self, attrs: ScanAttributes, operands: Sequence[TensorType], results: Sequence[TensorType]
     ) -> Cost:
-        step = attrs.body.cost()
+        step = cost_of(attrs.body)
         return Cost(attrs.length * step.flops, attrs.length * step.bytes)
 
     def samples(self) -> Sequence[Sample]:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netwright.specs.dims import DimLike
 
-from .base import GradientContext
+from ..graph.node import Node, Value
+from .base import primitive
 from .concat import ConcatAttributes
 from .constant import zeros_like
+from .contexts import GradientContext
 from .layout import ReshapeAttributes
+from .scan_attributes import ScanAttributes
 from .scan_tape import Plan, Product, Stack
 from .slice_pad import SliceAttributes
-
-if TYPE_CHECKING:
-    from ..graph.graph import Node, Value
-    from .scan import ScanAttributes
 
 
 def gradient_of_scan(
@@ -128,7 +127,7 @@ class _Backward:
         first = len(graph)
         stacked = [stack is not None for stack in product.operands]
         node = product.node
-        result = node.primitive.vectorize(graph, node.attrs, values, stacked, self.attrs.length)
+        result = primitive(node.op).vectorize(graph, node.attrs, values, stacked, self.attrs.length)
         assert result is not None, f"{node.op} stacks gradients, so it vectorizes"
         (found,) = self.context.backpropagate([(result, cotangent)], [const], first)
         return found

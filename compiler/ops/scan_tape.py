@@ -13,18 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netwright.specs.dims import bounds
 
 from ..graph.analysis import ancestors, dependents
-from .base import Attributes, TapingContext
+from ..graph.graph import Graph
+from ..graph.node import Attributes, Node, Value
+from .base import primitive
 from .constant import zeros_like
-
-if TYPE_CHECKING:
-    from ..autodiff import Intercepted, Joint
-    from ..graph.graph import Graph, Node, Value
-    from .scan import ScanAttributes
+from .contexts import Intercepted, Joint, TapingContext
+from .scan_attributes import ScanAttributes
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,7 @@ def _activity(
 
 def _leaves_the_loop(n_consts: int) -> Any:
     def intercept(graph: Graph, node: Node, position: int) -> bool:
-        if not node.primitive.stacks_gradient:
+        if not primitive(node.op).stacks_gradient:
             return False
         operands, consts = graph.operands(node), list(graph.inputs.values())[:n_consts]
         return operands[position] in consts and sum(value in consts for value in operands) == 1
@@ -241,7 +240,9 @@ class _Taping:
             if value in carries and value not in self.sources:
                 self._source_of_carry(carries[value], value)
         for value in order:
-            if value not in self.sources and (value in factors or not graph.producer(value).primitive.cheap):
+            if value not in self.sources and (
+                value in factors or not primitive(graph.producer(value).op).cheap
+            ):
                 self._tape(value)
         known: dict[Value, bool] = {}
         for value in order:
@@ -280,7 +281,7 @@ class _Taping:
             waiting = [operand for operand in operands if settled(operand) is None]
             if settled(stack[-1]) is not None:
                 stack.pop()
-            elif node.op == "input" or not node.primitive.cheap:
+            elif node.op == "input" or not primitive(node.op).cheap:
                 known[stack.pop()] = False
             elif waiting:
                 stack += waiting

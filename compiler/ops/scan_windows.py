@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from netwright.specs.dims import DimLike, Shape
 
+from ..graph.graph import Graph
+from ..graph.node import Attributes, Node, Value
+from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
-from .base import Attributes, EvaluationContext, GradientContext, Sample, ShapeError, Source, View
+from .base import Sample, Source, View
+from .contexts import EvaluationContext, GradientContext
 from .layout import ReshapeAttributes, TransposeAttributes
 from .reduce import ReduceAttributes
 from .slice_pad import PadAttributes, SliceAttributes
 from .windows import window_cells
-
-if TYPE_CHECKING:
-    from ..graph.graph import Graph, Node, Value
 
 
 @dataclass(frozen=True, slots=True)

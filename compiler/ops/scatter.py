@@ -4,30 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..graph.node import Attributes, Node, Value
+from ..graph.rules import ShapeError
 from ..graph.types import TensorType
-from .base import (
-    Attributes,
-    BroadcastAttributes,
-    Cost,
-    EvaluationContext,
-    EvaluationError,
-    GradientContext,
-    NotDifferentiable,
-    Opaque,
-    Sample,
-    ShapeError,
-    moved_bytes,
-)
+from .base import BroadcastAttributes, Cost, EvaluationError, NotDifferentiable, Opaque, Sample, moved_bytes
 from .constant import IotaAttributes, zeros_like
+from .contexts import EvaluationContext, GradientContext
 from .gather import OUT_OF_RANGE
 from .layout import ReshapeAttributes
-
-if TYPE_CHECKING:
-    from ..graph.graph import Node, Value
 
 _COMBINE: Mapping[str, Callable[[Any, Any], Any]] = {
     "mul": np.multiply,

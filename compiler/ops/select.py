@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..graph.node import Node, Value
+from ..graph.rules import ShapeError
 from ..graph.types import TensorType
-from .base import Elementwise, EvaluationContext, GradientContext, Sample, ShapeError
+from .base import Elementwise, Sample
 from .constant import zeros_like
-
-if TYPE_CHECKING:
-    from ..graph.graph import Node, Value
+from .contexts import EvaluationContext, GradientContext
 
 
 class Select(Elementwise):

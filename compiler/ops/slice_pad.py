@@ -4,27 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from netwright.specs.dims import DimLike, Shape, bounds, ceil_div
 
+from ..graph.graph import Graph
+from ..graph.node import Attributes, Node, Value
+from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
-from .base import (
-    Attributes,
-    EvaluationContext,
-    GradientContext,
-    NotAffine,
-    Sample,
-    ShapeError,
-    Source,
-    View,
-    sizes,
-)
-
-if TYPE_CHECKING:
-    from ..graph.graph import Graph, Node, Value
+from .base import NotAffine, Sample, Source, View, sizes
+from .contexts import EvaluationContext, GradientContext
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product as combinations
 from math import gcd, prod
-from typing import TYPE_CHECKING
 
 from netwright.specs.dims import DimLike, bounds
 
+from ..graph.graph import Graph
+from ..graph.node import Value
 from .constant import splat
 from .interleave import InterleaveAttributes
 from .slice_pad import PadAttributes, SliceAttributes
 from .windows import ConvAttributes
-
-if TYPE_CHECKING:
-    from ..graph.graph import Graph, Value
 
 #: More phases than this take longer to compile than they save.
 MOST_PHASES = 64

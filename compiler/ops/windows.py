@@ -10,8 +10,9 @@ import numpy as np
 
 from netwright.specs.dims import DimLike, Shape, bounds
 
+from ..graph.node import Attributes
+from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
-from .base import Attributes, ShapeError
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,11 @@ import numpy as np
 
 from netwright.specs.dims import DimLike, evaluate
 
+from ..graph.node import Attributes
+from ..graph.rules import ShapeError
 from ..graph.types import TensorType
-from .base import Attributes, EvaluationContext, EvaluationError, Opaque, Sample, ShapeError
+from .base import EvaluationError, Opaque, Sample
+from .contexts import EvaluationContext
 
 _INTEGERS = ("int32", "int64")
 

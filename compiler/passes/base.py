@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from ..graph.graph import Graph, Node, Value
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
 from ..graph.verify import VerificationError, verify
 from ..machine import BASELINE, Machine
 from ..observers import Observer, Step
-from ..ops.scan import ScanAttributes
+from ..ops.scan_attributes import ScanAttributes
 
 Rule = Callable[[Graph, Node, tuple[Value, ...]], Sequence[Value | None] | None]
 

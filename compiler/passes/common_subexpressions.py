@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..graph.graph import Graph, Node, Value
-from ..ops.base import Attributes
+from ..graph.graph import Graph
+from ..graph.node import Attributes, Node, Value
 from .base import Pass, PassContext
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ..graph.analysis import ancestors
-from ..graph.graph import Graph, Node, Value
-from ..ops.scan import ScanAttributes
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
+from ..ops.scan_attributes import ScanAttributes
 from .base import Pass, PassContext
 
 

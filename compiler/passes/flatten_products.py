@@ -12,8 +12,9 @@ from typing import ClassVar
 
 from netwright.specs.dims import Shape, product
 
-from ..graph.graph import Graph, Node, Value
-from ..ops.base import BroadcastAttributes, Elementwise, View
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
+from ..ops.base import BroadcastAttributes, Elementwise, View, primitive
 from ..ops.constant import ConstantAttributes, splat
 from ..ops.dot import DotAttributes
 from ..ops.layout import ReshapeAttributes
@@ -33,7 +34,7 @@ class FlattenProducts(Pass):
             value = None
             if isinstance(node.attrs, DotAttributes):
                 value = _product(new, node.attrs, operands)
-            elif node.op != "input" and isinstance(node.primitive, Elementwise):
+            elif node.op != "input" and isinstance(primitive(node.op), Elementwise):
                 value = _elementwise(new, node, operands, flat)
             if value is None:
                 return None
@@ -92,7 +93,7 @@ def _flattened(g: Graph, value: Value, shape: Shape, merged: int, flat: dict[Val
             return None
         axes = tuple(axis - merged + 1 for axis in node.attrs.axes)
         return g.apply("broadcast", *g.operands(node), attrs=BroadcastAttributes(shape, axes))
-    if node.op != "input" and isinstance(node.primitive, View):
+    if node.op != "input" and isinstance(primitive(node.op), View):
         return None
     return _reshaped(g, value, shape)
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from netwright.specs.dims import Dim
 
-from ..graph.graph import Graph, Node, Value
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
 from ..graph.types import TensorType
-from ..ops.base import Elementwise, EvaluationError
+from ..ops.base import Elementwise, EvaluationError, primitive
 from ..ops.constant import ConstantAttributes, constant, splat
 from ..ops.layout import Broadcast, Reshape, Reverse, Transpose
 from ..ops.slice_pad import Slice
@@ -44,16 +45,16 @@ class FoldConstants(Pass):
         scalars = [one.scalar for one in constants]
         if any(scalar is None for scalar in scalars):
             return None
-        if isinstance(node.primitive, _MOVES):
+        if isinstance(primitive(node.op), _MOVES):
             return new.apply(
                 "constant",
                 attrs=ConstantAttributes(node.types[0].dtype, node.types[0].shape, constants[0].data),
             )
-        if not isinstance(node.primitive, Elementwise):
+        if not isinstance(primitive(node.op), Elementwise):
             return None
         cells = [np.frombuffer(one.data, one.dtype).reshape(()) for one in constants]
         with np.errstate(all="ignore"):
-            (result,) = node.primitive.evaluate(_NoDims(), node.attrs, cells)
+            (result,) = primitive(node.op).evaluate(_NoDims(), node.attrs, cells)
         return splat(new, np.asarray(result).item(), node.types[0])
 
     def _small(self, new: Graph, node: Node, constants: list[ConstantAttributes]) -> Value | None:
@@ -65,7 +66,7 @@ class FoldConstants(Pass):
         try:
             with np.errstate(all="ignore"):
                 arrays = [one.array({}) for one in constants]
-                (result,) = node.primitive.evaluate(_NoDims(), node.attrs, arrays)
+                (result,) = primitive(node.op).evaluate(_NoDims(), node.attrs, arrays)
         except (EvaluationError, KeyError):
             return None  # a mistake in values is reported when the program runs, an open size needs a binding
         return constant(new, np.asarray(result))

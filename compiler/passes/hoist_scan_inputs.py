@@ -12,8 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from ..graph.analysis import ancestors
-from ..graph.graph import Graph, Node, Value
-from ..ops.scan import ScanAttributes
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
+from ..ops.base import primitive
+from ..ops.scan_attributes import ScanAttributes
 from .base import Pass, PassContext
 from .vectorize import is_anchor, vectorizes
 
@@ -115,7 +117,7 @@ class _Hoisting:
             values = [self.outside[value] for value in operands]
             graph.layer = node.layer
             if any(stacked):
-                result = node.primitive.vectorize(graph, node.attrs, values, stacked, self.attrs.length)
+                result = primitive(node.op).vectorize(graph, node.attrs, values, stacked, self.attrs.length)
                 assert result is not None
                 self.outside[node.values[0]] = result
             else:

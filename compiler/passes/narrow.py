@@ -15,7 +15,8 @@ import numpy as np
 from netwright.specs.descent import Descent, descend
 from netwright.specs.dims import DimLike, Shape, bounds
 
-from ..graph.graph import Graph, Node, Value
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
 from ..ops.conv import ConvAttributes
 from ..ops.interleave import InterleaveAttributes, cells_of
 from ..ops.reduce_window import ReduceWindowAttributes

@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ..graph.graph import Graph, InputAttributes, Node, Value
+from ..graph.graph import Graph
+from ..graph.node import InputAttributes, Node, Value
 from ..ops.conv import ConvAttributes
 from ..ops.dot import DotAttributes
 from ..ops.panels import PanelsAttributes, pack
-from ..ops.scan import ScanAttributes
+from ..ops.scan_attributes import ScanAttributes
 from ..ops.slice_pad import SliceAttributes
 from .base import Pass, PassContext
 

@@ -11,9 +11,10 @@ from functools import reduce
 from typing import ClassVar
 
 from ..graph.analysis import dependents
-from ..graph.graph import Graph, Node, Value
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
 from ..graph.types import FLOATS
-from ..ops.scan import ScanAttributes
+from ..ops.scan_attributes import ScanAttributes
 from .base import Pass, PassContext
 
 

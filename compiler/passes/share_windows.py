@@ -16,8 +16,9 @@ from typing import ClassVar
 
 from netwright.specs.dims import Shape, product
 
-from ..graph.graph import Graph, Node, Value
-from ..ops.base import BroadcastAttributes, Elementwise
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
+from ..ops.base import BroadcastAttributes, Elementwise, primitive
 from ..ops.constant import ConstantAttributes
 from ..ops.conv import ConvAttributes
 from ..ops.dot import DotAttributes
@@ -63,7 +64,7 @@ def _rule(graph: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Val
             result = _convolution(graph, attrs, operands)
         case ReduceWindowAttributes() as attrs:
             result = _pool(graph, attrs, operands)
-        case _ if node.op != "input" and isinstance(node.primitive, Elementwise):
+        case _ if node.op != "input" and isinstance(primitive(node.op), Elementwise):
             result = _elementwise(graph, node, operands)
     return None if result is None or graph.type(result) != node.types[0] else [result]
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..graph.graph import Graph, Node, Value
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
 from ..ops.cast import CastAttributes
 from ..ops.constant import ConstantAttributes
 from ..ops.dot import DotAttributes

@@ -7,7 +7,8 @@ from itertools import pairwise
 
 from netwright.specs.dims import Dim, DimLike, bounds
 
-from ..graph.graph import Graph, Node, Value
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
 from ..ops.base import BroadcastAttributes
 from ..ops.concat import ConcatAttributes
 from ..ops.layout import ReverseAttributes, TransposeAttributes

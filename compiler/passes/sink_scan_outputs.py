@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from ..graph.analysis import ancestors, dependents
-from ..graph.graph import Graph, Node, Value
-from ..ops.scan import ScanAttributes
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
+from ..ops.base import primitive
+from ..ops.scan_attributes import ScanAttributes
 from .base import Pass, PassContext
 from .vectorize import is_anchor, vectorizes
 
@@ -119,7 +121,7 @@ class _Sinking:
                 stacked = [value in stepwise for value in operands]
                 values = [outside[value] for value in operands]
                 graph.layer = node.layer
-                result = node.primitive.vectorize(graph, node.attrs, values, stacked, self.attrs.length)
+                result = primitive(node.op).vectorize(graph, node.attrs, values, stacked, self.attrs.length)
                 assert result is not None
                 outside[node.values[0]] = result
             elif node.op != "input" and any(v in repeated and v not in outside for v in node.values):

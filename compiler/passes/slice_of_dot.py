@@ -14,8 +14,9 @@ from typing import ClassVar
 
 from netwright.specs.dims import Dim, product
 
-from ..graph.graph import Graph, Node, Value
-from ..ops.base import BroadcastAttributes, Elementwise
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
+from ..ops.base import BroadcastAttributes, Elementwise, primitive
 from ..ops.dot import DotAttributes
 from ..ops.slice_pad import SliceAttributes
 from .base import Pass, PassContext
@@ -101,7 +102,7 @@ class SliceOfDot(Pass):
             shape = graph.type(graph.operands(node)[0]).shape
             rows = product(shape[axis] for axis in node.attrs.free(len(shape), node.attrs.lhs_contract))
             return isinstance(rows, int) and rows <= self.max_rows
-        return node.op == "broadcast" or (node.op != "input" and isinstance(node.primitive, Elementwise))
+        return node.op == "broadcast" or (node.op != "input" and isinstance(primitive(node.op), Elementwise))
 
 
 def _with_products(graph: Graph, found: dict[Value, Partition]) -> dict[Value, Partition]:
@@ -124,7 +125,7 @@ def _pieces_read(graph: Graph, node: Node, position: int, known: dict[Value, Par
         found = _cut(graph, node)
         return None if found is None else Partition(found[0], frozenset([found[1]]))
     partition = known.get(node.values[0])
-    if partition is None or not isinstance(node.primitive, Elementwise):
+    if partition is None or not isinstance(primitive(node.op), Elementwise):
         return None
     return partition
 

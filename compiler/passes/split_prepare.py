@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..graph.graph import Graph, InputAttributes, Node, Value
-from ..ops.base import Generator, View
-from ..ops.registry import primitive
+from ..graph.graph import Graph
+from ..graph.node import InputAttributes, Node, Value
+from ..ops.base import Generator, View, primitive
 from .base import Pass, PassContext
 
 _OWNED = ("parameter", "statistic")

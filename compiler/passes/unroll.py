@@ -8,10 +8,11 @@ from typing import ClassVar
 
 from netwright.specs.dims import Dim, DimLike
 
-from ..graph.graph import Graph, Node, Value
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
 from ..ops.concat import ConcatAttributes
 from ..ops.layout import ReshapeAttributes
-from ..ops.scan import ScanAttributes
+from ..ops.scan_attributes import ScanAttributes
 from ..ops.slice_pad import SliceAttributes
 from .base import Pass, PassContext
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from netwright.specs.dims import product
 
-from ..graph.graph import Graph, Node
-from ..ops.base import Primitive
-from ..ops.scan import ScanAttributes
+from ..graph.graph import Graph
+from ..graph.node import Node
+from ..ops.base import Primitive, primitive
+from ..ops.scan_attributes import ScanAttributes
 
 
 def is_anchor(node: Node, max_rows: int) -> bool:
@@ -19,11 +20,11 @@ def is_anchor(node: Node, max_rows: int) -> bool:
 
 def vectorizes(attrs: ScanAttributes, node: Node, stacked: Sequence[bool]) -> bool:
     """Whether ``node`` of the body has a rule for all steps at once, where the ``stacked`` operands are sequences."""
-    if not any(stacked) or type(node.primitive).vectorize is Primitive.vectorize:
+    if not any(stacked) or type(primitive(node.op)).vectorize is Primitive.vectorize:
         return False
     scratch, body = Graph(), attrs.body
     values = []
     for i, (value, has) in enumerate(zip(body.operands(node), stacked, strict=True)):
         type_ = body.type(value)
         values.append(scratch.input(str(i), attrs.stacked(type_) if has else type_))
-    return node.primitive.vectorize(scratch, node.attrs, values, stacked, attrs.length) is not None
+    return primitive(node.op).vectorize(scratch, node.attrs, values, stacked, attrs.length) is not None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from netwright.compiler.graph.graph import Graph, Value
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.node import Value
 from netwright.compiler.graph.types import FLOATS, TensorType
 from netwright.compiler.ops.base import Primitive, Sample
 from netwright.compiler.ops.registry import primitives

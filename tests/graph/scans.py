@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netwright.compiler.graph.graph import Graph, Value
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.node import Value
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.ops.base import BroadcastAttributes
 from netwright.compiler.ops.concat import ConcatAttributes
@@ -15,7 +16,7 @@ from netwright.compiler.ops.constant import IotaAttributes, splat_like, zeros_li
 from netwright.compiler.ops.dot import MATMUL, DotAttributes
 from netwright.compiler.ops.layout import ReshapeAttributes, TransposeAttributes
 from netwright.compiler.ops.reduce import ReduceAttributes
-from netwright.compiler.ops.scan import ScanAttributes
+from netwright.compiler.ops.scan_attributes import ScanAttributes
 from netwright.compiler.ops.slice_pad import SliceAttributes
 from netwright.compiler.ops.windows import ConvAttributes
 from netwright.specs.dims import DimLike

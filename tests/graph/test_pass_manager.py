@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.node import NoAttributes
 from netwright.compiler.graph.parse import parse_graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.observers import Timings
-from netwright.compiler.ops.base import NoAttributes
 from netwright.compiler.passes.base import Budget, Pass, PassContext, PassError, Phase
 from netwright.compiler.passes.simplify import Simplify
 from netwright.compiler.pipeline import GRAPH, before_gradients, run, steps

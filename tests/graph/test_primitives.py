@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from netwright.compiler.autodiff import gradients
-from netwright.compiler.graph.graph import Graph, Value
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.node import Value
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.ops.base import Primitive, Sample
 from netwright.compiler.ops.constant import constant

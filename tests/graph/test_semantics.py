@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from netwright.compiler.autodiff import gradients
-from netwright.compiler.graph.graph import Graph, Value
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.node import Value
+from netwright.compiler.graph.rules import ShapeError
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
-from netwright.compiler.ops.base import EvaluationError, NotDifferentiable, ShapeError
+from netwright.compiler.ops.base import EvaluationError, NotDifferentiable
 from netwright.compiler.ops.constant import zeros_like
 from netwright.compiler.ops.conv import ConvAttributes
 from netwright.compiler.ops.dot import MATMUL

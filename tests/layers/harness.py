@@ -11,7 +11,8 @@ from netwright.compiler.autodiff import gradients
 from netwright.compiler.codegen.jit import compile_jit
 from netwright.compiler.driver import lower
 from netwright.compiler.frontend.network import Network, initial_values
-from netwright.compiler.graph.graph import Graph, Value
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.node import Value
 from netwright.compiler.interpreter import bind_dims, evaluate
 from netwright.compiler.ops.reduce import ReduceAttributes
 from netwright.runtime.native import NativeEngine

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from netwright.compiler.autodiff import gradients
-from netwright.compiler.graph.graph import Graph, Value
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.node import Value
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.ops.base import BroadcastAttributes
 from netwright.compiler.ops.constant import IotaAttributes, splat, zeros_like

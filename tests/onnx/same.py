@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 
 from netwright.compiler.graph.analysis import ancestors
-from netwright.compiler.graph.graph import Graph, InputAttributes, Node, Value
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.node import InputAttributes, Node, Value
 from netwright.compiler.ops.constant import ConstantAttributes, IotaAttributes
 from netwright.compiler.ops.dot import DotAttributes
-from netwright.compiler.ops.scan import ScanAttributes
+from netwright.compiler.ops.scan_attributes import ScanAttributes
 
 _PASSING = ("reshape", "stop_gradient", "within")
 

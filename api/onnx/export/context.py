@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.compiler.graph.graph import Graph, InputAttributes, Value
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.node import InputAttributes, Value
 from netwright.specs.dims import Shape
 
 from .writer import OnnxWriter

@@ -11,7 +11,7 @@ from onnx import helper
 from netwright.compiler.frontend.expander import Expander
 from netwright.compiler.frontend.layers.registry import EXPANSIONS
 from netwright.compiler.graph.analysis import ancestors
-from netwright.compiler.graph.graph import InputAttributes, Node
+from netwright.compiler.graph.node import InputAttributes, Node
 from netwright.specs.dims import Dim
 from netwright.specs.load import LoadResult
 from netwright.specs.models.layers import GatedLayer, LayerSpec

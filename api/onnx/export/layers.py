@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from netwright.compiler.graph.graph import Value
+from netwright.compiler.graph.node import Value
 from netwright.specs.models.activations import (
     ActivationSpec,
     Elu,

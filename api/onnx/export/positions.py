@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from netwright.compiler.graph.graph import Node, Value
+from netwright.compiler.graph.node import Node, Value
 from netwright.specs.dims import DimLike, Shape, ceil_div
 
 from .context import Exporter

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from netwright.compiler.graph.graph import Graph, Node, Value
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.node import Node, Value
 
 from .context import Exporter
 from .primitives import emit_node

@@ -11,6 +11,7 @@ from netwright.specs.source.tree import Span
 
 from ...graph.analysis import ancestors
 from ...graph.types import FLOATS
+from ...ops.base import primitive
 from ..expander import Expander
 from ..origins import Origin
 from ..problem import Problem
@@ -92,7 +93,7 @@ def _without_gradient(load: LoadResult, expander: Expander) -> Iterator[Problem]
         if node.op in ("input", "stop_gradient") or learned.isdisjoint(graph.operands(node)):
             continue
         learned.update(node.values)
-        reason = node.primitive.without_gradient(node.attrs)
+        reason = primitive(node.op).without_gradient(node.attrs)
         if reason and node.layer in load.entries and node.layer not in told and node.values[0] in needed:
             told.add(node.layer)
             yield Problem(

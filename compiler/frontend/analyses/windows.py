@@ -18,7 +18,7 @@ from netwright.specs.models.train import TrainSpec
 from netwright.specs.source.tree import Span
 
 from ...graph.analysis import ancestors, dependents
-from ...graph.graph import Node, Value
+from ...graph.node import Node, Value
 from ...graph.types import TensorType
 from ...ops.layout import show
 from ..expander import Expander

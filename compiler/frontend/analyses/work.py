@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from netwright.specs.dims import substitute
 
 from ...graph.graph import Graph
-from ...ops.base import Cost
+from ...ops.base import Cost, primitive
 from ..network import Network
 
 
@@ -34,7 +34,7 @@ def graph_work(graph: Graph, layers: Iterable[str]) -> dict[str, Cost]:
         if node.op == "input":
             continue
         operands = [graph.type(value) for value in graph.operands(node)]
-        cost = node.primitive.cost(node.attrs, operands, node.types)
+        cost = primitive(node.op).cost(node.attrs, operands, node.types)
         layer = layer_of(node.layer, known)
         so_far = found.get(layer, Cost())
         found[layer] = Cost(so_far.flops + cost.flops, so_far.bytes + cost.bytes)

@@ -23,8 +23,8 @@ from netwright.specs.equations.expressions import (
 from netwright.specs.source.tree import Span
 
 from ...graph.graph import Graph
+from ...graph.rules import ShapeError
 from ...graph.types import FLOATS, TensorType
-from ...ops.base import ShapeError
 from ...ops.layout import show
 from ..layers import activation
 from ..layers.matmul import matmul

@@ -13,9 +13,11 @@ import numpy as np
 
 from netwright.specs.dims import DimLike, Shape, product
 
-from ...graph.graph import Graph, Value
+from ...graph.graph import Graph
+from ...graph.node import Attributes, Value
+from ...graph.rules import ShapeError
 from ...graph.types import TensorType
-from ...ops.base import Attributes, BroadcastAttributes, ShapeError
+from ...ops.base import BroadcastAttributes
 from ...ops.cast import CastAttributes
 from ...ops.concat import ConcatAttributes
 from ...ops.constant import ConstantAttributes, DimValueAttributes, IotaAttributes

@@ -31,7 +31,7 @@ from netwright.specs.models.activations import (
 )
 from netwright.specs.models.layers import PRelu
 
-from ...ops.base import ShapeError
+from ...graph.rules import ShapeError
 from ...ops.layout import show
 from ..equations.tensor import Tensor, broadcast_shapes, full, iota, where
 from ..scope import Scope, Signal

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from netwright.specs.dims import DimLike, Shape, product
 from netwright.specs.models.layers import GatherElements, GatherNd, ScatterElements, ScatterNd
 
+from ...graph.rules import ShapeError
 from ...graph.types import TensorType
-from ...ops.base import ShapeError
 from ...ops.gather import ScatterAddAttributes
 from ...ops.layout import show
 from ...ops.scatter import ScatterAttributes

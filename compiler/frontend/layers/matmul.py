@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...ops.base import ShapeError
+from ...graph.rules import ShapeError
 from ...ops.layout import show
 from ..equations.tensor import Tensor, broadcast_shapes
 from ..scope import Scope, Signal

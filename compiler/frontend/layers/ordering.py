@@ -9,7 +9,7 @@ from netwright.specs.models.layers import CumulativeSum, OneHot, Reverse, TopK
 from ...graph.graph import Graph
 from ...graph.types import FLOATS, TensorType
 from ...ops.layout import show
-from ...ops.scan import ScanAttributes
+from ...ops.scan_attributes import ScanAttributes
 from ..equations.tensor import Tensor, full, iota, where
 from ..expander import Ports
 from ..problem import show_type

@@ -9,8 +9,8 @@ import numpy as np
 from netwright.specs.dims import Dim, DimLike, bounds, dim_max
 from netwright.specs.models.layers import BroadcastTo, PadLayer, Tile
 
+from ...graph.rules import ShapeError
 from ...graph.types import FLOATS, TensorType
-from ...ops.base import ShapeError
 from ...ops.layout import show
 from ..equations.tensor import Tensor, broadcast_shapes, concat, dim_value, full, iota, where
 from ..origins import linear

@@ -21,7 +21,7 @@ from netwright.specs.random import Stream
 
 from ...graph.types import TensorType
 from ...ops.layout import show
-from ...ops.scan import ScanAttributes
+from ...ops.scan_attributes import ScanAttributes
 from ..equations.cell_shapes import cell_shapes, declared_input
 from ..equations.cells import OUTPUT, cell_body
 from ..equations.parameters import declared_parameter

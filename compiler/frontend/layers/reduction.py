@@ -10,7 +10,7 @@ from netwright.specs.models.layers import Argmax, Argmin, Reduce
 
 from ...graph.graph import Graph
 from ...graph.types import FLOATS, TensorType
-from ...ops.scan import ScanAttributes
+from ...ops.scan_attributes import ScanAttributes
 from ..equations.tensor import Tensor, dim_value, full, where
 from ..scope import Scope, Signal
 

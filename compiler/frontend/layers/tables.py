@@ -7,8 +7,8 @@ import numpy as np
 from netwright.specs.dims import Shape
 from netwright.specs.models.layers import ConstantLayer, Gather
 
+from ...graph.rules import ShapeError
 from ...graph.types import FLOATS, TensorType
-from ...ops.base import ShapeError
 from ...ops.layout import show
 from ..equations.tensor import Tensor, broadcast_shapes, constant, full
 from ..origins import Origin

@@ -13,9 +13,10 @@ from netwright.specs.checks.wiring import Ref
 from netwright.specs.dims import dim, product
 
 from ...graph.analysis import ancestors
-from ...graph.graph import Graph, Node, Value
+from ...graph.graph import Graph
+from ...graph.node import Node, Value
 from ...graph.types import TensorType
-from ...ops.base import Contraction, Elementwise, NotAffine, View
+from ...ops.base import Contraction, Elementwise, NotAffine, View, primitive
 from ..expander import Expander
 from .objective import Objective
 
@@ -74,7 +75,7 @@ def _leading(graph: Graph, node: Node, position: int, after: int | None) -> int 
     if after is None or len(node.values) != 1:
         return None
     types = [graph.type(value) for value in graph.operands(node)]
-    own, result, op = types[position].shape, node.types[0].shape, node.primitive
+    own, result, op = types[position].shape, node.types[0].shape, primitive(node.op)
     if node.op == "reshape":
         rows = product(result[:after])
         return next(

@@ -1,0 +1,61 @@
+"""What a graph is made of: operations, their static attributes, and the values they give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+from .types import TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """Result ``port`` of node ``node``."""
+
+    node: int
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """Base of the static attributes of an operation: frozen, hashable, printable."""
+
+    def fields(self) -> dict[str, Any]:
+        """What the text form shows, in order."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """The inverse of ``fields``. Raises TypeError."""
+        return cls(**fields)
+
+
+@dataclass(frozen=True, slots=True)
+class NoAttributes(Attributes):
+    """For operations that have none."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputAttributes(Attributes):
+    """What a graph input is: ``role`` is input | target | parameter | statistic | state | constant | body."""
+
+    name: str
+    role: str
+    type: TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An operation: ``op`` is its name, ``layer`` the spec layer it was expanded from (dotted path or "")."""
+
+    id: int
+    op: str
+    attrs: Attributes
+    types: tuple[TensorType, ...]
+    layer: str = ""
+    values: tuple[Value, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        values = tuple(Value(self.id, port) for port in range(len(self.types)))
+        object.__setattr__(self, "values", values)  # asked for far more often than nodes are made

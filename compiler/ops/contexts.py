@@ -1,0 +1,90 @@
+"""What the rules of a primitive may ask for, so that they need neither the interpreter nor autodiff."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
+
+Intercept = Callable[[Graph, Node, int], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Intercepted:
+    """A cotangent that was not passed on: ``node`` has ``cotangent``, and its operand ``position`` would get
+    ``contribution``.
+    """
+
+    node: Node
+    position: int
+    cotangent: Value
+    contribution: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """A graph with its backward half: what the taping of a scan starts from.
+
+    ``inputs`` and ``outputs`` are the body's, ``seeds`` the inputs added for the cotangents of the outputs
+    (None where not seeded), ``cotangents`` what arrives at the inputs. Nodes from ``first`` on are the
+    backward half.
+    """
+
+    graph: Graph
+    inputs: list[Value]
+    outputs: list[Value]
+    seeds: list[Value | None]
+    cotangents: list[Value | None]
+    intercepted: list[Intercepted]
+    first: int
+
+
+class EvaluationContext(Protocol):
+    """What an evaluation may ask for."""
+
+    @property
+    def dims(self) -> Mapping[str, int]:
+        """The binding of the named dims."""
+        ...
+
+    def evaluate(self, body: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Runs a body graph on arguments in the order of its inputs; results in the order of its outputs."""
+        ...
+
+
+class GradientContext(Protocol):
+    """What a gradient rule may ask for: the graph it appends to, and differentiation of body graphs."""
+
+    @property
+    def graph(self) -> Graph:
+        """The graph under construction: it holds the forward nodes, and takes the backward ones."""
+        ...
+
+    def memo(self, node: Node) -> Any:
+        """What ``Primitive.taped`` returned beside the attributes of ``node``."""
+        ...
+
+    def backpropagate(
+        self, seeds: Sequence[tuple[Value, Value]], wrt: Sequence[Value], first: int
+    ) -> Sequence[Value | None]:
+        """Appends the gradient through the nodes from ``first`` on; see ``autodiff.backpropagate``."""
+        ...
+
+
+class TapingContext(Protocol):
+    """What ``Primitive.taped`` may ask for."""
+
+    def differentiate(
+        self,
+        body: Graph,
+        active: Sequence[bool],
+        seeded: Sequence[bool],
+        intercept: Intercept,
+    ) -> Joint:
+        """The body with its backward half appended; see ``Joint``."""
+        ...
