@@ -1,10 +1,13 @@
-"""Questions about which values depend on which: each one a linear walk."""
+"""Questions about which values depend on which, and on which sizes: each one a linear walk."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from netwright.specs.dims import Dim
+
+from .node import Node
 from .types import FLOATS
 
 if TYPE_CHECKING:
@@ -36,4 +39,21 @@ def ancestors(graph: Graph, values: Iterable[Value], leaves: Collection[Value] =
         node = graph.node(id)
         if any(value in found and value not in leaves for value in node.values):
             found.update(graph.operands(node))
+    return found
+
+
+def open_sizes(node: Node) -> set[str]:
+    """The dims that a node's results depend on: those of their shapes, and those of its attributes, such as the number
+    of steps of a scan of which only the last state is left."""
+    found: set[str] = set()
+    pending: list[Any] = [node]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, Dim):
+            found |= one.symbols
+        elif isinstance(one, Node):
+            pending.extend(type.shape for type in one.types)
+            pending.extend(one.attrs.fields().values())
+        elif isinstance(one, Iterable) and not isinstance(one, str | bytes):
+            pending.extend(one)  # shapes, and the nodes of a body
     return found

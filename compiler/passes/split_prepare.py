@@ -6,12 +6,12 @@ statistics go to the entry ``prepare``; ``predict`` reads the results as buffers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..graph.analysis import open_sizes
 from ..graph.graph import Graph
-from ..graph.node import InputAttributes, Node, Value
+from ..graph.node import InputAttributes, Value
 from ..ops.base import Generator, View, primitive
 from .base import Pass, PassContext
 
@@ -73,7 +73,7 @@ def _split(graph: Graph) -> tuple[Graph | None, Graph]:
 
 
 def _fixed(graph: Graph) -> set[Value]:
-    """Values that follow from parameters, and from at least one; of open shape only as views of such."""
+    """Values that follow from parameters, and from at least one; `prepare` is not told the sizes of a call."""
     fixed: set[Value] = set()
     free: set[Value] = set()  # of no input at all
     for node in graph:
@@ -82,20 +82,13 @@ def _fixed(graph: Graph) -> set[Value]:
                 fixed.update(node.values)
             continue
         operands = graph.operands(node)
-        if not all(isinstance(size, int) for type in node.types for size in type.shape):
-            continue  # of the sizes of a call
+        if open_sizes(node):
+            continue
         if not operands:
             free.update(node.values)
-        elif all(v in fixed or v in free for v in operands) and _keepable(node, operands):
+        elif all(v in fixed or v in free for v in operands):
             (fixed if any(v in fixed for v in operands) else free).update(node.values)
     return fixed
-
-
-def _keepable(node: Node, operands: Sequence[Value]) -> bool:
-    """Whether all sizes are numbers, so that the results can have a place; a view of one value needs none."""
-    if isinstance(primitive(node.op), View) and len(operands) == 1:
-        return True
-    return all(isinstance(size, int) for type in node.types for size in type.shape)
 
 
 def _computed(graph: Graph, value: Value) -> Value | None:

@@ -149,3 +149,27 @@ def test_a_pool_is_padded_by_its_own_cells(
     kind = f"mean_pool{len(shape) - 2}d"
     model = one_input(shape, {"type": kind, **pool}, {"type": "pad", **padding, "mode": mode})
     model.check_predict({})
+
+
+def test_weights_are_not_packed_with_sizes_that_a_call_brings() -> None:
+    """What follows from weights and open sizes was computed once, as if all sizes were their least."""
+    value = "a + w * cast(size(a, axis=0), float64)"
+    scaled = {"type": "expression", "inputs": {"a": "x"}, "value": value, "params": {"w": {"shape": [2]}}}
+    model = one_input(["N", 2], scaled, dims={"N": "batch"})
+    for batch in (1, 3):
+        model.check_predict({"N": batch})
+
+
+def test_as_many_steps_are_taken_as_a_sequence_has_that_a_cell_does_not_look_at() -> None:
+    """From a learned state and weights alone: the last state was packed, after one step."""
+    cell = {
+        "input": {"x": ["F"]},
+        "states": {"h": {"shape": [2], "learn_init": True}},
+        "params": {"w": {"shape": [2, 2]}},
+        "update": {"h": "tanh(prev(h) @ w)"},
+        "output": "h",
+    }
+    steps = {"type": "recurrent", "cell": "alone", "return_sequences": False}
+    model = one_input([1, "T", 3], steps, dims={"T": "time"}, cells={"alone": cell})
+    for length in (1, 2, 5):
+        model.check_predict({"T": length})
