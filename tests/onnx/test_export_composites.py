@@ -44,3 +44,22 @@ outputs: {{out: y}}
     model = netwright.Model(load_spec_text(text))
     assert model.is_valid, model.diagnostics.to_text()
     compare(model)
+
+
+@pytest.mark.parametrize("shape", ["[N, T, 2]", "[4, 5, 2]"])
+def test_a_vector_after_a_matrix_that_was_transposed(shape: str) -> None:
+    """A convolution's channels are moved to the end, which ONNX Runtime joins with the product: not with a vector's."""
+    text = f"""\
+netwright: 1
+model: weighted
+dims: {{N: batch, T: {{role: time, min: 4}}}}
+inputs: {{x: {{shape: {shape}}}}}
+layers:
+  - {{name: c, type: conv1d, filters: 3, kernel_size: 2}}
+  - {{name: v, type: constant, value: [0.5, 2.0, -1.0]}}
+  - {{name: y, type: matmul, inputs: [c, v]}}
+outputs: {{out: y}}
+"""
+    model = netwright.Model(load_spec_text(text))
+    assert model.is_valid, model.diagnostics.to_text()
+    compare(model)

@@ -338,7 +338,14 @@ def _dot(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
     (lhs, rhs), batch = operands, attrs.batch
     a, b = e.shape(lhs), e.shape(rhs)
     if not batch and len(b) <= 2 and attrs.rhs_contract == (0,) and attrs.lhs_contract == (len(a) - 1,):
-        return e.give(node.values[0], e.writer.add("MatMul", [e.last(lhs), e.last(rhs)]))
+        if len(a) == 1 or len(b) == 2:
+            return e.give(node.values[0], e.writer.add("MatMul", [e.last(lhs), e.last(rhs)]))
+        # ONNX Runtime (1.32) takes other numbers of a transposed matrix that a vector multiplies.
+        column = e.writer.add("Unsqueeze", [e.last(rhs), e.writer.constant([1], "int64")])
+        found = e.writer.add("MatMul", [e.last(lhs), column])
+        return e.give(
+            node.values[0], e.writer.add("Squeeze", [found, e.writer.constant([len(a) - 1], "int64")])
+        )
     free_a = attrs.free(len(a), attrs.lhs_contract)
     free_b = attrs.free(len(b), attrs.rhs_contract)
     left = _matrix(e, e.last(lhs), a, [*range(batch)], list(free_a), list(attrs.lhs_contract))
