@@ -119,7 +119,7 @@ class Model:
         Raises SpecError for a spec with errors or beyond its budget of memory, WeightsError, TargetError,
         RequestError, VerificationError for machine code that does not compute what it should.
         """
-        keep_memory(self)
+        keep_memory(self.load, self.network)
         return Program(
             self.load,
             self.network,

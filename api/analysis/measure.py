@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +18,10 @@ from netwright.compiler.graph.node import Value
 from netwright.compiler.graph.types import FLOATS
 from netwright.compiler.ops.scan_attributes import ScanAttributes
 from netwright.specs.dims import evaluate
+from netwright.specs.load import LoadResult
 
 from ..build import build
 from ..program import Program
-
-if TYPE_CHECKING:
-    from ..model import Model
 
 _SECONDS = 0.5  # how long is measured, after one call to warm up
 _MOST_CALLS = 500
@@ -39,10 +36,12 @@ class Measured:
     size: CodeSize
 
 
-def measure(model: Model, dims: Mapping[str, int], *, threads: int = 1, size: bool = True) -> Measured:
+def measure(
+    load: LoadResult, network: Network, dims: Mapping[str, int], *, threads: int = 1, size: bool = True
+) -> Measured:
     """Runs `predict` on this machine with first weights and random inputs of the sizes in ``dims``."""
-    program = Program(model.load, model.network, entries=("predict",), threads=threads)
-    inputs = random_inputs(model.network, dims)
+    program = Program(load, network, entries=("predict",), threads=threads)
+    inputs = random_inputs(network, dims)
     program.predict(**inputs)
     times: list[float] = []
     end = time.perf_counter() + _SECONDS
@@ -51,7 +50,7 @@ def measure(model: Model, dims: Mapping[str, int], *, threads: int = 1, size: bo
         program.predict(**inputs)
         times.append(time.perf_counter() - start)
     target = named_target("native")
-    lowered = build(model.network, {"predict": model.network.graphs["predict"]}, target).lowered
+    lowered = build(network, {"predict": network.graphs["predict"]}, target).lowered
     found = code_size(lowered.program, target) if size else CodeSize(0, None)
     return Measured(median(times) * 1e3, len(times), found)
 

@@ -21,7 +21,7 @@ class Outlook:
     """
 
     def __init__(self, model: Model):
-        self.memory = Resources(model)
+        self.memory = Resources(model.load, model.network)
         self.gradients: GradientFlow = gradient_flow(model)
 
     def lines(self) -> list[str]:

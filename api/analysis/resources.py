@@ -10,7 +10,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from rich import box
@@ -19,17 +19,16 @@ from rich.table import Table
 
 from netwright.compiler.codegen.plans import Planners
 from netwright.compiler.codegen.target import named_target
+from netwright.compiler.frontend.network import Network
 from netwright.compiler.loop import ir
 from netwright.specs.dims import DimLike, evaluate, parse_dim, product
+from netwright.specs.load import LoadResult
 from netwright.specs.manifest import BufferInfo, EntryInfo
 
 from ..build import build, entry_graphs
 from ..data import time_dim
 from ..describe import flops_text
 from ..errors import RequestError
-
-if TYPE_CHECKING:
-    from ..model import Model
 
 #: How many steps a sequence has where neither the spec nor the caller says.
 STEPS = 100
@@ -89,15 +88,17 @@ class Formulas:
 
 
 class Resources:
-    """The memory of a model's entries, for whatever dims are asked about.
+    """The memory of a network's entries, for whatever dims are asked about. ``load`` is its spec, without errors.
 
-    Raises SpecError for a model with errors, RequestError for an entry it does not have.
+    Raises RequestError for an entry it does not have.
     """
 
-    def __init__(self, model: Model, entries: Sequence[str] | None = None, *, cpu: str = "native"):
-        network = model.network
+    def __init__(
+        self, load: LoadResult, network: Network, entries: Sequence[str] | None = None, *, cpu: str = "native"
+    ):
         known = [name for name in ("predict", "train_step") if name in network.graphs]
-        self.model = model
+        assert load.model is not None  # without errors
+        self.load, self.network, self.spec = load, network, load.model
         self.entries = tuple(known if entries is None else entries)
         made = build(network, entry_graphs(network, self.entries), named_target(cpu))
         self.lowered = made.lowered
@@ -112,27 +113,27 @@ class Resources:
     def default_dims(self, entry: str) -> dict[str, int]:
         """The sizes an entry is shown for: a batch of 1, in training that of the spec; sequences as long as the spec
         allows, or 100 steps; in truncated training a window."""
-        train = self.model.spec.train
+        train = self.spec.train
         found = {}
-        for name, info in self.model.network.dims.items():
+        for name, info in self.network.dims.items():
             size = info.max or info.fitted(STEPS)
             if info.role == "batch":
                 size = train.batch_size if train and entry != "predict" else 1
                 size = info.fitted(size)
             found[name] = size
         if train and train.bptt and entry == "train_step":
-            time = time_dim(self.model.network)
+            time = time_dim(self.network)
             if time is not None:
                 found[time] = min(found[time], train.bptt.window)  # a step of training reads a window
         return found
 
     def dims(self, entry: str, given: Mapping[str, int] | None = None) -> dict[str, int]:
         """A size for every dim. Raises RequestError for one that the model does not have or allow."""
-        known = self.model.network.dims
+        known = self.network.dims
         for name, size in (given or {}).items():
             if name not in known:
                 raise RequestError(
-                    f"{self.model.name} has no open size {name}: there is {', '.join(known) or 'none'}"
+                    f"{self.spec.model} has no open size {name}: there is {', '.join(known) or 'none'}"
                 )
             info = known[name]
             if not info.admits(size):
@@ -146,7 +147,7 @@ class Resources:
         if arena < 0:
             sizes = ", ".join(f"{name} = {size}" for name, size in bound.items())
             raise RequestError(
-                f"{self.model.name}.{entry} with {sizes} needs more memory than can be addressed"
+                f"{self.spec.model}.{entry} with {sizes} needs more memory than can be addressed"
             )
         buffers: dict[str, int] = {}
         for info in self._used(entry):
@@ -216,7 +217,7 @@ class Resources:
                 lines[-1] += f", of it the tape {flops_text(found.tape)}"
             lines[-1] += f"; inputs and outputs {flops_text(found.data)}"
             for name in bound:
-                info = self.model.network.dims[name]
+                info = self.network.dims[name]
                 sizes = [size for size in _samples(info.role) if info.admits(size)]
                 cells = []
                 for size in sizes:
@@ -245,7 +246,7 @@ class Resources:
             formulas = self.formulas(entry, bound)
             shown = {"live": str(formulas.live), "tape": str(formulas.tape), "data": str(formulas.data)}
             entries.append({**self.memory(entry, bound).to_json(), "formulas": shown})
-        return {"model": self.model.name, "target": self.lowered.manifest.target, "entries": entries}
+        return {"model": self.spec.model, "target": self.lowered.manifest.target, "entries": entries}
 
 
 def _samples(role: str) -> tuple[int, ...]:

@@ -89,7 +89,7 @@ def command(
     header = header_path(output) if kind == "shared" else None
     check_outputs({"-o": output, "the header of -o": header}, [*model.files, weights])
     show_warnings(model)
-    keep_memory(model)
+    keep_memory(model.load, model.network)
     values = None if weights is None else read_weights(model.network, weights)
     request = Request(kind, cpu, None, stop_after, max_rewrites, verify, _say)
     for path in save(model.network, values, output, request):

@@ -51,8 +51,8 @@ def command(
         raise RequestError(f"resources are for one size: {ranges[0]}=64, not a range")
     model = load(spec, settings)
     show_warnings(model)
-    resources = Resources(model, entries or None)
-    timing = measure(model, resources.dims("predict", dims)) if measured else None
+    resources = Resources(model.load, model.network, entries or None)
+    timing = measure(model.load, model.network, resources.dims("predict", dims)) if measured else None
     if form == "json":
         found = resources.to_json(dims)
         if timing:
@@ -71,7 +71,7 @@ def command(
                 f"{bytes_text(timing.size.code)}{stack}",
                 soft_wrap=True,
             )
-    over = memory_exceeded(resources) + (latency_exceeded(model) if measured else [])
+    over = memory_exceeded(resources) + (latency_exceeded(model.load, model.network) if measured else [])
     if over:
         show_diagnostics(Diagnostics(over, model.diagnostics.sources.values()), err=True)
         ctx.exit(1)

@@ -67,9 +67,8 @@ def _checked(path: Path, settings: tuple[str, ...], data: bool) -> Diagnostics:
     found = check_fixes(replace(load, diagnostics=found))
     if network is not None and load.model and load.model.budget and load.model.budget.memory is not None:
         from ..analysis.limits import beyond_memory
-        from ..model import Model
 
-        found = Diagnostics([*found, *beyond_memory(Model(load))], found.sources.values())
+        found = Diagnostics([*found, *beyond_memory(load, network)], found.sources.values())
     if data and network is not None:
         found = Diagnostics([*found, *check_data(load, network)], found.sources.values())
     return found

@@ -24,7 +24,7 @@ from .fold import FOLDS, Folding, evaluated
 from .names import identifier, scoped, stem
 from .narrow import admitted, named
 from .network import NetworkWriter
-from .ops import ML_DOMAIN, ML_OPS, OPS, Op
+from .ops.table import ML_DOMAIN, ML_OPS, OPS, Op
 from .reading import Body, Node, OnnxGraph, UnreadableTensor
 from .schemas import check_node, means_the_same
 from .tensors import MAX_COMPUTED

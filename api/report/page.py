@@ -30,7 +30,7 @@ def report(
     """The page's HTML. ``history`` are the epochs of a training, ``weights`` what came of it. Raises SpecError for a
     spec with errors."""
     summary = model.summary()
-    resources = Resources(model)
+    resources = Resources(model.load, model.network)
     picture = LayerPicture(model.load, model.network).rolled()
     values = {
         "title": escape(model.name),

@@ -16,7 +16,7 @@ SUNSPOTS = Path(__file__).parents[2] / "examples" / "sunspots" / "sunspots.yaml"
 
 def test_summary_ends_with_what_was_computed(cli: Callable[..., Result]) -> None:
     model = netwright.load(SUNSPOTS)
-    resources, (flow,) = Resources(model), gradient_flow(model).flows
+    resources, (flow,) = Resources(model.load, model.network), gradient_flow(model).flows
     *_, memory, gradients = cli("summary", SUNSPOTS).stdout.splitlines()
     for entry, purpose in (("predict", "to predict (N = 1, "), ("train_step", "to train (N = 16, ")):
         assert f"{bytes_text(resources.memory(entry).total)} {purpose}" in memory

@@ -65,7 +65,8 @@ def test_what_is_on_it(page: str) -> None:
 
 
 def test_analyses_are_on_it(page: str) -> None:
-    resources = Resources(load(DIGITS / "digits.yaml"))
+    model = load(DIGITS / "digits.yaml")
+    resources = Resources(model.load, model.network)
     for entry in ("predict", "train_step"):
         found = resources.memory(entry)
         assert f"<td>{found.arena:,}</td>" in page

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import netwright
 from netwright.analysis.measure import measure
 from netwright.analysis.resources import Resources
+from netwright.analysis.summary import summarize
 from netwright.build import build, entry_graphs
 from netwright.compiler.codegen.target import named_target
 from netwright.model import Model
@@ -41,7 +42,7 @@ def pair(request: pytest.FixtureRequest):
     """The card, and the compiled program it is about."""
     model = netwright.load(request.param)
     graphs = entry_graphs(model.network, ("predict", "train_step"))
-    return Resources(model), build(model.network, graphs, named_target("native")).engine()
+    return Resources(model.load, model.network), build(model.network, graphs, named_target("native")).engine()
 
 
 @settings(max_examples=20)
@@ -49,7 +50,7 @@ def pair(request: pytest.FixtureRequest):
 def test_the_arena_is_what_the_program_plans(pair, data: st.DataObject) -> None:
     resources, engine = pair
     for entry in ("predict", "train_step"):
-        dims = {name: data.draw(st.integers(1, 300), label=name) for name in resources.model.network.dims}
+        dims = {name: data.draw(st.integers(1, 300), label=name) for name in resources.network.dims}
         found = resources.memory(entry, dims)
         assert found.arena == engine.arena_bytes(entry, dims)
         formulas = resources.formulas(entry, dims)
@@ -61,7 +62,7 @@ def test_the_arena_is_what_the_program_plans(pair, data: st.DataObject) -> None:
 
 def test_weights_and_optimizer_state(pair) -> None:
     resources, _ = pair
-    summary = resources.model.summary()
+    summary = summarize(resources.load, resources.network)
     found = resources.memory("train_step")
     assert found.buffers["weights"] + found.buffers.get("statistics", 0) == summary.weight_bytes
     assert resources.memory("predict").tape == 0
@@ -71,7 +72,7 @@ def test_weights_and_optimizer_state(pair) -> None:
 
 def test_truncated_training_reads_windows() -> None:
     model = Model(load_spec_text(PENDULUM.replace("steps: last", "steps: all"), "p.yaml"))
-    resources = Resources(model, ("train_step",))
+    resources = Resources(model.load, model.network, ("train_step",))
     window = model.spec.train.bptt.window if model.spec.train and model.spec.train.bptt else 0
     assert 1 < window < 512
     assert resources.default_dims("predict")["T"] == 512
@@ -79,7 +80,8 @@ def test_truncated_training_reads_windows() -> None:
 
 
 def test_what_it_takes_to_run() -> None:
-    found = measure(netwright.load(SPECS[1]), {"N": 1, "T": 8})
+    model = netwright.load(SPECS[1])
+    found = measure(model.load, model.network, {"N": 1, "T": 8})
     assert found.latency_ms > 0
     assert found.calls >= 3
     assert found.size.code > 1000

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 PROJECT = Path(__file__).parents[2]
@@ -170,6 +171,18 @@ def test_no_cycles() -> None:
             del remaining[module]
     knot = {module: sorted(targets & remaining.keys()) for module, targets in remaining.items()}
     assert not knot, "\n".join(f"{module} -> {', '.join(targets)}" for module, targets in knot.items())
+
+
+def test_knots_are_small_when_names_in_annotations_count() -> None:
+    """Modules that name each other's types are read together: never more than three."""
+    graph = nx.DiGraph()
+    for found in imports():
+        target = imported_module(found.target)
+        deferred = found.local and found.module in LAZY
+        if target is not None and target != found.module and not deferred:
+            graph.add_edge(found.module, target)
+    large = [sorted(knot) for knot in nx.strongly_connected_components(graph) if len(knot) > 3]
+    assert not large, "\n".join(map(", ".join, large))
 
 
 def test_imports_stand_at_the_top() -> None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ..errors import Refusal
-
-if TYPE_CHECKING:
-    from .body import CellWriter
+from .values import BodyValues
 
 
 def unmasked(
-    writer: CellWriter, mask: str, carried: list[str], states: list[str], scanned: list[str]
+    writer: BodyValues, mask: str, carried: list[str], states: list[str], scanned: list[str]
 ) -> tuple[list[str], list[str]]:
     """The values behind `Where(mask, new, old)` and `Where(mask, y, 0)`. Raises Refusal for anything else."""
     makers = {name: node for node in writer.body.nodes for name in node.outputs}
@@ -49,7 +46,7 @@ def unmasked(
     return found, sequences
 
 
-def _drop(writer: CellWriter, is_mask: Callable[[str], bool]) -> None:
+def _drop(writer: BodyValues, is_mask: Callable[[str], bool]) -> None:
     """Takes what only concerns the mask out of the body."""
     kept = []
     for node in writer.body.nodes:

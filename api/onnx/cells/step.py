@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from netwright.specs.dims import Dim, DimLike
 
 from ..errors import Refusal
+from ..reading import Node
 from ..values import Known
 from .terms import Term
-
-if TYPE_CHECKING:
-    from ..reading import Node
-    from .body import CellWriter
+from .values import BodyValues
 
 
 class Step:
     """What an operator's rule works with."""
 
-    def __init__(self, writer: CellWriter, node: Node):
+    def __init__(self, writer: BodyValues, node: Node):
         self.writer, self.node = writer, node
 
     @property

@@ -1,0 +1,139 @@
+"""The values of a loop's body, by name: terms of the cell that is written, and what is known while importing."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from numpy.typing import NDArray
+
+from netwright.specs.dims import DimLike
+from netwright.specs.equations.expressions import CONSTANTS, FUNCTIONS
+
+from ..errors import Refusal
+from ..formulas import inlined
+from ..names import Names, identifier, short
+from ..reading import Body
+from ..values import Known
+from .terms import LONG, Term
+
+#: What nothing in a cell may be called.
+RESERVED = (*FUNCTIONS, *CONSTANTS, *keyword.kwlist, "prev", "output")
+
+
+@dataclass
+class Written:
+    """What is written so far."""
+
+    names: Names = field(default_factory=lambda: Names(RESERVED))
+    steps: list[str] = field(default_factory=list)
+    params: dict[str, dict[str, Any]] = field(default_factory=dict)
+    weights: dict[str, NDArray] = field(default_factory=dict)
+    known: dict[str, Term] = field(default_factory=dict)
+
+
+class BodyValues:
+    """The values of a body as terms, and the steps of the cell that make them."""
+
+    def __init__(
+        self,
+        body: Body,
+        captured: Mapping[str, Any],
+        opset: int,
+        prefix: str,
+        samples: DimLike | None,
+        dtype: str,
+    ):
+        self.prefix = prefix
+        self.body, self.opset, self.samples, self.dtype = body, opset, samples, dtype
+        self.out = Written()
+        self.values: dict[str, Term | Known] = {}
+        for name, value in captured.items():
+            if isinstance(value, Known):
+                self.values[name] = value
+        self.values |= {name: Known.of(array, name) for name, array in body.constants.items()}
+        self.alias: dict[str, str] = {}
+        for node in body.nodes:
+            if node.op == "Identity" and not node.domain and len(node.inputs) == 1:
+                self.alias[node.outputs[0]] = self.source(node.inputs[0])
+        self.uses: dict[str, int] = {}
+        for name in (
+            *(name for node in body.nodes if node.op != "Identity" for name in node.inputs),
+            *body.outputs,
+        ):
+            self.uses[self.source(name)] = self.uses.get(self.source(name), 0) + 1
+        self.becomes: dict[str, list[str]] = {}
+        self.split: dict[str, list[str]] = {}
+        """The names of parts that were taken."""
+
+    def source(self, name: str) -> str:
+        """The value that a name stands for, through Identities."""
+        return self.alias.get(name, name)
+
+    # Values.
+
+    def term(self, name: str) -> Term:
+        """A value as an expression; constants are numbers, or parameters. Raises Refusal."""
+        name = self.source(name)
+        if name not in self.values:
+            raise Refusal(f"{name!r} of the graph around is computed at run time")
+        value = self.values[name]
+        if isinstance(value, Term):
+            return value
+        if name not in self.out.known:
+            self.out.known[name] = self.constant(name, value)
+        return self.out.known[name]
+
+    def constant(self, name: str, value: Known) -> Term:
+        if value.is_open:
+            raise Refusal("an open size is used as a number that is computed with")
+        if value.array.ndim == 0 and (number := inlined(value.array)) is not None:
+            return Term(number, (), (), value.dtype, False)
+        if value.array.ndim == 0 and value.dtype == "bool":  # the language has no word for it
+            return Term("0 < 1" if value.array else "1 < 0", (), (), "bool", False)
+        if value.dtype != self.dtype or not value.array.size:
+            raise Refusal(
+                f"the constant {name!r} is {value.dtype}, the parameters of a cell are {self.dtype}"
+            )
+        found = self.out.names.fresh([short(name)], "weights")
+        shape = tuple(int(size) for size in value.array.shape)
+        self.out.params[found] = {"shape": list(shape)}
+        self.out.weights[found] = value.array
+        return Term(found, shape, shape, value.dtype, False)
+
+    def known(self, name: str) -> Known | None:
+        """A value that is known while importing."""
+        value = self.values.get(self.source(name))
+        return value if isinstance(value, Known) else None
+
+    def named(self, value: str, term: Term) -> Term:
+        """A term under a name of its own where it is a state's new value, read more than once, or long."""
+        states = self.becomes.get(value, ())
+        for state in states:
+            self.out.steps.append(f"{state} = {term.text}")
+            term = replace(term, text=state, untransposed="", opposite="")
+        if term.is_name or (self.uses.get(value, 0) < 2 and len(term.text) <= LONG):
+            return term
+        return self.step(value, term)
+
+    def step(self, value: str, term: Term) -> Term:
+        """A term as a step of its own."""
+        name = self.out.names.fresh([self.spoken(value)], "v")
+        self.out.steps.append(f"{name} = {term.text}")
+        return replace(term, text=name, untransposed="", opposite="")
+
+    def spoken(self, value: str) -> str | None:
+        """The name of a value where it says something."""
+        found = identifier(value.removeprefix(self.prefix))
+        return found if found and len(found) <= 20 and not re.search(r"[\d_]$", found) else None
+
+    def parts(self, term: Term, count: int, axis: int) -> list[str]:
+        """The names of equal parts of a term."""
+        stem = term.text if term.text.isidentifier() else "part"
+        names = [self.out.names.fresh([f"{stem}{i}"], f"{stem}{i}_") for i in range(1, count + 1)]
+        option = "" if axis == len(term.shape) - 1 else f", axis={axis}"
+        self.out.steps.append(f"{', '.join(names)} = split({term.text}, {count}{option})")
+        return names
