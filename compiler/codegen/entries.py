@@ -93,7 +93,8 @@ class _Entry:
         writer.line("%nthreads.wide = zext i32 %nthreads to i64")
         writer.line("%single = icmp sle i32 %nthreads, 1")
         self._barrier_block = self._field(_BARRIER)
-        self._status = self._flush_denormals()
+        # Denormals are a hundred times slower, and mean nothing in a network.
+        self._status = target.family.flush_denormals(writer)
         dims, buffers = self._dims(), self._buffers()
         self._indices = Indices(writer, dims)
         self._memory = Memory(writer, self._indices, buffers)
@@ -199,33 +200,5 @@ class _Entry:
         writer.line(f"store i32 {latched}, ptr {self._result}")
         writer.branch("finish")
         writer.start("finish")
-        self._restore_denormals()
+        self._target.family.restore_denormals(writer, self._status)
         writer.line(f"ret i32 {writer.result(f'load i32, ptr {self._result}')}")
-
-    # -- denormals -----------------------------------------------------------------------------------------
-
-    def _flush_denormals(self) -> str:
-        """Denormals are zero from here on: they are a hundred times slower, and mean nothing in a network."""
-        writer = self._writer
-        if self._target.is_x86:
-            writer.declarations.add("declare void @llvm.x86.sse.stmxcsr(ptr)")
-            writer.declarations.add("declare void @llvm.x86.sse.ldmxcsr(ptr)")
-            before, slot = writer.slot("i32"), writer.slot("i32")
-            writer.line(f"call void @llvm.x86.sse.stmxcsr(ptr {before})")
-            old = writer.result(f"load i32, ptr {before}")
-            writer.line(f"store i32 {writer.value(f'or i32 {old}, 32832')}, ptr {slot}")  # FTZ and DAZ
-            writer.line(f"call void @llvm.x86.sse.ldmxcsr(ptr {slot})")
-            return before
-        if self._target.family == "aarch64":
-            old = writer.result(writer.called("i64", "llvm.aarch64.get.fpcr"))
-            writer.declarations.add("declare void @llvm.aarch64.set.fpcr(i64)")
-            flushing = writer.value(f"or i64 {old}, 16777216")  # FZ
-            writer.line(f"call void @llvm.aarch64.set.fpcr(i64 {flushing})")
-            return old
-        return ""
-
-    def _restore_denormals(self) -> None:
-        if self._target.is_x86:
-            self._writer.line(f"call void @llvm.x86.sse.ldmxcsr(ptr {self._status})")
-        elif self._status:
-            self._writer.line(f"call void @llvm.aarch64.set.fpcr(i64 {self._status})")

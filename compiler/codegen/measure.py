@@ -15,10 +15,6 @@ from .target import Target, machine
 
 #: Room for a return address and a frame pointer, where a frame does not show them.
 _CALL = 16
-_X86_SUB = re.compile(r"\bsubq\s+\$(\d+),\s*%rsp")
-_X86_ALIGN = re.compile(r"\bandq\s+\$-(\d+),\s*%rsp")
-_ARM_SUB = re.compile(r"\bsub\s+sp,\s*sp,\s*#(\d+)")
-_ARM_PUSH = re.compile(r"\[sp,\s*#-(\d+)\]!")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +42,7 @@ def _text_bytes(code: bytes) -> int:
 
 def _frame(text: str, target: Target) -> int | None:
     """The largest stack frame of a module's functions, read from its assembly."""
-    if not (target.is_x86 or target.family == "aarch64"):
-        return None
     assembly = machine(target).emit_assembly(optimize(text, target))
-    largest = 0
-    for function in re.split(r"^\s*\.globl\b", assembly, flags=re.MULTILINE):
-        size = _CALL
-        if target.is_x86:
-            size += 8 * len(re.findall(r"\bpushq\b", function))
-            size += max(map(int, _X86_SUB.findall(function)), default=0)
-            size += max(map(int, _X86_ALIGN.findall(function)), default=0)
-        else:
-            size += sum(map(int, _ARM_PUSH.findall(function))) + sum(map(int, _ARM_SUB.findall(function)))
-        largest = max(largest, size)
-    return largest
+    functions = re.split(r"^\s*\.globl\b", assembly, flags=re.MULTILINE)
+    sizes = [target.family.frame_bytes(function) for function in functions]
+    return None if None in sizes else _CALL + max(size or 0 for size in sizes)

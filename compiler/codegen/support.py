@@ -5,17 +5,13 @@ from __future__ import annotations
 from .features import baseline
 from .planner import PLANNER_DECLARATIONS, planner_function
 from .statements import module
-from .target import Target, host_target
+from .target import Target
 
 
 def write_support(target: Target) -> str:
     """The LLVM module of ``netwright.barrier`` and ``netwright.plan``, for every CPU of the family: it may run before
     the CPU was asked what it has."""
-    declarations = set(PLANNER_DECLARATIONS)
-    if target.is_x86:
-        declarations.add("declare void @llvm.x86.sse2.pause()")
-    if target.family == "aarch64":
-        declarations.add("declare void @llvm.aarch64.hint(i32)")
+    declarations = {*PLANNER_DECLARATIONS, *target.family.declarations}
     return module(baseline(target), declarations, _barrier_function(target), planner_function())
 
 
@@ -25,7 +21,7 @@ def _barrier_function(target: Target) -> str:
     The error that threads act on is latched by the last to arrive: one that is noted later, by a thread
     that has gone on already, does not reach a slow thread that has yet to look.
     """
-    pause, give_way = _waiting(target)
+    give_way = target.system_call("sched_yield")  # after long; code for which there is none spins on
     return f"""
 define i32 @netwright.barrier(ptr %block, i32 %nthreads) #0 {{
 entry:
@@ -50,37 +46,17 @@ wait:
   %passed = icmp ne i32 %now, %mine
   br i1 %passed, label %done, label %spin
 spin:
-  {pause}
+  {target.family.pause}
   %more = add i32 %spins, 1
   %long = icmp ugt i32 %more, 4096
   br i1 %long, label %yield, label %again
 again:
   br label %wait
 yield:
-  {give_way}
+  {give_way and f"%unused = {give_way}"}
   br label %wait
 done:
   %code = load atomic i32, ptr %latched monotonic, align 4
   ret i32 %code
 }}
 """
-
-
-def _waiting(target: Target) -> tuple[str, str]:
-    """How a thread spins politely, and how, after long, it gives its core away.
-
-    Giving away is Linux's sched_yield without the C library. It takes inline assembly, which LLVM reads for
-    this machine's own family only; code for others spins on.
-    """
-    yields = target.is_linux and target.family == host_target().family
-    if target.is_x86:
-        code = '"syscall", "={rax},{rax},~{rcx},~{r11},~{memory}"(i64 24)'
-        give_way = f"%unused = call i64 asm sideeffect {code}" if yields and target.family == "x86_64" else ""
-        return "call void @llvm.x86.sse2.pause()", give_way
-    if target.family == "aarch64":
-        code = '"svc #0", "={x0},{x8},~{memory}"(i64 124)'
-        return (
-            "call void @llvm.aarch64.hint(i32 1)",
-            f"%unused = call i64 asm sideeffect {code}" if yields else "",
-        )
-    return "", ""

@@ -12,6 +12,7 @@ from functools import cache
 import llvmlite.binding as llvm
 
 from ..machine import Machine
+from .families import Family, family
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +24,23 @@ class Target:
     features: str = ""
 
     @property
-    def family(self) -> str:
-        """The instruction set, as LLVM's triples spell it."""
-        name = self.triple.split("-")[0]
-        return {"amd64": "x86_64", "arm64": "aarch64"}.get(name, name)
-
-    @property
-    def is_x86(self) -> bool:
-        return self.family in ("x86_64", "i386", "i486", "i586", "i686")
+    def family(self) -> Family:
+        """The family of CPUs that it belongs to."""
+        return family(self.triple.split("-")[0])
 
     @property
     def is_linux(self) -> bool:
         return "-linux" in self.triple
+
+    @property
+    def assembles(self) -> bool:
+        """Whether LLVM reads inline assembly for it: for this machine's own family only."""
+        return self.family is host_target().family
+
+    def system_call(self, call: str, *arguments: str) -> str:
+        """The LLVM text of a call of Linux (``sched_yield``, ``futex``) without the C library, on typed operands; its
+        result is an i64. Empty where it can't be written."""
+        return self.family.system_call(call, arguments) if self.is_linux and self.assembles else ""
 
 
 class TargetError(ValueError):
@@ -96,10 +102,7 @@ def attributes(target: Target) -> str:
     parts = ["nounwind", f'"target-cpu"="{target.cpu}"']
     if target.features:
         parts.append(f'"target-features"="{target.features}"')
-    if target.is_x86:
-        # Without these LLVM splits 512-bit vectors on CPUs where it prefers 256.
-        parts += ['"prefer-vector-width"="512"', '"min-legal-vector-width"="512"']
-    return " ".join(parts)
+    return " ".join([*parts, *target.family.attributes])
 
 
 @cache
@@ -130,10 +133,9 @@ attributes #0 = {{ {attributes(target)} }}
 def describe(target: Target) -> Machine:
     """What the compiler has to know of a target, as LLVM's own code for it shows."""
     vector_bytes = _vector_bytes(target)
-    many = vector_bytes == 64 or target.family in ("aarch64", "riscv64")
     return Machine(
         vector_bytes=vector_bytes,
-        vector_registers=32 if many else 16,
+        vector_registers=target.family.vector_registers(vector_bytes),
         fma=has_instruction(target, "fma", 3),
         masked=vector_bytes > 16,
     )
@@ -141,8 +143,6 @@ def describe(target: Target) -> Machine:
 
 def _vector_bytes(target: Target) -> int:
     """The size of the vector registers that floats are best kept in."""
-    if not target.is_x86:
-        return 16
     text = f"""{header(target)}
 define void @probe(ptr %p) #0 {{
   %x = load <16 x float>, ptr %p, align 4
@@ -153,7 +153,7 @@ define void @probe(ptr %p) #0 {{
 attributes #0 = {{ {attributes(target)} }}
 """
     assembly = machine(target).emit_assembly(llvm.parse_assembly(text))
-    return 64 if "%zmm" in assembly else 32 if "%ymm" in assembly else 16
+    return target.family.vector_bytes(assembly)
 
 
 def _knows_cpu(target: Target) -> bool:

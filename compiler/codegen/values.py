@@ -223,7 +223,7 @@ class Values:
                 return self._writer.value(f"{'or' if op == 'max' else 'and'} {value_type(type)} {a}, {b}")
             return self._intrinsic(f"{'u' if is_unsigned(type.dtype) else 's'}{op}", type, a, b)
         write, text, bits = self._writer.value, value_type(type), vector("i1", type.lanes)
-        if self._target.family == "aarch64":
+        if self._target.family.propagates_nan:
             return self._intrinsic("maximum" if op == "max" else "minimum", type, a, b)
 
         def better(x: str, y: str) -> str:

@@ -14,8 +14,19 @@ import pytest
 import netwright
 from netwright.compiler.codegen.aot import emit
 from netwright.compiler.codegen.artifacts import link_executable, link_shared
-from netwright.compiler.codegen.features import X86, baseline, missing_here, required
-from netwright.compiler.codegen.target import Target, TargetError, host_target, named_target
+from netwright.compiler.codegen.compile import compile_object
+from netwright.compiler.codegen.families import family
+from netwright.compiler.codegen.families.aarch64 import FEATURES as AARCH64
+from netwright.compiler.codegen.families.x86 import FEATURES as X86
+from netwright.compiler.codegen.features import (
+    attributes_of_all,
+    baseline,
+    missing_here,
+    required,
+    write_missing,
+)
+from netwright.compiler.codegen.jit import LinkedObjects
+from netwright.compiler.codegen.target import Target, TargetError, header, host_target, named_target
 from netwright.runtime.errors import ExecutionError
 from netwright.runtime.shared import load_shared
 from netwright.specs.manifest import CPU_LACKS
@@ -23,7 +34,8 @@ from netwright.specs.manifest import CPU_LACKS
 from .artifact_model import classifier, weights
 
 LINUX = "x86_64-unknown-linux-gnu"
-on_x86 = pytest.mark.skipif(host_target().family != "x86_64", reason="not x86-64")
+ARM = "aarch64-unknown-linux-gnu"
+on_x86 = pytest.mark.skipif(host_target().family.name != "x86_64", reason="not x86-64")
 #: Instructions that not every x86-64 CPU has.
 LATER = r"\bv\w+\s+.*%[xyz]mm|\b(shlx|sarx|shrx|mulx|andn|bzhi|tzcnt|lzcnt)\w*\s"
 #: No CPU has what all of these have: the first was the last with its vendor's own instructions.
@@ -42,7 +54,13 @@ def test_what_cpus_have() -> None:
     assert not any(name.startswith("avx512") for name in haswell)
     assert {"avx512f", "avx512fp16", "avxvnni"} <= {*required(named_target("sapphirerapids", LINUX))}
     assert {"xop", "fma4", "tbm"} <= {*required(named_target("bdver4", LINUX))}
-    assert required(named_target("generic", "aarch64-unknown-linux-gnu")) == ()
+    assert required(named_target("generic", ARM)) == ()
+    assert required(named_target("cortex-a72", ARM)) == ("crc",)  # the Raspberry Pi 4 has it, and no more
+    assert required(named_target("a64fx", ARM)) == ("crc", "lse", "fullfp16", "rdm", "complxnum", "sve")
+    apple = {*required(named_target("apple-m1", ARM))}
+    assert apple >= {"lse", "fullfp16", "dotprod", "rcpc", "fp16fml"}
+    assert not apple & {"sve", "bf16", "i8mm"}
+    assert "sve2" in required(named_target("neoverse-v2", ARM))
 
 
 @on_x86
@@ -104,6 +122,25 @@ def test_the_process_refuses_code_that_it_cannot_run(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match=f"this CPU lacks .*{missing_here(named_target(foreign()))[0]}"):
         model.compile(cpu=foreign())
     assert model.compile(cpu="generic").predict(x=np.ones((1, 4), np.float32))["y"].shape == (1, 3)
+
+
+@pytest.mark.skipif(not host_target().is_linux, reason="asks the kernel of Linux")
+def test_aarch64_asks_the_kernel() -> None:
+    """The bits of AT_HWCAP, compiled for this machine, whose own mean something else: each is compared with."""
+    libc = ctypes.CDLL(None)
+    libc.getauxval.restype, libc.getauxval.argtypes = ctypes.c_ulong, [ctypes.c_ulong]
+    first, second = libc.getauxval(16), libc.getauxval(26)
+    names = tuple(AARCH64)
+    target = host_target()
+    text = header(target) + attributes_of_all(target) + family("aarch64").ask("asked", names)
+    linked = LinkedObjects([compile_object(text, target, None)], ["asked"], target)
+    ask = ctypes.CFUNCTYPE(ctypes.c_int64)(linked["asked"])
+    lacks = [not (first & here == here and second & more == more) for here, more in AARCH64.values()]
+    assert [bool(ask() >> bit & 1) for bit in range(len(names))] == lacks
+    assert ask() == ask()
+
+    assert "getauxval" in write_missing("x", named_target("cortex-a72", ARM))
+    assert "getauxval" not in write_missing("x", named_target("apple-m1", "arm64-apple-macosx11.0"))
 
 
 def test_what_runs_before_the_check_runs_everywhere() -> None:

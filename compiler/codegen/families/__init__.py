@@ -1,0 +1,17 @@
+"""Families of CPUs: one object each for what LLVM does not hide. Nothing else asks which family a target is of."""
+
+from functools import cache
+
+from .aarch64 import AArch64
+from .base import Family
+from .others import Arm, Riscv64, Wasm
+from .x86 import X86, X8664
+
+_FAMILIES: tuple[type[Family], ...] = (X8664, X86, AArch64, Arm, Riscv64, Wasm)
+
+
+@cache
+def family(architecture: str) -> Family:
+    """The family of an architecture, as triples spell it."""
+    known = {name: one for one in _FAMILIES for name in one.architectures}
+    return known.get(architecture, Family)(architecture)

@@ -1,0 +1,99 @@
+"""aarch64: NEON and SVE, the kernel's list of hardware capabilities, FPCR."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import ClassVar
+
+from ..writer import Writer
+from .base import Family, kept
+
+#: What the code generator may use by itself: the bits of Linux's AT_HWCAP and AT_HWCAP2 that say it is there.
+FEATURES = {
+    "crc": (1 << 7, 0),
+    "lse": (1 << 8, 0),
+    "fullfp16": (1 << 9 | 1 << 10, 0),
+    "rdm": (1 << 12, 0),
+    "jsconv": (1 << 13, 0),
+    "complxnum": (1 << 14, 0),
+    "rcpc": (1 << 15, 0),
+    "sha3": (1 << 17, 0),
+    "dotprod": (1 << 20, 0),
+    "sve": (1 << 22, 0),
+    "fp16fml": (1 << 23, 0),
+    "lse2": (1 << 25, 0),
+    "rcpc-immo": (1 << 26, 0),
+    "flagm": (1 << 27, 0),
+    "sve2": (0, 1 << 1),
+    "altnzcv": (0, 1 << 7),
+    "fptoint": (0, 1 << 8),
+    "i8mm": (0, 1 << 13),
+    "bf16": (0, 1 << 14),
+    "sme": (0, 1 << 23),
+    "mops": (0, 1 << 43),
+    "cssc": (0, 1 << 34),
+}
+_HWCAP, _HWCAP2 = 16, 26
+_SYSTEM_CALLS = {"sched_yield": 124, "futex": 98}
+_SUB = re.compile(r"\bsub\s+sp,\s*sp,\s*#(\d+)")
+_PUSH = re.compile(r"\[sp,\s*#-(\d+)\]!")
+
+
+class AArch64(Family):
+    """Programs for Linux ask its kernel whether the CPU has what their code uses."""
+
+    architectures = ("aarch64", "arm64")
+    # What LLVM traces and tunes the generic CPU with is not what every CPU has.
+    least_features = "-ete,-trbe,-use-postra-scheduler,-enable-select-opt,-fuse-adrp-add,-fuse-aes"
+    checked: ClassVar[tuple[str, ...]] = tuple(FEATURES)
+    pause = "call void @llvm.aarch64.hint(i32 1)"
+    declarations = ("declare void @llvm.aarch64.hint(i32)",)
+    propagates_nan = True
+    stack = re.compile(r"^\s*(st|ld)u?[rp]\s+[qdvz]\d+.*\[(sp|x29)\b")
+
+    def vector_registers(self, vector_bytes: int) -> int:
+        return 32
+
+    def system_call(self, call: str, arguments: Sequence[str]) -> str:
+        # The first argument and the result share a register.
+        inputs = "".join(f",{{x{number}}}" for number in range(len(arguments)))
+        code = f'"svc #0", "={{x0}},{{x8}}{inputs},~{{memory}}"'
+        given = ", ".join([f"i64 {_SYSTEM_CALLS[call]}", *arguments])
+        return f"call i64 asm sideeffect {code}({given})"
+
+    def flush_denormals(self, writer: Writer) -> str:
+        old = writer.result(writer.called("i64", "llvm.aarch64.get.fpcr"))
+        writer.declarations.add("declare void @llvm.aarch64.set.fpcr(i64)")
+        writer.line(f"call void @llvm.aarch64.set.fpcr(i64 {writer.value(f'or i64 {old}, 16777216')})")  # FZ
+        return old
+
+    def restore_denormals(self, writer: Writer, status: str) -> None:
+        writer.line(f"call void @llvm.aarch64.set.fpcr(i64 {status})")
+
+    def frame_bytes(self, assembly: str) -> int:
+        return sum(map(int, _PUSH.findall(assembly))) + sum(map(int, _SUB.findall(assembly)))
+
+    def asks(self, *, linux: bool, assembles: bool) -> bool:
+        return linux
+
+    def ask(self, name: str, needed: Sequence[str]) -> str:
+        lines = [
+            f"  %first = call i64 @getauxval(i64 {_HWCAP})",
+            f"  %second = call i64 @getauxval(i64 {_HWCAP2})",
+            "  %lacks.0 = or i64 0, 0",
+        ]
+        for number, feature in enumerate(needed):
+            first, second = FEATURES[feature]
+            lines += [
+                f"  %had.{number} = and i64 %first, {first}",
+                f"  %had.more.{number} = and i64 %second, {second}",
+                f"  %no.{number} = icmp ne i64 %had.{number}, {first}",
+                f"  %no.more.{number} = icmp ne i64 %had.more.{number}, {second}",
+                f"  %lack.{number} = or i1 %no.{number}, %no.more.{number}",
+                f"  %wide.{number} = zext i1 %lack.{number} to i64",
+                f"  %at.{number} = shl i64 %wide.{number}, {number}",
+                f"  %lacks.{number + 1} = or i64 %lacks.{number}, %at.{number}",
+            ]
+        text = kept(name, "\n".join(lines), f"%lacks.{len(needed)}", "ask")
+        return f"declare i64 @getauxval(i64) #1\n{text}"
