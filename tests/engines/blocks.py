@@ -10,6 +10,8 @@ from .sketch import FITTING, Signal, Sketch
 #: The keys of a layer under which names of layers, ports and inputs stand.
 READING = ("inputs", "initial_state", "lengths", "weights", "share")
 MOST_REPEATED = 3
+#: Layers at positions that are written down for the size of their input: what they give has others.
+POSITIONED = {"gather_nd", "scatter_nd"}
 #: What layers that read several values may be refused for when they come again on what they gave: shapes that don't
 #: go together, parameters of other shapes.
 AGAIN = FITTING | {"NW0302", "NW0303", "NW0306", "NW0312", "NW0316", "NW0511"}
@@ -19,7 +21,7 @@ def repeated(s: Sketch, made: Signal) -> Signal | None:
     """The last layer or use several times on top of itself; None, and once, where it does not fit."""
     last = s.layers[-1]
     ports = any(source.startswith(f"{made.name}.") for source in s.outputs.values())
-    if last["name"] != made.name or ports or last.get("type") == "constant":
+    if last["name"] != made.name or ports or not repeats(s, last):
         return None
     last["repeat"] = s.number(1, MOST_REPEATED)
     type = s.fitting(made.name, AGAIN)
@@ -29,6 +31,14 @@ def repeated(s: Sketch, made: Signal) -> Signal | None:
     if s.flag():
         s.outputs[f"first_{made.name}"] = f"{made.name}.0"
     return s.known(made.name, type)
+
+
+def repeats(s: Sketch, layer: dict[str, Any]) -> bool:
+    """Whether a layer or use may read what it gave."""
+    inner = s.blocks[layer["use"]]["layers"] if layer.get("use") in s.blocks else []
+    return layer.get("type") != "constant" and not any(
+        one.get("type") in POSITIONED for one in [layer, *inner]
+    )
 
 
 def as_block(s: Sketch, first: int, made: Signal) -> Signal | None:
@@ -73,7 +83,7 @@ def as_block(s: Sketch, first: int, made: Signal) -> Signal | None:
 def used_again(s: Sketch, use: Signal) -> Signal | None:
     """The last use once more, on what it gave, with its parameters or with ones of its own."""
     last = s.layers[-1]
-    if last["name"] != use.name or "repeat" in last:
+    if last["name"] != use.name or "repeat" in last or not repeats(s, last):
         return None
     again = {**last, "name": s.fresh("use"), "inputs": [use.name, *last["inputs"][1:]]}
     if s.flag():
