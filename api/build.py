@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from netwright.compiler.codegen.features import missing_here, required
-from netwright.compiler.codegen.jit import compile_jit, kernel_objects
+from netwright.compiler.codegen.jit import compile_jit, jit_pool, kernel_objects
 from netwright.compiler.codegen.target import Target, TargetError, describe
 from netwright.compiler.codegen.verification import Verified, verify_kernels
 from netwright.compiler.driver import Lowered, lower
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
 from netwright.runtime.native import NativeEngine
+from netwright.runtime.workers import process_pool
 
 from .errors import RequestError
 from .reference import ReferenceEngine
@@ -46,6 +47,7 @@ class Build:
             constants=self.lowered.constants,
             keepalive=program,
             threads=threads,
+            pool=process_pool(jit_pool()) if threads != 1 else None,
         )
 
 

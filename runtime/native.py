@@ -8,9 +8,10 @@ changed, and the call.
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +23,16 @@ from .arena import Arena
 from .arrays import aligned_zeros
 from .engine import code_error, find_entry
 from .errors import ExecutionError
-from .workers import NativeFunction, WorkerPool
+from .workers import MOST_THREADS, WorkerPool
 
 _ENTRY = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)
 _PLAN = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
+
+#: (context address, tid, nthreads) -> return code
+NativeFunction = Callable[[int, int, int], int]
+
+#: Where the block that threads share says what is worth a share.
+_GRAIN = 7
 
 #: Bindings of dims whose calls are kept prepared; beyond that all are dropped and built again as they come.
 _MAX_CALLS = 256
@@ -73,13 +80,13 @@ class _Slot:
 class _Call:
     """An entry prepared for one binding of dims: its context, and the arrays the pointer table points at."""
 
-    def __init__(
-        self, function: NativeFunction, dims: NDArray, offsets: NDArray, arena_bytes: int, table: int
-    ):
-        self.function = function
+    def __init__(self, entry: int, dims: NDArray, offsets: NDArray, arena_bytes: int, table: int, grain: int):
+        self.entry = entry
+        self.function: NativeFunction = _ENTRY(entry)
         self.arena_bytes = arena_bytes
         self.pointers = (ctypes.c_void_p * max(table, 1))()
-        self.barrier = aligned_zeros((64,), np.dtype(np.uint8))
+        self.barrier = aligned_zeros((16,), np.dtype(np.int32))
+        self.barrier[_GRAIN] = grain
         self.context = _Context(
             dims.ctypes.data,
             ctypes.addressof(self.pointers),
@@ -114,9 +121,9 @@ class NativeEngine:
 
     ``addresses`` and ``plans`` map entry names to function addresses (an entry without a plan needs no
     arena); ``constants`` are the contents of buffers of role "constant", ``embedded`` the parameters that came with
-    the code, if any; ``keepalive`` is whatever owns the code. ``threads`` run every call together, in lockstep.
-    Calls from several Python threads are serialized, since they share one arena: use an engine per thread
-    to run side by side.
+    the code, if any; ``keepalive`` is whatever owns the code. ``threads`` of ``pool`` run every call together, in
+    lockstep; without a pool, one does. Calls from several Python threads are serialized, since they share one arena:
+    use an engine per thread to run side by side.
     """
 
     def __init__(
@@ -129,20 +136,22 @@ class NativeEngine:
         embedded: Mapping[str, NDArray] | None = None,
         keepalive: object = None,
         threads: int = 1,
+        pool: WorkerPool | None = None,
+        grain: int = 0,
     ):
         if manifest.abi != ABI_VERSION:
             raise ExecutionError(
                 f"model {manifest.model!r} was compiled by netwright {manifest.netwright} for ABI version "
                 f"{manifest.abi}; this runtime has {ABI_VERSION}: compile it again"
             )
-        if threads < 1:
-            raise ValueError(f"threads must be at least 1, not {threads}")
+        if not 1 <= threads <= MOST_THREADS:
+            raise ValueError(f"threads must be from 1 to {MOST_THREADS}, not {threads}")
         self._manifest = manifest
-        self.threads = threads
+        self.threads = threads if pool else 1
         self.embedded = dict(embedded or {})
         self._constants = {name: np.asarray(array, order="C") for name, array in (constants or {}).items()}
         self._keepalive = keepalive
-        self._functions = {name: _ENTRY(address) for name, address in addresses.items()}
+        self._addresses = dict(addresses)
         self._plans = {name: _PLAN(address) for name, address in plans.items()}
         self._dim_names = tuple(info.name for info in manifest.dims)
         self._shapes: dict[str, tuple[DimLike, ...]] = {
@@ -150,8 +159,11 @@ class NativeEngine:
         }
         self._calls: dict[tuple[object, ...], _Call] = {}
         self._arena = Arena()
-        self._lock = threading.Lock()
-        self._pool: WorkerPool | None = None
+        self._pool = pool
+        self._grain = grain
+        self._leave_pool: weakref.finalize | None = None
+        self._unlock()
+        _engines.add(self)
 
     @property
     def manifest(self) -> Manifest:
@@ -168,11 +180,12 @@ class NativeEngine:
             if call.arena_bytes > arena.size:
                 arena.reserve(call.arena_bytes)
             call.context.arena = arena.address
-            if self.threads == 1:
+            if self._pool is None or self.threads == 1:
                 code = call.function(call.address, 0, 1)
             else:
-                call.barrier.fill(0)
-                code = self._workers().run(call.function, call.address)
+                if self._leave_pool is None:
+                    self._leave_pool = self._pool.join(self)
+                code = self._pool.run(call.entry, call.address, self.threads)
         if code:
             raise code_error(self._manifest, entry, code)
 
@@ -184,7 +197,7 @@ class NativeEngine:
 
     def _prepare(self, name: str, dims: Mapping[str, int]) -> _Call:
         entry = find_entry(self._manifest, name)
-        if name not in self._functions:
+        if name not in self._addresses:
             raise ExecutionError(f"entry {name!r} of {self._manifest.model!r} has no code here")
         binding = self._complete(entry, dims)
         values = np.array([binding[dim] for dim in self._dim_names] or [0], np.int64)
@@ -196,7 +209,9 @@ class NativeEngine:
             raise ExecutionError(
                 f"{self._manifest.model}.{name} with {sizes} needs more memory than can be addressed"
             )
-        call = _Call(self._functions[name], values, offsets, arena_bytes, len(self._manifest.buffers))
+        call = _Call(
+            self._addresses[name], values, offsets, arena_bytes, len(self._manifest.buffers), self._grain
+        )
         used, written = {*entry.reads, *entry.writes}, set(entry.writes)
         for index, info in enumerate(self._manifest.buffers):
             if info.name in used:
@@ -236,8 +251,27 @@ class NativeEngine:
             raise ExecutionError(f"{self._manifest.model!r} came without its constant {name!r}")
         return self._constants[name]
 
-    def _workers(self) -> WorkerPool:
-        if self._pool is None or not self._pool.is_alive():
-            self._pool = WorkerPool(self.threads)
-            weakref.finalize(self, self._pool.close)
-        return self._pool
+    def close(self) -> None:
+        """Leaves the pool, whose threads end with the last engine that leaves, and gives the arena back."""
+        with self._lock:
+            if self._leave_pool is not None:
+                self._leave_pool()
+                self._leave_pool = None
+            self._calls.clear()
+            self._arena = Arena()
+
+    def _unlock(self) -> None:
+        self._lock = threading.Lock()
+
+
+_engines: weakref.WeakSet[NativeEngine] = weakref.WeakSet()
+
+
+def _unlock_engines() -> None:
+    """In a forked child: whoever held an engine at the time is a thread of the parent."""
+    for engine in _engines:
+        engine._unlock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock_engines)

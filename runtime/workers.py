@@ -1,88 +1,81 @@
-"""Persistent threads that run one native program together (SPMD).
+"""The threads that run native entries together: a pool in native code, made once per process and shared by all engines.
 
-Python hosts the threads: a call through ctypes releases the interpreter lock, so they do run at the same
-time. The program's own barriers keep them in step, so either all of them enter a call or none does –
-also when Ctrl-C arrives at the worst moment. Hence the caller runs no share of its own: it hands the job
-to worker 0 in one atomic step and waits; worker 0 wakes the others, and no signal handler ever runs in a
-worker.
+A call of the pool is one call of native code, which runs the entry on the calling thread and on workers that wait for
+it. Workers are no Python threads: they never hold the interpreter's lock, and they take no signals. Since a handler of
+Python's runs only when native code has returned, a signal leaves no call half done.
 """
 
 from __future__ import annotations
 
+import atexit
+import ctypes
+import os
 import threading
-from collections.abc import Callable
-from queue import SimpleQueue
+import weakref
+from collections.abc import Mapping
 
-#: (context address, tid, nthreads) -> return code
-NativeFunction = Callable[[int, int, int], int]
+from .processors import processor_count
 
+#: How many threads a call may have.
+MOST_THREADS = 1024
+#: Turns of a loop in which a thread waits for the others before it sleeps: where each has a processor, and elsewhere,
+#: where it would take the processor from those that it waits for.
+_SPINS, _NO_SPINS = 4096, 1
 
-class _Job:
-    __slots__ = ("codes", "context", "function", "number")
-
-    def __init__(self, number: int, function: NativeFunction, context: int, count: int):
-        self.number = number
-        self.function = function
-        self.context = context
-        self.codes: list[int | None] = [None] * count
+_RUN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)
+_STOP = ctypes.CFUNCTYPE(ctypes.c_int32)
+_FORKED = ctypes.CFUNCTYPE(None)
 
 
 class WorkerPool:
-    """``count`` threads, started at once, waiting for jobs. One job at a time: the caller serializes."""
+    """The pool behind three functions of native code: ``run``, ``stop`` and ``forked``, by their addresses.
 
-    def __init__(self, count: int):
-        self.count = count
-        self._number = 0
-        self._done: SimpleQueue[None] = SimpleQueue()
-        self._inboxes: list[SimpleQueue[_Job | None]] = [SimpleQueue() for _ in range(count)]
-        self._threads = [
-            threading.Thread(
-                target=_serve, args=(tid, self._inboxes, self._done), name=f"netwright-{tid}", daemon=True
-            )
-            for tid in range(count)
-        ]
-        for thread in self._threads:
-            thread.start()
+    Workers are there from the first call that needs them until the last of those that ``join`` leaves.
+    """
 
-    def is_alive(self) -> bool:
-        """False in a forked child, whose copies of the threads never ran."""
-        return self._threads[0].is_alive()
+    def __init__(self, addresses: Mapping[str, int]):
+        self._run = _RUN(addresses["run"])
+        self._stop = _STOP(addresses["stop"])
+        self._forked = _FORKED(addresses["forked"])
+        self._users: set[int] = set()
 
-    def run(self, function: NativeFunction, context: int) -> int:
-        """Runs ``function(context, tid, count)`` on every worker; returns the first non-zero code by
-        tid, or 0.
+    def join(self, user: object) -> weakref.finalize:
+        """From now on ``user`` runs entries here; it leaves when it ends, or when what is returned is called."""
+        self._users.add(id(user))
+        return weakref.finalize(user, self._leave, id(user))
 
-        An exception raised by a signal handler meanwhile is raised after the workers have finished.
+    def run(self, entry: int, context: int, threads: int) -> int:
+        """Runs the entry at an address on ``threads`` threads; returns a code other than 0 of any of them, or 0.
+
+        Where the workers are another call's at the moment, or the system gives no more threads, it runs on one.
         """
-        self._number += 1
-        job = _Job(self._number, function, context, self.count)
-        interruption: BaseException | None = None
-        while None in job.codes:
-            try:
-                if job.codes[0] is None:
-                    self._inboxes[0].put(job)  # maybe a second time: worker 0 takes each job once
-                self._done.get()
-            except BaseException as error:
-                interruption = error
-        if interruption is not None:
-            raise interruption
-        return next((code for code in job.codes if code), 0)
+        return self._run(entry, context, threads, _SPINS if threads <= processor_count() else _NO_SPINS)
 
-    def close(self) -> None:
-        """Lets the threads end once they are idle."""
-        for inbox in self._inboxes:
-            inbox.put(None)
+    def stop(self) -> None:
+        """Ends the workers, unless they are at work; the next call makes new ones."""
+        self._stop()
+
+    def forked(self) -> None:
+        """Forgets the workers, which a forked child does not have."""
+        self._forked()
+
+    def _leave(self, user: int) -> None:
+        self._users.discard(user)
+        if not self._users:
+            self.stop()
 
 
-def _serve(tid: int, inboxes: list[SimpleQueue[_Job | None]], done: SimpleQueue[None]) -> None:
-    inbox, count, seen = inboxes[tid], len(inboxes), 0
-    while (job := inbox.get()) is not None:
-        if job.number == seen:
-            continue
-        seen = job.number
-        if tid == 0:
-            for other in inboxes[1:]:
-                other.put(job)
-        job.codes[tid] = job.function(job.context, tid, count)
-        done.put(None)
-        del job
+_shared: WorkerPool | None = None
+_making = threading.Lock()
+
+
+def process_pool(addresses: Mapping[str, int] | None) -> WorkerPool | None:
+    """The pool of this process: over these functions, unless there is one already; None without either."""
+    global _shared
+    with _making:
+        if _shared is None and addresses is not None:
+            _shared = WorkerPool(addresses)
+            atexit.register(_shared.stop)
+            if hasattr(os, "register_at_fork"):
+                os.register_at_fork(after_in_child=_shared.forked)
+        return _shared

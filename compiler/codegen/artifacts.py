@@ -139,7 +139,7 @@ def _write_contents(
         file.write(bytes(_ALIGN))
 
     folder.write("contents.bin", write)
-    mach = "-darwin" in target.triple or "-macos" in target.triple
+    mach = target.is_darwin
     names = [f"_{name}" if mach else name for name in (blob, f"{blob}_end")]
     lines = [
         ".section __TEXT,__const" if mach else '.section .rodata,"a"',

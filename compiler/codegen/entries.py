@@ -1,10 +1,9 @@
 """Entries as LLVM functions: the context, the arena, threads and error codes around a body that calls
 kernels.
 
-Errors and threads: a thread that finds an error in the data must not leave the others waiting at a barrier.
-It notes its code in the shared block and goes to the next barrier; the last thread to arrive there latches
-the code, and all threads leave with it. An entry ends with a barrier, so every thread returns the same
-code. This is sound because how often a thread meets a barrier depends on dims alone, never on data.
+Threads: every call of a kernel is a region that the threads divide (ll/shares.ll), into as many shares as its work pays
+for. All threads walk through the same regions in the same order, since that depends on dims alone, never on data. An
+error in the data is noted in the shared block, and latched at the end of the region: all threads leave with it there.
 """
 
 from __future__ import annotations
@@ -14,11 +13,13 @@ from collections.abc import Mapping
 from netwright.specs.dims import Range
 
 from ..loop import ir
+from ..loop.work import WorkEstimates
 from .features import attributes_of_all, missing_symbol, write_missing
 from .guards import write_guard
 from .indices import Indices
 from .memory import Memory
 from .planner import PLAN_DECLARATION, PLANNER_DECLARATIONS, write_plan
+from .regions import SHARE_DECLARATIONS, Regions
 from .statements import Statements, module
 from .target import Target
 from .types import symbol
@@ -59,9 +60,10 @@ def write_entries(
         definitions += [
             f"{symbol(name)} = external hidden constant i8" for name in (contents, f"{contents}_end")
         ]
-    declarations = {*PLANNER_DECLARATIONS, PLAN_DECLARATION, "declare i32 @netwright.barrier(ptr, i32) #0"}
+    declarations = {*PLANNER_DECLARATIONS, PLAN_DECLARATION, *SHARE_DECLARATIONS}
+    works = WorkEstimates(program.kernels)
     for entry in program.entries.values():
-        writer = _Entry(program, entry, kernel_symbols, target)
+        writer = _Entry(program, entry, kernel_symbols, target, works)
         name = entry_symbol(program.model, entry.name)
         definitions += [
             writer.text(),
@@ -81,7 +83,12 @@ class _Entry:
     """Writes one entry."""
 
     def __init__(
-        self, program: ir.Program, entry: ir.Entry, kernel_symbols: Mapping[str, str], target: Target
+        self,
+        program: ir.Program,
+        entry: ir.Entry,
+        kernel_symbols: Mapping[str, str],
+        target: Target,
+        works: WorkEstimates,
     ):
         self._program = program
         self._entry = entry
@@ -89,24 +96,18 @@ class _Entry:
         self._target = target
         self._writer = writer = Writer()
         self._result = writer.slot("i32")
-        writer.line("%tid.wide = zext i32 %tid to i64")
-        writer.line("%nthreads.wide = zext i32 %nthreads to i64")
-        writer.line("%single = icmp sle i32 %nthreads, 1")
-        self._barrier_block = self._field(_BARRIER)
+        block = self._field(_BARRIER)
         # Denormals are a hundred times slower, and mean nothing in a network.
         self._status = target.family.flush_denormals(writer)
         dims, buffers = self._dims(), self._buffers()
+        regions = Regions(writer, block)
         self._indices = Indices(writer, dims)
+        self._regions = regions.of_entry(self._indices, works, entry.function.body)
         self._memory = Memory(writer, self._indices, buffers)
         values = Values(writer, self._indices, self._memory, target)
-        statements = Statements(
-            writer, self._indices, self._memory, values, self._fail, self._call, self._meet
-        )
-        body = entry.function.body
-        statements.body(body)
+        statements = Statements(writer, self._indices, self._memory, values, self._fail, self._call)
+        statements.body(entry.function.body)
         writer.line(f"store i32 0, ptr {self._result}")
-        if not (body and isinstance(body[-1], ir.Barrier)):
-            self._meet()
         writer.branch("finish")
         self._finish()
 
@@ -160,45 +161,20 @@ class _Entry:
 
     # -- calls, errors, threads ----------------------------------------------------------------------------
 
-    def _call(self, call: ir.Call) -> str:
+    def _call(self, call: ir.Call) -> None:
         arguments = [f"ptr {self._memory.address(s.buffer, s.leading, s.shape)}" for s in call.buffers]
         arguments += [f"i64 {self._indices.value(size)}" for size in call.dims]
         kernel = symbol(self._kernel_symbols[call.function])
         types = [argument.split()[0] for argument in arguments]
         self._writer.declarations.add(f"declare i32 {kernel}({', '.join([*types, 'i32', 'i32'])}) #0")
-        return self._writer.result(
-            f"call i32 {kernel}({', '.join([*arguments, 'i32 %tid', 'i32 %nthreads'])})"
-        )
+        self._regions.write(call, kernel, arguments, self._fail)
 
     def _fail(self, code: str) -> None:
-        writer = self._writer
-        writer.line(f"store i32 {code}, ptr {self._result}")
-        writer.branch("failed")
-
-    def _meet(self) -> None:
-        """A barrier; leaves if any thread had failed before it."""
-        writer = self._writer
-        wait, leave, after = writer.label("wait"), writer.label("leave"), writer.label("after")
-        writer.branch_if("%single", after, wait)
-        writer.start(wait)
-        code = writer.result(f"call i32 @netwright.barrier(ptr {self._barrier_block}, i32 %nthreads)")
-        writer.branch_if(writer.value(f"icmp ne i32 {code}, 0"), leave, after)
-        writer.start(leave)
-        writer.line(f"store i32 {code}, ptr {self._result}")
-        writer.branch("finish")
-        writer.start(after)
+        self._writer.line(f"store i32 {code}, ptr {self._result}")
+        self._writer.branch("finish")
 
     def _finish(self) -> None:
         writer = self._writer
-        writer.start("failed")
-        writer.branch_if("%single", "finish", "report")
-        writer.start("report")
-        own = writer.result(f"load i32, ptr {self._result}")
-        error = writer.result(f"getelementptr i32, ptr {self._barrier_block}, i32 2")
-        writer.line(f"{writer.name()} = atomicrmw umax ptr {error}, i32 {own} monotonic")
-        latched = writer.result(f"call i32 @netwright.barrier(ptr {self._barrier_block}, i32 %nthreads)")
-        writer.line(f"store i32 {latched}, ptr {self._result}")
-        writer.branch("finish")
         writer.start("finish")
         self._target.family.restore_denormals(writer, self._status)
         writer.line(f"ret i32 {writer.result(f'load i32, ptr {self._result}')}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Literal
 
 import llvmlite.binding as llvm
@@ -13,6 +15,7 @@ from .cache import ObjectCache, default_cache
 from .compile import compile_object, compiling
 from .entries import entry_symbol, plan_symbol
 from .modules import program_modules
+from .support import has_threads, write_pool
 from .target import Target, host_target
 
 _library_numbers = itertools.count()
@@ -29,6 +32,7 @@ class LinkedObjects:
             library.add_object_img(code)
         for symbol in symbols:
             library.export_symbol(symbol)
+        library.add_current_process()  # threads sleep, and are made, by the C library
         # An engine of its own each time: equal symbols of two programs never meet.
         self._engine = llvm.create_lljit_compiler(
             llvm.Target.from_triple(target.triple).create_target_machine(
@@ -78,6 +82,21 @@ def compile_jit(
     if target not in _support_objects:
         _support_objects[target] = _object(what, support, target, store)
     return NativeProgram(program, target, [*objects, _support_objects[target]])
+
+
+@cache
+def jit_pool() -> Mapping[str, int] | None:
+    """The addresses of ``run``, ``stop`` and ``forked`` of this process's pool of threads (ll/pool.ll), or None where
+    the system has no POSIX threads."""
+    target = host_target()
+    if not has_threads(target):
+        return None
+    code = _object("the pool of threads", write_pool(target), target, default_cache())
+    names = ("run", "stop", "forked")
+    linked = LinkedObjects([code], [f"netwright.{name}" for name in names], target)
+    # Workers may be asleep in this code when the interpreter takes everything else down.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(linked))
+    return {name: linked[f"netwright.{name}"] for name in names}
 
 
 def _object(what: str, text: str, target: Target, cache: ObjectCache | None) -> bytes:

@@ -31,7 +31,7 @@ class Modules:
     def texts(self) -> list[tuple[str, str]]:
         """Each module: what it is of, and its text."""
         kernels = [(self.origins[symbol], text) for symbol, text in self.kernels.items()]
-        return [*kernels, ("the entries", self.entries), ("the planner and the barrier", self.support)]
+        return [*kernels, ("the entries", self.entries), ("the planner and what threads share", self.support)]
 
 
 def program_modules(

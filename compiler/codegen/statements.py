@@ -19,7 +19,8 @@ from .writer import Writer
 class Statements:
     """Writes the body of a kernel or entry.
 
-    ``fail`` ends the function with an i32 error code; ``call`` and ``barrier`` are given for entries only.
+    ``fail`` ends the function with an i32 error code. ``call`` is given for entries only: it writes a call after which
+    all threads have gone through it, so that barriers have nothing left to do.
     """
 
     def __init__(
@@ -29,8 +30,7 @@ class Statements:
         memory: Memory,
         values: Values,
         fail: Callable[[str], None],
-        call: Callable[[ir.Call], str] | None = None,
-        barrier: Callable[[], None] | None = None,
+        call: Callable[[ir.Call], None] | None = None,
     ):
         self._writer = writer
         self._indices = indices
@@ -38,7 +38,6 @@ class Statements:
         self._values = values
         self._fail = fail
         self._call = call
-        self._barrier = barrier
 
     def body(self, statements: tuple[ir.Stmt, ...]) -> None:
         depth = self._indices.depth
@@ -62,11 +61,9 @@ class Statements:
             case ir.LetIndex():
                 self._let_index(statement)
             case ir.Call() if self._call is not None:
-                code = self._call(statement)
-                failed = self._writer.value(f"icmp ne i32 {code}, 0")
-                self._leave_if(failed, code)
-            case ir.Barrier() if self._barrier is not None:
-                self._barrier()
+                self._call(statement)
+            case ir.Barrier() if self._call is not None:
+                pass
             case _:
                 raise TypeError(f"a kernel cannot hold {statement}")
 

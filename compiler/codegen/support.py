@@ -1,62 +1,84 @@
-"""What every program's entries call: the barrier and the memory planner, the same text for all programs."""
+"""What is the same text for all programs: how threads divide entries, the memory planner, and the pool of threads.
+
+The LLVM text of threads stands in ``ll/``; what differs between targets is filled in here."""
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+from string import Template
+
 from .features import baseline
 from .planner import PLANNER_DECLARATIONS, planner_function
+from .regions import GRAIN
 from .statements import module
 from .target import Target
 
+#: How many threads a call may have.
+MOST_THREADS = 1024
+#: Turns of a waiting loop before a thread sleeps: for others that are at work, and for the next call, which may be long
+#: in coming.
+_SPINS, _IDLE_SPINS = 1024, 1024
+
+_TEXTS = Path(__file__).parent / "ll"
+#: What a mutex and a condition variable hold before they are used, SIG_SETMASK and CLOCK_MONOTONIC.
+_DARWIN, _LINUX = (0x32AAABA7, 0x3CB0B1BB, 3, 6), (0, 0, 2, 1)
+
 
 def write_support(target: Target) -> str:
-    """The LLVM module of ``netwright.barrier`` and ``netwright.plan``, for every CPU of the family: it may run before
-    the CPU was asked what it has."""
-    declarations = {*PLANNER_DECLARATIONS, *target.family.declarations}
-    return module(baseline(target), declarations, _barrier_function(target), planner_function())
+    """The LLVM module of ``netwright.share``, ``netwright.shared`` (ll/shares.ll) and ``netwright.plan``.
+
+    It is for every CPU of the family: it may run before the CPU was asked what it has."""
+    shares = _filled("shares", target)
+    return module(
+        baseline(target),
+        {*target.family.declarations, *PLANNER_DECLARATIONS},
+        *_waiting(target),
+        shares,
+        planner_function(),
+    )
 
 
-def _barrier_function(target: Target) -> str:
-    """A barrier in 16 bytes: threads arrived, generation, error noted, error latched.
+def write_pool(target: Target) -> str:
+    """The LLVM module of ``netwright.run``, ``netwright.stop`` and ``netwright.forked`` (ll/pool.ll).
 
-    The error that threads act on is latched by the last to arrive: one that is noted later, by a thread
-    that has gone on already, does not reach a slow thread that has yet to look.
-    """
-    give_way = target.system_call("sched_yield")  # after long; code for which there is none spins on
-    return f"""
-define i32 @netwright.barrier(ptr %block, i32 %nthreads) #0 {{
-entry:
-  %generation = getelementptr i32, ptr %block, i32 1
-  %error = getelementptr i32, ptr %block, i32 2
-  %latched = getelementptr i32, ptr %block, i32 3
-  %mine = load atomic i32, ptr %generation monotonic, align 4
-  %before = atomicrmw add ptr %block, i32 1 acq_rel
-  %others = sub i32 %nthreads, 1
-  %last = icmp eq i32 %before, %others
-  br i1 %last, label %release, label %wait
-release:
-  %noted = load atomic i32, ptr %error monotonic, align 4
-  store atomic i32 %noted, ptr %latched monotonic, align 4
-  store atomic i32 0, ptr %block monotonic, align 4
-  %next = add i32 %mine, 1
-  store atomic i32 %next, ptr %generation release, align 4
-  br label %done
-wait:
-  %spins = phi i32 [ 0, %entry ], [ %more, %again ], [ 0, %yield ]
-  %now = load atomic i32, ptr %generation acquire, align 4
-  %passed = icmp ne i32 %now, %mine
-  br i1 %passed, label %done, label %spin
-spin:
-  {target.family.pause}
-  %more = add i32 %spins, 1
-  %long = icmp ugt i32 %more, 4096
-  br i1 %long, label %yield, label %again
-again:
-  br label %wait
-yield:
-  {give_way and f"%unused = {give_way}"}
-  br label %wait
-done:
-  %code = load atomic i32, ptr %latched monotonic, align 4
-  ret i32 %code
-}}
-"""
+    One is enough for a process, whatever programs it runs."""
+    return module(
+        baseline(target), set(target.family.declarations), *_waiting(target), _filled("pool", target)
+    )
+
+
+def has_threads(target: Target) -> bool:
+    """Whether the target's system has POSIX threads, so that a pool can be made."""
+    return target.is_linux or target.is_darwin
+
+
+def _waiting(target: Target) -> list[str]:
+    """How a thread waits, and how it sleeps where that takes long."""
+    if not has_threads(target):
+        return [_filled("waiting", target), _filled("awake", target)]
+    sleeping = "futex" if target.is_linux and target.family.futex else "condition"
+    return [_filled("waiting", target), _filled(sleeping, target), _filled("clock", target)]
+
+
+def _filled(name: str, target: Target) -> str:
+    mutex, condition, setmask, monotonic = _DARWIN if target.is_darwin else _LINUX
+    return _template(name).substitute(
+        pause=target.family.pause,
+        long="i64" if target.is_64_bit else "i32",
+        futex=target.family.futex,
+        spins=_SPINS,
+        grain=GRAIN,
+        idle=_IDLE_SPINS,
+        most=MOST_THREADS,
+        mutex=mutex,
+        condition=condition,
+        setmask=setmask,
+        monotonic=monotonic,
+        widen="bitcast" if target.is_64_bit else "sext",
+    )
+
+
+@cache
+def _template(name: str) -> Template:
+    return Template((_TEXTS / f"{name}.ll").read_text(encoding="utf-8"))

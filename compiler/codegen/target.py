@@ -37,10 +37,13 @@ class Target:
         """Whether LLVM reads inline assembly for it: for this machine's own family only."""
         return self.family is host_target().family
 
-    def system_call(self, call: str, *arguments: str) -> str:
-        """The LLVM text of a call of Linux (``sched_yield``, ``futex``) without the C library, on typed operands; its
-        result is an i64. Empty where it can't be written."""
-        return self.family.system_call(call, arguments) if self.is_linux and self.assembles else ""
+    @property
+    def is_darwin(self) -> bool:
+        return "-darwin" in self.triple or "-macos" in self.triple
+
+    @property
+    def is_64_bit(self) -> bool:
+        return "64" in self.family.name
 
 
 class TargetError(ValueError):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.jit import NativeProgram, compile_jit
+from netwright.compiler.codegen.jit import NativeProgram, compile_jit, jit_pool
 from netwright.compiler.driver import Lowered, lower
 from netwright.compiler.frontend.build import build_network
 from netwright.compiler.frontend.network import Network, initial_states
@@ -26,6 +26,7 @@ from netwright.compiler.machine import Machine
 from netwright.compiler.ranges import input_ranges
 from netwright.runtime.native import NativeEngine
 from netwright.runtime.session import Session
+from netwright.runtime.workers import process_pool
 from netwright.specs.dims import evaluate as size_of
 from netwright.specs.dims import parse_dim
 from netwright.specs.load import load_spec_text
@@ -99,6 +100,8 @@ class Model:
             constants=self.lowered.constants,
             keepalive=self.native,
             threads=threads,
+            pool=process_pool(jit_pool()),
+            grain=1,
         )
 
     # -- values -------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from netwright.compiler.autodiff import gradients
-from netwright.compiler.codegen.jit import compile_jit
+from netwright.compiler.codegen.jit import compile_jit, jit_pool
 from netwright.compiler.driver import lower
 from netwright.compiler.frontend.network import Network, initial_values
 from netwright.compiler.graph.graph import Graph
@@ -17,6 +17,7 @@ from netwright.compiler.interpreter import bind_dims, evaluate
 from netwright.compiler.ops.reduce import ReduceAttributes
 from netwright.runtime.native import NativeEngine
 from netwright.runtime.session import Session
+from netwright.runtime.workers import process_pool
 
 from ..frontend.helpers import network
 from ..machines import AVX512
@@ -82,6 +83,8 @@ def run_native(
         constants=lowered.constants,
         keepalive=native,
         threads=2,
+        pool=process_pool(jit_pool()),
+        grain=1,
     )
     session = Session(engine, {name: weights[name] for name in session_weights(engine)})
     return session.run("predict", {info.name: inputs[info.name] for info in session.input_info("predict")})

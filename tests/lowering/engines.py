@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from netwright.compiler.codegen.jit import compile_jit
+from netwright.compiler.codegen.jit import compile_jit, jit_pool
 from netwright.compiler.driver import describe
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
@@ -18,6 +18,7 @@ from netwright.compiler.lowering.schedule import lower_entry
 from netwright.compiler.machine import Machine
 from netwright.compiler.pipeline import MEMORY
 from netwright.runtime.native import NativeEngine
+from netwright.runtime.workers import process_pool
 from netwright.specs.dims import evaluate
 from netwright.specs.manifest import DimInfo
 
@@ -74,6 +75,8 @@ def run_native(
         constants=constants,
         keepalive=native,
         threads=threads,
+        pool=process_pool(jit_pool()),
+        grain=1,
     )
     table = {name: array.copy() for name, array in {**inputs, **constants}.items()}
     for name, value in graph.outputs.items():

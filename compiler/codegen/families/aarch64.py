@@ -35,7 +35,6 @@ FEATURES = {
     "cssc": (0, 1 << 34),
 }
 _HWCAP, _HWCAP2 = 16, 26
-_SYSTEM_CALLS = {"sched_yield": 124, "futex": 98}
 _SUB = re.compile(r"\bsub\s+sp,\s*sp,\s*#(\d+)")
 _PUSH = re.compile(r"\[sp,\s*#-(\d+)\]!")
 
@@ -49,18 +48,12 @@ class AArch64(Family):
     checked: ClassVar[tuple[str, ...]] = tuple(FEATURES)
     pause = "call void @llvm.aarch64.hint(i32 1)"
     declarations = ("declare void @llvm.aarch64.hint(i32)",)
+    futex = 98
     propagates_nan = True
     stack = re.compile(r"^\s*(st|ld)u?[rp]\s+[qdvz]\d+.*\[(sp|x29)\b")
 
     def vector_registers(self, vector_bytes: int) -> int:
         return 32
-
-    def system_call(self, call: str, arguments: Sequence[str]) -> str:
-        # The first argument and the result share a register.
-        inputs = "".join(f",{{x{number}}}" for number in range(len(arguments)))
-        code = f'"svc #0", "={{x0}},{{x8}}{inputs},~{{memory}}"'
-        given = ", ".join([f"i64 {_SYSTEM_CALLS[call]}", *arguments])
-        return f"call i64 asm sideeffect {code}({given})"
 
     def flush_denormals(self, writer: Writer) -> str:
         old = writer.result(writer.called("i64", "llvm.aarch64.get.fpcr"))

@@ -29,6 +29,8 @@ class Family:
     """The instruction that a waiting thread runs per look, so that the other threads of its core get on."""
     declarations: ClassVar[tuple[str, ...]] = ()
     """What ``pause`` calls."""
+    futex: ClassVar[int] = 0
+    """The number of Linux's system call that sleeps until a word of memory changes; 0: not known."""
     propagates_nan: ClassVar[bool] = False
     """Whether one instruction gives the larger of two floats, and NaN where either is."""
     stack: ClassVar[re.Pattern[str] | None] = None
@@ -44,14 +46,6 @@ class Family:
     def vector_registers(self, vector_bytes: int) -> int:
         """How many vector registers of a size there are."""
         return 16
-
-    def system_call(self, call: str, arguments: Sequence[str]) -> str:
-        """The LLVM text of a call of Linux without the C library (``sched_yield``, ``futex``), i64 as result.
-
-        Arguments are typed operands. Empty where there is none. It is inline assembly, which LLVM reads for this
-        machine's own family only: ask ``Target.system_call`` for it.
-        """
-        return ""
 
     def flush_denormals(self, writer: Writer) -> str:
         """Writes that denormals are zero from here on; gives what `restore_denormals` needs, if anything."""

@@ -52,7 +52,6 @@ FEATURES = {
     "tbm": (0x80000001, 0, "ecx", 21, 0),
 }
 _REGISTERS = ("eax", "ebx", "ecx", "edx")
-_SYSTEM_CALLS = {"sched_yield": 24, "futex": 202}
 _SUB = re.compile(r"\bsubq\s+\$(\d+),\s*%rsp")
 _ALIGN = re.compile(r"\bandq\s+\$-(\d+),\s*%rsp")
 
@@ -66,6 +65,7 @@ class X86(Family):
     attributes = ('"prefer-vector-width"="512"', '"min-legal-vector-width"="512"')
     pause = "call void @llvm.x86.sse2.pause()"
     declarations = ("declare void @llvm.x86.sse2.pause()",)
+    futex = 240
     stack = re.compile(r"^(?=.*%[xyz]mm)(?=.*\(%[er][sb]p)")
 
     def vector_bytes(self, assembly: str) -> int:
@@ -94,17 +94,11 @@ class X8664(X86):
     architectures = ("x86_64", "amd64")
     least_cpu = "x86-64"
     least_features = "+sse2"
+    futex = 202
     checked: ClassVar[tuple[str, ...]] = tuple(FEATURES)
 
     def vector_registers(self, vector_bytes: int) -> int:
         return 32 if vector_bytes == 64 else 16
-
-    def system_call(self, call: str, arguments: Sequence[str]) -> str:
-        registers = ("rdi", "rsi", "rdx", "r10", "r8", "r9")[: len(arguments)]
-        inputs = "".join(f",{{{register}}}" for register in registers)
-        code = f'"syscall", "={{rax}},{{rax}}{inputs},~{{rcx}},~{{r11}},~{{memory}}"'
-        given = ", ".join([f"i64 {_SYSTEM_CALLS[call]}", *arguments])
-        return f"call i64 asm sideeffect {code}({given})"
 
     def frame_bytes(self, assembly: str) -> int:
         pushed = 8 * len(re.findall(r"\bpushq\b", assembly))

@@ -1,0 +1,291 @@
+; The threads of a process that run entries together. The caller is thread 0 and begins at once; workers are called by the first
+; region that is worth it, made when they are first called, and join wherever the entry then is. One call at a time has them: who
+; comes meanwhile runs alone, which gives the same results.
+;
+; Workers wait for a ticket, a number that grows with every call and has in its low 16 bits how many threads take part (0: workers
+; end). They enter through a gate, which counts those that are in and closes when the caller is through: who comes too late stays
+; outside, and nobody waits for it.
+;
+; Where others keep the processors busy, a worker may be stopped in the middle of a share, and the caller sleeps until it goes on.
+; A call in which the caller slept for all but one part in nthreads was slower than it would have been alone: then twice as many
+; of the next calls as after the last such call run alone.
+
+@netwright.ticket = internal global { i32, i32, [56 x i8] } zeroinitializer, align 64   ; ticket, workers asleep
+@netwright.gate = internal global { i64, i32, [52 x i8] } zeroinitializer, align 64     ; ticket | open | inside, callers asleep
+@netwright.job = internal global { ptr, ptr, i32, i32, i64, [32 x i8] } zeroinitializer, align 64  ; entry, context, nthreads, spins, called at
+@netwright.owner = internal global { i32, i32, i32, i32, [48 x i8] } zeroinitializer, align 64  ; taken, workers made, calls to run alone, how many the last time
+@netwright.workers = internal global [${most} x { ptr, i32, i32 }] zeroinitializer, align 64  ; thread, first ticket, number
+
+@netwright.workers.asleep = internal alias i32, getelementptr (i8, ptr @netwright.ticket, i32 4)
+@netwright.caller.asleep = internal alias i32, getelementptr (i8, ptr @netwright.gate, i32 8)
+@netwright.made = internal alias i32, getelementptr (i8, ptr @netwright.owner, i32 4)
+@netwright.alone = internal alias i32, getelementptr (i8, ptr @netwright.owner, i32 8)
+@netwright.alone.last = internal alias i32, getelementptr (i8, ptr @netwright.owner, i32 12)
+@netwright.job.context = internal alias ptr, getelementptr ({ ptr, ptr, i32, i32, i64, [32 x i8] }, ptr @netwright.job, i32 0, i32 1)
+@netwright.job.nthreads = internal alias i32, getelementptr ({ ptr, ptr, i32, i32, i64, [32 x i8] }, ptr @netwright.job, i32 0, i32 2)
+@netwright.job.spins = internal alias i32, getelementptr ({ ptr, ptr, i32, i32, i64, [32 x i8] }, ptr @netwright.job, i32 0, i32 3)
+@netwright.job.called = internal alias i64, getelementptr ({ ptr, ptr, i32, i32, i64, [32 x i8] }, ptr @netwright.job, i32 0, i32 4)
+
+declare i32 @pthread_create(ptr, ptr, ptr, ptr)
+declare i32 @pthread_join(ptr, ptr)
+declare i32 @pthread_sigmask(i32, ptr, ptr)
+declare i32 @sigfillset(ptr)
+
+; int32_t run(entry, context, nthreads, spins): what the entry returns on so many threads, which wait for one another with so many
+; turns of a loop before they sleep (1: at once, where there are more threads than processors).
+define i32 @netwright.run(ptr %entry, ptr %context, i32 %nthreads, i32 %spins) #0 {
+begin:
+  %several = icmp ugt i32 %nthreads, 1
+  %given = icmp ne ptr %context, null
+  %fits = icmp ule i32 %nthreads, ${most}
+  %some = and i1 %several, %given
+  %can = and i1 %some, %fits
+  br i1 %can, label %look, label %alone
+look:
+  %field = getelementptr { ptr, ptr, ptr, ptr, ptr }, ptr %context, i32 0, i32 4
+  %block = load ptr, ptr %field
+  %without = icmp eq ptr %block, null
+  br i1 %without, label %alone, label %take
+take:
+  %taking = cmpxchg ptr @netwright.owner, i32 0, i32 1 acquire monotonic
+  %taken = extractvalue { i32, i1 } %taking, 1
+  br i1 %taken, label %choose, label %alone
+choose:
+  %more = load i32, ptr @netwright.alone
+  %none = icmp eq i32 %more, 0
+  br i1 %none, label %together, label %skip
+skip:
+  %fewer.alone = sub i32 %more, 1
+  store i32 %fewer.alone, ptr @netwright.alone
+  store atomic i32 0, ptr @netwright.owner release, align 4
+  br label %alone
+alone:
+  %single = call i32 %entry(ptr %context, i32 0, i32 1)
+  ret i32 %single
+together:
+  call void @llvm.memset.p0.i64(ptr %block, i8 0, i64 24, i1 false)
+  %turns = getelementptr i8, ptr %block, i32 24
+  store i32 %spins, ptr %turns
+  %summon = getelementptr i8, ptr %block, i32 32
+  store ptr @netwright.summon, ptr %summon
+  %slept.at = getelementptr i8, ptr %block, i32 40
+  store i64 0, ptr %slept.at
+  store ptr %entry, ptr @netwright.job
+  store ptr %context, ptr @netwright.job.context
+  store i32 %nthreads, ptr @netwright.job.nthreads
+  store i32 %spins, ptr @netwright.job.spins
+  store i64 0, ptr @netwright.job.called
+  %code = call i32 %entry(ptr %context, i32 0, i32 %nthreads)
+  %called = load i64, ptr @netwright.job.called
+  %nobody = icmp eq i64 %called, 0
+  br i1 %nobody, label %end, label %close
+close:
+  %open = atomicrmw and ptr @netwright.gate, i64 -2147483649 acq_rel
+  br label %wait
+wait:
+  %inside = load atomic i32, ptr @netwright.gate acquire, align 4
+  %empty = icmp eq i32 %inside, 0
+  br i1 %empty, label %judge, label %stay
+stay:
+  %soon = call i32 @netwright.spin(ptr @netwright.gate, i32 %inside, i32 %spins)
+  %unchanged = icmp eq i32 %soon, %inside
+  br i1 %unchanged, label %sleep, label %wait
+sleep:
+  %from = call i64 @netwright.clock()
+  %fewer = call i32 @netwright.park(ptr @netwright.gate, i32 %inside, ptr @netwright.caller.asleep)
+  %to = call i64 @netwright.clock()
+  %nap = sub i64 %to, %from
+  %so.far = load i64, ptr %slept.at
+  %sum = add i64 %so.far, %nap
+  store i64 %sum, ptr %slept.at
+  br label %wait
+judge:
+  %slept = load i64, ptr %slept.at
+  %some.slept = icmp ne i64 %slept, 0
+  %last = load i32, ptr @netwright.alone.last
+  br i1 %some.slept, label %measure, label %won
+measure:
+  %now = call i64 @netwright.clock()
+  %whole = sub i64 %now, %called
+  %awake = sub i64 %whole, %slept
+  %wide = zext i32 %nthreads to i64
+  %scaled = mul i64 %awake, %wide
+  %slower = icmp slt i64 %scaled, %whole
+  br i1 %slower, label %lost, label %won
+won:
+  %half = lshr i32 %last, 1
+  store i32 %half, ptr @netwright.alone.last
+  br label %end
+lost:
+  %twice = shl i32 %last, 1
+  %first = call i32 @llvm.umax.i32(i32 %twice, i32 2)
+  %bounded = call i32 @llvm.umin.i32(i32 %first, i32 1024)
+  store i32 %bounded, ptr @netwright.alone.last
+  store i32 %bounded, ptr @netwright.alone
+  br label %end
+end:
+  store atomic i32 0, ptr @netwright.owner release, align 4
+  ret i32 %code
+}
+
+; Calls the workers: the first region that is worth it does.
+define internal void @netwright.summon() #0 {
+  %nthreads = load i32, ptr @netwright.job.nthreads
+  %others = sub i32 %nthreads, 1
+  call void @netwright.hire(i32 %others)
+  %now = call i64 @netwright.clock()
+  %some = or i64 %now, 1
+  store i64 %some, ptr @netwright.job.called
+  call void @netwright.call(i32 %nthreads)
+  ret void
+}
+
+; The next ticket, with an open gate.
+define internal void @netwright.call(i32 %nthreads) #0 {
+  %ticket = load atomic i32, ptr @netwright.ticket monotonic, align 4
+  %grown = add i32 %ticket, 65536
+  %number = and i32 %grown, -65536
+  %next = or i32 %number, %nthreads
+  %wide = zext i32 %next to i64
+  %high = shl i64 %wide, 32
+  %open = or i64 %high, 2147483648
+  store atomic i64 %open, ptr @netwright.gate release, align 8
+  store atomic i32 %next, ptr @netwright.ticket seq_cst, align 4
+  call void @netwright.announce(ptr @netwright.ticket, ptr @netwright.workers.asleep)
+  ret void
+}
+
+; Makes workers until there are so many, or the system gives no more: then there are fewer to help. They take no signals: those
+; are the host's.
+define internal void @netwright.hire(i32 %needed) #0 {
+begin:
+  %old = alloca [128 x i8], align 16
+  %all = alloca [128 x i8], align 16
+  %had = load i32, ptr @netwright.made
+  %enough = icmp uge i32 %had, %needed
+  br i1 %enough, label %return, label %block
+block:
+  %filled = call i32 @sigfillset(ptr %all)
+  %blocked = call i32 @pthread_sigmask(i32 ${setmask}, ptr %all, ptr %old)
+  br label %make
+make:
+  %made = phi i32 [ %had, %block ], [ %more, %count ]
+  %worker = getelementptr [${most} x { ptr, i32, i32 }], ptr @netwright.workers, i32 0, i32 %made
+  %more = add i32 %made, 1
+  %ticket = load atomic i32, ptr @netwright.ticket monotonic, align 4
+  %first = getelementptr { ptr, i32, i32 }, ptr %worker, i32 0, i32 1
+  store i32 %ticket, ptr %first
+  %number = getelementptr { ptr, i32, i32 }, ptr %worker, i32 0, i32 2
+  store i32 %more, ptr %number
+  %failed = call i32 @pthread_create(ptr %worker, ptr null, ptr @netwright.work, ptr %worker)
+  %failure = icmp ne i32 %failed, 0
+  br i1 %failure, label %done, label %count
+count:
+  store i32 %more, ptr @netwright.made
+  %complete = icmp uge i32 %more, %needed
+  br i1 %complete, label %done, label %make
+done:
+  %unblocked = call i32 @pthread_sigmask(i32 ${setmask}, ptr %old, ptr null)
+  br label %return
+return:
+  ret void
+}
+
+; What a worker does.
+define internal ptr @netwright.work(ptr %worker) #0 {
+begin:
+  %first.at = getelementptr { ptr, i32, i32 }, ptr %worker, i32 0, i32 1
+  %first = load i32, ptr %first.at
+  %number.at = getelementptr { ptr, i32, i32 }, ptr %worker, i32 0, i32 2
+  %number = load i32, ptr %number.at
+  br label %wait
+wait:
+  %seen = phi i32 [ %first, %begin ], [ %ticket, %called ], [ %ticket, %outside ], [ %ticket, %leave ], [ %ticket, %last ]
+  %patience = phi i32 [ ${idle}, %begin ], [ 1, %called ], [ ${idle}, %outside ], [ %idle, %leave ], [ %idle, %last ]
+  %ticket = call i32 @netwright.await(ptr @netwright.ticket, i32 %seen, ptr @netwright.workers.asleep, i32 %patience)
+  %nthreads = and i32 %ticket, 65535
+  %ended = icmp eq i32 %nthreads, 0
+  br i1 %ended, label %end, label %called
+called:
+  %mine = icmp ult i32 %number, %nthreads
+  br i1 %mine, label %look, label %wait
+look:
+  %gate = load atomic i64, ptr @netwright.gate acquire, align 8
+  br label %enter
+enter:
+  %now = phi i64 [ %gate, %look ], [ %newer, %try ]
+  %high = lshr i64 %now, 32
+  %its = trunc i64 %high to i32
+  %same = icmp eq i32 %its, %ticket
+  %flag = and i64 %now, 2147483648
+  %open = icmp ne i64 %flag, 0
+  %may = and i1 %same, %open
+  br i1 %may, label %try, label %outside
+outside:
+  br label %wait
+try:
+  %in = add i64 %now, 1
+  %exchange = cmpxchg ptr @netwright.gate, i64 %now, i64 %in acq_rel acquire
+  %newer = extractvalue { i64, i1 } %exchange, 0
+  %well = extractvalue { i64, i1 } %exchange, 1
+  br i1 %well, label %work, label %enter
+work:
+  %entry = load ptr, ptr @netwright.job
+  %context = load ptr, ptr @netwright.job.context
+  %spins = load i32, ptr @netwright.job.spins
+  %idle = call i32 @llvm.umin.i32(i32 %spins, i32 ${idle})
+  %code = call i32 %entry(ptr %context, i32 %number, i32 %nthreads)
+  %before = atomicrmw sub ptr @netwright.gate, i64 1 seq_cst
+  %low = trunc i64 %before to i32
+  %through = icmp eq i32 %low, 1
+  br i1 %through, label %last, label %leave
+leave:
+  br label %wait
+last:
+  call void @netwright.announce(ptr @netwright.gate, ptr @netwright.caller.asleep)
+  br label %wait
+end:
+  ret ptr null
+}
+
+; int32_t stop(void): the workers end, and are made again by the next call that needs them; 1 where a call has them.
+define i32 @netwright.stop() #0 {
+begin:
+  %taking = cmpxchg ptr @netwright.owner, i32 0, i32 1 acquire monotonic
+  %taken = extractvalue { i32, i1 } %taking, 1
+  br i1 %taken, label %say, label %busy
+busy:
+  ret i32 1
+say:
+  call void @netwright.call(i32 0)
+  br label %next
+next:
+  %number = phi i32 [ 0, %say ], [ %more, %join ]
+  %made = load i32, ptr @netwright.made
+  %left = icmp ult i32 %number, %made
+  br i1 %left, label %join, label %end
+join:
+  %worker = getelementptr [${most} x { ptr, i32, i32 }], ptr @netwright.workers, i32 0, i32 %number
+  %thread = load ptr, ptr %worker
+  %joined = call i32 @pthread_join(ptr %thread, ptr null)
+  %more = add i32 %number, 1
+  br label %next
+end:
+  store i32 0, ptr @netwright.made
+  store atomic i32 0, ptr @netwright.owner release, align 4
+  ret i32 0
+}
+
+; void forked(void): in a new process, which has none of its parent's workers. A call that another thread of the parent was in
+; ended with that thread.
+define void @netwright.forked() #0 {
+  store i32 0, ptr @netwright.owner
+  store i32 0, ptr @netwright.made
+  store i32 0, ptr @netwright.workers.asleep
+  store i32 0, ptr @netwright.caller.asleep
+  ret void
+}
+
+declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+declare i32 @llvm.umin.i32(i32, i32)
+declare i32 @llvm.umax.i32(i32, i32)

@@ -1,0 +1,97 @@
+"""How much kernels and entries compute, so that they are divided over threads only where that pays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from netwright.specs.dims import DimLike, ceil_div, substitute
+
+from . import ir
+from .expressions import operands_of
+
+#: What an operation costs beside one that a CPU begins in every cycle.
+_SLOW = {"div": 8, "rem": 8, "sqrt": 8}
+
+
+class WorkEstimates:
+    """The operations in parallel loops of functions: loads and stores included, a vector's as one.
+
+    They are sizes of dims. Parallel loops that run once have nothing to divide, and do not count. Where the bounds of a
+    loop depend on another loop, they are taken as in its first iteration.
+    """
+
+    def __init__(self, functions: Mapping[str, ir.Function]):
+        self._functions = functions
+        self._known: dict[str, DimLike] = {}
+
+    def of_call(self, call: ir.Call) -> DimLike:
+        """What a call computes, over the names in scope there."""
+        function = self._functions[call.function]
+        if call.function not in self._known:
+            self._known[call.function] = _total(function.body, _operations)
+        binding = {name: value for (name, _), value in zip(function.dims, call.dims, strict=True)}
+        return substitute(self._known[call.function], binding)
+
+    def of_entry(self, body: Iterable[ir.Stmt]) -> DimLike:
+        """What all calls in an entry's body compute, over the program's dims."""
+        return _total(
+            body, lambda statement, _: self.of_call(statement) if isinstance(statement, ir.Call) else 0
+        )
+
+
+def _total(body: Iterable[ir.Stmt], cost: Callable[[ir.Stmt, bool], DimLike]) -> DimLike:
+    """The sum of ``cost`` of all statements, each as often as it runs; ``cost`` is told whether it is divided."""
+    total: DimLike = 0
+    stack: list[tuple[ir.Stmt, DimLike, bool, dict[str, DimLike]]] = [
+        (statement, 1, False, {}) for statement in body
+    ]
+    while stack:
+        statement, times, divided, first = stack.pop()
+        inside: tuple[ir.Stmt, ...] = ()
+        if isinstance(statement, ir.For):
+            start = substitute(statement.start, first)
+            count = ceil_div(substitute(statement.stop, first) - start, statement.step)
+            inside, first = statement.body, {**first, statement.var: start}
+            divided = divided or (statement.kind == "parallel" and count != 1)
+            times = times * count
+        elif isinstance(statement, ir.If):
+            inside = (*statement.body, *statement.orelse)
+        if inside:
+            stack += [(one, times, divided, first) for one in inside]
+        else:
+            total = total + times * substitute(cost(statement, divided), first)
+    return total
+
+
+def _operations(statement: ir.Stmt, divided: bool) -> int:
+    """The operations of one statement of a kernel, none where threads do not divide it."""
+    if not divided:
+        return 0
+    match statement:
+        case ir.Declare() | ir.Assign() | ir.LetIndex():
+            return _of_expression(statement.value)
+        case ir.Store():
+            return 1 + _of_expression(statement.value)
+    return 0
+
+
+def _of_expression(expression: ir.Expr) -> int:
+    """Every expression once, however often it is used."""
+    seen: set[int] = set()
+    stack, total = [expression], 0
+    while stack:
+        one = stack.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        match one:
+            case ir.Const() | ir.IndexValue() | ir.Read() | ir.Broadcast() | ir.Ramp():
+                pass
+            case ir.Unary(op) | ir.Binary(op):
+                total += _SLOW.get(op, 1)
+            case ir.ReduceLanes():
+                total += 4
+            case _:
+                total += 1
+        stack += operands_of(one)
+    return total

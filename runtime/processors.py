@@ -1,0 +1,52 @@
+"""How many processors this process may use."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+_ROOT = Path("/sys/fs/cgroup")
+
+
+@cache
+def processor_count() -> int:
+    """The processors that this process may run on, no more than its control group's share of time comes to, and no
+    fewer than one. Asked once."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    share = processor_share(_ROOT, Path("/proc/self/cgroup"))
+    return count if share is None else max(1, min(count, round(share)))
+
+
+def processor_share(root: Path, own: Path) -> float | None:
+    """The processors whose time a control group may use; None without a limit.
+
+    It is the least quota on the way from the group that the file ``own`` names up to ``root``."""
+    shares: list[float] = []
+    try:
+        lines = own.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        top = root / "cpu" if controllers else root
+        group = top / path.lstrip("/")
+        for folder in (group, *group.parents):
+            if top in (folder, *folder.parents) and (share := _quota(folder)) is not None:
+                shares.append(share)
+    return min(shares, default=None)
+
+
+def _quota(folder: Path) -> float | None:
+    """A folder's quota divided by its period: in one file (version 2), or in two (version 1)."""
+    try:
+        if (limit := folder / "cpu.max").exists():
+            quota, period = limit.read_text(encoding="utf-8").split()
+        else:
+            quota = (folder / "cpu.cfs_quota_us").read_text(encoding="utf-8").strip()
+            period = (folder / "cpu.cfs_period_us").read_text(encoding="utf-8").strip()
+        return int(quota) / int(period) if int(quota) > 0 else None
+    except (OSError, ValueError, ZeroDivisionError):  # "max", or no such limit
+        return None
