@@ -144,12 +144,13 @@ def test_aarch64_asks_the_kernel() -> None:
 
 
 def test_what_runs_before_the_check_runs_everywhere() -> None:
-    """The entry as callers see it, its plan, the question and the barrier hold nothing that the baseline lacks."""
+    """The entry as callers see it, its plan, the question and what threads share hold nothing that the baseline lacks."""
     program, manifest = classifier()
     assembly = emit(program, "asm", named_target("znver4", LINUX), manifest)
     parts = re.split(r'^"?([A-Za-z_][\w.]*)"?:', assembly, flags=re.MULTILINE)
     code = dict(zip(parts[1::2], parts[2::2], strict=True))
-    before = ["pets_predict", "pets_predict_plan", "pets_missing", "netwright.barrier", "netwright.plan"]
+    before = ["pets_predict", "pets_predict_plan", "pets_missing"]
+    before += ["netwright.share", "netwright.shared", "netwright.plan"]
     for name in before:
         assert not re.search(LATER, code[name]), name
     assert re.search(LATER, code["pets.dense"])
