@@ -144,7 +144,7 @@ def test_aarch64_asks_the_kernel() -> None:
 
 
 def test_what_runs_before_the_check_runs_everywhere() -> None:
-    """The entry as callers see it, its plan, the question and what threads share hold nothing that the baseline lacks."""
+    """The entry as callers see it, its plan, the question and the shares hold nothing that the baseline lacks."""
     program, manifest = classifier()
     assembly = emit(program, "asm", named_target("znver4", LINUX), manifest)
     parts = re.split(r'^"?([A-Za-z_][\w.]*)"?:', assembly, flags=re.MULTILINE)
