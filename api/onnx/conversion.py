@@ -24,7 +24,7 @@ from .fold import FOLDS, Folding, evaluated
 from .names import identifier, scoped, stem
 from .narrow import admitted, named
 from .network import NetworkWriter
-from .ops.table import ML_DOMAIN, ML_OPS, OPS, Op
+from .ops.table import DOMAINS, OPS, Op
 from .reading import Body, Node, OnnxGraph, UnreadableTensor
 from .schemas import check_node, means_the_same
 from .tensors import MAX_COMPUTED
@@ -195,7 +195,7 @@ class Conversion:
 
     def _of_domain(self, node: Node, operands: Sequence[Value | None]) -> Sequence[Value | None]:
         """The results of an operator that is none of ONNX's own domain."""
-        entry = ML_OPS.get(node.op) if node.domain == ML_DOMAIN else None
+        entry = DOMAINS.get(node.domain, {}).get(node.op)
         if entry is None:
             raise Refusal(f"the operator of the domain {node.domain} is not supported")
         return self._entered(node, entry, operands, self.opset)

@@ -9,7 +9,7 @@ from .export.exporting import OPSET
 from .export.layers import LAYERS
 from .fold import FOLDS
 from .fold.reference import EVALUATED, MAX_EVALUATED
-from .ops import ML_DOMAIN, ML_OPS, OPS
+from .ops import DOMAINS, OPS
 from .reading import OLDEST_OPSET
 from .tensors import DTYPES, HELD_AS
 
@@ -55,6 +55,10 @@ export_model(netwright.load("resnet.yaml"), "resnet.safetensors").save("again.on
   is inside: gelu, hard_swish, hard_sigmoid, swish, mish, softplus, softsign, sigmoid; layer_norm, rms_norm and softmax
   along the last axis. They are known by what they compute, not by how it is written.
 - Nodes may stand in any order. What no output needs is left out, and is no reason to refuse a model.
+- Quantized networks are simulated in floats that hold each sum of whole numbers exactly: pairs of QuantizeLinear and
+  DequantizeLinear become `fake_quantize` layers, and operators of whole numbers, those of ONNX Runtime's own domain
+  among them, give the runtime's whole numbers. The state of a quantized LSTM is quantized sample by sample, as ONNX
+  Runtime does where each sample of a batch has a thread of its own.
 - What is not supported is an error with the node, the operator, the attribute and the reason, and nothing is
   written. An attribute that an operator does not list below is such an error.
 - Element types: {types}. A model has one float type, that of its weights; inputs and outputs may be cast from and
@@ -114,10 +118,11 @@ def document() -> str:
         summary = (op.convert.__doc__ or "").strip().split("\n")[0].replace("|", "\\|")
         versions = ", ".join(str(schema.since_version) for schema in _schemas(name, op.since))
         lines.append(f"| {name} | {versions} | {attributes} | {summary} |")
-    for name, op in sorted(ML_OPS.items()):
-        attributes = ", ".join(f"`{one}`" for one in op.attributes)
-        summary = (op.convert.__doc__ or "").strip().split("\n")[0]
-        lines.append(f"| {ML_DOMAIN}.{name} | {op.since} | {attributes} | {summary} |")
+    for domain, table in sorted(DOMAINS.items()):
+        for name, op in sorted(table.items()):
+            attributes = ", ".join(f"`{one}`" for one in op.attributes)
+            summary = (op.convert.__doc__ or "").strip().split("\n")[0]
+            lines.append(f"| {domain}.{name} | {op.since} | {attributes} | {summary} |")
     layers = sorted({kind.__name__ for kind in LAYERS} | {"Lstm", "Gru", "Rnn"})
     return "\n".join(lines) + "\n" + _EXPORT.format(opset=OPSET, layers=", ".join(layers))
 

@@ -81,6 +81,8 @@ def _row(report: dict[str, Any]) -> str:
     if "error" in report:
         cells.append(f"error {report['error']:.0e}")
     cells += [f"{key} {report[key]:.1f} s" for key in ("export", "import", "compile") if key in report]
+    if "moves" in report:
+        cells.append(f"stage by stage: the last bits of the input move ONNX Runtime by {report['moves']:.0e}")
     if "runtime" in report:
         cells.append(f"ONNX Runtime itself is off by {report['runtime']:.0e}")
     if "ours" in report:

@@ -6,16 +6,21 @@ import importlib.util
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed (extra: onnx)")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (pip install onnxruntime)")
 
+from onnx.helper import make_node
+
+from ..onnx.compared import built
 from . import golden
 from .catalog import ENTRIES
 from .entries import EXPORTERS, chosen
 from .expected import refusals
 from .running import run
+from .stages import in_stages, is_quantized
 
 #: Quick ones: a recurrence, transposed convolutions, one that timm wrote.
 SLICE = ("torch/LstmWithStates/legacy/open", "torch/Autoencoder/legacy/open", "timm/test_resnet/legacy/open")
@@ -31,6 +36,26 @@ def test_an_exported_network_gives_the_answers_of_onnxruntime(name: str, tmp_pat
     assert report["verdict"] == "pass", report
     assert name in golden.KEPT
     assert golden.changed(name, report) == ""
+
+
+def test_quantized_networks_are_judged_stage_by_stage() -> None:
+    random = np.random.default_rng(2)
+    constants = {f"w{i}": random.integers(-127, 128, (8, 8)).astype(np.int8) for i in range(2)}
+    nodes, value = [], "x"
+    for i in range(2):
+        codes, scale, zero, total = (f"{name}{i}" for name in ("codes", "scale", "zero", "total"))
+        nodes += [
+            make_node("DynamicQuantizeLinear", [value], [codes, scale, zero]),
+            make_node("MatMulInteger", [codes, f"w{i}", zero], [total]),
+            make_node("Cast", [total], [f"floats{i}"], to=1),
+            make_node("Mul", [f"floats{i}", scale], [f"y{i}"]),
+        ]
+        value = f"y{i}"
+    model = built(nodes, {"x": (np.float32, ["N", 8])}, ["y1"], constants)
+    found = in_stages(model, {"x": random.standard_normal((3, 8)).astype(np.float32)})
+    assert is_quantized(model)
+    assert found.keys() == {"y0", "y1"}
+    assert max(found.values()) < 1e-6
 
 
 def test_golden_outputs_are_compared() -> None:

@@ -14,7 +14,10 @@ from . import (
     loss,
     normalization,
     pool,
+    qlinear,
     quantized,
+    quantized_products,
+    quantized_recurrent,
     recurrent,
     reduce,
     resize,
@@ -23,11 +26,10 @@ from . import (
     sequences,
     shape,
 )
-from .table import ML_DOMAIN, ML_OPS, OPS, Op
+from .table import DOMAINS, OPS, Op
 
 __all__ = [
-    "ML_DOMAIN",
-    "ML_OPS",
+    "DOMAINS",
     "OPS",
     "Op",
     "activation",
@@ -43,7 +45,10 @@ __all__ = [
     "loss",
     "normalization",
     "pool",
+    "qlinear",
     "quantized",
+    "quantized_products",
+    "quantized_recurrent",
     "recurrent",
     "reduce",
     "resize",

@@ -32,8 +32,11 @@ class Op:
 
 OPS: dict[str, Op] = {}
 #: Operators of the domain `ai.onnx.ml`, which stand before a network of numbers in a table.
-ML_DOMAIN = "ai.onnx.ml"
 ML_OPS: dict[str, Op] = {}
+#: Operators of ONNX Runtime's own domain, which its quantization writes.
+RUNTIME_OPS: dict[str, Op] = {}
+#: The tables of the domains that are not ONNX's own.
+DOMAINS: dict[str, dict[str, Op]] = {"ai.onnx.ml": ML_OPS, "com.microsoft": RUNTIME_OPS}
 
 
 def op(
