@@ -44,7 +44,7 @@ _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 #: Bytes of an array that are brought into order at a time.
 _COPIED = 2**24
 #: Cells of an array that are copied at a time: along its last axis, and along all others together.
-_LAST, _OTHERS = 64, 1024
+_LAST, _OTHERS = 32, 1024
 
 
 def contiguous(array: NDArray) -> NDArray:

@@ -64,7 +64,7 @@ def with_choices(attempt: Callable[[Choices], R]) -> R:
             return attempt(choices)
         except OnnxError as error:
             if first is None or (_is_of_names(error) and not _is_of_names(first)):
-                first = error
+                first = error.with_traceback(None)  # what was made until then is not kept
         fixed = len(choices.wanted)
         for name, truth in list(choices.taken.items())[fixed:]:
             before = dict(list(choices.taken.items())[: list(choices.taken).index(name)])

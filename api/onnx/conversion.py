@@ -28,7 +28,7 @@ from .ops.table import DOMAINS, OPS, Op
 from .reading import Body, Node, OnnxGraph, UnreadableTensor
 from .schemas import check_node, means_the_same
 from .tensors import MAX_COMPUTED
-from .values import Known, Value, known_dims
+from .values import Known, KnownConstants, Value, known_dims
 
 #: Operators that only prepare what others compute.
 _MOVERS = frozenset(("Cast", "Constant", "ConstantOfShape", "Expand", "Reshape", "Shape", "Slice", "Squeeze"))
@@ -69,7 +69,7 @@ class Conversion:
         self.writer, self.opset = writer, graph.opset
         self.written = written
         """How often the file's own nodes read each value, where some of them were recognized as another."""
-        self.values: ChainMap[str, Value] = ChainMap()
+        self.values: ChainMap[str, Value] = ChainMap({}, KnownConstants(graph.constants))  # type: ignore[arg-type]
         self.faults: ChainMap[str, Fault] = ChainMap()
         self.depends: ChainMap[str, frozenset[str]] = ChainMap()
         """The inputs of the model that each value depends on."""
@@ -141,6 +141,13 @@ class Conversion:
                 self.visit(one)
         finally:
             self.readers = self.readers.parents
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Lets go of computed constants that nobody reads any more."""
+        computed = self.values.maps[0]
+        for name in names:
+            if isinstance(computed.get(name), Known):
+                del computed[name]
 
     def missing(self, names: Iterable[str]) -> tuple[Fault, ...]:
         """Why values are missing, where they are."""

@@ -111,7 +111,9 @@ def import_model(
     try:
         imported, settled = sizes.settle(attempt)
         if layout == "native":
-            imported = attempt(settled, held=native_inputs(imported), native_outputs=True)
+            held = native_inputs(imported)
+            del imported  # its weights are made once more
+            imported = attempt(settled, held=held, native_outputs=True)
     except NeedsValue as needed:
         raise OnnxError(needed.findings, _inputs_to_settle(graph, needed)) from None
     except OnnxError as error:

@@ -96,10 +96,10 @@ class _Import:
                 self.declare(port)
             except Refusal as refusal:
                 raise OnnxError(f"the input {port.name!r}: {refusal.reason}") from None
-        for name, array in self.graph.constants.items():
-            self.values[name] = Known.of(array, name)
-        for node in self.graph.nodes:
+        read_last = self.graph.read_last
+        for place, node in enumerate(self.graph.nodes):
             self.conversion.visit(node)
+            self.conversion.forget(read_last.get(place, ()))
         findings, needed = reasons(self.conversion.missing(self.graph.outputs))
         if needed is not None:
             needed.findings = findings

@@ -14,7 +14,7 @@ _WEIGHING = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU",
 def float_type(graph: OnnxGraph) -> str:
     """The float type of what weights are applied to, else that of most operators, else that of the inputs."""
     types = {port.name: port.dtype for port in graph.inputs}
-    types |= {name: str(array.dtype) for name, array in graph.constants.items()}
+    types |= graph.constants.dtypes()
     weighing, others = dict.fromkeys(_FLOATS.values(), 0), dict.fromkeys(_FLOATS.values(), 0)
     for node in graph.nodes:
         read = [types[name] for name in node.inputs if name in types]
@@ -31,5 +31,5 @@ def float_type(graph: OnnxGraph) -> str:
     for counts in (weighing, others):
         if any(counts.values()):
             return max(counts, key=lambda dtype: counts[dtype])
-    given = [port.dtype for port in graph.inputs] + [str(array.dtype) for array in graph.constants.values()]
+    given = [port.dtype for port in graph.inputs] + [*graph.constants.dtypes().values()]
     return next((dtype for dtype in given if dtype in others), "float32")

@@ -1,7 +1,7 @@
 """The bytes of an ONNX file: the model's message without its weights, and the weights where they lie.
 
-Protocol buffers copy every byte of a file into the message, and out of it again. So what is large is cut out before
-the message is parsed: arrays are views of the bytes that were read, and a file is in memory once.
+Protocol buffers copy every byte of a file into the message, and out of it again. So what is large is left out before
+the message is parsed: it stays in the file until somebody wants it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
-from netwright.specs.files import open_regular
-
 from .errors import OnnxError
+from .stored import InFile, InMemory, Place, Source
 
 #: Protocol buffers end there; larger weights go to external files.
 MAX_FILE = 2**31 - 1
@@ -26,19 +25,21 @@ LEAST = 2**12
 _GRAPH, _INITIALIZER, _RAW_DATA, _FUNCTIONS = 7, 5, 9, 25
 #: How a message within a message is written: its length first.
 _LENGTH = 2
+#: A number has no more bytes.
+_NUMBER = 10
 
 
 @dataclass(frozen=True)
 class RawModel:
-    """A model's message. ``folder`` is where external data lie; ``weights`` are the bytes of each initializer, None
-    where they are in the message itself."""
+    """A model's message. ``folder`` is where external data lie; ``weights`` are where the bytes of each initializer
+    lie, None where they are in the message itself."""
 
     proto: onnx.ModelProto
     folder: Path | None = None
-    weights: Sequence[memoryview | None] = ()
+    weights: Sequence[Place | None] = ()
 
-    def weights_of(self, position: int) -> memoryview | None:
-        """The bytes of an initializer that are not in the message."""
+    def weights_of(self, position: int) -> Place | None:
+        """Where the bytes of an initializer lie that are not in the message."""
         return self.weights[position] if position < len(self.weights) else None
 
 
@@ -46,22 +47,24 @@ def read_file(path: str | os.PathLike[str]) -> RawModel:
     """A model as the file has it, without external data. Raises OnnxError."""
     path = Path(path)
     try:
-        with open_regular(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > MAX_FILE:
-                raise OnnxError(f"{path} has {size:,} bytes, a model has at most {MAX_FILE:,}")
-            data = file.read()
+        source = InFile(path)
+        if source.size > MAX_FILE:
+            raise OnnxError(f"{path} has {source.size:,} bytes, a model has at most {MAX_FILE:,}")
+        return _read(source, str(path), path.parent)
     except OSError as error:
         raise OnnxError(f"{path} can't be read: {error.strerror or error}") from None
-    return read_bytes(data, str(path), path.parent)
 
 
 def read_bytes(data: bytes, name: str = "the model", folder: Path | None = None) -> RawModel:
     """A model from its bytes. Raises OnnxError."""
+    return _read(InMemory(data), name, folder)
+
+
+def _read(source: Source, name: str, folder: Path | None) -> RawModel:
     try:
-        message, weights = _without_weights(memoryview(data))
+        message, weights = _without_weights(source)
     except ValueError:  # the parser says what is wrong
-        message, weights = data, []
+        message, weights = bytes(source.read(0, source.size)), []
     model = onnx.ModelProto()
     try:
         model.ParseFromString(message)
@@ -71,65 +74,63 @@ def read_bytes(data: bytes, name: str = "the model", folder: Path | None = None)
         raise OnnxError(f"{name} is no ONNX model: it has no graph")
     if len(weights) != len(model.graph.initializer):
         weights = []
-        model.ParseFromString(data)
+        model.ParseFromString(bytes(source.read(0, source.size)))
     return RawModel(model, folder, weights)
 
 
-def _without_weights(data: memoryview) -> tuple[bytes, list[memoryview | None]]:
+def _without_weights(source: Source) -> tuple[bytes, list[Place | None]]:
     """The message without large raw data of initializers, and those. Raises ValueError for what is no message."""
-    found: list[memoryview | None] = []
+    found: list[Place | None] = []
     parts: list[memoryview | bytes] = []
-    for field, start, value, end in _fields(data):
+    for field, start, value, end in _fields(source, 0, source.size):
         if field == _FUNCTIONS:
             raise ValueError("functions are put in place in the whole message")
         if field != _GRAPH:
-            parts.append(data[start:end])
+            parts.append(source.read(start, end))
             continue
         graph: list[memoryview | bytes] = []
-        for inner, first, content, last in _fields(data[value:end]):
-            piece = data[value + first : value + last]
-            if inner == _INITIALIZER:
-                tensor, weights = _tensor(data[value + content : value + last])
-                found.append(weights)
-                graph.append(piece if weights is None else _written(_INITIALIZER, [tensor]))
-            else:
-                graph.append(piece)
+        for inner, first, content, last in _fields(source, value, end):
+            if inner != _INITIALIZER:
+                graph.append(source.read(first, last))
+                continue
+            tensor, weights = _tensor(source, content, last)
+            found.append(weights)
+            graph.append(source.read(first, last) if weights is None else _written(_INITIALIZER, [tensor]))
         parts.append(_written(_GRAPH, graph))
     return b"".join(parts), found
 
 
-def _tensor(data: memoryview) -> tuple[bytes, memoryview | None]:
+def _tensor(source: Source, start: int, end: int) -> tuple[bytes, Place | None]:
     """A tensor's message without its raw data, and those where they are large."""
-    raw: memoryview | None = None
+    raw: Place | None = None
     parts = []
-    for field, start, value, end in _fields(data):
+    for field, first, value, last in _fields(source, start, end):
         if field == _RAW_DATA:
-            raw = data[value:end]
+            raw = Place(source, value, last)
         else:
-            parts.append(data[start:end])
+            parts.append(source.read(first, last))
     return b"".join(parts), raw if raw is not None and len(raw) >= LEAST else None
 
 
-def _fields(data: memoryview) -> Iterator[tuple[int, int, int, int]]:
+def _fields(source: Source, position: int, stop: int) -> Iterator[tuple[int, int, int, int]]:
     """The fields of a message: number, and where the field starts, its value starts, and both end. Raises
     ValueError."""
-    position = 0
-    while position < len(data):
+    while position < stop:
         start = position
-        tag, position = _varint(data, position)
+        tag, position = _varint(source, position, stop)
         match tag & 7:
             case 0:
-                value, (_, position) = position, _varint(data, position)
+                value, (_, position) = position, _varint(source, position, stop)
             case 1:
                 value, position = position, position + 8
             case 2:
-                length, value = _varint(data, position)
+                length, value = _varint(source, position, stop)
                 position = value + length
             case 5:
                 value, position = position, position + 4
             case _:
                 raise ValueError("a field of another kind")
-        if position > len(data):
+        if position > stop:
             raise ValueError("a field that ends past the message")
         if tag & 7 != _LENGTH and tag >> 3 in (_GRAPH, _INITIALIZER, _RAW_DATA, _FUNCTIONS):
             yield 0, start, value, position
@@ -137,16 +138,13 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int, int, int]]:
             yield tag >> 3, start, value, position
 
 
-def _varint(data: memoryview, position: int) -> tuple[int, int]:
+def _varint(source: Source, position: int, stop: int) -> tuple[int, int]:
     """A number, seven bits to a byte, and where it ends. Raises ValueError."""
-    found = shift = 0
-    while position < len(data) and shift < 64:
-        byte = data[position]
-        position += 1
-        found |= (byte & 0x7F) << shift
+    found = 0
+    for i, byte in enumerate(source.read(position, min(position + _NUMBER, stop))):
+        found |= (byte & 0x7F) << 7 * i
         if byte < 0x80:
-            return found, position
-        shift += 7
+            return found, position + i + 1
     raise ValueError("a number that does not end")
 
 

@@ -27,7 +27,8 @@ from .checking import check_functions, check_text
 from .errors import Finding, OnnxError
 from .order import in_order
 from .raw import RawModel
-from .tensors import MAX_ELEMENTS, network_dtype, read_tensor
+from .stored import Constants
+from .tensors import MAX_ELEMENTS, network_dtype, read_tensor, tensor_of
 
 OLDEST_OPSET = 1
 #: What the domain of ONNX's own operators is called.
@@ -62,6 +63,11 @@ class Node:
         """All names that it reads, and its graphs with it."""
         return (*self.inputs, *self.captures)
 
+    @property
+    def all_reads(self) -> tuple[str, ...]:
+        """These, and what the nodes read that it stands for."""
+        return (*self.reads, *(name for node in self.spelled for name in node.reads))
+
 
 @dataclass(frozen=True, slots=True)
 class Port:
@@ -81,7 +87,7 @@ class OnnxGraph:
     inputs: tuple[Port, ...]
     outputs: tuple[str, ...]
     nodes: tuple[Node, ...]
-    constants: Mapping[str, NDArray]
+    constants: Constants
     dims: Mapping[str, str] = field(default_factory=dict)
     """The names of open sizes as the file has them, by the names they have here."""
     domains: Mapping[str, int] = field(default_factory=dict)
@@ -90,6 +96,16 @@ class OnnxGraph:
     def readers(self) -> dict[str, int]:
         """How often each value is read, by nodes and as an output."""
         return _readers(self.nodes, self.outputs)
+
+    @cached_property
+    def read_last(self) -> dict[int, list[str]]:
+        """What no node after one reads, by the places of nodes; outputs are read after all of them."""
+        last = {name: place for place, node in enumerate(self.nodes) for name in node.all_reads}
+        found: dict[int, list[str]] = {}
+        for name, place in last.items():
+            if name not in self.outputs:
+                found.setdefault(place, []).append(name)
+        return found
 
     def open_sizes(self) -> list[str]:
         """The names of open sizes of the inputs."""
@@ -147,10 +163,12 @@ def read_graph(raw: RawModel) -> OnnxGraph:
     graph = model.graph
     if graph.sparse_initializer:
         raise OnnxError("the model has sparse constants")
-    constants = {
-        tensor.name: read_tensor(tensor, folder, raw.weights_of(i))
-        for i, tensor in enumerate(graph.initializer)
-    }
+    constants = Constants(
+        {
+            tensor.name: tensor_of(tensor, folder, raw.weights_of(i))
+            for i, tensor in enumerate(graph.initializer)
+        }
+    )
     dims: dict[str, str] = {}
     inputs = tuple(_port(value, dims) for value in graph.input if value.name not in constants)
     outputs = tuple(value.name for value in graph.output)

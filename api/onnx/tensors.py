@@ -12,9 +12,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from netwright.specs.files import open_regular
-
 from .errors import OnnxError
+from .stored import InFile, Place, Stored
 
 #: A tensor with more elements is no weight of a network: refused before anything is allocated.
 MAX_ELEMENTS = 2**31 - 1
@@ -68,9 +67,17 @@ def is_float(dtype: str) -> bool:
     return dtype.startswith(("float", "bfloat"))
 
 
-def read_tensor(tensor: onnx.TensorProto, folder: Path | None, raw: memoryview | None = None) -> NDArray:
-    """The array a TensorProto stands for; ``raw`` is its raw data where the message does not have them. Raises
-    OnnxError."""
+def read_tensor(tensor: onnx.TensorProto, folder: Path | None, place: Place | None = None) -> NDArray:
+    """The array a TensorProto stands for; ``place`` is where its raw data lie where the message does not have them.
+    Raises OnnxError."""
+    found = tensor_of(tensor, folder, place)
+    return found.read() if isinstance(found, Stored) else found
+
+
+def tensor_of(
+    tensor: onnx.TensorProto, folder: Path | None, place: Place | None = None
+) -> NDArray | Stored:
+    """The same, stored where its bytes lie outside of the message. Raises OnnxError for one that does not fit them."""
     dtype_name(tensor.data_type)
     dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
     shape = tuple(tensor.dims)
@@ -81,13 +88,13 @@ def read_tensor(tensor: onnx.TensorProto, folder: Path | None, raw: memoryview |
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
         if str(dtype) in _PACKED:
             raise OnnxError(f"the tensor {tensor.name!r}: {dtype} in an external file is not supported")
-        return _external(tensor, folder, dtype, shape)
-    if raw is not None and str(dtype) in _PACKED:
-        tensor.raw_data = bytes(raw)
-    elif raw is not None:
-        if len(raw) != prod(shape) * dtype.itemsize:
-            raise OnnxError(f"the tensor {tensor.name!r} is damaged: {len(raw)} bytes for {list(shape)}")
-        return np.frombuffer(raw, dtype.newbyteorder("<")).astype(dtype, copy=False).reshape(shape)
+        return _stored(tensor, _external(tensor, folder, prod(shape) * dtype.itemsize), dtype, shape)
+    if place is not None and str(dtype) in _PACKED:
+        tensor.raw_data = place.bytes()
+    elif place is not None:
+        if len(place) != prod(shape) * dtype.itemsize:
+            raise OnnxError(f"the tensor {tensor.name!r} is damaged: {len(place)} bytes for {list(shape)}")
+        return _stored(tensor, place, dtype, shape)
     try:
         array = numpy_helper.to_array(tensor)
     except (ValueError, TypeError, OverflowError, MemoryError) as error:
@@ -97,29 +104,34 @@ def read_tensor(tensor: onnx.TensorProto, folder: Path | None, raw: memoryview |
     return array
 
 
-def _external(
-    tensor: onnx.TensorProto, folder: Path | None, dtype: np.dtype, shape: tuple[int, ...]
-) -> NDArray:
+def _stored(tensor: onnx.TensorProto, place: Place, dtype: np.dtype, shape: tuple[int, ...]) -> Stored:
+    name = tensor.name
+
+    def read() -> NDArray:
+        try:
+            return place.array(dtype, shape)
+        except OSError as error:
+            raise OnnxError(f"the tensor {name!r} can't be read: {error.strerror or error}") from None
+
+    return Stored(dtype, shape, read)
+
+
+def _external(tensor: onnx.TensorProto, folder: Path | None, needed: int) -> Place:
     entries = {entry.key: entry.value for entry in tensor.external_data}
     path = _confined(tensor.name, entries.get("location", ""), folder)
     try:
         offset = int(entries.get("offset", "0"))
-        needed = prod(shape) * dtype.itemsize
         length = int(entries.get("length", str(needed)))
     except ValueError:
         raise OnnxError(f"the tensor {tensor.name!r}: its place in {path.name} is no number") from None
     try:
-        with open_regular(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            if length != needed or offset < 0 or offset + needed > size:
-                message = f"{needed} bytes at {offset} are wanted, the file has {size}"
-                raise OnnxError(f"the tensor {tensor.name!r} does not lie in {path.name}: {message}")
-            array = np.fromfile(file, dtype.newbyteorder("<"), prod(shape), offset=offset)
+        source = InFile(path)
     except OSError as error:
         raise OnnxError(f"the tensor {tensor.name!r}: {path.name} can't be read: {error.strerror}") from None
-    if array.size != prod(shape):
-        raise OnnxError(f"the tensor {tensor.name!r}: {path.name} became shorter while it was read")
-    return array.astype(dtype, copy=False).reshape(shape)
+    if length != needed or offset < 0 or offset + needed > source.size:
+        message = f"{needed} bytes at {offset} are wanted, the file has {source.size}"
+        raise OnnxError(f"the tensor {tensor.name!r} does not lie in {path.name}: {message}")
+    return Place(source, offset, offset + needed)
 
 
 def _confined(name: str, location: str, folder: Path | None) -> Path:

@@ -7,7 +7,9 @@ a Transpose, Squeeze or Unsqueeze costs nothing, and two that cancel leave no tr
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +17,10 @@ from numpy.typing import NDArray
 from netwright.specs.dims import Dim, DimLike, Shape
 
 from .fold.ratio import Ratio
+from .stored import Constants
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Known:
     """A value that is known while importing. In an object array are numbers that depend on open sizes: Dims, and for
     floats Ratios of them."""
@@ -114,6 +117,32 @@ class Listed:
 
 Tensor = Known | Held | Merged | Vacant
 Value = Tensor | Listed
+
+
+class KnownConstants(Mapping[str, Known]):
+    """A graph's constants as values, each the same one as long as somebody keeps it."""
+
+    def __init__(self, constants: Constants):
+        self._constants = constants
+        self._alive: WeakValueDictionary[str, Known] = WeakValueDictionary()
+        self._kept: list[Known] = []
+
+    def __getitem__(self, name: str) -> Known:
+        found = self._alive.get(name)
+        if found is None:
+            found = self._alive[name] = Known.of(self._constants[name], name)
+            if not self._constants.is_stored(name):
+                self._kept.append(found)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._constants)
+
+    def __len__(self) -> int:
+        return len(self._constants)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._constants
 
 
 def dims_array(sizes: Shape | list[DimLike]) -> NDArray:

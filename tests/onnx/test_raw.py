@@ -46,7 +46,7 @@ def test_large_weights_are_not_in_the_message() -> None:
     assert raw.proto.ByteSize() < len(BYTES) // 10
     for i, tensor in enumerate(onnx.ModelProto.FromString(BYTES).graph.initializer):
         if (found := raw.weights_of(i)) is not None:
-            assert bytes(found) == tensor.raw_data
+            assert found.bytes() == tensor.raw_data
 
 
 def test_files_and_messages_give_the_same(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_damaged_bytes(edits: list[tuple[int, int]]) -> None:
         inside = raw.proto.graph.initializer[i]
         found = raw.weights_of(i)
         if tensor.HasField("raw_data"):
-            assert (inside.raw_data if found is None else bytes(found)) == tensor.raw_data
+            assert (inside.raw_data if found is None else found.bytes()) == tensor.raw_data
         inside.ClearField("raw_data")
         tensor.ClearField("raw_data")
         assert inside.SerializeToString(deterministic=True) == tensor.SerializeToString(deterministic=True)

@@ -33,11 +33,15 @@ class _Recognition:
     def __init__(self, graph: OnnxGraph):
         self.graph = graph
         self.makers = {name: node for node in graph.nodes for name in node.outputs if name}
-        self.constants: dict[str, NDArray] = dict(graph.constants)
+        self.constants = graph.constants.small(MOST_NUMBERS)
+        self.known = set(graph.constants)
+        """All constants; those that are large are no part of a cluster."""
         for node in graph.nodes:
             value = node.attributes.get("value")
             if node.op == "Constant" and isinstance(value, np.ndarray):
-                self.constants[node.outputs[0]] = value
+                self.known.add(node.outputs[0])
+                if value.size <= MOST_NUMBERS:
+                    self.constants[node.outputs[0]] = value
         self.added: dict[str, NDArray] = {}
         self.place = {node.outputs[0]: at for at, node in enumerate(graph.nodes) if node.outputs}
 
@@ -50,6 +54,7 @@ class _Recognition:
                 node.op in _LAST
                 and not node.domain
                 and name not in gone
+                and self.is_small(node)
                 and (made := self.made(node)) is not None
             ):
                 found[name] = made
@@ -63,8 +68,9 @@ class _Recognition:
                 nodes.append(found[name])
             elif name not in gone:
                 nodes.append(node)
-        constants = {**self.graph.constants, **self.added}
-        return replace(self.graph, nodes=tuple(nodes), constants=constants)
+        return replace(
+            self.graph, nodes=tuple(nodes), constants=self.graph.constants.joined(self.added)
+        )
 
     def made(self, last: Node) -> Node | None:
         """The node that a cluster with this end becomes: the largest one that is something."""
@@ -95,7 +101,7 @@ class _Recognition:
 
     def _count(self, node: Node, reads: dict[str, int]) -> None:
         for name in node.inputs:
-            if name and name not in self.constants:
+            if name and name not in self.known:
                 reads[name] = reads.get(name, 0) + 1
 
     def inner(self, name: str, reads: Mapping[str, int]) -> Node | None:
@@ -103,8 +109,11 @@ class _Recognition:
         node = self.makers.get(name)
         if node is None or node.op not in _OPERATORS or node.domain or len(node.outputs) != 1:
             return None
-        small = all(self.constants[one].size <= MOST_NUMBERS for one in node.inputs if one in self.constants)
-        return node if small and self.graph.readers.get(name) == reads[name] else None
+        return node if self.is_small(node) and self.graph.readers.get(name) == reads[name] else None
+
+    def is_small(self, node: Node) -> bool:
+        """Whether all constants that a node reads have few numbers."""
+        return all(one in self.constants for one in node.inputs if one in self.known)
 
     def candidate(self, nodes: list[Node], source: str, last: Node) -> Candidate | None:
         if all(node.op in _LINEAR for node in nodes):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from netwright.runtime.tensors import contiguous
+
 from ..arrange import identity
 from ..context import Context
 from ..errors import Refusal
@@ -21,7 +23,8 @@ def dense(ctx: Context, value: Held | Merged, kernel: NDArray, bias: NDArray | N
         sizes = [int(size) for size in source.shape[start:]]  # type: ignore[arg-type]
         order = [axis - start for axis in source.axes if axis is not None and axis >= start]
         order += [axis for axis in range(len(sizes)) if axis not in order]
-        kernel = kernel.reshape(*sizes, -1).transpose(*order, len(sizes)).reshape(kernel.shape[0], -1)
+        turned = kernel.reshape(*sizes, -1).transpose(*order, len(sizes))
+        kernel = contiguous(turned).reshape(kernel.shape)
         ref, axes = ctx.writer.flattened(source, start), identity(2)
     else:
         axes = _features_last(value)
@@ -54,7 +57,7 @@ def gemm(ctx: Context) -> None:
     ctx.floats()
     if ctx.is_computed(1):
         return _gemm_of_two(ctx)
-    kernel = ctx.array(1, "the second factor").astype(ctx.writer.dtype)
+    kernel = ctx.array(1, "the second factor").astype(ctx.writer.dtype, copy=False)
     value = ctx.tensor()
     if kernel.ndim != 2 or isinstance(value, Known) or value.rank != 2:
         raise Refusal("the factors have to be matrices")
