@@ -74,9 +74,7 @@ def read_tensor(tensor: onnx.TensorProto, folder: Path | None, place: Place | No
     return found.read() if isinstance(found, Stored) else found
 
 
-def tensor_of(
-    tensor: onnx.TensorProto, folder: Path | None, place: Place | None = None
-) -> NDArray | Stored:
+def tensor_of(tensor: onnx.TensorProto, folder: Path | None, place: Place | None = None) -> NDArray | Stored:
     """The same, stored where its bytes lie outside of the message. Raises OnnxError for one that does not fit them."""
     dtype_name(tensor.data_type)
     dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,12 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from netwright.onnx import OnnxError, import_model
-from netwright.onnx.raw import LEAST, read_bytes
+from netwright.onnx.importing import import_graph
+from netwright.onnx.raw import LEAST, read_bytes, read_file
+from netwright.onnx.reading import read_graph
 from netwright.runtime.tensors import contiguous
 
-from .models import model
+from .models import agrees, model
 
 node = helper.make_node
 
@@ -86,9 +89,6 @@ def test_weights_of_a_wrong_length() -> None:
 
 
 def read_and_import(data: bytes) -> None:
-    from netwright.onnx.importing import import_graph
-    from netwright.onnx.reading import read_graph
-
     import_graph(read_graph(read_bytes(data)), "m")
 
 
@@ -134,6 +134,72 @@ def test_memory_of_an_import(kind: str, tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 2.5 * size
+
+
+def of_halves() -> onnx.ModelProto:
+    """Matrices in float16 that are cast to float32 one by one."""
+    found = dense(units=1024, layers=8)
+    for tensor in found.graph.initializer:
+        array = onnx.numpy_helper.to_array(tensor)
+        if array.ndim == 2:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(array.astype(np.float16), tensor.name))
+    casts = [node("Cast", [f"w{i}"], [f"wide{i}"], to=onnx.TensorProto.FLOAT) for i in range(8)]
+    products = [*found.graph.node]
+    for i, one in enumerate(products):
+        one.input[1] = f"wide{i}"
+    del found.graph.node[:]
+    found.graph.node.extend([*casts, *products])
+    return found
+
+
+def standardized() -> onnx.ModelProto:
+    """Matrices from which their means are taken, and which are scaled twice."""
+    found = dense(units=1024, layers=4)
+    nodes = []
+    for i, one in enumerate([*found.graph.node]):
+        nodes += [
+            node("ReduceMean", [f"w{i}"], [f"mean{i}"], axes=[1]),
+            node("Sub", [f"w{i}", f"mean{i}"], [f"centered{i}"]),
+            node("Mul", [f"centered{i}", f"b{i}"], [f"scaled{i}"]),
+            node("Tanh", [f"scaled{i}"], [f"bounded{i}"]),
+        ]
+        one.input[1] = f"bounded{i}"
+    products = [*found.graph.node]
+    del found.graph.node[:]
+    found.graph.node.extend([*nodes, *products])
+    return found
+
+
+@pytest.mark.parametrize("kind", [of_halves, standardized])
+def test_memory_of_an_import_that_computes_weights(kind: Callable, tmp_path: Path) -> None:
+    """What weights are made of is gone when they are made, and read again where it is wanted again."""
+    path = tmp_path / "m.onnx"
+    onnx.save(kind(), path)
+    size = path.stat().st_size
+    tracemalloc.start()
+    try:
+        import_model(path).save(tmp_path / "m.yaml", tmp_path / "m.safetensors")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < (2.5 if kind is of_halves else 1.8) * size
+    agrees(kind(), {"x": [2, 1024]})
+
+
+def test_constants_are_read_when_they_are_wanted(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(dense(units=256).SerializeToString())
+    constants = read_graph(read_file(path)).constants
+    kept = constants["w0"]
+    assert constants["w0"] is kept
+    assert constants.dtype("w0") == "float32"
+    with open(path, "r+b") as file:
+        file.truncate(path.stat().st_size - 1)
+    assert constants["w0"] is kept
+    del kept
+    for name in ("w0", "w1"):
+        with pytest.raises(OnnxError, match="changed while it was read"):
+            constants[name]
 
 
 @given(

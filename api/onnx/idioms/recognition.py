@@ -68,9 +68,7 @@ class _Recognition:
                 nodes.append(found[name])
             elif name not in gone:
                 nodes.append(node)
-        return replace(
-            self.graph, nodes=tuple(nodes), constants=self.graph.constants.joined(self.added)
-        )
+        return replace(self.graph, nodes=tuple(nodes), constants=self.graph.constants.joined(self.added))
 
     def made(self, last: Node) -> Node | None:
         """The node that a cluster with this end becomes: the largest one that is something."""
