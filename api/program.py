@@ -66,7 +66,7 @@ class Program:
         values = initial_values(network, seed) if weights is None else read_weights(network, weights)
         known = {buffer.name for buffer in made.manifest.buffers}
         #: Values that no entry here reads; they are saved with the others all the same.
-        self._idle = {name: array for name, array in values.items() if name not in known}
+        self._idle = {name: array.copy() for name, array in values.items() if name not in known}
         values |= initial_states(network)
         self.session = Session(made, {name: array for name, array in values.items() if name in known})
 
@@ -78,7 +78,7 @@ class Program:
     @property
     def weights(self) -> dict[str, NDArray]:
         """Copies of all parameters and statistics, by name (``layer.param``)."""
-        return {**self.session.weights, **self._idle}
+        return {**self.session.weights, **{name: array.copy() for name, array in self._idle.items()}}
 
     def predict(self, **inputs: ArrayLike) -> dict[str, NDArray]:
         """The outputs by name, in eval mode. Batch and sequence lengths are those of the inputs.

@@ -34,7 +34,11 @@ def weights_manifest(network: Network) -> Manifest:
 
 
 def read_weights(network: Network, weights: Weights) -> dict[str, NDArray]:
-    """Weights from a safetensors file or from arrays by name. Raises WeightsError listing all that is wrong."""
+    """Weights from a safetensors file or from arrays by name, in the model's dtypes.
+
+    Arrays that have them already are not copied: whoever keeps one copies it. Raises WeightsError listing all that is
+    wrong.
+    """
     manifest = weights_manifest(network)
     if isinstance(weights, str | Path):
         return load_weights(weights, manifest)
@@ -44,4 +48,4 @@ def read_weights(network: Network, weights: Weights) -> dict[str, NDArray]:
         title = f"these are not the weights of {network.model!r}:"
         raise WeightsError("\n  ".join([title, *problems]), problems)
     dtypes = {name: parameter.type.dtype for name, parameter in network.parameters.items()}
-    return {name: array.astype(dtypes[name]) for name, array in arrays.items()}
+    return {name: np.asarray(array, dtypes[name]) for name, array in arrays.items()}

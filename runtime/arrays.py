@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,17 +13,21 @@ ALIGNMENT = 64
 
 def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> NDArray:
     """An uninitialized C-ordered array whose first byte is 64-byte aligned."""
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    raw = np.empty(size + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size].view(dtype).reshape(shape)
+    return _aligned(np.empty, shape, dtype)
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> NDArray:
-    """As ``aligned_empty``, filled with zeros."""
-    array = aligned_empty(shape, dtype)
-    array.fill(0)
-    return array
+    """As ``aligned_empty``, filled with zeros: fresh memory is zero already, and is not touched before it is used."""
+    return _aligned(np.zeros, shape, dtype)
+
+
+def _aligned(
+    allocate: Callable[[int, type[np.uint8]], NDArray], shape: tuple[int, ...], dtype: np.dtype
+) -> NDArray:
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    raw = allocate(size + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size].view(dtype).reshape(shape)
 
 
 def aligned_copy(array: NDArray, dtype: np.dtype) -> NDArray:

@@ -1,5 +1,6 @@
 """The Python API on real specs: load, summary, compile, predict, train, save; native code against the reference."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,32 @@ def test_weights_are_saved_and_read_back(tiny: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(again.weights[name], array)
     with pytest.raises(WeightsError, match=r"head\.bias is missing"):
         model.compile({name: a for name, a in program.weights.items() if name != "head.bias"})
+
+
+def test_weights_are_copied_once(tiny: Path) -> None:
+    # Bias and kernel of a layer that no output needs: nothing runs on them, they are kept all the same.
+    text = tiny.read_text().split("train:")[0]
+    tiny.write_text(text.replace("outputs: {y: head}", "outputs: {y: hidden}"))
+    model = netwright.load(tiny, {"layers.hidden.units": 500_000})
+    given = {
+        "hidden.kernel": np.ones((4, 500_000), np.float32),
+        "hidden.bias": np.zeros(500_000, np.float32),
+        "head.kernel": np.ones((500_000, 3), np.float32),
+        "head.bias": np.zeros(3, np.float32),
+    }
+    model.compile(given, entries=["predict"])  # the code is made, and kept
+    tracemalloc.start()
+    program = model.compile(given, entries=["predict"])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    nbytes = sum(array.nbytes for array in given.values())
+    packed = sum(array.nbytes for array in program.session.packed.values())
+    assert nbytes <= peak <= 1.2 * nbytes + packed + 1_000_000
+    for array in given.values():
+        array.fill(7)
+    program.weights["head.kernel"].fill(7)
+    assert not any((array == 7).any() for array in program.weights.values())
+    assert program.predict(x=np.ones((1, 4), np.float32))["y"][0, 0] == 4
 
 
 def test_errors_say_what_is_wrong(tiny: Path) -> None:
