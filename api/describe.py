@@ -8,27 +8,17 @@ from netwright.specs.dims import Dim, DimLike, Shape
 from netwright.specs.equations.builtin_cells import cell_of
 from netwright.specs.equations.cells import Cell
 from netwright.specs.models.activations import Linear
-from netwright.specs.models.layers import (
-    Add,
-    Argmax,
-    BatchNorm,
-    Concat,
-    Convolution,
-    Dense,
-    Dropout,
-    Embedding,
-    GatedLayer,
-    KernelLayer,
-    LayerNorm,
-    LayerSpec,
-    Multiply,
-    Pool,
-    Recurrent,
-    RecurrentLayer,
-    Rescale,
-    Standardize,
-    UpSampling,
-)
+from netwright.specs.models.layers.base import LayerSpec
+from netwright.specs.models.layers.conv import Convolution
+from netwright.specs.models.layers.dense import Dense, Embedding
+from netwright.specs.models.layers.normalization import BatchNorm, Dropout, Rescale, Standardize
+from netwright.specs.models.layers.pool import Pool
+from netwright.specs.models.layers.recurrent import GatedLayer, Recurrent, RecurrentLayer
+from netwright.specs.models.layers.reduction import Argmax
+from netwright.specs.models.layers.resize import UpSampling
+from netwright.specs.models.layers.shaping import Add, Concat, Multiply
+from netwright.specs.models.layers.statistics import LayerNorm
+from netwright.specs.models.layers.window import KernelLayer
 
 from .drawing.picture import Family
 

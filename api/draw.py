@@ -10,7 +10,7 @@ from netwright.compiler.passes.base import Phase
 from netwright.compiler.passes.dead_code import RemoveDeadCode
 from netwright.compiler.passes.unroll import UnrollScans
 from netwright.compiler.pipeline import GRAPH
-from netwright.specs.models.layers import RecurrentLayer
+from netwright.specs.models.layers.recurrent import RecurrentLayer
 from netwright.specs.specialize import DimError, specialize
 
 from .build import entry_graphs

@@ -15,7 +15,8 @@ from .diagnostics.suggest import closest, did_you_mean
 from .dims import DimLike, substitute
 from .load import LoadResult
 from .models.base import read_dim
-from .models.layers import LayerSpec, PadLayer
+from .models.layers.base import LayerSpec
+from .models.layers.padding import PadLayer
 from .models.spec import DimSpec, ModelSpec
 
 Range = tuple[int, int | None]

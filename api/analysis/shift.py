@@ -27,7 +27,7 @@ from netwright.compiler.graph.node import Value
 from netwright.compiler.graph.types import FLOATS
 from netwright.specs.dims import DimLike, Shape
 from netwright.specs.load import LoadResult
-from netwright.specs.models.layers import Transpose
+from netwright.specs.models.layers.slicing import Transpose
 
 from ..describe import count_text
 from .motion import Motion

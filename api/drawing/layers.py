@@ -8,7 +8,8 @@ from netwright.compiler.frontend.network import Network
 from netwright.specs.checks.wiring import Ref
 from netwright.specs.dims import Shape
 from netwright.specs.load import LoadResult
-from netwright.specs.models.layers import LayerSpec, RecurrentLayer
+from netwright.specs.models.layers.base import LayerSpec
+from netwright.specs.models.layers.recurrent import RecurrentLayer
 
 from ..describe import count_text, describe, directions, family, shape_text, states
 from .picture import Arrow, Box, Picture

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from netwright.specs.checks.wiring import Ref
 from netwright.specs.dims import Shape
-from netwright.specs.models.layers import RecurrentLayer
+from netwright.specs.models.layers.recurrent import RecurrentLayer
 
 from ..describe import describe, directions, family, shape_text, states
 from .layers import LayerPicture, input_id, output_id

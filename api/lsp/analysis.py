@@ -10,7 +10,7 @@ from netwright.compiler.frontend.build import Examined, examine
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.dims import Shape
 from netwright.specs.load import LoadResult, load_spec_text
-from netwright.specs.models.layers import LayerSpec
+from netwright.specs.models.layers.base import LayerSpec
 
 from ..describe import count_text, describe, shape_text
 from ..fixing import check_fixes

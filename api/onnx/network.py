@@ -10,16 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.specs.dims import Dim, DimLike, Shape, product
-from netwright.specs.models.layers import (
-    LAYERS,
-    ActivationLayer,
-    Add,
-    Concat,
-    Dropout,
-    LocalResponseNorm,
-    Multiply,
-    Pool,
-)
+from netwright.specs.models.layers import LAYERS
+from netwright.specs.models.layers.activation import ActivationLayer
+from netwright.specs.models.layers.normalization import Dropout
+from netwright.specs.models.layers.pool import Pool
+from netwright.specs.models.layers.shaping import Add, Concat, Multiply
+from netwright.specs.models.layers.statistics import LocalResponseNorm
 
 from .errors import Refusal
 from .names import Names, role_of, safe

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from netwright.compiler.frontend.equations.tensor import Tensor
-from netwright.compiler.frontend.expander import Expander, Ports
+from netwright.compiler.frontend.expander import Expander
+from netwright.compiler.frontend.expansion import Ports
 from netwright.compiler.frontend.layers.registry import EXPANSIONS
 from netwright.compiler.frontend.problem import Problem
 from netwright.compiler.frontend.scope import Origin, Scope, Signal
@@ -26,7 +27,9 @@ from netwright.specs.equations.parser import ExpressionError, Writing, parse_exp
 from netwright.specs.expansion.placement import Placement
 from netwright.specs.load import LoadResult
 from netwright.specs.models.cells import CellSpec
-from netwright.specs.models.layers import LAYERS, ExpressionLayer, LayerSpec
+from netwright.specs.models.layers import LAYERS
+from netwright.specs.models.layers.base import LayerSpec
+from netwright.specs.models.layers.expression import ExpressionLayer
 from netwright.specs.models.spec import ModelSpec
 from netwright.specs.reading.documents import read_text
 from netwright.specs.source.tree import Path, Span

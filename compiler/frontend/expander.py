@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
 from netwright.specs.checks.wiring import Ref
 from netwright.specs.diagnostics.diagnostic import Diagnostics
@@ -14,8 +13,8 @@ from netwright.specs.load import LoadResult
 from netwright.specs.manifest import LENGTH_OUT_OF_RANGE
 from netwright.specs.models.base import read_shape
 from netwright.specs.models.initializers import InitializerSpec
-from netwright.specs.models.layers import LayerSpec, RecurrentLayer
-from netwright.specs.models.layers.base import WEIGHTS
+from netwright.specs.models.layers.base import WEIGHTS, LayerSpec
+from netwright.specs.models.layers.recurrent import RecurrentLayer
 from netwright.specs.source.tree import Span
 
 from ..graph.graph import Graph
@@ -24,20 +23,11 @@ from ..graph.types import FLOATS, TensorType
 from ..ops.layout import show
 from ..ops.within import WithinAttributes
 from .equations.tensor import Tensor
+from .expansion import Expansion
 from .network import LayerInfo, Parameter, State
 from .origins import Origin, history
 from .problem import Label, Problem, show_type
 from .scope import Scope, Signal
-
-Ports = Mapping[str, Signal]
-
-
-@dataclass(frozen=True, slots=True)
-class Expansion:
-    """How a layer becomes primitives. ``honours_lengths``: whether padded steps are dealt with there."""
-
-    expand: Callable[[Scope], Signal | Ports]
-    honours_lengths: bool = False
 
 
 class Expander:

@@ -10,7 +10,7 @@ from netwright.specs.checks.wiring import Ref
 from netwright.specs.diagnostics.fixes import Fix, with_key
 from netwright.specs.dims import DimLike, Shape, bounds
 from netwright.specs.models.initializers import InitializerSpec
-from netwright.specs.models.layers import LayerSpec
+from netwright.specs.models.layers.base import LayerSpec
 from netwright.specs.random import Key, key_for
 
 from ..graph.graph import Graph

@@ -11,7 +11,8 @@ from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import Fix, respelled, without_key
 from ..diagnostics.suggest import closest, did_you_mean
 from ..equations.nested_cells import report_unknown
-from ..models.layers import LayerSpec, Recurrent
+from ..models.layers.base import LayerSpec
+from ..models.layers.recurrent import Recurrent
 from ..source.tree import SourceTree
 from .structure import Structure
 from .typed_layers import LayerEntry

@@ -13,7 +13,7 @@ from ..diagnostics.fixes import respelled
 from ..diagnostics.suggest import closest, did_you_mean
 from ..equations.builtin_cells import state_names
 from ..expansion.placement import Alias, Expansion
-from ..models.layers import GatedLayer, Recurrent
+from ..models.layers.recurrent import GatedLayer, Recurrent
 from ..source.tree import Span
 from .structure import Structure
 from .typed_layers import LayerEntry

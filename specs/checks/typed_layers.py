@@ -17,7 +17,10 @@ from ..diagnostics.translation.words import describe
 from ..equations.expressions import Expression
 from ..equations.layers import compile_expression
 from ..expansion.placement import Expansion, Placement
-from ..models.layers import LAYERS, ExpressionLayer, ExpressionPool, LayerSpec
+from ..models.layers import LAYERS
+from ..models.layers.base import LayerSpec
+from ..models.layers.expression import ExpressionLayer
+from ..models.layers.expression_pool import ExpressionPool
 from ..source.tree import Path, SourceNode
 
 _LAYER_KEYS = frozenset(key for kind in LAYERS.values() for key in keys_of(kind)) | {"use", "with"}

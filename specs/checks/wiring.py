@@ -15,9 +15,8 @@ from ..diagnostics.suggest import closest, did_you_mean
 from ..equations.builtin_cells import state_names
 from ..expansion.placement import Expansion, Expected
 from ..models.base import is_name
-from ..models.layers import GatedLayer, LayerSpec, Recurrent
-from ..models.layers.base import WEIGHTS
-from ..models.layers.recurrent import LENGTHS, START_WORDS
+from ..models.layers.base import WEIGHTS, LayerSpec
+from ..models.layers.recurrent import LENGTHS, START_WORDS, GatedLayer, Recurrent
 from ..source.order import find_order
 from ..source.tree import Path, SourceNode, Span
 from .layers import check_arity, check_cell, check_share

@@ -15,7 +15,7 @@ from ..diagnostics.diagnostic import Diagnostics
 from ..models.activations import ActivationSpec, Gelu, Linear
 from ..models.cells import CellSpec
 from ..models.initializers import InitializerSpec, Ones
-from ..models.layers import GatedLayer, Gru, Lstm, Recurrent, RecurrentLayer, Rnn
+from ..models.layers.recurrent import GatedLayer, Gru, Lstm, Recurrent, RecurrentLayer, Rnn
 from ..reading.documents import read_text
 from .cells import Cell, compile_cell
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import respelled
 from ..diagnostics.suggest import closest, did_you_mean
-from ..models.layers import ExpressionLayer, ExpressionPool
+from ..models.layers.expression import ExpressionLayer
+from ..models.layers.expression_pool import ExpressionPool
 from ..source.tree import Path, SourceTree
 from .expressions import Binary, Call, Expression, Name, Previous, walk
 from .parser import ExpressionError, Writing, parse_expression

@@ -20,7 +20,8 @@ from ..models.budget import BudgetSpec
 from ..models.cells import CellOutputSpec, CellSpec, InnerCellSpec, ParameterSpec, StateSpec
 from ..models.documentation import field_docs
 from ..models.initializers import AnyInitializer
-from ..models.layers import LAYERS, LayerSpec
+from ..models.layers import LAYERS
+from ..models.layers.base import LayerSpec
 from ..models.spec import DimSpec, InputSpec, ModelSpec, OutputSpec
 from ..models.train import (
     AnyLoss,

@@ -5,7 +5,8 @@ import pytest
 from netwright.specs import LoadResult, load_spec_text
 from netwright.specs.checks.wiring import Ref
 from netwright.specs.expansion.values import ValueProblem, compute
-from netwright.specs.models.layers import Conv2D, Dense
+from netwright.specs.models.layers.conv import Conv2D
+from netwright.specs.models.layers.dense import Dense
 
 HEAD = """\
 netwright: 1

@@ -11,7 +11,7 @@ from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.equations.builtin_cells import cell_of, cell_text
 from netwright.specs.equations.expressions import Binary, Call, Compare, Name, Negate, Number, Previous, walk
 from netwright.specs.equations.parser import ExpressionError, Writing, parse_expression
-from netwright.specs.models.layers import Gru, Lstm, Rnn
+from netwright.specs.models.layers.recurrent import Gru, Lstm, Rnn
 from netwright.specs.reading.documents import read_text
 from netwright.specs.source.tree import Span
 

@@ -12,7 +12,8 @@ from netwright.compiler.codegen.target import host_target
 from netwright.compiler.frontend.build import build_network
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.load import load_spec_text
-from netwright.specs.models.layers import LAYERS, LayerSpec
+from netwright.specs.models.layers import LAYERS
+from netwright.specs.models.layers.base import LayerSpec
 from netwright.specs.reading.documents import read_text
 from netwright.specs.reference import Example, examples, layer_sections
 from netwright.specs.reference.document import KINDS, MODELS, document

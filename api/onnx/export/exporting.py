@@ -14,8 +14,8 @@ from netwright.compiler.graph.analysis import ancestors
 from netwright.compiler.graph.node import InputAttributes, Node
 from netwright.specs.dims import Dim
 from netwright.specs.load import LoadResult
-from netwright.specs.models.layers import GatedLayer, LayerSpec
-from netwright.specs.models.layers.recurrent import LENGTHS
+from netwright.specs.models.layers.base import LayerSpec
+from netwright.specs.models.layers.recurrent import LENGTHS, GatedLayer
 
 from ...version import VERSION
 from ..errors import Finding, OnnxError, Refusal

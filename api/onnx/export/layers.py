@@ -20,28 +20,16 @@ from netwright.specs.models.activations import (
     Softplus,
     Tanh,
 )
-from netwright.specs.models.layers import (
-    ActivationLayer,
-    Add,
-    BatchNorm,
-    Concat,
-    Convolution,
-    ConvTranspose,
-    Dense,
-    Dropout,
-    Embedding,
-    FakeQuantize,
-    Flatten,
-    GlobalMaxPool,
-    GlobalMeanPool,
-    LayerNorm,
-    LayerSpec,
-    LocalResponseNorm,
-    MaxPool,
-    MeanPool,
-    Multiply,
-    Pool,
-)
+from netwright.specs.models.layers.activation import ActivationLayer
+from netwright.specs.models.layers.base import LayerSpec
+from netwright.specs.models.layers.conv import Convolution
+from netwright.specs.models.layers.conv_transpose import ConvTranspose
+from netwright.specs.models.layers.dense import Dense, Embedding
+from netwright.specs.models.layers.normalization import BatchNorm, Dropout
+from netwright.specs.models.layers.pool import GlobalMaxPool, GlobalMeanPool, MaxPool, MeanPool, Pool
+from netwright.specs.models.layers.quantizing import FakeQuantize
+from netwright.specs.models.layers.shaping import Add, Concat, Flatten, Multiply
+from netwright.specs.models.layers.statistics import LayerNorm, LocalResponseNorm
 
 from .context import Exporter
 

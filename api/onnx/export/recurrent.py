@@ -23,8 +23,7 @@ from netwright.specs.models.activations import (
     Tanh,
     ThresholdedRelu,
 )
-from netwright.specs.models.layers import GatedLayer, Gru, Lstm, Rnn
-from netwright.specs.models.layers.recurrent import LENGTHS
+from netwright.specs.models.layers.recurrent import LENGTHS, GatedLayer, Gru, Lstm, Rnn
 
 from .context import Exporter
 from .layers import Inputs, Ports

@@ -9,7 +9,7 @@ import numpy as np
 from netwright.specs.dims import Dim
 from netwright.specs.models.activations import HardSigmoid, Linear, Relu, Sigmoid, Tanh
 from netwright.specs.models.initializers import Identity, Orthogonal
-from netwright.specs.models.layers import Rnn
+from netwright.specs.models.layers.recurrent import Rnn
 
 from ..expander import Expander
 from ..network import Parameter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netwright.specs.load import LoadResult
-from netwright.specs.models.layers import Argmax
+from netwright.specs.models.layers.reduction import Argmax
 from netwright.specs.models.train import TrainSpec
 from netwright.specs.source.tree import Span
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from netwright.specs.dims import Dim, DimLike, Shape, dim_symbols, substitute
 from netwright.specs.equations.cells import Cell
 from netwright.specs.equations.expressions import Expression
-from netwright.specs.models.layers import Recurrent
+from netwright.specs.models.layers.recurrent import Recurrent
 
 from ...graph.graph import Graph
 from ...graph.types import TensorType

@@ -27,7 +27,7 @@ from ...graph.rules import ShapeError
 from ...graph.types import FLOATS, TensorType
 from ...ops.layout import show
 from ..layers import activation
-from ..layers.matmul import matmul
+from ..layers.dense import matmul
 from ..problem import Label, Problem
 from .functions import JOINT, POINTWISE, SHAPED, constant_power, floor_divide, modulo, power
 from .tensor import Tensor, broadcast_shapes, concat, dim_value, full, iota, where

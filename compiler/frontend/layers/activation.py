@@ -29,11 +29,12 @@ from netwright.specs.models.activations import (
     Tanh,
     ThresholdedRelu,
 )
-from netwright.specs.models.layers import PRelu
+from netwright.specs.models.layers.activation import ActivationLayer, PRelu
 
 from ...graph.rules import ShapeError
 from ...ops.layout import show
 from ..equations.tensor import Tensor, broadcast_shapes, full, iota, where
+from ..expansion import Expansion
 from ..scope import Scope, Signal
 
 
@@ -255,3 +256,9 @@ def expand_prelu(scope: Scope) -> Signal:
         message = f"a slope of {show(shape)} does not broadcast to {show(x.shape)}"
         raise scope.problem("NW0308", message, "slope_shape", labels=scope.blame(signal))
     return scope.give(prelu(x, scope.parameter("slope", shape, spec.slope_init)), signal.lengths)
+
+
+EXPANSIONS = {
+    ActivationLayer: Expansion(expand_activation, honours_lengths=True),
+    PRelu: Expansion(expand_prelu, honours_lengths=True),
+}

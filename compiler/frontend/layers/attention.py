@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from netwright.specs.models.layers import Attending, Attention, MultiHeadAttention
+from netwright.specs.models.layers.attention import Attending, Attention, MultiHeadAttention
 
 from ..equations.tensor import Tensor, iota, where
+from ..expansion import Expansion
 from ..problem import count
 from ..scope import Scope, Signal
 from .activation import softmax
@@ -119,3 +120,9 @@ def _attended(
     weights = softmax(scores, -1)
     kept = dropout(scope, weights, spec.dropout, "dropout")
     return kept.dot(value, [last], [batch], batch), weights
+
+
+EXPANSIONS = {
+    Attention: Expansion(expand_attention, honours_lengths=True),
+    MultiHeadAttention: Expansion(expand_multi_head_attention, honours_lengths=True),
+}

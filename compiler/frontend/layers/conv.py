@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from netwright.specs.models.layers import Convolution, DepthwiseConvolution, KernelLayer, SeparableConvolution
+from netwright.specs.models.layers.conv import Convolution, DepthwiseConvolution, SeparableConvolution
+from netwright.specs.models.layers.window import KernelLayer
 
 from ...ops.conv import ConvAttributes
 from ..equations.tensor import Tensor
+from ..expansion import Expansion
 from ..problem import count
 from ..scope import Scope, Signal
 from .activation import checked_activation
@@ -66,3 +68,10 @@ def _finished(scope: Scope, spec: KernelLayer, y: Tensor, channels: int, note: s
         y = y + scope.parameter("bias", [channels], spec.bias_init)
     scope.notes[y.rank - 1] = note
     return checked_activation(scope, scope.give(y, scope.input.lengths), spec.activation, "activation")
+
+
+EXPANSIONS = {
+    Convolution: Expansion(expand_convolution, honours_lengths=True),
+    DepthwiseConvolution: Expansion(expand_depthwise, honours_lengths=True),
+    SeparableConvolution: Expansion(expand_separable, honours_lengths=True),
+}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from netwright.specs.models.layers import ConvTranspose
+from netwright.specs.models.layers.conv_transpose import ConvTranspose
 
 from ...ops.transposed_conv import transposed_conv
 from ..equations.tensor import Tensor
+from ..expansion import Expansion
 from ..origins import linear
 from ..problem import count
 from ..scope import Scope, Signal
@@ -75,3 +76,8 @@ def _cropped(spec: ConvTranspose, position: int, span: int) -> tuple[int, int]:
     total = span - spec.strides[position] + spec.output_padding[position]
     less = max(total, 0) // 2
     return (less, total - less) if padding == "same_upper" else (total - less, less)
+
+
+EXPANSIONS = {
+    ConvTranspose: Expansion(expand_conv_transpose),
+}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from netwright.specs.equations.expressions import Binary, Call, Expression, walk
-from netwright.specs.models.layers import ExpressionLayer
+from netwright.specs.models.layers.expression import ExpressionLayer
 
 from ..equations.evaluate import Equations, Item
 from ..equations.parameters import declared_parameter
 from ..equations.tensor import Tensor
+from ..expansion import Expansion
 from ..scope import Scope, Signal
 
 #: Functions that look at more than one element, so that they would see padding.
@@ -45,3 +46,8 @@ def _lengths(scope: Scope, tree: Expression, result: Tensor) -> Tensor | None:
         if signal.lengths != first.lengths:
             raise scope.problem("NW0315", "the inputs have different lengths", "inputs")
     return first.lengths
+
+
+EXPANSIONS = {
+    ExpressionLayer: Expansion(expand_expression, honours_lengths=True),
+}

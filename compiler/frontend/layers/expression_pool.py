@@ -10,7 +10,7 @@ import numpy as np
 from netwright.specs.descent import Descent
 from netwright.specs.dims import product
 from netwright.specs.equations.expressions import Call, Expression
-from netwright.specs.models.layers import ExpressionPool
+from netwright.specs.models.layers.expression_pool import ExpressionPool
 from netwright.specs.models.layers.values import LARGEST_LITERAL
 
 from ...graph.graph import Graph
@@ -18,6 +18,7 @@ from ...graph.types import FLOATS, TensorType
 from ...ops.scan_windows import WindowsAttributes
 from ..equations.evaluate import Equations, Item
 from ..equations.tensor import Tensor, constant, full, iota, where
+from ..expansion import Expansion
 from ..scope import Scope, Signal
 from .activation import softmax
 from .window import WindowAxis, check_windows, pad_windows
@@ -143,3 +144,8 @@ class _WindowEquations(Equations):
             return full(self.graph, self.taps, TensorType(dtype, shape))
         number = self.exists.cast(dtype).reduce("sum", [self.exists.rank - 2], keep=True)
         return number.to(shape)
+
+
+EXPANSIONS = {
+    ExpressionPool: Expansion(expand_expression_pool),
+}

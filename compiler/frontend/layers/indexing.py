@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netwright.specs.dims import DimLike, Shape, product
-from netwright.specs.models.layers import GatherElements, GatherNd, ScatterElements, ScatterNd
+from netwright.specs.models.layers.indexing import GatherElements, GatherNd, ScatterElements, ScatterNd
 
 from ...graph.rules import ShapeError
 from ...graph.types import TensorType
@@ -13,6 +13,7 @@ from ...ops.gather import ScatterAddAttributes
 from ...ops.layout import show
 from ...ops.scatter import ScatterAttributes
 from ..equations.tensor import Tensor, full, iota, where
+from ..expansion import Expansion
 from ..problem import show_type
 from ..scope import Scope, Signal
 from .picking import from_end
@@ -162,3 +163,11 @@ def scattered(table: Tensor, rows: Tensor, updates: Tensor, reduction: str) -> T
     if reduction != "set" and table.dtype == "bool":
         raise ShapeError(f"the {reduction} of truth values")
     return table.apply("scatter", rows, updates, attrs=ScatterAttributes(reduction))
+
+
+EXPANSIONS = {
+    GatherElements: Expansion(expand_gather_elements),
+    GatherNd: Expansion(expand_gather_nd),
+    ScatterElements: Expansion(expand_scatter_elements),
+    ScatterNd: Expansion(expand_scatter_nd),
+}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from netwright.specs.dims import product
-from netwright.specs.models.layers import NllLoss
+from netwright.specs.models.layers.nll import NllLoss
 
 from ...ops.layout import show
 from ..equations.tensor import Tensor, full, where
+from ..expansion import Expansion
 from ..problem import show_type
 from ..scope import Scope, Signal
 from ..training.losses import one_hot
@@ -57,3 +58,8 @@ def _weights(scope: Scope, labels: Tensor) -> Tensor | None:
         message = f"weights {show(weights.shape)} for {classes} classes"
         raise scope.problem("NW0308", message, "inputs", 2, labels=scope.blame(weights))
     return scope.floats(weights).gather(labels)
+
+
+EXPANSIONS = {
+    NllLoss: Expansion(expand_nll_loss),
+}

@@ -7,10 +7,11 @@ import math
 import numpy as np
 
 from netwright.specs.models.initializers import Ones, Zeros
-from netwright.specs.models.layers import BatchNorm, Dropout, Rescale, Standardize
+from netwright.specs.models.layers.normalization import BatchNorm, Dropout, Rescale, Standardize
 
 from ...ops.random_bits import RandomBitsAttributes
 from ..equations.tensor import Tensor, constant, full, where
+from ..expansion import Expansion
 from ..scope import Scope, Signal
 
 
@@ -112,3 +113,11 @@ def _constant(scope: Scope, key: str, size: int) -> Tensor:
         message = f"{len(values)} values for {size} channels"
         raise scope.problem("NW0308", message, key, labels=scope.blame(scope.input))
     return constant(scope.graph, np.broadcast_to(np.asarray(values, scope.dtype), (size,)))
+
+
+EXPANSIONS = {
+    BatchNorm: Expansion(expand_batch_norm, honours_lengths=True),
+    Dropout: Expansion(expand_dropout, honours_lengths=True),
+    Rescale: Expansion(expand_rescale, honours_lengths=True),
+    Standardize: Expansion(expand_standardize, honours_lengths=True),
+}

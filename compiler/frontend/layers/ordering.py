@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from netwright.specs.dims import DimLike, product
 from netwright.specs.models.base import read_dim
-from netwright.specs.models.layers import CumulativeSum, OneHot, Reverse, TopK
+from netwright.specs.models.layers.ordering import CumulativeSum, OneHot, Reverse, TopK
 
 from ...graph.graph import Graph
 from ...graph.types import FLOATS, TensorType
 from ...ops.layout import show
 from ...ops.scan_attributes import ScanAttributes
 from ..equations.tensor import Tensor, full, iota, where
-from ..expander import Ports
+from ..expansion import Expansion, Ports
 from ..problem import show_type
 from ..scope import Scope, Signal
 from .indexing import cells_along, combined, flat, inside
@@ -140,3 +140,11 @@ def _given_lengths(scope: Scope, signal: Signal, given: Signal) -> Tensor:
     if signal.lengths is not None:
         scope.refuse_lengths(signal, "there are others as its second input", "inputs", "1")
     return given.tensor.cast("int64")
+
+
+EXPANSIONS = {
+    TopK: Expansion(expand_top_k, honours_lengths=True),
+    OneHot: Expansion(expand_one_hot, honours_lengths=True),
+    CumulativeSum: Expansion(expand_cumulative_sum, honours_lengths=True),
+    Reverse: Expansion(expand_reverse, honours_lengths=True),
+}

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from netwright.specs.dims import Dim, DimLike, bounds, dim_max
-from netwright.specs.models.layers import BroadcastTo, PadLayer, Tile
+from netwright.specs.models.layers.padding import BroadcastTo, PadLayer, Tile
 
 from ...graph.rules import ShapeError
 from ...graph.types import FLOATS, TensorType
 from ...ops.layout import show
 from ..equations.tensor import Tensor, broadcast_shapes, concat, dim_value, full, iota, where
+from ..expansion import Expansion
 from ..origins import linear
 from ..scope import Scope, Signal
 from .picking import LARGEST_TABLE, pick, take, tile
@@ -205,3 +206,10 @@ def expand_broadcast_to(scope: Scope) -> Signal:
     if x.shape[:2] != signal.shape[:2]:
         scope.refuse_lengths(signal, "it does not keep batch and time", "shape")
     return scope.give(x, signal.lengths)
+
+
+EXPANSIONS = {
+    PadLayer: Expansion(expand_pad, honours_lengths=True),
+    Tile: Expansion(expand_tile, honours_lengths=True),
+    BroadcastTo: Expansion(expand_broadcast_to, honours_lengths=True),
+}

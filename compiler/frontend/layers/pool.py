@@ -8,12 +8,21 @@ from functools import reduce
 import numpy as np
 
 from netwright.specs.dims import product
-from netwright.specs.models.layers import GlobalLpPool, GlobalMaxPool, LpPool, MaxPool, MeanPool, Pool
+from netwright.specs.models.layers.pool import (
+    GlobalLpPool,
+    GlobalMaxPool,
+    GlobalMeanPool,
+    LpPool,
+    MaxPool,
+    MeanPool,
+    Pool,
+)
 
 from ...ops.reduce_window import ReduceWindowAttributes
 from ...ops.slice_pad import SliceAttributes
 from ..equations.functions import constant_power
 from ..equations.tensor import Tensor, constant, full, iota, where
+from ..expansion import Expansion
 from ..scope import Scope, Signal
 from .picking import LARGEST_TABLE
 from .window import WindowAxis, check_windows, pad_windows
@@ -145,3 +154,11 @@ def expand_global_pool(scope: Scope) -> Signal:
     shape = (signal.shape[0], signal.shape[-1])
     count = valid.cast(scope.dtype).sum(spatial).maximum(1)
     return scope.give(where(valid, x, 0).sum(spatial) / count.to(shape))
+
+
+EXPANSIONS = {
+    Pool: Expansion(expand_pool),
+    GlobalMaxPool: Expansion(expand_global_pool, honours_lengths=True),
+    GlobalMeanPool: Expansion(expand_global_pool, honours_lengths=True),
+    GlobalLpPool: Expansion(expand_global_pool, honours_lengths=True),
+}

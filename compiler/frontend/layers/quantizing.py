@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from netwright.specs.models.initializers import Ones, Zeros
-from netwright.specs.models.layers import FakeQuantize
+from netwright.specs.models.layers.quantizing import FakeQuantize
 
 from ..equations.functions import clip, rounded
 from ..equations.tensor import Tensor, constant, full
+from ..expansion import Expansion
 from ..scope import Scope, Signal
 
 
@@ -46,3 +47,8 @@ def _numbers(scope: Scope, spec: FakeQuantize, signal: Signal) -> tuple[Tensor, 
             raise scope.problem("NW0308", message, key, labels=scope.blame(signal, axis or 0))
         found.append(constant(x.graph, np.asarray(value, x.dtype)).broadcast(x.shape, axes))
     return found[0], found[1]
+
+
+EXPANSIONS = {
+    FakeQuantize: Expansion(expand_fake_quantize, honours_lengths=True),
+}

@@ -15,8 +15,7 @@ from netwright.specs.equations.builtin_cells import cell_of
 from netwright.specs.equations.cells import Cell
 from netwright.specs.equations.expressions import Name
 from netwright.specs.models.initializers import Zeros, initialize
-from netwright.specs.models.layers import GatedLayer, Recurrent, RecurrentLayer
-from netwright.specs.models.layers.recurrent import LENGTHS
+from netwright.specs.models.layers.recurrent import LENGTHS, GatedLayer, Recurrent, RecurrentLayer
 from netwright.specs.random import Stream
 
 from ...graph.types import TensorType
@@ -26,6 +25,7 @@ from ..equations.cell_shapes import cell_shapes, declared_input
 from ..equations.cells import OUTPUT, cell_body
 from ..equations.parameters import declared_parameter
 from ..equations.tensor import Tensor, concat, constant, full, iota, where
+from ..expansion import Expansion
 from ..problem import count
 from ..scope import Scope, Signal
 from .normalization import dropout
@@ -303,3 +303,8 @@ class _Recurrence:
         last = self.lengths.maximum(1) - 1
         rows = last * self.lengths.count(self.batch) + iota(graph, "int64", shape, 0)
         return sequence.reshape((product(sequence.shape[:2]), *sequence.shape[2:])).gather(rows)
+
+
+EXPANSIONS = {
+    RecurrentLayer: Expansion(expand_recurrent, honours_lengths=True),
+}

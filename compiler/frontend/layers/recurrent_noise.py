@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netwright.specs.dims import DimLike
-from netwright.specs.models.layers import RecurrentLayer
+from netwright.specs.models.layers.recurrent import RecurrentLayer
 
 from ...graph.types import TensorType
 from ..equations.cells import CellShapes, Noise

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from functools import reduce
 
 from netwright.specs.dims import product
-from netwright.specs.models.layers import Argmax, Argmin, Reduce
+from netwright.specs.models.layers.reduction import Argmax, Argmin, Reduce
 
 from ...graph.graph import Graph
 from ...graph.types import FLOATS, TensorType
 from ...ops.scan_attributes import ScanAttributes
 from ..equations.tensor import Tensor, dim_value, full, where
+from ..expansion import Expansion
 from ..scope import Scope, Signal
 
 #: The most factors that are multiplied one by one; more become a loop.
@@ -114,3 +115,9 @@ def expand_argmax(scope: Scope) -> Signal:
         shape = tuple(1 if i == axis else size for i, size in enumerate(signal.shape))
         return scope.give(found.reshape(shape), signal.lengths)
     return _without(Signal(found, (), signal.lengths), signal, [axis])
+
+
+EXPANSIONS = {
+    Argmax: Expansion(expand_argmax, honours_lengths=True),
+    Reduce: Expansion(expand_reduce, honours_lengths=True),
+}

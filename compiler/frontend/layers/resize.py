@@ -13,13 +13,14 @@ from fractions import Fraction
 import numpy as np
 
 from netwright.specs.dims import DimLike, product
-from netwright.specs.models.layers import Resize, UpSampling
+from netwright.specs.models.layers.resize import Resize, UpSampling
 
 from ...graph.graph import Graph
 from ...interpreter import evaluate
 from ...ops.layout import show
 from ..equations.functions import ceil, floor
 from ..equations.tensor import Tensor, concat, constant, dim_value, full, iota, where
+from ..expansion import Expansion
 from ..origins import linear
 from ..scope import Scope, Signal
 from .picking import LARGEST_TABLE, pick, repeat, take
@@ -285,3 +286,9 @@ def _numbers(build: Callable[[Graph], Sequence[Tensor]]) -> list[np.ndarray]:
     for position, tensor in enumerate(build(graph)):
         graph.set_output(str(position), tensor.value)
     return list(evaluate(graph, {}, {}).values())
+
+
+EXPANSIONS = {
+    UpSampling: Expansion(expand_up_sampling, honours_lengths=True),
+    Resize: Expansion(expand_resize, honours_lengths=True),
+}

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from itertools import product as combinations
 
 from netwright.specs.dims import Dim, DimLike, product
-from netwright.specs.models.layers import GridSample, MaxUnpool
+from netwright.specs.models.layers.sampling import GridSample, MaxUnpool
 
 from ...graph.types import TensorType
 from ...ops.layout import show
 from ...ops.scatter import ScatterAttributes
 from ..equations.functions import floor, rounded
 from ..equations.tensor import Tensor, full, iota, where
+from ..expansion import Expansion
 from ..problem import show_type
 from ..scope import Scope, Signal
 from .indexing import combined, flat, inside
@@ -182,3 +183,9 @@ def _unpooled(scope: Scope, spec: MaxUnpool, signal: Signal, rank: int) -> tuple
             raise scope.problem("NW0313", f"{before} cells become {size}", labels=scope.blame(signal, axis))
         scope.derive(axis, f"{size} from {before}", signal.origins[axis])
     return tuple(size if isinstance(size, Dim) else int(size) for size in sizes)
+
+
+EXPANSIONS = {
+    GridSample: Expansion(expand_grid_sample),
+    MaxUnpool: Expansion(expand_max_unpool),
+}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from netwright.specs.dims import DimLike, Shape, product
 from netwright.specs.models.initializers import GlorotUniform, Zeros
-from netwright.specs.models.layers import CombineWindows, Windows
+from netwright.specs.models.layers.scanning import CombineWindows, Windows
 
 from ...ops.layout import show
 from ...ops.scan_windows import WindowsAttributes
 from ..equations.tensor import Tensor
+from ..expansion import Expansion
 from ..scope import Scope, Signal
 from .activation import softmax
 from .window import warn_dropped
@@ -109,3 +110,9 @@ def _per_axis(scope: Scope, value: int | tuple[int, ...], rank: int, key: str) -
         message = f"expected {rank} values, one for each axis that is scanned, found {len(value)}"
         raise scope.problem("NW0208", message, key)
     return value
+
+
+EXPANSIONS = {
+    Windows: Expansion(expand_windows),
+    CombineWindows: Expansion(expand_combine_windows),
+}

@@ -5,10 +5,19 @@ from __future__ import annotations
 from math import lcm
 
 from netwright.specs.dims import DimLike, exact_div, fitting_multiples, product
-from netwright.specs.models.layers import Add, Concat, Flatten, Reshape
+from netwright.specs.models.layers.shaping import (
+    Add,
+    Concat,
+    DepthToSpace,
+    Flatten,
+    Multiply,
+    Reshape,
+    SpaceToDepth,
+)
 
 from ...ops.layout import show
 from ..equations.tensor import Tensor, concat
+from ..expansion import Expansion
 from ..origins import input_sizes, smallest_agreement
 from ..problem import show_type
 from ..scope import Scope, Signal
@@ -128,3 +137,58 @@ def _lengths(scope: Scope) -> Tensor | None:
             raise scope.problem("NW0315", message, "inputs", position)
         found = signal.lengths
     return found
+
+
+def expand_depth_to_space(scope: Scope) -> Signal:
+    """[N, *S, bⁿ·C] as [N, *b·S, C], for n spatial axes."""
+    spec, signal = scope.spec, scope.input
+    assert isinstance(spec, DepthToSpace)
+    scope.check_rank(signal, "[N, …, C]", signal.rank >= 3)
+    block, spatial = spec.block_size, signal.rank - 2
+    channels = scope.static(signal)
+    rest, left_over = divmod(channels, block**spatial)
+    if left_over:
+        message = f"{channels} channels do not divide into blocks of {block**spatial}"
+        raise scope.problem("NW0308", message, "block_size", labels=scope.blame(signal))
+    batch, *sizes, _ = signal.shape
+    blocks = (block,) * spatial
+    first = 1 + spatial  # of the axes of a block
+    if spec.mode == "dcr":
+        split, channel = (*blocks, rest), 1 + 2 * spatial
+    else:
+        split, channel, first = (rest, *blocks), 1 + spatial, 2 + spatial
+    order = [axis for i in range(spatial) for axis in (1 + i, first + i)]
+    x = signal.tensor.reshape((batch, *sizes, *split)).transpose(0, *order, channel)
+    return scope.give(x.reshape((batch, *(size * block for size in sizes), rest)))
+
+
+def expand_space_to_depth(scope: Scope) -> Signal:
+    """[N, *b·S, C] as [N, *S, bⁿ·C], for n spatial axes."""
+    spec, signal = scope.spec, scope.input
+    assert isinstance(spec, SpaceToDepth)
+    scope.check_rank(signal, "[N, …, C]", signal.rank >= 3)
+    block, spatial = spec.block_size, signal.rank - 2
+    channels = scope.static(signal)
+    batch, *sizes, _ = signal.shape
+    cells: list[DimLike] = []
+    for axis, size in enumerate(sizes, 1):
+        part = exact_div(size, block)
+        if part is None:
+            message = f"{size} cells do not divide into blocks of {block}"
+            raise scope.problem("NW0308", message, "block_size", labels=scope.trace((signal, axis)))
+        cells.append(part)
+    split = [axis for part in cells for axis in (part, block)]
+    order = [*range(1, 1 + 2 * spatial, 2), *range(2, 2 + 2 * spatial, 2)]
+    x = signal.tensor.reshape((batch, *split, channels)).transpose(0, *order, 1 + 2 * spatial)
+    return scope.give(x.reshape((batch, *cells, channels * block**spatial)))
+
+
+EXPANSIONS = {
+    Flatten: Expansion(expand_flatten, honours_lengths=True),
+    Reshape: Expansion(expand_reshape, honours_lengths=True),
+    Concat: Expansion(expand_concat, honours_lengths=True),
+    Add: Expansion(expand_sum_or_product, honours_lengths=True),
+    Multiply: Expansion(expand_sum_or_product, honours_lengths=True),
+    DepthToSpace: Expansion(expand_depth_to_space, honours_lengths=False),
+    SpaceToDepth: Expansion(expand_space_to_depth, honours_lengths=False),
+}

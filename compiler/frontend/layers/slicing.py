@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from netwright.specs.dims import Dim, DimLike, bounds, dim_max, dim_min, exact_div
-from netwright.specs.models.layers import Slice, Split, Transpose
+from netwright.specs.models.layers.slicing import Slice, Split, Transpose
 
 from ...ops.layout import show
 from ..equations.tensor import Tensor
+from ..expansion import Expansion
 from ..problem import Problem
 from ..scope import Scope, Signal
 from .picking import pick
@@ -168,3 +169,10 @@ def _part_sizes(scope: Scope, spec: Split, signal: Signal, axis: int) -> Sequenc
             return [part] * (spec.parts - 1) + [rest]
     message = f"an axis of {size} does not split into {spec.parts} parts"
     raise scope.problem("NW0308", message, "parts", labels=scope.trace((signal, axis)))
+
+
+EXPANSIONS = {
+    Transpose: Expansion(expand_transpose, honours_lengths=True),
+    Slice: Expansion(expand_slice, honours_lengths=True),
+    Split: Expansion(expand_split, honours_lengths=True),
+}

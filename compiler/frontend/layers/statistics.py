@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from netwright.specs.models.layers import (
+from netwright.specs.models.layers.statistics import (
     GroupNorm,
     InstanceNorm,
     LayerNorm,
@@ -17,6 +17,7 @@ from netwright.specs.models.layers import (
 from ...ops.reduce_window import ReduceWindowAttributes
 from ..equations.functions import constant_power
 from ..equations.tensor import Tensor, full, where
+from ..expansion import Expansion
 from ..scope import Scope, Signal
 
 
@@ -141,3 +142,14 @@ def expand_mean_variance_norm(scope: Scope) -> Signal:
     centered = x - x.mean(axes, keep=True)
     deviation = (centered * centered).mean(axes, keep=True).sqrt()
     return scope.give(centered / (deviation + spec.epsilon), signal.lengths)
+
+
+EXPANSIONS = {
+    LayerNorm: Expansion(expand_layer_norm, honours_lengths=True),
+    RmsNorm: Expansion(expand_rms_norm, honours_lengths=True),
+    GroupNorm: Expansion(expand_group_norm),
+    InstanceNorm: Expansion(expand_instance_norm),
+    LocalResponseNorm: Expansion(expand_local_response_norm, honours_lengths=True),
+    LpNorm: Expansion(expand_lp_norm, honours_lengths=True),
+    MeanVarianceNorm: Expansion(expand_mean_variance_norm, honours_lengths=True),
+}

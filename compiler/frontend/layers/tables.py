@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from netwright.specs.dims import Shape
-from netwright.specs.models.layers import ConstantLayer, Gather
+from netwright.specs.models.layers.tables import ConstantLayer, Gather
 
 from ...graph.rules import ShapeError
 from ...graph.types import FLOATS, TensorType
 from ...ops.layout import show
 from ..equations.tensor import Tensor, broadcast_shapes, constant, full
+from ..expansion import Expansion
 from ..origins import Origin
 from ..problem import show_type
 from ..scope import Scope, Signal
@@ -98,3 +99,9 @@ def _written(scope: Scope, spec: ConstantLayer, shape: Shape | None, dtype: str)
         return constant(scope.graph, array).to(shape)
     except ShapeError as error:
         raise scope.problem("NW0308", str(error), "shape") from None
+
+
+EXPANSIONS = {
+    Gather: Expansion(expand_gather, honours_lengths=True),
+    ConstantLayer: Expansion(expand_constant, honours_lengths=True),
+}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from netwright.specs.dims import product
+from netwright.specs.models.layers.time_distributed import JoinSteps, Steps
 
 from ...ops.layout import show
+from ..expansion import Expansion
 from ..scope import Scope, Signal
 
 #: Layers inside that look at more than one sample at once while training.
@@ -41,3 +43,9 @@ def expand_join_steps(scope: Scope) -> Signal:
     for axis, origin in enumerate(values.origins[1:], 2):
         scope.kept[axis] = origin
     return scope.give(values.tensor.reshape((batch, length, *values.shape[1:])), source.lengths, like=source)
+
+
+EXPANSIONS = {
+    Steps: Expansion(expand_steps, honours_lengths=True),
+    JoinSteps: Expansion(expand_join_steps, honours_lengths=True),
+}

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from netwright.specs.diagnostics.fixes import Fix, replaced, with_key
 from netwright.specs.dims import Dim, DimLike, bounds, ceil_div, dim_max, dim_min, dim_symbols, evaluate
-from netwright.specs.models.layers import KernelLayer, Pool
+from netwright.specs.models.layers.pool import Pool
+from netwright.specs.models.layers.window import KernelLayer
 
 from ..equations.tensor import Tensor, where
 from ..origins import input_sizes, smallest_input

@@ -9,8 +9,9 @@ from netwright.specs.checks.wiring import Ref
 from netwright.specs.diagnostics.fixes import replaced, with_key
 from netwright.specs.dims import Shape, product
 from netwright.specs.models.activations import Sigmoid, Softmax
-from netwright.specs.models.layers import Dense, LayerSpec
-from netwright.specs.models.layers.window import Convolution
+from netwright.specs.models.layers.base import LayerSpec
+from netwright.specs.models.layers.conv import Convolution
+from netwright.specs.models.layers.dense import Dense
 from netwright.specs.models.train import (
     BinaryCrossEntropy,
     LossSpec,

@@ -179,3 +179,29 @@ class PRelu(LayerSpec):
     """The slope's shape, which has to broadcast to the input's: `[1]` for one slope in all."""
     slope_init: Initializer = Constant(value=0.25)
     """How the slope starts."""
+
+
+LAYERS = (
+    ReluLayer,
+    LeakyReluLayer,
+    EluLayer,
+    GeluLayer,
+    SigmoidLayer,
+    TanhLayer,
+    SoftplusLayer,
+    SoftmaxLayer,
+    LogSoftmaxLayer,
+    SeluLayer,
+    CeluLayer,
+    HardSigmoidLayer,
+    HardSwishLayer,
+    SwishLayer,
+    MishLayer,
+    SoftsignLayer,
+    ThresholdedReluLayer,
+    ShrinkLayer,
+    ScaledTanhLayer,
+    AffineLayer,
+    HardmaxLayer,
+    PRelu,
+)

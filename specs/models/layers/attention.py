@@ -64,3 +64,9 @@ class MultiHeadAttention(Attending):
     """How each kernel starts."""
     bias_init: Initializer = Zeros()
     """How each bias starts."""
+
+
+LAYERS = (
+    Attention,
+    MultiHeadAttention,
+)

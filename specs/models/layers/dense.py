@@ -1,4 +1,4 @@
-"""The dense layer and the embedding: tables of weights without a window."""
+"""Dense layers, products of matrices, and tables of embeddings."""
 
 from __future__ import annotations
 
@@ -47,3 +47,19 @@ class Embedding(LayerSpec):
     """The size of a row."""
     embeddings_init: Initializer = Uniform()
     """How the rows start."""
+
+
+class MatMul(LayerSpec):
+    """The matrix product of two inputs, as NumPy's matmul: over the last axis of the first and the last but one
+    of the second, the axes before them broadcast; a vector counts as a row or column that leaves the shape.
+    """
+
+    arity: ClassVar[tuple[int, int | None]] = (2, 2)
+    type: Literal["matmul"] = "matmul"
+
+
+LAYERS = (
+    Dense,
+    Embedding,
+    MatMul,
+)

@@ -61,3 +61,6 @@ class ExpressionLayer(LayerSpec):
         if both:
             raise at("params", "together", "{name} is an input and a parameter", name=both[0])
         return self
+
+
+LAYERS = (ExpressionLayer,)

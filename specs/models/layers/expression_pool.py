@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from .window import CausalPadding, Pool
+from .pool import Pool
+from .window import CausalPadding
 
 
 class ExpressionPool(Pool):
@@ -41,3 +42,10 @@ class Pool3D(ExpressionPool):
 
     rank: ClassVar[int] = 3
     type: Literal["pool3d"] = "pool3d"
+
+
+LAYERS = (
+    Pool1D,
+    Pool2D,
+    Pool3D,
+)

@@ -6,10 +6,9 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ..base import Axis, Flag, NonNegativeNumber, Number, Positive, Probability, Size, at
+from ..base import Flag, Number, Positive, Probability, at
 from ..initializers import Initializer, Ones, Zeros
 from .base import LayerSpec
-from .values import Axes
 
 
 class BatchNorm(LayerSpec):
@@ -35,132 +34,6 @@ class BatchNorm(LayerSpec):
     """How beta starts."""
     gamma_init: Initializer = Ones()
     """How gamma starts."""
-
-
-class LayerNorm(LayerSpec):
-    """gamma·(x − mean) / sqrt(variance + epsilon) + beta, mean and (biased) variance over the last axes.
-
-    Parameters: `gamma` and `beta`, of the normalized axes' shape: `[C]`. Ports: `mean` and `inv_stddev`, the
-    statistics, those axes of size 1.
-    """
-
-    has_parameters: ClassVar[bool] = True
-
-    type: Literal["layer_norm"] = "layer_norm"
-    axis: Axis = -1
-    """The first of the normalized axes; they go on to the last."""
-    epsilon: Positive = 1e-5
-    """Added to the variance."""
-    center: Flag = True
-    """Whether beta is added."""
-    scale: Flag = True
-    """Whether gamma multiplies."""
-    beta_init: Initializer = Zeros()
-    """How beta starts."""
-    gamma_init: Initializer = Ones()
-    """How gamma starts."""
-
-    def ports(self) -> tuple[str, ...]:
-        return ("mean", "inv_stddev")
-
-
-class RmsNorm(LayerSpec):
-    """gamma·x / sqrt(mean of x² + epsilon), the mean over the last axes (Zhang and Sennrich, 2019).
-
-    Parameter: `gamma`, of the normalized axes' shape: `[C]`.
-    """
-
-    has_parameters: ClassVar[bool] = True
-
-    type: Literal["rms_norm"] = "rms_norm"
-    axis: Axis = -1
-    """The first of the normalized axes; they go on to the last."""
-    epsilon: Positive = 1e-5
-    """Added to the mean of the squares."""
-    scale: Flag = True
-    """Whether gamma multiplies."""
-    gamma_init: Initializer = Ones()
-    """How gamma starts."""
-
-
-class GroupNorm(LayerSpec):
-    """Channels in groups; each group of each sample is normalized by its own mean and (biased) variance over its
-    channels and all spatial axes, then gamma·x + beta for each channel (Wu and He, 2018).
-
-    Parameters: `gamma [C]`, `beta [C]`.
-    """
-
-    has_parameters: ClassVar[bool] = True
-
-    type: Literal["group_norm"] = "group_norm"
-    groups: Size
-    """How many groups the channels make."""
-    epsilon: Positive = 1e-5
-    """Added to the variance."""
-    center: Flag = True
-    """Whether beta is added."""
-    scale: Flag = True
-    """Whether gamma multiplies."""
-    beta_init: Initializer = Zeros()
-    """How beta starts."""
-    gamma_init: Initializer = Ones()
-    """How gamma starts."""
-
-
-class InstanceNorm(LayerSpec):
-    """Each channel of each sample is normalized by its own mean and (biased) variance over all spatial axes, then
-    gamma·x + beta for each channel (Ulyanov, Vedaldi and Lempitsky, 2016).
-
-    Parameters: `gamma [C]`, `beta [C]`.
-    """
-
-    has_parameters: ClassVar[bool] = True
-
-    type: Literal["instance_norm"] = "instance_norm"
-    epsilon: Positive = 1e-5
-    """Added to the variance."""
-    center: Flag = True
-    """Whether beta is added."""
-    scale: Flag = True
-    """Whether gamma multiplies."""
-    beta_init: Initializer = Zeros()
-    """How beta starts."""
-    gamma_init: Initializer = Ones()
-    """How gamma starts."""
-
-
-class LocalResponseNorm(LayerSpec):
-    """x / (bias + alpha/size·Σ x²)^beta, the sum over `size` neighbouring channels (Krizhevsky et al., 2012)."""
-
-    type: Literal["lrn"] = "lrn"
-    size: Size
-    """How many channels are summed: ⌊(size − 1)/2⌋ before, the rest after."""
-    alpha: Number = 1e-4
-    """The weight of the mean square."""
-    beta: Number = 0.75
-    """The exponent."""
-    bias: Number = 1.0
-    """What is added to it."""
-
-
-class LpNorm(LayerSpec):
-    """x / (Σ|x|^p)^(1/p) along an axis; 0 where the norm is 0."""
-
-    type: Literal["lp_norm"] = "lp_norm"
-    axis: Axis = -1
-    """The axis whose norm becomes 1."""
-    p: Literal[1, 2] = 2
-    """Which norm."""
-
-
-class MeanVarianceNorm(LayerSpec):
-    """(x − mean) / (stddev + epsilon), mean and (biased) standard deviation over axes, without parameters."""
-
-    type: Literal["mean_variance_norm"] = "mean_variance_norm"
-    axes: Axes | None = None
-    """The axes over which they are; all but the channels when left out."""
-    epsilon: NonNegativeNumber = 1e-9
-    """Added to the standard deviation."""
 
 
 class Dropout(LayerSpec):
@@ -213,3 +86,11 @@ class Standardize(LayerSpec):
                 missing=missing,
             )
         return self
+
+
+LAYERS = (
+    BatchNorm,
+    Dropout,
+    Rescale,
+    Standardize,
+)

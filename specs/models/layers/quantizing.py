@@ -43,3 +43,6 @@ class FakeQuantize(LayerSpec):
                 "zero_point", "together", "it is kept with the weights where the scale is; give scale as well"
             )
         return self
+
+
+LAYERS = (FakeQuantize,)

@@ -16,8 +16,14 @@ from ..initializers import GlorotUniform, Initializer, Orthogonal, Zeros
 from .base import LayerSpec
 
 Unroll = Literal["none", "full", "auto"] | Size
+
+
 InitialState = Reference | dict[Name, Reference]
+
+
 START_WORDS = ("zeros", "learned")
+
+
 LENGTHS = "lengths:"
 """Stands for a layer's lengths among the names of its states, of which none is spelled so."""
 
@@ -182,3 +188,11 @@ class Recurrent(RecurrentLayer):
     """The cell, by its name under `cells`."""
     with_: dict[Name, Integer | Number] = Field(default_factory=dict, alias="with")
     """The cell's arguments."""
+
+
+LAYERS = (
+    Rnn,
+    Lstm,
+    Gru,
+    Recurrent,
+)

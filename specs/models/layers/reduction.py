@@ -44,3 +44,10 @@ class Argmin(Argmax):
     """The position of the smallest value along an axis, the first of equal ones: int64, without that axis."""
 
     type: Literal["argmin"] = "argmin"  # type: ignore[assignment]
+
+
+LAYERS = (
+    Reduce,
+    Argmax,
+    Argmin,
+)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from ..base import DimExpression, Flag, Number, Positive, at
+from ..base import DimExpression, Flag, Number, Positive, Size, at
 from .base import LayerSpec
 from .values import Axes, listed
+from .window import PerAxis, one_per_axis
 
 _MANY = Field(min_length=1, max_length=8)
+
+
 Scales = Annotated[
     tuple[Positive, ...], _MANY, BeforeValidator(listed, json_schema_input_type=Positive | list[Positive])
 ]
+
+
 Sizes = Annotated[
     tuple[DimExpression, ...],
     _MANY,
@@ -77,3 +82,55 @@ class Resize(LayerSpec):
         if self.antialias and self.mode == "nearest":
             raise at("antialias", "together", "antialias is for linear and cubic")
         return self
+
+
+class UpSampling(LayerSpec):
+    """Each cell several times along each spatial axis."""
+
+    rank: ClassVar[int]
+    """The number of spatial axes."""
+
+    size: PerAxis = 2  # type: ignore[assignment]
+    """How many cells each becomes."""
+    interpolation: Any = "nearest"
+    """nearest: the same value again."""
+
+    @field_validator("size", mode="before", json_schema_input_type=Size | list[Size])
+    @classmethod
+    def _one_per_axis(cls, value: Any) -> Any:
+        return one_per_axis(value, cls.rank)
+
+
+class UpSampling1D(UpSampling):
+    """Each step several times: `[N, T, C]` gives `[N, size·T, C]`."""
+
+    rank: ClassVar[int] = 1
+    type: Literal["up_sampling1d"] = "up_sampling1d"
+    interpolation: Literal["nearest"] = "nearest"
+    """nearest: the same value again."""
+
+
+class UpSampling2D(UpSampling):
+    """Each cell several times: `[N, H, W, C]` gives `[N, size·H, size·W, C]`."""
+
+    rank: ClassVar[int] = 2
+    type: Literal["up_sampling2d"] = "up_sampling2d"
+    interpolation: Literal["nearest", "bilinear"] = "nearest"
+    """nearest: the same value again; bilinear: between neighbouring cells' centres, the border's value outside."""
+
+
+class UpSampling3D(UpSampling):
+    """Each cell several times: `[N, D, H, W, C]` gives `[N, size·D, size·H, size·W, C]`."""
+
+    rank: ClassVar[int] = 3
+    type: Literal["up_sampling3d"] = "up_sampling3d"
+    interpolation: Literal["nearest"] = "nearest"
+    """nearest: the same value again."""
+
+
+LAYERS = (
+    Resize,
+    UpSampling1D,
+    UpSampling2D,
+    UpSampling3D,
+)

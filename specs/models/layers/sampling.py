@@ -48,3 +48,9 @@ class MaxUnpool(LayerSpec):
     """Its padding, [[low, high], …] for each spatial axis; none when left out."""
     output_size: Annotated[tuple[DimExpression, ...], Field(min_length=1, max_length=3)] | None = None
     """The sizes of the result's spatial axes; when left out, (size − 1)·stride + pool_size − padding."""
+
+
+LAYERS = (
+    GridSample,
+    MaxUnpool,
+)

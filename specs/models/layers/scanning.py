@@ -73,3 +73,10 @@ class ScanWindow(_Combining):
         if self.with_ is not None and self.use is None:
             raise at("with", "together", "with gives the arguments of a block, and this uses none")
         return self
+
+
+LAYERS = (
+    Windows,
+    CombineWindows,
+    ScanWindow,
+)

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ..base import Axis, DimExpression, at
+from ..base import Axis, DimExpression, Size, at
 from .base import LayerSpec
 
 
@@ -55,3 +55,33 @@ class Multiply(LayerSpec):
 
     arity: ClassVar[tuple[int, int | None]] = (2, None)
     type: Literal["multiply"] = "multiply"
+
+
+class DepthToSpace(LayerSpec):
+    """Channels become space: `[N, H, W, b*b*C]` gives `[N, b*H, b*W, C]`, for any number of spatial axes."""
+
+    type: Literal["depth_to_space"] = "depth_to_space"
+    block_size: Size
+    """How many cells along each spatial axis a channel block becomes."""
+    mode: Literal["dcr", "crd"] = "dcr"
+    """The order within the channels: dcr (block row, block column, channel) or crd (channel first, as
+    PyTorch's pixel_shuffle)."""
+
+
+class SpaceToDepth(LayerSpec):
+    """Space becomes channels: `[N, b*H, b*W, C]` gives `[N, H, W, b*b*C]`, block row and column first."""
+
+    type: Literal["space_to_depth"] = "space_to_depth"
+    block_size: Size
+    """How many cells along each spatial axis become channels."""
+
+
+LAYERS = (
+    Flatten,
+    Reshape,
+    Concat,
+    Add,
+    Multiply,
+    DepthToSpace,
+    SpaceToDepth,
+)

@@ -53,3 +53,10 @@ class TimeDistributed(LayerSpec):
         if self.with_ is not None and self.use is None:
             raise at("with", "together", "with gives the arguments of a block, and this uses none")
         return self
+
+
+LAYERS = (
+    Steps,
+    JoinSteps,
+    TimeDistributed,
+)

@@ -22,8 +22,10 @@ AXIS_LIST = (
     BeforeValidator(listed, json_schema_input_type=int | list[int]),
 )
 
+
 Axes = Annotated[tuple[Axis, ...], *AXIS_LIST]
 """One axis or several."""
+
 
 Integers = Annotated[tuple[Integer, ...], *AXIS_LIST]
 """A whole number or several."""

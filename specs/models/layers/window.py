@@ -6,21 +6,31 @@ axes, a list gives one value an axis; the validated models always hold one value
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import field_validator
 from pydantic_core import PydanticCustomError
 
 from ..activations import Activation, Linear
-from ..base import Flag, NonNegative, Size, at
-from ..initializers import GlorotUniform, Initializer, Zeros
+from ..base import Flag, NonNegative, Size
+from ..initializers import Initializer, Zeros
 from .base import LayerSpec
 
 PaddingMode = Literal["valid", "same", "same_upper", "same_lower"]
+
+
 Pair = tuple[NonNegative, NonNegative]
+
+
 Padding = tuple[PaddingMode | Pair, ...]
+
+
 CausalPadding = tuple[PaddingMode | Literal["causal"] | Pair, ...]
+
+
 PerAxis = tuple[Size, ...]
+
+
 WrittenPadding = PaddingMode | Literal["causal"] | list[PaddingMode | Literal["causal"] | Pair]
 
 
@@ -104,155 +114,3 @@ class KernelLayer(WindowLayer):
     def dilations(self) -> tuple[int, ...]:
         """The distance between the window's cells on each axis."""
         return self.dilation
-
-
-class Convolution(KernelLayer):
-    """Cross-correlation with a learned kernel, plus bias, then an activation.
-
-    Parameters: `kernel [*kernel_size, c_in / groups, filters]`, `bias [filters]`.
-    """
-
-    filters: Size
-    """The number of output channels."""
-    groups: Size = 1
-    """Channels are split into this many groups that do not see each other."""
-    kernel_init: Initializer = GlorotUniform()
-    """How the kernel starts."""
-
-    @model_validator(mode="after")
-    def _groups_divide_filters(self) -> Self:
-        if self.filters % self.groups:
-            message = "{filters} filters do not divide into {groups} groups"
-            raise at("groups", "together", message, filters=self.filters, groups=self.groups)
-        return self
-
-
-class Conv1D(Convolution):
-    """A convolution over one axis: `[N, T, c_in]` gives `[N, T', filters]`."""
-
-    rank: ClassVar[int] = 1
-    type: Literal["conv1d"] = "conv1d"
-    padding: CausalPadding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, [[low, high]], or causal: everything before the first cell."""
-
-
-class Conv2D(Convolution):
-    """A convolution over two axes: `[N, H, W, c_in]` gives `[N, H', W', filters]`."""
-
-    rank: ClassVar[int] = 2
-    type: Literal["conv2d"] = "conv2d"
-
-
-class Conv3D(Convolution):
-    """A convolution over three axes: `[N, D, H, W, c_in]` gives `[N, D', H', W', filters]`."""
-
-    rank: ClassVar[int] = 3
-    type: Literal["conv3d"] = "conv3d"
-
-
-class Pool(WindowLayer):
-    """One value for each window and channel, without parameters."""
-
-    pool_size: PerAxis
-    """The window's size."""
-    stride: PerAxis | None = None
-    """How far the window moves; the window's size when left out."""
-    padding: Padding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, or [[low, high], …]. Padded cells do not count."""
-    dilation: PerAxis = 1  # type: ignore[assignment]
-    """The distance between the window's cells."""
-    rounding: Literal["ceil", "floor"] = "ceil"
-    """ceil: ⌈(N−F)/S⌉+1 windows, the last cut at the border; floor: only windows that fit whole."""
-
-    @property
-    def window(self) -> tuple[int, ...]:
-        """The window's size on each axis."""
-        return self.pool_size
-
-    @property
-    def strides(self) -> tuple[int, ...]:
-        """The step on each axis."""
-        return self.pool_size if self.stride is None else self.stride
-
-    @property
-    def dilations(self) -> tuple[int, ...]:
-        """The distance between the window's cells on each axis."""
-        return self.dilation
-
-
-class MaxPool(Pool):
-    """The largest value of each window and channel.
-
-    Port: `indices`, where it stands: the first one's position in the input, row by row over the spatial axes
-    (int64).
-    """
-
-    def ports(self) -> tuple[str, ...]:
-        return ("indices",)
-
-
-class MeanPool(Pool):
-    """The mean of each window and channel."""
-
-    count_include_pad: Flag = False
-    """Whether padded cells count as zeros; else the mean is over the cells that exist."""
-
-
-class MaxPool1D(MaxPool):
-    """The largest value of each window over one axis."""
-
-    rank: ClassVar[int] = 1
-    type: Literal["max_pool1d"] = "max_pool1d"
-    padding: CausalPadding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, [[low, high]], or causal: everything before the first cell. Padded cells do
-    not count."""
-
-
-class MaxPool2D(MaxPool):
-    """The largest value of each window over two axes."""
-
-    rank: ClassVar[int] = 2
-    type: Literal["max_pool2d"] = "max_pool2d"
-
-
-class MaxPool3D(MaxPool):
-    """The largest value of each window over three axes."""
-
-    rank: ClassVar[int] = 3
-    type: Literal["max_pool3d"] = "max_pool3d"
-
-
-class MeanPool1D(MeanPool):
-    """The mean of each window over one axis."""
-
-    rank: ClassVar[int] = 1
-    type: Literal["mean_pool1d"] = "mean_pool1d"
-    padding: CausalPadding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, [[low, high]], or causal: everything before the first cell. Padded cells do
-    not count."""
-
-
-class MeanPool2D(MeanPool):
-    """The mean of each window over two axes."""
-
-    rank: ClassVar[int] = 2
-    type: Literal["mean_pool2d"] = "mean_pool2d"
-
-
-class MeanPool3D(MeanPool):
-    """The mean of each window over three axes."""
-
-    rank: ClassVar[int] = 3
-    type: Literal["mean_pool3d"] = "mean_pool3d"
-
-
-class GlobalMaxPool(LayerSpec):
-    """The largest value of each channel over all spatial axes: `[N, *spatial, C]` gives `[N, C]`."""
-
-    type: Literal["global_max_pool"] = "global_max_pool"
-
-
-class GlobalMeanPool(LayerSpec):
-    """The mean of each channel over all spatial axes: `[N, *spatial, C]` gives `[N, C]`."""
-
-    type: Literal["global_mean_pool"] = "global_mean_pool"

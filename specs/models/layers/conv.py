@@ -1,12 +1,58 @@
-"""Convolutions that see space and channels apart: depthwise, and separable (depthwise, then 1×1)."""
+"""Convolutions, depthwise and separable ones too."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from ..base import Size
+from pydantic import model_validator
+
+from ..base import Size, at
 from ..initializers import GlorotUniform, Initializer
 from .window import CausalPadding, KernelLayer
+
+
+class Convolution(KernelLayer):
+    """Cross-correlation with a learned kernel, plus bias, then an activation.
+
+    Parameters: `kernel [*kernel_size, c_in / groups, filters]`, `bias [filters]`.
+    """
+
+    filters: Size
+    """The number of output channels."""
+    groups: Size = 1
+    """Channels are split into this many groups that do not see each other."""
+    kernel_init: Initializer = GlorotUniform()
+    """How the kernel starts."""
+
+    @model_validator(mode="after")
+    def _groups_divide_filters(self) -> Self:
+        if self.filters % self.groups:
+            message = "{filters} filters do not divide into {groups} groups"
+            raise at("groups", "together", message, filters=self.filters, groups=self.groups)
+        return self
+
+
+class Conv1D(Convolution):
+    """A convolution over one axis: `[N, T, c_in]` gives `[N, T', filters]`."""
+
+    rank: ClassVar[int] = 1
+    type: Literal["conv1d"] = "conv1d"
+    padding: CausalPadding = "valid"  # type: ignore[assignment]
+    """valid, same, same_upper, same_lower, [[low, high]], or causal: everything before the first cell."""
+
+
+class Conv2D(Convolution):
+    """A convolution over two axes: `[N, H, W, c_in]` gives `[N, H', W', filters]`."""
+
+    rank: ClassVar[int] = 2
+    type: Literal["conv2d"] = "conv2d"
+
+
+class Conv3D(Convolution):
+    """A convolution over three axes: `[N, D, H, W, c_in]` gives `[N, D', H', W', filters]`."""
+
+    rank: ClassVar[int] = 3
+    type: Literal["conv3d"] = "conv3d"
 
 
 class _Depthwise(KernelLayer):
@@ -69,3 +115,14 @@ class SeparableConv2D(SeparableConvolution):
 
     rank: ClassVar[int] = 2
     type: Literal["separable_conv2d"] = "separable_conv2d"
+
+
+LAYERS = (
+    Conv1D,
+    Conv2D,
+    Conv3D,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+)

@@ -22,3 +22,6 @@ class NllLoss(LayerSpec):
     """A label whose places do not count."""
     reduction: Literal["none", "sum", "mean"] = "mean"
     """none: one loss for each label; sum; mean: the sum divided by the weights of the labels that count."""
+
+
+LAYERS = (NllLoss,)

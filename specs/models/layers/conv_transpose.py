@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 from pydantic import field_validator
 
 from ..base import NonNegative
-from .window import Convolution, one_per_axis
+from .conv import Convolution
+from .window import one_per_axis
 
 
 class ConvTranspose(Convolution):
@@ -47,3 +48,10 @@ class ConvTranspose3D(ConvTranspose):
 
     rank: ClassVar[int] = 3
     type: Literal["conv_transpose3d"] = "conv_transpose3d"
+
+
+LAYERS = (
+    ConvTranspose1D,
+    ConvTranspose2D,
+    ConvTranspose3D,
+)

@@ -1,0 +1,97 @@
+"""Layers that pick a part of a tensor or turn its axes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from ..base import Axis, DimExpression, Integer, Size, at
+from .base import LayerSpec
+from .values import Axes, Integers, listed
+
+Bound = Integer | DimExpression
+
+
+Bounds = Annotated[
+    tuple[Bound | None, ...],
+    Field(min_length=1, max_length=8),
+    BeforeValidator(
+        lambda value: (None,) if value is None else listed(value),
+        json_schema_input_type=Bound | None | list[Bound | None],
+    ),
+]
+
+
+class Transpose(LayerSpec):
+    """The axes in another order: axis i of the output is axis `permutation[i]` of the input."""
+
+    type: Literal["transpose"] = "transpose"
+    permutation: Annotated[tuple[Axis, ...], Field(min_length=1, max_length=8)]
+    """The order, batch included: `[0, 2, 1]`."""
+
+
+class Slice(LayerSpec):
+    """Cells from `starts` to before `stops`, every `steps`, as Python slices: negative ones count from the end,
+    what lies outside is cut off. That no cells of a known axis remain is an error; what remains of an open one may be
+    empty for some sizes.
+    """
+
+    type: Literal["slice"] = "slice"
+    axes: Axes
+    """The axis or axes that are cut."""
+    starts: Bounds = (None,)
+    """Where to start on each axis; null is the first cell (the last where the step is negative)."""
+    stops: Bounds = (None,)
+    """Where to stop on each axis; null is past the last cell."""
+    steps: Integers = (1,)
+    """The step on each axis; negative ones run backwards."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_for_all(cls, data: Any) -> Any:
+        """A bound that is left out is left out on every axis."""
+        if not isinstance(data, dict) or not isinstance(data.get("axes"), list | tuple):
+            return data
+        count = len(data["axes"])
+        rest = {"starts": None, "stops": None, "steps": 1}
+        return {**{key: [value] * count for key, value in rest.items()}, **data}
+
+    @model_validator(mode="after")
+    def _as_many(self) -> Self:
+        for key in ("starts", "stops", "steps"):
+            if len(getattr(self, key)) != len(self.axes):
+                count = len(self.axes)
+                raise at(key, "together", "expected one value for each of the {count} axes", count=count)
+        if 0 in self.steps:
+            raise at("steps", "together", "a step can't be 0")
+        return self
+
+
+class Split(LayerSpec):
+    """Cuts an axis into parts, one after the other: ports `0`, `1`, …; the output itself is the first part."""
+
+    type: Literal["split"] = "split"
+    axis: Axis = -1
+    """The axis that is cut."""
+    parts: Annotated[Size, Field(le=1000)] | None = None
+    """How many equal parts; the last is smaller where they do not divide the axis."""
+    sizes: Annotated[tuple[DimExpression, ...], Field(min_length=1, max_length=1000)] | None = None
+    """The size of each part."""
+
+    def ports(self) -> tuple[str, ...]:
+        count = len(self.sizes) if self.sizes is not None else self.parts or 0
+        return tuple(map(str, range(count)))
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.parts is None) == (self.sizes is None):
+            raise at("type", "together", "split takes parts or sizes")
+        return self
+
+
+LAYERS = (
+    Transpose,
+    Slice,
+    Split,
+)
