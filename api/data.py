@@ -10,6 +10,7 @@ from netwright.compiler.frontend.network import Network
 from netwright.runtime.data import check_against
 from netwright.runtime.errors import DataError
 from netwright.runtime.npz import read_npz_headers
+from netwright.runtime.windows import Windows
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import BufferInfo
@@ -46,8 +47,9 @@ def expected_arrays(network: Network) -> list[BufferInfo]:
 def check_data(load: LoadResult, network: Network) -> Diagnostics:
     """What is wrong with the files that the spec names, found from their headers alone."""
     found = Diagnostics(sources=load.diagnostics.sources.values())
-    window = bool(load.model and load.model.train and load.model.train.bptt)
-    time = time_dim(network) if window else None
+    train = load.model.train if load.model else None
+    time = time_dim(network)
+    windows = Windows(train.bptt.window, time) if train and train.bptt and time else None
     for name, path in data_paths(load).items():
         span = load.span(("train", "data", name))
         try:
@@ -55,7 +57,7 @@ def check_data(load: LoadResult, network: Network) -> Diagnostics:
         except DataError as error:
             found.error("NW0703", str(error), span)
             continue
-        for problem in check_against(headers, expected_arrays(network), list(network.dims.values()), time):
+        for problem in check_against(headers, expected_arrays(network), list(network.dims.values()), windows):
             found.error("NW0704", f"{path.name}: {problem}", span)
     return found
 

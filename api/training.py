@@ -71,7 +71,7 @@ def fit(network: Network, session: Session, data: Dataset, plan: TrainingPlan) -
     if not network.fitted:
         return
     inputs = [info for info in expected_arrays(network) if info.name in network.inputs]
-    data.require(inputs, list(network.dims.values()), plan.time if plan.window else None)
+    data.require(inputs, list(network.dims.values()), plan.windows)
     batches = Batches(data, inputs, plan.batch_size)
     casts = {info.name: np.dtype(info.dtype) for info in inputs}
 

@@ -17,6 +17,7 @@ from netwright.specs.random import permutation
 from .binding import bare_name, parse_shape, shape_text
 from .data import Dataset
 from .errors import DataError
+from .windows import Windows
 
 #: The random stream that shuffles training data.
 SHUFFLE = "data.train"
@@ -32,18 +33,6 @@ class Batch:
     samples: int
     starts_sequence: bool
     rows: slice | NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Windows:
-    """Cuts sequences into windows of ``size`` steps along the dim ``time``; the last may be shorter.
-
-    ``lengths`` names the arrays ``[N]`` of valid steps a sequence: each window gets its share of them.
-    """
-
-    size: int
-    time: str
-    lengths: tuple[str, ...] = ()
 
 
 class Batches:

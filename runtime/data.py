@@ -3,7 +3,7 @@ targets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from .classes import class_hint
 from .errors import DataError, did_you_mean, listed
 from .npz import read_npz
 from .ranges import out_of_range
+from .windows import Windows
 
 
 class _Described(Protocol):
@@ -44,11 +45,11 @@ class Dataset:
         return len(next(iter(self.arrays.values())))
 
     def require(
-        self, expected: Sequence[BufferInfo], dims: Sequence[DimInfo], windowed: str | None = None
+        self, expected: Sequence[BufferInfo], dims: Sequence[DimInfo], windows: Windows | None = None
     ) -> None:
         """Raises DataError that lists all that ``check_against`` finds, or else for each array the first length, class
         or index that is out of range."""
-        problems = check_against(self.arrays, expected, dims, windowed)
+        problems = check_against(self.arrays, expected, dims, windows)
         if not problems:
             problems = list(out_of_range(expected, self.arrays, _sizes(self.arrays, expected), partial=False))
         if problems:
@@ -74,12 +75,13 @@ def check_against(
     found: Mapping[str, _Described],
     expected: Sequence[BufferInfo],
     dims: Sequence[DimInfo],
-    windowed: str | None = None,
+    windows: Windows | None = None,
 ) -> list[str]:
     """Everything that is wrong with a data set, given arrays or headers, for a model that takes ``expected``.
 
     The first axis counts samples, of which a batch takes some, so it is compared between the arrays only; the
-    other axes bind dims or must have the declared size. Arrays that the model doesn't take are ignored."""
+    other axes bind dims or must have the declared size. Of sequences that are cut into ``windows`` these have to be
+    admitted, not the sequences. Arrays that the model doesn't take are ignored."""
     taken = {info.name: found[info.name] for info in expected if info.name in found}
     problems = [
         f"{info.name} is missing ({info.dtype} {shape_text(info.shape)}); there are {listed(found)}"
@@ -91,10 +93,10 @@ def check_against(
         problems += _sample_problems(taken)
     binding: dict[str, int] = {}
     origin: dict[str, str] = {}
-    ranges = {info.name: info for info in dims if info.name != windowed}
+    ranges = {info.name: info for info in dims}
     for info in expected:
         if info.name in taken:
-            problems += _array_problems(info, taken[info.name], ranges, binding, origin)
+            problems += _array_problems(info, taken[info.name], ranges, binding, origin, windows)
     return problems
 
 
@@ -104,6 +106,7 @@ def _array_problems(
     ranges: Mapping[str, DimInfo],
     binding: dict[str, int],
     origin: dict[str, str],
+    windows: Windows | None,
 ) -> list[str]:
     if hint := class_hint(info, array.dtype, array.shape):
         return [hint]
@@ -127,11 +130,9 @@ def _array_problems(
         symbol = bare_name(size)
         if symbol is not None and symbol not in binding:
             binding[symbol], origin[symbol] = value, info.name
-            dim = ranges.get(symbol)
-            if dim is not None and not dim.admits(value):
-                most = "" if dim.max is None else f" and at most {dim.max}"
-                most += "" if dim.multiple_of == 1 else f" and a multiple of {dim.multiple_of}"
-                problems.append(f"{info.name}: {symbol} must be at least {dim.min}{most}: {described}")
+            cut = windows if windows is not None and windows.time == symbol else None
+            if (dim := ranges.get(symbol)) is not None:
+                problems += _size_problems(info.name, dim, value, described, cut)
             continue
         try:
             wanted = evaluate(size, binding)
@@ -141,6 +142,23 @@ def _array_problems(
             source = f" ({symbol} of {origin[symbol]})" if symbol in origin else ""
             problems.append(f"{info.name}: axis {axis} must be {wanted}{source}: {described}")
     return problems
+
+
+def _size_problems(
+    name: str, dim: DimInfo, value: int, described: str, windows: Windows | None
+) -> Iterator[str]:
+    most = "" if dim.max is None else f" and at most {dim.max}"
+    most += "" if dim.multiple_of == 1 else f" and a multiple of {dim.multiple_of}"
+    needed = f"{dim.name} must be at least {dim.min}{most}"
+    for steps in (value,) if windows is None else windows.steps(value):
+        if not dim.admits(steps):
+            cut = (
+                ""
+                if windows is None
+                else f" of {value} steps windows of {windows.size} leave one of {steps}, but"
+            )
+            yield f"{name}:{cut} {needed}: {described}"
+            return
 
 
 def _sample_problems(arrays: Mapping[str, _Described]) -> list[str]:

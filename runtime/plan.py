@@ -8,6 +8,7 @@ from typing import Literal
 from numpy.typing import NDArray
 
 from .totals import Totals
+from .windows import Windows
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class TrainingPlan:
             raise ValueError(f"window must be at least 1, not {self.window}")
         if self.monitor is not None and not self.monitor.startswith(("train_", "valid_")):
             raise ValueError(f"monitor must start with train_ or valid_, not be {self.monitor!r}")
+
+    @property
+    def windows(self) -> Windows | None:
+        """The windows that sequences are cut into; None where they are trained on whole."""
+        return None if self.window is None else Windows(self.window, self.time, self.lengths)
 
 
 @dataclass(frozen=True)

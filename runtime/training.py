@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .batches import Batches, Windows
+from .batches import Batches
 from .causes import NETWORK, UPDATES, cause_of, not_finite
 from .checkpoint import load_checkpoint, save_checkpoint
 from .data import Dataset
@@ -83,8 +83,8 @@ class _Training:
         self.interrupt = InterruptRequest()
         self.progress = Progress()
         inputs, dims = session.input_info("train_step"), session.manifest.dims
-        data.require(inputs, dims, plan.time if plan.window else None)
-        windows = Windows(plan.window, plan.time, plan.lengths) if plan.window else None
+        windows = plan.windows
+        data.require(inputs, dims, windows)
         self.batches = Batches(
             data, inputs, plan.batch_size, seed=plan.seed, shuffle=plan.shuffle, windows=windows
         )

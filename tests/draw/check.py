@@ -14,9 +14,10 @@ from netwright.compiler.codegen.jit import kernel_objects
 from netwright.compiler.codegen.kernel_runs import Difference, NativeKernels, compare
 from netwright.compiler.codegen.target import host_target
 from netwright.compiler.frontend.analyses.windows import time_dim
-from netwright.runtime.batches import Batches, Windows
+from netwright.runtime.batches import Batches
 from netwright.runtime.data import Dataset
 from netwright.runtime.session import CARRY, Session
+from netwright.runtime.windows import Windows
 
 from ..engines.harness import TOLERANCE, Arrays, Model
 from ..machines import MACHINES

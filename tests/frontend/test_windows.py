@@ -109,3 +109,36 @@ def test_one_value_for_the_whole_sequence_is_refused(route: str) -> None:
 @pytest.mark.parametrize("route", ALLOWED)
 def test_a_value_for_each_step_is_not(route: str) -> None:
     assert _errors(*ALLOWED[route]) == []
+
+
+@pytest.mark.parametrize(
+    ("dim", "window", "said"),
+    [
+        ("{role: time, min: 6}", 5, "windows of 5 steps, but T is at least 6"),
+        ("{role: time, multiple_of: 4}", 6, "windows of 6 steps, but T is at least 4 and a multiple of 4"),
+        ("{role: time, multiple_of: 4}", 3, "windows of 3 steps, but T is at least 4 and a multiple of 4"),
+    ],
+)
+def test_windows_have_sizes_that_the_axis_can_have(dim: str, window: int, said: str) -> None:
+    """Each step of training failed, and validation said nothing."""
+    text = SPEC.format(inputs="", layers=f"  - {RNN}", output="a").replace("window: 5", f"window: {window}")
+    text = text.replace("T: {role: time, min: 3}", f"T: {dim}")
+    _, diagnostics = build_network(load_spec_text(text, "spec.yaml"))
+    assert [(one.code, one.message) for one in diagnostics.errors] == [("NW0408", said)]
+    (fix,) = diagnostics.errors[0].fixes
+    assert fix.edits[0].text == str(-(-window // 4) * 4 if "multiple" in dim else 6)
+
+
+def test_steps_that_come_in_multiples_are_cut_into_multiples() -> None:
+    """Its units were taken for another axis."""
+    text = SPEC.format(inputs="", layers=f"  - {RNN}", output="a").replace("window: 5", "window: 8")
+    network, diagnostics = build_network(
+        load_spec_text(text.replace("min: 3", "multiple_of: 4"), "spec.yaml")
+    )
+    assert network is not None, diagnostics.to_text()
+
+
+def test_windows_longer_than_any_sequence_cut_none() -> None:
+    text = SPEC.format(inputs="", layers=f"  - {RNN}", output="a")
+    network, _ = build_network(load_spec_text(text.replace("min: 3", "min: 3, max: 4", 1), "spec.yaml"))
+    assert network is not None

@@ -142,14 +142,14 @@ def linear_data(count: int = 100, seed: int = 0) -> dict[str, NDArray]:
     return {"x": x, "y": x @ kernel + np.float32(0.3) + noise}
 
 
-def leaky(*, rate: float = 0.02) -> NumpyEngine:
+def leaky(*, rate: float = 0.02, min_steps: int = 1) -> NumpyEngine:
     """y [N, T, 1] from x [N, T, 1] with steps past each sequence's length not counted."""
     weights = "cell.a cell.w"
     manifest = Manifest(
         netwright="0.1.0",
         model="leaky",
         target="numpy",
-        dims=[DimInfo(name="N", role="batch"), DimInfo(name="T", role="time")],
+        dims=[DimInfo(name="N", role="batch"), DimInfo(name="T", min=min_steps, role="time")],
         buffers=[
             buffer("x", "input", "N T 1"),
             buffer("n", "input", "N", "int64"),

@@ -13,6 +13,7 @@ from netwright.runtime.data import Dataset, check_against, load_dataset
 from netwright.runtime.errors import DataError
 from netwright.runtime.npy import MAGIC, read_npy, read_npy_header
 from netwright.runtime.npz import read_npz, read_npz_headers, write_npz
+from netwright.runtime.windows import Windows
 from netwright.specs.manifest import DimInfo
 
 from .numpy_engine import buffer, linear, linear_data
@@ -266,7 +267,12 @@ def test_other_axes_bind_dims():
     assert check_against(long, expected, dims) == [
         "x: T must be at least 2 and at most 9: expected [N, T, 1], found [100, 16, 1]"
     ]
-    assert check_against(long, expected, dims, windowed="T") == []
+    assert check_against(long, expected, dims, Windows(7, "T")) == []
+    assert check_against(long, expected, dims, Windows(5, "T")) == [
+        "x: of 16 steps windows of 5 leave one of 1, but T must be at least 2 and at most 9: "
+        "expected [N, T, 1], found [100, 16, 1]"
+    ]
+    assert check_against(long, expected, dims, Windows(10, "T"))[0].startswith("x: of 16 steps windows of 10")
     assert check_against(arrays | {"x": np.zeros((100, 8), np.float32)}, expected, dims)[0] == (
         "x must have 3 axes: expected [N, T, 1], found [100, 8]"
     )

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from netwright.runtime.batches import Batches, Windows
+from netwright.runtime.batches import Batches
 from netwright.runtime.data import Dataset
 from netwright.runtime.errors import DataError
 from netwright.runtime.plan import TrainingPlan
 from netwright.runtime.session import Session
 from netwright.runtime.training import evaluate, train
+from netwright.runtime.windows import Windows
 
 from .numpy_engine import buffer, leaky, leaky_data, leaky_values
 from .training_setup import StopAfter, assert_same
@@ -64,3 +65,13 @@ def test_windows_that_can_not_be_cut():
         )
     with pytest.raises(DataError, match="no input has the time axis T"):
         Batches(data, [buffer("x", "input", "N 8")], 2, windows=Windows(2, "T"))
+
+
+@pytest.mark.parametrize(("window", "least"), [(4, 4), (5, 3)])
+def test_a_window_that_the_model_does_not_take_is_told_before_the_first_step(window, least):
+    """It was found in the middle of the first epoch, after some updates."""
+    engine = leaky(min_steps=least)
+    plan = TrainingPlan(epochs=1, window=window, lengths=("n",))
+    with pytest.raises(DataError, match=f"of 11 steps windows of {window} leave one of {11 % window}, but"):
+        train(Session(engine, leaky_values()), plan, Dataset(leaky_data(3, 11)))
+    assert engine.calls == []

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from netwright.specs.dims import Dim, DimLike, dim, dim_symbols
+from netwright.specs.diagnostics.fixes import replaced
+from netwright.specs.dims import Dim, DimLike, counted, dim, dim_symbols
 from netwright.specs.load import LoadResult
 from netwright.specs.models.base import read_shape
 from netwright.specs.models.layers.recurrent import RecurrentLayer
@@ -49,11 +50,14 @@ def check_windows(load: LoadResult, train: TrainSpec, expander: Expander) -> Ite
             labels = [(load.span(("inputs", name, "shape")), "read here") for name in types]
             yield Problem("NW0408", message, place, labels=labels, help=help)
         return
+    yield from _check_size(load, train, expander, time)
     if train.loss.steps == "last":
         message = "bptt makes an update at each window, but only the last step of a sequence counts"
         labels = [(load.span(("train", "loss", "steps")), "last")]
         yield Problem("NW0408", message, place, labels=labels, help="steps: all, or no bptt")
         return
+    axis = counted(dim(time), expander.multiples)
+    assert isinstance(axis, Dim)
     seen: set[str] = set()
     compared = [(train.loss.output, ("train", "loss", "output"))]
     compared += [
@@ -62,7 +66,22 @@ def check_windows(load: LoadResult, train: TrainSpec, expander: Expander) -> Ite
     for output, path in compared:
         if output not in seen:
             seen.add(output)
-            yield from _check_output(expander, output, dim(time), place, (load.span(path), "compared here"))
+            yield from _check_output(expander, output, axis, place, (load.span(path), "compared here"))
+
+
+def _check_size(load: LoadResult, train: TrainSpec, expander: Expander, time: str) -> Iterator[Problem]:
+    """Windows have sizes that the axis can have; where they are longer than any sequence, no sequence is cut."""
+    assert train.bptt is not None
+    size, spec = train.bptt.window, expander.spec.dims[time]
+    if size < spec.least or size % spec.multiple_of:
+        wanted = f"at least {spec.least}"
+        wanted += f" and a multiple of {spec.multiple_of}" if spec.multiple_of > 1 else ""
+        fitting = max(spec.least, -(-size // spec.multiple_of) * spec.multiple_of)
+        place = load.span(("train", "bptt", "window"))
+        message = f"windows of {size} steps, but {time} is {wanted}"
+        labels = [(load.span(("dims", time), key=True), "declared here")]
+        fixes = replaced(load.node(("train", "bptt", "window")), fitting)
+        yield Problem("NW0408", message, place, labels=labels, help=f"window: {fitting}", fixes=fixes)
 
 
 def _check_output(
