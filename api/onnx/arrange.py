@@ -67,7 +67,7 @@ def held_of(writer: NetworkWriter, value: Value) -> Held:
     if value.is_open:
         raise Refusal("an open size is used as a number that is computed with")
     ref = writer.constant(stored(value), value.name)
-    return Held(ref, value.dtype, value.shape, identity(len(value.shape)) or (None,))
+    return Held(ref, value.dtype, value.shape, identity(len(value.shape)))
 
 
 def regrouped(writer: NetworkWriter, value: Held, shape: Shape, *, may_merge: bool = True) -> Held | Merged:

@@ -241,7 +241,7 @@ class NetworkWriter:
         key = ("constant", str(array.dtype), array.shape, content)
         if key not in self._made:
             self._kept.append(array)
-            self._made[key] = self._constant(array if array.ndim else array.reshape(1), name)
+            self._made[key] = self._constant(array, name)
         return self._made[key]
 
     def _constant(self, array: NDArray, name: str) -> str:
@@ -250,14 +250,9 @@ class NetworkWriter:
         dtype = {} if str(array.dtype) == self.dtype else {"dtype": str(array.dtype)}
         if is_uniform(array) and np.isfinite(array.flat[0]):
             value = array.flat[0].item()
-            keys = {"value": value} if array.shape == (1,) else {"value": value, "shape": list(array.shape)}
-            return self.add(
-                "constant",
-                [],
-                {**keys, **dtype} if array.shape != (1,) else {"value": [value], **dtype},
-                {},
-                names,
-            )
+            keys = {"value": [value] if array.shape == (1,) else value}
+            shape = {"shape": list(array.shape)} if array.size > 1 or array.ndim > 1 else {}
+            return self.add("constant", [], {**keys, **shape, **dtype}, {}, names)
         if array.size <= WRITTEN and np.isfinite(array).all():
             return self.add("constant", [], {"value": array.tolist(), **dtype}, {}, names)
         return self.add("constant", [], {"shape": list(array.shape), **dtype}, {"value": array}, names)

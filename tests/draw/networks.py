@@ -9,7 +9,7 @@ from typing import Any
 
 from ..engines.blocks import as_block, repeated, used_again
 from ..engines.layers import BY_RANK, GLOBAL, LAYERS, RECURRENT
-from ..engines.sketch import Signal, Sketch, Thrown
+from ..engines.sketch import POINTWISE, Signal, Sketch, Thrown
 from ..engines.specs import SHARING, features, finish, frames, recurrences, share, windows
 from ..engines.truncated import truncated
 from ..machines import MACHINES
@@ -36,6 +36,11 @@ SPATIAL = (
     "space_to_depth",
     "group_norm",
     "instance_norm",
+)
+#: What reads a single number.
+NUMBERS = (
+    *(*POINTWISE, "celu", "hard_sigmoid", "hard_swish", "mish", "scaled_tanh", "selu", "shrink", "softsign"),
+    *("swish", "thresholded_relu", "affine", "prelu", "rescale", "dropout", "expression", "add", "multiply"),
 )
 #: What moves integers, too.
 MOVING = ("reshape", "flatten", "transpose", "slice", "pad", "tile", "gather", "split", "concat")
@@ -109,10 +114,10 @@ def anything(s: Sketch) -> None:
 
 
 def source(s: Sketch) -> Signal:
-    """An input of two to five axes, sometimes of one."""
+    """An input of two to five axes, sometimes of one, seldom a single number."""
     rank = s.one_of(2, 2, 3, 3, 3, 4, 4, 5, 1)
     if rank == 1:
-        return s.input()
+        return s.scalar() if s.number(0, 3) == 0 else s.input()
     sizes: list[Any] = [s.one_of(*s.sizes, 1, 2, 4, 6) for _ in range(rank - 2)]
     lengths = None
     if sizes and s.number(0, 2) == 0:
@@ -128,8 +133,6 @@ def grown(s: Sketch, x: Signal) -> Signal:
     """Some layers on top of each other, of which some come several times or are a block."""
     first = len(s.layers)
     for _ in range(s.number(1, 4)):
-        if x.rank == 0:
-            break
         if x.type.dtype not in ("float32", "float64"):
             x = LAYERS[s.one_of(*MOVING)](s, x) or x
             continue
@@ -157,6 +160,8 @@ def enclosed(s: Sketch, first: int, x: Signal) -> Signal:
 
 def kinds(s: Sketch, x: Signal) -> Sequence[str]:
     """Layers that may read a signal; those of its own rank half of the time."""
+    if x.rank == 0:
+        return NUMBERS
     own = (*BY_RANK.get(x.rank, ()), *OWN.get(x.rank, ()), *(SPATIAL if x.rank >= 3 else ()))
     own += RECURRENT if x.rank == 3 else ("dense", "dense", "embedding") if x.rank == 2 else ()
     return own if own and s.flag() else FREE

@@ -154,6 +154,12 @@ class Sketch:
         sizes = tuple(network_dim(size) for size in (self.batch, *shape))
         return self.known(name, TensorType(dtype, sizes))
 
+    def scalar(self) -> Signal:
+        """Declares an input that is a single number."""
+        name = self.fresh("x")
+        self.inputs[name] = {"shape": [], "dtype": self.dtype}
+        return self.known(name, TensorType(self.dtype, ()))
+
     def known(self, name: str, type: TensorType) -> Signal:
         self.signals[name] = Signal(name, type)
         return self.signals[name]

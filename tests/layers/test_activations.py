@@ -86,6 +86,8 @@ def test_learned_slopes() -> None:
     weights = drawn_weights(network(text))
     np.testing.assert_allclose(values(text, weights, x=X)["y"], np.where(X > 0, X, weights["y.slope"] * X))
     check_gradients(text, weights, x=X + 0.01)
+    number = values(spec("[{name: y, type: prelu, slope_init: ones}]", x="[]"), x=np.float64(-2))["y"]
+    assert (number.shape, float(number)) == ((), -2)
     single = spec("[{name: y, type: prelu, slope_shape: [1]}]", x="[N, 3, 5]")
     assert network(single).parameters["y.slope"].type.shape == (1,)
     assert codes(spec("[{name: y, type: prelu, slope_shape: [2]}]", x="[N, 3, 5]")) == ["NW0308"]

@@ -26,6 +26,8 @@ INT = {
     "ones": np.asarray([1, 1, 1]),
     "wide": np.asarray([2, 3]),
     "first": np.asarray(1),
+    "two": np.asarray(2, np.float32),
+    "yes": np.asarray(True),
 }
 
 
@@ -45,6 +47,17 @@ INT = {
         ([node("Clip", ["x", "s"], ["y"])], {"x": [2, 3], "s": []}),
         ([node("MatMul", ["x", "s"], ["y"])], {"x": [3], "s": [3]}),
         ([node("Flatten", ["s"], ["y"], axis=0)], {"s": []}),
+        ([node("Mul", ["s", "s"], ["p"]), node("Add", ["p", "two"], ["y"])], {"s": []}),
+        ([node("Exp", ["s"], ["p"]), node("Mul", ["p", "two"], ["y"])], {"s": []}),
+        ([node("Selu", ["s"], ["p"]), node("Mul", ["two", "p"], ["y"])], {"s": []}),
+        (
+            [
+                node("Less", ["s", "two"], ["l"]),
+                node("And", ["l", "yes"], ["b"]),
+                node("Where", ["b", "s", "two"], ["y"]),
+            ],
+            {"s": []},
+        ),
     ],
 )
 def test_values_without_axes(nodes: list[onnx.NodeProto], inputs: dict[str, list[int]]) -> None:

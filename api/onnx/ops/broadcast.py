@@ -182,7 +182,7 @@ def known_placed(array: NDArray, target: Axes, rank: int) -> NDArray:
     shape = iter(array.shape)
     full = [1 if axis is None else next(shape) for axis in target]
     first = next((i for i, size in enumerate(full) if size != 1), max(len(full) - 1, 0))
-    return np.ascontiguousarray(array.reshape(full[first:]))
+    return np.asarray(array.reshape(full[first:]), order="C")
 
 
 def substituted(text: str, name: str, number: str) -> str:

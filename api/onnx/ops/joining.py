@@ -70,6 +70,8 @@ def _absorbed(ctx: Context, value: Held, constant: Known) -> Held | None:
     layer = ctx.writer.layers.get(value.ref)
     if layer is None or constant.is_open or "activation" in layer.keys or constant.dtype != ctx.writer.dtype:
         return None
+    if not value.axes:  # one number has no channels
+        return None
     channel, array = value.axes[-1], constant.array
     if channel is None or array.ndim > value.rank:
         return None

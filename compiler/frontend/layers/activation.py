@@ -247,7 +247,7 @@ def expand_prelu(scope: Scope) -> Signal:
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, PRelu)
     x = scope.floats(signal)
-    shape = spec.slope_shape or (scope.static(signal),)
+    shape = spec.slope_shape or ((scope.static(signal),) if x.rank else ())
     try:
         fits = broadcast_shapes(x.shape, shape) == x.shape
     except ShapeError:
