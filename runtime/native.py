@@ -23,7 +23,7 @@ from .arena import Arena
 from .arrays import aligned_zeros
 from .engine import code_error, find_entry
 from .errors import ExecutionError
-from .workers import MOST_THREADS, WorkerPool
+from .workers import MOST_THREADS, WorkerPool, patience
 
 _ENTRY = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)
 _PLAN = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
@@ -160,7 +160,7 @@ class NativeEngine:
         self._calls: dict[tuple[object, ...], _Call] = {}
         self._arena = Arena()
         self._pool = pool
-        self._grain = grain
+        self._grain, self._spins = grain, patience(threads)
         self._leave_pool: weakref.finalize | None = None
         self._unlock()
         _engines.add(self)
@@ -185,7 +185,7 @@ class NativeEngine:
             else:
                 if self._leave_pool is None:
                     self._leave_pool = self._pool.join(self)
-                code = self._pool.run(call.entry, call.address, self.threads)
+                code = self._pool.run(call.entry, call.address, self.threads, self._spins)
         if code:
             raise code_error(self._manifest, entry, code)
 

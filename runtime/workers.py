@@ -20,7 +20,7 @@ from .processors import processor_count
 MOST_THREADS = 1024
 #: Turns of a loop in which a thread waits for the others before it sleeps: where each has a processor, and elsewhere,
 #: where it would take the processor from those that it waits for.
-_SPINS, _NO_SPINS = 4096, 1
+_SPINS, _NO_SPINS = 1024, 1
 
 _RUN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)
 _STOP = ctypes.CFUNCTYPE(ctypes.c_int32)
@@ -34,7 +34,9 @@ class WorkerPool:
     """
 
     def __init__(self, addresses: Mapping[str, int]):
-        self._run = _RUN(addresses["run"])
+        #: run(entry, context, threads, spins) → the code of the entry at an address, 0 where all is well. Where the
+        #: workers are another call's at the moment, it runs on one thread.
+        self.run = _RUN(addresses["run"])
         self._stop = _STOP(addresses["stop"])
         self._forked = _FORKED(addresses["forked"])
         self._users: set[int] = set()
@@ -43,13 +45,6 @@ class WorkerPool:
         """From now on ``user`` runs entries here; it leaves when it ends, or when what is returned is called."""
         self._users.add(id(user))
         return weakref.finalize(user, self._leave, id(user))
-
-    def run(self, entry: int, context: int, threads: int) -> int:
-        """Runs the entry at an address on ``threads`` threads; returns a code other than 0 of any of them, or 0.
-
-        Where the workers are another call's at the moment, or the system gives no more threads, it runs on one.
-        """
-        return self._run(entry, context, threads, _SPINS if threads <= processor_count() else _NO_SPINS)
 
     def stop(self) -> None:
         """Ends the workers, unless they are at work; the next call makes new ones."""
@@ -63,6 +58,11 @@ class WorkerPool:
         self._users.discard(user)
         if not self._users:
             self.stop()
+
+
+def patience(threads: int) -> int:
+    """The turns in which each of so many threads waits for the others before it sleeps."""
+    return _SPINS if threads <= processor_count() else _NO_SPINS
 
 
 _shared: WorkerPool | None = None
