@@ -15,6 +15,7 @@ from netwright.specs.manifest import CPU_LACKS, Manifest
 from .errors import ExecutionError
 from .native import NativeEngine
 from .values import static_shape
+from .workers import WorkerPool, process_pool
 
 
 def load_shared(path: str | Path, *, model: str | None = None, threads: int = 1) -> NativeEngine:
@@ -41,6 +42,10 @@ def load_shared(path: str | Path, *, model: str | None = None, threads: int = 1)
     _check_cpu(path, library, manifest)
     addresses = {entry.name: address(entry.symbol) for entry in manifest.entries}
     plans = {entry.name: address(f"{entry.symbol}_plan") for entry in manifest.entries}
+    pool: WorkerPool | None = None
+    if threads > 1 and hasattr(library, f"{manifest.model}_pool_run"):  # there was none before
+        names = ("run", "stop", "forked")
+        pool = process_pool({name: address(f"{manifest.model}_pool_{name}") for name in names})
     data = _embedded_data(library, manifest)
     roles = {info.name: info.role for info in manifest.buffers}
     return NativeEngine(
@@ -51,6 +56,7 @@ def load_shared(path: str | Path, *, model: str | None = None, threads: int = 1)
         embedded={name: array for name, array in data.items() if roles[name] != "constant"},
         keepalive=library,
         threads=threads,
+        pool=pool,
     )
 
 

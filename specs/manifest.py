@@ -8,12 +8,18 @@ the ABI version. The C side of the same contract:
         void *const *buffers;       /* one pointer per manifest buffer, in order; NULL where the entry has no use */
         void *arena;                /* 64-byte aligned, as large as the entry's plan says */
         const int64_t *offsets;     /* as the entry's plan wrote them */
-        void *barrier;              /* 64 zeroed bytes shared by the threads of one call; may be NULL for one thread */
+        void *barrier;              /* 64 zeroed bytes, aligned to 8, shared by the threads of one call; NULL for one */
     } netwright_context;
 
     int32_t MODEL_ENTRY(const netwright_context *, int32_t tid, int32_t nthreads);   /* 0, or an error code */
     int64_t MODEL_ENTRY_plan(const int64_t *dims, int64_t *offsets);                 /* arena bytes, < 0: too large */
     int64_t MODEL_missing(void);                          /* bit i: this CPU lacks the i-th of the features */
+
+Where the system has threads there is a pool of them (``compiler/codegen/ll/pool.ll``):
+
+    int32_t MODEL_pool_run(entry, const netwright_context *, int32_t nthreads, int32_t spins);   /* the entry's code */
+    int32_t MODEL_pool_stop(void);      /* ends the workers; 1 where a call has them */
+    void MODEL_pool_forked(void);       /* to be called in a forked child */
 
 A shared library adds:
 

@@ -19,6 +19,7 @@ from .compile import compiling, optimize
 from .entries import entry_symbol, plan_symbol
 from .features import missing_symbol
 from .modules import program_modules
+from .support import POOL, has_threads, write_pool
 from .target import Target, header, host_target, machine
 from .types import symbol
 
@@ -48,8 +49,9 @@ def emit(
 ) -> str | bytes:
     """A program as optimized LLVM IR, as assembly, or as a relocatable object.
 
-    Only ``MODEL_ENTRY``, ``MODEL_ENTRY_plan``, ``MODEL_missing`` and, with a manifest, ``MODEL_manifest`` (JSON, a C
-    string) are visible, so two models link into one program. With ``contents``, the symbol of contents that it is
+    Only ``MODEL_ENTRY``, ``MODEL_ENTRY_plan``, ``MODEL_missing``, where the system has threads ``MODEL_pool_run``,
+    ``_stop`` and ``_forked``, and with a manifest ``MODEL_manifest`` (JSON, a C string) are visible, so two models link
+    into one program. With ``contents``, the symbol of contents that it is
     linked with, entries refuse to write into them.
     """
     target = target or host_target()
@@ -64,6 +66,11 @@ def emit(
     raise ValueError(f"{kind!r} is none of llvm, asm, object")
 
 
+def pool_prefix(model: str) -> str:
+    """What the C symbols of the functions of a model's pool of threads begin with."""
+    return f"{model}_pool_"
+
+
 def manifest_symbol(model: str) -> str:
     """The C symbol of the manifest."""
     return f"{model}_manifest"
@@ -74,6 +81,9 @@ def _link(
 ) -> llvm.ModuleRef:
     multiples = {dim.name: dim.multiple_of for dim in manifest.dims} if manifest else None
     texts = program_modules(program, target, readable=True, contents=contents, multiples=multiples).texts
+    pool = pool_prefix(program.model)
+    if has_threads(target):
+        texts.append(("the pool of threads", write_pool(target, pool)))
     modules: list[llvm.ModuleRef] = []
     for what, text in texts:
         with compiling(what):
@@ -90,6 +100,7 @@ def _link(
     visible = {entry_symbol(program.model, entry) for entry in program.entries}
     visible |= {missing_symbol(program.model)}
     visible |= {plan_symbol(program.model, entry) for entry in program.entries}
+    visible |= {pool + name for name in POOL}
     for function in linked.functions:
         if not function.is_declaration and function.name not in visible:
             function.linkage = "internal"

@@ -18,6 +18,7 @@ from .entries import entry_symbol
 from .features import required
 from .library import header_source, library_source
 from .linker import C_SOURCES, find_compiler, link
+from .support import has_threads
 from .target import Target, host_target
 
 _ALIGN = 64
@@ -66,22 +67,27 @@ def link_shared(
 ) -> Path:
     """Writes a shared library and, beside it, its C header, whose path is returned.
 
-    The library exports the entries, their plans, ``MODEL_missing``, ``MODEL_bytes`` and ``MODEL_manifest``; with
-    ``buffers`` also their contents, as ``MODEL_data``. Raises LinkError without a C compiler, ValueError for
-    contents of another dtype or size.
+    The library exports the entries, their plans, ``MODEL_missing``, ``MODEL_bytes``, ``MODEL_manifest`` and, where the
+    system has threads, ``MODEL_run`` and ``MODEL_stop``; with ``buffers`` also their contents, as ``MODEL_data``.
+    Raises LinkError without a C compiler, ValueError for contents of another dtype or size.
     """
     target = target or host_target()
     _check(program, manifest)
     contents = dict(buffers or {})
     blob = f"{manifest.model}_contents"
-    header = header_source(manifest, contents, required(target))
+    threads = has_threads(target)
+    header = header_source(manifest, contents, required(target), threads)
     with scratch_folder() as folder:
         offsets = _write_contents(folder, manifest, contents, blob, target)
         folder.write("library.h", header)
         folder.write("sizes.h", (C_SOURCES / "sizes.h").read_bytes())
-        folder.write("library.c", library_source(manifest, offsets, blob))
+        folder.write("library.c", library_source(manifest, offsets, blob, threads))
         folder.write("model.o", emit(program, "object", target, manifest, blob if contents else None))
-        arguments = ["-shared", "library.c", "model.o", *(flags or ["-s"])]
+        arguments = ["-shared", "library.c", "model.o", "-pthread", *(flags or ["-s"])]
+        if threads:
+            arguments.insert(1, "processors.c")
+            for name in ("processors.c", "processors.h"):
+                folder.write(name, (C_SOURCES / name).read_bytes())
         if contents:
             arguments.insert(1, "contents.S")
         link(find_compiler(target), folder, arguments, output)

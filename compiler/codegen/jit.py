@@ -15,7 +15,7 @@ from .cache import ObjectCache, default_cache
 from .compile import compile_object, compiling
 from .entries import entry_symbol, plan_symbol
 from .modules import program_modules
-from .support import has_threads, write_pool
+from .support import POOL, has_threads, write_pool
 from .target import Target, host_target
 
 _library_numbers = itertools.count()
@@ -91,12 +91,12 @@ def jit_pool() -> Mapping[str, int] | None:
     target = host_target()
     if not has_threads(target):
         return None
-    code = _object("the pool of threads", write_pool(target), target, default_cache())
-    names = ("run", "stop", "forked")
-    linked = LinkedObjects([code], [f"netwright.{name}" for name in names], target)
+    prefix = "netwright."
+    code = _object("the pool of threads", write_pool(target, prefix), target, default_cache())
+    linked = LinkedObjects([code], [prefix + name for name in POOL], target)
     # Workers may be asleep in this code when the interpreter takes everything else down.
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(linked))
-    return {name: linked[f"netwright.{name}"] for name in names}
+    return {name: linked[prefix + name] for name in POOL}
 
 
 def _object(what: str, text: str, target: Target, cache: ObjectCache | None) -> bytes:

@@ -42,9 +42,26 @@ static inline void @MODEL@_embedded(void *buffers[@PREFIX@_BUFFERS]) {
 """
 
 
-def header_source(manifest: Manifest, contents: Collection[str], features: Sequence[str]) -> str:
+_POOL = """
+      {MODEL}_run does that with threads of the library's own."""
+_THREADS = """
+/* Runs an entry on the calling thread and on workers of the library's own, nthreads in all (0: as many as there are
+   processors), no more than its work pays for; the results are the same on any number. Workers are made when they are
+   first called, and shared by all calls of this library: a call that comes while another has them runs on one thread. A
+   forked child makes its own. The context's barrier has to be zeroed before the first call only. */
+int32_t @MODEL@_run(int32_t (*entry)(const netwright_context *, int32_t, int32_t), const netwright_context *context,
+                    int32_t nthreads);
+
+/* Ends the workers; the next call that needs them makes new ones. 1 where a call has them, and nothing is done. */
+int32_t @MODEL@_stop(void);
+"""
+
+
+def header_source(
+    manifest: Manifest, contents: Collection[str], features: Sequence[str], threads: bool = True
+) -> str:
     """A library's C header; ``contents`` are the buffers whose contents it holds, ``features`` what its code asks of
-    the CPU."""
+    the CPU, ``threads`` says whether it has a pool of them."""
     prefix = manifest.model.upper()
     taken: set[str] = set()
     prepared = any(entry.name == "prepare" for entry in manifest.entries)
@@ -80,6 +97,8 @@ def header_source(manifest: Manifest, contents: Collection[str], features: Seque
         "FEATURES": _list_features(features),
         "EMBEDDED": _EMBEDDED.format(MODEL=manifest.model, PREFIX=prefix) if contents else _NONE,
         "DATA": _DATA.replace("@MODEL@", manifest.model).replace("@PREFIX@", prefix) if contents else "",
+        "THREADS": _THREADS.replace("@MODEL@", manifest.model) if threads else "",
+        "POOL": _POOL.format(MODEL=manifest.model) if threads else "",
         "PREPARE": _PREPARE if prepared else "",
         "LAST": "4" if prepared else "3",
     }
@@ -107,8 +126,31 @@ def _wrapped(text: str, indent: str) -> str:
     return fill(text, 116, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
 
 
-def library_source(manifest: Manifest, offsets: Mapping[str, int], blob: str) -> str:
-    """The C file of a library: sizes, the table of contents, and the header, so that it is known to compile."""
+_POOL_CODE = """
+#include <pthread.h>
+#include "processors.h"
+typedef int32_t entry_function(const netwright_context *, int32_t, int32_t);
+int32_t @MODEL@_pool_run(entry_function *, const netwright_context *, int32_t, int32_t);
+int32_t @MODEL@_pool_stop(void);
+void @MODEL@_pool_forked(void);
+
+int32_t @MODEL@_run(entry_function *entry, const netwright_context *context, int32_t nthreads) {
+    int32_t count = nthreads > 0 ? nthreads : nw_processors();
+    return @MODEL@_pool_run(entry, context, count, nw_patience(count));
+}
+
+int32_t @MODEL@_stop(void) { return @MODEL@_pool_stop(); }
+
+__attribute__((constructor)) static void begin(void) { pthread_atfork(NULL, NULL, @MODEL@_pool_forked); }
+
+/* The library may be unloaded: no worker may be left in its code. */
+__attribute__((destructor)) static void end(void) { @MODEL@_pool_stop(); }
+"""
+
+
+def library_source(manifest: Manifest, offsets: Mapping[str, int], blob: str, threads: bool = True) -> str:
+    """The C file of a library: sizes, the table of contents, the pool of threads where there is one, and the header, so
+    that it is known to compile."""
     positions = {dim.name: number for number, dim in enumerate(manifest.dims)}
     lines = ["#include <stddef.h>", '#include "library.h"', '#include "sizes.h"']
     lines += [
@@ -124,6 +166,8 @@ def library_source(manifest: Manifest, offsets: Mapping[str, int], blob: str) ->
             size = f"nw_mul({size}, {c_size(parse_dim(axis), positions)}, bad)"
         lines += [f"    case {number}:", f"        bytes = {size};", "        break;"]
     lines += ["    }", "    return *bad || bytes < 0 ? -1 : bytes;", "}"]
+    if threads:
+        lines.append(_POOL_CODE.replace("@MODEL@", manifest.model))
     if offsets:
         rows = [
             f"    {blob} + {offsets[buffer.name]}," if buffer.name in offsets else "    NULL,"

@@ -14,6 +14,8 @@ from .regions import GRAIN
 from .statements import module
 from .target import Target
 
+#: The functions of a pool, after the prefix.
+POOL = ("run", "stop", "forked")
 #: How many threads a call may have.
 MOST_THREADS = 1024
 #: Turns of a waiting loop before a thread sleeps: for others that are at work, and for the next call, which may be long
@@ -39,13 +41,12 @@ def write_support(target: Target) -> str:
     )
 
 
-def write_pool(target: Target) -> str:
-    """The LLVM module of ``netwright.run``, ``netwright.stop`` and ``netwright.forked`` (ll/pool.ll).
+def write_pool(target: Target, prefix: str) -> str:
+    """The LLVM module of the pool of threads (ll/pool.ll), with ``prefix`` before the names of its functions.
 
     One is enough for a process, whatever programs it runs."""
-    return module(
-        baseline(target), set(target.family.declarations), *_waiting(target), _filled("pool", target)
-    )
+    pool = _filled("pool", target, prefix)
+    return module(baseline(target), set(target.family.declarations), *_waiting(target), pool)
 
 
 def has_threads(target: Target) -> bool:
@@ -61,9 +62,10 @@ def _waiting(target: Target) -> list[str]:
     return [_filled("waiting", target), _filled(sleeping, target), _filled("clock", target)]
 
 
-def _filled(name: str, target: Target) -> str:
+def _filled(name: str, target: Target, pool: str = "") -> str:
     mutex, condition, setmask, monotonic = _DARWIN if target.is_darwin else _LINUX
     return _template(name).substitute(
+        pool=pool,
         pause=target.family.pause,
         long="i64" if target.is_64_bit else "i32",
         futex=target.family.futex,

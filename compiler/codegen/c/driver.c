@@ -58,7 +58,7 @@ static void usage(FILE *to) {
             "\n  -i NAME=FILE.npy  an input (FILE - : standard input)\n"
             "  -o OUT            all outputs as .npz, or the only output as .npy (OUT - : standard output)\n"
             "  --print           outputs as text, with labels where there are any\n"
-            "  --threads N       threads to compute with (1)\n"
+            "  --threads N       at most so many threads compute (auto: as many as there are processors)\n"
             "  --info            the manifest as JSON\n");
 }
 
@@ -83,11 +83,12 @@ static void take_input(options *asked, const char *text) {
 }
 
 static int take_number(const char *text) {
+    if (strcmp(text, "auto") == 0) return 0;
     char *end;
     errno = 0;
     long value = strtol(text, &end, 10);
     if (errno || end == text || *end || value < 1 || value > MAX_THREADS)
-        fail(EXIT_INPUT, "--threads %s: expected a number from 1 to %d", text, MAX_THREADS);
+        fail(EXIT_INPUT, "--threads %s: expected a number from 1 to %d, or auto", text, MAX_THREADS);
     return (int)value;
 }
 
@@ -167,7 +168,7 @@ static void check_cpu(void) {
 
 int main(int argc, char **argv) {
     size_t buffers = (size_t)nw_the_model.buffer_count;
-    options asked = {NULL, NULL, 0, 1};
+    options asked = {NULL, NULL, 0, 0};
     call c;
     parse_options(argc, argv, &asked);
     check_cpu();

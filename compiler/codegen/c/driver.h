@@ -5,12 +5,12 @@
 #include "model.h"
 #include "npy.h"
 
-enum { EXIT_SYSTEM = 1, EXIT_INPUT = 2, EXIT_CPU = 3, MAX_THREADS = 256 };
+enum { EXIT_SYSTEM = 1, EXIT_INPUT = 2, EXIT_CPU = 3, MAX_THREADS = 1024 };
 
 typedef struct {
     const char **inputs; /* a path per model buffer, NULL where none was given */
     const char *output;
-    int print, threads;
+    int print, threads; /* threads: 0 for as many as there are processors */
 } options;
 
 /* Everything of one call, a slot per model buffer (and dim). */

@@ -16,7 +16,7 @@ typedef struct {
     void *const *buffers;   /* one pointer per buffer, in the order below; NULL where the entry has no use for it */
     void *arena;            /* 64-byte aligned, as large as the entry's plan says */
     const int64_t *offsets; /* as the entry's plan wrote them */
-    void *barrier;          /* 64 zeroed bytes shared by the threads of one call; may be NULL for one thread */
+    void *barrier;          /* 64 zeroed bytes, aligned to 8, that the threads of one call share; NULL for one thread */
 } netwright_context;
 #endif
 
@@ -44,9 +44,9 @@ enum {
       arena's bytes (negative: too large for this machine; the same as long as the dims are). Then the entry, with the
       context: on one thread (tid 0, nthreads 1), or at the same time on all threads from tid 0 to nthreads - 1, with
       one context and a barrier that is zeroed before each call. It gives 0 or an error code, the same on each thread:
-      what @MODEL@_error says. */
+      what @MODEL@_error says.@POOL@ */
 @ENTRIES@
-
+@THREADS@
 /* The bytes of a buffer for values of the dims; negative: no such buffer, or too large for this machine. */
 int64_t @MODEL@_bytes(int32_t buffer, const int64_t *dims);
 

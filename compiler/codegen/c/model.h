@@ -63,7 +63,10 @@ typedef struct {
     /* One size of a buffer's shape; sets *bad where it overflows. */
     int64_t (*size)(int32_t buffer, int32_t axis, const int64_t *dims, int *bad);
     int64_t (*high)(int32_t range, const int64_t *dims, int *bad);
-    int32_t (*run)(const netwright_context *, int32_t tid, int32_t nthreads);
+    int32_t (*entry)(const netwright_context *, int32_t tid, int32_t nthreads);
+    /* Runs an entry on up to nthreads threads, which wait for one another in so many turns before they sleep. */
+    int32_t (*run)(int32_t (*entry)(const netwright_context *, int32_t, int32_t), const netwright_context *,
+                   int32_t nthreads, int32_t patience);
     int64_t (*plan)(const int64_t *dims, int64_t *offsets);
     const char *(*error)(int32_t code);
     /* What the code asks of the CPU, ended by NULL, and which of it is missing: bit i is features[i]. */

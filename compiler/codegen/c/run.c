@@ -1,22 +1,11 @@
-/* The call itself: the arena, and the threads that run the entry together. */
+/* The call itself: the arena, and the pool of threads. */
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "driver.h"
-
-typedef struct {
-    const netwright_context *context;
-    int32_t tid, nthreads, code;
-} worker;
-
-static void *work(void *argument) {
-    worker *own = argument;
-    own->code = nw_the_model.run(own->context, own->tid, own->nthreads);
-    return NULL;
-}
+#include "processors.h"
 
 /* Page-aligned, and in huge pages where it is large and the system has them: streaming is up to twice as fast. */
 static void *make_arena(int64_t bytes) {
@@ -35,19 +24,11 @@ void run(call *c, int threads) {
     if (bytes < 0) fail(EXIT_INPUT, "inputs of these shapes need more memory than there can be");
     _Alignas(64) unsigned char barrier[64] = {0};
     netwright_context context = {c->dims, c->buffers, make_arena(bytes), offsets, barrier};
-    pthread_t ids[MAX_THREADS];
-    worker workers[MAX_THREADS];
-    for (int i = 0; i < threads; i++) {
-        worker own = {&context, i, threads, 0};
-        workers[i] = own;
-    }
-    for (int i = 1; i < threads; i++)
-        if (pthread_create(&ids[i], NULL, work, &workers[i])) fail(EXIT_SYSTEM, "cannot start %d threads", threads);
-    work(&workers[0]);
-    for (int i = 1; i < threads; i++) pthread_join(ids[i], NULL);
-    if (workers[0].code) {
+    int nthreads = threads ? threads : nw_processors();
+    int32_t code = nw_the_model.run(nw_the_model.entry, &context, nthreads, nw_patience(nthreads));
+    if (code) {
         name_out_of_range(c);
-        fail(EXIT_INPUT, "%s", nw_the_model.error(workers[0].code));
+        fail(EXIT_INPUT, "%s", nw_the_model.error(code));
     }
     free(offsets);
     munmap(context.arena, (size_t)bytes + 64);

@@ -33,7 +33,7 @@ declare i32 @sigfillset(ptr)
 
 ; int32_t run(entry, context, nthreads, spins): what the entry returns on so many threads, which wait for one another with so many
 ; turns of a loop before they sleep (1: at once, where there are more threads than processors).
-define i32 @netwright.run(ptr %entry, ptr %context, i32 %nthreads, i32 %spins) #0 {
+define i32 @${pool}run(ptr %entry, ptr %context, i32 %nthreads, i32 %spins) #0 {
 begin:
   %several = icmp ugt i32 %nthreads, 1
   %given = icmp ne ptr %context, null
@@ -63,7 +63,11 @@ alone:
   %single = call i32 %entry(ptr %context, i32 0, i32 1)
   ret i32 %single
 together:
-  call void @llvm.memset.p0.i64(ptr %block, i8 0, i64 24, i1 false)
+  %block.1 = getelementptr i8, ptr %block, i32 8
+  %block.2 = getelementptr i8, ptr %block, i32 16
+  store i64 0, ptr %block
+  store i64 0, ptr %block.1
+  store i64 0, ptr %block.2
   %turns = getelementptr i8, ptr %block, i32 24
   store i32 %spins, ptr %turns
   %summon = getelementptr i8, ptr %block, i32 32
@@ -249,7 +253,7 @@ end:
 }
 
 ; int32_t stop(void): the workers end, and are made again by the next call that needs them; 1 where a call has them.
-define i32 @netwright.stop() #0 {
+define i32 @${pool}stop() #0 {
 begin:
   %taking = cmpxchg ptr @netwright.owner, i32 0, i32 1 acquire monotonic
   %taken = extractvalue { i32, i1 } %taking, 1
@@ -278,7 +282,7 @@ end:
 
 ; void forked(void): in a new process, which has none of its parent's workers. A call that another thread of the parent was in
 ; ended with that thread.
-define void @netwright.forked() #0 {
+define void @${pool}forked() #0 {
   store i32 0, ptr @netwright.owner
   store i32 0, ptr @netwright.made
   store i32 0, ptr @netwright.workers.asleep
@@ -286,6 +290,5 @@ define void @netwright.forked() #0 {
   ret void
 }
 
-declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 declare i32 @llvm.umin.i32(i32, i32)
 declare i32 @llvm.umax.i32(i32, i32)

@@ -1,0 +1,77 @@
+/* How many processors this process may use: those that it may run on, no more than its control group's share of time
+   comes to, and no fewer than one. */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "processors.h"
+
+#ifdef __linux__
+/* The least share of this folder's and those above it; a quota that cannot be read is none. */
+static double share_of(char *path, size_t root) {
+    double least = 0;
+    for (;;) {
+        size_t end = strlen(path);
+        long long quota = -1, period = 0;
+        static const char *const files[] = {"/cpu.max", "/cpu.cfs_quota_us", "/cpu.cfs_period_us"};
+        for (int i = 0; i < 3; i++) {
+            snprintf(path + end, 32, "%s", files[i]);
+            FILE *file = fopen(path, "r");
+            if (!file) continue;
+            if (i == 0 && fscanf(file, "%lld %lld", &quota, &period) != 2) quota = -1;
+            if (i == 1 && fscanf(file, "%lld", &quota) != 1) quota = -1;
+            if (i == 2 && fscanf(file, "%lld", &period) != 1) period = 0;
+            fclose(file);
+        }
+        path[end] = 0;
+        if (quota > 0 && period > 0) {
+            double share = (double)quota / (double)period;
+            if (least == 0 || share < least) least = share;
+        }
+        char *slash = strrchr(path, '/');
+        if (end <= root || !slash) return least;
+        *slash = 0;
+    }
+}
+
+/* The processors whose time the control group may use; 0: no limit. */
+static double share_of_group(void) {
+    FILE *own = fopen("/proc/self/cgroup", "r");
+    double least = 0;
+    char line[4096];
+    while (own && fgets(line, sizeof line, own)) {
+        line[strcspn(line, "\n")] = 0;
+        char *controllers = strchr(line, ':'), *group = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (!group) continue;
+        *group++ = 0;
+        int second = *++controllers == 0; /* version 2: one group for all */
+        if (!second && strcmp(controllers, "cpu") && strncmp(controllers, "cpu,", 4)) continue;
+        const char *root = second ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu";
+        char path[4096 + 64];
+        snprintf(path, sizeof path - 32, "%s%s", root, strcmp(group, "/") ? group : "");
+        double share = share_of(path, strlen(root));
+        if (share > 0 && (least == 0 || share < least)) least = share;
+    }
+    if (own) fclose(own);
+    return least;
+}
+#endif
+
+int nw_processors(void) {
+    static int known; /* two threads that ask at once find the same */
+    int found = __atomic_load_n(&known, __ATOMIC_RELAXED);
+    if (found) return found;
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+#ifdef __linux__
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
+    double share = share_of_group();
+    if (share > 0 && share < (double)count) count = (long)(share + 0.5);
+#endif
+    found = count < 1 ? 1 : (int)count;
+    __atomic_store_n(&known, found, __ATOMIC_RELAXED);
+    return found;
+}
