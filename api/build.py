@@ -32,7 +32,7 @@ class Build:
         program = self.lowered.program
         return verify_kernels(program, kernel_objects(program, self.target), self.target, self.lowered.layers)
 
-    def engine(self, threads: int = 1) -> NativeEngine:
+    def engine(self, threads: int | None = None) -> NativeEngine:
         """The program compiled into this process. Raises TargetError where this machine's CPU lacks what it needs."""
         if lacking := missing_here(self.target):
             raise TargetError(

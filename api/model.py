@@ -102,7 +102,7 @@ class Model:
         weights: Weights | None = None,
         *,
         engine: EngineName = "native",
-        threads: int = 1,
+        threads: int | None = None,
         entries: Sequence[str] | None = None,
         cpu: str = "native",
         seed: int | None = None,
@@ -112,9 +112,10 @@ class Model:
 
         ``weights`` are a safetensors file or arrays by name; left out, first values are drawn with ``seed`` (the
         spec's own where that is left out too). ``engine`` "reference" interprets with NumPy instead of
-        compiling. ``entries`` chooses from `predict`, `loss` and `train_step`; all that the spec has by default.
-        ``cpu`` is a name as LLVM spells it. ``verify`` runs the machine code of every kernel against the loop
-        interpreter first.
+        compiling. Up to ``threads`` compute (None: as many as there are processors), as many as the work pays for, with
+        the same results on any number. ``entries`` chooses from `predict`, `loss` and `train_step`; all that the spec
+        has by default. ``cpu`` is a name as LLVM spells it. ``verify`` runs the machine code of every kernel against
+        the loop interpreter first.
 
         Raises SpecError for a spec with errors or beyond its budget of memory, WeightsError, TargetError,
         RequestError, VerificationError for machine code that does not compute what it should.

@@ -13,6 +13,7 @@ from netwright.compiler.codegen.target import named_target
 from netwright.compiler.frontend.network import Network, initial_states, initial_values
 from netwright.runtime.data import Dataset, load_dataset
 from netwright.runtime.engine import Engine
+from netwright.runtime.native import NativeEngine
 from netwright.runtime.plan import TrainingResult
 from netwright.runtime.progress import Observer
 from netwright.runtime.session import Session
@@ -44,23 +45,24 @@ class Program:
         *,
         weights: Weights | None = None,
         engine: EngineName = "native",
-        threads: int = 1,
+        threads: int | None = None,
         entries: Sequence[str] | None = None,
         cpu: str = "native",
         seed: int | None = None,
         verify: bool = False,
     ):
-        self.load, self.network, self.cpu, self.threads = load, network, cpu, threads
+        self.load, self.network, self.cpu = load, network, cpu
         self.entries = tuple(entry_graphs(network, entries))
         graphs = entry_graphs(network, self.entries)
         made: Engine
+        self._native: NativeEngine | None = None
         if engine == "reference":
             made = reference(network, graphs)
         elif engine == "native":
             built = build(network, graphs, named_target(cpu))
             if verify:
                 built.verify()
-            made = built.engine(threads)
+            made = self._native = built.engine(threads)
         else:
             raise ValueError(f"engine is native or reference, not {engine!r}")
         values = initial_values(network, seed) if weights is None else read_weights(network, weights)
@@ -69,6 +71,19 @@ class Program:
         self._idle = {name: array.copy() for name, array in values.items() if name not in known}
         values |= initial_states(network)
         self.session = Session(made, {name: array for name, array in values.items() if name in known})
+
+    @property
+    def threads(self) -> int:
+        """How many threads compute at most."""
+        return self._native.threads if self._native else 1
+
+    def close(self) -> None:
+        """Gives back scratch memory, and ends the process's worker threads unless other programs have use for them.
+
+        A program that is called again takes what it needs anew. What is no longer referenced is closed by itself.
+        """
+        if self._native:
+            self._native.close()
 
     @property
     def manifest(self) -> Manifest:

@@ -23,7 +23,8 @@ from .arena import Arena
 from .arrays import aligned_zeros
 from .engine import code_error, find_entry
 from .errors import ExecutionError
-from .workers import MOST_THREADS, WorkerPool, patience
+from .processors import MOST_THREADS, processor_count
+from .workers import WorkerPool, patience
 
 _ENTRY = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)
 _PLAN = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
@@ -121,9 +122,11 @@ class NativeEngine:
 
     ``addresses`` and ``plans`` map entry names to function addresses (an entry without a plan needs no
     arena); ``constants`` are the contents of buffers of role "constant", ``embedded`` the parameters that came with
-    the code, if any; ``keepalive`` is whatever owns the code. ``threads`` of ``pool`` run every call together, in
-    lockstep; without a pool, one does. Calls from several Python threads are serialized, since they share one arena:
-    use an engine per thread to run side by side.
+    the code, if any; ``keepalive`` is whatever owns the code.
+
+    Up to ``threads`` of ``pool`` divide every call (None: as many as there are processors), as its work pays for: a
+    share is worth ``grain`` operations (0: what the code says). Without a pool, one thread runs it. Calls from several
+    Python threads are serialized, since they share one arena: use an engine per thread to run side by side.
     """
 
     def __init__(
@@ -135,7 +138,7 @@ class NativeEngine:
         constants: Mapping[str, NDArray] | None = None,
         embedded: Mapping[str, NDArray] | None = None,
         keepalive: object = None,
-        threads: int = 1,
+        threads: int | None = 1,
         pool: WorkerPool | None = None,
         grain: int = 0,
     ):
@@ -144,6 +147,8 @@ class NativeEngine:
                 f"model {manifest.model!r} was compiled by netwright {manifest.netwright} for ABI version "
                 f"{manifest.abi}; this runtime has {ABI_VERSION}: compile it again"
             )
+        if threads is None:
+            threads = processor_count()
         if not 1 <= threads <= MOST_THREADS:
             raise ValueError(f"threads must be from 1 to {MOST_THREADS}, not {threads}")
         self._manifest = manifest

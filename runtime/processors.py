@@ -6,6 +6,9 @@ import os
 from functools import cache
 from pathlib import Path
 
+#: How many threads a call may have.
+MOST_THREADS = 1024
+
 _ROOT = Path("/sys/fs/cgroup")
 
 
@@ -15,7 +18,7 @@ def processor_count() -> int:
     fewer than one. Asked once."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     share = processor_share(_ROOT, Path("/proc/self/cgroup"))
-    return count if share is None else max(1, min(count, round(share)))
+    return max(1, min(count, MOST_THREADS, count if share is None else round(share)))
 
 
 def processor_share(root: Path, own: Path) -> float | None:

@@ -18,7 +18,7 @@ from .values import static_shape
 from .workers import WorkerPool, process_pool
 
 
-def load_shared(path: str | Path, *, model: str | None = None, threads: int = 1) -> NativeEngine:
+def load_shared(path: str | Path, *, model: str | None = None, threads: int | None = None) -> NativeEngine:
     """An engine over a shared library that ``netwright compile --emit shared`` made.
 
     Loading a library runs its code: load only what you trust. ``model`` is needed only where a library holds
@@ -43,7 +43,7 @@ def load_shared(path: str | Path, *, model: str | None = None, threads: int = 1)
     addresses = {entry.name: address(entry.symbol) for entry in manifest.entries}
     plans = {entry.name: address(f"{entry.symbol}_plan") for entry in manifest.entries}
     pool: WorkerPool | None = None
-    if threads > 1 and hasattr(library, f"{manifest.model}_pool_run"):  # there was none before
+    if threads != 1 and hasattr(library, f"{manifest.model}_pool_run"):  # there was none before
         names = ("run", "stop", "forked")
         pool = process_pool({name: address(f"{manifest.model}_pool_{name}") for name in names})
     data = _embedded_data(library, manifest)

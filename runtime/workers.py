@@ -16,8 +16,6 @@ from collections.abc import Mapping
 
 from .processors import processor_count
 
-#: How many threads a call may have.
-MOST_THREADS = 1024
 #: Turns of a loop in which a thread waits for the others before it sleeps: where each has a processor, and elsewhere,
 #: where it would take the processor from those that it waits for.
 _SPINS, _NO_SPINS = 1024, 1

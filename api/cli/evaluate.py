@@ -28,7 +28,7 @@ def command(
     data: dict[str, Path],
     settings: tuple[str, ...],
     engine: EngineName,
-    threads: int,
+    threads: int | None,
 ) -> None:
     """Loss and metrics over whole data sets: those given, or the spec's, without the one trained on."""
     model = load(spec, settings)

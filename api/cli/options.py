@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from netwright.runtime.processors import MOST_THREADS
 from netwright.specs.files import STANDARD_STREAM, check_writable, is_stream
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -52,14 +53,26 @@ def weights_option(required: bool = True, help: str = "Trained weights.") -> Cal
     return click.option("--weights", type=PATH, required=required, metavar="FILE", help=help)
 
 
+class _Threads(click.ParamType):
+    """A number of threads, or `auto`, which is None."""
+
+    name = "threads"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return "N|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        return None if value == "auto" else click.IntRange(1, MOST_THREADS).convert(value, param, ctx)
+
+
 def engine_options(function: F) -> F:
     """--engine and --threads."""
     function = click.option(
         "--threads",
-        type=click.IntRange(1, 1024),
-        default=1,
+        type=_Threads(),
+        default="auto",
         show_default=True,
-        help="How many threads compute.",
+        help="How many threads compute at most; auto: as many as there are processors. Small work takes fewer.",
     )(function)
     return click.option(
         "--engine",

@@ -48,7 +48,7 @@ def shift(
     form: str,
     settings: tuple[str, ...],
     engine: EngineName,
-    threads: int,
+    threads: int | None,
 ) -> None:
     """Shift the data along each axis and compare the answers: how many stay the same, and by how much outputs change.
 

@@ -60,7 +60,7 @@ def command(
     taps: tuple[str, ...],
     settings: tuple[str, ...],
     engine: EngineName,
-    threads: int,
+    threads: int | None,
 ) -> None:
     """Run the network in prediction mode on .npy files and write its outputs, by name, to an archive."""
     if output.suffix not in (".npz", ".npy") and not is_stream(output):

@@ -61,7 +61,7 @@ def command(
     resume: Path | None,
     checkpoint: Path | None,
     engine: EngineName,
-    threads: int,
+    threads: int | None,
 ) -> None:
     """Train by the spec's train section: compiled code, forward, backward and update in one call a batch.
 
