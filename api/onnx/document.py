@@ -46,8 +46,8 @@ export_model(netwright.load("resnet.yaml"), "resnet.safetensors").save("again.on
   settles it.
 - Layers have the names of the file's nodes, modules (PyTorch) or weights, else those of the layers that they belong to.
 - Scan, and Loop where each step reads the next part of a sequence, become a recurrent layer with a cell of its own, in
-  equations. Any other body is unrolled where the number of steps is known. A spec that is exported and imported again
-  is the same network up to names.
+  equations; a state may be an image that the cell convolves. Any other body is unrolled where the number of steps is
+  known. A spec that is exported and imported again is the same network up to names.
 - Of an If whose condition is known the branch is taken: by sizes, constants, or an input that is settled, `--input
   sr=16000`, which then is no input of the spec. Else both branches are computed and one is selected, element by element
   of results that have one type. Where an open size decides, it is narrowed to sizes for which one branch is right.

@@ -183,6 +183,14 @@ FUNCTIONS: dict[str, Function] = {
     "split": Function(2, 2, "split(x, n): n equal parts along an axis", _LAST, constants=1),
     "concat": Function(2, None, "joins its arguments along an axis", _LAST),
     "transpose": Function(1, 1, "swaps the last two axes"),
+    "convolve": Function(
+        2,
+        2,
+        "convolve(x, kernel): a convolution over all axes of a sample but the last, its features; kernel "
+        "[*window, c_in / groups, filters]. Zeros around x keep its sizes, or pad=n of them on each side, of which "
+        "pad_end=n are at the end",
+        (("pad", None), ("pad_end", None), ("stride", 1), ("dilation", 1)),
+    ),
 }
 
 

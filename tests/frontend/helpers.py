@@ -23,10 +23,15 @@ def network(text: str) -> Network:
     return found
 
 
+def diagnosed(text: str) -> list[Diagnostic]:
+    """What is said of a spec (its head may be left out), in the order of the places."""
+    _, diagnostics = build_network(load_spec_text(text if text.startswith("netwright") else HEAD + text))
+    return list(diagnostics)
+
+
 def codes(text: str) -> list[str]:
     """The codes of a spec's diagnostics, in the order of their places."""
-    _, diagnostics = build_network(load_spec_text(text if text.startswith("netwright") else HEAD + text))
-    return [item.code for item in diagnostics]
+    return [item.code for item in diagnosed(text)]
 
 
 def run(
@@ -45,5 +50,4 @@ def run(
 
 def warnings(text: str) -> list[Diagnostic]:
     """The warnings of a spec (its head may be left out)."""
-    _, diagnostics = build_network(load_spec_text(text if text.startswith("netwright") else HEAD + text))
-    return [item for item in diagnostics if item.severity == "warning"]
+    return [item for item in diagnosed(text) if item.severity == "warning"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ..frontend.helpers import codes
+from ..frontend.helpers import codes, diagnosed
 from .harness import check_gradients, drawn_weights, network, spec, values
 from .test_recurrences import Options, below, gru_step, lstm_step
 
@@ -223,3 +223,91 @@ def test_lengths_freeze_every_state_inside() -> None:
     whole = values(text, weights, x=X, n=[5, 4])["y"]
     short = values(text, weights, x=X[1:, :4], n=[4])["y"]
     np.testing.assert_allclose(whole[1:], short, rtol=1e-12)
+
+
+CONVOLVING = """\
+  convolving:
+    args: {F: int}
+    input: {x: [H, W, C]}
+    states: {h: {shape: [H, W, F]}, c: {shape: [H, W, F]}}
+    params: {K: {shape: [3, 3, C, 4*F]}, R: {shape: [3, 2, F, 4*F]}, b: {shape: [4*F]}}
+    update:
+      - i, f, g, o = split(convolve(x, K) + convolve(prev(h), R) + b, 4)
+      - c = sigmoid(f) * prev(c) + sigmoid(i) * tanh(g)
+      - h = sigmoid(o) * tanh(c)
+    output: h
+"""
+
+
+def same_convolution(x: NDArray, kernel: NDArray) -> NDArray:
+    """Windows around the cells of [H, W, C], zeros outside."""
+    height, width = kernel.shape[:2]
+    low = (height - 1) // 2, (width - 1) // 2
+    padded = np.pad(x, ((low[0], height - 1 - low[0]), (low[1], width - 1 - low[1]), (0, 0)))
+    found = [
+        np.tensordot(padded[i : i + height, j : j + width], kernel, 3)
+        for i in range(x.shape[0])
+        for j in range(x.shape[1])
+    ]
+    return np.reshape(found, (*x.shape[:2], -1))
+
+
+def test_a_recurrence_over_images_convolves_its_state() -> None:
+    layers = "[{name: y, type: recurrent, cell: convolving, with: {F: 2}}]"
+    text = with_cells(CONVOLVING, layers, x="[N, T, 4, 3, 2]")
+    images = np.random.default_rng(4).normal(size=(2, 5, 4, 3, 2))
+    weights = drawn_weights(network(text))
+    wanted = np.zeros((2, 5, 4, 3, 2))
+    for sample in range(2):
+        h, c = np.zeros((2, 4, 3, 2))
+        for step in range(5):
+            z = same_convolution(images[sample, step], weights["y.K"]) + same_convolution(h, weights["y.R"])
+            i, f, g, o = np.split(z + weights["y.b"], 4, axis=-1)
+            i, f, o = (1 / (1 + np.exp(-gate)) for gate in (i, f, o))
+            c = f * c + i * np.tanh(g)
+            h = wanted[sample, step] = o * np.tanh(c)
+    np.testing.assert_allclose(values(text, weights, x=images)["y"], wanted, rtol=1e-9, atol=1e-12)
+    check_gradients(text, x=images)
+
+
+@pytest.mark.parametrize(
+    ("call", "sizes"),
+    [
+        ("convolve(x, K, pad=0)", "[4, 5, 6]"),
+        ("convolve(x, K, pad=2, stride=2)", "[4, 5, 6]"),
+        ("convolve(x, K, pad=0, pad_end=1, stride=2)", "[4, 5, 6]"),
+        ("convolve(x, K, dilation=2)", "[6, 7, 6]"),
+    ],
+)
+def test_what_a_convolution_in_a_cell_may_be(call: str, sizes: str) -> None:
+    """Of one group, and of two: the kernel has half of the channels then."""
+    for channels in (6, 3):
+        cell = "  one:\n    input: {x: [H, W, C]}\n"
+        cell += f"    params: {{K: {{shape: [3, 2, {channels}, 4]}}}}\n    output: {call}\n"
+        layers = "[{name: y, type: recurrent, cell: one}]"
+        text = with_cells(cell, layers, x=f"[N, T, {sizes[1:]}")
+        check_gradients(
+            text, x=np.random.default_rng(4).normal(size=(2, 4, *map(int, sizes[1:-1].split(","))))
+        )
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("convolve(x, x)", "a kernel has no samples"),
+        ("convolve(x, b)", "the numbers of axes do not fit"),
+        ("convolve(x, K)", "6 channels are no multiple of 4"),
+        ("convolve(x, L, pad=-1)", "pad and pad_end are 0 or more"),
+        ("convolve(x, L, pad_end=1)", "pad_end is given beside pad"),
+        ("convolve(x, L, stride=0)", "stride and dilation are 1 or more"),
+    ],
+)
+def test_convolutions_that_do_not_fit(call: str, message: str) -> None:
+    cell = "  one:\n    input: {x: [H, W, C]}\n"
+    cell += "    params: {K: {shape: [3, 3, 4, 4]}, L: {shape: [3, 3, 6, 4]}, b: {shape: [6]}}\n"
+    text = with_cells(
+        cell + f"    output: {call}\n", "[{name: y, type: recurrent, cell: one}]", x="[N, T, 4, 4, 6]"
+    )
+    (found,) = diagnosed(text)
+    assert found.code == "NW0511"
+    assert message in found.message

@@ -156,14 +156,16 @@ def test_steps_over_part_of_a_sequence() -> None:
     agrees(found, {"x": (3, 6, 3)}, {"x": (2, 6, 3)})
 
 
-def convolutional(time: int | str) -> onnx.ModelProto:
-    """A body that no cell can have."""
+def convolutional(time: int | str, *, pooled: bool = False) -> onnx.ModelProto:
+    """A state that is an image; no cell has pools."""
     nodes = [
         node("Gather", ["xt", "i"], ["xi"], axis=0),
         node("Concat", ["xi", "h"], ["both"], axis=1),
         node("Conv", ["both", "kernel"], ["c"], pads=[1, 1, 1, 1]),
-        node("Tanh", ["c"], ["new"]),
+        node("Tanh", ["c"], ["before" if pooled else "new"]),
     ]
+    if pooled:
+        nodes.append(node("MaxPool", ["before"], ["new"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]))
     graph = body(nodes, [info("h")], [("go", BOOL), ("new", FLOAT), ("new", FLOAT)])
     return model(
         [
@@ -181,15 +183,15 @@ def convolutional(time: int | str) -> onnx.ModelProto:
 
 
 def test_a_body_that_is_no_cell_is_unrolled() -> None:
-    imported = agrees(convolutional(3), {"x": (2, 3, 2, 5, 4)}, {"x": (1, 3, 2, 5, 4)})
+    imported = agrees(convolutional(3, pooled=True), {"x": (2, 3, 2, 5, 4)}, {"x": (1, 3, 2, 5, 4)})
     assert imported.spec.count("type: conv2d") == 3
 
 
 def test_a_body_that_is_no_cell_needs_the_number_of_steps() -> None:
     with pytest.raises(OnnxError, match="unrolling it needs a known number of steps, not T") as caught:
-        import_model(convolutional("T"))
+        import_model(convolutional("T", pooled=True))
     assert "--dim T=" in caught.value.help
-    imported = import_model(convolutional("T"), dims={"T": 2})
+    imported = import_model(convolutional("T", pooled=True), dims={"T": 2})
     assert imported.spec.count("type: conv2d") == 2
 
 

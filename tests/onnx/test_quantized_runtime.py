@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed (extra: onnx)")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (pip install onnxruntime)")
 
+import onnx
+import onnxruntime
 from numpy.typing import NDArray
 from onnx.helper import make_node
 from onnxruntime.quantization import (
@@ -225,8 +226,6 @@ def test_sums_too_large_for_a_float_are_taken_apart() -> None:
 
 def test_the_state_of_each_sample_is_quantized_by_itself() -> None:
     """As ONNX Runtime does where each sample has a thread of its own; one thread quantizes those of all together."""
-    import onnxruntime
-
     found = quantized_lstm(np.int8, 3, 8)
     given = {"x": draw(6, 3, 10)}
     options = onnxruntime.SessionOptions()

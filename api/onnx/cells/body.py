@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,11 @@ from ..fold import FOLDS, Folding
 from ..reading import Body, Node
 from ..schemas import check_node
 from ..values import Known, known_dims
+from .convolution import without_pads
 from .masks import unmasked
 from .step import Step
 from .table import OPERATORS
-from .terms import Sizes, Term
+from .terms import OtherOrder, Sizes, Term, channels_last, of_sample
 from .values import BodyValues
 
 
@@ -47,7 +48,8 @@ class CellWriter(BodyValues):
             try:
                 self.visit(node)
             except Refusal as refusal:
-                raise Refusal(f"in the loop's body, {node.title} ({node.op}): {refusal.reason}") from None
+                reason = f"in the loop's body, {node.title} ({node.op}): {refusal.reason}"
+                raise type(refusal)(reason) from None
 
     def visit(self, node: Node) -> None:
         for name in node.inputs:
@@ -75,7 +77,10 @@ class CellWriter(BodyValues):
         operands = [self.known(name) if name else None for name in node.inputs]
         if any(name and one is None for name, one in zip(node.inputs, operands, strict=True)):
             return None
-        if any(one is not None and one.array.ndim and one.dtype == self.dtype for one in operands):
+        moved = self.has_images and node.op == "Transpose"  # a kernel is held otherwise
+        if not moved and any(
+            one is not None and one.array.ndim and one.dtype == self.dtype for one in operands
+        ):
             return None
         fold = FOLDS.get(node.op)
         if node.op == "Constant":
@@ -93,6 +98,15 @@ class CellWriter(BodyValues):
         return dict(zip(node.outputs, values, strict=False))
 
 
+def _held(term: Term, last: bool) -> Term:
+    """A value as states and outputs are held. Raises Refusal."""
+    if last and len(term.shape) > 1:
+        if term.order != channels_last(len(term.shape)):
+            raise OtherOrder("an image is given that is not held channels last")
+        return term
+    return term.exact()
+
+
 def cell_of_body(
     body: Body,
     captured: Mapping[str, Any],
@@ -106,27 +120,31 @@ def cell_of_body(
     dtype: str,
     mask: str = "",
     truths: Collection[str] = (),
+    last: bool = False,
 ) -> CellBody:
     """The cell of a body. ``states`` and ``inputs`` give for each of the body's inputs the name it gets and its shape
     for one sample; ``samples`` is the size of the first axis, None where the body is of one sample already. ``prefix``
     is what the names of values begin with. ``mask`` is the body's input that says which samples have the step;
-    ``truths`` are inputs of truth values, which a cell reads as numbers. Raises Refusal."""
+    ``truths`` are inputs of truth values, which a cell reads as numbers. With ``last`` all shapes of two axes and more
+    are those of images held channels last, where ONNX has the channels first. Raises Refusal."""
+    constants = {name: Known.of(array) for name, array in body.constants.items()}
+    constants |= {name: value for name, value in captured.items() if isinstance(value, Known)}
+    body = without_pads(body, constants.get)
     writer = CellWriter(body, captured, opset, prefix, samples, dtype)
     batched = samples is not None
     own: dict[str, str] = {}
     for value, (name, shape) in states.items():
         own[value] = writer.out.names.fresh([name], "h")
-        writer.values[value] = Term(f"prev({own[value]})", shape, shape, dtype, batched)
+        writer.values[value] = of_sample(f"prev({own[value]})", shape, dtype, batched, last)
     cell_inputs: dict[str, list[int]] = {}
     for value, (name, shape) in inputs.items():
         found = writer.out.names.fresh([name], "x")
         cell_inputs[found] = list(shape)
         if value in truths:
-            writer.values[value] = Term(
-                f"{found} != 0", shape, shape, "bool", batched, opposite=f"{found} == 0"
-            )
+            term = of_sample(f"{found} != 0", shape, "bool", batched, last)
+            writer.values[value] = replace(term, opposite=f"{found} == 0")
         else:
-            writer.values[value] = Term(found, shape, shape, dtype, batched)
+            writer.values[value] = of_sample(found, shape, dtype, batched, last)
     carried = [writer.source(name) for name in body.outputs[: len(states)]]
     scanned = [writer.source(name) for name in body.outputs[len(states) :]]
     if mask:
@@ -140,7 +158,7 @@ def cell_of_body(
         if not isinstance(writer.values.get(value), Term) or value in states or value in inputs:
             writer.out.steps += [f"{name} = {term.text}" for name in names]  # nothing computes it
         for name in names:
-            if term.exact().shape != shapes[name] or term.dtype != dtype:
+            if _held(term, last).shape != shapes[name] or term.dtype != dtype:
                 raise Refusal(f"the state {name} of shape {list(shapes[name])} becomes {list(term.shape)}")
     # Scan outputs: states where they are such, one output, and further states for what remains.
     sequences: list[str] = []
@@ -154,11 +172,11 @@ def cell_of_body(
         elif names:
             sequences.append(names[0])
         elif output is None or value == output_value:
-            term = writer.term(value).exact()
+            term = _held(writer.term(value), last)
             output, output_value = term.text, value
             sequences.append("")
         else:
-            term = writer.term(value).exact()
+            term = _held(writer.term(value), last)
             name = writer.out.names.fresh([writer.spoken(value)], "y")
             writer.out.steps.append(f"{name} = {term.text}")
             made[name] = {"shape": list(term.shape)}

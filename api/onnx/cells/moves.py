@@ -11,7 +11,7 @@ from netwright.specs.dims import product as total
 from ..errors import Refusal
 from .step import Step
 from .table import operator
-from .terms import Sizes, Term, joint, product, written
+from .terms import OtherOrder, Sizes, Term, joint, ordered, product, written
 
 #: A part that ends there, or later, goes to the end of any axis.
 _WHOLE = 2**31 - 1
@@ -42,9 +42,20 @@ def _transpose(s: Step) -> list[Term]:
     order = list(s.attribute("perm", range(rank - 1, -1, -1)))
     if order == list(range(rank)):
         return [term]
+    images = rank > 3 or s.writer.has_images
+    if term.batched and images and order[:1] == [0] and term.view == term.seen(term.text, term.shape).view:
+        return [_reordered(term, [axis - 1 for axis in order[1:]])]
     if order != [*range(rank - 2), rank - 1, rank - 2] or len(term.view) < 2:
-        raise Refusal("only the last two axes of a sample can change places", "perm")
+        raise OtherOrder("only the last two axes of a sample can change places", "perm")
     return [_transposed(term)]
+
+
+def _reordered(term: Term, order: list[int]) -> Term:
+    """An image with its axes in another order: the text stays as it is."""
+    held = term.order or tuple(range(len(term.view)))
+    found = tuple(order.index(axis) for axis in held)
+    view = tuple(term.view[axis] for axis in order)
+    return replace(term, view=view, order=ordered(found, len(view)), untransposed="")
 
 
 def _transposed(term: Term) -> Term:
@@ -59,10 +70,14 @@ def _transposed(term: Term) -> Term:
 # Shapes.
 
 
-@operator("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Expand", attributes="axes axis allowzero")
+@operator("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Expand", "Tile", attributes="axes axis allowzero")
 def _view(s: Step) -> list[Term]:
     """Axes of size 1 come and go, and what is stretched is so by whoever reads it."""
     term = s.term()
+    if s.node.op in ("Squeeze", "Unsqueeze") and (found := _image(s, term)) is not None:
+        return [found]
+    if term.order:
+        term = term.exact()
     full: tuple[DimLike, ...] = ((s.writer.samples,) if term.batched else ()) + term.view  # type: ignore[assignment]
     target = _target(s, full)
     if term.batched:
@@ -77,14 +92,38 @@ def _view(s: Step) -> list[Term]:
     if any(isinstance(size, Dim) for size in target):
         raise Refusal("a sample has open sizes")
     view: Sizes = tuple(int(size) for size in target)  # type: ignore[arg-type]
-    if s.node.op != "Expand" and [v for v in view if v != 1] != [v for v in term.view if v != 1]:
+    if s.node.op not in ("Expand", "Tile") and [v for v in view if v != 1] != [
+        v for v in term.view if v != 1
+    ]:
         raise Refusal(f"{list(term.view)} becomes {list(view)}: only axes of size 1 can come and go")
     return [term.viewed(view)]
 
 
+def _image(s: Step, term: Term) -> Term | None:
+    """An image with axes of size 1 more or fewer: the text stays as it is."""
+    axes = s.integers(1, "axes")
+    if axes is None or not s.writer.has_images or not term.batched or len(term.shape) < 2:
+        return None
+    if not term.order and term.view != term.shape:
+        return None
+    held = [axis + 1 for axis in term.order or range(len(term.view))]
+    rank = 1 + len(term.view) + (len(axes) if s.node.op == "Unsqueeze" else 0)
+    moved = {axis % rank for axis in axes}
+    if 0 in moved or (s.node.op == "Squeeze" and moved & set(held)):
+        return None
+    if s.node.op == "Unsqueeze":
+        rest = [axis for axis in range(rank) if axis not in moved]
+        order, size = [rest[axis] - 1 for axis in held], rank - 1
+    else:
+        order = [axis - 1 - sum(one < axis for one in moved) for axis in held]
+        size = rank - 1 - len(moved)
+    found = replace(term, view=(1,) * size, order=tuple(order)).seen(term.text, term.shape)
+    return replace(found, order=ordered(order, size))
+
+
 def _gives_samples(s: Step, full: tuple[DimLike, ...], target: list[DimLike]) -> bool:
     """Whether a first axis of as many cells as there are samples, a fixed number, was made by repeating."""
-    if s.node.op != "Expand":
+    if s.node.op not in ("Expand", "Tile"):
         return False
     return len(target) > len(full) or (full[0] == 1 and s.writer.samples != 1)
 
@@ -108,6 +147,10 @@ def _target(s: Step, full: tuple[DimLike, ...]) -> list[DimLike]:
             axis = s.attribute("axis", 1)
             return [total(full[:axis]), total(full[axis:])]
     target = s.sizes(1)
+    if s.node.op == "Tile":
+        if len(target) != len(full) or any(n != 1 != size for n, size in zip(target, full, strict=True)):
+            raise Refusal("only axes of size 1 are repeated in a loop")
+        return [n if size == 1 else size for n, size in zip(target, full, strict=True)]
     if s.node.op == "Expand":
         rank = max(len(target), len(full))
         padded = (1,) * (rank - len(full)) + full
@@ -131,11 +174,13 @@ def _target(s: Step, full: tuple[DimLike, ...]) -> list[DimLike]:
 
 @operator("Concat", attributes="axis")
 def _concat(s: Step) -> list[Term]:
-    terms = s.terms()
-    if len({one.batched for one in terms}) > 1:
-        raise Refusal("samples are joined with what all of them have")
+    terms = [s.term(position) for position in range(len(s.node.inputs))]
+    if len({one.batched for one in terms}) > 1 or len({one.order for one in terms}) > 1:
+        raise Refusal(
+            "samples are joined with what all of them have, or images that are held in different orders"
+        )
     axis = s.own_axis(terms[0], s.attribute("axis", -1))
-    shapes = [one.exact().shape for one in terms]
+    shapes = [one.shape if one.order else one.exact().shape for one in terms]
     if any(len(shape) != len(shapes[0]) for shape in shapes):
         raise Refusal("the operands have different numbers of axes")
     option = "" if axis == len(shapes[0]) - 1 else f", axis={axis}"
@@ -143,7 +188,7 @@ def _concat(s: Step) -> list[Term]:
     text = written(f"concat({', '.join(names)}{option})", names)
     size = sum(shape[axis] for shape in shapes)
     shape = tuple(size if i == axis else one for i, one in enumerate(shapes[0]))
-    return [Term(text, shape, shape, terms[0].dtype, terms[0].batched)]
+    return [terms[0].seen(text, shape)]
 
 
 @operator("Slice", attributes="axes ends starts")
@@ -199,7 +244,7 @@ def _part(s: Step, term: Term, axis: int, unit: int, first: int, last: int) -> T
     option = "" if axis == len(term.shape) - 1 else f", axis={axis}"
     text = names[0] if len(names) == 1 else f"concat({', '.join(names)}{option})"
     shape = tuple((last - first) * unit if i == axis else one for i, one in enumerate(term.shape))
-    return Term(text, shape, shape, term.dtype, term.batched)
+    return term.seen(text, shape)
 
 
 @operator("Split", attributes="axis num_outputs split")

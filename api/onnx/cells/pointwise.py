@@ -50,7 +50,7 @@ def _not(s: Step) -> list[Term]:
 
 @operator(*BINARY)
 def _binary(s: Step) -> list[Term]:
-    a, b = s.term(0), s.term(1)
+    a, b = s.together(0, 1)
     if a.dtype != b.dtype or (s.node.op == "Div" and a.dtype not in ("float32", "float64")):
         raise Refusal(f"the operands are {a.dtype} and {b.dtype}")
     dtype = "bool" if s.node.op in _COMPARISONS else a.dtype
@@ -88,7 +88,7 @@ def _activation(s: Step) -> list[Term]:
     numbers = {name: repr(decimal(float(s.attribute(name, default)))) for name, default in defaults.items()}
     term = s.term()
     text = written(template, {"x": term.text, **numbers})
-    return [Term(text, term.shape, term.view, term.dtype, term.batched)]
+    return [Term(text, term.shape, term.view, term.dtype, term.batched, order=term.order)]
 
 
 @operator("Gelu", attributes="approximate")
@@ -99,7 +99,7 @@ def _gelu(s: Step) -> list[Term]:
 
 @operator("Where")
 def _where(s: Step) -> list[Term]:
-    operands = {"c": s.term(0), "a": s.term(1), "b": s.term(2)}
+    operands = dict(zip("cab", s.together(0, 1, 2), strict=True))
     return [joint("where(c, a, b)", operands)]
 
 
@@ -126,7 +126,7 @@ def _cast(s: Step) -> list[Term]:
     if DTYPES[to] == term.dtype:
         return [term]
     text = written("cast(x, dtype)", {"x": term.text, "dtype": DTYPES[to]})
-    return [Term(text, term.shape, term.view, DTYPES[to], term.batched)]
+    return [Term(text, term.shape, term.view, DTYPES[to], term.batched, order=term.order)]
 
 
 def _no_type(to: int) -> str:

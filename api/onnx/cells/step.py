@@ -36,8 +36,14 @@ class Step:
         return self.writer.term(self.node.inputs[position])
 
     def terms(self) -> list[Term]:
-        """All operands."""
-        return [self.term(position) for position in range(len(self.node.inputs))]
+        """All operands, which meet element by element."""
+        return self.together(*range(len(self.node.inputs)))
+
+    def together(self, *positions: int) -> list[Term]:
+        """Operands that meet element by element: constants in the order in which an image is held."""
+        values = [self.writer.values.get(self.writer.source(self.node.inputs[one])) for one in positions]
+        image = next((one for one in values if isinstance(one, Term) and one.order), None)
+        return [self.writer.laid(self.node.inputs[one], image) for one in positions]
 
     def known(self, position: int) -> Known | None:
         """An operand that is known while importing."""
@@ -74,6 +80,11 @@ class Step:
 
     def own_axis(self, term: Term, axis: int) -> int:
         """The same as an axis of what the text gives, which has fewer leading axes of size 1."""
+        if term.order:
+            found = self.axis(term, axis)
+            if found not in term.order:
+                raise Refusal(f"axis {axis} has one cell")
+            return term.order.index(found)
         found = self.axis(term, axis) - len(term.exact().view) + len(term.shape)
         if found < 0:
             raise Refusal(f"there is no axis {axis}")

@@ -16,6 +16,11 @@ from ..errors import Refusal
 
 Sizes = tuple[int, ...]
 
+
+class OtherOrder(Refusal):
+    """Raised where images are held in another order of axes than a rule can do with."""
+
+
 #: An expression with more characters gets a name.
 LONG = 72
 
@@ -33,6 +38,9 @@ class Term:
     """What it is the transpose of."""
     opposite: str = ""
     """What holds where a comparison does not."""
+    order: Sizes = ()
+    """Which axis of ``view`` each axis of the text is, where images are held channels last; else they are the same.
+    Other axes of ``view`` have size 1."""
 
     @property
     def is_name(self) -> bool:
@@ -43,11 +51,39 @@ class Term:
         """The same numbers under another view."""
         return replace(self, view=tuple(view), untransposed="", opposite="")
 
+    def seen(self, text: str, shape: Sequence[int]) -> Term:
+        """Another text, whose axes ONNX sees as those of this one."""
+        view = [1] * len(self.view) if self.order else list(shape)
+        for own, axis in zip(shape, self.order, strict=False):
+            view[axis] = own
+        shape = tuple(shape)
+        return replace(self, text=text, shape=shape, view=tuple(view), untransposed="", opposite="")
+
     def exact(self) -> Term:
         """The term, whose text has to have the shape that ONNX sees but for leading axes of size 1. Raises Refusal."""
+        if self.order:
+            raise OtherOrder("an image that is held channels last is read as if its channels were first")
         if any(a != b for a, b in _from_the_end(self.shape, self.view)):
             raise Refusal(f"a value of shape {list(self.shape)} is seen as {list(self.view)}")
         return self
+
+
+def ordered(order: Sequence[int], rank: int) -> Sizes:
+    """An order of axes, among so many, where it is not the one that they have."""
+    return () if list(order) == list(range(rank)) else tuple(order)
+
+
+def channels_last(rank: int) -> Sizes:
+    """The order of an image's axes, of which the channels are the first to ONNX, as the language holds it."""
+    return (*range(1, rank), 0)
+
+
+def of_sample(text: str, shape: Sizes, dtype: str, batched: bool, last: bool) -> Term:
+    """What a step reads, in the shape in which it is held; with ``last`` images are held channels last."""
+    plain = Term(text, shape, shape, dtype, batched)
+    if not last or len(shape) < 2:
+        return plain
+    return replace(plain, order=channels_last(len(shape))).seen(text, shape)
 
 
 def _from_the_end(shape: Sizes, view: Sizes) -> list[tuple[int, int]]:
@@ -70,6 +106,10 @@ def joint(template: str, operands: Mapping[str, Term], dtype: str | None = None)
     """A function of terms that broadcast. Raises Refusal where ONNX and the language align them otherwise."""
     terms = list(operands.values())
     batched = any(one.batched for one in terms)
+    orders = {one.order for one in terms if len(one.view) > 1}
+    if len(orders) > 1:
+        raise OtherOrder("images meet that are held in different orders")
+    order = next(iter(orders), ())
     ranks = {len(one.view) for one in terms if one.batched}
     if len(ranks) > 1:
         raise Refusal("samples meet what is not the first axis")
@@ -81,7 +121,10 @@ def joint(template: str, operands: Mapping[str, Term], dtype: str | None = None)
             view = view[1:]
         if len(view) > rank:
             raise Refusal("samples meet what is not the first axis")
-        if any(a not in (1, b) for a, b in _from_the_end(one.shape, view)):
+        if order and len(view) not in (0, rank):
+            raise OtherOrder("an image meets what has fewer axes")
+        own = tuple(view[axis] for axis in order) if order and view else view
+        if any(a not in (1, b) for a, b in _from_the_end(one.shape, own)):
             raise Refusal(f"a value of shape {list(one.shape)} is seen as {list(view)}")
         views.append(view)
     try:
@@ -89,7 +132,7 @@ def joint(template: str, operands: Mapping[str, Term], dtype: str | None = None)
     except ValueError:
         raise Refusal(f"the shapes {', '.join(str(list(one)) for one in views)} do not broadcast") from None
     text = written(template, {name: one.text for name, one in operands.items()})
-    return Term(text, shape, view, dtype or terms[-1].dtype, batched)
+    return Term(text, shape, view, dtype or terms[-1].dtype, batched, order=order)
 
 
 def product(a: Term, b: Term) -> Term:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from netwright.specs.dims import DimLike
@@ -87,6 +88,29 @@ class BodyValues:
             self.out.known[name] = self.constant(name, value)
         return self.out.known[name]
 
+    @property
+    def has_images(self) -> bool:
+        """Whether something is convolved, so that axes are moved about without a change to the text."""
+        return any(node.op == "Conv" for node in self.body.nodes)
+
+    def laid(self, name: str, image: Term | None) -> Term:
+        """A value beside an image that is held in an order: constants are held so, too. Raises Refusal."""
+        name = self.source(name)
+        value = self.values.get(name)
+        if image is None or not isinstance(value, Known) or value.is_open or not value.array.ndim:
+            return self.term(name)
+        array, rank, order = value.array, len(image.view), image.order
+        if array.ndim == rank + 1 and array.shape[0] == 1:
+            array = array[0]  # the axis of the samples
+        view = (1,) * (rank - array.ndim) + array.shape
+        rest = tuple(axis for axis in range(rank) if axis not in order)
+        if array.ndim > rank or any(view[axis] != 1 for axis in rest):
+            raise Refusal(f"the constant {name!r} does not fit the image that it meets")
+        held = array.reshape(view).transpose(*rest, *order)[(0,) * len(rest)]
+        kept = next((i for i, size in enumerate(held.shape) if size != 1), held.ndim - 1)
+        found = self.constant(name, Known(np.ascontiguousarray(held.reshape(held.shape[kept:])), value.dtype))
+        return replace(found, view=view, order=order)
+
     def constant(self, name: str, value: Known) -> Term:
         if value.is_open:
             raise Refusal("an open size is used as a number that is computed with")
@@ -103,6 +127,19 @@ class BodyValues:
         self.out.params[found] = {"shape": list(shape)}
         self.out.weights[found] = value.array
         return Term(found, shape, shape, value.dtype, False)
+
+    def kernel(self, name: str, axes: Sequence[int]) -> str:
+        """A constant [filters, c_in / groups, *window] as the kernel of a convolution along some axes, all others of
+        which have one cell: the name of a parameter."""
+        key = f"{name}\nkernel"
+        value = self.known(name)
+        assert value is not None
+        if key not in self.out.known:
+            array = value.array
+            array = array.reshape(*array.shape[:2], *(array.shape[2 + axis] for axis in axes))
+            array = np.ascontiguousarray(np.moveaxis(array, (0, 1), (-1, -2)))
+            self.out.known[key] = self.constant(self.source(name), Known(array, value.dtype))
+        return self.out.known[key].text
 
     def known(self, name: str) -> Known | None:
         """A value that is known while importing."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import onnx
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from netwright.specs.dims import Dim, DimLike
 from netwright.specs.models.layers.recurrent import LENGTHS
 
-from ..cells import CellBody, cell_of_body
+from ..cells import CellBody, OtherOrder, cell_of_body
 from ..context import Context
 from ..errors import Refusal
 from ..names import safe, short
@@ -26,14 +28,16 @@ def recur(ctx: Context, loop: Iteration) -> None:
     if loop.batched:
         return _Recurrence(ctx, loop, truths=False).layer(0)
     first: Refusal | None = None
+    truths = (False, True) if any(one.value.dtype == "bool" for one in loop.reads) else (False,)
+    images = (False, True) if any(node.op == "Conv" for node in loop.body.nodes) else (False,)
     for samples in (1, None):
-        for truths in (False, True):
+        for numbers, last in product(truths, images):
             try:
-                return _Recurrence(ctx, loop, truths).layer(samples)
+                return _Recurrence(ctx, loop, numbers, last).layer(samples)
             except Refusal as refusal:
-                first = first or refusal
-            if not any(one.value.dtype == "bool" for one in loop.reads):
-                break
+                # Of two orders of axes, the one that gets further says why.
+                unfit = samples == 1 and isinstance(first, OtherOrder)
+                first = refusal if first is None or unfit else first
     assert first is not None
     raise first
 
@@ -61,11 +65,17 @@ class _Operand:
 
 
 class _Recurrence:
-    def __init__(self, ctx: Context, loop: Iteration, truths: bool):
+    def __init__(self, ctx: Context, loop: Iteration, truths: bool, last: bool = False):
         self.ctx, self.loop = ctx, loop
+        self.last = last
+        """Whether images have their channels first in the body; the cell holds them last."""
         self.truths = truths
         """Whether inputs of truth values are numbers to the cell; else they say which steps exist."""
         self.prefix = f"{safe(ctx.node.name)}_" if ctx.node.name else ""
+
+    def features(self, axes: Sequence[int]) -> tuple[int, ...]:
+        """The axes of a sample in the order in which a cell holds them."""
+        return (*axes[1:], *axes[:1]) if self.last and len(axes) > 1 else tuple(axes)
 
     def operands(self, samples: bool) -> tuple[list[_Operand], list[_Operand]]:
         """States and what is read."""
@@ -74,7 +84,7 @@ class _Recurrence:
             value = self.ctx.held(state.operand)
             rest = list(range(value.rank))
             first = rest.pop(0) if samples and rest else None
-            states.append(_Operand(value, first, None, tuple(rest)))
+            states.append(_Operand(value, first, None, self.features(rest)))
         for one in self.loop.reads:
             if self.loop.batched:
                 read.append(_Operand(one.value, 0, 1, tuple(range(2, one.value.rank))))
@@ -82,7 +92,7 @@ class _Recurrence:
             rest = list(range(one.value.rank))
             time = rest.pop(one.time)
             first = rest.pop(0) if samples and rest else None
-            read.append(_Operand(one.value, first, time, tuple(rest)))
+            read.append(_Operand(one.value, first, time, self.features(rest)))
         if samples or self.loop.batched:
             found = {
                 str(one.value.shape[one.samples]) if one.samples is not None else ""
@@ -127,6 +137,7 @@ class _Recurrence:
             dtype=ctx.writer.dtype,
             mask=mask,
             truths=[name for name, one in inputs if one.value.dtype == "bool"],
+            last=self.last,
         )
         keys, given, weights = self.starts(cell, states)
         if lengths is not None:
@@ -180,7 +191,9 @@ class _Recurrence:
                 continue
             if known is not None and known.size == int(np.prod(shape)):
                 cell.tree["states"][name]["learn_init"] = True
-                weights[f"{name}_init"] = known.reshape(shape)
+                order = [sorted(operand.features).index(axis) for axis in operand.features]
+                logical = [shape[order.index(axis)] for axis in range(len(order))]
+                weights[f"{name}_init"] = known.reshape(logical).transpose(order)
                 continue
             given[name] = ctx.arranged(operand.value, operand.axes())
         return ({"initial_state": dict(given)} if given else {}), given, weights
@@ -198,8 +211,7 @@ class _Recurrence:
         for name, operand, state in zip(cell.states, states, self.loop.states, strict=True):
             if ctx.wants(state.output):
                 rank = operand.value.rank
-                features = tuple(range(rank - len(operand.features), rank))
-                axes = (None if first is None else 0, *features)
+                axes = (None if first is None else 0, *operand.features)
                 ctx.give(ctx.held_as(f"{ref}.{name}", axes, rank), state.output)
         for given, name in zip(self.loop.given, cell.sequences, strict=True):
             if not ctx.wants(given.output):
@@ -209,7 +221,7 @@ class _Recurrence:
             rest = list(range(rank))
             time = rest.pop(1 if self.loop.batched else given.time)
             samples = None if first is None else rest.pop(0)
-            ctx.give(ctx.held_as(source, (samples, time, *rest), rank), given.output)
+            ctx.give(ctx.held_as(source, (samples, time, *self.features(rest)), rank), given.output)
 
 
 def _is_number(start: NDArray) -> bool:

@@ -25,6 +25,7 @@ from netwright.specs.source.tree import Span
 from ...graph.graph import Graph
 from ...graph.rules import ShapeError
 from ...graph.types import FLOATS, TensorType
+from ...ops.conv import ConvAttributes
 from ...ops.layout import show
 from ..layers import activation
 from ..layers.dense import matmul
@@ -270,6 +271,8 @@ class Equations:
             return Item(activation.softmax(first.tensor, self.axis(node, first)), first.batched)
         if name == "concat":
             return self.concat(node, arguments)
+        if name == "convolve":
+            return self.convolve(node, *arguments)
         if name == "transpose":
             if len(first.shape) < 2:
                 raise self.problem(f"transpose swaps two axes, {show(first.shape)} has fewer", node)
@@ -281,6 +284,31 @@ class Equations:
         if name == "mean":
             return Item(first.tensor.mean(axes), first.batched)
         return Item(first.tensor.reduce(name, axes), first.batched)
+
+    def convolve(self, node: Call, x: Item, kernel: Item) -> Item:
+        """A convolution over the axes of a sample but the last; groups follow from the kernel's channels."""
+        if kernel.batched:
+            raise self.problem("a kernel has no samples: it is a parameter", node.arguments[1])
+        tensor = x.tensor if x.batched or self.batch is None else self.lifted(x, x.shape, True).tensor
+        rank, shapes = tensor.rank - 2, f"{show(x.shape)} with a kernel {show(kernel.shape)}"
+        if rank < 1 or kernel.tensor.rank != rank + 2:
+            help = "x [*sizes, c_in], kernel [*window, c_in / groups, filters]"
+            raise self.problem(f"convolve of {shapes}: the numbers of axes do not fit", node, help)
+        channels, each = tensor.shape[-1], kernel.shape[-2]
+        if not isinstance(channels, int) or not isinstance(each, int) or channels % each:
+            raise self.problem(f"convolve of {shapes}: {channels} channels are no multiple of {each}", node)
+        pad, end, stride, dilation = map(node.option, ("pad", "pad_end", "stride", "dilation"))
+        end = pad if end is None else end
+        if (pad is None) != (end is None) or min(pad or 0, end or 0) < 0:
+            raise self.problem("pad and pad_end are 0 or more, and pad_end is given beside pad", node)
+        if not stride or not dilation or min(stride, dilation) < 1:
+            raise self.problem("stride and dilation are 1 or more", node)
+        spans = [(int(size) - 1) * dilation for size in kernel.shape[:rank]]  # type: ignore[call-overload]
+        low = [span // 2 if pad is None else pad for span in spans]
+        high = [span - span // 2 if end is None else end for span in spans]
+        padded = tensor.pad((0, *low, 0), (0, *high, 0))
+        attributes = ConvAttributes((stride,) * rank, (dilation,) * rank, channels // each)
+        return Item(padded.apply("conv", kernel.tensor, attrs=attributes), self.batch is not None)
 
     def size(self, node: Call, item: Item) -> Tensor:
         if node.option("axis") is None:
