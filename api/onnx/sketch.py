@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from netwright.compiler.frontend.equations.tensor import Tensor
 from netwright.compiler.frontend.expander import Expander
 from netwright.compiler.frontend.expansion import Ports
 from netwright.compiler.frontend.layers.registry import EXPANSIONS
 from netwright.compiler.frontend.problem import Problem
 from netwright.compiler.frontend.scope import Origin, Scope, Signal
+from netwright.compiler.frontend.tensor import Tensor
 from netwright.compiler.graph.rules import ShapeError
 from netwright.compiler.graph.types import TensorType
 from netwright.specs.checks.typed_layers import LayerEntry

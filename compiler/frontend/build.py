@@ -18,13 +18,14 @@ from ..pipeline import before_gradients
 from .analyses.budget import check_budget
 from .analyses.prognosis import warn_of_gradients
 from .analyses.sections import check_outputs, check_training
-from .equations.tensor import Tensor
 from .expander import Expander
 from .layers.registry import EXPANSIONS
 from .network import Graphs, LayerInfo, Network, OutputInfo, Parameter, State
 from .problem import Problem
+from .scope import Mode
+from .tensor import Tensor
 from .training.fitting import fit_graph
-from .training.masking import masked_steps
+from .training.masking import MaskedSteps, masked_steps
 from .training.objective import Objective
 from .training.optimizers import Updater, clipped, state_types
 
@@ -81,9 +82,9 @@ def examine(load: LoadResult) -> Examined:
 
 
 def _expanded(
-    load: LoadResult, name: str, *, training: bool = False, diagnostics: Diagnostics | None = None
+    load: LoadResult, name: str, *, mode: Mode = "predict", diagnostics: Diagnostics | None = None
 ) -> Expander:
-    expander = Expander(load, name, EXPANSIONS, training=training, diagnostics=diagnostics)
+    expander = Expander(load, name, EXPANSIONS, mode=mode, diagnostics=diagnostics)
     expander.expand()
     return expander
 
@@ -94,13 +95,13 @@ def _network(load: LoadResult, checked: Expander, objective: Objective | None) -
     states: dict[str, State] = {}
     if model.train and objective:
         train = model.train
-        training = _expanded(load, "train_step", training=True)
+        training = _expanded(load, "train_step", mode="train")
         types = {name: one.type for name, one in checked.parameters.items() if one.kind == "parameter"}
         states["optimizer.step"] = State(TensorType("int64", ()))
         states |= {name: State(type) for name, type in state_types(train.optimizer, types).items()}
         states |= {name: state for name, state in training.states.items() if name not in states}
         builders["loss"] = lambda: checked.graph
-        builders["train_step"] = lambda: _train_step(load, train)
+        builders["train_step"] = lambda: _train_step(load, train, training)
         if checked.fitted:
             builders["fit"] = lambda: fit_graph(_expanded(load, "fit"))
     outputs = {
@@ -151,23 +152,24 @@ def _build_loss(expander: Expander, objective: Objective) -> None:
         expander.graph.set_output(name, value.value)
 
 
-def _clear_masked_steps(load: LoadResult, mask: str, expander: Expander, objective: Objective) -> None:
-    """Lets an expander clear what the loss leaves out."""
-    trial = _expanded(load, "trial", training=True)
-    found = masked_steps(trial, Objective(trial, objective.train))
-    if found is not None:
-        known = mask in expander.spec.inputs
-        tensor = expander.declared_input(mask, found.type) if known else objective.tensor(mask, found.type)
-        expander.counting, expander.clear = objective.counted_by(tensor), found.refs
-
-
-def _train_step(load: LoadResult, train: TrainSpec) -> Graph:
-    """Forward in training mode, backward, update."""
-    expander = Expander(load, "train_step", EXPANSIONS, training=True)
+def _cleared(
+    load: LoadResult, train: TrainSpec, mask: str, masked: MaskedSteps
+) -> tuple[Expander, Objective]:
+    """The network in training mode once more, without what the loss leaves out."""
+    expander = Expander(load, "train_step", EXPANSIONS, mode="train")
     objective = Objective(expander, train)
-    if train.loss.mask is not None:
-        _clear_masked_steps(load, train.loss.mask, expander, objective)
+    known = mask in expander.spec.inputs
+    tensor = expander.declared_input(mask, masked.type) if known else objective.tensor(mask, masked.type)
+    expander.counting, expander.clear = objective.counted_by(tensor), masked.refs
     expander.expand()
+    return expander, objective
+
+
+def _train_step(load: LoadResult, train: TrainSpec, expander: Expander) -> Graph:
+    """Forward in training mode, backward, update."""
+    objective, mask = Objective(expander, train), train.loss.mask
+    if mask is not None and (masked := masked_steps(expander, objective)) is not None:
+        expander, objective = _cleared(load, train, mask, masked)
     sums = objective.build()
     forward = expander.graph
     for name, value in {**sums, **expander.updates}.items():

@@ -22,12 +22,12 @@ from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
 from ..ops.layout import show
 from ..ops.within import WithinAttributes
-from .equations.tensor import Tensor
 from .expansion import Expansion
 from .network import LayerInfo, Parameter, State
 from .origins import Origin, history
 from .problem import Label, Problem, show_type
-from .scope import Scope, Signal
+from .scope import Mode, Scope, Signal
+from .tensor import Tensor
 
 
 class Expander:
@@ -40,17 +40,18 @@ class Expander:
         name: str,
         expansions: Mapping[type, Expansion],
         *,
-        training: bool = False,
+        mode: Mode = "predict",
         diagnostics: Diagnostics | None = None,
     ):
         assert load.partial is not None
-        self.load, self.spec, self.expansions, self.training = load, load.partial, expansions, training
+        self.load, self.spec, self.expansions = load, load.partial, expansions
+        self.mode: Mode = mode
         self.graph = Graph(name)
         self.diagnostics = diagnostics
         self.dtype = model_dtype(load)
         self.seed = self.spec.train.seed if self.spec.train else 0
         self.carries = bool(
-            training and self.spec.train and self.spec.train.bptt and self.spec.train.bptt.carry_state
+            mode == "train" and self.spec.train and self.spec.train.bptt and self.spec.train.bptt.carry_state
         )
         self.ranges: dict[str, Range] = {name: (one.least, one.most) for name, one in self.spec.dims.items()}
         self.multiples = {
@@ -203,7 +204,7 @@ class Expander:
 
     def _cleared(self, ref: Ref, signal: Signal) -> Signal:
         """In training a signal without what stands in steps that do not exist or do not count."""
-        if not self.training:
+        if self.mode != "train":
             return signal
         return signal.cleared(self.counting if ref in self.clear else None)
 

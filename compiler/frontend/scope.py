@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from netwright.specs.checks.wiring import Ref
 from netwright.specs.diagnostics.fixes import Fix, with_key
@@ -16,12 +16,16 @@ from netwright.specs.random import Key, key_for
 from ..graph.graph import Graph
 from ..graph.types import FLOATS, TensorType
 from ..ops.layout import show
-from .equations.tensor import Tensor, iota, where
 from .origins import Origin, Rule, history
 from .problem import Label, Problem, show_type
+from .tensor import Tensor, iota, where
 
 if TYPE_CHECKING:
     from .expander import Expander
+
+
+Mode = Literal["predict", "train"]
+"""What a network is expanded for: layers such as dropout do something in training alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +108,8 @@ class Scope:
         return self.expander.graph
 
     @property
-    def training(self) -> bool:
-        return self.expander.training
+    def mode(self) -> Mode:
+        return self.expander.mode
 
     @property
     def dtype(self) -> str:

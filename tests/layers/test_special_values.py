@@ -12,16 +12,10 @@ import numpy as np
 import pytest
 
 from netwright.compiler.autodiff import gradients
-from netwright.compiler.frontend.equations.functions import (
-    JOINT,
-    POINTWISE,
-    SHAPED,
-    constant_power,
-    floor_divide,
-    power,
-)
-from netwright.compiler.frontend.equations.tensor import Tensor
-from netwright.compiler.frontend.layers.activation import activate
+from netwright.compiler.frontend.equations.functions import JOINT, POINTWISE, SHAPED
+from netwright.compiler.frontend.functions.activation import activate
+from netwright.compiler.frontend.functions.arithmetic import constant_power, floor_divide, power
+from netwright.compiler.frontend.tensor import Tensor
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import FLOATS, TensorType
 from netwright.compiler.interpreter import evaluate

@@ -16,9 +16,9 @@ from ...graph.types import TensorType
 from ...ops.layout import show
 from ..problem import Label, Problem
 from ..scope import Scope
+from ..tensor import Tensor
 from .cells import CellShapes
 from .evaluate import Equations, Item, declarations
-from .tensor import Tensor
 
 _T = TypeVar("_T")
 

@@ -16,10 +16,10 @@ from netwright.specs.random import Key
 from ...graph.graph import Graph
 from ...graph.types import TensorType
 from ...ops.random_bits import RandomBitsAttributes
-from ..layers.normalization import kept_of
+from ..functions.selection import kept_of
 from ..problem import Label
+from ..tensor import Tensor, where
 from .evaluate import Equations, Item, declarations
-from .tensor import Tensor, where
 
 
 @dataclass(frozen=True, slots=True)

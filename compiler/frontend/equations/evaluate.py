@@ -27,11 +27,12 @@ from ...graph.rules import ShapeError
 from ...graph.types import FLOATS, TensorType
 from ...ops.conv import ConvAttributes
 from ...ops.layout import show
-from ..layers import activation
-from ..layers.dense import matmul
+from ..functions import activation
+from ..functions.arithmetic import constant_power, floor_divide, modulo, power
+from ..functions.matmul import matmul
 from ..problem import Label, Problem
-from .functions import JOINT, POINTWISE, SHAPED, constant_power, floor_divide, modulo, power
-from .tensor import Tensor, broadcast_shapes, concat, dim_value, full, iota, where
+from ..tensor import Tensor, broadcast_shapes, concat, dim_value, full, iota, where
+from .functions import JOINT, POINTWISE, SHAPED
 
 _COMPARISONS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}
 

@@ -10,7 +10,7 @@ from netwright.specs.source.tree import Span
 from ...ops.layout import show
 from ..problem import Label, Problem
 from ..scope import Scope
-from .tensor import Tensor
+from ..tensor import Tensor
 
 
 def declared_parameter(

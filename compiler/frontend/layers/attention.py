@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from netwright.specs.models.layers.attention import Attending, Attention, MultiHeadAttention
 
-from ..equations.tensor import Tensor, iota, where
 from ..expansion import Expansion
+from ..functions.activation import softmax
 from ..problem import count
 from ..scope import Scope, Signal
-from .activation import softmax
+from ..tensor import Tensor, iota, where
 from .normalization import dropout
 
 #: Instead of −∞, so that a sequence without any step has weights.

@@ -6,10 +6,10 @@ from netwright.specs.models.layers.conv import Convolution, DepthwiseConvolution
 from netwright.specs.models.layers.window import KernelLayer
 
 from ...ops.conv import ConvAttributes
-from ..equations.tensor import Tensor
 from ..expansion import Expansion
 from ..problem import count
 from ..scope import Scope, Signal
+from ..tensor import Tensor
 from .activation import checked_activation
 from .window import check_time, check_windows, pad_windows
 

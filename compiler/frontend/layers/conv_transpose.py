@@ -5,11 +5,11 @@ from __future__ import annotations
 from netwright.specs.models.layers.conv_transpose import ConvTranspose
 
 from ...ops.transposed_conv import transposed_conv
-from ..equations.tensor import Tensor
 from ..expansion import Expansion
 from ..origins import linear
 from ..problem import count
 from ..scope import Scope, Signal
+from ..tensor import Tensor
 from .activation import checked_activation
 from .window import SPATIAL_SHAPES
 

@@ -7,9 +7,9 @@ from netwright.specs.models.layers.expression import ExpressionLayer
 
 from ..equations.evaluate import Equations, Item
 from ..equations.parameters import declared_parameter
-from ..equations.tensor import Tensor
 from ..expansion import Expansion
 from ..scope import Scope, Signal
+from ..tensor import Tensor
 
 #: Functions that look at more than one element, so that they would see padding.
 _MIXING = ("softmax", "sum", "mean", "max", "min", "concat", "transpose")

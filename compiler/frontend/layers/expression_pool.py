@@ -17,10 +17,10 @@ from ...graph.graph import Graph
 from ...graph.types import FLOATS, TensorType
 from ...ops.scan_windows import WindowsAttributes
 from ..equations.evaluate import Equations, Item
-from ..equations.tensor import Tensor, constant, full, iota, where
 from ..expansion import Expansion
+from ..functions.activation import softmax
 from ..scope import Scope, Signal
-from .activation import softmax
+from ..tensor import Tensor, constant, full, iota, where
 from .window import WindowAxis, check_windows, pad_windows
 
 _INFINITY = float("inf")

@@ -12,10 +12,10 @@ from ...graph.types import TensorType
 from ...ops.gather import ScatterAddAttributes
 from ...ops.layout import show
 from ...ops.scatter import ScatterAttributes
-from ..equations.tensor import Tensor, full, iota, where
 from ..expansion import Expansion
 from ..problem import show_type
 from ..scope import Scope, Signal
+from ..tensor import Tensor, full, iota, where
 from .picking import from_end
 
 _INTEGERS = ("int32", "int64", "uint8")

@@ -6,11 +6,11 @@ from netwright.specs.dims import product
 from netwright.specs.models.layers.nll import NllLoss
 
 from ...ops.layout import show
-from ..equations.tensor import Tensor, full, where
 from ..expansion import Expansion
+from ..functions.selection import one_hot
 from ..problem import show_type
 from ..scope import Scope, Signal
-from ..training.losses import one_hot
+from ..tensor import Tensor, full, where
 
 
 def expand_nll_loss(scope: Scope) -> Signal:

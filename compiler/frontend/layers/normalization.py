@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from netwright.specs.models.initializers import Ones, Zeros
 from netwright.specs.models.layers.normalization import BatchNorm, Dropout, Rescale, Standardize
 
 from ...ops.random_bits import RandomBitsAttributes
-from ..equations.tensor import Tensor, constant, full, where
 from ..expansion import Expansion
+from ..functions.selection import kept_of
 from ..scope import Scope, Signal
+from ..tensor import Tensor, constant, where
 
 
 def expand_batch_norm(scope: Scope) -> Signal:
@@ -26,7 +25,7 @@ def expand_batch_norm(scope: Scope) -> Signal:
     beta = scope.parameter("beta", size, spec.beta_init) if spec.center else None
     mean = scope.parameter("mean", size, Zeros(), statistic=True)
     variance = scope.parameter("variance", size, Ones(), statistic=True)
-    if scope.training:
+    if scope.mode == "train":
         old = {"mean": scope.current("mean") or mean, "variance": scope.current("variance") or variance}
         mean, variance = _moments(signal, x)
         for name, value in (("mean", mean), ("variance", variance)):
@@ -70,17 +69,11 @@ def dropout(scope: Scope, x: Tensor, rate: float, below: str = "") -> Tensor:
     An element is dropped where the high 24 of its 32 random bits are below rate·2²⁴. The stream is that of
     the layer's path, the counter the update and the element.
     """
-    if not scope.training or rate == 0:
+    if scope.mode != "train" or rate == 0:
         return x
     attrs = RandomBitsAttributes(scope.key(below), x.shape)
     kept = kept_of(scope.step().apply("random_bits", attrs=attrs), rate)
     return where(kept, x * (1 / (1 - rate)), 0)
-
-
-def kept_of(bits: Tensor, rate: float) -> Tensor:
-    """Which elements stay when each goes with probability ``rate``, from 32 random bits for each."""
-    threshold = math.ceil(rate * 2**24) << 8
-    return bits.compare("ge", full(bits.graph, threshold, bits.type))
 
 
 def expand_rescale(scope: Scope) -> Signal:

@@ -10,10 +10,10 @@ from ...graph.graph import Graph
 from ...graph.types import FLOATS, TensorType
 from ...ops.layout import show
 from ...ops.scan_attributes import ScanAttributes
-from ..equations.tensor import Tensor, full, iota, where
 from ..expansion import Expansion, Ports
 from ..problem import show_type
 from ..scope import Scope, Signal
+from ..tensor import Tensor, full, iota, where
 from .indexing import cells_along, combined, flat, inside
 from .picking import from_end
 

@@ -12,10 +12,10 @@ from netwright.specs.models.layers.padding import BroadcastTo, PadLayer, Tile
 from ...graph.rules import ShapeError
 from ...graph.types import FLOATS, TensorType
 from ...ops.layout import show
-from ..equations.tensor import Tensor, broadcast_shapes, concat, dim_value, full, iota, where
 from ..expansion import Expansion
 from ..origins import linear
 from ..scope import Scope, Signal
+from ..tensor import Tensor, broadcast_shapes, concat, dim_value, full, iota, where
 from .picking import LARGEST_TABLE, pick, take, tile
 from .slicing import kept_lengths
 from .window import least_size, minimum_text

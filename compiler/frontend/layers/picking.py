@@ -9,7 +9,7 @@ import numpy as np
 
 from netwright.specs.dims import DimLike
 
-from ..equations.tensor import Tensor, concat, constant, full, where
+from ..tensor import Tensor, concat, constant, full, where
 
 #: More slices than this are slower than one gather.
 MOST_SLICES = 8

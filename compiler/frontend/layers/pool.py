@@ -20,10 +20,10 @@ from netwright.specs.models.layers.pool import (
 
 from ...ops.reduce_window import ReduceWindowAttributes
 from ...ops.slice_pad import SliceAttributes
-from ..equations.functions import constant_power
-from ..equations.tensor import Tensor, constant, full, iota, where
 from ..expansion import Expansion
+from ..functions.arithmetic import constant_power
 from ..scope import Scope, Signal
+from ..tensor import Tensor, constant, full, iota, where
 from .picking import LARGEST_TABLE
 from .window import WindowAxis, check_windows, pad_windows
 

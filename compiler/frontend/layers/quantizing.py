@@ -7,10 +7,10 @@ import numpy as np
 from netwright.specs.models.initializers import Ones, Zeros
 from netwright.specs.models.layers.quantizing import FakeQuantize
 
-from ..equations.functions import clip, rounded
-from ..equations.tensor import Tensor, constant, full
 from ..expansion import Expansion
+from ..functions.arithmetic import clip, rounded
 from ..scope import Scope, Signal
+from ..tensor import Tensor, constant, full
 
 
 def expand_fake_quantize(scope: Scope) -> Signal:

@@ -24,10 +24,10 @@ from ...ops.scan_attributes import ScanAttributes
 from ..equations.cell_shapes import cell_shapes, declared_input
 from ..equations.cells import OUTPUT, cell_body
 from ..equations.parameters import declared_parameter
-from ..equations.tensor import Tensor, concat, constant, full, iota, where
 from ..expansion import Expansion
 from ..problem import count
 from ..scope import Scope, Signal
+from ..tensor import Tensor, concat, constant, full, iota, where
 from .normalization import dropout
 from .recurrent_noise import recurrent_noise, with_dropped_features
 
@@ -53,7 +53,7 @@ def expand_recurrent(scope: Scope) -> Mapping[str, Signal]:
     layers = spec.layers if isinstance(spec, GatedLayer) else 1
     runs: list[Run] = []
     sources = scope.inputs
-    if scope.training and LENGTHS in scope.given:
+    if scope.mode == "train" and LENGTHS in scope.given:
         sources = [replace(signal, lengths=lengths).cleared() for signal in sources]
     inputs = [scope.floats(signal).swap_leading() for signal in sources]
     recurrence = _Recurrence(scope, cell, arguments, lengths)

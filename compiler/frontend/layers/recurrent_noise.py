@@ -7,8 +7,8 @@ from netwright.specs.models.layers.recurrent import RecurrentLayer
 
 from ...graph.types import TensorType
 from ..equations.cells import CellShapes, Noise
-from ..equations.tensor import Tensor, full
 from ..scope import Scope
+from ..tensor import Tensor, full
 from .normalization import dropout
 
 
@@ -16,7 +16,7 @@ def with_dropped_features(scope: Scope, prefix: str, name: str, x: Tensor) -> Te
     """An input [T, N, …] in which each sequence lacks some features at all its steps."""
     assert isinstance(scope.spec, RecurrentLayer)
     rate = scope.spec.input_dropout
-    if not scope.training or rate == 0:
+    if scope.mode != "train" or rate == 0:
         return x
     ones = full(x.graph, 1, x.type.with_shape(x.shape[1:]))
     factor = dropout(scope, ones, rate, f"{prefix}input_dropout.{name}")
@@ -31,7 +31,7 @@ def recurrent_noise(
     spec = scope.spec
     assert isinstance(spec, RecurrentLayer)
     zoneout = {name: spec.zoneout_of(name) for name in shapes.states}
-    if not scope.training:
+    if scope.mode != "train":
         return Noise(zoneout), []
     dropped = list(shapes.states) if spec.recurrent_dropout else []
     factors = []

@@ -11,9 +11,9 @@ from netwright.specs.models.layers.reduction import Argmax, Argmin, Reduce
 from ...graph.graph import Graph
 from ...graph.types import FLOATS, TensorType
 from ...ops.scan_attributes import ScanAttributes
-from ..equations.tensor import Tensor, dim_value, full, where
 from ..expansion import Expansion
 from ..scope import Scope, Signal
+from ..tensor import Tensor, dim_value, full, where
 
 #: The most factors that are multiplied one by one; more become a loop.
 MOST_FACTORS = 8

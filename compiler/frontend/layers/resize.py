@@ -18,11 +18,11 @@ from netwright.specs.models.layers.resize import Resize, UpSampling
 from ...graph.graph import Graph
 from ...interpreter import evaluate
 from ...ops.layout import show
-from ..equations.functions import ceil, floor
-from ..equations.tensor import Tensor, concat, constant, dim_value, full, iota, where
 from ..expansion import Expansion
+from ..functions.arithmetic import ceil, floor
 from ..origins import linear
 from ..scope import Scope, Signal
+from ..tensor import Tensor, concat, constant, dim_value, full, iota, where
 from .picking import LARGEST_TABLE, pick, repeat, take
 from .slicing import kept_lengths
 from .window import SPATIAL_SHAPES

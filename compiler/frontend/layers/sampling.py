@@ -11,11 +11,11 @@ from netwright.specs.models.layers.sampling import GridSample, MaxUnpool
 from ...graph.types import TensorType
 from ...ops.layout import show
 from ...ops.scatter import ScatterAttributes
-from ..equations.functions import floor, rounded
-from ..equations.tensor import Tensor, full, iota, where
 from ..expansion import Expansion
+from ..functions.arithmetic import floor, rounded
 from ..problem import show_type
 from ..scope import Scope, Signal
+from ..tensor import Tensor, full, iota, where
 from .indexing import combined, flat, inside
 
 #: Keys' cubic convolution with the coefficient that PyTorch's and ONNX's samplers have.

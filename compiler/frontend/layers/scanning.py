@@ -8,10 +8,10 @@ from netwright.specs.models.layers.scanning import CombineWindows, Windows
 
 from ...ops.layout import show
 from ...ops.scan_windows import WindowsAttributes
-from ..equations.tensor import Tensor
 from ..expansion import Expansion
+from ..functions.activation import softmax
 from ..scope import Scope, Signal
-from .activation import softmax
+from ..tensor import Tensor
 from .window import warn_dropped
 
 

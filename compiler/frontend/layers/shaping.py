@@ -16,11 +16,11 @@ from netwright.specs.models.layers.shaping import (
 )
 
 from ...ops.layout import show
-from ..equations.tensor import Tensor, concat
 from ..expansion import Expansion
 from ..origins import input_sizes, smallest_agreement
 from ..problem import show_type
 from ..scope import Scope, Signal
+from ..tensor import Tensor, concat
 
 
 def expand_flatten(scope: Scope) -> Signal:

@@ -8,10 +8,10 @@ from netwright.specs.dims import Dim, DimLike, bounds, dim_max, dim_min, exact_d
 from netwright.specs.models.layers.slicing import Slice, Split, Transpose
 
 from ...ops.layout import show
-from ..equations.tensor import Tensor
 from ..expansion import Expansion
 from ..problem import Problem
 from ..scope import Scope, Signal
+from ..tensor import Tensor
 from .picking import pick
 
 

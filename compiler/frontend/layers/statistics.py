@@ -15,10 +15,10 @@ from netwright.specs.models.layers.statistics import (
 )
 
 from ...ops.reduce_window import ReduceWindowAttributes
-from ..equations.functions import constant_power
-from ..equations.tensor import Tensor, full, where
 from ..expansion import Expansion
+from ..functions.arithmetic import constant_power
 from ..scope import Scope, Signal
+from ..tensor import Tensor, full, where
 
 
 def normalized(x: Tensor, axes: Sequence[int], epsilon: float) -> tuple[Tensor, Tensor, Tensor]:

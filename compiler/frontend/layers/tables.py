@@ -10,11 +10,11 @@ from netwright.specs.models.layers.tables import ConstantLayer, Gather
 from ...graph.rules import ShapeError
 from ...graph.types import FLOATS, TensorType
 from ...ops.layout import show
-from ..equations.tensor import Tensor, broadcast_shapes, constant, full
 from ..expansion import Expansion
 from ..origins import Origin
 from ..problem import show_type
 from ..scope import Scope, Signal
+from ..tensor import Tensor, broadcast_shapes, constant, full
 from .picking import from_end, pick, take
 
 

@@ -10,10 +10,10 @@ from netwright.specs.dims import Dim, DimLike, bounds, ceil_div, dim_max, dim_mi
 from netwright.specs.models.layers.pool import Pool
 from netwright.specs.models.layers.window import KernelLayer
 
-from ..equations.tensor import Tensor, where
 from ..origins import input_sizes, smallest_input
 from ..problem import Problem
 from ..scope import Scope, Signal
+from ..tensor import Tensor, where
 
 Windowed = KernelLayer | Pool
 #: The inputs of convolutions and pools, by their number of spatial axes.

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from ...graph.graph import Graph
 from ...interpreter import evaluate
 from ...pipeline import eliminate_dead
-from ..equations.tensor import full, where
 from ..expander import Expander
 from ..network import Network
+from ..tensor import full, where
 
 Arrays = Mapping[str, NDArray]
 

@@ -12,8 +12,9 @@ from netwright.specs.models.train import (
 )
 
 from ...graph.types import FLOATS
-from ..equations.tensor import Tensor, iota, where
-from ..layers.activation import log_softmax, softplus
+from ..functions.activation import log_softmax, softplus
+from ..functions.selection import one_hot
+from ..tensor import Tensor, where
 
 
 def loss_elements(loss: AnyLoss, x: Tensor, target: Tensor) -> Tensor:
@@ -45,18 +46,6 @@ def softmax_cross_entropy(x: Tensor, target: Tensor) -> Tensor:
     if target.dtype in FLOATS:
         return -(logarithms * target).sum([x.rank - 1])
     return -where(one_hot(target, x), logarithms, 0).sum([x.rank - 1])
-
-
-def one_hot(classes: Tensor, like: Tensor) -> Tensor:
-    """Where the last axis of ``like`` has the position that ``classes`` names.
-
-    The class is looked up in the table 0, 1, 2, …, which changes nothing but makes a class that does not exist
-    an error at run time, as it is for every other table.
-    """
-    table = iota(like.graph, "int64", (like.shape[-1],), 0)
-    checked = table.gather(classes)
-    positions = iota(like.graph, "int64", like.shape, like.rank - 1)
-    return positions.compare("eq", checked.broadcast(like.shape, range(like.rank - 1)))
 
 
 def correct(x: Tensor, target: Tensor, *, logistic: bool) -> Tensor:

@@ -24,10 +24,10 @@ from netwright.specs.source.tree import Path, Span
 
 from ...graph.types import FLOATS, TensorType
 from ...ops.layout import show
-from ..equations.tensor import Tensor, dim_value, iota, where
 from ..expander import Expander
 from ..problem import Label, Problem, show_type
 from ..scope import Signal
+from ..tensor import Tensor, dim_value, iota, where
 from .losses import correct, loss_elements, squared_error
 
 _INTEGERS = ("int32", "int64", "uint8")

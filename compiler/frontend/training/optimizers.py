@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from netwright.specs.models.train import Adam, AdamW, AnyOptimizer, OptimizerSpec, RmsProp, Sgd
 
 from ...graph.types import TensorType
-from ..equations.tensor import Tensor
+from ..tensor import Tensor
 from .schedules import learning_rate
 
 MakeState = Callable[[str, TensorType], Tensor]

@@ -6,7 +6,7 @@ import math
 
 from netwright.specs.models.train import ConstantRate, CosineRate, ScheduleSpec, StepRate
 
-from ..equations.tensor import Tensor, full
+from ..tensor import Tensor, full
 
 
 def learning_rate(schedule: ScheduleSpec, step: Tensor) -> Tensor:

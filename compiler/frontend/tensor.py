@@ -13,18 +13,18 @@ import numpy as np
 
 from netwright.specs.dims import DimLike, Shape, product
 
-from ...graph.graph import Graph
-from ...graph.node import Attributes, Value
-from ...graph.rules import ShapeError
-from ...graph.types import TensorType
-from ...ops.base import BroadcastAttributes
-from ...ops.cast import CastAttributes
-from ...ops.concat import ConcatAttributes
-from ...ops.constant import ConstantAttributes, DimValueAttributes, IotaAttributes
-from ...ops.dot import DotAttributes
-from ...ops.layout import ReshapeAttributes, ReverseAttributes, TransposeAttributes, show
-from ...ops.reduce import ArgmaxAttributes, ReduceAttributes
-from ...ops.slice_pad import PadAttributes, SliceAttributes
+from ..graph.graph import Graph
+from ..graph.node import Attributes, Value
+from ..graph.rules import ShapeError
+from ..graph.types import TensorType
+from ..ops.base import BroadcastAttributes
+from ..ops.cast import CastAttributes
+from ..ops.concat import ConcatAttributes
+from ..ops.constant import ConstantAttributes, DimValueAttributes, IotaAttributes
+from ..ops.dot import DotAttributes
+from ..ops.layout import ReshapeAttributes, ReverseAttributes, TransposeAttributes, show
+from ..ops.reduce import ArgmaxAttributes, ReduceAttributes
+from ..ops.slice_pad import PadAttributes, SliceAttributes
 
 Number = int | float
 
