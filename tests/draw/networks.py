@@ -134,6 +134,8 @@ def grown(s: Sketch, x: Signal) -> Signal:
     first = len(s.layers)
     for _ in range(s.number(1, 4)):
         if x.type.dtype not in ("float32", "float64"):
+            if not x.rank:
+                break
             x = LAYERS[s.one_of(*MOVING)](s, x) or x
             continue
         kind = s.one_of(*kinds(s, x))

@@ -18,7 +18,7 @@ def group_norm(s: Sketch, x: Signal) -> Signal | None:
 
 
 def prelu(s: Sketch, x: Signal) -> Signal | None:
-    channels = x.shape[-1]
+    channels = x.shape[-1] if x.rank else None
     return s.layer(
         "prelu", x, slope_shape=s.one_of(None, [1], [channels if isinstance(channels, int) else 1])
     )

@@ -201,10 +201,10 @@ def concat(s: Sketch, x: Signal) -> Signal | None:
 
 def equation(s: Sketch, x: Signal) -> Signal | None:
     """An expression layer over ``x`` and another signal like it, perhaps with a parameter for the last axis."""
-    leaves, params, last = ["a", "b"], {}, x.shape[-1]
-    if isinstance(last, int):
+    leaves, params, last = ["a", "b"], {}, x.shape[-1:]
+    if not last or isinstance(last[0], int):
         leaves.append("w")
-        params["w"] = {"shape": [last]}
+        params["w"] = {"shape": list(last)}
     names = {"a": x.name, "b": alike(s, x).name}
     return s.layer(
         "expression", x, value=f"a + {expression(s, leaves, 2)}", params=params or None, names=names
