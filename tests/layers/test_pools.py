@@ -144,3 +144,37 @@ def test_numbers_are_those_of_pytorch(
         expected = torch.nn.functional.avg_pool2d(x, size, stride, padding, ceil, count_include_pad=True)
         text = spec(f"[{{name: y, type: mean_pool2d, {keys}, count_include_pad: true}}]", x="[N, 7, 6, 3]")
         np.testing.assert_allclose(values(text, x=X)["y"], expected.movedim(1, -1).numpy())
+
+
+@pytest.mark.parametrize("kind", ["global_max_pool", "global_mean_pool", "global_lp_pool"])
+def test_a_global_pool_that_keeps_its_axes(kind: str) -> None:
+    layers = f"{{name: z, type: {kind}}}, {{name: y, type: {kind}, inputs: [x], keepdims: true}}"
+    text = spec(f"[{layers}]", output="y: y, z: z", x="[N, 7, 6, 3]")
+    found = values(text, x=X)
+    np.testing.assert_array_equal(found["y"], found["z"][:, None, None])
+    check_gradients(
+        spec(f"[{{name: y, type: {kind}, keepdims: true}}]", x="[N, 2, 3, 2]"), x=X[:, :2, :3, :2]
+    )
+
+
+@pytest.mark.parametrize("gate", ["[N, 1, 1, 3]", "[N, 7, 6, 1]", "[1, 7, 1, 3]", "[N, 7, 6, 3]"])
+def test_factors_are_stretched_along_axes_of_size_1(gate: str) -> None:
+    shape = [2 if size == "N" else int(size) for size in gate.strip("[]").split(", ")]
+    z = RNG.normal(size=shape)
+    for inputs in ("[x, z]", "[z, x]", "[z, x, z]"):
+        text = spec(f"[{{name: y, type: multiply, inputs: {inputs}}}]", x="[N, 7, 6, 3]", z=gate)
+        expected = X * z * (z if inputs.count("z") > 1 else 1)
+        np.testing.assert_allclose(values(text, x=X, z=z)["y"], expected, rtol=1e-12)
+
+
+def test_what_multiply_refuses() -> None:
+    def found(layers: str, **inputs: str) -> list[str]:
+        return codes(spec(layers, **inputs))
+
+    product = "[{name: y, type: multiply, inputs: [a, b]}]"
+    assert found(product, a="[N, 4, 4, 3]", b="[N, 2, 1, 3]") == ["NW0308"]
+    assert found(product, a="[N, 4, 4, 3]", b="[N, 3]") == ["NW0308"]
+    three = "[{name: y, type: multiply, inputs: [a, b, c]}]"
+    assert found(three, a="[N, 1, 4]", b="[N, 2, 4]", c="[N, 3, 4]") == ["NW0308"]
+    total = "[{name: y, type: add, inputs: [a, b]}]"
+    assert found(total, a="[N, 4, 4, 3]", b="[N, 1, 1, 3]") == ["NW0308"]

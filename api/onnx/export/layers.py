@@ -218,10 +218,13 @@ def _whole(e: Exporter, spec: Pool, x: Value) -> bool:
 def export_global_pool(
     e: Exporter, spec: GlobalMaxPool | GlobalMeanPool, inputs: Inputs, ports: Ports
 ) -> bool:
-    """GlobalAveragePool or GlobalMaxPool, and Flatten."""
+    """GlobalAveragePool or GlobalMaxPool, and Flatten unless the spatial axes stay."""
     kind = "GlobalMaxPool" if isinstance(spec, GlobalMaxPool) else "GlobalAveragePool"
     pooled = e.writer.add(kind, [e.first(inputs[0])])
-    e.give(ports[""], e.writer.add("Flatten", [pooled]))
+    if spec.keepdims:
+        e.give_first(ports[""], pooled)
+    else:
+        e.give(ports[""], e.writer.add("Flatten", [pooled]))
     return True
 
 

@@ -12,6 +12,7 @@ from netwright.specs.models.layers.pool import (
     GlobalLpPool,
     GlobalMaxPool,
     GlobalMeanPool,
+    GlobalPool,
     LpPool,
     MaxPool,
     MeanPool,
@@ -139,21 +140,30 @@ def _counted_cells(like: Tensor, axis: WindowAxis, padding_counts: bool) -> Tens
 
 def expand_global_pool(scope: Scope) -> Signal:
     """The maximum, mean or norm of each channel over all spatial axes and valid steps: [N, *spatial, C] gives
-    [N, C]."""
+    [N, C], or [N, 1, …, C]."""
     spec, signal = scope.spec, scope.input
+    assert isinstance(spec, GlobalPool)
     scope.check_rank(signal, "[N, …, C]", signal.rank >= 3)
+    found = _pooled_whole(scope, spec, signal)
+    if spec.keepdims:
+        found = found.reshape((signal.shape[0], *(1,) * (signal.rank - 2), signal.shape[-1]))
+    return scope.give(found)
+
+
+def _pooled_whole(scope: Scope, spec: GlobalPool, signal: Signal) -> Tensor:
+    """[N, C]."""
     x, valid = scope.floats(signal), signal.valid_like()
     spatial = range(1, signal.rank - 1)
     if isinstance(spec, GlobalMaxPool):
-        return scope.give((x if valid is None else where(valid, x, -_INFINITY)).reduce("max", spatial))
+        return (x if valid is None else where(valid, x, -_INFINITY)).reduce("max", spatial)
     if isinstance(spec, GlobalLpPool):
         powers = constant_power(x.abs(), spec.p)
-        return scope.give(_root((powers if valid is None else where(valid, powers, 0)).sum(spatial), spec.p))
+        return _root((powers if valid is None else where(valid, powers, 0)).sum(spatial), spec.p)
     if valid is None:
-        return scope.give(x.mean(spatial))
+        return x.mean(spatial)
     shape = (signal.shape[0], signal.shape[-1])
     count = valid.cast(scope.dtype).sum(spatial).maximum(1)
-    return scope.give(where(valid, x, 0).sum(spatial) / count.to(shape))
+    return where(valid, x, 0).sum(spatial) / count.to(shape)
 
 
 EXPANSIONS = {

@@ -78,23 +78,40 @@ def expand_concat(scope: Scope) -> Signal:
 
 
 def expand_sum_or_product(scope: Scope) -> Signal:
-    """The inputs added or multiplied, element by element."""
+    """The inputs added or multiplied, element by element; factors are stretched along axes of size 1."""
+    stretched = isinstance(scope.spec, Multiply)
     for position, other in enumerate(scope.inputs[1:], 1):
-        _check_joined(scope, position, other, None)
+        for earlier in range(position if stretched else 1):
+            _check_joined(scope, position, other, None, earlier, stretched=stretched)
     first, *rest = (signal.tensor for signal in scope.inputs)
     total: Tensor = first
     for tensor in rest:
-        total = total + tensor if isinstance(scope.spec, Add) else total * tensor
+        total = total * tensor if stretched else total + tensor
+    for signal in scope.inputs:
+        if total.rank > 1 and signal.shape[1] != total.shape[1]:
+            scope.refuse_lengths(signal, "its one step is stretched", "inputs")
     return scope.give(total, _lengths(scope))
 
 
-def _check_joined(scope: Scope, position: int, other: Signal, free_axis: int | None) -> None:
-    """Raises Problem unless an input has the type of the first, but for one axis."""
-    first = scope.inputs[0]
+def _check_joined(
+    scope: Scope,
+    position: int,
+    other: Signal,
+    free_axis: int | None,
+    earlier: int = 0,
+    *,
+    stretched: bool = False,
+) -> None:
+    """Raises Problem unless an input has the type of an earlier one, but for one axis, or those of size 1."""
+    first = scope.inputs[earlier]
     path = ("inputs", position)
-    this, that = scope.refs[position], scope.refs[0]
+    this, that = scope.refs[position], scope.refs[earlier]
     rows = zip(first.shape, other.shape, strict=False)
-    differing = [axis for axis, (a, b) in enumerate(rows) if a != b and axis != free_axis]
+    differing = [
+        axis
+        for axis, (a, b) in enumerate(rows)
+        if a != b and axis != free_axis and not (stretched and 1 in (a, b))
+    ]
     if first.rank != other.rank or differing:
         axis = differing[0] if differing else -1
         message = f"{this} is {show(other.shape)} and {that} is {show(first.shape)}"

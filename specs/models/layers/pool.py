@@ -107,13 +107,20 @@ class MeanPool3D(MeanPool):
     type: Literal["mean_pool3d"] = "mean_pool3d"
 
 
-class GlobalMaxPool(LayerSpec):
+class GlobalPool(LayerSpec):
+    """One value of each channel."""
+
+    keepdims: Flag = False
+    """Whether the spatial axes stay, with size 1: `[N, 1, 1, C]` of images."""
+
+
+class GlobalMaxPool(GlobalPool):
     """The largest value of each channel over all spatial axes: `[N, *spatial, C]` gives `[N, C]`."""
 
     type: Literal["global_max_pool"] = "global_max_pool"
 
 
-class GlobalMeanPool(LayerSpec):
+class GlobalMeanPool(GlobalPool):
     """The mean of each channel over all spatial axes: `[N, *spatial, C]` gives `[N, C]`."""
 
     type: Literal["global_mean_pool"] = "global_mean_pool"
@@ -153,7 +160,7 @@ class LpPool3D(LpPool):
     type: Literal["lp_pool3d"] = "lp_pool3d"
 
 
-class GlobalLpPool(LayerSpec):
+class GlobalLpPool(GlobalPool):
     """The p-norm of each channel over all spatial axes: `[N, *spatial, C]` gives `[N, C]`."""
 
     type: Literal["global_lp_pool"] = "global_lp_pool"

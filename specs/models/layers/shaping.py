@@ -51,7 +51,11 @@ class Add(LayerSpec):
 
 
 class Multiply(LayerSpec):
-    """The product of its inputs, element by element; they have one shape."""
+    """The product of its inputs, element by element.
+
+    They have one shape, but for axes of size 1, which are stretched: a gate `[N, 1, 1, C]` scales each channel of an
+    image `[N, H, W, C]`, one of `[N, H, W, 1]` each pixel.
+    """
 
     arity: ClassVar[tuple[int, int | None]] = (2, None)
     type: Literal["multiply"] = "multiply"
