@@ -53,6 +53,11 @@ class Context:
         self.names: list[str] = []
         """Names that fit a layer made here, the best one first."""
 
+    @property
+    def readers(self) -> frozenset[str]:
+        """The operators that read the first result, where it is one of the model's own graph."""
+        return self.conversion.operators.get(self.node.outputs[0], frozenset())
+
     # Attributes.
 
     def attribute(self, name: str, default: Any = None) -> Any:

@@ -24,7 +24,7 @@ from .fold import FOLDS, Folding, evaluated
 from .names import identifier, scoped, stem
 from .narrow import admitted, named
 from .network import NetworkWriter
-from .ops.table import DOMAINS, OPS, Op
+from .ops.table import DOMAINS, OPS, RECOGNIZED_OPS, Op
 from .reading import Body, Node, OnnxGraph, UnreadableTensor
 from .schemas import check_node, means_the_same
 from .tensors import MAX_COMPUTED
@@ -76,6 +76,11 @@ class Conversion:
         self.readers: ChainMap[str, int] = ChainMap(graph.readers)
         self.makers: dict[str, Node] = {}
         """The node that gives each value."""
+        self.operators: dict[str, frozenset[str]] = {}
+        """The operators that read each value."""
+        for node in graph.nodes:
+            for name in node.reads:
+                self.operators[name] = self.operators.get(name, frozenset()) | {node.op}
         self.choices = Choices()
         """Which branches are taken where an open size decides."""
         self.computed = 0
@@ -133,7 +138,12 @@ class Conversion:
         if rank is not None and node.attributes.get("axis", -1) in (-1, rank - 1):
             with suppress(Refusal, NeedsValue, *_DEFECTS), np.errstate(all="ignore"):
                 operands = [self.values[name] for name in node.inputs]
-                self.values.update(zip(node.outputs, self._converted(node, operands, _NEWEST), strict=True))  # type: ignore[arg-type]
+                entry = RECOGNIZED_OPS.get(node.op)
+                if entry is None:
+                    results = self._converted(node, operands, _NEWEST)
+                else:
+                    results = self._entered(node, entry, operands, _NEWEST)
+                self.values.update(zip(node.outputs, results, strict=True))  # type: ignore[arg-type]
                 return
         self.readers = self.readers.new_child(dict(self.written))
         try:

@@ -69,12 +69,119 @@ NORMALIZATIONS = {
 }
 
 
+def along(op: str, axes: str) -> str:
+    """A normalization over axes of an image, with a scale and a bias of some shape."""
+    root = f"Mean{axes} s v; Add v eps e; Sqrt e r"
+    if op == "rms":
+        return f"Mul x x s; {root}; Div x r n; Mul n gamma y"
+    return f"Mean{axes} x m; Sub x m d; Pow d two s; {root}; Div d r n; Mul n gamma g; Add g beta y"
+
+
+#: Nodes, shape of scale and bias, and the layer with its keys.
+OVER_AXES = {
+    "instance": (along("layer", "[2,3]"), (6, 1, 1), "instance_norm"),
+    "instance from the end": (along("layer", "[-2,-1]"), (1, 6, 1, 1), "instance_norm"),
+    "channels": (along("layer", "[1]"), (6, 1, 1), "layer_norm"),
+    "channels by their squares": (along("rms", "[1]"), (6, 1, 1), "rms_norm"),
+    "the last two": (along("layer", "[-2,-1]"), (4, 5), "layer_norm, axis: -2"),
+    "all of a sample": (along("layer", "[1,2,3]"), (6, 4, 5), "layer_norm, axis: -3"),
+    "all of a sample, squares": (along("rms", "[1,2,3]"), (6, 4, 5), "rms_norm, axis: -3"),
+}
+
+
+@pytest.mark.parametrize("name", OVER_AXES)
+def test_a_norm_over_any_axes_is_one_layer(name: str) -> None:
+    text, shape, layer = OVER_AXES[name]
+    constants = {
+        "gamma": RANDOM.normal(size=shape).astype(np.float32),
+        "beta": RANDOM.normal(size=shape).astype(np.float32),
+    }
+    found = model(spelled(text), {"x": ["N", 6, 4, 5]}, ["y"], {**CONSTANTS, **constants})
+    imported = agrees(found, {"x": (2, 6, 4, 5)}, {"x": (3, 6, 4, 5)}, tolerance=1e-5)
+    (made,) = [line for line in imported.spec.splitlines() if "type: " in line and "transpose" not in line]
+    assert f"type: {layer}}}" in made
+
+
+@pytest.mark.parametrize("sizes", [[0, 3, -1], [0, 3, 2, 4, 5]])
+def test_a_group_norm_in_pieces_of_its_own(sizes: list[int]) -> None:
+    """The groups are an axis while mean and variance are taken."""
+    axes = [*range(2, len(sizes))]
+    inner = along("layer", str(axes).replace(" ", "")).replace(" x", " grouped").partition("; Mul n gamma")[0]
+    text = f"Reshape x sizes grouped; {inner}; Reshape n back k; Mul k gamma g; Add g beta y"
+    constants = {
+        "gamma": RANDOM.normal(size=(6, 1, 1)).astype(np.float32),
+        "beta": RANDOM.normal(size=(6, 1, 1)).astype(np.float32),
+        "sizes": np.asarray(sizes),
+        "back": np.asarray([0, 6, 4, 5]),
+    }
+    found = model(spelled(text), {"x": ["N", 6, 4, 5]}, ["y"], {**CONSTANTS, **constants})
+    imported = agrees(found, {"x": (2, 6, 4, 5)}, tolerance=1e-5)
+    assert re.findall(r"type: (\w+)", imported.spec) == ["transpose", "group_norm", "transpose"]
+    assert "groups: 3}" in imported.spec
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        along("layer", "[1]").replace("Mean[1] s v", "Mean[2] s v"),
+        along("layer", "[2]"),
+        along("layer", "[0]"),
+        along("rms", "[2,3]"),
+    ],
+)
+def test_a_norm_that_no_layer_computes_stays_as_it_is(text: str) -> None:
+    constants = {**CONSTANTS, "gamma": np.ones((6, 1, 1), np.float32), "beta": np.ones((6, 1, 1), np.float32)}
+    found = model(spelled(text), {"x": ["N", 6, 4, 5]}, ["y"], constants)
+    assert not re.search(r"type: \w+_norm", agrees(found, {"x": (2, 6, 4, 5)}, tolerance=1e-4).spec)
+
+
+@pytest.mark.parametrize(
+    ("text", "layer"),
+    [
+        ("Mul x half a; Sub a three y", "scale: 0.5, offset: -3.0"),
+        ("Mul x half a; Sub three a y", "scale: -0.5, offset: 3.0"),
+        ("Div x two a; Add a three y", "scale: 0.5, offset: 3.0"),
+        ("Div x two y", "scale: 0.5"),
+    ],
+)
+def test_a_line_is_one_rescaling(text: str, layer: str) -> None:
+    imported = agrees(model(spelled(text), {"x": ["N", 6]}, ["y"], CONSTANTS), {"x": (2, 6)})
+    assert imported.spec.count("type: ") == 1
+    assert f"type: rescale, {layer}}}" in imported.spec
+
+
+def test_squeeze_and_excite_is_a_gate() -> None:
+    weights = {
+        name: RANDOM.normal(size=size).astype(np.float32)
+        for name, size in {"k": (6, 3, 1, 1), "down": (2, 6, 1, 1), "up": (6, 2, 1, 1)}.items()
+    }
+    for pool in (node("GlobalAveragePool", ["c"], ["p"]), node("ReduceMean", ["c"], ["p"], axes=[2, 3])):
+        nodes = [
+            node("Conv", ["x", "k"], ["c"]),
+            pool,
+            node("Conv", ["p", "down"], ["a"]),
+            node("Relu", ["a"], ["b"]),
+            node("Conv", ["b", "up"], ["d"]),
+            node("Sigmoid", ["d"], ["s"]),
+            node("Mul", ["c", "s"], ["y"]),
+        ]
+        imported = agrees(model(nodes, {"x": ["N", 3, 4, 5]}, ["y"], weights), {"x": (2, 3, 4, 5)})
+        made = re.findall(r"type: (\w+)", imported.spec)
+        assert made == [
+            "transpose", "conv2d", "global_mean_pool", "conv2d", "conv2d", "multiply", "transpose",
+        ]  # fmt: skip
+        assert "keepdims: true" in imported.spec
+
+
 def spelled(text: str, last: str = "y") -> list[onnx.NodeProto]:
-    """Nodes from `Op operands… result; …`; Mean, Sum and Max with one operand go over the last axis."""
+    """Nodes from `Op operands… result; …`; Mean, Sum and Max with one operand go over the last axis, `Mean[1,2]` over
+    others."""
     found = []
     for part in text.split("; "):
         op, *operands, result = part.split()
-        if op in ("Mean", "Sum", "Max") and len(operands) == 1:
+        if op.startswith("Mean["):
+            found.append(node("ReduceMean", operands, [result], axes=[*map(int, op[5:-1].split(","))]))
+        elif op in ("Mean", "Sum", "Max") and len(operands) == 1:
             axes = {} if op == "Sum" else {"axes": [-1]}
             extra = ["last_axis"] if op == "Sum" else []
             found.append(node(f"Reduce{op}", [*operands, *extra], [result], keepdims=1, **axes))
@@ -113,21 +220,26 @@ def test_a_value_inside_that_somebody_else_reads_is_kept() -> None:
     assert "type: sigmoid" in imported.spec
 
 
-def test_a_norm_over_another_axis_is_spelled_out_after_all() -> None:
+def test_a_norm_over_another_axis_is_of_that_axis() -> None:
     """The exporter counts axes from the front: where 1 is not the last one, the mean is of something else."""
-    nodes = [
-        node("ReduceMean", ["x"], ["m"], axes=[1]),
-        node("Sub", ["x", "m"], ["d"]),
-        node("Mul", ["d", "d"], ["s"]),
-        node("ReduceMean", ["s"], ["v"], axes=[1]),
-        node("Add", ["v", "eps"], ["e"]),
-        node("Sqrt", ["e"], ["r"]),
-        node("Div", ["d", "r"], ["y"]),
-    ]
+    nodes = spelled("Mean[1] x m; Sub x m d; Mul d d s; Mean[1] s v; Add v eps e; Sqrt e r; Div d r y")
     wide = agrees(model(nodes, {"x": ["N", 4, 6]}, ["y"], CONSTANTS), {"x": (2, 4, 6)}, {"x": (3, 4, 6)})
     flat = agrees(model(nodes, {"x": ["N", 6]}, ["y"], CONSTANTS), {"x": (2, 6)}, {"x": (3, 6)})
-    assert "layer_norm" not in wide.spec or "axis" in wide.spec
-    assert "type: layer_norm" in flat.spec
+    assert re.findall(r"type: (\w+)", wide.spec) == ["transpose", "layer_norm", "transpose"]
+    assert re.findall(r"type: (\w+)", flat.spec) == ["layer_norm"]
+
+
+def test_a_softmax_over_another_axis_is_spelled_out_after_all() -> None:
+    nodes = [
+        node("Exp", ["x"], ["e"]),
+        node("ReduceSum", ["e", "one_axis"], ["s"]),
+        node("Div", ["e", "s"], ["y"]),
+    ]
+    constants = {"one_axis": np.asarray([1])}
+    wide = agrees(model(nodes, {"x": ["N", 4, 6]}, ["y"], constants), {"x": (2, 4, 6)}, {"x": (3, 4, 6)})
+    flat = agrees(model(nodes, {"x": ["N", 6]}, ["y"], constants), {"x": (2, 6)}, {"x": (3, 6)})
+    assert "softmax" not in wide.spec
+    assert "type: softmax" in flat.spec
 
 
 def test_a_recognized_activation_belongs_to_its_convolution() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from .evaluation import erf
 
 Function = Callable[[NDArray], NDArray]
+#: What a normalization over any axes is called, which is no operator of ONNX.
+AXES_NORMALIZATION = "AxesNormalization"
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class Candidate:
 
     op: str
     compute: Function
-    attributes: dict[str, float | int | str] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
     constants: tuple[NDArray, ...] = ()
 
 
@@ -85,3 +88,37 @@ def normalizations(
         return e / e.sum(-1, keepdims=True)
 
     yield Candidate("Softmax", softmax, {"axis": axis})
+
+
+def over_axes(
+    f: Function, shape: Sequence[int], axes: Sequence[int], places: Sequence[int], small: Sequence[float]
+) -> Iterator[Candidate]:
+    """Normalizations over any axes that a function of arrays of a shape may be. ``places`` are those of the axes along
+    which scale and bias differ; both are read off its values, with as many axes as it takes."""
+    apart = tuple(0 if axis in places else slice(0, 1) for axis in range(len(shape)))
+    first = min(places, default=len(shape))
+
+    def read(array: NDArray) -> NDArray:
+        kept = array[tuple(slice(None) if axis in places else cut for axis, cut in enumerate(apart))]
+        return kept.reshape(kept.shape[first:])
+
+    along = tuple(axes)
+    beta = read(f(np.ones(shape)))
+    x = np.random.default_rng(7).normal(size=shape) * 2 + 0.5
+    value = f(x)
+    plain = not places
+    for kind in ("layer", "rms"):
+        for epsilon in (*small, 0.0):
+
+            def normal(x: NDArray, e: float = epsilon, centered: bool = kind == "layer") -> NDArray:
+                x = x - x.mean(along, keepdims=True) if centered else x
+                return x / np.sqrt((x * x).mean(along, keepdims=True) + e)
+
+            shift = beta if kind == "layer" else np.zeros_like(beta)
+            gamma = read((value - shift) / normal(x))
+            computed = lambda x, g=gamma, b=shift, n=normal: n(x) * g + b  # noqa: E731
+            attributes: dict[str, Any] = {"kind": kind, "axes": along, "epsilon": epsilon}
+            if plain and (abs(gamma - 1) > 1e-6 or abs(shift) > 1e-7):
+                continue
+            constants = () if plain else (gamma,) if not np.abs(shift).max() > 1e-9 else (gamma, beta)
+            yield Candidate(AXES_NORMALIZATION, computed, attributes, constants)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..reading import Node, OnnxGraph
-from .candidates import Candidate, activations, normalizations
+from .candidates import Candidate, Function, activations, normalizations, over_axes
 from .evaluation import ELEMENTWISE, REDUCTIONS, axes_of, evaluate
 
 #: Clusters have no more nodes, and constants no more numbers.
@@ -22,6 +24,8 @@ _LINEAR = frozenset(("Add", "Sub"))
 #: Numbers for which a function of one number is compared: dense where activations bend, and far away.
 _POINTS = np.concatenate([np.linspace(-12, 12, 241), np.asarray([-1e4, -300.0, -40.0, 40.0, 300.0, 1e4])])
 _WIDTH = 7
+#: Normalizations have no more axes.
+_MOST_AXES = 6
 
 
 def recognized(graph: OnnxGraph) -> OnnxGraph:
@@ -150,23 +154,17 @@ class _Recognition:
                 if n.op in REDUCTIONS
             }
             (only,) = axes
-            if only is None or len(only) != 1:
-                return None
-            widths = {array.shape[-1] for array in numbers.values() if array.size > 1}
-            width = widths.pop() if len(widths) == 1 else _WIDTH
-            shape = (2, 3, width) if only[0] < 0 else (*(2, 3, 2, 2)[: only[0]], width)
-            if only[0] not in (-1, len(shape) - 1) or widths:
+            if not only:
                 return None
             small = sorted(
                 {float(one) for a in numbers.values() if a.size == 1 for one in a.flat if 0 < one < 0.02}
             )
-            generator = np.random.default_rng(3)
-            points = [
-                generator.normal(size=shape) * scale + shift for scale, shift in ((1, 0), (5, 2), (0.02, 0))
-            ]
-            found = _same(compute, normalizations(compute, shape, only[0], small), points)
-            sized = any(array.size > 1 for array in numbers.values())
-            return found if found is None or sized else _of_any_width(found)
+            sized = [array.shape for array in numbers.values() if array.size > 1]
+            found = _along_last(compute, only, sized, small) if len(only) == 1 else None
+            if found is not None and (sized or only[0] < 0 or found.op == "Softmax"):
+                return found
+            kept = all(n.attributes.get("keepdims", 1) for n in nodes if n.op in REDUCTIONS)
+            return _along_any(compute, only, sized, small) if kept else found
         except (ValueError, TypeError, IndexError, FloatingPointError):
             return None
 
@@ -201,6 +199,43 @@ class _Recognition:
             captures=(),
             spelled=ordered,
         )
+
+
+def _along_last(
+    compute: Function, axes: tuple[int, ...], sized: list[tuple[int, ...]], small: list[float]
+) -> Candidate | None:
+    """What a cluster is that reduces along the last axis alone."""
+    widths = {shape[-1] for shape in sized}
+    width = widths.pop() if len(widths) == 1 else _WIDTH
+    shape = (2, 3, width) if axes[0] < 0 else (*(2, 3, 2, 2)[: axes[0]], width)
+    if axes[0] not in (-1, len(shape) - 1) or widths:
+        return None
+    with suppress(ValueError):
+        found = _same(compute, normalizations(compute, shape, axes[0], small), _points(shape))
+        return found if found is None or sized else _of_any_width(found)
+    return None
+
+
+def _along_any(
+    compute: Function, axes: tuple[int, ...], sized: list[tuple[int, ...]], small: list[float]
+) -> Candidate | None:
+    """What a cluster is that reduces along any axes, all of them kept; it means the same for any number of axes."""
+    given = np.broadcast_shapes(*sized)
+    rank = max(len(given) + 1, max(axes) + 1, -min(axes))
+    if rank > _MOST_AXES:
+        return None
+    sizes = (1,) * (rank - len(given)) + given
+    places = [axis for axis, size in enumerate(sizes) if size > 1]
+    shape = tuple(size if size > 1 else (2, 3, 4)[axis % 3] for axis, size in enumerate(sizes))
+    if prod(shape) > MOST_NUMBERS:
+        return None
+    return _same(compute, over_axes(compute, shape, axes, places, small), _points(shape))
+
+
+def _points(shape: tuple[int, ...]) -> list[NDArray]:
+    """Arrays for which normalizations are compared."""
+    generator = np.random.default_rng(3)
+    return [generator.normal(size=shape) * scale + shift for scale, shift in ((1, 0), (5, 2), (0.02, 0))]
 
 
 def _of_any_width(candidate: Candidate) -> Candidate | None:

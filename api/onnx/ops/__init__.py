@@ -25,6 +25,7 @@ from . import (
     scan,
     sequences,
     shape,
+    spelled,
 )
 from .table import DOMAINS, OPS, Op
 
@@ -56,4 +57,5 @@ __all__ = [
     "scan",
     "sequences",
     "shape",
+    "spelled",
 ]

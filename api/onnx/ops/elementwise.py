@@ -13,7 +13,7 @@ from ..formulas import BINARY, UNARY
 from ..tensors import HELD_AS, network_dtype
 from ..values import Held, Known, Value, is_one
 from .broadcast import equation
-from .joining import joined
+from .joining import difference, joined, quotient
 from .table import op
 
 
@@ -39,10 +39,19 @@ def binary(ctx: Context) -> None:
             if a.dtype == "uint8"
             else "where((a < 0) == (b < 0), abs(a) // abs(b), -(abs(a) // abs(b)))"
         )
+    elif (joined_to := _affine(ctx, a, b)) is not None:
+        return ctx.give(joined_to)
     found = equation(ctx, text, {"a": a, "b": b}, fallback=ctx.node.op.lower())
     if ctx.node.op == "Less":
         _note_mask(ctx, found, a, b)
     ctx.give(found)
+
+
+def _affine(ctx: Context, a: Value, b: Value) -> Held | None:
+    """A difference or a quotient with a constant as part of a layer, or as a rescaling."""
+    if ctx.node.op == "Sub":
+        return difference(ctx, a, b)
+    return quotient(ctx, a, b) if ctx.node.op == "Div" else None
 
 
 def _note_mask(ctx: Context, found: Held, a: Value, b: Value) -> None:
@@ -92,6 +101,10 @@ def _power(a: Value, b: Value) -> str:
     return f"cast(where(b == floor(b), round({power}), {power}), {a.dtype})"
 
 
+#: What a constant is called that is multiplied by, or added.
+_VECTORS = {"Mul": "scale", "Add": "bias"}
+
+
 @op("Add", "Mul", "Sum", "Max", "Min", "Mean", attributes="axis broadcast")
 def variadic(ctx: Context) -> None:
     """Sums, products, extrema and means of operands that broadcast."""
@@ -103,6 +116,10 @@ def variadic(ctx: Context) -> None:
     if ctx.node.op in ("Add", "Sum", "Mul") and (found := joined(ctx, values)) is not None:
         return ctx.give(found)
     names = [f"x{i}" if len(values) > 2 else "ab"[i] for i in range(len(values))]
+    if len(values) == 2 and ctx.node.op in _VECTORS:  # what a person would call them
+        known = [isinstance(value, Known) and value.array.ndim > 0 for value in values]
+        if sum(known) == 1:
+            names = [_VECTORS[ctx.node.op] if one else "x" for one in known]
     text = {
         "Add": " + ",
         "Sum": " + ",

@@ -13,7 +13,7 @@ from ..values import Held, Known, Value, is_one
 
 
 def joined(ctx: Context, values: list[Value]) -> Held | None:
-    """The plain layers: add and multiply of one shape; a bias or scale that the layer before can take."""
+    """The plain layers: add of one shape and multiply; a bias or scale that the layer before can take."""
     if len(values) == 2:
         for value, other, position in ((values[0], values[1], 0), (values[1], values[0], 1)):
             if isinstance(other, Known) and isinstance(value, Held) and ctx.sole[position]:
@@ -25,15 +25,51 @@ def joined(ctx: Context, values: list[Value]) -> Held | None:
     held = [ctx.settled(value) for value in values if not isinstance(value, Known)]
     if ctx.node.op == "Mul" and len(values) == 2 and (scaled := _rescaled(ctx, values)) is not None:
         return scaled
-    first = held[0] if held else None
-    if first is None or len(held) < len(values) or any(one.shape != first.shape for one in held):
+    if not held or len(held) < len(values):
         return None
-    if len(first.axes) < 1 or first.dtype == "bool" or len({one.ref for one in held}) < len(held):
+    best = max(held, key=lambda one: (sum(not is_one(size) for size in one.shape), len(one.axes)))
+    if not best.axes or best.dtype == "bool" or len({one.ref for one in held}) < len(held):
         return None
-    best = max(held, key=lambda one: len(one.axes))
+    product = ctx.node.op == "Mul"
+    if any(one.shape != best.shape and not (product and _stretches(one, best)) for one in held):
+        return None
     refs = [ctx.arranged(one, best.axes) for one in held]
-    kind = "multiply" if ctx.node.op == "Mul" else "add"
-    return ctx.held_as(ctx.layer(kind, refs), best.axes, best.rank)
+    return ctx.held_as(ctx.layer("multiply" if product else "add", refs), best.axes, best.rank)
+
+
+def _stretches(one: Held, other: Held) -> bool:
+    """Whether a factor has the shape of another one, but for axes of size 1."""
+    sizes = zip(one.shape, other.shape, strict=False)
+    return one.rank == other.rank and all(a == b or is_one(a) for a, b in sizes)
+
+
+def difference(ctx: Context, first: Value, second: Value) -> Held | None:
+    """A constant taken from what a bias or a rescaling takes it from, or a rescaling taken from a number."""
+    if isinstance(first, Held) and isinstance(second, Known) and ctx.sole[0] and not second.is_open:
+        if second.array.dtype.kind != "f":
+            return None
+        return _absorbed(ctx, first, Known(-second.array, second.dtype, second.name))
+    if not isinstance(first, Known) or not isinstance(second, Held) or not ctx.sole[1]:
+        return None
+    layer, text = ctx.writer.layers.get(second.ref), None if first.is_open else inlined(first.array)
+    if layer is None or layer.type != "rescale" or {"offset", "activation"} & layer.keys.keys():
+        return None
+    if first.array.shape or text is None:
+        return None
+    layer.keys |= {"scale": -layer.keys.get("scale", 1.0), "offset": ast.literal_eval(text)}
+    return second
+
+
+def quotient(ctx: Context, first: Value, second: Value) -> Held | None:
+    """A value divided by one number, as a rescaling."""
+    if (
+        not isinstance(second, Known)
+        or second.is_open
+        or second.array.shape
+        or second.array.dtype.kind != "f"
+    ):
+        return None
+    return _rescaled(ctx, [first, Known(np.reciprocal(second.array), second.dtype, second.name)])
 
 
 def _rescaled(ctx: Context, values: list[Value]) -> Held | None:

@@ -33,7 +33,7 @@ def numbers(ctx: Context, **defaults: float) -> dict[str, float]:
     return {name: value for name, value in found.items() if value != defaults[name]}
 
 
-def _same_place(
+def same_place(
     ctx: Context, kind: str, value: Held, axes: tuple[int | None, ...], keys: Any, weights: Any
 ) -> Held:
     """A layer that gives its input's shape."""
@@ -62,7 +62,7 @@ def batch_normalization(ctx: Context) -> None:
         return ctx.give(Held(ref, value.dtype, value.shape, axes))
     weights = {name: ctx.array(1 + i, name).astype(value.dtype).reshape(-1) for i, name in enumerate(names)}
     keys = numbers(ctx, epsilon=1e-5, momentum=0.9)
-    ctx.give(_same_place(ctx, "batch_norm", value, channels_at_end(value), keys, weights))
+    ctx.give(same_place(ctx, "batch_norm", value, channels_at_end(value), keys, weights))
 
 
 def _train(ctx: Context, value: Held) -> None:
@@ -99,16 +99,17 @@ def instance_normalization(ctx: Context) -> None:
     ctx.floats()
     value = ctx.settled(ctx.value())
     weights = {"gamma": ctx.array(1, "the scale"), "beta": ctx.array(2, "the bias")}
-    if (grouped := _grouped(ctx, value, weights)) is not None:
-        return ctx.give(grouped)
+    if (found := grouped(ctx, value, weights)) is not None:
+        return ctx.give(found)
     axes = channels_last(value.rank)
-    ctx.give(_same_place(ctx, "instance_norm", value, axes, numbers(ctx, epsilon=1e-5), weights))
+    ctx.give(same_place(ctx, "instance_norm", value, axes, numbers(ctx, epsilon=1e-5), weights))
 
 
-def _grouped(ctx: Context, value: Held, weights: dict[str, NDArray]) -> Held | None:
-    """A group normalization written as a reshape [N, groups, …], an instance normalization, and a reshape back."""
+def grouped(ctx: Context, value: Held, weights: dict[str, NDArray]) -> Held | None:
+    """A group normalization written as a reshape [N, groups, …], a normalization over all but the first two axes, and
+    a reshape back."""
     before, groups = ctx.writer.reshaped_from.get(value), value.shape[1]
-    if before is None or value.rank != 3 or before.rank < 3 or before.shape[0] != value.shape[0]:
+    if before is None or value.rank < 3 or before.rank < 3 or before.shape[0] != value.shape[0]:
         return None
     channels = before.shape[1]
     if not isinstance(channels, int) or not isinstance(groups, int) or channels % groups:
@@ -117,7 +118,7 @@ def _grouped(ctx: Context, value: Held, weights: dict[str, NDArray]) -> Held | N
         return None
     own = {"gamma": np.ones(channels, value.dtype), "beta": np.zeros(channels, value.dtype)}
     keys = {"groups": groups, **numbers(ctx, epsilon=1e-5)}
-    made = _same_place(ctx, "group_norm", before, channels_last(before.rank), keys, own)
+    made = same_place(ctx, "group_norm", before, channels_last(before.rank), keys, own)
     back = regrouped(ctx.writer, made, value.shape, may_merge=False)
     assert isinstance(back, Held)
     ctx.writer.reshaped_from[back] = made
@@ -143,7 +144,7 @@ def group_normalization(ctx: Context) -> None:
     if ctx.opset < 21:
         weights = {name: np.repeat(array, channels // groups) for name, array in weights.items()}
     keys = {"groups": groups, **numbers(ctx, epsilon=1e-5)}
-    ctx.give(_same_place(ctx, "group_norm", value, channels_last(value.rank), keys, weights))
+    ctx.give(same_place(ctx, "group_norm", value, channels_last(value.rank), keys, weights))
 
 
 @op("LayerNormalization", "RMSNormalization", attributes="axis epsilon stash_type", since=17)
@@ -166,7 +167,7 @@ def layer_normalization(ctx: Context) -> None:
         axes = (None, *axes)
     if axis != value.rank - 1:
         keys["axis"] = axis - value.rank
-    found = _same_place(ctx, "layer_norm" if layer else "rms_norm", value, axes, keys, weights)
+    found = same_place(ctx, "layer_norm" if layer else "rms_norm", value, axes, keys, weights)
     ctx.give(found)
     for position, port in ((1, "mean"), (2, "inv_stddev")):
         if layer and ctx.wants(position):
@@ -181,7 +182,7 @@ def lrn(ctx: Context) -> None:
     ctx.floats()
     value = ctx.settled(ctx.value())
     keys = {"size": ctx.integer("size", 0), **numbers(ctx, alpha=1e-4, beta=0.75, bias=1.0)}
-    ctx.give(_same_place(ctx, "lrn", value, channels_at_end(value), keys, {}))
+    ctx.give(same_place(ctx, "lrn", value, channels_at_end(value), keys, {}))
 
 
 @op("LpNormalization", attributes="axis p")
@@ -193,7 +194,7 @@ def lp_normalization(ctx: Context) -> None:
     value = unbatched(ctx, value, axis)
     position, p = value.axes.index(axis) - len(value.axes), ctx.integer("p", 2)
     keys = ({"axis": position} if position != -1 else {}) | ({"p": p} if p != 2 else {})
-    ctx.give(_same_place(ctx, "lp_norm", value, value.axes, keys, {}))
+    ctx.give(same_place(ctx, "lp_norm", value, value.axes, keys, {}))
 
 
 @op("MeanVarianceNormalization", attributes="axes", since=9)
@@ -206,7 +207,7 @@ def mean_variance_normalization(ctx: Context) -> None:
     keys = (
         {} if sorted(axes) == [0, *range(2, value.rank)] else {"axes": sorted(order.index(a) for a in axes)}
     )
-    ctx.give(_same_place(ctx, "mean_variance_norm", value, order, keys, {}))
+    ctx.give(same_place(ctx, "mean_variance_norm", value, order, keys, {}))
 
 
 @op("Dropout", attributes="is_test ratio seed")

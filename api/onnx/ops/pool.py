@@ -15,6 +15,8 @@ from .broadcast import equation
 from .conv import padding_key, pads_of, per_axis, scalar_or_list
 from .table import op
 
+#: What reads a pooled image as a vector.
+_UNKEPT = frozenset(("Flatten", "Reshape", "Squeeze"))
 _WINDOWS = "auto_pad ceil_mode dilations kernel_shape pads strides"
 
 
@@ -129,8 +131,18 @@ def _pool(ctx: Context, value: Held, kind: str, keys: dict[str, Any]) -> None:
 def _global(ctx: Context, value: Held, kind: str, keys: dict[str, Any]) -> None:
     if value.rank < 3:
         raise Refusal(f"an input of {value.rank} axes")
-    ref = ctx.layer(kind, [ctx.arranged(value, channels_last(value.rank))], keys)
-    ctx.give(ctx.held_as(ref, (0, 1), value.rank))
+    ctx.give(pooled_whole(ctx, value, kind, keys))
+
+
+def pooled_whole(ctx: Context, value: Held, kind: str, keys: dict[str, Any]) -> Held:
+    """One value of each channel: a vector for what takes off the axes of size 1, else an image of one cell."""
+    axes = channels_last(value.rank)
+    readers = ctx.readers
+    kept = bool(readers) and not readers & _UNKEPT and bool(ctx.integer("keepdims", 1))
+    keys = {**keys, "keepdims": True} if kept else keys
+    ref = ctx.layer(kind, [ctx.arranged(value, axes)], keys)
+    shape = (*value.shape[:2], *(1,) * (value.rank - 2))
+    return Held(ref, value.dtype, shape, axes if kept else (0, 1))
 
 
 @op("GlobalAveragePool")

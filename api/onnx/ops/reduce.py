@@ -12,6 +12,7 @@ from ..context import Context
 from ..errors import Refusal
 from ..fold import axes_of, checked_axis
 from ..values import Held, Known, is_one
+from .pool import pooled_whole
 from .shape import unbatched
 from .table import op
 
@@ -90,8 +91,7 @@ def _pooled(ctx: Context, value: Held, axes: Sequence[int], kind: str) -> Held |
         return None
     if axes != list(range(2, rank)) or value.axes != channels_last(rank):
         return None
-    ref = ctx.layer(f"global_{kind}_pool", [value.ref])
-    return Held(ref, value.dtype, (*value.shape[:2], *(1,) * (rank - 2)), (0, 1))
+    return pooled_whole(ctx, value, f"global_{kind}_pool", {})
 
 
 def _of_nothing(ctx: Context, value: Known, axes: list[int]) -> Known:

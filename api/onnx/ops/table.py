@@ -35,6 +35,8 @@ OPS: dict[str, Op] = {}
 ML_OPS: dict[str, Op] = {}
 #: Operators of ONNX Runtime's own domain, which its quantization writes.
 RUNTIME_OPS: dict[str, Op] = {}
+#: What was recognized in several nodes and is no operator of ONNX.
+RECOGNIZED_OPS: dict[str, Op] = {}
 #: The tables of the domains that are not ONNX's own.
 DOMAINS: dict[str, dict[str, Op]] = {"ai.onnx.ml": ML_OPS, "com.microsoft": RUNTIME_OPS}
 
