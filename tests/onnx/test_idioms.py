@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -182,7 +183,7 @@ def spelled(text: str, last: str = "y") -> list[onnx.NodeProto]:
         if op.startswith("Mean["):
             found.append(node("ReduceMean", operands, [result], axes=[*map(int, op[5:-1].split(","))]))
         elif op in ("Mean", "Sum", "Max") and len(operands) == 1:
-            axes = {} if op == "Sum" else {"axes": [-1]}
+            axes: dict[str, Any] = {} if op == "Sum" else {"axes": [-1]}
             extra = ["last_axis"] if op == "Sum" else []
             found.append(node(f"Reduce{op}", [*operands, *extra], [result], keepdims=1, **axes))
         else:
