@@ -8,7 +8,9 @@ error in the data is noted in the shared block, and latched at the end of the re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 
 from netwright.specs.dims import Range
 
@@ -18,6 +20,7 @@ from .features import attributes_of_all, missing_symbol, write_missing
 from .guards import write_guard
 from .indices import Indices
 from .memory import Memory
+from .parts import Parts
 from .planner import PLAN_DECLARATION, PLANNER_DECLARATIONS, write_plan
 from .regions import SHARE_DECLARATIONS, Regions
 from .statements import Statements, module
@@ -63,14 +66,12 @@ def write_entries(
     declarations = {*PLANNER_DECLARATIONS, PLAN_DECLARATION, *SHARE_DECLARATIONS}
     works = WorkEstimates(program.kernels)
     for entry in program.entries.values():
-        writer = _Entry(program, entry, kernel_symbols, target, works)
         name = entry_symbol(program.model, entry.name)
         definitions += [
-            writer.text(),
+            *_write_entry(_Frame(program, entry, kernel_symbols, target, works), declarations),
             write_guard(program, entry, name, _entered(name), contents, multiples or {}),
             write_plan(program, entry, plan_symbol(program.model, entry.name)),
         ]
-        declarations |= writer.declarations
     return module(target, declarations, *definitions)
 
 
@@ -79,102 +80,177 @@ def _entered(entry: str) -> str:
     return f"{entry}.entered"
 
 
-class _Entry:
-    """Writes one entry."""
+@dataclass(frozen=True)
+class _Frame:
+    """What all functions of an entry have in common."""
+
+    program: ir.Program
+    entry: ir.Entry
+    kernel_symbols: Mapping[str, str]
+    target: Target
+    works: WorkEstimates
+    parts: Parts = field(default_factory=Parts)
+
+    @property
+    def symbol(self) -> str:
+        return _entered(entry_symbol(self.program.model, self.entry.name))
+
+    def part_symbol(self, part: str) -> str:
+        return f"{self.symbol}.{part}"
+
+
+def _write_entry(frame: _Frame, declarations: set[str]) -> Iterator[str]:
+    """The entry as its guard calls it, and its parts."""
+    writer, target = Writer(), frame.target
+    result = writer.slot("i32")
+    block = _field(writer, _BARRIER)
+    # Denormals are a hundred times slower, and mean nothing in a network.
+    status = target.family.flush_denormals(writer)
+
+    def fail(code: str) -> None:
+        writer.line(f"store i32 {code}, ptr {result}")
+        writer.branch("finish")
+
+    body = _Body(frame, writer, Regions.begun(writer, block), {}, fail)
+    body.regions.limit_to(body.indices, frame.works.of_entry(frame.entry.function.body))
+    body.write(frame.parts.divide(frame.entry.function.body))
+    fail("0")
+    writer.start("finish")
+    target.family.restore_denormals(writer, status)
+    writer.line(f"ret i32 {writer.result(f'load i32, ptr {result}')}")
+    declarations |= writer.declarations
+    head = f"define i32 {symbol(frame.symbol)}(ptr %context, i32 %tid, i32 %nthreads) #0 {{\nentry:\n"
+    yield head + writer.text() + "\n}\n"
+    for name, (variables, statements) in frame.parts.found.items():
+        yield _write_part(frame, name, variables, statements, declarations)
+
+
+def _write_part(
+    frame: _Frame,
+    name: str,
+    variables: Mapping[str, int | None],
+    statements: tuple[ir.Stmt, ...],
+    declarations: set[str],
+) -> str:
+    """A part gets what the entry has worked out, and gives the code with which the entry leaves."""
+    writer = Writer()
+    given = {one: (symbol(f"variable.{one}", "%"), (low, None)) for one, low in variables.items()}
+    body = _Body(frame, writer, Regions.passed(writer), given, lambda code: writer.line(f"ret i32 {code}"))
+    body.write(statements)
+    writer.line("ret i32 0")
+    declarations |= writer.declarations
+    arguments = [
+        "ptr %context",
+        "i32 %tid",
+        *Regions.PARAMETERS,
+        *(f"i64 {one}" for one, _ in given.values()),
+    ]
+    head = f"define internal i32 {symbol(frame.part_symbol(name))}({', '.join(arguments)}) #0 {{\nentry:\n"
+    return head + writer.text() + "\n}\n"
+
+
+def _field(writer: Writer, number: int) -> str:
+    """A field of the context."""
+    at = writer.value(f"getelementptr {_CONTEXT}, ptr %context, i32 0, i32 {number}")
+    return writer.result(f"load ptr, ptr {at}")
+
+
+class _Body:
+    """Writes statements of an entry into one function."""
 
     def __init__(
         self,
-        program: ir.Program,
-        entry: ir.Entry,
-        kernel_symbols: Mapping[str, str],
-        target: Target,
-        works: WorkEstimates,
+        frame: _Frame,
+        writer: Writer,
+        regions: Regions,
+        variables: Mapping[str, tuple[str, Range]],
+        fail: Callable[[str], None],
     ):
-        self._program = program
-        self._entry = entry
-        self._kernel_symbols = kernel_symbols
-        self._target = target
-        self._writer = writer = Writer()
-        self._result = writer.slot("i32")
-        block = self._field(_BARRIER)
-        # Denormals are a hundred times slower, and mean nothing in a network.
-        self._status = target.family.flush_denormals(writer)
-        dims, buffers = self._dims(), self._buffers()
-        regions = Regions(writer, block)
-        self._indices = Indices(writer, dims)
-        self._regions = regions.of_entry(self._indices, works, entry.function.body)
-        self._memory = Memory(writer, self._indices, buffers)
-        values = Values(writer, self._indices, self._memory, target)
-        statements = Statements(writer, self._indices, self._memory, values, self._fail, self._call)
-        statements.body(entry.function.body)
-        writer.line(f"store i32 0, ptr {self._result}")
-        writer.branch("finish")
-        self._finish()
+        self._frame, self._writer, self._fail = frame, writer, fail
+        self.regions = regions
+        dims, self._buffers = self._find_dims(), self._find_buffers()
+        self.indices = Indices(writer, {**dims, **variables})
+        regions.indices = self.indices
+        buffers = frame.entry.function.buffers
+        self._memory = Memory(writer, self.indices, ((buffer, None) for buffer in buffers))
 
-    @property
-    def declarations(self) -> set[str]:
-        return self._writer.declarations
-
-    def text(self) -> str:
-        name = symbol(_entered(entry_symbol(self._program.model, self._entry.name)))
-        head = f"define i32 {name}(ptr %context, i32 %tid, i32 %nthreads) #0 {{\nentry:\n"
-        return head + self._writer.text() + "\n}\n"
+    def write(self, statements: tuple[ir.Stmt, ...]) -> None:
+        values = Values(self._writer, self.indices, self._memory, self._frame.target)
+        writer = Statements(self._writer, self.indices, self._memory, values, self._fail, self._call)
+        writer.body(statements)
 
     # -- the context ---------------------------------------------------------------------------------------
 
-    def _field(self, number: int) -> str:
-        at = self._writer.value(f"getelementptr {_CONTEXT}, ptr %context, i32 0, i32 {number}")
-        return self._writer.result(f"load ptr, ptr {at}")
-
-    def _dims(self) -> dict[str, tuple[str, Range]]:
-        write, positions = self._writer.value, {name: i for i, (name, _) in enumerate(self._program.dims)}
-        if not self._entry.function.dims:
+    def _find_dims(self) -> dict[str, tuple[str, Range]]:
+        write = self._writer.value
+        positions = {name: i for i, (name, _) in enumerate(self._frame.program.dims)}
+        if not self._frame.entry.function.dims:
             return {}
-        base = self._field(_DIMS)
+        base = _field(self._writer, _DIMS)
         found: dict[str, tuple[str, Range]] = {}
-        for name, low in self._entry.function.dims:
+        for name, low in self._frame.entry.function.dims:
             address = write(f"getelementptr i64, ptr {base}, i32 {positions[name]}")
             found[name] = (self._writer.result(f"load i64, ptr {address}"), (low, None))
         return found
 
-    def _buffers(self) -> list[tuple[ir.Buffer, str]]:
-        write = self._writer.value
-        slots = {buffer.name: number for number, buffer in enumerate(self._entry.arena)}
-        table = {buffer.name: number for number, buffer in enumerate(self._program.table)}
-        pointers = self._field(_BUFFERS)
-        arena, offsets = (self._field(_ARENA), self._field(_OFFSETS)) if slots else ("null", "null")
-        found: list[tuple[ir.Buffer, str]] = []
-        for buffer in self._entry.function.buffers:
+    def _find_buffers(self) -> dict[str, Callable[[], str]]:
+        """How each buffer's address is loaded. A program has thousands: loaded where a call needs them, they do not
+        live long, and the time that LLVM takes stays linear in the number of calls."""
+        write = self._writer.result
+        slots = {buffer.name: number for number, buffer in enumerate(self._frame.entry.arena)}
+        table = {buffer.name: number for number, buffer in enumerate(self._frame.program.table)}
+        pointers = _field(self._writer, _BUFFERS)
+        arena, offsets = (
+            (_field(self._writer, _ARENA), _field(self._writer, _OFFSETS)) if slots else ("null", "null")
+        )
+
+        def in_arena(slot: int) -> str:
+            offset = write(f"load i64, ptr {write(f'getelementptr i64, ptr {offsets}, i32 {slot}')}")
+            return write(f"getelementptr i8, ptr {arena}, i64 {offset}")
+
+        def in_table(slot: int) -> str:
+            return write(f"load ptr, ptr {write(f'getelementptr ptr, ptr {pointers}, i32 {slot}')}")
+
+        found: dict[str, Callable[[], str]] = {}
+        for buffer in self._frame.entry.function.buffers:
             if buffer.name in slots:
-                address = write(f"getelementptr i64, ptr {offsets}, i32 {slots[buffer.name]}")
-                offset = self._writer.result(f"load i64, ptr {address}")
-                pointer = write(f"getelementptr i8, ptr {arena}, i64 {offset}")
+                found[buffer.name] = partial(in_arena, slots[buffer.name])
             elif buffer.name in table:
-                address = write(f"getelementptr ptr, ptr {pointers}, i32 {table[buffer.name]}")
-                pointer = self._writer.result(f"load ptr, ptr {address}")
+                found[buffer.name] = partial(in_table, table[buffer.name])
             else:
                 raise ValueError(
-                    f"entry {self._entry.name}: buffer {buffer.name} is neither in table nor arena"
+                    f"entry {self._frame.entry.name}: buffer {buffer.name} is neither in table nor arena"
                 )
-            found.append((buffer, pointer))
         return found
 
     # -- calls, errors, threads ----------------------------------------------------------------------------
 
     def _call(self, call: ir.Call) -> None:
-        arguments = [f"ptr {self._memory.address(s.buffer, s.leading, s.shape)}" for s in call.buffers]
-        arguments += [f"i64 {self._indices.value(size)}" for size in call.dims]
-        kernel = symbol(self._kernel_symbols[call.function])
+        if call.function in self._frame.parts.found:
+            self._call_part(call)
+            return
+        arguments = [f"ptr {self._address(part)}" for part in call.buffers]
+        arguments += [f"i64 {self.indices.value(size)}" for size in call.dims]
+        kernel = symbol(self._frame.kernel_symbols[call.function])
         types = [argument.split()[0] for argument in arguments]
         self._writer.declarations.add(f"declare i32 {kernel}({', '.join([*types, 'i32', 'i32'])}) #0")
-        self._regions.write(call, kernel, arguments, self._fail)
+        self.regions.write(self._frame.works.of_call(call), kernel, arguments, self._fail)
 
-    def _fail(self, code: str) -> None:
-        self._writer.line(f"store i32 {code}, ptr {self._result}")
-        self._writer.branch("finish")
+    def _call_part(self, call: ir.Call) -> None:
+        write, label = self._writer.result, self._writer.label
+        arguments = ["ptr %context", "i32 %tid", *self.regions.arguments]
+        arguments += [f"i64 {self.indices.value(variable)}" for variable in call.dims]
+        code = write(f"call i32 {symbol(self._frame.part_symbol(call.function))}({', '.join(arguments)})")
+        leave, stay = label("leave"), label("stay")
+        self._writer.branch_if(write(f"icmp ne i32 {code}, 0"), leave, stay)
+        self._writer.start(leave)
+        self._fail(code)
+        self._writer.start(stay)
 
-    def _finish(self) -> None:
-        writer = self._writer
-        writer.start("finish")
-        self._target.family.restore_denormals(writer, self._status)
-        writer.line(f"ret i32 {writer.result(f'load i32, ptr {self._result}')}")
+    def _address(self, part: ir.Slice) -> str:
+        offset = self._memory.offset(part.buffer, part.leading, part.shape)
+        index, pointer = self.indices.value(offset), self._buffers[part.buffer]()
+        if index == "0":
+            return pointer
+        element = self._memory.element(part.buffer)
+        return self._writer.result(f"getelementptr {element}, ptr {pointer}, i64 {index}")

@@ -6,7 +6,7 @@ pointer, or by letting an entry write into contents that are part of the library
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from netwright.specs.manifest import BAD_NUMBERS, CPU_LACKS, MISSING_POINTER, READ_ONLY_CONTENTS
 
@@ -14,6 +14,8 @@ from ..loop import ir
 from .features import missing_symbol
 from .types import symbol
 
+#: Pointers that are looked at in one block: LLVM takes more than linear time for long blocks.
+_AT_ONCE = 32
 _CONTEXT = "{ ptr, ptr, ptr, ptr, ptr }"
 
 
@@ -48,10 +50,14 @@ def write_guard(
     alone = guard.compare("sle i32", "%nthreads", "1")
     needed.append(guard.value(f"select i1 {alone}, ptr %context, ptr {barrier}"))
     guard.leave_if(MISSING_POINTER, *(guard.compare("eq ptr", one, "null") for one in needed))
-    pointers = {
-        buffer.name: guard.load("ptr", "ptr", buffers, f"i32 {positions[buffer.name]}") for buffer in used
-    }
-    guard.leave_if(MISSING_POINTER, *(guard.compare("eq ptr", one, "null") for one in pointers.values()))
+
+    def pointer(buffer: ir.Buffer) -> str:
+        return guard.load("ptr", "ptr", buffers, f"i32 {positions[buffer.name]}")
+
+    for some in _batches(used):
+        guard.leave_if(
+            MISSING_POINTER, *(guard.compare("eq ptr", pointer(buffer), "null") for buffer in some)
+        )
 
     order = {dim: number for number, (dim, _) in enumerate(program.dims)}
     wrong = [
@@ -73,18 +79,24 @@ def write_guard(
     guard.leave_if(BAD_NUMBERS, *wrong)
     if contents is not None:
         first, end = symbol(contents), symbol(f"{contents}_end")
-        written = [pointers[buffer.name] for buffer in used if buffer.access != "read"]
-        inside = [
-            guard.value(
-                f"and i1 {guard.compare('uge ptr', one, first)}, {guard.compare('ult ptr', one, end)}"
-            )
-            for one in written
-        ]
-        guard.leave_if(READ_ONLY_CONTENTS, *inside)
+        for some in _batches([buffer for buffer in used if buffer.access != "read"]):
+            written = [pointer(buffer) for buffer in some]
+            inside = [
+                guard.value(
+                    f"and i1 {guard.compare('uge ptr', one, first)}, {guard.compare('ult ptr', one, end)}"
+                )
+                for one in written
+            ]
+            guard.leave_if(READ_ONLY_CONTENTS, *inside)
     code = guard.value(f"tail call i32 {symbol(entered)}(ptr %context, i32 %tid, i32 %nthreads)")
     guard.lines.append(f"  ret i32 {code}")
     head = f"define i32 {symbol(name)}(ptr %context, i32 %tid, i32 %nthreads) #1 {{\nentry:\n"
     return head + "\n".join(guard.lines) + "\n}\n"
+
+
+def _batches(buffers: Sequence[ir.Buffer]) -> Iterator[Sequence[ir.Buffer]]:
+    for start in range(0, len(buffers), _AT_ONCE):
+        yield buffers[start : start + _AT_ONCE]
 
 
 class _Guard:

@@ -13,27 +13,37 @@ from .writer import Writer
 
 
 class Memory:
-    """The buffers of a function, each with the operand that points at it."""
+    """The buffers of a function, each with the operand that points at it (None: nothing is accessed, only offsets are
+    asked for)."""
 
-    def __init__(self, writer: Writer, indices: Indices, buffers: Iterable[tuple[ir.Buffer, str]]):
+    def __init__(self, writer: Writer, indices: Indices, buffers: Iterable[tuple[ir.Buffer, str | None]]):
         self._writer = writer
         self._indices = indices
         self._safe: str | None = None
         self._versions: dict[str, int] = {}  # by buffer: how often it may have been written
-        self._buffers: dict[str, tuple[str, str]] = {}  # LLVM pointer and element type
+        self._pointers: dict[str, str] = {}
+        self._elements: dict[str, str] = {}  # LLVM types
         self._shapes: dict[str, tuple[DimLike, ...]] = {}
         self._offsets: dict[tuple[str, tuple[DimLike, ...], object], DimLike] = {}
         self._strides: dict[DimLike, DimLike] = {}
         for buffer, pointer in buffers:
-            self._buffers[buffer.name] = (pointer, memory_type(buffer.dtype))
+            self._elements[buffer.name] = memory_type(buffer.dtype)
+            if pointer is not None:
+                self._pointers[buffer.name] = pointer
             self._shapes[buffer.name] = buffer.shape
 
-    def address(self, buffer: str, at: tuple[DimLike, ...], shape: tuple[DimLike, ...] | None = None) -> str:
-        """The address of the element (or sub-buffer) at leading indices."""
-        pointer, element = self._buffers[buffer]
-        return self._indices.pointer(pointer, element, self._offset(buffer, at, shape))
+    def address(self, buffer: str, at: tuple[DimLike, ...]) -> str:
+        """The address of the element at the indices."""
+        return self._indices.pointer(self._pointers[buffer], self._elements[buffer], self.offset(buffer, at))
 
-    def _offset(self, buffer: str, at: tuple[DimLike, ...], shape: tuple[DimLike, ...] | None) -> DimLike:
+    def element(self, buffer: str) -> str:
+        """The LLVM type of an element."""
+        return self._elements[buffer]
+
+    def offset(
+        self, buffer: str, at: tuple[DimLike, ...], shape: tuple[DimLike, ...] | None = None
+    ) -> DimLike:
+        """How many elements lie before the one, or the sub-buffer, at leading indices of the buffer in ``shape``."""
         key = (buffer, at, shape)
         if key not in self._offsets:
             axes = self._shapes[buffer] if shape is None else shape

@@ -70,14 +70,35 @@ def write_plan(program: ir.Program, entry: ir.Entry, name: str) -> str:
         f"{symbol(table)} = private unnamed_addr constant [{len(lives)} x i32] "
         f"[{', '.join(f'i32 {life}' for life in lives)}]\n\n"
     )
+    # Many buffers are of one size: each size is worked out once, which keeps this block short.
+    each = list(dict.fromkeys(buffer.nbytes for buffer in entry.arena))
+    positions = {size: number for number, size in enumerate(each)}
+    chosen = f"{name}.sizes"
+    constant += (
+        f"{symbol(chosen)} = private unnamed_addr constant [{count} x i32] "
+        f"[{', '.join(f'i32 {positions[buffer.nbytes]}' for buffer in entry.arena)}]\n\n"
+    )
     writer = Writer()
     sizes = writer.slot(f"[{count} x i64]")
     scratch = writer.slot(f"[{2 * count} x i64]")
+    distinct = writer.slot(f"[{len(each)} x i64]")
     checked = _Checked(writer, [dim for dim, _ in program.dims])
-    for number, buffer in enumerate(entry.arena):
-        size = checked.value(buffer.nbytes)
-        address = writer.value(f"getelementptr i64, ptr {sizes}, i64 {number}")
+    for number, nbytes in enumerate(each):
+        size = checked.value(nbytes)
+        address = writer.value(f"getelementptr i64, ptr {distinct}, i64 {number}")
         writer.line(f"store i64 {size}, ptr {address}")
+    before = writer.block
+    writer.branch("fill")
+    writer.start("fill")
+    writer.line(f"%slot = phi i64 [ 0, %{before} ], [ %next, %fill ]")
+    which = writer.result(f"getelementptr i32, ptr {symbol(chosen)}, i64 %slot")
+    wide = writer.result(f"zext i32 {writer.result(f'load i32, ptr {which}')} to i64")
+    source = writer.result(f"getelementptr i64, ptr {distinct}, i64 {wide}")
+    target = writer.result(f"getelementptr i64, ptr {sizes}, i64 %slot")
+    writer.line(f"store i64 {writer.result(f'load i64, ptr {source}')}, ptr {target}")
+    writer.line("%next = add i64 %slot, 1")
+    writer.branch_if(writer.result(f"icmp eq i64 %next, {count}"), "filled", "fill")
+    writer.start("filled")
     bad = checked.overflowed()
     writer.branch_if(bad, "large", "fits")
     writer.start("large")

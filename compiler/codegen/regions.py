@@ -7,12 +7,10 @@ a word to anybody. The first region of more shares calls the workers, unless the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from netwright.specs.dims import dim_symbols
+from netwright.specs.dims import DimLike, dim_symbols
 
-from ..loop import ir
-from ..loop.work import WorkEstimates
 from .indices import Indices
 from .writer import Writer
 
@@ -28,33 +26,56 @@ _LATCHED, _GRAIN, _SUMMON = 16, 28, 32
 
 
 class Regions:
-    """Writes an entry's calls; made before ``Indices``, whose values may depend on what is written here."""
+    """Writes an entry's calls. ``indices`` are those of the function that they stand in."""
 
-    def __init__(self, writer: Writer, block: str):
-        """``block`` is the context's; it may be NULL for one thread, which has one on its stack."""
+    indices: Indices
+    #: What a part of an entry is given, as parameters of its function.
+    PARAMETERS = ("ptr %block", "ptr %alone", "ptr %region", "i64 %grain", "i64 %limit")
+
+    def __init__(self, writer: Writer, block: str, alone: str, region: str, grain: str, limit: str = ""):
         self._writer = writer
+        self._block, self._alone, self._region, self._grain, self._limit = block, alone, region, grain, limit
+        self._is_alone = self._threads = ""
+
+    @classmethod
+    def begun(cls, writer: Writer, block: str) -> Regions:
+        """At the start of an entry, before ``Indices``, whose values may depend on what is written here.
+
+        ``block`` is the context's; it may be NULL for one thread, which has one on its stack.
+        """
         write = writer.result
         own = writer.slot("[64 x i8]", align=64)
         writer.line(f"store i32 0, ptr {write(f'getelementptr i8, ptr {own}, i32 {_GRAIN}')}")
         writer.line(f"store ptr null, ptr {write(f'getelementptr i8, ptr {own}, i32 {_SUMMON}')}")
         single = write("icmp sle i32 %nthreads, 1")
-        self._block = block = write(f"select i1 {single}, ptr {own}, ptr {block}")
+        block = write(f"select i1 {single}, ptr {own}, ptr {block}")
         summon = write(f"load ptr, ptr {write(f'getelementptr i8, ptr {block}, i32 {_SUMMON}')}")
         pooled, first = write(f"icmp ne ptr {summon}, null"), write("icmp eq i32 %tid, 0")
         leads = write(f"and i1 {pooled}, {first}")
-        self._is_alone = write(f"or i1 {single}, {leads}")
-        self._alone, self._region = writer.slot("i32"), writer.slot("i32")
-        writer.line(f"store i32 {write(f'zext i1 {self._is_alone} to i32')}, ptr {self._alone}")
-        writer.line(f"store i32 0, ptr {self._region}")
+        is_alone = write(f"or i1 {single}, {leads}")
+        alone, region = writer.slot("i32"), writer.slot("i32")
+        writer.line(f"store i32 {write(f'zext i1 {is_alone} to i32')}, ptr {alone}")
+        writer.line(f"store i32 0, ptr {region}")
         asked = write(f"load i32, ptr {write(f'getelementptr i8, ptr {block}, i32 {_GRAIN}')}")
         grain = write(f"select i1 {write(f'icmp sgt i32 {asked}, 0')}, i32 {asked}, i32 {GRAIN}")
-        self._grain = write(f"zext i32 {grain} to i64")
-        self._threads = write("zext i32 %nthreads to i64")
+        found = cls(writer, block, alone, region, write(f"zext i32 {grain} to i64"))
+        found._is_alone, found._threads = is_alone, write("zext i32 %nthreads to i64")
+        return found
 
-    def of_entry(self, indices: Indices, works: WorkEstimates, body: Iterable[ir.Stmt]) -> Regions:
+    @classmethod
+    def passed(cls, writer: Writer) -> Regions:
+        """In a part of an entry, which is given what the entry has."""
+        return cls(writer, *(parameter.split()[1] for parameter in cls.PARAMETERS))
+
+    @property
+    def arguments(self) -> list[str]:
+        """What an entry passes to its parts."""
+        values = (self._block, self._alone, self._region, self._grain, self._limit)
+        return [f"{one.split()[0]} {value}" for one, value in zip(self.PARAMETERS, values, strict=True)]
+
+    def limit_to(self, indices: Indices, work: DimLike) -> None:
         """Fits the number of threads to what the whole entry computes."""
-        self._indices, self._works = indices, works
-        total = indices.value(works.of_entry(body))
+        total = indices.value(work)
 
         def write_limit() -> str:
             write = self._writer.value
@@ -63,13 +84,12 @@ class Regions:
             return write(f"select i1 {little}, i64 1, i64 {self._threads}")
 
         self._limit = indices.once((), "limit of shares", write_limit)
-        return self
 
-    def write(self, call: ir.Call, kernel: str, arguments: list[str], fail: Callable[[str], None]) -> None:
+    def write(self, work: DimLike, kernel: str, arguments: list[str], fail: Callable[[str], None]) -> None:
         """The call of ``kernel`` with ``arguments``; where a share fails, the entry does with its code."""
         writer = self._writer
         write, label = writer.result, writer.label
-        shares = self._shares(call)
+        shares = self._shares(work)
         region = write(f"load i32, ptr {self._region}")
         writer.line(f"store i32 {write(f'add i32 {region}, 1')}, ptr {self._region}")
         alone = write(f"icmp ne i32 {write(f'load i32, ptr {self._alone}')}, 0")
@@ -110,17 +130,16 @@ class Regions:
         fail(code)
         writer.start(stay)
 
-    def _shares(self, call: ir.Call) -> str:
+    def _shares(self, work: DimLike) -> str:
         """Into how many shares a call is divided."""
-        work = self._works.of_call(call)
         if work == 0:
             return "1"
 
         def write_shares() -> str:
             write = self._writer.value
-            worth = write(f"sdiv i64 {self._indices.value(work)}, {self._grain}")
+            worth = write(f"sdiv i64 {self.indices.value(work)}, {self._grain}")
             most = self._writer.call("i64", "llvm.smin.i64", ("i64", worth), ("i64", self._limit))
             least = self._writer.call("i64", "llvm.smax.i64", ("i64", most), ("i64", "1"))
             return write(f"trunc i64 {least} to i32")
 
-        return self._indices.once(dim_symbols(work), ("shares", work), write_shares)
+        return self.indices.once(dim_symbols(work), ("shares", work), write_shares)

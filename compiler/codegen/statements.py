@@ -184,7 +184,7 @@ def write_kernel(function: ir.Function, name: str, target: Target) -> str:
     writer.line("%tid.wide = zext i32 %tid to i64")
     writer.line("%nthreads.wide = zext i32 %nthreads to i64")
     indices = Indices(writer, dims)
-    buffers = []
+    buffers: list[tuple[ir.Buffer, str | None]] = []
     for buffer in function.buffers:
         pointer = symbol("buffer." + buffer.name, "%")
         if buffer.local:

@@ -177,3 +177,49 @@ def test_a_barrier_in_a_kernel_is_refused() -> None:
     b.barrier()
     with pytest.raises(TypeError, match="Barrier"):
         compile_jit(single_kernel_program(b.finish()), cache=None)
+
+
+def long_program(rounds: int) -> ir.Program:
+    """Adds each row of a table to a sum, ``rounds`` calls a row; one row after the other, then the first again."""
+    b = Builder("add", {"N": 1})
+    row, total = b.buffer("row", "int64", (N,)), b.buffer("total", "int64", (N,), "readwrite")
+    with b.loop("i", 0, N, kind="parallel") as i:
+        b.let_index("checked", b.load(row, (i,)), 0, 10, error=1)
+        b.store(total, (i,), b.add(b.load(total, (i,)), b.load(row, (i,))))
+    add = b.finish()
+    e = Builder("run", {"N": 1, "T": 1})
+    table = e.buffer("table", "int64", (T, N))
+    total = e.buffer("total", "int64", (N,), "readwrite")
+    with e.loop("t", 0, T) as t:
+        for _ in range(rounds):
+            e.call("add", [ir.Slice("table", (t,)), ir.Slice("total")], [N])
+            e.barrier()
+    for _ in range(rounds):
+        e.call("add", [ir.Slice("table", (0,)), ir.Slice("total")], [N])
+    entry = ir.Entry("run", e.finish())
+    return ir.Program("long", (("N", 1), ("T", 1)), (table, total), {"add": add}, {"run": entry})
+
+
+@pytest.mark.parametrize("nthreads", [1, 3])
+@pytest.mark.parametrize("rounds", [2, 40, 300])
+def test_long_entries(rounds: int, nthreads: int) -> None:
+    program = long_program(rounds)
+    native = compile_jit(program, cache=None)
+    table, total = np.random.default_rng(3).integers(0, 10, (5, 9)), np.zeros(9, np.int64)
+    sizes, arrays = {"N": 9, "T": 5}, {"table": table, "total": total}
+    assert run_program(program, sizes, arrays, nthreads, native=native) == 0
+    np.testing.assert_array_equal(total, rounds * (table.sum(axis=0) + table[0]))
+    total[:], table[2, 4] = 0, 10
+    assert run_program(program, sizes, arrays, nthreads, native=native) == 1
+    after = total[:3] - rounds * table[:2, :3].sum(axis=0)
+    assert np.isin(after, (np.zeros(3), table[2, :3])).all()  # nothing but the call that failed ran
+
+
+def test_functions_of_long_entries_are_short() -> None:
+    def lengths(rounds: int) -> list[int]:
+        text = program_modules(long_program(rounds), host_target()).entries
+        return [part.count("\n") for part in text.split("\ndefine ")]
+
+    few, many = lengths(50), lengths(2000)
+    assert max(many) < 2 * max(few)
+    assert sum(many) < 45 * sum(few)

@@ -1,0 +1,74 @@
+"""Long entries in parts: LLVM takes more than linear time for long functions, and an entry calls every kernel.
+
+A stretch of calls becomes a function of its own, which is called in its place; so do stretches of the bodies of loops,
+whose variables are passed. What is short stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from netwright.specs.dims import dim
+
+from ..loop import ir
+
+#: Calls in one function.
+LONGEST = 64
+
+
+@dataclass
+class Parts:
+    """The parts of one entry by name, each after those that it calls: the variables of the loops around it, each with
+    the least value if one is known, and its body."""
+
+    found: dict[str, tuple[dict[str, int | None], tuple[ir.Stmt, ...]]] = field(default_factory=dict)
+
+    def divide(
+        self, body: Sequence[ir.Stmt], variables: dict[str, int | None] | None = None
+    ) -> tuple[ir.Stmt, ...]:
+        """The body with calls of parts in place of what is too long."""
+        variables = variables or {}
+        short = [self._shortened(statement, variables) for statement in body]
+        while sum(map(_length, short)) > LONGEST:
+            short = self._joined(short, variables)
+        return tuple(short)
+
+    def _shortened(self, statement: ir.Stmt, variables: dict[str, int | None]) -> ir.Stmt:
+        match statement:
+            case ir.For(var, start):
+                inside = {**variables, var: start if isinstance(start, int) else None}
+                return replace(statement, body=self.divide(statement.body, inside))
+            case ir.If():
+                bodies = (self.divide(one, variables) for one in (statement.body, statement.orelse))
+                return replace(statement, **dict(zip(("body", "orelse"), bodies, strict=True)))
+        return statement
+
+    def _joined(self, statements: Sequence[ir.Stmt], variables: dict[str, int | None]) -> list[ir.Stmt]:
+        """Neighbours become parts, as many in each as it may hold."""
+        found: list[ir.Stmt] = []
+        stretch: list[ir.Stmt] = []
+        length = 0
+        for statement in (*statements, None):
+            more = LONGEST + 1 if statement is None else _length(statement)
+            if stretch and length + more > LONGEST:
+                name = f"part{len(self.found)}"
+                self.found[name] = variables, tuple(stretch)
+                found.append(ir.Call(name, (), tuple(dim(one) for one in variables)))
+                stretch, length = [], 0
+            if statement is not None:
+                stretch.append(statement)
+                length += more
+        return found
+
+
+def _length(statement: ir.Stmt) -> int:
+    """How many calls stand in a statement."""
+    match statement:
+        case ir.Call():
+            return 1
+        case ir.For(body=body):
+            return sum(map(_length, body))
+        case ir.If(body=body, orelse=orelse):
+            return sum(map(_length, (*body, *orelse)))
+    return 0
