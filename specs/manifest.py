@@ -49,7 +49,7 @@ ERRORS = {
     CPU_LACKS: "this machine's CPU lacks instructions that the code was compiled to use",
     MISSING_POINTER: "a pointer that the entry needs is NULL (the context, a part of it, or a buffer)",
     BAD_NUMBERS: "a number of the call can't be: a dim below its least value or no multiple of what it has to be, a "
-    "thread beyond the number of threads, or an arena that is not 64-byte aligned",
+    "thread beyond the number of threads, or an arena or barrier that is not aligned",
     READ_ONLY_CONTENTS: "the entry would write into contents that are part of the library: give it a copy of them",
 }
 

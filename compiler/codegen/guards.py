@@ -76,6 +76,9 @@ def write_guard(
     if entry.arena:
         address = guard.value(f"ptrtoint ptr {arena} to i64")
         wrong.append(guard.compare("ne i64", guard.value(f"and i64 {address}, 63"), "0"))
+    shared = guard.value(f"select i1 {alone}, ptr null, ptr {barrier}")
+    odd = guard.value(f"and i64 {guard.value(f'ptrtoint ptr {shared} to i64')}, 7")
+    wrong.append(guard.compare("ne i64", odd, "0"))
     guard.leave_if(BAD_NUMBERS, *wrong)
     if contents is not None:
         first, end = symbol(contents), symbol(f"{contents}_end")

@@ -143,6 +143,7 @@ int main(void) {
 WRONG = r"""
 int main(void) {
     static char memory[1 << 20];
+    static int64_t barrier_of_two[9];
     char *arena = memory + (64 - (uintptr_t)memory % 64) % 64;
     int64_t none[1] = {0}, negative[1] = {-5}, huge[1] = {INT64_MAX};
     (void)call;
@@ -157,6 +158,17 @@ int main(void) {
     expect(tiny_predict(&good, 1, 1), 18);
     expect(tiny_predict(&good, -1, 1), 18);
     expect(tiny_predict(&good, 0, 2), 17); /* two threads meet at a barrier */
+    expect(tiny_run(tiny_predict, &good, 2), 0); /* without one it is one thread's */
+    expect(tiny_run(tiny_predict, NULL, 2), 17);
+    bad = good, bad.barrier = barrier_of_two;
+    expect(tiny_run(tiny_predict, &bad, 0), 0);
+    expect(tiny_run(tiny_predict, &bad, 3), 0);
+    expect(tiny_run(tiny_predict, &bad, 1 << 20), 0);
+    bad.barrier = (char *)barrier_of_two + 4;
+    expect(tiny_predict(&bad, 0, 2), 18);
+    expect(tiny_run(tiny_predict, &bad, 2), 0);
+    expect(tiny_stop(), 0);
+    expect(tiny_stop(), 0);
     bad = good, bad.dims = NULL;
     expect(tiny_predict(&bad, 0, 1), 17);
     bad = good, bad.buffers = NULL;

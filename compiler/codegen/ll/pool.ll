@@ -44,8 +44,13 @@ begin:
 look:
   %field = getelementptr { ptr, ptr, ptr, ptr, ptr }, ptr %context, i32 0, i32 4
   %block = load ptr, ptr %field
-  %without = icmp eq ptr %block, null
-  br i1 %without, label %alone, label %take
+  %address = ptrtoint ptr %block to i64
+  %odd = and i64 %address, 7
+  %aligned = icmp eq i64 %odd, 0
+  %missing = icmp eq ptr %block, null
+  %there = xor i1 %missing, true
+  %usable = and i1 %aligned, %there
+  br i1 %usable, label %take, label %alone
 take:
   %taking = cmpxchg ptr @netwright.owner, i32 0, i32 1 acquire monotonic
   %taken = extractvalue { i32, i1 } %taking, 1
