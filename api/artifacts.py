@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from netwright.compiler.codegen.aot import emit
 from netwright.compiler.codegen.artifacts import link_executable, link_shared
-from netwright.compiler.codegen.target import Target, describe, host_target, named_target
+from netwright.compiler.codegen.machines import describe
+from netwright.compiler.codegen.target import Target, host_target, named_target
 from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.text import print_graph

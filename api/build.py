@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from netwright.compiler.codegen.features import missing_here, required
+from netwright.compiler.codegen.features import required, why_not_here
 from netwright.compiler.codegen.jit import compile_jit, jit_pool, kernel_objects
-from netwright.compiler.codegen.target import Target, TargetError, describe
+from netwright.compiler.codegen.machines import describe
+from netwright.compiler.codegen.target import Target, TargetError
 from netwright.compiler.codegen.verification import Verified, verify_kernels
 from netwright.compiler.driver import Lowered, lower
 from netwright.compiler.frontend.network import Network
@@ -33,11 +34,9 @@ class Build:
         return verify_kernels(program, kernel_objects(program, self.target), self.target, self.lowered.layers)
 
     def engine(self, threads: int | None = None) -> NativeEngine:
-        """The program compiled into this process. Raises TargetError where this machine's CPU lacks what it needs."""
-        if lacking := missing_here(self.target):
-            raise TargetError(
-                f"this CPU lacks {', '.join(lacking)}, which code for {self.target.cpu} uses: it can't run here"
-            )
+        """The program compiled into this process. Raises TargetError where this computer can't run it."""
+        if reason := why_not_here(self.target):
+            raise TargetError(reason)
         program = compile_jit(self.lowered.program, self.target)
         entries = [entry.name for entry in self.lowered.manifest.entries]
         return NativeEngine(

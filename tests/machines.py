@@ -2,7 +2,7 @@
 
 from netwright.compiler.machine import Machine
 
-AVX512 = Machine(vector_bytes=64, vector_registers=32)
+AVX512 = Machine(vector_bytes=64, vector_registers=32, broadcast_operand=True)
 AVX2 = Machine(vector_bytes=32, vector_registers=16)
 SSE = Machine(vector_bytes=16, vector_registers=16, fma=False, masked=False)
 NEON = Machine(vector_bytes=16, vector_registers=32, masked=False)

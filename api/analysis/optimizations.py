@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from netwright.compiler.codegen.target import describe, host_target
+from netwright.compiler.codegen.machines import describe
+from netwright.compiler.codegen.target import host_target
 from netwright.compiler.frontend.analyses.work import layer_of
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Node

@@ -56,6 +56,16 @@ def missing_here(target: Target) -> tuple[str, ...]:
     return tuple(name for name in required(target) if name not in required(host))
 
 
+def why_not_here(target: Target) -> str | None:
+    """Why code for ``target`` can't run on this computer; None where it can."""
+    host = host_target()
+    if target.triple != host.triple:
+        return f"code for {target.triple} can't be run here: this computer is {host.triple}"
+    if lacking := missing_here(target):
+        return f"this CPU lacks {', '.join(lacking)}, which code for {target.cpu} uses: it can't be run here"
+    return None
+
+
 def baseline(target: Target) -> Target:
     """The least of the target's family where programs ask what more there is; else the target itself."""
     family = target.family

@@ -35,13 +35,23 @@ def find_compiler(target: Target) -> list[str]:
         return shlex.split(os.environ["CC"])
     if native and shutil.which("cc"):
         return ["cc"]
+    if not native and not target.is_linux:
+        raise LinkError(
+            f"programs for {target.triple} are linked on such a computer only; "
+            "here --emit object, asm and llvm write code for it"
+        )
     if importlib.util.find_spec("ziglang") is not None:
         command = [sys.executable, "-m", "ziglang", "cc"]
         return command if native else [*command, "-target", _zig_triple(target)]
     what = "a C compiler" if native else f"a C compiler for {target.triple}"
     raise LinkError(
         f"linking needs {what}, and there is none: run  pip install 'netwright[link]'  "
-        "(the ziglang package, 100 MB)" + (", or install your system's cc (gcc or clang)" if native else "")
+        "(the ziglang package, 100 MB)"
+        + (
+            ", or install your system's cc (gcc or clang)"
+            if native
+            else "; --emit object, asm and llvm need none"
+        )
     )
 
 

@@ -98,7 +98,7 @@ class Statements:
         """A loop tested at its end, behind a test unless it is known to run."""
         writer = self._writer
         body, after, variable, following = (
-            writer.label("loop"),
+            writer.label(loop.var),
             writer.label("after"),
             writer.name(),
             writer.name(),

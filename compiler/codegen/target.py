@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 
 import llvmlite.binding as llvm
 
-from ..machine import Machine
+from .cpus import all_cpus, known_cpus, triple_of
 from .families import Family, family
 
 
@@ -65,25 +65,34 @@ def host_target() -> Target:
 
 
 def named_target(cpu: str, triple: str | None = None) -> Target:
-    """The target for a CPU name as LLVM spells it; "native" is this machine, "generic" the least its family
-    has.
+    """The target for a CPU name as LLVM spells it; "native" is this machine, "generic" the least its family has.
 
-    Raises TargetError for a triple or name that LLVM does not know.
+    Without a triple a name that is none of this machine's family is looked for in others, and stands for a computer
+    under Linux, or under macOS where Apple makes the CPU. Raises TargetError for a triple or name that LLVM does not
+    know.
     """
     _initialize()
     if triple is None and cpu == "native":
         return host_target()
-    triple = triple or llvm.get_process_triple()
+    if cpu == "generic":
+        triple = triple or llvm.get_process_triple()
+    elif triple is None:
+        triple = triple_of(cpu)
+    if triple is None:
+        raise TargetError(f"LLVM knows no CPU {cpu!r}; {_instead(cpu, all_cpus())}")
     try:
         llvm.Target.from_triple(triple)
     except RuntimeError as error:
         raise TargetError(f"LLVM knows no target {triple!r}") from error
-    target = Target(triple, {"generic": "x86-64"}.get(cpu, cpu) if triple.startswith("x86_64") else cpu)
-    if cpu != "generic" and not _knows_cpu(target):
-        raise TargetError(
-            f"LLVM knows no CPU {cpu!r} for {triple}; try native, generic or a name of llc -mcpu=help"
-        )
-    return target
+    if cpu != "generic" and cpu not in known_cpus(triple):
+        raise TargetError(f"LLVM knows no CPU {cpu!r} for {triple}; {_instead(cpu, known_cpus(triple))}")
+    found = Target(triple, cpu)
+    return Target(triple, found.family.least_cpu) if cpu == "generic" else found
+
+
+def _instead(cpu: str, known: Iterable[str]) -> str:
+    near = get_close_matches(cpu.lower(), sorted(known), 3, 0.6)
+    return f"did you mean {', '.join(near)}?" if near else "native is this computer, generic any of its kind"
 
 
 _machines = threading.local()
@@ -130,44 +139,3 @@ attributes #0 = {{ {attributes(target)} }}
 """
     assembly = machine(target).emit_assembly(llvm.parse_assembly(text))
     return re.search(rf"\b{intrinsic}f\b", assembly) is None
-
-
-@cache
-def describe(target: Target) -> Machine:
-    """What the compiler has to know of a target, as LLVM's own code for it shows."""
-    vector_bytes = _vector_bytes(target)
-    return Machine(
-        vector_bytes=vector_bytes,
-        vector_registers=target.family.vector_registers(vector_bytes),
-        fma=has_instruction(target, "fma", 3),
-        masked=vector_bytes > 16,
-    )
-
-
-def _vector_bytes(target: Target) -> int:
-    """The size of the vector registers that floats are best kept in."""
-    text = f"""{header(target)}
-define void @probe(ptr %p) #0 {{
-  %x = load <16 x float>, ptr %p, align 4
-  %y = fadd <16 x float> %x, %x
-  store <16 x float> %y, ptr %p, align 4
-  ret void
-}}
-attributes #0 = {{ {attributes(target)} }}
-"""
-    assembly = machine(target).emit_assembly(llvm.parse_assembly(text))
-    return target.family.vector_bytes(assembly)
-
-
-def _knows_cpu(target: Target) -> bool:
-    """LLVM only prints a warning about an unknown CPU; its table of CPUs is not exported, so try it in a
-    child."""
-    code = (
-        "import sys, llvmlite.binding as llvm\n"
-        "llvm.initialize_all_targets(); llvm.initialize_all_asmprinters()\n"
-        "llvm.Target.from_triple(sys.argv[1]).create_target_machine(cpu=sys.argv[2])\n"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", code, target.triple, target.cpu], capture_output=True, text=True
-    )
-    return run.returncode == 0 and "not a recognized processor" not in run.stderr

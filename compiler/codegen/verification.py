@@ -17,9 +17,9 @@ from netwright.specs.files import scratch_folder
 
 from ..loop import ir
 from ..loop.text import program_text
-from .features import missing_here
+from .features import why_not_here
 from .modules import origin
-from .target import Target, host_target
+from .target import Target
 
 SECONDS = 3600.0
 
@@ -49,11 +49,8 @@ def verify_kernels(
     ``objects`` maps the name of a kernel to its symbol and the object that defines it, ``layers`` to the layers it is
     for. Raises VerificationError at the first difference, and where this computer can't run code for ``target``.
     """
-    if target.triple != host_target().triple:
-        raise VerificationError(f"code for {target.triple} can't be run here to verify it")
-    if lacking := missing_here(target):
-        uses = f"{', '.join(lacking)}, which code for {target.cpu} uses"
-        raise VerificationError(f"this CPU lacks {uses}: it can't be run here to verify it")
+    if reason := why_not_here(target):
+        raise VerificationError(reason)
     with scratch_folder() as folder:
         folder.write("program.txt", program_text(program))
         files: dict[str, str] = {}

@@ -16,13 +16,11 @@ from ..graph.node import Node
 from ..kernels.builder import LANE
 from ..loop import ir
 from ..loop.ir import Expr
+from ..machine import Machine
 from ..ops.base import Contraction, primitive
 from ..ops.reduce import neutral
 from .reader import Indices, Reader
 from .tiling import Tiling
-
-#: Accumulators that keep two multiply-add units busy over their latency.
-ENOUGH = 8
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,10 @@ class Term:
 
 
 def contract(
-    reader: Reader, tiling: Tiling, wanted: Mapping[tuple[int, Indices], DimLike | None]
+    reader: Reader,
+    tiling: Tiling,
+    wanted: Mapping[tuple[int, Indices], DimLike | None],
+    machine: Machine,
 ) -> dict[tuple[int, Indices], Expr]:
     """Emits the loops that compute each wanted (node, index); returns where each result is."""
     families: dict[tuple[str, Shape], list[Term]] = {}
@@ -52,7 +53,9 @@ def contract(
         families.setdefault((term.op.combine(term.node.attrs), extents), []).append(term)
     found: dict[tuple[int, Indices], Expr] = {}
     for (combine, extents), terms in families.items():
-        for term, value in zip(terms, _Family(reader, tiling, combine, extents, terms).emit(), strict=True):
+        for term, value in zip(
+            terms, _Family(reader, tiling, combine, extents, terms, machine).emit(), strict=True
+        ):
             found[term.node.id, term.index] = value
     return found
 
@@ -60,12 +63,20 @@ def contract(
 class _Family:
     """Terms that reduce alike."""
 
-    def __init__(self, reader: Reader, tiling: Tiling, combine: str, extents: Shape, terms: Sequence[Term]):
+    def __init__(
+        self,
+        reader: Reader,
+        tiling: Tiling,
+        combine: str,
+        extents: Shape,
+        terms: Sequence[Term],
+        machine: Machine,
+    ):
         self.reader, self.b, self.tiling = reader, reader.b, tiling
         self.combine, self.extents, self.terms = combine, extents, terms
         innermost = extents[-1] if extents and not tiling.inner else 1
         self.copies = unrolling(innermost, len(terms))
-        partial = max(1, min(self.copies, ENOUGH // len(terms)))
+        partial = max(1, min(self.copies, machine.partial_sums // len(terms)))
         self.registers = [
             [self.b.register("acc", self._identity(term)) for term in terms] for _ in range(partial)
         ]

@@ -70,7 +70,7 @@ def build(
         reader = Reader(KernelBuilder("kernel", dims), graph, roles, group, place)
         reader.flat = space if flat else None
         try:
-            return _Attempt(reader, space, targets, tiling).build()
+            return _Attempt(reader, space, targets, tiling, machine).build()
         except NotVectorizable:
             continue
     raise AssertionError("one lane always fits")
@@ -80,10 +80,15 @@ class _Attempt:
     """One tiling of one group's kernel."""
 
     def __init__(
-        self, reader: Reader, space: Shape, targets: Sequence[tuple[Value, Sequence[Target]]], tiling: Tiling
+        self,
+        reader: Reader,
+        space: Shape,
+        targets: Sequence[tuple[Value, Sequence[Target]]],
+        tiling: Tiling,
+        machine: Machine,
     ):
         self.reader, self.b, self.graph = reader, reader.b, reader.graph
-        self.space, self.targets, self.tiling = space, targets, tiling
+        self.space, self.targets, self.tiling, self.machine = space, targets, tiling, machine
 
     def build(self) -> Kernel:
         if self.tiling.parallel_axis is None:
@@ -208,7 +213,7 @@ class _Attempt:
                 if reader.flat is None:  # what is flat has none
                     for node, at in reader.contractions([value for value, _ in self.targets], index):
                         wanted.setdefault((node.id, at), cell.count)
-            reader.accumulators = contract(reader, self.tiling, wanted)
+            reader.accumulators = contract(reader, self.tiling, wanted, self.machine)
             for cell, index in zip(cells, moved, strict=True):
                 with reader.vector(1 if self.tiling.inner else lanes, cell.count):
                     # Everything is read before anything is stored: a buffer may be updated in place.

@@ -15,6 +15,7 @@ import pytest
 from netwright.compiler.codegen.aot import emit
 from netwright.compiler.codegen.artifacts import link_executable, link_shared
 from netwright.compiler.codegen.linker import C_SOURCES, LinkError, find_compiler
+from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.target import Target, TargetError, host_target, named_target
 from netwright.runtime.shared import load_shared
 from netwright.specs.manifest import BAD_NUMBERS, Manifest
@@ -25,6 +26,19 @@ from .codegen_harness import Context, call_entry
 STRICT = ["-Werror", "-Wshadow", "-Wconversion"]
 
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+
+#: Bytes of a vector register.
+WIDTHS = {
+    "haswell": 32,
+    "skylake": 32,
+    "znver3": 32,
+    "x86-64": 16,
+    "x86-64-v2": 16,
+    "x86-64-v3": 32,
+    "x86-64-v4": 64,
+    "apple-m1": 16,
+    "cortex-a72": 16,
+}
 
 
 @needs_cc
@@ -179,6 +193,32 @@ def test_targets() -> None:
         named_target("pentium9000")
     with pytest.raises(TargetError, match="no target 'nowhere-land'"):
         named_target("generic", "nowhere-land")
+
+
+def test_a_name_alone_is_enough() -> None:
+    """Each CPU is looked for in its own family, and gets vectors of its own width, whatever the dtype."""
+    found = {cpu: named_target(cpu) for cpu in WIDTHS}
+    machines = {cpu: describe(target) for cpu, target in found.items()}
+    assert {cpu: machine.vector_bytes for cpu, machine in machines.items()} == WIDTHS
+    assert all(machine.lanes("float64") * 8 == machine.vector_bytes for machine in machines.values())
+    assert found["apple-m1"].triple.startswith("arm64-apple-macos")
+    assert found["cortex-a72"].triple == "aarch64-unknown-linux-gnu"
+    assert {cpu for cpu, machine in machines.items() if machine.gather} >= {"skylake", "x86-64-v4"}
+    with pytest.raises(TargetError, match=r"no CPU 'haswel'; did you mean haswell\?"):
+        named_target("haswel")
+    with pytest.raises(TargetError, match=r"no CPU 'cortexa72'; did you mean cortex-a72, "):
+        named_target("cortexa72")
+    with pytest.raises(TargetError, match=r"for aarch64-unknown-linux-gnu; native is this computer"):
+        named_target("foo", "aarch64-unknown-linux-gnu")
+
+
+def test_programs_for_other_systems_are_not_linked(tmp_path: Path) -> None:
+    program, manifest = classifier()
+    with pytest.raises(LinkError, match="such a computer only; here --emit object, asm and llvm"):
+        link_executable(program, manifest, weights(), tmp_path / "x", named_target("apple-m1"))
+    code = emit(program, "object", named_target("apple-m1"), manifest)
+    assert code[:4] == b"\xcf\xfa\xed\xfe"  # Mach-O
+    assert emit(program, "object", named_target("cortex-a72"), manifest)[:4] == b"\x7fELF"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.target import describe, named_target
+from netwright.compiler.codegen.machines import describe
+from netwright.compiler.codegen.target import named_target
 
 from ..machines import NEON
 from .codegen_harness import single_kernel_program
@@ -38,4 +39,7 @@ def test_code_for_an_older_cpu_has_no_newer_registers() -> None:
 def test_vector_registers() -> None:
     widths = {"znver4": 64, "skylake-avx512": 64, "haswell": 32, "generic": 16}
     assert {cpu: describe(named_target(cpu, LINUX)).vector_bytes for cpu in widths} == widths
-    assert describe(named_target("generic", "aarch64-unknown-linux-gnu")) == NEON
+    neon = describe(named_target("generic", "aarch64-unknown-linux-gnu"))
+    assert (neon.vector_bytes, neon.vector_registers, neon.accumulators) == (16, 32, NEON.accumulators)
+    assert neon.fma
+    assert not neon.masked

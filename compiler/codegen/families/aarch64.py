@@ -35,6 +35,7 @@ FEATURES = {
     "cssc": (0, 1 << 34),
 }
 _HWCAP, _HWCAP2 = 16, 26
+_FRAME = re.compile(r"\b(mov|add)\s+x29,\s*sp\b")
 _SUB = re.compile(r"\bsub\s+sp,\s*sp,\s*#(\d+)")
 _PUSH = re.compile(r"\[sp,\s*#-(\d+)\]!")
 
@@ -50,10 +51,15 @@ class AArch64(Family):
     declarations = ("declare void @llvm.aarch64.hint(i32)",)
     futex = 98
     propagates_nan = True
-    stack = re.compile(r"^\s*(st|ld)u?[rp]\s+[qdvz]\d+.*\[(sp|x29)\b")
+    flushes_denormals = True
 
     def vector_registers(self, vector_bytes: int) -> int:
         return 32
+
+    def stack_accesses(self, assembly: Sequence[str]) -> list[int]:
+        framed = any(_FRAME.search(line) for line in assembly)
+        access = re.compile(rf"^\s*(st|ld)u?[rp]\s+[qdsvz]\d+.*\[{'(sp|x29)' if framed else 'sp'}\b")
+        return [number for number, line in enumerate(assembly) if access.search(line)]
 
     def flush_denormals(self, writer: Writer) -> str:
         old = writer.result(writer.called("i64", "llvm.aarch64.get.fpcr"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -33,8 +32,12 @@ class Family:
     """The number of Linux's system call that sleeps until a word of memory changes; 0: not known."""
     propagates_nan: ClassVar[bool] = False
     """Whether one instruction gives the larger of two floats, and NaN where either is."""
-    stack: ClassVar[re.Pattern[str] | None] = None
-    """Finds instructions that move a vector register to the stack or back, in assembly."""
+
+    flushes_denormals: ClassVar[bool] = False
+    """Whether arithmetic on vectors takes denormals for zero, in entries or always."""
+    l1_bytes: ClassVar[int] = 32 << 10
+    """The least that a core has for data in its first cache, and in its second."""
+    l2_bytes: ClassVar[int] = 256 << 10
 
     def __init__(self, architecture: str):
         self.name = self.architectures[0] if self.architectures else architecture
@@ -42,6 +45,10 @@ class Family:
     def vector_bytes(self, assembly: str) -> int:
         """The size of the vector registers in which LLVM's code for it keeps many floats."""
         return 16
+
+    def broadcast_operand(self, assembly: str) -> bool:
+        """Whether LLVM's code for a vector times a scalar in memory reads the scalar as an operand, for all lanes."""
+        return False
 
     def vector_registers(self, vector_bytes: int) -> int:
         """How many vector registers of a size there are."""
@@ -64,6 +71,10 @@ class Family:
     def asks(self, *, linux: bool, assembles: bool) -> bool:
         """Whether programs can ask: for Linux or not, with inline assembly or without."""
         return False
+
+    def stack_accesses(self, assembly: Sequence[str]) -> list[int] | None:
+        """The lines of one function's assembly that move a vector register to the stack, or work on one there."""
+        return None
 
     def frame_bytes(self, assembly: str) -> int | None:
         """The stack that one function takes beside its return address, read from its assembly."""

@@ -19,6 +19,7 @@ class Arm(Family):
     """ARM of 32 bits; its vectors flush denormals by themselves."""
 
     architectures = ("arm", "armv7", "armv7l", "armv8l", "thumbv7")
+    flushes_denormals = True
     pause = "call void @llvm.arm.hint(i32 1)"
     declarations = ("declare void @llvm.arm.hint(i32)",)
     futex = 240

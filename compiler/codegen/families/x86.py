@@ -52,6 +52,7 @@ FEATURES = {
     "tbm": (0x80000001, 0, "ecx", 21, 0),
 }
 _REGISTERS = ("eax", "ebx", "ecx", "edx")
+_FRAME = re.compile(r"\bmov[lq]\s+%[er]sp,\s*%[er]bp")
 _SUB = re.compile(r"\bsubq\s+\$(\d+),\s*%rsp")
 _ALIGN = re.compile(r"\bandq\s+\$-(\d+),\s*%rsp")
 
@@ -63,16 +64,24 @@ class X86(Family):
     least_cpu = "i386"
     # Without these LLVM splits 512-bit vectors on CPUs where it prefers 256.
     attributes = ('"prefer-vector-width"="512"', '"min-legal-vector-width"="512"')
+    flushes_denormals = True
     pause = "call void @llvm.x86.sse2.pause()"
     declarations = ("declare void @llvm.x86.sse2.pause()",)
     futex = 240
-    stack = re.compile(r"^(?=.*%[xyz]mm)(?=.*\(%[er][sb]p)")
 
     def vector_bytes(self, assembly: str) -> int:
         return 64 if "%zmm" in assembly else 32 if "%ymm" in assembly else 16
 
+    def broadcast_operand(self, assembly: str) -> bool:
+        return "{1to" in assembly
+
     def vector_registers(self, vector_bytes: int) -> int:
         return 8
+
+    def stack_accesses(self, assembly: Sequence[str]) -> list[int]:
+        framed = any(_FRAME.search(line) for line in assembly)  # else rbp is a register like others
+        access = re.compile(rf"^(?=.*%[xyz]mm)(?=.*\(%[er]{'[sb]' if framed else 's'}p)")
+        return [number for number, line in enumerate(assembly) if access.search(line)]
 
     def flush_denormals(self, writer: Writer) -> str:
         writer.declarations.add("declare void @llvm.x86.sse.stmxcsr(ptr)")
