@@ -95,16 +95,16 @@ class Regions:
         writer.line(f"store i32 {write(f'add i32 {region}, 1')}, ptr {self._region}")
         alone = write(f"icmp ne i32 {write(f'load i32, ptr {self._alone}')}, 0")
         direct = write(f"and i1 {alone}, {write(f'icmp eq i32 {shares}, 1')}")
-        take, work, count, over = label("take"), label("work"), label("count"), label("over")
+        take, run, count, over = label("take"), label("run"), label("count"), label("over")
         before = writer.block
-        writer.branch_if(direct, work, take)
+        writer.branch_if(direct, run, take)
 
         writer.start(take)
         numbers = f"ptr {self._block}, ptr {self._alone}, i32 {region}, i32 %tid, i32 {shares}"
         share = write(f"call i32 @netwright.share({numbers})")
-        writer.branch_if(write(f"icmp slt i32 {share}, 0"), over, work)
+        writer.branch_if(write(f"icmp slt i32 {share}, 0"), over, run)
 
-        writer.start(work)
+        writer.start(run)
         mine = write(f"phi i32 [ 0, %{before} ], [ {share}, %{take} ]")
         passed = ", ".join([*arguments, f"i32 {mine}", f"i32 {shares}"])
         code = write(f"call i32 {kernel}({passed})")
@@ -115,7 +115,7 @@ class Regions:
         writer.branch(take)
 
         writer.start(over)
-        latched_at = write(f"phi i32 [ {code}, %{work} ], [ 0, %{take} ]")
+        latched_at = write(f"phi i32 [ {code}, %{run} ], [ 0, %{take} ]")
         self._leave(latched_at, direct, fail)
 
     def _leave(self, own: str, direct: str, fail: Callable[[str], None]) -> None:
