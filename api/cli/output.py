@@ -35,10 +35,13 @@ def show_warnings(model: Model) -> None:
 
 
 def written(path: Path, *what: str, sized: bool = False) -> None:
-    """Says that a file was written, and what it is; ``sized``: also its size, where it has one."""
+    """Says that a file was written, and what it is; ``sized``: also its size, where it has one. Of what was printed in
+    the place of a file nothing is said."""
+    if to_standard_output(path):
+        return
     parts = [*what, *([bytes_text(path.stat().st_size)] if sized and not is_stream(path) else [])]
     shown = f"wrote {path}: {', '.join(parts)}" if parts else f"wrote {path}"
-    click.echo(visible(shown), err=to_standard_output(path))
+    click.echo(visible(shown))
 
 
 def to_standard_output(path: Path) -> bool:

@@ -6,10 +6,12 @@ A fenced block is run when the line before it says so in a comment that readers 
     <!-- run -->            a block `console`: `$ command` lines, each followed by exactly what it prints
                             (a line `...` stands for any lines)
     <!-- run: EXTRA -->     the same, where that extra of ours is installed
+    <!-- run: llvm NUMBER --> the same, where llvmlite has this LLVM, since machine code differs between them
     <!-- file: NAME -->     any block: written to NAME in the folder that the document's later blocks run in
 
 Commands run in a copy of the document's folder (for the README and CONTRIBUTING: of the project), with this
-environment's programs first on the path.
+environment's programs first on the path. `pytest --update-golden` writes what sessions print, but for those with a
+line `...`, into the documents.
 """
 
 import os
@@ -23,6 +25,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from llvmlite.binding import llvm_version_info
 
 from netwright.specs.load import load_spec_text
 
@@ -46,6 +49,16 @@ class Block:
     language: str
     text: str
     line: int
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether what a block needs is installed."""
+        kind, _, needs = self.marker.partition(": ")
+        if kind != "run" or not needs:
+            return True
+        if needs.startswith("llvm "):
+            return llvm_version_info[0] == int(needs.removeprefix("llvm "))
+        return find_spec(MODULES[needs]) is not None
 
 
 def name(document: Path) -> str:
@@ -78,8 +91,19 @@ def agrees(shown: str, printed: str) -> bool:
     """Whether the output is the one shown, `...` lines standing for anything."""
     lines = shown.rstrip("\n").split("\n")
     pattern = "\n".join(r"(?s:.*?)" if line == "..." else re.escape(line) for line in lines)
-    plain = "\n".join(line.rstrip() for line in printed.rstrip("\n").splitlines())
-    return re.fullmatch(pattern, plain) is not None
+    return re.fullmatch(pattern, plain(printed).removesuffix("\n")) is not None
+
+
+def plain(printed: str) -> str:
+    """What is printed, without blanks at the ends of lines."""
+    return "".join(f"{line.rstrip()}\n" for line in printed.rstrip("\n").splitlines())
+
+
+def rewrite(document: Path, old: str, new: str) -> None:
+    """Puts what a command prints now into a document."""
+    text = document.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    document.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -97,13 +121,13 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("document", [d for d in DOCUMENTS if blocks(d)], ids=name)
-def test_marked_blocks_are_true(document: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "copy"
+def test_marked_blocks_are_true(document: Path, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    folder, update = tmp_path / "copy", pytestconfig.getoption("--update-golden")
     shutil.copytree(document.parent, folder, ignore=NOT_COPIED)  # all that a user has
     for block in blocks(document):
         where = f"{name(document)}:{block.line}"
-        kind, _, extra = block.marker.partition(": ")
-        if kind == "run" and extra and find_spec(MODULES[extra]) is None:
+        kind = block.marker.partition(": ")[0]
+        if not block.runs_here:
             continue
         if block.marker.startswith("file: "):
             path = folder / block.marker.removeprefix("file: ")
@@ -115,6 +139,9 @@ def test_marked_blocks_are_true(document: Path, tmp_path: Path) -> None:
         elif kind == "run" and block.language == "console":
             for command, shown in session(block.text):
                 printed = run(command, folder).stdout
+                if update and "..." not in shown.split("\n") and not agrees(shown, printed):
+                    rewrite(document, f"$ {command}\n{shown}", f"$ {command}\n{plain(printed)}")
+                    continue
                 assert agrees(shown, printed), f"{where}: {command}\nshown:\n{shown}\nprinted:\n{printed}"
         else:
             pytest.fail(f"{where}: a block {block.language!r} cannot be marked {block.marker!r}")
