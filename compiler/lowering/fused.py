@@ -24,6 +24,7 @@ from ..graph.node import Value
 from ..kernels.builder import LANE, KernelBuilder
 from ..loop import ir
 from ..loop.ir import Expr
+from ..loop.leading import fixed_indices, without_leading
 from ..machine import Machine
 from .contract import contract
 from .flat import is_flat
@@ -76,6 +77,17 @@ def build(
     raise AssertionError("one lane always fits")
 
 
+def _of_sub_buffers(kernel: Kernel) -> Kernel:
+    """The kernel on the parts of its places that it touches, where these are the ones at constant leading indices."""
+    fixed = fixed_indices(kernel.function)
+    function = without_leading(kernel.function, {name: len(indices) for name, indices in fixed.items()})
+    parameters = [buffer for buffer in kernel.function.buffers if not buffer.local]
+    places = [
+        place.at_all(fixed[buffer.name]) for buffer, place in zip(parameters, kernel.places, strict=True)
+    ]
+    return Kernel(function, tuple(places))
+
+
 class _Attempt:
     """One tiling of one group's kernel."""
 
@@ -97,7 +109,7 @@ class _Attempt:
         else:
             self._axes(0, ())
         places = tuple(place for _, place in self.reader.parameters.values())
-        return Kernel(self.b.finish(), places)
+        return _of_sub_buffers(Kernel(self.b.finish(), places))
 
     # -- loops over tiles ---------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ places as parameters.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from netwright.specs.dims import DimLike, Shape, product
@@ -44,6 +45,15 @@ class Place:
             (*self.extents, self.type.shape[0]),
             (*self.indices, index),
         )
+
+    def at_all(self, indices: Sequence[DimLike]) -> Place:
+        """The place at leading indices of its axes that have more than one element."""
+        place = self
+        for index in indices:
+            while place.type.shape[0] == 1:
+                place = place.at(0)
+            place = place.at(index)
+        return place
 
     def reshaped(self, shape: Shape) -> Place:
         return Place(self.storage, self.type.with_shape(shape), self.extents, self.indices)

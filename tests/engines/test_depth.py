@@ -191,6 +191,15 @@ def test_a_recurrence_unrolled_over_200_steps(cell: str) -> None:
             np.testing.assert_allclose(found[name], array, rtol=1e-9, atol=1e-9, err_msg=name)
 
 
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_steps_of_an_unrolled_recurrence_share_their_kernels(cell: str) -> None:
+    few, more = (Model(recurrent(cell, steps, "full")) for steps in (6, 12))
+    # One more per step reads its cotangents where the samples of a batch lie apart.
+    assert len(more.lowered.program.kernels) <= len(few.lowered.program.kernels) + 6 + 2
+    few.check_predict({"N": 2})
+    few.check_training({"N": 2})
+
+
 def test_an_unrolled_recurrence_is_compiled() -> None:
     spec = recurrent("rnn", 24, "full")
     del spec["train"]

@@ -1,0 +1,95 @@
+"""Leading axes of which a kernel reads and writes one index only: the sub-buffer there is all that it needs.
+
+Step 9 of an unrolled recurrence reads x[9, …] where step 10 reads x[10, …]. Given x[9] and x[10] by whoever calls them,
+both are one kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from netwright.specs.dims import DimLike
+
+from . import ir
+from .expressions import operands_of, postorder, with_operands
+
+
+def fixed_indices(function: ir.Function) -> dict[str, tuple[int, ...]]:
+    """For each parameter the constants that all its accesses begin with; the last axis is never among them."""
+    found: dict[str, Sequence[DimLike]] = {}
+    for buffer, indices in _accesses(function.body):
+        known = found.get(buffer)
+        if known is None:
+            found[buffer] = indices[:-1]
+        else:
+            same = 0
+            while same < len(known) and known[same] == indices[same]:
+                same += 1
+            found[buffer] = known[:same]
+    fixed: dict[str, tuple[int, ...]] = {}
+    for buffer in function.buffers:
+        constants: list[int] = []
+        for index in () if buffer.local else found.get(buffer.name, ()):
+            if not isinstance(index, int):
+                break
+            constants.append(index)
+        fixed[buffer.name] = tuple(constants)
+    return fixed
+
+
+def _accesses(body: Sequence[ir.Stmt]) -> Iterator[tuple[str, Sequence[DimLike]]]:
+    for statement in body:
+        match statement:
+            case ir.For():
+                yield from _accesses(statement.body)
+            case ir.If():
+                yield from _accesses((*statement.body, *statement.orelse))
+            case ir.Declare() | ir.Assign() | ir.Store() | ir.LetIndex():
+                if isinstance(statement, ir.Store):
+                    yield statement.buffer, statement.indices
+                for node in postorder(statement.value):
+                    if isinstance(node, ir.Load):
+                        yield node.buffer, node.indices
+            case _:
+                raise TypeError(f"a kernel cannot hold {statement}")
+
+
+def without_leading(function: ir.Function, counts: Mapping[str, int]) -> ir.Function:
+    """The function on buffers without so many leading axes each."""
+    if not any(counts.values()):
+        return function
+    buffers = (replace(buffer, shape=buffer.shape[counts[buffer.name] :]) for buffer in function.buffers)
+    return replace(function, buffers=tuple(buffers), body=_shortened(function.body, counts))
+
+
+def _shortened(body: Sequence[ir.Stmt], counts: Mapping[str, int]) -> tuple[ir.Stmt, ...]:
+    found: list[ir.Stmt] = []
+    for statement in body:
+        match statement:
+            case ir.For():
+                statement = replace(statement, body=_shortened(statement.body, counts))
+            case ir.If():
+                bodies = (_shortened(one, counts) for one in (statement.body, statement.orelse))
+                statement = replace(statement, **dict(zip(("body", "orelse"), bodies, strict=True)))
+            case ir.Declare() | ir.Assign() | ir.Store() | ir.LetIndex():
+                value = _expression(statement.value, counts)
+                if isinstance(statement, ir.Store) and counts[statement.buffer]:
+                    indices = statement.indices[counts[statement.buffer] :]
+                    statement = replace(statement, value=value, indices=indices)
+                elif value is not statement.value:
+                    statement = replace(statement, value=value)
+            case _:
+                pass
+        found.append(statement)
+    return tuple(found)
+
+
+def _expression(expr: ir.Expr, counts: Mapping[str, int]) -> ir.Expr:
+    made: dict[int, ir.Expr] = {}
+    for node in postorder(expr):
+        if isinstance(node, ir.Load) and counts[node.buffer]:
+            made[id(node)] = replace(node, indices=node.indices[counts[node.buffer] :])
+        else:
+            made[id(node)] = with_operands(node, [made[id(operand)] for operand in operands_of(node)])
+    return made[id(expr)]
