@@ -26,6 +26,11 @@ LAYERS = [
     ("[N, T, 4]", "type: multi_head_attention, num_heads: 2, key_dim: 3"),
     ("[N, T, 6, 3]", "type: time_distributed, layer: {type: conv1d, filters: 2, kernel_size: 3}"),
     ("[N, T, 3]", "type: gru, units: 3, zoneout: 0.2, recurrent_dropout: 0.5"),
+    (
+        "[N, T, 3]",
+        "type: lstm, units: 3, bidirectional: true, recurrent_activation: hard_sigmoid, output_activation: linear",
+    ),
+    ("[N, T, 3]", "type: gru, units: 3, recurrent_activation: linear, activation: hard_sigmoid"),
     ("[N, T, 3]", f"type: scan_window, window: 4, stride: 1, combine: max, layers: {WINDOW}"),
     ("[N, 7, 6, 2]", f"type: scan_window, window: [4, 3], stride: [3, 1], layers: {IMAGES}"),
 ]

@@ -130,7 +130,8 @@ def _attributes(spec: GatedLayer) -> dict[str, Any]:
         keys["activations"] = [_ACTIVATIONS[type(one)][0] for one in functions] * count
         for word in ("alpha", "beta"):
             fields = [_ACTIVATIONS[type(one)][1].get(word) for one in functions]
-            numbers = [_number(one, field) for one, field in zip(functions, fields, strict=True) if field]
+            given = [(one, field) for one, field in zip(functions, fields, strict=True) if field is not None]
+            numbers = [_number(one, field) for one, field in given]
             if numbers:
                 keys[f"activation_{word}"] = numbers * count
     return keys
