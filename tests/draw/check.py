@@ -144,7 +144,7 @@ def batches(
 def steps_in_windows(model: Model, time: str, window: int, seed: int) -> int:
     """A length of two windows, and of a shorter one where the sizes admit it."""
     rest = seed % window
-    return 2 * window + (rest if rest >= model.network.dims[time].min else 0)
+    return 2 * window + (rest if model.network.dims[time].admits(rest) else 0)
 
 
 def agree(

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from ..engines.blocks import as_block, repeated, used_again
+from ..engines.given import cast_from, given_weights, port, with_names
 from ..engines.layers import BY_RANK, GLOBAL, LAYERS, RECURRENT
 from ..engines.sketch import POINTWISE, Signal, Sketch, Thrown
 from ..engines.specs import SHARING, features, finish, frames, recurrences, share, windows
@@ -75,6 +76,7 @@ def draw(number: int, seed: int) -> Case:
     if random.random() < 0.25:
         spec.pop("train", None)
     settle_unread(spec)
+    with_names(spec, random)
     return Case(spec, random.randrange(100), random.choice(tuple(MACHINES)), bindings(spec, random))
 
 
@@ -84,12 +86,18 @@ def bindings(spec: Mapping[str, Any], random: Random) -> list[dict[str, int]]:
     for _ in range(2):
         binding = {}
         for name, dim in spec.get("dims", {}).items():
-            least = dim.get("min", 1) if isinstance(dim, dict) else 1
-            binding[name] = (
-                random.choice((1, 2, 3, 5)) if name == "N" else least + random.choice((0, 0, 1, 2, 5))
-            )
+            binding[name] = random.choice((1, 2, 3, 5)) if name == "N" else open_size(dim, random)
         found.append(binding)
     return found if found[0] != found[1] else found[:1]
+
+
+def open_size(dim: Any, random: Random) -> int:
+    written = dim if isinstance(dim, dict) else {}
+    multiple = written.get("multiple_of", 1)
+    least = -(-written.get("min", 1) // multiple) * multiple
+    return min(
+        least + multiple * random.choice((0, 0, 1, 2, 5)), written.get("max", 100) // multiple * multiple
+    )
 
 
 def settle_unread(spec: dict[str, Any]) -> None:
@@ -123,10 +131,12 @@ def source(s: Sketch) -> Signal:
     if sizes and s.number(0, 2) == 0:
         sizes[0] = "T"
         role = s.one_of("time", "size")
-        s.dims.setdefault("T", {"role": role, "min": s.one_of(1, 1, 2, 5)})
+        limits = s.options(multiple_of=(None, None, None, 2, 4), max=(None, None, None, 11))
+        s.dims.setdefault("T", {"role": role, "min": s.one_of(1, 1, 2, 5), **limits})
         if role == "time" and rank == 3 and s.number(0, 2) == 0 and s.dims["T"]["role"] == "time":
             lengths = s.input(dtype="int64", stem="len").name
-    return s.input(*sizes, s.units(), lengths=lengths)
+    x = s.input(*sizes, s.units(), lengths=lengths)
+    return cast_from(s, x) if lengths is None and s.number(0, 9) == 0 else x
 
 
 def grown(s: Sketch, x: Signal) -> Signal:
@@ -142,8 +152,12 @@ def grown(s: Sketch, x: Signal) -> Signal:
         made = LAYERS[kind](s, x)
         if made is None:
             continue
+        if s.number(0, 5) == 0:
+            port(s, made)
         if s.number(0, 7) == 0:
             made = repeated(s, made) or made
+        elif s.number(0, 7) == 0:
+            given_weights(s, made)
         if kind in SHARING and s.number(0, 5) == 0:
             share(s, x, made)
         x = made

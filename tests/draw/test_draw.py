@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from netwright.specs.models.layers import LAYERS
 from netwright.specs.models.train import AnyLoss, AnyOptimizer
 
+from ..engines.layers import LAYERS as DRAWN
+from ..engines.sketch import Sketch, Thrown
 from .networks import Case, draw
 from .pool import Pool, Worker
 from .shrink import shrink
@@ -83,6 +86,50 @@ def kinds_of(spec: Mapping[str, Any]) -> Iterator[str]:
     if bptt:
         yield f"bptt {'with' if bptt.get('carry_state', True) else 'without'} states"
         yield from ("bptt with lengths" for one in spec["inputs"].values() if "lengths" in one)
+
+
+OPTIONS = {
+    **dict.fromkeys(("rnn", "lstm", "gru"), ("T", 3)),
+    **dict.fromkeys(("mean_pool1d", "max_pool1d", "conv_transpose1d", "max_unpool"), (6, 2)),
+    **dict.fromkeys(("layer_norm", "nll_loss", "batch_norm", "group_norm", "lrn", "gelu"), (3, 4)),
+    "resize": (4, 4, 2),
+}
+
+
+@pytest.mark.parametrize("kind", OPTIONS)
+def test_every_key_of_a_layer_is_drawn(kind: str) -> None:
+    """But for what any layer has, and how parameters start, which are drawn in other ways."""
+    shared = {"name", "inputs", "expect", "share", "weights", "repeat"}
+    missing = {
+        key for key in LAYERS[kind].model_fields if key not in shared and not key.endswith("_init")
+    } - {"padding" if kind == "max_unpool" else ""}
+    for seed in range(300):
+        s = Sketch(Thrown(Random(seed)))
+        s.dims["T"] = "time"
+        if DRAWN[kind](s, s.input(*OPTIONS[kind])) is not None:
+            missing -= s.layers[-1].keys()
+        if not missing:
+            return
+    assert missing == set()
+
+
+def test_parameters_ports_and_names_are_drawn_for_any_layer() -> None:
+    wanted = {"weights from an input", "weights that are learned", "ports", "vars", "defaults", "dtype"}
+    wanted |= {"multiple_of", "max", "cells inside"}
+    for number in range(2 * MANY):
+        spec = draw(number, 0).spec
+        wanted -= spec.keys()
+        wanted -= {key for dim in spec.get("dims", {}).values() if isinstance(dim, dict) for key in dim}
+        for layer in spec["layers"]:
+            for name in layer.get("weights", {}).values():
+                wanted.discard(f"weights {'from an input' if name in spec['inputs'] else 'that are learned'}")
+        if any(source.endswith((".mean", ".weights", ".indices")) for source in spec["outputs"].values()):
+            wanted.discard("ports")
+        if any("cells" in cell for cell in spec.get("cells", {}).values()):
+            wanted.discard("cells inside")
+        if not wanted:
+            return
+    assert wanted == set()
 
 
 def test_a_number_is_drawn_again() -> None:

@@ -6,7 +6,12 @@ from .sketch import Add, Signal, Sketch, plain
 
 
 def lrn(s: Sketch, x: Signal) -> Signal | None:
-    return s.layer("lrn", x, size=s.one_of(1, 2, 3, 5), **s.options(alpha=(None, 0.5), bias=(None, 2.0)))
+    return s.layer(
+        "lrn",
+        x,
+        size=s.one_of(1, 2, 3, 5),
+        **s.options(alpha=(None, 0.5), beta=(None, 0.5), bias=(None, 2.0)),
+    )
 
 
 def group_norm(s: Sketch, x: Signal) -> Signal | None:
@@ -14,7 +19,8 @@ def group_norm(s: Sketch, x: Signal) -> Signal | None:
     if not isinstance(channels, int):
         return None
     groups = s.one_of(*(count for count in range(1, channels + 1) if channels % count == 0))
-    return s.layer("group_norm", x, groups=groups, **s.options(center=(None, False), scale=(None, False)))
+    options = s.options(epsilon=(None, 0.1), center=(None, False), scale=(None, False))
+    return s.layer("group_norm", x, groups=groups, **options)
 
 
 def prelu(s: Sketch, x: Signal) -> Signal | None:

@@ -35,6 +35,7 @@ def conv_transpose(rank: int) -> Add:
             stride=s.one_of(None, strides),
             dilation=s.one_of(None, None, per_axis(s, rank, 1, 2)),
             padding=s.one_of(None, "valid", "same", [s.one_of(*pairs) for _ in range(rank)]),
+            output_padding=s.one_of(None, None, per_axis(s, rank, 0, 1)),
             groups=groups,
             activation=s.activation(),
             use_bias=s.one_of(None, False),
@@ -68,6 +69,7 @@ def lp_pool(rank: int) -> Add:
             pool_size=per_axis(s, rank, 1, 2, 3),
             stride=s.one_of(None, per_axis(s, rank, 1, 2, 3)),
             padding=s.one_of(None, "same"),
+            dilation=s.one_of(None, None, per_axis(s, rank, 1, 2)),
             rounding=s.one_of(None, "floor"),
             p=s.one_of(None, 1, 2, 3),
         )
@@ -116,7 +118,15 @@ def resize(s: Sketch, x: Signal) -> Signal | None:
     )
     if mode in (None, "nearest"):
         options |= s.options(nearest=(None, "floor", "ceil", "round_prefer_ceil"))
+    else:
+        options |= s.options(exclude_outside=(None, None, True))
+    if mode == "cubic":
+        options |= s.options(cubic_coefficient=(None, -0.5))
+    if s.number(0, 5) == 0:
+        options |= {"coordinates": "crop_and_resize", "roi": [[0.1, s.one_of(0.8, 1.3)] for _ in axes]}
+        options |= s.options(extrapolation_value=(None, 0.5))
     if s.flag():
+        options |= s.options(keep_aspect_ratio=(None, None, "not_larger", "not_smaller"))
         return s.layer("resize", x, axes=axes, sizes=[s.number(1, 7) for _ in axes], mode=mode, **options)
     scales = [s.one_of(0.5, 1.0, 1.5, 2.0) for _ in axes]
     return s.layer("resize", x, axes=axes, scales=scales, mode=mode, **options)

@@ -89,6 +89,12 @@ def draw_cell(s: Sketch, x: Signal) -> tuple[str, list[Signal], dict[str, Any], 
         cell["params"]["V"] = {"shape": [2, 2]}
         steps.append({"m": f"tanh(prev(m) @ V + transpose(transpose(prev(m)) * {s.one_of(*leaves)}))"})
         leaves += ["sum(m, axis=-1)", "(prev(h) @ m @ transpose(prev(m)))"]
+    if s.number(0, 3) == 0:  # a cell inside, called once
+        inner = s.one_of("rnn", "lstm", "gru")
+        cell["cells"] = {"low": {"use": inner, "with": {"H": "H"}}}
+        states |= {f"low_{name}": (units,) for name in (("h", "c") if inner == "lstm" else ("h",))}
+        steps.append("seen = low(x)")
+        leaves += ["seen", "prev(low_h)"]
     steps.append({"a": expression(s, leaves, 2)})
     leaves.append("a")
     steps.append({"h": f"tanh({expression(s, leaves, 2)})"})

@@ -84,7 +84,9 @@ def time_distributed(s: Sketch, x: Signal) -> Signal | None:
             "layer": s.one_of({"type": "dense", "units": s.units()}, {"type": "tanh"}, {"type": "softmax"})
         }
     elif x.rank == 4 and s.flag():
-        options = {"layer": {"type": "conv1d", "filters": s.one_of(1, 2), "kernel_size": s.one_of(1, 2)}}
+        convolution = {"type": "conv1d", "filters": s.one_of(1, 2), "kernel_size": s.one_of(1, 2)}
+        last = {"type": s.one_of("rnn", "lstm", "gru"), "units": s.units(), "return_sequences": False}
+        options = {"layer": s.one_of(convolution, last, {**last, "return_sequences": True})}
     else:
         options = held(s, inner(s, Signal(x.name, x.type.with_shape(x.shape[1:]))))
     made = s.layer("time_distributed", x, **options)
@@ -99,7 +101,8 @@ def nll_loss(s: Sketch, x: Signal) -> Signal | None:
     classes = s.layer(s.one_of("argmin", "argmax"), x)
     if scores is None or classes is None:
         return None
-    return s.layer("nll_loss", [scores, classes], reduction=s.one_of(None, "none", "sum", "mean"))
+    options = s.options(reduction=(None, "none", "sum", "mean"), ignore_index=(None, None, 0))
+    return s.layer("nll_loss", [scores, classes], **options)
 
 
 def constant(s: Sketch, x: Signal) -> Signal | None:

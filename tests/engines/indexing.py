@@ -123,7 +123,10 @@ def max_unpool(s: Sketch, x: Signal) -> Signal | None:
     small = s.layer(f"max_pool{x.rank - 2}d", x, pool_size=size)
     if small is None:
         return None
-    return s.layer("max_unpool", [small, port(s, small, "indices", "int64")], pool_size=size)
+    options: dict[str, Any] = s.options(stride=(None, size))
+    if all(isinstance(one, int) for one in x.shape[1:-1]):
+        options |= s.options(output_size=(None, list(x.shape[1:-1])))
+    return s.layer("max_unpool", [small, port(s, small, "indices", "int64")], pool_size=size, **options)
 
 
 def fake_quantize(s: Sketch, x: Signal) -> Signal | None:

@@ -6,14 +6,14 @@ adds the layer, perhaps with helpers; the result is None where the layer does no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from .activations import ACTIVATIONS
 from .arranging import ARRANGING
-from .cells import draw_cell, expression
+from .cells import expression
 from .composites import COMPOSITES
 from .indexing import INDEXING
+from .recurrence import gated, recurrent
 from .sketch import POINTWISE, Add, Signal, Sketch, per_axis, plain
 
 WINDOW_MODES = ("valid", "same", "same_upper", "same_lower")
@@ -72,7 +72,9 @@ def pool(kind: str, rank: int) -> Add:
             pool_size=per_axis(s, rank, 1, 2, 3),
             stride=s.one_of(None, per_axis(s, rank, 1, 2, 3)),
             padding=s.one_of(None, padding(s, rank, 1, False)),
+            dilation=s.one_of(None, None, None, per_axis(s, rank, 1, 2)),
             rounding=s.one_of(None, "floor"),
+            count_include_pad=s.one_of(None, True) if kind == "mean" else None,
         )
 
     return add
@@ -224,82 +226,10 @@ def standardize(s: Sketch, x: Signal) -> Signal | None:
     return s.layer("standardize", x, mean=means, stddev=[1 + m for m in means])
 
 
-# Recurrence.
-
-
-def recurrence(s: Sketch, x: Signal) -> dict[str, Any]:
-    """What all recurrent layers take."""
-    unrolls: list[Any] = [None, "none", 2, 5, "auto"]
-    if isinstance(x.shape[1], int):
-        unrolls.append("full")
-    noise = s.options(
-        input_dropout=(None, None, 0.25), recurrent_dropout=(None, None, 0.4), zoneout=(None, None, 0.2)
-    )
-    return {"unroll": s.one_of(*unrolls), "return_sequences": s.one_of(None, False), **noise}
-
-
-def starts(s: Sketch, states: dict[str, tuple[int, ...]]) -> Any:
-    """An initial state: a word, an input for the first state, or something for each state."""
-    kind = s.one_of(None, "zeros", "learned", "given", "each")
-    if kind == "given" and len(states) == 1:
-        (shape,) = states.values()
-        return s.input(*shape, stem="h").name
-    if kind in ("given", "each"):
-        found: dict[str, str] = {}
-        for state, shape in states.items():
-            word = s.one_of("zeros", "learned", "given")
-            found[state] = s.input(*shape, stem="h").name if word == "given" else word
-        return found
-    return kind
-
-
-def gated(type: str) -> Add:
-    def add(s: Sketch, x: Signal) -> Signal | None:
-        units, options = s.one_of(1, 2, 3, 4, 8, 11), recurrence(s, x)
-        layers, both = s.one_of(1, 1, 2, 3), s.one_of(False, False, True)
-        states = {"h": (units,), "c": (units,)} if type == "lstm" else {"h": (units,)}
-        if layers == 1 and not both:
-            options["initial_state"] = starts(s, states)
-        else:
-            options |= {"layers": layers, "bidirectional": both}
-            options["initial_state"] = s.one_of(None, "zeros", "learned")
-            if layers > 1:
-                options["dropout"] = s.one_of(None, 0.3)
-        options["use_bias"] = s.one_of(None, False)
-        if type == "rnn":
-            options["activation"] = s.activation(softmax=False)
-        if type == "lstm":
-            options["unit_forget_bias"] = s.one_of(None, False)
-        if type == "gru":
-            options["reset_after"] = s.one_of(None, False)
-        made = s.layer(type, x, units=units, **options)
-        if made is not None and s.flag():
-            port(s, made, x, list(states))
-        return made
-
-    return add
-
-
-def recurrent(s: Sketch, x: Signal) -> Signal | None:
-    """A cell of its own, perhaps with a second input, arguments and a given state."""
-    if x.rank != 3:
-        return None
-    cell, inputs, arguments, states = draw_cell(s, x)
-    options = recurrence(s, x)
-    options["initial_state"] = starts(s, states) if states else None
-    options |= {"cell": cell, "reverse": s.one_of(None, True)}
-    if arguments:
-        options["with"] = arguments
-    made = s.layer("recurrent", inputs, **options)
-    if made is not None and s.flag() and states:
-        port(s, made, x, list(states))
-    return made
-
-
-def port(s: Sketch, layer: Signal, x: Signal, states: Sequence[str]) -> None:
-    """Makes a port an output: the last or all values of a state."""
-    which = s.one_of("state", "state_all", *states, *(f"{state}_all" for state in states))
-    s.outputs[f"port_{layer.name}"] = f"{layer.name}.{which}"
+def layer_norm(s: Sketch, x: Signal) -> Signal | None:
+    axis = s.one_of(None, None, *range(1, x.rank))
+    options = s.options(epsilon=(None, 0.1), center=(None, False), scale=(None, False))
+    return s.layer("layer_norm", x, axis=axis, **options)
 
 
 LAYERS: dict[str, Add] = {
@@ -328,19 +258,25 @@ LAYERS: dict[str, Add] = {
     "relu": plain("relu"),
     "leaky_relu": plain("leaky_relu", negative_slope=(None, 0.2, -0.1)),
     "elu": plain("elu", alpha=(None, 0.5)),
-    "gelu": plain("gelu"),
+    "gelu": plain("gelu", approximate=(None, "tanh")),
     "sigmoid": plain("sigmoid"),
     "tanh": plain("tanh"),
     "softplus": plain("softplus"),
     "softmax": plain("softmax", axis=(None, -1, 1, 2)),
     "log_softmax": plain("log_softmax", axis=(None, -1, 1, 2)),
-    "batch_norm": plain("batch_norm", momentum=(None, 0.5), center=(None, False), scale=(None, False)),
-    "layer_norm": plain("layer_norm", epsilon=(None, 0.1), center=(None, False), scale=(None, False)),
+    "batch_norm": plain(
+        "batch_norm",
+        momentum=(None, 0.5),
+        epsilon=(None, 0.1),
+        center=(None, False),
+        scale=(None, False),
+    ),
+    "layer_norm": layer_norm,
     "dropout": plain("dropout", rate=(0, 0.25, 0.6)),
     "rescale": plain("rescale", scale=(None, 0.25), offset=(None, -1)),
     "standardize": standardize,
     "expression": equation,
-    "argmax": plain("argmax", axis=(None, -1, 1)),
+    "argmax": plain("argmax", axis=(None, -1, 1), last=(None, True)),
     "rnn": gated("rnn"),
     "lstm": gated("lstm"),
     "gru": gated("gru"),

@@ -30,6 +30,15 @@ Add = Callable[["Sketch", "Signal"], "Signal | None"]
 #: does not read, nothing that remains, a size of 0 that would have to be written.
 FITTING = {"NW0211", "NW0304", "NW0308", "NW0309", "NW0311", "NW0313", "NW0314", "NW0315", "NW0317", "NW0318"}
 
+#: Activations that are drawn together as often as one of the others.
+RARER: tuple[Any, ...] = (
+    *("selu", "celu", "hard_sigmoid", "hard_swish", "swish", "mish", "softsign", "linear"),
+    {"type": "thresholded_relu", "theta": 0.3},
+    {"type": "scaled_tanh", "alpha": 0.5, "beta": 2.0},
+    {"type": "shrink", "threshold": 0.2, "bias": 0.1},
+    {"type": "affine", "alpha": -0.5, "beta": 1.0},
+    {"type": "swish", "alpha": 0.7},
+)
 POINTWISE = ("relu", "leaky_relu", "elu", "gelu", "sigmoid", "tanh", "softplus")
 
 
@@ -107,6 +116,8 @@ class Sketch:
     train: dict[str, Any] | None = None
     signals: dict[str, Signal] = field(default_factory=dict)
     names: int = 0
+    explicit: bool = False
+    """Whether the float type is written for the whole spec."""
 
     # -- drawing ------------------------------------------------------------------------------------------------
 
@@ -132,6 +143,7 @@ class Sketch:
         """An activation by name or with arguments; None for none."""
         names: list[Any] = [None, *POINTWISE]
         names += [{"type": "leaky_relu", "negative_slope": 0.3}, {"type": "elu", "alpha": 0.7}]
+        names += [{"type": "gelu", "approximate": "tanh"}, self.one_of(*RARER)]
         if softmax:
             names += ["softmax", "log_softmax"]
         return self.one_of(*names)
@@ -227,6 +239,8 @@ class Sketch:
         }
         if not self.dims:
             del found["dims"]
+        if self.explicit:
+            found["dtype"] = self.dtype
         if self.cells:
             found["cells"] = self.cells
         if self.blocks:

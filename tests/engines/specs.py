@@ -241,8 +241,10 @@ def loss(s: Sketch, output: Signal) -> None:
 def truncate(s: Sketch) -> None:
     """Cuts what is trained on into windows, where that can be."""
     assert s.train is not None
-    least = s.dims["T"].get("min", 1) if isinstance(s.dims["T"], dict) else 1
-    s.train["bptt"] = {"window": least + s.number(0, 3), **s.options(carry_state=(None, True, False))}
+    dim = s.dims["T"] if isinstance(s.dims["T"], dict) else {}
+    multiple = dim.get("multiple_of", 1)
+    size = -(-dim.get("min", 1) // multiple) * multiple + multiple * s.number(0, 3)
+    s.train["bptt"] = {"window": size, **s.options(carry_state=(None, True, False))}
     if "NW0408" in s.errors():  # something on the way stands for a whole sequence
         del s.train["bptt"]
 
@@ -251,7 +253,10 @@ def optimizer(s: Sketch) -> dict[str, Any]:
     """Epsilons are large: a gradient that is zero but for rounding makes a step of any direction otherwise."""
     kind = s.one_of("sgd", "adam", "adamw", "rmsprop")
     rates: list[Any] = [0.05, {"type": "step", "initial": 0.1, "every": 1, "factor": 0.5}]
-    rates.append({"type": "cosine", "initial": 0.1, "steps": 3, "warm_up": 1})
+    rates.append(
+        {"type": "cosine", "initial": 0.1, "steps": 3, "warm_up": 1, **s.options(final=(None, 0.01))}
+    )
+    rates.append({"type": "constant", "initial": 0.1, "warm_up": 2})
     found: dict[str, Any] = {"type": kind, "learning_rate": s.one_of(*rates)}
     found |= s.options(weight_decay=(None, 0.1))
     if kind in ("sgd", "rmsprop"):
@@ -261,7 +266,9 @@ def optimizer(s: Sketch) -> dict[str, Any]:
     if kind != "sgd":
         found["epsilon"] = 0.01
     if kind in ("adam", "adamw"):
-        found |= s.options(beta_1=(None, 0.5, 0.0))
+        found |= s.options(beta_1=(None, 0.5, 0.0), beta_2=(None, 0.9))
+    if kind == "rmsprop":
+        found |= s.options(rho=(None, 0.5))
     return found
 
 
