@@ -1,4 +1,4 @@
-"""Which Netwright this is."""
+"""The version."""
 
 from __future__ import annotations
 

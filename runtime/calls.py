@@ -47,7 +47,7 @@ class EntryCall:
     """Calls ``entry`` on ``engine``.
 
     ``fixed`` are the session's own arrays of static size; ``allocate`` gives the current array of a
-    state buffer whose size depends on dims (a carried recurrent state has one row a sequence of the
+    state buffer whose size depends on dims (a carried recurrent state has one row per sequence of the
     batch).
     """
 

@@ -1,4 +1,4 @@
-"""What can go wrong after compiling, one class a cause, so that a caller can tell them apart."""
+"""Errors at run time, one class per cause."""
 
 from __future__ import annotations
 

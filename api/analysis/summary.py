@@ -99,7 +99,7 @@ class Summary:
             count_text(self.parameters, "parameter"),
             *([f"{count_text(self.statistics, 'statistic')} (not trained)"] if self.statistics else []),
             f"{bytes_text(self.weight_bytes)} of weights",
-            f"{flops_text(self.flops) or '0'} FLOPs a sample",
+            f"{flops_text(self.flops) or '0'} FLOPs per sample",
         ]
         return " · ".join(parts)
 
@@ -112,7 +112,7 @@ class Summary:
             if scan.before == scan.after:
                 continue
             apart, shared = flops_text(scan.before), flops_text(scan.after)
-            saved = f"{shared} instead of {apart} multiplications a sample"
+            saved = f"{shared} instead of {apart} multiplications per sample"
             found.append(f"work saved by sharing: {scan.scan} takes {saved}{_saving(scan)}")
         before = ""
         for row in self.rows:

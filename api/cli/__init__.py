@@ -1,4 +1,4 @@
-"""The command `netwright`: one module a command, loaded when it is called, so that help is instant."""
+"""The command `netwright`: one module per command, loaded when it is called, so that help is instant."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def command(
     engine: EngineName,
     threads: int | None,
 ) -> None:
-    """Train by the spec's train section: compiled code, forward, backward and update in one call a batch.
+    """Train by the spec's train section: compiled code, forward, backward and update in one call per batch.
 
     The weights written are those of the best epoch, judged by the validation loss (or what early_stopping
     monitors); without validation data they are the last ones. Ctrl-C finishes the step in hand, writes the

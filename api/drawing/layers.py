@@ -78,7 +78,7 @@ class LayerPicture:
         return input_id(ref.name) if ref.name in self.network.inputs else ref.name
 
     def in_time(self) -> tuple[set[str], object]:
-        """The inputs and layers that have one value a step, and the number of steps."""
+        """The inputs and layers that have one value per step, and the number of steps."""
         wiring = self.load.wiring
         recurrent = [name for name, spec in self.specs.items() if isinstance(spec, RecurrentLayer)]
         if not recurrent:

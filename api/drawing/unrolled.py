@@ -1,4 +1,4 @@
-"""A spec's layers unrolled in time: a copy of each a step, side by side, with the parameters of the first."""
+"""A spec's layers unrolled in time: a copy of each per step, side by side, with the parameters of the first."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class _Unrolled:
         )
 
     def _each(self, ref: Ref) -> bool:
-        """Whether what is read has one value a step."""
+        """Whether what is read has one value per step."""
         if ref.port is not None:
             return ref.port.endswith("_all")
         return ref.name in self.inside

@@ -1,4 +1,4 @@
-"""A finished import as the tree of a spec, and that tree as readable YAML: one line a layer."""
+"""A finished import as the tree of a spec, and that tree as readable YAML: one line per layer."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def _totals(summary: Summary, resources: Resources) -> str:
         ("layers", f"{len(summary.rows):,}"),
         ("parameters", f"{summary.parameters:,}"),
         ("weights", bytes_text(summary.weight_bytes)),
-        ("FLOPs a sample", flops_text(summary.flops) or "0"),
+        ("FLOPs per sample", flops_text(summary.flops) or "0"),
     ]
     items += [("statistics", f"{summary.statistics:,}")] if summary.statistics else []
     for entry in resources.entries:
@@ -141,7 +141,7 @@ def _data(model: Model, summary: Summary) -> dict[str, Any]:
         facts = [("", row.description), ("output", shape_text(row.output))]
         facts += [("parameters", f"as {row.shared_with}" if row.shared_with else f"{row.parameters:,}")]
         facts += [("statistics", f"{row.statistics:,}")] if row.statistics else []
-        facts += [("FLOPs a sample", flops_text(row.flops) or "0")]
+        facts += [("FLOPs per sample", flops_text(row.flops) or "0")]
         facts += [("bytes moved a sample", flops_text(row.bytes) or "0")]
         if field := row.receptive_field:
             facts += [("receptive field", str(field))]

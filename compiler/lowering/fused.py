@@ -4,7 +4,7 @@ One generator serves everything that is fused. The iteration space is cut into t
 vectors (along the last axis). For every cell of a tile the members are read on demand (``reader``); the contractions
 found that way get an accumulator each, which their reduction loops fill before the epilogue reads it. So a matmul
 with bias and activation, the four gates of an LSTM with its cell arithmetic, and a convolution under an activation
-under a 2×2 pool (four accumulators a cell) are the same thing.
+under a 2×2 pool (four accumulators per cell) are the same thing.
 
 Lanes run along the last axis of the result ("outer"), or, where operands are contiguous along the reduction instead,
 along the innermost reduction axis ("inner"); where neither works, there is one lane.

@@ -156,7 +156,7 @@ class _Compiler:
         if cell is None:
             return node
         if node.cell in self.called:
-            message = f"{node.cell} is called twice: a state changes once a step"
+            message = f"{node.cell} is called twice: a state changes once per step"
             help = f"call it once, a = {node.cell}(…), and read a"
             self.error("NW0505", message, node.span, help=help)
         elif len(node.arguments) != len(cell.inputs):

@@ -46,7 +46,7 @@ class _Generator(GenerateJsonSchema):
 
 
 def _count_axes(properties: dict[str, Any], rank: int | None) -> None:
-    """A list of a layer with windows has one value an axis."""
+    """A list of a layer with windows has one value per axis."""
     for key in ("kernel_size", "pool_size", "stride", "dilation", "padding") if rank else ():
         for branch in properties.get(key, {}).get("anyOf", ()):
             if branch.get("type") == "array":

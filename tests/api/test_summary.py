@@ -69,7 +69,7 @@ def test_arithmetic_of_open_sizes_is_a_formula(tmp_path: Path) -> None:
     found = summary(tmp_path, layers, "[N, T, 3]", "{N: batch, T: time}")
     assert found.flops == parse_dim("30*T")
     assert found.rows[0].receptive_field is None
-    assert "30·T FLOPs a sample" in found.totals()
+    assert "30·T FLOPs per sample" in found.totals()
     assert "receptive" not in found.to_text()
 
 

@@ -1,4 +1,4 @@
-"""The operators of ONNX, one module a family: each entry names what it honours and says how it becomes layers."""
+"""The operators of ONNX, one module per family: each entry names what it honours and says how it becomes layers."""
 
 from . import (
     activation,

@@ -37,7 +37,7 @@ def check_budget(load: LoadResult, network: Network) -> list[Diagnostic]:
         except Problem as problem:
             return [*found, problem.diagnostic]
         numbers = {name: evaluate(flops, at) for name, flops in costs.items()}
-        found += exceeded(load, "flops", sum(numbers.values()), budget.flops, numbers, "FLOPs a sample", at)
+        found += exceeded(load, "flops", sum(numbers.values()), budget.flops, numbers, "FLOPs per sample", at)
     return found
 
 

@@ -49,7 +49,7 @@ class WindowAxis:
 
 
 def check_windows(scope: Scope) -> list[WindowAxis]:
-    """The windows of a convolution or pool on its input, one entry a spatial axis. Raises Problem."""
+    """The windows of a convolution or pool on its input, one entry per spatial axis. Raises Problem."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, KernelLayer | Pool)
     help = None

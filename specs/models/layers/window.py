@@ -1,7 +1,7 @@
 """Layers that slide a window over spatial axes: convolutions and pools, in one, two and three dimensions.
 
 Data are `[N, *spatial, C]`, kernels `[*kernel_size, c_in / groups, filters]`. A scalar stands for all spatial
-axes, a list gives one value an axis; the validated models always hold one value an axis.
+axes, a list gives one value per axis; the validated models always hold one value per axis.
 """
 
 from __future__ import annotations
