@@ -239,8 +239,10 @@ def loss(s: Sketch, output: Signal) -> None:
 
 
 def truncate(s: Sketch) -> None:
-    """Cuts what is trained on into windows, where that can be."""
+    """Cuts what is trained on into windows, where that can be: data sets are of samples."""
     assert s.train is not None
+    if any(one["shape"][:1] != [s.batch] for one in s.inputs.values()):
+        return
     dim = s.dims["T"] if isinstance(s.dims["T"], dict) else {}
     multiple = dim.get("multiple_of", 1)
     size = -(-dim.get("min", 1) // multiple) * multiple + multiple * s.number(0, 3)
