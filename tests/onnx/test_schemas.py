@@ -24,11 +24,13 @@ from netwright.compiler.interpreter import bind_dims, evaluate
 from netwright.onnx.conversion import DEFECT
 from netwright.onnx.errors import OnnxError
 from netwright.onnx.files import check
+from netwright.onnx.fold import FOLDS
+from netwright.onnx.fold.reference import EVALUATED
 from netwright.onnx.importing import Imported, import_graph
 from netwright.onnx.ops import OPS
 from netwright.onnx.raw import RawModel
 from netwright.onnx.reading import read_graph
-from netwright.onnx.spec import to_yaml
+from netwright.onnx.spec import UNUSED, to_yaml
 
 from .example import Example
 from .examples import EXAMPLES
@@ -99,14 +101,17 @@ def model_of(op: str, example: Example, opset: int, changes: Mapping[str, Any]) 
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
-def ours(model: onnx.ModelProto, inputs: Mapping[str, NDArray]) -> list[NDArray]:
-    """What the imported model answers in the interpreter. Raises OnnxError where it is refused."""
-    imported: Imported = import_graph(read_graph(RawModel(model)), "walk", keep_constants=True)
+def ours(
+    model: onnx.ModelProto, inputs: Mapping[str, NDArray], bound: Mapping[str, NDArray] | None = None
+) -> list[NDArray]:
+    """What the imported model answers in the interpreter, or while it is imported where inputs are bound. Raises
+    OnnxError where it is refused."""
+    imported: Imported = import_graph(read_graph(RawModel(model)), "walk", bound=bound, keep_constants=True)
     found: dict[str, NDArray] = dict(imported.constants)
     if imported.outputs:
         graph = check(to_yaml(imported.tree)).network.graphs["predict"]
         given = {here: inputs[name] for name, here in imported.inputs.items()}
-        given = {**given, **imported.weights}
+        given = {UNUSED: np.zeros(1, np.float32), **given, **imported.weights}
         types = {name: graph.type(value).dtype for name, value in graph.inputs.items()}
         arrays = {name: given[name].astype(types[name]) for name in graph.inputs if name in given}
         results = evaluate(graph, arrays, bind_dims(graph, {name: a.shape for name, a in arrays.items()}))
@@ -142,14 +147,17 @@ def answers_of_runtime(model: onnx.ModelProto, inputs: Mapping[str, NDArray]) ->
     return False
 
 
-def disagreement(op: str, example: Example, opset: int, changes: Mapping[str, Any]) -> str | None:
-    """What is wrong with a node; None where it is right or refused."""
+def disagreement(
+    op: str, example: Example, opset: int, changes: Mapping[str, Any], *, known: bool = False
+) -> str | None:
+    """What is wrong with a node, or with what is computed while importing where its inputs are ``known``; None where
+    it is right or refused."""
     model = model_of(op, example, opset, changes)
     inputs = {f"x{i}": np.asarray(example.operands[i]) for i in example.inputs}
     shown = f"{op} of opset {opset} with {dict(changes)}"
     try:
         with np.errstate(all="ignore"):
-            found = ours(model, inputs)
+            found = ours(model, inputs, inputs if known else None)
     except OnnxError as error:
         return f"{shown}: {error}" if DEFECT in str(error) or not str(error) else None
     answers = theirs(model, inputs)  # what is refused here may crash there
@@ -208,6 +216,25 @@ def test_each_version_answers_as_onnx_runtime_does(name: str) -> None:
             ours(model, {f"x{i}": np.asarray(example.operands[i]) for i in example.inputs})
         except OnnxError as error:
             pytest.fail(f"{name} of opset {opset} is refused: {error}")
+
+
+FOLDED = sorted({schema.name for schema in schemas()} & (EVALUATED | FOLDS.keys()))
+
+
+@pytest.mark.parametrize("name", FOLDED)
+def test_constants_are_computed_as_at_run_time(name: str) -> None:
+    """Of each version, with each attribute."""
+    found = []
+    for schema in schemas():
+        if schema.name != name:
+            continue
+        opset = opset_of(schema)
+        example = EXAMPLES[name](opset)
+        found.append(disagreement(name, example, opset, {}, known=True))
+        for attribute in sorted(schema.attributes):
+            for value in values_of(schema, attribute, example):
+                found.append(disagreement(name, example, opset, {attribute: value}, known=True))
+    assert [one for one in found if one is not None] == []
 
 
 def test_every_operator_has_an_example() -> None:

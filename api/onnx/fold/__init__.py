@@ -4,7 +4,7 @@ Sizes may be open, then they are Dims in object arrays and NumPy's functions com
 not here is computed at run time like everything else.
 """
 
-from . import numbers, quantized, shapes
+from . import numbers, quantized, shapes, statistics
 from .reference import evaluated
 from .table import FOLDS, Folding, axes_of, checked_axis, integers
 
@@ -18,4 +18,5 @@ __all__ = [
     "numbers",
     "quantized",
     "shapes",
+    "statistics",
 ]

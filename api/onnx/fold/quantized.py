@@ -50,6 +50,8 @@ def _quantize(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> lis
     zero = arrays[2] if len(arrays) > 2 else None
     named = attributes.get("output_dtype")
     dtype = np.dtype(dtype_name(int(named)) if named else np.uint8 if zero is None else zero.dtype)
+    if zero is not None and zero.dtype != dtype:
+        raise Refusal(f"is not the zero point's type, {zero.dtype}", "output_dtype")
     if dtype.name not in ("int8", "uint8", "int16", "uint16") or attributes.get("precision"):
         return None
     limits = np.iinfo(dtype)

@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper, shape_inference
+from onnx.checker import ValidationError
 from onnx.reference import ReferenceEvaluator
 
 from .table import Folding
@@ -25,15 +26,18 @@ MAX_MULTIPLIED = 2**34
 #: Operands with at most so many elements may be a shape that the size of a result follows from.
 _SHAPE = 64
 
-_EVALUATED = """Acos Acosh ArgMax ArgMin Asin Asinh Atan Atanh BatchNormalization BitShift BitwiseAnd BitwiseNot
+_EVALUATED = """Acos Acosh ArgMax ArgMin Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot
 BitwiseOr BitwiseXor BlackmanWindow Celu Clip Compress Cosh CumProd CumSum DFT DepthToSpace Det DynamicQuantizeLinear
 Einsum Elu Erf EyeLike GatherElements GatherND Gelu Gemm HammingWindow HannWindow HardSigmoid HardSwish Hardmax
-InstanceNormalization IsInf IsNaN LayerNormalization LeakyRelu LogSoftmax LpNormalization MatMul Mean MelWeightMatrix
+InstanceNormalization IsInf IsNaN LayerNormalization LeakyRelu LogSoftmax MatMul Mean MelWeightMatrix
 Mish NonZero OneHot PRelu Pad Pow ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMean ReduceSumSquare Relu
-ReverseSequence RMSNormalization ScatterElements ScatterND Selu Shrink Sigmoid Sinh Softmax Softplus Softsign
+RMSNormalization ScatterElements ScatterND Selu Shrink Sigmoid Sinh Softmax Softplus Softsign
 SpaceToDepth Split Sum Swish Tan ThresholdedRelu TopK Trilu Unique"""
-#: Operators that are evaluated. Recurrences are not: the evaluator leaves attributes of theirs out.
+#: Operators that are evaluated. Others are not, since the evaluator leaves attributes of theirs out, or is wrong about
+#: some: recurrences, LpNormalization (p = 1), ReverseSequence (axes from the end).
 EVALUATED = frozenset(_EVALUATED.split())
+#: Operators that it evaluates as they are since an opset, whatever they were before.
+_SINCE = {"Hardmax": 13, "LogSoftmax": 13, "Softmax": 13}
 #: Those of them whose results have no more elements than their operands, times the number of axes.
 _NO_LARGER = frozenset(("Compress", "GatherND", "NonZero", "Split", "TopK", "Unique"))
 _PRODUCTS = frozenset(("Einsum", "Gemm", "MatMul"))
@@ -43,7 +47,11 @@ def evaluated(
     op: str, attributes: Mapping[str, Any], arrays: Sequence[NDArray | None], at: Folding
 ) -> list[NDArray] | None:
     """The results of a node of constants; None where they are left to run time."""
-    if op not in EVALUATED or any(array is not None and array.dtype == object for array in arrays):
+    if (
+        op not in EVALUATED
+        or at.opset < _SINCE.get(op, 1)
+        or any(array is not None and array.dtype == object for array in arrays)
+    ):
         return None
     names = [f"x{i}" if array is not None else "" for i, array in enumerate(arrays)]
     results = [f"y{i}" for i in range(at.outputs)]
@@ -71,7 +79,7 @@ def evaluated(
             found = ReferenceEvaluator(model).run(None, given)
     except Exception:  # whatever it is, the converter of the operator says what is wrong with the node
         return None
-    if not all(isinstance(one, np.ndarray | np.generic) for one in found):
+    if len(found) != at.outputs or not all(isinstance(one, np.ndarray | np.generic) for one in found):
         return None
     return [np.asarray(one) for one in found]
 
@@ -94,7 +102,7 @@ def _elements(node: onnx.NodeProto, given: Mapping[str, NDArray], opset: int) ->
         found = shape_inference.infer_node_outputs(
             schema, node, types, data, opset_imports=[helper.make_opsetid("", opset)]
         )
-    except (RuntimeError, ValueError, TypeError, onnx.shape_inference.InferenceError):
+    except (RuntimeError, ValueError, TypeError, ValidationError, onnx.shape_inference.InferenceError):
         return MAX_EVALUATED
     if node.op_type in _NO_LARGER:
         return sum(array.size * max(array.ndim, 1) for array in given.values())

@@ -201,6 +201,8 @@ def _split(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[N
         sizes = [min(part, array.shape[axis] - start) for start in range(0, array.shape[axis], max(1, part))]
     if not sizes or sum(sizes) != array.shape[axis] or min(sizes) < 0:
         raise Refusal(f"{array.shape[axis]} cells as {list(sizes)}")
+    if len(sizes) != at.outputs:
+        raise Refusal(f"{len(sizes)} parts for {at.outputs} results")
     return np.split(array, np.cumsum(sizes)[:-1], axis)
 
 
