@@ -84,7 +84,9 @@ def _row(report: dict[str, Any]) -> str:
     if "moves" in report:
         cells.append(f"stage by stage: the last bits of the input move ONNX Runtime by {report['moves']:.0e}")
     if "runtime" in report:
-        cells.append(f"ONNX Runtime itself is off by {report['runtime']:.0e}")
+        cells.append(f"ONNX Runtime itself is off by {report['runtime']:.0e} from float64")
+    if "rewrites" in report:
+        cells.append(f"ONNX Runtime's rewrites move its own answer by {report['rewrites']:.0e}")
     if "ours" in report:
         ratio = report["ours"] / report["theirs"]
         cells.append(

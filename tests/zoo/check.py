@@ -46,6 +46,7 @@ def examine(entry: Entry, path: Path, *, timing: bool = False, executable: bool 
     proto = onnx.load(path)
     theirs = session(path.read_bytes())
     errors: dict[str, float] = {}
+    bad: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         predict = _executable(program, Path(folder)) if executable else lambda given: program.predict(**given)
         for turn in range(2):
@@ -58,10 +59,11 @@ def examine(entry: Entry, path: Path, *, timing: bool = False, executable: bool 
                 if (found.shape, found.dtype) != (value.shape, value.dtype):
                     kinds = f"{found.dtype}{list(found.shape)} for {value.dtype}{list(value.shape)}"
                     return report | {"verdict": "wrong", "reason": f"output {name}: {kinds}"}
-                error = judge.distance(name, found, value, given, report)
-                errors[f"{name}, binding {turn + 1}"] = error
+                error, allowed = judge.distance(name, found, value, given, report)
+                place = f"{name}, binding {turn + 1}"
+                errors[place] = error
+                bad += [f"{place}: {error:.1e}"] if not error <= allowed else []
     report["error"] = max(errors.values(), default=0.0)
-    bad = [f"{name}: {error:.1e}" for name, error in errors.items() if not error <= entry.tolerance]
     if timing:
         report |= _times(program, imported, path, inputs(proto, entry, 0))
     report["samples"] = _samples(ours, imported)

@@ -74,7 +74,6 @@ ENTRIES = (
         sizes={"x:0": (1, 2), "x:2": (48, 48), "x:3": (64, 96)},
         dims={"x_2": 48},
         word=True,
-        tolerance=5e-4,  # its probabilities of 6625 signs: ONNX Runtime's own are 2e-4 away from those in float64
     ),
     Entry(
         "rapidocr",

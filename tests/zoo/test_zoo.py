@@ -12,15 +12,21 @@ import pytest
 pytest.importorskip("onnx", reason="onnx is not installed (extra: onnx)")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (pip install onnxruntime)")
 
+import onnx
+from onnx import helper
 from onnx.helper import make_node
 
 from ..onnx.compared import built
+from ..onnx.models import model
 from . import golden
+from .arrays import answers, session
 from .catalog import ENTRIES
 from .entries import EXPORTERS, chosen
 from .expected import refusals
+from .judging import Judge
 from .running import run
 from .stages import in_stages, is_quantized
+from .widening import exact_answers
 
 #: Quick ones: a recurrence, transposed convolutions, one that timm wrote.
 SLICE = ("torch/LstmWithStates/legacy/open", "torch/Autoencoder/legacy/open", "timm/test_resnet/legacy/open")
@@ -67,6 +73,44 @@ def test_golden_outputs_are_compared() -> None:
         found = {output: {**was, key: other} for output, was in known[name].items()}
         assert key in golden.changed(name, {"samples": found}) or key == "shape"
         assert golden.changed(name, {"samples": found})
+
+
+def test_answers_in_float64() -> None:
+    """Of the statistics that are given, in old opsets too."""
+    generator = np.random.default_rng(0)
+    scale, bias, mean = generator.normal(size=(3, 4)).astype(np.float32)
+    variance = generator.uniform(0.5, 2, 4).astype(np.float32)
+    constants = {"s": scale, "b": bias, "m": mean, "v": variance}
+    x = generator.normal(size=(2, 4, 3)).astype(np.float32)
+    for opset in (9, 13, 15):
+        made = model(
+            [helper.make_node("BatchNormalization", ["x", *constants], ["y"], epsilon=0.5)],
+            {"x": [2, 4, 3]},
+            ["y"],
+            constants,
+            opset=opset,
+        )
+        s, b, m, v = (array.astype(np.float64)[:, None] for array in constants.values())
+        found = exact_answers(made, {"x": x})["y"]
+        assert found.dtype == np.float64
+        np.testing.assert_allclose(found, (x - m) / np.sqrt(v + 0.5) * s + b, rtol=1e-14)
+
+
+def test_where_the_runtime_rounds_an_answer_may_be_as_far_off(tmp_path: Path) -> None:
+    """(x + 4096) − 4096 has lost what is below 2⁻¹¹."""
+    nodes = [helper.make_node("Add", ["x", "c"], ["a"]), helper.make_node("Sub", ["a", "c"], ["y"])]
+    made = model(nodes, {"x": [1000]}, ["y"], {"c": np.full(1, 4096, np.float32)})
+    path = tmp_path / "m.onnx"
+    onnx.save(made, path)
+    given = {"x": np.random.default_rng(0).normal(size=1000).astype(np.float32)}
+    wanted = answers(session(path.read_bytes()), given)["y"]
+    exact = given["x"]
+    for found, right in ((exact, True), (2 * exact - wanted, True), (exact + 1e-3, False)):
+        report: dict[str, float] = {}
+        error, allowed = Judge(made, path, 1e-4).distance("y", found, wanted, given, report)
+        assert (error <= allowed) == right
+        assert 1e-4 < report["runtime"] < 1e-3
+    assert Judge(made, path, 1e-4).distance("y", wanted, wanted, given, report) == (0.0, 1e-4)
 
 
 def test_there_are_enough_entries_and_each_has_a_name() -> None:

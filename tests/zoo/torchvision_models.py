@@ -126,7 +126,8 @@ def make(entry: Entry, path: Path) -> None:
     module = build(**options)
     samples = 1 if entry.shape == "fixed" else 2
     if entry.model in _CLIPS:
-        image = torch.randn(samples, 3, 16 if entry.model == "s3d" else 4, 64, 64)
+        clip = (16, 224, 224) if entry.model == "s3d" else (4, 64, 64)  # it ends in a pool of 7 × 7
+        image = torch.randn(samples, 3, *clip)
     elif entry.model in _DETECTORS:
         image = torch.rand(samples, 3, 320, 320)
     else:
