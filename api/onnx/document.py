@@ -52,8 +52,9 @@ export_model(netwright.load("resnet.yaml"), "resnet.safetensors").save("again.on
   sr=16000`, which then is no input of the spec. Else both branches are computed and one is selected, element by element
   of results that have one type. Where an open size decides, it is narrowed to sizes for which one branch is right.
 - Activations and normalizations that exporters spell out in many nodes are read as what they are, if nobody reads what
-  is inside: gelu, hard_swish, hard_sigmoid, swish, mish, softplus, softsign, sigmoid; layer_norm, rms_norm and softmax
-  along the last axis. They are known by what they compute, not by how it is written.
+  is inside: gelu, hard_swish, hard_sigmoid, swish, mish, softplus, softsign, sigmoid; softmax along the last axis;
+  layer_norm and rms_norm along any axes, instance_norm, and group_norm between reshapes. They are known by what they
+  compute, not by how it is written. A gate of channels is a `multiply` that is stretched, a·x + b is one `rescale`.
 - Nodes may stand in any order. What no output needs is left out, and is no reason to refuse a model.
 - Quantized networks are simulated in floats that hold each sum of whole numbers exactly: pairs of QuantizeLinear and
   DequantizeLinear become `fake_quantize` layers, and operators of whole numbers, those of ONNX Runtime's own domain
@@ -68,7 +69,8 @@ export_model(netwright.load("resnet.yaml"), "resnet.safetensors").save("again.on
 - What constants alone decide is computed once, while importing, by the same rules as open sizes where there are such,
   else by ONNX's own reference evaluation; a node with more than {evaluated:,} elements among its operands and results
   is left to run time.
-- External data are read from the model's own folder only.
+- External data are read from the model's own folder only. Large weights are read when a layer needs them, so a file
+  must not be changed while it is imported; what they are made of is not kept.
 
 `netwright.onnx.backend` is a backend for ONNX's own tests (`onnx.backend.base.Backend`). `pytest tests/conformance
 --conformance` runs all of them through native code; `tests/conformance/unsupported.txt` lists those that are not
