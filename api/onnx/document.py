@@ -48,6 +48,9 @@ export_model(netwright.load("resnet.yaml"), "resnet.safetensors").save("again.on
 - Scan, and Loop where each step reads the next part of a sequence, become a recurrent layer with a cell of its own, in
   equations; a state may be an image that the cell convolves. Any other body is unrolled where the number of steps is
   known. A spec that is exported and imported again is the same network up to names.
+- A cell that was called in a loop of Python, which exporters write out step by step, is one recurrent layer again, be
+  it several cells one upon the other, forwards or backwards, from four steps on: where each step has the same operators
+  with the same weights, reads the next part of a sequence, and what the step before gave.
 - Of an If whose condition is known the branch is taken: by sizes, constants, or an input that is settled, `--input
   sr=16000`, which then is no input of the spec. Else both branches are computed and one is selected, element by element
   of results that have one type. Where an open size decides, it is narrowed to sizes for which one branch is right.

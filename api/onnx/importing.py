@@ -4,7 +4,9 @@ not supported, and that an output needs, are found in one run."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from netwright.specs.dims import Range, dim_symbols
 from .arrange import arranged, channels_last, held_of, identity
 from .choices import Choices, with_choices
 from .conversion import Conversion, reasons
-from .errors import Finding, OnnxError, Refusal
+from .errors import Finding, NeedsValue, OnnxError, Refusal
 from .idioms import recognized
 from .names import Names, safe
 from .network import NetworkWriter
@@ -23,6 +25,7 @@ from .precision import float_type
 from .reading import OnnxGraph, Port
 from .spec import SpecTree, needed_layers, write_tree
 from .tensors import HELD_AS
+from .unrolled import folded
 from .values import Held, Known, empty
 
 
@@ -59,16 +62,20 @@ def import_graph(
     Raises OnnxError with a finding for each node that is not supported; NeedsValue where an input should be bound.
     """
 
-    readers, graph = graph.readers, recognized(graph)
-
-    def attempt(choices: Choices) -> Imported:
-        importer = _Import(graph, readers, bound or {}, held or {}, native_outputs, keep_constants)
+    def attempt(choices: Choices, graph: OnnxGraph) -> Imported:
+        importer = _Import(
+            recognized(graph), graph.readers, bound or {}, held or {}, native_outputs, keep_constants
+        )
         importer.writer.sketch.ranges.update(ranges or {})
         importer.writer.sketch.multiples.update(multiples or {})
         importer.conversion.choices = choices
         return importer.run(model)
 
-    return with_choices(attempt)
+    # What can't be imported as a loop is, or is told of, as it is written; that may be no valid file.
+    with suppress(OnnxError, NeedsValue, LookupError, TypeError, ValueError):
+        if (loops := folded(graph)) is not graph:
+            return with_choices(partial(attempt, graph=loops))
+    return with_choices(partial(attempt, graph=graph))
 
 
 class _Import:

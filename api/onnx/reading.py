@@ -291,6 +291,17 @@ class Body:
         return _readers(self.nodes, self.outputs)
 
 
+@dataclass(frozen=True)
+class MadeGraph(Subgraph):
+    """A graph in an attribute that no file has: what was found in the nodes around."""
+
+    body: Body
+
+    def read(self, known: Collection[str]) -> Body:
+        """The graph."""
+        return self.body
+
+
 def _readers(nodes: Iterable[Node], outputs: Iterable[str]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for name in (*(name for node in nodes for name in node.reads), *outputs):

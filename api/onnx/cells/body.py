@@ -15,7 +15,7 @@ from ..errors import Refusal
 from ..fold import FOLDS, Folding
 from ..reading import Body, Node
 from ..schemas import check_node
-from ..values import Known, known_dims
+from ..values import Known, dims_array, known_dims
 from .convolution import without_pads
 from .masks import unmasked
 from .step import Step
@@ -33,6 +33,8 @@ class CellBody:
     states: tuple[str, ...]
     weights: Mapping[str, NDArray]
     sequences: tuple[str, ...]
+    ranks: tuple[int, ...]
+    """How many axes each of its scan outputs has for one sample; the cell may leave out first ones of size 1."""
     masked: bool = False
     """Whether samples keep their states and give zeros in steps that they do not have."""
 
@@ -62,6 +64,9 @@ class CellWriter(BodyValues):
         if (folded := self.folded(node)) is not None:
             self.values.update(folded)
             return
+        if node.op == "Shape" and not node.domain and isinstance(term := operands[0], Term):
+            self.values[node.outputs[0]] = self.shape_of(term, node)
+            return
         if node.domain or node.op not in OPERATORS:
             raise Refusal("the operator is not supported in a loop")
         entry = OPERATORS[node.op]
@@ -71,6 +76,12 @@ class CellWriter(BodyValues):
         for name, term in zip(node.outputs, entry.convert(Step(self, node)), strict=False):
             if name:
                 self.values[name] = self.named(name, term)
+
+    def shape_of(self, term: Term, node: Node) -> Known:
+        """The sizes of a value, or some of them: all are known, or open ones of the graph around."""
+        sizes = [*([self.samples] if term.batched and self.samples is not None else []), *term.view]
+        start, end = node.attributes.get("start", 0), node.attributes.get("end", len(sizes))
+        return known_dims(dims_array(sizes[start:end]))
 
     def folded(self, node: Node) -> dict[str, Term | Known] | None:
         """The results of a node on what is known; arithmetic on weights stays in the cell, where it was written."""
@@ -162,6 +173,7 @@ def cell_of_body(
                 raise Refusal(f"the state {name} of shape {list(shapes[name])} becomes {list(term.shape)}")
     # Scan outputs: states where they are such, one output, and further states for what remains.
     sequences: list[str] = []
+    ranks = [len(writer.term(value).view) if want else 0 for value, want in zip(scanned, wanted, strict=True)]
     output: str | None = None
     output_value = ""
     made: dict[str, dict[str, Any]] = {}
@@ -195,4 +207,4 @@ def cell_of_body(
     if writer.out.steps:
         tree["update"] = writer.out.steps
     tree["output"] = output
-    return CellBody(tree, tuple(own.values()), writer.out.weights, tuple(sequences), bool(mask))
+    return CellBody(tree, tuple(own.values()), writer.out.weights, tuple(sequences), tuple(ranks), bool(mask))

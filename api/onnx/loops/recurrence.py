@@ -213,15 +213,19 @@ class _Recurrence:
                 rank = operand.value.rank
                 axes = (None if first is None else 0, *operand.features)
                 ctx.give(ctx.held_as(f"{ref}.{name}", axes, rank), state.output)
-        for given, name in zip(self.loop.given, cell.sequences, strict=True):
+        for given, name, inner in zip(self.loop.given, cell.sequences, cell.ranks, strict=True):
             if not ctx.wants(given.output):
                 continue
             source = f"{ref}.{name}_all" if name else ref
-            rank = len(ctx.writer.sketch.type_of(source).shape) - (first is None)
+            held = len(ctx.writer.sketch.type_of(source).shape) - 2
+            rank = inner + 1 + (first is not None)
             rest = list(range(rank))
             time = rest.pop(1 if self.loop.batched else given.time)
             samples = None if first is None else rest.pop(0)
-            ctx.give(ctx.held_as(source, (samples, time, *self.features(rest)), rank), given.output)
+            ctx.give(
+                ctx.held_as(source, (samples, time, *self.features(rest)[len(rest) - held :]), rank),
+                given.output,
+            )
 
 
 def _is_number(start: NDArray) -> bool:

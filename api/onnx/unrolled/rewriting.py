@@ -1,0 +1,169 @@
+"""Steps that are written out become one Scan; what reads the values of single steps reads parts of its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from ..order import in_order, needed
+from ..reading import Body, MadeGraph, Node, OnnxGraph
+from .parts import Constants, Part, parts
+from .steps import StepFinder, Steps, places_of, previous, reading
+
+#: Fewer steps stay as they are, and loops with more could not be written out again.
+FEWEST, MOST = 4, 256
+#: Since this opset Scan is what it is.
+_SINCE = 9
+
+
+def folded(graph: OnnxGraph) -> OnnxGraph:
+    """The graph with steps as loops, one after the other."""
+    while graph.opset >= _SINCE and (found := next(_loops(graph), None)) is not None:
+        graph = found
+    return graph
+
+
+def _loops(graph: OnnxGraph) -> Iterator[OnnxGraph]:
+    """The graph with one loop more."""
+    constants = Constants(graph)
+    found = parts(graph, constants)
+    positions: dict[tuple[str, int], set[int]] = {}
+    for part in found.values():
+        positions.setdefault((part.source, part.axis), set()).add(part.position)
+    ranges: dict[tuple[int, int], list[tuple[str, int]]] = {}
+    for source, own in positions.items():
+        low, high = min(own), max(own)
+        if len(own) == high - low + 1 and FEWEST <= len(own) <= MOST:
+            ranges.setdefault((low, len(own)), []).append(source)
+    for (low, count), sources in ranges.items():
+        for chosen in [sources, *([one] for one in sources if len(sources) > 1)]:
+            for reverse in (False, True):
+                places = places_of(found, chosen, low, count, reverse=reverse)
+                steps = StepFinder(graph, constants, places, count).find()
+                if steps is not None:
+                    yield _Rewriting(graph, constants, steps, low, reverse).run()
+
+
+class _Rewriting:
+    def __init__(self, graph: OnnxGraph, constants: Constants, steps: Steps, low: int, reverse: bool):
+        self.graph, self.constants, self.steps = graph, constants, steps
+        self.low, self.reverse, self.count = low, reverse, len(steps.names)
+        self.new: list[Node] = []
+        self.added: dict[str, NDArray] = {}
+        first = [node.outputs[0] for node in steps.nodes]
+        self.gone = {names[name] for names in steps.names for name in first}
+        """The first outputs of nodes that are replaced."""
+        self.given: list[tuple[str, str, int]] = []
+        """What each step gives: its name there, that of all steps' values, and along which axis these are stacked."""
+
+    def run(self) -> OnnxGraph:
+        self.join()
+        wanted = self.wanted()
+        finals = []
+        for name in self.steps.states:
+            last = self.steps.names[-1][name]
+            finals.append(last if last in wanted else f"{name}, the last of all")
+        for node in self.steps.nodes:
+            for name in node.outputs:
+                self.separate(name, wanted)
+        scan = self.scan(finals)
+        nodes = [node for node in self.graph.nodes if not node.outputs or node.outputs[0] not in self.gone]
+        constants = self.graph.constants.joined(self.added)
+        known = {port.name for port in self.graph.inputs} | set(constants)
+        ordered = in_order([*nodes, *self.new, scan], known, self.graph.outputs)
+        return replace(self.graph, nodes=ordered, constants=constants)
+
+    def wanted(self) -> set[str]:
+        """What is read of the steps after the loop, and by other nodes."""
+        rest = [node for node in self.graph.nodes if not node.outputs or node.outputs[0] not in self.gone]
+        return {name for node in rest for name in node.reads} | set(self.graph.outputs)
+
+    def scan(self, finals: list[str]) -> Node:
+        steps, direction = self.steps, int(self.reverse)
+        reads = {name: self.sequence(part) for name, part in steps.reads.items()}
+        read = {name: f"{name}.x" for name in reads}  # which says what it is
+        inputs = (*(previous(name) for name in steps.states), *read.values())
+        results = [f"{name} that a step gives {i}" for i, (name, _, _) in enumerate(self.given)]
+        same = [
+            Node("", "Identity", "", (name,), (result,), {})
+            for (name, _, _), result in zip(self.given, results, strict=True)
+        ]
+        nodes = (*(reading(node, read) for node in steps.nodes), *same)
+        nodes = tuple(needed(nodes, (*steps.states, *results)))
+        own = {*inputs, *(name for node in nodes for name in node.outputs), ""}
+        captures = tuple(dict.fromkeys(name for node in nodes for name in node.reads if name not in own))
+        attributes = {
+            "body": MadeGraph(onnx.GraphProto(), None, Body(inputs, (*steps.states, *results), nodes, {})),
+            "num_scan_inputs": len(reads),
+            "scan_input_axes": tuple(axis for _, axis in reads.values()),
+            "scan_input_directions": (direction,) * len(reads),
+            "scan_output_axes": tuple(axis for _, _, axis in self.given),
+            "scan_output_directions": (direction,) * len(self.given),
+        }
+        taken = (*steps.states.values(), *(name for name, _ in reads.values()))
+        written = (*finals, *(name for _, name, _ in self.given))
+        first = next(node for node in self.graph.nodes if node.outputs and node.outputs[0] in self.gone)
+        return Node("", "Scan", "", taken, written, attributes, captures, first.path)
+
+    # What the loop reads.
+
+    def sequence(self, part: Part) -> tuple[str, int]:
+        """The cells that the steps read, and their axis."""
+        name = f"{part.source}, {self.low} to {self.low + self.count} along {part.axis}"
+        if any(name in node.outputs for node in self.graph.nodes):  # another loop reads them too
+            return name, part.axis
+        if self.graph.opset < 10:
+            attributes = {"starts": (self.low,), "ends": (self.low + self.count,), "axes": (part.axis,)}
+            self.new.append(Node("", "Slice", "", (part.source,), (name,), attributes))
+            return name, part.axis
+        bounds = [self.number([one]) for one in (self.low, self.low + self.count, part.axis)]
+        self.new.append(Node("", "Slice", "", (part.source, *bounds), (name,), {}))
+        return name, part.axis
+
+    def number(self, value: int | list[int]) -> str:
+        name = f"the number {value}"
+        self.added[name] = np.asarray(value, np.int64)
+        return name
+
+    # What it gives.
+
+    def values(self, name: str) -> list[str]:
+        """What the graph calls all steps' values, in the order of the sequence."""
+        found = [names[name] for names in self.steps.names]
+        return found[::-1] if self.reverse else found
+
+    def join(self) -> None:
+        """Steps' values that the file stacks: the stack is an output of the loop."""
+        for step in self.steps.nodes:
+            axes = self.axes(step)
+            if step.op != "Unsqueeze" or step.domain or axes is None or len(axes) != 1 or axes[0] < 0:
+                continue
+            values = self.values(step.outputs[0])
+            for node in self.graph.nodes:
+                stacks = node.op == "Concat" and not node.domain and list(node.inputs) == values
+                if stacks and node.attributes.get("axis") == axes[0]:
+                    self.given.append((step.inputs[0], node.outputs[0], axes[0]))
+                    self.gone.add(node.outputs[0])
+
+    def axes(self, node: Node) -> list[int] | None:
+        axes = node.attributes.get("axes")
+        if axes is not None or len(node.inputs) < 2:
+            return None if axes is None else [int(one) for one in axes]
+        return self.constants.numbers(node.inputs[1])
+
+    def separate(self, name: str, wanted: set[str]) -> None:
+        """Steps' values that are read one by one: parts of an output of the loop."""
+        values = self.values(name)
+        last = self.steps.names[-1][name] if name in self.steps.states else None
+        single = {place: value for place, value in enumerate(values) if value in wanted and value != last}
+        if not name or not single:
+            return
+        everything = f"{name} of all steps"
+        self.given.append((name, everything, 0))
+        for place, value in single.items():
+            inputs = (everything, self.number(place))
+            self.new.append(Node("", "Gather", "", inputs, (value,), {"axis": 0}))
