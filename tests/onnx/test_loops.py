@@ -328,3 +328,36 @@ def test_a_sequence_that_is_reversed_as_a_whole() -> None:
     )
     imported = agrees(found, {"x": (3, 5, 3)}, {"x": (2, 1, 3)})
     assert imported.spec.count("type: re") == 2
+
+
+def one_step(kind: str, *, bias: bool = True, before: int = 1) -> onnx.ModelProto:
+    """A loop each of whose steps is a recurrence over a sequence of one, as a scripted cell is written."""
+    gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[kind]
+    states = ["h", "c"] if kind == "LSTM" else ["h"]
+    shapes = {"w": (1, gates * 4, 3), "r": (1, gates * 4, 4), "b": (1, gates * 8)}
+    read = ["xi1", "w", "r", "b" if bias else "", "", *(f"{name}1" for name in states)]
+    more = {"linear_before_reset": before} if kind == "GRU" else {}
+    nodes = [
+        node("Gather", ["xt", "i"], ["xi"], axis=0),
+        *(node("Unsqueeze", [name, "zero"], [f"{name}1"]) for name in ("xi", *states)),
+        node(kind, read, ["", *(f"{name}2" for name in states)], hidden_size=4, **more),
+        *(node("Squeeze", [f"{name}2", "zero"], [f"{name}3"]) for name in states),
+    ]
+    new = [(f"{name}3", FLOAT) for name in states]
+    graph = body(nodes, [info(name) for name in states], [("go", BOOL), *new, ("h3", FLOAT)])
+    results = [f"last_{name}" for name in states]
+    loop = node("Loop", ["t", "yes", *["h0"] * len(states)], [*results, "all"], body=graph)
+    constants = {**CONSTANTS, **{name: weights(*shape) for name, shape in shapes.items()}}
+    return model([*PREPARED, loop], {"x": ["N", "T", 3]}, ["all", *results], constants)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_a_step_that_is_a_recurrence_over_a_sequence_of_one(kind: str, bias: bool) -> None:
+    imported = agrees(one_step(kind, bias=bias), {"x": (3, 5, 3)}, {"x": (2, 7, 3)})
+    assert imported.spec.count("type: recurrent") == 1
+
+
+def test_a_step_that_no_cell_can_have_yet_says_why() -> None:
+    with pytest.raises(OnnxError, match="linear_before_reset"):
+        import_model(one_step("GRU", before=0))

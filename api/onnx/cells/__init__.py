@@ -1,8 +1,17 @@
 """The bodies of ONNX's loops as cells of the language: equations over one sample."""
 
-from . import convolution, moves, pointwise
+from . import convolution, moves, pointwise, recurrent
 from .body import CellBody, cell_of_body
 from .table import OPERATORS
 from .terms import OtherOrder
 
-__all__ = ["OPERATORS", "CellBody", "OtherOrder", "cell_of_body", "convolution", "moves", "pointwise"]
+__all__ = [
+    "OPERATORS",
+    "CellBody",
+    "OtherOrder",
+    "cell_of_body",
+    "convolution",
+    "moves",
+    "pointwise",
+    "recurrent",
+]

@@ -18,6 +18,7 @@ from ..schemas import check_node
 from ..values import Known, dims_array, known_dims
 from .convolution import without_pads
 from .masks import unmasked
+from .recurrent import of_one_step
 from .step import Step
 from .table import OPERATORS
 from .terms import OtherOrder, Sizes, Term, channels_last, of_sample
@@ -140,7 +141,7 @@ def cell_of_body(
     are those of images held channels last, where ONNX has the channels first. Raises Refusal."""
     constants = {name: Known.of(array) for name, array in body.constants.items()}
     constants |= {name: value for name, value in captured.items() if isinstance(value, Known)}
-    body = without_pads(body, constants.get)
+    body = of_one_step(without_pads(body, constants.get), constants.get)
     writer = CellWriter(body, captured, opset, prefix, samples, dtype)
     batched = samples is not None
     own: dict[str, str] = {}
