@@ -19,12 +19,15 @@ from ..ops.scan_attributes import ScanAttributes
 from .base import Pass, PassContext
 from .vectorize import is_anchor, vectorizes
 
+#: Repeating along new axes, and reading panels as the matrix that was packed.
+_STAYING = ("broadcast", "panels")
+
 
 @dataclass(frozen=True)
 class HoistScanInputs(Pass):
     """A value leaves when it depends on no state and either on no step, or on a product of a step's inputs.
 
-    Repeating along new axes stays inside: outside it would only cost memory.
+    What only says how a constant is read stays inside: outside it would cost memory, or undo what was packed.
     """
 
     name: ClassVar[str] = "hoist_scan_inputs"
@@ -81,7 +84,7 @@ class _Hoisting:
         operands = body.operands(node)
         if all(value in self.fixed for value in operands):
             self.fixed.update(node.values)
-            moves = node.op != "broadcast" and any(value in self.leaving for value in operands)
+            moves = node.op not in _STAYING and any(value in self.leaving for value in operands)
             constant = [body.producer(value).op in ("constant", "iota", "dim_value") for value in operands]
             if moves and all(c or v in self.leaving for c, v in zip(constant, operands, strict=True)):
                 self.leaving.update(node.values)
