@@ -32,6 +32,7 @@ COMMANDS = {
     "probe": "Shift data, and see what the answers do.",
     "run": "Predict, for arrays in files.",
     "compile": "Write an executable, a library, or the compiler's texts.",
+    "machine": "What code for a CPU is made for; this one's speed.",
     "import": "An ONNX model as a spec with weights.",
     "export": "A network as an ONNX model.",
     "quickstart": "The whole path on handwritten digits.",

@@ -27,7 +27,7 @@ def describe(target: Target) -> Machine:
     pointer = re.search(r"-p:(\d+)", layout)
     vector_bytes = family.vector_bytes(code)
     here = target == host_target()
-    caches = _caches() if here else {}
+    caches = cache_bytes() if here else {}
     return Machine(
         vector_bytes=vector_bytes,
         vector_registers=family.vector_registers(vector_bytes),
@@ -79,7 +79,7 @@ attributes #0 = {{ {attributes(target)} }}
     return "\n".join(line for line in assembly.splitlines() if line.startswith((" ", "\t")))
 
 
-def _caches() -> dict[int, int]:
+def cache_bytes() -> dict[int, int]:
     """Bytes of the caches for data of this computer's first core, by level, where the system says."""
     found: dict[int, int] = {}
     for folder in sorted(_CACHES.glob("index*")):
