@@ -206,6 +206,7 @@ def write_kernel(function: ir.Function, name: str, target: Target) -> str:
         target,
         writer.declarations,
         f"define i32 {symbol(name)}({', '.join(arguments)}) #0 {{\nentry:\n{writer.text()}\n}}\n",
+        *sorted(writer.definitions),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from ..loop import ir
 from ..loop.expressions import postorder
 from ..loop.ir import Expr, ValueType
+from .far import write_far
 from .indices import Indices
 from .memory import Memory
 from .target import Target, has_instruction
@@ -171,6 +172,8 @@ class Values:
                 return write(f"xor {text} {x}, {constant(True if type.dtype == 'bool' else -1, type)}")
             case "sqrt":
                 return self._intrinsic("sqrt", type, x)
+            case "sin_far" | "cos_far":
+                return write_far(self._writer, expr.op, x, type)
             case "round":
                 return self._round(x, type)
             case "floor":

@@ -27,11 +27,13 @@ class Place:
 
 
 class Writer:
-    """Collects lines; ``declarations`` are the intrinsics and functions that the module must declare."""
+    """Collects lines; ``declarations`` are the intrinsics and functions that the module must declare, ``definitions``
+    those that it must define."""
 
     def __init__(self) -> None:
         self.slots: Lines = []
         self.declarations: set[str] = set()
+        self.definitions: set[str] = set()
         self.block = "entry"
         self._root: Lines = [self.slots]
         self._out = self._root

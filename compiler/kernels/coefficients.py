@@ -41,7 +41,6 @@ class Format:
     ln_2: Polynomial
     half_pi: Polynomial
     exp_range: tuple[float, float]  # beyond it e^x is 0 or infinite
-    period_limit: float  # the largest |x| whose quadrant is found exactly enough
     exp: Polynomial  # (e^r - 1)/r on [0, ln 2]
     log: Polynomial  # (ln(1+f) - f + f²/2)/f³ on [√½ - 1, √2 - 1]
     sin: Polynomial  # (sin √u / √u - 1)/u on [0, (π/4)²]
@@ -61,7 +60,6 @@ FLOAT32 = Format(
     ln_2=parts(LN_2, np.float32, 2),
     half_pi=parts(HALF_PI, np.float32, 3),
     exp_range=(-88.0, 89.0),
-    period_limit=1e5,
     exp=(
         1.000005960236528,
         0.4998708349785502,
@@ -135,7 +133,6 @@ FLOAT64 = Format(
     ln_2=parts(LN_2, np.float64, 2),
     half_pi=parts(HALF_PI, np.float64, 3),
     exp_range=(-709.0, 710.0),
-    period_limit=1e9,
     exp=(
         1.0000000000000009,
         0.4999999999999221,

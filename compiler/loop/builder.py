@@ -280,6 +280,10 @@ class Builder:
     def floor(self, x: Expr) -> Expr:
         return self._unary("floor", x)
 
+    def sin_far(self, x: Expr, quadrants: int = 0) -> Expr:
+        """The sine, or with a quadrant more the cosine, of what is far from 0."""
+        return self._unary("cos_far" if quadrants else "sin_far", x)
+
     def round(self, x: Expr) -> Expr:
         return self._unary("round", x)
 

@@ -82,7 +82,10 @@ class Load:
     stride: Index = 1
 
 
-UNARY = ("neg", "abs", "sqrt", "floor", "not", "round")  # round: to nearest, ties to even
+#: round: to nearest, ties to even.
+UNARY = ("neg", "abs", "sqrt", "floor", "not", "round", "sin_far", "cos_far")
+#: Up to this |x| ``sin_far`` and ``cos_far`` are 0; beyond it they are sine and cosine, NaN of what is no number.
+FAR = {"float32": 1e5, "float64": 1e9}
 BINARY = ("add", "sub", "mul", "div", "rem", "max", "min", "and", "or", "xor", "shl", "shr")
 COMPARE = ("eq", "ne", "lt", "le", "gt", "ge")
 

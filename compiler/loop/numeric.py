@@ -7,6 +7,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from .far import far_sine
+from .ir import FAR
+
 Lanes: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -64,6 +67,13 @@ def _remainder(a: Lanes, b: Lanes) -> Lanes:
     return a - _divide(a, b) * b
 
 
+def _far(x: Lanes, quadrants: int) -> Lanes:
+    far = ~(np.abs(x) <= np.asarray(FAR[x.dtype.name], x.dtype))
+    found = np.zeros_like(x)
+    found[far] = [far_sine(float(one), quadrants) for one in x[far]]
+    return found
+
+
 UNARY: dict[str, Callable[[Lanes], Lanes]] = {
     "neg": np.negative,
     "abs": np.abs,
@@ -71,6 +81,8 @@ UNARY: dict[str, Callable[[Lanes], Lanes]] = {
     "floor": np.floor,
     "round": np.rint,
     "not": np.invert,
+    "sin_far": lambda x: _far(x, 0),
+    "cos_far": lambda x: _far(x, 1),
 }
 
 BINARY: dict[str, Callable[[Lanes, Lanes], Lanes]] = {

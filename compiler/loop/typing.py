@@ -70,6 +70,9 @@ def check_expr(expr: ir.Expr, operands: Sequence[ir.ValueType]) -> None:
                 require(not is_bool, "it is for numbers")
             else:
                 require(is_float, "it is for floats")
+                require(
+                    op not in ("sin_far", "cos_far") or type.dtype in ir.FAR, "it is for float32 and float64"
+                )
         case ir.Binary(op, _, b):
             require(op in ir.BINARY, "there is no such operation")
             require(same, "operands and result have one type")

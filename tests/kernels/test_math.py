@@ -128,8 +128,8 @@ BORDERS = {
     "tanh": [(0, 0), (-0.0, -0.0), (INF, 1), (-INF, -1), (NAN, NAN), (30, 1), (-30, -1)],
     "sigmoid": [(0, 0.5), (INF, 1), (-INF, 0), (NAN, NAN), (40, 1), (-1e4, 0)],
     "erf": [(0, 0), (-0.0, -0.0), (INF, 1), (-INF, -1), (NAN, NAN), (30, 1), (-30, -1)],
-    "sin": [(0, 0), (INF, NAN), (NAN, NAN), (1e30, NAN)],
-    "cos": [(0, 1), (-INF, NAN), (NAN, NAN), (-1e30, NAN)],
+    "sin": [(0, 0), (INF, NAN), (NAN, NAN)],
+    "cos": [(0, 1), (-INF, NAN), (NAN, NAN)],
 }
 
 

@@ -108,9 +108,6 @@ ODD = {
 }
 #: Close to 0 they are a difference from 1.
 ROUNDED = {"elu", "selu", "celu"}
-#: Beyond these native code answers NaN: the argument's digits are lost.
-PERIODIC = {"sin", "cos", "tan"}
-PERIOD_LIMITS = {"float32": 1e5, "float64": 1e9}
 JOINT_REFERENCES: dict[str, Reference] = {
     "maximum": np.maximum,
     "minimum": np.minimum,

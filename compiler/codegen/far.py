@@ -1,0 +1,79 @@
+"""Sines of what is so far from 0 that the elementary functions lose its quadrant: rare, so it is a function called for
+single lanes, behind a branch."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from string import Template
+
+from ..loop import ir
+from ..loop.far import COSINE, SINE, WORDS, two_over_pi
+from .types import constant, literal, suffix, value_type, vector
+from .writer import Writer
+
+_DECLARATION = "declare i64 @llvm.fshl.i64(i64, i64, i64)"
+
+
+def write_far(writer: Writer, op: str, x: str, type: ir.ValueType) -> str:
+    """The operand for ``sin_far`` or ``cos_far`` of ``x``: lanes within ``ir.FAR`` are 0, and cost one test."""
+    write, text = writer.value, value_type(type)
+    magnitude = writer.call(text, f"llvm.fabs.{suffix(type)}", (text, x))
+    # What is no number is not near either. The elementary functions compare in the same words, so it is done once.
+    near = write(f"fcmp ole {text} {magnitude}, {constant(ir.FAR[type.dtype], type)}")
+    if type.lanes > 1:
+        mask = write(f"bitcast {vector('i1', type.lanes)} {near} to i{type.lanes}")
+        near = write(f"icmp eq i{type.lanes} {mask}, -1")
+    place = writer.slot(text, align=64)
+    there, after, before = writer.label("far"), writer.label("near"), writer.block
+    writer.branch_if(near, after, there)
+    writer.start(there)
+    name, quadrants = f"{type.dtype}x{type.lanes}", {"sin_far": 0, "cos_far": 1}[op]
+    writer.line(f"store {text} {x}, ptr {place}")
+    writer.line(f"call void @netwright.far.{name}(ptr {place}, i64 {quadrants})")
+    total = writer.result(f"load {text}, ptr {place}")
+    writer.branch(after)
+    writer.start(after)
+    one = ir.ValueType(type.dtype)
+    writer.definitions.update(_definitions(type))
+    writer.declarations.add(_DECLARATION)
+    writer.declarations.add(f"declare {value_type(one)} @llvm.fabs.{suffix(one)}({value_type(one)})")
+    return writer.result(f"phi {text} [ {constant(0, type)}, %{before} ], [ {total}, %{there} ]")
+
+
+@cache
+def _definitions(type: ir.ValueType) -> tuple[str, str]:
+    """The function for one number, and the one for a vector's lanes."""
+    table = two_over_pi()
+    words = [table >> 64 * (WORDS - 1 - number) & (2**64 - 1) for number in range(WORDS)]
+    one = ir.ValueType(type.dtype)
+    element, is_wide = value_type(one), type.dtype == "float64"
+    text = (Path(__file__).parent / "ll" / "far.ll").read_text(encoding="utf-8")
+    number, mark, lanes = (
+        Template(text)
+        .substitute(
+            count=WORDS,
+            words=", ".join(f"i64 {word}" for word in words),
+            sine=_series("sine", SINE),
+            cosine=_series("cosine", COSINE),
+            lanes=type.lanes,
+            name=f"{type.dtype}x{type.lanes}",
+            type=element,
+            suffix=suffix(one),
+            limit=constant(ir.FAR[type.dtype], one),
+            widened="fadd double %given, 0.0" if is_wide else f"fpext {element} %given to double",
+            narrowed="fadd double %sine, 0.0" if is_wide else f"fptrunc double %sine to {element}",
+        )
+        .partition("\n; Of ")
+    )
+    return number, mark + lanes
+
+
+def _series(name: str, coefficients: tuple[float, ...]) -> str:
+    """Horner's rule in %u; the result is called ``name``."""
+    total, lines = literal(coefficients[0], "float64"), []
+    for number, coefficient in enumerate(coefficients[1:], 2):
+        lines.append(f"  %{name}.m{number} = fmul double {total}, %u")
+        total = f"%{name}.a{number}" if number < len(coefficients) else f"%{name}"
+        lines.append(f"  {total} = fadd double %{name}.m{number}, {literal(coefficient, 'float64')}")
+    return "\n".join(lines)
