@@ -56,7 +56,19 @@ class Context:
     @property
     def readers(self) -> frozenset[str]:
         """The operators that read the first result, where it is one of the model's own graph."""
-        return self.conversion.operators.get(self.node.outputs[0], frozenset())
+        return frozenset(node.op for node in self.conversion.following.get(self.node.outputs[0], ()))
+
+    @property
+    def readers_behind_shapes(self) -> frozenset[str]:
+        """Those that read it under any shape."""
+        found, waiting = set[str](), [self.node.outputs[0]]
+        while waiting:
+            for node in self.conversion.following.get(waiting.pop(), ()):
+                if node.op in ("Reshape", "Squeeze", "Unsqueeze"):
+                    waiting += node.outputs[:1]
+                else:
+                    found.add(node.op)
+        return frozenset(found)
 
     # Attributes.
 

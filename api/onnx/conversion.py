@@ -76,11 +76,11 @@ class Conversion:
         self.readers: ChainMap[str, int] = ChainMap(graph.readers)
         self.makers: dict[str, Node] = {}
         """The node that gives each value."""
-        self.operators: dict[str, frozenset[str]] = {}
-        """The operators that read each value."""
+        self.following: dict[str, list[Node]] = {}
+        """The nodes of the model's own graph that read each value."""
         for node in graph.nodes:
             for name in node.reads:
-                self.operators[name] = self.operators.get(name, frozenset()) | {node.op}
+                self.following.setdefault(name, []).append(node)
         self.choices = Choices()
         """Which branches are taken where an open size decides."""
         self.computed = 0
@@ -135,7 +135,8 @@ class Conversion:
         self._depend(node)
         rank = None if self.missing(node.reads) else len(self.values[node.inputs[0]].shape)
         # An axis from the front was meant to be the last one.
-        if rank is not None and node.attributes.get("axis", -1) in (-1, rank - 1):
+        axis = node.attributes.get("axis", -1)
+        if rank is not None and axis in (-1, rank - 1) and self._adds_no_axes(node, rank):
             with suppress(Refusal, NeedsValue, *_DEFECTS), np.errstate(all="ignore"):
                 operands = [self.values[name] for name in node.inputs]
                 entry = RECOGNIZED_OPS.get(node.op)
@@ -151,6 +152,11 @@ class Conversion:
                 self.visit(one)
         finally:
             self.readers = self.readers.parents
+
+    def _adds_no_axes(self, node: Node, rank: int) -> bool:
+        """Whether no constant of what a node stands for has more axes than what it reads."""
+        read = (self.values.get(name) for one in node.spelled for name in one.inputs)
+        return all(len(value.shape) <= rank for value in read if isinstance(value, Known))
 
     def forget(self, names: Iterable[str]) -> None:
         """Lets go of computed constants that nobody reads any more."""

@@ -253,6 +253,52 @@ def test_a_recognized_activation_belongs_to_its_convolution() -> None:
     assert "activation: swish" in imported.spec
 
 
+def test_a_number_with_axes_is_a_number_unless_it_adds_axes() -> None:
+    """Keras' exporter writes 3 as [[[[3]]]]."""
+    nodes = spelled("Add x wide a; Clip a zero six b; Mul b sixth c; Mul x c y")
+    constants = {**CONSTANTS, "wide": np.full((1, 1, 1, 1), 3, np.float32)}
+    image = agrees(model(nodes, {"x": ["N", 2, 3, 4]}, ["y"], constants), {"x": (2, 2, 3, 4)})
+    assert re.findall(r"type: (\w+)", image.spec) == ["hard_swish"]
+    vector = agrees(model(nodes, {"x": ["N", 4]}, ["y"], constants), {"x": (2, 4)})
+    assert "hard_swish" not in vector.spec
+
+
+def test_a_scale_and_a_bias_after_a_convolution_are_its_own() -> None:
+    """A batch normalization that the exporter took apart; a scale by itself stays one."""
+    weights = {
+        "k": RANDOM.normal(size=(4, 1, 3, 3)).astype(np.float32),
+        "s": RANDOM.normal(size=(1, 4, 1, 1)).astype(np.float32),
+        "b": RANDOM.normal(size=(1, 4, 1, 1)).astype(np.float32),
+    }
+    nodes = [
+        node("Conv", ["x", "k"], ["c"], group=4),
+        node("Mul", ["c", "s"], ["d"]),
+        node("Add", ["d", "b"], ["e"]),
+        node("Relu", ["e"], ["y"]),
+    ]
+    whole = agrees(model(nodes, {"x": ["N", 4, 5, 5]}, ["y"], weights), {"x": (2, 4, 5, 5)}, tolerance=1e-5)
+    assert re.findall(r"type: (\w+)", whole.spec) == ["transpose", "conv2d", "transpose"]
+    assert "activation: relu" in whole.spec
+    part = agrees(
+        model(nodes[:2], {"x": ["N", 4, 5, 5]}, ["d"], weights), {"x": (2, 4, 5, 5)}, tolerance=1e-5
+    )
+    assert "x * scale" in part.spec
+
+
+def test_a_pool_whose_axes_go_and_come_back_keeps_them() -> None:
+    weights = {"k": RANDOM.normal(size=(2, 4, 1, 1)).astype(np.float32), "shape": np.asarray([-1, 4, 1, 1])}
+    nodes = [
+        node("GlobalAveragePool", ["x"], ["p"]),
+        node("Squeeze", ["p", "axes"], ["q"]),
+        node("Reshape", ["q", "shape"], ["r"]),
+        node("Conv", ["r", "k"], ["y"]),
+    ]
+    found = model(nodes, {"x": ["N", 4, 5, 5]}, ["y"], {**weights, "axes": np.asarray([2, 3])})
+    imported = agrees(found, {"x": (2, 4, 5, 5)})
+    assert "reshape, shape: [N, 1, 1, 4]" not in imported.spec
+    assert "type: global_mean_pool, keepdims: true" in imported.spec
+
+
 def test_many_nodes_take_no_longer_than_few() -> None:
     """Clusters are bounded, so recognition is linear in the number of nodes."""
     nodes, above = [], "x"

@@ -169,7 +169,9 @@ class _Recognition:
             return None
 
     def _wide(self, name: str) -> NDArray:
+        """A constant in float64; one number without axes, so that it adds none."""
         array = self.constants[name]
+        array = array.reshape(()) if array.size == 1 else array
         return array.astype(np.float64) if array.dtype.kind == "f" else array
 
     def node(self, candidate: Candidate, nodes: list[Node], source: str, last: Node) -> Node:

@@ -135,8 +135,13 @@ def _absorbed(ctx: Context, value: Held, constant: Known) -> Held | None:
         else:
             layer.weights["beta"] = layer.weights["beta"] + vector
         return value
-    if ctx.node.op == "Mul" or layer.type not in ("dense", "conv1d", "conv2d", "conv3d"):
+    if layer.type not in ("dense", "conv1d", "conv2d", "conv3d") or "kernel" not in layer.weights:
         return None
+    if ctx.node.op == "Mul":  # the scale of a batch norm, whose bias follows
+        if layer.keys.get("use_bias", True) or ctx.readers != {"Add"}:
+            return None
+        layer.weights["kernel"] = layer.weights["kernel"] * vector
+        return value
     if is_one(channels) and array.size == 1 and layer.keys.get("use_bias", True):
         return None
     if layer.keys.pop("use_bias", True):

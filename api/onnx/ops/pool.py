@@ -17,6 +17,8 @@ from .table import op
 
 #: What reads a pooled image as a vector.
 _UNKEPT = frozenset(("Flatten", "Reshape", "Squeeze"))
+#: What reads it as an image, whatever shapes it has on the way.
+_IMAGES = frozenset(("Conv",))
 _WINDOWS = "auto_pad ceil_mode dilations kernel_shape pads strides"
 
 
@@ -137,8 +139,9 @@ def _global(ctx: Context, value: Held, kind: str, keys: dict[str, Any]) -> None:
 def pooled_whole(ctx: Context, value: Held, kind: str, keys: dict[str, Any]) -> Held:
     """One value of each channel: a vector for what takes off the axes of size 1, else an image of one cell."""
     axes = channels_last(value.rank)
-    readers = ctx.readers
-    kept = bool(readers) and not readers & _UNKEPT and bool(ctx.integer("keepdims", 1))
+    direct, behind = ctx.readers, ctx.readers_behind_shapes
+    as_image = direct.isdisjoint(_UNKEPT) if direct else False
+    kept = (as_image or bool(behind and behind <= _IMAGES)) and bool(ctx.integer("keepdims", 1))
     keys = {**keys, "keepdims": True} if kept else keys
     ref = ctx.layer(kind, [ctx.arranged(value, axes)], keys)
     shape = (*value.shape[:2], *(1,) * (value.rank - 2))
