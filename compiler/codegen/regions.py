@@ -18,10 +18,10 @@ SHARE_DECLARATIONS = (
     "declare i32 @netwright.share(ptr, ptr, i32, i32, i32) #0",
     "declare void @netwright.shared(ptr, i32, i32, i32) #0",
 )
-#: The operations that are worth a share where the host does not say: some 1.6 µs at 0.2 ns each, of which threads need
-#: 0.4 to divide a region and to meet. And of how many shares the work of an entry must be that workers are woken for,
-#: which takes 5 µs.
-GRAIN, _WORTH_WAKING = 8192, 16
+#: The operations that are worth a share where the host does not say: some 3 µs at 0.2 ns each. Threads need 0.4 µs to
+#: divide a region and to meet, and some more for data that another core has. And of how many shares the work of an
+#: entry must be that workers are woken for, which takes 5 µs.
+GRAIN, _WORTH_WAKING = 16384, 8
 #: Where these stand in the block that threads share (ll/shares.ll).
 _LATCHED, _GRAIN, _SUMMON = 16, 28, 32
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from netwright.specs.dims import DimLike, ceil_div, substitute
+from netwright.specs.dims import DimLike, ceil_div, dim_min, substitute
 
 from . import ir
 from .expressions import operands_of
@@ -16,7 +16,8 @@ _SLOW = {"div": 8, "rem": 8, "sqrt": 8}
 class WorkEstimates:
     """The operations in parallel loops of functions: loads and stores included, a vector's as one.
 
-    They are sizes of dims. Parallel loops that run once have nothing to divide, and do not count. Where the bounds of a
+    They are sizes of dims. Parallel loops that run once have nothing to divide, and do not count: over the batch, those
+    of a batch of one. Where the bounds of a
     loop depend on another loop, they are taken as in its first iteration.
     """
 
@@ -52,8 +53,10 @@ def _total(body: Iterable[ir.Stmt], cost: Callable[[ir.Stmt, bool], DimLike]) ->
             start = substitute(statement.start, first)
             count = ceil_div(substitute(statement.stop, first) - start, statement.step)
             inside, first = statement.body, {**first, statement.var: start}
-            divided = divided or (statement.kind == "parallel" and count != 1)
             times = times * count
+            if statement.kind == "parallel" and not divided:
+                divided = count != 1
+                times = times * (1 if isinstance(count, int) else dim_min(count - 1, 1))
         elif isinstance(statement, ir.If):
             inside = (*statement.body, *statement.orelse)
         if inside:
