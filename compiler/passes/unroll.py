@@ -11,6 +11,7 @@ from netwright.specs.dims import Dim, DimLike
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..ops.concat import ConcatAttributes
+from ..ops.constant import splat
 from ..ops.layout import ReshapeAttributes
 from ..ops.scan_attributes import ScanAttributes
 from ..ops.slice_pad import SliceAttributes
@@ -146,7 +147,10 @@ def _write_out(
         results = graph.inline(attrs.body, [*consts, *carries, *elements])
         carries, ys[step] = results[: attrs.n_carries], results[attrs.n_carries :]
     stacked = []
-    for position in range(len(attrs.body.outputs) - attrs.n_carries):
+    for position, output in enumerate(list(attrs.body.outputs.values())[attrs.n_carries :]):
+        if steps == 0:
+            stacked.append(splat(graph, 0, attrs.stacked(attrs.body.type(output))))
+            continue
         rows = []
         for step in range(steps):
             value = ys[step][position]

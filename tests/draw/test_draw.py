@@ -53,7 +53,7 @@ def test_every_layer_type_optimizer_and_loss_is_drawn() -> None:
     missing = set(LAYERS)
     for union in (AnyLoss, AnyOptimizer):
         missing |= {part.model_fields["type"].default for part in union.__args__}
-    for number in range(MANY):
+    for number in range(3 * MANY):
         spec = draw(number, 4).spec
         for layers in (spec["layers"], *(one["layers"] for one in spec.get("blocks", {}).values())):
             missing -= set(types(layers))

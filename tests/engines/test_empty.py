@@ -50,6 +50,8 @@ def test_a_layer_of_an_axis_that_is_empty(kind: str, stops: int | None) -> None:
             spec.pop("train", None)  # it compiles sooner
         if spec.get("train", {}).get("loss", {}).get("steps") == "last":
             continue  # there has to be one
+        if any("lengths" in layer for layer in s.layers):
+            continue  # computed ones are 1 or more
         model = Model(spec, AVX2)
         for cells in (1, 2, 4):
             dims = {"N": 2, "W": cells}
