@@ -25,6 +25,8 @@ ENTRIES = tuple(_entries())
 
 #: The side of the images: networks with attention or position weights keep the one they are made for.
 _SIDE = 64
+#: Networks that make less than a window of that.
+_LARGER = {"inception_v4": 128}
 
 
 def make(entry: Entry, path: Path) -> None:
@@ -38,7 +40,7 @@ def make(entry: Entry, path: Path) -> None:
     if config.get("fixed_input_size"):
         side = config["input_size"][-1]
     else:
-        side = max(_SIDE, *(config.get("min_input_size") or (3, 0, 0))[1:])
+        side = max(_LARGER.get(entry.model, _SIDE), *(config.get("min_input_size") or (3, 0, 0))[1:])
     image = torch.randn(1 if entry.shape == "fixed" else 2, 3, side, side)
     module = settle(module)
     open_axes = {} if entry.shape == "fixed" else {"image": {0: "batch"}}
