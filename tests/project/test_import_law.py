@@ -129,6 +129,18 @@ def imported_module(target: str) -> str | None:
     return parent if parent in modules() else None
 
 
+def needed(*, annotations: bool) -> dict[str, set[str]]:
+    """The modules that each module imports, with or without those for names in annotations alone; what the front door
+    imports when it is used does not count."""
+    found: dict[str, set[str]] = {module: set() for module in modules()}
+    for one in imports():
+        target = imported_module(one.target)
+        deferred = (one.types_only and not annotations) or (one.local and one.module in LAZY)
+        if target is not None and target != one.module and not deferred:
+            found[one.module].add(target)
+    return found
+
+
 def listed(broken: list[Import]) -> str:
     return "\n".join(map(str, broken))
 
@@ -159,13 +171,7 @@ def test_relative_inside_a_package_absolute_across() -> None:
 
 def test_no_cycles() -> None:
     """No module needs, to be loaded, one that needs it. (Names in annotations alone are not needed for that.)"""
-    edges: dict[str, set[str]] = {module: set() for module in modules()}
-    for found in imports():
-        target = imported_module(found.target)
-        deferred = found.types_only or (found.local and found.module in LAZY)
-        if target is not None and target != found.module and not deferred:
-            edges[found.module].add(target)
-    remaining = dict(edges)
+    remaining = needed(annotations=False)
     while leaves := [module for module, targets in remaining.items() if not targets & remaining.keys()]:
         for module in leaves:
             del remaining[module]
@@ -175,12 +181,7 @@ def test_no_cycles() -> None:
 
 def test_knots_are_small_when_names_in_annotations_count() -> None:
     """Modules that name each other's types are read together: never more than three."""
-    graph = nx.DiGraph()
-    for found in imports():
-        target = imported_module(found.target)
-        deferred = found.local and found.module in LAZY
-        if target is not None and target != found.module and not deferred:
-            graph.add_edge(found.module, target)
+    graph = nx.DiGraph(needed(annotations=True))
     large = [sorted(knot) for knot in nx.strongly_connected_components(graph) if len(knot) > 3]
     assert not large, "\n".join(map(", ".join, large))
 
