@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.specs.dims import DimLike, dim_symbols, evaluate, parse_dim
-from netwright.specs.manifest import ABI_VERSION, EntryInfo, Manifest
+from netwright.specs.manifest import ABI_VERSION, MOST_THREADS, EntryInfo, Manifest
 
 from .arena import Arena
 from .arrays import aligned_zeros
 from .engine import code_error, find_entry
 from .errors import ExecutionError
-from .processors import MOST_THREADS, processor_count
+from .processors import processor_count
 from .workers import WorkerPool, patience
 
 _ENTRY = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)

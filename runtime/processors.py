@@ -6,8 +6,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-#: How many threads a call may have.
-MOST_THREADS = 1024
+from netwright.specs.manifest import MOST_THREADS
 
 _ROOT = Path("/sys/fs/cgroup")
 

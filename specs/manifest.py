@@ -38,6 +38,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 ABI_VERSION = 1
+#: How many threads a call may have.
+MOST_THREADS = 1024
 
 #: Return codes of entries and kernels.
 INDEX_OUT_OF_RANGE, LENGTH_OUT_OF_RANGE = 1, 2

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import click
 
-from netwright.runtime.processors import MOST_THREADS
 from netwright.specs.files import STANDARD_STREAM, check_writable, is_stream
+from netwright.specs.manifest import MOST_THREADS
 
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)

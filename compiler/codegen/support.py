@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from string import Template
 
+from netwright.specs.manifest import MOST_THREADS
+
 from .features import baseline
 from .planner import PLANNER_DECLARATIONS, planner_function
 from .regions import GRAIN
@@ -16,8 +18,6 @@ from .target import Target
 
 #: The functions of a pool, after the prefix.
 POOL = ("run", "stop", "forked")
-#: How many threads a call may have.
-MOST_THREADS = 1024
 #: Turns of a waiting loop before a thread sleeps: for others that are at work, and for the next call, which may be long
 #: in coming.
 _SPINS, _IDLE_SPINS = 1024, 1024

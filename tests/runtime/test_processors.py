@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from netwright.runtime.processors import MOST_THREADS, processor_count, processor_share
+from netwright.runtime.processors import processor_count, processor_share
+from netwright.specs.manifest import MOST_THREADS
 
 
 def groups(folder: Path, own: str, files: dict[str, str]) -> float | None:
