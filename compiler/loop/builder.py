@@ -67,7 +67,9 @@ class Builder:
 
     def emit(self, statement: ir.Stmt) -> None:
         if isinstance(statement, ir.Declare | ir.Assign | ir.Store | ir.LetIndex):
-            statement = replace(statement, value=self._with_names(statement.value))
+            value = self._with_names(statement.value)
+            if value is not statement.value:
+                statement = replace(statement, value=value)
         self._stack[-1].append(statement)
 
     def _with_names(self, expr: Expr) -> Expr:

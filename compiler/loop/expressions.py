@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from operator import attrgetter
+from typing import Any
 
 from . import ir
 
+#: By class, since this is asked of every node many times.
+_OPERANDS: dict[type, Callable[[Any], tuple[ir.Expr, ...]]] = {
+    **dict.fromkeys((ir.Unary, ir.Cast, ir.Bitcast, ir.Broadcast, ir.ReduceLanes), lambda expr: (expr.x,)),
+    **dict.fromkeys((ir.Binary, ir.Compare), attrgetter("a", "b")),
+    ir.Fma: attrgetter("a", "b", "c"),
+    ir.Select: attrgetter("condition", "a", "b"),
+}
 #: What is as cheap as its name.
 _FREE = (ir.Const, ir.IndexValue, ir.Ramp, ir.Read)
 
 
 def operands_of(expr: ir.Expr) -> tuple[ir.Expr, ...]:
     """The expressions an expression is made of."""
-    match expr:
-        case ir.Unary(_, x) | ir.Cast(x) | ir.Bitcast(x) | ir.Broadcast(x) | ir.ReduceLanes(_, x):
-            return (x,)
-        case ir.Binary(_, a, b) | ir.Compare(_, a, b):
-            return a, b
-        case ir.Fma(a, b, c) | ir.Select(a, b, c):
-            return a, b, c
-    return ()
+    found = _OPERANDS.get(type(expr))
+    return () if found is None else found(expr)
 
 
 def postorder(expr: ir.Expr) -> list[ir.Expr]:

@@ -148,6 +148,9 @@ def expr_text(expr: ir.Expr) -> str:
         if isinstance(one, str):
             parts.append(one)
             continue
+        if isinstance(one, ir.Read):
+            parts.append(one.name)
+            continue
         operands = operands_of(one)
         if not operands:
             parts.append(_leaf_text(one))
