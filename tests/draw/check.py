@@ -48,7 +48,8 @@ def check(case: Case) -> None:
     - compiles within `COMPILE_SECONDS`,
     - has a kernel whose machine code does what the loop interpreter does (one, in a third of the networks),
     - predicts what the interpreter does, on each binding, bit by bit the same on any number of threads,
-    - has the interpreter's loss, and its weights, states and outputs after each of five steps of training.
+    - has the interpreter's loss, and its weights, states and outputs after each of five steps of training, bit by bit
+      the same on any number of threads.
 
     Raises `Sensitive` where they differ, and the interpreter's own results differ as much for other roundings.
     """
@@ -63,8 +64,7 @@ def check(case: Case) -> None:
     for binding in case.bindings:
         check_predict(model, case.seed, binding)
     if "train" in case.spec:
-        for threads in THREADS:
-            check_training(model, case.seed, case.bindings[-1], threads)
+        check_training(model, case.seed, case.bindings[-1])
 
 
 def check_kernels(model: Model, seed: int) -> None:
@@ -84,34 +84,46 @@ def check_kernels(model: Model, seed: int) -> None:
 def check_predict(model: Model, seed: int, dims: Mapping[str, int]) -> None:
     weights, inputs = model.weights(seed), model.batch(dims, seed, targets=False)
     expected = model.interpret("predict", {**weights, **inputs}, dims)
-    first: Arrays = {}
-    for threads in THREADS:
+    first = model.run_native(model.session(weights, THREADS[0]), "predict", inputs)
+    agree(model, "predict", {**weights, **inputs}, dims, first, expected)
+    for threads in THREADS[1:]:
         found = model.run_native(model.session(weights, threads), "predict", inputs)
-        if not first:
-            agree(model, "predict", {**weights, **inputs}, dims, found, expected)
-        for name, array in (first or found).items():
-            if not np.array_equal(array, found[name], equal_nan=array.dtype.kind == "f"):
-                raise Finding(f"predict: {name} depends on the number of threads ({threads})")
-        first = first or found
+        same_bits("predict", first, found, threads)
 
 
-def check_training(model: Model, seed: int, dims: Mapping[str, int], threads: int) -> None:
+def check_training(model: Model, seed: int, dims: Mapping[str, int]) -> None:
     weights = model.weights(seed)
-    session = model.session(weights, threads)
+    sessions = {threads: model.session(weights, threads) for threads in THREADS}
+    first = sessions[THREADS[0]]
     table = {**weights, **model.states(dims)}
-    for batch, sizes, begins in batches(model, session, seed, dims):
+    for batch, sizes, begins in batches(model, first, seed, dims):
         if begins:
-            session.reset_carry()
+            for session in sessions.values():
+                session.reset_carry()
             table |= {name: np.zeros_like(array) for name, array in table.items() if name.startswith(CARRY)}
         everything = {**table, **batch}
-        found = model.run_native(session, "loss", batch)
-        agree(model, "loss", everything, sizes, found, model.interpret("loss", everything, sizes))
+        losses = {threads: model.run_native(session, "loss", batch) for threads, session in sessions.items()}
+        agree(
+            model, "loss", everything, sizes, losses[THREADS[0]], model.interpret("loss", everything, sizes)
+        )
         expected = model.interpret("train_step", everything, sizes)
-        outputs = model.run_native(session, "train_step", batch)
-        found = {**session.weights, **session.state, **outputs}
+        steps: dict[int, Arrays] = {}
+        for threads, session in sessions.items():
+            outputs = model.run_native(session, "train_step", batch)
+            steps[threads] = {**session.weights, **session.state, **outputs}
+            same_bits("loss", losses[THREADS[0]], losses[threads], threads)
+            same_bits("train_step", steps[THREADS[0]], steps[threads], threads)
+        found = steps[THREADS[0]]
         agree(model, "train_step", everything, sizes, found, expected)
         # Both go on from the same values: a rounding error is not to grow from step to step.
         table |= {name: np.array(found[name]) for name in expected if name in table}
+
+
+def same_bits(entry: str, first: Mapping[str, Any], found: Mapping[str, Any], threads: int) -> None:
+    """Raises Finding unless a number of threads gives what the first does."""
+    for name, array in first.items():
+        if not np.array_equal(array, found[name], equal_nan=np.asarray(array).dtype.kind == "f"):
+            raise Finding(f"{entry}: {name} depends on the number of threads ({threads})")
 
 
 def batches(
