@@ -162,7 +162,7 @@ def finish(s: Sketch, ends: Sequence[Signal]) -> None:
         loss(s, lost)
         if "NW0410" in s.errors():  # something on the way has no gradient
             scatter_sums(s)
-        if "NW0410" in s.errors():
+        if s.errors() & {"NW0409", "NW0410"}:  # nor has what no parameter of ours can change
             s.train = None
 
 
