@@ -1,7 +1,7 @@
 """Recursion without Python's stack, for trees and graphs that may be thousands of levels deep.
 
 A function that would call itself is written as a generator which yields the calls instead and is sent their
-results; ``descend`` runs it on a stack of its own:
+results; ``descend`` runs it on a stack of its own. A result that is there already may be yielded as it is:
 
     def depth(tree: Tree) -> Descent[int]:
         below = []
@@ -15,11 +15,12 @@ results; ``descend`` runs it on a stack of its own:
 from __future__ import annotations
 
 from collections.abc import Generator
+from types import GeneratorType
 from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
-#: A computation that yields the computations it waits for, and returns a T.
+#: A computation that yields the computations it waits for (or their results), and returns a T.
 Descent: TypeAlias = Generator["Descent[Any]", Any, T]
 
 
@@ -42,8 +43,11 @@ def descend(first: Descent[T]) -> T:
             stack.pop()
             error = raised
         else:
-            stack.append(following)
-            result = None
+            if type(following) is GeneratorType:
+                stack.append(following)
+                result = None
+            else:
+                result = following
     if error is not None:
         raise error
     return result

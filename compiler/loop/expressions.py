@@ -28,19 +28,21 @@ def operands_of(expr: ir.Expr) -> tuple[ir.Expr, ...]:
 
 def postorder(expr: ir.Expr) -> list[ir.Expr]:
     """The nodes of an expression, each once (by identity), operands before what reads them."""
-    if not operands_of(expr):
+    if type(expr) not in _OPERANDS:
         return [expr]
     order: list[ir.Expr] = []
     visited: set[int] = set()
-    stack: list[tuple[ir.Expr, bool]] = [(expr, False)]
+    stack: list[ir.Expr | None] = [expr]  # None: what lies below it has all its operands written
     while stack:
-        node, operands_done = stack.pop()
-        if operands_done:
-            order.append(node)
+        node = stack.pop()
+        if node is None:
+            order.append(stack.pop())  # pyright: ignore[reportArgumentType]
         elif id(node) not in visited:
             visited.add(id(node))
-            stack.append((node, True))
-            stack += [(operand, False) for operand in reversed(operands_of(node))]
+            if (operands := _OPERANDS.get(type(node))) is None:
+                order.append(node)
+            else:
+                stack += (node, None, *reversed(operands(node)))
     return order
 
 

@@ -17,25 +17,25 @@ from .expressions import operands_of, postorder, with_operands
 
 def fixed_indices(function: ir.Function) -> dict[str, tuple[int, ...]]:
     """For each parameter the constants that all its accesses begin with; the last axis is never among them."""
-    found: dict[str, Sequence[DimLike]] = {}
-    for buffer, indices in _accesses(function.body):
-        known = found.get(buffer)
-        if known is None:
-            found[buffer] = indices[:-1]
+    # A buffer is watched until two of its accesses begin differently: most are not for long.
+    fixed = dict.fromkeys((buffer.name for buffer in function.buffers), ())
+    first: dict[str, tuple[int, ...] | None] = {
+        buffer.name: None for buffer in function.buffers if not buffer.local and len(buffer.shape) > 1
+    }
+    accesses = _accesses(function.body)
+    while first and (access := next(accesses, None)) is not None:
+        buffer, indices = access
+        if buffer not in first:
+            continue
+        known, same = first[buffer], 0
+        begins = indices[:-1] if known is None else known
+        while same < len(begins) and isinstance(indices[same], int) and begins[same] == indices[same]:
+            same += 1
+        if same:
+            first[buffer] = begins[:same]  # pyright: ignore[reportArgumentType]
         else:
-            same = 0
-            while same < len(known) and known[same] == indices[same]:
-                same += 1
-            found[buffer] = known[:same]
-    fixed: dict[str, tuple[int, ...]] = {}
-    for buffer in function.buffers:
-        constants: list[int] = []
-        for index in () if buffer.local else found.get(buffer.name, ()):
-            if not isinstance(index, int):
-                break
-            constants.append(index)
-        fixed[buffer.name] = tuple(constants)
-    return fixed
+            del first[buffer]
+    return fixed | {name: begins for name, begins in first.items() if begins}
 
 
 def _accesses(body: Sequence[ir.Stmt]) -> Iterator[tuple[str, Sequence[DimLike]]]:

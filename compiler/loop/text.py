@@ -141,6 +141,8 @@ def number_text(value: float | int | bool, dtype: str) -> str:
 
 def expr_text(expr: ir.Expr) -> str:
     """The text of an expression; what is used twice in it is written twice (a register has a name)."""
+    if not operands_of(expr):
+        return _leaf_text(expr)
     parts: list[str] = []
     stack: list[str | ir.Expr] = [expr]
     while stack:
@@ -148,12 +150,10 @@ def expr_text(expr: ir.Expr) -> str:
         if isinstance(one, str):
             parts.append(one)
             continue
-        if isinstance(one, ir.Read):
-            parts.append(one.name)
-            continue
         operands = operands_of(one)
-        if not operands:
-            parts.append(_leaf_text(one))
+        if not any(map(operands_of, operands)):  # most have names for operands
+            leaves = ", ".join(map(_leaf_text, operands))
+            parts.append(f"{_operation_text(one)}({leaves})" if operands else _leaf_text(one))
             continue
         parts.append(f"{_operation_text(one)}(")
         stack.append(")")
@@ -185,14 +185,14 @@ def _operation_text(expr: ir.Expr) -> str:
 
 def _leaf_text(expr: ir.Expr) -> str:
     match expr:
+        case ir.Read(name):
+            return name
         case ir.Const(value, type):
             return f"{number_text(value, type.dtype)}:{type}"
         case ir.IndexValue(index, type):
             return f"index({index}):{type}"
         case ir.Ramp(type):
             return f"ramp:{type}"
-        case ir.Read(name):
-            return name
         case ir.Load(buffer, indices, type, count, guards, other, stride):
             default = number_text(other, type.dtype)
             shown = "" if default == number_text(0, type.dtype) else default

@@ -43,26 +43,27 @@ class WorkEstimates:
 def _total(body: Iterable[ir.Stmt], cost: Callable[[ir.Stmt, bool], DimLike]) -> DimLike:
     """The sum of ``cost`` of all statements, each as often as it runs; ``cost`` is told whether it is divided."""
     total: DimLike = 0
-    stack: list[tuple[ir.Stmt, DimLike, bool, dict[str, DimLike]]] = [
-        (statement, 1, False, {}) for statement in body
-    ]
+    stack: list[tuple[Iterable[ir.Stmt], DimLike, bool, dict[str, DimLike]]] = [(body, 1, False, {})]
     while stack:
-        statement, times, divided, first = stack.pop()
-        inside: tuple[ir.Stmt, ...] = ()
-        if isinstance(statement, ir.For):
-            start = substitute(statement.start, first)
-            count = ceil_div(substitute(statement.stop, first) - start, statement.step)
-            inside, first = statement.body, {**first, statement.var: start}
-            times = times * count
-            if statement.kind == "parallel" and not divided:
-                divided = count != 1
-                times = times * (1 if isinstance(count, int) else dim_min(count - 1, 1))
-        elif isinstance(statement, ir.If):
-            inside = (*statement.body, *statement.orelse)
-        if inside:
-            stack += [(one, times, divided, first) for one in inside]
-        else:
-            total = total + times * substitute(cost(statement, divided), first)
+        statements, times, divided, first = stack.pop()
+        numbers = 0  # numbers are added as such: sums of polynomials are what costs
+        for statement in statements:
+            if isinstance(statement, ir.For):
+                start = substitute(statement.start, first)
+                count = ceil_div(substitute(statement.stop, first) - start, statement.step)
+                inside, shared = times * count, divided
+                if statement.kind == "parallel" and not divided:
+                    shared = count != 1
+                    inside = inside * (1 if isinstance(count, int) else dim_min(count - 1, 1))
+                stack.append((statement.body, inside, shared, {**first, statement.var: start}))
+            elif isinstance(statement, ir.If):
+                stack += [(statement.body, times, divided, first), (statement.orelse, times, divided, first)]
+            elif isinstance(one := cost(statement, divided), int):
+                numbers += one
+            else:
+                total = total + times * substitute(one, first)
+        if numbers:
+            total = total + times * numbers
     return total
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import product
-from typing import Any
+from types import GeneratorType
+from typing import Any, TypeAlias
 
 from netwright.specs.descent import Descent, descend
 from netwright.specs.dims import (
@@ -38,6 +39,8 @@ from .places import Place
 from .roles import Roles
 
 Indices = tuple[DimLike, ...]
+#: An expression, or the computation that gives it.
+Reading: TypeAlias = Expr | Descent[Expr]
 
 
 class NotVectorizable(Exception):
@@ -163,62 +166,76 @@ class Reader:
 
     def read(self, value: Value, index: Sequence[DimLike], guards: Indices = (), fill: Any = 0) -> Expr:
         """``lanes`` elements of ``value`` at ``index``; ``fill`` where a guard is negative."""
-        return descend(self._reading(value, tuple(index), guards, fill))
+        found = self._reading(value, tuple(index), guards, fill)
+        return descend(found) if isinstance(found, GeneratorType) else found
 
-    def _reading(self, value: Value, index: Indices, guards: Indices = (), fill: Any = 0) -> Descent[Expr]:
+    # Most of what is read is in memory, or known: only what is not takes a step of the descent.
+
+    def _reading(self, value: Value, index: Indices, guards: Indices = (), fill: Any = 0) -> Reading:
         """Every value is made once per element, under a name, however often it is read."""
         key = (value, index, guards, fill)
         for memo in reversed(self._memo):
             if key in memo:
                 return memo[key]
-        result = yield self._read(value, index, guards, fill)
+        if self._in_memory(value):
+            return self._named(key, self.load(self.place(value), index, guards, fill))
+        return self._made(key)
+
+    def _made(self, key: tuple[Value, Indices, Indices, Any]) -> Descent[Expr]:
+        return self._named(key, (yield self._read(*key)))
+
+    def _named(self, key: tuple[Value, Indices, Indices, Any], result: Expr) -> Expr:
         if not isinstance(result.x if isinstance(result, ir.Broadcast) else result, ir.Const | ir.Read):
             result = self.b.let("v", result)
         self._memo[-1][key] = result
         return result
 
-    def _read(self, value: Value, index: Indices, guards: Indices, fill: Any) -> Descent[Expr]:
+    def _read(self, value: Value, index: Indices, guards: Indices, fill: Any) -> Reading:
         node = self.graph.producer(value)
         op = primitive(node.op) if node.op != "input" else None
         role = self.roles.role(node)
         if role == "inline" and isinstance(op, View):
-            return (yield self._through(node, op, index, guards, fill))
+            return self._through(node, op, index, guards, fill)
         if role == "inline" and isinstance(op, Generator):
-            with_scalars: list[Expr] = []
-            for operand in self.graph.operands(node):
-                with self.vector(1):
-                    with_scalars.append((yield self._reading(operand, ())))
-            type = node.types[0] if self.flat is None else node.types[0].with_shape(self.flat)
-            return op.emit_at(self.b, node.attrs, with_scalars, type, index, self.lanes)
+            return self._generated(node, op, index)
         if role != "member" or node.id not in self.members:
             return self.load(self.place(value), index, guards, fill)
         if is_contraction(node):
-            found = self.accumulators[node.id, index]
-            return self.b.broadcast(found, self.lanes)
+            return self.b.broadcast(self.accumulators[node.id, index], self.lanes)
         if is_window(node):
-            return (yield self._window(node, index, guards))
+            return self._window(node, index, guards)
         assert isinstance(op, Elementwise)
+        return self._computed(node, op, index, guards)
+
+    def _generated(self, node: Node, op: Generator, index: Indices) -> Descent[Expr]:
+        with_scalars: list[Expr] = []
+        for operand in self.graph.operands(node):
+            with self.vector(1):
+                with_scalars.append((yield self._reading(operand, ())))
+        type = node.types[0] if self.flat is None else node.types[0].with_shape(self.flat)
+        return op.emit_at(self.b, node.attrs, with_scalars, type, index, self.lanes)
+
+    def _computed(self, node: Node, op: Elementwise, index: Indices, guards: Indices) -> Descent[Expr]:
         operands: list[Expr] = []
         for operand in self.graph.operands(node):
             operands.append((yield self._reading(operand, index, guards)))
         return op.emit(self.b, node.attrs, operands)
 
-    def _through(self, node: Node, op: View, index: Indices, guards: Indices, fill: Any) -> Descent[Expr]:
+    def _through(self, node: Node, op: View, index: Indices, guards: Indices, fill: Any) -> Reading:
         operands = self.graph.operands(node)
         if self.flat is not None:  # only scalars are broadcast in a flattened kernel
-            return (yield self._reading(operands[0], (0,) * self.graph.type(operands[0]).rank, guards, fill))
+            return self._reading(operands[0], (0,) * self.graph.type(operands[0]).rank, guards, fill)
         types = [self.graph.type(operand) for operand in operands]
-        sources: Sequence[Source] = op.read(node.attrs, types, index)
-        return (yield self._choose(operands, sources, guards, fill))
+        return self._choose(operands, op.read(node.attrs, types, index), guards, fill)
 
     def _choose(
         self, operands: Sequence[Value], sources: Sequence[Source], guards: Indices, fill: Any
-    ) -> Descent[Expr]:
+    ) -> Reading:
         source, *others = sources
-        source = replace(source, index=self.settled(source.index))
+        index = self.settled(source.index)
         conditions = tuple(c for c in source.conditions if not (isinstance(c, int) and c >= 0))
         if any(isinstance(c, int) for c in conditions):  # never true
-            return (yield self._choose(operands, others, guards, fill))
+            return self._choose(operands, others, guards, fill)
         if any(LANE in dim_symbols(c) for c in conditions) and self.lanes > 1:
             raise NotVectorizable
         conditions = tuple(substitute(c, {LANE: 0}) for c in conditions)
@@ -226,11 +243,25 @@ class Reader:
             return self.b.const(source.fill, self._dtype(operands), self.lanes)
         operand = operands[source.operand]
         if not conditions:
-            return (yield self._reading(operand, source.index, guards, fill))
-        (other,) = others
-        if other.operand is None and self._in_memory(operand) and not guards:
-            return (yield self._reading(operand, source.index, conditions, other.fill))
-        inside = yield self._reading(operand, source.index, (*guards, *conditions))
+            return self._reading(operand, index, guards, fill)
+        if others[0].operand is None and self._in_memory(operand) and not guards:
+            return self._reading(operand, index, conditions, others[0].fill)
+        return self._selected(
+            operands, replace(source, index=index, conditions=conditions), others, guards, fill
+        )
+
+    def _selected(
+        self,
+        operands: Sequence[Value],
+        source: Source,
+        others: Sequence[Source],
+        guards: Indices,
+        fill: Any,
+    ) -> Descent[Expr]:
+        """One source where its conditions hold, else what the others say."""
+        assert source.operand is not None
+        conditions = tuple(source.conditions)
+        inside = yield self._reading(operands[source.operand], source.index, (*guards, *conditions))
         outside = yield self._choose(operands, others, guards, fill)
         return self.b.select(self._all(conditions), inside, outside)
 

@@ -188,6 +188,8 @@ def _factors_text(monomial: Monomial, magnitude: int, *, alone: bool) -> tuple[i
     """What a product is written as: the number in front, and its factors. ``alone``: nothing binds what stands first
     (-N//2 reads as (-N)//2)."""
     names = [atom for atom in monomial if isinstance(atom, str)]
+    if len(names) == len(monomial):
+        return magnitude, names  # a monomial is sorted
     counted = [atom.name for atom in monomial if isinstance(atom, Unit)]
     calls = [atom for atom in monomial if isinstance(atom, Call) and not isinstance(atom, Unit)]
     divisor = prod(atom.size for atom in monomial if isinstance(atom, Unit))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .algebra import Atom, Call, Dim, DimLike, Unit, dim, multiple
+from .algebra import Atom, Call, Dim, DimLike, Monomial, Unit, dim, from_terms, multiple
 from .division import exact_div
 from .extrema import extremum
 
@@ -40,21 +40,31 @@ def substitute(value: DimLike, binding: Mapping[str, DimLike]) -> DimLike:
     """``value`` with names replaced; an ``int`` when every name is bound to one."""
     if isinstance(value, int) or not (value.symbols & binding.keys()):
         return value
-    total: DimLike = 0
+    numbers: dict[Monomial, int] = {}  # what stays a product of names and a number, as most does
+    others: DimLike = 0
     for monomial, factor in value.terms:
         term: DimLike = factor
+        kept: list[Atom] = []
         for atom in monomial:
-            term = term * _substitute_atom(atom, binding)
-        total = total + term
-    return total
+            if isinstance(atom, str):
+                if (bound := binding.get(atom)) is None:
+                    kept.append(atom)
+                else:
+                    term = term * bound
+            elif dim_symbols(atom) & binding.keys():
+                term = term * _substitute_call(atom, binding)
+            else:
+                kept.append(atom)
+        rest = tuple(kept)
+        if isinstance(term, int):
+            numbers[rest] = numbers.get(rest, 0) + term
+        else:
+            others = others + (term * Dim(((rest, 1),)) if rest else term)
+    return from_terms(numbers) + others
 
 
-def _substitute_atom(atom: Atom, binding: Mapping[str, DimLike]) -> DimLike:
-    if isinstance(atom, str):
-        return binding[atom] if atom in binding else dim(atom)
+def _substitute_call(atom: Call, binding: Mapping[str, DimLike]) -> DimLike:
     if isinstance(atom, Unit):
-        if atom.name not in binding:
-            return Dim((((atom,), 1),))
         exact = exact_div(size := binding[atom.name], atom.size)
         if exact is None and isinstance(size, Dim) and size == dim(size.text):
             return Dim((((Unit("floordiv", (size, atom.size)),), 1),))  # another name for the same number
