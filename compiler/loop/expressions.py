@@ -17,7 +17,7 @@ _OPERANDS: dict[type, Callable[[Any], tuple[ir.Expr, ...]]] = {
     ir.Select: attrgetter("condition", "a", "b"),
 }
 #: What is as cheap as its name.
-_FREE = (ir.Const, ir.IndexValue, ir.Ramp, ir.Read)
+_FREE = frozenset((ir.Const, ir.IndexValue, ir.Ramp, ir.Read))
 
 
 def operands_of(expr: ir.Expr) -> tuple[ir.Expr, ...]:
@@ -48,18 +48,23 @@ def postorder(expr: ir.Expr) -> list[ir.Expr]:
 
 def shared_nodes(expr: ir.Expr) -> set[int]:
     """The identities of nodes that are operands more than once, of those worth a name."""
-    seen: set[int] = set()
     shared: set[int] = set()
+    if type(expr) not in _OPERANDS:
+        return shared
+    seen: set[int] = set()
     stack = [expr]
     while stack:
-        for operand in operands_of(stack.pop()):
-            if isinstance(operand, _FREE):
+        node = stack.pop()
+        for operand in _OPERANDS[type(node)](node):
+            kind = type(operand)
+            if kind in _FREE:
                 continue
             if id(operand) in seen:
                 shared.add(id(operand))
             else:
                 seen.add(id(operand))
-                stack.append(operand)
+                if kind in _OPERANDS:
+                    stack.append(operand)
     return shared
 
 

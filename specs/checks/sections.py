@@ -36,8 +36,9 @@ def check_float_type(structure: Structure, tree: SourceTree, diagnostics: Diagno
     return wrong
 
 
-def check_lengths(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> None:
-    """Each input's `lengths` has to name an int64 `[N]` input."""
+def check_lengths(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> set[str]:
+    """Each input's `lengths` has to name an int64 `[N]` input. Returns the inputs whose do not."""
+    wrong: set[str] = set()
     inputs, broken = structure.sections.get("inputs") or {}, structure.broken.get("inputs", set())
     for name, spec in inputs.items():
         if spec.lengths is None:
@@ -45,21 +46,23 @@ def check_lengths(structure: Structure, tree: SourceTree, diagnostics: Diagnosti
         place = tree.value_span(("inputs", name, "lengths"))
         other = inputs.get(spec.lengths)
         if other is None:
+            wrong.add(name)
             if not broken & {spec.lengths, "*"}:
                 meant = closest(spec.lengths, [one for one in inputs if one != name])
-                declare = (
-                    f"declare it: inputs: {{{spec.lengths}: {{shape: [{spec.shape[0]}], dtype: int64}}}}"
-                )
+                batch = spec.shape[0] if spec.shape else "N"
+                declare = f"declare it: inputs: {{{spec.lengths}: {{shape: [{batch}], dtype: int64}}}}"
                 message = f"there is no input named {spec.lengths}"
                 fixes = respelled(spec.lengths, meant, place)
                 help = did_you_mean(meant) or declare
                 diagnostics.error("NW0405", message, place, help=help, fixes=fixes)
-        elif other.dtype != "int64" or other.shape != spec.shape[:1]:
+        elif spec.shape and (other.dtype != "int64" or other.shape != spec.shape[:1]):
+            wrong.add(name)
             wanted = f"int64 [{spec.shape[0]}]"
             found = f"{other.dtype} [{', '.join(map(str, other.shape))}]"
             labels = [(tree.key_span(("inputs", spec.lengths)), "declared here")]
             message = f"lengths have to be {wanted}, {spec.lengths} is {found}"
             diagnostics.error("NW0311", message, place, labels=labels)
+    return wrong
 
 
 def check_train(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> None:

@@ -83,7 +83,7 @@ class _Wirer:
             self.report_cycle(cycle)
             self.poisoned.update(cycle)
         self.poisoned |= check_float_type(self.structure, self.tree, self.diagnostics)
-        check_lengths(self.structure, self.tree, self.diagnostics)
+        self.poisoned |= check_lengths(self.structure, self.tree, self.diagnostics)
         outputs = self.outputs()
         check_train(self.structure, self.tree, self.diagnostics)
         expected = [(self.references.follow(one.name), one) for one in self.expansion.expected]

@@ -43,6 +43,9 @@ def _labels(scope: Scope) -> Tensor:
     if labels.dtype not in ("int32", "int64", "uint8"):
         message = f"the labels are {show_type(labels.dtype, labels.shape)}, not integers"
         raise scope.problem("NW0311", message, "inputs", 1, labels=scope.blame(labels))
+    if not scores.rank:
+        message = "the scores are one number, without an axis of classes"
+        raise scope.problem("NW0308", message, "inputs", 0, labels=scope.blame(scores))
     if labels.shape != scores.shape[:-1]:
         message = f"labels {show(labels.shape)} for classes {show(scores.shape)}"
         blamed = [*scope.blame(scores), *scope.blame(labels)]
