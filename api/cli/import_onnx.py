@@ -77,11 +77,14 @@ def command(
             click.echo(visible(f"help: {error.help}", keep="\n"), err=True)
         sys.exit(1)
     imported.save(output, weights)
+    aside = to_standard_output(output)
     for size, reason in imported.same.items():
-        click.echo(f"the open size {size} is the same as {reason}")
+        click.echo(f"the open size {size} is the same as {reason}", err=aside)
+    for note in imported.notes:
+        click.echo(visible(f"note: {note}"), err=aside)
     written(output, "spec")
     for kind, names in (("input", imported.inputs), ("output", imported.outputs)):
         for old, new in names.items():
             if old != new:
-                click.echo(f"the {kind} {old} is named {new} here", err=to_standard_output(output))
+                click.echo(f"the {kind} {old} is named {new} here", err=aside)
     written(weights, "weights", sized=True)

@@ -45,11 +45,14 @@ export_model(netwright.load("resnet.yaml"), "resnet.safetensors").save("again.on
   the least multiples for which it fits, which were tried: `--dim H=32k` says that H is a multiple of 32, `--dim H=640`
   settles it.
 - Layers have the names of the file's nodes, modules (PyTorch) or weights, else those of the layers that they belong to.
-- Scan, and Loop where each step reads the next part of a sequence, become a recurrent layer with a cell of its own, in
-  equations; a state may be an image that the cell convolves. Any other body is unrolled where the number of steps is
-  known. A spec that is exported and imported again is the same network up to names.
-- A cell that was called in a loop of Python, which exporters write out step by step, is one recurrent layer again, be
-  it several cells one upon the other, forwards or backwards, from four steps on: where each step has the same operators
+- Scan, and Loop where each step reads the next part of a sequence, become recurrent layers. Equations that are those of
+  `rnn`, `lstm` or `gru`, however they are spelled, become that layer, with its options: gates in any order, with one
+  matrix or several, peepholes, coupled gates, other activations, several cells one upon the other, and dense layers
+  for what needs no state. All others become a cell of one's own; its state may be an image that the cell convolves. Any
+  other body is unrolled where the number of steps is known, and the import says so. A spec that is exported and
+  imported again is the same network up to names.
+- A cell that was called in a loop of Python, which exporters write out step by step, is a recurrence again, be it
+  several cells one upon the other, forwards or backwards, from four steps on: where each step has the same operators
   with the same weights, reads the next part of a sequence, and what the step before gave.
 - Of an If whose condition is known the branch is taken: by sizes, constants, or an input that is settled, `--input
   sr=16000`, which then is no input of the spec. Else both branches are computed and one is selected, element by element

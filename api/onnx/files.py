@@ -63,6 +63,8 @@ class ImportedModel:
     outputs: Mapping[str, str]
     same: Mapping[str, str] = field(default_factory=dict)
     """Names of open sizes that became another one's, with that one and why."""
+    notes: tuple[str, ...] = ()
+    """What is not as it could be, and why: recurrences that are written out step by step."""
 
     def save(self, spec: str | os.PathLike[str], weights: str | os.PathLike[str]) -> None:
         """Writes the spec and a safetensors file, each whole or not at all. Raises OSError."""
@@ -122,7 +124,8 @@ def import_model(
     text = to_yaml(imported.tree, f"Imported from ONNX, opset {graph.opset}.{turned}")
     check(text)
     same = {name: f"{other}: {node} needs it" for name, (other, node) in settled.same.items()}
-    return ImportedModel(text, _Arrays(imported.weights), imported.inputs, imported.outputs, same)
+    names = (imported.inputs, imported.outputs)
+    return ImportedModel(text, _Arrays(imported.weights), *names, same, imported.notes)
 
 
 def _inputs_to_settle(graph: OnnxGraph, needed: NeedsValue) -> str:

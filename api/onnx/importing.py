@@ -4,7 +4,6 @@ not supported, and that an output needs, are found in one run."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -41,6 +40,8 @@ class Imported:
     constants: Mapping[str, NDArray]
     narrow: Mapping[str, str]
     """The element types of outputs that the language holds in a wider type."""
+    notes: tuple[str, ...] = ()
+    """What is not as it could be, and why."""
 
 
 def import_graph(
@@ -71,11 +72,30 @@ def import_graph(
         importer.conversion.choices = choices
         return importer.run(model)
 
-    # What can't be imported as a loop is, or is told of, as it is written; that may be no valid file.
-    with suppress(OnnxError, NeedsValue, LookupError, TypeError, ValueError):
-        if (loops := folded(graph)) is not graph:
+    loops, reason = _with_loops(graph)
+    if loops is not graph:
+        try:
             return with_choices(partial(attempt, graph=loops))
-    return with_choices(partial(attempt, graph=graph))
+        except (OnnxError, NeedsValue) as error:
+            reason = f"{_STEPS}: {error.findings[0] if error.findings else error}"
+    imported = with_choices(partial(attempt, graph=graph))
+    return replace(imported, notes=(*imported.notes, reason)) if reason else imported
+
+
+#: What is said where a recurrence is not read as one.
+_STEPS = "what the model has written out step by step stays so"
+
+
+def _with_loops(graph: OnnxGraph) -> tuple[OnnxGraph, str]:
+    """The graph with steps that are written out as loops, and why there are none where that is not known."""
+    try:
+        return folded(graph), ""
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:  # attributes of other types, which the import tells of
+        return graph, f"{_STEPS}: {type(error).__name__}: {error}"
 
 
 class _Import:
@@ -193,7 +213,8 @@ class _Import:
             if name in written
             for key, array in layer.weights.items()
         }
-        return Imported(tree, weights, self.inputs, outputs, constants, narrow)
+        notes = tuple(writer.notes)
+        return Imported(tree, weights, self.inputs, outputs, constants, narrow, notes)
 
 
 def _dim(role: str, least: int | None, most: int | None, multiple: int) -> str | dict[str, Any]:

@@ -105,6 +105,8 @@ class NetworkWriter:
         """By references to whole numbers what they were quantized from."""
         self.positions: dict[str, tuple[str, DimLike]] = {}
         """By references to positions in a whole tensor those among the cells of a channel, and the number of these."""
+        self.notes: list[str] = []
+        """What is not as it could be, and why."""
         self.counts: set[str] = set()
         """References to what counts from 0 along its only axis."""
         self._made: dict[tuple, str] = {}

@@ -100,16 +100,7 @@ class Sketch(Expander):
 
     def add_cell(self, name: str, text: str) -> None:
         """A cell, as its YAML. Raises Refusal where the language does not accept it."""
-        diagnostics = Diagnostics()
-        tree = read_text(text, "<import>", diagnostics)
-        try:
-            spec = CellSpec.model_validate(tree.value) if tree else None
-        except ValidationError as error:
-            raise Refusal(f"no cell can do this: {error.errors()[0]['msg']}") from None
-        cell = compile_cell(name, spec, tree, (), diagnostics) if tree and spec else None
-        if cell is None:
-            raise Refusal(f"no cell can do this: {next(iter(diagnostics.errors)).message}")
-        self._cells[name] = cell
+        self._cells[name] = compiled(name, text)
 
     def least_of(self, size: str) -> int:
         """The least value that an open size has to have."""
@@ -198,3 +189,17 @@ def _parsed(text: str) -> Expression:
         return parse_expression(Writing.at(text, _NOWHERE))
     except ExpressionError as error:
         raise Refusal(f"no equation can do this: {error.message}") from None
+
+
+def compiled(name: str, text: str) -> Cell:
+    """A cell of its YAML. Raises Refusal where the language does not accept it."""
+    diagnostics = Diagnostics()
+    tree = read_text(text, "<import>", diagnostics)
+    try:
+        spec = CellSpec.model_validate(tree.value) if tree else None
+    except ValidationError as error:
+        raise Refusal(f"no cell can do this: {error.errors()[0]['msg']}") from None
+    cell = compile_cell(name, spec, tree, (), diagnostics) if tree and spec else None
+    if cell is None:
+        raise Refusal(f"no cell can do this: {next(iter(diagnostics.errors)).message}")
+    return cell

@@ -41,14 +41,14 @@ def _lstm(layer: Lstm) -> str:
         seen = [" + si * prev(c)", " + sf * prev(c)", " + so * c"]
 
     def gate(name: str, more: str) -> str:
-        return _applied(layer.recurrent_activation, _clipped(layer, name + more))
+        return applied(layer.recurrent_activation, _clipped(layer, name + more))
 
     enters, stays = gate("i", seen[0]), gate("f", seen[1])
     if layer.input_forget:
         lines.append(f"enters = {enters}")
         enters, stays = "enters", "(1 - enters)"
-    lines.append(f"c = {stays} * prev(c) + {enters} * {_applied(layer.activation, _clipped(layer, 'g'))}")
-    lines.append(f"h = {gate('o', seen[2])} * {_applied(layer.output_activation, 'c')}")
+    lines.append(f"c = {stays} * prev(c) + {enters} * {applied(layer.activation, _clipped(layer, 'g'))}")
+    lines.append(f"h = {gate('o', seen[2])} * {applied(layer.output_activation, 'c')}")
     return _listed(lines)
 
 
@@ -62,16 +62,16 @@ def _gru(layer: Gru) -> str:
     else:
         lines.append("uz, ur, un = split(recurrent_kernel, 3)")
         z, r, n = "xz + prev(h) @ uz", "xr + prev(h) @ ur", "xn + (r * prev(h)) @ un"
-    lines.append(f"z = {_applied(layer.recurrent_activation, _clipped(layer, z))}")
-    lines.append(f"r = {_applied(layer.recurrent_activation, _clipped(layer, r))}")
-    lines.append(f"n = {_applied(layer.activation, _clipped(layer, n))}")
+    lines.append(f"z = {applied(layer.recurrent_activation, _clipped(layer, z))}")
+    lines.append(f"r = {applied(layer.recurrent_activation, _clipped(layer, r))}")
+    lines.append(f"n = {applied(layer.activation, _clipped(layer, n))}")
     lines.append("h = (1 - z) * n + z * prev(h)")
     return _listed(lines)
 
 
 def _rnn(layer: Rnn) -> str:
     inner = f"x @ kernel + prev(h) @ recurrent_kernel{_bias(layer)}"
-    return _listed([f"h = {_applied(layer.activation, _clipped(layer, inner))}"])
+    return _listed([f"h = {applied(layer.activation, _clipped(layer, inner))}"])
 
 
 def _bias(layer: GatedLayer) -> str:
@@ -142,7 +142,8 @@ def state_names(kind: str) -> tuple[str, ...]:
     return ("h", "c") if kind == "lstm" else ("h",)
 
 
-def _applied(activation: ActivationSpec, inner: str) -> str:
+def applied(activation: ActivationSpec, inner: str) -> str:
+    """The equation of an activation of something."""
     match activation:
         case Linear():
             return f"({inner})"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -104,8 +107,7 @@ def keras(time: int | str = "T", further: str = "less", index: str = "j") -> onn
 def test_a_counted_loop_is_a_recurrent_layer(time: int | str, further: str) -> None:
     found = keras(time, further)
     imported = agrees(found, {"x": (3, 5, 3)}, {"x": (2, 5 if time == 5 else 7, 3)})
-    assert imported.spec.count("type: recurrent") == 1
-    assert "xi @ kernel" in imported.spec or "x @ kernel" in imported.spec
+    assert imported.spec.count("type: rnn, units: 4, use_bias: false}") == 1
 
 
 def test_a_loop_that_only_its_condition_ends() -> None:
@@ -135,7 +137,7 @@ def test_a_sequence_that_is_read_backwards() -> None:
         {**CONSTANTS, "unit": np.asarray(1), "kernel": weights(3, 4), "recurrent": weights(4, 4)},
     )
     imported = agrees(found, {"x": (3, 5, 3)}, {"x": (2, 1, 3)})
-    assert "type: recurrent" in imported.spec
+    assert "type: rnn" in imported.spec
 
 
 def test_steps_over_part_of_a_sequence() -> None:
@@ -327,20 +329,25 @@ def test_a_sequence_that_is_reversed_as_a_whole() -> None:
         {**CONSTANTS, "kernel": weights(3, 4), "recurrent": weights(4, 4)},
     )
     imported = agrees(found, {"x": (3, 5, 3)}, {"x": (2, 1, 3)})
-    assert imported.spec.count("type: re") == 2
+    assert imported.spec.count("type: rnn") == imported.spec.count("type: reverse") == 1
 
 
-def one_step(kind: str, *, bias: bool = True, before: int = 1) -> onnx.ModelProto:
+def one_step(kind: str, *, bias: bool = True, peepholes: bool = False, **options: Any) -> onnx.ModelProto:
     """A loop each of whose steps is a recurrence over a sequence of one, as a scripted cell is written."""
     gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[kind]
     states = ["h", "c"] if kind == "LSTM" else ["h"]
-    shapes = {"w": (1, gates * 4, 3), "r": (1, gates * 4, 4), "b": (1, gates * 8)}
+    shapes = {"w": (1, gates * 4, 3), "r": (1, gates * 4, 4), "b": (1, gates * 8), "p": (1, 12)}
     read = ["xi1", "w", "r", "b" if bias else "", "", *(f"{name}1" for name in states)]
-    more = {"linear_before_reset": before} if kind == "GRU" else {}
     nodes = [
         node("Gather", ["xt", "i"], ["xi"], axis=0),
         *(node("Unsqueeze", [name, "zero"], [f"{name}1"]) for name in ("xi", *states)),
-        node(kind, read, ["", *(f"{name}2" for name in states)], hidden_size=4, **more),
+        node(
+            kind,
+            [*read, *(["p"] if peepholes else [])],
+            ["", *(f"{name}2" for name in states)],
+            hidden_size=4,
+            **options,
+        ),
         *(node("Squeeze", [f"{name}2", "zero"], [f"{name}3"]) for name in states),
     ]
     new = [(f"{name}3", FLOAT) for name in states]
@@ -352,12 +359,36 @@ def one_step(kind: str, *, bias: bool = True, before: int = 1) -> onnx.ModelProt
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
-def test_a_step_that_is_a_recurrence_over_a_sequence_of_one(kind: str, bias: bool) -> None:
-    imported = agrees(one_step(kind, bias=bias), {"x": (3, 5, 3)}, {"x": (2, 7, 3)})
-    assert imported.spec.count("type: recurrent") == 1
+@pytest.mark.parametrize(
+    ("kind", "options", "keys"),
+    [
+        ("LSTM", {}, ""),
+        ("LSTM", {"peepholes": True}, ", peepholes: true"),
+        ("LSTM", {"input_forget": 1, "clip": 0.5}, ", clip: 0.5, input_forget: true"),
+        (
+            "LSTM",
+            {"activations": ["HardSigmoid", "Relu", "Softsign"], "activation_alpha": [0.25]},
+            ", recurrent_activation: {type: hard_sigmoid, alpha: 0.25}, activation: relu, output_activation: softsign",
+        ),
+        ("GRU", {"linear_before_reset": 1}, ""),
+        ("GRU", {}, ", reset_after: false"),
+        (
+            "GRU",
+            {"clip": 0.25, "activations": ["Sigmoid", "Relu"]},
+            ", activation: relu, clip: 0.25, reset_after: false",
+        ),
+        ("RNN", {"activations": ["LeakyRelu"], "direction": "reverse"}, ", activation: leaky_relu"),
+    ],
+)
+def test_a_step_that_is_a_recurrence_over_a_sequence_of_one(
+    kind: str, options: dict[str, Any], keys: str, bias: bool
+) -> None:
+    found = one_step(kind, bias=bias, **options)
+    imported = agrees(found, {"x": (3, 5, 3)}, {"x": (2, 7, 3)})
+    (layer,) = re.findall(rf"type: {kind.lower()}, units: 4(.*)\}}", imported.spec)
+    assert set(layer.split(", ")) == set((keys + ("" if bias else ", use_bias: false")).split(", "))
 
 
-def test_a_step_that_no_cell_can_have_yet_says_why() -> None:
-    with pytest.raises(OnnxError, match="linear_before_reset"):
-        import_model(one_step("GRU", before=0))
+def test_a_step_over_what_no_layer_has_says_why() -> None:
+    with pytest.raises(OnnxError, match="ScaledTanh has numbers without a default"):
+        import_model(one_step("RNN", activations=["ScaledTanh"]))

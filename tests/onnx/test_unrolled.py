@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 pytest.importorskip("onnx", reason="onnx is not installed (extra: onnx)")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (pip install onnxruntime)")
@@ -17,7 +20,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx.helper import make_node
 
-from netwright.onnx import ImportedModel
+from netwright.cli import main
+from netwright.onnx import ImportedModel, OnnxError, import_model
 
 from .compared import built, compare
 
@@ -31,7 +35,7 @@ def draw(*shape: int) -> NDArray:
 
 
 def recurrences(imported: ImportedModel) -> int:
-    return imported.spec.count("type: recurrent")
+    return len(re.findall("type: (recurrent|lstm|gru|rnn)", imported.spec))
 
 
 # By hand: h = tanh(x[t]·W + h·R + b), for each of the steps.
@@ -134,6 +138,69 @@ def test_what_only_some_steps_give() -> None:
     model.graph.node.append(make_node("Sub", ["h1", "h3"], ["difference"]))
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in ("difference", "h2", "all"))
     assert recurrences(compare(model, given(model))) == 1
+
+
+# What is said where steps stay as they are.
+
+
+def with_sums() -> onnx.ModelProto:
+    """Steps with an operator that no cell has."""
+    model = written_out()
+    constants = {"last": np.asarray(1)}
+    for node in model.graph.node:
+        if node.op_type == "Tanh":
+            (name,) = node.output
+            node.output[0] = f"{name} before"
+    nodes = []
+    for node in model.graph.node:
+        nodes.append(node)
+        if node.op_type == "Tanh":
+            nodes.append(make_node("CumSum", [node.output[0], "last"], [node.output[0].split()[0]]))
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(v, n) for n, v in constants.items())
+    return model
+
+
+def test_steps_that_no_cell_can_have_are_written_out_which_is_said(tmp_path: Path) -> None:
+    model = with_sums()
+    imported = compare(model, given(model))
+    assert recurrences(imported) == 0
+    (note,) = imported.notes
+    assert re.fullmatch(
+        r"node of .*: its 5 steps are written out: .*\(CumSum\): .*not supported in a loop", note
+    )
+    onnx.save(model, tmp_path / "m.onnx")
+    for spec, aside in (("m.yaml", False), ("-", True)):
+        arguments = ["import", str(tmp_path / "m.onnx"), "-o", spec, "--weights", str(tmp_path / "w")]
+        arguments[3] = spec if aside else str(tmp_path / spec)
+        done = CliRunner().invoke(main, arguments)
+        assert f"note: {note}" in (done.stderr if aside else done.stdout)
+        assert not aside or "note: " not in done.stdout
+
+
+def test_a_recurrence_that_can_be_imported_as_it_is_written_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As steps that are too many to be written out once more."""
+    monkeypatch.setattr("netwright.onnx.loops.unrolling.MOST", 10)
+    model = with_sums()
+    (note,) = compare(model, given(model)).notes
+    assert note.startswith("what the model has written out step by step stays so: ")
+    assert note.endswith("5 steps of 7 nodes are too many to unroll")
+
+
+def test_parts_that_are_not_valid_are_told_of_as_such() -> None:
+    model = built(
+        [
+            make_node("Slice", ["x"], ["cut"], starts="1", ends="2", axes=[1]),
+            make_node("Squeeze", ["cut"], ["part"], axes=[1]),
+            make_node("Relu", ["part"], ["y"]),
+        ],
+        {"x": (F, [2, 3])},
+        ["y"],
+        opset=9,
+    )
+    with pytest.raises(OnnxError, match="starts"):
+        import_model(model)
 
 
 # As PyTorch's exporters write them.
@@ -253,8 +320,8 @@ def test_cells_of_pytorch(kind: str, layers: int, options: dict[str, Any], dynam
     for samples in (2, 3):
         bindings.append({"x": draw(samples, STEPS, 3)} | ({"h": draw(samples, 4)} if module.given else {}))
     imported = compare(model, *bindings)
-    assert recurrences(imported) == 1
-    assert imported.spec.count("\n") < 50
+    assert imported.spec.count(f"type: {kind.lower()}") == recurrences(imported) == layers
+    assert imported.spec.count("\n") < 25
 
 
 @EXPORTERS

@@ -1,6 +1,6 @@
 """The bodies of ONNX's loops as cells of the language: equations over one sample."""
 
-from . import convolution, moves, pointwise, recurrent
+from . import convolution, moves, normalization, pointwise, recurrent
 from .body import CellBody, cell_of_body
 from .table import OPERATORS
 from .terms import OtherOrder
@@ -12,6 +12,7 @@ __all__ = [
     "cell_of_body",
     "convolution",
     "moves",
+    "normalization",
     "pointwise",
     "recurrent",
 ]

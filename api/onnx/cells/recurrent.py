@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
+from netwright.specs.equations.builtin_cells import applied
+from netwright.specs.models.activations import ActivationSpec, PointwiseActivation
+
+from ..activations import activation_of, numbers_of
 from ..errors import Refusal
+from ..numbers import decimal
 from ..reading import Body, Node
 from ..values import Known
 from .step import Step
@@ -16,7 +22,7 @@ from .table import operator
 from .terms import Term, joint, product
 
 _KINDS = ("LSTM", "GRU", "RNN")
-_USUAL = {"LSTM": ["sigmoid", "tanh", "tanh"], "GRU": ["sigmoid", "tanh"], "RNN": ["tanh"]}
+_ACTIVATION: TypeAdapter[ActivationSpec] = TypeAdapter(PointwiseActivation)
 
 
 def of_one_step(body: Body, known: Callable[[str], Known | None]) -> Body:
@@ -80,39 +86,113 @@ def _is_of_first(node: Node, op: str, known: Callable[[str], Known | None]) -> b
     return axes is not None and list(axes) == [0]
 
 
-@operator(*_KINDS, attributes="activations direction hidden_size input_forget layout linear_before_reset")
+@operator(
+    *_KINDS,
+    attributes="activation_alpha activation_beta activations clip direction hidden_size input_forget layout "
+    "linear_before_reset",
+)
 def _recurrent(s: Step) -> list[Term]:
-    kind = s.node.op
-    names = [str(one).lower() for one in s.attribute("activations", ())]
-    plain = s.attribute("direction", "forward") == "forward" and not s.attribute("input_forget", 0)
+    if s.attribute("direction", "forward") == "bidirectional" or s.attribute("layout", 0):
+        raise Refusal("a recurrence in a loop is of one step, in one direction")
     x = s.term(0)
-    if not plain or names not in ([], _USUAL[kind]) or s.attribute("layout", 0) or not x.batched:
-        raise Refusal("a recurrence in a loop is of one step, forward, with the usual activations")
-    if s.has(4) or s.has(7) or len(x.view) != 1 or not s.has(5) or (kind == "LSTM" and not s.has(6)):
+    if s.has(4) or len(x.view) != 1 or not x.batched or not s.has(5):
         raise Refusal("a recurrence in a loop is of one step, from given states")
-    h = s.term(5)
-    kernels = [_matrix(s, position, name) for position, name in ((1, "kernel"), (2, "recurrent_kernel"))]
-    inputs, states = product(x, kernels[0]), product(h, kernels[1])
+    match s.node.op:
+        case "RNN":
+            found = _rnn(s, x)
+        case "LSTM":
+            return _lstm(s, x)
+        case _:
+            found = _gru(s, x)
+    return [found, found]
+
+
+class _Functions:
+    """The activations of a node, in their order, with the clip before them."""
+
+    def __init__(self, s: Step, usual: Sequence[str]):
+        names = [str(one) for one in s.attribute("activations") or usual]
+        if len(names) != len(usual):
+            raise Refusal(f"{len(names)} activations, {len(usual)} are needed", "activations")
+        numbers = numbers_of(s.attribute)
+        self.functions = [_ACTIVATION.validate_python(activation_of(name, numbers)) for name in names]
+        self.clip = s.attribute("clip")
+
+    def of(self, position: int, template: str, operands: Mapping[str, Term], *, clipped: bool = True) -> Term:
+        """A function of what a template says."""
+        inner = template
+        if clipped and self.clip is not None:
+            bound = decimal(self.clip)
+            inner = f"clip({inner}, {-bound!r}, {bound!r})"
+        return joint(applied(self.functions[position], inner), operands)
+
+
+def _rnn(s: Step, x: Term) -> Term:
+    inputs, states = _products(s, x, s.term(5))
+    return _Functions(s, ["Tanh"]).of(0, "a + b", {"a": inputs, "b": states})
+
+
+def _lstm(s: Step, x: Term) -> list[Term]:
+    if not s.has(6):
+        raise Refusal("a recurrence in a loop is of one step, from given states")
+    functions, old = _Functions(s, ["Sigmoid", "Tanh", "Tanh"]), s.term(6)
+    inputs, states = _products(s, x, s.term(5))
+    i, o, f, g = _split(s, joint("a + b", {"a": inputs, "b": states}), 4)
+    peepholes: list[Term | None] = [None] * 3
+    if s.has(7):
+        weights = _constant(s, 7).reshape(3, -1)
+        peepholes = [_param(s, "peephole", np.ascontiguousarray(row)) for row in weights]  # i, o, f
+
+    def gate(term: Term, peephole: Term | None, state: Term) -> Term:
+        if peephole is None:
+            return functions.of(0, "a", {"a": term})
+        return functions.of(0, "a + p * c", {"a": term, "p": peephole, "c": state})
+
+    enters = gate(i, peepholes[0], old)
+    stays = gate(f, peepholes[2], old)
+    if s.attribute("input_forget", 0):
+        enters = s.writer.step("enters", enters)
+        stays = joint("1 - i", {"i": enters})
+    candidate = functions.of(1, "g", {"g": g})
+    c = s.writer.step("c", joint("f * c + i * g", {"f": stays, "c": old, "i": enters, "g": candidate}))
+    seen = functions.of(2, "c", {"c": c}, clipped=False)
+    new = joint("o * c", {"o": gate(o, peepholes[1], c), "c": seen})
+    return [new, new, c]
+
+
+def _gru(s: Step, x: Term) -> Term:
+    functions, h = _Functions(s, ["Sigmoid", "Tanh"]), s.term(5)
+    if s.attribute("linear_before_reset", 0):
+        inputs, states = _products(s, x, h)
+        (z, r, n), (hz, hr, hn) = _split(s, inputs, 3), _split(s, states, 3)
+        r = functions.of(0, "a + b", {"a": r, "b": hr})
+        n = functions.of(1, "n + r * m", {"n": n, "r": r, "m": hn})
+    else:
+        first, second = _biases(s)
+        inputs = product(x, _matrix(s, 1, "kernel"))
+        for bias in (first, second):
+            inputs = inputs if bias is None else joint("a + b", {"a": inputs, "b": bias})
+        kernel = _matrix(s, 2, "recurrent_kernel")
+        rows, size = kernel.shape[0], kernel.shape[1] // 3
+        names = s.writer.parts(kernel, 3, 1)
+        kernels = [kernel.seen(name, (rows, size)) for name in names]
+        z, r, n = _split(s, inputs, 3)
+        hz, hr = (product(h, one) for one in kernels[:2])
+        r = functions.of(0, "a + b", {"a": r, "b": hr})
+        reset = product(joint("r * h", {"r": r, "h": h}), kernels[2])
+        n = functions.of(1, "n + m", {"n": n, "m": reset})
+    z = s.writer.step("z", functions.of(0, "a + b", {"a": z, "b": hz}))
+    return joint("z * h + (1 - z) * n", {"z": z, "h": h, "n": n})
+
+
+def _products(s: Step, x: Term, h: Term) -> tuple[Term, Term]:
+    """The inputs and the old state times their kernels, each with its bias."""
+    inputs, states = product(x, _matrix(s, 1, "kernel")), product(h, _matrix(s, 2, "recurrent_kernel"))
     first, second = _biases(s)
     if first is not None and second is not None:
         inputs = joint("a + b", {"a": inputs, "b": first})
         states = joint("a + b", {"a": states, "b": second})
-    if kind == "RNN":
-        found = joint("tanh(a + b)", {"a": inputs, "b": states})
-        return [found, found]
-    if kind == "LSTM":
-        i, o, f, g = _split(s, joint("a + b", {"a": inputs, "b": states}), 4)
-        c = joint("sigmoid(f) * c + sigmoid(i) * tanh(g)", {"f": f, "c": s.term(6), "i": i, "g": g})
-        c = s.writer.step("c", c)
-        new = joint("sigmoid(o) * tanh(c)", {"o": o, "c": c})
-        return [new, new, c]
-    if not s.attribute("linear_before_reset", 0):
-        raise Refusal("a GRU in a loop resets its state after the product (linear_before_reset)")
-    (z, r, n), (hz, hr, hn) = _split(s, inputs, 3), _split(s, states, 3)
-    z = s.writer.step("z", joint("sigmoid(a + b)", {"a": z, "b": hz}))
-    n = joint("tanh(n + sigmoid(a + b) * m)", {"n": n, "a": r, "b": hr, "m": hn})
-    new = joint("z * h + (1 - z) * n", {"z": z, "h": h, "n": n})
-    return [new, new]
+    return inputs, states
 
 
 def _matrix(s: Step, position: int, name: str) -> Term:

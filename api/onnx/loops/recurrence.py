@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import onnx
@@ -19,7 +20,8 @@ from ..context import Context
 from ..errors import Refusal
 from ..names import safe, short
 from ..values import Held
-from .iteration import Iteration
+from .gated import Start, Written, as_layers
+from .iteration import Iteration, State
 
 
 def recur(ctx: Context, loop: Iteration) -> None:
@@ -139,23 +141,58 @@ class _Recurrence:
             truths=[name for name, one in inputs if one.value.dtype == "bool"],
             last=self.last,
         )
-        keys, given, weights = self.starts(cell, states)
+        if lengths is None and self.loop.batched and ctx.has(0):
+            lengths = ctx.arranged(ctx.held(0), (0,))
+        refs = [ctx.arranged(self.numbers(one.value), one.axes()) for _, one in inputs]
+        starts = {name: self.start(*row) for name, *row in self.carried(cell, states)}
+        last = [name for name, _, state in self.carried(cell, states) if ctx.wants(state.output)]
+        found = as_layers(ctx, cell, refs, self.asked(cell), last, starts, lengths, reverse=self.loop.reverse)
+        if found is None:
+            found = self.cell(cell, refs, last, starts, lengths)
+        self.results(found, cell, states, first)
+
+    def carried(self, cell: CellBody, states: list[_Operand]) -> list[tuple[str, _Operand, State]]:
+        """The cell's states that are those of the loop."""
+        return list(zip(cell.states, states, self.loop.states, strict=True))
+
+    def asked(self, cell: CellBody) -> list[str]:
+        """What is wanted at all steps: states, or "" for the output."""
+        return [name for name, want in zip(cell.sequences, self.wanted(), strict=True) if want]
+
+    def cell(
+        self,
+        cell: CellBody,
+        refs: list[str],
+        last: list[str],
+        starts: Mapping[str, Start],
+        lengths: str | None,
+    ) -> Written:
+        """A layer that runs the cell."""
+        ctx, sequences = self.ctx, self.asked(cell)
+        keys: dict[str, Any] = {}
+        given = {name: start.ref for name, start in starts.items() if start.ref is not None}
+        weights = dict(cell.weights)
+        for name, start in starts.items():
+            if start.number is not None:
+                cell.tree["states"][name]["init"] = {"type": "constant", "value": start.number}
+            elif start.array is not None:
+                cell.tree["states"][name]["learn_init"] = True
+                weights[f"{name}_init"] = start.array
+        if given:
+            keys["initial_state"] = dict(given)
         if lengths is not None:
             given[LENGTHS] = keys["lengths"] = lengths
-        elif self.loop.batched and ctx.has(0):
-            given[LENGTHS] = keys["lengths"] = ctx.arranged(ctx.held(0), (0,))
-        refs = [ctx.arranged(self.numbers(one.value), one.axes()) for _, one in inputs]
-        sequences = [name for name, want in zip(cell.sequences, self.wanted(), strict=True) if want]
         if self.loop.reverse:
             keys["reverse"] = True
         if "" not in sequences and cell.tree["output"] in cell.states:
             keys["return_sequences"] = False
-        last = list(zip(cell.states, self.loop.states, strict=True))
-        ports = [name for name, state in last if ctx.wants(state.output)]
-        ports += [f"{name}_all" for name in sequences if name]
+        ports = [*last, *(f"{name}_all" for name in sequences if name)]
         name = ctx.writer.cell(cell.tree, [ctx.names[0] if ctx.names else None])
         ref = ctx.layer("recurrent", refs, {"cell": name, **keys}, weights, given=given, ports=ports)
-        self.results(ref, cell, states, first)
+        return Written(
+            {name: f"{ref}.{name}" for name in last},
+            {name: f"{ref}.{name}_all" if name else ref for name in sequences},
+        )
 
     def numbers(self, value: Held) -> Held:
         """A value that a cell can read: 1 and 0 for truth values."""
@@ -174,29 +211,20 @@ class _Recurrence:
         own = (short(name) or fallback).removeprefix(self.prefix)
         return re.sub(r"^prev_|_(prev|in|old)$", "", own) or fallback
 
-    def starts(
-        self, cell: CellBody, states: list[_Operand]
-    ) -> tuple[dict, dict[str, str], dict[str, NDArray]]:
-        """Where the states start: zeros, learned (what is stretched over the samples), or given."""
+    def start(self, operand: _Operand, state: State) -> Start:
+        """Where a state starts: zeros, a number, learned (what is stretched over the samples), or given."""
         ctx = self.ctx
-        weights = dict(cell.weights)
-        given: dict[str, str] = {}
-        for name, operand, state in zip(cell.states, states, self.loop.states, strict=True):
-            known, stored = ctx.start(state.operand) or (None, False)
-            shape = operand.shape()
-            if known is not None and not stored and not known.any():
-                continue
-            if known is not None and _is_number(known):
-                cell.tree["states"][name]["init"] = {"type": "constant", "value": float(known.flat[0])}
-                continue
-            if known is not None and known.size == int(np.prod(shape)):
-                cell.tree["states"][name]["learn_init"] = True
-                order = [sorted(operand.features).index(axis) for axis in operand.features]
-                logical = [shape[order.index(axis)] for axis in range(len(order))]
-                weights[f"{name}_init"] = known.reshape(logical).transpose(order)
-                continue
-            given[name] = ctx.arranged(operand.value, operand.axes())
-        return ({"initial_state": dict(given)} if given else {}), given, weights
+        known, stored = ctx.start(state.operand) or (None, False)
+        shape = operand.shape()
+        if known is not None and not stored and not known.any():
+            return Start()
+        if known is not None and _is_number(known):
+            return Start(number=float(known.flat[0]))
+        if known is not None and known.size == int(np.prod(shape)):
+            order = [sorted(operand.features).index(axis) for axis in operand.features]
+            logical = [shape[order.index(axis)] for axis in range(len(order))]
+            return Start(array=known.reshape(logical).transpose(order))
+        return Start(ref=ctx.arranged(operand.value, operand.axes()))
 
     def lengths(self, mask: _Operand) -> str:
         """The number of steps of each sequence, where that is what a mask says. Raises Refusal."""
@@ -205,18 +233,18 @@ class _Recurrence:
             raise Refusal("a loop input of truth values is no mask of the steps that exist")
         return found
 
-    def results(self, ref: str, cell: CellBody, states: list[_Operand], first: int | None) -> None:
+    def results(self, found: Written, cell: CellBody, states: list[_Operand], first: int | None) -> None:
         """The last states, and the sequences with time where it is wanted."""
         ctx = self.ctx
-        for name, operand, state in zip(cell.states, states, self.loop.states, strict=True):
+        for name, operand, state in self.carried(cell, states):
             if ctx.wants(state.output):
                 rank = operand.value.rank
                 axes = (None if first is None else 0, *operand.features)
-                ctx.give(ctx.held_as(f"{ref}.{name}", axes, rank), state.output)
+                ctx.give(ctx.held_as(found.last[name], axes, rank), state.output)
         for given, name, inner in zip(self.loop.given, cell.sequences, cell.ranks, strict=True):
             if not ctx.wants(given.output):
                 continue
-            source = f"{ref}.{name}_all" if name else ref
+            source = found.sequences[name]
             held = len(ctx.writer.sketch.type_of(source).shape) - 2
             rank = inner + 1 + (first is not None)
             rest = list(range(rank))

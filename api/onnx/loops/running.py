@@ -21,3 +21,5 @@ def run(ctx: Context, loop: Iteration) -> None:
     if not 0 < loop.count <= LONGEST or loop.batched:
         raise reason
     unroll(ctx, loop, loop.count)
+    title = ctx.node.path or ctx.node.title
+    ctx.writer.notes.append(f"{title}: its {loop.count} steps are written out: {reason.reason}")

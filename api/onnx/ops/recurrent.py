@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,11 @@ from numpy.typing import NDArray
 
 from netwright.specs.models.layers.recurrent import LENGTHS
 
+from ..activations import activation_of, numbers_of
 from ..arrange import regrouped
 from ..context import Context
 from ..errors import Refusal
 from ..network import Emptied
-from ..numbers import decimal
 from ..values import Held
 from .broadcast import equation
 from .recurrent_weights import computed_weights, shape_of
@@ -29,20 +28,6 @@ _KEYS = {
     "RNN": ("activation",),
 }
 _STATES = {"LSTM": ("h", "c"), "GRU": ("h",), "RNN": ("h",)}
-#: Activations: our name, and the numbers with ONNX's defaults (None: it has none): (key, alpha or beta, default).
-_ACTIVATIONS: dict[str, tuple[str, tuple[tuple[str, str, float | None], ...]]] = {
-    "tanh": ("tanh", ()),
-    "relu": ("relu", ()),
-    "sigmoid": ("sigmoid", ()),
-    "softsign": ("softsign", ()),
-    "softplus": ("softplus", ()),
-    "affine": ("affine", (("alpha", "alpha", None), ("beta", "beta", 0.0))),
-    "leakyrelu": ("leaky_relu", (("negative_slope", "alpha", 0.01),)),
-    "thresholdedrelu": ("thresholded_relu", (("theta", "alpha", None),)),
-    "scaledtanh": ("scaled_tanh", (("alpha", "alpha", None), ("beta", "beta", None))),
-    "hardsigmoid": ("hard_sigmoid", (("alpha", "alpha", 0.2), ("beta", "beta", 0.5))),
-    "elu": ("elu", (("alpha", "alpha", 1.0),)),
-}
 _COMMON = "activation_alpha activation_beta activations clip direction hidden_size layout"
 
 
@@ -147,13 +132,10 @@ class _Recurrent:
         names = [str(one) for one in self.ctx.attribute("activations") or defaults * self.count]
         if len(names) != len(defaults) * self.count:
             raise Refusal(f"{len(names)} activations, {len(defaults) * self.count} are needed", "activations")
-        numbers = {
-            word: iter([decimal(one) for one in self.ctx.attribute(f"activation_{word}") or ()])
-            for word in ("alpha", "beta")
-        }
-        found = [_activation(name, numbers) for name in names]
+        numbers = numbers_of(self.ctx.attribute)
+        found = [activation_of(name, numbers) for name in names]
         per = len(defaults)
-        plain = [_activation(name, {}) for name in defaults]
+        plain = [activation_of(name, {}) for name in defaults]
         return [
             {
                 key: value
@@ -281,16 +263,3 @@ class _Recurrent:
             return ctx.held_as(ref, (*axes[:-2], axes[-1]), len(axes))
         shape = ctx.writer.sketch.type_of(ref).shape
         return ctx.held_as(ctx.writer.reshaped(ref, (*shape[:-1], 2, self.units)), axes, len(axes))
-
-
-def _activation(name: str, numbers: dict[str, Iterator[float]]) -> Any:
-    """An activation as the language writes it; its numbers are taken from the lists in order."""
-    if name.lower() not in _ACTIVATIONS:
-        raise Refusal(f"{name} is not supported", "activations")
-    kind, wanted = _ACTIVATIONS[name.lower()]
-    found = {key: next(numbers.get(word, iter(())), default) for key, word, default in wanted}
-    if None in found.values():
-        raise Refusal(
-            f"{name} has numbers without a default: activation_alpha and activation_beta", "activations"
-        )
-    return {"type": kind, **found} if found else kind

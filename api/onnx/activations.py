@@ -1,0 +1,45 @@
+"""The activations of ONNX's recurrences as the language has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from .errors import Refusal
+from .numbers import decimal
+
+#: Activations: our name, and the numbers with ONNX's defaults (None: it has none): (key, alpha or beta, default).
+_ACTIVATIONS: dict[str, tuple[str, tuple[tuple[str, str, float | None], ...]]] = {
+    "tanh": ("tanh", ()),
+    "relu": ("relu", ()),
+    "sigmoid": ("sigmoid", ()),
+    "softsign": ("softsign", ()),
+    "softplus": ("softplus", ()),
+    "affine": ("affine", (("alpha", "alpha", None), ("beta", "beta", 0.0))),
+    "leakyrelu": ("leaky_relu", (("negative_slope", "alpha", 0.01),)),
+    "thresholdedrelu": ("thresholded_relu", (("theta", "alpha", None),)),
+    "scaledtanh": ("scaled_tanh", (("alpha", "alpha", None), ("beta", "beta", None))),
+    "hardsigmoid": ("hard_sigmoid", (("alpha", "alpha", 0.2), ("beta", "beta", 0.5))),
+    "elu": ("elu", (("alpha", "alpha", 1.0),)),
+}
+
+
+def numbers_of(attribute: Callable[[str], Any]) -> dict[str, Iterator[float]]:
+    """The numbers of all activations of a node, in order."""
+    return {
+        word: iter([decimal(one) for one in attribute(f"activation_{word}") or ()])
+        for word in ("alpha", "beta")
+    }
+
+
+def activation_of(name: str, numbers: Mapping[str, Iterator[float]]) -> Any:
+    """An activation as the language writes it; its numbers are taken from the lists in order."""
+    if name.lower() not in _ACTIVATIONS:
+        raise Refusal(f"{name} is not supported", "activations")
+    kind, wanted = _ACTIVATIONS[name.lower()]
+    found = {key: next(numbers.get(word, iter(())), default) for key, word, default in wanted}
+    if None in found.values():
+        raise Refusal(
+            f"{name} has numbers without a default: activation_alpha and activation_beta", "activations"
+        )
+    return {"type": kind, **found} if found else kind

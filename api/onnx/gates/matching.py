@@ -1,0 +1,361 @@
+"""The forms of a recurrence's states as those of an RNN, LSTM or GRU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from netwright.specs.models.activations import AnyPointwise
+
+from ..numbers import decimal
+from .elements import Ids
+from .forms import Forms, Function, Poly, Product, Read, Unlike, Vector, Weights, matrix
+
+_ACTIVATIONS = {model.model_fields["type"].default: model for model in AnyPointwise.__args__}
+#: Functions of equations whose activations are called otherwise.
+_SPELLED: dict[str, dict[str, Any]] = {"gelu_tanh": {"type": "gelu", "approximate": "tanh"}}
+
+
+@dataclass(frozen=True)
+class Match:
+    """A layer of the language: its type, its keys, its parameters by names, and the vector that it reads."""
+
+    kind: str
+    keys: Mapping[str, Any]
+    weights: Mapping[str, Ids]
+    source: Vector
+    states: Mapping[str, str]
+    """The cell's states, by the names that the layer has for them."""
+
+
+@dataclass
+class Gate:
+    """act(x·kernel + h·recurrent + bias)."""
+
+    activation: Any
+    kernel: Ids | None = None
+    source: Vector | None = None
+    recurrent: Ids | None = None
+    biases: list[Ids] = field(default_factory=list)
+    peephole: Ids | None = None
+    clip: float | None = None
+    reset: int | None = None
+    """What the recurrent part is multiplied with, and whether before the product."""
+    before: bool = False
+    inner: list[Ids] = field(default_factory=list)
+    """The biases that are multiplied, too."""
+
+
+class Matcher:
+    """A group of states, which depend on each other."""
+
+    def __init__(self, forms: Forms, news: Mapping[str, Poly], sizes: Mapping[str, int]):
+        self.forms, self.news = forms, news
+        self.units = next(iter(sizes.values()))
+        self.old = {name: self.read("old", name) for name in news}
+        self.new = {name: self.read("new", name) for name in news}
+
+    def read(self, kind: Any, name: str) -> int:
+        """The number of a whole state."""
+        ((number,), _), *_ = self.forms.of(Read(kind, name, 0, self.units))
+        return number
+
+    def find(self) -> Match:
+        """The layer. Raises Unlike."""
+        if len(self.news) == 2:
+            return self.lstm()
+        (name,) = self.news
+        return self.gru(name) if len(self.news[name]) == 3 and self.is_mixed(name) else self.rnn(name)
+
+    def is_mixed(self, name: str) -> bool:
+        """Whether the old state is a summand of the new one, as it is or in part."""
+        return any(self.old[name] in monomial for monomial, _ in self.news[name])
+
+    # Kinds.
+
+    def rnn(self, name: str) -> Match:
+        gate = self.gate(self.news[name], name)
+        keys = self.keys([gate], {"activation": (gate, "tanh")})
+        weights = self.weights([gate])
+        return Match("rnn", keys, weights, self.source([gate]), {"h": name})
+
+    def lstm(self) -> Match:
+        first, second = self.news
+        for h, c in ((first, second), (second, first)):
+            poly = self.news[h]
+            if len(poly) == 1 and poly[0][1] == 1 and len(poly[0][0]) == 2:
+                for out, seen in (poly[0][0], poly[0][0][::-1]):
+                    activation = self.activation_of_new(seen, c)
+                    if activation is not None:
+                        return self.cell(h, c, out, activation)
+        raise Unlike
+
+    def activation_of_new(self, number: int, state: str) -> Any:
+        """The function of a state's new value that a number stands for."""
+        if number == self.new[state]:
+            return "linear"
+        atom = self.forms.atom(number)
+        if isinstance(atom, Function) and atom.operands == (self.alone(self.new[state]),):
+            return activation(atom)
+        return None
+
+    def alone(self, number: int) -> Poly:
+        return (((number,), 1.0),)
+
+    def cell(self, h: str, c: str, out: int, output_activation: Any) -> Match:
+        old = self.old[c]
+        kept = [(_without(one, old), factor) for one, factor in self.news[c] if old in one]
+        rest = [row for row in self.news[c] if old not in row[0]]
+        stays = dict(kept)
+        coupled, forget = True, None
+        if len(kept) == 1 and len(rest) == 1 and kept[0][1] == rest[0][1] == 1:  # f·c + i·g
+            if len(kept[0][0]) != 1 or len(rest[0][0]) != 2:
+                raise Unlike
+            coupled, forget = False, self.alone(kept[0][0][0])
+            enters, candidate = self.told_apart(rest[0][0], kept[0][0][0], out)
+            enter = self.alone(enters)
+        elif len(kept) == 2 and stays.get(()) == 1 and len(rest) == 1:  # (1 − i)·c + i·g
+            ((enters,),) = [monomial for monomial in stays if len(monomial) == 1] or [()]
+            if stays[(enters,)] != -1 or rest[0][1] != 1 or enters not in rest[0][0]:
+                raise Unlike
+            enter, (candidate,) = self.alone(enters), _without(rest[0][0], enters)
+        elif len(kept) == 1 and len(rest) == 2 and len(kept[0][0]) == 1:  # f·c + (1 − f)·g
+            factors, (f,) = dict(rest), kept[0][0]
+            ((candidate,),) = [monomial for monomial in factors if len(monomial) == 1] or [()]
+            if kept[0][1] != 1 or factors[(candidate,)] != 1 or factors.get(_pair(candidate, f)) != -1:
+                raise Unlike
+            enter = self.opposite(f)
+        else:
+            raise Unlike
+        i, g = self.gate(enter, h, self.old[c]), self.gate(self.alone(candidate), h)
+        f = self.gate(forget, h, self.old[c]) if forget is not None else None
+        o = self.gate(self.alone(out), h, self.new[c])
+        gates = [i, f or self.nothing(i), g, o]
+        keys = self.keys(
+            [one for one in (i, f, g, o) if one is not None],
+            {"recurrent_activation": (i, "sigmoid"), "activation": (g, "tanh")},
+        )
+        if any(one is not None and one.activation != i.activation for one in (f, o)):
+            raise Unlike
+        if output_activation != "tanh":
+            keys["output_activation"] = output_activation
+        if coupled:
+            keys["input_forget"] = True
+        weights = self.weights(gates)
+        peepholes = [i.peephole, f.peephole if f else None, o.peephole]
+        if any(one is not None for one in peepholes):
+            keys["peepholes"] = True
+            weights["peephole"] = np.concatenate([self.or_zeros(one) for one in peepholes])
+        return Match("lstm", keys, weights, self.source(gates), {"h": h, "c": c})
+
+    def told_apart(self, pair: Sequence[int], *gates: int) -> tuple[int, int]:
+        """Which of two factors is the gate, and which the candidate: gates have one activation."""
+        own = {self.function_name(one) for one in gates}
+        first, second = pair
+        return (first, second) if self.function_name(first) in own else (second, first)
+
+    def function_name(self, number: int) -> str:
+        atom = self.forms.atom(number)
+        return atom.name if isinstance(atom, Function) else ""
+
+    def gru(self, name: str) -> Match:
+        old, factors = self.old[name], dict(self.news[name])
+        pairs = [monomial for monomial in factors if len(monomial) == 2]
+        single = [monomial for monomial in factors if len(monomial) == 1]
+        if len(pairs) != 2 or len(single) != 1 or factors[single[0]] != 1:
+            raise Unlike
+        with_old = next((one for one in pairs if old in one), None)
+        if with_old is None:
+            raise Unlike
+        (gate,) = _without(with_old, old)
+        if single[0] != (old,):  # (1 − z)·n + z·h
+            (candidate,) = single[0]
+            update, signs = self.alone(gate), (1, -1)
+        else:  # u·n + (1 − u)·h
+            (candidate,) = _without(next(one for one in pairs if one != with_old), gate)
+            update, signs = self.opposite(gate), (-1, 1)
+        if (factors[with_old], factors.get(_pair(candidate, gate))) != signs:
+            raise Unlike
+        n = self.gate(self.alone(candidate), name, reset=True)
+        if n.reset is None:
+            raise Unlike
+        z, r = self.gate(update, name), self.gate(self.alone(n.reset), name)
+        if r.activation != z.activation:
+            raise Unlike
+        keys = self.keys([z, r, n], {"recurrent_activation": (z, "sigmoid"), "activation": (n, "tanh")})
+        if n.before:
+            keys["reset_after"] = False
+            return Match("gru", keys, self.weights([z, r, n]), self.source([z, r, n]), {"h": name})
+        inner, divided = self.total(n.inner), self.forms.elements.divided
+        rows = [divided(self.total(one.biases), inner) for one in (z, r)]
+        rows.append((self.total(n.biases), inner))
+        weights = self.kernels([z, r, n])
+        if any(one.any() for row in rows for one in row):
+            for key, biases in zip(("bias", "recurrent_bias"), zip(*rows, strict=True), strict=True):
+                weights[key] = np.concatenate(biases)
+        else:
+            keys["use_bias"] = False
+        return Match("gru", keys, weights, self.source([z, r, n]), {"h": name})
+
+    # Gates.
+
+    def opposite(self, number: int) -> Poly:
+        """1 − a gate, which is a gate for sigmoids. Raises Unlike."""
+        atom = self.forms.atom(number)
+        if not isinstance(atom, Function) or atom.name != "sigmoid":
+            raise Unlike
+        return self.forms.of(Function("sigmoid", (self.forms.times(atom.operands[0], -1),)))
+
+    def gate(self, poly: Poly, state: str, peeps: int | None = None, *, reset: bool = False) -> Gate:
+        """A function of what is linear in an input and in a state's old value; ``peeps`` is the state that is seen
+        element by element. Raises Unlike."""
+        found = Gate("linear")
+        atom = self.forms.alone(poly)
+        if isinstance(atom, Function) and atom.name != "clip" and len(atom.operands) == 1:
+            found.activation, poly = activation(atom), atom.operands[0]
+            atom = self.forms.alone(poly)
+        if isinstance(atom, Function) and atom.name == "clip":
+            low, found.clip = atom.numbers
+            if low != -found.clip:
+                raise Unlike
+            poly = atom.operands[0]
+        for monomial, factor in poly:
+            self.enter(found, monomial, factor, state, peeps, reset)
+        if found.recurrent is None or found.kernel is None:
+            raise Unlike
+        return found
+
+    def enter(
+        self,
+        gate: Gate,
+        monomial: Sequence[int],
+        factor: float,
+        state: str,
+        peeps: int | None,
+        reset: bool,
+    ) -> None:
+        """A summand of a gate."""
+        atoms = [self.forms.atom(one) for one in monomial]
+        if not atoms:
+            gate.biases.append(self.forms.elements.of_number(factor, self.units))
+            return
+        if abs(factor) != 1:
+            raise Unlike
+        sign = np.int32(factor)
+        if len(atoms) == 2:
+            plain = next((one for one in (0, 1) if isinstance(atoms[one], Product | Weights)), None)
+            if plain is None:
+                raise Unlike
+            other, atom = monomial[1 - plain], atoms[plain]
+            if other == peeps and isinstance(atom, Weights) and gate.peephole is None:
+                gate.peephole = np.frombuffer(atom.ids, np.int32) * sign
+            elif reset and gate.reset in (None, other) and not gate.before:
+                gate.reset = other
+                if isinstance(atom, Weights):
+                    gate.inner.append(np.frombuffer(atom.ids, np.int32) * sign)
+                elif atom.vector == ((self.units, self.alone(self.old[state])),) and gate.recurrent is None:
+                    gate.recurrent = matrix(atom.ids, atom.columns) * sign
+                else:
+                    raise Unlike
+            else:
+                raise Unlike
+            return
+        match atoms:
+            case [Weights(ids=ids)]:
+                gate.biases.append(np.frombuffer(ids, np.int32) * sign)
+            case [Product(vector=((size, vector),))] if self.is_state(vector, state, reset):
+                if gate.recurrent is not None or size != self.units:
+                    raise Unlike
+                gate.recurrent = matrix(atoms[0].ids, atoms[0].columns) * sign
+                if reset:
+                    (gate.reset,), gate.before = _without(vector[0][0], self.old[state]), True
+            case [Product(vector=vector)] if gate.source is None:
+                gate.kernel, gate.source = matrix(atoms[0].ids, atoms[0].columns) * sign, vector
+            case _:
+                raise Unlike
+
+    def is_state(self, poly: Poly, state: str, reset: bool) -> bool:
+        """Whether a factor is a state's old value; with ``reset`` what that is multiplied with."""
+        if not reset:
+            return poly == self.alone(self.old[state])
+        return len(poly) == 1 and poly[0][1] == 1 and len(poly[0][0]) == 2 and self.old[state] in poly[0][0]
+
+    def nothing(self, like: Gate) -> Gate:
+        """A gate that there is not."""
+        assert like.kernel is not None
+        assert like.recurrent is not None
+        return Gate("linear", np.zeros_like(like.kernel), like.source, np.zeros_like(like.recurrent))
+
+    # Layers.
+
+    def keys(self, gates: Sequence[Gate], names: Mapping[str, tuple[Gate, str]]) -> dict[str, Any]:
+        keys: dict[str, Any] = {"units": self.units}
+        keys |= {key: gate.activation for key, (gate, usual) in names.items() if gate.activation != usual}
+        clips = {gate.clip for gate in gates}
+        if len(clips) > 1:
+            raise Unlike
+        if (clip := clips.pop()) is not None:
+            keys["clip"] = clip
+        if not any(gate.biases or gate.inner for gate in gates):
+            keys["use_bias"] = False
+        return keys
+
+    def kernels(self, gates: Sequence[Gate]) -> dict[str, Ids]:
+        kernels, own = zip(*((one.kernel, one.recurrent) for one in gates), strict=True)
+        return {"kernel": np.concatenate(kernels, 1), "recurrent_kernel": np.concatenate(own, 1)}
+
+    def weights(self, gates: Sequence[Gate]) -> dict[str, Ids]:
+        found = self.kernels(gates)
+        if any(gate.biases for gate in gates):
+            found["bias"] = np.concatenate([self.total(gate.biases) for gate in gates])
+        return found
+
+    def source(self, gates: Sequence[Gate]) -> Vector:
+        """What all gates read. Raises Unlike where it is not the same."""
+        source = gates[0].source
+        if source is None or any(gate.source != source for gate in gates):
+            raise Unlike
+        return source
+
+    def total(self, biases: Sequence[Ids]) -> Ids:
+        """The sum of biases."""
+        found = self.or_zeros(None)
+        for one in biases:
+            found = self.forms.elements.added(found, one)
+        return found
+
+    def or_zeros(self, ids: Ids | None) -> Ids:
+        return np.zeros(self.units, np.int32) if ids is None else ids
+
+
+def _without(monomial: Sequence[int], number: int) -> tuple[int, ...]:
+    """A product without one of its factors."""
+    place = list(monomial).index(number)
+    return (*monomial[:place], *monomial[place + 1 :])
+
+
+def _pair(first: int, second: int) -> tuple[int, int]:
+    return (first, second) if first <= second else (second, first)
+
+
+def activation(function: Function) -> Any:
+    """A function as layers name it. Raises Unlike for one that is no activation."""
+    if function.name in _SPELLED:
+        return _SPELLED[function.name]
+    model = _ACTIVATIONS.get(function.name)
+    if model is None or len(function.operands) != 1:
+        raise Unlike
+    names = [name for name in model.model_fields if name not in ("type", "approximate")]
+    if len(names) != len(function.numbers):
+        raise Unlike
+    given = dict(zip(names, function.numbers, strict=True))
+    usual = model()
+    other = {
+        name: decimal(number) if np.float32(number) == number else number
+        for name, number in given.items()
+        if np.float32(getattr(usual, name)) != np.float32(number)
+    }
+    return {"type": function.name, **other} if other else function.name

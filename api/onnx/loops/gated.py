@@ -1,0 +1,192 @@
+"""A loop over time whose cell is that of an RNN, LSTM or GRU: such layers, and dense ones for what needs no state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from netwright.specs.models.layers.recurrent import LENGTHS
+
+from ..cells import CellBody
+from ..context import Context
+from ..gates import Gated, Made, Plan, Source, layers_of
+from ..sketch import compiled
+from ..spec import block
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a state starts: zeros, a number, an array that is the same for all samples, or what a reference names."""
+
+    number: float | None = None
+    array: NDArray | None = None
+    ref: str | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """References to states after the last step, and to what is wanted at all steps, by the cell's names."""
+
+    last: Mapping[str, str]
+    sequences: Mapping[str, str]
+
+
+def as_layers(
+    ctx: Context,
+    cell: CellBody,
+    refs: Sequence[str],
+    sequences: Sequence[str],
+    last: Sequence[str],
+    starts: Mapping[str, Start],
+    lengths: str | None,
+    *,
+    reverse: bool,
+) -> Written | None:
+    """The layers of the language that do what a cell does over the sequences ``refs``. None where there are none."""
+    if any(start.number is not None for start in starts.values()):
+        return None
+    typed = compiled("cell", block(cell.tree))
+    plan = layers_of(typed, cell.weights, ctx.writer.dtype, sequences, last)
+    if plan is None:
+        return None
+    if lengths is not None and any(isinstance(one, Made) for one in plan.given.values()):
+        return None  # what a dense layer gives past a sequence's end is not 0
+    inputs = dict(zip(cell.tree["input"], refs, strict=True))
+    writing = _Writing(ctx, plan, inputs, last, starts, lengths, reverse)
+    if any(layer.places is not None and writing.projection(layer) is None for layer in plan.layers):
+        return None
+    return writing.run()
+
+
+class _Writing:
+    def __init__(
+        self,
+        ctx: Context,
+        plan: Plan,
+        inputs: Mapping[str, str],
+        last: Sequence[str],
+        starts: Mapping[str, Start],
+        lengths: str | None,
+        reverse: bool,
+    ):
+        self.ctx, self.plan, self.inputs = ctx, plan, inputs
+        self.wanted, self.starts, self.lengths, self.reverse = last, starts, lengths, reverse
+        self.sequences: dict[str, str] = {}
+        """References to states at all steps."""
+        self.last: dict[str, str] = {}
+        self.read = {
+            source.name
+            for one in (*plan.given.values(), *(layer.source for layer in plan.layers))
+            if (source := _first(one)).kind == "state"
+        }
+        """The states that are read at all steps."""
+
+    def run(self) -> Written:
+        for layer in self.plan.layers:
+            self.layer(layer)
+        return Written(self.last, {name: self.ref(one) for name, one in self.plan.given.items()})
+
+    def layer(self, layer: Gated) -> None:
+        ctx = self.ctx
+        weights = dict(layer.weights)
+        if layer.places is None:
+            source = self.ref(layer.source)
+        else:
+            found = self.projection(layer)
+            assert found is not None
+            source, weights["kernel"], bias = found
+            if bias is not None:
+                weights["bias"] = weights["bias"] + bias if "bias" in weights else bias
+        keys = dict(layer.keys)
+        if "bias" in weights:
+            keys.pop("use_bias", None)
+        elif keys.get("use_bias", True):
+            keys["use_bias"] = False
+        keys, given = {**keys, **self.options(layer, weights)}, self.given(layer)
+        h, *others = layer.states.values()
+        if h not in self.read:
+            keys["return_sequences"] = False
+        names = {name: own for own, name in layer.states.items()}
+        ports = [names[name] for name in names if name in self.wanted and (name != h or h in self.read)]
+        ports += [f"{names[name]}_all" for name in others if name in self.read]
+        # The layers upon the first one are named after it.
+        add = ctx.layer if layer is self.plan.layers[0] else ctx.writer.add
+        made = add(layer.kind, [source], keys, weights, given=given, ports=ports)
+        for name, own in names.items():
+            plain = name == h
+            self.sequences[name] = made if plain else f"{made}.{own}_all"
+            if name in self.wanted:
+                self.last[name] = made if plain and h not in self.read else f"{made}.{own}"
+
+    def given(self, layer: Gated) -> dict[str, str]:
+        """References to first states and lengths, by the names that the layer has for them."""
+        found = {own: self.starts[name].ref for own, name in layer.states.items() if name in self.starts}
+        given = {own: ref for own, ref in found.items() if ref is not None}
+        return given if self.lengths is None else {**given, LENGTHS: self.lengths}
+
+    def options(self, layer: Gated, weights: dict[str, NDArray]) -> dict[str, Any]:
+        """The keys that say where states start, how far sequences go, and in which direction."""
+        keys: dict[str, Any] = {}
+        starts: dict[str, str] = {}
+        for own, name in layer.states.items():
+            start = self.starts.get(name, Start())
+            if start.array is not None:
+                starts[own], weights[f"{own}_init"] = "learned", start.array
+            elif start.ref is not None:
+                starts[own] = start.ref
+        if starts:
+            learned = len(starts) == len(layer.states) and set(starts.values()) == {"learned"}
+            keys["initial_state"] = "learned" if learned else starts
+        if self.lengths is not None:
+            keys["lengths"] = self.lengths
+        if self.reverse:
+            keys["reverse"] = True
+        return keys
+
+    def ref(self, value: Source | Made) -> str:
+        """A reference to a value of all steps."""
+        if isinstance(value, Source):
+            return self.inputs[value.name] if value.kind == "input" else self.sequences[value.name]
+        source = self.ref(value.source)
+        if not value.weights:
+            kind, keys = _split(value.activation)
+            return self.ctx.writer.add(kind, [source], keys, {})
+        keys = {"units": value.weights["kernel"].shape[1]}
+        if "bias" not in value.weights:
+            keys["use_bias"] = False
+        if value.activation != "linear":
+            keys["activation"] = value.activation
+        return self.ctx.writer.add("dense", [source], keys, value.weights)
+
+    def projection(self, layer: Gated) -> tuple[str, NDArray, NDArray | None] | None:
+        """The dense layer that gives what the gates have as it is: what it reads, its kernel and bias for them."""
+        assert isinstance(layer.source, Source)
+        assert layer.places is not None
+        dense = self.ctx.writer.layers.get(self.inputs[layer.source.name])
+        if (
+            dense is None
+            or dense.type != "dense"
+            or "activation" in dense.keys
+            or "kernel" not in dense.weights
+        ):
+            return None
+        bias = dense.weights.get("bias")
+        places = list(layer.places)
+        return dense.inputs[0], dense.weights["kernel"][:, places], None if bias is None else bias[places]
+
+
+def _first(value: Source | Made) -> Source:
+    while isinstance(value, Made):
+        value = value.source
+    return value
+
+
+def _split(activation: Any) -> tuple[str, dict[str, Any]]:
+    """The layer of an activation."""
+    if isinstance(activation, str):
+        return activation, {}
+    keys = dict(activation)
+    return keys.pop("type"), keys
