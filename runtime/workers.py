@@ -14,11 +14,9 @@ import threading
 import weakref
 from collections.abc import Mapping
 
-from .processors import processor_count
+from netwright.specs.manifest import SPINS
 
-#: Turns of a loop in which a thread waits for the others before it sleeps: where each has a processor, and elsewhere,
-#: where it would take the processor from those that it waits for.
-_SPINS, _NO_SPINS = 1024, 1
+from .processors import processor_count
 
 _RUN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)
 _STOP = ctypes.CFUNCTYPE(ctypes.c_int32)
@@ -59,8 +57,9 @@ class WorkerPool:
 
 
 def patience(threads: int) -> int:
-    """The turns in which each of so many threads waits for the others before it sleeps."""
-    return _SPINS if threads <= processor_count() else _NO_SPINS
+    """The turns in which each of so many threads waits for the others before it sleeps: one where not each has a
+    processor, which it would take from those that it waits for."""
+    return SPINS if threads <= processor_count() else 1
 
 
 _shared: WorkerPool | None = None

@@ -8,13 +8,14 @@ error in the data is noted in the shared block, and latched at the end of the re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import partial
 
 from netwright.specs.dims import Range
 
 from ..loop import ir
+from ..loop.check_call import statements_of
 from ..loop.work import WorkEstimates
 from .features import attributes_of_all, missing_symbol, write_missing
 from .guards import write_guard
@@ -65,14 +66,20 @@ def write_entries(
         ]
     declarations = {*PLANNER_DECLARATIONS, PLAN_DECLARATION, *SHARE_DECLARATIONS}
     works = WorkEstimates(program.kernels)
+    failing = {name for name, kernel in program.kernels.items() if _may_fail(kernel)}
     for entry in program.entries.values():
         name = entry_symbol(program.model, entry.name)
         definitions += [
-            *_write_entry(_Frame(program, entry, kernel_symbols, target, works), declarations),
+            *_write_entry(_Frame(program, entry, kernel_symbols, target, works, failing), declarations),
             write_guard(program, entry, name, _entered(name), contents, multiples or {}),
             write_plan(program, entry, plan_symbol(program.model, entry.name)),
         ]
     return module(target, declarations, *definitions)
+
+
+def _may_fail(kernel: ir.Function) -> bool:
+    """Whether a kernel may find an index in its data that is out of range."""
+    return any(isinstance(statement, ir.LetIndex) for statement in statements_of(kernel.body))
 
 
 def _entered(entry: str) -> str:
@@ -89,7 +96,16 @@ class _Frame:
     kernel_symbols: Mapping[str, str]
     target: Target
     works: WorkEstimates
+    failing: Set[str]
     parts: Parts = field(default_factory=Parts)
+
+    @property
+    def fails(self) -> bool:
+        """Whether a kernel of the entry may."""
+        return any(
+            isinstance(one, ir.Call) and one.function in self.failing
+            for one in statements_of(self.entry.function.body)
+        )
 
     @property
     def symbol(self) -> str:
@@ -116,8 +132,9 @@ def _write_entry(frame: _Frame, declarations: set[str]) -> Iterator[str]:
     body.write(frame.parts.divide(frame.entry.function.body))
     fail("0")
     writer.start("finish")
+    code = body.regions.end(writer.result(f"load i32, ptr {result}"), frame.fails)
     target.family.restore_denormals(writer, status)
-    writer.line(f"ret i32 {writer.result(f'load i32, ptr {result}')}")
+    writer.line(f"ret i32 {code}")
     declarations |= writer.declarations
     head = f"define i32 {symbol(frame.symbol)}(ptr %context, i32 %tid, i32 %nthreads) #0 {{\nentry:\n"
     yield head + writer.text() + "\n}\n"
@@ -234,7 +251,8 @@ class _Body:
         kernel = symbol(self._frame.kernel_symbols[call.function])
         types = [argument.split()[0] for argument in arguments]
         self._writer.declarations.add(f"declare i32 {kernel}({', '.join([*types, 'i32', 'i32'])}) #0")
-        self.regions.write(self._frame.works.of_call(call), kernel, arguments, self._fail)
+        fail = self._fail if call.function in self._frame.failing else None
+        self.regions.write(self._frame.works.of_call(call), kernel, arguments, fail)
 
     def _call_part(self, call: ir.Call) -> None:
         write, label = self._writer.result, self._writer.label

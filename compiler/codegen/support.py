@@ -8,19 +8,19 @@ from functools import cache
 from pathlib import Path
 from string import Template
 
-from netwright.specs.manifest import MOST_THREADS
+from netwright.specs.manifest import MOST_THREADS, SPINS
 
 from .features import baseline
 from .planner import PLANNER_DECLARATIONS, planner_function
-from .regions import GRAIN
+from .regions import GRAIN, WORTH_WAKING
 from .statements import module
 from .target import Target
 
 #: The functions of a pool, after the prefix.
 POOL = ("run", "stop", "forked")
-#: Turns of a waiting loop before a thread sleeps: for others that are at work, and for the next call, which may be long
-#: in coming.
-_SPINS, _IDLE_SPINS = 1024, 1024
+#: At most how many calls lie between two trials of whether workers pay, and what call (in nanoseconds) is so long that
+#: the first trial comes only after as many.
+_SELDOM, _LONG = 512, 2_000_000
 
 _TEXTS = Path(__file__).parent / "ll"
 #: What a mutex and a condition variable hold before they are used, SIG_SETMASK and CLOCK_MONOTONIC.
@@ -28,7 +28,7 @@ _DARWIN, _LINUX = (0x32AAABA7, 0x3CB0B1BB, 3, 6), (0, 0, 2, 1)
 
 
 def write_support(target: Target) -> str:
-    """The LLVM module of ``netwright.share``, ``netwright.shared`` (ll/shares.ll) and ``netwright.plan``.
+    """The LLVM module of how threads share (ll/shares.ll) and of ``netwright.plan``.
 
     It is for every CPU of the family: it may run before the CPU was asked what it has."""
     shares = _filled("shares", target)
@@ -42,11 +42,11 @@ def write_support(target: Target) -> str:
 
 
 def write_pool(target: Target, prefix: str) -> str:
-    """The LLVM module of the pool of threads (ll/pool.ll), with ``prefix`` before the names of its functions.
+    """The LLVM module of the pool of threads (ll/pool.ll, ll/trials.ll), with ``prefix`` before its functions' names.
 
     One is enough for a process, whatever programs it runs."""
-    pool = _filled("pool", target, prefix)
-    return module(baseline(target), set(target.family.declarations), *_waiting(target), pool)
+    pool, trials = _filled("pool", target, prefix), _filled("trials", target)
+    return module(baseline(target), set(target.family.declarations), *_waiting(target), trials, pool)
 
 
 def has_threads(target: Target) -> bool:
@@ -69,9 +69,11 @@ def _filled(name: str, target: Target, pool: str = "") -> str:
         pause=target.family.pause,
         long="i64" if target.is_64_bit else "i32",
         futex=target.family.futex,
-        spins=_SPINS,
+        spins=SPINS,
         grain=GRAIN,
-        idle=_IDLE_SPINS,
+        wake=WORTH_WAKING,
+        seldom=_SELDOM,
+        long_call=_LONG,
         most=MOST_THREADS,
         mutex=mutex,
         condition=condition,

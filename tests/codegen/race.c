@@ -17,8 +17,13 @@ typedef int32_t entry(const context *, int32_t, int32_t);
 
 int32_t race_run(entry *, const context *, int32_t, int32_t);
 int32_t race_stop(void);
-int32_t share(void *block, int32_t *alone, int32_t region, int32_t tid, int32_t shares) __asm__("netwright.share");
+typedef struct {
+    int32_t alone, number, stretch, missed;
+} walk;
+int32_t begin(void *block, walk *own, int32_t tid, int32_t worth) __asm__("netwright.begin");
+int32_t share(void *block, int32_t region, int32_t tid, int32_t shares) __asm__("netwright.share");
 void shared(void *block, int32_t region, int32_t shares, int32_t code) __asm__("netwright.shared");
+int32_t end(void *block, walk *own, int32_t tid, int32_t code, _Bool waits) __asm__("netwright.end");
 
 enum { CELLS = 64, REGIONS = 12 };
 
@@ -27,27 +32,37 @@ static void part(const context *c, int region, int mine, int shares) {
     for (int i = CELLS * mine / shares; i < CELLS * (mine + 1) / shares; i++) to[i] = from[(i + 7) % CELLS] + 1;
 }
 
+/* Whether a call is too small to divide: stretches of one and two of them, and one at the end. */
+static int small(int region) { return region % 5 == 0 || region % 7 == 1 || region == REGIONS - 1; }
+
 /* dims: the region that fails, or -1. */
 static int32_t work(const context *c, int32_t tid, int32_t nthreads) {
-    void *summon = nthreads > 1 ? *(void **)((char *)c->barrier + 32) : NULL;
-    int32_t alone = nthreads <= 1 || (tid == 0 && summon);
+    unsigned char own[64] = {0}, *block = nthreads > 1 ? c->barrier : own;
+    void *summon = *(void **)(block + 32);
+    walk here = {nthreads <= 1 || (tid == 0 && summon), 0, 0, 0};
     for (int region = 0; region < REGIONS; region++) {
-        int shares = nthreads == 1 || region % 5 == 0 ? 1 : nthreads;
-        int32_t fails = c->dims[0] == region ? 3 : 0;
-        if (alone && shares == 1) {
+        int32_t fails = c->dims[0] == region ? 3 : 0, number = -1;
+        if (nthreads == 1 || small(region)) {
+            here.stretch = 1;
+            if (tid) continue;
+        } else {
+            number = begin(block, &here, tid, region % 3 ? 3 : 8);
+        }
+        if (number < 0) {
             part(c, region, 0, 1);
-            if (fails) return fails;
+            if (small(region) && region % 2) usleep(20); /* so that others wait, and sleep */
+            if (fails) return end(block, &here, tid, fails, 1);
             continue;
         }
-        for (int32_t mine; (mine = share(c->barrier, &alone, region, tid, shares)) >= 0;) {
-            part(c, region, mine, shares);
+        for (int32_t mine; (mine = share(block, number, tid, nthreads)) >= 0;) {
+            part(c, region, mine, nthreads);
             if (mine == tid && region % 3 == 1) usleep(20); /* so that others come, on a busy machine, too */
-            shared(c->barrier, region, shares, fails);
+            shared(block, number, nthreads, fails);
         }
-        int32_t latched = __atomic_load_n((int32_t *)c->barrier + 4, __ATOMIC_RELAXED);
-        if (latched) return latched;
+        int32_t latched = __atomic_load_n((int32_t *)block + 4, __ATOMIC_RELAXED);
+        if (latched) return end(block, &here, tid, latched, 1);
     }
-    return 0;
+    return end(block, &here, tid, 0, 1);
 }
 
 static void *call(void *argument) {
@@ -75,7 +90,7 @@ typedef struct {
 
 static void *join(void *argument) {
     own *mine = argument;
-    if (work(mine->c, mine->tid, 3) != 0) exit(5);
+    if (work(mine->c, mine->tid, 3) != (mine->c->dims[0] < 0 ? 0 : 3)) exit(5);
     return NULL;
 }
 
@@ -84,14 +99,14 @@ int main(void) {
     for (intptr_t i = 0; i < 3; i++) pthread_create(&ids[i], NULL, call, (void *)i);
     for (int i = 0; i < 3; i++) pthread_join(ids[i], NULL);
     for (int round = 0; round < ROUNDS / 10; round++) {
-        int64_t a[CELLS] = {0}, b[CELLS] = {0}, fails = -1;
+        int64_t a[CELLS] = {0}, b[CELLS] = {0}, fails = round % 3 ? -1 : round % REGIONS;
         void *buffers[] = {a, b};
         _Alignas(64) unsigned char block[64] = {0};
         context c = {&fails, buffers, NULL, NULL, block};
         own mine[3] = {{&c, 0}, {&c, 1}, {&c, 2}};
         for (int i = 0; i < 3; i++) pthread_create(&ids[i], NULL, join, &mine[i]);
         for (int i = 0; i < 3; i++) pthread_join(ids[i], NULL);
-        for (int i = 0; i < CELLS; i++)
+        for (int i = 0; fails < 0 && i < CELLS; i++)
             if (a[i] != REGIONS) exit(6);
     }
     race_stop();

@@ -150,7 +150,7 @@ def test_what_runs_before_the_check_runs_everywhere() -> None:
     parts = re.split(r'^"?([A-Za-z_][\w.]*)"?:', assembly, flags=re.MULTILINE)
     code = dict(zip(parts[1::2], parts[2::2], strict=True))
     before = ["pets_predict", "pets_predict_plan", "pets_missing"]
-    before += ["netwright.share", "netwright.shared", "netwright.plan"]
+    before += [f"netwright.{name}" for name in ("begin", "share", "shared", "end", "plan")]
     for name in before:
         assert not re.search(LATER, code[name]), name
     assert re.search(LATER, code["pets.dense"])

@@ -9,24 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from netwright.compiler.codegen.compile import compile_object
-from netwright.compiler.codegen.support import write_pool, write_support
+from netwright.compiler.codegen.support import write_pool
 from netwright.compiler.codegen.target import host_target
 
 from .sanitized import sanitized
+from .threads_in_c import build
 
-SOURCE = Path(__file__).parent / "race.c"
 
-
-def build(folder: Path, rounds: int, change: Callable[[str], str], *flags: str) -> Path:
-    """race.c with the pool's and the shares' code, ``change``d."""
-    target = host_target()
-    for name, text in (("pool", write_pool(target, "race_")), ("support", write_support(target))):
-        (folder / f"{name}.o").write_bytes(compile_object(change(text), target, None))
-    command = ["gcc", "-O1", "-g", *flags, f"-DROUNDS={rounds}", SOURCE, "pool.o", "support.o", "-pthread"]
-    done = subprocess.run([*command, "-o", "race"], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return folder / "race"
+def race(folder: Path, rounds: int, change: Callable[[str], str], *flags: str) -> Path:
+    return build(folder, "race", "race_", f"-DROUNDS={rounds}", *flags, change=change)
 
 
 @pytest.fixture(params=["futex", "condition"])
@@ -53,7 +44,7 @@ def has_sanitizer(folder: Path) -> bool:
 def test_no_races(tmp_path: Path, sleeping: str) -> None:
     if not has_sanitizer(tmp_path):
         pytest.skip("no gcc with ThreadSanitizer that runs here")
-    program = build(tmp_path, 200, sanitized, "-fsanitize=thread")
+    program = race(tmp_path, 200, sanitized, "-fsanitize=thread")
     done = subprocess.run([program], capture_output=True, text=True, timeout=240)
     assert (done.returncode, done.stdout) == (0, "well\n"), done.stderr[-4000:]
 
@@ -69,14 +60,14 @@ def test_the_sanitizer_sees_what_is_wrong(tmp_path: Path) -> None:
         text = text.replace(ending, ending.replace("seq_cst", "monotonic"))
         return sanitized(text.replace(counting, counting.replace("acq_rel", "monotonic")))
 
-    program = build(tmp_path, 200, weaken, "-fsanitize=thread")
+    program = race(tmp_path, 200, weaken, "-fsanitize=thread")
     done = subprocess.run([program], capture_output=True, text=True, timeout=240)
     assert "data race" in done.stderr
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 def test_many_rounds_as_they_are(tmp_path: Path, sleeping: str) -> None:
-    program = build(tmp_path, 3000, str)
+    program = race(tmp_path, 3000, str)
     done = subprocess.run([program], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (0, "well\n"), done.stderr
 

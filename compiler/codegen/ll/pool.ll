@@ -6,25 +6,21 @@
 ; end). They enter through a gate, which counts those that are in and closes when the caller is through: who comes too late stays
 ; outside, and nobody waits for it.
 ;
-; Where others keep the processors busy, a worker may be stopped in the middle of a share, and the caller sleeps until it goes on.
-; A call in which the caller slept for all but one part in nthreads was slower than it would have been alone: then twice as many
-; of the next calls as after the last such call run alone.
+; Whether a call has workers at all is found by trials (trials.ll).
 
 @netwright.ticket = internal global { i32, i32, [56 x i8] } zeroinitializer, align 64   ; ticket, workers asleep
 @netwright.gate = internal global { i64, i32, [52 x i8] } zeroinitializer, align 64     ; ticket | open | inside, callers asleep
-@netwright.job = internal global { ptr, ptr, i32, i32, i64, [32 x i8] } zeroinitializer, align 64  ; entry, context, nthreads, spins, called at
-@netwright.owner = internal global { i32, i32, i32, i32, [48 x i8] } zeroinitializer, align 64  ; taken, workers made, calls to run alone, how many the last time
+@netwright.job = internal global { ptr, ptr, i32, i32, ptr, [32 x i8] } zeroinitializer, align 64  ; entry, context, nthreads, spins, block
+@netwright.owner = internal global { i32, i32, [56 x i8] } zeroinitializer, align 64    ; taken, workers made
 @netwright.workers = internal global [${most} x { ptr, i32, i32 }] zeroinitializer, align 64  ; thread, first ticket, number
 
 @netwright.workers.asleep = internal alias i32, getelementptr (i8, ptr @netwright.ticket, i32 4)
 @netwright.caller.asleep = internal alias i32, getelementptr (i8, ptr @netwright.gate, i32 8)
 @netwright.made = internal alias i32, getelementptr (i8, ptr @netwright.owner, i32 4)
-@netwright.alone = internal alias i32, getelementptr (i8, ptr @netwright.owner, i32 8)
-@netwright.alone.last = internal alias i32, getelementptr (i8, ptr @netwright.owner, i32 12)
-@netwright.job.context = internal alias ptr, getelementptr ({ ptr, ptr, i32, i32, i64, [32 x i8] }, ptr @netwright.job, i32 0, i32 1)
-@netwright.job.nthreads = internal alias i32, getelementptr ({ ptr, ptr, i32, i32, i64, [32 x i8] }, ptr @netwright.job, i32 0, i32 2)
-@netwright.job.spins = internal alias i32, getelementptr ({ ptr, ptr, i32, i32, i64, [32 x i8] }, ptr @netwright.job, i32 0, i32 3)
-@netwright.job.called = internal alias i64, getelementptr ({ ptr, ptr, i32, i32, i64, [32 x i8] }, ptr @netwright.job, i32 0, i32 4)
+@netwright.job.context = internal alias ptr, getelementptr ({ ptr, ptr, i32, i32, ptr, [32 x i8] }, ptr @netwright.job, i32 0, i32 1)
+@netwright.job.nthreads = internal alias i32, getelementptr ({ ptr, ptr, i32, i32, ptr, [32 x i8] }, ptr @netwright.job, i32 0, i32 2)
+@netwright.job.spins = internal alias i32, getelementptr ({ ptr, ptr, i32, i32, ptr, [32 x i8] }, ptr @netwright.job, i32 0, i32 3)
+@netwright.job.block = internal alias ptr, getelementptr ({ ptr, ptr, i32, i32, ptr, [32 x i8] }, ptr @netwright.job, i32 0, i32 4)
 
 declare i32 @pthread_create(ptr, ptr, ptr, ptr)
 declare i32 @pthread_join(ptr, ptr)
@@ -54,25 +50,18 @@ look:
 take:
   %taking = cmpxchg ptr @netwright.owner, i32 0, i32 1 acquire monotonic
   %taken = extractvalue { i32, i1 } %taking, 1
-  br i1 %taken, label %choose, label %alone
-choose:
-  %more = load i32, ptr @netwright.alone
-  %none = icmp eq i32 %more, 0
-  br i1 %none, label %together, label %skip
-skip:
-  %fewer.alone = sub i32 %more, 1
-  store i32 %fewer.alone, ptr @netwright.alone
-  store atomic i32 0, ptr @netwright.owner release, align 4
-  br label %alone
+  br i1 %taken, label %together, label %alone
 alone:
   %single = call i32 %entry(ptr %context, i32 0, i32 1)
   ret i32 %single
 together:
   %block.1 = getelementptr i8, ptr %block, i32 8
   %block.2 = getelementptr i8, ptr %block, i32 16
+  %block.6 = getelementptr i8, ptr %block, i32 48
   store i64 0, ptr %block
   store i64 0, ptr %block.1
   store i64 0, ptr %block.2
+  store i64 0, ptr %block.6
   %turns = getelementptr i8, ptr %block, i32 24
   store i32 %spins, ptr %turns
   %summon = getelementptr i8, ptr %block, i32 32
@@ -83,18 +72,20 @@ together:
   store ptr %context, ptr @netwright.job.context
   store i32 %nthreads, ptr @netwright.job.nthreads
   store i32 %spins, ptr @netwright.job.spins
-  store i64 0, ptr @netwright.job.called
+  store ptr %block, ptr @netwright.job.block
+  store ptr null, ptr @netwright.trial
+  store i32 0, ptr @netwright.trial.called
   %code = call i32 %entry(ptr %context, i32 0, i32 %nthreads)
-  %called = load i64, ptr @netwright.job.called
-  %nobody = icmp eq i64 %called, 0
-  br i1 %nobody, label %end, label %close
+  %called = load i32, ptr @netwright.trial.called
+  %nobody = icmp eq i32 %called, 0
+  br i1 %nobody, label %note, label %close
 close:
   %open = atomicrmw and ptr @netwright.gate, i64 -2147483649 acq_rel
   br label %wait
 wait:
   %inside = load atomic i32, ptr @netwright.gate acquire, align 4
   %empty = icmp eq i32 %inside, 0
-  br i1 %empty, label %judge, label %stay
+  br i1 %empty, label %note, label %stay
 stay:
   %soon = call i32 @netwright.spin(ptr @netwright.gate, i32 %inside, i32 %spins)
   %unchanged = icmp eq i32 %soon, %inside
@@ -108,45 +99,31 @@ sleep:
   %sum = add i64 %so.far, %nap
   store i64 %sum, ptr %slept.at
   br label %wait
-judge:
+note:
   %slept = load i64, ptr %slept.at
-  %some.slept = icmp ne i64 %slept, 0
-  %last = load i32, ptr @netwright.alone.last
-  br i1 %some.slept, label %measure, label %won
-measure:
-  %now = call i64 @netwright.clock()
-  %whole = sub i64 %now, %called
-  %awake = sub i64 %whole, %slept
-  %wide = zext i32 %nthreads to i64
-  %scaled = mul i64 %awake, %wide
-  %slower = icmp slt i64 %scaled, %whole
-  br i1 %slower, label %lost, label %won
-won:
-  %half = lshr i32 %last, 1
-  store i32 %half, ptr @netwright.alone.last
-  br label %end
-lost:
-  %twice = shl i32 %last, 1
-  %first = call i32 @llvm.umax.i32(i32 %twice, i32 2)
-  %bounded = call i32 @llvm.umin.i32(i32 %first, i32 1024)
-  store i32 %bounded, ptr @netwright.alone.last
-  store i32 %bounded, ptr @netwright.alone
-  br label %end
-end:
+  call void @netwright.note(i64 %slept, i32 %nthreads)
   store atomic i32 0, ptr @netwright.owner release, align 4
   ret i32 %code
 }
 
-; Calls the workers: the first region that is worth it does.
-define internal void @netwright.summon() #0 {
+; The first region that is worth workers calls them, and is told whether it has any.
+define internal i1 @netwright.summon() #0 {
+begin:
+  %entry = load ptr, ptr @netwright.job
   %nthreads = load i32, ptr @netwright.job.nthreads
+  %block = load ptr, ptr @netwright.job.block
+  %work.at = getelementptr i8, ptr %block, i32 56
+  %work = load i64, ptr %work.at
+  %pays = call i1 @netwright.judge(ptr %entry, i64 %work, i32 %nthreads)
+  br i1 %pays, label %fetch, label %return
+fetch:
   %others = sub i32 %nthreads, 1
   call void @netwright.hire(i32 %others)
-  %now = call i64 @netwright.clock()
-  %some = or i64 %now, 1
-  store i64 %some, ptr @netwright.job.called
+  store i32 1, ptr @netwright.trial.called
   call void @netwright.call(i32 %nthreads)
-  ret void
+  br label %return
+return:
+  ret i1 %pays
 }
 
 ; The next ticket, with an open gate.
@@ -210,7 +187,7 @@ begin:
   br label %wait
 wait:
   %seen = phi i32 [ %first, %begin ], [ %ticket, %called ], [ %ticket, %outside ], [ %ticket, %leave ], [ %ticket, %last ]
-  %patience = phi i32 [ ${idle}, %begin ], [ 1, %called ], [ ${idle}, %outside ], [ %idle, %leave ], [ %idle, %last ]
+  %patience = phi i32 [ ${spins}, %begin ], [ 1, %called ], [ ${spins}, %outside ], [ %spins, %leave ], [ %spins, %last ]
   %ticket = call i32 @netwright.await(ptr @netwright.ticket, i32 %seen, ptr @netwright.workers.asleep, i32 %patience)
   %nthreads = and i32 %ticket, 65535
   %ended = icmp eq i32 %nthreads, 0
@@ -242,7 +219,6 @@ work:
   %entry = load ptr, ptr @netwright.job
   %context = load ptr, ptr @netwright.job.context
   %spins = load i32, ptr @netwright.job.spins
-  %idle = call i32 @llvm.umin.i32(i32 %spins, i32 ${idle})
   %code = call i32 %entry(ptr %context, i32 %number, i32 %nthreads)
   %before = atomicrmw sub ptr @netwright.gate, i64 1 seq_cst
   %low = trunc i64 %before to i32
@@ -294,6 +270,3 @@ define void @${pool}forked() #0 {
   store i32 0, ptr @netwright.caller.asleep
   ret void
 }
-
-declare i32 @llvm.umin.i32(i32, i32)
-declare i32 @llvm.umax.i32(i32, i32)

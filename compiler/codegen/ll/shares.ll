@@ -1,35 +1,101 @@
-; How threads divide an entry. Each of its kernel calls is a region, numbered in order; a region has shares, which are the parts
-; that the kernel's parallel loops are cut into. Whoever is there takes a share that nobody has: its own first, so that data stays
-; with its core, then any, so that nobody waits for a thread that has not come or has lost its processor. A region is over when
-; all shares are done. A thread that is late finds region after region over and catches up.
+; How threads divide an entry. Each kernel call that is worth it is a region, and a region has shares, which are the parts that
+; the kernel's parallel loops are cut into. Whoever is there takes a share that nobody has: its own first, so that data stays with
+; its core, then any, so that nobody waits for a thread that has not come or has lost its processor. A region is over when all
+; shares are done. A thread that is late finds region after region over and catches up.
+;
+; Calls that are too small to divide, a stretch of them, are thread 0's alone: it tells nobody of any of them, only at the next
+; region that the stretch is over. Regions and stretches are numbered in order, the same on every thread: a region counts one,
+; and so does a stretch between two of them.
 ;
 ; The block, 64 bytes that a host with threads of its own zeroes before each call:
-;   0  i64  the region in hand, and in the low half which shares are taken: a bit for each, or how many where there are over 32
+;   0  i64  the region or stretch in hand, and in the low half which shares of the region are taken: a bit for each, or how many
+;           where there are over 32
 ;   8  i32  shares done
 ;  12  i32  error noted, the largest
 ;  16  i32  error latched: set with the end of a region, so that all threads leave with the same code
-;  20  i32  threads asleep
+;  20  i32  threads asleep until a region is over
 ;  24  i32  turns to spin before sleeping (0: ${spins})
 ;  28  i32  operations that are worth a share (0: ${grain})
 ;  32  ptr  what calls the pool's workers, or NULL where the host brings its threads itself
 ;  40  i64  nanoseconds that thread 0 has slept
+;  48  i32  threads asleep until a stretch is over
+;  56  i64  operations of the whole call, which thread 0 writes
+;
+; Where a thread is on its way through the entry, 16 bytes of its own:
+;   0  i32  it is alone: there is one thread, or the pool's workers have not been called yet
+;   4  i32  the number of what comes next
+;   8  i32  1 within a stretch
+;  12  i32  shares that thread 0 could have left to workers that were not called, or slept; less than 0 where it gets none
 
-; The next share of a region for this thread, or -1 once the region is over. ``alone``: nobody else has been called yet.
-define i32 @netwright.share(ptr %block, ptr %alone, i32 %region, i32 %tid, i32 %shares) #0 {
+; At a region that is worth so many shares: its number, or -1 where thread 0 computes it alone, since that costs less than to call
+; workers or to wake them. What they miss adds up, and they are called once it is worth it.
+define i32 @netwright.begin(ptr %block, ptr %walk, i32 %tid, i32 %worth) #0 {
 entry:
-  %half = getelementptr i8, ptr %block, i32 4
-  %asleep = getelementptr i8, ptr %block, i32 20
-  %was = load i32, ptr %alone
-  %first = icmp ne i32 %was, 0
-  br i1 %first, label %summon, label %look
-summon:
-  store i32 0, ptr %alone
+  %number.at = getelementptr i8, ptr %walk, i32 4
+  %stretch.at = getelementptr i8, ptr %walk, i32 8
+  %missed.at = getelementptr i8, ptr %walk, i32 12
+  %alone = load i32, ptr %walk
+  %number = load i32, ptr %number.at
+  %stretch = load i32, ptr %stretch.at
+  %region = add i32 %number, %stretch
+  %next = add i32 %region, 1
+  store i32 %next, ptr %number.at
+  store i32 0, ptr %stretch.at
   %wide = zext i32 %region to i64
   %fresh = shl i64 %wide, 32
+  %joined = icmp eq i32 %alone, 0
+  %follows = icmp ne i32 %tid, 0
+  %missed = load i32, ptr %missed.at
+  %sum = add i32 %missed, %worth
+  %enough = icmp sge i32 %sum, ${wake}
+  br i1 %joined, label %open, label %weigh
+weigh:
+  br i1 %enough, label %summon, label %single
+single:
+  store i32 %sum, ptr %missed.at
+  ret i32 -1
+summon:
   store atomic i64 %fresh, ptr %block release, align 8
   %summon.at = getelementptr i8, ptr %block, i32 32
   %workers = load ptr, ptr %summon.at
-  call void %workers()
+  %come = call i1 %workers()
+  br i1 %come, label %join, label %refused
+join:
+  store i32 0, ptr %walk
+  store i32 0, ptr %missed.at
+  br label %return
+refused:
+  store i32 -1073741824, ptr %missed.at
+  ret i32 -1
+open:
+  br i1 %follows, label %return, label %leads
+leads:
+  %was.stretch = icmp ne i32 %stretch, 0
+  br i1 %was.stretch, label %publish, label %look
+publish:
+  store atomic i64 %fresh, ptr %block seq_cst, align 8
+  br label %look
+look:
+  %asleep.at = getelementptr i8, ptr %block, i32 48
+  %asleep = load atomic i32, ptr %asleep.at seq_cst, align 4
+  %none = icmp eq i32 %asleep, 0
+  br i1 %none, label %return, label %consider
+consider:
+  %kept = select i1 %enough, i32 0, i32 %sum
+  store i32 %kept, ptr %missed.at
+  br i1 %enough, label %wake, label %return
+wake:
+  %half = getelementptr i8, ptr %block, i32 4
+  call void @netwright.wake(ptr %half)
+  br label %return
+return:
+  ret i32 %region
+}
+
+; The next share of a region for this thread, or -1 once the region is over.
+define i32 @netwright.share(ptr %block, i32 %region, i32 %tid, i32 %shares) #0 {
+entry:
+  %half = getelementptr i8, ptr %block, i32 4
   br label %look
 look:
   %state = load atomic i64, ptr %block acquire, align 8
@@ -40,7 +106,13 @@ claim:
   %current = trunc i64 %high to i32
   %taken = trunc i64 %now to i32
   %same = icmp eq i32 %current, %region
-  br i1 %same, label %pick, label %over
+  br i1 %same, label %pick, label %elsewhere
+elsewhere:
+  %before = icmp slt i32 %current, %region
+  br i1 %before, label %early, label %over
+early:
+  call void @netwright.next(ptr %block, i32 %current)
+  br label %look
 pick:
   %few = icmp ule i32 %shares, 32
   %within = icmp ult i32 %tid, %shares
@@ -71,18 +143,16 @@ take:
 have:
   ret i32 %share
 wait:
-  %turns = getelementptr i8, ptr %block, i32 24
-  %asked = load i32, ptr %turns
-  %default = icmp eq i32 %asked, 0
-  %spins = select i1 %default, i32 ${spins}, i32 %asked
+  %spins = call i32 @netwright.turns(ptr %block)
   %soon = call i32 @netwright.spin(ptr %half, i32 %region, i32 %spins)
   %passed = icmp ne i32 %soon, %region
-  br i1 %passed, label %over, label %park
+  br i1 %passed, label %look, label %park
 park:
+  %asleep = getelementptr i8, ptr %block, i32 20
   %from = call i64 @netwright.clock()
   %late = call i32 @netwright.park(ptr %half, i32 %region, ptr %asleep)
   %leads = icmp eq i32 %tid, 0
-  br i1 %leads, label %measure, label %over
+  br i1 %leads, label %measure, label %look
 measure:
   %to = call i64 @netwright.clock()
   %slept.at = getelementptr i8, ptr %block, i32 40
@@ -90,7 +160,7 @@ measure:
   %time = sub i64 %to, %from
   %sum = add i64 %slept, %time
   store i64 %sum, ptr %slept.at
-  br label %over
+  br label %look
 over:
   ret i32 -1
 }
@@ -125,6 +195,69 @@ end:
   br label %return
 return:
   ret void
+}
+
+; The end of the entry with a code: gives the code of all threads. Thread 0 ends it for all; another one that ``waits`` learns then
+; whether thread 0 failed in the last stretch.
+define i32 @netwright.end(ptr %block, ptr %walk, i32 %tid, i32 %code, i1 %waits) #0 {
+entry:
+  %alone = load i32, ptr %walk
+  %single = icmp ne i32 %alone, 0
+  br i1 %single, label %return, label %several
+several:
+  %half = getelementptr i8, ptr %block, i32 4
+  %latched.at = getelementptr i8, ptr %block, i32 16
+  %leads = icmp eq i32 %tid, 0
+  %failed = icmp ne i32 %code, 0
+  br i1 %leads, label %lead, label %follow
+lead:
+  br i1 %failed, label %latch, label %close
+latch:
+  store atomic i32 %code, ptr %latched.at monotonic, align 4
+  br label %close
+close:
+  store atomic i64 9223372032559808512, ptr %block seq_cst, align 8
+  %asleep = getelementptr i8, ptr %block, i32 48
+  call void @netwright.announce(ptr %half, ptr %asleep)
+  br label %return
+follow:
+  %must = xor i1 %failed, true
+  %may = and i1 %waits, %must
+  br i1 %may, label %look, label %return
+look:
+  %state = load atomic i64, ptr %block acquire, align 8
+  %high = lshr i64 %state, 32
+  %current = trunc i64 %high to i32
+  %ended = icmp eq i32 %current, 2147483647
+  br i1 %ended, label %learn, label %stay
+stay:
+  call void @netwright.next(ptr %block, i32 %current)
+  br label %look
+learn:
+  %latched = load atomic i32, ptr %latched.at monotonic, align 4
+  ret i32 %latched
+return:
+  ret i32 %code
+}
+
+; Waits until what is in hand is no longer the region or stretch of this number.
+define internal void @netwright.next(ptr %block, i32 %current) #0 {
+entry:
+  %half = getelementptr i8, ptr %block, i32 4
+  %asleep = getelementptr i8, ptr %block, i32 48
+  %spins = call i32 @netwright.turns(ptr %block)
+  %then = call i32 @netwright.await(ptr %half, i32 %current, ptr %asleep, i32 %spins)
+  ret void
+}
+
+; In how many turns a thread waits before it sleeps.
+define internal i32 @netwright.turns(ptr %block) #0 {
+entry:
+  %turns = getelementptr i8, ptr %block, i32 24
+  %asked = load i32, ptr %turns
+  %default = icmp eq i32 %asked, 0
+  %spins = select i1 %default, i32 ${spins}, i32 %asked
+  ret i32 %spins
 }
 
 declare i32 @llvm.cttz.i32(i32, i1)

@@ -1,0 +1,230 @@
+; Whether it pays to call workers depends on the machine, on its caches and on what else runs there, which no count of operations
+; knows. So it is tried: for each entry and amount of work, the pool knows what a call typically takes alone and together, and does
+; what is better. Both are the times from the first region that is worth workers to the end of the call.
+;
+; The times of three calls have one median; what is typical follows these medians. The first call after a change is left out, since
+; its data is in the caches of other cores. A trial of the other way takes four calls: after the first four, then after 16 more,
+; 32, … ${seldom}. Of calls of ${long_call} ns and more each counts by itself, a trial takes one, and 64 lie between the first two; where
+; they take 16 times as long, there is no trial before these. A trial is due at once when calls have become slower than the other
+; way was, or when the caller slept for all but one part in nthreads of a call, as beside other processes, where a worker may be
+; stopped in the middle of a share. The other way has to win two trials in a row.
+
+; Which call it is, what it typically takes alone and together, two times of the three; whether together is better, whether the
+; other way is being tried, calls left until that changes, calls between trials, trials won, how many times there are of three (-1:
+; the next one is left out).
+@netwright.known = internal global [64 x { i64, [2 x i64], [2 x i64], i32, i32, i32, i32, i32, i32 }] zeroinitializer, align 64
+; What is known of the call in hand, or NULL; when it began, whether it is together, whether workers were called
+@netwright.trial = internal global { ptr, i64, i32, i32 } zeroinitializer, align 8
+
+@netwright.trial.began = internal alias i64, getelementptr ({ ptr, i64, i32, i32 }, ptr @netwright.trial, i32 0, i32 1)
+@netwright.trial.together = internal alias i32, getelementptr ({ ptr, i64, i32, i32 }, ptr @netwright.trial, i32 0, i32 2)
+@netwright.trial.called = internal alias i32, getelementptr ({ ptr, i64, i32, i32 }, ptr @netwright.trial, i32 0, i32 3)
+
+; Whether this call of an entry, of so much work on so many threads, is to call workers.
+define internal i1 @netwright.judge(ptr %entry, i64 %work, i32 %nthreads) #0 {
+begin:
+  %address = ptrtoint ptr %entry to i64
+  %mixed = mul i64 %work, -7046029254386353131
+  %call = xor i64 %address, %mixed
+  %wide = zext i32 %nthreads to i64
+  %sum = add i64 %call, %wide
+  %which = or i64 %sum, 1
+  %spread = mul i64 %which, -7046029254386353131
+  %slot = lshr i64 %spread, 58
+  %known = getelementptr [64 x { i64, [2 x i64], [2 x i64], i32, i32, i32, i32, i32, i32 }], ptr @netwright.known, i64 0, i64 %slot
+  %alone.at = getelementptr i8, ptr %known, i32 8
+  %together.at = getelementptr i8, ptr %known, i32 16
+  %one.at = getelementptr i8, ptr %known, i32 24
+  %two.at = getelementptr i8, ptr %known, i32 32
+  %best.at = getelementptr i8, ptr %known, i32 40
+  %trying.at = getelementptr i8, ptr %known, i32 44
+  %left.at = getelementptr i8, ptr %known, i32 48
+  %gap.at = getelementptr i8, ptr %known, i32 52
+  %wins.at = getelementptr i8, ptr %known, i32 56
+  %count.at = getelementptr i8, ptr %known, i32 60
+  store ptr %known, ptr @netwright.trial
+  %its = load i64, ptr %known
+  %same = icmp eq i64 %its, %which
+  br i1 %same, label %decide, label %fresh
+fresh:
+  store i64 %which, ptr %known
+  store i64 0, ptr %alone.at
+  store i64 0, ptr %together.at
+  store i32 1, ptr %best.at
+  store i32 0, ptr %trying.at
+  store i32 4, ptr %left.at
+  store i32 8, ptr %gap.at
+  store i32 0, ptr %wins.at
+  store i32 -1, ptr %count.at
+  br label %decide
+decide:
+  %best = load i32, ptr %best.at
+  %other = xor i32 %best, 1
+  %best.time.at = getelementptr i64, ptr %alone.at, i32 %best
+  %other.time.at = getelementptr i64, ptr %alone.at, i32 %other
+  %best.time = load i64, ptr %best.time.at
+  %other.time = load i64, ptr %other.time.at
+  %trying = load i32, ptr %trying.at
+  %left = load i32, ptr %left.at
+  %gap = load i32, ptr %gap.at
+  %wins = load i32, ptr %wins.at
+  %tries = icmp ne i32 %trying, 0
+  %done = icmp eq i32 %left, 0
+  %is.long = icmp uge i64 %best.time, ${long_call}
+  br i1 %done, label %turn, label %watch
+turn:
+  br i1 %tries, label %compare, label %first
+first:
+  %unknown = icmp eq i64 %other.time, 0
+  %sixteen = lshr i64 %best.time, 4
+  %is.longest = icmp uge i64 %sixteen, ${long_call}
+  %is.new = icmp ult i32 %gap, 16
+  %new.long = and i1 %is.longest, %is.new
+  %later = and i1 %unknown, %new.long
+  br i1 %later, label %postpone, label %try
+postpone:
+  store i32 64, ptr %gap.at
+  store i32 64, ptr %left.at
+  br label %choose
+watch:
+  br i1 %tries, label %choose, label %compare.last
+compare.last:
+  %sixteenth = lshr i64 %other.time, 4
+  %much = add i64 %other.time, %sixteenth
+  %slower = icmp ugt i64 %best.time, %much
+  %has.other = icmp ne i64 %other.time, 0
+  %overtaken = and i1 %slower, %has.other
+  %some = add i32 %left, 16
+  %rested = icmp ule i32 %some, %gap
+  %due = and i1 %overtaken, %rested
+  br i1 %due, label %try, label %choose
+try:
+  %calls = select i1 %is.long, i32 1, i32 4
+  store i32 1, ptr %trying.at
+  store i32 %calls, ptr %left.at
+  store i32 -1, ptr %count.at
+  br label %choose
+compare:
+  store i32 0, ptr %trying.at
+  store i32 -1, ptr %count.at
+  %part = lshr i64 %other.time, 5
+  %more = add i64 %other.time, %part
+  %won = icmp ult i64 %more, %best.time
+  br i1 %won, label %win, label %lose
+win:
+  %second = icmp ne i32 %wins, 0
+  %first.wins = xor i32 %wins, 1
+  store i32 %first.wins, ptr %wins.at
+  %now.best = select i1 %second, i32 %other, i32 %best
+  store i32 %now.best, ptr %best.at
+  %kept.gap = select i1 %second, i32 16, i32 %gap
+  store i32 %kept.gap, ptr %gap.at
+  %again = select i1 %is.long, i32 2, i32 8
+  %wait = select i1 %second, i32 16, i32 %again
+  store i32 %wait, ptr %left.at
+  br label %choose
+lose:
+  store i32 0, ptr %wins.at
+  %twice = shl i32 %gap, 1
+  %least = select i1 %is.long, i32 64, i32 16
+  %raised = call i32 @llvm.umax.i32(i32 %twice, i32 %least)
+  %fewer = call i32 @llvm.umin.i32(i32 %raised, i32 ${seldom})
+  store i32 %fewer, ptr %gap.at
+  store i32 %fewer, ptr %left.at
+  br label %choose
+choose:
+  br i1 %is.long, label %single, label %go
+single:
+  ; of three times the median is the last one
+  store i64 0, ptr %one.at
+  store i64 -1, ptr %two.at
+  store i32 2, ptr %count.at
+  br label %go
+go:
+  %remaining = load i32, ptr %left.at
+  %next = sub i32 %remaining, 1
+  store i32 %next, ptr %left.at
+  %chosen = load i32, ptr %best.at
+  %differently = load i32, ptr %trying.at
+  %way = xor i32 %chosen, %differently
+  store i32 %way, ptr @netwright.trial.together
+  %now = call i64 @netwright.clock()
+  store i64 %now, ptr @netwright.trial.began
+  %together = icmp ne i32 %way, 0
+  ret i1 %together
+}
+
+; Keeps what a call has taken, if it was judged; the caller slept for so many nanoseconds of it.
+define internal void @netwright.note(i64 %slept, i32 %nthreads) #0 {
+begin:
+  %known = load ptr, ptr @netwright.trial
+  %none = icmp eq ptr %known, null
+  br i1 %none, label %return, label %measure
+measure:
+  %way = load i32, ptr @netwright.trial.together
+  %alone.at = getelementptr i8, ptr %known, i32 8
+  %typical.at = getelementptr i64, ptr %alone.at, i32 %way
+  %one.at = getelementptr i8, ptr %known, i32 24
+  %two.at = getelementptr i8, ptr %known, i32 32
+  %trying.at = getelementptr i8, ptr %known, i32 44
+  %left.at = getelementptr i8, ptr %known, i32 48
+  %count.at = getelementptr i8, ptr %known, i32 60
+  %now = call i64 @netwright.clock()
+  %began = load i64, ptr @netwright.trial.began
+  %passed = sub i64 %now, %began
+  %time = call i64 @llvm.umax.i64(i64 %passed, i64 1)
+  %typical = load i64, ptr %typical.at
+  %trying = load i32, ptr %trying.at
+  %tries = icmp ne i32 %trying, 0
+  %awake = sub i64 %time, %slept
+  %wide = zext i32 %nthreads to i64
+  %scaled = mul i64 %awake, %wide
+  %lost = icmp slt i64 %scaled, %time
+  br i1 %lost, label %lose, label %collect
+lose:
+  ; nothing more is to be learned from this way
+  %most = call i64 @llvm.umax.i64(i64 %typical, i64 %time)
+  store i64 %most, ptr %typical.at
+  store i32 0, ptr %left.at
+  ret void
+collect:
+  %count = load i32, ptr %count.at
+  %more = add i32 %count, 1
+  switch i32 %count, label %third [
+    i32 -1, label %leave
+    i32 0, label %first
+    i32 1, label %second
+  ]
+first:
+  store i64 %time, ptr %one.at
+  br label %leave
+second:
+  store i64 %time, ptr %two.at
+  br label %leave
+leave:
+  store i32 %more, ptr %count.at
+  br label %return
+third:
+  store i32 0, ptr %count.at
+  %one = load i64, ptr %one.at
+  %two = load i64, ptr %two.at
+  %low = call i64 @llvm.umin.i64(i64 %one, i64 %two)
+  %high = call i64 @llvm.umax.i64(i64 %one, i64 %two)
+  %below = call i64 @llvm.umin.i64(i64 %high, i64 %time)
+  %median = call i64 @llvm.umax.i64(i64 %low, i64 %below)
+  %off = sub i64 %median, %typical
+  %step = ashr i64 %off, 2
+  %followed = add i64 %typical, %step
+  %unknown = icmp eq i64 %typical, 0
+  %anew = or i1 %unknown, %tries
+  %kept = select i1 %anew, i64 %median, i64 %followed
+  store i64 %kept, ptr %typical.at
+  br label %return
+return:
+  ret void
+}
+
+declare i32 @llvm.umin.i32(i32, i32)
+declare i32 @llvm.umax.i32(i32, i32)
+declare i64 @llvm.umin.i64(i64, i64)
+declare i64 @llvm.umax.i64(i64, i64)

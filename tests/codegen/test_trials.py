@@ -1,0 +1,72 @@
+"""The pool finds by trials whether workers pay (ll/trials.ll)."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .threads_in_c import build
+
+pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+#: Calls, and what they take alone and together, in nanoseconds.
+MANY, FAST, SLOW = 2000, 20_000, 60_000
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("trials"), "trials", "pool_")
+
+
+def together(program: Path, *runs: tuple[int, int, int, int]) -> list[int]:
+    """Of how many of a hundred calls workers take part, in the second half of each run of (calls, operations,
+    nanoseconds alone, together)."""
+    words = [str(number) for run in runs for number in run]
+    done = subprocess.run([program, *words], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return [int(word) for word in done.stdout.split()]
+
+
+def test_workers_are_called_where_they_pay_and_the_other_way_is_tried_seldom(program: Path) -> None:
+    (share,) = together(program, (MANY, 1, SLOW, FAST))
+    assert 97 <= share <= 100
+
+
+def test_workers_are_left_alone_where_they_cost(program: Path) -> None:
+    (share,) = together(program, (MANY, 1, FAST, SLOW))
+    assert 0 <= share <= 3
+
+
+def test_each_amount_of_work_is_judged_by_itself(program: Path) -> None:
+    first, second, again = together(
+        program, (MANY, 1, FAST, SLOW), (MANY, 2, SLOW, FAST), (MANY, 1, FAST, SLOW)
+    )
+    assert (first <= 3, second >= 97, again <= 3) == (True, True, True)
+
+
+def test_what_changes_is_noticed(program: Path) -> None:
+    """Workers that paid do so no longer, as beside another process, and then again."""
+    shares = together(program, *[(MANY, 1, *times) for times in ((SLOW, FAST), (FAST, SLOW), (SLOW, FAST))])
+    assert (shares[0] >= 97, shares[1] <= 3, shares[2] >= 97) == (True, True, True)
+
+
+def test_what_is_no_better_changes_nothing(program: Path) -> None:
+    (share,) = together(program, (MANY, 1, SLOW, SLOW))
+    assert share >= 97
+
+
+def test_long_calls_are_tried_one_at_a_time(program: Path) -> None:
+    """Of 3 ms: the fifth is the first without workers, then one of 65 and of 129."""
+    assert together(program, (4, 1, 6_000_000, 3_000_000)) == [100]
+    assert together(program, (12, 2, 6_000_000, 3_000_000)) == [100]
+    (share,) = together(program, (130, 3, 6_000_000, 3_000_000))
+    assert 98 <= share < 100
+    (share,) = together(program, (200, 4, 3_000_000, 6_000_000))
+    assert share <= 4
+
+
+def test_the_longest_calls_are_not_tried_at_first(program: Path) -> None:
+    """Of 100 ms: who calls a few times has workers in all of them."""
+    assert together(program, (60, 1, 300_000_000, 100_000_000)) == [100]

@@ -1,0 +1,69 @@
+/* What the pool learns: an entry of one region that takes as long as it is told, alone and together. Prints of how many of a
+   hundred calls it had workers. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+typedef struct {
+    const int64_t *dims;
+    void *const *buffers;
+    void *arena;
+    const int64_t *offsets;
+    void *barrier;
+} context;
+typedef struct {
+    int32_t alone, number, stretch, missed;
+} walk;
+typedef int32_t entry(const context *, int32_t, int32_t);
+
+int32_t pool_run(entry *, const context *, int32_t, int32_t);
+int32_t pool_stop(void);
+int32_t begin(void *block, walk *own, int32_t tid, int32_t worth) __asm__("netwright.begin");
+int32_t share(void *block, int32_t region, int32_t tid, int32_t shares) __asm__("netwright.share");
+void shared(void *block, int32_t region, int32_t shares, int32_t code) __asm__("netwright.shared");
+int32_t end(void *block, walk *own, int32_t tid, int32_t code, _Bool waits) __asm__("netwright.end");
+
+/* The pool's clock, which goes on by what calls are told to take: what it learns does not depend on the machine. */
+static int64_t passed;
+
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    (void)clock;
+    time->tv_sec = passed / 1000000000;
+    time->tv_nsec = passed % 1000000000;
+    return 0;
+}
+
+static int together, refused;
+
+/* dims: operations, nanoseconds alone, nanoseconds together. Workers come, and have nothing to do. */
+static int32_t work(const context *c, int32_t tid, int32_t nthreads) {
+    unsigned char own[64] = {0}, *block = nthreads > 1 ? c->barrier : own;
+    walk here = {nthreads <= 1 || tid == 0, 0, 0, 0};
+    if (tid) return 0;
+    *(int64_t *)(block + 56) = c->dims[0];
+    int32_t region = begin(block, &here, tid, 8);
+    passed += c->dims[region < 0 ? 1 : 2];
+    *(region < 0 ? &refused : &together) += 1;
+    while (region >= 0 && share(block, region, tid, 1) >= 0) shared(block, region, 1, 0);
+    return end(block, &here, tid, 0, 0);
+}
+
+/* Calls of so many operations; how many in a hundred of their second half had workers. */
+static int calls(int count, int64_t operations, int64_t alone, int64_t several) {
+    _Alignas(64) unsigned char block[64] = {0};
+    int64_t dims[] = {operations, alone, several};
+    context c = {dims, NULL, NULL, NULL, block};
+    for (int i = 0; i < count; i++) {
+        if (i == count / 2) together = refused = 0;
+        if (pool_run(work, &c, 2, 64)) exit(1);
+    }
+    return together * 100 / (together + refused);
+}
+
+int main(int count, char **texts) {
+    for (int i = 1; i + 3 < count; i += 4)
+        printf("%d ", calls(atoi(texts[i]), atoll(texts[i + 1]), atoll(texts[i + 2]), atoll(texts[i + 3])));
+    puts("");
+    return pool_stop();
+}
