@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx
 
 from .reading import OnnxGraph
+from .schemas import result_type
 
 _FLOATS = {onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.DOUBLE: "float64"}
 #: Operators whose second operand is a weight, which has the type of the first.
@@ -17,15 +18,15 @@ def float_type(graph: OnnxGraph) -> str:
     types |= graph.constants.dtypes()
     weighing, others = dict.fromkeys(_FLOATS.values(), 0), dict.fromkeys(_FLOATS.values(), 0)
     for node in graph.nodes:
-        read = [types[name] for name in node.inputs if name in types]
-        dtype = next((one for one in read if one in others), None)
         if node.op == "Cast":
-            dtype = _FLOATS.get(node.attributes.get("to", 0), "")
+            dtype = _FLOATS.get(node.attributes.get("to", 0))
         elif node.op == "Constant" and "value" in node.attributes:
             dtype = str(getattr(node.attributes["value"], "dtype", ""))
-        elif dtype in others:
-            others[dtype] += 1
-            weighing[dtype] += node.op in _WEIGHING
+        else:
+            dtype = result_type(node.op, graph.opset, [types.get(name) for name in node.inputs])
+            if dtype in others:
+                others[dtype] += 1
+                weighing[dtype] += node.op in _WEIGHING
         if dtype is not None:
             types.update(dict.fromkeys(node.outputs, dtype))
     for counts in (weighing, others):

@@ -36,6 +36,9 @@ _TYPES = {
     for name, code in TensorProto.DataType.items()
     if name.startswith(("FLOAT", "DOUBLE"))
 }
+_DTYPES = {one: name for name, one in _TYPES.items()} | {
+    f"tensor({name})": name for name in ("bool", "int32", "int64")
+}
 
 
 @lru_cache(maxsize=4096)
@@ -74,6 +77,18 @@ def check_node(node: Node, dtypes: Sequence[str | None], opset: int) -> None:
     if len(node.outputs) > schema.max_output:
         raise Refusal(f"{counted(len(node.outputs), 'output')}, there can be {schema.max_output}")
     _check_types(dtypes, schema)
+
+
+def result_type(op: str, opset: int, dtypes: Sequence[str | None]) -> str | None:
+    """The element type of an operator's first result, where it follows from those of the operands (None for one that is
+    not known)."""
+    schema = schema_of(op, opset)
+    if schema is None or not schema.outputs or not schema.inputs:
+        return None
+    wanted = schema.outputs[0].type_str
+    formals = [schema.inputs[min(place, len(schema.inputs) - 1)] for place in range(len(dtypes))]
+    same = (one for formal, one in zip(formals, dtypes, strict=True) if formal.type_str == wanted and one)
+    return next(same, _DTYPES.get(wanted))
 
 
 def counted(number: int, noun: str) -> str:

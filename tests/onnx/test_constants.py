@@ -167,6 +167,29 @@ def test_the_other_float_type_at_the_border() -> None:
     same(found, x=RNG.normal(size=(4, 3)))
 
 
+def test_the_other_float_type_of_what_decides() -> None:
+    """A comparison of one type says which values of the other type are taken."""
+    found = model(
+        [
+            make_node("Cast", ["x"], ["d"], to=TensorProto.DOUBLE),
+            make_node("Mul", ["d", "third"], ["e"]),
+            make_node("Sub", ["e", "third"], ["f"]),
+            make_node("Greater", ["f", "third"], ["g"]),
+            make_node("Where", ["g", "x", "zero"], ["h"]),
+            make_node("Transpose", ["h"], ["t"], perm=[1, 0]),
+            make_node("Gemm", ["t", "w"], ["y"], transA=1),
+        ],
+        {"x": ["N", 3]},
+        ["y"],
+        {
+            "w": RNG.normal(size=(3, 2)).astype(np.float32),
+            "third": np.asarray(1 / 3),
+            "zero": np.asarray(0, np.float32),
+        },
+    )
+    same(found, x=RNG.normal(size=(4, 3)).astype(np.float32))
+
+
 def test_what_would_be_too_large_is_left_to_run_time() -> None:
     at = Folding(17, ("int64", "int64", "float32"), {})
     arrays = [np.arange(4), np.array(MAX_EVALUATED), np.array([0, 1], np.float32)]

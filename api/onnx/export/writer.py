@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import gcd, prod
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import onnx
 from numpy.typing import ArrayLike, NDArray
 from onnx import helper, numpy_helper
 
-from netwright.specs.dims import Call, Dim, DimLike, Shape
+from netwright.specs.dims import Call, Dim, DimLike, Monomial, Shape, Unit, dim
 
 from ..names import Names
 from ..tensors import DTYPES
@@ -105,14 +106,24 @@ class OnnxWriter:
             return self.add("Shape", [value], f"size_{size}", start=axis, end=axis + 1)
         total: str | None = None
         for monomial, factor in size.terms:
-            term = self.constant([factor], "int64") if factor != 1 or not monomial else None
-            for atom in monomial:
-                value = self.size(Dim((((atom,), 1),))) if isinstance(atom, str) else self._call(atom)
-                term = value if term is None else self.add("Mul", [term, value], "size")
-            assert term is not None
+            term = self._product(monomial, factor)
             total = term if total is None else self.add("Add", [total, term], "size")
         assert total is not None
         return total
+
+    def _product(self, monomial: Monomial, factor: int) -> str:
+        """A product, where dims that are multiples are themselves over a number: T//2, and not twice T//4."""
+        units = [atom for atom in monomial if isinstance(atom, Unit)]
+        divisor = prod(unit.size for unit in units)
+        common = gcd(factor, divisor)
+        factor, divisor = factor // common, divisor // common
+        term = self.constant([factor], "int64") if factor != 1 or not monomial else None
+        for atom in monomial:
+            name = atom.name if isinstance(atom, Unit) else atom
+            value = self.size(dim(name)) if isinstance(name, str) else self._call(name)
+            term = value if term is None else self.add("Mul", [term, value], "size")
+        assert term is not None
+        return term if divisor == 1 else self.add("Div", [term, self.size(divisor)], "size")
 
     def _call(self, call: Call) -> str:
         if call.function == "floordiv":
