@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -224,20 +225,25 @@ def test_sums_too_large_for_a_float_are_taken_apart() -> None:
     assert "recurrent_kernel_high" in compare(found, {"x": draw(5, 1, 10)}, tolerance=2e-6).spec
 
 
-def test_the_state_of_each_sample_is_quantized_by_itself() -> None:
-    """As ONNX Runtime does where each sample has a thread of its own; one thread quantizes those of all together."""
-    found = quantized_lstm(np.int8, 3, 8)
-    given = {"x": draw(6, 3, 10)}
+def by_samples(model: onnx.ModelProto, given: Mapping[str, NDArray]) -> list[NDArray]:
+    """What ONNX Runtime gives where each of three samples has a thread of its own; one thread quantizes those of all
+    together."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 3
-    session = onnxruntime.InferenceSession(found.SerializeToString(), options, ["CPUExecutionProvider"])
-    compare(found, given, expected=[session.run(None, given)], tolerance=2e-6)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    return session.run(None, dict(given))
+
+
+def test_the_state_of_each_sample_is_quantized_by_itself() -> None:
+    found = quantized_lstm(np.int8, 3, 8)
+    given = {"x": draw(6, 3, 10)}
+    compare(found, given, expected=[by_samples(found, given)], tolerance=2e-6)
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"lengths": np.array([3], np.int32)}, "lengths of sequences are not supported"),
+        ({"peepholes": np.ones((1, 24), F)}, "peepholes are not supported"),
         ({"activations": ["Sigmoid", "Relu", "Tanh"]}, "activations: there is sigmoid, tanh, tanh alone"),
         ({"input_forget": 1}, "input_forget: gates that are coupled"),
     ],
@@ -248,7 +254,7 @@ def test_what_a_quantized_recurrence_has_not(change: dict[str, Any], reason: str
     for name, value in change.items():
         if isinstance(value, np.ndarray):
             found.graph.initializer.append(onnx.numpy_helper.from_array(value, name))
-            node.input[4] = name
+            node.input[7] = name
         else:
             node.attribute.append(onnx.helper.make_attribute(name, value))
     with pytest.raises(OnnxError, match=reason):
@@ -351,3 +357,29 @@ def test_networks_quantized_while_they_run(channels: bool, tmp_path: Path) -> No
     found = onnx.load(tmp_path / "whole.onnx")
     assert "DynamicQuantizeLSTM" in {node.op_type for node in found.graph.node}
     compare(found, {"x": draw(6, 1, 5)}, {"x": draw(3, 1, 5)})
+
+
+# Sequences of different lengths.
+
+
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("start", ["", "given"])
+@pytest.mark.parametrize("opset", [12, 17])
+def test_quantized_recurrences_over_sequences_of_different_lengths(
+    both: bool, start: str, opset: int
+) -> None:
+    """What comes after the end of the longest sequence has no part in how the input is quantized."""
+    found = quantized_lstm(np.uint8, 3, 8, both=both, start=start)
+    found.opset_import[0].version = opset
+    found.graph.node[0].input[4] = "n"
+    found.graph.input.append(onnx.helper.make_tensor_value_info("n", onnx.TensorProto.INT32, [3]))
+    bindings = []
+    for lengths in ([6, 2, 4], [3, 1, 2], [0, 6, 5]):
+        given = {"x": draw(6, 3, 10), "n": np.asarray(lengths, np.int32)}
+        given["x"][max(lengths) :] *= 50
+        if start:
+            given |= {name: draw(2 if both else 1, 3, 8) / 2 for name in ("h", "c")}
+        bindings.append(given)
+    expected = [by_samples(found, given) for given in bindings]
+    imported = compare(found, *bindings, expected=expected, tolerance=2e-6)
+    assert imported.spec.count("lengths: n") == 1 + both

@@ -9,11 +9,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import TensorProto
+
+from netwright.specs.models.layers.recurrent import LENGTHS
 
 from ..context import Context
 from ..errors import Refusal
-from ..values import Held, Known, Value
+from ..values import Held, Known, Value, dims_array
 from .broadcast import equation
+from .lengths import emptied, lengths_of
 from .linear import dense
 from .quantized_products import dynamically_centred, exact_parts
 from .table import RUNTIME_OPS, op
@@ -48,9 +52,8 @@ def dynamic_quantize_lstm(ctx: Context) -> None:
         raise Refusal(f"there is {', '.join(_ACTIVATIONS)} alone", "activations")
     if ctx.integer("input_forget", 0):
         raise Refusal("gates that are coupled are not supported", "input_forget")
-    for position, what in ((4, "lengths of sequences"), (7, "peepholes")):
-        if ctx.has(position):
-            raise Refusal(f"{what} are not supported in a quantized recurrence")
+    if ctx.has(7):
+        raise Refusal("peepholes are not supported in a quantized recurrence")
     _Quantized(ctx, count, direction == "reverse").convert()
 
 
@@ -99,7 +102,7 @@ class _Quantized:
         if value.rank != 3 or value.shape[2] != self.kernels[0].shape[1]:
             features = self.kernels[0].shape[1]
             raise Refusal(f"an input {[str(size) for size in value.shape]} for {features} features")
-        codes, scale = dynamically_centred(ctx, value)
+        codes, scale = dynamically_centred(ctx, self.within(value))
         made = []
         for d in range(self.count):
             keys: dict[str, Any] = {"reverse": True} if self.reverse or d else {}
@@ -108,7 +111,37 @@ class _Quantized:
             ctx.give(self.joined(made, (1, 0, 2), 1))
         for position, state in enumerate(("h", "c"), 1):
             if ctx.wants(position):
-                ctx.give(self.joined([f"{name}.{state}" for name in made], (0, 1), 0), position)
+                found = self.joined([f"{name}.{state}" for name in made], (0, 1), 0)
+                if self.begun(position + 4):
+                    found = emptied(ctx, found, position + 4, samples=1)
+                ctx.give(found, position)
+
+    def begun(self, position: int) -> bool:
+        """Whether a first state is given that is not zeros."""
+        known, stored = (self.ctx.start(position, 1) if self.ctx.has(position) else None) or (None, False)
+        return self.ctx.has(position) and (known is None or stored or bool(known.any()))
+
+    def within(self, value: Held) -> Held:
+        """The sequences up to the end of the longest one: what comes after it has no part in how they are quantized."""
+        ctx = self.ctx
+        if not ctx.has(4):
+            return value
+        operation = ctx.conversion.operation
+        steps = Known(dims_array([value.shape[0]]).reshape(()), "int64")
+        longest = operation(
+            "ReduceMax", [operation("Cast", [ctx.value(4)], to=TensorProto.INT64)], keepdims=0
+        )
+        there = operation("Less", [operation("Range", [0, steps, 1]), longest])
+        axes = [1, 2]
+        mask = (
+            operation("Unsqueeze", [there, axes])
+            if ctx.opset >= 13
+            else operation("Unsqueeze", [there], axes=tuple(axes))
+        )
+        zero = Known.of(np.zeros((), ctx.writer.dtype))
+        found = operation("Where", [mask, value, zero])
+        assert isinstance(found, Held)
+        return found
 
     def gates(self, codes: Held, scale: Held, d: int) -> Held:
         """What the sequence adds to the gates of all steps."""
@@ -149,6 +182,8 @@ class _Quantized:
             keys["initial_state"] = dict(given)
         if not ctx.wants(0):
             keys["return_sequences"] = False
+        if ctx.has(4):
+            given[LENGTHS] = keys["lengths"] = lengths_of(ctx)
         name = ctx.writer.cell(tree, ["quantized_lstm"])
         ref = ctx.arranged(gates, (1, 0, 2))
         ports = [state for i, state in enumerate(("h", "c"), 1) if ctx.wants(i)]
@@ -159,11 +194,9 @@ class _Quantized:
         """First states: references to given ones, and those that are the same for all samples; zeros are neither."""
         ctx, given, learned = self.ctx, {}, {}
         for position, state in enumerate(("h", "c"), 5):
-            if not ctx.has(position):
+            if not self.begun(position):
                 continue
-            known, stored = ctx.start(position, 1) or (None, False)
-            if known is not None and not stored and not known.any():
-                continue
+            known, _ = ctx.start(position, 1) or (None, False)
             if known is not None and known.size == self.count * self.units:
                 tree["states"][state]["learn_init"] = True
                 learned[f"{state}_init"] = known.reshape(self.count, self.units)[d]

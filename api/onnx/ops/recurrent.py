@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 from netwright.specs.models.layers.recurrent import LENGTHS
 
 from ..activations import activation_of, numbers_of
-from ..arrange import regrouped
 from ..context import Context
 from ..errors import Refusal
-from ..network import Emptied
 from ..values import Held
-from .broadcast import equation
+from .lengths import emptied, lengths_of
 from .recurrent_weights import computed_weights, shape_of
 from .table import op
 
@@ -201,14 +199,7 @@ class _Recurrent:
             ref = ctx.arranged(held, (0, 1, 2) if self.batch_first else (1, 0, 2))
             found[state] = ctx.writer.reshaped(ref, (samples, 2 * self.units))
         if ctx.has(4):
-            lengths = ctx.held(4)
-            layer = ctx.writer.layers.get(lengths.ref)
-            if (
-                layer is not None and layer.keys.get("value") == "cast(x, int32)"
-            ):  # ONNX wants them so, layers do not
-                found[LENGTHS] = layer.inputs[0]
-            else:
-                found[LENGTHS] = ctx.arranged(lengths, (0,))
+            found[LENGTHS] = lengths_of(ctx)
         return found
 
     def layer(self, ref: str, keys: dict[str, Any], weights: dict[str, Any], given: dict[str, str]) -> str:
@@ -240,20 +231,9 @@ class _Recurrent:
                 port = "" if not ctx.wants(0) and state == "h" else f".{state}"
                 refs = [name + port for name in made]
                 found = self.parted(refs, (0, 1, 2) if self.batch_first else (1, 0, 2))
-                ctx.give(self.emptied(found, state, position + 4), position)
-
-    def emptied(self, value: Held, state: str, start: int) -> Held:
-        """A last state as runtimes give it: zeros for sequences without steps, which here keep their first state."""
-        ctx = self.ctx
-        if not ctx.has(4) or not (state in self.learned or state in self.starts):
-            return value
-        lengths = ctx.held(4)
-        samples = lengths.shape[0]
-        shape = (samples, 1, 1) if self.batch_first else (1, samples, 1)
-        counts = regrouped(ctx.writer, lengths, shape, may_merge=False)
-        found = equation(ctx, "where(n == 0, 0, h)", {"n": counts, "h": value}, fallback="where")
-        ctx.writer.emptied[found] = Emptied(value, lengths.ref, ctx.value(start))
-        return found
+                if state in self.learned or state in self.starts:
+                    found = emptied(ctx, found, position + 4, samples=0 if self.batch_first else 1)
+                ctx.give(found, position)
 
     def parted(self, refs: list[str], axes: tuple[int, ...]) -> Held:
         """An output whose last axis joins the directions, with an axis for them. ``axes``: […, directions, H]."""

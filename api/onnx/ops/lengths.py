@@ -1,0 +1,31 @@
+"""The lengths of a recurrence's sequences, which its operand 4 has."""
+
+from __future__ import annotations
+
+from ..arrange import regrouped
+from ..context import Context
+from ..network import Emptied
+from ..values import Held
+from .broadcast import equation
+
+
+def lengths_of(ctx: Context) -> str:
+    """A reference to them."""
+    lengths = ctx.held(4)
+    layer = ctx.writer.layers.get(lengths.ref)
+    if layer is not None and layer.keys.get("value") == "cast(x, int32)":  # ONNX wants them so, layers do not
+        return layer.inputs[0]
+    return ctx.arranged(lengths, (0,))
+
+
+def emptied(ctx: Context, value: Held, start: int, samples: int) -> Held:
+    """A last state as runtimes give it: zeros for sequences without steps, which here keep their first state, the
+    operand ``start``. ``samples`` is their axis."""
+    if not ctx.has(4):
+        return value
+    lengths = ctx.held(4)
+    shape = tuple(lengths.shape[0] if axis == samples else 1 for axis in range(value.rank))
+    counts = regrouped(ctx.writer, lengths, shape, may_merge=False)
+    found = equation(ctx, "where(n == 0, 0, h)", {"n": counts, "h": value}, fallback="where")
+    ctx.writer.emptied[found] = Emptied(value, lengths.ref, ctx.value(start))
+    return found
