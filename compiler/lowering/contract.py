@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from netwright.specs.dims import DimLike, Shape, dim, product
 
-from ..graph.node import Node
+from ..graph.node import Node, Value
 from ..kernels.builder import LANE
 from ..loop import ir
 from ..loop.ir import Expr
@@ -141,26 +141,31 @@ class _Family:
         with reader.scope():
             for term, register in zip(self.terms, registers, strict=True):
                 reader.lanes, reader.count = lanes, count if self.tiling.inner else term.count
-                total, vanishes = self._combined(term, at, register)
-                if count is not None and not vanishes:
+                places = self._places(term, at)
+                total = self._combined(places, register)
+                if count is not None and not self._vanishes(places):
                     left = b.broadcast(b.index_value(count, "int64"), lanes)
                     total = b.select(b.lt(b.ramp("int64", lanes), left), total, register)
                 b.assign(register, total)
         reader.lanes, reader.count = before
 
-    def _combined(self, term: Term, at: Indices, register: ir.Read) -> tuple[Expr, bool]:
-        """The register with one step added, and whether absent lanes add nothing to it by themselves."""
-        reader, operands = self.reader, self.reader.graph.operands(term.node)
-        types = [reader.graph.type(v) for v in operands]
-        places = [
-            (operands[p], reader.settled(index))
-            for p, index in term.op.factors(term.node.attrs, types, term.index, at)
-        ]
-        factors = [reader.read(value, index) for value, index in places]
-        vanishes = self.combine == "add" and any(reader.is_masked(value, index) for value, index in places)
+    def _places(self, term: Term, at: Indices) -> list[tuple[Value, Indices]]:
+        """What a term reads at a step, and where."""
+        operands = self.reader.graph.operands(term.node)
+        types = [self.reader.graph.type(v) for v in operands]
+        factors = term.op.factors(term.node.attrs, types, term.index, at)
+        return [(operands[p], self.reader.settled(index)) for p, index in factors]
+
+    def _combined(self, places: Sequence[tuple[Value, Indices]], register: ir.Read) -> Expr:
+        """The register with one step added."""
+        factors = [self.reader.read(value, index) for value, index in places]
         if len(factors) == 2:
-            return self.b.fma(factors[0], factors[1], register), vanishes
-        return getattr(self.b, self.combine)(register, factors[0]), vanishes
+            return self.b.fma(factors[0], factors[1], register)
+        return getattr(self.b, self.combine)(register, factors[0])
+
+    def _vanishes(self, places: Sequence[tuple[Value, Indices]]) -> bool:
+        """Whether absent lanes add nothing by themselves."""
+        return self.combine == "add" and any(self.reader.is_masked(value, index) for value, index in places)
 
 
 def unrolling(extent: DimLike, accumulators: int) -> int:

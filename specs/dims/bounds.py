@@ -18,6 +18,10 @@ def bounds(value: DimLike, ranges: Mapping[str, Range]) -> Range:
     """Least and greatest value that can be proved, None where unbounded; a dim not in ``ranges`` is at least 1."""
     if isinstance(value, int):
         return value, value
+    if all(
+        len(monomial) <= 1 and (not monomial or isinstance(monomial[0], str)) for monomial, _ in value.terms
+    ):
+        return _bounds_of_sum(value, ranges)
     if value.units:
         return _bounds_of_units(value, ranges)
     low, high = _bounds_of_terms(value, ranges)
@@ -38,6 +42,19 @@ def bounds(value: DimLike, ranges: Mapping[str, Range]) -> Range:
         if rest_high is not None:
             found = floor(Fraction(rest_high, scale) + most)
             high = found if high is None else min(high, found)
+    return low, high
+
+
+def _bounds_of_sum(value: Dim, ranges: Mapping[str, Range]) -> Range:
+    """The same of names times numbers, where each has its bounds by itself."""
+    low: int | None = 0
+    high: int | None = 0
+    for monomial, factor in value.terms:
+        least, most = ranges.get(monomial[0], (1, None)) if monomial else (1, 1)  # pyright: ignore
+        if factor < 0:
+            least, most = most, least
+        low = None if low is None or least is None else low + factor * least
+        high = None if high is None or most is None else high + factor * most
     return low, high
 
 
