@@ -57,12 +57,14 @@ def optimize(text: str, target: Target) -> llvm.ModuleRef:
     return parsed
 
 
-def compile_object(text: str, target: Target, cache: ObjectCache | None) -> bytes:
-    """The object file of a module, from the cache where it is there."""
-    key = "" if cache is None else cache.key(VERSIONS, target.triple, target.cpu, target.features, text)
+def compile_object(text: str, target: Target, cache: ObjectCache | None, *, level: int = 3) -> bytes:
+    """The object file of a module, by LLVM's code generator of a level, from the cache where it is there."""
+    key = ""
+    if cache is not None:
+        key = cache.key(VERSIONS, str(level), target.triple, target.cpu, target.features, text)
     if cache is not None and (found := cache.get(key)) is not None:
         return found
-    code = machine(target).emit_object(optimize(text, target))
+    code = machine(target, level=level).emit_object(optimize(text, target))
     if cache is not None:
         cache.put(key, code)
     return code

@@ -18,6 +18,9 @@ from .modules import program_modules
 from .support import POOL, has_threads, write_pool
 from .target import Target, host_target
 
+#: Entries only call kernels: better code for that would take a fifth of all compile time, and saves no time at run.
+ENTRY_LEVEL = 0
+
 _library_numbers = itertools.count()
 _support_objects: dict[Target, bytes] = {}
 
@@ -77,8 +80,9 @@ def compile_jit(
     target = target or host_target()
     store = default_cache() if cache == "default" else cache
     modules = program_modules(program, target)
-    *own, (what, support) = modules.texts
-    objects = [_object(what, text, target, store) for what, text in own]
+    *kernels, (entries, calls), (what, support) = modules.texts
+    objects = [_object(what, text, target, store) for what, text in kernels]
+    objects.append(_object(entries, calls, target, store, level=ENTRY_LEVEL))
     if target not in _support_objects:
         _support_objects[target] = _object(what, support, target, store)
     return NativeProgram(program, target, [*objects, _support_objects[target]])
@@ -99,9 +103,9 @@ def jit_pool() -> Mapping[str, int] | None:
     return {name: linked[prefix + name] for name in POOL}
 
 
-def _object(what: str, text: str, target: Target, cache: ObjectCache | None) -> bytes:
+def _object(what: str, text: str, target: Target, cache: ObjectCache | None, *, level: int = 3) -> bytes:
     with compiling(what):
-        return compile_object(text, target, cache)
+        return compile_object(text, target, cache, level=level)
 
 
 def kernel_objects(

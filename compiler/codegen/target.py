@@ -98,15 +98,16 @@ def _instead(cpu: str, known: Iterable[str]) -> str:
 _machines = threading.local()
 
 
-def machine(target: Target) -> llvm.TargetMachine:
-    """LLVM's code generator for ``target``; one a thread, since it is not to be shared between threads."""
+def machine(target: Target, *, level: int = 3) -> llvm.TargetMachine:
+    """LLVM's code generator for ``target``, of a level from 0 (soon done) to 3 (good code); one per thread, since it
+    is not to be shared between threads."""
     _initialize()
-    known: dict[Target, llvm.TargetMachine] = _machines.__dict__.setdefault("known", {})
-    if target not in known:
-        known[target] = llvm.Target.from_triple(target.triple).create_target_machine(
-            cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="small"
+    known: dict[tuple[Target, int], llvm.TargetMachine] = _machines.__dict__.setdefault("known", {})
+    if (target, level) not in known:
+        known[target, level] = llvm.Target.from_triple(target.triple).create_target_machine(
+            cpu=target.cpu, features=target.features, opt=level, reloc="pic", codemodel="small"
         )
-    return known[target]
+    return known[target, level]
 
 
 def attributes(target: Target) -> str:
