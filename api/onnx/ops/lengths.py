@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..arrange import regrouped
 from ..context import Context
 from ..network import Emptied
@@ -14,7 +16,9 @@ def lengths_of(ctx: Context) -> str:
     lengths = ctx.held(4)
     layer = ctx.writer.layers.get(lengths.ref)
     if layer is not None and layer.keys.get("value") == "cast(x, int32)":  # ONNX wants them so, layers do not
-        return layer.inputs[0]
+        lengths = replace(
+            lengths, ref=layer.inputs[0], dtype=ctx.writer.sketch.type_of(layer.inputs[0]).dtype
+        )
     return ctx.arranged(lengths, (0,))
 
 
