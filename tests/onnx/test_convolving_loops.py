@@ -159,3 +159,58 @@ def test_an_image_that_all_samples_start_from(first: bool) -> None:
         model.graph.node.insert(0, node)
     imported = compare(model, *bindings(model))
     assert imported.spec.count("learn_init: true") == 2
+
+
+# Masks of steps, and of cells of images.
+
+
+def masked(first: bool, cells: bool, way: str) -> onnx.ModelProto:
+    """States that stay as they are where a mask says so, a mask whose sizes have names of their own."""
+    model = images([5, 4], [3, 3], first=first)
+    (scan,) = model.graph.node
+    body = scan.attribute[0].g
+    axes = [1] if first else [3]
+    axes = axes if cells else [1, 2, 3]
+    renamed = {"h_new": "h_made", "c_new": "c_made"}
+    nodes = []
+    for node in body.node:
+        for names in (node.input, node.output):
+            names[:] = [renamed.get(name, name) for name in names]
+    nodes.append(make_node("Unsqueeze", ["mi", "axes"], ["wide"]))
+    for name in "hc":
+        if way == "where":
+            nodes.append(make_node("Where", ["wide", f"{name}_made", name], [f"{name}_new"]))
+            continue
+        repeats = [1, 4, 1, 1] if first else [1, 1, 1, 4]
+        repeats = repeats if cells else ([1, 4, 5, 4] if first else [1, 5, 4, 4])
+        model.graph.initializer.append(numpy_helper.from_array(np.asarray(repeats), f"{name}_repeats"))
+        nodes += [
+            make_node("Tile", ["wide", f"{name}_repeats"], [f"{name}_wide"]),
+            make_node("Not", [f"{name}_wide"], [f"{name}_not"]),
+            make_node("Cast", [f"{name}_wide"], [f"{name}_there"], to=onnx.TensorProto.FLOAT),
+            make_node("Cast", [f"{name}_not"], [f"{name}_else"], to=onnx.TensorProto.FLOAT),
+            make_node("Mul", [f"{name}_there", f"{name}_made"], [f"{name}_taken"]),
+            make_node("Mul", [name, f"{name}_else"], [f"{name}_stays"]),
+            make_node("Add", [f"{name}_taken", f"{name}_stays"], [f"{name}_new"]),
+        ]
+    body.node.extend(nodes)
+    body.input.append(helper.make_tensor_value_info("mi", onnx.TensorProto.BOOL, None))
+    scan.input.append("m")
+    next(one for one in scan.attribute if one.name == "num_scan_inputs").i = 2
+    model.graph.initializer.append(numpy_helper.from_array(np.asarray(axes), "axes"))
+    shape = ["S", "M", *([5, 4] if cells else [])]
+    model.graph.input.append(helper.make_tensor_value_info("m", onnx.TensorProto.BOOL, shape))
+    return model
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("cells", [False, True])
+@pytest.mark.parametrize("way", ["where", "product"])
+def test_states_that_a_mask_keeps(first: bool, cells: bool, way: str) -> None:
+    model = masked(first, cells, way)
+    given = bindings(model)
+    for one in given:
+        one["m"] = RNG.random((*one["x"].shape[:2], *([5, 4] if cells else []))) < 0.6
+    imported = compare(model, *given)
+    assert imported.spec.count("type: recurrent") == 1
+    assert set(imported.same) == {"M", "S"}

@@ -66,6 +66,9 @@ NETWORKS: dict[str, Callable[[Any], Any]] = {
     "ConvLSTM2D-sequences": _sequence(
         lambda k: k.ConvLSTM2D(4, 3, padding="same", return_sequences=True), shape=(None, 12, 12, 3)
     ),
+    "ConvLSTM2D-masked": _sequence(
+        lambda k: k.Masking(), lambda k: k.ConvLSTM2D(4, 3, padding="same"), shape=(None, 12, 12, 3)
+    ),
     "RepeatVector": _sequence(
         lambda k: k.LSTM(8), lambda k: k.RepeatVector(5), lambda k: k.LSTM(6, return_sequences=True)
     ),

@@ -76,7 +76,8 @@ def _view(s: Step) -> list[Term]:
     term = s.term()
     if s.node.op in ("Squeeze", "Unsqueeze") and (found := _image(s, term)) is not None:
         return [found]
-    if term.order:
+    stretches = s.node.op in ("Expand", "Tile")
+    if term.order and not stretches:
         term = term.exact()
     full: tuple[DimLike, ...] = ((s.writer.samples,) if term.batched else ()) + term.view  # type: ignore[assignment]
     target = _target(s, full)
@@ -92,9 +93,9 @@ def _view(s: Step) -> list[Term]:
     if any(isinstance(size, Dim) for size in target):
         raise Refusal("a sample has open sizes")
     view: Sizes = tuple(int(size) for size in target)  # type: ignore[arg-type]
-    if s.node.op not in ("Expand", "Tile") and [v for v in view if v != 1] != [
-        v for v in term.view if v != 1
-    ]:
+    if term.order and len(view) != len(term.view):
+        raise OtherOrder("an image that is held channels last gets further axes")
+    if not stretches and [v for v in view if v != 1] != [v for v in term.view if v != 1]:
         raise Refusal(f"{list(term.view)} becomes {list(view)}: only axes of size 1 can come and go")
     return [term.viewed(view)]
 

@@ -106,7 +106,8 @@ def joint(template: str, operands: Mapping[str, Term], dtype: str | None = None)
     """A function of terms that broadcast. Raises Refusal where ONNX and the language align them otherwise."""
     terms = list(operands.values())
     batched = any(one.batched for one in terms)
-    orders = {one.order for one in terms if len(one.view) > 1}
+    # A single number is held in any order.
+    orders = {one.order for one in terms if len(one.view) > 1 and set(one.shape) - {1}}
     if len(orders) > 1:
         raise OtherOrder("images meet that are held in different orders")
     order = next(iter(orders), ())

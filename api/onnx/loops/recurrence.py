@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from netwright.specs.dims import Dim, DimLike
 from netwright.specs.models.layers.recurrent import LENGTHS
 
+from ..agreement import Sizes
 from ..cells import CellBody, OtherOrder, cell_of_body
 from ..context import Context
 from ..errors import Refusal
 from ..names import safe, short
 from ..values import Held
+from .axes import with_axes
 from .gated import Start, Written, as_layers
 from .iteration import Iteration, State
 
@@ -29,6 +31,7 @@ def recur(ctx: Context, loop: Iteration) -> None:
     sample. Raises Refusal for a body that no cell can have."""
     if loop.batched:
         return _Recurrence(ctx, loop, truths=False).layer(0)
+    loop = with_axes(ctx, loop)
     first: Refusal | None = None
     truths = (False, True) if any(one.value.dtype == "bool" for one in loop.reads) else (False,)
     images = (False, True) if any(node.op == "Conv" for node in loop.body.nodes) else (False,)
@@ -96,12 +99,12 @@ class _Recurrence:
             first = rest.pop(0) if samples and rest else None
             read.append(_Operand(one.value, first, time, self.features(rest)))
         if samples or self.loop.batched:
-            found = {
-                str(one.value.shape[one.samples]) if one.samples is not None else ""
-                for one in (*states, *read)
-            }
-            if len(found) > 1 or "" in found:
-                raise Refusal("what a step reads has no first axis of samples in common")
+            samples_of = [
+                one.value.shape[one.samples] if one.samples is not None else 0 for one in (*states, *read)
+            ]
+            _check_same(samples_of, "what a step reads has no first axis of samples in common")
+        steps = [one.value.shape[one.time] for one in read if one.time is not None]
+        _check_same(steps, "sequences of different lengths are read")
         return states, read
 
     # The layer.
@@ -254,6 +257,13 @@ class _Recurrence:
                 ctx.held_as(source, (samples, time, *self.features(rest)[len(rest) - held :]), rank),
                 given.output,
             )
+
+
+def _check_same(sizes: Sequence[DimLike], reason: str) -> None:
+    """Raises Refusal for sizes that are not the same, or not there."""
+    for size in sizes:
+        if size != sizes[0] or size == 0:
+            raise Refusal(reason, mismatches=[Sizes(sizes[0], size)])
 
 
 def _is_number(start: NDArray) -> bool:

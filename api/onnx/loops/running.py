@@ -17,7 +17,8 @@ def run(ctx: Context, loop: Iteration) -> None:
     except Refusal as refusal:
         reason = refusal
     if not isinstance(loop.count, int):
-        raise Refusal(f"{reason.reason}; unrolling it needs a known number of steps, not {loop.count}")
+        why = f"{reason.reason}; unrolling it needs a known number of steps, not {loop.count}"
+        raise Refusal(why, mismatches=reason.mismatches)
     if not 0 < loop.count <= LONGEST or loop.batched:
         raise reason
     unroll(ctx, loop, loop.count)

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from netwright.specs.dims import DimLike
+from netwright.specs.dims import Dim, DimLike, dim_symbols
 
+from ..agreement import Sizes
 from ..arrange import held_of
 from ..context import Context
 from ..errors import OnnxError, Refusal
@@ -187,6 +188,9 @@ class _Loop:
         if moved == 1:
             if start == 0 and size == count:
                 return value
+            if start == 0 and isinstance(size, Dim) and not dim_symbols(size) & set(dim_symbols(count)):
+                why = f"{count} steps read a sequence of {size}"
+                raise Refusal(why, mismatches=[Sizes(count, size)])
             bounds = [start, start + count, axis, 1]
         else:
             past = start - count
