@@ -10,16 +10,16 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from netwright.specs.dims import Atom, Dim, DimLike
+from netwright.specs.dims import Atom, Dim, DimLike, constant_term
 
 from . import ir
-from .expressions import operands_of, postorder
 from .memory import InterpreterError, Memory, View
-from .numeric import BINARY, COMPARE, UNARY, Lanes, cast, fma, reduce_lanes
+from .numeric import Lanes, cast
+from .tapes import Leaf, Tapes
 
 Sizes: TypeAlias = dict[str, int]
 Iterations: TypeAlias = Callable[[ir.For, range], Iterable[int]]
@@ -83,8 +83,9 @@ def _run(
     views = {name: View(name, memory, (memory.elements.size,)) for name, memory in memories.items()}
     values = [dims[name] for name, _ in function.dims]
     parameters = [views[buffer.name] for buffer in function.buffers if not buffer.local]
+    tapes = Tapes()
     threads = [
-        _Thread(functions, tid, nthreads, iterations).call(function, parameters, values)
+        _Thread(functions, tid, nthreads, tapes, iterations).call(function, parameters, values)
         for tid in range(nthreads)
     ]
     with np.errstate(all="ignore"):
@@ -123,6 +124,16 @@ def _compiled(value: Dim) -> Callable[[Sizes], int]:
         choose = min if of.function == "min" else max
         return lambda sizes: choose(size_of(argument, sizes) for argument in arguments)
 
+    constant = constant_term(value)
+    match [
+        (monomial, factor) for monomial, factor in value.terms if monomial
+    ]:  # nearly all are of the first kinds
+        case [((str() as name,), 1)]:
+            return lambda sizes: sizes[name] + constant
+        case [((str() as name,), factor)]:
+            return lambda sizes: factor * sizes[name] + constant
+        case [((str() as one,), first), ((str() as other,), second)]:
+            return lambda sizes: first * sizes[one] + second * sizes[other] + constant
     terms = [(factor, [atom(of) for of in monomial]) for monomial, factor in value.terms]
     return lambda sizes: sum(factor * prod(of(sizes) for of in atoms) for factor, atoms in terms)
 
@@ -151,6 +162,7 @@ class _Thread:
     functions: Mapping[str, ir.Function]
     tid: int
     nthreads: int
+    tapes: Tapes
     iterations: Iterations | None = None
 
     def call(self, function: ir.Function, parameters: list[View], dims: list[int]) -> Steps:
@@ -256,52 +268,25 @@ class _Thread:
         return result
 
     def _value(self, frame: _Frame, expr: ir.Expr) -> Lanes:
-        """The value of an expression; a node that occurs twice in it is evaluated once."""
-        done: dict[int, Lanes] = {}
-        for node in postorder(expr):
-            result = self._evaluate(frame, node, [done[id(operand)] for operand in operands_of(node)])
-            if result.dtype != node.type.dtype or result.size != node.type.lanes:
-                raise InterpreterError(
-                    f"{type(node).__name__} gives {result.dtype}x{result.size}, not {node.type}"
-                )
-            done[id(node)] = result
-        return done[id(expr)]
+        """The value of an expression."""
+        values: list[Lanes] = []
+        for operation, leaf, at, dtype, lanes in self.tapes.of(expr):
+            result = (
+                operation(*[values[position] for position in at]) if operation else self._leaf(frame, leaf)
+            )
+            if result.dtype != dtype or result.size != lanes:
+                raise InterpreterError(f"a step gives {result.dtype}x{result.size}, not {dtype}x{lanes}")
+            values.append(result)
+        return values[-1]
 
-    def _evaluate(self, frame: _Frame, expr: ir.Expr, x: list[Lanes]) -> Lanes:
-        """The value of one node, whose operands have the values ``x``."""
-        match expr:
+    def _leaf(self, frame: _Frame, leaf: Leaf | None) -> Lanes:
+        match leaf:
             case ir.Read(name):
                 if name not in frame.registers:
                     raise InterpreterError(f"register {name} is read before it is declared")
                 return frame.registers[name]
-            case ir.Const(number, type):
-                return np.full(type.lanes, number, type.dtype)
             case ir.IndexValue(index, type):
                 return cast(np.full(type.lanes, frame.size(index), np.int64), type.dtype)
-            case ir.Ramp(type):
-                return np.arange(type.lanes).astype(type.dtype)
-            case ir.Load():
-                return self._load(frame, expr)
-            case ir.Unary(op):
-                return UNARY[op](*x)
-            case ir.Binary(op):
-                return BINARY[op](*x)
-            case ir.Compare(op):
-                return COMPARE[op](*x)
-            case ir.Fma():
-                return fma(*x)
-            case ir.Select():
-                return np.where(*x)
-            case ir.Cast(_, type):
-                return cast(x[0], type.dtype)
-            case ir.Bitcast(_, type):
-                return x[0].view(type.dtype)
-            case ir.Broadcast(_, type):
-                return np.repeat(x[0], type.lanes)
-            case ir.ReduceLanes(op):
-                return reduce_lanes(op, x[0])
-        return _unknown(expr)
-
-
-def _unknown(node: Any) -> Any:
-    raise InterpreterError(f"{type(node).__name__} is not an expression")
+            case _:
+                assert isinstance(leaf, ir.Load)
+                return self._load(frame, leaf)
