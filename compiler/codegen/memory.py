@@ -26,11 +26,14 @@ class Memory:
         self._shapes: dict[str, tuple[DimLike, ...]] = {}
         self._offsets: dict[tuple[str, tuple[DimLike, ...], object], DimLike] = {}
         self._strides: dict[DimLike, DimLike] = {}
+        self._constant: set[str] = set()
         for buffer, pointer in buffers:
             self._elements[buffer.name] = memory_type(buffer.dtype)
             if pointer is not None:
                 self._pointers[buffer.name] = pointer
             self._shapes[buffer.name] = buffer.shape
+            if buffer.access == "read":
+                self._constant.add(buffer.name)
 
     def address(self, buffer: str, at: tuple[DimLike, ...]) -> str:
         """The address of the element at the indices."""
@@ -181,6 +184,8 @@ class Memory:
     def _load_strided(self, load: ir.Load, element: str, stride: DimLike, mask: str | None) -> str:
         writer, lanes, dtype = self._writer, load.type.lanes, load.type.dtype
         type, align = vector(element, lanes), WIDTHS[dtype] // 8
+        if mask is None and isinstance(stride, int) and self._is_picked(load.buffer, lanes, stride):
+            return self._load_picked(load, type, stride)
         if mask is None:
             total = "poison"
             for lane in range(lanes):
@@ -202,6 +207,30 @@ class Memory:
             (type, self._other(load)),
         )
         return self._read(load, call)
+
+    def _is_picked(self, buffer: str, lanes: int, stride: int) -> bool:
+        """Whether whole vectors are loaded, with what lies between the lanes. Nobody may be writing that."""
+        return buffer in self._constant and 1 < stride <= 4 <= lanes
+
+    def _load_picked(self, load: ir.Load, type: str, stride: int) -> str:
+        lanes, align, total = load.type.lanes, WIDTHS[load.type.dtype] // 8, ""
+        last = stride * (lanes - 1)
+        for number in range(stride):
+            begin = min(number * lanes, last + 1 - lanes)
+            at = (*load.indices[:-1], load.indices[-1] + begin)
+            x = self._read(load, f"load {type}, ptr {self.address(load.buffer, at)}, align {align}")
+            own = [lane * stride - begin for lane in range(lanes)]
+            if not total:
+                total, earlier = x, own
+                continue
+            order = [lane + lanes if 0 <= lane < lanes else i for i, lane in enumerate(own)]
+            if number == 1:
+                order = [e if 0 <= e < lanes else o for e, o in zip(earlier, order, strict=True)]
+            picked = ", ".join(f"i32 {lane}" for lane in order)
+            total = self._writer.value(
+                f"shufflevector {type} {total}, {type} {x}, <{lanes} x i32> <{picked}>"
+            )
+        return total
 
     def _other_scalar(self, load: ir.Load) -> str:
         return (

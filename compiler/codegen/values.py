@@ -138,7 +138,21 @@ class Values:
                 return f"<{', '.join(elements)}>" if type.lanes > 1 else constant(0, type)
             case ir.ReduceLanes():
                 return self._reduce_lanes(expr)
+            case ir.Shuffle():
+                return self._shuffle(expr)
         raise TypeError(f"{expr} is not an expression")
+
+    def _shuffle(self, expr: ir.Shuffle) -> str:
+        whole, count = value_type(expr.a.type), expr.a.type.lanes
+        a, b = self.emit(expr.a), self.emit(expr.b)
+        if expr.type.lanes == 1:
+            (lane,) = expr.lanes
+            x = a if lane < count else b
+            return self._writer.value(f"extractelement {whole} {x}, i64 {lane % count}")
+        picked = ", ".join(f"i32 {lane}" for lane in expr.lanes)
+        return self._writer.value(
+            f"shufflevector {whole} {a}, {whole} {b}, <{expr.type.lanes} x i32> <{picked}>"
+        )
 
     def _intrinsic(
         self, name: str, type: ValueType, *operands: str, extra: tuple[tuple[str, str], ...] = ()

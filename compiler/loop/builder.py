@@ -244,6 +244,11 @@ class Builder:
     def reduce_lanes(self, op: str, x: Expr) -> Expr:
         return x if x.type.lanes == 1 else ir.ReduceLanes(op, x, ValueType(x.type.dtype))
 
+    def shuffle(self, a: Expr, b: Expr, lanes: Sequence[int]) -> Expr:
+        """The vector of these lanes, which count through ``a`` and on through ``b``."""
+        self._same(a, b)
+        return ir.Shuffle(tuple(lanes), a, b, ValueType(a.type.dtype, len(lanes)))
+
     def fma(self, a: Expr, b: Expr, c: Expr) -> Expr:
         self._same(a, b)
         self._same(a, c)

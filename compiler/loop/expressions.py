@@ -12,7 +12,7 @@ from . import ir
 #: By class, since this is asked of every node many times.
 _OPERANDS: dict[type, Callable[[Any], tuple[ir.Expr, ...]]] = {
     **dict.fromkeys((ir.Unary, ir.Cast, ir.Bitcast, ir.Broadcast, ir.ReduceLanes), lambda expr: (expr.x,)),
-    **dict.fromkeys((ir.Binary, ir.Compare), attrgetter("a", "b")),
+    **dict.fromkeys((ir.Binary, ir.Compare, ir.Shuffle), attrgetter("a", "b")),
     ir.Fma: attrgetter("a", "b", "c"),
     ir.Select: attrgetter("condition", "a", "b"),
 }
@@ -75,7 +75,7 @@ def with_operands(expr: ir.Expr, operands: Sequence[ir.Expr]) -> ir.Expr:
     match expr:
         case ir.Unary() | ir.Cast() | ir.Bitcast() | ir.Broadcast() | ir.ReduceLanes():
             return replace(expr, x=operands[0])
-        case ir.Binary() | ir.Compare():
+        case ir.Binary() | ir.Compare() | ir.Shuffle():
             return replace(expr, a=operands[0], b=operands[1])
         case ir.Fma():
             return replace(expr, a=operands[0], b=operands[1], c=operands[2])

@@ -185,6 +185,16 @@ class ReduceLanes:
     type: ValueType
 
 
+@dataclass(frozen=True, slots=True)
+class Shuffle:
+    """Lanes of two vectors of one type: lane i is number ``lanes[i]`` of those of ``a`` followed by those of ``b``."""
+
+    lanes: tuple[int, ...]
+    a: Expr
+    b: Expr
+    type: ValueType
+
+
 Expr: TypeAlias = (
     Const
     | IndexValue
@@ -200,6 +210,7 @@ Expr: TypeAlias = (
     | Bitcast
     | Broadcast
     | ReduceLanes
+    | Shuffle
 )
 
 

@@ -228,4 +228,7 @@ def _operation(name: str, parameter: str, operands: list[ir.Expr]) -> ir.Expr:
             return ir.Broadcast(x, ValueType(type.dtype, int(parameter)))
         case "reduce", (x,):
             return ir.ReduceLanes(parameter, x, ValueType(type.dtype))
+        case "shuffle", (a, b):
+            lanes = tuple(map(int, parameter.split()))
+            return ir.Shuffle(lanes, a, b, ValueType(type.dtype, len(lanes)))
     raise ValueError(f"there is no operation {name} of {len(operands)} operands")

@@ -82,6 +82,9 @@ def _operation(expr: ir.Expr) -> Operation:
             return lambda x: np.repeat(x, type.lanes)
         case ir.ReduceLanes(op):
             return lambda x: reduce_lanes(op, x)
+        case ir.Shuffle(lanes):
+            order = list(lanes)
+            return lambda a, b: np.concatenate((a, b))[order]
     return _unknown(expr)
 
 

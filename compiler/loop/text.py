@@ -180,6 +180,8 @@ def _operation_text(expr: ir.Expr) -> str:
             return f"broadcast<{type.lanes}>"
         case ir.ReduceLanes(op):
             return f"reduce<{op}>"
+        case ir.Shuffle(lanes):
+            return f"shuffle<{' '.join(map(str, lanes))}>"
     raise TypeError(f"{expr.__class__.__name__} is not an operation")
 
 

@@ -114,5 +114,15 @@ def check_expr(expr: ir.Expr, operands: Sequence[ir.ValueType]) -> None:
             lanes = operands[0].lanes
             require(lanes & (lanes - 1) == 0, "the number of lanes is a power of two")
             require(type == ir.ValueType(operands[0].dtype) and not is_bool, "the result is a scalar number")
+        case ir.Shuffle(lanes):
+            require(operands[0] == operands[1], "operands have one type")
+            require(
+                type == ir.ValueType(operands[0].dtype, len(lanes)),
+                "the result has the lanes that are picked",
+            )
+            require(operands[0].lanes > 1, "the operands are vectors")
+            require(
+                all(0 <= lane < 2 * operands[0].lanes for lane in lanes), "a lane is none of the operands'"
+            )
         case _:
             raise VerifyError(f"{expr.__class__.__name__} is not an expression")

@@ -7,7 +7,8 @@ with bias and activation, the four gates of an LSTM with its cell arithmetic, an
 under a 2×2 pool (four accumulators per cell) are the same thing.
 
 Lanes run along the last axis of the result ("outer"), or, where operands are contiguous along the reduction instead,
-along the innermost reduction axis ("inner"); where neither works, there is one lane.
+along the innermost reduction axis ("inner"); where neither works, and nothing is reduced, along another axis
+(``transposed``), or there is one lane.
 """
 
 from __future__ import annotations
@@ -25,18 +26,17 @@ from ..kernels.builder import LANE, KernelBuilder
 from ..loop import ir
 from ..loop.ir import Expr
 from ..loop.leading import fixed_indices, without_leading
+from ..loop.typing import VerifyError
+from ..loop.verify import verify_function
 from ..machine import Machine
 from .contract import contract
 from .flat import is_flat
 from .groups import Group
-from .places import Place
-from .reader import Indices, NotVectorizable, Reader
+from .places import Place, Target
+from .reader import CLOSE, CLOSE_STEPS, Indices, NotVectorizable, Reader
 from .roles import Roles
 from .tiling import Tiling, choose_tilings
-
-#: Where a value is stored: the place, and the index there of the element at an index of the iteration space.
-IndexMap = Callable[[Indices], Sequence[DimLike]]
-Target = tuple[Place, IndexMap]
+from .transposed import TransposedTiles
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,27 @@ def build(
     for tiling in choose_tilings(graph, group, space, [value for value, _ in targets], machine):
         reader = Reader(KernelBuilder("kernel", dims), graph, roles, group, place)
         reader.flat = space if flat else None
+        reader.close = CLOSE_STEPS if tiling.inner else CLOSE
         try:
-            return _Attempt(reader, space, targets, tiling, machine).build()
+            kernel = _Attempt(reader, space, targets, tiling, machine).build()
         except NotVectorizable:
             continue
+        if reader.moved_axes and not _is_proved(kernel.function):
+            continue
+        return kernel
     raise AssertionError("one lane always fits")
+
+
+def _is_proved(function: ir.Function) -> bool:
+    """Whether all accesses can be shown to be in bounds. Where buffers are seen with other axes, or tiles lie along
+    others, that may not be so for sizes that are quotients, minima or maxima of dims."""
+    if not function.dims:
+        return True
+    try:
+        verify_function(function)
+    except VerifyError:
+        return False
+    return True
 
 
 def _of_sub_buffers(kernel: Kernel) -> Kernel:
@@ -103,7 +119,10 @@ class _Attempt:
         self.space, self.targets, self.tiling, self.machine = space, targets, tiling, machine
 
     def build(self) -> Kernel:
-        if self.tiling.parallel_axis is None:
+        if self.tiling.lane_axis is not None:
+            self.reader.moved_axes = True
+            TransposedTiles(self.reader, self.space, self.targets, self.tiling, self.machine.masked).emit()
+        elif self.tiling.parallel_axis is None:
             with self.b.loop("one", 0, 1, kind="parallel"):  # the work of one thread
                 self._axes(0, ())
         else:

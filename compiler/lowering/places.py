@@ -7,7 +7,7 @@ places as parameters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from netwright.specs.dims import DimLike, Shape, product
@@ -62,6 +62,11 @@ class Place:
         """What a call passes for it."""
         shape = (*self.extents, *self.type.shape)
         return ir.Slice(self.storage.name, self.indices, None if shape == self.storage.type.shape else shape)
+
+
+#: Where a value is stored: the place, and the index there of the element at an index of the iteration space.
+IndexMap = Callable[[tuple[DimLike, ...]], Sequence[DimLike]]
+Target = tuple[Place, IndexMap]
 
 
 class Lifetimes:

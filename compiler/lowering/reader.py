@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import product
+from itertools import product as combinations
 from types import GeneratorType
 from typing import Any, TypeAlias
 
@@ -25,6 +25,7 @@ from netwright.specs.dims import (
     coefficient,
     dim_symbols,
     from_terms,
+    product,
     substitute,
 )
 
@@ -41,6 +42,12 @@ from .roles import Roles
 Indices = tuple[DimLike, ...]
 #: An expression, or the computation that gives it.
 Reading: TypeAlias = Expr | Descent[Expr]
+
+
+#: Lanes up to so many elements apart are loaded with those between them, and picked from what was loaded.
+CLOSE = 4
+#: The same where every lane is a step of a reduction: of four columns, vectors of columns are faster.
+CLOSE_STEPS = 3
 
 
 class NotVectorizable(Exception):
@@ -66,6 +73,8 @@ class Reader:
         self.accumulators: dict[tuple[int, Indices], Expr] = {}
         self.parameters: dict[tuple[Any, ...], tuple[ir.Buffer, Place]] = {}
         self.flat: Shape | None = None  # the one axis of a flattened kernel
+        self.close = CLOSE
+        self.moved_axes = False
         self.lanes = 1
         self.count: DimLike | None = None
         self._memo: list[dict[Any, Expr]] = [{}]
@@ -108,6 +117,14 @@ class Reader:
         self.parameters[key] = (buffer, place)
         return buffer
 
+    def shape_is_free(self, place: Place) -> bool:
+        """Whether the kernel sees the memory of ``place`` in no other shape: two parameters may not be one buffer."""
+        declared = tuple(size for size in place.type.shape if size != 1)
+        return all(
+            other.storage is not place.storage or buffer.shape == declared
+            for buffer, other in self.parameters.values()
+        )
+
     def address(self, place: Place, index: Sequence[DimLike]) -> tuple[Indices, DimLike]:
         """Index of lane 0 without unit axes, and the stride between lanes along the last axis (0: all the same)."""
         if not self._is_flat(place):
@@ -128,11 +145,33 @@ class Reader:
         return self.flat is not None and place.type.size == self.flat[0]
 
     def load(self, place: Place, index: Sequence[DimLike], guards: Indices, fill: Any) -> Expr:
+        place, index = self._close(place, index)
         buffer = self.parameter(place, "read")
         base, stride = self.address(place, index)
         if stride == 0:
             return self.b.broadcast(self.b.load(buffer, base, 1, None, guards, fill), self.lanes)
         return self.b.load(buffer, base, self.lanes, self.count, guards, fill, stride)
+
+    def _close(self, place: Place, index: Sequence[DimLike]) -> tuple[Place, Sequence[DimLike]]:
+        """The place with the axis of the lanes and the few elements behind it as one axis."""
+        if self.lanes == 1 or self._is_flat(place):
+            return place, index
+        moving = [axis for axis, i in enumerate(index) if coefficient(i, LANE) != 0]
+        if len(moving) != 1:
+            return place, index
+        (axis,), shape = moving, place.type.shape
+        behind = product(shape[axis + 1 :])
+        close = isinstance(behind, int) and 1 < behind <= self.close
+        if not close or not is_linear(index[axis], shape[axis]):
+            return place, index
+        merged = place.reshaped((*shape[:axis], shape[axis] * behind))
+        if not self.shape_is_free(merged):
+            return place, index
+        self.moved_axes = True
+        at: DimLike = 0
+        for i, size in zip(index[axis:], shape[axis:], strict=True):
+            at = at * size + i
+        return merged, (*index[:axis], at)
 
     def is_masked(self, value: Value, index: Sequence[DimLike]) -> bool:
         """Whether lanes of ``value`` at ``index`` are loaded apart, so that those past ``count`` are 0."""
@@ -325,6 +364,17 @@ class Reader:
             stack += reversed(below)
 
 
+def is_linear(*sizes: DimLike) -> bool:
+    """Whether there are no quotients, minima and maxima in ``sizes``: then bounds of multiples can be proved, too."""
+    return all(
+        isinstance(atom, str)
+        for size in sizes
+        if not isinstance(size, int)
+        for monomial, _ in size.terms
+        for atom in monomial
+    )
+
+
 def _vanishes(atom: Atom, ranges: Mapping[str, Range]) -> bool:
     if isinstance(atom, str) or atom.function != "floordiv":
         return False
@@ -340,7 +390,7 @@ def window_cells(graph: Graph, node: Node) -> Iterator[tuple[int, ...]]:
     op = primitive(node.op)
     assert isinstance(op, Contraction)
     types = [graph.type(operand) for operand in graph.operands(node)]
-    yield from product(*(range(extent) for extent in op.reduction_shape(node.attrs, types)))
+    yield from combinations(*(range(extent) for extent in op.reduction_shape(node.attrs, types)))
 
 
 def window_index(graph: Graph, node: Node, index: Sequence[DimLike], cell: tuple[int, ...]) -> Indices:

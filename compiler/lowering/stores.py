@@ -16,9 +16,9 @@ from netwright.specs.dims import DimLike, Shape, dim, dim_symbols
 from ..graph.graph import Graph
 from ..graph.node import Value
 from ..graph.types import TensorType
-from .fused import Kernel, Target, build
+from .fused import Kernel, build
 from .groups import Group
-from .places import Place
+from .places import Place, Target
 from .program import ProgramBuilder
 from .roles import Roles
 from .tiling import parallel_axis

@@ -29,7 +29,8 @@ OPEN_ROWS = 8
 class Tiling:
     """``lanes`` run along the last axis, or along the innermost reduction axis where ``inner``.
 
-    Where ``segment`` is given, no tile crosses a multiple of it on the last axis.
+    Where ``segment`` is given, no tile crosses a multiple of it on the last axis. Where ``lane_axis`` is given, lanes
+    run along that axis instead, and rows along the last one (see ``transposed``).
     """
 
     lanes: int
@@ -39,6 +40,7 @@ class Tiling:
     inner: bool = False
     parallel_axis: int | None = None
     segment: int | None = None
+    lane_axis: int | None = None
 
     @property
     def columns_per_vector(self) -> int:
@@ -58,6 +60,7 @@ def choose_tilings(
     if not contractions:
         if wide.lanes > 1:
             yield wide
+        yield from _transposed(space, native, parallel)
     else:
         extents = [_reduction(graph, node)[-1:] for node in contractions]
         long = all(e and (not isinstance(e[0], int) or 2 * e[0] >= native) for e in extents)
@@ -101,6 +104,15 @@ def _wide(
         return Tiling(lanes, vectors, parallel_axis=parallel)
     rows = _rows(space[row_axis], max(1, machine.accumulators // (vectors * per_cell)))
     return Tiling(lanes, vectors, rows, row_axis, parallel_axis=parallel)
+
+
+def _transposed(space: Shape, native: int, parallel: int | None) -> Iterator[Tiling]:
+    """Lanes along each other axis that has some, the last of them first."""
+    columns = space[-1] if space else 1
+    for axis in range(len(space) - 2, -1, -1):
+        if space[axis] != 1:
+            rows = min(native, columns) if isinstance(columns, int) else native
+            yield Tiling(native, 1, rows, parallel_axis=parallel, lane_axis=axis)
 
 
 def _deep(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
@@ -199,6 +201,33 @@ def test_lanes_are_reduced_in_halves(dtype: str, lanes: int) -> None:
             while want.shape[1] > 1:
                 want = reference(want[:, : want.shape[1] // 2], want[:, want.shape[1] // 2 :])
         np.testing.assert_array_equal(got, want[:, 0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint8"])
+@pytest.mark.parametrize("order", [(3, 7), (0, 4, 1, 5, 2, 6, 3, 7), (5,)])
+def test_lanes_are_picked_from_two_vectors(dtype: str, order: tuple[int, ...]) -> None:
+    b = Builder("kernel", {})
+    x_, out = b.buffer("x0", dtype, (8,)), b.buffer("out", dtype, (len(order),), "write")
+    b.store(out, (0,), b.shuffle(b.load(x_, (0,), 4), b.load(x_, (4,), 4), order))
+    x = np.arange(10, 18).astype(dtype)
+    got = np.zeros(len(order), dtype)
+    assert run_kernel(b.finish(), {}, {"x0": x, "out": got}) == 0
+    np.testing.assert_array_equal(got, x[list(order)])
+
+
+@pytest.mark.parametrize("access", ["read", "readwrite"])
+@pytest.mark.parametrize("stride", [2, 3, 4, 5])
+@pytest.mark.parametrize("lanes", [2, 4, 16])
+def test_loads_of_lanes_that_stand_apart(
+    access: Literal["read", "readwrite"], stride: int, lanes: int
+) -> None:
+    """The last lane is the last element there is."""
+    b, size = Builder("kernel", {}), 3 + stride * (lanes - 1) + 1
+    x_, out = b.buffer("x0", "float32", (size,), access), b.buffer("out", "float32", (lanes,), "write")
+    b.store(out, (0,), b.load(x_, (3,), lanes, stride=stride))
+    x, got = np.arange(size, dtype=np.float32), np.zeros(lanes, np.float32)
+    assert run_kernel(b.finish(), {}, {"x0": x, "out": got}) == 0
+    np.testing.assert_array_equal(got, x[3::stride])
 
 
 def test_fma_rounds_once() -> None:

@@ -89,6 +89,21 @@ CASES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
         "predict",
         ("avx512",),
     ),
+    "transposed": (
+        network({"x": {"shape": ["N", 48, 24, 32]}}, {"type": "transpose", "permutation": [0, 3, 1, 2]}),
+        "predict",
+        ("avx512", "neon"),
+    ),
+    "channels_first": (
+        network({"x": {"shape": ["N", 3, 24, 40]}}, {"type": "transpose", "permutation": [0, 2, 3, 1]}),
+        "predict",
+        ("avx512",),
+    ),
+    "channels_last": (
+        network({"x": {"shape": ["N", 24, 40, 3]}}, {"type": "transpose", "permutation": [0, 3, 1, 2]}),
+        "predict",
+        ("avx512",),
+    ),
     "dense_gradients": (
         network(
             {"x": {"shape": ["N", 64]}},

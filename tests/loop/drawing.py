@@ -90,7 +90,7 @@ class Drawer:
 
     def value(self, type: ValueType, depth: int) -> Expr:
         b = self.b
-        kind = self.choose(*range(8)) if depth else self.choose(0, 1, 2)
+        kind = self.choose(*range(9)) if depth else self.choose(0, 1, 2)
         if kind == 0:
             number = st.integers(-9, 9) if type.dtype == "int32" else st.floats()
             return b.const(self.draw(number), type.dtype, type.lanes)
@@ -110,6 +110,10 @@ class Drawer:
             return b.cast(b.cast(x, "float64"), type.dtype)
         if kind == 6 and type.lanes > 1:
             return b.broadcast(b.reduce_lanes("max", x), type.lanes)
+        if kind == 7 and type.lanes > 1:
+            lanes = st.integers(0, 2 * type.lanes - 1)
+            order = self.draw(st.lists(lanes, min_size=type.lanes, max_size=type.lanes))
+            return b.shuffle(x, self.value(type, 0), order)
         return b.add(x, self.value(type, 0))
 
 

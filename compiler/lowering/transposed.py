@@ -1,0 +1,230 @@
+"""The tiles of kernels whose operands lie along another axis than the result.
+
+Lanes run along ``lane_axis`` of the iteration space, where what is read is contiguous, and the rows of a tile along the
+last axis, where what is stored is. Between reading and storing, the tile's rows are transposed in registers: two by
+two, vectors are merged lane by lane (first of one, first of the other, second of one, …), after log₂ of their number
+such steps all lie in the order of the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from netwright.specs.dims import DimLike, Shape, coefficient, dim, dim_min
+
+from ..graph.node import Value
+from ..kernels.builder import LANE, KernelBuilder
+from ..loop.ir import Expr
+from .places import Place, Target
+from .reader import Indices, NotVectorizable, Reader, is_linear
+from .tiling import Tiling
+
+#: So many rows that are no power of two are merged one by one; more of them are filled up to a power of two.
+FEW_ROWS = 3
+
+
+@dataclass(frozen=True)
+class _Span:
+    """Tiles along an axis: the loop over where they begin, their ``width``, and how much of it exists (None: all)."""
+
+    loop: Callable[[], AbstractContextManager[DimLike]]
+    width: int
+    exist: Callable[[DimLike], DimLike | None]
+
+
+class TransposedTiles:
+    """Emits the loops over all tiles of a group's iteration space."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        space: Shape,
+        targets: Sequence[tuple[Value, Sequence[Target]]],
+        tiling: Tiling,
+        masked: bool,
+    ):
+        """``masked``: whether there are instructions that access the first lanes of a vector only."""
+        assert tiling.lane_axis is not None
+        self.reader, self.b, self.space, self.targets, self.tiling = reader, reader.b, space, targets, tiling
+        self.masked = masked
+        self.lane_axis, self.last = tiling.lane_axis, len(space) - 1
+
+    def emit(self) -> None:
+        """All loops: what threads divide is the outermost."""
+        others = [axis for axis in range(self.last) if axis != self.lane_axis]
+        order = [*others, self.lane_axis, self.last]
+        self._axes(sorted(order, key=lambda axis: axis != self.tiling.parallel_axis), {}, {})
+
+    def _axes(
+        self, order: Sequence[int], index: dict[int, DimLike], spans: dict[int, tuple[int, DimLike | None]]
+    ) -> None:
+        if not order:
+            self._tile(
+                tuple(index[axis] for axis in range(len(self.space))),
+                *spans[self.lane_axis],
+                *spans[self.last],
+            )
+            return
+        axis, *rest = order
+        steps = {self.lane_axis: self.tiling.lanes, self.last: self.tiling.rows}
+        for span in self._spans(axis, steps.get(axis, 1)):
+            with span.loop() as start:
+                self._axes(rest, {**index, axis: start}, {**spans, axis: (span.width, span.exist(start))})
+
+    def _spans(self, axis: int, width: int) -> Iterator[_Span]:
+        """The tiles of one axis. Where the last one is not whole, all are masked, since a tile is long code; without
+        masks it is made apart.
+        """
+        extent, kind = self.space[axis], "parallel" if axis == self.tiling.parallel_axis else "serial"
+        if isinstance(extent, int) and extent <= width:
+            yield _Span(lambda: self._loop(0, extent, extent, kind), extent, lambda start: None)
+            return
+        whole = extent // width * width
+        if whole == extent or self.masked or not is_linear(extent):
+            exist = (lambda start: None) if whole == extent else (lambda start: extent - start)
+            yield _Span(lambda: self._loop(0, extent, width, kind), width, exist)
+            return
+        yield _Span(lambda: self._loop(0, whole, width, kind), width, lambda start: None)
+        rest = extent - whole
+        if isinstance(rest, int):
+            yield _Span(lambda: self._loop(whole, extent, rest, kind), rest, lambda start: None)
+        else:
+            yield _Span(lambda: self._loop(whole, extent, width, kind), width, lambda start: extent - start)
+
+    def _loop(self, start: DimLike, stop: DimLike, step: int, kind: Any) -> AbstractContextManager[DimLike]:
+        if isinstance(start, int) and stop == start + step and kind != "parallel":
+            return _given(start)
+        return self.b.loop("i", start, stop, step, kind)
+
+    # -- one tile -----------------------------------------------------------------------------------------------
+
+    def _tile(
+        self, index: Indices, width: int, columns: DimLike | None, rows: int, exist: DimLike | None
+    ) -> None:
+        """``width`` elements along the lanes' axis by ``rows`` along the last; so many of them exist."""
+        reader, lanes = self.reader, max(power_of_two(width), power_of_two(rows))
+        count = columns if columns is not None else width if width < lanes else None
+        read: list[list[Expr]] = []
+        with reader.scope(), reader.vector(lanes, count):
+            for row in range(rows):
+                # Rows that do not exist are read as the last one, and not stored.
+                own = row if exist is None else dim_min(row, exist - 1)
+                at = self._moved(index, dim(LANE), own)
+                read.append([reader.read(value, at) for value, _ in self.targets])
+            # Everything is read before anything is stored: a buffer may be updated in place.
+            for position, (_, places) in enumerate(self.targets):
+                vectors = [row[position] for row in read]
+                for place, index_map in places:
+                    flat = self._as_flat(place, index_map(self._moved(index, dim(LANE), 0)), rows)
+                    if flat is not None and exist is None:
+                        self._store_flat(vectors, *flat, count)
+                    else:
+                        self._store_rows(vectors, place, index_map, index, count, exist)
+
+    def _moved(self, index: Indices, lane: DimLike, row: DimLike) -> Indices:
+        moved = list(index)
+        moved[self.lane_axis] = moved[self.lane_axis] + lane
+        moved[self.last] = moved[self.last] + row
+        return tuple(moved)
+
+    def _as_flat(self, place: Place, at: Sequence[DimLike], rows: int) -> tuple[Place, Indices] | None:
+        """The place with its last two axes as one, along which the tile lies without gaps, and where it begins."""
+        shape = place.type.shape
+        if len(shape) < 2 or shape[-1] != rows or at[-1] != 0 or not _merges(rows):
+            return None
+        if [coefficient(i, LANE) for i in at] != [0] * (len(at) - 2) + [1, 0]:
+            return None
+        if not is_linear(at[-2], shape[-2]):
+            return None
+        merged = place.reshaped((*shape[:-2], shape[-2] * rows))
+        start = (*at[:-2], (at[-2] - dim(LANE)) * rows)
+        return (merged, start) if self.reader.shape_is_free(merged) else None
+
+    def _store_flat(self, vectors: Sequence[Expr], place: Place, at: Indices, count: DimLike | None) -> None:
+        rows, lanes = len(vectors), self.reader.lanes
+        buffer = self.reader.parameter(place, "write")
+        start, _ = self.reader.address(place, (*at[:-1], at[-1] + dim(LANE)))
+        for number, vector in enumerate(merged(self.b, vectors)):
+            left = None if count is None else count * rows - number * lanes
+            if isinstance(left, int) and left <= 0:
+                continue
+            self.b.store(buffer, (*start[:-1], start[-1] + number * lanes), vector, left)
+
+    def _store_rows(
+        self,
+        vectors: Sequence[Expr],
+        place: Place,
+        index_map: Any,
+        index: Indices,
+        count: DimLike | None,
+        exist: DimLike | None,
+    ) -> None:
+        """One store per lane: what lies along the last axis there."""
+        reader, b, lanes = self.reader, self.b, self.reader.lanes
+        rows = power_of_two(len(vectors))
+        empty = b.const(0, vectors[0].type.dtype, lanes)
+        together = merged(b, [*vectors, *[empty] * (rows - len(vectors))])
+        present = exist if exist is not None else len(vectors) if len(vectors) < rows else None
+        for lane in range(lanes if not isinstance(count, int) else count):
+            number, start = divmod(lane * rows, lanes)
+            row = together[number]
+            if rows != lanes:
+                row = b.shuffle(row, row, range(start, start + rows))
+            reader.lanes, before = rows, reader.lanes
+            at = index_map(self._moved(index, lane, dim(LANE) if rows > 1 else 0))
+            base, stride = reader.address(place, at)
+            reader.lanes = before
+            if rows > 1 and stride != 1:
+                raise NotVectorizable
+            with b.when(0 if count is None else count - 1 - lane):
+                b.store(reader.parameter(place, "write"), base, row, present)
+
+
+def merged(b: KernelBuilder, vectors: Sequence[Expr]) -> list[Expr]:
+    """The vectors lane by lane: the first lanes of all, the second lanes of all, …, in as many vectors."""
+    found, lanes, number = list(vectors), vectors[0].type.lanes, len(vectors)
+    if number & (number - 1):
+        return [_picked(b, found, range(start, start + lanes)) for start in range(0, number * lanes, lanes)]
+    half = number // 2
+    low = [lane // 2 + lane % 2 * lanes for lane in range(lanes)]
+    high = [lane + lanes // 2 for lane in low]
+    step = 1
+    while step < number:
+        pairs = zip(found[:half], found[half:], strict=True)
+        found = [b.let("z", b.shuffle(x, y, order)) for x, y in pairs for order in (low, high)]
+        step *= 2
+    return found
+
+
+def _picked(b: KernelBuilder, vectors: Sequence[Expr], elements: range) -> Expr:
+    """The vector of these elements of all vectors merged, one vector after the other."""
+    number, lanes = len(vectors), len(elements)
+    result = vectors[0]
+    for position, vector in enumerate(vectors):
+        own = [element // number if element % number == position else None for element in elements]
+        if position == 0:
+            first = own
+            continue
+        order = [
+            lane + lanes if lane is not None else (first[i] or 0) if position == 1 else i
+            for i, lane in enumerate(own)
+        ]
+        result = b.shuffle(result, vector, order)
+    return result
+
+
+def _merges(rows: int) -> bool:
+    return rows > 1 and (rows <= FEW_ROWS or rows & (rows - 1) == 0)
+
+
+def power_of_two(n: int) -> int:
+    """The least power of two that is not less."""
+    return 1 << max(0, n - 1).bit_length()
+
+
+@contextmanager
+def _given(value: DimLike) -> Iterator[DimLike]:
+    yield value

@@ -1,0 +1,164 @@
+"""Kernels that read along another axis than they write: every order of axes, sizes around a vector's, open sizes."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.node import Value
+from netwright.compiler.graph.types import TensorType
+from netwright.compiler.interpreter import evaluate
+from netwright.compiler.loop import ir
+from netwright.compiler.machine import Machine
+from netwright.compiler.ops.base import BroadcastAttributes
+from netwright.compiler.ops.concat import ConcatAttributes
+from netwright.compiler.ops.layout import ReshapeAttributes, TransposeAttributes
+from netwright.compiler.ops.reduce_window import ReduceWindowAttributes
+from netwright.compiler.ops.slice_pad import PadAttributes
+from netwright.specs.dims import DimLike, Shape, dim
+
+from ..machines import AVX512, MACHINES
+from .engines import lowered, run_loops, run_native
+
+DIMS = {"N": 2, "H": 19, "W": 5}
+N, H, W = (dim(name) for name in DIMS)
+SHAPES: list[Shape] = [
+    (2, 3, 17),
+    (1, 16, 16),
+    (5, 32, 2),
+    (3, 4, 4),
+    (2, 21, 9),
+    (7, 1, 20),
+    (N, H, 3),
+    (H, 4, W),
+    (W, 18, H),
+]
+
+
+def transposed(g: Graph, x: Value, order: tuple[int, ...]) -> Value:
+    return g.apply("transpose", x, attrs=TransposeAttributes(order))
+
+
+def drawn(graph: Graph, dims: dict[str, int] = DIMS) -> dict[str, np.ndarray]:
+    random, found = np.random.default_rng(7), {}
+    for name, value in graph.inputs.items():
+        type = graph.type(value)
+        shape = tuple(size if isinstance(size, int) else dims[str(size)] for size in type.shape)
+        numbers = random.standard_normal(shape) * 9
+        found[name] = (numbers > 0) if type.dtype == "bool" else numbers.astype(type.dtype)
+    return found
+
+
+def check(graph: Graph, machine: Machine = AVX512, threads: int = 2, native: bool = False) -> None:
+    inputs = drawn(graph)
+    expected = evaluate(graph, inputs, DIMS)
+    runs = [run_loops(graph, inputs, DIMS, machine, threads)]
+    if native:
+        runs.append(
+            run_native(graph, inputs, {name: DIMS[name] for name in DIMS if _has(graph, name)}, threads)
+        )
+    for found in runs:
+        for name, array in expected.items():
+            np.testing.assert_allclose(found[name], array, rtol=1e-5, atol=1e-5)
+
+
+def _has(graph: Graph, name: str) -> bool:
+    return any(
+        name in getattr(size, "symbols", ()) for v in graph.inputs.values() for size in graph.type(v).shape
+    )
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("order", list(permutations(range(3)))[1:], ids=str)
+def test_every_order_of_axes(shape: Shape, order: tuple[int, ...]) -> None:
+    g = Graph("order")
+    x = g.input("x", TensorType("float32", shape))
+    g.set_output("y", transposed(g, x, order))
+    check(g, native=True)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("dtype", ["float64", "int32", "uint8", "bool"])
+def test_every_machine_and_type(machine: str, dtype: str) -> None:
+    g = Graph("types")
+    for number, shape in enumerate([(2, 21, 9), (H, 4, W)]):
+        x = g.input(f"x{number}", TensorType(dtype, shape))
+        g.set_output(f"y{number}", transposed(g, x, (0, 2, 1)))
+        g.set_output(f"z{number}", transposed(g, x, (2, 1, 0)))
+    check(g, MACHINES[machine])
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 7, 16, 18])
+@pytest.mark.parametrize("height", [6, H])
+def test_what_is_computed_on_the_way(channels: int, height: DimLike) -> None:
+    """Sums with values in the result's order, of a broadcast and of several transposed ones, and their activations."""
+    g = Graph("sum")
+    x = g.input("x", TensorType("float32", (2, channels, height, 17)))
+    w = g.input("w", TensorType("float32", (channels,)))
+    y = transposed(g, x, (0, 2, 3, 1))
+    shape = g.type(y).shape
+    scaled = g.apply("mul", y, g.apply("broadcast", w, attrs=BroadcastAttributes(shape, (3,))))
+    g.set_output("y", g.apply("tanh", g.apply("add", scaled, y)))
+    back = g.input("back", TensorType("float32", shape))
+    g.set_output("z", g.apply("abs", transposed(g, back, (0, 3, 1, 2))))
+    check(g, native=True)
+
+
+def test_parts_of_other_buffers() -> None:
+    """Results that are stored into padding and between the parts of a concatenation."""
+    g = Graph("parts")
+    x = g.input("x", TensorType("float32", (2, 20, 18, 17)))
+    last = transposed(g, x, (0, 2, 3, 1))
+    g.set_output(
+        "padded", g.apply("pad", last, attrs=PadAttributes((0, 1, 2, 3), (0, 1, 0, 1), (0, 1, 0, 0)))
+    )
+    other = g.input("other", TensorType("float32", (2, 18, 17, 5)))
+    g.set_output("joined", g.apply("concat", g.apply("abs", other), last, attrs=ConcatAttributes(3)))
+    check(g, native=True)
+
+
+def test_pools_of_images_with_channels_first() -> None:
+    g = Graph("pool")
+    x = g.input("x", TensorType("float32", (1, 21, 12, 38)))
+    window = ReduceWindowAttributes("max", (1, 2, 2, 1), (1, 2, 2, 1))
+    g.set_output("y", g.apply("reduce_window", transposed(g, x, (0, 2, 3, 1)), attrs=window))
+    check(g, native=True)
+    assert widest(g) == 16
+
+
+@pytest.mark.parametrize("times", [2, 3, 4, 5, 8])
+def test_cells_repeated_along_the_last_axis(times: int) -> None:
+    g = Graph("repeat")
+    x = g.input("x", TensorType("float32", (2, 5, 37)))
+    wide = g.apply("broadcast", x, attrs=BroadcastAttributes((2, 5, 37, times), (0, 1, 2)))
+    g.set_output("y", g.apply("reshape", wide, attrs=ReshapeAttributes((2, 5, 37 * times))))
+    check(g, native=True)
+
+
+def test_vectors_are_as_wide_as_the_machines() -> None:
+    for shape, order in (
+        ((64, 48, 48), (1, 2, 0)),
+        ((48, 48, 64), (2, 0, 1)),
+        ((H, W, 3), (2, 0, 1)),
+        ((3, H, 40), (1, 2, 0)),
+    ):
+        g = Graph("order")
+        g.set_output("y", transposed(g, g.input("x", TensorType("float32", shape)), order))
+        assert widest(g) == 16
+
+
+def widest(graph: Graph) -> int:
+    """The most lanes that a kernel loads at once."""
+    program, _ = lowered(graph)
+    text = [statement for kernel in program.kernels.values() for statement in _statements(kernel.body)]
+    return max(s.value.type.lanes for s in text if isinstance(s, ir.Declare | ir.Store))
+
+
+def _statements(body: tuple[ir.Stmt, ...]) -> list[ir.Stmt]:
+    found: list[ir.Stmt] = []
+    for statement in body:
+        found += _statements(statement.body) if isinstance(statement, ir.For | ir.If) else [statement]
+    return found
