@@ -11,6 +11,9 @@ from typing import Literal
 
 import numpy as np
 
+#: Of more columns than these, vectors of columns are worth it however wide registers are.
+FEW_COLUMNS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -44,6 +47,10 @@ class Machine:
     def lanes(self, dtype: str) -> int:
         """How many elements of ``dtype`` (a NumPy name) one vector register holds."""
         return max(1, self.vector_bytes // np.dtype(dtype).itemsize)
+
+    def is_narrow(self, columns: int, dtype: str) -> bool:
+        """Whether so few columns of results leave so many lanes empty that another axis is the better one."""
+        return columns <= min(FEW_COLUMNS, self.lanes(dtype) // 2)
 
     @property
     def accumulators(self) -> int:

@@ -19,6 +19,7 @@ from .lowering.materialize import Materialize
 from .machine import Machine
 from .observers import Dump, Observer, Observers, Step
 from .passes.base import Budget, PassContext, Phase
+from .passes.channels_before_cells import ChannelsBeforeCells
 from .passes.common_subexpressions import MergeCommonSubexpressions
 from .passes.dead_code import RemoveDeadCode
 from .passes.flatten_products import FlattenProducts
@@ -64,6 +65,7 @@ GRAPH = Phase(
         NarrowWindows(),  # gradients of padded convolutions, cut to the cells that exist
         HoistScanInputs(),  # backward bodies have input halves too: cotangents times weights
         SinkScanOutputs(),  # and they end in products: the cotangents of the layer below
+        ChannelsBeforeCells(),  # after slices have moved into windows
         SliceOfDot(),  # after gradients, so that the gradient of all gates is still one product
         UnrollScans(),  # late: the passes above see one body, however many copies are wanted
         FlattenProducts(),  # after all that looks for products by their axes

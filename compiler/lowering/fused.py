@@ -121,7 +121,7 @@ class _Attempt:
     def build(self) -> Kernel:
         if self.tiling.lane_axis is not None:
             self.reader.moved_axes = True
-            TransposedTiles(self.reader, self.space, self.targets, self.tiling, self.machine.masked).emit()
+            TransposedTiles(self.reader, self.space, self.targets, self.tiling, self.machine).emit()
         elif self.tiling.parallel_axis is None:
             with self.b.loop("one", 0, 1, kind="parallel"):  # the work of one thread
                 self._axes(0, ())

@@ -23,6 +23,8 @@ from .groups import Group, is_window
 
 #: Rows of a tile along an axis whose size is known only at run time: what is left over runs row by row.
 OPEN_ROWS = 8
+#: Vectors of a tile along an axis whose size is known only at run time.
+OPEN_VECTORS = 2
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ def choose_tilings(
     graph: Graph, group: Group, space: Shape, values: Sequence[Value], machine: Machine
 ) -> Iterator[Tiling]:
     """Tilings of ``space``, best first; the last has one lane and fits whatever the group accesses."""
-    native = machine.lanes(_widest(graph, group, values))
+    dtype = _widest(graph, group, values)
+    native = machine.lanes(dtype)
     contractions = group.contractions()
     segment = _segment(graph, contractions)
     columns = segment or (space[-1] if space else 1)
@@ -62,6 +65,8 @@ def choose_tilings(
             yield wide
         yield from _transposed(space, native, parallel)
     else:
+        if segment is None:
+            yield from _crosswise(space, contractions, group, dtype, parallel, machine)
         extents = [_reduction(graph, node)[-1:] for node in contractions]
         long = all(e and (not isinstance(e[0], int) or 2 * e[0] >= native) for e in extents)
         deep = _deep(space, columns, contractions, native, parallel, machine)
@@ -89,12 +94,7 @@ def _wide(
     lanes = native if not isinstance(columns, int) else min(native, _power_of_two(columns))
     if not contractions:
         return Tiling(lanes, parallel_axis=parallel)
-    cells = prod(
-        prod(node.attrs.window)
-        for node in group.members
-        if isinstance(node.attrs, ReduceWindowAttributes) and is_window(node)
-    )
-    per_cell = len(contractions) * cells
+    per_cell = len(contractions) * _window_cells(group)
     blocks = -(-columns // lanes) if isinstance(columns, int) else 1
     row_axis = _row_axis(space) if any(_has_two_factors(node) for node in contractions) else None
     # Rows share the vectors of an operand: with fewer vectors there is room for more rows.
@@ -115,6 +115,29 @@ def _transposed(space: Shape, native: int, parallel: int | None) -> Iterator[Til
             yield Tiling(native, 1, rows, parallel_axis=parallel, lane_axis=axis)
 
 
+def _crosswise(
+    space: Shape,
+    contractions: Sequence[Node],
+    group: Group,
+    dtype: str,
+    parallel: int | None,
+    machine: Machine,
+) -> Iterator[Tiling]:
+    """Lanes along the last axis but one where the last one is narrow: all of it is a tile's rows."""
+    if len(space) < 2 or not any(map(_has_two_factors, contractions)):
+        return
+    cells, columns = space[-2:]
+    lanes = machine.lanes(dtype)
+    if not isinstance(columns, int) or not machine.is_narrow(columns, dtype):
+        return
+    if isinstance(cells, int) and 2 * cells <= lanes:
+        return
+    blocks = -(-cells // lanes) if isinstance(cells, int) else OPEN_VECTORS
+    most = max(1, machine.accumulators // (columns * len(contractions) * _window_cells(group)))
+    tiles = -(-blocks // most)
+    yield Tiling(lanes, -(-blocks // tiles), columns, parallel_axis=parallel, lane_axis=len(space) - 2)
+
+
 def _deep(
     space: Shape,
     columns: DimLike,
@@ -133,6 +156,15 @@ def _deep(
         return Tiling(native, vectors, inner=True, parallel_axis=parallel)
     rows = _rows(space[row_axis], max(1, min(4, budget // vectors)))
     return Tiling(native, vectors, rows, row_axis, True, parallel)
+
+
+def _window_cells(group: Group) -> int:
+    """How many cells of a contraction's result one of the group's results is made of."""
+    return prod(
+        prod(node.attrs.window)
+        for node in group.members
+        if isinstance(node.attrs, ReduceWindowAttributes) and is_window(node)
+    )
 
 
 def _rows(extent: DimLike, most: int) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from netwright.specs.dims import DimLike, Shape, coefficient, dim, dim_min
@@ -18,7 +18,9 @@ from netwright.specs.dims import DimLike, Shape, coefficient, dim, dim_min
 from ..graph.node import Value
 from ..kernels.builder import LANE, KernelBuilder
 from ..loop.ir import Expr
-from .places import Place, Target
+from ..machine import Machine
+from .contract import contract
+from .places import IndexMap, Place, Target
 from .reader import Indices, NotVectorizable, Reader, is_linear
 from .tiling import Tiling
 
@@ -44,12 +46,11 @@ class TransposedTiles:
         space: Shape,
         targets: Sequence[tuple[Value, Sequence[Target]]],
         tiling: Tiling,
-        masked: bool,
+        machine: Machine,
     ):
-        """``masked``: whether there are instructions that access the first lanes of a vector only."""
         assert tiling.lane_axis is not None
         self.reader, self.b, self.space, self.targets, self.tiling = reader, reader.b, space, targets, tiling
-        self.masked = masked
+        self.machine = machine
         self.lane_axis, self.last = tiling.lane_axis, len(space) - 1
 
     def emit(self) -> None:
@@ -69,7 +70,7 @@ class TransposedTiles:
             )
             return
         axis, *rest = order
-        steps = {self.lane_axis: self.tiling.lanes, self.last: self.tiling.rows}
+        steps = {self.lane_axis: self.tiling.lanes * self.tiling.vectors, self.last: self.tiling.rows}
         for span in self._spans(axis, steps.get(axis, 1)):
             with span.loop() as start:
                 self._axes(rest, {**index, axis: start}, {**spans, axis: (span.width, span.exist(start))})
@@ -83,7 +84,7 @@ class TransposedTiles:
             yield _Span(lambda: self._loop(0, extent, extent, kind), extent, lambda start: None)
             return
         whole = extent // width * width
-        if whole == extent or self.masked or not is_linear(extent):
+        if whole == extent or self.machine.masked or not is_linear(extent):
             exist = (lambda start: None) if whole == extent else (lambda start: extent - start)
             yield _Span(lambda: self._loop(0, extent, width, kind), width, exist)
             return
@@ -105,24 +106,62 @@ class TransposedTiles:
         self, index: Indices, width: int, columns: DimLike | None, rows: int, exist: DimLike | None
     ) -> None:
         """``width`` elements along the lanes' axis by ``rows`` along the last; so many of them exist."""
-        reader, lanes = self.reader, max(power_of_two(width), power_of_two(rows))
-        count = columns if columns is not None else width if width < lanes else None
-        read: list[list[Expr]] = []
-        with reader.scope(), reader.vector(lanes, count):
-            for row in range(rows):
-                # Rows that do not exist are read as the last one, and not stored.
-                own = row if exist is None else dim_min(row, exist - 1)
-                at = self._moved(index, dim(LANE), own)
-                read.append([reader.read(value, at) for value, _ in self.targets])
-            # Everything is read before anything is stored: a buffer may be updated in place.
-            for position, (_, places) in enumerate(self.targets):
-                vectors = [row[position] for row in read]
-                for place, index_map in places:
-                    flat = self._as_flat(place, index_map(self._moved(index, dim(LANE), 0)), rows)
-                    if flat is not None and exist is None:
-                        self._store_flat(vectors, *flat, count)
-                    else:
-                        self._store_rows(vectors, place, index_map, index, count, exist)
+        reader, lanes = self.reader, max(power_of_two(min(width, self.tiling.lanes)), power_of_two(rows))
+        parts: list[tuple[int, DimLike | None]] = []
+        for offset in range(0, width, lanes):
+            left = width if columns is None else columns
+            parts.append(
+                (offset, None if isinstance(left, int) and left >= offset + lanes else left - offset)
+            )
+        # Rows that do not exist are read as the last one, and not stored.
+        own = [row if exist is None else dim_min(row, exist - 1) for row in range(rows)]
+        with reader.scope():
+            reader.accumulators = self._contracted(index, lanes, parts, own)
+            for offset, count in parts:
+                with reader.vector(lanes, count):
+                    lane = dim(LANE) + offset
+                    read = [
+                        [reader.read(v, self._moved(index, lane, row)) for v, _ in self.targets]
+                        for row in own
+                    ]
+                    # Everything is read before anything is stored: a buffer may be updated in place.
+                    for position, (_, places) in enumerate(self.targets):
+                        vectors = [row[position] for row in read]
+                        for place, index_map in places:
+                            start = self._moved(index, offset, 0)
+                            self._store(vectors, place, index_map, start, count, exist)
+
+    def _contracted(
+        self,
+        index: Indices,
+        lanes: int,
+        parts: Sequence[tuple[int, DimLike | None]],
+        rows: Sequence[DimLike],
+    ) -> dict[tuple[int, Indices], Expr]:
+        """The results of contractions that the tile reads."""
+        wanted: dict[tuple[int, Indices], DimLike | None] = {}
+        values = [value for value, _ in self.targets]
+        for row in rows:
+            for offset, count in parts:
+                at = self._moved(index, dim(LANE) + offset, row)
+                for node, found in self.reader.contractions(values, at):
+                    wanted.setdefault((node.id, found), count)
+        return contract(self.reader, replace(self.tiling, lanes=lanes), wanted, self.machine)
+
+    def _store(
+        self,
+        vectors: Sequence[Expr],
+        place: Place,
+        index_map: IndexMap,
+        index: Indices,
+        count: DimLike | None,
+        exist: DimLike | None,
+    ) -> None:
+        flat = self._as_flat(place, index_map(self._moved(index, dim(LANE), 0)), len(vectors))
+        if flat is not None and exist is None:
+            self._store_flat(vectors, *flat, count)
+        else:
+            self._store_rows(vectors, place, index_map, index, count, exist)
 
     def _moved(self, index: Indices, lane: DimLike, row: DimLike) -> Indices:
         moved = list(index)
@@ -157,7 +196,7 @@ class TransposedTiles:
         self,
         vectors: Sequence[Expr],
         place: Place,
-        index_map: Any,
+        index_map: IndexMap,
         index: Indices,
         count: DimLike | None,
         exist: DimLike | None,
@@ -217,7 +256,7 @@ def _picked(b: KernelBuilder, vectors: Sequence[Expr], elements: range) -> Expr:
 
 
 def _merges(rows: int) -> bool:
-    return rows > 1 and (rows <= FEW_ROWS or rows & (rows - 1) == 0)
+    return rows <= FEW_ROWS or rows & (rows - 1) == 0
 
 
 def power_of_two(n: int) -> int:

@@ -32,6 +32,7 @@ from netwright.compiler.graph.parse import parse_graph
 from netwright.compiler.lowering.materialize import Materialize
 from netwright.compiler.machine import Machine
 from netwright.compiler.passes.base import Pass, PassContext, Phase
+from netwright.compiler.passes.channels_before_cells import ChannelsBeforeCells
 from netwright.compiler.passes.common_subexpressions import MergeCommonSubexpressions
 from netwright.compiler.passes.dead_code import RemoveDeadCode
 from netwright.compiler.passes.flatten_products import FlattenProducts
@@ -53,6 +54,7 @@ from ..machines import MACHINES
 PASSES: dict[str, type[Pass]] = {
     one.name: one
     for one in (
+        ChannelsBeforeCells,
         FlattenProducts,
         FoldConstants,
         HoistScanInputs,

@@ -9,16 +9,18 @@ import pytest
 
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Value
-from netwright.compiler.graph.types import TensorType
+from netwright.compiler.graph.types import FLOATS, TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.loop import ir
 from netwright.compiler.machine import Machine
 from netwright.compiler.ops.base import BroadcastAttributes
 from netwright.compiler.ops.concat import ConcatAttributes
+from netwright.compiler.ops.conv import ConvAttributes
 from netwright.compiler.ops.layout import ReshapeAttributes, TransposeAttributes
 from netwright.compiler.ops.reduce_window import ReduceWindowAttributes
 from netwright.compiler.ops.slice_pad import PadAttributes
 from netwright.specs.dims import DimLike, Shape, dim
+from netwright.specs.dims import evaluate as evaluate_size
 
 from ..machines import AVX512, MACHINES
 from .engines import lowered, run_loops, run_native
@@ -46,9 +48,12 @@ def drawn(graph: Graph, dims: dict[str, int] = DIMS) -> dict[str, np.ndarray]:
     random, found = np.random.default_rng(7), {}
     for name, value in graph.inputs.items():
         type = graph.type(value)
-        shape = tuple(size if isinstance(size, int) else dims[str(size)] for size in type.shape)
-        numbers = random.standard_normal(shape) * 9
-        found[name] = (numbers > 0) if type.dtype == "bool" else numbers.astype(type.dtype)
+        numbers = random.standard_normal([evaluate_size(size, dims) for size in type.shape])
+        found[name] = (
+            (numbers > 0)
+            if type.dtype == "bool"
+            else (numbers if type.dtype in FLOATS else 9 * numbers).astype(type.dtype)
+        )
     return found
 
 
@@ -62,7 +67,8 @@ def check(graph: Graph, machine: Machine = AVX512, threads: int = 2, native: boo
         )
     for found in runs:
         for name, array in expected.items():
-            np.testing.assert_allclose(found[name], array, rtol=1e-5, atol=1e-5)
+            scale = np.sqrt(np.mean(np.square(array, dtype=np.float64)))
+            np.testing.assert_allclose(found[name], array, rtol=1e-5, atol=1e-5 * scale)
 
 
 def _has(graph: Graph, name: str) -> bool:
@@ -136,6 +142,33 @@ def test_cells_repeated_along_the_last_axis(times: int) -> None:
     wide = g.apply("broadcast", x, attrs=BroadcastAttributes((2, 5, 37, times), (0, 1, 2)))
     g.set_output("y", g.apply("reshape", wide, attrs=ReshapeAttributes((2, 5, 37 * times))))
     check(g, native=True)
+
+
+@pytest.mark.parametrize(
+    ("machine", "features"), [("avx512", 1), ("avx512", 3), ("avx2", 2), ("avx2", 4), ("sse", 2), ("neon", 2)]
+)
+@pytest.mark.parametrize("width", [21, 80, H + 8])
+@pytest.mark.parametrize(("stride", "dilation", "window"), [(1, 1, 1), (2, 1, 1), (1, 2, 2)])
+def test_convolutions_with_few_features(
+    machine: str, features: int, width: DimLike, stride: int, dilation: int, window: int
+) -> None:
+    """Of images with channels first and last, with a bias, an activation and a pool."""
+    g = Graph("few")
+    x = g.input("x", TensorType("float32", (1, 3, 5, width)))
+    w = g.input("w", TensorType("float32", (2, 3, 3, features)), "parameter")
+    b = g.input("b", TensorType("float32", (features,)), "parameter")
+    attrs = ConvAttributes((1, stride), (1, dilation))
+    y = g.apply("conv", transposed(g, x, (0, 2, 3, 1)), w, attrs=attrs)
+    shape = g.type(y).shape
+    y = g.apply("tanh", g.apply("add", y, g.apply("broadcast", b, attrs=BroadcastAttributes(shape, (3,)))))
+    if window > 1:
+        cells = (1, window, window, 1)
+        y = g.apply("reduce_window", y, attrs=ReduceWindowAttributes("max", cells, cells))
+    g.set_output("y", y)
+    last = g.input("last", TensorType("float32", (1, 4, width, 3)))
+    v = g.input("v", TensorType("float32", (2, 3, 3, features)), "parameter")
+    g.set_output("z", transposed(g, g.apply("conv", last, v, attrs=attrs), (0, 3, 1, 2)))
+    check(g, MACHINES[machine], native=machine == "avx512")
 
 
 def test_vectors_are_as_wide_as_the_machines() -> None:

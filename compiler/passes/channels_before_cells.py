@@ -1,0 +1,137 @@
+"""Images that convolutions with few features read, with channels before the cells of the last axis.
+
+Three features fill three lanes of a vector, but along the last axis of the image there are cells for all of them
+(``lowering/transposed.py``), if those lie next to one another in memory. So such an image is stored that way where it
+is stored anyway, in padding, or else copied, if the convolutions do enough with it. Not with channels before all cells:
+what one row of windows reads would lie all over the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+from netwright.specs.dims import DimLike
+
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
+from ..machine import Machine
+from ..ops.layout import TransposeAttributes
+from ..ops.slice_pad import PadAttributes
+from ..ops.windows import ConvAttributes
+from .base import Pass, PassContext
+
+#: Products with each element of an image that make up for moving it.
+LEAST_PRODUCTS = 8
+#: Windows further apart are not read as vectors.
+MOST_STRIDE = 4
+
+
+@dataclass(frozen=True)
+class ChannelsBeforeCells(Pass):
+    """Chooses images by the convolutions that read them, directly or slices of them."""
+
+    name: ClassVar[str] = "channels_before_cells"
+
+    def run(self, graph: Graph, context: PassContext) -> Graph:
+        chosen = {value for value in _images(graph, context.machine) if _pays(graph, value, context.machine)}
+        if not chosen:
+            return graph
+        moved: dict[Value, Value] = {}
+
+        def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
+            old = graph.operands(node)
+            if node.values[0] in chosen and isinstance(node.attrs, PadAttributes):
+                return [_padded(new, node.attrs, operands[0])]
+            if not chosen.intersection(old) or not (
+                node.op == "slice" or isinstance(node.attrs, ConvAttributes)
+            ):
+                return None
+            changed = list(operands)
+            for position, value in enumerate(old):
+                if value in chosen and graph.producer(value).op != "pad":
+                    if value not in moved:
+                        moved[value] = _copied(new, operands[position])
+                    changed[position] = moved[value]
+            if tuple(changed) == operands:
+                return None
+            return new.add(node.op, changed, node.attrs, layer=node.layer).values
+
+        return graph.rewrite(context.limit(rule))
+
+
+def _images(graph: Graph, machine: Machine) -> list[Value]:
+    """What convolutions with few features read, without the slices of it."""
+    found: dict[Value, None] = {}
+    for node in graph:
+        if _has_few_features(graph, node, machine):
+            found[_image(graph, graph.operands(node)[0])] = None
+    return list(found)
+
+
+def _image(graph: Graph, value: Value) -> Value:
+    while (node := graph.producer(value)).op == "slice":
+        (value,) = graph.operands(node)
+    return value
+
+
+def _has_few_features(graph: Graph, node: Node, machine: Machine) -> bool:
+    attrs, type = node.attrs, node.types[0] if node.types else None
+    if not isinstance(attrs, ConvAttributes) or node.op != "conv" or type is None:
+        return False
+    cells, features = type.shape[-2:]
+    assert isinstance(features, int)
+    if attrs.groups > 1 or attrs.stride[-1] > MOST_STRIDE or not machine.is_narrow(features, type.dtype):
+        return False
+    return not isinstance(cells, int) or 2 * cells > machine.lanes(type.dtype)
+
+
+def _pays(graph: Graph, image: Value, machine: Machine) -> bool:
+    """Whether enough is done with an image that lies with channels last, and, in padding, nothing else."""
+    producer = graph.producer(image)
+    if producer.op == "transpose":
+        return False  # read as it lies
+    readers = list(_readers(graph, image))
+    few = [node for node in readers if _has_few_features(graph, node, machine)]
+    if producer.op == "pad" and (len(few) < len(readers) or image in graph.outputs.values()):
+        return False
+    products = 0
+    for node in few:
+        kernel = [size for size in graph.type(graph.operands(node)[1]).shape if isinstance(size, int)]
+        products += prod(kernel[:-2]) * kernel[-1]
+    return products >= LEAST_PRODUCTS
+
+
+def _readers(graph: Graph, value: Value) -> Iterator[Node]:
+    pending = [value]
+    while pending:
+        for node, _ in graph.uses(pending.pop()):
+            if node.op == "slice":
+                pending += node.values
+            else:
+                yield node
+
+
+def _padded(graph: Graph, attrs: PadAttributes, x: Value) -> Value:
+    swapped = _swapped(graph.type(x).rank)
+
+    def ordered(sizes: Sequence[DimLike]) -> tuple[DimLike, ...]:
+        return tuple(sizes[axis] for axis in swapped.permutation)
+
+    interior = tuple(attrs.interior[axis] for axis in swapped.permutation)
+    moved = PadAttributes(ordered(attrs.low), ordered(attrs.high), interior, attrs.fill)
+    padded = graph.apply("pad", graph.apply("transpose", x, attrs=swapped), attrs=moved)
+    return graph.apply("transpose", padded, attrs=swapped)
+
+
+def _copied(graph: Graph, x: Value) -> Value:
+    swapped = _swapped(graph.type(x).rank)
+    copy = graph.apply("copy", graph.apply("transpose", x, attrs=swapped))
+    return graph.apply("transpose", copy, attrs=swapped)
+
+
+def _swapped(rank: int) -> TransposeAttributes:
+    """The last two axes, which is its own inverse."""
+    return TransposeAttributes((*range(rank - 2), rank - 1, rank - 2))
