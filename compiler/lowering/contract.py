@@ -19,7 +19,8 @@ from ..loop.ir import Expr
 from ..machine import Machine
 from ..ops.base import Contraction, primitive
 from ..ops.reduce import neutral
-from .reader import Indices, Reader
+from .indices import Indices
+from .reader import Reader
 from .tiling import Tiling
 
 

@@ -32,8 +32,9 @@ from ..machine import Machine
 from .contract import contract
 from .flat import is_flat
 from .groups import Group
+from .indices import Indices
 from .places import Place, Target
-from .reader import CLOSE, CLOSE_STEPS, Indices, NotVectorizable, Reader
+from .reader import CLOSE, CLOSE_STEPS, NotVectorizable, Reader
 from .roles import Roles
 from .tiling import Tiling, choose_tilings
 from .transposed import TransposedTiles

@@ -7,7 +7,7 @@ index is made of sizes over loop variables; LANE in it says how the element move
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import product as combinations
@@ -16,12 +16,10 @@ from typing import Any, TypeAlias
 
 from netwright.specs.descent import Descent, descend
 from netwright.specs.dims import (
-    Atom,
     Dim,
     DimLike,
     Range,
     Shape,
-    bounds,
     coefficient,
     dim_symbols,
     from_terms,
@@ -36,10 +34,10 @@ from ..loop import ir
 from ..loop.ir import Expr, ValueType
 from ..ops.base import Contraction, Elementwise, Generator, Source, View, primitive
 from .groups import Group, is_contraction, is_window
+from .indices import Indices, is_linear, vanishes
 from .places import Place
 from .roles import Roles
 
-Indices = tuple[DimLike, ...]
 #: An expression, or the computation that gives it.
 Reading: TypeAlias = Expr | Descent[Expr]
 
@@ -198,7 +196,7 @@ class Reader:
         last = (self.count if isinstance(self.count, int) else self.lanes) - 1
         ranges: dict[str, Range] = {**self.b.ranges, LANE: (0, last)}
         return from_terms(
-            {m: factor for m, factor in index.terms if not any(_vanishes(atom, ranges) for atom in m)}
+            {m: factor for m, factor in index.terms if not any(vanishes(atom, ranges) for atom in m)}
         )
 
     # -- values -------------------------------------------------------------------------------------------------
@@ -362,27 +360,6 @@ class Reader:
             else:
                 below = [(operand, at) for operand in operands]
             stack += reversed(below)
-
-
-def is_linear(*sizes: DimLike) -> bool:
-    """Whether there are no quotients, minima and maxima in ``sizes``: then bounds of multiples can be proved, too."""
-    return all(
-        isinstance(atom, str)
-        for size in sizes
-        if not isinstance(size, int)
-        for monomial, _ in size.terms
-        for atom in monomial
-    )
-
-
-def _vanishes(atom: Atom, ranges: Mapping[str, Range]) -> bool:
-    if isinstance(atom, str) or atom.function != "floordiv":
-        return False
-    numerator, divisor = atom.arguments
-    if not isinstance(divisor, int) or not dim_symbols(numerator) <= ranges.keys():
-        return False
-    least, greatest = bounds(numerator, ranges)
-    return least is not None and least >= 0 and greatest is not None and greatest < divisor
 
 
 def window_cells(graph: Graph, node: Node) -> Iterator[tuple[int, ...]]:

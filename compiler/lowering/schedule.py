@@ -17,8 +17,9 @@ from ..ops.base import Opaque, View, primitive
 from ..ops.constant import ConstantAttributes
 from ..ops.scan_attributes import ScanAttributes
 from ..ops.slice_pad import PadAttributes
-from .fused import Indices, Kernel, build
+from .fused import Kernel, build
 from .groups import Group, Grouping
+from .indices import Indices
 from .places import Lifetimes, Place, Storage, Target
 from .program import ProgramBuilder
 from .roles import Roles

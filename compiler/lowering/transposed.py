@@ -20,8 +20,9 @@ from ..kernels.builder import LANE, KernelBuilder
 from ..loop.ir import Expr
 from ..machine import Machine
 from .contract import contract
+from .indices import Indices, is_linear
 from .places import IndexMap, Place, Target
-from .reader import Indices, NotVectorizable, Reader, is_linear
+from .reader import NotVectorizable, Reader
 from .tiling import Tiling
 
 #: So many rows that are no power of two are merged one by one; more of them are filled up to a power of two.

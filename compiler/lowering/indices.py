@@ -1,0 +1,31 @@
+"""What can be said of indices, which are sizes over loop variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from netwright.specs.dims import Atom, DimLike, Range, bounds, dim_symbols
+
+Indices = tuple[DimLike, ...]
+
+
+def is_linear(*sizes: DimLike) -> bool:
+    """Whether there are no quotients, minima and maxima in ``sizes``: then bounds of multiples can be proved, too."""
+    return all(
+        isinstance(atom, str)
+        for size in sizes
+        if not isinstance(size, int)
+        for monomial, _ in size.terms
+        for atom in monomial
+    )
+
+
+def vanishes(atom: Atom, ranges: Mapping[str, Range]) -> bool:
+    """Whether ``atom`` is a quotient that is 0 wherever variables are within ``ranges``."""
+    if isinstance(atom, str) or atom.function != "floordiv":
+        return False
+    numerator, divisor = atom.arguments
+    if not isinstance(divisor, int) or not dim_symbols(numerator) <= ranges.keys():
+        return False
+    least, greatest = bounds(numerator, ranges)
+    return least is not None and least >= 0 and greatest is not None and greatest < divisor
