@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from netwright.specs.dims import DimLike, Range, ceil_div, dim_max
+from netwright.specs.dims import DimLike, Range, ceil_div, dim, dim_max, product
 
 from ..loop import ir
 from ..loop.changes import changes
@@ -85,17 +85,67 @@ class Statements:
                 self.body(loop.body)
                 self._indices.unfix(loop.var)
             return
-        range_ = self._loop_range(start, stop, loop.step)
         if loop.kind == "parallel":
-            first, last, runs = self._partition(start, stop, loop.step)
-        else:
-            first, last = self._indices.value(start), self._indices.value(stop)
-            low, _ = self._indices.bounds(stop - start)
-            runs = low is not None and low > 0
-        self._loop(loop, first, last, runs, range_)
+            self._nest(ir.parallel_nest(loop))
+            return
+        first, last = self._indices.value(start), self._indices.value(stop)
+        low, _ = self._indices.bounds(stop - start)
+        runs = low is not None and low > 0
+        self._loop(loop, first, last, None if runs else self._less(first, last), lambda: self.body(loop.body))
 
-    def _loop(self, loop: ir.For, first: str, last: str, runs: bool, range_: Range) -> None:
-        """A loop tested at its end, behind a test unless it is known to run."""
+    def _less(self, first: str, last: str) -> str:
+        return self._writer.value(f"icmp slt i64 {first}, {last}")
+
+    def _nest(self, loops: tuple[ir.For, ...]) -> None:
+        """This thread's share of the iterations of a nest of parallel loops, as the loop IR fixes it."""
+        write, resolve = self._writer.value, self._indices.resolve
+        counts = [dim_max(0, ceil_div(resolve(one.stop - one.start), one.step)) for one in loops]
+        count = self._indices.value(product(counts))
+        shares = [
+            write(f"udiv i64 {write(f'mul i64 {count}, {tid}')}, %nthreads.wide")
+            for tid in ("%tid.wide", write("add i64 %tid.wide, 1"))
+        ]
+        self._iterations(loops, counts, shares[0], shares[1], self._less(shares[0], shares[1]))
+
+    def _iterations(
+        self,
+        loops: tuple[ir.For, ...],
+        counts: Sequence[DimLike],
+        first: str,
+        last: str,
+        condition: str | None = None,
+    ) -> None:
+        """The iterations of a nest from number ``first`` up to, not including, ``last``, under the condition that there
+        are some; then there are some of each loop inside."""
+        write, loop = self._writer.value, loops[0]
+        start = self._indices.value(self._indices.resolve(loop.start))
+
+        def place(number: str) -> str:
+            steps = number if loop.step == 1 else write(f"mul i64 {number}, {loop.step}")
+            return steps if start == "0" else write(f"add i64 {steps}, {start}")
+
+        if len(loops) == 1:
+            self._loop(loop, place(first), place(last), condition, lambda: self.body(loop.body))
+            return
+        inner = self._indices.value(product(counts[1:]))
+        most = write(f"sub i64 {write(f'add i64 {last}, {inner}')}, 1")
+        edges = [place(write(f"udiv i64 {number}, {inner}")) for number in (first, most)]
+
+        def inside() -> None:
+            offset = self._indices.value(dim(loop.var) - self._indices.resolve(loop.start))
+            number = offset if loop.step == 1 else write(f"udiv i64 {offset}, {loop.step}")
+            before = write(f"mul i64 {number}, {inner}")
+            begin, end = (write(f"sub i64 {edge}, {before}") for edge in (first, last))
+            begin = self._writer.call("i64", "llvm.smax.i64", ("i64", begin), ("i64", "0"))
+            end = self._writer.call("i64", "llvm.smin.i64", ("i64", end), ("i64", inner))
+            self._iterations(loops[1:], counts[1:], begin, end)
+
+        self._loop(loop, edges[0], edges[1], condition, inside)
+
+    def _loop(
+        self, loop: ir.For, first: str, last: str, condition: str | None, body_of: Callable[[], None]
+    ) -> None:
+        """A loop tested at its end, behind a condition unless it is known to run; ``body_of`` writes its body."""
         writer = self._writer
         body, after, variable, following = (
             writer.label(loop.var),
@@ -103,10 +153,10 @@ class Statements:
             writer.name(),
             writer.name(),
         )
-        if runs:
+        if condition is None:
             writer.branch(body)
         else:
-            writer.branch_if(writer.value(f"icmp slt i64 {first}, {last}"), body, after)
+            writer.branch_if(condition, body, after)
         before = writer.block
         writer.start(body)
         phi = writer.spot()
@@ -115,8 +165,9 @@ class Statements:
         # What an iteration writes, the next one reads: nothing of it is known as it was before the loop.
         self._memory.changed(changed.buffers)
         self._values.changed(changed.registers)
-        self._indices.open(loop.var, variable, range_)
-        self.body(loop.body)
+        start, stop = self._indices.resolve(loop.start), self._indices.resolve(loop.stop)
+        self._indices.open(loop.var, variable, self._loop_range(start, stop, loop.step))
+        body_of()
         self._indices.close(depth)
         phi.append(f"  {variable} = phi i64 [ {first}, %{before} ], [ {following}, %{writer.block} ]")
         writer.line(f"{following} = add nsw i64 {variable}, {loop.step}")
@@ -129,17 +180,6 @@ class Statements:
         if low is not None and low == start and high is not None and high >= low:
             high = low + (high - low) // step * step
         return low, high
-
-    def _partition(self, start: DimLike, stop: DimLike, step: int) -> tuple[str, str, bool]:
-        """This thread's share of the iterations, as the loop IR fixes it."""
-        write = self._writer.value
-        count = self._indices.value(dim_max(0, ceil_div(stop - start, step)))
-        edges = []
-        for tid in ("%tid.wide", write("add i64 %tid.wide, 1")):
-            share = write(f"udiv i64 {write(f'mul i64 {count}, {tid}')}, %nthreads.wide")
-            steps = share if step == 1 else write(f"mul i64 {share}, {step}")
-            edges.append(steps if start == 0 else write(f"add i64 {steps}, {self._indices.value(start)}"))
-        return edges[0], edges[1], False
 
     def _if(self, statement: ir.If) -> None:
         writer = self._writer

@@ -143,6 +143,17 @@ class Builder:
         elif body:
             self.emit(ir.If(left, body))
 
+    @contextmanager
+    def otherwise(self) -> Iterator[None]:
+        """Runs the body where the one condition of the ``when`` just before does not hold."""
+        before = self._stack[-1].pop()
+        assert isinstance(before, ir.If)
+        assert len(before.conditions) == 1
+        self._stack.append([])
+        yield
+        orelse = tuple(self._stack.pop())
+        self.emit(ir.If(before.conditions, before.body, orelse))
+
     def finish(self) -> ir.Function:
         (body,) = self._stack
         return ir.Function(self.name, self._dims, tuple(self._buffers.values()), tuple(body))

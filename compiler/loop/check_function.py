@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from netwright.specs.dims import DimLike, dim, product
+from netwright.specs.dims import DimLike, dim, dim_symbols, product
 
 from . import ir
 from .check_call import check_call
@@ -27,6 +27,7 @@ class FunctionChecker:
         self.context = Context.of(function)
         self.prover = self.context.prover
         self.registers: list[dict[str, ir.ValueType]] = [{}]
+        self.nest: ir.Stmt | None = None  # all the body of the parallel loop that was entered last
         self.shared = 0  # how many scopes of registers there are outside of the parallel loop
         self.checked: list[dict[int, ir.Expr]] = [{}]  # shared expressions are checked once a scope
 
@@ -144,10 +145,8 @@ class FunctionChecker:
             self.prover.assume(loop.stop - 1 - dim(loop.var))
             self.prover.assume(loop.stop - 1 - loop.start)
             if loop.kind == "parallel":
-                if outside is not None:
-                    raise VerifyError(f"{what}: a parallel loop inside another")
-                dims = frozenset(name for name, _ in self.context.function.dims)
-                self.context.partition = Partition(loop.var, loop.step, dims)
+                self.context.partition = self._partition(loop, outside)
+                self.nest = loop.body[0] if len(loop.body) == 1 else None
                 self.shared = len(self.registers)
             self._body(loop.body)
         if self.context.partition is not outside:
@@ -155,6 +154,22 @@ class FunctionChecker:
             if not self.prover.proves(loop.start + loop.step - loop.stop):  # more than one iteration
                 self.context.partition.check()
             self.context.partition = outside
+
+    def _partition(self, loop: ir.For, outside: Partition | None) -> Partition:
+        """What the iterations of a parallel loop access; in a nest each loop's on their own, those around it being the
+        same."""
+        dims = frozenset(name for name, _ in self.context.function.dims)
+        if outside is None:
+            return Partition(loop.var, loop.step, dims)
+        if self.nest is not loop:
+            raise VerifyError(
+                f"loop over {loop.var}: a parallel loop inside another, of which it is not all the body"
+            )
+        if not dim_symbols(loop.start) | dim_symbols(loop.stop) <= dims:
+            raise VerifyError(
+                f"loop over {loop.var}: a parallel loop inside another, on which its bounds depend"
+            )
+        return Partition(loop.var, loop.step, outside.dims | {outside.var}, outside)
 
     # -- accesses -----------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ generators that stop at barriers, run one after another in between.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -219,15 +220,30 @@ class _Thread:
         return 0
 
     def _loop(self, frame: _Frame, loop: ir.For) -> Steps:
-        span = range(frame.size(loop.start), frame.size(loop.stop), loop.step)
         if loop.kind == "parallel":
-            count = len(span)
-            span = span[count * self.tid // self.nthreads : count * (self.tid + 1) // self.nthreads]
+            return (yield from self._nest(frame, ir.parallel_nest(loop)))
+        span = range(frame.size(loop.start), frame.size(loop.stop), loop.step)
         for value in span if self.iterations is None else self.iterations(loop, span):
             frame.sizes[loop.var] = value
             code = yield from self._body(frame, loop.body)
             if code:
                 return code
+        return 0
+
+    def _nest(self, frame: _Frame, loops: tuple[ir.For, ...]) -> Steps:
+        spans = [range(frame.size(one.start), frame.size(one.stop), one.step) for one in loops]
+        count = prod(map(len, spans))
+        own = range(count)[count * self.tid // self.nthreads : count * (self.tid + 1) // self.nthreads]
+        chosen = spans if self.iterations is None else list(map(self.iterations, loops, spans))
+        for iteration in itertools.product(*chosen):
+            number = 0
+            for value, one, span in zip(iteration, loops, spans, strict=True):
+                number = number * len(span) + (value - span.start) // span.step
+                frame.sizes[one.var] = value
+            if number in own:
+                code = yield from self._body(frame, loops[-1].body)
+                if code:
+                    return code
         return 0
 
     def _slice(self, frame: _Frame, slice: ir.Slice) -> View:

@@ -222,8 +222,10 @@ class For:
     """``var`` runs from ``start`` while below ``stop`` by ``step`` (a positive constant).
 
     ``parallel``: iterations are independent and are divided over threads: thread tid runs the iterations numbered
-    n·tid//nthreads up to n·(tid+1)//nthreads of the n there are. ``unrolled``: bounds are constants and the code
-    contains every iteration.
+    n·tid//nthreads up to n·(tid+1)//nthreads of the n there are. A parallel loop that is all the body of another one
+    makes a nest with it (``parallel_nest``): the iterations of all its loops together are numbered, the outermost
+    loop's variable being the slowest, and so divided. ``unrolled``: bounds are constants and the code contains every
+    iteration.
     """
 
     var: str
@@ -232,6 +234,16 @@ class For:
     body: tuple[Stmt, ...]
     step: int = 1
     kind: Literal["serial", "parallel", "unrolled"] = "serial"
+
+
+def parallel_nest(loop: For) -> tuple[For, ...]:
+    """A parallel loop and those that make a nest with it, outermost first."""
+    found = [loop]
+    while (
+        len(found[-1].body) == 1 and isinstance(inner := found[-1].body[0], For) and inner.kind == "parallel"
+    ):
+        found.append(inner)
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ class Partition:
     step: int
     dims: frozenset[str] = frozenset()
     """Names that are the same in all iterations."""
+    outer: Partition | None = None
+    """That of the loop around it, in a nest: its iterations must not meet either."""
     _ranges: dict[str, set[_Range]] = field(default_factory=dict)
     _written: set[str] = field(default_factory=set)
 
@@ -47,6 +49,8 @@ class Partition:
         reaches: Sequence[DimLike] = (0,),
     ) -> None:
         """An access at ``indices`` that on the last axis of ``shape`` goes on for one of ``reaches`` elements."""
+        if self.outer is not None:
+            self.outer.access(prover, buffer, shape, indices, writes, reaches)
         if writes:
             self._written.add(buffer)
         known = self._ranges.get(buffer)

@@ -56,10 +56,10 @@ def sample(function: ir.Function, dims: Mapping[str, int], random: Random) -> Sa
 
 def _free_loops(function: ir.Function) -> Iterable[int]:
     if _loads_what_it_stores(function):
-        # Iterations of a parallel loop share nothing; what two such loops share is not known.
+        # Iterations of a nest of parallel loops share nothing; what two nests share is not known.
         parallel = [loop for loop in _loops(function.body) if loop.kind == "parallel"]
-        if len(parallel) == 1:
-            yield id(parallel[0])
+        if parallel and list(ir.parallel_nest(parallel[0])) == parallel:
+            yield from map(id, parallel)
         return
     for loop in _loops(function.body):
         changed = changes(loop.body)

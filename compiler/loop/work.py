@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+import numpy as np
+
 from netwright.specs.dims import DimLike, ceil_div, dim_min, substitute
 
 from . import ir
@@ -14,11 +16,12 @@ _SLOW = {"div": 8, "rem": 8, "sqrt": 8}
 
 
 class WorkEstimates:
-    """The operations in parallel loops of functions: loads and stores included, a vector's as one.
+    """The operations in parallel loops of functions, a vector's as one; a load or store is one for every 16 bytes: what
+    moves much data and computes little takes as long as the data does.
 
     They are sizes of dims. Parallel loops that run once have nothing to divide, and do not count: over the batch, those
-    of a batch of one. Where the bounds of a
-    loop depend on another loop, they are taken as in its first iteration.
+    of a batch of one. Where the bounds of a loop depend on another loop, they are taken as in its first iteration;
+    conditions are taken to hold.
     """
 
     def __init__(self, functions: Mapping[str, ir.Function]):
@@ -49,15 +52,19 @@ def _total(body: Iterable[ir.Stmt], cost: Callable[[ir.Stmt, bool], DimLike]) ->
         numbers = 0  # numbers are added as such: sums of polynomials are what costs
         for statement in statements:
             if isinstance(statement, ir.For):
-                start = substitute(statement.start, first)
-                count = ceil_div(substitute(statement.stop, first) - start, statement.step)
+                divides = statement.kind == "parallel" and not divided
+                loops, starts = ir.parallel_nest(statement) if divides else (statement,), dict(first)
+                count: DimLike = 1
+                for loop in loops:
+                    starts[loop.var] = start = substitute(loop.start, first)
+                    count = count * ceil_div(substitute(loop.stop, first) - start, loop.step)
                 inside, shared = times * count, divided
-                if statement.kind == "parallel" and not divided:
+                if divides:
                     shared = count != 1
-                    inside = inside * (1 if isinstance(count, int) else dim_min(count - 1, 1))
-                stack.append((statement.body, inside, shared, {**first, statement.var: start}))
+                    inside = inside * _is_several(count)
+                stack.append((loops[-1].body, inside, shared, starts))
             elif isinstance(statement, ir.If):
-                stack += [(statement.body, times, divided, first), (statement.orelse, times, divided, first)]
+                stack.append((statement.body, times, divided, first))
             elif isinstance(one := cost(statement, divided), int):
                 numbers += one
             else:
@@ -65,6 +72,13 @@ def _total(body: Iterable[ir.Stmt], cost: Callable[[ir.Stmt, bool], DimLike]) ->
         if numbers:
             total = total + times * numbers
     return total
+
+
+def _is_several(count: DimLike) -> DimLike:
+    """1 where a count, which is at least 1, is more than that, else 0."""
+    if isinstance(count, int):
+        return int(count > 1)
+    return 1 if all(factor > 1 for _, factor in count.terms) else dim_min(count - 1, 1)
 
 
 def _operations(statement: ir.Stmt, divided: bool) -> int:
@@ -75,8 +89,12 @@ def _operations(statement: ir.Stmt, divided: bool) -> int:
         case ir.Declare() | ir.Assign() | ir.LetIndex():
             return _of_expression(statement.value)
         case ir.Store():
-            return 1 + _of_expression(statement.value)
+            return _of_access(statement.value.type) + _of_expression(statement.value)
     return 0
+
+
+def _of_access(type: ir.ValueType) -> int:
+    return -(-type.lanes * np.dtype(type.dtype).itemsize // 16)
 
 
 def _of_expression(expression: ir.Expr) -> int:
@@ -93,6 +111,8 @@ def _of_expression(expression: ir.Expr) -> int:
                 pass
             case ir.Unary(op) | ir.Binary(op):
                 total += _SLOW.get(op, 1)
+            case ir.Load():
+                total += _of_access(one.type)
             case ir.ReduceLanes():
                 total += 4
             case _:

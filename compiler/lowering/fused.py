@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from netwright.specs.dims import DimLike, Shape, dim, product
+from netwright.specs.dims import DimLike, Shape, dim, dim_min, product
 
 from ..graph.graph import Graph
 from ..graph.node import Value
@@ -29,6 +29,7 @@ from ..loop.leading import fixed_indices, without_leading
 from ..loop.typing import VerifyError
 from ..loop.verify import verify_function
 from ..machine import Machine
+from .apart import divided_axes
 from .contract import contract
 from .flat import is_flat
 from .groups import Group
@@ -118,6 +119,8 @@ class _Attempt:
     ):
         self.reader, self.b, self.graph = reader, reader.b, reader.graph
         self.space, self.targets, self.tiling, self.machine = space, targets, tiling, machine
+        loops = [axis for axis in range(len(space) - 1) if axis != tiling.row_axis]
+        self.divided = divided_axes(space, tiling.parallel_axis, loops, targets)
 
     def build(self) -> Kernel:
         if self.tiling.lane_axis is not None:
@@ -177,7 +180,7 @@ class _Attempt:
         return (*index[:axis], row + r, *index[axis + 1 :])
 
     def _kind(self, axis: int) -> Any:
-        return "parallel" if axis == self.tiling.parallel_axis else "serial"
+        return "parallel" if axis in self.divided else "serial"
 
     def _rows(self) -> Iterator[tuple[Callable[[], Any], int]]:
         """Row tiles: (context that yields the first row, number of rows)."""
@@ -187,14 +190,41 @@ class _Attempt:
         axis = self.tiling.row_axis
         extent, rows, kind = self.space[axis], self.tiling.rows, self._kind(axis)
         whole = (extent // rows) * rows
+        rest = extent - whole
+        if kind == "parallel" and whole != 0 and rest != 0:
+            yield from self._tiles_and_rest(extent, rows, rest)
+            return
         if whole != 0:
             yield self._span("i", 0, whole, rows, kind), rows
-        rest = extent - whole
         if isinstance(rest, int):
             if rest:
                 yield self._span("i", whole, extent, rest, kind), rest
         else:
             yield self._span("i", whole, extent, 1, kind), 1
+
+    def _tiles_and_rest(
+        self, extent: DimLike, rows: int, rest: DimLike
+    ) -> Iterator[tuple[Callable[[], Any], int]]:
+        """Row tiles of one loop, of which the last takes what is left: a loop of its own for that would be divided by
+        itself, and one thread might get more of both."""
+
+        @contextmanager
+        def tile() -> Iterator[DimLike]:
+            with self.b.when(extent - rows - first):
+                yield first
+
+        @contextmanager
+        def left() -> Iterator[DimLike]:
+            with self.b.otherwise():
+                if isinstance(rest, int):
+                    yield first
+                else:
+                    with self.b.loop("i", first, dim_min(first + rows, extent)) as i:
+                        yield i
+
+        with self.b.loop("i", 0, extent, rows, "parallel") as first:
+            yield tile, rows
+            yield left, rest if isinstance(rest, int) else 1
 
     def _columns(
         self, extent: DimLike, kind: Any

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from netwright.specs.dims import DimLike, Shape, dim, dim_symbols
+from netwright.specs.dims import DimLike, Shape
 
 from ..graph.graph import Graph
 from ..graph.node import Value
 from ..graph.types import TensorType
+from .apart import Range, stored_ranges
 from .fused import Kernel, build
 from .groups import Group
 from .places import Place, Target
@@ -36,19 +37,13 @@ def store_apart(
     axis = parallel_axis(space)
     if axis is None:  # one element, one thread
         return targets, []
-    index = tuple(dim(f"axis{number}") for number in range(len(space)))
-    known: dict[Any, set[tuple[int, DimLike]]] = {}
+    known: dict[Any, set[Range]] = {}
     kept: Targets = []
     moves: list[tuple[Place, Target]] = []
     for value, places in targets:
         own: list[Target] = []
         for place, index_map in places:
-            ranges = {
-                (position, found)
-                for position, found in enumerate(index_map(index))
-                if f"axis{axis}" in dim_symbols(found)
-            }
-            key = (place.storage, place.extents, place.indices, place.type.shape)
+            key, ranges = stored_ranges(place, index_map, space, axis)
             shared = known.get(key, ranges) & ranges
             if shared or key not in known:
                 known[key] = shared

@@ -8,6 +8,7 @@ such steps all lie in the order of the result.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from ..graph.node import Value
 from ..kernels.builder import LANE, KernelBuilder
 from ..loop.ir import Expr
 from ..machine import Machine
+from .apart import divided_axes
 from .contract import contract
 from .indices import Indices, is_linear
 from .places import IndexMap, Place, Target
@@ -53,12 +55,14 @@ class TransposedTiles:
         self.reader, self.b, self.space, self.targets, self.tiling = reader, reader.b, space, targets, tiling
         self.machine = machine
         self.lane_axis, self.last = tiling.lane_axis, len(space) - 1
+        order = [*(axis for axis in range(self.last) if axis != self.lane_axis), self.lane_axis, self.last]
+        self.order = sorted(order, key=lambda axis: axis != tiling.parallel_axis)
+        loops = itertools.takewhile(lambda axis: axis not in (self.lane_axis, self.last), self.order)
+        self.divided = divided_axes(space, tiling.parallel_axis, [*loops], targets)
 
     def emit(self) -> None:
         """All loops: what threads divide is the outermost."""
-        others = [axis for axis in range(self.last) if axis != self.lane_axis]
-        order = [*others, self.lane_axis, self.last]
-        self._axes(sorted(order, key=lambda axis: axis != self.tiling.parallel_axis), {}, {})
+        self._axes(self.order, {}, {})
 
     def _axes(
         self, order: Sequence[int], index: dict[int, DimLike], spans: dict[int, tuple[int, DimLike | None]]
@@ -80,7 +84,7 @@ class TransposedTiles:
         """The tiles of one axis. Where the last one is not whole, all are masked, since a tile is long code; without
         masks it is made apart.
         """
-        extent, kind = self.space[axis], "parallel" if axis == self.tiling.parallel_axis else "serial"
+        extent, kind = self.space[axis], "parallel" if axis in self.divided else "serial"
         if isinstance(extent, int) and extent <= width:
             yield _Span(lambda: self._loop(0, extent, extent, kind), extent, lambda start: None)
             return

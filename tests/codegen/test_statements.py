@@ -33,6 +33,26 @@ def test_axpy_in_parallel(n: int, nthreads: int) -> None:
     np.testing.assert_array_equal(ys[n:], 1)
 
 
+@pytest.mark.parametrize(("n", "m"), [(1, 7), (3, 5), (4, 1), (10, 2)])
+@pytest.mark.parametrize("nthreads", [1, 2, 3, 8, 64])
+def test_nests_of_parallel_loops(n: int, m: int, nthreads: int) -> None:
+    """All iterations together are divided, each done once: also of a loop that begins later and makes longer steps."""
+    b = Builder("nest", {"N": 1, "M": 1})
+    x, y = b.buffer("x", "float32", (N, M + 2, 9)), b.buffer("y", "float32", (N, M + 2, 9), "readwrite")
+    with (
+        b.loop("i", 0, N, kind="parallel") as i,
+        b.loop("j", 2, M + 2, kind="parallel") as j,
+        b.loop("k", 0, 9, 4, "parallel") as k,
+    ):
+        old = b.load(y, (i, j, k), 4, count=9 - k)
+        b.store(y, (i, j, k), b.add(old, b.load(x, (i, j, k), 4, count=9 - k)), count=9 - k)
+    xs = np.arange(n * (m + 2) * 9, dtype=np.float32).reshape(n, m + 2, 9)
+    ys = np.ones_like(xs)
+    assert run_kernel(b.finish(), {"N": n, "M": m}, {"x": xs, "y": ys}, nthreads) == 0
+    np.testing.assert_array_equal(ys[:, 2:], xs[:, 2:] + 1)
+    np.testing.assert_array_equal(ys[:, :2], 1)
+
+
 def gemm_kernel(rows: int = 4, vectors: int = 2):
     """C[M, N] = A[M, K] · B[K, N] in register tiles of rows × (vectors·16), the last column masked."""
     b = Builder("gemm", {"M": 1, "N": 1, "K": 1})

@@ -65,9 +65,17 @@ REST = """kernel rest(N >= 1, T >= 1)
     for j in 0 .. N:
       y[i + 5*(T//5), j, 0] = x[i, j, 0]{4}
 """
+NEST = """kernel nest(N >= 1)
+  read x: float32[N, 6, 20]
+  write y: float32[N, 6, 20]
+  parallel for i in 0 .. N:
+    parallel for j in 0 .. 6:
+      parallel for k in 0 .. 20 step 8:
+        y[i, j, k]{count 20 - k} = neg(x[i, j, k]{8, count 20 - k})
+"""
 
 
-@pytest.mark.parametrize("text", [DENSE, CONV, GATHER, VECTORS, REST])
+@pytest.mark.parametrize("text", [DENSE, CONV, GATHER, VECTORS, REST, NEST])
 def test_accepts(text: str) -> None:
     verify_function(parse_function(text))
 
@@ -89,6 +97,23 @@ MUTATIONS = [
     (DENSE, "0.0:float32x16", "0.0:float32x8", "fma of float32x16, float32x16, float32x8"),
     (DENSE, "for r in", "for i in", "i is declared twice"),
     (DENSE, "for r in", "parallel for r in", "parallel loop inside another"),
+    (NEST, "y[i, j, k]", "y[0, j, k]", "loop over i: .* different elements of y"),
+    (NEST, "y[i, j, k]", "y[i, 0, k]", "loop over j: .* different elements of y"),
+    (NEST, "step 8", "step 7", "loop over k: .* different elements of y"),
+    (
+        NEST,
+        "    parallel for j in 0 .. 6",
+        "    parallel for j in 0 .. min(6, i)",
+        "on which its bounds depend",
+    ),
+    (
+        NEST,
+        "    parallel for j",
+        "    let one = 1.0:float32\n    parallel for j",
+        "of which it is not all the body",
+    ),
+    (NEST, "parallel for j", "for j", "parallel loop inside another"),
+    (NEST, "parallel for i", "for i", None),
     (DENSE, "for r in", "unrolled for r in", "its bounds are not constant"),
     (DENSE, "        y[i + r", "        barrier\n        y[i + r", "a barrier inside a parallel loop"),
     (DENSE, "float32[K, 40]", "float32[M, 40]", "M is not in scope"),

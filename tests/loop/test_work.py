@@ -24,13 +24,34 @@ ONCE = """kernel once()
 """
 
 
+ROWS = """kernel rows(N >= 1)
+  read x: float32[N, 3, 8]
+  write y: float32[N, 3, 8]
+  parallel for i in 0 .. N:
+    parallel for j in 0 .. 3:
+      y[i, j, 0] = neg(x[i, j, 0]{8})
+"""
+TILES = """kernel tiles(N >= 1)
+  write y: float32[N]
+  parallel for i in 0 .. N step 4:
+    if N - i - 4 >= 0:
+      y[i] = 1.0:float32x4
+    else:
+      for r in i .. N:
+        y[r] = 1.0:float32
+"""
+
+
 def call(name: str, *sizes: object) -> ir.Call:
     return ir.Call(name, (), sizes)  # type: ignore[arg-type]
 
 
+KERNELS = {"double": DOUBLE, "once": ONCE, "rows": ROWS, "tiles": TILES}
+
+
 @pytest.fixture
 def works() -> WorkEstimates:
-    return WorkEstimates({name: parse_function(text) for name, text in (("double", DOUBLE), ("once", ONCE))})
+    return WorkEstimates({name: parse_function(text) for name, text in KERNELS.items()})
 
 
 def test_operations_of_loops_that_threads_divide(works: WorkEstimates) -> None:
@@ -44,6 +65,27 @@ def test_one_iteration_is_nothing_to_divide(works: WorkEstimates) -> None:
     assert works.of_call(call("once")) == 0
     assert works.of_call(call("double", 1)) == 0
     assert evaluate(works.of_call(call("double", dim("M"))), {"M": 1}) == 0
+
+
+def test_a_nest_has_as_many_iterations_as_its_loops_together(works: WorkEstimates) -> None:
+    assert [evaluate(works.of_call(call("rows", dim("M"))), {"M": size}) for size in (1, 2)] == [15, 30]
+
+
+def test_loads_and_stores_count_by_their_bytes() -> None:
+    """Eight floats are two of 16 bytes; the store of one is one."""
+    text = """kernel sum(N >= 1)
+  read x: float32[N, 8]
+  write y: float32[N]
+  parallel for i in 0 .. N:
+    y[i] = reduce<add>(x[i, 0]{8})
+"""
+    works = WorkEstimates({"sum": parse_function(text)})
+    assert evaluate(works.of_call(call("sum", dim("M"))), {"M": 10}) == 10 * (2 + 4 + 1)
+
+
+def test_conditions_are_taken_to_hold(works: WorkEstimates) -> None:
+    work = works.of_call(call("tiles", dim("M")))
+    assert [evaluate(work, {"M": size}) for size in (1, 4, 5, 40)] == [0, 0, 2, 10]
 
 
 def test_entries_count_calls_as_often_as_they_run(works: WorkEstimates) -> None:

@@ -75,6 +75,8 @@ together:
   store ptr %block, ptr @netwright.job.block
   store ptr null, ptr @netwright.trial
   store i32 0, ptr @netwright.trial.called
+  %now = call i64 @netwright.clock()
+  store i64 %now, ptr @netwright.trial.began
   %code = call i32 %entry(ptr %context, i32 0, i32 %nthreads)
   %called = load i32, ptr @netwright.trial.called
   %nobody = icmp eq i32 %called, 0

@@ -1,6 +1,6 @@
 ; Whether it pays to call workers depends on the machine, on its caches and on what else runs there, which no count of operations
 ; knows. So it is tried: for each entry and amount of work, the pool knows what a call typically takes alone and together, and does
-; what is better. Both are the times from the first region that is worth workers to the end of the call.
+; what is better. Both are times of whole calls: what a call leaves in another core's cache, the start of the next one pays for.
 ;
 ; The times of three calls have one median; what is typical follows these medians. The first call after a change is left out, since
 ; its data is in the caches of other cores. A trial of the other way takes four calls: after the first four, then after 16 more,
@@ -148,8 +148,6 @@ go:
   %differently = load i32, ptr %trying.at
   %way = xor i32 %chosen, %differently
   store i32 %way, ptr @netwright.trial.together
-  %now = call i64 @netwright.clock()
-  store i64 %now, ptr @netwright.trial.began
   %together = icmp ne i32 %way, 0
   ret i1 %together
 }
