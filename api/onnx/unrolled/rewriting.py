@@ -44,8 +44,27 @@ def _loops(graph: OnnxGraph) -> Iterator[OnnxGraph]:
             for reverse in (False, True):
                 places = places_of(found, chosen, low, count, reverse=reverse)
                 steps = StepFinder(graph, constants, places, count).find()
-                if steps is not None:
+                if steps is not None and not _reads_itself(graph, steps):
                     yield _Rewriting(graph, constants, steps, low, reverse).run()
+
+
+def _reads_itself(graph: OnnxGraph, steps: Steps) -> bool:
+    """Whether what the steps read is made of what they give: a layer upon another one, read as steps of one."""
+    makers = {name: node for node in graph.nodes for name in node.outputs}
+    own = {names[name] for names in steps.names for node in steps.nodes for name in node.outputs}
+    made = {name for node in steps.nodes for name in node.outputs}
+    read = {name for node in steps.nodes for name in node.reads if name not in made}
+    waiting = [*steps.states.values(), *(part.source for part in steps.reads.values())]
+    waiting += [name for name in read if name in makers]
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in own:
+            return True
+        if name in makers and name not in seen:
+            seen.add(name)
+            waiting += makers[name].reads
+    return False
 
 
 class _Rewriting:
