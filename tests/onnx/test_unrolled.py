@@ -332,3 +332,52 @@ def test_other_loops_of_pytorch(module: Any, shape: tuple[int, ...], count: int,
     model = exported(module(), torch.randn(2, STEPS, *shape), dynamo=dynamo)
     imported = compare(model, {"x": draw(2, STEPS, *shape)}, {"x": draw(3, STEPS, *shape)})
     assert recurrences(imported) == count
+
+
+class OneStep(nn.Module):
+    """A recurrence over sequences of one step, in a loop."""
+
+    def __init__(self, kind: str):
+        super().__init__()
+        self.cell, self.pair = getattr(nn, kind)(3, 4), kind == "LSTM"
+
+    def forward(self, x: Any) -> Any:
+        zeros = torch.zeros(1, x.shape[0], 4)
+        state = (zeros, zeros) if self.pair else zeros
+        found = []
+        for t in range(STEPS):
+            y, state = self.cell(x[:, t].unsqueeze(0), state)
+            found.append(y)
+        return torch.cat(found)
+
+
+class Layers(nn.Module):
+    """A plain recurrence, which one exporter takes apart."""
+
+    def __init__(self, **options: Any):
+        super().__init__()
+        self.cell = nn.RNN(3, 4, batch_first=True, **options)
+
+    def forward(self, x: Any) -> Any:
+        return self.cell(x)
+
+
+@EXPORTERS
+@pytest.mark.parametrize(
+    ("make", "kind", "count"),
+    [
+        (lambda: OneStep("LSTM"), "lstm", 1),
+        (lambda: OneStep("GRU"), "gru", 1),
+        (Layers, "rnn", 1),
+        (lambda: Layers(num_layers=2), "rnn", 2),
+        (lambda: Layers(bidirectional=True, nonlinearity="relu"), "rnn", 2),
+    ],
+)
+def test_states_with_an_axis_before_the_samples(make: Any, kind: str, count: int, dynamo: bool) -> None:
+    pytest.importorskip("onnxscript", reason="onnxscript is not installed (pip install onnxscript)")
+    torch.manual_seed(2)
+    model = exported(make(), torch.randn(2, STEPS, 3), dynamo=dynamo)
+    imported = compare(model, {"x": draw(2, STEPS, 3)}, {"x": draw(3, STEPS, 3)})
+    both = imported.spec.count("bidirectional: true")
+    assert imported.spec.count(f"type: {kind}, ") + both == count
+    assert not imported.notes

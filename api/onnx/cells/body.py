@@ -17,8 +17,8 @@ from ..reading import Body, Node
 from ..schemas import check_node
 from ..values import Known, dims_array, known_dims
 from .convolution import without_pads
+from .leading import without_first_axis
 from .masks import unmasked
-from .recurrent import of_one_step
 from .step import Step
 from .table import OPERATORS
 from .terms import OtherOrder, Sizes, Term, channels_last, of_sample
@@ -36,6 +36,8 @@ class CellBody:
     sequences: tuple[str, ...]
     ranks: tuple[int, ...]
     """How many axes each of its scan outputs has for one sample; the cell may leave out first ones of size 1."""
+    leading: tuple[bool, ...] = ()
+    """Which of its scan outputs have an axis of size 1 before the samples."""
     masked: bool = False
     """Whether samples keep their states and give zeros in steps that they do not have."""
 
@@ -133,15 +135,19 @@ def cell_of_body(
     mask: str = "",
     truths: Collection[str] = (),
     last: bool = False,
+    leading: Collection[str] = (),
 ) -> CellBody:
     """The cell of a body. ``states`` and ``inputs`` give for each of the body's inputs the name it gets and its shape
     for one sample; ``samples`` is the size of the first axis, None where the body is of one sample already. ``prefix``
     is what the names of values begin with. ``mask`` is the body's input that says which samples have the step;
     ``truths`` are inputs of truth values, which a cell reads as numbers. With ``last`` all shapes of two axes and more
-    are those of images held channels last, where ONNX has the channels first. Raises Refusal."""
+    are those of images held channels last, where ONNX has the channels first. ``leading`` are inputs with an axis
+    of size 1 before the samples. Raises Refusal."""
     constants = {name: Known.of(array) for name, array in body.constants.items()}
     constants |= {name: value for name, value in captured.items() if isinstance(value, Known)}
-    body = of_one_step(without_pads(body, constants.get), constants.get)
+    body, before = without_first_axis(without_pads(body, constants.get), constants.get, leading)
+    if any((name in before) != (own in leading) for name, own in zip(body.outputs, states, strict=False)):
+        raise Refusal("a state gets or loses an axis before the samples")
     writer = CellWriter(body, captured, opset, prefix, samples, dtype)
     batched = samples is not None
     own: dict[str, str] = {}
@@ -208,4 +214,7 @@ def cell_of_body(
     if writer.out.steps:
         tree["update"] = writer.out.steps
     tree["output"] = output
-    return CellBody(tree, tuple(own.values()), writer.out.weights, tuple(sequences), tuple(ranks), bool(mask))
+    first = tuple(name in before for name in body.outputs[len(states) :])
+    return CellBody(
+        tree, tuple(own.values()), writer.out.weights, tuple(sequences), tuple(ranks), first, bool(mask)
+    )

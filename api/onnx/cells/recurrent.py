@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,79 +14,17 @@ from netwright.specs.models.activations import ActivationSpec, PointwiseActivati
 from ..activations import activation_of, numbers_of
 from ..errors import Refusal
 from ..numbers import decimal
-from ..reading import Body, Node
 from ..values import Known
+from .leading import RECURRENCES
 from .step import Step
 from .table import operator
 from .terms import Term, joint, product
 
-_KINDS = ("LSTM", "GRU", "RNN")
 _ACTIVATION: TypeAdapter[ActivationSpec] = TypeAdapter(PointwiseActivation)
 
 
-def of_one_step(body: Body, known: Callable[[str], Known | None]) -> Body:
-    """A body in which recurrences of one step read and give that step, without the axis of time."""
-    makers = {name: node for node in body.nodes if not node.domain for name in node.outputs}
-    inner: dict[str, str] = {}
-    nodes: list[Node] = []
-
-    def without(name: str) -> str | None:
-        """The value behind an Unsqueeze of the first axis."""
-        maker = makers.get(name)
-        return maker.inputs[0] if maker is not None and _is_of_first(maker, "Unsqueeze", known) else None
-
-    for node in body.nodes:
-        given = [name for name in node.outputs[1:] if name]
-        squeezed = [[one for one in body.nodes if given_name in one.reads] for given_name in given]
-        reads = (node.inputs[0], *node.inputs[5:7])
-        steps = [without(name) if name else "" for name in reads]
-        fits = (
-            node.op in _KINDS
-            and not node.domain
-            and None not in steps
-            and (not node.outputs[0] or body.readers.get(node.outputs[0], 0) == 0)
-            and all(_is_of_first(one, "Squeeze", known) for row in squeezed for one in row)
-            and not set(given) & set(body.outputs)
-        )
-        if not fits:
-            nodes.append(node)
-            continue
-        x, *states = (step or "" for step in steps)
-        inputs = (x, *node.inputs[1:5], *states, *node.inputs[7:])
-        for name, row in zip(given, squeezed, strict=True):
-            inner.update({one.outputs[0]: name for one in row})
-        nodes.append(replace(node, inputs=inputs))
-    # What only took the axis away stands for the state itself.
-    nodes = [
-        replace(node, op="Identity", inputs=(inner[node.outputs[0]],), attributes={})
-        if node.op == "Squeeze" and node.outputs[0] in inner
-        else node
-        for node in nodes
-    ]
-    if not inner:
-        return body
-    read = {name for node in nodes for name in node.reads} | set(body.outputs)
-    kept = [node for node in nodes if node.op != "Unsqueeze" or node.outputs[0] in read]
-    return replace(body, nodes=tuple(kept))
-
-
-def _is_of_first(node: Node, op: str, known: Callable[[str], Known | None]) -> bool:
-    """Whether a node adds or takes the first axis."""
-    if node.op != op or node.domain:
-        return False
-    axes = node.attributes.get("axes")
-    if (
-        axes is None
-        and len(node.inputs) > 1
-        and (value := known(node.inputs[1])) is not None
-        and not value.is_open
-    ):
-        axes = value.array.reshape(-1).tolist()
-    return axes is not None and list(axes) == [0]
-
-
 @operator(
-    *_KINDS,
+    *RECURRENCES,
     attributes="activation_alpha activation_beta activations clip direction hidden_size input_forget layout "
     "linear_before_reset",
 )
@@ -97,14 +34,11 @@ def _recurrent(s: Step) -> list[Term]:
     x = s.term(0)
     if s.has(4) or len(x.view) != 1 or not x.batched or not s.has(5):
         raise Refusal("a recurrence in a loop is of one step, from given states")
-    match s.node.op:
-        case "RNN":
-            found = _rnn(s, x)
-        case "LSTM":
-            return _lstm(s, x)
-        case _:
-            found = _gru(s, x)
-    return [found, found]
+    make = {"RNN": _rnn, "LSTM": _lstm, "GRU": _gru}[s.node.op]
+    found, *others = make(s, x)
+    if s.writer.uses.get(s.node.outputs[0]):  # the same values under two names
+        found = s.writer.step("h", found)
+    return [found, found, *others]
 
 
 class _Functions:
@@ -127,9 +61,9 @@ class _Functions:
         return joint(applied(self.functions[position], inner), operands)
 
 
-def _rnn(s: Step, x: Term) -> Term:
+def _rnn(s: Step, x: Term) -> list[Term]:
     inputs, states = _products(s, x, s.term(5))
-    return _Functions(s, ["Tanh"]).of(0, "a + b", {"a": inputs, "b": states})
+    return [_Functions(s, ["Tanh"]).of(0, "a + b", {"a": inputs, "b": states})]
 
 
 def _lstm(s: Step, x: Term) -> list[Term]:
@@ -157,10 +91,10 @@ def _lstm(s: Step, x: Term) -> list[Term]:
     c = s.writer.step("c", joint("f * c + i * g", {"f": stays, "c": old, "i": enters, "g": candidate}))
     seen = functions.of(2, "c", {"c": c}, clipped=False)
     new = joint("o * c", {"o": gate(o, peepholes[1], c), "c": seen})
-    return [new, new, c]
+    return [new, c]
 
 
-def _gru(s: Step, x: Term) -> Term:
+def _gru(s: Step, x: Term) -> list[Term]:
     functions, h = _Functions(s, ["Sigmoid", "Tanh"]), s.term(5)
     if s.attribute("linear_before_reset", 0):
         inputs, states = _products(s, x, h)
@@ -182,7 +116,7 @@ def _gru(s: Step, x: Term) -> Term:
         reset = product(joint("r * h", {"r": r, "h": h}), kernels[2])
         n = functions.of(1, "n + m", {"n": n, "m": reset})
     z = s.writer.step("z", functions.of(0, "a + b", {"a": z, "b": hz}))
-    return joint("z * h + (1 - z) * n", {"z": z, "h": h, "n": n})
+    return [joint("z * h + (1 - z) * n", {"z": z, "h": h, "n": n})]
 
 
 def _products(s: Step, x: Term, h: Term) -> tuple[Term, Term]:
@@ -224,4 +158,4 @@ def _param(s: Step, name: str, array: NDArray) -> Term:
 def _split(s: Step, term: Term, count: int) -> list[Term]:
     """Equal parts under names of their own."""
     size = term.shape[-1] // count
-    return [replace(term.seen(name, (size,))) for name in s.writer.parts(term, count, 0)]
+    return [term.seen(name, (size,)) for name in s.writer.parts(term, count, 0)]

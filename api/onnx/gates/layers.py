@@ -128,7 +128,9 @@ class _Cell:
     def asked(self, name: str, states: Collection[str]) -> Source | Made:
         if name in states:
             return Source("state", name)
-        return self.lifted(self.results.states[name] if name else self.results.output)
+        value = self.results.states[name] if name else self.results.output
+        same = next((one for one in states if self.results.states[one] == value), None)
+        return Source("state", same) if same is not None else self.lifted(value)
 
     def groups(self, reads: Mapping[str, set[Read]], remembered: Collection[str]) -> Iterator[Match]:
         """The states that something remembers, in groups, those first that others read."""

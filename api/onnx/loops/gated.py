@@ -13,6 +13,7 @@ from netwright.specs.models.layers.recurrent import LENGTHS
 from ..cells import CellBody
 from ..context import Context
 from ..gates import Gated, Made, Plan, Source, layers_of
+from ..network import Layer
 from ..sketch import compiled
 from ..spec import block
 
@@ -165,17 +166,28 @@ class _Writing:
         """The dense layer that gives what the gates have as it is: what it reads, its kernel and bias for them."""
         assert isinstance(layer.source, Source)
         assert layer.places is not None
-        dense = self.ctx.writer.layers.get(self.inputs[layer.source.name])
-        if (
-            dense is None
-            or dense.type != "dense"
-            or "activation" in dense.keys
-            or "kernel" not in dense.weights
-        ):
+        layers = self.ctx.writer.layers
+        ref, behind = self.inputs[layer.source.name], []
+        while (one := layers.get(ref)) is not None and _is_along_time(
+            one
+        ):  # a sequence that is turned around, or cut
+            behind.append(one)
+            ref = one.inputs[0]
+        if one is None or one.type != "dense" or "activation" in one.keys or "kernel" not in one.weights:
             return None
-        bias = dense.weights.get("bias")
-        places = list(layer.places)
-        return dense.inputs[0], dense.weights["kernel"][:, places], None if bias is None else bias[places]
+        source = one.inputs[0]
+        for moving in reversed(behind):
+            keys = {key: value for key, value in moving.keys.items() if key not in ("name", "type")}
+            source = self.ctx.writer.add(moving.type, [source], keys, {})
+        bias, places = one.weights.get("bias"), list(layer.places)
+        return source, one.weights["kernel"][:, places], None if bias is None else bias[places]
+
+
+def _is_along_time(layer: Layer) -> bool:
+    """Whether a layer does the same for all features of a step."""
+    if layer.type == "slice":
+        return layer.keys.get("axes") == [1]
+    return layer.type == "reverse" and layer.keys.get("axis") == 1
 
 
 def _first(value: Source | Made) -> Source:

@@ -98,6 +98,8 @@ class _Recurrence:
             time = rest.pop(one.time)
             first = rest.pop(0) if samples and rest else None
             read.append(_Operand(one.value, first, time, self.features(rest)))
+        if samples and not self.loop.batched:
+            states = [self.behind_first(one, read) for one in states]
         if samples or self.loop.batched:
             samples_of = [
                 one.value.shape[one.samples] if one.samples is not None else 0 for one in (*states, *read)
@@ -106,6 +108,17 @@ class _Recurrence:
         steps = [one.value.shape[one.time] for one in read if one.time is not None]
         _check_same(steps, "sequences of different lengths are read")
         return states, read
+
+    def behind_first(self, state: _Operand, read: Sequence[_Operand]) -> _Operand:
+        """A state whose samples stand behind an axis of size 1."""
+        shape = state.value.shape
+        parts = [one for one in read if one.samples is not None and one.value.dtype != "bool"]
+        if len(shape) < 2 or shape[0] != 1 or not parts:
+            return state
+        samples = parts[0].value.shape[parts[0].samples or 0]
+        if shape[1] != samples or (samples == 1 and len(shape) != parts[0].value.rank):
+            return state
+        return _Operand(state.value, 1, None, self.features(range(2, len(shape))))
 
     # The layer.
 
@@ -143,6 +156,9 @@ class _Recurrence:
             mask=mask,
             truths=[name for name, one in inputs if one.value.dtype == "bool"],
             last=self.last,
+            leading=[
+                name for name, one in zip(self.loop.body.inputs, states, strict=False) if one.samples == 1
+            ],
         )
         if lengths is None and self.loop.batched and ctx.has(0):
             lengths = ctx.arranged(ctx.held(0), (0,))
@@ -217,7 +233,7 @@ class _Recurrence:
     def start(self, operand: _Operand, state: State) -> Start:
         """Where a state starts: zeros, a number, learned (what is stretched over the samples), or given."""
         ctx = self.ctx
-        known, stored = ctx.start(state.operand) or (None, False)
+        known, stored = ctx.start(state.operand, operand.samples or 0) or (None, False)
         shape = operand.shape()
         if known is not None and not stored and not known.any():
             return Start()
@@ -242,16 +258,18 @@ class _Recurrence:
         for name, operand, state in self.carried(cell, states):
             if ctx.wants(state.output):
                 rank = operand.value.rank
-                axes = (None if first is None else 0, *operand.features)
+                axes = (None if first is None else operand.samples, *operand.features)
                 ctx.give(ctx.held_as(found.last[name], axes, rank), state.output)
-        for given, name, inner in zip(self.loop.given, cell.sequences, cell.ranks, strict=True):
+        rows = zip(self.loop.given, cell.sequences, cell.ranks, cell.leading, strict=True)
+        for given, name, inner, before in rows:
             if not ctx.wants(given.output):
                 continue
             source = found.sequences[name]
             held = len(ctx.writer.sketch.type_of(source).shape) - 2
-            rank = inner + 1 + (first is not None)
+            rank = inner + 1 + (first is not None) + before
             rest = list(range(rank))
             time = rest.pop(1 if self.loop.batched else given.time)
+            rest = rest[1:] if before else rest
             samples = None if first is None else rest.pop(0)
             ctx.give(
                 ctx.held_as(source, (samples, time, *self.features(rest)[len(rest) - held :]), rank),

@@ -18,13 +18,27 @@ from .steps import StepFinder, Steps, places_of, previous, reading
 FEWEST, MOST = 4, 256
 #: Since this opset Scan is what it is.
 _SINCE = 9
+#: A part that ends there goes to the end.
+_PAST = 2**31
+_OUTPUTS = {"LSTM": 3, "GRU": 2, "RNN": 2}
 
 
 def folded(graph: OnnxGraph) -> OnnxGraph:
     """The graph with steps as loops, one after the other."""
-    while graph.opset >= _SINCE and (found := next(_loops(graph), None)) is not None:
-        graph = found
-    return graph
+    current, whole = graph, replace(graph, nodes=tuple(map(_with_all_outputs, graph.nodes)))
+    while graph.opset >= _SINCE and (found := next(_loops(whole), None)) is not None:
+        current = whole = found
+    return current
+
+
+def _with_all_outputs(node: Node) -> Node:
+    """A recurrence with all of its outputs, of which files may leave out what nobody reads: in the last step, say."""
+    count = _OUTPUTS.get(node.op, 0)
+    if node.domain or (len(node.outputs) >= count and all(node.outputs)) or not any(node.outputs):
+        return node
+    given = (*node.outputs, *[""] * (count - len(node.outputs)))
+    title = next(filter(None, given))
+    return replace(node, outputs=tuple(name or f"{title}: output {i} of it" for i, name in enumerate(given)))
 
 
 def _loops(graph: OnnxGraph) -> Iterator[OnnxGraph]:
@@ -156,17 +170,46 @@ class _Rewriting:
         return found[::-1] if self.reverse else found
 
     def join(self) -> None:
-        """Steps' values that the file stacks: the stack is an output of the loop."""
+        """Steps' values that the file stacks, or joins along an axis that they have: the stack is an output of the
+        loop."""
+        joins = [node for node in self.graph.nodes if node.op == "Concat" and not node.domain]
+        rows = {node.inputs: node for node in joins}
         for step in self.steps.nodes:
-            axes = self.axes(step)
-            if step.op != "Unsqueeze" or step.domain or axes is None or len(axes) != 1 or axes[0] < 0:
-                continue
-            values = self.values(step.outputs[0])
-            for node in self.graph.nodes:
-                stacks = node.op == "Concat" and not node.domain and list(node.inputs) == values
-                if stacks and node.attributes.get("axis") == axes[0]:
-                    self.given.append((step.inputs[0], node.outputs[0], axes[0]))
-                    self.gone.add(node.outputs[0])
+            for name in step.outputs:
+                values = tuple(self.values(name))
+                node = (rows.get(values) or rows.get(values[::-1])) if name else None
+                axis = node.attributes.get("axis") if node is not None else None
+                if node is None or not isinstance(axis, int) or axis < 0:
+                    continue
+                stacks = step.op == "Unsqueeze" and not step.domain and self.axes(step) == [axis]
+                forwards = node.inputs == values
+                if stacks and forwards:
+                    self.given.append((step.inputs[0], node.outputs[0], axis))
+                elif self.graph.opset >= 10:
+                    whole = f"{node.outputs[0]}, apart"
+                    self.given.append((step.inputs[0] if stacks else name, whole, axis))
+                    turned = node.outputs[0] if stacks else f"{whole}, turned around"
+                    if not forwards:
+                        bounds = (self.number([one]) for one in (_PAST, -_PAST, axis, -1))
+                        self.new.append(Node("", "Slice", "", (whole, *bounds), (turned,), {}))
+                    if not stacks:
+                        self.in_a_row(whole if forwards else turned, node.outputs[0], axis)
+                else:
+                    continue
+                self.gone.add(node.outputs[0])
+
+    def in_a_row(self, whole: str, name: str, axis: int) -> None:
+        """Joins the steps' parts of an axis, which stand behind the steps."""
+        self.new.append(Node("", "Shape", "", (whole,), (f"{whole}: sizes",), {}))
+        rest = []
+        for part, start, end in (("first", 0, axis), ("last", axis + 2, _PAST)):
+            if start < end:
+                rest.append(f"{whole}: {part} sizes")
+                bounds = (self.number([start]), self.number([end]), self.number([0]))
+                self.new.append(Node("", "Slice", "", (f"{whole}: sizes", *bounds), (rest[-1],), {}))
+        rest.insert(len(rest) - 1, self.number([-1]))
+        self.new.append(Node("", "Concat", "", tuple(rest), (f"{whole}: shape",), {"axis": 0}))
+        self.new.append(Node("", "Reshape", "", (whole, f"{whole}: shape"), (name,), {}))
 
     def axes(self, node: Node) -> list[int] | None:
         axes = node.attributes.get("axes")
