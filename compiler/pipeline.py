@@ -25,6 +25,7 @@ from .passes.dead_code import RemoveDeadCode
 from .passes.flatten_products import FlattenProducts
 from .passes.fold_constants import FoldConstants
 from .passes.hoist_scan_inputs import HoistScanInputs
+from .passes.move_transposes import MoveTransposes
 from .passes.narrow import NarrowWindows
 from .passes.pack_panels import PackPanels
 from .passes.regroup_sums import RegroupSums
@@ -65,6 +66,7 @@ GRAPH = Phase(
         NarrowWindows(),  # gradients of padded convolutions, cut to the cells that exist
         HoistScanInputs(),  # backward bodies have input halves too: cotangents times weights
         SinkScanOutputs(),  # and they end in products: the cotangents of the layer below
+        MoveTransposes(),  # of sums that have their final form
         ChannelsBeforeCells(),  # after slices have moved into windows
         SliceOfDot(),  # after gradients, so that the gradient of all gates is still one product
         UnrollScans(),  # late: the passes above see one body, however many copies are wanted

@@ -68,8 +68,12 @@ def _outputs_without_a_place(graph: Graph, roles: Roles) -> list[str]:
     found: list[str] = []
     taken: set[Value] = set()
     for name, value in graph.outputs.items():
+        base = roles.unreshaped(value)
+        reshaped, value = base != value, base
         node = graph.producer(value)
         role = roles.role(node)
+        if reshaped and role == "inline":
+            continue  # copied by the rule above
         writable = role == "member" or (role in ("opaque", "destination") and value not in taken)
         if isinstance(node.attrs, ScanAttributes) and value not in taken:
             writable = value.port >= node.attrs.n_carries  # the last carry lies in a buffer of the loop's

@@ -88,6 +88,12 @@ class Roles:
                 self._bases[one] = tuple((base, False) for v in below for base, _ in self._bases[v])
         return self._bases[value]
 
+    def unreshaped(self, value: Value) -> Value:
+        """What ``value`` is another shape of."""
+        while self.role(node := self.graph.producer(value)) == "alias":
+            (value,) = self.graph.operands(node)
+        return value
+
     def readers(self, value: Value) -> Iterator[Node]:
         """The nodes that read ``value``, directly or through inline chains."""
         stack = [value]

@@ -126,8 +126,9 @@ class _Scope:
         return Place(self.entry.allocate(type), type)
 
     def bind_output(self, value: Value, place: Place) -> None:
-        """``value`` is to be written to ``place``."""
-        self.outputs.setdefault(value, []).append(place)
+        """``value`` is to be written to ``place``, by what makes it before it is reshaped."""
+        base = self.roles.unreshaped(value)
+        self.outputs.setdefault(base, []).append(place.reshaped(self.graph.type(base).shape))
 
     def may_update(self, old: Value, new: Value) -> bool:
         """Whether ``new`` may overwrite the buffer of ``old``: all other reads come before, its own in place."""
@@ -171,10 +172,7 @@ class _Scope:
     def _find(self, value: Value) -> Place:
         node, type = self.graph.producer(value), self.graph.type(value)
         if self.roles.role(node) == "alias":
-            base = value
-            while self.roles.role(self.graph.producer(base)) == "alias" and base not in self.places:
-                (base,) = self.graph.operands(base.node)
-            return self.place(base).reshaped(type.shape)
+            return self.place(self.roles.unreshaped(value)).reshaped(type.shape)
         role = self.roles.role(node)
         if isinstance(node.attrs, ConstantAttributes) and role == "array":
             return Place(self.entry.program.constant(node.attrs.array({})), type)

@@ -61,9 +61,12 @@ def choose_tilings(
     parallel = parallel_axis(space)
     wide = replace(_wide(space, columns, contractions, group, native, parallel, machine), segment=segment)
     if not contractions:
+        transposed = list(_transposed(space, native, parallel))
+        if isinstance(columns, int) and machine.is_narrow(columns, dtype):
+            yield from transposed[:1]
         if wide.lanes > 1:
             yield wide
-        yield from _transposed(space, native, parallel)
+        yield from transposed
     else:
         if segment is None:
             yield from _crosswise(space, contractions, group, dtype, parallel, machine)

@@ -11,8 +11,9 @@ from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..ops.base import BroadcastAttributes
 from ..ops.concat import ConcatAttributes
-from ..ops.layout import ReverseAttributes, TransposeAttributes
+from ..ops.layout import ReshapeAttributes, ReverseAttributes, TransposeAttributes
 from ..ops.slice_pad import PadAttributes, SliceAttributes
+from .reshapes import merged_axes
 
 #: Terms of a sum that are looked through for padded pieces of one tensor.
 _MAX_TERMS = 16
@@ -70,7 +71,28 @@ def _broadcast(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
         assert isinstance(inner, BroadcastAttributes)
         axes = tuple(node.attrs.axes[axis] for axis in inner.axes)
         return g.apply("broadcast", *found[1], attrs=BroadcastAttributes(node.attrs.shape, axes))
-    return None
+    return _broadcast_of_merged(g, node.attrs, x)
+
+
+def _broadcast_of_merged(g: Graph, attrs: BroadcastAttributes, x: Value) -> Value | None:
+    """Of axes of a broadcast that a reshape makes one: first repeated, then merged, so that two repetitions are one."""
+    if (reshape := _inner(g, x, "reshape")) is None or _inner(g, *reshape[1], "broadcast") is None:
+        return None
+    fine = g.type(*reshape[1]).shape
+    merged = merged_axes(fine, g.type(x).shape)
+    if merged is None:
+        return None
+    shape: list[DimLike] = []
+    axes: list[int] = []
+    for axis, size in enumerate(attrs.shape):
+        if axis not in attrs.axes:
+            shape.append(size)
+            continue
+        for part in merged[attrs.axes.index(axis)]:
+            axes.append(len(shape))
+            shape.append(fine[part])
+    wide = g.apply("broadcast", *reshape[1], attrs=BroadcastAttributes(tuple(shape), tuple(axes)))
+    return g.apply("reshape", wide, attrs=ReshapeAttributes(attrs.shape))
 
 
 def _pad(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:

@@ -38,6 +38,7 @@ from netwright.compiler.passes.dead_code import RemoveDeadCode
 from netwright.compiler.passes.flatten_products import FlattenProducts
 from netwright.compiler.passes.fold_constants import FoldConstants
 from netwright.compiler.passes.hoist_scan_inputs import HoistScanInputs
+from netwright.compiler.passes.move_transposes import MoveTransposes
 from netwright.compiler.passes.narrow import NarrowWindows
 from netwright.compiler.passes.pack_panels import PackPanels
 from netwright.compiler.passes.regroup_sums import RegroupSums
@@ -60,6 +61,7 @@ PASSES: dict[str, type[Pass]] = {
         HoistScanInputs,
         Materialize,
         MergeCommonSubexpressions,
+        MoveTransposes,
         NarrowWindows,
         PackPanels,
         RegroupSums,

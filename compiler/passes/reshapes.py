@@ -1,0 +1,26 @@
+"""Reshapes as axes that become one."""
+
+from __future__ import annotations
+
+from netwright.specs.dims import DimLike, Shape
+
+
+def merged_axes(fine: Shape, coarse: Shape) -> list[tuple[int, ...]] | None:
+    """For each axis of ``coarse``, the neighbouring axes of ``fine`` that it merges; None where it divides one."""
+    found: list[tuple[int, ...]] = []
+    position = 0
+    for size in coarse:
+        start = position
+        total: DimLike = 1
+        while total != size and position < len(fine):
+            total = total * fine[position]
+            position += 1
+        if total != size:
+            return None
+        found.append(tuple(range(start, position)))
+    rest = range(position, len(fine))
+    if any(fine[axis] != 1 for axis in rest) or (rest and not found):
+        return None
+    if rest:
+        found[-1] = (*found[-1], *rest)
+    return found
