@@ -33,21 +33,26 @@ class Build:
         program = self.lowered.program
         return verify_kernels(program, kernel_objects(program, self.target), self.target, self.lowered.layers)
 
-    def engine(self, threads: int | None = None) -> NativeEngine:
-        """The program compiled into this process. Raises TargetError where this computer can't run it."""
+    def engine(self, threads: int | None = None, pin: bool = False) -> NativeEngine:
+        """The program compiled into this process. Raises TargetError where this computer can't run it,
+        RequestError for numbers of threads that can't be."""
         if reason := why_not_here(self.target):
             raise TargetError(reason)
         program = compile_jit(self.lowered.program, self.target)
         entries = [entry.name for entry in self.lowered.manifest.entries]
-        return NativeEngine(
-            self.lowered.manifest,
-            {name: program.address(name) for name in entries},
-            {name: program.plan_address(name) for name in entries},
-            constants=self.lowered.constants,
-            keepalive=program,
-            threads=threads,
-            pool=process_pool(jit_pool()) if threads != 1 else None,
-        )
+        try:
+            return NativeEngine(
+                self.lowered.manifest,
+                {name: program.address(name) for name in entries},
+                {name: program.plan_address(name) for name in entries},
+                constants=self.lowered.constants,
+                keepalive=program,
+                threads=threads,
+                pool=process_pool(jit_pool()) if threads != 1 else None,
+                pin=pin,
+            )
+        except ValueError as error:  # of a number of threads
+            raise RequestError(str(error)) from None
 
 
 def entry_graphs(network: Network, entries: Sequence[str] | None) -> dict[str, Graph]:

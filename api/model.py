@@ -103,6 +103,7 @@ class Model:
         *,
         engine: EngineName = "native",
         threads: int | None = None,
+        pin: bool = False,
         entries: Sequence[str] | None = None,
         cpu: str = "native",
         seed: int | None = None,
@@ -113,9 +114,10 @@ class Model:
         ``weights`` are a safetensors file or arrays by name; left out, first values are drawn with ``seed`` (the
         spec's own where that is left out too). ``engine`` "reference" interprets with NumPy instead of
         compiling. Up to ``threads`` compute (None: as many as there are processors), as many as the work pays for, with
-        the same results on any number. ``entries`` chooses from `predict`, `loss` and `train_step`; all that the spec
-        has by default. ``cpu`` is a name as LLVM spells it. ``verify`` runs the machine code of every kernel against
-        the loop interpreter first.
+        the same results on any number. ``pin`` keeps each of several on a processor of its own, the thread that calls
+        included, for good: for a process that does nothing else. ``entries`` chooses from `predict`, `loss` and
+        `train_step`; all that the spec has by default. ``cpu`` is a name as LLVM spells it. ``verify`` runs the machine
+        code of every kernel against the loop interpreter first.
 
         Raises SpecError for a spec with errors or beyond its budget of memory, WeightsError, TargetError,
         RequestError, VerificationError for machine code that does not compute what it should.
@@ -127,6 +129,7 @@ class Model:
             weights=weights,
             engine=engine,
             threads=threads,
+            pin=pin,
             entries=entries,
             cpu=cpu,
             seed=seed,

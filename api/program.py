@@ -46,6 +46,7 @@ class Program:
         weights: Weights | None = None,
         engine: EngineName = "native",
         threads: int | None = None,
+        pin: bool = False,
         entries: Sequence[str] | None = None,
         cpu: str = "native",
         seed: int | None = None,
@@ -62,7 +63,7 @@ class Program:
             built = build(network, graphs, named_target(cpu))
             if verify:
                 built.verify()
-            made = self._native = built.engine(threads)
+            made = self._native = built.engine(threads, pin)
         else:
             raise ValueError(f"engine is native or reference, not {engine!r}")
         values = initial_values(network, seed) if weights is None else read_weights(network, weights)

@@ -45,7 +45,7 @@ class Case:
 
 CASES = [
     *(Case(network, batch) for network in ("lenet", "digits", "sunspots") for batch in (1, 32)),
-    *(Case(network, 32, "train_step") for network in ("lenet", "digits", "sunspots")),
+    *(Case(network, batch, "train_step") for network in ("lenet", "digits", "sunspots") for batch in (1, 32)),
     *(Case(network, batch) for network in ("resnet8", "mobilenet", "lstm128") for batch in (1, 32)),
 ]
 _WRITTEN = {"resnet8": resnet8, "mobilenet": mobilenet, "lstm128": lstm}

@@ -23,8 +23,8 @@ from .arena import Arena
 from .arrays import aligned_zeros
 from .engine import code_error, find_entry
 from .errors import ExecutionError
-from .processors import processor_count
-from .workers import WorkerPool, patience
+from .processors import own_processors, processor_count
+from .workers import WorkerPool, patience, pin_caller
 
 _ENTRY = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)
 _PLAN = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
@@ -125,7 +125,8 @@ class NativeEngine:
     the code, if any; ``keepalive`` is whatever owns the code.
 
     Up to ``threads`` of ``pool`` divide every call (None: as many as there are processors), as its work pays for: a
-    share is worth ``grain`` operations (0: what the code says). Without a pool, one thread runs it. Calls from several
+    share is worth ``grain`` operations (0: what the code says). With ``pin`` each of several stays on a processor of
+    its own, also the thread that calls, for good. Without a pool, one thread runs it. Calls from several
     Python threads are serialized, since they share one arena: use an engine per thread to run side by side.
     """
 
@@ -140,6 +141,7 @@ class NativeEngine:
         keepalive: object = None,
         threads: int | None = 1,
         pool: WorkerPool | None = None,
+        pin: bool = False,
         grain: int = 0,
     ):
         if manifest.abi != ABI_VERSION:
@@ -164,6 +166,13 @@ class NativeEngine:
         }
         self._calls: dict[tuple[object, ...], _Call] = {}
         self._arena = Arena()
+        if pin and threads > len(own_processors()):
+            raise ValueError(
+                f"pin: {threads} threads need as many processors; there are {len(own_processors())}"
+            )
+        if pin and pool is not None:
+            pool.pin()
+        self._pin, self._pinned = pin and pool is not None, threading.local()
         self._pool = pool
         self._grain, self._spins = grain, patience(threads)
         self._leave_pool: weakref.finalize | None = None
@@ -188,6 +197,9 @@ class NativeEngine:
             if self._pool is None or self.threads == 1:
                 code = call.function(call.address, 0, 1)
             else:
+                if self._pin and not hasattr(self._pinned, "done"):
+                    pin_caller()
+                    self._pinned.done = True
                 if self._leave_pool is None:
                     self._leave_pool = self._pool.join(self)
                 code = self._pool.run(call.entry, call.address, self.threads, self._spins)

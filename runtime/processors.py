@@ -12,10 +12,18 @@ _ROOT = Path("/sys/fs/cgroup")
 
 
 @cache
+def own_processors() -> tuple[int, ...]:
+    """The processors that this process may run on, by their numbers. Asked once, before threads are pinned."""
+    if hasattr(os, "sched_getaffinity"):
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(range(os.cpu_count() or 1))
+
+
+@cache
 def processor_count() -> int:
     """The processors that this process may run on, no more than its control group's share of time comes to, and no
     fewer than one. Asked once."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = len(own_processors())
     share = processor_share(_ROOT, Path("/proc/self/cgroup"))
     return max(1, min(count, MOST_THREADS, count if share is None else round(share)))
 

@@ -10,21 +10,24 @@ from __future__ import annotations
 import atexit
 import ctypes
 import os
+import sys
 import threading
+import time
 import weakref
 from collections.abc import Mapping
 
 from netwright.specs.manifest import SPINS
 
-from .processors import processor_count
+from .processors import own_processors, processor_count
 
 _RUN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)
 _STOP = ctypes.CFUNCTYPE(ctypes.c_int32)
 _FORKED = ctypes.CFUNCTYPE(None)
+_PIN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int32)
 
 
 class WorkerPool:
-    """The pool behind three functions of native code: ``run``, ``stop`` and ``forked``, by their addresses.
+    """The pool behind functions of native code: ``run``, ``stop``, ``forked`` and ``pin``, by their addresses.
 
     Workers are there from the first call that needs them until the last of those that ``join`` leaves.
     """
@@ -35,7 +38,9 @@ class WorkerPool:
         self.run = _RUN(addresses["run"])
         self._stop = _STOP(addresses["stop"])
         self._forked = _FORKED(addresses["forked"])
+        self._pin = _PIN(addresses["pin"])
         self._users: set[int] = set()
+        self._pinned = False
 
     def join(self, user: object) -> weakref.finalize:
         """From now on ``user`` runs entries here; it leaves when it ends, or when what is returned is called."""
@@ -50,10 +55,29 @@ class WorkerPool:
         """Forgets the workers, which a forked child does not have."""
         self._forked()
 
+    def pin(self) -> None:
+        """Keeps workers on processors of their own from now on, all but the first, which is left to ``pin_caller``.
+
+        Raises ValueError where the system has no such thing."""
+        if self._pinned:
+            return
+        if sys.platform != "linux":
+            raise ValueError("pin: this system does not let threads be kept on processors; leave it out")
+        others = own_processors()[1:]
+        numbers = (ctypes.c_int32 * max(1, len(others)))(*others)
+        while self._pin(ctypes.addressof(numbers), len(others)):
+            time.sleep(0.001)  # a call has them
+        self._pinned = True
+
     def _leave(self, user: int) -> None:
         self._users.discard(user)
         if not self._users:
             self.stop()
+
+
+def pin_caller() -> None:
+    """Keeps the calling thread on the first processor of this process."""
+    os.sched_setaffinity(0, own_processors()[:1])
 
 
 def patience(threads: int) -> int:

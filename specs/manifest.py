@@ -20,6 +20,7 @@ Where the system has threads there is a pool of them (``compiler/codegen/ll/pool
     int32_t MODEL_pool_run(entry, const netwright_context *, int32_t nthreads, int32_t spins);   /* the entry's code */
     int32_t MODEL_pool_stop(void);      /* ends the workers; 1 where a call has them */
     void MODEL_pool_forked(void);       /* to be called in a forked child */
+    int32_t MODEL_pool_pin(const int32_t *processors, int32_t count);   /* workers stay there; 1 if not */
 
 A shared library adds:
 

@@ -29,6 +29,7 @@ def command(
     settings: tuple[str, ...],
     engine: EngineName,
     threads: int | None,
+    pin: bool,
 ) -> None:
     """Loss and metrics over whole data sets: those given, or the spec's, without the one trained on."""
     model = load(spec, settings)
@@ -38,7 +39,7 @@ def command(
     if not chosen:
         raise RequestError(f"{model.name} can't be evaluated: the spec has no train section")
     sets = {name: load_dataset(path) for name, path in chosen.items()}
-    program = model.compile(weights, engine=engine, threads=threads, entries=("loss",))
+    program = model.compile(weights, engine=engine, threads=threads, pin=pin, entries=("loss",))
     for name, dataset in sets.items():
         numbers = program.evaluate(dataset)
         samples = count_text(len(dataset), "sample")

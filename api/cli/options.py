@@ -66,7 +66,12 @@ class _Threads(click.ParamType):
 
 
 def engine_options(function: F) -> F:
-    """--engine and --threads."""
+    """--engine, --threads and --pin."""
+    function = click.option(
+        "--pin",
+        is_flag=True,
+        help="Keep each thread on a processor of its own; for a computer that is idle otherwise.",
+    )(function)
     function = click.option(
         "--threads",
         type=_Threads(),

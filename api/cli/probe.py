@@ -49,6 +49,7 @@ def shift(
     settings: tuple[str, ...],
     engine: EngineName,
     threads: int | None,
+    pin: bool,
 ) -> None:
     """Shift the data along each axis and compare the answers: how many stay the same, and by how much outputs change.
 
@@ -64,7 +65,7 @@ def shift(
     missing = [name for name in model.network.inputs if name not in dataset.arrays]
     if missing:
         raise RequestError(f"{path} has no array {missing[0]}")
-    program = model.compile(weights, engine=engine, threads=threads, entries=("predict",))
+    program = model.compile(weights, engine=engine, threads=threads, pin=pin, entries=("predict",))
     found = probe_shifts(program, dataset.arrays, shifts)
     if form == "json":
         click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))

@@ -61,6 +61,7 @@ def command(
     settings: tuple[str, ...],
     engine: EngineName,
     threads: int | None,
+    pin: bool,
 ) -> None:
     """Run the network in prediction mode on .npy files and write its outputs, by name, to an archive."""
     if output.suffix not in (".npz", ".npy") and not is_stream(output):
@@ -70,7 +71,7 @@ def command(
     show_warnings(model)
     if taps:
         model = model.changed([*settings, *tap_settings(model, taps).values()])
-    program = model.compile(weights, engine=engine, threads=threads, entries=("predict",))
+    program = model.compile(weights, engine=engine, threads=threads, pin=pin, entries=("predict",))
     results = program.predict(**{name: read_npy(path) for name, path in inputs.items()})
     names = tap_names(taps)
     results = {names.get(name, name): array for name, array in results.items()}

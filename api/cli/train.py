@@ -62,6 +62,7 @@ def command(
     checkpoint: Path | None,
     engine: EngineName,
     threads: int | None,
+    pin: bool,
 ) -> None:
     """Train by the spec's train section: compiled code, forward, backward and update in one call per batch.
 
@@ -81,7 +82,7 @@ def command(
     train_set = load_dataset(data_path(model.load, "train", data))
     valid_file = sets.get("valid")
     valid_set = None if valid_file is None else load_dataset(valid_file)
-    program = model.compile(engine=engine, threads=threads, entries=("loss", "train_step"))
+    program = model.compile(engine=engine, threads=threads, pin=pin, entries=("loss", "train_step"))
     try:
         result = program.train(
             train_set,

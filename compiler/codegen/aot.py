@@ -50,9 +50,9 @@ def emit(
     """A program as optimized LLVM IR, as assembly, or as a relocatable object.
 
     Only ``MODEL_ENTRY``, ``MODEL_ENTRY_plan``, ``MODEL_missing``, where the system has threads ``MODEL_pool_run``,
-    ``_stop`` and ``_forked``, and with a manifest ``MODEL_manifest`` (JSON, a C string) are visible, so two models link
-    into one program. With ``contents``, the symbol of contents that it is
-    linked with, entries refuse to write into them.
+    ``_stop``, ``_forked`` and ``_pin``, and with a manifest ``MODEL_manifest`` (JSON, a C string) are visible, so two
+    models link into one program. With ``contents``, the symbol of contents that it is linked with, entries refuse to
+    write into them.
     """
     target = target or host_target()
     linked = _link(program, target, manifest, contents)

@@ -116,6 +116,7 @@ def model_source(
         f"extern int64_t {entry.symbol}_plan(const int64_t *, int64_t *);",
         f"extern int32_t {manifest.model}_pool_run(int32_t (*)(const netwright_context *, int32_t, int32_t),",
         "    const netwright_context *, int32_t, int32_t);",
+        f"extern int32_t {manifest.model}_pool_pin(const int32_t *, int32_t);",
         f"extern const char {manifest.model}_manifest[];",
         f"extern int64_t {manifest.model}_missing(void);",
         f"static const char *const features[] = {{{''.join(f'{c_string(name)}, ' for name in features)}NULL}};",
@@ -145,7 +146,7 @@ def model_source(
         f"    {c_string(manifest.model)}, {manifest.model}_manifest, {len(manifest.dims)}, "
         f"{len(manifest.buffers)}, {entry.slots}, {len(ranges)},",
         f"    dims, buffers, ranges, size, high, {entry.symbol}, {manifest.model}_pool_run,",
-        f"    {entry.symbol}_plan, error, features, {manifest.model}_missing}};",
+        f"    {manifest.model}_pool_pin, {entry.symbol}_plan, error, features, {manifest.model}_missing}};",
     ]
     return "\n".join(lines) + "\n"
 

@@ -90,8 +90,8 @@ def compile_jit(
 
 @cache
 def jit_pool() -> Mapping[str, int] | None:
-    """The addresses of ``run``, ``stop`` and ``forked`` of this process's pool of threads (ll/pool.ll), or None where
-    the system has no POSIX threads."""
+    """The addresses of the functions of this process's pool of threads (``POOL``, ll/pool.ll), or None where the
+    system has no POSIX threads."""
     target = host_target()
     if not has_threads(target):
         return None

@@ -17,7 +17,7 @@ from .statements import module
 from .target import Target
 
 #: The functions of a pool, after the prefix.
-POOL = ("run", "stop", "forked")
+POOL = ("run", "stop", "forked", "pin")
 #: At most how many calls lie between two trials of whether workers pay, and what call (in nanoseconds) is so long that
 #: the first trial comes only after as many.
 _SELDOM, _LONG = 512, 2_000_000
@@ -46,7 +46,8 @@ def write_pool(target: Target, prefix: str) -> str:
 
     One is enough for a process, whatever programs it runs."""
     pool, trials = _filled("pool", target, prefix), _filled("trials", target)
-    return module(baseline(target), set(target.family.declarations), *_waiting(target), trials, pool)
+    pinning = _filled("pinned" if target.is_linux else "unpinned", target, prefix)
+    return module(baseline(target), set(target.family.declarations), *_waiting(target), trials, pinning, pool)
 
 
 def has_threads(target: Target) -> bool:

@@ -80,12 +80,13 @@ def test_only_the_models_symbols_are_visible(tmp_path: Path) -> None:
     program, manifest = classifier()
     assembly = emit(program, "asm", manifest=manifest)
     visible = set(re.findall(r"\.globl\s+(\S+)", assembly))
-    pool = {"pets_pool_run", "pets_pool_stop", "pets_pool_forked"}
+    pool = {"pets_pool_run", "pets_pool_stop", "pets_pool_forked", "pets_pool_pin"}
     assert visible == {"pets_predict", "pets_predict_plan", "pets_missing", "pets_manifest", *pool}
     undefined = emit(program, "llvm")
     assert "define internal i32 @pets.dense(" in undefined
     called = set(re.findall(r"declare \S+.* @\"?([\w.]+)", undefined))
     threads = {"pthread_create", "pthread_join", "pthread_sigmask", "sigfillset", "syscall", "clock_gettime"}
+    threads.add("sched_setaffinity")
     assert {name for name in called if not name.startswith("llvm.")} == threads
 
 

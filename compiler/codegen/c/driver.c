@@ -46,7 +46,7 @@ static void list(FILE *to, int32_t use) {
 static void usage(FILE *to) {
     const char *name = nw_the_model.name;
     int32_t input = 0, output = 0;
-    fprintf(to, "usage: %s -i NAME=FILE.npy ... -o OUT.npz [--print] [--threads N]\n", name);
+    fprintf(to, "usage: %s -i NAME=FILE.npy ... -o OUT.npz [--print] [--threads N] [--pin]\n", name);
     if (count_of(NW_INPUT, &input) == 1 && count_of(NW_OUTPUT, &output) == 1)
         fprintf(to, "       %s < %s.npy > %s.npy\n", name, nw_the_model.buffers[input].name,
                 nw_the_model.buffers[output].name);
@@ -59,6 +59,7 @@ static void usage(FILE *to) {
             "  -o OUT            all outputs as .npz, or the only output as .npy (OUT - : standard output)\n"
             "  --print           outputs as text, with labels where there are any\n"
             "  --threads N       at most so many threads compute (auto: as many as there are processors)\n"
+            "  --pin             each thread stays on a processor of its own\n"
             "  --info            the manifest as JSON\n");
 }
 
@@ -123,6 +124,10 @@ void parse_options(int argc, char **argv, options *asked) {
             asked->print = 1;
             continue;
         }
+        if (strcmp(word, "--pin") == 0) {
+            asked->pin = 1;
+            continue;
+        }
         int takes = strcmp(word, "-i") == 0 || strcmp(word, "-o") == 0 || strcmp(word, "--threads") == 0;
         if (!takes) fail(EXIT_INPUT, "%s is no option of this program; try --help", word);
         if (++i == argc) fail(EXIT_INPUT, "%s needs a value; try --help", word);
@@ -168,7 +173,7 @@ static void check_cpu(void) {
 
 int main(int argc, char **argv) {
     size_t buffers = (size_t)nw_the_model.buffer_count;
-    options asked = {NULL, NULL, 0, 0};
+    options asked = {NULL, NULL, 0, 0, 0};
     call c;
     parse_options(argc, argv, &asked);
     check_cpu();
@@ -178,7 +183,7 @@ int main(int argc, char **argv) {
     c.shapes = allocate(buffers, sizeof *c.shapes);
     read_inputs(&asked, &c);
     prepare_buffers(&c);
-    run(&c, asked.threads);
+    run(&c, asked.threads, asked.pin);
     write_outputs(&asked, &c);
     return 0;
 }

@@ -10,7 +10,7 @@ enum { EXIT_SYSTEM = 1, EXIT_INPUT = 2, EXIT_CPU = 3, MAX_THREADS = 1024 };
 typedef struct {
     const char **inputs; /* a path per model buffer, NULL where none was given */
     const char *output;
-    int print, threads; /* threads: 0 for as many as there are processors */
+    int print, threads, pin; /* threads: 0 for as many as there are processors */
 } options;
 
 /* Everything of one call, a slot per model buffer (and dim). */
@@ -28,7 +28,7 @@ void *allocate(size_t count, size_t size);
 void parse_options(int argc, char **argv, options *asked);
 void read_inputs(const options *asked, call *c);
 void prepare_buffers(call *c);
-void run(call *c, int threads);
+void run(call *c, int threads, int pin);
 void name_out_of_range(const call *c); /* returns where nothing is */
 void write_outputs(const options *asked, call *c);
 /* One .npy where the path ends so, or for one array on standard output (-); else an .npz. */

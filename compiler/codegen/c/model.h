@@ -67,6 +67,8 @@ typedef struct {
     /* Runs an entry on up to nthreads threads, which wait for one another in so many turns before they sleep. */
     int32_t (*run)(int32_t (*entry)(const netwright_context *, int32_t, int32_t), const netwright_context *,
                    int32_t nthreads, int32_t patience);
+    /* Keeps the other threads on these processors. */
+    int32_t (*pin)(const int32_t *processors, int32_t count);
     int64_t (*plan)(const int64_t *dims, int64_t *offsets);
     const char *(*error)(int32_t code);
     /* What the code asks of the CPU, ended by NULL, and which of it is missing: bit i is features[i]. */

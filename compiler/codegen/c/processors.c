@@ -75,3 +75,28 @@ int nw_processors(void) {
     __atomic_store_n(&known, found, __ATOMIC_RELAXED);
     return found;
 }
+
+int nw_own_processors(int32_t *numbers, int room) {
+    int count = 0;
+#ifdef __linux__
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set)) return 0;
+    for (int32_t number = 0; number < CPU_SETSIZE && count < room; number++)
+        if (CPU_ISSET((size_t)number, &set)) numbers[count++] = number;
+#else
+    (void)numbers, (void)room;
+#endif
+    return count;
+}
+
+int nw_keep_on(int32_t processor) {
+#ifdef __linux__
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)processor, &set);
+    return sched_setaffinity(0, sizeof set, &set);
+#else
+    (void)processor;
+    return -1;
+#endif
+}

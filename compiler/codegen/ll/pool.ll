@@ -186,6 +186,7 @@ begin:
   %first = load i32, ptr %first.at
   %number.at = getelementptr { ptr, i32, i32 }, ptr %worker, i32 0, i32 2
   %number = load i32, ptr %number.at
+  call void @netwright.keep(i32 %number)
   br label %wait
 wait:
   %seen = phi i32 [ %first, %begin ], [ %ticket, %called ], [ %ticket, %outside ], [ %ticket, %leave ], [ %ticket, %last ]
