@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -238,7 +239,7 @@ class _Evaluation:
         ends: set[int] = set()
         for value in values:
             if self.size(value) is not None:
-                ends.update(np.cumsum([size for size, _ in value]).tolist())
+                ends.update(accumulate(size or 0 for size, _ in value))
         found, start = [], 0
         for end in sorted(ends):
             polys = []

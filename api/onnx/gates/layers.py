@@ -18,7 +18,8 @@ from netwright.specs.models.layers.recurrent import GatedLayer, Gru, Lstm, Rnn
 from .elements import Ids
 from .equations import results, vector
 from .forms import Forms, Function, Poly, Product, Read, Unlike, Vector, Weights, matrix
-from .matching import Match, Matcher, activation
+from .gate import activation
+from .matching import Match, Matcher
 
 _LAYERS: dict[str, type[GatedLayer]] = {"rnn": Rnn, "lstm": Lstm, "gru": Gru}
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from netwright.specs.models.activations import AnyPointwise
-
-from ..numbers import decimal
 from .elements import Ids
-from .forms import Forms, Function, Poly, Product, Read, Unlike, Vector, Weights, matrix
-
-_ACTIVATIONS = {model.model_fields["type"].default: model for model in AnyPointwise.__args__}
-#: Functions of equations whose activations are called otherwise.
-_SPELLED: dict[str, dict[str, Any]] = {"gelu_tanh": {"type": "gelu", "approximate": "tanh"}}
+from .forms import Forms, Function, Monomial, Poly, Read, Unlike, Vector
+from .gate import Gate, GateReader, activation, other_than, without
 
 
 @dataclass(frozen=True)
@@ -29,24 +23,6 @@ class Match:
     source: Vector
     states: Mapping[str, str]
     """The cell's states, by the names that the layer has for them."""
-
-
-@dataclass
-class Gate:
-    """act(x·kernel + h·recurrent + bias)."""
-
-    activation: Any
-    kernel: Ids | None = None
-    source: Vector | None = None
-    recurrent: Ids | None = None
-    biases: list[Ids] = field(default_factory=list)
-    peephole: Ids | None = None
-    clip: float | None = None
-    reset: int | None = None
-    """What the recurrent part is multiplied with, and whether before the product."""
-    before: bool = False
-    inner: list[Ids] = field(default_factory=list)
-    """The biases that are multiplied, too."""
 
 
 class Matcher:
@@ -107,7 +83,7 @@ class Matcher:
 
     def cell(self, h: str, c: str, out: int, output_activation: Any) -> Match:
         old = self.old[c]
-        kept = [(_without(one, old), factor) for one, factor in self.news[c] if old in one]
+        kept = [(without(one, old), factor) for one, factor in self.news[c] if old in one]
         rest = [row for row in self.news[c] if old not in row[0]]
         stays = dict(kept)
         coupled, forget = True, None
@@ -118,13 +94,13 @@ class Matcher:
             enters, candidate = self.told_apart(rest[0][0], kept[0][0][0], out)
             enter = self.alone(enters)
         elif len(kept) == 2 and stays.get(()) == 1 and len(rest) == 1:  # (1 − i)·c + i·g
-            ((enters,),) = [monomial for monomial in stays if len(monomial) == 1] or [()]
+            enters = _alone(stays)
             if stays[(enters,)] != -1 or rest[0][1] != 1 or enters not in rest[0][0]:
                 raise Unlike
-            enter, (candidate,) = self.alone(enters), _without(rest[0][0], enters)
+            enter, candidate = self.alone(enters), other_than(rest[0][0], enters)
         elif len(kept) == 1 and len(rest) == 2 and len(kept[0][0]) == 1:  # f·c + (1 − f)·g
             factors, (f,) = dict(rest), kept[0][0]
-            ((candidate,),) = [monomial for monomial in factors if len(monomial) == 1] or [()]
+            candidate = _alone(factors)
             if kept[0][1] != 1 or factors[(candidate,)] != 1 or factors.get(_pair(candidate, f)) != -1:
                 raise Unlike
             enter = self.opposite(f)
@@ -170,12 +146,12 @@ class Matcher:
         with_old = next((one for one in pairs if old in one), None)
         if with_old is None:
             raise Unlike
-        (gate,) = _without(with_old, old)
+        gate = other_than(with_old, old)
         if single[0] != (old,):  # (1 − z)·n + z·h
             (candidate,) = single[0]
             update, signs = self.alone(gate), (1, -1)
         else:  # u·n + (1 − u)·h
-            (candidate,) = _without(next(one for one in pairs if one != with_old), gate)
+            candidate = other_than(next(one for one in pairs if one != with_old), gate)
             update, signs = self.opposite(gate), (-1, 1)
         if (factors[with_old], factors.get(_pair(candidate, gate))) != signs:
             raise Unlike
@@ -210,78 +186,8 @@ class Matcher:
         return self.forms.of(Function("sigmoid", (self.forms.times(atom.operands[0], -1),)))
 
     def gate(self, poly: Poly, state: str, peeps: int | None = None, *, reset: bool = False) -> Gate:
-        """A function of what is linear in an input and in a state's old value; ``peeps`` is the state that is seen
-        element by element. Raises Unlike."""
-        found = Gate("linear")
-        atom = self.forms.alone(poly)
-        if isinstance(atom, Function) and atom.name != "clip" and len(atom.operands) == 1:
-            found.activation, poly = activation(atom), atom.operands[0]
-            atom = self.forms.alone(poly)
-        if isinstance(atom, Function) and atom.name == "clip":
-            low, found.clip = atom.numbers
-            if low != -found.clip:
-                raise Unlike
-            poly = atom.operands[0]
-        for monomial, factor in poly:
-            self.enter(found, monomial, factor, state, peeps, reset)
-        if found.recurrent is None or found.kernel is None:
-            raise Unlike
-        return found
-
-    def enter(
-        self,
-        gate: Gate,
-        monomial: Sequence[int],
-        factor: float,
-        state: str,
-        peeps: int | None,
-        reset: bool,
-    ) -> None:
-        """A summand of a gate."""
-        atoms = [self.forms.atom(one) for one in monomial]
-        if not atoms:
-            gate.biases.append(self.forms.elements.of_number(factor, self.units))
-            return
-        if abs(factor) != 1:
-            raise Unlike
-        sign = np.int32(factor)
-        if len(atoms) == 2:
-            plain = next((one for one in (0, 1) if isinstance(atoms[one], Product | Weights)), None)
-            if plain is None:
-                raise Unlike
-            other, atom = monomial[1 - plain], atoms[plain]
-            if other == peeps and isinstance(atom, Weights) and gate.peephole is None:
-                gate.peephole = np.frombuffer(atom.ids, np.int32) * sign
-            elif reset and gate.reset in (None, other) and not gate.before:
-                gate.reset = other
-                if isinstance(atom, Weights):
-                    gate.inner.append(np.frombuffer(atom.ids, np.int32) * sign)
-                elif atom.vector == ((self.units, self.alone(self.old[state])),) and gate.recurrent is None:
-                    gate.recurrent = matrix(atom.ids, atom.columns) * sign
-                else:
-                    raise Unlike
-            else:
-                raise Unlike
-            return
-        match atoms:
-            case [Weights(ids=ids)]:
-                gate.biases.append(np.frombuffer(ids, np.int32) * sign)
-            case [Product(vector=((size, vector),))] if self.is_state(vector, state, reset):
-                if gate.recurrent is not None or size != self.units:
-                    raise Unlike
-                gate.recurrent = matrix(atoms[0].ids, atoms[0].columns) * sign
-                if reset:
-                    (gate.reset,), gate.before = _without(vector[0][0], self.old[state]), True
-            case [Product(vector=vector)] if gate.source is None:
-                gate.kernel, gate.source = matrix(atoms[0].ids, atoms[0].columns) * sign, vector
-            case _:
-                raise Unlike
-
-    def is_state(self, poly: Poly, state: str, reset: bool) -> bool:
-        """Whether a factor is a state's old value; with ``reset`` what that is multiplied with."""
-        if not reset:
-            return poly == self.alone(self.old[state])
-        return len(poly) == 1 and poly[0][1] == 1 and len(poly[0][0]) == 2 and self.old[state] in poly[0][0]
+        """A gate over a state. Raises Unlike."""
+        return GateReader(self.forms, self.units, self.old[state], peeps, reset).read(poly)
 
     def nothing(self, like: Gate) -> Gate:
         """A gate that there is not."""
@@ -331,31 +237,13 @@ class Matcher:
         return np.zeros(self.units, np.int32) if ids is None else ids
 
 
-def _without(monomial: Sequence[int], number: int) -> tuple[int, ...]:
-    """A product without one of its factors."""
-    place = list(monomial).index(number)
-    return (*monomial[:place], *monomial[place + 1 :])
+def _alone(monomials: Iterable[Monomial]) -> int:
+    """The only one that is no product. Raises Unlike."""
+    found = [monomial[0] for monomial in monomials if len(monomial) == 1]
+    if len(found) != 1:
+        raise Unlike
+    return found[0]
 
 
 def _pair(first: int, second: int) -> tuple[int, int]:
     return (first, second) if first <= second else (second, first)
-
-
-def activation(function: Function) -> Any:
-    """A function as layers name it. Raises Unlike for one that is no activation."""
-    if function.name in _SPELLED:
-        return _SPELLED[function.name]
-    model = _ACTIVATIONS.get(function.name)
-    if model is None or len(function.operands) != 1:
-        raise Unlike
-    names = [name for name in model.model_fields if name not in ("type", "approximate")]
-    if len(names) != len(function.numbers):
-        raise Unlike
-    given = dict(zip(names, function.numbers, strict=True))
-    usual = model()
-    other = {
-        name: decimal(number) if np.float32(number) == number else number
-        for name, number in given.items()
-        if np.float32(getattr(usual, name)) != np.float32(number)
-    }
-    return {"type": function.name, **other} if other else function.name

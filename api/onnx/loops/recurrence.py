@@ -163,7 +163,7 @@ class _Recurrence:
         if lengths is None and self.loop.batched and ctx.has(0):
             lengths = ctx.arranged(ctx.held(0), (0,))
         refs = [ctx.arranged(self.numbers(one.value), one.axes()) for _, one in inputs]
-        starts = {name: self.start(*row) for name, *row in self.carried(cell, states)}
+        starts = {name: self.start(one, state) for name, one, state in self.carried(cell, states)}
         last = [name for name, _, state in self.carried(cell, states) if ctx.wants(state.output)]
         found = as_layers(ctx, cell, refs, self.asked(cell), last, starts, lengths, reverse=self.loop.reverse)
         if found is None:
