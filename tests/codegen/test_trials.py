@@ -57,13 +57,13 @@ def test_what_is_no_better_changes_nothing(program: Path) -> None:
     assert share >= 97
 
 
-def test_long_calls_are_tried_one_at_a_time(program: Path) -> None:
-    """Of 3 ms: the fifth is the first without workers, then one of 65 and of 129."""
+def test_long_calls_are_tried_less_often(program: Path) -> None:
+    """Of 3 ms: after the first four with workers three without, then 128 with them."""
     assert together(program, (4, 1, 6_000_000, 3_000_000)) == [100]
-    assert together(program, (12, 2, 6_000_000, 3_000_000)) == [100]
-    (share,) = together(program, (130, 3, 6_000_000, 3_000_000))
-    assert 98 <= share < 100
-    (share,) = together(program, (200, 4, 3_000_000, 6_000_000))
+    assert together(program, (16, 2, 6_000_000, 3_000_000)) == [100]
+    assert together(program, (8, 3, 6_000_000, 3_000_000)) == [25]
+    assert together(program, (200, 4, 6_000_000, 3_000_000)) == [97]
+    (share,) = together(program, (200, 5, 3_000_000, 6_000_000))
     assert share <= 4
 
 

@@ -4,10 +4,10 @@
 ;
 ; The times of three calls have one median; what is typical follows these medians. The first call after a change is left out, since
 ; its data is in the caches of other cores. A trial of the other way takes four calls: after the first four, then after 16 more,
-; 32, … ${seldom}. Of calls of ${long_call} ns and more each counts by itself, a trial takes one, and 64 lie between the first two; where
-; they take 16 times as long, there is no trial before these. A trial is due at once when calls have become slower than the other
-; way was, or when the caller slept for all but one part in nthreads of a call, as beside other processes, where a worker may be
-; stopped in the middle of a share. The other way has to win two trials in a row.
+; 32, … ${seldom}. Of calls of ${long_call} ns and more it takes three, none left out, and 128 lie between the first two; where they take
+; 16 times as long, it takes one, after 64. A trial is due at once when calls have become slower than the other way was, or when
+; the caller slept for all but one part in nthreads of a call, as beside other processes, where a worker may be stopped in the
+; middle of a share. The other way has to win two trials in a row.
 
 ; Which call it is, what it typically takes alone and together, two times of the three; whether together is better, whether the
 ; other way is being tried, calls left until that changes, calls between trials, trials won, how many times there are of three (-1:
@@ -71,13 +71,14 @@ decide:
   %tries = icmp ne i32 %trying, 0
   %done = icmp eq i32 %left, 0
   %is.long = icmp uge i64 %best.time, ${long_call}
+  %sixteenth.time = lshr i64 %best.time, 4
+  %is.longest = icmp uge i64 %sixteenth.time, ${long_call}
+  %start = select i1 %is.long, i32 0, i32 -1
   br i1 %done, label %turn, label %watch
 turn:
   br i1 %tries, label %compare, label %first
 first:
   %unknown = icmp eq i64 %other.time, 0
-  %sixteen = lshr i64 %best.time, 4
-  %is.longest = icmp uge i64 %sixteen, ${long_call}
   %is.new = icmp ult i32 %gap, 16
   %new.long = and i1 %is.longest, %is.new
   %later = and i1 %unknown, %new.long
@@ -99,14 +100,15 @@ compare.last:
   %due = and i1 %overtaken, %rested
   br i1 %due, label %try, label %choose
 try:
-  %calls = select i1 %is.long, i32 1, i32 4
+  %three = select i1 %is.long, i32 3, i32 4
+  %calls = select i1 %is.longest, i32 1, i32 %three
   store i32 1, ptr %trying.at
   store i32 %calls, ptr %left.at
-  store i32 -1, ptr %count.at
+  store i32 %start, ptr %count.at
   br label %choose
 compare:
   store i32 0, ptr %trying.at
-  store i32 -1, ptr %count.at
+  store i32 %start, ptr %count.at
   %part = lshr i64 %other.time, 5
   %more = add i64 %other.time, %part
   %won = icmp ult i64 %more, %best.time
@@ -126,14 +128,15 @@ win:
 lose:
   store i32 0, ptr %wins.at
   %twice = shl i32 %gap, 1
-  %least = select i1 %is.long, i32 64, i32 16
+  %least.long = select i1 %is.longest, i32 64, i32 128
+  %least = select i1 %is.long, i32 %least.long, i32 16
   %raised = call i32 @llvm.umax.i32(i32 %twice, i32 %least)
   %fewer = call i32 @llvm.umin.i32(i32 %raised, i32 ${seldom})
   store i32 %fewer, ptr %gap.at
   store i32 %fewer, ptr %left.at
   br label %choose
 choose:
-  br i1 %is.long, label %single, label %go
+  br i1 %is.longest, label %single, label %go
 single:
   ; of three times the median is the last one
   store i64 0, ptr %one.at
