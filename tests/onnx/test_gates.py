@@ -153,6 +153,35 @@ def test_what_stands_in_the_loop_and_needs_no_state() -> None:
     )
 
 
+def test_cells_that_are_added_to_what_they_read() -> None:
+    """A value that two read is one layer."""
+
+    class Residual(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(5)
+            self.a, self.b, self.i = nn.GRUCell(H, H), nn.GRUCell(H, H), nn.Linear(F, H)
+
+        def forward(self, x: Any) -> Any:
+            h = g = torch.zeros(x.shape[0], H)
+            found = []
+            for t in range(x.shape[1]):
+                e = torch.tanh(self.i(x[:, t]))
+                h = self.a(e, h)
+                g = self.b(h + e, g)
+                found.append(g + e)
+            return torch.stack(found, 1)
+
+    kinds = re.findall(r"type: (\w+)", imports(Residual()))
+    assert kinds == ["dense", "gru", "add", "gru", "add"]
+
+
+def _tied(m: Any, x: Any, h: Any) -> Any:
+    """What it gives is multiplied with the matrix of its state."""
+    h = torch.tanh(x @ m.w + h @ m.r)
+    return h @ m.r, h
+
+
 # Written by hand.
 
 
@@ -342,6 +371,7 @@ def _without_reset(m: Any, x: Any, h: Any) -> Any:
         (_of_other_functions, 2, LSTM),
         (_scaled, 2, LSTM),
         (_residual, 1, {"w": (F, H), "r": (H, H)}),
+        (_tied, 1, {"w": (F, H), "r": (H, H)}),
         (_without_reset, 1, {"w": (F, 8), "r": (H, 8)}),
     ],
 )

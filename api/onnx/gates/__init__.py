@@ -1,5 +1,5 @@
 """Cells whose equations are those of the language's own recurrent layers: recognized by what they compute."""
 
-from .layers import Gated, Made, Plan, Source, layers_of
+from .layers import Added, Gated, Made, Plan, Source, Value, layers_of
 
-__all__ = ["Gated", "Made", "Plan", "Source", "layers_of"]
+__all__ = ["Added", "Gated", "Made", "Plan", "Source", "Value", "layers_of"]

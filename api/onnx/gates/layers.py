@@ -36,9 +36,19 @@ class Source:
 class Made:
     """A value of all steps that a dense layer gives; without arrays an activation alone."""
 
-    source: Source | Made
+    source: Value
     weights: Mapping[str, NDArray]
     activation: Any
+
+
+@dataclass(frozen=True)
+class Added:
+    """The sum of values of all steps."""
+
+    parts: tuple[Value, ...]
+
+
+Value = Source | Made | Added
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ class Gated:
     kind: str
     keys: Mapping[str, Any]
     weights: Mapping[str, NDArray]
-    source: Source | Made
+    source: Value
     places: Sequence[int] | None
     """Where nothing is multiplied: which elements of the source the gates have, in their order."""
     states: Mapping[str, str]
@@ -59,7 +69,7 @@ class Plan:
     """Layers in order, and what gives the values that are asked for."""
 
     layers: tuple[Gated, ...]
-    given: Mapping[str, Source | Made]
+    given: Mapping[str, Value]
 
 
 def layers_of(
@@ -93,6 +103,10 @@ class _Cell:
             {name: self.whole("new", name, size) for name, size in self.sizes.items()},
         )
         self.done: dict[str, Match] = {}
+        self.known: dict[Vector, Value] = {}
+        """What is lifted already."""
+        self.used: list[Ids] = []
+        """The weights of all layers."""
 
     def input(self, name: str, size: int) -> Vector:
         if not self.projected:
@@ -124,9 +138,11 @@ class _Cell:
         if not layers or not states.issuperset(last):
             raise Unlike
         given = {name: self.asked(name, states) for name in wanted}
+        if not self.forms.elements.are_single(self.used):  # what is trained as one stays one
+            raise Unlike
         return Plan(tuple(layers), given)
 
-    def asked(self, name: str, states: Collection[str]) -> Source | Made:
+    def asked(self, name: str, states: Collection[str]) -> Value:
         if name in states:
             return Source("state", name)
         value = self.results.states[name] if name else self.results.output
@@ -153,9 +169,8 @@ class _Cell:
             yield match
 
     def prove(self, match: Match, news: Mapping[str, Poly]) -> None:
-        """Raises Unlike unless the layer's own equations give the same, with each weight at one place."""
-        if not self.forms.elements.are_single(match.weights.values()):
-            raise Unlike
+        """Raises Unlike unless the layer's own equations give the same."""
+        self.used += match.weights.values()
         cell, _ = cell_of(_LAYERS[match.kind].model_validate({"name": "layer", **match.keys}), {})
         units = match.keys["units"]
         old = {own: self.whole("old", name, units) for own, name in match.states.items()}
@@ -175,8 +190,13 @@ class _Cell:
                 raise Unlike
         return Gated(match.kind, match.keys, weights, source, places, match.states)
 
-    def lifted(self, value: Vector) -> Source | Made:
+    def lifted(self, value: Vector) -> Value:
         """A value that depends on no step before, as of all steps. Raises Unlike."""
+        if value not in self.known:
+            self.known[value] = self._lifted(value)
+        return self.known[value]
+
+    def _lifted(self, value: Vector) -> Value:
         poly = self.single(value)
         size = value[0][0]
         if not poly or (len(poly) == 1 and (poly[0][1] != 1 or len(poly[0][0]) != 1)):
@@ -193,12 +213,13 @@ class _Cell:
             if inner is None:
                 return Made(self.lifted(((size, atom.operands[0]),)), {}, activation(atom))
             return Made(*inner, activation(atom))
-        found = self.line(poly)
-        if found is None:
+        if (found := self.line(poly)) is not None:
+            return Made(*found, "linear")
+        if len(poly) < 2 or any(len(monomial) != 1 or factor != 1 for monomial, factor in poly):
             raise Unlike
-        return Made(*found, "linear")
+        return Added(tuple(self.lifted(((size, (one,)),)) for one in poly))
 
-    def line(self, poly: Poly) -> tuple[Source | Made, Mapping[str, NDArray]] | None:
+    def line(self, poly: Poly) -> tuple[Value, Mapping[str, NDArray]] | None:
         """x·kernel + bias: what x is, and these."""
         weights: dict[str, Ids] = {}
         source: Vector | None = None
@@ -211,7 +232,8 @@ class _Cell:
                 weights["bias"] = np.frombuffer(atom.ids, np.int32) * sign
             else:
                 return None
-        if source is None or not self.forms.elements.are_single(weights.values()):
+        if source is None:
             return None
+        self.used += weights.values()
         arrays = {name: self.forms.elements.values(ids, self.dtype) for name, ids in weights.items()}
         return self.lifted(source), arrays

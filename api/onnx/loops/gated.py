@@ -12,7 +12,7 @@ from netwright.specs.models.layers.recurrent import LENGTHS
 
 from ..cells import CellBody
 from ..context import Context
-from ..gates import Gated, Made, Plan, Source, layers_of
+from ..gates import Added, Gated, Plan, Source, Value, layers_of
 from ..network import Layer
 from ..sketch import compiled
 from ..spec import block
@@ -53,7 +53,7 @@ def as_layers(
     plan = layers_of(typed, cell.weights, ctx.writer.dtype, sequences, last)
     if plan is None:
         return None
-    if lengths is not None and any(isinstance(one, Made) for one in plan.given.values()):
+    if lengths is not None and any(not isinstance(one, Source) for one in plan.given.values()):
         return None  # what a dense layer gives past a sequence's end is not 0
     inputs = dict(zip(cell.tree["input"], refs, strict=True))
     writing = _Writing(ctx, plan, inputs, last, starts, lengths, reverse)
@@ -78,10 +78,13 @@ class _Writing:
         self.sequences: dict[str, str] = {}
         """References to states at all steps."""
         self.last: dict[str, str] = {}
+        self.refs: dict[int, str] = {}
+        """References to values of the plan, which are there once each."""
         self.read = {
             source.name
             for one in (*plan.given.values(), *(layer.source for layer in plan.layers))
-            if (source := _first(one)).kind == "state"
+            for source in _sources(one)
+            if source.kind == "state"
         }
         """The states that are read at all steps."""
 
@@ -147,8 +150,15 @@ class _Writing:
             keys["reverse"] = True
         return keys
 
-    def ref(self, value: Source | Made) -> str:
+    def ref(self, value: Value) -> str:
         """A reference to a value of all steps."""
+        if id(value) not in self.refs:
+            self.refs[id(value)] = self._ref(value)
+        return self.refs[id(value)]
+
+    def _ref(self, value: Value) -> str:
+        if isinstance(value, Added):
+            return self.ctx.writer.add("add", [self.ref(part) for part in value.parts], {}, {})
         if isinstance(value, Source):
             return self.inputs[value.name] if value.kind == "input" else self.sequences[value.name]
         source = self.ref(value.source)
@@ -190,10 +200,12 @@ def _is_along_time(layer: Layer) -> bool:
     return layer.type == "reverse" and layer.keys.get("axis") == 1
 
 
-def _first(value: Source | Made) -> Source:
-    while isinstance(value, Made):
-        value = value.source
-    return value
+def _sources(value: Value) -> list[Source]:
+    """What a value is made of."""
+    if isinstance(value, Source):
+        return [value]
+    parts = value.parts if isinstance(value, Added) else (value.source,)
+    return [source for part in parts for source in _sources(part)]
 
 
 def _split(activation: Any) -> tuple[str, dict[str, Any]]:
