@@ -21,7 +21,7 @@ from typing import Any, TypeAlias, TypeVar
 T = TypeVar("T")
 
 #: A computation that yields the computations it waits for (or their results), and returns a T.
-Descent: TypeAlias = Generator["Descent[Any]", Any, T]
+Descent: TypeAlias = Generator[Any, Any, T]
 
 
 def descend(first: Descent[T]) -> T:

@@ -33,7 +33,7 @@ def check_call(context: Context, call: ir.Call, functions: Mapping[str, ir.Funct
         _check_slice(context, f"{what}, {parameter.name}", slice, parameter, binding)
     for position, (slice, parameter) in enumerate(zip(call.buffers, parameters, strict=True)):
         for other, second in zip(call.buffers[:position], parameters, strict=False):
-            if {parameter.access, second.access} != {"read"} and not _disjoint(slice, other):
+            if {parameter.access, second.access} != {"read"} and not _disjoint(context, slice, other):
                 raise VerifyError(f"{what}: {parameter.name} and {second.name} may be the same memory")
     if context.partition is not None and has_threads(callee, functions):
         raise VerifyError(f"{what}: it divides work over threads, inside a parallel loop")
@@ -64,13 +64,16 @@ def _check_slice(
         context.partition.access(context.prover, buffer.name, shape, slice.leading, access != "read")
 
 
-def _disjoint(a: ir.Slice, b: ir.Slice) -> bool:
-    """Whether two slices have no element in common: other buffers, or an index that always differs."""
+def _disjoint(context: Context, a: ir.Slice, b: ir.Slice) -> bool:
+    """Whether two slices have no element in common: other buffers, or an index that always differs along axes that
+    both have."""
     if a.buffer != b.buffer:
         return True
-    if a.shape != b.shape:
-        return False
-    for left, right in zip(a.leading, b.leading, strict=False):
+    own = context.buffers[a.buffer].shape
+    shapes = (own if one.shape is None else one.shape for one in (a, b))
+    for left, right, size, other in zip(a.leading, b.leading, *shapes, strict=False):
+        if size != other:
+            return False
         difference = left - right
         if isinstance(difference, int):
             if difference:

@@ -76,9 +76,12 @@ def _broadcast(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
 
 def _broadcast_of_merged(g: Graph, attrs: BroadcastAttributes, x: Value) -> Value | None:
     """Of axes of a broadcast that a reshape makes one: first repeated, then merged, so that two repetitions are one."""
-    if (reshape := _inner(g, x, "reshape")) is None or _inner(g, *reshape[1], "broadcast") is None:
+    if (reshape := _inner(g, x, "reshape")) is None:
         return None
-    fine = g.type(*reshape[1]).shape
+    (source,) = reshape[1]
+    if _inner(g, source, "broadcast") is None:
+        return None
+    fine = g.type(source).shape
     merged = merged_axes(fine, g.type(x).shape)
     if merged is None:
         return None
@@ -91,7 +94,7 @@ def _broadcast_of_merged(g: Graph, attrs: BroadcastAttributes, x: Value) -> Valu
         for part in merged[attrs.axes.index(axis)]:
             axes.append(len(shape))
             shape.append(fine[part])
-    wide = g.apply("broadcast", *reshape[1], attrs=BroadcastAttributes(tuple(shape), tuple(axes)))
+    wide = g.apply("broadcast", source, attrs=BroadcastAttributes(tuple(shape), tuple(axes)))
     return g.apply("reshape", wide, attrs=ReshapeAttributes(attrs.shape))
 
 
