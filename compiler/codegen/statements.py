@@ -129,7 +129,11 @@ class Statements:
             return
         inner = self._indices.value(product(counts[1:]))
         most = write(f"sub i64 {write(f'add i64 {last}, {inner}')}, 1")
-        edges = [place(write(f"udiv i64 {number}, {inner}")) for number in (first, most)]
+        least, _ = self._indices.bounds(product(counts[1:]))
+        divisor = inner
+        if least is None or least < 1:  # without iterations inside nothing runs, yet this is divided before
+            divisor = self._writer.call("i64", "llvm.smax.i64", ("i64", inner), ("i64", "1"))
+        edges = [place(write(f"udiv i64 {number}, {divisor}")) for number in (first, most)]
 
         def inside() -> None:
             offset = self._indices.value(dim(loop.var) - self._indices.resolve(loop.start))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netwright.specs.dims import coefficient, substitute
+from netwright.specs.dims import dim, substitute
 
 from ..loop.builder import Builder
 from ..loop.ir import Expr, Index
@@ -18,15 +18,16 @@ class KernelBuilder(Builder):
     """``Builder`` with the functions of ``kernels.math`` and ``kernels.random`` as methods."""
 
     def lane_index(self, index: Index, dtype: str, lanes: int) -> Expr:
-        """An index as data; it may depend on the lane (LANE), affinely."""
-        step = coefficient(index, LANE)
-        if step is None:
+        """An index as data; it may depend on the lane (LANE), affinely. Raises ValueError where it depends otherwise."""
+        start = substitute(index, {LANE: 0})
+        step = substitute(index, {LANE: 1}) - start
+        if start + step * dim(LANE) != index:
             raise ValueError(f"{index} does not depend on the lane affinely")
-        start = self.index_value(substitute(index, {LANE: 0}), dtype, lanes)
+        first = self.index_value(start, dtype, lanes)
         if step == 0 or lanes == 1:
-            return start
+            return first
         ramp = self.ramp(dtype, lanes)
-        return self.add(start, ramp if step == 1 else self.mul(ramp, self.like(step, ramp)))
+        return self.add(first, ramp if step == 1 else self.mul(ramp, self.index_value(step, dtype, lanes)))
 
     def exp(self, x: Expr) -> Expr:
         return math.exp(self, x)

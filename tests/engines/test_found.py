@@ -173,3 +173,38 @@ def test_as_many_steps_are_taken_as_a_sequence_has_that_a_cell_does_not_look_at(
     model = one_input([1, "T", 3], steps, dims={"T": "time"}, cells={"alone": cell})
     for length in (1, 2, 5):
         model.check_predict({"T": length})
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_states_of_a_gru_take_turns_in_one_buffer(machine: str) -> None:
+    """One step's state was read as [2, 1] and the next one written as [2]: that they differ has to be seen anyway."""
+    Model(one_input([2, 2, 1], {"type": "gru", "units": 1}).spec, MACHINES[machine]).check_predict({})
+
+
+def test_no_loop_divides_by_the_iterations_of_a_loop_without_any() -> None:
+    """The process ended: a share of a nest over (N, T, 1) begins at its number divided by what is inside."""
+    kept = {"type": "slice", "axes": [1, 2], "starts": [-1, 0], "stops": [1, 1]}
+    model = one_input(["N", "T", 1, 2], kept, dims={"N": "batch", "T": {"min": 1}})
+    for cells in (1, 2, 3):
+        model.check_predict({"N": 2, "T": cells})
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_lanes_along_steps_of_an_open_number_drop_out(machine: str) -> None:
+    """The number of an element moves by T from lane to lane."""
+    model = one_input(
+        ["N", "T", 5],
+        {"type": "lstm", "units": 1},
+        {"type": "dropout", "rate": 0.25},
+        {"type": "dense", "units": 2},
+        dims={"N": "batch", "T": {"role": "time", "min": 2}},
+    )
+    spec = dict(model.spec)
+    spec["train"] = {
+        "data": {"train": "t.npz"},
+        "targets": {"t": {"shape": ["N", "T", 2], "dtype": "float64"}},
+        "loss": {"type": "mse", "output": "y", "target": "t"},
+        "optimizer": {"type": "sgd", "learning_rate": 0.1},
+        "seed": 3,
+    }
+    Model(spec, MACHINES[machine]).check_training({"N": 5, "T": 3}, threads=2)
