@@ -24,8 +24,10 @@ T = TypeVar("T")
 Descent: TypeAlias = Generator[Any, Any, T]
 
 
-def descend(first: Descent[T]) -> T:
-    """What ``first`` returns. What a computation raises is raised where it was yielded, as a call's would be."""
+def descend(first: Descent[T] | T) -> T:
+    """What ``first`` returns, or is. What a computation raises is raised where it was yielded, as a call's would be."""
+    if type(first) is not GeneratorType:
+        return first  # pyright: ignore[reportReturnType]
     stack: list[Descent[Any]] = [first]
     result: Any = None
     error: BaseException | None = None

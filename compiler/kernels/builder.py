@@ -18,7 +18,10 @@ class KernelBuilder(Builder):
     """``Builder`` with the functions of ``kernels.math`` and ``kernels.random`` as methods."""
 
     def lane_index(self, index: Index, dtype: str, lanes: int) -> Expr:
-        """An index as data; it may depend on the lane (LANE), affinely. Raises ValueError where it depends otherwise."""
+        """An index as data; it may depend on the lane (LANE), affinely.
+
+        Raises ValueError where it depends on it otherwise.
+        """
         start = substitute(index, {LANE: 0})
         step = substitute(index, {LANE: 1}) - start
         if start + step * dim(LANE) != index:

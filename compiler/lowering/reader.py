@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import product as combinations
-from types import GeneratorType
 from typing import Any, TypeAlias
 
 from netwright.specs.descent import Descent, descend
@@ -203,8 +202,7 @@ class Reader:
 
     def read(self, value: Value, index: Sequence[DimLike], guards: Indices = (), fill: Any = 0) -> Expr:
         """``lanes`` elements of ``value`` at ``index``; ``fill`` where a guard is negative."""
-        found = self._reading(value, tuple(index), guards, fill)
-        return descend(found) if isinstance(found, GeneratorType) else found
+        return descend(self._reading(value, tuple(index), guards, fill))
 
     # Most of what is read is in memory, or known: only what is not takes a step of the descent.
 
