@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from netwright.specs.dims import DimLike, Shape, dim, product
 
 from ..graph.node import Node, Value
-from ..kernels.builder import LANE
 from ..loop import ir
+from ..loop.intrinsics.builder import LANE
 from ..loop.ir import Expr
 from ..machine import Machine
 from ..ops.base import Contraction, primitive

@@ -22,8 +22,8 @@ from netwright.specs.dims import DimLike, Shape, dim, dim_min, product
 
 from ..graph.graph import Graph
 from ..graph.node import Value
-from ..kernels.builder import LANE, KernelBuilder
 from ..loop import ir
+from ..loop.intrinsics.builder import LANE, KernelBuilder
 from ..loop.ir import Expr
 from ..loop.leading import fixed_indices, without_leading
 from ..loop.typing import VerifyError

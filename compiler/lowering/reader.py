@@ -28,8 +28,8 @@ from netwright.specs.dims import (
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
-from ..kernels.builder import LANE, KernelBuilder
 from ..loop import ir
+from ..loop.intrinsics.builder import LANE, KernelBuilder
 from ..loop.ir import Expr, ValueType
 from ..ops.base import Contraction, Elementwise, Generator, Source, View, primitive
 from .groups import Group, is_contraction, is_window

@@ -9,9 +9,9 @@ from netwright.specs.dims import DimLike, dim, product
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..graph.types import TensorType
-from ..kernels.builder import KernelBuilder
 from ..loop import ir
 from ..loop.builder import Builder
+from ..loop.intrinsics.builder import KernelBuilder
 from ..observers import Observer
 from ..ops.base import Opaque, View, primitive
 from ..ops.constant import ConstantAttributes

@@ -17,7 +17,7 @@ from typing import Any
 from netwright.specs.dims import DimLike, Shape, coefficient, dim, dim_min
 
 from ..graph.node import Value
-from ..kernels.builder import LANE, KernelBuilder
+from ..loop.intrinsics.builder import LANE, KernelBuilder
 from ..loop.ir import Expr
 from ..machine import Machine
 from .apart import divided_axes

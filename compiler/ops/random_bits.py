@@ -14,7 +14,7 @@ from netwright.specs.random import philox4x32
 from ..graph.node import Attributes
 from ..graph.rules import ShapeError
 from ..graph.types import TensorType
-from ..kernels.random import philox
+from ..loop.intrinsics.philox import philox
 from .base import Cost, Generator, Sample, moved_bytes, sizes
 from .contexts import EvaluationContext
 

@@ -8,9 +8,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from netwright.compiler.kernels.builder import KernelBuilder
 from netwright.compiler.loop import ir
 from netwright.compiler.loop.interpreter import run_function
+from netwright.compiler.loop.intrinsics.builder import KernelBuilder
 
 from .codegen_harness import run_kernel
 

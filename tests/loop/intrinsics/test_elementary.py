@@ -7,8 +7,8 @@ from decimal import Decimal, localcontext
 import numpy as np
 import pytest
 
-from netwright.compiler.kernels.builder import KernelBuilder
 from netwright.compiler.loop.interpreter import run_function
+from netwright.compiler.loop.intrinsics.builder import KernelBuilder
 from netwright.compiler.loop.verify import verify_function
 
 COUNT = 400_000

@@ -1,4 +1,4 @@
-"""Derives the coefficients in ``compiler/kernels/coefficients.py``: run it with mpmath installed.
+"""Derives the coefficients in ``compiler/loop/intrinsics/coefficients.py``: run it with mpmath installed.
 
 All are functions P/Q with the least largest weighted error w·|f - P/Q| on an interval, found in high
 precision: polynomials by Remez exchange, rational functions by linearized least squares whose weights drift

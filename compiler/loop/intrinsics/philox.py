@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..loop import ir
-from ..loop.builder import Builder
-from ..loop.ir import Expr
+from .. import ir
+from ..builder import Builder
+from ..ir import Expr
 
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 KEY_STEPS = (0x9E3779B9, 0xBB67AE85)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 
-from ..loop.builder import Builder
-from ..loop.ir import FAR, Expr
+from ..builder import Builder
+from ..ir import FAR, Expr
 from .coefficients import ERFC, FORMATS, Format, Polynomial
 
 

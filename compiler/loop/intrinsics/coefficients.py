@@ -1,6 +1,6 @@
 """Constants and polynomial coefficients of the elementary functions, by dtype (ascending powers).
 
-``tests/kernels/fit.py`` derives them: minimax fits in high precision, relative to the function's value.
+``tests/loop/intrinsics/fit.py`` derives them: minimax fits in high precision, relative to the function's value.
 """
 
 from __future__ import annotations

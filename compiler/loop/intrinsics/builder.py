@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 from netwright.specs.dims import dim, substitute
 
-from ..loop.builder import Builder
-from ..loop.ir import Expr, Index
-from . import math, random
+from ..builder import Builder
+from ..ir import Expr, Index
+from . import elementary, philox
 
 #: The name that stands for the lane number inside an index: lane l of a vector is at the index with LANE = l.
 LANE = "lane"
 
 
 class KernelBuilder(Builder):
-    """``Builder`` with the functions of ``kernels.math`` and ``kernels.random`` as methods."""
+    """``Builder`` with the functions of ``elementary`` and ``philox`` as methods."""
 
     def lane_index(self, index: Index, dtype: str, lanes: int) -> Expr:
         """An index as data; it may depend on the lane (LANE), affinely.
@@ -33,26 +33,26 @@ class KernelBuilder(Builder):
         return self.add(first, ramp if step == 1 else self.mul(ramp, self.index_value(step, dtype, lanes)))
 
     def exp(self, x: Expr) -> Expr:
-        return math.exp(self, x)
+        return elementary.exp(self, x)
 
     def log(self, x: Expr) -> Expr:
-        return math.log(self, x)
+        return elementary.log(self, x)
 
     def tanh(self, x: Expr) -> Expr:
-        return math.tanh(self, x)
+        return elementary.tanh(self, x)
 
     def sigmoid(self, x: Expr) -> Expr:
-        return math.sigmoid(self, x)
+        return elementary.sigmoid(self, x)
 
     def erf(self, x: Expr) -> Expr:
-        return math.erf(self, x)
+        return elementary.erf(self, x)
 
     def sin(self, x: Expr) -> Expr:
-        return math.sin(self, x)
+        return elementary.sin(self, x)
 
     def cos(self, x: Expr) -> Expr:
-        return math.cos(self, x)
+        return elementary.cos(self, x)
 
     def philox(self, key: Sequence[int | Expr], counter: Sequence[Expr]) -> tuple[Expr, Expr, Expr, Expr]:
-        """Four random uint32 words a lane; see ``kernels.random.philox``."""
-        return random.philox(self, key, counter)
+        """Four random uint32 words a lane; see ``philox.philox``."""
+        return philox.philox(self, key, counter)
