@@ -17,7 +17,7 @@ from netwright.compiler.lowering.roles import Roles
 from netwright.compiler.observers import Observer, Refusal, Step
 from netwright.compiler.ops.scan_attributes import ScanAttributes
 from netwright.compiler.pipeline import run
-from netwright.compiler.scan_work import ScanWork, scan_work
+from netwright.compiler.scan_window_work import ScanWindowWork, scan_window_work
 from netwright.specs.dims import DimLike
 
 from ..build import entry_graphs
@@ -84,7 +84,7 @@ class Optimizations:
     changes: tuple[Change, ...]
     kernels: tuple[Kernel, ...]
     unfused: tuple[Unfused, ...]
-    scans: tuple[ScanWork, ...]
+    scans: tuple[ScanWindowWork, ...]
 
     def to_text(self) -> str:
         """A section for the passes, one for the kernels, one for what was not fused."""
@@ -155,7 +155,7 @@ def optimizations(model: Model, entry: str = "predict") -> Optimizations:
     counts = _count(graph).total(), _count(made).total()
     unfused: list[Unfused] = []
     kernels = tuple(_kernels(made, layer, "", unfused))
-    scans = scan_work(graph) if entry == "predict" else ()
+    scans = scan_window_work(graph) if entry == "predict" else ()
     return Optimizations(model.name, entry, counts, tuple(watch.changes), kernels, tuple(unfused), scans)
 
 

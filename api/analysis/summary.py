@@ -16,7 +16,7 @@ from rich.table import Table
 from netwright.compiler.frontend.analyses.work import work
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.ops.base import Cost
-from netwright.compiler.scan_work import ScanWork, scan_work
+from netwright.compiler.scan_window_work import ScanWindowWork, scan_window_work
 from netwright.specs.dims import Dim, DimLike, Shape
 from netwright.specs.load import LoadResult
 
@@ -62,7 +62,7 @@ class Summary:
     weight_bytes: int
     flops: DimLike
     bytes: DimLike
-    scans: tuple[ScanWork, ...]
+    scans: tuple[ScanWindowWork, ...]
     shifts: tuple[Answer, ...]
 
     def table(self) -> Table:
@@ -235,7 +235,7 @@ def summarize(load: LoadResult, network: Network) -> Summary:
         size,
         _sum(cost.flops for cost in costs.values()),
         _sum(cost.bytes for cost in costs.values()),
-        scan_work(
+        scan_window_work(
             network.graphs["predict"],
             {name: 1 for name, info in network.dims.items() if info.role == "batch"},
         ),
@@ -258,7 +258,7 @@ def _terms(size: DimLike) -> dict[tuple[object, ...], int]:
     return dict(size.terms) if isinstance(size, Dim) else {(): size}
 
 
-def _saving(scan: ScanWork) -> str:
+def _saving(scan: ScanWindowWork) -> str:
     """The part that is saved where the sizes are long: of the leading coefficients."""
     before, after = _terms(scan.before), _terms(scan.after)
     longest = max(before, key=len, default=())

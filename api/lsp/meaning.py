@@ -14,7 +14,7 @@ from netwright.specs.diagnostics.model_paths import branches, keys_of
 from netwright.specs.models.blocks import BlockSpec, BlockUse
 from netwright.specs.models.documentation import field_docs
 from netwright.specs.models.layers import LAYERS
-from netwright.specs.models.layers.scanning import ScanWindow
+from netwright.specs.models.layers.scan_window import ScanWindow
 from netwright.specs.models.layers.time_distributed import TimeDistributed
 from netwright.specs.models.spec import ModelSpec
 

@@ -21,7 +21,7 @@ from .reduce import Argmax, Reduce
 from .reduce_window import MaxWindowGradient, ReduceWindow
 from .resample import Resample, ResampleGradient
 from .scan import Scan
-from .scan_windows import Windows
+from .scan_window import Windows
 from .scatter import Scatter
 from .select import Select
 from .slice_pad import Pad, Slice

@@ -24,7 +24,7 @@ from ..ops.conv import ConvAttributes
 from ..ops.dot import DotAttributes
 from ..ops.layout import ReshapeAttributes
 from ..ops.reduce_window import ReduceWindowAttributes
-from ..ops.scan_windows import WindowsAttributes
+from ..ops.scan_window import WindowsAttributes
 from ..ops.slice_pad import SliceAttributes
 from ..ops.windows import window_cells
 from .base import Pass, PassContext

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..models.base import is_name
-from ..models.layers.scanning import ScanWindow
+from ..models.layers.scan_window import ScanWindow
 from ..models.layers.time_distributed import TimeDistributed
 from ..source.derived import entry_as, mapping, without
 from ..source.tree import Entry, SourceNode

@@ -13,7 +13,7 @@ from ..checks.typed_layers import OWN_KEYS
 from ..models.documentation import field_docs
 from ..models.layers import LAYERS
 from ..models.layers.base import LayerSpec
-from ..models.layers.scanning import ScanWindow
+from ..models.layers.scan_window import ScanWindow
 from ..models.layers.time_distributed import TimeDistributed
 from ..models.spec import ModelSpec
 from .draft7 import to_draft7

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netwright.specs.models.layers import LAYERS
 from netwright.specs.models.layers.base import LayerSpec
-from netwright.specs.models.layers.scanning import ScanWindow
+from netwright.specs.models.layers.scan_window import ScanWindow
 from netwright.specs.models.layers.time_distributed import TimeDistributed
 
 from ..expansion import Expansion
@@ -27,7 +27,7 @@ from . import (
     reduction,
     resize,
     sampling,
-    scanning,
+    scan_window,
     shaping,
     slicing,
     statistics,
@@ -46,7 +46,7 @@ _FAMILIES = (
     statistics,
     recurrent,
     time_distributed,
-    scanning,
+    scan_window,
     attention,
     expression,
     slicing,

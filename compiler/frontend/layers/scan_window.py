@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from netwright.specs.dims import DimLike, Shape, product
 from netwright.specs.models.initializers import GlorotUniform, Zeros
-from netwright.specs.models.layers.scanning import CombineWindows, Windows
+from netwright.specs.models.layers.scan_window import CombineWindows, Windows
 
 from ...ops.layout import show
-from ...ops.scan_windows import WindowsAttributes
+from ...ops.scan_window import WindowsAttributes
 from ..expansion import Expansion
 from ..functions.activation import softmax
 from ..scope import Scope, Signal

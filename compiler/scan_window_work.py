@@ -19,7 +19,7 @@ _WINDOWS = ".windows"  # the layer that cuts the windows of a scan, after the sc
 
 
 @dataclass(frozen=True, slots=True)
-class ScanWork:
+class ScanWindowWork:
     """A scan and its multiplications, over open sizes: ``before``, each window computed for itself; ``after``, what
     overlapping windows have in common computed once."""
 
@@ -28,7 +28,7 @@ class ScanWork:
     after: DimLike
 
 
-def scan_work(graph: Graph, dims: Mapping[str, int] | None = None) -> tuple[ScanWork, ...]:
+def scan_window_work(graph: Graph, dims: Mapping[str, int] | None = None) -> tuple[ScanWindowWork, ...]:
     """The scans of a network's graph `predict`, in order; ``dims`` settles open sizes, such as a batch of 1."""
     names = [node.layer.removesuffix(_WINDOWS) for node in graph if node.op == "windows"]
     if not names:
@@ -36,7 +36,7 @@ def scan_work(graph: Graph, dims: Mapping[str, int] | None = None) -> tuple[Scan
     before = RemoveDeadCode().run(graph, PassContext())
     after = RemoveDeadCode().run(ShareWindows().run(before, PassContext()), PassContext())
     return tuple(
-        ScanWork(
+        ScanWindowWork(
             name, *(substitute(_multiplications(one, f"{name}."), dims or {}) for one in (before, after))
         )
         for name in dict.fromkeys(names)

@@ -16,7 +16,7 @@ from netwright.compiler.passes.dead_code import RemoveDeadCode
 from netwright.compiler.passes.fold_constants import FoldConstants
 from netwright.compiler.passes.share_windows import ShareWindows
 from netwright.compiler.pipeline import BEFORE_GRADIENTS
-from netwright.compiler.scan_work import ScanWork, scan_work
+from netwright.compiler.scan_window_work import ScanWindowWork, scan_window_work
 from netwright.specs.dims import evaluate as size_of
 
 from ..frontend.helpers import codes, warnings
@@ -82,7 +82,7 @@ def test_multiplications_are_counted_with_and_without_sharing() -> None:
         scan("8", "1", "type: conv1d, filters: 4, kernel_size: 3", "type: flatten", "type: dense, units: 2"),
         x="[N, T, 3]",
     ).replace("min: 4", "min: 8")
-    (work,) = scan_work(network(text).graphs["predict"])
+    (work,) = scan_window_work(network(text).graphs["predict"])
     assert work.scan == "y"
     for length in (8, 20):
         windows = length - 7
@@ -91,7 +91,7 @@ def test_multiplications_are_counted_with_and_without_sharing() -> None:
         assert size_of(work.before, dims) == 2 * windows * (6 * convolution + dense)
         assert size_of(work.after, dims) == 2 * ((length - 2) * convolution + windows * dense)
     none = spec("[{name: y, type: dense, units: 2}]", x="[N, 3]")
-    assert scan_work(network(none).graphs["predict"]) == ()
+    assert scan_window_work(network(none).graphs["predict"]) == ()
 
 
 def test_recurrences_in_windows_count_all_their_steps() -> None:
@@ -101,7 +101,7 @@ def test_recurrences_in_windows_count_all_their_steps() -> None:
     )
     rows = 3 * 4
     work = rows * (4 * (5 * 2 + 2 * 2) + 2)
-    assert scan_work(network(text).graphs["predict"]) == (ScanWork("y", work, work),)
+    assert scan_window_work(network(text).graphs["predict"]) == (ScanWindowWork("y", work, work),)
 
 
 def test_windows_that_do_not_meet_stay_apart() -> None:
@@ -152,7 +152,7 @@ def test_sharing_changes_no_value(case: tuple[str, tuple[int, ...]]) -> None:
     text, sizes = case
     x = np.random.default_rng(prod(sizes)).normal(size=(2, *sizes, 2))
     check_same(text, x)
-    for work in scan_work(network(text).graphs["predict"]):
+    for work in scan_window_work(network(text).graphs["predict"]):
         dims = {"N": 1, "T": sizes[0]}
         assert size_of(work.before, dims) > 0
 
