@@ -22,8 +22,8 @@ from .analysis.summary import Summary, summarize
 from .data import data_paths
 from .errors import SpecError
 from .fixing import check_fixes
+from .network_weights import Weights
 from .program import EngineName, Program
-from .values import Weights
 
 
 class Model:

@@ -25,8 +25,8 @@ from netwright.specs.manifest import Manifest
 from . import artifacts
 from .build import build, entry_graphs, reference
 from .data import data_path, data_paths
+from .network_weights import Weights, read_weights, weights_manifest
 from .training import run_training
-from .values import Weights, read_weights, weights_manifest
 
 EngineName = Literal["native", "reference"]
 Data = str | Path | Mapping[str, NDArray] | Dataset

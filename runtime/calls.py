@@ -19,8 +19,8 @@ from .binding import Binder, parse_shape
 from .classes import class_hint
 from .engine import Engine
 from .errors import ExecutionError, InputError, did_you_mean, listed
+from .named_arrays import static_shape
 from .ranges import out_of_range
-from .values import static_shape
 
 #: Combinations of input shapes that are remembered; beyond that all are forgotten and found again as
 #: they come.

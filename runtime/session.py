@@ -13,8 +13,8 @@ from .arrays import aligned_copy, aligned_zeros
 from .calls import EntryCall
 from .engine import Engine, find_entry
 from .errors import ExecutionError, WeightsError
+from .named_arrays import WEIGHT_ROLES, find_problems, static_shape, weight_buffers
 from .totals import means
-from .values import WEIGHT_ROLES, find_problems, static_shape, weight_buffers
 
 #: The entry that packs weights, and the prefix of recurrent states carried between windows of a sequence.
 PREPARE = "prepare"

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from netwright.specs.manifest import CPU_LACKS, Manifest
 
 from .errors import ExecutionError
+from .named_arrays import static_shape
 from .native import NativeEngine
-from .values import static_shape
 from .workers import WorkerPool, process_pool
 
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from netwright.specs.manifest import Manifest
 
 from .errors import WeightsError
+from .named_arrays import find_problems, weight_buffers
 from .tensors import TensorFile, write_tensors
-from .values import find_problems, weight_buffers
 
 
 def save_weights(path: str | Path, manifest: Manifest, values: Mapping[str, NDArray]) -> None:

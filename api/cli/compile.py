@@ -13,7 +13,7 @@ from netwright.compiler.pipeline import steps
 from ..analysis.limits import keep_memory
 from ..artifacts import KINDS, Emit, Request, header_path, save
 from ..model import load
-from ..values import read_weights
+from ..network_weights import read_weights
 from .options import PATH, check_outputs, dim_option, settings_option, spec_argument, weights_option
 from .output import show_warnings, written
 

@@ -11,7 +11,7 @@ import click
 from ..analysis.gradients import gradient_flow
 from ..errors import RequestError
 from ..model import load
-from ..values import read_weights
+from ..network_weights import read_weights
 from .options import dim_option, format_option, settings_option, spec_argument, weights_option
 from .output import console, show_warnings
 

@@ -12,8 +12,8 @@ from netwright.specs.files import write_file
 
 from ..errors import RequestError
 from ..model import load
+from ..network_weights import read_weights
 from ..report.page import report
-from ..values import read_weights
 from .options import PATH, check_outputs, settings_option, spec_argument
 from .output import show_warnings, written
 

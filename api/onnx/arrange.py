@@ -8,7 +8,7 @@ from netwright.specs.dims import Shape, exact_div, product
 
 from .errors import Refusal
 from .narrow import stored
-from .values import Held, Known, Listed, Merged, Vacant, Value, is_one
+from .operands import Held, Known, Listed, Merged, Vacant, Value, is_one
 
 if TYPE_CHECKING:
     from .network import NetworkWriter

@@ -15,9 +15,9 @@ from .arrange import arranged, held_of, settled
 from .errors import NeedsValue, Refusal
 from .fold import checked_axis
 from .numbers import decimal
+from .operands import Held, Known, Merged, Value
 from .reading import Node, UnreadableTensor
 from .tensors import MAX_ELEMENTS
-from .values import Held, Known, Merged, Value
 
 if TYPE_CHECKING:
     from .conversion import Conversion

@@ -24,11 +24,11 @@ from .fold import FOLDS, Folding, evaluated
 from .names import identifier, scoped, stem
 from .narrow import admitted, named
 from .network import NetworkWriter
+from .operands import Known, KnownConstants, Value, known_dims
 from .ops.table import DOMAINS, OPS, RECOGNIZED_OPS, Op
 from .reading import Body, Node, OnnxGraph, UnreadableTensor
 from .schemas import check_node, means_the_same
 from .tensors import MAX_COMPUTED
-from .values import Known, KnownConstants, Value, known_dims
 
 #: Operators that only prepare what others compute.
 _MOVERS = frozenset(("Cast", "Constant", "ConstantOfShape", "Expand", "Reshape", "Shape", "Slice", "Squeeze"))

@@ -18,7 +18,7 @@ from netwright.specs.files import write_file
 from netwright.specs.load import load_spec_text
 
 from ..model import Model
-from ..values import Weights, read_weights
+from ..network_weights import Weights, read_weights
 from ..version import VERSION
 from .errors import Finding, NeedsValue, OnnxError
 from .export.exporting import export_graph

@@ -20,12 +20,12 @@ from .errors import Finding, NeedsValue, OnnxError, Refusal
 from .idioms import recognized
 from .names import Names, safe
 from .network import NetworkWriter
+from .operands import Held, Known, empty
 from .precision import float_type
 from .reading import OnnxGraph, Port
 from .spec import SpecTree, needed_layers, write_tree
 from .tensors import HELD_AS
 from .unrolled import folded
-from .values import Held, Known, empty
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from netwright.specs.dims import product
 
 from .errors import Refusal
-from .values import Known, Listed, Value, dims_array
+from .operands import Known, Listed, Value, dims_array
 
 if TYPE_CHECKING:
     from .context import Context

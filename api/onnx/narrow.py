@@ -13,10 +13,10 @@ from dataclasses import replace
 import numpy as np
 
 from .errors import Refusal
+from .operands import Held, Known, Listed, Merged, Value
 from .reading import Node
 from .schemas import schema_of
 from .tensors import DTYPES, HELD_AS
-from .values import Held, Known, Listed, Merged, Value
 
 _MOVING = """Compress Concat DepthToSpace Expand Flatten Gather GatherElements GatherND Identity Max MaxPool Min Pad
 Reshape ReverseSequence ScatterElements ScatterND Slice SpaceToDepth Split Squeeze Tile TopK Transpose Trilu Unsqueeze

@@ -19,10 +19,10 @@ from netwright.specs.models.layers.statistics import LocalResponseNorm
 
 from .errors import Refusal
 from .names import Names, role_of, safe
+from .operands import Held, Known, Value
 from .sketch import Sketch
 from .spec import block
 from .tensors import is_uniform
-from .values import Held, Known, Value
 
 #: Constants with at most this many numbers are written in the spec.
 WRITTEN = 16

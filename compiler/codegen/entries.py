@@ -17,6 +17,7 @@ from netwright.specs.dims import Range
 from ..loop import ir
 from ..loop.check_call import statements_of
 from ..loop.work import WorkEstimates
+from .expressions import Values
 from .features import attributes_of_all, missing_symbol, write_missing
 from .guards import write_guard
 from .indices import Indices
@@ -27,7 +28,6 @@ from .regions import SHARE_DECLARATIONS, Regions
 from .statements import Statements, module
 from .target import Target
 from .types import symbol
-from .values import Values
 from .writer import Writer
 
 _CONTEXT = "{ ptr, ptr, ptr, ptr, ptr }"

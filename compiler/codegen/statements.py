@@ -8,11 +8,11 @@ from netwright.specs.dims import DimLike, Range, ceil_div, dim, dim_max, product
 
 from ..loop import ir
 from ..loop.changes import changes
+from .expressions import Values
 from .indices import Indices
 from .memory import Memory
 from .target import Target, attributes, header
 from .types import memory_type, symbol
-from .values import Values
 from .writer import Writer
 
 

@@ -17,7 +17,7 @@ from ..models.blocks import ArgumentType, BlockSpec, BlockUse
 from ..models.layers import LAYERS
 from ..source.order import find_order
 from ..source.tree import Path, SourceNode, SourceTree, Span
-from .values import has_variables
+from .arithmetic import has_variables
 
 _WORDS: dict[ArgumentType, str] = {
     "int": "a whole number",

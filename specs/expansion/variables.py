@@ -14,7 +14,7 @@ from ..diagnostics.suggest import closest, did_you_mean
 from ..diagnostics.translation.words import NAME_HELP, describe
 from ..models.base import is_name
 from ..source.tree import Entry, SourceNode, Span, Via, align
-from .values import ValueProblem, compute, has_variables, whole_variable
+from .arithmetic import ValueProblem, compute, has_variables, whole_variable
 
 DEPTH_LIMIT = 50
 

@@ -4,7 +4,7 @@ import pytest
 
 from netwright.specs import LoadResult, load_spec_text
 from netwright.specs.checks.wiring import Ref
-from netwright.specs.expansion.values import ValueProblem, compute
+from netwright.specs.expansion.arithmetic import ValueProblem, compute
 from netwright.specs.models.layers.conv import Conv2D
 from netwright.specs.models.layers.dense import Dense
 

@@ -13,16 +13,16 @@ from netwright.specs.dims import DimLike
 
 from ..errors import Refusal
 from ..fold import FOLDS, Folding
+from ..operands import Known, dims_array, known_dims
 from ..reading import Body, Node
 from ..schemas import check_node
-from ..values import Known, dims_array, known_dims
+from .body_values import BodyValues
 from .convolution import without_pads
 from .leading import without_first_axis
 from .masks import unmasked
 from .step import Step
 from .table import OPERATORS
 from .terms import OtherOrder, Sizes, Term, channels_last, of_sample
-from .values import BodyValues
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import Refusal
+from ..operands import Known
 from ..reading import Body, Node
-from ..values import Known
 from .step import Step
 from .table import operator
 from .terms import OtherOrder, Term, joint, written

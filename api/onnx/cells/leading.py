@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import Refusal
 from ..formulas import BINARY, UNARY
+from ..operands import Known
 from ..reading import Body, Node
-from ..values import Known
 
 RECURRENCES = ("LSTM", "GRU", "RNN")
 _ELEMENTWISE = {*UNARY, *BINARY, "Add", "Mul", "Sum", "Max", "Min", "Mean", "Relu", "Sigmoid", "Tanh", "Clip"}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..errors import Refusal
-from .values import BodyValues
+from .body_values import BodyValues
 
 
 def unmasked(

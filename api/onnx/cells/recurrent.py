@@ -14,7 +14,7 @@ from netwright.specs.models.activations import ActivationSpec, PointwiseActivati
 from ..activations import activation_of, numbers_of
 from ..errors import Refusal
 from ..numbers import decimal
-from ..values import Known
+from ..operands import Known
 from .leading import RECURRENCES
 from .step import Step
 from .table import operator

@@ -9,10 +9,10 @@ import numpy as np
 from netwright.specs.dims import Dim, DimLike
 
 from ..errors import Refusal
+from ..operands import Known
 from ..reading import Node
-from ..values import Known
+from .body_values import BodyValues
 from .terms import Term
-from .values import BodyValues
 
 
 class Step:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from ..arrange import held_of
 from ..context import Context
+from ..operands import Known
 from ..reading import Node
-from ..values import Known
 from .iteration import Iteration, Read
 
 

@@ -11,8 +11,8 @@ from netwright.specs.dims import Dim, DimLike
 
 from ..errors import Refusal
 from ..fold.ratio import Ratio
+from ..operands import Known, Value, dims_array
 from ..reading import Body, Node
-from ..values import Known, Value, dims_array
 
 if TYPE_CHECKING:
     from ..conversion import Conversion

@@ -11,8 +11,8 @@ import numpy as np
 from ..context import Context
 from ..errors import Refusal
 from ..listing import in_a_row, moved, stack_of
+from ..operands import Known, Listed, Value
 from ..reading import Node
-from ..values import Known, Listed, Value
 from .counting import Steps
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from netwright.specs.dims import DimLike
 
+from ..operands import Held, Known, Value
 from ..reading import Body
-from ..values import Held, Known, Value
 
 
 @dataclass(frozen=True)

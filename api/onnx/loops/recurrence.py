@@ -20,7 +20,7 @@ from ..cells import CellBody, OtherOrder, cell_of_body
 from ..context import Context
 from ..errors import Refusal
 from ..names import safe, short
-from ..values import Held
+from ..operands import Held
 from .axes import with_axes
 from .gated import Start, Written, as_layers
 from .iteration import Iteration, State

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..context import Context
 from ..errors import Refusal
 from ..listing import stacked
-from ..values import Value
+from ..operands import Value
 from .iteration import Iteration
 
 #: The most steps that are unrolled, and the most nodes that become of them.

@@ -8,7 +8,7 @@ from netwright.specs.models.layers import LAYERS
 
 from ..arrange import regrouped
 from ..context import Context
-from ..values import Held, Known, is_one
+from ..operands import Held, Known, is_one
 from .broadcast import equation, known_placed
 from .shape import unbatched, with_last_joined
 from .table import op

@@ -18,8 +18,8 @@ from ..fold import checked_axis
 from ..fold.shapes import bounded, slices
 from ..formulas import inlined
 from ..network import written
+from ..operands import Held, Known, Vacant, Value, dims_array, empty, is_one
 from ..tensors import MAX_CONTINUED
-from ..values import Held, Known, Vacant, Value, dims_array, empty, is_one
 from .broadcast import broadcast_shape, equation
 from .table import op
 

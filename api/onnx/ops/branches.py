@@ -7,8 +7,8 @@ from netwright.specs.dims import Dim
 from ..arrange import regrouped
 from ..context import Context
 from ..errors import NeedsValue, OnnxError, Refusal
+from ..operands import Held, Value
 from ..reading import Subgraph
-from ..values import Held, Value
 from .broadcast import equation
 from .table import op
 

@@ -19,7 +19,7 @@ from ..errors import Refusal
 from ..fold.ratio import Ratio
 from ..formulas import inlined
 from ..narrow import stored
-from ..values import Held, Known, Value, is_one
+from ..operands import Held, Known, Value, is_one
 
 
 def equation(ctx: Context, text: str, operands: Mapping[str, Value], *, fallback: str = "compute") -> Held:

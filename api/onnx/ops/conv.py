@@ -14,8 +14,8 @@ from ..arrange import channels_last
 from ..context import Context
 from ..errors import Refusal
 from ..network import Scanned
+from ..operands import Held
 from ..tensors import window_kernel
-from ..values import Held
 from .table import op
 
 #: Windows with more cells are not looked for among the kernels of convolutions.

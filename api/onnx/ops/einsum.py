@@ -11,7 +11,7 @@ from netwright.specs.dims import DimLike, product
 from ..arrange import identity, regrouped
 from ..context import Context
 from ..errors import Refusal
-from ..values import Held
+from ..operands import Held
 from .linear import product as matrix_product
 from .reduce import dropped, reduced
 from .table import op

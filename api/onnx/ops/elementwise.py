@@ -10,8 +10,8 @@ from ..arrange import regrouped
 from ..context import Context
 from ..errors import Refusal
 from ..formulas import BINARY, UNARY
+from ..operands import Held, Known, Value, is_one
 from ..tensors import HELD_AS, network_dtype
-from ..values import Held, Known, Value, is_one
 from .broadcast import equation
 from .joining import difference, joined, quotient
 from .table import op

@@ -10,7 +10,7 @@ from netwright.specs.dims import Dim
 from ..arrange import identity
 from ..context import Context
 from ..errors import Refusal
-from ..values import Held, Known, Value
+from ..operands import Held, Known, Value
 from .arranging import with_axes
 from .broadcast import equation
 from .table import ML_OPS, op

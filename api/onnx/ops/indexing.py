@@ -11,8 +11,8 @@ from ..context import Context
 from ..errors import Refusal
 from ..fold import checked_axis
 from ..network import written
+from ..operands import Held, Known
 from ..tensors import DTYPES, HELD_AS, network_dtype
-from ..values import Held, Known
 from .broadcast import equation
 from .table import op
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..context import Context
 from ..formulas import inlined
-from ..values import Held, Known, Value, is_one
+from ..operands import Held, Known, Value, is_one
 
 
 def joined(ctx: Context, values: list[Value]) -> Held | None:

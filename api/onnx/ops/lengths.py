@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..arrange import regrouped
 from ..context import Context
 from ..network import Emptied
-from ..values import Held
+from ..operands import Held
 from .broadcast import equation
 
 

@@ -10,7 +10,7 @@ from netwright.runtime.tensors import contiguous
 from ..arrange import identity
 from ..context import Context
 from ..errors import Refusal
-from ..values import Held, Known, Merged
+from ..operands import Held, Known, Merged
 from .broadcast import equation
 from .table import op
 

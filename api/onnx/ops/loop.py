@@ -14,9 +14,9 @@ from ..context import Context
 from ..errors import OnnxError, Refusal
 from ..listing import stack_of
 from ..loops import Given, Iteration, Read, State, Steps, growing, run, whole
+from ..operands import Held, Known, Listed, dims_array
 from ..order import needed
 from ..reading import Body, Node, Subgraph
-from ..values import Held, Known, Listed, dims_array
 from .table import op
 
 #: A limit from here on is none.

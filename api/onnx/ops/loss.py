@@ -7,7 +7,7 @@ from typing import Any
 from ..arrange import channels_last, identity
 from ..context import Context
 from ..errors import Refusal
-from ..values import Held
+from ..operands import Held
 from .table import op
 
 

@@ -15,7 +15,7 @@ from ..context import Context
 from ..errors import Refusal
 from ..fold import checked_axis
 from ..numbers import decimal
-from ..values import Held, Known, Value
+from ..operands import Held, Known, Value
 from .broadcast import equation
 from .reduce import dropped, reduced
 from .shape import unbatched

@@ -9,8 +9,8 @@ from netwright.specs.dims import DimLike, Shape, product
 from ..arrange import channels_last
 from ..context import Context
 from ..errors import Refusal
+from ..operands import Held, Known, dims_array, known_dims
 from ..tensors import HELD_AS
-from ..values import Held, Known, dims_array, known_dims
 from .broadcast import equation
 from .conv import padding_key, pads_of, per_axis, scalar_or_list
 from .table import op

@@ -13,8 +13,8 @@ from netwright.specs.dims import product
 
 from ..context import Context
 from ..errors import Refusal
+from ..operands import Held, Known, Value, dims_array, known_dims
 from ..tensors import HELD_AS
-from ..values import Held, Known, Value, dims_array, known_dims
 from .broadcast import equation
 from .quantized import dequantized, quantized
 from .quantized_products import centred

@@ -15,8 +15,8 @@ from ..context import Context
 from ..errors import Refusal
 from ..fold import checked_axis
 from ..network import Quantized
+from ..operands import Held, Known, Value
 from ..tensors import HELD_AS, dtype_name
-from ..values import Held, Known, Value
 from .broadcast import equation
 from .reduce import dropped, reduced
 from .table import op

@@ -12,8 +12,8 @@ from netwright.specs.dims import Dim
 from ..arrange import channels_last
 from ..context import Context
 from ..errors import Refusal
+from ..operands import Held, Known, Value
 from ..tensors import HELD_AS
-from ..values import Held, Known, Value
 from .broadcast import equation
 from .conv import convolved
 from .linear import dense

@@ -15,7 +15,7 @@ from netwright.specs.models.layers.recurrent import LENGTHS
 
 from ..context import Context
 from ..errors import Refusal
-from ..values import Held, Known, Value, dims_array
+from ..operands import Held, Known, Value, dims_array
 from .broadcast import equation
 from .lengths import emptied, lengths_of
 from .linear import dense

@@ -12,7 +12,7 @@ from netwright.specs.models.layers.recurrent import LENGTHS
 from ..activations import activation_of, numbers_of
 from ..context import Context
 from ..errors import Refusal
-from ..values import Held
+from ..operands import Held
 from .lengths import emptied, lengths_of
 from .recurrent_weights import computed_weights, shape_of
 from .table import op

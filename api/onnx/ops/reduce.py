@@ -11,7 +11,7 @@ from ..arrange import channels_last
 from ..context import Context
 from ..errors import Refusal
 from ..fold import axes_of, checked_axis
-from ..values import Held, Known, is_one
+from ..operands import Held, Known, is_one
 from .pool import pooled_whole
 from .shape import unbatched
 from .table import op

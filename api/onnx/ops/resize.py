@@ -11,8 +11,8 @@ from ..errors import Refusal
 from ..fold import checked_axis
 from ..network import written
 from ..numbers import decimal
+from ..operands import Held
 from ..tensors import MAX_AXIS
-from ..values import Held
 from .arranging import with_axes
 from .table import op
 

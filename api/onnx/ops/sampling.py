@@ -10,7 +10,7 @@ from ..arrange import channels_last, identity
 from ..context import Context
 from ..errors import Refusal
 from ..network import written
-from ..values import Held, Known
+from ..operands import Held, Known
 from .broadcast import equation
 from .conv import pads_of, per_axis, scalar_or_list
 from .linear import product as matrix_product

@@ -9,8 +9,8 @@ from ..context import Context
 from ..errors import OnnxError, Refusal
 from ..fold.table import checked_axis
 from ..listing import in_a_row, moved, stack_of, stacked
+from ..operands import Known, Listed, Value, dims_array
 from ..tensors import network_dtype
-from ..values import Known, Listed, Value, dims_array
 from .table import op
 
 

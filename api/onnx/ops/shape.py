@@ -15,7 +15,7 @@ from ..errors import Refusal
 from ..fold import axes_of, checked_axis
 from ..fold.ratio import Ratio
 from ..fold.shapes import reshaped
-from ..values import Held, Known, dims_array, known_dims
+from ..operands import Held, Known, dims_array, known_dims
 from .table import op
 
 

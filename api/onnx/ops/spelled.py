@@ -12,7 +12,7 @@ from ..context import Context
 from ..errors import Refusal
 from ..fold import checked_axis
 from ..idioms.candidates import AXES_NORMALIZATION
-from ..values import Held
+from ..operands import Held
 from .normalization import grouped, numbers, same_place
 from .table import RECOGNIZED_OPS, op
 

@@ -11,7 +11,7 @@ from netwright.specs.descent import Descent
 from netwright.specs.dims import product
 from netwright.specs.equations.expressions import Call, Expression
 from netwright.specs.models.layers.expression_pool import ExpressionPool
-from netwright.specs.models.layers.values import LARGEST_LITERAL
+from netwright.specs.models.layers.key_types import LARGEST_LITERAL
 
 from ...graph.graph import Graph
 from ...graph.types import FLOATS, TensorType

@@ -9,7 +9,7 @@ from ...source.tree import Path, SourceTree
 from ..diagnostic import Diagnostics
 from .keys import report_missing, report_unknown
 from .problems import Problem, find_problems
-from .values import report_value
+from .wrong_values import report_value
 
 
 class Translator:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from ..base import Difference, DimExpression, Flag, Number, at
 from .base import LayerSpec
-from .values import Axes
+from .key_types import Axes
 
 
 class PadLayer(LayerSpec):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from ..base import Axis, Flag
 from .base import LayerSpec
-from .values import Axes
+from .key_types import Axes
 
 
 class Reduce(LayerSpec):

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ..base import DimExpression, Flag, Number, Positive, Size, at
 from .base import LayerSpec
-from .values import Axes, listed
+from .key_types import Axes, listed
 from .window import PerAxis, one_per_axis
 
 _MANY = Field(min_length=1, max_length=8)

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from ..base import Axis, DimExpression, Integer, Size, at
 from .base import LayerSpec
-from .values import Axes, Integers, listed
+from .key_types import Axes, Integers, listed
 
 Bound = Integer | DimExpression
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from ..base import Axis, Flag, NonNegativeNumber, Number, Positive, Size
 from ..initializers import Initializer, Ones, Zeros
 from .base import LayerSpec
-from .values import Axes
+from .key_types import Axes
 
 
 class LayerNorm(LayerSpec):

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from ..base import Axis, DimExpression, DType, Flag, at
 from ..initializers import Initializer, Zeros
 from .base import LayerSpec
-from .values import Nested
+from .key_types import Nested
 
 
 class Gather(LayerSpec):

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from netwright.compiler.frontend.network import Network
 from netwright.runtime.errors import WeightsError
-from netwright.runtime.values import find_problems, weight_buffers
+from netwright.runtime.named_arrays import find_problems, weight_buffers
 from netwright.runtime.weights import load_weights
 from netwright.specs.manifest import BufferInfo, Manifest
 

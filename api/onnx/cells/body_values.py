@@ -17,8 +17,8 @@ from netwright.specs.equations.expressions import CONSTANTS, FUNCTIONS
 from ..errors import Refusal
 from ..formulas import inlined
 from ..names import Names, identifier, short
+from ..operands import Known
 from ..reading import Body
-from ..values import Known
 from .terms import LONG, Term
 
 #: What nothing in a cell may be called.
