@@ -40,7 +40,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Kernel:
+class FusedKernel:
     """Operations that became one kernel: of which layers, and how many bytes of results never reach memory. ``loop`` is
     the recurrence in whose every step it runs."""
 
@@ -82,7 +82,7 @@ class Optimizations:
     entry: str
     operations: tuple[int, int]
     changes: tuple[Change, ...]
-    kernels: tuple[Kernel, ...]
+    kernels: tuple[FusedKernel, ...]
     unfused: tuple[Unfused, ...]
     scans: tuple[ScanWindowWork, ...]
 
@@ -197,13 +197,13 @@ def _counted(counts: Sequence[tuple[str, int]]) -> list[str]:
     return [f"{number} {op}" if number > 1 else op for op, number in counts]
 
 
-def _kernels(graph: Graph, layer: Any, loop: str, unfused: list[Unfused]) -> list[Kernel]:
+def _kernels(graph: Graph, layer: Any, loop: str, unfused: list[Unfused]) -> list[FusedKernel]:
     refusals = _Refusals()
     grouping = Grouping(graph, Roles(graph), refusals)
     for one in refusals.found:
         if one.saved != 0:
             unfused.append(Unfused(layer(one.node), one.node.op, one.rule, one.saved, loop))
-    found: list[Kernel] = []
+    found: list[FusedKernel] = []
     for group in grouping.groups:
         if not group.members:
             continue
@@ -215,7 +215,7 @@ def _kernels(graph: Graph, layer: Any, loop: str, unfused: list[Unfused]) -> lis
     return found
 
 
-def _kernel(graph: Graph, grouping: Grouping, group: Group, layer: Any, loop: str) -> Kernel:
+def _kernel(graph: Graph, grouping: Grouping, group: Group, layer: Any, loop: str) -> FusedKernel:
     saved: DimLike = 0
     for node in group.members:
         for value in node.values:
@@ -223,4 +223,4 @@ def _kernel(graph: Graph, grouping: Grouping, group: Group, layer: Any, loop: st
                 saved = saved + graph.type(value).nbytes
     layers = dict.fromkeys(name for name in map(layer, group.members) if name)
     operations = Counter(node.op for node in group.members)
-    return Kernel(tuple(layers), tuple(_counted(list(operations.items()))), saved, loop)
+    return FusedKernel(tuple(layers), tuple(_counted(list(operations.items()))), saved, loop)

@@ -12,7 +12,7 @@ from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import respelled
 from ..diagnostics.suggest import closest, did_you_mean
 from ..equations.builtin_cells import state_names
-from ..expansion.placement import Alias, Expansion
+from ..expansion.placement import Alias, ExpandedSpec
 from ..models.layers.recurrent import GatedLayer, Recurrent
 from ..source.tree import Span
 from .structure import Structure
@@ -38,7 +38,7 @@ class References:
     def __init__(
         self,
         structure: Structure,
-        expansion: Expansion,
+        expansion: ExpandedSpec,
         diagnostics: Diagnostics,
         layers: dict[str, LayerEntry],
         poisoned: set[str],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import replaced, respelled, without_key
 from ..diagnostics.suggest import closest, did_you_mean
-from ..expansion.placement import Expansion
+from ..expansion.placement import ExpandedSpec
 from ..source.tree import Path, SourceTree
 from .structure import Structure
 
@@ -122,7 +122,7 @@ def _unknown(
 
 
 def warn_unused(
-    structure: Structure, expansion: Expansion, read: set[str], tree: SourceTree, diagnostics: Diagnostics
+    structure: Structure, expansion: ExpandedSpec, read: set[str], tree: SourceTree, diagnostics: Diagnostics
 ) -> None:
     """Warns of layers and inputs that nothing reads, and of blocks that nothing uses, whose layers are not looked at;
     `read` are the layers and inputs that layers and outputs read.

@@ -20,7 +20,7 @@ from ..diagnostics.translation.words import describe
 from ..equations.builtin_cells import builtin_cell
 from ..equations.cells import Cell, compile_cell
 from ..equations.expressions import Expression
-from ..expansion.placement import Expansion
+from ..expansion.placement import ExpandedSpec
 from ..models.base import MAX_SIZE
 from ..models.spec import ModelSpec
 from ..source.order import find_order
@@ -50,7 +50,7 @@ class Structure:
         return name in (self.sections.get(section) or {}) or name in bad or "*" in bad
 
 
-def build(expansion: Expansion, diagnostics: Diagnostics) -> Structure:
+def build(expansion: ExpandedSpec, diagnostics: Diagnostics) -> Structure:
     """Validates every section of a spec; what is wrong goes to `diagnostics`."""
     return _Builder(expansion, diagnostics).build()
 
@@ -69,7 +69,7 @@ def _field_name(section: str) -> str:
 
 
 class _Builder:
-    def __init__(self, expansion: Expansion, diagnostics: Diagnostics) -> None:
+    def __init__(self, expansion: ExpandedSpec, diagnostics: Diagnostics) -> None:
         self.tree, self.diagnostics = expansion.tree, diagnostics
         self.expansion = expansion
         broken = [*expansion.broken, *(() if expansion.complete else ("cells",))]

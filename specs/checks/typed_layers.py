@@ -16,7 +16,7 @@ from ..diagnostics.translation.translator import Translator
 from ..diagnostics.translation.words import describe
 from ..equations.expressions import Expression
 from ..equations.layers import compile_expression
-from ..expansion.placement import Expansion, Placement
+from ..expansion.placement import ExpandedSpec, Placement
 from ..models.layers import LAYERS
 from ..models.layers.base import LayerSpec
 from ..models.layers.expression import ExpressionLayer
@@ -48,7 +48,7 @@ class LayerReader:
     are told of the spec; ``expressions`` grows: the equations of expression layers, by the layers' names.
     """
 
-    def __init__(self, expansion: Expansion, diagnostics: Diagnostics, context: Mapping[str, Any]) -> None:
+    def __init__(self, expansion: ExpandedSpec, diagnostics: Diagnostics, context: Mapping[str, Any]) -> None:
         self.tree, self.diagnostics, self.context = expansion.tree, diagnostics, dict(context)
         self.placed = {one.name: one for one in expansion.placements}
         self.defaults: dict[str, dict[str, Any]] = {}

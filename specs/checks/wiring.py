@@ -13,7 +13,7 @@ from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import respelled, with_key
 from ..diagnostics.suggest import closest, did_you_mean
 from ..equations.builtin_cells import state_names
-from ..expansion.placement import Expansion, Expected
+from ..expansion.placement import ExpandedSpec, Expected
 from ..models.base import is_name
 from ..models.layers.base import WEIGHTS, LayerSpec
 from ..models.layers.recurrent import LENGTHS, START_WORDS, GatedLayer, Recurrent
@@ -46,13 +46,13 @@ class Wiring:
     """What the names of uses of blocks and of repeated layers stand for, as far as somebody reads them."""
 
 
-def wire(structure: Structure, expansion: Expansion, diagnostics: Diagnostics) -> Wiring:
+def wire(structure: Structure, expansion: ExpandedSpec, diagnostics: Diagnostics) -> Wiring:
     """Resolves every reference of a spec; what is wrong goes to `diagnostics`."""
     return _Wirer(structure, expansion, diagnostics).wire()
 
 
 class _Wirer:
-    def __init__(self, structure: Structure, expansion: Expansion, diagnostics: Diagnostics) -> None:
+    def __init__(self, structure: Structure, expansion: ExpandedSpec, diagnostics: Diagnostics) -> None:
         self.structure, self.tree, self.diagnostics = structure, expansion.tree, diagnostics
         self.expansion = expansion
         self.inputs = structure.sections.get("inputs") or {}

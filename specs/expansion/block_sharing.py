@@ -8,11 +8,11 @@ from dataclasses import replace
 from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import respelled
 from ..diagnostics.suggest import closest, did_you_mean
-from .placement import Expansion, Group
+from .placement import ExpandedSpec, Group
 
 
 def share_blocks(
-    expansion: Expansion, ranges: Mapping[str, tuple[int, int]], diagnostics: Diagnostics
+    expansion: ExpandedSpec, ranges: Mapping[str, tuple[int, int]], diagnostics: Diagnostics
 ) -> None:
     """Gives the layers of a use that shares the layers they share. `ranges` are the positions of each use's layers."""
     names = {one.name for one in expansion.placements}
@@ -31,7 +31,7 @@ def share_blocks(
                 expansion.placements[i] = replace(one, share=target)
 
 
-def _sharer(group: Group, expansion: Expansion, diagnostics: Diagnostics) -> Group | None:
+def _sharer(group: Group, expansion: ExpandedSpec, diagnostics: Diagnostics) -> Group | None:
     assert group.share is not None
     written, index = group.scope + group.share, group.name.rpartition(".")[2]
     other = expansion.groups.get(f"{written}.{index}") if index.isdigit() else None

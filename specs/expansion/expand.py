@@ -25,8 +25,8 @@ from ..source.derived import without
 from ..source.tree import Entry, SourceNode, SourceTree, Span, Via
 from .block_checks import Block, check_arguments, read_blocks
 from .block_sharing import share_blocks
-from .placement import NOTHING, Alias, Expansion, Expected, Group, Placement
-from .variables import Scope, Substitution, declared_variables
+from .placement import NOTHING, Alias, ExpandedSpec, Expected, Group, Placement
+from .variables import Substitution, Variables, declared_variables
 from .wrappers import WRAPPERS, write_out
 
 LAYER_LIMIT = 20_000
@@ -34,12 +34,12 @@ DEPTH_LIMIT = 100
 _NOT_COMPUTED = frozenset(("netwright", "model", "$schema", "vars", "blocks", "include", "layers"))
 
 
-def expand(tree: SourceTree, diagnostics: Diagnostics, *, complete: bool = True) -> Expansion:
+def expand(tree: SourceTree, diagnostics: Diagnostics, *, complete: bool = True) -> ExpandedSpec:
     """The spec in plain layers; what is wrong with blocks, their uses and variables goes to `diagnostics`.
 
     In a spec that is not `complete` names may stand for what an included file would have defined.
     """
-    return Expander(tree, diagnostics, complete).expand()
+    return SpecExpander(tree, diagnostics, complete).expand()
 
 
 class _TooMany(Exception):
@@ -54,17 +54,17 @@ class Place:
     """Where layers are put: the scope of names, of variables, the block's defaults and the trail."""
 
     scope: str
-    variables: Scope
+    variables: Variables
     defaults: Mapping[str, SourceNode]
     trail: tuple[Via, ...]
     depth: int = 0
 
 
-class Expander:
+class SpecExpander:
     def __init__(self, tree: SourceTree, diagnostics: Diagnostics, complete: bool) -> None:
         self.tree, self.diagnostics = tree, diagnostics
         self.substitution = Substitution(diagnostics)
-        self.result = Expansion(tree, complete=complete)
+        self.result = ExpandedSpec(tree, complete=complete)
         self.items: list[SourceNode] = []
         self.blocks: dict[str, Block | None] = {}
         declared = tree.value.get("dims") if isinstance(tree.value, dict) else None
@@ -73,7 +73,7 @@ class Expander:
         self.inputs = inputs.entries if inputs else {}
         self.ranges: dict[str, tuple[int, int]] = {}
 
-    def expand(self) -> Expansion:
+    def expand(self) -> ExpandedSpec:
         root = self.tree.root
         if not isinstance(root.value, dict):
             return self.result
@@ -81,7 +81,7 @@ class Expander:
         self.result.complete &= root.entries.keys() <= set(keys_of(ModelSpec))
         self.blocks = read_blocks(self.tree, self.diagnostics)
         declared = declared_variables(root, self.diagnostics)
-        variables = Scope(declared or {}, complete=self.result.complete and declared is not None)
+        variables = Variables(declared or {}, complete=self.result.complete and declared is not None)
         for name in variables.nodes:
             self.compute(variables, name)
         entries = {key: self.section(key, entry, variables) for key, entry in root.entries.items()}
@@ -104,13 +104,13 @@ class Expander:
         )
         return self.result
 
-    def compute(self, variables: Scope, name: str) -> None:
+    def compute(self, variables: Variables, name: str) -> None:
         """Computes a variable, so that what is wrong with it is told even if nothing uses it."""
         place = variables.nodes[name]
         probe = SourceNode(place.text, place.start, place.end, f"${name}")
         self.substitution.copy(probe, variables)
 
-    def section(self, key: str, entry: Entry, variables: Scope) -> Entry:
+    def section(self, key: str, entry: Entry, variables: Variables) -> Entry:
         if key in _NOT_COMPUTED:
             return entry
         failures = self.substitution.failures

@@ -60,7 +60,7 @@ class Expected:
 
 
 @dataclass(slots=True)
-class Expansion:
+class ExpandedSpec:
     """A spec without blocks and variables, and how its layers came about."""
 
     tree: SourceTree

@@ -20,13 +20,13 @@ DEPTH_LIMIT = 50
 
 
 @dataclass(slots=True, eq=False)
-class Scope:
+class Variables:
     """Names and the nodes they stand for; what is not found is looked for in `outer`. Values are computed when
     first used.
     """
 
     nodes: Mapping[str, SourceNode]
-    outer: Scope | None = None
+    outer: Variables | None = None
     trail: tuple[Via, ...] = ()
     computed: dict[str, SourceNode | None] = field(default_factory=dict)
     """None where the value can't be computed, which has been reported."""
@@ -42,9 +42,9 @@ class Scope:
         """Whether what is not found does not exist."""
         return self.complete and (self.outer is None or self.outer.is_complete())
 
-    def inner(self, nodes: Mapping[str, SourceNode], trail: tuple[Via, ...] = ()) -> Scope:
+    def inner(self, nodes: Mapping[str, SourceNode], trail: tuple[Via, ...] = ()) -> Variables:
         """A scope inside this one."""
-        return Scope(nodes, self, trail)
+        return Variables(nodes, self, trail)
 
 
 class Substitution:
@@ -54,7 +54,7 @@ class Substitution:
         self.diagnostics = diagnostics
         self.failures = 0
 
-    def copy(self, node: SourceNode, scope: Scope, trail: tuple[Via, ...] = ()) -> SourceNode:
+    def copy(self, node: SourceNode, scope: Variables, trail: tuple[Via, ...] = ()) -> SourceNode:
         """The node with all variables in it replaced, its spans with a trail; the node itself if that changes
         nothing.
         """
@@ -81,7 +81,7 @@ class Substitution:
             return entry
         return Entry(entry.text.reached(trail), entry.start, entry.end, node)
 
-    def computed(self, node: SourceNode, scope: Scope, trail: tuple[Via, ...]) -> SourceNode:
+    def computed(self, node: SourceNode, scope: Variables, trail: tuple[Via, ...]) -> SourceNode:
         used: dict[str, SourceNode] = {}
 
         def lookup(name: str, start: int, end: int) -> object:
@@ -113,9 +113,9 @@ class Substitution:
         last = offsets[end - 1] + 1 if end > start else offsets[start]
         return node.text.reached(trail).span(offsets[start], last)
 
-    def variable(self, name: str, start: int, end: int, scope: Scope) -> SourceNode:
+    def variable(self, name: str, start: int, end: int, scope: Variables) -> SourceNode:
         """The node a variable stands for. Raises `ValueProblem`, without a code where all has been said."""
-        here: Scope | None = scope
+        here: Variables | None = scope
         while here is not None and name not in here.nodes:
             here = here.outer
         if here is None:

@@ -18,7 +18,7 @@ from ..source.tree import Entry, SourceNode
 from .placement import NOTHING, Alias, Group, Placement
 
 if TYPE_CHECKING:
-    from .expand import Expander, Place
+    from .expand import Place, SpecExpander
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ _HELD = ("layers", "layer")
 
 
 def write_out(
-    expander: Expander,
+    expander: SpecExpander,
     wrapper: Wrapper,
     node: SourceNode,
     full: str | None,

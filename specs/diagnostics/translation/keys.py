@@ -11,14 +11,14 @@ from ..diagnostic import Diagnostics
 from ..fixes import respelled, without_key
 from ..model_paths import keys_of, models_at
 from ..suggest import NOTES, REDUNDANT, did_you_mean, is_certain, key_meant
-from .problems import Problem
+from .mistakes import Mistake
 
 
 def report_unknown(
     tree: SourceTree,
     diagnostics: Diagnostics,
     path: Path,
-    unknown: Sequence[Problem],
+    unknown: Sequence[Mistake],
     missing: Sequence[str],
     annotation: Any,
     owner: str,
@@ -59,7 +59,7 @@ def report_unknown(
 
 
 def report_missing(
-    tree: SourceTree, diagnostics: Diagnostics, problem: Problem, annotation: Any, owner: str
+    tree: SourceTree, diagnostics: Diagnostics, problem: Mistake, annotation: Any, owner: str
 ) -> None:
     """Reports a required key that is not there."""
     key = str(problem.loc[-1])

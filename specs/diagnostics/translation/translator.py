@@ -8,7 +8,7 @@ from typing import Any
 from ...source.tree import Path, SourceTree
 from ..diagnostic import Diagnostics
 from .keys import report_missing, report_unknown
-from .problems import Problem, find_problems
+from .mistakes import Mistake, find_mistakes
 from .wrong_values import report_value
 
 
@@ -32,7 +32,7 @@ class Translator:
 
         `owner` says what the value is ("conv2d"), for messages about its own keys.
         """
-        problems = find_problems(errors, self.tree, self.base, self.overlay)
+        problems = find_mistakes(errors, self.tree, self.base, self.overlay)
         known = self.tree, self.diagnostics
         meant: set[tuple[Path, str]] = set()
         for path, unknown in _unknown_keys(problems).items():
@@ -51,9 +51,9 @@ class Translator:
                 report_value(*known, problem, annotation)
 
 
-def _unknown_keys(problems: Iterable[Problem]) -> dict[Path, list[Problem]]:
+def _unknown_keys(problems: Iterable[Mistake]) -> dict[Path, list[Mistake]]:
     """The problems of keys that a mapping can't have, by the mapping."""
-    found: dict[Path, list[Problem]] = {}
+    found: dict[Path, list[Mistake]] = {}
     for problem in problems:
         if problem.kind == "extra_forbidden":
             found.setdefault(problem.path[:-1], []).append(problem)

@@ -16,7 +16,7 @@ from ..fixes import Fix, replaced, respelled, with_key
 from ..model_paths import models_at
 from ..suggest import did_you_mean, is_certain, key_meant, type_meant
 from .keys import owner_span
-from .problems import EXPECTED, Problem, allowed_words, quoted
+from .mistakes import EXPECTED, Mistake, allowed_words, quoted
 from .words import NAME_HELP, describe, join, length_of, name_of
 
 _CUSTOM = {
@@ -38,7 +38,7 @@ _LIMITS = {
 }
 
 
-def report_value(tree: SourceTree, diagnostics: Diagnostics, problem: Problem, annotation: Any) -> None:
+def report_value(tree: SourceTree, diagnostics: Diagnostics, problem: Mistake, annotation: Any) -> None:
     """Reports a value (or a key that is a name) that is not what it has to be."""
     node = tree.node(problem.path)
     value = node.value if node else None

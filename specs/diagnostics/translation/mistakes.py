@@ -30,7 +30,7 @@ EXPECTED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Mistake:
     """One of pydantic's errors and where it is in the source. `union` is set when a union branch raised
     it.
     """
@@ -44,15 +44,15 @@ class Problem:
     on_key: bool
 
 
-def find_problems(
+def find_mistakes(
     errors: Sequence[Any], tree: SourceTree, base: Path, overlay: Mapping[str, Path]
-) -> list[Problem]:
+) -> list[Mistake]:
     """The mistakes behind pydantic's errors of the values at ``base``; ``overlay`` gives the places of keys that were
     taken from elsewhere."""
     return list(_one_per_mistake([_place(error, tree, base, overlay) for error in errors], tree))
 
 
-def _place(error: Any, tree: SourceTree, base: Path, overlay: Mapping[str, Path]) -> Problem:
+def _place(error: Any, tree: SourceTree, base: Path, overlay: Mapping[str, Path]) -> Mistake:
     path, node = base, tree.node(base)
     union: Path | None = None
     loc = error["loc"]
@@ -70,11 +70,11 @@ def _place(error: Any, tree: SourceTree, base: Path, overlay: Mapping[str, Path]
             path, node = (*path, step), child
         elif union is None and step not in ("[key]", context.get("field")) and not _is_tag(node, step):
             union = path
-    return Problem(error["type"], path, loc, context, error["msg"], union, "[key]" in loc[-1:])
+    return Mistake(error["type"], path, loc, context, error["msg"], union, "[key]" in loc[-1:])
 
 
-def _one_per_mistake(problems: list[Problem], tree: SourceTree) -> Iterator[Problem]:
-    groups: dict[object, list[Problem]] = {}
+def _one_per_mistake(problems: list[Mistake], tree: SourceTree) -> Iterator[Mistake]:
+    groups: dict[object, list[Mistake]] = {}
     for index, problem in enumerate(problems):
         key = index if problem.union is None else problem.union
         groups.setdefault(("union", key), []).append(problem)
@@ -87,7 +87,7 @@ def _one_per_mistake(problems: list[Problem], tree: SourceTree) -> Iterator[Prob
             yield problem
 
 
-def _speaker(group: list[Problem], tree: SourceTree) -> Problem:
+def _speaker(group: list[Mistake], tree: SourceTree) -> Mistake:
     depth = max(len(problem.path) for problem in group)
     group = [problem for problem in group if len(problem.path) == depth]
     node = tree.node(group[0].path)
@@ -106,8 +106,8 @@ def _speaker(group: list[Problem], tree: SourceTree) -> Problem:
     return _with(group[0], "wrong_type", {"expected": list(dict.fromkeys(words))}) if words else group[0]
 
 
-def _with(problem: Problem, kind: str, context: Mapping[str, Any]) -> Problem:
-    return Problem(kind, problem.path, problem.loc, context, problem.message, problem.union, problem.on_key)
+def _with(problem: Mistake, kind: str, context: Mapping[str, Any]) -> Mistake:
+    return Mistake(kind, problem.path, problem.loc, context, problem.message, problem.union, problem.on_key)
 
 
 def _is_tag(node: SourceNode | None, step: str | int) -> bool:
