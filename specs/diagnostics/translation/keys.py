@@ -59,22 +59,22 @@ def report_unknown(
 
 
 def report_missing(
-    tree: SourceTree, diagnostics: Diagnostics, problem: Mistake, annotation: Any, owner: str
+    tree: SourceTree, diagnostics: Diagnostics, mistake: Mistake, annotation: Any, owner: str
 ) -> None:
     """Reports a required key that is not there."""
-    key = str(problem.loc[-1])
-    node = tree.node(problem.path)
-    who = owner if owner and len(problem.loc) == 1 else ""
+    key = str(mistake.loc[-1])
+    node = tree.node(mistake.path)
+    who = owner if owner and len(mistake.loc) == 1 else ""
     if not who and node and isinstance(node.value, dict) and isinstance(node.value.get("type"), str):
         who = node.value["type"]
     message = f"{who} needs {key}" if who else f"the key {key} is missing"
-    words = [meaning(model, key) for model in models_at(annotation, problem.loc[:-1])]
+    words = [meaning(model, key) for model in models_at(annotation, mistake.loc[:-1])]
     help = next((f"{key}: {one[:1].lower()}{one[1:]}" for one in words if one), None)
     labels = []
-    if len(problem.loc) == 1 and tree.node(("defaults", owner)):
+    if len(mistake.loc) == 1 and tree.node(("defaults", owner)):
         labels = [(tree.key_span(("defaults", owner)), "nor is it here")]
     labels += [(entry.key_span.bare, "nor is it here") for entry in _defaults(node).values()][:1]
-    place = owner_span(tree, problem.path, node)
+    place = owner_span(tree, mistake.path, node)
     diagnostics.error("NW0202", message, place, labels=labels, help=help)
 
 

@@ -73,41 +73,41 @@ def _place(error: Any, tree: SourceTree, base: Path, overlay: Mapping[str, Path]
     return Mistake(error["type"], path, loc, context, error["msg"], union, "[key]" in loc[-1:])
 
 
-def _one_per_mistake(problems: list[Mistake], tree: SourceTree) -> Iterator[Mistake]:
+def _one_per_mistake(mistakes: list[Mistake], tree: SourceTree) -> Iterator[Mistake]:
     groups: dict[object, list[Mistake]] = {}
-    for index, problem in enumerate(problems):
-        key = index if problem.union is None else problem.union
-        groups.setdefault(("union", key), []).append(problem)
-    failed = {problem.path[:length] for problem in problems for length in range(len(problem.path))}
-    failed |= {problem.path for problem in problems if problem.kind != "too_short"}
+    for index, mistake in enumerate(mistakes):
+        key = index if mistake.union is None else mistake.union
+        groups.setdefault(("union", key), []).append(mistake)
+    failed = {mistake.path[:length] for mistake in mistakes for length in range(len(mistake.path))}
+    failed |= {mistake.path for mistake in mistakes if mistake.kind != "too_short"}
     for group in groups.values():
-        problem = _speaker(group, tree)
+        mistake = _speaker(group, tree)
         # A list that lost its bad items is not also too short.
-        if problem.kind != "too_short" or problem.path not in failed:
-            yield problem
+        if mistake.kind != "too_short" or mistake.path not in failed:
+            yield mistake
 
 
 def _speaker(group: list[Mistake], tree: SourceTree) -> Mistake:
-    depth = max(len(problem.path) for problem in group)
-    group = [problem for problem in group if len(problem.path) == depth]
+    depth = max(len(mistake.path) for mistake in group)
+    group = [mistake for mistake in group if len(mistake.path) == depth]
     node = tree.node(group[0].path)
     text = node is not None and isinstance(node.value, str)
-    strong = [problem for problem in group if problem.kind not in EXPECTED]
-    if not text and any(problem.kind != "literal_error" for problem in strong):
-        strong = [problem for problem in strong if problem.kind != "literal_error"]
-    literals = [problem for problem in group if problem.kind == "literal_error"]
+    strong = [mistake for mistake in group if mistake.kind not in EXPECTED]
+    if not text and any(mistake.kind != "literal_error" for mistake in strong):
+        strong = [mistake for mistake in strong if mistake.kind != "literal_error"]
+    literals = [mistake for mistake in group if mistake.kind == "literal_error"]
     if len(literals) > 1 and (text or len(strong) == len(literals)):
-        allowed = list(dict.fromkeys(word for problem in literals for word in allowed_words(problem.context)))
+        allowed = list(dict.fromkeys(word for mistake in literals for word in allowed_words(mistake.context)))
         return _with(literals[0], literals[0].kind, {"allowed": allowed})
     if strong and (text or strong[0].kind != "literal_error"):
         return strong[0]
-    words = [EXPECTED[problem.kind] for problem in group if problem.kind in EXPECTED]
-    words += [f'"{word}"' for problem in literals for word in allowed_words(problem.context)]
+    words = [EXPECTED[mistake.kind] for mistake in group if mistake.kind in EXPECTED]
+    words += [f'"{word}"' for mistake in literals for word in allowed_words(mistake.context)]
     return _with(group[0], "wrong_type", {"expected": list(dict.fromkeys(words))}) if words else group[0]
 
 
-def _with(problem: Mistake, kind: str, context: Mapping[str, Any]) -> Mistake:
-    return Mistake(kind, problem.path, problem.loc, context, problem.message, problem.union, problem.on_key)
+def _with(mistake: Mistake, kind: str, context: Mapping[str, Any]) -> Mistake:
+    return Mistake(kind, mistake.path, mistake.loc, context, mistake.message, mistake.union, mistake.on_key)
 
 
 def _is_tag(node: SourceNode | None, step: str | int) -> bool:

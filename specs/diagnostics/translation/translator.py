@@ -32,29 +32,29 @@ class Translator:
 
         `owner` says what the value is ("conv2d"), for messages about its own keys.
         """
-        problems = find_mistakes(errors, self.tree, self.base, self.overlay)
+        mistakes = find_mistakes(errors, self.tree, self.base, self.overlay)
         known = self.tree, self.diagnostics
         meant: set[tuple[Path, str]] = set()
-        for path, unknown in _unknown_keys(problems).items():
-            missing = [str(one.loc[-1]) for one in problems if one.kind == "missing" and one.path == path]
+        for path, unknown in _unknown_keys(mistakes).items():
+            missing = [str(one.loc[-1]) for one in mistakes if one.kind == "missing" and one.path == path]
             meant |= report_unknown(*known, path, unknown, missing, annotation, owner)
         seen: set[tuple[Path, str]] = set()
-        for problem in problems:
-            if problem.kind == "extra_forbidden" or (problem.path, problem.kind, problem.message) in seen:
+        for mistake in mistakes:
+            if mistake.kind == "extra_forbidden" or (mistake.path, mistake.kind, mistake.message) in seen:
                 continue
-            seen.add((problem.path, problem.kind, problem.message))  # type: ignore[arg-type]
-            if problem.kind == "missing":
+            seen.add((mistake.path, mistake.kind, mistake.message))  # type: ignore[arg-type]
+            if mistake.kind == "missing":
                 # A required key under another name is one mistake, already reported.
-                if (problem.path, str(problem.loc[-1])) not in meant:
-                    report_missing(*known, problem, annotation, owner)
+                if (mistake.path, str(mistake.loc[-1])) not in meant:
+                    report_missing(*known, mistake, annotation, owner)
             else:
-                report_value(*known, problem, annotation)
+                report_value(*known, mistake, annotation)
 
 
-def _unknown_keys(problems: Iterable[Mistake]) -> dict[Path, list[Mistake]]:
-    """The problems of keys that a mapping can't have, by the mapping."""
+def _unknown_keys(mistakes: Iterable[Mistake]) -> dict[Path, list[Mistake]]:
+    """The mistakes of keys that a mapping can't have, by the mapping."""
     found: dict[Path, list[Mistake]] = {}
-    for problem in problems:
-        if problem.kind == "extra_forbidden":
-            found.setdefault(problem.path[:-1], []).append(problem)
+    for mistake in mistakes:
+        if mistake.kind == "extra_forbidden":
+            found.setdefault(mistake.path[:-1], []).append(mistake)
     return found

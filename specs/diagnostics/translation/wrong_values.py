@@ -38,22 +38,22 @@ _LIMITS = {
 }
 
 
-def report_value(tree: SourceTree, diagnostics: Diagnostics, problem: Mistake, annotation: Any) -> None:
+def report_value(tree: SourceTree, diagnostics: Diagnostics, mistake: Mistake, annotation: Any) -> None:
     """Reports a value (or a key that is a name) that is not what it has to be."""
-    node = tree.node(problem.path)
+    node = tree.node(mistake.path)
     value = node.value if node else None
-    span = tree.key_span(problem.path) if problem.on_key else tree.value_span(problem.path)
-    name = name_of(problem.path)
+    span = tree.key_span(mistake.path) if mistake.on_key else tree.value_span(mistake.path)
+    name = name_of(mistake.path)
     error = diagnostics.error
-    kind, context = problem.kind, problem.context
-    if problem.on_key:
-        written = str(problem.path[-1])
+    kind, context = mistake.kind, mistake.context
+    if mistake.on_key:
+        written = str(mistake.path[-1])
         plain = re.sub(r"\W", "_", written)
         fixes = respelled(written, plain if plain.isidentifier() else None, span, safe=False)
         error("NW0207", f"{written!r} is not a valid name", span, help=NAME_HELP, fixes=fixes)
     elif kind in _CUSTOM:
         help, fixes = _custom_help(tree, kind, context, node, span)
-        error(_CUSTOM[kind], problem.message, span, help=help, fixes=fixes)
+        error(_CUSTOM[kind], mistake.message, span, help=help, fixes=fixes)
     elif kind in _LIMITS:
         words, key = _LIMITS[kind]
         message = f"{name} has to be {words} {context[key]:.12g}, this is {describe(value)}"
@@ -84,7 +84,7 @@ def report_value(tree: SourceTree, diagnostics: Diagnostics, problem: Mistake, a
         fixes = respelled(tag, meant, where, safe=is_certain(tag, meant))
         error("NW0206", f"unknown type {tag} of {name}", where, help=help, fixes=fixes)
     elif kind == "union_tag_not_found":
-        error("NW0202", f"{name} needs a type", owner_span(tree, problem.path, node))
+        error("NW0202", f"{name} needs a type", owner_span(tree, mistake.path, node))
     elif kind == "string_pattern_mismatch":
         plain = re.sub(r"\W", "_", value) if isinstance(value, str) else ""
         fixes = replaced(node, plain) if node and plain.isidentifier() else ()
@@ -95,11 +95,11 @@ def report_value(tree: SourceTree, diagnostics: Diagnostics, problem: Mistake, a
         message = f"{name} has to be {join(expected)}, not {describe(value)}"
         fixes = _in_list(node) if in_list else _unquoted(node, expected or [])
         pattern = (
-            _pattern(models_at(annotation, problem.loc), value) if "a mapping" in (expected or []) else None
+            _pattern(models_at(annotation, mistake.loc), value) if "a mapping" in (expected or []) else None
         )
         error("NW0203", message, span, help=pattern and f"such as {name}: {pattern}", fixes=fixes)
     else:
-        error("NW0203", f"{name}: {problem.message}", span)
+        error("NW0203", f"{name}: {mistake.message}", span)
 
 
 def _custom_help(
