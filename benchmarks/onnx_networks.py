@@ -2,10 +2,11 @@
 
     python benchmarks/onnx_networks.py [--seconds 4] [--only resnet50]
 
-The package's networks have constant weights, so each gets seeded random ones (He et al., 2015) first, and gives the
-scores under its softmax. A row says how long the import and a cold compile take, how far the scores are apart beside
-the largest, and the median times of a call; both take turns in one run, after a warm-up, since only ratios mean
-anything on a shared machine.
+
+The package's networks have constant weights, so each gets seeded random ones (He et al., 2015) first, and returns the
+scores before its softmax. A row shows the times of the import and a cold compile, the difference of the scores relative
+to the largest, and the median times of a call. Both engines take turns in one run, after a warm-up, since only ratios
+mean anything on a shared machine.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-# Before NumPy and ONNX Runtime are loaded: they read it once.
+# Must be set before NumPy and ONNX Runtime are loaded, which read it once.
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
@@ -43,7 +44,7 @@ def runtime_call(model: onnx.ModelProto, inputs: dict[str, np.ndarray]) -> Call:
 
 
 def netwright_call(model: onnx.ModelProto, inputs: dict[str, np.ndarray]) -> tuple[Call, float, float]:
-    """The compiled import, and the seconds that importing and compiling took, with nothing in the cache."""
+    """The compiled import, and the seconds that importing and compiling took without a cache."""
     with tempfile.TemporaryDirectory() as cache:
         os.environ["NETWRIGHT_CACHE_DIR"] = cache
         start = time.perf_counter()

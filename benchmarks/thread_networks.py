@@ -1,5 +1,6 @@
-"""The networks on which threads are measured, beside the examples, as specs: ResNet-8, MobileNet at a quarter of its
-width, and an LSTM of 128 units."""
+"""Specs of the networks, besides the examples, on which threads are measured: ResNet-8, MobileNet at a quarter of its
+width, and an LSTM of 128 units.
+"""
 
 from collections.abc import Iterable
 

@@ -2,9 +2,10 @@
 
     python benchmarks/threads.py [--seconds 2] [--only lenet] [--threads 2] [--beside]
 
-Both take turns in one run, a short burst each, and the medians of the bursts are compared, in time by the clock: what
-threads are for. With --beside a second process keeps one processor busy meanwhile. Only a machine that has nothing
-else to do shows what threads gain; a busy one shows what they cost.
+
+Both take turns in one run, a short burst each, and the medians of the bursts are compared in wall-clock time, which is
+what threads should reduce. With --beside a second process keeps one processor busy meanwhile. Only an idle machine
+shows what threads gain; a busy one shows what they cost.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-# Before NumPy is loaded: it reads it once.
+# Must be set before NumPy is loaded, which reads it once.
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
@@ -33,7 +34,7 @@ BURST = 0.02
 
 @dataclass(frozen=True)
 class Case:
-    """A network, a size of the batch, and what is called."""
+    """A network, a batch size, and the entry that is called."""
 
     network: str
     batch: int
@@ -52,7 +53,7 @@ _WRITTEN = {"resnet8": resnet8, "mobilenet": mobilenet, "lstm128": lstm}
 
 
 def load(network: str) -> netwright.Model:
-    """An example, or a spec written here."""
+    """The spec of an example or of a network in ``thread_networks``."""
     if network not in _WRITTEN:
         return netwright.load(EXAMPLES / network / f"{network}.yaml")
     with tempfile.TemporaryDirectory() as folder:
@@ -62,7 +63,7 @@ def load(network: str) -> netwright.Model:
 
 
 def arrays(case: Case) -> dict[str, np.ndarray]:
-    """Inputs and targets of one call; what they hold does not change the time."""
+    """Inputs and targets of one call. Their values do not change the time."""
     random = np.random.Generator(np.random.PCG64(0))
     n = case.batch
     label = {"label": random.integers(0, 10, n)} if case.entry == "train_step" else {}
@@ -80,21 +81,21 @@ def arrays(case: Case) -> dict[str, np.ndarray]:
 
 
 def call(case: Case, threads: int) -> Callable[[], object]:
-    """The case compiled for so many threads."""
+    """The case compiled for ``threads`` threads."""
     program = load(case.network).compile(entries=[case.entry], threads=threads)
     given, method = arrays(case), getattr(program, case.entry)
     return lambda: method(**given)
 
 
 def compare(calls: list[Callable[[], object]], seconds: float) -> list[float]:
-    """The median time of a call by the clock, each in bursts by turns."""
+    """The median wall-clock time of a call for each, in bursts that take turns."""
     for one in calls:
         one()
     times: list[list[float]] = [[] for _ in calls]
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times[0]) < 5:
         for one, own in zip(calls, times, strict=True):
-            one()  # the others' data has to leave the caches
+            one()  # evict the other one's data from the caches
             stop = time.perf_counter() + BURST
             while (start := time.perf_counter()) < stop:
                 one()
@@ -104,7 +105,7 @@ def compare(calls: list[Callable[[], object]], seconds: float) -> list[float]:
 
 @contextmanager
 def busy(beside: bool) -> Iterator[None]:
-    """A process that keeps a processor busy, if asked for."""
+    """A process that keeps one processor busy, if asked for."""
     if not beside:
         yield
         return

@@ -1,4 +1,4 @@
-"""How calls that are compared are timed: by turns, so that what the machine does besides hits all alike."""
+"""Times calls that are compared: they take turns, so that other load on the machine affects all alike."""
 
 import statistics
 import time
@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 
 def medians(calls: list[Callable[[], object]], seconds: float) -> list[float]:
-    """The median time of a call in seconds of this thread, each of ``calls`` in turn for about ``seconds`` in all.
+    """The median time of a call in seconds of this thread, for each of ``calls`` in turns for about ``seconds`` in all.
 
-    A thread's CPU time does not count the time in which others had the core.
+    A thread's CPU time leaves out the time in which other threads had the core.
     """
     for call in calls:
         call()

@@ -1,4 +1,4 @@
-"""The networks of the examples in PyTorch, as its users write them: NCHW, the same layers, loss and optimizer."""
+"""The networks of the examples as a PyTorch user writes them: NCHW, with the same layers, loss and optimizer."""
 
 import torch
 from torch import nn

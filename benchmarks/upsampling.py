@@ -1,11 +1,12 @@
-"""Layers that make images larger against ONNX Runtime, side by side on one thread.
+"""Layers that enlarge images, Netwright against ONNX Runtime, side by side on one thread.
 
     python benchmarks/upsampling.py [--seconds 1] [--only linear] [--layout native]
 
-A row is one layer of one size: a transposed convolution (`32→16 of 64²` says channels and image, `k4 s2` kernel and
-stride) or a resize. Both engines take turns in one run; times are medians of this thread's CPU time, since only
-ratios mean anything on a shared machine. With `--layout native` images are channels last here, as they are inside of a
-network; without, two transposes stand at the border, which in small rows take most of the time.
+
+Each row is one layer at one size: a transposed convolution (`32→16 of 64²` says channels and image, `k4 s2` kernel and
+stride) or a resize. Both engines take turns in one run; times are medians of this thread's CPU time, since only ratios
+mean anything on a shared machine. With `--layout native` images are channels last for Netwright, as inside a network.
+Without it, each model begins and ends with a transpose, and in small rows these take most of the time.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-# Before NumPy and ONNX Runtime are loaded: they read it once.
+# Must be set before NumPy and ONNX Runtime are loaded, which read it once.
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
@@ -39,7 +40,7 @@ class Case:
     attributes: dict[str, Any] = field(default_factory=dict)
 
     def model(self) -> onnx.ModelProto:
-        """The layer as an ONNX model with a fixed size of image."""
+        """The layer as an ONNX model with a fixed image size."""
         given = [f"c{i}" if array is not None else "" for i, array in enumerate(self.constants)]
         graph = helper.make_graph(
             [helper.make_node(self.op, ["x", *given], ["y"], **self.attributes)],
@@ -106,7 +107,7 @@ def cases() -> Iterator[Case]:
 
 
 def measured(case: Case, seconds: float, layout: Literal["onnx", "native"]) -> str:
-    """The row of a case."""
+    """Measures one case and returns its row."""
     model = case.model()
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = settings.inter_op_num_threads = 1

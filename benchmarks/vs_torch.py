@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# Before NumPy and PyTorch are loaded: they read it once.
+# Must be set before NumPy and PyTorch are loaded, which read it once.
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
@@ -55,7 +55,7 @@ CASES = [
 
 
 def arrays(case: Case) -> Arrays:
-    """Inputs and targets of one call; what they hold does not change the time."""
+    """Inputs and targets of one call. Their values do not change the time."""
     random = np.random.Generator(np.random.PCG64(0))
     if case.network == "sunspots":
         series = random.uniform(0, 200, (case.batch, 33, 1)).astype(np.float32)
@@ -102,8 +102,8 @@ def torch_call(case: Case) -> Callable[[], object]:
 
 
 def bursts(calls: list[Callable[[], object]], seconds: float) -> Iterator[list[float]]:
-    """Seconds a call takes, for each of `calls` in turn, burst after burst, for about `seconds` in all."""
-    for call in calls:  # warm up, for as long as the measurement of a tenth
+    """Seconds per call for each of `calls`, which take turns in bursts, for about `seconds` in all."""
+    for call in calls:  # warm up for a tenth of the measurement
         end = time.perf_counter() + seconds / 10
         while time.perf_counter() < end:
             call()

@@ -1,4 +1,4 @@
-"""Array plumbing that every part of the runtime shares: aligned allocation, and casts that lose nothing."""
+"""Array helpers that the whole runtime shares: aligned allocation, and casts that lose nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> NDArray:
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> NDArray:
-    """As ``aligned_empty``, filled with zeros: fresh memory is zero already, and is not touched before it is used."""
+    """As ``aligned_empty``, but filled with zeros. Fresh memory from the system is zero already and stays untouched
+    until it is used.
+    """
     return _aligned(np.zeros, shape, dtype)
 
 

@@ -1,6 +1,6 @@
 """The order in which training sees the data: batches of shuffled samples, and windows of sequences in time.
 
-Everything here is a function of (seed, epoch, index), so a training can go on from any batch of any epoch.
+Everything here is a function of (seed, epoch, index), so training can resume from any batch of any epoch.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ SHUFFLE = "data.train"
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch, or one window of it: ``samples`` are those not seen before in this epoch, ``rows`` where they stand
-    in the data set."""
+    """One batch, or one window of it. ``samples`` counts the samples not seen before in this epoch, ``rows`` says where
+    they are in the data set.
+    """
 
     index: int
     arrays: dict[str, NDArray]
@@ -36,7 +37,7 @@ class Batch:
 
 
 class Batches:
-    """The batches of one epoch after another over the arrays of ``dataset`` that ``inputs`` name."""
+    """Makes the batches of each epoch from those arrays of ``dataset`` that ``inputs`` name."""
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class Batches:
         return -(-self.samples // self._batch_size) * self.windows_per_batch
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch (counted from 0), from the ``start``-th on."""
+        """The batches of ``epoch`` (counted from 0), beginning with number ``start``."""
         order = permutation(self._seed, SHUFFLE, epoch, self.samples) if self._shuffle else None
         whole: dict[str, NDArray] = {}
         for index in range(start, len(self)):

@@ -1,4 +1,4 @@
-"""From the shapes of arrays to a binding of the named dims; errors say which axis disagrees with what."""
+"""Binds the named dims to the shapes of arrays. Errors say which axis disagrees with what."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .errors import InputError
 
 
 def parse_shape(info: BufferInfo) -> tuple[DimLike, ...]:
-    """The buffer's shape in the algebra of dims."""
+    """The buffer's shape, its sizes parsed."""
     return tuple(map(parse_dim, info.shape))
 
 
@@ -21,7 +21,9 @@ def shape_text(sizes: Iterable[object]) -> str:
 
 
 class Binder:
-    """Binds dims from the shapes of ``buffers``: a bare name binds, any other expression is checked."""
+    """Binds dims from the shapes of ``buffers``: an axis that is a bare name binds the dim, any other expression is
+    checked.
+    """
 
     def __init__(self, buffers: Sequence[BufferInfo], dims: Sequence[DimInfo], *, kind: str = "input"):
         self._kind = kind
@@ -29,9 +31,7 @@ class Binder:
         self._ranges = {info.name: info for info in dims}
 
     def bind(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
-        """The value of every dim that the shapes mention. Raises InputError at the first that does not
-        fit.
-        """
+        """The value of every dim that the shapes mention. Raises InputError for the first axis that does not fit."""
         binding: dict[str, int] = {}
         origin: dict[str, str] = {}
         for name, expected in self._shapes.items():
@@ -88,13 +88,13 @@ class Binder:
 
 
 def not_admitted(info: DimInfo, value: int) -> str:
-    """What a dim has to be that a size is not: `H must be at least 32 and a multiple of 32: 64 or 96`."""
+    """What a dim must be, for a size that it can't have: `H must be at least 32 and a multiple of 32: 64 or 96`."""
     fitting = f": {' or '.join(map(str, info.nearest(value)))}" if info.multiple_of > 1 else ""
     return f"{info.name} must be {info.admitted}{fitting}"
 
 
 def bare_name(size: DimLike) -> str | None:
-    """The dim that ``size`` is, where it is nothing else: the ``N`` of ``[N, 3]``."""
+    """The name of the dim if ``size`` is just a dim, such as the ``N`` of ``[N, 3]``; otherwise None."""
     if isinstance(size, Dim) and size == dim(size.text):
         return size.text
     return None

@@ -1,7 +1,7 @@
 """One entry as a Python call: arrays by name in, outputs by name out.
 
-What depends on the shapes of the inputs only – the binding of dims and the outputs' shapes – is found
-once per combination of shapes and kept, since this code stands in front of every prediction.
+The dims and the outputs' shapes depend on the shapes of the inputs alone. They are computed once per combination of
+shapes and kept, since this code precedes every prediction.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from .errors import ExecutionError, InputError, did_you_mean, listed
 from .named_arrays import static_shape
 from .ranges import out_of_range
 
-#: Combinations of input shapes that are remembered; beyond that all are forgotten and found again as
-#: they come.
+#: How many combinations of input shapes are remembered. When there are more, all are dropped and computed again on
+#: demand.
 _MAX_BINDINGS = 256
 
 StateAllocator = Callable[[BufferInfo, tuple[int, ...]], NDArray]
@@ -46,9 +46,8 @@ class _Binding:
 class EntryCall:
     """Calls ``entry`` on ``engine``.
 
-    ``fixed`` are the session's own arrays of static size; ``allocate`` gives the current array of a
-    state buffer whose size depends on dims (a carried recurrent state has one row per sequence of the
-    batch).
+    ``fixed`` are the session's own arrays of static size. ``allocate`` returns the current array of a state buffer
+    whose size depends on dims (a recurrent state that is carried has one row per sequence of the batch).
     """
 
     def __init__(
@@ -90,7 +89,7 @@ class EntryCall:
         return outputs
 
     def _bound(self, arrays: Mapping[str, ArrayLike]) -> tuple[dict[str, NDArray], _Binding]:
-        """The buffers that are known, the inputs as they are passed among them, and what their shapes bind."""
+        """Returns the buffers known so far, converted inputs included, and the binding of the inputs' shapes."""
         inputs = self.inputs
         if len(arrays) != len(inputs) or arrays.keys() != inputs.keys():
             raise self._names_error(arrays)
@@ -118,11 +117,11 @@ class EntryCall:
     def _named(
         self, error: ExecutionError, buffers: Mapping[str, NDArray], dims: Mapping[str, int]
     ) -> ExecutionError:
-        """The error for a code, with the array, the sample and the value at fault where they can be told."""
-        found = next(out_of_range(self._given, buffers, dims, partial=True), None)
-        if found is None:
+        """The same error with the array, the sample and the value at fault, if they can be found."""
+        detail = next(out_of_range(self._given, buffers, dims, partial=True), None)
+        if detail is None:
             return error
-        return ExecutionError(f"{self._engine.manifest.model}.{self.entry.name}: {found}", error.code)
+        return ExecutionError(f"{self._engine.manifest.model}.{self.entry.name}: {detail}", error.code)
 
     def _bind(self, shapes: tuple[tuple[int, ...], ...]) -> _Binding:
         dims = self._binder.bind(dict(zip(self.inputs, shapes, strict=True)))
@@ -149,7 +148,7 @@ class EntryCall:
 
 
 def exact_array(name: str, value: ArrayLike, dtype: np.dtype) -> NDArray:
-    """``value`` as a C-ordered array of ``dtype``, where the cast loses nothing; else InputError saying
+    """``value`` as a C-ordered array of ``dtype`` if the cast loses nothing. Otherwise raises InputError, which says
     how to cast.
     """
     try:

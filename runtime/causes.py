@@ -1,4 +1,4 @@
-"""Why a loss is no number: the data, the weights, or what the network computes of them."""
+"""Why a loss is infinite or NaN: the data, the weights, or what the network computes from them."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def cause_of(
     rows: Rows,
     mask: str | None = None,
 ) -> str:
-    """A sentence on why the loss of a ``batch``, the ``rows`` of ``data``, is infinite or NaN.
+    """Explains in a sentence why the loss of a ``batch``, the ``rows`` of ``data``, is infinite or NaN.
 
-    ``weights`` are the last that are known to be good: where the loss is finite with them, updates are at fault. The
-    session keeps its own. ``mask`` names the array that says which steps count.
+    ``weights`` are the last known good ones: if the loss is finite with them, the updates since are the cause. The
+    session's own weights are restored. ``mask`` names the array that says which steps count.
     """
     inputs = session.input_info("loss")
     if _is_finite(session, weights, {info.name: batch[info.name] for info in inputs if info.name in batch}):
@@ -56,7 +56,7 @@ def _is_finite(session: Session, weights: Mapping[str, NDArray], batch: Mapping[
 def not_finite(
     infos: Sequence[BufferInfo], data: Dataset, rows: Rows = slice(None), mask: str | None = None
 ) -> str | None:
-    """The first number of the data that is infinite or NaN where it counts, as a sentence."""
+    """A sentence that names the first infinite or NaN value in the data that counts for the loss."""
     samples = np.arange(len(data))[rows]
     for info in infos:
         array = data.arrays[info.name][rows]
@@ -84,12 +84,12 @@ def _counting(
     rows: Rows,
     mask: str | None,
 ) -> NDArray:
-    """Which elements are steps that exist, and that the loss's mask names."""
+    """Which elements count: those of valid steps that the loss's mask includes."""
     counting = np.ones(array.shape, bool)
-    for other in infos:
-        steps = next((one.high for one in other.ranges or () if one.what == "length"), None)
+    for lengths in infos:
+        steps = next((range.high for range in lengths.ranges or () if range.what == "length"), None)
         if steps is not None and info.shape[1:2] == [steps]:
-            valid = np.arange(array.shape[1]) < data.arrays[other.name][rows][:, None]
+            valid = np.arange(array.shape[1]) < data.arrays[lengths.name][rows][:, None]
             counting &= valid.reshape(valid.shape + (1,) * (array.ndim - 2))
     if mask in data.arrays and data.arrays[mask].shape == data.arrays[info.name].shape[:2]:
         kept = data.arrays[mask][rows] != 0

@@ -1,8 +1,8 @@
-"""Checkpoints: a training's whole standing in one safetensors file, so that going on gives the same bits.
+"""Checkpoints: the whole state of a training in one safetensors file, so that resuming gives the same bits.
 
-Tensors are called ``weights.NAME``, ``state.NAME`` (optimizer moments, step counter, carried states) and
-``best.NAME``; the place in the training is JSON in the metadata. The order of samples needs no saving: it
-follows from seed and epoch."""
+Tensors are called ``weights.NAME``, ``state.NAME`` (optimizer moments, step counter, carried states) and ``best.NAME``;
+the progress is JSON in the metadata. The order of samples is not saved, because it follows from seed and epoch.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from .totals import Totals
 
 FORMAT = "netwright-checkpoint-1"
 
-#  What makes a training the same one: its plan, as far as the order of updates depends on it, and its data's
-# size.
+#: What identifies a training: the parts of its plan that determine the updates, and the size of its data.
 Identity = Mapping[str, int | bool | str | None]
 
 
@@ -56,10 +55,10 @@ def save_checkpoint(path: str | Path, session: Session, identity: Identity, prog
 
 
 def load_checkpoint(path: str | Path, session: Session, identity: Identity) -> Progress:
-    """Gives ``session`` the values it had and returns the place in the training.
+    """Restores the values of ``session`` and returns the progress.
 
-    Raises CheckpointError: not a checkpoint, damaged, of another model, or of a training with another
-    ``identity``. The session is unchanged then.
+    Raises CheckpointError if the file is no checkpoint, is damaged, or belongs to another model or to a training with
+    another ``identity``. In that case the session does not change.
     """
     weights, state = session.weights, session.state
     try:
@@ -72,7 +71,7 @@ def load_checkpoint(path: str | Path, session: Session, identity: Identity) -> P
         tensors = {name: file.read(name) for name in file.headers}
         if progress.best_epoch is not None:
             progress.best_weights = _selected(tensors, "best.")
-            session.assign(progress.best_weights)  # only to check them: the session knows how
+            session.assign(progress.best_weights)  # only for its checks
         session.assign(_selected(tensors, "weights."))
         session.assign_state(_selected(tensors, "state."))
     except (WeightsError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -86,7 +85,7 @@ def load_checkpoint(path: str | Path, session: Session, identity: Identity) -> P
 
 
 def read_history(path: str | Path) -> tuple[str, list[EpochRecord]]:
-    """The model's name and the finished epochs of the training that a checkpoint is of. Raises CheckpointError."""
+    """The model's name and the finished epochs of a checkpoint's training. Raises CheckpointError."""
     try:
         file = TensorFile(path)
         if file.metadata.get("format") != FORMAT:
@@ -101,8 +100,9 @@ def read_history(path: str | Path) -> tuple[str, list[EpochRecord]]:
 
 
 def checkpoint_weights(path: str | Path) -> dict[str, NDArray]:
-    """The best weights of the training that a checkpoint is of, by name; the last ones where none were found best.
-    Raises CheckpointError."""
+    """The best weights so far in a checkpoint, by name; the last weights if nothing was monitored. Raises
+    CheckpointError.
+    """
     try:
         file = TensorFile(path)
         tensors = {name: file.read(name) for name in file.headers}

@@ -1,4 +1,6 @@
-"""Targets that are rows of class scores where the model takes classes: what is meant, and how to store it."""
+"""Targets given as one row of scores per class where the model takes class numbers: what was meant, and how to store
+it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from netwright.specs.manifest import BufferInfo
 
 
 def class_hint(info: BufferInfo, dtype: np.dtype, shape: tuple[int, ...]) -> str | None:
-    """What to do with an array that has one axis more than the classes it is given for; None for any other."""
+    """Advice for an array with one axis more than the class numbers it is given for; None for any other array."""
     if np.dtype(info.dtype).kind not in "iu" or len(shape) != len(info.shape) + 1:
         return None
     name = info.name
@@ -18,7 +20,7 @@ def class_hint(info: BufferInfo, dtype: np.dtype, shape: tuple[int, ...]) -> str
     given = dtype.name if dtype.kind == "f" else "float32"
     found = f"{name} is {dtype.name} [{', '.join(map(str, shape))}], like one-hot rows of {shape[-1]} classes"
     first = f"{found}; the model takes the classes: store np.argmax({name}, axis=-1)"
-    if any(one.what != "class" for one in info.ranges or ()):
+    if any(range.what != "class" for range in info.ranges or ()):
         return first
     declared = f"{{targets: {{{name}: {{shape: [{sizes}], dtype: {given}}}}}}}"
     return f"{first}, or let softmax_cross_entropy compare distributions: train: {declared}"

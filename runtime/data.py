@@ -1,5 +1,4 @@
-"""Data sets: named arrays whose first axis counts the samples, and how they fit a model's inputs and
-targets."""
+"""Data sets: named arrays whose first axis counts the samples, and whether they fit a model's inputs and targets."""
 
 from __future__ import annotations
 
@@ -33,7 +32,7 @@ class _Described(Protocol):
 
 
 class Dataset:
-    """Named arrays ``[samples, …]``. Raises DataError when there is none, or they disagree on the samples."""
+    """Named arrays ``[samples, …]``. Raises DataError if there is none, or they have different numbers of samples."""
 
     def __init__(self, arrays: Mapping[str, NDArray], name: str = "the data"):
         self.name = name
@@ -47,8 +46,9 @@ class Dataset:
     def require(
         self, expected: Sequence[BufferInfo], dims: Sequence[DimInfo], windows: Windows | None = None
     ) -> None:
-        """Raises DataError that lists all that ``check_against`` finds, or else for each array the first length, class
-        or index that is out of range."""
+        """Raises DataError with everything that ``check_against`` finds; if that is nothing, with the first value out
+        of range (a length, class or index) of each array.
+        """
         problems = check_against(self.arrays, expected, dims, windows)
         if not problems:
             problems = list(out_of_range(expected, self.arrays, _sizes(self.arrays, expected), partial=False))
@@ -57,7 +57,7 @@ class Dataset:
 
 
 def _sizes(arrays: Mapping[str, _Described], infos: Sequence[BufferInfo]) -> dict[str, int]:
-    """The dims of a data set that fits."""
+    """The sizes of the dims for a data set that fits."""
     found: dict[str, int] = {}
     for info in infos:
         for size, value in zip(parse_shape(info), arrays[info.name].shape, strict=True):
@@ -77,11 +77,12 @@ def check_against(
     dims: Sequence[DimInfo],
     windows: Windows | None = None,
 ) -> list[str]:
-    """Everything that is wrong with a data set, given arrays or headers, for a model that takes ``expected``.
+    """Everything that is wrong with a data set (arrays, or only their headers) for a model that takes ``expected``.
 
-    The first axis counts samples, of which a batch takes some, so it is compared between the arrays only; the
-    other axes bind dims or must have the declared size. Of sequences that are cut into ``windows`` these have to be
-    admitted, not the sequences. Arrays that the model doesn't take are ignored."""
+    The first axis counts samples, of which a batch takes some, so it is only compared between arrays. The other axes
+    bind dims or must have the declared size. If sequences are cut into ``windows``, the dim's limits apply to the
+    windows, not to the whole sequences. Arrays that the model doesn't take are ignored.
+    """
     taken = {info.name: found[info.name] for info in expected if info.name in found}
     problems = [
         f"{info.name} is missing ({info.dtype} {shape_text(info.shape)}); there are {listed(found)}"
@@ -136,7 +137,7 @@ def _array_problems(
             continue
         try:
             wanted = evaluate(size, binding)
-        except KeyError:  # depends on a dim that only an absent or a later array tells
+        except KeyError:  # a dim that no array so far binds
             continue
         if wanted != value:
             source = f" ({symbol} of {origin[symbol]})" if symbol in origin else ""

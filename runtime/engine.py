@@ -1,7 +1,7 @@
-"""The engine: whatever can execute the entries of a manifest on arrays that the caller owns.
+"""An engine executes the entries of a manifest on arrays that the caller owns.
 
-Native code (``native.py``) is one engine, the reference interpreter another; sessions and the training
-loop know this protocol only, so they run unchanged on both.
+Native code (``native.py``) is one engine, the reference interpreter another; sessions and the training loop use only
+this protocol, so they run on both.
 """
 
 from __future__ import annotations
@@ -17,29 +17,28 @@ from .errors import ExecutionError, did_you_mean, listed
 
 
 class Engine(Protocol):
-    """Runs entries of ``manifest``."""
+    """Runs the entries of ``manifest``."""
 
     @property
     def manifest(self) -> Manifest:
-        """What can be run, on which buffers."""
+        """The entries that can be run, and the buffers they use."""
         ...
 
     def run(self, entry: str, dims: Mapping[str, int], buffers: Mapping[str, NDArray]) -> None:
         """Executes ``entry``, reading and writing ``buffers`` in place.
 
-        ``dims`` binds every dim that the shapes of the entry's buffers mention. ``buffers`` holds at
-        least the entry's ``reads`` and ``writes``: C-ordered arrays of exactly the manifest's dtypes and
-        (evaluated) shapes. Arrays that are written share no memory with any other. Buffers of
-        role "constant" are the engine's own.
+        ``dims`` binds every dim that the shapes of the entry's buffers mention. ``buffers`` holds at least the entry's
+        ``reads`` and ``writes``: C-ordered arrays of exactly the manifest's dtypes and (evaluated) shapes. Arrays that
+        are written share no memory with any other. Buffers of role "constant" belong to the engine.
 
-        Raises ExecutionError: an unknown entry, an array that is not what the manifest says, or a non-
-        zero code of the entry, with the text that ``netwright.specs.manifest.ERRORS`` has for it.
+        Raises ExecutionError for an unknown entry, for an array that differs from the manifest, and for a return code
+        other than 0, with its text from ``netwright.specs.manifest.ERRORS``.
         """
         ...
 
 
 def find_entry(manifest: Manifest, name: str) -> EntryInfo:
-    """The entry called ``name``. Raises ExecutionError listing those that exist."""
+    """The entry called ``name``. Raises ExecutionError that lists the existing ones."""
     for entry in manifest.entries:
         if entry.name == name:
             return entry
@@ -49,6 +48,6 @@ def find_entry(manifest: Manifest, name: str) -> EntryInfo:
 
 
 def code_error(manifest: Manifest, entry: str, code: int) -> ExecutionError:
-    """The error for a non-zero return ``code`` of ``entry``."""
+    """The error for the non-zero return ``code`` of ``entry``."""
     text = ERRORS.get(code, "an unknown error")
     return ExecutionError(f"{manifest.model}.{entry}: {text} (code {code})", code)

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 
 class RuntimeFault(Exception):
-    """The base of every error that ``netwright.runtime`` raises on purpose."""
+    """Base of all errors that ``netwright.runtime`` raises."""
 
 
 class ExecutionError(RuntimeFault):
-    """An entry refused to run, or returned an error code; ``code`` is 0 where none was returned."""
+    """An entry could not be run, or returned an error code: ``code``, which is 0 if none was returned."""
 
     def __init__(self, message: str, code: int = 0):
         super().__init__(message)
@@ -23,9 +23,7 @@ class InputError(RuntimeFault, ValueError):
 
 
 class WeightsError(RuntimeFault, ValueError):
-    """A weights file can't be read, or its tensors are not the model's; ``problems`` lists everything
-    wrong.
-    """
+    """A weights file can't be read, or its tensors don't fit the model; ``problems`` lists everything wrong."""
 
     def __init__(self, message: str, problems: Iterable[str] = ()):
         super().__init__(message)
@@ -33,7 +31,7 @@ class WeightsError(RuntimeFault, ValueError):
 
 
 class DataError(RuntimeFault, ValueError):
-    """A data file can't be read, or its arrays are not the model's inputs and targets."""
+    """A data file can't be read, or its arrays don't fit the model's inputs and targets."""
 
 
 class CheckpointError(RuntimeFault, ValueError):
@@ -41,11 +39,11 @@ class CheckpointError(RuntimeFault, ValueError):
 
 
 class TrainingError(RuntimeFault):
-    """The training can't go on."""
+    """The training can't continue."""
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"``, or nothing where no candidate is near."""
+    """``"; did you mean 'x'?"``, or an empty text if no candidate is similar."""
     folded = {candidate.casefold(): candidate for candidate in candidates}
     near = difflib.get_close_matches(name.casefold(), list(folded), n=1)
     return f"; did you mean {folded[near[0]]!r}?" if near else ""

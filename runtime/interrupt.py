@@ -1,6 +1,7 @@
-"""Signals that ask a process to stop, SIGINT (Ctrl-C) and SIGTERM: at once, or once the step in hand is done.
+"""Handles the signals that ask a process to stop, SIGINT (Ctrl-C) and SIGTERM: at once, or after the current step.
 
-This module is loaded before all others by the command line: it must load next to nothing itself."""
+The command line imports this module before all others, so it must import next to nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +16,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def end_on_signals() -> None:
-    """From now on SIGINT and SIGTERM end this process with 130 and 143, whatever it is doing; half-written files are
-    removed. Signals that the process was told to ignore stay ignored.
+    """From now on SIGINT and SIGTERM end this process with status 130 and 143, whatever it is doing, and remove
+    half-written files. Signals that the process was told to ignore stay ignored.
 
-    An exception instead would be lost wherever Python ignores exceptions, and turned into another one while modules
-    are imported."""
+    Raising an exception would not do: Python drops exceptions in some places, such as finalizers, and turns them into
+    others while it imports modules.
+    """
     for number in _SIGNALS:
         if signal.getsignal(number) not in (signal.SIG_IGN, None):
             signal.signal(number, _end)
@@ -27,18 +29,18 @@ def end_on_signals() -> None:
 
 def _end(number: int, frame: FrameType | None) -> None:
     files = sys.modules.get("netwright.specs.files")
-    remove = getattr(files, "remove_temporary", None)  # the module may be half loaded
+    remove = getattr(files, "remove_temporary", None)  # the module may be only partly loaded
     if remove is not None:
         remove()
     os._exit(128 + number)
 
 
 class InterruptRequest:
-    """While entered, in the main thread, SIGINT or SIGTERM sets ``signal``, its number; a second one raises
-    KeyboardInterrupt or SystemExit.
+    """While this is entered, in the main thread, SIGINT or SIGTERM only sets ``signal`` to its number; a second one
+    raises KeyboardInterrupt or SystemExit.
 
-    A process that SIGTERM would have ended ends by it when this is left. Handlers of SIGTERM that are neither Python's
-    nor ours are left alone.
+    On exit, a process that SIGTERM would have ended is ended by it. SIGTERM handlers that somebody else installed stay
+    in place.
     """
 
     def __init__(self) -> None:
@@ -47,11 +49,11 @@ class InterruptRequest:
 
     @property
     def requested(self) -> bool:
-        """Whether a signal came."""
+        """Whether a signal has arrived."""
         return self.signal is not None
 
     def __enter__(self) -> InterruptRequest:
-        # Only the main thread may install handlers; a process told to ignore SIGINT goes on ignoring it.
+        # Only the main thread may install handlers. A process told to ignore SIGINT keeps ignoring it.
         if threading.current_thread() is threading.main_thread():
             if (handler := signal.getsignal(signal.SIGINT)) not in (signal.SIG_IGN, None):
                 self._previous[signal.SIGINT] = handler

@@ -1,4 +1,4 @@
-"""Named values against the manifest: everything missing, unexpected, misshapen or mistyped in one go."""
+"""Compares named values with the manifest: everything missing, unexpected, misshapen or mistyped at once."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .arrays import is_lossless
 from .binding import shape_text
 from .errors import did_you_mean
 
-#: The roles whose values make up a trained model.
+#: The roles of the buffers that make up a trained model.
 WEIGHT_ROLES = ("parameter", "statistic")
 
 
 def weight_buffers(manifest: Manifest) -> dict[str, BufferInfo]:
-    """The buffers that weights files hold, by name, in the manifest's order."""
+    """The buffers stored in weights files, by name, in the manifest's order."""
     return {info.name: info for info in manifest.buffers if info.role in WEIGHT_ROLES}
 
 
 def static_shape(info: BufferInfo) -> tuple[int, ...] | None:
-    """The buffer's shape where no axis depends on a dim, else None."""
+    """The buffer's shape if no axis depends on a dim, otherwise None."""
     sizes = tuple(map(parse_dim, info.shape))
     return tuple(size for size in sizes if isinstance(size, int)) if _all_static(sizes) else None
 

@@ -1,8 +1,8 @@
 """The engine over native code: raw function addresses, from the JIT or from a shared library (shared.py).
 
-Everything that stays the same between two calls with the same dims – the context struct, the plan, the
-pointer table – is built once and kept, so that a call costs a dictionary look-up, the pointers that
-changed, and the call.
+What stays the same between two calls with the same dims – the context struct, the plan, the pointer table – is built
+once and kept. A later call then costs a dictionary look-up, an update of the pointers that changed, and the native
+call.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _PLAN = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 #: (context address, tid, nthreads) -> return code
 NativeFunction = Callable[[int, int, int], int]
 
-#: Where the block that threads share says what is worth a share.
+#: The index of the word in the block shared by the threads that holds how many operations justify one share.
 _GRAIN = 7
 
-#: Bindings of dims whose calls are kept prepared; beyond that all are dropped and built again as they come.
+#: How many bindings of dims have a prepared call. When there are more, all are dropped and prepared again on demand.
 _MAX_CALLS = 256
 
 
@@ -52,7 +52,7 @@ class _Context(ctypes.Structure):
 
 
 class _Slot:
-    """One buffer of one prepared call: what must be passed, and what was passed last."""
+    """One buffer of a prepared call, with what the native code requires of its array."""
 
     __slots__ = ("dtype", "index", "name", "shape", "written")
 
@@ -64,7 +64,7 @@ class _Slot:
         self.written = written
 
     def address(self, array: NDArray) -> int:
-        """The data's address, once the array is proved to be what the native code will take it for."""
+        """The address of the data. Raises ExecutionError unless the array is exactly what the native code expects."""
         flags = array.flags
         if array.shape != self.shape or array.dtype != self.dtype:
             raise ExecutionError(
@@ -79,7 +79,7 @@ class _Slot:
 
 
 class _Call:
-    """An entry prepared for one binding of dims: its context, and the arrays the pointer table points at."""
+    """An entry prepared for one binding of dims: its context, and the arrays that the pointer table points at."""
 
     def __init__(self, entry: int, dims: NDArray, offsets: NDArray, arena_bytes: int, table: int, grain: int):
         self.entry = entry
@@ -98,11 +98,11 @@ class _Call:
         self.address = ctypes.addressof(self.context)
         self.keepalive = (dims, offsets)
         self.kept: list[_Slot] = []  # parameters, state, packed: usually the same arrays as in the last call
-        self.passing: list[_Slot] = []  # inputs and outputs: usually new ones, and not ours to keep alive
+        self.passing: list[_Slot] = []  # inputs and outputs: usually new, and the caller keeps them alive
         self.last: list[NDArray | None] = []
 
     def point(self, buffers: Mapping[str, NDArray]) -> None:
-        """Refreshes the pointer table where an array is another than in the last call."""
+        """Updates the pointer table for the arrays that differ from the last call."""
         pointers, last = self.pointers, self.last
         try:
             for position, slot in enumerate(self.kept):
@@ -120,14 +120,16 @@ class _Call:
 class NativeEngine:
     """An ``Engine`` over native functions.
 
-    ``addresses`` and ``plans`` map entry names to function addresses (an entry without a plan needs no
-    arena); ``constants`` are the contents of buffers of role "constant", ``embedded`` the parameters that came with
-    the code, if any; ``keepalive`` is whatever owns the code.
+    ``addresses`` and ``plans`` map entry names to function addresses (an entry without a plan needs no arena).
+    ``constants`` holds the contents of buffers of role "constant", ``embedded`` the parameters that came with the code,
+    if any. ``keepalive`` is the object that owns the code.
 
-    Up to ``threads`` of ``pool`` divide every call (None: as many as there are processors), as its work pays for: a
-    share is worth ``grain`` operations (0: what the code says). With ``pin`` each of several stays on a processor of
-    its own, also the thread that calls, for good. Without a pool, one thread runs it. Calls from several
-    Python threads are serialized, since they share one arena: use an engine per thread to run side by side.
+    Up to ``threads`` threads of ``pool`` share each call (None: as many as there are processors), one per ``grain``
+    operations (0: the value built into the code). With ``pin`` each thread, the calling one included, stays on a
+    processor of its own from then on. Without a pool, one thread runs everything.
+
+    Calls from several Python threads are serialized, since they share one arena: use one engine per thread to run them
+    side by side.
     """
 
     def __init__(
@@ -207,7 +209,7 @@ class NativeEngine:
             raise code_error(self._manifest, entry, code)
 
     def arena_bytes(self, entry: str, dims: Mapping[str, int]) -> int:
-        """How much scratch memory ``entry`` plans for this binding of dims."""
+        """The bytes of scratch memory that ``entry`` needs for this binding of dims."""
         with self._lock:
             call = self._calls.get((entry, *map(dims.get, self._dim_names)))
             return (call or self._prepare(entry, dims)).arena_bytes
@@ -245,7 +247,7 @@ class NativeEngine:
         return call
 
     def _complete(self, entry: EntryInfo, dims: Mapping[str, int]) -> dict[str, int]:
-        """A value for every dim; one that no buffer of the entry depends on stays at its minimum."""
+        """A value for every dim: dims that no buffer of the entry depends on get their minimum."""
         needed: set[str] = set()
         for name in (*entry.reads, *entry.writes):
             for size in self._shapes[name]:
@@ -255,7 +257,7 @@ class NativeEngine:
                 f"{self._manifest.model}.{entry.name} needs a value for dim {', '.join(missing)}"
             )
         binding = {info.name: int(dims.get(info.name, info.min)) for info in self._manifest.dims}
-        for info in self._manifest.dims:  # the code is proved right for these alone
+        for info in self._manifest.dims:  # the code is proved correct for admitted sizes only
             if not info.admits(binding[info.name]):
                 model = f"{self._manifest.model}.{entry.name}"
                 raise ExecutionError(
@@ -269,7 +271,7 @@ class NativeEngine:
         return self._constants[name]
 
     def close(self) -> None:
-        """Leaves the pool, whose threads end with the last engine that leaves, and gives the arena back."""
+        """Leaves the pool, whose threads end when the last engine leaves, and frees the arena."""
         with self._lock:
             if self._leave_pool is not None:
                 self._leave_pool()
@@ -285,7 +287,7 @@ _engines: weakref.WeakSet[NativeEngine] = weakref.WeakSet()
 
 
 def _unlock_engines() -> None:
-    """In a forked child: whoever held an engine at the time is a thread of the parent."""
+    """In a forked child, replaces the engines' locks: a thread that held one exists in the parent only."""
     for engine in _engines:
         engine._unlock()
 

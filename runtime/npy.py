@@ -1,8 +1,9 @@
-"""The .npy format, read without pickle and without trusting it.
+"""Reads the .npy format without pickle and without trusting the file.
 
-NumPy's own reader allocates what the header says before it looks at the file, and unpickles objects unless
-told not to. Here the header is parsed by hand, its sizes are compared with the bytes that are there, and
-every way of being wrong is a DataError that names it. Executables read the same subset in C."""
+NumPy's own reader allocates what the header says before it looks at the file, and unpickles objects unless told not to.
+Here the header is parsed by hand, its sizes are compared with the bytes that are there, and everything that is wrong
+raises a DataError that names it. Compiled executables read the same subset in C.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ MAGIC = b"\x93NUMPY"
 #: A longer header describes no array of numbers.
 MAX_HEADER = 1 << 16
 MAX_AXES = 32
-#: Arrays are read in pieces, so that a stream that ends early wastes little work.
+#: Arrays are read in pieces, so that little memory is allocated for a stream that ends early.
 _PIECE = 1 << 24
 
 
@@ -50,7 +51,7 @@ class ArrayHeader:
 
 
 def read_header(stream: IO[bytes], name: str) -> ArrayHeader:
-    """Reads a header from the start of ``stream``. Raises DataError that begins with ``name``."""
+    """Reads a header from the start of ``stream``. Raises DataError whose message begins with ``name``."""
     start = _take(stream, 8, name)
     if not start.startswith(MAGIC):
         raise DataError(f"{name}: not a .npy file (it starts with {start[:6]!r})")
@@ -69,7 +70,7 @@ def read_header(stream: IO[bytes], name: str) -> ArrayHeader:
 
 
 def read_data(stream: IO[bytes], header: ArrayHeader, name: str) -> NDArray:
-    """The array that follows ``header``, in native byte order; the caller has compared the sizes."""
+    """The array after ``header``, in native byte order. The caller has checked the sizes."""
     if header.fortran_order:
         raise DataError(
             f"{name}: the array is stored in Fortran order; write it again as np.ascontiguousarray(array)"
@@ -90,10 +91,10 @@ def read_data(stream: IO[bytes], header: ArrayHeader, name: str) -> NDArray:
 
 
 def read_npy(path: str | Path) -> NDArray:
-    """The array in a .npy file, a pipe or (`-`) standard input: numbers or booleans, C order.
-
-    Raises DataError for whatever is not that: a file that can't be opened, is cut short or goes on after the
-    array, objects, strings, Fortran order, absurd sizes."""
+    """The array in a .npy file, a pipe or (`-`) standard input: numbers or booleans, C order. Raises DataError for
+    anything else: a file that can't be opened, is cut short or continues after the array; objects, strings, Fortran
+    order, absurd sizes.
+    """
     if not is_stream(path):
         return _with_file(path, lambda file, header: read_data(file, header, str(path)))
     piped = os.fspath(path) == STANDARD_STREAM
@@ -111,7 +112,7 @@ def read_npy_header(path: str | Path) -> ArrayHeader:
 
 
 def write_npy(path: str | Path, array: NDArray) -> None:
-    """Writes a .npy file, whole or not at all. Raises OSError."""
+    """Writes a .npy file, completely or not at all. Raises OSError."""
     write_file(
         path,
         lambda file: np.lib.format.write_array(file, np.asarray(array, order="C"), allow_pickle=False),
@@ -119,7 +120,7 @@ def write_npy(path: str | Path, array: NDArray) -> None:
 
 
 def check_size(header: ArrayHeader, available: int, name: str) -> None:
-    """Raises DataError unless exactly ``available`` bytes hold header and data."""
+    """Raises DataError unless header and data take exactly ``available`` bytes."""
     wanted = header.offset + header.nbytes
     if wanted != available:
         what = "is cut short" if wanted > available else "goes on after the array"
@@ -130,7 +131,7 @@ def check_size(header: ArrayHeader, available: int, name: str) -> None:
 
 
 def _read_stream(file: IO[bytes], name: str) -> NDArray:
-    """An array that comes through a pipe: memory grows with what arrives, not with what the header promises."""
+    """Reads an array from a pipe. Memory grows with the bytes that arrive, not with the size that the header claims."""
     header = read_header(file, name)
     data = bytearray()
     while len(data) <= header.nbytes and (piece := file.read(min(_PIECE, header.nbytes + 1 - len(data)))):
@@ -178,7 +179,7 @@ def _parse(text: bytes, encoding: str, name: str) -> tuple[tuple[int, ...], np.d
 
 
 def _dtype(text: object, name: str) -> np.dtype:
-    # Structured dtypes are lists here, objects have kind O: neither is ever handed to NumPy's own reader.
+    # Structured dtypes are lists here, objects have kind O: neither must ever reach NumPy's own reader.
     if isinstance(text, str) and len(text) <= 8:
         try:
             dtype = np.dtype(text)

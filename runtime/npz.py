@@ -1,4 +1,4 @@
-""".npz archives, read as carefully as .npy files: sizes are checked before anything is unpacked."""
+"""Reads .npz archives as carefully as .npy files: sizes are checked before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from netwright.specs.files import open_regular, write_file
 from .errors import DataError
 from .npy import ArrayHeader, check_size, read_data, read_header
 
-#: Deflate can't do better than this; an archive that claims to is a trap or damaged.
+#: The best ratio that Deflate can reach. An archive that claims more is damaged or an attack.
 _MAX_RATIO = 1032
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
 
@@ -38,19 +38,19 @@ def read_npz(path: str | Path) -> dict[str, NDArray]:
 
     def read(stream: IO[bytes], header: ArrayHeader, name: str) -> NDArray:
         array = read_data(stream, header, name)
-        stream.read(1)  # the check sum is compared at the end
+        stream.read(1)  # reading to the end makes zipfile compare the checksum
         return array
 
     return _for_each(path, read)
 
 
 def write_npz(path: str | Path, arrays: Mapping[str, NDArray]) -> None:
-    """Writes an uncompressed archive, whole or not at all. Raises OSError."""
+    """Writes an uncompressed archive, completely or not at all. Raises OSError."""
 
     def write(file: IO[bytes]) -> None:
         with zipfile.ZipFile(file, "w") as archive:
             for name, array in arrays.items():
-                # A fixed date: equal arrays give equal bytes.
+                # ZipInfo's default date is fixed, so equal arrays give equal bytes.
                 member = zipfile.ZipInfo(f"{name}.npy")
                 with archive.open(member, "w", force_zip64=True) as stream:
                     np.lib.format.write_array(stream, np.asarray(array, order="C"), allow_pickle=False)
@@ -89,7 +89,7 @@ def _checked_members(archive: zipfile.ZipFile, size: int, path: str) -> dict[str
                 f"{path}: array {name!r} claims to unpack {info.compress_size:,} bytes to {info.file_size:,}"
             )
         members[name] = info
-    # Members that share bytes are how a small archive explodes.
+    # Members that share bytes let a small archive unpack to a huge one.
     if sum(info.compress_size for info in members.values()) > size:
         raise DataError(f"{path}: its arrays claim more bytes than the file has ({size:,})")
     unpacked = sum(info.file_size for info in members.values())
@@ -113,5 +113,5 @@ def _use_member(
 def _physical_memory() -> int:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # a system that does not say
+    except (AttributeError, ValueError, OSError):  # the system does not tell
         return 1 << 40

@@ -1,4 +1,4 @@
-"""What a training is to do and what it did: frozen values that loop, checkpoints and observers share."""
+"""The plan and the result of a training: frozen values that the loop, checkpoints and observers share."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from .windows import Windows
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """Ends training after ``patience`` epochs that are not better than the best by more than
-    ``min_delta``."""
+    """Ends training after ``patience`` epochs in a row that don't beat the best by more than ``min_delta``."""
 
     patience: int = 5
     min_delta: float = 0.0
@@ -22,15 +21,15 @@ class EarlyStopping:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How to train; the same plan on the same data gives the same weights, bit for bit.
+    """How to train. The same plan on the same data gives the same weights, bit for bit.
 
-    ``monitor`` is ``valid_`` or ``train_`` and then ``loss`` or a metric's name: what decides which epoch was
-    best. Accuracy is to rise, everything else to fall. Left out, it is ``valid_loss`` where there are
-    validation data; where there are none, the last weights are kept.
+    ``monitor`` names the number that decides which epoch is best: ``valid_`` or ``train_``, followed by ``loss`` or a
+    metric's name. Accuracy should rise, everything else should fall. The default is ``valid_loss`` with validation
+    data; without them, the last weights are kept.
 
-    ``window`` (truncated backpropagation) cuts sequences along the dim ``time``; ``lengths`` names the inputs
-    that hold sequence lengths, ``mask`` the array that says which steps count in the loss. ``checkpoint_every``
-    counts epochs."""
+    ``window`` (truncated backpropagation) cuts sequences along the dim ``time``. ``lengths`` names the inputs that hold
+    sequence lengths, ``mask`` the array that says which steps count in the loss. ``checkpoint_every`` counts epochs.
+    """
 
     epochs: int
     batch_size: int = 32
@@ -56,14 +55,15 @@ class TrainingPlan:
 
     @property
     def windows(self) -> Windows | None:
-        """The windows that sequences are cut into; None where they are trained on whole."""
+        """The windows that sequences are cut into; None if they are trained on whole."""
         return None if self.window is None else Windows(self.window, self.time, self.lengths)
 
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One finished epoch: means of the loss and the metrics; epochs count from 1, steps from the very
-    start."""
+    """One finished epoch: the means of the loss and the metrics. Epochs count from 1, ``steps`` from the start of the
+    training.
+    """
 
     epoch: int
     steps: int
@@ -73,17 +73,18 @@ class EpochRecord:
     samples: int = 0
 
     def value(self, monitor: str) -> float:
-        """The number called ``valid_loss``, ``train_accuracy``, …; KeyError where there is none."""
+        """The number called ``valid_loss``, ``train_accuracy``, …. Raises KeyError if there is none."""
         part, _, name = monitor.partition("_")
         return ((self.valid or {}) if part == "valid" else self.train)[name]
 
 
 @dataclass
 class Progress:
-    """Where a training stands: everything, beside the session's values, that it needs to go on.
+    """How far a training is: everything it needs to resume, besides the session's values.
 
-    ``epoch`` counts from 0; ``batch`` is the next one in it; ``totals``, ``samples`` and ``seconds`` are the
-    running epoch's so far."""
+    ``epoch`` counts from 0, ``batch`` is the next one in it. ``totals``, ``samples`` and ``seconds`` are those of the
+    current epoch so far.
+    """
 
     epoch: int = 0
     batch: int = 0
@@ -101,7 +102,7 @@ Ending = Literal["finished", "stopped early", "interrupted", "diverged"]
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What came out: ``weights`` are those of ``best_epoch`` where something was monitored, else the last."""
+    """The result of a training. ``weights`` are those of ``best_epoch``; without a monitor, the last."""
 
     ending: Ending
     history: tuple[EpochRecord, ...]
@@ -109,4 +110,4 @@ class TrainingResult:
     best_epoch: int | None
     steps: int
     signal: int | None = None
-    """The one that asked for an end meanwhile, SIGINT or SIGTERM."""
+    """The signal that asked to stop during the training, SIGINT or SIGTERM, if any."""

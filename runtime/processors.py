@@ -13,7 +13,7 @@ _ROOT = Path("/sys/fs/cgroup")
 
 @cache
 def own_processors() -> tuple[int, ...]:
-    """The processors that this process may run on, by their numbers. Asked once, before threads are pinned."""
+    """The numbers of the processors that this process may run on. Asked once, before threads are pinned."""
     if hasattr(os, "sched_getaffinity"):
         return tuple(sorted(os.sched_getaffinity(0)))
     return tuple(range(os.cpu_count() or 1))
@@ -21,17 +21,19 @@ def own_processors() -> tuple[int, ...]:
 
 @cache
 def processor_count() -> int:
-    """The processors that this process may run on, no more than its control group's share of time comes to, and no
-    fewer than one. Asked once."""
+    """How many processors this process can use: those it may run on, limited by the CPU time of its control group, at
+    least one. Asked once.
+    """
     count = len(own_processors())
     share = processor_share(_ROOT, Path("/proc/self/cgroup"))
     return max(1, min(count, MOST_THREADS, count if share is None else round(share)))
 
 
 def processor_share(root: Path, own: Path) -> float | None:
-    """The processors whose time a control group may use; None without a limit.
+    """How many processors' time a control group may use; None without a limit.
 
-    It is the least quota on the way from the group that the file ``own`` names up to ``root``."""
+    This is the smallest quota between the group that the file ``own`` names and ``root``.
+    """
     shares: list[float] = []
     try:
         lines = own.read_text(encoding="utf-8").splitlines()
@@ -50,7 +52,9 @@ def processor_share(root: Path, own: Path) -> float | None:
 
 
 def _quota(folder: Path) -> float | None:
-    """A folder's quota divided by its period: in one file (version 2), or in two (version 1)."""
+    """The quota of a control group's folder divided by its period. Version 2 has both in one file, version 1 has two
+    files.
+    """
     try:
         if (limit := folder / "cpu.max").exists():
             quota, period = limit.read_text(encoding="utf-8").split()
@@ -58,5 +62,5 @@ def _quota(folder: Path) -> float | None:
             quota = (folder / "cpu.cfs_quota_us").read_text(encoding="utf-8").strip()
             period = (folder / "cpu.cfs_period_us").read_text(encoding="utf-8").strip()
         return int(quota) / int(period) if int(quota) > 0 else None
-    except (OSError, ValueError, ZeroDivisionError):  # "max", or no such limit
+    except (OSError, ValueError, ZeroDivisionError):  # "max", or there is no such limit
         return None

@@ -1,4 +1,4 @@
-"""What a training tells while it runs: a bar on a terminal, one plain line an epoch elsewhere."""
+"""What a training prints while it runs: a progress bar on a terminal, otherwise one plain line per epoch."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from .plan import EpochRecord, TrainingPlan, TrainingResult
 from .totals import Totals
 
-#: Between two updates of the bar: training steps can be shorter than drawing one.
+#: Seconds between two updates of the bar: a training step can take less time than drawing.
 _INTERVAL = 0.1
 
 
 class Observer(Protocol):
-    """Follows a training. Epochs count from 1; ``batch`` batches of the epoch are done."""
+    """Receives the events of a training. Epochs count from 1; ``batch`` batches of the epoch are done."""
 
     def start(self, plan: TrainingPlan, batches: int, epoch: int, batch: int) -> None:
-        """Training begins, or goes on, at this place; an epoch has ``batches``."""
+        """Training begins or resumes at this batch; an epoch has ``batches``."""
         ...
 
     def step(self, epoch: int, batch: int, samples: int, totals: Totals) -> None:
-        """A step is done; ``samples`` and ``totals`` are the epoch's so far."""
+        """A step is done. ``samples`` and ``totals`` are those of the epoch so far."""
         ...
 
     def epoch(self, record: EpochRecord, best: bool) -> None:
-        """An epoch and its validation are done; ``best`` says whether its weights are the ones kept."""
+        """An epoch and its validation are done. ``best`` says whether its weights are the best so far."""
         ...
 
     def notice(self, message: str) -> None:
@@ -35,12 +35,12 @@ class Observer(Protocol):
         ...
 
     def end(self, result: TrainingResult | None) -> None:
-        """Training is over; there is no result where an error ended it."""
+        """Training is over. ``result`` is None if an error other than DivergedError ended it."""
         ...
 
 
 class Silent:
-    """Says nothing."""
+    """Prints nothing."""
 
     def start(self, plan: TrainingPlan, batches: int, epoch: int, batch: int) -> None:
         return
@@ -59,7 +59,7 @@ class Silent:
 
 
 class PlainLines(Silent):
-    """One line an epoch, for files and pipes."""
+    """Prints one line per epoch, for files and pipes."""
 
     def __init__(self, console: Console):
         self.console = console
@@ -79,7 +79,7 @@ class PlainLines(Silent):
 
 
 class Bar(PlainLines):
-    """A progress bar over the epoch's batches, above it a line for each finished epoch."""
+    """Draws a progress bar over the epoch's batches, below one line per finished epoch."""
 
     def __init__(self, console: Console):
         super().__init__(console)
@@ -96,7 +96,7 @@ class Bar(PlainLines):
         self._task = TaskID(0)
         self._batches = 0
         self._shown = 0.0
-        self._since = (0.0, 0)  # time and samples when this epoch began, or went on
+        self._since = (0.0, 0)  # time and samples when this epoch began or resumed
 
     def start(self, plan: TrainingPlan, batches: int, epoch: int, batch: int) -> None:
         super().start(plan, batches, epoch, batch)
@@ -131,7 +131,7 @@ class Bar(PlainLines):
 
 
 def observer_for(console: Console) -> Observer:
-    """The bar where ``console`` is a terminal, plain lines otherwise."""
+    """The bar if ``console`` is a terminal, otherwise plain lines."""
     return Bar(console) if console.is_terminal else PlainLines(console)
 
 
@@ -146,5 +146,5 @@ def epoch_line(record: EpochRecord, epochs: int) -> str:
 
 
 def numbers_text(means: dict[str, float], prefix: str = "") -> str:
-    """Names and values, four significant digits each."""
+    """Names and values with four significant digits."""
     return "  ".join(f"{prefix}{name} {value:.4g}" for name, value in means.items())

@@ -1,4 +1,6 @@
-"""Integers out of range: which array, which sample and which value. Code that computes only knows that there is one."""
+"""Finds integers that are out of range: which array, which sample and which value. Compiled code only reports that
+there is one.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,9 @@ def out_of_range(
     *,
     partial: bool,
 ) -> Iterator[str]:
-    """For each of the ``arrays`` its first value that is out of the ranges in the manifest, in words.
+    """For each of the ``arrays``, a sentence about its first value outside the ranges in the manifest.
 
-    ``partial``: also where not all of an array's elements are used, so that it may be one that does no harm.
+    With ``partial`` also arrays of which the network uses only some elements, so that the value may do no harm.
     """
     for info in infos:
         for range in info.ranges or ():
@@ -39,13 +41,13 @@ def out_of_range(
 
 
 def _counting(array: NDArray, range: RangeInfo, arrays: Mapping[str, NDArray]) -> NDArray:
-    """Which elements have to be in range."""
+    """Which elements must be in range."""
     counting = np.ones(array.shape, bool)
     for name in range.unless:
-        own = arrays[name]
-        if own.ndim == 1 and own.dtype.kind in "iu" and array.ndim >= 2:
-            own = np.arange(array.shape[1]) < own[:, None]
-        counting &= (own != 0).reshape(own.shape + (1,) * (array.ndim - own.ndim))
+        mask = arrays[name]
+        if mask.ndim == 1 and mask.dtype.kind in "iu" and array.ndim >= 2:  # lengths of sequences
+            mask = np.arange(array.shape[1]) < mask[:, None]
+        counting &= (mask != 0).reshape(mask.shape + (1,) * (array.ndim - mask.ndim))
     return counting
 
 

@@ -16,7 +16,7 @@ from .errors import ExecutionError, WeightsError
 from .named_arrays import WEIGHT_ROLES, find_problems, static_shape, weight_buffers
 from .totals import means
 
-#: The entry that packs weights, and the prefix of recurrent states carried between windows of a sequence.
+#: The entry that packs weights; the prefix of the recurrent states carried between windows of a sequence.
 PREPARE = "prepare"
 CARRY = "carry."
 
@@ -24,9 +24,8 @@ CARRY = "carry."
 class Session:
     """A model's values and the entries that work on them.
 
-    ``values`` holds every parameter and statistic, and initial values of state buffers where zero won't
-    do; all are copied. Raises WeightsError when they are not the model's. Not to be trained from several
-    threads at once.
+    ``values`` holds every parameter and statistic, and the initial values of state buffers that don't start at zero;
+    all are copied. Raises WeightsError if they don't fit the model. Several threads must not train one session at once.
     """
 
     def __init__(self, engine: Engine, values: Mapping[str, ArrayLike]):
@@ -52,7 +51,7 @@ class Session:
                     raise ExecutionError(f"packed buffer {info.name!r} has no static shape")
                 self._packed[info.name] = aligned_zeros(shape, dtype)
         self._static_states = {name for name, info in expected.items() if static_shape(info) is not None}
-        self._fresh: set[str] = set()  # packed buffers that agree with the parameters
+        self._fresh: set[str] = set()  # packed buffers that are up to date with the parameters
         self._calls: dict[str, EntryCall] = {}
         self._packed_reads: dict[str, frozenset[str]] = {}
         self._stale_after: dict[str, frozenset[str]] = {}
@@ -68,9 +67,9 @@ class Session:
     def predict(self, **inputs: ArrayLike) -> dict[str, NDArray]:
         """The model's outputs, by name, in eval mode.
 
-        Inputs are arrays of the declared shapes; dtypes are cast where nothing can be lost (uint8 to
-        float32, bool to integers). Raises InputError naming the input and the axis that does not fit,
-        ExecutionError for data out of range (a token outside the vocabulary).
+        Inputs are arrays of the declared shapes. Their dtypes are cast if nothing is lost (uint8 to float32, bool to
+        integers). Raises InputError, which names the input and the axis that does not fit, and ExecutionError for
+        values out of range (a token outside the vocabulary).
         """
         return self.run("predict", inputs)
 
@@ -81,13 +80,11 @@ class Session:
         return means(self.run("loss", arrays))
 
     def train_step(self, **arrays: ArrayLike) -> dict[str, float]:
-        """One step of the optimizer on one batch; the mean loss and metrics as they were before the
-        update.
-        """
+        """Makes one optimizer step on one batch. Returns the mean loss and metrics (by name) from before the update."""
         return means(self.run("train_step", arrays))
 
     def run(self, entry: str, arrays: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
-        """Any entry, with its raw outputs: what ``predict``, ``loss`` and ``train_step`` are made of."""
+        """Runs any entry and returns its raw outputs. ``predict``, ``loss`` and ``train_step`` use it."""
         call = self._calls.get(entry)
         if call is None:
             call = self._make_call(entry)
@@ -98,9 +95,7 @@ class Session:
         return outputs
 
     def prepare(self) -> None:
-        """Packs the weights anew. Entries that read packed weights do so by themselves when parameters
-        changed.
-        """
+        """Packs the weights again. Entries that read packed weights do this themselves after parameters changed."""
         self.engine.run(PREPARE, {}, {**self._weights, **self._packed})
         self._fresh = set(self._packed)
 
@@ -115,9 +110,7 @@ class Session:
         return {name: array.copy() for name, array in self._weights.items()}
 
     def assign(self, weights: Mapping[str, ArrayLike]) -> None:
-        """Replaces all parameters and statistics. Raises WeightsError, and changes nothing, when they
-        don't fit.
-        """
+        """Replaces all parameters and statistics. Raises WeightsError, without any change, if they don't fit."""
         given = {name: np.asarray(value) for name, value in weights.items()}
         _check(self.manifest, weight_buffers(self.manifest), given)
         for name, array in given.items():
@@ -126,19 +119,19 @@ class Session:
 
     @property
     def packed(self) -> dict[str, NDArray]:
-        """Copies of the packed weights, as ``prepare`` makes them."""
+        """Copies of the packed weights, as the entry ``prepare`` makes them."""
         if not self._packed.keys() <= self._fresh:
             self.prepare()
         return {name: array.copy() for name, array in self._packed.items()}
 
     @property
     def state(self) -> dict[str, NDArray]:
-        """Copies of all state: the optimizer's moments and step, and recurrent state carried so far."""
+        """Copies of all state: the optimizer's moments and step counter, and the recurrent states carried so far."""
         return {name: array.copy() for name, array in self._states.items()}
 
     def assign_state(self, state: Mapping[str, ArrayLike]) -> None:
-        """Replaces all state by what ``state`` of this or an equal session gave. Raises WeightsError as
-        ``assign``.
+        """Replaces all state with what ``state`` of this or an equal session returned. Raises WeightsError as
+        ``assign`` does.
         """
         expected = {info.name: info for info in self.manifest.buffers if info.role == "state"}
         given = {name: np.asarray(value) for name, value in state.items()}
@@ -150,7 +143,7 @@ class Session:
                 self._states[name] = aligned_copy(array, np.dtype(expected[name].dtype))
 
     def reset_carry(self) -> None:
-        """Recurrent state carried between windows starts at zero again."""
+        """Sets the recurrent states that are carried between windows back to zero."""
         for name, array in self._states.items():
             if name.startswith(CARRY):
                 array.fill(0)

@@ -1,4 +1,4 @@
-"""Loading models that were compiled to shared libraries."""
+"""Loads models that were compiled to shared libraries."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from .workers import WorkerPool, process_pool
 def load_shared(path: str | Path, *, model: str | None = None, threads: int | None = None) -> NativeEngine:
     """An engine over a shared library that ``netwright compile --emit shared`` made.
 
-    Loading a library runs its code: load only what you trust. ``model`` is needed only where a library holds
-    several models. Parameters that are part of the library are in the engine's ``embedded``, ready for a
-    ``Session``. Raises ExecutionError when the file is not such a library.
+    Loading a library runs its code: load only what you trust. ``model`` is needed only if the library holds several
+    models. The parameters contained in the library are in the engine's ``embedded``, ready for a ``Session``. Raises
+    ExecutionError if the file is not such a library.
     """
     path = Path(path).resolve()
     try:
@@ -43,7 +43,8 @@ def load_shared(path: str | Path, *, model: str | None = None, threads: int | No
     addresses = {entry.name: address(entry.symbol) for entry in manifest.entries}
     plans = {entry.name: address(f"{entry.symbol}_plan") for entry in manifest.entries}
     pool: WorkerPool | None = None
-    if threads != 1 and hasattr(library, f"{manifest.model}_pool_run"):  # there was none before
+    # libraries of earlier versions have no pool
+    if threads != 1 and hasattr(library, f"{manifest.model}_pool_run"):
         names = ("run", "stop", "forked", "pin")
         pool = process_pool({name: address(f"{manifest.model}_pool_{name}") for name in names})
     data = _embedded_data(library, manifest)
@@ -61,10 +62,10 @@ def load_shared(path: str | Path, *, model: str | None = None, threads: int | No
 
 
 def _check_cpu(path: Path, library: ctypes.CDLL, manifest: Manifest) -> None:
-    """Raises ExecutionError where this machine's CPU lacks what the library's code needs."""
+    """Raises ExecutionError if this machine's CPU lacks instructions that the library uses."""
     try:
         ask = getattr(library, f"{manifest.model}_missing")
-    except AttributeError:  # made before libraries could be asked
+    except AttributeError:  # a library of a version without this function
         return
     ask.restype = ctypes.c_int64
     missing = ask()
@@ -95,14 +96,14 @@ def _embedded_data(library: ctypes.CDLL, manifest: Manifest) -> dict[str, NDArra
 
 
 def _embedded_manifest(path: Path, library: ctypes.CDLL, content: bytes, model: str | None) -> Manifest:
-    # The prefix of a model's symbols is not known beforehand, but the library's string table spells it out.
+    # The prefix of a model's symbols is unknown, but the library's string table contains it.
     names = {match.decode() for match in re.findall(rb"\x00_?([A-Za-z]\w*_manifest)(?=\x00)", content)}
     found: list[Manifest] = []
     for name in sorted(names):
         try:
             symbol = ctypes.c_char.in_dll(library, name)
             manifest = Manifest.model_validate_json(ctypes.string_at(ctypes.addressof(symbol)))
-        except ValueError:  # no such symbol, or somebody else's
+        except ValueError:  # no such symbol, or one that is not ours
             continue
         if model in (None, manifest.model):
             found.append(manifest)

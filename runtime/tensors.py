@@ -1,7 +1,8 @@
-"""Named arrays in safetensors files, under weights and checkpoints alike.
+"""Named arrays in safetensors files, for weights and checkpoints.
 
-Written here rather than by the library, for three reasons: equal content gives equal bytes (the library's
-metadata comes in random order), nothing is copied, and the file is flushed before it takes its name."""
+We write them ourselves instead of using the library, for three reasons: equal content gives equal bytes (the library
+writes its metadata in random order), nothing is copied, and the file is flushed before it gets its name.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from netwright.specs.files import open_regular, write_file
 
 from .errors import WeightsError
 
-#: A header longer than this is refused before it is read: a million tensors need less.
+#: A longer header is refused before it is read: a million tensors need less.
 MAX_HEADER = 100_000_000
 
 _DTYPES = {
@@ -41,15 +42,14 @@ _DTYPES = {
 _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 
 
-#: Bytes of an array that are brought into order at a time.
+#: How many bytes of an array are made contiguous at a time.
 _COPIED = 2**24
-#: Cells of an array that are copied at a time: along its last axis, and along all others together.
+#: The tile in which an array is copied: its elements along the last axis, and along all other axes together.
 _LAST, _OTHERS = 32, 1024
 
 
 def contiguous(array: NDArray) -> NDArray:
-    """The array in the order of its axes. One that is turned around is copied in tiles, since memory is read and
-    written by whole cache lines."""
+    """The array in C order. A transposed one is copied in tiles, since memory moves in whole cache lines."""
     axes = sorted(range(array.ndim), key=lambda axis: abs(array.strides[axis]))
     wide = [axis for axis in axes if array.shape[axis] > 1]
     if array.flags.c_contiguous or array.size < _LAST * _OTHERS or wide[0] == array.ndim - 1:
@@ -60,20 +60,21 @@ def contiguous(array: NDArray) -> NDArray:
         if axis != array.ndim - 1:
             tile[axis] = min(array.shape[axis], budget)
             budget //= tile[axis]
-    found = np.empty(array.shape, array.dtype)
+    copy = np.empty(array.shape, array.dtype)
     counts = [-(-size // tile[axis]) for axis, size in enumerate(array.shape)]
     for place in np.ndindex(*counts):
         cut = tuple(slice(i * tile[axis], (i + 1) * tile[axis]) for axis, i in enumerate(place))
-        found[cut] = array[cut]
-    return found
+        copy[cut] = array[cut]
+    return copy
 
 
 def write_tensors(
     path: str | os.PathLike[str], tensors: Mapping[str, NDArray], metadata: Mapping[str, str]
 ) -> None:
-    """Writes a safetensors file, whole or not at all. Raises OSError, and KeyError for a dtype that has no name
-    there."""
-    # The format wants no gaps; wide elements first keep every tensor aligned.
+    """Writes a safetensors file, completely or not at all. Raises OSError, and KeyError for a dtype that the format
+    lacks.
+    """
+    # The format allows no gaps; sorting wide elements first keeps every tensor aligned.
     names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
     header: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))}
     end = 0
@@ -95,8 +96,9 @@ def write_tensors(
 
 
 def _rows(array: NDArray) -> Iterator[NDArray]:
-    """The array in the order of its axes: as it is where it has that order, else some rows after the other, so that
-    there is no second one of it."""
+    """The array in C order, without a second copy in memory: the array itself if it is contiguous, otherwise some rows
+    at a time.
+    """
     if array.flags.c_contiguous or array.ndim < 2:
         yield contiguous(array)
         return
@@ -108,7 +110,7 @@ def _rows(array: NDArray) -> Iterator[NDArray]:
 class TensorFile:
     """A safetensors file whose header was read and checked: ``headers`` has each tensor's shape and dtype.
 
-    Raises WeightsError when the file can't be opened or is not well-formed.
+    Raises WeightsError if the file can't be opened or is malformed.
     """
 
     def __init__(self, path: str | Path):
@@ -133,7 +135,7 @@ class TensorFile:
             raise WeightsError(f"{path} is not a well-formed safetensors file: {error}") from error
 
     def read(self, name: str) -> NDArray:
-        """The tensor called ``name``. Raises WeightsError when it can't be read."""
+        """The tensor called ``name``. Raises WeightsError if it can't be read."""
         try:
             return self._file.get_tensor(name)
         except (SafetensorError, OSError, ValueError, MemoryError) as error:

@@ -1,7 +1,7 @@
 """Losses and metrics over many batches.
 
-The entries ``loss`` and ``train_step`` give numerators and counts (``loss.numerator``, ``loss.count``,
-``metric.NAME.numerator``, …), never means, so that partial batches and padded steps aggregate exactly.
+The entries ``loss`` and ``train_step`` return numerators and counts (``loss.numerator``, ``loss.count``,
+``metric.NAME.numerator``, …) instead of means, so that partial batches and padded steps add up exactly.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _NUMERATOR, _COUNT, _METRIC = ".numerator", ".count", "metric."
 
 
 class Totals:
-    """Sums of numerators and counts, by ``loss`` and each metric's name."""
+    """Sums of numerators and counts, keyed by ``loss`` and each metric's name."""
 
     def __init__(self, sums: Mapping[str, tuple[float, float]] | None = None):
         self.sums: dict[str, tuple[float, float]] = dict(sums or {})
@@ -30,7 +30,7 @@ class Totals:
                 self.sums[name] = total + float(numerator), count + float(outputs[stem + _COUNT])
 
     def means(self) -> dict[str, float]:
-        """Σ numerator / Σ count of each; NaN where nothing was counted."""
+        """Σ numerator / Σ count of each; NaN if the count is 0."""
         return {name: total / count if count else math.nan for name, (total, count) in self.sums.items()}
 
 

@@ -1,8 +1,9 @@
-"""The training loop: epochs of steps, validation, the best weights, early stopping, checkpoints, a clean
-stop.
+"""The training loop: epochs of steps, validation, the best weights, early stopping, checkpoints, and stopping on
+signals.
 
-It decides nothing numerical – a step is one call of the entry ``train_step`` – and everything it needs to go
-on stands in ``Progress`` and the session, so that a resumed training continues bit for bit."""
+It computes nothing numerical: a step is one call of the entry ``train_step``. Everything it needs to resume is in
+``Progress`` and the session, so that a resumed training continues bit for bit.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ from .totals import Totals
 
 
 class DivergedError(TrainingError):
-    """The loss is not a number any more; ``result`` has the history and the last good weights."""
+    """The loss became infinite or NaN. ``result`` has the history and the last good weights."""
 
     def __init__(self, message: str, result: TrainingResult):
         super().__init__(message)
@@ -45,19 +46,19 @@ def train(
 ) -> TrainingResult:
     """Trains ``session`` by ``plan``; afterwards it holds ``result.weights``.
 
-    ``checkpoint`` is written after every ``plan.checkpoint_every`` epochs, on Ctrl-C or SIGTERM (which let the
-    step in hand finish; a second Ctrl-C aborts with KeyboardInterrupt) and at the end. SIGTERM ends the process then,
-    unless it has a handler. ``resume`` goes on from such a
-    file.
+    A ``checkpoint`` is written after every ``plan.checkpoint_every`` epochs, on Ctrl-C or SIGTERM (after the current
+    step; a second Ctrl-C aborts with KeyboardInterrupt) and at the end. After SIGTERM the process then ends, unless it
+    has its own handler. ``resume`` continues from such a file.
 
-    Raises DataError (data that don't fit the model), CheckpointError, TrainingError (a plan that can't be
-    followed), DivergedError (a loss that is infinite or NaN; the session then holds the last good weights),
-    and what the session's entries raise."""
+    Raises DataError (data that don't fit the model), CheckpointError, TrainingError (a plan that can't be followed),
+    DivergedError (a loss that is infinite or NaN; the session then holds the last good weights), and what the session's
+    entries raise.
+    """
     return _Training(session, plan, data, valid, checkpoint, observer or Silent()).run(resume)
 
 
 def evaluate(session: Session, data: Dataset, batch_size: int = 32) -> dict[str, float]:
-    """Mean loss and metrics over a whole data set, exact over partial batches. Raises DataError."""
+    """The mean loss and metrics over a whole data set, exact also if the last batch is partial. Raises DataError."""
     data.require(session.input_info("loss"), session.manifest.dims)
     totals = Totals()
     for batch in Batches(data, session.input_info("loss"), batch_size).epoch(0):
@@ -96,7 +97,7 @@ class _Training:
         self._check_monitor()
         self.good_weights = session.weights
         self.saved_place: tuple[int, int] | None = None
-        # More epochs or another patience don't make it another training.
+        # The number of epochs and early stopping are left out: they don't change the updates.
         self.identity = {
             "samples": self.batches.samples,
             "batch_size": plan.batch_size,

@@ -1,6 +1,4 @@
-"""Weights in safetensors files: one tensor a parameter or statistic, called ``layer.param``
-(docs/weights.md).
-"""
+"""Weights in safetensors files: one tensor per parameter or statistic, called ``layer.param`` (docs/weights.md)."""
 
 from __future__ import annotations
 
@@ -20,7 +18,8 @@ from .tensors import TensorFile, write_tensors
 def save_weights(path: str | Path, manifest: Manifest, values: Mapping[str, NDArray]) -> None:
     """Writes the model's parameters and statistics (``Session.weights``), atomically.
 
-    Raises WeightsError when ``values`` are not exactly the model's, OSError when the file can't be written.
+    Raises WeightsError if ``values`` don't match the model's parameters and statistics exactly, OSError if the file
+    can't be written.
     """
     found = {name: (value.shape, value.dtype) for name, value in values.items()}
     if problems := find_problems(weight_buffers(manifest), found):
@@ -29,11 +28,10 @@ def save_weights(path: str | Path, manifest: Manifest, values: Mapping[str, NDAr
 
 
 def load_weights(path: str | Path, manifest: Manifest) -> dict[str, NDArray]:
-    """The model's parameters and statistics from a file, cast to the model's dtypes where nothing can be
-    lost.
+    """Reads the model's parameters and statistics from a file and casts them to the model's dtypes if nothing is lost.
 
-    Raises WeightsError: a file that can't be read, or – all problems in one error – tensors that are missing,
-    unknown, or of a wrong shape or dtype.
+    Raises WeightsError if the file can't be read, or – all problems in one error – if tensors are missing, unknown, or
+    of a wrong shape or dtype.
     """
     expected = weight_buffers(manifest)
     tensors = TensorFile(path)

@@ -1,4 +1,4 @@
-"""Windows of sequences in time: truncated backpropagation makes an update at each."""
+"""Windows of sequences in time: truncated backpropagation makes one update per window."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Windows:
-    """Cuts sequences into windows of ``size`` steps along the dim ``time``; the last may be shorter.
+    """Cuts sequences into windows of ``size`` steps along the dim ``time``; the last one may be shorter.
 
-    ``lengths`` names the arrays ``[N]`` of valid steps a sequence: each window gets its share of them.
+    ``lengths`` names the arrays ``[N]`` with the number of valid steps per sequence, which are adjusted to each window.
     """
 
     size: int
@@ -17,6 +17,6 @@ class Windows:
     lengths: tuple[str, ...] = ()
 
     def steps(self, length: int) -> tuple[int, ...]:
-        """How many steps the windows of a sequence have: all but the last one, and the last one where it differs."""
+        """The different lengths of a sequence's windows: ``size`` for all but the last, and the rest for the last."""
         rest = length % self.size
         return tuple(([self.size] if length >= self.size else []) + ([rest] if rest else []))

@@ -1,8 +1,8 @@
 """The threads that run native entries together: a pool in native code, made once per process and shared by all engines.
 
-A call of the pool is one call of native code, which runs the entry on the calling thread and on workers that wait for
-it. Workers are no Python threads: they never hold the interpreter's lock, and they take no signals. Since a handler of
-Python's runs only when native code has returned, a signal leaves no call half done.
+One call of the pool is one call of native code, which runs the entry on the calling thread and on waiting workers.
+Workers are not Python threads: they never hold the GIL and receive no signals. Python runs signal handlers only after
+native code has returned, so no signal interrupts a call halfway.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _PIN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int32)
 
 
 class WorkerPool:
-    """The pool behind functions of native code: ``run``, ``stop``, ``forked`` and ``pin``, by their addresses.
+    """The pool over four functions of native code, given by their addresses: ``run``, ``stop``, ``forked`` and ``pin``.
 
-    Workers are there from the first call that needs them until the last of those that ``join`` leaves.
+    Workers exist from the first call that needs them until the last user that called ``join`` leaves.
     """
 
     def __init__(self, addresses: Mapping[str, int]):
-        #: run(entry, context, threads, spins) → the code of the entry at an address, 0 where all is well. Where the
-        #: workers are another call's at the moment, it runs on one thread.
+        #: run(entry, context, threads, spins): runs the entry at an address and returns its code, 0 for success. While
+        #: another call uses the workers, it runs on one thread.
         self.run = _RUN(addresses["run"])
         self._stop = _STOP(addresses["stop"])
         self._forked = _FORKED(addresses["forked"])
@@ -43,12 +43,14 @@ class WorkerPool:
         self._pinned = False
 
     def join(self, user: object) -> weakref.finalize:
-        """From now on ``user`` runs entries here; it leaves when it ends, or when what is returned is called."""
+        """Registers ``user``, which runs entries here. It leaves when it is collected, or when the returned finalizer
+        is called.
+        """
         self._users.add(id(user))
         return weakref.finalize(user, self._leave, id(user))
 
     def stop(self) -> None:
-        """Ends the workers, unless they are at work; the next call makes new ones."""
+        """Ends the workers unless they are at work; the next call makes new ones."""
         self._stop()
 
     def forked(self) -> None:
@@ -56,9 +58,10 @@ class WorkerPool:
         self._forked()
 
     def pin(self) -> None:
-        """Keeps workers on processors of their own from now on, all but the first, which is left to ``pin_caller``.
+        """From now on keeps each worker on a processor of its own; the first processor is left to ``pin_caller``.
 
-        Raises ValueError where the system has no such thing."""
+        Raises ValueError on systems that can't pin threads.
+        """
         if self._pinned:
             return
         if sys.platform != "linux":
@@ -66,7 +69,7 @@ class WorkerPool:
         others = own_processors()[1:]
         numbers = (ctypes.c_int32 * max(1, len(others)))(*others)
         while self._pin(ctypes.addressof(numbers), len(others)):
-            time.sleep(0.001)  # a call has them
+            time.sleep(0.001)  # a call is using the workers
         self._pinned = True
 
     def _leave(self, user: int) -> None:
@@ -81,8 +84,9 @@ def pin_caller() -> None:
 
 
 def patience(threads: int) -> int:
-    """The turns in which each of so many threads waits for the others before it sleeps: one where not each has a
-    processor, which it would take from those that it waits for."""
+    """How many turns each of ``threads`` threads waits for the others before it sleeps. With fewer processors than
+    threads it is one, since a waiting thread would take the processor from those it waits for.
+    """
     return SPINS if threads <= processor_count() else 1
 
 
@@ -91,7 +95,7 @@ _making = threading.Lock()
 
 
 def process_pool(addresses: Mapping[str, int] | None) -> WorkerPool | None:
-    """The pool of this process: over these functions, unless there is one already; None without either."""
+    """The process's pool: the existing one, otherwise a new one over these functions; None if there are neither."""
     global _shared
     with _making:
         if _shared is None and addresses is not None:
