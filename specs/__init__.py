@@ -1,6 +1,6 @@
-"""The language: what a user can write, what it means, and how mistakes in it are shown.
+"""The language: what a user can write, what it means, and how mistakes in it are reported.
 
-This package imports nothing of Netwright's. Its few front names resolve on first use, so that
+This package imports no other package of Netwright. Its public names resolve on first use, so that
 `netwright.specs.dims` and `netwright.specs.manifest` can be imported on a machine without loading pydantic.
 """
 

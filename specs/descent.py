@@ -1,7 +1,7 @@
 """Recursion without Python's stack, for trees and graphs that may be thousands of levels deep.
 
-A function that would call itself is written as a generator which yields the calls instead and is sent their
-results; ``descend`` runs it on a stack of its own. A result that is there already may be yielded as it is:
+A function that would call itself is written as a generator which yields the calls instead and is sent their results;
+``descend`` runs it on a stack of its own. A result may be yielded in place of a call:
 
     def depth(tree: Tree) -> Descent[int]:
         below = []
@@ -10,6 +10,7 @@ results; ``descend`` runs it on a stack of its own. A result that is there alrea
         return 1 + max(below, default=0)
 
     descend(depth(tree))
+
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
-#: A computation that yields the computations it waits for (or their results), and returns a T.
+#: A generator that yields the calls it waits for (or their results), and returns a T.
 Descent: TypeAlias = Generator[Any, Any, T]
 
 
 def descend(first: Descent[T] | T) -> T:
-    """What ``first`` returns, or is. What a computation raises is raised where it was yielded, as a call's would be."""
+    """Runs ``first`` and returns its result. Exceptions are raised at the ``yield``, as from an ordinary call. A
+    ``first`` that is not a generator is returned as it is.
+    """
     if type(first) is not GeneratorType:
         return first  # pyright: ignore[reportReturnType]
     stack: list[Descent[Any]] = [first]

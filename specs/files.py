@@ -1,8 +1,9 @@
-"""Reading and writing files that somebody named. Every file that Netwright writes goes through here.
+"""Reads and writes the files that users name. Netwright writes every file with this module.
 
-What is written appears whole or not at all: a regular file is written beside its place and then renamed, keeping the
-mode it had; a symbolic link stays and what it points at is replaced; devices, pipes and standard output (`-`) are
-written into once everything is there. What is read as data is a regular file: a pipe could keep us waiting for ever.
+A file appears completely or not at all: a regular file is written under a temporary name in the same folder and then
+renamed, with the mode of the file it replaces. A symbolic link stays, and its target is replaced. Devices, pipes and
+standard output (`-`) are written to once the content is complete. Data are read from regular files only, since reading
+from a pipe could block for ever.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-#: The name that stands for standard output, as `-` does for standard input.
+#: For an output this name means standard output; for an input, standard input.
 STANDARD_STREAM = "-"
-#: Ways to write a descriptor of this very process: opening them again would write from the start of a file.
+#: Paths of a descriptor of this process. They are not opened again, which would write from the start of the file.
 _DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|(stdin|stdout|stderr))|/proc/self/fd/(\d+)")
 _NUMBERS = {"stdin": 0, "stdout": 1, "stderr": 2}
 
-#: Temporary files and folders that exist at this moment; a signal that ends the process removes them.
+#: Temporary files and folders that exist at the moment. A signal that ends the process removes them.
 _temporary: set[str] = set()
 
 Write = Callable[[IO[bytes]], object]
@@ -38,10 +39,10 @@ def write_file(
 ) -> None:
     """Writes a file, a device, a pipe or (`-`) standard output.
 
-    ``content`` is bytes, or a function that writes them to the binary file it is given. A new file can be read, and
-    with ``executable`` run, by whom the umask allows; one that is replaced keeps its mode. It is on the disk when this
-    returns, unless it need not be ``durable``. Raises OSError with ``path`` as its file name; what was there is as it
-    was then.
+    ``content`` is bytes, or a function that writes them to the binary file it gets. The umask decides who may read a
+    new file and, with ``executable``, run it; a replaced file keeps its mode. When this returns the content is on the
+    disk, unless ``durable`` is False. Raises OSError with ``path`` as its file name; the previous file is then
+    unchanged.
     """
     name = os.fspath(path)
     write: Write = content if callable(content) else lambda file: file.write(content)
@@ -51,13 +52,15 @@ def write_file(
         else:
             _replace(os.path.realpath(name), write, 0o777 if executable else 0o666, durable)
     except OSError as error:
-        if isinstance(error, BrokenPipeError):  # nobody is left to be told
+        if isinstance(error, BrokenPipeError):  # nobody is left to report it to
             raise
         raise OSError(error.errno or errno.EIO, error.strerror or str(error), name) from error
 
 
 def is_stream(path: str | os.PathLike[str]) -> bool:
-    """Whether a path names what can only be written into: standard output (`-`), a device, a pipe."""
+    """Whether a path names something that can't be replaced, only written to: standard output (`-`), a device, a
+    pipe.
+    """
     name = os.fspath(path)
     if name == STANDARD_STREAM or descriptor(name) is not None:
         return True
@@ -69,7 +72,7 @@ def is_stream(path: str | os.PathLike[str]) -> bool:
 
 
 def descriptor(path: str | os.PathLike[str]) -> int | None:
-    """The number behind /dev/stdout, /dev/fd/3 and the like; None for other paths."""
+    """The number of the descriptor for /dev/stdout, /dev/fd/3 and the like; None for other paths."""
     found = _DESCRIPTOR.fullmatch(os.fspath(path))
     if found is None:
         return None
@@ -77,8 +80,9 @@ def descriptor(path: str | os.PathLike[str]) -> int | None:
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Raises OSError, with ``path`` as its file name, where a file could not be written: better before long work than
-    after it."""
+    """Raises OSError, with ``path`` as its file name, if a file can't be written there. Call it before long work rather
+    than fail after it.
+    """
     name = os.fspath(path)
     if is_stream(name):
         return
@@ -86,7 +90,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     try:
         os.lstat(place)
     except FileNotFoundError:
-        pass  # a new file, or the folder is missing
+        pass  # a new file, or its folder is missing
     except OSError as error:
         raise OSError(error.errno or errno.EIO, error.strerror, name) from None
     if os.path.isdir(place):
@@ -102,7 +106,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
-    """Opens a file to read it. Raises OSError for what is no regular file, without waiting for it."""
+    """Opens a file to read it. Raises OSError, without blocking, if it is not a regular file."""
     name = os.fspath(path)
     handle = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     mode = os.fstat(handle).st_mode
@@ -116,13 +120,13 @@ def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
 
 
 class Scratch:
-    """A temporary folder, ``path``, for what other programs are to read."""
+    """A temporary folder, ``path``, for files that other programs read."""
 
     def __init__(self, path: Path):
         self.path = path
 
     def write(self, name: str, content: str | bytes | Write) -> None:
-        """Writes a file into the folder. Raises OSError."""
+        """Writes a file in the folder. Raises OSError."""
         data = content.encode() if isinstance(content, str) else content
         with open(self.path / name, "wb") as file:
             data(file) if callable(data) else file.write(data)
@@ -130,9 +134,9 @@ class Scratch:
 
 @contextmanager
 def scratch_folder() -> Iterator[Scratch]:
-    """A temporary folder that is gone afterwards.
+    """A temporary folder that is removed at the end.
 
-    An OSError for a file in it says that the temporary folder is at fault, since nobody has named such a file.
+    An OSError for a file in it names the temporary folder as the cause, since the user has not named such a file.
     """
     parent = tempfile.gettempdir()
     folder = ""
@@ -151,21 +155,21 @@ def scratch_folder() -> Iterator[Scratch]:
 
 
 def remove_temporary() -> None:
-    """Removes what is half written; for a process about to end in the midst of it."""
+    """Removes half-written files, for a process that is about to be ended."""
     for name in list(_temporary):
         with suppress(OSError):
             os.unlink(name) if not os.path.isdir(name) else shutil.rmtree(name, ignore_errors=True)
 
 
 def _replace(place: str, write: Write, mode: int, durable: bool) -> None:
-    """``place`` is where the file really is: no symbolic link."""
+    """``place`` is the real path, without symbolic links."""
     check_writable(place)
     try:
         before = os.stat(place)
     except FileNotFoundError:
         before = None
     folder = os.path.dirname(place)
-    # Not made from the file's name, which may be as long as names can be.
+    # The temporary name does not contain the file's name, which may have the maximum length already.
     temporary = os.path.join(folder, f".netwright-{secrets.token_hex(8)}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     _temporary.add(temporary)
@@ -189,16 +193,16 @@ def _replace(place: str, write: Write, mode: int, durable: bool) -> None:
 
 
 def _keep(path: str, before: os.stat_result) -> None:
-    """Gives a file the owner, where that is allowed, and the mode of the one that it replaces."""
+    """Copies the mode and, if that is allowed, the owner of the file that is replaced."""
     if hasattr(os, "chown"):
         with suppress(OSError):
             os.chown(path, before.st_uid, before.st_gid)
-    runs = os.stat(path).st_mode & 0o111  # a program has to run, whatever it replaces
+    runs = os.stat(path).st_mode & 0o111  # a program must be executable, whatever it replaces
     os.chmod(path, stat.S_IMODE(before.st_mode) | runs)
 
 
 def _write_stream(name: str, write: Write) -> None:
-    content = io.BytesIO()  # writers may seek, and one that fails has sent nothing
+    content = io.BytesIO()  # `content` may seek, and if it fails nothing has been sent
     write(content)
     if name == STANDARD_STREAM:
         sys.stdout.flush()
@@ -216,7 +220,7 @@ def _write_stream(name: str, write: Write) -> None:
 
 
 def _sync_folder(folder: str) -> None:
-    # The rename itself is durable only once the folder is; some systems can't open folders.
+    # The rename is durable only after the folder is synced; some systems can't open folders.
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

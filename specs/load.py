@@ -1,6 +1,4 @@
-"""The front door of the language: a file or a text to a validated model, with everything that is wrong with
-it.
-"""
+"""Loads a file or a text to a validated model and reports everything that is wrong with it."""
 
 from __future__ import annotations
 
@@ -24,11 +22,11 @@ from .source.tree import Path, SourceNode, SourceTree, Span
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What came of loading a spec.
+    """The result of loading a spec.
 
-    `model` is None when there is any error; `partial` then still holds what is good (None where not even a
-    tree could be read), so that shapes can be checked in the same run. In `partial`, `wiring.poisoned` names
-    the layers and inputs about which nothing is known: what reads them should be left in peace.
+    `model` is None if there is any error. `partial` then still holds the valid parts (None if the text is not even a
+    tree), so that shapes can be checked in the same run. `partial.wiring.poisoned` names the layers and inputs with
+    errors: don't report errors about what reads them.
     """
 
     file: str
@@ -42,16 +40,17 @@ class LoadResult:
     expressions: Mapping[str, Expression] = field(default_factory=dict)
     """The equations of expression layers, by the layers' names."""
     entries: Mapping[str, LayerEntry] = field(default_factory=dict)
-    """Where each layer stands, by its name."""
+    """The path of each layer in the spec, by its name."""
     settings: tuple[str, ...] = ()
-    """The settings that were made before validation."""
+    """The settings that were applied before validation."""
     folder: str | None = None
-    """Where included files are looked for."""
+    """The folder in which included files are looked up."""
 
     def layer_span(self, layer: str, *path: str | int, key: bool = False) -> Span:
-        """The place of a value (or key) of a layer, wherever it was written: in the layer or in `defaults`.
+        """The place of a value (or key) of a layer, in the layer or in `defaults`.
 
-        What is not written at all is shown at the layer's type; without a path the place is the layer's name.
+        For a key that is not written, it is the place of the layer's type; without a path, the place of the layer's
+        name.
         """
         entry = self.entries[layer]
         if not path:
@@ -64,21 +63,21 @@ class LoadResult:
         return self.span(where, key=key)
 
     def node(self, path: Path) -> SourceNode | None:
-        """The node at a path of the spec, None where there is none."""
+        """The node at a path of the spec; None if there is none."""
         return self.source.node(path) if self.source else None
 
     def span(self, path: Path, *, key: bool = False) -> Span:
-        """The place of the value (or key) at a path of the spec, or of the nearest thing above it."""
+        """The place of the value (or key) at a path of the spec, or else of the nearest part above it."""
         if self.source is None:
             return Span(self.file, 1, 1, 1, 1)
         return self.source.key_span(path) if key else self.source.value_span(path)
 
 
 def load_spec(path: str | os.PathLike[str], settings: Sequence[str] = ()) -> LoadResult:
-    """Load a spec file, YAML or (named .json) JSON. What is wrong with it is in the diagnostics.
+    """Loads a spec file, YAML or (named .json) JSON. All errors in it go to the result's diagnostics.
 
-    `settings`, `path.to.key=value` each, change it before it is validated. Raises `SettingError` for a
-    setting that can't be made, and nothing else.
+    `settings`, each `path.to.key=value`, change the spec before it is validated. Raises `SettingError` if a setting
+    can't be applied, and no other exception.
     """
     diagnostics = Diagnostics()
     folder = os.path.dirname(os.fspath(path)) or "."
@@ -92,9 +91,11 @@ def load_spec_text(
     folder: str | None = None,
     texts: Mapping[str, str] | None = None,
 ) -> LoadResult:
-    """Load a spec from its text; `file` is the name shown, and .json at its end means JSON. Files that the text
-    includes are looked for in `folder`; without one it can't include any. `texts` count in place of what is in
-    included files, by the names that diagnostics show. Raises `SettingError` as `load_spec` does, and nothing else.
+    """Loads a spec from its text. All errors in it go to the result's diagnostics.
+
+    `file` is the name shown in messages; a name that ends in .json means JSON. Included files are looked up in
+    `folder`; without one the text can't include any. `texts` take the place of the contents of included files, by the
+    names that diagnostics show. Raises `SettingError` as `load_spec` does, and no other exception.
     """
     diagnostics = Diagnostics()
     return _load(file, read_text(text, file, diagnostics), diagnostics, settings, folder, texts or {})

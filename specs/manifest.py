@@ -1,7 +1,7 @@
-"""The manifest: what an artifact says about itself; where compiler and runtime meet.
+"""The manifest: the description of a compiled model, and the interface between compiler and runtime.
 
-It names the entries, the table of caller-owned buffers (position = index in the call's buffer table), the dims, and
-the ABI version. The C side of the same contract:
+It names the entries, the table of caller-owned buffers (position = index in the call's buffer table), the dims, and the
+ABI version. The C side of the same contract:
 
     typedef struct {
         const int64_t *dims;        /* one value per manifest dim, in order */
@@ -39,15 +39,15 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 ABI_VERSION = 1
-#: How many threads a call may have.
+#: The largest number of threads per call.
 MOST_THREADS = 1024
-#: Turns of a loop in which a thread waits for others before it sleeps, 50 to 200 µs: to wake it takes some 25 µs, a
-#: third of them the time of the thread that wakes it.
+#: How many turns of a loop a thread waits for others before it sleeps, 50 to 200 µs. Waking a sleeping thread takes
+#: about 25 µs, and a third of that is time of the thread that wakes it.
 SPINS = 2048
 
 #: Return codes of entries and kernels.
 INDEX_OUT_OF_RANGE, LENGTH_OUT_OF_RANGE = 1, 2
-#: Return codes of entries that refuse to begin.
+#: Return codes of entries that refuse to start.
 CPU_LACKS, MISSING_POINTER, BAD_NUMBERS, READ_ONLY_CONTENTS = 16, 17, 18, 19
 ERRORS = {
     INDEX_OUT_OF_RANGE: "an index in the data is out of range (a label or token outside the declared classes)",
@@ -65,7 +65,7 @@ class _Frozen(BaseModel):
 
 
 class DimInfo(_Frozen):
-    """A named dim: its range, what it is a multiple of and, where known, what it stands for ("batch", "time", …)."""
+    """A named dim: its range, what it is a multiple of and, if known, what it stands for ("batch", "time", …)."""
 
     name: str
     min: int = 1
@@ -74,32 +74,32 @@ class DimInfo(_Frozen):
     role: str = ""
 
     def admits(self, size: int) -> bool:
-        """Whether the dim can have a size."""
+        """Whether the dim can have this size."""
         return self.min <= size and (self.max is None or size <= self.max) and size % self.multiple_of == 0
 
     @property
     def admitted(self) -> str:
-        """The sizes that it can have, in words: `from 32 to 512, a multiple of 32`."""
+        """The admitted sizes in words: `from 32 to 512, a multiple of 32`."""
         allowed = f"at least {self.min}" if self.max is None else f"from {self.min} to {self.max}"
         return allowed if self.multiple_of == 1 else f"{allowed} and a multiple of {self.multiple_of}"
 
     def nearest(self, size: int) -> tuple[int, ...]:
-        """The sizes next to one that is not admitted: the next smaller one, the next larger one."""
+        """The admitted sizes next to one that is not admitted: the next smaller and the next larger."""
         below = size // self.multiple_of * self.multiple_of
         found = {self.fitted(one) for one in (below, below + self.multiple_of)}
         return tuple(sorted(found))
 
     def fitted(self, size: int) -> int:
-        """The next smaller size that is admitted, or the least."""
+        """The largest admitted size below this one, or the least admitted size."""
         most = size if self.max is None else min(size, self.max)
         return max(self.min, most // self.multiple_of * self.multiple_of)
 
 
 class RangeInfo(_Frozen):
-    """Which integers a buffer may hold: ``low`` to ``high`` (a size). Entries return an error code for others.
+    """The integers that a buffer may hold: ``low`` to ``high`` (a size). Entries return an error code for others.
 
-    ``unless`` names what says which elements count, all if empty: lengths `[N]` of sequences, or masks. ``partial``:
-    an entry may use some elements only.
+    ``unless`` names the buffers that say which elements count: lengths `[N]` of sequences, or masks. If it is empty,
+    all count. ``partial``: entries may use only some of the elements.
     """
 
     what: Literal["index", "class", "length"]
@@ -110,7 +110,7 @@ class RangeInfo(_Frozen):
 
 
 class BufferInfo(_Frozen):
-    """A caller-owned buffer; ``shape`` entries are sizes as ``specs.dims.parse_dim`` reads them."""
+    """A buffer that the caller owns. The entries of ``shape`` are sizes as ``specs.dims.parse_dim`` reads them."""
 
     name: str
     role: Literal["input", "output", "parameter", "statistic", "state", "packed", "constant"]
@@ -121,7 +121,9 @@ class BufferInfo(_Frozen):
 
 
 class EntryInfo(_Frozen):
-    """An entry: C symbol and the names of the buffers it reads and writes; ``slots`` is the length of ``offsets``."""
+    """An entry: its C symbol and the names of the buffers it reads and writes. ``slots`` is the length of
+    ``offsets``.
+    """
 
     name: str
     symbol: str
@@ -131,14 +133,14 @@ class EntryInfo(_Frozen):
 
 
 class Manifest(_Frozen):
-    """Everything a host needs to call an artifact."""
+    """Everything a program needs to call a compiled model."""
 
     abi: int = ABI_VERSION
     netwright: str
     model: str
     target: str
     features: list[str] = []
-    """What the code asks of the CPU beyond the least of its family, as LLVM spells it."""
+    """The CPU features that the code needs beyond the baseline of its family, as LLVM spells them."""
     dims: list[DimInfo]
     buffers: list[BufferInfo]
     entries: list[EntryInfo]

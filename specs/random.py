@@ -1,10 +1,8 @@
-"""Random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011) in
-NumPy.
+"""Random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011) in NumPy.
 
-Counter-based: a number depends on its key and counter only, never on what was drawn before. The key is
-`key_for(seed, path)`, so every layer's parameter and every dropout has its own stream; the counter names the
-element. The interpreter, native code, the shuffling of samples and the initializers all draw from here or
-compute the same bits.
+The generator is counter-based: a number depends only on its key and counter, never on earlier draws. The key is
+`key_for(seed, path)`, so every layer's parameter and every dropout has its own stream; the counter names the element.
+The interpreter, the shuffling of samples and the initializers draw from here; native code computes the same bits.
 """
 
 from __future__ import annotations
@@ -75,9 +73,9 @@ def normals(
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream of random numbers: a key, and the upper half of the counter, whose lower half counts elements.
+    """A stream of random numbers: a key, and the upper half of the counter. The lower half counts elements.
 
-    Each counter gives two float64: elements 2i and 2i + 1 of an array in row-major order come from counter i.
+    Each counter yields two float64: elements 2i and 2i + 1 of an array in row-major order come from counter i.
     """
 
     key: Key
@@ -89,13 +87,11 @@ class Stream:
         return cls(key_for(seed, path))
 
     def part(self, index: int) -> Stream:
-        """The stream of one part, such as a gate's slice; parts are independent of each other and of the
-        whole.
-        """
+        """The stream of one part, such as a gate's slice. Parts are independent of each other and of the whole."""
         return Stream(self.key, (index + 1, self.upper[1]))
 
     def attempt(self, index: int) -> Stream:
-        """The stream of another attempt at the same elements."""
+        """The stream for another attempt at drawing the same elements."""
         return Stream(self.key, (self.upper[0], index))
 
     def _pairs(self, count: int) -> NDArray[np.float64]:
@@ -128,7 +124,7 @@ class Stream:
 
 
 def permutation(seed: int, path: str, epoch: int, count: int) -> NDArray[np.int64]:
-    """The order of `count` samples in an epoch: they are sorted by 64 random bits each, ties by position."""
+    """The order of `count` samples in an epoch: sorted by 64 random bits per sample, ties by position."""
     stream = Stream(key_for(seed, path), (0, epoch))
     words = np.arange(count, dtype=np.uint64)
     counter = np.empty((count, 4), dtype=np.uint32)

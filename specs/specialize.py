@@ -1,6 +1,6 @@
-"""A spec with some of its open sizes settled: `N = 1`, or `T` between 16 and 512, or `H` a multiple of 32.
+"""Narrows open sizes of a spec: `N = 1`, or `T` between 16 and 512, or `H` a multiple of 32.
 
-Less is open, so the compiler can prove and do more; everything else stays as it was written.
+The compiler can then prove and optimize more. Everything else stays as it was written.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ class DimError(ValueError):
 
 
 def multiple_of(text: str) -> int | None:
-    """The 32 of `32k`, where a text is such a multiple."""
+    """The 32 in `32k`, if a text has that form."""
     match = re.fullmatch(r"([1-9]\d{0,8})k", text)
     return int(match[1]) if match else None
 
 
 def specialize(load: LoadResult, dims: Mapping[str, int | Range | str]) -> LoadResult:
-    """The load result under `dims`: a number settles a dim, a pair (least, greatest or None) narrows it, and a text
-    `32k` says that it is a multiple of 32.
+    """The load result narrowed by `dims`: a number fixes a dim, a pair (least, greatest or None) restricts it, and a
+    text `32k` makes it a multiple of 32.
 
-    Raises DimError. Where the spec has errors, it is returned as it is.
+    Raises DimError. A spec with errors is returned as it is.
     """
     if load.model is None or not dims:
         return load
@@ -120,7 +120,7 @@ _SIZED = ("expect", "repeats", "shape", "sizes", "starts", "stops")
 
 
 def _settled(written: Any, binding: Mapping[str, DimLike]) -> Any:
-    """What a key of a layer holds: sizes in lists, and other things."""
+    """The value of a layer's key with the sizes in it narrowed."""
     if isinstance(written, tuple):
         return tuple(_settled(one, binding) for one in written)
     return _size(written, binding) if isinstance(written, str) else written

@@ -1,1 +1,1 @@
-"""What can be checked without shapes: sections, names, who reads whom."""
+"""Checks that need no shapes: sections, names, and which layer reads which."""

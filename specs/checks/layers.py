@@ -1,6 +1,6 @@
-"""Checks of a layer's use of others that need no shapes: how many inputs it reads, its cell, what it shares.
+"""Checks of one layer that need no shapes: how many inputs it reads, its cell, the layer it shares parameters with.
 
-Each function says whether all is well; what is not goes to the diagnostics.
+Each function returns whether the layer passes; problems go to the diagnostics.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def check_arity(
     tree: SourceTree,
     diagnostics: Diagnostics,
 ) -> bool:
-    """Whether a layer reads as many inputs as its type wants."""
+    """Whether a layer reads as many inputs as its type requires."""
     fewest, most = spec.arity
     if isinstance(spec, Recurrent):
         if spec.cell not in structure.cells:
@@ -48,7 +48,7 @@ def check_arity(
 def check_cell(
     entry: LayerEntry, spec: Recurrent, structure: Structure, tree: SourceTree, diagnostics: Diagnostics
 ) -> bool:
-    """Whether the cell of a recurrent layer is known and well, and gets the arguments it declares."""
+    """Whether the cell of a recurrent layer exists, is valid, and gets the arguments it declares."""
     cell = structure.cells.get(spec.cell)
     cell_place = tree.value_span((*entry.path, "cell"))
     if cell is None:
@@ -94,8 +94,8 @@ def check_share(
     tree: SourceTree,
     diagnostics: Diagnostics,
 ) -> bool:
-    """Whether `share` names a layer whose parameters can be used. `names_lost`: some layers' names are not
-    known.
+    """Whether `share` names a layer whose parameters can be used. `names_lost`: the names of some layers are
+    unknown.
     """
     if spec.share is None:
         return True
@@ -118,7 +118,7 @@ def check_share(
         help = "only layers of one type can share parameters"
     elif other.spec and other.spec.share == entry.name:
         if _comes_before(layers, other, entry):
-            return False  # told there
+            return False  # already reported at the earlier layer
         message = f"{entry.name} and {other.name} each use the parameters of the other"
         help = "leave share out of one of them"
         fixes = without_key(tree.node(entry.path), "share")

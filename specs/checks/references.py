@@ -1,4 +1,4 @@
-"""What a reference means: an input, a layer, a port, or by way of an alias what a block's name or input stands for.
+"""Resolves references to inputs, layers and ports, following the aliases that blocks leave for their names and inputs.
 
 A reference is read in a scope, the block it is written in, and sees nothing outside of it.
 """
@@ -21,7 +21,7 @@ from .typed_layers import LayerEntry
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """What a reader reads: an input or layer, and the port (None for the output itself)."""
+    """The result of resolving a reference: an input or layer, and its port (None for the output itself)."""
 
     name: str
     port: str | None = None
@@ -31,8 +31,10 @@ class Ref:
 
 
 class References:
-    """Finds what references mean. `layers` and `poisoned` are shared with whoever fills them; `model_input` tells
-    what the first layer reads when nothing says so.
+    """Resolves references.
+
+    The caller goes on filling `layers` and `poisoned`. `model_input` returns what the first layer reads if it has no
+    `inputs`.
     """
 
     def __init__(
@@ -54,9 +56,9 @@ class References:
     def resolve(
         self, text: str, place: Span, me: str | None = None, words: Iterable[str] = (), scope: str = ""
     ) -> Ref | None:
-        """The layer, port or input behind a reference; None (and reported) where there is none.
+        """The layer, port or input behind a reference; if there is none, reports it and returns None.
 
-        `me` is the reader, `words` are what else might stand there: for guessing what was meant.
+        `me` is the name of the reader. `words` are other words allowed in its place, as candidates for suggestions.
         """
         full = scope + text
         if full in self.inputs or full in self.layers or full in self.poisoned:
@@ -122,12 +124,12 @@ class References:
         self.diagnostics.error("NW0302", message, place, help=help, fixes=respelled(text, meant, place))
 
     def follow(self, name: str) -> Ref | None:
-        """What an alias stands for in the end; reported once."""
+        """The final target of an alias. An error in it is reported once."""
         if name not in self.followed:
             self.followed[name] = None
             seen = [name]
             alias = self.aliases[name]
-            # Aliases may form long chains (a block in a block …), so they are followed in a loop.
+            # A loop instead of recursion: aliases can form long chains (a block in a block …).
             while alias.text is not None and (target := alias.scope + alias.text) in self.aliases:
                 if target in seen:
                     message = f"{name.partition('.')[0]} reads itself"
@@ -144,12 +146,12 @@ class References:
     def end(self, name: str, alias: Alias) -> Ref | None:
         if alias.text is None:
             return self.model_input(name.partition(".")[0], alias.place, True)
-        if not alias.text:  # what stands above has no name
+        if not alias.text:  # the layer above has no name
             return None
         return self.resolve(alias.text, alias.place, scope=alias.scope)
 
     def ports(self, entry: LayerEntry) -> list[str] | None:
-        """The ports of a layer besides its output; None where they can't be known."""
+        """The ports of a layer besides its output; None if they are unknown."""
         if isinstance(entry.spec, GatedLayer):
             states: Iterable[str] = state_names(entry.spec.type)
         elif isinstance(entry.spec, Recurrent):

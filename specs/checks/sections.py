@@ -1,4 +1,4 @@
-"""Checks of the sections around the layers that need no shapes: lengths, training, and what nothing reads."""
+"""Checks that need no shapes of everything besides the layers: lengths, training, and definitions that nothing uses."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from .structure import Structure
 
 
 def check_float_type(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> set[str]:
-    """All float inputs of a model have one element type, where none is written for the model itself; gives the names
-    of those that have another."""
+    """Checks that all float inputs have one element type, unless the model itself has a `dtype`. Returns the names of
+    those that differ.
+    """
     wrong: set[str] = set()
     if structure.sections.get("dtype") is not None:
         return wrong
@@ -37,7 +38,7 @@ def check_float_type(structure: Structure, tree: SourceTree, diagnostics: Diagno
 
 
 def check_lengths(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> set[str]:
-    """Each input's `lengths` has to name an int64 `[N]` input. Returns the inputs whose do not."""
+    """Checks that each input's `lengths` names an int64 `[N]` input. Returns the inputs that fail."""
     wrong: set[str] = set()
     inputs, broken = structure.sections.get("inputs") or {}, structure.broken.get("inputs", set())
     for name, spec in inputs.items():
@@ -66,12 +67,12 @@ def check_lengths(structure: Structure, tree: SourceTree, diagnostics: Diagnosti
 
 
 def check_train(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> None:
-    """The names in `train` have to be known: outputs, targets, masks, data sets, metrics."""
+    """Checks the names in `train`: outputs, targets, masks, data sets, metrics."""
     train = structure.sections.get("train")
     if train is None:
         return
     outputs = structure.sections.get("outputs") or {}
-    # Targets that are not declared at all follow from the loss.
+    # Targets that are not declared follow from the loss.
     targets = [*train.targets, *(structure.sections.get("inputs") or {})]
 
     def output(name: str, path: Path) -> None:
@@ -124,11 +125,11 @@ def _unknown(
 def warn_unused(
     structure: Structure, expansion: ExpandedSpec, read: set[str], tree: SourceTree, diagnostics: Diagnostics
 ) -> None:
-    """Warns of layers and inputs that nothing reads, and of blocks that nothing uses, whose layers are not looked at;
-    `read` are the layers and inputs that layers and outputs read.
+    """Warns of layers and inputs that nothing reads, and of blocks that nothing uses (their layers are not checked).
 
-    A layer of a block is unread when it is so in all uses and no output of the block; a use is unread when nothing
-    outside of it reads any of its layers, which its last layer then shows.
+    `read` names the layers and inputs that layers and outputs read. A layer of a block is unread if it is so in every
+    use of the block and is no output of it. A use is unread if nothing outside of it reads any of its layers; the
+    warning then points at its last layer.
     """
     inputs = structure.sections.get("inputs") or {}
     read = read | {spec.lengths for spec in inputs.values() if spec.lengths}
@@ -154,7 +155,7 @@ def warn_unused(
             diagnostics.warning("NW0602", f"nothing reads the input {name}", place, fixes=fixes)
     blocks = tree.node(("blocks",))
     for name, entry in blocks.entries.items() if blocks else ():
-        # Files that are included may well have more than one spec needs.
+        # Included files may define more than this spec needs.
         if name not in expansion.used_blocks and entry.text is tree.root.text:
             message = f"nothing uses the block {name}, so its layers are not checked"
             diagnostics.warning("NW0610", message, entry.key_span)

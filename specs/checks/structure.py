@@ -1,5 +1,7 @@
-"""From a source tree to typed sections: each section and each layer is validated by itself, so that a bad one
-does not hide the errors of the others, and what is good can be looked at further.
+"""Turns a source tree into typed sections.
+
+Each section and each layer is validated by itself, so that errors in one do not hide the errors of the others, and
+later checks can look at what is valid.
 """
 
 from __future__ import annotations
@@ -32,9 +34,7 @@ VERSION = 1
 
 @dataclass(slots=True)
 class Structure:
-    """The typed sections of a spec; what is wrong in a section is left out of it, its names are in
-    `broken`.
-    """
+    """The typed sections of a spec. Invalid entries are left out; their names are in `broken`."""
 
     sections: dict[str, Any] = field(default_factory=dict)
     entries: list[LayerEntry] = field(default_factory=list)
@@ -42,23 +42,23 @@ class Structure:
     expressions: dict[str, Expression] = field(default_factory=dict)
     """The equations of expression layers, by the layers' names."""
     broken: dict[str, set[str]] = field(default_factory=dict)
-    """For each section the names whose entries are wrong; a section that is wrong as a whole holds `*`."""
+    """For each section the names of its invalid entries; `*` if the section as a whole is invalid."""
 
     def knows(self, section: str, name: str) -> bool:
-        """Whether a name is defined in a section, be it well or badly."""
+        """Whether a section defines this name, with a valid entry or not."""
         bad = self.broken.get(section, set())
         return name in (self.sections.get(section) or {}) or name in bad or "*" in bad
 
 
 def build(expansion: ExpandedSpec, diagnostics: Diagnostics) -> Structure:
-    """Validates every section of a spec; what is wrong goes to `diagnostics`."""
+    """Validates every section of a spec and reports errors to `diagnostics`."""
     return _Builder(expansion, diagnostics).build()
 
 
 @lru_cache(maxsize=64)
 def _adapter(section: str) -> TypeAdapter[Any]:
     info = ModelSpec.model_fields[_field_name(section)]
-    # Subscripting Annotated with a tuple is how a type and its metadata are joined at run time.
+    # Only subscripting Annotated with a tuple joins a type and its metadata at run time.
     annotation: Any = info.annotation
     join: Any = Annotated
     return TypeAdapter(join[(annotation, *info.metadata)] if info.metadata else annotation)
@@ -88,7 +88,7 @@ class _Builder:
         if "netwright" in root.value:
             self.version(root.entries["netwright"].node)
         declared = root.value.get("dims")
-        # Names of broken dims are known too, so that their uses are no second error.
+        # Names of invalid dims are included, so that their uses are not reported as well.
         self.context = {"dims": set(declared)} if isinstance(declared, dict) else {"dims": set()}
         unknown = declared is None and any(key not in keys_of(ModelSpec) for key in root.entries)
         if unknown or not isinstance(declared, dict | None) or "dims" in self.expansion.broken:
@@ -160,7 +160,7 @@ class _Builder:
                     {str(one["loc"][0]) for one in errors if one["loc"]} if isinstance(value, dict) else set()
                 )
                 if name in ("inputs", "cells") and isinstance(value, dict) and wrong == value.keys():
-                    self.structure.sections[name] = {}  # its names are known, so what else is named is wrong
+                    self.structure.sections[name] = {}  # its names are known, so any other name is an error
                     bad |= wrong
                     break
                 if name == "train" or not wrong or len(wrong) == len(value):
@@ -177,7 +177,7 @@ class _Builder:
             self.structure.broken.setdefault(name, set()).update(bad)
 
     def compile_cells(self) -> None:
-        """Every cell after those that it has inside."""
+        """The cells in an order in which each comes after those it contains."""
         specs = self.structure.sections.get("cells", {})
 
         def inner(name: str) -> list[str]:
@@ -234,9 +234,8 @@ class _Builder:
 
 
 def _good_part(value: Any, errors: Sequence[Any], key: str) -> Any:
-    """What is right of a dim that is partly wrong; None where nothing is.
-
-    A least size that can't be read is taken to be large, so that nothing is found to be too short for anything.
+    """The valid part of an invalid dim; None if nothing is valid. A least size that can't be read is taken to be large,
+    so that no window is reported as too long for it.
     """
     wrong = {step for one in errors if one["loc"][:1] == (key,) for step in one["loc"][1:]}
     if not isinstance(value, dict) or not wrong & value.keys():

@@ -1,4 +1,4 @@
-"""Layers as typed values: each with the keys of its type, those from `defaults` among them."""
+"""Layers as typed values: each with the keys of its type, including those from `defaults`."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ OWN_KEYS = frozenset(("name", "type", "inputs", "expect", "share", "repeat"))
 
 @dataclass(frozen=True, slots=True)
 class LayerEntry:
-    """A layer as it stands in the spec, `name` with those of the blocks it is in. `spec` is None where something in it
-    is wrong.
+    """A layer of the spec.
 
-    `path` is its place; `overlay` gives the places of keys that came from `defaults`.
+    `name` begins with the names of the blocks around it. `spec` is None if the layer has an error. `path` is its place
+    in the source; `overlay` has the places of keys that came from `defaults`.
     """
 
     name: str | None
@@ -44,8 +44,10 @@ class LayerEntry:
 
 
 class LayerReader:
-    """Reads `defaults`, then layers; what is wrong goes to the diagnostics. ``context`` is what the models' validators
-    are told of the spec; ``expressions`` grows: the equations of expression layers, by the layers' names.
+    """Reads `defaults`, then layers, and reports errors to the diagnostics.
+
+    ``context`` is passed to the validators of the models. ``expressions`` collects the equations of expression layers,
+    by the layers' names.
     """
 
     def __init__(self, expansion: ExpandedSpec, diagnostics: Diagnostics, context: Mapping[str, Any]) -> None:
@@ -56,11 +58,11 @@ class LayerReader:
         self.expressions: dict[str, Expression] = {}
 
     def lose_defaults(self, node: SourceNode) -> None:
-        """There are defaults, and nobody knows what they would say: their values can't be computed."""
+        """Marks `defaults` as present but unknown, because its values can't be computed."""
         self.bad_defaults = {kind: set(entry.node.entries) for kind, entry in node.entries.items()}
 
     def read_defaults(self, node: SourceNode) -> None:
-        """What layers of a type have in common."""
+        """The keys that all layers of a type may have."""
         if not isinstance(node.value, dict):
             message = f"defaults has to be a mapping from layer types to keys, not {describe(node.value)}"
             self.diagnostics.error("NW0203", message, node.span)
@@ -80,9 +82,7 @@ class LayerReader:
                 self.defaults[kind] = self.good_defaults(kind, entry.node.value, path)
 
     def good_defaults(self, kind: str, values: dict[str, Any], path: Path) -> dict[str, Any]:
-        """The defaults of a layer type without those that are wrong, which are reported here and not at each
-        layer.
-        """
+        """The valid defaults of a layer type. Invalid ones are reported here, once, not at each layer."""
         cls = LAYERS[kind]
         own = [key for key in values if key in OWN_KEYS]
         for key in own:
@@ -101,7 +101,7 @@ class LayerReader:
         return kept
 
     def layer(self, node: SourceNode, path: Path, placement: Placement) -> LayerEntry:
-        """The layer at a place of the spec."""
+        """Reads the layer at a place of the spec."""
         if placement.broken:
             return LayerEntry(placement.name, None, path, {}, None, placement)
         if not isinstance(node.value, dict):
@@ -112,7 +112,7 @@ class LayerReader:
         if not isinstance(kind, str) or kind not in LAYERS:
             self.no_type(node, path, name)
             if isinstance(kind, str) and is_certain(kind, meant := type_meant(kind, LAYERS)) and meant:
-                self.model(meant, node, path, guessed=True)  # its other keys are read all the same
+                self.model(meant, node, path, guessed=True)  # check its other keys all the same
             return LayerEntry(name, None, path, {}, None, placement)
         spec, overlay = self.model(kind, node, path)
         if spec:
@@ -128,8 +128,10 @@ class LayerReader:
     def model(
         self, kind: str, node: SourceNode, path: Path, guessed: bool = False
     ) -> tuple[LayerSpec | None, dict[str, Path]]:
-        """A layer's keys as the model of its type, and the places of those from `defaults`; what is wrong with
-        them is reported, but for what a type that is only `guessed` would need.
+        """Validates a layer's keys with the model of its type. Returns the typed layer and the places of keys from
+        `defaults`.
+
+        Errors are reported, except missing keys if the type is only `guessed`.
         """
         defaults = self.defaults.get(kind, {})
         overlay: dict[str, Path] = {key: ("defaults", kind, key) for key in defaults if key not in node.value}
@@ -137,7 +139,7 @@ class LayerReader:
         try:
             values = {**defaults, **node.value, "type": kind}
             spec = LAYERS[kind].model_validate(values, context=self.context)
-            # A default that is wrong, and reported, would have told more of the layer.
+            # An invalid default, already reported, leaves a part of the layer unknown.
             return None if unknown else spec, overlay
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
@@ -145,13 +147,13 @@ class LayerReader:
                 errors = [one for one in errors if one["type"] not in ("missing", "together")]
             elif unknown <= set(keys_of(LAYERS[kind])):
                 errors = [one for one in errors if one["type"] != "missing" or one["loc"][0] not in unknown]
-            else:  # a default by an unknown name may be any key that is missing
+            else:  # a default under an unknown name may have been meant for any missing key
                 errors = [one for one in errors if one["type"] != "missing" or len(one["loc"]) > 1]
             Translator(self.tree, self.diagnostics, path, overlay).report(errors, LAYERS[kind], kind)
             return None, overlay
 
     def shared(self, spec: LayerSpec, placement: Placement) -> str | None:
-        """The full name of the layer whose parameters a layer uses."""
+        """The full name of the layer whose parameters a layer shares."""
         if spec.share is None:
             return placement.share if spec.has_parameters else None
         owner = placement.scope + spec.share
@@ -196,14 +198,14 @@ class LayerReader:
 
 
 def _kind_meant(key: str) -> str | None:
-    """What says what a layer is, `type` or `use`, where a key misspells one of them."""
+    """The key that says what a layer is, `type` or `use`, if some key misspells one of them."""
     if key in ("op", "kind"):
         return "type"
     return None if key in _LAYER_KEYS else key_meant(key, ("type", "use"))
 
 
 def _fitting_types(node: SourceNode) -> list[str]:
-    """The layer types that a layer without a type can be meant to have, by its keys; none where there are many."""
+    """The layer types that a layer without `type` may be meant to have, judged by its keys; none if there are many."""
     written = node.entries.keys() - OWN_KEYS
     fitting = []
     for kind, model in LAYERS.items():

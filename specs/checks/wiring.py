@@ -1,7 +1,7 @@
-"""Who reads whom: names are resolved, the order of the layers is found, and what is wrong with either is
-reported.
+"""Resolves which layer reads which, puts the layers in order, and reports errors in both.
 
-Nothing here looks at shapes. What a broken layer gives is unknown, so whatever reads it is left in peace.
+Nothing here looks at shapes. What an invalid layer returns is unknown, so no errors are reported for layers that read
+it.
 """
 
 from __future__ import annotations
@@ -28,26 +28,27 @@ from .typed_layers import LayerEntry
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """The resolved references of a spec. `order` holds the layers, each after those it reads."""
+    """The resolved references of a spec. `order` lists the layers, each after those it reads."""
 
     inputs: Mapping[str, tuple[Ref, ...]] = field(default_factory=dict)
     """What each layer reads, in order."""
     given: Mapping[str, Mapping[str, Ref]] = field(default_factory=dict)
-    """What each state of a recurrent layer starts from, where that is given, and under LENGTHS its lengths; under
-    WEIGHTS and its name each parameter that is computed."""
+    """For each recurrent layer its other references: under a state's name its given initial value, under LENGTHS its
+    lengths, and under WEIGHTS followed by a parameter's name each parameter that another layer computes.
+    """
     outputs: Mapping[str, Ref] = field(default_factory=dict)
-    """What each output shows."""
+    """The layer, port or input behind each output."""
     order: tuple[str, ...] = ()
     poisoned: frozenset[str] = frozenset()
-    """Layers and inputs with errors: nothing is known about what they give."""
+    """Layers and inputs with errors: their shapes are unknown."""
     expected: Sequence[tuple[Ref, Expected]] = ()
-    """Output shapes that uses of blocks have to have."""
+    """Output shapes that uses of blocks declare."""
     stands_for: Mapping[str, Ref] = field(default_factory=dict)
-    """What the names of uses of blocks and of repeated layers stand for, as far as somebody reads them."""
+    """The layers that the names of block uses and repeated layers stand for, as far as a layer or output reads them."""
 
 
 def wire(structure: Structure, expansion: ExpandedSpec, diagnostics: Diagnostics) -> Wiring:
-    """Resolves every reference of a spec; what is wrong goes to `diagnostics`."""
+    """Resolves every reference of a spec and reports errors to `diagnostics`."""
     return _Wirer(structure, expansion, diagnostics).wire()
 
 
@@ -111,7 +112,7 @@ class _Wirer:
             if entry.name is None:
                 self.lost = True
                 continue
-            # What reads a layer by the name that it should have had can't be told from what reads nothing.
+            # With an invalid name, we can't tell references to this layer from references to nothing.
             written = self.tree.node((*entry.path, "name"))
             self.lost = self.lost or (written is not None and not is_name(written.value))
             span = self.tree.value_span((*entry.path, "name"))
@@ -120,7 +121,7 @@ class _Wirer:
                 what = "an input" if entry.name in self.inputs else "a layer"
                 message = f"there is already {what} named {entry.name}"
                 self.diagnostics.error("NW0301", message, span, labels=labels)
-                self.poisoned.add(entry.name)  # nobody knows which of them is meant
+                self.poisoned.add(entry.name)  # either layer may be meant
                 self.lost = True
                 continue
             places[entry.name] = span
@@ -166,7 +167,7 @@ class _Wirer:
         return ref
 
     def default(self, entry: LayerEntry) -> list[Ref | None]:
-        """The layer above; for the first layer the only input that can be meant."""
+        """The layer above; for the first layer, the model's only input."""
         assert entry.name is not None
         if entry.spec is not None and entry.spec.arity[1] == 0:
             return []
@@ -178,7 +179,7 @@ class _Wirer:
         return [self.references.resolve(above, place) if known else None]
 
     def model_input(self, reader: str, place: Span, tell: bool, node: SourceNode | None = None) -> Ref | None:
-        """The only input that can be meant; None where there are several, reported when asked to."""
+        """The model's only input. If there are several, returns None and, if asked to, reports it."""
         special = {spec.lengths for spec in self.inputs.values()}
         for other in self.structure.entries:
             special |= {text for text, _ in other.spec.references()} if other.spec else set()
@@ -258,7 +259,7 @@ class _Wirer:
         return [ref.name for ref in refs if ref.name in self.layers]
 
     def report_cycle(self, cycle: list[str]) -> None:
-        # Each reads the next, and the last reads the first; told from the one that stands first in the spec.
+        # Each reads the next, and the last reads the first; start at the one that comes first in the spec.
         positions = {name: i for i, name in enumerate(self.layers)}
         first = cycle.index(min(cycle, key=lambda name: positions[name]))
         cycle = cycle[first:] + cycle[:first]

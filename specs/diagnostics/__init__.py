@@ -1,1 +1,1 @@
-"""What is told to users: diagnostics, their codes and pages, fixes, and the forms they are printed in."""
+"""Diagnostics: their codes, pages, fixes, and output formats."""

@@ -1,7 +1,7 @@
-"""Every diagnostic's code and what it stands for, in one place.
+"""The registry: every diagnostic's code and its title.
 
-NW01 loading, NW02 structure, NW03 shapes and graph, NW04 training, NW05 cells and expressions, NW06 warnings,
-NW07 data, NW08 blocks and variables. A code keeps its meaning for ever; a retired one is not used again.
+NW01 loading, NW02 structure, NW03 shapes and graph, NW04 training, NW05 cells and expressions, NW06 warnings, NW07
+data, NW08 blocks and variables. A code never changes its meaning; a retired one is not used again.
 """
 
 CODES: dict[str, str] = {

@@ -1,7 +1,7 @@
-"""What is told to the user about a spec: a diagnostic with its code, place, labels, notes and help.
+"""Diagnostics: findings about a spec, with code, place, labels, notes and help.
 
-Everything found in one run goes into one `Diagnostics`, which also keeps the source texts, so that it can be
-shown with the user's own lines underlined (`render.py`) or given as JSON to a tool.
+Everything found in one run goes into one `Diagnostics`, which also keeps the source texts. So it can be shown with the
+user's own lines underlined (`render.py`) or returned as JSON to a tool.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ from .fixes import Edit, Fix
 from .render import render
 
 _SHOWN_STEPS = 4
-"""How much of a long trail is shown at either end."""
+"""How many steps of a long trail are shown at either end."""
 
 Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding. `span` is the primary place, `label` the words under it; `labels` are secondary places.
+    """One finding.
 
-    `fixes` are proposals until the front door has applied each and validated again.
-
-    Raises `ValueError` for a code that is not in the registry.
+    `span` is the primary place, `label` the words under it; `labels` are secondary places. `fixes` are proposals until
+    `netwright.check` has applied each and validated again. Raises `ValueError` for a code that is not in the registry.
     """
 
     code: str
@@ -46,7 +45,7 @@ class Diagnostic:
             raise ValueError(f"unregistered diagnostic code {self.code}")
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object; lines and columns from 1, ends exclusive."""
+        """This diagnostic as a JSON object. Lines and columns count from 1, ends are exclusive."""
         return {
             "code": self.code,
             "severity": self.severity,
@@ -78,8 +77,9 @@ class Diagnostics:
         return len(self.items)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Append a diagnostic that is not there yet. A mistake inside a block is told for the block's first use, not
-        for each.
+        """Adds a diagnostic unless it is there already.
+
+        A mistake inside a block is reported for the block's first use only.
         """
         trail = diagnostic.span.trail
         near, far = trail[:_SHOWN_STEPS], trail[_SHOWN_STEPS:][-_SHOWN_STEPS:]
@@ -99,7 +99,7 @@ class Diagnostics:
         return (diagnostic.code, diagnostic.span, diagnostic.message) in self._messages
 
     def add_source(self, source: SourceText) -> None:
-        """Make a text known, so that its lines can be shown."""
+        """Registers a source text, so that its lines can be shown."""
         self.sources[source.file] = source
 
     def error(
@@ -135,7 +135,7 @@ class Diagnostics:
         self.add(Diagnostic(code, "warning", message, span, label, *more))
 
     def join(self, code: str) -> None:
-        """Make those of a code that say the same one, which shows all their places and mends them all."""
+        """Merges the diagnostics of a code that are alike into one, with all their places and fixes."""
         groups: dict[str, list[Diagnostic]] = {}
         for item in self.items:
             if item.code == code:
@@ -161,11 +161,11 @@ class Diagnostics:
         return any(item.severity == "error" for item in self.items)
 
     def sort(self) -> None:
-        """Put the diagnostics in the order of their places in the text; stable."""
+        """Sorts the diagnostics by their places in the text; the sort is stable."""
         self.items.sort(key=lambda item: (item.span.file, item.span.line, item.span.column))
 
     def to_text(self, *, color: bool = False) -> str:
-        """All diagnostics as text for a person, separated by empty lines; empty when there is none."""
+        """All diagnostics as text, separated by empty lines; empty if there is none."""
         return "\n".join(render(item, self.sources, color=color) for item in self.items)
 
     def to_json(self) -> dict[str, Any]:

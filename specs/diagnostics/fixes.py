@@ -1,7 +1,7 @@
-"""Fixes: edits of the text that a diagnostic proposes, made so that comments and layout stay as they are.
+"""Fixes: edits that a diagnostic proposes, made so that comments and layout stay as they are.
 
-Whoever makes one says whether it is safe: what was meant is beyond doubt, and the network is the one that was
-meant. The front door applies each fix and validates again before it offers it to anybody.
+The code that creates a fix says whether it is safe, that is, whether the user certainly meant it and the network
+becomes the one that was meant. Before users see a fix, it is applied and the result validated again.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """Edits that belong together, and what they do in a few words.
+    """Edits that belong together, and a short title.
 
-    ``sizes`` are the numbers that an input's shape gets, by their paths, in a fix that may have to go further to leave
-    nothing wrong: larger ones are tried then.
+    ``sizes`` are the numbers that the fix gives an input's shape, by their paths. If they leave errors, larger ones are
+    tried.
     """
 
     title: str
@@ -40,7 +40,7 @@ class Fix:
     sizes: tuple[tuple[tuple[str | int, ...], int], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object; lines and columns from 1, ends exclusive."""
+        """This fix as a JSON object. Lines and columns count from 1, ends are exclusive."""
         edits = [
             {
                 "file": edit.span.file,
@@ -56,7 +56,7 @@ class Fix:
 
 
 def apply_fixes(source: SourceText, fixes: Iterable[Fix]) -> tuple[str, list[Fix]]:
-    """The text with the fixes made, and those that were; one that overlaps an earlier one is left out."""
+    """Applies fixes. Returns the new text and the applied fixes; a fix that overlaps an earlier one is left out."""
     texts, made = apply_to_files({source.file: source}, fixes)
     return texts.get(source.file, source.text), made
 
@@ -64,8 +64,9 @@ def apply_fixes(source: SourceText, fixes: Iterable[Fix]) -> tuple[str, list[Fix
 def apply_to_files(
     sources: Mapping[str, SourceText], fixes: Iterable[Fix]
 ) -> tuple[dict[str, str], list[Fix]]:
-    """The texts that the fixes change, by file, and the fixes that were made. One that overlaps an earlier one, or
-    changes a file that is not among the sources, is left out.
+    """Applies fixes to several files. Returns the new texts of the changed files, and the applied fixes.
+
+    A fix that overlaps an earlier one, or edits a file that is not in ``sources``, is left out.
     """
     taken: list[tuple[str, int, int, str]] = []
     made: list[Fix] = []
@@ -96,13 +97,13 @@ def _stretch(source: SourceText, edit: Edit) -> tuple[int, int]:
     return source.offset(span.line, span.column), source.offset(span.end_line, span.end_column)
 
 
-# Making fixes. Each function gives a tuple, empty where the text is laid out in a way that it does not change.
+# The functions below create fixes. Each returns a tuple, which is empty if the text has a layout it can't edit.
 
 
 def respelled(word: str, meant: str | None, span: Span, *, safe: bool | None = None) -> tuple[Fix, ...]:
-    """`meant` in place of a key, type or name that is written `word` at `span`.
+    """Replaces a key, type or name that is written `word` at `span` by `meant`.
 
-    By default it is safe where the two differ in case and punctuation alone.
+    By default this is safe if the two differ only in case and punctuation.
     """
     width = span.end_column - span.column
     if meant is None or span.line != span.end_line or width not in (len(word), len(word) + 2):
@@ -114,12 +115,12 @@ def respelled(word: str, meant: str | None, span: Span, *, safe: bool | None = N
 
 
 def plain(word: str) -> str:
-    """A word without case and punctuation."""
+    """A word in lower case without punctuation."""
     return "".join(character for character in word.lower() if character.isalnum())
 
 
 def inline(value: Any, text: SourceText) -> str:
-    """A plain value as it is written in one line of a YAML or JSON text."""
+    """A plain value as it is written on one line of a YAML or JSON text."""
     if _is_json(text) or isinstance(value, bool | int | float | None):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, list | tuple):
@@ -133,8 +134,8 @@ def inline(value: Any, text: SourceText) -> str:
 def replaced(
     node: SourceNode | None, value: Any, *, title: str | None = None, safe: bool = False
 ) -> tuple[Fix, ...]:
-    """A value in place of the one written at a node."""
-    # What a variable stands for is not what is written.
+    """Replaces the value at a node."""
+    # A value that came from a variable is not what is written there.
     if node is None or "$" in node.text.text[node.start : node.end]:
         return ()
     text = inline(value, node.text)
@@ -150,7 +151,7 @@ def with_key(
     safe: bool = False,
     before: str = "",
 ) -> tuple[Fix, ...]:
-    """`key: value` in a mapping: in place of the value it has, or added: before a key, or at the end."""
+    """Sets `key: value` in a mapping: replaces the value, or adds the entry before a given key or at the end."""
     if node is None or not isinstance(node.value, dict):
         return ()
     words = f"{key}: {inline(value, node.text)}"
@@ -163,7 +164,7 @@ def with_key(
         node.start <= entry.node.start and end <= node.end
         for entry, end in zip(node.entries.values(), ends, strict=True)
     )
-    if not inside:  # an alias: what it stands for is written elsewhere
+    if not inside:  # an alias: its value is written elsewhere
         return ()
     if text[node.start : node.start + 1] == "{":
         new = f'"{key}": {inline(value, node.text)}' if _is_json(node.text) else words
@@ -184,7 +185,7 @@ def with_key(
 
 
 def with_first_key(node: SourceNode, key: str, value: Any, *, safe: bool = True) -> tuple[Fix, ...]:
-    """A mapping that begins with `key: value`."""
+    """Inserts `key: value` as the first entry of a mapping."""
     text = node.text
     words = f"{key}: {inline(value, text)}"
     if text.text[node.start : node.start + 1] == "{":
@@ -198,7 +199,7 @@ def with_first_key(node: SourceNode, key: str, value: Any, *, safe: bool = True)
 
 
 def without_key(node: SourceNode | None, key: str, *, safe: bool = False) -> tuple[Fix, ...]:
-    """A mapping without one of its keys."""
+    """Removes a key from a mapping."""
     if node is None or len(node.entries) < 2 or key not in node.entries:
         return ()
     entries = sorted(node.entries.values(), key=lambda entry: entry.start)
@@ -219,7 +220,7 @@ def without_key(node: SourceNode | None, key: str, *, safe: bool = False) -> tup
 
 
 def whole_lines(text: SourceText, start: int, end: int) -> tuple[int, int] | None:
-    """The lines of a stretch, line break and trailing comment included, where nothing stands before it."""
+    """The whole lines of a range, with line break and trailing comment; None if other text precedes it on its line."""
     line, column = text.position(start)
     if text.line(line)[: column - 1].strip():
         return None
@@ -230,8 +231,10 @@ def whole_lines(text: SourceText, start: int, end: int) -> tuple[int, int] | Non
 def without_repeat(
     text: SourceText, key: str, start: int, first: SourceNode, second: SourceNode, opened: int
 ) -> tuple[Fix, ...]:
-    """A mapping (opened at an offset) without the second entry of a key: safe where both say the same, otherwise
-    either may be the one to keep."""
+    """Removes a key's second entry from the mapping that begins at the offset ``opened``.
+
+    This is safe if both entries have equal values. Otherwise either may be the one to keep, so there are two fixes.
+    """
     if not start < second.start or first.start <= opened:
         return ()
     if text.text[opened] == "{":
@@ -251,7 +254,7 @@ def without_repeat(
 
 
 def _line_break(text: SourceText) -> str:
-    """How lines end in a text."""
+    """The line break that a text uses."""
     return "\r\n" if "\r\n" in text.text else "\n"
 
 

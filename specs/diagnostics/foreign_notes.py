@@ -1,4 +1,4 @@
-"""How is said here what other frameworks have a layer for, and Netwright has none."""
+"""Layers of other frameworks that Netwright has no layer for, and how to write them here."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _FORMULAS = {
     "tanhshrink": "x - tanh(x)",
     "bias": "x + b",
 }
-"""What is a formula here, of `x` or of two inputs `a` and `b`."""
+"""Layers that become a formula here, over `x` or over two inputs `a` and `b`."""
 
 
 def _expression(value: str) -> str:

@@ -1,6 +1,7 @@
-"""What Keras, PyTorch, TensorFlow, Caffe and Darknet call layers, activations, losses and initializers.
+"""The names of layers, activations, losses and initializers in Keras, PyTorch, TensorFlow, Caffe and Darknet, with
+their Netwright types.
 
-Words are written as `suggest` compares them: small letters and digits only. Those that are said in another way here are
+Words are normalized as in `suggest`: lower-case letters and digits only. Layers that are written differently here are
 in `foreign_notes`.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 
 def _dimensions(word: str, ours: str, plain: str = "") -> dict[str, str]:
-    """A word with the number of spatial axes after it, and perhaps the word alone."""
+    """A word with the number of spatial axes appended, and optionally the word alone."""
     found = {f"{word}{n}d": ours.format(n=n) for n in (1, 2, 3)}
     return found | ({word: ours.format(n=plain)} if plain else {})
 
@@ -223,7 +224,7 @@ TYPES: dict[str, str] = {
     "gaussian": "normal",
     "randomnormal": "normal",
     "randomuniform": "uniform",
-    # Nothing.
+    # No operation.
     "none": "linear",
     "identity": "linear",
 }

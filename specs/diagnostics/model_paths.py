@@ -1,4 +1,4 @@
-"""Which models stand at a path of pydantic's, and their keys as the language has them."""
+"""Finds the pydantic models at a path inside a model, and their keys as the language spells them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pydantic import BaseModel
 
 
 def keys_of(model: type[BaseModel]) -> list[str]:
-    """The keys a model has in the language."""
+    """The keys of a model as the language spells them."""
     return [info.alias or name for name, info in model.model_fields.items()]
 
 
 def models_at(annotation: Any, loc: Iterable[str | int]) -> Iterator[type[BaseModel]]:
-    """The models that stand at a pydantic path below a type."""
+    """The models at a pydantic path below a type."""
     current = [annotation]
     for step in loc:
         below = [inner for outer in current for branch in branches(outer) for inner in _step(branch, step)]
@@ -27,7 +27,7 @@ def models_at(annotation: Any, loc: Iterable[str | int]) -> Iterator[type[BaseMo
 
 
 def branches(annotation: Any) -> Iterator[Any]:
-    """What a type may be: the members of its unions, without their metadata."""
+    """The members of a type's unions, without their metadata."""
     origin = get_origin(annotation)
     if origin is Annotated:
         yield from branches(get_args(annotation)[0])

@@ -1,4 +1,4 @@
-"""Diagnostics as text in rustc's manner: the user's own lines, underlined, with notes and help below."""
+"""Renders diagnostics as text in the style of rustc: the user's own lines, underlined, with notes and help below."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST_LINE = 200
 
 
 def render(diagnostic: Diagnostic, sources: Mapping[str, SourceText], *, color: bool = False) -> str:
-    """One diagnostic as text that ends in a line break; ANSI colours when asked for."""
+    """One diagnostic as text that ends in a line break, with ANSI colours if asked for."""
 
     def paint(text: str, style: str) -> str:
         return f"{style}{text}{_RESET}" if color and text else text
@@ -54,7 +54,7 @@ def render(diagnostic: Diagnostic, sources: Mapping[str, SourceText], *, color: 
                 if mark_span.line == number:
                     lines.append(f"{gutter} " + _underline(mark_span, text, label, character, style, paint))
             previous = number
-    # Fixes stand for themselves where there is no other help.
+    # Fixes are shown as help if there is no other.
     help = diagnostic.help or " · ".join(fix.title for fix in diagnostic.fixes)
     if shown and (diagnostic.notes or help):
         lines.append(gutter)
@@ -74,7 +74,7 @@ def _quote(source: SourceText, number: int, width: int, paint) -> str:
 
 
 def _underline(span: Span, line: str, label: str, character: str, style: str, paint) -> str:
-    # A span over several lines is underlined on its first.
+    # A span over several lines is underlined on its first line.
     start = min(span.column - 1, _LONGEST_LINE)
     end = len(line) if span.end_line > span.line else span.end_column - 1
     end = min(max(end, start), max(len(line), start), _LONGEST_LINE)
@@ -83,7 +83,7 @@ def _underline(span: Span, line: str, label: str, character: str, style: str, pa
 
 
 def _clean(text: str) -> str:
-    """Text safe for a terminal, in one line."""
+    """Text on one line, safe to print on a terminal."""
     return visible(text.replace("\t", " ").replace("\n", " "))
 
 

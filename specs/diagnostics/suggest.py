@@ -1,4 +1,6 @@
-"""What somebody probably meant: near spellings, and the words other frameworks use for our keys and types."""
+"""Suggests what a misspelt or foreign word probably means: similar spellings, and the words of other frameworks for our
+keys and types.
+"""
 
 from __future__ import annotations
 
@@ -144,9 +146,9 @@ NOTES: dict[str, str] = {
 }
 
 REDUNDANT = frozenset(("in_channels", "in_features", "input_size"))
-"""Keys of `NOTES` that say nothing that is not known anyway."""
+"""Keys of `NOTES` whose notes say nothing new."""
 
-#: Words that mean something else elsewhere, or one of several things: what was meant is a guess.
+#: Words with several meanings, or another meaning elsewhere: their suggestion is a guess.
 _LOOSE = frozenset(
     [
         "decay",
@@ -187,7 +189,7 @@ _LOOSE = frozenset(
 )
 
 _MANY = 100
-"""Among more candidates only those of similar length and beginning are compared."""
+"""With more candidates than this, only those of similar length and beginning are compared."""
 
 
 def _plain(word: str) -> str:
@@ -195,9 +197,9 @@ def _plain(word: str) -> str:
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that `word` most probably misspells, if any comes close."""
+    """The candidate that `word` most probably misspells; None if none is close."""
     known = list(candidates)
-    if len(word) > 64:  # no slip of the finger, and it would cost much
+    if len(word) > 64:  # no misspelling, and comparing it would take long
         return None
     if len(known) > _MANY:
         first, length = word[:1].lower(), len(word)
@@ -207,7 +209,7 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
         if _plain(candidate) == plain:
             return candidate
     letters = sorted(plain)
-    for candidate in known:  # letters in another order are the commonest slip
+    for candidate in known:  # swapped letters are the commonest misspelling
         if len(plain) > 2 and candidate[:1] == word[:1] and sorted(_plain(candidate)) == letters:
             return candidate
     matches = get_close_matches(word, known, n=1, cutoff=0.65)
@@ -215,7 +217,7 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
 
 
 def key_meant(key: str, known: Iterable[str]) -> str | None:
-    """The known key that `key` misspells or that other frameworks call so."""
+    """The known key that `key` misspells, or that other frameworks call `key`."""
     names = list(known)
     for ours in _KEYS.get(key.lower(), ()):
         if ours in names:
@@ -224,7 +226,7 @@ def key_meant(key: str, known: Iterable[str]) -> str | None:
 
 
 def type_meant(kind: str, known: Iterable[str]) -> str | None:
-    """The known type that `kind` misspells or that other frameworks call so."""
+    """The known type that `kind` misspells, or that other frameworks call `kind`."""
     names = list(known)
     plain = _plain(kind)
     if kind in names:
@@ -236,7 +238,7 @@ def type_meant(kind: str, known: Iterable[str]) -> str | None:
 
 
 def type_note(kind: str) -> str | None:
-    """How is said here what other frameworks have a layer for, and we have none."""
+    """How to write a layer of another framework that has no counterpart here."""
     plain = _plain(kind)
     ours = TYPES.get(plain, kind)
     if ours in LOSSES:
@@ -249,8 +251,11 @@ def type_note(kind: str) -> str | None:
 
 
 def is_certain(word: str, meant: str | None) -> bool:
-    """Whether a suggested key or type is what was meant beyond doubt: another framework's one word for it, or a slip
-    of the finger. Numbers are no slip: conv1 may be any other conv."""
+    """Whether a suggested key or type is certain: the only counterpart of another framework's word, or a clear
+    misspelling.
+
+    Wrong digits are not clear: conv1 may be any other conv.
+    """
     if meant is None or word.lower() in _LOOSE:
         return False
     known = TYPES.get(_plain(word)) == meant or meant in _KEYS.get(word.lower(), ())
@@ -260,5 +265,5 @@ def is_certain(word: str, meant: str | None) -> bool:
 
 
 def did_you_mean(word: str | None) -> str | None:
-    """The help line for a suggestion."""
+    """The help line for a suggestion, if there is one."""
     return f"did you mean {word}?" if word else None

@@ -1,12 +1,13 @@
-"""Other people's text where it is shown: characters that would act are seen instead."""
+"""Makes text from outside safe to show: control characters become visible instead of taking effect."""
 
 from __future__ import annotations
 
 
 def visible(text: str, keep: str = "") -> str:
-    """``text`` with a picture for each character that has none of its own: control characters, which move cursors and
-    colour terminals, marks that turn the direction of writing, lone surrogates. One character stays one; those in
-    ``keep`` (a line break, say) stay themselves."""
+    """``text`` with a visible symbol for each character that has none: control characters, which move the cursor or
+    colour the terminal, marks that change the writing direction, and lone surrogates. Every character becomes exactly
+    one; those in ``keep`` (a line break, say) don't change.
+    """
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in keep else _picture(c) for c in text)

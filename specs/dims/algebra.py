@@ -1,4 +1,4 @@
-"""Sizes as polynomials, in one canonical form: equal when they compare equal, an ``int`` again when constant."""
+"""Sizes as polynomials in a canonical form: equal sizes compare equal, and a constant size is an ``int`` again."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Call:
 
 
 class Unit(Call):
-    """``floordiv(name, k)`` of a dim that is always a multiple of k: how many k there are in it.
+    """``floordiv(name, k)`` of a dim that is always a multiple of k: the number of units of k cells in it.
 
-    A size counted in units is a polynomial like any other, and divides as numbers do: with 32 cells a unit, ⌊H/2⌋ is
+    Written in units, a size is a polynomial that divides exactly: with H in units of 32 cells, H is 32 units, ⌊H/2⌋ is
     16 units, and twice that is H again. Text shows the dim, not its units: `H//2`, `H`.
     """
 
@@ -43,7 +43,7 @@ class Unit(Call):
 
     @property
     def size(self) -> int:
-        """How much a unit is."""
+        """The number of cells in one unit."""
         divisor = self.arguments[1]
         assert isinstance(divisor, int)
         return divisor
@@ -54,7 +54,7 @@ Monomial: TypeAlias = tuple[Atom, ...]  # a product of atoms, sorted by text; ()
 
 
 class Dim:
-    """A canonical polynomial that is not constant; build it with ``dim``, ``parse_dim`` and the operators."""
+    """A polynomial in canonical form that is not constant. Make one with ``dim``, ``parse_dim`` and the operators."""
 
     __slots__ = ("__dict__", "terms")
 
@@ -131,7 +131,7 @@ class Dim:
             raise ValueError(f"a dimension can only be divided by a positive constant, not by {divisor}")
         if divisor == 1:
             return self
-        # Terms divisible by the divisor leave the floor exactly.
+        # Terms divisible by the divisor can be taken out of the floor.
         whole = {m: c // divisor for m, c in self.terms if c % divisor == 0}
         rest = from_terms({m: c for m, c in self.terms if c % divisor})
         if isinstance(rest, int):
@@ -157,7 +157,7 @@ class Dim:
 
     @cached_property
     def units(self) -> frozenset[Unit]:
-        """The units of dims that occur anywhere in the expression."""
+        """The units that occur anywhere in the expression."""
         found: set[Unit] = set()
         for monomial, _ in self.terms:
             for atom in monomial:
@@ -185,11 +185,14 @@ class Dim:
 
 
 def _factors_text(monomial: Monomial, magnitude: int, *, alone: bool) -> tuple[int, list[str]]:
-    """What a product is written as: the number in front, and its factors. ``alone``: nothing binds what stands first
-    (-N//2 reads as (-N)//2)."""
+    """The text of a product: the number in front, and its factors.
+
+    ``alone``: nothing in front binds more tightly, so the first factor needs no parentheses (but -N//2 would mean
+    (-N)//2).
+    """
     names = [atom for atom in monomial if isinstance(atom, str)]
     if len(names) == len(monomial):
-        return magnitude, names  # a monomial is sorted
+        return magnitude, names  # the names of a monomial are sorted already
     counted = [atom.name for atom in monomial if isinstance(atom, Unit)]
     calls = [atom for atom in monomial if isinstance(atom, Call) and not isinstance(atom, Unit)]
     divisor = prod(atom.size for atom in monomial if isinstance(atom, Unit))
@@ -218,14 +221,14 @@ def _monomial_key(item: tuple[Monomial, int]) -> tuple[int, list[tuple[int, str]
 
 
 def terms_of(value: DimLike) -> tuple[tuple[Monomial, int], ...]:
-    """The monomials of ``value`` with their factors."""
+    """The monomials of ``value`` with their coefficients."""
     if isinstance(value, Dim):
         return value.terms
     return (((), value),) if value else ()
 
 
 def from_terms(totals: Mapping[Monomial, int]) -> DimLike:
-    """The sum of the monomials, each times its factor."""
+    """The polynomial with these coefficients by monomial."""
     kept = [(monomial, coefficient) for monomial, coefficient in totals.items() if coefficient]
     if not kept:
         return 0
@@ -245,7 +248,7 @@ def ceil_div(value: DimLike, divisor: int) -> DimLike:
 
 
 def multiple(name: str, of: int) -> Dim:
-    """The named dim ``name`` where it is always a multiple of ``of``."""
+    """The dim ``name``, known to be always a multiple of ``of``."""
     return dim(name) if of == 1 else Dim((((Unit("floordiv", (dim(name), of)),), of),))
 
 

@@ -1,4 +1,4 @@
-"""The least and the greatest value of a size, as far as they can be proved."""
+"""Proves lower and upper bounds of a size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ Range: TypeAlias = tuple[int | None, int | None]
 
 
 def bounds(value: DimLike, ranges: Mapping[str, Range]) -> Range:
-    """Least and greatest value that can be proved, None where unbounded; a dim not in ``ranges`` is at least 1."""
+    """The best lower and upper bound of ``value`` that can be proved, None where unbounded. A dim that is not in
+    ``ranges`` is at least 1.
+    """
     if isinstance(value, int):
         return value, value
     if all(
@@ -26,13 +28,13 @@ def bounds(value: DimLike, ranges: Mapping[str, Range]) -> Range:
         return _bounds_of_units(value, ranges)
     low, high = _bounds_of_terms(value, ranges)
     if any(type(atom) is Call for monomial, _ in value.terms if len(monomial) == 1 for atom in monomial):
-        # T - 4*(T//4) is a remainder, whatever T is.
+        # Other bounds are found for a remainder such as T - 4*(T//4), which is 0 to 3 for any T.
         rest, least, most = without_floors(value)
         if any(isinstance(atom, Call) for monomial in rest for atom in monomial):
             return (
                 low,
                 high,
-            )  # once more over what is nested would be for nothing, and take its time at every level
+            )  # a second pass over nested calls gains nothing and costs time at every level
         scale = lcm(*(factor.denominator for factor in rest.values()))
         whole = from_terms({monomial: int(factor * scale) for monomial, factor in rest.items()})
         rest_low, rest_high = _bounds_of_terms(whole, ranges) if isinstance(whole, Dim) else (whole, whole)
@@ -46,7 +48,7 @@ def bounds(value: DimLike, ranges: Mapping[str, Range]) -> Range:
 
 
 def _bounds_of_sum(value: Dim, ranges: Mapping[str, Range]) -> Range:
-    """The same of names times numbers, where each has its bounds by itself."""
+    """The bounds of a sum of dims times numbers, where each term contributes its own bounds."""
     low: int | None = 0
     high: int | None = 0
     for monomial, factor in value.terms:
@@ -59,7 +61,7 @@ def _bounds_of_sum(value: Dim, ranges: Mapping[str, Range]) -> Range:
 
 
 def _bounds_of_units(value: Dim, ranges: Mapping[str, Range]) -> Range:
-    """The same over the numbers of units, as dims of their own."""
+    """The bounds of a size that contains units, with the numbers of units as dims of their own."""
     sizes: dict[str, int] = {}
     for unit in value.units:
         sizes[unit.name] = lcm(sizes.get(unit.name, 1), unit.size)
@@ -75,7 +77,8 @@ def _bounds_of_units(value: Dim, ranges: Mapping[str, Range]) -> Range:
 
 
 def _bounds_of_terms(value: Dim, ranges: Mapping[str, Range]) -> Range:
-    # Written over x = x' + low, a polynomial whose coefficients are all ≥ 0 has its constant term as exact minimum.
+    # Substitute x = x' + low: a polynomial in x' ≥ 0 whose coefficients are all ≥ 0 has its constant term as exact
+    # minimum.
     names = [atom for monomial, _ in value.terms for atom in monomial if isinstance(atom, str)]
     lows = {name: ranges.get(name, (1, None))[0] for name in names}
     shift = {name: dim(name) + low for name, low in lows.items() if low}
@@ -101,7 +104,7 @@ def _atom_bounds(
         if atom in lows:
             return 0, None if high is None else high - low
         return low, high
-    # Arguments were shifted along with the polynomial: undo it by bounding over the shifted names.
+    # The arguments of calls were shifted along with the polynomial; bound them over the shifted names to compensate.
     moved: dict[str, Range] = dict(ranges)
     for name in dim_symbols(atom):
         low, high = ranges.get(name, (1, None))

@@ -6,7 +6,7 @@ from .algebra import Dim, DimLike, Monomial, atom_key, from_terms, terms_of
 
 
 def exact_div(value: DimLike, divisor: DimLike) -> DimLike | None:
-    """``value / divisor`` where the division is exact as one of polynomials, else None."""
+    """``value / divisor`` if the polynomials divide exactly, otherwise None."""
     if value == 0 or value == divisor:
         return int(value != 0)
     divisor_terms = terms_of(divisor)
@@ -26,8 +26,11 @@ def _by_product(value: DimLike, monomial: Monomial, factor: int) -> DimLike | No
 
 
 def _by_sum(value: Dim, divisor: Dim) -> DimLike | None:
-    """Long division. An order of the monomials that products keep (by degree, then by the atoms' exponents) makes the
-    leading term of a product the product of the leading terms."""
+    """Long division of polynomials.
+
+    The monomials are ordered by degree, then by the atoms' exponents. Products preserve this order, so the leading term
+    of a product is the product of the leading terms.
+    """
     atoms = sorted({atom for one in (value, divisor) for m, _ in one.terms for atom in m}, key=atom_key)
 
     def rank(term: tuple[Monomial, int]) -> tuple[int, list[int]]:
@@ -46,7 +49,7 @@ def _by_sum(value: Dim, divisor: Dim) -> DimLike | None:
 
 
 def _without(monomial: Monomial, divisor: Monomial) -> Monomial | None:
-    """The product without these factors; None where it does not have them."""
+    """The product without these factors; None if it does not contain them."""
     rest = list(monomial)
     for atom in divisor:
         if atom not in rest:

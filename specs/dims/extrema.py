@@ -1,4 +1,4 @@
-"""Minima and maxima of sizes: an argument that another one never falls below, or never exceeds, is left out."""
+"""Minima and maxima of sizes. Arguments that can never be the result are left out."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from .algebra import Call, Dim, DimLike, Monomial, terms_of
 
 
 def dim_min(*values: DimLike) -> DimLike:
-    """The smallest of ``values``."""
+    """The minimum of ``values``."""
     return extremum("min", values)
 
 
 def dim_max(*values: DimLike) -> DimLike:
-    """The largest of ``values``."""
+    """The maximum of ``values``."""
     return extremum("max", values)
 
 
 def extremum(function: str, values: Iterable[DimLike]) -> DimLike:
-    """``dim_min`` or ``dim_max``, by the name of the function: "min" or "max"."""
+    """``dim_min`` or ``dim_max``, selected by the function's name, "min" or "max"."""
     kept: list[DimLike] = []
     for value in values:
         for argument in _arguments(function, value):
@@ -36,7 +36,9 @@ def extremum(function: str, values: Iterable[DimLike]) -> DimLike:
 
 
 def _arguments(function: str, value: DimLike) -> tuple[DimLike, ...]:
-    """Nested calls of the same kind are flattened."""
+    """The arguments of ``value`` if it is a call of the same function, which is flattened; otherwise ``value``
+    itself.
+    """
     if isinstance(value, Dim) and len(value.terms) == 1 and value.terms[0][1] == 1:
         (monomial, _), *_ = value.terms
         if len(monomial) == 1 and isinstance(monomial[0], Call) and monomial[0].function == function:
@@ -45,7 +47,7 @@ def _arguments(function: str, value: DimLike) -> tuple[DimLike, ...]:
 
 
 def _order(a: DimLike, b: DimLike) -> int | None:
-    """0 where a = b, 1 where always a ≥ b, -1 where always a ≤ b, whatever integers the dims are; else None."""
+    """1 if a ≥ b for all integer values of the dims, -1 if a ≤ b, 0 if a = b, None if neither is proved."""
     found = spread(a - b)
     if found is None:
         return None
@@ -54,7 +56,7 @@ def _order(a: DimLike, b: DimLike) -> int | None:
 
 
 def spread(value: DimLike) -> tuple[Fraction, Fraction] | None:
-    """Bounds of a size that hold for all integers, where it hardly depends on them: `T - 4*(T//4)` is 0 to 3."""
+    """Bounds of a size that hold for all integer values of its dims, if there are any: `T - 4*(T//4)` is 0 to 3."""
     if isinstance(value, int):
         return Fraction(value), Fraction(value)
     rest, low, high = without_floors(value)
@@ -65,8 +67,9 @@ def spread(value: DimLike) -> tuple[Fraction, Fraction] | None:
 
 
 def without_floors(value: DimLike) -> tuple[dict[Monomial, Fraction], Fraction, Fraction]:
-    """``value`` as a polynomial with rational factors in which no floor stands alone, and the least and the greatest
-    of what was left out: ⌊x/k⌋ is x/k less a remainder of 0 to (k - 1)/k."""
+    """Replaces each term ⌊x/k⌋ by x/k. Returns a polynomial with rational coefficients, and the bounds of ``value``
+    minus it: ⌊x/k⌋ is x/k less a remainder of 0 to (k - 1)/k. Floors inside of products stay.
+    """
     total: dict[Monomial, Fraction] = {}
     low = high = Fraction(0)
     waiting = [(monomial, Fraction(factor)) for monomial, factor in terms_of(value)]

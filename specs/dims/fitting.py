@@ -1,4 +1,4 @@
-"""What dims have to be multiples of for two sizes to be the same: 2·⌊H/2⌋ is H where H is even."""
+"""Finds what dims must be multiples of for two sizes to be equal: 2·⌊H/2⌋ is H if H is even."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from math import lcm
 from .algebra import Call, DimLike, terms_of
 from .queries import counted, dim_symbols
 
-#: No size is tried as a multiple of more.
+#: The largest multiple that is tried.
 MOST = 4096
 
 
 def fitting_multiples(a: DimLike, b: DimLike) -> dict[str, int]:
-    """The least numbers that the dims of two sizes have to be multiples of so that these are the same; {} where no
-    number helps. Multiples of those fit as well."""
+    """The least numbers for the dims of two sizes such that the sizes are equal whenever each dim is a multiple of its
+    number. {} if there are none.
+    """
     return multiples_where(lambda multiples: counted(a, multiples) == counted(b, multiples), a - b)
 
 
 def multiples_where(fits: Callable[[dict[str, int]], bool], size: DimLike) -> dict[str, int]:
-    """The least numbers that the dims of a size have to be multiples of so that something fits; {} where none helps."""
+    """The least numbers that the dims of a size must be multiples of so that ``fits`` holds; {} if there are none."""
     names = sorted(dim_symbols(size))
     most = period(size)
     if not names or most > MOST:
@@ -28,14 +29,14 @@ def multiples_where(fits: Callable[[dict[str, int]], bool], size: DimLike) -> di
     for largest in divisors[1:]:
         if not fits(found := dict.fromkeys(names, largest)):
             continue
-        for name in names:  # one dim may need less than another
+        for name in names:  # one dim may need less than the others
             found[name] = next(number for number in divisors if fits({**found, name: number}))
         return {name: number for name, number in found.items() if number > 1}
     return {}
 
 
 def period(size: DimLike) -> int:
-    """A number of which all dims being multiples means that nothing is rounded in a size."""
+    """A number such that no floor in a size rounds if all dims are multiples of it."""
     found = 1
     for monomial, _ in terms_of(size):
         for atom in monomial:

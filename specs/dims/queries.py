@@ -1,4 +1,4 @@
-"""What a size depends on, and what it becomes when names are given values."""
+"""The dims and coefficients of a size, and its value for given dims."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ def constant_term(value: DimLike) -> int:
 
 
 def coefficient(value: DimLike, name: str) -> int | None:
-    """The factor of ``name`` in ``value`` where ``value`` is affine in it with a constant factor, else None."""
+    """The coefficient of ``name`` in ``value`` if ``value`` is affine in it with a constant coefficient, otherwise
+    None.
+    """
     if isinstance(value, int) or name not in value.symbols:
         return 0
     found = 0
@@ -37,10 +39,10 @@ def dim_symbols(value: DimLike | Call) -> frozenset[str]:
 
 
 def substitute(value: DimLike, binding: Mapping[str, DimLike]) -> DimLike:
-    """``value`` with names replaced; an ``int`` when every name is bound to one."""
+    """``value`` with names replaced. The result is an ``int`` if no name is left."""
     if isinstance(value, int) or not (value.symbols & binding.keys()):
         return value
-    numbers: dict[Monomial, int] = {}  # what stays a product of names and a number, as most does
+    numbers: dict[Monomial, int] = {}  # terms that stay products of names and a number, as most do
     others: DimLike = 0
     for monomial, factor in value.terms:
         term: DimLike = factor
@@ -78,7 +80,7 @@ def _substitute_call(atom: Call, binding: Mapping[str, DimLike]) -> DimLike:
 
 
 def counted(value: DimLike, multiples: Mapping[str, int]) -> DimLike:
-    """``value`` where dims are multiples of these numbers."""
+    """``value`` with dims known to be multiples of these numbers."""
     return (
         substitute(value, {name: multiple(name, of) for name, of in multiples.items()})
         if multiples
@@ -87,7 +89,7 @@ def counted(value: DimLike, multiples: Mapping[str, int]) -> DimLike:
 
 
 def evaluate(value: DimLike, binding: Mapping[str, int]) -> int:
-    """The number that ``value`` is under ``binding``. Raises KeyError naming a dim that is not bound."""
+    """The value of the size under ``binding``. Raises KeyError that names the first unbound dim."""
     result = substitute(value, binding)
     if isinstance(result, Dim):
         raise KeyError(", ".join(sorted(result.symbols)))

@@ -1,4 +1,4 @@
-"""Sizes from text; ``str`` is the way back."""
+"""Reads sizes from text; ``str`` writes them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import ast
 from .algebra import Call, Dim, DimLike, dim, terms_of
 from .extrema import extremum
 
-#: Products of sums grow exponentially, and what is nested deeply is no size anybody means.
+#: Products of sums grow exponentially, and no meaningful size is nested deeply.
 MOST_TERMS, MOST_DEPTH = 500, 100
-#: So do products of what has products inside a floor, a minimum or a maximum.
+#: So do products whose factors again contain products inside a floor, a minimum or a maximum.
 MOST_PRODUCTS = 4
 
 
 def parse_dim(text: str) -> DimLike:
-    """Reads what ``str`` prints: names, integers, ``+ - * //``, ``min(…)``, ``max(…)``. Raises ValueError."""
+    """Reads what ``str`` prints: names, integers, ``+ - * //``, ``min(…)``, ``max(…)``. Raises ValueError for anything
+    else, and for sizes with too many terms or levels.
+    """
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -27,7 +29,7 @@ def _shown(text: str) -> str:
 
 
 def _products(value: DimLike) -> int:
-    """How many products of calls stand in each other."""
+    """How deeply products that contain calls are nested."""
     return max(
         (
             (len(monomial) > 1) + max(map(_products, atom.arguments))
@@ -46,7 +48,7 @@ class _Reader:
         self.text = text
 
     def read(self, tree: ast.expr, depth: int) -> DimLike:
-        """A part of it. Sums are chains, which are not nested."""
+        """Reads a part of the text. A sum is read as one chain, so a long one does not count as nested."""
         if depth > MOST_DEPTH:
             raise ValueError(f"{_shown(self.text)} is too deeply nested for a size")
         chain: list[tuple[ast.expr, int]] = []

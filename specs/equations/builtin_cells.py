@@ -1,8 +1,8 @@
-"""LSTM, GRU and the plain RNN as cells in the language itself.
+"""LSTM, GRU and the plain RNN as cells written in the language itself.
 
-A text is written for a layer's options and goes the way of any user's cell, so there is one mechanism for
-recurrence. Parameters: `kernel [F, G·H]`, `recurrent_kernel [H, G·H]`, `bias [G·H]`; gates in the order i, f,
-g, o (LSTM) and z, r, n (GRU); each gate's slice is initialized as its own matrix.
+The cell's text is generated from the layer's options and compiled like any user's cell, so there is one mechanism for
+recurrence. Parameters: `kernel [F, G·H]`, `recurrent_kernel [H, G·H]`, `bias [G·H]`, with G gates in the order i, f, g,
+o (LSTM) and z, r, n (GRU). Each gate's slice is initialized as a separate matrix.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ output: h
 
 
 def _lstm(layer: Lstm) -> str:
-    """i, f and o gate what enters the cell, what stays in it, and what is seen of it."""
+    """i, f and o gate what enters the cell state, what stays in it, and what is output of it."""
     lines = [f"i, f, g, o = split(x @ kernel + prev(h) @ recurrent_kernel{_bias(layer)}, 4)"]
     seen = ["", "", ""]
     if layer.peepholes:
@@ -53,7 +53,7 @@ def _lstm(layer: Lstm) -> str:
 
 
 def _gru(layer: Gru) -> str:
-    """z keeps the old state, r says how much of it the candidate n sees."""
+    """z keeps the old state, r says how much of it the candidate n uses."""
     lines = [f"xz, xr, xn = split(x @ kernel{_bias(layer)}, 3)"]
     if layer.reset_after:
         bias = " + recurrent_bias" if layer.use_bias else ""
@@ -121,9 +121,9 @@ def cell_text(layer: GatedLayer) -> str:
 
 
 def cell_of(layer: RecurrentLayer, cells: Mapping[str, Cell]) -> tuple[Cell, dict[str, int | float]]:
-    """The cell a layer runs, and the values of the cell's arguments. `cells` are the spec's own.
+    """The cell that a layer runs, and the values of the cell's arguments.
 
-    Raises `KeyError` where the layer's cell is not among them.
+    `cells` are the spec's own. Raises `KeyError` if the layer's cell is not among them.
     """
     if isinstance(layer, Recurrent):
         return cells[layer.cell], dict(layer.with_)
@@ -132,7 +132,7 @@ def cell_of(layer: RecurrentLayer, cells: Mapping[str, Cell]) -> tuple[Cell, dic
 
 
 def builtin_cell(kind: str) -> Cell | None:
-    """The cell of rnn, lstm or gru with all its options left out; its argument is H."""
+    """The cell of rnn, lstm or gru with default options; its argument is H."""
     layers = {"rnn": Rnn, "lstm": Lstm, "gru": Gru}
     return _compiled(kind, cell_text(layers[kind](name=kind, units=1))) if kind in layers else None
 
@@ -143,7 +143,7 @@ def state_names(kind: str) -> tuple[str, ...]:
 
 
 def applied(activation: ActivationSpec, inner: str) -> str:
-    """The equation of an activation of something."""
+    """The equation of an activation applied to an expression."""
     match activation:
         case Linear():
             return f"({inner})"

@@ -1,4 +1,4 @@
-"""What a written cell becomes: a recurrence of expression trees, in its only form: states, steps, output."""
+"""Compiled cells: recurrences of expression trees, in their only form: states, steps, output."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A learned array; several initializers stand for as many equal slices of the last axis."""
+    """A learned array. Several initializers apply to as many equal slices of the last axis."""
 
     shape: tuple[DimLike, ...]
     init: tuple[InitializerSpec, ...]
@@ -37,7 +37,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`targets = value`; more than one target only where the value is a `split`."""
+    """`targets = value`. There are several targets only if the value is a `split`."""
 
     targets: tuple[str, ...]
     value: Expression
@@ -46,10 +46,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A recurrence. Shapes are over the names of `args` and over letters bound by the shapes of `inputs`.
+    """A recurrence.
 
-    A bare state name in a step or in `output` is its new value; it occurs only after the step that defines
-    it. What cells inside have is here too: states as `low_h`, all else as `low.x`.
+    Shapes are over the names of `args` and over letters that the shapes of `inputs` bind. In a step or in `output`, a
+    bare state name means the state's new value; it occurs only after the step that defines it. The content of nested
+    cells is included: states as `low_h`, everything else as `low.x`.
     """
 
     name: str
@@ -61,4 +62,4 @@ class Cell:
     output: Expression
     span: Span = field(compare=False)
     bound: Mapping[str, tuple[DimLike, ...]] = field(default_factory=dict)
-    """Steps whose values bind letters: the inputs of cells inside, with their shapes."""
+    """Steps whose values bind letters: the inputs of nested cells, with their shapes."""

@@ -1,8 +1,7 @@
-"""Written cells to cells of expression trees: names are resolved, every state is updated once, steps are in
-order.
+"""Compiles written cells to expression trees: resolves names, checks that every state is updated once, and orders the
+steps.
 
-What is left for the compiler is a recurrence in its only form: states, steps, output. `prev(output)` becomes
-a state.
+The compiler then sees recurrences in one form only: states, steps, output. `prev(output)` becomes a state.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ def compile_cell(
     diagnostics: Diagnostics,
     known: Mapping[str, Cell] | None = None,
 ) -> Cell | None:
-    """The cell written at `path`; None when something is wrong, and `diagnostics` says what. `known` are the cells that
-    it may have inside.
+    """Compiles the cell written at `path`; if it has errors, reports them to `diagnostics` and returns None. `known`
+    are the cells that it may contain.
     """
     return _Compiler(name, spec, tree, path, diagnostics, known or {}).compile()
 
@@ -127,7 +126,7 @@ class _Compiler:
         )
 
     def read_inner(self, letters: set[str]) -> None:
-        """The cells inside, their names below those they have here."""
+        """The nested cells, by the names they have in this cell."""
         for name in self.spec.cells:
             where = (*self.path, "cells", name)
             cell = inner_cell(name, self.spec, self.known, letters, self.tree, where, self.diagnostics)
@@ -140,18 +139,22 @@ class _Compiler:
 
     @property
     def states(self) -> list[str]:
-        """The names of all states, those of cells inside too."""
+        """The names of all states, including those of nested cells."""
         return [*self.spec.states, *(state for cell in self.inner.values() for state in cell.states)]
 
     def checked(
         self, value: Expression, steps: list[Step], targets: int = 1, outputs_known: bool = False
     ) -> Expression:
-        """An expression whose names are checked, with the steps of the cells that it calls put before it."""
+        """Checks the names in an expression. Calls of nested cells are replaced by their outputs, and their steps
+        inserted before it.
+        """
         self.check(value, targets, outputs_known)
         return replaced(value, lambda node: self.run(node, steps) if isinstance(node, Run) else None)
 
     def run(self, node: Run, steps: list[Step]) -> Expression:
-        """What a cell inside gives; its arguments and steps become steps. Arguments are expanded already."""
+        """Inlines the call of a nested cell: adds its arguments and steps to the steps, and returns its output. The
+        arguments are already expanded.
+        """
         cell = self.inner.get(node.cell)
         if cell is None:
             return node
@@ -219,7 +222,7 @@ class _Compiler:
                 else:
                     targets, value = parse_targets(key), parse_expression(writing, self.spec.cells)
             except ExpressionError as error:
-                # Whatever it would have defined is unknown, so unknown names after it are no news.
+                # Names that the invalid step would have defined are unknown, so they are not reported later.
                 self.error(error.code, error.message, error.span, help=error.help, fixes=error.fixes)
                 self.broken_step = True
                 if key is not None:
@@ -246,7 +249,7 @@ class _Compiler:
             self.declare(target, span)
 
     def check(self, expression: Expression, targets: int, outputs_known: bool) -> None:
-        """Reports the unknown names of an expression, each once, and splits that are not taken apart."""
+        """Reports the unknown names of an expression, once each, and each `split` that is not unpacked."""
         has_output = outputs_known or isinstance(self.spec.output, CellOutputSpec)
         states = self.states
         reported: set[str] = set()
@@ -296,7 +299,7 @@ class _Compiler:
 
 
 def _writings(node: SourceNode) -> list[tuple[Writing, Writing | None]]:
-    """The steps under `update`, in order: the text, and the key where the step has the form `key: text`."""
+    """The steps under `update`, in order: the text of each, and its key if the step has the form `key: text`."""
     found: list[tuple[Writing, Writing | None]] = []
     for item in node.items or [node]:
         if isinstance(item.value, str):

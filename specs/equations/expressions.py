@@ -1,8 +1,8 @@
-"""Expressions of cells and expression layers: a small typed tree. `expression_parser.py` reads it.
+"""Expressions of cells and expression layers as typed trees; `parser.py` makes them.
 
-Only what is listed here exists: numbers, names, `prev(name)`, `+ - * / // % @ **`, comparisons, and
-`FUNCTIONS`. Every node knows its place in the spec. In a cell tensors are those of one sample and the batch is
-implicit; in a layer they are whole.
+Only what is listed here exists: numbers, names, `prev(name)`, `+ - * / // % @ **`, comparisons, and `FUNCTIONS`. Every
+node knows its place in the spec. In a cell, tensors have the shape of one sample and the batch is implicit; in a layer
+they have the whole shape.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """An input, a parameter, an argument, or what an earlier step gave."""
+    """An input, a parameter, an argument, or the result of an earlier step."""
 
     id: str
     span: Span = field(compare=False)
@@ -35,7 +35,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Previous:
-    """`prev(name)`: a state's value of the step before."""
+    """`prev(name)`: the value of a state in the previous step."""
 
     state: str
     span: Span = field(compare=False)
@@ -71,23 +71,23 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function of `FUNCTIONS`; `options` are its keyword arguments, all given or by default."""
+    """A call of a function in `FUNCTIONS`. `options` holds all its keyword arguments, defaults included."""
 
     function: str
     arguments: tuple[Expression, ...]
     options: tuple[tuple[str, int | None], ...]
     span: Span = field(compare=False)
     word: str | None = None
-    """The word it ends with, of a function that wants one: the dtype of a cast."""
+    """The word that some functions take as last argument, such as the dtype of a cast."""
 
     def option(self, name: str) -> int | None:
-        """The value of an option. Raises `KeyError`."""
+        """The value of an option. Raises `KeyError` if the function has no such option."""
         return dict(self.options)[name]
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A step of a cell inside a cell: its output for these inputs."""
+    """A step of a nested cell: its output for these inputs."""
 
     cell: str
     arguments: tuple[Expression, ...]
@@ -99,23 +99,23 @@ Expression = Number | Name | Previous | Negate | Binary | Compare | Call | Run
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """How many arguments a function takes (most None: any number), its options, and what it does."""
+    """A function: the range of its number of arguments (``most`` None: no limit), its options, and a description."""
 
     fewest: int
     most: int | None
     summary: str
     options: tuple[tuple[str, int | None], ...] = ()
     constants: int = 0
-    """How many of its last arguments have to be numbers."""
+    """How many of the last arguments must be numbers."""
     words: tuple[str, ...] = ()
-    """Where the last argument is a word: which ones there are. It is counted among the arguments."""
+    """If the last argument is a word, the allowed words. It counts as an argument."""
 
 
 _LAST = (("axis", -1),)
 _ALL = (("axis", None),)
 
 CONSTANTS: dict[str, float] = {"inf": math.inf, "nan": math.nan, "pi": math.pi}
-"""Numbers that have names."""
+"""Named constants."""
 
 FUNCTIONS: dict[str, Function] = {
     "tanh": Function(1, 1, "hyperbolic tangent"),
@@ -195,7 +195,7 @@ FUNCTIONS: dict[str, Function] = {
 
 
 def parts_of(expression: Expression) -> tuple[Expression, ...]:
-    """What a node is computed from."""
+    """The operands of a node."""
     match expression:
         case Negate(operand=operand):
             return (operand,)
@@ -207,7 +207,7 @@ def parts_of(expression: Expression) -> tuple[Expression, ...]:
 
 
 def walk(expression: Expression) -> Iterator[Expression]:
-    """The node and all below it, parents first."""
+    """The node and all its descendants, parents first."""
     stack = [expression]
     while stack:
         node = stack.pop()
@@ -216,7 +216,9 @@ def walk(expression: Expression) -> Iterator[Expression]:
 
 
 def replaced(expression: Expression, other: Callable[[Expression], Expression | None]) -> Expression:
-    """The tree with some nodes replaced, the lowest first: `other` gives what stands for a node, or None to keep it."""
+    """The tree with some nodes replaced, from the leaves up. `other` returns the replacement of a node, or None to keep
+    it.
+    """
     return descend(_replaced(expression, other))
 
 

@@ -1,4 +1,4 @@
-"""The equations of layers as trees, their names checked."""
+"""Parses the equations of layers to trees and checks their names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .expressions import Binary, Call, Expression, Name, Previous, walk
 from .parser import ExpressionError, Writing, parse_expression
 
 EQUATIONS = {ExpressionLayer: "value", ExpressionPool: "expression"}
-"""The layers with an equation, and the key that holds it."""
+"""The layer types with an equation, and the key that holds it."""
 
 _SPLIT = "a layer {type: split} has a port for each part"
 _CELLS = "a pool's equation goes cell by cell, and sums up with sum, mean, max, min or softmax"
@@ -32,8 +32,9 @@ def compile_expression(
     overlay: Mapping[str, Path],
     diagnostics: Diagnostics,
 ) -> Expression | None:
-    """The tree of the equation of a layer that stands at `path`; None when something is wrong, and `diagnostics`
-    says what. `overlay` gives the places of keys that stand elsewhere.
+    """Parses the equation of the layer at `path`; if it has errors, reports them to `diagnostics` and returns None.
+
+    `overlay` gives the places of keys that are written elsewhere.
     """
     key = equation_key(spec)
     assert key is not None

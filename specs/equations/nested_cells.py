@@ -1,7 +1,7 @@
-"""Cells inside cells: an inner cell under the names and sizes of the cell around it, ready to be written into it.
+"""Cells inside cells: renames and resizes an inner cell so that it can be inlined into the cell around it.
 
-States are called `low_h`, so that they can stand in equations, as ports and in `initial_state`; inputs, parameters and
-steps `low.x`, which nothing written can clash with.
+States are called `low_h`, so that they can be used in equations, as ports and in `initial_state`. Inputs, parameters
+and steps are called `low.x`, which can't clash with any name a user writes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .parser import Writing, parse_expression
 
 
 def report_unknown(name: str, known: Iterable[str], place: Span, diagnostics: Diagnostics) -> None:
-    """There is no cell of this name; perhaps a near one is meant."""
+    """Reports that there is no cell of this name, and suggests a similar one."""
     meant = closest(name, known)
     diagnostics.error(
         "NW0509",
@@ -41,12 +41,13 @@ def inner_cell(
     path: Path,
     diagnostics: Diagnostics,
 ) -> Cell | None:
-    """The cell that `outer` has inside as `name`; None when something is wrong, and `diagnostics` says what. `letters`
-    are the sizes that `outer` knows by name."""
+    """The inner cell that `outer` calls `name`; if it has errors, reports them to `diagnostics` and returns None.
+    `letters` are the sizes that have a name in `outer`.
+    """
     spec = outer.cells[name]
     cell = known.get(spec.use)
     if cell is None:
-        if tree.node(("cells", spec.use)) is None:  # a bad one is reported by itself
+        if tree.node(("cells", spec.use)) is None:  # an invalid one is reported where it is defined
             report_unknown(spec.use, known, tree.value_span((*path, "use")), diagnostics)
         return None
     if not _arguments_fit(cell, spec.with_, outer, letters, tree, path, diagnostics):
@@ -70,7 +71,7 @@ def _arguments_fit(
     path: Path,
     diagnostics: Diagnostics,
 ) -> bool:
-    """Whether an inner cell gets the arguments that it declares."""
+    """Whether an inner cell gets the arguments it declares."""
     good = True
 
     def wrong(message: str, key: str | None, help: str | None = None, meant: str | None = None) -> None:
@@ -105,7 +106,7 @@ def _arguments_fit(
 
 
 def _renamed(cell: Cell, prefix: str, sizes: Mapping[str, DimLike], values: Mapping[str, Expression]) -> Cell:
-    """A cell with its arguments given and everything of its own under names that begin with `prefix`."""
+    """A cell with its arguments substituted and `prefix` before each of its own names."""
     shapes = [*cell.inputs.values(), *cell.bound.values()]
     letters = set().union(*(dim_symbols(size) for shape in shapes for size in shape)) - cell.args.keys()
     binding = {**{letter: dim(f"{prefix}.{letter}") for letter in letters}, **sizes}

@@ -1,7 +1,7 @@
-"""Texts to expressions: parsed with Python's own parser, never evaluated, and taken over node by node from a
-whitelist.
+"""Parses texts to expressions.
 
-Every node gets its place in the spec, so that an error can underline the very sub-expression.
+Python's own parser makes the syntax tree, which is never evaluated but translated node by node from a whitelist. Every
+node gets its place in the spec, so that an error can underline the exact sub-expression.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .expressions import (
 
 LENGTH_LIMIT = 4000
 DEPTH_LIMIT = 100
-"""How deep brackets, calls and signs may nest; a chain of operators (`a + b + c`) is no nesting."""
+"""How deep brackets, calls and signs may nest. A chain of operators (`a + b + c`) does not count as nesting."""
 OPERATION_LIMIT = 1000
 """How many operators one text may have."""
 
@@ -67,7 +67,7 @@ _UNKNOWN_CONSTRUCTS: dict[type[ast.AST], str] = {
 
 
 class ExpressionError(Exception):
-    """Why a text is no expression; at most one for a text."""
+    """Why a text is not an expression. Parsing stops at the first error."""
 
     def __init__(
         self, code: str, message: str, span: Span, help: str | None = None, fixes: tuple[Fix, ...] = ()
@@ -77,7 +77,7 @@ class ExpressionError(Exception):
 
 
 class Writing:
-    """A text in the spec, and the way from an offset in it to a place in the file."""
+    """A text in the spec, which maps an offset in it to a place in the file."""
 
     def __init__(self, text: str, locate: Callable[[int, int], Span]) -> None:
         self.text, self.locate = text, locate
@@ -95,24 +95,24 @@ class Writing:
 
     @classmethod
     def at(cls, text: str, span: Span) -> Writing:
-        """A text all of which stands at one place (a key)."""
+        """A text that is at one place as a whole (a key)."""
         return cls(text, lambda start, end: span)
 
 
 def parse_expression(writing: Writing, cells: Collection[str] = ()) -> Expression:
-    """The tree of an expression; `cells` can be called like functions. Raises `ExpressionError`."""
+    """Parses an expression; `cells` can be called like functions. Raises `ExpressionError`."""
     return _Reader(writing, cells).expression()
 
 
 def parse_step(
     writing: Writing, cells: Collection[str] = ()
 ) -> tuple[tuple[tuple[str, Span], ...], Expression]:
-    """The targets and the tree of a step `a = …` or `a, b = …`. Raises `ExpressionError`."""
+    """Parses a step `a = …` or `a, b = …` into its targets and its tree. Raises `ExpressionError`."""
     return _Reader(writing, cells).step()
 
 
 def parse_targets(writing: Writing) -> tuple[tuple[str, Span], ...]:
-    """The names in `a` or `a, b`. Raises `ExpressionError`."""
+    """Parses `a` or `a, b` into names. Raises `ExpressionError`."""
     reader = _Reader(writing)
     return reader.targets(reader.parsed("eval"))
 
@@ -120,7 +120,7 @@ def parse_targets(writing: Writing) -> tuple[tuple[str, Span], ...]:
 class _Reader:
     def __init__(self, writing: Writing, cells: Collection[str] = ()) -> None:
         self.writing, self.cells = writing, cells
-        # Line breaks mean nothing here, to Python they would; a blank keeps every offset.
+        # To Python a line break would end the expression; a blank in its place keeps every offset.
         text = "".join(" " if character.isspace() else character for character in writing.text)
         self.shift = len(text) - len(text.lstrip())
         self.text = text.strip()
@@ -138,7 +138,7 @@ class _Reader:
             raise ExpressionError("NW0501", f"longer than {LENGTH_LIMIT} characters", self.whole())
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Python's remarks on style, such as on "1if x"
+                warnings.simplefilter("ignore")  # Python warns of style, such as "1if x"
                 return ast.parse(self.text, mode=mode)
         except SyntaxError as error:
             start = max(0, min((error.offset or 1) - 1, len(self.text) - 1)) + self.shift
@@ -173,7 +173,7 @@ class _Reader:
 
     def span(self, tree: ast.AST) -> Span:
         start, end = getattr(tree, "col_offset", 0), getattr(tree, "end_col_offset", None) or len(self.text)
-        if not self.text.isascii():  # ast counts bytes
+        if not self.text.isascii():  # ast counts UTF-8 bytes
             encoded = self.text.encode()
             start, end = len(encoded[:start].decode()), len(encoded[:end].decode())
         return self.writing.locate(start + self.shift, end + self.shift)

@@ -1,1 +1,1 @@
-"""What is written once and means more: blocks, repetition, variables, included files."""
+"""Expands blocks, repetition, variables and included files."""

@@ -1,8 +1,8 @@
-"""Values that are computed: `$width * 2` is arithmetic over variables, parsed with Python's own parser and never
-evaluated by it.
+"""Computes values: `$width * 2` is arithmetic over variables.
 
-A text of `$names`, numbers and operators becomes a number, a list, a truth value or a string. Where anything else
-stands in it (a dim, a function of a cell), each `$name` is replaced by its value and the rest stays a text.
+Python's own parser makes the syntax tree, but Python never evaluates it. A text of `$names`, numbers and operators
+becomes a number, a list, a truth value or a string. If it contains anything else (a dim, a function of a cell), each
+`$name` is replaced by its value and the rest stays text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..diagnostics.translation.words import describe
 
 LIMIT = 2**63
 _LONGEST = 1000
-_MARK = "\u0294"  # a letter to Python, so that `$name` parses as a name and keeps its length
+_MARK = "\u0294"  # a letter to Python, so that `$name` parses as a name of the same length
 _VARIABLE = re.compile(r"\$(\$|[A-Za-z_][A-Za-z0-9_]*)")
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -31,11 +31,11 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 _FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max}
 
 Lookup = Callable[[str, int, int], Any]
-"""From a name and its place in the text (start, end) to a plain value. May raise `ValueProblem`."""
+"""Looks up a variable: its name and its place in the text (start, end) to a plain value. May raise `ValueProblem`."""
 
 
 class ValueProblem(Exception):
-    """Why a value can't be computed; `start` and `end` are offsets in its text."""
+    """Why a value can't be computed. `start` and `end` are offsets in its text."""
 
     def __init__(
         self,
@@ -49,23 +49,23 @@ class ValueProblem(Exception):
         super().__init__(message)
         self.code, self.message, self.start, self.end, self.help = code, message, start, end, help
         self.instead = instead
-        """What may have been meant by the text there."""
+        """What was probably meant by the text there."""
 
 
 def has_variables(text: str) -> bool:
-    """Whether a text is one to compute."""
+    """Whether a text contains anything to compute."""
     return "$" in text and _VARIABLE.search(text) is not None
 
 
 def whole_variable(text: str) -> str | None:
-    """The name of the variable that is all of a text."""
+    """The variable's name if the text is just `$name`."""
     match = _VARIABLE.fullmatch(text.strip())
     return match[1] if match and match[1] != "$" else None
 
 
 def compute(text: str, lookup: Lookup) -> Any:
-    """The value of a text: arithmetic where it is that, else the text with its variables written out; `$$` stands
-    for a dollar sign. Raises `ValueProblem`.
+    """Computes a text: the value if it is arithmetic, otherwise the text with its variables replaced. `$$` stands for a
+    dollar sign. Raises `ValueProblem`.
     """
     tree = _arithmetic(text)
     return _Evaluation(text, lookup).value(tree, 0) if tree is not None else _written_out(text, lookup)
@@ -94,7 +94,7 @@ def _arithmetic(text: str) -> ast.expr | None:
     )
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
-            # `f($x)` is arithmetic for our own functions only.
+            # A call such as `f($x)` counts as arithmetic for our own functions only.
             if not (node.id in _FUNCTIONS if id(node) in functions else node.id.startswith(_MARK)):
                 return None
         elif not isinstance(node, known):
@@ -126,7 +126,7 @@ class _Evaluation:
         self.encoded = _VARIABLE.sub(lambda match: _MARK + match[1], text.lstrip()).encode()
 
     def place(self, tree: ast.expr) -> tuple[int, int]:
-        # ast counts bytes.
+        # ast counts UTF-8 bytes.
         start, end = tree.col_offset, tree.end_col_offset or len(self.encoded)
         return (
             len(self.encoded[:start].decode()) + self.shift,
@@ -170,7 +170,7 @@ class _Evaluation:
             raise self.problem("a division by zero", tree)
         try:
             if isinstance(op, ast.Div):
-                # What divides without rest stays whole, so that `units: $width / 2` can be written.
+                # A quotient without remainder stays an integer, so that `units: $width / 2` works.
                 exact = isinstance(a, int) and isinstance(b, int) and a % b == 0
                 return a // b if exact else a / b
             if isinstance(op, ast.Pow):

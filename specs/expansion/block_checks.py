@@ -1,4 +1,4 @@
-"""Checks of blocks and of what a use gives them."""
+"""Checks of blocks and of the arguments, inputs and ports of their uses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WORDS: dict[ArgumentType, str] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """A block that is well as far as can be seen without arguments."""
+    """A block without errors, as far as that can be checked without arguments."""
 
     name: str
     spec: BlockSpec
@@ -40,13 +40,13 @@ class Block:
     defaults: Mapping[str, SourceNode] = field(default_factory=dict)
     argument_places: Mapping[str, Span] = field(default_factory=dict)
     fallbacks: Mapping[str, SourceNode] = field(default_factory=dict)
-    """The arguments' own values."""
+    """The nodes of the arguments' default values."""
     outputs: Mapping[str | None, tuple[str | None, Span]] = field(default_factory=dict)
-    """What each port is, the output itself under None; the last layer where that is None."""
+    """What each port stands for, with the output itself under None. If that is None, it is the last layer."""
 
 
 def read_blocks(tree: SourceTree, diagnostics: Diagnostics) -> dict[str, Block | None]:
-    """The blocks of a spec; None for one that is wrong, which has been reported."""
+    """Checks the blocks of a spec. An invalid one, already reported, is None."""
     node = tree.node(("blocks",))
     if node is None:
         return {}
@@ -76,7 +76,7 @@ def _check_recursion(blocks: dict[str, Block | None], diagnostics: Diagnostics) 
             message += f", through {', '.join(cycle[1:8])}{', …' * (len(cycle) > 8)}"
         labels = [(uses[one][other], f"{one} uses {other}") for one, other in rest[:8]]
         diagnostics.error("NW0803", message, uses[name][used], labels=labels)
-    # What uses a block without end is no better.
+    # Blocks that use a recursive block are invalid as well.
     bad = {name for cycle in cycles for name in cycle}
     while more := {name for name in blocks if name not in bad and bad & set(uses[name])}:
         bad |= more
@@ -154,7 +154,7 @@ class _Reader:
         return found
 
     def check_names(self, spec: BlockSpec) -> None:
-        """Inputs, arguments and ports are told apart by their names."""
+        """Checks that inputs, arguments and ports have different names."""
         key, value = self.tree.key_span, self.tree.value_span
         items = self.tree.node((*self.path, "layers"))
         layers = {
@@ -199,7 +199,7 @@ class _Reader:
 def check_arguments(
     block: Block, use: BlockUse, node: SourceNode, diagnostics: Diagnostics
 ) -> dict[str, SourceNode] | None:
-    """The nodes of all arguments of a use; None where they are not what the block declares, which is reported."""
+    """The nodes of all arguments of a use; if they don't match the block, reports it and returns None."""
     declared = block.spec.args
     written = node.entries["with"].node if "with" in node.entries else None
     place = node.entries["with"].key_span if "with" in node.entries else node.entries["use"].node.span

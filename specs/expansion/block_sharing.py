@@ -1,4 +1,4 @@
-"""Uses of a block that use the parameters of another use of it: each layer inside shares the one in its place."""
+"""Uses of a block that share the parameters of another use: each layer inside shares those of its counterpart."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .placement import ExpandedSpec, Group
 def share_blocks(
     expansion: ExpandedSpec, ranges: Mapping[str, tuple[int, int]], diagnostics: Diagnostics
 ) -> None:
-    """Gives the layers of a use that shares the layers they share. `ranges` are the positions of each use's layers."""
+    """Sets `share` for the layers of a use that shares. `ranges` are the positions of each use's layers."""
     names = {one.name for one in expansion.placements}
     for group in list(expansion.groups.values()):
         if group.share is None:
@@ -39,7 +39,7 @@ def _sharer(group: Group, expansion: ExpandedSpec, diagnostics: Diagnostics) -> 
     help = meant = None
     labels = []
     if other is None and expansion.lost:
-        return None  # it may be the one whose name nobody knows
+        return None  # it may be a layer whose name is unknown
     if other is None:
         uses = [
             name for name, one in expansion.groups.items() if one.block == group.block and one is not group

@@ -1,7 +1,7 @@
-"""Blocks become plain layers: every use is replaced by copies of the block's layers, before anything is validated.
+"""Expands blocks to plain layers: every use is replaced by copies of the block's layers, before anything is validated.
 
-Names inside are dotted (`s1.a`). What references to a use, a block's input or a repeated layer stand for is kept as
-aliases, for `wiring.py` to follow. Copies keep their places in the block, with the uses that led there as a trail.
+Names inside are dotted (`s1.a`). References to a use, a block's input or a repeated layer become aliases, which
+`wiring.py` follows. Copies keep their places in the block, with a trail of the uses that led there.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _NOT_COMPUTED = frozenset(("netwright", "model", "$schema", "vars", "blocks", "i
 
 
 def expand(tree: SourceTree, diagnostics: Diagnostics, *, complete: bool = True) -> ExpandedSpec:
-    """The spec in plain layers; what is wrong with blocks, their uses and variables goes to `diagnostics`.
+    """Expands a spec to plain layers and reports errors in blocks, their uses and variables to `diagnostics`.
 
-    In a spec that is not `complete` names may stand for what an included file would have defined.
+    If the spec is not `complete`, unknown names may be those that an included file would have defined.
     """
     return SpecExpander(tree, diagnostics, complete).expand()
 
@@ -51,7 +51,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where layers are put: the scope of names, of variables, the block's defaults and the trail."""
+    """Where layers are added: the scopes of names and variables, the block's defaults and the trail."""
 
     scope: str
     variables: Variables
@@ -77,7 +77,7 @@ class SpecExpander:
         root = self.tree.root
         if not isinstance(root.value, dict):
             return self.result
-        # Under a misspelt key may be what is used elsewhere.
+        # An unknown key may be a misspelt section, whose definitions are used elsewhere.
         self.result.complete &= root.entries.keys() <= set(keys_of(ModelSpec))
         self.blocks = read_blocks(self.tree, self.diagnostics)
         declared = declared_variables(root, self.diagnostics)
@@ -105,7 +105,7 @@ class SpecExpander:
         return self.result
 
     def compute(self, variables: Variables, name: str) -> None:
-        """Computes a variable, so that what is wrong with it is told even if nothing uses it."""
+        """Computes a variable, so that its errors are reported even if nothing uses it."""
         place = variables.nodes[name]
         probe = SourceNode(place.text, place.start, place.end, f"${name}")
         self.substitution.copy(probe, variables)
@@ -122,7 +122,7 @@ class SpecExpander:
     # Layers.
 
     def layers(self, items: Sequence[SourceNode], above: str | None, place: Place) -> str | None:
-        """Puts layers and uses one after the other; gives the full name of the last."""
+        """Adds layers and uses one after the other. Returns the full name of the last."""
         for item in items:
             above = self.item(item, above, place)
         return above
@@ -181,7 +181,7 @@ class SpecExpander:
         return count
 
     def put(self, node: SourceNode, placement: Placement, place: Place) -> None:
-        """A plain layer, with the defaults of its block."""
+        """Adds a plain layer with the defaults of its block."""
         if len(self.items) >= LAYER_LIMIT:
             message = f"the spec has more than {LAYER_LIMIT} layers"
             self.diagnostics.error("NW0807", message, _span(node, place))
@@ -303,7 +303,7 @@ class SpecExpander:
         trail = (Via(use.bare, f"used here as {spec.name}"), *place.trail)
         for position, name in enumerate(block.spec.inputs):
             if position == 0 and (placement.first is not None or spec.inputs is None):
-                # What stands above, or the repetition before.
+                # The layer above or, from the second repetition on, the one before.
                 text = placement.first if placement.first is not None else placement.above
                 alias = Alias(text, "", _name_span(node))
             else:
@@ -312,7 +312,7 @@ class SpecExpander:
                 alias = Alias(spec.inputs[position], place.scope, written)
             self.result.aliases[inside + name] = alias
         nodes = {**block.variables, **given}
-        # Variables of the whole spec are known inside; arguments and variables of the caller are not.
+        # A block sees the spec's variables, but not the arguments and variables of its caller.
         outermost = place.variables
         while outermost.outer is not None:
             outermost = outermost.outer
@@ -331,10 +331,10 @@ class SpecExpander:
         if spec.expect is not None:
             self.result.expected.append(Expected(full, spec.expect, node.entries["expect"].node.span))
 
-    # Layers that hold layers.
+    # Layers that contain layers.
 
     def defaults_of(self, kind: str, place: Place) -> dict[str, Entry]:
-        """The defaults of a type that is written out here, those of the block before those of the spec."""
+        """The defaults of a type that is expanded here, the block's before the spec's."""
         outer = self.tree.node(("defaults", kind))
         inner = place.defaults.get(kind)
         return {**(outer.entries if outer else {}), **(inner.entries if inner else {})}

@@ -1,6 +1,6 @@
-"""Files that a spec includes: their variables, blocks and cells become those of the spec.
+"""Includes files: their variables, blocks and cells are added to the spec's.
 
-Only files in the spec's own folder, or below it, are read. A file that is included several times counts once.
+Only files in the spec's own folder or below it are read. A file that is included several times counts once.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ _ALLOWED = ("netwright", "$schema", "include", *SECTIONS)
 def include(
     tree: SourceTree, folder: str | None, diagnostics: Diagnostics, texts: Mapping[str, str]
 ) -> tuple[SourceTree, bool]:
-    """The spec with the definitions of the files it includes, and whether all of them could be read; what is wrong
-    goes to `diagnostics`. `folder` is the spec's, None for a text that has none; `texts` count in place of what is in
-    the files of these names.
+    """Adds the definitions of the included files to a spec. Returns it, and whether all files could be read; errors go
+    to `diagnostics`.
+
+    `folder` is the spec's, None for a text without one. `texts`, by file name, take the place of the files' contents.
     """
     root = tree.root
     if not isinstance(root.value, dict) or "include" not in root.value:
@@ -58,7 +59,7 @@ class _Reader:
     complete: bool = True
 
     def missing(self, code: str, message: str, span: Span, help: str | None = None) -> None:
-        """Reports that a file's definitions are not known."""
+        """Reports an error that leaves the definitions of a file unknown."""
         self.complete = False
         self.error(code, message, span, help)
 
@@ -66,7 +67,7 @@ class _Reader:
         self.diagnostics.error(code, message, span, help=help)
 
     def take(self, root: SourceNode, section: str) -> None:
-        """Takes over the definitions of a section."""
+        """Adds the definitions of a section."""
         entry = root.entries.get(section)
         if entry is None or not isinstance(entry.node.value, dict):
             return
@@ -78,7 +79,7 @@ class _Reader:
                 self.diagnostics.error("NW0301", message, one.key_span, labels=labels)
 
     def follow(self, root: SourceNode, folder: str, chain: list[str]) -> None:
-        """Reads the files that a file includes. `folder` is where it is, `chain` the files that led there."""
+        """Reads the files that a file includes. `folder` is its folder, `chain` the files that led to it."""
         node = root.entries["include"].node
         items = node.items if isinstance(node.value, list) else [node]
         for item in items:
@@ -89,7 +90,7 @@ class _Reader:
                 self.file(item, path, chain)
 
     def path(self, item: SourceNode, folder: str) -> str | None:
-        """Where a file is; None, and reported, where it may not be read."""
+        """The path of a file; if it must not be read, reports it and returns None."""
         written, span = item.value, item.span
         if self.folder is None:
             self.missing("NW0115", "a spec that is no file can't include files", span)

@@ -1,4 +1,4 @@
-"""What is left of blocks and repetition once they are plain layers: who stood where, and what names stand for."""
+"""The result of expansion besides the plain layers: which block each layer came from, and what names stand for."""
 
 from __future__ import annotations
 
@@ -7,31 +7,33 @@ from dataclasses import dataclass, field
 from ..source.tree import SourceTree, Span
 
 NOTHING = ""
-"""The reference of a layer whose predecessor has no name: nothing can be said about it."""
+"""The reference to a layer above that has no name, so that it can't be resolved."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """How a plain layer stands in the whole; names are full ones."""
+    """How a plain layer fits into the whole. Names are full ones."""
 
     scope: str = ""
-    """What stands before the names inside its block, with a dot at the end."""
+    """The prefix of the names inside its block, with a dot at the end."""
     name: str | None = None
     above: str | None = None
-    """What it reads when it says nothing; None for the input of the model."""
+    """What it reads if it has no `inputs`; None for the model's input."""
     first: str | None = None
-    """What it reads in place of its first input: the repetition before it."""
+    """What it reads instead of its first input: the repetition before it."""
     index: int | None = None
-    """Which repetition it is."""
+    """The number of the repetition."""
     share: str | None = None
-    """The layer whose parameters it uses because its block shares."""
+    """The layer whose parameters it uses because its block does."""
     broken: bool = False
-    """Whether a value in it can't be computed, which has been reported."""
+    """Whether one of its values can't be computed, which has been reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """What a name stands for: `text` as written at `place`, read in `scope`; None for the input of the model."""
+    """What a name stands for: the reference `text` as written at `place`, read in `scope`. A `text` of None means the
+    model's input.
+    """
 
     text: str | None
     scope: str
@@ -40,7 +42,7 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A use of a block, or a repeated layer: a name that stands for several layers."""
+    """A name that stands for several layers: a use of a block, or a repeated layer."""
 
     name: str
     block: str | None
@@ -52,7 +54,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """An output shape that a use has to have."""
+    """An output shape that a use declares."""
 
     name: str
     shape: tuple[int | str, ...]
@@ -61,19 +63,19 @@ class Expected:
 
 @dataclass(slots=True)
 class ExpandedSpec:
-    """A spec without blocks and variables, and how its layers came about."""
+    """A spec without blocks and variables, and the origin of its layers."""
 
     tree: SourceTree
     complete: bool = True
-    """Whether all files that are included could be read."""
+    """Whether all included files could be read."""
     placements: list[Placement] = field(default_factory=list)
     aliases: dict[str, Alias] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     expected: list[Expected] = field(default_factory=list)
     poisoned: set[str] = field(default_factory=set)
-    """Names about which nothing is known."""
+    """Names that exist, but have errors."""
     lost: bool = False
-    """Whether there are names that can't be known."""
+    """Whether unknown names may exist, because some part could not be expanded."""
     used_blocks: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
-    """Sections in which a value can't be computed; `layers` where not all could be made."""
+    """Sections with a value that can't be computed; `layers` if some layers could not be made."""

@@ -1,6 +1,6 @@
-"""Variables in scope, and copies of parts of the source in which `$name` has become a value.
+"""Variables in scope, and copies of parts of the source in which `$name` is replaced by its value.
 
-A copy keeps the places of what it copies; where a value was put in, its trail tells which.
+A copy keeps the places of its original; a substituted value has a trail that says where it came from.
 """
 
 from __future__ import annotations
@@ -21,42 +21,40 @@ DEPTH_LIMIT = 50
 
 @dataclass(slots=True, eq=False)
 class Variables:
-    """Names and the nodes they stand for; what is not found is looked for in `outer`. Values are computed when
-    first used.
-    """
+    """Names and the nodes they stand for. Other names are looked up in `outer`. Values are computed on first use."""
 
     nodes: Mapping[str, SourceNode]
     outer: Variables | None = None
     trail: tuple[Via, ...] = ()
     computed: dict[str, SourceNode | None] = field(default_factory=dict)
-    """None where the value can't be computed, which has been reported."""
+    """None if the value can't be computed, which has been reported."""
     opened: list[str] = field(default_factory=list)
     complete: bool = True
-    """Whether a name that is not found does not exist."""
+    """Whether a missing name certainly does not exist."""
 
     def names(self) -> list[str]:
-        """All names that are known here."""
+        """All names known here."""
         return [*self.nodes, *(self.outer.names() if self.outer else ())]
 
     def is_complete(self) -> bool:
-        """Whether what is not found does not exist."""
+        """Whether a missing name certainly does not exist, here or outside."""
         return self.complete and (self.outer is None or self.outer.is_complete())
 
     def inner(self, nodes: Mapping[str, SourceNode], trail: tuple[Via, ...] = ()) -> Variables:
-        """A scope inside this one."""
+        """A new scope inside this one."""
         return Variables(nodes, self, trail)
 
 
 class Substitution:
-    """Makes copies; what can't be computed goes to the diagnostics, and counts in `failures`."""
+    """Makes copies. Values that can't be computed are reported to the diagnostics and counted in `failures`."""
 
     def __init__(self, diagnostics: Diagnostics) -> None:
         self.diagnostics = diagnostics
         self.failures = 0
 
     def copy(self, node: SourceNode, scope: Variables, trail: tuple[Via, ...] = ()) -> SourceNode:
-        """The node with all variables in it replaced, its spans with a trail; the node itself if that changes
-        nothing.
+        """A copy of the node with all variables replaced and trails on its spans; the node itself if nothing
+        changes.
         """
         if isinstance(node.value, str) and has_variables(node.value):
             return self.computed(node, scope, trail)
@@ -76,7 +74,7 @@ class Substitution:
         return SourceNode(node.text.reached(trail), node.start, node.end, value, entries, items)
 
     def entry(self, entry: Entry, node: SourceNode, trail: tuple[Via, ...]) -> Entry:
-        """A mapping's entry with another node."""
+        """A mapping's entry with its node replaced."""
         if node is entry.node and not trail:
             return entry
         return Entry(entry.text.reached(trail), entry.start, entry.end, node)
@@ -100,7 +98,7 @@ class Substitution:
             return node
         alone = whole_variable(node.value)
         if isinstance(value, list):
-            # A list's entries keep the places where they are written.
+            # The entries of a list keep the places where they are written.
             return used[alone] if alone else SourceNode(node.text, node.start, node.end, value)
         origins = [
             Via(one.span.bare, f"${name} is {describe(one.value)}", True) for name, one in used.items()
@@ -114,7 +112,7 @@ class Substitution:
         return node.text.reached(trail).span(offsets[start], last)
 
     def variable(self, name: str, start: int, end: int, scope: Variables) -> SourceNode:
-        """The node a variable stands for. Raises `ValueProblem`, without a code where all has been said."""
+        """The node that a variable stands for. Raises `ValueProblem`, without a code if the error has been reported."""
         here: Variables | None = scope
         while here is not None and name not in here.nodes:
             here = here.outer
@@ -147,7 +145,7 @@ class Substitution:
 
 
 def declared_variables(root: SourceNode, diagnostics: Diagnostics) -> dict[str, SourceNode] | None:
-    """The nodes under `vars`, None where it is no mapping; what can be no variable is reported."""
+    """The nodes under `vars`, or None if it is not a mapping. Invalid variables are reported."""
     entry = root.entries.get("vars")
     if entry is None:
         return {}

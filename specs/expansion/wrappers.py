@@ -1,7 +1,7 @@
-"""Layers that hold layers: `scan_window` and `time_distributed` are written out as a layer that opens them, the layers
-they hold, and a layer that closes them.
+"""Layers that contain layers: `scan_window` and `time_distributed` become a layer that opens, the layers inside, and a
+layer that closes.
 
-The first makes samples of windows or steps, the last puts the answers back in their places.
+The first turns windows or steps into samples, the last puts the results back in their places.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wrapper:
-    """A layer that holds layers: names and types of the layers that open and close it, the keys that both have, and
-    those that the last one has."""
+    """A layer type that contains layers: the names and types of the layers that open and close it, their common keys,
+    and the keys of the closing one alone.
+    """
 
     spec: type[ScanWindow | TimeDistributed]
     opens: tuple[str, str]
@@ -56,7 +57,7 @@ def write_out(
     place: Place,
     placement: Placement,
 ) -> None:
-    """Puts the layers that a layer stands for."""
+    """Adds the layers that a wrapper expands to."""
     result, kind = expander.result, str(node.value["type"])
     failures = expander.substitution.failures
     own = expander.defaults_of(kind, place)
@@ -124,7 +125,7 @@ def write_out(
 
 
 def _held(held: Mapping[str, Entry | None], name: SourceNode) -> Sequence[SourceNode]:
-    """The layers inside; one alone need not have a name."""
+    """The layers inside. A single one need not have a name."""
     several, one = held["layers"], held["layer"]
     if several is not None:
         return several.node.items

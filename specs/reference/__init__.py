@@ -1,7 +1,8 @@
-"""The reference of the language, docs/language.md: a hand-written frame, filled from the models and their docstrings.
+"""Generates the language reference, docs/language.md: a hand-written frame, filled from the models and their
+docstrings.
 
-`language.md` is the frame, `layers.md` has an example or more for each layer type. Examples leave out what
-`pages.FRAME` has. `python -m netwright.specs.reference` prints the page.
+`language.md` is the frame, `layers.md` has at least one example for each layer type. Examples leave out the sections in
+`pages.FRAME`. `python -m netwright.specs.reference` prints the page.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ _EXAMPLE = re.compile(r"(?:^<!-- file: (.+?) -->\n)?^```yaml\n(.*?)^```$", re.MU
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A spec that the reference shows: `text` as shown, `spec` with the sections it leaves out."""
+    """A spec that the reference shows: `text` as shown, `spec` completed with the sections it leaves out."""
 
     title: str
     text: str
     file: str | None = None
-    """The name of a file that the example above includes; None for a spec."""
+    """If this is the text of a file that the previous example includes, the name of that file; None for a spec."""
 
     @property
     def spec(self) -> str:
-        """The whole spec."""
+        """The complete spec."""
         return self.text if self.file or self.text.startswith("netwright:") else framed(self.text)
 
 
@@ -39,14 +40,14 @@ def read(name: str) -> str:
 
 @lru_cache(maxsize=1)
 def layer_sections() -> dict[str, str]:
-    """What `layers.md` says of each layer type."""
+    """The section of `layers.md` about each layer type."""
     _, *parts = _SECTION.split(read("layers.md"))
     return {kind: body.strip() for kind, body in zip(parts[::2], parts[1::2], strict=True)}
 
 
 @lru_cache(maxsize=1)
 def examples() -> tuple[Example, ...]:
-    """Every example of the reference, those of the layer types titled by the type."""
+    """All examples of the reference. Those of layer types have the type as title."""
     found = list(_examples("language", read("language.md")))
     for kind, body in layer_sections().items():
         found += _examples(kind, body)

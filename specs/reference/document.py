@@ -1,6 +1,6 @@
-"""docs/language.md from its frame: tables of keys, layer types and functions take the place of the frame's marks.
+"""Fills the frame of docs/language.md: replaces its marks by tables of keys, layer types and functions.
 
-Meanings are the docstrings of the models, values are what the JSON Schema says of a key.
+Meanings are the docstrings of the models; values are what the JSON Schema allows for a key.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ KINDS: dict[str, Any] = {
 
 _MARK = re.compile(r"^<!-- (keys|kinds|layers|functions)(?:: (\w+))? -->$", re.MULTILINE)
 _BREAK = re.compile(r"\s*\n\s*")
-#: The unions of the schema, by what their first member is, in words.
+#: The unions of the schema in words, by their first member.
 _UNIONS = {"dense": "layer", "linear": "[activation](#activations)", "relu": "[activation](#activations)"}
 _UNIONS |= {"zeros": "[initializer](#initializers)", "constant": "[schedule](#learning-rates)"}
 _UNIONS |= {"softmax_cross_entropy": "[loss](#losses)", "sgd": "[optimizer](#optimizers)"}
@@ -91,7 +91,7 @@ def _part(kind: str, name: str) -> Iterator[str]:
 
 
 def keys(model: type[BaseModel], without: type[BaseModel] | None = None) -> Iterator[str]:
-    """A table of the keys of a model, but for those of `without` and its `type`."""
+    """A table of the keys of a model, except `type` and those in `without`."""
     known = set(without.model_fields) if without else set()
     fields = {name: one for name, one in model.model_fields.items() if name not in known and name != "type"}
     if not fields:
@@ -107,7 +107,7 @@ def keys(model: type[BaseModel], without: type[BaseModel] | None = None) -> Iter
 
 
 def kinds(union: Any) -> Iterator[str]:
-    """A table of the members of a union, told apart by `type`."""
+    """A table of the members of a union, which are distinguished by `type`."""
     yield "| type | meaning | keys |"
     yield "|---|---|---|"
     for model in get_args(union):
@@ -143,7 +143,7 @@ def layers() -> Iterator[str]:
         yield ""
 
 
-# Words.
+# Values in words.
 
 
 @lru_cache(maxsize=1)
@@ -155,7 +155,7 @@ def _properties(model: type[BaseModel]) -> Mapping[str, Any]:
     if model is ModelSpec:
         return json_schema()["properties"]
     found = _definitions().get(model.__name__)
-    if found is None:  # a base: one of those made of it
+    if found is None:  # a base class: one of its subclasses
         found = next(
             one
             for name, one in _definitions().items()
@@ -165,10 +165,10 @@ def _properties(model: type[BaseModel]) -> Mapping[str, Any]:
 
 
 def values_of(schema: Mapping[str, Any]) -> str:
-    """What a key takes, in words."""
+    """The values of a key in words."""
     found = list(dict.fromkeys(_values(schema)))
     linked = any(word.startswith("[") for word in found)
-    # Beside a union the names of those of its members that need no keys are said already.
+    # A union already mentions those of its members that need no keys.
     words = [word for word in found if not (linked and word.startswith("`") and "," in word)]
     single = [word for word in words if not word.startswith("list")]
     lists = ["list of these" if word == f"list of {' or '.join(single)}" else word for word in words]
@@ -233,7 +233,7 @@ def _plain(value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A default as it would be written; empty where none is."""
+    """A default as users would write it; empty if there is none."""
     if value is None or value in ((), {}):
         return ""
     return f"`{_written(value)}`"

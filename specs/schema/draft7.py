@@ -1,8 +1,7 @@
-"""From the schema that pydantic makes (2020-12, OpenAPI's discriminators) to one that editors read: draft-07.
+"""Translates pydantic's schema (2020-12, OpenAPI's discriminators) to draft-07, which editors read.
 
-Besides other names for the same things: unions of layers become a branch for each `type`, chosen by it, so that an
-editor completes that layer's keys and an error is about them; and wherever a value can be written, `$name` and
-arithmetic with it can be, too.
+Some keywords are renamed. A union of layers becomes one branch per `type`, selected by it, so that an editor completes
+that layer's keys and its errors are about them. And every value may also be `$name` or arithmetic with it.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ Schema = dict[str, Any]
 
 
 def to_draft7(schema: Schema) -> Schema:
-    """The schema in draft-07; the one given stays as it is."""
+    """The schema in draft-07. The argument does not change."""
     converter = _Converter(schema["$defs"])
     whole = converter.convert({key: one for key, one in schema.items() if key not in ("$defs", "$schema")})
     definitions = {name: converter.convert(one) for name, one in sorted(schema["$defs"].items())}
@@ -36,17 +35,17 @@ class _Converter:
     def __init__(self, definitions: dict[str, Schema]):
         self.definitions = definitions
         self.choices: dict[str, Schema] = {}
-        """The unions found, by the names they are given: many keys take the same."""
+        """The unions found so far, by their names: many keys have the same union."""
 
     def convert(self, schema: Any) -> Any:
-        """A schema and all below it."""
+        """A schema with all its subschemas."""
         if not isinstance(schema, dict):
             return schema
         found = dict(schema)
         found.pop("discriminator", None)
         if "$ref" in found:
             reference = {"$ref": found.pop("$ref").replace("#/$defs/", "#/definitions/")}
-            # What stands beside a $ref counts for nothing in draft-07.
+            # draft-07 ignores everything beside a $ref.
             return {"allOf": [reference], **found} if found else reference
         for key in ("anyOf", "oneOf", "allOf"):
             if key in found:
@@ -68,7 +67,7 @@ class _Converter:
     # Unions.
 
     def by_type(self, schema: Schema) -> Schema:
-        """A union of objects as a choice by their `type`, where all of them have one."""
+        """A union of objects as a choice by `type`, if all of them have one."""
         branches = list(self.flat([*schema.get("anyOf", ()), *schema.get("oneOf", ())]))
         kinds = {kind: one for one in branches if (kind := self.kind(one)) is not None}
         if len(kinds) < 2:
@@ -89,7 +88,7 @@ class _Converter:
         return {**more, "anyOf": [*rest, chosen]} if rest or more else chosen
 
     def named(self, choice: Schema) -> Schema:
-        """A union, by reference."""
+        """A reference to a union."""
         first = f"any_{choice['allOf'][0]['if']['properties']['type']['const']}"
         name, number = first, 1
         while self.choices.setdefault(name, choice) != choice:
@@ -102,7 +101,7 @@ class _Converter:
         return {"const": kind, **({"description": words} if words else {})}
 
     def flat(self, branches: Any) -> Iterator[Schema]:
-        """The branches of a union, those of unions inside it among them."""
+        """The branches of a union, including those of nested unions."""
         for one in branches:
             choice = self.choices.get(one.get("$ref", "").rsplit("/", 1)[-1])
             if choice:
@@ -123,7 +122,7 @@ class _Converter:
     # Computed values.
 
     def value(self, schema: Schema, name: str = "") -> Schema:
-        """The schema of a value, which may be computed unless it says what something is called."""
+        """The schema of a value, which may be computed, unless it is a name that must be written out."""
         found = self.convert(schema)
         if "const" in found or name in _SPELLED_OUT or self.takes_text(found):
             return found
@@ -136,7 +135,7 @@ class _Converter:
         return {**told, "anyOf": [*branches, {"$ref": f"#/definitions/{COMPUTED}"}]}
 
     def takes_text(self, schema: Schema) -> bool:
-        """Whether any text is good already, or the value is a part of the spec that is always written out."""
+        """Whether the schema accepts any text already, or is for a part of the spec that is always written out."""
         if not set(schema) - {"description", "default"}:
             return True
         if schema.get("type") == "string":

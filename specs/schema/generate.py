@@ -1,4 +1,4 @@
-"""The language as a JSON Schema, for editors: generated from the models, with their docstrings as descriptions."""
+"""Generates the language's JSON Schema for editors from the models, with their docstrings as descriptions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .draft7 import to_draft7
 
 
 class _Generator(GenerateJsonSchema):
-    """Adds the docstrings of fields, which pydantic would otherwise read from the sources at every import."""
+    """Adds the docstrings of fields. pydantic itself would read them from the sources at every import."""
 
     def model_schema(self, schema: Any) -> dict[str, Any]:
         result = super().model_schema(schema)
@@ -32,21 +32,21 @@ class _Generator(GenerateJsonSchema):
                 entry["description"] = words
         for name, entry in result.get("properties", {}).items():
             entry.pop("title", None)
-            # Python gives `type` a default, a spec has to say it.
+            # `type` has a default in Python, but a spec must give it.
             if name == "type" and "const" in entry:
                 entry.pop("default", None)
                 if name not in result.get("required", []):
                     result.setdefault("required", []).append(name)
         result.pop("title", None)
         if issubclass(model, LayerSpec):
-            # What else a layer needs may come from `defaults`.
+            # The other required keys of a layer may come from `defaults`.
             result["required"] = [key for key in ("name", "type") if key in result["properties"]]
             _count_axes(result["properties"], getattr(model, "rank", None))
         return result
 
 
 def _count_axes(properties: dict[str, Any], rank: int | None) -> None:
-    """A list of a layer with windows has one value per axis."""
+    """For layers with windows, a list has one value per axis."""
     for key in ("kernel_size", "pool_size", "stride", "dilation", "padding") if rank else ():
         for branch in properties.get(key, {}).get("anyOf", ()):
             if branch.get("type") == "array":
@@ -62,7 +62,9 @@ def json_schema() -> dict[str, Any]:
 
 
 def _layers_inside(schema: dict[str, Any]) -> None:
-    """The layers that layers hold are layers like others; one alone needs no name, so only its type is said."""
+    """Lets layers contain the layers that the language allows there. A single one needs no name, so only its type is
+    required.
+    """
     layers = schema["properties"]["layers"]
     kinds = {"type": {"enum": list(LAYERS), "description": "The layer's type."}}
     for cls in (ScanWindow, TimeDistributed):

@@ -1,8 +1,8 @@
-"""A page for each diagnostic code: what it means, and an example that gives it, with what makes it right.
+"""A page for each diagnostic code: what it means, and an example that causes it together with the correction.
 
-The pages of a family stand in one Markdown file, a section a code. An example is a block `diff`: without the lines
-that begin with `+` it is a spec that gives exactly that code, without those that begin with `-` it is a valid one.
-What an example leaves out of a spec is taken from `FRAME`, unless the block says `json` or `whole`.
+The pages of a family are in one Markdown file, one section per code. An example is a block `diff`: without the lines
+that begin with `+` it is a spec that causes exactly that code, without those that begin with `-` it is valid. The
+sections that an example leaves out come from `FRAME`, unless the block says `json` or `whole`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FRAME = {
     "layers": "layers: [{name: head, type: dense, units: 10}]",
     "outputs": "outputs: {y: head}",
 }
-"""The usual sections, for examples that do not write them."""
+"""The usual sections, for examples that leave them out."""
 
 _SECTION = re.compile(r"^## (NW\d{4})\n", re.MULTILINE)
 _EXAMPLE = re.compile(r"^```diff *(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -30,28 +30,28 @@ _EXAMPLE = re.compile(r"^```diff *(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A code's page: `title` is its line in the registry, `text` Markdown without the example."""
+    """A code's page: `title` is its title in the registry, `text` the Markdown without the example."""
 
     code: str
     title: str
     text: str
     example: str | None
     kind: str = ""
-    """`json` for an example in JSON, `whole` for a YAML one that gets no frame."""
+    """`json` for an example in JSON, `whole` for a YAML example that is not completed from `FRAME`."""
 
     @property
     def file(self) -> str:
-        """A name for a file with the example."""
+        """The file name under which the example is loaded."""
         return "example.json" if self.kind == "json" else "example.yaml"
 
     @property
     def wrong(self) -> str | None:
-        """The spec that gives the code; None for what no spec's text can give."""
+        """The spec that causes the code; None if no spec's text can cause it."""
         return self._spec("+")
 
     @property
     def right(self) -> str | None:
-        """The same spec, valid."""
+        """The corrected spec."""
         return self._spec("-")
 
     def _spec(self, without: str) -> str | None:
@@ -62,7 +62,7 @@ class Page:
         return text if self.kind else framed(text)
 
     def to_markdown(self) -> str:
-        """The whole page."""
+        """The whole page as Markdown."""
         example = f"\n\n```diff\n{self.example}```" if self.example else ""
         return f"# {self.code}: {self.title}\n\n{self.text}{example}\n"
 
@@ -83,7 +83,7 @@ def pages() -> dict[str, Page]:
 
 
 def framed(text: str) -> str:
-    """An example with the sections it does not write."""
+    """An example completed with the sections it leaves out."""
     written = set(re.findall(r"^([a-z$]+):", text, re.MULTILINE))
     before = [line for key, line in FRAME.items() if key not in written and key not in ("layers", "outputs")]
     after = [FRAME[key] for key in ("layers", "outputs") if key not in written]

@@ -1,1 +1,1 @@
-"""From pydantic's errors to diagnostics."""
+"""Translates pydantic's errors to diagnostics."""

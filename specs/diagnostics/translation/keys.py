@@ -1,4 +1,6 @@
-"""Keys that a mapping can't have, and keys that it lacks: where both may be one mistake, it is told once."""
+"""Reports unknown and missing keys of a mapping. If an unknown key is a missing one misspelt, that is one mistake and
+one diagnostic.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ def report_unknown(
     annotation: Any,
     owner: str,
 ) -> set[tuple[Path, str]]:
-    """Reports the unknown keys of the mapping at ``path``; gives those that they were meant to be."""
+    """Reports the unknown keys of the mapping at ``path``. Returns the keys that were probably meant."""
     models = list(models_at(annotation, unknown[0].loc[:-1]))
     known = [name for model in models for name in keys_of(model)]
     taken = tree.node(path)
@@ -31,7 +33,7 @@ def report_unknown(
     of = f" of {owner}" if owner and len(unknown[0].loc) == 1 else ""
     guesses = {str(one.loc[-1]): key_meant(str(one.loc[-1]), free) for one in unknown}
     meant = {guess for guess in guesses.values() if guess}
-    if _defaults(taken).keys() & guesses.keys():  # it may be any that is missing
+    if _defaults(taken).keys() & guesses.keys():  # it may stand for any missing key
         meant |= set(missing)
     other = f"the keys here are {', '.join(known)}" if known else None
     strange = []
@@ -50,7 +52,7 @@ def report_unknown(
         keys = f"keys {', '.join(key for key, _ in strange)}" if more else f"key {key}"
         labels, fixes = [(span, "nor is this") for _, span in more], ()
         lacking = [key for key in missing if key not in meant]
-        if 0 < len(lacking) <= len(strange):  # which are these, by other names: one mistake
+        if 0 < len(lacking) <= len(strange):  # the mistake is reported as their unknown spelling
             meant |= set(lacking)
             other = f"{owner if of else 'this'} needs {', '.join(lacking)}; {other}"
             fixes = () if more else respelled(key, lacking[0], place, safe=False)
@@ -61,7 +63,7 @@ def report_unknown(
 def report_missing(
     tree: SourceTree, diagnostics: Diagnostics, mistake: Mistake, annotation: Any, owner: str
 ) -> None:
-    """Reports a required key that is not there."""
+    """Reports a missing required key."""
     key = str(mistake.loc[-1])
     node = tree.node(mistake.path)
     who = owner if owner and len(mistake.loc) == 1 else ""
@@ -79,13 +81,13 @@ def report_missing(
 
 
 def owner_span(tree: SourceTree, path: Path, node: SourceNode | None) -> Span:
-    """Where a mapping says what it is: its type, else the key it is under."""
+    """The part of a mapping that says what it is: the value of its type, otherwise the key it is under."""
     if node and "type" in node.entries:
         return node.entries["type"].node.span
     return tree.key_span(path)
 
 
 def _defaults(node: SourceNode | None) -> dict[str, Entry]:
-    """The keys of a layer that its block has for all such layers: they stand somewhere else."""
+    """The keys of a layer that come from its block's defaults: they are written elsewhere."""
     entries = node.entries if node else {}
     return {key: one for key, one in entries.items() if node and not node.start <= one.start < node.end}

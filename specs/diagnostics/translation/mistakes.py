@@ -1,9 +1,8 @@
-"""pydantic's errors and their places in the source, one for each mistake.
+"""Finds the place of each of pydantic's errors in the source, and reduces them to one per mistake.
 
-pydantic names a place by a path that also holds the branches of unions it tried. The path is walked along the
-source; steps that are not in it are branches. Errors of several branches of one union are one mistake: the
-branch that got furthest speaks, and branches that only disliked the value's type are joined to "expected this
-or that".
+pydantic's path to an error also names the branches of unions that it tried. We walk the path along the source; steps
+that are not in the source are branches. Errors of several branches of one union are one mistake: we report the branch
+that got furthest, and join branches that only rejected the value's type to "expected this or that".
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 
 from ...source.tree import Path, SourceNode, SourceTree
 
-#: What pydantic expected, by the kind of its error.
+#: What pydantic expected, by the type of its error.
 EXPECTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -31,9 +30,7 @@ EXPECTED = {
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One of pydantic's errors and where it is in the source. `union` is set when a union branch raised
-    it.
-    """
+    """One of pydantic's errors and its place in the source. `union` is set for errors from a union's branch."""
 
     kind: str
     path: Path
@@ -47,8 +44,9 @@ class Mistake:
 def find_mistakes(
     errors: Sequence[Any], tree: SourceTree, base: Path, overlay: Mapping[str, Path]
 ) -> list[Mistake]:
-    """The mistakes behind pydantic's errors of the values at ``base``; ``overlay`` gives the places of keys that were
-    taken from elsewhere."""
+    """The mistakes behind pydantic's errors for the values at ``base``. ``overlay`` gives the places of keys that came
+    from elsewhere.
+    """
     return list(_one_per_mistake([_place(error, tree, base, overlay) for error in errors], tree))
 
 
@@ -82,7 +80,7 @@ def _one_per_mistake(mistakes: list[Mistake], tree: SourceTree) -> Iterator[Mist
     failed |= {mistake.path for mistake in mistakes if mistake.kind != "too_short"}
     for group in groups.values():
         mistake = _speaker(group, tree)
-        # A list that lost its bad items is not also too short.
+        # A list that lost its invalid items is not reported as too short as well.
         if mistake.kind != "too_short" or mistake.path not in failed:
             yield mistake
 
@@ -111,17 +109,17 @@ def _with(mistake: Mistake, kind: str, context: Mapping[str, Any]) -> Mistake:
 
 
 def _is_tag(node: SourceNode | None, step: str | int) -> bool:
-    """Whether a step is the tag of a discriminated union rather than a branch that was only tried."""
+    """Whether a step of a path is the tag of a discriminated union rather than a branch that was tried."""
     if node is None:
         return False
     return step == (node.value.get("type") if isinstance(node.value, dict) else node.value)
 
 
 def quoted(text: str) -> list[str]:
-    """The words of one of pydantic's lists: `'a', 'b' or 'c'`."""
+    """The words in one of pydantic's lists: `'a', 'b' or 'c'`."""
     return text.replace(" or ", ", ").replace("'", "").split(", ")
 
 
 def allowed_words(context: Mapping[str, Any]) -> list[str]:
-    """What a value can be, where it has to be one of several words."""
+    """The allowed words, for a value that must be one of several."""
     return list(context["allowed"]) if "allowed" in context else quoted(str(context.get("expected", "")))

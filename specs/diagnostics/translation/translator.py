@@ -1,4 +1,4 @@
-"""pydantic's errors as diagnostics: the very key or value, in our words, one for each mistake."""
+"""Turns pydantic's errors into diagnostics: one per mistake, at the exact key or value, in the language's words."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from .wrong_values import report_value
 
 
 class Translator:
-    """Turns the errors of values that stand at `base` in a tree into diagnostics.
-
-    `overlay` gives the places of keys that were taken from elsewhere (from `defaults`).
+    """Translates the errors of the values at `base` in a tree. `overlay` gives the places of keys that came from
+    elsewhere (from `defaults`).
     """
 
     def __init__(
@@ -28,7 +27,7 @@ class Translator:
         self.tree, self.diagnostics, self.base, self.overlay = tree, diagnostics, base, overlay or {}
 
     def report(self, errors: Sequence[Any], annotation: Any, owner: str = "") -> None:
-        """Add a diagnostic for each mistake behind pydantic's `errors` of a value of type `annotation`.
+        """Reports one diagnostic for each mistake behind pydantic's `errors` about a value of type `annotation`.
 
         `owner` says what the value is ("conv2d"), for messages about its own keys.
         """
@@ -44,7 +43,7 @@ class Translator:
                 continue
             seen.add((mistake.path, mistake.kind, mistake.message))  # type: ignore[arg-type]
             if mistake.kind == "missing":
-                # A required key under another name is one mistake, already reported.
+                # A required key under a wrong name is one mistake, already reported.
                 if (mistake.path, str(mistake.loc[-1])) not in meant:
                     report_missing(*known, mistake, annotation, owner)
             else:
@@ -52,7 +51,7 @@ class Translator:
 
 
 def _unknown_keys(mistakes: Iterable[Mistake]) -> dict[Path, list[Mistake]]:
-    """The mistakes of keys that a mapping can't have, by the mapping."""
+    """The unknown keys among the mistakes, grouped by their mapping."""
     found: dict[Path, list[Mistake]] = {}
     for mistake in mistakes:
         if mistake.kind == "extra_forbidden":

@@ -1,4 +1,4 @@
-"""Values and choices in the words of messages."""
+"""The words for values and choices in messages."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from ...source.tree import Path
 
-#: What a name can be: the help of every name that is none.
+#: What a name may consist of: the help for every invalid name.
 NAME_HELP = "names are made of letters, digits and _, and do not start with a digit"
 
 
 def describe(value: Any) -> str:
-    """A value in the words of a message: `"abc"`, 3, true, a list of 2."""
+    """A value in words: `"abc"`, 3, true, a list of 2."""
     if value is None:
         return "empty"
     if isinstance(value, bool):
@@ -31,11 +31,11 @@ def join(words: Iterable[str] | None) -> str:
 
 
 def length_of(value: Any) -> int:
-    """How many entries or characters a value has; 0 where it has none."""
+    """How many entries or characters a value has; 0 if it has none."""
     return len(value) if isinstance(value, str | list | dict) else 0
 
 
 def name_of(path: Path) -> str:
-    """The key that a value is under."""
+    """The innermost key on the path to a value."""
     names = [step for step in path if isinstance(step, str)]
     return names[-1] if names else "the value"

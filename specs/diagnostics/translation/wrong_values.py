@@ -1,4 +1,4 @@
-"""Values that are not what they have to be, in our words, with the fix where one can be known."""
+"""Reports invalid values, with a fix if the right value is known."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LIMITS = {
 
 
 def report_value(tree: SourceTree, diagnostics: Diagnostics, mistake: Mistake, annotation: Any) -> None:
-    """Reports a value (or a key that is a name) that is not what it has to be."""
+    """Reports an invalid value (or an invalid name used as a key)."""
     node = tree.node(mistake.path)
     value = node.value if node else None
     span = tree.key_span(mistake.path) if mistake.on_key else tree.value_span(mistake.path)
@@ -57,7 +57,7 @@ def report_value(tree: SourceTree, diagnostics: Diagnostics, mistake: Mistake, a
     elif kind in _LIMITS:
         words, key = _LIMITS[kind]
         message = f"{name} has to be {words} {context[key]:.12g}, this is {describe(value)}"
-        # What a bound leaves out can't be meant; the bound itself may be.
+        # An inclusive bound may be what was meant; an exclusive one can't be.
         fixes = (
             replaced(node, context[key], title=f"{name}: {context[key]:.12g}")
             if key in ("ge", "le") and context[key] < MAX_SIZE
@@ -105,7 +105,7 @@ def report_value(tree: SourceTree, diagnostics: Diagnostics, mistake: Mistake, a
 def _custom_help(
     tree: SourceTree, kind: str, context: Mapping[str, Any], node: SourceNode | None, span: Span
 ) -> tuple[str | None, tuple[Fix, ...]]:
-    """Help and fixes for the errors of our own validators."""
+    """Help and fixes for the errors of the language's own validators."""
     if kind == "unknown_dim":
         symbol = str(context["symbol"])
         meant = key_meant(symbol, context["known"])
@@ -130,7 +130,7 @@ def _custom_help(
 
 
 def _pattern(models: Iterable[type[BaseModel]], value: Any) -> str | None:
-    """A mapping as one of ``models`` has it: the one whose type ``value`` names, if any, with the keys it needs."""
+    """A mapping completed for one of ``models``: the one whose type ``value`` names, if any, with its required keys."""
     found = {
         str(model.model_fields["type"].default): model for model in models if "type" in model.model_fields
     }
@@ -148,7 +148,9 @@ def _in_list(node: SourceNode | None) -> tuple[Fix, ...]:
 
 
 def _unquoted(node: SourceNode | None, expected: Sequence[str]) -> tuple[Fix, ...]:
-    """A number or truth value that was written in quotes, or a number with a needless fraction."""
+    """The fix for a number or truth value written in quotes, or for a whole number written as a fraction, such as
+    3.0.
+    """
     if node is None or not isinstance(node.value, str | float) or node.value == "":
         return ()
     try:
