@@ -2,13 +2,14 @@
 
     import netwright
 
+
     model = netwright.load("digits.yaml")
     print(model.diagnostics.to_text(), model.summary())
     program = model.compile("digits.safetensors")
     answer = program.predict(image=images)["digit"]
     program.save("digits")
 
-Importing this loads nothing: names resolve on first use.
+Importing this package loads nothing else: names resolve on first use.
 """
 
 from importlib import import_module

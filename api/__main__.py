@@ -1,8 +1,8 @@
-"""The process of the command `netwright`, also as `python -m netwright`."""
+"""The process of the command `netwright`, also run as `python -m netwright`."""
 
 from netwright.runtime.interrupt import end_on_signals
 
-end_on_signals()  # before anything else is loaded, which takes a while
+end_on_signals()  # before the slow imports
 
 from .cli import main  # noqa: E402
 

@@ -1,4 +1,4 @@
-"""A model as files: executables, libraries, object code, and the compiler's texts."""
+"""Writes a model to files: executables, libraries, object code, and the compiler's textual representations."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ KINDS: tuple[Emit, ...] = get_args(Emit)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to write: the kind, the CPU it is for, and the entries (an executable has `predict` alone).
+    """What to write: the kind, the CPU it is for, and the entries (an executable has only `predict`).
 
-    A graph is written as it is after the pass or phase ``stop_after``, by default the last, when passes may do
-    ``max_rewrites`` rewrites, by default any number.
+    A graph is written as it is after the pass or phase ``stop_after`` (default: the last) with at most ``max_rewrites``
+    rewrites by passes (default: no limit).
     """
 
     emit: Emit = "exe"
@@ -42,13 +42,15 @@ class Request:
     stop_after: str | None = None
     max_rewrites: int | None = None
     verify: bool = False
-    """Whether the machine code of every kernel is run against the loop interpreter before anything is written."""
+    """Whether to run the machine code of every kernel against the loop interpreter before anything is written."""
     verified: Callable[[Verified], None] | None = None
-    """Hears what was run then."""
+    """Called with the result of that run."""
 
 
 def header_path(library: Path) -> Path:
-    """Where a library's C header goes: beside it. Raises RequestError where that is no place of its own."""
+    """The path of a library's C header, in the same folder. Raises RequestError if the library is a stream, or has the
+    header's name itself.
+    """
     if is_stream(library):
         raise RequestError(f"a library's header goes beside it, and there is no place beside {library}")
     path = library.with_suffix(".h")
@@ -58,9 +60,9 @@ def header_path(library: Path) -> Path:
 
 
 def save(network: Network, weights: Mapping[str, NDArray] | None, path: Path, request: Request) -> list[Path]:
-    """Writes the file asked for and what goes beside it; each is there whole or not at all.
+    """Writes the requested file and those that accompany it, each completely or not at all; returns their paths.
 
-    An executable needs ``weights``; a library takes them along if they are given. Raises RequestError, LinkError,
+    An executable needs ``weights``; a library embeds them if they are given. Raises RequestError, LinkError,
     TargetError, VerificationError, OSError.
     """
     if request.emit not in KINDS:
@@ -103,7 +105,7 @@ def _written(path: Path, data: str | bytes) -> list[Path]:
 
 
 def _contents(made: Build, weights: Mapping[str, NDArray]) -> dict[str, NDArray]:
-    """Constants, weights, and the weights as `prepare` packs them, whatever CPU the program is for."""
+    """The constants, the weights, and the weights as `prepare` packs them. This works for programs for any CPU."""
     contents = {**made.lowered.constants}
     known = {buffer.name: buffer.role for buffer in made.lowered.manifest.buffers}
     contents |= {name: array for name, array in weights.items() if name in known}
@@ -115,5 +117,5 @@ def _contents(made: Build, weights: Mapping[str, NDArray]) -> dict[str, NDArray]
 
 
 def _runnable(target: Target) -> Target:
-    """The host stands in for another CPU: what `prepare` packs does not depend on who runs it."""
+    """The host target in place of one for another CPU: what `prepare` packs does not depend on the CPU that runs it."""
     return target if target == host_target() else host_target()

@@ -1,4 +1,4 @@
-"""From a network's graphs to something that runs them: an engine, or a lowered program for one target."""
+"""Builds a network's graphs: an engine, or a lowered program for one target."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .version import VERSION
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A program in loop IR for ``target``."""
+    """A program in loop IR, lowered for ``target``."""
 
     lowered: Lowered
     target: Target
@@ -34,8 +34,9 @@ class Build:
         return verify_kernels(program, kernel_objects(program, self.target), self.target, self.lowered.layers)
 
     def engine(self, threads: int | None = None, pin: bool = False) -> NativeEngine:
-        """The program compiled into this process. Raises TargetError where this computer can't run it,
-        RequestError for numbers of threads that can't be."""
+        """Compiles the program into this process. Raises TargetError if this computer can't run it, RequestError for an
+        invalid number of threads.
+        """
         if reason := why_not_here(self.target):
             raise TargetError(reason)
         program = compile_jit(self.lowered.program, self.target)
@@ -51,12 +52,12 @@ class Build:
                 pool=process_pool(jit_pool()) if threads != 1 else None,
                 pin=pin,
             )
-        except ValueError as error:  # of a number of threads
+        except ValueError as error:  # an invalid number of threads
             raise RequestError(str(error)) from None
 
 
 def entry_graphs(network: Network, entries: Sequence[str] | None) -> dict[str, Graph]:
-    """The graphs of the entries asked for; of all but `fit` when none are named. Raises RequestError."""
+    """The graphs of the named entries, by default of all but `fit`. Raises RequestError for an unknown entry."""
     names = [name for name in network.graphs if name != "fit"] if entries is None else list(entries)
     known = [name for name in network.graphs if name != "fit"]
     for name in names:
@@ -67,7 +68,7 @@ def entry_graphs(network: Network, entries: Sequence[str] | None) -> dict[str, G
 
 
 def build(network: Network, graphs: Mapping[str, Graph], target: Target) -> Build:
-    """Lowers graphs to loop IR for a target."""
+    """Lowers graphs to loop IR for ``target``."""
     lowered = lower(
         network.model,
         graphs,
@@ -82,5 +83,5 @@ def build(network: Network, graphs: Mapping[str, Graph], target: Target) -> Buil
 
 
 def reference(network: Network, graphs: Mapping[str, Graph]) -> ReferenceEngine:
-    """The interpreter as an engine."""
+    """The NumPy interpreter as an engine."""
     return ReferenceEngine(network, graphs, version=VERSION)

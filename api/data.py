@@ -1,4 +1,4 @@
-"""Which data sets a model trains on, and whether they fit it."""
+"""The data sets of a model, and whether they fit it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .errors import RequestError
 
 
 def data_paths(load: LoadResult, given: Mapping[str, str | Path] | None = None) -> dict[str, Path]:
-    """The data sets' files by name: those of the spec, relative to it, and ``given`` ones in their place."""
+    """The files of the data sets by name: the spec's, relative to it, replaced or extended by ``given``."""
     assert load.model is not None
     train = load.model.train
     written = {} if train is None else train.data
@@ -28,7 +28,7 @@ def data_paths(load: LoadResult, given: Mapping[str, str | Path] | None = None) 
 
 
 def data_path(load: LoadResult, name: str, given: Mapping[str, str | Path] | None = None) -> Path:
-    """The file of one data set. Raises RequestError where there is none."""
+    """The file of one data set. Raises RequestError if there is none."""
     paths = data_paths(load, given)
     if name not in paths:
         raise RequestError(f"there is no data set {name}; the spec has {', '.join(paths) or 'none'}")
@@ -36,7 +36,7 @@ def data_path(load: LoadResult, name: str, given: Mapping[str, str | Path] | Non
 
 
 def expected_arrays(network: Network) -> list[BufferInfo]:
-    """The arrays a data set holds: inputs and targets."""
+    """The arrays that a data set holds: inputs and targets."""
     types = {**network.inputs, **network.targets}
     return [
         BufferInfo(name=name, role="input", dtype=type.dtype, shape=[str(size) for size in type.shape])
@@ -45,7 +45,7 @@ def expected_arrays(network: Network) -> list[BufferInfo]:
 
 
 def check_data(load: LoadResult, network: Network) -> Diagnostics:
-    """What is wrong with the files that the spec names, found from their headers alone."""
+    """What is wrong with the files that the spec names, judged by their headers alone."""
     found = Diagnostics(sources=load.diagnostics.sources.values())
     train = load.model.train if load.model else None
     time = time_dim(network)
@@ -63,5 +63,5 @@ def check_data(load: LoadResult, network: Network) -> Diagnostics:
 
 
 def time_dim(network: Network) -> str | None:
-    """The open dim that counts steps: the second axis of the first input that has one."""
+    """The open dim that counts steps: the second axis of the first input whose second axis is open."""
     return steps_of(network.inputs.values(), network.dims)

@@ -1,4 +1,4 @@
-"""Layers in a few words, for summaries and pictures."""
+"""Short descriptions of layers for summaries and pictures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .drawing.picture import Family
 
 
 def describe(layer: LayerSpec) -> str:
-    """A layer's type and what matters of its keys, beside what its output shape says: ``conv2d 3×3 · relu``."""
+    """A layer's type and those of its keys that its output shape does not show: ``conv2d 3×3 · relu``."""
     parts = [layer.type]
     match layer:
         case KernelLayer() | Pool():
@@ -66,7 +66,7 @@ def _window_parts(layer: KernelLayer | Pool) -> list[str]:
 
 
 def times(sizes: Iterable[object]) -> str:
-    """Sizes as ``3×3``; equal sizes of more than three axes, or of one, once."""
+    """Sizes as ``3×3``. A single size, or more than three equal ones, are written once."""
     return "×".join(map(str, sizes))
 
 
@@ -81,7 +81,7 @@ def count_text(count: int, noun: str) -> str:
 
 
 def family(layer: LayerSpec) -> Family:
-    """Which kind of layer it is, for colours."""
+    """The family of a layer, which decides its colour."""
     match layer:
         case KernelLayer():
             return "window"
@@ -103,19 +103,19 @@ def family(layer: LayerSpec) -> Family:
 
 
 def states(layer: RecurrentLayer, cells: Mapping[str, Cell]) -> tuple[str, ...]:
-    """The names of the states a recurrence carries from step to step."""
+    """The names of the states that a recurrence carries from step to step."""
     return tuple(cell_of(layer, cells)[0].states)
 
 
 def directions(layer: RecurrentLayer) -> tuple[int, ...]:
-    """1 where it runs from the start to the end, -1 from the end to the start; both when bidirectional."""
+    """The directions of time: 1 from start to end, -1 from end to start, both if bidirectional."""
     if isinstance(layer, GatedLayer):
         return (1, -1) if layer.bidirectional else (1,)
     return (-1,) if isinstance(layer, Recurrent) and layer.reverse else (1,)
 
 
 def bytes_text(size: int) -> str:
-    """``17.6 KB``, in steps of 1,000."""
+    """A number of bytes as ``17.6 KB``, in steps of 1,000."""
     for unit, step in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
         if size >= step:
             return f"{size / step:.3g} {unit}"
@@ -123,7 +123,7 @@ def bytes_text(size: int) -> str:
 
 
 def flops_text(flops: DimLike) -> str:
-    """``1,204,000``, or a formula of open sizes: ``8,448·T``; nothing for 0."""
+    """A number as ``1,204,000``, or a formula of open sizes as ``8,448·T``; empty for 0."""
     if isinstance(flops, int):
         return f"{flops:,}" if flops else ""
     assert isinstance(flops, Dim)

@@ -1,4 +1,4 @@
-"""A model as a picture, at one of the stages it goes through."""
+"""Draws a model at one of the stages of compilation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .model import Model
 
 Stage = Literal["spec", "graph", "optimized"]
 _WRITERS = {".svg": to_svg, ".dot": to_dot, ".txt": to_text}
-#: How the names of pictures may end.
+#: The file name extensions of pictures.
 SUFFIXES = tuple(_WRITERS)
 
 
@@ -37,11 +37,11 @@ def draw(
     stage: Stage = "spec",
     entry: str = "predict",
 ) -> str:
-    """The text of a picture: `.svg`, `.dot` (Graphviz) or `.txt`.
+    """A model as the text of a picture: `.svg`, `.dot` (Graphviz) or `.txt`.
 
-    ``stage`` "spec" shows the layers, with ``unroll`` a copy for each step in time; "graph" and "optimized" show
-    the operations of an entry, with ``unroll`` those of that many steps, and as `.txt` the graph's own text form.
-    Raises SpecError, RequestError.
+    The ``stage`` "spec" shows the layers; with ``unroll``, recurrences become one copy per step. "graph" and
+    "optimized" show the operations of an entry, with ``unroll`` those of that many steps; their `.txt` is the graph's
+    own textual form. Raises SpecError, RequestError.
     """
     if suffix not in _WRITERS:
         raise RequestError(f"a picture is written as {', '.join(_WRITERS)}, not as {suffix or 'nothing'!r}")
@@ -68,8 +68,9 @@ def draw(
 
 
 def _written_out(model: Model, steps: int) -> Model:
-    """The model for sequences of ``steps`` steps, its recurrences written out; where the number of steps is fixed
-    in the spec, with ``steps`` copies in each loop."""
+    """The model for sequences of ``steps`` steps with its recurrences unrolled. If the spec fixes the number of steps,
+    each loop is unrolled by ``steps``.
+    """
     layers = model.spec.layers
     if not any(isinstance(layer, RecurrentLayer) for layer in layers):
         raise RequestError(f"{model.name}: there is no recurrent layer to unroll")

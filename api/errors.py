@@ -1,4 +1,4 @@
-"""What the front door raises of its own."""
+"""The errors that the Python API itself raises."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from netwright.specs.diagnostics.diagnostic import Diagnostics
 
 
 class SpecError(ValueError):
-    """Something was asked of a model whose spec has errors; the message shows them all in the user's text."""
+    """A model whose spec has errors was used. The message shows all of them in the user's text."""
 
     def __init__(self, diagnostics: Diagnostics):
         super().__init__(diagnostics.to_text())
@@ -14,4 +14,4 @@ class SpecError(ValueError):
 
 
 class RequestError(ValueError):
-    """Something was asked that this model can't do; the message says what it can."""
+    """The model can't do what was asked. The message says what it can do."""

@@ -1,5 +1,4 @@
-"""Fixes that were tried: each one proposed is made in the text, and what comes of it is validated, before anybody
-is told of it."""
+"""Tries fixes: applies each proposed fix to the text and validates the result before anybody sees the fix."""
 
 from __future__ import annotations
 
@@ -15,18 +14,18 @@ from netwright.specs.load import LoadResult, load_spec_text
 from netwright.specs.reading.settings import SETTINGS_FILE
 from netwright.specs.source.tree import SourceText, Span
 
-#: How many layers may be validated for the fixes of one spec; what is beyond is not offered.
+#: How many layers may be validated for the fixes of one spec. Fixes beyond that are not offered.
 _MOST_LAYERS = 4000
 _ROUNDS = 10
-#: How often a fix that makes an input larger may go further.
+#: How often a fix that enlarges an input may be enlarged again.
 _GROWTHS = 24
 
 
 def check_fixes(load: LoadResult) -> Diagnostics:
-    """The diagnostics of a load result, with those fixes alone that do away with their diagnostic and bring no
-    other error. Fixes may change files that the spec includes.
+    """The diagnostics of a load result, with only those fixes that remove their diagnostic and cause no other error.
 
-    A safe fix may bring to light what could not be seen before, elsewhere in the spec.
+    Fixes may change files that the spec includes. A safe fix may reveal errors elsewhere in the spec that were hidden
+    before.
     """
     found = load.diagnostics
     proposed = [fix for item in found for fix in item.fixes]
@@ -34,7 +33,7 @@ def check_fixes(load: LoadResult) -> Diagnostics:
         return found
     checker = _Checker(load)
     texts, made = apply_to_files(checker.sources, [fix for fix in proposed if fix.safe])
-    # Mostly all the safe ones together leave nothing: then one validation is enough for them.
+    # Usually all safe fixes together leave no error. Then one validation is enough for them.
     together = set(map(id, made)) if made and not checker.diagnose(texts).has_errors else set()
     items = [
         replace(
@@ -52,8 +51,9 @@ def check_fixes(load: LoadResult) -> Diagnostics:
 
 @dataclass(frozen=True)
 class FixedSpec:
-    """What became of a spec: its new text, the fixes made, and what is still wrong. `texts` holds the new texts of all
-    files that were changed."""
+    """A spec after fixing: its new text, the fixes made, and what is still wrong. `texts` holds the new texts of all
+    changed files.
+    """
 
     text: str
     fixes: tuple[Fix, ...]
@@ -62,8 +62,11 @@ class FixedSpec:
 
 
 def fix_spec(load: LoadResult, *, unsafe: bool = False, included: bool = True) -> FixedSpec:
-    """Makes the fixes offered, the safe ones or (with ``unsafe``) the first of each diagnostic, again and again until
-    none is left; without ``included`` in the spec itself alone. Comments and layout stay as they are."""
+    """Applies the offered fixes again and again until none is left: the safe ones or, with ``unsafe``, the first of
+    each diagnostic.
+
+    Without ``included``, only the spec itself is changed. Comments and layout stay as they are.
+    """
     made: list[Fix] = []
     texts: dict[str, str] = {}
     source = load.diagnostics.sources.get(load.file)
@@ -102,7 +105,7 @@ class _Checker:
         ]
 
     def tried(self, item: Diagnostic, fix: Fix) -> Fix | None:
-        """The fix, where it is good; one of sizes goes on to larger ones until nothing is wrong."""
+        """The fix if it is good, otherwise None. A fix of sizes is tried with larger ones until no error is left."""
         for _ in range(_GROWTHS):
             texts, made = apply_to_files(self.sources, [fix]) if self.left > 0 else ({}, [])
             if not made:
@@ -132,12 +135,12 @@ class _Checker:
 
 
 def _input(sizes: Mapping[tuple[str | int, ...], int]) -> set[str | int]:
-    """The names of the inputs whose sizes these are."""
+    """The names of the inputs that these sizes belong to."""
     return {path[1] for path in sizes}
 
 
 def _touches(span: Span, edit: Edit) -> bool:
-    """Whether a place in the new text is where an edit of one line wrote."""
+    """Whether a place in the new text is inside the text that a one-line edit inserted."""
     end = edit.span.column + len(edit.text)
     near = edit.span.column <= span.column < max(end, edit.span.column + 1)
     return span.file == edit.span.file and span.line == edit.span.line and near

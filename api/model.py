@@ -1,4 +1,4 @@
-"""A spec, checked: the front door of the Python API."""
+"""A loaded and checked spec: the entry point of the Python API."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Model:
     """A loaded spec with everything that is wrong with it.
 
     ``diagnostics`` iterates over the findings and prints itself (`to_text`, `to_json`). A model with errors can be
-    looked at; whatever needs a valid network raises SpecError.
+    inspected; everything that needs a valid network raises SpecError.
     """
 
     def __init__(self, load: LoadResult):
@@ -40,17 +40,17 @@ class Model:
 
     @cached_property
     def load(self) -> LoadResult:
-        """What came of loading: the typed spec, places of everything in it, and the diagnostics."""
+        """The result of loading: the typed spec, the places of everything in it, and the diagnostics."""
         return replace(self._load, diagnostics=check_fixes(self._load))
 
     @property
     def diagnostics(self) -> Diagnostics:
-        """Errors and warnings, in the order of their places in the spec. Each fix they offer was tried."""
+        """Errors and warnings, in the order of their places in the spec. Each fix they offer has been tried."""
         return self.load.diagnostics
 
     @property
     def is_valid(self) -> bool:
-        """Whether there is no error."""
+        """Whether the spec has no errors."""
         return self._network is not None
 
     @property
@@ -74,7 +74,7 @@ class Model:
 
     @property
     def folder(self) -> Path:
-        """Where the spec is: paths in it are relative to this."""
+        """The spec's folder, which its paths are relative to."""
         return Path(self.load.file).parent
 
     @property
@@ -84,17 +84,19 @@ class Model:
 
     @property
     def files(self) -> list[str]:
-        """The files that were read: the spec and what it includes."""
+        """The files that were read: the spec and those it includes."""
         return [file for file in self._load.diagnostics.sources if file != SETTINGS_FILE]
 
     def changed(self, settings: Sequence[str]) -> Model:
-        """The model of the same text with other settings. Raises SettingError."""
+        """The model of the same text with other settings, each `path.to.key=value`. Raises SettingError."""
         load = self._load
         texts = {name: source.text for name, source in load.diagnostics.sources.items()}
         return Model(load_spec_text(texts[load.file], load.file, settings, load.folder, texts))
 
     def summary(self) -> Summary:
-        """Layers, shapes, parameters, arithmetic, receptive fields; ``print`` shows a table. Raises SpecError."""
+        """The layers' shapes, parameters, arithmetic and receptive fields. ``print`` shows them as a table. Raises
+        SpecError.
+        """
         return summarize(self.load, self.network)
 
     def compile(
@@ -109,18 +111,21 @@ class Model:
         seed: int | None = None,
         verify: bool = False,
     ) -> Program:
-        """The model ready to run.
+        """Compiles the model and returns it ready to run.
 
-        ``weights`` are a safetensors file or arrays by name; left out, first values are drawn with ``seed`` (the
-        spec's own where that is left out too). ``engine`` "reference" interprets with NumPy instead of
-        compiling. Up to ``threads`` compute (None: as many as there are processors), as many as the work pays for, with
-        the same results on any number. ``pin`` keeps each of several on a processor of its own, the thread that calls
-        included, for good: for a process that does nothing else. ``entries`` chooses from `predict`, `loss` and
-        `train_step`; all that the spec has by default. ``cpu`` is a name as LLVM spells it. ``verify`` runs the machine
-        code of every kernel against the loop interpreter first.
+        ``weights`` are a safetensors file or arrays by name. Without them, initial values are drawn with ``seed``, by
+        default the spec's. With the ``engine`` "reference", NumPy interprets the graphs and nothing is compiled.
+        ``entries`` selects from `predict`, `loss` and `train_step`; the default is all that the spec has. ``cpu`` is
+        the name of a CPU as LLVM spells it.
 
-        Raises SpecError for a spec with errors or beyond its budget of memory, WeightsError, TargetError,
-        RequestError, VerificationError for machine code that does not compute what it should.
+        Up to ``threads`` threads share each call (None: as many as there are processors), as many as its work
+        justifies; their number does not change the results. ``pin`` keeps each thread, the calling one included, on a
+        processor of its own from then on, which is meant for processes that do nothing else. ``verify`` first runs the
+        machine code of every kernel against the loop interpreter.
+
+        Raises SpecError for a spec with errors or over its memory budget, WeightsError for weights that don't fit,
+        TargetError for a CPU that is unknown or not this one, RequestError for unknown entries or an invalid number of
+        threads, and VerificationError if machine code computes wrong results.
         """
         keep_memory(self.load, self.network)
         return Program(
@@ -149,11 +154,11 @@ def load(
     *,
     dims: Mapping[str, int | Range | str] | None = None,
 ) -> Model:
-    """Loads and checks a spec. What is wrong with it is in ``diagnostics`` of the model returned.
+    """Loads and checks a spec. Errors in it are in the ``diagnostics`` of the returned model.
 
-    ``settings`` change it beforehand: `["train.epochs=3"]`, or `{"train.epochs": 3}`. ``dims`` settles open sizes
-    (`{"N": 1}`) or narrows them (`{"T": (16, 512)}`). Raises SettingError and DimError for those that can't be
-    made.
+    ``settings`` change the spec first: `["train.epochs=3"]`, or `{"train.epochs": 3}`. ``dims`` fixes open sizes
+    (`{"N": 1}`), narrows them (`{"T": (16, 512)}`), or makes them a multiple (`{"H": "32k"}`). Raises SettingError or
+    DimError for those that can't be applied.
     """
     if isinstance(settings, Mapping):
         settings = [f"{key}={_yaml(value)}" for key, value in settings.items()]
@@ -161,5 +166,5 @@ def load(
 
 
 def _yaml(value: object) -> str:
-    """A plain value as YAML in one line (JSON is YAML)."""
+    """A plain value as YAML on one line (JSON is YAML)."""
     return value if isinstance(value, str) else json.dumps(value)

@@ -1,4 +1,4 @@
-"""A network's weights: all of them, also those that the entries at hand have no use for."""
+"""A network's weights: all of them, including those that the compiled entries don't use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Weights = str | Path | Mapping[str, ArrayLike]
 
 
 def weights_manifest(network: Network) -> Manifest:
-    """A manifest that names every parameter and statistic, and nothing else: what weights files hold."""
+    """A manifest of every parameter and statistic and nothing else, which is what weights files hold."""
     buffers = [
         BufferInfo(
             name=name,
@@ -34,10 +34,10 @@ def weights_manifest(network: Network) -> Manifest:
 
 
 def read_weights(network: Network, weights: Weights) -> dict[str, NDArray]:
-    """Weights from a safetensors file or from arrays by name, in the model's dtypes.
+    """Reads weights from a safetensors file or from arrays by name, in the model's dtypes.
 
-    Arrays that have them already are not copied: whoever keeps one copies it. Raises WeightsError listing all that is
-    wrong.
+    Arrays that have the right dtype are not copied; a caller that keeps one must copy it. Raises WeightsError that
+    lists everything wrong.
     """
     manifest = weights_manifest(network)
     if isinstance(weights, str | Path):

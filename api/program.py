@@ -1,4 +1,4 @@
-"""A compiled model with its values: what `Model.compile` returns."""
+"""A compiled model with its weights: what `Model.compile` returns."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ Data = str | Path | Mapping[str, NDArray] | Dataset
 
 
 class Program:
-    """A model that runs: entries compiled for one CPU (or interpreted), and weights.
+    """A model that can run: entries compiled for one CPU (or interpreted), and weights.
 
-    Not to be trained from several threads at once; ``predict`` may be called from several.
+    Several threads may call ``predict`` at once, but must not train.
     """
 
     def __init__(
@@ -68,27 +68,27 @@ class Program:
             raise ValueError(f"engine is native or reference, not {engine!r}")
         values = initial_values(network, seed) if weights is None else read_weights(network, weights)
         known = {buffer.name for buffer in made.manifest.buffers}
-        #: Values that no entry here reads; they are saved with the others all the same.
+        #: Weights that none of the entries reads. They are saved with the others.
         self._idle = {name: array.copy() for name, array in values.items() if name not in known}
         values |= initial_states(network)
         self.session = Session(made, {name: array for name, array in values.items() if name in known})
 
     @property
     def threads(self) -> int:
-        """How many threads compute at most."""
+        """How many threads share a call at most."""
         return self._native.threads if self._native else 1
 
     def close(self) -> None:
-        """Gives back scratch memory, and ends the process's worker threads unless other programs have use for them.
+        """Frees scratch memory, and ends the process's worker threads unless other programs use them.
 
-        A program that is called again takes what it needs anew. What is no longer referenced is closed by itself.
+        A later call allocates again what it needs. A program that is no longer referenced is closed automatically.
         """
         if self._native:
             self._native.close()
 
     @property
     def manifest(self) -> Manifest:
-        """Entries, buffers, dims: everything a caller needs to know."""
+        """Entries, buffers, dims: everything that a caller needs to know."""
         return self.session.manifest
 
     @property
@@ -97,19 +97,24 @@ class Program:
         return {**self.session.weights, **{name: array.copy() for name, array in self._idle.items()}}
 
     def predict(self, **inputs: ArrayLike) -> dict[str, NDArray]:
-        """The outputs by name, in eval mode. Batch and sequence lengths are those of the inputs.
+        """The outputs by name, in eval mode, for inputs by name: arrays of the declared shapes, batch first.
 
-        Raises InputError naming the input and axis that does not fit, ExecutionError for data out of range.
+        The inputs' shapes decide the batch size and the lengths of sequences. Raises InputError, which names the input
+        and axis that do not fit, and ExecutionError for values out of range.
         """
         found = self.session.predict(**inputs)
         return {name: found[name] for name in self.network.outputs}
 
     def loss(self, **arrays: ArrayLike) -> dict[str, float]:
-        """Mean loss and metrics of one batch of inputs and targets, in eval mode."""
+        """The mean loss and metrics (by name) of one batch of inputs and targets, in eval mode. Raises as ``predict``
+        does.
+        """
         return self.session.loss(**arrays)
 
     def train_step(self, **arrays: ArrayLike) -> dict[str, float]:
-        """One step of the optimizer on one batch of inputs and targets; loss and metrics before the update."""
+        """Makes one optimizer step on one batch of inputs and targets. Returns the loss and metrics from before the
+        update. Raises as ``predict`` does.
+        """
         return self.session.train_step(**arrays)
 
     def train(
@@ -122,13 +127,14 @@ class Program:
         resume: str | Path | None = None,
         observer: Observer | None = None,
     ) -> TrainingResult:
-        """Trains by the spec's `train` section; afterwards the program has the weights of the best epoch.
+        """Trains as the spec's `train` section says; afterwards the program has the weights of the best epoch.
 
-        ``data`` and ``valid`` are .npz files or arrays by name; left out, they are the spec's own (`valid` may be
-        missing). ``checkpoint`` is a file to write after every epoch, ``resume`` one to go on from; ``observer``
-        is told what happens (``runtime.progress``).
+        ``data`` and ``valid`` are .npz files or arrays by name, by default the spec's own (`valid` may be missing).
+        ``checkpoint`` is a file that is written after every epoch, ``resume`` one to continue from. ``observer`` is
+        notified of each step and epoch (``runtime.progress``).
 
-        Raises RequestError without a train section, DataError, CheckpointError, TrainingError, DivergedError.
+        Raises RequestError without a train section, DataError for data that don't fit, CheckpointError, TrainingError
+        for a plan that can't be followed, and DivergedError if the loss becomes infinite or NaN.
         """
         sets = data_paths(self.load)
         train = data_path(self.load, "train") if data is None else data
@@ -146,23 +152,24 @@ class Program:
         )
 
     def evaluate(self, data: Data) -> dict[str, float]:
-        """Mean loss and metrics over a data set, a .npz file or arrays by name. Raises DataError."""
+        """The mean loss and metrics over a whole data set, a .npz file or arrays by name. Raises DataError."""
         spec = self.load.model.train if self.load.model else None
         size = spec.batch_size if spec else 32
         return evaluate(self.session, _dataset(data, "the data"), size)
 
     def save_weights(self, path: str | Path) -> None:
-        """Writes parameters and statistics as safetensors, whole or not at all. Raises OSError."""
+        """Writes parameters and statistics to a safetensors file, completely or not at all. Raises OSError."""
         save_weights(path, weights_manifest(self.network), self.weights)
 
     def save(
         self, path: str | Path, emit: artifacts.Emit = "exe", *, cpu: str | None = None, verify: bool = False
     ) -> list[Path]:
-        """Writes the model as a file that needs neither Python nor Netwright; returns the files written.
+        """Writes the model to a file that needs neither Python nor Netwright. Returns the paths of all files written.
 
-        ``emit``: `exe`, a program that runs `predict` on .npy files; `shared`, a shared library with all entries
-        and, beside it, a C header; `object`, `llvm` or `asm`; `loop` or `graph`, the compiler's own
-        representations as text. ``verify``: see `Model.compile`; then nothing is written where the code is wrong.
+        ``emit`` is `exe`, a program that runs `predict` on .npy files; `shared`, a shared library with all entries and,
+        next to it, a C header; `object`, `llvm` or `asm`; or `loop` or `graph`, the compiler's own representations as
+        text. With ``verify`` (see `Model.compile`), nothing is written if machine code computes wrong results.
+
         Raises LinkError without a C compiler, TargetError for an unknown CPU, VerificationError, OSError.
         """
         request = artifacts.Request(emit, cpu or self.cpu, self.entries, verify=verify)

@@ -1,4 +1,4 @@
-"""The reference engine: entries evaluated by the NumPy interpreter of the graphs they are made from."""
+"""The reference engine: NumPy interprets the graphs of the entries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ROLES = {"target": "input"}
 
 
 class ReferenceEngine:
-    """Runs graphs with NumPy; an ``Engine`` for sessions and training, slow and plain."""
+    """An ``Engine`` that interprets graphs with NumPy: slow, but simple enough to be trusted."""
 
     def __init__(self, network: Network, graphs: Mapping[str, Graph], *, version: str):
         self._graphs = dict(graphs)
@@ -33,7 +33,7 @@ class ReferenceEngine:
         return self._manifest
 
     def run(self, entry: str, dims: Mapping[str, int], buffers: Mapping[str, NDArray]) -> None:
-        """See ``Engine.run``; an output named like a buffer that was read is its new contents."""
+        """See ``Engine.run``. An output with the name of a buffer that was read replaces the buffer's contents."""
         find_entry(self._manifest, entry)
         graph = self._graphs[entry]
         try:
@@ -52,7 +52,7 @@ class ReferenceEngine:
 
 
 def reference_manifest(network: Network, graphs: Mapping[str, Graph], version: str) -> Manifest:
-    """The manifest of graphs that are interpreted: there are no packed weights, no constants, no arena."""
+    """The manifest of interpreted graphs: without packed weights, constants or an arena."""
     buffers: dict[str, BufferInfo] = {}
     entries = []
     ranges = merged_ranges(graphs.values())

@@ -1,4 +1,4 @@
-"""Random data that fit a network: to try a spec before there are real ones."""
+"""Random data that fit a network, to try a spec before there are real data."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from netwright.specs.dims import evaluate, parse_dim
 from .data import expected_arrays
 from .errors import RequestError
 
-#: What an open size is where nobody says it: as near as the dim allows.
+#: The default for an open size. If the dim does not admit it, the nearest size that it does.
 _USUAL = 16
 _FLOATS = ("float16", "float32", "float64")
 
 
 def sample(network: Network, count: int, dims: Mapping[str, int], seed: int) -> dict[str, NDArray]:
-    """``count`` samples of all inputs and targets, by name. Floats are drawn from N(0, 1), integers from those that
-    their place in the network allows (classes, tokens, lengths), or from 0 to 255.
+    """Draws ``count`` samples of all inputs and targets, by name.
 
-    Raises RequestError for a dim that the network does not have, or a size that it does not admit.
+    Floats are drawn from N(0, 1), integers from the values that the network allows in their place (classes, tokens,
+    lengths), otherwise from 0 to 255. Raises RequestError for a dim that the network does not have, or a size that it
+    does not admit.
     """
     sizes = _sizes(network, count, dims)
     generator = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Looking at what layers give: further outputs, added to the spec before it is checked."""
+"""Makes the values of layers visible: adds outputs to the spec before it is checked."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _PREFIX = "tap_"
 
 
 def tap_settings(model: Model, taps: Sequence[str]) -> dict[str, str]:
-    """Settings that make each of ``taps`` (`conv1`, `memory.state`) an output, by the tap's name.
+    """The settings that make each of ``taps`` (`conv1`, `memory.state`) an output, by the tap's name.
 
-    Reload the model with them, and rename the outputs with ``tapped``. Raises RequestError for what the model has
-    not, or has as an output of another meaning.
+    Reload the model with them, and rename the outputs with ``tap_names``. Raises RequestError for a layer or port that
+    the model does not have, or whose name an output of another layer has.
     """
     known = {
         f"{layer.name}.{port}" if port else layer.name
@@ -40,5 +40,5 @@ def _name(position: int) -> str:
 
 
 def tap_names(taps: Sequence[str]) -> dict[str, str]:
-    """The outputs that ``tap_settings`` adds, with the names they are to be shown under."""
+    """For each output that ``tap_settings`` adds, the name to show it under."""
     return {_name(position): tap for position, tap in enumerate(dict.fromkeys(taps))}

@@ -1,4 +1,4 @@
-"""Training by the spec: its `train` section as a plan, fitted layers first, then the loop."""
+"""Trains as the spec says: makes a plan from its `train` section, fits layers first, then runs the loop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .errors import RequestError
 
 
 def training_plan(load: LoadResult, network: Network, *, epochs: int | None = None) -> TrainingPlan:
-    """The plan that the spec's `train` section stands for. Raises RequestError where there is none."""
+    """The plan for the spec's `train` section. Raises RequestError if there is none."""
     assert load.model is not None
     spec = load.model.train
     if spec is None:
@@ -56,7 +56,9 @@ def run_training(
     resume: str | Path | None = None,
     observer: Observer | None = None,
 ) -> TrainingResult:
-    """Fits what is fitted, then trains ``session`` (see ``runtime.training.train``, also for what it raises)."""
+    """Fits statistics from the data, then trains ``session`` (see ``runtime.training.train``, also for the errors
+    raised).
+    """
     plan = training_plan(load, network, epochs=epochs)
     if resume is None:
         fit(network, session, data, plan)

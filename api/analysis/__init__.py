@@ -1,1 +1,1 @@
-"""What can be said of a network before it runs: one module per analysis."""
+"""Analyses of a network before it runs, one module each."""

@@ -1,10 +1,10 @@
-"""Receptive fields: how much of the input one cell of a layer's value can see, how far neighbouring cells are apart,
-and which border cells of the input no cell sees at all.
+"""Receptive fields: which part of the input one cell of a layer's value depends on, how far the fields of neighbouring
+cells are apart, and which border cells of the input no field reaches.
 
 Through a chain of windows the field grows by (F − 1)·d·j, where F is the filter size, d its dilation and j the
 distance in the input between neighbouring cells, the product of the strides so far (Araujo, Norris and Sim,
-*Computing Receptive Fields of Convolutional Neural Networks*, 2019). Here it is read off how values move when the
-input is shifted (`track`), whatever layers lie between.
+*Computing Receptive Fields of Convolutional Neural Networks*, 2019). Here the field follows from how values move when
+the input is shifted (`track`), for any layers in between.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ from .shift import InputAxis, ShiftAnalysis
 
 @dataclass(frozen=True, slots=True)
 class AxisField:
-    """The field along one axis of an input: its ``size`` (None: all of it), the ``stride`` between neighbouring cells'
-    fields, and how many of the input's cells at the start and the end no field reaches (None where that depends on open
-    sizes)."""
+    """The field along one axis of an input.
+
+    ``size`` is its length in cells (None: the whole axis), ``stride`` the distance between the fields of neighbouring
+    cells. ``unseen`` counts the input's cells at the start and at the end that no field reaches; None if that depends
+    on open sizes.
+    """
 
     axis: InputAxis
     size: int | None
@@ -35,7 +38,7 @@ class AxisField:
 
 @dataclass(frozen=True, slots=True)
 class ReceptiveField:
-    """The fields of a layer's cells along the axes of the input that it sees."""
+    """The fields of a layer's cells along the axes of the input that they depend on."""
 
     axes: tuple[AxisField, ...]
 
@@ -46,14 +49,14 @@ class ReceptiveField:
 
     @property
     def stride_text(self) -> str:
-        """``4×4``: the total stride; nothing where a cell sees all of the input."""
+        """The total stride, such as ``4×4``; empty if each cell depends on the whole input."""
         if any(axis.stride is None for axis in self.axes):
             return ""
         return times(str(axis.stride) for axis in self.axes)
 
     @property
     def unseen_text(self) -> str:
-        """Which cells of the input it does not see, in words; nothing where it sees them all."""
+        """In words, which cells of the input no cell depends on; empty if there are none."""
         parts = []
         for one in self.axes:
             first, last = one.unseen or (0, 0)
@@ -65,7 +68,7 @@ class ReceptiveField:
 
 
 def receptive_fields(analysis: ShiftAnalysis) -> dict[str, ReceptiveField]:
-    """The field of each layer's value, along the axes of the first input (that has such axes) it depends on."""
+    """The field of each layer's value, along the axes of the first input with such axes that it depends on."""
     found = {}
     for layer in analysis.network.layers:
         motions = {
@@ -84,7 +87,7 @@ def _field(axis: InputAxis, motion: Motion) -> AxisField:
     place, part = next(iter(motion.moves))
     move, sizes = motion.moves[place, part], motion.parts[place]
     size = ceil(move.high - move.low) + 1
-    # Neighbours along an axis that other axes were merged into are no neighbours in the input.
+    # Neighbours along an axis that a reshape merged with others are not neighbours in the input.
     innermost = all(one == 1 for one in sizes[part + 1 :])
     whole = move if innermost else motion.collapsed(place) if sum(one != 1 for one in sizes) <= 2 else None
     unseen: tuple[int, int] | None = (0, 0)

@@ -1,9 +1,9 @@
-"""Gradient flow through recurrences, before any training: how much of a gradient at the last step is left at the first.
+"""Gradient flow through recurrences before training: how much of a gradient at the last step reaches the first.
 
 Each recurrence is run with its first weights (or given ones) on random inputs, and a random gradient of its last state
 is taken back through its steps, one product with the step's Jacobian at a time: ‖∂L/∂h(t)‖ over t. A gradient that
-shrinks by the same factor every step is gone after a few dozen, and with it what the network could learn about long
-ago (Bengio, Simard and Frasconi, *Learning long-term dependencies with gradient descent is difficult*, 1994); one that
+shrinks by the same factor in every step is gone after a few dozen, and the network can't learn from events so long ago
+(Bengio, Simard and Frasconi, *Learning long-term dependencies with gradient descent is difficult*, 1994); one that
 grows makes training diverge (Pascanu, Mikolov and Bengio, *On the difficulty of training recurrent neural networks*,
 2013).
 """
@@ -39,11 +39,12 @@ from ..errors import RequestError
 from ..model import Model
 from .measure import random_inputs
 
-#: Samples; steps where the spec says nothing of how long sequences are, and at most, unless they are asked for.
+#: The number of samples; the default number of steps, for specs that don't limit the length of sequences; and the most
+#: steps that are measured by default.
 SAMPLES, STEPS, MOST_STEPS = 4, 100, 200
 #: A gradient this small, or large, at the first step has vanished, or exploded.
 _VANISHED, _FADED, _EXPLODED = 1e-6, 1e-2, 1e4
-#: States larger than this get no spectral radius: it would take a minute.
+#: For states larger than this the spectral radius is left out: it would take a minute.
 _LARGEST_STATE = 1024
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -52,10 +53,10 @@ Verdict = Literal["vanishes", "fades", "flows", "explodes"]
 
 @dataclass(frozen=True)
 class Flow:
-    """A recurrence's gradient: ``norms`` are ‖∂L/∂h(t)‖ for t from the first step to the last, where it is 1.
+    """The gradient of a recurrence.
 
-    ``gain`` is the factor a step, the geometric mean; ``radius`` the spectral radius of ∂h(0)/∂h(−1), None for states
-    too large.
+    ``norms`` are ‖∂L/∂h(t)‖ for t from the first step to the last, where it is 1. ``gain`` is the geometric mean of the
+    factors per step. ``radius`` is the spectral radius of ∂h(0)/∂h(−1), None for states that are too large.
     """
 
     layer: str
@@ -66,12 +67,12 @@ class Flow:
 
     @property
     def left(self) -> float:
-        """What is left at the first step."""
+        """The norm at the first step."""
         return self.norms[0]
 
     @property
     def verdict(self) -> Verdict:
-        """What becomes of it."""
+        """What happens to it, in a word."""
         if self.left < _VANISHED:
             return "vanishes"
         if self.left < _FADED:
@@ -80,11 +81,11 @@ class Flow:
 
     @property
     def halving(self) -> float | None:
-        """After how many steps half of it is gone; None where it does not shrink."""
+        """After how many steps its norm has halved; None if it does not shrink."""
         return math.log(0.5) / math.log(self.gain) if 0 < self.gain < 1 - 1e-9 else None
 
     def sparkline(self, width: int = 24) -> str:
-        """The norms as a line of bars, logarithmic, from 1e-8 to 1e8."""
+        """The norms as a row of bars on a logarithmic scale, from 1e-8 to 1e8."""
         count = len(self.norms)
         picked = [self.norms[round(i * (count - 1) / max(width - 1, 1))] for i in range(min(width, count))]
         return "".join(
@@ -93,7 +94,7 @@ class Flow:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object."""
+        """The flow as a JSON object."""
         return {
             "layer": self.layer,
             "states": self.states,
@@ -114,7 +115,7 @@ class GradientFlow:
     flows: tuple[Flow, ...]
 
     def table(self) -> Table:
-        """A row for each recurrence."""
+        """A table with a row for each recurrence."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("recurrence", style="bold", no_wrap=True)
         table.add_column("spectral\nradius", justify="right")
@@ -138,7 +139,7 @@ class GradientFlow:
         return table
 
     def to_text(self) -> str:
-        """The table as plain text; one line where there is no recurrence."""
+        """The table as plain text; one line if there is no recurrence."""
         if not self.flows:
             return f"{self.model} has no recurrence\n"
         file = io.StringIO()
@@ -148,7 +149,7 @@ class GradientFlow:
         return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object."""
+        """The flows as a JSON object."""
         return {"model": self.model, "flows": [flow.to_json() for flow in self.flows]}
 
 
@@ -159,10 +160,10 @@ def gradient_flow(
     dims: Mapping[str, int] | None = None,
     seed: int = 0,
 ) -> GradientFlow:
-    """The prognosis for every recurrence of a model, with its first weights or those given, by name.
+    """The gradient flow of every recurrence of a model, with its initial weights or those given, by name.
 
-    Sequences are as long as ``dims`` say, else as the spec allows (but no more than 200 steps), or 100 steps. Raises
-    SpecError, and RequestError for unknown dims.
+    Sequences have the lengths in ``dims``, otherwise the greatest that the spec allows (at most 200 steps), otherwise
+    100 steps. Raises SpecError, and RequestError for unknown dims.
     """
     network = model.network
     graph = layer_graph(model.load)
@@ -199,7 +200,7 @@ def _sizes(model: Model, given: Mapping[str, int]) -> dict[str, int]:
 
 
 def _name(node: Node, known: Mapping[str, str], scans: Sequence[Node]) -> str:
-    """The layer's name, with the direction or number of a stacked one where it has several."""
+    """The layer's name, followed by the direction or number if it has several recurrences."""
     layer = layer_of(node.layer, known)
     several = sum(layer_of(other.layer, known) == layer for other in scans) > 1
     own = node.attrs.name if isinstance(node.attrs, ScanAttributes) else ""
@@ -233,7 +234,7 @@ def _flow(
     slopes = _scaled(slopes, _norm(slopes))
     for given in reversed(inputs):
         slopes = step.backward(given, slopes)
-        norm = _norm(slopes)  # taken out at each step, or small ones would be lost
+        norm = _norm(slopes)  # divided out in each step, or small gradients would underflow
         logarithms.append(
             logarithms[-1] + (math.log(norm) if 0 < norm < math.inf else math.inf * (norm or -1))
         )
@@ -254,7 +255,9 @@ class _Step:
         self.graph, self.slopes = self._backward()
 
     def _backward(self) -> tuple[Graph, list[str]]:
-        """The body with Σ ⟨carry, slope⟩ as its loss, and the gradients of that to the carries before."""
+        """The body with Σ ⟨carry, slope⟩ as its loss, and the gradients of that loss with respect to the carries before
+        the step.
+        """
         graph = self.attrs.body.copy()
         total = None
         slopes = []
@@ -301,7 +304,7 @@ def _exp(logarithm: float) -> float:
 
 
 def _norm(arrays: Sequence[NDArray]) -> float:
-    """The root of the mean over samples of the squared norm."""
+    """The root of the mean over samples of the squared norms."""
     with np.errstate(all="ignore"):
         total = sum(float(np.sum(np.square(array, dtype=np.float64))) for array in arrays)
     return math.sqrt(total / max(1, len(arrays[0]))) if math.isfinite(total) else math.inf
@@ -315,7 +318,9 @@ def _radius(
     floats: Sequence[int],
     states: int,
 ) -> float | None:
-    """The spectral radius of the first step's Jacobian for the first sample: a row of it for each state, as a batch."""
+    """The spectral radius of the first step's Jacobian for the first sample. Each state gives one row of it; all rows
+    are computed as one batch.
+    """
     batch = types[floats[0]].shape[0] if types[floats[0]].rank else None
     if not isinstance(batch, Dim) or str(batch) not in step.dims or not 0 < states <= _LARGEST_STATE:
         return None

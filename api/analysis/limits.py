@@ -1,4 +1,6 @@
-"""The limits of a budget that need more than the spec: memory needs the planner, latency a run."""
+"""The limits of a budget that can't be checked from the spec alone: memory needs the memory planner, latency needs a
+run.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from .resources import Resources
 
 
 def memory_exceeded(resources: Resources) -> list[Diagnostic]:
-    """The error for a budget of memory that is exceeded, or can't be checked."""
+    """The error for a memory budget that is exceeded or can't be checked."""
     load, network = resources.load, resources.network
     limit = resources.spec.budget.memory if resources.spec.budget else None
     if limit is None:
@@ -26,14 +28,14 @@ def memory_exceeded(resources: Resources) -> list[Diagnostic]:
         found = resources.memory("predict", dims)
     except Problem as problem:
         return [problem.diagnostic]
-    except RequestError as error:  # beyond what can be addressed
+    except RequestError as error:  # more memory than can be addressed
         return [Diagnostic("NW0320", "error", str(error), load.span(("budget", "memory")))]
     parts = {**found.buffers, "arena": found.arena}
     return exceeded(load, "memory", found.total, limit, parts, "bytes", dims)
 
 
 def latency_exceeded(load: LoadResult, network: Network) -> list[Diagnostic]:
-    """The error for a budget of time that is exceeded on this machine, or can't be checked."""
+    """The error for a latency budget that is exceeded on this machine or can't be checked."""
     limit = load.model.budget.latency_ms if load.model and load.model.budget else None
     if limit is None:
         return []
@@ -46,7 +48,7 @@ def latency_exceeded(load: LoadResult, network: Network) -> list[Diagnostic]:
 
 
 def beyond_memory(load: LoadResult, network: Network) -> list[Diagnostic]:
-    """What `memory_exceeded` says of a valid spec; nothing is planned for one without such a limit."""
+    """The errors of `memory_exceeded` for a valid spec. Without a memory budget nothing is planned."""
     limited = (
         load.model is not None and load.model.budget is not None and load.model.budget.memory is not None
     )
@@ -54,6 +56,6 @@ def beyond_memory(load: LoadResult, network: Network) -> list[Diagnostic]:
 
 
 def keep_memory(load: LoadResult, network: Network) -> None:
-    """Raises SpecError for a spec whose budget of memory is exceeded."""
+    """Raises SpecError if the spec's memory budget is exceeded."""
     if found := beyond_memory(load, network):
         raise SpecError(Diagnostics(found, load.diagnostics.sources.values()))

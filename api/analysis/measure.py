@@ -1,4 +1,4 @@
-"""What only a run can tell: how long an entry takes on this machine, and how large its code and stack are."""
+"""Measurements that need a run: how long an entry takes on this machine, and how large its code and stack are."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from netwright.specs.load import LoadResult
 from ..build import build
 from ..program import Program
 
-_SECONDS = 0.5  # how long is measured, after one call to warm up
+_SECONDS = 0.5  # how long to measure, after one call to warm up
 _MOST_CALLS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Milliseconds of one call of `predict`, the median of ``calls``; and the size of its code and stack."""
+    """The median time of ``calls`` calls of `predict`, in milliseconds per call, and the size of its code and stack."""
 
     latency_ms: float
     calls: int
@@ -39,7 +39,7 @@ class Measured:
 def measure(
     load: LoadResult, network: Network, dims: Mapping[str, int], *, threads: int = 1, size: bool = True
 ) -> Measured:
-    """Runs `predict` on this machine with first weights and random inputs of the sizes in ``dims``."""
+    """Runs `predict` on this machine with initial weights and random inputs of the sizes in ``dims``."""
     program = Program(load, network, entries=("predict",), threads=threads)
     inputs = random_inputs(network, dims)
     program.predict(**inputs)
@@ -56,8 +56,11 @@ def measure(
 
 
 def random_inputs(network: Network, dims: Mapping[str, int], seed: int = 0) -> dict[str, NDArray]:
-    """Inputs that the network accepts: floats are drawn from N(0, 1); integers from those every table they index has
-    a row for; lengths are whole."""
+    """Random inputs that the network accepts.
+
+    Floats are drawn from N(0, 1), integers from the rows of the smallest table they index. Sequences have their full
+    length.
+    """
     generator = np.random.default_rng(seed)
     found: dict[str, NDArray] = {}
     for name, type in network.inputs.items():
@@ -68,7 +71,7 @@ def random_inputs(network: Network, dims: Mapping[str, int], seed: int = 0) -> d
             found[name] = generator.random(shape) < 0.5
         else:
             rows = _rows(network.graphs["predict"], name)
-            if rows is None:  # no index: a number of steps, or a level of grey
+            if rows is None:  # not an index, but a number of steps or a grey level
                 found[name] = np.full(shape, _time(network, dims), type.dtype)
             else:
                 found[name] = generator.integers(0, rows, shape).astype(type.dtype)
@@ -76,13 +79,13 @@ def random_inputs(network: Network, dims: Mapping[str, int], seed: int = 0) -> d
 
 
 def _time(network: Network, dims: Mapping[str, int]) -> int:
-    """The steps of the sequences that have lengths: all of them."""
+    """Full lengths for all sequences."""
     sizes = [type.shape[1:2] for type in network.inputs.values()]
     return min((evaluate(size, dims) for found in sizes for size in found), default=1)
 
 
 def _rows(graph: Graph, name: str) -> int | None:
-    """The rows of the smallest table that an input indexes; None where it indexes none."""
+    """The number of rows of the smallest table that an input indexes; None if it indexes none."""
     found: list[int] = []
 
     def follow(graph: Graph, start: set[Value]) -> None:

@@ -1,4 +1,4 @@
-"""Motion: how a value answers when its input is shifted. `track` finds it; here is what can be said."""
+"""Motion: how a value responds when its input is shifted. `track` computes it; this module defines its terms."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ import numpy as np
 
 from netwright.specs.dims import Shape, product
 
-#: A part of an axis: (axis, position among the sizes it is made of, outermost first). Most axes are one part; those
-#: that a reshape merged keep theirs, so that a later reshape can take them apart again.
+#: A part of an axis: (axis, position among the factors of its size, outermost first). Most axes are one part. An axis
+#: merged by a reshape keeps those of the original axes, so that a later reshape can split it again.
 Part: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Cell i lies ``ratio``·i along the input, and is made of the input's cells from ratio·i + ``low`` to
-    ratio·i + ``high``."""
+    """Where the cells along a part are in the input: cell i is at ``ratio``·i, and depends on the input's cells from
+    ratio·i + ``low`` to ratio·i + ``high``.
+    """
 
     ratio: Fraction
     low: Fraction
     high: Fraction
 
     def scaled(self, stride: int, first: int, last: int) -> Move:
-        """What a window sees that reads cells ``stride``·i + ``first`` to ``stride``·i + ``last``."""
+        """The move of a window that reads cells ``stride``·i + ``first`` to ``stride``·i + ``last``."""
         return Move(self.ratio * stride, self.low + self.ratio * first, self.high + self.ratio * last)
 
     def joined(self, other: Move) -> Move:
-        """What both see."""
+        """The move whose cells depend on the cells of both."""
         return Move(self.ratio, min(self.low, other.low), max(self.high, other.high))
 
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """Where movement ends, and why."""
+    """The layer at which movement ends, and the reason."""
 
     layer: str
     reason: str
@@ -44,10 +45,10 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """How a value answers to shifts of the input by multiples of ``period``.
+    """How a value responds to shifts of the input by multiples of ``period``.
 
-    ``moves``: the parts along which it is shifted; none in a value that stays as it is. ``uniform``: the parts along
-    which all its cells are equal. ``whole``: each of its cells may depend on all of the input's axis.
+    ``moves``: the parts along which it is shifted; empty if it does not change. ``uniform``: the parts along which all
+    its cells are equal. ``whole``: each of its cells may depend on the whole axis of the input.
     """
 
     parts: tuple[Shape, ...]
@@ -58,11 +59,11 @@ class Motion:
     period: int = 1
     broken: Break | None = None
     array: np.ndarray | None = None
-    """What it is, at sizes chosen for the purpose, where that follows from positions and numbers alone."""
+    """The value itself, at sizes chosen for the analysis, if it follows from positions and constants alone."""
 
     @property
     def is_invariant(self) -> bool:
-        """Whether shifts leave it as it is."""
+        """Whether shifts don't change it."""
         return self.broken is None and not self.moves
 
     def is_uniform(self, axis: int) -> bool:
@@ -74,7 +75,9 @@ class Motion:
         return [part for part in range(len(self.parts[axis])) if (axis, part) in self.moves]
 
     def collapsed(self, axis: int) -> Move | None:
-        """The axis as one: it moves as a whole where its outermost part does, by as many cells as lie within."""
+        """The move of the axis as a whole. It exists if the outermost part moves, by as many cells as the inner parts
+        have.
+        """
         sizes = self.parts[axis]
         outer = next((i for i, size in enumerate(sizes) if size != 1), 0)
         inside = product(sizes[outer + 1 :])
@@ -85,10 +88,10 @@ class Motion:
 
 
 class Broken(Exception):
-    """Movement ends; the argument says why."""
+    """Raised when movement ends, with the reason."""
 
 
 def plain(shape: Shape) -> Motion:
-    """A value that the input has nothing to do with; axes of one cell are the same everywhere."""
+    """The motion of a value that does not depend on the input. Along axes of size 1 it is uniform."""
     ones = frozenset((axis, 0) for axis, size in enumerate(shape) if size == 1)
     return Motion(tuple((size,) for size in shape), uniform=ones)

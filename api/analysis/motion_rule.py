@@ -1,4 +1,4 @@
-"""The rule by which movement passes through an operation that says which elements it reads."""
+"""The rule for how movement passes through an operation, given which elements it reads."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from netwright.specs.dims import Call, Dim, DimLike, Shape, evaluate
 
 from .motion import Broken, Motion, Move, Part
 
-RESULT, SUMMED = "result ", "summed "  # with a blank: no dim is called that
+RESULT, SUMMED = "result ", "summed "  # with a blank, which no dim's name contains
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """An operand, and the index of the element that is read, over variables of the result's index and of what is
-    summed over."""
+    """A read of an operand: the index of the element, in terms of variables for the result's index and for the axes
+    summed over.
+    """
 
     motion: Motion
     shape: Shape
     index: Sequence[DimLike]
     conditions: Sequence[DimLike] = ()
     alternatives: bool = False
-    """Whether other elements than constants are read where the conditions do not hold."""
+    """Whether elements other than constants are read when the conditions do not hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Affine:
-    """Σ factors·variables + offset; ``others`` are variables that occur in any other way."""
+    """Σ factors·variables + offset. ``others`` are variables that occur in any other form."""
 
     factors: Mapping[str, int]
     others: frozenset[str]
@@ -41,7 +42,7 @@ class _Affine:
 
     @property
     def variable(self) -> str | None:
-        """The variable that it is, where it is nothing else."""
+        """The variable, if it is nothing but one variable."""
         if self.others or self.offset != 0 or list(self.factors.values()) != [1]:
             return None
         return next(iter(self.factors))
@@ -65,7 +66,7 @@ def _affine(size: DimLike) -> _Affine:
 
 
 def _names(atom: str | Call) -> set[str]:
-    """The variables in an atom; dims are none."""
+    """The variables in an atom; dims do not count."""
     if isinstance(atom, str):
         return {atom} if atom.startswith((RESULT, SUMMED)) else set()
     return {
@@ -81,8 +82,10 @@ def _names(atom: str | Call) -> set[str]:
 def combine(
     accesses: Sequence[Access], shape: Shape, summed: Sequence[DimLike], dims: Mapping[str, int]
 ) -> Motion:
-    """The motion of a result of ``shape``, whose elements sum over ``summed``. Where windows begin at an open size, it
-    counts as it is under ``dims``. Raises Broken."""
+    """The motion of a result of ``shape`` whose elements are sums over ``summed``.
+
+    If windows begin at an open size, its value under ``dims`` counts. Raises Broken.
+    """
     return _Rule(accesses, shape, summed, dims).result()
 
 
@@ -120,7 +123,7 @@ class _Rule:
         )
 
     def _follow(self, access: Access, axis: int, place: _Affine) -> None:
-        """Where the movement along an operand's axis goes."""
+        """Passes on the movement along one axis of an operand."""
         motion, size = access.motion, access.shape[axis]
         name = place.variable
         if name is not None and self.sizes[name] == size:
@@ -178,7 +181,7 @@ class _Rule:
             raise Broken(f"a stride of {_ratio(self.consumed[name])} meets one of {_ratio(ratio)}")
 
     def _check(self) -> None:
-        """Everything that is read along a moving axis moves alike, or is the same everywhere."""
+        """Checks that everything read along a moving axis moves alike or is uniform."""
         for access, places in zip(self.accesses, self.affine, strict=True):
             for axis, place in enumerate(places):
                 for name in place.names:

@@ -1,4 +1,4 @@
-"""What becomes of a shift where cells are put elsewhere: set apart, interleaved, or weighted from a table."""
+"""How shifts pass through operations that spread cells apart, interleave them, or weight them by a table."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from netwright.specs.dims import Shape
 
 from .motion import Broken, Motion, Move, Part, plain
 
-#: The longest pattern of weights that is looked for.
+#: The longest period of a weight pattern that is tried.
 _LONGEST = 64
 
 
 def spread(motion: Motion, attrs: PadAttributes, shape: Shape) -> Motion:
-    """Cells set apart from each other, as the gradient of a strided slice does."""
+    """Cells spread apart, as in the gradient of a strided slice."""
     moves: dict[Part, Move] = {}
     for axis, (low, interior) in enumerate(zip(attrs.low, attrs.interior, strict=True)):
         if not motion.moving(axis):
@@ -35,7 +35,7 @@ def spread(motion: Motion, attrs: PadAttributes, shape: Shape) -> Motion:
 
 
 def interleaved(operands: Sequence[Motion], attrs: InterleaveAttributes, shape: Shape) -> Motion:
-    """Values whose cells take turns: those that the input reaches have to move alike."""
+    """Operands whose cells alternate. Those that depend on the input must move alike."""
     phases = list(np.ndindex(*attrs.strides))
     reached = [(phase, one) for phase, one in zip(phases, operands, strict=True) if one.depends]
     result = plain(shape)
@@ -67,7 +67,7 @@ def interleaved(operands: Sequence[Motion], attrs: InterleaveAttributes, shape: 
 
 
 def resampled(operands: Sequence[Motion], shape: Shape) -> Motion:
-    """Weighted sums of cells of the middle axis: it moves where cells and weights follow a pattern that repeats."""
+    """Weighted sums of cells of the middle axis. It moves if cells and weights follow a repeating pattern."""
     x, cells, weights = operands
     kept = {part: move for part, move in x.moves.items() if part[0] != 1}
     result = replace(

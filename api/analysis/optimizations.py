@@ -1,4 +1,6 @@
-"""What the compiler makes of a network: what each pass changed, which operations became one kernel, which did not."""
+"""Explains what the compiler did: what each pass changed, and which operations were fused into one kernel and which
+were not.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ from ..model import Model
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a pass did: operations that went and came, by name, loops' bodies included."""
+    """What a pass did: the operations it removed and added, by name, including those in the bodies of loops."""
 
     name: str
     gone: tuple[tuple[str, int], ...]
@@ -41,8 +43,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class FusedKernel:
-    """Operations that became one kernel: of which layers, and how many bytes of results never reach memory. ``loop`` is
-    the recurrence in whose every step it runs."""
+    """Operations fused into one kernel: their layers, and how many bytes of results are never written to memory.
+    ``loop`` is the recurrence that runs the kernel in each step, if any.
+    """
 
     layers: tuple[str, ...]
     operations: tuple[str, ...]
@@ -59,8 +62,9 @@ class FusedKernel:
 
 @dataclass(frozen=True, slots=True)
 class Unfused:
-    """An operation that did not join the kernel of its operands: of which layer, by which rule, and how many bytes
-    would not have gone through memory. ``loop`` is the recurrence it is in."""
+    """An operation that was not fused with the kernel of its operands: its layer, the rule that prevented it, and how
+    many bytes fusion would have kept out of memory. ``loop`` is the recurrence it is in, if any.
+    """
 
     layer: str
     operation: str
@@ -75,8 +79,9 @@ class Unfused:
 
 @dataclass(frozen=True)
 class Optimizations:
-    """What became of an entry: ``operations`` before and after the passes, their changes, the kernels in order, and
-    what was not fused."""
+    """The result for one entry: the number of ``operations`` before and after the passes, their changes, the kernels in
+    order, and fusions that were refused.
+    """
 
     model: str
     entry: str
@@ -87,14 +92,14 @@ class Optimizations:
     scans: tuple[ScanWindowWork, ...]
 
     def to_text(self) -> str:
-        """A section for the passes, one for the kernels, one for what was not fused."""
+        """A section each for the passes, the kernels, and the refused fusions."""
         before, after = self.operations
         lines = [f"{self.model}, {self.entry}: {before} operations, {after} after optimizing", ""]
         lines += ["Passes that changed something:"]
         lines += [f"  {change}" for change in self.changes] or ["  none"]
         for scan in self.scans:
             if scan.before == scan.after:
-                continue  # a first layer that sees the whole window has no work to share
+                continue  # a first layer that sees the whole window shares no work
             saved = f"{flops_text(scan.after)} multiplications instead of {flops_text(scan.before)}"
             lines.append(f"  the windows of {scan.scan} share their work: {saved}")
         lines += ["", f"{count_text(len(self.kernels), 'kernel')}, in order:"]
@@ -105,7 +110,7 @@ class Optimizations:
         return "\n".join(lines) + "\n"
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object."""
+        """The result as a JSON object."""
         return {
             "model": self.model,
             "entry": self.entry,
@@ -141,7 +146,7 @@ class Optimizations:
 
 
 def optimizations(model: Model, entry: str = "predict") -> Optimizations:
-    """What the compiler makes of an entry on this machine. Raises SpecError, RequestError."""
+    """How the compiler optimizes an entry on this machine. Raises SpecError, RequestError."""
     network = model.network
     graph = entry_graphs(network, [entry])[entry]
     watch = _Watch(entry)
@@ -161,7 +166,7 @@ def optimizations(model: Model, entry: str = "predict") -> Optimizations:
 
 @dataclass
 class _Watch(Observer):
-    """Notes what each pass did to the graph of one entry."""
+    """An observer that records what each pass did to the graph of one entry."""
 
     entry: str
     changes: list[Change] = field(default_factory=list)
@@ -175,7 +180,7 @@ class _Watch(Observer):
 
 @dataclass
 class _Refusals(Observer):
-    """Notes what was not fused."""
+    """Records the fusions that were refused."""
 
     found: list[Refusal] = field(default_factory=list)
 

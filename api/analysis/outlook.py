@@ -1,5 +1,6 @@
-"""What a summary says that has to be computed first: memory, by the program's own planner, and gradients through
-recurrences."""
+"""The parts of a summary that take computing: memory, by the compiled program's own planner, and gradients through
+recurrences.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +16,9 @@ _PURPOSES = {"predict": "to predict", "train_step": "to train"}
 
 
 class Outlook:
-    """Memory and gradients of a model; ``memory`` is exact, ``gradients`` are those of the first weights.
+    """Memory and gradients of a model.
 
-    Raises SpecError for a model with errors.
+    ``memory`` is exact; ``gradients`` are measured with the initial weights. Raises SpecError for a model with errors.
     """
 
     def __init__(self, model: Model):
@@ -25,7 +26,7 @@ class Outlook:
         self.gradients: GradientFlow = gradient_flow(model)
 
     def lines(self) -> list[str]:
-        """A line on memory, and one for each recurrence."""
+        """One line about memory, and one for each recurrence."""
         found = [self._needs(entry) for entry in self.memory.entries]
         lines = [f"memory: {', '.join(found)}"]
         for flow in self.gradients.flows:
@@ -36,7 +37,7 @@ class Outlook:
         return lines
 
     def to_json(self) -> dict[str, Any]:
-        """What `resources` and `gradients` say, by these names."""
+        """The JSON of `resources` and `gradients`, under these names."""
         return {"resources": self.memory.to_json()["entries"], "gradients": self.gradients.to_json()["flows"]}
 
     def _needs(self, entry: str) -> str:

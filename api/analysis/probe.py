@@ -1,7 +1,7 @@
-"""Shifts measured: what becomes of a trained network's answers when real data are moved.
+"""Measures how a trained network responds when real data are shifted.
 
-The analysis (`shift`) says what holds exactly, borders left out; a network may well have learnt more than that, and the
-borders count here, as they do in use. Cells that move in at the border repeat the border's own.
+The analysis in `shift` says what holds exactly, borders left out. A trained network may have learnt more than that, and
+here the borders count, as they do in use. Cells that move in at a border repeat the border's cell.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _BATCH = 256
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """An output's answers to inputs shifted ``by`` cells along ``axis``, over all samples.
+    """How an output responds to inputs shifted ``by`` cells along ``axis``, over all samples.
 
-    ``same``: the part of the answers that stay the same: classes, where the output is one or has logits for several;
-    None for other outputs. ``change``: ‖y′ − y‖ / ‖y‖, with y moved along where the output is equivariant to that
-    shift; None for integers.
+    ``same`` is the fraction of answers that stay the same, for outputs that are classes or logits of several classes;
+    otherwise None. ``change`` is ‖y′ − y‖ / ‖y‖, with y shifted along if the output is equivariant to that shift; None
+    for integers.
     """
 
     output: str
@@ -41,7 +41,7 @@ class Probe:
     change: float | None
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object."""
+        """The measurement as a JSON object."""
         return {
             "output": self.output,
             "input": self.axis.input,
@@ -55,14 +55,14 @@ class Probe:
 
 @dataclass(frozen=True)
 class ShiftProbe:
-    """What was measured, on how many samples."""
+    """All measurements, and the number of samples."""
 
     model: str
     samples: int
     probes: tuple[Probe, ...]
 
     def table(self) -> Table:
-        """A row for each output, axis and shift."""
+        """A table with a row for each output, axis and shift."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("output", style="bold", no_wrap=True)
         table.add_column("shifted", no_wrap=True)
@@ -85,7 +85,7 @@ class ShiftProbe:
         return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object."""
+        """The measurements as a JSON object."""
         return {
             "model": self.model,
             "samples": self.samples,
@@ -96,10 +96,10 @@ class ShiftProbe:
 def probe_shifts(
     program: Program, inputs: Mapping[str, NDArray], shifts: Sequence[int] = SHIFTS
 ) -> ShiftProbe:
-    """Shifts each input along each of its axes and compares the answers.
+    """Shifts each input along each of its axes and compares the outputs.
 
-    ``inputs`` are arrays by name; a shift as long as the axis, or longer, is left out. Raises InputError for arrays
-    that are not the network's inputs.
+    ``inputs`` are arrays by name. Shifts by the whole axis or more are left out. Raises InputError for arrays that are
+    not the network's inputs.
     """
     analysis = ShiftAnalysis(program.load, program.network)
     arrays = {name: np.asarray(inputs[name]) for name in program.network.inputs if name in inputs}

@@ -1,7 +1,7 @@
-"""The resource card: the memory a compiled network takes, for predicting and for training, in bytes.
+"""Resources: the memory that a compiled network takes to predict and to train, in bytes.
 
-It is exact, not an estimate: the network is lowered, and the very planner that the compiled program carries lays out
-its arena. Only the kernels are left out, which have no memory of their own beyond the stack.
+The numbers are exact, not estimates: the network is lowered, and the planner that the compiled program contains lays
+out its arena. Only the kernels are left out, which use no memory besides the stack.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from ..data import time_dim
 from ..describe import flops_text
 from ..errors import RequestError
 
-#: How many steps a sequence has where neither the spec nor the caller says.
+#: The default number of steps in a sequence.
 STEPS = 100
 
-#: Rows of the card: what the buffers of a role are called.
+#: The rows of the table: the name for the buffers of each role.
 _ROLES = {
     "parameter": "weights",
     "statistic": "statistics",
@@ -49,8 +49,8 @@ _ROLES = {
 class Memory:
     """The memory of one entry at given dims, in bytes.
 
-    ``buffers`` is what its caller owns, by kind; ``arena`` one block of scratch memory, of which ``tape`` is what
-    the forward half keeps for the backward half (0 where there is none).
+    ``buffers`` are owned by the caller, by kind. ``arena`` is one block of scratch memory; ``tape`` is the part of it
+    that the forward pass keeps for the backward pass (0 if there is none).
     """
 
     entry: str
@@ -61,11 +61,11 @@ class Memory:
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """The sum in bytes."""
         return sum(self.buffers.values()) + self.arena
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object."""
+        """The memory as a JSON object."""
         return {
             "entry": self.entry,
             "dims": dict(self.dims),
@@ -78,8 +78,10 @@ class Memory:
 
 @dataclass(frozen=True)
 class Formulas:
-    """How an entry's memory grows, in bytes over the open dims: ``live`` is the largest set of buffers alive at once
-    (the arena is never smaller), ``tape`` and ``data`` (inputs and outputs) are exact but for the arena's alignment.
+    """How an entry's memory grows, in bytes as formulas of the open dims.
+
+    ``live`` is the size of the largest set of buffers alive at once, a lower bound of the arena. ``tape`` and ``data``
+    (inputs and outputs) are exact except for the arena's alignment.
     """
 
     live: DimLike
@@ -88,16 +90,16 @@ class Formulas:
 
 
 class Resources:
-    """The memory of a network's entries, for whatever dims are asked about. ``load`` is its spec, without errors.
+    """The memory of a network's entries, for any dims.
 
-    Raises RequestError for an entry it does not have.
+    ``load`` is its spec, without errors. Raises RequestError for an entry that the network does not have.
     """
 
     def __init__(
         self, load: LoadResult, network: Network, entries: Sequence[str] | None = None, *, cpu: str = "native"
     ):
         known = [name for name in ("predict", "train_step") if name in network.graphs]
-        assert load.model is not None  # without errors
+        assert load.model is not None  # always there without errors
         self.load, self.network, self.spec = load, network, load.model
         self.entries = tuple(known if entries is None else entries)
         made = build(network, entry_graphs(network, self.entries), named_target(cpu))
@@ -111,8 +113,9 @@ class Resources:
         return Planners(self.lowered.program, self._target)
 
     def default_dims(self, entry: str) -> dict[str, int]:
-        """The sizes an entry is shown for: a batch of 1, in training that of the spec; sequences as long as the spec
-        allows, or 100 steps; in truncated training a window."""
+        """The default sizes for an entry: a batch of 1, in training the spec's batch size; sequences as long as the
+        spec allows, or 100 steps; in truncated training one window.
+        """
         train = self.spec.train
         found = {}
         for name, info in self.network.dims.items():
@@ -124,11 +127,13 @@ class Resources:
         if train and train.bptt and entry == "train_step":
             time = time_dim(self.network)
             if time is not None:
-                found[time] = min(found[time], train.bptt.window)  # a step of training reads a window
+                found[time] = min(found[time], train.bptt.window)  # a training step reads one window
         return found
 
     def dims(self, entry: str, given: Mapping[str, int] | None = None) -> dict[str, int]:
-        """A size for every dim. Raises RequestError for one that the model does not have or allow."""
+        """A size for every dim. Raises RequestError for a dim that the model does not have, or a size it does not
+        admit.
+        """
         known = self.network.dims
         for name, size in (given or {}).items():
             if name not in known:
@@ -141,7 +146,7 @@ class Resources:
         return {**self.default_dims(entry), **(given or {})}
 
     def memory(self, entry: str, dims: Mapping[str, int] | None = None) -> Memory:
-        """The memory of an entry. Raises RequestError for dims that are unknown, or too large to be addressed."""
+        """The memory of an entry. Raises RequestError for unknown dims, and for sizes too large to be addressed."""
         bound = self.dims(entry, dims)
         arena = self._planners.arena_bytes(entry, bound)
         if arena < 0:
@@ -158,7 +163,7 @@ class Resources:
         return Memory(entry, bound, ordered, arena, tape)
 
     def formulas(self, entry: str, dims: Mapping[str, int] | None = None) -> Formulas:
-        """Memory as formulas of the open dims; which set of buffers is the largest is decided at ``dims``."""
+        """The memory as formulas of the open dims. Which set of buffers is the largest is decided at ``dims``."""
         bound = self.dims(entry, dims)
         arena = self.lowered.program.entries[entry].arena
         steps = sorted({one.first for one in arena})
@@ -169,7 +174,7 @@ class Resources:
         return Formulas(live, _sum(one.nbytes for one in self.tape_buffers(entry)), data)
 
     def tape_buffers(self, entry: str) -> list[ir.ArenaBuffer]:
-        """The buffers of the arena that live across the moment when the loss is known."""
+        """The tape: the arena's buffers that are alive at the moment when the loss is known."""
         found = self.lowered.program.entries[entry]
         if entry != "train_step":
             return []
@@ -177,17 +182,19 @@ class Resources:
         return [one for one in found.arena if one.first < moment < one.last]
 
     def _used(self, entry: str) -> list[BufferInfo]:
-        """The buffers a caller owns for an entry; what `prepare` reads to make the packed weights counts too."""
+        """The buffers that the caller owns for an entry. For `predict` these include what `prepare` reads to pack the
+        weights.
+        """
         entries: list[EntryInfo] = [self._infos[entry]]
         if entry == "predict" and "prepare" in self._infos:
             entries.append(self._infos["prepare"])
         names = {name for info in entries for name in (*info.reads, *info.writes)}
         return [info for name, info in self._buffers.items() if name in names]
 
-    # What is printed.
+    # Output.
 
     def table(self, dims: Mapping[str, int] | None = None) -> Table:
-        """A column for each entry."""
+        """A table with a column for each entry."""
         found = [self.memory(entry, self.dims(entry, dims)) for entry in self.entries]
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("bytes", style="bold", no_wrap=True)
@@ -205,7 +212,7 @@ class Resources:
         return table
 
     def growth(self, dims: Mapping[str, int] | None = None) -> list[str]:
-        """A few lines about how the arena grows with the open dims."""
+        """A few lines on how the arena grows with the open dims."""
         lines: list[str] = []
         for entry in self.entries:
             bound = self.dims(entry, self.dims(entry, dims))
@@ -230,7 +237,7 @@ class Resources:
         return lines
 
     def to_text(self, dims: Mapping[str, int] | None = None) -> str:
-        """The card as plain text."""
+        """The table as plain text."""
         file = io.StringIO()
         console = Console(file=file, width=120, color_system=None, highlight=False, markup=False, emoji=False)
         console.print(self.table(dims))
@@ -239,7 +246,7 @@ class Resources:
         return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
     def to_json(self, dims: Mapping[str, int] | None = None) -> dict[str, Any]:
-        """A JSON object: exact numbers at the dims, and formulas."""
+        """Exact numbers at the dims, and formulas, as a JSON object."""
         entries = []
         for entry in self.entries:
             bound = self.dims(entry, self.dims(entry, dims))
@@ -269,7 +276,7 @@ def _nbytes(info: BufferInfo) -> DimLike:
 
 
 def _step_of_write(program: ir.Program, entry: ir.Entry, buffer: str) -> int:
-    """The step (as lifetimes count them) of the last call that writes a buffer of the table."""
+    """The position (as lifetimes count) of the last call that writes a buffer of the table."""
     found = 0
     step = 0
 

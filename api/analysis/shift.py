@@ -1,9 +1,9 @@
-"""Shift analysis: to which shifts of its inputs each output is equivariant or invariant, and what breaks it.
+"""Shift analysis: to which shifts of its inputs each output is equivariant or invariant, and which layer breaks it.
 
-An output is *equivariant* to a shift when it is shifted itself, *invariant* when it stays as it is. A scan with shared
-weights is equivariant, to multiples of its stride; a maximum over all positions makes that invariance; a dense layer on
-flattened positions has a weight for each, and breaks both. Borders are left out: it is about content that stays where
-no padding and no cut-off cell is seen.
+An output is *equivariant* to a shift if it is shifted too, *invariant* if it does not change. A scan with shared
+weights is equivariant to multiples of its stride. A maximum over all positions turns that into invariance. A dense
+layer on flattened positions has one weight per position and breaks both. Borders are left out: the verdicts hold for
+content that stays away from padding and cut-off cells.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _NAMES = {1: ("step",), 2: ("row", "column"), 3: ("slice", "row", "column")}
 
 @dataclass(frozen=True, slots=True)
 class InputAxis:
-    """An axis of an input along which content may lie here or there: time, rows, columns."""
+    """An axis of an input along which content can move: time, rows, columns."""
 
     input: str
     axis: int
@@ -52,10 +52,11 @@ class InputAxis:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How an output answers to shifts along an input's axis.
+    """How an output responds to shifts along an input's axis.
 
-    ``period``: the verdict holds for shifts by its multiples. Equivariant: a shift by ``period`` cells moves the output
-    ``moved`` cells along ``axis``. Neither: ``layer`` is the first that breaks it, ``reason`` why.
+    The verdict holds for shifts by multiples of ``period``. If it is equivariant, a shift by ``period`` cells moves the
+    output ``moved`` cells along its axis ``output_axis``. If it is neither, ``layer`` is the first that breaks it, and
+    ``reason`` says why.
     """
 
     axis: InputAxis
@@ -79,7 +80,7 @@ class Answer:
         return f"neither: {self.layer} breaks it, {self.reason}" if self.layer else f"neither: {self.reason}"
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object."""
+        """The verdict as a JSON object."""
         found: dict[str, Any] = {
             "input": self.axis.input,
             "axis": self.axis.axis,
@@ -96,7 +97,7 @@ class Answer:
 
 
 class ShiftAnalysis:
-    """The answers of all outputs, and the motion of every layer's value, for each axis of the inputs."""
+    """The responses of all outputs, and the motion of every layer's value, for each axis of the inputs."""
 
     def __init__(self, load: LoadResult, network: Network):
         self.load, self.network = load, network
@@ -108,22 +109,22 @@ class ShiftAnalysis:
 
     @cached_property
     def graph(self) -> Graph:
-        """All layers, as primitives."""
+        """The whole network as one graph of primitives."""
         return layer_graph(self.load)
 
     @cached_property
     def motions(self) -> Mapping[InputAxis, Mapping[Value, Motion]]:
-        """How every value of the graph moves, by axis."""
+        """The motion of every value of the graph, by axis."""
         return {axis: track(self.graph, axis.input, axis.axis) for axis in self.axes}
 
     def layer_motions(self, layer: str) -> dict[InputAxis, Motion]:
-        """How the value of a layer (or port, or input) moves, by axis."""
+        """The motion of the value of a layer (or port, or input), by axis."""
         value = self.graph.outputs.get(layer) or self.graph.inputs[layer]
         return {axis: found[value] for axis, found in self.motions.items()}
 
     @cached_property
     def answers(self) -> tuple[Answer, ...]:
-        """For each output and each axis."""
+        """The response of each output to each axis."""
         found = []
         for output, ref in self.load.wiring.outputs.items():
             for axis, motion in self.layer_motions(str(ref)).items():
@@ -149,7 +150,7 @@ class ShiftAnalysis:
         return Answer(axis, output, "equivariant", motion.period, place, int(moved))
 
     def table(self) -> Table:
-        """A row for each output and axis."""
+        """A table with a row for each output and axis."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("output", style="bold", no_wrap=True)
         table.add_column("shifted", no_wrap=True)
@@ -161,7 +162,7 @@ class ShiftAnalysis:
         return table
 
     def to_text(self) -> str:
-        """The table as plain text; one line where there is nothing to shift."""
+        """The table as plain text; one line if no input can be shifted."""
         if not self.axes:
             return "no input has an axis to shift along\n"
         file = io.StringIO()
@@ -171,20 +172,23 @@ class ShiftAnalysis:
         return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object."""
+        """The responses as a JSON object."""
         return {"model": self.network.model, "answers": [answer.to_json() for answer in self.answers]}
 
 
 def _axes(shape: Shape, dtype: str, order: Sequence[int]) -> list[tuple[int, str]]:
-    """The axes between batch and features; that of indices, which have no features, too."""
+    """The axes between batch and features. Integers, such as indices, have no features."""
     count = len(shape) - 2 if dtype in FLOATS or len(shape) > 2 else len(shape) - 1
     names = _NAMES.get(count) or tuple(f"cell of axis {axis}" for axis in range(1, count + 1))
     return [(order[place], names[place - 1]) for place in range(1, count + 1) if shape[order[place]] != 1]
 
 
 def _order(load: LoadResult, name: str, rank: int) -> tuple[int, ...]:
-    """The axes of an input as batch, positions, features: in their order, unless all that reads it first transposes it
-    (imported networks keep their channels before the positions)."""
+    """The axes of an input in the order batch, positions, features.
+
+    That is their own order unless every reader begins by transposing the input (imported networks keep channels before
+    positions).
+    """
     layers = {layer.name: layer for layer in load.model.layers} if load.model else {}
     readers = [layers[one] for one, refs in load.wiring.inputs.items() if name in {ref.name for ref in refs}]
     found = {

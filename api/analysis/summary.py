@@ -1,4 +1,4 @@
-"""What a network consists of, in numbers: shapes, parameters, arithmetic, receptive fields."""
+"""A network in numbers: shapes, parameters, arithmetic, receptive fields."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ from .shift import Answer, ShiftAnalysis
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """A layer: ``parameters`` counts trained values it uses, ``shared_with`` says who owns them if it doesn't.
+    """A layer in numbers.
 
-    ``statistics`` are stored with the weights but not trained. ``flops`` are arithmetic operations of one sample in
+    ``parameters`` counts the trained values it uses; ``shared_with`` names their owner if that is another layer.
+    ``statistics`` are stored with the weights but not trained. ``flops`` are the arithmetic operations per sample in
     prediction (a multiply-add is two), ``bytes`` what its operations read and write; both may depend on open sizes
     (``compiler.frontend.analyses.work`` has the formulas). ``receptive_field`` is None in networks without windows.
     """
@@ -47,10 +48,11 @@ class SummaryRow:
 
 @dataclass(frozen=True)
 class Summary:
-    """All layers in the spec's order, and totals in which a shared parameter counts once.
+    """All layers in the spec's order, and totals.
 
-    ``repeated`` counts parameters as often as layers use them. ``scans`` is the work of scans, with and without what
-    overlapping windows share; ``shifts`` how each output answers to shifts of the inputs.
+    The totals count a shared parameter once; ``repeated`` counts it once per layer that uses it. ``scans`` is the work
+    of scans, with and without sharing what overlapping windows have in common. ``shifts`` says how each output responds
+    to shifts of the inputs.
     """
 
     model: str
@@ -94,7 +96,7 @@ class Summary:
         return table
 
     def totals(self) -> str:
-        """The line below the table."""
+        """The totals, the line below the table."""
         parts = [
             count_text(self.parameters, "parameter"),
             *([f"{count_text(self.statistics, 'statistic')} (not trained)"] if self.statistics else []),
@@ -104,7 +106,7 @@ class Summary:
         return " · ".join(parts)
 
     def notes(self) -> list[str]:
-        """What else there is to say, a line each: sharing, borders that are not seen, shifts."""
+        """Further lines: what is shared, borders that no layer sees, shifts."""
         found = []
         if self.repeated > self.parameters:
             found.append(f"sharing: {self.parameters:,} parameters do the work of {self.repeated:,}")
@@ -123,7 +125,7 @@ class Summary:
         return found + self._shifts()
 
     def _shifts(self) -> list[str]:
-        """A line for each output, or one for several axes to which it answers alike."""
+        """One line for each output; axes with the same response share a line."""
         lines: dict[tuple[object, ...], tuple[Answer, list[str]]] = {}
         for answer in self.shifts:
             key = (
@@ -141,7 +143,7 @@ class Summary:
         ]
 
     def to_text(self, width: int = 120) -> str:
-        """Table and totals as plain text."""
+        """The table and totals as plain text."""
         file = io.StringIO()
         console = Console(
             file=file, width=width, color_system=None, highlight=False, markup=False, emoji=False
@@ -153,7 +155,7 @@ class Summary:
         return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object; open sizes are formulas, as strings."""
+        """The summary as a JSON object. Open sizes are formulas, as strings."""
         return {
             "model": self.model,
             "parameters": self.parameters,
@@ -188,7 +190,7 @@ class Summary:
 
 
 def summarize(load: LoadResult, network: Network) -> Summary:
-    """The summary of a valid network."""
+    """Summarizes a valid network."""
     assert load.model is not None
     specs = {layer.name: layer for layer in load.model.layers}
     infos = {info.name: info for info in network.layers}
@@ -259,7 +261,7 @@ def _terms(size: DimLike) -> dict[tuple[object, ...], int]:
 
 
 def _saving(scan: ScanWindowWork) -> str:
-    """The part that is saved where the sizes are long: of the leading coefficients."""
+    """The fraction that is saved for large sizes, from the leading coefficients."""
     before, after = _terms(scan.before), _terms(scan.after)
     longest = max(before, key=len, default=())
     most = before.get(longest, 0)

@@ -1,13 +1,14 @@
-"""What becomes of a shift: how every value of a graph moves when one axis of one input is shifted.
+"""Tracks a shift through a graph: how every value moves when one axis of one input is shifted.
 
-Nothing here knows layers, and hardly anything operations: each primitive already says which operand elements an
-element of its result is made of, as indices that are affine in the result's index, since that is what kernels are
-made from. A value *moves* along an axis when a shift of the input shows in it as a shift along that axis. An operation
-passes movement on where the operand's index along the moving axis is s·i + (offsets), i an axis of the result and s
-its stride, and everything else it reads along i moves alike or is the same everywhere. Summed (or maximized) over
-whole, movement becomes invariance; and where neither holds, the shift is *broken*, for the reason that is noted.
+This module knows no layers, and hardly any operations. Each primitive already says which operand elements an element of
+its result is made from, as indices that are affine in the result's index, because kernels are generated from that.
 
-All of this is about the interior: what comes of borders (padding, cells cut off) is left out, as is usual.
+A value *moves* along an axis if a shift of the input appears in it as a shift along that axis. An operation passes
+movement on if the operand's index along the moving axis is s·i + (offsets), where i is an axis of the result and s its
+stride, and everything else it reads along i moves alike or is uniform. Summed (or maximized) over completely, movement
+becomes invariance. In all other cases the shift is *broken*, with a reason.
+
+All of this holds for the interior. Effects of borders (padding, cells cut off) are left out, as is usual.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from .motion import Break, Broken, Motion, Move, Part, plain
 from .motion_rule import RESULT, SUMMED, Access, combine
 from .moved_cells import interleaved, resampled, spread
 
-#: How long an open axis is taken to be, and how many elements a table of numbers may have.
+#: The length that an open axis is taken to have, and how many elements a table of numbers may have.
 _STEPS, _LARGEST = 4096, 1 << 16
 #: How many terms a quotient of sizes may have.
 _TERMS = 8
@@ -65,7 +66,7 @@ def track(graph: Graph, name: str, axis: int) -> dict[Value, Motion]:
 
 @dataclass(frozen=True, slots=True)
 class _Evaluation:
-    """What primitives need to be evaluated."""
+    """The sizes that primitives are evaluated with."""
 
     dims: Mapping[str, int]
 
@@ -160,8 +161,9 @@ def _node(graph: Graph, node: Node, operands: list[Motion], evaluation: _Evaluat
 
 
 def _table(node: Node, operands: Sequence[Motion], evaluation: _Evaluation) -> list[Motion] | None:
-    """A value that follows from positions and numbers alone, evaluated: such as the cells that a mean at the border
-    counts, which are the same everywhere else."""
+    """Evaluates a value that follows from positions and constants alone, such as the number of cells that a mean at the
+    border counts, which is the same everywhere else.
+    """
     if any(one.array is None for one in operands) or isinstance(node.attrs, ScanAttributes):
         return None
     sizes = [evaluate(type.size, evaluation.dims) for type in node.types]
@@ -181,7 +183,7 @@ def _table(node: Node, operands: Sequence[Motion], evaluation: _Evaluation) -> l
 
 
 def _equal(array: np.ndarray) -> frozenset[Part]:
-    """The axes along which all cells are equal, but for borders of at most a quarter of them on either side."""
+    """The axes along which all cells are equal, leaving out a quarter of them at either border."""
     found = set()
     for axis, size in enumerate(array.shape):
         middle = np.take(array, range(size // 4, size - size // 4), axis)
@@ -194,7 +196,7 @@ def _equal(array: np.ndarray) -> frozenset[Part]:
 
 
 def _reshape(motion: Motion, shape: Shape) -> Motion:
-    """The parts of all axes, in order, grouped anew; a part may be split, movement then stays with the outer piece."""
+    """Regroups the parts of all axes, in order. A part may be split; its movement then belongs to the outer piece."""
     sizes = [size for parts in motion.parts for size in parts]
     marks = [
         (motion.moves.get((axis, part)), (axis, part) in motion.uniform)
@@ -216,7 +218,7 @@ def _reshape(motion: Motion, shape: Shape) -> Motion:
             rest = _quotient(wanted, so_far)
             inner = None if rest is None else _quotient(size, rest)
             if _quotient(wanted, so_far * size) is None and rest is not None and inner is not None:
-                # Only the outer piece belongs here.
+                # The inner piece belongs to the next axis.
                 pending.append((inner, None, same))
                 size = rest
                 if move is not None and not isinstance(inner, int):
@@ -243,7 +245,7 @@ def _reshape(motion: Motion, shape: Shape) -> Motion:
 
 
 def _quotient(size: DimLike, divisor: DimLike) -> DimLike | None:
-    """``size`` / ``divisor`` where that is provably whole: division of polynomials, without rest."""
+    """``size`` / ``divisor`` if the polynomials divide without remainder, otherwise None."""
     found: DimLike = 0
     for _ in range(_TERMS):
         if size == 0:
@@ -275,8 +277,9 @@ def _term_quotient(term: tuple[Monomial, int], divisor: tuple[Monomial, int]) ->
 
 
 def _scan(attrs: ScanAttributes, operands: list[Motion], evaluation: _Evaluation) -> list[Motion]:
-    """A recurrence: movement along other axes than time passes through its body; along time it ends, since the state
-    starts at a step of its own."""
+    """A recurrence. Movement along other axes than time passes through its body. Along time it ends, since the state
+    starts at a fixed step.
+    """
     first = attrs.n_consts + attrs.n_carries
     if any(one.moving(0) for one in operands[first:]):
         raise Broken("its state starts at the first step, and remembers all since")

@@ -1,4 +1,4 @@
-"""The command `netwright`: one module per command, loaded when it is called, so that help is instant."""
+"""The command `netwright`: one module per command, imported when it is called, so that help is instant."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ COMMANDS = {
     "schema": "The JSON Schema of specs, for editors.",
 }
 
-#: Modules of commands whose names are no names of modules.
+#: The modules of commands whose names can't be or aren't module names.
 _MODULES = {"import": "import_onnx", "export": "export_onnx"}
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are needed, and whose errors are messages."""
+    """A group that imports its commands on demand and turns errors into messages."""
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
-        if args is None:  # a process of its own
+        if args is None:  # called as a program, not from Python
             end_on_signals()
-            # Modules stay and graphs grow: looking through them for cycles again and again doubles the time.
+            # Modules stay and graphs grow: the default thresholds would collect again and again and double the time.
             gc.set_threshold(1_000_000, 20, 100)
-        with _explained():  # help, too, may meet a full disk
+        with _explained():  # printing help can fail too, on a full disk
             return super().main(args, *more, **options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -83,7 +83,7 @@ class LazyGroup(click.Group):
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Turns errors that a user can do something about into a message and an exit code."""
+    """Turns errors that the user can act on into a message and an exit code."""
     try:
         yield
     except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):

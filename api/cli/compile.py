@@ -1,4 +1,4 @@
-"""`netwright compile`: a model as a file that needs neither Python nor Netwright."""
+"""`netwright compile`: writes a model to a file that needs neither Python nor Netwright."""
 
 from __future__ import annotations
 
@@ -98,6 +98,6 @@ def command(
 
 
 def _say(found: Verified) -> None:
-    """What `--verify` ran, and what it did not."""
+    """Prints what `--verify` ran, and what it left out."""
     large = f"; not run, since they are too large: {', '.join(found.large)}" if found.large else ""
     click.echo(f"verified {found.kernels - len(found.large)} of {found.kernels} kernels{large}", err=True)

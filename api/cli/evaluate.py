@@ -1,4 +1,4 @@
-"""`netwright evaluate`: how good weights are."""
+"""`netwright evaluate`: measures how good weights are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`netwright explain`: a page for a diagnostic's code, or what the compiler makes of a spec."""
+"""`netwright explain`: shows the page for a diagnostic's code, or what the compiler makes of a spec."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def command(code: str | None, markdown: bool, entry: str, form: str, settings: t
 
 
 def _normal(code: str) -> str:
-    """`304`, `nw0304` and `NW0304` are one."""
+    """The code in its full form: `304`, `nw0304` and `NW0304` are the same."""
     digits = code.upper().removeprefix("NW")
     return f"NW{digits.zfill(4)}"
 

@@ -1,4 +1,4 @@
-"""`netwright export`: a network as an ONNX model."""
+"""`netwright export`: writes a network as an ONNX model."""
 
 from __future__ import annotations
 

@@ -34,8 +34,9 @@ _EXPECTED = (
 
 
 def report(error: Exception) -> int | None:
-    """Shows an error that a user can do something about and returns the exit code: 1 for what is wrong with the
-    spec or came of it, 2 for wrong usage or data. None for any other error."""
+    """Prints an error that the user can act on and returns the exit code: 1 for errors of the spec and their
+    consequences, 2 for wrong usage or data. Returns None, without printing, for any other error.
+    """
     if isinstance(error, SpecError):
         show_diagnostics(error.diagnostics, err=True)
         return 1
@@ -43,7 +44,7 @@ def report(error: Exception) -> int | None:
         return None
     text = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
-        # Whatever else fails says which file it was about.
+        # Python puts the file last and adds a number; say the file first.
         name = "standard output" if error.filename is None else error.filename
         text = f"{visible(str(name))}: {error.strerror}"
     if isinstance(error, MemoryError):

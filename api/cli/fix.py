@@ -1,4 +1,4 @@
-"""`netwright fix`: makes the fixes that diagnostics offer."""
+"""`netwright fix`: applies the fixes that diagnostics offer."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def command(ctx: click.Context, spec: Path, diff: bool, unsafe: bool, output: Pa
 
 
 def _show_changes(file: str, old: str, new: str) -> None:
-    # Line breaks may be carriage returns, too: they are shown, so that the difference can be applied.
+    # Lines may end in carriage returns, which must be kept so that the diff can be applied.
     before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
     for line in unified_diff(before, after, file, f"{file} (fixed)"):
         click.echo(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n", nl=False)
 
 
 def _bytes(file: str, text: str) -> bytes:
-    """The text as the file has it: with its byte order mark, if any."""
+    """The text as bytes, with a byte order mark if the file has one."""
     mark = b"\xef\xbb\xbf"
     marked = not is_stream(file) and Path(file).read_bytes().startswith(mark)
     return (mark if marked else b"") + text.encode()

@@ -1,4 +1,4 @@
-"""`netwright import`: an ONNX model as a spec with weights."""
+"""`netwright import`: converts an ONNX model to a spec with weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`netwright lsp`: the language server for editors."""
+"""`netwright lsp`: runs the language server for editors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`netwright machine`: what the compiler takes a computer for, and how fast this one is."""
+"""`netwright machine`: shows what the compiler knows about a CPU, and how fast this computer is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from netwright.compiler.machine import Machine
 
 from .options import format_option
 
-#: What of a machine's instructions is said, in words.
+#: The instructions of a machine that are shown, in words.
 _INSTRUCTIONS = {
     "fma": "multiply-add",
     "masked": "masked loads and stores",

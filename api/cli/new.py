@@ -1,4 +1,4 @@
-"""`netwright new`: a spec to start from."""
+"""`netwright new`: writes a spec to start from."""
 
 from __future__ import annotations
 

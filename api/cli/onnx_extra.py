@@ -1,4 +1,4 @@
-"""The extra that the ONNX bridge needs."""
+"""Checks for the extra that the ONNX bridge needs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from ..errors import RequestError
 
 
 def need_onnx() -> None:
-    """Raises RequestError where the onnx package is not installed."""
+    """Raises RequestError if the onnx package is not installed."""
     if importlib.util.find_spec("onnx") is None:
         raise RequestError("ONNX models need the extra onnx: pip install 'netwright[onnx]'")

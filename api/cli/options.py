@@ -1,4 +1,4 @@
-"""Options that several commands share, and what becomes of their values."""
+"""Options that several commands share, and functions that read their values."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _NAMED = re.compile(r"([A-Za-z_][\w.]*)=(.+)", re.DOTALL)
 
 
 def spec_argument(function: F) -> F:
-    """SPEC, a path. Whether it can be read is the loader's business: it says so in the user's terms."""
+    """SPEC, a path. The loader, not click, checks that it can be read, and reports errors as diagnostics."""
     return click.argument("spec", type=PATH)(function)
 
 
 def settings_option(function: F) -> F:
-    """--set, any number of times."""
+    """--set, which can be repeated."""
     return click.option(
         "--set",
         "settings",
@@ -54,7 +54,7 @@ def weights_option(required: bool = True, help: str = "Trained weights.") -> Cal
 
 
 class _Threads(click.ParamType):
-    """A number of threads, or `auto`, which is None."""
+    """A number of threads, or `auto`, which becomes None."""
 
     name = "threads"
 
@@ -89,7 +89,7 @@ def engine_options(function: F) -> F:
 
 
 def data_option(example: str) -> Callable[[F], F]:
-    """--data NAME=FILE, any number of times."""
+    """--data NAME=FILE, which can be repeated."""
     return click.option(
         "--data",
         "data",
@@ -101,8 +101,9 @@ def data_option(example: str) -> Callable[[F], F]:
 
 
 def dim_option(help: str, forms: str = "size") -> Callable[[F], F]:
-    """--dim NAME=SIZE, any number of times; of the ``forms`` also NAME=LEAST..GREATEST ("range"), NAME=32k ("multiple")
-    and NAME=OTHER ("name")."""
+    """--dim NAME=SIZE, which can be repeated. ``forms`` adds NAME=LEAST..GREATEST ("range"), NAME=32k ("multiple") and
+    NAME=OTHER ("name").
+    """
     return click.option(
         "--dim",
         "dims",
@@ -114,7 +115,7 @@ def dim_option(help: str, forms: str = "size") -> Callable[[F], F]:
 
 
 def named_paths(values: Sequence[str], param: click.Parameter) -> dict[str, Path]:
-    """`NAME=FILE` texts as a mapping. Raises BadParameter."""
+    """Reads `NAME=FILE` texts into a mapping. Raises BadParameter."""
     found: dict[str, Path] = {}
     for value in values:
         match = _NAMED.fullmatch(value)
@@ -127,7 +128,7 @@ def named_paths(values: Sequence[str], param: click.Parameter) -> dict[str, Path
 
 
 def named_values(values: Sequence[str], param: click.Parameter) -> dict[str, Any]:
-    """`NAME=VALUE` texts, the values in JSON, as a mapping. Raises BadParameter."""
+    """Reads `NAME=VALUE` texts with values in JSON into a mapping. Raises BadParameter."""
     found: dict[str, Any] = {}
     for value in values:
         name, _, text = value.partition("=")
@@ -154,7 +155,9 @@ _FORMS = {
 def dim_ranges(
     values: Sequence[str], param: click.Parameter, forms: str = "size range multiple"
 ) -> dict[str, Any]:
-    """`N=1`, `T=16..512`, `T=16..`, `H=32k` and `M=N` as what `load` and `import_model` take. Raises BadParameter."""
+    """Reads `N=1`, `T=16..512`, `T=16..`, `H=32k` and `M=N` into the form that `load` and `import_model` take. Raises
+    BadParameter.
+    """
     found: dict[str, Any] = {}
     for value in values:
         match = _DIM.fullmatch(value)
@@ -175,8 +178,9 @@ def dim_ranges(
 
 
 def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[str | Path | None] = ()) -> None:
-    """Raises UsageError where an output (by its option) could not be written, or would take the place of an input or
-    of another output: better now than after an hour of training."""
+    """Raises UsageError if an output (by its option) can't be written, or would replace an input or another output.
+    Called first, so that an hour of training does not end with this error.
+    """
     taken = [(path, f"is the input {path}") for path in inputs if path is not None and not is_stream(path)]
     for option, path in outputs.items():
         if path is None:
@@ -192,7 +196,7 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[str | Pat
 
 
 def _same(output: Path, other: str | Path) -> bool:
-    """Whether two paths are one file, or standard output twice; what else can be written into has room for both."""
+    """Whether two paths are the same file, or both standard output. Other streams can take several outputs."""
     if is_stream(output):
         return os.fspath(output) == os.fspath(other) == STANDARD_STREAM
     try:

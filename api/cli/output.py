@@ -1,4 +1,4 @@
-"""What commands print: consoles, diagnostics, and lines about files written."""
+"""Output of commands: consoles, warnings, and lines about the files written."""
 
 from __future__ import annotations
 
@@ -21,22 +21,25 @@ if TYPE_CHECKING:
 
 
 def console(*, err: bool = False) -> Console:
-    """A rich console on the stream that is current now; colours only where they are wanted."""
+    """A rich console on the current stream, with colours only where they are wanted."""
     stream = sys.stderr if err else sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS") else 160
-    # Brackets are shapes, not markup, and colons no pictures.
+    # Brackets in the text are shapes, not markup, and colons are no emoji.
     return Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
 
 
 def show_warnings(model: Model) -> None:
-    """A valid model's warnings, on stderr; nothing for a model with errors, which whoever uses it will show."""
+    """Prints a valid model's warnings to stderr. For a model with errors this prints nothing, since its use reports all
+    diagnostics.
+    """
     if model.is_valid:
         show_diagnostics(model.diagnostics, err=True)
 
 
 def written(path: Path, *what: str, sized: bool = False) -> None:
-    """Says that a file was written, and what it is; ``sized``: also its size, where it has one. Of what was printed in
-    the place of a file nothing is said."""
+    """Prints that a file was written and what it contains; with ``sized`` also its size. Prints nothing if the content
+    itself went to standard output.
+    """
     if to_standard_output(path):
         return
     parts = [*what, *([bytes_text(path.stat().st_size)] if sized and not is_stream(path) else [])]
@@ -45,5 +48,5 @@ def written(path: Path, *what: str, sized: bool = False) -> None:
 
 
 def to_standard_output(path: Path) -> bool:
-    """Whether what is written to ``path`` goes where results are printed."""
+    """Whether writing to ``path`` means writing to standard output."""
     return is_stream(path) and (str(path) == STANDARD_STREAM or descriptor(path) == 1)

@@ -1,4 +1,4 @@
-"""`netwright probe`: what a trained network does, measured on data."""
+"""`netwright probe`: measures what a trained network does on data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`netwright quickstart`: the whole path, shown."""
+"""`netwright quickstart`: shows the whole path from a spec to an executable."""
 
 from __future__ import annotations
 

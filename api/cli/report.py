@@ -1,4 +1,4 @@
-"""`netwright report`: a network on one page."""
+"""`netwright report`: shows a network on one page for a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`netwright resources`: the memory a network takes."""
+"""`netwright resources`: shows the memory that a network takes."""
 
 from __future__ import annotations
 

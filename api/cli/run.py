@@ -1,4 +1,4 @@
-"""`netwright run`: predictions for arrays in files."""
+"""`netwright run`: predicts for arrays in files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`netwright sample`: random data that fit a spec."""
+"""`netwright sample`: writes random data that fit a spec."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`netwright schema`: what editors check specs with."""
+"""`netwright schema`: prints the JSON Schema with which editors check specs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`netwright shift`: to which shifts a network is equivariant or invariant."""
+"""`netwright shift`: shows to which shifts a network is equivariant or invariant."""
 
 from __future__ import annotations
 

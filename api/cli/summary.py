@@ -1,4 +1,4 @@
-"""`netwright summary`: a network in numbers."""
+"""`netwright summary`: shows a network in numbers."""
 
 from __future__ import annotations
 

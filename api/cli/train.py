@@ -1,4 +1,4 @@
-"""`netwright train`: from a spec and data to weights."""
+"""`netwright train`: trains weights from a spec and data."""
 
 from __future__ import annotations
 
@@ -101,12 +101,14 @@ def command(
     if result.ending == "stopped early":
         click.echo(f"stopped early after {len(result.history)} of {plan.epochs} epochs")
     _write(program, weights, result)
-    if result.signal is not None:  # it came when all was done
+    if result.signal is not None:  # the signal arrived after the last epoch
         ctx.exit(128 + result.signal)
 
 
 def _beside(weights: Path, model: str) -> Path:
-    """Where the checkpoint goes: beside the weights, or here where they go into a pipe or a device."""
+    """The path of the checkpoint: next to the weights, or in the current folder if the weights go to a pipe or a
+    device.
+    """
     if is_stream(weights):
         return Path(f"{model}.checkpoint")
     return weights.parent / f"{weights.stem}.checkpoint"

@@ -1,4 +1,4 @@
-"""`netwright validate`: everything that is wrong with specs."""
+"""`netwright validate`: reports everything that is wrong with specs."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def command(
 
 
 def _checked(path: Path, settings: tuple[str, ...], data: bool) -> Diagnostics:
-    # What compiles networks stays on the shelf: loading it takes longer than all checks of most specs.
+    # The compiler is not imported here: that would take longer than all checks of most specs.
     load = load_spec(path, settings)
     network, found = build_network(load)
     found = check_fixes(replace(load, diagnostics=found))

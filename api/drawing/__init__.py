@@ -1,2 +1,4 @@
-"""Pictures of networks: what is drawn (`picture`), where it stands (`layout`), and how it is written (`svg`,
-`text`). `layers` draws a spec's layers, rolled or unrolled in time; `graphs` draws the compiler's graphs."""
+"""Pictures of networks: their content (`picture`), layout (`layout`), and file formats (`svg`, `text`).
+
+`layers` draws a spec's layers, rolled or unrolled in time; `graphs` draws the compiler's graphs.
+"""

@@ -8,14 +8,14 @@ from .layout import Layout, Place
 from .picture import Picture
 from .sizes import LOOP_REACH
 
-#: Room between a frame and what is in it: at the sides, below, and above, where its name stands.
+#: The space between a frame and its content: at the sides, below, and above, where its name is.
 _SIDE, _BELOW, _ABOVE = 14.0, 10.0, 22.0
-_NESTED = 0.5  # how much of that an outer frame adds
+_NESTED = 0.5  # what part of that each outer frame adds
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A use of a block, and its corners."""
+    """The frame around a use of a block."""
 
     name: str
     left: float
@@ -24,14 +24,14 @@ class Frame:
     bottom: float
 
     def holds(self, place: Place) -> bool:
-        """Whether a box touches it."""
+        """Whether a box overlaps the frame."""
         apart_x = abs(place.x - (self.left + self.right) / 2) - (place.width + self.right - self.left) / 2
         apart_y = abs(place.y - (self.top + self.bottom) / 2) - (place.height + self.bottom - self.top) / 2
         return max(apart_x, apart_y) < 0
 
 
 def frames(picture: Picture, layout: Layout) -> list[Frame]:
-    """The frames, outer ones first; none where the layout has put a stranger among the layers of a block."""
+    """The frames, outer ones first. A block has none if the layout placed other boxes among its layers."""
     members: dict[str, list[str]] = {}
     for box in picture.boxes:
         parts = box.group.split(".") if box.group else []

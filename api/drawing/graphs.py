@@ -1,4 +1,4 @@
-"""A graph of the compiler as a picture: a box for each operation, without the constants in between."""
+"""Draws a graph of the compiler: one box per operation, without constants."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from netwright.specs.dims import Dim
 from ..describe import count_text, shape_text
 from .picture import Arrow, Box, Family, Picture
 
-#: A larger picture is of no use to anybody.
+#: Larger pictures are refused, since nobody could read them.
 MOST_BOXES = 3000
 _HIDDEN = ("constant", "iota", "dim_value")
 _LONGEST = 28
 
 
 def graph_picture(graph: Graph, title: str) -> Picture:
-    """Inputs, operations and outputs. Raises ValueError where they are too many to be drawn."""
+    """Inputs, operations and outputs. Raises ValueError if there are too many to draw."""
     hidden = _hidden(graph)
     shown = [node for node in graph if node.id not in hidden]
     if len(shown) > MOST_BOXES:
@@ -43,7 +43,7 @@ def graph_picture(graph: Graph, title: str) -> Picture:
 
 
 def _hidden(graph: Graph) -> set[int]:
-    """Constants, and what is made of constants alone."""
+    """The constants, and the values computed from constants alone."""
     hidden: set[int] = set()
     for node in graph:
         operands = graph.operands(node)

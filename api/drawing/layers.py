@@ -1,4 +1,4 @@
-"""A spec's layers as a picture, each once, recurrences as loops; and which of them act step by step in time."""
+"""Draws a spec's layers, each once, with recurrences as loops; and finds the layers that act step by step in time."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class LayerPicture:
         return Picture(self.network.model, self.subtitle(), tuple(boxes), tuple(arrows))
 
     def subtitle(self) -> str:
-        """What stands below the title."""
+        """The text below the title."""
         count = 0
         for parameter in self.network.parameters.values():
             size = 1
@@ -74,7 +74,7 @@ class LayerPicture:
         return tuple(f"{carried} (t{'−' if way > 0 else '+'}1)" for way in directions(spec))
 
     def box_id(self, ref: Ref) -> str:
-        """The id of what a reference names."""
+        """The id of the box that a reference names."""
         return input_id(ref.name) if ref.name in self.network.inputs else ref.name
 
     def in_time(self) -> tuple[set[str], object]:
@@ -85,7 +85,7 @@ class LayerPicture:
             return set(), None
         length = self.shapes[wiring.inputs[recurrent[0]][0].name][1]
         inside = {ref.name for name in recurrent for ref in wiring.inputs[name]}
-        for name in reversed(wiring.order):  # who gives a sequence step by step, reads one
+        for name in reversed(wiring.order):  # a layer that makes a sequence step by step reads one
             if name in inside and self._stepwise(name, length):
                 inside |= {ref.name for ref in wiring.inputs[name] if self._runs(ref.name, length)}
         for name in wiring.order:
@@ -99,7 +99,7 @@ class LayerPicture:
         return len(shape) >= 2 and shape[1] == length
 
     def _stepwise(self, name: str, length: object) -> bool:
-        """Whether step t of the layer's output depends on step t of its inputs alone (and on states)."""
+        """Whether step t of the layer's output depends only on step t of its inputs (and on states)."""
         spec = self.specs[name]
         kind = family(spec)
         if isinstance(spec, RecurrentLayer):

@@ -1,7 +1,7 @@
-"""Where boxes and arrows stand: ranks one below the other, columns by least squares.
+"""Places boxes and arrows: ranks one below the other, columns by least squares.
 
-Horizontal places are least-squares solutions that keep the order found before (pool adjacent violators), so nothing
-overlaps and long arrows are straight where they can be.
+The horizontal positions are least-squares solutions that keep the order within each rank (pool adjacent violators), so
+nothing overlaps, and long arrows are straight where possible.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Place:
 
 @dataclass
 class Layout:
-    """Places of boxes by id, the points each arrow goes through, and the picture's size."""
+    """The places of boxes by id, the points of each arrow, and the picture's size."""
 
     places: dict[str, Place]
     routes: list[tuple[Arrow, list[tuple[float, float]]]]
@@ -36,7 +36,7 @@ class Layout:
 
 
 def arrange(picture: Picture) -> Layout:
-    """Places everything; takes time about linear in boxes and arrows for pictures of everyday size."""
+    """Places everything. For pictures of usual size the time is about linear in the number of boxes and arrows."""
     ranks = box_ranks(picture)
     nodes, layers, chains = make_nodes(picture, ranks)
     order_ranks(layers, len(nodes))
@@ -80,12 +80,12 @@ def _columns(layers: list[list[Node]]) -> None:
 
 
 def _pull(node: Node, other: Node) -> float:
-    """How much an arrow wants to be straight: long ones most (Gansner et al., 1993)."""
+    """The weight of an arrow's straightness: largest for long ones (Gansner et al., 1993)."""
     return 1.0 if node.box and other.box else 2.0 if node.box or other.box else 8.0
 
 
 def _separate(layer: list[Node], wanted: list[float], weights: list[float]) -> None:
-    """The places nearest to those wanted that keep the order and the gaps: isotonic least squares."""
+    """The positions closest to the wanted ones that keep the order and the gaps: isotonic least squares."""
     offsets = [0.0]
     for left, right in pairwise(layer):
         offsets.append(offsets[-1] + _gap(left, right))
@@ -142,7 +142,7 @@ def _route(
     source, target = places[arrow.source], places[arrow.target]
     if chain[0].rank == chain[-1].rank:
         side = 1 if source.x <= target.x else -1
-        lift = 0 if side == 1 else 8  # two directions side by side
+        lift = 0 if side == 1 else 8  # the two directions, side by side
         return [
             (source.x + side * source.width / 2, source.y + lift),
             (target.x - side * target.width / 2, target.y + lift),
@@ -154,7 +154,7 @@ def _route(
 
 
 def _spread(routes: list[tuple[Arrow, list[tuple[float, float]]]], places: dict[str, Place]) -> None:
-    """Arrows into one box end side by side, in the order they come from."""
+    """Spreads the arrows into one box along its border, in the order of their sources."""
     ending: dict[str, list[list[tuple[float, float]]]] = {}
     for arrow, points in routes:
         if points[0][1] < points[-1][1] and arrow.kind == "data":

@@ -1,7 +1,8 @@
-"""Which rank each box stands on, and in which order: ranks by longest path, orders by barycenters.
+"""Assigns boxes to ranks and orders them: ranks by longest path, orders by barycenters.
 
-The first two steps of Sugiyama, Tagawa and Toda (1981). Arrows over several ranks pass through a point in each; the
-order within a rank is that of the fewest crossings found while sorting by the mean position of neighbours.
+These are the first two steps of Sugiyama, Tagawa and Toda (1981). Arrows over several ranks pass through a point in
+each. The order within the ranks is the one with the fewest crossings found while sorting by the mean position of
+neighbours.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from .picture import Box, Picture
 from .sizes import box_size, loop_width
 
 _SWEEPS = 12
-#: Above this many boxes counting crossings costs more than a better order is worth.
+#: With more boxes, counting crossings costs more than a better order is worth.
 _MANY = 3000
 
 
@@ -34,8 +35,9 @@ class Node:
 
 
 def box_ranks(picture: Picture) -> dict[str, int]:
-    """A rank for each box: one more than the highest it reads, and for what leads straight from a source as low
-    as its readers allow. A row with arrows from step to step has a rank of its own."""
+    """A rank for each box: one below the lowest box that it reads. Chains that start at a source are moved down as far
+    as their readers allow. A row, whose boxes are joined by arrows from step to step, has a rank of its own.
+    """
     row = {box.id: box.row or box.id for box in picture.boxes}
     reads: dict[str, list[str]] = {row[box.id]: [] for box in picture.boxes}
     read_by: dict[str, list[str]] = {name: [] for name in reads}
@@ -76,7 +78,7 @@ def box_ranks(picture: Picture) -> dict[str, int]:
 def make_nodes(
     picture: Picture, ranks: dict[str, int]
 ) -> tuple[dict[str, Node], list[list[Node]], list[list[Node]]]:
-    """The boxes by id, what stands on each rank, and for each arrow the boxes and points it goes through."""
+    """The boxes by id, the content of each rank, and the boxes and points along each arrow."""
     nodes: dict[str, Node] = {}
     layers: list[list[Node]] = [[] for _ in range(max(ranks.values(), default=0) + 1)]
     for box in picture.boxes:
@@ -104,7 +106,7 @@ def make_nodes(
 
 
 def order_ranks(layers: list[list[Node]], count: int) -> None:
-    """Sorts every rank so that few arrows cross."""
+    """Sorts every rank to reduce crossings."""
     for layer in layers:
         layer.sort(key=lambda node: node.column)
         _number(layer)
@@ -127,7 +129,7 @@ def order_ranks(layers: list[list[Node]], count: int) -> None:
 
 
 def _number(layer: list[Node]) -> None:
-    # Centred, so that the positions of ranks with few and with many boxes can be compared.
+    # Centred, so that positions in ranks of different lengths can be compared.
     for position, node in enumerate(layer):
         node.order = position - (len(layer) - 1) / 2
 

@@ -1,4 +1,4 @@
-"""What a picture shows: boxes and arrows, without places and without a format."""
+"""The content of a picture: boxes and arrows, without positions or a file format."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ Family = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A thing in the picture. ``lines`` stand below the title; ``shape`` is set in a fixed-width face.
+    """A box.
 
-    ``loops`` are the states that a rolled recurrence feeds back to itself. Boxes of one ``row`` stand side by side,
-    ordered by ``column`` (a step in time). ``tag`` says whose parameters these are, where they are shared. ``group`` is
-    the use of a block that it belongs to, dotted where blocks are nested: a frame is drawn around each.
+    ``lines`` are below the title; ``shape`` is set in a fixed-width font. ``loops`` are the states that a rolled
+    recurrence feeds back to itself. Boxes of one ``row`` are side by side, ordered by ``column`` (a step in time).
+    ``tag`` names the owner of shared parameters. ``group`` is the use of a block around it, dotted if blocks are
+    nested; each gets a frame.
     """
 
     id: str
@@ -33,7 +34,9 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """From a box to one that reads it. ``kind`` "state" is the step from one time to the next, in one row."""
+    """An arrow from a box to one that reads it. An arrow of ``kind`` "state" goes from one time step to the next,
+    within a row.
+    """
 
     source: str
     target: str
@@ -43,7 +46,7 @@ class Arrow:
 
 @dataclass(frozen=True)
 class Picture:
-    """A title, a line below it, boxes (each after those it reads) and arrows."""
+    """A title, a subtitle, boxes (each after those it reads) and arrows."""
 
     title: str
     subtitle: str = ""

@@ -1,4 +1,4 @@
-"""How large boxes are, from their texts, and how much room stands between things; in SVG user units."""
+"""The sizes of boxes, from their texts, and the distances between them, in SVG user units."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NARROW, _WIDE = set("iljtfrI.,:;'|!()[]·1 "), set("mwMW@—−⋯×")
 
 
 def text_width(text: str, size: float, *, mono: bool = False) -> float:
-    """About how wide a text is; rather too wide than too narrow."""
+    """An upper estimate of a text's width."""
     if mono:
         return 0.62 * size * len(text)
     return size * sum(
@@ -32,5 +32,5 @@ def box_size(box: Box) -> tuple[float, float]:
 
 
 def loop_width(box: Box) -> float:
-    """The room that a box's loops and their labels need on either side."""
+    """The space that a box's loops and their labels need on either side."""
     return max((LOOP_REACH + text_width(label, 12) for label in box.loops), default=0.0)

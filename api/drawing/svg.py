@@ -1,4 +1,4 @@
-"""A picture as SVG: one file, no scripts, no fonts of its own, readable at any size."""
+"""Writes a picture as SVG: one file, without scripts or fonts, readable at any size."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .layout import Layout, Place, arrange
 from .picture import Arrow, Box, Picture
 from .sizes import LINE, LOOP_REACH, MARGIN, PADDING, TITLE_LINE
 
-#: Fill, edge and accent of each family.
+#: Fill, edge and accent colour of each family.
 _COLORS = {
     "input": ("#f1f5f9", "#94a3b8", "#475569"),
     "window": ("#eaf2fe", "#7fa9ea", "#2158b5"),
@@ -23,7 +23,7 @@ _COLORS = {
     "ghost": ("none", "none", "#64748b"),
 }
 _INK, _QUIET, _LINE, _STATE = "#1e293b", "#64748b", "#8794a8", "#d9731a"
-#: In the dark the picture is its own negative, with the hues as they are.
+#: In dark mode the picture is inverted, with the hues unchanged.
 _DARK = (
     "@media (prefers-color-scheme: dark) "
     "{ .netwright-picture { filter: invert(0.9) hue-rotate(180deg) saturate(1.3); } }"
@@ -130,7 +130,7 @@ def _box(box: Box, place: Place) -> str:
 
 
 def _loop(place: Place, label: str, position: int) -> str:
-    """A recurrence: out of the box's side and back in; the second (the other direction) on the left."""
+    """A recurrence: an arrow out of the box's side and back in. A second one (the other direction) is on the left."""
     side = 1 if position == 0 else -1
     x, y, reach, half = place.x + side * place.width / 2, place.y, side * 34, min(15.0, place.height / 4)
     path = (
@@ -152,7 +152,7 @@ def _arrow(arrow: Arrow, points: list[tuple[float, float]]) -> str:
         path.append(f"L{last[0]:.1f} {last[1]:.1f}")
     else:
         for position, (to_x, to_y) in enumerate(points[1:]):
-            crossing = len(points) > 2 and position % 2 == 1  # through a rank: straight down
+            crossing = len(points) > 2 and position % 2 == 1  # straight down through a rank
             middle = (y + to_y) / 2
             step = (
                 f"L{to_x:.1f} {to_y:.1f}"
@@ -169,6 +169,6 @@ def _label(arrow: Arrow, points: list[tuple[float, float]], layout: Layout) -> s
     color = _STATE if arrow.kind == "state" else _QUIET
     if arrow.kind == "state" or y == to_y:
         return _text((x + to_x) / 2, min(y, to_y) - 7, arrow.label, 12, color, halo=True)
-    side = -1 if x < to_x else 1  # where the arrow comes from
+    side = -1 if x < to_x else 1  # the side from which the arrow comes
     anchor = "start" if side == 1 else "end"
     return _text(to_x + side * 7, to_y - 12, arrow.label, 12, color, anchor=anchor, halo=True)

@@ -1,4 +1,4 @@
-"""A picture as text: Graphviz's language for those who lay out otherwise, and plain lines for a terminal."""
+"""Writes a picture as text: in Graphviz's language, for other layouts, or as plain lines for a terminal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def to_dot(picture: Picture) -> str:
 
 
 def to_text(picture: Picture) -> str:
-    """A line for each box: what it is, what it gives, and what it reads."""
+    """One line per box: what it is, its output, and what it reads."""
     titles = {box.id: _name(box) for box in picture.boxes}
     reads: dict[str, list[str]] = {box.id: [] for box in picture.boxes}
     for arrow in picture.arrows:

@@ -1,4 +1,4 @@
-"""A spec's layers unrolled in time: a copy of each per step, side by side, with the parameters of the first."""
+"""Draws a spec's layers unrolled in time: side by side, one copy per step, all with the parameters of the first."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .picture import Arrow, Box, Picture
 
 
 def unrolled(layers: LayerPicture, steps: int) -> Picture:
-    """The first steps in time and the last one; a sequence of at most ``steps`` steps whole.
+    """Draws the first steps in time and the last one; a sequence of at most ``steps`` steps is drawn whole.
 
-    A layer that acts at each step alone has a copy a step; a layer that mixes steps, and what comes before or after
-    time, is drawn once. Raises ValueError where nothing recurs.
+    A layer that acts at each step alone has one copy per step. A layer that mixes steps, and everything before or after
+    the sequence, is drawn once. Raises ValueError if there is no recurrence.
     """
     inside, length = layers.in_time()
     if length is None:
@@ -123,7 +123,7 @@ class _Unrolled:
         )
 
     def _each(self, ref: Ref) -> bool:
-        """Whether what is read has one value per step."""
+        """Whether the value read has one element per step."""
         if ref.port is not None:
             return ref.port.endswith("_all")
         return ref.name in self.inside
@@ -138,7 +138,9 @@ class _Unrolled:
         return f"{name}@{self.columns[-1] if column is None else column}"
 
     def _arrow(self, ref: Ref, target: str, column: int | None) -> None:
-        """From what ``ref`` names: the copy of the column, or the last one, or all where time is mixed."""
+        """Draws arrows from what ``ref`` names: from the copy in the same column, from the last one, or from all if the
+        reader mixes steps.
+        """
         if column is None and self._each(ref) and self._copies(ref):
             self.arrows += [Arrow(self._source(ref, one), target, ref.port or "") for one in self.columns]
             return

@@ -1,1 +1,1 @@
-"""The quickstart's spec and data, copied out of the package by `netwright quickstart`."""
+"""The quickstart's spec and data, which `netwright quickstart` copies out of the package."""

@@ -1,4 +1,4 @@
-"""The whole path on handwritten digits, step by step, each a command that could be typed."""
+"""The steps of the quickstart on handwritten digits, each a command that a user could type."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Echo = Callable[[str], None]
 
 
 def copy_files(folder: Path) -> None:
-    """Puts spec and data into ``folder``, which is made if need be.
+    """Copies spec and data into ``folder``, which is created if needed.
 
-    Raises RequestError where another file of such a name is in the way, OSError.
+    Raises RequestError if another file with such a name exists, and OSError.
     """
     source = files("netwright.quickstart")
     contents = {name: source.joinpath(name).read_bytes() for name in FILES}
@@ -39,7 +39,7 @@ def copy_files(folder: Path) -> None:
 
 
 def commands() -> list[list[str]]:
-    """What is typed, in order, in the folder with the files."""
+    """The commands, in order, as typed in the folder with the files."""
     return [
         ["netwright", "validate", "--data", "digits.yaml"],
         ["netwright", "summary", "digits.yaml"],
@@ -52,9 +52,9 @@ def commands() -> list[list[str]]:
 
 
 def run_steps(folder: Path, netwright: Callable[[Sequence[str]], int], prompt: Echo, echo: Echo) -> int:
-    """Runs the commands in ``folder``; ``netwright`` runs one of Netwright's own. Returns the exit code.
+    """Runs the commands in ``folder`` and returns the exit code. ``netwright`` runs those of Netwright itself.
 
-    ``prompt`` is told each command, ``echo`` what other programs print.
+    ``prompt`` receives each command, ``echo`` the output of other programs.
     """
     with _inside(folder):
         for command in commands():
@@ -73,7 +73,7 @@ def run_steps(folder: Path, netwright: Callable[[Sequence[str]], int], prompt: E
 
 
 def count_right(folder: Path) -> tuple[int, int]:
-    """How many of the held-out digits the executable read right, and how many there are."""
+    """How many of the held-out digits the executable read correctly, and how many there are."""
     answers = read_npz(folder / "answers.npz")["digit"]
     labels = read_npy(folder / "held-out" / "label.npy")
     return int((answers == labels).sum()), len(labels)

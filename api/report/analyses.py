@@ -20,7 +20,7 @@ _WORDS = {"arena": "scratch memory", "tape": "of it tape"}
 
 
 def memory(resources: Resources) -> str:
-    """The resource card: a bar and a column for each entry, and how it grows."""
+    """The section on memory: a bar and a column for each entry, and how it grows."""
     found = [resources.memory(entry) for entry in resources.entries]
     kinds = list(dict.fromkeys(kind for one in found for kind in one.buffers))
     rows = [(kind, [one.buffers.get(kind, 0) for one in found]) for kind in kinds]
@@ -54,7 +54,7 @@ def _at(memory: Memory) -> str:
 
 
 def _bar(memory: Memory, kinds: Sequence[str]) -> str:
-    """What takes how much, as a bar of parts."""
+    """How memory is divided, as a bar of parts."""
     parts = [(kind, memory.buffers.get(kind, 0)) for kind in kinds]
     parts += [("tape", memory.tape), ("arena", max(memory.arena - memory.tape, 0))]
     shown = "".join(
@@ -70,7 +70,7 @@ def _bar(memory: Memory, kinds: Sequence[str]) -> str:
 
 
 def notes(summary: Summary) -> str:
-    """What sharing saves, which borders are not seen, and how outputs answer to shifts."""
+    """What sharing saves, which borders no layer sees, and how outputs respond to shifts."""
     lines = summary.notes()
     if not lines:
         return ""
@@ -84,7 +84,7 @@ def _named(line: str) -> str:
 
 
 def gradient_section(model: Model, weights: Mapping[str, NDArray] | None) -> str:
-    """A chart for each recurrence, with the first weights and, where there are such, the trained ones."""
+    """A chart for each recurrence, with the initial weights and, if there are any, the trained ones."""
     start = gradient_flow(model)
     if not start.flows:
         return ""

@@ -1,4 +1,4 @@
-"""Curves of a training as SVG: one chart for the loss and one for each metric, over epochs."""
+"""The curves of a training as SVG: one chart for the loss and one for each metric, over epochs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TICKS = 4
 
 
 def charts(history: Sequence[EpochRecord]) -> list[tuple[str, str]]:
-    """Each number's name and its chart; nothing for a training that has no finished epoch."""
+    """The chart of each number, by its name; empty for a training without a finished epoch."""
     names = list(history[0].train) if history else []
     return [(name, _chart(name, history)) for name in names]
 

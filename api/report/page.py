@@ -1,4 +1,4 @@
-"""The report's page: what is said of the model, put into the template. Nothing on it comes from elsewhere."""
+"""The report's page: fills the template with the model's data. Nothing on it is loaded from elsewhere."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ from .curves import charts
 def report(
     model: Model, history: Sequence[EpochRecord] = (), weights: Mapping[str, NDArray] | None = None
 ) -> str:
-    """The page's HTML. ``history`` are the epochs of a training, ``weights`` what came of it. Raises SpecError for a
-    spec with errors."""
+    """The page as HTML.
+
+    ``history`` are the epochs of a training, ``weights`` its result. Raises SpecError for a spec with errors.
+    """
     summary = model.summary()
     resources = Resources(model.load, model.network)
     picture = LayerPicture(model.load, model.network).rolled()
@@ -131,7 +133,7 @@ def _curves(history: Sequence[EpochRecord]) -> str:
 
 
 def _data(model: Model, summary: Summary) -> dict[str, Any]:
-    """What the script shows when a layer is chosen, by the id of its box."""
+    """What the script shows for a selected layer, by the id of its box."""
     found: dict[str, Any] = {}
     entries = model.load.entries
     for row in summary.rows:

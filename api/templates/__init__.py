@@ -1,11 +1,11 @@
-"""Specs to start from, with comments. In each, `NAME` stands for the model's name."""
+"""Specs to start from, with comments. `NAME` in them stands for the model's name."""
 
 from __future__ import annotations
 
 import re
 from importlib.resources import files
 
-#: Each template and what it is.
+#: The templates, with a description each.
 TEMPLATES = {
     "cnn": "images to classes",
     "scanner": "one small network over every window of a signal",
@@ -15,7 +15,7 @@ TEMPLATES = {
 
 
 def template(name: str, model: str) -> str:
-    """The text of a spec. Raises KeyError for a name that is none of TEMPLATES."""
+    """The text of the spec. Raises KeyError for a name that is not in TEMPLATES."""
     if name not in TEMPLATES:
         raise KeyError(name)
     text = (files("netwright.templates") / f"{name}.yaml").read_text(encoding="utf-8")
