@@ -1,4 +1,4 @@
-"""Which loops of a kernel are parallel: those whose iterations store apart, each in a range of its own."""
+"""Which loops of a kernel are parallel: those whose iterations each store to a range of their own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..graph.node import Value
 from .places import IndexMap, Place, Target
 
 Range = tuple[int, DimLike]
-#: So many iterations are divided without leaving one thread much more than another.
+#: With this many iterations to divide, no thread gets much more work than another.
 ENOUGH = 16
 
 
@@ -24,8 +24,9 @@ def divided_axes(
 ) -> frozenset[int]:
     """The axes of an iteration space whose loops are parallel.
 
-    That is ``first`` and, where its loop is the outermost one, as many of the loops right inside it as it takes until
-    there is enough to divide whatever open axes are. ``loops`` are the axes whose loops stand in one another.
+    These are ``first`` and, if its loop is the outermost, the loops directly inside it until their product is at
+    least ``ENOUGH`` iterations, counting an open axis as 1. ``loops`` are the axes whose loops are perfectly nested,
+    outermost first.
     """
     if first is None:
         return frozenset()
@@ -43,7 +44,8 @@ def divided_axes(
 
 
 def stored_ranges(place: Place, index_map: IndexMap, space: Shape, axis: int) -> tuple[Any, set[Range]]:
-    """The memory that a result goes to, and its axes with the indices there that depend on ``axis`` of the space."""
+    """The memory that a result is stored to, and those of its axes whose index depends on ``axis`` of the space, each
+    with that index."""
     index = tuple(dim(f"axis{number}") for number in range(len(space)))
     ranges = {
         (position, found)
@@ -54,7 +56,7 @@ def stored_ranges(place: Place, index_map: IndexMap, space: Shape, axis: int) ->
 
 
 def _are_apart(targets: Sequence[tuple[Value, Sequence[Target]]], space: Shape, axis: int) -> bool:
-    """Whether all results can be stored by loops over ``axis`` whose iterations are divided over threads."""
+    """Whether threads may divide the loop over ``axis``: no two of its iterations store to the same range."""
     known: dict[Any, set[Range]] = {}
     for _, places in targets:
         for place, index_map in places:

@@ -1,8 +1,8 @@
-"""Fills the accumulators of a tile: the reduction loops of its contractions.
+"""Fills the accumulators of a tile: emits the reduction loops of its contractions.
 
-Every (contraction, index) pair has a register, or several that are summed at the end where a tile has too few for the
-latency of a fused multiply-add to hide behind. Contractions that reduce over the same extents share their loops, and
-what two terms both read is loaded once.
+Every (contraction, index) pair has one accumulator register. Where a tile has too few of them to hide the latency of
+a fused multiply-add, each gets several partial sums, which are added at the end. Contractions that reduce over the
+same extents share their loops, and an operand that two terms read is loaded once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .tiling import Tiling
 
 @dataclass(frozen=True)
 class Term:
-    """One result element or vector: a contraction node at an index; ``count`` of its lanes exist."""
+    """One result vector (or scalar) of a contraction at an index; ``count`` of its lanes exist (None: all)."""
 
     node: Node
     index: Indices
@@ -45,7 +45,7 @@ def contract(
     wanted: Mapping[tuple[int, Indices], DimLike | None],
     machine: Machine,
 ) -> dict[tuple[int, Indices], Expr]:
-    """Emits the loops that compute each wanted (node, index); returns where each result is."""
+    """Emits the loops that compute each wanted (node id, index); returns the expression that holds each result."""
     families: dict[tuple[str, Shape], list[Term]] = {}
     for (id, index), count in wanted.items():
         term = Term(reader.graph.node(id), index, count)
@@ -62,7 +62,7 @@ def contract(
 
 
 class _Family:
-    """Terms that reduce alike."""
+    """Terms with the same reduction extents and the same combining operation."""
 
     def __init__(
         self,
@@ -134,7 +134,8 @@ class _Family:
                 self._accumulate((*at, whole + dim(LANE)), rest)
 
     def _accumulate(self, at: Indices, count: DimLike | None) -> None:
-        """One step of all terms; ``count`` lanes of it exist where lanes run along the reduction."""
+        """Emits one reduction step of all terms. Where lanes run along the reduction, ``count`` of them exist (None:
+        all)."""
         b, reader, lanes = self.b, self.reader, self.tiling.lanes
         registers = self.registers[self.turn % len(self.registers)]
         self.turn += 1
@@ -151,26 +152,26 @@ class _Family:
         reader.lanes, reader.count = before
 
     def _places(self, term: Term, at: Indices) -> list[tuple[Value, Indices]]:
-        """What a term reads at a step, and where."""
+        """The values that a term reads in one reduction step, each with its index."""
         operands = self.reader.graph.operands(term.node)
         types = [self.reader.graph.type(v) for v in operands]
         factors = term.op.factors(term.node.attrs, types, term.index, at)
         return [(operands[p], self.reader.settled(index)) for p, index in factors]
 
     def _combined(self, places: Sequence[tuple[Value, Indices]], register: ir.Read) -> Expr:
-        """The register with one step added."""
+        """The register combined with the factors of one reduction step."""
         factors = [self.reader.read(value, index) for value, index in places]
         if len(factors) == 2:
             return self.b.fma(factors[0], factors[1], register)
         return getattr(self.b, self.combine)(register, factors[0])
 
     def _vanishes(self, places: Sequence[tuple[Value, Indices]]) -> bool:
-        """Whether absent lanes add nothing by themselves."""
+        """Whether lanes past ``count`` add nothing to the sum, because a load fills them with 0."""
         return self.combine == "add" and any(self.reader.is_masked(value, index) for value, index in places)
 
 
 def unrolling(extent: DimLike, accumulators: int) -> int:
-    """How many steps of an innermost reduction loop stand in its body: enough to hide the loop's own cost."""
+    """How many steps of an innermost reduction loop its body holds: enough to hide the loop's overhead."""
     if not isinstance(extent, int):
         return 1
     if extent * accumulators <= 96 and extent <= 8:

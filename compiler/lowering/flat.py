@@ -1,4 +1,5 @@
-"""Which groups can forget their shape: all that they touch is touched at the same index, or is one number."""
+"""Which groups can ignore their shape and run over one flat axis: every value in them is accessed at the same index,
+or is a scalar."""
 
 from __future__ import annotations
 
@@ -13,16 +14,16 @@ from ..ops.base import Elementwise, View, primitive
 from .groups import Group
 from .roles import Roles
 
-#: Generators whose elements do not depend on the shape, only on the row-major position.
+#: Generators whose elements depend on the row-major position only, not on the shape.
 _POSITIONAL = ("constant", "dim_value", "random_bits")
 
 
 def is_flat(graph: Graph, roles: Roles, group: Group, targets: Sequence[tuple[Value, Any]]) -> bool:
     """Whether the group's kernel may run over one axis of all elements.
 
-    ``targets`` map indices to indices; a flat group needs them all to be the identity.
+    ``targets`` map indices to indices; in a flat group all of these maps must be the identity.
     """
-    if len(group.space) < 2 or product(group.space) == 1:  # one element: arrays and numbers look alike
+    if len(group.space) < 2 or product(group.space) == 1:  # with one element, arrays and scalars look alike
         return False
     probe = tuple(range(1000, 1000 + len(group.space)))
     for _, places in targets:
@@ -43,7 +44,7 @@ def _fits(graph: Graph, roles: Roles, inside: set[int], space: Shape, value: Val
         return True
     if roles.role(node) != "inline":
         return graph.type(value).shape == space
-    if node.op in _POSITIONAL:  # whose operands, if any, are numbers
+    if node.op in _POSITIONAL:  # a generator's operands, if any, are scalars
         return not any(_is_view(graph, roles, operand) for operand in graph.operands(node))
     if node.op != "broadcast":
         return False

@@ -1,14 +1,14 @@
-"""The kernel of a fusion group: loops over tiles, accumulators in registers, the epilogue on top.
+"""The kernel of a fusion group: loops over tiles, accumulators in registers, then the epilogue.
 
 One generator serves everything that is fused. The iteration space is cut into tiles of R rows (along one axis) by V
-vectors (along the last axis). For every cell of a tile the members are read on demand (``reader``); the contractions
-found that way get an accumulator each, which their reduction loops fill before the epilogue reads it. So a matmul
-with bias and activation, the four gates of an LSTM with its cell arithmetic, and a convolution under an activation
-under a 2×2 pool (four accumulators per cell) are the same thing.
+vectors (along the last axis). For every cell of a tile the members are read on demand (``reader``); each contraction
+met on the way gets an accumulator, which the reduction loops fill before the epilogue reads it. So one mechanism
+covers a matmul with bias and activation, the four gates of an LSTM with its cell arithmetic, and a convolution
+followed by an activation and a 2×2 pool (four accumulators per cell).
 
-Lanes run along the last axis of the result ("outer"), or, where operands are contiguous along the reduction instead,
-along the innermost reduction axis ("inner"); where neither works, and nothing is reduced, along another axis
-(``transposed``), or there is one lane.
+Lanes run along the last axis of the result ("outer") or, where operands are contiguous along the reduction instead,
+along the innermost reduction axis ("inner"). Where neither works, lanes run along another axis (``transposed``), or
+the kernel is scalar.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from .transposed import TransposedTiles
 
 @dataclass(frozen=True)
 class Kernel:
-    """A finished kernel and the places that its buffers stand for, in order."""
+    """A finished kernel, and the places that its buffers stand for, in the order of its parameters."""
 
     function: ir.Function
     places: tuple[Place, ...]
@@ -51,7 +51,8 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Cell:
-    """One vector (or, with lanes along the reduction, one element) of a tile."""
+    """One vector of a tile (one element where lanes run along the reduction); ``count`` of its lanes exist (None:
+    all)."""
 
     index: Indices
     count: DimLike | None
@@ -66,7 +67,7 @@ def build(
     dims: dict[str, int],
     machine: Machine,
 ) -> Kernel:
-    """The kernel of ``group`` that stores each of ``targets``; the first tiling that fits its accesses is taken."""
+    """The kernel that computes ``group`` and stores its ``targets``, with the first tiling that fits all accesses."""
     flat = is_flat(graph, roles, group, targets)
     space = (product(group.space),) if flat else group.space
     for tiling in choose_tilings(graph, group, space, [value for value, _ in targets], machine):
@@ -84,8 +85,11 @@ def build(
 
 
 def _is_proved(function: ir.Function) -> bool:
-    """Whether all accesses can be shown to be in bounds. Where buffers are seen with other axes, or tiles lie along
-    others, that may not be so for sizes that are quotients, minima or maxima of dims."""
+    """Whether the verifier can prove all accesses in bounds.
+
+    It may fail to where a buffer is seen with merged axes, or lanes run along another axis, and sizes are quotients,
+    minima or maxima of dims.
+    """
     if not function.dims:
         return True
     try:
@@ -96,7 +100,8 @@ def _is_proved(function: ir.Function) -> bool:
 
 
 def _of_sub_buffers(kernel: Kernel) -> Kernel:
-    """The kernel on the parts of its places that it touches, where these are the ones at constant leading indices."""
+    """The kernel with each buffer that it only accesses at constant leading indices narrowed to the sub-buffer
+    there."""
     fixed = fixed_indices(kernel.function)
     function = without_leading(kernel.function, {name: len(indices) for name, indices in fixed.items()})
     parameters = [buffer for buffer in kernel.function.buffers if not buffer.local]
@@ -107,7 +112,8 @@ def _of_sub_buffers(kernel: Kernel) -> Kernel:
 
 
 class _Attempt:
-    """One tiling of one group's kernel."""
+    """An attempt to generate a group's kernel with one tiling. Raises NotVectorizable where an access does not fit
+    it."""
 
     def __init__(
         self,
@@ -127,7 +133,7 @@ class _Attempt:
             self.reader.moved_axes = True
             TransposedTiles(self.reader, self.space, self.targets, self.tiling, self.machine).emit()
         elif self.tiling.parallel_axis is None:
-            with self.b.loop("one", 0, 1, kind="parallel"):  # the work of one thread
+            with self.b.loop("one", 0, 1, kind="parallel"):  # nothing to divide: one thread runs the kernel
                 self._axes(0, ())
         else:
             self._axes(0, ())
@@ -137,7 +143,8 @@ class _Attempt:
     # -- loops over tiles ---------------------------------------------------------------------------------------
 
     def _axes(self, axis: int, index: Indices) -> None:
-        """Loops over all axes but the tiled ones, outermost first; then vectors, then rows."""
+        """Emits the loops over all axes that are not tiled, outermost first, then over tiles of columns, then of
+        rows."""
         rank = len(self.space)
         if axis < rank - 1:
             if axis == self.tiling.row_axis or self.space[axis] == 1:
@@ -164,7 +171,7 @@ class _Attempt:
 
     @contextmanager
     def _segments(self) -> Iterator[tuple[DimLike, DimLike, Any]]:
-        """The segments of the last axis: where each begins, its extent, and the kind of the loops inside."""
+        """The segments of the last axis: (first index, extent, kind of the loops inside)."""
         last = len(self.space) - 1
         extent, kind, segment = self.space[last], self._kind(last), self.tiling.segment
         if segment is None:
@@ -205,8 +212,11 @@ class _Attempt:
     def _tiles_and_rest(
         self, extent: DimLike, rows: int, rest: DimLike
     ) -> Iterator[tuple[Callable[[], Any], int]]:
-        """Row tiles of one loop, of which the last takes what is left: a loop of its own for that would be divided by
-        itself, and one thread might get more of both."""
+        """Row tiles of a single loop, whose last iteration takes the remaining rows.
+
+        With a second loop for the remaining rows, threads would divide each loop separately, and one thread might get
+        more of both.
+        """
 
         @contextmanager
         def tile() -> Iterator[DimLike]:
@@ -248,7 +258,8 @@ class _Attempt:
             )
 
     def _blocks(self, number: DimLike, width: int, kind: Any) -> Callable[[], Any]:
-        """A loop whose index is visibly a multiple of ``width``, so that panels of that width divide it."""
+        """A loop whose index is syntactically a multiple of ``width``, so that indices into panels of that width are
+        affine."""
         if number == 1 and kind != "parallel":
             return lambda: _given(0)
 
@@ -272,13 +283,13 @@ class _Attempt:
             moved = [self._lane_index(cell.index) for cell in cells]
             wanted: dict[tuple[int, Indices], DimLike | None] = {}
             for cell, index in zip(cells, moved, strict=True):
-                if reader.flat is None:  # what is flat has none
+                if reader.flat is None:  # a flat group has no contractions
                     for node, at in reader.contractions([value for value, _ in self.targets], index):
                         wanted.setdefault((node.id, at), cell.count)
             reader.accumulators = contract(reader, self.tiling, wanted, self.machine)
             for cell, index in zip(cells, moved, strict=True):
                 with reader.vector(1 if self.tiling.inner else lanes, cell.count):
-                    # Everything is read before anything is stored: a buffer may be updated in place.
+                    # Read everything before storing anything: a buffer may be updated in place.
                     values = [reader.read(value, index) for value, _ in self.targets]
                     self._store(index, cell, values)
 

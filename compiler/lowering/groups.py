@@ -1,12 +1,14 @@
 """Fusion groups: which operations share a kernel.
 
-Nodes are taken in topological order and every member joins the newest group among its operands' producers when it
-has that group's iteration space and reads it at the same index; else it founds a group. A group's place in the
-program is the order of its founding, so a node may only join where all its other operands come from older groups:
-no cycles by construction. When it joins, older groups that it reads, and nothing in between does, are drawn into its
-group. Three moves go beyond this: a window takes over the group that only it reads (conv +
-activation + pool in one kernel), a reduction likewise absorbs elementwise work that only it reads, and contractions
-that share an operand share a kernel (the four gates of an LSTM).
+Nodes are visited in topological order. A member joins the newest group among the producers of its operands if that
+group has the same iteration space and the member reads it at the same index; otherwise it founds a group. Groups run
+in the order in which they were founded, so a node may only join a group if all its other operands come from older
+groups; this rules out cycles. When a node joins, older groups that it reads are merged into its group where nothing
+in between reads them.
+
+Three rules go further: a window takes over the group that only it reads (convolution + activation + pool in one
+kernel), a reduction takes over elementwise operations that only it reads, and contractions that share an operand
+share a kernel (the four gates of an LSTM).
 """
 
 from __future__ import annotations
@@ -23,15 +25,16 @@ from ..ops.base import Contraction, Elementwise, primitive
 from ..ops.reduce_window import ReduceWindowAttributes
 from .roles import INLINE_WINDOW, Roles
 
-#: Contractions in one group: each needs its own accumulators.
+#: The most contractions in one group: each needs its own accumulators.
 MAX_CONTRACTIONS = 6
-#: Operations in one group: a kernel should fit the registers, and LLVM takes more than linear time for a long one.
+#: The most operations in one group: a kernel should fit the registers, and LLVM's time grows faster than a kernel's
+#: length.
 MAX_MEMBERS = 64
 
 
 @dataclass(eq=False)
 class Group:
-    """Members in topological order over one iteration space; ``order`` is its place in the program."""
+    """Members in topological order over one iteration space; ``order`` is its position in the program."""
 
     order: int
     space: Shape
@@ -43,7 +46,7 @@ class Group:
 
 
 def is_window(node: Node) -> bool:
-    """A window small enough to be evaluated in line."""
+    """Whether ``node`` is a window small enough to be evaluated inline."""
     return isinstance(node.attrs, ReduceWindowAttributes) and prod(node.attrs.window) <= INLINE_WINDOW
 
 
@@ -52,7 +55,7 @@ def is_contraction(node: Node) -> bool:
 
 
 class Grouping:
-    """The groups of one graph, in program order; opaque nodes and loops are groups of their own."""
+    """The groups of one graph, in program order; each opaque node and each scan is a group of its own."""
 
     def __init__(self, graph: Graph, roles: Roles, observer: Observer | None = None):
         """``observer`` is told which operations did not join the kernel of their operands, and why."""
@@ -69,7 +72,8 @@ class Grouping:
                 case "opaque" | "loop":
                     self._found(node, fusable=False)
                 case "destination" | "alias":
-                    # Readable once its newest operand is: it belongs to no group, but orders its readers.
+                    # Belongs to no group, but is complete only when its newest operand is: readers are ordered after
+                    # that.
                     latest = self._latest(node)
                     if latest is not None:
                         self.group_of[node.id] = latest
@@ -77,7 +81,7 @@ class Grouping:
                     pass
 
     def stored(self, value: Value) -> bool:
-        """Whether ``value``, a member's result, is read outside its group and so needs memory."""
+        """Whether ``value``, a member's result, needs memory because something outside its group reads it."""
         own = self.group_of[value.node]
         if value in self._outputs:
             return True
@@ -89,10 +93,10 @@ class Grouping:
         )
 
     def evaluated_in_place(self, member: Node, group: Group) -> bool:
-        """Whether the kernel of ``group`` computes ``member`` at its own index alone, element by element.
+        """Whether the kernel of ``group`` evaluates ``member`` only at the index of the element that it is storing.
 
-        A contraction or a window visits its operands at other indices, and so does what it takes in; that their
-        shapes are the same (a square weight, batch = units) says nothing.
+        A contraction or a window reads its operands at other indices, and so does everything merged into it, even
+        where all shapes are equal (a square weight, batch = units).
         """
         inside = {one.id for one in group.members}
         pending, seen = [member], {member.id}
@@ -145,11 +149,11 @@ class Grouping:
         self._found(node)
 
     def _visits(self, node: Node) -> bool:
-        """Whether an element of ``node`` is made of more than one element of an operand."""
+        """Whether an element of ``node`` is computed from more than one element of an operand."""
         return is_contraction(node) or is_window(node)
 
     def _join_elementwise(self, node: Node, latest: Group | None) -> str | None:
-        """Joins the newest group; returns the rule against it."""
+        """Joins the newest group; returns the rule that forbids it, or None if it joined."""
         if latest is None:
             return "there is nothing to join"
         if not latest.fusable:
@@ -165,23 +169,25 @@ class Grouping:
         return None
 
     def _join_contraction(self, node: Node, latest: Group | None) -> str | None:
-        """Takes over the newest group, or joins one that shares an operand; returns the rule against it."""
+        """Takes over the newest group, or joins one that shares an operand; returns the rule that forbids it, or
+        None."""
         rule = self._absorb(node, latest)
         if rule is not None and is_contraction(node) and self._share(node, latest):
             return None
         return rule
 
     def _saved(self, node: Node, latest: Group) -> DimLike:
-        """Bytes that would not go through memory, were ``node`` in the kernel of its newest operands."""
+        """Bytes of memory traffic that fusing ``node`` with its newest operands would save: a value that only
+        ``node`` reads would be neither written nor read, any other still written."""
         total: DimLike = 0
         for value in {base for v in self.graph.operands(node) for base, _ in self.roles.bases(v)}:
             if self.group_of.get(value.node) is latest:
                 alone = value not in self._outputs and all(r is node for r in self.roles.readers(value))
-                total = total + (2 if alone else 1) * self.graph.type(value).nbytes  # written, and read
+                total = total + (2 if alone else 1) * self.graph.type(value).nbytes
         return total
 
     def _reads_in_place(self, node: Node, group: Group) -> bool:
-        """Whether all that ``node`` reads of ``group`` are members' results at the same index."""
+        """Whether ``node`` reads results of ``group``'s members only, each at its own index."""
         for operand in self.graph.operands(node):
             for base, same in self.roles.bases(operand):
                 if self.group_of.get(base.node) is group and not (
@@ -217,7 +223,7 @@ class Grouping:
                 for reader in self.roles.readers(value):
                     found = self.group_of.get(reader.id)
                     if found is None:
-                        continue  # not placed yet: it will come after
+                        continue  # not grouped yet, so it will run later
                     if self.roles.role(reader) != "member" or (
                         found is not other and found.order < group.order
                     ):
@@ -229,8 +235,8 @@ class Grouping:
         return True
 
     def _absorb(self, node: Node, group: Group | None) -> str | None:
-        """Moves ``group`` into the iteration space of ``node``, a reduction or window that alone reads it; returns the
-        rule against it."""
+        """Moves ``group`` into the iteration space of ``node``, a reduction or window that is its only reader;
+        returns the rule that forbids it, or None."""
         if not self._absorbs(node):
             return "a product reads each element of its operands many times"
         if group is None:
@@ -259,14 +265,15 @@ class Grouping:
         producer = self.graph.producer(self.graph.operands(node)[0])
         if producer.op != "pad" or self.roles.role(producer) != "inline":
             return False
-        if group.contractions():  # cells of the padding have no sum to read: there is nothing to guard
+        if group.contractions():  # accumulators cannot be guarded
             return False
         return self.graph.type(self.graph.operands(producer)[0]).shape == group.space
 
     def _share(self, node: Node, latest: Group | None) -> bool:
         """Joins a group of contractions with the same operand, space and reduction, if all operands are ready.
 
-        Convolutions do not: they have rows enough for the accumulators of a tile, which sharing would divide.
+        Convolutions never share: they have enough rows to fill the accumulators of a tile, and sharing would divide
+        these.
         """
         op = primitive(node.op)
         assert isinstance(op, Contraction)

@@ -1,4 +1,4 @@
-"""What can be said of indices, which are sizes over loop variables."""
+"""Properties of indices, which are polynomials over loop variables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ Indices = tuple[DimLike, ...]
 
 
 def is_linear(*sizes: DimLike) -> bool:
-    """Whether there are no quotients, minima and maxima in ``sizes``: then bounds of multiples can be proved, too."""
+    """Whether ``sizes`` are free of quotients, minima and maxima, so that bounds of their multiples can be proved,
+    too."""
     return all(
         isinstance(atom, str)
         for size in sizes
@@ -21,7 +22,7 @@ def is_linear(*sizes: DimLike) -> bool:
 
 
 def vanishes(atom: Atom, ranges: Mapping[str, Range]) -> bool:
-    """Whether ``atom`` is a quotient that is 0 wherever variables are within ``ranges``."""
+    """Whether ``atom`` is a quotient that is 0 for all values of the variables within ``ranges``."""
     if isinstance(atom, str) or atom.function != "floordiv":
         return False
     numerator, divisor = atom.arguments

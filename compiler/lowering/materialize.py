@@ -1,5 +1,8 @@
-"""Inserts copies where something needs memory and a value has none: views as outputs, as operands of kernels of their
-own, of loops, of reshapes that divide axes, of concat and pad."""
+"""Inserts copies where an operation needs its operand in memory and the operand is a view.
+
+That concerns views that are outputs, and views that are read by opaque operations, by scans, by reshapes that divide
+axes, and by concat and pad.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from ..passes.base import Pass, PassContext
 from .roles import Role, Roles
 
 _PLACED: tuple[Role, ...] = ("input", "member", "opaque", "loop", "destination", "alias", "array")
-#: By the role of an operation, the roles of what it may read as it is.
+#: For each role of an operation, the roles of operands that it can read without a copy.
 _READABLE: dict[Role, tuple[Role, ...]] = {
     "opaque": _PLACED,
     "loop": _PLACED,
@@ -25,7 +28,7 @@ _READABLE: dict[Role, tuple[Role, ...]] = {
 
 @dataclass(frozen=True)
 class Materialize(Pass):
-    """Afterwards every output has a producer of its own that can write it anywhere."""
+    """Copies views where memory is needed; afterwards the producer of every output can store it in any buffer."""
 
     name: ClassVar[str] = "materialize"
 
@@ -45,7 +48,7 @@ class Materialize(Pass):
             old, changed = graph.operands(node), list(operands)
             for position, value in enumerate(old):
                 if role == "destination" and value in old[:position]:
-                    # One kernel that wrote it to both places would seem to race with itself.
+                    # The kernel would store one value to two places, which the check for races cannot tell apart.
                     changed[position] = new.add("copy", [operands[position]]).values[0]
                 elif roles.role(graph.producer(value)) not in _READABLE[role]:
                     changed[position] = copied(new, value, operands[position])
@@ -64,7 +67,7 @@ class Materialize(Pass):
 
 
 def _outputs_without_a_place(graph: Graph, roles: Roles) -> list[str]:
-    """The outputs whose producer can't write them where they are to be."""
+    """The outputs whose producer cannot store them in the output's buffer."""
     found: list[str] = []
     taken: set[Value] = set()
     for name, value in graph.outputs.items():
@@ -73,10 +76,10 @@ def _outputs_without_a_place(graph: Graph, roles: Roles) -> list[str]:
         node = graph.producer(value)
         role = roles.role(node)
         if reshaped and role == "inline":
-            continue  # copied by the rule above
+            continue  # the rule above copies its operand
         writable = role == "member" or (role in ("opaque", "destination") and value not in taken)
         if isinstance(node.attrs, ScanAttributes) and value not in taken:
-            writable = value.port >= node.attrs.n_carries  # the last carry lies in a buffer of the loop's
+            writable = value.port >= node.attrs.n_carries  # the last carry lies in the loop's double buffer
         taken.add(value)
         if not writable:
             found.append(name)

@@ -1,8 +1,8 @@
 """Where values live: storages, and places within them.
 
-A *storage* is memory: a caller-owned buffer of the table, or a slot of the arena. A *place* is a storage seen in
-some shape, at leading indices: step t of a tape, one half of a double-buffered carry. Kernels know neither; they get
-places as parameters.
+A *storage* is memory: a caller-owned buffer of the table, or a slot of the arena. A *place* is a storage seen in some
+shape, at leading indices: step t of a tape, one half of a double-buffered carry. Kernels know neither: places are
+passed to them as parameters.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from ..loop import ir
 
 @dataclass(eq=False)
 class Storage:
-    """Memory of ``type``; ``table``: owned by the caller. ``first`` and ``last`` are the steps of its life."""
+    """Memory of ``type``, caller-owned if ``table``. It is alive from step ``first`` to step ``last`` of its
+    entry."""
 
     name: str
     type: TensorType
@@ -30,7 +31,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class Place:
-    """``storage`` seen as [*extents, *type.shape] at the leading ``indices``."""
+    """``storage`` seen as [*extents, *type.shape], at the leading ``indices``."""
 
     storage: Storage
     type: TensorType
@@ -38,7 +39,7 @@ class Place:
     indices: tuple[DimLike, ...] = ()
 
     def at(self, index: DimLike) -> Place:
-        """The place one axis further in."""
+        """The place at ``index`` of the first axis."""
         return Place(
             self.storage,
             self.type.with_shape(self.type.shape[1:]),
@@ -47,7 +48,7 @@ class Place:
         )
 
     def at_all(self, indices: Sequence[DimLike]) -> Place:
-        """The place at leading indices of its axes that have more than one element."""
+        """The place at leading ``indices``, one per axis that has more than one element."""
         place = self
         for index in indices:
             while place.type.shape[0] == 1:
@@ -59,21 +60,21 @@ class Place:
         return Place(self.storage, self.type.with_shape(shape), self.extents, self.indices)
 
     def slice(self) -> ir.Slice:
-        """What a call passes for it."""
+        """The argument that a call passes for this place."""
         shape = (*self.extents, *self.type.shape)
         return ir.Slice(self.storage.name, self.indices, None if shape == self.storage.type.shape else shape)
 
 
-#: Where a value is stored: the place, and the index there of the element at an index of the iteration space.
+#: Where a value is stored: the place, and the map from an index of the iteration space to the index there.
 IndexMap = Callable[[tuple[DimLike, ...]], Sequence[DimLike]]
 Target = tuple[Place, IndexMap]
 
 
 class Lifetimes:
-    """Counts an entry's steps and keeps, for every storage, the first and last step that touches it.
+    """Counts an entry's steps and records for every storage the first and last step that touches it.
 
-    What exists before a loop and is used inside lives to the loop's end; what is born inside is dead again within
-    the same iteration, so its slot may be shared there too.
+    A storage that exists before a loop and is used inside it lives until the loop ends. One that is first used inside
+    a loop is dead at the end of the iteration, so its slot may be shared within the loop.
     """
 
     def __init__(self) -> None:

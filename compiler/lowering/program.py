@@ -1,4 +1,4 @@
-"""Collects what lowering makes: kernels (each once), entries, and the table of caller-owned buffers."""
+"""Collects the results of lowering: kernels (each once), entries, and the table of caller-owned buffers."""
 
 from __future__ import annotations
 
@@ -15,16 +15,14 @@ from ..loop.text import function_text
 from ..machine import Machine
 from .places import Storage
 
-#: Names in loop IR text.
+#: Matches the names in loop IR text.
 _WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 @dataclass
 class ProgramBuilder:
-    """A program under construction.
-
-    ``dims`` maps each named dim to its least value; ``constants`` are table buffers whose contents are known.
-    """
+    """A program under construction. ``dims`` maps each named dim to its least value; ``constants`` maps the table
+    buffers whose contents are known to these contents."""
 
     model: str
     dims: Mapping[str, int]
@@ -34,10 +32,11 @@ class ProgramBuilder:
     table: dict[str, Storage] = field(default_factory=dict)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     layers: dict[str, dict[str, None]] = field(default_factory=dict)
-    """The layers that each kernel is for, in order."""
+    """The layers that each kernel computes, in program order."""
 
     def kernel(self, function: ir.Function, layers: Iterable[str] = ()) -> str:
-        """Adds a kernel, under a name made from its content: equal kernels are one, for the layers of both."""
+        """Adds a kernel under a name derived from its content. Equal kernels are stored once, for the layers of
+        both."""
         text = function_text(replace(function, name="kernel", dims=()))
         words = set(_WORD.findall(text))
         used = tuple((name, low) for name, low in function.dims if name in words)

@@ -1,8 +1,8 @@
 """Reads graph values as loop IR expressions, inside one kernel.
 
-``Reader.read(value, index)`` is the one way a kernel gets at data: views move the index, elementwise members compute,
-contractions hand out their accumulators, small windows visit their cells, and what lives in memory is loaded. The
-index is made of sizes over loop variables; LANE in it says how the element moves from lane to lane of a vector.
+A kernel gets at data through ``Reader.read(value, index)`` only: views move the index, elementwise members compute,
+contractions return their accumulators, small windows combine their cells, and a value in memory is loaded. An index
+consists of sizes over loop variables; LANE in it says how the element moves from one lane of a vector to the next.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from .indices import Indices, is_linear, vanishes
 from .places import Place
 from .roles import Roles
 
-#: An expression, or the computation that gives it.
+#: An expression, or the computation that yields it.
 Reading: TypeAlias = Expr | Descent[Expr]
 
 
-#: Lanes up to so many elements apart are loaded with those between them, and picked from what was loaded.
+#: Lanes up to this many elements apart are loaded with the elements between them, and then shuffled out.
 CLOSE = 4
-#: The same where every lane is a step of a reduction: of four columns, vectors of columns are faster.
+#: The same where lanes run along a reduction: with four columns, lanes along the columns are faster.
 CLOSE_STEPS = 3
 
 
 class NotVectorizable(Exception):
-    """An element does not move by a fixed stride along a buffer's last axis from lane to lane."""
+    """A vector cannot be read or stored: its elements are not at a fixed stride along the last axis of a buffer."""
 
 
 class Reader:
@@ -80,14 +80,14 @@ class Reader:
 
     @contextmanager
     def scope(self) -> Iterator[None]:
-        """Expressions named inside are forgotten at its end; those from outside stay known."""
+        """Expressions named inside are forgotten at the end of the scope; those from outside stay known."""
         self._memo.append({})
         yield
         self._memo.pop()
 
     @contextmanager
     def vector(self, lanes: int, count: DimLike | None = None) -> Iterator[None]:
-        """Reads ``lanes`` elements at a time, of which ``count`` exist."""
+        """Reads ``lanes`` elements at a time, of which ``count`` exist (None: all)."""
         before = self.lanes, self.count, self._memo
         self.lanes, self.count, self._memo = lanes, count, [{}]
         yield
@@ -96,7 +96,7 @@ class Reader:
     # -- memory -------------------------------------------------------------------------------------------------
 
     def parameter(self, place: Place, access: str) -> ir.Buffer:
-        """The kernel's buffer for ``place``; unit axes are left out, so that what is contiguous shows."""
+        """The kernel's buffer for ``place``, without its unit axes, so that contiguity shows."""
         shape = place.type.shape
         declared = tuple(s for s in shape if s != 1)
         if self.flat is not None and self._is_flat(place):
@@ -115,7 +115,7 @@ class Reader:
         return buffer
 
     def shape_is_free(self, place: Place) -> bool:
-        """Whether the kernel sees the memory of ``place`` in no other shape: two parameters may not be one buffer."""
+        """Whether the kernel sees the memory of ``place`` in no other shape, since two parameters must not alias."""
         declared = tuple(size for size in place.type.shape if size != 1)
         return all(
             other.storage is not place.storage or buffer.shape == declared
@@ -123,7 +123,8 @@ class Reader:
         )
 
     def address(self, place: Place, index: Sequence[DimLike]) -> tuple[Indices, DimLike]:
-        """Index of lane 0 without unit axes, and the stride between lanes along the last axis (0: all the same)."""
+        """The index of lane 0 without unit axes, and the stride between lanes along the last axis (0: all lanes read
+        one element)."""
         if not self._is_flat(place):
             index = [i for i, size in zip(index, place.type.shape, strict=True) if size != 1]
         steps = [coefficient(i, LANE) for i in index]
@@ -138,7 +139,7 @@ class Reader:
         return base, stride
 
     def _is_flat(self, place: Place) -> bool:
-        """Whether a flattened kernel runs over ``place``; what it does not run over is one number."""
+        """Whether a flattened kernel iterates over ``place``; a place that it does not iterate over is a scalar."""
         return self.flat is not None and place.type.size == self.flat[0]
 
     def load(self, place: Place, index: Sequence[DimLike], guards: Indices, fill: Any) -> Expr:
@@ -150,7 +151,7 @@ class Reader:
         return self.b.load(buffer, base, self.lanes, self.count, guards, fill, stride)
 
     def _close(self, place: Place, index: Sequence[DimLike]) -> tuple[Place, Sequence[DimLike]]:
-        """The place with the axis of the lanes and the few elements behind it as one axis."""
+        """The place and index with the axis of the lanes merged with the few elements behind it."""
         if self.lanes == 1 or self._is_flat(place):
             return place, index
         moving = [axis for axis, i in enumerate(index) if coefficient(i, LANE) != 0]
@@ -171,7 +172,7 @@ class Reader:
         return merged, (*index[:axis], at)
 
     def is_masked(self, value: Value, index: Sequence[DimLike]) -> bool:
-        """Whether lanes of ``value`` at ``index`` are loaded apart, so that those past ``count`` are 0."""
+        """Whether reading ``value`` at ``index`` loads a vector, in which lanes past ``count`` are 0."""
         while not self._in_memory(value):
             node = self.graph.producer(value)
             op = primitive(node.op)
@@ -186,7 +187,7 @@ class Reader:
         return any(coefficient(i, LANE) != 0 for i, size in pairs if size != 1)
 
     def settled(self, index: Sequence[DimLike]) -> Indices:
-        """``index`` without the quotients that are 0 in all lanes that exist, wherever the loops are."""
+        """``index`` without the quotients that are 0 in all lanes that exist, whatever the loop variables."""
         return tuple(i if isinstance(i, int) or LANE not in i.symbols else self._settled(i) for i in index)
 
     def _settled(self, index: Dim) -> DimLike:
@@ -204,10 +205,10 @@ class Reader:
         """``lanes`` elements of ``value`` at ``index``; ``fill`` where a guard is negative."""
         return descend(self._reading(value, tuple(index), guards, fill))
 
-    # Most of what is read is in memory, or known: only what is not takes a step of the descent.
+    # Most values are in memory or already known. Only the others take a step of the descent, which saves time.
 
     def _reading(self, value: Value, index: Indices, guards: Indices = (), fill: Any = 0) -> Reading:
-        """Every value is made once per element, under a name, however often it is read."""
+        """Names each value, so that it is computed once per element however often it is read."""
         key = (value, index, guards, fill)
         for memo in reversed(self._memo):
             if key in memo:
@@ -258,7 +259,7 @@ class Reader:
 
     def _through(self, node: Node, op: View, index: Indices, guards: Indices, fill: Any) -> Reading:
         operands = self.graph.operands(node)
-        if self.flat is not None:  # only scalars are broadcast in a flattened kernel
+        if self.flat is not None:  # a flattened kernel broadcasts only scalars
             return self._reading(operands[0], (0,) * self.graph.type(operands[0]).rank, guards, fill)
         types = [self.graph.type(operand) for operand in operands]
         return self._choose(operands, op.read(node.attrs, types, index), guards, fill)
@@ -293,7 +294,7 @@ class Reader:
         guards: Indices,
         fill: Any,
     ) -> Descent[Expr]:
-        """One source where its conditions hold, else what the others say."""
+        """``source`` where its conditions hold, elsewhere the first of ``others`` that applies."""
         assert source.operand is not None
         conditions = tuple(source.conditions)
         inside = yield self._reading(operands[source.operand], source.index, (*guards, *conditions))
@@ -332,7 +333,7 @@ class Reader:
     def contractions(
         self, values: Sequence[Value], index: Sequence[DimLike]
     ) -> Iterator[tuple[Node, Indices]]:
-        """The contraction results that reading ``values`` at ``index`` reads: (node, index there), each once."""
+        """The contraction results that reading ``values`` at ``index`` needs: (node, index), each once."""
         stack: list[tuple[Value, Indices]] = [(value, tuple(index)) for value in reversed(values)]
         seen: set[tuple[Value, Indices]] = set()
         while stack:
@@ -361,7 +362,7 @@ class Reader:
 
 
 def window_cells(graph: Graph, node: Node) -> Iterator[tuple[int, ...]]:
-    """The reduction indices of a small window, in order."""
+    """The reduction indices of a small window, in row-major order."""
     op = primitive(node.op)
     assert isinstance(op, Contraction)
     types = [graph.type(operand) for operand in graph.operands(node)]

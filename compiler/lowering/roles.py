@@ -1,10 +1,10 @@
-"""What part each operation plays when a graph becomes kernels.
+"""The role of each operation when a graph becomes kernels.
 
-- *inline*: views and generators; they cost an index, not memory, and are read through.
+- *inline*: views and generators; they need no memory: a kernel that reads them computes an index or an element.
 - *alias*: a reshape that moves nothing: the same storage in another shape.
-- *destination*: concat, interleave and pad; their operands' kernels store straight into the result.
+- *destination*: concat, interleave and pad; the kernels of their operands store directly into the result.
 - *member*: elementwise operations, contractions and small windows; they are fused into groups.
-- *opaque*: a kernel of its own.
+- *opaque*: an operation with a kernel of its own.
 - *loop*: scan.
 """
 
@@ -23,12 +23,12 @@ from ..ops.slice_pad import PadAttributes
 
 Role = Literal["input", "inline", "alias", "destination", "member", "opaque", "loop", "array"]
 
-#: Windows up to this many cells are evaluated in line, cell by cell, inside whatever reads them.
+#: Windows up to this many cells are evaluated inline, cell by cell, wherever they are read.
 INLINE_WINDOW = 32
 
 
 class Roles:
-    """Roles of a graph's nodes, and the values that inline chains lead to; both are computed once."""
+    """The roles of a graph's nodes, and the values that chains of inline operations read; both are computed once."""
 
     def __init__(self, graph: Graph):
         self.graph = graph
@@ -65,14 +65,15 @@ class Roles:
         return "destination" if op.name in ("concat", "interleave") else "inline"
 
     def _is_read_in_line(self, node: Node, attrs: PadAttributes) -> bool:
-        """Whether only windows read a pad, which guard their loads; the axis of the lanes cannot be guarded."""
+        """Whether all readers of a pad are windows, which can guard their loads. The axis of the lanes cannot be
+        guarded."""
         if any(attrs.interior) or attrs.low[-1:] + attrs.high[-1:] not in ((), (0, 0)):
             return False
         users = self.graph.uses(node.values[0])
         return all(user.op == "reduce_window" for user, _ in users) and node.values[0] not in self._outputs
 
     def bases(self, value: Value) -> tuple[tuple[Value, bool], ...]:
-        """The values that reading ``value`` reads in the end, and whether at the very same index."""
+        """The values that reading ``value`` reads in the end, each with whether it is read at the same index."""
         stack = [value]
         while stack:
             node = self.graph.producer(stack[-1])
@@ -89,13 +90,13 @@ class Roles:
         return self._bases[value]
 
     def unreshaped(self, value: Value) -> Value:
-        """What ``value`` is another shape of."""
+        """The value that ``value`` is a reshape of: the end of a chain of aliases."""
         while self.role(node := self.graph.producer(value)) == "alias":
             (value,) = self.graph.operands(node)
         return value
 
     def readers(self, value: Value) -> Iterator[Node]:
-        """The nodes that read ``value``, directly or through inline chains."""
+        """The nodes that read ``value``, directly or through chains of inline operations."""
         stack = [value]
         while stack:
             for user, _ in self.graph.uses(stack.pop()):

@@ -25,7 +25,7 @@ from .program import ProgramBuilder
 from .roles import Roles
 from .stores import move_kernel, store_apart
 
-#: Roles of inputs that callers give at every call, whether or not results need them.
+#: Roles of the inputs that callers pass to every call, whether or not a result depends on them.
 _GIVEN = ("input", "target")
 
 
@@ -54,10 +54,10 @@ def lower_entry(program: ProgramBuilder, name: str, graph: Graph, observer: Obse
         entry.call(copy_kernel(program, temporary, place))
     for key, place in inputs.items():
         if graph.input_role(key) in _GIVEN and place.storage.name not in entry.storages:
-            entry.touch(place.storage)  # an input that no result needs may still bind a dim
+            entry.touch(place.storage)  # an input that no result depends on may still bind a dim
     for key in graph.outputs:
         if key not in entry.storages:
-            entry.touch(program.table[key], "write")  # without elements no call writes it
+            entry.touch(program.table[key], "write")  # an output without elements is written by no call
     entry.finish()
 
 
@@ -112,7 +112,7 @@ class _Entry:
 
 
 class _Scope:
-    """One graph on its way: the entry's own, or the body of a scan inside the loop that runs it."""
+    """A graph being lowered: the entry's own, or the body of a scan inside the loop that runs it."""
 
     def __init__(self, entry: _Entry, graph: Graph, inputs: Mapping[Value, Place]):
         self.entry = entry
@@ -126,12 +126,13 @@ class _Scope:
         return Place(self.entry.allocate(type), type)
 
     def bind_output(self, value: Value, place: Place) -> None:
-        """``value`` is to be written to ``place``, by what makes it before it is reshaped."""
+        """Has ``value`` stored to ``place``, by the operation that computes it before any reshapes."""
         base = self.roles.unreshaped(value)
         self.outputs.setdefault(base, []).append(place.reshaped(self.graph.type(base).shape))
 
     def may_update(self, old: Value, new: Value) -> bool:
-        """Whether ``new`` may overwrite the buffer of ``old``: all other reads come before, its own in place."""
+        """Whether ``new`` may overwrite the buffer of ``old``: all other kernels read it before, and its own reads it
+        in place."""
         writer = self.grouping.group_of.get(new.node)
         if writer is None:
             return False
@@ -150,7 +151,8 @@ class _Scope:
         return True
 
     def _reads_at_same_index(self, reader: Node, value: Value, group: Group) -> bool:
-        """Whether the kernel of ``group`` reads ``value``, for ``reader``, where it stores: at its own index."""
+        """Whether the kernel of ``group`` reads ``value``, on behalf of ``reader``, at the index that it stores
+        to."""
         if self.graph.type(value).shape != group.space or not self.grouping.evaluated_in_place(reader, group):
             return False
         return all(
@@ -163,7 +165,7 @@ class _Scope:
     # -- places -------------------------------------------------------------------------------------------------
 
     def place(self, value: Value) -> Place:
-        """Where ``value`` lives; memory is found for it when it is first asked for."""
+        """Where ``value`` lives; the first call allocates its memory."""
         found = self.places.get(value)
         if found is None:
             found = self.places[value] = self._find(value)
@@ -182,7 +184,7 @@ class _Scope:
         return place
 
     def targets(self, value: Value) -> list[Target]:
-        """Everywhere that a member's result is to be stored."""
+        """All targets to which a member's result is stored."""
         targets: list[Target] = [(place, _identity) for place in self.outputs.get(value, [])]
         others = False
         for user, position in self.graph.uses(value):
@@ -232,7 +234,7 @@ class _Scope:
             for value in node.values
             if self.grouping.stored(value)
         ]
-        if not targets or product(group.space) == 0:  # what has no elements needs no code
+        if not targets or product(group.space) == 0:  # no elements, no code
             return
         program = self.entry.program
         targets, moves = store_apart(targets, group.space, self.allocate, self.graph.type)
@@ -264,7 +266,7 @@ class _Scope:
         results = [self.place(value) for value in node.values[carries:]]
         halves: list[Place] = []
         for position, value in enumerate(operands[consts : consts + carries]):
-            # A step reads one half and writes the other: h(t-1) stays whole while h(t) is made.
+            # A step reads one half and writes the other, so h(t-1) stays whole while h(t) is computed.
             type = self.graph.type(value)
             both = self.allocate(type.with_shape((2, *type.shape)))
             entry.call(copy_kernel(entry.program, self.place(value), both.at(0)))
@@ -305,7 +307,7 @@ def copy_kernel(program: ProgramBuilder, source: Place, target: Place) -> Kernel
 
 
 def fill_kernel(program: ProgramBuilder, place: Place, fill: float | int | bool) -> Kernel:
-    """Fills a place with one number."""
+    """Sets all elements of a place to one number."""
     b, size = KernelBuilder("kernel", dict(program.dims)), place.type.size
     y = b.buffer("p0", place.type.dtype, (size,), "write")
     lanes = program.machine.lanes(place.type.dtype)

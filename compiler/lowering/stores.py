@@ -1,9 +1,9 @@
-"""Where a kernel stores its results, so that threads never meet.
+"""Chooses where a kernel stores its results, so that no two threads store to the same range.
 
-Iterations of a kernel's parallel loop have to store apart, buffer by buffer: on some axis of the buffer, each within a
-range of its own. Two results that go side by side into one buffer along that very axis (a concatenation of two dense
-layers of one sample, say) do not: both write near the start. All but the first then go to memory of their own and are
-moved by a kernel of its own each.
+Iterations of a kernel's parallel loop must each store to a range of their own, on some axis of every buffer. Two
+results that are concatenated along that very axis (two dense layers of one sample, say) break this rule: each thread
+would store in two ranges of one buffer. All results but the first then go to temporary memory, and another kernel
+moves each to its place.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def store_apart(
     allocate: Callable[[TensorType], Place],
     types: Callable[[Value], TensorType],
 ) -> tuple[Targets, list[tuple[Place, Target]]]:
-    """The targets of one kernel over ``space``, and what is to be moved afterwards: from a place to a target."""
+    """The targets of one kernel over ``space``, and the moves to make afterwards: (temporary place, target)."""
     axis = parallel_axis(space)
-    if axis is None:  # one element, one thread
+    if axis is None:  # a single element, so a single thread
         return targets, []
     known: dict[Any, set[Range]] = {}
     kept: Targets = []
@@ -57,7 +57,7 @@ def store_apart(
 
 
 def move_kernel(program: ProgramBuilder, source: Place, target: Target) -> Kernel:
-    """Stores all of ``source`` at a target."""
+    """The kernel that stores all of ``source`` at ``target``."""
     graph = Graph()
     value = graph.input("source", source.type)
     (copy,) = graph.add("copy", [value]).values

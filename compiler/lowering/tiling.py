@@ -1,7 +1,7 @@
-"""How a group's iteration space is cut into register tiles.
+"""Cuts a group's iteration space into register tiles.
 
-The choices follow from counting: a tile of R rows × V vectors with A accumulators per cell should leave the machine
-some vector registers for its operands, load V vectors for R broadcasts, and not waste lanes on narrow axes.
+The choice follows from counting registers: a tile of R rows × V vectors with A accumulators per cell should leave
+some vector registers for its operands, load V vectors for every R broadcasts, and waste no lanes on narrow axes.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from ..ops.base import Contraction, primitive
 from ..ops.reduce_window import ReduceWindowAttributes
 from .groups import Group, is_window
 
-#: Rows of a tile along an axis whose size is known only at run time: what is left over runs row by row.
+#: Rows of a tile along an open axis. The remaining rows run one at a time.
 OPEN_ROWS = 8
-#: Vectors of a tile along an axis whose size is known only at run time.
+#: Vectors of a tile along an open axis.
 OPEN_VECTORS = 2
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """``lanes`` run along the last axis, or along the innermost reduction axis where ``inner``.
+    """A register tile: ``rows`` along ``row_axis`` by ``vectors`` of ``lanes`` elements.
 
-    Where ``segment`` is given, no tile crosses a multiple of it on the last axis. Where ``lane_axis`` is given, lanes
-    run along that axis instead, and rows along the last one (see ``transposed``).
+    Lanes run along the last axis, or along the innermost reduction axis if ``inner``. No tile crosses a multiple of
+    ``segment`` on the last axis. If ``lane_axis`` is given, lanes run along that axis instead, and rows along the
+    last one (see ``transposed``).
     """
 
     lanes: int
@@ -52,7 +53,7 @@ class Tiling:
 def choose_tilings(
     graph: Graph, group: Group, space: Shape, values: Sequence[Value], machine: Machine
 ) -> Iterator[Tiling]:
-    """Tilings of ``space``, best first; the last has one lane and fits whatever the group accesses."""
+    """Tilings of ``space``, best first; the last one is scalar and fits whatever the group accesses."""
     dtype = _widest(graph, group, values)
     native = machine.lanes(dtype)
     contractions = group.contractions()
@@ -100,7 +101,7 @@ def _wide(
     per_cell = len(contractions) * _window_cells(group)
     blocks = -(-columns // lanes) if isinstance(columns, int) else 1
     row_axis = _row_axis(space) if any(_has_two_factors(node) for node in contractions) else None
-    # Rows share the vectors of an operand: with fewer vectors there is room for more rows.
+    # Rows share the vectors of an operand: fewer vectors leave room for more rows.
     most = machine.vector_registers // (8 if row_axis is not None else 4)
     vectors = max(1, min(blocks, most, machine.vector_registers // 4 // per_cell))
     if row_axis is None:
@@ -110,7 +111,7 @@ def _wide(
 
 
 def _transposed(space: Shape, native: int, parallel: int | None) -> Iterator[Tiling]:
-    """Lanes along each other axis that has some, the last of them first."""
+    """Lanes along each other axis with more than one element, the last of them first."""
     columns = space[-1] if space else 1
     for axis in range(len(space) - 2, -1, -1):
         if space[axis] != 1:
@@ -126,7 +127,7 @@ def _crosswise(
     parallel: int | None,
     machine: Machine,
 ) -> Iterator[Tiling]:
-    """Lanes along the last axis but one where the last one is narrow: all of it is a tile's rows."""
+    """Lanes along the second-last axis where the last one is narrow: a tile has all of the last axis as its rows."""
     if len(space) < 2 or not any(map(_has_two_factors, contractions)):
         return
     cells, columns = space[-2:]
@@ -150,7 +151,7 @@ def _deep(
     machine: Machine,
 ) -> Tiling:
     """Lanes along the innermost reduction axis."""
-    # Both operands are vectors here, so half of the registers are theirs.
+    # Both operands are vectors here, so they take half of the registers.
     budget = max(1, machine.vector_registers // 2 // len(contractions))
     vectors = min(4, budget, columns) if isinstance(columns, int) else 1
     two = any(_has_two_factors(node) for node in contractions)
@@ -162,7 +163,7 @@ def _deep(
 
 
 def _window_cells(group: Group) -> int:
-    """How many cells of a contraction's result one of the group's results is made of."""
+    """How many elements of a contraction's result one element of the group's result needs."""
     return prod(
         prod(node.attrs.window)
         for node in group.members
@@ -179,7 +180,7 @@ def _rows(extent: DimLike, most: int) -> int:
 
 
 def _row_axis(space: Shape) -> int | None:
-    """The last axis but the lanes' own that has more than one row."""
+    """The last axis with more than one element, except the axis of the lanes."""
     for axis in range(len(space) - 2, -1, -1):
         if space[axis] != 1:
             return axis
@@ -187,7 +188,7 @@ def _row_axis(space: Shape) -> int | None:
 
 
 def parallel_axis(space: Shape) -> int | None:
-    """The first open axis, else the first with more than one index."""
+    """The first open axis, or else the first with more than one index."""
     for axis, size in enumerate(space):
         if not isinstance(size, int):
             return axis
@@ -201,7 +202,8 @@ def _reduction(graph: Graph, node: Node) -> Shape:
 
 
 def _segment(graph: Graph, contractions: Sequence[Node]) -> int | None:
-    """The stretch of the last axis in which the indices of all contractions are affine."""
+    """The length of stretches of the last axis on which the indices of all contractions are affine; None without
+    limit."""
     found = 0
     for node in contractions:
         op = primitive(node.op)
@@ -215,7 +217,7 @@ def _has_two_factors(node: Node) -> bool:
 
 
 def _widest(graph: Graph, group: Group, values: Sequence[Value]) -> str:
-    """The widest float dtype that the group computes with; where there is none, the widest that it stores."""
+    """The widest float dtype that the group computes with or, if there is none, the widest that it stores."""
     types = [graph.type(value).dtype for value in values]
     types += [type.dtype for node in group.members for type in node.types]
     floats = [name for name in types if np.dtype(name).kind == "f"]

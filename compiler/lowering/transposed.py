@@ -1,9 +1,9 @@
-"""The tiles of kernels whose operands lie along another axis than the result.
+"""The tiles of kernels whose operands are contiguous along another axis than the result.
 
-Lanes run along ``lane_axis`` of the iteration space, where what is read is contiguous, and the rows of a tile along the
-last axis, where what is stored is. Between reading and storing, the tile's rows are transposed in registers: two by
-two, vectors are merged lane by lane (first of one, first of the other, second of one, …), after log₂ of their number
-such steps all lie in the order of the result.
+Lanes run along ``lane_axis`` of the iteration space, where operands are contiguous, and the rows of a tile along the
+last axis, where the result is. Between reading and storing, the tile is transposed in registers: pairs of vectors are
+interleaved lane by lane (first lane of each, second lane of each, …); after log₂(rows) such steps all elements are in
+the order of the result.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ from .places import IndexMap, Place, Target
 from .reader import NotVectorizable, Reader
 from .tiling import Tiling
 
-#: So many rows that are no power of two are merged one by one; more of them are filled up to a power of two.
+#: Up to this many rows are merged directly even if they are no power of two; more are padded to a power of two.
 FEW_ROWS = 3
 
 
 @dataclass(frozen=True)
 class _Span:
-    """Tiles along an axis: the loop over where they begin, their ``width``, and how much of it exists (None: all)."""
+    """Tiles along an axis: the loop over their first indices, their ``width``, and how much of a tile exists (None:
+    all)."""
 
     loop: Callable[[], AbstractContextManager[DimLike]]
     width: int
@@ -61,7 +62,7 @@ class TransposedTiles:
         self.divided = divided_axes(space, tiling.parallel_axis, [*loops], targets)
 
     def emit(self) -> None:
-        """All loops: what threads divide is the outermost."""
+        """Emits all loops; the one that threads divide is outermost."""
         self._axes(self.order, {}, {})
 
     def _axes(
@@ -81,9 +82,8 @@ class TransposedTiles:
                 self._axes(rest, {**index, axis: start}, {**spans, axis: (span.width, span.exist(start))})
 
     def _spans(self, axis: int, width: int) -> Iterator[_Span]:
-        """The tiles of one axis. Where the last one is not whole, all are masked, since a tile is long code; without
-        masks it is made apart.
-        """
+        """The tiles of one axis. If the last one is not whole, all are masked, since code for a second tile would be
+        long; on machines without masks it gets code of its own."""
         extent, kind = self.space[axis], "parallel" if axis in self.divided else "serial"
         if isinstance(extent, int) and extent <= width:
             yield _Span(lambda: self._loop(0, extent, extent, kind), extent, lambda start: None)
@@ -110,7 +110,8 @@ class TransposedTiles:
     def _tile(
         self, index: Indices, width: int, columns: DimLike | None, rows: int, exist: DimLike | None
     ) -> None:
-        """``width`` elements along the lanes' axis by ``rows`` along the last; so many of them exist."""
+        """Emits a tile: ``width`` elements along the axis of the lanes by ``rows`` along the last axis, of which
+        ``columns`` and ``exist`` elements exist (None: all)."""
         reader, lanes = self.reader, max(power_of_two(min(width, self.tiling.lanes)), power_of_two(rows))
         parts: list[tuple[int, DimLike | None]] = []
         for offset in range(0, width, lanes):
@@ -118,7 +119,7 @@ class TransposedTiles:
             parts.append(
                 (offset, None if isinstance(left, int) and left >= offset + lanes else left - offset)
             )
-        # Rows that do not exist are read as the last one, and not stored.
+        # Rows that do not exist read the last row that does, and are not stored.
         own = [row if exist is None else dim_min(row, exist - 1) for row in range(rows)]
         with reader.scope():
             reader.accumulators = self._contracted(index, lanes, parts, own)
@@ -129,7 +130,7 @@ class TransposedTiles:
                         [reader.read(v, self._moved(index, lane, row)) for v, _ in self.targets]
                         for row in own
                     ]
-                    # Everything is read before anything is stored: a buffer may be updated in place.
+                    # Read everything before storing anything: a buffer may be updated in place.
                     for position, (_, places) in enumerate(self.targets):
                         vectors = [row[position] for row in read]
                         for place, index_map in places:
@@ -175,7 +176,8 @@ class TransposedTiles:
         return tuple(moved)
 
     def _as_flat(self, place: Place, at: Sequence[DimLike], rows: int) -> tuple[Place, Indices] | None:
-        """The place with its last two axes as one, along which the tile lies without gaps, and where it begins."""
+        """The place with its last two axes merged, and the index there where the tile begins; None unless the tile is
+        contiguous in it."""
         shape = place.type.shape
         if len(shape) < 2 or shape[-1] != rows or at[-1] != 0 or not _merges(rows):
             return None
@@ -206,7 +208,7 @@ class TransposedTiles:
         count: DimLike | None,
         exist: DimLike | None,
     ) -> None:
-        """One store per lane: what lies along the last axis there."""
+        """One store per lane: that lane's elements along the last axis."""
         reader, b, lanes = self.reader, self.b, self.reader.lanes
         rows = power_of_two(len(vectors))
         empty = b.const(0, vectors[0].type.dtype, lanes)
@@ -228,7 +230,8 @@ class TransposedTiles:
 
 
 def merged(b: KernelBuilder, vectors: Sequence[Expr]) -> list[Expr]:
-    """The vectors lane by lane: the first lanes of all, the second lanes of all, …, in as many vectors."""
+    """The elements of ``vectors`` in lane order: lane 0 of every vector, lane 1 of every vector, …, in as many
+    vectors."""
     found, lanes, number = list(vectors), vectors[0].type.lanes, len(vectors)
     if number & (number - 1):
         return [_picked(b, found, range(start, start + lanes)) for start in range(0, number * lanes, lanes)]
@@ -244,7 +247,7 @@ def merged(b: KernelBuilder, vectors: Sequence[Expr]) -> list[Expr]:
 
 
 def _picked(b: KernelBuilder, vectors: Sequence[Expr], elements: range) -> Expr:
-    """The vector of these elements of all vectors merged, one vector after the other."""
+    """The given ``elements`` of the lane-order merge of all ``vectors``, as one vector."""
     number, lanes = len(vectors), len(elements)
     result = vectors[0]
     for position, vector in enumerate(vectors):
@@ -265,7 +268,7 @@ def _merges(rows: int) -> bool:
 
 
 def power_of_two(n: int) -> int:
-    """The least power of two that is not less."""
+    """The least power of two that is at least ``n``."""
     return 1 << max(0, n - 1).bit_length()
 
 

@@ -1,4 +1,4 @@
-"""What a pass is, what it is told, and how passes run: one after the other, verified after each."""
+"""What a pass is, what it is given, and how passes run: one after the other, with verification after each."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ Rule = Callable[[Graph, Node, tuple[Value, ...]], Sequence[Value | None] | None]
 
 @dataclass
 class Budget:
-    """How many rewrites passes may still do; None for any number. For bisecting a miscompilation."""
+    """How many rewrites passes may still do; None for any number. Used to bisect a miscompilation."""
 
     left: int | None = None
 
 
 @dataclass
 class PassContext:
-    """What passes are told beside the graph.
+    """What a pass is given beside the graph.
 
-    ``entry``: the name of the entry whose graph it is. ``machine``: what code is made for. ``budget`` is shared by all
-    entries of a compilation. ``stop_after``: a phase or a pass after which nothing runs any more. ``split``: graphs
-    that a pass took out of this one, by the name of the entry that they become.
+    ``entry``: the name of the entry that the graph computes. ``machine``: the target. ``budget`` is shared by all
+    entries of a compilation. ``stop_after``: the phase or pass after which no other runs. ``split``: graphs that a
+    pass took out of this one, by the name of the entry that each becomes.
     """
 
     entry: str = ""
@@ -43,7 +43,7 @@ class PassContext:
     split: dict[str, Graph] = field(default_factory=dict)
 
     def limit(self, rule: Rule) -> Rule:
-        """``rule``, which does nothing any more once the budget is spent."""
+        """``rule``, until the budget is spent; then a rule that rewrites nothing."""
 
         def limited(graph: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value | None] | None:
             if self.budget.left == 0:
@@ -58,9 +58,10 @@ class PassContext:
 
 @dataclass(frozen=True)
 class Pass(ABC):
-    """A transformation of graphs: the same object when nothing changed, otherwise a new graph.
+    """A transformation of graphs. It returns the same object if nothing changed, otherwise a new graph.
 
-    Bodies of scans are transformed first, then the graph around them; ``bodies`` says whether they are at all.
+    The bodies of scans are transformed first, then the graph around them; with ``bodies`` false, bodies stay as they
+    are.
     """
 
     name: ClassVar[str]
@@ -68,16 +69,16 @@ class Pass(ABC):
 
     @abstractmethod
     def run(self, graph: Graph, context: PassContext) -> Graph:
-        """The transformed graph; bodies of scans were transformed before."""
+        """The transformed graph. The bodies of its scans are already transformed."""
 
 
 class PassError(Exception):
-    """A pass whose result does not verify."""
+    """A pass returned a graph that does not verify."""
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Passes that run one after the other, under a name."""
+    """Passes that run one after the other, with a name for all of them."""
 
     name: str
     passes: tuple[Pass, ...]
@@ -103,7 +104,7 @@ class Phase:
 
 
 def _everywhere(one: Pass, graph: Graph, context: PassContext) -> Graph:
-    """The graph after ``one`` ran on all bodies, innermost first, and on the graph itself."""
+    """The graph after running ``one`` on all bodies, innermost first, and then on the graph itself."""
     if not one.bodies:
         return one.run(graph, context)
     done: dict[int, Graph] = {}

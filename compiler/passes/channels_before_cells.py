@@ -1,9 +1,9 @@
-"""Images that convolutions with few features read, with channels before the cells of the last axis.
+"""Stores images that convolutions with few features read with channels before the last spatial axis.
 
-Three features fill three lanes of a vector, but along the last axis of the image there are cells for all of them
-(``lowering/transposed.py``), if those lie next to one another in memory. So such an image is stored that way where it
-is stored anyway, in padding, or else copied, if the convolutions do enough with it. Not with channels before all cells:
-what one row of windows reads would lie all over the image.
+Three features fill only three lanes of a vector, but the image's last spatial axis has enough cells to fill all lanes
+(``lowering/transposed.py``), if these cells are contiguous in memory. So the image is stored that way: where it is
+padded, which stores it anyway, or else in a copy, if the convolutions do enough work per element. Channels do not go
+before all spatial axes: then the cells that one row of windows reads would be spread over the whole image.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from ..ops.slice_pad import PadAttributes
 from ..ops.windows import ConvAttributes
 from .base import Pass, PassContext
 
-#: Products with each element of an image that make up for moving it.
+#: With this many multiplications per element of an image, moving it pays.
 LEAST_PRODUCTS = 8
-#: Windows further apart are not read as vectors.
+#: Windows with a larger stride are not loaded as vectors.
 MOST_STRIDE = 4
 
 
 @dataclass(frozen=True)
 class ChannelsBeforeCells(Pass):
-    """Chooses images by the convolutions that read them, directly or slices of them."""
+    """Chooses images that convolutions with few features read, directly or as slices."""
 
     name: ClassVar[str] = "channels_before_cells"
 
@@ -63,7 +63,7 @@ class ChannelsBeforeCells(Pass):
 
 
 def _images(graph: Graph, machine: Machine) -> list[Value]:
-    """What convolutions with few features read, without the slices of it."""
+    """The images that convolutions with few features read; for slices, the image that they were cut from."""
     found: dict[Value, None] = {}
     for node in graph:
         if _has_few_features(graph, node, machine):
@@ -89,10 +89,11 @@ def _has_few_features(graph: Graph, node: Node, machine: Machine) -> bool:
 
 
 def _pays(graph: Graph, image: Value, machine: Machine) -> bool:
-    """Whether enough is done with an image that lies with channels last, and, in padding, nothing else."""
+    """Whether these convolutions do enough work to move the image, and it is neither transposed already nor a pad
+    with other readers."""
     producer = graph.producer(image)
     if producer.op == "transpose":
-        return False  # read as it lies
+        return False  # it is read in the order in which it is stored
     readers = list(_readers(graph, image))
     few = [node for node in readers if _has_few_features(graph, node, machine)]
     if producer.op == "pad" and (len(few) < len(readers) or image in graph.outputs.values()):
@@ -133,5 +134,5 @@ def _copied(graph: Graph, x: Value) -> Value:
 
 
 def _swapped(rank: int) -> TransposeAttributes:
-    """The last two axes, which is its own inverse."""
+    """The permutation that swaps the last two axes; it is its own inverse."""
     return TransposeAttributes((*range(rank - 2), rank - 1, rank - 2))

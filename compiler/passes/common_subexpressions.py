@@ -1,4 +1,4 @@
-"""Computes equal things once: nodes of one operation with equal attributes and the same operands."""
+"""Computes equal things once: merges nodes of one operation with equal attributes and the same operands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .base import Pass, PassContext
 
 @dataclass(frozen=True)
 class MergeCommonSubexpressions(Pass):
-    """Every operation is pure, random bits included."""
+    """Merges any equal nodes: every operation is pure, random bits included."""
 
     name: ClassVar[str] = "merge_common_subexpressions"
 
@@ -21,7 +21,7 @@ class MergeCommonSubexpressions(Pass):
         known: dict[tuple[str, Attributes, tuple[Value, ...]], tuple[Value, ...]] = {}
 
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
-            # The copy of this node is the next that ``new`` gets.
+            # the id that ``new`` will give the copy of this node
             copy = tuple(Value(len(new), port) for port in range(len(node.types)))
             found = known.setdefault((node.op, node.attrs, operands), copy)
             return None if found == copy else found

@@ -1,4 +1,4 @@
-"""Removes what no output needs: operations, and inside scans the states, sequences and operands nobody reads."""
+"""Removes what no output needs: operations and, inside scans, unread states, sequences and operands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .base import Pass, PassContext
 
 @dataclass(frozen=True)
 class RemoveDeadCode(Pass):
-    """One walk backwards finds what lives, one forwards copies it."""
+    """Walks the graph backwards to find what is live, then forwards to copy it."""
 
     name: ClassVar[str] = "remove_dead_code"
 
@@ -49,7 +49,7 @@ class RemoveDeadCode(Pass):
 
 @dataclass(frozen=True)
 class _Trimmed:
-    """Positions of the body's inputs and outputs that live."""
+    """The positions of the body's live inputs and outputs."""
 
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
@@ -67,7 +67,7 @@ class _Trimmed:
 
 
 def _trim(attrs: ScanAttributes, ports: Sequence[bool]) -> _Trimmed:
-    """A carry lives when its last value is read, or when something that lives reads it in a step."""
+    """A carry is live when its last value is read, or when something live reads it in a step."""
     body, k, c = attrs.body, attrs.n_consts, attrs.n_carries
     inputs, outputs = list(body.inputs.values()), list(body.outputs.values())
     kept, before = list(ports), -1

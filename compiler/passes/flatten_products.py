@@ -1,7 +1,8 @@
 """Gives products one row axis: [T, N, K] @ [K, M] is computed as [T·N, K] @ [K, M].
 
 Register tiles take their rows from one axis, and with T·N rows a tile is full even where N is 1. Reshapes of whole
-tensors move nothing, so elementwise operations that follow (a bias, an activation) are computed in the flat shape too.
+tensors move nothing, so elementwise operations that follow (a bias, an activation) are computed in the flat shape,
+too.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from .base import Pass, PassContext
 
 @dataclass(frozen=True)
 class FlattenProducts(Pass):
-    """Row axes and contracted axes that follow each other in memory become one."""
+    """Merges row axes, and contracted axes, that are adjacent in memory."""
 
     name: ClassVar[str] = "flatten_products"
 
     def run(self, graph: Graph, context: PassContext) -> Graph:
-        flat: dict[Value, Value] = {}  # by reshaped value of the new graph, what it is a reshape of
+        flat: dict[Value, Value] = {}  # reshaped value of the new graph: its operand
 
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
             value = None
@@ -49,7 +50,7 @@ class FlattenProducts(Pass):
 
 
 def _product(g: Graph, attrs: DotAttributes, operands: tuple[Value, ...]) -> Value | None:
-    """The product with merged axes, its result without the row axes that it had."""
+    """The product with merged axes, before the reshape that restores its row axes."""
     a, b = operands
     rank_a, rank_b = g.type(a).rank, g.type(b).rank
     m, n = len(attrs.lhs_contract), len(attrs.free(rank_a, attrs.lhs_contract))
@@ -69,7 +70,7 @@ def _product(g: Graph, attrs: DotAttributes, operands: tuple[Value, ...]) -> Val
 
 
 def _elementwise(g: Graph, node: Node, operands: tuple[Value, ...], flat: dict[Value, Value]) -> Value | None:
-    """The operation in the flat shape that one of its operands comes from."""
+    """The elementwise operation in the flat shape that one of its operands was reshaped from."""
     source = next((flat[value] for value in operands if value in flat), None)
     if source is None:
         return None
@@ -82,7 +83,7 @@ def _elementwise(g: Graph, node: Node, operands: tuple[Value, ...], flat: dict[V
 
 
 def _flattened(g: Graph, value: Value, shape: Shape, merged: int, flat: dict[Value, Value]) -> Value | None:
-    """``value`` with its first ``merged`` axes as one; None where that would move elements."""
+    """``value`` with its first ``merged`` axes as one; None if that would move elements."""
     if value in flat:
         return flat[value] if g.type(flat[value]).shape == shape else None
     node, type = g.producer(value), g.type(value)

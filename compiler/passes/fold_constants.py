@@ -1,4 +1,5 @@
-"""Computes what depends on constants only, by the primitives' own evaluation, as long as the result is small."""
+"""Evaluates operations whose operands are all constant, with the primitives' own NumPy evaluation, if the result is
+small."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ _MOVES = (Broadcast, Reshape, Reverse, Transpose, Slice)
 
 @dataclass(frozen=True)
 class FoldConstants(Pass):
-    """A constant with one number in every cell stays one, whatever its size; others are kept up to ``limit`` bytes."""
+    """Folds results of up to ``limit`` bytes. A result with the same number in every element stays one number,
+    whatever its size."""
 
     name: ClassVar[str] = "fold_constants"
 
@@ -68,12 +70,12 @@ class FoldConstants(Pass):
                 arrays = [one.array({}) for one in constants]
                 (result,) = primitive(node.op).evaluate(_NoDims(), node.attrs, arrays)
         except (EvaluationError, KeyError):
-            return None  # a mistake in values is reported when the program runs, an open size needs a binding
+            return None  # errors in values are reported when the program runs; open sizes have no value yet
         return constant(new, np.asarray(result))
 
 
 class _NoDims:
-    """An evaluation that has no named dims and no bodies."""
+    """Evaluation of one operation outside any graph: no named dims, no bodies."""
 
     dims: Mapping[str, int] = {}
 

@@ -1,8 +1,8 @@
-"""Moves out of scans what does not depend on the state.
+"""Moves operations that do not depend on the state out of scans, to before the loop.
 
-The input half of a recurrence, x(t) @ W, becomes one product over all steps before the loop, with T·N rows; what is
-the same in every step is computed once. Then the loop reads their results as xs and consts. A product that has many
-rows in each step already stays: it gains nothing, and its result for all steps has to go through memory.
+The input half of a recurrence, x(t) @ W, becomes one product over all steps, with T·N rows; what is the same in every
+step is computed once. The loop then reads these results as xs and consts. A product that has many rows in each step
+already stays: it would gain nothing, and its result for all steps would have to go through memory.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from ..ops.scan_attributes import ScanAttributes
 from .base import Pass, PassContext
 from .vectorize import is_anchor, vectorizes
 
-#: Repeating along new axes, and reading panels as the matrix that was packed.
+#: Operations that only say how a constant is read: repetition along new axes, and panels read as a matrix.
 _STAYING = ("broadcast", "panels")
 
 
 @dataclass(frozen=True)
 class HoistScanInputs(Pass):
-    """A value leaves when it depends on no state and either on no step, or on a product of a step's inputs.
+    """A value leaves if it depends on no state, and either on no step or on a product of a step's inputs.
 
-    What only says how a constant is read stays inside: outside it would cost memory, or undo what was packed.
+    Operations that only say how a constant is read stay inside: outside they would cost memory, or undo the packing.
     """
 
     name: ClassVar[str] = "hoist_scan_inputs"
@@ -48,7 +48,7 @@ class HoistScanInputs(Pass):
 
 @dataclass
 class _Hoisting:
-    """One scan: which values of its body leave, and where they are outside."""
+    """The rewriting of one scan: which values of its body leave it, and what they are outside."""
 
     graph: Graph
     attrs: ScanAttributes
@@ -57,7 +57,7 @@ class _Hoisting:
     fixed: set[Value] = field(default_factory=set)  # the same in every step
     leaving: set[Value] = field(default_factory=set)  # fixed values that are computed outside
     stepwise: set[Value] = field(default_factory=set)  # depend on the step, not on the state, and vectorize
-    anchored: set[Value] = field(default_factory=set)  # stepwise, and computed from a product
+    anchored: set[Value] = field(default_factory=set)  # stepwise values that are computed from a product
     outside: dict[Value, Value] = field(default_factory=dict)
 
     def run(self) -> Sequence[Value] | None:
@@ -99,7 +99,7 @@ class _Hoisting:
                 self.anchored.update(node.values)
 
     def _frontier(self) -> list[Value]:
-        """Values that leave and are read by what stays."""
+        """The values that leave and are read by operations that stay."""
         body = self.attrs.body
         moving = {v for v in self.leaving | self.anchored if body.producer(v).op != "input"}
         read = list(body.outputs.values())

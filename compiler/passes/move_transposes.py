@@ -1,10 +1,11 @@
-"""Transposes move to where they move less.
+"""Moves transposes to where they move fewer elements.
 
-An image that comes with channels first is transposed, resized along its axes, and transposed back. Neither a repeated
-cell nor a weighted sum of cells along one axis asks in which order the others lie, so the transposes may meet and
-cancel, or one may go to where the image is smaller: in front of what makes it larger, behind what makes it smaller.
-Sums along the axis that would become the last one stay, since their vectors run along what lies behind it; where that
-is a few channels only, the axis becomes the first one, with everything else behind it.
+An image that comes with channels first is transposed, resized along its axes, and transposed back. Neither a repeat
+nor a weighted sum along one axis depends on the order of the other axes. So the transposes may meet and cancel, or
+one may go to where the image is smaller: before an operation that enlarges it, after one that shrinks it.
+
+Sums along the axis that would become the last one stay, since vectors run along the axes behind the summed one. If
+there are only a few channels behind it, the summed axis is moved to the front, with all others behind it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from .reshapes import merged_axes
 
 #: Sums along an axis with fewer elements behind it fill no vectors.
 LEAST_BEHIND = 8
-#: What an open size counts as where sizes are compared.
+#: The value assumed for an open size when sizes are compared.
 TYPICAL = 64
 
 Emit = Callable[[Graph, Mapping[Value, Value], Value], Value]
@@ -32,7 +33,7 @@ Emit = Callable[[Graph, Mapping[Value, Value], Value], Value]
 
 @dataclass(frozen=True)
 class _Ordered:
-    """``value`` seen in ``shape``, with its axes in another order: result axis i is axis ``order[i]``."""
+    """``value`` seen in ``shape``, with its axes permuted: result axis i is axis ``order[i]``."""
 
     value: Value
     shape: Shape
@@ -40,7 +41,7 @@ class _Ordered:
 
     @property
     def moves_nothing(self) -> bool:
-        """Whether all axes of more than one cell stay in their order."""
+        """Whether all axes with more than one element keep their order."""
         kept = [axis for axis in self.order if self.shape[axis] != 1]
         return kept == sorted(kept)
 
@@ -49,11 +50,11 @@ class _Ordered:
         return tuple(self.shape[axis] for axis in self.order)
 
     def cost(self) -> int:
-        """Elements that are moved, roughly."""
+        """How many elements are moved, roughly."""
         return 0 if self.moves_nothing else _typical(self.shape)
 
     def emit(self, graph: Graph, value: Value) -> Value:
-        """Appends it for what the value became."""
+        """Adds the permutation to ``graph``, applied to ``value``."""
         if self.moves_nothing:
             return _reshaped(graph, value, self.result)
         shaped = _reshaped(graph, value, self.shape)
@@ -62,7 +63,7 @@ class _Ordered:
 
 @dataclass(frozen=True)
 class MoveTransposes(Pass):
-    """Those that are outputs, and those that vanish."""
+    """Moves transposes past resampling and elementwise operations, where they get cheaper or vanish."""
 
     name: ClassVar[str] = "move_transposes"
 
@@ -85,7 +86,8 @@ class MoveTransposes(Pass):
 
 
 def _earlier(graph: Graph, new: Graph, node: Node, became: Mapping[Value, Value]) -> Value | None:
-    """A transpose's result, computed from what was transposed further up."""
+    """The result of a transpose, computed with the transpose moved up to where it is cheapest; None if it is cheapest
+    here."""
     assert isinstance(node.attrs, TransposeAttributes)
     (operand,) = graph.operands(node)
     at = _Ordered(operand, graph.type(operand).shape, node.attrs.permutation)
@@ -110,12 +112,13 @@ def _earlier(graph: Graph, new: Graph, node: Node, became: Mapping[Value, Value]
 
 
 def _computes(graph: Graph, places: Sequence[_Ordered]) -> bool:
-    """Whether more than views of views lies between: those are simplified elsewhere."""
+    """Whether any operation among ``places`` computes: views of views are simplified by another pass."""
     return any(graph.producer(place.value).op not in ("transpose", "reshape") for place in places)
 
 
 def _above(graph: Graph, at: _Ordered) -> tuple[_Ordered, Emit] | None:
-    """The operand of what makes ``at``, in the order that gives ``at``, and how ``at`` is made of it."""
+    """The permuted operand of ``at``'s producer, and a function that adds the producer after it; None if it cannot be
+    passed."""
     node = graph.producer(at.value)
     if node.op == "input":
         return None
@@ -171,7 +174,8 @@ def _above_resample(graph: Graph, node: Node, at: _Ordered) -> tuple[_Ordered, E
 
 
 def _later(graph: Graph, new: Graph, node: Node, operands: tuple[Value, ...]) -> Value | None:
-    """Sums along an axis of what is transposed, transposed afterwards where that is smaller or was narrow."""
+    """Resamples before a transpose of the operand instead of after it, if that moves less or gives wider vectors;
+    else None."""
     old = graph.operands(node)[0]
     if not _is_read_once(graph, old):
         return None
@@ -189,7 +193,7 @@ def _later(graph: Graph, new: Graph, node: Node, operands: tuple[Value, ...]) ->
     if _typical(shape[position + 1 :]) < LEAST_BEHIND:
         if not narrow or _typical((*shape[:position], *shape[position + 1 :])) < LEAST_BEHIND:
             return None
-        order = (position, *order[:position], *order[position + 1 :])  # with all of the others behind it
+        order = (position, *order[:position], *order[position + 1 :])  # the summed axis first
     elif not narrow and _typical(node.types[0].shape) >= _typical(graph.type(old).shape):
         return None
     x = _Ordered(x, shape, order).emit(new, x)
@@ -200,7 +204,7 @@ def _later(graph: Graph, new: Graph, node: Node, operands: tuple[Value, ...]) ->
 
 
 def _is_read_once(graph: Graph, value: Value) -> bool:
-    """Whether nothing else reads ``value``, nor what it is a reshape of."""
+    """Whether ``value``, and every value that it is a reshape of, has only one reader."""
     outputs = set(graph.outputs.values())
     while len(graph.uses(value)) == 1 and value not in outputs:
         producer = graph.producer(value)
@@ -217,7 +221,7 @@ def _unshaped(graph: Graph, value: Value) -> Value:
 
 
 def _axis(shape: Shape, seen: Shape) -> int | None:
-    """The axis of ``shape`` that is the middle one where it is seen as [before, axis, behind]."""
+    """The axis of ``shape`` that is the middle axis of ``seen`` = [before, axis, behind]."""
     for axis, size in enumerate(shape):
         if size == seen[1] and product(shape[:axis]) == seen[0] and product(shape[axis + 1 :]) == seen[2]:
             return axis
@@ -236,6 +240,6 @@ def _reshaped(graph: Graph, x: Value, shape: Shape) -> Value:
 
 
 def _typical(shape: Sequence[DimLike]) -> int:
-    """How many elements ``shape`` has, where open sizes are typical ones."""
+    """How many elements ``shape`` has, with ``TYPICAL`` for open sizes."""
     size = product(tuple(shape))
     return evaluate(size, dict.fromkeys(dim_symbols(size), TYPICAL))

@@ -1,7 +1,8 @@
 """Computes only what is read: a slice of a sliding window becomes a window over a slice, or over less padding.
 
-The gradient of a padded convolution to its data is the case that matters: the full correlation gives cotangents for
-the padding too, which the gradient of ``pad`` then cuts away; at 3×3 over 4×4 cells that is more than half of the work.
+This matters for the gradient of a padded convolution with respect to its data: the full correlation also gives
+cotangents for the padding, which the gradient of ``pad`` then cuts away. With 3×3 kernels over 4×4 cells, that is
+more than half of the work.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _NOTHING: tuple[Node | None, tuple[Value, ...]] = (None, ())
 
 @dataclass(frozen=True)
 class NarrowWindows(Pass):
-    """``narrow_windows`` as a pass."""
+    """Runs ``narrow_windows`` as a pass."""
 
     name: ClassVar[str] = "narrow_windows"
 
@@ -55,7 +56,7 @@ def narrow_windows(graph: Graph) -> Graph:
         return None if found is None else [found]
 
     def cut(new: Graph, old: Value, value: Value, start: Shape, limit: Shape) -> Descent[Value | None]:
-        """``value`` from ``start`` to ``limit``, made of as little as possible; None where that is no less."""
+        """``value`` from ``start`` to ``limit``, computed from as little as possible; None if that saves nothing."""
         producer, inner = sources.get(old, _NOTHING)
         if producer is None or not once(old):
             return None
@@ -77,7 +78,7 @@ def narrow_windows(graph: Graph) -> Graph:
 
 
 def _reach(graph: Graph, node: Node, start: Shape, limit: Shape) -> tuple[DimLike, ...] | None:
-    """How many more operand cells than result cells each axis needs; None where a slice can't move through."""
+    """How many more operand cells than result cells each axis needs; None where a slice cannot move through."""
     if isinstance(node.attrs, ConvAttributes) and node.op == "conv":
         x, w = (graph.type(value).shape for value in graph.operands(node))
         untouched = all(start[axis] == 0 and limit[axis] == node.types[0].shape[axis] for axis in (0, -1))
@@ -103,7 +104,8 @@ def _cut_pad(
     shape: Shape,
     cut: Cut,
 ) -> Descent[Value | None]:
-    """A padded value from ``start`` to ``limit``: less padding, and of what is padded the cells that are left."""
+    """A padded value from ``start`` to ``limit``: with less padding, and the content cut to the cells that are
+    left."""
     if any(attrs.interior):
         return None
     left = [_split(low - one) for low, one in zip(attrs.low, start, strict=True)]
@@ -126,7 +128,8 @@ def _cut_pad(
 
 
 def _split(amount: DimLike) -> tuple[DimLike, DimLike] | None:
-    """So much padding, and so many cells cut off: one of them is 0. None where it is not known which."""
+    """(padding to add, cells to cut off) for a signed amount of padding, one of them 0; None if its sign is not
+    known."""
     least, greatest = bounds(amount, {})
     if least is not None and least >= 0:
         return amount, 0
@@ -141,11 +144,11 @@ def _cut_phases(
     limit: Shape,
     cut: Cut,
 ) -> Descent[Value | None]:
-    """Values that take turns, from ``start`` to ``limit``: another of them begins, and each is cut."""
+    """An interleaved value from ``start`` to ``limit``: the phases in the order in which they now begin, each cut."""
     strides = attrs.strides
     begin = [one for one in start if isinstance(one, int)]
     if len(begin) < len(start):
-        return None  # which of them begins is not known
+        return None  # which phase begins is not known
     shape = tuple(stop - one for one, stop in zip(start, limit, strict=True))
     found: list[Value] = []
     for phase in np.ndindex(*strides):
@@ -155,7 +158,7 @@ def _cut_phases(
         first = tuple(one // stride for one, stride in zip(moved, strides, strict=True))
         cells = cells_of(shape, strides, phase)
         if any(bounds(size, {})[0] in (None, 0) for size in cells):
-            return None  # a phase would have no cells
+            return None  # a phase without cells
         stop = tuple(a + size for a, size in zip(first, cells, strict=True))
         if any(first) or stop != new.type(value).shape:
             ones = SliceAttributes(first, stop, (1,) * len(stop))
@@ -173,7 +176,7 @@ def _cut(
     limit: Shape,
     once: Callable[[Value], bool],
 ) -> Value:
-    """``value`` from ``start`` to ``limit``; where a pad made it, with less padding."""
+    """``value`` from ``start`` to ``limit``: with less padding if a pad made it, else as a slice."""
     node, operands = sources.get(old, _NOTHING)
     shape = new.type(value).shape
     if node is not None and isinstance(node.attrs, PadAttributes) and once(old):

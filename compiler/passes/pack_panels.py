@@ -1,8 +1,7 @@
 """Packs weights into column panels where the work on them pays for the packing.
 
-Inside a recurrence the same weights meet the state at every step, so the packing before the loop is paid once for
-all steps; in ``predict`` what depends on parameters alone is computed once by ``prepare``. Elsewhere weights are
-read where they lie.
+Inside a recurrence every step multiplies the state by the same weights, so packing them once before the loop pays for
+itself; in ``predict`` the entry ``prepare`` packs parameters once. Elsewhere weights are read as they are.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ from .base import Pass, PassContext
 
 @dataclass(frozen=True)
 class PackPanels(Pass):
-    """Packs what loops keep constant, and in ``predict`` also the weights of the graph's own products.
+    """Packs matrices that loops keep constant, and in ``predict`` also the weights of products outside loops.
 
     A panel is as wide as a vector.
     """
 
     name: ClassVar[str] = "pack_panels"
-    bodies: ClassVar[bool] = False  # what a body reads is packed outside of it
+    bodies: ClassVar[bool] = False  # consts of a body are packed in the graph around it
 
     def run(self, graph: Graph, context: PassContext) -> Graph:
         lanes = context.machine.lanes(_dtype(graph))
@@ -96,7 +95,7 @@ def _pack_scan(
 
 
 def _fits(graph: Graph, value: Value, lanes: int) -> bool:
-    """Columns in whole panels, and enough of both for distance to matter."""
+    """Whether the columns fill whole panels, at least two of them: a single one is contiguous already."""
     shape = graph.type(value).shape
     if len(shape) < 2:
         return False
@@ -117,7 +116,7 @@ def _is_parameter(graph: Graph, value: Value) -> bool:
 
 
 def _is_weight(body: Graph, value: Value, lanes: int) -> bool:
-    """Whether all that reads ``value`` are products with it, or with whole panels of it, on the right."""
+    """Whether ``value`` is only read as the right operand of products, whole or in slices of whole panels."""
     uses = body.uses(value)
     for user, position in uses:
         if isinstance(user.attrs, SliceAttributes):

@@ -1,6 +1,8 @@
-"""Inside scans, adds first what does not depend on the state: (x @ W + h @ U) + b becomes (x @ W + b) + h @ U.
+"""Inside scans, first adds the terms that do not depend on the state: (x @ W + h @ U) + b becomes (x @ W + b) + h @
+U.
 
-Then the bias leaves the loop together with the input half. Sums are rounded in another order than written.
+Then the bias leaves the loop together with the input half. This reassociates sums: they round differently than
+written.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from .base import Pass, PassContext
 
 @dataclass(frozen=True)
 class RegroupSums(Pass):
-    """Sums whose parts are read nowhere else, with at least two terms that do not depend on the state."""
+    """Regroups sums with at least two terms that do not depend on the state, if no partial sum has another reader."""
 
     name: ClassVar[str] = "regroup_sums"
 
@@ -40,8 +42,8 @@ def _regroup(attrs: ScanAttributes, context: PassContext) -> Graph:
     carries = list(body.inputs.values())[attrs.n_consts : attrs.n_consts + attrs.n_carries]
     looping = dependents(body, carries)
     outputs = set(body.outputs.values())
-    terms: dict[Value, list[Value]] = {}  # of sums that depend on the state
-    inner: set[Value] = set()  # sums that are only a term of another
+    terms: dict[Value, list[Value]] = {}  # for sums that depend on the state
+    inner: set[Value] = set()  # sums that are a term of another sum only
     for node in body:
         value = node.values[0] if node.types else None
         if node.op != "add" or value not in looping or node.types[0].dtype not in FLOATS:
@@ -56,7 +58,7 @@ def _regroup(attrs: ScanAttributes, context: PassContext) -> Graph:
     moved: dict[Value, Value] = {}
 
     def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
-        # The terms of a sum are operands of it, or of a sum in it, which came before.
+        # Each term is an operand of this sum, or of a partial sum in it, which came before.
         moved.update(zip(body.operands(node), operands, strict=True))
         value = node.values[0]
         own = terms.get(value, [])

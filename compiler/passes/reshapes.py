@@ -1,4 +1,4 @@
-"""Reshapes as axes that become one."""
+"""Which axes a reshape merges."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from netwright.specs.dims import DimLike, Shape
 
 
 def merged_axes(fine: Shape, coarse: Shape) -> list[tuple[int, ...]] | None:
-    """For each axis of ``coarse``, the neighbouring axes of ``fine`` that it merges; None where it divides one."""
+    """For each axis of ``coarse``, the adjacent axes of ``fine`` that it merges; None if an axis of ``fine`` is
+    divided."""
     found: list[tuple[int, ...]] = []
     position = 0
     for size in coarse:

@@ -1,9 +1,9 @@
-"""Overlapping windows share their work: layers on every window become layers on the whole signal.
+"""Shares work between overlapping windows: layers on every window become layers on the whole signal.
 
-A network that scans reads each window as a sample of its own. What it does to the cells of a window alike – a
-convolution, a pool, a product with each cell's channels, an activation – can be done once to the signal, and the
-windows cut from the result. The product that sums over a whole window is a convolution with the matrix's rows as the
-kernel's cells; what follows it is one product over all windows already.
+A network with ``scan_window`` reads each window as a separate sample. Operations on the cells of a window – a
+convolution, a pool, a product with each cell's channels, an activation – can run once on the signal, and the windows
+are cut from the result. A product that sums over a whole window is a convolution with the matrix as its kernel; what
+follows it is already one product over all windows.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .base import Pass, PassContext
 
 @dataclass(frozen=True)
 class ShareWindows(Pass):
-    """f(windows(x)) becomes windows(f(x)), and dot(windows(x), W) becomes conv(x, W)."""
+    """Rewrites f(windows(x)) as windows(f(x)), and dot(windows(x), W) as conv(x, W)."""
 
     name: ClassVar[str] = "share_windows"
 
@@ -44,14 +44,14 @@ class ShareWindows(Pass):
 
 @dataclass(frozen=True, slots=True)
 class _Scanned:
-    """What the windows of a value, `[rows, *window, C]`, were cut from: `x [N, *S, C]`."""
+    """A value of windows `[rows, *window, C]`, as the signal `x [N, *S, C]` that they were cut from and how."""
 
     x: Value
     attrs: WindowsAttributes
 
     @property
     def overlap(self) -> Fraction:
-        """How many windows a cell is in, on average."""
+        """How many windows contain a cell, on average."""
         return Fraction(prod(self.attrs.window), prod(self.attrs.stride))
 
 
@@ -69,11 +69,11 @@ def _rule(graph: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Val
     return None if result is None or graph.type(result) != node.types[0] else [result]
 
 
-# What windows are of.
+# Recognizing windows.
 
 
 def _source(graph: Graph, value: Value) -> _Scanned | None:
-    """The windows that a value holds in their own order, whatever its shape."""
+    """The windows that ``value`` holds in their original order, in any shape."""
     while graph.producer(value).op == "reshape":
         (value,) = graph.operands(graph.producer(value))
     windows = graph.producer(value)
@@ -86,7 +86,7 @@ def _source(graph: Graph, value: Value) -> _Scanned | None:
 
 
 def _scanned(graph: Graph, value: Value) -> _Scanned | None:
-    """The windows of a value that has one window a row."""
+    """The windows of ``value``, if it has one window per row."""
     found = _source(graph, value)
     if found is None:
         return None
@@ -96,7 +96,7 @@ def _scanned(graph: Graph, value: Value) -> _Scanned | None:
 
 
 def _cut(graph: Graph, x: Value, attrs: WindowsAttributes) -> Value:
-    """The windows of a signal, one a row: nothing but another shape where each has one cell and none is left out."""
+    """The windows of a signal, one per row. Windows of one cell with stride 1 are only a reshape."""
     shape = graph.type(x).shape
     rows = product((shape[0], *attrs.counts(shape)))
     if any(size != 1 for size in (*attrs.window, *attrs.stride)):
@@ -125,7 +125,8 @@ def _elementwise(graph: Graph, node: Node, operands: tuple[Value, ...]) -> Value
 
 
 def _everywhere(graph: Graph, value: Value, shape: Shape) -> Value | None:
-    """What is the same in each cell of each window, at another shape: a number, or one for each channel."""
+    """An operand that is the same in every cell of every window (a scalar, or one number per channel), in another
+    shape."""
     node = graph.producer(value)
     last = len(shape) - 1
     match node.attrs:
@@ -180,11 +181,10 @@ def _pool(graph: Graph, attrs: ReduceWindowAttributes, operands: tuple[Value, ..
 def _plan(
     one: _Scanned, spans: Sequence[int], strides: Sequence[int]
 ) -> tuple[tuple[int, ...], WindowsAttributes] | None:
-    """With which strides a layer inside windows goes over the signal, and which windows its results then are; None
-    where that can't be or would not be less work.
+    """The strides with which a layer inside windows runs over the signal, and the windows of its result there.
 
-    Window i's cell a stands at i·s + a·t, for windows s apart and a stride t inside them: a cell of the whole where
-    t divides s.
+    None if that is impossible or would not be less work. Cell a of window i is at i·s + a·t, for windows with stride
+    s and a stride t inside them: it is a cell of the strided signal where t divides s.
     """
     axes: list[tuple[int, int, int]] = []
     gain = Fraction(1)
@@ -204,7 +204,7 @@ def _plan(
 
 
 def _again(graph: Graph, one: _Scanned, y: Value, attrs: WindowsAttributes) -> Value | None:
-    """The windows of a layer's results, as many as there were before."""
+    """The windows of a layer's result on the signal, cut to as many as there were before."""
     cells = one.attrs.counts(graph.type(one.x).shape)
     for axis, count in enumerate(cells, 1):
         shape = graph.type(y).shape
@@ -230,7 +230,7 @@ def _window_product(graph: Graph, attrs: DotAttributes, operands: tuple[Value, .
     if one is None:
         return None
     channels, units = graph.type(one.x).shape[-1], graph.type(matrix).shape[1]
-    # All of a window and nothing else is summed: the last axis holds whole windows, in their own order.
+    # The product sums over exactly one window: the last axis holds whole windows, in their original order.
     if shape[-1] != product((*one.attrs.window, channels)):
         return None
     kernel_shape = ReshapeAttributes((*one.attrs.window, channels, units))

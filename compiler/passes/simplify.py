@@ -1,7 +1,7 @@
-"""Local algebra: each rule looks at one node and the producers of its operands, and gives a simpler value.
+"""Local algebraic rules: each looks at one node and the producers of its operands, and returns a simpler value.
 
-Only rules that keep NaN and infinity as they are (so x·0 stays); a sum with zero may turn −0 into 0. Rules that move
-elements only are in ``simplify_views``.
+All rules preserve NaN and infinity (so x·0 stays); a sum with zero may turn −0 into 0. Rules for operations that only
+move elements are in ``simplify_views``.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ Simplification = Callable[[Graph, Node, tuple[Value, ...]], Value | None]
 
 @dataclass(frozen=True)
 class Simplify(Pass):
-    """Applies the rules until none applies (a bounded number of times).
+    """Applies the rules until none applies, at most ``rounds`` times.
 
-    ``differentiated``: gradients were taken, so that ``stop_gradient`` and ``straight_through`` have done their work.
+    ``differentiated``: gradients have been taken, so ``stop_gradient`` and ``straight_through`` are no longer needed.
     """
 
     name: ClassVar[str] = "simplify"
@@ -52,13 +52,13 @@ class Simplify(Pass):
 
 
 def scalar_of(graph: Graph, value: Value) -> float | int | bool | None:
-    """The number that fills a constant value, None for any other."""
+    """The number that fills a constant value; None for any other value."""
     attrs = graph.producer(value).attrs
     return attrs.scalar if isinstance(attrs, ConstantAttributes) else None
 
 
 def negated(graph: Graph, value: Value) -> Value | None:
-    """What ``value`` is the negative of."""
+    """The operand, if ``value`` is a negation."""
     node = graph.producer(value)
     return graph.operands(node)[0] if node.op == "neg" else None
 
@@ -131,7 +131,7 @@ def _not(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
 
 
 def _dot(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
-    """A transposed operand is read in its own order, when that leaves the order of the free axes."""
+    """Reads a transposed operand in its original order, if that keeps the order of the free axes."""
     attrs = node.attrs
     assert isinstance(attrs, DotAttributes)
     contract = [attrs.lhs_contract, attrs.rhs_contract]

@@ -1,4 +1,4 @@
-"""Simplifications of operations that only move elements: views of views, and sums of what does not overlap."""
+"""Simplifies operations that only move elements: views of views, and sums of pieces that do not overlap."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..ops.layout import ReshapeAttributes, ReverseAttributes, TransposeAttribut
 from ..ops.slice_pad import PadAttributes, SliceAttributes
 from .reshapes import merged_axes
 
-#: Terms of a sum that are looked through for padded pieces of one tensor.
+#: How many terms of a sum to search for padded pieces of one tensor.
 _MAX_TERMS = 16
 
 
@@ -75,7 +75,7 @@ def _broadcast(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
 
 
 def _broadcast_of_merged(g: Graph, attrs: BroadcastAttributes, x: Value) -> Value | None:
-    """Of axes of a broadcast that a reshape makes one: first repeated, then merged, so that two repetitions are one."""
+    """Of a reshape that merges axes of a broadcast: merges the operand first, so that two repetitions become one."""
     if (reshape := _inner(g, x, "reshape")) is None:
         return None
     (source,) = reshape[1]
@@ -105,7 +105,7 @@ def _pad(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
 
 
 def _concat(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
-    """Of one; of neighbouring slices of one tensor; of concats along the same axis."""
+    """Of one operand; of adjacent slices of one tensor; of concats along the same axis."""
     assert isinstance(node.attrs, ConcatAttributes)
     axis = node.attrs.axis
     if len(xs) == 1:
@@ -123,7 +123,7 @@ def _concat(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
 
 
 def _joined(g: Graph, a: Value, b: Value, axis: int) -> Value | None:
-    """One slice for two, where b begins where a ends."""
+    """One slice instead of two, if b begins where a ends."""
     first, second = _inner(g, a, "slice"), _inner(g, b, "slice")
     if first is None or second is None or first[1] != second[1]:
         return None
@@ -156,7 +156,7 @@ def _slice_of_slice(g: Graph, attrs: SliceAttributes, x: Value) -> Value | None:
     axes = range(len(attrs.start))
     start = tuple(inner.start[i] + attrs.start[i] * inner.stride[i] for i in axes)
     limit = tuple(
-        start[i]  # of none, the last one would be before the first
+        start[i]  # without elements, the last one would come before the first
         if attrs.limit[i] == attrs.start[i]
         else inner.start[i] + (attrs.limit[i] - 1) * inner.stride[i] + 1
         for i in axes
@@ -166,7 +166,7 @@ def _slice_of_slice(g: Graph, attrs: SliceAttributes, x: Value) -> Value | None:
 
 
 def _slice_of_concat(g: Graph, attrs: SliceAttributes, x: Value) -> Value | None:
-    """The one operand that the slice lies in."""
+    """Slices the one operand of a concat that contains the slice."""
     if (found := _inner(g, x, "concat")) is None:
         return None
     assert isinstance(found[0].attrs, ConcatAttributes)
@@ -182,7 +182,7 @@ def _slice_of_concat(g: Graph, attrs: SliceAttributes, x: Value) -> Value | None
 
 
 def _slice_of_pad(g: Graph, attrs: SliceAttributes, x: Value) -> Value | None:
-    """A slice that sees nothing of the padding."""
+    """A slice that reads none of the padding."""
     if (found := _inner(g, x, "pad")) is None:
         return None
     padding, (operand,) = found[0].attrs, found[1]
@@ -209,7 +209,7 @@ def _moved(attrs: SliceAttributes, axis: int, by: DimLike) -> SliceAttributes:
 
 
 def sum_of_pads(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
-    """Zero-padded pieces that follow each other are a concat: the gradient of slices becomes one tensor again."""
+    """A sum of zero-padded adjacent pieces is a concat: the gradients of slices become one tensor again."""
     pieces: list[tuple[int, Value, PadAttributes]] = []
     axis: int | None = None
     for value in _terms(g, xs):

@@ -1,6 +1,7 @@
-"""Moves out of scans what the state does not need: y(t) = h(t) @ C becomes one product over all steps after the loop.
+"""Moves operations that the state does not depend on out of scans, to after the loop.
 
-The mirror image of ``hoist_scan_inputs``. In backward scans it is the cotangent of the inputs, dz(t) @ Wᵀ.
+y(t) = h(t) @ C becomes one product over all steps: the mirror image of ``hoist_scan_inputs``. In backward scans this
+is the cotangent of the inputs, dz(t) @ Wᵀ.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from .vectorize import is_anchor, vectorizes
 
 @dataclass(frozen=True)
 class SinkScanOutputs(Pass):
-    """A product leaves when only ys come of it, and with it what is computed from it; what they read becomes a y."""
+    """A product leaves if only ys depend on it, together with operations on its result; the values it reads become
+    ys."""
 
     name: ClassVar[str] = "sink_scan_outputs"
 
@@ -40,7 +42,8 @@ class SinkScanOutputs(Pass):
 
 @dataclass
 class _Sinking:
-    """One scan: the nodes of its body that leave, and what the loop has to give them."""
+    """The rewriting of one scan: the nodes of its body that leave it, and the values that the loop must provide to
+    them."""
 
     graph: Graph
     attrs: ScanAttributes
@@ -68,7 +71,7 @@ class _Sinking:
             if not k <= position < k + c
         }
         staying = [(name, value) for name, value in outputs if value not in gone]
-        # A y that is the same in every step is computed anew where something outside reads it.
+        # A y that is the same in every step is recomputed outside if something there reads it.
         given = {value for _, value in staying[c:] if value in stepwise} | outside.keys()
         needed = [value for node in self.leaving.values() for value in body.operands(node)]
         fixed = [v for v in dict.fromkeys(needed) if v not in stepwise and v not in given]
@@ -92,13 +95,14 @@ class _Sinking:
         stacked = [value in stepwise for value in operands]
         if not (is_anchor(node, self.max_rows) or any(value in gone for value in operands)):
             return
-        # What repeats along new axes would only make what is stored larger.
+        # A repetition along new axes would only enlarge what is stored.
         if node.op != "broadcast" and vectorizes(self.attrs, node, stacked):
             self.leaving[node.id] = node
             gone.update(node.values)
 
     def _keep_what_ends_outside(self, gone: set[Value]) -> None:
-        """A value that something left in the loop reads has to stay there."""
+        """Keeps nodes in the loop if something there reads them, and then nodes that no longer follow a product that
+        leaves."""
         body = self.attrs.body
         for node in reversed(list(self.leaving.values())):
             readers = [reader for value in node.values for reader, _ in body.uses(value)]

@@ -1,8 +1,8 @@
-"""Computes pieces where only pieces are read: slice(dot(x, W)) becomes dot(x, slice(W)).
+"""Computes only the pieces that are read: slice(dot(x, W)) becomes dot(x, slice(W)).
 
-A gate's slice of ``x @ W + h @ U + b`` becomes a sum of products with slices of the weights: products that share an
-operand, in one kernel with the gates' arithmetic, and nothing stored between. That pays where a product has few rows;
-with many, one wide product fills the registers better than four narrow ones.
+A gate's slice of ``x @ W + h @ U + b`` becomes a sum of products with slices of the weights. These products share an
+operand, so they are fused with the gates' arithmetic into one kernel, and nothing in between is stored. That pays
+where a product has few rows; with many, one wide product fills the registers better than four narrow ones.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Cut = tuple[int, int]
 
 @dataclass(frozen=True)
 class Partition:
-    """Pieces of a value along ``axis`` that are read, and nothing else of it; they do not overlap."""
+    """Disjoint pieces of a value along ``axis``, outside which nothing of it is read."""
 
     axis: int
     cuts: frozenset[Cut]
@@ -35,7 +35,7 @@ class Partition:
 
 @dataclass(frozen=True)
 class SliceOfDot(Pass):
-    """Moves slices up through elementwise operations, repeats and products, where every reader is a slice."""
+    """Moves slices up through elementwise operations, broadcasts and products, if every reader is a slice."""
 
     name: ClassVar[str] = "slice_of_dot"
 
@@ -75,7 +75,7 @@ class SliceOfDot(Pass):
         return graph.rewrite(context.limit(rule)) if partitions else graph
 
     def _partitions(self, graph: Graph) -> dict[Value, Partition]:
-        """For each value of which only disjoint pieces are read by operations, and that can be computed in pieces."""
+        """The partition of each value of which only disjoint pieces are read, and which can be computed in pieces."""
         outputs = set(graph.outputs.values())
         found: dict[Value, Partition] = {}
         for id in reversed(range(len(graph))):
@@ -106,7 +106,7 @@ class SliceOfDot(Pass):
 
 
 def _with_products(graph: Graph, found: dict[Value, Partition]) -> dict[Value, Partition]:
-    """Without the operations that lead to no product, for which pieces would gain nothing."""
+    """``found`` without the operations that lead to no product: computing them in pieces would gain nothing."""
     kept: set[Value] = set()
     for value in sorted(found, key=lambda value: value.node):
         node = graph.producer(value)
@@ -120,7 +120,7 @@ def _with_products(graph: Graph, found: dict[Value, Partition]) -> dict[Value, P
 
 
 def _pieces_read(graph: Graph, node: Node, position: int, known: dict[Value, Partition]) -> Partition | None:
-    """What ``node`` reads of its operand at ``position``, when that is pieces."""
+    """The pieces that ``node`` reads of its operand at ``position``; None if it reads all of it."""
     if isinstance(node.attrs, SliceAttributes):
         found = _cut(graph, node)
         return None if found is None else Partition(found[0], frozenset([found[1]]))
@@ -149,7 +149,7 @@ def _cut(graph: Graph, node: Node) -> tuple[int, Cut] | None:
 
 
 def _axes(graph: Graph, node: Node, axis: int) -> tuple[int | None, ...]:
-    """For each operand, the axis that ``axis`` of the result is; None for an operand that lacks it."""
+    """For each operand, the axis that corresponds to ``axis`` of the result; None for an operand without it."""
     attrs = node.attrs
     operands = graph.operands(node)
     if isinstance(attrs, DotAttributes):

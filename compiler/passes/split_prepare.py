@@ -1,7 +1,7 @@
-"""Splits off what depends on parameters alone, to be computed once after loading and not at every call.
+"""Splits off what depends on parameters alone, to be computed once after loading instead of at every call.
 
-Batch normalization's scale and shift, transposed or reversed weights and whatever else follows from parameters and
-statistics go to the entry ``prepare``; ``predict`` reads the results as buffers of role "packed".
+Batch normalization's scale and shift, transposed or reversed weights, and whatever else depends only on parameters
+and statistics go to the entry ``prepare``; ``predict`` reads the results as buffers of role "packed".
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _OWNED = ("parameter", "statistic")
 
 @dataclass(frozen=True)
 class SplitPrepare(Pass):
-    """Takes the entry ``prepare`` out of ``predict``, which then reads its outputs.
+    """Moves operations from ``predict`` to the new entry ``prepare``, whose outputs ``predict`` then reads.
 
-    These outputs, and the new inputs, are called ``packed.0``, ``packed.1``, ….
+    These outputs, and the inputs that read them, are called ``packed.0``, ``packed.1``, ….
     """
 
     name: ClassVar[str] = "split_prepare"
@@ -38,7 +38,7 @@ class SplitPrepare(Pass):
 
 
 def _split(graph: Graph) -> tuple[Graph | None, Graph]:
-    """(the prepare graph or None, the rest that reads its outputs)."""
+    """(the prepare graph or None, the rest of the graph, which reads its outputs)."""
     fixed = _fixed(graph)
     frontier: dict[Value, None] = {}
     outputs = set(graph.outputs.values())
@@ -73,9 +73,10 @@ def _split(graph: Graph) -> tuple[Graph | None, Graph]:
 
 
 def _fixed(graph: Graph) -> set[Value]:
-    """Values that follow from parameters, and from at least one; `prepare` is not told the sizes of a call."""
+    """Values that depend only on parameters, and on at least one; not on open sizes, which ``prepare`` is not
+    given."""
     fixed: set[Value] = set()
-    free: set[Value] = set()  # of no input at all
+    free: set[Value] = set()  # values that depend on no input at all
     for node in graph:
         if isinstance(node.attrs, InputAttributes):
             if node.attrs.role in _OWNED:
@@ -92,7 +93,8 @@ def _fixed(graph: Graph) -> set[Value]:
 
 
 def _computed(graph: Graph, value: Value) -> Value | None:
-    """What of ``value`` is worth keeping: it without the views on top; None where only a parameter is left."""
+    """The part of ``value`` worth storing: without the views on top of it; None if only a parameter or generator is
+    left."""
     node = graph.producer(value)
     while node.op != "input" and isinstance(primitive(node.op), View) and len(graph.operands(node)) == 1:
         value = graph.operands(node)[0]
@@ -111,7 +113,7 @@ def _needed(graph: Graph, wanted: list[Value], stop: set[Value]) -> set[int]:
 
 
 def _cut(graph: Graph, names: dict[Value, str]) -> Graph:
-    """The part of ``graph`` that computes the values of ``names``."""
+    """The part of ``graph`` that computes the keys of ``names``."""
     needed = _needed(graph, list(names), set())
     part = Graph("prepare")
     moved: dict[Value, Value] = {}

@@ -1,4 +1,4 @@
-"""Writes several steps of a scan out, as its ``unroll`` says: none, k copies of the body, or every step."""
+"""Unrolls scans as their ``unroll`` says: not at all, k steps at a time, or fully."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from .base import Pass, PassContext
 
 
 class UnrollError(ValueError):
-    """A recurrence that cannot be written out: its length is open, or it would become too large."""
+    """A recurrence that cannot be unrolled: its length is open, or too many operations would result."""
 
 
 @dataclass(frozen=True)
 class UnrollScans(Pass):
-    """``full`` needs a fixed length, and at most ``limit`` operations result; else UnrollError.
+    """Unrolls scans. Raises UnrollError if ``full`` meets an open length, or would make more than ``limit``
+    operations.
 
-    ``k`` writes k steps into a scan of ⌊T/k⌋ steps, and leaves the other T mod k to a scan of single steps: the last
-    ones to be computed. ``auto`` writes out a single step, and otherwise means none: cells are fused anyway.
+    ``k`` makes a scan of ⌊T/k⌋ steps with k copies of the body each, and a scan of single steps for the other T mod k
+    steps, which are computed last. ``auto`` unrolls only a scan of a single step: cells are fused without unrolling.
     """
 
     name: ClassVar[str] = "unroll_scans"
@@ -53,7 +54,7 @@ class UnrollScans(Pass):
 
 @dataclass
 class _Steps:
-    """A scan to be written out in ``graph``."""
+    """A scan to be unrolled in ``graph``."""
 
     graph: Graph
     attrs: ScanAttributes
@@ -66,7 +67,8 @@ class _Steps:
         self.xs = list(self.operands[k + c :])
 
     def full(self, limit: int) -> Sequence[Value]:
-        """Every step."""
+        """The carries and ys of all steps. Raises UnrollError if the length is open or the result would exceed
+        ``limit`` operations."""
         attrs, length = self.attrs, self.attrs.length
         name = attrs.name or attrs.body.name
         if isinstance(length, Dim):
@@ -79,12 +81,12 @@ class _Steps:
         return [*carries, *ys]
 
     def partly(self, copies: int) -> Sequence[Value]:
-        """``copies`` steps at a time, then the rest one by one."""
+        """``copies`` steps at a time, then the remaining steps one by one."""
         graph, attrs, length = self.graph, self.attrs, self.attrs.length
         blocks = length // copies
         written = blocks * copies
         rest = length - written
-        # The rest is computed last: it stands at the end, or in reverse at the beginning.
+        # The remaining steps are computed last: they are at the end or, in reverse, at the beginning.
         first, last = ((rest, length), (0, rest)) if attrs.reverse else ((0, written), (written, length))
         body = self._block(copies)
         xs = [self._part(x, *first) for x in self.xs]
@@ -104,7 +106,7 @@ class _Steps:
         return [*results[: attrs.n_carries], *joined]
 
     def _block(self, copies: int) -> Graph:
-        """A body of ``copies`` steps; its xs and ys are sequences of so many."""
+        """A body of ``copies`` steps, whose xs and ys are sequences of that length."""
         attrs, inner = self.attrs, self.attrs.body
         block = Graph(inner.name)
         values: list[Value] = []
@@ -136,7 +138,7 @@ def _write_out(
     carries: Sequence[Value],
     xs: Sequence[Value],
 ) -> tuple[Sequence[Value], list[Value]]:
-    """Copies the body once per step; returns the last carries and the ys as sequences."""
+    """Copies the body once per step; returns the last carries, and the ys as sequences."""
     ys: dict[int, Sequence[Value]] = {}
     for step in reversed(range(steps)) if attrs.reverse else range(steps):
         elements = []

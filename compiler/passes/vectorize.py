@@ -1,4 +1,4 @@
-"""Which operations of a scan's body may be done for all steps at once, and which are worth it."""
+"""Which operations of a scan's body can be done for all steps at once, and which of these should be."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from ..ops.scan_attributes import ScanAttributes
 
 
 def is_anchor(node: Node, max_rows: int) -> bool:
-    """A product, worth a sequence in memory, unless it has many rows already; all else stays with what reads it."""
+    """Whether ``node`` is worth doing for all steps at once: a product with few rows. Other operations follow their
+    readers."""
     rows = product(node.types[0].shape[:-1])
     return node.op in ("dot", "conv") and (not isinstance(rows, int) or rows <= max_rows)
 
 
 def vectorizes(attrs: ScanAttributes, node: Node, stacked: Sequence[bool]) -> bool:
-    """Whether ``node`` of the body has a rule for all steps at once, where the ``stacked`` operands are sequences."""
+    """Whether ``node`` of the body has a rule for all steps at once, given which of its operands are ``stacked``
+    sequences."""
     if not any(stacked) or type(primitive(node.op)).vectorize is Primitive.vectorize:
         return False
     scratch, body = Graph(), attrs.body
