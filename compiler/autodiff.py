@@ -24,9 +24,9 @@ from .ops.contexts import Intercept, Intercepted, Joint
 def gradients(graph: Graph, loss: str, wrt: Sequence[str]) -> tuple[Graph, dict[str, Value]]:
     """A copy of ``graph`` with the gradients of its scalar output ``loss`` appended.
 
-    Returns the new graph, whose outputs are those of ``graph``, and for each input named in ``wrt`` the
-    value of its gradient there (zeros where the loss does not depend on it). Raises ShapeError when the
-    loss is no float scalar and NotDifferentiable where an operation on the way has no gradient.
+    Returns the new graph, whose outputs are those of ``graph``, and for each input named in ``wrt`` the value of its
+    gradient there (zeros where the loss does not depend on it). Raises ShapeError if the loss is not a float scalar
+    and NotDifferentiable where an operation on the way has no gradient.
     """
     type = graph.type(graph.outputs[loss])
     if type.shape != () or type.dtype not in FLOATS:
@@ -55,8 +55,9 @@ def backpropagate(
 ) -> list[Value | None]:
     """Appends the cotangents of ``wrt`` to ``graph``, from ``seeds``: pairs of a value and its cotangent.
 
-    Only nodes from ``first`` on are walked. Where ``intercept(graph, node, position)`` holds, what the
-    operand would get is put on the list ``intercepted`` instead. None for a value that gets no cotangent.
+    Walks only nodes from ``first`` on. Where ``intercept(graph, node, position)`` holds, the operand's contribution
+    is added to the list ``intercepted`` instead of its cotangent. The result has None for a value without a
+    cotangent.
     """
     context = _GradientContext(graph, memos or {})
     active = dependents(graph, wrt, first, floats_only=True)
@@ -104,7 +105,7 @@ class _GradientContext:
 
 @dataclass(frozen=True, slots=True)
 class _Taped:
-    """A graph of its own whose operations have their taped forms, and their memos by node id."""
+    """A copy of ``graph`` whose operations have their taped forms, and their memos by node id."""
 
     graph: Graph
     moved: Mapping[Value, Value]

@@ -31,7 +31,7 @@ _ROLES = {
 
 @dataclass(frozen=True)
 class Lowered:
-    """A program in loop IR, its manifest, the contents of its constant buffers, and the layers of its kernels."""
+    """A program in loop IR, its manifest, the contents of its constant buffers, and the layers of each kernel."""
 
     program: ir.Program
     manifest: Manifest
@@ -51,9 +51,10 @@ def lower(
     features: Sequence[str] = (),
     labels: Mapping[str, Sequence[str]] | None = None,
 ) -> Lowered:
-    """Takes the entries' graphs through the pipeline and lowers them.
+    """Runs the entries' graphs through the pipeline and lowers them.
 
-    ``predict`` is split into ``prepare`` and the rest. Every access of the result is proved in bounds.
+    ``predict`` is split into ``prepare`` and the rest. The verifier proves every access of the program in bounds.
+    Raises PassError and UnrollError from the pipeline, VerifyError for an access that cannot be proved.
     """
     ranges = merged_ranges(graphs.values())
     builder = ProgramBuilder(model, {d.name: d.min for d in dims}, machine)
@@ -87,7 +88,7 @@ def describe(
     labels: Mapping[str, Sequence[str]] | None = None,
     ranges: Mapping[str, Sequence[RangeInfo]] | None = None,
 ) -> Manifest:
-    """The manifest of a program that was lowered from ``graphs``."""
+    """The manifest of a program lowered from ``graphs``."""
     roles: dict[str, str] = {}
     for graph in graphs.values():
         for name in graph.outputs:

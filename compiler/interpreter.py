@@ -1,4 +1,4 @@
-"""The reference: a walk over the graph that calls each primitive's NumPy evaluation."""
+"""The reference interpreter: walks the graph and calls each primitive's NumPy evaluation."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .ops.base import EvaluationError, primitive
 def evaluate(
     graph: Graph, inputs: Mapping[str, np.ndarray], dims: Mapping[str, int] | None = None
 ) -> dict[str, np.ndarray]:
-    """The graph's outputs by name. Named dims are found from the shapes of the inputs, or given in ``dims``.
+    """The graph's outputs by name. Named dims are inferred from the shapes of the inputs, or given in ``dims``.
 
-    Raises EvaluationError for a missing or unknown input, a wrong dtype, sizes that contradict each other,
-    a named dim that nothing binds, and values that an operation refuses.
+    Raises EvaluationError for a missing or unknown input, a wrong dtype, sizes that contradict each other, a named
+    dim that nothing binds, and values that an operation refuses.
     """
     if unknown := inputs.keys() - graph.inputs.keys():
         raise EvaluationError(f"no input is called {sorted(unknown)[0]!r}")
@@ -36,7 +36,7 @@ def evaluate(
 def bind_dims(
     graph: Graph, shapes: Mapping[str, Sequence[int]], dims: Mapping[str, int] | None = None
 ) -> dict[str, int]:
-    """The named dims under which the inputs have the given shapes. Raises EvaluationError."""
+    """The named dims for which the inputs have the given shapes. Raises EvaluationError."""
     binding = dict(dims or {})
     sizes = []
     for name, shape in shapes.items():
@@ -57,7 +57,7 @@ def bind_dims(
 
 
 class _Interpreter:
-    """The context of the evaluations: a binding of dims, and itself for body graphs."""
+    """The context of evaluations: a binding of the dims, and itself as the interpreter of body graphs."""
 
     def __init__(self, dims: Mapping[str, int]):
         self.dims = dims

@@ -1,7 +1,7 @@
-"""The machine that code is made for, as far as the compiler's decisions depend on it.
+"""What the compiler's decisions depend on in the target machine.
 
-Passes, tilings and kernels ask a ``Machine`` how wide vectors are and how many registers there are; nothing below
-the front door asks which CPU it is. ``codegen.target`` makes one for a target, and tests make their own.
+Passes, tilings and kernels ask a ``Machine`` how wide vectors are and how many registers there are; nothing below the
+front door asks which CPU it is. ``codegen.machines`` makes the ``Machine`` of a target; tests make their own.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from typing import Literal
 
 import numpy as np
 
-#: Of more columns than these, vectors of columns are worth it however wide registers are.
+#: With more columns than this, vectors along the columns pay however wide registers are.
 FEW_COLUMNS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a target's registers, instructions and caches are like.
+    """A target's registers, instructions and caches.
 
-    Registers: ``vector_bytes`` is the size of a vector register, ``vector_registers`` how many of them there are.
+    Registers: ``vector_registers`` of ``vector_bytes`` each.
 
-    Instructions: ``fma``, whether a·b + c with one rounding is one; ``masked``, whether loads and stores of the first
-    lanes are; ``broadcast_operand``, whether arithmetic takes a scalar from memory for all lanes, so that it needs no
-    register; ``gather``, whether loads from many addresses are; ``prefetch``, whether there is one that only loads
-    into a cache; ``flushes_denormals``, whether entries make denormals zero.
+    Instructions: ``fma``: a·b + c with one rounding; ``masked``: loads and stores of the first few lanes;
+    ``broadcast_operand``: arithmetic reads a scalar from memory for all lanes, without a register for it; ``gather``:
+    one load from many addresses; ``prefetch``: a load into a cache only; ``flushes_denormals``: entries treat
+    denormals as zero.
 
-    Memory: bytes of a core's own caches ``l1_bytes`` (data) and ``l2_bytes``, of a pointer, and the order of bytes.
-    ``cores``: how many threads run at the same time, where that is known.
+    Memory: ``l1_bytes`` (data) and ``l2_bytes`` of a core's own caches, ``pointer_bytes``, and ``byte_order``.
+    ``cores``: how many threads run at the same time, if known.
     """
 
     vector_bytes: int
@@ -49,25 +49,24 @@ class Machine:
         return max(1, self.vector_bytes // np.dtype(dtype).itemsize)
 
     def is_narrow(self, columns: int, dtype: str) -> bool:
-        """Whether so few columns of results leave so many lanes empty that another axis is the better one."""
+        """Whether results with so few columns leave so many lanes empty that lanes should run along another axis."""
         return columns <= min(FEW_COLUMNS, self.lanes(dtype) // 2)
 
     @property
     def accumulators(self) -> int:
-        """How many vector registers a tile may fill with accumulators; what it multiplies takes the others.
+        """How many vector registers a tile may fill with accumulators; the others hold the operands.
 
-        A quarter of them holds vectors of an operand, an eighth broadcasts on their way from memory, where these are
-        not operands themselves, and another eighth products that are yet to be added, where that is an instruction
-        of its own.
+        A quarter of all registers holds vectors of an operand. An eighth holds broadcasts unless instructions read
+        these from memory, and another eighth holds products unless multiplying and adding is one instruction.
         """
         eighths = 6 - (not self.broadcast_operand) - (not self.fma)
         return self.vector_registers * eighths // 8
 
     @property
     def partial_sums(self) -> int:
-        """How many accumulators hide the latency of adding to each of them, as far as there are registers."""
+        """How many independent accumulators hide the latency of adding to one, as far as there are registers."""
         return min(8, self.vector_registers * 3 // 8)
 
 
-#: The least that there is: what is made for it runs anywhere, and no faster than it must.
+#: The smallest machine: code made for it runs anywhere, at no particular speed.
 BASELINE = Machine(vector_bytes=16, vector_registers=16, fma=False, masked=False)

@@ -1,4 +1,4 @@
-"""Who watches a compilation: passes and lowering report, and print and measure nothing themselves."""
+"""Observers of a compilation. Passes and lowering report to them, and do not print or measure anything themselves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from netwright.specs.files import write_file
 from .graph.graph import Graph
 from .graph.node import Node
 
-#: Dumps of one process are numbered through, whatever compilation writes them.
+#: Numbers the dumps of a process in one sequence, across all compilations.
 _NUMBERS = count()
 
 
@@ -21,8 +21,8 @@ _NUMBERS = count()
 class Step:
     """A pass that ran: on the graph of which entry, in which phase, and for how many seconds.
 
-    ``before`` and ``after`` are the same object where it changed nothing. What a compilation begins with is a step
-    named ``input``.
+    ``before`` and ``after`` are the same object if it changed nothing. Each compilation begins with a step named
+    ``input``.
     """
 
     entry: str
@@ -39,9 +39,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A fusion that did not happen: ``node`` could not join the kernel that computes its operand, by which ``rule``.
+    """A fusion that did not happen: ``rule`` kept ``node`` out of the kernel that computes its operand.
 
-    ``saved``: the bytes that would not have been written and read again.
+    ``saved``: the bytes of memory traffic that the fusion would have saved.
     """
 
     node: Node
@@ -50,18 +50,18 @@ class Refusal:
 
 
 class Observer:
-    """Watches a compilation; what is not overridden is not looked at."""
+    """Observes a compilation. Subclasses override what they want to see; the rest is ignored."""
 
     def passed(self, step: Step) -> None:
         """A pass ran."""
 
     def refused(self, refusal: Refusal) -> None:
-        """Two operations did not become one kernel."""
+        """Two operations were not fused into one kernel."""
 
 
 @dataclass
 class Timings(Observer):
-    """The steps in order, without their graphs: (name, seconds, whether something changed)."""
+    """The steps in order, without their graphs: (name, seconds, whether the graph changed)."""
 
     steps: list[tuple[str, float, bool]] = field(default_factory=list)
 
@@ -96,7 +96,7 @@ class Observers(Observer):
 
     @classmethod
     def of(cls, observers: Iterable[Observer]) -> Observers:
-        """Those given."""
+        """The given observers except None, as one observer."""
         return cls(tuple(observers))
 
     def passed(self, step: Step) -> None:

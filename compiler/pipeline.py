@@ -1,11 +1,12 @@
-"""The whole way of an entry's graph through the compiler: phases by name, each pass with why it stands where it stands.
+"""The way of an entry's graph through the compiler: named phases, each pass with the reason for its position.
 
 ::
 
     before_gradients → (gradients) → graph → layout → tidy → memory → (fusion, loops, code)
 
-What is in parentheses is no pass over graphs: ``autodiff`` takes gradients while the training entry is expanded, and
-``lowering`` and ``codegen`` take the graphs from here. A phase added or moved here is added or moved everywhere.
+The parts in parentheses are not passes over graphs: ``autodiff`` takes gradients while the training entry is
+expanded, and ``lowering`` and ``codegen`` take the graphs from here. All compilations run these phases: a pass added
+or moved here is added or moved everywhere.
 """
 
 from __future__ import annotations
@@ -36,67 +37,67 @@ from .passes.slice_of_dot import SliceOfDot
 from .passes.split_prepare import SplitPrepare
 from .passes.unroll import UnrollScans
 
-#: A forward graph made ready to be differentiated: what is done here is not undone by gradients.
+#: Prepares a forward graph for differentiation: gradients inherit everything done here.
 BEFORE_GRADIENTS = Phase(
     "before_gradients",
     (
-        RemoveDeadCode(),  # what no output needs is not differentiated either
-        FoldConstants(),  # sizes and masks that are fixed become numbers, which the rules below see
+        RemoveDeadCode(),  # so that no gradients are taken of what no output needs
+        FoldConstants(),  # fixed sizes and masks become numbers, which the rules below see
         ShareWindows(),  # so that gradients, too, are those of convolutions
-        Simplify(),  # before gradients, every node saved saves its gradient too
-        MergeCommonSubexpressions(),  # cells name the same thing twice, such as the slices of a sum
+        Simplify(),  # every node saved before gradients saves its gradient too
+        MergeCommonSubexpressions(),  # cells compute the same thing twice, such as the slices of a sum
         RegroupSums(),  # so that a bias leaves the loop with the product it is added to
-        RemoveDeadCode(),  # the sums as they were, which would hold back what is hoisted
-        HoistScanInputs(),  # so that x @ W, its gradient and dW are products over all steps at once
+        RemoveDeadCode(),  # drops the sums as they were written, which would block hoisting
+        HoistScanInputs(),  # so that x @ W, its gradient and dW are products over all steps
         SinkScanOutputs(),  # so that h @ C and its gradient are, too
         RemoveDeadCode(),  # sequences that only moved operations read
     ),
 )
 
-#: Every graph, differentiated or not: less work, and work where it costs less. Raises UnrollError.
+#: For every graph, differentiated or not: less work, and work where it costs less. Raises UnrollError.
 GRAPH = Phase(
     "graph",
     (
-        RemoveDeadCode(),  # gradients append more than is asked for: a product has two, one may be needed
+        RemoveDeadCode(),  # gradients append more than is used: both of a product's, say
         FoldConstants(),  # seeds of ones and zeros
-        ShareWindows(),  # where there are no gradients, it was not done before
-        Simplify(differentiated=True),  # sums with zero; pads of gradients that make one tensor again
-        MergeCommonSubexpressions(),  # gradient rules ask for the same slope or mask again
-        RemoveDeadCode(),  # what no output needs would count as a reader below
+        ShareWindows(),  # graphs without gradients have not been through it yet
+        Simplify(differentiated=True),  # sums with zero; pads of gradients that join to one tensor
+        MergeCommonSubexpressions(),  # several gradient rules compute the same slope or mask
+        RemoveDeadCode(),  # dead nodes would count as readers below
         NarrowWindows(),  # gradients of padded convolutions, cut to the cells that exist
         HoistScanInputs(),  # backward bodies have input halves too: cotangents times weights
         SinkScanOutputs(),  # and they end in products: the cotangents of the layer below
-        MoveTransposes(),  # of sums that have their final form
+        MoveTransposes(),  # after sums have their final form
         ChannelsBeforeCells(),  # after slices have moved into windows
-        SliceOfDot(),  # after gradients, so that the gradient of all gates is still one product
-        UnrollScans(),  # late: the passes above see one body, however many copies are wanted
-        FlattenProducts(),  # after all that looks for products by their axes
-        Simplify(differentiated=True),  # slices of slices and reshapes of reshapes that the last three left
+        SliceOfDot(),  # after gradients, so that the gradient of all gates stays one product
+        UnrollScans(),  # late: the passes above see one body, however many copies it gets
+        FlattenProducts(),  # after the passes that recognize products by their axes
+        Simplify(differentiated=True),  # slices of slices, reshapes of reshapes from the last three passes
         MergeCommonSubexpressions(),  # pieces that two readers asked for
-        RemoveDeadCode(),  # whole products of which pieces are computed now
+        RemoveDeadCode(),  # whole products that are now computed in pieces
     ),
 )
 
-#: How weights lie in memory, and what of that is done once after loading.
+#: How weights are stored, and which work on them is done once after loading.
 LAYOUT = Phase(
     "layout",
     (
-        PackPanels(),  # after all that looks for products with weights
+        PackPanels(),  # after the passes that look for products with weights
         SplitPrepare(),  # packing depends on weights alone, too
     ),
 )
 
-#: What packing and splitting left: the two halves of `predict` are graphs of their own now.
+#: Cleans up after packing and splitting: the two parts of `predict` are separate graphs now.
 TIDY = Phase("tidy", GRAPH.passes)
 
-#: What needs memory has a value of its own.
+#: Gives whatever needs memory a value of its own.
 MEMORY = Phase("memory", (Materialize(),))
 
 PHASES = (BEFORE_GRADIENTS, GRAPH, LAYOUT, TIDY, MEMORY)
 
 
 def before_gradients(graph: Graph, observer: Observer | None = None) -> Graph:
-    """The forward graph of a training entry, on its way to ``autodiff``. Raises PassError."""
+    """The forward graph of a training entry, ready for ``autodiff``. Raises PassError."""
     return _begun(graph, PassContext("forward", observer=_watched(observer)), BEFORE_GRADIENTS)
 
 
@@ -108,10 +109,10 @@ def run(
     stop_after: str | None = None,
     max_rewrites: int | None = None,
 ) -> dict[str, Graph]:
-    """The entries' graphs as lowering takes them, those that passes split off before what they were split from.
+    """The entries' graphs, ready for lowering; a graph that a pass split off comes before the one it was split from.
 
-    ``stop_after`` names a phase or a pass, ``max_rewrites`` bounds the rewrites of all passes on all entries together.
-    Raises PassError, UnrollError.
+    ``stop_after`` names a phase or a pass; ``max_rewrites`` limits the rewrites of all passes on all entries
+    together. Raises PassError, UnrollError.
     """
     budget, watched = Budget(max_rewrites), _watched(observer)
     found: dict[str, Graph] = {}
@@ -128,13 +129,13 @@ def run(
 
 
 def steps() -> list[str]:
-    """The names that ``stop_after`` takes, in order."""
+    """The names that ``stop_after`` accepts, in order."""
     names = [name for phase in PHASES[1:] for name in (*(one.name for one in phase.passes), phase.name)]
     return list(dict.fromkeys(names))
 
 
 def _begun(graph: Graph, context: PassContext, phase: Phase) -> Graph:
-    """The first phase of a graph, which observers see before anything ran."""
+    """The phase ``input`` of a graph, with which observers see it before any pass runs."""
     context.observer.passed(Step(context.entry, phase.name, "input", 0.0, graph, graph))
     return phase.run(graph, context)
 
@@ -148,5 +149,5 @@ def _watched(observer: Observer | None) -> Observers:
 
 
 def eliminate_dead(graph: Graph) -> Graph:
-    """The graph without what no output needs."""
+    """The graph without the nodes that no output needs."""
     return RemoveDeadCode().run(graph, PassContext())

@@ -1,7 +1,7 @@
-"""Which integers the inputs of a graph may hold, where they are positions in a table or lengths of sequences.
+"""Which integers a graph's inputs may hold where these are positions in a table, or lengths of sequences.
 
-Native code finds one that is out of range in the middle of a kernel, and returns a code. With these ranges a host can
-then tell which array, which sample and which value it was.
+Native code finds a value out of range in the middle of a kernel, and returns an error code. With these ranges, a host
+can then tell which array, which sample and which value it was.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ _PART = ("slice", "gather", "concat")
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """An input behind a value: where its elements do not have to be in range, and whether only some are used."""
+    """An input that a value comes from: under which conditions its elements need not be in range (``unless``), the
+    least value allowed, and whether only some elements are used (``partial``)."""
 
     input: Value
     unless: tuple[Value, ...] = ()
@@ -34,7 +35,7 @@ class _Found:
 
 
 def input_ranges(graph: Graph) -> dict[str, list[RangeInfo]]:
-    """The ranges of each input that has some, in the order in which the graph checks them."""
+    """The ranges of each input that has any, in the order in which the graph checks them."""
     found: dict[str, list[RangeInfo]] = {}
     for node in graph:
         checked = _checked(graph, node)
@@ -80,7 +81,7 @@ def _checked(graph: Graph, node: Node) -> tuple[Value, DimLike, Literal["index",
 
 
 def _behind(graph: Graph, value: Value) -> Sequence[_Found]:
-    """The input that a value's elements come from unchanged; none where they are computed."""
+    """The input that a value's elements come from unchanged; empty if they are computed."""
     unless: list[Value] = []
     partial, low = False, 0
     while True:
@@ -125,8 +126,10 @@ def _from_end(graph: Graph, condition: Value, shifted: Value, plain: Value) -> i
 
 
 def _exempt(graph: Graph, found: _Found) -> list[str] | None:
-    """The inputs that say which elements count: lengths `[N]`, or masks in the shape of the leading axes. None where
-    they do not say it alone."""
+    """The inputs that alone say which elements count: lengths `[N]`, or masks in the shape of the leading axes.
+
+    None if something else decides it, too.
+    """
     shape = graph.type(found.input).shape
     names: list[str] = []
     for condition in found.unless:

@@ -1,4 +1,4 @@
-"""What scans cost: the multiplications of a network on every window, and those left when windows share work."""
+"""What ``scan_window`` costs: a network's multiplications on every window, and those left when windows share work."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from .passes.base import PassContext
 from .passes.dead_code import RemoveDeadCode
 from .passes.share_windows import ShareWindows
 
-_WINDOWS = ".windows"  # the layer that cuts the windows of a scan, after the scan's name
+_WINDOWS = ".windows"  # suffix of the layer that cuts the windows, after the name of the scan_window
 
 
 @dataclass(frozen=True, slots=True)
 class ScanWindowWork:
-    """A scan and its multiplications, over open sizes: ``before``, each window computed for itself; ``after``, what
-    overlapping windows have in common computed once."""
+    """A ``scan_window`` and its multiplications, over open sizes.
+
+    ``before``: with every window computed separately; ``after``: with the common work of overlapping windows done
+    once.
+    """
 
     scan: str
     before: DimLike
@@ -29,7 +32,10 @@ class ScanWindowWork:
 
 
 def scan_window_work(graph: Graph, dims: Mapping[str, int] | None = None) -> tuple[ScanWindowWork, ...]:
-    """The scans of a network's graph `predict`, in order; ``dims`` settles open sizes, such as a batch of 1."""
+    """The work of each ``scan_window`` in the graph `predict`, in order.
+
+    ``dims`` gives values to open sizes, such as a batch of 1.
+    """
     names = [node.layer.removesuffix(_WINDOWS) for node in graph if node.op == "windows"]
     if not names:
         return ()
@@ -44,7 +50,7 @@ def scan_window_work(graph: Graph, dims: Mapping[str, int] | None = None) -> tup
 
 
 def _multiplications(graph: Graph, inside: str) -> DimLike:
-    """Those of the products in layers whose names begin with ``inside``."""
+    """The multiplications of products in layers whose names begin with ``inside``."""
     total: DimLike = 0
     for node in graph:
         if not node.layer.startswith(inside):

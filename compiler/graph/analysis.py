@@ -1,4 +1,4 @@
-"""Questions about which values depend on which, and on which sizes: each one a linear walk."""
+"""Which values depend on which, and on which sizes: linear walks over a graph."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def dependents(
 ) -> set[Value]:
     """The values computed from ``roots``, themselves included, by nodes from ``first`` on.
 
-    With ``floats_only`` a value of another dtype ends the way: what remains can have a cotangent.
+    With ``floats_only``, the walk stops at values of other dtypes: the remaining ones can have a cotangent.
     """
     found = {value for value in roots if not floats_only or graph.type(value).dtype in FLOATS}
     for id in range(first, len(graph)):
@@ -33,7 +33,7 @@ def dependents(
 
 
 def ancestors(graph: Graph, values: Iterable[Value], leaves: Collection[Value] = ()) -> set[Value]:
-    """The values that ``values`` are computed from, themselves included; nothing is sought behind ``leaves``."""
+    """The values that ``values`` are computed from, themselves included; the walk stops at ``leaves``."""
     found = set(values)
     for id in reversed(range(len(graph))):
         node = graph.node(id)
@@ -43,8 +43,8 @@ def ancestors(graph: Graph, values: Iterable[Value], leaves: Collection[Value] =
 
 
 def open_sizes(node: Node) -> set[str]:
-    """The dims that a node's results depend on: those of their shapes, and those of its attributes, such as the number
-    of steps of a scan of which only the last state is left."""
+    """The dims that a node's results depend on: through its shapes, and through its attributes, such as the number of
+    steps of a scan that only returns its last state."""
     found: set[str] = set()
     pending: list[Any] = [node]
     while pending:

@@ -1,9 +1,9 @@
 """The dataflow graph: a networkx MultiDiGraph whose nodes are operations and whose edges are operands.
 
 A node's operands are its in-edges: the edge's key is the operand's position, its ``port`` says which of the
-producer's results is meant. There is no second list. ``Graph.add`` is the only writer and only takes values
-that exist, so the order of insertion is a topological order; a pass builds a new graph (see ``rewrite``) or
-returns the one it got.
+producer's results it is. There is no second list of operands. Only ``Graph.add`` adds nodes, and it only takes values
+that exist, so the order of insertion is a topological order; a pass builds a new graph (see ``rewrite``) or returns
+the one it got.
 """
 
 from __future__ import annotations
@@ -22,21 +22,20 @@ from .types import TensorType
 class Graph:
     """Typed dataflow graph with named inputs and outputs.
 
-    ``layer`` is what nodes added without one belong to: set it while expanding a layer.
-    An output that bears the name of an input of role parameter, statistic or state is that buffer's new
-    contents.
+    ``layer`` is the layer of nodes added without one: set it while expanding a layer. An output with the name of an
+    input of role parameter, statistic or state is the new contents of that input's buffer.
     """
 
     def __init__(self, name: str = "graph"):
         self.name = name
         self._nodes = nx.MultiDiGraph()
-        # What is known of the in-edges, which never change: sorting them anew costs ten times as much.
+        # A cache of the in-edges, which never change: sorting them again would cost ten times as much.
         self._operands: dict[int, tuple[Value, ...]] = {}
         self._inputs: dict[str, Value] = {}
         self._outputs: dict[str, Value] = {}
         self.layer = ""
         self._borrowed: int | None = (
-            None  # while a rewrite has changed nothing: how much it shares with its source
+            None  # while a rewrite has changed nothing: the number of nodes shared with its source
         )
 
     # -- writing -------------------------------------------------------------------------------------------
@@ -58,7 +57,7 @@ class Graph:
         return self._insert(op, operands, attrs, tuple(types), self.layer if layer is None else layer)
 
     def apply(self, op: str, *operands: Value, attrs: Attributes | None = None) -> Value:
-        """Appends an operation that has one result and returns that."""
+        """Appends an operation with one result and returns that value."""
         (value,) = self.add(op, operands, attrs).values
         return value
 
@@ -75,7 +74,7 @@ class Graph:
         self._outputs[name] = value
 
     def drop_output(self, name: str) -> None:
-        """Takes an output back; the value stays. Raises KeyError."""
+        """Removes the output; the value stays. Raises KeyError for an unknown name."""
         del self._outputs[name]
 
     def _insert(
@@ -91,7 +90,7 @@ class Graph:
         return node
 
     def _own(self) -> None:
-        """Copies the borrowed nodes, to be able to add others."""
+        """Copies the borrowed nodes, so that others can be added."""
         source, count = self._nodes, self._borrowed or 0
         operands = [self.operands(id) for id in range(count)]
         self._nodes, self._operands, self._borrowed = nx.MultiDiGraph(), dict(enumerate(operands)), None
@@ -112,7 +111,7 @@ class Graph:
 
     @property
     def network(self) -> nx.MultiDiGraph:
-        """The networkx graph itself, for analyses; treat it as read-only."""
+        """The networkx graph itself, for analyses; read-only."""
         return self._nodes
 
     def __len__(self) -> int:
@@ -142,7 +141,7 @@ class Graph:
         return found
 
     def uses(self, value: Value) -> list[tuple[Node, int]]:
-        """Who reads ``value``: (node, operand position), in topological order. Outputs are not counted."""
+        """The readers of ``value``: (node, operand position), in topological order, without outputs."""
         edges = self._nodes.out_edges(value.node, keys=True, data=True)
         return [
             (self.node(target), key)
@@ -166,11 +165,10 @@ class Graph:
     ) -> Graph:
         """Copies the graph node by node, in order.
 
-        ``rule(new_graph, old_node, new_operands)`` returns the values that stand for the old node's results
-        in the new graph (None for a result that nobody reads), having added what it needs there; or None to
-        copy the node as it is. Inputs are always copied. What it adds belongs to the old node's layer.
-        ``keep`` filters nodes (dead code); the rule sees None for a dropped operand. Returns ``self`` when
-        nothing was replaced or dropped.
+        ``rule(new_graph, old_node, new_operands)`` adds what it needs to the new graph, in the old node's layer, and
+        returns the values that replace the old node's results there (None for a result that nobody reads); or it
+        returns None to copy the node as it is. Inputs are always copied. ``keep`` selects nodes (dead code
+        elimination); the rule sees None for a dropped operand. Returns ``self`` if nothing was replaced or dropped.
         """
         return self.rewrite_with_values(rule, keep=keep)[0]
 
@@ -180,7 +178,7 @@ class Graph:
         *,
         keep: Callable[[Node], bool] | None = None,
     ) -> tuple[Graph, Mapping[Value, Value]]:
-        """As ``rewrite``; also returns what became of each value."""
+        """Like ``rewrite``; also returns the new value of each old one."""
         new = Graph(self.name)
         new._nodes, new._operands, new._borrowed = self._nodes, self._operands, 0
         moved: dict[Value, Value] = {}
@@ -189,7 +187,7 @@ class Graph:
                 if new._borrowed is not None:
                     new._own()
                 continue
-            # An operand may be dropped where the rule replaces its reader by one without it.
+            # A dropped operand is fine if the rule replaces its reader by one without it.
             found = [moved.get(value) for value in self.operands(node)]
             operands: tuple[Value, ...] = tuple(found)  # pyright: ignore[reportAssignmentType]
             new.layer = node.layer
@@ -216,7 +214,7 @@ class Graph:
         return new, moved
 
     def copy(self) -> Graph:
-        """The same nodes under the same ids, free to grow apart."""
+        """The same nodes under the same ids; nodes added later are not shared."""
         new = Graph(self.name)
         new._nodes = self._nodes.copy()
         new._inputs, new._outputs = dict(self._inputs), dict(self._outputs)
@@ -225,9 +223,9 @@ class Graph:
     def extract(
         self, name: str, inputs: Sequence[tuple[str, Value]], outputs: Sequence[tuple[str, Value]]
     ) -> Graph:
-        """A new graph that computes ``outputs`` from ``inputs``, any values of this one; it has what lies between.
+        """A new graph that computes ``outputs`` from ``inputs``, any values of this graph, with the nodes in between.
 
-        Raises KeyError when an output needs an input of this graph that is not among ``inputs``.
+        Raises KeyError if an output needs an input of this graph that is not among ``inputs``.
         """
         new = Graph(name)
         moved = {value: new.input(key, self.type(value), "body") for key, value in inputs}

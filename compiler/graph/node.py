@@ -1,4 +1,4 @@
-"""What a graph is made of: operations, their static attributes, and the values they give."""
+"""What a graph consists of: operations, their static attributes, and their results."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ class Attributes:
     """Base of the static attributes of an operation: frozen, hashable, printable."""
 
     def fields(self) -> dict[str, Any]:
-        """What the text form shows, in order."""
+        """The attributes that the text form prints, in order."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Self:
-        """The inverse of ``fields``. Raises TypeError."""
+        """The attributes from their printed ``fields``. Raises TypeError."""
         return cls(**fields)
 
 
 @dataclass(frozen=True, slots=True)
 class NoAttributes(Attributes):
-    """For operations that have none."""
+    """The attributes of operations that have none."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputAttributes(Attributes):
-    """What a graph input is: ``role`` is input | target | parameter | statistic | state | constant | body."""
+    """The name and role of a graph input: input | target | parameter | statistic | state | constant | body."""
 
     name: str
     role: str
@@ -58,4 +58,4 @@ class Node:
 
     def __post_init__(self) -> None:
         values = tuple(Value(self.id, port) for port in range(len(self.types)))
-        object.__setattr__(self, "values", values)  # asked for far more often than nodes are made
+        object.__setattr__(self, "values", values)  # computed once: read far more often than nodes are made

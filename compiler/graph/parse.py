@@ -1,4 +1,4 @@
-"""Reads the text form of a graph (see ``text``), inferring every type again."""
+"""Parses the text form of a graph (see ``text``) and infers every type again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FLOAT = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 
 
 class ParseError(ValueError):
-    """Text that is no graph; the message begins with the line."""
+    """The text is not a graph; the message begins with the line."""
 
 
 def parse_graph(text: str) -> Graph:
@@ -76,7 +76,7 @@ class _Reader:
             self.fail("a malformed string")
 
     def items(self, close: str) -> Iterator[None]:
-        """Yields before each item of a list; the caller reads it."""
+        """Yields once before each item of a list; the caller reads the item."""
         while not self.accept(close):
             yield
             if not self.accept(","):
@@ -119,7 +119,7 @@ class _Reader:
         while self.accept(","):
             types.append(self.type())
         layer = self.string() if self.accept("@") else ""
-        end, self.position = self.position, start  # what fails from here on fails at the node
+        end, self.position = self.position, start  # report errors from here on at the start of the node
         values[id] = self.build(graph, op, operands, fields, tuple(types), layer)
         self.position = end
 
@@ -132,7 +132,7 @@ class _Reader:
         types: tuple[TensorType, ...],
         layer: str,
     ) -> tuple[Value, ...]:
-        # Attributes of the wrong kind can fail anywhere in an operation's rules.
+        # Attributes of the wrong kind can raise anything in an operation's rules.
         try:
             if op == "input":
                 return (graph.input(fields["name"], types[0], fields["role"]),)
@@ -190,7 +190,7 @@ class _Reader:
             self.fail(str(error))
 
     def tuple_items(self, text: str) -> list[str] | None:
-        """The items of a parenthesized list; None where the parentheses are part of a size."""
+        """The items of a parenthesized list; None if the parentheses are part of a size."""
         if not text.startswith("("):
             return None
         items: list[str] = []

@@ -1,6 +1,6 @@
 """What a graph has to know of an operation: its attributes and its shape rule.
 
-Whoever defines operations declares their rules here (``ops.registry`` does, once, when the compiler is loaded).
+Operations are registered here when the compiler is loaded (by ``ops.registry``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .types import TensorType
 
 
 class ShapeError(ValueError):
-    """Operand types that a shape rule refuses; ``operand`` is the position at fault, if one is."""
+    """A shape rule refuses its operand types; ``operand`` is the position of the one at fault, or None."""
 
     def __init__(self, message: str, operand: int | None = None):
         super().__init__(message)
@@ -36,10 +36,10 @@ _RULES: dict[str, Rules] = {}
 
 
 def declare(operations: Iterable[Rules]) -> None:
-    """Makes the operations known by their names, which graphs use from then on."""
+    """Registers operations, by their names."""
     _RULES.update({rules.name: rules for rules in operations})
 
 
 def rules_of(op: str) -> Rules:
-    """The rules of the operation called ``op``. Inputs have none: KeyError."""
+    """The rules of the operation called ``op``. Raises KeyError for an unknown one; inputs have none."""
     return _RULES[op]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def print_graph(graph: Graph, indent: str = "") -> str:
-    """The text of ``graph``; lines but the first begin with ``indent``."""
+    """The text of ``graph``; all lines except the first begin with ``indent``."""
     lines = [f"graph {json.dumps(graph.name)} {{"]
     lines += [f"{indent}  {_node(graph, node, indent + '  ')}" for node in graph]
     outputs = [f"{json.dumps(name)}={print_value(graph, value)}" for name, value in graph.outputs.items()]

@@ -1,4 +1,4 @@
-"""Checks that a graph is one: structure, and every type as the shape rules say."""
+"""Checks that a graph is valid: its structure, and that every type agrees with the shape rules."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from .rules import ShapeError, rules_of
 
 
 class VerificationError(Exception):
-    """A graph that breaks its own rules: a mistake in the compiler, not in a spec."""
+    """The graph is invalid: a bug in the compiler, not an error in a spec."""
 
 
 def verify(graph: Graph) -> None:
-    """Raises VerificationError."""
+    """Raises VerificationError if ``graph`` is invalid."""
     names = set()
     for node in graph:
         _structure(graph, node)

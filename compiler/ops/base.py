@@ -1,8 +1,7 @@
 """What a primitive is: one object that knows everything about one operation.
 
-A primitive has one home, ``ops/<op>.py``: attributes, shape rule, NumPy evaluation, gradient rule, cost,
-lowering protocol and samples for tests. Rules get a context instead of importing the interpreter or
-autodiff.
+Each primitive has one module, ``ops/<op>.py``: attributes, shape rule, NumPy evaluation, gradient rule, cost,
+lowering protocol and samples for tests. Rules get a context instead of importing the interpreter or autodiff.
 """
 
 from __future__ import annotations
@@ -25,16 +24,15 @@ from .contexts import EvaluationContext, GradientContext, TapingContext
 
 @dataclass(frozen=True, slots=True)
 class BroadcastAttributes(Attributes):
-    """``shape`` of the result; operand axis i is result axis ``axes[i]``, ascending; the others repeat."""
+    """``shape`` of the result. Operand axis i is result axis ``axes[i]``, ascending; along the others it repeats."""
 
     shape: Shape
     axes: tuple[int, ...]
 
 
 class EvaluationError(ValueError):
-    """Operand values that an evaluation refuses, such as an index out of range; ``code`` is what native code
-    returns for them.
-    """
+    """An evaluation refuses values of an operand, such as an index out of range; native code returns ``code`` for
+    them."""
 
     def __init__(self, message: str, code: int = 0):
         super().__init__(message)
@@ -42,16 +40,16 @@ class EvaluationError(ValueError):
 
 
 class NotAffine(Exception):
-    """A view whose element map is no affine index; it is materialized, or written through ``View.write``."""
+    """The element map of a view is not affine; the view is materialized, or written through ``View.write``."""
 
 
 class NotDifferentiable(Exception):
-    """A gradient was asked through an operation that has no rule for it."""
+    """An operation on the way to a gradient has no gradient rule."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Work of one operation: arithmetic operations and bytes read and written (sizes may be symbolic)."""
+    """The work of one operation: arithmetic operations, and bytes read and written; both may depend on open sizes."""
 
     flops: Any = 0
     bytes: Any = 0
@@ -61,9 +59,8 @@ class Cost:
 class Sample:
     """A concrete case for tests: operand types (shapes of ints), attributes, and how to draw each operand.
 
-    ``draw`` names a generator per operand: "normal", "positive", "distinct" (no ties), "unit" (0..1),
-    "index:K" (integers below K), "bool". Tests of shape, evaluation, gradient and lowering appear from it
-    by themselves.
+    ``draw`` names a generator per operand: "normal", "positive", "distinct" (no ties), "unit" (0..1), "index:K"
+    (integers below K), "bool". Tests of shape, evaluation, gradient and lowering are generated from it.
     """
 
     operands: tuple[TensorType, ...]
@@ -76,57 +73,54 @@ class Primitive(Rules):
     """Base of every primitive; one instance per primitive, listed in ``registry``."""
 
     cheap: bool = False
-    """Computing it again costs less than storing and loading its result (decides what goes on a tape)."""
+    """Whether computing it again costs less than storing and loading its result; such results are not taped."""
 
     stacks_gradient: bool = False
-    """In a scan, the cotangent of an operand that is the same in every step leaves the loop: it is computed
-    afterwards, for all steps at once, by the gradient of what ``vectorize`` appends.
-    """
+    """Whether a scan computes the cotangent of an operand that is the same in every step after the loop, for all
+    steps at once: as the gradient of the operation that ``vectorize`` appends."""
 
     @abstractmethod
     def evaluate(
         self, context: EvaluationContext, attrs: Any, operands: Sequence[np.ndarray]
     ) -> Sequence[np.ndarray]:
-        """Results as fresh or shared NumPy arrays, of the dtypes that ``infer`` says."""
+        """Results as fresh or shared NumPy arrays, of the dtypes that ``infer`` gives."""
 
     def gradient(
         self, context: GradientContext, node: Node, cotangents: Sequence[Value | None]
     ) -> Sequence[Value | None]:
-        """Cotangents of the operands from those of the results; None where an operand has none (integers,
-        bools).
+        """Cotangents of the operands from those of the results; None for an operand without one (integers, bools).
 
-        At least one of ``cotangents`` is not None. ``context.graph.operands(node)`` and ``node.values`` are
-        the forward values.
+        At least one of ``cotangents`` is not None. ``context.graph.operands(node)`` and ``node.values`` are the
+        forward values. Raises NotDifferentiable.
         """
         return [None] * len(context.graph.operands(node))
 
     def without_gradient(self, attrs: Any) -> str | None:
-        """Why ``gradient`` raises NotDifferentiable with these attributes; None where it does not."""
+        """Why ``gradient`` raises NotDifferentiable with these attributes; None if it does not."""
         return None
 
     def taped(
         self, context: TapingContext, node: Node, active: Sequence[bool], wanted: Sequence[bool]
     ) -> tuple[Attributes, Any] | None:
-        """Another forward form whose further results the gradient will read; None (the rule) to keep this
-        one.
+        """Another forward form, with further results that the gradient will read; None (the default) keeps this one.
 
         ``active`` says which operands need a cotangent, ``wanted`` which results will have one. Returns new
-        attributes, under which the results so far come first, and a memo for ``gradient``.
+        attributes, with which the node has its present results first, and a memo for ``gradient``.
         """
         return None
 
     def vectorize(
         self, graph: Graph, attrs: Any, operands: Sequence[Value], stacked: Sequence[bool], length: DimLike
     ) -> Value | None:
-        """Appends the operation for ``length`` steps at once and returns its result, stacked on a new first
-        axis.
+        """Appends the operation for ``length`` steps at once and returns its result, stacked on a new first axis.
 
-        Where ``stacked``, an operand has that axis already, else it is the same in every step. None: no rule.
+        An operand that is ``stacked`` has that axis already; any other is the same in every step. None: there is no
+        such rule.
         """
         return None
 
     def cost(self, attrs: Any, operands: Sequence[TensorType], results: Sequence[TensorType]) -> Cost:
-        """Work of the operation. By default none but moving operands and results once."""
+        """The work of the operation. By default it only reads its operands and writes its results once."""
         return Cost(flops=0, bytes=moved_bytes(operands, results))
 
     @abstractmethod
@@ -135,7 +129,7 @@ class Primitive(Rules):
 
 
 def primitive(op: str) -> Primitive:
-    """The primitive called ``op``. Inputs are none: KeyError."""
+    """The primitive called ``op``. Raises KeyError for an unknown one; inputs are no primitives."""
     rules = rules_of(op)
     assert isinstance(rules, Primitive)
     return rules
@@ -150,14 +144,14 @@ def moved_bytes(operands: Sequence[TensorType], results: Sequence[TensorType]) -
 
 
 def sizes(context: EvaluationContext, shape: Shape) -> tuple[int, ...]:
-    """The numbers that ``shape`` stands for under the binding."""
+    """``shape`` with its sizes evaluated under the binding."""
     return tuple(evaluate(size, context.dims) for size in shape)
 
 
 def stack_all(
     graph: Graph, operands: Sequence[Value], stacked: Sequence[bool], length: DimLike
 ) -> list[Value]:
-    """The operands with a first axis of ``length``: those that lack it are repeated."""
+    """The operands with a first axis of ``length``, along which those without it are repeated."""
     return [v if has else repeat(graph, v, length) for v, has in zip(operands, stacked, strict=True)]
 
 
@@ -171,8 +165,8 @@ def repeat(graph: Graph, value: Value, length: DimLike) -> Value:
 class Elementwise(Primitive):
     """A primitive that computes each result element from the operands' elements at the same index.
 
-    Operands have one shape (broadcasting is an operation of its own). Lowering calls ``emit`` with loop IR
-    expressions (scalar or vector) of the operands and wants one for the result.
+    All operands have the same shape (broadcasting is a separate operation). Lowering passes ``emit`` loop IR
+    expressions (scalar or vector) of the operands; it returns one for the result.
     """
 
     def vectorize(
@@ -193,7 +187,7 @@ class View(Primitive):
 
     @abstractmethod
     def read(self, attrs: Any, operands: Sequence[TensorType], index: Sequence[Any]) -> Sequence[Any]:
-        """For the result element at ``index`` (sizes over loop variables), where it comes from.
+        """Where the result element at ``index`` (sizes over loop variables) comes from.
 
         Returns ``Source`` objects: the first whose conditions all hold gives the element. Raises NotAffine.
         """
@@ -201,10 +195,9 @@ class View(Primitive):
     def write(
         self, attrs: Any, operands: Sequence[TensorType], position: int, index: Sequence[Any]
     ) -> tuple[Any, ...]:
-        """For the element at ``index`` of the operand at ``position``, its index in the result.
+        """The result index of the element at ``index`` of the operand at ``position``.
 
-        Cells that no operand element is written to hold the fill. Raises NotAffine where elements are
-        dropped.
+        Result elements that no operand element is written to hold the fill. Raises NotAffine if elements are dropped.
         """
         raise NotAffine(self.name)
 
@@ -242,15 +235,16 @@ class Contraction(Primitive):
     def factors(
         self, attrs: Any, operands: Sequence[TensorType], index: Sequence[Any], reduction: Sequence[Any]
     ) -> Sequence[tuple[int, Sequence[Any]]]:
-        """The one or two factors as (operand position, operand index), for a result index and reduction index."""
+        """The one or two factors as (operand position, operand index), for a result index and a reduction index."""
 
     def segment(self, attrs: Any, operands: Sequence[TensorType]) -> int | None:
-        """Within how many elements of the result's last axis the factors' indices are affine; None: all of it."""
+        """The length of stretches of the result's last axis on which the factors' indices are affine; None: all of
+        it."""
         return None
 
 
 class Generator(Primitive):
-    """A primitive whose elements follow from their index (and scalar operands): iota, constants, random bits."""
+    """A primitive whose elements depend on their index (and scalar operands) only: iota, constants, random bits."""
 
     @abstractmethod
     def emit_at(
@@ -269,7 +263,7 @@ class Generator(Primitive):
 
 
 class Opaque(Primitive):
-    """A primitive with a kernel of its own that nothing is fused into: gather, scatter, argmax, …"""
+    """A primitive with a kernel of its own, into which nothing is fused: gather, scatter, argmax, …"""
 
     @abstractmethod
     def lower(
@@ -277,5 +271,5 @@ class Opaque(Primitive):
     ) -> None:
         """Emits the kernel's body; ``operands`` and ``results`` are loop IR buffers in the shapes of the types.
 
-        ``lanes``: how many elements of the result's dtype a native vector has.
+        ``lanes``: how many elements of the result's dtype a native vector holds.
         """

@@ -1,6 +1,5 @@
-"""``cast``: the same values in another dtype. Floats become integers by truncation, numbers bools by ``≠
-0``.
-"""
+"""``cast``: the same values in another dtype. Floats become integers by truncation, numbers become bools by ``≠
+0``."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ class CastAttributes(Attributes):
 
 
 class Cast(Elementwise):
-    """Differentiable between floats only."""
+    """Conversion between dtypes; differentiable between floats only."""
 
     name = "cast"
     attributes = CastAttributes

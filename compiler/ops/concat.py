@@ -21,13 +21,13 @@ from .slice_pad import SliceAttributes
 
 @dataclass(frozen=True, slots=True)
 class ConcatAttributes(Attributes):
-    """The ``axis`` along which the operands follow each other; they agree in all others."""
+    """The ``axis`` along which the operands are joined; they agree in all others."""
 
     axis: int
 
 
 class Concat(View):
-    """At least one operand; each keeps its order."""
+    """Joins one or more operands in order."""
 
     name = "concat"
     attributes = ConcatAttributes
@@ -89,7 +89,7 @@ class Concat(View):
         for position, type in enumerate(operands):
             own = tuple(i - start if a == axis else i for a, i in enumerate(index))
             start = start + type.shape[axis]
-            # The sources are tried in order, so each only has to end.
+            # The first source that fits is used, so each needs only its upper bound.
             last = position == len(operands) - 1
             found.append(Source(position, own, () if last else (start - 1 - index[axis],)))
         return found

@@ -1,6 +1,4 @@
-"""Values that come from no operand: ``constant``, ``iota`` and ``dim_value``, with helpers that make
-constants.
-"""
+"""Values without operands: ``constant``, ``iota`` and ``dim_value``, with helpers that add constants."""
 
 from __future__ import annotations
 
@@ -22,9 +20,8 @@ from .contexts import EvaluationContext
 
 @dataclass(frozen=True, slots=True)
 class ConstantAttributes(Attributes):
-    """Little-endian ``data`` of the whole array, or of one element that fills a ``shape`` that may be
-    symbolic.
-    """
+    """Little-endian ``data`` of the whole array, or of the one element that fills ``shape``, which may then be
+    symbolic."""
 
     dtype: str
     shape: Shape
@@ -32,7 +29,7 @@ class ConstantAttributes(Attributes):
 
     @classmethod
     def of(cls, array: np.ndarray) -> ConstantAttributes:
-        """The constant ``array``; one whose elements are all equal is kept as a splat."""
+        """The constant ``array``; if its elements are all equal, it is stored as one element."""
         data = array.tobytes()
         element = data[: array.itemsize]
         if array.size > 0 and data == element * array.size:
@@ -41,13 +38,13 @@ class ConstantAttributes(Attributes):
 
     @property
     def scalar(self) -> float | int | bool | None:
-        """The number that fills the constant, None where its elements differ."""
+        """The number that fills the constant; None if its elements differ."""
         if len(self.data) != np.dtype(self.dtype).itemsize:
             return None
         return np.frombuffer(self.data, self.dtype)[0].item()
 
     def array(self, dims: Mapping[str, int]) -> np.ndarray:
-        """The elements, of the shape under ``dims``; read-only."""
+        """The elements, with ``shape`` evaluated under ``dims``; read-only."""
         shape = tuple(evaluate(size, dims) for size in self.shape)
         values = np.frombuffer(self.data, self.dtype)
         return np.broadcast_to(values[0], shape) if self.scalar is not None else values.reshape(shape)
@@ -69,7 +66,7 @@ class ConstantAttributes(Attributes):
 
 
 class Constant(Generator):
-    """A constant array, or one number in every cell."""
+    """A constant array, or one number in every element."""
 
     name = "constant"
     attributes = ConstantAttributes
@@ -97,7 +94,7 @@ class Constant(Generator):
         index: Sequence[Any],
         lanes: int,
     ) -> Any:
-        """Of a splat; a constant whose elements differ is a buffer that lowering makes."""
+        """Only for a constant filled with one number; lowering makes a buffer of any other."""
         if attrs.scalar is None:
             raise NotAffine(self.name)
         return builder.const(attrs.scalar, attrs.dtype, lanes)
@@ -135,7 +132,7 @@ def zeros_like(graph: Graph, value: Value) -> Value:
 
 @dataclass(frozen=True, slots=True)
 class IotaAttributes(Attributes):
-    """Type of the result, and the axis whose index it holds."""
+    """Type of the result, and the axis whose index its elements hold."""
 
     dtype: str
     shape: Shape
@@ -184,14 +181,14 @@ class Iota(Generator):
 
 @dataclass(frozen=True, slots=True)
 class DimValueAttributes(Attributes):
-    """The ``size`` whose number is wanted, and the dtype to have it in."""
+    """The ``size`` whose value is wanted, and the dtype of the result."""
 
     size: DimLike
     dtype: str
 
 
 class DimValue(Generator):
-    """A size as a scalar, such as the count under a mean over an open axis."""
+    """A size as a scalar, such as the count by which a mean over an open axis divides."""
 
     name = "dim_value"
     attributes = DimValueAttributes

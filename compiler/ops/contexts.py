@@ -1,4 +1,4 @@
-"""What the rules of a primitive may ask for, so that they need neither the interpreter nor autodiff."""
+"""What the rules of a primitive may ask for, so that they need to import neither the interpreter nor autodiff."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ Intercept = Callable[[Graph, Node, int], bool]
 
 @dataclass(frozen=True, slots=True)
 class Intercepted:
-    """A cotangent that was not passed on: ``node`` has ``cotangent``, and its operand ``position`` would get
-    ``contribution``.
-    """
+    """A cotangent that was not propagated: ``node`` has ``cotangent``, and ``contribution`` is what its operand
+    ``position`` would have received."""
 
     node: Node
     position: int
@@ -28,11 +27,10 @@ class Intercepted:
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """A graph with its backward half: what the taping of a scan starts from.
+    """A graph with its backward half, from which the taping of a scan starts.
 
-    ``inputs`` and ``outputs`` are the body's, ``seeds`` the inputs added for the cotangents of the outputs
-    (None where not seeded), ``cotangents`` what arrives at the inputs. Nodes from ``first`` on are the
-    backward half.
+    ``inputs`` and ``outputs`` are the body's, ``seeds`` the inputs added for the cotangents of the outputs (None
+    where not seeded), ``cotangents`` those of the inputs. Nodes from ``first`` on are the backward half.
     """
 
     graph: Graph
@@ -53,7 +51,7 @@ class EvaluationContext(Protocol):
         ...
 
     def evaluate(self, body: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Runs a body graph on arguments in the order of its inputs; results in the order of its outputs."""
+        """Runs a body graph on arguments in the order of its inputs; returns results in the order of its outputs."""
         ...
 
 
@@ -62,11 +60,11 @@ class GradientContext(Protocol):
 
     @property
     def graph(self) -> Graph:
-        """The graph under construction: it holds the forward nodes, and takes the backward ones."""
+        """The graph under construction: it holds the forward nodes, and the backward ones are added to it."""
         ...
 
     def memo(self, node: Node) -> Any:
-        """What ``Primitive.taped`` returned beside the attributes of ``node``."""
+        """The memo that ``Primitive.taped`` returned with the attributes of ``node``."""
         ...
 
     def backpropagate(

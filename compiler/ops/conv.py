@@ -1,6 +1,6 @@
-"""``conv``: n-d convolution as networks define it, without reversal.
+"""``conv``: n-dimensional convolution as neural networks define it: the kernel is not reversed.
 
-Padding is a ``pad`` before it, so a window always fits. Sizes: x [N, *S, C], w [*K, C/groups, F], result
+Padding is a separate ``pad`` before it, so every window lies inside. Sizes: x [N, *S, C], w [*K, C/groups, F], result
 [N, *O, F] with O = ⌊(S − (K−1)·dilation − 1) / stride⌋ + 1.
 """
 
@@ -36,9 +36,8 @@ from .windows import (
 
 
 class Conv(Contraction):
-    """Bilinear; the gradient to the data is a convolution again, that to the weights
-    ``conv_kernel_gradient``.
-    """
+    """Bilinear; its gradient with respect to the data is a convolution, with respect to the weights
+    ``conv_kernel_gradient``."""
 
     name = "conv"
     attributes = ConvAttributes
@@ -149,9 +148,10 @@ class Conv(Contraction):
 
 
 def data_gradient(graph: Graph, dy: Value, w: Value, attrs: ConvAttributes, x_shape: Shape) -> Value:
-    """The cotangent of x: dy, its cells a stride apart, convolved with the reversed kernel, its channels swapped.
+    """The cotangent of x: dy with stride − 1 zeros between its cells, convolved with the reversed kernel, its
+    channels swapped.
 
-    Cells beyond the last window, where the stride does not divide, get zero.
+    Cells beyond the last window, where the stride does not divide the size, get zero.
     """
     *kernel_size, c_in, c_out = (size for size in graph.type(w).shape if isinstance(size, int))
     groups, rank = attrs.groups, len(attrs.stride)

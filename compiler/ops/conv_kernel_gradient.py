@@ -1,4 +1,5 @@
-"""``conv_kernel_gradient``: what a convolution's weights get, from its data and the cotangent of its result."""
+"""``conv_kernel_gradient``: the cotangent of a convolution's weights, from its data and the cotangent of its
+result."""
 
 from __future__ import annotations
 

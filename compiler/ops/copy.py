@@ -1,4 +1,4 @@
-"""``copy``: the operand itself, in memory of its own; lowering inserts it where a view must become a buffer."""
+"""``copy``: the operand in new memory; lowering inserts it where a view must become a buffer."""
 
 from __future__ import annotations
 

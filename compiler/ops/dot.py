@@ -22,10 +22,10 @@ from .layout import TransposeAttributes, show
 
 @dataclass(frozen=True, slots=True)
 class DotAttributes(Attributes):
-    """Axis ``lhs_contract[i]`` is summed with ``rhs_contract[i]``; the first ``batch`` axes of both go in
-    step.
+    """Axis ``lhs_contract[i]`` is contracted with ``rhs_contract[i]``; the first ``batch`` axes of both are batch
+    axes.
 
-    The axes in neither group are free; the result's are batch, then free of lhs, then free of rhs, in order.
+    All others are free. The result has the batch axes, then the free axes of lhs, then those of rhs, in order.
     """
 
     lhs_contract: tuple[int, ...]
@@ -121,10 +121,10 @@ class Dot(Contraction):
     ) -> Value | None:
         a, b = operands
         batch = attrs.batch
-        if all(stacked):  # steps are one more batch axis
+        if all(stacked):  # the step becomes another batch axis
             lhs, rhs = (tuple(axis + 1 for axis in c) for c in (attrs.lhs_contract, attrs.rhs_contract))
             return graph.apply("dot", a, b, attrs=DotAttributes(lhs, rhs, batch + 1))
-        # Steps are the first free axis of the one operand that has them.
+        # The step becomes the first free axis of the one stacked operand.
         if stacked[0]:
             a = _ordered(graph, a, (batch, *range(batch), *range(batch + 1, graph.type(a).rank)))
             lhs = tuple(axis + 1 for axis in attrs.lhs_contract)
@@ -184,7 +184,7 @@ class Dot(Contraction):
 
 
 def _ordered(graph: Graph, value: Value, axes: tuple[int, ...]) -> Value:
-    """``value``, whose axis i is axis ``axes[i]`` of the result."""
+    """``value`` transposed so that its axis i becomes axis ``axes[i]`` of the result."""
     if axes == tuple(range(len(axes))):
         return value
     return graph.apply("transpose", value, attrs=TransposeAttributes(axes).inverse)

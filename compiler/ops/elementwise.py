@@ -1,8 +1,8 @@
-"""Elementwise primitives but for select and cast: one entry holds everything about one function.
+"""Elementwise primitives except select and cast: one entry holds everything about one function.
 
-Where a function is not differentiable the rules choose: relu′(0) = 0 when relu is ``max(x, 0)`` (a tie
-gives the cotangent to the second operand), |x|′(0) = 0; a NaN operand passes the cotangent on, as it passes
-the value on.
+At points where a function is not differentiable the rules choose: relu′(0) = 0 when relu is ``max(x, 0)`` (a tie
+gives the cotangent to the second operand), |x|′(0) = 0; a NaN operand passes the cotangent on, as it passes the value
+on.
 """
 
 from __future__ import annotations
@@ -40,11 +40,10 @@ def check_same(name: str, operands: Sequence[TensorType], dtypes: Sequence[str],
 
 
 class Function(Elementwise):
-    """An elementwise function of operands of one type; ``result`` is the result's dtype, or None for the
-    same.
+    """An elementwise function of operands of one type; ``result`` is the result's dtype, or None for the operands'.
 
-    ``gradient(graph, operands, result, dy)`` appends the cotangents; None for functions without one.
-    ``method`` names the builder's method where it differs from ``name``.
+    ``gradient(graph, operands, result, dy)`` appends the cotangents; None for functions without one. ``method`` is
+    the builder's method if its name differs from ``name``.
     """
 
     def __init__(
@@ -172,9 +171,8 @@ def _div_gradient(g: Graph, xs: Sequence[Value], y: Value, dy: Value) -> Sequenc
 
 
 def _choice_gradient(second: str) -> Gradient:
-    """For max and min: the second operand has the cotangent where the compare ``second`` holds, ties
-    included.
-    """
+    """The gradient of max and min: the second operand gets the cotangent where the comparison ``second`` holds, ties
+    included."""
 
     def gradient(g: Graph, xs: Sequence[Value], y: Value, dy: Value) -> Sequence[Value]:
         zero = zeros_like(g, y)
@@ -185,7 +183,7 @@ def _choice_gradient(second: str) -> Gradient:
 
 
 class StopGradient(Function):
-    """The identity, of which the derivative counts as zero; ``simplify`` removes it after differentiation."""
+    """The identity, with zero as its derivative; ``simplify`` removes it after differentiation."""
 
     def __init__(self) -> None:
         super().__init__("stop_gradient", lambda x: x, None, arity=1, dtypes=DTYPES)
@@ -198,8 +196,8 @@ class StopGradient(Function):
 
 
 class StraightThrough(Function):
-    """The first operand, whose cotangent the second one gets: a value that has no useful derivative stands for one
-    that has (Bengio et al., 2013). ``simplify`` leaves the value after differentiation."""
+    """The first operand; the second gets the cotangent: a value without a useful derivative borrows another's (the
+    straight-through estimator, Bengio et al., 2013). ``simplify`` keeps only the value after differentiation."""
 
     def __init__(self) -> None:
         super().__init__("straight_through", lambda x, y: x, None, arity=2)

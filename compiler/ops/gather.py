@@ -18,7 +18,7 @@ from ..graph.types import TensorType
 from .base import Cost, EvaluationError, Opaque, Sample, moved_bytes
 from .contexts import EvaluationContext, GradientContext
 
-#: The error code of native code for an index outside the table.
+#: The error code that native code returns for an index outside the table.
 OUT_OF_RANGE = INDEX_OUT_OF_RANGE
 
 _INDEX = ("int32", "int64")
@@ -32,7 +32,7 @@ class ScatterAddAttributes(Attributes):
 
 
 def check_range(indices: np.ndarray, rows: int) -> None:
-    """Raises EvaluationError for an index that is not one of ``rows``."""
+    """Raises EvaluationError for an index outside 0 ≤ i < ``rows``."""
     wrong = indices[(indices < 0) | (indices >= rows)]
     if wrong.size:
         raise EvaluationError(f"index {wrong.flat[0]} is out of range: there are {rows} rows", OUT_OF_RANGE)
@@ -129,7 +129,7 @@ class ScatterAdd(Opaque):
     def lower(
         self, builder: Any, attrs: Any, operands: Sequence[Any], results: Sequence[Any], lanes: int
     ) -> None:
-        """Columns are divided over threads: each adds all updates to its own, in their order."""
+        """Threads divide the columns: each adds all updates to its own columns, in order."""
         b, (indices, updates), (y,) = builder, operands, results
         with b.nest(y.shape[1:], lanes, kind="parallel") as (cell, width, count):
             with b.loop("r", 0, y.shape[0]) as r:

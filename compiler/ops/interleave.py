@@ -1,4 +1,4 @@
-"""``interleave``: operands whose cells take turns, the way the phases of a transposed convolution make its result."""
+"""``interleave``: operands whose cells alternate, as the phases of a transposed convolution make up its result."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from .slice_pad import SliceAttributes
 
 @dataclass(frozen=True, slots=True)
 class InterleaveAttributes(Attributes):
-    """How many operands take turns along each axis; their product is the number of operands."""
+    """How many operands alternate along each axis; their product is the number of operands."""
 
     strides: tuple[int, ...]
 
 
 class Interleave(View):
-    """Element i of the operand of phase p is element i·stride + p, axis by axis; the last axis' phase counts fastest.
+    """Element i of the operand of phase p is element i·stride + p, on each axis; phases are in row-major order.
 
-    Along an axis of n cells phase p has ⌈(n − p) / stride⌉.
+    Along an axis of n cells phase p has ⌈(n − p) / stride⌉ of them.
     """
 
     name = "interleave"
@@ -99,7 +99,7 @@ class Interleave(View):
     def read(
         self, attrs: InterleaveAttributes, operands: Sequence[TensorType], index: Sequence[Any]
     ) -> Sequence[Any]:
-        raise NotAffine(self.name)  # which operand it is depends on a remainder
+        raise NotAffine(self.name)  # which operand an element comes from depends on a remainder
 
     def write(
         self,
@@ -123,6 +123,6 @@ class Interleave(View):
 
 
 def cells_of(shape: Shape, strides: Sequence[int], phase: Sequence[int]) -> Shape:
-    """The shape of the operand of a phase: those cells of ``shape`` that are its own."""
+    """The shape of one phase's operand: how many cells of ``shape`` belong to it."""
     per_axis = zip(shape, strides, phase, strict=True)
     return tuple((size - p + stride - 1) // stride if stride > 1 else size for size, stride, p in per_axis)

@@ -20,7 +20,7 @@ from .reduce import ReduceAttributes
 
 
 def show(shape: Shape) -> str:
-    """A shape as messages write it."""
+    """A shape as messages print it."""
     return f"[{', '.join(map(str, shape))}]"
 
 
@@ -32,7 +32,7 @@ class ReshapeAttributes(Attributes):
 
 
 class Reshape(View):
-    """The same elements, in row-major order, under another shape of provably the same size."""
+    """The same elements, in row-major order, in another shape of provably the same size."""
 
     name = "reshape"
     attributes = ReshapeAttributes
@@ -73,7 +73,7 @@ class Reshape(View):
     def read(
         self, attrs: ReshapeAttributes, operands: Sequence[TensorType], index: Sequence[Any]
     ) -> Sequence[Source]:
-        """Only axes of size 1 may come and go: anything else divides indices."""
+        """Only axes of size 1 may be added or removed: any other reshape would divide indices."""
         kept = [i for i, size in zip(index, attrs.shape, strict=True) if size != 1]
         if [s for s in attrs.shape if s != 1] != [s for s in operands[0].shape if s != 1]:
             raise NotAffine(self.name)
@@ -107,7 +107,7 @@ class TransposeAttributes(Attributes):
 
 
 class Transpose(View):
-    """The operand with its axes in another order."""
+    """The operand with its axes permuted."""
 
     name = "transpose"
     attributes = TransposeAttributes
@@ -159,13 +159,13 @@ class Transpose(View):
 
 @dataclass(frozen=True, slots=True)
 class ReverseAttributes(Attributes):
-    """The ``axes`` that run backwards."""
+    """The ``axes`` to reverse."""
 
     axes: tuple[int, ...]
 
 
 class Reverse(View):
-    """The operand with some axes running backwards."""
+    """The operand with some axes reversed."""
 
     name = "reverse"
     attributes = ReverseAttributes
@@ -215,7 +215,7 @@ class Reverse(View):
 
 
 class Broadcast(View):
-    """The operand repeated along new axes. Sizes never stretch: an axis of size 1 is reshaped away first."""
+    """The operand repeated along new axes. An axis of size 1 is not stretched: it is reshaped away first."""
 
     name = "broadcast"
     attributes = BroadcastAttributes

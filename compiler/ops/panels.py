@@ -1,8 +1,8 @@
-"""``panels``: weights kept as column panels, seen as the matrix they are.
+"""``panels``: weights stored as column panels, viewed as the matrix that they represent.
 
-Panel p holds columns p·width … p·width + width − 1 of all rows, so that a kernel that works on some columns reads
-one stretch of memory instead of one cache line a row, all rows at the same distance (a power of two for usual sizes,
-where they evict one another). ``pack_panels`` makes the panels.
+Panel p holds columns p·width … p·width + width − 1 of all rows, so a kernel that works on some columns reads one
+contiguous stretch of memory. In a row-major matrix it would read one cache line per row, at a stride that is a power
+of two for usual sizes, where the lines evict each other. ``pack_panels`` makes the panels.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class PanelsAttributes(Attributes):
 
 
 class Panels(View):
-    """[columns / width, *rows, width] seen as [*rows, columns]."""
+    """[columns / width, *rows, width] viewed as [*rows, columns]."""
 
     name = "panels"
     attributes = PanelsAttributes
@@ -69,7 +69,7 @@ class Panels(View):
 
 
 def pack(graph: Graph, matrix: Value, width: int) -> Value:
-    """Appends the panels of ``matrix`` [*rows, columns], in memory of their own."""
+    """Adds the panels of ``matrix`` [*rows, columns], copied to new memory."""
     *rows, columns = graph.type(matrix).shape
     assert isinstance(columns, int)
     split = graph.apply("reshape", matrix, attrs=ReshapeAttributes((*rows, columns // width, width)))

@@ -25,7 +25,7 @@ COMBINE = {"sum": "add", "max": "max", "min": "min"}
 
 
 def neutral(combine: str, dtype: str) -> float | int:
-    """What leaves the other operand of ``combine`` as it is, and what no elements are combined to."""
+    """The neutral element of ``combine``, which is also the result for no elements."""
     if combine == "add":
         return 0
     if np.dtype(dtype).kind == "f":
@@ -36,9 +36,9 @@ def neutral(combine: str, dtype: str) -> float | int:
 
 @dataclass(frozen=True, slots=True)
 class ReduceAttributes(Attributes):
-    """``op`` is sum, max or min (NaN wins); ``axes``, ascending, leave the shape.
+    """``op`` is sum, max or min (NaN wins); ``axes``, ascending, are removed from the shape.
 
-    Of no elements the sum is 0, the maximum what no element is below, the minimum what none is above.
+    For no elements the sum is 0, the maximum −∞ and the minimum ∞ (of integers, the least and the greatest value).
     """
 
     op: str
@@ -46,7 +46,8 @@ class ReduceAttributes(Attributes):
 
 
 class Reduce(Contraction):
-    """The cotangent of a maximum goes to the first one in row-major order of the reduced axes."""
+    """Combines elements along axes. The cotangent of a maximum goes to the first one in row-major order of the
+    reduced axes."""
 
     name = "reduce"
     attributes = ReduceAttributes
@@ -144,7 +145,7 @@ class Reduce(Contraction):
 
 @dataclass(frozen=True, slots=True)
 class ArgmaxAttributes(Attributes):
-    """The ``axis`` that is searched, and leaves the shape."""
+    """The ``axis`` that is searched and removed from the shape."""
 
     axis: int
 

@@ -25,7 +25,8 @@ _REDUCE = {"sum": np.add, "max": np.maximum, "min": np.minimum}
 
 @dataclass(frozen=True, slots=True)
 class WindowAttributes(Attributes):
-    """Cells of a window and the step between windows, for every axis of the operand (1 where none slides)."""
+    """Cells of a window and the stride between windows, for every axis of the operand (both 1 where nothing
+    slides)."""
 
     window: tuple[int, ...]
     stride: tuple[int, ...]
@@ -51,14 +52,14 @@ def _infer(name: str, attrs: WindowAttributes | ReduceWindowAttributes, x: Tenso
 def _offsets(
     attrs: WindowAttributes | ReduceWindowAttributes, cells: Sequence[int]
 ) -> Iterator[tuple[slice, ...]]:
-    """For every cell of the window in row-major order, the operand cells that stand there."""
+    """For every cell of the window in row-major order, the operand cells at that position of all windows."""
     for offset in np.ndindex(*attrs.window):
         per_axis = zip(offset, cells, attrs.stride, strict=True)
         yield tuple(slice(o, o + (n - 1) * s + 1, s) for o, n, s in per_axis)
 
 
 class ReduceWindow(Contraction):
-    """A pool whose windows all lie inside; padding is a ``pad`` before it."""
+    """Combines the cells of windows that all lie inside the operand; padding is a separate ``pad`` before it."""
 
     name = "reduce_window"
     attributes = ReduceWindowAttributes
@@ -153,7 +154,10 @@ def _numbers(attrs: WindowAttributes | ReduceWindowAttributes, x: np.ndarray) ->
 
 
 def _sum_gradient(graph: Graph, dy: Value, attrs: WindowAttributes, x: Value) -> Value:
-    """Every cell sums the cotangents of the windows over it: dy, spread by the stride, summed over windows."""
+    """The gradient of a sum: every cell gets the sum of the cotangents of the windows that contain it.
+
+    That is a sum over windows of dy with zeros around it and, where the stride is more than 1, between its cells.
+    """
     low, high, interior = [], [], []
     for size, window, stride in zip(graph.type(x).shape, attrs.window, attrs.stride, strict=True):
         low.append(window - 1)
@@ -166,7 +170,7 @@ def _sum_gradient(graph: Graph, dy: Value, attrs: WindowAttributes, x: Value) ->
 
 
 class MaxWindowGradient(Opaque):
-    """From x and dy, what each cell of x gets: dy of every window whose first maximum it is (row-major
+    """From x and dy the cotangent of x: each cell gets dy of every window whose first maximum it is (row-major
     order).
 
     A NaN counts as the maximum. Linear in dy, but not differentiable a second time.
@@ -216,8 +220,8 @@ class MaxWindowGradient(Opaque):
         results: Sequence[Any],
         lanes: int,
     ) -> None:
-        """Samples one by one: zero the cells, then let every window add to its first maximum, lanes along the
-        last axis where windows do not extend there."""
+        """For each sample: zeroes the cells, then lets every window add to its first maximum, with lanes along the
+        last axis if windows do not extend along it."""
         b, (x, dy), (dx,) = builder, operands, results
         if attrs.window[-1] != 1 or attrs.stride[-1] != 1:
             lanes = 1

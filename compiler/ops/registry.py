@@ -1,4 +1,4 @@
-"""The list of primitives, one line each, which declares them to the graph."""
+"""The list of all primitives, one line each, and their registration with the graph."""
 
 from __future__ import annotations
 

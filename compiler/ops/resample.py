@@ -1,4 +1,4 @@
-"""``resample`` and its adjoint: each cell of an axis as a weighted sum of a few cells of another."""
+"""``resample`` and its adjoint: each cell of an axis is a weighted sum of a few cells of the operand's axis."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .dot import DotAttributes
 from .gather import OUT_OF_RANGE, check_range
 from .layout import ReshapeAttributes, TransposeAttributes
 
-#: Up to so many taps their cells and weights are held in registers for a whole row.
+#: Up to this many taps, cells and weights are held in registers for a whole row.
 HELD_TAPS = 8
 
 
@@ -169,11 +169,12 @@ class ResampleGradient(Opaque):
         results: Sequence[Any],
         lanes: int,
     ) -> None:
-        """Samples, or columns where there is one sample, go to one thread each, which adds in the cells' order."""
+        """Threads divide the samples, or the columns if there is one sample; each thread adds in the order of the
+        cells."""
         b, (dy, cells, weights), (dx,) = builder, operands, results
 
         def add(a: Any, columns: Any) -> None:
-            """Adds all of the cotangent in columns that ``columns()`` walks over."""
+            """Adds all of the cotangent in the columns that ``columns()`` loops over."""
             with b.loop("s", 0, dx.shape[1]) as s, columns() as ((cell,), width, count):
                 b.store(dx, (a, s, cell), b.const(0, dx.dtype, width), count)
             with b.nest(cells.shape) as ((o, t), _, _):
@@ -196,7 +197,7 @@ class ResampleGradient(Opaque):
 
 
 def weights_gradient(graph: Graph, x: Value, dy: Value, cells: Value) -> Value:
-    """The cotangent of the weights: for each output cell and tap, the product of dy and of the cell that was read."""
+    """The cotangent of the weights: for each output cell and tap, the product of dy and the cell that was read."""
     first = TransposeAttributes((1, 0, 2))
     rows = graph.apply("gather", graph.apply("transpose", x, attrs=first), cells)
     return graph.apply(
@@ -205,7 +206,7 @@ def weights_gradient(graph: Graph, x: Value, dy: Value, cells: Value) -> Value:
 
 
 def _stacked(graph: Graph, name: str, attrs: Any, operands: Sequence[Value]) -> Value:
-    """The operation for all steps at once: they are further samples."""
+    """The operation for all steps at once: steps are further samples."""
     x, cells, weights = operands
     steps, samples, *rest = graph.type(x).shape
     flat = graph.apply("reshape", x, attrs=ReshapeAttributes((steps * samples, *rest)))
@@ -216,7 +217,7 @@ def _stacked(graph: Graph, name: str, attrs: Any, operands: Sequence[Value]) -> 
 
 @contextmanager
 def _rows(b: Any, samples: DimLike, cells: DimLike) -> Iterator[tuple[Any, Any]]:
-    """Loops over samples and cells, the outer one of those that are more than one divided over threads."""
+    """Loops over samples and cells; threads divide the outermost loop with more than one iteration."""
     if samples == 1:
         with b.loop("o", 0, cells, kind="parallel") as o:
             yield 0, o
@@ -231,7 +232,7 @@ def _given(value: Any) -> Iterator[Any]:
 
 
 def _samples(cells: int, attrs: Attributes) -> list[Sample]:
-    """Samples where the resampled operand has ``cells`` cells along its axis, at least 3 of them to be read."""
+    """Samples whose resampled operand has ``cells`` cells along its axis, at least 3 of which are read."""
     found = []
     for samples, columns, taps in ((2, 5, 2), (1, 3, HELD_TAPS + 1)):
         outputs = cells if isinstance(attrs, ResampleGradientAttributes) else 4

@@ -1,6 +1,6 @@
-"""``scan``: a body graph run once per step of a sequence, carrying a state: h(t) = f(x(t), h(t−1)), y(t) = g(…).
+"""``scan``: a body graph run once per step of a sequence, with a state: h(t) = f(x(t), h(t−1)), y(t) = g(…).
 
-Every recurrent layer is one. The gradient (backpropagation through time) is in ``scan_gradient``.
+Every recurrent layer becomes one. Its gradient (backpropagation through time) is in ``scan_gradient``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .scan_tape import tape_scan
 
 
 class Scan(Primitive):
-    """Pure; time leads inside."""
+    """Runs the body once per step; pure. The steps are the first axis of sequences."""
 
     name = "scan"
     attributes = ScanAttributes
@@ -85,5 +85,5 @@ class Scan(Primitive):
         return Cost(attrs.length * step.flops, attrs.length * step.bytes)
 
     def samples(self) -> Sequence[Sample]:
-        """None: a body is a graph, and graphs stand above the primitives."""
+        """No samples: a sample would need a body, and primitives cannot build graphs."""
         return []

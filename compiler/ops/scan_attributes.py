@@ -1,4 +1,4 @@
-"""What a scan is: its body, how often it runs, and which of the operands change from step to step."""
+"""The attributes of a scan: its body, its number of steps, and which operands change from step to step."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from ..graph.types import TensorType
 
 @dataclass(frozen=True, slots=True)
 class ScanAttributes(Attributes):
-    """``body``: inputs are consts (``n_consts``), carries (``n_carries``), xs; outputs are carries, ys.
+    """``body``: its inputs are consts (``n_consts``), carries (``n_carries``), xs; its outputs are carries, ys.
 
-    Operands: consts and first carries as the body takes them, xs with a first axis of ``length``; results: the
-    last carries, ys with that axis. With ``reverse`` steps go from the last to the first, and each y stands where
-    its x stood. ``unroll``: how many copies of the body code has: "none", a number, "full" or "auto".
+    Operands: consts and first carries with the body's types, xs with an additional first axis of ``length``. Results:
+    the last carries, and ys with that axis. With ``reverse`` the steps run from last to first, and each y is stored
+    at the position of its x. ``unroll``: how many copies of the body the code has: "none", a number, "full" or
+    "auto".
     """
 
     body: Graph
@@ -29,5 +30,5 @@ class ScanAttributes(Attributes):
     name: str = ""
 
     def stacked(self, type: TensorType) -> TensorType:
-        """The type of a sequence of ``type``."""
+        """The type of a sequence of ``length`` values of ``type``."""
         return type.with_shape((self.length, *type.shape))

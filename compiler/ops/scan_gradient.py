@@ -1,4 +1,4 @@
-"""Backpropagation through time, second half: the gradient of a taped scan is a scan that runs the other way."""
+"""Backpropagation through time, second half: the gradient of a taped scan is a scan in the opposite direction."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def gradient_of_scan(
 
 @dataclass
 class _Backward:
-    """Builds the backward scan and what stands after it."""
+    """Builds the backward scan and the operations after it."""
 
     context: GradientContext
     node: Node
@@ -80,7 +80,7 @@ class _Backward:
         return graph.add("scan", values, backward).values
 
     def stack(self, stack: Stack) -> Value:
-        """The sequence that ``stack`` names."""
+        """The sequence that ``stack`` describes."""
         if stack not in self.stacks:
             self.stacks[stack] = self._find(stack)
         return self.stacks[stack]
@@ -103,7 +103,8 @@ class _Backward:
         return self.cotangents[port] or zeros_like(self.context.graph, self.node.values[port])
 
     def _previous(self, carry: int) -> Value:
-        """Carries as they came in: the first one, then those that the steps before gave out."""
+        """The sequence of carries at the start of each step: the first one, then those at the end of the previous
+        steps."""
         graph, length = self.context.graph, self.attrs.length
         initial = graph.operands(self.node)[self.attrs.n_consts + carry]
         shape = graph.type(initial).shape
@@ -119,7 +120,7 @@ class _Backward:
         return (1, length) if self.attrs.reverse else (0, length - 1)
 
     def product(self, product: Product) -> Value | None:
-        """The cotangent of a const: the gradient of the operation done for all steps at once."""
+        """The cotangent of a const: the gradient of the operation on all steps at once."""
         graph = self.context.graph
         const = graph.operands(self.node)[product.const]
         values = [const if stack is None else self.stack(stack) for stack in product.operands]

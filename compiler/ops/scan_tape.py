@@ -1,12 +1,12 @@
 """Backpropagation through time, first half: the taped form of a scan, and the plan of its gradient.
 
-Taping differentiates the body once. Of its forward values, those that the backward half reads become a tape: further
-ys of the forward scan. A value goes on the tape only when it has to: what the loop gets anyway (consts, xs, ys), what
-was carried (the sequence of carries out, shifted by a step), and what is cheap to compute from these is not stored.
+Taping differentiates the body once. The forward values that the backward half reads become a tape: further ys of the
+forward scan. A value is taped only if it has to be: not if it is an operand or result of the scan already (consts,
+xs, ys), if it is a carry (the sequence of final carries, shifted by a step), or if it is cheap to compute from these.
 
-The cotangent of a const is a sum over steps. Where the body multiplies by it (``stacks_gradient``), that sum is one
-operation after the loop, on stacked cotangents: for weights, one matrix product with T·N rows. Otherwise it is summed
-up in the loop.
+The cotangent of a const is a sum over steps. If the body multiplies by the const (``stacks_gradient``), that sum is
+one operation after the loop, on stacked cotangents: for weights, one matrix product with T·N rows. Otherwise the loop
+accumulates it.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from .scan_attributes import ScanAttributes
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Where a sequence of per-step values is found when the gradient is built.
+    """Where the gradient finds a sequence of per-step values.
 
-    ``kind`` and ``position``: an "operand" or a "result" of the taped scan, the carry as it came in ("previous"), the
-    cotangent of a result ("seed"), or a y of the backward scan ("emitted").
+    ``kind`` and ``position``: an "operand" or a "result" of the taped scan, a carry at the start of each step
+    ("previous"), the cotangent of a result ("seed"), or a y of the backward scan ("emitted").
     """
 
     kind: str
@@ -51,12 +51,12 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to build the backward scan: its body, where its operands come from, what its results are."""
+    """How to build the backward scan: its body, where its operands come from, and what its results are."""
 
     backward: Graph
     consts: tuple[int, ...]
     carries: tuple[int, ...]
-    totals: tuple[int, ...]  # consts whose cotangents are summed up in the loop
+    totals: tuple[int, ...]  # consts whose cotangents the loop accumulates
     xs: tuple[Stack, ...]
     x_cotangents: tuple[tuple[int, Stack], ...]
     products: tuple[Product, ...]
@@ -110,12 +110,12 @@ def _leaves_the_loop(n_consts: int) -> Any:
 
 @dataclass
 class _Taping:
-    """The work of ``tape_scan`` once the body is differentiated: what is stored, and the two bodies."""
+    """Divides a differentiated body for ``tape_scan``: what is taped, and the two bodies."""
 
     attrs: ScanAttributes
     joint: Joint
     flags: Sequence[bool]
-    sources: dict[Value, Stack] = field(default_factory=dict)  # early values the backward body can have
+    sources: dict[Value, Stack] = field(default_factory=dict)  # forward values for the backward body
     tape: list[Value] = field(default_factory=list)
     carry_stacks: dict[int, Stack] = field(default_factory=dict)
     emitted: list[Value] = field(default_factory=list)
@@ -189,9 +189,10 @@ class _Taping:
         return replace(attrs, body=forward), plan
 
     def _divide(self) -> tuple[list[Intercepted], dict[int, Value]]:
-        """Products, whose cotangents leave the loop; and what each const gets within it.
+        """Products whose const gets its cotangent after the loop; and the cotangents of consts inside the loop, by
+        position.
 
-        A repeated const (a bias) leaves only on the back of another: its cotangent alone is not worth storing.
+        The cotangent of a repeated const (a bias) leaves the loop only if it is stored for another product anyway.
         """
         joint, k = self.joint, self.attrs.n_consts
         found = joint.intercepted
@@ -213,7 +214,7 @@ class _Taping:
         return products, in_loop
 
     def _choose_tape(self, roots: Iterable[Value], products: Sequence[Intercepted]) -> None:
-        """Finds a source for every forward value that the backward body reads, taping what has none."""
+        """Finds a source for every forward value that the backward body reads, and tapes those without one."""
         attrs, joint = self.attrs, self.joint
         graph, k, c = joint.graph, attrs.n_consts, attrs.n_carries
         late_roots = [value for name, value in graph.inputs.items() if value not in joint.inputs]
@@ -260,7 +261,8 @@ class _Taping:
         return self.sources[value]
 
     def _source_of_carry(self, carry: int, value: Value) -> None:
-        """The carries in are the carries out, a step later; for that, a first step must exist."""
+        """The carries at the start are those at the end, shifted by a step; this needs a sequence with at least one
+        step."""
         least = bounds(self.attrs.length, {})[0]
         if least is not None and least >= 1:
             self.carry_stacks[carry] = self._tape(self.joint.outputs[carry])
@@ -269,7 +271,7 @@ class _Taping:
             self._tape(value)
 
     def _derivable(self, value: Value, consts: set[Value], known: dict[Value, bool]) -> bool:
-        """Whether ``value`` can be had from sources by cheap operations."""
+        """Whether ``value`` can be computed from sources by cheap operations."""
 
         def settled(one: Value) -> bool | None:
             return True if one in self.sources or one in consts else known.get(one)
@@ -290,7 +292,7 @@ class _Taping:
         return bool(settled(value))
 
     def _stack(self, value: Value, seeds: dict[Value, Stack]) -> Stack:
-        """The sequence of ``value``: known outside the loop already, or emitted by the backward scan."""
+        """The sequence of ``value``: already known outside the loop, or emitted by the backward scan."""
         if value in seeds:
             return seeds[value]
         if value in self.sources:

@@ -1,4 +1,4 @@
-"""``windows``: every window of a signal or image as it stands there, for networks that scan."""
+"""``windows``: every window of a signal or image, for ``scan_window``."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from .windows import window_cells
 
 @dataclass(frozen=True, slots=True)
 class WindowsAttributes(Attributes):
-    """Cells of a window and the step between windows, for the axes from ``first`` on."""
+    """Cells of a window and the stride between windows, for the axes from ``first`` on."""
 
     window: tuple[int, ...]
     stride: tuple[int, ...]
     first: int = 1
 
     def counts(self, shape: Shape) -> Shape:
-        """How many windows there are along each axis. Raises ShapeError where provably none fits."""
+        """How many windows there are along each axis. Raises ShapeError if provably none fits."""
         sizes = shape[self.first : self.first + len(self.window)]
         return tuple(window_cells(*axis) for axis in zip(sizes, self.window, self.stride, strict=True))
 
@@ -74,7 +74,7 @@ class Windows(View):
             return [None]
         shape = graph.type(graph.operands(node)[0]).shape
         for axis in reversed(range(len(attrs.window))):
-            # The taps of this axis are the last window axis that is left.
+            # The taps of this axis are the last remaining window axis.
             cells, taps = attrs.first + axis, attrs.first + len(attrs.window) + axis
             dy = _overlap_add(graph, dy, cells, taps, attrs.stride[axis], shape[attrs.first + axis])
         return [dy]
@@ -111,11 +111,11 @@ class Windows(View):
 
 
 def _overlap_add(graph: Graph, dy: Value, cells: int, taps: int, stride: int, size: DimLike) -> Value:
-    """Every cell's windows put back where they were taken, overlaps added: the axis ``cells`` gets ``size``, the
-    axis ``taps`` goes.
+    """Adds all windows back at the positions where they were cut: the axis ``cells`` gets ``size``, the axis ``taps``
+    is summed.
 
-    Row k of the taps has to move k places. Rows one longer than they need to be, laid end to end and cut into rows
-    of the right length, do just that.
+    Row k of the taps has to move by k places. That is done by padding every row to one more than the final length,
+    joining the rows, and cutting the result into rows of the final length.
     """
     rank = graph.type(dy).rank
     order = [axis for axis in range(rank) if axis != taps]
@@ -125,7 +125,7 @@ def _overlap_add(graph: Graph, dy: Value, cells: int, taps: int, stride: int, si
     window, count = shape[cells], shape[cells + 1]
     assert isinstance(window, int)
     spread = (count - 1) * stride + 1
-    length = spread + window - 1  # what the windows cover
+    length = spread + window - 1  # from the first to the last cell of all windows
 
     def pad(value: Value, axis: int, high: DimLike, interior: int = 0) -> Value:
         rank = graph.type(value).rank

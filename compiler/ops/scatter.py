@@ -1,4 +1,4 @@
-"""``scatter``: a table with some rows written anew, or combined with updates."""
+"""``scatter``: a table with some rows replaced by updates, or combined with them."""
 
 from __future__ import annotations
 
@@ -26,15 +26,14 @@ _COMBINE: Mapping[str, Callable[[Any, Any], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class ScatterAttributes(Attributes):
-    """``op``: what an update does to its row: set, mul, max or min."""
+    """``op``: how an update changes its row: set, mul, max or min."""
 
     op: str = "set"
 
 
 class Scatter(Opaque):
-    """table [V, *D], indices [*I] and updates [*I, *D] give [V, *D]: the updates are applied in their order, so that
-    of several that set a row the last one stays. An index outside 0 ≤ i < V is an error. (Sums are ``scatter_add``.)
-    """
+    """table [V, *D], indices [*I] and updates [*I, *D] give [V, *D]: updates are applied in order, so the last of
+    several that set a row remains. An index outside 0 ≤ i < V is an error. (Sums are ``scatter_add``.)"""
 
     name = "scatter"
     attributes = ScatterAttributes
@@ -71,7 +70,7 @@ class Scatter(Opaque):
     def gradient(
         self, context: GradientContext, node: Node, cotangents: Sequence[Value | None]
     ) -> Sequence[Value | None]:
-        """Of several updates of a row the last one has its cotangent."""
+        """If several updates set a row, the last one gets its cotangent."""
         graph, (dy,) = context.graph, cotangents
         if dy is None:
             return [None, None, None]
@@ -105,7 +104,7 @@ class Scatter(Opaque):
         results: Sequence[Any],
         lanes: int,
     ) -> None:
-        """Columns are divided over threads: each applies all updates to its own, in their order."""
+        """Threads divide the columns: each applies all updates to its own columns, in order."""
         b, (table, indices, updates), (y,) = builder, operands, results
         with b.nest(y.shape[1:], lanes, kind="parallel") as (cell, width, count):
             with b.loop("r", 0, y.shape[0]) as r:

@@ -16,7 +16,7 @@ from .contexts import EvaluationContext, GradientContext
 
 
 class Select(Elementwise):
-    """The cotangent goes to the operand that was chosen."""
+    """Chooses elementwise. The cotangent goes to the operand that was chosen."""
 
     name = "select"
     cheap = True

@@ -1,4 +1,4 @@
-"""``pad`` and ``slice``, each the other's adjoint, in one file."""
+"""``pad`` and ``slice``, which are adjoint to each other."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SliceAttributes(Attributes):
 
     @classmethod
     def along(cls, shape: Shape, axis: int, start: DimLike, limit: DimLike) -> SliceAttributes:
-        """``start`` to ``limit`` of one axis, and all of the others."""
+        """The slice from ``start`` to ``limit`` of one axis, and all of the others."""
         starts: list[DimLike] = [0] * len(shape)
         limits = list(shape)
         starts[axis], limits[axis] = start, limit
@@ -46,7 +46,7 @@ class PadAttributes(Attributes):
 
 
 class Slice(View):
-    """Element i of a result axis is element start + i·stride of the operand's."""
+    """Element i of a result axis is element start + i·stride of the operand's axis."""
 
     name = "slice"
     attributes = SliceAttributes
@@ -119,7 +119,7 @@ class Slice(View):
 
 
 class Pad(View):
-    """Element i of an axis moves to low + i·(interior + 1)."""
+    """Element i of an axis becomes element low + i·(interior + 1)."""
 
     name = "pad"
     attributes = PadAttributes

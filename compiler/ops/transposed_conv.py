@@ -1,9 +1,9 @@
-"""A convolution of an input whose cells stand apart, ``stride`` by ``stride``: a transposed convolution, and the
-gradient of a strided convolution to its data.
+"""Transposed convolution: a convolution of an input with ``stride − 1`` zeros between its cells. It is also the
+gradient of a strided convolution with respect to its data.
 
-Most of what such a window would read are the zeros between the cells. An output cell of phase p (its index modulo the
-stride) meets every stride-th tap of the kernel only, so each phase is a small convolution of the input as it is, and
-the phases' results take turns.
+Such a window would mostly read the zeros between cells. But an output cell of phase p (its index modulo the stride)
+meets input cells at every stride-th tap of the kernel only, so each phase is a small convolution of the unexpanded
+input, and the results of the phases are interleaved.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ MOST_PHASES = 64
 
 @dataclass(frozen=True, slots=True)
 class _Phase:
-    """One phase of one axis: its ``cells``, and the taps ``first``, ``first + step``, … (``count`` of them) that meet
-    input cells, the first at ``shift`` of the first output cell, the next ``dilation`` further on."""
+    """One phase of one axis: it has ``cells``, and ``count`` taps ``first``, ``first + step``, … that meet input
+    cells; the first tap meets cell ``shift`` in the first output cell, each further tap ``dilation`` cells later."""
 
     cells: DimLike
     first: int
@@ -39,7 +39,7 @@ class _Phase:
     dilation: int
 
     def end(self, size: DimLike) -> int:
-        """How far beyond the ``size`` input cells the last window reaches; negative where it ends before."""
+        """How far the last window reaches beyond the ``size`` input cells; negative if it ends before."""
         beyond = self.shift + self.cells + (self.count - 1) * self.dilation - size
         assert isinstance(beyond, int)
         return beyond
@@ -55,8 +55,8 @@ def transposed_conv(
     low: Sequence[int],
     high: Sequence[int],
 ) -> Value:
-    """The convolution, of stride 1, of ``x`` with stride − 1 zeros between its cells and ``low`` and ``high`` zeros
-    around them; fewer than none are cells cut off."""
+    """The convolution, with stride 1, of ``x`` with stride − 1 zeros between its cells and ``low`` and ``high`` zeros
+    around them; negative amounts cut cells off."""
     kernel = [size for size in graph.type(w).shape[:-2] if isinstance(size, int)]
     sizes = graph.type(x).shape[1:-1]
     per_axis = [_phases(*axis) for axis in zip(sizes, kernel, stride, dilation, low, high, strict=True)]
@@ -72,9 +72,7 @@ def transposed_conv(
     if any(before) or any(after):
         around = PadAttributes((0, *before, 0), (0, *after, 0), (0,) * graph.type(x).rank)
         padded = graph.apply("pad", x, attrs=around)
-    if (
-        len(met) == 1
-    ):  # as of a kernel of one cell: zeros between the results are cheaper than between the cells
+    if len(met) == 1:  # zeros between results cost less than zeros between cells
         return _apart(
             graph, _phase_result(graph, padded, w, met[0], before, groups), per_axis, met[0], stride
         )
@@ -85,8 +83,8 @@ def transposed_conv(
 def _phases(
     size: DimLike, kernel: int, stride: int, dilation: int, low: int, high: int
 ) -> list[_Phase] | None:
-    """The phases of one axis in order; None where one of them may have no cell."""
-    beyond = 1 + low + high - (kernel - 1) * dilation  # of the result, besides (size − 1)·stride cells
+    """The phases of one axis; None if one of them may have no cells."""
+    beyond = 1 + low + high - (kernel - 1) * dilation  # cells of the result besides (size − 1)·stride
     common = gcd(dilation, stride)
     found = []
     for phase in range(stride):
@@ -104,7 +102,7 @@ def _phases(
 def _phase_result(
     graph: Graph, padded: Value, w: Value, phase: Sequence[_Phase], before: Sequence[int], groups: int
 ) -> Value:
-    """What the output cells of one phase are: a convolution with its own taps, or nothing."""
+    """The output cells of one phase: a convolution with the phase's taps, or zeros if it has none."""
     type, rank = graph.type(padded), len(phase)
     *_, c_in, c_out = graph.type(w).shape
     if not all(axis.count for axis in phase):
@@ -134,7 +132,7 @@ def _apart(
     phase: Sequence[_Phase],
     stride: Sequence[int],
 ) -> Value:
-    """The result of the one phase that is not zero throughout, with zeros for the others."""
+    """The result of the only phase that is not zero, with zeros for the other phases."""
     low: list[int] = []
     high: list[DimLike] = []
     for axis, own, step in zip(per_axis, phase, stride, strict=True):
@@ -158,7 +156,7 @@ def _spread(
     low: Sequence[int],
     high: Sequence[int],
 ) -> Value:
-    """The same with the zeros written out, for sizes that may be smaller than a stride."""
+    """The same with explicit zeros between the cells, for sizes that may be smaller than a stride."""
     around = [[max(amount, 0) for amount in side] for side in (low, high)]
     interior = [step - 1 for step in stride]
     if any((*around[0], *around[1], *interior)):

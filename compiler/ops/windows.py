@@ -1,4 +1,4 @@
-"""Geometry that convolutions and pools share: attributes, counts of windows, which cells a window meets."""
+"""Geometry that convolutions and pools share: attributes, counts of windows, and which cells a window reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..graph.types import FLOATS, TensorType
 
 @dataclass(frozen=True, slots=True)
 class ConvAttributes(Attributes):
-    """``stride`` and ``dilation`` per spatial axis; channels in ``groups`` that do not mix."""
+    """``stride`` and ``dilation`` per spatial axis; ``groups`` of channels are convolved separately."""
 
     stride: tuple[int, ...]
     dilation: tuple[int, ...]
@@ -35,7 +35,7 @@ class ConvKernelGradientAttributes(Attributes):
 
 
 def window_cells(size: DimLike, window: int, stride: int, dilation: int = 1, operand: int = 0) -> DimLike:
-    """How many windows of ``window`` cells fit into ``size``. Raises ShapeError where provably none does."""
+    """How many windows of ``window`` cells fit into ``size``. Raises ShapeError if provably none does."""
     span = (window - 1) * dilation + 1
     greatest = bounds(size - span, {})[1]
     if greatest is not None and greatest < 0:
@@ -63,7 +63,7 @@ def window_counts(
 def taps_and_cells(
     attrs: ConvAttributes | ConvKernelGradientAttributes, kernel_size: Sequence[int], cells: Sequence[int]
 ) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
-    """Every kernel position, with the input cells that it meets."""
+    """Every kernel position, with the input cells that it is multiplied by."""
     for tap in np.ndindex(*kernel_size):
         starts = [k * d for k, d in zip(tap, attrs.dilation, strict=True)]
         spans = [(o - 1) * s + 1 for o, s in zip(cells, attrs.stride, strict=True)]
@@ -74,7 +74,7 @@ def taps_and_cells(
 def input_cells(
     attrs: ConvAttributes | ConvKernelGradientAttributes, cells: Sequence[Any], taps: Sequence[Any]
 ) -> list[Any]:
-    """The input cells that kernel position ``taps`` meets in window ``cells``."""
+    """The input cell that kernel position ``taps`` is multiplied by in window ``cells``."""
     per_axis = zip(cells, taps, attrs.stride, attrs.dilation, strict=True)
     return [cell * stride + tap * dilation for cell, tap, stride, dilation in per_axis]
 
@@ -82,7 +82,7 @@ def input_cells(
 def input_channel(
     attrs: ConvAttributes | ConvKernelGradientAttributes, weights: TensorType, channel: Any, feature: Any
 ) -> Any:
-    """The input channel that is ``channel`` within the group of output channel ``feature``."""
+    """The input channel at position ``channel`` within the group of output channel ``feature``."""
     if attrs.groups == 1:
         return channel
     c_in, c_out = weights.shape[-2:]
@@ -91,7 +91,8 @@ def input_channel(
 
 
 def group_features(attrs: ConvAttributes | ConvKernelGradientAttributes, features: TensorType) -> int | None:
-    """How many output channels (``features``' last axis) read the same input channels; None where all do, or one."""
+    """How many output channels (on the last axis of ``features``) read the same input channels; None if all do, or
+    only one."""
     c_out = features.shape[-1]
     assert isinstance(c_out, int)
     return c_out // attrs.groups if 1 < attrs.groups < c_out else None

@@ -1,4 +1,4 @@
-"""``within``: integers as they are, checked at run time to lie in a range."""
+"""``within``: returns integers unchanged after checking at run time that they are in range."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _INTEGERS = ("int32", "int64")
 
 @dataclass(frozen=True, slots=True)
 class WithinAttributes(Attributes):
-    """Elements are 0 to ``limit`` − 1; ``code`` is the error code of native code for one that is not."""
+    """Elements must be 0 to ``limit`` − 1; native code returns the error code ``code`` for any other."""
 
     limit: DimLike
     code: int
 
 
 class Within(Opaque):
-    """The operand, after every element of it was found to be in the range."""
+    """The operand, once every element is found to be in range."""
 
     name = "within"
     attributes = WithinAttributes
