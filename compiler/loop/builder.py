@@ -33,7 +33,7 @@ class Builder:
         self._stack: list[list[ir.Stmt]] = [[]]
         self._counts: dict[str, int] = {}
         self._taken = set(dims)
-        #: Least and greatest value of the loop variables whose loops have fixed bounds.
+        #: The least and greatest value of each loop variable whose loop has fixed bounds.
         self.ranges: dict[str, tuple[int, int]] = {}
 
     # -- structure ----------------------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ class Builder:
         return self._buffers[name]
 
     def set_access(self, buffer: ir.Buffer, access: Literal["read", "write", "readwrite"]) -> ir.Buffer:
-        """Declares ``buffer`` with another access."""
+        """Replaces the declaration of ``buffer`` by one with another access, and returns it."""
         self._buffers[buffer.name] = replace(buffer, access=access)
         return self._buffers[buffer.name]
 
@@ -73,7 +73,8 @@ class Builder:
         self._stack[-1].append(statement)
 
     def _with_names(self, expr: Expr) -> Expr:
-        """``expr`` as a tree: what it reads twice gets a name before, so that its text is as long as itself."""
+        """``expr`` as a tree: nodes that are read twice get a name first, so that the text does not grow
+        exponentially."""
         shared = shared_nodes(expr)
         if not shared:
             return expr
@@ -110,9 +111,10 @@ class Builder:
     def nest(
         self, shape: Shape, lanes: int = 1, kind: Literal["serial", "parallel"] = "serial"
     ) -> Iterator[tuple[tuple[Index, ...], int, Index | None]]:
-        """Loops over all of ``shape``, ``lanes`` elements of the last axis at a time; ``kind`` is the first loop's.
+        """Loops over all of ``shape``, ``lanes`` elements of the last axis at a time; ``kind`` is the outermost
+        loop's.
 
-        Yields the index, the number of lanes (1 where there is no axis) and how many of them exist (None: all).
+        Yields the index, the number of lanes (1 if there is no axis) and how many of them exist (None: all).
         """
         with ExitStack() as stack:
             index: list[Index] = []
@@ -120,7 +122,7 @@ class Builder:
                 step = lanes if axis == len(shape) - 1 else 1
                 index.append(stack.enter_context(self.loop("i", 0, size, step, "serial" if index else kind)))
             if not index:
-                if kind == "parallel":  # one thread does it
+                if kind == "parallel":  # nothing to divide: one thread runs it
                     stack.enter_context(self.loop("i", 0, 1, kind=kind))
                 yield (), 1, None
                 return
@@ -130,7 +132,7 @@ class Builder:
 
     @contextmanager
     def when(self, *conditions: Index) -> Iterator[None]:
-        """Runs the body where every condition is ≥ 0; conditions decided already leave no trace."""
+        """Runs the body if every condition is ≥ 0. No code checks conditions that are constant."""
         self._stack.append([])
         yield
         body = tuple(self._stack.pop())
@@ -145,7 +147,7 @@ class Builder:
 
     @contextmanager
     def otherwise(self) -> Iterator[None]:
-        """Runs the body where the one condition of the ``when`` just before does not hold."""
+        """Runs the body if the condition of the ``when`` just before does not hold; it must be a single one."""
         before = self._stack[-1].pop()
         assert isinstance(before, ir.If)
         assert len(before.conditions) == 1
@@ -194,13 +196,13 @@ class Builder:
         self.emit(ir.Store(buffer.name, tuple(indices), value, count, guards))
 
     def let(self, stem: str, value: Expr) -> Expr:
-        """Names a value, so that it is computed once; constants and names stay as they are."""
+        """Names a value, so that it is computed once; constants and names are returned as they are."""
         if isinstance(value, ir.Const | ir.Read):
             return value
         return self.register(stem, value)
 
     def register(self, stem: str, value: Expr) -> ir.Read:
-        """A mutable register with a first value."""
+        """Declares a mutable register with its first value."""
         name = self.fresh(stem)
         self.emit(ir.Declare(name, value))
         return ir.Read(name, value.type)
@@ -211,7 +213,7 @@ class Builder:
         self.emit(ir.Assign(register.name, value))
 
     def let_index(self, stem: str, value: Expr, low: Index, high: Index, error: int) -> Dim:
-        """A data-dependent index, checked: the function returns ``error`` unless low ≤ value < high."""
+        """An index from data, checked: the function returns ``error`` unless low ≤ value < high."""
         name = self.fresh(stem)
         self.emit(ir.LetIndex(name, self.cast(value, "int64"), low, high, error))
         return dim(name)
@@ -256,7 +258,7 @@ class Builder:
         return x if x.type.lanes == 1 else ir.ReduceLanes(op, x, ValueType(x.type.dtype))
 
     def shuffle(self, a: Expr, b: Expr, lanes: Sequence[int]) -> Expr:
-        """The vector of these lanes, which count through ``a`` and on through ``b``."""
+        """The vector of the given lanes, which are numbered through ``a`` and then ``b``."""
         self._same(a, b)
         return ir.Shuffle(tuple(lanes), a, b, ValueType(a.type.dtype, len(lanes)))
 
@@ -299,7 +301,7 @@ class Builder:
         return self._unary("floor", x)
 
     def sin_far(self, x: Expr, quadrants: int = 0) -> Expr:
-        """The sine, or with a quadrant more the cosine, of what is far from 0."""
+        """sin x where |x| is beyond ``ir.FAR``, else 0; the same of cos x if ``quadrants`` is 1."""
         return self._unary("cos_far" if quadrants else "sin_far", x)
 
     def round(self, x: Expr) -> Expr:

@@ -1,4 +1,4 @@
-"""What the statements of a function change: registers and buffers."""
+"""Which registers and buffers the statements of a function change."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from . import ir
 
 @dataclass(frozen=True)
 class Changes:
-    """Registers that get new values, and buffers that are written."""
+    """Registers that are assigned, and buffers that are stored to."""
 
     registers: frozenset[str] = frozenset()
     buffers: frozenset[str] = frozenset()
 
 
 def changes(body: Iterable[ir.Stmt]) -> Changes:
-    """What ``body`` changes, with all that stands inside."""
+    """What ``body`` changes, nested statements included."""
     registers: set[str] = set()
     buffers: set[str] = set()
     stack = [*body]

@@ -13,7 +13,7 @@ from .typing import VerifyError
 
 
 def check_call(context: Context, call: ir.Call, functions: Mapping[str, ir.Function]) -> None:
-    """The call of one of ``functions``: its dims, its buffers and that they are not the same memory."""
+    """Checks a call of one of ``functions``: its dims, its buffers, and that the buffers do not alias."""
     what = f"call of {call.function}"
     callee = functions.get(call.function)
     if callee is None:
@@ -65,8 +65,8 @@ def _check_slice(
 
 
 def _disjoint(context: Context, a: ir.Slice, b: ir.Slice) -> bool:
-    """Whether two slices have no element in common: other buffers, or an index that always differs along axes that
-    both have."""
+    """Whether two slices share no element: they are of different buffers, or differ in an index of an axis that both
+    have."""
     if a.buffer != b.buffer:
         return True
     own = context.buffers[a.buffer].shape
@@ -86,7 +86,7 @@ def _disjoint(context: Context, a: ir.Slice, b: ir.Slice) -> bool:
 
 
 def has_threads(function: ir.Function, functions: Mapping[str, ir.Function]) -> bool:
-    """Whether a function, or what it calls, divides work over threads or waits for them."""
+    """Whether a function, or one that it calls, divides work over threads or has a barrier."""
     for statement in statements_of(function.body):
         if isinstance(statement, ir.Barrier) or (
             isinstance(statement, ir.For) and statement.kind == "parallel"
@@ -98,7 +98,7 @@ def has_threads(function: ir.Function, functions: Mapping[str, ir.Function]) -> 
 
 
 def statements_of(body: Iterable[ir.Stmt], into_parallel: bool = True) -> Iterator[ir.Stmt]:
-    """All statements in ``body``, those inside others included (of parallel loops only if ``into_parallel``)."""
+    """All statements in ``body``, nested ones included (those of parallel loops only if ``into_parallel``)."""
     for statement in body:
         yield statement
         if isinstance(statement, ir.For):

@@ -20,16 +20,16 @@ LARGEST_LOCAL_BYTES = 1 << 20
 
 
 class FunctionChecker:
-    """Walks through a function, statement by statement, with what is in scope there."""
+    """Walks through a function statement by statement, with what is in scope at each."""
 
     def __init__(self, function: ir.Function, functions: Mapping[str, ir.Function]):
         self.functions = functions
         self.context = Context.of(function)
         self.prover = self.context.prover
         self.registers: list[dict[str, ir.ValueType]] = [{}]
-        self.nest: ir.Stmt | None = None  # all the body of the parallel loop that was entered last
-        self.shared = 0  # how many scopes of registers there are outside of the parallel loop
-        self.checked: list[dict[int, ir.Expr]] = [{}]  # shared expressions are checked once a scope
+        self.nest: ir.Stmt | None = None  # the only statement in the innermost parallel loop
+        self.shared = 0  # how many register scopes are outside of the parallel loop
+        self.checked: list[dict[int, ir.Expr]] = [{}]  # shared expressions are checked once per scope
 
     def run(self) -> None:
         function = self.context.function
@@ -139,7 +139,7 @@ class FunctionChecker:
             return
         outside = self.context.partition
         with self._scope():
-            # With n steps done, var = start + n·step and n ≤ (stop - 1 - start) // step.
+            # After n steps, var = start + n·step and n ≤ (stop - 1 - start) // step.
             steps = (loop.stop - 1 - loop.start) // loop.step
             self.prover.variable(loop.var, loop.start, loop.start + loop.step * steps)
             self.prover.assume(loop.stop - 1 - dim(loop.var))
@@ -156,8 +156,10 @@ class FunctionChecker:
             self.context.partition = outside
 
     def _partition(self, loop: ir.For, outside: Partition | None) -> Partition:
-        """What the iterations of a parallel loop access; in a nest each loop's on their own, those around it being the
-        same."""
+        """The partition that collects the accesses of a parallel loop.
+
+        In a nest, the iterations of each loop must be disjoint for any fixed iteration of the loops around it.
+        """
         dims = frozenset(name for name, _ in self.context.function.dims)
         if outside is None:
             return Partition(loop.var, loop.step, dims)
@@ -216,7 +218,7 @@ class FunctionChecker:
     # -- expressions --------------------------------------------------------------------------------------------
 
     def _expr(self, expr: ir.Expr) -> ir.ValueType:
-        """Checks an expression, each node once, operands first."""
+        """Checks an expression: each node once, operands first."""
         for node in postorder(expr):
             if not any(id(node) in scope for scope in self.checked):
                 self._node(node)

@@ -1,4 +1,4 @@
-"""What is known at a place of a function while it is checked."""
+"""What is known at one point of a function while it is checked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .typing import VerifyError
 
 @dataclass
 class Context:
-    """A function's buffers, the facts about its sizes and, inside a parallel loop, who accesses what."""
+    """A function's buffers, the facts about its sizes and, inside a parallel loop, its accesses."""
 
     function: ir.Function
     buffers: dict[str, ir.Buffer]
@@ -28,19 +28,19 @@ class Context:
         return cls(function, buffers, Prover(function.dims))
 
     def sizes(self, what: str, *values: DimLike | None) -> None:
-        """All names in ``values`` are in scope."""
+        """Raises VerifyError unless all names in ``values`` are in scope."""
         for value in values:
             if value is not None and not self.prover.known(value):
                 unknown = sorted(name for name in dim_symbols(value) if not self.prover.declared(name))
                 raise VerifyError(f"{what}: {', '.join(unknown)} is not in scope")
 
     def prove(self, value: DimLike, what: str) -> None:
-        """``value`` ≥ 0."""
+        """Raises VerifyError unless ``value`` ≥ 0 can be proved."""
         if not self.prover.proves(value):
             raise VerifyError(f"{what}: cannot show that {value} ≥ 0")
 
     def buffer(self, name: str, reads: bool, writes: bool) -> ir.Buffer:
-        """The buffer ``name``, which may be accessed so."""
+        """The buffer ``name``. Raises VerifyError if there is none, or its access forbids this."""
         buffer = self.buffers.get(name)
         if buffer is None:
             raise VerifyError(f"there is no buffer {name}")

@@ -1,4 +1,4 @@
-"""Walks over expressions: graphs whose nodes may be shared, visited without recursion and each once."""
+"""Walks over expressions: graphs with shared nodes, each visited once, without recursion."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from typing import Any
 
 from . import ir
 
-#: By class, since this is asked of every node many times.
+#: Looked up by class, since every node is asked many times.
 _OPERANDS: dict[type, Callable[[Any], tuple[ir.Expr, ...]]] = {
     **dict.fromkeys((ir.Unary, ir.Cast, ir.Bitcast, ir.Broadcast, ir.ReduceLanes), lambda expr: (expr.x,)),
     **dict.fromkeys((ir.Binary, ir.Compare, ir.Shuffle), attrgetter("a", "b")),
     ir.Fma: attrgetter("a", "b", "c"),
     ir.Select: attrgetter("condition", "a", "b"),
 }
-#: What is as cheap as its name.
+#: Nodes that cost no more than a name.
 _FREE = frozenset((ir.Const, ir.IndexValue, ir.Ramp, ir.Read))
 
 
 def operands_of(expr: ir.Expr) -> tuple[ir.Expr, ...]:
-    """The expressions an expression is made of."""
+    """The expressions that ``expr`` is made of."""
     found = _OPERANDS.get(type(expr))
     return () if found is None else found(expr)
 
 
 def postorder(expr: ir.Expr) -> list[ir.Expr]:
-    """The nodes of an expression, each once (by identity), operands before what reads them."""
+    """The nodes of an expression, each once (by identity), operands before their readers."""
     if type(expr) not in _OPERANDS:
         return [expr]
     order: list[ir.Expr] = []
     visited: set[int] = set()
-    stack: list[ir.Expr | None] = [expr]  # None: what lies below it has all its operands written
+    stack: list[ir.Expr | None] = [expr]  # None: all operands of the node below it are written
     while stack:
         node = stack.pop()
         if node is None:
@@ -47,7 +47,7 @@ def postorder(expr: ir.Expr) -> list[ir.Expr]:
 
 
 def shared_nodes(expr: ir.Expr) -> set[int]:
-    """The identities of nodes that are operands more than once, of those worth a name."""
+    """The ids of nodes that are operands more than once and worth a name."""
     shared: set[int] = set()
     if type(expr) not in _OPERANDS:
         return shared

@@ -1,14 +1,14 @@
-"""What ``sin_far`` and ``cos_far`` mean, bit by bit: x is reduced by integers (M. Payne and R. Hanek, "Radian reduction
-for trigonometric functions", 1983), and a series in float64 gives the rest."""
+"""What ``sin_far`` and ``cos_far`` compute, bit by bit. Integer arithmetic reduces x (M. Payne and R. Hanek, "Radian
+reduction for trigonometric functions", 1983); a series in float64 computes the function of the rest."""
 
 from __future__ import annotations
 
 import math
 from functools import cache
 
-#: Words of 64 bits: one of zeros, and as much of 2/π as the largest finite number needs.
+#: Words of 64 bits that hold 2/π: a zero word, then as many as the largest finite number needs.
 WORDS = 20
-#: Terms that bring both series to float64's precision up to π/4.
+#: Terms after which both series have float64's precision up to π/4.
 _TERMS = 9
 #: Coefficients of (sin √u / √u - 1)/u and (cos √u - 1 + u/2)/u², highest power first.
 SINE = tuple((-1) ** k / math.factorial(2 * k + 1) for k in range(_TERMS - 1, 0, -1))
@@ -16,11 +16,11 @@ COSINE = tuple((-1) ** k / math.factorial(2 * k) for k in range(_TERMS, 1, -1))
 
 
 def far_sine(x: float, quadrants: int) -> float:
-    """sin(x + quadrants·π/2) for |x| > 1e4."""
+    """sin(x + quadrants·π/2) for |x| > 1e4; NaN for infinities and NaN."""
     if not math.isfinite(x):
         return math.nan
     fraction, exponent = math.frexp(abs(x))
-    # x = m·2^e. Of the bits of 2/π those count that make m·2^e times them less than 4, and 190 behind the point.
+    # x = m·2^e. The relevant bits of 2/π are those whose product with m·2^e is below 4, and 190 after the point.
     m, place = int(math.ldexp(fraction, 53)), exponent - 53 + 62
     window = two_over_pi() >> (64 * WORDS - place - 192) & (2**192 - 1)
     product = m * window & (2**192 - 1)
@@ -48,7 +48,7 @@ def _horner(u: float, coefficients: tuple[float, ...]) -> float:
 
 @cache
 def two_over_pi() -> int:
-    """The words as one number, the first one highest; by Machin's formula, π/4 = 4·arctan(1/5) - arctan(1/239)."""
+    """The words as one number, the first word highest; by Machin's formula, π/4 = 4·arctan(1/5) - arctan(1/239)."""
     bits = 64 * (WORDS - 1)
     one = 1 << (bits + 64)
 

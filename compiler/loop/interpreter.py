@@ -1,7 +1,7 @@
-"""Runs loop IR slowly and suspiciously: the oracle between the graph's interpreter and native code.
+"""Runs loop IR slowly, checking every access: the reference between the graph's interpreter and native code.
 
-Every access is checked: bounds, initialization and, with several threads, races between barriers. Threads are
-generators that stop at barriers, run one after another in between.
+Checked are bounds, initialization and, with several threads, races between barriers. Threads are generators that
+yield at barriers; between barriers they run one after another.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .tapes import Leaf, Tapes
 
 Sizes: TypeAlias = dict[str, int]
 Iterations: TypeAlias = Callable[[ir.For, range], Iterable[int]]
-Steps: TypeAlias = Generator[None, None, int]  # yields at barriers, returns the code
+Steps: TypeAlias = Generator[None, None, int]  # yields at barriers, returns the error code
 
 
 def run_function(
@@ -35,10 +35,10 @@ def run_function(
     nthreads: int = 1,
     iterations: Iterations | None = None,
 ) -> int:
-    """Runs ``function`` on arrays, which it changes in place; returns its code (0: all went well).
+    """Runs ``function`` on arrays, which it changes in place; returns its error code (0: success).
 
-    ``functions`` holds what it calls; ``iterations`` says which of a loop's are run, by default all. Raises
-    InterpreterError where it does what it may not.
+    ``functions`` holds what it calls; ``iterations`` says which iterations of a loop to run, by default all. Raises
+    InterpreterError for an access that is out of bounds, uninitialized or a race.
     """
     memories = {}
     for buffer in function.buffers:
@@ -103,7 +103,7 @@ def _run(
 
 
 def _advance(thread: Steps) -> int | None:
-    """Runs a thread to its next barrier (None) or to its end (its code)."""
+    """Runs a thread to its next barrier (returns None) or to its end (returns its error code)."""
     try:
         next(thread)
     except StopIteration as end:
@@ -113,7 +113,7 @@ def _advance(thread: Steps) -> int | None:
 
 @lru_cache(maxsize=65536)
 def _compiled(value: Dim) -> Callable[[Sizes], int]:
-    """A function from a binding to the number that ``value`` is."""
+    """A function that evaluates ``value`` under a binding."""
 
     def atom(of: Atom) -> Callable[[Sizes], int]:
         if isinstance(of, str):
@@ -128,7 +128,7 @@ def _compiled(value: Dim) -> Callable[[Sizes], int]:
     constant = constant_term(value)
     match [
         (monomial, factor) for monomial, factor in value.terms if monomial
-    ]:  # nearly all are of the first kinds
+    ]:  # nearly all indices are of the first kinds
         case [((str() as name,), 1)]:
             return lambda sizes: sizes[name] + constant
         case [((str() as name,), factor)]:
@@ -140,7 +140,7 @@ def _compiled(value: Dim) -> Callable[[Sizes], int]:
 
 
 def size_of(value: DimLike, sizes: Sizes) -> int:
-    """The number that a size is under a binding."""
+    """``value`` evaluated under a binding."""
     return value if isinstance(value, int) else _compiled(value)(sizes)
 
 

@@ -1,10 +1,10 @@
 """Loop IR: the nodes.
 
-A function is loops over multi-dimensional buffers. Everything integer that steers memory (loop bounds, indices,
-mask counts, guards) is a size of ``specs.dims``: a polynomial over the function's dims and the loop variables in
-scope. So an index is canonical, can be proved in bounds, and prints as what it is. Everything that is computed on
-data is an ``Expr``: scalar or vector, typed, pure. Mutable registers (``Declare``, ``Assign``, ``Read``) hold
-accumulators; LLVM turns them into SSA.
+A function consists of loops over multi-dimensional buffers. All integers that control memory (loop bounds, indices,
+mask counts, guards) are sizes of ``specs.dims``: polynomials over the function's dims and the loop variables in
+scope. So an index is canonical, can be proved in bounds, and prints as it is. Everything computed on data is an
+``Expr``: scalar or vector, typed, pure. Mutable registers (``Declare``, ``Assign``, ``Read``) hold accumulators; LLVM
+turns them into SSA.
 
 All nodes are frozen; ``lanes == 1`` is a scalar.
 """
@@ -68,9 +68,9 @@ class Read:
 class Load:
     """Elements of a buffer.
 
-    Lane l reads the element at ``indices`` with the last index + l·``stride`` (``stride`` 1: contiguous). Only the
-    first ``count`` lanes are read where ``count`` is given (it may be ≤ 0 or ≥ lanes), and none unless every guard
-    is ≥ 0; lanes that are not read are ``other``.
+    Lane l reads the element at ``indices`` with the last index + l·``stride`` (``stride`` 1: contiguous). If
+    ``count`` is given, only the first ``count`` lanes are read (it may be ≤ 0 or ≥ lanes); none is read unless every
+    guard is ≥ 0. Lanes that are not read are ``other``.
     """
 
     buffer: str
@@ -84,7 +84,7 @@ class Load:
 
 #: round: to nearest, ties to even.
 UNARY = ("neg", "abs", "sqrt", "floor", "not", "round", "sin_far", "cos_far")
-#: Up to this |x| ``sin_far`` and ``cos_far`` are 0; beyond it they are sine and cosine, NaN of what is no number.
+#: Up to this |x| ``sin_far`` and ``cos_far`` are 0; beyond it they are sine and cosine, NaN for infinities and NaN.
 FAR = {"float32": 1e5, "float64": 1e9}
 BINARY = ("add", "sub", "mul", "div", "rem", "max", "min", "and", "or", "xor", "shl", "shr")
 COMPARE = ("eq", "ne", "lt", "le", "gt", "ge")
@@ -103,9 +103,9 @@ class Unary:
 class Binary:
     """``op`` of BINARY on equal types.
 
-    Integers wrap. max and min propagate NaN. div on integers truncates, rem (integers only) has the dividend's sign,
-    both by a positive constant. Shifts: a constant amount in the same type, below its width; shr is logical for
-    unsigned dtypes, arithmetic for signed. Bitwise operations are for integers and bool.
+    Integers wrap. max and min propagate NaN. div on integers truncates, rem (integers only) has the dividend's sign;
+    both divide by a positive constant. Shifts take a constant amount of the same type, below its width; shr is
+    logical for unsigned dtypes, arithmetic for signed. Bitwise operations are for integers and bool.
     """
 
     op: str
@@ -126,7 +126,8 @@ class Fma:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """``op`` of COMPARE on equal types, ordered but for "ne" (NaN ne anything is true); the type is bool."""
+    """``op`` of COMPARE on equal types: false if an operand is NaN, except "ne", which is then true. The type is
+    bool."""
 
     op: str
     a: Expr
@@ -148,8 +149,8 @@ class Select:
 class Cast:
     """Value conversion between dtypes.
 
-    float → integer truncates, saturating, NaN is 0; wider → narrower integer keeps the low bits; bool → number is 0
-    or 1; number → bool is whether it is not 0.
+    float → integer truncates and saturates, NaN becomes 0; wider → narrower integer keeps the low bits; bool → number
+    is 0 or 1; number → bool is whether it differs from 0.
     """
 
     x: Expr
@@ -176,7 +177,7 @@ class Broadcast:
 class ReduceLanes:
     """All lanes combined to a scalar: ``op`` is add | max | min.
 
-    In a fixed order: the first half of the lanes (a power of two) is combined, lane by lane, with the second half,
+    The order is fixed: the first half of the lanes (a power of two) is combined, lane by lane, with the second half,
     until one lane is left.
     """
 
@@ -187,7 +188,7 @@ class ReduceLanes:
 
 @dataclass(frozen=True, slots=True)
 class Shuffle:
-    """Lanes of two vectors of one type: lane i is number ``lanes[i]`` of those of ``a`` followed by those of ``b``."""
+    """Lanes of two vectors of one type: lane i is lane ``lanes[i]`` of ``a`` followed by ``b``."""
 
     lanes: tuple[int, ...]
     a: Expr
@@ -221,11 +222,10 @@ Expr: TypeAlias = (
 class For:
     """``var`` runs from ``start`` while below ``stop`` by ``step`` (a positive constant).
 
-    ``parallel``: iterations are independent and are divided over threads: thread tid runs the iterations numbered
-    n·tid//nthreads up to n·(tid+1)//nthreads of the n there are. A parallel loop that is all the body of another one
-    makes a nest with it (``parallel_nest``): the iterations of all its loops together are numbered, the outermost
-    loop's variable being the slowest, and so divided. ``unrolled``: bounds are constants and the code contains every
-    iteration.
+    ``parallel``: iterations are independent, and threads divide them: of n iterations, thread tid runs those numbered
+    n·tid//nthreads up to n·(tid+1)//nthreads. A parallel loop that is the whole body of another forms a nest with it
+    (``parallel_nest``): the iterations of all its loops are numbered together, with the outermost loop's variable the
+    slowest, and divided by these numbers. ``unrolled``: bounds are constants and the code contains every iteration.
     """
 
     var: str
@@ -237,7 +237,7 @@ class For:
 
 
 def parallel_nest(loop: For) -> tuple[For, ...]:
-    """A parallel loop and those that make a nest with it, outermost first."""
+    """A parallel loop and those that form a nest with it, outermost first."""
     found = [loop]
     while (
         len(found[-1].body) == 1 and isinstance(inner := found[-1].body[0], For) and inner.kind == "parallel"
@@ -265,7 +265,7 @@ class Declare:
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """A register's new value."""
+    """Assigns a new value to a register."""
 
     name: str
     value: Expr
@@ -273,9 +273,9 @@ class Assign:
 
 @dataclass(frozen=True, slots=True)
 class LetIndex:
-    """An int64 scalar from data becomes a name that indices may use, once it is known to be in range.
+    """An int64 scalar from data becomes a name that indices may use, after a check that it is in range.
 
-    Where not low ≤ value < high the function returns ``error`` at once.
+    The function returns ``error`` at once unless low ≤ value < high.
     """
 
     name: str
@@ -287,7 +287,7 @@ class LetIndex:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Writes lanes to consecutive elements; only the first ``count`` ones, and only if every guard is ≥ 0."""
+    """Stores lanes to consecutive elements: only the first ``count``, and only if every guard is ≥ 0."""
 
     buffer: str
     indices: tuple[Index, ...]
@@ -298,7 +298,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The sub-buffer of ``buffer`` at ``leading`` indices: what a call passes.
+    """The sub-buffer of ``buffer`` at ``leading`` indices, which a call passes.
 
     With ``shape`` the buffer is first seen in that shape, of as many elements (row-major, so nothing moves).
     """
@@ -310,9 +310,10 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Runs a kernel on sub-buffers (as many elements as its own buffers have) and dims, both in its order.
+    """Runs a kernel on sub-buffers (each with as many elements as the kernel's buffer) and dims, in the kernel's
+    order.
 
-    A non-zero return code of the kernel is returned at once.
+    If the kernel returns a non-zero error code, the caller returns it at once.
     """
 
     function: str
@@ -322,7 +323,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Barrier:
-    """All threads arrive before any goes on."""
+    """All threads arrive before any continues."""
 
 
 Stmt: TypeAlias = For | If | Declare | Assign | LetIndex | Store | Call | Barrier
@@ -335,9 +336,8 @@ Stmt: TypeAlias = For | If | Declare | Assign | LetIndex | Store | Call | Barrie
 class Buffer:
     """A dense row-major array.
 
-    ``local`` buffers are scratch of static size on the stack, uninitialized; the others are parameters of the
-    function. Parameters never alias one another: what is updated in place is one
-    "readwrite" parameter.
+    ``local`` buffers are uninitialized scratch memory of static size on the stack; the others are parameters of the
+    function. Parameters never alias: a buffer updated in place is one "readwrite" parameter.
     """
 
     name: str
@@ -351,7 +351,7 @@ class Buffer:
 class Function:
     """A kernel or the body of an entry.
 
-    ``dims``: the named dims it takes, with each one's least value. ``tid`` and ``nthreads`` are implicit.
+    ``dims``: its named dims, each with its least value. ``tid`` and ``nthreads`` are implicit parameters.
     """
 
     name: str
@@ -362,7 +362,8 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class ArenaBuffer:
-    """A planned buffer of an entry: live from its first to its last step, both inclusive; ``nbytes`` is a size."""
+    """A buffer in an entry's arena: live from step ``first`` to step ``last``, both inclusive; ``nbytes`` is a
+    size."""
 
     name: str
     nbytes: DimLike
@@ -374,8 +375,8 @@ class ArenaBuffer:
 class Entry:
     """An entry of a program.
 
-    The buffers of ``function`` are bound by name: to the program's table of caller-owned buffers, or to a slot of
-    the arena where ``arena`` has the name. Its body holds For, If, Call and Barrier only.
+    The buffers of ``function`` are bound by name: to a slot of the arena if ``arena`` has the name, otherwise to the
+    program's table of caller-owned buffers. Its body holds For, If, Call and Barrier only.
     """
 
     name: str
@@ -387,7 +388,7 @@ class Entry:
 class Program:
     """Kernels, entries and the table of caller-owned buffers (position = index in the context's buffer table).
 
-    ``layers`` says of each kernel which layers it computes, for messages.
+    ``layers`` gives the layers that each kernel computes, for messages.
     """
 
     model: str

@@ -1,7 +1,7 @@
-"""Leading axes of which a kernel reads and writes one index only: the sub-buffer there is all that it needs.
+"""Leading axes that a kernel only accesses at one constant index: it can take the sub-buffer there instead.
 
-Step 9 of an unrolled recurrence reads x[9, …] where step 10 reads x[10, …]. Given x[9] and x[10] by whoever calls them,
-both are one kernel.
+Step 9 of an unrolled recurrence reads x[9, …] where step 10 reads x[10, …]. With x[9] and x[10] passed by their
+callers, both steps are one kernel.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from .expressions import operands_of, postorder, with_operands
 
 
 def fixed_indices(function: ir.Function) -> dict[str, tuple[int, ...]]:
-    """For each parameter the constants that all its accesses begin with; the last axis is never among them."""
-    # A buffer is watched until two of its accesses begin differently: most are not for long.
+    """For each parameter, the leading constant indices that all its accesses share; never the index of the last
+    axis."""
+    # A buffer is dropped once two of its accesses begin differently, which for most is soon.
     fixed = dict.fromkeys((buffer.name for buffer in function.buffers), ())
     first: dict[str, tuple[int, ...] | None] = {
         buffer.name: None for buffer in function.buffers if not buffer.local and len(buffer.shape) > 1
@@ -56,7 +57,7 @@ def _accesses(body: Sequence[ir.Stmt]) -> Iterator[tuple[str, Sequence[DimLike]]
 
 
 def without_leading(function: ir.Function, counts: Mapping[str, int]) -> ir.Function:
-    """The function on buffers without so many leading axes each."""
+    """The function with the first ``counts[name]`` axes of each buffer removed."""
     if not any(counts.values()):
         return function
     buffers = (replace(buffer, shape=buffer.shape[counts[buffer.name] :]) for buffer in function.buffers)

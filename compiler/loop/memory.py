@@ -1,4 +1,4 @@
-"""Memory of the loop interpreter: it notices accesses out of bounds, reads of what was never written, and races."""
+"""Memory of the loop interpreter, which detects accesses out of bounds, reads of uninitialized memory, and races."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from .numeric import Lanes
 
 
 class InterpreterError(Exception):
-    """A function did what no function may do."""
+    """A function accessed memory out of bounds, uninitialized or in a race, or broke another rule of loop IR."""
 
 
 @dataclass(eq=False)
 class Memory:
     """The elements of one buffer, in order, and what is known of each.
 
-    ``written`` is None where everything has a value from the start. ``writer`` and ``reader`` hold, since the last
-    barrier, 0 or the thread's number + 1 (readers: -1 for several); they are None for a thread's own memory.
+    ``written`` is None if every element has a value from the start. ``writer`` and ``reader`` hold the accesses since
+    the last barrier: 0 or the thread's number + 1 (readers: -1 for several); they are None for memory of one thread.
     """
 
     elements: Lanes
@@ -29,7 +29,7 @@ class Memory:
 
     @classmethod
     def of(cls, array: np.ndarray, initialized: bool, shared: bool) -> Memory:
-        """Memory on a C-contiguous ``array``, which accesses change; watched for races if ``shared``."""
+        """Memory on a C-contiguous ``array``, which accesses change; checked for races if ``shared``."""
         if not array.flags.c_contiguous:
             raise InterpreterError("buffers are C-contiguous arrays")
         elements = array.reshape(-1)
@@ -39,14 +39,14 @@ class Memory:
 
     @classmethod
     def uninitialized(cls, dtype: str, size: int, shared: bool) -> Memory:
-        """Fresh memory whose bytes are 0xA5, NaN for floats (so that what uses it by mistake stands out)."""
+        """New memory filled with bytes 0xA5, or with NaN for floats, so that using it by mistake shows."""
         elements = np.full(size * np.dtype(dtype).itemsize, 0xA5, np.uint8).view(dtype)
         if elements.dtype.kind == "f":
             elements.fill(np.nan)
         return cls.of(elements, False, shared)
 
     def barrier(self) -> None:
-        """Forgets who accessed what."""
+        """Forgets all accesses, as a barrier does."""
         if self.writer is not None and self.reader is not None:
             self.writer.fill(0)
             self.reader.fill(0)
@@ -54,7 +54,7 @@ class Memory:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """``shape`` elements of a memory from ``offset`` on: what a buffer is bound to."""
+    """``shape`` elements of a memory from ``offset`` on, which a buffer is bound to."""
 
     name: str
     memory: Memory
@@ -62,7 +62,7 @@ class View:
     offset: int = 0
 
     def positions(self, indices: Sequence[int], lanes: int, stride: int) -> np.ndarray:
-        """Where the lanes at ``indices`` lie in the memory. Raises InterpreterError out of bounds."""
+        """The positions in memory of the lanes at ``indices``. Raises InterpreterError out of bounds."""
         if len(indices) != len(self.shape):
             raise InterpreterError(f"{self.name} has {len(self.shape)} axes, not {len(indices)}")
         if lanes <= 0:

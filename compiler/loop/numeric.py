@@ -1,4 +1,4 @@
-"""What the operations of loop IR mean, on NumPy arrays of lanes: the arithmetic of the loop interpreter."""
+"""What the operations of loop IR compute, on NumPy arrays of lanes: the arithmetic of the loop interpreter."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _two_product(a: Lanes, b: Lanes) -> tuple[Lanes, Lanes]:
 
 
 def _sum_to_odd(a: Lanes, b: Lanes) -> Lanes:
-    """The float64 sum, rounded to the neighbour with an odd last bit where it is inexact."""
+    """The float64 sum, rounded to the neighbour with an odd last bit if it is inexact."""
     total, rest = _two_sum(a, b)
     even = (total.view(np.int64) & 1) == 0
     toward = np.where(rest > 0, np.inf, -np.inf)
@@ -126,7 +126,7 @@ def cast(x: Lanes, dtype: str) -> Lanes:
 
 
 def reduce_lanes(op: str, x: Lanes) -> Lanes:
-    """All lanes combined, the upper half with the lower half until one is left."""
+    """All lanes combined: the upper half with the lower half until one is left."""
     while x.size > 1:
         half = x.size // 2
         x = BINARY[op](x[:half], x[half:])

@@ -1,4 +1,4 @@
-"""Reads the text of loop IR (see ``text``)."""
+"""Parses the text of loop IR (see ``text``)."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ _RANGE = re.compile(r" in (.+) \.\. (.+) else (-?\d+)")
 
 
 class ParseError(ValueError):
-    """Text that is not loop IR; the message names the line."""
+    """The text is not loop IR; the message names the line."""
 
 
 def parse_program(text: str) -> ir.Program:
-    """Reads what ``program_text`` prints. Raises ParseError."""
+    """The program that ``program_text`` printed. Raises ParseError."""
     return _whole(text, _Reader.program)
 
 
 def parse_function(text: str) -> ir.Function:
-    """Reads what ``function_text`` prints. Raises ParseError."""
+    """The function that ``function_text`` printed. Raises ParseError."""
     return _whole(text, lambda reader: reader.function(0))
 
 
@@ -62,7 +62,7 @@ def _whole(text: str, read: Callable[[_Reader], T]) -> T:
 
 
 class _Reader:
-    """Reads lines by indentation, and keeps the types of what has been declared."""
+    """Reads lines by indentation, and records the types of what has been declared."""
 
     def __init__(self, text: str):
         numbered = enumerate(text.split("\n"), 1)

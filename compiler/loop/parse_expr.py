@@ -1,4 +1,4 @@
-"""Reads pieces of a line of loop IR: sizes, buffers, expressions (see ``text``)."""
+"""Parses parts of a line of loop IR: sizes, buffers, expressions (see ``text``)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def match_whole(pattern: re.Pattern[str], text: str, what: str) -> re.Match[str]
 
 
 def split(text: str, separator: str = ",") -> list[str]:
-    """Parts between separators outside of all brackets; none for no text."""
+    """The parts of ``text`` between separators outside all brackets; none for an empty text."""
     parts, depth, start = [], 0, 0
     for position, character in enumerate(text):
         depth += (character in "([{") - (character in ")]}")
@@ -92,7 +92,7 @@ def _number(text: str, dtype: str) -> float | int | bool:
 
 @dataclass
 class _Options:
-    """What stands in braces after an access."""
+    """The options in braces after an access."""
 
     lanes: int = 1
     count: DimLike | None = None
@@ -120,7 +120,7 @@ class _Options:
 
 
 class ExpressionReader:
-    """Reads an expression from ``text`` at ``at``."""
+    """Parses an expression from ``text`` at ``at``."""
 
     def __init__(self, text: str, at: int, buffers: dict[str, str], registers: dict[str, ValueType]):
         self.text, self.at = text, at
@@ -132,7 +132,7 @@ class ExpressionReader:
         self.at += len(symbol)
 
     def bracketed(self, opening: str, closing: str) -> str | None:
-        """What stands in brackets here, if they do."""
+        """The text in brackets at this position, if there is any."""
         if not self.text.startswith(opening, self.at):
             return None
         depth, start = 0, self.at + 1

@@ -1,8 +1,8 @@
 """Checks that the iterations of a parallel loop share no memory that one of them writes.
 
-For each buffer written in the loop, all its accesses there must, on one axis, lie in a range of the iteration's own:
-from c·v + k up to, not including, c·(v + step) + k, for the loop variable v and sizes c and k. What is called counts
-as accessing all it is given.
+For each buffer written in the loop there must be an axis on which every access of an iteration is in a range that no
+other iteration accesses: from c·v + k up to, not including, c·(v + step) + k, for the loop variable v and sizes c and
+k. A call counts as an access to all of its arguments.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .typing import VerifyError
 
 @dataclass(frozen=True, slots=True)
 class _Range:
-    """On ``axis`` of the buffer seen in ``shape``: from factor·v + offset on, factor·step many."""
+    """On ``axis`` of the buffer seen in ``shape``: the factor·step indices from factor·v + offset on."""
 
     shape: Shape
     axis: int
@@ -33,9 +33,9 @@ class Partition:
     var: str
     step: int
     dims: frozenset[str] = frozenset()
-    """Names that are the same in all iterations."""
+    """Names whose value is the same in all iterations."""
     outer: Partition | None = None
-    """That of the loop around it, in a nest: its iterations must not meet either."""
+    """The partition of the loop around it, in a nest: its iterations must be disjoint, too."""
     _ranges: dict[str, set[_Range]] = field(default_factory=dict)
     _written: set[str] = field(default_factory=set)
 
@@ -48,7 +48,8 @@ class Partition:
         writes: bool,
         reaches: Sequence[DimLike] = (0,),
     ) -> None:
-        """An access at ``indices`` that on the last axis of ``shape`` goes on for one of ``reaches`` elements."""
+        """Records an access at ``indices``. On the last axis of ``shape`` it ends at most ``reach`` elements later,
+        for each of ``reaches``."""
         if self.outer is not None:
             self.outer.access(prover, buffer, shape, indices, writes, reaches)
         if writes:
@@ -87,7 +88,7 @@ class Partition:
         )
 
     def check(self) -> None:
-        """Raises VerifyError if iterations may meet."""
+        """Raises VerifyError unless iterations are proved disjoint."""
         for buffer in sorted(self._written):
             if not self._ranges[buffer]:
                 raise VerifyError(
@@ -110,7 +111,7 @@ def _over(value: DimLike, names: frozenset[str]) -> DimLike:
 
 
 def _factor(index: DimLike, var: str) -> DimLike:
-    """What multiplies ``var`` in ``index``, outside of divisions, minima and maxima."""
+    """The factor of ``var`` in ``index``, outside of divisions, minima and maxima."""
     total: DimLike = 0
     for monomial, coefficient in () if isinstance(index, int) else index.terms:
         if var in monomial:

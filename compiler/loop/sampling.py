@@ -1,7 +1,7 @@
-"""Runs of a part of a kernel's iterations, where all of them would take the interpreter too long.
+"""Runs part of a kernel's iterations where all of them would take the interpreter too long.
 
-A loop that stores results may leave iterations out, since each cell is computed for itself; a loop that sums up may
-not, nor may any where what one iteration stores is what another one loads.
+Iterations of a loop that stores results may be left out, since each element is computed independently; iterations of
+a loop that accumulates may not, nor may any if one iteration loads what another one stored.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from .changes import changes
 from .expressions import postorder
 from .interpreter import size_of
 
-#: So many nodes of expressions take the interpreter about a tenth of a second.
+#: The interpreter evaluates this many nodes of expressions in about a tenth of a second.
 FEW = 12_000
 MOST = 1_000_000
 KEPT = (1 << 40, 4, 3, 2, 1)
-"""How many iterations of each loop are tried, the most first."""
+"""How many iterations of each loop to try, largest first."""
 
 
 class TooLarge(Exception):
@@ -29,7 +29,8 @@ class TooLarge(Exception):
 
 @dataclass(frozen=True)
 class Sample:
-    """Which iterations of a function's loops are run: all, or of each loop in ``free`` the first, the last and some."""
+    """Which iterations of a function's loops to run: all, or for each loop in ``free`` the first, the last and random
+    ones."""
 
     free: frozenset[int]
     kept: int
@@ -45,7 +46,8 @@ class Sample:
 
 
 def sample(function: ir.Function, dims: Mapping[str, int], random: Random) -> Sample:
-    """As much of ``function`` as is run in a moment. Raises TooLarge."""
+    """As many iterations of ``function`` as run in a moment. Raises TooLarge if even one per loop exceeds ``MOST``
+    nodes."""
     free = frozenset(_free_loops(function))
     for kept in KEPT:
         cost = _cost(function.body, dict(dims), free, kept)
@@ -56,7 +58,7 @@ def sample(function: ir.Function, dims: Mapping[str, int], random: Random) -> Sa
 
 def _free_loops(function: ir.Function) -> Iterable[int]:
     if _loads_what_it_stores(function):
-        # Iterations of a nest of parallel loops share nothing; what two nests share is not known.
+        # The iterations of one nest of parallel loops share nothing; of two nests this is not known.
         parallel = [loop for loop in _loops(function.body) if loop.kind == "parallel"]
         if parallel and list(ir.parallel_nest(parallel[0])) == parallel:
             yield from map(id, parallel)
@@ -87,7 +89,7 @@ def _declared(body: Iterable[ir.Stmt]) -> Iterable[str]:
 
 
 def _loads_what_it_stores(function: ir.Function) -> bool:
-    """Whether an iteration may load what another one stored: where a buffer is not just updated at one place each."""
+    """Whether an iteration may load what another one stored: unless each buffer is only updated in place."""
     stored: dict[str, list[tuple[ir.Index, ...]]] = {}
     loaded: dict[str, set[tuple[ir.Index, ...]]] = {}
     stack = [*function.body]
@@ -113,7 +115,8 @@ def _loads_what_it_stores(function: ir.Function) -> bool:
 
 
 def _cost(body: Iterable[ir.Stmt], sizes: dict[str, int], free: frozenset[int], kept: int) -> int:
-    """How many nodes of expressions are evaluated, about: a loop's bounds are those of the first iteration around."""
+    """About how many nodes of expressions are evaluated, with the bounds of each loop as in the first iteration
+    around it."""
     total = 0
     for statement in body:
         match statement:

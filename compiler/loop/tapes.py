@@ -1,4 +1,4 @@
-"""Expressions as lists of steps for the loop interpreter: what to do is looked up once, not at every element."""
+"""Expressions as lists of steps for the loop interpreter, so that nodes are dispatched once and not per element."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .expressions import operands_of, postorder
 from .memory import InterpreterError
 from .numeric import BINARY, COMPARE, UNARY, Lanes, cast, fma, reduce_lanes
 
-#: What an operation makes of its operands.
+#: Computes an operation from its operands.
 Operation: TypeAlias = Callable[..., Lanes]
-#: What reads registers, sizes or memory.
+#: Nodes that read registers, sizes or memory.
 Leaf: TypeAlias = ir.Read | ir.Load | ir.IndexValue
 
 
 class Step(NamedTuple):
-    """An operation on the results of earlier steps, those ``at`` these positions; or a leaf."""
+    """An operation on the results of the earlier steps at the positions ``at``; or a leaf."""
 
     operation: Operation | None
     leaf: Leaf | None
@@ -29,15 +29,16 @@ class Step(NamedTuple):
 
 
 class Tapes:
-    """The steps of expressions, each made when it is first asked for."""
+    """The steps of expressions, each computed on first use."""
 
     def __init__(self) -> None:
         self._known: dict[
             int, tuple[ir.Expr, list[Step]]
-        ] = {}  # holds the expression, so that its id stays its own
+        ] = {}  # keeps the expression alive, so that its id stays unique
 
     def of(self, expr: ir.Expr) -> list[Step]:
-        """The steps of an expression, the last of which gives its value; a node that occurs twice in it is one."""
+        """The steps of an expression, the last of which computes its value; a node that it contains twice is one
+        step."""
         known = self._known.get(id(expr))
         if known is None:
             known = self._known[id(expr)] = (expr, _steps(expr))

@@ -1,4 +1,4 @@
-"""Prints loop IR. The text is stable and holds everything (``parse`` reads it back): kernels are told apart by it.
+"""Prints loop IR. The text is stable and complete (``parse`` reads it back): it identifies a kernel.
 
     kernel scale(N >= 1)
       read x: float32[N, 64]
@@ -8,8 +8,8 @@
           let v = x[i, j]{16, count N - j}
           y[i, j]{count N - j} = mul(v, 0.5:float32x16)
 
-Braces after an access hold lanes, ``count``, ``stride``, guards (``if i - 1 >= 0``) and ``else``, the value of
-lanes that are not read. Types stand where they do not follow from the operands.
+Braces after an access hold lanes, ``count``, ``stride``, guards (``if i - 1 >= 0``) and ``else``, the value of lanes
+that are not read. Types are printed where they do not follow from the operands.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def number_text(value: float | int | bool, dtype: str) -> str:
 
 
 def expr_text(expr: ir.Expr) -> str:
-    """The text of an expression; what is used twice in it is written twice (a register has a name)."""
+    """The text of an expression; a node used twice in it is printed twice (a register has a name)."""
     if not operands_of(expr):
         return _leaf_text(expr)
     parts: list[str] = []
@@ -151,7 +151,7 @@ def expr_text(expr: ir.Expr) -> str:
             parts.append(one)
             continue
         operands = operands_of(one)
-        if not any(map(operands_of, operands)):  # most have names for operands
+        if not any(map(operands_of, operands)):  # most operands are names
             leaves = ", ".join(map(_leaf_text, operands))
             parts.append(f"{_operation_text(one)}({leaves})" if operands else _leaf_text(one))
             continue

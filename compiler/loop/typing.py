@@ -14,11 +14,11 @@ FLOATS = ("float32", "float64")
 
 
 class VerifyError(Exception):
-    """Loop IR that means nothing, or of which it could not be shown that it is safe."""
+    """Loop IR is malformed, or its accesses cannot be proved safe."""
 
 
 def check_name(name: str) -> None:
-    """Names start with a letter or underscore; dots are for names of parameters."""
+    """Names start with a letter or underscore; only names of parameters contain dots."""
     if not re.fullmatch(r"[A-Za-z_][\w.]*", name):
         raise VerifyError(f"{name!r} is not a name")
 
@@ -29,7 +29,7 @@ def check_dtype(dtype: str) -> None:
 
 
 def check_const(value: float | int | bool, type: ir.ValueType) -> None:
-    """``value`` is a number of ``type``."""
+    """Raises VerifyError unless ``value`` is a number of ``type``."""
     check_dtype(type.dtype)
     if type.dtype in FLOATS:
         return
@@ -43,7 +43,7 @@ def check_const(value: float | int | bool, type: ir.ValueType) -> None:
 
 
 def check_expr(expr: ir.Expr, operands: Sequence[ir.ValueType]) -> None:
-    """The type of an expression whose operands have the types ``operands``."""
+    """The type of an expression whose operands have the types ``operands``. Raises VerifyError."""
     type = expr.type
     check_dtype(type.dtype)
     if type.lanes < 1:

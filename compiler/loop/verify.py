@@ -1,7 +1,7 @@
 """Checks loop IR: names, types, access rights, calls, and that every access is in bounds for all admitted dims.
 
-Indices are sizes, so bounds are proved symbolically, axis by axis (see ``prover``); what cannot be proved is an
-error, which says what could not be shown.
+Indices are sizes, so bounds are proved symbolically, axis by axis (see ``prover``). A bound that cannot be proved is
+an error, which says what could not be shown.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def verify_program(program: ir.Program) -> None:
 
 
 def _check_order(kernels: Mapping[str, ir.Function]) -> None:
-    """No kernel calls itself, directly or through others."""
+    """Raises VerifyError if a kernel calls itself, directly or through others."""
     calls = {
         name: [
             statement.function for statement in statements_of(kernel.body) if isinstance(statement, ir.Call)
@@ -82,7 +82,7 @@ def _verify_entry(program: ir.Program, entry: ir.Entry, table: Mapping[str, ir.B
 
 
 def _undivided_writer(function: ir.Function, kernels: Mapping[str, ir.Function]) -> str | None:
-    """The name of a function, this or one it calls, that stores to shared memory outside of parallel loops."""
+    """The name of the function, this or one that it calls, that stores to shared memory outside of parallel loops."""
     local = {buffer.name for buffer in function.buffers if buffer.local}
     for statement in statements_of(function.body, into_parallel=False):
         if isinstance(statement, ir.Store) and statement.buffer not in local:

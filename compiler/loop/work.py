@@ -1,4 +1,4 @@
-"""How much kernels and entries compute, so that they are divided over threads only where that pays."""
+"""Estimates how much kernels and entries compute, so that threads divide them only where that pays."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from netwright.specs.dims import DimLike, ceil_div, dim_min, substitute
 from . import ir
 from .expressions import operands_of
 
-#: What an operation costs beside one that a CPU begins in every cycle.
+#: The cost of slow operations, in operations that a CPU starts in every cycle.
 _SLOW = {"div": 8, "rem": 8, "sqrt": 8}
 
 
 class WorkEstimates:
-    """The operations in parallel loops of functions, a vector's as one; a load or store is one for every 16 bytes: what
-    moves much data and computes little takes as long as the data does.
+    """Counts the operations in parallel loops of functions: one per vector operation, and one per 16 bytes loaded or
+    stored, since kernels that compute little take as long as moving their data does.
 
-    They are sizes of dims. Parallel loops that run once have nothing to divide, and do not count: over the batch, those
-    of a batch of one. Where the bounds of a loop depend on another loop, they are taken as in its first iteration;
-    conditions are taken to hold.
+    The counts are sizes over dims. Parallel loops with one iteration cannot be divided, so they count as 0 (a loop
+    over the batch for a batch of one). The bounds of a loop that depend on another loop are taken as in its first
+    iteration; conditions are assumed to hold.
     """
 
     def __init__(self, functions: Mapping[str, ir.Function]):
@@ -29,7 +29,7 @@ class WorkEstimates:
         self._known: dict[str, DimLike] = {}
 
     def of_call(self, call: ir.Call) -> DimLike:
-        """What a call computes, over the names in scope there."""
+        """The operations of a call, over the names in scope there."""
         function = self._functions[call.function]
         if call.function not in self._known:
             self._known[call.function] = _total(function.body, _operations)
@@ -37,19 +37,22 @@ class WorkEstimates:
         return substitute(self._known[call.function], binding)
 
     def of_entry(self, body: Iterable[ir.Stmt]) -> DimLike:
-        """What all calls in an entry's body compute, over the program's dims."""
+        """The operations of all calls in an entry's body, over the program's dims."""
         return _total(
             body, lambda statement, _: self.of_call(statement) if isinstance(statement, ir.Call) else 0
         )
 
 
 def _total(body: Iterable[ir.Stmt], cost: Callable[[ir.Stmt, bool], DimLike]) -> DimLike:
-    """The sum of ``cost`` of all statements, each as often as it runs; ``cost`` is told whether it is divided."""
+    """The sum of ``cost(statement, divided)`` over all statements, each as often as it runs.
+
+    ``divided``: whether a parallel loop around the statement can be divided.
+    """
     total: DimLike = 0
     stack: list[tuple[Iterable[ir.Stmt], DimLike, bool, dict[str, DimLike]]] = [(body, 1, False, {})]
     while stack:
         statements, times, divided, first = stack.pop()
-        numbers = 0  # numbers are added as such: sums of polynomials are what costs
+        numbers = 0  # numbers are added separately, since adding polynomials is slow
         for statement in statements:
             if isinstance(statement, ir.For):
                 divides = statement.kind == "parallel" and not divided
@@ -75,14 +78,14 @@ def _total(body: Iterable[ir.Stmt], cost: Callable[[ir.Stmt, bool], DimLike]) ->
 
 
 def _is_several(count: DimLike) -> DimLike:
-    """1 where a count, which is at least 1, is more than that, else 0."""
+    """1 if ``count``, which is at least 1, is greater than 1; else 0."""
     if isinstance(count, int):
         return int(count > 1)
     return 1 if all(factor > 1 for _, factor in count.terms) else dim_min(count - 1, 1)
 
 
 def _operations(statement: ir.Stmt, divided: bool) -> int:
-    """The operations of one statement of a kernel, none where threads do not divide it."""
+    """The operations of one statement of a kernel; 0 if threads do not divide it."""
     if not divided:
         return 0
     match statement:
@@ -98,7 +101,7 @@ def _of_access(type: ir.ValueType) -> int:
 
 
 def _of_expression(expression: ir.Expr) -> int:
-    """Every expression once, however often it is used."""
+    """Counts every node once, however often it is used."""
     seen: set[int] = set()
     stack, total = [expression], 0
     while stack:

@@ -1,4 +1,4 @@
-"""The builder that operations emit to: loop IR plus elementary functions and random bits."""
+"""The builder that primitives emit kernels with: loop IR plus elementary functions and random bits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..builder import Builder
 from ..ir import Expr, Index
 from . import elementary, philox
 
-#: The name that stands for the lane number inside an index: lane l of a vector is at the index with LANE = l.
+#: The name of the lane number inside an index: lane l of a vector is at the index with LANE = l.
 LANE = "lane"
 
 
@@ -20,7 +20,7 @@ class KernelBuilder(Builder):
     def lane_index(self, index: Index, dtype: str, lanes: int) -> Expr:
         """An index as data; it may depend on the lane (LANE), affinely.
 
-        Raises ValueError where it depends on it otherwise.
+        Raises ValueError if it depends on the lane in another way.
         """
         start = substitute(index, {LANE: 0})
         step = substitute(index, {LANE: 1}) - start
@@ -54,5 +54,5 @@ class KernelBuilder(Builder):
         return elementary.cos(self, x)
 
     def philox(self, key: Sequence[int | Expr], counter: Sequence[Expr]) -> tuple[Expr, Expr, Expr, Expr]:
-        """Four random uint32 words a lane; see ``philox.philox``."""
+        """Four random uint32 words per lane; see ``philox.philox``."""
         return philox.philox(self, key, counter)

@@ -30,7 +30,7 @@ HALF_PI = "1.570796326794896619231321691639751442098584699687552910487472"
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A binary floating-point format and the functions' coefficients in it."""
+    """A binary floating-point format, and the coefficients of the functions in it."""
 
     bits: str  # the integer dtype of the same width
     mantissa: int  # stored bits of the significand
@@ -47,7 +47,7 @@ class Format:
     cos: Polynomial  # (cos √u - 1 + u/2)/u² on [0, (π/4)²]
     tanh: tuple[Polynomial, Polynomial]  # tanh √u / √u, numerator and denominator
     erf: tuple[Polynomial, Polynomial]  # erf √u / √u, numerator and denominator
-    odd_limits: tuple[float, float]  # the tanh and erf fits serve up to these |x|
+    odd_limits: tuple[float, float]  # the tanh and erf fits hold up to these |x|
 
 
 FLOAT32 = Format(
@@ -218,7 +218,7 @@ FLOAT64 = Format(
     odd_limits=(0.55, 1.0),
 )
 
-#: e^(x²)·erfc(x) on [1, 6], in float64; float32 needs one range only.
+#: e^(x²)·erfc(x) on [1, 6], in float64; float32 needs only one range.
 ERFC = (
     (
         1.000000001529774,

@@ -19,7 +19,7 @@ def exp(b: Builder, x: Expr) -> Expr:
     """e^x = 2^n·e^r with n = ⌊x / ln 2⌋, so that every 2^n needed is a normal number, 0 or ∞."""
     f = _format(x)
     low, high = f.exp_range
-    # Compare and select keep a NaN where min and max would cost more.
+    # Compare and select preserve a NaN, and cost less than min and max.
     x = b.select(b.lt(x, b.like(low, x)), b.like(low, x), x)
     x = b.let("x", b.select(b.gt(x, b.like(high, x)), b.like(high, x), x))
     rounder = b.like(f.rounder, x)
@@ -52,7 +52,7 @@ def log(b: Builder, x: Expr) -> Expr:
 
 
 def sigmoid(b: Builder, x: Expr) -> Expr:
-    """1 / (1 + e^-x); ½ + ½·tanh(x/2) would lose all relative accuracy at negative x."""
+    """1 / (1 + e^-x). The alternative ½ + ½·tanh(x/2) would lose all relative accuracy for negative x."""
     one = b.like(1.0, x)
     return b.div(one, b.add(one, exp(b, b.neg(x))))
 
@@ -85,13 +85,13 @@ def erf(b: Builder, x: Expr) -> Expr:
 
 
 def sin(b: Builder, x: Expr) -> Expr:
-    """sin x; beyond ``FAR`` the quadrant is found by a function of its own, behind a branch that is rarely taken."""
+    """sin x. Beyond ``FAR``, a separate function behind a rarely taken branch finds the quadrant."""
     x = b.let("x", x)
     return b.select(b.eq(x, b.like(0.0, x)), x, _periodic(b, x, 0))
 
 
 def cos(b: Builder, x: Expr) -> Expr:
-    """cos x, as ``sin``."""
+    """cos x, computed like ``sin``."""
     return _periodic(b, x, 1)
 
 
@@ -145,12 +145,12 @@ def _odd(b: Builder, x: Expr, fit: tuple[Polynomial, Polynomial]) -> Expr:
 
 
 def _saturating(b: Builder, x: Expr, limit: float, fit: tuple[Polynomial, Polynomial]) -> Expr:
-    """x·P(x²)/Q(x²) within ±1; at ``limit`` and beyond it is just past 1, so that the result is exact there."""
+    """x·P(x²)/Q(x²) clamped to ±1: it is just above 1 from ``limit`` on, so the result is exact there."""
     return _clamp(b, _odd(b, _clamp(b, x, limit), fit), 1.0)
 
 
 def _clamp(b: Builder, x: Expr, limit: float) -> Expr:
-    """x within ±limit; NaN stays."""
+    """x clamped to ±limit; NaN stays NaN."""
     x = b.let("x", x)
     x = b.let("x", b.select(b.gt(x, b.like(limit, x)), b.like(limit, x), x))
     return b.let("x", b.select(b.lt(x, b.like(-limit, x)), b.like(-limit, x), x))

@@ -18,7 +18,7 @@ ROUNDS = 10
 
 
 def philox(b: Builder, key: Sequence[int | Expr], counter: Sequence[Expr]) -> tuple[Expr, Expr, Expr, Expr]:
-    """The four uint32 words of each lane for a ``key`` of two words and a ``counter`` of four."""
+    """The four uint32 words of each lane, for a ``key`` of two words and a ``counter`` of four."""
     c0, c1, c2, c3 = counter
     if any(word.type.dtype != "uint32" for word in counter):
         raise TypeError("the counter of philox is four uint32 values")
@@ -41,7 +41,7 @@ def _step(b: Builder, key: Expr, step: int) -> Expr:
 
 
 def _wide_product(b: Builder, x: Expr, multiplier: int) -> tuple[Expr, Expr]:
-    """High and low words of x·multiplier."""
+    """The high and low words of x·multiplier."""
     wide = b.cast(x, "uint64")
     product = b.let("product", b.mul(wide, b.like(multiplier, wide)))
     high = b.cast(b.shr(product, b.like(32, product)), "uint32")
