@@ -1,8 +1,7 @@
 """Programs as files: LLVM IR, assembly, one relocatable object.
 
-Every kernel goes through the same passes as in process, in a module of its own, and only then are the
-modules linked; no pass runs after that, so the machine code of a kernel, and every bit it computes, is the
-same.
+Every kernel goes through the same passes as in process, in a module of its own; only then are the modules linked. No
+pass runs after that, so the machine code of a kernel, and every bit it computes, is the same.
 """
 
 from __future__ import annotations
@@ -49,10 +48,10 @@ def emit(
 ) -> str | bytes:
     """A program as optimized LLVM IR, as assembly, or as a relocatable object.
 
-    Only ``MODEL_ENTRY``, ``MODEL_ENTRY_plan``, ``MODEL_missing``, where the system has threads ``MODEL_pool_run``,
-    ``_stop``, ``_forked`` and ``_pin``, and with a manifest ``MODEL_manifest`` (JSON, a C string) are visible, so two
-    models link into one program. With ``contents``, the symbol of contents that it is linked with, entries refuse to
-    write into them.
+    The only visible symbols are ``MODEL_ENTRY``, ``MODEL_ENTRY_plan``, ``MODEL_missing``; if the system has threads,
+    ``MODEL_pool_run``, ``_stop``, ``_forked`` and ``_pin``; and with a manifest ``MODEL_manifest`` (JSON, a C
+    string). So two models link into one program. ``contents`` is the symbol of the buffer contents that the object is
+    linked with: entries refuse to write into them.
     """
     target = target or host_target()
     linked = _link(program, target, manifest, contents)
@@ -67,7 +66,7 @@ def emit(
 
 
 def pool_prefix(model: str) -> str:
-    """What the C symbols of the functions of a model's pool of threads begin with."""
+    """The prefix of the C symbols of a model's thread pool."""
     return f"{model}_pool_"
 
 
@@ -118,5 +117,5 @@ def _manifest_text(program: ir.Program, target: Target, manifest: Manifest) -> s
 
 
 def manifest_json(manifest: Manifest) -> str:
-    """The manifest as artifacts hold it."""
+    """The manifest as artifacts store it."""
     return manifest.model_dump_json(indent=1)

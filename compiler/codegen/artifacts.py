@@ -1,4 +1,4 @@
-"""Executables and shared libraries: the object, what goes beside it in C, and the buffers' contents."""
+"""Executables and shared libraries, from the object, generated C code and the buffers' contents."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def link_executable(
 ) -> None:
     """Writes an executable that runs ``entry`` on .npy files.
 
-    ``buffers``: the contents of every parameter, statistic, constant and packed buffer that the entry
-    reads. ``flags`` go to the C compiler. Raises LinkError without a C compiler, ValueError for contents
-    that are missing or of another dtype or size, and where a dim cannot be known from the inputs.
+    ``buffers``: the contents of every parameter, statistic, constant and packed buffer that the entry reads.
+    ``flags`` go to the C compiler. Raises LinkError without a C compiler, and ValueError for contents that are
+    missing or of another dtype or size, and for a dim that no input determines.
     """
     target = target or host_target()
     _check(program, manifest)
@@ -65,9 +65,9 @@ def link_shared(
     buffers: Mapping[str, np.ndarray] | None = None,
     flags: Sequence[str] = (),
 ) -> Path:
-    """Writes a shared library and, beside it, its C header, whose path is returned.
+    """Writes a shared library and, next to it, its C header; returns the header's path.
 
-    The library exports the entries, their plans, ``MODEL_missing``, ``MODEL_bytes``, ``MODEL_manifest`` and, where the
+    The library exports the entries, their plans, ``MODEL_missing``, ``MODEL_bytes``, ``MODEL_manifest`` and, if the
     system has threads, ``MODEL_run`` and ``MODEL_stop``; with ``buffers`` also their contents, as ``MODEL_data``.
     Raises LinkError without a C compiler, ValueError for contents of another dtype or size.
     """
@@ -104,7 +104,7 @@ def _find(manifest: Manifest, name: str) -> EntryInfo:
 
 
 def _check(program: ir.Program, manifest: Manifest) -> None:
-    """The manifest must describe this very program: C code is generated from it."""
+    """Raises ValueError unless the manifest describes this very program: C code is generated from it."""
     described = (
         manifest.model,
         [dim.name for dim in manifest.dims],
@@ -128,7 +128,7 @@ def _check(program: ir.Program, manifest: Manifest) -> None:
 def _write_contents(
     folder: Scratch, manifest: Manifest, buffers: Mapping[str, np.ndarray], blob: str, target: Target
 ) -> dict[str, int]:
-    """The contents in one file, and assembly that includes it; gives each buffer's offset."""
+    """Writes the contents to one file, and assembly that includes it; returns each buffer's offset."""
     known = {buffer.name: buffer for buffer in manifest.buffers}
     offsets: dict[str, int] = {}
 

@@ -1,9 +1,9 @@
-"""Compiled code kept on disk between processes.
+"""Compiled code cached on disk between processes.
 
-An entry is one file, named by the hash of everything that made it, and starting with the hash of what it
-holds: a file that is cut short or damaged is not found. Files are written beside and renamed, so concurrent
-writers are safe. Code is executed from here, so the folder must be the user's own and writable by nobody
-else; where it is not, nothing is cached.
+An entry is one file. Its name is the hash of everything that determines the code, and it starts with the hash of the
+code, so that a file which is cut short or damaged counts as missing. Files are written under a temporary name and
+renamed, so concurrent writers are safe. Code is executed from here, so the folder must belong to the user and be
+writable by nobody else; otherwise nothing is cached.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _MAGIC = b"netwright\x00\x01"
 
 
 def default_cache() -> ObjectCache | None:
-    """The user's cache: ``NETWRIGHT_CACHE_DIR`` (empty: none), or ``netwright`` in the XDG cache folder."""
+    """The user's cache: ``NETWRIGHT_CACHE_DIR`` (empty: no cache), or ``netwright`` in the XDG cache folder."""
     chosen = os.environ.get("NETWRIGHT_CACHE_DIR")
     if chosen is not None:
         return ObjectCache(Path(chosen)) if chosen else None
     base = os.environ.get("XDG_CACHE_HOME", "")
     try:
         root = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
-    except RuntimeError:  # no home folder
+    except RuntimeError:  # there is no home folder
         return None
     return ObjectCache(root / "netwright")
 
@@ -40,7 +40,7 @@ class ObjectCache:
 
     @property
     def usable(self) -> bool:
-        """Whether the folder is there, and the user's own."""
+        """Whether the folder exists, belongs to the user and is writable by nobody else."""
         return self._usable
 
     @staticmethod
@@ -53,7 +53,7 @@ class ObjectCache:
         return digest.hexdigest()
 
     def get(self, key: str) -> bytes | None:
-        """What is stored under ``key``, or None where there is nothing whole."""
+        """The bytes stored under ``key``; None if they are missing or damaged."""
         if not self._usable:
             return None
         try:

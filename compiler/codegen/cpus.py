@@ -1,4 +1,4 @@
-"""The CPUs that LLVM makes code for, by name, and the triple to make it for."""
+"""The names of the CPUs that LLVM generates code for, and the triple for each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cache
 
 import llvmlite.binding as llvm
 
-#: The triples that a CPU's name alone may stand for, beside this machine's own.
+#: Triples that the name of a CPU may imply, besides this machine's own.
 TRIPLES = (
     "x86_64-unknown-linux-gnu",
     "aarch64-unknown-linux-gnu",
@@ -22,33 +22,34 @@ _APPLE = "arm64-apple-macosx11.0.0"
 
 @cache
 def known_cpus(triple: str) -> frozenset[str]:
-    """The names of the CPUs that LLVM knows for ``triple``; none where it does not know the triple.
+    """The names of the CPUs that LLVM knows for ``triple``; none if it does not know the triple.
 
-    LLVM gives its table away only by printing it, once per process: hence the child.
+    LLVM only prints its table, once per process: hence the child process.
     """
     return _listed((triple,))[0]
 
 
 def triple_of(cpu: str) -> str | None:
-    """The triple that a CPU is for: this machine's own if it can be, else one of another family; None if unknown."""
+    """The triple that a CPU's name implies: this machine's own if possible, else one of another family; None if
+    unknown."""
     own = llvm.get_process_triple()
     if cpu in known_cpus(own):
         return own
     for triple, names in zip(TRIPLES, _listed(TRIPLES), strict=True):
         if cpu in names:
-            # What Apple builds runs its own system.
+            # Apple's CPUs run Apple's system.
             return _APPLE if cpu.startswith("apple-") and triple.startswith("aarch64") else triple
     return None
 
 
 def all_cpus() -> frozenset[str]:
-    """The names of all CPUs that a name alone is enough for."""
+    """The names of all CPUs that imply a triple."""
     return frozenset().union(known_cpus(llvm.get_process_triple()), *_listed(TRIPLES))
 
 
 @cache
 def _listed(triples: Sequence[str]) -> tuple[frozenset[str], ...]:
-    """The CPUs of each triple; the children run side by side."""
+    """The CPUs of each triple; the child processes run in parallel."""
     code = (
         "import sys, llvmlite.binding as llvm\n"
         "llvm.initialize_all_targets(); llvm.initialize_all_asmprinters()\n"

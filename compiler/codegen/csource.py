@@ -1,4 +1,4 @@
-"""C text generated from a manifest: tables for an executable's driver."""
+"""C code generated from a manifest: the tables for an executable's driver."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ _KINDS = {"bool": "b", "int": "i", "uint": "u", "float": "f"}
 
 
 def c_string(text: str) -> str:
-    """A C string literal of the text's UTF-8."""
+    """The text as a C string literal in UTF-8."""
     plain = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _-+*/=.,:;()[]{}<>'"
     return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'
 
 
 def c_dtype(dtype: str) -> str:
-    """The driver's ``nw_dtype`` of a dtype."""
+    """The driver's ``nw_dtype`` for a dtype."""
     name = dtype.rstrip("0123456789")
     size = int(dtype[len(name) :]) // 8 if dtype != "bool" else 1
     return f"{{'{_KINDS[name]}', {size}}}"
 
 
 def c_size(value: DimLike, positions: Mapping[str, int]) -> str:
-    """A C expression for a size over ``d``, noting overflow in ``bad``."""
+    """A C expression for a size over the array ``d``, which sets ``bad`` on overflow."""
     if isinstance(value, int):
         return f"INT64_C({value})"
     total = ""
@@ -51,9 +51,9 @@ def _c_atom(atom: Atom, positions: Mapping[str, int]) -> str:
 
 
 def uses(manifest: Manifest, entry: EntryInfo, embedded: Mapping[str, int]) -> dict[str, str]:
-    """What the driver does with each buffer; ``embedded``: the buffers whose contents are at hand.
+    """How the driver treats each buffer; ``embedded``: the buffers whose contents are available.
 
-    Raises ValueError for a buffer that the entry reads and nobody can give.
+    Raises ValueError for a buffer that the entry reads and nothing provides.
     """
     found: dict[str, str] = {}
     for buffer in manifest.buffers:
@@ -76,8 +76,8 @@ def uses(manifest: Manifest, entry: EntryInfo, embedded: Mapping[str, int]) -> d
 def model_source(
     manifest: Manifest, entry: EntryInfo, embedded: Mapping[str, int], blob: str, features: Sequence[str]
 ) -> str:
-    """The C file with the driver's tables; ``embedded`` are offsets in the symbol ``blob``, ``features`` what the
-    code asks of the CPU."""
+    """The C file with the driver's tables. ``embedded`` maps buffers to offsets in the symbol ``blob``; ``features``
+    are the CPU features that the code requires."""
     positions = {dim.name: number for number, dim in enumerate(manifest.dims)}
     used = uses(manifest, entry, embedded)
     _check_bound(manifest, used)
@@ -154,7 +154,7 @@ def model_source(
 def _ranges(
     manifest: Manifest, used: Mapping[str, str], positions: Mapping[str, int]
 ) -> tuple[list[str], list[str]]:
-    """The rows of the table of ranges, and the statements that give the largest number of each."""
+    """The rows of the table of ranges, and the statements that return the largest allowed number of each."""
     numbers = {buffer.name: number for number, buffer in enumerate(manifest.buffers)}
     shapes = {buffer.name: buffer.shape for buffer in manifest.buffers}
     rows: list[str] = []
@@ -163,7 +163,7 @@ def _ranges(
         for one in buffer.ranges or () if used[buffer.name] == "NW_INPUT" else ():
             exempt = [name for name in one.unless if used.get(name) == "NW_INPUT"]
             if exempt != one.unless or len(exempt) > 1 or any(len(shapes[name]) != 1 for name in exempt):
-                continue  # a mask, or more than one: the code's text has to do
+                continue  # a mask, or several inputs: only the error's text is printed
             lengths = numbers[exempt[0]] if exempt else -1
             highs.append(f"    if (range == {len(rows)}) return {c_size(parse_dim(one.high), positions)};")
             rows.append(f"    {{{number}, {lengths}, {one.low}, {c_string(one.what)}}},")
@@ -180,7 +180,7 @@ def _axes(number: int, buffer: BufferInfo, positions: Mapping[str, int]) -> str:
 
 
 def _check_bound(manifest: Manifest, used: Mapping[str, str]) -> None:
-    """Every dim of a shape must be an axis of some input: that is where its value comes from."""
+    """Raises ValueError unless every dim of a shape is an axis of some input, which determines its value."""
     shapes: dict[str, list[str]] = {"NW_INPUT": [], "NW_OUTPUT": [], "NW_STATE": []}
     for buffer in manifest.buffers:
         if used[buffer.name] in shapes:

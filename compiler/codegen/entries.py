@@ -1,9 +1,9 @@
-"""Entries as LLVM functions: the context, the arena, threads and error codes around a body that calls
-kernels.
+"""Entries as LLVM functions: the context, the arena, threads and error codes around a body that calls kernels.
 
-Threads: every call of a kernel is a region that the threads divide (ll/shares.ll), into as many shares as its work pays
-for. All threads walk through the same regions in the same order, since that depends on dims alone, never on data. An
-error in the data is noted in the shared block, and latched at the end of the region: all threads leave with it there.
+Threads: every call of a kernel is a region that the threads divide (ll/shares.ll), into as many shares as its work
+pays for. All threads go through the same regions in the same order, since that depends on dims alone, never on data.
+An error in the data is recorded in the shared block, and latched at the end of the region, where all threads leave
+with it.
 """
 
 from __future__ import annotations
@@ -51,10 +51,11 @@ def write_entries(
     contents: str | None = None,
     multiples: Mapping[str, int] | None = None,
 ) -> str:
-    """The LLVM module of all entries of a program, their guards and their planners; kernels and support are declared.
+    """The LLVM module of all entries of a program, their guards and their planners; kernels and support are only
+    declared.
 
-    ``contents`` is the symbol of the contents that the program is linked with, if any, ``multiples`` what dims are
-    multiples of: callers in C may be wrong about it.
+    ``contents`` is the symbol of the contents that the program is linked with, if any. ``multiples`` are the numbers
+    that dims must be multiples of, which the guards check for callers in C.
     """
     definitions = [
         attributes_of_all(target),
@@ -78,18 +79,18 @@ def write_entries(
 
 
 def _may_fail(kernel: ir.Function) -> bool:
-    """Whether a kernel may find an index in its data that is out of range."""
+    """Whether a kernel may return an error, for an index in its data that is out of range."""
     return any(isinstance(statement, ir.LetIndex) for statement in statements_of(kernel.body))
 
 
 def _entered(entry: str) -> str:
-    """The symbol of what the guard calls."""
+    """The symbol of the function that the guard calls."""
     return f"{entry}.entered"
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """What all functions of an entry have in common."""
+    """What all functions of an entry share."""
 
     program: ir.Program
     entry: ir.Entry
@@ -101,7 +102,7 @@ class _Frame:
 
     @property
     def fails(self) -> bool:
-        """Whether a kernel of the entry may."""
+        """Whether a kernel of the entry may return an error."""
         return any(
             isinstance(one, ir.Call) and one.function in self.failing
             for one in statements_of(self.entry.function.body)
@@ -116,11 +117,11 @@ class _Frame:
 
 
 def _write_entry(frame: _Frame, declarations: set[str]) -> Iterator[str]:
-    """The entry as its guard calls it, and its parts."""
+    """The entry, as its guard calls it, and its parts."""
     writer, target = Writer(), frame.target
     result = writer.slot("i32")
     block = _field(writer, _BARRIER)
-    # Denormals are a hundred times slower, and mean nothing in a network.
+    # Denormals are a hundred times slower, and make no difference to a network.
     status = target.family.flush_denormals(writer)
 
     def fail(code: str) -> None:
@@ -149,7 +150,8 @@ def _write_part(
     statements: tuple[ir.Stmt, ...],
     declarations: set[str],
 ) -> str:
-    """A part gets what the entry has worked out, and gives the code with which the entry leaves."""
+    """A part of the entry: its parameters are values that the entry has computed, its result is the entry's error
+    code."""
     writer = Writer()
     given = {one: (symbol(f"variable.{one}", "%"), (low, None)) for one, low in variables.items()}
     body = _Body(frame, writer, Regions.passed(writer), given, lambda code: writer.line(f"ret i32 {code}"))
@@ -167,7 +169,7 @@ def _write_part(
 
 
 def _field(writer: Writer, number: int) -> str:
-    """A field of the context."""
+    """The value of a field of the context."""
     at = writer.value(f"getelementptr {_CONTEXT}, ptr %context, i32 0, i32 {number}")
     return writer.result(f"load ptr, ptr {at}")
 
@@ -211,8 +213,8 @@ class _Body:
         return found
 
     def _find_buffers(self) -> dict[str, Callable[[], str]]:
-        """How each buffer's address is loaded. A program has thousands: loaded where a call needs them, they do not
-        live long, and the time that LLVM takes stays linear in the number of calls."""
+        """Functions that load each buffer's address. A program has thousands of buffers: loading an address where a
+        call needs it keeps it live for a short time only, so that LLVM's time stays linear in the number of calls."""
         write = self._writer.result
         slots = {buffer.name: number for number, buffer in enumerate(self._frame.entry.arena)}
         table = {buffer.name: number for number, buffer in enumerate(self._frame.program.table)}

@@ -28,9 +28,10 @@ _BITWISE = {"and": "and", "or": "or", "xor": "xor", "shl": "shl"}
 
 
 class Values:
-    """Writes expressions; ``changing`` are the registers that get new values.
+    """Writes expressions; ``changing`` are the registers that are assigned after their declaration.
 
-    A register that keeps its value is that value. The others have a stack slot, which LLVM turns into values.
+    Any other register is the SSA value of its declaration. Changing ones have a stack slot, which LLVM turns into
+    values.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Values:
         self._memory = memory
         self._target = target
         self._changing = changing
-        self._constants: dict[str, str] = {}  # registers that keep their value: its operand
+        self._constants: dict[str, str] = {}  # the operands of registers that do not change
         self._slots: dict[tuple[str, ValueType], str] = {}
         self._registers: dict[str, tuple[str, ValueType]] = {}
         self._versions: dict[str, int] = {}  # by register: how often it may have changed
@@ -72,7 +73,7 @@ class Values:
         self._writer.know(_slot_load(slot, type), self._versions[name], operand)
 
     def changed(self, registers: Iterable[str]) -> None:
-        """Nothing is known of these registers any more."""
+        """Forgets what is known of these registers."""
         for name in registers:
             self._versions[name] = self._versions.get(name, 0) + 1
 
@@ -84,14 +85,14 @@ class Values:
     # -- expressions ---------------------------------------------------------------------------------------
 
     def statement(self, expr: Expr) -> str:
-        """The operand for the expression of one statement; a node that occurs twice in it is written once."""
+        """The operand for the expression of one statement; a node that occurs twice in it is computed once."""
         self._done = {}
         for node in postorder(expr):
             self._done[id(node)] = self._emit(node)
         return self.emit(expr)
 
     def emit(self, expr: Expr) -> str:
-        """The operand of a node of the statement, written before those that read it."""
+        """The operand of a node of the statement; operands are written before their readers."""
         return self._done[id(expr)]
 
     def _emit(self, expr: Expr) -> str:
@@ -164,7 +165,7 @@ class Values:
         a, b, c = self.emit(expr.a), self.emit(expr.b), self.emit(expr.c)
         if has_instruction(self._target, "fma", 3):
             return self._intrinsic("fma", expr.type, a, b, c)
-        # A CPU without the instruction rounds twice: the C library's fma would be a hundred times slower.
+        # Without the instruction it rounds twice: the C library's fma would be a hundred times slower.
         text = value_type(expr.type)
         return self._writer.value(f"fadd {text} {self._writer.value(f'fmul {text} {a}, {b}')}, {c}")
 
@@ -202,7 +203,7 @@ class Values:
     def _round(self, x: str, type: ValueType) -> str:
         if has_instruction(self._target, "roundeven", 1):
             return self._intrinsic("roundeven", type, x)
-        # Adding a number so large that its last bit is 1 rounds; larger ones are integers already.
+        # Adding a number so large that its last bit is 1 rounds; larger floats are integers already.
         write, text = self._writer.value, value_type(type)
         large = {"float16": 2.0**10, "float32": 2.0**23, "float64": 2.0**52}[type.dtype]
         magnitude = self._intrinsic("fabs", type, x)
@@ -214,7 +215,7 @@ class Values:
     def _binary(self, expr: ir.Binary) -> str:
         a, b = self.emit(expr.a), self.emit(expr.b)
         if expr.op in ("max", "min"):
-            # A constant first: then one comparison passes the other operand's NaN on.
+            # The constant comes first: then one comparison propagates the other operand's NaN.
             if isinstance(expr.b, ir.Const) and not isinstance(expr.a, ir.Const):
                 return self._extremum(expr.op, b, a, expr.type, known=_is_number(expr.b))
             return self._extremum(expr.op, a, b, expr.type, known=_is_number(expr.a))
@@ -244,14 +245,14 @@ class Values:
             return self._intrinsic("maximum" if op == "max" else "minimum", type, a, b)
 
         def better(x: str, y: str) -> str:
-            """One instruction on x86: ``y`` where either is NaN."""
+            """The maximum or minimum in one x86 instruction; ``y`` if either operand is NaN."""
             bit = write(f"fcmp {'ogt' if op == 'max' else 'olt'} {text} {x}, {y}")
             return write(f"select {bits} {bit}, {text} {x}, {text} {y}")
 
         if known:
             return better(a, b)
-        # Asked both ways round, a NaN is in one of the answers, and stays one when the other's bits are added;
-        # else the answers are the same. Cheaper than a third comparison, and than llvm.maximum.
+        # Taken with the operands in both orders, at least one result is a NaN if an operand is, and OR-ing the bits
+        # keeps it; otherwise both results are equal. Cheaper than a third comparison, and than llvm.maximum.
         integer = vector(f"i{WIDTHS[type.dtype]}", type.lanes)
         answers = [write(f"bitcast {text} {better(*pair)} to {integer}") for pair in ((a, b), (b, a))]
         both = write(f"or {integer} {answers[0]}, {answers[1]}")

@@ -1,5 +1,5 @@
-"""Sines of what is so far from 0 that the elementary functions lose its quadrant: rare, so it is a function called for
-single lanes, behind a branch."""
+"""Sines and cosines of numbers too large for the elementary functions. These are rare, so a function computes them
+for single lanes, behind a branch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write_far(writer: Writer, op: str, x: str, type: ir.ValueType) -> str:
     """The operand for ``sin_far`` or ``cos_far`` of ``x``: lanes within ``ir.FAR`` are 0, and cost one test."""
     write, text = writer.value, value_type(type)
     magnitude = writer.call(text, f"llvm.fabs.{suffix(type)}", (text, x))
-    # What is no number is not near either. The elementary functions compare in the same words, so it is done once.
+    # NaN counts as far. The elementary functions write the same comparison, so it is computed once.
     near = write(f"fcmp ole {text} {magnitude}, {constant(ir.FAR[type.dtype], type)}")
     if type.lanes > 1:
         mask = write(f"bitcast {vector('i1', type.lanes)} {near} to i{type.lanes}")
@@ -43,7 +43,7 @@ def write_far(writer: Writer, op: str, x: str, type: ir.ValueType) -> str:
 
 @cache
 def _definitions(type: ir.ValueType) -> tuple[str, str]:
-    """The function for one number, and the one for a vector's lanes."""
+    """The function for one number, and the function for the lanes of a vector."""
     table = two_over_pi()
     words = [table >> 64 * (WORDS - 1 - number) & (2**64 - 1) for number in range(WORDS)]
     one = ir.ValueType(type.dtype)
@@ -70,7 +70,7 @@ def _definitions(type: ir.ValueType) -> tuple[str, str]:
 
 
 def _series(name: str, coefficients: tuple[float, ...]) -> str:
-    """Horner's rule in %u; the result is called ``name``."""
+    """Horner's rule in %u; ``name`` is the name of the result."""
     total, lines = literal(coefficients[0], "float64"), []
     for number, coefficient in enumerate(coefficients[1:], 2):
         lines.append(f"  %{name}.m{number} = fmul double {total}, %u")

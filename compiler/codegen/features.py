@@ -1,8 +1,8 @@
-"""Which instruction sets code for a target may use, and what a program asks its CPU before it runs any of them.
+"""Which instruction sets code for a target may use, and how a program asks its CPU for them before it runs any.
 
-LLVM's tables say what a CPU has, but do not give it away by name. They do decide what may be inlined: a function that
-needs a feature goes only into functions whose CPU has it. So each feature is a small function, and what the inliner
-does with it is the answer.
+LLVM's tables say what each CPU has, but no interface lists it. They do decide what may be inlined: a function that
+needs a feature is only inlined into functions whose CPU has it. So each feature becomes a small function, and whether
+it is inlined is the answer.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from .target import Target, attributes, header, host_target, machine
 
 @cache
 def required(target: Target) -> tuple[str, ...]:
-    """The features that code for ``target`` may use beyond the least its family has, as LLVM spells them.
+    """The features that code for ``target`` may use beyond its family's baseline, as LLVM spells them.
 
-    Empty for families whose programs do not ask.
+    Empty for families whose programs do not check their CPU.
     """
     checked = target.family.checked
     if not checked:
         return ()
-    if target.features:  # all that the machine has, whatever its CPU's name promises
+    if target.features:  # these are all features of the machine, whatever its CPU's name implies
         had = set(target.features.split(","))
         return tuple(name for name in checked if f"+{name}" in had)
     least = baseline(target)
@@ -57,7 +57,7 @@ def missing_here(target: Target) -> tuple[str, ...]:
 
 
 def why_not_here(target: Target) -> str | None:
-    """Why code for ``target`` can't run on this computer; None where it can."""
+    """Why code for ``target`` cannot run on this computer; None if it can."""
     host = host_target()
     if target.triple != host.triple:
         return f"code for {target.triple} can't be run here: this computer is {host.triple}"
@@ -67,25 +67,25 @@ def why_not_here(target: Target) -> str | None:
 
 
 def baseline(target: Target) -> Target:
-    """The least of the target's family where programs ask what more there is; else the target itself."""
+    """The baseline of the target's family if its programs check for more; else the target itself."""
     family = target.family
     return Target(target.triple, family.least_cpu, family.least_features) if family.checked else target
 
 
 def attributes_of_all(target: Target) -> str:
-    """The attributes #1, of functions that run on every CPU of the family."""
+    """The attributes #1, for functions that run on every CPU of the family."""
     return f"attributes #1 = {{ {attributes(baseline(target))} }}\n"
 
 
 def missing_symbol(model: str) -> str:
-    """The C symbol of the function that asks."""
+    """The C symbol of the function that checks the CPU."""
     return f"{model}_missing"
 
 
 def write_missing(name: str, target: Target) -> str:
-    """The LLVM text of ``int64_t NAME(void)``: bit i is set where the i-th required feature is missing.
+    """The LLVM text of ``int64_t NAME(void)``: bit i is set if the i-th required feature is missing.
 
-    Asking may take a virtual machine long, so the answer is kept. Attributes #1 are those of the baseline.
+    The answer is kept, since asking may take a virtual machine long. Attributes #1 are those of the baseline.
     """
     needed = required(target)
     asks = target.family.asks(linux=target.is_linux, assembles=target.assembles)

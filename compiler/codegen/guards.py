@@ -1,7 +1,7 @@
-"""What stands before an entry: a function for every CPU of the family that looks at the call, and only then enters.
+"""Guards: each entry's public function, which runs on every CPU of the family, checks the call, and then enters.
 
-A caller in C can be wrong in ways that would end its process: on a CPU that lacks what the code uses, with a NULL
-pointer, or by letting an entry write into contents that are part of the library. All of these are error codes.
+A caller in C can make mistakes that would crash its process: call on a CPU that lacks what the code uses, pass a NULL
+pointer, or let an entry write into contents that are part of the library. The guard returns an error code for each.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..loop import ir
 from .features import missing_symbol
 from .types import symbol
 
-#: Pointers that are looked at in one block: LLVM takes more than linear time for long blocks.
+#: Pointers checked in one block: LLVM takes more than linear time for long blocks.
 _AT_ONCE = 32
 _CONTEXT = "{ ptr, ptr, ptr, ptr, ptr }"
 
@@ -27,10 +27,11 @@ def write_guard(
     contents: str | None,
     multiples: Mapping[str, int],
 ) -> str:
-    """The LLVM text of the entry ``name`` as callers see it; ``entered`` is what it calls when all is well.
+    """The LLVM text of the entry ``name`` as callers see it; ``entered`` is the function that it calls if nothing is
+    wrong.
 
-    ``contents`` is the symbol of the embedded contents, if there are such; ``contents``_end is behind them.
-    ``multiples`` are what some dims are always multiples of.
+    ``contents`` is the symbol of the embedded contents, if any, and ``contents``_end their end. ``multiples`` are the
+    numbers that dims must be multiples of.
     """
     guard = _Guard()
     lacks = guard.value(f"call i64 {symbol(missing_symbol(program.model))}()")
@@ -103,7 +104,7 @@ def _batches(buffers: Sequence[ir.Buffer]) -> Iterator[Sequence[ir.Buffer]]:
 
 
 class _Guard:
-    """Lines of a function that leaves with an error code where something is wrong."""
+    """Collects the lines of a function that returns error codes."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -122,7 +123,7 @@ class _Guard:
         return self.value(f"icmp {how} {left}, {right}")
 
     def leave_if(self, code: int, *conditions: str) -> None:
-        """Leaves where any of the conditions holds."""
+        """Returns ``code`` if any of the conditions holds."""
         if not conditions:
             return
         total = conditions[0]

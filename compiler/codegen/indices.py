@@ -1,9 +1,8 @@
-"""Index arithmetic: sizes of ``specs.dims`` become i64 values, each computed once and as far out as it can
-be.
+"""Index arithmetic: sizes of ``specs.dims`` become i64 values, each computed once and as far out as possible.
 
-Every loop (and every checked index from data) opens a scope with a place at its start. A polynomial is
-summed from the outermost scope inwards, so that what does not change in a loop is computed before it and
-accesses share their common part: LLVM's loop-invariant code motion has nothing left to do, and is not run.
+Every loop (and every checked index from data) opens a scope with a place for code at its start. A polynomial is
+summed from the outermost scope inwards, so loop-invariant parts are computed before the loop, and accesses share
+their common parts. LLVM's loop-invariant code motion would find nothing, and is not run.
 """
 
 from __future__ import annotations
@@ -48,13 +47,13 @@ class Indices:
         return len(self._scopes)
 
     def open(self, name: str, value: str, range_: Range) -> None:
-        """A scope that starts at this spot, in which ``name`` is ``value``."""
+        """Opens a scope here, in which ``name`` is ``value``."""
         regions = self._writer.regions
         self._scopes.append(_Scope(self._writer.place(), regions))
         self._bind(name, value, range_)
 
     def close(self, depth: int) -> None:
-        """Leaves the scopes opened since there were ``depth``."""
+        """Closes scopes until ``depth`` are open."""
         while len(self._scopes) > depth:
             scope = self._scopes.pop()
             self._writer.leave(scope.regions)
@@ -62,14 +61,15 @@ class Indices:
                 del self._values[name], self._depths[name], self._ranges[name]
 
     def define(self, name: str, value: DimLike) -> bool:
-        """A name, everywhere, for a size ≥ 0 of dims alone; False where it has loop variables."""
+        """Makes ``name`` stand, everywhere, for a size ≥ 0 of dims alone; returns False if the size has loop
+        variables."""
         if self._depth_of(dim_symbols(value)):
             return False
         self._values[name], self._depths[name], self._ranges[name] = self.value(value), 0, (0, None)
         return True
 
     def fix(self, name: str, value: int) -> None:
-        """``name`` stands for a constant (an unrolled loop's variable) until ``unfix``."""
+        """Makes ``name`` stand for a constant (for an unrolled loop's variable) until ``unfix``."""
         self._constants[name] = value
 
     def unfix(self, name: str) -> None:
@@ -85,7 +85,7 @@ class Indices:
     # -- what can be proved --------------------------------------------------------------------------------
 
     def resolve(self, value: DimLike) -> DimLike:
-        """``value`` with the unrolled loops' variables replaced."""
+        """``value`` with the variables of unrolled loops replaced."""
         if isinstance(value, int) or not self._constants:
             return value
         return substitute(value, self._constants)
@@ -102,8 +102,7 @@ class Indices:
     # -- code ----------------------------------------------------------------------------------------------
 
     def once(self, symbols: Iterable[str], key: object, write: Callable[[], str]) -> str:
-        """The value that ``write`` computes, written once, in the outermost scope that has all
-        ``symbols``."""
+        """The value that ``write`` computes, written once, in the outermost scope that has all ``symbols``."""
         return self._at(self._depth_of(symbols), key, write)
 
     def value(self, value: DimLike) -> str:
@@ -168,8 +167,7 @@ class Indices:
         return max((self._depths[name] for name in symbols), default=0)
 
     def _by_depth(self, terms: Terms) -> list[tuple[int, Terms]]:
-        """Terms grouped by the scope that knows all their names, outermost first; the constant has depth
-        -1."""
+        """Terms grouped by the scope that has all their names, outermost first; the constant has depth -1."""
         groups: dict[int, list[tuple[tuple[Atom, ...], int]]] = {}
         for monomial, factor in terms:
             depth = max((self._atom_depth(atom) for atom in monomial), default=-1)

@@ -18,7 +18,7 @@ from .modules import program_modules
 from .support import POOL, has_threads, write_pool
 from .target import Target, host_target
 
-#: Entries only call kernels: better code for that would take a fifth of all compile time, and saves no time at run.
+#: Entries only call kernels: optimizing them would add a fifth to the compile time, and save nothing at run time.
 ENTRY_LEVEL = 0
 
 _library_numbers = itertools.count()
@@ -29,14 +29,14 @@ class LinkedObjects:
     """Objects linked into this process; the addresses of their symbols are valid as long as this object lives."""
 
     def __init__(self, objects: Sequence[bytes], symbols: Iterable[str], target: Target):
-        host_target()  # LLVM knows no targets before
+        host_target()  # initializes LLVM's targets
         library = llvm.JITLibraryBuilder()
         for code in objects:
             library.add_object_img(code)
         for symbol in symbols:
             library.export_symbol(symbol)
-        library.add_current_process()  # threads sleep, and are made, by the C library
-        # An engine of its own each time: equal symbols of two programs never meet.
+        library.add_current_process()  # threads are created, and sleep, through the C library
+        # Each has an engine of its own, so that equal symbols of two programs do not clash.
         self._engine = llvm.create_lljit_compiler(
             llvm.Target.from_triple(target.triple).create_target_machine(
                 cpu=target.cpu, features=target.features
@@ -73,9 +73,9 @@ def compile_jit(
     target: Target | None = None,
     cache: ObjectCache | Literal["default"] | None = "default",
 ) -> NativeProgram:
-    """Compiles a program into this process, kernel by kernel, through the cache (None: without).
+    """Compiles a program into this process, kernel by kernel, through the cache (None: without one).
 
-    Raises CompileError, which names the layers, where LLVM does not take a kernel.
+    Raises CompileError, which names the layers, if LLVM rejects a kernel.
     """
     target = target or host_target()
     store = default_cache() if cache == "default" else cache
@@ -90,15 +90,15 @@ def compile_jit(
 
 @cache
 def jit_pool() -> Mapping[str, int] | None:
-    """The addresses of the functions of this process's pool of threads (``POOL``, ll/pool.ll), or None where the
-    system has no POSIX threads."""
+    """The addresses of the functions of this process's thread pool (``POOL``, ll/pool.ll), or None if the system has
+    no POSIX threads."""
     target = host_target()
     if not has_threads(target):
         return None
     prefix = "netwright."
     code = _object("the pool of threads", write_pool(target, prefix), target, default_cache())
     linked = LinkedObjects([code], [prefix + name for name in POOL], target)
-    # Workers may be asleep in this code when the interpreter takes everything else down.
+    # Never freed: workers may still be asleep in this code when the interpreter exits.
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(linked))
     return {name: linked[prefix + name] for name in POOL}
 
@@ -113,7 +113,7 @@ def kernel_objects(
     target: Target | None = None,
     cache: ObjectCache | Literal["default"] | None = "default",
 ) -> Mapping[str, tuple[str, bytes]]:
-    """Of each kernel its symbol and the object that defines it, as `compile_jit` links them."""
+    """For each kernel its symbol and the object that defines it, as `compile_jit` links them."""
     target = target or host_target()
     store = default_cache() if cache == "default" else cache
     modules = program_modules(program, target)

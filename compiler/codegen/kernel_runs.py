@@ -1,4 +1,4 @@
-"""Kernels, run by their machine code and by the loop interpreter on equal buffers: the child of `verification`."""
+"""Runs kernels as machine code and in the loop interpreter on equal buffers: the child process of `verification`."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ from ..loop.sampling import Sample, TooLarge, elements, sample
 from .jit import LinkedObjects
 from .target import Target
 
-#: Bytes before and after each buffer, which no kernel may touch.
+#: Bytes before and after each buffer, which no kernel may write to.
 GUARD = 256
 PATTERN = 0xC3
 ALIGN = 64
 MOST_BYTES = 1 << 30
-#: Errors beside the largest number of a buffer: the interpreter rounds where the code does, elementary functions apart.
+#: Largest error relative to a buffer's largest number: the code rounds like the interpreter except in elementary
+#: functions.
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
 
 
 class Difference(Exception):
-    """What the machine code does otherwise; the message says where."""
+    """The machine code differs from the interpreter; the message says where."""
 
 
 class NativeKernels:
-    """The kernels of some objects, in this process."""
+    """The kernels of some objects, linked into this process."""
 
     def __init__(self, codes: Mapping[str, bytes], target: Target):
         self._linked = LinkedObjects(list(codes.values()), list(codes), target)
@@ -43,9 +44,9 @@ class NativeKernels:
 
 
 def compare(function: ir.Function, address: int, seed: int) -> bool:
-    """Whether the kernel was run and does what the interpreter does; False where that takes too long.
+    """Runs the kernel in both ways. Returns False if the interpreter would take too long.
 
-    Raises Difference.
+    Raises Difference if the results disagree.
     """
     random = Random(f"{seed} {function.name}")
     ran = False
@@ -62,7 +63,7 @@ def compare(function: ir.Function, address: int, seed: int) -> bool:
 
 
 def _bindings(function: ir.Function, random: Random) -> Iterator[tuple[dict[str, int], int]]:
-    """Small sizes, from the least on, and threads: one, two and three."""
+    """Small sizes, beginning with the least, on one, two and three threads."""
     for most, threads in ((0, 1), (7, 2), (40, 3)):
         yield {name: least + random.randint(0, most) for name, least in function.dims}, threads
         if not function.dims and threads == 2:
@@ -114,7 +115,7 @@ def _draw(buffer: ir.Buffer, size: int, rng: np.random.Generator, round: int) ->
         return rng.normal(size=size).astype(buffer.dtype)
     if kind == "b":
         return rng.integers(0, 2, size).astype(bool)
-    return rng.integers(0, round + 1, size).astype(buffer.dtype)  # indices: within range at first
+    return rng.integers(0, round + 1, size).astype(buffer.dtype)  # indices: within range in the first round
 
 
 def _guarded(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -132,7 +133,7 @@ def _intact(memory: np.ndarray, inside: np.ndarray) -> bool:
 
 
 def _call(address: int, arrays: list[np.ndarray], dims: list[int], threads: int) -> list[int]:
-    """The codes that the threads' parts return, run one after another."""
+    """The error codes of the threads' shares, run one after another."""
     types = [ctypes.c_void_p] * len(arrays) + [ctypes.c_int64] * len(dims) + [ctypes.c_int32] * 2
     call = ctypes.CFUNCTYPE(ctypes.c_int32, *types)(address)
     return [call(*(array.ctypes.data for array in arrays), *dims, tid, threads) for tid in range(threads)]
@@ -160,7 +161,8 @@ def _agree(
 
 
 def main(folder: Path) -> None:
-    """Verifies the program in ``folder``; prints what it begins, what is too large, and what is wrong."""
+    """Verifies the program in ``folder``; prints, as JSON, each kernel begun, too large for the interpreter, or
+    wrong."""
     index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     program = parse_program((folder / "program.txt").read_text(encoding="utf-8"))
     kernels: dict[str, tuple[str, str]] = {name: (one[0], one[1]) for name, one in index["kernels"].items()}

@@ -1,4 +1,4 @@
-"""A library's C header, which says who calls what and when, and the C file beside its object code."""
+"""A library's C header, which says who calls what and when, and the C file next to its object code."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ int32_t @MODEL@_stop(void);
 def header_source(
     manifest: Manifest, contents: Collection[str], features: Sequence[str], threads: bool = True
 ) -> str:
-    """A library's C header; ``contents`` are the buffers whose contents it holds, ``features`` what its code asks of
-    the CPU, ``threads`` says whether it has a pool of them."""
+    """A library's C header. ``contents`` are the buffers whose contents it holds, ``features`` the CPU features that
+    its code requires, ``threads`` says whether it has a thread pool."""
     prefix = manifest.model.upper()
     taken: set[str] = set()
     prepared = any(entry.name == "prepare" for entry in manifest.entries)
@@ -108,7 +108,7 @@ def header_source(
 
 
 def _admitted(number: int, dim: DimInfo) -> str:
-    """The condition under which a dim has a size that it can have."""
+    """The condition under which a dim has an admitted size."""
     found = [f"dims[{number}] >= {dim.min}"]
     if dim.max is not None:
         found.append(f"dims[{number}] <= {dim.max}")
@@ -149,8 +149,8 @@ __attribute__((destructor)) static void end(void) { @MODEL@_pool_stop(); }
 
 
 def library_source(manifest: Manifest, offsets: Mapping[str, int], blob: str, threads: bool = True) -> str:
-    """The C file of a library: sizes, the table of contents, the pool of threads where there is one, and the header, so
-    that it is known to compile."""
+    """The C file of a library: sizes, the table of contents and the thread pool, if any. It includes the header, so
+    that this is known to compile."""
     positions = {dim.name: number for number, dim in enumerate(manifest.dims)}
     lines = ["#include <stddef.h>", '#include "library.h"', '#include "sizes.h"']
     lines += [
@@ -191,7 +191,7 @@ def _range_text(buffer: BufferInfo) -> str:
 
 
 def _constant(prefix: str, kind: str, name: str, taken: set[str]) -> str:
-    """The enumerator for a dim or buffer: dots become underscores, and a name taken gets a number."""
+    """The enumerator for a dim or buffer: dots become underscores, and a name that is taken gets a number."""
     stem = f"{prefix}_{kind}_{name.replace('.', '_')}"
     chosen, number = stem, 2
     while chosen in taken:

@@ -1,4 +1,4 @@
-"""Finding and running a C compiler: the system's, or the one that the ``ziglang`` package brings."""
+"""Finds and runs a C compiler: the system's, or the one in the ``ziglang`` package."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _FLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-fPIC"]
 
 
 class LinkError(RuntimeError):
-    """There is no C compiler, or it failed; the message says what to install, or what it said."""
+    """There is no C compiler, or it failed; the message says what to install, or what the compiler printed."""
 
 
 def find_compiler(target: Target) -> list[str]:
     """The command that compiles and links C for ``target``.
 
-    ``CC`` from the environment, else ``cc`` (both for this machine's kind only), else ``python -m ziglang
-    cc``. Raises LinkError where there is none.
+    ``CC`` from the environment, else ``cc`` (both only for this machine's own architecture and system), else ``python
+    -m ziglang cc``. Raises LinkError if there is none.
     """
     native = _zig_triple(target) == _zig_triple(host_target())
     if native and os.environ.get("CC"):
@@ -56,7 +56,7 @@ def find_compiler(target: Target) -> list[str]:
 
 
 def link(command: Sequence[str], folder: Scratch, arguments: Sequence[str], output: Path) -> None:
-    """Runs the compiler in ``folder`` on files that are there, and writes what it made to ``output``."""
+    """Runs the compiler in ``folder`` on files in it, and writes the result to ``output``. Raises LinkError."""
     made = folder.path / "linked"
     full = [*command, *_FLAGS, *arguments, "-o", made.name]
     try:
@@ -67,7 +67,7 @@ def link(command: Sequence[str], folder: Scratch, arguments: Sequence[str], outp
     except OSError as error:
         raise LinkError(f"cannot run {command[0]}: {error}") from error
     if run.returncode:
-        if os.strerror(errno.ENOSPC) in run.stderr:  # it names files that nobody knows
+        if os.strerror(errno.ENOSPC) in run.stderr:  # its message names temporary files
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise LinkError(f"{shlex.join(full)} failed:\n{(run.stderr or run.stdout).strip()[-4000:]}")
     with made.open("rb") as program:
@@ -75,6 +75,6 @@ def link(command: Sequence[str], folder: Scratch, arguments: Sequence[str], outp
 
 
 def _zig_triple(target: Target) -> str:
-    """LLVM's triple without its vendor, which zig does not write."""
+    """LLVM's triple without its vendor, as zig spells it."""
     parts = [part for part in target.triple.split("-") if part not in ("unknown", "pc", "apple")]
     return "-".join(parts)

@@ -1,4 +1,4 @@
-"""What the compiler has to know of a target, read off LLVM's own code for it, and off this computer's system."""
+"""Finds out what a target's ``Machine`` is like, from LLVM's own code for it and from this computer's system."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "": 1}
 
 @cache
 def describe(target: Target) -> Machine:
-    """The machine that ``target`` stands for.
+    """The ``Machine`` of ``target``.
 
-    Sizes of caches are this computer's where the code is for it, else what even small CPUs of the family have.
+    Cache sizes are this computer's if the code is for it, else those that even small CPUs of the family have.
     """
     family, code = target.family, _probed(target)
     layout = str(machine(target).target_data)
@@ -75,12 +75,12 @@ define void @far(ptr %p, ptr %base) #0 {{
 attributes #0 = {{ {attributes(target)} }}
 """
     assembly = machine(target).emit_assembly(llvm.parse_assembly(text))
-    # Names of functions are no instructions.
+    # names of functions are not instructions
     return "\n".join(line for line in assembly.splitlines() if line.startswith((" ", "\t")))
 
 
 def cache_bytes() -> dict[int, int]:
-    """Bytes of the caches for data of this computer's first core, by level, where the system says."""
+    """Bytes of the data caches of this computer's first core, by level, if the system reports them."""
     found: dict[int, int] = {}
     for folder in sorted(_CACHES.glob("index*")):
         try:

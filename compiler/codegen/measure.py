@@ -1,4 +1,4 @@
-"""What a compiled program takes beside its data: the bytes of its machine code, and of its stack."""
+"""How much memory a compiled program takes besides its data: bytes of machine code and of stack."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from .compile import compile_object, optimize
 from .modules import program_modules
 from .target import Target, machine
 
-#: Room for a return address and a frame pointer, where a frame does not show them.
+#: Room for a return address and a frame pointer, if the frame does not show them.
 _CALL = 16
 
 
 @dataclass(frozen=True, slots=True)
 class CodeSize:
-    """Bytes of machine code of all kernels and entries, and of the deepest stack: an entry's frame and the largest
-    of a kernel it calls (kernels call nothing). ``stack`` is None on machines whose frames are not understood."""
+    """Bytes of machine code of all kernels and entries, and of the deepest stack: an entry's frame plus the largest
+    frame of a kernel that it calls (kernels call nothing). ``stack`` is None for families whose frames cannot be
+    read."""
 
     code: int
     stack: int | None
 
 
 def code_size(program: ir.Program, target: Target) -> CodeSize:
-    """Compiles the program, through the cache, and measures."""
+    """Compiles the program, through the cache, and measures it."""
     modules = program_modules(program, target)
     code = sum(_text_bytes(compile_object(text, target, default_cache())) for _, text in modules.texts)
     kernels = max((_frame(text, target) or 0 for text in modules.kernels.values()), default=0)

@@ -13,8 +13,8 @@ from .writer import Writer
 
 
 class Memory:
-    """The buffers of a function, each with the operand that points at it (None: nothing is accessed, only offsets are
-    asked for)."""
+    """The buffers of a function, each with the operand that points to it (None: it is never accessed, only offsets
+    are computed)."""
 
     def __init__(self, writer: Writer, indices: Indices, buffers: Iterable[tuple[ir.Buffer, str | None]]):
         self._writer = writer
@@ -46,7 +46,8 @@ class Memory:
     def offset(
         self, buffer: str, at: tuple[DimLike, ...], shape: tuple[DimLike, ...] | None = None
     ) -> DimLike:
-        """How many elements lie before the one, or the sub-buffer, at leading indices of the buffer in ``shape``."""
+        """The number of elements before the element, or sub-buffer, at leading indices of the buffer seen in
+        ``shape``."""
         key = (buffer, at, shape)
         if key not in self._offsets:
             axes = self._shapes[buffer] if shape is None else shape
@@ -57,11 +58,11 @@ class Memory:
         return self._offsets[key]
 
     def _stride(self, stride: DimLike) -> DimLike:
-        """A stride of several terms becomes a name, computed once, so that offsets stay small polynomials."""
+        """Gives a stride of several terms a name, computed once, so that offsets stay small polynomials."""
         if isinstance(stride, int) or len(stride.terms) == 1:
             return stride
         if stride not in self._strides:
-            name = f"stride {len(self._strides)}"  # with a blank: no dim is called that
+            name = f"stride {len(self._strides)}"  # with a space: no dim has such a name
             if not self._indices.define(name, stride):
                 return stride
             self._strides[stride] = dim(name)
@@ -70,7 +71,7 @@ class Memory:
     # -- conditions ----------------------------------------------------------------------------------------
 
     def all_hold(self, conditions: Iterable[DimLike]) -> str | None:
-        """One bit: every condition is ≥ 0. None where that can be proved."""
+        """One bit: every condition is ≥ 0. None if that can be proved."""
         total: str | None = None
         for condition in map(self._indices.resolve, conditions):
             low, _ = self._indices.bounds(condition)
@@ -110,7 +111,7 @@ class Memory:
                 number = writer.call("i64", "llvm.smin.i64", ("i64", number), ("i64", str(lanes)))
             if holds is not None:
                 number = writer.value(f"select i1 {holds}, i64 {number}, i64 0")
-            # Compared in elements as wide as the data, which is how mask registers are made and used.
+            # Compares elements as wide as the data, for which CPUs make and use mask registers.
             bits = max(width, 8) if lanes < 128 else max(width, 16)
             element = f"i{bits}"
             if bits < 64:
@@ -159,11 +160,11 @@ class Memory:
         return self._truth(dtype, lanes, self._read(load, call))
 
     def _read(self, load: ir.Load, text: str) -> str:
-        """What an instruction that reads the buffer gives: known if nothing was written to it since."""
+        """The result of an instruction that reads the buffer; reused if nothing was written to it since."""
         return self._writer.value(text, self._versions.get(load.buffer, 0))
 
     def changed(self, buffers: Iterable[str]) -> None:
-        """Nothing is known of what these buffers hold any more."""
+        """Forgets what is known of the contents of these buffers."""
         for name in buffers:
             self._versions[name] = self._versions.get(name, 0) + 1
 
@@ -174,7 +175,7 @@ class Memory:
             return self._read(load, f"load {element}, ptr {address}, align {WIDTHS[load.type.dtype] // 8}")
         if self._safe is None:
             self._safe = self._writer.slot("i64")
-        # Without a branch: where the guard fails some memory of our own is read, and not used.
+        # Instead of branching: if the guard fails, this reads a slot on the stack, and ignores the result.
         safe = self._writer.value(f"select i1 {holds}, ptr {address}, ptr {self._safe}")
         loaded = self._read(load, f"load {element}, ptr {safe}, align {WIDTHS[load.type.dtype] // 8}")
         return self._writer.value(
@@ -209,7 +210,8 @@ class Memory:
         return self._read(load, call)
 
     def _is_picked(self, buffer: str, lanes: int, stride: int) -> bool:
-        """Whether whole vectors are loaded, with what lies between the lanes. Nobody may be writing that."""
+        """Whether to load whole vectors, with the elements between the lanes, and shuffle. No other thread may be
+        writing these."""
         return buffer in self._constant and 1 < stride <= 4 <= lanes
 
     def _load_picked(self, load: ir.Load, type: str, stride: int) -> str:
@@ -282,6 +284,6 @@ class Memory:
 
 
 def _suffix(dtype: str, lanes: int) -> str:
-    """How intrinsics on memory spell a vector: truth values are bytes there."""
+    """How intrinsics on memory spell a vector: bools are bytes there."""
     letter = "f" if scalar_type(dtype) in ("half", "float", "double") else "i"
     return f"v{lanes}{letter}{WIDTHS[dtype]}"

@@ -1,5 +1,4 @@
-"""A program as LLVM modules: one per distinct kernel, one for the entries, one for what all programs
-share."""
+"""A program as LLVM modules: one per distinct kernel, one for the entries, one for what all programs share."""
 
 from __future__ import annotations
 
@@ -18,8 +17,8 @@ _PLACEHOLDER = "netwright.kernel"
 
 @dataclass(frozen=True)
 class Modules:
-    """``symbols`` maps a kernel's name to its symbol; ``kernels`` a symbol to its module's text; ``origins`` a symbol
-    to what it computes, in words."""
+    """``symbols`` maps a kernel's name to its symbol; ``kernels`` maps a symbol to the text of its module;
+    ``origins`` maps a symbol to a description of what it computes."""
 
     symbols: dict[str, str]
     kernels: dict[str, str]
@@ -29,7 +28,7 @@ class Modules:
 
     @property
     def texts(self) -> list[tuple[str, str]]:
-        """Each module: what it is of, and its text."""
+        """A description and the text of each module."""
         kernels = [(self.origins[symbol], text) for symbol, text in self.kernels.items()]
         return [*kernels, ("the entries", self.entries), ("the planner and what threads share", self.support)]
 
@@ -44,9 +43,9 @@ def program_modules(
 ) -> Modules:
     """The modules of a program.
 
-    A kernel's symbol is the hash of its code, so that equal kernels are one, in this program and in the
-    cache; ``readable``: the name of the first such kernel, for object code, where the symbol is internal.
-    ``contents`` is the symbol of embedded contents, ``multiples`` are those of dims.
+    A kernel's symbol is the hash of its code, so that equal kernels share one, in this program and in the cache. With
+    ``readable`` it is the name of the first such kernel: for object code, where the symbol is internal. ``contents``
+    is the symbol of embedded contents, ``multiples`` are the numbers that dims must be multiples of.
     """
     symbols: dict[str, str] = {}
     kernels: dict[str, str] = {}
@@ -65,6 +64,6 @@ def program_modules(
 
 
 def origin(kernel: str, layers: Mapping[str, tuple[str, ...]]) -> str:
-    """A kernel and the layers that it computes, in words."""
+    """A description of a kernel and the layers that it computes."""
     found = layers.get(kernel, ())
     return f"kernel {kernel}" + (f" (layer{'s' * (len(found) > 1)} {', '.join(found)})" if found else "")

@@ -1,7 +1,8 @@
-"""Long entries in parts: LLVM takes more than linear time for long functions, and an entry calls every kernel.
+"""Splits long entries into parts: LLVM takes more than linear time for long functions, and an entry calls every
+kernel.
 
-A stretch of calls becomes a function of its own, which is called in its place; so do stretches of the bodies of loops,
-whose variables are passed. What is short stays as it is.
+A sequence of calls becomes a separate function, and a call of it takes their place; so do sequences inside loops,
+whose variables are passed. Short entries are not split.
 """
 
 from __future__ import annotations
@@ -13,21 +14,21 @@ from netwright.specs.dims import dim
 
 from ..loop import ir
 
-#: Calls in one function.
+#: The most calls in one function.
 LONGEST = 64
 
 
 @dataclass
 class Parts:
     """The parts of one entry by name, each after those that it calls: the variables of the loops around it, each with
-    the least value if one is known, and its body."""
+    its least value if known, and its body."""
 
     found: dict[str, tuple[dict[str, int | None], tuple[ir.Stmt, ...]]] = field(default_factory=dict)
 
     def divide(
         self, body: Sequence[ir.Stmt], variables: dict[str, int | None] | None = None
     ) -> tuple[ir.Stmt, ...]:
-        """The body with calls of parts in place of what is too long."""
+        """The body, with calls of parts where it is too long."""
         variables = variables or {}
         short = [self._shortened(statement, variables) for statement in body]
         while sum(map(_length, short)) > LONGEST:
@@ -45,7 +46,7 @@ class Parts:
         return statement
 
     def _joined(self, statements: Sequence[ir.Stmt], variables: dict[str, int | None]) -> list[ir.Stmt]:
-        """Neighbours become parts, as many in each as it may hold."""
+        """Combines adjacent statements into parts, each as long as allowed."""
         found: list[ir.Stmt] = []
         stretch: list[ir.Stmt] = []
         length = 0
@@ -63,7 +64,7 @@ class Parts:
 
 
 def _length(statement: ir.Stmt) -> int:
-    """How many calls stand in a statement."""
+    """How many calls a statement contains."""
     match statement:
         case ir.Call():
             return 1

@@ -1,10 +1,9 @@
 """The memory planner: offsets of an entry's buffers in one arena, for given dims, in native code.
 
-Greedy by size (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020,
-section 5.2): the largest buffer first, each into the smallest gap between buffers already placed that live
-at the same time. Sizes are rounded up to 64 bytes and checked: a size or a total beyond 2^61 bytes gives
--1. JIT, library and executable share this one planner; ``reference_plan`` says the same in Python, for
-tests and for resource cards.
+Greedy by size (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020, section 5.2):
+the largest buffer first, each into the smallest gap between the buffers placed so far that are live at the same time.
+Sizes are rounded up to 64 bytes and checked: a size or a total beyond 2^61 bytes gives -1. JIT, library and
+executable share this planner; ``reference_plan`` is the same in Python, for tests and for resource cards.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ PLAN_DECLARATION = "declare i64 @netwright.plan(i64, ptr, ptr, ptr, ptr) #0"
 
 
 def reference_plan(buffers: Sequence[ir.ArenaBuffer], dims: Mapping[str, int]) -> tuple[int, list[int]]:
-    """Arena bytes (-1: too large) and one offset per buffer, as the native planner gives them."""
+    """Arena bytes (-1: too large) and one offset per buffer, as the native planner computes them."""
     sizes = [evaluate(buffer.nbytes, dims) for buffer in buffers]
     if any(not 0 <= size <= LIMIT for size in sizes):
         return -1, [0] * len(buffers)
@@ -70,7 +69,7 @@ def write_plan(program: ir.Program, entry: ir.Entry, name: str) -> str:
         f"{symbol(table)} = private unnamed_addr constant [{len(lives)} x i32] "
         f"[{', '.join(f'i32 {life}' for life in lives)}]\n\n"
     )
-    # Many buffers are of one size: each size is worked out once, which keeps this block short.
+    # Many buffers have the same size: computing each size once keeps this block short.
     each = list(dict.fromkeys(buffer.nbytes for buffer in entry.arena))
     positions = {size: number for number, size in enumerate(each)}
     chosen = f"{name}.sizes"
@@ -113,7 +112,7 @@ def write_plan(program: ir.Program, entry: ir.Entry, name: str) -> str:
 
 
 class _Checked:
-    """Sizes computed with every overflow noted; in the same order as ``specs.dims`` writes them."""
+    """Sizes computed with overflow checks, in the same order of operations as ``specs.dims``."""
 
     def __init__(self, writer: Writer, dims: list[str]):
         self._writer = writer
@@ -169,7 +168,7 @@ class _Checked:
 
 
 def planner_function() -> str:
-    """The planner itself; ``%lives`` holds first and last step of every buffer, ``%scratch`` two words a
+    """The planner itself; ``%lives`` holds the first and last step of every buffer, ``%scratch`` two words per
     buffer."""
     return f"""
 define i64 @netwright.plan(i64 %count, ptr %sizes, ptr %lives, ptr %offsets, ptr %scratch) #0 {{

@@ -1,6 +1,6 @@
-"""Memory plans without the entries they are for: the planners of a program alone, as native code.
+"""The memory planners of a program without its entries, as native code.
 
-They are the same functions that a compiled program carries, so what they say of a program is what it will ask for.
+They are the same functions that a compiled program contains, so they report the memory that the program will ask for.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PLAN = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 
 
 class Planners:
-    """The memory planners of a program's entries; nothing else of it is compiled."""
+    """The memory planners of a program's entries; nothing else of the program is compiled."""
 
     def __init__(self, program: ir.Program, target: Target | None = None):
         target = target or host_target()
@@ -52,7 +52,7 @@ class Planners:
         }
 
     def arena_bytes(self, entry: str, dims: Mapping[str, int]) -> int:
-        """The arena of an entry for a binding of all dims; -1 where it is larger than can be addressed."""
+        """The bytes of an entry's arena for a binding of all dims; -1 if it is larger than can be addressed."""
         values = np.array([dims[name] for name in self._dims] or [0], np.int64)
         offsets = np.zeros(max(self._slots[entry], 1), np.int64)
         return self._plans[entry](values.ctypes.data, offsets.ctypes.data)

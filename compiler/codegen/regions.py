@@ -1,8 +1,8 @@
-"""Calls of kernels in an entry: how threads divide each of them.
+"""Calls of kernels in an entry, and how threads divide each of them.
 
-A call that is worth it is a region of shares (ll/shares.ll): as many as its work pays for, up to the number of
-threads. Other calls are thread 0's alone. The first region calls the pool's workers, unless it, or the whole entry, is
-too little for that.
+A call with enough work is a region of shares (ll/shares.ll): as many as its work pays for, up to the number of
+threads. Thread 0 runs other calls alone. The first region calls the pool's workers, unless it, or the whole entry,
+has too little work for that.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ SHARE_DECLARATIONS = (
     "declare void @netwright.shared(ptr, i32, i32, i32) #0",
     "declare i32 @netwright.end(ptr, ptr, i32, i32, i1) #0",
 )
-#: The operations that are worth a share where the host does not say: some 3 µs at 0.2 ns each. Threads need 0.4 µs to
-#: divide a region and to meet, and some more for data that another core has.
+#: The operations that pay for a share if the host does not say: some 3 µs at 0.2 ns each. Threads take 0.4 µs to
+#: divide a region and to meet, and some more for data that is in another core's cache.
 GRAIN = 16384
-#: Of how many shares work must be that workers are called or woken for, which takes 5 µs.
+#: How many shares' worth of work pays for calling or waking workers, which takes 5 µs.
 WORTH_WAKING = 8
-#: Where these stand in the block that threads share, and in a thread's walk through the entry (ll/shares.ll).
+#: Offsets in the block that threads share, and in a thread's record of its progress (``walk``; ll/shares.ll).
 _LATCHED, _GRAIN, _SUMMON, _WORK = 16, 28, 32, 56
 _NUMBER, _STRETCH, _MISSED = 4, 8, 12
 
 
 class Regions:
-    """Writes an entry's calls. ``indices`` are those of the function that they stand in."""
+    """Writes an entry's calls. ``indices`` are those of the function that the calls are in."""
 
     indices: Indices
-    #: What a part of an entry is given, as parameters of its function.
+    #: The parameters by which a part of an entry gets the entry's values.
     PARAMETERS = ("ptr %block", "ptr %walk", "i64 %grain", "i64 %limit")
 
     def __init__(self, writer: Writer, block: str, walk: str, grain: str, limit: str = ""):
@@ -44,9 +44,10 @@ class Regions:
 
     @classmethod
     def begun(cls, writer: Writer, block: str) -> Regions:
-        """At the start of an entry, before ``Indices``, whose values may depend on what is written here.
+        """The regions of an entry, created at its start before ``Indices``, whose values may depend on what this
+        writes.
 
-        ``block`` is the context's; it may be NULL for one thread, which has one on its stack.
+        ``block`` is the context's; it may be NULL for a single thread, which then has one on its stack.
         """
         write = writer.result
         own, walk = writer.slot("[64 x i8]", align=64), writer.slot("[4 x i32]", align=16)
@@ -71,17 +72,17 @@ class Regions:
 
     @classmethod
     def passed(cls, writer: Writer) -> Regions:
-        """In a part of an entry, which is given what the entry has."""
+        """The regions of a part of an entry, which gets the entry's values as parameters."""
         return cls(writer, *(parameter.split()[1] for parameter in cls.PARAMETERS))
 
     @property
     def arguments(self) -> list[str]:
-        """What an entry passes to its parts."""
+        """The arguments that an entry passes to its parts."""
         values = (self._block, self._walk, self._grain, self._limit)
         return [f"{one.split()[0]} {value}" for one, value in zip(self.PARAMETERS, values, strict=True)]
 
     def limit_to(self, indices: Indices, work: DimLike) -> None:
-        """Fits the number of threads to what the whole entry computes."""
+        """Limits the number of threads according to the work of the whole entry."""
         total = indices.value(work)
 
         def write_limit() -> str:
@@ -97,8 +98,8 @@ class Regions:
     def write(
         self, work: DimLike, kernel: str, arguments: list[str], fail: Callable[[str], None] | None
     ) -> None:
-        """The call of ``kernel`` with ``arguments``. Where a share fails, the entry does with its code; ``fail`` is
-        None for a kernel that never does."""
+        """Writes the call of ``kernel`` with ``arguments``. If a share fails, the entry fails with its code; ``fail``
+        is None for a kernel that never fails."""
         writer = self._writer
         write, label = writer.result, writer.label
         single, run, over = label("single"), label("run"), label("over")
@@ -145,15 +146,15 @@ class Regions:
             self._leave(write(f"phi i32 {', '.join([f'[ {code}, %{run} ]', *before])}"), fail)
 
     def end(self, code: str, waits: bool) -> str:
-        """The code that the entry returns where it leaves with ``code``. Threads wait for what thread 0 computes alone
-        in the end where that may fail."""
+        """The code that the entry returns when it leaves with ``code``. If ``waits``, threads first wait for what
+        thread 0 runs alone at the end, since that may fail."""
         numbers = (
             f"ptr {self._block}, ptr {self._walk}, i32 %tid, i32 {code}, i1 {'true' if waits else 'false'}"
         )
         return self._writer.result(f"call i32 @netwright.end({numbers})")
 
     def _leave(self, own: str, fail: Callable[[str], None]) -> None:
-        """Leaves with the code of what ran alone, or with what a region's end latched."""
+        """Leaves with the error code of what ran alone, or with the one that the end of a region latched."""
         writer = self._writer
         write, label = writer.result, writer.label
         at = write(f"getelementptr i8, ptr {self._block}, i32 {_LATCHED}")
@@ -166,7 +167,7 @@ class Regions:
         writer.start(stay)
 
     def _counted(self, work: DimLike, most: str) -> str:
-        """How many shares a call's work is worth, one at least and at most so many."""
+        """How many shares a call's work pays for: at least one and at most ``most``."""
 
         def write_count() -> str:
             write = self._writer.value

@@ -1,7 +1,7 @@
 """How fast one core of this computer is: multiply-adds in registers, and reads from each cache and from memory.
 
-The kernels are loop IR, compiled as all others are, so what is measured is what such kernels can reach. The best of
-many short runs counts, in the time of this thread: other work on the computer only slows runs down.
+The kernels are loop IR, compiled like all others, so the results are what such kernels can reach. The best of many
+short runs counts, in CPU time of this thread: other work on the computer only slows runs down.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from .machines import cache_bytes, describe
 from .statements import write_kernel
 from .target import host_target
 
-#: Seconds per measurement, and of one run of it.
+#: Seconds per measurement, and per run in it.
 SECONDS, RUN = 0.15, 0.002
-#: The least and the most that is read from memory, so that caches hold little of it.
+#: The least and the most bytes read from memory: many, so that caches hold little of them.
 _MEMORY = 64 << 20, 256 << 20
 
 
@@ -70,7 +70,7 @@ def multiply_add_kernel(machine: Machine, dtype: str) -> ir.Function:
 
 
 def read_kernel(machine: Machine) -> ir.Function:
-    """R times the sum of an array of N rows, each a vector per accumulator."""
+    """R times the sum of an array of N rows, each of one vector per accumulator."""
     b, lanes = Builder("kernel", {"N": 1, "R": 1}), machine.lanes("float32")
     vectors = machine.partial_sums
     data = b.buffer("data", "float32", (dim("N"), vectors * lanes))
@@ -107,14 +107,14 @@ def _compiled(kernel: ir.Function, arrays: list[np.ndarray]) -> Callable[..., No
     function = ctypes.CFUNCTYPE(ctypes.c_int32, *types)(linked["kernel"])
 
     def call(*dims: int) -> None:
-        assert linked is not None  # the code lives as long as it does
+        assert linked is not None  # keeps the code alive as long as the function
         function(*(array.ctypes.data for array in arrays), *dims, 0, 1)
 
     return call
 
 
 def _rate(run: Callable[[int], None]) -> float:
-    """How many rounds per second ``run`` does at best."""
+    """How many rounds per second ``run`` reaches at best."""
     rounds, best, end = 1, 0.0, time.perf_counter() + SECONDS
     while time.perf_counter() < end or best == 0:
         start = time.thread_time()

@@ -19,8 +19,8 @@ from .writer import Writer
 class Statements:
     """Writes the body of a kernel or entry.
 
-    ``fail`` ends the function with an i32 error code. ``call`` is given for entries only: it writes a call after which
-    all threads have gone through it, so that barriers have nothing left to do.
+    ``fail`` ends the function with an i32 error code. ``call`` is given for entries only: after a call that it
+    writes, all threads have passed the call, so barriers need no code.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Statements:
         return self._writer.value(f"icmp slt i64 {first}, {last}")
 
     def _nest(self, loops: tuple[ir.For, ...]) -> None:
-        """This thread's share of the iterations of a nest of parallel loops, as the loop IR fixes it."""
+        """This thread's share of the iterations of a nest of parallel loops, as loop IR defines it."""
         write, resolve = self._writer.value, self._indices.resolve
         counts = [dim_max(0, ceil_div(resolve(one.stop - one.start), one.step)) for one in loops]
         count = self._indices.value(product(counts))
@@ -115,8 +115,10 @@ class Statements:
         last: str,
         condition: str | None = None,
     ) -> None:
-        """The iterations of a nest from number ``first`` up to, not including, ``last``, under the condition that there
-        are some; then there are some of each loop inside."""
+        """The iterations of a nest from number ``first`` up to, not including, ``last``, if ``condition`` holds.
+
+        The condition says that there are some iterations; then each loop inside has some, too.
+        """
         write, loop = self._writer.value, loops[0]
         start = self._indices.value(self._indices.resolve(loop.start))
 
@@ -131,7 +133,7 @@ class Statements:
         most = write(f"sub i64 {write(f'add i64 {last}, {inner}')}, 1")
         least, _ = self._indices.bounds(product(counts[1:]))
         divisor = inner
-        if least is None or least < 1:  # without iterations inside nothing runs, yet this is divided before
+        if least is None or least < 1:  # the division is reached even if the loops inside are empty
             divisor = self._writer.call("i64", "llvm.smax.i64", ("i64", inner), ("i64", "1"))
         edges = [place(write(f"udiv i64 {number}, {divisor}")) for number in (first, most)]
 
@@ -149,7 +151,8 @@ class Statements:
     def _loop(
         self, loop: ir.For, first: str, last: str, condition: str | None, body_of: Callable[[], None]
     ) -> None:
-        """A loop tested at its end, behind a condition unless it is known to run; ``body_of`` writes its body."""
+        """A loop with its test at the end, behind a condition unless it is known to run; ``body_of`` writes its
+        body."""
         writer = self._writer
         body, after, variable, following = (
             writer.label(loop.var),
@@ -166,7 +169,7 @@ class Statements:
         phi = writer.spot()
         depth = self._indices.depth
         changed = changes(loop.body)
-        # What an iteration writes, the next one reads: nothing of it is known as it was before the loop.
+        # An iteration reads what the previous one wrote: what was known before the loop no longer holds.
         self._memory.changed(changed.buffers)
         self._values.changed(changed.registers)
         start, stop = self._indices.resolve(loop.start), self._indices.resolve(loop.stop)
@@ -255,7 +258,7 @@ def write_kernel(function: ir.Function, name: str, target: Target) -> str:
 
 
 def module(target: Target, declarations: set[str], *definitions: str) -> str:
-    """A module's text."""
+    """The text of a module."""
     return "\n".join(
         [
             header(target),

@@ -1,6 +1,7 @@
-"""What is the same text for all programs: how threads divide entries, the memory planner, and the pool of threads.
+"""Code that is the same for all programs: how threads divide entries, the memory planner, and the thread pool.
 
-The LLVM text of threads stands in ``ll/``; what differs between targets is filled in here."""
+The LLVM text for threads is in ``ll/``; what differs between targets is filled in here.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +17,22 @@ from .regions import GRAIN, WORTH_WAKING
 from .statements import module
 from .target import Target
 
-#: The functions of a pool, after the prefix.
+#: The functions of a pool, without their prefix.
 POOL = ("run", "stop", "forked", "pin")
-#: At most how many calls lie between two trials of whether workers pay, and what call (in nanoseconds) is so long that
-#: the first trial comes only after as many.
+#: The most calls between two trials of whether workers pay, and the duration of a call (in nanoseconds) from which on
+#: the first trial waits for that many calls.
 _SELDOM, _LONG = 512, 2_000_000
 
 _TEXTS = Path(__file__).parent / "ll"
-#: What a mutex and a condition variable hold before they are used, SIG_SETMASK and CLOCK_MONOTONIC.
+#: The initial contents of a mutex and a condition variable, then SIG_SETMASK and CLOCK_MONOTONIC.
 _DARWIN, _LINUX = (0x32AAABA7, 0x3CB0B1BB, 3, 6), (0, 0, 2, 1)
 
 
 def write_support(target: Target) -> str:
     """The LLVM module of how threads share (ll/shares.ll) and of ``netwright.plan``.
 
-    It is for every CPU of the family: it may run before the CPU was asked what it has."""
+    It is for every CPU of the family, since it may run before the CPU's features are checked.
+    """
     shares = _filled("shares", target)
     return module(
         baseline(target),
@@ -42,9 +44,10 @@ def write_support(target: Target) -> str:
 
 
 def write_pool(target: Target, prefix: str) -> str:
-    """The LLVM module of the pool of threads (ll/pool.ll, ll/trials.ll), with ``prefix`` before its functions' names.
+    """The LLVM module of the thread pool (ll/pool.ll, ll/trials.ll), with ``prefix`` before its functions' names.
 
-    One is enough for a process, whatever programs it runs."""
+    A process needs one, whatever programs it runs.
+    """
     pool, trials = _filled("pool", target, prefix), _filled("trials", target)
     pinning = _filled("pinned" if target.is_linux else "unpinned", target, prefix)
     return module(baseline(target), set(target.family.declarations), *_waiting(target), trials, pinning, pool)
@@ -56,7 +59,7 @@ def has_threads(target: Target) -> bool:
 
 
 def _waiting(target: Target) -> list[str]:
-    """How a thread waits, and how it sleeps where that takes long."""
+    """How a thread waits, and how it sleeps when that takes long."""
     if not has_threads(target):
         return [_filled("waiting", target), _filled("awake", target)]
     sleeping = "futex" if target.is_linux and target.family.futex else "condition"

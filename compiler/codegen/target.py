@@ -1,4 +1,4 @@
-"""Targets: which machine code is made, and how LLVM is told so."""
+"""Targets: for which CPU machine code is generated, and how LLVM is told."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .families import Family, family
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A machine: LLVM's triple, CPU name and feature list (``+avx2,-avx512f,…``; empty: what the CPU has)."""
+    """A target: LLVM's triple, CPU name and feature list (``+avx2,-avx512f,…``; empty: all that the CPU has)."""
 
     triple: str
     cpu: str
@@ -25,7 +25,7 @@ class Target:
 
     @property
     def family(self) -> Family:
-        """The family of CPUs that it belongs to."""
+        """The family of CPUs that the target belongs to."""
         return family(self.triple.split("-")[0])
 
     @property
@@ -34,7 +34,7 @@ class Target:
 
     @property
     def assembles(self) -> bool:
-        """Whether LLVM reads inline assembly for it: for this machine's own family only."""
+        """Whether LLVM can assemble inline assembly for it: only for this machine's own family."""
         return self.family is host_target().family
 
     @property
@@ -47,7 +47,7 @@ class Target:
 
 
 class TargetError(ValueError):
-    """A triple or CPU that LLVM does not know; the message says which, and what there is."""
+    """LLVM does not know a triple or CPU; the message says which, and what there is."""
 
 
 @cache
@@ -65,11 +65,10 @@ def host_target() -> Target:
 
 
 def named_target(cpu: str, triple: str | None = None) -> Target:
-    """The target for a CPU name as LLVM spells it; "native" is this machine, "generic" the least its family has.
+    """The target for a CPU name as LLVM spells it; "native" is this machine, "generic" the baseline of its family.
 
-    Without a triple a name that is none of this machine's family is looked for in others, and stands for a computer
-    under Linux, or under macOS where Apple makes the CPU. Raises TargetError for a triple or name that LLVM does not
-    know.
+    Without a triple, a name unknown in this machine's family is looked up in the others, and implies Linux, or macOS
+    for CPUs by Apple. Raises TargetError for a triple or name that LLVM does not know.
     """
     _initialize()
     if triple is None and cpu == "native":
@@ -99,8 +98,8 @@ _machines = threading.local()
 
 
 def machine(target: Target, *, level: int = 3) -> llvm.TargetMachine:
-    """LLVM's code generator for ``target``, of a level from 0 (soon done) to 3 (good code); one per thread, since it
-    is not to be shared between threads."""
+    """LLVM's code generator for ``target``, at a level from 0 (fast to compile) to 3 (fast code). One per thread: it
+    must not be shared between threads."""
     _initialize()
     known: dict[tuple[Target, int], llvm.TargetMachine] = _machines.__dict__.setdefault("known", {})
     if (target, level) not in known:
@@ -111,7 +110,7 @@ def machine(target: Target, *, level: int = 3) -> llvm.TargetMachine:
 
 
 def attributes(target: Target) -> str:
-    """The attributes of every function: the CPU, and vectors as wide as they are written."""
+    """The attributes of every function: the CPU, and that vectors keep the width they are written with."""
     parts = ["nounwind", f'"target-cpu"="{target.cpu}"']
     if target.features:
         parts.append(f'"target-features"="{target.features}"')

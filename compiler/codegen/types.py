@@ -1,4 +1,4 @@
-"""How dtypes, constants and names are written in LLVM IR."""
+"""How dtypes, constants and names are spelled in LLVM IR."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def is_unsigned(dtype: str) -> bool:
 
 
 def scalar_type(dtype: str) -> str:
-    """The LLVM type of a value of ``dtype``; a truth value is one bit."""
+    """The LLVM type of a value of ``dtype``; a bool is one bit."""
     if dtype in FLOATS:
         return FLOATS[dtype]
     return "i1" if dtype == "bool" else f"i{WIDTHS[dtype]}"
 
 
 def memory_type(dtype: str) -> str:
-    """The LLVM type of an element in memory; a truth value is one byte."""
+    """The LLVM type of an element in memory; a bool is one byte."""
     return "i8" if dtype == "bool" else scalar_type(dtype)
 
 
@@ -54,7 +54,7 @@ def value_type(type: ValueType) -> str:
 
 
 def suffix(type: ValueType) -> str:
-    """How an overloaded intrinsic's name spells ``type``: ``v16f32``, ``i64``."""
+    """How the name of an overloaded intrinsic spells ``type``: ``v16f32``, ``i64``."""
     letter = "f" if is_float(type.dtype) else "i"
     width = 1 if type.dtype == "bool" else WIDTHS[type.dtype]
     return f"{letter}{width}" if type.lanes == 1 else f"v{type.lanes}{letter}{width}"
@@ -87,7 +87,7 @@ def constant(value: float | int | bool, type: ValueType) -> str:
 
 
 def symbol(name: str, sigil: str = "@") -> str:
-    """A global's (``@``) or local's (``%``) name, quoted."""
+    """The quoted name of a global (``@``) or local (``%``)."""
     escaped = "".join(c if c.isascii() and (c.isalnum() or c in "._-$") else "" for c in name)
     if escaped != name:
         raise ValueError(f"{name!r} is not a name that LLVM IR may have")

@@ -1,7 +1,7 @@
-"""Runs compiled kernels against the loop interpreter, so that what LLVM gets wrong is found before the code is used.
+"""Runs compiled kernels beside the loop interpreter, to find LLVM's miscompilations before the code is used.
 
-The machine code runs in a child process: what it does to that one is a finding, too. The child is `kernel_runs`;
-between them are a folder with the program's text and its objects, and lines of JSON.
+The machine code runs in a child process, since a crash is a finding, too. The child is `kernel_runs`; the two
+communicate through a folder with the program's text and its objects, and through lines of JSON.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ SECONDS = 3600.0
 
 
 class VerificationError(RuntimeError):
-    """Machine code does not compute what its kernel says; the message names the kernel and its layers."""
+    """Machine code computes something else than its kernel says; the message names the kernel and its layers."""
 
 
 @dataclass(frozen=True)
 class Verified:
-    """How many kernels were run; ``large`` are those that take the interpreter too long."""
+    """How many kernels were run; ``large`` are those that would take the interpreter too long."""
 
     kernels: int
     large: tuple[str, ...] = ()
@@ -44,10 +44,11 @@ def verify_kernels(
     *,
     seed: int = 0,
 ) -> Verified:
-    """Runs each kernel's machine code on small random buffers, on one and several threads, beside the interpreter.
+    """Runs each kernel's machine code beside the interpreter, on small random buffers, on one and several threads.
 
-    ``objects`` maps the name of a kernel to its symbol and the object that defines it, ``layers`` to the layers it is
-    for. Raises VerificationError at the first difference, and where this computer can't run code for ``target``.
+    ``objects`` maps the name of a kernel to its symbol and the object that defines it, ``layers`` maps it to the
+    layers that it computes. Raises VerificationError at the first difference, and if this computer cannot run code
+    for ``target``.
     """
     if reason := why_not_here(target):
         raise VerificationError(reason)

@@ -1,11 +1,11 @@
-"""Writes the text of one LLVM function: blocks, fresh names, stack slots, and places to put code earlier.
+"""Writes the text of one LLVM function: blocks, new names, stack slots, and places for code inserted later.
 
-Text instead of llvmlite's object model: it is several times faster to produce, and it is what gets hashed,
+It writes text instead of llvmlite's object model: text is several times faster to produce, and it is what is hashed,
 cached and read by people.
 
-An instruction that was written before, where it is sure to have run, is not written again (value numbering by
-dominance, as an optimizer would do it afterwards). Regions nest as loops and branches do; what a region knows
-is forgotten at its end, since what follows may be reached without it.
+An instruction is not written again where an earlier copy is sure to have run (value numbering by dominance, as an
+optimizer would do later). Regions nest as loops and branches do; what is known in a region is forgotten at its end,
+since code after it can be reached without passing through it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ Lines: TypeAlias = list[Union[str, "Lines"]]
 
 @dataclass(frozen=True)
 class Place:
-    """A spot for code that is written later; it may use what the regions up to number ``region`` know."""
+    """A place for code that is inserted later; this code may use what the regions up to number ``region`` know."""
 
     lines: Lines
     region: int
 
 
 class Writer:
-    """Collects lines; ``declarations`` are the intrinsics and functions that the module must declare, ``definitions``
-    those that it must define."""
+    """Collects lines; the module must declare the intrinsics and functions in ``declarations``, and define those in
+    ``definitions``."""
 
     def __init__(self) -> None:
         self.slots: Lines = []
@@ -38,9 +38,9 @@ class Writer:
         self._root: Lines = [self.slots]
         self._out = self._root
         self._count = 0
-        self._known: dict[object, tuple[int, str]] = {}  # by instruction: the region, and the result
-        self._regions: list[list[object]] = [[]]  # what each open region has added
-        self._visible = 1  # how many of the regions dominate what is being written
+        self._known: dict[object, tuple[int, str]] = {}  # by instruction: its region and its result
+        self._regions: list[list[object]] = [[]]  # the instructions that each open region has added
+        self._visible = 1  # how many of the regions dominate the code being written
 
     def name(self) -> str:
         self._count += 1
@@ -50,16 +50,16 @@ class Writer:
         self._out.append("  " + text)
 
     def result(self, text: str) -> str:
-        """Writes an instruction that is to be done here and now, and gives the name of its result."""
+        """Writes an instruction here, even if an equal one exists, and returns the name of its result."""
         self._count += 1
         name = f"%v{self._count}"
         self._out.append(f"  {name} = {text}")
         return name
 
     def value(self, text: str, state: object = None) -> str:
-        """The name of what an instruction computes, written unless it is known here already.
+        """The name of an instruction's result; the instruction is written unless the result is known here.
 
-        It depends on its operands alone, and on ``state``: of a load, the state of what it reads.
+        The result depends on the operands alone, and on ``state``: for a load, the state of the memory that it reads.
         """
         key = text if state is None else (text, state)
         known = self._known.get(key)
@@ -70,21 +70,21 @@ class Writer:
         return name
 
     def know(self, text: str, state: object, operand: str) -> None:
-        """From here on ``operand`` is what the instruction would compute."""
+        """Records that the instruction would compute ``operand`` from here on."""
         self._add((text, state), operand)
 
     def _add(self, key: object, operand: str) -> None:
-        """Where an inner region knew it already, the outer one's is as good there."""
+        """Replaces what an inner region knows: there the outer region's result is as good."""
         region = self._visible - 1
         self._known[key] = region, operand
         self._regions[region].append(key)
 
     def call(self, result: str, function: str, *arguments: tuple[str, str]) -> str:
-        """What an intrinsic without memory gives for (type, operand) pairs; it is declared."""
+        """The result of a pure intrinsic on (type, operand) pairs; declares the intrinsic."""
         return self.value(self.called(result, function, *arguments))
 
     def called(self, result: str, function: str, *arguments: tuple[str, str]) -> str:
-        """The text of a call of an intrinsic on (type, operand) pairs; it is declared."""
+        """The text of a call of an intrinsic on (type, operand) pairs; declares the intrinsic."""
         self.declarations.add(f"declare {result} @{function}({', '.join(type for type, _ in arguments)})")
         return f"call {result} @{function}({', '.join(f'{type} {x}' for type, x in arguments)})"
 
@@ -93,7 +93,7 @@ class Writer:
         return f"{stem}.{self._count}"
 
     def start(self, label: str) -> None:
-        """Starts a block; the one before must have ended with a terminator."""
+        """Starts a block; the previous one must have ended with a terminator."""
         self._out.append(f"{label}:")
         self.block = label
 
@@ -104,13 +104,13 @@ class Writer:
         self.line(f"br i1 {condition}, label %{yes}, label %{no}")
 
     def slot(self, type: str, align: int | None = None) -> str:
-        """Stack memory, reserved once on entry."""
+        """Stack memory, allocated once at the function's entry."""
         name = self.name()
         self.slots.append(f"  {name} = alloca {type}" + (f", align {align}" if align else ""))
         return name
 
     def spot(self) -> Lines:
-        """Marks this spot, so that lines may be added here later."""
+        """Marks this position, so that lines can be added here later."""
         lines: Lines = []
         self._out.append(lines)
         return lines
@@ -123,12 +123,12 @@ class Writer:
         return len(self._regions)
 
     def enter(self) -> None:
-        """Opens a region: what is written from here on is not sure to run before what follows its end."""
+        """Opens a region: code from here on may be skipped before what follows the region."""
         self._regions.append([])
         self._visible = len(self._regions)
 
     def leave(self, regions: int) -> None:
-        """Closes regions until there are so many."""
+        """Closes regions until ``regions`` are open."""
         while len(self._regions) > regions:
             added, region = self._regions.pop(), len(self._regions)
             for key in added:
@@ -137,7 +137,7 @@ class Writer:
         self._visible = len(self._regions)
 
     def place(self) -> Place:
-        """Opens a region that starts with a place for code which all of it may use."""
+        """Opens a region that begins with a place for code which the whole region may use."""
         self.enter()
         place = Place(self.spot(), len(self._regions))
         self.enter()
@@ -145,7 +145,7 @@ class Writer:
 
     @contextmanager
     def at(self, place: Place) -> Iterator[None]:
-        """What is written inside goes to ``place`` (straight-line code only)."""
+        """Code written inside goes to ``place`` (straight-line code only)."""
         before = self._out, self._visible
         self._out, self._visible = place.lines, place.region
         yield

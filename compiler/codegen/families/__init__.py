@@ -1,4 +1,4 @@
-"""Families of CPUs: one object each for what LLVM does not hide. Nothing else asks which family a target is of."""
+"""Families of CPUs: one object each for what LLVM does not hide. No other code asks for a target's family by name."""
 
 from functools import cache
 
@@ -12,6 +12,6 @@ _FAMILIES: tuple[type[Family], ...] = (X8664, X86, AArch64, Arm, Riscv64, Wasm)
 
 @cache
 def family(architecture: str) -> Family:
-    """The family of an architecture, as triples spell it."""
+    """The family of an architecture, given as in triples."""
     known = {name: one for one in _FAMILIES for name in one.architectures}
     return known.get(architecture, Family)(architecture)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from ..writer import Writer
 from .base import Family, kept
 
-#: What the code generator may use by itself: the bits of Linux's AT_HWCAP and AT_HWCAP2 that say it is there.
+#: The features that the code generator may use, with the bits of Linux's AT_HWCAP and AT_HWCAP2 that report them.
 FEATURES = {
     "crc": (1 << 7, 0),
     "lse": (1 << 8, 0),
@@ -41,10 +41,10 @@ _PUSH = re.compile(r"\[sp,\s*#-(\d+)\]!")
 
 
 class AArch64(Family):
-    """Programs for Linux ask its kernel whether the CPU has what their code uses."""
+    """64-bit ARM. Programs for Linux ask its kernel whether the CPU has the features that their code uses."""
 
     architectures = ("aarch64", "arm64")
-    # What LLVM traces and tunes the generic CPU with is not what every CPU has.
+    # features that LLVM assumes for the generic CPU, but that not every CPU has
     least_features = "-ete,-trbe,-use-postra-scheduler,-enable-select-opt,-fuse-adrp-add,-fuse-aes"
     checked: ClassVar[tuple[str, ...]] = tuple(FEATURES)
     pause = "call void @llvm.aarch64.hint(i32 1)"

@@ -1,4 +1,4 @@
-"""Families for which objects are made, and of which little has to be known."""
+"""Families that objects are made for, with little specific to them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .base import Family
 
 
 class Riscv64(Family):
-    """RISC-V of 64 bits, whose instruction to pause is an extension."""
+    """64-bit RISC-V; its pause instruction is an extension, so there is none here."""
 
     architectures = ("riscv64",)
     futex = 98
@@ -16,7 +16,7 @@ class Riscv64(Family):
 
 
 class Arm(Family):
-    """ARM of 32 bits; its vectors flush denormals by themselves."""
+    """32-bit ARM; its vector instructions always flush denormals."""
 
     architectures = ("arm", "armv7", "armv7l", "armv8l", "thumbv7")
     flushes_denormals = True
@@ -26,6 +26,6 @@ class Arm(Family):
 
 
 class Wasm(Family):
-    """WebAssembly: the engine around it decides on registers and stacks, and there is no way to pause."""
+    """WebAssembly: its engine decides on registers and stacks, and there is no pause instruction."""
 
     architectures = ("wasm32", "wasm64")

@@ -9,9 +9,9 @@ from typing import ClassVar
 from ..writer import Writer
 from .base import Family, kept
 
-_YMM, _ZMM = 0x6, 0xE6  # the registers that the system has to save: XCR0's bits
+_YMM, _ZMM = 0x6, 0xE6  # bits of XCR0: the registers that the system must save
 
-#: What the code generator uses by itself: leaf and subleaf of cpuid, register and bit there, and the state to be saved.
+#: The features that the code generator uses: leaf and subleaf of cpuid, register and bit, and the state to be saved.
 FEATURES = {
     "ssse3": (1, 0, "ecx", 9, 0),
     "sse4.1": (1, 0, "ecx", 19, 0),
@@ -58,11 +58,11 @@ _ALIGN = re.compile(r"\bandq\s+\$-(\d+),\s*%rsp")
 
 
 class X86(Family):
-    """x86 of 32 bits: what both widths share."""
+    """32-bit x86, and what both widths share."""
 
     architectures = ("i386", "i486", "i586", "i686")
     least_cpu = "i386"
-    # Without these LLVM splits 512-bit vectors on CPUs where it prefers 256.
+    # Without these, LLVM splits 512-bit vectors on CPUs that it tunes for 256 bits.
     attributes = ('"prefer-vector-width"="512"', '"min-legal-vector-width"="512"')
     flushes_denormals = True
     pause = "call void @llvm.x86.sse2.pause()"
@@ -79,7 +79,7 @@ class X86(Family):
         return 8
 
     def stack_accesses(self, assembly: Sequence[str]) -> list[int]:
-        framed = any(_FRAME.search(line) for line in assembly)  # else rbp is a register like others
+        framed = any(_FRAME.search(line) for line in assembly)  # otherwise rbp is a general register
         access = re.compile(rf"^(?=.*%[xyz]mm)(?=.*\(%[er]{'[sb]' if framed else 's'}p)")
         return [number for number, line in enumerate(assembly) if access.search(line)]
 
@@ -98,7 +98,7 @@ class X86(Family):
 
 
 class X8664(X86):
-    """x86-64: programs ask cpuid whether the CPU has what their code uses."""
+    """x86-64: programs ask cpuid whether the CPU has the features that their code uses."""
 
     architectures = ("x86_64", "amd64")
     least_cpu = "x86-64"
@@ -155,7 +155,7 @@ def _cpuid(name: str, leaf: str, subleaf: str) -> str:
 
 
 def _known(leaf: str, condition: str) -> str:
-    """A leaf's registers, zero where the CPU does not have the leaf."""
+    """The registers that cpuid returns for a leaf; zero if the CPU does not have the leaf."""
     return "\n".join(
         f"  %{leaf}.{register} = select i1 %has.{condition}, i32 %{leaf}.raw.{register}, i32 0"
         for register in _REGISTERS
