@@ -1,1 +1,1 @@
-"""From specs to graphs. ``build.build_network`` is the way in."""
+"""From specs to graphs, through ``build.build_network``."""

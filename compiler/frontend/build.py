@@ -1,4 +1,4 @@
-"""From a loaded spec to a network: every layer is expanded, and everything that is wrong is found in one run."""
+"""From a loaded spec to a network: expands every layer, and finds all errors in one run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .training.optimizers import Updater, clipped, state_types
 
 @dataclass(frozen=True)
 class Examined:
-    """What is known of a spec, right or wrong: of the layers those whose shapes could be found."""
+    """What is known of a spec, valid or not: for layers, those whose shapes could be inferred."""
 
     network: Network | None
     diagnostics: Diagnostics
@@ -44,14 +44,14 @@ class Examined:
 def build_network(load: LoadResult) -> tuple[Network | None, Diagnostics]:
     """The network of a spec, and all diagnostics: those of loading, and of shapes, losses and cells.
 
-    The network is None when there is any error. What is good in a spec with errors is checked all the same.
+    The network is None if there is any error. The correct parts of a spec with errors are checked all the same.
     """
     examined = examine(load)
     return examined.network, examined.diagnostics
 
 
 def examine(load: LoadResult) -> Examined:
-    """The network of a spec as `build_network` gives it, and what is known where there is none."""
+    """The network of a spec as `build_network` returns it, and what is known even if there is none."""
     diagnostics = Diagnostics(load.diagnostics.items, load.diagnostics.sources.values())
     if load.partial is None:
         return Examined(None, diagnostics)
@@ -138,8 +138,8 @@ def _predict(load: LoadResult) -> Graph:
 
 
 def layer_graph(load: LoadResult) -> Graph:
-    """The graph of all layers of a valid spec, for analyses: an output for each layer's value (``layer``) and port
-    (``layer.port``), whether anything reads it or not."""
+    """The graph of all layers of a valid spec, for analyses, with an output for the value of each layer (``layer``)
+    and port (``layer.port``), whether or not it is read."""
     expander = _expanded(load, "layers")
     for ref, signal in expander.signals.items():
         if ref.name not in expander.spec.inputs:
@@ -155,7 +155,7 @@ def _build_loss(expander: Expander, objective: Objective) -> None:
 def _cleared(
     load: LoadResult, train: TrainSpec, mask: str, masked: MaskedSteps
 ) -> tuple[Expander, Objective]:
-    """The network in training mode once more, without what the loss leaves out."""
+    """The network expanded again in training mode, with the steps cleared that the loss ignores."""
     expander = Expander(load, "train_step", EXPANSIONS, mode="train")
     objective = Objective(expander, train)
     known = mask in expander.spec.inputs

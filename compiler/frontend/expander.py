@@ -1,4 +1,4 @@
-"""The walk over a spec's layers that builds a graph. One walk serves one mode (prediction or training)."""
+"""Builds a graph by walking over a spec's layers, in one mode (prediction or training)."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from .tensor import Tensor
 
 
 class Expander:
-    """Builds one graph. Problems and warnings go to ``diagnostics``, and what a problem touches is left out;
-    without ``diagnostics`` (a spec known to be good) warnings are dropped."""
+    """Builds one graph. It reports problems and warnings to ``diagnostics``, and leaves out the layers that a problem
+    affects. Without ``diagnostics`` (for a spec known to be valid) it raises problems and drops warnings."""
 
     def __init__(
         self,
@@ -63,9 +63,9 @@ class Expander:
         self.signals: dict[Ref, Signal] = {}
         self.layers: list[LayerInfo] = []
         self.fitted: dict[str, Signal] = {}
-        self._spec_of = {layer.name: layer for layer in reversed(self.spec.layers)}  # the first counts
+        self._spec_of = {layer.name: layer for layer in reversed(self.spec.layers)}  # the first of each name
         self.counting: Tensor | None = None
-        """Which steps count in the loss, where they may be cleared in the signals of ``clear``."""
+        """Which steps count in the loss; the signals of ``clear`` may be cleared in the others."""
         self.clear: frozenset[Ref] = frozenset()
         self._checked: dict[tuple[Tensor, DimLike], Tensor] = {}
         self._sharers: list[tuple[str, Scope]] = []
@@ -104,11 +104,11 @@ class Expander:
                 self._check_use(self.signals[ref], expected)
 
     def shape(self, written: Sequence[int | str]) -> Shape:
-        """A shape of the spec. What a dim is a multiple of is part of the size."""
+        """A shape of the spec; dims with ``multiple_of`` are expressed in units."""
         return tuple(counted(size, self.multiples) for size in read_shape(tuple(written)))
 
     def reported(self, problem: Problem) -> bool:
-        """Puts a problem with the diagnostics, once for a place; False where there are none to put it with."""
+        """Adds a problem to the diagnostics, once per place; returns False if there are no diagnostics."""
         if self.diagnostics is None:
             return False
         new = problem.diagnostic
@@ -129,7 +129,7 @@ class Expander:
         help: str | None = None,
         fixes: Iterable[Fix] = (),
     ) -> None:
-        """Reports a warning, in the first walk only."""
+        """Reports a warning, if this walk has diagnostics."""
         if self.diagnostics is not None:
             self.diagnostics.warning(code, message, span, labels=labels, help=help, fixes=fixes)
 
@@ -196,14 +196,14 @@ class Expander:
         self._check_expected(scope, spec, ports[""])
         for port, signal in ports.items():
             ref = Ref(spec.name, port or None)
-            # Recurrences give zeros there themselves.
+            # Recurrences already return zeros there.
             self.signals[ref] = signal if isinstance(spec, RecurrentLayer) else self._cleared(ref, signal)
         span = self.load.layer_span(spec.name)
         types = {port: signal.tensor.type for port, signal in ports.items()}
         self.layers.append(LayerInfo(spec.name, spec.type, types, tuple(scope.parameters), span))
 
     def _cleared(self, ref: Ref, signal: Signal) -> Signal:
-        """In training a signal without what stands in steps that do not exist or do not count."""
+        """In training, the signal with zeros in the steps that do not exist or do not count."""
         if self.mode != "train":
             return signal
         return signal.cleared(self.counting if ref in self.clear else None)
@@ -228,7 +228,7 @@ class Expander:
                 )
 
     def _check_use(self, output: Signal, expected: Expected) -> None:
-        """The output shape that a use of a block has to have."""
+        """Reports a problem if the output shape of a use of a block differs from the one that the block declares."""
         wanted = self.shape(expected.shape)
         if wanted != output.shape:
             message = f"{expected.name} gives {show(output.shape)}, expected is {show(wanted)}"
@@ -240,7 +240,7 @@ class Expander:
     # Arrays.
 
     def checked_lengths(self, lengths: Tensor, steps: DimLike) -> Tensor:
-        """Lengths of sequences of at most ``steps`` steps; others are an error at run time."""
+        """Lengths of sequences of at most ``steps`` steps; any other length is an error at run time."""
         attrs = WithinAttributes(steps + 1, LENGTH_OUT_OF_RANGE)
         known = self._checked.get((lengths, steps))
         return self._checked.setdefault((lengths, steps), known or lengths.apply("within", attrs=attrs))
@@ -254,7 +254,8 @@ class Expander:
         statistic: bool,
         dtype: str | None = None,
     ) -> Tensor:
-        """The graph's input for a parameter, declared at first use; what computes it where the layer says so."""
+        """The graph's input for a parameter, declared at first use; or the value that another layer computes
+        for it."""
         if name in scope.spec.weights:
             return self._computed(scope, name, TensorType(dtype or self.dtype, shape))
         full_name = f"{scope.owner}.{name}"
@@ -278,7 +279,7 @@ class Expander:
         return self._buffer(full_name, type, role)
 
     def _computed(self, scope: Scope, name: str, type: TensorType) -> Tensor:
-        """A parameter that another layer computes. Raises Problem where it has another type."""
+        """A parameter that another layer computes. Raises Problem if it has another type."""
         signal = scope.given[f"{WEIGHTS}{name}"]
         scope.computed.add(name)
         if signal.tensor.type != type:
@@ -315,7 +316,7 @@ class Expander:
         return Tensor(self.graph, self.graph.input(name, type, role) if known is None else known)
 
     def layer(self, name: str) -> LayerSpec | None:
-        """A layer of the spec; None for an input."""
+        """The layer of the spec with this name; None for an input."""
         return self._spec_of.get(name)
 
     def mean_of(self, layer: str) -> Tensor:
@@ -331,8 +332,7 @@ class Expander:
 
 
 def model_dtype(load: LoadResult) -> str:
-    """The float dtype of a model: the one that is written, else that of its first float input, float32 where there is
-    none."""
+    """The float dtype of a model: the one written in the spec, else that of its first float input, else float32."""
     assert load.partial is not None
     if load.partial.dtype is not None:
         return load.partial.dtype

@@ -1,4 +1,4 @@
-"""How a layer becomes primitives: what each family of layers lists."""
+"""The entry with which a family of layers registers how a layer becomes primitives."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Ports = Mapping[str, Signal]
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """How a layer becomes primitives. ``honours_lengths``: whether padded steps are dealt with there."""
+    """How a layer becomes primitives. ``honours_lengths``: whether the expansion handles padded steps itself."""
 
     expand: Callable[[Scope], Signal | Ports]
     honours_lengths: bool = False

@@ -1,4 +1,4 @@
-"""What the frontend makes of a spec: a network – its arrays by name and role, and a graph for each entry."""
+"""The result of the frontend: a network, with its arrays by name and role, and a graph per entry."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from ..graph.types import TensorType
 class Parameter:
     """An array stored with the weights, `layer.param`.
 
-    ``kind``: a parameter is trained; a statistic is not (batch norm's running mean and variance, the
-    constants of a fitted standardize). ``initializers``: one, or one for each equal slice of the last axis.
+    ``kind``: a parameter is trained; a statistic is not (batch norm's running mean and variance, the constants of a
+    fitted standardize). ``initializers``: one, or one per equal slice of the last axis.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Parameter:
     layer: str
 
     def initial_value(self, seed: int) -> NDArray:
-        """The first values, drawn from the stream of (seed, name)."""
+        """The initial values, drawn from the stream of (seed, name)."""
         shape = tuple(int(size) for size in self.type.shape)  # type: ignore[arg-type]
         return initialize(self.initializers, Stream.at(seed, self.name), shape, self.type.dtype)
 
@@ -48,7 +48,8 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class LayerInfo:
-    """A row of the summary: what a layer gives (by port, the output itself under "") and owns."""
+    """A row of the summary: the types of a layer's values (by port, the output itself under "") and its
+    parameters."""
 
     name: str
     type: str
@@ -59,14 +60,14 @@ class LayerInfo:
 
 @dataclass(frozen=True, slots=True)
 class OutputInfo:
-    """What an output is; ``labels`` are the classes' names."""
+    """The type of an output; ``labels`` are the classes' names."""
 
     type: TensorType
     labels: tuple[str, ...] | None = None
 
 
 class Graphs(Mapping[str, Graph]):
-    """Graphs by entry, each built when it is first asked for."""
+    """Graphs by entry, each built when it is first read."""
 
     def __init__(self, builders: Mapping[str, Callable[[], Graph]]):
         self._builders = dict(builders)
@@ -88,9 +89,9 @@ class Graphs(Mapping[str, Graph]):
 class Network:
     """A validated network.
 
-    Entries of ``graphs``: `predict`; with a train section `loss` and `train_step`; with layers to fit on the
-    training data `fit` (see ``fitting.py``). ``inputs`` includes the inputs that hold lengths. A shared
-    parameter is listed once, under its owner.
+    Entries of ``graphs``: `predict`; with a train section `loss` and `train_step`; with layers that are fitted to the
+    training data `fit` (see ``fitting.py``). ``inputs`` includes the inputs that hold lengths. A shared parameter is
+    listed once, under its owner.
     """
 
     model: str
@@ -109,13 +110,13 @@ class Network:
 
 
 def initial_values(network: Network, seed: int | None = None) -> dict[str, NDArray]:
-    """First values of all parameters and statistics; ``seed`` is the spec's when left out."""
+    """Initial values of all parameters and statistics; ``seed`` is the spec's if None."""
     seed = network.seed if seed is None else seed
     return {name: parameter.initial_value(seed) for name, parameter in network.parameters.items()}
 
 
 def initial_states(network: Network, dims: Mapping[str, int] | None = None) -> dict[str, NDArray]:
-    """First values of the states; those with open sizes only where ``dims`` binds them."""
+    """Initial values of the states; those with open sizes only if ``dims`` binds them."""
     found: dict[str, NDArray] = {}
     for name, state in network.states.items():
         sizes = [size if isinstance(size, int) else (dims or {}).get(str(size)) for size in state.type.shape]

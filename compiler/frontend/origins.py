@@ -1,7 +1,7 @@
-"""Where sizes come from: every size of a signal knows the layer that made it, how, and from which sizes before it.
+"""Origins of sizes: every size of a signal knows the layer that made it, how, and from which sizes.
 
-So that a size that does not fit can be followed through all layers, back to the input, and forth again: which input
-would have given a size that fits?
+So a size that does not fit can be traced through all layers back to the input, and computed forwards again: which
+size of the input would fit?
 """
 
 from __future__ import annotations
@@ -13,19 +13,22 @@ from netwright.specs.diagnostics.fixes import Fix, replaced
 from netwright.specs.dims import DimLike
 from netwright.specs.load import LoadResult
 
-#: How many steps of a history are told: the nearest ones, and where it began.
+#: The most steps of a history to show: the nearest ones, and the first.
 _TOLD = 5
-#: How many sizes of an input are tried, from its own on.
+#: How many sizes of an input to try, beginning with its present one.
 _TRIES = 1 << 14
 
-#: The size that another one becomes; None where it does not fit.
+#: Maps a size to the one made from it; None if it does not fit.
 Rule = Callable[[int], int | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The layer or input that made a size, and its arithmetic in words; ``sources`` are the sizes it was made from, and
-    ``rule`` says what it would be for another size of its one source. ``axis`` and ``size`` are those of an input."""
+    """The layer or input that made a size, and its arithmetic in words.
+
+    ``sources`` are the sizes that it was made from; ``rule`` maps another value of the single source to the result.
+    ``axis`` and ``size`` are those of an input.
+    """
 
     name: str
     text: str
@@ -36,7 +39,7 @@ class Origin:
 
 
 def history(origins: Iterable[Origin]) -> list[Origin]:
-    """Origins and what they were made from, nearest first; of a long history its end and its beginning."""
+    """Origins and what they were made from, nearest first; a long history is cut to its end and its beginning."""
     found: dict[tuple[str, str], Origin] = {}
     pending = list(origins)
     while pending:
@@ -49,7 +52,7 @@ def history(origins: Iterable[Origin]) -> list[Origin]:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """The axis of an input that a size goes back to, and what becomes of its sizes on the way."""
+    """The axis of an input that a size was made from, and the rules of the layers in between."""
 
     name: str
     axis: int
@@ -57,19 +60,19 @@ class Root:
     rules: tuple[Rule, ...]
 
     def becomes(self, size: int) -> int | None:
-        """The size that one of the input's would become; None where it does not fit somewhere."""
+        """The size that results from another size of the input; None if a layer in between does not accept it."""
         found: int | None = size
         for rule in self.rules:
             found = None if found is None else rule(found)
         return found
 
     def tries(self) -> range:
-        """The input's sizes to try: from its own on."""
+        """The sizes of the input to try."""
         return range(self.size, self.size + _TRIES)
 
 
 def root(origin: Origin) -> Root | None:
-    """The input's axis that a size goes back to; None where it has an open size, or a step has no rule."""
+    """The axis of an input that a size was made from; None if that axis is open, or a step has no rule."""
     rules: list[Rule] = []
     while origin.axis is None:
         if len(origin.sources) != 1 or origin.rule is None:
@@ -82,8 +85,8 @@ def root(origin: Origin) -> Root | None:
 
 
 def smallest_input(origin: Origin, fits: Callable[[int], bool]) -> tuple[Root, int] | None:
-    """The input's axis that a size goes back to, with the smallest size, from its own on, under which this one fits.
-    None where there is none, or the history has a step without a rule."""
+    """The axis of an input that a size was made from, and its smallest size (no less than now) for which the result
+    fits. None if there is none, or a step has no rule."""
     found = root(origin)
     if found is None:
         return None
@@ -95,8 +98,8 @@ def smallest_input(origin: Origin, fits: Callable[[int], bool]) -> tuple[Root, i
 
 
 def smallest_agreement(first: Origin, second: Origin) -> tuple[Root, int] | None:
-    """The one axis of an input that two sizes go back to, with the smallest size, from its own on, under which they are
-    equal. None as above."""
+    """The one axis of an input that two sizes were made from, and its smallest size (no less than now) for which both
+    results are equal. None if there is none, or a step has no rule."""
     one, other = root(first), root(second)
     if one is None or other is None or (one.name, one.axis) != (other.name, other.axis):
         return None
@@ -110,7 +113,7 @@ def smallest_agreement(first: Origin, second: Origin) -> tuple[Root, int] | None
 def input_sizes(
     load: LoadResult, found: Iterable[tuple[Root, int] | None], more: str = ""
 ) -> tuple[Fix, ...]:
-    """The fix that gives an input other sizes, all of one input; none where one of them was not found."""
+    """The fix that gives an input other sizes; empty unless all were found, and for one input."""
     wanted: dict[tuple[str | int, ...], int] = {}
     for one in found:
         if one is None:
@@ -136,7 +139,7 @@ def resized(load: LoadResult, sizes: Mapping[tuple[str | int, ...], int], more: 
 
 
 def linear(factor: DimLike, extra: DimLike) -> Rule | None:
-    """factor·n + extra, where both are known."""
+    """The rule size → factor·size + extra; None unless both are known."""
     if isinstance(factor, int) and isinstance(extra, int):
         return lambda size: factor * size + extra if factor * size + extra > 0 else None
     return None

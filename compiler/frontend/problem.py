@@ -1,4 +1,4 @@
-"""What is wrong with a layer or the training section: one diagnostic, raised where it is found."""
+"""An error in a layer or the training section: one diagnostic, raised where it is found."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Label = tuple[Span, str]
 
 
 class Problem(Exception):
-    """Ends the expansion of a layer; what it would have given is unknown."""
+    """Ends the expansion of a layer; its results stay unknown."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What the expansion of one layer works with: its inputs, its parameters, and ways to say what is wrong."""
+"""What the expansion of one layer works with: its inputs, its parameters, and functions that report errors."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 Mode = Literal["predict", "train"]
-"""What a network is expanded for: layers such as dropout do something in training alone."""
+"""What a network is expanded for: layers such as dropout only do something in training."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What flows between layers: a tensor, where each of its sizes comes from, and the valid lengths [N] of
-    its sequences (time is axis 1) where it has such."""
+    """A value that flows between layers: a tensor, the origin of each of its sizes, and the valid lengths [N] of its
+    sequences (time is axis 1), if it has any."""
 
     tensor: Tensor
     origins: tuple[Origin, ...]
@@ -55,15 +55,19 @@ class Signal:
         return self.shape[-1]
 
     def valid(self) -> Tensor | None:
-        """Which steps exist, bool [N, T]; None where all do."""
+        """Which steps exist, bool [N, T]; None if all do."""
         if self.lengths is None:
             return None
         graph, shape = self.tensor.graph, self.shape[:2]
         return iota(graph, "int64", shape, 1).compare("lt", self.lengths.broadcast(shape, [0]))
 
     def cleared(self, counting: Tensor | None = None) -> Signal:
-        """With zeros in the steps that do not exist, in its gradient too, and in those that do not count (bool
-        [N, T]). Whatever stands there, a NaN perhaps, is not to be multiplied, not even by a cotangent of zero."""
+        """The signal with zeros in the steps that do not exist and in those that do not count (``counting``, bool [N,
+        T]).
+
+        The gradient is zero there, too. Nothing is multiplied by the values in these steps, which may be NaN: even a
+        zero cotangent would give NaN.
+        """
         if self.dtype not in FLOATS:
             return self
         tensor = self.tensor
@@ -73,14 +77,14 @@ class Signal:
         return self if tensor is self.tensor else replace(self, tensor=tensor)
 
     def valid_like(self) -> Tensor | None:
-        """Which elements belong to steps that exist, in the tensor's shape."""
+        """Which elements belong to steps that exist, in the tensor's shape; None if all do."""
         valid = self.valid()
         return None if valid is None else valid.broadcast(self.shape, [0, 1])
 
 
 @dataclass
 class Scope:
-    """One layer in one expansion. Layer names in paths are those of the spec, dotted below it."""
+    """One layer in one expansion. Layer names in paths are those of the spec, with dotted names below."""
 
     expander: Expander
     spec: LayerSpec
@@ -88,13 +92,13 @@ class Scope:
     refs: Sequence[Ref]
     given: Mapping[str, Signal] = field(default_factory=dict)
     ports: frozenset[str] = frozenset()
-    """The ports that somebody reads."""
+    """The ports that are read."""
     notes: dict[int, str] = field(default_factory=dict)
-    """The arithmetic of the output's sizes, by axis."""
+    """The arithmetic of the output's sizes, in words, by axis."""
     derived: dict[int, tuple[tuple[Origin, ...], Rule | None]] = field(default_factory=dict)
-    """What those sizes were made from, by axis."""
+    """The sizes that those were made from, by axis."""
     kept: dict[int, Origin] = field(default_factory=dict)
-    """Where sizes of the output come from that stand elsewhere in the inputs, by axis."""
+    """The origins of output sizes that come from another axis of the inputs, by axis."""
     parameters: list[str] = field(default_factory=list)
     computed: set[str] = field(default_factory=set)
     """The parameters that other layers compute."""
@@ -131,18 +135,18 @@ class Scope:
         statistic: bool = False,
         dtype: str | None = None,
     ) -> Tensor:
-        """A parameter or statistic of this layer, or of the layer whose parameters it shares; of the model's
-        float dtype unless a statistic has its own."""
+        """A parameter or statistic of this layer, or of the layer whose parameters it shares, in the model's float
+        dtype unless ``dtype`` is given."""
         return self.expander.parameter(self, name, tuple(shape), initializers, statistic, dtype)
 
     def update(self, name: str, value: Tensor) -> None:
-        """The new value of a statistic after a training step; one that is computed has none."""
+        """Sets the new value of a statistic after a training step, unless another layer computes the statistic."""
         if name in self.spec.weights:
             return
         self.expander.updates[f"{self.owner}.{name}"] = value
 
     def current(self, name: str) -> Tensor | None:
-        """The value that a layer with the same statistic already gave it in this step."""
+        """The value that a layer sharing the statistic already gave it in this step; None if there is none."""
         return self.expander.updates.get(f"{self.owner}.{name}")
 
     @property
@@ -154,19 +158,19 @@ class Scope:
         return key_for(self.expander.seed, f"{self.name}.{below}" if below else self.name)
 
     def step(self) -> Tensor:
-        """How many updates were made so far, int64 []."""
+        """How many updates have been made so far, int64 []."""
         return self.expander.state("optimizer.step", TensorType("int64", ()))
 
     # Results.
 
     def derive(self, axis: int, text: str, *sources: Origin, rule: Rule | None = None) -> None:
-        """Notes how a size of the output is made from others; ``rule`` is the same for numbers, where there is one
+        """Records how a size of the output is made from others; ``rule`` is the same as a function, if there is one
         source."""
         self.notes[axis] = text
         self.derived[axis] = (sources, rule)
 
     def give(self, tensor: Tensor, lengths: Tensor | None = None, like: Signal | None = None) -> Signal:
-        """A result. Sizes that are equal in place keep the origin they have in ``like`` (the first input)."""
+        """A result. Sizes that equal those of ``like`` (the first input) on the same axis keep their origin."""
         like = like or self.inputs[0]
         origins = []
         for axis, size in enumerate(tensor.shape):
@@ -194,7 +198,7 @@ class Scope:
         help: str | None = None,
         fixes: Iterable[Fix] = (),
     ) -> Problem:
-        """An error at one of the layer's keys (its type, where the key is not written)."""
+        """An error at one of the layer's keys, or at its type if that key is not written."""
         span = self.expander.load.layer_span(self.name, *(path or ("type",)))
         return Problem(code, message, span, label=label, labels=labels, help=help, fixes=fixes)
 
@@ -221,16 +225,16 @@ class Scope:
         return self.expander.origin_label(signal.origins[axis]) if signal.origins else []
 
     def trace(self, *sizes: tuple[Signal, int]) -> list[Label]:
-        """What made the sizes of these signals' axes what they are, back to the inputs, as secondary labels."""
+        """The origins of the given sizes, back to the inputs, as secondary labels."""
         origins = [signal.origins[axis] for signal, axis in sizes if signal.origins]
         return [label for origin in history(origins) for label in self.expander.origin_label(origin)]
 
     def sources(self) -> list[Label]:
-        """What the layer reads and who made it, as secondary labels."""
+        """The layers that made the inputs, as secondary labels."""
         return list(dict.fromkeys(label for signal in self.inputs for label in self.blame(signal)))
 
     def with_sources(self, problem: Problem) -> Problem:
-        """A problem of this layer: one that shows no other place shows what the layer reads."""
+        """Adds the inputs' layers as labels to a problem that has no labels."""
         if not problem.diagnostic.labels:
             problem.diagnostic = replace(problem.diagnostic, labels=tuple(self.sources()))
         return problem
@@ -243,13 +247,13 @@ class Scope:
         help: str | None = None,
         labels: Iterable[Label] = (),
     ) -> None:
-        """Raises Problem unless the rank is as ``expected`` says."""
+        """Raises Problem unless ``ok``: the rank is not as ``expected`` says."""
         if not ok:
             message = f"{self.spec.type} reads {expected}, this is {show(signal.shape)}"
             raise self.problem("NW0309", message, labels=[*self.blame(signal), *labels], help=help)
 
     def floats(self, signal: Signal) -> Tensor:
-        """The tensor, which has to be of the model's float dtype."""
+        """The tensor. Raises Problem unless it has the model's float dtype."""
         if signal.dtype not in FLOATS:
             message = f"{self.spec.type} reads floats, this is {show_type(signal.dtype, signal.shape)}"
             help = "put a layer {type: rescale} before it"
@@ -257,11 +261,11 @@ class Scope:
         return signal.tensor
 
     def as_floats(self, signal: Signal) -> Tensor:
-        """The tensor as floats, whatever numbers it holds."""
+        """The tensor cast to floats, whatever numbers it holds."""
         return signal.tensor.cast(self.dtype)
 
     def static(self, signal: Signal, axis: int = -1, what: str = "the number of channels") -> int:
-        """A size that has to be a number."""
+        """The size of an axis. Raises Problem if it is open."""
         size = signal.shape[axis]
         if not isinstance(size, int):
             message = f"{what} has to be a number, not the open size {size}"
@@ -269,14 +273,16 @@ class Scope:
         return size
 
     def features(self, signal: Signal) -> int:
-        """The size of the last axis, for a layer that mixes or scales features: a number, and not time."""
+        """The size of the last axis, for a layer that mixes or scales features. Raises Problem if it is open, or is
+        time."""
         self.check_rank(signal, "[N, …, F]", signal.rank >= 2)
         if signal.rank == 2:
             self.refuse_lengths(signal, "its last axis is time")
         return self.static(signal, what="the number of features")
 
     def axis(self, signal: Signal, axis: int, *, batch: bool = False) -> int:
-        """An axis of a signal as a position; an open batch's only where that is allowed."""
+        """An axis as a position. Raises Problem if there is no such axis, or it is an open batch and ``batch`` is
+        false."""
         position = axis + signal.rank if axis < 0 else axis
         if not 0 <= position < signal.rank:
             message = f"there is no axis {axis} in {show(signal.shape)}"
@@ -287,15 +293,15 @@ class Scope:
         return position
 
     def refuse_lengths(self, signal: Signal, why: str, *path: str) -> None:
-        """Raises Problem for sequences that have lengths."""
+        """Raises Problem if the signal's sequences have lengths."""
         if signal.lengths is not None:
             message = f"{self.spec.type} can't honour the lengths of its input: {why}"
             raise self.problem("NW0315", message, *path)
 
     def shape(self, written: Sequence[int | str]) -> Shape:
-        """Sizes of the spec as dimension algebra."""
+        """Sizes of the spec as sizes of ``specs.dims``."""
         return self.expander.shape(written)
 
     def least(self, size: DimLike) -> int | None:
-        """The least value a size is proved to have."""
+        """The greatest proved lower bound of a size."""
         return bounds(size, self.expander.ranges)[0]

@@ -1,7 +1,7 @@
-"""Values with operators, so that expansions read like the formulas they stand for.
+"""Tensors: values of a graph with operators, so that expansions read like the formulas that they implement.
 
-A ``Tensor`` is a value of a graph. Operators and functions append primitives; shapes broadcast as in NumPy
-(aligned at the last axis, a static 1 stretches), which primitives themselves never do.
+Operators and functions append primitives. Shapes broadcast as in NumPy (aligned at the last axis, a static 1
+stretches), unlike those of the primitives themselves.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Number = int | float
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A value of a graph. Methods raise ShapeError where types do not fit."""
+    """A value of a graph. Methods raise ShapeError if types do not fit."""
 
     graph: Graph
     value: Value
@@ -53,7 +53,7 @@ class Tensor:
         return len(self.shape)
 
     def apply(self, op: str, *others: Tensor, attrs: Attributes | None = None) -> Tensor:
-        """A primitive with one result, this value first among its operands."""
+        """Appends a primitive with one result; this value is its first operand."""
         return Tensor(
             self.graph, self.graph.apply(op, self.value, *(other.value for other in others), attrs=attrs)
         )
@@ -86,7 +86,7 @@ class Tensor:
         return self.apply("neg")
 
     def compare(self, op: str, other: Tensor | Number) -> Tensor:
-        """Booleans; ``op`` is eq, ne, lt, le, gt or ge."""
+        """Bools; ``op`` is eq, ne, lt, le, gt or ge."""
         return self._binary(op, other)
 
     def maximum(self, other: Tensor | Number) -> Tensor:
@@ -135,13 +135,13 @@ class Tensor:
         return self if dtype == self.dtype else self.apply("cast", attrs=CastAttributes(dtype))
 
     def detached(self) -> Tensor:
-        """The same value, a constant to differentiation."""
+        """The same value, treated as a constant by differentiation."""
         return self.apply("stop_gradient")
 
     # Shape.
 
     def to(self, shape: Shape) -> Tensor:
-        """Broadcast to a shape that ``broadcast_shapes`` gave."""
+        """Broadcast to a shape that ``broadcast_shapes`` returned."""
         if self.shape == shape:
             return self
         offset = len(shape) - self.rank
@@ -150,7 +150,7 @@ class Tensor:
         return squeezed.broadcast(shape, tuple(offset + i for i in kept))
 
     def broadcast(self, shape: Shape, axes: Sequence[int]) -> Tensor:
-        """Repeated: axis i is axis ``axes[i]`` of the result."""
+        """Repeated along new axes: axis i becomes axis ``axes[i]`` of the result."""
         if shape == self.shape:
             return self
         return self.apply("broadcast", attrs=BroadcastAttributes(tuple(shape), tuple(axes)))
@@ -163,7 +163,7 @@ class Tensor:
         return self.apply("transpose", attrs=TransposeAttributes(permutation))
 
     def swap_leading(self) -> Tensor:
-        """The first two axes in each other's place: between [N, T, …] and [T, N, …]."""
+        """Swaps the first two axes, [N, T, …] and [T, N, …]."""
         return self.transpose(1, 0, *range(2, self.rank))
 
     def pad(self, low: Sequence[DimLike], high: Sequence[DimLike], fill: float = 0) -> Tensor:
@@ -176,30 +176,30 @@ class Tensor:
         return self.apply("slice", attrs=SliceAttributes.along(self.shape, axis, start, limit))
 
     def strided(self, axis: int, start: DimLike, limit: DimLike, step: int) -> Tensor:
-        """Every ``step`` of one axis from ``start`` to before ``limit``."""
+        """Every ``step``-th element of one axis, from ``start`` to before ``limit``."""
         along = SliceAttributes.along(self.shape, axis, start, limit)
         steps = tuple(step if i == axis else 1 for i in range(self.rank))
         return self.apply("slice", attrs=SliceAttributes(along.start, along.limit, steps))
 
     def reverse(self, *axes: int) -> Tensor:
-        """Some axes from the end to the start."""
+        """Reverses some axes."""
         return self.apply("reverse", attrs=ReverseAttributes(axes))
 
     def move_axis(self, axis: int, position: int) -> Tensor:
-        """One axis at another position, the others in their order."""
+        """Moves one axis to another position; the others keep their order."""
         order = [i for i in range(self.rank) if i != axis]
         order.insert(position, axis)
         return self if order == sorted(order) else self.transpose(*order)
 
     def take(self, axis: int, position: DimLike) -> Tensor:
-        """One position of an axis, which leaves the shape."""
+        """One position of an axis, which is removed from the shape."""
         rest = (*self.shape[:axis], *self.shape[axis + 1 :])
         return self.slice(axis, position, position + 1).reshape(rest)
 
     # Reductions.
 
     def reduce(self, op: str, axes: Sequence[int], *, keep: bool = False) -> Tensor:
-        """sum, max or min over axes; with ``keep`` they stay, of size 1."""
+        """sum, max or min over axes; with ``keep`` these stay, with size 1."""
         result = self.apply("reduce", attrs=ReduceAttributes(op, tuple(sorted(axes)))) if axes else self
         if keep:
             return result.reshape(tuple(1 if i in axes else size for i, size in enumerate(self.shape)))
@@ -249,13 +249,13 @@ def constant(graph: Graph, array: np.ndarray) -> Tensor:
 
 
 def full(graph: Graph, number: Number | bool, type: TensorType) -> Tensor:
-    """One number in every cell."""
+    """A tensor with one number in every element."""
     data = np.asarray(number).astype(type.dtype).tobytes()
     return Tensor(graph, graph.apply("constant", attrs=ConstantAttributes(type.dtype, type.shape, data)))
 
 
 def iota(graph: Graph, dtype: str, shape: Shape, axis: int) -> Tensor:
-    """Each element is its index along an axis."""
+    """A tensor whose elements are their own index along an axis."""
     return Tensor(graph, graph.apply("iota", attrs=IotaAttributes(dtype, shape, axis)))
 
 
@@ -265,13 +265,13 @@ def dim_value(graph: Graph, size: DimLike, dtype: str) -> Tensor:
 
 
 def concat(tensors: Sequence[Tensor], axis: int) -> Tensor:
-    """Joined along an axis."""
+    """Tensors joined along an axis."""
     first, *rest = tensors
     return first.apply("concat", *rest, attrs=ConcatAttributes(axis)) if rest else first
 
 
 def where(condition: Tensor, a: Tensor, b: Tensor | Number) -> Tensor:
-    """``a`` where the condition holds, else ``b``; all broadcast."""
+    """``a`` where the condition holds, otherwise ``b``; all are broadcast."""
     b = b if isinstance(b, Tensor) else full(a.graph, b, a.type.with_shape(()))
     shape = broadcast_shapes(broadcast_shapes(condition.shape, a.shape), b.shape)
     return condition.to(shape).apply("select", a.to(shape), b.to(shape))

@@ -1,1 +1,1 @@
-"""What is said of a network without running it: arithmetic, limits, gradients."""
+"""Analyses of a network that run nothing: arithmetic, limits, gradients."""

@@ -1,6 +1,7 @@
-"""The budget of a spec: limits on parameters and arithmetic, which need no compiler to be checked.
+"""The budget of a spec: limits on parameters and arithmetic, which can be checked without compiling.
 
-Memory is checked where memory is planned, latency where it is measured; both say it in the words of this module.
+Memory is checked where memory is planned, latency where it is measured; both report with the functions of this
+module.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from ..network import Network
 from ..problem import Problem
 from .work import work
 
-_SHOWN = 3  # contributors that are named
+_SHOWN = 3  # contributors named in a message
 
 
 def check_budget(load: LoadResult, network: Network) -> list[Diagnostic]:
-    """Errors for parameters and FLOPs beyond the budget."""
+    """Errors for parameters and FLOPs that exceed the budget."""
     budget = load.model.budget if load.model else None
     found: list[Diagnostic] = []
     if budget is None:
@@ -42,8 +43,10 @@ def check_budget(load: LoadResult, network: Network) -> list[Diagnostic]:
 
 
 def worst_dims(load: LoadResult, network: Network, key: str, size: DimLike | None = None) -> dict[str, int]:
-    """The sizes a budget counts for: a batch as small as it may be, every other dim as large. Raises Problem where one
-    that ``size`` depends on (any, when left out) has no `max`."""
+    """The sizes for which a budget is checked: a batch at its minimum, every other dim at its maximum.
+
+    Raises Problem if a dim without ``max`` matters: one that ``size`` depends on, or any if ``size`` is None.
+    """
     needed = set(network.dims) if size is None else set(dim_symbols(size)) if isinstance(size, Dim) else set()
     found = {}
     for name, info in network.dims.items():
@@ -69,7 +72,7 @@ def exceeded(
     dims: Mapping[str, int] | None = None,
     shown: Callable[[int], str] = "{:,}".format,
 ) -> list[Diagnostic]:
-    """The error for a number beyond its limit, with the largest contributors; none where it is kept."""
+    """The error for a number beyond its limit, with the largest contributors; empty if the limit is kept."""
     if found <= limit:
         return []
     largest = sorted(((size, name) for name, size in parts.items() if size), reverse=True)[:_SHOWN]

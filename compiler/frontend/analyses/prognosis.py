@@ -1,4 +1,4 @@
-"""Recurrences whose gradient can't survive: what the first weights alone say, without running anything."""
+"""Warns of recurrences whose gradient cannot survive, judging by their initial weights alone."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from netwright.specs.models.layers.recurrent import Rnn
 from ..expander import Expander
 from ..network import Parameter
 
-#: Steps where a sequence's length is open, and what is beyond recovery after so many.
+#: Steps assumed for a sequence of open length, and the gradient's factor after them that counts as lost.
 _STEPS, _LOST = 100, 1e-6
-#: Matrices are looked at up to this size: of larger ones a corner, whose radius grows with the root of its size.
+#: Of larger matrices only a corner of this size is examined; the radius grows with the square root of the size.
 _LARGEST = 128
-#: The greatest slope of an activation.
+#: The greatest slope of each activation.
 _SLOPES = {Tanh: 1.0, Relu: 1.0, Linear: 1.0, Sigmoid: 0.25, HardSigmoid: 0.2}
 
 
@@ -35,7 +35,7 @@ def warn_of_gradients(expander: Expander) -> None:
         gain = radius * slope
         steps = _steps(expander, layer.name)
         lost = math.log(max(gain, 1e-30)) * steps
-        # A slope is at most so large: a large gain explodes for sure only where it is the same everywhere.
+        # The slope is an upper bound: a large gain is sure to explode only if the slope is the same everywhere.
         explodes = lost > -math.log(_LOST) and isinstance(layer.activation, Linear)
         if lost > math.log(_LOST) and not explodes:
             continue
@@ -53,7 +53,7 @@ def warn_of_gradients(expander: Expander) -> None:
 
 
 def _radius(parameter: Parameter, seed: int) -> float:
-    """The spectral radius of a recurrent matrix as it is drawn."""
+    """The spectral radius of a recurrent matrix with its initial values."""
     initializer = parameter.initializers[0]
     if isinstance(initializer, Orthogonal | Identity):
         return abs(initializer.gain)
@@ -64,7 +64,7 @@ def _radius(parameter: Parameter, seed: int) -> float:
 
 
 def _steps(expander: Expander, layer: str) -> int:
-    """How many steps a recurrence's sequences have, at most."""
+    """The most steps that a recurrence's sequences have."""
     ref = expander.load.wiring.inputs[layer][0]
     size = expander.signals[ref].shape[1] if ref in expander.signals else _STEPS
     if isinstance(size, Dim):

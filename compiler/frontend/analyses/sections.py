@@ -1,4 +1,4 @@
-"""What has to hold between the sections of a spec: inputs, outputs, targets, training."""
+"""Checks between the sections of a spec: inputs, outputs, targets, training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .windows import check_windows
 
 
 def check_outputs(load: LoadResult, expander: Expander) -> Iterator[Problem]:
-    """Names of outputs are names of buffers, and labels are as many as classes."""
+    """Checks that an output's name is not taken, and that it has one label per class."""
     assert load.partial is not None
     taken = {name: ("an input", load.span(("inputs", name), key=True)) for name in load.partial.inputs}
     if train := load.partial.train:
@@ -43,7 +43,7 @@ def check_outputs(load: LoadResult, expander: Expander) -> Iterator[Problem]:
 
 
 def _targets(load: LoadResult, train: TrainSpec) -> Iterator[tuple[str, Span]]:
-    """The names of targets and where they stand: those declared before those that are just used."""
+    """The names of targets and their places: first those that are declared, then those that are only used."""
     yield from ((name, load.span(("train", "targets", name), key=True)) for name in train.targets)
     yield train.loss.target, load.span(("train", "loss", "target"))
     for position, metric in enumerate(train.metrics):
@@ -52,7 +52,7 @@ def _targets(load: LoadResult, train: TrainSpec) -> Iterator[tuple[str, Span]]:
 
 
 def _classes(load: LoadResult, expander: Expander, output: str) -> tuple[int, Origin] | None:
-    """How many classes an output tells apart, and what made them so many, where that is known."""
+    """The number of classes that an output distinguishes, and the origin of that number; None if unknown."""
     ref = load.wiring.outputs.get(output)
     signal = expander.signals.get(ref) if ref else None
     if ref is None or signal is None:
@@ -67,8 +67,8 @@ def _classes(load: LoadResult, expander: Expander, output: str) -> tuple[int, Or
 
 
 def check_training(load: LoadResult, train: TrainSpec, expander: Expander) -> Iterator[Problem]:
-    """There is something to train, by gradients that exist, and truncated backpropagation has steps to cut."""
-    # What is missing may be where something else is wrong.
+    """Checks that there is something to train, that its gradients exist, and that bptt has steps to cut."""
+    # Something may be missing because of another error.
     complete = not load.diagnostics.has_errors and len(expander.layers) == len(load.entries)
     has_parameters = any(one.kind == "parameter" for one in expander.parameters.values())
     if complete and not has_parameters:
@@ -81,7 +81,7 @@ def check_training(load: LoadResult, train: TrainSpec, expander: Expander) -> It
 
 
 def _without_gradient(load: LoadResult, expander: Expander) -> Iterator[Problem]:
-    """Layers between parameters and the loss through which nothing can be learned."""
+    """Layers between parameters and the loss that no gradient passes through."""
     graph = expander.graph
     loss = graph.outputs.get("loss.numerator")
     if loss is None:

@@ -1,9 +1,9 @@
-"""Truncated backpropagation: whether what is compared with targets can be computed window by window.
+"""Truncated backpropagation: whether the loss and the metrics can be computed window by window.
 
-Each window of the axis of time is a step of training of its own, with the targets of its steps. That is training of the
-whole sequence only where the output has that axis, and nothing on the way to it is one value for all steps: a final
-state, a mean over time, the last step would be computed anew at the end of every window. All of this is read off the
-graph's shapes, so it holds for every layer.
+Each window of the time axis is a training step with the targets of its own steps. That amounts to training on the
+whole sequence only if the output has the time axis, and nothing on the way to it is one value for all steps: a final
+state, a mean over time, or the last step would be computed anew for every window. The check reads the graph's shapes,
+so it works for every layer.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def time_dim(inputs: Iterable[TensorType], dims: Mapping[str, object]) -> str | 
 
 
 def check_windows(load: LoadResult, train: TrainSpec, expander: Expander) -> Iterator[Problem]:
-    """The loss and the metrics of a spec with `bptt` can be computed window by window."""
+    """Checks that the loss and the metrics of a spec with `bptt` can be computed window by window."""
     place = load.span(("train", "bptt"), key=True)
     types = {
         name: TensorType(spec.dtype, read_shape(spec.shape)) for name, spec in expander.spec.inputs.items()
@@ -70,7 +70,8 @@ def check_windows(load: LoadResult, train: TrainSpec, expander: Expander) -> Ite
 
 
 def _check_size(load: LoadResult, train: TrainSpec, expander: Expander, time: str) -> Iterator[Problem]:
-    """Windows have sizes that the axis can have; where they are longer than any sequence, no sequence is cut."""
+    """Checks that the time axis can have a window's size. Windows longer than any sequence are fine: they cut
+    nothing."""
     assert train.bptt is not None
     size, spec = train.bptt.window, expander.spec.dims[time]
     if size < spec.least or size % spec.multiple_of:

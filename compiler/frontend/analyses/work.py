@@ -12,12 +12,12 @@ from ..network import Network
 
 
 def work(network: Network) -> dict[str, Cost]:
-    """What predicting one sample takes, by layer, over the open sizes but the batch, which is 1.
+    """The work of predicting one sample, by layer, over the open sizes except the batch, which is 1.
 
     FLOPs: a product of [M, K] and [K, N] has 2·M·K·N, a convolution 2·cells·kernel·filters, an elementwise operation
-    one an element, a reduction one for each element it reads; moving data has none. Bytes: every operation reads its
-    operands and writes its results once. It is the network as it is written: what compiling saves (fusion, work that
-    windows share, constants) is not taken off. A scan counts all its steps.
+    one per element, a reduction one per element that it reads; moving data has none. Bytes: every operation reads its
+    operands and writes its results once. This is the work of the network as written, without the savings of compiling
+    (fusion, shared windows, folded constants). A scan counts all its steps.
     """
     one = {name: 1 for name, info in network.dims.items() if info.role == "batch"}
     found: dict[str, Cost] = {}
@@ -27,7 +27,7 @@ def work(network: Network) -> dict[str, Cost]:
 
 
 def graph_work(graph: Graph, layers: Iterable[str]) -> dict[str, Cost]:
-    """The work of a graph's operations, by the layers they were expanded from."""
+    """The work of a graph's operations, by the layer that each was expanded from."""
     known = {name: name for name in layers}
     found: dict[str, Cost] = {}
     for node in graph:
@@ -42,7 +42,7 @@ def graph_work(graph: Graph, layers: Iterable[str]) -> dict[str, Cost]:
 
 
 def layer_of(path: str, known: Mapping[str, str]) -> str:
-    """The layer that an operation's dotted path lies in: `enc.0` for `enc.0.forward`."""
+    """The layer that an operation's dotted path belongs to: `enc.0` for `enc.0.forward`."""
     while path not in known and "." in path:
         path = path.rpartition(".")[0]
     return path

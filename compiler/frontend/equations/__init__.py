@@ -1,1 +1,1 @@
-"""Equations of the language as graphs of tensors."""
+"""Turns the language's equations into graphs of tensors."""

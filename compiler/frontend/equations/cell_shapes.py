@@ -1,5 +1,4 @@
-"""The sizes of a cell's arrays in one use of it: its letters are bound by what it reads, and by what cells inside it
-read."""
+"""The sizes of a cell's arrays in one use of it: the shapes that it and the cells inside it read bind its letters."""
 
 from __future__ import annotations
 
@@ -74,7 +73,7 @@ class _Shapes:
         return CellShapes(self.samples, states, params, self.arguments)
 
     def bind(self, shape: Shape, found: Shape) -> None:
-        """Binds the letters that stand alone in a written shape."""
+        """Binds the letters that are a whole size in a written shape."""
         for size, value in zip(shape, found, strict=True):
             if isinstance(size, Dim) and str(size) in dim_symbols(size):
                 self.binding.setdefault(str(size), value)
@@ -96,7 +95,7 @@ class _Shapes:
         return tuple(found)
 
     def bind_inside(self) -> None:
-        """Goes through the steps once, for the sizes of what the cells inside read."""
+        """Runs through the steps once, to find the sizes of what the cells inside read."""
         graph, cell, dtype = Graph("shapes"), self.cell, self.scope.dtype
 
         def array(name: str, shape: Shape) -> Tensor:
@@ -120,7 +119,7 @@ class _Shapes:
                 names[name] = item
 
     def bind_input(self, name: str, found: Shape, value: Expression) -> None:
-        """What a cell inside reads binds its letters. Raises Problem where it has another shape."""
+        """Binds the letters of a cell inside to the shape of what it reads. Raises Problem if the shapes disagree."""
         written = self.cell.bound[name]
         if len(written) == len(found):
             self.bind(written, found)
@@ -133,7 +132,7 @@ class _Shapes:
 
 
 def declared_input(scope: Scope, cell: Cell, name: str) -> list[Label]:
-    """Where a cell of the spec says what an input of it is."""
+    """Labels the place where a cell of the spec declares the shape of an input."""
     if not isinstance(scope.spec, Recurrent):
         return []
     place = scope.expander.load.span(("cells", cell.name, "input", name), key=True)
@@ -141,7 +140,7 @@ def declared_input(scope: Scope, cell: Cell, name: str) -> list[Label]:
 
 
 class _Lazy(dict[str, _T]):
-    """Values that are made when they are first asked for."""
+    """A dict whose values are computed when they are first read."""
 
     def __init__(self, make: Callable[[str], _T]):
         super().__init__()

@@ -1,7 +1,7 @@
-"""A cell's equations as the body graph of a scan: built-in cells and users' cells go the same way.
+"""A cell's equations as the body graph of a scan, for built-in and users' cells alike.
 
-In an equation tensors are those of one sample; in the body what depends on data has the batch as its first
-axis, what depends on parameters alone has not.
+Tensors in equations are those of one sample. In the body, what depends on data has the batch as its first axis; what
+depends on parameters alone does not.
 """
 
 from __future__ import annotations
@@ -34,10 +34,12 @@ class CellShapes:
 
 @dataclass(frozen=True, slots=True)
 class CellBody:
-    """The body of a scan. Consts are the parameters and, with noise, for each state that loses elements what its
-    elements are multiplied by ([N, …]), then the update's number (where something is drawn); carries the states; xs the
-    inputs, the step's number (likewise), and, with ``masked``, which samples have this step (bool [N]); ys those of
-    ``sequences``."""
+    """The body of a scan.
+
+    Consts: the parameters; with noise, for each state with dropout, the factors of its elements ([N, …]); then, if
+    anything is drawn at random, the number of the update. Carries: the states. Xs: the inputs; if anything is drawn,
+    the number of the step; with ``masked``, which samples have this step (bool [N]). Ys: the ``sequences``.
+    """
 
     graph: Graph
     sequences: tuple[str, ...]
@@ -45,15 +47,16 @@ class CellBody:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """What regularizes a recurrence: by state the probability of an element to stay as it was, and the states that lose
-    elements in matrix products. In training ``keys`` has the random stream of each state; else there is none."""
+    """Regularization of a recurrence: for each state the probability that an element keeps its old value, and the
+    states whose elements are dropped in matrix products. ``keys`` has the random stream of each state in training,
+    and is None otherwise."""
 
     zoneout: Mapping[str, float]
     dropped: Sequence[str] = ()
     keys: Mapping[str, Key] | None = None
 
 
-#: The cell's output among the names of sequences; states go by their own names.
+#: The name of the cell's output among the sequences; states have their own names.
 OUTPUT = ""
 
 
@@ -69,9 +72,9 @@ def cell_body(
     used_at: Sequence[Label] = (),
     noise: Noise = Noise({}),
 ) -> CellBody:
-    """Compiles a cell for one step of a batch. ``sequences`` names the states (and OUTPUT) wanted of all steps.
+    """Compiles a cell for one step of a batch. ``sequences`` names the states (and OUTPUT) wanted for all steps.
 
-    Where a sample has no such step its states stay, and its part of the sequences is zero. Raises Problem.
+    If a sample does not have the step, its states stay, and its part of the sequences is zero. Raises Problem.
     """
     graph = Graph(layer)
     graph.layer = layer
@@ -123,7 +126,7 @@ def cell_body(
 def _zoned(
     noise: Noise, name: str, old: Tensor, new: Tensor, update: Tensor | None, time: Tensor | None
 ) -> Tensor:
-    """Some of the old elements and the rest of the new ones; where nothing is drawn, their mean."""
+    """Mixes old and new elements at random or, if nothing is drawn, takes the expected value."""
     rate = noise.zoneout[name]
     if noise.keys is None or update is None or time is None:
         return old * rate + new * (1 - rate)

@@ -1,4 +1,4 @@
-"""Expression trees as nodes of a graph, for cells and for expression layers."""
+"""Turns expression trees into nodes of a graph, for cells and for expression layers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Item:
     tensor: Tensor
     batched: bool
     number: int | float | None = None
-    """Its value where that is written as a number: such takes the dtype of what it meets."""
+    """Its value if that is written as a number: the dtype is then that of its operand."""
 
     @property
     def shape(self) -> Shape:
@@ -57,8 +57,8 @@ def declarations(cell: Cell) -> dict[str, Span]:
 
 
 class Equations:
-    """Appends what expressions say to a graph. ``batch`` is the size of the implicit first axis of what depends
-    on data; without one, as in a layer, nothing is implicit."""
+    """Adds the nodes of expressions to a graph. ``batch`` is the size of the implicit first axis of what depends on
+    data; without it, as in a layer, no axis is implicit."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Equations:
         self.graph, self.batch, self.dtype, self.names, self.states = graph, batch, dtype, names, states
         self.arguments, self.used_at = arguments, used_at
         self.states_in_products = states
-        """What `prev` means in the operands of a matrix product."""
+        """The values of `prev` in operands of matrix products."""
         self.places: Mapping[str, Span] = {}
         """Where parameters and states are declared."""
 
@@ -92,7 +92,7 @@ class Equations:
                 yield self.places[one.state], f"is {show(self.states[one.state].shape[1:])}"
 
     def items(self, node: Expression) -> list[Item]:
-        """The values of a step: one, or the parts of a split. Raises Problem where shapes do not agree."""
+        """The values of a step: one, or the parts of a split. Raises Problem if shapes disagree."""
         if isinstance(node, Call) and node.function == "split":
             item, parts = self.item(node.arguments[0]), node.arguments[1]
             assert isinstance(parts, Number)
@@ -107,7 +107,7 @@ class Equations:
         return [self.item(node)]
 
     def item(self, node: Expression) -> Item:
-        """The value of an expression. Raises Problem where shapes do not agree."""
+        """The value of an expression. Raises Problem if shapes disagree."""
         return descend(self.evaluated(node))
 
     def evaluated(self, node: Expression) -> Descent[Item]:
@@ -117,7 +117,7 @@ class Equations:
             raise self.problem(str(error), node) from None
 
     def number(self, node: Expression) -> int | float | None:
-        """The value of a number or an argument, with signs before it."""
+        """The value of a number or an argument, including its signs."""
         negative = False
         while isinstance(node, Negate):
             node, negative = node.operand, not negative
@@ -157,7 +157,7 @@ class Equations:
 
     def arithmetic(self, operator: str, left: Expression, right: Expression) -> Descent[Item]:
         first, second = self.number(left), self.number(right)
-        if first is None and second is not None:  # a number needs no broadcast
+        if first is None and second is not None:  # a number is not broadcast
             item = yield self.evaluated(left)
             if operator == "**":
                 return Item(constant_power(item.tensor, second), item.batched)
@@ -177,7 +177,7 @@ class Equations:
         return Item(_operate(operator, a.tensor, b.tensor), a.batched)
 
     def check_number(self, number: int | float, dtype: str, node: Expression | None) -> None:
-        """Raises Problem where a number is none of the dtype it meets."""
+        """Raises Problem unless the number can be represented in the dtype of its operand."""
         if dtype in FLOATS or (dtype != "bool" and float(number).is_integer()):
             return
         message = f"{number} meets {'a truth value' if dtype == 'bool' else dtype}"
@@ -187,7 +187,7 @@ class Equations:
         raise self.problem(message, node, help)
 
     def aligned(self, *items: Item) -> list[Item]:
-        """All in one shape, and numbers in the dtype of what they meet."""
+        """All values in one shape, with numbers in the dtype of the other operands."""
         dtype = next((item.tensor.dtype for item in items if item.number is None), self.dtype)
         return self.in_one_shape(*(self.as_dtype(item, dtype) for item in items))
 
@@ -212,7 +212,7 @@ class Equations:
         return Item(tensor.to((self.batch, *shape)), batched)
 
     def product(self, a: Item, b: Item, node: Expression) -> Item:
-        """The matrix product: of vectors and matrices in a cell, of any in a layer."""
+        """The matrix product: of vectors and matrices in a cell, of any tensors in a layer."""
         if self.batch is None:
             return Item(matmul(a.tensor, b.tensor), False)
         ranks = len(a.shape), len(b.shape)
@@ -229,7 +229,7 @@ class Equations:
             return Item(a.tensor.dot(b.tensor, last, first, 1), True)
         if not b.batched or a.batched:
             return Item(a.tensor.dot(b.tensor, last, first), a.batched)
-        # The batch has to lead, so the second goes first; then its columns and the rows change places.
+        # The batch must come first, so the operands are swapped; columns and rows are swapped back afterwards.
         swapped = b.tensor.dot(a.tensor, first, last)
         return Item(swapped.transpose(0, 2, 1) if ranks == (2, 2) else swapped, True)
 
@@ -287,7 +287,7 @@ class Equations:
         return Item(first.tensor.reduce(name, axes), first.batched)
 
     def convolve(self, node: Call, x: Item, kernel: Item) -> Item:
-        """A convolution over the axes of a sample but the last; groups follow from the kernel's channels."""
+        """A convolution over all axes of a sample except the last; the groups follow from the kernel's channels."""
         if kernel.batched:
             raise self.problem("a kernel has no samples: it is a parameter", node.arguments[1])
         tensor = x.tensor if x.batched or self.batch is None else self.lifted(x, x.shape, True).tensor
@@ -328,7 +328,7 @@ class Equations:
     def as_state(
         self, name: str, item: Item, shape: tuple[int, ...], node: Expression, declared: Span
     ) -> Item:
-        """A new value of a state, in the state's shape, which is declared at a place."""
+        """The new value of a state, in the state's shape, which is declared at ``declared``."""
         if item.shape != shape or item.tensor.dtype != self.dtype:
             found = "a truth value" if item.tensor.dtype == "bool" else show(item.shape)
             message = f"the state {name} is {show(shape)}, its new value is {found}"

@@ -21,8 +21,8 @@ def declared_parameter(
     place: Span,
     labels: Sequence[Label] = (),
 ) -> Tensor:
-    """The parameter of a layer. Raises Problem at ``place`` where the initializers' slices of the last axis would not
-    be equal."""
+    """The parameter of a layer. Raises Problem at ``place`` if the last axis cannot be divided equally among the
+    initializers."""
     if len(init) > 1 and (not shape or shape[-1] % len(init)):
         own = name.rpartition(".")[2]
         message = f"{own} starts from {len(init)} equal slices of its last axis, and is {show(shape)}"

@@ -1,1 +1,1 @@
-"""Functions of tensors, each a composition of the few primitives: what cells, layers and losses share."""
+"""Functions of tensors, composed of primitives, that cells, layers and losses share."""

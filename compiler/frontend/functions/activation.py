@@ -130,11 +130,11 @@ def gelu(x: Tensor) -> Tensor:
 
 
 def softplus(x: Tensor) -> Tensor:
-    """log(1 + exp(x)) without overflow, to full relative precision for very negative x too.
+    """log(1 + exp(x)) without overflow, to full relative precision even for very negative x.
 
-    With m = max(x, 0) it is m + log(u), u = exp(x − m) + exp(−m), where one term is 1 and the other,
-    e, may vanish beside it; (1 + e − u) / u gives back what rounding u lost. The slope of log(u) is exactly
-    the sigmoid, so m and the correction count as constants. At ∞, where x − m is no number, it is x.
+    With m = max(x, 0) it is m + log(u), where u = exp(x − m) + exp(−m). One of these terms is 1, and the other, e,
+    may vanish when added to it; (1 + e − u) / u restores what rounding u lost. The slope of log(u) is exactly the
+    sigmoid, so m and the correction are treated as constants. At ∞, where x − m is NaN, the result is x.
     """
     finite = x.compare("lt", math.inf)
     y = _softplus(where(finite, x, 0))

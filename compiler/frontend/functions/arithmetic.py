@@ -9,7 +9,7 @@ from functools import reduce
 from ...graph.types import FLOATS
 from ..tensor import Number, Tensor, full, where
 
-#: Where 1 is lost beside a square.
+#: Beyond this x, adding 1 to x² changes nothing.
 _LARGE = 1e9
 
 
@@ -34,17 +34,17 @@ def ceil(x: Tensor) -> Tensor:
 
 
 def trunc(x: Tensor) -> Tensor:
-    """x without its fraction."""
+    """x rounded towards zero."""
     return where(x.compare("lt", 0), ceil(x), floor(x)) if x.dtype in FLOATS else x
 
 
 def rounded(x: Tensor) -> Tensor:
-    """The nearest whole number, of two the even one."""
+    """The nearest integer; of two, the even one."""
     return x.apply("round") if x.dtype in FLOATS else x
 
 
 def is_nan(x: Tensor) -> Tensor:
-    """Whether x is no number."""
+    """Whether x is NaN."""
     return x.compare("ne", x)
 
 
@@ -59,7 +59,7 @@ def tan(x: Tensor) -> Tensor:
 
 
 def sinh(x: Tensor) -> Tensor:
-    """(e^x − e^−x) / 2, for small x by its series, where the difference would lose digits."""
+    """(e^x − e^−x) / 2; for small x by its series, since the difference would lose digits."""
     square = x * x
     series = x * reduce(lambda total, n: square / (n * (n + 1)) * total + 1, (10, 8, 6, 4, 2), _like(x, 1))
     half = (x.abs() - math.log(2)).exp()
@@ -68,13 +68,13 @@ def sinh(x: Tensor) -> Tensor:
 
 
 def cosh(x: Tensor) -> Tensor:
-    """(e^x + e^−x) / 2; the factor ½ inside the exponent, so that it overflows where the result does."""
+    """(e^x + e^−x) / 2, with the factor ½ inside the exponent, so that it overflows only where the result does."""
     half = (x.abs() - math.log(2)).exp()
     return half + 0.25 / half
 
 
 def log1p(x: Tensor) -> Tensor:
-    """log(1 + x), whose lost digits are given back: x·log(u)/(u − 1) with u = 1 + x (Kahan)."""
+    """log(1 + x), with the digits that u = 1 + x loses restored: x·log(u)/(u − 1) (Kahan)."""
     u = x + 1
     lost = u - 1
     same = lost.compare("eq", 0).either(u.compare("eq", math.inf))
@@ -129,8 +129,11 @@ def acos(x: Tensor) -> Tensor:
 
 
 def power(x: Tensor, y: Tensor) -> Tensor:
-    """x^y, by IEEE 754's pow but for the sign of zeros: |x|^y = exp(y·log|x|), with the sign of x for odd
-    whole y, NaN for negative x and broken y. Whole numbers go through float64 and are rounded."""
+    """x^y, as IEEE 754's pow except for the sign of zeros.
+
+    |x|^y = exp(y·log|x|), with the sign of x for odd integers y, and NaN for negative x and fractional y. Integers
+    are computed in float64 and rounded.
+    """
     if x.dtype not in FLOATS:
         return rounded(power(x.cast("float64"), y.cast("float64"))).cast(x.dtype)
     y = y.cast(x.dtype)
@@ -148,7 +151,7 @@ def power(x: Tensor, y: Tensor) -> Tensor:
 
 
 def constant_power(x: Tensor, exponent: Number) -> Tensor:
-    """x to a constant power: products for whole exponents up to 8, roots, else the general rule."""
+    """x to a constant power: products for integer exponents up to 8, roots, otherwise the general rule."""
     if x.dtype in FLOATS and exponent < 0 and not math.isinf(exponent):
         return 1 / constant_power(x, -exponent)
     if exponent == 0:
@@ -162,14 +165,14 @@ def constant_power(x: Tensor, exponent: Number) -> Tensor:
 
 
 def floor_divide(x: Tensor, y: Tensor) -> Tensor:
-    """⌊x / y⌋. Whole numbers go through float64: exact below 2⁵³."""
+    """⌊x / y⌋. Integers are computed in float64: exact below 2⁵³."""
     if x.dtype in FLOATS:
         return floor(x / y)
     return floor(x.cast("float64") / y.cast("float64")).cast(x.dtype)
 
 
 def modulo(x: Tensor, y: Tensor) -> Tensor:
-    """x − y·⌊x / y⌋, which has the sign of y. Floats: 0 where the quotient has more digits than the type holds."""
+    """x − y·⌊x / y⌋, which has the sign of y. Floats: 0 if the quotient has more digits than the type holds."""
     if x.dtype not in FLOATS:
         return x - y * floor_divide(x, y)
     same_sign = x.compare("lt", 0).apply("eq", y.compare("lt", 0)).either(x.compare("eq", 0))
@@ -177,7 +180,7 @@ def modulo(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _remainder(x: Tensor, y: Tensor, cut: Callable[[Tensor], Tensor], of_infinity: Tensor) -> Tensor:
-    """x − y·cut(x / y); ``of_infinity`` where y is infinite and x is not, so that the quotient is 0."""
+    """x − y·cut(x / y); ``of_infinity`` if y is infinite and x is not, so that the quotient is 0."""
     digits = 24 if x.dtype == "float32" else 53
     quotient = x / y
     lost = (
@@ -192,14 +195,15 @@ def _remainder(x: Tensor, y: Tensor, cut: Callable[[Tensor], Tensor], of_infinit
 
 
 def truncated_modulo(x: Tensor, y: Tensor) -> Tensor:
-    """x − y·trunc(x / y), which has the sign of x. Floats: 0 where the quotient has more digits than the type holds."""
+    """x − y·trunc(x / y), which has the sign of x. Floats: 0 if the quotient has more digits than the type holds."""
     if x.dtype in FLOATS:
         return _remainder(x, y, trunc, x)
     return x - y * trunc(x.cast("float64") / y.cast("float64")).cast(x.dtype)
 
 
 def _odd(x: Tensor, y: Tensor) -> Tensor:
-    """The odd function that is ``y`` at |x|, and close to x at 0: zeros keep their sign there, and the slope is 1."""
+    """The odd function that is ``y`` at |x|, and close to x near 0: zeros keep their sign, and the slope there
+    is 1."""
     return where(x.compare("eq", 0), x, where(x.compare("lt", 0), -y, y))
 
 

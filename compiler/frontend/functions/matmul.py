@@ -1,4 +1,4 @@
-"""The product of matrices, as NumPy has it."""
+"""The matrix product, as NumPy defines it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
         raise ShapeError(f"{show(a.shape)} @ {show(b.shape)}: {sizes}")
     if column:
         return a.dot(b, [a.rank - 1], [0])
-    if all(size == 1 for size in b.shape[:-2]):  # one matrix for all
+    if all(size == 1 for size in b.shape[:-2]):  # one matrix for the whole batch
         shape = (*broadcast_shapes(a.shape[:-2], b.shape[:-2]), *a.shape[-2:-1], b.shape[-1])
         return a.matmul(b.reshape(b.shape[-2:])).reshape(shape)
     if row:

@@ -1,4 +1,4 @@
-"""Which elements are meant: the class of each row, what dropout keeps."""
+"""Selections of elements: the class of each row, and the elements that dropout keeps."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from ..tensor import Tensor, full, iota
 
 
 def one_hot(classes: Tensor, like: Tensor) -> Tensor:
-    """Where the last axis of ``like`` has the position that ``classes`` names.
+    """Whether each position on the last axis of ``like`` is the class that ``classes`` gives for its row.
 
-    The class is looked up in the table 0, 1, 2, …, which changes nothing but makes a class that does not exist
-    an error at run time, as it is for every other table.
+    The class is looked up in the table 0, 1, 2, …, which returns it unchanged, but makes a class out of range an
+    error at run time, as for every other table.
     """
     table = iota(like.graph, "int64", (like.shape[-1],), 0)
     checked = table.gather(classes)
@@ -20,6 +20,6 @@ def one_hot(classes: Tensor, like: Tensor) -> Tensor:
 
 
 def kept_of(bits: Tensor, rate: float) -> Tensor:
-    """Which elements stay when each goes with probability ``rate``, from 32 random bits for each."""
+    """Which elements are kept when each is dropped with probability ``rate``, from 32 random bits per element."""
     threshold = math.ceil(rate * 2**24) << 8
     return bits.compare("ge", full(bits.graph, threshold, bits.type))

@@ -1,1 +1,1 @@
-"""One module for each kind of layer: its shape rule and its expansion into primitives."""
+"""One module per family of layers: their shape rules and their expansion into primitives."""

@@ -19,13 +19,13 @@ from ..tensor import broadcast_shapes
 
 
 def checked_activation(scope: Scope, signal: Signal, activation: ActivationSpec, *path: str) -> Signal:
-    """An activation applied to a signal. Raises Problem for an axis that does not exist, is the batch, or is
-    the time of sequences that have lengths."""
+    """An activation applied to a signal. Raises Problem for an axis that does not exist, is the batch, or is the time
+    axis of sequences with lengths."""
     if isinstance(activation, Softmax | LogSoftmax | Hardmax):
         position = activation.axis + signal.rank if activation.axis < 0 else activation.axis
         first = (
             0 if signal.rank and isinstance(signal.shape[0], int) else 1
-        )  # an open batch is no axis to sum
+        )  # nothing is summed over an open batch
         if not first <= position < signal.rank:
             message = f"{activation.type} along axis {activation.axis} of a value with {signal.rank} axes"
             raise scope.problem("NW0318", message, *path, labels=scope.blame(signal))
@@ -43,7 +43,7 @@ def expand_activation(scope: Scope) -> Signal:
 
 
 def expand_prelu(scope: Scope) -> Signal:
-    """The learned leaky relu."""
+    """The leaky relu with a learned slope."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, PRelu)
     x = scope.floats(signal)

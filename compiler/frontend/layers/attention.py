@@ -15,7 +15,7 @@ from ..scope import Scope, Signal
 from ..tensor import Tensor, iota, where
 from .normalization import dropout
 
-#: Instead of −∞, so that a sequence without any step has weights.
+#: Used instead of −∞, so that a sequence without any step still has weights.
 _LOWEST = -1e30
 _NAMES = ("query", "key", "value")
 
@@ -37,7 +37,7 @@ def expand_attention(scope: Scope) -> Mapping[str, Signal]:
 
 
 def expand_multi_head_attention(scope: Scope) -> Mapping[str, Signal]:
-    """Projections, attention in each head, and the projection of what the heads found."""
+    """Projections, attention in each head, and a projection of the joined heads."""
     spec = scope.spec
     assert isinstance(spec, MultiHeadAttention)
     read = _Inputs.of(scope)
@@ -71,7 +71,7 @@ class _Inputs:
 
     @classmethod
     def of(cls, scope: Scope) -> _Inputs:
-        """What the layer reads, of any number of inputs. Raises Problem where shapes do not agree."""
+        """The query, key and value among the inputs, however many are written. Raises Problem if shapes disagree."""
         query, *others = scope.inputs
         key = others[0] if others else query
         read = cls(query, key, others[-1] if others else query)

@@ -1,4 +1,4 @@
-"""Convolutions in one, two and three dimensions: of all channels, of each by itself, of each and then mixed."""
+"""Convolutions in one, two and three dimensions: full, depthwise and separable."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ def expand_separable(scope: Scope) -> Signal:
 
 
 def _depthwise(scope: Scope, spec: DepthwiseConvolution | SeparableConvolution, name: str) -> Tensor:
-    """A convolution with one channel a group, whose kernel is kept as `[*kernel_size, c_in, depth_multiplier]`."""
+    """A convolution with one channel per group, whose kernel is stored as `[*kernel_size, c_in,
+    depth_multiplier]`."""
     axes = check_windows(scope)
     channels = scope.static(scope.input)
     init = spec.kernel_init if isinstance(spec, DepthwiseConvolution) else spec.depthwise_init

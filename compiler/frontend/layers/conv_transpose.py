@@ -1,4 +1,5 @@
-"""Transposed convolutions: a convolution, with the kernel turned round, of cells a stride apart."""
+"""Transposed convolutions: a convolution with the reversed kernel over an input with stride − 1 zeros between its
+cells."""
 
 from __future__ import annotations
 
@@ -46,8 +47,8 @@ def expand_conv_transpose(scope: Scope) -> Signal:
 
 
 def _around(scope: Scope, spec: ConvTranspose, x: Tensor) -> tuple[list[int], list[int]]:
-    """How many zeros stand before and after the cells of each axis, as many as make the wanted output; fewer than
-    none are cells cut off."""
+    """How many zeros are needed before and after the cells of each axis for the wanted output; negative numbers cut
+    cells off."""
     low: list[int] = []
     high: list[int] = []
     for position in range(spec.rank):
@@ -65,7 +66,7 @@ def _around(scope: Scope, spec: ConvTranspose, x: Tensor) -> tuple[list[int], li
 
 
 def _cropped(spec: ConvTranspose, position: int, span: int) -> tuple[int, int]:
-    """How many cells of the whole output `padding` cuts off on each side; fewer than none are added."""
+    """How many cells `padding` cuts off each side of the full output; negative numbers add cells."""
     padding = spec.padding[position]
     if not isinstance(padding, str):
         return padding

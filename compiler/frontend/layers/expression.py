@@ -11,12 +11,12 @@ from ..expansion import Expansion
 from ..scope import Scope, Signal
 from ..tensor import Tensor
 
-#: Functions that look at more than one element, so that they would see padding.
+#: Functions of more than one element, which would read padding.
 _MIXING = ("softmax", "sum", "mean", "max", "min", "concat", "transpose")
 
 
 def expand_expression(scope: Scope) -> Signal:
-    """What the equation says."""
+    """Evaluates the equation."""
     spec = scope.spec
     assert isinstance(spec, ExpressionLayer)
     tree = scope.expander.load.expressions[spec.name]
@@ -30,7 +30,7 @@ def expand_expression(scope: Scope) -> Signal:
 
 
 def _lengths(scope: Scope, tree: Expression, result: Tensor) -> Tensor | None:
-    """The lengths of the inputs, where the equation works step by step."""
+    """The lengths of the inputs, if the equation works step by step."""
     having = [signal for signal in scope.inputs if signal.lengths is not None]
     if not having:
         return None

@@ -1,4 +1,4 @@
-"""Pools by an equation: the cells of every window, and what the equation makes of them."""
+"""Pooling by an equation over the cells of every window."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from ..tensor import Tensor, constant, full, iota, where
 from .window import WindowAxis, check_windows, pad_windows
 
 _INFINITY = float("inf")
-#: Functions that look at all cells of a window.
+#: Functions of all cells of a window.
 _OVER_CELLS = ("sum", "mean", "max", "min", "softmax")
 
 
 def expand_expression_pool(scope: Scope) -> Signal:
-    """What the equation makes of each window, over the cells that exist: [N, *spatial, C] gives [N, *cells, C]."""
+    """The equation's result for each window, over the cells that exist: [N, *spatial, C] gives [N, *cells, C]."""
     spec = scope.spec
     assert isinstance(spec, ExpressionPool)
     axes = check_windows(scope)
     cells = _cells(pad_windows(scope.floats(scope.input), axes, 0), axes)
     exists = _exists(scope.graph, axes)
     if exists is not None:
-        # Cells that don't exist get a value that does, so that no equation fails on them.
+        # Cells that do not exist get the value of one that does, so that no equation fails on them.
         other = where(exists, cells, -_INFINITY).reduce("max", [cells.rank - 2], keep=True)
         cells = where(exists, cells, other)
     equations = _WindowEquations(scope, cells, exists)
@@ -71,7 +71,7 @@ def _cells(x: Tensor, axes: Sequence[WindowAxis]) -> Tensor:
 
 
 def _exists(graph: Graph, axes: Sequence[WindowAxis]) -> Tensor | None:
-    """Which cells of each window are the input's: bool [*cells, k, 1]; None where all are."""
+    """Which cells of each window are inside the input: bool [*cells, k, 1]; None if all are."""
     if all(axis.fits_whole and axis.low == 0 and axis.high == 0 for axis in axes):
         return None
     along = [_exists_along(graph, axis) for axis in axes]
@@ -84,7 +84,7 @@ def _exists(graph: Graph, axes: Sequence[WindowAxis]) -> Tensor | None:
 
 
 def _exists_along(graph: Graph, axis: WindowAxis) -> Tensor:
-    """Which cells along one axis are the input's: bool [cells, window]."""
+    """Which cells along one axis are inside the input: bool [cells, window]."""
     sizes = (axis.low, axis.size, axis.cells)
     if all(isinstance(size, int) for size in sizes) and axis.cells * axis.window <= LARGEST_LITERAL:  # type: ignore[operator]
         starts = np.arange(axis.cells)[:, None] * axis.stride - axis.low  # type: ignore[arg-type, operator]
@@ -97,7 +97,7 @@ def _exists_along(graph: Graph, axis: WindowAxis) -> Tensor:
 
 
 class _WindowEquations(Equations):
-    """Equations over the cells of windows, [N, *cells, k, C]; what is summed up has k = 1."""
+    """Equations over the cells of windows, [N, *cells, k, C]; after a reduction over the cells k is 1."""
 
     def __init__(self, scope: Scope, cells: Tensor, exists: Tensor | None):
         super().__init__(scope.graph, None, scope.dtype, {"x": Item(cells, False)}, {}, {}, ())
@@ -125,7 +125,7 @@ class _WindowEquations(Equations):
         return Item(total / self.count(x, x.dtype) if node.function == "mean" else total, False)
 
     def cells(self, x: Tensor, argument: Expression, node: Call) -> Tensor:
-        """A value for each cell of a window. Raises Problem where it is one number already."""
+        """A value for each cell of a window. Raises Problem if it is already one number per window."""
         if x.rank != self.along + 2 or x.shape[self.along] != self.taps:
             message = f"{node.function} goes over the cells of a window, this is one value already"
             raise self.problem(message, argument)
@@ -137,7 +137,7 @@ class _WindowEquations(Equations):
         return x
 
     def count(self, x: Tensor, dtype: str) -> Tensor:
-        """How many cells of each window exist, over their place."""
+        """How many cells of each window exist, with the shape of a reduction over them."""
         shape = (*x.shape[: self.along], 1, x.shape[-1])
         if self.exists is None:
             assert isinstance(self.taps, int)

@@ -1,4 +1,5 @@
-"""Cells at positions that are data, through tables: an array becomes rows, positions in several axes one number."""
+"""Layers that read or write cells at computed positions, through tables: the array becomes rows, and a position in
+several axes becomes one row number."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ _INTEGERS = ("int32", "int64", "uint8")
 
 
 def expand_gather_elements(scope: Scope) -> Signal:
-    """Each cell of the result from its own position along an axis."""
+    """Reads each cell of the result at its own position along an axis."""
     spec = scope.spec
     assert isinstance(spec, GatherElements)
     data, positions = _data_and_positions(scope)
@@ -33,7 +34,7 @@ def expand_gather_elements(scope: Scope) -> Signal:
 
 
 def expand_scatter_elements(scope: Scope) -> Signal:
-    """Cells written at their own positions along an axis."""
+    """Writes cells at their own positions along an axis."""
     spec = scope.spec
     assert isinstance(spec, ScatterElements)
     data, positions = _data_and_positions(scope)
@@ -46,7 +47,7 @@ def expand_scatter_elements(scope: Scope) -> Signal:
 
 
 def expand_gather_nd(scope: Scope) -> Signal:
-    """Slices at positions in several axes."""
+    """Reads slices at positions in several axes."""
     spec = scope.spec
     assert isinstance(spec, GatherNd)
     data, positions = _data_and_positions(scope)
@@ -60,7 +61,7 @@ def expand_gather_nd(scope: Scope) -> Signal:
 
 
 def expand_scatter_nd(scope: Scope) -> Signal:
-    """Slices written at positions in several axes."""
+    """Writes slices at positions in several axes."""
     spec = scope.spec
     assert isinstance(spec, ScatterNd)
     data, positions = _data_and_positions(scope)
@@ -106,7 +107,7 @@ def _updates(scope: Scope, data: Signal, shape: Shape) -> Tensor:
 
 
 def _rows(scope: Scope, data: Signal, positions: Signal, batch: int) -> tuple[Tensor, Shape]:
-    """The row of each position in a table of the axes looked up, and the axes that stay."""
+    """The row of each position in a table over the indexed axes, and the axes that stay."""
     depth = positions.shape[-1] if positions.rank else 0
     if not isinstance(depth, int) or not 1 <= depth <= data.rank - batch:
         message = f"the last axis of {show(positions.shape)} holds no positions in {show(data.shape)}"
@@ -124,19 +125,19 @@ def _rows(scope: Scope, data: Signal, positions: Signal, batch: int) -> tuple[Te
 
 
 def flat(x: Tensor) -> Tensor:
-    """All cells in one axis."""
+    """All cells along one axis."""
     return x.reshape((product(x.shape),))
 
 
 def inside(index: Tensor, size: DimLike) -> Tensor:
-    """Positions with negative ones counted from the end; those outside become −1, which no table has."""
+    """Positions with negative ones counted from the end; those out of range become −1, which no table has."""
     found = from_end(index, size)
     last = found.count(size)
     return where(found.compare("lt", last), found, -1)
 
 
 def combined(parts: Sequence[Tensor], sizes: Sequence[DimLike]) -> Tensor:
-    """The number of a cell, row by row, from its positions in each axis; negative where one of them is."""
+    """The row-major number of a cell, from its positions on each axis; negative if one of these is."""
     total, bad = parts[0], parts[0].compare("lt", 0)
     for part, size in zip(parts[1:], sizes[1:], strict=True):
         total = total * total.count(size) + part
@@ -145,7 +146,7 @@ def combined(parts: Sequence[Tensor], sizes: Sequence[DimLike]) -> Tensor:
 
 
 def cells_along(x: Tensor, axis: int, positions: Tensor) -> Tensor:
-    """The numbers of the cells of ``x`` that stand at their own place but for ``axis``, where they stand at
+    """The numbers of the cells of ``x`` that keep their own position on every axis except ``axis``, where they have
     ``positions``."""
     positions = inside(positions.cast("int64"), x.shape[axis])
     graph, shape = x.graph, positions.shape
@@ -154,7 +155,7 @@ def cells_along(x: Tensor, axis: int, positions: Tensor) -> Tensor:
 
 
 def scattered(table: Tensor, rows: Tensor, updates: Tensor, reduction: str) -> Tensor:
-    """A table with rows written."""
+    """A table with rows written to it."""
     if reduction == "add":
         if table.dtype == "bool":
             raise ShapeError("sums of truth values")

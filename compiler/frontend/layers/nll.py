@@ -14,7 +14,7 @@ from ..tensor import Tensor, full, where
 
 
 def expand_nll_loss(scope: Scope) -> Signal:
-    """−weight[label]·log p[label], summed up as the layer says."""
+    """−weight[label]·log p[label], reduced as the layer says."""
     spec = scope.spec
     assert isinstance(spec, NllLoss)
     for signal in scope.inputs:

@@ -1,4 +1,4 @@
-"""Normalizations, dropout, preprocessing (rescale, standardize)."""
+"""Batch normalization, dropout and preprocessing (rescale, standardize)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..tensor import Tensor, constant, where
 
 
 def expand_batch_norm(scope: Scope) -> Signal:
-    """Training: normalized by the mean and biased variance of the batch's valid steps, and the running
-    statistics move. Prediction: by the running statistics (Ioffe and Szegedy, 2015)."""
+    """In training, normalizes by the mean and biased variance of the batch's valid steps, and updates the running
+    statistics; in prediction, normalizes by these (Ioffe and Szegedy, 2015)."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, BatchNorm)
     size = [scope.features(signal)]
@@ -43,7 +43,7 @@ def _gain(gamma: Tensor | None, variance: Tensor, epsilon: float) -> Tensor:
 
 
 def _moments(signal: Signal, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance of each channel over all other axes, of the steps that exist."""
+    """Mean and biased variance of each channel over all other axes, for the steps that exist."""
     axes = range(signal.rank - 1)
     valid = signal.valid_like()
     if valid is None:
@@ -57,7 +57,7 @@ def _moments(signal: Signal, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def expand_dropout(scope: Scope) -> Signal:
-    """Inverted dropout in training, nothing else."""
+    """Inverted dropout in training; the identity otherwise."""
     assert isinstance(scope.spec, Dropout)
     x = scope.floats(scope.input)
     return scope.give(dropout(scope, x, scope.spec.rate), scope.input.lengths)
@@ -86,7 +86,7 @@ def expand_rescale(scope: Scope) -> Signal:
 
 
 def expand_standardize(scope: Scope) -> Signal:
-    """(x − mean) / stddev for each channel, with constants of the spec or fitted ones."""
+    """(x − mean) / stddev per channel, with constants from the spec or fitted ones."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, Standardize)
     size = scope.features(signal)

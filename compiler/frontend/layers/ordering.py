@@ -1,4 +1,4 @@
-"""Layers along an axis: the largest cells, sums that grow, the order turned around; and whole numbers as an axis."""
+"""Layers that order cells along an axis: top k, cumulative sums, reversal, and sequences of integers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from .picking import from_end
 
 
 def expand_top_k(scope: Scope) -> Ports:
-    """The rank of each cell is the number of cells before it; the k first ranks are picked."""
+    """The k largest or smallest cells. The rank of a cell is the number of cells that come before it; ranks below k
+    are selected."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, TopK)
     axis = scope.axis(signal, spec.axis)
@@ -41,7 +42,7 @@ def expand_top_k(scope: Scope) -> Ports:
 
 
 def largest(x: Tensor, axis: int, k: DimLike, *, largest: bool = True) -> Tensor:
-    """The positions of the k largest cells of an axis, in their order, int64."""
+    """The positions of the k largest cells of an axis, in order, int64."""
     graph, size = x.graph, x.shape[axis]
     x = x.move_axis(axis, x.rank - 1)
     pairs = (*x.shape, size)
@@ -59,7 +60,7 @@ def largest(x: Tensor, axis: int, k: DimLike, *, largest: bool = True) -> Tensor
 
 
 def expand_one_hot(scope: Scope) -> Signal:
-    """A comparison with the numbers of the cells."""
+    """A one-hot encoding: compares each class with the positions of the cells."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, OneHot)
     if signal.dtype not in ("int32", "int64", "uint8"):
@@ -86,7 +87,7 @@ def expand_one_hot(scope: Scope) -> Signal:
 
 
 def expand_cumulative_sum(scope: Scope) -> Signal:
-    """A loop that adds."""
+    """A cumulative sum, as a scan."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, CumulativeSum)
     axis = scope.axis(signal, spec.axis)
@@ -110,7 +111,7 @@ def expand_cumulative_sum(scope: Scope) -> Signal:
 
 
 def expand_reverse(scope: Scope) -> Signal:
-    """An axis turned around, within the lengths of the samples where there are any."""
+    """Reverses an axis, within the samples' lengths if there are any."""
     spec, signal = scope.spec, scope.inputs[0]
     assert isinstance(spec, Reverse)
     axis = scope.axis(signal, spec.axis)

@@ -22,7 +22,7 @@ from .window import least_size, minimum_text
 
 
 def expand_pad(scope: Scope) -> Signal:
-    """Cells around the input."""
+    """Adds cells around the input."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, PadLayer)
     axes = [scope.axis(signal, axis, batch=True) for axis in spec.axes or range(signal.rank)]
@@ -59,7 +59,7 @@ def _filled(scope: Scope, spec: PadLayer, pads: Mapping[int, tuple[DimLike, DimL
 
 
 def _at_least_0(scope: Scope, size: DimLike) -> DimLike:
-    """The size, or 0 where it is negative."""
+    """The size, or 0 if it is negative."""
     low, high = bounds(size, scope.expander.ranges)
     if low is not None and low >= 0:
         return size
@@ -67,7 +67,7 @@ def _at_least_0(scope: Scope, size: DimLike) -> DimLike:
 
 
 def _cropped(scope: Scope, x: Tensor, axis: int, low: DimLike, left: DimLike) -> Tensor:
-    """Without the cells that negative padding cuts off; ``left`` is how many cells there are then."""
+    """Cuts off the cells that negative padding removes; ``left`` is how many cells remain."""
     start = _at_least_0(scope, -low)
     if start == 0 and x.shape[axis] == left:
         return x
@@ -80,7 +80,7 @@ def _cropped(scope: Scope, x: Tensor, axis: int, low: DimLike, left: DimLike) ->
 
 
 def _continued(scope: Scope, x: Tensor, axis: int, low: DimLike, high: DimLike, mode: str) -> Tensor:
-    """An axis continued over its borders by its own cells."""
+    """Continues an axis beyond its borders with copies of its own cells."""
     left = x.shape[axis] - _at_least_0(scope, -low) - _at_least_0(scope, -high)
     x = _cropped(scope, x, axis, low, left)
     low, high, size = _at_least_0(scope, low), _at_least_0(scope, high), x.shape[axis]
@@ -105,7 +105,7 @@ def _reach(low: int, high: int, mode: str) -> int:
 
 
 def _minimum(scope: Scope) -> str | None:
-    """The declaration under which all axes are long enough for their padding."""
+    """The declaration that makes all axes long enough for their padding."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, PadLayer)
     axes = [scope.axis(signal, axis, batch=True) for axis in spec.axes or range(signal.rank)]
@@ -125,7 +125,7 @@ def _minimum(scope: Scope) -> str | None:
 
 
 def _check_reach(scope: Scope, axis: int, size: DimLike, most: int, mode: str) -> None:
-    """Raises Problem unless an axis has the cells that it is continued by."""
+    """Raises Problem unless an axis has enough cells to be continued with."""
     reach = _reach(most, 0, mode)
     least = scope.least(size)
     if least is None or least < reach:
@@ -135,7 +135,7 @@ def _check_reach(scope: Scope, axis: int, size: DimLike, most: int, mode: str) -
 
 
 def _continued_openly(scope: Scope, x: Tensor, axis: int, low: DimLike, high: DimLike, mode: str) -> Tensor:
-    """The same by open numbers of cells: where each cell comes from is computed."""
+    """Continues an axis by open numbers of cells, by computing where each cell comes from."""
     size, total = x.shape[axis], low + x.shape[axis] + high
     if mode != "edge":
         mosts = [bounds(number, scope.expander.ranges)[1] for number in (low, high)]
@@ -155,7 +155,7 @@ def _continued_openly(scope: Scope, x: Tensor, axis: int, low: DimLike, high: Di
         before, after = number(0), last
     elif mode == "wrap":
         before, after = cells + number(size), cells - number(size)
-    else:  # mirrored about the border cell, or about the border
+    else:  # mirrored about the border cell, or about the border itself
         beyond = number(int(mode == "symmetric"))
         before, after = -cells - beyond, last + last + beyond - cells
     cells = where(cells.compare("lt", 0), before, where(cells.compare("gt", last), after, cells))
@@ -178,7 +178,7 @@ def _borders(x: Tensor, axis: int, low: int, high: int, mode: str) -> tuple[list
 
 
 def expand_tile(scope: Scope) -> Signal:
-    """The input repeated as a whole along each axis."""
+    """Repeats the whole input along each axis."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, Tile)
     if len(spec.repeats) != signal.rank:
@@ -195,7 +195,7 @@ def expand_tile(scope: Scope) -> Signal:
 
 
 def expand_broadcast_to(scope: Scope) -> Signal:
-    """The input stretched to a shape."""
+    """Stretches the input to a shape."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, BroadcastTo)
     shape = scope.shape(spec.shape)

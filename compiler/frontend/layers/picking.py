@@ -1,4 +1,4 @@
-"""Cells of an axis by position: known positions as slices where they can be, others as gathers."""
+"""Selects cells of an axis by position: known positions as slices where possible, others as gathers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from netwright.specs.dims import DimLike
 
 from ..tensor import Tensor, concat, constant, full, where
 
-#: More slices than this are slower than one gather.
+#: With more slices than this, one gather is faster.
 MOST_SLICES = 8
 
-#: The most numbers that are worked out beforehand; more are computed when the network runs.
+#: The most positions computed at compile time; more are computed at run time.
 LARGEST_TABLE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Positions ``start``, ``start + step``, …, ``count`` of them."""
+    """The positions ``start``, ``start + step``, …: ``count`` of them."""
 
     start: int
     step: int
@@ -28,7 +28,7 @@ class _Run:
 
 
 def pick(x: Tensor, axis: int, positions: Sequence[int]) -> Tensor:
-    """The cells at known positions of an axis, in that order. A range may be as long as it likes."""
+    """The cells at known positions of an axis, in that order. A range may be of any length."""
     if isinstance(positions, range) and positions:
         return _sliced(x, axis, _Run(positions[0], positions.step, len(positions)))
     array = np.asarray(positions, np.int64)
@@ -42,12 +42,12 @@ def pick(x: Tensor, axis: int, positions: Sequence[int]) -> Tensor:
 
 
 def repeat(x: Tensor, axis: int, times: DimLike) -> Tensor:
-    """Each cell of an axis ``times`` times: 0, 0, 1, 1, …"""
+    """Repeats each cell of an axis ``times`` times: 0, 0, 1, 1, …"""
     return _stretched(x, axis, times, axis + 1)
 
 
 def tile(x: Tensor, axis: int, times: DimLike) -> Tensor:
-    """The whole axis ``times`` times: 0, 1, …, 0, 1, …"""
+    """Repeats the whole axis ``times`` times: 0, 1, …, 0, 1, …"""
     return _stretched(x, axis, times, axis)
 
 
@@ -60,7 +60,7 @@ def _stretched(x: Tensor, axis: int, times: DimLike, place: int) -> Tensor:
 
 
 def take(x: Tensor, axis: int, indices: Tensor) -> Tensor:
-    """The slices at ``indices`` (any shape, integers ≥ 0), which take the axis' place."""
+    """The slices at ``indices`` (any shape, integers ≥ 0), whose axes replace the axis."""
     if indices.dtype not in ("int32", "int64"):
         indices = indices.cast("int64")
     rows = x.move_axis(axis, 0).gather(indices)
@@ -79,7 +79,7 @@ def from_end(indices: Tensor, size: DimLike) -> Tensor:
 
 
 def _repeats(array: np.ndarray) -> int:
-    """How often each position stands, where all stand equally often one after the other."""
+    """How often each position occurs, if all are repeated equally often in a row."""
     if len(array) < 2:
         return 1
     changes = np.flatnonzero(np.diff(array)) + 1
@@ -89,7 +89,7 @@ def _repeats(array: np.ndarray) -> int:
 
 
 def _runs(positions: list[int]) -> list[_Run]:
-    """Positions as runs of constant step."""
+    """Positions as runs with constant steps."""
     runs: list[_Run] = []
     start = 0
     while start < len(positions):
@@ -97,7 +97,7 @@ def _runs(positions: list[int]) -> list[_Run]:
         step = positions[end] - positions[start] if end < len(positions) else 1
         while end < len(positions) and positions[end] - positions[end - 1] == step:
             end += 1
-        if end - start == 2 and end < len(positions):  # perhaps the second belongs to what follows
+        if end - start == 2 and end < len(positions):  # the second position may belong to the next run
             end = start + 1
             step = 1
         runs.append(_Run(positions[start], step, end - start))

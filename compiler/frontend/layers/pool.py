@@ -1,4 +1,4 @@
-"""Pools: over windows, and over everything."""
+"""Pools: over windows, and over all cells."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _pooled(op: str, x: Tensor, axes: Sequence[WindowAxis]) -> Tensor:
 
 
 def _tap(x: Tensor, axis: int, window: WindowAxis, tap: int) -> Tensor:
-    """The cell at one place of each window along an axis."""
+    """The cells at one position of all windows along an axis."""
     first = tap * window.dilation
     along = SliceAttributes.along(x.shape, axis, first, first + (window.cells - 1) * window.stride + 1)
     strides = tuple(window.stride if i == axis else 1 for i in range(x.rank))
@@ -74,7 +74,7 @@ def _tap(x: Tensor, axis: int, window: WindowAxis, tap: int) -> Tensor:
 
 
 def _with_indices(x: Tensor, axes: Sequence[WindowAxis]) -> tuple[Tensor, Tensor]:
-    """The maxima and where the first of each stands in the input, row-major over its spatial axes: int64."""
+    """The maxima, and the position of the first of each in the input, row-major over its spatial axes: int64."""
     graph = x.graph
     indices = full(graph, 0, x.type.with_dtype("int64"))
     for position in reversed(range(len(axes))):
@@ -102,7 +102,7 @@ def _root(x: Tensor, p: int) -> Tensor:
 
 
 def _divided(sums: Tensor, axes: list[WindowAxis], padding_counts: bool) -> Tensor:
-    """Sums over windows divided by the number of cells in each: those that exist, or all but those past the
+    """Sums over windows divided by the number of cells in each: those that exist, or all except those beyond the
     padding."""
     whole = 1
     counts: Tensor | None = None
@@ -119,7 +119,7 @@ def _divided(sums: Tensor, axes: list[WindowAxis], padding_counts: bool) -> Tens
 
 
 def _counted_cells(like: Tensor, axis: WindowAxis, padding_counts: bool) -> Tensor:
-    """For each window along an axis, how many of its cells count: [cells]."""
+    """How many cells of each window along an axis count: [cells]."""
     graph, dtype = like.graph, like.dtype
     first = -axis.low if padding_counts else 0
     limit = axis.size + axis.high if padding_counts else axis.size

@@ -1,4 +1,4 @@
-"""Numbers as a quantized network has them."""
+"""Fake quantization: rounds numbers to those that a quantized network has."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..tensor import Tensor, constant, full
 
 
 def expand_fake_quantize(scope: Scope) -> Signal:
-    """To whole numbers and back; the gradient of what is cut off in the middle of it passes around the rounding."""
+    """Quantizes and dequantizes; the gradient bypasses the rounding, and is zero where values are clipped."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, FakeQuantize)
     x = scope.floats(signal)

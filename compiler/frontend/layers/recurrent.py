@@ -1,4 +1,4 @@
-"""Recurrent layers: rnn, lstm, gru and users' cells, all as one scan a direction.
+"""Recurrent layers: rnn, lstm, gru and users' cells, each direction as one scan.
 
 Sequences are [N, T, …] outside and [T, N, …] inside.
 """
@@ -31,20 +31,20 @@ from ..tensor import Tensor, concat, constant, full, iota, where
 from .normalization import dropout
 from .recurrent_noise import recurrent_noise, with_dropped_features
 
-#: The most nodes that unrolling may make of a loop.
+#: The most nodes that unrolling a loop may create.
 UNROLL_LIMIT = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a direction gives, time first: the last states, and sequences by state (and OUTPUT)."""
+    """The results of a direction, time first: the last states, and sequences by state (and OUTPUT)."""
 
     last: Mapping[str, Tensor]
     sequences: Mapping[str, Tensor]
 
 
 def expand_recurrent(scope: Scope) -> Mapping[str, Signal]:
-    """A recurrent layer: its output, and the ports that somebody reads."""
+    """A recurrent layer: its output, and the ports that are read."""
     spec = scope.spec
     assert isinstance(spec, RecurrentLayer)
     cell, arguments = cell_of(spec, scope.expander.load.cells)
@@ -86,7 +86,7 @@ def _lengths(scope: Scope) -> Tensor | None:
 
 
 def _directions(spec: RecurrentLayer, layer: int, layers: int) -> list[tuple[str, bool]]:
-    """The prefixes of the parameters' names, and whether time runs backwards."""
+    """The prefixes of the parameters' names, each with whether time runs backwards."""
     prefix = f"{layer}." if layers > 1 else ""
     if isinstance(spec, GatedLayer) and spec.bidirectional:
         return [(f"{prefix}forward.", False), (f"{prefix}backward.", True)]
@@ -131,7 +131,7 @@ class _Recurrence:
             self.used_at.insert(0, (scope.expander.load.layer_span(scope.name, "cell"), "used here"))
 
     def wanted(self, top: bool) -> list[str]:
-        """The sequences that somebody reads."""
+        """The sequences that are read."""
         if not top:
             return [OUTPUT]
         names = [OUTPUT] if self.spec.return_sequences or self.output_state is None else []
@@ -184,7 +184,8 @@ class _Recurrence:
         return Run(last, dict(zip(wanted, values[len(last) :], strict=True)))
 
     def start(self, prefix: str, state: str, shape: tuple[int, ...], reverse: bool) -> Tensor:
-        """The value of a state before the first step, [N, *shape]; in training perhaps the last window's."""
+        """The value of a state before the first step, [N, *shape]; in training it may be carried over from the last
+        window."""
         scope = self.scope
         type = TensorType(scope.dtype, (self.batch, *shape))
         start = self.written_start(prefix, state, shape, type, reverse)
@@ -201,7 +202,7 @@ class _Recurrence:
     def written_start(
         self, prefix: str, state: str, shape: tuple[int, ...], type: TensorType, reverse: bool
     ) -> Tensor | None:
-        """What the spec says a state starts from; None for zeros."""
+        """The initial state according to the spec; None for zeros."""
         scope, own = self.scope, self.cell.states[state]
         if state in scope.given:
             return self.given_start(state, type, reverse)
@@ -219,7 +220,7 @@ class _Recurrence:
         return constant(scope.graph, np.asarray(values)).broadcast(type.shape, [*axes])
 
     def given_start(self, state: str, type: TensorType, reverse: bool) -> Tensor:
-        """A direction's part of a given state. Raises Problem where its type is another."""
+        """A direction's part of a given state. Raises Problem if its type differs."""
         scope, signal = self.scope, self.scope.given[state]
         both = isinstance(self.spec, GatedLayer) and self.spec.bidirectional
         last = type.shape[-1:] if type.shape else ()
@@ -251,7 +252,7 @@ class _Recurrence:
     # Results.
 
     def ports(self, runs: Sequence[Run]) -> dict[str, Signal]:
-        """The layer's output and the ports that somebody reads, directions joined on the last axis."""
+        """The layer's output and the ports that are read, with directions joined on the last axis."""
         found: dict[str, Signal] = {}
         if self.spec.return_sequences:
             found[""] = self.sequence([run.sequences[OUTPUT] for run in runs])
@@ -272,7 +273,7 @@ class _Recurrence:
 
     def sequence(self, parts: Sequence[Tensor]) -> Signal:
         joined = concat(parts, parts[0].rank - 1) if len(parts) > 1 else parts[0]
-        own = LENGTHS in self.scope.given  # they steer this layer alone
+        own = LENGTHS in self.scope.given  # these lengths are for this layer only
         return self.given(joined.swap_leading(), None if own else self.lengths)
 
     def joined(self, parts: Sequence[Tensor]) -> Signal:
@@ -287,7 +288,7 @@ class _Recurrence:
         return self.scope.give(tensor, lengths)
 
     def final(self, sequence: Tensor, reverse: bool) -> Tensor:
-        """The value at the step that was computed last, of each sample: [T, N, …] gives [N, …]. Raises Problem."""
+        """Each sample's value at the step that was computed last: [T, N, …] gives [N, …]. Raises Problem."""
         least = self.scope.least(self.length)
         if least is None or least < 1:
             message = f"the last step's output is asked for, and of {self.length} steps there may be none"

@@ -1,4 +1,5 @@
-"""What regularizes recurrences: dropout of inputs and of states, the same at all steps of a sequence, and zoneout."""
+"""Regularization of recurrences: dropout of inputs and of states, the same at all steps of a sequence, and
+zoneout."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from .normalization import dropout
 
 
 def with_dropped_features(scope: Scope, prefix: str, name: str, x: Tensor) -> Tensor:
-    """An input [T, N, …] in which each sequence lacks some features at all its steps."""
+    """An input [T, N, …] with some features of each sequence dropped, the same ones at all its steps."""
     assert isinstance(scope.spec, RecurrentLayer)
     rate = scope.spec.input_dropout
     if scope.mode != "train" or rate == 0:
@@ -26,8 +27,7 @@ def with_dropped_features(scope: Scope, prefix: str, name: str, x: Tensor) -> Te
 def recurrent_noise(
     scope: Scope, prefix: str, batch: DimLike, shapes: CellShapes
 ) -> tuple[Noise, list[Tensor]]:
-    """Zoneout and recurrent dropout of a direction: what the cell is to do, and by what states are multiplied where
-    products read them."""
+    """Zoneout and recurrent dropout of a direction: the noise for the cell, and the factors of states in products."""
     spec = scope.spec
     assert isinstance(spec, RecurrentLayer)
     zoneout = {name: spec.zoneout_of(name) for name in shapes.states}

@@ -1,4 +1,4 @@
-"""Reductions over axes, and positions of extremes."""
+"""Reductions over axes, and positions of extreme values."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..expansion import Expansion
 from ..scope import Scope, Signal
 from ..tensor import Tensor, dim_value, full, where
 
-#: The most factors that are multiplied one by one; more become a loop.
+#: The most factors that are multiplied one by one; with more, a scan multiplies them.
 MOST_FACTORS = 8
 
 _FLOATS_ONLY = ("mean", "l2", "log_sum", "log_sum_exp")
 
 
 def expand_reduce(scope: Scope) -> Signal:
-    """One number of all numbers along axes."""
+    """Reduces axes to one number each."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, Reduce)
     axes = sorted({scope.axis(signal, axis, batch=True) for axis in spec.axes or range(signal.rank)})
@@ -48,7 +48,7 @@ def _without(result: Signal, signal: Signal, axes: Sequence[int]) -> Signal:
 
 
 def reduced(x: Tensor, op: str, axes: Sequence[int]) -> Tensor:
-    """``op`` as layer ``reduce`` has it; the axes leave."""
+    """``op`` as in layer ``reduce``; the axes are removed."""
     match op:
         case "sum" | "max" | "min":
             return x.reduce(op, axes)
@@ -68,7 +68,7 @@ def reduced(x: Tensor, op: str, axes: Sequence[int]) -> Tensor:
 
 
 def log_sum_exp(x: Tensor, axes: Sequence[int]) -> Tensor:
-    """m + log Σ exp(x − m), m the maximum (0 where that is infinite)."""
+    """m + log Σ exp(x − m), where m is the maximum (0 if that is infinite)."""
     top = x.reduce("max", axes, keep=True).detached()
     finite = top.abs().compare("lt", float("inf"))
     m = where(finite, top, full(x.graph, 0, top.type))
@@ -77,7 +77,7 @@ def log_sum_exp(x: Tensor, axes: Sequence[int]) -> Tensor:
 
 
 def multiplied(x: Tensor, axes: Sequence[int]) -> Tensor:
-    """The product over axes: factor by factor, a loop where there are many."""
+    """The product over axes: factor by factor, or as a scan if there are many."""
     kept = [axis for axis in range(x.rank) if axis not in axes]
     shape = tuple(x.shape[axis] for axis in kept)
     length = product(x.shape[axis] for axis in axes)

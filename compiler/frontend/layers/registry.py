@@ -63,11 +63,11 @@ _FAMILIES = (
 )
 _EXPANSIONS = {kind: expansion for family in _FAMILIES for kind, expansion in family.EXPANSIONS.items()}
 _WRITTEN_OUT = (ScanWindow, TimeDistributed)
-"""Layers that loading has replaced by those that they stand for."""
+"""Layer types that loading has already replaced by others."""
 
 
 def _expansion(layer: type[LayerSpec]) -> Expansion:
-    """The expansion of a layer, or of the nearest kind that it belongs to."""
+    """The expansion of a layer's type, or of its nearest base type that has one."""
     return next(_EXPANSIONS[kind] for kind in layer.__mro__ if kind in _EXPANSIONS)
 
 

@@ -1,6 +1,7 @@
-"""Resizing: for each axis, which input cells an output cell is made of, and how much each weighs.
+"""Resizing: on each axis, which input cells make up an output cell, and with which weights.
 
-Coordinates are computed in float64, as nodes of the graph; where all sizes are known they are numbers at once.
+Coordinates are computed in float64, as nodes of the graph; if all sizes are known, these are folded to numbers at
+once.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from .window import SPATIAL_SHAPES
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """One axis: its size, the size wanted, and the exact scale where it is a number."""
+    """One axis: its size, the size wanted, and the exact scale if it is a number."""
 
     position: int
     size: DimLike
@@ -45,13 +46,13 @@ class _Axis:
 
 
 def expand_resize(scope: Scope) -> Signal:
-    """The input at another resolution, one axis after the other."""
+    """The input at another resolution, resized one axis after the other."""
     assert isinstance(scope.spec, Resize)
     return _resize(scope, scope.spec)
 
 
 def expand_up_sampling(scope: Scope) -> Signal:
-    """Each cell ``size`` times along each spatial axis, equal or with values in between."""
+    """Enlarges each spatial axis ``size`` times, by repetition or interpolation."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, UpSampling)
     scope.check_rank(signal, SPATIAL_SHAPES[spec.rank], signal.rank == spec.rank + 2)
@@ -114,7 +115,7 @@ def _axes(scope: Scope, spec: Resize, signal: Signal) -> list[_Axis]:
 
 
 def _scaled(size: DimLike, scale: float) -> DimLike:
-    """⌊scale·size⌋; of an open size by the nearest simple fraction."""
+    """⌊scale·size⌋; for an open size, with the nearest simple fraction as the scale."""
     if isinstance(size, int):
         return math.floor(size * scale)
     fraction = Fraction(scale).limit_denominator(1000)
@@ -174,14 +175,14 @@ def _nearest(spec: Resize, x: Tensor) -> Tensor:
 
 
 def _inside(x: Tensor, axis: _Axis) -> Tensor:
-    """Cells as indices of the input, those outside moved to its border."""
+    """Coordinates as indices of input cells, clamped to the borders."""
     indices = x.cast("int64").maximum(0)
     last = axis.size - 1
     return indices.minimum(last if isinstance(last, int) else dim_value(x.graph, last, "int64"))
 
 
 def _taps(graph: Graph, spec: Resize, axis: _Axis) -> list[tuple[Tensor, Tensor]]:
-    """The input cells of each output cell and their weights: int64 [O] and float64 [O], one pair a tap."""
+    """The input cells of each output cell and their weights: int64 [O] and float64 [O], one pair per tap."""
     x = _coordinates(graph, spec, axis)
     base = floor(x)
     ratio = x - base
@@ -208,7 +209,7 @@ def _exists(cells: Tensor, axis: _Axis) -> Tensor:
 
 
 def _kernel(spec: Resize, distance: Tensor) -> Tensor:
-    """The weight of a cell at a distance: a triangle, or Keys' cubic convolution kernel."""
+    """The weight of a cell at a distance: linear interpolation, or Keys' cubic convolution kernel."""
     d = distance.abs()
     if spec.mode == "linear":
         return (1 - d).maximum(0)
@@ -253,14 +254,14 @@ def _nearest_cells(spec: Resize, x: Tensor, axis: _Axis) -> Tensor:
 
 
 def _repeats(spec: Resize) -> bool:
-    """Whether a whole scale s makes s equal cells of each."""
+    """Whether each cell is simply repeated s times, for an integer scale s."""
     if spec.coordinates == "asymmetric":
         return spec.nearest == "floor"
     return spec.coordinates.startswith("half_pixel") and spec.nearest.startswith("round")
 
 
 def _weighted(spec: Resize, x: Tensor, axis: _Axis) -> Tensor:
-    """The weighted cells that make each output cell, as one sum."""
+    """The sum of weighted cells for each output cell."""
 
     def tables(graph: Graph) -> list[Tensor]:
         cells, weights = zip(*_taps(graph, spec, axis), strict=True)
@@ -276,12 +277,12 @@ def _weighted(spec: Resize, x: Tensor, axis: _Axis) -> Tensor:
 
 
 def _columns(taps: Sequence[Tensor]) -> Tensor:
-    """[O] for each tap as [O, T]."""
+    """Stacks one [O] per tap to [O, T]."""
     return concat([tap.reshape((*tap.shape, 1)) for tap in taps], 1)
 
 
 def _numbers(build: Callable[[Graph], Sequence[Tensor]]) -> list[np.ndarray]:
-    """The values of tensors that depend on no input."""
+    """The values of tensors that do not depend on any input."""
     graph = Graph("numbers")
     for position, tensor in enumerate(build(graph)):
         graph.set_output(str(position), tensor.value)

@@ -1,4 +1,4 @@
-"""Sampling at computed positions, and its counterpart for max pools: rows of a table with one row for each cell."""
+"""Sampling at computed positions, and max unpooling: both index a table with one row per cell."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..scope import Scope, Signal
 from ..tensor import Tensor, full, iota, where
 from .indexing import combined, flat, inside
 
-#: Keys' cubic convolution with the coefficient that PyTorch's and ONNX's samplers have.
+#: The coefficient of Keys' cubic convolution in PyTorch's and ONNX's samplers.
 _CUBIC = -0.75
 
 
 def expand_grid_sample(scope: Scope) -> Signal:
-    """The cells around each position, weighted."""
+    """The weighted cells around each position."""
     spec, (image, grid) = scope.spec, scope.inputs
     assert isinstance(spec, GridSample)
     x, positions = scope.floats(image), scope.floats(grid)
@@ -46,7 +46,7 @@ def expand_grid_sample(scope: Scope) -> Signal:
 
 
 class _Sampler:
-    """An image [N, *sizes, C] as a table with one row for each cell."""
+    """An image [N, *sizes, C] as a table with one row per cell."""
 
     def __init__(self, spec: GridSample, x: Tensor):
         self.spec, self.x = spec, x
@@ -57,7 +57,7 @@ class _Sampler:
         return self.x.count(self.sizes[axis])
 
     def cell(self, place: Tensor, axis: int) -> Tensor:
-        """A position from −1 to 1 as one among the cells of an axis, moved inside where padding says so."""
+        """A position from −1 to 1 as a coordinate on an axis, moved inside as the padding mode says."""
         size = self.size(axis)
         cell = (place + 1) / 2 * (size - 1) if self.spec.align_corners else ((place + 1) * size - 1) / 2
         if self.spec.mode == "cubic":  # its cells are moved, not the position between them
@@ -73,7 +73,7 @@ class _Sampler:
         return cell.maximum(0).minimum(last)
 
     def reflected(self, cell: Tensor, axis: int) -> Tensor:
-        """Mirrored about the borders of the axis, or about the centres of its outermost cells."""
+        """Mirrors a coordinate about the borders of the axis, or about the centres of its outermost cells."""
         size = self.size(axis)
         low, span = (0.0, size - 1) if self.spec.align_corners else (-0.5, size)
         single = self.spec.align_corners and self.sizes[axis] == 1
@@ -86,7 +86,7 @@ class _Sampler:
         return where(even, rest, span - rest) + low
 
     def sample(self, cells: Sequence[Tensor]) -> Tensor:
-        """The weighted sum of the cells around."""
+        """The weighted sum of the cells around a position."""
         mode = self.spec.mode
         if mode == "nearest":
             return self.read([rounded(cell) for cell in cells])
@@ -106,7 +106,7 @@ class _Sampler:
         return total
 
     def weight(self, ratio: Tensor, offset: int) -> Tensor:
-        """How much the cell at an offset counts, ``ratio`` behind the cell at offset 0."""
+        """The weight of the cell at an offset, for a position ``ratio`` after the cell at offset 0."""
         if self.spec.mode == "linear":
             return ratio if offset else 1 - ratio
         d, a = (ratio - offset if offset <= 0 else offset - ratio), _CUBIC
@@ -115,7 +115,7 @@ class _Sampler:
         return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
 
     def read(self, cells: Sequence[Tensor]) -> Tensor:
-        """The rows at whole positions; zeros outside where padding says so."""
+        """The rows at integer positions; zeros outside if the padding mode says so."""
         if self.spec.mode == "cubic":
             cells = [self.moved(cell, axis) for axis, cell in enumerate(cells)]
         graph, shape = self.x.graph, cells[0].shape
@@ -124,7 +124,7 @@ class _Sampler:
             last = self.size(axis) - 1
             here = cell.compare("ge", 0).both(cell.compare("le", last))
             exists = here if exists is None else exists.both(here)
-            # The comparisons also keep what is no number, or too large for one, from becoming a position.
+            # The comparisons also exclude NaN and numbers too large for an index.
             inner.append(where(here, cell, 0).cast("int64"))
         index = iota(graph, "int64", shape, 0)
         for cell, size in zip(inner, self.sizes, strict=True):

@@ -1,4 +1,4 @@
-"""Scans: every window as a sample, and the windows' answers combined."""
+"""``scan_window``: every window as a sample, and the combination of the windows' answers."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _known(scope: Scope, size: DimLike) -> int:
 
 
 def _windows(scope: Scope, signal: Signal) -> WindowsAttributes:
-    """The windows on a signal. Raises Problem."""
+    """The geometry of the windows on a signal. Raises Problem."""
     spec = scope.spec
     assert isinstance(spec, Windows | CombineWindows)
     scope.check_rank(signal, "[N, T, C], [N, H, W, C] or [N, D, H, W, C]", 3 <= signal.rank <= 5)

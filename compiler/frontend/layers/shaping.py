@@ -1,4 +1,4 @@
-"""Layers that move or join values: flatten, reshape, concat, add and multiply."""
+"""Layers that reshape or join values: flatten, reshape, concat, add and multiply."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..tensor import Tensor, concat
 
 
 def expand_flatten(scope: Scope) -> Signal:
-    """The axes from ``start_axis`` on as one."""
+    """Merges the axes from ``start_axis`` on."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, Flatten)
     start = spec.start_axis
@@ -42,7 +42,7 @@ def expand_flatten(scope: Scope) -> Signal:
 
 
 def expand_reshape(scope: Scope) -> Signal:
-    """The same values under another shape."""
+    """The same values in another shape."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, Reshape)
     written = scope.shape(spec.shape)
@@ -61,7 +61,7 @@ def expand_reshape(scope: Scope) -> Signal:
 
 
 def expand_concat(scope: Scope) -> Signal:
-    """The inputs joined along an axis."""
+    """Joins the inputs along an axis."""
     spec, first = scope.spec, scope.inputs[0]
     assert isinstance(spec, Concat)
     axis = scope.axis(first, spec.axis)
@@ -78,7 +78,7 @@ def expand_concat(scope: Scope) -> Signal:
 
 
 def expand_sum_or_product(scope: Scope) -> Signal:
-    """The inputs added or multiplied, element by element; factors are stretched along axes of size 1."""
+    """Adds or multiplies the inputs element by element; factors are stretched along axes of size 1."""
     stretched = isinstance(scope.spec, Multiply)
     for position, other in enumerate(scope.inputs[1:], 1):
         for earlier in range(position if stretched else 1):
@@ -102,7 +102,7 @@ def _check_joined(
     *,
     stretched: bool = False,
 ) -> None:
-    """Raises Problem unless an input has the type of an earlier one, but for one axis, or those of size 1."""
+    """Raises Problem unless an input has the type of an earlier one, except on one axis, or on axes of size 1."""
     first = scope.inputs[earlier]
     path = ("inputs", position)
     this, that = scope.refs[position], scope.refs[earlier]
@@ -130,7 +130,7 @@ def _check_joined(
 
 
 def _multiples(first: Signal, other: Signal, axes: list[int]) -> str | None:
-    """What dims have to be multiples of so that the inputs agree, where that is all that is missing."""
+    """The multiples that dims must be declared with for the inputs to agree, if nothing else is missing."""
     if first.rank != other.rank:
         return None
     found: dict[str, int] = {}
@@ -144,7 +144,7 @@ def _multiples(first: Signal, other: Signal, axes: list[int]) -> str | None:
 
 
 def _lengths(scope: Scope) -> Tensor | None:
-    """The common lengths of the inputs. Raises Problem where they have different ones."""
+    """The common lengths of the inputs. Raises Problem if they differ."""
     found: Tensor | None = None
     for position, signal in enumerate(scope.inputs):
         if signal.lengths is None:
@@ -169,7 +169,7 @@ def expand_depth_to_space(scope: Scope) -> Signal:
         raise scope.problem("NW0308", message, "block_size", labels=scope.blame(signal))
     batch, *sizes, _ = signal.shape
     blocks = (block,) * spatial
-    first = 1 + spatial  # of the axes of a block
+    first = 1 + spatial  # the first axis of a block
     if spec.mode == "dcr":
         split, channel = (*blocks, rest), 1 + 2 * spatial
     else:

@@ -16,14 +16,14 @@ from .picking import pick
 
 
 def kept_lengths(scope: Scope, changed: Sequence[int]) -> Tensor | None:
-    """The lengths of the input, which a layer keeps that leaves batch and time alone. Raises Problem."""
+    """The lengths of the input, for a layer that leaves batch and time unchanged. Raises Problem if it does not."""
     if any(axis < 2 for axis in changed):
         scope.refuse_lengths(scope.input, "it changes batch or time")
     return scope.input.lengths
 
 
 def expand_transpose(scope: Scope) -> Signal:
-    """The axes in another order."""
+    """Permutes the axes."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, Transpose)
     order = tuple(
@@ -37,7 +37,7 @@ def expand_transpose(scope: Scope) -> Signal:
 
 
 def expand_slice(scope: Scope) -> Signal:
-    """Cells from start to before stop, as Python slices."""
+    """Cells from start to before stop, as in Python's slices."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, Slice)
     axes = [scope.axis(signal, axis, batch=True) for axis in spec.axes]
@@ -81,20 +81,20 @@ def _sliced(
         low = _inside(scope, start, size, 0)
         high = _at_least(scope, _inside(scope, stop, size, size), low)
         return _reaching(scope, x, axis, high).strided(axis, low, high, step)
-    # Backwards from start to after stop: the cells from stop + 1 to start, which are reversed.
+    # Backwards from start to after stop: the cells from stop + 1 to start, reversed.
     high = size if start is None else _inside(scope, _next(start), size, size)
     low = 0 if stop is None else _inside(scope, _next(stop), size, size)
     high = _at_least(scope, high, low)
     reach = high - low - 1
-    first = low + reach - reach // -step * -step  # the last cell that steps from the top meet
+    first = low + reach - reach // -step * -step  # the last cell that steps from the start reach
     if (scope.least(reach) or 0) < 0:
         first = dim_min(first, high)
     return x.strided(axis, first, high, -step).reverse(axis)
 
 
 def _reaching(scope: Scope, x: Tensor, axis: int, stop: DimLike) -> Tensor:
-    """An axis that reaches a bound. Where only the greatest value of a dim keeps the bound inside, the axis is
-    continued by cells that no admitted size reaches: code is proved for the least values alone."""
+    """An axis long enough for a bound. If the bound is inside only because of a dim's greatest value, the axis is
+    extended by cells that no admitted size reaches: the verifier only knows least values."""
     least = {name: (low, None) for name, (low, _) in scope.expander.ranges.items()}
     room = bounds(x.shape[axis] - stop, least)[0]
     if room is not None and room >= 0:
@@ -105,12 +105,12 @@ def _reaching(scope: Scope, x: Tensor, axis: int, stop: DimLike) -> Tensor:
 
 
 def _next(bound: DimLike) -> DimLike | None:
-    """The bound one cell further; past the last cell for −1."""
+    """The bound one cell further; None, the end of the axis, for −1."""
     return None if bound == -1 else bound + 1
 
 
 def _inside(scope: Scope, bound: DimLike | None, size: DimLike, default: DimLike) -> DimLike:
-    """A bound of an open axis: negative ones from the end, and none past either end."""
+    """A bound on an open axis: negative ones count from the end, and all are clamped to the axis."""
     if bound is None:
         return default
     if isinstance(bound, int) and bound < 0:
@@ -131,7 +131,7 @@ def _at_least(scope: Scope, size: DimLike, low: DimLike) -> DimLike:
 
 
 def expand_split(scope: Scope) -> Mapping[str, Signal]:
-    """The parts of an axis, each a port."""
+    """The parts of an axis, one per port."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, Split)
     axis = scope.axis(signal, spec.axis, batch=True)

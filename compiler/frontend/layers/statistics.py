@@ -1,4 +1,4 @@
-"""Normalizations by statistics of a sample itself: layer, rms, group, instance, local response, norms."""
+"""Normalizations by statistics of each sample: layer, rms, group, instance, local response, norms."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _last_axes(scope: Scope, axis: int) -> tuple[list[int], list[int]]:
 
 
 def expand_layer_norm(scope: Scope) -> Mapping[str, Signal]:
-    """Normalized by mean and biased variance over the last axes (Ba, Kiros and Hinton, 2016)."""
+    """Normalizes by mean and biased variance over the last axes (Ba, Kiros and Hinton, 2016)."""
     spec, lengths = scope.spec, scope.input.lengths
     assert isinstance(spec, LayerNorm)
     axes, shape = _last_axes(scope, spec.axis)
@@ -52,7 +52,7 @@ def expand_layer_norm(scope: Scope) -> Mapping[str, Signal]:
 
 
 def _affine(scope: Scope, y: Tensor, shape: Sequence[int]) -> Tensor:
-    """gamma·y + beta, as far as the layer has them."""
+    """gamma·y + beta, each only if the layer has it."""
     spec = scope.spec
     assert isinstance(spec, LayerNorm | GroupNorm | InstanceNorm)
     if spec.scale:
@@ -63,7 +63,7 @@ def _affine(scope: Scope, y: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def expand_rms_norm(scope: Scope) -> Signal:
-    """Divided by the root of the mean square over the last axes."""
+    """Divides by the root of the mean square over the last axes."""
     spec = scope.spec
     assert isinstance(spec, RmsNorm)
     axes, shape = _last_axes(scope, spec.axis)
@@ -75,7 +75,7 @@ def expand_rms_norm(scope: Scope) -> Signal:
 
 
 def expand_group_norm(scope: Scope) -> Signal:
-    """Normalized within each group of channels of each sample."""
+    """Normalizes within each group of channels of each sample."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, GroupNorm)
     scope.check_rank(signal, "[N, …, C]", signal.rank >= 2)
@@ -90,7 +90,7 @@ def expand_group_norm(scope: Scope) -> Signal:
 
 
 def expand_instance_norm(scope: Scope) -> Signal:
-    """Normalized within each channel of each sample."""
+    """Normalizes within each channel of each sample."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, InstanceNorm)
     scope.check_rank(signal, "[N, …, C]", signal.rank >= 3)
@@ -100,7 +100,7 @@ def expand_instance_norm(scope: Scope) -> Signal:
 
 
 def expand_local_response_norm(scope: Scope) -> Signal:
-    """Divided by a power of the squares of neighbouring channels."""
+    """Divides by a power of the squares of neighbouring channels."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, LocalResponseNorm)
     scope.check_rank(signal, "[N, …, C]", signal.rank >= 2)
@@ -116,7 +116,7 @@ def expand_local_response_norm(scope: Scope) -> Signal:
 
 
 def expand_lp_norm(scope: Scope) -> Signal:
-    """Divided by the norm along an axis."""
+    """Divides by the norm along an axis."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, LpNorm)
     axis = scope.axis(signal, spec.axis, batch=True)
@@ -132,7 +132,7 @@ def expand_lp_norm(scope: Scope) -> Signal:
 
 
 def expand_mean_variance_norm(scope: Scope) -> Signal:
-    """Centered, and divided by the standard deviation over axes."""
+    """Subtracts the mean over axes, and divides by the standard deviation."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, MeanVarianceNorm)
     axes = sorted({scope.axis(signal, axis, batch=True) for axis in spec.axes or range(signal.rank - 1)})

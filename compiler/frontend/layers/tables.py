@@ -1,4 +1,4 @@
-"""Tables of values: gather reads one by position, constant is one."""
+"""Layers with tables of values: gather reads one by position, constant is one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .picking import from_end, pick, take
 
 
 def expand_gather(scope: Scope) -> Signal:
-    """Slices by position along an axis."""
+    """Reads slices by position along an axis."""
     spec, signal = scope.spec, scope.inputs[0]
     assert isinstance(spec, Gather)
     axis = scope.axis(signal, spec.axis, batch=True)

@@ -1,4 +1,4 @@
-"""Every step as a sample, and the answers back in their places."""
+"""``time_distributed``: every step as a sample, and the inverse."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ...ops.layout import show
 from ..expansion import Expansion
 from ..scope import Scope, Signal
 
-#: Layers inside that look at more than one sample at once while training.
+#: Layer types that use more than one sample at once in training.
 _MIXING = ("batch_norm",)
 
 

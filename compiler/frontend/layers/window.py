@@ -1,4 +1,4 @@
-"""How windows slide along an axis: padding, the number of cells, and what is said about them."""
+"""How windows slide along an axis: padding, the number of cells, and errors about them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ..scope import Scope, Signal
 from ..tensor import Tensor, where
 
 Windowed = KernelLayer | Pool
-#: The inputs of convolutions and pools, by their number of spatial axes.
+#: What convolutions and pools read, by their number of spatial axes.
 SPATIAL_SHAPES = {1: "[N, T, C]", 2: "[N, H, W, C]", 3: "[N, D, H, W, C]"}
 
 
 @dataclass(frozen=True, slots=True)
 class WindowAxis:
-    """One spatial axis: ``span`` is the window's size with dilation, ``cells`` how many windows there are."""
+    """One spatial axis: ``span`` is the window's size with dilation, ``cells`` the number of windows."""
 
     size: DimLike
     span: int
@@ -39,7 +39,7 @@ class WindowAxis:
 
     @property
     def covered(self) -> DimLike:
-        """From the first cell of the first window to the last of the last."""
+        """The cells from the first cell of the first window to the last cell of the last."""
         return (self.cells - 1) * self.stride + self.span
 
     @property
@@ -84,20 +84,20 @@ def _axis(scope: Scope, spec: Windowed, signal: Signal, position: int) -> Window
         found = _cells(size, low, padded, span, stride, ceil)
         return found if isinstance(padded, int) and padded >= span and isinstance(found, int) else None
 
-    # A size that stays as it is stays so for other inputs, too, and has nothing to tell.
+    # An unchanged size stays unchanged for other inputs, too, so its origin says nothing.
     if cells != size or stride > 1:
         scope.derive(1 + position, _arithmetic(axis, ceil), signal.origins[1 + position], rule=rule)
     return axis
 
 
 def _cells(size: DimLike, low: DimLike, padded: DimLike, span: int, stride: int, ceil: bool) -> DimLike:
-    """How many windows there are."""
+    """The number of windows."""
     if not ceil:
         return (padded - span) // stride + 1
     cells = ceil_div(padded - span, stride) + 1
     if cells == ceil_div(size, stride):
         return cells
-    # A window that starts past the input, in the padding after it, has no cell at all.
+    # A window that starts beyond the input, in the padding after it, has no cell at all.
     return dim_min(cells, ceil_div(size + low, stride))
 
 
@@ -160,7 +160,7 @@ def _does_not_fit(
 
 
 def _larger_input(scope: Scope, spec: Windowed) -> tuple[Fix, ...]:
-    """The smallest input under which all windows of the layer fit."""
+    """The smallest input for which all windows of the layer fit."""
     found = []
     for position, window in enumerate(spec.window):
         span = (window - 1) * spec.dilations[position] + 1
@@ -175,7 +175,7 @@ def _larger_input(scope: Scope, spec: Windowed) -> tuple[Fix, ...]:
 
 
 def _minimum(scope: Scope, spec: Windowed) -> tuple[Fix, ...]:
-    """The declaration under which all windows of the layer fit: one fix for all sizes that may be too short."""
+    """The declaration for which all windows of the layer fit: one fix for all sizes that may be too small."""
     wanted: dict[str, int] = {}
     for position, window in enumerate(spec.window):
         span, size = (window - 1) * spec.dilations[position] + 1, scope.input.shape[1 + position]
@@ -206,12 +206,12 @@ def _minimum(scope: Scope, spec: Windowed) -> tuple[Fix, ...]:
 
 
 def minimum_text(wanted: Mapping[str, int]) -> str:
-    """The section `dims` that says how small sizes may be."""
+    """The section `dims` that declares minimum sizes."""
     return f"dims: {{{', '.join(f'{name}: {{min: {least}}}' for name, least in wanted.items())}}}"
 
 
 def least_size(size: DimLike, needed: int) -> tuple[str, int] | None:
-    """The one dim that a size depends on, and the least value under which it is large enough."""
+    """The only dim that a size depends on, and its least value for which the size is large enough."""
     symbols = dim_symbols(size)
     if len(symbols) != 1:
         return None
@@ -254,14 +254,14 @@ def _warn(scope: Scope, spec: Windowed, axes: list[WindowAxis]) -> None:
             fixes = scope.with_setting("rounding", "floor")
             scope.warn("NW0605", message, "rounding", help="rounding: floor gives their shape", fixes=fixes)
             break
-    # Cells of the padding may well be left over: nothing is lost with them. A window that is smaller than its stride
-    # leaves cells out everywhere, as the shortcuts of residual networks do: that is what it is for.
+    # Cells of the padding may be left over: nothing is lost with them. A window that is smaller than its stride skips
+    # cells everywhere, on purpose, as in the shortcuts of residual networks.
     covered = [axis.size if axis.span < axis.stride else axis.covered - axis.low for axis in axes]
     warn_dropped(scope, [(axis.size, size) for axis, size in zip(axes, covered, strict=True)], "stride")
 
 
 def warn_dropped(scope: Scope, axes: Sequence[tuple[DimLike, DimLike]], key: str) -> None:
-    """Warns of cells at the border that no window covers; for each spatial axis how many there are, and how many are
+    """Warns of cells at the border that no window covers; for each spatial axis, how many these are and how many are
     covered."""
     names = {1: ["step"], 2: ["row", "column"], 3: ["slice", "row", "column"]}[len(axes)]
     dropped = [
@@ -279,7 +279,7 @@ def warn_dropped(scope: Scope, axes: Sequence[tuple[DimLike, DimLike]], key: str
 
 
 def pad_windows(x: Tensor, axes: list[WindowAxis], fill: float) -> Tensor:
-    """The input with its padding, filled up to what the windows cover where the last one is cut."""
+    """The input with its padding, extended so that the last window is complete."""
     low: list[DimLike] = [0, *(axis.low for axis in axes), 0]
     high: list[DimLike] = [0, *(axis.high + _missing(axis) for axis in axes), 0]
     x = x.pad(low, high, fill)
@@ -290,15 +290,15 @@ def pad_windows(x: Tensor, axes: list[WindowAxis], fill: float) -> Tensor:
 
 
 def _missing(axis: WindowAxis) -> DimLike:
-    """How many cells windows cover past the padded input; generous where that may be none."""
+    """How many cells windows cover beyond the padded input; an upper bound if that may be zero."""
     if axis.fits_whole:
         return 0
     return axis.stride if axis.stride > axis.span else axis.covered - axis.padded
 
 
 def check_time(scope: Scope, axes: list[WindowAxis]) -> Tensor:
-    """The input for windows along time: padding past each sequence's end is zero. Raises Problem where the
-    result's steps are not the input's."""
+    """The input for windows along time, with zeros past each sequence's end. Raises Problem if the result has other
+    steps than the input."""
     signal = scope.input
     if signal.lengths is not None and (axes[0].cells != axes[0].size or axes[0].stride != 1):
         why = f"it turns {axes[0].size} steps into {axes[0].cells}"

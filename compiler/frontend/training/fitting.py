@@ -1,7 +1,7 @@
-"""Constants that come from the training data: the mean and deviation of fitted ``standardize`` layers.
+"""Constants computed from the training data: mean and deviation of fitted ``standardize`` layers.
 
-The entry `fit` gives, for each such layer, the sums over one batch; two rounds over the data make a mean and a
-deviation without cancellation, whatever the size of the data.
+The entry `fit` returns the sums over one batch for each such layer. Two rounds over the data give mean and deviation
+without cancellation, whatever the magnitude of the data.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ Arrays = Mapping[str, NDArray]
 
 
 def fit_graph(expander: Expander) -> Graph:
-    """An expanded network with, for each fitted layer, `fit.LAYER.count` [], `.sum` [C] and `.squares` [C] (of
-    the distances from the present mean) as its outputs."""
+    """An expanded network whose outputs are, for each fitted layer, `fit.LAYER.count` [], `.sum` [C] and `.squares`
+    [C] (of the distances from the present mean)."""
     graph = expander.graph
     for layer, signal in expander.fitted.items():
         values = signal.tensor
@@ -49,11 +49,11 @@ def fit_statistics(
     batches: Callable[[], Iterable[Arrays]],
     run: Callable[[Arrays], Arrays] | None = None,
 ) -> dict[str, NDArray]:
-    """Values of the statistics of all fitted layers, by name; empty where there are none.
+    """The statistics of all fitted layers, by name; empty if there are none.
 
-    ``values`` holds parameters and statistics as they are so far, ``batches()`` goes over the training inputs from
-    the start, ``run`` evaluates the entry `fit` (the interpreter when left out). Layers are fitted in order, each
-    on what those before it give. A deviation of 0 counts as 1. Raises ValueError where there are no data.
+    ``values`` holds the present parameters and statistics, ``batches()`` iterates over the training inputs from the
+    start, ``run`` evaluates the entry `fit` (in the interpreter if None). Layers are fitted in order, each on the
+    results of those before it. A deviation of 0 counts as 1. Raises ValueError if there are no data.
     """
     found: dict[str, NDArray] = {}
     if not network.fitted:

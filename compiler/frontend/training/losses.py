@@ -18,7 +18,7 @@ from ..tensor import Tensor, where
 
 
 def loss_elements(loss: AnyLoss, x: Tensor, target: Tensor) -> Tensor:
-    """The loss of each element; of each sample or step for softmax_cross_entropy."""
+    """The loss of each element; for softmax_cross_entropy, of each sample or step."""
     match loss:
         case SoftmaxCrossEntropy():
             return softmax_cross_entropy(x, target)
@@ -51,8 +51,9 @@ def softmax_cross_entropy(x: Tensor, target: Tensor) -> Tensor:
 def correct(x: Tensor, target: Tensor, *, logistic: bool) -> Tensor:
     """1 where the answer is right, else 0.
 
-    ``logistic``: each element of ``x`` is a logit, right where its sign says what target > ½ says. Else the class
-    is the position of the largest value of the last axis, or ``x`` itself where that holds integers.
+    ``logistic``: each element of ``x`` is a logit, which is right if it is positive where the target is above ½ and
+    only there. Otherwise the class is the position of the largest value on the last axis, or ``x`` itself if that
+    holds integers.
     """
     if logistic:
         right = x.compare("gt", 0).apply("eq", target.compare("gt", 0.5))

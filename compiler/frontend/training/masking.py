@@ -1,8 +1,8 @@
-"""What the steps that a loss leaves out may hold without harm: NaN, too, wherever nothing else is computed from them.
+"""Clears the steps that a loss ignores, where nothing else depends on them, so that they may even hold NaN.
 
-A step that is masked out has a cotangent of zero, and zero times NaN is NaN. So its values are cleared where they are
-made, forward and backward, in every input and layer from which all that is computed is computed step by step and ends
-in the loss. Which those are is read off the primitives' index maps, from the loss backwards.
+A masked step has a cotangent of zero, and zero times NaN is NaN. So its values are cleared where they are made,
+forward and backward: in every input and layer whose value only reaches the loss, and only step by step. The
+primitives' index maps tell which these are, from the loss backwards.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class MaskedSteps:
 
 
 def masked_steps(expander: Expander, objective: Objective) -> MaskedSteps | None:
-    """What can be cleared in an expanded network in training mode, where its loss has a mask."""
+    """The signals that can be cleared in an expanded network in training mode; None if its loss has no mask."""
     loss = objective.train.loss
     ref = expander.load.wiring.outputs[loss.output]
     if loss.mask is None:
@@ -49,7 +49,7 @@ def masked_steps(expander: Expander, objective: Objective) -> MaskedSteps | None
 
 
 def _alone(graph: Graph, end: Value, needed: set[Value]) -> set[Value]:
-    """The values `[N, T, …]` from which nothing is computed but, step by step, ``end``."""
+    """The values `[N, T, …]` that only ``end`` depends on, and only step by step."""
     users: dict[Value, list[tuple[Node, int]]] = {}
     for node in graph:
         if any(value in needed for value in node.values):
@@ -70,8 +70,8 @@ def _alone(graph: Graph, end: Value, needed: set[Value]) -> set[Value]:
 
 
 def _leading(graph: Graph, node: Node, position: int, after: int | None) -> int | None:
-    """How many leading axes of an operand are the steps, where ``after`` of the result are, and the result at a step is
-    computed from the operand at that step alone; None where it is not."""
+    """How many leading axes of an operand are the steps, if the first ``after`` axes of the result are. None unless
+    the result at each step depends on the operand at that step only."""
     if after is None or len(node.values) != 1:
         return None
     types = [graph.type(value) for value in graph.operands(node)]

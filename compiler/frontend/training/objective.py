@@ -1,4 +1,4 @@
-"""The training section on top of an expanded network: targets, the loss, the metrics, each as a sum and a count."""
+"""Adds the training section to an expanded network: targets, and the loss and metrics as sums and counts."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ _INTEGERS = ("int32", "int64", "uint8")
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """An output as loss and metrics see it: all its steps, or the last valid one. ``weights`` says which
-    [N, T] or [N] count (None: all)."""
+    """An output as the loss and metrics use it: all its steps, or the last valid one. ``weights`` says which [N, T]
+    or [N] count (None: all)."""
 
     name: str
     signal: Signal
     tensor: Tensor
     weights: Tensor | None
     last: Tensor | None
-    """The rows of the last valid steps in [N·T, …], where they were looked up."""
+    """The rows of the last valid steps in [N·T, …], if they were selected."""
 
     @property
     def picked(self) -> bool:
@@ -51,7 +51,7 @@ class View:
 
 
 class Objective:
-    """Appends loss and metrics to an expander's graph. Targets are declared as they are met."""
+    """Adds loss and metrics to an expander's graph. Targets are declared when they are first needed."""
 
     def __init__(self, expander: Expander, train: TrainSpec):
         self.expander, self.train, self.load = expander, train, expander.load
@@ -62,7 +62,7 @@ class Objective:
     def build(self) -> dict[str, Tensor]:
         """Scalars by name: `loss.numerator`, `loss.count`, and both for `metric.NAME`.
 
-        Raises Problem, or reports every one to the expander's diagnostics where it has such.
+        Raises Problem, or reports all problems to the expander's diagnostics if it has any.
         """
         found: dict[str, Tensor] = {}
         pieces = [("loss", None, ("train", "loss"))]
@@ -76,7 +76,7 @@ class Objective:
         return found
 
     def piece(self, name: str, metric: MetricSpec | None, path: Path) -> dict[str, Tensor]:
-        """The sums of the loss or of a metric; none where its output is poisoned. Raises Problem."""
+        """The numerator and count of the loss or of a metric; None if its output is poisoned. Raises Problem."""
         loss = self.train.loss
         view = self.view((metric and metric.output) or loss.output, path)
         if view is None:
@@ -86,12 +86,12 @@ class Objective:
         self.check_output(loss, view)
         target = self.target(loss.target, view, isinstance(loss, SoftmaxCrossEntropy), (*path, "target"))
         x = view.tensor
-        if view.weights is not None:  # select before anything is multiplied: what does not count may be NaN
+        if view.weights is not None:  # select before multiplying: values that do not count may be NaN
             x, target = _counted(view.weights, x), _counted(view.weights, target)
         return self.sums(name, loss_elements(loss, x, target), view)
 
     def metrics(self) -> Iterator[tuple[str, int, MetricSpec]]:
-        """Name, position and spec of each metric; a second one of a type has the output in its name."""
+        """Name, position and spec of each metric; a second one of the same type has its output in its name."""
         names: set[str] = set()
         for position, metric in enumerate(self.train.metrics):
             name = metric.type
@@ -102,7 +102,7 @@ class Objective:
                 yield name, position, metric
 
     def metric(self, metric: MetricSpec, view: View, path: Path) -> Tensor:
-        """A metric element by element."""
+        """A metric for each element."""
         loss, x = self.train.loss, view.tensor
         logistic = isinstance(loss, BinaryCrossEntropy) and view.name == loss.output
         by_class = metric.type == "accuracy" and not logistic
@@ -116,7 +116,7 @@ class Objective:
         return squared_error(x, target) if metric.type == "mse" else (x - target).abs()
 
     def sums(self, name: str, elements: Tensor, view: View) -> dict[str, Tensor]:
-        """The sum of the elements that count, and how many they are."""
+        """The sum of the elements that count, and their number."""
         if view.weights is None:
             count = dim_value(self.graph, product(elements.shape), elements.dtype)
             return {f"{name}.numerator": elements.sum(), f"{name}.count": count}
@@ -128,7 +128,7 @@ class Objective:
     # Outputs.
 
     def view(self, output: str, path: Path) -> View | None:
-        """An output as it is compared; None where it is poisoned. Raises Problem."""
+        """An output as it is compared with targets; None if it is poisoned. Raises Problem."""
         ref = self.load.wiring.outputs.get(output)
         signal = self.expander.signals.get(ref) if ref else None
         if signal is None:
@@ -153,7 +153,7 @@ class Objective:
         return View(output, signal, _rows(signal.tensor, rows), weights, rows)
 
     def counting(self, signal: Signal, own: bool) -> Tensor | None:
-        """Which steps count, bool [N, T]: those that exist and that the mask names."""
+        """Which steps count, bool [N, T]: those that exist and that the mask selects."""
         valid, name = signal.valid(), self.train.loss.mask
         if name is None:
             return valid
@@ -177,7 +177,7 @@ class Objective:
         return mask if mask.dtype == "bool" else mask.compare("ne", 0)
 
     def check_output(self, loss: LossSpec, view: View) -> None:
-        """Raises Problem where the loss has no meaning for the output; warns of doubled activations."""
+        """Raises Problem if the loss has no meaning for the output; warns of doubled activations."""
         span = self.load.span(("train", "loss", "output"))
         labels = self.origin(view.signal)
         x = view.tensor
@@ -240,9 +240,10 @@ class Objective:
         return self._tensors[name]
 
     def target(self, name: str, view: View, by_class: bool, used: Path) -> Tensor:
-        """A target in the view's steps: classes (int64, sane where they do not count) or floats. Raises Problem."""
+        """A target in the view's steps: floats, or classes (int64, set to 0 in steps that do not count). Raises
+        Problem."""
         x = view.tensor
-        has_classes = x.dtype not in FLOATS  # an output that is classes already, such as argmax's
+        has_classes = x.dtype not in FLOATS  # an output that holds classes already, such as argmax's
         labels = x.shape if has_classes else x.shape[:-1]
         default = TensorType("int64", labels) if by_class else TensorType(self.expander.dtype, x.shape)
         given = self.expander.signals.get(Ref(name))
@@ -308,12 +309,12 @@ class Objective:
 
 
 def _counted(weights: Tensor, x: Tensor) -> Tensor:
-    """The samples or steps that count; zeros in place of the others."""
+    """Zeros in place of the samples or steps that do not count."""
     return where(weights.broadcast(x.shape, range(weights.rank)), x, 0)
 
 
 def _rows(tensor: Tensor, rows: Tensor) -> Tensor:
-    """Rows of [N·T, …] of a tensor [N, T, …]."""
+    """Rows of a tensor [N, T, …] seen as [N·T, …]."""
     return tensor.reshape((product(tensor.shape[:2]), *tensor.shape[2:])).gather(rows)
 
 

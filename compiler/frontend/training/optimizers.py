@@ -20,9 +20,9 @@ CLIP_EPSILON = 1e-6
 
 
 class Updater:
-    """Makes the nodes that update parameters; ``state(name, type)`` gives the present value of a state.
+    """Adds the nodes that update parameters; ``state(name, type)`` returns the present value of a state.
 
-    New values, of parameters and states, are collected in ``updates`` by name.
+    ``updates`` collects the new values of parameters and states, by name.
     """
 
     def __init__(self, optimizer: AnyOptimizer, step: Tensor, dtype: str, state: MakeState):
@@ -79,7 +79,7 @@ class Updater:
 
 
 def state_types(optimizer: OptimizerSpec, parameters: Mapping[str, TensorType]) -> dict[str, TensorType]:
-    """The states an optimizer keeps besides `optimizer.step`, by name."""
+    """The states that an optimizer keeps besides `optimizer.step`, by name."""
     kinds: tuple[str, ...] = ()
     match optimizer:
         case Adam() | AdamW():
@@ -103,5 +103,5 @@ def clipped(gradients: Mapping[str, Tensor], limit: float) -> tuple[dict[str, Te
 
 
 def _bias(decay: float, count: Tensor) -> Tensor:
-    """1 − decayᵗ; 1 where decay is 0."""
+    """1 − decayᵗ; 1 if decay is 0."""
     return 1 - (count * math.log(decay)).exp() if decay else count * 0 + 1
