@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from netwright.specs.dims import Shape, product
+from netwright.specs.dims import product
 
 from ..graph.graph import Graph
 from ..graph.node import Value
@@ -30,20 +30,17 @@ def is_flat(graph: Graph, roles: Roles, group: Group, targets: Sequence[tuple[Va
         for place, index_map in places:
             if place.type.shape != group.space or tuple(index_map(probe)) != probe:
                 return False
-    inside = {node.id for node in group.members}
     return all(
         isinstance(primitive(node.op), Elementwise)
-        and all(_fits(graph, roles, inside, group.space, operand) for operand in graph.operands(node))
+        and all(_fits(graph, roles, operand) for operand in graph.operands(node))
         for node in group.members
     )
 
 
-def _fits(graph: Graph, roles: Roles, inside: set[int], space: Shape, value: Value) -> bool:
+def _fits(graph: Graph, roles: Roles, value: Value) -> bool:
     node = graph.producer(value)
-    if node.id in inside:
-        return True
     if roles.role(node) != "inline":
-        return graph.type(value).shape == space
+        return True  # elementwise operations have operands of their own shape
     if node.op in _POSITIONAL:  # a generator's operands, if any, are scalars
         return not any(_is_view(graph, roles, operand) for operand in graph.operands(node))
     if node.op != "broadcast":

@@ -86,9 +86,7 @@ class Grouping:
         if value in self._outputs:
             return True
         return any(
-            self.group_of.get(reader.id) is not own
-            or self.roles.role(reader) != "member"
-            or self._needs_memory(reader)
+            self.group_of.get(reader.id) is not own or self.roles.role(reader) != "member"
             for reader in self.roles.readers(value)
         )
 
@@ -106,13 +104,10 @@ class Grouping:
                 return False
             for value in node.values:
                 for reader in self.roles.readers(value):
-                    if reader.id in inside and reader.id not in seen and not self._needs_memory(reader):
+                    if reader.id in inside and reader.id not in seen:
                         seen.add(reader.id)
                         pending.append(reader)
         return True
-
-    def _needs_memory(self, reader: Node) -> bool:
-        return is_contraction(reader) and not self._absorbs(reader)
 
     def _absorbs(self, node: Node) -> bool:
         return node.op in ("reduce", "reduce_window")
@@ -169,12 +164,9 @@ class Grouping:
         return None
 
     def _join_contraction(self, node: Node, latest: Group | None) -> str | None:
-        """Takes over the newest group, or joins one that shares an operand; returns the rule that forbids it, or
+        """Joins a group that shares an operand, or takes over the newest group; returns the rule that forbids it, or
         None."""
-        rule = self._absorb(node, latest)
-        if rule is not None and is_contraction(node) and self._share(node, latest):
-            return None
-        return rule
+        return None if self._share(node, latest) else self._absorb(node, latest)
 
     def _saved(self, node: Node, latest: Group) -> DimLike:
         """Bytes of memory traffic that fusing ``node`` with its newest operands would save: a value that only
@@ -210,11 +202,7 @@ class Grouping:
 
     def _fits_into(self, other: Group, group: Group) -> bool:
         """Whether ``other`` may run as late as ``group``, in one kernel with it."""
-        if (
-            not other.fusable
-            or other.space != group.space
-            or len(other.members) + len(group.members) > MAX_MEMBERS
-        ):
+        if len(other.members) + len(group.members) > MAX_MEMBERS:
             return False
         if other.contractions():  # its tiles were chosen for it alone
             return False
@@ -228,9 +216,7 @@ class Grouping:
                         found is not other and found.order < group.order
                     ):
                         return False
-                    if found is group and (
-                        self._needs_memory(reader) or not self._reads_in_place(reader, other)
-                    ):
+                    if found is group and (is_contraction(reader) or not self._reads_in_place(reader, other)):
                         return False
         return True
 
@@ -263,7 +249,7 @@ class Grouping:
 
     def _through_pad(self, node: Node, group: Group) -> bool:
         producer = self.graph.producer(self.graph.operands(node)[0])
-        if producer.op != "pad" or self.roles.role(producer) != "inline":
+        if producer.op != "pad":
             return False
         if group.contractions():  # accumulators cannot be guarded
             return False
@@ -285,11 +271,8 @@ class Grouping:
             for user, _ in self.graph.uses(operand):
                 group = self.group_of.get(user.id)
                 if (
-                    user.id != node.id
-                    and group is not None
+                    group is not None
                     and user.op == node.op
-                    and self.roles.role(user) == "member"
-                    and group.fusable
                     and group.space == node.types[0].shape
                     and self._reduction(user) == extent
                     and len(group.contractions()) < MAX_CONTRACTIONS

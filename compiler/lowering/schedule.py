@@ -56,8 +56,7 @@ def lower_entry(program: ProgramBuilder, name: str, graph: Graph, observer: Obse
         if graph.input_role(key) in _GIVEN and place.storage.name not in entry.storages:
             entry.touch(place.storage)  # an input that no result depends on may still bind a dim
     for key in graph.outputs:
-        if key not in entry.storages:
-            entry.touch(program.table[key], "write")  # an output without elements is written by no call
+        entry.touch(program.table[key], "write")  # an output without elements is written by no call
     entry.finish()
 
 
@@ -82,8 +81,7 @@ class _Entry:
     def touch(self, storage: Storage, access: str = "read") -> None:
         self.storages[storage.name] = storage
         self.accesses.setdefault(storage.name, set()).add(access)
-        if not storage.table:
-            self.lifetimes.touch(storage)
+        self.lifetimes.touch(storage)
 
     def call(self, kernel: Kernel, layers: Iterable[str] = ()) -> None:
         name = self.program.kernel(kernel.function, layers)
@@ -133,9 +131,7 @@ class _Scope:
     def may_update(self, old: Value, new: Value) -> bool:
         """Whether ``new`` may overwrite the buffer of ``old``: all other kernels read it before, and its own reads it
         in place."""
-        writer = self.grouping.group_of.get(new.node)
-        if writer is None:
-            return False
+        writer = self.grouping.group_of[new.node]
         pending = [old]
         while pending:
             value = pending.pop()
@@ -143,8 +139,8 @@ class _Scope:
                 if self.roles.role(reader) == "alias":
                     pending.append(reader.values[0])
                     continue
-                group = self.grouping.group_of.get(reader.id)
-                if group is None or group.order > writer.order:
+                group = self.grouping.group_of[reader.id]
+                if group.order > writer.order:
                     return False
                 if group is writer and not (value == old and self._reads_at_same_index(reader, old, writer)):
                     return False
@@ -153,9 +149,7 @@ class _Scope:
     def _reads_at_same_index(self, reader: Node, value: Value, group: Group) -> bool:
         """Whether the kernel of ``group`` reads ``value``, on behalf of ``reader``, at the index that it stores
         to."""
-        if self.graph.type(value).shape != group.space or not self.grouping.evaluated_in_place(reader, group):
-            return False
-        return all(
+        return self.grouping.evaluated_in_place(reader, group) and all(
             same
             for operand in self.graph.operands(reader)
             for base, same in self.roles.bases(operand)
@@ -175,24 +169,20 @@ class _Scope:
         node, type = self.graph.producer(value), self.graph.type(value)
         if self.roles.role(node) == "alias":
             return self.place(self.roles.unreshaped(value)).reshaped(type.shape)
-        role = self.roles.role(node)
-        if isinstance(node.attrs, ConstantAttributes) and role == "array":
+        if isinstance(node.attrs, ConstantAttributes):
             return Place(self.entry.program.constant(node.attrs.array({})), type)
         place = self.outputs[value][0] if value in self.outputs else self.allocate(type)
-        if isinstance(node.attrs, PadAttributes) and role == "destination":
+        if isinstance(node.attrs, PadAttributes):
             self.entry.call(fill_kernel(self.entry.program, place, node.attrs.fill))
         return place
 
     def targets(self, value: Value) -> list[Target]:
         """All targets to which a member's result is stored."""
         targets: list[Target] = [(place, _identity) for place in self.outputs.get(value, [])]
-        others = False
         for user, position in self.graph.uses(value):
             if self.roles.role(user) == "destination":
                 targets.append((self.place(user.values[0]), self._into(user, position)))
-            else:
-                others = True
-        if not targets or (others and value not in self.outputs and self._read_elsewhere(value)):
+        if value not in self.outputs and self._read_elsewhere(value):
             targets.append((self.place(value), _identity))
         return targets
 

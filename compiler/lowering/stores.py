@@ -45,7 +45,7 @@ def store_apart(
         for place, index_map in places:
             key, ranges = stored_ranges(place, index_map, space, axis)
             shared = known.get(key, ranges) & ranges
-            if shared or key not in known:
+            if shared:
                 known[key] = shared
                 own.append((place, index_map))
             else:

@@ -106,8 +106,8 @@ def _fits(graph: Graph, value: Value, lanes: int) -> bool:
 
 def _is_product(node: Node) -> bool:
     if isinstance(node.attrs, DotAttributes):
-        return node.attrs.batch == 0 and node.attrs.rhs_contract == (0,)
-    return isinstance(node.attrs, ConvAttributes) and node.op == "conv" and node.attrs.groups == 1
+        return node.attrs.rhs_contract == (0,)  # behind axes of a batch it would be another one
+    return isinstance(node.attrs, ConvAttributes) and node.attrs.groups == 1
 
 
 def _is_parameter(graph: Graph, value: Value) -> bool:
@@ -120,9 +120,12 @@ def _is_weight(body: Graph, value: Value, lanes: int) -> bool:
     uses = body.uses(value)
     for user, position in uses:
         if isinstance(user.attrs, SliceAttributes):
-            whole = all(
-                isinstance(start, int) and start % lanes == 0 for start in user.attrs.start[-1:]
-            ) and user.attrs.stride == (1,) * len(user.attrs.stride)
+            start = user.attrs.start[-1]
+            whole = (
+                isinstance(start, int)
+                and start % lanes == 0
+                and user.attrs.stride == (1,) * len(user.attrs.stride)
+            )
             if not whole or not all(_is_product(n) and at == 1 for n, at in body.uses(user.values[0])):
                 return False
         elif not (_is_product(user) and position == 1):

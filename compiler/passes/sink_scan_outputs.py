@@ -59,7 +59,7 @@ class _Sinking:
         stepwise = dependents(body, inputs[k:])
         gone: set[Value] = set()
         for node in body:
-            if node.op != "input" and not any(value in state for value in node.values):
+            if not any(value in state for value in node.values):
                 self._consider(node, stepwise, gone)
         self._keep_what_ends_outside(gone)
         if not self.leaving:
@@ -74,7 +74,6 @@ class _Sinking:
         # A y that is the same in every step is recomputed outside if something there reads it.
         given = {value for _, value in staying[c:] if value in stepwise} | outside.keys()
         needed = [value for node in self.leaving.values() for value in body.operands(node)]
-        fixed = [v for v in dict.fromkeys(needed) if v not in stepwise and v not in given]
         names = (name for i in range(len(needed) + len(outputs)) if (name := f"sunk{i}") not in body.outputs)
         for value in dict.fromkeys(needed):
             if value in stepwise and value not in given and value not in gone:
@@ -86,7 +85,7 @@ class _Sinking:
             results = list(self.graph.add("scan", self.operands, replace(attrs, body=rest)).values)
             ys = dict(zip((value for _, value in staying[c:]), results[c:], strict=True))
             outside.update({value: y for value, y in ys.items() if value in stepwise})
-        self._compute_outside(outside, fixed, stepwise)
+        self._compute_outside(outside, needed, stepwise)
         return [*results[:c], *(ys.get(value) or outside[value] for _, value in outputs[c:])]
 
     def _consider(self, node: Node, stepwise: set[Value], gone: set[Value]) -> None:
@@ -116,9 +115,11 @@ class _Sinking:
         del self.leaving[node.id]
         gone.difference_update(node.values)
 
-    def _compute_outside(self, outside: dict[Value, Value], fixed: list[Value], stepwise: set[Value]) -> None:
+    def _compute_outside(
+        self, outside: dict[Value, Value], needed: list[Value], stepwise: set[Value]
+    ) -> None:
         body, graph, layer = self.attrs.body, self.graph, self.graph.layer
-        repeated = ancestors(body, fixed, outside.keys())
+        repeated = ancestors(body, needed, outside.keys())
         for node in body:
             if node.id in self.leaving:
                 operands = body.operands(node)
@@ -128,7 +129,7 @@ class _Sinking:
                 result = primitive(node.op).vectorize(graph, node.attrs, values, stacked, self.attrs.length)
                 assert result is not None
                 outside[node.values[0]] = result
-            elif node.op != "input" and any(v in repeated and v not in outside for v in node.values):
+            elif any(v in repeated and v not in outside for v in node.values):
                 graph.layer = node.layer
                 copy = graph.add(node.op, [outside[value] for value in body.operands(node)], node.attrs)
                 outside.update(zip(node.values, copy.values, strict=True))

@@ -12,7 +12,7 @@ from typing import ClassVar
 from ..graph.analysis import open_sizes
 from ..graph.graph import Graph
 from ..graph.node import InputAttributes, Value
-from ..ops.base import Generator, View, primitive
+from ..ops.base import View, primitive
 from .base import Pass, PassContext
 
 _OWNED = ("parameter", "statistic")
@@ -62,7 +62,7 @@ def _split(graph: Graph) -> tuple[Graph | None, Graph]:
         moved[value] = rest.input(name, graph.type(value), "packed")
     needed = _needed(graph, list(graph.outputs.values()), set(names))
     for node in graph:
-        if node.id in needed and node.op != "input" and node.values[0] not in names:
+        if node.id in needed and node.op != "input":
             results = rest.add(
                 node.op, [moved[v] for v in graph.operands(node)], node.attrs, layer=node.layer
             ).values
@@ -85,9 +85,7 @@ def _fixed(graph: Graph) -> set[Value]:
         operands = graph.operands(node)
         if open_sizes(node):
             continue
-        if not operands:
-            free.update(node.values)
-        elif all(v in fixed or v in free for v in operands):
+        if all(v in fixed or v in free for v in operands):
             (fixed if any(v in fixed for v in operands) else free).update(node.values)
     return fixed
 
@@ -99,7 +97,7 @@ def _computed(graph: Graph, value: Value) -> Value | None:
     while node.op != "input" and isinstance(primitive(node.op), View) and len(graph.operands(node)) == 1:
         value = graph.operands(node)[0]
         node = graph.producer(value)
-    return None if node.op == "input" or isinstance(primitive(node.op), Generator) else value
+    return None if node.op == "input" else value
 
 
 def _needed(graph: Graph, wanted: list[Value], stop: set[Value]) -> set[int]:

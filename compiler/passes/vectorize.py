@@ -8,7 +8,7 @@ from netwright.specs.dims import product
 
 from ..graph.graph import Graph
 from ..graph.node import Node
-from ..ops.base import Primitive, primitive
+from ..ops.base import primitive
 from ..ops.scan_attributes import ScanAttributes
 
 
@@ -22,7 +22,7 @@ def is_anchor(node: Node, max_rows: int) -> bool:
 def vectorizes(attrs: ScanAttributes, node: Node, stacked: Sequence[bool]) -> bool:
     """Whether ``node`` of the body has a rule for all steps at once, given which of its operands are ``stacked``
     sequences."""
-    if not any(stacked) or type(primitive(node.op)).vectorize is Primitive.vectorize:
+    if not any(stacked):
         return False
     scratch, body = Graph(), attrs.body
     values = []
