@@ -84,18 +84,23 @@ class Case:
     """One file: everything before the mark as it stands, and what is in it."""
 
     head: str
-    one: Pass
+    what: str
     entry: str
     machine: Machine
     dims: Mapping[str, int]
     before: Graph
     after: str
 
+    @property
+    def one(self) -> Pass:
+        """The pass that is named. Raises ValueError."""
+        return _pass(self.what)
+
     def run(self) -> list[Graph]:
         """The graphs that the pass makes, the one that it was given last; none where it changes nothing."""
         context = PassContext(self.entry, self.machine)
         found = Phase("one", (self.one,)).run(self.before, context)
-        return [] if found is self.before else [*context.split.values(), found]
+        return [*context.split.values(), *(() if found is self.before else (found,))]
 
     def inputs(self) -> dict[str, np.ndarray]:
         """Arrays for the inputs of the graph before: floats are normal, integers small, the same at each call."""
@@ -110,22 +115,23 @@ class Case:
         return found
 
 
-def read_case(path: Path) -> Case:
-    """The case in a file. Raises ValueError."""
-    head, mark, after = path.read_text(encoding="utf-8").partition(MARK)
+def read_case(path: Path, key: str = "pass", before: str = MARK) -> Case:
+    """The case in a file: its line ``key`` says what is done with the graph, and after its line ``before`` stands what
+    comes of that. Raises ValueError."""
+    head, mark, after = path.read_text(encoding="utf-8").partition(before)
     fields: dict[str, str] = {}
     lines = head.splitlines(keepends=True)
     while lines and not lines[0].startswith("graph"):
         line = lines.pop(0).strip()
         if line and not line.startswith("#"):
-            key, _, value = line.partition(":")
-            fields[key] = value.strip()
-    if not mark or fields.keys() - {"pass", "dims", "entry", "machine"} or "pass" not in fields:
-        raise ValueError(f"{path} needs a line «pass:», a graph, and a line «{MARK.strip()}»")
+            name, _, value = line.partition(":")
+            fields[name] = value.strip()
+    if not mark or fields.keys() - {key, "dims", "entry", "machine"} or key not in fields:
+        raise ValueError(f"{path} needs a line «{key}:», a graph, and a line «{before.strip()}»")
     dims = dict(part.split("=") for part in fields.get("dims", "").split())
     return Case(
         head,
-        _pass(fields["pass"]),
+        fields[key],
         fields.get("entry", ""),
         MACHINES[fields.get("machine", "avx512")],
         {name: int(size) for name, size in dims.items()},

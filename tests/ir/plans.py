@@ -1,0 +1,115 @@
+"""What lowering decides about a graph, as text: roles, groups, tilings, kernels, and memory with its calls.
+
+Files are as in ``cases``, in ``plans/<plan>/<rule>.txt``, with a line ``plan:`` in place of ``pass:`` and ``-- plan``
+as the mark. The graph is one that the phase ``memory`` leaves as it is: what is decided about it stands there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+
+from netwright.compiler.codegen.planner import reference_plan
+from netwright.compiler.graph.node import Node
+from netwright.compiler.graph.text import print_value
+from netwright.compiler.loop import ir
+from netwright.compiler.loop.text import program_text
+from netwright.compiler.lowering.groups import Group, Grouping
+from netwright.compiler.lowering.roles import Roles
+from netwright.compiler.lowering.tiling import Tiling, choose_tilings
+from netwright.compiler.observers import Observer, Refusal
+
+from ..lowering.engines import lowered
+from .cases import Case
+
+MARK = "-- plan\n"
+
+
+def roles(case: Case) -> Iterator[str]:
+    """A line per node: its role, and what it is read through where that costs nothing."""
+    found = Roles(case.before)
+    for node in case.before:
+        yield f"{_named(node)}: {found.role(node)}"
+
+
+def grouping(case: Case) -> Iterator[str]:
+    """A line per group in program order, then the fusions that were refused."""
+    refused = _Refused([])
+    groups = Grouping(case.before, Roles(case.before), refused)
+    for group in groups.groups:
+        if group.members:
+            values = [value for node in group.members for value in node.values if group.fusable]
+            stored = [print_value(case.before, value) for value in values if groups.stored(value)]
+            yield _group(group) + (f"; stores {', '.join(stored)}" if stored else "")
+    for one in refused.all:
+        yield f"refused {_named(one.node)}: {one.rule}; {one.saved} bytes"
+
+
+def tilings(case: Case) -> Iterator[str]:
+    """A line per group, and below it the tilings that its kernel may have, best first."""
+    groups = Grouping(case.before, Roles(case.before))
+    for group in groups.groups:
+        if group.fusable:
+            yield _group(group)
+            stored = [value for node in group.members for value in node.values if groups.stored(value)]
+            for tiling in choose_tilings(case.before, group, group.space, stored, case.machine):
+                yield f"  {_tiling(tiling)}"
+
+
+def memory(case: Case) -> Iterator[str]:
+    """The arena's buffers with the calls between which they live, where they lie for the sizes of ``dims``, and the
+    calls."""
+    program, text = _lowered(case)
+    yield text[text.index("entry main") :].rstrip()
+    total, offsets = reference_plan(program.entries["main"].arena, case.dims)
+    yield f"{total} bytes" + "".join(
+        f", {buffer.name} at {offset}"
+        for buffer, offset in zip(program.entries["main"].arena, offsets, strict=True)
+    )
+
+
+def kernels(case: Case) -> Iterator[str]:
+    """The kernels."""
+    _, text = _lowered(case)
+    yield text[text.index("kernel ") : text.index("entry main")].rstrip()
+
+
+def _lowered(case: Case) -> tuple[ir.Program, str]:
+    """The program, and its text with kernels by number instead of by content."""
+    program, _ = lowered(case.before, case.machine)
+    text = program_text(program)
+    for number, name in enumerate(program.kernels):
+        text = text.replace(name, f"k{number}")
+    return program, text
+
+
+PLANS: dict[str, Callable[[Case], Iterator[str]]] = {
+    "roles": roles,
+    "grouping": grouping,
+    "tilings": tilings,
+    "kernels": kernels,
+    "memory": memory,
+}
+
+
+class _Refused(Observer):
+    def __init__(self, all: list[Refusal]):
+        self.all = all
+
+    def refused(self, refusal: Refusal) -> None:
+        self.all.append(refusal)
+
+
+def _named(node: Node) -> str:
+    return f"%{node.id} {node.op}"
+
+
+def _group(group: Group) -> str:
+    space = ", ".join(map(str, group.space))
+    return f"group {group.order} over [{space}]: {', '.join(map(_named, group.members))}"
+
+
+def _tiling(tiling: Tiling) -> str:
+    """What differs from a loop over single elements."""
+    shown = [(one.name, getattr(tiling, one.name), one.default) for one in fields(tiling)]
+    return ", ".join(f"{name} {value}" for name, value, default in shown if value != default)

@@ -1,0 +1,37 @@
+"""What lowering decides about small graphs, and what it refuses: one file per rule (see ``plans``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from netwright.compiler.interpreter import evaluate
+
+from ..lowering.engines import run_loops
+from .cases import read_case
+from .plans import MARK, PLANS
+
+HERE = Path(__file__).parent / "plans"
+FILES = sorted(HERE.glob("*/*.txt"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_plan(path: Path, request: pytest.FixtureRequest) -> None:
+    case = read_case(path, "plan", MARK)
+    assert case.what == path.parent.name
+    text = "\n".join(PLANS[case.what](case))
+    if request.config.getoption("--update-golden"):
+        path.write_text(f"{case.head}{MARK}{text}\n", encoding="utf-8")
+    else:
+        assert text == case.after
+    inputs = case.inputs()
+    found = run_loops(case.before, inputs, case.dims, case.machine)
+    for name, value in evaluate(case.before, inputs, case.dims).items():
+        rtol, atol = (1e-5, 1e-5) if value.dtype == np.float32 else (1e-9, 1e-12)
+        np.testing.assert_allclose(found[name], value, rtol=rtol, atol=atol, err_msg=name)
+
+
+def test_every_plan_has_cases() -> None:
+    assert {path.parent.name for path in FILES} == PLANS.keys()
