@@ -43,7 +43,8 @@ export_model(netwright.load("resnet.yaml"), "resnet.safetensors").save("again.on
   and its sequence's) become one, and the import says so; `--dim z_batch=x_batch` says it beforehand.
 - A network that fits for some sizes alone, such as a U-Net, whose height has to divide by its strides, is refused with
   the least multiples for which it fits, which were tried: `--dim H=32k` says that H is a multiple of 32, `--dim H=640`
-  settles it. An exported model says in its metadata (`netwright.multiple_of`) which of its sizes are multiples.
+  settles it. An exported model says in its metadata what its sizes are multiples of, and their limits
+  (`netwright.multiple_of`, `netwright.min`, `netwright.max`).
 - Layers have the names of the file's nodes, modules (PyTorch) or weights, else those of the layers that they belong to.
 - Scan, and Loop where each step reads the next part of a sequence, become recurrent layers. Equations that are those of
   `rnn`, `lstm` or `gru`, however they are spelled, become that layer, with its options: gates in any order, with one

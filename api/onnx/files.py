@@ -25,7 +25,7 @@ from .export.exporting import export_graph
 from .given import given_inputs
 from .importing import Imported, import_graph
 from .layout import native_inputs
-from .metadata import noted_multiples
+from .metadata import noted_limits, noted_multiples
 from .open_sizes import OpenSizes, Said
 from .raw import RawModel, read_file
 from .reading import OnnxGraph, ending_at, read_graph
@@ -99,12 +99,12 @@ def import_model(
     raw = RawModel(source) if isinstance(source, onnx.ModelProto) else read_file(source)
     if not isinstance(source, onnx.ModelProto):
         name = name or Path(source).stem
-    graph, multiples = read_graph(raw), noted_multiples(raw.proto)
+    graph, limits, multiples = read_graph(raw), noted_limits(raw.proto), noted_multiples(raw.proto)
     del raw
     graph = ending_at(graph, outputs) if outputs else graph
     sizes = OpenSizes.said(graph, dims or {})
     own = set(graph.open_sizes()) - set(dims or {})
-    sizes = sizes.with_multiples({size: of for size, of in multiples.items() if size in own})
+    sizes = sizes.with_multiples({size: of for size, of in multiples.items() if size in own}).noted(limits)
     bound = given_inputs(sizes.graph, inputs or {})
     model = re.sub(r"\W+", "_", name or graph.name or "model", flags=re.ASCII).strip("_")[:60]
     model = model if re.match("[A-Za-z_]", model) else f"model_{model}"

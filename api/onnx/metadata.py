@@ -1,4 +1,4 @@
-"""What an exported model says of its open sizes that ONNX has no place for: which are multiples of a number."""
+"""What an exported model says of its open sizes that ONNX has no place for: limits, and what they are multiples of."""
 
 from __future__ import annotations
 
@@ -8,24 +8,45 @@ from collections.abc import Mapping
 import onnx
 from onnx import helper
 
-MULTIPLES = "netwright.multiple_of"
-#: No size is a multiple of more.
+from netwright.specs.dims import Range
+from netwright.specs.models.spec import DimSpec
+
+_KEYS = {"min": "netwright.min", "max": "netwright.max", "multiple_of": "netwright.multiple_of"}
+#: No size is larger, or a multiple of more.
 _MOST = 2**31
 
 
-def note_multiples(model: onnx.ModelProto, multiples: Mapping[str, int]) -> None:
-    """Writes the numbers that sizes are multiples of, by the sizes' names."""
-    if multiples:
-        helper.set_model_props(model, {MULTIPLES: json.dumps(dict(sorted(multiples.items())))})
+def note_sizes(model: onnx.ModelProto, dims: Mapping[str, DimSpec]) -> None:
+    """Writes what is said of sizes, each kind by the sizes' names."""
+    notes = {
+        "min": {name: one.min for name, one in dims.items() if one.min > 1},
+        "max": {name: one.max for name, one in dims.items() if one.max is not None},
+        "multiple_of": {name: one.multiple_of for name, one in dims.items() if one.multiple_of > 1},
+    }
+    written = {_KEYS[kind]: json.dumps(dict(sorted(found.items()))) for kind, found in notes.items() if found}
+    if written:
+        helper.set_model_props(model, written)
+
+
+def noted_limits(model: onnx.ModelProto) -> dict[str, Range]:
+    """Between which numbers sizes are, as was written so."""
+    least, most = _noted(model, "min"), _noted(model, "max")
+    ranges = {name: (least.get(name, 1), most.get(name)) for name in least.keys() | most.keys()}
+    return {name: (low, high) for name, (low, high) in ranges.items() if high is None or low <= high}
 
 
 def noted_multiples(model: onnx.ModelProto) -> dict[str, int]:
-    """What was written so; {} where something else has been."""
-    text = next((one.value for one in model.metadata_props if one.key == MULTIPLES), "{}")
+    """What sizes are multiples of, as was written so."""
+    return {name: of for name, of in _noted(model, "multiple_of").items() if of > 1}
+
+
+def _noted(model: onnx.ModelProto, kind: str) -> dict[str, int]:
+    """Numbers by the names of sizes; {} where something else has been written."""
+    text = next((one.value for one in model.metadata_props if one.key == _KEYS[kind]), "{}")
     try:
         found = json.loads(text[:65536])
     except (ValueError, RecursionError):
         return {}
     if not isinstance(found, dict):
         return {}
-    return {name: of for name, of in found.items() if type(of) is int and 1 < of < _MOST}
+    return {name: number for name, number in found.items() if type(number) is int and 0 < number < _MOST}

@@ -66,6 +66,11 @@ class OpenSizes:
         sizes = {name: multiple(name, of) for name, of in found.items()}
         return replace(self, graph=self.graph.settled(sizes), multiples=found)
 
+    def noted(self, limits: Mapping[str, Range]) -> OpenSizes:
+        """With limits of the sizes that are still open, where nothing else was said."""
+        own = {name: limits[name] for name in self.graph.open_sizes() if name in limits}
+        return replace(self, ranges={**own, **self.ranges})
+
     def with_one_name(self, findings: tuple[Finding, ...]) -> OpenSizes | None:
         """Where names that the findings need to be the same are one; None where that is no help."""
         same: dict[str, tuple[str, str]] = {}

@@ -101,6 +101,10 @@ class Tensor:
     def either(self, other: Tensor) -> Tensor:
         return self._binary("or", other)
 
+    def negated(self) -> Tensor:
+        """The other truth values."""
+        return self.apply("not")
+
     def _binary(self, op: str, other: Tensor | Number) -> Tensor:
         if not isinstance(other, Tensor):
             return self.apply(op, self._splat(other))

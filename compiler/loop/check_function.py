@@ -198,12 +198,8 @@ class FunctionChecker:
                 self.context.prove(index, where)
                 if last and lanes > 1:
                     self.context.prove(stride, f"{where}: stride")
-                    reach = index + (lanes - 1) * stride
-                    if access.count is not None and self.prover.proves(
-                        size - 1 - index - (access.count - 1) * stride
-                    ):
-                        continue
-                    self.context.prove(size - 1 - reach, where)
+                    last_lanes = [lanes - 1] if access.count is None else [access.count - 1, lanes - 1]
+                    self.context.prove_one([size - 1 - index - one * stride for one in last_lanes], where)
                 else:
                     self.context.prove(size - 1 - index, where)
             if self.context.partition is not None and not buffer.local:

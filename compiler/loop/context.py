@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from netwright.specs.dims import DimLike, dim_symbols
 
 from . import ir
+from .cases import proves_by_cases
 from .partition import Partition
 from .prover import Prover
 from .typing import VerifyError
@@ -36,8 +37,15 @@ class Context:
 
     def prove(self, value: DimLike, what: str) -> None:
         """Raises VerifyError unless ``value`` ≥ 0 can be proved."""
-        if not self.prover.proves(value):
-            raise VerifyError(f"{what}: cannot show that {value} ≥ 0")
+        self.prove_one((value,), what)
+
+    def prove_one(self, values: Sequence[DimLike], what: str) -> None:
+        """Raises VerifyError unless one of ``values`` can be proved to be ≥ 0: for all dims at once, or by cases."""
+        dims = [name for name, _ in self.function.dims]
+        if not any(map(self.prover.proves, values)) and not any(
+            proves_by_cases(self.prover, dims, value) for value in values
+        ):
+            raise VerifyError(f"{what}: cannot show that {values[-1]} ≥ 0")
 
     def buffer(self, name: str, reads: bool, writes: bool) -> ir.Buffer:
         """The buffer ``name``. Raises VerifyError if there is none, or its access forbids this."""

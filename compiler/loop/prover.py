@@ -24,8 +24,18 @@ MOST_FACTS = 14
 FEW_FACTS = 4
 
 
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """What was said of a name: low ≤ name ≤ high."""
+
+    name: str
+    low: DimLike
+    high: DimLike | None
+
+
 @dataclass
 class _Scope:
+    said: list[Variable | DimLike] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     facts: list[tuple[Atom, int]] = field(default_factory=list)  # (atom, how many facts it had before)
     results: dict[DimLike, bool] = field(default_factory=dict)
@@ -70,16 +80,26 @@ class Prover:
 
     def variable(self, name: str, low: DimLike, high: DimLike | None) -> None:
         """A new name with low ≤ name ≤ high."""
+        self._scopes[-1].said.append(Variable(name, low, high))
         self._least[name] = self._least_of(_polynomial(low))
         self._levels[name] = len(self._levels)
         self._scopes[-1].names.append(name)
-        self.assume(dim(name) - low)
+        self._add_fact(dim(name) - low)
         if high is not None:
-            self.assume(high - dim(name))
-            self.assume(high - low)  # there is such a value
+            self._add_fact(high - dim(name))
+            self._add_fact(high - low)  # there is such a value
 
     def assume(self, value: DimLike) -> None:
         """The fact value ≥ 0."""
+        self._scopes[-1].said.append(value)
+        self._add_fact(value)
+
+    def said(self) -> Iterator[Variable | DimLike]:
+        """All that is known, as it was said: variables, and sizes that are ≥ 0."""
+        for scope in self._scopes:
+            yield from scope.said
+
+    def _add_fact(self, value: DimLike) -> None:
         fact = _normalized(_polynomial(value))
         for monomial, factor in fact.items():
             if len(monomial) == 1:

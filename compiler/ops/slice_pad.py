@@ -20,7 +20,8 @@ from .contexts import EvaluationContext, GradientContext
 
 @dataclass(frozen=True, slots=True)
 class SliceAttributes(Attributes):
-    """Per axis: cells ``start``, ``start + stride``, … below ``limit``."""
+    """Per axis: cells ``start``, ``start + stride``, … below ``limit``; none where that is up to ``stride - 1`` before
+    ``start``, as the limit of a slice of a slice without cells is."""
 
     start: Shape
     limit: Shape
@@ -60,7 +61,7 @@ class Slice(View):
         for size, start, limit, stride in zip(x.shape, attrs.start, attrs.limit, attrs.stride, strict=True):
             if stride < 1:
                 raise ShapeError(f"slice of {x} with stride {stride}", 0)
-            for distance in (start, limit - start, size - limit):
+            for distance in (start, limit - start + stride - 1, size - limit):
                 greatest = bounds(distance, {})[1]
                 if greatest is not None and greatest < 0:
                     raise ShapeError(f"slice from {start} to {limit} of {size} cells", 0)
@@ -71,7 +72,7 @@ class Slice(View):
         self, context: EvaluationContext, attrs: SliceAttributes, operands: Sequence[np.ndarray]
     ) -> Sequence[np.ndarray]:
         ranges = zip(sizes(context, attrs.start), sizes(context, attrs.limit), attrs.stride, strict=True)
-        return [operands[0][tuple(slice(*cells) for cells in ranges)]]
+        return [operands[0][tuple(slice(start, max(start, limit), by) for start, limit, by in ranges)]]
 
     def gradient(
         self, context: GradientContext, node: Node, cotangents: Sequence[Value | None]
@@ -145,10 +146,10 @@ class Pad(View):
         (x,) = operands
         low, high = sizes(context, attrs.low), sizes(context, attrs.high)
         steps = [interior + 1 for interior in attrs.interior]
-        spans = [(size - 1) * step + 1 for size, step in zip(x.shape, steps, strict=True)]
+        spans = [(size - 1) * step + 1 for size, step in zip(x.shape, steps, strict=True)]  # < 1 for none
         shape = [a + span + b for a, span, b in zip(low, spans, high, strict=True)]
         result = np.full(shape, attrs.fill, x.dtype)
-        cells = [slice(a, a + span, step) for a, span, step in zip(low, spans, steps, strict=True)]
+        cells = [slice(a, a + max(span, 0), step) for a, span, step in zip(low, spans, steps, strict=True)]
         result[tuple(cells)] = x
         return [result]
 

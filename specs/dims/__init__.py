@@ -25,6 +25,7 @@ from .division import exact_div
 from .extrema import dim_max, dim_min
 from .fitting import fitting_multiples, multiples_where
 from .queries import coefficient, constant_term, counted, dim_symbols, evaluate, substitute
+from .settling import settled
 from .text import parse_dim
 
 __all__ = [
@@ -53,5 +54,6 @@ __all__ = [
     "multiples_where",
     "parse_dim",
     "product",
+    "settled",
     "substitute",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 from .algebra import Call, Dim, DimLike, Monomial, terms_of
@@ -18,16 +18,20 @@ def dim_max(*values: DimLike) -> DimLike:
     return extremum("max", values)
 
 
-def extremum(function: str, values: Iterable[DimLike]) -> DimLike:
-    """``dim_min`` or ``dim_max``, selected by the function's name, "min" or "max"."""
+def extremum(
+    function: str, values: Iterable[DimLike], order: Callable[[DimLike, DimLike], int | None] | None = None
+) -> DimLike:
+    """``dim_min`` or ``dim_max``, selected by the function's name, "min" or "max". ``order`` compares two sizes as
+    ``_order`` does, which assumes only that dims are integers."""
+    order = order or _order
     kept: list[DimLike] = []
     for value in values:
         for argument in _arguments(function, value):
-            orders = [_order(argument, other) for other in kept]
+            orders = [order(argument, other) for other in kept]
             worse = 1 if function == "min" else -1
-            if any(order in (worse, 0) for order in orders):
+            if any(found in (worse, 0) for found in orders):
                 continue
-            kept = [other for other, order in zip(kept, orders, strict=True) if order != -worse]
+            kept = [other for other, found in zip(kept, orders, strict=True) if found != -worse]
             kept.append(argument)
     if len(kept) == 1:
         return kept[0]
@@ -50,9 +54,26 @@ def _order(a: DimLike, b: DimLike) -> int | None:
     """1 if a ≥ b for all integer values of the dims, -1 if a ≤ b, 0 if a = b, None if neither is proved."""
     found = spread(a - b)
     if found is None:
-        return None
+        return 1 if _reaches(a, b) else -1 if _reaches(b, a) else None
     low, high = found
     return 0 if low == high == 0 else 1 if low >= 0 else -1 if high <= 0 else None
+
+
+def _reaches(a: DimLike, b: DimLike) -> bool:
+    """Whether a ≥ b by an argument of a maximum or a minimum: max(x, y) ≥ x ≥ min(x, y)."""
+    return any(_never_less(one, b) for one in _alone("max", a)) or any(
+        _never_less(a, one) for one in _alone("min", b)
+    )
+
+
+def _never_less(a: DimLike, b: DimLike) -> bool:
+    return _order(a, b) in (0, 1)
+
+
+def _alone(function: str, value: DimLike) -> tuple[DimLike, ...]:
+    """The arguments, if the size is one call of ``function``, else none."""
+    found = _arguments(function, value)
+    return () if found == (value,) else found
 
 
 def spread(value: DimLike) -> tuple[Fraction, Fraction] | None:

@@ -87,6 +87,21 @@ def test_top_k(largest: bool) -> None:
     np.testing.assert_array_equal(found["v"], np.take_along_axis(x, order, 1))
 
 
+@pytest.mark.parametrize("largest", [True, False])
+def test_nan_is_larger_than_all_numbers(largest: bool) -> None:
+    """It was neither before nor after others, so that positions came out twice, or past the axis."""
+    nan, inf = np.nan, np.inf
+    x = np.array([[1, nan, inf, 1, nan], [nan] * 5, [-inf, 2, nan, nan, nan]]).T[None]
+    keys = f"axis: 1, k: 5, largest: {str(largest).lower()}"
+    text = spec(layer("top_k", keys, "[x]"), "v: y.values, i: y.indices", x="[N, 5, 3]")
+    first = np.array([[1, 4, 2, 0, 3], [0, 1, 2, 3, 4], [2, 3, 4, 1, 0]])
+    last = np.array([[0, 3, 2, 1, 4], [0, 1, 2, 3, 4], [0, 1, 2, 3, 4]])
+    order = (first if largest else last).T[None]
+    found = values(text, x=x)
+    np.testing.assert_array_equal(found["i"], order)
+    np.testing.assert_array_equal(found["v"], np.take_along_axis(x, order, 1))
+
+
 def test_sorting_an_open_axis() -> None:
     text = spec(layer("top_k", "axis: 1, k: T, largest: false", "[x]"), x=OPEN)
     np.testing.assert_array_equal(values(text, x=SEQUENCE)["y"], np.sort(SEQUENCE, 1))

@@ -1,4 +1,4 @@
-"""Dims that are multiples of a number go to ONNX and come back."""
+"""Dims that are multiples of a number, or have limits, go to ONNX and come back."""
 
 from __future__ import annotations
 
@@ -69,3 +69,30 @@ def test_metadata_that_say_nothing_are_no_reason_to_refuse(text: str) -> None:
     with pytest.raises(OnnxError) as caught:  # as for any file that does not say it
         import_model(proto)
     assert caught.value.help == "it fits where T is a multiple of 4: --dim T=4k"
+
+
+LIMITED = """netwright: 1
+model: m
+dims: {N: batch, T: {min: 3, max: 9}}
+inputs:
+  x: {shape: [N, T, 1]}
+layers:
+  - {name: c, type: conv_transpose1d, filters: 2, kernel_size: 1, padding: [[1, 1]], activation: log_softmax}
+outputs: {y: c}
+"""
+
+
+def test_limits_of_a_dim_come_back() -> None:
+    """T - 2 was max(1, T - 1) - 1 again, which is something else for a T of 1."""
+    proto, _ = exported(netwright.Model(load_spec_text(LIMITED, "m.yaml")))
+    assert "min: 3, max: 9}" in import_model(proto).spec
+    assert "min: 4, max: 5}" in import_model(proto, dims={"T": (4, 5)}).spec
+    assert "min: 4, max: 9, multiple_of: 2}" in import_model(proto, dims={"T": "2k"}).spec
+    assert "[N, 4, 1]" in import_model(proto, dims={"T": 4}).spec
+
+
+@pytest.mark.parametrize("text", ["", "[4]", '{"T": -4}', '{"T": 2.5}', '{"T": 99999999999}'])
+def test_limits_that_say_nothing_are_ignored(text: str) -> None:
+    _, proto = halved()
+    proto.metadata_props.add(key="netwright.max", value=text)
+    assert "max" not in import_model(proto).spec.split("inputs:")[0]

@@ -24,6 +24,7 @@ from netwright.specs.dims import (
     exact_div,
     parse_dim,
     product,
+    settled,
     substitute,
 )
 
@@ -108,6 +109,7 @@ def test_bounds_hold(case: Case, pairs: dict[str, tuple[int, int]]):
         binding = {name: ranges[name][corner >> i & 1] for i, name in enumerate(NAMES)}
         number = case.number(binding)
         assert low is None or low <= number
+        assert evaluate(settled(case.size, dict(ranges)), binding) == number
         assert high is None or number <= high
 
 
@@ -145,6 +147,9 @@ def test_exact_division_is_exact(a: Case, b: Case, binding: dict[str, int]):
         (dim_min(N, N + 1), "N"),
         (dim_max(N, 2, 3), "max(3, N)"),
         (dim_min(dim_min(N, T), 4), "min(4, N, T)"),
+        (dim_max(dim_min(N, T), N), "N"),
+        (dim_min(dim_max(N + 1, T), N), "N"),
+        (dim_max(dim_min(N, 4), N + 2), "N + 2"),
         (product([N, 28, 28]), "784*N"),
         (-N, "-N"),
         (-(N // 2), "-(N//2)"),
@@ -158,6 +163,13 @@ def test_canonical_text(size: DimLike, text: str):
 def test_pools_of_one_size_have_one_text():
     """⌊(N − 2) / 2⌋ + 1 and ⌊N / 2⌋ are the same size, and compare so."""
     assert (N - 2) // 2 + 1 == N // 2
+
+
+def test_ranges_settle_minima_and_maxima():
+    size = dim_max(dim_min(N, 4) - 4, 0) + dim_min((dim_max(N, 3) + 1) // 2, T)
+    assert str(settled(size, {"N": (4, None)})) == "min((N + 1)//2, T)"
+    assert str(settled(size, {"N": (4, 9), "T": (5, None)})) == "(N + 1)//2"
+    assert settled(size, {"N": (1, 3), "T": (2, None)}) == 2
 
 
 def test_parts_of_a_size():

@@ -19,7 +19,7 @@ from netwright.specs.models.layers.recurrent import LENGTHS, GatedLayer
 
 from ...version import VERSION
 from ..errors import Finding, OnnxError, Refusal
-from ..metadata import note_multiples
+from ..metadata import note_sizes
 from ..names import Names
 from .context import Exporter
 from .layers import LAYERS, ExportLayer
@@ -157,5 +157,5 @@ def _finished(load: LoadResult, exporter: Exporter) -> onnx.ModelProto:
         producer_version=VERSION,
         ir_version=IR_VERSION,
     )
-    note_multiples(model, {n: one.multiple_of for n, one in load.model.dims.items() if one.multiple_of > 1})
+    note_sizes(model, load.model.dims)
     return model

@@ -42,21 +42,30 @@ def expand_top_k(scope: Scope) -> Ports:
 
 
 def largest(x: Tensor, axis: int, k: DimLike, *, largest: bool = True) -> Tensor:
-    """The positions of the k largest cells of an axis, in order, int64."""
+    """The positions of the k largest cells of an axis, in order, int64. NaN is larger than all numbers."""
     graph, size = x.graph, x.shape[axis]
     x = x.move_axis(axis, x.rank - 1)
     pairs = (*x.shape, size)
     own = x.broadcast(pairs, range(x.rank))
     others = x.broadcast(pairs, [*range(x.rank - 1), x.rank])
-    before = others.compare("gt" if largest else "lt", own)
+    before, after = _greater(others, own), _greater(own, others)
+    if not largest:
+        before, after = after, before
     earlier = iota(graph, "int64", pairs, x.rank).compare("lt", iota(graph, "int64", pairs, x.rank - 1))
-    before = before.either(others.compare("eq", own).both(earlier))
+    before = where(earlier, after.negated(), before)
     rank = before.cast("int64").sum([x.rank])
     picked = (*x.shape[:-1], k, size)
     wanted = iota(graph, "int64", picked, x.rank - 1)
     here = rank.broadcast(picked, [*range(x.rank - 1), x.rank]).compare("eq", wanted)
     places = iota(graph, "int64", picked, x.rank)
     return where(here, places, 0).sum([x.rank]).move_axis(x.rank - 1, axis)
+
+
+def _greater(a: Tensor, b: Tensor) -> Tensor:
+    """a > b in an order of all values, in which NaN comes last."""
+    if a.dtype not in FLOATS:
+        return a.compare("gt", b)
+    return a.compare("le", b).negated().both(b.compare("eq", b))
 
 
 def expand_one_hot(scope: Scope) -> Signal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from netwright.specs.dims import Dim, DimLike, bounds, dim_max, dim_min, exact_div
+from netwright.specs.dims import Dim, DimLike, Range, bounds, dim_max, dim_min, exact_div, settled
 from netwright.specs.models.layers.slicing import Slice, Split, Transpose
 
 from ...ops.layout import show
@@ -88,15 +88,14 @@ def _sliced(
     reach = high - low - 1
     first = low + reach - reach // -step * -step  # the last cell that steps from the start reach
     if (scope.least(reach) or 0) < 0:
-        first = dim_min(first, high)
+        first = _settled(scope, dim_min(first, high))
     return x.strided(axis, first, high, -step).reverse(axis)
 
 
 def _reaching(scope: Scope, x: Tensor, axis: int, stop: DimLike) -> Tensor:
     """An axis long enough for a bound. If the bound is inside only because of a dim's greatest value, the axis is
     extended by cells that no admitted size reaches: the verifier only knows least values."""
-    least = {name: (low, None) for name, (low, _) in scope.expander.ranges.items()}
-    room = bounds(x.shape[axis] - stop, least)[0]
+    room = bounds(x.shape[axis] - stop, _least_ranges(scope))[0]
     if room is not None and room >= 0:
         return x
     more = dim_max(0, stop - x.shape[axis])
@@ -118,16 +117,23 @@ def _inside(scope: Scope, bound: DimLike | None, size: DimLike, default: DimLike
     least = scope.least(size - bound)
     if least is not None and least >= 0:
         return bound
-    return (
-        size
-        if (most := bounds(size - bound, scope.expander.ranges)[1]) is not None and most <= 0
-        else (dim_min(bound, size))
-    )
+    if (most := bounds(size - bound, scope.expander.ranges)[1]) is not None and most <= 0:
+        return size
+    return _settled(scope, dim_min(bound, size))
 
 
 def _at_least(scope: Scope, size: DimLike, low: DimLike) -> DimLike:
     least = scope.least(size - low)
-    return size if least is not None and least >= 0 else dim_max(size, low)
+    return size if least is not None and least >= 0 else _settled(scope, dim_max(size, low))
+
+
+def _settled(scope: Scope, size: DimLike) -> DimLike:
+    """A size as the least values of the dims let it be written: slices of slices stay as short as they can."""
+    return settled(size, _least_ranges(scope))
+
+
+def _least_ranges(scope: Scope) -> dict[str, Range]:
+    return {name: (low, None) for name, (low, _) in scope.expander.ranges.items()}
 
 
 def expand_split(scope: Scope) -> Mapping[str, Signal]:

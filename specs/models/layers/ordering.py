@@ -10,6 +10,7 @@ from .base import LayerSpec
 
 class TopK(LayerSpec):
     """The `k` largest (or smallest) numbers along an axis in their order; of equal ones the first ones come first.
+    NaN counts as larger than all numbers, as where NumPy and PyTorch sort.
 
     Ports: `values`, which is the output as well, and `indices`, their positions (int64). With `k` as large as the axis
     it sorts. Each number is compared with all others of its axis.

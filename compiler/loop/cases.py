@@ -1,0 +1,132 @@
+"""Proofs by cases: what is not shown for all values of a dim at once is shown for parts of its range.
+
+Slices of slices of an axis make nested minima, maxima and floors of one dim, which mean one thing for its few small
+values and another for all large ones. With a dim in a narrower range most of them are decided, and each part is a proof
+that a `Prover` finds; a range is halved until it does, or until a single value says that there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import lcm
+
+from netwright.specs.dims import Dim, DimLike, Range, bounds, dim, dim_symbols, settled, substitute
+
+from .prover import Prover, Variable
+
+#: How many parts are tried in one proof, and up to which number a dim's values are told apart.
+MOST_PARTS = 200
+LARGEST = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The values of a dim from ``low`` on, and up to ``high``, both as multiples of ``unit``."""
+
+    unit: int
+    low: int
+    high: int | None
+    splits: int = 0
+
+    def value(self, name: str) -> DimLike:
+        """The dim, written over one that begins at 0."""
+        return self.unit * self.low if self.low == self.high else self.unit * (dim(name) + self.low)
+
+    @property
+    def range(self) -> Range:
+        """The values of the dim that begins at 0."""
+        return 0, None if self.high is None else self.high - self.low
+
+    def halves(self) -> tuple[_Part, _Part] | None:
+        """The larger values first: where they fail, the smaller ones need not be looked at. None of a single value, and
+        of too large ones."""
+        if self.low == self.high or self.low > LARGEST:
+            return None
+        middle = 2 * max(self.low, 1) if self.high is None else (self.low + self.high) // 2
+        splits = self.splits + 1
+        return replace(self, low=middle + 1, splits=splits), replace(self, high=middle, splits=splits)
+
+
+def proves_by_cases(prover: Prover, dims: Iterable[str], goal: DimLike) -> bool:
+    """Whether goal ≥ 0 was shown for all values of ``dims``, variables of the prover with a least number, in parts."""
+    said = _about(goal, list(prover.said()))
+    units = _units([goal, *(size for one in said for size in _sizes(one))])
+    parts: dict[str, _Part] = {}
+    for one in said:
+        if isinstance(one, Variable) and one.name in dims:
+            assert isinstance(one.low, int)
+            unit = units.get(one.name, 1)
+            parts[one.name] = _Part(unit, -(-one.low // unit), None)
+    waiting = [parts]
+    for _ in range(MOST_PARTS):
+        if not waiting:
+            return True
+        part = waiting.pop()
+        if _proves(said, part, goal):
+            continue
+        halves = sorted(
+            ((one.splits, name, found) for name, one in part.items() if (found := one.halves()) is not None),
+            key=lambda item: item[:2],
+        )
+        if not halves:
+            return False
+        _, name, (above, below) = halves[0]
+        waiting += [{**part, name: below}, {**part, name: above}]
+    return False
+
+
+def _proves(said: Iterable[Variable | DimLike], parts: Mapping[str, _Part], goal: DimLike) -> bool:
+    """Whether the goal follows where the dims are in these parts."""
+    binding = {name: part.value(name) for name, part in parts.items()}
+    ranges = {name: part.range for name, part in parts.items()}
+    prover = Prover(())
+
+    def seen(value: DimLike) -> DimLike:
+        return settled(substitute(value, binding), ranges)
+
+    for one in said:
+        if not isinstance(one, Variable):
+            fact = seen(one)
+            if isinstance(fact, int) and fact < 0:
+                return True  # there is no such case
+            prover.assume(fact)
+        elif one.name in parts:
+            if isinstance(binding[one.name], Dim):
+                prover.variable(one.name, *ranges[one.name])  # pyright: ignore[reportArgumentType]
+        else:
+            low, high = seen(one.low), None if one.high is None else seen(one.high)
+            if high is not None and isinstance(room := high - low, int) and room < 0:
+                return True
+            ranges[one.name] = bounds(low, ranges)[0], None if high is None else bounds(high, ranges)[1]
+            prover.variable(one.name, low, high)
+    return prover.proves(seen(goal))
+
+
+def _about(goal: DimLike, said: Sequence[Variable | DimLike]) -> list[Variable | DimLike]:
+    """What was said of the names in the goal, and of those that this brings in."""
+    names, count = dim_symbols(goal), -1
+    while count < len(names):
+        count = len(names)
+        names = names.union(*(found for found in map(_names, said) if found & names))
+    return [one for one in said if _names(one) & names]
+
+
+def _names(said: Variable | DimLike) -> frozenset[str]:
+    own = {said.name} if isinstance(said, Variable) else ()
+    return frozenset(own).union(*map(dim_symbols, _sizes(said)))
+
+
+def _sizes(said: Variable | DimLike) -> Iterable[DimLike]:
+    if not isinstance(said, Variable):
+        return (said,)
+    return (said.low,) if said.high is None else (said.low, said.high)
+
+
+def _units(sizes: Iterable[DimLike]) -> dict[str, int]:
+    """What the dims are counted in."""
+    found: dict[str, int] = {}
+    for size in sizes:
+        for unit in size.units if isinstance(size, Dim) else ():
+            found[unit.name] = lcm(found.get(unit.name, 1), unit.size)
+    return found
