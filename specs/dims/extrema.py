@@ -22,12 +22,14 @@ def extremum(
     function: str, values: Iterable[DimLike], order: Callable[[DimLike, DimLike], int | None] | None = None
 ) -> DimLike:
     """``dim_min`` or ``dim_max``, selected by the function's name, "min" or "max". ``order`` compares two sizes as
-    ``_order`` does, which assumes only that dims are integers."""
-    order = order or _order
+    ``_order`` does, where that does not tell: it assumes only that dims are integers."""
     kept: list[DimLike] = []
     for value in values:
         for argument in _arguments(function, value):
-            orders = [order(argument, other) for other in kept]
+            orders = [_order(argument, other) for other in kept]
+            if order is not None:
+                pairs = zip(orders, kept, strict=True)
+                orders = [order(argument, other) if found is None else found for found, other in pairs]
             worse = 1 if function == "min" else -1
             if any(found in (worse, 0) for found in orders):
                 continue

@@ -11,6 +11,11 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (pip ins
 from numpy.typing import NDArray
 from onnx.helper import make_node
 
+import netwright
+from netwright.compiler.frontend.network import initial_values
+from netwright.onnx import export_model
+from netwright.specs.load import load_spec_text
+
 from .compared import built, compare
 
 RNG = np.random.default_rng(9)
@@ -67,3 +72,47 @@ def test_recurrences_whose_weights_are_inputs(op: str, direction: str) -> None:
     ports = {"x": (F, ["T", "N", 3]), **{name: (F, list(shape)) for name, shape in shapes.items()}}
     given = {"x": draw(5, 2, 3), **{name: draw(*shape) for name, shape in shapes.items()}}
     compare(built([node], ports, ["y", "h"]), given, {**given, "x": draw(3, 1, 3)}, tolerance=1e-4)
+
+
+LOOPS = {
+    "noise on the states of an lstm": (
+        "{name: r, type: lstm, inputs: [x], units: 3, zoneout: {h: 0.1, c: 0.3}, weights: {kernel: w}}",
+        (4, 12),
+    ),
+    "a factor and a term of a cell": (
+        "{name: r, type: recurrent, cell: c, inputs: [x], weights: {A: w, b: half.1}}",
+        (4, 4),
+    ),
+}
+WHOLE = """netwright: 1
+model: m
+dims: {N: batch, T: time}
+inputs:
+  x: {shape: [N, T, 4]}
+  w: {shape: [4, %d]}
+cells:
+  c:
+    input: {x: [4]}
+    states: {h: {shape: [4]}}
+    params: {A: {shape: [4, 4]}, b: {shape: [2]}}
+    update: {h: "tanh(prev(h) @ A + x * sum(b))"}
+    output: h * h
+layers:
+  - {name: flat, type: reduce, op: mean, axes: [1], inputs: [w]}
+  - {name: half, type: split, axis: 0, parts: 2, inputs: [flat]}
+  - %s
+outputs: {y: r}
+"""
+
+
+@pytest.mark.parametrize(("layer", "shape"), LOOPS.values(), ids=LOOPS)
+def test_a_loop_reads_what_was_computed_before_it(layer: str, shape: tuple[int, int]) -> None:
+    """The factor is a parameter of the cell that another layer gives."""
+    model = netwright.Model(load_spec_text(WHOLE % (shape[1], layer), "m.yaml"))
+    assert model.is_valid, model.diagnostics.to_text()
+    weights = initial_values(model.network)
+    proto = export_model(model, weights).proto
+    given = {"x": draw(2, 5, 4), "w": draw(*shape)}
+    imported = compare(proto, given, {**given, "x": draw(1, 3, 4)}, tolerance=1e-4)
+    assert "type: recurrent" in imported.spec
+    assert "weights: {" in imported.spec

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from netwright.specs.dims import DimLike
 
 from ..errors import Refusal
 from ..fold import FOLDS, Folding
-from ..operands import Known, dims_array, known_dims
+from ..operands import Held, Known, dims_array, known_dims
 from ..reading import Body, Node
 from ..schemas import check_node
 from .body_values import BodyValues
@@ -38,6 +38,8 @@ class CellBody:
     """How many axes each of its scan outputs has for one sample; the cell may leave out first ones of size 1."""
     leading: tuple[bool, ...] = ()
     """Which of its scan outputs have an axis of size 1 before the samples."""
+    computed: Mapping[str, Held] = field(default_factory=dict)
+    """Parameters that the graph around computes."""
     masked: bool = False
     """Whether samples keep their states and give zeros in steps that they do not have."""
 
@@ -59,7 +61,7 @@ class CellWriter(BodyValues):
     def visit(self, node: Node) -> None:
         for name in node.inputs:
             if name and self.source(name) not in self.values:
-                raise Refusal(f"{name!r} of the graph around is computed at run time")
+                self.parameter(self.source(name))
         operands = [self.values.get(self.source(name)) for name in node.inputs]
         dtypes = [None if one is None else one.dtype for one in operands]
         if not node.domain:
@@ -216,5 +218,12 @@ def cell_of_body(
     tree["output"] = output
     first = tuple(name in before for name in body.outputs[len(states) :])
     return CellBody(
-        tree, tuple(own.values()), writer.out.weights, tuple(sequences), tuple(ranks), first, bool(mask)
+        tree,
+        tuple(own.values()),
+        writer.out.weights,
+        tuple(sequences),
+        tuple(ranks),
+        first,
+        writer.out.computed,
+        bool(mask),
     )

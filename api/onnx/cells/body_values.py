@@ -17,7 +17,7 @@ from netwright.specs.equations.expressions import CONSTANTS, FUNCTIONS
 from ..errors import Refusal
 from ..formulas import inlined
 from ..names import Names, identifier, short
-from ..operands import Known
+from ..operands import Held, Known
 from ..reading import Body
 from .terms import LONG, Term
 
@@ -33,6 +33,8 @@ class Written:
     steps: list[str] = field(default_factory=list)
     params: dict[str, dict[str, Any]] = field(default_factory=dict)
     weights: dict[str, NDArray] = field(default_factory=dict)
+    computed: dict[str, Held] = field(default_factory=dict)
+    """Parameters that the graph around computes."""
     known: dict[str, Term] = field(default_factory=dict)
 
 
@@ -51,6 +53,7 @@ class BodyValues:
         self.prefix = prefix
         self.body, self.opset, self.samples, self.dtype = body, opset, samples, dtype
         self.out = Written()
+        self.captured = captured
         self.values: dict[str, Term | Known] = {}
         for name, value in captured.items():
             if isinstance(value, Known):
@@ -79,14 +82,26 @@ class BodyValues:
     def term(self, name: str) -> Term:
         """A value as an expression; constants are numbers, or parameters. Raises Refusal."""
         name = self.source(name)
-        if name not in self.values:
-            raise Refusal(f"{name!r} of the graph around is computed at run time")
-        value = self.values[name]
+        value = self.values[name] if name in self.values else self.parameter(name)
         if isinstance(value, Term):
             return value
         if name not in self.out.known:
             self.out.known[name] = self.constant(name, value)
         return self.out.known[name]
+
+    def parameter(self, name: str) -> Term:
+        """A value of the graph around, which it computes before the loop: a parameter that another layer gives.
+        Raises Refusal for one that is open, or that would have to be turned around with an image."""
+        value = self.captured.get(name)
+        shape = value.shape if isinstance(value, Held) and value.dtype == self.dtype else ()
+        sizes = tuple(size for size in shape if isinstance(size, int))
+        if not isinstance(value, Held) or not sizes or len(sizes) < len(shape) or self.has_images:
+            raise Refusal(f"{name!r} of the graph around is computed at run time")
+        found = self.out.names.fresh([short(name)], "weights")
+        self.out.params[found] = {"shape": list(sizes)}
+        self.out.computed[found] = value
+        self.values[name] = term = Term(found, sizes, sizes, value.dtype, False)
+        return term
 
     @property
     def has_images(self) -> bool:

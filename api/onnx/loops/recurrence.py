@@ -165,7 +165,11 @@ class _Recurrence:
         refs = [ctx.arranged(self.numbers(one.value), one.axes()) for _, one in inputs]
         starts = {name: self.start(one, state) for name, one, state in self.carried(cell, states)}
         last = [name for name, _, state in self.carried(cell, states) if ctx.wants(state.output)]
-        found = as_layers(ctx, cell, refs, self.asked(cell), last, starts, lengths, reverse=self.loop.reverse)
+        found = None
+        if not cell.computed:
+            found = as_layers(
+                ctx, cell, refs, self.asked(cell), last, starts, lengths, reverse=self.loop.reverse
+            )
         if found is None:
             found = self.cell(cell, refs, last, starts, lengths)
         self.results(found, cell, states, first)
@@ -207,7 +211,9 @@ class _Recurrence:
             keys["return_sequences"] = False
         ports = [*last, *(f"{name}_all" for name in sequences if name)]
         name = ctx.writer.cell(cell.tree, [ctx.names[0] if ctx.names else None])
-        ref = ctx.layer("recurrent", refs, {"cell": name, **keys}, weights, given=given, ports=ports)
+        computed = {key: ctx.arranged(held, range(held.rank)) for key, held in cell.computed.items()}
+        options: dict[str, Any] = {"weights": weights, "given": given, "ports": ports}
+        ref = ctx.with_computed("recurrent", refs, {"cell": name, **keys}, computed, **options)
         return Written(
             {name: f"{ref}.{name}" for name in last},
             {name: f"{ref}.{name}_all" if name else ref for name in sequences},

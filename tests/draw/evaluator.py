@@ -1,0 +1,37 @@
+"""ONNX's own evaluator, the second judge: for what ONNX Runtime lacks, and for kernels of it with their own rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+
+
+class LRN(OpRun):
+    """As the standard has it. The evaluator's own goes over as many channels as there are samples."""
+
+    def _run(
+        self, x: NDArray, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0, size: int = 1
+    ) -> tuple[NDArray]:
+        before, after = (size - 1) // 2, size // 2
+        wide = np.pad(x**2, [(0, 0), (before, after), *[(0, 0)] * (x.ndim - 2)])
+        sums = sum(wide[:, first : first + x.shape[1]] for first in range(size))
+        return ((x / (bias + alpha / size * sums) ** beta).astype(x.dtype),)
+
+
+def evaluated(proto: Any, names: Sequence[str] | None, given: dict[str, NDArray]) -> list[NDArray]:
+    """Values of a model by name; None for its outputs."""
+    with np.errstate(all="ignore"):
+        found = ReferenceEvaluator(proto, new_ops=[LRN]).run(names, given)
+    return [np.asarray(one) for one in found]  # type: ignore[arg-type]
+
+
+def pools_of_no_number(proto: Any, given: dict[str, NDArray]) -> bool:
+    """Whether the largest cell of a pool is −∞ or NaN: ONNX Runtime starts from the lowest finite number, in single
+    precision, and passes over NaN."""
+    names = [node.output[0] for node in proto.graph.node if node.op_type in ("MaxPool", "GlobalMaxPool")]
+    return bool(names) and not all(np.isfinite(one).all() for one in evaluated(proto, names, given))

@@ -1,0 +1,51 @@
+"""Networks that ONNX Runtime can't judge, or judges by rules of its own: the second judge knows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("onnx", reason="onnx is not installed (extra: onnx)")
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (pip install onnxruntime)")
+
+from .networks import Case
+from .onnx import check_round_trip
+
+WINDOWS_OF_PADDING = [
+    {
+        "name": "p",
+        "type": "pool3d",
+        "pool_size": 2,
+        "dilation": [1, 2, 1],
+        "padding": "same",
+        "expression": "log(sum(exp(x)))",
+    },
+    {"name": "y", "type": "global_max_pool"},
+]
+EVEN_NUMBER = [{"name": "y", "type": "lrn", "size": 2, "alpha": 2.0}]
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape"),
+    [
+        pytest.param(WINDOWS_OF_PADDING, ["N", "T", 1, 1, 1], id="the largest of no numbers"),
+        pytest.param(EVEN_NUMBER, ["N", 4, 3, 2], id="fewer samples than channels"),
+        pytest.param(EVEN_NUMBER, ["N", 2, 3, 1], id="more samples than channels"),
+        pytest.param(EVEN_NUMBER, ["N", 4, 3], id="no image"),
+    ],
+)
+def test_the_second_judge(layers: list[dict[str, Any]], shape: list[Any]) -> None:
+    dims = {"N": "batch", "T": {"min": 1}} if "T" in shape else {"N": "batch"}
+    inputs = {"x": {"shape": shape, "dtype": "float32"}}
+    spec = {
+        "netwright": 1,
+        "model": "m",
+        "dims": dims,
+        "inputs": inputs,
+        "layers": layers,
+        "outputs": {"y": "y"},
+    }
+    sizes = {"N": 3, "T": 2} if "T" in shape else {"N": 3}
+    case = Case(spec, 1, "avx2", [sizes])
+    check_round_trip(case)
