@@ -18,10 +18,12 @@ from netwright.specs.dims import Atom, Call, Dim, DimLike, Monomial, Unit, dim, 
 
 Polynomial: TypeAlias = dict[Monomial, int]
 
-#: How far a proof is searched for: combinations tried in one proof, and facts used one after the other.
+#: How far a proof is searched for: combinations tried in one search, and facts used one after the other.
 MOST_STEPS = 600
 MOST_FACTS = 14
-FEW_FACTS = 4
+#: How many facts proofs use at most in the searches that follow one that was given up: a long wrong way may have hidden
+#: a short proof.
+FEWER_FACTS = (4, 5, 6, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +108,9 @@ class Prover:
                 (atom,) = monomial
                 if not any(atom in other for other in fact if other != monomial):
                     known = self._facts.setdefault(atom, [])
-                    self._scopes[-1].facts.append((atom, len(known)))
-                    known.append((fact, factor))
+                    if (fact, factor) not in known:
+                        self._scopes[-1].facts.append((atom, len(known)))
+                        known.append((fact, factor))
         self._scopes[-1].results.clear()
 
     # -- proofs -------------------------------------------------------------------------------------------------
@@ -123,10 +126,8 @@ class Prover:
         if value not in results:
             goal = _normalized(_polynomial(value))
             results[value] = self._found(goal, MOST_FACTS)
-            if (
-                not results[value] and self._steps > MOST_STEPS
-            ):  # a long wrong way may have hidden a short proof
-                results[value] = self._found(goal, FEW_FACTS)
+            if not results[value] and self._steps > MOST_STEPS:
+                results[value] = any(self._found(goal, most) for most in FEWER_FACTS)
         return results[value]
 
     def _found(self, goal: Polynomial, most_facts: int) -> bool:
