@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from . import torchvision_models
 from .entries import Entry
 from .exporting import export, settle
 
@@ -31,6 +32,7 @@ _LARGER = {"inception_v4": 128}
 
 def make(entry: Entry, path: Path) -> None:
     """Writes the ONNX file of an entry."""
+    torchvision_models.library()  # timm imports it, and does not know how to do without its operators
     import timm
     import torch
 
