@@ -11,10 +11,10 @@ from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.dims import Shape
 from netwright.specs.load import LoadResult, load_spec_text
 from netwright.specs.models.layers.base import LayerSpec
+from netwright.specs.reading.documents import recover_text
 
 from ..describe import count_text, describe, shape_text
 from ..fixing import check_fixes
-from .loose import LooseText
 from .names import Key, inner_layers
 
 
@@ -53,7 +53,9 @@ class Analysis:
         source = self.load.diagnostics.sources.get(self.load.file)
         if source is None:
             return {}
-        written = {one.start: key for key, one in inner_layers(LooseText(source.text)).items()}
+        written = {
+            one.start: key for key, one in inner_layers(recover_text(source.text, source.file)).items()
+        }
         found: dict[Key, list[str]] = {}
         for info in self.examined.layers:
             span = info.span

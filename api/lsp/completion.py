@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from netwright.specs.source.tree import SourceNode, SourceTree
+
 from .analysis import Analysis
-from .loose import Cursor, LooseText
+from .cursor import Cursor, cursor_at
 from .meaning import NAMED, place_at
 from .names import definitions
 
@@ -27,29 +29,39 @@ class Proposal:
     order: int = 0
 
 
-def complete(text: LooseText, offset: int, analysis: Analysis | None) -> list[Proposal]:
+def complete(tree: SourceTree, offset: int, analysis: Analysis | None) -> list[Proposal]:
     """What may stand at an offset, the likeliest first."""
-    cursor = text.at(offset)
+    cursor = cursor_at(tree, offset)
+    if cursor is None:
+        return []
     if cursor.key is not None:
-        return _values(text, cursor, analysis)
-    if cursor.around.kind == "list":
-        return _items(text, cursor, analysis)
-    return _keys(text, cursor)
+        return (_below(tree, cursor) if cursor.below else []) or _values(tree, cursor, analysis)
+    if isinstance(cursor.around.value, list):
+        return _items(tree, cursor, analysis)
+    return _keys(tree, cursor)
 
 
-def _keys(text: LooseText, cursor: Cursor) -> list[Proposal]:
-    place = place_at(cursor.path, text.root)
+def _below(tree: SourceTree, cursor: Cursor) -> list[Proposal]:
+    """What a mapping or list may begin with, on the line below its key."""
+    empty = SourceNode(tree.source, cursor.start, cursor.end, {})
+    inside = replace(cursor, path=(*cursor.path, cursor.key or ""), around=empty, key=None)
+    if cursor.key == "layers":
+        return [replace(one, text=f"- {one.text}") for one in _items(tree, inside, None)]
+    return _keys(tree, inside)
+
+
+def _keys(tree: SourceTree, cursor: Cursor) -> list[Proposal]:
+    place = place_at(cursor.path, tree.root)
     if place is None:
         return []
-    written = {entry.key for entry in cursor.around.entries if entry.start != cursor.start}
+    written = {key for key, entry in cursor.around.entries.items() if entry.start != cursor.start}
     required = place.required()
-    quoted = text.text[cursor.start : cursor.start + 1] == '"'
-    colon = text.text[cursor.end :].lstrip(" ").startswith(":")
+    colon = tree.source.text[cursor.end :].lstrip(" ").startswith(":")
     return [
         Proposal(
             key,
             "key",
-            (f'"{key}"' if quoted else key) + ("" if colon else ": "),
+            _quoted(tree, cursor, key) + ("" if colon else ": "),
             cursor.start,
             cursor.end,
             "required" if key in required else "",
@@ -61,17 +73,17 @@ def _keys(text: LooseText, cursor: Cursor) -> list[Proposal]:
     ]
 
 
-def _values(text: LooseText, cursor: Cursor, analysis: Analysis | None) -> list[Proposal]:
+def _values(tree: SourceTree, cursor: Cursor, analysis: Analysis | None) -> list[Proposal]:
     key = cursor.key or ""
     found: list[Proposal] = []
-    place = place_at(cursor.path, text.root)
+    place = place_at(cursor.path, tree.root)
     if place is not None:
         kind: Kind = "type" if key == "type" else "word"
         found = [
             Proposal(
                 one.word,
                 kind,
-                _quoted(text, cursor, one.word),
+                _quoted(tree, cursor, one.word),
                 cursor.start,
                 cursor.end,
                 "",
@@ -81,33 +93,33 @@ def _values(text: LooseText, cursor: Cursor, analysis: Analysis | None) -> list[
         ]
     named = "signals" if cursor.path[-1:] == ("outputs",) else NAMED.get(key)
     return found + (
-        _names(text, cursor, named, analysis, in_list=key in ("inputs", "shape")) if named else []
+        _names(tree, cursor, named, analysis, in_list=key in ("inputs", "shape")) if named else []
     )
 
 
-def _items(text: LooseText, cursor: Cursor, analysis: Analysis | None) -> list[Proposal]:
+def _items(tree: SourceTree, cursor: Cursor, analysis: Analysis | None) -> list[Proposal]:
     key = cursor.path[-1] if cursor.path else ""
-    if key == "layers" and text.text[cursor.start : cursor.start + 1] not in ("{", '"'):
-        start = "{name: , type: }"
+    if key == "layers" and tree.source.text[cursor.start : cursor.start + 1] not in ("{", '"'):
+        start = '{"name": , "type": }' if _is_json(tree) else "{name: , type: }"
         return [Proposal("layer", "key", start, cursor.start, cursor.end, "a layer", "", 0)]
     named = NAMED.get(str(key))
     if named:
-        return _names(text, cursor, named, analysis)
-    parent = place_at(cursor.path[:-1], text.root)
+        return _names(tree, cursor, named, analysis)
+    parent = place_at(cursor.path[:-1], tree.root)
     return [
         Proposal(
-            one.word, "word", _quoted(text, cursor, one.word), cursor.start, cursor.end, "", one.documentation
+            one.word, "word", _quoted(tree, cursor, one.word), cursor.start, cursor.end, "", one.documentation
         )
         for one in (parent.options(str(key)) if parent else [])
     ]
 
 
 def _names(
-    text: LooseText, cursor: Cursor, kind: str, analysis: Analysis | None, in_list: bool = False
+    tree: SourceTree, cursor: Cursor, kind: str, analysis: Analysis | None, in_list: bool = False
 ) -> list[Proposal]:
     # A layer does not read itself or, mostly, what comes after it: what is nearest above comes first.
     own = cursor.path[:2] if cursor.path[:1] == ("layers",) else ()
-    known = [one for one in definitions(text, kind, cursor.path) if one.path != own]
+    known = [one for one in definitions(tree, kind, cursor.path) if one.path != own]
     words = [(one.name, one.detail or one.kind, one.start) for one in known]
     if analysis and kind == "signals":
         names = {one.name for one in known}
@@ -118,12 +130,12 @@ def _names(
     for name, detail, start in words:
         lines = analysis.told(name) if analysis and kind == "signals" else []
         above = start < cursor.start
-        word = _quoted(text, cursor, name)
+        word = _quoted(tree, cursor, name)
         found.append(
             Proposal(
                 name,
                 "name",
-                f"[{word}]" if in_list and cursor.around.kind == "map" else word,
+                f"[{word}]" if in_list and isinstance(cursor.around.value, dict) else word,
                 cursor.start,
                 cursor.end,
                 detail,
@@ -134,6 +146,12 @@ def _names(
     return sorted(found, key=lambda one: one.order)
 
 
-def _quoted(text: LooseText, cursor: Cursor, word: str) -> str:
-    quote = text.text[cursor.start : cursor.start + 1]
-    return f"{quote}{word}{quote}" if quote in ('"', "'") else word
+def _quoted(tree: SourceTree, cursor: Cursor, word: str) -> str:
+    quote = tree.source.text[cursor.start : cursor.start + 1]
+    if quote not in ('"', "'"):
+        quote = '"' if _is_json(tree) and word not in ("true", "false") else ""
+    return f"{quote}{word}{quote}"
+
+
+def _is_json(tree: SourceTree) -> bool:
+    return tree.source.file.lower().endswith(".json")

@@ -17,8 +17,7 @@ from netwright.specs.models.layers import LAYERS
 from netwright.specs.models.layers.scan_window import ScanWindow
 from netwright.specs.models.layers.time_distributed import TimeDistributed
 from netwright.specs.models.spec import ModelSpec
-
-from .loose import Loose, Step
+from netwright.specs.source.tree import SourceNode
 
 #: What the words at a key name, by the key.
 NAMED = {
@@ -86,14 +85,14 @@ class Place:
         return list(found.values())
 
 
-def place_at(path: Iterable[Step], root: Loose) -> Place | None:
+def place_at(path: Iterable[str | int], root: SourceNode) -> Place | None:
     """What a mapping at a path may be; None where the language has no mapping."""
     annotations: list[Any] = [ModelSpec]
-    node: Loose | None = root
+    node: SourceNode | None = root
     without: frozenset[str] = frozenset()
     place = _narrowed(annotations, root)
     for step in path:
-        node = next((one for name, one in node.children() if name == step), None) if node else None
+        node = node.child(step) if node else None
         annotations = [below for one in annotations for below in _below(one, step)]
         without = frozenset()
         if step == "defaults":
@@ -117,7 +116,7 @@ def documentation(model: type[BaseModel]) -> str:
     return inspect.cleandoc(model.__doc__ or "")
 
 
-def _narrowed(annotations: Iterable[Any], node: Loose | None) -> Place:
+def _narrowed(annotations: Iterable[Any], node: SourceNode | None) -> Place:
     models = tuple(
         dict.fromkeys(
             branch
@@ -126,14 +125,15 @@ def _narrowed(annotations: Iterable[Any], node: Loose | None) -> Place:
             if isinstance(branch, type) and issubclass(branch, BaseModel)
         )
     )
-    kind = node.word("type") if node and node.kind == "map" else None
+    entries = node.entries if node else {}
+    kind = entries["type"].node.value if "type" in entries else None
     chosen = tuple(model for model in models if kind is not None and type_of(model) == kind)
-    if not chosen and node and node.kind == "map" and node.entry("use"):
+    if not chosen and "use" in entries:
         chosen = tuple(model for model in models if model is BlockUse)
     return Place(models, chosen or models)
 
 
-def _below(annotation: Any, step: Step) -> Iterator[Any]:
+def _below(annotation: Any, step: str | int) -> Iterator[Any]:
     if annotation == "defaults":
         yield annotation
         return

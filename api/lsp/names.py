@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .loose import Loose, LooseText, Step
+from netwright.specs.source.tree import Path, SourceNode, SourceTree
+
+from .cursor import written_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,65 +17,64 @@ class Definition:
     kind: str
     start: int
     end: int
-    path: tuple[Step, ...]
+    path: Path
     detail: str = ""
 
 
-def definitions(text: LooseText, kind: str, path: tuple[Step, ...] = ()) -> list[Definition]:
+def definitions(tree: SourceTree, kind: str, path: Path = ()) -> list[Definition]:
     """The names of a kind (`signals` are inputs and layers) that can be meant at a path."""
     if kind == "signals":
-        return definitions(text, "inputs", path) + definitions(text, "layers", path)
-    root = text.root
+        return definitions(tree, "inputs", path) + definitions(tree, "layers", path)
+    root = tree.root
     inside = path[:2] if path[:1] == ("blocks",) and len(path) > 1 else ()
-    block = text.value_at(inside) if inside else None
+    block = tree.node(inside) if inside else None
     if kind == "layers":
-        return _layers((block or root).get("layers"), (*inside, "layers"))
+        return _layers((block or root).child("layers"), (*inside, "layers"))
     if kind == "inputs" and block:
-        node = block.get("inputs")
-        items = node.items if node else []
-        return [Definition(one.text, "input", one.start, one.end, inside) for one in items]
+        node = block.child("inputs")
+        return [
+            Definition(str(one.value), "input", *written_at(one), inside)
+            for one in (node.items if node else ())
+        ]
     if kind == "targets":
-        train = root.get("train")
-        declared = _keys(train.get("targets") if train else None, ("train", "targets"), "target")
-        return declared + definitions(text, "inputs")
-    return _keys(root.get(kind), (kind,), kind.removesuffix("s"))
+        declared = _keys(tree.node(("train", "targets")), ("train", "targets"), "target")
+        return declared + definitions(tree, "inputs")
+    return _keys(root.child(kind), (kind,), kind.removesuffix("s"))
 
 
-def find(
-    text: LooseText, word: str, kinds: tuple[str, ...], path: tuple[Step, ...] = ()
-) -> Definition | None:
+def find(tree: SourceTree, word: str, kinds: tuple[str, ...], path: Path = ()) -> Definition | None:
     """The definition of a name, or of what stands before its dot."""
     for name in (word, word.partition(".")[0]):
         for kind in kinds:
-            for one in definitions(text, kind, path):
+            for one in definitions(tree, kind, path):
                 if one.name == name:
                     return one
     return None
 
 
-def layers(text: LooseText) -> list[Definition]:
+def layers(tree: SourceTree) -> list[Definition]:
     """The layers outside of blocks."""
-    return definitions(text, "layers")
+    return definitions(tree, "layers")
 
 
 Key = tuple[str, ...]
 """Where a layer inside something is written, by names: `blocks`, `stage`, `a`."""
 
 
-def inner_layers(text: LooseText) -> dict[Key, Definition]:
+def inner_layers(tree: SourceTree) -> dict[Key, Definition]:
     """The layers inside of blocks, and inside of other layers."""
     found: dict[Key, Definition] = {}
-    blocks = text.root.get("blocks")
-    waiting: list[tuple[Key, Loose | None, tuple[Step, ...]]] = [
-        (("blocks", entry.key), entry.value, ("blocks", entry.key))
-        for entry in (blocks.entries if blocks else ())
+    blocks = tree.root.child("blocks")
+    waiting: list[tuple[Key, SourceNode | None, Path]] = [
+        (("blocks", name), entry.node, ("blocks", name))
+        for name, entry in (blocks.entries.items() if blocks else ())
     ]
-    listed = text.root.get("layers")
+    listed = tree.root.child("layers")
     for position, item in enumerate(listed.items if listed else ()):
-        waiting.append((("layers", item.word("name") or ""), item, ("layers", position)))
+        waiting.append((("layers", _word(item, "name") or ""), item, ("layers", position)))
     while waiting:
         key, node, path = waiting.pop()
-        inner = node.get("layers") if node else None
+        inner = node.child("layers") if node else None
         for one in _layers(inner, (*path, "layers")):
             found[*key, one.name] = one
             position = one.path[-1]
@@ -83,16 +84,22 @@ def inner_layers(text: LooseText) -> dict[Key, Definition]:
     return found
 
 
-def _layers(node: Loose | None, path: tuple[Step, ...]) -> list[Definition]:
+def _layers(node: SourceNode | None, path: Path) -> list[Definition]:
     found = []
     for position, item in enumerate(node.items if node else ()):
-        name = item.get("name")
-        if name and name.text:
-            kind = item.word("type") or item.word("use") or "layer"
-            found.append(Definition(name.text, "layer", name.start, name.end, (*path, position), kind))
+        name = item.child("name")
+        if name and isinstance(name.value, str) and name.value:
+            kind = _word(item, "type") or _word(item, "use") or "layer"
+            found.append(Definition(name.value, "layer", *written_at(name), (*path, position), kind))
     return found
 
 
-def _keys(node: Loose | None, path: tuple[Step, ...], kind: str) -> list[Definition]:
-    entries = node.entries if node else []
-    return [Definition(one.key, kind, one.start, one.end, (*path, one.key)) for one in entries]
+def _word(node: SourceNode, key: str) -> str | None:
+    """The text at a key."""
+    value = node.child(key)
+    return value.value if value and isinstance(value.value, str) else None
+
+
+def _keys(node: SourceNode | None, path: Path, kind: str) -> list[Definition]:
+    entries = node.entries.items() if node else ()
+    return [Definition(key, kind, entry.start, entry.end, (*path, key)) for key, entry in entries]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from netwright.specs.source.tree import SourceTree
+
 from ..describe import shape_text
 from .analysis import Analysis
-from .loose import Cursor, LooseText
+from .cursor import Cursor, cursor_at
 from .meaning import NAMED, place_at
 from .names import Definition, definitions, find, inner_layers, layers
 
@@ -33,18 +35,18 @@ class Hint:
     tooltip: str
 
 
-def hover(text: LooseText, offset: int, analysis: Analysis | None) -> Hover | None:
+def hover(tree: SourceTree, offset: int, analysis: Analysis | None) -> Hover | None:
     """About the key, type or name at an offset."""
-    cursor = text.at(offset)
-    if not cursor.word:
+    cursor = cursor_at(tree, offset)
+    if cursor is None or not cursor.word:
         return None
-    lines = _about(text, cursor, analysis)
+    lines = _about(tree, cursor, analysis)
     return Hover("\n\n".join(lines), cursor.start, cursor.end) if lines else None
 
 
-def _about(text: LooseText, cursor: Cursor, analysis: Analysis | None) -> list[str]:
-    place = place_at(cursor.path, text.root)
-    if cursor.around.kind == "map" and cursor.key is None:
+def _about(tree: SourceTree, cursor: Cursor, analysis: Analysis | None) -> list[str]:
+    place = place_at(cursor.path, tree.root)
+    if isinstance(cursor.around.value, dict) and cursor.key is None:
         if cursor.path == ("inputs",):
             return [f"**{cursor.word}** (input)", *(analysis.told(cursor.word) if analysis else [])]
         words = place.keys().get(cursor.word) if place else None
@@ -55,56 +57,56 @@ def _about(text: LooseText, cursor: Cursor, analysis: Analysis | None) -> list[s
         for option in place.options(cursor.key):
             if option.word == cursor.word and option.documentation:
                 return [f"**{cursor.word}**", option.documentation]
-    found = _definition(text, cursor)
+    found = _definition(tree, cursor)
     if found is None:
         return []
     told = analysis.told(cursor.word) if analysis and found.kind in ("layer", "input") else []
     return [f"**{cursor.word}** ({found.detail or found.kind})", *told]
 
 
-def definition(text: LooseText, offset: int) -> Definition | None:
+def definition(tree: SourceTree, offset: int) -> Definition | None:
     """Where the name at an offset is defined."""
-    cursor = text.at(offset)
-    return _definition(text, cursor) if cursor.word else None
+    cursor = cursor_at(tree, offset)
+    return _definition(tree, cursor) if cursor and cursor.word else None
 
 
-def _definition(text: LooseText, cursor: Cursor) -> Definition | None:
+def _definition(tree: SourceTree, cursor: Cursor) -> Definition | None:
     if cursor.word.startswith("$"):
-        return find(text, cursor.word[1:].split(" ")[0], ("vars",))
+        return find(tree, cursor.word[1:].split(" ")[0], ("vars",))
     key = cursor.key if cursor.key is not None else str(cursor.path[-1] if cursor.path else "")
     if cursor.path[-1:] == ("outputs",):
         key = "outputs"
     elif cursor.path[-1:] == ("initial_state",) or cursor.path[-1:] == ("inputs",):
         key = "inputs"
     kind = NAMED.get(key)
-    return find(text, cursor.word, _KINDS.get(kind, (kind,)), cursor.path) if kind else None
+    return find(tree, cursor.word, _KINDS.get(kind, (kind,)), cursor.path) if kind else None
 
 
-def hints(text: LooseText, start: int, end: int, analysis: Analysis | None) -> list[Hint]:
+def hints(tree: SourceTree, start: int, end: int, analysis: Analysis | None) -> list[Hint]:
     """The output shape of each layer between two offsets, at the end of its line; inside a block those of its uses."""
     if analysis is None:
         return []
     found: dict[int, Hint] = {}
-    for one in layers(text):
+    for one in layers(tree):
         if one.name in analysis.shapes and start <= one.start <= end:
-            place = _line_end(text.text, one.end)
+            place = _line_end(tree.source.text, one.end)
             words = "  \n".join(analysis.told(one.name))
             found[place] = Hint(place, f"→ {shape_text(analysis.shapes[one.name])}", words)
-    for key, one in inner_layers(text).items():
+    for key, one in inner_layers(tree).items():
         names = analysis.copies.get(key, [])
         shapes = list(dict.fromkeys(shape_text(analysis.shapes[name]) for name in names))
         if shapes and start <= one.start <= end:
-            place = _line_end(text.text, one.end)
+            place = _line_end(tree.source.text, one.end)
             shown = [*shapes[:_MOST_SHAPES], *(["…"] if len(shapes) > _MOST_SHAPES else [])]
             words = [f"{name}: `{shape_text(analysis.shapes[name])}`" for name in names[:_MOST_COPIES]]
             found[place] = Hint(place, f"→ {' · '.join(shown)}", "  \n".join(words))
     return list(found.values())
 
 
-def symbols(text: LooseText) -> list[Definition]:
+def symbols(tree: SourceTree) -> list[Definition]:
     """What an outline shows."""
     kinds = ("dims", "vars", "inputs", "blocks", "cells", "layers", "outputs")
-    return [one for kind in kinds for one in definitions(text, kind)]
+    return [one for kind in kinds for one in definitions(tree, kind)]
 
 
 def _line_end(text: str, offset: int) -> int:

@@ -18,12 +18,12 @@ from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 
 from netwright.specs.diagnostics.diagnostic import Diagnostic
-from netwright.specs.source.tree import SourceText, Span
+from netwright.specs.reading.documents import recover_text
+from netwright.specs.source.tree import SourceText, SourceTree, Span
 
 from ..version import VERSION
 from .analysis import Analysis, analyse
 from .completion import Proposal, complete
-from .loose import LooseText
 from .reading import definition, hints, hover, symbols
 
 #: How long a text has to rest before it is checked, in seconds.
@@ -48,13 +48,16 @@ _SYMBOLS = {
 class _Document:
     """An open text: how it reads now, and the last check."""
 
-    text: LooseText
-    source: SourceText
+    tree: SourceTree
     version: int | None
     analysis: Analysis | None = None
     checked: str = ""
     timer: asyncio.TimerHandle | None = None
     done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def source(self) -> SourceText:
+        return self.tree.source
 
 
 class SpecServer(LanguageServer):
@@ -72,8 +75,7 @@ class SpecServer(LanguageServer):
         found = self.workspace.get_text_document(uri)
         known = self.documents.get(uri)
         if known is None or known.source.text != found.source:
-            source = SourceText(_file(uri), found.source)
-            document = _Document(LooseText(found.source), source, found.version)
+            document = _Document(recover_text(found.source, _file(uri)), found.version)
             if known is not None:
                 document.analysis, document.checked, document.timer = (
                     known.analysis,
@@ -206,7 +208,7 @@ def create_server() -> SpecServer:
     def completed(params: lsp.CompletionParams) -> lsp.CompletionList:
         uri = params.text_document.uri
         document = server.read(uri)
-        found = complete(document.text, server.offset(uri, params.position), document.analysis)
+        found = complete(document.tree, server.offset(uri, params.position), document.analysis)
         ordered = sorted(found, key=lambda one: one.order)
         items = [server.completion(uri, one, position) for position, one in enumerate(ordered)]
         return lsp.CompletionList(is_incomplete=False, items=items)
@@ -215,7 +217,7 @@ def create_server() -> SpecServer:
     def hovered(params: lsp.HoverParams) -> lsp.Hover | None:
         uri = params.text_document.uri
         document = server.read(uri)
-        found = hover(document.text, server.offset(uri, params.position), document.analysis)
+        found = hover(document.tree, server.offset(uri, params.position), document.analysis)
         if found is None:
             return None
         return lsp.Hover(_markdown(found.text), server.offsets(uri, found.start, found.end))
@@ -223,7 +225,7 @@ def create_server() -> SpecServer:
     @server.feature(lsp.TEXT_DOCUMENT_DEFINITION)
     def defined(params: lsp.DefinitionParams) -> lsp.Location | None:
         uri = params.text_document.uri
-        found = definition(server.read(uri).text, server.offset(uri, params.position))
+        found = definition(server.read(uri).tree, server.offset(uri, params.position))
         return lsp.Location(uri, server.offsets(uri, found.start, found.end)) if found else None
 
     @server.feature(lsp.TEXT_DOCUMENT_INLAY_HINT)
@@ -239,14 +241,14 @@ def create_server() -> SpecServer:
                 padding_left=True,
                 tooltip=_markdown(one.tooltip),
             )
-            for one in hints(document.text, start, end, document.analysis)
+            for one in hints(document.tree, start, end, document.analysis)
         ]
 
     @server.feature(lsp.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
     def outlined(params: lsp.DocumentSymbolParams) -> list[lsp.DocumentSymbol]:
         uri = params.text_document.uri
         found = []
-        for one in symbols(server.read(uri).text):
+        for one in symbols(server.read(uri).tree):
             place = server.offsets(uri, one.start, one.end)
             kind = _SYMBOLS.get(one.kind, lsp.SymbolKind.Constant)
             found.append(lsp.DocumentSymbol(one.name, kind, place, place, one.detail or one.kind))

@@ -14,6 +14,8 @@ _WORDS = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 LARGEST_INTEGER = 2**63 - 1
+UNCLOSED = re.compile(r"""["'][^\r\n]*?(?=[\]}, \t\r\0]*$)""", re.MULTILINE)
+"""A string without an end: as far as its line goes, without the brackets that close there."""
 
 
 def plain_scalar(text: str) -> str | int | float | bool | None:

@@ -110,6 +110,13 @@ class SourceNode:
     value: Any
     entries: dict[str, Entry] = field(default_factory=dict)
     items: list[SourceNode] = field(default_factory=list)
+    repeated: list[tuple[str, Entry]] = field(default_factory=list)
+    """Entries whose key another one has."""
+
+    @property
+    def is_collection(self) -> bool:
+        """Whether it is a mapping or a list."""
+        return isinstance(self.value, (dict, list))
 
     @property
     def span(self) -> Span:
