@@ -100,7 +100,7 @@ def _values(tree: SourceTree, cursor: Cursor, analysis: Analysis | None) -> list
 def _items(tree: SourceTree, cursor: Cursor, analysis: Analysis | None) -> list[Proposal]:
     key = cursor.path[-1] if cursor.path else ""
     if key == "layers" and tree.source.text[cursor.start : cursor.start + 1] not in ("{", '"'):
-        start = '{"name": , "type": }' if _is_json(tree) else "{name: , type: }"
+        start = '{"name": , "type": }' if tree.source.is_json else "{name: , type: }"
         return [Proposal("layer", "key", start, cursor.start, cursor.end, "a layer", "", 0)]
     named = NAMED.get(str(key))
     if named:
@@ -149,9 +149,5 @@ def _names(
 def _quoted(tree: SourceTree, cursor: Cursor, word: str) -> str:
     quote = tree.source.text[cursor.start : cursor.start + 1]
     if quote not in ('"', "'"):
-        quote = '"' if _is_json(tree) and word not in ("true", "false") else ""
+        quote = '"' if tree.source.is_json and word not in ("true", "false") else ""
     return f"{quote}{word}{quote}"
-
-
-def _is_json(tree: SourceTree) -> bool:
-    return tree.source.file.lower().endswith(".json")

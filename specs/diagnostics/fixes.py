@@ -121,7 +121,7 @@ def plain(word: str) -> str:
 
 def inline(value: Any, text: SourceText) -> str:
     """A plain value as it is written on one line of a YAML or JSON text."""
-    if _is_json(text) or isinstance(value, bool | int | float | None):
+    if text.is_json or isinstance(value, bool | int | float | None):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, list | tuple):
         return f"[{', '.join(inline(item, text) for item in value)}]"
@@ -167,7 +167,7 @@ def with_key(
     if not inside:  # an alias: its value is written elsewhere
         return ()
     if text[node.start : node.start + 1] == "{":
-        new = f'"{key}": {inline(value, node.text)}' if _is_json(node.text) else words
+        new = f'"{key}": {inline(value, node.text)}' if node.text.is_json else words
         edit = Edit(node.text.span(last, last), f", {new}" if node.entries else new)
     elif text[node.start : node.start + 1] in ("&", "!") or not node.entries:
         return ()
@@ -189,7 +189,7 @@ def with_first_key(node: SourceNode, key: str, value: Any, *, safe: bool = True)
     text = node.text
     words = f"{key}: {inline(value, text)}"
     if text.text[node.start : node.start + 1] == "{":
-        words = f'"{key}": {inline(value, text)}' if _is_json(text) else words
+        words = f'"{key}": {inline(value, text)}' if text.is_json else words
         edit = Edit(text.span(node.start + 1, node.start + 1), f"{words}, " if node.entries else words)
     elif node.entries and text.position(node.start)[1] == 1:
         edit = Edit(text.span(node.start, node.start), f"{words}{_line_break(text)}")
@@ -256,7 +256,3 @@ def without_repeat(
 def _line_break(text: SourceText) -> str:
     """The line break that a text uses."""
     return "\r\n" if "\r\n" in text.text else "\n"
-
-
-def _is_json(text: SourceText) -> bool:
-    return text.file.lower().endswith(".json")

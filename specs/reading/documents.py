@@ -87,15 +87,11 @@ def read_text(text: str, name: str, diagnostics: Diagnostics) -> SourceTree | No
         message = f"the character U+{ord(bad.group()):04X} is not allowed"
         diagnostics.error("NW0111", message, source.span(bad.start(), bad.end()))
         return None
-    root = (read_json if _is_json(name) else read_yaml)(source, diagnostics)
+    root = (read_json if source.is_json else read_yaml)(source, diagnostics)
     return SourceTree(source, root) if root is not None else None
 
 
 def recover_text(text: str, name: str) -> SourceTree:
     """The tree of all that can be read of a text, whatever mistakes it has; without any, the one of `read_text`."""
     source = SourceText(name, text)
-    return SourceTree(source, (recover_json if _is_json(name) else recover_yaml)(source))
-
-
-def _is_json(name: str) -> bool:
-    return name.lower().endswith(".json")
+    return SourceTree(source, (recover_json if source.is_json else recover_yaml)(source))

@@ -59,6 +59,11 @@ class SourceText:
         self._ends = [*(match.start() for match in breaks), len(text)]
 
     @property
+    def is_json(self) -> bool:
+        """Whether the file's name says that it is JSON; if not it is YAML."""
+        return self.file.lower().endswith(".json")
+
+    @property
     def line_count(self) -> int:
         """The number of lines; a text that ends in a line break has an empty last one."""
         return len(self._starts)
