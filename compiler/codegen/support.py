@@ -1,6 +1,6 @@
 """Code that is the same for all programs: how threads divide entries, the memory planner, and the thread pool.
 
-The LLVM text for threads is in ``ll/``; what differs between targets is filled in here.
+The LLVM text is in ``ll/``; what differs between targets is filled in here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from string import Template
 from netwright.specs.manifest import MOST_THREADS, SPINS
 
 from .features import baseline
-from .planner import PLANNER_DECLARATIONS, planner_function
+from .planner import ALIGN, LIMIT, PLANNER_DECLARATIONS
 from .regions import GRAIN, WORTH_WAKING
 from .statements import module
 from .target import Target
@@ -39,7 +39,7 @@ def write_support(target: Target) -> str:
         {*target.family.declarations, *PLANNER_DECLARATIONS},
         *_waiting(target),
         shares,
-        planner_function(),
+        _filled("planner", target),
     )
 
 
@@ -83,6 +83,9 @@ def _filled(name: str, target: Target, pool: str = "") -> str:
         condition=condition,
         setmask=setmask,
         monotonic=monotonic,
+        limit=LIMIT,
+        round=ALIGN - 1,
+        aligned=-ALIGN,
         widen="bitcast" if target.is_64_bit else "sext",
     )
 
