@@ -275,12 +275,14 @@ class _Thread:
         view.store(positions, value[:active], self.tid)
 
     def _load(self, frame: _Frame, load: ir.Load) -> Lanes:
-        view = frame.views[load.buffer]
-        active = self._active(frame, load, load.type.lanes)
-        result = np.full(load.type.lanes, load.other, load.type.dtype)
+        view, lanes = frame.views[load.buffer], load.type.lanes
+        active = self._active(frame, load, lanes)
         indices = [frame.size(index) for index in load.indices]
-        positions = view.positions(indices, active, frame.size(load.stride))
-        result[:active] = view.load(positions, self.tid)
+        found = view.load(view.positions(indices, active, frame.size(load.stride)), self.tid)
+        if active == lanes:
+            return found.copy()  # later stores must not change it
+        result = np.full(lanes, load.other, load.type.dtype)
+        result[:active] = found
         return result
 
     def _value(self, frame: _Frame, expr: ir.Expr) -> Lanes:
@@ -290,7 +292,7 @@ class _Thread:
             result = (
                 operation(*[values[position] for position in at]) if operation else self._leaf(frame, leaf)
             )
-            if result.dtype != dtype or result.size != lanes:
+            if (result.dtype is not dtype and result.dtype != dtype) or result.size != lanes:
                 raise InterpreterError(f"a step gives {result.dtype}x{result.size}, not {dtype}x{lanes}")
             values.append(result)
         return values[-1]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from .numeric import Lanes
+
+#: Positions of lanes in a memory: a slice where possible, since NumPy is several times faster on slices.
+Positions: TypeAlias = slice | np.ndarray
 
 
 class InterpreterError(Exception):
@@ -61,37 +65,43 @@ class View:
     shape: tuple[int, ...]
     offset: int = 0
 
-    def positions(self, indices: Sequence[int], lanes: int, stride: int) -> np.ndarray:
+    def positions(self, indices: Sequence[int], lanes: int, stride: int) -> Positions:
         """The positions in memory of the lanes at ``indices``. Raises InterpreterError out of bounds."""
         if len(indices) != len(self.shape):
             raise InterpreterError(f"{self.name} has {len(self.shape)} axes, not {len(indices)}")
         if lanes <= 0:
-            return np.zeros(0, np.int64)
-        position = 0
+            return slice(0)
+        position, last = 0, len(self.shape) - 1
         for axis, (index, size) in enumerate(zip(indices, self.shape, strict=True)):
-            reach = (lanes - 1) * stride if axis == len(self.shape) - 1 else 0
-            for end in (index, index + reach):
-                if not 0 <= end < size:
-                    raise InterpreterError(f"{self.name}: index {end} on axis {axis} of size {size}")
+            end = index + (lanes - 1) * stride if axis == last else index
+            if not (0 <= index < size and 0 <= end < size):
+                wrong = end if 0 <= index < size else index
+                raise InterpreterError(f"{self.name}: index {wrong} on axis {axis} of size {size}")
             position = position * size + index
-        return self.offset + position + stride * np.arange(lanes)
+        position += self.offset
+        if lanes == 1:
+            return slice(position, position + 1)
+        if stride > 0:
+            return slice(position, position + (lanes - 1) * stride + 1, stride)
+        return position + stride * np.arange(lanes)
 
-    def load(self, positions: np.ndarray, tid: int) -> Lanes:
+    def load(self, positions: Positions, tid: int) -> Lanes:
+        """The elements at ``positions``, possibly as a view of the memory."""
         memory = self.memory
         if memory.written is not None and not memory.written[positions].all():
             raise InterpreterError(f"{self.name} is read before it is written")
         if memory.writer is not None and memory.reader is not None:
-            if np.any((memory.writer[positions] != 0) & (memory.writer[positions] != tid + 1)):
+            writer, seen = memory.writer[positions], memory.reader[positions]
+            if ((writer != 0) & (writer != tid + 1)).any():
                 raise InterpreterError(f"{self.name}: race of thread {tid}'s read with another's write")
-            seen = memory.reader[positions]
             memory.reader[positions] = np.where((seen == 0) | (seen == tid + 1), tid + 1, -1)
         return memory.elements[positions]
 
-    def store(self, positions: np.ndarray, value: Lanes, tid: int) -> None:
+    def store(self, positions: Positions, value: Lanes, tid: int) -> None:
         memory = self.memory
         if memory.writer is not None and memory.reader is not None:
             for others in (memory.writer[positions], memory.reader[positions]):
-                if np.any((others != 0) & (others != tid + 1)):
+                if ((others != 0) & (others != tid + 1)).any():
                     raise InterpreterError(f"{self.name}: race of thread {tid}'s write with another's access")
             memory.writer[positions] = tid + 1
         if memory.written is not None:
