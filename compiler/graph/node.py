@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from .types import TensorType
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
-    """Result ``port`` of node ``node``."""
+class Value(NamedTuple):
+    """Result ``port`` of node ``node``; a tuple, which hashes fast: every pass looks up every value."""
 
     node: int
     port: int = 0
