@@ -7,7 +7,7 @@ install:
 	.venv/bin/pip install -e ".[link,test,dev]"
 
 test:
-	$(PYTHON) -m pytest -n 2
+	$(PYTHON) -m pytest -n 2 --dist worksteal
 
 lint:
 	$(PYTHON) -m ruff check .
