@@ -5,6 +5,7 @@ compile cache between sessions; without it every session starts from an empty on
 stale code.
 """
 
+import gc
 import importlib.util
 import os
 import shutil
@@ -67,6 +68,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("torch"):
                 item.add_marker(pytest.mark.skip(reason="PyTorch is not installed (extra: torch)"))
+
+
+def pytest_collection_finish() -> None:
+    # Collected tests live until the end, and graphs grow: by default the collector scans them again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

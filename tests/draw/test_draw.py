@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -22,6 +23,12 @@ from .shrink import shrink
 COUNT = 40
 #: How many are looked at, without being compiled, for what is drawn at all.
 MANY = 600
+
+
+@cache
+def spec_of(number: int) -> Mapping[str, Any]:
+    """The network of a number, drawn once for all that look at it."""
+    return draw(number, 0).spec
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +61,7 @@ def test_every_layer_type_optimizer_and_loss_is_drawn() -> None:
     for union in (AnyLoss, AnyOptimizer):
         missing |= {part.model_fields["type"].default for part in union.__args__}
     for number in range(3 * MANY):
-        spec = draw(number, 4).spec
+        spec = spec_of(number)
         for layers in (spec["layers"], *(one["layers"] for one in spec.get("blocks", {}).values())):
             missing -= set(types(layers))
         if "train" in spec:
@@ -69,7 +76,7 @@ def test_blocks_repetitions_and_truncated_backpropagation_are_drawn() -> None:
     wanted = {"args", "with", "default", "in1", "outputs", "share of a use", "repeat of a use", "repeat"}
     wanted |= {"bptt with states", "bptt without states", "bptt with lengths"}
     for number in range(MANY):
-        wanted -= set(kinds_of(draw(number, 0).spec))
+        wanted -= set(kinds_of(spec_of(number)))
         if not wanted:
             return
     assert wanted == set()
@@ -117,7 +124,7 @@ def test_parameters_ports_and_names_are_drawn_for_any_layer() -> None:
     wanted = {"weights from an input", "weights that are learned", "ports", "vars", "defaults", "dtype"}
     wanted |= {"multiple_of", "max", "cells inside"}
     for number in range(2 * MANY):
-        spec = draw(number, 0).spec
+        spec = spec_of(number)
         wanted -= spec.keys()
         wanted -= {key for dim in spec.get("dims", {}).values() if isinstance(dim, dict) for key in dim}
         for layer in spec["layers"]:
@@ -158,7 +165,8 @@ def test_a_failing_network_is_made_smaller() -> None:
     def fails(spec: Mapping[str, Any]) -> bool:
         return any(layer.get("type") == "softmax" for layer in spec["layers"])
 
-    case = next(one for number in range(MANY) if fails((one := draw(number, 0)).spec) and "train" in one.spec)
+    number = next(n for n in range(MANY) if fails(spec_of(n)) and "train" in spec_of(n))
+    case = draw(number, 0)
     smaller = shrink(case.spec, fails, seconds=20)
     assert [layer["type"] for layer in smaller["layers"]] == ["softmax"]
     assert len(smaller["outputs"]) == 1

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from netwright import Model
+from netwright.runtime.session import Session
 from netwright.specs.load import load_spec_text
 
 from .padding import CELL, HEAD, LAYERS, POOLED
@@ -36,11 +37,15 @@ def spec(layers, loss="mse", *, dtype="float32", cells="", extra="", lengths=Tru
     )
 
 
-def trained(text, engine, arrays, steps=3):
-    """The losses of some steps, that of the end, and the weights."""
-    program = Model(load_spec_text(text, "spec.yaml")).compile(engine=engine)
-    losses = [program.train_step(**arrays)["loss"] for _ in range(steps)]
-    return [*losses, program.loss(**arrays)["loss"]], program.weights
+def trained(text, engine, *runs, steps=3):
+    """Of each run from the start on its arrays: the losses of some steps, that of the end, and the weights."""
+    model = Model(load_spec_text(text, "spec.yaml"))
+    session = model.compile(engine=engine, entries=["loss", "train_step"]).session
+    start = session.weights | session.state
+    for arrays in runs:
+        session = Session(session.engine, start)
+        losses = [session.train_step(**arrays)["loss"] for _ in range(steps)]
+        yield [*losses, session.loss(**arrays)["loss"]], session.weights
 
 
 def data(loss="mse", dtype="float32", seed=0):
@@ -63,9 +68,8 @@ def spoiled(arrays, where):
 
 
 def assert_same(text, engine, clean, dirty):
-    losses, weights = trained(text, engine, clean)
+    (losses, weights), (others, changed) = trained(text, engine, clean, dirty)
     assert np.isfinite(losses).all()
-    others, changed = trained(text, engine, dirty)
     assert losses == others
     for name, array in weights.items():
         np.testing.assert_array_equal(array, changed[name], err_msg=name)
@@ -150,9 +154,8 @@ def test_masked_steps_after_a_recurrence(engine):
         extra=", mask: m",
         lengths=False,
     )
-    losses, _ = trained(text, engine, arrays)
     changed = {**arrays, "x": arrays["x"].copy()}
     changed["x"][:, 0] += 1
-    others, _ = trained(text, engine, changed)
+    (losses, _), (others, _) = trained(text, engine, arrays, changed)
     assert np.isfinite(losses).all()
     assert losses[0] != others[0]
