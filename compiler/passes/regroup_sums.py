@@ -45,9 +45,9 @@ def _regroup(attrs: ScanAttributes, context: PassContext) -> Graph:
     terms: dict[Value, list[Value]] = {}  # for sums that depend on the state
     inner: set[Value] = set()  # sums that are a term of another sum only
     for node in body:
-        value = node.values[0] if node.types else None
-        if node.op != "add" or value not in looping or node.types[0].dtype not in FLOATS:
+        if node.op != "add" or node.values[0] not in looping or node.types[0].dtype not in FLOATS:
             continue
+        value = node.values[0]
         terms[value] = []
         for operand in body.operands(node):
             if operand in terms and operand not in outputs and len(body.uses(operand)) == 1:
