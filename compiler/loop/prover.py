@@ -3,7 +3,8 @@
 What is known are *facts*: polynomials that are ≥ 0 (bounds of loop variables and dims, conditions). To prove a goal
 ≥ 0, one atom after the other, innermost first, is cancelled by subtracting a suitable multiple of a fact in which
 it occurs (as Fourier and Motzkin eliminate variables, but led by the goal, with backtracking), until no term can be
-negative. All atoms are integers, so that a rounded-down constant keeps a goal equivalent.
+negative. All atoms are integers, so that a rounded-down constant keeps a goal equivalent. Proofs by few facts are
+searched first: nearly all proofs are short, and a search without a limit follows long ways beside them.
 """
 
 from __future__ import annotations
@@ -18,12 +19,10 @@ from netwright.specs.dims import Atom, Call, Dim, DimLike, Monomial, Unit, dim, 
 
 Polynomial: TypeAlias = dict[Monomial, int]
 
-#: How far a proof is searched for: combinations tried in one search, and facts used one after the other.
+#: How far a proof is searched for: combinations tried in one search, and facts used one after the other in the searches
+#: for one proof.
 MOST_STEPS = 600
-MOST_FACTS = 14
-#: How many facts proofs use at most in the searches that follow one that was given up: a long wrong way may have hidden
-#: a short proof.
-FEWER_FACTS = (4, 5, 6, 8)
+MOST_FACTS = (2, 4, 5, 6, 8, 14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class _Scope:
 
 
 class Prover:
-    """Facts in nested scopes, and proofs from them."""
+    """Facts in nested scopes, and proofs from them. ``steps`` counts the combinations tried for the last proof."""
 
     def __init__(self, dims: Iterable[tuple[str, int]]):
         self._levels: dict[str, int] = {}
@@ -52,7 +51,7 @@ class Prover:
         self._facts: dict[Atom, list[tuple[Polynomial, int]]] = {}
         self._meanings: dict[Atom, list[tuple[Polynomial, int]]] = {}
         self._scopes = [_Scope()]
-        self._steps, self._most_facts = 0, MOST_FACTS
+        self.steps, self._last_step, self._most_facts, self._cut = 0, 0, 0, False
         for name, least in dims:
             self.variable(name, least, None)
 
@@ -124,23 +123,29 @@ class Prover:
                 return True
         results = self._scopes[-1].results
         if value not in results:
-            goal = _normalized(_polynomial(value))
-            results[value] = self._found(goal, MOST_FACTS)
-            if not results[value] and self._steps > MOST_STEPS:
-                results[value] = any(self._found(goal, most) for most in FEWER_FACTS)
+            results[value] = self._found(_normalized(_polynomial(value)))
         return results[value]
 
-    def _found(self, goal: Polynomial, most_facts: int) -> bool:
-        self._steps, self._most_facts = 0, most_facts
-        return self._search(goal, 0, set())
+    def _found(self, goal: Polynomial) -> bool:
+        self.steps = 0
+        for most_facts in MOST_FACTS:
+            self._last_step, self._most_facts, self._cut = self.steps + MOST_STEPS, most_facts, False
+            if self._search(goal, 0, set()):
+                return True
+            if not self._cut:  # the search was complete: more facts add nothing
+                return False
+        return False
 
     def _search(self, goal: Polynomial, depth: int, failed: set[frozenset[tuple[Monomial, int]]]) -> bool:
         least = self._least_of(goal)
         if least is not None and least >= 0:
             return True
         key = frozenset(goal.items())
-        self._steps += 1
-        if depth == self._most_facts or self._steps > MOST_STEPS or key in failed:
+        self.steps += 1
+        if depth == self._most_facts or self.steps > self._last_step:
+            self._cut = True
+            return False
+        if key in failed:
             return False
         for atom in self._innermost_first(goal):
             sign, multiplier = self._factor(goal, atom)

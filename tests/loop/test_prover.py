@@ -111,6 +111,17 @@ def test_dims_are_told_apart_in_units() -> None:
     assert not proves_by_cases(prover, ["H"], dim_min(h // 8, 43) - dim_max(h // 8, 40))
 
 
+def test_a_short_proof_is_found_before_long_wrong_ways() -> None:
+    """The bound of a tile that is cut off at the end: an unlimited search took hundreds of steps."""
+    prover = Prover([("N", 1)])
+    prover.variable("i", 0, parse_dim("5*((4*N + 4)//5) - 5"))
+    prover.assume(parse_dim("4*N - 1 - i"))
+    prover.assume(parse_dim("4*N - 1"))
+    prover.variable("k", parse_dim("i"), parse_dim("min(4*N, i + 5) - 1"))
+    assert prover.proves(parse_dim("4*N - 1 - k"))
+    assert prover.steps <= 10
+
+
 def test_facts_are_forgotten() -> None:
     prover = Prover([("N", 1)])
     n, i = dim("N"), dim("i")
