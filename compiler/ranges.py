@@ -16,11 +16,9 @@ from netwright.specs.manifest import LENGTH_OUT_OF_RANGE, RangeInfo
 from .graph.analysis import ancestors
 from .graph.graph import Graph
 from .graph.node import InputAttributes, Node, Value
+from .ops.base import primitive
 from .ops.constant import ConstantAttributes
 from .ops.within import WithinAttributes
-
-_SAME = ("cast", "reshape", "broadcast", "copy", "stop_gradient", "within", "transpose")
-_PART = ("slice", "gather", "concat")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +89,25 @@ def _behind(graph: Graph, value: Value) -> Sequence[_Found]:
             return [_Found(value, tuple(unless), low, partial)]
         if node.op == "select":
             condition, chosen, other = operands
-            if _is_constant(graph, other):
+            if _constant(graph, other) is not None:
                 unless.append(condition)
                 value = chosen
             elif (size := _from_end(graph, condition, chosen, other)) is not None:
                 low, value = -size, other
             else:
                 return []
-        elif node.op in _SAME or (node.op in _PART and operands):
-            partial = partial or node.op in _PART
+        elif operands and (unchanged := primitive(node.op).unchanged) is not None:
+            partial = partial or unchanged == "some"
             value = operands[0]
         else:
             return []
 
 
-def _is_constant(graph: Graph, value: Value) -> bool:
-    node = graph.producer(value)
-    while node.op in ("broadcast", "reshape"):
-        node = graph.producer(graph.operands(node)[0])
-    return isinstance(node.attrs, ConstantAttributes)
+def _constant(graph: Graph, value: Value) -> ConstantAttributes | None:
+    """The constant that ``value`` is, in another shape."""
+    while (node := graph.producer(value)).op != "input" and primitive(node.op).unchanged == "all":
+        value = graph.operands(node)[0]
+    return node.attrs if isinstance(node.attrs, ConstantAttributes) else None
 
 
 def _from_end(graph: Graph, condition: Value, shifted: Value, plain: Value) -> int | None:
@@ -118,10 +116,8 @@ def _from_end(graph: Graph, condition: Value, shifted: Value, plain: Value) -> i
     if test.op != "lt" or sum_.op != "add" or graph.operands(test)[0] != plain:
         return None
     first, second = graph.operands(sum_)
-    node = graph.producer(second)
-    while node.op in ("broadcast", "reshape"):
-        node = graph.producer(graph.operands(node)[0])
-    size = node.attrs.scalar if isinstance(node.attrs, ConstantAttributes) else None
+    constant = _constant(graph, second)
+    size = constant.scalar if constant is not None else None
     return int(size) if first == plain and size is not None else None
 
 

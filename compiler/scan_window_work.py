@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from netwright.specs.dims import DimLike, product, substitute
 
 from .graph.graph import Graph
-from .ops.conv import ConvAttributes
-from .ops.dot import DotAttributes
+from .ops.protocols import contraction
 from .ops.scan_attributes import ScanAttributes
 from .passes.base import PassContext
 from .passes.dead_code import RemoveDeadCode
@@ -55,12 +54,11 @@ def _multiplications(graph: Graph, inside: str) -> DimLike:
     for node in graph:
         if not node.layer.startswith(inside):
             continue
-        operands = [graph.type(value) for value in graph.operands(node)] if node.op != "input" else []
-        match node.attrs:
-            case DotAttributes(lhs_contract=axes):
-                total = total + node.types[0].size * product(operands[0].shape[axis] for axis in axes)
-            case ConvAttributes():
-                total = total + node.types[0].size * product(operands[1].shape[:-1])
-            case ScanAttributes(body=body, length=length):
-                total = total + _multiplications(body, "") * length
+        if isinstance(node.attrs, ScanAttributes):
+            total = total + _multiplications(node.attrs.body, "") * node.attrs.length
+            continue
+        op = contraction(node)
+        if op is not None and op.factor_count > 1:
+            types = [graph.type(value) for value in graph.operands(node)]
+            total = total + node.types[0].size * product(op.reduction_shape(node.attrs, types))
     return total

@@ -15,7 +15,7 @@ from netwright.compiler.frontend.analyses.work import layer_of
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Node
 from netwright.compiler.lowering.groups import Group, Grouping
-from netwright.compiler.lowering.roles import Roles
+from netwright.compiler.lowering.roles import LoopPart, Roles
 from netwright.compiler.observers import Observer, Refusal, Step
 from netwright.compiler.ops.scan_attributes import ScanAttributes
 from netwright.compiler.pipeline import run
@@ -204,7 +204,7 @@ def _counted(counts: Sequence[tuple[str, int]]) -> list[str]:
 
 def _kernels(graph: Graph, layer: Any, loop: str, unfused: list[Unfused]) -> list[FusedKernel]:
     refusals = _Refusals()
-    grouping = Grouping(graph, Roles(graph), refusals)
+    grouping = Grouping(Roles(graph), refusals)
     for one in refusals.found:
         if one.saved != 0:
             unfused.append(Unfused(layer(one.node), one.node.op, one.rule, one.saved, loop))
@@ -212,20 +212,21 @@ def _kernels(graph: Graph, layer: Any, loop: str, unfused: list[Unfused]) -> lis
     for group in grouping.groups:
         if not group.members:
             continue
-        (first, *_) = group.members
-        if isinstance(first.attrs, ScanAttributes):
-            found += _kernels(first.attrs.body, layer, layer(first) or "a loop", unfused)
-        else:
-            found.append(_kernel(graph, grouping, group, layer, loop))
+        match group.members:
+            case [LoopPart() as loop_part]:
+                inside = layer(loop_part.node) or "a loop"
+                found += _kernels(loop_part.attrs.body, layer, inside, unfused)
+            case _:
+                found.append(_kernel(grouping, group, layer, loop))
     return found
 
 
-def _kernel(graph: Graph, grouping: Grouping, group: Group, layer: Any, loop: str) -> FusedKernel:
+def _kernel(grouping: Grouping, group: Group, layer: Any, loop: str) -> FusedKernel:
     saved: DimLike = 0
-    for node in group.members:
-        for value in node.values:
-            if group.fusable and graph.uses(value) and not grouping.stored(value):
-                saved = saved + graph.type(value).nbytes
-    layers = dict.fromkeys(name for name in map(layer, group.members) if name)
-    operations = Counter(node.op for node in group.members)
+    nodes = [part.node for part in group.members]
+    for value in (value for node in nodes for value in node.values):
+        if group.fusable and grouping.roles.uses(value) and not grouping.stored(value):
+            saved = saved + grouping.roles.type(value).nbytes
+    layers = dict.fromkeys(name for name in map(layer, nodes) if name)
+    operations = Counter(node.op for node in nodes)
     return FusedKernel(tuple(layers), tuple(_counted(list(operations.items()))), saved, loop)

@@ -6,7 +6,8 @@ from typing import Any
 
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import InputAttributes, Node, Value
-from netwright.compiler.ops.base import Elementwise, Opaque, View, primitive
+from netwright.compiler.ops.base import primitive
+from netwright.compiler.ops.protocols import Elementwise, Opaque, View
 from netwright.specs.dims import Dim
 
 from ..describe import count_text, shape_text
@@ -14,7 +15,6 @@ from .picture import Arrow, Box, Family, Picture
 
 #: Larger pictures are refused, since nobody could read them.
 MOST_BOXES = 3000
-_HIDDEN = ("constant", "iota", "dim_value")
 _LONGEST = 28
 
 
@@ -46,8 +46,7 @@ def _hidden(graph: Graph) -> set[int]:
     """The constants, and the values computed from constants alone."""
     hidden: set[int] = set()
     for node in graph:
-        operands = graph.operands(node)
-        if node.op in _HIDDEN or (operands and all(value.node in hidden for value in operands)):
+        if node.op != "input" and all(value.node in hidden for value in graph.operands(node)):
             hidden.add(node.id)
     return hidden
 

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 from netwright.specs.dims import DimLike, Shape, dim, product
 
-from ..graph.node import Node, Value
+from ..graph.node import Value
 from ..loop import ir
 from ..loop.intrinsics.builder import LANE
 from ..loop.ir import Expr
 from ..machine import Machine
-from ..ops.base import Contraction, primitive
-from ..ops.reduce import neutral
+from ..ops.protocols import neutral
 from .indices import Indices
 from .reader import Reader
+from .roles import ContractionPart
 from .tiling import Tiling
 
 
@@ -28,15 +28,9 @@ from .tiling import Tiling
 class Term:
     """One result vector (or scalar) of a contraction at an index; ``count`` of its lanes exist (None: all)."""
 
-    node: Node
+    part: ContractionPart
     index: Indices
     count: DimLike | None
-
-    @property
-    def op(self) -> Contraction:
-        op = primitive(self.node.op)
-        assert isinstance(op, Contraction)
-        return op
 
 
 def contract(
@@ -48,16 +42,15 @@ def contract(
     """Emits the loops that compute each wanted (node id, index); returns the expression that holds each result."""
     families: dict[tuple[str, Shape], list[Term]] = {}
     for (id, index), count in wanted.items():
-        term = Term(reader.graph.node(id), index, count)
-        types = [reader.graph.type(v) for v in reader.graph.operands(id)]
-        extents = tuple(term.op.reduction_shape(term.node.attrs, types))
-        families.setdefault((term.op.combine(term.node.attrs), extents), []).append(term)
+        part = reader.roles.parts[id]
+        assert isinstance(part, ContractionPart)
+        families.setdefault((part.combine, part.extents), []).append(Term(part, index, count))
     found: dict[tuple[int, Indices], Expr] = {}
     for (combine, extents), terms in families.items():
         for term, value in zip(
             terms, _Family(reader, tiling, combine, extents, terms, machine).emit(), strict=True
         ):
-            found[term.node.id, term.index] = value
+            found[term.part.node.id, term.index] = value
     return found
 
 
@@ -97,7 +90,7 @@ class _Family:
         return results
 
     def _identity(self, term: Term) -> Expr:
-        dtype = term.node.types[0].dtype
+        dtype = term.part.node.types[0].dtype
         return self.b.const(neutral(self.combine, dtype), dtype, self.tiling.lanes)
 
     def _loops(self, at: Indices) -> None:
@@ -153,10 +146,8 @@ class _Family:
 
     def _places(self, term: Term, at: Indices) -> list[tuple[Value, Indices]]:
         """The values that a term reads in one reduction step, each with its index."""
-        operands = self.reader.graph.operands(term.node)
-        types = [self.reader.graph.type(v) for v in operands]
-        factors = term.op.factors(term.node.attrs, types, term.index, at)
-        return [(operands[p], self.reader.settled(index)) for p, index in factors]
+        factors = term.part.factors(term.index, at)
+        return [(term.part.operands[p], self.reader.settled(index)) for p, index in factors]
 
     def _combined(self, places: Sequence[tuple[Value, Indices]], register: ir.Read) -> Expr:
         """The register combined with the factors of one reduction step."""

@@ -8,17 +8,12 @@ from typing import Any
 
 from netwright.specs.dims import product
 
-from ..graph.graph import Graph
 from ..graph.node import Value
-from ..ops.base import Elementwise, View, primitive
 from .groups import Group
-from .roles import Roles
-
-#: Generators whose elements depend on the row-major position only, not on the shape.
-_POSITIONAL = ("constant", "dim_value", "random_bits")
+from .roles import GeneratorPart, Roles, ViewPart
 
 
-def is_flat(graph: Graph, roles: Roles, group: Group, targets: Sequence[tuple[Value, Any]]) -> bool:
+def is_flat(roles: Roles, group: Group, targets: Sequence[tuple[Value, Any]]) -> bool:
     """Whether the group's kernel may run over one axis of all elements.
 
     ``targets`` map indices to indices; in a flat group all of these maps must be the identity.
@@ -31,24 +26,22 @@ def is_flat(graph: Graph, roles: Roles, group: Group, targets: Sequence[tuple[Va
             if place.type.shape != group.space or tuple(index_map(probe)) != probe:
                 return False
     return all(
-        isinstance(primitive(node.op), Elementwise)
-        and all(_fits(graph, roles, operand) for operand in graph.operands(node))
-        for node in group.members
+        part.role == "elementwise" and all(_fits(roles, operand) for operand in part.operands)
+        for part in group.members
     )
 
 
-def _fits(graph: Graph, roles: Roles, value: Value) -> bool:
-    node = graph.producer(value)
-    if roles.role(node) != "inline":
+def _fits(roles: Roles, value: Value) -> bool:
+    part = roles.part(value)
+    if part.role != "index":
         return True  # elementwise operations have operands of their own shape
-    if node.op in _POSITIONAL:  # a generator's operands, if any, are scalars
-        return not any(_is_view(graph, roles, operand) for operand in graph.operands(node))
-    if node.op != "broadcast":
+    if isinstance(part, GeneratorPart):  # its operands, if any, are scalars
+        return part.op.positional and not any(_is_view(roles, operand) for operand in part.operands)
+    if [type.size for type in part.types] != [1]:  # a repeated scalar is the same everywhere
         return False
-    (source,) = graph.operands(node)
-    return product(graph.type(source).shape) == 1 and roles.role(graph.producer(source)) != "inline"
+    return roles.part(part.operands[0]).role != "index"
 
 
-def _is_view(graph: Graph, roles: Roles, value: Value) -> bool:
-    node = graph.producer(value)
-    return roles.role(node) == "inline" and isinstance(primitive(node.op), View)
+def _is_view(roles: Roles, value: Value) -> bool:
+    part = roles.part(value)
+    return part.role == "index" and isinstance(part, ViewPart)

@@ -20,7 +20,6 @@ from typing import Any
 
 from netwright.specs.dims import DimLike, Shape, dim, dim_min, product
 
-from ..graph.graph import Graph
 from ..graph.node import Value
 from ..loop import ir
 from ..loop.intrinsics.builder import LANE, KernelBuilder
@@ -59,7 +58,6 @@ class Cell:
 
 
 def build(
-    graph: Graph,
     roles: Roles,
     group: Group,
     place: Callable[[Value], Place],
@@ -68,10 +66,10 @@ def build(
     machine: Machine,
 ) -> Kernel:
     """The kernel that computes ``group`` and stores its ``targets``, with the first tiling that fits all accesses."""
-    flat = is_flat(graph, roles, group, targets)
+    flat = is_flat(roles, group, targets)
     space = (product(group.space),) if flat else group.space
-    for tiling in choose_tilings(graph, group, space, [value for value, _ in targets], machine):
-        reader = Reader(KernelBuilder("kernel", dims), graph, roles, group, place)
+    for tiling in choose_tilings(roles, group, space, [value for value, _ in targets], machine):
+        reader = Reader(KernelBuilder("kernel", dims), roles, group, place)
         reader.flat = space if flat else None
         reader.close = CLOSE_STEPS if tiling.inner else CLOSE
         try:
@@ -123,7 +121,7 @@ class _Attempt:
         tiling: Tiling,
         machine: Machine,
     ):
-        self.reader, self.b, self.graph = reader, reader.b, reader.graph
+        self.reader, self.b = reader, reader.b
         self.space, self.targets, self.tiling, self.machine = space, targets, tiling, machine
         loops = [axis for axis in range(len(space) - 1) if axis != tiling.row_axis]
         self.divided = divided_axes(space, tiling.parallel_axis, loops, targets)
@@ -284,8 +282,8 @@ class _Attempt:
             wanted: dict[tuple[int, Indices], DimLike | None] = {}
             for cell, index in zip(cells, moved, strict=True):
                 if reader.flat is None:  # a flat group has no contractions
-                    for node, at in reader.contractions([value for value, _ in self.targets], index):
-                        wanted.setdefault((node.id, at), cell.count)
+                    for id, at in reader.contractions([value for value, _ in self.targets], index):
+                        wanted.setdefault((id, at), cell.count)
             reader.accumulators = contract(reader, self.tiling, wanted, self.machine)
             for cell, index in zip(cells, moved, strict=True):
                 with reader.vector(1 if self.tiling.inner else lanes, cell.count):

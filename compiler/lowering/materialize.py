@@ -6,23 +6,22 @@ axes, and by concat and pad.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
-from ..ops.scan_attributes import ScanAttributes
 from ..passes.base import Pass, PassContext
-from .roles import Role, Roles
+from .roles import MEMBERS, LoopPart, Role, Roles
 
-_PLACED: tuple[Role, ...] = ("input", "member", "opaque", "loop", "destination", "alias", "array")
+_PLACED = frozenset(get_args(Role)) - {"index"}
 #: For each role of an operation, the roles of operands that it can read without a copy.
-_READABLE: dict[Role, tuple[Role, ...]] = {
+_READABLE: dict[Role, Collection[Role]] = {
     "opaque": _PLACED,
     "loop": _PLACED,
     "alias": _PLACED,
-    "destination": ("member",),
+    "into": MEMBERS,
 }
 
 
@@ -42,15 +41,15 @@ class Materialize(Pass):
             return copies[value]
 
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
-            role = roles.role(node)
+            part = roles.parts[node.id]
+            role, old, changed = part.role, part.operands, list(operands)
             if role not in _READABLE:
                 return None
-            old, changed = graph.operands(node), list(operands)
             for position, value in enumerate(old):
-                if role == "destination" and value in old[:position]:
+                if role == "into" and value in old[:position]:
                     # The kernel would store one value to two places, which the check for races cannot tell apart.
                     changed[position] = new.add("copy", [operands[position]]).values[0]
-                elif roles.role(graph.producer(value)) not in _READABLE[role]:
+                elif roles.part(value).role not in _READABLE[role]:
                     changed[position] = copied(new, value, operands[position])
             if tuple(changed) == operands:
                 return None
@@ -73,13 +72,12 @@ def _outputs_without_a_place(graph: Graph, roles: Roles) -> list[str]:
     for name, value in graph.outputs.items():
         base = roles.unreshaped(value)
         reshaped, value = base != value, base
-        node = graph.producer(value)
-        role = roles.role(node)
-        if reshaped and role == "inline":
+        part = roles.part(value)
+        if reshaped and part.role == "index":
             continue  # the rule above copies its operand
-        writable = role == "member" or (role in ("opaque", "destination") and value not in taken)
-        if isinstance(node.attrs, ScanAttributes) and value not in taken:
-            writable = value.port >= node.attrs.n_carries  # the last carry lies in the loop's double buffer
+        writable = part.role in MEMBERS or (part.role in ("opaque", "into") and value not in taken)
+        if isinstance(part, LoopPart) and value not in taken:
+            writable = value.port >= part.attrs.n_carries  # the last carry lies in the loop's double buffer
         taken.add(value)
         if not writable:
             found.append(name)

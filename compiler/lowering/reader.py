@@ -26,16 +26,15 @@ from netwright.specs.dims import (
     substitute,
 )
 
-from ..graph.graph import Graph
-from ..graph.node import Node, Value
+from ..graph.node import Value
 from ..loop import ir
 from ..loop.intrinsics.builder import LANE, KernelBuilder
 from ..loop.ir import Expr, ValueType
-from ..ops.base import Contraction, Elementwise, Generator, Source, View, primitive
-from .groups import Group, is_contraction, is_window
+from ..ops.protocols import Source
+from .groups import Group
 from .indices import Indices, is_linear, vanishes
 from .places import Place
-from .roles import Roles
+from .roles import ContractionPart, ElementwisePart, GeneratorPart, Roles, ViewPart
 
 #: An expression, or the computation that yields it.
 Reading: TypeAlias = Expr | Descent[Expr]
@@ -52,21 +51,19 @@ class NotVectorizable(Exception):
 
 
 class Reader:
-    """Evaluates values of ``graph`` for the kernel of ``group``."""
+    """Evaluates values of a graph for the kernel of ``group``."""
 
     def __init__(
         self,
         builder: KernelBuilder,
-        graph: Graph,
         roles: Roles,
         group: Group,
         place: Callable[[Value], Place],
     ):
         self.b = builder
-        self.graph = graph
         self.roles = roles
         self.place = place
-        self.members = {node.id for node in group.members}
+        self.members = {part.node.id for part in group.members}
         self.accumulators: dict[tuple[int, Indices], Expr] = {}
         self.parameters: dict[tuple[Any, ...], tuple[ir.Buffer, Place]] = {}
         self.flat: Shape | None = None  # the one axis of a flattened kernel
@@ -174,16 +171,14 @@ class Reader:
     def is_masked(self, value: Value, index: Sequence[DimLike]) -> bool:
         """Whether reading ``value`` at ``index`` loads a vector, in which lanes past ``count`` are 0."""
         while not self._in_memory(value):
-            node = self.graph.producer(value)
-            op = primitive(node.op)
-            if not isinstance(op, View):
+            part = self.roles.part(value)
+            if not isinstance(part, ViewPart):
                 return False
-            operands = self.graph.operands(node)
-            sources = op.read(node.attrs, [self.graph.type(operand) for operand in operands], index)
+            sources = part.read(index)
             if len(sources) != 1 or sources[0].operand is None:
                 return False
-            value, index = operands[sources[0].operand], sources[0].index
-        pairs = zip(index, self.graph.type(value).shape, strict=True)
+            value, index = part.operands[sources[0].operand], sources[0].index
+        pairs = zip(index, self.roles.type(value).shape, strict=True)
         return any(coefficient(i, LANE) != 0 for i, size in pairs if size != 1)
 
     def settled(self, index: Sequence[DimLike]) -> Indices:
@@ -227,42 +222,37 @@ class Reader:
         return result
 
     def _read(self, value: Value, index: Indices, guards: Indices, fill: Any) -> Reading:
-        node = self.graph.producer(value)
-        op = primitive(node.op) if node.op != "input" else None
-        role = self.roles.role(node)
-        if role == "inline" and isinstance(op, View):
-            return self._through(node, op, index, guards, fill)
-        if role == "inline" and isinstance(op, Generator):
-            return self._generated(node, op, index)
-        if role != "member" or node.id not in self.members:
-            return self.load(self.place(value), index, guards, fill)
-        if is_contraction(node):
-            return self.b.broadcast(self.accumulators[node.id, index], self.lanes)
-        if is_window(node):
-            return self._window(node, index, guards)
-        assert isinstance(op, Elementwise)
-        return self._computed(node, op, index, guards)
+        match self.roles.part(value):
+            case ViewPart() as part:
+                return self._through(part, index, guards, fill)
+            case GeneratorPart() as part:
+                return self._generated(part, index)
+            case ElementwisePart() as part:
+                return self._computed(part, index, guards)
+            case ContractionPart(role="window") as part:
+                return self._window(part, index, guards)
+        return self.b.broadcast(self.accumulators[value.node, index], self.lanes)
 
-    def _generated(self, node: Node, op: Generator, index: Indices) -> Descent[Expr]:
+    def _generated(self, part: GeneratorPart, index: Indices) -> Descent[Expr]:
         with_scalars: list[Expr] = []
-        for operand in self.graph.operands(node):
+        for operand in part.operands:
             with self.vector(1):
                 with_scalars.append((yield self._reading(operand, ())))
-        type = node.types[0] if self.flat is None else node.types[0].with_shape(self.flat)
-        return op.emit_at(self.b, node.attrs, with_scalars, type, index, self.lanes)
+        (type,) = part.node.types
+        if self.flat is not None:
+            type = type.with_shape(self.flat)
+        return part.op.emit_at(self.b, part.node.attrs, with_scalars, type, index, self.lanes)
 
-    def _computed(self, node: Node, op: Elementwise, index: Indices, guards: Indices) -> Descent[Expr]:
+    def _computed(self, part: ElementwisePart, index: Indices, guards: Indices) -> Descent[Expr]:
         operands: list[Expr] = []
-        for operand in self.graph.operands(node):
+        for operand in part.operands:
             operands.append((yield self._reading(operand, index, guards)))
-        return op.emit(self.b, node.attrs, operands)
+        return part.op.emit(self.b, part.node.attrs, operands)
 
-    def _through(self, node: Node, op: View, index: Indices, guards: Indices, fill: Any) -> Reading:
-        operands = self.graph.operands(node)
+    def _through(self, part: ViewPart, index: Indices, guards: Indices, fill: Any) -> Reading:
         if self.flat is not None:  # a flattened kernel broadcasts only scalars
-            return self._reading(operands[0], (0,) * self.graph.type(operands[0]).rank, guards, fill)
-        types = [self.graph.type(operand) for operand in operands]
-        return self._choose(operands, op.read(node.attrs, types, index), guards, fill)
+            return self._reading(part.operands[0], (0,) * part.types[0].rank, guards, fill)
+        return self._choose(part.operands, part.read(index), guards, fill)
 
     def _choose(
         self, operands: Sequence[Value], sources: Sequence[Source], guards: Indices, fill: Any
@@ -302,11 +292,10 @@ class Reader:
         return self.b.select(self._all(conditions), inside, outside)
 
     def _dtype(self, operands: Sequence[Value]) -> str:
-        return self.graph.type(operands[0]).dtype
+        return self.roles.type(operands[0]).dtype
 
     def _in_memory(self, value: Value) -> bool:
-        node = self.graph.producer(value)
-        return self.roles.role(node) != "inline" and node.id not in self.members
+        return value.node not in self.members and self.roles.part(value).role != "index"
 
     def _all(self, conditions: Indices) -> Expr:
         zero = ir.Const(0, ValueType("int64"))
@@ -316,14 +305,12 @@ class Reader:
             result = self.b.logical_and(result, test)
         return self.b.broadcast(result, self.lanes)
 
-    def _window(self, node: Node, index: Indices, guards: Indices) -> Descent[Expr]:
-        op = primitive(node.op)
-        assert isinstance(op, Contraction)
-        (operand,) = self.graph.operands(node)
-        combine = getattr(self.b, op.combine(node.attrs))
+    def _window(self, part: ContractionPart, index: Indices, guards: Indices) -> Descent[Expr]:
+        (operand,) = part.operands
+        combine = getattr(self.b, part.combine)
         result: Expr | None = None
-        for cell in window_cells(self.graph, node):
-            term = yield self._reading(operand, window_index(self.graph, node, index, cell), guards)
+        for at in cells_of(part, index):
+            term = yield self._reading(operand, at, guards)
             result = term if result is None else combine(result, term)
         assert result is not None
         return result
@@ -332,8 +319,8 @@ class Reader:
 
     def contractions(
         self, values: Sequence[Value], index: Sequence[DimLike]
-    ) -> Iterator[tuple[Node, Indices]]:
-        """The contraction results that reading ``values`` at ``index`` needs: (node, index), each once."""
+    ) -> Iterator[tuple[int, Indices]]:
+        """The results in accumulators that reading ``values`` at ``index`` needs: (node, index), each once."""
         stack: list[tuple[Value, Indices]] = [(value, tuple(index)) for value in reversed(values)]
         seen: set[tuple[Value, Indices]] = set()
         while stack:
@@ -341,37 +328,25 @@ class Reader:
             if (value, at) in seen:
                 continue
             seen.add((value, at))
-            node = self.graph.producer(value)
-            op = primitive(node.op) if node.op != "input" else None
-            operands = self.graph.operands(node)
-            below: list[tuple[Value, Indices]] = []
-            if self.roles.role(node) == "inline" and isinstance(op, View):
-                for source in op.read(node.attrs, [self.graph.type(v) for v in operands], at):
-                    if source.operand is not None:
-                        below.append((operands[source.operand], tuple(source.index)))
-            elif node.id not in self.members:
+            if self._in_memory(value):
                 continue
-            elif is_contraction(node):
-                yield node, at
-            elif is_window(node):
-                cells = window_cells(self.graph, node)
-                below = [(operands[0], window_index(self.graph, node, at, cell)) for cell in cells]
-            else:
-                below = [(operand, at) for operand in operands]
+            below: list[tuple[Value, Indices]] = []
+            match self.roles.part(value):
+                case ViewPart() as part:
+                    for source in part.read(at):
+                        if source.operand is not None:
+                            below.append((part.operands[source.operand], tuple(source.index)))
+                case ElementwisePart() as part:
+                    below = [(operand, at) for operand in part.operands]
+                case ContractionPart(role="window") as part:
+                    below = [(part.operands[0], cell) for cell in cells_of(part, at)]
+                case ContractionPart():
+                    yield value.node, at
             stack += reversed(below)
 
 
-def window_cells(graph: Graph, node: Node) -> Iterator[tuple[int, ...]]:
-    """The reduction indices of a small window, in row-major order."""
-    op = primitive(node.op)
-    assert isinstance(op, Contraction)
-    types = [graph.type(operand) for operand in graph.operands(node)]
-    yield from combinations(*(range(extent) for extent in op.reduction_shape(node.attrs, types)))
-
-
-def window_index(graph: Graph, node: Node, index: Sequence[DimLike], cell: tuple[int, ...]) -> Indices:
-    op = primitive(node.op)
-    assert isinstance(op, Contraction)
-    types = [graph.type(operand) for operand in graph.operands(node)]
-    ((_, at),) = op.factors(node.attrs, types, index, cell)
-    return tuple(at)
+def cells_of(part: ContractionPart, index: Sequence[DimLike]) -> Iterator[Indices]:
+    """The operand's indices at the cells of a small window, in row-major order."""
+    for cell in combinations(*(range(extent) for extent in part.window)):
+        ((_, at),) = part.factors(index, cell)
+        yield tuple(at)

@@ -1,111 +1,224 @@
-"""The role of each operation when a graph becomes kernels.
+"""The role of each operation when a graph becomes kernels: its primitive is asked once, and the node's part keeps it.
 
-- *inline*: views and generators; they need no memory: a kernel that reads them computes an index or an element.
-- *alias*: a reshape that moves nothing: the same storage in another shape.
-- *destination*: concat, interleave and pad; the kernels of their operands store directly into the result.
-- *member*: elementwise operations, contractions and small windows; they are fused into groups.
+- *index*: views and generators; they need no memory: a kernel that reads them computes an index or an element.
+- *alias*: a view that moves nothing: the same storage in another shape.
+- *into*: a view in memory of its own; the kernels of its operands store directly into it.
+- *table*: a constant whose elements follow no rule, in memory from the start.
+- *elementwise*, *window*, *reduction*, *product*: operations that are fused into groups. A product has two factors, a
+  reduction one; a window is a reduction over few cells, evaluated inline.
 - *opaque*: an operation with a kernel of its own.
 - *loop*: scan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
-from netwright.specs.dims import Shape
+from netwright.specs.dims import DimLike, Shape, product
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
-from ..ops.base import Contraction, Elementwise, Generator, Opaque, View, primitive
-from ..ops.constant import ConstantAttributes
-from ..ops.slice_pad import PadAttributes
+from ..graph.types import TensorType
+from ..ops.base import primitive
+from ..ops.protocols import Contraction, Elementwise, Generator, Opaque, Source, View, contraction
+from ..ops.scan_attributes import ScanAttributes
 
-Role = Literal["input", "inline", "alias", "destination", "member", "opaque", "loop", "array"]
+Role: TypeAlias = Literal[
+    "input",
+    "index",
+    "alias",
+    "into",
+    "table",
+    "elementwise",
+    "window",
+    "reduction",
+    "product",
+    "opaque",
+    "loop",
+]
+
+#: Roles of operations that are fused into groups.
+MEMBERS: tuple[Role, ...] = ("elementwise", "window", "reduction", "product")
 
 #: Windows up to this many cells are evaluated inline, cell by cell, wherever they are read.
 INLINE_WINDOW = 32
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A node with its role, its operands and their types."""
+
+    node: Node
+    role: Role
+    operands: tuple[Value, ...]
+    types: tuple[TensorType, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewPart(Part):
+    """A view: its role is index, alias or into."""
+
+    op: View
+
+    def read(self, index: Sequence[DimLike]) -> Sequence[Source]:
+        """Where the result element at ``index`` comes from. Raises NotAffine."""
+        return self.op.read(self.node.attrs, self.types, index)
+
+    def write(self, position: int, index: Sequence[DimLike]) -> Sequence[DimLike]:
+        """The result index of the element at ``index`` of the operand at ``position``. Raises NotAffine."""
+        return self.op.write(self.node.attrs, self.types, position, index)
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorPart(Part):
+    """A generator: its role is index or table."""
+
+    op: Generator
+
+
+@dataclass(frozen=True, slots=True)
+class ElementwisePart(Part):
+    """An elementwise operation."""
+
+    op: Elementwise
+
+
+@dataclass(frozen=True, slots=True)
+class ContractionPart(Part):
+    """A window, a reduction or a product; ``extents`` are those of the reduction loops."""
+
+    op: Contraction
+    combine: str
+    extents: Shape
+
+    @property
+    def window(self) -> tuple[int, ...]:
+        """The extents of a window, none of which is open."""
+        return tuple(extent for extent in self.extents if isinstance(extent, int))
+
+    def factors(
+        self, index: Sequence[DimLike], reduction: Sequence[DimLike]
+    ) -> Sequence[tuple[int, Sequence[DimLike]]]:
+        """The factors as (operand position, operand index), for a result index and a reduction index."""
+        return self.op.factors(self.node.attrs, self.types, index, reduction)
+
+
+@dataclass(frozen=True, slots=True)
+class OpaquePart(Part):
+    """An operation with a kernel of its own."""
+
+    op: Opaque
+
+
+@dataclass(frozen=True, slots=True)
+class LoopPart(Part):
+    """A scan."""
+
+    attrs: ScanAttributes
+
+
 class Roles:
-    """The roles of a graph's nodes, and the values that chains of inline operations read; both are computed once."""
+    """The parts of a graph's nodes, the readers of its values, and the values that chains of indices read."""
 
     def __init__(self, graph: Graph):
         self.graph = graph
         self._outputs = set(graph.outputs.values())
-        self._roles: dict[int, Role] = {}
         self._bases: dict[Value, tuple[tuple[Value, bool], ...]] = {}
+        self._nodes = list(graph)
+        self._uses: dict[Value, list[tuple[int, int]]] = {}
+        for node in self._nodes:
+            for position, value in enumerate(graph.operands(node)):
+                self._uses.setdefault(value, []).append((node.id, position))
+        self.parts: Sequence[Part] = [self._part(node) for node in self._nodes]
+        """By the id of the node, which is its position in the graph."""
 
-    def role(self, node: Node) -> Role:
-        found = self._roles.get(node.id)
-        if found is None:
-            found = self._roles[node.id] = self._role(node)
-        return found
+    def part(self, value: Value) -> Part:
+        """The part of the node that produces ``value``."""
+        return self.parts[value.node]
 
-    def _role(self, node: Node) -> Role:
+    def type(self, value: Value) -> TensorType:
+        return self._nodes[value.node].types[value.port]
+
+    def uses(self, value: Value) -> list[tuple[Part, int]]:
+        """The readers of ``value``, each with the position of the operand, in topological order."""
+        return [(self.parts[id], position) for id, position in self._uses.get(value, ())]
+
+    def _part(self, node: Node) -> Part:
+        operands = self.graph.operands(node)
+        types = tuple(self.type(value) for value in operands)
         if node.op == "input":
-            return "input"
-        if node.op == "scan":
-            return "loop"
-        op = primitive(node.op)
-        if isinstance(op, Elementwise | Contraction):
-            return "member"
-        if isinstance(op, Opaque):
-            return "opaque"
-        if isinstance(op, Generator):
-            is_array = isinstance(node.attrs, ConstantAttributes) and node.attrs.scalar is None
-            return "array" if is_array else "inline"
-        assert isinstance(op, View), node.op
-        if op.name == "reshape":
-            (source,) = self.graph.operands(node)
-            same = squeezed(self.graph.type(source).shape) == squeezed(node.types[0].shape)
-            return "inline" if same else "alias"
-        if isinstance(node.attrs, PadAttributes):
-            return "inline" if self._is_read_in_line(node, node.attrs) else "destination"
-        return "destination" if op.name in ("concat", "interleave") else "inline"
+            return Part(node, "input", operands, types)
+        if isinstance(node.attrs, ScanAttributes):
+            return LoopPart(node, "loop", operands, types, node.attrs)
+        match primitive(node.op):
+            case Elementwise() as op:
+                return ElementwisePart(node, "elementwise", operands, types, op)
+            case Contraction() as op:
+                extents = tuple(op.reduction_shape(node.attrs, types))
+                role = _contraction_role(op, extents)
+                return ContractionPart(node, role, operands, types, op, op.combine(node.attrs), extents)
+            case View() as op:
+                storage = op.storage(node.attrs, types, self._is_guarded(node))
+                return ViewPart(node, storage, operands, types, op)
+            case Generator() as op:
+                role = "index" if op.table(node.attrs) is None else "table"
+                return GeneratorPart(node, role, operands, types, op)
+            case Opaque() as op:
+                return OpaquePart(node, "opaque", operands, types, op)
+        raise AssertionError(node.op)
 
-    def _is_read_in_line(self, node: Node, attrs: PadAttributes) -> bool:
-        """Whether all readers of a pad are windows, which can guard their loads. The axis of the lanes cannot be
-        guarded."""
-        if any(attrs.interior) or attrs.low[-1:] + attrs.high[-1:] not in ((), (0, 0)):
-            return False
-        users = self.graph.uses(node.values[0])
-        return all(user.op == "reduce_window" for user, _ in users) and node.values[0] not in self._outputs
+    def _is_guarded(self, node: Node) -> bool:
+        """Whether all readers of ``node`` are windows, which can guard their loads."""
+        (value,) = node.values
+        users = (self._nodes[id] for id, _ in self._uses.get(value, ()))
+        return value not in self._outputs and all(map(_reads_windows, users))
 
     def bases(self, value: Value) -> tuple[tuple[Value, bool], ...]:
         """The values that reading ``value`` reads in the end, each with whether it is read at the same index."""
         stack = [value]
         while stack:
-            node = self.graph.producer(stack[-1])
-            below = self.graph.operands(node) if self.role(node) == "inline" else ()
-            waiting = [operand for operand in below if operand not in self._bases]
+            one = stack[-1]
+            if one in self._bases:
+                stack.pop()
+                continue
+            part = self.parts[one.node]
+            if part.role != "index":
+                self._bases[one] = ((one, True),)
+                continue
+            waiting = [operand for operand in part.operands if operand not in self._bases]
             if waiting:
                 stack += waiting
                 continue
-            one = stack.pop()
-            if self.role(node) != "inline":
-                self._bases[one] = ((one, True),)
-            else:
-                self._bases[one] = tuple((base, False) for v in below for base, _ in self._bases[v])
+            self._bases[one] = tuple((base, False) for v in part.operands for base, _ in self._bases[v])
         return self._bases[value]
 
     def unreshaped(self, value: Value) -> Value:
         """The value that ``value`` is a reshape of: the end of a chain of aliases."""
-        while self.role(node := self.graph.producer(value)) == "alias":
-            (value,) = self.graph.operands(node)
+        while (part := self.parts[value.node]).role == "alias":
+            (value,) = part.operands
         return value
 
-    def readers(self, value: Value) -> Iterator[Node]:
-        """The nodes that read ``value``, directly or through chains of inline operations."""
+    def readers(self, value: Value) -> Iterator[Part]:
+        """The parts that read ``value``, directly or through chains of indices."""
         stack = [value]
         while stack:
-            for user, _ in self.graph.uses(stack.pop()):
-                if self.role(user) == "inline":
-                    stack.append(user.values[0])
+            for part, _ in self.uses(stack.pop()):
+                if part.role == "index":
+                    stack += part.node.values
                 else:
-                    yield user
+                    yield part
 
 
-def squeezed(shape: Shape) -> Shape:
-    """``shape`` without its unit axes."""
-    return tuple(size for size in shape if size != 1)
+def _contraction_role(op: Contraction, extents: Shape) -> Role:
+    if op.factor_count > 1:
+        return "product"
+    cells = product(extents)
+    small = isinstance(cells, int) and cells <= INLINE_WINDOW
+    return "window" if op.is_window and small else "reduction"
+
+
+def _reads_windows(node: Node) -> bool:
+    op = contraction(node)
+    return op is not None and op.is_window

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from functools import partial
 
-from netwright.specs.dims import DimLike, dim, product
+from netwright.specs.dims import dim, product
 
 from ..graph.graph import Graph
-from ..graph.node import Node, Value
+from ..graph.node import Value
 from ..graph.types import TensorType
 from ..loop import ir
 from ..loop.builder import Builder
 from ..loop.intrinsics.builder import KernelBuilder
 from ..observers import Observer
-from ..ops.base import Opaque, View, primitive
-from ..ops.constant import ConstantAttributes
-from ..ops.scan_attributes import ScanAttributes
-from ..ops.slice_pad import PadAttributes
 from .fused import Kernel, build
 from .groups import Group, Grouping
 from .indices import Indices
 from .places import Lifetimes, Place, Storage, Target
 from .program import ProgramBuilder
-from .roles import Roles
+from .roles import MEMBERS, GeneratorPart, LoopPart, OpaquePart, Part, Roles, ViewPart
 from .stores import move_kernel, store_apart
 
 #: Roles of the inputs that callers pass to every call, whether or not a result depends on them.
@@ -114,9 +111,8 @@ class _Scope:
 
     def __init__(self, entry: _Entry, graph: Graph, inputs: Mapping[Value, Place]):
         self.entry = entry
-        self.graph = graph
         self.roles = Roles(graph)
-        self.grouping = Grouping(graph, self.roles, entry.observer)
+        self.grouping = Grouping(self.roles, entry.observer)
         self.places: dict[Value, Place] = dict(inputs)
         self.outputs: dict[Value, list[Place]] = {}
 
@@ -126,7 +122,7 @@ class _Scope:
     def bind_output(self, value: Value, place: Place) -> None:
         """Has ``value`` stored to ``place``, by the operation that computes it before any reshapes."""
         base = self.roles.unreshaped(value)
-        self.outputs.setdefault(base, []).append(place.reshaped(self.graph.type(base).shape))
+        self.outputs.setdefault(base, []).append(place.reshaped(self.roles.type(base).shape))
 
     def may_update(self, old: Value, new: Value) -> bool:
         """Whether ``new`` may overwrite the buffer of ``old``: all other kernels read it before, and its own reads it
@@ -136,24 +132,21 @@ class _Scope:
         while pending:
             value = pending.pop()
             for reader in self.roles.readers(value):
-                if self.roles.role(reader) == "alias":
-                    pending.append(reader.values[0])
+                if reader.role == "alias":
+                    pending += reader.node.values
                     continue
-                group = self.grouping.group_of[reader.id]
+                group = self.grouping.group_of[reader.node.id]
                 if group.order > writer.order:
                     return False
                 if group is writer and not (value == old and self._reads_at_same_index(reader, old, writer)):
                     return False
         return True
 
-    def _reads_at_same_index(self, reader: Node, value: Value, group: Group) -> bool:
+    def _reads_at_same_index(self, reader: Part, value: Value, group: Group) -> bool:
         """Whether the kernel of ``group`` reads ``value``, on behalf of ``reader``, at the index that it stores
         to."""
         return self.grouping.evaluated_in_place(reader, group) and all(
-            same
-            for operand in self.graph.operands(reader)
-            for base, same in self.roles.bases(operand)
-            if base == value
+            same for operand in reader.operands for base, same in self.roles.bases(operand) if base == value
         )
 
     # -- places -------------------------------------------------------------------------------------------------
@@ -166,22 +159,23 @@ class _Scope:
         return found
 
     def _find(self, value: Value) -> Place:
-        node, type = self.graph.producer(value), self.graph.type(value)
-        if self.roles.role(node) == "alias":
+        part, type = self.roles.part(value), self.roles.type(value)
+        if part.role == "alias":
             return self.place(self.roles.unreshaped(value)).reshaped(type.shape)
-        if isinstance(node.attrs, ConstantAttributes):
-            return Place(self.entry.program.constant(node.attrs.array({})), type)
+        if isinstance(part, GeneratorPart) and (table := part.op.table(part.node.attrs)) is not None:
+            return Place(self.entry.program.constant(table), type)
         place = self.outputs[value][0] if value in self.outputs else self.allocate(type)
-        if isinstance(node.attrs, PadAttributes):
-            self.entry.call(fill_kernel(self.entry.program, place, node.attrs.fill))
+        if isinstance(part, ViewPart) and (fill := part.op.fill(part.node.attrs)) is not None:
+            self.entry.call(fill_kernel(self.entry.program, place, fill))
         return place
 
     def targets(self, value: Value) -> list[Target]:
         """All targets to which a member's result is stored."""
         targets: list[Target] = [(place, _identity) for place in self.outputs.get(value, [])]
-        for user, position in self.graph.uses(value):
-            if self.roles.role(user) == "destination":
-                targets.append((self.place(user.values[0]), self._into(user, position)))
+        for part, position in self.roles.uses(value):
+            if isinstance(part, ViewPart) and part.role == "into":
+                (result,) = part.node.values
+                targets.append((self.place(result), partial(part.write, position)))
         if value not in self.outputs and self._read_elsewhere(value):
             targets.append((self.place(value), _identity))
         return targets
@@ -189,75 +183,63 @@ class _Scope:
     def _read_elsewhere(self, value: Value) -> bool:
         own = self.grouping.group_of[value.node]
         return any(
-            self.roles.role(r) != "destination"
-            and (self.grouping.group_of.get(r.id) is not own or self.roles.role(r) != "member")
+            r.role != "into" and (self.grouping.group_of.get(r.node.id) is not own or r.role not in MEMBERS)
             for r in self.roles.readers(value)
         )
-
-    def _into(self, node: Node, position: int):
-        op = primitive(node.op)
-        assert isinstance(op, View)
-        types = [self.graph.type(operand) for operand in self.graph.operands(node)]
-
-        def index_map(index: Indices) -> Sequence[DimLike]:
-            return op.write(node.attrs, types, position, index)
-
-        return index_map
 
     # -- emission -----------------------------------------------------------------------------------------------
 
     def emit(self) -> None:
         for group in self.grouping.groups:
-            if group.fusable:
-                self._emit_fused(group)
-            elif group.members:
-                (node,) = group.members
-                if isinstance(node.attrs, ScanAttributes):
-                    self._emit_scan(node, node.attrs)
-                else:
-                    self._emit_opaque(node)
+            match group.members:
+                case []:
+                    pass  # another group drew them in
+                case [LoopPart() as part]:
+                    self._emit_scan(part)
+                case [OpaquePart() as part]:
+                    self._emit_opaque(part)
+                case _:
+                    self._emit_fused(group)
 
     def _emit_fused(self, group: Group) -> None:
         targets = [
             (value, self.targets(value))
-            for node in group.members
-            for value in node.values
+            for part in group.members
+            for value in part.node.values
             if self.grouping.stored(value)
         ]
         if not targets or product(group.space) == 0:  # no elements, no code
             return
         program = self.entry.program
-        targets, moves = store_apart(targets, group.space, self.allocate, self.graph.type)
+        targets, moves = store_apart(targets, group.space, self.allocate, self.roles.type)
         dims = dict(program.dims)
-        kernel = build(self.graph, self.roles, group, self.place, targets, dims, program.machine)
-        self.entry.call(kernel, (node.layer for node in group.members))
+        kernel = build(self.roles, group, self.place, targets, dims, program.machine)
+        self.entry.call(kernel, (part.node.layer for part in group.members))
         for source, target in moves:
             self.entry.call(move_kernel(program, source, target))
 
-    def _emit_opaque(self, node: Node) -> None:
-        op = primitive(node.op)
-        assert isinstance(op, Opaque)
-        program = self.entry.program
+    def _emit_opaque(self, part: OpaquePart) -> None:
+        node, program = part.node, self.entry.program
         b = KernelBuilder("kernel", dict(program.dims))
-        operands = [self.place(value) for value in self.graph.operands(node)]
+        operands = [self.place(value) for value in part.operands]
         results = [self.place(value) for value in node.values]
         read = [b.buffer(f"p{i}", p.type.dtype, p.type.shape, "read") for i, p in enumerate(operands)]
         written = [
             b.buffer(f"p{len(read) + i}", p.type.dtype, p.type.shape, "readwrite")
             for i, p in enumerate(results)
         ]
-        op.lower(b, node.attrs, read, written, program.machine.lanes(node.types[0].dtype))
+        part.op.lower(b, node.attrs, read, written, program.machine.lanes(node.types[0].dtype))
         self.entry.call(Kernel(b.finish(), (*operands, *results)), [node.layer])
 
-    def _emit_scan(self, node: Node, attrs: ScanAttributes) -> None:
+    def _emit_scan(self, part: LoopPart) -> None:
+        node, operands, attrs = part.node, part.operands, part.attrs
         consts, carries, length = attrs.n_consts, attrs.n_carries, attrs.length
-        operands = self.graph.operands(node)
         entry, body = self.entry, attrs.body
         results = [self.place(value) for value in node.values[carries:]]
         halves: list[Place] = []
         for position, value in enumerate(operands[consts : consts + carries]):
             # A step reads one half and writes the other, so h(t-1) stays whole while h(t) is computed.
-            type = self.graph.type(value)
+            type = self.roles.type(value)
             both = self.allocate(type.with_shape((2, *type.shape)))
             entry.call(copy_kernel(entry.program, self.place(value), both.at(0)))
             halves.append(both)

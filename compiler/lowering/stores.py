@@ -61,17 +61,10 @@ def move_kernel(program: ProgramBuilder, source: Place, target: Target) -> Kerne
     graph = Graph()
     value = graph.input("source", source.type)
     (copy,) = graph.add("copy", [value]).values
-    group = Group(0, source.type.shape, [graph.producer(copy)])
+    roles = Roles(graph)
+    group = Group(0, source.type.shape, [roles.part(copy)])
     places: Sequence[tuple[Value, Sequence[Target]]] = [(copy, [target])]
-    return build(
-        graph,
-        Roles(graph),
-        group,
-        lambda _: source,
-        places,
-        dict(program.dims),
-        program.machine,
-    )
+    return build(roles, group, lambda _: source, places, dict(program.dims), program.machine)
 
 
 def _identity(index: tuple[DimLike, ...]) -> tuple[DimLike, ...]:

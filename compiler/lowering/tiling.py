@@ -14,12 +14,10 @@ import numpy as np
 
 from netwright.specs.dims import DimLike, Shape
 
-from ..graph.graph import Graph
-from ..graph.node import Node, Value
+from ..graph.node import Value
 from ..machine import Machine
-from ..ops.base import Contraction, primitive
-from ..ops.reduce_window import ReduceWindowAttributes
-from .groups import Group, is_window
+from .groups import Group
+from .roles import ContractionPart, Roles
 
 #: Rows of a tile along an open axis. The remaining rows run one at a time.
 OPEN_ROWS = 8
@@ -51,13 +49,13 @@ class Tiling:
 
 
 def choose_tilings(
-    graph: Graph, group: Group, space: Shape, values: Sequence[Value], machine: Machine
+    roles: Roles, group: Group, space: Shape, values: Sequence[Value], machine: Machine
 ) -> Iterator[Tiling]:
     """Tilings of ``space``, best first; the last one is scalar and fits whatever the group accesses."""
-    dtype = _widest(graph, group, values)
+    dtype = _widest(group, [roles.type(value).dtype for value in values])
     native = machine.lanes(dtype)
     contractions = group.contractions()
-    segment = _segment(graph, contractions)
+    segment = _segment(contractions)
     columns = segment or (space[-1] if space else 1)
     parallel = parallel_axis(space)
     wide = replace(_wide(space, columns, contractions, group, native, parallel, machine), segment=segment)
@@ -71,7 +69,7 @@ def choose_tilings(
     else:
         if segment is None:
             yield from _crosswise(space, contractions, group, dtype, parallel, machine)
-        extents = [_reduction(graph, node)[-1:] for node in contractions]
+        extents = [part.extents[-1:] for part in contractions]
         long = all(e and (not isinstance(e[0], int) or 2 * e[0] >= native) for e in extents)
         deep = _deep(space, columns, contractions, native, parallel, machine)
         narrow = isinstance(columns, int) and columns < min(native, 8)
@@ -88,7 +86,7 @@ def choose_tilings(
 def _wide(
     space: Shape,
     columns: DimLike,
-    contractions: Sequence[Node],
+    contractions: Sequence[ContractionPart],
     group: Group,
     native: int,
     parallel: int | None,
@@ -100,7 +98,7 @@ def _wide(
         return Tiling(lanes, parallel_axis=parallel)
     per_cell = len(contractions) * _window_cells(group)
     blocks = -(-columns // lanes) if isinstance(columns, int) else 1
-    row_axis = _row_axis(space) if any(_has_two_factors(node) for node in contractions) else None
+    row_axis = _row_axis(space) if any(map(_is_product, contractions)) else None
     # Rows share the vectors of an operand: fewer vectors leave room for more rows.
     most = machine.vector_registers // (8 if row_axis is not None else 4)
     vectors = max(1, min(blocks, most, machine.vector_registers // 4 // per_cell))
@@ -121,14 +119,14 @@ def _transposed(space: Shape, native: int, parallel: int | None) -> Iterator[Til
 
 def _crosswise(
     space: Shape,
-    contractions: Sequence[Node],
+    contractions: Sequence[ContractionPart],
     group: Group,
     dtype: str,
     parallel: int | None,
     machine: Machine,
 ) -> Iterator[Tiling]:
     """Lanes along the second-last axis where the last one is narrow: a tile has all of the last axis as its rows."""
-    if len(space) < 2 or not any(map(_has_two_factors, contractions)):
+    if len(space) < 2 or not any(map(_is_product, contractions)):
         return
     cells, columns = space[-2:]
     lanes = machine.lanes(dtype)
@@ -145,7 +143,7 @@ def _crosswise(
 def _deep(
     space: Shape,
     columns: DimLike,
-    contractions: Sequence[Node],
+    contractions: Sequence[ContractionPart],
     native: int,
     parallel: int | None,
     machine: Machine,
@@ -154,7 +152,7 @@ def _deep(
     # Both operands are vectors here, so they take half of the registers.
     budget = max(1, machine.vector_registers // 2 // len(contractions))
     vectors = min(4, budget, columns) if isinstance(columns, int) else 1
-    two = any(_has_two_factors(node) for node in contractions)
+    two = any(map(_is_product, contractions))
     row_axis = _row_axis(space) if two else None
     if row_axis is None:
         return Tiling(native, vectors, inner=True, parallel_axis=parallel)
@@ -164,11 +162,7 @@ def _deep(
 
 def _window_cells(group: Group) -> int:
     """How many elements of a contraction's result one element of the group's result needs."""
-    return prod(
-        prod(node.attrs.window)
-        for node in group.members
-        if isinstance(node.attrs, ReduceWindowAttributes) and is_window(node)
-    )
+    return prod(extent for part in group.windows() for extent in part.window)
 
 
 def _rows(extent: DimLike, most: int) -> int:
@@ -195,33 +189,21 @@ def parallel_axis(space: Shape) -> int | None:
     return next((axis for axis, size in enumerate(space) if size != 1), None)
 
 
-def _reduction(graph: Graph, node: Node) -> Shape:
-    op = primitive(node.op)
-    assert isinstance(op, Contraction)
-    return tuple(op.reduction_shape(node.attrs, [graph.type(v) for v in graph.operands(node)]))
-
-
-def _segment(graph: Graph, contractions: Sequence[Node]) -> int | None:
+def _segment(contractions: Sequence[ContractionPart]) -> int | None:
     """The length of stretches of the last axis on which the indices of all contractions are affine; None without
     limit."""
-    found = 0
-    for node in contractions:
-        op = primitive(node.op)
-        assert isinstance(op, Contraction)
-        found = gcd(found, op.segment(node.attrs, [graph.type(v) for v in graph.operands(node)]) or 0)
-    return found or None
+    return gcd(*(part.op.segment(part.node.attrs, part.types) or 0 for part in contractions)) or None
 
 
-def _has_two_factors(node: Node) -> bool:
-    return node.op not in ("reduce", "reduce_window")
+def _is_product(part: ContractionPart) -> bool:
+    return part.role == "product"
 
 
-def _widest(graph: Graph, group: Group, values: Sequence[Value]) -> str:
+def _widest(group: Group, stored: Sequence[str]) -> str:
     """The widest float dtype that the group computes with or, if there is none, the widest that it stores."""
-    types = [graph.type(value).dtype for value in values]
-    types += [type.dtype for node in group.members for type in node.types]
+    types = dict.fromkeys([*stored, *(type.dtype for part in group.members for type in part.node.types)])
     floats = [name for name in types if np.dtype(name).kind == "f"]
-    return max(floats or [types[0], "float32"], key=lambda name: np.dtype(name).itemsize)
+    return max(floats or [stored[0], "float32"], key=lambda name: np.dtype(name).itemsize)
 
 
 def _power_of_two(n: int) -> int:

@@ -150,8 +150,8 @@ class TransposedTiles:
         for row in rows:
             for offset, count in parts:
                 at = self._moved(index, dim(LANE) + offset, row)
-                for node, found in self.reader.contractions(values, at):
-                    wanted.setdefault((node.id, found), count)
+                for id, found in self.reader.contractions(values, at):
+                    wanted.setdefault((id, found), count)
         return contract(self.reader, replace(self.tiling, lanes=lanes), wanted, self.machine)
 
     def _store(

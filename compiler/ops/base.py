@@ -1,7 +1,8 @@
 """What a primitive is: one object that knows everything about one operation.
 
 Each primitive has one module, ``ops/<op>.py``: attributes, shape rule, NumPy evaluation, gradient rule, cost,
-lowering protocol and samples for tests. Rules get a context instead of importing the interpreter or autodiff.
+lowering protocol (``protocols``) and samples for tests. Rules get a context instead of importing the interpreter or
+autodiff.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -37,10 +38,6 @@ class EvaluationError(ValueError):
     def __init__(self, message: str, code: int = 0):
         super().__init__(message)
         self.code = code
-
-
-class NotAffine(Exception):
-    """The element map of a view is not affine; the view is materialized, or written through ``View.write``."""
 
 
 class NotDifferentiable(Exception):
@@ -74,6 +71,17 @@ class Primitive(Rules):
 
     cheap: bool = False
     """Whether computing it again costs less than storing and loading its result; such results are not taped."""
+
+    rematerialize: bool = False
+    """Whether its result is never stored: each reader computes it again from the operand, which is smaller or lies
+    better. A loop that reads it keeps it inside, even if it is the same in every step."""
+
+    gradients_only: bool = False
+    """Whether it only tells gradients something: its result is its first operand."""
+
+    unchanged: Literal["all", "some"] | None = None
+    """Whether its result consists of elements of its first operand, unchanged: of all of them, or of some or beside
+    others. None if it does not, or if that is not known."""
 
     stacks_gradient: bool = False
     """Whether a scan computes the cotangent of an operand that is the same in every step after the loop, for all
@@ -160,116 +168,3 @@ def repeat(graph: Graph, value: Value, length: DimLike) -> Value:
     type = graph.type(value)
     attrs = BroadcastAttributes((length, *type.shape), tuple(range(1, type.rank + 1)))
     return graph.apply("broadcast", value, attrs=attrs)
-
-
-class Elementwise(Primitive):
-    """A primitive that computes each result element from the operands' elements at the same index.
-
-    All operands have the same shape (broadcasting is a separate operation). Lowering passes ``emit`` loop IR
-    expressions (scalar or vector) of the operands; it returns one for the result.
-    """
-
-    def vectorize(
-        self, graph: Graph, attrs: Any, operands: Sequence[Value], stacked: Sequence[bool], length: DimLike
-    ) -> Value | None:
-        return graph.apply(self.name, *stack_all(graph, operands, stacked, length), attrs=attrs)
-
-    def cost(self, attrs: Any, operands: Sequence[TensorType], results: Sequence[TensorType]) -> Cost:
-        return Cost(flops=results[0].size, bytes=moved_bytes(operands, results))
-
-    @abstractmethod
-    def emit(self, builder: Any, attrs: Any, operands: Sequence[Any]) -> Any:
-        """The loop IR expression of the result; ``builder`` is a ``loop.builder.Builder``."""
-
-
-class View(Primitive):
-    """A primitive that only moves elements: each result element is one operand element, or a constant fill."""
-
-    @abstractmethod
-    def read(self, attrs: Any, operands: Sequence[TensorType], index: Sequence[Any]) -> Sequence[Any]:
-        """Where the result element at ``index`` (sizes over loop variables) comes from.
-
-        Returns ``Source`` objects: the first whose conditions all hold gives the element. Raises NotAffine.
-        """
-
-    def write(
-        self, attrs: Any, operands: Sequence[TensorType], position: int, index: Sequence[Any]
-    ) -> tuple[Any, ...]:
-        """The result index of the element at ``index`` of the operand at ``position``.
-
-        Result elements that no operand element is written to hold the fill. Raises NotAffine if elements are dropped.
-        """
-        raise NotAffine(self.name)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Operand ``operand`` at ``index`` where every condition is ≥ 0; with ``operand`` None the constant
-    ``fill``.
-
-    ``index`` entries and ``conditions`` are sizes (``DimLike``) over the loop variables.
-    """
-
-    operand: int | None
-    index: tuple[Any, ...] = ()
-    conditions: tuple[Any, ...] = ()
-    fill: float | int | bool = 0
-
-
-class Contraction(Primitive):
-    """A primitive whose result elements combine products of operand elements: dot, conv, reduce, windows.
-
-    result[index] = combine over the reduction indices r of Π factors, each an operand element at an index that is
-    affine in (index, r). Lowering makes register-tiled kernels from this description alone.
-    """
-
-    @abstractmethod
-    def combine(self, attrs: Any) -> str:
-        """ "add", "max" or "min"."""
-
-    @abstractmethod
-    def reduction_shape(self, attrs: Any, operands: Sequence[TensorType]) -> Sequence[Any]:
-        """Sizes of the reduction loops, outermost first."""
-
-    @abstractmethod
-    def factors(
-        self, attrs: Any, operands: Sequence[TensorType], index: Sequence[Any], reduction: Sequence[Any]
-    ) -> Sequence[tuple[int, Sequence[Any]]]:
-        """The one or two factors as (operand position, operand index), for a result index and a reduction index."""
-
-    def segment(self, attrs: Any, operands: Sequence[TensorType]) -> int | None:
-        """The length of stretches of the result's last axis on which the factors' indices are affine; None: all of
-        it."""
-        return None
-
-
-class Generator(Primitive):
-    """A primitive whose elements depend on their index (and scalar operands) only: iota, constants, random bits."""
-
-    @abstractmethod
-    def emit_at(
-        self,
-        builder: Any,
-        attrs: Any,
-        operands: Sequence[Any],
-        type: TensorType,
-        index: Sequence[Any],
-        lanes: int,
-    ) -> Any:
-        """The loop IR expression of ``lanes`` result elements at ``index`` (which may contain LANE).
-
-        ``operands`` are scalar expressions. ``builder.lane_index(index, dtype, lanes)`` turns an index into data.
-        """
-
-
-class Opaque(Primitive):
-    """A primitive with a kernel of its own, into which nothing is fused: gather, scatter, argmax, …"""
-
-    @abstractmethod
-    def lower(
-        self, builder: Any, attrs: Any, operands: Sequence[Any], results: Sequence[Any], lanes: int
-    ) -> None:
-        """Emits the kernel's body; ``operands`` and ``results`` are loop IR buffers in the shapes of the types.
-
-        ``lanes``: how many elements of the result's dtype a native vector holds.
-        """

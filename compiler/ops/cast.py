@@ -12,8 +12,9 @@ import numpy as np
 from ..graph.node import Attributes, Node, Value
 from ..graph.rules import ShapeError
 from ..graph.types import DTYPES, FLOATS, TensorType
-from .base import Elementwise, Sample
+from .base import Sample
 from .contexts import EvaluationContext, GradientContext
+from .protocols import Elementwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Cast(Elementwise):
     name = "cast"
     attributes = CastAttributes
     cheap = True
+    unchanged = "all"
 
     def infer(self, attrs: CastAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         if attrs.dtype not in DTYPES:

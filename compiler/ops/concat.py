@@ -14,8 +14,9 @@ from ..graph.graph import Graph
 from ..graph.node import Attributes, Node, Value
 from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
-from .base import Sample, Source, View, stack_all
+from .base import Sample, stack_all
 from .contexts import EvaluationContext, GradientContext
+from .protocols import Source, Storage, View
 from .slice_pad import SliceAttributes
 
 
@@ -32,6 +33,7 @@ class Concat(View):
     name = "concat"
     attributes = ConcatAttributes
     cheap = True
+    unchanged = "some"
 
     def infer(self, attrs: ConcatAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         if not operands:
@@ -79,6 +81,9 @@ class Concat(View):
     ) -> Value | None:
         values = stack_all(graph, operands, stacked, length)
         return graph.apply("concat", *values, attrs=ConcatAttributes(attrs.axis + 1))
+
+    def storage(self, attrs: ConcatAttributes, operands: Sequence[TensorType], guarded: bool) -> Storage:
+        return "into"
 
     def read(
         self, attrs: ConcatAttributes, operands: Sequence[TensorType], index: Sequence[Any]

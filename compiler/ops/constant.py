@@ -14,8 +14,9 @@ from ..graph.graph import Graph
 from ..graph.node import Attributes, Value
 from ..graph.rules import ShapeError
 from ..graph.types import DTYPES, TensorType
-from .base import Generator, NotAffine, Sample, sizes
+from .base import Sample, sizes
 from .contexts import EvaluationContext
+from .protocols import Generator, NotAffine
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,9 @@ class Constant(Generator):
     ) -> Sequence[np.ndarray]:
         return [attrs.array(context.dims)]
 
+    def table(self, attrs: ConstantAttributes) -> np.ndarray | None:
+        return attrs.array({}) if attrs.scalar is None else None
+
     def emit_at(
         self,
         builder: Any,
@@ -145,6 +149,7 @@ class Iota(Generator):
     name = "iota"
     attributes = IotaAttributes
     cheap = True
+    positional = False
 
     def infer(self, attrs: IotaAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         if not 0 <= attrs.axis < len(attrs.shape):

@@ -17,9 +17,10 @@ from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..graph.rules import ShapeError
 from ..graph.types import TensorType
-from .base import Contraction, Cost, Sample, moved_bytes, sizes
+from .base import Cost, Sample, moved_bytes, sizes
 from .contexts import EvaluationContext, GradientContext
 from .layout import ReshapeAttributes, ReverseAttributes, TransposeAttributes
+from .protocols import Contraction
 from .slice_pad import PadAttributes
 from .transposed_conv import transposed_conv
 from .windows import (
@@ -42,6 +43,7 @@ class Conv(Contraction):
     name = "conv"
     attributes = ConvAttributes
     stacks_gradient = True
+    shares_kernel = False  # it has rows enough for all accumulators of a tile
 
     def infer(self, attrs: ConvAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         x, w = operands
@@ -106,6 +108,9 @@ class Conv(Contraction):
         result = graph.apply("conv", flat, w, attrs=attrs)
         shape = (steps, batch, *graph.type(result).shape[1:])
         return graph.apply("reshape", result, attrs=ReshapeAttributes(shape))
+
+    def packed_operand(self, attrs: ConvAttributes) -> int | None:
+        return 1 if attrs.groups == 1 else None
 
     def combine(self, attrs: ConvAttributes) -> str:
         return "add"

@@ -13,9 +13,10 @@ from netwright.specs.dims import DimLike, product
 from ..graph.node import Node, Value
 from ..graph.rules import ShapeError
 from ..graph.types import TensorType
-from .base import Contraction, Cost, Sample, moved_bytes
+from .base import Cost, Sample, moved_bytes
 from .contexts import EvaluationContext, GradientContext
 from .conv import Conv, data_gradient
+from .protocols import Contraction
 from .windows import (
     ConvAttributes,
     ConvKernelGradientAttributes,

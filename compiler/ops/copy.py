@@ -9,14 +9,16 @@ import numpy as np
 
 from ..graph.node import NoAttributes, Node, Value
 from ..graph.types import TensorType
-from .base import Elementwise, Sample
+from .base import Sample
 from .contexts import EvaluationContext, GradientContext
+from .protocols import Elementwise
 
 
 class Copy(Elementwise):
     """The identity."""
 
     name = "copy"
+    unchanged = "all"
 
     def infer(self, attrs: NoAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         return [operands[0]]

@@ -15,9 +15,10 @@ from ..graph.graph import Graph
 from ..graph.node import Attributes, Node, Value
 from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
-from .base import Contraction, Cost, Sample, moved_bytes
+from .base import Cost, Sample, moved_bytes
 from .contexts import EvaluationContext, GradientContext
 from .layout import TransposeAttributes, show
+from .protocols import Contraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,9 @@ class Dot(Contraction):
         order = [axis + 1 if axis < steps else axis for axis in range(rank)]
         order[steps] = 0
         return _ordered(graph, result, tuple(order))
+
+    def packed_operand(self, attrs: DotAttributes) -> int | None:
+        return 1 if attrs.rhs_contract == (0,) else None  # behind axes of a batch it would be another one
 
     def combine(self, attrs: DotAttributes) -> str:
         return "add"

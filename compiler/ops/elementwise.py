@@ -17,9 +17,10 @@ from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..graph.rules import ShapeError
 from ..graph.types import DTYPES, FLOATS, TensorType
-from .base import Elementwise, Sample
+from .base import Sample
 from .constant import splat_like, zeros_like
 from .contexts import EvaluationContext, GradientContext
+from .protocols import Elementwise
 
 NUMBERS = tuple(dtype for dtype in DTYPES if dtype != "bool")
 
@@ -185,6 +186,9 @@ def _choice_gradient(second: str) -> Gradient:
 class StopGradient(Function):
     """The identity, with zero as its derivative; ``simplify`` removes it after differentiation."""
 
+    gradients_only = True
+    unchanged = "all"
+
     def __init__(self) -> None:
         super().__init__("stop_gradient", lambda x: x, None, arity=1, dtypes=DTYPES)
 
@@ -198,6 +202,8 @@ class StopGradient(Function):
 class StraightThrough(Function):
     """The first operand; the second gets the cotangent: a value without a useful derivative borrows another's (the
     straight-through estimator, Bengio et al., 2013). ``simplify`` keeps only the value after differentiation."""
+
+    gradients_only = True
 
     def __init__(self) -> None:
         super().__init__("straight_through", lambda x, y: x, None, arity=2)

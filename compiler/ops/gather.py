@@ -15,8 +15,9 @@ from ..graph.graph import Graph
 from ..graph.node import Attributes, Node, Value
 from ..graph.rules import ShapeError
 from ..graph.types import TensorType
-from .base import Cost, EvaluationError, Opaque, Sample, moved_bytes
+from .base import Cost, EvaluationError, Sample, moved_bytes
 from .contexts import EvaluationContext, GradientContext
+from .protocols import Opaque
 
 #: The error code that native code returns for an index outside the table.
 OUT_OF_RANGE = INDEX_OUT_OF_RANGE
@@ -43,6 +44,7 @@ class Gather(Opaque):
 
     name = "gather"
     stacks_gradient = True
+    unchanged = "some"
 
     def infer(self, attrs: Any, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         table, indices = operands

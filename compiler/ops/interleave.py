@@ -14,8 +14,9 @@ from ..graph.graph import Graph
 from ..graph.node import Attributes, Node, Value
 from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
-from .base import NotAffine, Sample, View, stack_all
+from .base import Sample, stack_all
 from .contexts import EvaluationContext, GradientContext
+from .protocols import NotAffine, Storage, View
 from .slice_pad import SliceAttributes
 
 
@@ -35,6 +36,7 @@ class Interleave(View):
     name = "interleave"
     attributes = InterleaveAttributes
     cheap = True
+    unchanged = "some"
 
     def infer(self, attrs: InterleaveAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         strides = attrs.strides
@@ -95,6 +97,9 @@ class Interleave(View):
     ) -> Value | None:
         values = stack_all(graph, operands, stacked, length)
         return graph.apply("interleave", *values, attrs=InterleaveAttributes((1, *attrs.strides)))
+
+    def storage(self, attrs: InterleaveAttributes, operands: Sequence[TensorType], guarded: bool) -> Storage:
+        return "into"
 
     def read(
         self, attrs: InterleaveAttributes, operands: Sequence[TensorType], index: Sequence[Any]

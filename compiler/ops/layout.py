@@ -14,8 +14,9 @@ from ..graph.graph import Graph
 from ..graph.node import Attributes, Node, Value
 from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
-from .base import BroadcastAttributes, NotAffine, Sample, Source, View, sizes
+from .base import BroadcastAttributes, Sample, sizes
 from .contexts import EvaluationContext, GradientContext
+from .protocols import NotAffine, Source, Storage, View
 from .reduce import ReduceAttributes
 
 
@@ -70,12 +71,15 @@ class Reshape(View):
     ) -> Value | None:
         return graph.apply("reshape", *operands, attrs=ReshapeAttributes((length, *attrs.shape)))
 
+    def storage(self, attrs: ReshapeAttributes, operands: Sequence[TensorType], guarded: bool) -> Storage:
+        """Only axes of size 1 may be added or removed: any other reshape would divide indices."""
+        return "index" if _squeezed(attrs.shape) == _squeezed(operands[0].shape) else "alias"
+
     def read(
         self, attrs: ReshapeAttributes, operands: Sequence[TensorType], index: Sequence[Any]
     ) -> Sequence[Source]:
-        """Only axes of size 1 may be added or removed: any other reshape would divide indices."""
         kept = [i for i, size in zip(index, attrs.shape, strict=True) if size != 1]
-        if [s for s in attrs.shape if s != 1] != [s for s in operands[0].shape if s != 1]:
+        if self.storage(attrs, operands, False) == "alias":
             raise NotAffine(self.name)
         position = iter(kept)
         return [Source(0, tuple(0 if size == 1 else next(position) for size in operands[0].shape))]
@@ -93,6 +97,11 @@ class Reshape(View):
             Sample((x,), ReshapeAttributes((2, 1, 6, 1))),
             Sample((TensorType("float64", (1, 1)),), ReshapeAttributes(())),
         ]
+
+
+def _squeezed(shape: Shape) -> Shape:
+    """``shape`` without its unit axes."""
+    return tuple(size for size in shape if size != 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +229,7 @@ class Broadcast(View):
     name = "broadcast"
     attributes = BroadcastAttributes
     cheap = True
+    rematerialize = True
     stacks_gradient = True
 
     def infer(self, attrs: BroadcastAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:

@@ -17,9 +17,10 @@ from ..graph.graph import Graph
 from ..graph.node import Attributes, Value
 from ..graph.rules import ShapeError
 from ..graph.types import TensorType
-from .base import Sample, Source, View
+from .base import Sample
 from .contexts import EvaluationContext
 from .layout import ReshapeAttributes, TransposeAttributes
+from .protocols import Source, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Panels(View):
     name = "panels"
     attributes = PanelsAttributes
     cheap = True
+    rematerialize = True
 
     def infer(self, attrs: PanelsAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         (x,) = operands

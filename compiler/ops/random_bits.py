@@ -15,8 +15,9 @@ from ..graph.node import Attributes
 from ..graph.rules import ShapeError
 from ..graph.types import TensorType
 from ..loop.intrinsics.philox import philox
-from .base import Cost, Generator, Sample, moved_bytes, sizes
+from .base import Cost, Sample, moved_bytes, sizes
 from .contexts import EvaluationContext
+from .protocols import Generator
 
 _MASK = 0xFFFFFFFF
 

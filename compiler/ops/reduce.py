@@ -14,24 +14,15 @@ from ..graph.graph import Graph
 from ..graph.node import Attributes, Node, Value
 from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
-from .base import BroadcastAttributes, Contraction, Cost, Opaque, Sample, moved_bytes
+from .base import BroadcastAttributes, Cost, Sample, moved_bytes
 from .constant import IotaAttributes, zeros_like
 from .contexts import EvaluationContext, GradientContext
+from .protocols import Contraction, Opaque, neutral
 
 _REDUCE = {"sum": np.sum, "max": np.max, "min": np.min}
 
 #: How lowering combines the elements of a sum, a maximum or a minimum.
 COMBINE = {"sum": "add", "max": "max", "min": "min"}
-
-
-def neutral(combine: str, dtype: str) -> float | int:
-    """The neutral element of ``combine``, which is also the result for no elements."""
-    if combine == "add":
-        return 0
-    if np.dtype(dtype).kind == "f":
-        return float("-inf") if combine == "max" else float("inf")
-    info = np.iinfo(dtype)
-    return int(info.min if combine == "max" else info.max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +42,7 @@ class Reduce(Contraction):
 
     name = "reduce"
     attributes = ReduceAttributes
+    factor_count = 1
 
     def infer(self, attrs: ReduceAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         (x,) = operands

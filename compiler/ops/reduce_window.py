@@ -14,8 +14,9 @@ from ..graph.graph import Graph
 from ..graph.node import Attributes, Node, Value
 from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
-from .base import Contraction, Cost, NotDifferentiable, Opaque, Sample, moved_bytes
+from .base import Cost, NotDifferentiable, Sample, moved_bytes
 from .contexts import EvaluationContext, GradientContext
+from .protocols import Contraction, Opaque
 from .reduce import COMBINE
 from .slice_pad import PadAttributes
 from .windows import window_cells
@@ -63,6 +64,8 @@ class ReduceWindow(Contraction):
 
     name = "reduce_window"
     attributes = ReduceWindowAttributes
+    factor_count = 1
+    is_window = True
 
     def infer(self, attrs: ReduceWindowAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         (x,) = operands
@@ -107,6 +110,9 @@ class ReduceWindow(Contraction):
     ) -> Value | None:
         shifted = ReduceWindowAttributes(attrs.op, (1, *attrs.window), (1, *attrs.stride))
         return graph.apply("reduce_window", *operands, attrs=shifted)
+
+    def overlaps(self, attrs: ReduceWindowAttributes) -> bool:
+        return any(stride < window for stride, window in zip(attrs.stride, attrs.window, strict=True))
 
     def combine(self, attrs: ReduceWindowAttributes) -> str:
         return COMBINE[attrs.op]

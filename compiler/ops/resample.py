@@ -15,11 +15,12 @@ from ..graph.graph import Graph
 from ..graph.node import Attributes, NoAttributes, Node, Value
 from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
-from .base import Cost, Opaque, Sample, moved_bytes
+from .base import Cost, Sample, moved_bytes
 from .contexts import EvaluationContext, GradientContext
 from .dot import DotAttributes
 from .gather import OUT_OF_RANGE, check_range
 from .layout import ReshapeAttributes, TransposeAttributes
+from .protocols import Opaque
 
 #: Up to this many taps, cells and weights are held in registers for a whole row.
 HELD_TAPS = 8

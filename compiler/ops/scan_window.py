@@ -14,9 +14,10 @@ from ..graph.graph import Graph
 from ..graph.node import Attributes, Node, Value
 from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
-from .base import Sample, Source, View
+from .base import Sample
 from .contexts import EvaluationContext, GradientContext
 from .layout import ReshapeAttributes, TransposeAttributes
+from .protocols import Source, View
 from .reduce import ReduceAttributes
 from .slice_pad import PadAttributes, SliceAttributes
 from .windows import window_cells
@@ -41,6 +42,7 @@ class Windows(View):
 
     name = "windows"
     attributes = WindowsAttributes
+    unchanged = "some"
 
     def infer(self, attrs: WindowsAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         (x,) = operands

@@ -11,11 +11,12 @@ import numpy as np
 from ..graph.node import Attributes, Node, Value
 from ..graph.rules import ShapeError
 from ..graph.types import TensorType
-from .base import BroadcastAttributes, Cost, EvaluationError, NotDifferentiable, Opaque, Sample, moved_bytes
+from .base import BroadcastAttributes, Cost, EvaluationError, NotDifferentiable, Sample, moved_bytes
 from .constant import IotaAttributes, zeros_like
 from .contexts import EvaluationContext, GradientContext
 from .gather import OUT_OF_RANGE
 from .layout import ReshapeAttributes
+from .protocols import Opaque
 
 _COMBINE: Mapping[str, Callable[[Any, Any], Any]] = {
     "mul": np.multiply,

@@ -10,9 +10,10 @@ import numpy as np
 from ..graph.node import Node, Value
 from ..graph.rules import ShapeError
 from ..graph.types import TensorType
-from .base import Elementwise, Sample
+from .base import Sample
 from .constant import zeros_like
 from .contexts import EvaluationContext, GradientContext
+from .protocols import Elementwise
 
 
 class Select(Elementwise):

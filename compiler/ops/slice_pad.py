@@ -14,8 +14,9 @@ from ..graph.graph import Graph
 from ..graph.node import Attributes, Node, Value
 from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
-from .base import NotAffine, Sample, Source, View, sizes
+from .base import Sample, sizes
 from .contexts import EvaluationContext, GradientContext
+from .protocols import NotAffine, Source, Storage, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Slice(View):
     name = "slice"
     attributes = SliceAttributes
     cheap = True
+    unchanged = "some"
 
     def infer(self, attrs: SliceAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         (x,) = operands
@@ -125,6 +127,7 @@ class Pad(View):
     name = "pad"
     attributes = PadAttributes
     cheap = True
+    unchanged = None  # beside the fill
 
     def infer(self, attrs: PadAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         (x,) = operands
@@ -178,6 +181,14 @@ class Pad(View):
     ) -> Value | None:
         shifted = PadAttributes((0, *attrs.low), (0, *attrs.high), (0, *attrs.interior), attrs.fill)
         return graph.apply("pad", *operands, attrs=shifted)
+
+    def storage(self, attrs: PadAttributes, operands: Sequence[TensorType], guarded: bool) -> Storage:
+        """Windows read it inline and guard their loads, but not along the last axis, which may be that of the lanes."""
+        unguarded = any(attrs.interior) or attrs.low[-1:] + attrs.high[-1:] not in ((), (0, 0))
+        return "index" if guarded and not unguarded else "into"
+
+    def fill(self, attrs: PadAttributes) -> float | int | bool:
+        return attrs.fill
 
     def read(
         self, attrs: PadAttributes, operands: Sequence[TensorType], index: Sequence[Any]

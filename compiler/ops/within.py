@@ -13,8 +13,9 @@ from netwright.specs.dims import DimLike, evaluate
 from ..graph.node import Attributes
 from ..graph.rules import ShapeError
 from ..graph.types import TensorType
-from .base import EvaluationError, Opaque, Sample
+from .base import EvaluationError, Sample
 from .contexts import EvaluationContext
+from .protocols import Opaque
 
 _INTEGERS = ("int32", "int64")
 
@@ -32,6 +33,7 @@ class Within(Opaque):
 
     name = "within"
     attributes = WithinAttributes
+    unchanged = "all"
 
     def infer(self, attrs: WithinAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         (x,) = operands

@@ -15,10 +15,11 @@ from netwright.specs.dims import Shape, product
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
-from ..ops.base import BroadcastAttributes, Elementwise, View, primitive
+from ..ops.base import BroadcastAttributes, primitive
 from ..ops.constant import ConstantAttributes, splat
 from ..ops.dot import DotAttributes
 from ..ops.layout import ReshapeAttributes
+from ..ops.protocols import Elementwise, View
 from .base import Pass, PassContext
 
 

@@ -14,13 +14,10 @@ from netwright.specs.dims import Dim
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..graph.types import TensorType
-from ..ops.base import Elementwise, EvaluationError, primitive
+from ..ops.base import EvaluationError, primitive
 from ..ops.constant import ConstantAttributes, constant, splat
-from ..ops.layout import Broadcast, Reshape, Reverse, Transpose
-from ..ops.slice_pad import Slice
+from ..ops.protocols import Elementwise, View
 from .base import Pass, PassContext
-
-_MOVES = (Broadcast, Reshape, Reverse, Transpose, Slice)
 
 
 @dataclass(frozen=True)
@@ -47,16 +44,17 @@ class FoldConstants(Pass):
         scalars = [one.scalar for one in constants]
         if any(scalar is None for scalar in scalars):
             return None
-        if isinstance(primitive(node.op), _MOVES):
+        op = primitive(node.op)
+        if isinstance(op, View) and len(constants) == 1 and op.fill(node.attrs) is None:
             return new.apply(
                 "constant",
                 attrs=ConstantAttributes(node.types[0].dtype, node.types[0].shape, constants[0].data),
             )
-        if not isinstance(primitive(node.op), Elementwise):
+        if not isinstance(op, Elementwise):
             return None
         cells = [np.frombuffer(one.data, one.dtype).reshape(()) for one in constants]
         with np.errstate(all="ignore"):
-            (result,) = primitive(node.op).evaluate(_NoDims(), node.attrs, cells)
+            (result,) = op.evaluate(_NoDims(), node.attrs, cells)
         return splat(new, np.asarray(result).item(), node.types[0])
 
     def _small(self, new: Graph, node: Node, constants: list[ConstantAttributes]) -> Value | None:

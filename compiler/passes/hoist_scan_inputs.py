@@ -19,9 +19,6 @@ from ..ops.scan_attributes import ScanAttributes
 from .base import Pass, PassContext
 from .vectorize import is_anchor, vectorizes
 
-#: Operations that only say how a constant is read: repetition along new axes, and panels read as a matrix.
-_STAYING = ("broadcast", "panels")
-
 
 @dataclass(frozen=True)
 class HoistScanInputs(Pass):
@@ -84,13 +81,13 @@ class _Hoisting:
         operands = body.operands(node)
         if all(value in self.fixed for value in operands):
             self.fixed.update(node.values)
-            moves = node.op not in _STAYING and any(value in self.leaving for value in operands)
-            constant = [body.producer(value).op in ("constant", "iota", "dim_value") for value in operands]
+            moves = not primitive(node.op).rematerialize and any(value in self.leaving for value in operands)
+            constant = [_is_generated(body, value) for value in operands]
             if moves and all(c or v in self.leaving for c, v in zip(constant, operands, strict=True)):
                 self.leaving.update(node.values)
         elif all(value in self.fixed or value in self.stepwise for value in operands):
             stems = any(value in self.anchored for value in operands)
-            if (stems and node.op == "broadcast") or not vectorizes(
+            if (stems and primitive(node.op).rematerialize) or not vectorizes(
                 self.attrs, node, [value in self.stepwise for value in operands]
             ):
                 return
@@ -155,3 +152,9 @@ class _Hoisting:
             node = self.graph.add("scan", operands, replace(attrs, body=rest, n_consts=len(consts)))
             results = dict(zip((name for name, _ in staying), node.values, strict=True))
         return [results[name] if name in results else self.outside[value] for name, value in outputs]
+
+
+def _is_generated(body: Graph, value: Value) -> bool:
+    """Whether ``value`` is made of nothing: a constant, an index, a size."""
+    node = body.producer(value)
+    return node.op != "input" and not body.operands(node)

@@ -18,8 +18,9 @@ from netwright.specs.dims import DimLike, Shape, dim_symbols, evaluate, product
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
-from ..ops.base import BroadcastAttributes, Elementwise, primitive
+from ..ops.base import BroadcastAttributes, primitive
 from ..ops.layout import ReshapeAttributes, TransposeAttributes
+from ..ops.protocols import Elementwise
 from .base import Pass, PassContext
 from .reshapes import merged_axes
 

@@ -11,9 +11,8 @@ from typing import ClassVar
 
 from ..graph.graph import Graph
 from ..graph.node import InputAttributes, Node, Value
-from ..ops.conv import ConvAttributes
-from ..ops.dot import DotAttributes
 from ..ops.panels import PanelsAttributes, pack
+from ..ops.protocols import contraction
 from ..ops.scan_attributes import ScanAttributes
 from ..ops.slice_pad import SliceAttributes
 from .base import Pass, PassContext
@@ -45,12 +44,15 @@ def _packed(graph: Graph, lanes: int, context: PassContext, *, parameters: bool)
     def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...] | None:
         if isinstance(node.attrs, ScanAttributes):
             return _pack_scan(new, node, node.attrs, operands, lanes)
-        if parameters and _is_product(node) and _is_parameter(new, operands[1]):
-            if not _fits(new, operands[1], lanes):
-                return None
-            view = new.apply("panels", panels_of(new, operands[1]), attrs=PanelsAttributes(lanes))
-            return new.add(node.op, [operands[0], view], node.attrs, layer=node.layer).values
-        return None
+        position = _packed_operand(node) if parameters else None
+        if position is None or not _is_parameter(new, operands[position]):
+            return None
+        if not _fits(new, operands[position], lanes):
+            return None
+        changed = list(operands)
+        packed = panels_of(new, operands[position])
+        changed[position] = new.apply("panels", packed, attrs=PanelsAttributes(lanes))
+        return new.add(node.op, changed, node.attrs, layer=node.layer).values
 
     return graph.rewrite(context.limit(rule))
 
@@ -104,10 +106,9 @@ def _fits(graph: Graph, value: Value, lanes: int) -> bool:
     return static and isinstance(columns, int) and columns % lanes == 0 and columns >= 2 * lanes
 
 
-def _is_product(node: Node) -> bool:
-    if isinstance(node.attrs, DotAttributes):
-        return node.attrs.rhs_contract == (0,)  # behind axes of a batch it would be another one
-    return isinstance(node.attrs, ConvAttributes) and node.attrs.groups == 1
+def _packed_operand(node: Node) -> int | None:
+    op = contraction(node)
+    return None if op is None else op.packed_operand(node.attrs)
 
 
 def _is_parameter(graph: Graph, value: Value) -> bool:
@@ -116,7 +117,7 @@ def _is_parameter(graph: Graph, value: Value) -> bool:
 
 
 def _is_weight(body: Graph, value: Value, lanes: int) -> bool:
-    """Whether ``value`` is only read as the right operand of products, whole or in slices of whole panels."""
+    """Whether ``value`` is only read by products that can read it packed, whole or in slices of whole panels."""
     uses = body.uses(value)
     for user, position in uses:
         if isinstance(user.attrs, SliceAttributes):
@@ -126,8 +127,8 @@ def _is_weight(body: Graph, value: Value, lanes: int) -> bool:
                 and start % lanes == 0
                 and user.attrs.stride == (1,) * len(user.attrs.stride)
             )
-            if not whole or not all(_is_product(n) and at == 1 for n, at in body.uses(user.values[0])):
+            if not whole or not all(_packed_operand(n) == at for n, at in body.uses(user.values[0])):
                 return False
-        elif not (_is_product(user) and position == 1):
+        elif _packed_operand(user) != position:
             return False
     return bool(uses) and value not in body.outputs.values()

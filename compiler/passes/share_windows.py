@@ -18,11 +18,12 @@ from netwright.specs.dims import Shape, product
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
-from ..ops.base import BroadcastAttributes, Elementwise, primitive
+from ..ops.base import BroadcastAttributes, primitive
 from ..ops.constant import ConstantAttributes
 from ..ops.conv import ConvAttributes
 from ..ops.dot import DotAttributes
 from ..ops.layout import ReshapeAttributes
+from ..ops.protocols import Elementwise
 from ..ops.reduce_window import ReduceWindowAttributes
 from ..ops.scan_window import WindowsAttributes
 from ..ops.slice_pad import SliceAttributes

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
+from ..ops.base import primitive
 from ..ops.cast import CastAttributes
 from ..ops.constant import ConstantAttributes
 from ..ops.dot import DotAttributes
@@ -27,7 +28,7 @@ Simplification = Callable[[Graph, Node, tuple[Value, ...]], Value | None]
 class Simplify(Pass):
     """Applies the rules until none applies, at most ``rounds`` times.
 
-    ``differentiated``: gradients have been taken, so ``stop_gradient`` and ``straight_through`` are no longer needed.
+    ``differentiated``: gradients have been taken, so operations that matter to them alone are no longer needed.
     """
 
     name: ClassVar[str] = "simplify"
@@ -37,7 +38,7 @@ class Simplify(Pass):
 
     def run(self, graph: Graph, context: PassContext) -> Graph:
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
-            if node.op in ("stop_gradient", "straight_through") and self.differentiated:
+            if self.differentiated and primitive(node.op).gradients_only:
                 return [operands[0]]
             for simplification in _RULES.get(node.op, ()):
                 if (value := simplification(new, node, operands)) is not None:

@@ -94,8 +94,7 @@ class _Sinking:
         stacked = [value in stepwise for value in operands]
         if not (is_anchor(node, self.max_rows) or any(value in gone for value in operands)):
             return
-        # A repetition along new axes would only enlarge what is stored.
-        if node.op != "broadcast" and vectorizes(self.attrs, node, stacked):
+        if not primitive(node.op).rematerialize and vectorizes(self.attrs, node, stacked):
             self.leaving[node.id] = node
             gone.update(node.values)
 

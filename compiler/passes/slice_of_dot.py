@@ -16,8 +16,9 @@ from netwright.specs.dims import Dim, product
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
-from ..ops.base import BroadcastAttributes, Elementwise, primitive
+from ..ops.base import BroadcastAttributes, primitive
 from ..ops.dot import DotAttributes
+from ..ops.protocols import Elementwise
 from ..ops.slice_pad import SliceAttributes
 from .base import Pass, PassContext
 

@@ -12,7 +12,8 @@ from typing import ClassVar
 from ..graph.analysis import open_sizes
 from ..graph.graph import Graph
 from ..graph.node import InputAttributes, Value
-from ..ops.base import View, primitive
+from ..ops.base import primitive
+from ..ops.protocols import View
 from .base import Pass, PassContext
 
 _OWNED = ("parameter", "statistic")

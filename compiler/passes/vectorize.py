@@ -9,14 +9,15 @@ from netwright.specs.dims import product
 from ..graph.graph import Graph
 from ..graph.node import Node
 from ..ops.base import primitive
+from ..ops.protocols import contraction
 from ..ops.scan_attributes import ScanAttributes
 
 
 def is_anchor(node: Node, max_rows: int) -> bool:
     """Whether ``node`` is worth doing for all steps at once: a product with few rows. Other operations follow their
     readers."""
-    rows = product(node.types[0].shape[:-1])
-    return node.op in ("dot", "conv") and (not isinstance(rows, int) or rows <= max_rows)
+    op, rows = contraction(node), product(node.types[0].shape[:-1])
+    return op is not None and op.factor_count > 1 and (not isinstance(rows, int) or rows <= max_rows)
 
 
 def vectorizes(attrs: ScanAttributes, node: Node, stacked: Sequence[bool]) -> bool:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from netwright.compiler.interpreter import evaluate
-from netwright.compiler.ops.base import Contraction, NotAffine, Sample, View
+from netwright.compiler.ops.base import Sample
+from netwright.compiler.ops.protocols import Contraction, NotAffine, View
 
 from .drawing import CASES, NAMES, operands, sample_graph
 

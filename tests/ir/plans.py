@@ -29,16 +29,16 @@ def roles(case: Case) -> Iterator[str]:
     """A line per node: its role, and what it is read through where that costs nothing."""
     found = Roles(case.before)
     for node in case.before:
-        yield f"{_named(node)}: {found.role(node)}"
+        yield f"{_named(node)}: {found.parts[node.id].role}"
 
 
 def grouping(case: Case) -> Iterator[str]:
     """A line per group in program order, then the fusions that were refused."""
     refused = _Refused([])
-    groups = Grouping(case.before, Roles(case.before), refused)
+    groups = Grouping(Roles(case.before), refused)
     for group in groups.groups:
         if group.members:
-            values = [value for node in group.members for value in node.values if group.fusable]
+            values = [value for part in group.members for value in part.node.values if group.fusable]
             stored = [print_value(case.before, value) for value in values if groups.stored(value)]
             yield _group(group) + (f"; stores {', '.join(stored)}" if stored else "")
     for one in refused.all:
@@ -47,12 +47,12 @@ def grouping(case: Case) -> Iterator[str]:
 
 def tilings(case: Case) -> Iterator[str]:
     """A line per group, and below it the tilings that its kernel may have, best first."""
-    groups = Grouping(case.before, Roles(case.before))
+    groups = Grouping(Roles(case.before))
     for group in groups.groups:
         if group.fusable:
             yield _group(group)
-            stored = [value for node in group.members for value in node.values if groups.stored(value)]
-            for tiling in choose_tilings(case.before, group, group.space, stored, case.machine):
+            stored = [value for part in group.members for value in part.node.values if groups.stored(value)]
+            for tiling in choose_tilings(groups.roles, group, group.space, stored, case.machine):
                 yield f"  {_tiling(tiling)}"
 
 
@@ -106,7 +106,7 @@ def _named(node: Node) -> str:
 
 def _group(group: Group) -> str:
     space = ", ".join(map(str, group.space))
-    return f"group {group.order} over [{space}]: {', '.join(map(_named, group.members))}"
+    return f"group {group.order} over [{space}]: {', '.join(_named(part.node) for part in group.members)}"
 
 
 def _tiling(tiling: Tiling) -> str:

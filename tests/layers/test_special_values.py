@@ -19,8 +19,8 @@ from netwright.compiler.frontend.tensor import Tensor
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import FLOATS, TensorType
 from netwright.compiler.interpreter import evaluate
-from netwright.compiler.ops.base import Elementwise
 from netwright.compiler.ops.cast import CastAttributes
+from netwright.compiler.ops.protocols import Elementwise
 from netwright.compiler.ops.reduce import ReduceAttributes
 from netwright.compiler.ops.registry import primitives
 from netwright.compiler.pipeline import GRAPH

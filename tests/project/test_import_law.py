@@ -169,6 +169,32 @@ def test_relative_inside_a_package_absolute_across() -> None:
     assert not broken, listed(broken)
 
 
+def test_lowering_names_no_operation() -> None:
+    """It asks the primitive: a new operation is one file, whatever lowering has to know of it. `scan` alone has a graph
+    inside, which the schedule loops over; `copy` is what it adds itself."""
+    lowering = [module for module in modules() if within(module, "netwright.compiler.lowering")]
+    known = {f"netwright.compiler.ops.{name}" for name in ("base", "protocols", "scan_attributes")}
+    broken = [
+        one
+        for one in imports()
+        if one.module in lowering
+        and within(one.target, "netwright.compiler.ops")
+        and imported_module(one.target) not in known
+    ]
+    assert not broken, listed(broken)
+    named = [
+        f"{module}:{node.lineno} {ast.unparse(node)}"
+        for module in lowering
+        for node in ast.walk(tree(modules()[module]))
+        if isinstance(node, ast.Compare)
+        and isinstance(node.left, ast.Attribute)
+        and node.left.attr == "op"
+        and ast.unparse(node.comparators[0]) != "'input'"
+        and not isinstance(node.ops[0], ast.Is)
+    ]
+    assert not named, "\n".join(named)
+
+
 def test_no_cycles() -> None:
     """No module needs, to be loaded, one that needs it. (Names in annotations alone are not needed for that.)"""
     remaining = needed(annotations=False)

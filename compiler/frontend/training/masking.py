@@ -16,7 +16,8 @@ from ...graph.analysis import ancestors
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
 from ...graph.types import TensorType
-from ...ops.base import Contraction, Elementwise, NotAffine, View, primitive
+from ...ops.base import primitive
+from ...ops.protocols import Contraction, Elementwise, NotAffine, View
 from ..expander import Expander
 from .objective import Objective
 
