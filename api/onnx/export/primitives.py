@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from netwright.compiler.graph.node import Node, Value
+from netwright.compiler.ops import elementwise
 from netwright.specs.dims import DimLike, Shape, product
 
+from .. import formulas
 from ..errors import Refusal
 from .context import Exporter
 from .positions import (
@@ -26,19 +28,12 @@ Emit = Callable[[Exporter, Node, Sequence[Value]], None]
 
 PRIMITIVES: dict[str, Emit] = {}
 
+_UNARY = {op.name for op in elementwise.UNARY}
 _SAME = {
+    **{name: op for op, text in formulas.UNARY.items() if (name := text.removesuffix("(x)")) in _UNARY},
     "neg": "Neg",
-    "exp": "Exp",
-    "log": "Log",
     "tanh": "Tanh",
     "sigmoid": "Sigmoid",
-    "erf": "Erf",
-    "sqrt": "Sqrt",
-    "abs": "Abs",
-    "cos": "Cos",
-    "sin": "Sin",
-    "floor": "Floor",
-    "round": "Round",
     "not": "Not",
     "add": "Add",
     "sub": "Sub",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 from netwright.specs.models.activations import (
     ActivationSpec,
@@ -211,3 +212,29 @@ def activate(x: Tensor, activation: ActivationSpec) -> Tensor:
         case LogSoftmax(axis=axis):
             return log_softmax(x, axis)
     raise TypeError(f"unknown activation {activation!r}")
+
+
+#: The language's functions of one argument, by name.
+POINTWISE: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "relu": relu,
+    "gelu": gelu,
+    "gelu_tanh": gelu_tanh,
+    "softplus": softplus,
+    "hard_swish": hard_swish,
+    "mish": mish,
+    "softsign": softsign,
+}
+
+#: The language's functions of one argument and numbers, by name.
+SHAPED: Mapping[str, Callable[..., Tensor]] = {
+    "leaky_relu": leaky_relu,
+    "elu": elu,
+    "selu": selu,
+    "celu": celu,
+    "affine": affine,
+    "hard_sigmoid": hard_sigmoid,
+    "swish": swish,
+    "thresholded_relu": thresholded_relu,
+    "shrink": shrink,
+    "scaled_tanh": scaled_tanh,
+}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import reduce
 
 from ...graph.types import FLOATS
@@ -219,3 +219,39 @@ def _like(x: Tensor, number: Number) -> Tensor:
 def absolute(x: Tensor) -> Tensor:
     """|x|."""
     return x if x.dtype.startswith("u") else x.abs()
+
+
+#: The language's functions of one argument, by name.
+POINTWISE: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "abs": absolute,
+    "tan": tan,
+    "asin": asin,
+    "acos": acos,
+    "atan": atan,
+    "sinh": sinh,
+    "cosh": cosh,
+    "asinh": asinh,
+    "acosh": acosh,
+    "atanh": atanh,
+    "reciprocal": reciprocal,
+    "sign": sign,
+    "floor": floor,
+    "ceil": ceil,
+    "trunc": trunc,
+    "round": rounded,
+    "isnan": is_nan,
+    "isinf": is_inf,
+    "logical_not": lambda x: x.apply("not"),
+}
+
+#: The language's functions of several arguments of one shape and dtype, by name.
+JOINT: Mapping[str, Callable[..., Tensor]] = {
+    "maximum": lambda *xs: reduce(Tensor.maximum, xs),
+    "minimum": lambda *xs: reduce(Tensor.minimum, xs),
+    "clip": clip,
+    "mod": modulo,
+    "fmod": truncated_modulo,
+    "logical_and": Tensor.both,
+    "logical_or": Tensor.either,
+    "logical_xor": lambda a, b: a.apply("ne", b) if a.dtype == "bool" else a.both(b),
+}
