@@ -29,51 +29,14 @@ import numpy as np
 
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.parse import parse_graph
-from netwright.compiler.lowering.materialize import Materialize
 from netwright.compiler.machine import Machine
 from netwright.compiler.passes.base import Pass, PassContext, Phase
-from netwright.compiler.passes.channels_before_cells import ChannelsBeforeCells
-from netwright.compiler.passes.common_subexpressions import MergeCommonSubexpressions
-from netwright.compiler.passes.dead_code import RemoveDeadCode
-from netwright.compiler.passes.flatten_products import FlattenProducts
-from netwright.compiler.passes.fold_constants import FoldConstants
-from netwright.compiler.passes.hoist_scan_inputs import HoistScanInputs
-from netwright.compiler.passes.move_transposes import MoveTransposes
-from netwright.compiler.passes.narrow import NarrowWindows
-from netwright.compiler.passes.pack_panels import PackPanels
-from netwright.compiler.passes.regroup_sums import RegroupSums
-from netwright.compiler.passes.share_windows import ShareWindows
-from netwright.compiler.passes.simplify import Simplify
-from netwright.compiler.passes.sink_scan_outputs import SinkScanOutputs
-from netwright.compiler.passes.slice_of_dot import SliceOfDot
-from netwright.compiler.passes.split_prepare import SplitPrepare
-from netwright.compiler.passes.unroll import UnrollScans
+from netwright.compiler.pipeline import PHASES
 from netwright.specs.dims import evaluate
 
 from ..machines import MACHINES
 
-PASSES: dict[str, type[Pass]] = {
-    one.name: one
-    for one in (
-        ChannelsBeforeCells,
-        FlattenProducts,
-        FoldConstants,
-        HoistScanInputs,
-        Materialize,
-        MergeCommonSubexpressions,
-        MoveTransposes,
-        NarrowWindows,
-        PackPanels,
-        RegroupSums,
-        RemoveDeadCode,
-        ShareWindows,
-        Simplify,
-        SinkScanOutputs,
-        SliceOfDot,
-        SplitPrepare,
-        UnrollScans,
-    )
-}
+PASSES: dict[str, type[Pass]] = {one.name: type(one) for phase in PHASES for one in phase.passes}
 MARK = "-- after\n"
 UNCHANGED = "unchanged"
 _CALL = re.compile(r"(\w+)(?:\((.*)\))?")
