@@ -1,4 +1,4 @@
-"""Activations: what `activation:` names, and what the activation layers are made of."""
+"""Activations: the values of `activation:`, and the base of the activation layers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ActivationSpec(SpecModel):
 
 
 class Linear(ActivationSpec):
-    """x itself."""
+    """The identity, x."""
 
     type: Literal["linear"] = "linear"
 
@@ -138,7 +138,7 @@ class Shrink(ActivationSpec):
     threshold: NonNegativeNumber = 0.5
     """Half the width of what becomes 0."""
     bias: Number = 0.0
-    """How far the rest moves towards 0."""
+    """How far values outside of that are moved towards 0."""
 
 
 class ScaledTanh(ActivationSpec):
@@ -148,7 +148,7 @@ class ScaledTanh(ActivationSpec):
     alpha: Number = 1.7159
     """The factor; the default is LeCun's (1998)."""
     beta: Number = 2 / 3
-    """The factor under the tangent."""
+    """The factor inside the tangent."""
 
 
 class Affine(ActivationSpec):
@@ -182,7 +182,7 @@ class Hardmax(ActivationSpec):
 
     type: Literal["hardmax"] = "hardmax"
     axis: Axis = -1
-    """The axis of which one value is 1."""
+    """The axis along which one value is 1."""
 
 
 AnyPointwise = (

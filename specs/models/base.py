@@ -1,6 +1,6 @@
-"""What all spec models share: their base class, and the types of names, numbers, sizes and shapes.
+"""The base class of the spec models, and the types of names, numbers, sizes and shapes.
 
-Numbers are strict (`"3"`, `3.0` and `true` are no integers), lists may stand for tuples.
+Numbers are strict (`"3"`, `3.0` and `true` are no integers), lists are accepted for tuples.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from pydantic_core import PydanticCustomError
 from ..dims import Dim, DimLike, bounds, dim_symbols, parse_dim
 
 MAX_SIZE = 2**31 - 1
-_LONGEST_DIM = 4000  # what exporters make of nested strides is long, and nothing is longer
+_LONGEST_DIM = 4000  # Exporters write long expressions for nested strides, but none longer than this.
 
 
 class SpecModel(BaseModel):
-    """Base of everything a user writes: unknown keys are errors, values are frozen, numbers are finite."""
+    """Base of all spec models: unknown keys are errors, values are frozen, numbers are finite."""
 
-    # A model is built when it is first used: most specs use few of them.
+    # A model is built on first use: most specs use few of them.
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True, defer_build=True
     )
 
 
 class FrozenDict(dict[str, str]):
-    """Names by names, as a value: a layer that holds it can be hashed like others, and nothing writes into it."""
+    """A frozen, hashable mapping of names to names, so that a layer that holds it can be hashed like others."""
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(frozenset(self.items()))
@@ -53,13 +53,13 @@ NonNegativeNumber = Annotated[float, Strict(), Field(ge=0)]
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 Reference = Annotated[str, StringConstraints(max_length=400)]
-"""A layer, an input, or one of a layer's ports: `enc`, `enc.state`."""
+"""The name of a layer, an input, or one of a layer's ports: `enc`, `enc.state`."""
 
 DType = Literal["float32", "float64", "int32", "int64", "bool", "uint8"]
 
 
 def read_dim(size: int | str) -> DimLike:
-    """A written size, `28`, `"N"` or `"2*T"`, as dimension algebra. Raises `ValueError`."""
+    """Parses a written size, `28`, `"N"` or `"2*T"`. Raises `ValueError`."""
     if isinstance(size, int):
         return size
     if len(size) > _LONGEST_DIM:
@@ -68,7 +68,7 @@ def read_dim(size: int | str) -> DimLike:
 
 
 def read_shape(shape: tuple[int | str, ...]) -> tuple[DimLike, ...]:
-    """A written shape as dimension algebra. Raises `ValueError`."""
+    """Parses a written shape. Raises `ValueError`."""
     return tuple(read_dim(size) for size in shape)
 
 
@@ -131,7 +131,7 @@ FreeSize = Size | Annotated[str, AfterValidator(_check_symbols)]
 
 
 def by_name(union: Any) -> BeforeValidator:
-    """`tanh` is short for `{type: tanh}` in a union of models told apart by `type`."""
+    """Lets `tanh` stand for `{type: tanh}` in a union of models that `type` distinguishes."""
     bare = [
         model for model in get_args(union) if not any(i.is_required() for i in model.model_fields.values())
     ]
@@ -144,7 +144,7 @@ def _named(value: Any) -> Any:
 
 
 def is_name(written: Any) -> bool:
-    """Whether a name is one that layers, dims, blocks, … can have."""
+    """Whether a text is a valid name of a layer, dim, block, …."""
     return isinstance(written, str) and written.isascii() and written.isidentifier()
 
 

@@ -1,6 +1,5 @@
-"""Blocks as they are written: a sub-network with arguments, and its use among the layers.
-
-`expansion.py` turns uses into plain layers, so nothing after it knows of blocks.
+"""Blocks as they are written: a sub-network with arguments, and its use among the layers. `expansion` turns uses into
+plain layers, so everything after it sees no blocks.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ class ArgumentSpec(SpecModel):
     """An argument of a block in its long form."""
 
     type: ArgumentType
-    """What it has to be."""
+    """The type of its values."""
     default: Any = None
-    """Its value where a use gives none; without it every use has to give one."""
+    """Its default. Without one, every use has to give a value."""
 
 
 def _typed(value: Any) -> Any:
@@ -36,26 +35,26 @@ Argument = Annotated[
 
 
 class BlockUse(SpecModel):
-    """A block among the layers. A reference to its name is one to its output."""
+    """A block among the layers. A reference to its name means its output."""
 
     name: Name
-    """Its name; layers inside are `name.layer`, so parameters are `name.layer.kernel`."""
+    """Its name. The layers inside are called `name.layer`, so parameters are called `name.layer.kernel`."""
     use: Name
-    """The block."""
+    """The block's name under `blocks`."""
     with_: dict[Name, Any] = Field(default_factory=dict, alias="with")
     """The values of its arguments."""
     inputs: Annotated[tuple[Reference, ...], Field(min_length=1)] | None = None
-    """What the block reads, in the order of its `inputs`. The layer above when left out."""
+    """What the block reads, in the order of its `inputs`. By default the layer above."""
     expect: WrittenShape | None = None
-    """The shape its output has to have."""
+    """The shape that its output has to have."""
     share: Reference | None = None
-    """Another use of the same block, whose parameters this one's layers use."""
+    """Another use of the same block, with which this one shares its parameters."""
     repeat: Size = 1
-    """How many of these follow each other: `name.0`, `name.1`, …; `$index` counts them."""
+    """How many copies follow each other: `name.0`, `name.1`, …; `$index` counts them."""
 
 
 def unchanged(value: Any) -> Any:
-    """A validator that changes nothing, to say what an editor should expect."""
+    """A validator that changes nothing, to tell editors what to expect."""
     return value
 
 
@@ -68,18 +67,17 @@ WrittenLayers = Annotated[
 
 
 class BlockSpec(SpecModel):
-    """A sub-network. Inside it only its own layers, inputs, arguments and variables are known."""
+    """A sub-network. Inside it only its own layers, inputs, arguments and variables can be used."""
 
     args: dict[Name, Argument] = Field(default_factory=dict)
-    """The arguments a use gives with `with`, by type; `$name` stands for their values."""
+    """The types of the arguments that a use gives in `with`; `$name` stands for their values."""
     inputs: Annotated[tuple[Name, ...], Field(min_length=1)] = (IMPLICIT_INPUT,)
-    """What it reads, by the names they have inside. The first layer reads the first one."""
+    """Its inputs, by the names they have inside. The first layer reads the first of them."""
     vars: dict[Name, Any] = Field(default_factory=dict)
-    """Values by name, computed for each use."""
+    """Variables by name, computed for each use."""
     defaults: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Keys by layer type that hold inside, where a layer does not give its own."""
+    """Default keys by layer type, for layers inside that do not set them."""
     layers: WrittenLayers
     """Its layers and the uses of other blocks."""
     outputs: Reference | Annotated[dict[Name, Reference], Field(min_length=1)] | None = None
-    """What it gives: a layer, or several by name, the first of which is what the use's name stands for. The last
-    layer when left out."""
+    """Its outputs: a layer, or several by name, of which the use's name means the first. By default the last layer."""

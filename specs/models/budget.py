@@ -59,17 +59,17 @@ Bytes = Annotated[int, BeforeValidator(_bytes, json_schema_input_type=int | floa
 
 
 class BudgetSpec(SpecModel):
-    """What the network may take at most; more is an error.
-
-    Open sizes count at their worst: `flops` and `memory` are those of one sample (a batch of 1, or of its `min`) at the
-    `max` of every other dim.
+    """Limits for the network; exceeding one is an error. With open sizes the worst case counts: `flops` and `memory`
+    are those of one sample (a batch of 1, or of its `min`) with every other dim at its `max`.
     """
 
     params: Count | None = None
-    """Trained values, shared ones counted once: `20000`, `20 k`, `1.5 M`."""
+    """The number of trained values, shared ones counted once: `20000`, `20 k`, `1.5 M`."""
     flops: Count | None = None
-    """Arithmetic operations to predict one sample, a multiply-add counting two: `2 M`."""
+    """Arithmetic operations to predict one sample; a multiply-add counts as two: `2 M`."""
     memory: Bytes | None = None
-    """Bytes to predict one sample: weights (also packed), constants, inputs, outputs, scratch memory: `64 KiB`."""
+    """Bytes to predict one sample: weights (including packed copies), constants, inputs, outputs, scratch memory: `64
+    KiB`.
+    """
     latency_ms: Positive | None = None
-    """Milliseconds to predict one sample on this machine, as `netwright resources --measure` finds them."""
+    """Milliseconds to predict one sample on this machine, as `netwright resources --measure` measures them."""

@@ -1,6 +1,6 @@
 """Cells as they are written: h(t) = f(x(t), h(t−1)), y(t) = g(h(t)), as equations over tensors of one sample.
 
-`equations.py` turns a written cell into expression trees.
+`equations/cells.py` compiles a written cell to expression trees.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ParameterSpec(SpecModel):
     shape: CellShape
     """Its shape."""
     init: Initializers = (GlorotUniform(),)
-    """How it starts. A list: one initializer for each equal slice of the last axis."""
+    """How it is initialized. A list has one initializer for each equal slice of the last axis."""
 
 
 class CellOutputSpec(SpecModel):
@@ -63,7 +63,7 @@ class InnerCellSpec(SpecModel):
     use: Name
     """The cell: one of the spec's, or rnn, lstm or gru."""
     with_: dict[Name, FreeSize | Number] = Field(default_factory=dict, alias="with")
-    """Its arguments, over those of the cell around it: `{H: 2*H}`."""
+    """Its arguments, which may use those of the outer cell: `{H: 2*H}`."""
 
 
 StepSpec = str | dict[str, str]
@@ -73,16 +73,17 @@ class CellSpec(SpecModel):
     """A recurrence written as equations."""
 
     args: dict[Name, Literal["int", "float"]] = Field(default_factory=dict)
-    """The cell's arguments, given by `with` where it is used; sizes are int."""
+    """The cell's arguments and their types. A layer that uses the cell gives their values in `with`; sizes are int."""
     input: Annotated[dict[Name, CellShape], Field(min_length=1)]
-    """What the cell reads at each step; letters in shapes are found from the caller."""
+    """The shapes of what the cell reads in each step. Letters in them are bound to the sizes of the layer's inputs."""
     states: dict[Name, StateSpec] = Field(default_factory=dict)
-    """What is kept from one step to the next."""
+    """The values that are kept from one step to the next."""
     params: dict[Name, ParameterSpec] = Field(default_factory=dict)
-    """What is learned."""
+    """The learned arrays."""
     cells: dict[Name, InnerCellSpec] = Field(default_factory=dict)
-    """Cells inside this one. Each is called in a step, once, like a function: `low(x)` is its output, and its states
-    are states here, as `low_h`."""
+    """Cells inside this one. Each is called once in a step, like a function: `low(x)` is its output. Its states are
+    states here, called `low_h`.
+    """
     update: dict[str, str] | tuple[StepSpec, ...] = ()
     """The steps, in order: `h: tanh(…)`, or a list of `a, b = split(…, 2)`. Each state is updated once."""
     output: str | CellOutputSpec

@@ -1,4 +1,4 @@
-"""What the keys of the language mean, in the words of the models' own docstrings."""
+"""The meaning of the language's keys, taken from the docstrings of the models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 @lru_cache(maxsize=256)
 def field_docs(model: type[BaseModel]) -> dict[str, str]:
-    """The docstring under each field of a model, its bases' included, on one line each."""
+    """The docstring under each field of a model and of its bases, each on one line."""
     found: dict[str, str] = {}
     for cls in reversed(model.__mro__):
         if not issubclass(cls, BaseModel) or cls is BaseModel:
@@ -30,7 +30,7 @@ def field_docs(model: type[BaseModel]) -> dict[str, str]:
 
 
 def meaning(model: type[BaseModel], key: str) -> str | None:
-    """The first sentence on a key of a model."""
+    """The first sentence about a key of a model."""
     names = {info.alias or name: name for name, info in model.model_fields.items()}
     words = field_docs(model).get(names.get(key, key))
     return words.split(". ")[0].rstrip(".") if words else None

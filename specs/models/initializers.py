@@ -1,8 +1,8 @@
 """Initializers: how a parameter's first values are drawn, each with its exact formula.
 
-A class here is both what a user may write (`he_normal`, or `{type: constant, value: 0.1}`) and the NumPy code
-that draws the values. Values are drawn in float64 from the parameter's own random stream and cast at the end,
-so float32 and float64 models start from the same numbers.
+Each class is both the model of what a user writes (`he_normal`, or `{type: constant, value: 0.1}`) and the NumPy code
+that draws the values. Values are drawn in float64 from the parameter's own random stream and cast at the end, so
+float32 and float64 models start from the same numbers.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class InitializerSpec(SpecModel):
     """Base of the initializers."""
 
     def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """Values of the given shape, float64."""
+        """Draws float64 values of the given shape."""
         raise TypeError(f"{type(self).__name__} draws nothing")
 
 
@@ -73,9 +73,9 @@ class Uniform(InitializerSpec):
 
     type: Literal["uniform"] = "uniform"
     low: Number = -0.05
-    """The least value, inclusive."""
+    """The lower bound, inclusive."""
     high: Number = 0.05
-    """The greatest value, exclusive."""
+    """The upper bound, exclusive."""
 
     def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
         return self.low + (self.high - self.low) * stream.uniform(shape)
@@ -227,11 +227,10 @@ Initializer = Annotated[AnyInitializer, Field(discriminator="type"), by_name(Any
 def initialize(
     initializers: tuple[InitializerSpec, ...], stream: Stream, shape: tuple[int, ...], dtype: str = "float32"
 ) -> NDArray[np.floating]:
-    """First values of a parameter.
+    """Draws the initial values of a parameter, in float64.
 
-    Several initializers stand for as many equal slices of the last axis (a recurrent layer's gates), each
-    drawn as its own matrix, from its own part of the stream. Raises `ValueError` where the last axis does not
-    divide.
+    Several initializers apply to as many equal slices of the last axis (a recurrent layer's gates). Each slice is drawn
+    as a separate matrix, from its own part of the stream. Raises `ValueError` if the last axis does not divide evenly.
     """
     if len(initializers) == 1:
         return initializers[0].draw(stream, shape).astype(dtype)

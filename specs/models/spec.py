@@ -21,23 +21,24 @@ class DimSpec(SpecModel):
     """A size that is open until run time."""
 
     role: Role = "size"
-    """What the size counts: samples, steps, or anything else."""
+    """What the size counts: samples, steps, or something else."""
     min: Size = 1
-    """The least value it may have."""
+    """The smallest value it may have."""
     max: Size | None = None
-    """The greatest value it may have; any when left out."""
+    """The largest value it may have; no limit by default."""
     multiple_of: Size = 1
-    """A number that it is always a multiple of: with 32, `2*(H // 2)` is `H`, so that what five strides of 2 made
-    smaller and five upsamplings larger again can be joined with what it was. `min` is the next multiple then."""
+    """A number that it is always a multiple of. With 32, `2*(H // 2)` is `H`, so that the output of five strides of 2
+    and five upsamplings can be joined with the input. `min` is rounded up to a multiple.
+    """
 
     @property
     def least(self) -> int:
-        """The least value that is a multiple."""
+        """The smallest value that is a multiple."""
         return -(-self.min // self.multiple_of) * self.multiple_of
 
     @property
     def most(self) -> int | None:
-        """The greatest value that is a multiple."""
+        """The largest value that is a multiple."""
         return None if self.max is None else self.max // self.multiple_of * self.multiple_of
 
     @model_validator(mode="after")
@@ -71,12 +72,12 @@ class InputSpec(SpecModel):
 
 
 class OutputSpec(SpecModel):
-    """What the network answers with, by names that no input and no target has."""
+    """An output of the network. Its name must differ from the inputs and targets."""
 
     source: Annotated[Reference, Field(alias="from")]
     """The layer, port or input whose value it is."""
     labels: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    """The classes' names, in order, for showing a class instead of its number."""
+    """The names of the classes, in order, to show them in place of class numbers."""
 
 
 def _source(value: Any) -> Any:
@@ -91,7 +92,7 @@ class ModelSpec(SpecModel):
     """A network, as written."""
 
     schema_: Annotated[str | None, Field(alias="$schema")] = None
-    """The JSON Schema an editor checks this file with."""
+    """The JSON Schema with which an editor checks this file."""
     netwright: Literal[1]
     """The version of the language."""
     model: Name
@@ -101,16 +102,17 @@ class ModelSpec(SpecModel):
     inputs: Annotated[dict[Name, InputSpec], Field(min_length=1)]
     """What the network reads."""
     dtype: Literal["float32", "float64"] | None = None
-    """The float type that the network computes in; that of its first float input when left out. Inputs of the other
-    float type then have to be cast."""
+    """The float type that the network computes in; by default the type of its first float input. Inputs of the other
+    float type then have to be cast.
+    """
     defaults: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Keys by layer type that hold where a layer does not give its own."""
+    """Default keys by layer type, for layers that do not set them."""
     cells: dict[Name, CellSpec] = Field(default_factory=dict)
     """Recurrences written as equations."""
     include: str | tuple[str, ...] = ()
-    """Files of the spec's folder whose variables, blocks and cells this one uses."""
+    """Files in the spec's folder whose variables, blocks and cells this spec uses."""
     vars: dict[Name, Any] = Field(default_factory=dict)
-    """Values by name; `$name` stands for one wherever a value can be written."""
+    """Variables by name; `$name` can be written in place of any value."""
     blocks: dict[Name, BlockSpec] = Field(default_factory=dict)
     """Sub-networks with arguments, for use among the layers."""
     layers: Annotated[
@@ -118,10 +120,10 @@ class ModelSpec(SpecModel):
         Field(min_length=1),
         BeforeValidator(unchanged, json_schema_input_type=list[Layer | BlockUse]),
     ]
-    """The layers and uses of blocks; each reads the one above when it does not say otherwise."""
+    """The layers and uses of blocks. Without `inputs`, each reads the one above."""
     outputs: Annotated[dict[Name, Output], Field(min_length=1)]
-    """What the network answers with, by names that no input and no target has."""
+    """The network's outputs, by names that no input and no target has."""
     train: TrainSpec | None = None
     """How it is trained."""
     budget: BudgetSpec | None = None
-    """What it may take at most: parameters, arithmetic, memory, time."""
+    """Limits for the network: parameters, arithmetic, memory, time."""

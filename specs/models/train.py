@@ -1,4 +1,4 @@
-"""The `train` section: data, targets, loss, metrics, optimizer and how long to train."""
+"""The `train` section: data, targets, loss, metrics, optimizer, and the length of the training."""
 
 from __future__ import annotations
 
@@ -37,14 +37,15 @@ class LossSpec(SpecModel):
     """Base of the losses: a mean over samples, valid steps and output elements."""
 
     output: Name
-    """The output the loss looks at, by its name under `outputs`."""
+    """The output that the loss reads, by its name under `outputs`."""
     target: Name
     """The target it is compared with."""
     steps: Literal["all", "last"] = "all"
     """On sequences: whether all steps count or the last valid one."""
     mask: Name | None = None
-    """An input or target, `[N, T]`, that says which steps count. What stands in the others, NaN too, changes nothing,
-    unless later steps are computed from it."""
+    """An input or target, `[N, T]`, that says which steps count. The values in the others, even NaN, change nothing
+    unless later steps are computed from them.
+    """
 
 
 class SoftmaxCrossEntropy(LossSpec):
@@ -89,12 +90,12 @@ MetricName = Literal["accuracy", "mse", "mae"]
 
 
 class MetricSpec(SpecModel):
-    """A number reported besides the loss; output and target are the loss's when left out."""
+    """A number reported besides the loss. Output and target are the loss's by default."""
 
     type: MetricName
-    """Which number."""
+    """The kind of number."""
     output: Name | None = None
-    """The output looked at."""
+    """The output that is compared."""
     target: Name | None = None
     """The target it is compared with."""
 
@@ -107,7 +108,7 @@ Metric = Annotated[MetricSpec, BeforeValidator(_metric, json_schema_input_type=M
 
 
 class ScheduleSpec(SpecModel):
-    """Base of the learning-rate schedules: functions of the number of updates made, s = 0, 1, …
+    """Base of the learning-rate schedules: functions of the number of updates made so far, s = 0, 1, ….
 
     During the first `warm_up` updates the rate is multiplied by (s + 1) / (warm_up + 1).
     """
@@ -115,7 +116,7 @@ class ScheduleSpec(SpecModel):
     initial: Positive
     """The learning rate to start from."""
     warm_up: NonNegative = 0
-    """Over how many updates the rate rises linearly to its value."""
+    """The number of updates over which the rate rises linearly to its value."""
 
 
 class ConstantRate(ScheduleSpec):
@@ -129,9 +130,9 @@ class StepRate(ScheduleSpec):
 
     type: Literal["step"] = "step"
     every: Size
-    """After how many updates the rate drops."""
+    """The number of updates between two drops."""
     factor: Annotated[Positive, Field(le=1)] = 0.1
-    """What it is multiplied by then."""
+    """The factor of each drop."""
 
 
 class CosineRate(ScheduleSpec):
@@ -139,7 +140,7 @@ class CosineRate(ScheduleSpec):
 
     type: Literal["cosine"] = "cosine"
     steps: Size
-    """After how many updates the final rate is reached."""
+    """The number of updates until the final rate is reached."""
     final: NonNegativeNumber = 0.0
     """The rate at the end."""
 
@@ -160,7 +161,7 @@ LearningRate = Annotated[
 
 
 class OptimizerSpec(SpecModel):
-    """Base of the optimizers: PyTorch's formulas, θ the parameters, g the gradient, η the learning rate.
+    """Base of the optimizers: PyTorch's formulas, with the parameters θ, the gradient g and the learning rate η.
 
     `weight_decay` λ adds λ·θ to the gradient, except in adamw, where θ is first multiplied by 1 − η·λ.
     """
@@ -173,9 +174,9 @@ class Sgd(OptimizerSpec):
     learning_rate: LearningRate = ConstantRate(initial=0.01)
     """The step size."""
     momentum: Probability = 0.0
-    """How much of the last step is kept."""
+    """The fraction of the previous step that is kept."""
     nesterov: Flag = False
-    """Whether the gradient is taken ahead of the step."""
+    """Whether to use Nesterov momentum."""
     weight_decay: NonNegativeNumber = 0.0
     """λ above."""
 
@@ -225,7 +226,7 @@ class RmsProp(OptimizerSpec):
     rho: Probability = 0.99
     """The decay of the mean square."""
     momentum: Probability = 0.0
-    """How much of the last step is kept."""
+    """The fraction of the previous step that is kept."""
     epsilon: Positive = 1e-8
     """Added to the root of the mean square."""
     weight_decay: NonNegativeNumber = 0.0
@@ -237,16 +238,16 @@ Optimizer = Annotated[AnyOptimizer, Field(discriminator="type"), by_name(AnyOpti
 
 
 class BpttSpec(SpecModel):
-    """Truncated backpropagation through time: one window of steps, one update."""
+    """Truncated backpropagation through time: one update per window of steps."""
 
     window: Size
-    """How many steps a window has; the last one of a sequence may be shorter."""
+    """The number of steps in a window. The last window of a sequence may be shorter."""
     carry_state: Flag = True
-    """Whether the state goes on (without gradient) from one window of a sequence to the next."""
+    """Whether the state is carried (without gradient) from one window of a sequence to the next."""
 
 
 class EarlyStoppingSpec(SpecModel):
-    """Ends training when a number stops getting better; the best epoch's weights are kept."""
+    """Ends the training when a number stops improving, and keeps the weights of the best epoch."""
 
     monitor: Literal[
         "valid_loss",
@@ -258,38 +259,37 @@ class EarlyStoppingSpec(SpecModel):
         "train_mse",
         "train_mae",
     ] = "valid_loss"
-    """What is watched: train_ or valid_, then loss or a metric. Accuracy is to rise, the others are to
-    fall."""
+    """The number to watch: train_ or valid_, then loss or a metric. Accuracy should rise, the others should fall."""
     patience: Size = 5
-    """After how many epochs without a better value training ends."""
+    """The number of epochs without improvement after which training ends."""
     min_delta: NonNegativeNumber = 0.0
-    """By how much a value has to be better."""
+    """How much a value has to differ from the best to count as an improvement."""
 
 
 class TrainSpec(SpecModel):
     """How the network is trained."""
 
     data: Annotated[dict[Name, str], Field(min_length=1)]
-    """The data sets, .npz files relative to the spec: `train`, and perhaps `valid` and `test`."""
+    """The data sets, .npz files relative to the spec: `train`, and optionally `valid` and `test`."""
     targets: dict[Name, TargetSpec] = Field(default_factory=dict)
-    """Shape and dtype of the targets; by the loss's convention when left out."""
+    """Shape and dtype of the targets; by default they follow from the loss."""
     loss: Loss
-    """What is minimized."""
+    """The loss to minimize."""
     metrics: tuple[Metric, ...] = ()
-    """What is reported besides the loss."""
+    """The numbers to report besides the loss."""
     optimizer: Optimizer = Adam()
     """How parameters are updated."""
     clip_norm: Positive | None = None
-    """The gradient's global 2-norm is scaled down to this when it is larger."""
+    """The largest global 2-norm of the gradient; a gradient with a larger norm is scaled down to it."""
     epochs: Size = 10
-    """How many times the training data are gone through."""
+    """How often the training data are used."""
     batch_size: Size = 32
-    """How many samples make one update."""
+    """The number of samples per update."""
     seed: Seed = 0
-    """Where everything random starts: first weights, order of samples, dropout."""
+    """The seed of everything random: initial weights, order of samples, dropout."""
     shuffle: Flag = True
-    """Whether the samples are in another order each epoch."""
+    """Whether to change the order of the samples in each epoch."""
     bptt: BpttSpec | None = None
-    """Truncation in time; whole sequences when left out."""
+    """Truncation in time. By default, sequences are trained on whole."""
     early_stopping: EarlyStoppingSpec | None = None
     """When to end early."""

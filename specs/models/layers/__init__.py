@@ -1,4 +1,4 @@
-"""The layers, one module per family, each of which lists its own. `LAYERS` finds a layer's class by its `type`."""
+"""The layers, one module per family, each of which lists its own. `LAYERS` maps each `type` to its class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Activations as layers of their own; each is its activation and a layer at once."""
+"""Activations as layers: each class is both an activation and a layer."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ class PRelu(LayerSpec):
 
     type: Literal["prelu"] = "prelu"
     slope_shape: Annotated[tuple[Size, ...], Field(min_length=1, max_length=8)] | None = None
-    """The slope's shape, which has to broadcast to the input's: `[1]` for one slope in all."""
+    """The slope's shape, which has to broadcast to the input's: `[1]` for a single slope."""
     slope_init: Initializer = Constant(value=0.25)
     """How the slope starts."""
 

@@ -1,4 +1,4 @@
-"""What every layer has: a name, its inputs, a checked output shape, and shared parameters."""
+"""The keys that every layer has: a name, its inputs, a checked output shape, and shared parameters."""
 
 from __future__ import annotations
 
@@ -9,37 +9,40 @@ from pydantic import AfterValidator, Field
 from ..base import FrozenDict, Name, Reference, Size, SpecModel, WrittenShape
 
 WEIGHTS = "weights."
-"""How computed parameters are called among what a layer is given besides its inputs."""
+"""The prefix under which a layer's wiring holds the parameters that other layers compute."""
 
 
 class LayerSpec(SpecModel):
     """Base of the layers. A layer family adds its keys and `type`."""
 
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
-    """The fewest and the most inputs (None: any number)."""
+    """The minimum and maximum number of inputs (None: no maximum)."""
     has_parameters: ClassVar[bool] = False
-    """Whether the layer can have parameters, so that `share` means something."""
+    """Whether the layer can have parameters, so that `share` is meaningful."""
 
     name: Name
     """The layer's name, unique among layers and inputs."""
     type: Any
     """The layer's type."""
     inputs: Annotated[tuple[Reference, ...], Field(min_length=1)] | None = None
-    """What the layer reads: layers, their ports (`enc.state`), or inputs. The layer above when left out."""
+    """What the layer reads: layers, their ports (`enc.state`), or inputs. By default the layer above."""
     expect: WrittenShape | None = None
-    """The output shape this layer has to give; checked, and an error where it differs."""
+    """The output shape that this layer has to have. Any other is an error."""
     share: Reference | None = None
     """Another layer of the same type whose parameters this one uses."""
     weights: Annotated[dict[Reference, Reference], AfterValidator(FrozenDict)] = Field(
         default_factory=FrozenDict
     )
     """Parameters that other layers or inputs compute, by their names in this layer: `{kernel: made}`. They are neither
-    stored nor learned here; gradients go to what computes them."""
+    stored nor learned here; their gradients go to the layers that compute them.
+    """
     repeat: Size = 1
-    """How many of these follow each other: `name.0`, `name.1`, …; `$index` counts them. Loading writes them out."""
+    """How many copies of this layer follow each other: `name.0`, `name.1`, …; `$index` counts them. They are expanded
+    when the spec is loaded.
+    """
 
     def ports(self) -> tuple[str, ...]:
-        """The layer's ports besides its output, where its keys alone say which."""
+        """The layer's ports besides its output, if they follow from its keys alone."""
         return ()
 
     def references(self) -> tuple[tuple[str, tuple[str | int, ...]], ...]:

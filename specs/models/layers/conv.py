@@ -1,4 +1,4 @@
-"""Convolutions, depthwise and separable ones too."""
+"""Convolutions, including depthwise and separable ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Convolution(KernelLayer):
     filters: Size
     """The number of output channels."""
     groups: Size = 1
-    """Channels are split into this many groups that do not see each other."""
+    """The number of groups that the channels are split into. Each output channel reads only its own group."""
     kernel_init: Initializer = GlorotUniform()
     """How the kernel starts."""
 
@@ -38,7 +38,7 @@ class Conv1D(Convolution):
     rank: ClassVar[int] = 1
     type: Literal["conv1d"] = "conv1d"
     padding: CausalPadding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, [[low, high]], or causal: everything before the first cell."""
+    """valid, same, same_upper, same_lower, [[low, high]], or causal, which puts all padding before the first cell."""
 
 
 class Conv2D(Convolution):
@@ -57,11 +57,11 @@ class Conv3D(Convolution):
 
 class _Depthwise(KernelLayer):
     depth_multiplier: Size = 1
-    """How many output channels each input channel has; they follow each other."""
+    """How many output channels each input channel has. Those of one input channel are adjacent."""
 
 
 class DepthwiseConvolution(_Depthwise):
-    """Cross-correlation of each channel with kernels of its own, plus bias, then an activation.
+    """Cross-correlation of each channel with its own kernels, plus bias, then an activation.
 
     Parameters: `kernel [*kernel_size, c_in, depth_multiplier]`, `bias [c_in · depth_multiplier]`.
     """
@@ -71,7 +71,7 @@ class DepthwiseConvolution(_Depthwise):
 
 
 class SeparableConvolution(_Depthwise):
-    """A depthwise convolution, then a mix of its channels at each cell, plus bias, then an activation.
+    """A depthwise convolution, then a linear combination of its channels at each cell, plus bias, then an activation.
 
     Parameters: `depthwise_kernel [*kernel_size, c_in, depth_multiplier]`, `pointwise_kernel [1, …, c_in ·
     depth_multiplier, filters]`, `bias [filters]`.
@@ -91,7 +91,7 @@ class DepthwiseConv1D(DepthwiseConvolution):
     rank: ClassVar[int] = 1
     type: Literal["depthwise_conv1d"] = "depthwise_conv1d"
     padding: CausalPadding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, [[low, high]], or causal: everything before the first cell."""
+    """valid, same, same_upper, same_lower, [[low, high]], or causal, which puts all padding before the first cell."""
 
 
 class DepthwiseConv2D(DepthwiseConvolution):
@@ -107,7 +107,7 @@ class SeparableConv1D(SeparableConvolution):
     rank: ClassVar[int] = 1
     type: Literal["separable_conv1d"] = "separable_conv1d"
     padding: CausalPadding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, [[low, high]], or causal: everything before the first cell."""
+    """valid, same, same_upper, same_lower, [[low, high]], or causal, which puts all padding before the first cell."""
 
 
 class SeparableConv2D(SeparableConvolution):

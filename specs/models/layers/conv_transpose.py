@@ -1,4 +1,4 @@
-"""Transposed convolutions: the way back from a convolution's output size to its input size."""
+"""Transposed convolutions, which map a convolution's output size back to its input size."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ConvTranspose(Convolution):
     """
 
     output_padding: tuple[NonNegative, ...] = 0  # type: ignore[assignment]
-    """Further cells at the end, which only a part of the kernel reaches."""
+    """How many cells are appended at the end; only a part of the kernel reaches them."""
 
     @field_validator("output_padding", mode="before", json_schema_input_type=int | list[int])
     @classmethod

@@ -1,4 +1,4 @@
-"""Dense layers, products of matrices, and tables of embeddings."""
+"""Dense layers, matrix products, and embedding tables."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Embedding(LayerSpec):
 
     type: Literal["embedding"] = "embedding"
     input_dim: Size
-    """The number of rows: how many different indices there are."""
+    """The number of rows, that is, of different indices."""
     output_dim: Size
     """The size of a row."""
     embeddings_init: Initializer = Uniform()
@@ -50,8 +50,9 @@ class Embedding(LayerSpec):
 
 
 class MatMul(LayerSpec):
-    """The matrix product of two inputs, as NumPy's matmul: over the last axis of the first and the last but one
-    of the second, the axes before them broadcast; a vector counts as a row or column that leaves the shape.
+    """The matrix product of two inputs, as in NumPy's matmul: over the last axis of the first and the last but one of
+    the second. The axes before them broadcast. A vector is treated as a row or column, and that axis is then removed
+    from the result.
     """
 
     arity: ClassVar[tuple[int, int | None]] = (2, 2)

@@ -18,14 +18,12 @@ class ExpressionParameter(SpecModel):
     shape: Annotated[tuple[Size, ...], Field(max_length=8)]
     """Its shape."""
     init: Initializers = (GlorotUniform(),)
-    """How it starts. A list: one initializer for each equal slice of the last axis."""
+    """How it is initialized. A list has one initializer for each equal slice of the last axis."""
 
 
 class ExpressionLayer(LayerSpec):
-    """What its equation says of its inputs, element by element or in whole tensors, batch included:
-    `value: where(a > b, a, b * 2)`.
-
-    Shapes broadcast as in NumPy. Numbers, integers and truth values do not mix but by `cast`.
+    """Computes an equation of its inputs, element by element or on whole tensors, batch included: `value: where(a > b,
+    a, b * 2)`. Shapes broadcast as in NumPy. Floats, integers and truth values can't be mixed without `cast`.
     """
 
     arity: ClassVar[tuple[int, int | None]] = (1, None)
@@ -37,12 +35,13 @@ class ExpressionLayer(LayerSpec):
         | Annotated[tuple[Reference, ...], Field(min_length=1)]
         | None
     ) = None
-    """What the equation reads: `{a: conv1, b: enc.state}` gives names; a list of layers names them as they are;
-    left out, the layer above is `x`."""
+    """The inputs of the equation. `{a: conv1, b: enc.state}` gives them names; in a list, each layer has its own name;
+    by default, the layer above is `x`.
+    """
     value: str
     """The equation."""
     params: dict[Name, ExpressionParameter] = Field(default_factory=dict)
-    """What is learned, by the names that the equation uses."""
+    """The learned arrays, by their names in the equation."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Pools of any kind: what a window becomes is an equation."""
+"""Pools of any kind, defined by an equation."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from .window import CausalPadding
 
 
 class ExpressionPool(Pool):
-    """What an equation makes of the cells x of each window and channel, over the cells that exist:
-    `expression: sqrt(mean(x * x))`.
+    """Computes an equation of the cells x of each window and channel, over the cells that exist: `expression:
+    sqrt(mean(x * x))`.
 
-    `sum`, `mean`, `max`, `min` and `softmax` go over a window's cells, `size(x)` is their number and `index(x)` the
-    place of each (int64, row by row); all else is element by element.
+    `sum`, `mean`, `max`, `min` and `softmax` go over a window's cells, `size(x)` is their number, and `index(x)` is the
+    position of each (int64, in row-major order). Everything else is element by element.
     """
 
     expression: str
-    """The equation: one number of the cells x."""
+    """The equation. Its result is one number for the cells x."""
 
 
 class Pool1D(ExpressionPool):
@@ -26,8 +26,9 @@ class Pool1D(ExpressionPool):
     rank: ClassVar[int] = 1
     type: Literal["pool1d"] = "pool1d"
     padding: CausalPadding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, [[low, high]], or causal: everything before the first cell. Padded cells do
-    not count."""
+    """valid, same, same_upper, same_lower, [[low, high]], or causal, which puts all padding before the first cell.
+    Padded cells do not count.
+    """
 
 
 class Pool2D(ExpressionPool):

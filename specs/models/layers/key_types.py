@@ -1,4 +1,4 @@
-"""Types of keys that several layer families share: lists that may be written as one value, nested numbers."""
+"""Types of keys that several layer families share: lists that can be written as a single value, and nested numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LARGEST_LITERAL = 100_000
 
 
 def listed(value: Any) -> Any:
-    """One value stands for a list of it."""
+    """A single value as a list of one. Lists and None stay as they are."""
     return value if isinstance(value, list | tuple) or value is None else (value,)
 
 
@@ -28,11 +28,11 @@ Axes = Annotated[tuple[Axis, ...], *AXIS_LIST]
 
 
 Integers = Annotated[tuple[Integer, ...], *AXIS_LIST]
-"""A whole number or several."""
+"""One whole number or several."""
 
 
 def _check_nested(value: Any) -> Any:
-    """A number, or lists of equal length of such."""
+    """Checks that a value is a number, or nested lists of numbers with equal lengths."""
     sizes = _sizes(value, 0)
     total = 1
     for size in sizes:

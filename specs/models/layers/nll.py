@@ -1,4 +1,4 @@
-"""Losses as layers, for networks that give a loss as their output; training has its own under `train.loss`."""
+"""Losses as layers, for networks that output a loss. A spec's own training uses `train.loss` instead."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class NllLoss(LayerSpec):
 
     type: Literal["nll_loss"] = "nll_loss"
     ignore_index: Integer | None = None
-    """A label whose places do not count."""
+    """The label of elements that do not count."""
     reduction: Literal["none", "sum", "mean"] = "mean"
-    """none: one loss for each label; sum; mean: the sum divided by the weights of the labels that count."""
+    """none: one loss for each label; sum; mean: the sum divided by the total weight of the labels that count."""
 
 
 LAYERS = (NllLoss,)

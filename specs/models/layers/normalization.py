@@ -14,9 +14,9 @@ from .base import LayerSpec
 class BatchNorm(LayerSpec):
     """gamma·(x − mean) / sqrt(variance + epsilon) + beta for each channel (the last axis).
 
-    In training mean and (biased) variance are the batch's, over all other axes, and the running statistics
-    move: new = momentum·old + (1 − momentum)·batch. In prediction the running statistics are used.
-    Parameters: `gamma [C]`, `beta [C]`; statistics: `mean [C]`, `variance [C]`.
+    In training, mean and (biased) variance are those of the batch, over all other axes, and the running statistics are
+    updated: new = momentum·old + (1 − momentum)·batch. In prediction, the running statistics are used. Parameters:
+    `gamma [C]`, `beta [C]`; statistics: `mean [C]`, `variance [C]`.
     """
 
     has_parameters: ClassVar[bool] = True
@@ -37,17 +37,17 @@ class BatchNorm(LayerSpec):
 
 
 class Dropout(LayerSpec):
-    """In training sets each element to 0 with probability `rate` and divides the others by 1 − rate; else
+    """In training, sets each element to 0 with probability `rate` and divides the others by 1 − rate. In prediction,
     does nothing.
     """
 
     type: Literal["dropout"] = "dropout"
     rate: Probability
-    """The probability of an element to be dropped."""
+    """The probability that an element is dropped."""
 
 
 class Rescale(LayerSpec):
-    """x·scale + offset, as float; for raw inputs such as pixels 0 … 255 (`scale: 0.00392156862745098`)."""
+    """x·scale + offset in floats, for raw inputs such as pixels from 0 to 255 (`scale: 0.00392156862745098`)."""
 
     type: Literal["rescale"] = "rescale"
     scale: Number = 1.0
@@ -59,15 +59,15 @@ class Rescale(LayerSpec):
 class Standardize(LayerSpec):
     """(x − mean) / stddev for each channel (the last axis).
 
-    With constants in the spec these are used; without, they are fitted on the training data before training
-    and stored with the weights: statistics `mean [C]`, `stddev [C]`. A fitted stddev of 0 counts as 1.
+    Both can be constants in the spec. Otherwise they are fitted to the training data before training and stored with
+    the weights: statistics `mean [C]`, `stddev [C]`. A fitted stddev of 0 counts as 1.
     """
 
     type: Literal["standardize"] = "standardize"
     mean: Number | Annotated[tuple[Number, ...], Field(min_length=1)] | None = None
-    """A constant, one constant a channel, or fitted when left out."""
+    """A constant, or one constant per channel; fitted by default."""
     stddev: Positive | Annotated[tuple[Positive, ...], Field(min_length=1)] | None = None
-    """A constant, one constant a channel, or fitted when left out."""
+    """A constant, or one constant per channel; fitted by default."""
 
     @property
     def fitted(self) -> bool:

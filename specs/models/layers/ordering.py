@@ -1,4 +1,4 @@
-"""Layers that order, count and accumulate along an axis."""
+"""Layers that sort, count and accumulate along an axis."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from .base import LayerSpec
 
 
 class TopK(LayerSpec):
-    """The `k` largest (or smallest) numbers along an axis in their order; of equal ones the first ones come first.
-    NaN counts as larger than all numbers, as where NumPy and PyTorch sort.
+    """The `k` largest (or smallest) numbers along an axis, sorted; equal ones keep their order. NaN counts as larger than
+    all numbers, as in NumPy's and PyTorch's sorting.
 
-    Ports: `values`, which is the output as well, and `indices`, their positions (int64). With `k` as large as the axis
-    it sorts. Each number is compared with all others of its axis.
+    Ports: `values`, which is also the output, and `indices`, their positions (int64). If `k` is the size of the axis,
+    it sorts. The time grows with the square of the axis' size, since all pairs are compared.
     """
 
     type: Literal["top_k"] = "top_k"
     k: DimExpression
-    """How many."""
+    """How many numbers."""
     axis: Axis = -1
     """The axis along which they are compared."""
     largest: Flag = True
@@ -29,7 +29,8 @@ class TopK(LayerSpec):
 
 
 class OneHot(LayerSpec):
-    """For each whole number an axis of `depth` cells: `on` in the cell of that number, `off` in the others.
+    """One-hot encoding: a new axis of `depth` cells for each whole number, with `on` in the cell of that number and
+    `off` in the others.
 
     Negative numbers count from the end; for a number outside the axis all cells are `off`.
     """
@@ -38,39 +39,39 @@ class OneHot(LayerSpec):
     depth: DimExpression
     """The number of cells."""
     axis: Axis = -1
-    """Where the new axis stands in the result."""
+    """The position of the new axis in the output."""
     on: Number = 1.0
-    """What the cell of the number holds."""
+    """The value in the cell of the number."""
     off: Number = 0.0
-    """What the other cells hold."""
+    """The value in the other cells."""
     dtype: DType | None = None
-    """The dtype; the model's float type when left out."""
+    """The dtype; the model's float type by default."""
 
 
 class CumulativeSum(LayerSpec):
-    """Sums along an axis that grow: each cell is the sum of the cells up to itself."""
+    """Cumulative sums along an axis: each cell is the sum of the cells up to and including itself."""
 
     type: Literal["cumulative_sum"] = "cumulative_sum"
     axis: Axis = 1
-    """The axis along which the sums grow."""
+    """The axis to sum along."""
     exclusive: Flag = False
-    """Whether a cell itself is left out: the first sum is then 0."""
+    """Whether to leave out the cell itself, so that the first sum is 0."""
     reverse: Flag = False
-    """Whether the sums grow from the end to the start."""
+    """Whether to sum from the end to the start."""
 
 
 class Reverse(LayerSpec):
-    """The cells of an axis from the end to the start.
+    """The cells of an axis in reverse order.
 
-    With a second input `[N]` of whole numbers, or an input whose sequences have lengths, the first so many steps of
-    each sample are reversed among themselves and the others stay (Keras' and TensorFlow's reverse_sequence).
+    If there is a second input `[N]` of whole numbers, or the input's sequences have lengths, each sample reverses only
+    as many steps from its start and keeps the others (Keras' and TensorFlow's reverse_sequence).
     """
 
     arity: ClassVar[tuple[int, int | None]] = (1, 2)
 
     type: Literal["reverse"] = "reverse"
     axis: Axis = 1
-    """The axis that is reversed."""
+    """The axis to reverse."""
 
 
 LAYERS = (

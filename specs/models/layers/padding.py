@@ -1,4 +1,4 @@
-"""Layers that make a tensor larger: padding and repetition."""
+"""Layers that enlarge a tensor: padding and repetition."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from .key_types import Axes
 
 
 class PadLayer(LayerSpec):
-    """Cells around the input. Negative numbers cut cells off; a number may follow from open sizes, `[0, T - 8*(T//8)]`,
-    and be one or the other."""
+    """Pads the input with cells.
+
+    Negative numbers cut cells off. A number may be an expression of open sizes, `[0, T - 8*(T//8)]`, and be positive
+    for some sizes and negative for others.
+    """
 
     type: Literal["pad"] = "pad"
     padding: Annotated[tuple[tuple[Difference, Difference], ...], Field(min_length=1, max_length=8)]
     """[[low, high], …] for each axis, or for each of `axes`."""
     axes: Axes | None = None
-    """The axes that are padded; all when left out."""
+    """The axes to pad; all by default."""
     mode: Literal["constant", "reflect", "symmetric", "edge", "wrap"] = "constant"
-    """constant: `value`; reflect: the cells mirrored about the border cell; symmetric: about the border;
-    edge: the border cell; wrap: from the other side."""
+    """constant: `value`; reflect: mirrored at the border cell; symmetric: mirrored at the border; edge: the border
+    cell; wrap: the cells from the other side.
+    """
     value: Number | Flag = 0.0
-    """What is in the new cells."""
+    """The value of the new cells."""
 
     @model_validator(mode="after")
     def _as_many(self) -> Self:
@@ -34,15 +38,15 @@ class PadLayer(LayerSpec):
 
 
 class Tile(LayerSpec):
-    """The input repeated as a whole along each axis."""
+    """Repeats the whole input along each axis."""
 
     type: Literal["tile"] = "tile"
     repeats: Annotated[tuple[DimExpression, ...], Field(min_length=1, max_length=8)]
-    """How often on each axis, batch included."""
+    """How often along each axis, batch included."""
 
 
 class BroadcastTo(LayerSpec):
-    """The input stretched to a shape by NumPy's rule; axes of size 1 in `shape` keep the input's size."""
+    """Broadcasts the input to a shape by NumPy's rules. Axes of size 1 in `shape` keep the input's size."""
 
     type: Literal["broadcast_to"] = "broadcast_to"
     shape: Annotated[tuple[DimExpression, ...], Field(min_length=1, max_length=8)]

@@ -1,4 +1,4 @@
-"""Pools over windows, and over whole images."""
+"""Pools over windows, and over all spatial axes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .window import CausalPadding, Padding, PerAxis, WindowLayer
 
 
 class Pool(WindowLayer):
-    """One value for each window and channel, without parameters."""
+    """One value per window and channel, without parameters."""
 
     pool_size: PerAxis
     """The window's size."""
     stride: PerAxis | None = None
-    """How far the window moves; the window's size when left out."""
+    """How far the window moves; by default its size."""
     padding: Padding = "valid"  # type: ignore[assignment]
     """valid, same, same_upper, same_lower, or [[low, high], …]. Padded cells do not count."""
     dilation: PerAxis = 1  # type: ignore[assignment]
@@ -44,8 +44,8 @@ class Pool(WindowLayer):
 class MaxPool(Pool):
     """The largest value of each window and channel.
 
-    Port: `indices`, where it stands: the first one's position in the input, row by row over the spatial axes
-    (int64).
+    Port: `indices`, its position in the input, the first of equal ones, counted in row-major order over the spatial
+    axes (int64).
     """
 
     def ports(self) -> tuple[str, ...]:
@@ -56,7 +56,7 @@ class MeanPool(Pool):
     """The mean of each window and channel."""
 
     count_include_pad: Flag = False
-    """Whether padded cells count as zeros; else the mean is over the cells that exist."""
+    """Whether padded cells count as zeros. Otherwise the mean is over the cells that exist."""
 
 
 class MaxPool1D(MaxPool):
@@ -65,8 +65,9 @@ class MaxPool1D(MaxPool):
     rank: ClassVar[int] = 1
     type: Literal["max_pool1d"] = "max_pool1d"
     padding: CausalPadding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, [[low, high]], or causal: everything before the first cell. Padded cells do
-    not count."""
+    """valid, same, same_upper, same_lower, [[low, high]], or causal, which puts all padding before the first cell.
+    Padded cells do not count.
+    """
 
 
 class MaxPool2D(MaxPool):
@@ -89,8 +90,9 @@ class MeanPool1D(MeanPool):
     rank: ClassVar[int] = 1
     type: Literal["mean_pool1d"] = "mean_pool1d"
     padding: CausalPadding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, [[low, high]], or causal: everything before the first cell. Padded cells do
-    not count."""
+    """valid, same, same_upper, same_lower, [[low, high]], or causal, which puts all padding before the first cell.
+    Padded cells do not count.
+    """
 
 
 class MeanPool2D(MeanPool):
@@ -108,10 +110,10 @@ class MeanPool3D(MeanPool):
 
 
 class GlobalPool(LayerSpec):
-    """One value of each channel."""
+    """One value per channel."""
 
     keepdims: Flag = False
-    """Whether the spatial axes stay, with size 1: `[N, 1, 1, C]` of images."""
+    """Whether to keep the spatial axes, with size 1: `[N, 1, 1, C]` for images."""
 
 
 class GlobalMaxPool(GlobalPool):
@@ -133,7 +135,7 @@ class LpPool(Pool):
     """(Σ|x|^p)^(1/p) of each window and channel, over the cells that exist."""
 
     p: Exponent = 2
-    """Which norm."""
+    """The exponent of the norm."""
 
 
 class LpPool1D(LpPool):
@@ -142,8 +144,9 @@ class LpPool1D(LpPool):
     rank: ClassVar[int] = 1
     type: Literal["lp_pool1d"] = "lp_pool1d"
     padding: CausalPadding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, [[low, high]], or causal: everything before the first cell. Padded cells do
-    not count."""
+    """valid, same, same_upper, same_lower, [[low, high]], or causal, which puts all padding before the first cell.
+    Padded cells do not count.
+    """
 
 
 class LpPool2D(LpPool):
@@ -165,7 +168,7 @@ class GlobalLpPool(GlobalPool):
 
     type: Literal["global_lp_pool"] = "global_lp_pool"
     p: Exponent = 2
-    """Which norm."""
+    """The exponent of the norm."""
 
 
 LAYERS = (

@@ -1,4 +1,4 @@
-"""Layers that compute with numbers as a quantized network has them."""
+"""Layers that simulate the arithmetic of quantized networks."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from .base import LayerSpec
 
 
 class FakeQuantize(LayerSpec):
-    """Floats as a quantized network has them: x becomes scale·(q − zero_point) with the whole number
-    q = round(x / scale) + zero_point, of two equally near ones the even one, held within what `bits` can say.
+    """Rounds floats to the values that a quantized network can represent: x becomes scale·(q − zero_point) with q =
+    round(x / scale) + zero_point, rounded half to even and clipped to the range of `bits`.
 
-    Training sees through it (straight-through estimator): where q is not cut off the gradient passes as it is, else it
-    is 0. Without `scale`, the scale and the zero point are kept with the weights: statistics `scale` and `zero_point`,
-    `[]`, or `[C]` with `axis`.
+    Training uses the straight-through estimator: the gradient passes unchanged where q is not clipped, and is 0
+    elsewhere. Without `scale`, the scale and the zero point are stored with the weights: statistics `scale` and
+    `zero_point`, `[]`, or `[C]` with `axis`.
     """
 
     has_parameters: ClassVar[bool] = True
 
     type: Literal["fake_quantize"] = "fake_quantize"
     scale: Positive | Annotated[tuple[Positive, ...], Field(min_length=1)] | None = None
-    """How far whole numbers are apart: one number, or with `axis` one for each cell of it."""
+    """The distance between two values: one number, or with `axis` one for each of its cells."""
     zero_point: Integer | Annotated[tuple[Integer, ...], Field(min_length=1)] = 0
-    """The whole number that stands for 0: one, or with `axis` one for each cell of it."""
+    """The integer that represents 0: one, or with `axis` one for each of its cells."""
     bits: Annotated[Integer, Field(ge=2, le=16)] = 8
-    """How many bits a whole number has."""
+    """The number of bits of the integers."""
     signed: Flag = True
-    """Whether whole numbers go from −2^(bits−1) to 2^(bits−1) − 1, or from 0 to 2^bits − 1."""
+    """Whether the integers range from −2^(bits−1) to 2^(bits−1) − 1, or from 0 to 2^bits − 1."""
     axis: Axis | None = None
-    """The axis whose cells have scales of their own."""
+    """The axis whose cells each have a scale and zero point."""
 
     @model_validator(mode="after")
     def _lists_need_an_axis(self) -> Self:

@@ -1,6 +1,7 @@
-"""Recurrent layers. `rnn`, `lstm` and `gru` are cells written as equations (`builtin_cells.py`) like any
-user's cell; `recurrent` runs a cell of the spec. All are one scan over the time axis: `[N, T, F]` gives `[N,
-T, units]`.
+"""Recurrent layers.
+
+The cells of `rnn`, `lstm` and `gru` are written as equations (`builtin_cells.py`) like any user's cell; `recurrent`
+runs a cell of the spec. Each layer is one scan over the time axis: `[N, T, F]` gives `[N, T, units]`.
 """
 
 from __future__ import annotations
@@ -25,41 +26,47 @@ START_WORDS = ("zeros", "learned")
 
 
 LENGTHS = "lengths:"
-"""Stands for a layer's lengths among the names of its states, of which none is spelled so."""
+"""The key of a layer's lengths among the names of its states; no state can have this name."""
 
 
 class RecurrentLayer(LayerSpec):
-    """Base of everything that runs over time.
+    """Base of all layers that run over time.
 
-    Ports: the output; `state` and `state_all`, the last and all values of the first state; and for each state
-    by its name (`h`, `h_all`, `c`, `c_all`).
+    Ports besides the output: `state` and `state_all`, the last value and all values of the first state; and the same
+    for each state by its name (`h`, `h_all`, `c`, `c_all`).
     """
 
     has_parameters: ClassVar[bool] = True
 
     return_sequences: Flag = True
-    """Whether the output is that of all steps, `[N, T, …]`, or of the last valid step, `[N, …]`."""
+    """Whether the output has all steps, `[N, T, …]`, or only the last valid one, `[N, …]`."""
     initial_state: InitialState = "zeros"
-    """The state before the first step: zeros, learned, or given: the name of an input or layer. A mapping
-    gives one of these for each state: `{h: h0, c: zeros}`. A given state of a bidirectional layer has the
-    directions joined on the last axis, forward first."""
+    """The state before the first step: zeros, learned, or the name of an input or layer that gives it. A mapping sets
+    it for each state: `{h: h0, c: zeros}`. A given state of a bidirectional layer has the two directions concatenated
+    on the last axis, forward first.
+    """
     reverse: Flag = False
     """Whether time runs from the end to the start."""
     lengths: Reference | None = None
-    """An input or layer with the number of steps of each sequence, `[N]`, for an input that has no lengths. The
-    output is zero past the end, but counts as whole for the layers after it."""
+    """An input or layer with the number of valid steps of each sequence, `[N]`, for an input that has no lengths. The
+    output is zero past the end; the layers after it treat all its steps as valid.
+    """
     input_dropout: Probability = 0.0
-    """In training, the probability of dropping a feature of the input: for a whole sequence, the same at all steps
-    (Gal and Ghahramani, 2016; Keras' `dropout`)."""
+    """In training, the probability of dropping a feature of the input, the same ones in all steps of a sequence (Gal
+    and Ghahramani, 2016; Keras' `dropout`).
+    """
     recurrent_dropout: Probability = 0.0
-    """In training, the probability of dropping an element of the state where a matrix product reads `prev(…)`: for a
-    whole sequence, the same at all steps. What is kept is divided by 1 − p."""
+    """In training, the probability of dropping an element of the state where a matrix product reads `prev(…)`, the same
+    ones in all steps of a sequence. The elements kept are divided by 1 − p.
+    """
     zoneout: Probability | dict[Name, Probability] = 0.0
-    """The probability of an element of the state to stay as it was in a step (Krueger et al., 2017): drawn anew at each
-    step in training, its mean otherwise. A mapping gives one for each state: `{h: 0.05, c: 0.5}`."""
+    """Zoneout: the probability that an element of the state keeps its old value in a step (Krueger et al., 2017). Drawn
+    in each step in training; otherwise its mean is used. A mapping sets it for each state: `{h: 0.05, c: 0.5}`.
+    """
     unroll: Unroll = "auto"
-    """How many steps the loop's body contains: none (one), a number, full (all, the length has to be known),
-    or auto."""
+    """How many steps the loop's body contains: none (one), a number, full (all; the length has to be known), or
+    auto.
+    """
 
     @field_validator("unroll", mode="before")
     @classmethod
@@ -69,7 +76,7 @@ class RecurrentLayer(LayerSpec):
         return value
 
     def zoneout_of(self, state: str) -> float:
-        """The probability of a state's elements to stay as they were."""
+        """The probability that a state's elements keep their old values."""
         return self.zoneout.get(state, 0.0) if isinstance(self.zoneout, dict) else self.zoneout
 
     def references(self) -> tuple[tuple[str, tuple[str | int, ...]], ...]:
@@ -77,7 +84,7 @@ class RecurrentLayer(LayerSpec):
         return (*super().references(), *self.given_states(), *lengths)
 
     def given_states(self) -> tuple[tuple[str, tuple[str | int, ...]], ...]:
-        """The layers or inputs that states start from, each with the path of the key that names it."""
+        """The layers or inputs that give initial states, each with the path of the key that names it."""
         given = self.initial_state
         if isinstance(given, str):
             return () if given in START_WORDS else ((given, ("initial_state",)),)
@@ -87,27 +94,28 @@ class RecurrentLayer(LayerSpec):
 
 
 class GatedLayer(RecurrentLayer):
-    """Base of rnn, lstm and gru: one built-in cell, stacked and run in one or both directions."""
+    """Base of rnn, lstm and gru: a built-in cell, stacked and run in one or both directions."""
 
     units: Size
     """The size of the state."""
     layers: Annotated[Size, Field(le=1000)] = 1
-    """How many of these run on top of each other."""
+    """How many of these layers are stacked."""
     bidirectional: Flag = False
-    """Whether a second one runs from the end to the start; the outputs are joined on the last axis, forward
-    first."""
+    """Whether a second one runs from the end to the start. The outputs are concatenated on the last axis, forward
+    first.
+    """
     dropout: Probability = 0.0
-    """The dropout between stacked layers, drawn anew for each step."""
+    """The dropout rate between stacked layers, drawn in each step."""
     use_bias: Flag = True
     """Whether a bias is added."""
     kernel_init: Initializer = GlorotUniform()
-    """How the input kernel starts, each gate as its own matrix."""
+    """How the input kernel starts; each gate is initialized as a separate matrix."""
     recurrent_init: Initializer = Orthogonal()
-    """How the recurrent kernel starts, each gate as its own matrix."""
+    """How the recurrent kernel starts; each gate is initialized as a separate matrix."""
     bias_init: Initializer = Zeros()
     """How the bias starts."""
     clip: Positive | None = None
-    """A bound for what goes into the gates' activations, on both sides."""
+    """Clips the arguments of the gates' activations to this magnitude."""
 
     @model_validator(mode="after")
     def _given_state_is_for_one(self) -> Self:
@@ -134,7 +142,7 @@ class Rnn(GatedLayer):
 
     type: Literal["rnn"] = "rnn"
     activation: PointwiseActivation = Tanh()
-    """The function that makes the new state."""
+    """The function that computes the new state."""
 
 
 class Lstm(GatedLayer):
@@ -145,14 +153,15 @@ class Lstm(GatedLayer):
 
     type: Literal["lstm"] = "lstm"
     activation: PointwiseActivation = Tanh()
-    """The function of the candidate g."""
+    """The activation of the candidate g."""
     recurrent_activation: PointwiseActivation = Sigmoid()
-    """The function of the gates i, f and o."""
+    """The activation of the gates i, f and o."""
     output_activation: PointwiseActivation = Tanh()
-    """The function of the cell's state on its way out."""
+    """The activation applied to the cell state for the output."""
     peepholes: Flag = False
-    """Whether the gates see the cell's state (Gers and Schmidhuber, 2000): i and f the old one, o the new one, by
-    the parameter `peephole [3·H]`, in the order i, f, o."""
+    """Whether the gates read the cell state (Gers and Schmidhuber, 2000): i and f the old one, o the new one, through
+    the parameter `peephole [3·H]`, in the order i, f, o.
+    """
     peephole_init: Initializer = Zeros()
     """How the peephole weights start."""
     input_forget: Flag = False
@@ -170,9 +179,9 @@ class Gru(GatedLayer):
 
     type: Literal["gru"] = "gru"
     activation: PointwiseActivation = Tanh()
-    """The function of the candidate n."""
+    """The activation of the candidate n."""
     recurrent_activation: PointwiseActivation = Sigmoid()
-    """The function of the gates z and r."""
+    """The activation of the gates z and r."""
     reset_after: Flag = True
     """Whether the reset gate acts after the recurrent product (as in cuDNN, Keras and PyTorch) or before (the
     paper)."""

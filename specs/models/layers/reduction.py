@@ -1,4 +1,4 @@
-"""Layers that sum up axes: reduce, argmax, argmin. Axes count from the batch on, or with −1 from the last."""
+"""Layers that reduce axes: reduce, argmax, argmin. Axis 0 is the batch; negative axes count from the last."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from .key_types import Axes
 
 
 class Reduce(LayerSpec):
-    """One number of all numbers along axes.
+    """Reduces axes to one number.
 
-    `op`: sum; mean; max and min (truth values: any and all); prod; l1, Σ|x|; l2, √Σx²; sum_square, Σx²; log_sum,
-    log Σx; log_sum_exp, log Σ exp(x). Of no numbers (an open axis that is empty) the sum is 0, the product 1, the mean
-    NaN, the largest −∞ and the smallest ∞.
+    `op`: sum; mean; max and min (truth values: any and all); prod; l1, Σ|x|; l2, √Σx²; sum_square, Σx²; log_sum, log
+    Σx; log_sum_exp, log Σ exp(x). Over an empty open axis the sum is 0, the product 1, the mean NaN, the maximum −∞ and
+    the minimum ∞.
     """
 
     type: Literal["reduce"] = "reduce"
     op: Literal["sum", "mean", "max", "min", "prod", "l1", "l2", "sum_square", "log_sum", "log_sum_exp"]
-    """What is made of the numbers."""
+    """The reduction."""
     axes: Axes | None = None
-    """The axes that are summed up; all when left out."""
+    """The axes to reduce; all by default."""
     keepdims: Flag = False
-    """Whether they stay, with size 1."""
+    """Whether to keep them, with size 1."""
 
 
 class Argmax(LayerSpec):
-    """The position of the largest value along an axis, the first of equal ones: int64, without that axis. Of an axis
-    without cells it is 0.
+    """The position of the largest value along an axis, the first of equal ones: int64, without that axis. For an empty
+    axis it is 0.
     """
 
     type: Literal["argmax"] = "argmax"
     axis: Axis = -1
-    """The axis searched."""
+    """The axis to search."""
     keepdims: Flag = False
-    """Whether the axis stays, with size 1."""
+    """Whether to keep the axis, with size 1."""
     last: Flag = False
-    """Whether of equal values the last one counts."""
+    """Whether the last of equal values counts."""
 
 
 class Argmin(Argmax):

@@ -42,9 +42,9 @@ class Resize(LayerSpec):
     sizes: Sizes | None = None
     """The output size of each axis."""
     axes: Axes | None = None
-    """The axes that are resized; the spatial ones when left out."""
+    """The axes to resize; by default the spatial ones."""
     mode: Literal["nearest", "linear", "cubic"] = "nearest"
-    """How values between cells are made."""
+    """How values between cells are interpolated."""
     coordinates: Literal[
         "half_pixel",
         "half_pixel_symmetric",
@@ -54,22 +54,23 @@ class Resize(LayerSpec):
         "tf_half_pixel_for_nn",
         "crop_and_resize",
     ] = "half_pixel"
-    """Which input coordinate an output cell has."""
+    """The input coordinate of an output cell."""
     nearest: Literal["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"] = "round_prefer_floor"
-    """Which cell is nearest to a coordinate."""
+    """How a coordinate is rounded to the nearest cell."""
     cubic_coefficient: Number = -0.75
     """The coefficient a of the cubic kernel (Keys, 1981)."""
     exclude_outside: Flag = False
-    """Whether cells outside weigh nothing, the others more; else the border cells stand for them."""
+    """Whether cells outside get no weight, and the others more. Otherwise the border cells take their place."""
     antialias: Flag = False
-    """Whether the kernel widens where the output is smaller."""
+    """Whether to widen the kernel where the output is smaller."""
     roi: Annotated[tuple[tuple[Number, Number], ...], Field(max_length=8)] | None = None
-    """For crop_and_resize: start and end on each axis, of 0 … 1."""
+    """For crop_and_resize: start and end on each axis, as fractions from 0 to 1."""
     extrapolation_value: Number = 0.0
-    """For crop_and_resize: what lies outside the input."""
+    """For crop_and_resize: the value outside the input."""
     keep_aspect_ratio: Literal["stretch", "not_larger", "not_smaller"] = "stretch"
-    """With `sizes`: stretch takes them as they are; the others take one scale for all axes, with which no size
-    gets larger (smaller) than asked for."""
+    """With `sizes`: stretch uses them as they are. The others use one scale for all axes, such that no size gets larger
+    (smaller) than given.
+    """
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -85,13 +86,13 @@ class Resize(LayerSpec):
 
 
 class UpSampling(LayerSpec):
-    """Each cell several times along each spatial axis."""
+    """Repeats each cell along the spatial axes."""
 
     rank: ClassVar[int]
     """The number of spatial axes."""
 
     size: PerAxis = 2  # type: ignore[assignment]
-    """How many cells each becomes."""
+    """How often each cell is repeated."""
     interpolation: Any = "nearest"
     """nearest: the same value again."""
 
@@ -102,7 +103,7 @@ class UpSampling(LayerSpec):
 
 
 class UpSampling1D(UpSampling):
-    """Each step several times: `[N, T, C]` gives `[N, size·T, C]`."""
+    """Repeats each step: `[N, T, C]` gives `[N, size·T, C]`."""
 
     rank: ClassVar[int] = 1
     type: Literal["up_sampling1d"] = "up_sampling1d"
@@ -111,16 +112,18 @@ class UpSampling1D(UpSampling):
 
 
 class UpSampling2D(UpSampling):
-    """Each cell several times: `[N, H, W, C]` gives `[N, size·H, size·W, C]`."""
+    """Repeats each cell: `[N, H, W, C]` gives `[N, size·H, size·W, C]`."""
 
     rank: ClassVar[int] = 2
     type: Literal["up_sampling2d"] = "up_sampling2d"
     interpolation: Literal["nearest", "bilinear"] = "nearest"
-    """nearest: the same value again; bilinear: between neighbouring cells' centres, the border's value outside."""
+    """nearest: the same value again; bilinear: interpolated between the centres of cells, the border's value
+    outside.
+    """
 
 
 class UpSampling3D(UpSampling):
-    """Each cell several times: `[N, D, H, W, C]` gives `[N, size·D, size·H, size·W, C]`."""
+    """Repeats each cell: `[N, D, H, W, C]` gives `[N, size·D, size·H, size·W, C]`."""
 
     rank: ClassVar[int] = 3
     type: Literal["up_sampling3d"] = "up_sampling3d"

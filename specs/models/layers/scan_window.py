@@ -1,6 +1,6 @@
 """Scanning: one sub-network on every window of a signal or image, and the windows' answers combined.
 
-Loading writes `scan_window` out as `windows`, the sub-network's own layers, and `combine_windows`.
+Loading expands `scan_window` to `windows`, the sub-network's own layers, and `combine_windows`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class _Scanning(LayerSpec):
 
 
 class Windows(_Scanning):
-    """Every window as a sample of its own: `[N, *S, C]` gives `[N·cells, *window, C]`."""
+    """Turns every window into a sample: `[N, *S, C]` gives `[N·cells, *window, C]`."""
 
     type: Literal["windows"] = "windows"
 
@@ -33,14 +33,16 @@ Combine = Literal["max", "mean", "softmax", "logistic", "none"]
 
 class _Combining(_Scanning):
     combine: Combine = "none"
-    """How the windows' answers become one: their max, their mean, softmax (their mean, weighted by their softmax, a
-    smooth max), logistic (a logistic unit over all of them), or none (they stay, one a cell)."""
+    """How to combine the windows' answers: their max, their mean, softmax (their mean weighted by their softmax, a
+    smooth max), logistic (a logistic unit over all of them), or none (all are kept, one per window).
+    """
 
 
 class CombineWindows(_Combining):
-    """The answers for `windows`, `[N·cells, *R]`, back in their places, `[N, *cells, *R]`, or combined to `[N, *R]`.
+    """Puts the answers for `windows`, `[N·cells, *R]`, back in their places, `[N, *cells, *R]`, or combines them to
+    `[N, *R]`.
 
-    The second input is what was scanned, with the same window and stride. Parameters with combine: logistic:
+    The second input is the one that was scanned, with the same window and stride. Parameters with combine: logistic:
     `kernel [*cells, *R]`, `bias [*R]`.
     """
 
@@ -50,10 +52,11 @@ class CombineWindows(_Combining):
 
 
 class ScanWindow(_Combining):
-    """A sub-network on every window of a signal `[N, T, C]` or image `[N, H, W, C]`, with shared parameters.
+    """Applies a sub-network to every window of a signal `[N, T, C]` or image `[N, H, W, C]`, with shared parameters.
 
-    It is given as `layers`, or as the block that it uses. Its layers are `name.layer`, or `name.net.layer` for a block;
-    the windows it reads are its `input`. A dense layer that reads a flattened window is computed as a convolution.
+    The sub-network is given in `layers`, or as a block in `use`. Its layers are called `name.layer`, or
+    `name.net.layer` for a block; they read the windows by the name `input`. A dense layer that reads a flattened window
+    is computed as a convolution.
     """
 
     has_parameters: ClassVar[bool] = True

@@ -1,6 +1,4 @@
-"""Layers that only move or join values: flatten, reshape, concat, and the elementwise joins add and
-multiply.
-"""
+"""Layers that only move or join values: flatten, reshape, concat, and elementwise add and multiply."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ class Reshape(LayerSpec):
 
     type: Literal["reshape"] = "reshape"
     shape: Annotated[tuple[Literal[-1] | DimExpression, ...], Field(max_length=8)]
-    """The new shape; one size may be -1, which stands for what remains."""
+    """The new shape. One size may be -1; it is computed from the others."""
 
     @model_validator(mode="after")
     def _one_rest(self) -> Self:
@@ -35,7 +33,7 @@ class Reshape(LayerSpec):
 
 
 class Concat(LayerSpec):
-    """Joins its inputs along an axis; their other axes agree."""
+    """Concatenates its inputs along an axis; their other axes agree."""
 
     arity: ClassVar[tuple[int, int | None]] = (2, None)
     type: Literal["concat"] = "concat"
@@ -53,8 +51,8 @@ class Add(LayerSpec):
 class Multiply(LayerSpec):
     """The product of its inputs, element by element.
 
-    They have one shape, but for axes of size 1, which are stretched: a gate `[N, 1, 1, C]` scales each channel of an
-    image `[N, H, W, C]`, one of `[N, H, W, 1]` each pixel.
+    Their shapes are equal except for axes of size 1, which are broadcast: a gate `[N, 1, 1, C]` scales each channel of
+    an image `[N, H, W, C]`, one of `[N, H, W, 1]` each pixel.
     """
 
     arity: ClassVar[tuple[int, int | None]] = (2, None)
@@ -62,22 +60,22 @@ class Multiply(LayerSpec):
 
 
 class DepthToSpace(LayerSpec):
-    """Channels become space: `[N, H, W, b*b*C]` gives `[N, b*H, b*W, C]`, for any number of spatial axes."""
+    """Moves channels to space: `[N, H, W, b*b*C]` gives `[N, b*H, b*W, C]`, for any number of spatial axes."""
 
     type: Literal["depth_to_space"] = "depth_to_space"
     block_size: Size
-    """How many cells along each spatial axis a channel block becomes."""
+    """The size of a block along each spatial axis."""
     mode: Literal["dcr", "crd"] = "dcr"
     """The order within the channels: dcr (block row, block column, channel) or crd (channel first, as
     PyTorch's pixel_shuffle)."""
 
 
 class SpaceToDepth(LayerSpec):
-    """Space becomes channels: `[N, b*H, b*W, C]` gives `[N, H, W, b*b*C]`, block row and column first."""
+    """Moves space to channels: `[N, b*H, b*W, C]` gives `[N, H, W, b*b*C]`, block row and column first."""
 
     type: Literal["space_to_depth"] = "space_to_depth"
     block_size: Size
-    """How many cells along each spatial axis become channels."""
+    """The size of a block along each spatial axis."""
 
 
 LAYERS = (

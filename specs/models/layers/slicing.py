@@ -1,4 +1,4 @@
-"""Layers that pick a part of a tensor or turn its axes."""
+"""Layers that pick a part of a tensor or permute its axes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Bounds = Annotated[
 
 
 class Transpose(LayerSpec):
-    """The axes in another order: axis i of the output is axis `permutation[i]` of the input."""
+    """Permutes the axes: axis i of the output is axis `permutation[i]` of the input."""
 
     type: Literal["transpose"] = "transpose"
     permutation: Annotated[tuple[Axis, ...], Field(min_length=1, max_length=8)]
@@ -32,20 +32,21 @@ class Transpose(LayerSpec):
 
 
 class Slice(LayerSpec):
-    """Cells from `starts` to before `stops`, every `steps`, as Python slices: negative ones count from the end,
-    what lies outside is cut off. That no cells of a known axis remain is an error; what remains of an open one may be
-    empty for some sizes.
+    """Cells from `starts` to before `stops`, every `steps`, as Python slices: negative positions count from the end,
+    and what lies outside is cut off.
+
+    If no cell of an axis of known size remains, that is an error. An open axis may become empty for some sizes.
     """
 
     type: Literal["slice"] = "slice"
     axes: Axes
-    """The axis or axes that are cut."""
+    """The axis or axes to slice."""
     starts: Bounds = (None,)
-    """Where to start on each axis; null is the first cell (the last where the step is negative)."""
+    """Where to start on each axis; null means the first cell (the last if the step is negative)."""
     stops: Bounds = (None,)
-    """Where to stop on each axis; null is past the last cell."""
+    """Where to stop on each axis; null means past the last cell."""
     steps: Integers = (1,)
-    """The step on each axis; negative ones run backwards."""
+    """The step on each axis; negative steps run backwards."""
 
     @model_validator(mode="before")
     @classmethod
@@ -69,13 +70,13 @@ class Slice(LayerSpec):
 
 
 class Split(LayerSpec):
-    """Cuts an axis into parts, one after the other: ports `0`, `1`, …; the output itself is the first part."""
+    """Splits an axis into consecutive parts: ports `0`, `1`, …. The output itself is the first part."""
 
     type: Literal["split"] = "split"
     axis: Axis = -1
-    """The axis that is cut."""
+    """The axis to split."""
     parts: Annotated[Size, Field(le=1000)] | None = None
-    """How many equal parts; the last is smaller where they do not divide the axis."""
+    """The number of equal parts. If they do not divide the axis, the last one is smaller."""
     sizes: Annotated[tuple[DimExpression, ...], Field(min_length=1, max_length=1000)] | None = None
     """The size of each part."""
 

@@ -21,7 +21,7 @@ class LayerNorm(LayerSpec):
 
     type: Literal["layer_norm"] = "layer_norm"
     axis: Axis = -1
-    """The first of the normalized axes; they go on to the last."""
+    """The first of the axes to normalize; the others follow up to the last."""
     epsilon: Positive = 1e-5
     """Added to the variance."""
     center: Flag = True
@@ -47,7 +47,7 @@ class RmsNorm(LayerSpec):
 
     type: Literal["rms_norm"] = "rms_norm"
     axis: Axis = -1
-    """The first of the normalized axes; they go on to the last."""
+    """The first of the axes to normalize; the others follow up to the last."""
     epsilon: Positive = 1e-5
     """Added to the mean of the squares."""
     scale: Flag = True
@@ -57,8 +57,8 @@ class RmsNorm(LayerSpec):
 
 
 class GroupNorm(LayerSpec):
-    """Channels in groups; each group of each sample is normalized by its own mean and (biased) variance over its
-    channels and all spatial axes, then gamma·x + beta for each channel (Wu and He, 2018).
+    """Normalizes groups of channels: each group of each sample by its own mean and (biased) variance over its channels
+    and all spatial axes, then gamma·x + beta for each channel (Wu and He, 2018).
 
     Parameters: `gamma [C]`, `beta [C]`.
     """
@@ -67,7 +67,7 @@ class GroupNorm(LayerSpec):
 
     type: Literal["group_norm"] = "group_norm"
     groups: Size
-    """How many groups the channels make."""
+    """The number of groups that the channels are split into."""
     epsilon: Positive = 1e-5
     """Added to the variance."""
     center: Flag = True
@@ -81,8 +81,8 @@ class GroupNorm(LayerSpec):
 
 
 class InstanceNorm(LayerSpec):
-    """Each channel of each sample is normalized by its own mean and (biased) variance over all spatial axes, then
-    gamma·x + beta for each channel (Ulyanov, Vedaldi and Lempitsky, 2016).
+    """Normalizes each channel of each sample by its own mean and (biased) variance over all spatial axes, then gamma·x
+    + beta for each channel (Ulyanov, Vedaldi and Lempitsky, 2016).
 
     Parameters: `gamma [C]`, `beta [C]`.
     """
@@ -107,13 +107,13 @@ class LocalResponseNorm(LayerSpec):
 
     type: Literal["lrn"] = "lrn"
     size: Size
-    """How many channels are summed: ⌊(size − 1)/2⌋ before, the rest after."""
+    """How many channels are summed: ⌊(size − 1)/2⌋ before the channel, itself, and the rest after it."""
     alpha: Number = 1e-4
     """The weight of the mean square."""
     beta: Number = 0.75
     """The exponent."""
     bias: Number = 1.0
-    """What is added to it."""
+    """Added to the weighted mean square."""
 
 
 class LpNorm(LayerSpec):
@@ -121,9 +121,9 @@ class LpNorm(LayerSpec):
 
     type: Literal["lp_norm"] = "lp_norm"
     axis: Axis = -1
-    """The axis whose norm becomes 1."""
+    """The axis along which the norm is taken."""
     p: Literal[1, 2] = 2
-    """Which norm."""
+    """The exponent of the norm."""
 
 
 class MeanVarianceNorm(LayerSpec):
@@ -131,7 +131,7 @@ class MeanVarianceNorm(LayerSpec):
 
     type: Literal["mean_variance_norm"] = "mean_variance_norm"
     axes: Axes | None = None
-    """The axes over which they are; all but the channels when left out."""
+    """The axes to average over; by default all but the channels."""
     epsilon: NonNegativeNumber = 1e-9
     """Added to the standard deviation."""
 

@@ -1,4 +1,4 @@
-"""Constants, and rows picked from tables."""
+"""Constants, and rows looked up in tables."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from .key_types import Nested
 
 
 class Gather(LayerSpec):
-    """Slices of the first input by position along an axis: the indices' shape takes the axis' place.
+    """Slices of the first input by position along an axis. In the output, the axis is replaced by the axes of the
+    positions.
 
-    The positions are the second input, or constants under `indices`; negative ones count from the end. One
+    The positions are the second input, or constants under `indices`; negative positions count from the end. A position
     outside the axis is an error, for inputs at run time.
     """
 
@@ -23,13 +24,13 @@ class Gather(LayerSpec):
 
     type: Literal["gather"] = "gather"
     axis: Axis = 0
-    """The axis that is looked up."""
+    """The axis to look up."""
     indices: Nested | None = None
     """Constant positions: a number, or lists of numbers."""
 
 
 class ConstantLayer(LayerSpec):
-    """Numbers that come from no input: written under `value`, or with `shape` kept with the weights.
+    """Numbers that do not depend on any input: written under `value` or, with `shape`, stored with the weights.
 
     Statistic (or, with `trainable`, parameter): `value [shape]`.
     """
@@ -41,13 +42,13 @@ class ConstantLayer(LayerSpec):
     value: Nested | None = None
     """A number, or nested lists of numbers."""
     shape: Annotated[tuple[DimExpression, ...], Field(max_length=8)] | None = None
-    """With `value`: the shape it is broadcast to. Alone: the shape of an array kept with the weights."""
+    """With `value`: the shape it is broadcast to. Alone: the shape of an array stored with the weights."""
     dtype: DType | None = None
-    """The dtype; the model's float type when left out."""
+    """The dtype; the model's float type by default."""
     trainable: Flag = False
     """Whether the array is learned."""
     init: Initializer = Zeros()
-    """How an array kept with the weights starts."""
+    """How an array stored with the weights starts."""
 
     @model_validator(mode="after")
     def _something(self) -> Self:

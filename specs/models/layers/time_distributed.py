@@ -1,4 +1,4 @@
-"""Any layer at each step of a sequence. Loading writes `time_distributed` out as `steps`, what it holds, and
+"""Layers applied to each step of a sequence. Loading expands `time_distributed` to `steps`, the layers inside, and
 `join_steps`.
 """
 
@@ -13,30 +13,31 @@ from .base import LayerSpec
 
 
 class Steps(LayerSpec):
-    """Every step as a sample of its own: `[N, T, *R]` gives `[N·T, *R]`."""
+    """Turns every step into a sample: `[N, T, *R]` gives `[N·T, *R]`."""
 
     type: Literal["steps"] = "steps"
 
 
 class JoinSteps(LayerSpec):
-    """The answers for `steps`, `[N·T, *R]`, back in their places, `[N, T, *R]`. The second input is what the steps are
-    of."""
+    """Puts the answers for `steps`, `[N·T, *R]`, back in their places, `[N, T, *R]`. The second input is the one whose
+    steps they are.
+    """
 
     arity: ClassVar[tuple[int, int | None]] = (2, 2)
     type: Literal["join_steps"] = "join_steps"
 
 
 class TimeDistributed(LayerSpec):
-    """A layer or sub-network at each step of a sequence `[N, T, …]`, with the same parameters at all of them.
+    """Applies a layer or sub-network to each step of a sequence `[N, T, …]`, with shared parameters.
 
-    It is given as a `layer`, as `layers`, or as the block that it uses. A layer is `name.layer`, layers are
-    `name.layer`'s own names below it, those of a block `name.net.…`; the step they read is their `input`.
+    It is given in `layer`, in `layers`, or as a block in `use`. A `layer` is called `name.layer`, `layers` have their
+    own names after `name.`, and those of a block are `name.net.…`. They read the step by the name `input`.
     """
 
     has_parameters: ClassVar[bool] = True
     type: Literal["time_distributed"] = "time_distributed"
     layer: dict[str, Any] | None = None
-    """The layer; it needs no name."""
+    """The layer. It needs no name."""
     layers: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)] | None = None
     """The sub-network's layers."""
     use: Name | None = None

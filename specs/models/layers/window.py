@@ -1,7 +1,7 @@
 """Layers that slide a window over spatial axes: convolutions and pools, in one, two and three dimensions.
 
-Data are `[N, *spatial, C]`, kernels `[*kernel_size, c_in / groups, filters]`. A scalar stands for all spatial
-axes, a list gives one value per axis; the validated models always hold one value per axis.
+Data are `[N, *spatial, C]`, kernels `[*kernel_size, c_in / groups, filters]`. In a spec a single value applies to all
+spatial axes, a list has one value per axis. The validated models always hold one value per axis.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class WindowLayer(LayerSpec):
 
 
 def one_per_axis(value: Any, rank: int) -> Any:
-    """One value stands for all spatial axes. Raises PydanticCustomError for another number of values."""
+    """Repeats a single value for all spatial axes. Raises PydanticCustomError for a wrong number of values."""
     if isinstance(value, list | tuple):
         return _checked_length(value, rank)
     return value if value is None else (value,) * rank
@@ -81,7 +81,7 @@ def _checked_length(value: list | tuple, rank: int) -> list | tuple:
 
 
 class KernelLayer(WindowLayer):
-    """Base of the layers with learned kernels: then a bias and an activation."""
+    """Base of the layers with learned kernels, followed by a bias and an activation."""
 
     has_parameters: ClassVar[bool] = True
 
