@@ -1,4 +1,6 @@
-"""The ONNX bridge: models in, models out, and a backend for ONNX's own conformance tests. Needs the extra `onnx`."""
+"""The ONNX bridge: import and export of models, and a backend for ONNX's own conformance tests. It needs the extra
+`onnx`.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""The activations of ONNX's recurrences as the language has them."""
+"""The language's counterparts of the activations in ONNX's recurrences."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ACTIVATIONS: dict[str, tuple[str, tuple[tuple[str, str, float | None], ...]]] =
 
 
 def numbers_of(attribute: Callable[[str], Any]) -> dict[str, Iterator[float]]:
-    """The numbers of all activations of a node, in order."""
+    """The alphas or betas of all activations of a node, in order."""
     return {
         word: iter([decimal(one) for one in attribute(f"activation_{word}") or ()])
         for word in ("alpha", "beta")
@@ -33,7 +33,7 @@ def numbers_of(attribute: Callable[[str], Any]) -> dict[str, Iterator[float]]:
 
 
 def activation_of(name: str, numbers: Mapping[str, Iterator[float]]) -> Any:
-    """An activation as the language writes it; its numbers are taken from the lists in order."""
+    """An activation as the language writes it. Its numbers are taken off the front of the lists."""
     if name.lower() not in _ACTIVATIONS:
         raise Refusal(f"{name} is not supported", "activations")
     kind, wanted = _ACTIVATIONS[name.lower()]

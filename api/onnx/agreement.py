@@ -1,7 +1,7 @@
-"""Sizes of operands that have to be the same, by the rules of each operator.
+"""Sizes of operands that must be equal by the rules of their operators.
 
-Where two of them are not, the model may still be right: one size has several names, or is always a multiple of
-something. What is noted here tells which.
+If two of them are not equal, the model may still be right: one size may have several names, or always be a multiple of
+some number. A misfit recorded here says what would make them agree.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ _RECURRENT = frozenset(("LSTM", "GRU", "RNN"))
 
 @dataclass(frozen=True, slots=True)
 class Sizes(Mismatch):
-    """Two sizes that are not the same, or with ``divides`` one that is not divided by the other."""
+    """Two sizes that are not equal or, with ``divides``, one that the other does not divide."""
 
     a: DimLike
     b: DimLike
     divides: bool = False
 
     def agree(self, a: DimLike, b: DimLike) -> bool:
-        """Whether two sizes are as they have to be."""
+        """Whether the two sizes agree."""
         return exact_div(a, b) is not None if self.divides else a == b
 
     def names(self) -> Mapping[str, str]:
-        """Names that have to stand for the same size as others, each with the other; {} where that is no help."""
+        """The names that must mean the same size as others, each with the other; {} if that can't help."""
         pairs = [
             pair
             for pair in product(sorted(dim_symbols(self.a)), sorted(dim_symbols(self.b)))
@@ -64,7 +64,7 @@ class Sizes(Mismatch):
         return {}
 
     def limits(self) -> Mapping[str, Range]:
-        """Between which numbers dims have to be, where that is all: `min(20, T)` is T where T is at most 20."""
+        """The limits for dims under which the sizes agree, if limits suffice: `min(20, T)` is T if T is at most 20."""
         found: dict[str, Range] = {}
         for size in (self.a, self.b):
             for monomial, _ in size.terms if isinstance(size, Dim) else ():
@@ -81,7 +81,7 @@ class Sizes(Mismatch):
         return found
 
     def multiples(self) -> Mapping[str, int]:
-        """What the dims have to be multiples of; {} where that is no help."""
+        """What the dims must be multiples of; {} if that can't help."""
 
         def fits(multiples: dict[str, int]) -> bool:
             return self.agree(counted(self.a, multiples), counted(self.b, multiples))
@@ -90,7 +90,7 @@ class Sizes(Mismatch):
 
 
 def _periodic(a: DimLike, b: DimLike) -> DimLike:
-    """Something that rounds as two sizes do, and by the number that divides them."""
+    """An expression that rounds as the two sizes do, and by the number that divides them."""
     factors = [b] if isinstance(b, int) else [factor for _, factor in b.terms]
     rounded: DimLike = a - b
     for factor in factors:
@@ -102,7 +102,7 @@ def _periodic(a: DimLike, b: DimLike) -> DimLike:
 def differing(
     op: str, shapes: Sequence[Shape | None], attributes: Mapping[str, Any], opset: int
 ) -> list[Sizes]:
-    """The sizes of operands that should be the same and are not, as far as they are open."""
+    """Compares the sizes of operands that must be equal. Returns the misfits that depend on open sizes."""
     if opset < 7 and "axis" in attributes and op in _BROADCASTING:
         return []
     found = [Sizes(a, b) for a, b in _alike(op, shapes, attributes) if a != b]
@@ -144,7 +144,7 @@ def _broadcast(shapes: Sequence[Shape]) -> Iterator[tuple[DimLike, DimLike]]:
 
 
 def same_names(mismatches: Iterable[Mismatch]) -> dict[str, str]:
-    """Names that have to stand for the same size as others, by all that does not fit; each stands for one other."""
+    """The names that must mean the same size as others, from all misfits; each name is replaced by one other."""
     found: dict[str, str] = {}
     for one in mismatches:
         for name, other in one.names().items() if isinstance(one, Sizes) else ():

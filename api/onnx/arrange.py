@@ -1,4 +1,4 @@
-"""Values brought into the order of axes that a layer reads, with as few transposes as possible."""
+"""Brings values into the order of axes that a layer reads, with as few transposes as possible."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Axes = tuple[int | None, ...]
 
 
 def channels_last(rank: int) -> tuple[int, ...]:
-    """The axes of a logical [N, C, …] held features-last."""
+    """The logical axes of [N, C, …] in the order in which it is held, features last."""
     return (0, *range(2, rank), 1) if rank > 1 else tuple(range(rank))
 
 
 def arranged(writer: NetworkWriter, value: Held, axes: Axes) -> str:
-    """A reference to ``value`` held under ``axes``; axes of size 1 may come and go."""
+    """A reference to ``value`` held under ``axes``; axes of size 1 are added and removed as needed."""
     if value.axes == axes:
         return value.ref
     target = tuple(1 if axis is None else value.shape[axis] for axis in axes)
@@ -32,7 +32,7 @@ def arranged(writer: NetworkWriter, value: Held, axes: Axes) -> str:
         raise AssertionError(f"{value} can't be held under {axes}")
     ref = value.ref
     if wide != wanted:
-        # Axes of size 1 go where the target has them, so that one transpose does it all where that is possible.
+        # Put axes of size 1 where the target has them, so that one transpose is enough if possible.
         if sorted(value.axes, key=str) == sorted(axes, key=str) and len(set(axes)) == len(axes):
             order = [value.axes.index(axis) for axis in axes]
             return writer.transposed(ref, order)
@@ -44,12 +44,14 @@ def arranged(writer: NetworkWriter, value: Held, axes: Axes) -> str:
 
 
 def identity(rank: int) -> tuple[int, ...]:
-    """The logical order."""
+    """The axes in logical order."""
     return tuple(range(rank))
 
 
 def settled(writer: NetworkWriter, value: Held | Merged | Vacant | Listed) -> Held:
-    """A value without a Flatten that was put off. Raises Refusal for a sequence, and for what has no elements."""
+    """A value with any deferred Flatten carried out. Raises Refusal for a sequence, and for a tensor without
+    elements.
+    """
     if isinstance(value, Held):
         return value
     if isinstance(value, Listed):
@@ -61,7 +63,7 @@ def settled(writer: NetworkWriter, value: Held | Merged | Vacant | Listed) -> He
 
 
 def held_of(writer: NetworkWriter, value: Value) -> Held:
-    """A value as a tensor of the network; a known one becomes a layer. Raises Refusal for open sizes."""
+    """A value as a tensor of the network. A known one becomes a constant layer. Raises Refusal for open sizes."""
     if not isinstance(value, Known):
         return settled(writer, value)
     if value.is_open:
@@ -73,10 +75,10 @@ def held_of(writer: NetworkWriter, value: Value) -> Held:
 def regrouped(writer: NetworkWriter, value: Held, shape: Shape, *, may_merge: bool = True) -> Held | Merged:
     """``value`` with another logical shape.
 
-    Axes of size 1 come and go for nothing. Other axes are split and joined where they are held, so that a channel
-    axis in the last place is split there, and images need not be turned around for it.
+    Axes of size 1 are added and removed for free. Other axes are split and joined as they are held: a channel axis in
+    the last place is split there, and images need no transpose.
     """
-    # A batch of one stays where it is.
+    # A batch of one keeps its place.
     batch = {0} if value.shape[:1] == shape[:1] == (1,) and 0 in value.axes else set()
     old = [axis for axis in range(value.rank) if axis in batch or not is_one(value.shape[axis])]
     new = [axis for axis in range(len(shape)) if axis in batch or not is_one(shape[axis])]
@@ -101,7 +103,9 @@ Group = tuple[list[int], list[int]]
 
 
 def _groups(old_shape: Shape, new_shape: Shape, old: list[int], new: list[int]) -> list[Group]:
-    """The finest rows of old axes that become rows of new axes. Raises Refusal for sizes that never meet."""
+    """Splits a reshape into the smallest runs of old axes that become runs of new axes. Raises Refusal if the sizes
+    never match.
+    """
     groups: list[Group] = []
     i = j = 0
     while i < len(old) or j < len(new):

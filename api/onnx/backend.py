@@ -1,7 +1,7 @@
 """Netwright as a backend of ONNX (`onnx.backend.base.Backend`): models are imported, compiled and run as native code.
 
-Shapes and weights that arrive as inputs at run time are taken as constants: the model is imported for them, and that
-import is kept for the next call with the same ones.
+Shapes and weights that arrive as inputs at run time are treated as constants: the model is imported for their values,
+and that import is kept for later calls with the same values.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class NetwrightRep(BackendRep):
         self._bound: tuple[str, ...] = ()
 
     def run(self, inputs: Any, **kwargs: Any) -> tuple[NDArray, ...]:
-        """The outputs for inputs in the model's order (or by name). Raises OnnxError."""
+        """The outputs, for inputs in the model's order (or by name). Raises OnnxError."""
         values = self._named(inputs)
         imported, program = self._specialized(values)
         found: dict[str, NDArray] = dict(imported.constants)
@@ -65,7 +65,7 @@ class NetwrightRep(BackendRep):
         return {port.name: _as(given[port.name], port.dtype) for port in self.graph.inputs}
 
     def _specialized(self, values: Mapping[str, NDArray]) -> tuple[Imported, Program | None]:
-        """The model imported for the inputs that have to be known."""
+        """The model imported for the values of those inputs that must be known."""
         while True:
             key = self._key(values)
             if key in self._kept:
@@ -98,21 +98,21 @@ class NetwrightRep(BackendRep):
 
 
 def _as(value: Any, dtype: str) -> NDArray:
-    """An input as an array; what has no element type of its own takes the one that is expected."""
+    """An input as an array. A Python number or list takes the expected element type."""
     array = np.asarray(value)
     return array.astype(dtype) if array.dtype == object else array
 
 
 class NetwrightBackend(Backend):
-    """What ONNX's test runner and other tools ask for."""
+    """The interface that ONNX's test runner and other tools call."""
 
     @classmethod
     def prepare(cls, model: onnx.ModelProto, device: str = "CPU", **kwargs: Any) -> NetwrightRep:
-        """A model ready to run. Raises OnnxError where it is certain that it can't be."""
+        """Imports and compiles a model. Raises OnnxError if it certainly can't be imported."""
         if not cls.supports_device(device):
             raise OnnxError(f"there is no device {device}")
         graph = read_graph(RawModel(model))
-        with suppress(NeedsValue):  # what has to be known may be so when it runs
+        with suppress(NeedsValue):  # inputs that must be known may be so at run time
             import_graph(graph, "onnx_model", keep_constants=True)
         return NetwrightRep(graph)
 
@@ -120,12 +120,12 @@ class NetwrightBackend(Backend):
     def run_model(
         cls, model: onnx.ModelProto, inputs: Any, device: str = "CPU", **kwargs: Any
     ) -> tuple[NDArray, ...]:
-        """Prepares and runs. Raises OnnxError."""
+        """Prepares and runs a model. Raises OnnxError."""
         return cls.prepare(model, device, **kwargs).run(inputs)
 
     @classmethod
     def supports_device(cls, device: str) -> bool:
-        """Only the CPU."""
+        """Whether the device is the CPU, the only one supported."""
         return device.split(":")[0].upper() == "CPU"
 
 

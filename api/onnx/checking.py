@@ -1,4 +1,4 @@
-"""What is looked at before a file is read at all: that names are text, and that functions end."""
+"""Checks before a file is read at all: that names are text, and that functions end."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import onnx
 
 from .errors import OnnxError
 
-#: A model whose functions are put in place has no more nodes.
+#: The largest number of nodes of a model after its functions are inlined.
 MAX_NODES = 1_000_000
 
 
 def check_text(model: onnx.ModelProto) -> None:
-    """Raises OnnxError for names that are no text: protocol buffers give bytes for such."""
+    """Raises OnnxError for names that are not text: protocol buffers return bytes for those."""
 
     def texts(graph: onnx.GraphProto) -> Iterator[object]:
         yield graph.name
@@ -44,7 +44,7 @@ def check_text(model: onnx.ModelProto) -> None:
 
 
 def check_functions(model: onnx.ModelProto) -> None:
-    """Raises OnnxError where functions that call functions would become too many nodes, or never end."""
+    """Raises OnnxError if functions that call functions would expand to too many nodes, or never end."""
     bodies = {(one.domain, one.name): one for one in model.functions}
     sizes: dict[tuple[str, str], int] = {}
 

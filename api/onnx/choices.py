@@ -1,7 +1,8 @@
-"""Branches that depend on open sizes: one is taken, and the size is one for which that is right.
+"""Branches that depend on open sizes: one branch is taken, and the size is restricted to values for which that is
+right.
 
-Exporters write `if x.shape[1] == 1: squeeze` for a network that makes sense for one of both alone. Where a model can't
-be imported with one branch, the other is tried.
+Exporters write `if x.shape[1] == 1: squeeze` for networks in which only one of the branches makes sense. If a model
+can't be imported with one branch, the other is tried.
 """
 
 from __future__ import annotations
@@ -17,20 +18,24 @@ from .agreement import Sizes
 from .errors import OnnxError, Refusal
 
 R = TypeVar("R")
-#: Sizes up to which a condition is tried, and how often a model is imported in all.
+#: The largest size for which a condition is tried, and how often a model is imported in all.
 MOST_TRIED, MOST_IMPORTED = 8192, 8
 
 
 @dataclass
 class Choices:
-    """Which branches are taken, by the name of what they give; ``wanted`` are those that are not the usual ones."""
+    """Which branches are taken, by the name of their result. ``wanted`` are the ones that differ from the usual
+    choice.
+    """
 
     wanted: Mapping[str, bool] = field(default_factory=dict)
     taken: dict[str, bool] = field(default_factory=dict)
 
     def take(self, name: str, condition: Dim, ranges: MutableMapping[str, Range]) -> bool:
-        """The truth of a condition that is 0 or 1 by an open size, which is narrowed to sizes for which it holds: large
-        ones, if nothing else is wanted. Raises Refusal for what is not decided by one size."""
+        """Decides a condition that is 0 or 1 by an open size, and restricts the size to values for which it holds.
+
+        Unless something else is wanted, these are the large ones. Raises Refusal if not exactly one size decides.
+        """
         symbols = sorted(dim_symbols(condition))
         if len(symbols) != 1:
             raise Refusal(f"the condition depends on the open sizes {', '.join(symbols)}")
@@ -52,8 +57,10 @@ class Choices:
 
 
 def with_choices(attempt: Callable[[Choices], R]) -> R:
-    """What an import gives: with the usual branches, else with others, the last one first. Where none will do, raises
-    the error that other names of open sizes mend, else that of the usual ones."""
+    """Imports with the usual branches and, if that fails, with others, changing the last choice first.
+
+    If none works, raises the error that renaming open sizes can solve, otherwise the error of the usual branches.
+    """
     waiting: list[dict[str, bool]] = [{}]
     first: OnnxError | None = None
     for _ in range(MOST_IMPORTED):
@@ -64,7 +71,7 @@ def with_choices(attempt: Callable[[Choices], R]) -> R:
             return attempt(choices)
         except OnnxError as error:
             if first is None or (_is_of_names(error) and not _is_of_names(first)):
-                first = error.with_traceback(None)  # what was made until then is not kept
+                first = error.with_traceback(None)  # drop what was made before the failure
         fixed = len(choices.wanted)
         for name, truth in list(choices.taken.items())[fixed:]:
             before = dict(list(choices.taken.items())[: list(choices.taken).index(name)])
@@ -74,6 +81,6 @@ def with_choices(attempt: Callable[[Choices], R]) -> R:
 
 
 def _is_of_names(error: OnnxError) -> bool:
-    """Whether one size under two names is at fault."""
+    """Whether the cause is one size under two names."""
     mismatches = (one for finding in error.findings for one in finding.mismatches)
     return any(isinstance(one, Sizes) and one.names() for one in mismatches)

@@ -1,4 +1,4 @@
-"""What a converter works with: the operands of one node, and the means to make layers of them."""
+"""What a converter works with: the operands of one node, and methods to make layers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """One node while it is converted. Results go to ``results``, an entry for each output that was given."""
+    """A node that is being converted. Its results go to ``results``, one entry for each output."""
 
     def __init__(
         self,
@@ -42,25 +42,25 @@ class Context:
         self.writer, self.node, self.opset = writer, node, opset
         self.operands, self.wanted = operands, wanted
         self.sole = sole
-        """For each operand: whether this node is its only reader."""
+        """For each operand, whether this node is its only reader."""
         self.runtime = runtime
-        """The inputs of the model that each value depends on."""
+        """For each value, the inputs of the model that it depends on."""
         self.captured = captured
-        """What the graphs among the attributes read of the graph around."""
+        """What the graphs among the attributes read from the outer graph."""
         self.conversion = conversion
-        """Converts graphs among the attributes in their place."""
+        """Converts the graphs among the attributes."""
         self.results: list[Value | None] = [None] * len(node.outputs)
         self.names: list[str] = []
-        """Names that fit a layer made here, the best one first."""
+        """Names for a layer made here, the best one first."""
 
     @property
     def readers(self) -> frozenset[str]:
-        """The operators that read the first result, where it is one of the model's own graph."""
+        """The operators that read the first result, if it belongs to the model's main graph."""
         return frozenset(node.op for node in self.conversion.following.get(self.node.outputs[0], ()))
 
     @property
     def readers_behind_shapes(self) -> frozenset[str]:
-        """Those that read it under any shape."""
+        """Those that read it, also through reshapes."""
         found, waiting = set[str](), [self.node.outputs[0]]
         while waiting:
             for node in self.conversion.following.get(waiting.pop(), ()):
@@ -80,21 +80,21 @@ class Context:
         return value
 
     def integer(self, name: str, default: int) -> int:
-        """A whole number of the attributes. Raises Refusal."""
+        """An attribute that is a whole number. Raises Refusal."""
         value = self.attribute(name, default)
         if not isinstance(value, int):
             raise Refusal(f"a whole number is expected, this is {value!r}", name)
         return value
 
     def number(self, name: str, default: float) -> float:
-        """A number of the attributes, the float32 of the file as the decimal number that is meant. Raises Refusal."""
+        """An attribute that is a number: the decimal number closest to the float32 in the file. Raises Refusal."""
         value = self.attribute(name, default)
         if isinstance(value, int) or not isinstance(value, float):
             raise Refusal(f"a number is expected, this is {value!r}", name)
         return decimal(value)
 
     def integers(self, name: str, default: Sequence[int] | None = None) -> list[int] | None:
-        """A list of whole numbers of the attributes. Raises Refusal."""
+        """An attribute that is a list of whole numbers. Raises Refusal."""
         value = self.attribute(name, default)
         if value is None:
             return None
@@ -103,14 +103,14 @@ class Context:
         return list(value)
 
     def text(self, name: str, default: str, *choices: str) -> str:
-        """A word of the attributes. Raises Refusal for one that is not among the choices."""
+        """An attribute that is a word. Raises Refusal if it is not one of the choices."""
         value = self.attribute(name, default)
         if value not in choices:
             raise Refusal(f"there is {', '.join(choices)}, not {value!r}", name)
         return value
 
     def axis(self, default: int, rank: int, name: str = "axis", *, end: bool = False) -> int:
-        """An axis of the attributes, counted from the front. Raises Refusal."""
+        """An attribute that is an axis, counted from the front. Raises Refusal."""
         return checked_axis(self.integer(name, default), rank, end=end, attribute=name)
 
     # Operands.
@@ -120,7 +120,7 @@ class Context:
         return position < len(self.operands) and self.operands[position] is not None
 
     def value(self, position: int = 0) -> Value:
-        """An operand as it is. Raises Refusal where it is missing."""
+        """An operand as it is. Raises Refusal if it is missing."""
         value = self.operands[position] if position < len(self.operands) else None
         if value is None:
             raise Refusal(f"operand {position} is missing")
@@ -132,21 +132,21 @@ class Context:
         return value if isinstance(value, Known | Held | Merged) else self.settled(value)
 
     def held(self, position: int = 0) -> Held:
-        """An operand as a tensor of the network; a constant becomes a layer. Raises Refusal."""
+        """An operand as a tensor of the network. A constant becomes a layer. Raises Refusal."""
         return held_of(self.writer, self.value(position))
 
     def known(self, position: int) -> NDArray | None:
-        """An operand where it is known while importing (an object array where it has open sizes)."""
+        """An operand's value if it is known at import time (an object array if it contains open sizes)."""
         value = self.operands[position] if self.has(position) else None
         return value.array if isinstance(value, Known) else None
 
     def runtime_input(self, position: int) -> bool:
-        """Whether an operand is an input of the model, whose value may be asked for."""
+        """Whether an operand is an input of the model, whose value the caller may be asked for."""
         name = self.node.inputs[position]
         return self.runtime.get(name) == frozenset({name})
 
     def array(self, position: int, what: str) -> NDArray:
-        """An operand that has to be constant. Raises NeedsValue where it is computed, Refusal for open sizes."""
+        """An operand that must be constant. Raises NeedsValue if it is computed, Refusal for open sizes."""
         value = self.value(position)
         if not isinstance(value, Known):
             name = self.node.inputs[position]
@@ -156,7 +156,7 @@ class Context:
         return value.array
 
     def sizes(self, position: int, what: str) -> list[DimLike]:
-        """An operand that holds whole numbers, which may be open sizes. Raises NeedsValue, Refusal."""
+        """An operand of whole numbers, which may be open sizes. Raises NeedsValue, Refusal."""
         value = self.value(position)
         if not isinstance(value, Known):
             name = self.node.inputs[position]
@@ -165,12 +165,13 @@ class Context:
         return list(flat) if value.is_open else [int(one) for one in flat]
 
     def is_computed(self, position: int) -> bool:
-        """Whether an operand has its value at run time."""
+        """Whether an operand is only known at run time."""
         return self.has(position) and not isinstance(self.operands[position], Known)
 
     def start(self, position: int, axis: int = 0) -> tuple[NDArray, bool] | None:
-        """An operand that is the same for all samples (its ``axis``) and known while importing: that of one sample,
-        and whether the file has it so."""
+        """An operand that is known at import time and the same for all samples (its ``axis``). Returns the value of one
+        sample, and whether the file has it in that form.
+        """
         value = self.value(position)
         if isinstance(value, Known):
             array = value.array
@@ -211,7 +212,7 @@ class Context:
         weights: Mapping[str, NDArray] | None = None,
         **options: Any,
     ) -> str:
-        """Adds a layer and gives the reference to its output. Raises Refusal."""
+        """Adds a layer and returns the reference to its output. Raises Refusal."""
         sources = [value.name for value in self.operands if isinstance(value, Known)] if weights else []
         return self.writer.add(
             type, inputs, keys or {}, weights or {}, self.names, sources=sources, **options
@@ -225,7 +226,7 @@ class Context:
         computed: Mapping[str, str],
         **options: Any,
     ) -> str:
-        """A layer some of whose parameters other layers compute: references by their names. Raises Refusal."""
+        """Adds a layer, some of whose parameters other layers compute: references by their names. Raises Refusal."""
         if not computed:
             return self.layer(type, inputs, keys, **options)
         given = {**options.pop("given", {}), **{f"{WEIGHTS}{name}": ref for name, ref in computed.items()}}
@@ -240,7 +241,7 @@ class Context:
         return held_of(self.writer, value) if isinstance(value, Known) else settled(self.writer, value)
 
     def held_as(self, ref: str, axes: Sequence[int | None], rank: int | None = None) -> Held:
-        """What a reference names, as a value whose logical axes are those; missing ones have size 1."""
+        """The value behind a reference, with these logical axes; missing ones have size 1."""
         type = self.writer.sketch.type_of(ref)
         rank = rank if rank is not None else 1 + max((axis for axis in axes if axis is not None), default=-1)
         shape: list[DimLike] = [1] * rank
@@ -252,17 +253,17 @@ class Context:
         return Held(ref, type.dtype, tuple(shape), tuple(axes))
 
     def give(self, value: Value, position: int = 0) -> None:
-        """A result of the node. Raises Refusal for one that is too large for anything."""
+        """Sets a result of the node. Raises Refusal for one that is too large."""
         if not isinstance(value, Known) and prod(s for s in value.shape if isinstance(s, int)) > MAX_ELEMENTS:
             raise Refusal(f"a result of shape {[str(size) for size in value.shape]} is too large")
         if position < len(self.results):
             self.results[position] = value
 
     def wants(self, position: int) -> bool:
-        """Whether somebody reads an output."""
+        """Whether an output is read."""
         return position < len(self.wanted) and self.wanted[position]
 
     def refuse_outputs(self, count: int) -> None:
-        """Raises Refusal where outputs past the first ``count`` are read."""
+        """Raises Refusal if outputs after the first ``count`` are read."""
         if any(self.wanted[count:]):
             raise Refusal(f"output {count} is read")

@@ -1,8 +1,8 @@
-"""The nodes of a graph to layers, one after the other, and the branches of a conditional in their place.
+"""Converts the nodes of a graph to layers, one after the other, and branches of a conditional in their place.
 
-Every node becomes layers by its entry in the table of operators; what is known before run time is folded. A node that
-is not supported is noted with its reason, and what reads it is left in peace: at the end those count that an output
-needs.
+The entry of each operator in the table makes its layers; what is known at import time is folded. An unsupported node is
+recorded with its reason, and its readers are skipped without a report. At the end only the findings that an output
+depends on are reported.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from .reading import Body, Node, OnnxGraph, UnreadableTensor
 from .schemas import check_node, means_the_same
 from .tensors import MAX_COMPUTED
 
-#: Operators that only prepare what others compute.
+#: Operators that only prepare operands for others.
 _MOVERS = frozenset(("Cast", "Constant", "ConstantOfShape", "Expand", "Reshape", "Shape", "Slice", "Squeeze"))
 _MOVERS |= {"Transpose", "Unsqueeze"}
-#: Operators that have graphs, of which perhaps one alone is converted: what the others read need not be there.
+#: Operators with graphs of which maybe only one is converted. Values that only the others read may be missing.
 _BRANCHES = ("If",)
-#: Operators whose results have as many cells as the data say.
+#: Operators whose results have a size that depends on the data.
 _UNBOUNDED = ("NonMaxSuppression",)
-#: The opset of nodes that were recognized in others.
+#: The opset of nodes that were recognized in several others.
 _NEWEST = onnx.defs.onnx_opset_version()
-#: How findings begin that are the importer's own fault.
+#: How findings begin that are errors of the importer itself.
 DEFECT = "a defect of Netwright, not of the model"
 _DEFECTS = (ArithmeticError, AssertionError, LookupError, RecursionError, SyntaxError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, eq=False)
 class Fault:
-    """Why a value is missing: by a finding of the node that gives it, or because others are missing."""
+    """Why a value is missing: the finding of the node that computes it, or because its operands are missing."""
 
     finding: Finding | None
     causes: tuple[Fault, ...] = ()
@@ -55,7 +55,7 @@ class Fault:
 
 
 class Missing(Exception):
-    """Raised where a graph gives what could not be converted."""
+    """Raised when a graph's outputs could not be converted."""
 
     def __init__(self, causes: tuple[Fault, ...]):
         super().__init__()
@@ -63,34 +63,34 @@ class Missing(Exception):
 
 
 class Conversion:
-    """Values of a graph by their names. Those of a branch are in a layer of their own, which goes with it."""
+    """The values of a graph by name. A branch has its own layer of the map, which is dropped after it."""
 
     def __init__(self, writer: NetworkWriter, graph: OnnxGraph, written: dict[str, int]):
         self.writer, self.opset = writer, graph.opset
         self.written = written
-        """How often the file's own nodes read each value, where some of them were recognized as another."""
+        """How often the nodes of the file itself read each value, if some of them were recognized as another node."""
         self.values: ChainMap[str, Value] = ChainMap({}, KnownConstants(graph.constants))  # type: ignore[arg-type]
         self.faults: ChainMap[str, Fault] = ChainMap()
         self.depends: ChainMap[str, frozenset[str]] = ChainMap()
-        """The inputs of the model that each value depends on."""
+        """For each value, the inputs of the model that it depends on."""
         self.readers: ChainMap[str, int] = ChainMap(graph.readers)
         self.makers: dict[str, Node] = {}
-        """The node that gives each value."""
+        """The node that computes each value."""
         self.following: dict[str, list[Node]] = {}
-        """The nodes of the model's own graph that read each value."""
+        """The nodes of the model's main graph that read each value."""
         for node in graph.nodes:
             for name in node.reads:
                 self.following.setdefault(name, []).append(node)
         self.choices = Choices()
-        """Which branches are taken where an open size decides."""
+        """The branches taken where an open size decides."""
         self.computed = 0
-        """Elements of constants that were computed."""
+        """The number of elements in computed constants."""
         paths = {node.path.rpartition("/")[0] for node in graph.nodes}
         self.containers = {path.rpartition("/")[0] for path in paths} | {""}
-        """The modules that have other modules in them."""
+        """The modules that contain other modules."""
 
     def visit(self, node: Node) -> None:
-        """Converts a node; what is wrong with it is noted."""
+        """Converts a node and records what is wrong with it."""
         if node.spelled:
             return self._visit_recognized(node)
         self._depend(node)
@@ -99,9 +99,7 @@ class Conversion:
         if causes := self.missing(reads):
             return self._fail(node, None, causes)
         try:
-            with np.errstate(
-                all="ignore"
-            ):  # infinite weights and those that are no numbers stay what they are
+            with np.errstate(all="ignore"):  # infinite and NaN weights stay what they are
                 results = self._convert(node)
             for name, value in zip(node.outputs, results, strict=True):
                 if name and value is not None:
@@ -120,21 +118,21 @@ class Conversion:
             self._fail(node, Finding(str(error), node.title, node.op))
         except MemoryError:
             self._fail(node, Finding("takes more memory than there is", node.title, node.op))
-        except _DEFECTS as error:  # a file must not bring the process down
+        except _DEFECTS as error:  # an unexpected error must not end the process
             reason = f"{DEFECT} ({type(error).__name__}: {error})"
             self._fail(node, Finding(reason, node.title, node.op))
 
     def _maker(self, name: str) -> str:
-        """Where a value comes from, as the rest of a sentence."""
+        """The origin of a value, as the end of a sentence."""
         if name in self.makers:
             return f" by {self.makers[name].title} ({self.makers[name].op})"
         return ": it is an input" if self.depends.get(name) == {name} else ""
 
     def _visit_recognized(self, node: Node) -> None:
-        """A node that stands for others, else those."""
+        """Converts a node that replaces others or, if that fails, those others."""
         self._depend(node)
         rank = None if self.missing(node.reads) else len(self.values[node.inputs[0]].shape)
-        # An axis from the front was meant to be the last one.
+        # A non-negative axis may mean the last one.
         axis = node.attributes.get("axis", -1)
         if rank is not None and axis in (-1, rank - 1) and self._adds_no_axes(node, rank):
             with suppress(Refusal, NeedsValue, *_DEFECTS), np.errstate(all="ignore"):
@@ -154,23 +152,23 @@ class Conversion:
             self.readers = self.readers.parents
 
     def _adds_no_axes(self, node: Node, rank: int) -> bool:
-        """Whether no constant of what a node stands for has more axes than what it reads."""
+        """Whether no constant in the replaced nodes has more axes than the value they read."""
         read = (self.values.get(name) for one in node.spelled for name in one.inputs)
         return all(len(value.shape) <= rank for value in read if isinstance(value, Known))
 
     def forget(self, names: Iterable[str]) -> None:
-        """Lets go of computed constants that nobody reads any more."""
+        """Drops computed constants that have no more readers."""
         computed = self.values.maps[0]
         for name in names:
             if isinstance(computed.get(name), Known):
                 del computed[name]
 
     def missing(self, names: Iterable[str]) -> tuple[Fault, ...]:
-        """Why values are missing, where they are."""
+        """Why values are missing, for those that are."""
         return tuple(dict.fromkeys(self.faults[name] for name in names if name in self.faults))
 
     def _differing(self, node: Node) -> tuple[Mismatch, ...]:
-        """The sizes of a node's operands that should be the same."""
+        """Compares the sizes of a node's operands that must be equal."""
         operands = [self.values.get(name) if name else None for name in node.inputs]
         shapes = [None if value is None else value.shape for value in operands]
         return tuple(differing(node.op, shapes, node.attributes, self.opset))
@@ -202,7 +200,7 @@ class Conversion:
         return self._converted(node, operands, self.opset)
 
     def _converted(self, node: Node, operands: Sequence[Value | None], opset: int) -> Sequence[Value | None]:
-        """The results by the operator's entry."""
+        """The results by the operator's entry in the table."""
         entry = OPS.get(node.op)
         if entry is None and node.op in FOLDS:
             name = next(
@@ -217,7 +215,7 @@ class Conversion:
         return named(node, operands, results, opset)
 
     def _of_domain(self, node: Node, operands: Sequence[Value | None]) -> Sequence[Value | None]:
-        """The results of an operator that is none of ONNX's own domain."""
+        """The results of an operator from another domain than ONNX's own."""
         entry = DOMAINS.get(node.domain, {}).get(node.op)
         if entry is None:
             raise Refusal(f"the operator of the domain {node.domain} is not supported")
@@ -226,7 +224,7 @@ class Conversion:
     def _entered(
         self, node: Node, entry: Op, operands: Sequence[Value | None], opset: int
     ) -> Sequence[Value | None]:
-        """What an entry of a table makes of a node."""
+        """The results by an entry of a table."""
         _check_attributes(node, entry.attributes)
         context = Context(
             self.writer,
@@ -244,11 +242,11 @@ class Conversion:
         return context.results
 
     def _is_sole(self, name: str) -> bool:
-        """Whether a value has one reader: in a branch also among those of the graph around."""
+        """Whether a value has only one reader; for a branch, the readers in the outer graph count too."""
         return all(counts.get(name, 1) == 1 for counts in self.readers.maps)
 
     def _folded(self, node: Node, operands: Sequence[Value | None]) -> list[Value] | None:
-        """The results of a node all of whose operands are known."""
+        """Folds a node if all of its operands are known."""
         if not operands or any(value is not None and not isinstance(value, Known) for value in operands):
             return None
         if self.computed > MAX_COMPUTED:
@@ -267,7 +265,7 @@ class Conversion:
             raise Refusal("the constants that are computed are too large")
         names = list(node.outputs)
         if node.op in _MOVERS and operands and isinstance(operands[0], Known) and operands[0].name:
-            names = [operands[0].name]  # what is only held otherwise is called as before
+            names = [operands[0].name]  # a value that is only held differently keeps its name
         return [
             known_dims(array, at.dtype(node.op, node.attributes))
             if array.dtype == object
@@ -276,12 +274,12 @@ class Conversion:
         ]
 
     def _suggested(self, node: Node, operands: Sequence[Value | None]) -> list[str]:
-        """Names for the layers of a node: its own, its output's, that of its weights."""
+        """Names for the layers of a node: the node's, its output's, that of its weights."""
         stems = [stem(value.name) for value in operands[1:] if isinstance(value, Known) and value.name]
         output = node.outputs[0] if node.outputs else ""
         scopes = scoped(node.path)
         if node.path.rpartition("/")[0] in self.containers or node.op in _MOVERS:
-            scopes = scopes[1:]  # a module's name is for the layer that computes
+            scopes = scopes[1:]  # a module's name is for the layer that does the computing
         own = [identifier(node.name), *stems[:1], *scopes, identifier(output)]
         return [name for name in own if name]
 
@@ -289,7 +287,7 @@ class Conversion:
 
     @contextmanager
     def scope(self, body: Body) -> Iterator[None]:
-        """Names of a graph among the attributes, which are gone afterwards."""
+        """The names of a graph among the attributes, which are dropped afterwards."""
         scopes = (self.values, self.faults, self.depends, self.readers)
         self.values, self.faults, self.depends = (one.new_child() for one in scopes[:3])  # type: ignore[assignment]
         self.readers = self.readers.new_child(body.readers)
@@ -303,8 +301,10 @@ class Conversion:
     def inlined(
         self, body: Body, inputs: Sequence[Value], known: Mapping[str, Known] | None = None
     ) -> list[Value]:
-        """What a graph gives for its inputs, converted in its place; ``known`` are further names that it reads. Raises
-        where something is missing."""
+        """Converts a graph among the attributes for its inputs and returns its outputs.
+
+        ``known`` are further names that it reads. Raises if something is missing.
+        """
         with self.scope(body):
             self.values.update(known or {})
             self.values.update(zip(body.inputs, inputs, strict=True))
@@ -313,13 +313,13 @@ class Conversion:
             return self.given(body.outputs)
 
     def given(self, names: Sequence[str]) -> list[Value]:
-        """The values of names. Raises where something is missing."""
+        """The values of these names. Raises if one is missing."""
         if causes := self.missing(names):
             raise Missing(causes)
         return [self.values[name] for name in names]
 
     def operation(self, op: str, operands: Sequence[Value | int | Sequence[int]], **attributes: Any) -> Value:
-        """What an operator gives. Numbers among the operands are whole."""
+        """Computes an operator of known operands. Numbers among them are whole."""
         names = tuple(f"{op} operand {i}" for i in range(len(operands)))
         node = Node("", op, "", names, (f"{op} result",), attributes)
         with self.scope(Body(names, node.outputs, (node,), {})):
@@ -331,7 +331,7 @@ class Conversion:
 
 
 def _unsupported(node: Node) -> str:
-    """Why an operator that there is no entry for is refused, and where the model can end instead."""
+    """Why an operator without an entry is refused, and where the model could end instead."""
     if node.op not in _UNBOUNDED:
         return "the operator is not supported"
     ends = " ".join(f"--output {name}" for name in node.inputs[:2] if name)

@@ -1,4 +1,4 @@
-"""docs/onnx.md, printed from the table of operators: `python -m netwright.onnx.document`."""
+"""Prints docs/onnx.md from the table of operators: `python -m netwright.onnx.document`."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def document() -> str:
 
 
 def _schemas(name: str, since: int) -> list[onnx.defs.OpSchema]:
-    """The versions of an operator, from the one that opset ``since`` has."""
+    """The versions of an operator, beginning with the one in opset ``since``."""
     found = sorted(
         (one for one in onnx.defs.get_all_schemas_with_history() if one.name == name and one.domain == ""),
         key=lambda one: one.since_version,

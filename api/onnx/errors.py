@@ -1,4 +1,4 @@
-"""What the ONNX bridge has to say: one finding for each node that is not supported, and the errors made of them."""
+"""Errors of the ONNX bridge: one finding for each unsupported node, and the exceptions made from them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 
 class Mismatch:
-    """Sizes that do not fit (``agreement.Sizes``)."""
+    """Sizes that do not agree (``agreement.Sizes``)."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Why something is not brought over. ``node`` and ``op`` are empty where the model as a whole is meant."""
+    """Why something can't be converted. ``node`` and ``op`` are empty if the finding is about the whole model."""
 
     reason: str
     node: str = ""
@@ -30,7 +30,7 @@ class Finding:
 
 
 class OnnxError(ValueError):
-    """A model that is not brought over, with all findings in ``findings``, and perhaps what would ``help``."""
+    """A model can't be converted. ``findings`` has all reasons, ``help`` possibly advice."""
 
     def __init__(self, findings: Sequence[Finding] | str, help: str = ""):
         if isinstance(findings, str):
@@ -40,7 +40,7 @@ class OnnxError(ValueError):
 
 
 class Refusal(Exception):
-    """Raised by a converter: the node at hand is not supported, and why."""
+    """Raised by a converter when the node is not supported, with the reason."""
 
     def __init__(self, reason: str, attribute: str = "", mismatches: Sequence[Mismatch] = ()):
         super().__init__(reason)
@@ -48,10 +48,10 @@ class Refusal(Exception):
 
 
 class NeedsValue(Exception):
-    """Raised where a value has to be known while importing, and is an input of the model (``name``), or computed."""
+    """Raised when a value must be known at import time but is an input of the model (``name``), or is computed."""
 
     def __init__(self, name: str, what: str, inputs: frozenset[str] = frozenset()):
         super().__init__(f"{what} has to be constant, {name} is computed at run time")
         self.name, self.inputs = name, inputs
         self.findings: Sequence[Finding] = ()
-        """All that is not supported, this among it, once the whole model is read."""
+        """This finding and all others, once the whole model has been read."""

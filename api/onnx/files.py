@@ -1,4 +1,4 @@
-"""ONNX files to specs and weights, the way `netwright import` does it."""
+"""Converts ONNX files to specs and weights, and models to ONNX files, for `netwright import` and `netwright export`."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ Layout = Literal["onnx", "native"]
 
 
 class _Arrays(Mapping[str, NDArray]):
-    """Weights that are views of the model's own, each made an array of its own when it is asked for: so all of them
-    are not in memory twice while they are written."""
+    """Weights as views of the model's own arrays. Each becomes a separate array only when it is read, so that writing
+    them does not need twice the memory.
+    """
 
     def __init__(self, views: Mapping[str, NDArray]):
         self.views = views
@@ -53,9 +54,9 @@ class _Arrays(Mapping[str, NDArray]):
 
 @dataclass(frozen=True)
 class ImportedModel:
-    """What became of an ONNX model: the text of its spec, and its weights by the names they have here.
+    """The result of importing an ONNX model: the text of the spec, and the weights by their names in it.
 
-    ``inputs`` and ``outputs`` tell which of the model's own names became which.
+    ``inputs`` and ``outputs`` map the model's own names to those in the spec.
     """
 
     spec: str
@@ -63,12 +64,12 @@ class ImportedModel:
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
     same: Mapping[str, str] = field(default_factory=dict)
-    """Names of open sizes that became another one's, with that one and why."""
+    """Names of open sizes that were replaced by another name, with that name and the reason."""
     notes: tuple[str, ...] = ()
-    """What is not as it could be, and why: recurrences that are written out step by step."""
+    """What could be better, and why: recurrences that are unrolled step by step."""
 
     def save(self, spec: str | os.PathLike[str], weights: str | os.PathLike[str]) -> None:
-        """Writes the spec and a safetensors file, each whole or not at all. Raises OSError."""
+        """Writes the spec and a safetensors file, each completely or not at all. Raises OSError."""
         model = re.search(r"^model: (\S+)", self.spec, re.MULTILINE)
         metadata = {"netwright": VERSION, "model": model[1] if model else "", "format": "np"}
         arrays = self.weights.views if isinstance(self.weights, _Arrays) else self.weights
@@ -85,16 +86,16 @@ def import_model(
     inputs: Mapping[str, ArrayLike] | None = None,
     outputs: Sequence[str] = (),
 ) -> ImportedModel:
-    """An ONNX model, or the file it is in, as a spec with weights.
+    """Imports an ONNX model, or the file it is in, as a spec with weights.
 
-    The model keeps its interface. With ``layout`` "native" its inputs and outputs have the order of axes in which the
-    network holds them, and no transpose stands at its border: images are [N, H, W, C] instead of [N, C, H, W],
-    sequences [N, T, F] instead of [T, N, F]. ``dims`` settles open sizes of the model's inputs, or says between which
-    numbers they are, what they are a multiple of (`"32k"`) or which other one they are the same as (its name); names
-    that the network needs to be the same are made one. ``inputs`` settles inputs as a whole: they are constants then,
-    and no inputs of the spec. ``outputs`` are values of the model that become its outputs: what comes after them is
-    left out. Raises OnnxError with one finding for each node that is not supported and that an output
-    needs.
+    The model keeps its interface. With the ``layout`` "native" its inputs and outputs have the network's own order of
+    axes, without transposes at the border: images are [N, H, W, C] instead of [N, C, H, W], sequences [N, T, F] instead
+    of [T, N, F]. ``dims`` describes open sizes of the model's inputs: a number fixes a size, a pair of numbers limits
+    it, `"32k"` makes it a multiple, and another size's name makes it equal to that one. Names that the network requires
+    to be equal are merged. ``inputs`` fixes whole inputs: they become constants and are no inputs of the spec.
+    ``outputs`` are values of the model that become its outputs; nodes after them are left out.
+
+    Raises OnnxError with one finding for each unsupported node that an output depends on.
     """
     raw = RawModel(source) if isinstance(source, onnx.ModelProto) else read_file(source)
     if not isinstance(source, onnx.ModelProto):
@@ -117,7 +118,7 @@ def import_model(
         imported, settled = sizes.settle(attempt)
         if layout == "native":
             held = native_inputs(imported)
-            del imported  # its weights are made once more
+            del imported  # its weights can be made again
             imported = attempt(settled, held=held, native_outputs=True)
     except NeedsValue as needed:
         raise OnnxError(needed.findings, _inputs_to_settle(graph, needed)) from None
@@ -132,7 +133,7 @@ def import_model(
 
 
 def _inputs_to_settle(graph: OnnxGraph, needed: NeedsValue) -> str:
-    """What would help where the value of an input is at fault."""
+    """Advice if the missing value of an input is the cause."""
     small = {port.name for port in graph.inputs if all(size == 1 for size in port.shape)}
     names = sorted(needed.inputs)
     return (
@@ -148,11 +149,11 @@ class ExportedModel:
 
     @property
     def opset(self) -> int:
-        """The version of ONNX's operators that it uses."""
+        """The opset that it uses."""
         return self.proto.opset_import[0].version
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the model, whole or not at all. Raises OSError, and OnnxError for more than 2 GB."""
+        """Writes the model, completely or not at all. Raises OSError, and OnnxError for more than 2 GB."""
         try:
             data = self.proto.SerializeToString()
         except (ValueError, EncodeError) as error:
@@ -161,9 +162,9 @@ class ExportedModel:
 
 
 def export_model(model: Model, weights: Weights) -> ExportedModel:
-    """The prediction of a model with its weights (a safetensors file, or arrays by name).
+    """Exports the prediction of a model with its weights (a safetensors file, or arrays by name).
 
-    Inputs and outputs keep their names, shapes and layout. Raises SpecError for a spec with errors, WeightsError,
+    Inputs and outputs keep their names, shapes and layout. Raises SpecError for a spec with errors, WeightsError, and
     OnnxError with a finding for each layer that can't be exported.
     """
     arrays = read_weights(model.network, weights)
@@ -171,7 +172,7 @@ def export_model(model: Model, weights: Weights) -> ExportedModel:
 
 
 def check(text: str) -> Model:
-    """The model of an imported spec. Raises OnnxError where the language does not accept it after all."""
+    """The model of an imported spec. Raises OnnxError if the language rejects it after all."""
     model = Model(load_spec_text(text, "<import>"))
     if not model.is_valid:
         raise OnnxError([Finding(one.message) for one in model.diagnostics.errors])

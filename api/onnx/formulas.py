@@ -1,4 +1,4 @@
-"""Operators and numbers as the language's equations have them."""
+"""Operators and numbers as the language's equations write them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ BINARY = {
 
 
 def inlined(array: NDArray) -> str | None:
-    """One number as an equation has it."""
+    """A number as an equation writes it."""
     value = array.reshape(-1)[0]
     if array.dtype == np.bool_:
         return None

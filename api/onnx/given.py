@@ -1,4 +1,4 @@
-"""Inputs of a model that are settled while it is imported."""
+"""Inputs of a model that get a fixed value at import."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from .reading import OnnxGraph, Port
 
 
 def given_inputs(graph: OnnxGraph, values: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
-    """The arrays of inputs that have a value. Raises OnnxError for one that there is not, or that does not fit."""
+    """The arrays of inputs with a fixed value. Raises OnnxError for one that the model does not have, or that does not
+    fit.
+    """
     ports = {port.name: port for port in graph.inputs}
     for name in values:
         if name not in ports:
@@ -22,7 +24,9 @@ def given_inputs(graph: OnnxGraph, values: Mapping[str, ArrayLike]) -> dict[str,
 
 
 def _array(port: Port, value: Any) -> NDArray:
-    """A value as what an input takes: a number for any shape without open sizes, an array for its own."""
+    """A value in the form that an input takes: a number for any shape without open sizes, an array for its own
+    shape.
+    """
     wanted = f"{port.dtype}[{', '.join(map(str, port.shape))}]"
     try:
         array = np.asarray(value)

@@ -1,5 +1,7 @@
-"""An ONNX graph to a spec of the language: inputs are declared, nodes converted, outputs collected. All nodes that are
-not supported, and that an output needs, are found in one run."""
+"""Imports an ONNX graph as a spec: declares inputs, converts nodes, collects outputs.
+
+One run finds all unsupported nodes that an output depends on.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,11 @@ from .unrolled import folded
 
 @dataclass(frozen=True)
 class Imported:
-    """A spec with its weights. ``inputs`` and ``outputs`` are the names in the spec, by those of the ONNX model;
-    outputs that are constant are in ``constants``."""
+    """A spec with its weights.
+
+    ``inputs`` and ``outputs`` map the ONNX model's names to those in the spec. Outputs that are constant are in
+    ``constants``.
+    """
 
     tree: SpecTree
     weights: Mapping[str, NDArray]
@@ -41,7 +46,7 @@ class Imported:
     narrow: Mapping[str, str]
     """The element types of outputs that the language holds in a wider type."""
     notes: tuple[str, ...] = ()
-    """What is not as it could be, and why."""
+    """What could be better, and why."""
 
 
 def import_graph(
@@ -55,12 +60,13 @@ def import_graph(
     multiples: Mapping[str, int] | None = None,
     keep_constants: bool = False,
 ) -> Imported:
-    """The spec of a graph. ``bound`` are inputs whose value is known. ``held`` are inputs that change their interface:
-    the order of their axes here; ``native_outputs`` lets outputs have the order in which they are held.
-    ``ranges`` are the least and the greatest value of open sizes, ``multiples`` what they are multiples of.
-    ``keep_constants`` leaves constant outputs out of the spec.
+    """Imports a graph as a spec.
 
-    Raises OnnxError with a finding for each node that is not supported; NeedsValue where an input should be bound.
+    ``bound`` are inputs with a known value. ``held`` are inputs whose interface changes, with their new order of axes;
+    ``native_outputs`` leaves outputs in the order in which they are held. ``ranges`` are the limits of open sizes,
+    ``multiples`` what they are multiples of. ``keep_constants`` leaves constant outputs out of the spec.
+
+    Raises OnnxError with a finding for each unsupported node, and NeedsValue if an input should be bound.
     """
 
     def attempt(choices: Choices, graph: OnnxGraph) -> Imported:
@@ -82,19 +88,21 @@ def import_graph(
     return replace(imported, notes=(*imported.notes, reason)) if reason else imported
 
 
-#: What is said where a recurrence is not read as one.
+#: The warning for a recurrence that is not recognized as one.
 _STEPS = "what the model has written out step by step stays so"
 
 
 def _with_loops(graph: OnnxGraph) -> tuple[OnnxGraph, str]:
-    """The graph with steps that are written out as loops, and why there are none where that is not known."""
+    """Converts unrolled steps to loops. Returns the graph, and the reason if that is impossible because of unknown
+    attributes.
+    """
     try:
         return folded(graph), ""
     except (
         LookupError,
         TypeError,
         ValueError,
-    ) as error:  # attributes of other types, which the import tells of
+    ) as error:  # attributes of other types, which the import reports
         return graph, f"{_STEPS}: {type(error).__name__}: {error}"
 
 
@@ -153,7 +161,7 @@ class _Import:
         self.values[port.name] = value
         self.inputs[port.name] = name
 
-    # The end.
+    # Outputs.
 
     def output_axes(self, tensor: Held) -> tuple[int | None, ...]:
         """The order of an output's axes."""
@@ -180,13 +188,13 @@ class _Import:
             except Refusal as refusal:
                 self.findings.append(Finding(f"the output {name}: {refusal.reason}"))
                 continue
-            role = tensor.ref.replace(".", "_")  # a number is no name: that of what gives it is one
+            role = tensor.ref.replace(".", "_")  # a name that is just a number: use that of the layer
             outputs[name] = names.fresh([role if name.isdecimal() else None, safe(name)], "output")
             narrow |= {name: tensor.dtype} if tensor.dtype in HELD_AS else {}
             shown[outputs[name]] = ref
         if self.findings:
             raise OnnxError(self.findings)
-        if outputs and not writer.layers:  # a spec has a layer
+        if outputs and not writer.layers:  # a spec needs at least one layer
             for here, ref in shown.items():
                 shown[here] = writer.add(
                     "expression", [ref], {"value": "x"}, {}, [], variables=["x"], fallback="same"
@@ -218,7 +226,7 @@ class _Import:
 
 
 def _dim(role: str, least: int | None, most: int | None, multiple: int) -> str | dict[str, Any]:
-    """An open size as a spec has it."""
+    """An open size as a spec declares it."""
     least = -(-(least or 1) // multiple) * multiple
     bounds = {**({"min": least} if least > multiple else {}), **({} if most is None else {"max": most})}
     bounds |= {"multiple_of": multiple} if multiple > 1 else {}

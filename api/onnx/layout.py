@@ -1,4 +1,4 @@
-"""The order of axes in which a network itself reads its inputs."""
+"""Finds the order of axes in which the network itself reads its inputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def native_inputs(imported: Imported) -> dict[str, tuple[int, ...]]:
-    """The order of axes of each input that the network reads in one other order alone."""
+    """For each input that the network reads only in one other order of axes, that order."""
     found: dict[str, tuple[int, ...]] = {}
     layers = imported.tree["layers"]
     above = next(iter(imported.tree["inputs"]))
@@ -31,8 +31,9 @@ def native_inputs(imported: Imported) -> dict[str, tuple[int, ...]]:
 
 
 def _order(layer: Mapping[str, Any], read: Mapping[str, Any] | None) -> tuple[int, ...] | None:
-    """The order of axes in which a layer reads an input; None for anything but another one. With one channel it may
-    be a reshape."""
+    """The order of axes in which a layer reads an input; None if it is the same order, or anything but a reordering.
+    With one channel it may be a reshape.
+    """
     if layer["type"] == "transpose":
         return tuple(layer["permutation"])
     if layer["type"] == "reshape" and read is not None:

@@ -1,4 +1,4 @@
-"""Sequences of tensors, and tensors that are stacked or joined of them."""
+"""Sequences of tensors, and tensors that are stacked or joined from them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 
 def stacked(ctx: Context, values: Sequence[Value], axis: int) -> Value:
-    """Values joined along an axis of their own."""
+    """Stacks values along a new axis."""
     axes = ([[axis]], {}) if ctx.opset >= 13 else ([], {"axes": (axis,)})
     rows = [ctx.conversion.operation("Unsqueeze", [value, *axes[0]], **axes[1]) for value in values]
     return ctx.conversion.operation("Concat", rows, axis=axis) if len(rows) > 1 else rows[0]
 
 
 def stack_of(ctx: Context, listed: Listed) -> Value:
-    """The tensors of a sequence stacked along a first axis. Raises Refusal for none, and for different shapes."""
+    """The tensors of a sequence stacked along a new first axis. Raises Refusal for an empty sequence and for different
+    shapes.
+    """
     if listed.whole is not None:
         return listed.whole
     if not listed.items:
@@ -34,13 +36,13 @@ def stack_of(ctx: Context, listed: Listed) -> Value:
 
 
 def moved(ctx: Context, value: Value, axis: int) -> Value:
-    """A value whose first axis becomes the axis ``axis``."""
+    """Moves the first axis of a value to the position ``axis``."""
     order = [*range(1, axis + 1), 0, *range(axis + 1, len(value.shape))]
     return ctx.conversion.operation("Transpose", [value], perm=tuple(order)) if axis else value
 
 
 def in_a_row(ctx: Context, value: Value, axis: int) -> Value:
-    """The parts of a value along its first axis, joined along their axis ``axis``."""
+    """Joins the parts of a value along its first axis, by their axis ``axis``."""
     value = moved(ctx, value, axis)
     shape = value.shape
     joined = (*shape[:axis], product(shape[axis : axis + 2]), *shape[axis + 2 :])

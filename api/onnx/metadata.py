@@ -1,4 +1,4 @@
-"""What an exported model says of its open sizes that ONNX has no place for: limits, and what they are multiples of."""
+"""Facts about open sizes that ONNX has no field for, kept in a model's metadata: their limits and multiples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST = 2**31
 
 
 def note_sizes(model: onnx.ModelProto, dims: Mapping[str, DimSpec]) -> None:
-    """Writes what is said of sizes, each kind by the sizes' names."""
+    """Writes the limits and multiples of sizes, by the sizes' names."""
     notes = {
         "min": {name: one.min for name, one in dims.items() if one.min > 1},
         "max": {name: one.max for name, one in dims.items() if one.max is not None},
@@ -29,19 +29,19 @@ def note_sizes(model: onnx.ModelProto, dims: Mapping[str, DimSpec]) -> None:
 
 
 def noted_limits(model: onnx.ModelProto) -> dict[str, Range]:
-    """Between which numbers sizes are, as was written so."""
+    """Reads the limits of sizes."""
     least, most = _noted(model, "min"), _noted(model, "max")
     ranges = {name: (least.get(name, 1), most.get(name)) for name in least.keys() | most.keys()}
     return {name: (low, high) for name, (low, high) in ranges.items() if high is None or low <= high}
 
 
 def noted_multiples(model: onnx.ModelProto) -> dict[str, int]:
-    """What sizes are multiples of, as was written so."""
+    """Reads what sizes are multiples of."""
     return {name: of for name, of in _noted(model, "multiple_of").items() if of > 1}
 
 
 def _noted(model: onnx.ModelProto, kind: str) -> dict[str, int]:
-    """Numbers by the names of sizes; {} where something else has been written."""
+    """Numbers by the names of sizes; {} if the entry has another form."""
     text = next((one.value for one in model.metadata_props if one.key == _KEYS[kind]), "{}")
     try:
         found = json.loads(text[:65536])

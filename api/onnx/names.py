@@ -1,4 +1,4 @@
-"""Names of layers: the file's own where they are identifiers that mean something, else one by role."""
+"""Names for layers: the file's own if they are meaningful identifiers, otherwise derived from their role."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ _ROLE = re.compile(
 )
 _OF_A_ROLE = r"(_(bn|batch_norm|norm|add|multiply|concat|relu|clip|rescale|lrn|dropout|[a-z]+_pool))+$"
 _MAX = 80
-#: What the language allows.
+#: Names that the language allows.
 LONGEST = 100
 
 
 def identifier(text: str) -> str | None:
-    """``text`` where it is an identifier that means something."""
+    """``text`` if it is a meaningful identifier."""
     if len(text) > _MAX or not _IDENTIFIER.fullmatch(text) or _NUMBERED.fullmatch(text):
         return None
     return text
 
 
 def scoped(path: str) -> list[str]:
-    """Names from where a node stands in a tree of modules, as PyTorch writes it: `/layer1/layer1.0/conv1/Conv` is
-    layer1_0_conv1, and layer1_0_conv1_conv where that is taken."""
+    """Names from a node's place in a tree of modules, as PyTorch writes it: `/layer1/layer1.0/conv1/Conv` becomes
+    layer1_0_conv1, or layer1_0_conv1_conv if that is taken.
+    """
     if not path.startswith("/") or path.count("/") < 2:
         return []
     *modules, operator = [part for part in path.split("/") if part] or [""]
@@ -38,7 +39,7 @@ def scoped(path: str) -> list[str]:
     kept: list[str] = []
     for part in modules:
         if kept and part.startswith(f"{kept[-1]}."):
-            kept.pop()  # the path so far is repeated in it
+            kept.pop()  # the module's name repeats the path so far
         kept.append(part)
     text = re.sub(r"\W+", "_", "_".join(kept), flags=re.ASCII).strip("_")
     text = text if re.match("[A-Za-z_]", text) else f"layer_{text}"
@@ -47,8 +48,9 @@ def scoped(path: str) -> list[str]:
 
 
 def stem(parameter: str) -> str | None:
-    """The layer's part of a parameter's name: `layer1.0.conv1.weight` and `gpu_0/conv1_w_0` name layer1_0_conv1
-    and conv1."""
+    """The layer's part of a parameter's name: `layer1.0.conv1.weight` and `gpu_0/conv1_w_0` give layer1_0_conv1 and
+    conv1.
+    """
     match = _ROLE.search(parameter)
     if match is None or not match.start():
         return None
@@ -60,7 +62,9 @@ def stem(parameter: str) -> str | None:
 
 
 def safe(text: str) -> str | None:
-    """A name of the file as an identifier: as it is where it can be, else without what an identifier can't have."""
+    """A name in the file as an identifier: unchanged if possible, otherwise without the characters that are not
+    allowed.
+    """
     if len(text) <= _MAX and _IDENTIFIER.fullmatch(text):
         return text
     text = re.sub(r"^gpu_\d+/", "", text)
@@ -79,8 +83,9 @@ _MEANINGLESS = re.compile(
 
 
 def short(value: str) -> str | None:
-    """What the name of a loop's value says, without the path before it: `while/gru_cell/kernel:0` is kernel, and
-    TorchScript's `h.13` is h."""
+    """The meaningful part of the name of a loop's value: `while/gru_cell/kernel:0` is kernel, and TorchScript's `h.13`
+    is h.
+    """
     for pattern, found in _PARAMETERS:
         if pattern.search(value.lower()):
             return found
@@ -89,8 +94,9 @@ def short(value: str) -> str | None:
 
 
 def role_of(above: Sequence[str], type: str) -> list[str]:
-    """Names of a layer that belongs to those it reads: the relu of conv1, or of conv1_bn, is conv1_relu; what joins
-    fire2_left and fire2_right is fire2_concat."""
+    """Names for a layer after those that it reads: the relu after conv1, or after conv1_bn, is conv1_relu; what joins
+    fire2_left and fire2_right is fire2_concat.
+    """
     if not above:
         return []
     suffix = re.sub(r"[123]d$", "", type)
@@ -104,14 +110,14 @@ def role_of(above: Sequence[str], type: str) -> list[str]:
 
 
 class Names:
-    """Hands out names, each once."""
+    """Gives out names, each once."""
 
     def __init__(self, taken: Iterable[str] = ()):
         self._taken = set(taken)
         self._counts: dict[str, int] = {}
 
     def fresh(self, hints: Iterable[str | None], fallback: str) -> str:
-        """The first hint that is free, else ``fallback``, with a number from the second on."""
+        """The first hint that is free, otherwise ``fallback``, numbered from the second on."""
         for hint in hints:
             if hint and len(hint) <= LONGEST and hint not in self._taken:
                 self._taken.add(hint)

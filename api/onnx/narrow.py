@@ -1,8 +1,9 @@
-"""Values of element types that the language does not have: int8 and its like, which quantized networks move about.
+"""Values of element types that the language does not have, such as int8 in quantized networks.
 
-A computed value of such a type is held in a wider integer type, each number as it is (`HELD_AS`), and keeps the name of
-its own. Operators that only move numbers, and those of quantized networks, take such values; what would compute in the
-narrow type, where numbers wrap around, is refused. Constants may be of any type, until something is computed with them.
+A computed value of such a type is held in a wider integer type with the same numbers (`HELD_AS`), and remembers its own
+type. Operators that only move numbers, and those of quantized networks, accept such values. Operators that would
+compute in the narrow type, where numbers wrap around, are refused. Constants may have any type until something is
+computed with them.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from .tensors import DTYPES, HELD_AS
 _MOVING = """Compress Concat DepthToSpace Expand Flatten Gather GatherElements GatherND Identity Max MaxPool Min Pad
 Reshape ReverseSequence ScatterElements ScatterND Slice SpaceToDepth Split Squeeze Tile TopK Transpose Trilu Unsqueeze
 Where"""
-#: Operators that give the numbers they read.
+#: Operators that return the numbers they read.
 _MOVE = frozenset(_MOVING.split())
 _READING = """Cast CastLike ConvInteger DequantizeLinear DynamicQuantizeLinear Equal Greater GreaterOrEqual Less
 LessOrEqual MatMulInteger QLinearAdd QLinearConv QLinearMatMul QuantizeLinear Shape Size"""
-#: Operators that make other numbers of them.
+#: Operators that convert them to other numbers.
 _READ = frozenset(_READING.split())
 
 
 def admitted(node: Node, operands: Sequence[Value | None]) -> list[Value | None]:
-    """The operands as converters take them. Raises Refusal for a type in which the operator does not compute here."""
+    """The operands as converters take them. Raises Refusal for a type in which the operator can't compute here."""
     return [None if value is None else _admitted(node, value) for value in operands]
 
 
@@ -48,7 +49,7 @@ def _admitted(node: Node, value: Value) -> Value:
 def named(
     node: Node, operands: Sequence[Value | None], results: Sequence[Value | None], opset: int
 ) -> list[Value | None]:
-    """The results under the type that the operator's schema gives them: that of an operand that was moved."""
+    """The results with the type from the operator's schema: that of the operand that was moved."""
     schema = schema_of(node.op, opset)
     if schema is None or node.op not in _MOVE:
         return list(results)

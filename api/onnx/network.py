@@ -1,4 +1,4 @@
-"""The spec as it is written during an import: inputs, layers in order, their weights."""
+"""The spec under construction during an import: inputs, layers in order, their weights."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from .tensors import is_uniform
 
 #: Constants with at most this many numbers are written in the spec.
 WRITTEN = 16
-#: Constants of at most this many bytes are the same where their content is.
+#: Constants of at most this many bytes are compared by their content.
 COMPARED = 2**16
 _RECURRENT = ("rnn", "lstm", "gru", "recurrent")
-#: Layers that belong to the one they read, and have its name where they have none of their own.
+#: Layers that are named after the layer they read, if they have no name of their own.
 _ROLES = ActivationLayer | Add | Multiply | Concat | Pool | LocalResponseNorm | Dropout
 _BELONGING = frozenset(name for name, spec in LAYERS.items() if issubclass(spec, _ROLES))
 
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """What a convolution that gives the cells of each window reads, and its windows."""
+    """For a convolution that extracts the cells of each window: what it reads, and its windows."""
 
     source: str
     window: tuple[int, ...]
@@ -45,8 +45,9 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True)
 class Emptied:
-    """A recurrence's last state before it was made zeros for sequences without steps, their lengths, and the first
-    state."""
+    """A recurrence's last state before it was set to zeros for sequences without steps, their lengths, and the initial
+    state.
+    """
 
     state: Held
     lengths: str
@@ -55,7 +56,7 @@ class Emptied:
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
-    """What whole numbers were before they were quantized, and how: scales and zero points that broadcast to it."""
+    """What integers were before they were quantized, and how: scales and zero points that broadcast to it."""
 
     source: Held
     scale: NDArray
@@ -65,17 +66,17 @@ class Quantized:
 
 @dataclass
 class Layer:
-    """A layer while others may still be joined to it."""
+    """A layer into which others may still be merged."""
 
     keys: dict[str, Any]
-    """What is written, `name` and `type` first; without `inputs`."""
+    """Its keys, `name` and `type` first, without `inputs`."""
     inputs: list[str]
     weights: dict[str, NDArray] = field(default_factory=dict)
     given: dict[str, str] = field(default_factory=dict)
     variables: tuple[str, ...] | None = None
     """The names of the inputs in an equation."""
     sources: tuple[str, ...] = ()
-    """What the file calls the constants that the weights are made of."""
+    """The file's names for the constants that the weights are made from."""
 
     @property
     def type(self) -> str:
@@ -83,7 +84,7 @@ class Layer:
 
 
 class NetworkWriter:
-    """Layers are added in order; each is expanded at once in ``sketch``, which knows all types."""
+    """The network. Layers are added in order, and each is expanded at once in ``sketch``, which knows all types."""
 
     def __init__(self, dtype: str, names: Names):
         self.dtype, self.names = dtype, names
@@ -92,29 +93,31 @@ class NetworkWriter:
         self.inputs: dict[str, dict[str, Any]] = {}
         self.cells: dict[str, dict[str, Any]] = {}
         self.stretched: dict[str, Known | Held] = {}
-        """What layers stretch along axes of size 1, by the layers' names."""
+        """What layers expand along axes of size 1, by the layers' names."""
         self.masks: dict[str, str] = {}
-        """References to the lengths behind masks of the steps that exist, by the masks'."""
+        """For each mask of the steps that exist, a reference to the lengths behind it."""
         self.scanned: dict[str, Scanned] = {}
-        """Convolutions that give the cells of each window."""
+        """Convolutions that extract the cells of each window."""
         self.reshaped_from: dict[Held, Held] = {}
-        """What a value was before it got its shape."""
+        """What a value was before it was reshaped."""
         self.emptied: dict[Held, Emptied] = {}
-        """Last states that are zeros for sequences without steps."""
+        """Last states that are set to zeros for sequences without steps."""
         self.quantized: dict[str, Quantized] = {}
-        """By references to whole numbers what they were quantized from."""
+        """For each reference to integers, what they were quantized from."""
         self.positions: dict[str, tuple[str, DimLike]] = {}
-        """By references to positions in a whole tensor those among the cells of a channel, and the number of these."""
+        """For each reference to positions in a whole tensor, the same positions among the cells of a channel, and the
+        number of these.
+        """
         self.notes: list[str] = []
-        """What is not as it could be, and why."""
+        """What could be better, and why."""
         self.counts: set[str] = set()
-        """References to what counts from 0 along its only axis."""
+        """References to values that count from 0 along their only axis."""
         self._made: dict[tuple, str] = {}
         self._kept: list[NDArray] = []
-        """Constants that are known by their identity, which stays theirs as long as they are there."""
+        """Constants known by identity; they are kept alive, so that their ids stay theirs."""
         self._cell_names = Names()
         self._named: set[str] = set()
-        """Layers whose names say what they are for."""
+        """Layers with a meaningful name."""
 
     def declare(self, name: str, dtype: str, shape: Shape) -> None:
         """An input of the network."""
@@ -135,8 +138,10 @@ class NetworkWriter:
         variables: Sequence[str] | None = None,
         sources: Sequence[str] = (),
     ) -> str:
-        """A layer; gives its name. ``variables`` name the inputs in an equation. Raises Refusal where the language
-        does not accept it."""
+        """Adds a layer and returns its name. ``variables`` name the inputs in an equation.
+
+        Raises Refusal if the language does not accept it.
+        """
         hints = [one for one in names if one]
         if not hints and inputs and type in _BELONGING:
             above = [ref.partition(".")[0] for ref in inputs]
@@ -153,7 +158,7 @@ class NetworkWriter:
         return name
 
     def cell(self, tree: Mapping[str, Any], names: Sequence[str | None]) -> str:
-        """A cell, the same one for the same equations; gives its name. Raises Refusal."""
+        """Adds a cell, unless there is one with the same equations, and returns its name. Raises Refusal."""
         for name, other in self.cells.items():
             if other == tree:
                 return name
@@ -163,7 +168,7 @@ class NetworkWriter:
         return name
 
     def axis_of(self, size: Dim) -> tuple[str, int] | None:
-        """A reference to something with an axis of an open size, and that axis."""
+        """A reference to a value with an axis of an open size, and that axis."""
         for ref in (*self.inputs, *self.layers):
             shape = self.sketch.type_of(ref).shape
             if size in shape:
@@ -171,7 +176,7 @@ class NetworkWriter:
         return None
 
     def share(self, needed: Collection[str]) -> None:
-        """Layers (of those ``needed``) that are made of the same constants of the file share their weights."""
+        """Lets layers (of those ``needed``) that are made from the same constants of the file share their weights."""
         owners: dict[tuple, tuple[str, Layer]] = {}
         for name, layer in self.layers.items():
             if (
@@ -200,7 +205,7 @@ class NetworkWriter:
         return self._made[key]
 
     def transposed(self, ref: str, order: Sequence[int]) -> str:
-        """``ref`` with its axes in another order; the same layer for the same wish."""
+        """``ref`` with its axes in another order. The same order is computed once."""
         rank = len(order)
         last = [0, *range(2, rank), 1]
         suffix = "channels_last" if list(order) == last else "transposed"
@@ -211,13 +216,13 @@ class NetworkWriter:
     def reshaped(self, ref: str, shape: Shape) -> str:
         """``ref`` with another shape."""
         while (layer := self.layers.get(ref)) is not None and layer.type == "reshape":
-            ref = layer.inputs[0]  # only the last of several shapes is seen
+            ref = layer.inputs[0]  # of several reshapes in a row only the last matters
         if self.sketch.type_of(ref).shape == shape:
             return ref
         before = self.sketch.type_of(ref).shape
         scanned = self.scanned.get(ref)
         if scanned is not None and (shape[0], shape[1:-1]) == (product(before[:-1]), scanned.window):
-            return self._windows(ref, scanned)  # each window as a sample of its own
+            return self._windows(ref, scanned)  # each window as a separate sample
         if len(shape) == 2 < len(before) and shape[0] == before[0]:
             return self._once(("flatten", ref, 1), "flatten", ref, {}, [])
         key = ("reshape", ref, shape)
@@ -231,12 +236,12 @@ class NetworkWriter:
         return self._once(("windows", ref), "windows", scanned.source, keys, [])
 
     def flattened(self, source: Held, start: int) -> str:
-        """A tensor with its held axes from ``start`` on joined."""
+        """Joins the held axes of a tensor from ``start`` on."""
         key = ("flatten", source.ref, start)
         return self._once(key, "flatten", source.ref, {"start_axis": start} if start != 1 else {}, [])
 
     def constant(self, array: NDArray, name: str) -> str:
-        """A layer that gives an array. Raises Refusal for one without elements."""
+        """A layer that outputs an array. Raises Refusal for an empty one."""
         if not array.size:
             raise Refusal(f"an empty tensor: {name or 'a constant'} has the shape {list(array.shape)}")
         content = array.tobytes() if array.nbytes <= COMPARED else id(array)
@@ -247,7 +252,7 @@ class NetworkWriter:
         return self._made[key]
 
     def _constant(self, array: NDArray, name: str) -> str:
-        """Few numbers are written in the spec, many are kept with the weights."""
+        """A constant layer. A short array is written in the spec, a long one stored with the weights."""
         names = [safe(name)]
         dtype = {} if str(array.dtype) == self.dtype else {"dtype": str(array.dtype)}
         if is_uniform(array) and np.isfinite(array.flat[0]):
@@ -261,5 +266,5 @@ class NetworkWriter:
 
 
 def written(size: int | Dim) -> int | str:
-    """A size as a spec has it."""
+    """A size as a spec writes it."""
     return str(size) if isinstance(size, Dim) else int(size)

@@ -1,4 +1,4 @@
-"""Numbers of a file as a person would write them."""
+"""The numbers of a file as a person would write them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import numpy as np
 
 
 def decimal(value: float) -> float:
-    """The decimal number that a float32 was written as: 0.1 and not 0.10000000149011612, and 1e-5 for its neighbour."""
+    """The decimal number that a float32 was written as: 0.1 rather than 0.10000000149011612, and 1e-5 for its
+    neighbours.
+    """
     if not np.isfinite(value):
         return value
     single = np.float32(value)

@@ -1,7 +1,8 @@
-"""The open sizes of a model while it is imported: what is said of them, and what its own arithmetic says.
+"""The open sizes of a model during its import: what the user says about them, and what the model's own arithmetic
+implies.
 
-A size may be settled, be between two numbers, be a multiple of a number, or have another name. Names that the network
-needs to be the same are made one; where a model fits for some sizes alone, the least multiple is found by trying.
+A size may be fixed, limited, a multiple of a number, or equal to another one. Names that the network requires to be
+equal are merged. If a model works only for some sizes, the least multiple is found by trying.
 """
 
 from __future__ import annotations
@@ -20,25 +21,25 @@ from .errors import Finding, OnnxError
 from .reading import OnnxGraph
 
 R = TypeVar("R")
-#: What can be said of an open size: a number, the least and the greatest, `32k` for a multiple, or another one's name.
+#: What can be said of an open size: a number, limits, `32k` for a multiple, or another size's name.
 Said = int | tuple[int, int | None] | str
-#: How often a model is imported anew.
+#: How often a model is imported again.
 MOST_NAMES, MOST_MULTIPLES = 16, 8
 
 
 @dataclass(frozen=True)
 class OpenSizes:
-    """A graph whose sizes are what is known of them."""
+    """A graph, and what is known of its sizes."""
 
     graph: OnnxGraph
     ranges: Mapping[str, Range] = field(default_factory=dict)
     multiples: Mapping[str, int] = field(default_factory=dict)
     same: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Names that were made one with another by what the network needs: that other one, and the node that needs it."""
+    """Names that were merged with another one because the network requires it: that other one, and the node."""
 
     @classmethod
     def said(cls, graph: OnnxGraph, dims: Mapping[str, Said]) -> OpenSizes:
-        """With what was said of them. Raises OnnxError for a size that there is not."""
+        """With what the user says. Raises OnnxError for an unknown size."""
         known: dict[str, DimLike] = {}
         found = cls(graph.settled({}, dims))
         ranges: dict[str, Range] = {}
@@ -59,7 +60,7 @@ class OpenSizes:
         return replace(found, graph=graph.settled(known), ranges=ranges).with_multiples(multiples)
 
     def with_multiples(self, multiples: Mapping[str, int]) -> OpenSizes:
-        """Where open sizes are multiples of these numbers, and of what they are multiples of already."""
+        """With open sizes that are multiples of these numbers and of those known already."""
         found = dict(self.multiples)
         for name, of in multiples.items():
             found[name] = lcm(of, found.get(name, 1))
@@ -72,7 +73,7 @@ class OpenSizes:
         return replace(self, ranges={**own, **self.ranges})
 
     def with_one_name(self, findings: tuple[Finding, ...]) -> OpenSizes | None:
-        """Where names that the findings need to be the same are one; None where that is no help."""
+        """With names merged as the findings require; None if that can't help."""
         same: dict[str, tuple[str, str]] = {}
         for finding in findings:
             for name, other in same_names(finding.mismatches).items():
@@ -88,7 +89,7 @@ class OpenSizes:
         return replace(self, graph=graph, same={**before, **same})
 
     def with_limits(self, findings: tuple[Finding, ...]) -> OpenSizes | None:
-        """Where sizes are between the numbers that the findings need; None where that is no help."""
+        """With open sizes limited as the findings require; None if that can't help."""
         ranges = dict(self.ranges)
         for finding in findings:
             for one in finding.mismatches:
@@ -101,14 +102,13 @@ class OpenSizes:
         return replace(self, ranges=ranges) if ranges != self.ranges else None
 
     def _ordered(self, name: str, other: str, node: str) -> tuple[str, tuple[str, str]]:
-        """The name that comes first in the model's inputs stays."""
+        """Which of two names is kept: the one that comes first in the model's inputs."""
         order = [str(size) for port in self.graph.inputs for size in port.shape]
         places = [order.index(one) if one in order else len(order) for one in (name, other)]
         return (name, (other, node)) if places[0] >= places[1] else (other, (name, node))
 
     def settle(self, attempt: Callable[[OpenSizes], R]) -> tuple[R, OpenSizes]:
-        """What an import gives, with names made one as it needs them, and the sizes for which it does. Raises
-        OnnxError."""
+        """Imports, merging names as required. Returns the result and the sizes for which it holds. Raises OnnxError."""
         sizes = self
         while True:
             try:
@@ -120,7 +120,7 @@ class OpenSizes:
                 sizes = following
 
     def fitting(self, attempt: Callable[[OpenSizes], R], error: OnnxError) -> Mapping[str, int]:
-        """The least multiples for which an import that failed succeeds, tried; {} where there are none."""
+        """The least multiples for which a failed import succeeds, found by trying; {} if there are none."""
         sizes = self
         for _ in range(MOST_MULTIPLES):
             wanted: dict[str, int] = {}
@@ -141,7 +141,7 @@ class OpenSizes:
         return {}
 
     def help(self, attempt: Callable[[OpenSizes], R], error: OnnxError) -> str:
-        """What would help where open sizes are at fault."""
+        """Advice if open sizes are the cause."""
         if found := self.fitting(attempt, error):
             rows = sorted(found.items())
             options = " ".join(f"--dim {name}={of}k" for name, of in rows)

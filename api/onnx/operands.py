@@ -1,8 +1,8 @@
-"""What a name of an ONNX graph stands for while it is imported: something known, or something computed.
+"""The values that names of an ONNX graph stand for during an import: known or computed.
 
-A computed tensor has the *logical* axes that ONNX gives it and is *held* under other ones: images logical
-[N, C, H, W] are held [N, H, W, C], since features are last here. Layers change how a value is held freely, so
-a Transpose, Squeeze or Unsqueeze costs nothing, and two that cancel leave no trace.
+A computed tensor has the *logical* axes of ONNX and is *held* in another order: images with logical axes [N, C, H, W]
+are held as [N, H, W, C], since features are last here. The order in which a value is held can change freely, so a
+Transpose, Squeeze or Unsqueeze costs nothing, and two that cancel leave no trace.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from .stored import Constants
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Known:
-    """A value that is known while importing. In an object array are numbers that depend on open sizes: Dims, and for
-    floats Ratios of them."""
+    """A value that is known at import time. An object array contains numbers that depend on open sizes: Dims and, for
+    floats, Ratios of them.
+    """
 
     array: NDArray
     dtype: str
     name: str = ""
-    """What the ONNX file calls it."""
+    """Its name in the ONNX file."""
 
     @classmethod
     def of(cls, array: NDArray, name: str = "") -> Known:
@@ -47,8 +48,11 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A tensor computed at run time. Axis i of the layer's output is the logical axis ``axes[i]``, or a size 1
-    that has no logical axis (None). Logical axes of size 1 may be missing in ``axes``."""
+    """A tensor computed at run time.
+
+    Axis i of the layer's output is the logical axis ``axes[i]``, or an axis of size 1 without a logical one (None).
+    Logical axes of size 1 may be missing in ``axes``.
+    """
 
     ref: str
     dtype: str
@@ -67,8 +71,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Trailing axes of ``source`` joined into one (Flatten), not done yet: a dense layer that follows takes the
-    source as it is held and has the rows of its kernel in that order instead."""
+    """A deferred Flatten, which joins the trailing axes of ``source`` into one.
+
+    A dense layer after it reads the source as it is held and reorders the rows of its kernel instead.
+    """
 
     source: Held
     shape: Shape
@@ -86,7 +92,9 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class Vacant:
-    """A tensor without elements that has open sizes beside its 0: nothing to compute with, but to append to."""
+    """A tensor without elements that has open sizes besides its 0. Nothing can be computed with it, but others can be
+    appended.
+    """
 
     dtype: str
     shape: Shape
@@ -120,7 +128,7 @@ Value = Tensor | Listed
 
 
 class KnownConstants(Mapping[str, Known]):
-    """A graph's constants as values, each the same one as long as somebody keeps it."""
+    """A graph's constants as values. The same object is returned as long as somebody holds it."""
 
     def __init__(self, constants: Constants):
         self._constants = constants
@@ -146,7 +154,7 @@ class KnownConstants(Mapping[str, Known]):
 
 
 def dims_array(sizes: Shape | list[DimLike]) -> NDArray:
-    """Sizes as an int64 array, an object array where some are open."""
+    """Sizes as an int64 array, or as an object array if some are open."""
     if any(isinstance(size, Dim) for size in sizes):
         found = np.empty(len(sizes), object)
         found[:] = list(sizes)
@@ -155,7 +163,7 @@ def dims_array(sizes: Shape | list[DimLike]) -> NDArray:
 
 
 def known_dims(array: NDArray, dtype: str = "int64", name: str = "") -> Known:
-    """What was computed with open sizes; a plain array again where none is left."""
+    """The result of arithmetic with open sizes; a plain array if none is left."""
     if array.dtype == object and not any(
         isinstance(one, Dim) or (isinstance(one, Ratio) and one.is_open) for one in array.flat
     ):
@@ -170,7 +178,7 @@ def is_one(size: DimLike) -> bool:
 
 
 def empty(shape: Shape, dtype: str) -> Known | Vacant:
-    """The tensor without elements of a shape that has a 0."""
+    """The tensor without elements for a shape that has a 0."""
     if any(isinstance(size, Dim) for size in shape):
         return Vacant(dtype, tuple(shape))
     return Known.of(np.zeros(tuple(int(size) for size in shape), dtype))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The nodes of a graph in an order in which each reads what is given before it, without those that nothing reads."""
+"""Sorts the nodes of a graph so that each comes after those it reads, and drops nodes that nothing reads."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def in_order(nodes: Sequence[Node], known: Collection[str], outputs: Iterable[str]) -> tuple[Node, ...]:
-    """The nodes that the outputs need, sorted. ``known`` are the names that the graph has from elsewhere.
+    """The nodes that the outputs depend on, sorted.
 
-    Nodes stay in the order of the file as far as that is possible. Raises OnnxError for names that are given twice,
-    by nothing, or by nodes that wait for each other.
+    ``known`` are the names from outside the graph. Nodes keep the order of the file where possible. Raises OnnxError
+    for names that are defined twice or not at all, and for cycles.
     """
     givers = _givers(nodes, known)
     found = nodes if _is_ordered(nodes, known) else _sorted(nodes, known, givers)
@@ -28,7 +28,7 @@ def in_order(nodes: Sequence[Node], known: Collection[str], outputs: Iterable[st
 
 
 def _givers(nodes: Sequence[Node], known: Collection[str]) -> dict[str, int]:
-    """The position of the node that gives each name."""
+    """The position of the node that computes each name."""
     givers: dict[str, int] = {}
     for position, node in enumerate(nodes):
         for name in node.outputs:
@@ -49,7 +49,7 @@ def _is_ordered(nodes: Sequence[Node], known: Collection[str]) -> bool:
 
 
 def _sorted(nodes: Sequence[Node], known: Collection[str], givers: dict[str, int]) -> list[Node]:
-    """Each node as soon as all that it reads is there, the first in the file first."""
+    """Each node as soon as all its operands are available, the first in the file first."""
     waits: list[set[int]] = []
     readers: dict[int, list[int]] = {}
     for position, node in enumerate(nodes):

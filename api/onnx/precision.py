@@ -1,4 +1,4 @@
-"""The float type that a model computes in, where inputs, outputs or weights have another one and are cast."""
+"""Finds the float type that a model computes in. Inputs, outputs or weights of another type are cast."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ _WEIGHING = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU",
 
 
 def float_type(graph: OnnxGraph) -> str:
-    """The float type of what weights are applied to, else that of most operators, else that of the inputs."""
+    """The float type of the operands that weights are applied to; without any, that of most operators, or of the
+    inputs.
+    """
     types = {port.name: port.dtype for port in graph.inputs}
     types |= graph.constants.dtypes()
     weighing, others = dict.fromkeys(_FLOATS.values(), 0), dict.fromkeys(_FLOATS.values(), 0)

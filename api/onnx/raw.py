@@ -1,7 +1,7 @@
-"""The bytes of an ONNX file: the model's message without its weights, and the weights where they lie.
+"""Separates the bytes of an ONNX file into the model's message without its weights, and the places of the weights.
 
-Protocol buffers copy every byte of a file into the message, and out of it again. So what is large is left out before
-the message is parsed: it stays in the file until somebody wants it.
+Protocol buffers copy every byte of a file into the message, and again when it is read. So large data are cut out before
+the message is parsed, and stay in the file until they are read.
 """
 
 from __future__ import annotations
@@ -17,34 +17,37 @@ from google.protobuf.message import DecodeError
 from .errors import OnnxError
 from .stored import InFile, InMemory, Place, Source
 
-#: Protocol buffers end there; larger weights go to external files.
+#: The size limit of protocol buffers; larger weights go to external files.
 MAX_FILE = 2**31 - 1
-#: Weights of fewer bytes stay in the message.
+#: Smaller weights stay in the message.
 LEAST = 2**12
 #: Field numbers of onnx.proto: ModelProto.graph, GraphProto.initializer, TensorProto.raw_data, ModelProto.functions.
 _GRAPH, _INITIALIZER, _RAW_DATA, _FUNCTIONS = 7, 5, 9, 25
-#: How a message within a message is written: its length first.
+#: The wire type of a message inside a message, which begins with its length.
 _LENGTH = 2
-#: A number has no more bytes.
+#: The largest number of bytes of an encoded number.
 _NUMBER = 10
 
 
 @dataclass(frozen=True)
 class RawModel:
-    """A model's message. ``folder`` is where external data lie; ``weights`` are where the bytes of each initializer
-    lie, None where they are in the message itself."""
+    """A model's message.
+
+    ``folder`` is where external data are. ``weights`` has for each initializer the place of its bytes, None if they are
+    in the message itself.
+    """
 
     proto: onnx.ModelProto
     folder: Path | None = None
     weights: Sequence[Place | None] = ()
 
     def weights_of(self, position: int) -> Place | None:
-        """Where the bytes of an initializer lie that are not in the message."""
+        """The place of an initializer's bytes outside the message."""
         return self.weights[position] if position < len(self.weights) else None
 
 
 def read_file(path: str | os.PathLike[str]) -> RawModel:
-    """A model as the file has it, without external data. Raises OnnxError."""
+    """Reads a model from its file, without external data. Raises OnnxError."""
     path = Path(path)
     try:
         source = InFile(path)
@@ -56,14 +59,14 @@ def read_file(path: str | os.PathLike[str]) -> RawModel:
 
 
 def read_bytes(data: bytes, name: str = "the model", folder: Path | None = None) -> RawModel:
-    """A model from its bytes. Raises OnnxError."""
+    """Reads a model from its bytes. Raises OnnxError."""
     return _read(InMemory(data), name, folder)
 
 
 def _read(source: Source, name: str, folder: Path | None) -> RawModel:
     try:
         message, weights = _without_weights(source)
-    except ValueError:  # the parser says what is wrong
+    except ValueError:  # the parser reports what is wrong
         message, weights = bytes(source.read(0, source.size)), []
     model = onnx.ModelProto()
     try:
@@ -79,7 +82,9 @@ def _read(source: Source, name: str, folder: Path | None) -> RawModel:
 
 
 def _without_weights(source: Source) -> tuple[bytes, list[Place | None]]:
-    """The message without large raw data of initializers, and those. Raises ValueError for what is no message."""
+    """The message without the large raw data of initializers, and the places of these. Raises ValueError for bytes that
+    are not a message.
+    """
     found: list[Place | None] = []
     parts: list[memoryview | bytes] = []
     for field, start, value, end in _fields(source, 0, source.size):
@@ -101,7 +106,7 @@ def _without_weights(source: Source) -> tuple[bytes, list[Place | None]]:
 
 
 def _tensor(source: Source, start: int, end: int) -> tuple[bytes, Place | None]:
-    """A tensor's message without its raw data, and those where they are large."""
+    """A tensor's message without its raw data, and their place, if they are large."""
     raw: Place | None = None
     parts = []
     for field, first, value, last in _fields(source, start, end):
@@ -113,8 +118,9 @@ def _tensor(source: Source, start: int, end: int) -> tuple[bytes, Place | None]:
 
 
 def _fields(source: Source, position: int, stop: int) -> Iterator[tuple[int, int, int, int]]:
-    """The fields of a message: number, and where the field starts, its value starts, and both end. Raises
-    ValueError."""
+    """The fields of a message: the number, the start of the field, the start of its value, and their end. Raises
+    ValueError.
+    """
     while position < stop:
         start = position
         tag, position = _varint(source, position, stop)
@@ -139,7 +145,7 @@ def _fields(source: Source, position: int, stop: int) -> Iterator[tuple[int, int
 
 
 def _varint(source: Source, position: int, stop: int) -> tuple[int, int]:
-    """A number, seven bits to a byte, and where it ends. Raises ValueError."""
+    """A number, seven bits per byte, and the position after it. Raises ValueError."""
     found = 0
     for i, byte in enumerate(source.read(position, min(position + _NUMBER, stop))):
         found |= (byte & 0x7F) << 7 * i

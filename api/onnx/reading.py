@@ -1,7 +1,7 @@
-"""An ONNX file as a typed graph: nodes sorted, attributes as plain values, constants as arrays.
+"""Reads an ONNX file as a typed graph: nodes sorted, attributes as plain values, constants as arrays.
 
-Nothing of what is read is trusted. Each name is defined once, attributes have the types that the operator's schema
-says; what is wrong ends in OnnxError.
+The file is not trusted: each name must be defined once, and attributes must have the types in the operator's schema.
+Every violation raises OnnxError.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from .stored import Constants
 from .tensors import MAX_ELEMENTS, network_dtype, read_tensor, tensor_of
 
 OLDEST_OPSET = 1
-#: What the domain of ONNX's own operators is called.
+#: The name of the domain of ONNX's own operators.
 OWN_DOMAINS = ("", "ai.onnx")
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operator. An empty name among inputs or outputs is one that is left out."""
+    """One operator. An empty name among inputs or outputs means one that is left out."""
 
     name: str
     op: str
@@ -46,32 +46,32 @@ class Node:
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
     captures: tuple[str, ...] = ()
-    """What the graphs among its attributes read of the graph around."""
+    """What the graphs among its attributes read from the outer graph."""
     path: str = ""
-    """Where it stands in a tree of modules, `/stem/conv/Conv`, where the file tells."""
+    """Its place in a tree of modules, `/stem/conv/Conv`, if the file has it."""
 
     spelled: tuple[Node, ...] = ()
-    """The nodes of the file that it stands for, where it was recognized in them."""
+    """The nodes of the file that it replaces, if it was recognized in them."""
 
     @property
     def title(self) -> str:
-        """What diagnostics call it."""
+        """Its name in diagnostics."""
         return self.name or (f"node of {self.outputs[0]}" if self.outputs else "a node")
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """All names that it reads, and its graphs with it."""
+        """All names that it or its graphs read."""
         return (*self.inputs, *self.captures)
 
     @property
     def all_reads(self) -> tuple[str, ...]:
-        """These, and what the nodes read that it stands for."""
+        """The names that it reads, and those that the replaced nodes read."""
         return (*self.reads, *(name for node in self.spelled for name in node.reads))
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """An input of the model: its element type and shape; sizes without a name get one."""
+    """An input of the model: its element type and shape, where sizes without a name get one."""
 
     name: str
     dtype: str
@@ -80,7 +80,7 @@ class Port:
 
 @dataclass(frozen=True)
 class OnnxGraph:
-    """A model's graph. ``inputs`` are those that have no constant value."""
+    """A model's graph. ``inputs`` are those without a constant value."""
 
     name: str
     opset: int
@@ -89,7 +89,7 @@ class OnnxGraph:
     nodes: tuple[Node, ...]
     constants: Constants
     dims: Mapping[str, str] = field(default_factory=dict)
-    """The names of open sizes as the file has them, by the names they have here."""
+    """The file's names for open sizes, by the names they have here."""
     domains: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
@@ -99,7 +99,7 @@ class OnnxGraph:
 
     @cached_property
     def read_last(self) -> dict[int, list[str]]:
-        """What no node after one reads, by the places of nodes; outputs are read after all of them."""
+        """For each node's position, the values that no later node reads. Outputs are read after all nodes."""
         last = {name: place for place, node in enumerate(self.nodes) for name in node.all_reads}
         found: dict[int, list[str]] = {}
         for name, place in last.items():
@@ -108,12 +108,13 @@ class OnnxGraph:
         return found
 
     def open_sizes(self) -> list[str]:
-        """The names of open sizes of the inputs."""
+        """The names of the inputs' open sizes."""
         return sorted({name for port in self.inputs for size in port.shape for name in dim_symbols(size)})
 
     def settled(self, sizes: Mapping[str, DimLike], others: Collection[str] = ()) -> OnnxGraph:
-        """The graph with open sizes settled: numbers, or other sizes in their place. Raises OnnxError for one (or one
-        of ``others``) that there is not."""
+        """The graph with open sizes replaced by numbers or other sizes. Raises OnnxError for a size (or one in
+        ``others``) that does not exist.
+        """
         known = self.open_sizes()
         for name in (*sizes, *others):
             if name not in known:
@@ -126,7 +127,9 @@ class OnnxGraph:
 
 
 def ending_at(graph: OnnxGraph, outputs: Sequence[str]) -> OnnxGraph:
-    """The part of a graph that values need which become its outputs. Raises OnnxError for one that there is not."""
+    """The part of a graph that computes these values, as its outputs. Raises OnnxError for a value that does not
+    exist.
+    """
     gives = {name: node for node in graph.nodes for name in node.outputs if name}
     ports = {port.name for port in graph.inputs}
     for name in outputs:
@@ -146,7 +149,7 @@ def ending_at(graph: OnnxGraph, outputs: Sequence[str]) -> OnnxGraph:
 
 
 def read_graph(raw: RawModel) -> OnnxGraph:
-    """The typed graph of a model. Raises OnnxError."""
+    """Reads a model as a typed graph. Raises OnnxError."""
     model, folder = raw.proto, raw.folder
     check_text(model)
     if model.functions:
@@ -196,12 +199,12 @@ def _port(value: onnx.ValueInfoProto, dims: dict[str, str]) -> Port:
     for axis, size in enumerate(tensor.shape.dim):
         if (
             size.WhichOneof("value") == "dim_value" and size.dim_value != -1
-        ):  # which some write for an open one
+        ):  # some exporters write this for an open size
             if not 0 <= size.dim_value < 2**31:
                 raise OnnxError(f"the input {value.name!r} has the impossible size {size.dim_value}")
             shape.append(size.dim_value)
         else:
-            named = re.search(r"[^\W_]", size.dim_param)  # some write "?" for each size that is open
+            named = re.search(r"[^\W_]", size.dim_param)  # some exporters write "?" for each open size
             shape.append(dim(_dim_name(size.dim_param if named else f"{value.name}_{axis}", dims)))
     if prod(size for size in shape if isinstance(size, int)) > MAX_ELEMENTS:
         raise OnnxError(f"the input {value.name!r} has the impossible shape {[str(size) for size in shape]}")
@@ -233,7 +236,9 @@ def _node(node: onnx.NodeProto, folder: Path | None) -> Node:
 
 
 def _path(node: onnx.NodeProto) -> str:
-    """The path in the node's name, or in what PyTorch's newer exporter notes: `['', 'stem', 'stem.conv', 'conv2d']`."""
+    """The path in the node's name, or in the metadata of PyTorch's newer exporter: `['', 'stem', 'stem.conv',
+    'conv2d']`.
+    """
     if node.name.startswith("/"):
         return node.name
     for entry in node.metadata_props:
@@ -244,7 +249,7 @@ def _path(node: onnx.NodeProto) -> str:
 
 
 def _captures(attribute: onnx.AttributeProto) -> list[str]:
-    """The names that a graph in an attribute reads and does not give, in order."""
+    """The names that a graph in an attribute reads from outside, in order."""
     found: list[str] = []
     waiting = [attribute.g] if attribute.HasField("g") else []
     given = {""}
@@ -260,13 +265,13 @@ def _captures(attribute: onnx.AttributeProto) -> list[str]:
 
 @dataclass(frozen=True)
 class Subgraph:
-    """A graph in an attribute: read when somebody wants it, since most operators that have one are refused."""
+    """A graph in an attribute. It is read on demand, since most operators with a graph are refused."""
 
     proto: onnx.GraphProto
     folder: Path | None
 
     def read(self, known: Collection[str]) -> Body:
-        """The typed graph; ``known`` are the names of the graph around. Raises OnnxError."""
+        """The typed graph. ``known`` are the names of the outer graph. Raises OnnxError."""
         graph = self.proto
         constants = {tensor.name: read_tensor(tensor, self.folder) for tensor in graph.initializer}
         inputs = tuple(value.name for value in graph.input)
@@ -278,7 +283,7 @@ class Subgraph:
 
 @dataclass(frozen=True)
 class Body:
-    """What a subgraph computes at each step. Types and shapes of its inputs are those of what is given."""
+    """The body of a loop. The types and shapes of its inputs are those of the operands."""
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -293,7 +298,7 @@ class Body:
 
 @dataclass(frozen=True)
 class MadeGraph(Subgraph):
-    """A graph in an attribute that no file has: what was found in the nodes around."""
+    """A graph in an attribute that is not in the file: it was recognized in the surrounding nodes."""
 
     body: Body
 
@@ -331,13 +336,13 @@ def _attribute(node: onnx.NodeProto, attribute: onnx.AttributeProto, folder: Pat
             return tuple(text.decode("utf-8", "replace") for text in attribute.strings)
         case kinds.GRAPH:
             graph = onnx.GraphProto()
-            graph.CopyFrom(attribute.g)  # by itself it does not keep the whole model
+            graph.CopyFrom(attribute.g)  # a copy, which does not keep the whole model alive
             return Subgraph(graph, folder)
     return UnreadableTensor(f"attributes of type {attribute.type} are not supported")
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadableTensor:
-    """A tensor in an attribute that can't be taken over; whoever wants it says why."""
+    """A tensor in an attribute that can't be read. Whoever uses it raises the reason."""
 
     reason: str

@@ -1,6 +1,6 @@
-"""What ONNX itself says of each operator in each opset: which attributes of which types, how many operands of which.
+"""ONNX's own schemas: for each operator and opset the attributes and operands, with their types.
 
-Checked before anything else looks at a node, so that converters can rely on it.
+They are checked before anything else looks at a node, so that converters can rely on them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .errors import Refusal
 from .reading import Node, Subgraph, UnreadableTensor
 
 _KINDS = OpSchema.AttrType
-#: Which values an attribute of a type has here. Types that are not listed are not supported by any operator.
+#: The values for each type of attribute. No operator with attributes of other types is supported.
 _VALUES: dict[Any, type | tuple[type, ...]] = {
     _KINDS.FLOAT: float,
     _KINDS.INT: int,
@@ -30,7 +30,7 @@ _VALUES: dict[Any, type | tuple[type, ...]] = {
     _KINDS.STRINGS: tuple,
 }
 _ELEMENTS: dict[Any, type] = {_KINDS.FLOATS: float, _KINDS.INTS: int, _KINDS.STRINGS: str}
-#: Element types as ONNX calls them, where NumPy has another name.
+#: ONNX's names for element types, if NumPy's differ.
 _TYPES = {
     str(helper.tensor_dtype_to_np_dtype(code)): f"tensor({name.lower()})"
     for name, code in TensorProto.DataType.items()
@@ -43,7 +43,7 @@ _DTYPES = {one: name for name, one in _TYPES.items()} | {
 
 @lru_cache(maxsize=4096)
 def schema_of(op: str, opset: int) -> OpSchema | None:
-    """The operator as an opset has it."""
+    """The operator in an opset."""
     try:
         return onnx.defs.get_schema(op, opset, "")
     except onnx.defs.SchemaError:
@@ -51,14 +51,15 @@ def schema_of(op: str, opset: int) -> OpSchema | None:
 
 
 def means_the_same(op: str, opset: int, since: int) -> bool:
-    """Whether an operator is not older than the one that opset ``since`` has."""
+    """Whether an operator is at least as new as the one in opset ``since``."""
     here, there = schema_of(op, opset), schema_of(op, since)
     return here is not None and (there is None or here.since_version >= there.since_version)
 
 
 def check_node(node: Node, dtypes: Sequence[str | None], opset: int) -> None:
-    """Raises Refusal for what the operator does not have in this opset. ``dtypes`` are those of the operands, None
-    where one is left out."""
+    """Raises Refusal for anything that the operator does not have in this opset. ``dtypes`` are the operands' types,
+    None for operands that are left out.
+    """
     schema = schema_of(node.op, opset)
     if schema is None:
         return
@@ -80,8 +81,9 @@ def check_node(node: Node, dtypes: Sequence[str | None], opset: int) -> None:
 
 
 def result_type(op: str, opset: int, dtypes: Sequence[str | None]) -> str | None:
-    """The element type of an operator's first result, where it follows from those of the operands (None for one that is
-    not known)."""
+    """The element type of an operator's first result, if it follows from the operands' types (None for unknown
+    ones).
+    """
     schema = schema_of(op, opset)
     if schema is None or not schema.outputs or not schema.inputs:
         return None
@@ -96,7 +98,7 @@ def counted(number: int, noun: str) -> str:
     return f"there is 1 {noun}" if number == 1 else f"there are {number} {noun}s"
 
 
-#: Whole numbers that are truth values: ONNX does not say what others mean.
+#: The whole numbers that are truth values; ONNX does not define the meaning of others.
 _FLAGS = """align_corners allowzero antialias broadcast ceil_mode count_include_pad detect_negative detect_positive
 exclude_outside exclusive fmod input_forget is_test keepdims largest layout linear_before_reset noop_with_empty_axes
 reverse saturate select_last_index sorted spatial storage_order training_mode transA transB upper"""
@@ -123,12 +125,12 @@ def _check_attributes(attributes: Mapping[str, Any], schema: OpSchema, opset: in
 
 
 def _name(kind: Any) -> str:
-    """What ONNX calls a type of attributes."""
+    """ONNX's name for a type of attributes."""
     return kind.name
 
 
 def _type(dtype: str) -> str:
-    """What ONNX calls the type of a tensor, or of a sequence of them."""
+    """ONNX's name for the type of a tensor, or of a sequence of tensors."""
     if dtype.startswith("seq("):
         return f"seq({_type(dtype[4:-1])})"
     return _TYPES.get(dtype, f"tensor({dtype})")

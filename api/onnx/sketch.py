@@ -1,5 +1,6 @@
-"""The network as it grows during an import: each layer is expanded at once, so that its output's shape is what
-the compiler itself says, and not a second set of shape rules."""
+"""The network as it grows during an import. Each layer is expanded at once, so the shape of its output comes from the
+compiler itself, without a second set of shape rules.
+"""
 
 from __future__ import annotations
 
@@ -44,14 +45,14 @@ class _Misfit(Refusal):
 
 
 class _Nowhere(dict):
-    """Layers that stand nowhere yet."""
+    """Layers without a place in a source text."""
 
     def __missing__(self, name: str) -> LayerEntry:
         return LayerEntry(name, None, (), {}, None, Placement())
 
 
 class _Unplaced(LoadResult):
-    """A spec that is not written yet: everything in it has one place."""
+    """A spec that has not been written yet: everything in it has the same place."""
 
     def layer_span(self, layer: str, *path: str | int, key: bool = False) -> Span:
         return _NOWHERE
@@ -85,29 +86,29 @@ class Sketch(Expander):
         return self._specs.get(name)
 
     def declare(self, name: str, dtype: str, shape: Shape) -> None:
-        """An input of the network."""
+        """Adds an input of the network."""
         tensor = Tensor(self.graph, self.graph.input(name, TensorType(dtype, shape)))
         self.signals[Ref(name)] = Signal(tensor, (Origin(name, "is an input"),) * len(shape))
 
     def type_of(self, ref: str) -> TensorType:
-        """The type of what a reference names."""
+        """The type of the value that a reference names."""
         return self.signals[_ref(ref)].tensor.type
 
     def attach_lengths(self, ref: str, lengths: str) -> None:
-        """Gives an input's sequences their lengths."""
+        """Sets the lengths of an input's sequences."""
         signal = self.signals[_ref(ref)]
         self.signals[_ref(ref)] = Signal(signal.tensor, signal.origins, self.signals[_ref(lengths)].tensor)
 
     def add_cell(self, name: str, text: str) -> None:
-        """A cell, as its YAML. Raises Refusal where the language does not accept it."""
+        """A cell, given as YAML. Raises Refusal if the language does not accept it."""
         self._cells[name] = compiled(name, text)
 
     def least_of(self, size: str) -> int:
-        """The least value that an open size has to have."""
+        """The least value that an open size must have."""
         return self.ranges.get(size, (1, None))[0] or 1
 
     def _expanded(self, scope: Scope) -> Signal | Ports:
-        """What a layer becomes. Raises Refusal."""
+        """Adds a layer, whose expansion it returns. Raises Refusal."""
         try:
             return self.expansions[type(scope.spec)].expand(scope)
         except Problem as problem:
@@ -116,8 +117,11 @@ class Sketch(Expander):
             raise _Misfit(str(error)) from None
 
     def _with_room(self, scope: Scope, misfit: Refusal) -> Signal | Ports:
-        """The same where open sizes have to be larger: ONNX has no word for the least an open size may be, so that
-        follows from the layers. Raises ``misfit`` where no size helps."""
+        """The same, with larger least values for open sizes if needed.
+
+        ONNX can't declare the least value of an open size, so it follows from the layers. Raises ``misfit`` if no size
+        helps.
+        """
         names = sorted({name for one in scope.inputs for size in one.shape[1:] for name in dim_symbols(size)})
         before = {name: self.least_of(name) for name in names}
         most = {name: self.ranges.get(name, (1, None))[1] for name in names}
@@ -153,7 +157,7 @@ class Sketch(Expander):
         given: Mapping[str, str] | None = None,
         ports: Sequence[str] = (),
     ) -> None:
-        """Expands a layer. Raises Refusal where the language does not accept it."""
+        """Expands a layer. Raises Refusal if the language does not accept it."""
         try:
             spec = LAYERS[layer["type"]].model_validate(dict(layer))
         except ValidationError as error:
@@ -192,7 +196,7 @@ def _parsed(text: str) -> Expression:
 
 
 def compiled(name: str, text: str) -> Cell:
-    """A cell of its YAML. Raises Refusal where the language does not accept it."""
+    """Compiles a cell from its YAML. Raises Refusal if the language does not accept it."""
     diagnostics = Diagnostics()
     tree = read_text(text, "<import>", diagnostics)
     try:

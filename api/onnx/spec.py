@@ -1,4 +1,4 @@
-"""A finished import as the tree of a spec, and that tree as readable YAML: one line per layer."""
+"""Writes a finished import as the tree of a spec, and that tree as readable YAML with one line per layer."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _EQUATION = re.compile(r"[A-Za-z_(][^#:\n\"']*")
 _WORDS = frozenset(("true", "false", "null", "True", "False", "Null", "TRUE", "FALSE", "NULL"))
 
-#: The input of a network of constants alone, since every network has one.
+#: The input of a network without inputs, since every spec needs one.
 UNUSED = "unused"
 
 
 def write_tree(
     model: str, dims: Mapping[str, Any], writer: NetworkWriter, outputs: Mapping[str, str]
 ) -> SpecTree:
-    """The spec. A layer's inputs are left out where they are the layer above."""
+    """The spec. A layer's inputs are left out if they are the layer above."""
     layers: list[dict[str, Any]] = []
     above = next(iter(writer.inputs)) if len(writer.inputs) == 1 else None
     needed = needed_layers(writer, outputs.values())
@@ -72,7 +72,7 @@ def _input(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_yaml(tree: SpecTree, comment: str = "") -> str:
-    """A spec as text: sections as blocks, each input and layer as one line."""
+    """A spec as text: sections as blocks, one line per input and layer."""
     lines = [f"# {line}".rstrip() for line in comment.splitlines()]
     for key, value in tree.items():
         if isinstance(value, dict) and key == "cells":
@@ -91,7 +91,7 @@ def to_yaml(tree: SpecTree, comment: str = "") -> str:
 
 
 def block(cell: Mapping[str, Any]) -> str:
-    """A cell as text: a line for each section and each step."""
+    """A cell as text: one line per section and step."""
     lines = []
     for key, value in cell.items():
         if key == "update":
@@ -106,12 +106,12 @@ def block(cell: Mapping[str, Any]) -> str:
 
 
 def _line(text: str) -> str:
-    """An equation on a line of its own, which needs no quotes where YAML reads it as it stands."""
+    """An equation on a separate line, without quotes if YAML reads it unchanged."""
     return text if _EQUATION.fullmatch(text) and text not in _WORDS else json.dumps(text, ensure_ascii=False)
 
 
 def flow(value: Any) -> str:
-    """A value as YAML in one line."""
+    """A value as YAML on one line."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{scalar(key)}: {flow(one)}" for key, one in value.items()) + "}"
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -1,7 +1,7 @@
-"""Bytes and constants where they lie: in a file, or in memory.
+"""Bytes and constants that stay in a file or in memory until they are read.
 
-Large constants are read when somebody wants them, and again where nobody has kept them. So what is cast, turned around
-or standardized on the way to a weight is in memory once, not beside what it was made of.
+Large constants are read on demand, and again if nobody has kept them. So a weight that is cast, transposed or
+standardized on the way is in memory once, not next to its source.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from netwright.specs.files import open_regular
 
 from .errors import OnnxError
 
-#: Bytes that are read at a time where few are wanted.
+#: How many bytes are read at a time when only a few are requested.
 _BLOCK = 2**16
 
 
 class Source(Protocol):
-    """Where bytes lie."""
+    """A source of bytes."""
 
     size: int
 
     def read(self, start: int, end: int) -> bytes | memoryview:
-        """The bytes from ``start`` to before ``end``, which are there. Raises OSError, OnnxError."""
+        """The bytes from ``start`` to before ``end``, which must exist. Raises OSError, OnnxError."""
         ...
 
 
 class InMemory:
-    """Bytes that were read already."""
+    """Bytes in memory."""
 
     def __init__(self, data: bytes):
         self.data = memoryview(data)
@@ -48,7 +48,7 @@ class InMemory:
 
 
 class InFile:
-    """A regular file, which has to stay as it is as long as something is read from it. Raises OSError."""
+    """A regular file, which must not change while it is being read. Raises OSError."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -58,7 +58,7 @@ class InFile:
         self._start, self._block = 0, b""
 
     def read(self, start: int, end: int) -> bytes:
-        """Few bytes come from the block that was read last, or from another one."""
+        """Serves small requests from the block that was read last, or reads another one."""
         if end - start > _BLOCK:
             return self._read(start, end, end)
         if not self._start <= start <= end <= self._start + len(self._block):
@@ -66,7 +66,7 @@ class InFile:
         return self._block[start - self._start : end - self._start]
 
     def _read(self, start: int, end: int, until: int) -> bytes:
-        """The bytes from ``start`` to before ``until``, if there are so many, else at least to before ``end``."""
+        """The bytes from ``start`` to before ``until``, as far as they exist, but at least to before ``end``."""
         with self._open() as file:
             file.seek(start)
             found = file.read(until - start)
@@ -92,7 +92,7 @@ def _mark(file: IO[bytes]) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Some bytes of a source."""
+    """A range of bytes in a source."""
 
     source: Source
     start: int
@@ -102,23 +102,23 @@ class Place:
         return self.end - self.start
 
     def bytes(self) -> bytes:
-        """What lies there."""
+        """Reads the bytes."""
         return bytes(self.source.read(self.start, self.end))
 
     def array(self, dtype: np.dtype, shape: tuple[int, ...]) -> NDArray:
-        """What lies there as an array of so many bytes. Numbers are written little end first."""
+        """The bytes as an array of integers of this size, little-endian."""
         found = np.ndarray(shape, dtype, self.source.read(self.start, self.end))
         return found if sys.byteorder == "little" else found.byteswap()
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An array that is read when it is wanted."""
+    """An array that is read on demand."""
 
     dtype: np.dtype
     shape: tuple[int, ...]
     read: Callable[[], NDArray]
-    """Raises OnnxError."""
+    """Reads the array. Raises OnnxError."""
 
     @property
     def size(self) -> int:
@@ -126,9 +126,10 @@ class Stored:
 
 
 class Constants(Mapping[str, NDArray]):
-    """Constants by name. One that is stored is read when it is asked for, and forgotten with the last one who keeps it.
+    """Constants by name.
 
-    Asking for one raises OnnxError where it can't be read.
+    A stored one is read on access, and dropped when its last user drops it. Access raises OnnxError if it can't be
+    read.
     """
 
     def __init__(self, found: Mapping[str, NDArray | Stored]):
@@ -154,21 +155,21 @@ class Constants(Mapping[str, NDArray]):
         return name in self._found
 
     def dtype(self, name: str) -> str:
-        """The element type of a constant, which is not read for that."""
+        """The element type of a constant, without reading it."""
         return str(self._found[name].dtype)
 
     def dtypes(self) -> dict[str, str]:
-        """The element types of all."""
+        """The element types of all constants."""
         return {name: self.dtype(name) for name in self}
 
     def small(self, most: int) -> dict[str, NDArray]:
-        """Those with at most so many numbers."""
+        """Those with at most this many elements."""
         return {name: self[name] for name, found in self._found.items() if found.size <= most}
 
     def is_stored(self, name: str) -> bool:
-        """Whether it is read when it is asked for."""
+        """Whether it is read on access."""
         return isinstance(self._found[name], Stored)
 
     def joined(self, others: Mapping[str, NDArray]) -> Constants:
-        """These and others."""
+        """These constants and others."""
         return Constants({**self._found, **others})

@@ -1,4 +1,4 @@
-"""Constant tensors of an ONNX file as arrays: inline, or in external files inside the model's own folder."""
+"""Constant tensors of an ONNX file as arrays: inline, or in external files inside the model's folder."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from onnx import numpy_helper
 from .errors import OnnxError
 from .stored import InFile, Place, Stored
 
-#: A tensor with more elements is no weight of a network: refused before anything is allocated.
+#: A larger tensor is not a network's weight, and is refused before anything is allocated.
 MAX_ELEMENTS = 2**31 - 1
-#: All constants that are computed while importing have no more elements in all: a small file can ask for any number.
+#: The largest number of elements in all folded constants together: a small file can ask for any number.
 MAX_COMPUTED = 2**28
-#: An axis that is resized has no more cells, and one that is continued by its own cells gets no more of them: they
-#: are computed one by one.
+#: The largest size of an axis that is resized or padded with its own cells, since these cells are computed one by one.
 MAX_AXIS, MAX_CONTINUED = 2**24, 2**12
 
 DTYPES: dict[int, str] = {
@@ -33,18 +32,21 @@ DTYPES: dict[int, str] = {
 }
 
 
-#: Types of which there are no tensors here, not even constant ones.
+#: Types that are not supported at all, not even for constants.
 _NEVER = ("UNDEFINED", "STRING", "COMPLEX64", "COMPLEX128")
 #: Types of less than a byte, several numbers to a byte.
 _PACKED = ("int4", "uint4", "int2", "uint2", "float4_e2m1fn")
-#: What holds integers of a type that the language does not have, each number as it is. Only layers that move
-#: numbers, and those of quantized networks, take them.
+#: The wider types for integers that the language does not have, with the same numbers. Only layers that move numbers,
+#: and those of quantized networks, accept them.
 HELD_AS: dict[str, str] = {"int8": "int32", "int16": "int32", "uint16": "int32", "uint32": "int64"}
 
 
 def dtype_name(data_type: int) -> str:
-    """An element type as NumPy calls it. Constants may be of types that networks do not compute in: weights that a
-    Cast or a DequantizeLinear widens. Raises OnnxError for one that is no type of numbers."""
+    """NumPy's name for an element type.
+
+    Constants may have types that networks do not compute in: weights that a Cast or a DequantizeLinear widens. Raises
+    OnnxError if it is not a type of numbers.
+    """
     names = onnx.TensorProto.DataType
     known = names.Name(data_type) if data_type in names.values() else str(data_type)
     if known in _NEVER or data_type not in names.values():
@@ -53,7 +55,7 @@ def dtype_name(data_type: int) -> str:
 
 
 def network_dtype(data_type: int) -> str:
-    """An element type that values computed at run time can have, as NumPy calls it. Raises OnnxError."""
+    """NumPy's name for an element type that values computed at run time can have. Raises OnnxError."""
     name = dtype_name(data_type)
     if name not in DTYPES.values() and name not in HELD_AS:
         known = onnx.TensorProto.DataType.Name(data_type)
@@ -63,19 +65,20 @@ def network_dtype(data_type: int) -> str:
 
 
 def is_float(dtype: str) -> bool:
-    """Whether an element type is one of floats, of any width."""
+    """Whether an element type is a float of any width."""
     return dtype.startswith(("float", "bfloat"))
 
 
 def read_tensor(tensor: onnx.TensorProto, folder: Path | None, place: Place | None = None) -> NDArray:
-    """The array a TensorProto stands for; ``place`` is where its raw data lie where the message does not have them.
-    Raises OnnxError."""
+    """The array of a TensorProto. ``place`` is where its raw data are if the message does not contain them. Raises
+    OnnxError.
+    """
     found = tensor_of(tensor, folder, place)
     return found.read() if isinstance(found, Stored) else found
 
 
 def tensor_of(tensor: onnx.TensorProto, folder: Path | None, place: Place | None = None) -> NDArray | Stored:
-    """The same, stored where its bytes lie outside of the message. Raises OnnxError for one that does not fit them."""
+    """The same, left where its bytes are outside the message. Raises OnnxError if the bytes don't fit its shape."""
     dtype_name(tensor.data_type)
     dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
     shape = tuple(tensor.dims)
@@ -133,7 +136,7 @@ def _external(tensor: onnx.TensorProto, folder: Path | None, needed: int) -> Pla
 
 
 def _confined(name: str, location: str, folder: Path | None) -> Path:
-    """The external file, which has to be a regular one inside the model's folder, links resolved."""
+    """The path of an external file. It must be a regular file inside the model's folder after links are resolved."""
     if folder is None:
         raise OnnxError(f"the tensor {name!r} is in an external file, and the model has no folder")
     root = folder.resolve()
@@ -150,7 +153,7 @@ def _confined(name: str, location: str, folder: Path | None) -> Path:
 
 
 def is_uniform(array: NDArray) -> bool:
-    """Whether all elements are the same, which most large arrays show at their beginning."""
+    """Whether all elements are equal. For most large arrays the first elements decide."""
     if not array.size:
         return False
     first = array[(slice(0, 2),) * array.ndim]
@@ -158,6 +161,6 @@ def is_uniform(array: NDArray) -> bool:
 
 
 def window_kernel(window: Sequence[int], channels: int) -> NDArray:
-    """The kernel [cells·C, C, *window] of a convolution that gives the cells of each window, in order."""
+    """The kernel [cells·C, C, *window] of a convolution that extracts the cells of each window, in order."""
     filters = prod(window) * channels
     return np.moveaxis(np.eye(filters, dtype=np.float32).reshape(filters, *window, channels), -1, 1)

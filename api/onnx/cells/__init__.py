@@ -1,4 +1,4 @@
-"""The bodies of ONNX's loops as cells of the language: equations over one sample."""
+"""Translates the bodies of ONNX's loops to cells of the language, that is, equations over one sample."""
 
 from . import convolution, moves, normalization, pointwise, recurrent
 from .body import CellBody, cell_of_body

@@ -1,4 +1,4 @@
-"""A loop's body, node by node, as a cell: states, parameters, named steps, output."""
+"""Translates a loop's body, node by node, to a cell: states, parameters, named steps, output."""
 
 from __future__ import annotations
 
@@ -27,28 +27,31 @@ from .terms import OtherOrder, Sizes, Term, channels_last, of_sample
 
 @dataclass(frozen=True)
 class CellBody:
-    """A cell. ``states`` are the names of the loop's carries in order; ``sequences`` say for each of its scan outputs
-    which state it is, with "" for the cell's output."""
+    """A cell made of a loop's body.
+
+    ``states`` are the names of the loop's carries in order. ``sequences`` has for each scan output the state that it
+    is, or "" for the cell's output.
+    """
 
     tree: dict[str, Any]
     states: tuple[str, ...]
     weights: Mapping[str, NDArray]
     sequences: tuple[str, ...]
     ranks: tuple[int, ...]
-    """How many axes each of its scan outputs has for one sample; the cell may leave out first ones of size 1."""
+    """The number of axes of each scan output for one sample. The cell may leave out leading axes of size 1."""
     leading: tuple[bool, ...] = ()
-    """Which of its scan outputs have an axis of size 1 before the samples."""
+    """Which scan outputs have an axis of size 1 before the samples."""
     computed: Mapping[str, Held] = field(default_factory=dict)
-    """Parameters that the graph around computes."""
+    """Parameters that the outer graph computes."""
     masked: bool = False
-    """Whether samples keep their states and give zeros in steps that they do not have."""
+    """Whether samples keep their states and output zeros in steps beyond their lengths."""
 
 
 class CellWriter(BodyValues):
-    """Turns the nodes of one body into terms."""
+    """Translates the nodes of one body to terms."""
 
     def walk(self) -> None:
-        """All nodes. Raises Refusal."""
+        """Translates all nodes. Raises Refusal."""
         for node in self.body.nodes:
             if node.op == "Identity":
                 continue
@@ -83,17 +86,17 @@ class CellWriter(BodyValues):
                 self.values[name] = self.named(name, term)
 
     def shape_of(self, term: Term, node: Node) -> Known:
-        """The sizes of a value, or some of them: all are known, or open ones of the graph around."""
+        """The shape of a value, or parts of it, if all sizes are known or are open sizes of the outer graph."""
         sizes = [*([self.samples] if term.batched and self.samples is not None else []), *term.view]
         start, end = node.attributes.get("start", 0), node.attributes.get("end", len(sizes))
         return known_dims(dims_array(sizes[start:end]))
 
     def folded(self, node: Node) -> dict[str, Term | Known] | None:
-        """The results of a node on what is known; arithmetic on weights stays in the cell, where it was written."""
+        """The results of a node with known operands. Arithmetic on weights stays in the cell, as it was written."""
         operands = [self.known(name) if name else None for name in node.inputs]
         if any(name and one is None for name, one in zip(node.inputs, operands, strict=True)):
             return None
-        moved = self.has_images and node.op == "Transpose"  # a kernel is held otherwise
+        moved = self.has_images and node.op == "Transpose"  # a kernel is held in another order
         if not moved and any(
             one is not None and one.array.ndim and one.dtype == self.dtype for one in operands
         ):
@@ -139,12 +142,14 @@ def cell_of_body(
     last: bool = False,
     leading: Collection[str] = (),
 ) -> CellBody:
-    """The cell of a body. ``states`` and ``inputs`` give for each of the body's inputs the name it gets and its shape
-    for one sample; ``samples`` is the size of the first axis, None where the body is of one sample already. ``prefix``
-    is what the names of values begin with. ``mask`` is the body's input that says which samples have the step;
-    ``truths`` are inputs of truth values, which a cell reads as numbers. With ``last`` all shapes of two axes and more
-    are those of images held channels last, where ONNX has the channels first. ``leading`` are inputs with an axis
-    of size 1 before the samples. Raises Refusal."""
+    """Makes the cell of a body.
+
+    ``states`` and ``inputs`` give the name and the shape for one sample of each input of the body. ``samples`` is the
+    size of the first axis, None if the body handles one sample already. ``prefix`` is removed from the names of values.
+    ``mask`` is the input that says which samples have the step. ``truths`` are inputs of truth values, which a cell
+    reads as numbers. With ``last``, all shapes of two axes and more are those of images, held channels last where ONNX
+    has channels first. ``leading`` are inputs with an axis of size 1 before the samples. Raises Refusal.
+    """
     constants = {name: Known.of(array) for name, array in body.constants.items()}
     constants |= {name: value for name, value in captured.items() if isinstance(value, Known)}
     body, before = without_first_axis(without_pads(body, constants.get), constants.get, leading)
@@ -180,7 +185,7 @@ def cell_of_body(
         for name in names:
             if _held(term, last).shape != shapes[name] or term.dtype != dtype:
                 raise Refusal(f"the state {name} of shape {list(shapes[name])} becomes {list(term.shape)}")
-    # Scan outputs: states where they are such, one output, and further states for what remains.
+    # Scan outputs: a state if it is one, one as the cell's output, and additional states for the others.
     sequences: list[str] = []
     ranks = [len(writer.term(value).view) if want else 0 for value, want in zip(scanned, wanted, strict=True)]
     output: str | None = None

@@ -1,4 +1,4 @@
-"""The values of a loop's body, by name: terms of the cell that is written, and what is known while importing."""
+"""The values of a loop's body, by name: terms of the cell being written, and values known at import time."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ..operands import Held, Known
 from ..reading import Body
 from .terms import LONG, Term
 
-#: What nothing in a cell may be called.
+#: Names that nothing in a cell may have.
 RESERVED = (*FUNCTIONS, *CONSTANTS, *keyword.kwlist, "prev", "output")
 
 
 @dataclass
 class Written:
-    """What is written so far."""
+    """What has been written so far."""
 
     names: Names = field(default_factory=lambda: Names(RESERVED))
     steps: list[str] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Written:
 
 
 class BodyValues:
-    """The values of a body as terms, and the steps of the cell that make them."""
+    """The values of a body as terms, and the steps of the cell that compute them."""
 
     def __init__(
         self,
@@ -71,16 +71,16 @@ class BodyValues:
             self.uses[self.source(name)] = self.uses.get(self.source(name), 0) + 1
         self.becomes: dict[str, list[str]] = {}
         self.split: dict[str, list[str]] = {}
-        """The names of parts that were taken."""
+        """The names of the parts that are sliced from a value."""
 
     def source(self, name: str) -> str:
-        """The value that a name stands for, through Identities."""
+        """Follows a name through Identity nodes."""
         return self.alias.get(name, name)
 
     # Values.
 
     def term(self, name: str) -> Term:
-        """A value as an expression; constants are numbers, or parameters. Raises Refusal."""
+        """A value as an expression. Constants become numbers or parameters. Raises Refusal."""
         name = self.source(name)
         value = self.values[name] if name in self.values else self.parameter(name)
         if isinstance(value, Term):
@@ -105,11 +105,11 @@ class BodyValues:
 
     @property
     def has_images(self) -> bool:
-        """Whether something is convolved, so that axes are moved about without a change to the text."""
+        """Whether something is convolved, in which case moving axes does not change the text."""
         return any(node.op == "Conv" for node in self.body.nodes)
 
     def laid(self, name: str, image: Term | None) -> Term:
-        """A value beside an image that is held in an order: constants are held so, too. Raises Refusal."""
+        """A value used next to an image whose axes are reordered. Constants are then reordered too."""
         name = self.source(name)
         value = self.values.get(name)
         if image is None or not isinstance(value, Known) or value.is_open or not value.array.ndim:
@@ -131,7 +131,7 @@ class BodyValues:
             raise Refusal("an open size is used as a number that is computed with")
         if value.array.ndim == 0 and (number := inlined(value.array)) is not None:
             return Term(number, (), (), value.dtype, False)
-        if value.array.ndim == 0 and value.dtype == "bool":  # the language has no word for it
+        if value.array.ndim == 0 and value.dtype == "bool":  # the language has no function for it
             return Term("0 < 1" if value.array else "1 < 0", (), (), "bool", False)
         if value.dtype != self.dtype or not value.array.size:
             raise Refusal(
@@ -144,8 +144,9 @@ class BodyValues:
         return Term(found, shape, shape, value.dtype, False)
 
     def kernel(self, name: str, axes: Sequence[int]) -> str:
-        """A constant [filters, c_in / groups, *window] as the kernel of a convolution along some axes, all others of
-        which have one cell: the name of a parameter."""
+        """A constant [filters, c_in / groups, *window] as the kernel of a convolution along some axes; the other axes
+        of the window have size 1. Returns the name of a parameter.
+        """
         key = f"{name}\nkernel"
         value = self.known(name)
         assert value is not None
@@ -157,12 +158,12 @@ class BodyValues:
         return self.out.known[key].text
 
     def known(self, name: str) -> Known | None:
-        """A value that is known while importing."""
+        """A value that is known at import time."""
         value = self.values.get(self.source(name))
         return value if isinstance(value, Known) else None
 
     def named(self, value: str, term: Term) -> Term:
-        """A term under a name of its own where it is a state's new value, read more than once, or long."""
+        """A term under its own name if it is a state's new value, is read more than once, or is long."""
         states = self.becomes.get(value, ())
         for state in states:
             self.out.steps.append(f"{state} = {term.text}")
@@ -172,13 +173,13 @@ class BodyValues:
         return self.step(value, term)
 
     def step(self, value: str, term: Term) -> Term:
-        """A term as a step of its own."""
+        """A term as a separate step."""
         name = self.out.names.fresh([self.spoken(value)], "v")
         self.out.steps.append(f"{name} = {term.text}")
         return replace(term, text=name, untransposed="", opposite="")
 
     def spoken(self, value: str) -> str | None:
-        """The name of a value where it says something."""
+        """The file's name of the value, if it is meaningful."""
         found = identifier(value.removeprefix(self.prefix))
         return found if found and len(found) <= 20 and not re.search(r"[\d_]$", found) else None
 

@@ -1,4 +1,4 @@
-"""Convolutions of a loop's body, over images that are held channels last."""
+"""Convolutions in a loop's body, over images that are held channels last."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _conv(s: Step) -> list[Term]:
 
 
 def _one(s: Step, name: str, axes: Sequence[int]) -> int:
-    """A number that is the same for all axes. Raises Refusal."""
+    """An attribute with one number per axis that must be the same for all axes. Raises Refusal."""
     given = s.attribute(name)
     found = {1} if given is None else {int(given[axis]) for axis in axes}
     if len(found) != 1:
@@ -70,7 +70,7 @@ def _one(s: Step, name: str, axes: Sequence[int]) -> int:
 
 
 def _padding(s: Step, spans: list[int], stride: int, axes: Sequence[int]) -> tuple[int, int] | None:
-    """How many zeros are before and behind, on all axes; None where the image keeps its sizes. Raises Refusal."""
+    """The number of zeros before and after, the same on all axes; None if the image keeps its size. Raises Refusal."""
     auto = s.attribute("auto_pad", "NOTSET")
     if auto == "VALID":
         return 0, 0
@@ -91,8 +91,7 @@ def _padding(s: Step, spans: list[int], stride: int, axes: Sequence[int]) -> tup
 
 
 def without_pads(body: Body, known: Callable[[str], Known | None]) -> Body:
-    """A body in which convolutions themselves have the zeros that are put around what they read, be it that the axes
-    change places in between."""
+    """The body with Pads merged into the convolutions that read them, even through nodes that move axes."""
     makers = {name: node for node in body.nodes if not node.domain for name in node.outputs}
     nodes: list[Node] = []
     for node in body.nodes:
@@ -114,7 +113,7 @@ def without_pads(body: Body, known: Callable[[str], Known | None]) -> Body:
             name = nodes[-1].outputs[0]
         nodes.append(replace(found, inputs=(name, *node.inputs[1:])))
     read = {name for node in nodes for name in node.reads} | set(body.outputs)
-    for node in reversed(nodes.copy()):  # what only led to convolutions
+    for node in reversed(nodes.copy()):  # nodes that only led to convolutions
         if node.op in ("Pad", "Transpose") and not read & set(node.outputs):
             nodes.remove(node)
             read = {name for one in nodes for name in one.reads} | set(body.outputs)
@@ -122,7 +121,7 @@ def without_pads(body: Body, known: Callable[[str], Known | None]) -> Body:
 
 
 def _with_pads(node: Node, between: list[Node], low: list[int], high: list[int]) -> Node | None:
-    """A convolution with more zeros around what it reads, where it can have them."""
+    """A convolution with additional zero padding, if it can have that."""
     for one in between:
         order = [int(axis) for axis in one.attributes["perm"]]
         if sorted(order) != list(range(len(low))):
@@ -138,7 +137,7 @@ def _with_pads(node: Node, between: list[Node], low: list[int], high: list[int])
 
 
 def _zeros_around(node: Node, known: Callable[[str], Known | None]) -> tuple[list[int], list[int]] | None:
-    """How many zeros a Pad puts before and behind each axis, where it does that alone."""
+    """How many zeros a Pad puts before and after each axis, if that is all it does."""
     sizes: Any = node.attributes.get("pads")
     if (
         sizes is None

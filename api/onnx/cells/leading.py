@@ -1,5 +1,8 @@
-"""A first axis of size 1 before the samples: recurrences of one step, and those that PyTorch writes out, keep one for
-time or for directions. It is taken out of a body, whose values then have the samples first."""
+"""Removes a leading axis of size 1 before the samples from a body.
+
+Recurrences of one step, and those that PyTorch writes out, have such an axis for time or for directions. Without it the
+values have the samples first.
+"""
 
 from __future__ import annotations
 
@@ -27,15 +30,17 @@ _ELEMENTWISE |= {
     "Softsign",
 }
 _ELEMENTWISE |= {"Celu", "Gelu", "HardSwish", "Mish", "ThresholdedRelu", "Dropout"}
-#: Operators with an axis among their attributes, and whether their operands are joined along it.
+#: Operators with an axis among their attributes, and whether they join their operands along it.
 _ALONG = frozenset(("Split", "Concat", "Softmax", "LayerNormalization"))
 
 
 def without_first_axis(
     body: Body, known: Callable[[str], Known | None], states: Collection[str]
 ) -> tuple[Body, frozenset[str]]:
-    """The body, of whose inputs ``states`` have that axis, without it, and the names of outputs that had it. Raises
-    Refusal for what can't do without."""
+    """The body without the leading axis of its inputs ``states``, and the names of outputs that had it.
+
+    Raises Refusal for nodes that need it.
+    """
     if not states and not any(node.op in RECURRENCES and not node.domain for node in body.nodes):
         return body, frozenset()
     found = _Leading(body, known, states)
@@ -48,7 +53,9 @@ class _Leading:
     def __init__(self, body: Body, known: Callable[[str], Known | None], states: Collection[str]):
         self.known, self.leading = known, set(states)
         self.twice: set[str] = set()
-        """Values with two such axes: the sequences of one step that recurrences give, for time and for directions."""
+        """Values with two such axes: the outputs of recurrences over one step have one for time and one for
+        directions.
+        """
         self.units: dict[str, int] = {}
         """The features of such values, and of those with the samples between both axes."""
         self.constants: dict[str, np.ndarray] = {}
@@ -82,7 +89,7 @@ class _Leading:
         return node
 
     def view(self, node: Node) -> Node:
-        """A node that adds or takes axes."""
+        """A node that adds or removes axes."""
         (name, *_), axes = node.inputs, self.axes(node)
         same = replace(node, op="Identity", inputs=(name,), attributes={})
         out = node.outputs[0]
@@ -107,7 +114,7 @@ class _Leading:
         return None if known is None or known.is_open else sorted(known.array.reshape(-1).tolist())
 
     def recurrence(self, node: Node) -> Node:
-        """A recurrence of one step: the axis is that of time, and of the states' directions."""
+        """A recurrence of one step: the axis is that of time, and for the states that of directions."""
         states = [name for name in node.inputs[5:7] if name]
         if not {node.inputs[0], *states} <= self.leading:
             raise self.refusal(node)
@@ -117,7 +124,7 @@ class _Leading:
         return node
 
     def moved(self, node: Node) -> Node:
-        """What brings the samples between both axes, as exporters do, and takes the second one out."""
+        """Moves the samples between both axes, as exporters do, and removes the second one."""
         (name, *_), (out, *_) = node.inputs, node.outputs
         units = self.units[name]
         target = self.known(node.inputs[1]) if node.op == "Reshape" else None
@@ -130,7 +137,7 @@ class _Leading:
         return replace(node, op="Identity", inputs=(name,), attributes={})
 
     def slice(self, node: Node) -> Node:
-        """Parts along other axes."""
+        """Slices along other axes."""
         if len(node.inputs) < 4 or not node.inputs[3]:
             raise self.refusal(node)
         known, bounds = self.known(node.inputs[3]), [self.known(name) for name in node.inputs[1:3]]
@@ -138,7 +145,7 @@ class _Leading:
             [0],
             [0],
             [1],
-        ]:  # all of it
+        ]:  # the whole axis
             return replace(node, op="Identity", inputs=node.inputs[:1], attributes={})
         if known is None or known.is_open or (known.array == 0).any():
             raise self.refusal(node)

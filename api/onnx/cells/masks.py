@@ -1,5 +1,6 @@
-"""Loops over sequences of different lengths: what a body does for the samples that have a step is told apart from what
-it does for those that have not."""
+"""Loops over sequences of different lengths: separates what a body computes for the samples that have a step from how
+it keeps the others.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from .body_values import BodyValues
 def unmasked(
     writer: BodyValues, mask: str, carried: list[str], states: list[str], scanned: list[str]
 ) -> tuple[list[str], list[str]]:
-    """The values behind `Where(mask, new, old)` and `Where(mask, y, 0)`. Raises Refusal for anything else."""
+    """The values in `Where(mask, new, old)` and `Where(mask, y, 0)`. Raises Refusal for other forms."""
     makers = {name: node for node in writer.body.nodes for name in node.outputs}
 
     def is_mask(name: str) -> bool:
@@ -47,7 +48,7 @@ def unmasked(
 
 
 def _drop(writer: BodyValues, is_mask: Callable[[str], bool]) -> None:
-    """Takes what only concerns the mask out of the body."""
+    """Removes the nodes that only handle the mask from the body."""
     kept = []
     for node in writer.body.nodes:
         concerns = (node.op == "Where" and is_mask(node.inputs[0])) or any(

@@ -1,4 +1,4 @@
-"""Products, shapes, parts and reductions of a loop's body, as expressions of the language."""
+"""Products, shapes, parts and reductions in a loop's body, as expressions of the language."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .step import Step
 from .table import operator
 from .terms import OtherOrder, Sizes, Term, joint, ordered, product, written
 
-#: A part that ends there, or later, goes to the end of any axis.
+#: A slice that ends there, or later, goes to the end of any axis.
 _WHOLE = 2**31 - 1
 
 # Products.
@@ -51,7 +51,7 @@ def _transpose(s: Step) -> list[Term]:
 
 
 def _reordered(term: Term, order: list[int]) -> Term:
-    """An image with its axes in another order: the text stays as it is."""
+    """An image with its axes in another order. The text does not change."""
     held = term.order or tuple(range(len(term.view)))
     found = tuple(order.index(axis) for axis in held)
     view = tuple(term.view[axis] for axis in order)
@@ -72,7 +72,7 @@ def _transposed(term: Term) -> Term:
 
 @operator("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Expand", "Tile", attributes="axes axis allowzero")
 def _view(s: Step) -> list[Term]:
-    """Axes of size 1 come and go, and what is stretched is so by whoever reads it."""
+    """Adds and removes axes of size 1. What is stretched is left to the readers, which broadcast it."""
     term = s.term()
     if s.node.op in ("Squeeze", "Unsqueeze") and (found := _image(s, term)) is not None:
         return [found]
@@ -88,7 +88,7 @@ def _view(s: Step) -> list[Term]:
     elif target[:1] == [s.writer.samples] and (
         isinstance(s.writer.samples, Dim) or _gives_samples(s, full, target)
     ):
-        # What is the same for all samples is given to each.
+        # A value that is the same for all samples is given to each.
         term, target = replace(term, batched=True), target[1:]
     if any(isinstance(size, Dim) for size in target):
         raise Refusal("a sample has open sizes")
@@ -101,7 +101,7 @@ def _view(s: Step) -> list[Term]:
 
 
 def _image(s: Step, term: Term) -> Term | None:
-    """An image with axes of size 1 more or fewer: the text stays as it is."""
+    """An image with axes of size 1 added or removed. The text does not change."""
     axes = s.integers(1, "axes")
     if axes is None or not s.writer.has_images or not term.batched or len(term.shape) < 2:
         return None
@@ -123,7 +123,7 @@ def _image(s: Step, term: Term) -> Term | None:
 
 
 def _gives_samples(s: Step, full: tuple[DimLike, ...], target: list[DimLike]) -> bool:
-    """Whether a first axis of as many cells as there are samples, a fixed number, was made by repeating."""
+    """Whether the first axis, with a fixed number of samples, was made by repeating a value."""
     if s.node.op not in ("Expand", "Tile"):
         return False
     return len(target) > len(full) or (full[0] == 1 and s.writer.samples != 1)
@@ -162,7 +162,7 @@ def _target(s: Step, full: tuple[DimLike, ...]) -> list[DimLike]:
     ]
     if -1 in target:
         hole = target.index(-1)
-        # The samples stay first, so a hole there is theirs; any other is what the sample has left.
+        # The samples stay first, so a -1 there is their number; any other -1 is computed from the rest of the sample.
         if hole == 0 and full and isinstance(full[0], Dim):
             target[0] = full[0]
         else:
@@ -194,7 +194,7 @@ def _concat(s: Step) -> list[Term]:
 
 @operator("Slice", attributes="axes ends starts")
 def _slice(s: Step) -> list[Term]:
-    """A part of a term; all parts that are taken of it are one `split`."""
+    """A slice of a term. All equal slices of a term become one `split`."""
     term, cut = s.term(), _cut(s)
     if cut is None:
         return [term]
@@ -221,7 +221,7 @@ def _slice(s: Step) -> list[Term]:
 
 
 def _cut(s: Step) -> tuple[int, int, int] | None:
-    """The one axis along which a part is taken, its start and end; None where all is taken."""
+    """The one axis along which a slice is taken, with its start and end; None if it takes everything."""
     starts, ends = s.integers(1, "starts"), s.integers(2, "ends")
     if starts is None or ends is None:
         raise Refusal("where the part starts and ends is not given")

@@ -1,4 +1,4 @@
-"""Normalizations of a loop's body over a sample's last axes, as equations."""
+"""Normalizations in a loop's body, over the last axes of a sample, as equations."""
 
 from __future__ import annotations
 

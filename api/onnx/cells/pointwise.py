@@ -1,4 +1,4 @@
-"""Functions of a loop's body that work element by element, as expressions of the language."""
+"""Elementwise functions in a loop's body, as expressions of the language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""One step of an LSTM, GRU or RNN in a loop's body, as equations: a scripted cell is written as a sequence of one."""
+"""One step of an LSTM, GRU or RNN node inside a loop's body, as equations: scripted cells are exported as sequences of
+length one.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,7 @@ def _recurrent(s: Step) -> list[Term]:
 
 
 class _Functions:
-    """The activations of a node, in their order, with the clip before them."""
+    """The activations of a node, in order, each applied after the clip."""
 
     def __init__(self, s: Step, usual: Sequence[str]):
         names = [str(one) for one in s.attribute("activations") or usual]
@@ -53,7 +55,7 @@ class _Functions:
         self.clip = s.attribute("clip")
 
     def of(self, position: int, template: str, operands: Mapping[str, Term], *, clipped: bool = True) -> Term:
-        """A function of what a template says."""
+        """Makes a function from a template."""
         inner = template
         if clipped and self.clip is not None:
             bound = decimal(self.clip)
@@ -120,7 +122,7 @@ def _gru(s: Step, x: Term) -> list[Term]:
 
 
 def _products(s: Step, x: Term, h: Term) -> tuple[Term, Term]:
-    """The inputs and the old state times their kernels, each with its bias."""
+    """The products of the inputs and of the old state with their kernels, each with its bias."""
     inputs, states = product(x, _matrix(s, 1, "kernel")), product(h, _matrix(s, 2, "recurrent_kernel"))
     first, second = _biases(s)
     if first is not None and second is not None:
@@ -130,7 +132,7 @@ def _products(s: Step, x: Term, h: Term) -> tuple[Term, Term]:
 
 
 def _matrix(s: Step, position: int, name: str) -> Term:
-    """A kernel [1, gates, …] turned around. Raises Refusal."""
+    """A kernel [1, gates, …], transposed. Raises Refusal."""
     array = _constant(s, position)
     if array.ndim != 3 or array.shape[0] != 1:
         raise Refusal(f"operand {position} is no kernel of one direction")
@@ -156,6 +158,6 @@ def _param(s: Step, name: str, array: NDArray) -> Term:
 
 
 def _split(s: Step, term: Term, count: int) -> list[Term]:
-    """Equal parts under names of their own."""
+    """Equal parts, each under a name."""
     size = term.shape[-1] // count
     return [term.seen(name, (size,)) for name in s.writer.parts(term, count, 0)]

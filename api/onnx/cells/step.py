@@ -16,7 +16,7 @@ from .terms import Term
 
 
 class Step:
-    """What an operator's rule works with."""
+    """What the rule for an operator works with."""
 
     def __init__(self, writer: BodyValues, node: Node):
         self.writer, self.node = writer, node
@@ -36,17 +36,17 @@ class Step:
         return self.writer.term(self.node.inputs[position])
 
     def terms(self) -> list[Term]:
-        """All operands, which meet element by element."""
+        """All operands, for an elementwise operation."""
         return self.together(*range(len(self.node.inputs)))
 
     def together(self, *positions: int) -> list[Term]:
-        """Operands that meet element by element: constants in the order in which an image is held."""
+        """Operands of an elementwise operation; constants are put in the order of axes in which images are held."""
         values = [self.writer.values.get(self.writer.source(self.node.inputs[one])) for one in positions]
         image = next((one for one in values if isinstance(one, Term) and one.order), None)
         return [self.writer.laid(self.node.inputs[one], image) for one in positions]
 
     def known(self, position: int) -> Known | None:
-        """An operand that is known while importing."""
+        """An operand that is known at import time."""
         return self.writer.known(self.node.inputs[position]) if self.has(position) else None
 
     def attribute(self, name: str, default: Any = None) -> Any:
@@ -54,7 +54,7 @@ class Step:
         return self.node.attributes.get(name, default)
 
     def integers(self, position: int, name: str) -> list[int] | None:
-        """Whole numbers that are an operand, or an attribute in older opsets. Raises Refusal."""
+        """Whole numbers from an operand or, in older opsets, an attribute. Raises Refusal."""
         if name in self.node.attributes:
             return [int(one) for one in self.node.attributes[name]]
         if not self.has(position):
@@ -62,14 +62,14 @@ class Step:
         return [int(one) for one in self.sizes(position) if not isinstance(one, Dim)]
 
     def sizes(self, position: int) -> list[DimLike]:
-        """An operand that is a shape. Raises Refusal where it is computed at run time."""
+        """An operand that is a shape. Raises Refusal if it is computed at run time."""
         known = self.known(position)
         if known is None:
             raise Refusal(f"operand {position} has to be constant")
         return [one if isinstance(one, Dim) else int(one) for one in np.ravel(known.array)]
 
     def axis(self, term: Term, axis: int) -> int:
-        """An axis of ONNX's tensor as one of the sample's. Raises Refusal for that of the samples."""
+        """An axis of ONNX's tensor as an axis of the sample. Raises Refusal for the axis of the samples."""
         rank = len(term.view) + term.batched
         found = axis + rank if axis < 0 else axis
         if not 0 <= found < rank:
@@ -79,7 +79,7 @@ class Step:
         return found - term.batched
 
     def own_axis(self, term: Term, axis: int) -> int:
-        """The same as an axis of what the text gives, which has fewer leading axes of size 1."""
+        """The same axis counted in the text's shape, which has fewer leading axes of size 1."""
         if term.order:
             found = self.axis(term, axis)
             if found not in term.order:

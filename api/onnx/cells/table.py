@@ -1,4 +1,4 @@
-"""The table of operators that a loop's body may have."""
+"""The table of operators that a loop's body may contain."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Rule = Callable[[Step], Sequence[Term]]
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A rule that makes terms of a node, and the attributes that it honours."""
+    """A rule that makes terms from a node, and the attributes that it supports."""
 
     convert: Rule
     attributes: tuple[str, ...]
@@ -23,7 +23,7 @@ OPERATORS: dict[str, Operator] = {}
 
 
 def operator(*names: str, attributes: str = "") -> Callable[[Rule], Rule]:
-    """Enters a rule for operators; ``attributes`` are names with blanks between them."""
+    """Registers a rule for operators. ``attributes`` are names separated by blanks."""
 
     def enter(rule: Rule) -> Rule:
         for name in names:

@@ -1,7 +1,7 @@
 """Values of a loop's body as expressions of the language.
 
-ONNX has whole tensors where an equation has those of one sample, so a term knows both: the `shape` that its text
-has in the language, and the `view` that ONNX has of it. They differ by axes of size 1 and by what is stretched later.
+ONNX computes with whole tensors, an equation with those of one sample. So a term knows both: the `shape` of its text in
+the language, and the `view`, the shape in ONNX. They differ in axes of size 1 and in what is broadcast later.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ Sizes = tuple[int, ...]
 
 
 class OtherOrder(Refusal):
-    """Raised where images are held in another order of axes than a rule can do with."""
+    """Raised when images are held in an order of axes that a rule can't handle."""
 
 
-#: An expression with more characters gets a name.
+#: A longer expression gets a name.
 LONG = 72
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """An expression. ``batched``: whether ONNX's tensor has the samples first, an axis that ``view`` leaves out."""
+    """An expression. ``batched`` says whether ONNX's tensor has the samples as first axis, which ``view`` leaves
+    out.
+    """
 
     text: str
     shape: Sizes
@@ -35,16 +37,17 @@ class Term:
     dtype: str
     batched: bool
     untransposed: str = ""
-    """What it is the transpose of."""
+    """The term that it is the transpose of."""
     opposite: str = ""
-    """What holds where a comparison does not."""
+    """The value where the comparison is false."""
     order: Sizes = ()
-    """Which axis of ``view`` each axis of the text is, where images are held channels last; else they are the same.
-    Other axes of ``view`` have size 1."""
+    """If images are held channels last, for each axis of the text its axis in ``view``, whose other axes have size 1.
+    Otherwise None: both have the same order.
+    """
 
     @property
     def is_name(self) -> bool:
-        """Whether the text is short enough to be written more than once."""
+        """Whether the text is short enough to be repeated."""
         return self.text.isidentifier() or (self.text.startswith("prev(") and self.text.count("(") == 1)
 
     def viewed(self, view: Sequence[int]) -> Term:
@@ -52,7 +55,7 @@ class Term:
         return replace(self, view=tuple(view), untransposed="", opposite="")
 
     def seen(self, text: str, shape: Sequence[int]) -> Term:
-        """Another text, whose axes ONNX sees as those of this one."""
+        """Another text with axes that correspond to ONNX's as this one's do."""
         view = [1] * len(self.view) if self.order else list(shape)
         for own, axis in zip(shape, self.order, strict=False):
             view[axis] = own
@@ -60,7 +63,9 @@ class Term:
         return replace(self, text=text, shape=shape, view=tuple(view), untransposed="", opposite="")
 
     def exact(self) -> Term:
-        """The term, whose text has to have the shape that ONNX sees but for leading axes of size 1. Raises Refusal."""
+        """The term, if the text's shape is the one in ONNX except for leading axes of size 1. Raises Refusal
+        otherwise.
+        """
         if self.order:
             raise OtherOrder("an image that is held channels last is read as if its channels were first")
         if any(a != b for a, b in _from_the_end(self.shape, self.view)):
@@ -69,17 +74,17 @@ class Term:
 
 
 def ordered(order: Sequence[int], rank: int) -> Sizes:
-    """An order of axes, among so many, where it is not the one that they have."""
+    """A permutation of ``count`` axes, or None if it is the identity."""
     return () if list(order) == list(range(rank)) else tuple(order)
 
 
 def channels_last(rank: int) -> Sizes:
-    """The order of an image's axes, of which the channels are the first to ONNX, as the language holds it."""
+    """The order in which the language holds the axes of an image, whose first axis in ONNX is the channels."""
     return (*range(1, rank), 0)
 
 
 def of_sample(text: str, shape: Sizes, dtype: str, batched: bool, last: bool) -> Term:
-    """What a step reads, in the shape in which it is held; with ``last`` images are held channels last."""
+    """A value that a step reads, in the shape in which it is held; with ``last``, images are held channels last."""
     plain = Term(text, shape, shape, dtype, batched)
     if not last or len(shape) < 2:
         return plain
@@ -92,7 +97,7 @@ def _from_the_end(shape: Sizes, view: Sizes) -> list[tuple[int, int]]:
 
 
 def written(template: str, operands: Mapping[str, str]) -> str:
-    """A template with expressions in the places of its names, with no more brackets than needed."""
+    """A template with its names replaced by expressions, with only the parentheses that are needed."""
     trees = {name: ast.parse(text, mode="eval").body for name, text in operands.items()}
 
     class _Places(ast.NodeTransformer):
@@ -103,10 +108,10 @@ def written(template: str, operands: Mapping[str, str]) -> str:
 
 
 def joint(template: str, operands: Mapping[str, Term], dtype: str | None = None) -> Term:
-    """A function of terms that broadcast. Raises Refusal where ONNX and the language align them otherwise."""
+    """A function of terms that broadcast. Raises Refusal if ONNX and the language align them differently."""
     terms = list(operands.values())
     batched = any(one.batched for one in terms)
-    # A single number is held in any order.
+    # A single number is the same in any order of axes.
     orders = {one.order for one in terms if len(one.view) > 1 and set(one.shape) - {1}}
     if len(orders) > 1:
         raise OtherOrder("images meet that are held in different orders")
@@ -137,7 +142,7 @@ def joint(template: str, operands: Mapping[str, Term], dtype: str | None = None)
 
 
 def product(a: Term, b: Term) -> Term:
-    """The matrix product, of vectors and matrices of a sample. Raises Refusal."""
+    """The matrix product of vectors and matrices of a sample. Raises Refusal."""
     if (a.batched and not a.view) or (b.batched and len(b.view) != 2) or not a.view or not b.view:
         raise Refusal("the samples are multiplied with each other")
     if b.batched and a.batched and len(a.view) != 2:

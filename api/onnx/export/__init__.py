@@ -1,1 +1,1 @@
-"""Specs to ONNX: layers as the operators of the same name where there are such, everything else by its primitives."""
+"""Exports specs to ONNX: layers become the operator of the same name if there is one, otherwise their primitives."""

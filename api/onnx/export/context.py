@@ -1,4 +1,4 @@
-"""The values of a graph by their ONNX names, in the layout where somebody has them."""
+"""The values of a graph by their ONNX names, each in the layout in which it exists."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ def to_last(rank: int) -> list[int]:
 
 
 class Exporter:
-    """Names of a graph's values. Images are channels first in ONNX, so a value may have two names, one a layout, and
-    a Transpose stands only where a layout is wanted that nobody gave."""
+    """Names of a graph's values.
+
+    Images are channels first in ONNX, so a value may have two names, one per layout. A Transpose is added only where a
+    layout is needed that no node has produced.
+    """
 
     def __init__(self, graph: Graph, writer: OnnxWriter, weights: Mapping[str, NDArray]):
         self.graph, self.writer, self.weights = graph, writer, weights
@@ -47,26 +50,26 @@ class Exporter:
         return self.graph.type(value).dtype
 
     def array(self, value: Value) -> NDArray | None:
-        """The weights that a value is."""
+        """The array, if the value is a weight."""
         attrs = self.graph.producer(value).attrs
         if isinstance(attrs, InputAttributes) and attrs.role in ("parameter", "statistic"):
             return np.asarray(self.weights[attrs.name])
         return None
 
     def give(self, value: Value, name: str) -> None:
-        """A value is called ``name``, features last."""
+        """Sets the name of a value, features last."""
         self._last[value] = name
 
     def give_first(self, value: Value, name: str) -> None:
-        """A value is called ``name``, channels first."""
+        """Sets the name of a value, channels first."""
         self._first[value] = name
 
     def give_thin(self, value: Value, name: str, shape: Shape) -> None:
-        """A broadcast value is called ``name`` before it is stretched, when it has ``shape``."""
+        """Sets the name of a broadcast value before it is expanded, when it has ``shape``."""
         self._thin[value] = name, shape
 
     def has_first(self, value: Value) -> bool:
-        """Whether a value is there channels first, and only so."""
+        """Whether a value exists channels first, and only so."""
         return value in self._first and value not in self._last
 
     def known(self, value: Value) -> bool:
@@ -92,7 +95,7 @@ class Exporter:
         return self._last[value]
 
     def thin(self, value: Value) -> tuple[str, Shape]:
-        """The name and shape of a value that may be stretched by whoever reads it."""
+        """The name and shape of a value that its readers may have to broadcast."""
         return self._thin[value] if value in self._thin else (self.last(value), self.shape(value))
 
     def first(self, value: Value) -> str:

@@ -1,4 +1,4 @@
-"""A network to an ONNX model: layer by layer, in the order of the graph."""
+"""Exports a network to an ONNX model, layer by layer, in the order of the graph."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .recurrent import export_gated
 from .scan import export_scan
 from .writer import OnnxWriter, renamed
 
-#: The oldest opset that has all that is written, LayerNormalization among it.
+#: The oldest opset that has all operators used, including LayerNormalization.
 OPSET = 17
 IR_VERSION = 8
 
@@ -69,13 +69,13 @@ class _Layers:
                 self.nodes.setdefault(node.layer, []).append(node)
         self.findings: list[Finding] = []
         self.broken: set[int] = set()
-        """Nodes of layers that can't be exported; what reads them is left in peace."""
+        """The nodes of layers that can't be exported. Their readers are not reported."""
 
     def export(self) -> None:
-        """All layers that an output needs."""
+        """All layers that an output depends on."""
         for node in self.nodes.get("", ()):
             emit_node(self.exporter, node)
-        lost: set[int] = set()  # what refused layers would have given, and all that reads it
+        lost: set[int] = set()  # outputs of refused layers, and everything that reads them
         for info in self.expander.layers:
             spec = self.expander.layer(info.name)
             assert spec is not None
@@ -96,7 +96,7 @@ class _Layers:
             raise OnnxError(self.findings)
 
     def layer(self, spec: LayerSpec) -> None:
-        """One layer: by an operator of its own, or by its primitives."""
+        """One layer: by its own operator, or by its primitives."""
         wiring, signals = self.load.wiring, self.expander.signals
         inputs = [signals[ref].tensor.value for ref in wiring.inputs.get(spec.name, ())]
         steps = [s for ref in wiring.inputs.get(spec.name, ()) if (s := signals[ref].lengths) is not None]
@@ -126,7 +126,7 @@ class _Layers:
 
     @staticmethod
     def named(spec: LayerSpec) -> ExportLayer | None:
-        """The exporter of a layer that ONNX has an operator for."""
+        """The exporter of a layer for which ONNX has an operator."""
         if spec.type in ("rnn", "lstm", "gru"):
             return export_gated
         return next((export for kind, export in LAYERS.items() if isinstance(spec, kind)), None)

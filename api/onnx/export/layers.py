@@ -1,4 +1,4 @@
-"""Layers that ONNX has an operator for."""
+"""Exports layers for which ONNX has an operator."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from .context import Exporter
 Inputs = Sequence[Value]
 Ports = Mapping[str, Value]
 ExportLayer = Callable[[Exporter, Any, Inputs, Ports], bool]
-"""Exports a layer; False where it has to go by its primitives."""
+"""Exports a layer; returns False if it must be exported by its primitives."""
 
 
 def activation(e: Exporter, name: str, spec: ActivationSpec, rank: int, first: bool) -> str | None:
-    """An activation on a value that may be channels first. None where ONNX has none like it."""
+    """An activation of a value that may be channels first; None if ONNX has no such activation."""
     match spec:
         case Linear():
             return name
@@ -76,12 +76,12 @@ def _parameter(e: Exporter, layer: LayerSpec, name: str) -> np.ndarray:
 
 
 def _weight(e: Exporter, layer: LayerSpec, name: str, array: np.ndarray) -> str:
-    """A parameter under its own name; stored once where it is shared."""
+    """A parameter under its own name. A shared one is stored once."""
     return e.writer.constant(array, hint=f"{layer.share or layer.name}.{name}")
 
 
 def export_fake_quantize(e: Exporter, spec: FakeQuantize, inputs: Inputs, ports: Ports) -> bool:
-    """QuantizeLinear and DequantizeLinear, for 8 bits; of other widths the arithmetic itself."""
+    """QuantizeLinear and DequantizeLinear for 8 bits; for other widths, the arithmetic itself."""
     (x,) = inputs
     if spec.bits != 8:
         return False
@@ -122,10 +122,10 @@ def export_dense(e: Exporter, spec: Dense, inputs: Inputs, ports: Ports) -> bool
 def _pads(
     padding: Sequence[Any], spans: Sequence[int], strides: Sequence[int]
 ) -> tuple[str | None, list[int] | None] | None:
-    """auto_pad and pads. None where ONNX has no word for it."""
+    """auto_pad and pads; None if ONNX can't express the padding."""
     gaps = any(stride > span for stride, span in zip(strides, spans, strict=True))
     if gaps and any(one in ("same_upper", "same_lower") for one in padding):
-        return None  # ONNX Runtime pads by less than nothing then
+        return None  # ONNX Runtime computes negative padding then
     if all(one in ("same_upper", "same_lower", "valid") for one in padding) and len(set(padding)) == 1:
         word = str(padding[0])
         return (None, None) if word == "valid" else (word.upper(), None)
@@ -150,7 +150,7 @@ def export_convolution(e: Exporter, spec: Convolution, inputs: Inputs, ports: Po
     pads = _pads(spec.padding, spans, spec.strides)
     if pads is None or not _has(spec.activation) or isinstance(spec, ConvTranspose):
         return False
-    if pads[0] is not None and set(spec.dilations) != {1}:  # what ONNX Runtime does not do
+    if pads[0] is not None and set(spec.dilations) != {1}:  # ONNX Runtime does not implement it
         return False
     kernel = np.moveaxis(_parameter(e, spec, "kernel"), (-1, -2), (0, 1))
     names = [e.first(inputs[0]), _weight(e, spec, "kernel", kernel)]
@@ -173,7 +173,7 @@ def export_convolution(e: Exporter, spec: Convolution, inputs: Inputs, ports: Po
 
 
 def export_pool(e: Exporter, spec: Pool, inputs: Inputs, ports: Ports) -> bool:
-    """MaxPool or AveragePool where rounding and padding mean the same there."""
+    """MaxPool or AveragePool, if rounding and padding mean the same there."""
     pads = _pads(spec.padding, spec.window, spec.strides)
     ceil = spec.rounding == "ceil" and not _whole(e, spec, inputs[0])
     if (
@@ -200,14 +200,14 @@ def export_pool(e: Exporter, spec: Pool, inputs: Inputs, ports: Ports) -> bool:
 
 
 def _ceils_alike(spec: Pool, pads: tuple[str | None, list[int] | None]) -> bool:
-    """Whether no window starts past the input: about those, ONNX's own shape inference is not of one mind."""
+    """Whether no window starts past the input. ONNX's own shape inference is inconsistent about windows that do."""
     high = pads[1][spec.rank :] if pads[1] else [0] * spec.rank
     steps = zip(spec.strides, spec.window, strict=True)
     return pads[0] is None and not any(high) and all(stride <= window for stride, window in steps)
 
 
 def _whole(e: Exporter, spec: Pool, x: Value) -> bool:
-    """Whether all windows fit, so that rounding does not matter."""
+    """Whether the windows fit exactly, so that rounding does not matter."""
     sizes = e.shape(x)[1:-1]
     return all(one == "valid" for one in spec.padding) and all(
         isinstance(size, int) and (size - window) % stride == 0
@@ -262,7 +262,7 @@ def export_lrn(e: Exporter, spec: LocalResponseNorm, inputs: Inputs, ports: Port
 
 
 def export_activation(e: Exporter, spec: ActivationLayer, inputs: Inputs, ports: Ports) -> bool:
-    """An activation by itself, in the layout that is there."""
+    """A separate activation, in the layout that exists."""
     assert isinstance(spec, ActivationSpec)
     if not _has(spec):
         return False
@@ -275,7 +275,7 @@ def export_activation(e: Exporter, spec: ActivationLayer, inputs: Inputs, ports:
 
 
 def export_join(e: Exporter, spec: Add | Multiply | Concat, inputs: Inputs, ports: Ports) -> bool:
-    """Sum, Mul or Concat, channels first where all inputs are."""
+    """Sum, Mul or Concat, channels first if all inputs are."""
     first = all(e.has_first(value) for value in inputs)
     names = [e.first(value) if first else e.last(value) for value in inputs]
     if isinstance(spec, Concat):
@@ -293,7 +293,7 @@ def export_join(e: Exporter, spec: Add | Multiply | Concat, inputs: Inputs, port
 
 
 def export_flatten(e: Exporter, spec: Flatten, inputs: Inputs, ports: Ports) -> bool:
-    """Flatten; a Reshape where more axes than the first stay."""
+    """Flatten; a Reshape if more axes than the first are kept."""
     if spec.start_axis != 1:
         return False
     e.give(ports[""], e.writer.add("Flatten", [e.last(inputs[0])], axis=1))

@@ -1,4 +1,4 @@
-"""Primitives that read and write cells at positions: phases that take turns, weighted cells, scattered rows."""
+"""Exports primitives that read and write cells at positions: interleaving, weighted cells, scattered rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .context import Exporter
 
 
 def export_interleave(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
-    """Operands take turns along each axis, the last axis' turns fastest."""
+    """Interleaves the operands along each axis, the last axis fastest."""
     attrs: Any = node.attrs
     strides, shape = attrs.strides, e.shape(node.values[0])
     parts = [(e.last(value), e.shape(value)) for value in operands]
@@ -27,7 +27,7 @@ def export_interleave(e: Exporter, node: Node, operands: Sequence[Value]) -> Non
 
 
 def _joined(e: Exporter, parts: Sequence[tuple[str, Shape]], axis: int, size: DimLike) -> tuple[str, Shape]:
-    """Parts that take turns along one axis of ``size`` cells in all."""
+    """Interleaves parts along one axis with ``size`` cells in all."""
     most, count = ceil_div(size, len(parts)), len(parts)
     shape = parts[0][1]
     wide = [_filled(e, name, own, axis, most) for name, own in parts]
@@ -42,7 +42,7 @@ def _joined(e: Exporter, parts: Sequence[tuple[str, Shape]], axis: int, size: Di
 
 
 def _filled(e: Exporter, name: str, shape: Shape, axis: int, size: DimLike) -> str:
-    """A part that may have one cell less than the others, with as many."""
+    """A part that may have one cell less than the others, padded to as many."""
     if shape[axis] == size:
         return name
     pads = [0] * (2 * len(shape))
@@ -58,7 +58,9 @@ def _cut(e: Exporter, name: str, axis: int, size: DimLike) -> str:
 
 
 def export_resample(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
-    """Each cell [A, O, B] a weighted sum of cells of [A, S, B], by their positions and weights [O, T]."""
+    """Each cell of the result [A, O, B] is a weighted sum of cells of [A, S, B], given their positions and weights [O,
+    T].
+    """
     x, cells, weights = operands
     outer, _, inner = e.shape(x)
     outputs, taps = e.shape(cells)
@@ -71,7 +73,7 @@ def export_resample(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
 
 
 def export_scatter(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
-    """Rows of a table written anew, or combined with updates."""
+    """Rows of a table that are overwritten or combined with updates."""
     attrs: Any = node.attrs
     table, indices, updates = operands
     how = {"set": None}.get(attrs.op, attrs.op)
@@ -79,7 +81,7 @@ def export_scatter(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
 
 
 def export_scatter_add(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
-    """Updates added up in rows."""
+    """Updates summed into rows."""
     if len(operands) == 3:
         table, indices, updates = operands
         return _scattered(e, node, e.last(table), indices, updates, "add")
@@ -97,5 +99,5 @@ def _scattered(e: Exporter, node: Node, table: str, indices: Value, updates: Val
 
 
 def export_first(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
-    """What only gradients see otherwise."""
+    """The operand itself: the operation only matters for gradients."""
     e.give(node.values[0], e.last(operands[0]))

@@ -1,4 +1,4 @@
-"""The primitives of the compiler as ONNX operators: what every layer without a namesake in ONNX is exported by."""
+"""Exports the compiler's primitives as ONNX operators, for all layers that ONNX has no operator for."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _primitive(*names: str) -> Callable[[Emit], Emit]:
 
 
 def emit_node(exporter: Exporter, node: Node) -> None:
-    """Exports one operation. Raises Refusal for one that predictions do not have."""
+    """Exports one operation. Raises Refusal for operations that don't occur in predictions."""
     emit = PRIMITIVES.get(node.op)
     if emit is None:
         raise Refusal(f"the primitive {node.op} has no counterpart in ONNX")
@@ -74,7 +74,7 @@ def _elementwise(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
 
 
 def _pointwise(e: Exporter, node: Node, operands: Sequence[Value], add: Callable[[list[str]], str]) -> None:
-    """Applies an operator that broadcasts to operands that may be thin; so may be its result."""
+    """Applies an operator that broadcasts. Its operands may be not yet expanded, and then so may its result."""
     found = [e.thin(value) for value in operands]
     shape: Shape = ()
     for _, other in found:
@@ -103,11 +103,11 @@ def _div(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
 
 
 def _softmax(e: Exporter, exponentials: Value, total: Value) -> tuple[Value, int] | None:
-    """The x and axis of exp(x − max x) / Σ exp(x − max x)."""
+    """The x and axis of exp(x − max x) / Σ exp(x − max x), if the value is that."""
     graph = e.graph
 
     def kept(value: Value, op: str) -> tuple[Value, tuple[int, ...]] | None:
-        """What is reduced, seen through shapes."""
+        """The operand of a reduction, looked up through reshapes."""
         while (node := graph.producer(value)).op in ("reshape", "broadcast", "stop_gradient"):
             (value,) = graph.operands(node)
         attrs: Any = node.attrs
@@ -172,7 +172,7 @@ def _cast(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
 
 
 def reshape(e: Exporter, name: str, shape: Shape) -> str:
-    """A Reshape; one open size is left to ONNX."""
+    """A Reshape. One open size is left for ONNX to compute."""
     still = [size if isinstance(size, int) else -1 for size in shape]
     target = e.writer.constant(still, "int64") if still.count(-1) <= 1 else e.writer.shape(shape)
     return e.writer.add("Reshape", [name, target])
@@ -181,7 +181,8 @@ def reshape(e: Exporter, name: str, shape: Shape) -> str:
 @_primitive("reshape")
 def _reshape(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
     (value,), shape = operands, node.types[0].shape
-    while (inner := e.graph.producer(value)).op == "reshape":  # only the last of several shapes is seen
+    # of several reshapes in a row only the last matters
+    while (inner := e.graph.producer(value)).op == "reshape":
         (value,) = e.graph.operands(inner)
     name = e.last(value)
     e.give(node.values[0], name if e.shape(value) == shape else reshape(e, name, shape))
@@ -241,7 +242,7 @@ def _pad(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
     dtype = e.dtype(operands[0])
     fill = w.constant(np.asarray(attrs.fill, dtype))
     for axis, gap in enumerate(attrs.interior):
-        if gap:  # each cell and the gap after it as an axis of their own; the last gap is cut off
+        if gap:  # each cell and the gap after it become a separate axis; the last gap is cut off
             size = shape[axis]
             name = reshape(e, name, (*shape[: axis + 1], 1, *shape[axis + 1 :]))
             high = [0] * len(shape) + [0]
@@ -335,7 +336,7 @@ def _dot(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
     if not batch and len(b) <= 2 and attrs.rhs_contract == (0,) and attrs.lhs_contract == (len(a) - 1,):
         if len(a) == 1 or len(b) == 2:
             return e.give(node.values[0], e.writer.add("MatMul", [e.last(lhs), e.last(rhs)]))
-        # ONNX Runtime (1.32) takes other numbers of a transposed matrix that a vector multiplies.
+        # ONNX Runtime (1.32) reads wrong elements of a transposed matrix that is multiplied by a vector.
         column = e.writer.add("Unsqueeze", [e.last(rhs), e.writer.constant([1], "int64")])
         found = e.writer.add("MatMul", [e.last(lhs), column])
         return e.give(

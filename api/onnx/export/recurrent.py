@@ -1,4 +1,4 @@
-"""rnn, lstm and gru as ONNX's operators of that name, one for each stacked layer."""
+"""Exports rnn, lstm and gru as ONNX's operators of that name, one for each stacked layer."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from .context import Exporter
 from .layers import Inputs, Ports
 from .writer import element_type
 
-#: The order of ONNX's gates among ours: i, f, g, o become i, o, f, c; z, r, n stay.
+#: For each of ONNX's gates its position among ours: i, f, g, o become i, o, f, c; z, r, n stay.
 _GATES = {"lstm": (0, 3, 1, 2), "gru": (0, 1, 2), "rnn": (0,)}
-#: Activations: ONNX's name, and the fields (or numbers) that are its alpha and beta.
+#: Activations: ONNX's name, and the fields (or numbers) that become alpha and beta.
 _ACTIVATIONS: dict[type[ActivationSpec], tuple[str, dict[str, str | float]]] = {
     Tanh: ("Tanh", {}),
     Relu: ("Relu", {}),
@@ -49,7 +49,7 @@ _ACTIVATIONS: dict[type[ActivationSpec], tuple[str, dict[str, str | float]]] = {
 
 
 def export_gated(e: Exporter, spec: GatedLayer, inputs: Inputs, ports: Ports) -> bool:
-    """Sequences are [N, T, F] here and [T, N, F] there."""
+    """Transposes sequences: [N, T, F] here is [T, N, F] in ONNX."""
     if not _plain(spec) or any(port.endswith("_all") for port in ports):
         return False
     w, both = e.writer, spec.bidirectional
@@ -99,7 +99,7 @@ def export_gated(e: Exporter, spec: GatedLayer, inputs: Inputs, ports: Ports) ->
 
 
 def _plain(spec: GatedLayer) -> bool:
-    """Whether the layer is what ONNX has: activations known there."""
+    """Whether ONNX has this layer: it knows the activations."""
     return not spec.zoneout and all(type(one) in _ACTIVATIONS for one in _functions(spec))
 
 
@@ -138,12 +138,12 @@ def _attributes(spec: GatedLayer) -> dict[str, Any]:
 
 
 def _number(spec: ActivationSpec, field: str | float) -> float:
-    """A number of an activation: one of its fields, or always the same."""
+    """A number of an activation: the value of a field, or a constant."""
     return getattr(spec, field) if isinstance(field, str) else field
 
 
 def _weights(e: Exporter, spec: GatedLayer, prefixes: list[str]) -> list[str]:
-    """W, R and B, a direction each on the first axis."""
+    """W, R and B, one direction per index of the first axis."""
     order = _GATES[spec.type]
 
     def ordered(array: NDArray) -> NDArray:
@@ -170,7 +170,7 @@ def _weights(e: Exporter, spec: GatedLayer, prefixes: list[str]) -> list[str]:
 
 
 def _peepholes(e: Exporter, spec: Lstm, prefixes: list[str]) -> str:
-    """P: i, o, f there, i, f, o here."""
+    """P: in the order i, o, f in ONNX, i, f, o here."""
     owner = spec.share or spec.name
     rows = []
     for prefix in prefixes:
@@ -182,7 +182,7 @@ def _peepholes(e: Exporter, spec: Lstm, prefixes: list[str]) -> str:
 def _start(
     e: Exporter, x: Value, spec: GatedLayer, given: Value | None, state: str, prefixes: list[str]
 ) -> str:
-    """The first value of a state, [directions, N, H]; nothing for zeros."""
+    """The initial value of a state, [directions, N, H]; empty for zeros."""
     w, samples = e.writer, e.shape(x)[0]
     if given is not None and len(prefixes) == 1:
         return w.add("Unsqueeze", [e.last(given), w.constant([0], "int64")])
@@ -199,7 +199,9 @@ def _start(
 
 
 def _kept(e: Exporter, lengths: str, start: str, state: str) -> str:
-    """The last value of a state [directions, N, H]: that of no steps is the first one, where runtimes give zeros."""
+    """The last value of a state [directions, N, H]. For sequences without steps it is the initial one, where runtimes
+    return zeros.
+    """
     w = e.writer
     empty = w.add("Equal", [lengths, w.constant(0, "int32")])
     return w.add("Where", [w.add("Unsqueeze", [empty, w.constant([0, 2], "int64")]), start, state])

@@ -1,4 +1,4 @@
-"""Loops over time: ONNX's Scan, whose body is exported by its primitives."""
+"""Exports loops over time as ONNX's Scan, whose body is exported by its primitives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .writer import OnnxWriter
 
 
 def export_scan(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
-    """Carries are the states, xs the inputs, ys the outputs; parameters are read from the graph around."""
+    """The carries are states, xs inputs and ys outputs; parameters are read from the outer graph."""
     attrs: Any = node.attrs
     consts = operands[: attrs.n_consts]
     carries = operands[attrs.n_consts : attrs.n_consts + attrs.n_carries]
@@ -53,7 +53,7 @@ def _body(e: Exporter, graph: Graph, outer: Sequence[str], carries: int) -> Any:
             emit_node(inner, node)
     outputs = []
     for value in graph.outputs.values():
-        # Each output has a name of its own, even where a value leaves twice.
+        # Each output needs its own name, even if one value is returned twice.
         name = writer.add("Identity", [inner.last(value)])
         outputs.append((name, inner.dtype(value), inner.shape(value)))
     return writer.graph(f"{writer.layer}_step", inputs, outputs)

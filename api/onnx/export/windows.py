@@ -1,5 +1,7 @@
-"""The windows of a signal in ONNX: a convolution whose filters are the cells of a window, which comes back as windows
-when it is imported; for anything but signals and images of floats, along each axis a Gather of the cells.
+"""Exports the windows of a signal.
+
+Signals and images of floats become a convolution whose filters select the cells of a window; the importer recognizes it
+as windows again. All others become a Gather of the cells along each axis.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from .context import Exporter, to_last
 
 
 def export_windows(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
-    """[*B, *S, *R] gives [*B, *cells, *window, *R]."""
+    """[*B, *S, *R] becomes [*B, *cells, *window, *R]."""
     attrs: Any = node.attrs
     w, shape = e.writer, e.shape(operands[0])
     floats = e.dtype(operands[0]) in ("float32", "float64")
@@ -49,7 +51,7 @@ def _by_convolution(e: Exporter, node: Node, x: Value) -> None:
 
 
 def _cells(e: Exporter, count: DimLike, window: int, stride: int) -> str:
-    """Which cells the windows along an axis have: int64 [count, window]."""
+    """The cells of the windows along an axis: int64 [count, window]."""
     w, taps = e.writer, np.arange(window, dtype=np.int64)
     if isinstance(count, int):
         return w.constant(np.arange(count, dtype=np.int64)[:, None] * stride + taps)

@@ -1,4 +1,4 @@
-"""An ONNX graph as it is written: nodes, constants, and sizes that are open until run time."""
+"""Writes an ONNX graph: nodes, constants, and sizes that are open until run time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from netwright.specs.dims import Call, Dim, DimLike, Monomial, Shape, Unit, dim
 from ..names import Names
 from ..tensors import DTYPES
 
-#: Operators that only prepare what others compute: they do not bear the name of their layer.
+#: Operators that only prepare operands for others: they do not get the name of their layer.
 _MOVERS = frozenset(
     ("Transpose", "Reshape", "Shape", "Squeeze", "Unsqueeze", "Expand", "Identity", "Cast", "Concat")
 )
@@ -30,7 +30,7 @@ def element_type(dtype: str) -> int:
 
 
 class OnnxWriter:
-    """Collects the nodes of one graph. A body shares the names and sizes of the graph around it (``outer``)."""
+    """Collects the nodes of one graph. A body shares the names and sizes of the outer graph (``outer``)."""
 
     def __init__(self, names: Names | None = None, outer: OnnxWriter | None = None):
         self.names = names or Names()
@@ -46,17 +46,17 @@ class OnnxWriter:
         self._places: dict[str, tuple[str, int]] = {}
 
     def name(self, hint: str) -> str:
-        """A name that is not taken."""
+        """A name that is not taken yet."""
         return self.names.fresh([hint], f"{hint}_")
 
     def add(self, op: str, inputs: Sequence[str], hint: str = "", outputs: int = 1, **attributes: Any) -> str:
-        """A node; gives the name of its first output."""
+        """Adds a node and returns the name of its first output."""
         return self.add_many(op, inputs, outputs, hint, **attributes)[0]
 
     def add_many(
         self, op: str, inputs: Sequence[str], outputs: int | Sequence[bool], hint: str = "", **attributes: Any
     ) -> list[str]:
-        """A node with several outputs; where ``outputs`` is a list, those that are False are left out."""
+        """Adds a node with several outputs. If ``outputs`` is a list, those that are False are left out."""
         wanted = [True] * outputs if isinstance(outputs, int) else list(outputs)
         stem = hint or (f"{self.layer}_{op.lower()}" if self.layer else op.lower())
         results = [self.name(stem) if one else "" for one in wanted]
@@ -69,7 +69,7 @@ class OnnxWriter:
         return results
 
     def constant(self, values: ArrayLike, dtype: str | None = None, hint: str = "") -> str:
-        """A constant tensor; equal ones are stored once."""
+        """A constant tensor. Equal ones are stored once."""
         array = np.asarray(values, dtype)
         key = (str(array.dtype), array.shape, array.tobytes())
         if key not in self._constants:
@@ -87,7 +87,7 @@ class OnnxWriter:
     # Sizes.
 
     def know_size(self, size: str, value: str, axis: int) -> None:
-        """The named dim ``size`` is that of an axis of ``value``."""
+        """Records that the named dim ``size`` is the size of this axis of ``value``."""
         self._places.setdefault(size, (value, axis))
 
     def size(self, size: DimLike) -> str:
@@ -112,7 +112,7 @@ class OnnxWriter:
         return total
 
     def _product(self, monomial: Monomial, factor: int) -> str:
-        """A product, where dims that are multiples are themselves over a number: T//2, and not twice T//4."""
+        """A product. For dims that are known multiples the division is exact: T//2, rather than 2·(T//4)."""
         units = [atom for atom in monomial if isinstance(atom, Unit)]
         divisor = prod(unit.size for unit in units)
         common = gcd(factor, divisor)
@@ -128,7 +128,7 @@ class OnnxWriter:
     def _call(self, call: Call) -> str:
         if call.function == "floordiv":
             numerator, divisor = (self.size(one) for one in call.arguments)
-            # Div cuts towards zero, which is ⌊·⌋ for what is not negative.
+            # Div rounds towards zero, which is ⌊·⌋ for non-negative numbers.
             remainder = self.add("Mod", [numerator, divisor], "size")
             return self.add("Div", [self.add("Sub", [numerator, remainder], "size"), divisor], "size")
         arguments = [self.size(one) for one in call.arguments]
@@ -140,7 +140,7 @@ class OnnxWriter:
             return self.constant(np.array(shape, np.int64), "int64")
         return self.add("Concat", [self.size(size) for size in shape], "shape", axis=0)
 
-    # The end.
+    # Finishing.
 
     def graph(
         self,
@@ -148,7 +148,7 @@ class OnnxWriter:
         inputs: Sequence[tuple[str, str, Shape]],
         outputs: Sequence[tuple[str, str, Shape]],
     ) -> onnx.GraphProto:
-        """The finished graph; inputs and outputs with their types. What nobody reads is left out."""
+        """The finished graph, with the types of inputs and outputs. Nodes that nothing reads are left out."""
 
         def port(name: str, dtype: str, shape: Shape) -> onnx.ValueInfoProto:
             sizes = [size if isinstance(size, int) else str(size) for size in shape]
@@ -173,7 +173,7 @@ class OnnxWriter:
 
 
 def renamed(nodes: Sequence[onnx.NodeProto], names: Mapping[str, str]) -> None:
-    """Gives values other names, in place."""
+    """Renames values, in place."""
     for node in nodes:
         for position, name in enumerate(node.input):
             node.input[position] = names.get(name, name)

@@ -1,7 +1,7 @@
-"""Operators on values that are known while importing: constants, and sizes of tensors.
+"""Folds operators whose operands are known at import time: constants, and sizes of tensors.
 
-Sizes may be open, then they are Dims in object arrays and NumPy's functions compute with them as they are. What is
-not here is computed at run time like everything else.
+Open sizes are Dims in object arrays, on which NumPy's functions work unchanged. Operators that are not here are
+computed at run time like all others.
 """
 
 from . import numbers, quantized, shapes, statistics

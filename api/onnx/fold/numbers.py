@@ -1,4 +1,4 @@
-"""Arithmetic on what is known: by NumPy where it is constant, exactly where it depends on open sizes.
+"""Folds arithmetic: with NumPy for constants, exactly for values that depend on open sizes.
 
 An open whole number is a ``Dim``, an open float a ``Ratio`` of two, an open truth value a ``Dim`` that is 0 or 1.
 """
@@ -19,12 +19,12 @@ from ..tensors import DTYPES, HELD_AS, dtype_name
 from .ratio import Ranges, Ratio, at_least, ratio, truncated
 from .table import FOLDS, Arrays, Folding, first, fold, pair
 
-#: Types to which constants are cast. Those of 8-bit floats have rules of their own.
+#: Types to which constants are cast. 8-bit floats are left out, since they have special rules.
 CASTS = frozenset((*DTYPES.values(), *HELD_AS, "float16", "bfloat16"))
 
 
 def elementwise(function: Callable[..., Any], *arrays: NDArray) -> NDArray:
-    """A function of the elements of arrays that broadcast; floats among open ones are exact."""
+    """Applies a function to the elements of arrays that broadcast. Next to open values, floats are exact."""
     exact = any(isinstance(one, Ratio) for array in arrays if array.dtype == object for one in array.flat)
     if exact or any(array.dtype.kind == "f" for array in arrays):
         arrays = tuple(array if array.dtype.kind == "b" else _exact(array) for array in arrays)
@@ -254,13 +254,13 @@ def _where(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[N
 
 
 def _selected(condition: Any, a: Any, b: Any) -> Any:
-    """One of two numbers by an open truth value."""
+    """Selects one of two numbers by an open truth value."""
     if not isinstance(condition, Dim):
         return a if condition else b
     difference = a - b
     if isinstance(difference, Dim):  # where(a < b, a, b) is a minimum
         for sign, choose in ((1, dim_max), (-1, dim_min)):
-            # min(1, max(0, d)) chooses between numbers that differ by d, or by d - 1 where equal ones count too.
+            # min(1, max(0, d)) selects between numbers that differ by d, or by d - 1 if equality counts too.
             for equal in (0, 1):
                 if condition == dim_min(1, dim_max(0, sign * difference + equal)):
                     return choose(a, b)

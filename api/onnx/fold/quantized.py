@@ -1,4 +1,6 @@
-"""Quantized constants: to floats and back, with one scale, a scale for each cell of an axis, or for blocks of it."""
+"""Folds quantization of constants: to floats and back, with one scale, one per cell of an axis, or one per block of
+it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from .table import Arrays, Folding, checked_axis, fold, pair
 
 
 def spread(numbers: NDArray, array: NDArray, attributes: Mapping[str, Any]) -> NDArray:
-    """Scales or zero points in a shape that broadcasts to the array they belong to. Raises Refusal."""
+    """Scales or zero points in a shape that broadcasts to their array. Raises Refusal."""
     block, axis = int(attributes.get("block_size", 0)), int(attributes.get("axis", 1))
     if numbers.size == 1:
         return numbers.reshape(())
@@ -40,7 +42,7 @@ def _dequantize(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> l
     values = codes.astype(np.float32)
     if zero is not None and np.any(zero):
         values -= spread(zero.astype(np.float32), codes, attributes)
-    # The product is as exact as the scale's own type, and is rounded to the result's once.
+    # Compute the product in the scale's own type and round to the result's type once.
     return [(values * spread(scale.astype(np.float32), codes, attributes)).astype(dtype, copy=False)]
 
 

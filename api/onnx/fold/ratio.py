@@ -1,6 +1,6 @@
-"""Exact quotients of sizes: what exporters compute with floats, `floor(float(H) * 0.5)`, is computed with these.
+"""Exact quotients of sizes, for what exporters compute with floats, such as `floor(float(H) * 0.5)`.
 
-A float of the file stands for the simplest fraction that it is the nearest float of: 0.7 is 7/10, not 11744051/2**24.
+A float in the file means the simplest fraction whose nearest float it is: 0.7 is 7/10, not 11744051/2**24.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Ranges = Mapping[str, Range]
 
 
 class Ratio:
-    """One size divided by another; equal ones with one text."""
+    """One size divided by another. Equal ones have the same text."""
 
     __slots__ = ("denominator", "numerator")
 
@@ -90,10 +90,10 @@ class Ratio:
 
     __repr__ = __str__
 
-    # Whole numbers.
+    # Rounding.
 
     def floor(self) -> DimLike:
-        """The next whole number below. Raises Refusal where it is divided by an open size."""
+        """The next whole number below. Raises Refusal for division by an open size."""
         return self.numerator // self._divisor()
 
     def ceil(self) -> DimLike:
@@ -101,8 +101,8 @@ class Ratio:
         return -(-self.numerator // self._divisor())
 
     def rint(self) -> DimLike:
-        """The nearest whole number, the even one of two."""
-        # ⌊x + 1/2⌋, less 1 where x + 1/2 is odd.
+        """The nearest whole number, half to even."""
+        # ⌊x + 1/2⌋, less 1 if x + 1/2 is odd.
         a, b = 2 * self.numerator + self._divisor(), 2 * self._divisor()
         return a // b - (a - b) // (2 * b) + (a - b - 1) // (2 * b) if b > 2 else self.numerator
 
@@ -117,7 +117,7 @@ class Ratio:
 
 
 def ratio(value: Any) -> Ratio:
-    """A number as a ratio. Raises Refusal for infinite ones and those that are none."""
+    """A number as a ratio. Raises Refusal for infinity and NaN."""
     if isinstance(value, Ratio):
         return value
     if isinstance(value, Dim | int | np.integer | np.bool_):
@@ -129,7 +129,7 @@ def ratio(value: Any) -> Ratio:
 
 
 def simplest(value: Any) -> Fraction:
-    """The fraction of the least denominator that rounds to a float."""
+    """The fraction with the smallest denominator that rounds to this float."""
     exact, kind = Fraction(float(value)), type(value)
     for limit in (1, 10, 100, 1000, 10_000, 100_000):
         found = exact.limit_denominator(limit)
@@ -139,7 +139,7 @@ def simplest(value: Any) -> Fraction:
 
 
 def truncated(numerator: DimLike, divisor: int, ranges: Ranges) -> DimLike:
-    """A quotient rounded towards zero, as whole numbers and casts have it."""
+    """A quotient rounded towards zero, as in integer division and casts."""
     if divisor < 0:
         numerator, divisor = -numerator, -divisor
     low, high = bounds(numerator, ranges)
@@ -148,12 +148,12 @@ def truncated(numerator: DimLike, divisor: int, ranges: Ranges) -> DimLike:
         return down
     if high is not None and high <= 0:
         return up
-    # The indicator of numerator ≥ 0 picks one of both.
+    # The indicator of numerator ≥ 0 selects one of both.
     return up + at_least(numerator, 0, ranges) * (down - up)
 
 
 def at_least(a: DimLike, b: DimLike, ranges: Ranges) -> DimLike:
-    """1 where a ≥ b, else 0: a number where that is the same for all sizes in the ranges, else a size itself."""
+    """1 if a ≥ b, else 0: a number if that is the same for all sizes in the ranges, otherwise itself a size."""
     difference = a - b + 1
     low, high = bounds(difference, ranges)
     if low is not None and low >= 1:

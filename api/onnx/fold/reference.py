@@ -1,7 +1,7 @@
-"""What has no function of its own here is folded by ONNX's reference evaluation, node by node.
+"""Folds all other operators with ONNX's reference evaluator, node by node.
 
-Only operators whose result follows from their operands, and whose evaluation takes no longer than its operands and
-results are large. What it does not compute stays in the graph, as a layer that reads constants.
+Only operators are evaluated whose result depends on nothing but their operands, and whose evaluation time is
+proportional to the size of operands and results. All others stay in the graph, as layers that read constants.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from onnx.reference import ReferenceEvaluator
 
 from .table import Folding
 
-#: A node whose operands and results have more elements is computed at run time.
+#: A node with more elements in its operands and results is computed at run time.
 MAX_EVALUATED = 2**26
-#: A product of two factors multiplies at most so many numbers while importing.
+#: The most multiplications for a product at import time.
 MAX_MULTIPLIED = 2**34
-#: Operands with at most so many elements may be a shape that the size of a result follows from.
+#: Operands with at most so many elements may be a shape that determines the size of a result.
 _SHAPE = 64
 
 _EVALUATED = """Acos Acosh ArgMax ArgMin Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot
@@ -33,12 +33,12 @@ InstanceNormalization IsInf IsNaN LayerNormalization LeakyRelu LogSoftmax MatMul
 Mish NonZero OneHot PRelu Pad Pow ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMean ReduceSumSquare Relu
 RMSNormalization ScatterElements ScatterND Selu Shrink Sigmoid Sinh Softmax Softplus Softsign
 SpaceToDepth Split Sum Swish Tan ThresholdedRelu TopK Trilu Unique"""
-#: Operators that are evaluated. Others are not, since the evaluator leaves attributes of theirs out, or is wrong about
-#: some: recurrences, LpNormalization (p = 1), ReverseSequence (axes from the end).
+#: Operators that are evaluated. Others are not, because the evaluator ignores some of their attributes or is wrong
+#: about some: recurrences, LpNormalization (p = 1), ReverseSequence (axes from the end).
 EVALUATED = frozenset(_EVALUATED.split())
-#: Operators that it evaluates as they are since an opset, whatever they were before.
+#: Operators that are evaluated only since an opset, because they had another meaning before.
 _SINCE = {"Hardmax": 13, "LogSoftmax": 13, "Softmax": 13}
-#: Those of them whose results have no more elements than their operands, times the number of axes.
+#: Those whose results have at most as many elements as their operands, times the number of axes.
 _NO_LARGER = frozenset(("Compress", "GatherND", "NonZero", "Split", "TopK", "Unique"))
 _PRODUCTS = frozenset(("Einsum", "Gemm", "MatMul"))
 
@@ -46,7 +46,7 @@ _PRODUCTS = frozenset(("Einsum", "Gemm", "MatMul"))
 def evaluated(
     op: str, attributes: Mapping[str, Any], arrays: Sequence[NDArray | None], at: Folding
 ) -> list[NDArray] | None:
-    """The results of a node of constants; None where they are left to run time."""
+    """The results of a node of constants; None if they are left to run time."""
     if (
         op not in EVALUATED
         or at.opset < _SINCE.get(op, 1)
@@ -77,7 +77,7 @@ def evaluated(
     try:
         with np.errstate(all="ignore"):
             found = ReferenceEvaluator(model).run(None, given)
-    except Exception:  # whatever it is, the converter of the operator says what is wrong with the node
+    except Exception:  # For any error, the operator's converter says what is wrong with the node.
         return None
     if len(found) != at.outputs or not all(isinstance(one, np.ndarray | np.generic) for one in found):
         return None
@@ -89,7 +89,7 @@ def _attribute(value: Any) -> Any:
 
 
 def _elements(node: onnx.NodeProto, given: Mapping[str, NDArray], opset: int) -> int:
-    """How many elements the results have at most; more than is evaluated where that is not known."""
+    """An upper limit for the number of elements in the results; more than is evaluated if it is unknown."""
     types = {
         name: helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
         for name, array in given.items()

@@ -1,4 +1,4 @@
-"""Shapes and positions of what is known."""
+"""Folds shape and indexing operators."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _range(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[N
 
 
 def reshaped(shape: Sequence[Any], target: Sequence[Any], allow_zero: bool) -> list[Any]:
-    """The new shape that a Reshape gives: 0 keeps a size, -1 stands for what remains. Raises Refusal."""
+    """The new shape in a Reshape: 0 keeps a size, -1 is computed from the others. Raises Refusal."""
     if not allow_zero:
         if any(isinstance(size, int) and size == 0 and i >= len(shape) for i, size in enumerate(target)):
             raise Refusal("a size of 0 stands for one that the operand does not have")
@@ -143,14 +143,14 @@ def _gather(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[
 
 
 def _at_open(array: NDArray, positions: NDArray, axis: int) -> list[NDArray] | None:
-    """Where every position gives the same, it does not matter which it is."""
+    """If all positions give the same value, it does not matter which one is read."""
     if array.shape[axis] == 0 or not (array == array.take([0], axis)).all():
         return None
     return [np.asarray(np.take(array, np.zeros(positions.shape, np.int64), axis))]
 
 
 def slices(rank: int, arrays: Arrays, attributes: Mapping[str, Any]) -> dict[int, tuple[Any, Any, int]]:
-    """Start, end and step by axis, as a Slice has them. Starts and ends may be open."""
+    """Start, end and step by axis, as in a Slice. Starts and ends may be open."""
     if "starts" in attributes:
         starts, ends = list(attributes["starts"]), list(attributes["ends"])
         axes, steps = attributes.get("axes"), None
@@ -184,7 +184,7 @@ def _slice(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[N
 
 
 def bounded(position: int, size: int, step: int, *, end: bool = False) -> int:
-    """A start or end of a Slice, negative ones counted from the end, cut to what exists."""
+    """A start or end of a Slice, with negative ones counted from the end, clipped to the axis."""
     position = position + size if position < 0 else position
     if step > 0:
         return min(max(position, 0), size)

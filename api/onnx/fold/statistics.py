@@ -1,4 +1,4 @@
-"""Batch normalization of constants: standardized kernels are made by it."""
+"""Folds batch normalization of constants, which standardized kernels are made with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of what can be computed while importing, and what its entries share."""
+"""The table of operators that can be folded, and helpers that its entries share."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ Arrays = Sequence[NDArray | None]
 
 @dataclass(frozen=True, slots=True)
 class Folding:
-    """Around what is computed: the operands' element types, which object arrays of open sizes do not tell, and the
-    ranges of the open sizes."""
+    """The context of a fold: the operands' element types, which object arrays of open sizes don't have, and the ranges
+    of the open sizes.
+    """
 
     opset: int
     dtypes: tuple[str, ...]
     ranges: Mapping[str, Range]
     outputs: int = 1
-    """How many results the node has."""
+    """The number of results of the node."""
 
     def dtype(self, op: str, attributes: Mapping[str, Any]) -> str:
         """The element type of the results."""
@@ -44,7 +45,7 @@ FOLDS: dict[str, Fold] = {}
 
 
 def fold(*names: str) -> Callable[[Fold], Fold]:
-    """Enters a function for operators."""
+    """Registers a function for operators."""
 
     def add(function: Fold) -> Fold:
         for name in names:
@@ -55,7 +56,7 @@ def fold(*names: str) -> Callable[[Fold], Fold]:
 
 
 def integers(array: NDArray | None) -> list[int]:
-    """A list of whole numbers. Raises Refusal where one is an open size."""
+    """A list of whole numbers. Raises Refusal if one is an open size."""
     if array is None:
         return []
     if array.dtype == object:
@@ -71,7 +72,7 @@ def axes_of(arrays: Arrays, position: int, attributes: Mapping[str, Any]) -> lis
 
 
 def first(arrays: Arrays) -> NDArray:
-    """The first operand, which has to be there."""
+    """The first operand, which must be given."""
     if not arrays or arrays[0] is None:
         raise Refusal("its first operand is missing")
     return arrays[0]
@@ -85,13 +86,13 @@ def pair(arrays: Arrays) -> tuple[NDArray, NDArray]:
 
 
 def check_size(shape: Sequence[int]) -> None:
-    """Raises Refusal for a shape that nothing has."""
+    """Raises Refusal for an impossible shape."""
     if any(size < 0 for size in shape) or product(shape) > MAX_COMPUTED:  # type: ignore[operator]
         raise Refusal(f"the shape {list(shape)} is impossible for a constant")
 
 
 def checked_axis(axis: int, rank: int, *, end: bool = False, attribute: str = "axis") -> int:
-    """An axis counted from the front. Raises Refusal where there is no such axis."""
+    """An axis counted from the front. Raises Refusal if there is no such axis."""
     found = axis + rank if axis < 0 else axis
     if not 0 <= found < rank + end:
         raise Refusal(f"there is no axis {axis} among {rank}", attribute)

@@ -1,4 +1,4 @@
-"""Cells whose equations are those of the language's own recurrent layers: recognized by what they compute."""
+"""Recognizes cells that compute the same as the language's own recurrent layers."""
 
 from .layers import Added, Gated, Made, Plan, Source, Value, layers_of
 

@@ -1,5 +1,7 @@
-"""The numbers of weights under names of their own, so that equations are compared for any numbers: each element of a
-parameter is a whole number, its opposite the negative one, and 0 stands for no number at all."""
+"""Names for the numbers in weights, so that equations are compared for any numbers.
+
+Each element of a parameter is named by a whole number, its negation by the negative number, and 0 stands for zero.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ids = NDArray[np.int32]
-#: As many elements can be told apart.
+#: The largest number of elements that can be distinguished.
 MOST = 2**31 - 1
 
 
 class Elements:
-    """The elements of parameters, numbers of equations, and sums of these."""
+    """The names of parameters' elements, of numbers in equations, and of sums of these."""
 
     def __init__(self) -> None:
         self._count = 1
@@ -24,7 +26,7 @@ class Elements:
         self._number: dict[int, float] = {}
         """Numbers by their names."""
         self._parts: dict[int, tuple[int, ...]] = {}
-        """What sums are of, by their names."""
+        """The summands of sums, by their names."""
 
     def _taken(self, count: int) -> int:
         start, self._count = self._count, self._count + count
@@ -39,14 +41,14 @@ class Elements:
         return np.arange(start, start + array.size, dtype=np.int32).reshape(array.shape)
 
     def of_number(self, value: float, size: int) -> Ids:
-        """A vector of one number."""
+        """A vector of one repeated number."""
         if value not in self._numbers:
             self._numbers[value] = self._taken(1)
             self._number[self._numbers[value]] = value
         return np.full(size, self._numbers[value], np.int32)
 
     def added(self, first: Ids, second: Ids) -> Ids:
-        """The sums of two vectors, element by element."""
+        """The elementwise sum of two vectors."""
         pairs = zip(first.tolist(), second.tolist(), strict=True)
         return np.asarray([self._sum((*self._of(a), *self._of(b))) for a, b in pairs], np.int32)
 
@@ -60,13 +62,15 @@ class Elements:
         return self._sums[key]
 
     def _of(self, element: int) -> tuple[int, ...]:
-        """What an element is the sum of."""
+        """The summands of an element."""
         if element < 0:
             return tuple(-one for one in self._of(-element))
         return self._parts.get(element, (element,) if element else ())
 
     def divided(self, ids: Ids, other: Ids) -> tuple[Ids, Ids]:
-        """A vector as two: what is not of the parameters that another one is of, and what is."""
+        """Splits a vector in two: the summands that do not belong to the parameters of another one, and those that
+        do.
+        """
         own = {self._home(part) for one in other.tolist() for part in self._of(one)}
         rows = [self._of(one) for one in ids.tolist()]
         first, second = (
@@ -78,11 +82,11 @@ class Elements:
         return first, second
 
     def _home(self, element: int) -> int:
-        """Where the parameter of an element begins."""
+        """Where the element's parameter begins."""
         return max((start for start, _ in self._arrays if start <= abs(element)), default=0)
 
     def without_number(self, ids: Ids) -> tuple[Ids, float]:
-        """A vector without what is one number for all of its elements, and that number."""
+        """Splits off a number that all elements have in common."""
         rows = [self._of(one) for one in ids.tolist()]
         common = [one for one in rows[0] if abs(one) in self._number and all(one in row for row in rows)]
         if not common:
@@ -91,7 +95,7 @@ class Elements:
         return np.asarray(rest, np.int32), sum(np.sign(one) * self._number[abs(one)] for one in common)
 
     def are_single(self, arrays: Iterable[Ids]) -> bool:
-        """Whether no element of a parameter is there twice: what is trained as one is to stay so."""
+        """Whether no element of a parameter occurs twice: what is trained as one value must stay one."""
         sums = np.asarray(sorted(self._parts), np.int64)
         numbers = np.asarray(sorted(self._number), np.int64)
         found: list[NDArray] = []

@@ -1,4 +1,4 @@
-"""The equations of a cell as forms."""
+"""Brings the equations of a cell into normal form."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from netwright.specs.equations.expressions import (
 from .elements import Ids
 from .forms import Forms, Function, Poly, Unlike, Vector, Whole
 
-#: Functions of the language that work on each element, and what has a rule of its own.
+#: Elementwise functions of the language, and those with a special rule.
 _ELEMENTWISE = {name for name, one in FUNCTIONS.items() if not one.options and name != "transpose"}
 _SAME_SIZE = ("softmax",)
 _ONE_NUMBER = ("sum", "mean", "max", "min")
@@ -34,7 +34,7 @@ Value = Vector | Ids
 
 @dataclass(frozen=True)
 class Results:
-    """What a step gives: the states' new values, and the output."""
+    """The result of a step: the states' new values, and the output."""
 
     states: Mapping[str, Vector]
     output: Vector
@@ -53,8 +53,10 @@ def results(
     old: Mapping[str, Vector],
     new: Mapping[str, Vector],
 ) -> Results:
-    """What the steps of a cell give. ``old`` and ``new`` stand for the states' values before the step and after. Raises
-    Unlike."""
+    """The results of a cell's steps. ``old`` and ``new`` stand for the states' values before and after the step.
+
+    Raises Unlike.
+    """
     return _Evaluation(forms, inputs, params, old, new).run(cell)
 
 
@@ -74,7 +76,7 @@ class _Evaluation:
 
     def run(self, cell: Cell) -> Results:
         states: dict[str, Vector] = {}
-        # What is a state's new value under another name is that value from the start.
+        # Another name for a state's new value means that value from the start.
         named = {
             step.value.id: step.targets[0]
             for step in reversed(cell.steps)
@@ -230,7 +232,7 @@ class _Evaluation:
         return tuple(piece for one in values for piece in one)
 
     def aligned(self, values: tuple[Vector, ...]) -> list[tuple[int | None, tuple[Poly, ...]]]:
-        """Pieces of the same sizes of vectors; single numbers are the same in all of them. Raises Unlike."""
+        """Cuts vectors into pieces of the same sizes; single numbers are the same in all of them. Raises Unlike."""
         sizes = {self.size(one) for one in values} - {None}
         if len(sizes) > 1:
             raise Unlike

@@ -1,6 +1,8 @@
-"""Equations of a cell in a form that does not depend on how they are written: each element of a vector is a polynomial
-of what is read, of products with matrices, and of functions. Factors and summands stand in no order, and what is
-multiplied out is the same as what is not."""
+"""A normal form of a cell's equations that does not depend on how they are written.
+
+Each element of a vector is a polynomial of the values read, of products with matrices, and of functions. Factors and
+summands have no order, and products are multiplied out.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +16,20 @@ from .elements import Elements, Ids
 
 
 class Unlike(Exception):
-    """Raised where equations have something that is in no layer of the language."""
+    """Raised for equations that no layer of the language has."""
 
 
-#: What a polynomial is of: the numbers of its atoms in order.
+#: The variables of a monomial: the numbers of its atoms in order.
 Monomial = tuple[int, ...]
-#: Monomials with their factors, in order.
+#: Monomials with their coefficients, in order.
 Poly = tuple[tuple[Monomial, float], ...]
-#: A vector's pieces, each with its size; None where one number is the same for all elements.
+#: A vector's pieces, each with its size; None if one number is the same for all elements.
 Vector = tuple[tuple[int | None, Poly], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Elements of an input, or of a state: its value of the step before, or the new one."""
+    """Elements of an input, or of a state: its value from the step before, or the new one."""
 
     kind: Literal["input", "old", "new"]
     name: str
@@ -44,7 +46,7 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A vector times a matrix with so many columns."""
+    """A vector times a matrix with this number of columns."""
 
     vector: Vector
     columns: int
@@ -53,7 +55,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of each element."""
+    """An elementwise function."""
 
     name: str
     operands: tuple[Poly, ...]
@@ -62,7 +64,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """Elements of a function of whole vectors; one number for all of them where ``high`` is None."""
+    """Elements of a function of whole vectors; if ``high`` is None, one number for all of them."""
 
     name: str
     operands: tuple[Vector, ...]
@@ -73,9 +75,9 @@ class Whole:
 
 Atom = Read | Weights | Product | Function | Whole
 
-#: A polynomial with more terms is of no layer.
+#: No layer has a polynomial with more terms.
 _MOST = 64
-#: How far a factor is from a whole number at most that was meant, which the file has in its own precision.
+#: The largest distance from a factor to the whole number that it means, since the file stores it in its own precision.
 _CLOSE = {"float32": 2e-7, "float64": 1e-15}
 
 
@@ -85,7 +87,7 @@ def matrix(ids: bytes, columns: int) -> Ids:
 
 
 class Forms:
-    """Polynomials of atoms, which have numbers here."""
+    """Polynomials over atoms, which are numbered here."""
 
     def __init__(self, dtype: str) -> None:
         self.elements = Elements()
@@ -94,7 +96,7 @@ class Forms:
         self._numbers: dict[Atom, int] = {}
 
     def atom(self, number: int) -> Atom:
-        """What a number stands for."""
+        """The atom with this number."""
         return self._atoms[number]
 
     def of(self, atom: Atom) -> Poly:
@@ -109,7 +111,7 @@ class Forms:
         return (((), float(value)),) if value else ()
 
     def weights(self, ids: Ids) -> Poly:
-        """Elements of parameters; what is a number for all of them is one."""
+        """Elements of parameters; if they all are the same number, a constant."""
         if not ids.any():
             return ()
         rest, number = self.elements.without_number(ids)
@@ -130,7 +132,7 @@ class Forms:
     # Arithmetic.
 
     def add(self, *polys: Poly) -> Poly:
-        """A sum. What is only weights is one vector of weights."""
+        """A sum. Summands that are weights alone are added up to one vector of weights."""
         found: dict[Monomial, float] = {}
         for poly in polys:
             for monomial, factor in poly:
@@ -178,7 +180,7 @@ class Forms:
     # Functions.
 
     def function(self, name: str, operands: tuple[Poly, ...], numbers: tuple[float, ...] = ()) -> Poly:
-        """A function of each element, one of those that are the same."""
+        """An elementwise function, reduced to one representative of equal ones."""
         first = operands[0]
         constants = [_constant(one) for one in operands]
         if name in ("maximum", "minimum") and len(operands) == 2 and None not in constants[1:]:
@@ -191,7 +193,7 @@ class Forms:
         if name in ("sigmoid", "tanh") and first and first[0][1] < 0:
             opposite = self.times(self.of(Function(name, (self.times(first, -1),))), -1)
             return self.add(self.number(1), opposite) if name == "sigmoid" else opposite
-        # A file has its numbers in the network's own precision.
+        # A file stores numbers in the network's own precision.
         return self.of(Function(name, operands, tuple(float(self._dtype(one)) for one in numbers)))
 
     def _bounded(self, name: str, poly: Poly, bound: float) -> Poly:
@@ -203,7 +205,7 @@ class Forms:
         low = inner.numbers[0] if inner.numbers else 0.0
         if low != 0 or bound <= 0:
             return self.of(Function("clip", inner.operands, (low, bound)))
-        # What is kept within 0 and a number is that number times a line within 0 and 1.
+        # Clipping to 0 and a number is that number times a line clipped to 0 and 1.
         parts = [one for one in inner.operands[0] if one[0]]
         offset = sum(factor for monomial, factor in inner.operands[0] if not monomial)
         scales = {factor for _, factor in parts}
@@ -212,7 +214,7 @@ class Forms:
         return self.times(self.function("hard_sigmoid", (line,), (scale / bound, offset / bound)), bound)
 
     def alone(self, poly: Poly) -> Atom | None:
-        """What a polynomial is all of."""
+        """The common factor of a polynomial."""
         return (
             self.atom(poly[0][0][0]) if len(poly) == 1 and poly[0][1] == 1 and len(poly[0][0]) == 1 else None
         )
@@ -246,7 +248,7 @@ class Forms:
                 return self.of(Whole(atom.name, atom.operands, atom.options, atom.low + low, atom.low + high))
 
     def reads(self, poly: Poly) -> set[Read]:
-        """What a polynomial is made of, at any depth."""
+        """All atoms of a polynomial, at any depth."""
         found: set[Read] = set()
         seen: set[int] = set()
         waiting = [number for monomial, _ in poly for number in monomial]
@@ -272,14 +274,14 @@ def _numbers(polys: Iterable[Poly]) -> list[int]:
 
 
 def _sign(ids: Ids) -> int:
-    """The sign of the first element; 0 where there is none."""
+    """The sign of the first element; 0 if there is none."""
     flat = ids.reshape(-1)
     first = flat[np.argmax(flat != 0)] if flat.size else 0
     return int(np.sign(first))
 
 
 def _constant(poly: Poly) -> float | None:
-    """The number that a polynomial is."""
+    """The number, if the polynomial is constant."""
     if not poly:
         return 0.0
     return poly[0][1] if len(poly) == 1 and not poly[0][0] else None

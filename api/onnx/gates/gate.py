@@ -1,4 +1,4 @@
-"""One gate: a function of what is linear in an input and in a state."""
+"""Recognizes one gate: a function of a linear combination of an input and a state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .elements import Ids
 from .forms import Atom, Forms, Function, Monomial, Poly, Product, Unlike, Vector, Weights, matrix
 
 _ACTIVATIONS = {model.model_fields["type"].default: model for model in get_args(AnyPointwise)}
-#: Functions of equations whose activations are called otherwise.
+#: Functions in equations whose activations have another name.
 _SPELLED: dict[str, dict[str, Any]] = {"gelu_tanh": {"type": "gelu", "approximate": "tanh"}}
 
 
@@ -31,15 +31,18 @@ class Gate:
     peephole: Ids | None = None
     clip: float | None = None
     reset: int | None = None
-    """What the recurrent part is multiplied with, and whether before the product."""
+    """The factor of the recurrent part, and whether it applies before the product."""
     before: bool = False
     inner: list[Ids] = field(default_factory=list)
-    """The biases that are multiplied, too."""
+    """The biases that are multiplied as well."""
 
 
 class GateReader:
-    """Reads a gate over the state ``old``; ``peeps`` is a state that it sees element by element, and ``reset`` says
-    that the state may be multiplied with another gate, before its product or after."""
+    """Reads a gate over the state ``old``.
+
+    ``peeps`` is a state that it reads element by element. With ``reset`` the state may be multiplied with another gate,
+    before or after its product.
+    """
 
     def __init__(self, forms: Forms, units: int, old: int, peeps: int | None, reset: bool):
         self.forms, self.units, self.old, self.peeps, self.reset = forms, units, old, peeps, reset
@@ -91,7 +94,7 @@ class GateReader:
             raise Unlike
 
     def of_state(self, vector: Vector) -> Monomial | None:
-        """What the state is multiplied with, where a vector is the state: nothing, or with ``reset`` one gate."""
+        """The factor of the state in place of a vector: none or, with ``reset``, one gate."""
         ((size, poly), *rest) = vector
         if rest or size != self.units or len(poly) != 1 or poly[0][1] != 1 or self.old not in poly[0][0]:
             return None
@@ -99,7 +102,7 @@ class GateReader:
         return others if len(others) == self.reset else None
 
     def product(self, monomial: Monomial, atoms: Sequence[Atom], sign: np.int32) -> None:
-        """A peephole, or what a gate resets after the product."""
+        """A peephole, or a product that a reset gate multiplies."""
         gate = self.gate
         for atom, other in zip(atoms, monomial[::-1], strict=True):
             if isinstance(atom, Weights) and other == self.peeps and gate.peephole is None:
@@ -119,7 +122,7 @@ class GateReader:
 
 
 def without(monomial: Sequence[int], number: int) -> tuple[int, ...]:
-    """A product without one of its factors. Raises Unlike for another number."""
+    """A product without one of its factors. Raises Unlike if it occurs another number of times."""
     if number not in monomial:
         raise Unlike
     place = list(monomial).index(number)
@@ -127,7 +130,7 @@ def without(monomial: Sequence[int], number: int) -> tuple[int, ...]:
 
 
 def other_than(monomial: Sequence[int], number: int) -> int:
-    """The other one of two factors. Raises Unlike."""
+    """The other of two factors. Raises Unlike."""
     others = without(monomial, number)
     if len(others) != 1:
         raise Unlike
@@ -135,7 +138,7 @@ def other_than(monomial: Sequence[int], number: int) -> int:
 
 
 def activation(function: Function) -> Any:
-    """A function as layers name it. Raises Unlike for one that is no activation."""
+    """A function by its name in layers. Raises Unlike if it is not an activation."""
     if function.name in _SPELLED:
         return _SPELLED[function.name]
     model = _ACTIVATIONS.get(function.name)

@@ -1,5 +1,8 @@
-"""A cell as layers of the language, one upon the other: its states in groups that depend on each other, each an RNN,
-LSTM or GRU, and dense layers for what depends on no step before."""
+"""Expresses a cell as a stack of layers.
+
+Its states are divided into groups that depend on each other, each an RNN, LSTM or GRU. Everything that depends on no
+earlier step becomes dense layers.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ _LAYERS: dict[str, type[GatedLayer]] = {"rnn": Rnn, "lstm": Lstm, "gru": Gru}
 
 @dataclass(frozen=True)
 class Source:
-    """A value of all steps: an input of the cell, or a state."""
+    """A value at all steps: an input of the cell, or a state."""
 
     kind: str
     name: str
@@ -34,7 +37,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Made:
-    """A value of all steps that a dense layer gives; without arrays an activation alone."""
+    """The output of a dense layer at all steps; without arrays, only an activation."""
 
     source: Value
     weights: Mapping[str, NDArray]
@@ -43,7 +46,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Added:
-    """The sum of values of all steps."""
+    """The sum of values at all steps."""
 
     parts: tuple[Value, ...]
 
@@ -53,20 +56,20 @@ Value = Source | Made | Added
 
 @dataclass(frozen=True)
 class Gated:
-    """A recurrent layer. ``states`` are the cell's, by the names that the layer has for them."""
+    """A recurrent layer. ``states`` are the cell's states by their names in the layer."""
 
     kind: str
     keys: Mapping[str, Any]
     weights: Mapping[str, NDArray]
     source: Value
     places: Sequence[int] | None
-    """Where nothing is multiplied: which elements of the source the gates have, in their order."""
+    """If nothing is multiplied: which elements of the source the gates take, in their order."""
     states: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Layers in order, and what gives the values that are asked for."""
+    """Layers in order, and where the wanted values come from."""
 
     layers: tuple[Gated, ...]
     given: Mapping[str, Value]
@@ -75,8 +78,11 @@ class Plan:
 def layers_of(
     cell: Cell, weights: Mapping[str, NDArray], dtype: str, wanted: Collection[str], last: Collection[str]
 ) -> Plan | None:
-    """The layers that give what a cell gives: ``wanted`` are states, or "" for the output, whose values at all steps
-    are asked for, ``last`` states whose last value is. None where equations are of no such layers."""
+    """The layers that compute what a cell computes; None if there are no such layers.
+
+    ``wanted`` are the states, or "" for the output, whose values at all steps are needed. ``last`` are states whose
+    last value is needed.
+    """
     for projected in (False, True):
         with suppress(Unlike, OverflowError):
             return _Cell(cell, weights, dtype, projected=projected).plan(wanted, last)
@@ -84,7 +90,7 @@ def layers_of(
 
 
 class _Cell:
-    """``projected``: each input is a product with a kernel already, which is not known here."""
+    """``projected``: each input has already been multiplied by a kernel, which is not known here."""
 
     def __init__(self, cell: Cell, weights: Mapping[str, NDArray], dtype: str, *, projected: bool):
         self.dtype, self.forms, self.projected = dtype, Forms(dtype), projected
@@ -104,7 +110,7 @@ class _Cell:
         )
         self.done: dict[str, Match] = {}
         self.known: dict[Vector, Value] = {}
-        """What is lifted already."""
+        """The values that are available at all steps already."""
         self.used: list[Ids] = []
         """The weights of all layers."""
 
@@ -138,7 +144,7 @@ class _Cell:
         if not layers or not states.issuperset(last):
             raise Unlike
         given = {name: self.asked(name, states) for name in wanted}
-        if not self.forms.elements.are_single(self.used):  # what is trained as one stays one
+        if not self.forms.elements.are_single(self.used):  # values that are trained as one must stay one
             raise Unlike
         return Plan(tuple(layers), given)
 
@@ -150,13 +156,14 @@ class _Cell:
         return Source("state", same) if same is not None else self.lifted(value)
 
     def groups(self, reads: Mapping[str, set[Read]], remembered: Collection[str]) -> Iterator[Match]:
-        """The states that something remembers, in groups, those first that others read."""
+        """The recurrent states in groups, each after those that it reads."""
         above = {name: {one.name for one in reads[name] if one.name in remembered} for name in remembered}
         for _ in remembered:
             above = {name: own.union(*(above[one] for one in own)) for name, own in above.items()}
         waiting = [name for name in self.sizes if name in remembered]
         while waiting:
-            # What depends on nothing else that waits: all that a group reads is of the group.
+            # A state that waits only for itself: everything waiting that it reads, directly or not, belongs to its
+            # group.
             first = min(waiting, key=lambda name: len(above[name] & set(waiting)))
             names = [name for name in waiting if name == first or name in above[first]]
             waiting = [name for name in waiting if name not in names]
@@ -169,7 +176,7 @@ class _Cell:
             yield match
 
     def prove(self, match: Match, news: Mapping[str, Poly]) -> None:
-        """Raises Unlike unless the layer's own equations give the same."""
+        """Raises Unlike unless the layer's own equations give the same result."""
         self.used += match.weights.values()
         cell, _ = cell_of(_LAYERS[match.kind].model_validate({"name": "layer", **match.keys}), {})
         units = match.keys["units"]
@@ -191,7 +198,7 @@ class _Cell:
         return Gated(match.kind, match.keys, weights, source, places, match.states)
 
     def lifted(self, value: Vector) -> Value:
-        """A value that depends on no step before, as of all steps. Raises Unlike."""
+        """Moves a value that depends on no earlier step out of the loop, to all steps at once. Raises Unlike."""
         if value not in self.known:
             self.known[value] = self._lifted(value)
         return self.known[value]
@@ -220,7 +227,7 @@ class _Cell:
         return Added(tuple(self.lifted(((size, (one,)),)) for one in poly))
 
     def line(self, poly: Poly) -> tuple[Value, Mapping[str, NDArray]] | None:
-        """x·kernel + bias: what x is, and these."""
+        """Splits x·kernel + bias into x, kernel and bias."""
         weights: dict[str, Ids] = {}
         source: Vector | None = None
         for monomial, factor in poly:

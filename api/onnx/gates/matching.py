@@ -1,4 +1,4 @@
-"""The forms of a recurrence's states as those of an RNN, LSTM or GRU."""
+"""Matches the normal forms of a recurrence's states with those of an RNN, LSTM or GRU."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from .gate import Gate, GateReader, activation, other_than, without
 
 @dataclass(frozen=True)
 class Match:
-    """A layer of the language: its type, its keys, its parameters by names, and the vector that it reads."""
+    """A layer of the language: its type, its keys, its parameters by name, and the vector that it reads."""
 
     kind: str
     keys: Mapping[str, Any]
     weights: Mapping[str, Ids]
     source: Vector
     states: Mapping[str, str]
-    """The cell's states, by the names that the layer has for them."""
+    """The cell's states, by their names in the layer."""
 
 
 class Matcher:
-    """A group of states, which depend on each other."""
+    """A group of states that depend on each other."""
 
     def __init__(self, forms: Forms, news: Mapping[str, Poly], sizes: Mapping[str, int]):
         self.forms, self.news = forms, news
@@ -35,7 +35,7 @@ class Matcher:
         self.new = {name: self.read("new", name) for name in news}
 
     def read(self, kind: Any, name: str) -> int:
-        """The number of a whole state."""
+        """The atom of a whole state."""
         ((number,), _), *_ = self.forms.of(Read(kind, name, 0, self.units))
         return number
 
@@ -47,7 +47,7 @@ class Matcher:
         return self.gru(name) if len(self.news[name]) == 3 and self.is_mixed(name) else self.rnn(name)
 
     def is_mixed(self, name: str) -> bool:
-        """Whether the old state is a summand of the new one, as it is or in part."""
+        """Whether the old state, or a part of it, is a summand of the new one."""
         return any(self.old[name] in monomial for monomial, _ in self.news[name])
 
     # Kinds.
@@ -70,7 +70,7 @@ class Matcher:
         raise Unlike
 
     def activation_of_new(self, number: int, state: str) -> Any:
-        """The function of a state's new value that a number stands for."""
+        """The function behind an atom in a state's new value."""
         if number == self.new[state]:
             return "linear"
         atom = self.forms.atom(number)
@@ -128,7 +128,7 @@ class Matcher:
         return Match("lstm", keys, weights, self.source(gates), {"h": h, "c": c})
 
     def told_apart(self, pair: Sequence[int], *gates: int) -> tuple[int, int]:
-        """Which of two factors is the gate, and which the candidate: gates have one activation."""
+        """Which of two factors is the gate, and which the candidate: all gates have the same activation."""
         own = {self.function_name(one) for one in gates}
         first, second = pair
         return (first, second) if self.function_name(first) in own else (second, first)
@@ -179,7 +179,7 @@ class Matcher:
     # Gates.
 
     def opposite(self, number: int) -> Poly:
-        """1 − a gate, which is a gate for sigmoids. Raises Unlike."""
+        """1 − a gate, which for a sigmoid is again a gate. Raises Unlike."""
         atom = self.forms.atom(number)
         if not isinstance(atom, Function) or atom.name != "sigmoid":
             raise Unlike
@@ -190,7 +190,7 @@ class Matcher:
         return GateReader(self.forms, self.units, self.old[state], peeps, reset).read(poly)
 
     def nothing(self, like: Gate) -> Gate:
-        """A gate that there is not."""
+        """A gate that is missing."""
         assert like.kernel is not None
         assert like.recurrent is not None
         return Gate("linear", np.zeros_like(like.kernel), like.source, np.zeros_like(like.recurrent))
@@ -220,7 +220,7 @@ class Matcher:
         return found
 
     def source(self, gates: Sequence[Gate]) -> Vector:
-        """What all gates read. Raises Unlike where it is not the same."""
+        """The value that all gates read. Raises Unlike if they differ."""
         source = gates[0].source
         if source is None or any(gate.source != source for gate in gates):
             raise Unlike
@@ -238,7 +238,7 @@ class Matcher:
 
 
 def _alone(monomials: Iterable[Monomial]) -> int:
-    """The only one that is no product. Raises Unlike."""
+    """The only term that is not a product. Raises Unlike."""
     found = [monomial[0] for monomial in monomials if len(monomial) == 1]
     if len(found) != 1:
         raise Unlike

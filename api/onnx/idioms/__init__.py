@@ -1,7 +1,7 @@
-"""What exporters spell out in many nodes, recognized as what it is: activations and normalizations.
+"""Recognizes activations and normalizations that exporters write as many nodes.
 
-Not by how it is spelled, of which there are many ways, but by what it computes: a few nodes that make one value of
-another are evaluated for drawn numbers, and compared with what they may be.
+There are many ways to write them, so they are recognized by what they compute: a cluster of nodes that makes one value
+from another is evaluated for random numbers and compared with the candidates.
 """
 
 from .recognition import recognized

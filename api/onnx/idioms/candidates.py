@@ -1,4 +1,4 @@
-"""What a cluster may be: an ONNX operator with its attributes and constants, and what that computes."""
+"""What a cluster may be: an ONNX operator with its attributes and constants, and the function it computes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from .evaluation import erf
 
 Function = Callable[[NDArray], NDArray]
-#: What a normalization over any axes is called, which is no operator of ONNX.
+#: The name for a normalization over any axes, which ONNX has no operator for.
 AXES_NORMALIZATION = "AxesNormalization"
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An operator that a cluster is to be compared with."""
+    """An operator that a cluster is compared with."""
 
     op: str
     compute: Function
@@ -27,7 +27,7 @@ class Candidate:
 
 
 def activations(f: Function) -> Iterator[Candidate]:
-    """Activations that a function of one number may be. Their numbers are read off a few of its values."""
+    """Activations that an elementwise function may be. Their parameters are derived from a few of its values."""
 
     def logistic(x: NDArray) -> NDArray:
         return 0.5 * (1 + np.tanh(0.5 * x))
@@ -61,8 +61,10 @@ def activations(f: Function) -> Iterator[Candidate]:
 def normalizations(
     f: Function, shape: Sequence[int], axis: int, small: Sequence[float]
 ) -> Iterator[Candidate]:
-    """Normalizations along the last axis that a function may be; ``small`` are its numbers that may be an epsilon.
-    Scale and bias are read off its values."""
+    """Normalizations along the last axis that a function may be.
+
+    ``small`` are its constants that may be an epsilon. Scale and bias are derived from its values.
+    """
     constant = np.ones(shape)
     x = np.random.default_rng(7).normal(size=shape) * 2 + 0.5
     beta = np.ravel(f(constant)[(0,) * (len(shape) - 1)])
@@ -93,8 +95,11 @@ def normalizations(
 def over_axes(
     f: Function, shape: Sequence[int], axes: Sequence[int], places: Sequence[int], small: Sequence[float]
 ) -> Iterator[Candidate]:
-    """Normalizations over any axes that a function of arrays of a shape may be. ``places`` are those of the axes along
-    which scale and bias differ; both are read off its values, with as many axes as it takes."""
+    """Normalizations over any axes that a function of arrays of this shape may be.
+
+    ``places`` are those axes along which scale and bias vary. Both are derived from its values, with as many axes as
+    needed.
+    """
     apart = tuple(0 if axis in places else slice(0, 1) for axis in range(len(shape)))
     first = min(places, default=len(shape))
 

@@ -1,4 +1,4 @@
-"""The operators of a cluster in NumPy, in float64."""
+"""Evaluates the operators of a cluster with NumPy, in float64."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ REDUCTIONS: Mapping[str, Callable[..., NDArray]] = {
 
 
 def evaluate(op: str, operands: Sequence[NDArray | None], attributes: Mapping[str, Any]) -> NDArray | None:
-    """The result of an operator; None where it is not one of these."""
+    """The result of an operator; None if it is not supported here."""
     given = [one for one in operands if one is not None]
     if op in ELEMENTWISE:
         return ELEMENTWISE[op](*given) if len(given) == len(operands) <= 2 else None

@@ -1,4 +1,4 @@
-"""Clusters of nodes that make one value of another, found from their last node backwards."""
+"""Finds clusters of nodes that make one value from another, from their last node backwards."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from ..reading import Node, OnnxGraph
 from .candidates import Candidate, Function, activations, normalizations, over_axes
 from .evaluation import ELEMENTWISE, REDUCTIONS, axes_of, evaluate
 
-#: Clusters have no more nodes, and constants no more numbers.
+#: The largest number of nodes in a cluster, and of elements in its constants.
 MOST_NODES, MOST_NUMBERS = 20, 2**16
 _OPERATORS = {*ELEMENTWISE, *REDUCTIONS, "Clip", "HardSigmoid"}
-#: What a cluster ends with.
+#: The operators that a cluster may end with.
 _LAST = frozenset(("Add", "Mul", "Div", "Sub", "Clip", "Min", "Max", "Log", "Reciprocal"))
-#: What only shifts, as nothing does that is recognized.
+#: Operators that only shift values, of which alone no cluster is made.
 _LINEAR = frozenset(("Add", "Sub"))
-#: Numbers for which a function of one number is compared: dense where activations bend, and far away.
+#: Points at which elementwise functions are compared: dense where activations bend, and some far away.
 _POINTS = np.concatenate([np.linspace(-12, 12, 241), np.asarray([-1e4, -300.0, -40.0, 40.0, 300.0, 1e4])])
 _WIDTH = 7
-#: Normalizations have no more axes.
+#: The largest number of axes of a normalization.
 _MOST_AXES = 6
 
 
 def recognized(graph: OnnxGraph) -> OnnxGraph:
-    """The graph with clusters as one node each, which knows the nodes that it stands for."""
+    """The graph with each cluster replaced by one node, which remembers the nodes it replaces."""
     return _Recognition(graph).run()
 
 
@@ -39,7 +39,7 @@ class _Recognition:
         self.makers = {name: node for node in graph.nodes for name in node.outputs if name}
         self.constants = graph.constants.small(MOST_NUMBERS)
         self.known = set(graph.constants)
-        """All constants; those that are large are no part of a cluster."""
+        """All constants. Large ones are not part of a cluster."""
         for node in graph.nodes:
             value = node.attributes.get("value")
             if node.op == "Constant" and isinstance(value, np.ndarray):
@@ -75,7 +75,7 @@ class _Recognition:
         return replace(self.graph, nodes=tuple(nodes), constants=self.graph.constants.joined(self.added))
 
     def made(self, last: Node) -> Node | None:
-        """The node that a cluster with this end becomes: the largest one that is something."""
+        """The node for the largest recognized cluster that ends with this node."""
         for nodes, source in reversed(list(self.clusters(last))):
             with np.errstate(all="ignore"):
                 candidate = self.candidate(nodes, source, last)
@@ -84,7 +84,9 @@ class _Recognition:
         return None
 
     def clusters(self, last: Node) -> Iterator[tuple[list[Node], str]]:
-        """Clusters from small to large, each with the one value that it is made of; only it reads what is inside."""
+        """Clusters from small to large, each with the one value it is made from. Nothing outside reads the values
+        inside.
+        """
         nodes, inside = [last], {last.outputs[0]}
         reads: dict[str, int] = {}
         self._count(last, reads)
@@ -107,14 +109,14 @@ class _Recognition:
                 reads[name] = reads.get(name, 0) + 1
 
     def inner(self, name: str, reads: Mapping[str, int]) -> Node | None:
-        """The node that makes a value which only the cluster reads."""
+        """The node that computes a value which only the cluster reads."""
         node = self.makers.get(name)
         if node is None or node.op not in _OPERATORS or node.domain or len(node.outputs) != 1:
             return None
         return node if self.is_small(node) and self.graph.readers.get(name) == reads[name] else None
 
     def is_small(self, node: Node) -> bool:
-        """Whether all constants that a node reads have few numbers."""
+        """Whether all constants that a node reads are small."""
         return all(one in self.constants for one in node.inputs if one in self.known)
 
     def candidate(self, nodes: list[Node], source: str, last: Node) -> Candidate | None:
@@ -169,7 +171,7 @@ class _Recognition:
             return None
 
     def _wide(self, name: str) -> NDArray:
-        """A constant in float64; one number without axes, so that it adds none."""
+        """A constant in float64. A single number loses its axes, so that it adds none."""
         array = self.constants[name]
         array = array.reshape(()) if array.size == 1 else array
         return array.astype(np.float64) if array.dtype.kind == "f" else array
@@ -206,7 +208,7 @@ class _Recognition:
 def _along_last(
     compute: Function, axes: tuple[int, ...], sized: list[tuple[int, ...]], small: list[float]
 ) -> Candidate | None:
-    """What a cluster is that reduces along the last axis alone."""
+    """Matches a cluster that reduces only along the last axis."""
     widths = {shape[-1] for shape in sized}
     width = widths.pop() if len(widths) == 1 else _WIDTH
     shape = (2, 3, width) if axes[0] < 0 else (*(2, 3, 2, 2)[: axes[0]], width)
@@ -221,7 +223,7 @@ def _along_last(
 def _along_any(
     compute: Function, axes: tuple[int, ...], sized: list[tuple[int, ...]], small: list[float]
 ) -> Candidate | None:
-    """What a cluster is that reduces along any axes, all of them kept; it means the same for any number of axes."""
+    """Matches a cluster that reduces along any axes and keeps them all; the match holds for any number of axes."""
     given = np.broadcast_shapes(*sized)
     rank = max(len(given) + 1, max(axes) + 1, -min(axes))
     if rank > _MOST_AXES:
@@ -235,13 +237,13 @@ def _along_any(
 
 
 def _points(shape: tuple[int, ...]) -> list[NDArray]:
-    """Arrays for which normalizations are compared."""
+    """Arrays on which normalizations are compared."""
     generator = np.random.default_rng(3)
     return [generator.normal(size=shape) * scale + shift for scale, shift in ((1, 0), (5, 2), (0.02, 0))]
 
 
 def _of_any_width(candidate: Candidate) -> Candidate | None:
-    """A candidate without constants that have a width: its scale is one number, and there is no bias."""
+    """A candidate without constants whose width is known: its scale is one number, and there is no bias."""
     gamma, *rest = candidate.constants or (np.ones(1),)
     if not np.allclose(gamma, gamma[0], 1e-5, 0) or any(np.abs(beta).max() > 1e-7 for beta in rest):
         return None
@@ -249,7 +251,7 @@ def _of_any_width(candidate: Candidate) -> Candidate | None:
 
 
 def _same(compute, candidates: Iterator[Candidate], points: list[NDArray]) -> Candidate | None:  # type: ignore[no-untyped-def]
-    """The candidate that computes the same at all points."""
+    """The candidate that agrees at all points."""
     values = [compute(x) for x in points]
     for one in candidates:
         if all(

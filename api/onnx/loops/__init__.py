@@ -1,4 +1,4 @@
-"""Loops over time: what Scan and Loop have in common, as a recurrent layer or unrolled."""
+"""Loops over time, from Scan or Loop: converted to a recurrent layer, or unrolled."""
 
 from .counting import Steps, whole
 from .growing import Growing, growing

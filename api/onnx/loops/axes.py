@@ -1,4 +1,6 @@
-"""Axes of size 1 that steps give to what they read, given before the loop: equations of cells have no word for them."""
+"""Moves axes of size 1 that steps add to what they read in front of the loop, since the equations of cells can't add
+axes.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from .iteration import Iteration, Read
 
 
 def with_axes(ctx: Context, loop: Iteration) -> Iteration:
-    """The loop over sequences of images that have the axes already which all that reads them gives to their parts."""
+    """The loop with sequences of images that have these axes already, if all readers of their parts add them."""
     if loop.batched:
         return loop
     names = loop.body.inputs[len(loop.states) :]
@@ -36,7 +38,7 @@ def with_axes(ctx: Context, loop: Iteration) -> Iteration:
 
 
 def _axes(loop: Iteration, node: Node, rank: int) -> tuple[int, ...] | None:
-    """The axes that a node adds to a part of so many axes; None where it does something else."""
+    """The axes that a node adds to a part with this number of axes; None if it does something else."""
     if node.op != "Unsqueeze" or node.domain:
         return None
     axes = node.attributes.get("axes")
@@ -52,7 +54,7 @@ def _axes(loop: Iteration, node: Node, rank: int) -> tuple[int, ...] | None:
 
 
 def _widened(ctx: Context, read: Read, axes: Sequence[int]) -> Read:
-    """A sequence whose parts have more axes of size 1."""
+    """A sequence whose parts have additional axes of size 1."""
     rest = [axis for axis in range(read.value.rank - 1 + len(axes)) if axis not in axes]
     before = rest[read.time] if read.time < len(rest) else rest[-1] + 1
     moved = [axis + (axis >= before) for axis in axes]

@@ -1,4 +1,4 @@
-"""Which step it is: what a loop's body computes from the number of the step alone, and how many steps there are."""
+"""Evaluates what a loop's body computes from the number of the step alone, and finds how many steps there are."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ from ..reading import Body, Node
 if TYPE_CHECKING:
     from ..conversion import Conversion
 
-#: Steps are counted one by one up to here.
+#: Up to this number steps are counted one by one.
 MOST_COUNTED = 100_000
-#: Operators that keep a comparison of counters true up to some step: what they make of sums never falls again.
+#: Operators that keep a comparison of counters monotone: once it has become false, it stays false.
 _MONOTONE = frozenset(
     ("Add", "And", "Cast", "Identity", "Less", "LessOrEqual", "Squeeze", "Unsqueeze", "Reshape")
 )
 
 
 class Steps:
-    """The names of a body that follow from the number of the step. ``conversion`` has the names of the graph around
-    and those of the body that are the same in each step."""
+    """The names in a body that depend only on the number of the step.
+
+    ``conversion`` has the values of the outer graph and those in the body that are the same in each step.
+    """
 
     def __init__(self, conversion: Conversion, body: Body, nodes: list[Node], starts: Mapping[str, Value]):
         self.conversion, self.body = conversion, body
@@ -38,12 +40,12 @@ class Steps:
         self.makers = {name: node for node in nodes for name in node.outputs if name}
         number, self.condition = body.inputs[:2]
         self.counters: dict[str, tuple[DimLike, DimLike, str]] = {number: (0, 1, "int64")}
-        """Where a counter starts, what is added at each step, and its type."""
+        """The start of a counter, its increment per step, and its type."""
         for name, result in zip(body.inputs[2:], body.outputs[1:], strict=False):
             if (found := self._counter(name, self.source(result), starts.get(name))) is not None:
                 self.counters[name] = found
         self.nodes: list[Node] = []
-        """What computes with the number of the step alone."""
+        """The nodes that compute with the number of the step alone."""
         self.names = set(self.counters)
         for node in nodes:
             if node.reads and all(not n or n in self.names or self._known(n) for n in node.reads):
@@ -52,14 +54,14 @@ class Steps:
         self._kept: dict[DimLike, Mapping[str, Known]] = {}
 
     def source(self, name: str) -> str:
-        """The value that a name stands for, through Identities."""
+        """Follows a name through Identity nodes."""
         return self.sources.get(name, name)
 
     def _known(self, name: str) -> bool:
         return isinstance(self.conversion.values.get(name), Known)
 
     def _number(self, name: str) -> DimLike | None:
-        """A whole number that is known."""
+        """A known whole number."""
         value = self.conversion.values.get(self.source(name))
         return whole(value) if isinstance(value, Known) else None
 
@@ -74,7 +76,7 @@ class Steps:
         return first, -added if node.op == "Sub" else added, start.dtype
 
     def at(self, step: DimLike) -> Mapping[str, Known]:
-        """The values of all such names at a step. What can't be computed is missing."""
+        """The values of all these names at a step. Values that can't be computed are missing."""
         if step not in self._kept:
             self._kept[step] = self._computed(step)
         return self._kept[step]
@@ -96,7 +98,9 @@ class Steps:
     # The number of steps.
 
     def count(self, most: DimLike | None, first: bool) -> DimLike:
-        """How many steps there are: ``most`` limits it, ``first`` is whether there is one. Raises Refusal."""
+        """How many steps there are. ``most`` limits them, ``first`` says whether there is one at all. Raises
+        Refusal.
+        """
         if not first:
             return 0
         further = self.source(self.body.outputs[0])
@@ -121,12 +125,12 @@ class Steps:
         return isinstance(value, Known) and not value.is_open and bool(value.array.all())
 
     def _value(self, name: str, step: DimLike) -> bool | None:
-        """A truth value at a step, where it is known."""
+        """A truth value at a step, if it is known."""
         value = self.at(step).get(name)
         return None if value is None or value.is_open or value.array.size != 1 else bool(value.array.all())
 
     def _counted(self, further: str, most: int | None) -> int | None:
-        """The number of steps, one by one."""
+        """The number of steps, counted one by one."""
         limit = MOST_COUNTED if most is None else most
         if limit > MOST_COUNTED:
             return None
@@ -140,7 +144,7 @@ class Steps:
         return most
 
     def _behind(self, name: str) -> list[Node]:
-        """The nodes of the body that make a value."""
+        """The nodes of the body that compute a value."""
         found, waiting, seen = [], [name], set[str]()
         while waiting:
             one = waiting.pop()
@@ -161,7 +165,7 @@ class Steps:
         return found
 
     def position(self, name: str) -> tuple[DimLike, int] | None:
-        """A position that moves by 1 or −1 at each step: where it starts, and that."""
+        """A position that moves by 1 or −1 in each step: its start, and the direction."""
         if self.source(name) not in self.names and name not in self.names:
             return None
         if any(node.op in ("Mul", "Mod", "Div") for node in self._behind(name)):
@@ -174,7 +178,7 @@ class Steps:
 
 
 def _size(value: Any) -> Any:
-    """An open size that a number is, be it a float."""
+    """The open size that a number is, even as a float."""
     one = value.array.reshape(-1)[0] if isinstance(value, Known) and value.array.size == 1 else None
     return one.numerator if isinstance(one, Ratio) and one.denominator == 1 else one
 

@@ -1,4 +1,4 @@
-"""A loop over time whose cell is that of an RNN, LSTM or GRU: such layers, and dense ones for what needs no state."""
+"""Converts a loop whose cell is an RNN, LSTM or GRU to these layers, and to dense layers for what needs no state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..spec import block
 
 @dataclass(frozen=True)
 class Start:
-    """Where a state starts: zeros, a number, an array that is the same for all samples, or what a reference names."""
+    """The initial value of a state: zeros, a number, an array that is the same for all samples, or a reference."""
 
     number: float | None = None
     array: NDArray | None = None
@@ -29,7 +29,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Written:
-    """References to states after the last step, and to what is wanted at all steps, by the cell's names."""
+    """References to the states after the last step, and to the values wanted at all steps, by the cell's names."""
 
     last: Mapping[str, str]
     sequences: Mapping[str, str]
@@ -46,7 +46,7 @@ def as_layers(
     *,
     reverse: bool,
 ) -> Written | None:
-    """The layers of the language that do what a cell does over the sequences ``refs``. None where there are none."""
+    """The layers that compute what a cell computes over the sequences ``refs``; None if there are none."""
     if any(start.number is not None for start in starts.values()):
         return None
     typed = compiled("cell", block(cell.tree))
@@ -54,7 +54,7 @@ def as_layers(
     if plan is None:
         return None
     if lengths is not None and any(not isinstance(one, Source) for one in plan.given.values()):
-        return None  # what a dense layer gives past a sequence's end is not 0
+        return None  # past a sequence's end a dense layer does not return 0
     inputs = dict(zip(cell.tree["input"], refs, strict=True))
     writing = _Writing(ctx, plan, inputs, last, starts, lengths, reverse)
     if any(layer.places is not None and writing.projection(layer) is None for layer in plan.layers):
@@ -79,7 +79,7 @@ class _Writing:
         """References to states at all steps."""
         self.last: dict[str, str] = {}
         self.refs: dict[int, str] = {}
-        """References to values of the plan, which are there once each."""
+        """References to the plan's values, each made once."""
         self.read = {
             source.name
             for one in (*plan.given.values(), *(layer.source for layer in plan.layers))
@@ -116,7 +116,7 @@ class _Writing:
         names = {name: own for own, name in layer.states.items()}
         ports = [names[name] for name in names if name in self.wanted and (name != h or h in self.read)]
         ports += [f"{names[name]}_all" for name in others if name in self.read]
-        # The layers upon the first one are named after it.
+        # The layers stacked on the first one are named after it.
         add = ctx.layer if layer is self.plan.layers[0] else ctx.writer.add
         made = add(layer.kind, [source], keys, weights, given=given, ports=ports)
         for name, own in names.items():
@@ -126,13 +126,13 @@ class _Writing:
                 self.last[name] = made if plain and h not in self.read else f"{made}.{own}"
 
     def given(self, layer: Gated) -> dict[str, str]:
-        """References to first states and lengths, by the names that the layer has for them."""
+        """References to initial states and lengths, by their names in the layer."""
         found = {own: self.starts[name].ref for own, name in layer.states.items() if name in self.starts}
         given = {own: ref for own, ref in found.items() if ref is not None}
         return given if self.lengths is None else {**given, LENGTHS: self.lengths}
 
     def options(self, layer: Gated, weights: dict[str, NDArray]) -> dict[str, Any]:
-        """The keys that say where states start, how far sequences go, and in which direction."""
+        """The keys for initial states, lengths, and direction."""
         keys: dict[str, Any] = {}
         starts: dict[str, str] = {}
         for own, name in layer.states.items():
@@ -151,7 +151,7 @@ class _Writing:
         return keys
 
     def ref(self, value: Value) -> str:
-        """A reference to a value of all steps."""
+        """A reference to a value at all steps."""
         if id(value) not in self.refs:
             self.refs[id(value)] = self._ref(value)
         return self.refs[id(value)]
@@ -173,14 +173,14 @@ class _Writing:
         return self.ctx.writer.add("dense", [source], keys, value.weights)
 
     def projection(self, layer: Gated) -> tuple[str, NDArray, NDArray | None] | None:
-        """The dense layer that gives what the gates have as it is: what it reads, its kernel and bias for them."""
+        """If a dense layer computes exactly what the gates add up: what it reads, and its kernel and bias for them."""
         assert isinstance(layer.source, Source)
         assert layer.places is not None
         layers = self.ctx.writer.layers
         ref, behind = self.inputs[layer.source.name], []
         while (one := layers.get(ref)) is not None and _is_along_time(
             one
-        ):  # a sequence that is turned around, or cut
+        ):  # a sequence that is reversed or cut
             behind.append(one)
             ref = one.inputs[0]
         if one is None or one.type != "dense" or "activation" in one.keys or "kernel" not in one.weights:
@@ -194,14 +194,14 @@ class _Writing:
 
 
 def _is_along_time(layer: Layer) -> bool:
-    """Whether a layer does the same for all features of a step."""
+    """Whether a layer treats all features of a step alike."""
     if layer.type == "slice":
         return layer.keys.get("axes") == [1]
     return layer.type == "reverse" and layer.keys.get("axis") == 1
 
 
 def _sources(value: Value) -> list[Source]:
-    """What a value is made of."""
+    """The values that a value is computed from."""
     if isinstance(value, Source):
         return [value]
     parts = value.parts if isinstance(value, Added) else (value.source,)

@@ -1,5 +1,6 @@
-"""States of a loop that grow by one tensor at each step: lists, and tensors that are joined. They are what the loop
-gives."""
+"""States of a loop that grow by one tensor per step: lists, and tensors that are concatenated. They become outputs of
+the loop.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +19,15 @@ from .counting import Steps
 
 @dataclass(frozen=True)
 class Growing:
-    """A state that each step appends ``part`` to."""
+    """A state to which each step appends ``part``."""
 
     start: Value
     part: str
-    """The name of what is appended."""
+    """The name of the value that is appended."""
     axis: int = 0
-    """The axis along which the parts are joined, where the state is no list."""
+    """The axis along which the parts are concatenated, if the state is not a list."""
     new: bool = False
-    """Whether that is an axis of its own."""
+    """Whether that is a new axis."""
 
     def after(self, ctx: Context, parts: Value) -> Value:
         """The state after the last step; ``parts`` are stacked."""
@@ -42,7 +43,7 @@ class Growing:
 
 
 def growing(steps: Steps, nodes: list[Node], starts: Mapping[str, Value]) -> dict[str, Growing]:
-    """Such states of a body, by their names. Nothing else may read them before the loop's end."""
+    """The growing states of a body, by name. Nothing else may read them before the loop's end."""
     reads: dict[str, int] = {}
     for node in nodes:
         if node.op != "Identity":
@@ -79,7 +80,7 @@ def _growing(steps: Steps, node: Node, start: Value) -> Growing | None:
 
 
 def _axes(steps: Steps, node: Node) -> list[int] | None:
-    """The axes of an Unsqueeze, where they are known."""
+    """The axes of an Unsqueeze, if they are known."""
     axes = node.attributes.get("axes")
     if axes is None and len(node.inputs) > 1:
         value = steps.conversion.values.get(steps.source(node.inputs[1]))

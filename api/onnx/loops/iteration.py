@@ -1,4 +1,4 @@
-"""A loop over time, whatever operator it is written by."""
+"""A loop over time, independent of the operator it is written with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..reading import Body
 
 @dataclass(frozen=True)
 class State:
-    """What is carried from step to step: the operand that it starts as, and the output that gives its last value."""
+    """A carry: the operand it starts with, and the output that gets its last value."""
 
     operand: int
     output: int
@@ -21,7 +21,7 @@ class State:
 
 @dataclass(frozen=True)
 class Read:
-    """What a step reads: a part of a value along its axis of time."""
+    """A scan input: the part of a value that a step reads along its axis of time."""
 
     value: Held
     time: int
@@ -29,7 +29,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Given:
-    """What each step gives: the output that has all of it, and the axis of time there."""
+    """A scan output: the output that collects a value of each step, and its axis of time."""
 
     output: int
     time: int = 0
@@ -37,19 +37,23 @@ class Given:
 
 @dataclass(frozen=True)
 class Iteration:
-    """The inputs of ``body`` are the states and what is read, its outputs the states' new values and what is given."""
+    """A loop. The inputs of ``body`` are the states and the parts that are read; its outputs are the states' new values
+    and the scan outputs.
+    """
 
     body: Body
     states: tuple[State, ...]
     reads: tuple[Read, ...]
     given: tuple[Given, ...]
     captured: Mapping[str, Value]
-    """What the body reads of the graph around."""
+    """What the body reads from the outer graph."""
     count: DimLike
     """The number of steps."""
     known: Callable[[int], Mapping[str, Known]] = lambda _: {}
-    """What the body reads that is known at each step."""
+    """What the body reads that is known in each step."""
     reverse: bool = False
-    """Whether time runs backwards, for all that is read and given."""
+    """Whether time runs backwards, in all scan inputs and outputs."""
     batched: bool = False
-    """Whether the first axis of all operands are the samples (opset 8), not seen by the body; time is the second."""
+    """Whether the first axis of all operands are the samples (opset 8), which the body does not see; time is the
+    second.
+    """

@@ -1,4 +1,4 @@
-"""A loop over time as a recurrent layer with a cell of its own."""
+"""Converts a loop over time to a recurrent layer with its own cell."""
 
 from __future__ import annotations
 
@@ -27,8 +27,11 @@ from .iteration import Iteration, State
 
 
 def recur(ctx: Context, loop: Iteration) -> None:
-    """A recurrent layer: the first axis of what a step reads and carries are the samples, else it is a loop of one
-    sample. Raises Refusal for a body that no cell can have."""
+    """A recurrent layer for a loop. The first axis of what a step reads and carries are the samples; if that fails, the
+    loop is one over a single sample.
+
+    Raises Refusal for a body that can't be a cell.
+    """
     if loop.batched:
         return _Recurrence(ctx, loop, truths=False).layer(0)
     loop = with_axes(ctx, loop)
@@ -40,7 +43,7 @@ def recur(ctx: Context, loop: Iteration) -> None:
             try:
                 return _Recurrence(ctx, loop, numbers, last).layer(samples)
             except Refusal as refusal:
-                # Of two orders of axes, the one that gets further says why.
+                # Of the two orders of axes, report the error of the one that gets further.
                 unfit = samples == 1 and isinstance(first, OtherOrder)
                 first = refusal if first is None or unfit else first
     assert first is not None
@@ -49,7 +52,7 @@ def recur(ctx: Context, loop: Iteration) -> None:
 
 @dataclass(frozen=True)
 class _Operand:
-    """A state or scan input: the value, and its axes for the samples, for time, and for a sample's features."""
+    """A state or scan input: the value, and its axes for the samples, for time, and for the features of a sample."""
 
     value: Held
     samples: int | None
@@ -64,7 +67,7 @@ class _Operand:
         return tuple(int(size) for size in sizes)  # type: ignore[arg-type]
 
     def axes(self) -> tuple[int | None, ...]:
-        """How the layer reads it."""
+        """A reference to it as the layer reads it."""
         time = () if self.time is None else (self.time,)
         return (self.samples, *time, *self.features)
 
@@ -75,7 +78,7 @@ class _Recurrence:
         self.last = last
         """Whether images have their channels first in the body; the cell holds them last."""
         self.truths = truths
-        """Whether inputs of truth values are numbers to the cell; else they say which steps exist."""
+        """Whether the cell reads inputs of truth values as numbers. Otherwise they say which steps exist."""
         self.prefix = f"{safe(ctx.node.name)}_" if ctx.node.name else ""
 
     def features(self, axes: Sequence[int]) -> tuple[int, ...]:
@@ -83,7 +86,7 @@ class _Recurrence:
         return (*axes[1:], *axes[:1]) if self.last and len(axes) > 1 else tuple(axes)
 
     def operands(self, samples: bool) -> tuple[list[_Operand], list[_Operand]]:
-        """States and what is read."""
+        """States and scan inputs."""
         states, read = [], []
         for state in self.loop.states:
             value = self.ctx.held(state.operand)
@@ -110,7 +113,7 @@ class _Recurrence:
         return states, read
 
     def behind_first(self, state: _Operand, read: Sequence[_Operand]) -> _Operand:
-        """A state whose samples stand behind an axis of size 1."""
+        """A state whose samples come after an axis of size 1."""
         shape = state.value.shape
         parts = [one for one in read if one.samples is not None and one.value.dtype != "bool"]
         if len(shape) < 2 or shape[0] != 1 or not parts:
@@ -123,8 +126,9 @@ class _Recurrence:
     # The layer.
 
     def layer(self, first: int | None) -> None:
-        """``first``: 1 where samples are the first axis of a step, 0 where they are that of the operands (opset 8),
-        None where there is one sample."""
+        """``first`` is 1 if the samples are the first axis in a step, 0 if they are the first axis of the operands
+        (opset 8), None for a single sample.
+        """
         ctx = self.ctx
         states, read = self.operands(samples=first is not None)
         floats = [one for one in (*states, *read) if one.value.dtype != "bool"]
@@ -175,11 +179,11 @@ class _Recurrence:
         self.results(found, cell, states, first)
 
     def carried(self, cell: CellBody, states: list[_Operand]) -> list[tuple[str, _Operand, State]]:
-        """The cell's states that are those of the loop."""
+        """The cell's states that correspond to the loop's."""
         return list(zip(cell.states, states, self.loop.states, strict=True))
 
     def asked(self, cell: CellBody) -> list[str]:
-        """What is wanted at all steps: states, or "" for the output."""
+        """The values wanted at all steps: states, or "" for the output."""
         return [name for name, want in zip(cell.sequences, self.wanted(), strict=True) if want]
 
     def cell(
@@ -220,7 +224,7 @@ class _Recurrence:
         )
 
     def numbers(self, value: Held) -> Held:
-        """A value that a cell can read: 1 and 0 for truth values."""
+        """A value that a cell can read: truth values become 1 and 0."""
         if value.dtype != "bool":
             return value
         kind = onnx.TensorProto.FLOAT if self.ctx.writer.dtype == "float32" else onnx.TensorProto.DOUBLE
@@ -232,12 +236,12 @@ class _Recurrence:
         return [self.ctx.wants(one.output) for one in self.loop.given]
 
     def spoken(self, name: str, fallback: str) -> str:
-        """A short name for one of the body's inputs: without its layer's, and without `prev`."""
+        """A short name for an input of the body, without its layer's name and without `prev`."""
         own = (short(name) or fallback).removeprefix(self.prefix)
         return re.sub(r"^prev_|_(prev|in|old)$", "", own) or fallback
 
     def start(self, operand: _Operand, state: State) -> Start:
-        """Where a state starts: zeros, a number, learned (what is stretched over the samples), or given."""
+        """The initial state: zeros, a number, learned (an array broadcast over the samples), or given."""
         ctx = self.ctx
         known, stored = ctx.start(state.operand, operand.samples or 0) or (None, False)
         shape = operand.shape()
@@ -252,14 +256,14 @@ class _Recurrence:
         return Start(ref=ctx.arranged(operand.value, operand.axes()))
 
     def lengths(self, mask: _Operand) -> str:
-        """The number of steps of each sequence, where that is what a mask says. Raises Refusal."""
+        """The number of steps of each sequence, if a mask says that. Raises Refusal."""
         found = self.ctx.writer.masks.get(mask.value.ref)
         if found is None or mask.value.axes != (mask.time, mask.samples):
             raise Refusal("a loop input of truth values is no mask of the steps that exist")
         return found
 
     def results(self, found: Written, cell: CellBody, states: list[_Operand], first: int | None) -> None:
-        """The last states, and the sequences with time where it is wanted."""
+        """The last states, and the sequences with time as the wanted axis."""
         ctx = self.ctx
         for name, operand, state in self.carried(cell, states):
             if ctx.wants(state.output):
@@ -284,12 +288,12 @@ class _Recurrence:
 
 
 def _check_same(sizes: Sequence[DimLike], reason: str) -> None:
-    """Raises Refusal for sizes that are not the same, or not there."""
+    """Raises Refusal for sizes that differ or are missing."""
     for size in sizes:
         if size != sizes[0] or size == 0:
             raise Refusal(reason, mismatches=[Sizes(sizes[0], size)])
 
 
 def _is_number(start: NDArray) -> bool:
-    """Whether a state starts from one number. Zeros that are stored as an array are not so: they are learned ones."""
+    """Whether a state starts from one number. An array of zeros does not count: it is learned."""
     return start.ndim == 0 or bool(start.size > 1 and start.any() and (start == start.flat[0]).all())

@@ -1,4 +1,4 @@
-"""A loop as a recurrent layer where a cell can have its body, else unrolled."""
+"""Converts a loop to a recurrent layer if a cell can have its body, and otherwise unrolls it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from .unrolling import LONGEST, unroll
 
 
 def run(ctx: Context, loop: Iteration) -> None:
-    """The results of a loop. Raises Refusal with what keeps its body from being a cell, where unrolling does not do
-    either."""
+    """The results of a loop. Raises Refusal with the reason why its body is no cell, if unrolling fails as well."""
     try:
         return recur(ctx, loop)
     except Refusal as refusal:

@@ -1,4 +1,4 @@
-"""A loop of a known number of steps as its body, that often."""
+"""Unrolls a loop with a known number of steps."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ..listing import stacked
 from ..operands import Value
 from .iteration import Iteration
 
-#: The most steps that are unrolled, and the most nodes that become of them.
+#: The most steps that are unrolled, and the most nodes that this may give.
 LONGEST, MOST = 256, 20_000
 
 
 def unroll(ctx: Context, loop: Iteration, count: int) -> None:
-    """The results of ``count`` steps. Raises Refusal for too many nodes, and for what is missing."""
+    """The results of ``count`` steps. Raises Refusal for too many nodes, and for missing values."""
     if count * len(loop.body.nodes) > MOST:
         raise Refusal(f"{count} steps of {len(loop.body.nodes)} nodes are too many to unroll")
     values: list[Value] = [ctx.value(state.operand) for state in loop.states]

@@ -1,4 +1,4 @@
-"""The operators of ONNX, one module per family: each entry names what it honours and says how it becomes layers."""
+"""The operators of ONNX, one module per family. Each entry lists the attributes it supports and makes the layers."""
 
 from . import (
     activation,

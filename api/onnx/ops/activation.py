@@ -1,4 +1,4 @@
-"""Activations: those of the language under their names, the others as equations."""
+"""Activations: the language's own by name, the others as equations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ _TAKES = ("dense", "conv1d", "conv2d", "conv3d")
 
 
 def activate(ctx: Context, kind: str, keys: dict[str, Any] | None = None) -> None:
-    """An activation layer; a convolution or dense layer that nobody else reads takes it over."""
+    """An activation layer. If its input is a convolution or dense layer without other readers, that layer takes it
+    over.
+    """
     ctx.floats()
     value = ctx.settled(ctx.value())
     layer = ctx.writer.layers.get(value.ref)
@@ -70,7 +72,7 @@ def elu(ctx: Context) -> None:
 
 
 def _keyed(ctx: Context, kind: str, *numbers: tuple[str, str, float]) -> None:
-    """An activation with numbers: ONNX's name, ours, and the default there is in ONNX."""
+    """An activation with parameters: ONNX's name, ours, and ONNX's default for each."""
     found = {key: ctx.number(name, default) for name, key, default in numbers}
     own = {key: field.default for key, field in LAYERS[kind].model_fields.items()}
     activate(ctx, kind, {key: value for key, value in found.items() if value != own[key]} or None)
@@ -142,7 +144,7 @@ def prelu(ctx: Context) -> None:
     """x where x ≥ 0, else slope·x; the slope broadcasts to x."""
     slope = ctx.value(1)
     if ctx.opset < 7 and len(slope.shape) == 1 and ctx.value().shape[1:2] == slope.shape:
-        # One slope a channel, before slopes broadcast from the right.
+        # One slope per channel, from before slopes broadcast from the right.
         shape = (*slope.shape, *(1,) * (len(ctx.shape()) - 2))
         slope = (
             Known(
@@ -168,7 +170,7 @@ def prelu(ctx: Context) -> None:
 
 
 def normalized_axes(ctx: Context, rank: int) -> list[int]:
-    """The axes of Softmax and its kin: one since opset 13, from one to the last before."""
+    """The axes of Softmax and its relatives: one since opset 13, before that from one to the last."""
     if ctx.opset >= 13:
         return [ctx.axis(-1, rank)]
     axis = ctx.axis(1, rank, end=True)

@@ -1,4 +1,4 @@
-"""Operators that pick, repeat and pad cells."""
+"""Operators that slice, repeat and pad."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def with_axes(ctx: Context, value: Held, axes: list[int]) -> Held:
 
 @op("Slice", attributes="axes ends starts")
 def slice_(ctx: Context) -> None:
-    """Cells from starts to before ends; parts and positions may depend on open sizes."""
+    """Cells from starts to before ends. Both values and positions may depend on open sizes."""
     value = ctx.held()
     arrays: list[NDArray | None] = [None]
     for position, what in enumerate(("starts", "ends", "axes", "steps"), 1):
@@ -72,13 +72,13 @@ def slice_(ctx: Context) -> None:
         keys["steps"] = [cut[2] for _, cut in positions]
     ref = ctx.layer("slice", [value.ref], keys)
     whole = ctx.writer.stretched.get(value.ref)
-    if isinstance(whole, Known) and whole.array.size == 1:  # a part of one number is that number
+    if isinstance(whole, Known) and whole.array.size == 1:  # a slice of a single number is that number
         ctx.writer.stretched[ref] = whole
     ctx.give(ctx.held_as(ref, value.axes, value.rank))
 
 
 def _open(size: DimLike, start: Any, end: Any, step: int) -> tuple[Any, Any, int]:
-    """A cut of an open size, ends beyond all sizes left out."""
+    """The slice of an open size, without ends that lie beyond all its values."""
     far = 2**31 - 1
     if step < 0:
         start = None if isinstance(start, int) and (start >= far or start == -1) else start
@@ -95,7 +95,7 @@ def _written(size: Any) -> Any:
 
 @op("Split", attributes="axis num_outputs split")
 def split(ctx: Context) -> None:
-    """Parts of an axis, one after the other."""
+    """Consecutive parts of an axis."""
     sizes = ctx.integers("split") or (ctx.sizes(1, "the sizes of the parts") if ctx.has(1) else None)
     given = ctx.value()
     axis, count = ctx.axis(0, len(given.shape)), len(ctx.node.outputs)
@@ -147,7 +147,7 @@ def split(ctx: Context) -> None:
 
 @op("Pad", attributes="mode paddings pads value")
 def pad(ctx: Context) -> None:
-    """Cells around, made by a mode; negative numbers cut off."""
+    """Pads by a mode; negative numbers cut cells off."""
     value = ctx.held()
     mode = ctx.text("mode", "constant", "constant", "reflect", "edge", "wrap")
     if ctx.opset < 11:
@@ -176,7 +176,8 @@ def pad(ctx: Context) -> None:
     }
     if mode != "constant":
         keys["mode"] = mode
-    elif not math.isfinite(fill):  # not a number of the language: put where nothing was
+    # the language has no such number: put it in place of the padding afterwards
+    elif not math.isfinite(fill):
         inside = equation(ctx, "logical_or(x == x, x != x)", {"x": value}, fallback="inside")
         cells, inside = (
             ctx.held_as(ctx.layer("pad", [one.ref], keys), one.axes, one.rank) for one in (value, inside)
@@ -192,7 +193,7 @@ def pad(ctx: Context) -> None:
 
 @op("Tile")
 def tile(ctx: Context) -> None:
-    """The whole repeated along each axis."""
+    """The whole tensor repeated along each axis."""
     value = ctx.held()
     repeats = ctx.sizes(1, "the repeats")
     if len(repeats) != value.rank:
@@ -210,13 +211,13 @@ def tile(ctx: Context) -> None:
 
 @op("Expand", since=8)
 def expand(ctx: Context) -> None:
-    """Axes of size 1 stretched to a shape, which broadcasts in both directions."""
+    """Axes of size 1 expanded to a shape, which broadcasts in both directions."""
     ctx.give(stretched(ctx, ctx.value(), broadcast_shape(ctx.shape(), tuple(ctx.sizes(1, "the shape")))))
 
 
 @op("ConstantOfShape", attributes="value", since=9)
 def constant_of_shape(ctx: Context) -> None:
-    """One number in all places; computed while importing where the shape has no open size."""
+    """One number everywhere; folded if the shape has no open size."""
     value = ctx.attribute("value", np.zeros(1, np.float32))
     if not isinstance(value, np.ndarray) or value.size != 1:
         raise Refusal("the value is not one number", "value")
@@ -224,7 +225,7 @@ def constant_of_shape(ctx: Context) -> None:
 
 
 def stretched(ctx: Context, given: Value, shape: Shape) -> Held | Known | Vacant:
-    """A value whose axes of size 1 are stretched to a shape."""
+    """A value whose axes of size 1 are expanded to a shape."""
     if isinstance(given, Known) and given.is_open and given.array.size == 1:
         value = equation(ctx, f"cast(n, {given.dtype})", {"n": Known(given.array.reshape(()), given.dtype)})
         value = Held(value.ref, value.dtype, (), value.axes)
@@ -252,7 +253,7 @@ def stretched(ctx: Context, given: Value, shape: Shape) -> Held | Known | Vacant
 
 @op("Gather", attributes="axis")
 def gather(ctx: Context) -> None:
-    """Slices by position along an axis; the shape of the positions takes the axis' place."""
+    """Slices by position along an axis, which is replaced by the axes of the positions."""
     indices = ctx.value(1)
     data = ctx.value(0)
     axis = ctx.axis(0, len(data.shape))
@@ -271,7 +272,7 @@ def gather(ctx: Context) -> None:
     inner = identity(positions.rank) or (None,)
     refs = [ctx.arranged(value, order), ctx.arranged(positions, inner)]
     ref = ctx.layer("gather", refs, {"axis": axis} if axis else None)
-    if positions.rank == 0:  # the one position stands as an axis of size 1
+    if positions.rank == 0:  # a single position becomes an axis of size 1
         axes = (*range(axis), None, *range(axis, value.rank - 1))
         return ctx.give(ctx.held_as(ref, axes, value.rank - 1))
     rank = value.rank - 1 + positions.rank
@@ -300,7 +301,7 @@ def _gather_known(ctx: Context, value: Held, axis: int, indices: Known) -> None:
 
 
 def _gather_open(ctx: Context, value: Held, axis: int, indices: Known) -> None:
-    """Cells at positions that follow from open sizes, such as the last one."""
+    """Cells at positions that depend on open sizes, such as the last one."""
     size, positions = value.shape[axis], list(indices.array.reshape(-1))
     if indices.array.ndim > 1:
         raise Refusal("positions that depend on open sizes are more than a row")
@@ -332,7 +333,7 @@ def _gather_open(ctx: Context, value: Held, axis: int, indices: Known) -> None:
 
 
 def check_blocks(sizes: Shape, part: int) -> None:
-    """Raises Refusal unless axes are made of whole blocks."""
+    """Raises Refusal unless axes consist of whole blocks."""
     mismatches = [Sizes(size, part, divides=True) for size in sizes if exact_div(size, part) is None]
     if mismatches:
         raise Refusal(f"blocks of {part} of {[str(size) for size in sizes]}", "blocksize", mismatches)
@@ -340,14 +341,14 @@ def check_blocks(sizes: Shape, part: int) -> None:
 
 @op("DepthToSpace", attributes="blocksize mode")
 def depth_to_space(ctx: Context) -> None:
-    """Channels become space."""
+    """Moves channels to space."""
     mode = ctx.text("mode", "DCR", "DCR", "CRD").lower()
     _blocks(ctx, "depth_to_space", {} if mode == "dcr" else {"mode": mode})
 
 
 @op("SpaceToDepth", attributes="blocksize mode")
 def space_to_depth(ctx: Context) -> None:
-    """Space becomes channels."""
+    """Moves space to channels."""
     if ctx.text("mode", "DCR", "DCR", "CRD") == "DCR":
         return _blocks(ctx, "space_to_depth", {})
     value, size = ctx.held(), ctx.integer("blocksize", 0)

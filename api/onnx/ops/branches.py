@@ -1,4 +1,4 @@
-"""If: one branch where the condition is known while importing, else both, and a selection."""
+"""If: one branch if the condition is known at import time, otherwise both and a selection."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from .table import op
 
 @op("If", attributes="else_branch then_branch", since=1)
 def branches(ctx: Context) -> None:
-    """The branch that is taken, where sizes, constants or inputs that are given settle the condition: an open size is
-    narrowed to where one branch is right. Else both are computed and one is selected, which needs results of one
-    type."""
+    """One branch, if sizes, constants or given inputs decide the condition; otherwise both, and a selection.
+
+    An open size is restricted to values for which one branch is right. A selection requires results of the same type.
+    """
     if (known := ctx.known(0)) is not None:
         if known.size != 1:
             raise Refusal(f"the condition has {known.size} elements")
@@ -39,7 +40,7 @@ def branches(ctx: Context) -> None:
 
 
 def _results(ctx: Context, name: str) -> list[Value]:
-    """What a branch gives."""
+    """The outputs of a branch."""
     graph = ctx.attribute(name)
     if not isinstance(graph, Subgraph):
         raise Refusal("a graph is expected", name)
@@ -56,7 +57,7 @@ def _results(ctx: Context, name: str) -> list[Value]:
 
 
 def _selected(ctx: Context, condition: Held, a: Value, b: Value) -> Value:
-    """One of two values of the same type. Raises NeedsValue where they are not."""
+    """Selects one of two values of the same type. Raises NeedsValue if the types differ."""
     if a == b:
         return a
     if (a.dtype, a.shape) != (b.dtype, b.shape):

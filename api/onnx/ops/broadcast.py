@@ -1,4 +1,6 @@
-"""Elementwise equations over operands that broadcast: one order of axes for all, constants as numbers or parameters."""
+"""Elementwise equations over operands that broadcast, in one common order of axes, with constants as numbers or
+parameters.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ from ..operands import Held, Known, Value, is_one
 
 
 def equation(ctx: Context, text: str, operands: Mapping[str, Value], *, fallback: str = "compute") -> Held:
-    """A layer that computes an equation over operands by their names in it. Raises Refusal."""
+    """A layer that computes an equation of operands by their names in it. Raises Refusal."""
     values = {
         name: value if isinstance(value, Known) else ctx.settled(value) for name, value in operands.items()
     }
@@ -51,7 +53,7 @@ def equation(ctx: Context, text: str, operands: Mapping[str, Value], *, fallback
             inputs[name] = ctx.writer.constant(stored(Known(array, value.dtype)), value.name)
     if not inputs and not weights:
         raise Refusal(f"all operands of {text} are numbers")
-    if not inputs:  # a function of weights alone reads the first of them as a layer
+    if not inputs:  # an equation of weights alone reads the first of them as a layer
         name = next(iter(weights))
         inputs[name] = ctx.writer.constant(weights.pop(name), values[name].name)  # type: ignore[union-attr]
         del params[name]
@@ -65,8 +67,9 @@ def equation(ctx: Context, text: str, operands: Mapping[str, Value], *, fallback
 
 
 def _sizes_text(ctx: Context, value: Known, inputs: dict[str, str], target: Axes, rank: int) -> str:
-    """Numbers that follow from open sizes: one, or several that are sums of multiples of sizes, such as where each
-    sample's rows begin in the rows of all. Raises Refusal."""
+    """A constant with numbers that depend on open sizes: a single one, or several that are sums of multiples of sizes,
+    such as the start of each sample's rows among all rows. Raises Refusal.
+    """
     if value.array.size == 1:
         return _size_text(ctx, value, inputs)
     none = np.zeros(value.array.size, value.dtype)
@@ -88,8 +91,9 @@ def _sizes_text(ctx: Context, value: Known, inputs: dict[str, str], target: Axes
 
 
 def _size_text(ctx: Context, value: Known, inputs: dict[str, str]) -> str:
-    """A number that follows from open sizes, as an equation has it: what has such sizes is read for them. Raises
-    Refusal where nothing has an axis of that size."""
+    """A number that depends on open sizes, as an equation that reads tensors with such sizes. Raises Refusal if no
+    tensor has an axis of that size.
+    """
     number = value.array.reshape(-1)[0]
     if not isinstance(number, Ratio):
         text = _whole_text(ctx, number, inputs)
@@ -135,7 +139,7 @@ def _axes_of(ctx: Context, ref: str, target: Axes) -> Axes:
 
 
 def common_axes(held: Sequence[Held], values: Mapping[str, Value], rank: int) -> Axes:
-    """The order in which the operands meet: that of the one with the most axes, where it has all there are."""
+    """The common order of axes: that of the operand with the most axes, if it has all of them."""
     if not held:
         return identity(rank)
 
@@ -159,7 +163,7 @@ def common_axes(held: Sequence[Held], values: Mapping[str, Value], rank: int) ->
 
 
 def placed(ctx: Context, value: Held, target: Axes, rank: int) -> str:
-    """An operand under the common order, without leading axes of size 1."""
+    """An operand in the common order, without leading axes of size 1."""
     offset = rank - value.rank
     axes = [
         axis - offset
@@ -174,7 +178,7 @@ def placed(ctx: Context, value: Held, target: Axes, rank: int) -> str:
 
 
 def known_placed(array: NDArray, target: Axes, rank: int) -> NDArray:
-    """A constant under the common order, without leading axes of size 1."""
+    """A constant in the common order, without leading axes of size 1."""
     array = array.reshape((1,) * (rank - array.ndim) + array.shape)
     order = [axis for axis in target if axis is not None]
     rest = [axis for axis in range(rank) if axis not in order]
@@ -186,12 +190,12 @@ def known_placed(array: NDArray, target: Axes, rank: int) -> NDArray:
 
 
 def substituted(text: str, name: str, number: str) -> str:
-    """``text`` with a number in place of a name (a single letter that stands alone)."""
+    """``text`` with a number in place of a name (a separate single letter)."""
     return re.sub(rf"\b{name}\b", number, text)
 
 
 def broadcast_shape(a: Shape, b: Shape) -> Shape:
-    """The shape two operands meet in. Raises Refusal where they do not."""
+    """The shape to which two operands broadcast. Raises Refusal if they do not."""
     rank = max(len(a), len(b))
     found = []
     for x, y in zip((1,) * (rank - len(a)) + tuple(a), (1,) * (rank - len(b)) + tuple(b), strict=True):

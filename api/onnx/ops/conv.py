@@ -1,4 +1,4 @@
-"""Convolutions: kernels are turned from [filters, c_in / groups, …] to […, c_in / groups, filters]."""
+"""Convolutions. Kernels are transposed from [filters, c_in / groups, …] to […, c_in / groups, filters]."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..operands import Held
 from ..tensors import window_kernel
 from .table import op
 
-#: Windows with more cells are not looked for among the kernels of convolutions.
+#: Kernels with larger windows are not checked for being the extraction of a window's cells.
 MAX_CELLS = 4096
 
 
 def scalar_or_list(values: list[int]) -> int | list[int]:
-    """One number where all are equal."""
+    """A single number if all are equal."""
     return values[0] if len(set(values)) == 1 else list(values)
 
 
@@ -44,7 +44,7 @@ def pads_of(ctx: Context, spatial: int) -> list[tuple[int, int]] | str:
 def padding_key(
     padding: list[tuple[int, int]] | str, window: list[int], stride: list[int], dilation: list[int]
 ) -> str | list[list[int]]:
-    """Padding as the language writes it, by name where a name means the same."""
+    """Padding as the language writes it, by name if a name means the same."""
     if isinstance(padding, str):
         return padding
     if not any(low or high for low, high in padding):
@@ -57,7 +57,7 @@ def padding_key(
 
 
 def per_axis(ctx: Context, name: str, spatial: int, default: list[int] | None = None) -> list[int]:
-    """A list of one positive number for each spatial axis. Raises Refusal."""
+    """A list with one positive number for each spatial axis. Raises Refusal."""
     found = ctx.integers(name, default if default is not None else [1] * spatial)
     if found is None or len(found) != spatial or min(found) < 1:
         raise Refusal(f"{found} does not fit {spatial} spatial axes", name)
@@ -65,7 +65,7 @@ def per_axis(ctx: Context, name: str, spatial: int, default: list[int] | None = 
 
 
 def _operands(ctx: Context) -> tuple[Held, NDArray, int]:
-    """The input, the kernel, and how many axes a convolution goes over. Raises Refusal."""
+    """The input, the kernel, and the number of spatial axes. Raises Refusal."""
     ctx.floats()
     value = ctx.settled(ctx.value())
     kernel = ctx.array(1, "the kernel")
@@ -77,7 +77,7 @@ def _operands(ctx: Context) -> tuple[Held, NDArray, int]:
 
 @op("Conv", attributes="auto_pad dilations group kernel_shape pads strides")
 def conv(ctx: Context) -> None:
-    """A convolution of one, two or three axes."""
+    """A convolution over one, two or three axes."""
     if ctx.is_computed(1) or ctx.is_computed(2):
         return _computed(ctx)
     value, kernel, _ = _operands(ctx)
@@ -86,7 +86,7 @@ def conv(ctx: Context) -> None:
 
 
 def _computed(ctx: Context) -> None:
-    """With a kernel or a bias that arrives at run time."""
+    """A convolution whose kernel or bias is computed at run time."""
     ctx.floats()
     value, kernel = ctx.settled(ctx.value(0)), ctx.held(1)
     spatial = value.rank - 2
@@ -107,8 +107,9 @@ def convolved(
     bias: NDArray | None,
     computed: Mapping[str, str] | None = None,
 ) -> Held:
-    """A layer with the node's windows and another kernel than its operand, perhaps; of one that is computed
-    ``kernel`` has the shape."""
+    """A layer with the node's windows, optionally with another kernel than its operand. For a computed kernel,
+    ``kernel`` has its shape.
+    """
     spatial = value.rank - 2
     window = per_axis(ctx, "kernel_shape", spatial, list(kernel.shape[2:]))
     if window != list(kernel.shape[2:]):
@@ -145,7 +146,7 @@ def convolved(
 
 
 def _gives_windows(kernel: NDArray) -> bool:
-    """Whether the filters are the cells of a window."""
+    """Whether the filters extract the cells of a window."""
     filters, channels, *window = kernel.shape
     if filters != channels * int(np.prod(window)) or filters > MAX_CELLS:
         return False
@@ -157,7 +158,7 @@ def _gives_windows(kernel: NDArray) -> bool:
     attributes="auto_pad dilations group kernel_shape output_padding output_shape pads strides",
 )
 def conv_transpose(ctx: Context) -> None:
-    """A transposed convolution; an output shape that is asked for becomes padding."""
+    """A transposed convolution. A requested output shape is converted to padding."""
     value, kernel, spatial = _operands(ctx)
     groups, window = ctx.integer("group", 1), list(kernel.shape[2:])
     if per_axis(ctx, "kernel_shape", spatial, window) != window:
@@ -202,7 +203,7 @@ def conv_transpose(ctx: Context) -> None:
 def _cut_to(
     wanted: list[int], sizes: Shape, spans: list[int], stride: list[int], beyond: list[int], upper: bool
 ) -> tuple[list[tuple[int, int]], list[int]]:
-    """Padding and output padding that give a wanted shape."""
+    """Padding and output padding for a requested shape."""
     pads, further = [], []
     for goal, size, span, step, more in zip(wanted, sizes, spans, stride, beyond, strict=True):
         if not isinstance(size, int):

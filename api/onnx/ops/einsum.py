@@ -1,5 +1,8 @@
-"""Einsum: products of two factors at a time, each with its axes in rows of four kinds: shared by both and kept, its own
-and kept, shared and summed over; what it alone has and nobody keeps is summed before."""
+"""Einsum, as products of two factors at a time.
+
+Each factor's axes are of four kinds: shared by both and kept, its own and kept, shared and summed over, and its own and
+not needed, which are summed first.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ class _Factor:
         return self.value.shape[self.letters.index(letter)]
 
     def turned(self, letters: str) -> _Factor:
-        """The same with its axes in another order."""
+        """The same tensor with its axes in another order."""
         order = {self.letters.index(letter): position for position, letter in enumerate(letters)}
         axes = tuple(None if axis is None else order[axis] for axis in self.value.axes)
         shape = tuple(self.size(letter) for letter in letters)
@@ -37,7 +40,7 @@ class _Factor:
 
 @op("Einsum", attributes="equation", since=12)
 def einsum(ctx: Context) -> None:
-    """Products of tensors, summed over the axes whose letters the result does not have."""
+    """Products of tensors, summed over the axes whose letters the result lacks."""
     ctx.floats()
     equation = ctx.attribute("equation")
     if not isinstance(equation, str):
@@ -61,7 +64,8 @@ def _parsed(equation: str, ranks: list[int]) -> tuple[list[str], str]:
         raise Refusal(f"{equation!r} for {len(ranks)} operands", "equation")
     widths = [rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks, strict=True)]
     width = max((own for term, own in zip(terms, widths, strict=True) if "..." in term), default=0)
-    free = [chr(code) for code in range(0x3B1, 0x3B1 + max(width, 0))]  # no letter of an equation
+    # letters that an equation can't contain
+    free = [chr(code) for code in range(0x3B1, 0x3B1 + max(width, 0))]
     found = []
     for term, own in zip(terms, widths, strict=True):
         written = term.replace("...", "".join(free[width - own :]), 1) if "..." in term else term
@@ -81,7 +85,7 @@ def _parsed(equation: str, ranks: list[int]) -> tuple[list[str], str]:
 
 
 def _summed(ctx: Context, factor: _Factor, kept: set[str]) -> _Factor:
-    """Summed over the axes that nobody needs."""
+    """The tensor summed over the axes that are not needed."""
     axes = [axis for axis, letter in enumerate(factor.letters) if letter not in kept]
     if not axes:
         return factor

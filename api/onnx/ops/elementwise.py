@@ -1,4 +1,4 @@
-"""Arithmetic, comparisons, logic and elementary functions: one equation each."""
+"""Arithmetic, comparisons, logic and elementary functions, each as one equation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def binary(ctx: Context) -> None:
     elif a.dtype != b.dtype:
         raise Refusal(f"the operands are {a.dtype} and {b.dtype}")
     elif ctx.node.op == "Div" and a.dtype not in ("float32", "float64"):
-        # Integers divide towards zero.
+        # Integer division rounds towards zero.
         text = (
             "a // b"
             if a.dtype == "uint8"
@@ -48,14 +48,14 @@ def binary(ctx: Context) -> None:
 
 
 def _affine(ctx: Context, a: Value, b: Value) -> Held | None:
-    """A difference or a quotient with a constant as part of a layer, or as a rescaling."""
+    """A difference or quotient with a constant, merged into a layer or as a rescaling."""
     if ctx.node.op == "Sub":
         return difference(ctx, a, b)
     return quotient(ctx, a, b) if ctx.node.op == "Div" else None
 
 
 def _note_mask(ctx: Context, found: Held, a: Value, b: Value) -> None:
-    """Notes `steps < lengths` [T, N]: which steps the sequences have."""
+    """Records `steps < lengths` [T, N]: which steps the sequences have."""
     writer = ctx.writer
     steps, lengths = (writer.stretched.get(one.ref, one) if isinstance(one, Held) else one for one in (a, b))
     if found.axes != (0, 1) or not isinstance(lengths, Held) or lengths.dtype != "int64":
@@ -70,7 +70,9 @@ def _note_mask(ctx: Context, found: Held, a: Value, b: Value) -> None:
 
 
 def legacy_broadcast(ctx: Context, values: list[Value]) -> list[Value]:
-    """The operands as they broadcast before opset 7: the second one's axes stand at ``axis`` of the first's."""
+    """The operands as they broadcast before opset 7: the axes of the second are aligned with the first's from ``axis``
+    on.
+    """
     if ctx.opset >= 7 or not ctx.integer("broadcast", 0):
         return values
     first, second = values
@@ -96,12 +98,12 @@ def _power(a: Value, b: Value) -> str:
         return "pow(a, b)"
     if a.dtype in ("float32", "float64"):
         return f"pow(a, cast(b, {a.dtype}))"
-    # A whole number is one, whatever the last digit of the float says; others are cut.
+    # Large floats are whole numbers, whatever their last digits; others are truncated.
     power = "pow(cast(a, float64), cast(b, float64))"
     return f"cast(where(b == floor(b), round({power}), {power}), {a.dtype})"
 
 
-#: What a constant is called that is multiplied by, or added.
+#: Names for a constant that multiplies or is added.
 _VECTORS = {"Mul": "scale", "Add": "bias"}
 
 
@@ -116,7 +118,7 @@ def variadic(ctx: Context) -> None:
     if ctx.node.op in ("Add", "Sum", "Mul") and (found := joined(ctx, values)) is not None:
         return ctx.give(found)
     names = [f"x{i}" if len(values) > 2 else "ab"[i] for i in range(len(values))]
-    if len(values) == 2 and ctx.node.op in _VECTORS:  # what a person would call them
+    if len(values) == 2 and ctx.node.op in _VECTORS:  # names that a person would choose
         known = [isinstance(value, Known) and value.array.ndim > 0 for value in values]
         if sum(known) == 1:
             names = [_VECTORS[ctx.node.op] if one else "x" for one in known]
@@ -138,18 +140,19 @@ def variadic(ctx: Context) -> None:
 
 @op("Mod", attributes="fmod", since=10)
 def mod(ctx: Context) -> None:
-    """Remainders: of the divisor's sign, with fmod of the dividend's."""
+    """Remainders with the divisor's sign or, with fmod, the dividend's."""
     fmod = ctx.integer("fmod", 0)
     text = "fmod(a, b)" if fmod else "mod(a, b)"
     if not fmod and ctx.dtype() in ("float32", "float64"):
-        # An infinite divisor leaves what has its sign, and is itself the remainder of the rest.
+        # An infinite divisor leaves a dividend of its own sign unchanged, and is the remainder of one of the other
+        # sign.
         text = f"where(isinf(b), where(logical_or(a == 0, (a < 0) == (b < 0)), a, b) + (a - a), {text})"
     ctx.give(equation(ctx, text, {"a": ctx.value(0), "b": ctx.value(1)}, fallback="mod"))
 
 
 @op("Where", since=9)
 def where(ctx: Context) -> None:
-    """One or the other, by a condition."""
+    """Selects one or the other by a condition."""
     if (state := _first_state_kept(ctx)) is not None:
         return ctx.give(state)
     operands = {"c": ctx.value(0), "a": ctx.value(1), "b": ctx.value(2)}
@@ -157,7 +160,7 @@ def where(ctx: Context) -> None:
 
 
 def _first_state_kept(ctx: Context) -> Held | None:
-    """A recurrence's last state that is the first one for sequences without steps: as it is here anyway."""
+    """A recurrence's last state, replaced by the initial one for sequences without steps: here it is that already."""
     condition, other = ctx.value(0), ctx.value(2)
     found = ctx.writer.emptied.get(other) if isinstance(other, Held) else None
     if found is None or not isinstance(condition, Held):
@@ -174,7 +177,7 @@ def _first_state_kept(ctx: Context) -> Held | None:
 
 @op("Clip", attributes="min max")
 def clip(ctx: Context) -> None:
-    """Values between two bounds: attributes before opset 11, operands since."""
+    """Clips values between two bounds: attributes before opset 11, operands since."""
     operands: dict[str, Value] = {"x": ctx.value()}
     text, count = "x", 0
     for name, function, position in (("min", "maximum", 1), ("max", "minimum", 2)):
@@ -207,7 +210,7 @@ def is_inf(ctx: Context) -> None:
     attributes="to saturate round_mode",
 )
 def cast(ctx: Context) -> None:
-    """Another element type; saturate and round_mode concern 8-bit floats alone, which do not exist here."""
+    """Another element type. saturate and round_mode concern only 8-bit floats, which do not exist here."""
     try:
         _cast(ctx, network_dtype(ctx.integer("to", 0)))
     except ValueError as error:
@@ -216,7 +219,7 @@ def cast(ctx: Context) -> None:
 
 @op("CastLike", attributes="saturate round_mode", since=15)
 def cast_like(ctx: Context) -> None:
-    """The element type of the second operand."""
+    """Casts to the element type of the second operand."""
     _cast(ctx, ctx.dtype(1))
 
 
@@ -232,7 +235,7 @@ def _cast(ctx: Context, dtype: str) -> None:
 
 
 def _narrowed(ctx: Context, value: Value, dtype: str) -> Held:
-    """Integers of a type that the language does not have: what is beyond it wraps around."""
+    """Integers of a type that the language does not have: values beyond its range wrap around."""
     low, high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
     text = "x" if value.dtype == "int64" else "cast(x, int64)"
     text = f"mod({text} + {-low}, {high - low + 1}) - {-low}" if low else f"mod({text}, {high + 1})"

@@ -1,4 +1,4 @@
-"""What stands before a network that reads the columns of a table: operators of the domain `ai.onnx.ml`."""
+"""Preprocessing for networks that read the columns of a table: operators of the domain `ai.onnx.ml`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _numbers(ctx: Context, value: Held, name: str) -> Known:
 
 @op("ArrayFeatureExtractor", since=1, table=ML_OPS)
 def array_feature_extractor(ctx: Context) -> None:
-    """Some features, by their positions."""
+    """Selects features by their positions."""
     value = ctx.held(0)
     positions = ctx.array(1, "the positions").reshape(-1)
     size = value.shape[-1] if value.rank else 0
@@ -52,7 +52,7 @@ def array_feature_extractor(ctx: Context) -> None:
     value = with_axes(ctx, value, [axis])
     keys = {"axis": value.axes.index(axis), "indices": positions.tolist()}
     found = ctx.held_as(ctx.layer("gather", [value.ref], keys), value.axes, value.rank)
-    if value.rank == 1:  # a row of one sample
+    if value.rank == 1:  # the row of one sample
         ref = ctx.arranged(found, (None, 0))
         return ctx.give(Held(ref, found.dtype, (1, len(positions)), identity(2)))
     ctx.give(found)

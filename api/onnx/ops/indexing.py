@@ -1,4 +1,4 @@
-"""Operators that read and write cells at computed positions, and those that make positions."""
+"""Operators that read and write cells at computed positions, and those that compute positions."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ _REDUCTIONS = {"none": "set", "add": "add", "mul": "mul", "max": "max", "min": "
 
 
 def unleading(rank: int, axis: int) -> tuple[int | None, ...]:
-    """The logical order, with an axis of size 1 before it where the axis meant is the first: layers keep samples
-    apart."""
+    """The logical order, preceded by an axis of size 1 if the operation is along the first axis: layers keep samples
+    apart.
+    """
     return identity(rank) if axis else (None, *identity(rank))
 
 
@@ -34,7 +35,7 @@ def _positions(ctx: Context, position: int = 1) -> Held:
 
 @op("GatherElements", attributes="axis", since=11)
 def gather_elements(ctx: Context) -> None:
-    """Each cell of the result from its own position along an axis."""
+    """Each cell of the result is read at its own position along an axis."""
     value, positions = ctx.held(0), _positions(ctx)
     axis = ctx.axis(0, value.rank)
     if positions.rank != value.rank:
@@ -58,7 +59,7 @@ def gather_nd(ctx: Context) -> None:
 
 @op("ScatterElements", "Scatter", attributes="axis reduction", since=9)
 def scatter_elements(ctx: Context) -> None:
-    """Cells written at their own positions along an axis."""
+    """Cells are written at their own positions along an axis."""
     value, positions, updates = ctx.held(0), _positions(ctx), ctx.held(2)
     axis = ctx.axis(0, value.rank)
     if positions.rank != value.rank or updates.shape != positions.shape:
@@ -89,7 +90,7 @@ def _shown(value: Held) -> str:
 
 @op("TopK", attributes="axis k largest sorted", since=1)
 def top_k(ctx: Context) -> None:
-    """The largest or smallest values along an axis, in order, and where they stand."""
+    """The largest or smallest values along an axis, sorted, and their positions."""
     value = ctx.held(0)
     axis = ctx.axis(-1, value.rank)
     k = ctx.sizes(1, "how many are picked")[0] if ctx.has(1) else ctx.integer("k", 0)
@@ -106,7 +107,7 @@ def top_k(ctx: Context) -> None:
 
 @op("OneHot", attributes="axis", since=9)
 def one_hot(ctx: Context) -> None:
-    """For each whole number an axis with one value in its cell and another one elsewhere."""
+    """One-hot encoding: an axis for each whole number with one value in its cell and another one elsewhere."""
     value = ctx.held(0)
     if value.dtype not in ("int32", "int64", "uint8"):
         value = equation(ctx, "cast(x, int64)", {"x": value}, fallback="cast")
@@ -135,14 +136,14 @@ def one_hot(ctx: Context) -> None:
     order = identity(value.rank) or (None,)
     ref = ctx.layer("one_hot", [ctx.arranged(value, order)], keys)
     axes: tuple[int | None, ...] = identity(value.rank + 1)
-    if value.rank == 0:  # the one number stands as an axis of size 1
+    if value.rank == 0:  # a single number becomes an axis of size 1
         axes = (None, 0) if axis else (0, None)
     ctx.give(ctx.held_as(ref, axes, value.rank + 1))
 
 
 @op("CumSum", attributes="exclusive reverse", since=11)
 def cumulative_sum(ctx: Context) -> None:
-    """Sums along an axis that grow."""
+    """Cumulative sums along an axis."""
     value = ctx.held(0)
     axis = checked_axis(int(ctx.array(1, "the axis").reshape(-1)[0]), value.rank)
     order = value.axes if axis in value.axes and value.axes.index(axis) else unleading(value.rank, axis)
@@ -154,7 +155,7 @@ def cumulative_sum(ctx: Context) -> None:
 
 @op("ReverseSequence", attributes="batch_axis time_axis", since=10)
 def reverse_sequence(ctx: Context) -> None:
-    """The first steps of each sample from the end to the start, as many as its length says."""
+    """Reverses the first steps of each sample, as many as its length says."""
     value, lengths = ctx.held(0), ctx.held(1)
     batch, time = ctx.axis(1, value.rank, "batch_axis"), ctx.axis(0, value.rank, "time_axis")
     if {batch, time} != {0, 1} or lengths.rank != 1 or lengths.shape[0] != value.shape[batch]:
@@ -165,14 +166,14 @@ def reverse_sequence(ctx: Context) -> None:
     refs = [ctx.arranged(value, order)]
     whole = ctx.writer.stretched.get(lengths.ref)
     if not isinstance(whole, Known) or whole.array.size != 1 or whole.array.item() != value.shape[time]:
-        refs.append(ctx.arranged(lengths, (0,)))  # else all steps of all samples
+        refs.append(ctx.arranged(lengths, (0,)))  # otherwise all steps of all samples
     ref = ctx.layer("reverse", refs, {"axis": 1})
     ctx.give(ctx.held_as(ref, order, value.rank))
 
 
 @op("Trilu", attributes="upper", since=14)
 def trilu(ctx: Context) -> None:
-    """Matrices without what is below or above a diagonal."""
+    """Matrices without the part below or above a diagonal."""
     value = ctx.held(0)
     if value.rank < 2:
         raise Refusal(f"a matrix of {value.rank} axes")
@@ -203,7 +204,7 @@ def eye_like(ctx: Context) -> None:
 
 @op("NonZero", since=9)
 def non_zero(ctx: Context) -> None:
-    """The positions of what is not 0: of an operand that is known to have no zeros, or to be all zeros."""
+    """The positions of the non-zero elements, for an operand that is known to have no zeros, or only zeros."""
     value = ctx.settled(ctx.value(0))
     filled = ctx.writer.stretched.get(value.ref)
     if not isinstance(filled, Known) or filled.is_open or filled.array.size != 1:
@@ -223,10 +224,10 @@ def non_zero(ctx: Context) -> None:
 
 @op("Compress", attributes="axis", since=9)
 def compress(ctx: Context) -> None:
-    """The slices along an axis that a constant marks."""
+    """The slices along an axis that a constant selects."""
     value = ctx.held(0)
     marks = np.flatnonzero(ctx.array(1, "which slices stay").reshape(-1))
-    if ctx.attribute("axis") is None:  # of all cells in one row
+    if ctx.attribute("axis") is None:  # from all cells in row-major order
         flat = regrouped(ctx.writer, value, (product(value.shape),), may_merge=False)
         assert isinstance(flat, Held)
         value = flat

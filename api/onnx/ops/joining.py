@@ -1,5 +1,6 @@
-"""Sums and products as the layers that a person would write: add and multiply, a rescaling, or a bias or scale that
-the layer before takes over."""
+"""Sums and products as a person would write them: the layers add and multiply, a rescaling, or a bias or scale merged
+into the layer before.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from ..operands import Held, Known, Value, is_one
 
 
 def joined(ctx: Context, values: list[Value]) -> Held | None:
-    """The plain layers: add of one shape and multiply; a bias or scale that the layer before can take."""
+    """The simple cases: add for equal shapes, multiply, or a bias or scale that the layer before can take over."""
     if len(values) == 2:
         for value, other, position in ((values[0], values[1], 0), (values[1], values[0], 1)):
             if isinstance(other, Known) and isinstance(value, Held) and ctx.sole[position]:
@@ -38,13 +39,13 @@ def joined(ctx: Context, values: list[Value]) -> Held | None:
 
 
 def _stretches(one: Held, other: Held) -> bool:
-    """Whether a factor has the shape of another one, but for axes of size 1."""
+    """Whether a factor has the shape of another one, except for axes of size 1."""
     sizes = zip(one.shape, other.shape, strict=False)
     return one.rank == other.rank and all(a == b or is_one(a) for a, b in sizes)
 
 
 def difference(ctx: Context, first: Value, second: Value) -> Held | None:
-    """A constant taken from what a bias or a rescaling takes it from, or a rescaling taken from a number."""
+    """A constant subtracted from the value before a bias or rescaling, or a number minus a rescaling."""
     if isinstance(first, Held) and isinstance(second, Known) and ctx.sole[0] and not second.is_open:
         if second.array.dtype.kind != "f":
             return None
@@ -73,7 +74,7 @@ def quotient(ctx: Context, first: Value, second: Value) -> Held | None:
 
 
 def _rescaled(ctx: Context, values: list[Value]) -> Held | None:
-    """A product with one number as a layer of its own, which takes whole numbers too."""
+    """A product with one number as a separate layer, which also works for integers."""
     for value, number, position in ((values[0], values[1], 0), (values[1], values[0], 1)):
         if (
             not isinstance(value, Held)
@@ -102,11 +103,11 @@ def _rescaled(ctx: Context, values: list[Value]) -> Held | None:
 
 
 def _absorbed(ctx: Context, value: Held, constant: Known) -> Held | None:
-    """A sum or product with a constant for each channel, joined to the dense, convolution or batch norm before."""
+    """Merges a sum or product with one constant per channel into the dense, convolution or batch norm layer before."""
     layer = ctx.writer.layers.get(value.ref)
     if layer is None or constant.is_open or "activation" in layer.keys or constant.dtype != ctx.writer.dtype:
         return None
-    if not value.axes:  # one number has no channels
+    if not value.axes:  # a single number has no channels
         return None
     channel, array = value.axes[-1], constant.array
     if channel is None or array.ndim > value.rank:
@@ -137,7 +138,7 @@ def _absorbed(ctx: Context, value: Held, constant: Known) -> Held | None:
         return value
     if layer.type not in ("dense", "conv1d", "conv2d", "conv3d") or "kernel" not in layer.weights:
         return None
-    if ctx.node.op == "Mul":  # the scale of a batch norm, whose bias follows
+    if ctx.node.op == "Mul":  # the scale of a batch norm, which a bias follows
         if layer.keys.get("use_bias", True) or ctx.readers != {"Add"}:
             return None
         layer.weights["kernel"] = layer.weights["kernel"] * vector

@@ -1,4 +1,4 @@
-"""The lengths of a recurrence's sequences, which its operand 4 has."""
+"""The lengths of a recurrence's sequences, from operand 4."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .broadcast import equation
 
 
 def lengths_of(ctx: Context) -> str:
-    """A reference to them."""
+    """A reference to the lengths."""
     lengths = ctx.held(4)
     layer = ctx.writer.layers.get(lengths.ref)
-    if layer is not None and layer.keys.get("value") == "cast(x, int32)":  # ONNX wants them so, layers do not
+    if layer is not None and layer.keys.get("value") == "cast(x, int32)":  # ONNX requires them, layers do not
         lengths = replace(
             lengths, ref=layer.inputs[0], dtype=ctx.writer.sketch.type_of(layer.inputs[0]).dtype
         )
@@ -23,8 +23,9 @@ def lengths_of(ctx: Context) -> str:
 
 
 def emptied(ctx: Context, value: Held, start: int, samples: int) -> Held:
-    """A last state as runtimes give it: zeros for sequences without steps, which here keep their first state, the
-    operand ``start``. ``samples`` is their axis."""
+    """A last state as runtimes return it: zeros for sequences without steps, which here keep their initial state, the
+    operand ``start``. ``samples`` is the axis of the samples.
+    """
     if not ctx.has(4):
         return value
     lengths = ctx.held(4)

@@ -1,4 +1,4 @@
-"""Gemm and MatMul: dense layers where one factor is constant."""
+"""Gemm and MatMul: dense layers if one factor is constant."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from .table import op
 
 
 def dense(ctx: Context, value: Held | Merged, kernel: NDArray, bias: NDArray | None) -> Held:
-    """A dense layer on the last logical axis. The rows of the kernel follow the order in which a flattened input
-    is held."""
+    """A dense layer on the last logical axis. The rows of its kernel follow the order in which a flattened input is
+    held.
+    """
     if isinstance(value, Merged):
         source, start = value.source, value.start
         sizes = [int(size) for size in source.shape[start:]]  # type: ignore[arg-type]
@@ -41,9 +42,9 @@ def dense(ctx: Context, value: Held | Merged, kernel: NDArray, bias: NDArray | N
 
 
 def _features_last(value: Held) -> tuple[int | None, ...]:
-    """The held order, with the last logical axis at the end and at least one axis before it."""
+    """The held order with the last logical axis at the end and at least one axis before it."""
     last = value.rank - 1
-    if value.rank == 2 and None in value.axes:  # an image of one cell
+    if value.rank == 2 and None in value.axes:  # an image with a single cell
         return identity(2)
     if len(value.axes) > 1 and value.axes[-1] == last:
         return value.axes
@@ -53,7 +54,7 @@ def _features_last(value: Held) -> tuple[int | None, ...]:
 
 @op("Gemm", attributes="alpha beta broadcast transA transB")
 def gemm(ctx: Context) -> None:
-    """alpha·A·B + beta·C, either factor transposed."""
+    """alpha·A·B + beta·C, where either factor may be transposed."""
     ctx.floats()
     if ctx.is_computed(1):
         return _gemm_of_two(ctx)
@@ -90,7 +91,7 @@ def gemm(ctx: Context) -> None:
 
 
 def _gemm_of_two(ctx: Context) -> None:
-    """Of two computed factors."""
+    """Gemm of two computed factors."""
     factors = []
     for position, name in ((0, "transA"), (1, "transB")):
         value = ctx.held(position)
@@ -111,7 +112,7 @@ def _gemm_of_two(ctx: Context) -> None:
 
 @op("MatMul")
 def matmul(ctx: Context) -> None:
-    """A product: a dense layer where the second factor is a constant matrix."""
+    """A product; a dense layer if the second factor is a constant matrix."""
     ctx.floats()
     first, second = ctx.tensor(0), ctx.tensor(1)
     if isinstance(second, Known) and second.array.ndim == 2 and not isinstance(first, Known) and first.rank:

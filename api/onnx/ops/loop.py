@@ -1,4 +1,4 @@
-"""Loop: steps that are counted, as a recurrent layer where they walk along a sequence."""
+"""Loop: steps that are counted, as a recurrent layer if they walk along a sequence."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ from ..order import needed
 from ..reading import Body, Node, Subgraph
 from .table import op
 
-#: A limit from here on is none.
+#: A larger limit means that there is none.
 _UNLIMITED = 2**31 - 1
 
 
 @op("Loop", attributes="body", since=1)
 def loop(ctx: Context) -> None:
-    """Steps whose number follows from sizes and constants. Where each step reads the next part of a sequence, it is
-    a recurrent layer with a cell of its own; any other body is unrolled where the number is known."""
+    """A loop whose number of steps depends only on sizes and constants.
+
+    If each step reads the next part of a sequence, it becomes a recurrent layer with its own cell. Any other body is
+    unrolled if the number is known.
+    """
     graph = ctx.attribute("body")
     if not isinstance(graph, Subgraph):
         raise Refusal("a graph is expected", "body")
@@ -51,13 +54,13 @@ class _Loop:
         self.steps = Steps(self.conversion, body, self.nodes, self.starts)
         self.growing = growing(self.steps, self.nodes, self.starts)
         self.names = list(body.outputs[1:])
-        """What each result of the loop is made of."""
+        """What each result of the loop is made from."""
         for position, name in enumerate(body.inputs[2:]):
             if name in self.growing:
                 self.names[position] = self.growing[name].part
 
     def _moving(self) -> list[Node]:
-        """What is not the same in each step; all else is computed before."""
+        """The nodes that are not the same in each step. All others are computed before the loop."""
         same = {node.outputs[0]: node.inputs[0] for node in self.body.nodes if node.op == "Identity"}
         for name, result in zip(self.body.inputs[2:], self.body.outputs[1:], strict=False):
             while result in same:
@@ -73,7 +76,7 @@ class _Loop:
         return found
 
     def convert(self) -> None:
-        """The results: as recurrence, or step by step."""
+        """The results, as a recurrence or step by step."""
         count = self.steps.count(self._limit(), self._starts())
         carried, given = self._results(count)
         if count == 0:
@@ -98,7 +101,7 @@ class _Loop:
                 self.ctx.give(self.growing[name].after(self.ctx, parts), position)
 
     def _without_steps(self) -> None:
-        """The states as they are."""
+        """The initial states, which are the result of a loop without steps."""
         states = len(self.starts)
         if any(self.ctx.wants(one) for one in range(states, len(self.names))):
             raise Refusal("a loop without steps gives nothing to stack")
@@ -106,7 +109,7 @@ class _Loop:
             self.ctx.give(start, position)
 
     def _limit(self) -> DimLike | None:
-        """The largest number of steps."""
+        """The limit for the number of steps."""
         if not self.ctx.has(0):
             return None
         found = whole(self.ctx.value(0)) if isinstance(self.ctx.value(0), Known) else None
@@ -121,7 +124,9 @@ class _Loop:
         )
 
     def _results(self, count: DimLike) -> tuple[list[State], list[Given]]:
-        """What is carried and what is given; what stays the same, and counters, are known at once."""
+        """Sorts the operands and outputs into carries and scan outputs. Values that never change, and counters, are
+        known at once.
+        """
         ctx, carried = self.ctx, []
         given = [Given(position) for position in range(len(self.starts), len(self.names))]
         for position, name in enumerate(self.body.inputs[2:]):
@@ -138,7 +143,7 @@ class _Loop:
         return carried, given
 
     def _reads(self, count: DimLike) -> tuple[dict[str, Read], list[Node]]:
-        """What steps read of sequences, by name, and the nodes that remain."""
+        """The parts of sequences that steps read, by name, and the remaining nodes."""
         reads: dict[str, Read] = {}
         rest: list[Node] = []
         known = {name for node in self.steps.nodes for name in node.outputs}
@@ -174,7 +179,7 @@ class _Loop:
         return Read(self._walked(value, axis, *position, count), axis), rank == 1
 
     def _listed(self, node: Node, value: Listed, count: DimLike) -> tuple[Read, bool] | None:
-        """The sequence of tensors whose next one a node reads."""
+        """The sequence of tensors whose next tensor a node reads."""
         position = self.steps.position(node.inputs[1])
         same = value.whole is not None or len({one.shape for one in value.items}) == 1
         if position is None or not same:

@@ -1,4 +1,4 @@
-"""Losses that networks give as outputs."""
+"""Losses that networks return as outputs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .table import op
 
 @op("NegativeLogLikelihoodLoss", attributes="ignore_index reduction", since=12)
 def negative_log_likelihood(ctx: Context) -> None:
-    """Of logarithms of probabilities."""
+    """The negative log-likelihood of logarithms of probabilities."""
     ctx.floats()
     _loss(ctx, ctx.held())
 
 
 @op("SoftmaxCrossEntropyLoss", attributes="ignore_index reduction", since=12)
 def softmax_cross_entropy(ctx: Context) -> None:
-    """Of scores; their logarithms of probabilities are the second output."""
+    """The softmax cross-entropy of logits; the logarithms of the probabilities are the second output."""
     ctx.floats()
     value = ctx.held()
     axes = channels_last(value.rank)

@@ -28,7 +28,7 @@ def channels_at_end(value: Held) -> tuple[int | None, ...]:
 
 
 def numbers(ctx: Context, **defaults: float) -> dict[str, float]:
-    """Numbers of the attributes that are not the defaults."""
+    """The numbers among the attributes that differ from the defaults."""
     found = {name: ctx.number(name, default) for name, default in defaults.items()}
     return {name: value for name, value in found.items() if value != defaults[name]}
 
@@ -36,14 +36,14 @@ def numbers(ctx: Context, **defaults: float) -> dict[str, float]:
 def same_place(
     ctx: Context, kind: str, value: Held, axes: tuple[int | None, ...], keys: Any, weights: Any
 ) -> Held:
-    """A layer that gives its input's shape."""
+    """A layer whose output has the input's shape."""
     ref = ctx.layer(kind, [ctx.arranged(value, axes)], keys, weights)
     return Held(ref, value.dtype, value.shape, axes)
 
 
 @op("BatchNormalization", attributes="epsilon is_test momentum spatial training_mode")
 def batch_normalization(ctx: Context) -> None:
-    """By running statistics, or in training mode by those of the batch."""
+    """By running statistics or, in training mode, by those of the batch."""
     ctx.floats()
     if not ctx.integer("spatial", 1):
         raise Refusal("each element its own statistics is not supported", "spatial")
@@ -66,7 +66,7 @@ def batch_normalization(ctx: Context) -> None:
 
 
 def _train(ctx: Context, value: Held) -> None:
-    """Normalized by the batch; the running statistics move."""
+    """Normalizes by the batch and updates the running statistics."""
     axes = [axis for axis in range(value.rank) if axis != 1]
     epsilon, momentum = ctx.number("epsilon", 1e-5), ctx.number("momentum", 0.9)
     mean = reduced(ctx, value, axes, "mean")
@@ -86,7 +86,7 @@ def _train(ctx: Context, value: Held) -> None:
 
 
 def _shaped(value: Value, shape: Shape) -> Value:
-    """A value of one axis under a shape that only adds axes of size 1."""
+    """A value of one axis, if the shape only adds axes of size 1."""
     if isinstance(value, Known):
         return Known(value.array.reshape([int(size) for size in shape]), value.dtype, value.name)  # type: ignore
     assert isinstance(value, Held)
@@ -95,7 +95,7 @@ def _shaped(value: Value, shape: Shape) -> Value:
 
 @op("InstanceNormalization", attributes="epsilon")
 def instance_normalization(ctx: Context) -> None:
-    """Each channel of each sample by itself."""
+    """Each channel of each sample separately."""
     ctx.floats()
     value = ctx.settled(ctx.value())
     weights = {"gamma": ctx.array(1, "the scale"), "beta": ctx.array(2, "the bias")}
@@ -106,8 +106,9 @@ def instance_normalization(ctx: Context) -> None:
 
 
 def grouped(ctx: Context, value: Held, weights: dict[str, NDArray]) -> Held | None:
-    """A group normalization written as a reshape [N, groups, …], a normalization over all but the first two axes, and
-    a reshape back."""
+    """A group normalization written as a reshape to [N, groups, …], a normalization over all but the first two axes,
+    and a reshape back.
+    """
     before, groups = ctx.writer.reshaped_from.get(value), value.shape[1]
     if before is None or value.rank < 3 or before.rank < 3 or before.shape[0] != value.shape[0]:
         return None
@@ -126,14 +127,14 @@ def grouped(ctx: Context, value: Held, weights: dict[str, NDArray]) -> Held | No
 
 
 def check_stash(ctx: Context) -> None:
-    """Raises Refusal where the mean and the deviation are to be computed in another type than the values."""
+    """Raises Refusal if the mean and deviation are to be computed in another type than the values."""
     if ctx.integer("stash_type", 1) != onnx.TensorProto.FLOAT:
         raise Refusal("computing statistics in another type than float32 is not supported", "stash_type")
 
 
 @op("GroupNormalization", attributes="epsilon num_groups stash_type", since=18)
 def group_normalization(ctx: Context) -> None:
-    """Groups of channels of each sample by themselves; scale and bias a group (opset 18) or channel (21)."""
+    """Groups of channels of each sample; one scale and bias per group (opset 18) or per channel (21)."""
     ctx.floats()
     check_stash(ctx)
     value = ctx.settled(ctx.value())
@@ -149,7 +150,7 @@ def group_normalization(ctx: Context) -> None:
 
 @op("LayerNormalization", "RMSNormalization", attributes="axis epsilon stash_type", since=17)
 def layer_normalization(ctx: Context) -> None:
-    """The last axes of each element of the others by themselves."""
+    """Normalizes over the last axes."""
     ctx.floats()
     check_stash(ctx)
     value = ctx.settled(ctx.value())
@@ -163,7 +164,7 @@ def layer_normalization(ctx: Context) -> None:
     elif layer:
         keys["center"] = False
     axes: tuple[int | None, ...] = tuple(range(value.rank))
-    if axis == 0:  # samples do not see each other: all is one sample
+    if axis == 0:  # samples are kept apart: treat everything as one sample
         axes = (None, *axes)
     if axis != value.rank - 1:
         keys["axis"] = axis - value.rank
@@ -178,7 +179,7 @@ def layer_normalization(ctx: Context) -> None:
 
 @op("LRN", attributes="alpha beta bias size")
 def lrn(ctx: Context) -> None:
-    """By the squares of neighbouring channels."""
+    """Local response normalization: by the squares of neighbouring channels."""
     ctx.floats()
     value = ctx.settled(ctx.value())
     keys = {"size": ctx.integer("size", 0), **numbers(ctx, alpha=1e-4, beta=0.75, bias=1.0)}
@@ -212,7 +213,7 @@ def mean_variance_normalization(ctx: Context) -> None:
 
 @op("Dropout", attributes="is_test ratio seed")
 def dropout(ctx: Context) -> None:
-    """Nothing in prediction; a layer of its own, for training on."""
+    """Nothing in prediction, but kept as a layer for further training."""
     ctx.floats()
     ratio = ctx.number("ratio", 0.5)
     if ctx.opset >= 12:
@@ -225,6 +226,6 @@ def dropout(ctx: Context) -> None:
     ref = ctx.layer("dropout", [value.ref], {"rate": ratio})
     ctx.give(Held(ref, value.dtype, value.shape, value.axes))
     if ctx.wants(1):
-        # Whatever is not dropped is marked; before opset 10 by a number.
+        # Marks elements that are kept, which are all; before opset 10 the mask consists of floats.
         mask = equation(ctx, "x == x" if ctx.opset >= 10 else "x * 0 + 1", {"x": value}, fallback="mask")
         ctx.give(mask, 1)

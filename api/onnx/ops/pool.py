@@ -1,4 +1,4 @@
-"""Pools over windows and over everything."""
+"""Pools over windows and over whole images."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .broadcast import equation
 from .conv import padding_key, pads_of, per_axis, scalar_or_list
 from .table import op
 
-#: What reads a pooled image as a vector.
+#: Operators that read a pooled image as a vector.
 _UNKEPT = frozenset(("Flatten", "Reshape", "Squeeze"))
-#: What reads it as an image, whatever shapes it has on the way.
+#: Operators that read it as an image, through any reshapes.
 _IMAGES = frozenset(("Conv",))
 _WINDOWS = "auto_pad ceil_mode dilations kernel_shape pads strides"
 
@@ -44,7 +44,7 @@ def _windows(ctx: Context, value: Held) -> dict[str, Any]:
 
 
 def _whole(sizes: Shape, pads: Any, window: list[int], stride: list[int], dilation: list[int]) -> bool:
-    """Whether windows fill the axes, so that there is nothing to round."""
+    """Whether the windows fit the axes exactly, so that rounding does not matter."""
     if isinstance(pads, str):
         return False
     rows = zip(sizes, pads, window, stride, dilation, strict=True)
@@ -56,7 +56,7 @@ def _whole(sizes: Shape, pads: Any, window: list[int], stride: list[int], dilati
 
 @op("MaxPool", attributes=_WINDOWS + " storage_order")
 def max_pool(ctx: Context) -> None:
-    """The largest value of each window, and where it stands."""
+    """The largest value of each window, and its position."""
     value = ctx.settled(ctx.value())
     dtype = value.dtype
     if dtype == "uint8" or dtype in HELD_AS:  # all of them are floats
@@ -75,7 +75,7 @@ def max_pool(ctx: Context) -> None:
 
 
 def _positions(ctx: Context, ref: str, value: Held) -> Held:
-    """Positions in the whole tensor, of those among the cells of one channel of one sample."""
+    """Converts positions among the cells of one channel of a sample to positions in the whole tensor."""
     sizes = value.shape[1:]
     cells = product(sizes[1:])
     cell = "i"
@@ -105,7 +105,7 @@ def average_pool(ctx: Context) -> None:
     keys = _windows(ctx, value)
     whole = list(ctx.node.attributes.get("kernel_shape", ())) == list(value.shape[2:])
     if whole and not {"padding", "dilation"} & keys.keys():
-        return _global(ctx, value, "global_mean_pool", {})  # a window as large as its input
+        return _global(ctx, value, "global_mean_pool", {})  # a window as large as the input
     if ctx.integer("count_include_pad", 0) and "padding" in keys:
         keys["count_include_pad"] = True
     _pool(ctx, value, "mean_pool", keys)
@@ -137,7 +137,9 @@ def _global(ctx: Context, value: Held, kind: str, keys: dict[str, Any]) -> None:
 
 
 def pooled_whole(ctx: Context, value: Held, kind: str, keys: dict[str, Any]) -> Held:
-    """One value of each channel: a vector for what takes off the axes of size 1, else an image of one cell."""
+    """One value per channel: a vector if the reader removes the axes of size 1, otherwise an image with a single
+    cell.
+    """
     axes = channels_last(value.rank)
     direct, behind = ctx.readers, ctx.readers_behind_shapes
     as_image = direct.isdisjoint(_UNKEPT) if direct else False

@@ -1,5 +1,7 @@
-"""Operators of whole numbers with scales, as ONNX Runtime's static quantization writes them: what QuantizeLinear and
-DequantizeLinear around an operator of floats compute, or, where sums are of whole numbers, the sum as such.
+"""Operators on integers with scales, as ONNX Runtime's static quantization writes them.
+
+Each computes what QuantizeLinear and DequantizeLinear around the same operator on floats compute or, if its sums are
+sums of integers, these sums.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from .table import RUNTIME_OPS, op
 
 
 def _scale(ctx: Context, position: int) -> Known:
-    """The scale of a whole tensor. Raises Refusal."""
+    """The single scale of a tensor. Raises Refusal."""
     found = ctx.array(position, "the scale")
     if found.size != 1 or not np.isfinite(found).all() or not (found > 0).all():
         raise Refusal(f"operand {position} is no scale of a whole tensor")
@@ -31,7 +33,7 @@ def _scale(ctx: Context, position: int) -> Known:
 
 
 def _zero(ctx: Context, position: int) -> Known | None:
-    """The zero point of a whole tensor, which may be missing. Raises Refusal."""
+    """The single zero point of a tensor, which may be missing. Raises Refusal."""
     if not ctx.has(position):
         return None
     found = ctx.array(position, "the zero point")
@@ -41,7 +43,7 @@ def _zero(ctx: Context, position: int) -> Known | None:
 
 
 def _whole(ctx: Context, position: int) -> Held:
-    """An operand of whole numbers. Raises Refusal."""
+    """An operand of integers. Raises Refusal."""
     value = ctx.settled(ctx.value(position))
     if value.dtype not in ("int8", "uint8", "int16", "uint16"):
         raise Refusal(f"operand {position} is {value.dtype}")
@@ -49,12 +51,12 @@ def _whole(ctx: Context, position: int) -> Held:
 
 
 def _floats(ctx: Context, position: int, scale: int, zero: int) -> Held:
-    """An operand as floats."""
+    """An operand converted to floats."""
     return dequantized(ctx, _whole(ctx, position), _scale(ctx, scale), _zero(ctx, zero))
 
 
 def _give(ctx: Context, value: Value, scale: int, zero: int) -> None:
-    """A result as whole numbers of a scale."""
+    """A result converted to integers with a scale."""
     point = _zero(ctx, zero)
     dtype = point.dtype if point is not None else ctx.dtype(0)
     ctx.give(quantized(ctx, ctx.settled(value), _scale(ctx, scale), point, dtype))
@@ -63,8 +65,10 @@ def _give(ctx: Context, value: Value, scale: int, zero: int) -> None:
 def _give_whole(
     ctx: Context, text: str, operands: Mapping[str, Value], zero: int, *, inside: bool = False
 ) -> None:
-    """A result that is computed in units of its scale. ``inside``: the runtime rounds it with the zero point, which
-    matters where it lies between two numbers."""
+    """A result that is computed in units of its scale.
+
+    ``inside``: the runtime adds the zero point before it rounds, which matters halfway between two integers.
+    """
     point = _zero(ctx, zero)
     added = int(point.array.item()) if point is not None else 0
     term = f" {'+' if added > 0 else '-'} {abs(added)}" if added else ""
@@ -72,7 +76,7 @@ def _give_whole(
 
 
 def _give_codes(ctx: Context, text: str, operands: Mapping[str, Value], zero: int) -> None:
-    """A result, held within what its type can say."""
+    """A result, clipped to the range of its type."""
     dtype = ctx.dtype(zero) if ctx.has(zero) else ctx.dtype(0)
     limits = np.iinfo(dtype)
     text = f"cast(clip({text}, {limits.min}, {limits.max}), {HELD_AS.get(dtype, dtype)})"
@@ -88,7 +92,7 @@ def qlinear_add(ctx: Context) -> None:
     points = [
         np.float32(0 if one is None else one.array.item()) for one in (_zero(ctx, i) for i in (2, 5, 7))
     ]
-    # As the runtime has it, which decides where a sum lies between two numbers.
+    # Order of operations as in the runtime, which decides how sums halfway between two integers are rounded.
     fixed = np.float32(float(f) * float(points[0]) + float(g * points[1]))
     numbers = {"f": f, "g": g, "k": points[2] - fixed}
     operands: dict[str, Value] = {name: Known.of(np.asarray(one)) for name, one in numbers.items()}
@@ -128,7 +132,7 @@ def qlinear_softmax(ctx: Context) -> None:
     if old and axis != value.rank - 1 and any(size != 1 for size in value.shape[axis + 1 :]):
         raise Refusal("a softmax over several axes is not supported", "axis")
     found = ctx.conversion.operation("Softmax", [value], axis=axis)
-    # The runtime multiplies by a whole number; scales are 1/256 as a rule.
+    # The runtime multiplies by an integer; the scale is usually 1/256.
     units = np.floor(np.float32(1) / _scale(ctx, 3).array.astype(np.float32))
     _give_whole(ctx, "x * f", {"x": found, "f": Known.of(np.asarray(units, np.float32))}, 4)
 
@@ -154,7 +158,7 @@ def qlinear_concat(ctx: Context) -> None:
 
 
 def _is_alike(ctx: Context, position: int) -> bool:
-    """Whether an operand has the result's scale and zero point already."""
+    """Whether an operand already has the result's scale and zero point."""
     if _scale(ctx, position + 1).array != _scale(ctx, 0).array:
         return False
     points = [_zero(ctx, one) for one in (position + 2, 1)]
@@ -174,7 +178,7 @@ def qlinear_where(ctx: Context) -> None:
     _give(ctx, equation(ctx, "where(c, a, b)", operands, fallback="where"), 7, 8)
 
 
-# Means of whole numbers.
+# Means of integers.
 
 
 @op("QLinearGlobalAveragePool", attributes="channels_last", since=1, table=RUNTIME_OPS)
@@ -188,7 +192,7 @@ def qlinear_global_average_pool(ctx: Context) -> None:
 
 
 def _give_mean(ctx: Context, total: Held, value: Held, axes: list[int]) -> None:
-    """Sums divided by how many numbers they are of, as whole numbers of another scale."""
+    """Sums divided by their counts, as integers with another scale."""
     ratio = np.float32(_scale(ctx, 1).array) / np.float32(_scale(ctx, 3).array)
     count = product([value.shape[axis] for axis in axes])
     if isinstance(count, int):
@@ -220,14 +224,14 @@ def qlinear_average_pool(ctx: Context) -> None:
 
 
 def _channels_second(ctx: Context, value: Held) -> Held:
-    """The operand of a pool with its channels second, where they are last."""
+    """The operand of a pool with its channels second, if they are last."""
     if not ctx.integer("channels_last", 0):
         return value
     return _ordered(value, (0, value.rank - 1, *range(1, value.rank - 1)))
 
 
 def _restore(ctx: Context) -> None:
-    """The result with its channels last again, where the operand had them so."""
+    """The result with its channels last again, if the operand had them last."""
     found = ctx.results[0]
     if ctx.integer("channels_last", 0) and isinstance(found, Held):
         ctx.results[0] = _ordered(found, (0, *range(2, found.rank), 1))

@@ -1,7 +1,7 @@
-"""Quantized networks: whole numbers with a scale and a zero point.
+"""Quantized networks: integers with a scale and a zero point.
 
-A QuantizeLinear whose result a DequantizeLinear of the same scale reads becomes a `fake_quantize` layer, and so does
-what an operator of quantized networks gives another one that reads it as floats.
+A QuantizeLinear that is read by a DequantizeLinear with the same scale becomes a `fake_quantize` layer. So does the
+result of a quantized operator if another one reads it as floats.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from .broadcast import equation
 from .reduce import dropped, reduced
 from .table import op
 
-#: Scales of an axis are written in the spec up to this many.
+#: Up to this many scales of an axis are written in the spec.
 _WRITTEN = 16
 
 
 @op("QuantizeLinear", attributes="axis block_size output_dtype precision saturate", since=10)
 def quantize_linear(ctx: Context) -> None:
-    """Floats to whole numbers: round(x / scale) + zero point, held within what the type can say."""
+    """Floats to integers: round(x / scale) + zero_point, clipped to the range of the type."""
     ctx.floats()
     if ctx.integer("precision", 0):
         raise Refusal("dividing in another precision is not supported", "precision")
@@ -41,7 +41,7 @@ def quantize_linear(ctx: Context) -> None:
 
 
 def quantized(ctx: Context, value: Held, scale: Value, zero: Value | None, dtype: str) -> Held:
-    """Floats as whole numbers; what they were is noted for whoever reads them as floats. Raises Refusal."""
+    """Floats as integers. What they were is recorded for readers that convert them back. Raises Refusal."""
     if dtype not in ("int8", "uint8", "int16", "uint16"):
         raise Refusal(f"whole numbers of type {dtype}")
     made = _codes(ctx, value, scale, zero, dtype)
@@ -64,7 +64,7 @@ def _codes(ctx: Context, value: Held, scale: Value, zero: Value | None, dtype: s
 
 @op("DequantizeLinear", attributes="axis block_size output_dtype", since=10)
 def dequantize_linear(ctx: Context) -> None:
-    """Whole numbers to floats: (x − zero point)·scale."""
+    """Integers to floats: (x − zero point)·scale."""
     value = ctx.settled(ctx.value(0))
     scale, zero = _scales(ctx, value)
     named = ctx.integer("output_dtype", 0)
@@ -74,7 +74,7 @@ def dequantize_linear(ctx: Context) -> None:
 
 
 def dequantized(ctx: Context, value: Held, scale: Value, zero: Value | None) -> Held:
-    """Whole numbers as floats: a `fake_quantize` layer where they were quantized alike."""
+    """Integers as floats: a `fake_quantize` layer if they were quantized in the same way."""
     known = ctx.writer.quantized.get(value.ref)
     if known is not None and isinstance(scale, Known) and not isinstance(zero, Held):
         same = np.array_equal(known.scale, scale.array) and np.array_equal(known.zero, _numbers(zero, scale))
@@ -114,7 +114,7 @@ def _fake(ctx: Context, known: Quantized) -> Held:
 
 
 def _scales(ctx: Context, value: Held) -> tuple[Value, Value | None]:
-    """The scale and the zero point, known ones in shapes that broadcast to the value. Raises Refusal."""
+    """The scale and the zero point. Known ones get a shape that broadcasts to the value. Raises Refusal."""
     if ctx.integer("block_size", 0):
         raise Refusal("blocks of a computed operand are not supported", "block_size")
     found: list[Value | None] = []
@@ -148,7 +148,7 @@ def _numbers(zero: Value | None, scale: Known) -> NDArray:
 
 
 def as_floats(ctx: Context, value: Value) -> Value:
-    """Whole numbers in the model's float type."""
+    """Integers in the model's float type."""
     if isinstance(value, Known):
         return Known.of(value.array.astype(ctx.writer.dtype), value.name)
     return equation(ctx, f"cast(x, {ctx.writer.dtype})", {"x": value}, fallback="cast")
@@ -156,14 +156,14 @@ def as_floats(ctx: Context, value: Value) -> Value:
 
 @op("DynamicQuantizeLinear", since=11)
 def dynamic_quantize_linear(ctx: Context) -> None:
-    """Whole numbers from 0 to 255 with the scale and zero point that fit the operand."""
+    """Integers from 0 to 255, with the scale and zero point that fit the operand."""
     ctx.floats()
     for position, found in enumerate(dynamically(ctx, ctx.settled(ctx.value(0)))):
         ctx.give(found, position)
 
 
 def dynamically(ctx: Context, value: Held) -> tuple[Held, Held, Held]:
-    """Floats as whole numbers from 0 to 255, the scale that fits them all, and the zero point."""
+    """Floats as integers from 0 to 255, the scale that covers all of them, and the zero point."""
     axes = list(range(value.rank))
     ends = {name: reduced(ctx, value, axes, kind) for name, kind in (("a", "min"), ("b", "max"))}
     span = "(maximum(b, 0) - minimum(a, 0))"

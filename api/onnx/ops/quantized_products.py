@@ -1,5 +1,5 @@
-"""Products of whole numbers, in floats that hold each sum exactly: float32 says all whole numbers up to 2^24, and a
-kernel whose sums could be larger is taken apart into a higher and a lower part.
+"""Products of integers, computed in floats that represent each sum exactly: float32 represents all integers up to 2^24.
+A kernel whose sums could be larger is split into a high and a low part.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from .linear import dense
 from .quantized import as_floats, dynamically
 from .table import RUNTIME_OPS, op
 
-#: Floats say all whole numbers up to this one.
+#: Floats represent all integers up to this one.
 EXACT = 2**24
 
 
 @op("MatMulInteger", since=10)
 def matmul_integer(ctx: Context) -> None:
-    """A product of whole numbers, without their zero points, in int32."""
+    """A product of integers without their zero points, in int32."""
     value = centred(ctx, 0, 2)
     ctx.give(_summed(ctx, _matrix(ctx, value, _kernel(ctx, 1, 3, None))))
 
 
 @op("ConvInteger", attributes="auto_pad dilations group kernel_shape pads strides", since=10)
 def conv_integer(ctx: Context) -> None:
-    """A convolution of whole numbers, without their zero points, in int32."""
+    """A convolution of integers without their zero points, in int32."""
     value = centred(ctx, 0, 2)
     ctx.give(_summed(ctx, _windows(ctx, value, _kernel(ctx, 1, 3, 0))))
 
@@ -61,7 +61,7 @@ def qlinear_conv(ctx: Context) -> None:
 
 @op("QGemm", attributes="alpha transA transB", since=1, table=RUNTIME_OPS)
 def qgemm(ctx: Context) -> None:
-    """alpha·A·B + C of quantized factors and whole numbers, quantized, or floats where no scale is given for them."""
+    """alpha·A·B + C of quantized factors and integers: quantized, or floats if no scale is given for the result."""
     value = centred(ctx, 0, 2)
     if ctx.integer("transA", 0):
         swap = {0: 1, 1: 0, None: None}
@@ -86,7 +86,7 @@ def qgemm(ctx: Context) -> None:
 
 @op("MatMulIntegerToFloat", since=1, table=RUNTIME_OPS)
 def matmul_integer_to_float(ctx: Context) -> None:
-    """A product of whole numbers, times the scales of both, and a bias."""
+    """A product of integers, times both scales, plus a bias."""
     value = centred(ctx, 0, 4)
     found = _summed(ctx, _matrix(ctx, value, _kernel(ctx, 1, 5, None)))
     _scaled(ctx, found, ctx.value(2), 3, 6)
@@ -94,7 +94,7 @@ def matmul_integer_to_float(ctx: Context) -> None:
 
 @op("DynamicQuantizeMatMul", since=1, table=RUNTIME_OPS)
 def dynamic_quantize_matmul(ctx: Context) -> None:
-    """A product whose first factor is quantized as a whole, with the scale that fits it, and a bias."""
+    """A product whose first factor is quantized with the scale that fits all of it, plus a bias."""
     ctx.floats()
     value, scale = dynamically_centred(ctx, ctx.settled(ctx.value(0)))
     found = _summed(ctx, _matrix(ctx, value, _kernel(ctx, 1, 3, None)))
@@ -113,7 +113,7 @@ def _scaled(ctx: Context, found: Held, scale: Value, kernel_scale: int, bias: in
 
 
 def _single(value: Value) -> Value:
-    """A scale or zero point of a whole tensor, as a number. Raises Refusal for one with more cells."""
+    """The scale or zero point of a whole tensor, as a number. Raises Refusal for one with more elements."""
     if isinstance(value, Known):
         if value.array.size != 1:
             raise Refusal("scales and zero points of the rows of a computed operand are not supported")
@@ -122,7 +122,7 @@ def _single(value: Value) -> Value:
 
 
 def dynamically_centred(ctx: Context, value: Held) -> tuple[Held, Held]:
-    """Floats as whole numbers without the zero point that fits them all, and their scale."""
+    """Floats as integers minus the zero point that fits all of them, and their scale."""
     codes, scale, zero = dynamically(ctx, value)
     dtype = ctx.writer.dtype
     operands = {"x": codes, "z": zero}
@@ -143,8 +143,10 @@ def centred(ctx: Context, position: int, zero: int) -> Held:
 
 
 def _kernel(ctx: Context, position: int, zero: int, axis: int | None) -> list[tuple[int, NDArray]]:
-    """A constant factor without its zero points, as parts whose sums floats say exactly, each with its weight. The
-    zero points are those of ``axis``, of the columns where it is None. Raises Refusal."""
+    """A constant factor minus its zero points, as parts whose sums floats represent exactly, each with its weight.
+
+    There is one zero point per cell of ``axis``, or per column if it is None. Raises Refusal.
+    """
     return _parts_of(ctx, ctx.array(position, "the kernel"), zero, axis)
 
 
@@ -159,8 +161,10 @@ def _parts_of(ctx: Context, kernel: NDArray, zero: int, axis: int | None) -> lis
 
 
 def exact_parts(kernel: NDArray, axis: int | None = None) -> list[tuple[int, NDArray]]:
-    """Whole numbers as parts whose sums of products floats say exactly, each with its weight. The sums are those of a
-    cell of ``axis``, of a column where it is None. Raises Refusal."""
+    """Integers as parts whose sums of products floats represent exactly, each with its weight.
+
+    There is one sum per cell of ``axis``, or per column if it is None. Raises Refusal.
+    """
     if _largest_sum(kernel, axis) <= EXACT:
         return [(1, kernel)]
     high = np.rint(kernel / 16).astype(np.int64)
@@ -173,7 +177,7 @@ def exact_parts(kernel: NDArray, axis: int | None = None) -> list[tuple[int, NDA
 
 
 def _largest_sum(kernel: NDArray, axis: int | None) -> int:
-    """The largest sum of products with whole numbers from −255 to 255."""
+    """The largest possible sum of products with integers from −255 to 255."""
     sizes = np.abs(kernel)
     rows = sizes.sum(-2) if axis is None else sizes.reshape(sizes.shape[0], -1).sum(1)
     return int(rows.max(initial=0)) * 255
@@ -196,7 +200,7 @@ def _windows(ctx: Context, value: Held, parts: list[tuple[int, NDArray]]) -> lis
 
 
 def _summed(ctx: Context, parts: list[tuple[int, Held]]) -> Held:
-    """Parts of a sum, in int32."""
+    """The weighted sum of parts, in int32."""
     names = [f"x{i}" for i in range(len(parts))]
     terms = [
         f"cast({name}, int32){f' * {times}' if times != 1 else ''}"
@@ -207,7 +211,9 @@ def _summed(ctx: Context, parts: list[tuple[int, Held]]) -> Held:
 
 
 def _requantized(ctx: Context, found: Held, scales: list[NDArray], zero: int, channel: int | None) -> None:
-    """Sums to whole numbers of another scale: round(sum·(a·b / c)) + zero point, within what the type can say."""
+    """Converts sums to integers with another scale: round(sum·(a·b / c)) + zero point, clipped to the range of the
+    type.
+    """
     a, b, c = (scale.astype(np.float32) for scale in scales)
     factor = (a * b / c).astype(np.float32)
     if factor.size == 1:

@@ -1,5 +1,5 @@
-"""Recurrences in whole numbers, as dynamic quantization writes them: the sequence is quantized as a whole before the
-loop, the state in each step.
+"""Recurrences on integers, as dynamic quantization writes them: the sequence is quantized as a whole before the loop,
+the state in each step.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .linear import dense
 from .quantized_products import dynamically_centred, exact_parts
 from .table import RUNTIME_OPS, op
 
-#: A state as whole numbers without their zero point, and their scale.
+#: The state as integers minus their zero point, and their scale.
 _STATE = [
     "high = maximum(max(prev(h)), 0)",
     "low = minimum(min(prev(h)), 0)",
@@ -30,7 +30,7 @@ _STATE = [
     "zero = clip(round(-low / scale), 0, 255)",
     "codes = clip(round(prev(h) / scale) + zero, 0, 255) - zero",
 ]
-#: The gates are i, o, f, c in the file.
+#: The file has the gates in the order i, o, f, c.
 _GATES = [
     "i, o, f, g = split(gates, 4)",
     "c = sigmoid(f) * prev(c) + sigmoid(i) * tanh(g)",
@@ -42,8 +42,7 @@ _ATTRIBUTES = "activation_alpha activation_beta activations direction hidden_siz
 
 @op("DynamicQuantizeLSTM", attributes=_ATTRIBUTES, since=1, table=RUNTIME_OPS)
 def dynamic_quantize_lstm(ctx: Context) -> None:
-    """Long short-term memory in whole numbers: the sequence is quantized as a whole, the state of each sample in each
-    step."""
+    """An LSTM on integers: the sequence is quantized as a whole, the state of each sample in each step."""
     ctx.floats()
     direction = ctx.text("direction", "forward", "forward", "reverse", "bidirectional")
     names = [str(one).lower() for one in ctx.attribute("activations") or ()]
@@ -87,7 +86,7 @@ class _Quantized:
         return kernel.astype(np.int64) - zeros
 
     def biases(self) -> NDArray | None:
-        """Those of the input and of the state together."""
+        """The scales or zero points of the input and state kernels side by side."""
         if not self.ctx.has(3):
             return None
         both = self.ctx.array(3, "the bias")
@@ -96,7 +95,7 @@ class _Quantized:
         return both.reshape(self.count, 2, -1).sum(1)
 
     def convert(self) -> None:
-        """A recurrent layer for each direction, and the results as an LSTM gives them."""
+        """A recurrent layer for each direction, and the results as an LSTM returns them."""
         ctx = self.ctx
         value = ctx.settled(ctx.value(0))
         if value.rank != 3 or value.shape[2] != self.kernels[0].shape[1]:
@@ -117,12 +116,12 @@ class _Quantized:
                 ctx.give(found, position)
 
     def begun(self, position: int) -> bool:
-        """Whether a first state is given that is not zeros."""
+        """Whether an initial state is given that is not zero."""
         known, stored = (self.ctx.start(position, 1) if self.ctx.has(position) else None) or (None, False)
         return self.ctx.has(position) and (known is None or stored or bool(known.any()))
 
     def within(self, value: Held) -> Held:
-        """The sequences up to the end of the longest one: what comes after it has no part in how they are quantized."""
+        """The sequences up to the end of the longest one. The steps after it do not take part in quantization."""
         ctx = self.ctx
         if not ctx.has(4):
             return value
@@ -144,7 +143,7 @@ class _Quantized:
         return found
 
     def gates(self, codes: Held, scale: Held, d: int) -> Held:
-        """What the sequence adds to the gates of all steps."""
+        """What the sequence adds to the gates at all steps."""
         dtype = self.ctx.writer.dtype
         parts = exact_parts(self.kernels[0][d])
         sums = {
@@ -157,7 +156,7 @@ class _Quantized:
         return equation(self.ctx, text, operands, fallback="gates")
 
     def numbers(self, scales: NDArray) -> Known:
-        """Scales in the model's type: one number where all are the same."""
+        """Scales in the model's type: one number if all are equal."""
         scales = scales.astype(self.ctx.writer.dtype).reshape(-1)
         return Known.of(scales[0].reshape(()) if (scales == scales[0]).all() else scales)
 
@@ -191,7 +190,7 @@ class _Quantized:
         return ctx.layer("recurrent", [ref], keys, {**weights, **learned}, given=given, ports=ports)
 
     def starts(self, d: int, tree: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, NDArray]]:
-        """First states: references to given ones, and those that are the same for all samples; zeros are neither."""
+        """Initial states: references to given ones, and those that are the same for all samples. Zeros need neither."""
         ctx, given, learned = self.ctx, {}, {}
         for position, state in enumerate(("h", "c"), 5):
             if not self.begun(position):
@@ -210,7 +209,7 @@ class _Quantized:
         return given, learned
 
     def joined(self, refs: list[str], axes: tuple[int, ...], place: int) -> Held:
-        """What the directions give, with an axis for them at ``place``; ``axes`` are those of one direction."""
+        """Joins the outputs of the directions along a new axis at ``place``. ``axes`` are those of one direction."""
         parts = [self.ctx.held_as(ref, axes, len(axes)) for ref in refs]
         raised = [_raised(part, place) for part in parts]
         if len(raised) == 1:
@@ -221,7 +220,7 @@ class _Quantized:
 
 
 def _weighed(parts: list[tuple[int, NDArray]], texts: list[str]) -> str:
-    """The sum of parts, each with its weight; it is exact but for the last addition."""
+    """The weighted sum of parts, exact except for the last addition."""
     rows = zip(parts, texts, strict=True)
     return " + ".join(text if times == 1 else f"{times} * ({text})" for (times, _), text in rows)
 

@@ -17,7 +17,7 @@ from .lengths import emptied, lengths_of
 from .recurrent_weights import computed_weights, shape_of
 from .table import op
 
-#: Our gates among ONNX's: i, o, f, c are i, f, g, o here; z, r, h are z, r, n.
+#: For each of our gates its position among ONNX's: i, o, f, c become i, f, g, o; z, r, h become z, r, n.
 _GATES = {"LSTM": (0, 2, 3, 1), "GRU": (0, 1, 2), "RNN": (0,)}
 _DEFAULTS = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}
 _KEYS = {
@@ -55,12 +55,12 @@ class _Recurrent:
         self.batch_first = bool(ctx.integer("layout", 0))
         self.keys = keys
         self.learned: dict[str, NDArray] = {}
-        """First states that are the same for all samples, a row for each direction."""
+        """Initial states that are the same for all samples, one row per direction."""
         self.starts: dict[str, str] = {}
-        """First states that are given."""
+        """Initial states that are given."""
 
     def convert(self) -> None:
-        """One layer; two and a concat where the directions differ in more than their weights."""
+        """One layer; two layers and a concat if the directions differ in more than their weights."""
         ctx = self.ctx
         ctx.floats()
         computed = any(ctx.is_computed(position) for position in (1, 2, 3))
@@ -115,7 +115,7 @@ class _Recurrent:
         self.results(made)
 
     def checked(self, w: NDArray, r: NDArray) -> int:
-        """The number of units. Raises Refusal for kernels that do not fit."""
+        """The number of units. Raises Refusal for kernels of other sizes."""
         gates = len(_GATES[self.kind])
         if w.ndim != 3 or r.ndim != 3 or w.shape[0] != self.count or w.shape[:2] != r.shape[:2]:
             raise Refusal(f"kernels {list(w.shape)} and {list(r.shape)} for {self.count} directions")
@@ -148,7 +148,7 @@ class _Recurrent:
     def weights(
         self, w: NDArray | None, r: NDArray | None, bias: NDArray | None, peepholes: NDArray | None
     ) -> dict[str, NDArray]:
-        """The arrays of one direction: [gates·H, …] there is […, gates·H] here."""
+        """The arrays of one direction, with [gates·H, …] transposed to […, gates·H]."""
         order = _GATES[self.kind]
         assert w is not None
         assert r is not None
@@ -170,8 +170,9 @@ class _Recurrent:
         return found
 
     def given(self) -> dict[str, str]:
-        """References to first states, and to lengths, by the names under which a layer has them; what is the same for
-        all samples is learned."""
+        """References to initial states and lengths, by their names in the layer. A state that is the same for all
+        samples is learned.
+        """
         ctx, found = self.ctx, {}
         for position, state in enumerate(_STATES[self.kind], 5):
             if not ctx.has(position):
@@ -236,7 +237,9 @@ class _Recurrent:
                 ctx.give(found, position)
 
     def parted(self, refs: list[str], axes: tuple[int, ...]) -> Held:
-        """An output whose last axis joins the directions, with an axis for them. ``axes``: […, directions, H]."""
+        """An output whose last axis joins the directions, with a separate axis for them. ``axes``: […, directions,
+        H].
+        """
         ctx = self.ctx
         ref = refs[0] if len(refs) == 1 else ctx.layer("concat", refs)
         if self.count == 1:

@@ -1,4 +1,4 @@
-"""Weights of recurrences that arrive at run time, brought into the order that layers have."""
+"""Weights of recurrences that are computed at run time, brought into the order that layers use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .broadcast import equation
 
 
 def shape_of(ctx: Context, position: int) -> NDArray:
-    """An array of an operand's shape, which takes no memory. Raises Refusal for an open one."""
+    """An array of an operand's shape that takes no memory. Raises Refusal for an open shape."""
     sizes = [size for size in ctx.shape(position) if isinstance(size, int)]
     if len(sizes) < len(ctx.shape(position)):
         raise Refusal(
@@ -26,8 +26,9 @@ def shape_of(ctx: Context, position: int) -> NDArray:
 def computed_weights(
     ctx: Context, order: Sequence[int], direction: int, units: int, *, joined: bool
 ) -> dict[str, str]:
-    """References to the parameters of one direction: kernels [gates·H, …] turned around, gates in ``order``; the two
-    biases ``joined`` where the layer has one."""
+    """References to the parameters of one direction: kernels [gates·H, …] transposed, with the gates in ``order``; the
+    two biases added if the layer has a ``joined`` one.
+    """
     rows = np.concatenate([np.arange(units) + gate * units for gate in order])
     found = {}
     for name, position in (("kernel", 1), ("recurrent_kernel", 2)):
@@ -45,14 +46,14 @@ def computed_weights(
 
 
 def _direction(ctx: Context, position: int, direction: int) -> str:
-    """The part of an operand that one direction has."""
+    """The part of an operand for one direction."""
     value = ctx.held(position)
     ref = ctx.arranged(value, identity(value.rank))
     return ctx.layer("gather", [ref], {"axis": 0, "indices": direction})
 
 
 def _picked(ctx: Context, ref: str, rows: NDArray) -> str:
-    """Some rows, in an order."""
+    """Some rows, in a given order."""
     size = ctx.writer.sketch.type_of(ref).shape[0]
     if len(rows) == size and (rows == np.arange(len(rows))).all():
         return ref

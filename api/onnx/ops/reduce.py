@@ -1,4 +1,4 @@
-"""Reductions, and the positions of extrema."""
+"""Reductions, and the positions of maxima and minima."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _KINDS = {
     "ReduceLogSumExp": "log_sum_exp",
     "ReduceSumSquare": "sum_square",
 }
-#: Reductions that leave a single number as it is.
+#: Reductions that leave a single number unchanged.
 _PLAIN = ("sum", "mean", "max", "min", "prod")
 
 
 def reduced(ctx: Context, value: Held, axes: Sequence[int], kind: str) -> Held:
-    """``value`` reduced along logical axes, which stay with size 1."""
+    """``value`` reduced along logical axes, which are kept with size 1."""
     shape = tuple(1 if axis in axes else size for axis, size in enumerate(value.shape))
     positions = sorted(value.axes.index(axis) for axis in axes if axis in value.axes)
     if kind in _PLAIN and all(is_one(value.shape[axis]) for axis in axes):
         return Held(value.ref, value.dtype, shape, value.axes)
-    if not positions:  # functions of single numbers, as if there were an axis
+    if not positions:  # functions of a single number, reduced as if there were an axis
         value = Held(ctx.arranged(value, (*value.axes, None)), value.dtype, value.shape, (*value.axes, None))
         positions = [len(value.axes) - 1]
     keys: dict[str, Any] = {"op": kind, "axes": positions[0] if len(positions) == 1 else positions}
@@ -58,7 +58,7 @@ def dropped(value: Held, axes: Sequence[int]) -> Held:
 
 
 def reduced_axes(ctx: Context, rank: int) -> list[int] | None:
-    """The axes of a reduction: attribute, or operand; None where nothing is done."""
+    """The axes of a reduction, from an attribute or operand; None if nothing is reduced."""
     if ctx.has(1):
         ctx.array(1, "the list of axes")
     axes = axes_of([None, ctx.known(1)], 1, ctx.node.attributes)
@@ -85,7 +85,7 @@ def reduce(ctx: Context) -> None:
 
 
 def _pooled(ctx: Context, value: Held, axes: Sequence[int], kind: str) -> Held | None:
-    """The mean or maximum over all of an image is a global pool."""
+    """The mean or maximum over all spatial axes of an image becomes a global pool."""
     rank = value.rank
     if kind not in ("mean", "max") or value.dtype != ctx.writer.dtype or not 3 <= rank <= 5:
         return None
@@ -95,7 +95,7 @@ def _pooled(ctx: Context, value: Held, axes: Sequence[int], kind: str) -> Held |
 
 
 def _of_nothing(ctx: Context, value: Known, axes: list[int]) -> Known:
-    """What an empty operand is reduced to: the neutral element."""
+    """The result for an empty operand: the neutral element."""
     kind = ctx.node.op
     numbers = {"ReduceProd": 1, "ReduceMax": -np.inf, "ReduceMin": np.inf}
     numbers |= {"ReduceLogSum": -np.inf, "ReduceLogSumExp": -np.inf, "ReduceMean": np.nan}
@@ -118,7 +118,7 @@ def _of_nothing(ctx: Context, value: Known, axes: list[int]) -> Known:
 
 @op("ArgMax", "ArgMin", attributes="axis keepdims select_last_index")
 def arg_extremum(ctx: Context) -> None:
-    """The position of the largest or smallest element, the first or the last of equal ones."""
+    """The position of the largest or smallest element, the first or last of equal ones."""
     value = ctx.held()
     axis = ctx.axis(0, value.rank)
     value = unbatched(ctx, value, axis)

@@ -36,7 +36,7 @@ def _numbers(ctx: Context, position: int, what: str) -> list[float] | None:
 
 @op("Upsample", attributes="mode scales height_scale width_scale")
 def upsample(ctx: Context) -> None:
-    """The predecessor of Resize: scales only, coordinates from the corner."""
+    """The predecessor of Resize, with scales only and asymmetric coordinates."""
     value = ctx.held()
     if "height_scale" in ctx.node.attributes or "width_scale" in ctx.node.attributes:
         raise Refusal("is of opset 1", "height_scale")
@@ -87,7 +87,7 @@ def resize(ctx: Context) -> None:
         keys["cubic_coefficient"] = a
     if ctx.integer("antialias", 0) and mode != "nearest":
         keys["antialias"] = True
-    # Without antialias the two cells of a linear mode come to the same: the one outside is the border's own.
+    # Without antialias this changes nothing in linear mode, where a cell outside has the border's value anyway.
     if ctx.integer("exclude_outside", 0) and (mode == "cubic" or "antialias" in keys):
         keys["exclude_outside"] = True
     roi: dict[int, tuple[float, float]] = {}

@@ -1,4 +1,4 @@
-"""Sampling at computed positions, and max pools undone."""
+"""Sampling at computed positions, and the inverse of max pools."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MODES = {
 
 @op("GridSample", attributes="align_corners mode padding_mode", since=16)
 def grid_sample(ctx: Context) -> None:
-    """An image read at the positions of a grid."""
+    """Samples an image at the positions of a grid."""
     ctx.floats()
     image, grid = ctx.settled(ctx.value(0)), ctx.held(1)
     names = ("bilinear", "nearest", "bicubic") if ctx.opset < 20 else ("linear", "nearest", "cubic")
@@ -45,7 +45,7 @@ def grid_sample(ctx: Context) -> None:
 
 @op("AffineGrid", attributes="align_corners", since=20)
 def affine_grid(ctx: Context) -> None:
-    """The grid of an affine map for each sample, of a known size."""
+    """The grid of one affine map per sample, of a known size."""
     ctx.floats()
     theta, sizes = ctx.settled(ctx.value(0)), ctx.sizes(1, "the size")
     spatial = len(sizes) - 2
@@ -77,7 +77,7 @@ def _swapped(value: Held) -> tuple[int | None, ...]:
 
 @op("MaxUnpool", attributes="kernel_shape pads strides", since=9)
 def max_unpool(ctx: Context) -> None:
-    """Values put back to where a max pool found them."""
+    """Puts values back to the positions where a max pool found them."""
     ctx.floats()
     value, positions = ctx.settled(ctx.value(0)), ctx.held(1)
     spatial = value.rank - 2
@@ -107,7 +107,7 @@ def max_unpool(ctx: Context) -> None:
 
 
 def _own_cells(ctx: Context, value: Held, positions: Held, count: int | Dim, inferred: bool) -> str:
-    """Positions in the whole tensor as those among the cells of a channel of a sample."""
+    """Converts positions in the whole tensor to positions among the cells of a channel of a sample."""
     axes = channels_last(value.rank)
     pool = ctx.writer.positions.get(positions.ref)
     if pool is not None and pool[1] == count:

@@ -1,4 +1,4 @@
-"""Scan: a loop over time, mostly a recurrent layer with a cell of its own."""
+"""Scan: a loop over time, usually converted to a recurrent layer with its own cell."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ _ATTRIBUTES = (
 
 @op("Scan", attributes=_ATTRIBUTES, since=8)
 def scan(ctx: Context) -> None:
-    """A loop over time whose body is a cell of the language: a recurrent layer. The first axis of what a step reads
-    and gives are the samples; in a body that works across it, or in opset 8, a step is of one sample. Any other body is
-    unrolled where the number of steps is known."""
+    """A loop over time. If a cell of the language can have its body, it becomes a recurrent layer.
+
+    The first axis of what a step reads and outputs are the samples. If the body works across that axis, or in opset 8,
+    each step handles one sample. Any other body is unrolled if the number of steps is known.
+    """
     graph = ctx.attribute("body")
     if not isinstance(graph, Subgraph):
         raise Refusal("a graph is expected", "body")
@@ -73,7 +75,7 @@ def _reads(ctx: Context, operands: list[int], old: bool) -> tuple[Read, ...]:
 
 
 def _is_reverse(ctx: Context, count: int, given: int, old: bool) -> bool:
-    """Whether time runs backwards: for all that is read and given alike. Raises Refusal."""
+    """Whether time runs backwards, which must be the same for all inputs and outputs. Raises Refusal."""
     name = "directions" if old else "scan_input_directions"
     read = ctx.integers(name) or [0] * count
     written = [read[0]] * given if old else ctx.integers("scan_output_directions") or [0] * given

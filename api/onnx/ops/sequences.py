@@ -23,13 +23,13 @@ def _listed(ctx: Context) -> Listed:
 
 
 def _tensor(ctx: Context, position: int) -> Value:
-    """An operand that is a tensor, as sequences have it."""
+    """An operand that is a tensor, in the form in which sequences store it."""
     value = ctx.value(position)
     return value if isinstance(value, Known) else settled(ctx.writer, value)
 
 
 def _place(ctx: Context, count: int, *, end: bool = False) -> int:
-    """The position among ``count`` tensors, or behind the last one, that the last operand says. Raises Refusal."""
+    """The position among ``count`` tensors, or after the last one, that the last operand gives. Raises Refusal."""
     position = int(ctx.array(len(ctx.node.inputs) - 1, "the position").reshape(()).item())
     if not -count <= position < count + end:
         raise Refusal(f"there is no position {position} among {count} tensors")
@@ -55,7 +55,7 @@ def sequence_construct(ctx: Context) -> None:
 
 @op("SequenceInsert", since=11)
 def sequence_insert(ctx: Context) -> None:
-    """A sequence with one more tensor, at a known position or as the last one."""
+    """A sequence with one more tensor, at a known position or at the end."""
     listed, item = _listed(ctx), _tensor(ctx, 1)
     if listed.element != item.dtype:
         raise Refusal(f"a sequence of {listed.element} has no tensor of {item.dtype}")
@@ -98,7 +98,7 @@ def sequence_length(ctx: Context) -> None:
 
 @op("SplitToSequence", attributes="axis keepdims", since=11)
 def split_to_sequence(ctx: Context) -> None:
-    """The parts of an axis: of one cell each, or of known sizes."""
+    """The parts of an axis: of size one each, or of known sizes."""
     value = ctx.settled(ctx.value())
     axis = ctx.axis(0, value.rank)
     parts = ctx.array(1, "the sizes of the parts") if ctx.has(1) else None
@@ -108,7 +108,7 @@ def split_to_sequence(ctx: Context) -> None:
         found = ctx.conversion.operation("Transpose", [value], perm=order)
         if ctx.integer(
             "keepdims", 1
-        ):  # of parts of size 1 ONNX Runtime drops it, too, and PyTorch counts on it
+        ):  # for parts of size 1 ONNX Runtime drops the axis too, and PyTorch relies on it
             axes = ([[axis + 1]], {}) if ctx.opset >= 13 else ([], {"axes": (axis + 1,)})
             found = ctx.conversion.operation("Unsqueeze", [found, *axes[0]], **axes[1])
         return ctx.give(_of_whole(found))
@@ -128,7 +128,7 @@ def split_to_sequence(ctx: Context) -> None:
 
 @op("ConcatFromSequence", attributes="axis new_axis", since=11)
 def concat_from_sequence(ctx: Context) -> None:
-    """The tensors of a sequence joined along an axis, with ``new_axis`` along one of their own."""
+    """The tensors of a sequence joined along an axis or, with ``new_axis``, stacked along a new one."""
     listed = _listed(ctx)
     new = ctx.integer("new_axis", 0)
     if new not in (0, 1):

@@ -1,4 +1,4 @@
-"""Operators that move values: those that only change how they are held cost nothing."""
+"""Operators that move values. Those that only change how values are held cost nothing."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def size(ctx: Context) -> None:
 
 @op("Range", since=11)
 def range_(ctx: Context) -> None:
-    """Whole numbers in a row; of a length that is open only from 0 to before the size of an axis that there is."""
+    """A range of whole numbers. Its length may be open only if it runs from 0 to the size of an existing axis."""
     start, limit, delta = (_whole(ctx.sizes(position, "a range")[0]) for position in range(3))
     if (start, delta) != (0, 1) or not isinstance(limit, Dim):
         raise Refusal("a range of open length has to count from 0 in steps of 1")
@@ -72,19 +72,19 @@ def range_(ctx: Context) -> None:
 
 
 def _whole(size: Any) -> Any:
-    """An open float that is a whole number of cells as that number."""
+    """An open float as a whole number, if it is one."""
     return size.numerator if isinstance(size, Ratio) and size.denominator == 1 else size
 
 
 def _axis_made(ctx: Context, size: Dim) -> str:
-    """Something that has an axis of an open size and nothing else."""
+    """A value that has an axis of this open size and no other axis."""
     one = ctx.writer.constant(np.zeros(1, ctx.writer.dtype), "")
     return ctx.layer("broadcast_to", [one], {"shape": [str(size)]})
 
 
 @op("Transpose", attributes="perm")
 def transpose(ctx: Context) -> None:
-    """Another order of the axes: held as before."""
+    """Another order of the axes. The value stays as it is held."""
     value = ctx.settled(ctx.value())
     order = ctx.integers("perm", tuple(reversed(range(value.rank))))
     if order is None or sorted(order) != list(range(value.rank)):
@@ -95,7 +95,7 @@ def transpose(ctx: Context) -> None:
 
 @op("Squeeze", attributes="axes")
 def squeeze(ctx: Context) -> None:
-    """Without axes of size 1: held as before."""
+    """Removes axes of size 1. The value stays as it is held."""
     value = ctx.settled(ctx.value())
     if ctx.has(1):
         ctx.array(1, "the list of axes")
@@ -110,7 +110,7 @@ def squeeze(ctx: Context) -> None:
             operands = [Known.of(np.asarray([one])) for one in (0, 1, axis)]
             value = ctx.settled(
                 ctx.conversion.operation("Slice", [value, *operands])
-            )  # 1 for sizes as they are
+            )  # 1 for sizes that are kept
     if any(value.shape[axis] != 1 for axis in found):
         raise Refusal(f"not all of the axes {found} have size 1")
     ctx.give(regrouped(ctx.writer, value, tuple(s for i, s in enumerate(value.shape) if i not in found)))
@@ -118,7 +118,7 @@ def squeeze(ctx: Context) -> None:
 
 @op("Unsqueeze", attributes="axes")
 def unsqueeze(ctx: Context) -> None:
-    """With further axes of size 1: held as before."""
+    """Adds axes of size 1. The value stays as it is held."""
     value = ctx.settled(ctx.value())
     if ctx.has(1):
         ctx.array(1, "the list of axes")
@@ -135,12 +135,12 @@ def unsqueeze(ctx: Context) -> None:
 
 @op("Reshape", attributes="allowzero")
 def reshape(ctx: Context) -> None:
-    """Another shape; 0 keeps a size, -1 stands for what remains."""
+    """Another shape; 0 keeps a size, -1 is computed from the others."""
     target = ctx.sizes(1, "the new shape")
     value = ctx.held()
     found = tuple(reshaped(value.shape, target, bool(ctx.integer("allowzero", 0))))
     before = ctx.writer.reshaped_from.get(value)
-    if before is not None and before.shape == found:  # back to what it was
+    if before is not None and before.shape == found:  # this undoes the previous reshape
         return ctx.give(before)
     result = regrouped(ctx.writer, value, found)
     if isinstance(result, Held) and result != value:
@@ -150,7 +150,7 @@ def reshape(ctx: Context) -> None:
 
 @op("Flatten", attributes="axis")
 def flatten(ctx: Context) -> None:
-    """A matrix: the axes before and from ``axis`` on joined."""
+    """A matrix: joins the axes before ``axis``, and those from it on."""
     value = ctx.settled(ctx.value())
     axis = ctx.axis(1, value.rank, end=True)
     target = (product(value.shape[:axis]), product(value.shape[axis:]))
@@ -159,7 +159,7 @@ def flatten(ctx: Context) -> None:
 
 @op("Concat", attributes="axis")
 def concat(ctx: Context) -> None:
-    """Operands joined along an axis."""
+    """Concatenates operands along an axis."""
     values = [ctx.held(position) for position in range(len(ctx.operands)) if 0 not in ctx.shape(position)]
     if not values:
         raise Refusal("all operands are empty")
@@ -180,7 +180,7 @@ def concat(ctx: Context) -> None:
 
 
 def unbatched(ctx: Context, value: Held, axis: int) -> Held:
-    """``value`` held with a logical axis that does not come first: layers keep samples apart."""
+    """``value`` held so that this logical axis is not the first: layers keep samples apart."""
     if axis in value.axes and value.axes.index(axis) > 0:
         return value
     axes = (None, *value.axes) if axis in value.axes else (*value.axes, axis)
@@ -188,7 +188,7 @@ def unbatched(ctx: Context, value: Held, axis: int) -> Held:
 
 
 def with_last_joined(ctx: Context, value: Held, axes: list[int], apply: Callable[[Held], Held]) -> None:
-    """Applies something to ``value`` with its trailing ``axes`` joined into one, and takes them apart again."""
+    """Joins the trailing ``axes`` of ``value`` into one, applies a function, and splits them again."""
     start = axes[0]
     leading: tuple[DimLike, ...] = value.shape[:start] or (1,)
     joined = regrouped(ctx.writer, value, (*leading, product(value.shape[start:])), may_merge=False)

@@ -1,4 +1,4 @@
-"""What was recognized in several nodes, and is no operator of ONNX: normalizations over any axes."""
+"""Normalizations over any axes, recognized in several nodes, that ONNX has no operator for."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ def axes_normalization(ctx: Context) -> None:
 
 
 def _aligned(array: NDArray, rank: int) -> NDArray:
-    """An array with as many axes as the value it broadcasts to."""
+    """An array with as many axes as the value that it broadcasts to."""
     if array.ndim > rank:
         raise Refusal("the scale has more axes than the value")
     return array.reshape((1,) * (rank - array.ndim) + array.shape)
 
 
 def _along(vectors: dict[str, NDArray], *axes: int) -> bool:
-    """Whether numbers differ along some axes alone."""
+    """Whether numbers vary along these axes only."""
     return all(
         size == 1 or axis in axes for array in vectors.values() for axis, size in enumerate(array.shape)
     )
 
 
 def _over_images(ctx: Context, value: Held, axes: list[int], vectors: dict[str, NDArray]) -> Held:
-    """Over all spatial axes: each channel of each sample by itself, or groups of them."""
+    """Over all spatial axes: each channel of each sample separately, or groups of channels."""
     if ctx.attribute("kind") != "layer":
         raise Refusal("no layer divides by the root mean square of images")
     ones = {"gamma": np.ones(1, value.dtype), "beta": np.zeros(1, value.dtype)}
@@ -66,7 +66,7 @@ def _over_images(ctx: Context, value: Held, axes: list[int], vectors: dict[str, 
 
 
 def _over_last(ctx: Context, value: Held, axes: list[int], vectors: dict[str, NDArray]) -> Held:
-    """Over axes that are the last ones as the value is held, or are put there."""
+    """Over axes that are held last, or are moved there."""
     if not _along(vectors, *axes):
         raise Refusal("the scale differs along axes that are not normalized")
     order: Axes = value.axes

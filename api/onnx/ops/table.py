@@ -1,6 +1,6 @@
-"""The table of operators: `@op` enters a converter with the attributes it honours and the opsets it knows.
+"""The table of operators: `@op` registers a converter with the attributes and opsets it supports.
 
-An attribute that is set in a model and not in the entry is refused, so nothing is ever ignored silently. The
+An attribute that a model sets and the entry does not list is refused, so nothing is ever ignored silently. The
 documentation (docs/onnx.md) is printed from this table.
 """
 
@@ -23,28 +23,28 @@ class Op:
     name: str
     convert: Converter
     attributes: tuple[str, ...]
-    """The attributes honoured."""
+    """The attributes that it supports."""
     since: int
     """The first opset in which the operator means what the converter does."""
     remark: str
-    """What the documentation adds."""
+    """Text for the documentation."""
 
 
 OPS: dict[str, Op] = {}
-#: Operators of the domain `ai.onnx.ml`, which stand before a network of numbers in a table.
+#: Operators of the domain `ai.onnx.ml`, for preprocessing numbers in a table.
 ML_OPS: dict[str, Op] = {}
 #: Operators of ONNX Runtime's own domain, which its quantization writes.
 RUNTIME_OPS: dict[str, Op] = {}
-#: What was recognized in several nodes and is no operator of ONNX.
+#: Operations that were recognized in several nodes and are not operators of ONNX.
 RECOGNIZED_OPS: dict[str, Op] = {}
-#: The tables of the domains that are not ONNX's own.
+#: The tables of the domains other than ONNX's own.
 DOMAINS: dict[str, dict[str, Op]] = {"ai.onnx.ml": ML_OPS, "com.microsoft": RUNTIME_OPS}
 
 
 def op(
     *names: str, attributes: str = "", since: int = 6, remark: str = "", table: dict[str, Op] = OPS
 ) -> Callable[[Converter], Converter]:
-    """Enters a converter for operators of a table; ``attributes`` are names with blanks between them."""
+    """Registers a converter for operators of a table. ``attributes`` are names separated by blanks."""
 
     def enter(convert: Converter) -> Converter:
         for name in names:

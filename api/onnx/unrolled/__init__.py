@@ -1,4 +1,6 @@
-"""Recurrences that are written out step by step, as loops again: the same nodes for each part of a sequence."""
+"""Finds recurrences that are unrolled in the file, the same nodes for each part of a sequence, and turns them back into
+loops.
+"""
 
 from .rewriting import folded
 

@@ -1,4 +1,4 @@
-"""What reads the cells of an axis one by one."""
+"""Finds the values that are single cells of an axis."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..reading import Node, OnnxGraph
 
-#: Constants with more numbers are the same only where they have one name.
+#: Larger constants count as equal only if they have the same name.
 SMALL = 4096
 
 
@@ -24,7 +24,7 @@ class Part:
 
 
 class Constants:
-    """The constants of a graph, and which of them are the same."""
+    """The constants of a graph, and which of them are equal."""
 
     def __init__(self, graph: OnnxGraph):
         self.arrays: dict[str, NDArray] = dict(graph.constants.small(SMALL))
@@ -49,7 +49,7 @@ class Constants:
         }
 
     def name(self, name: str) -> str:
-        """The name of the first constant with the same numbers; that of the value where it is none."""
+        """The name of the first constant with the same numbers; for other values, their own name."""
         while name in self.same:
             name = self.same[name]
         return self.names.get(name, name)
@@ -63,7 +63,7 @@ class Constants:
 
 
 def parts(graph: OnnxGraph, constants: Constants) -> dict[str, Part]:
-    """The values that are one cell of an axis each, without that axis."""
+    """The values that are one cell of an axis each, with the axis removed."""
     makers = {name: node for node in graph.nodes for name in node.outputs if name and not node.domain}
     found: dict[str, Part] = {}
     for node in graph.nodes:
@@ -96,7 +96,7 @@ def _parts(
 
 
 def _is_unbind(node: Node) -> bool:
-    """Whether each tensor of the sequence is one cell, without the axis."""
+    """Whether each tensor of the sequence is one cell, with the axis removed."""
     whole = len(node.inputs) == 1 or not node.inputs[1]
     return whole and node.attributes.get("keepdims", 1) == 0
 
@@ -107,7 +107,9 @@ def _axis(node: Node) -> int:
 
 
 def _cut(node: Node, name: str, constants: Constants) -> Part | None:
-    """One cell of an axis, which is still there. That parts of a Split are of one cell is said by a Squeeze."""
+    """One cell of an axis, with the axis still there. Whether the parts of a Split have size one is known from the
+    Squeeze after it.
+    """
     if node.op == "Split":
         return Part(node.inputs[0], _axis(node), node.outputs.index(name))
     if node.op != "Slice":

@@ -1,4 +1,4 @@
-"""Steps that are written out become one Scan; what reads the values of single steps reads parts of its outputs."""
+"""Replaces unrolled steps by one Scan. Readers of single steps' values read slices of its outputs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ..reading import Body, MadeGraph, Node, OnnxGraph
 from .parts import Constants, Part, parts
 from .steps import StepFinder, Steps, places_of, previous, reading
 
-#: Fewer steps stay as they are, and loops with more could not be written out again.
+#: Fewer steps are left as they are, and loops with more could not be unrolled again.
 FEWEST, MOST = 4, 256
-#: Since this opset Scan is what it is.
+#: The first opset with the current form of Scan.
 _SINCE = 9
-#: A part that ends there goes to the end.
+#: A slice that ends there goes to the end.
 _PAST = 2**31
 _OUTPUTS = {"LSTM": 3, "GRU": 2, "RNN": 2}
 
 
 def folded(graph: OnnxGraph) -> OnnxGraph:
-    """The graph with steps as loops, one after the other."""
+    """The graph with unrolled steps as loops, one after the other."""
     current, whole = graph, replace(graph, nodes=tuple(map(_with_all_outputs, graph.nodes)))
     while graph.opset >= _SINCE and (found := next(_loops(whole), None)) is not None:
         current = whole = found
@@ -32,7 +32,9 @@ def folded(graph: OnnxGraph) -> OnnxGraph:
 
 
 def _with_all_outputs(node: Node) -> Node:
-    """A recurrence with all of its outputs, of which files may leave out what nobody reads: in the last step, say."""
+    """A recurrence with all of its outputs, since files may leave out those that nothing reads, for example in the last
+    step.
+    """
     count = _OUTPUTS.get(node.op, 0)
     if node.domain or (len(node.outputs) >= count and all(node.outputs)) or not any(node.outputs):
         return node
@@ -42,7 +44,7 @@ def _with_all_outputs(node: Node) -> Node:
 
 
 def _loops(graph: OnnxGraph) -> Iterator[OnnxGraph]:
-    """The graph with one loop more."""
+    """The graph with one more loop."""
     constants = Constants(graph)
     found = parts(graph, constants)
     positions: dict[tuple[str, int], set[int]] = {}
@@ -63,7 +65,9 @@ def _loops(graph: OnnxGraph) -> Iterator[OnnxGraph]:
 
 
 def _reads_itself(graph: OnnxGraph, steps: Steps) -> bool:
-    """Whether what the steps read is made of what they give: a layer upon another one, read as steps of one."""
+    """Whether the values that the steps read are made from those that they output, as in stacked layers taken for the
+    steps of one.
+    """
     makers = {name: node for node in graph.nodes for name in node.outputs}
     own = {names[name] for names in steps.names for node in steps.nodes for name in node.outputs}
     made = {name for node in steps.nodes for name in node.outputs}
@@ -91,7 +95,9 @@ class _Rewriting:
         self.gone = {names[name] for names in steps.names for name in first}
         """The first outputs of nodes that are replaced."""
         self.given: list[tuple[str, str, int]] = []
-        """What each step gives: its name there, that of all steps' values, and along which axis these are stacked."""
+        """The outputs of each step: its name in the step, the name of all steps' values, and the axis along which they
+        are stacked.
+        """
 
     def run(self) -> OnnxGraph:
         self.join()
@@ -111,14 +117,14 @@ class _Rewriting:
         return replace(self.graph, nodes=ordered, constants=constants)
 
     def wanted(self) -> set[str]:
-        """What is read of the steps after the loop, and by other nodes."""
+        """The values of the steps that other nodes or the graph's outputs read."""
         rest = [node for node in self.graph.nodes if not node.outputs or node.outputs[0] not in self.gone]
         return {name for node in rest for name in node.reads} | set(self.graph.outputs)
 
     def scan(self, finals: list[str]) -> Node:
         steps, direction = self.steps, int(self.reverse)
         reads = {name: self.sequence(part) for name, part in steps.reads.items()}
-        read = {name: f"{name}.x" for name in reads}  # which says what it is
+        read = {name: f"{name}.x" for name in reads}  # the axis is part of the name
         inputs = (*(previous(name) for name in steps.states), *read.values())
         results = [f"{name} that a step gives {i}" for i, (name, _, _) in enumerate(self.given)]
         same = [
@@ -142,7 +148,7 @@ class _Rewriting:
         first = next(node for node in self.graph.nodes if node.outputs and node.outputs[0] in self.gone)
         return Node("", "Scan", "", taken, written, attributes, captures, first.path)
 
-    # What the loop reads.
+    # The inputs of the loop.
 
     def sequence(self, part: Part) -> tuple[str, int]:
         """The cells that the steps read, and their axis."""
@@ -162,16 +168,17 @@ class _Rewriting:
         self.added[name] = np.asarray(value, np.int64)
         return name
 
-    # What it gives.
+    # The outputs of the loop.
 
     def values(self, name: str) -> list[str]:
-        """What the graph calls all steps' values, in the order of the sequence."""
+        """The file's names for all steps' values, in the order of the sequence."""
         found = [names[name] for names in self.steps.names]
         return found[::-1] if self.reverse else found
 
     def join(self) -> None:
-        """Steps' values that the file stacks, or joins along an axis that they have: the stack is an output of the
-        loop."""
+        """Values of all steps that the file stacks, or concatenates along an existing axis: the stack becomes an output
+        of the loop.
+        """
         joins = [node for node in self.graph.nodes if node.op == "Concat" and not node.domain]
         rows = {node.inputs: node for node in joins}
         for step in self.steps.nodes:
@@ -199,7 +206,7 @@ class _Rewriting:
                 self.gone.add(node.outputs[0])
 
     def in_a_row(self, whole: str, name: str, axis: int) -> None:
-        """Joins the steps' parts of an axis, which stand behind the steps."""
+        """Concatenates the steps' parts of an axis, which come after the steps."""
         self.new.append(Node("", "Shape", "", (whole,), (f"{whole}: sizes",), {}))
         rest = []
         for part, start, end in (("first", 0, axis), ("last", axis + 2, _PAST)):
@@ -218,7 +225,7 @@ class _Rewriting:
         return self.constants.numbers(node.inputs[1])
 
     def separate(self, name: str, wanted: set[str]) -> None:
-        """Steps' values that are read one by one: parts of an output of the loop."""
+        """Values of steps that are read one by one: slices of an output of the loop."""
         values = self.values(name)
         last = self.steps.names[-1][name] if name in self.steps.states else None
         single = {place: value for place, value in enumerate(values) if value in wanted and value != last}

@@ -1,5 +1,6 @@
-"""The nodes of one step, and that all steps have them: the same operators with the same weights, each reading the next
-part of a sequence, and what the step before gave."""
+"""Finds the nodes of one step, and checks that all steps have them: the same operators with the same weights, each
+reading the next part of a sequence and the results of the step before.
+"""
 
 from __future__ import annotations
 
@@ -16,24 +17,28 @@ Key = tuple
 
 @dataclass
 class Steps:
-    """A step's nodes in order, under the names that they have in one step; a state is what a step gives to the next."""
+    """The nodes of a step in order, with the names used in that step. A state is a value that a step passes to the
+    next.
+    """
 
     nodes: list[Node]
     states: dict[str, str]
     """What the first step reads instead, by the names of states."""
     reads: dict[str, Part]
-    """The parts that are read, by the names that the nodes have for them."""
+    """The parts that are read, by their names in the nodes."""
     names: list[dict[str, str]]
-    """For each step what the graph calls the nodes' values."""
+    """For each step the graph's names for the nodes' values."""
 
 
 def previous(name: str) -> str:
-    """What nodes call the value of a state that the step before gave."""
+    """The nodes' name for the value of a state from the step before."""
     return f"{name}.h"
 
 
 class StepFinder:
-    """Looks for steps over parts of sequences: positions by names, in the order of the steps."""
+    """Looks for steps over parts of sequences, given the position of each part by its name, in the order of the
+    steps.
+    """
 
     def __init__(
         self, graph: OnnxGraph, constants: Constants, places: Mapping[str, tuple[Part, int]], count: int
@@ -60,11 +65,11 @@ class StepFinder:
             self.given.setdefault(self.key(node, node.inputs), []).append(node)
 
     def key(self, node: Node, inputs: Iterable[str]) -> Key:
-        """What nodes have in common that compute the same."""
+        """The key by which nodes that compute the same are equal."""
         return self.kind(node), tuple(self.name(name) for name in inputs)
 
     def name(self, name: str) -> str:
-        """One name for what is the same: a part, or a constant."""
+        """One name for equal values: the same part, or equal constants."""
         if name in self.places:
             part, step = self.places[name]
             return self.by_place[part.source, part.axis, step]
@@ -81,7 +86,7 @@ class StepFinder:
         return node.domain, node.op, tuple(attributes), len(node.inputs), len(node.outputs)
 
     def find(self) -> Steps | None:
-        """The steps, where all of them are the same."""
+        """The steps, if all of them are the same."""
         nodes, states = self.repeated()
         firsts = self.firsts(nodes, states)
         if firsts is None:
@@ -92,8 +97,9 @@ class StepFinder:
     # What the second and the third step have in common.
 
     def repeated(self) -> tuple[list[Node], dict[str, str]]:
-        """The nodes of the second step that the third one has too, and by what they read of the first one what the
-        third step reads there."""
+        """The nodes of the second step that the third one has too; and for each value that they read from the first
+        step, what the third step reads in its place.
+        """
         nodes = self.of_level.get(1, [])
         while True:
             found, states = self.matched(nodes, 1, 2)
@@ -110,8 +116,9 @@ class StepFinder:
             nodes = kept
 
     def matched(self, nodes: Sequence[Node], step: int, other: int) -> tuple[list[Node], dict[str, str]]:
-        """Those of the nodes of a step that another step has too; what that one reads in place of what the step reads
-        of the one before."""
+        """The nodes of one step that another step has too; and for each value that they read from the step before, what
+        the other step reads in its place.
+        """
         waiting: dict[Key, list[Node]] = {}
         for node in self.of_level.get(other, []):
             waiting.setdefault(self.kind(node), []).append(node)
@@ -138,7 +145,7 @@ class StepFinder:
         images: Mapping[str, str],
         states: Mapping[str, str],
     ) -> dict[str, str] | None:
-        """What a node of another step reads of the step before it, where it is the same node."""
+        """What a node of another step reads from the step before it, if it is the same node."""
         found: dict[str, str] = {}
         for own, its in zip(node.inputs, candidate.inputs, strict=True):
             if own in self.places:
@@ -166,7 +173,7 @@ class StepFinder:
     # What the first step reads.
 
     def firsts(self, nodes: Sequence[Node], states: Mapping[str, str]) -> dict[str, str] | None:
-        """By the names of states what the first step has in their place."""
+        """The values in the first step that take the place of states, by the states' names."""
         if not states:
             return None
         found, starts = self.matched(nodes, 1, 0)
@@ -181,8 +188,9 @@ class StepFinder:
     def rolled_back(
         self, nodes: Sequence[Node], states: Mapping[str, str], firsts: Mapping[str, str]
     ) -> tuple[list[Node], dict[str, str]]:
-        """The nodes of a step with the names of states in place, where what only prepares the next step is the
-        beginning of that one: the first step has it too."""
+        """The nodes of a step with the names of states. Nodes that only prepare the next step are moved to the
+        beginning of that step, since the first step has them too.
+        """
         renamed = {old: previous(new) for old, new in states.items()}
         own = [reading(node, renamed) for node in nodes]
         starts, before = dict(firsts), []
@@ -217,8 +225,9 @@ class StepFinder:
         makers: Mapping[str, Node],
         every: Mapping[str, str],
     ) -> dict[str, str] | None:
-        """What the node that makes a state reads of its step, and what stands for that before the first step, where the
-        same node is there."""
+        """What the node that computes a state reads from its step, and what takes its place before the first step, if
+        the same node exists there.
+        """
         if self.kind(node) != self.kind(first) or node.outputs.index(name) != first.outputs.index(start):
             return None
         found: dict[str, str] = {}
@@ -238,7 +247,7 @@ class StepFinder:
     # All steps.
 
     def verified(self, nodes: list[Node], starts: dict[str, str]) -> Steps | None:
-        """The steps, where each of them is in the graph: nodes that one of them does not have are left out."""
+        """The steps, if each of them is in the graph. Nodes that one of them lacks are left out."""
         own = {name: self.name(name) for node in nodes for name in node.inputs if name in self.places}
         nodes = [reading(node, own) for node in nodes]
         reads = {name: self.places[name][0] for name in own.values()}
@@ -259,7 +268,7 @@ class StepFinder:
     def walked(
         self, nodes: Sequence[Node], starts: Mapping[str, str], reads: Mapping[str, Part]
     ) -> tuple[list[dict[str, str]], set[str]]:
-        """The names of all steps' values, or the first outputs of nodes that a step does not have."""
+        """The names of all steps' values, or the first outputs of nodes that a step lacks."""
         current = {previous(name): start for name, start in starts.items()}
         found: list[dict[str, str]] = []
         for step in range(self.count):
@@ -277,7 +286,7 @@ class StepFinder:
                 if step < self.count - 1:
                     return [], missing
                 values.update({name: f"{name}, after the last step" for name in node.outputs})
-            # What only prepares a step that is not there may be missing in the last one.
+            # The last step may lack nodes that only prepare a step after it.
             unread = missing & _needed(nodes, starts)
             missing = missing - unread if len(unread) * 4 <= len(nodes) else missing
             if missing:
@@ -298,7 +307,7 @@ def _needed(nodes: Sequence[Node], names: Iterable[str]) -> set[str]:
 
 
 def _sorted(nodes: Sequence[Node]) -> list[Node]:
-    """Nodes after what gives what they read."""
+    """Sorts nodes after those that they read."""
     found: list[Node] = []
     waiting = list(nodes)
     while waiting:
@@ -312,7 +321,7 @@ def _sorted(nodes: Sequence[Node]) -> list[Node]:
 
 
 def reading(node: Node, names: Mapping[str, str]) -> Node:
-    """A node that reads other values in the place of some."""
+    """A node with some of the values it reads replaced."""
     return replace(node, inputs=tuple(names.get(name, name) for name in node.inputs))
 
 
