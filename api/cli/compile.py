@@ -30,9 +30,7 @@ _WORDS = {
 
 @click.command("compile")
 @spec_argument
-@weights_option(
-    required=False, help="Trained weights; an executable needs them, a library may take them along."
-)
+@weights_option(required=False, help="Trained weights; an executable needs them, a library can contain them.")
 @click.option("-o", "--output", type=PATH, required=True, metavar="OUT", help="The file to write.")
 @click.option(
     "--emit", "kind", type=click.Choice(KINDS), default="exe", show_default=True, help="What to write."
@@ -54,7 +52,7 @@ _WORDS = {
     "--max-rewrites",
     type=click.IntRange(min=0),
     metavar="NUMBER",
-    help="With --emit graph: let passes do so many rewrites only, to find the one that does harm.",
+    help="With --emit graph: stop the passes after this many rewrites, to find a wrong one.",
 )
 @click.option(
     "--verify",
@@ -77,9 +75,9 @@ def command(
 ) -> None:
     """Compile a network.
 
-    The executable runs on .npy files: `./OUT -i image=images.npy -o answers.npz`, and with one input and one
-    output `./OUT < images.npy > answers.npy`; `./OUT --info` says what it takes. A shared library comes with a C
-    header and has the training entries too; llvm, asm, loop and graph are texts to read.
+    The executable runs on .npy files: `./OUT -i image=images.npy -o answers.npz`, and with one input and one output
+    `./OUT < images.npy > answers.npy`; `./OUT --info` describes its inputs and outputs. A shared library comes with a C
+    header and also contains the training entries. llvm, asm, loop and graph are text.
     """
     if kind == "exe" and weights is None:
         raise click.UsageError("an executable needs --weights")

@@ -31,7 +31,7 @@ def command(
     threads: int | None,
     pin: bool,
 ) -> None:
-    """Loss and metrics over whole data sets: those given, or the spec's, without the one trained on."""
+    """Print loss and metrics over whole data sets: those given, or the spec's except the training data."""
     model = load(spec, settings)
     show_warnings(model)
     paths = data or model.data_paths

@@ -33,10 +33,10 @@ _SPECS = (".yaml", ".yml", ".json")
 @format_option
 @settings_option
 def command(code: str | None, markdown: bool, entry: str, form: str, settings: tuple[str, ...]) -> None:
-    """Explain a diagnostic's CODE with an example: what is wrong (-) and what is right (+). Of a SPEC, explain what the
-    compiler makes of it: what each pass changes, and which operations become one kernel.
+    """Explain a diagnostic's CODE with an example: lines with (-) are wrong, lines with (+) are right.
 
-    Without either all codes are listed.
+    Given a SPEC, explain how the compiler optimizes it: what each pass changes, and which operations become one kernel.
+    Without either, list all codes.
     """
     if code is None:
         for known, title in CODES.items():

@@ -23,7 +23,7 @@ from .output import show_warnings, written
 def command(spec: Path, weights: Path, output: Path, settings: tuple[str, ...]) -> None:
     """Export a network's prediction to ONNX.
 
-    Layers become the operators of the same name, everything else the operators it is made of; inputs and outputs
+    Layers become the operators of the same name if there are any, and several operators otherwise. Inputs and outputs
     keep their names and layout.
     """
     need_onnx()

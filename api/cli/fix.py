@@ -26,11 +26,10 @@ from .output import to_standard_output
 @click.option("-o", "--output", type=PATH, metavar="FILE", help="Write here; by default in place.")
 @click.pass_context
 def command(ctx: click.Context, spec: Path, diff: bool, unsafe: bool, output: Path | None) -> None:
-    """Make the fixes that are safe: misspelt keys, other frameworks' names, numbers in quotes, and the like.
+    """Apply the safe fixes: misspelt keys, other frameworks' names, numbers in quotes, and the like.
 
-    Every fix was tried before: it removes its error and brings no other. Comments and layout stay. Files that the spec
-    includes are fixed, too, unless the result goes elsewhere.
-    Exit code: 0 where the spec is valid then, 1 where errors are left.
+    Every fix has been tried: it removes its error and causes no other. Comments and layout stay. Included files are
+    fixed too, unless the result goes elsewhere. Exit code: 0 if the spec is then valid, 1 if errors are left.
     """
     if str(spec) == STANDARD_STREAM and output is None and not diff:
         raise click.UsageError(

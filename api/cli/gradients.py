@@ -18,15 +18,16 @@ from .output import console, show_warnings
 
 @click.command("gradients")
 @spec_argument
-@weights_option(required=False, help="Trained weights; the first ones when left out.")
+@weights_option(required=False, help="Trained weights; by default the initial ones.")
 @dim_option("How long the sequences are: T=200.")
 @format_option
 @settings_option
 def command(
     spec: Path, weights: Path | None, dims: dict[str, Any], form: str, settings: tuple[str, ...]
 ) -> None:
-    """How a gradient at the last step of each recurrence shrinks or grows on its way back to the first: measured on
-    random inputs, with the first weights or with trained ones."""
+    """Measure how a gradient at the last step of each recurrence shrinks or grows on its way back to the first, on
+    random inputs, with the initial or with trained weights.
+    """
     if ranges := [name for name, size in dims.items() if not isinstance(size, int)]:
         raise RequestError(f"sequences have one length: {ranges[0]}=200, not a range")
     model = load(spec, settings)

@@ -24,7 +24,7 @@ from .output import show_warnings, written
     "--format",
     "form",
     type=click.Choice([suffix.removeprefix(".") for suffix in SUFFIXES]),
-    help="What to write, where the file's ending does not say it; svg by default.",
+    help="The format if the file's extension does not say it; svg by default.",
 )
 @click.option(
     "--unroll", type=click.IntRange(1, 100), metavar="K", help="Unroll recurrences: K steps side by side."
@@ -34,7 +34,7 @@ from .output import show_warnings, written
     type=click.Choice(["spec", "graph", "optimized"]),
     default="spec",
     show_default=True,
-    help="The layers as written, the operations they become, or those that are lowered.",
+    help="The layers as written, the operations they become, or these after optimization.",
 )
 @click.option(
     "--entry",
@@ -53,10 +53,10 @@ def command(
     entry: str,
     settings: tuple[str, ...],
 ) -> None:
-    """Draw a network as SVG, or write it for Graphviz (.dot) or for reading (.txt).
+    """Draw a network as SVG, or write it for Graphviz (.dot) or as text (.txt).
 
-    Recurrences are drawn as loops; with --unroll they are drawn step by step, as the feed-forward network with
-    shared parameters that they are.
+    Recurrences are drawn as loops. With --unroll they are drawn step by step, as a feed-forward network with shared
+    parameters.
     """
     model = load(spec, settings)
     check_outputs({"-o": output}, model.files)

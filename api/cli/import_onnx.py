@@ -19,7 +19,7 @@ from .output import to_standard_output, written
 @click.argument("model", type=PATH)
 @click.option("-o", "--spec", "output", type=PATH, required=True, metavar="SPEC", help="The spec to write.")
 @click.option("--weights", type=PATH, required=True, metavar="FILE", help="The weights to write.")
-@click.option("--name", metavar="NAME", help="The model's name; that of the file when left out.")
+@click.option("--name", metavar="NAME", help="The model's name; by default that of the file.")
 @click.option(
     "--layout",
     type=click.Choice(["onnx", "native"]),
@@ -39,14 +39,14 @@ from .output import to_standard_output, written
     multiple=True,
     metavar="NAME=VALUE",
     callback=lambda ctx, param, values: named_values(values, param),
-    help="Settle an input, sr=16000 or a list in JSON; it disappears.",
+    help="Fix an input's value: sr=16000, or a list in JSON. The spec does not have the input.",
 )
 @click.option(
     "--output",
     "outputs",
     multiple=True,
     metavar="NAME",
-    help="Make a value of the model an output, in place of its own; what comes after is left out.",
+    help="Use this value of the model as output instead of its own; nodes after it are left out.",
 )
 def command(
     model: Path,
@@ -60,8 +60,8 @@ def command(
 ) -> None:
     """Import an ONNX model.
 
-    The spec is in the language's own layers, to be read and changed. A model with anything that is not supported is
-    refused as a whole: each node with its reason, exit code 1, and nothing is written.
+    The spec consists of the language's own layers and can be read and changed. If the model's outputs need a node that
+    is not supported, each such node is reported with the reason, the exit code is 1, and nothing is written.
     """
     need_onnx()
     from ..onnx.errors import OnnxError

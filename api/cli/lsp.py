@@ -12,8 +12,8 @@ from ..errors import RequestError
 def command(port: int | None) -> None:
     """Serve an editor over standard input and output (the Language Server Protocol).
 
-    Diagnostics while one types, completion, documentation and shapes on hover, each layer's output shape beside it,
-    definitions, quick fixes. Needs the extra: pip install "netwright[lsp]".
+    It offers diagnostics while you type, completion, documentation and shapes on hover, each layer's output shape next
+    to it, definitions, and quick fixes. It needs the extra: pip install "netwright[lsp]".
     """
     try:
         from ..lsp.server import serve

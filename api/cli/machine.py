@@ -32,9 +32,10 @@ _INSTRUCTIONS = {
 )
 @format_option
 def command(cpu: str, form: str) -> None:
-    """What code for a CPU is made for: its vectors, instructions and caches, and what programs ask it for.
+    """Show what the compiler assumes about a CPU: its vectors, instructions and caches, and the features that programs
+    check for.
 
-    Of this computer also what one core does, measured in about a second: multiply-adds, and reads from caches and
+    For this computer, also measure in about a second what one core does: multiply-adds, and reads from caches and
     memory.
     """
     target = named_target(cpu)

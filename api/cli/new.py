@@ -22,7 +22,7 @@ _LIST = ", ".join(f"{name} ({what})" for name, what in TEMPLATES.items())
 @click.argument("kind", metavar="TEMPLATE", type=click.Choice(list(TEMPLATES)))
 @click.argument("name")
 @click.option("-o", "--output", type=PATH, metavar="FILE", help="Where to write it; NAME.yaml by default.")
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def command(kind: str, name: str, output: Path | None, force: bool) -> None:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", name):
         raise click.UsageError(f"{name!r} is no name: letters, digits and _, not beginning with a digit")

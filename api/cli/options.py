@@ -77,7 +77,7 @@ def engine_options(function: F) -> F:
         type=_Threads(),
         default="auto",
         show_default=True,
-        help="How many threads compute at most; auto: as many as there are processors. Small work takes fewer.",
+        help="The most threads to use; auto: as many as there are processors. Small work uses fewer.",
     )(function)
     return click.option(
         "--engine",

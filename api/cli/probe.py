@@ -27,7 +27,7 @@ def command() -> None:
 @command.command("shift")
 @spec_argument
 @weights_option()
-@click.option("--data", type=PATH, metavar="FILE.npz", help="Inputs, by name; the spec's data when left out.")
+@click.option("--data", type=PATH, metavar="FILE.npz", help="Inputs, by name; by default the spec's data.")
 @click.option(
     "--by",
     "shifts",
@@ -51,9 +51,10 @@ def shift(
     threads: int | None,
     pin: bool,
 ) -> None:
-    """Shift the data along each axis and compare the answers: how many stay the same, and by how much outputs change.
+    """Shift the data along each axis and compare the outputs: how many answers stay the same, and how much outputs
+    change.
 
-    Where the network is equivariant to a shift, its output is moved along before it is compared.
+    If the network is equivariant to a shift, its output is shifted along before it is compared.
     """
     model = load(spec, settings)
     show_warnings(model)

@@ -23,8 +23,8 @@ from .options import PATH
 def command(ctx: click.Context, folder: Path) -> None:
     """Train a network on 1,437 handwritten digits, compile it, and let the executable read 360 new ones.
 
-    Spec and data are copied to DIR (netwright-quickstart by default); every step is printed as the command that
-    does it.
+    Spec and data are copied to DIR (netwright-quickstart by default). Every step is printed as the command that does
+    it.
     """
     began = time.perf_counter()
     copy_files(folder)

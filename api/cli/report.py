@@ -32,8 +32,9 @@ from .output import show_warnings, written
 @settings_option
 def command(spec: Path, output: Path, run: Path | None, settings: tuple[str, ...]) -> None:
     """Write one page for a browser: the network to pan and zoom, each layer's line in the spec, its shape, parameters
-    and cost, the table, memory, how outputs answer to shifts, whether gradients flow through recurrences, warnings, and
-    the curves of a training. The page needs no network."""
+    and cost, the table, memory, how outputs respond to shifts, whether gradients flow through recurrences, warnings,
+    and the curves of a training. The page works offline.
+    """
     model = load(spec, settings)
     check_outputs({"-o": output}, model.files)
     show_warnings(model)

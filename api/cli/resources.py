@@ -44,8 +44,10 @@ def command(
     form: str,
     settings: tuple[str, ...],
 ) -> None:
-    """The memory of a network, exactly: what the compiled program's own planner lays out for the sizes given, and how
-    it grows with the open ones. Exit code 1 where the spec's budget is exceeded.
+    """Print the exact memory that a network needs: what the compiled program's own planner lays out for the sizes
+    given, and how it grows with the open ones.
+
+    Exit code 1 if the spec's budget is exceeded.
     """
     if ranges := [name for name, size in dims.items() if not isinstance(size, int)]:
         raise RequestError(f"resources are for one size: {ranges[0]}=64, not a range")

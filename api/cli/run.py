@@ -48,7 +48,7 @@ from .output import show_warnings, to_standard_output, written
     help="Where to write the outputs (.npz or .npy).",
 )
 @click.option(
-    "--tap", "taps", multiple=True, metavar="LAYER", help="Also write what a layer gives: conv1, memory.c."
+    "--tap", "taps", multiple=True, metavar="LAYER", help="Also write the value of a layer: conv1, memory.c."
 )
 @settings_option
 @engine_options

@@ -24,9 +24,13 @@ from .output import show_warnings, written
 @dim_option("The size of an open dim in the data, T=20.")
 @data_option("train=other.npz")
 @click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Other numbers."
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Another seed gives other numbers.",
 )
-@click.option("--force", is_flag=True, help="Write over files that are there.")
+@click.option("--force", is_flag=True, help="Overwrite existing files.")
 @settings_option
 def command(
     spec: Path,
@@ -37,8 +41,9 @@ def command(
     force: bool,
     settings: tuple[str, ...],
 ) -> None:
-    """Write random data sets where the spec's train section looks for them: a network can be tried, and trained, before
-    there are real data. There is nothing to be learnt from them."""
+    """Write random data sets to the paths in the spec's train section, so that a network can be tried, and trained,
+    before there are real data. There is nothing to learn from them.
+    """
     model = load(spec, settings)
     show_warnings(model)
     paths = data or model.data_paths

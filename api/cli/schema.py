@@ -14,7 +14,9 @@ from .output import written
 
 
 @click.command("schema")
-@click.option("-o", "--output", type=PATH, metavar="FILE", help="Where to write it; printed when left out.")
+@click.option(
+    "-o", "--output", type=PATH, metavar="FILE", help="Where to write it; by default it is printed."
+)
 def command(output: Path | None) -> None:
     """Print the JSON Schema (draft-07) of the spec language.
 

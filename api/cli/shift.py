@@ -18,8 +18,9 @@ from .output import console, show_warnings
 @format_option
 @settings_option
 def command(spec: Path, form: str, settings: tuple[str, ...]) -> None:
-    """For each output: the shifts of the inputs (in time, in rows and columns) that shift it as well, or leave it as it
-    is; where there are none, the first layer that breaks it, and why. Borders are left out."""
+    """Print for each output which shifts of the inputs (in time, in rows and columns) also shift it, and which don't
+    change it; if none, the first layer that breaks it, and why. Borders are left out.
+    """
     model = load(spec, settings)
     show_warnings(model)
     analysis = ShiftAnalysis(model.load, model.network)

@@ -17,11 +17,12 @@ from .output import console, show_warnings
 @spec_argument
 @format_option
 @settings_option
-@click.option("--quick", is_flag=True, help="Leave out memory and gradients, which take compiling to know.")
+@click.option("--quick", is_flag=True, help="Leave out memory and gradients, which need compiling.")
 def command(spec: Path, form: str, settings: tuple[str, ...], quick: bool) -> None:
-    """Layers with output shapes, parameters, FLOPs (a multiply-add is two), receptive fields and strides; totals; what
-    is saved by sharing; borders that are not seen; how the outputs answer to shifts; memory; and whether gradients flow
-    through recurrences."""
+    """Print layers with output shapes, parameters, FLOPs (a multiply-add is two), receptive fields and strides; totals;
+    what sharing saves; borders that no layer sees; how the outputs respond to shifts; memory; and whether gradients
+    flow through recurrences.
+    """
     model = load(spec, settings)
     show_warnings(model)
     summary = model.summary()

@@ -34,19 +34,19 @@ from .output import console, show_warnings, to_standard_output, written
 @spec_argument
 @weights_option(help="Where to write the trained weights (safetensors).")
 @click.option(
-    "--epochs", type=click.IntRange(1), help="How often to go through the data; the spec's by default."
+    "--epochs", type=click.IntRange(1), help="How often to go through the data; by default as in the spec."
 )
 @settings_option
 @data_option("train=other.npz")
 @click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), help="Another seed for weights, order and dropout."
 )
-@click.option("--resume", type=PATH, metavar="CHECKPOINT", help="Go on from a checkpoint.")
+@click.option("--resume", type=PATH, metavar="CHECKPOINT", help="Continue from a checkpoint.")
 @click.option(
     "--checkpoint",
     type=PATH,
     metavar="FILE",
-    help="Where to keep the checkpoint written after every epoch and on Ctrl-C; by default beside the weights.",
+    help="Where to keep the checkpoint written after every epoch and on Ctrl-C; by default next to the weights.",
 )
 @engine_options
 @click.pass_context
@@ -64,11 +64,11 @@ def command(
     threads: int | None,
     pin: bool,
 ) -> None:
-    """Train by the spec's train section: compiled code, forward, backward and update in one call per batch.
+    """Train as the spec's train section says, with compiled code: forward, backward and update in one call per batch.
 
-    The weights written are those of the best epoch, judged by the validation loss (or what early_stopping
-    monitors); without validation data they are the last ones. Ctrl-C finishes the step in hand, writes the
-    checkpoint, which has the best weights, too, and exits with 130; so does SIGTERM, with 143.
+    The weights written are those of the best epoch by validation loss (or whatever early_stopping monitors); without
+    validation data they are the last ones. Ctrl-C finishes the current step, writes the checkpoint, which also has the
+    best weights, and exits with 130; SIGTERM does the same and exits with 143.
     """
     changes = [*settings, *([f"train.epochs={epochs}"] if epochs else [])]
     changes += [f"train.seed={seed}"] if seed is not None else []

@@ -40,7 +40,7 @@ def command(
 ) -> None:
     """Check specs: keys, wiring, shapes, losses, and (with --data) the data files' headers.
 
-    Exit code: 0 where all are valid, 1 where one has errors, 2 for wrong usage.
+    Exit code: 0 if all are valid, 1 if one has errors, 2 for wrong usage.
     """
     found = [(path, _checked(path, settings, data)) for path in specs]
     if form in ("json", "sarif"):
