@@ -66,7 +66,7 @@ def _window_parts(layer: KernelLayer | Pool) -> list[str]:
 
 
 def times(sizes: Iterable[object]) -> str:
-    """Sizes as ``3×3``. A single size, or more than three equal ones, are written once."""
+    """Sizes as ``3×3``."""
     return "×".join(map(str, sizes))
 
 

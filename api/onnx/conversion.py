@@ -132,7 +132,7 @@ class Conversion:
         """Converts a node that replaces others or, if that fails, those others."""
         self._depend(node)
         rank = None if self.missing(node.reads) else len(self.values[node.inputs[0]].shape)
-        # A non-negative axis may mean the last one.
+        # Recognized nodes work along the last axis; one counted from the front has to be that.
         axis = node.attributes.get("axis", -1)
         if rank is not None and axis in (-1, rank - 1) and self._adds_no_axes(node, rank):
             with suppress(Refusal, NeedsValue, *_DEFECTS), np.errstate(all="ignore"):

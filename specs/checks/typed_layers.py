@@ -198,7 +198,7 @@ class LayerReader:
 
 
 def _kind_meant(key: str) -> str | None:
-    """The key that says what a layer is, `type` or `use`, if some key misspells one of them."""
+    """The key that says what a layer is, `type` or `use`, if ``key`` misspells one of them."""
     if key in ("op", "kind"):
         return "type"
     return None if key in _LAYER_KEYS else key_meant(key, ("type", "use"))

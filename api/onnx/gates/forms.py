@@ -180,7 +180,7 @@ class Forms:
     # Functions.
 
     def function(self, name: str, operands: tuple[Poly, ...], numbers: tuple[float, ...] = ()) -> Poly:
-        """An elementwise function, reduced to one representative of equal ones."""
+        """An elementwise function, in one form for all ways to write it."""
         first = operands[0]
         constants = [_constant(one) for one in operands]
         if name in ("maximum", "minimum") and len(operands) == 2 and None not in constants[1:]:
@@ -214,7 +214,7 @@ class Forms:
         return self.times(self.function("hard_sigmoid", (line,), (scale / bound, offset / bound)), bound)
 
     def alone(self, poly: Poly) -> Atom | None:
-        """The common factor of a polynomial."""
+        """The atom, if the polynomial is a single one."""
         return (
             self.atom(poly[0][0][0]) if len(poly) == 1 and poly[0][1] == 1 and len(poly[0][0]) == 1 else None
         )

@@ -94,7 +94,10 @@ class GateReader:
             raise Unlike
 
     def of_state(self, vector: Vector) -> Monomial | None:
-        """The factor of the state in place of a vector: none or, with ``reset``, one gate."""
+        """What the state is multiplied by, if the vector is the state: nothing or, with ``reset``, one gate.
+
+        None for any other vector.
+        """
         ((size, poly), *rest) = vector
         if rest or size != self.units or len(poly) != 1 or poly[0][1] != 1 or self.old not in poly[0][0]:
             return None

@@ -160,7 +160,9 @@ def where(ctx: Context) -> None:
 
 
 def _first_state_kept(ctx: Context) -> Held | None:
-    """A recurrence's last state, replaced by the initial one for sequences without steps: here it is that already."""
+    """The recurrence's last state, if this Where only restores the initial state of sequences without steps, which the
+    layer keeps anyway.
+    """
     condition, other = ctx.value(0), ctx.value(2)
     found = ctx.writer.emptied.get(other) if isinstance(other, Held) else None
     if found is None or not isinstance(condition, Held):

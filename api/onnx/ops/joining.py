@@ -45,7 +45,7 @@ def _stretches(one: Held, other: Held) -> bool:
 
 
 def difference(ctx: Context, first: Value, second: Value) -> Held | None:
-    """A constant subtracted from the value before a bias or rescaling, or a number minus a rescaling."""
+    """A value minus a constant, merged as a bias; or a number minus a rescaling, merged into it."""
     if isinstance(first, Held) and isinstance(second, Known) and ctx.sole[0] and not second.is_open:
         if second.array.dtype.kind != "f":
             return None

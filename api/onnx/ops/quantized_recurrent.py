@@ -86,7 +86,7 @@ class _Quantized:
         return kernel.astype(np.int64) - zeros
 
     def biases(self) -> NDArray | None:
-        """The scales or zero points of the input and state kernels side by side."""
+        """The biases of the input and of the state, added up for each direction; None without biases."""
         if not self.ctx.has(3):
             return None
         both = self.ctx.array(3, "the bias")
