@@ -38,7 +38,7 @@ class BlockUse(SpecModel):
     """A block among the layers. A reference to its name means its output."""
 
     name: Name
-    """Its name. The layers inside are called `name.layer`, so parameters are called `name.layer.kernel`."""
+    """Its name; layers inside are called `name.layer`, so parameters are called `name.layer.kernel`."""
     use: Name
     """The block's name under `blocks`."""
     with_: dict[Name, Any] = Field(default_factory=dict, alias="with")
