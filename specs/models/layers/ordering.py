@@ -9,8 +9,8 @@ from .base import LayerSpec
 
 
 class TopK(LayerSpec):
-    """The `k` largest (or smallest) numbers along an axis, sorted; equal ones keep their order. NaN counts as larger than
-    all numbers, as in NumPy's and PyTorch's sorting.
+    """The `k` largest (or smallest) numbers along an axis, sorted; equal ones keep their order. NaN counts as larger
+    than all numbers, as in NumPy's and PyTorch's sorting.
 
     Ports: `values`, which is also the output, and `indices`, their positions (int64). If `k` is the size of the axis,
     it sorts. The time grows with the square of the axis' size, since all pairs are compared.
