@@ -160,7 +160,7 @@ void parse_options(int argc, char **argv, options *asked) {
         fail(EXIT_INPUT, "%s: a .npy holds one array, and there are %d outputs; name it .npz", asked->output, outputs);
 }
 
-/* Before anything else that the network's code does: one instruction that the CPU lacks ends the program. */
+/* Checked before the network's code runs: an instruction that the CPU lacks would crash the program. */
 static void check_cpu(void) {
     int64_t missing = nw_the_model.missing();
     if (!missing) return;

@@ -1,4 +1,4 @@
-/* The parts of the driver: what was asked for, the call, the results. */
+/* The parts of the driver: the command line's options, the call, the results. */
 #ifndef NETWRIGHT_DRIVER_H
 #define NETWRIGHT_DRIVER_H
 
@@ -8,12 +8,12 @@
 enum { EXIT_SYSTEM = 1, EXIT_INPUT = 2, EXIT_CPU = 3, MAX_THREADS = 1024 };
 
 typedef struct {
-    const char **inputs; /* a path per model buffer, NULL where none was given */
+    const char **inputs; /* one path per model buffer, NULL if none was given */
     const char *output;
     int print, threads, pin; /* threads: 0 for as many as there are processors */
 } options;
 
-/* Everything of one call, a slot per model buffer (and dim). */
+/* The data of one call, one slot per model buffer (and dim). */
 typedef struct {
     int64_t *dims;
     void **buffers;
@@ -29,9 +29,9 @@ void parse_options(int argc, char **argv, options *asked);
 void read_inputs(const options *asked, call *c);
 void prepare_buffers(call *c);
 void run(call *c, int threads, int pin);
-void name_out_of_range(const call *c); /* returns where nothing is */
+void name_out_of_range(const call *c); /* returns if all are in range */
 void write_outputs(const options *asked, call *c);
-/* One .npy where the path ends so, or for one array on standard output (-); else an .npz. */
+/* Writes an .npy if the path ends in it, or for one array on standard output (-); otherwise an .npz. */
 void write_place(const char *path, const npy_array *arrays, int32_t count);
 
 #endif

@@ -1,4 +1,4 @@
-/* Inputs: files against the model's shapes. Dims get their values here, and every other size is checked. */
+/* Checks the input files against the model's shapes: they determine the dims, and every other size must agree. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -109,7 +109,7 @@ void prepare_buffers(call *c) {
             union {
                 const void *in;
                 void *out;
-            } data = {buffer->data}; /* the table of pointers is one for what is read and what is written */
+            } data = {buffer->data}; /* one table has the pointers of buffers that are read and of those that are written */
             c->buffers[i] = data.out;
         }
         if (buffer->use != NW_OUTPUT && buffer->use != NW_STATE) continue;

@@ -1,4 +1,4 @@
-/* What the driver knows of a model: constant tables, generated beside the object code. */
+/* The driver's description of a model: constant tables, generated with the object code. */
 #ifndef NETWRIGHT_MODEL_H
 #define NETWRIGHT_MODEL_H
 
@@ -25,7 +25,7 @@ typedef struct {
 typedef struct {
     const char *name;
     int64_t min, max; /* max < 0: none */
-    int64_t multiple; /* always a multiple of it */
+    int64_t multiple; /* the dim is a multiple of this */
 } nw_dim;
 
 /* An axis is exactly one dim, or (dim < 0) a size that the model's shape function computes. */
@@ -46,7 +46,7 @@ typedef struct {
     const char *const *labels;
 } nw_buffer;
 
-/* The integers that an input may hold; past the lengths of sequences (a buffer, or -1) any. */
+/* The integers that an input may hold; any past the end of sequences, whose lengths are in a buffer (-1: none). */
 typedef struct {
     int32_t buffer, lengths;
     int64_t low;
@@ -60,18 +60,18 @@ typedef struct {
     const nw_dim *dims;
     const nw_buffer *buffers;
     const nw_range *ranges;
-    /* One size of a buffer's shape; sets *bad where it overflows. */
+    /* One size of a buffer's shape; sets *bad if it overflows. */
     int64_t (*size)(int32_t buffer, int32_t axis, const int64_t *dims, int *bad);
     int64_t (*high)(int32_t range, const int64_t *dims, int *bad);
     int32_t (*entry)(const netwright_context *, int32_t tid, int32_t nthreads);
-    /* Runs an entry on up to nthreads threads, which wait for one another in so many turns before they sleep. */
+    /* Runs an entry on up to nthreads threads, which spin for this many turns before they sleep. */
     int32_t (*run)(int32_t (*entry)(const netwright_context *, int32_t, int32_t), const netwright_context *,
                    int32_t nthreads, int32_t patience);
-    /* Keeps the other threads on these processors. */
+    /* Pins the other threads to these processors. */
     int32_t (*pin)(const int32_t *processors, int32_t count);
     int64_t (*plan)(const int64_t *dims, int64_t *offsets);
     const char *(*error)(int32_t code);
-    /* What the code asks of the CPU, ended by NULL, and which of it is missing: bit i is features[i]. */
+    /* The CPU features that the code requires, ended by NULL, and which are missing: bit i is features[i]. */
     const char *const *features;
     int64_t (*missing)(void);
 } nw_model;

@@ -202,7 +202,7 @@ void *npy_read_data(FILE *file, const npy_header *header, nw_dtype want, char me
                  (uint64_t)status.st_size - (uint64_t)position);
         return NULL;
     }
-    /* From a pipe memory grows with what arrives, not with what the header promises. */
+    /* For a pipe, memory grows with the data that arrives; the header's size is not trusted. */
     size_t capacity = regular || count < 65536 ? count : 65536, done = 0;
     unsigned char block[8192];
     unsigned char *data = malloc(capacity * wanted + 1);

@@ -32,7 +32,7 @@ static void print_element(const nw_buffer *buffer, const unsigned char *at) {
         printf("%" PRId64, whole);
 }
 
-/* One line a row of the last axis; a vector has one element a line. */
+/* One line per row of the last axis; for a vector, one line per element. */
 static void print_array(const nw_buffer *buffer, const npy_array *array) {
     int64_t count = array->bytes / buffer->dtype.size;
     int64_t row = array->rank > 1 ? array->shape[array->rank - 1] : 1;

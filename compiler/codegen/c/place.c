@@ -1,5 +1,5 @@
-/* Where results go. A regular file is written beside its place and renamed, so that it is whole or as it was; links
-   stay, and devices, pipes and standard output are written into. */
+/* Writes results. A regular file is written under a temporary name and renamed, so it is always complete; symbolic links
+   stay, and devices, pipes and standard output are written to directly. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -12,7 +12,7 @@
 
 enum { MOST_LINKS = 40, MOST_TEXT = 4096 };
 
-static char *temporary; /* what is half written, for the signal that ends the program */
+static char *temporary; /* the unfinished file, to be removed if a signal ends the program */
 
 static void remove_and_die(int number) {
     if (temporary) unlink(temporary);
@@ -55,7 +55,7 @@ static void write_stream(int handle, const char *path, const npy_array *arrays, 
     if (fclose(file)) cannot(path, errno);
 }
 
-/* The path without the links at its end, also where nothing is there yet. */
+/* The path with the symbolic links at its end followed, even if no file is there yet. */
 static char *follow(const char *path) {
     char *place = allocate(2 * MOST_TEXT, 1), text[MOST_TEXT];
     if (strlen(path) >= MOST_TEXT) cannot(path, ENAMETOOLONG);
@@ -87,7 +87,7 @@ static void replace_file(const char *path, const npy_array *arrays, int32_t coun
     memcpy(beside + folder, name, sizeof name);
     sigset_t all, unblocked;
     sigfillset(&all);
-    sigprocmask(SIG_BLOCK, &all, &unblocked); /* no signal between making the file and knowing of it */
+    sigprocmask(SIG_BLOCK, &all, &unblocked); /* no signal between creating the file and recording its name */
     int handle = mkstemp(beside), reason = errno;
     if (handle >= 0) temporary = beside;
     for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++)
@@ -96,7 +96,7 @@ static void replace_file(const char *path, const npy_array *arrays, int32_t coun
     if (handle < 0) cannot(path, reason);
     FILE *file = fdopen(handle, "wb");
     if (!file || write_all(file, path, arrays, count) || fflush(file)) cannot(path, errno);
-    if (old && fchown(handle, before.st_uid, before.st_gid)) errno = 0; /* the owner may be somebody else's to give */
+    if (old && fchown(handle, before.st_uid, before.st_gid)) errno = 0; /* only root may change the owner */
     if (fchmod(handle, old ? before.st_mode & 07777 : 0666 & ~mask) || fsync(handle)) cannot(path, errno);
     if (fclose(file) || rename(beside, place)) cannot(path, errno);
     temporary = NULL;
@@ -107,7 +107,7 @@ static void replace_file(const char *path, const npy_array *arrays, int32_t coun
 void write_place(const char *path, const npy_array *arrays, int32_t count) {
     struct stat status;
     int number = descriptor(path), there = stat(path, &status) == 0;
-    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like others */
+    signal(SIGXFSZ, SIG_IGN); /* exceeding the limit on file sizes is an error like others */
     if (number >= 0)
         write_stream(dup(number), path, arrays, count);
     else if (there && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))

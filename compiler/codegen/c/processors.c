@@ -1,5 +1,5 @@
-/* How many processors this process may use: those that it may run on, no more than its control group's share of time
-   comes to, and no fewer than one. */
+/* How many processors this process may use: those that its affinity allows, limited by its control group's quota of
+   time, and at least one. */
 #define _GNU_SOURCE
 #include <sched.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "processors.h"
 
 #ifdef __linux__
-/* The least share of this folder's and those above it; a quota that cannot be read is none. */
+/* The least quota of this folder and those above it; one that cannot be read counts as no limit. */
 static double share_of(char *path, size_t root) {
     double least = 0;
     for (;;) {
@@ -61,7 +61,7 @@ static double share_of_group(void) {
 #endif
 
 int nw_processors(void) {
-    static int known; /* two threads that ask at once find the same */
+    static int known; /* no race: two threads that ask at the same time get the same result */
     int found = __atomic_load_n(&known, __ATOMIC_RELAXED);
     if (found) return found;
     long count = sysconf(_SC_NPROCESSORS_ONLN);

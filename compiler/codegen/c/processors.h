@@ -5,12 +5,12 @@
 
 __attribute__((visibility("hidden"))) int nw_processors(void);
 
-/* The numbers of the processors that this process may run on, as many as there is room for: how many. */
+/* Writes the numbers of the processors that this process may run on, as many as fit; returns how many. */
 __attribute__((visibility("hidden"))) int nw_own_processors(int32_t *numbers, int room);
-/* Keeps the calling thread on one of them. */
+/* Pins the calling thread to one of them. */
 __attribute__((visibility("hidden"))) int nw_keep_on(int32_t processor);
 
-/* Turns in which a thread waits for the others before it sleeps: it takes no processor from those that it waits for. */
+/* For how many turns a thread spins before it sleeps: none if it would take a processor from a thread that it waits for. */
 static inline int nw_patience(int threads) { return threads <= nw_processors() ? 2048 : 1; }
 
 #endif

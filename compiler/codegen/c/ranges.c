@@ -1,4 +1,4 @@
-/* Integers out of range: which input, which sample, which value. The code that computes only says that there is one. */
+/* Finds integers out of range: which input, which sample, which value. The entry only reports that there is one. */
 #include <inttypes.h>
 
 #include "driver.h"

@@ -1,4 +1,4 @@
-/* The call itself: the arena, and the pool of threads. */
+/* Runs the call: allocates the arena, and uses the thread pool. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "driver.h"
 #include "processors.h"
 
-/* Page-aligned, and in huge pages where it is large and the system has them: streaming is up to twice as fast. */
+/* Page-aligned and, if large, in huge pages where the system has them: streaming is then up to twice as fast. */
 static void *make_arena(int64_t bytes) {
     size_t size = (size_t)bytes + 64;
     void *arena = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -18,7 +18,7 @@ static void *make_arena(int64_t bytes) {
     return arena;
 }
 
-/* This thread stays on the first processor, the others on those that follow. */
+/* Pins this thread to the first processor, the others to those that follow. */
 static void keep_apart(int nthreads) {
     int32_t own[MAX_THREADS];
     int count = nw_own_processors(own, MAX_THREADS);

@@ -1,4 +1,4 @@
-/* Arithmetic on sizes that notes what overflows. */
+/* Arithmetic on sizes that records overflow. */
 #ifndef NETWRIGHT_SIZES_H
 #define NETWRIGHT_SIZES_H
 

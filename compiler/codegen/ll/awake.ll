@@ -1,4 +1,4 @@
-; Where the system is not known to have threads that sleep, those of a host spin on.
+; For systems without known ways to sleep: waiting threads of a host keep spinning.
 
 define internal void @netwright.sleep(ptr %word, i32 %seen) #0 {
   ${pause}

@@ -1,4 +1,4 @@
-; Nanoseconds of a clock that only goes forwards.
+; Nanoseconds of a monotonic clock.
 
 declare i32 @clock_gettime(i32, ptr)
 

@@ -1,5 +1,5 @@
-; Asleep where there is no futex: one condition variable for all words. A word changes before the one who changed it takes the
-; mutex, so whoever holds the mutex and finds the word as it was is asleep before the others are woken.
+; Sleeping where there is no futex: one condition variable for all words. A thread changes a word before it takes the mutex to
+; wake others. So a thread that holds the mutex and finds the word unchanged is asleep before the wake-up is sent.
 
 @netwright.mutex = internal global [16 x i64] [i64 ${mutex}, i64 0, i64 0, i64 0, i64 0, i64 0, i64 0, i64 0, i64 0, i64 0, i64 0, i64 0, i64 0, i64 0, i64 0, i64 0], align 64
 @netwright.condition = internal global [16 x i64] [i64 ${condition}, i64 0, i64 0, i64 0, i64 0, i64 0, i64 0, i64 0, i64 0, i64 0, i64 0, i64 0, i64 0, i64 0, i64 0, i64 0], align 64

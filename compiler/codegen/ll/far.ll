@@ -89,7 +89,7 @@ ${cosine}
   ret double %result
 }
 
-; Of ${lanes} lanes at %x those beyond the limit, or no numbers, as they should be, and 0 for the others.
+; The function of those of the ${lanes} lanes at %x that are beyond the limit or NaN, and 0 for the others.
 define internal void @netwright.far.${name}(ptr %x, i64 %quadrants) noinline #0 {
 entry:
   br label %next

@@ -1,4 +1,4 @@
-; Asleep on Linux: a system call that returns at once where the word is no longer as it was seen. It may also return for no
+; Sleeping on Linux: a system call that returns at once if the word has changed since it was read. It may also return for no
 ; reason.
 
 declare ${long} @syscall(${long}, ...)

@@ -1,10 +1,10 @@
-; Workers kept on processors: the first one on the first of those that were named, and so on.
+; Pins workers to processors: the first worker to the first of the given processors, and so on.
 
 @netwright.processors = internal global { i32, [${most} x i32] } zeroinitializer, align 64  ; how many, which
 
 declare i32 @sched_setaffinity(i32, ${long}, ptr)
 
-; Keeps the calling thread, a worker of this number, where it belongs.
+; Pins the calling thread, the worker of this number, to its processor.
 define internal void @netwright.keep(i32 %number) #0 {
 begin:
   %mask = alloca [16 x i64], align 8
@@ -30,15 +30,15 @@ clear:
 ask:
   %its = getelementptr i32, ptr %mask, i32 %word
   store i32 %set, ptr %its
-  ; where the system does not let it, the thread runs anywhere
+  ; if the system refuses, the thread runs anywhere
   %unused = call i32 @sched_setaffinity(i32 0, ${long} 128, ptr %mask)
   br label %return
 return:
   ret void
 }
 
-; int32_t pin(processors, count): from the next call on, workers stay on these processors, numbers below 1024; 1 where a call has
-; them, or where there are too many.
+; int32_t pin(processors, count): from the next call on, workers stay on these processors, whose numbers must be below 1024.
+; Returns 1 if a call is using the workers, or there are too many processors.
 define i32 @${pool}pin(ptr %processors, i32 %count) #0 {
 begin:
   %fits = icmp ule i32 %count, ${most}

@@ -1,12 +1,12 @@
-; The threads of a process that run entries together. The caller is thread 0 and begins at once; workers are called by the first
-; region that is worth it, made when they are first called, and join wherever the entry then is. One call at a time has them: who
-; comes meanwhile runs alone, which gives the same results.
+; The threads of a process that run entries together. The caller is thread 0 and begins at once. The first region with enough
+; work calls the workers, which are created when they are first called, and join wherever the entry then is. One call at a time
+; has the workers: a call that begins meanwhile runs on one thread, with the same results.
 ;
-; Workers wait for a ticket, a number that grows with every call and has in its low 16 bits how many threads take part (0: workers
-; end). They enter through a gate, which counts those that are in and closes when the caller is through: who comes too late stays
-; outside, and nobody waits for it.
+; Workers wait for a ticket, a number that grows with every call and has in its low 16 bits how many threads take part (0: the
+; workers end). They enter through a gate, which counts the workers inside and closes when the caller is finished: a worker that
+; arrives too late stays outside, and nobody waits for it.
 ;
-; Whether a call has workers at all is found by trials (trials.ll).
+; Trials decide whether a call uses workers at all (trials.ll).
 
 @netwright.ticket = internal global { i32, i32, [56 x i8] } zeroinitializer, align 64   ; ticket, workers asleep
 @netwright.gate = internal global { i64, i32, [52 x i8] } zeroinitializer, align 64     ; ticket | open | inside, callers asleep
@@ -27,8 +27,8 @@ declare i32 @pthread_join(ptr, ptr)
 declare i32 @pthread_sigmask(i32, ptr, ptr)
 declare i32 @sigfillset(ptr)
 
-; int32_t run(entry, context, nthreads, spins): what the entry returns on so many threads, which wait for one another with so many
-; turns of a loop before they sleep (1: at once, where there are more threads than processors).
+; int32_t run(entry, context, nthreads, spins): runs the entry on this many threads and returns its error code. Threads wait for
+; each other for this many turns of a loop before they sleep (1: they sleep at once, for more threads than processors).
 define i32 @${pool}run(ptr %entry, ptr %context, i32 %nthreads, i32 %spins) #0 {
 begin:
   %several = icmp ugt i32 %nthreads, 1
@@ -108,7 +108,7 @@ note:
   ret i32 %code
 }
 
-; The first region that is worth workers calls them, and is told whether it has any.
+; Called by the first region with enough work for workers: calls them, and returns whether there are any.
 define internal i1 @netwright.summon() #0 {
 begin:
   %entry = load ptr, ptr @netwright.job
@@ -143,8 +143,8 @@ define internal void @netwright.call(i32 %nthreads) #0 {
   ret void
 }
 
-; Makes workers until there are so many, or the system gives no more: then there are fewer to help. They take no signals: those
-; are the host's.
+; Creates workers until there are as many as wanted, or the system allows no more: then fewer help. Workers take no signals,
+; which are for the host's threads.
 define internal void @netwright.hire(i32 %needed) #0 {
 begin:
   %old = alloca [128 x i8], align 16
@@ -179,7 +179,7 @@ return:
   ret void
 }
 
-; What a worker does.
+; The body of a worker.
 define internal ptr @netwright.work(ptr %worker) #0 {
 begin:
   %first.at = getelementptr { ptr, i32, i32 }, ptr %worker, i32 0, i32 1
@@ -236,7 +236,7 @@ end:
   ret ptr null
 }
 
-; int32_t stop(void): the workers end, and are made again by the next call that needs them; 1 where a call has them.
+; int32_t stop(void): ends the workers; the next call that needs them creates new ones. Returns 1 if a call is using them.
 define i32 @${pool}stop() #0 {
 begin:
   %taking = cmpxchg ptr @netwright.owner, i32 0, i32 1 acquire monotonic
@@ -264,8 +264,8 @@ end:
   ret i32 0
 }
 
-; void forked(void): in a new process, which has none of its parent's workers. A call that another thread of the parent was in
-; ended with that thread.
+; void forked(void): to be called in a forked process, which has none of its parent's workers. A call that another thread of the
+; parent was in ended with that thread.
 define void @${pool}forked() #0 {
   store i32 0, ptr @netwright.owner
   store i32 0, ptr @netwright.made

@@ -1,34 +1,34 @@
-; How threads divide an entry. Each kernel call that is worth it is a region, and a region has shares, which are the parts that
-; the kernel's parallel loops are cut into. Whoever is there takes a share that nobody has: its own first, so that data stays with
-; its core, then any, so that nobody waits for a thread that has not come or has lost its processor. A region is over when all
-; shares are done. A thread that is late finds region after region over and catches up.
+; How threads divide an entry. Each kernel call with enough work is a region, and its shares are the parts that the kernel's
+; parallel loops are cut into. A thread takes a share that no other has taken: first its own, so that data stays in its core's
+; cache, then any, so that nobody waits for a thread that has not arrived or has lost its processor. A region is over when all
+; of its shares are done. A late thread finds region after region over and so catches up.
 ;
-; Calls that are too small to divide, a stretch of them, are thread 0's alone: it tells nobody of any of them, only at the next
-; region that the stretch is over. Regions and stretches are numbered in order, the same on every thread: a region counts one,
-; and so does a stretch between two of them.
+; Thread 0 alone runs calls that are too small to divide. A sequence of such calls is a stretch: thread 0 does not report any of
+; them, only that the stretch is over, at the next region. Regions and stretches are numbered in order, the same on every
+; thread: each region counts one, and so does each stretch between two of them.
 ;
-; The block, 64 bytes that a host with threads of its own zeroes before each call:
-;   0  i64  the region or stretch in hand, and in the low half which shares of the region are taken: a bit for each, or how many
-;           where there are over 32
-;   8  i32  shares done
-;  12  i32  error noted, the largest
-;  16  i32  error latched: set with the end of a region, so that all threads leave with the same code
-;  20  i32  threads asleep until a region is over
-;  24  i32  turns to spin before sleeping (0: ${spins})
-;  28  i32  operations that are worth a share (0: ${grain})
-;  32  ptr  what calls the pool's workers, or NULL where the host brings its threads itself
-;  40  i64  nanoseconds that thread 0 has slept
-;  48  i32  threads asleep until a stretch is over
-;  56  i64  operations of the whole call, which thread 0 writes
+; The block, 64 bytes that a host with its own threads zeroes before each call:
+;    0  i64  high half: the present region or stretch; low half: which shares of the region are taken, one bit each, or how many
+;            if there are over 32
+;    8  i32  shares done
+;   12  i32  recorded error, the largest
+;   16  i32  latched error: set at the end of a region, so that all threads leave with the same code
+;   20  i32  threads asleep until a region is over
+;   24  i32  turns to spin before sleeping (0: ${spins})
+;   28  i32  operations that pay for a share (0: ${grain})
+;   32  ptr  the function that calls the pool's workers, or NULL if the host brings its own threads
+;   40  i64  nanoseconds that thread 0 has slept
+;   48  i32  threads asleep until a stretch is over
+;   56  i64  operations of the whole call, written by thread 0
 ;
-; Where a thread is on its way through the entry, 16 bytes of its own:
-;   0  i32  it is alone: there is one thread, or the pool's workers have not been called yet
-;   4  i32  the number of what comes next
-;   8  i32  1 within a stretch
-;  12  i32  shares that thread 0 could have left to workers that were not called, or slept; less than 0 where it gets none
+; A thread's progress through the entry, 16 bytes of its own:
+;    0  i32  it is alone: there is one thread, or the pool's workers have not been called yet
+;    4  i32  the number of the next region or stretch
+;    8  i32  1 within a stretch
+;   12  i32  shares that thread 0 could have left to workers that were not called, or slept; negative if there are no workers
 
-; At a region that is worth so many shares: its number, or -1 where thread 0 computes it alone, since that costs less than to call
-; workers or to wake them. What they miss adds up, and they are called once it is worth it.
+; Begins a region whose work pays for %worth shares: returns its number, or -1 if thread 0 should run it alone, since that costs
+; less than calling or waking workers. The shares that the workers miss add up, and they are called once the sum pays for it.
 define i32 @netwright.begin(ptr %block, ptr %walk, i32 %tid, i32 %worth) #0 {
 entry:
   %number.at = getelementptr i8, ptr %walk, i32 4
@@ -165,7 +165,7 @@ over:
   ret i32 -1
 }
 
-; A share is done, with a code. The last one of a region ends it.
+; Reports a share as done, with its error code. The last share of a region ends it.
 define void @netwright.shared(ptr %block, i32 %region, i32 %shares, i32 %code) #0 {
 entry:
   %error = getelementptr i8, ptr %block, i32 12
@@ -197,8 +197,8 @@ return:
   ret void
 }
 
-; The end of the entry with a code: gives the code of all threads. Thread 0 ends it for all; another one that ``waits`` learns then
-; whether thread 0 failed in the last stretch.
+; Ends the entry with a code, and returns the code of all threads. Thread 0 ends it for all; another thread that ``waits``
+; learns then whether thread 0 failed in the last stretch.
 define i32 @netwright.end(ptr %block, ptr %walk, i32 %tid, i32 %code, i1 %waits) #0 {
 entry:
   %alone = load i32, ptr %walk
@@ -240,7 +240,7 @@ return:
   ret i32 %code
 }
 
-; Waits until what is in hand is no longer the region or stretch of this number.
+; Waits until the present region or stretch is no longer the one with this number.
 define internal void @netwright.next(ptr %block, i32 %current) #0 {
 entry:
   %half = getelementptr i8, ptr %block, i32 4
@@ -250,7 +250,7 @@ entry:
   ret void
 }
 
-; In how many turns a thread waits before it sleeps.
+; For how many turns a thread spins before it sleeps.
 define internal i32 @netwright.turns(ptr %block) #0 {
 entry:
   %turns = getelementptr i8, ptr %block, i32 24

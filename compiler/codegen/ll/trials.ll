@@ -1,26 +1,26 @@
-; Whether it pays to call workers depends on the machine, on its caches and on what else runs there, which no count of operations
-; knows. So it is tried: for each entry and amount of work, the pool knows what a call typically takes alone and together, and does
-; what is better. Both are times of whole calls: what a call leaves in another core's cache, the start of the next one pays for.
+; Whether calling workers pays depends on the machine, its caches and other processes, which the count of operations does not
+; show. So the pool tries it: for each entry and amount of work, it knows the typical time of a call alone and together, and
+; does what is better. Times are those of whole calls: data that a call leaves in another core's cache costs the next call time.
 ;
-; The times of three calls have one median; what is typical follows these medians. The first call after a change is left out, since
-; its data is in the caches of other cores. A trial of the other way takes four calls: after the first four, then after 16 more,
-; 32, … ${seldom}. Of calls of ${long_call} ns and more it takes three, none left out, and 128 lie between the first two; where they take
-; 16 times as long, it takes one, after 64. A trial is due at once when calls have become slower than the other way was, or when
-; the caller slept for all but one part in nthreads of a call, as beside other processes, where a worker may be stopped in the
-; middle of a share. The other way has to win two trials in a row.
+; Three calls give one median; the typical time follows these medians. The first call after a change is left out, since its data
+; is in the caches of other cores. A trial of the alternative takes four calls: the first trial after four calls, then after 16
+; more, 32, … ${seldom}. For calls of ${long_call} ns and more a trial takes three calls, none left out, with 128 calls between
+; the first two trials; for calls 16 times as long it takes one call, first after 64. A trial is due at once when calls have
+; become slower than the alternative was, or when the caller slept for all but one part in nthreads of a call: then other
+; processes run, and may stop a worker in the middle of a share. The alternative has to win two trials in a row.
 
-; Which call it is, what it typically takes alone and together, two times of the three; whether together is better, whether the
-; other way is being tried, calls left until that changes, calls between trials, trials won, how many times there are of three (-1:
-; the next one is left out).
+; For each call: its key, the typical times alone and together, two of the last three times, whether together is better, whether
+; the alternative is being tried, calls left until that changes, calls between trials, trials won, and how many of three times
+; are known (-1: the next one is left out).
 @netwright.known = internal global [64 x { i64, [2 x i64], [2 x i64], i32, i32, i32, i32, i32, i32 }] zeroinitializer, align 64
-; What is known of the call in hand, or NULL; when it began, whether it is together, whether workers were called
+; The present call: its entry in the table above or NULL, when it began, whether it is together, whether workers were called
 @netwright.trial = internal global { ptr, i64, i32, i32 } zeroinitializer, align 8
 
 @netwright.trial.began = internal alias i64, getelementptr ({ ptr, i64, i32, i32 }, ptr @netwright.trial, i32 0, i32 1)
 @netwright.trial.together = internal alias i32, getelementptr ({ ptr, i64, i32, i32 }, ptr @netwright.trial, i32 0, i32 2)
 @netwright.trial.called = internal alias i32, getelementptr ({ ptr, i64, i32, i32 }, ptr @netwright.trial, i32 0, i32 3)
 
-; Whether this call of an entry, of so much work on so many threads, is to call workers.
+; Whether this call of an entry, with this much work on this many threads, should call workers.
 define internal i1 @netwright.judge(ptr %entry, i64 %work, i32 %nthreads) #0 {
 begin:
   %address = ptrtoint ptr %entry to i64
@@ -138,7 +138,7 @@ lose:
 choose:
   br i1 %is.longest, label %single, label %go
 single:
-  ; of three times the median is the last one
+  ; the median of three times is then the last one
   store i64 0, ptr %one.at
   store i64 -1, ptr %two.at
   store i32 2, ptr %count.at
@@ -155,7 +155,7 @@ go:
   ret i1 %together
 }
 
-; Keeps what a call has taken, if it was judged; the caller slept for so many nanoseconds of it.
+; Records the time of a call, if it was judged; the caller slept for %slept nanoseconds of it.
 define internal void @netwright.note(i64 %slept, i32 %nthreads) #0 {
 begin:
   %known = load ptr, ptr @netwright.trial
@@ -183,7 +183,7 @@ measure:
   %lost = icmp slt i64 %scaled, %time
   br i1 %lost, label %lose, label %collect
 lose:
-  ; nothing more is to be learned from this way
+  ; trying this way further would tell nothing new
   %most = call i64 @llvm.umax.i64(i64 %typical, i64 %time)
   store i64 %most, ptr %typical.at
   store i32 0, ptr %left.at

@@ -1,4 +1,4 @@
-; Where the system does not let a thread be kept on a processor.
+; For systems that cannot pin a thread to a processor.
 
 define internal void @netwright.keep(i32 %number) #0 {
   ret void

@@ -1,10 +1,10 @@
-; Waiting for a word of memory to change: a few turns of a loop, which costs least where the change is near, then asleep in
-; the system, which costs the others least where it is not. Who changes a word calls netwright.announce afterwards.
+; Waits for a word of memory to change: first for a few turns of a loop, which is fastest if the change comes soon, then asleep
+; in the system, which disturbs other threads least if it does not. A thread that changes a word then calls netwright.announce.
 ;
-; The one who waits counts itself in %parked and looks at the word again; the one who changes it looks at %parked
-; afterwards. Both are sequentially consistent, so that at least one sees the other: nobody is left asleep.
+; A waiting thread counts itself in %parked and then reads the word again; a thread that changes the word then reads %parked.
+; Both are sequentially consistent, so at least one sees the other: no thread is left asleep.
 
-; Returns what the word is once it is no longer %seen.
+; Returns the word once it differs from %seen.
 define internal i32 @netwright.await(ptr %word, i32 %seen, ptr %parked, i32 %spins) #0 {
 entry:
   %soon = call i32 @netwright.spin(ptr %word, i32 %seen, i32 %spins)
@@ -17,7 +17,7 @@ done:
   ret i32 %soon
 }
 
-; Looks so many times; returns what the word was in the end.
+; Reads the word up to %spins times; returns its last value.
 define internal i32 @netwright.spin(ptr %word, i32 %seen, i32 %spins) #0 {
 entry:
   br label %look
@@ -37,7 +37,7 @@ done:
   ret i32 %now
 }
 
-; Sleeps until the word is no longer %seen; returns what it is.
+; Sleeps until the word differs from %seen; returns it.
 define internal i32 @netwright.park(ptr %word, i32 %seen, ptr %parked) #0 {
 entry:
   %before = atomicrmw add ptr %parked, i32 1 seq_cst
@@ -54,7 +54,7 @@ leave:
   ret i32 %now
 }
 
-; After a change of the word that was sequentially consistent: wakes those who sleep.
+; To be called after a sequentially consistent change of the word: wakes the sleeping threads.
 define internal void @netwright.announce(ptr %word, ptr %parked) #0 {
 entry:
   %asleep = load atomic i32, ptr %parked seq_cst, align 4
