@@ -30,68 +30,72 @@ imported.save("resnet.yaml", "resnet.safetensors")
 export_model(netwright.load("resnet.yaml"), "resnet.safetensors").save("again.onnx")
 ```
 
-- An imported model keeps its interface: inputs and outputs have ONNX's layout, with a transpose at the border. With
-  `--layout native` they have the order of axes that the network itself has, and there is no transpose: images are
-  channels last, sequences have the samples first.
-- Tensors are held features last inside. Transposes that only change the layout cancel, and a Flatten before a Gemm
-  permutes the rows of its kernel.
-- Arithmetic on shapes is computed while importing, exactly, whatever its types: what exporters compute with floats,
-  `floor(0.5 * H)`, with fractions, and comparisons, Where, Clip and the like stay formulas of the open sizes, which may
-  be shapes, positions, repeats, paddings, and numbers that the network computes with. The least value that an open size
-  has to have, and the greatest where a table of positions ends, which ONNX can't say, follow from the layers.
-- Sizes that the file gives several names and that the network needs to be the same (a batch for each input, a state's
-  and its sequence's) become one, and the import says so; `--dim z_batch=x_batch` says it beforehand.
-- A network that fits for some sizes alone, such as a U-Net, whose height has to divide by its strides, is refused with
-  the least multiples for which it fits, which were tried: `--dim H=32k` says that H is a multiple of 32, `--dim H=640`
-  settles it. An exported model says in its metadata what its sizes are multiples of, and their limits
+- An imported model keeps its interface: inputs and outputs have ONNX's layout, with transposes after and before
+  them. With `--layout native` they have the order of axes that the network uses, without transposes: images are
+  channels last, sequences samples first.
+- Inside the network, features are the last axis. Transposes that only change the layout cancel, and a Flatten
+  before a Gemm permutes the rows of its kernel.
+- Arithmetic on shapes is computed exactly while importing, whatever its types: floating-point arithmetic of
+  exporters, such as `floor(0.5 * H)`, is computed with fractions. Comparisons, Where, Clip and the like become
+  formulas over the open sizes, which may be used as shapes, positions, repeats, paddings, and numbers that the
+  network computes with. The least value of an open size, and the greatest if a table of positions ends, which ONNX
+  cannot express, follow from the layers.
+- If the network needs sizes with different names to be equal (the batch of each input, a state's and its
+  sequence's), they become one, and the import says so; `--dim z_batch=x_batch` says it beforehand.
+- A network that fits only for some sizes, such as a U-Net, whose height must be a multiple of its strides, is
+  refused, with the least multiples for which it fits; these have been tried. `--dim H=32k` says that H is a
+  multiple of 32, `--dim H=640` fixes it. An exported model has the multiples and limits of its sizes in its metadata
   (`netwright.multiple_of`, `netwright.min`, `netwright.max`).
-- Layers have the names of the file's nodes, modules (PyTorch) or weights, else those of the layers that they belong to.
-- Scan, and Loop where each step reads the next part of a sequence, become recurrent layers. Equations that are those of
-  `rnn`, `lstm` or `gru`, however they are spelled, become that layer, with its options: gates in any order, with one
-  matrix or several, peepholes, coupled gates, other activations, several cells one upon the other, and dense layers
-  for what needs no state. All others become a cell of one's own; its state may be an image that the cell convolves. Any
-  other body is unrolled where the number of steps is known, and the import says so. A spec that is exported and
-  imported again is the same network up to names.
-- A cell that was called in a loop of Python, which exporters write out step by step, is a recurrence again, be it
-  several cells one upon the other, forwards or backwards, from four steps on: where each step has the same operators
-  with the same weights, reads the next part of a sequence, and what the step before gave.
-- Of an If whose condition is known the branch is taken: by sizes, constants, or an input that is settled, `--input
-  sr=16000`, which then is no input of the spec. Else both branches are computed and one is selected, element by element
-  of results that have one type. Where an open size decides, it is narrowed to sizes for which one branch is right.
-- Activations and normalizations that exporters spell out in many nodes are read as what they are, if nobody reads what
-  is inside: gelu, hard_swish, hard_sigmoid, swish, mish, softplus, softsign, sigmoid; softmax along the last axis;
-  layer_norm and rms_norm along any axes, instance_norm, and group_norm between reshapes. They are known by what they
-  compute, not by how it is written. A gate of channels is a `multiply` that is stretched, a·x + b is one `rescale`.
-- Nodes may stand in any order. What no output needs is left out, and is no reason to refuse a model.
-- Quantized networks are simulated in floats that hold each sum of whole numbers exactly: pairs of QuantizeLinear and
-  DequantizeLinear become `fake_quantize` layers, and operators of whole numbers, those of ONNX Runtime's own domain
-  among them, give the runtime's whole numbers. The state of a quantized LSTM is quantized sample by sample, as ONNX
-  Runtime does where each sample of a batch has a thread of its own.
-- What is not supported is an error with the node, the operator, the attribute and the reason, and nothing is
-  written. An attribute that an operator does not list below is such an error.
+- Layers are named after the file's nodes, modules (PyTorch) or weights, or else after the layers that they belong
+  to.
+- Scan, and Loop if each step reads the next part of a sequence, become recurrent layers. Equations that are those
+  of `rnn`, `lstm` or `gru`, in any form, become that layer, with its options: gates in any order, with one matrix
+  or several, peepholes, coupled gates, other activations, several stacked cells, and dense layers for parts that
+  need no state. All other equations become a cell in the spec; its state may be an image that the cell convolves.
+  Any other body is unrolled if the number of steps is known, and the import says so. A spec that is exported and
+  imported again is the same network except for names.
+- A cell that was called in a Python loop, which exporters unroll step by step, becomes a recurrence again, also
+  several stacked cells, forwards or backwards, from four steps on. Each step must have the same operators with the
+  same weights, and read the next part of a sequence and the results of the previous step.
+- If the condition of an If is known (from sizes, constants, or an input replaced by a constant with `--input
+  sr=16000`), its branch is taken. Otherwise both branches are computed and one is selected, element by element;
+  their results must have the same type. If an open size decides, its range is limited to sizes that take one
+  branch.
+- Activations and normalizations that exporters write as many nodes become layers, if their intermediate results are
+  not read elsewhere: gelu, hard_swish, hard_sigmoid, swish, mish, softplus, softsign, sigmoid; softmax along the
+  last axis; layer_norm and rms_norm along any axes, instance_norm, and group_norm between reshapes. They are
+  recognized by what they compute, not by how it is written. A channel gate becomes a `multiply` with a stretched
+  factor, a·x + b becomes one `rescale`.
+- Nodes may be in any order. Nodes that no output needs are dropped, even if they are not supported.
+- Quantized networks are simulated in floats, in which every sum of integers is exact: pairs of QuantizeLinear and
+  DequantizeLinear become `fake_quantize` layers, and integer operators, including those of ONNX Runtime's own
+  domain, give the runtime's integers. The state of a quantized LSTM is quantized sample by sample, as ONNX Runtime
+  does if each sample of a batch has its own thread.
+- If anything is not supported, an error names the node, the operator, the attribute and the reason, and nothing is
+  written. The same holds for attributes that are not listed below for an operator.
 - Element types: {types}. A model has one float type, that of its weights; inputs and outputs may be cast from and
-  to the other one. Constants may be of any type of numbers: a Cast or DequantizeLinear widens float16, bfloat16, int8
-  and uint8 weights while importing. {narrow} are moved about, compared and cast, each number in a wider integer type
-  that the language has; a network that computes in float16 or bfloat16 is refused.
-- What constants alone decide is computed once, while importing, by the same rules as open sizes where there are such,
-  else by ONNX's own reference evaluation; a node with more than {evaluated:,} elements among its operands and results
-  is left to run time.
-- External data are read from the model's own folder only. Large weights are read when a layer needs them, so a file
-  must not be changed while it is imported; what they are made of is not kept.
+  to the other one. Constants may have any numeric type: a Cast or DequantizeLinear widens float16, bfloat16, int8
+  and uint8 weights while importing. {narrow} can be moved, compared and cast; they are stored in a wider integer
+  type of the language. A network that computes in float16 or bfloat16 is refused.
+- Values that depend on constants alone are computed once, while importing: by the rules for open sizes if these are
+  involved, otherwise by ONNX's reference evaluation. A node with more than {evaluated:,} elements in its operands
+  and results is computed at run time.
+- External data are only read from the model's own folder. Large weights are read when a layer needs them, so a file
+  must not change while it is imported; the constants that they are computed from are not kept in memory.
 
 `netwright.onnx.backend` is a backend for ONNX's own tests (`onnx.backend.base.Backend`). `pytest tests/conformance
---conformance` runs all of them through native code; `tests/conformance/unsupported.txt` lists those that are not
-supported, with reasons. `python benchmarks/onnx_networks.py` compares the networks that come with the package `onnx`
-with ONNX Runtime.
+--conformance` runs all of them in native code; `tests/conformance/unsupported.txt` lists those that are not
+supported, with the reasons. `python benchmarks/onnx_networks.py` compares the networks of the package `onnx` with
+ONNX Runtime.
 
 ## Import
 
-Models of opset {oldest} to {newest}, as far as their operators mean what they mean in opset 6 or later. Weights may be
-computed from constants, and sizes from shapes, by these operators: {folds}.
+Models of opset {oldest} to {newest} can be imported, if their operators have the meaning of opset 6 or later. Weights
+may be computed from constants, and sizes from shapes, with these operators: {folds}.
 
-Constants are computed by these as well: {evaluate}.
+Constants may also be computed with these: {evaluate}.
 
-The body of a Scan or Loop that becomes a cell may have these: {cells}.
+The body of a Scan or Loop that becomes a cell may contain these: {cells}.
 
 | operator | versions | attributes | |
 |---|---|---|---|
@@ -100,9 +104,9 @@ The body of a Scan or Loop that becomes a cell may have these: {cells}.
 _EXPORT = """
 ## Export
 
-Opset {opset}. These layers become the operator of the same name: {layers}. Recurrences with lengths, and with first
-states that are given or learned, are among them. Everything else is exported by the primitives it is made of, and cells
-of one's own as Scan.
+Models are exported in opset {opset}. These layers become the operator of the same name: {layers}. That includes
+recurrences with lengths, and with initial states that are given or learned. All other layers are exported as their
+primitives, and users' cells as Scan.
 """
 
 

@@ -17,24 +17,24 @@ from .csource import c_size, c_string, shape_text
 _TEMPLATE = Path(__file__).parent / "c" / "library_template.h"
 _PREPARE = """
    3. prepare packs weights into the form in which predict reads them. Call it before the first predict, and again when
-      weights have changed (train_step changes them), unless all that predict reads is embedded."""
+      weights have changed (train_step changes them), unless everything that predict reads is embedded."""
 _EMBEDDED = """
-      This library has contents of some buffers: {MODEL}_embedded(buffers) sets their pointers. They are constants. Give
-      a copy of your own, {MODEL}_bytes long, in the place of each that an entry writes (prepare its packed weights,
-      train_step its parameters): where that is not done, the entry changes nothing and returns error 19."""
+      This library has the contents of some buffers: {MODEL}_embedded(buffers) sets their pointers. They are constants.
+      For each of these that an entry writes (prepare its packed weights, train_step its parameters), pass a copy of
+      your own, {MODEL}_bytes long; otherwise the entry changes nothing and returns error 19."""
 _NONE = """
-      This library has no contents: weights are what the safetensors file has for their names."""
+      This library has no contents: read the weights from the safetensors file, by their names."""
 _DATA = """
-/* Contents of buffers that the library brings, by number; NULL where it has none. Constants: not to be written. */
+/* The contents of buffers, by number; NULL for those without. They are constants and must not be written. */
 extern const void *const @MODEL@_data[];
 
-/* Sets the pointers of the buffers whose contents the library brings, and leaves the others. */
+/* Sets the pointers of the buffers whose contents the library has, and leaves the others. */
 static inline void @MODEL@_embedded(void *buffers[@PREFIX@_BUFFERS]) {
     for (int i = 0; i < @PREFIX@_BUFFERS; i++) {
         union {
             const void *in;
             void *out;
-        } data; /* the table of pointers is one for what is read and what is written */
+        } data; /* one table has the pointers of buffers that are read and of those that are written */
         data.in = @MODEL@_data[i];
         if (data.in) buffers[i] = data.out;
     }
@@ -43,16 +43,16 @@ static inline void @MODEL@_embedded(void *buffers[@PREFIX@_BUFFERS]) {
 
 
 _POOL = """
-      {MODEL}_run does that with threads of the library's own."""
+      {MODEL}_run does that with the library's own threads."""
 _THREADS = """
-/* Runs an entry on the calling thread and on workers of the library's own, nthreads in all (0: as many as there are
-   processors), no more than its work pays for; the results are the same on any number. Workers are made when they are
-   first called, and shared by all calls of this library: a call that comes while another has them runs on one thread. A
-   forked child makes its own. The context's barrier has to be zeroed before the first call only. */
+/* Runs an entry on the calling thread and on the library's workers, nthreads in all (0: as many as there are
+   processors), but no more than its work pays for; the results are the same on any number. Workers are created when
+   they are first called, and shared by all calls of this library: a call that begins while another uses them runs on
+   one thread. A forked child creates its own. The context's barrier only has to be zeroed before the first call. */
 int32_t @MODEL@_run(int32_t (*entry)(const netwright_context *, int32_t, int32_t), const netwright_context *context,
                     int32_t nthreads);
 
-/* Ends the workers; the next call that needs them makes new ones. 1 where a call has them, and nothing is done. */
+/* Ends the workers; the next call that needs them creates new ones. Returns 1, doing nothing, if a call uses them. */
 int32_t @MODEL@_stop(void);
 """
 

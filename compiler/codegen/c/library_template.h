@@ -10,11 +10,11 @@ extern "C" {
 
 #ifndef NETWRIGHT_CONTEXT
 #define NETWRIGHT_CONTEXT
-/* One call. All memory is the caller's; nothing is kept between calls, so calls may run side by side. */
+/* One call. All memory is the caller's; nothing is kept between calls, so calls may run at the same time. */
 typedef struct {
     const int64_t *dims;    /* one value per dim, in the order below */
-    void *const *buffers;   /* one pointer per buffer, in the order below; NULL where the entry has no use for it */
-    void *arena;            /* 64-byte aligned, as large as the entry's plan says */
+    void *const *buffers;   /* one pointer per buffer, in the order below; NULL if the entry does not use it */
+    void *arena;            /* aligned to 64 bytes, as large as the entry's plan says */
     const int64_t *offsets; /* as the entry's plan wrote them */
     void *barrier;          /* 64 zeroed bytes, aligned to 8, that the threads of one call share; NULL for one thread */
 } netwright_context;
@@ -30,40 +30,40 @@ enum {
 @BUFFER_NUMBERS@
 };
 
-/* Where a buffer's line gives a range, integers outside of it are an error, which the entry returns as a code: an index
-   or class 1, a length 2. Which array, sample and value it was follows from comparing the arrays with their ranges. */
+/* If a buffer's line gives a range, an integer outside it is an error, for which the entry returns a code: 1 for an index
+   or class, 2 for a length. To find the array, sample and value, compare the arrays with their ranges. */
 
 /* Who calls what, and when
 
-   1. Once: @MODEL@_missing() says what this CPU lacks of what the code needs. Where it is not 0 every entry returns
-      error 16, and the plans can be called all the same.
-   2. Buffers: all of them are the caller's, @MODEL@_bytes(number, dims) bytes, aligned as their elements are. An entry
-      needs those that it reads and those that it writes, as listed at each; the others may be NULL.@EMBEDDED@
-      States begin as zeros, and an entry that reads a state may write it, too.@PREPARE@
-   @LAST@. Every call of an entry: its plan, for the values of the dims, writes @PREFIX@_ENTRY_SLOTS offsets and gives the
-      arena's bytes (negative: too large for this machine; the same as long as the dims are). Then the entry, with the
+   1. Once: @MODEL@_missing() tells which features that the code needs this CPU lacks. If it is not 0, every entry
+      returns error 16; plans can still be called.
+   2. Buffers: all of them are the caller's, @MODEL@_bytes(number, dims) bytes, aligned like their elements. An entry
+      needs the buffers that it reads or writes, as its declaration lists; the others may be NULL.@EMBEDDED@
+      States begin as zeros; an entry that reads a state may also write it.@PREPARE@
+   @LAST@. For every call of an entry: its plan, for the values of the dims, writes @PREFIX@_ENTRY_SLOTS offsets and returns the
+      arena's bytes (negative: too large for this machine; the same for the same dims). Then call the entry with the
       context: on one thread (tid 0, nthreads 1), or at the same time on all threads from tid 0 to nthreads - 1, with
-      one context and a barrier that is zeroed before each call. It gives 0 or an error code, the same on each thread:
-      what @MODEL@_error says.@POOL@ */
+      one context and a barrier that is zeroed before each call. It returns 0 or an error code, the same on each thread;
+      @MODEL@_error explains it.@POOL@ */
 @ENTRIES@
 @THREADS@
 /* The bytes of a buffer for values of the dims; negative: no such buffer, or too large for this machine. */
 int64_t @MODEL@_bytes(int32_t buffer, const int64_t *dims);
 
-/* 0 where this CPU can run the code; else bit i is set for each of these that it lacks:
+/* 0 if this CPU can run the code; otherwise bit i is set for each of these features that it lacks:
    @FEATURES@ */
 int64_t @MODEL@_missing(void);
 
-/* Everything the compiler knows of the model, as JSON. */
+/* The model's entries, buffers and dims, as JSON. */
 extern const char @MODEL@_manifest[];
 @DATA@
-/* Whether the model admits these sizes, in the order above: entries are compiled for no others. Ask before the plan. */
+/* Whether the model admits these sizes, in the order above; entries accept no others. Call this before the plan. */
 static inline int @MODEL@_admits(const int64_t *dims) {
     (void)dims;
     return @ADMITS@;
 }
 
-/* What an error code says. */
+/* The meaning of an error code. */
 static inline const char *@MODEL@_error(int32_t code) {
     switch (code) {
     case 0:
