@@ -1,8 +1,8 @@
-"""Proofs by cases: what is not shown for all values of a dim at once is shown for parts of its range.
+"""Proofs by cases: what cannot be proved for all values of a dim at once is proved for parts of its range.
 
-Slices of slices of an axis make nested minima, maxima and floors of one dim, which mean one thing for its few small
-values and another for all large ones. With a dim in a narrower range most of them are decided, and each part is a proof
-that a `Prover` finds; a range is halved until it does, or until a single value says that there is none.
+Slices of slices of an axis give nested minima, maxima and floors of one dim, which simplify differently for its few
+small values and for all large ones. If the dim is limited to a range, most of them simplify, and a `Prover` finds a
+proof. A range is halved until it does, or until a single value shows that there is none.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from netwright.specs.dims import Dim, DimLike, Range, bounds, dim, dim_symbols, 
 
 from .prover import Prover, Variable
 
-#: How many parts are tried in one proof, and up to which number a dim's values are told apart.
+#: How many parts to try in one proof, and up to which number to distinguish a dim's values.
 MOST_PARTS = 200
 LARGEST = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The values of a dim from ``low`` on, and up to ``high``, both as multiples of ``unit``."""
+    """The values of a dim from ``low`` up to ``high``, both as multiples of ``unit``."""
 
     unit: int
     low: int
@@ -30,7 +30,7 @@ class _Part:
     splits: int = 0
 
     def value(self, name: str) -> DimLike:
-        """The dim, written over one that begins at 0."""
+        """The dim, in terms of one that begins at 0."""
         return self.unit * self.low if self.low == self.high else self.unit * (dim(name) + self.low)
 
     @property
@@ -39,8 +39,8 @@ class _Part:
         return 0, None if self.high is None else self.high - self.low
 
     def halves(self) -> tuple[_Part, _Part] | None:
-        """The larger values first: where they fail, the smaller ones need not be looked at. None of a single value, and
-        of too large ones."""
+        """Both halves, the larger values first: if they fail, the smaller ones need no proof. None for a single
+        value, and for values that are too large."""
         if self.low == self.high or self.low > LARGEST:
             return None
         middle = 2 * max(self.low, 1) if self.high is None else (self.low + self.high) // 2
@@ -49,7 +49,8 @@ class _Part:
 
 
 def proves_by_cases(prover: Prover, dims: Iterable[str], goal: DimLike) -> bool:
-    """Whether goal ≥ 0 was shown for all values of ``dims``, variables of the prover with a least number, in parts."""
+    """Whether goal ≥ 0 can be proved for all values of ``dims``, part by part; ``dims`` are variables of the prover,
+    each with its least number."""
     said = _about(goal, list(prover.said()))
     units = _units([goal, *(size for one in said for size in _sizes(one))])
     parts: dict[str, _Part] = {}
@@ -77,7 +78,7 @@ def proves_by_cases(prover: Prover, dims: Iterable[str], goal: DimLike) -> bool:
 
 
 def _proves(said: Iterable[Variable | DimLike], parts: Mapping[str, _Part], goal: DimLike) -> bool:
-    """Whether the goal follows where the dims are in these parts."""
+    """Whether the goal follows if the dims are in these parts."""
     binding = {name: part.value(name) for name, part in parts.items()}
     ranges = {name: part.range for name, part in parts.items()}
     prover = Prover(())
@@ -104,7 +105,7 @@ def _proves(said: Iterable[Variable | DimLike], parts: Mapping[str, _Part], goal
 
 
 def _about(goal: DimLike, said: Sequence[Variable | DimLike]) -> list[Variable | DimLike]:
-    """What was said of the names in the goal, and of those that this brings in."""
+    """What is known of the names in the goal, and of further names in these facts."""
     names, count = dim_symbols(goal), -1
     while count < len(names):
         count = len(names)
@@ -124,7 +125,7 @@ def _sizes(said: Variable | DimLike) -> Iterable[DimLike]:
 
 
 def _units(sizes: Iterable[DimLike]) -> dict[str, int]:
-    """What the dims are counted in."""
+    """The unit in which the dim is counted."""
     found: dict[str, int] = {}
     for size in sizes:
         for unit in size.units if isinstance(size, Dim) else ():

@@ -1,10 +1,10 @@
 """Proves that sizes are never negative, from what is known of the names in them.
 
-What is known are *facts*: polynomials that are ≥ 0 (bounds of loop variables and dims, conditions). To prove a goal
-≥ 0, one atom after the other, innermost first, is cancelled by subtracting a suitable multiple of a fact in which
-it occurs (as Fourier and Motzkin eliminate variables, but led by the goal, with backtracking), until no term can be
-negative. All atoms are integers, so that a rounded-down constant keeps a goal equivalent. Proofs by few facts are
-searched first: nearly all proofs are short, and a search without a limit follows long ways beside them.
+What is known are *facts*: polynomials that are ≥ 0 (bounds of loop variables and dims, conditions). To prove a goal ≥
+0, the prover eliminates one atom after the other, innermost first, by subtracting a suitable multiple of a fact that
+contains it, until no term can be negative. This resembles Fourier–Motzkin elimination, but follows the goal, with
+backtracking. All atoms are integers, so rounding a constant down keeps a goal equivalent. Proofs by few facts are
+searched first: nearly all proofs are short, and a search without a limit would follow long wrong ways before them.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from netwright.specs.dims import Atom, Call, Dim, DimLike, Monomial, Unit, dim, 
 
 Polynomial: TypeAlias = dict[Monomial, int]
 
-#: How far a proof is searched for: combinations tried in one search, and facts used one after the other in the searches
-#: for one proof.
+#: Limits of the search: combinations tried in one search, and facts used one after the other, in the successive
+#: searches for one proof.
 MOST_STEPS = 600
 MOST_FACTS = (2, 4, 5, 6, 8, 14)
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """What was said of a name: low ≤ name ≤ high."""
+    """A declared name: low ≤ name ≤ high."""
 
     name: str
     low: DimLike
@@ -59,7 +59,7 @@ class Prover:
 
     @contextmanager
     def scope(self) -> Iterator[None]:
-        """Names and facts added inside are forgotten at its end."""
+        """Names and facts added inside are forgotten at the end of the scope."""
         self._scopes.append(_Scope())
         yield
         scope = self._scopes.pop()
@@ -67,7 +67,7 @@ class Prover:
             del self._facts[atom][count:]
         for name in scope.names:
             del self._levels[name], self._least[name]
-        if scope.names:  # what was derived of them goes with them
+        if scope.names:  # also forgets what was derived from these names
             for derived in (self._least, self._meanings):
                 for atom in [a for a in derived if isinstance(a, Call) and not self.known(a)]:
                     del derived[atom]
@@ -80,7 +80,7 @@ class Prover:
         return name in self._levels
 
     def variable(self, name: str, low: DimLike, high: DimLike | None) -> None:
-        """A new name with low ≤ name ≤ high."""
+        """Declares a name with low ≤ name ≤ high."""
         self._scopes[-1].said.append(Variable(name, low, high))
         self._least[name] = self._least_of(_polynomial(low))
         self._levels[name] = len(self._levels)
@@ -88,15 +88,15 @@ class Prover:
         self._add_fact(dim(name) - low)
         if high is not None:
             self._add_fact(high - dim(name))
-            self._add_fact(high - low)  # there is such a value
+            self._add_fact(high - low)  # such a value exists
 
     def assume(self, value: DimLike) -> None:
-        """The fact value ≥ 0."""
+        """Adds the fact value ≥ 0."""
         self._scopes[-1].said.append(value)
         self._add_fact(value)
 
     def said(self) -> Iterator[Variable | DimLike]:
-        """All that is known, as it was said: variables, and sizes that are ≥ 0."""
+        """All that is known, in the form in which it was added: variables, and sizes that are ≥ 0."""
         for scope in self._scopes:
             yield from scope.said
 
@@ -115,7 +115,8 @@ class Prover:
     # -- proofs -------------------------------------------------------------------------------------------------
 
     def proves(self, value: DimLike) -> bool:
-        """Whether value ≥ 0 was shown for all admitted values of the names in it."""
+        """Whether value ≥ 0 can be proved for all admitted values of its names. False if the search exceeds its
+        limits."""
         if isinstance(value, int):
             return value >= 0
         for scope in self._scopes[:-1]:
@@ -176,7 +177,8 @@ class Prover:
         return max((self._levels[name] for name in dim_symbols(atom)), default=0), _depth(atom), str(atom)
 
     def _factor(self, goal: Polynomial, atom: Atom) -> tuple[int, Polynomial]:
-        """Sign and magnitude of what multiplies ``atom``; sign 0 if it is unknown or the goal is not linear in it."""
+        """Sign and magnitude of the factor of ``atom``; sign 0 if it is unknown or the goal is not linear in
+        ``atom``."""
         factor: Polynomial = {}
         for monomial, coefficient in goal.items():
             if atom in monomial:
@@ -193,7 +195,7 @@ class Prover:
         return 0, {}
 
     def _facts_of(self, atom: Atom) -> list[tuple[Polynomial, int]]:
-        """Facts in which ``atom`` occurs, with its factor there; the latest last."""
+        """Facts that contain ``atom``, with its factor in each; the most recent last."""
         if isinstance(atom, str):
             return self._facts.get(atom, [])
         if atom not in self._meanings:
@@ -201,7 +203,7 @@ class Prover:
         return self._meanings[atom] + self._facts.get(atom, [])
 
     def _meaning(self, atom: Call) -> list[tuple[Polynomial, int]]:
-        """What holds of a call by its meaning."""
+        """Facts about a call that hold by the definition of its function: floor division, minimum or maximum."""
         value = Dim((((atom,), 1),))
         known: list[DimLike] = []
         if atom.function == "floordiv":
@@ -221,7 +223,8 @@ class Prover:
     # -- least values -------------------------------------------------------------------------------------------
 
     def _least_of(self, goal: Polynomial) -> int | None:
-        """The least value where every term grows with its atoms, each written as its least value and a rest ≥ 0."""
+        """The value of ``goal`` at the least values of its atoms, which is its least value if every term grows with
+        its atoms; None if a term may not, or an atom has no least value."""
         total = 0
         products: Polynomial = {}
         for monomial, coefficient in goal.items():
@@ -292,7 +295,7 @@ def _add(terms: Polynomial, monomial: Monomial, coefficient: int) -> None:
 
 
 def _normalized(goal: Polynomial) -> Polynomial:
-    """The equivalent goal with its factors' common divisor taken out."""
+    """The equivalent goal, divided by the common divisor of its factors."""
     common = gcd(*(coefficient for monomial, coefficient in goal.items() if monomial))
     if common <= 1:
         return goal
@@ -305,7 +308,7 @@ def _normalized(goal: Polynomial) -> Polynomial:
 def _combined(
     goal: Polynomial, multiplier: Polynomial, fact: Polynomial, factor: int, sign: int
 ) -> Polynomial:
-    """|factor|·goal - multiplier·fact, in which the atom is gone; ≥ 0 there implies the goal."""
+    """|factor|·goal - multiplier·fact, which does not contain the atom; if it is ≥ 0, so is the goal."""
     scale = abs(factor)
     result = {monomial: scale * coefficient for monomial, coefficient in goal.items()}
     if scale > 1:
