@@ -40,14 +40,14 @@ class Origin:
 
 def history(origins: Iterable[Origin]) -> list[Origin]:
     """Origins and what they were made from, nearest first; a long history is cut to its end and its beginning."""
-    found: dict[tuple[str, str], Origin] = {}
+    seen: dict[tuple[str, str], Origin] = {}
     pending = list(origins)
     while pending:
         origin = pending.pop(0)
-        if found.setdefault((origin.name, origin.text), origin) is origin:
+        if seen.setdefault((origin.name, origin.text), origin) is origin:
             pending += origin.sources
-    told = list(found.values())
-    return told if len(told) <= _TOLD else [*told[: _TOLD - 1], told[-1]]
+    shown = list(seen.values())
+    return shown if len(shown) <= _TOLD else [*shown[: _TOLD - 1], shown[-1]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,10 @@ class Root:
 
     def becomes(self, size: int) -> int | None:
         """The size that results from another size of the input; None if a layer in between does not accept it."""
-        found: int | None = size
+        result: int | None = size
         for rule in self.rules:
-            found = None if found is None else rule(found)
-        return found
+            result = None if result is None else rule(result)
+        return result
 
     def tries(self) -> range:
         """The sizes of the input to try."""
@@ -87,26 +87,26 @@ def root(origin: Origin) -> Root | None:
 def smallest_input(origin: Origin, fits: Callable[[int], bool]) -> tuple[Root, int] | None:
     """The axis of an input that a size was made from, and its smallest size (no less than now) for which the result
     fits. None if there is none, or a step has no rule."""
-    found = root(origin)
-    if found is None:
+    source = root(origin)
+    if source is None:
         return None
-    for tried in found.tries():
-        size = found.becomes(tried)
+    for tried in source.tries():
+        size = source.becomes(tried)
         if size is not None and fits(size):
-            return found, tried
+            return source, tried
     return None
 
 
 def smallest_agreement(first: Origin, second: Origin) -> tuple[Root, int] | None:
     """The one axis of an input that two sizes were made from, and its smallest size (no less than now) for which both
     results are equal. None if there is none, or a step has no rule."""
-    one, other = root(first), root(second)
-    if one is None or other is None or (one.name, one.axis) != (other.name, other.axis):
+    source, other = root(first), root(second)
+    if source is None or other is None or (source.name, source.axis) != (other.name, other.axis):
         return None
-    for tried in one.tries():
-        size = one.becomes(tried)
+    for tried in source.tries():
+        size = source.becomes(tried)
         if size is not None and size == other.becomes(tried):
-            return one, tried
+            return source, tried
     return None
 
 
@@ -115,11 +115,11 @@ def input_sizes(
 ) -> tuple[Fix, ...]:
     """The fix that gives an input other sizes; empty unless all were found, and for one input."""
     wanted: dict[tuple[str | int, ...], int] = {}
-    for one in found:
-        if one is None:
+    for choice in found:
+        if choice is None:
             return ()
-        path = ("inputs", one[0].name, "shape", one[0].axis)
-        wanted[path] = max(one[1], wanted.get(path, 0))
+        path = ("inputs", choice[0].name, "shape", choice[0].axis)
+        wanted[path] = max(choice[1], wanted.get(path, 0))
     return resized(load, wanted, more)
 
 

@@ -33,14 +33,14 @@ def divided_axes(
     inside = [axis for axis in loops if space[axis] != 1]
     if inside[:1] != [first]:
         return frozenset([first])
-    found, iterations = [first], 1
+    divided, iterations = [first], 1
     for axis, following in pairwise(inside):
         size = space[axis]
         iterations *= size if isinstance(size, int) else 1
         if iterations >= ENOUGH or not _are_apart(targets, space, following):
             break
-        found.append(following)
-    return frozenset(found)
+        divided.append(following)
+    return frozenset(divided)
 
 
 def stored_ranges(place: Place, index_map: IndexMap, space: Shape, axis: int) -> tuple[Any, set[Range]]:
@@ -48,9 +48,7 @@ def stored_ranges(place: Place, index_map: IndexMap, space: Shape, axis: int) ->
     with that index."""
     index = tuple(dim(f"axis{number}") for number in range(len(space)))
     ranges = {
-        (position, found)
-        for position, found in enumerate(index_map(index))
-        if f"axis{axis}" in dim_symbols(found)
+        (position, at) for position, at in enumerate(index_map(index)) if f"axis{axis}" in dim_symbols(at)
     }
     return (place.storage, place.extents, place.indices, place.type.shape), ranges
 

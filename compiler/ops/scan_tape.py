@@ -195,20 +195,20 @@ class _Taping:
         The cotangent of a repeated const (a bias) leaves the loop only if it is stored for another product anyway.
         """
         joint, k = self.joint, self.attrs.n_consts
-        found = joint.intercepted
+        intercepted = joint.intercepted
         stacked = {value for value in joint.cotangents[k + self.attrs.n_carries :] if value is not None}
         stacked |= {value for value in joint.seeds[self.attrs.n_carries :] if value is not None}
-        stacked |= {one.cotangent for one in found if one.node.op != "broadcast"}
+        stacked |= {use.cotangent for use in intercepted if use.node.op != "broadcast"}
         in_loop = {i: v for i, v in enumerate(joint.cotangents[:k]) if v is not None}
         products: list[Intercepted] = []
-        for one in found:
-            if one.cotangent in stacked:
-                products.append(one)
+        for use in intercepted:
+            if use.cotangent in stacked:
+                products.append(use)
             else:
-                i = joint.inputs.index(joint.graph.operands(one.node)[one.position])
+                i = joint.inputs.index(joint.graph.operands(use.node)[use.position])
                 known = in_loop.get(i)
                 total = (
-                    one.contribution if known is None else joint.graph.apply("add", known, one.contribution)
+                    use.contribution if known is None else joint.graph.apply("add", known, use.contribution)
                 )
                 in_loop[i] = total
         return products, in_loop

@@ -86,35 +86,35 @@ class Phase:
     def run(self, graph: Graph, context: PassContext | None = None) -> Graph:
         """The graph after all passes. Raises PassError naming the pass after which it does not verify."""
         context = PassContext() if context is None else context
-        for one in self.passes:
+        for pass_ in self.passes:
             if context.stopped:
                 return graph
             start, before = time.perf_counter(), graph
-            graph = _everywhere(one, graph, context)
+            graph = _everywhere(pass_, graph, context)
             seconds = time.perf_counter() - start
             if graph is not before:
                 try:
                     verify(graph)
                 except VerificationError as error:
-                    raise PassError(f"after the pass {one.name}: {error}") from error
-            context.observer.passed(Step(context.entry, self.name, one.name, seconds, before, graph))
-            context.stopped = one.name == context.stop_after
+                    raise PassError(f"after the pass {pass_.name}: {error}") from error
+            context.observer.passed(Step(context.entry, self.name, pass_.name, seconds, before, graph))
+            context.stopped = pass_.name == context.stop_after
         context.stopped = context.stopped or self.name == context.stop_after
         return graph
 
 
-def _everywhere(one: Pass, graph: Graph, context: PassContext) -> Graph:
-    """The graph after running ``one`` on all bodies, innermost first, and then on the graph itself."""
-    if not one.bodies:
-        return one.run(graph, context)
+def _everywhere(pass_: Pass, graph: Graph, context: PassContext) -> Graph:
+    """The graph after running ``pass_`` on all bodies, innermost first, and then on the graph itself."""
+    if not pass_.bodies:
+        return pass_.run(graph, context)
     done: dict[int, Graph] = {}
 
     def body(inner: Graph) -> Graph:
         if id(inner) not in done:
-            done[id(inner)] = one.run(rewrite_bodies(inner, body), context)
+            done[id(inner)] = pass_.run(rewrite_bodies(inner, body), context)
         return done[id(inner)]
 
-    return one.run(rewrite_bodies(graph, body), context)
+    return pass_.run(rewrite_bodies(graph, body), context)
 
 
 def rewrite_bodies(graph: Graph, transform: Callable[[Graph], Graph]) -> Graph:

@@ -52,8 +52,8 @@ def narrow_windows(graph: Graph) -> Graph:
         if not isinstance(attrs, SliceAttributes) or set(attrs.stride) != {1}:
             return None
         (sliced,), (operand,) = graph.operands(node), operands
-        found = descend(cut(new, sliced, operand, attrs.start, attrs.limit))
-        return None if found is None else [found]
+        narrowed_slice = descend(cut(new, sliced, operand, attrs.start, attrs.limit))
+        return None if narrowed_slice is None else [narrowed_slice]
 
     def cut(new: Graph, old: Value, value: Value, start: Shape, limit: Shape) -> Descent[Value | None]:
         """``value`` from ``start`` to ``limit``, computed from as little as possible; None if that saves nothing."""
@@ -70,7 +70,7 @@ def narrow_windows(graph: Graph) -> Graph:
         extra = _reach(graph, producer, start, limit)
         if extra is None:
             return None
-        limits = tuple(one + more for one, more in zip(limit, extra, strict=True))
+        limits = tuple(end + more for end, more in zip(limit, extra, strict=True))
         narrowed = _cut(new, sources, graph.operands(producer)[0], inner[0], start, limits, once)
         return new.add(producer.op, [narrowed, *inner[1:]], producer.attrs, layer=producer.layer).values[0]
 
@@ -108,15 +108,15 @@ def _cut_pad(
     left."""
     if any(attrs.interior):
         return None
-    left = [_split(low - one) for low, one in zip(attrs.low, start, strict=True)]
-    right = [_split(high - (size - one)) for high, size, one in zip(attrs.high, shape, limit, strict=True)]
+    left = [_split(low - begin) for low, begin in zip(attrs.low, start, strict=True)]
+    right = [_split(high - (size - end)) for high, size, end in zip(attrs.high, shape, limit, strict=True)]
     if None in left or None in right:
         return None
     (low, first), (high, last) = (
-        zip(*(one for one in side if one is not None), strict=True) for side in (left, right)
+        zip(*(amounts for amounts in side if amounts is not None), strict=True) for side in (left, right)
     )
     cells = new.type(value).shape
-    stop = tuple(size - one for size, one in zip(cells, last, strict=True))
+    stop = tuple(size - cut_off for size, cut_off in zip(cells, last, strict=True))
     if any(first) or stop != cells:
         narrowed = yield cut(new, old, value, first, stop)
         if narrowed is None:
@@ -146,16 +146,16 @@ def _cut_phases(
 ) -> Descent[Value | None]:
     """An interleaved value from ``start`` to ``limit``: the phases in the order in which they now begin, each cut."""
     strides = attrs.strides
-    begin = [one for one in start if isinstance(one, int)]
-    if len(begin) < len(start):
+    begins = [begin for begin in start if isinstance(begin, int)]
+    if len(begins) < len(start):
         return None  # which phase begins is not known
-    shape = tuple(stop - one for one, stop in zip(start, limit, strict=True))
-    found: list[Value] = []
+    shape = tuple(stop - begin for begin, stop in zip(start, limit, strict=True))
+    cut_phases: list[Value] = []
     for phase in np.ndindex(*strides):
-        moved = [p + one for p, one in zip(phase, begin, strict=True)]
-        turn = [one % stride for one, stride in zip(moved, strides, strict=True)]
+        moved = [p + begin for p, begin in zip(phase, begins, strict=True)]
+        turn = [index % stride for index, stride in zip(moved, strides, strict=True)]
         old, value = phases[int(np.ravel_multi_index(turn, strides))]
-        first = tuple(one // stride for one, stride in zip(moved, strides, strict=True))
+        first = tuple(index // stride for index, stride in zip(moved, strides, strict=True))
         cells = cells_of(shape, strides, phase)
         if any(bounds(size, {})[0] in (None, 0) for size in cells):
             return None  # a phase without cells
@@ -163,8 +163,8 @@ def _cut_phases(
         if any(first) or stop != new.type(value).shape:
             ones = SliceAttributes(first, stop, (1,) * len(stop))
             value = (yield cut(new, old, value, first, stop)) or new.apply("slice", value, attrs=ones)
-        found.append(value)
-    return new.apply("interleave", *found, attrs=attrs)
+        cut_phases.append(value)
+    return new.apply("interleave", *cut_phases, attrs=attrs)
 
 
 def _cut(

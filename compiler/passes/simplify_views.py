@@ -75,7 +75,7 @@ def _broadcast(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
 
 
 def _broadcast_of_merged(g: Graph, attrs: BroadcastAttributes, x: Value) -> Value | None:
-    """Of a reshape that merges axes of a broadcast: merges the operand first, so that two repetitions become one."""
+    """Moves a broadcast before a reshape that merges axes of another broadcast, so that the two become one."""
     if (reshape := _inner(g, x, "reshape")) is None:
         return None
     (source,) = reshape[1]
@@ -105,7 +105,7 @@ def _pad(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
 
 
 def _concat(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
-    """Of one operand; of adjacent slices of one tensor; of concats along the same axis."""
+    """Simplifies a concat of one operand, of adjacent slices of one tensor, or of concats along the same axis."""
     assert isinstance(node.attrs, ConcatAttributes)
     axis = node.attrs.axis
     if len(xs) == 1:

@@ -22,24 +22,28 @@ _SHOWN = 3  # contributors named in a message
 def check_budget(load: LoadResult, network: Network) -> list[Diagnostic]:
     """Errors for parameters and FLOPs that exceed the budget."""
     budget = load.model.budget if load.model else None
-    found: list[Diagnostic] = []
+    errors: list[Diagnostic] = []
     if budget is None:
-        return found
+        return errors
     if budget.params is not None:
         sizes: dict[str, int] = {}
-        for one in network.parameters.values():
-            if one.kind == "parameter":
-                sizes[one.layer] = sizes.get(one.layer, 0) + evaluate(product(one.type.shape), {})
-        found += exceeded(load, "params", sum(sizes.values()), budget.params, sizes, "parameters")
+        for parameter in network.parameters.values():
+            if parameter.kind == "parameter":
+                sizes[parameter.layer] = sizes.get(parameter.layer, 0) + evaluate(
+                    product(parameter.type.shape), {}
+                )
+        errors += exceeded(load, "params", sum(sizes.values()), budget.params, sizes, "parameters")
     if budget.flops is not None:
         costs = {name: cost.flops for name, cost in work(network).items()}
         try:
             at = worst_dims(load, network, "flops", sum(costs.values(), 0))
         except Problem as problem:
-            return [*found, problem.diagnostic]
+            return [*errors, problem.diagnostic]
         numbers = {name: evaluate(flops, at) for name, flops in costs.items()}
-        found += exceeded(load, "flops", sum(numbers.values()), budget.flops, numbers, "FLOPs per sample", at)
-    return found
+        errors += exceeded(
+            load, "flops", sum(numbers.values()), budget.flops, numbers, "FLOPs per sample", at
+        )
+    return errors
 
 
 def worst_dims(load: LoadResult, network: Network, key: str, size: DimLike | None = None) -> dict[str, int]:
@@ -48,7 +52,7 @@ def worst_dims(load: LoadResult, network: Network, key: str, size: DimLike | Non
     Raises Problem if a dim without ``max`` matters: one that ``size`` depends on, or any if ``size`` is None.
     """
     needed = set(network.dims) if size is None else set(dim_symbols(size)) if isinstance(size, Dim) else set()
-    found = {}
+    sizes = {}
     for name, info in network.dims.items():
         if info.role != "batch" and info.max is None and name in needed:
             raise Problem(
@@ -58,8 +62,8 @@ def worst_dims(load: LoadResult, network: Network, key: str, size: DimLike | Non
                 labels=[(load.span(("dims", name), key=True), "open without end")],
                 help=f"dims: {{{name}: {{role: {info.role or 'size'}, max: 512}}}}, or settle it: --dim {name}=512",
             )
-        found[name] = info.min if info.role == "batch" or info.max is None else info.max
-    return found
+        sizes[name] = info.min if info.role == "batch" or info.max is None else info.max
+    return sizes
 
 
 def exceeded(
