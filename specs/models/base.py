@@ -115,7 +115,10 @@ def _check_difference(value: Any, info: ValidationInfo) -> Any:
 Difference = Annotated[int | str, BeforeValidator(_check_difference, json_schema_input_type=int | str)]
 """A number of cells that may be 0 or negative: a whole number, or an expression of dims such as `H - 2*(H // 2)`."""
 
-WrittenShape = Annotated[tuple[DimExpression, ...], Field(max_length=8)]
+MOST_AXES = 8
+"""How many axes a shape may have that is written."""
+
+WrittenShape = Annotated[tuple[DimExpression, ...], Field(max_length=MOST_AXES)]
 
 
 def _check_symbols(value: str) -> str:

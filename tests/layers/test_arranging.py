@@ -223,6 +223,25 @@ def test_depth_to_space(mode: str) -> None:
         np.testing.assert_array_equal(back, x)
 
 
+@pytest.mark.parametrize("mode", ["dcr", "crd"])
+def test_blocks_of_four_axes(mode: str) -> None:
+    """Some axes after the others: no shape on the way has more axes than a spec can write, as an import has to."""
+    x = np.arange(2 * 2 * 3 * 1 * 2 * 48.0).reshape(2, 2, 3, 1, 2, 48)
+    n, *sizes, _ = x.shape
+    channels = (2, 2, 2, 2, 3) if mode == "dcr" else (3, 2, 2, 2, 2)
+    first = 5 if mode == "dcr" else 6
+    order = [axis for i in range(4) for axis in (1 + i, first + i)]
+    expected = x.reshape(n, *sizes, *channels).transpose(0, *order, 9 if mode == "dcr" else 5)
+    text = spec(layer(f"block_size: 2, mode: {mode}", "depth_to_space"), x="[N, 2, 3, 1, 2, 48]")
+    found = values(text, x=x)["y"]
+    np.testing.assert_array_equal(found, expected.reshape(n, 4, 6, 2, 4, 3))
+    graph = network(text).graphs["predict"]
+    assert max(one.rank for node in graph for one in node.types) <= 8
+    if mode == "dcr":
+        text = spec(layer("block_size: 2", "space_to_depth"), x="[N, 4, 6, 2, 4, 3]")
+        np.testing.assert_array_equal(values(text, x=found)["y"], x)
+
+
 def test_depth_and_space_in_time() -> None:
     x = np.arange(2 * 5 * 6.0).reshape(2, 5, 6)
     text = spec(layer("block_size: 3", "depth_to_space"), x="[N, T, 6]")

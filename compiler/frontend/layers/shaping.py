@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import lcm
 
 from netwright.specs.dims import DimLike, exact_div, fitting_multiples, product
+from netwright.specs.models.base import MOST_AXES
 from netwright.specs.models.layers.shaping import (
     Add,
     Concat,
@@ -163,20 +164,26 @@ def expand_depth_to_space(scope: Scope) -> Signal:
     scope.check_rank(signal, "[N, …, C]", signal.rank >= 3)
     block, spatial = spec.block_size, signal.rank - 2
     channels = scope.static(signal)
-    rest, left_over = divmod(channels, block**spatial)
-    if left_over:
+    if channels % block**spatial:
         message = f"{channels} channels do not divide into blocks of {block**spatial}"
         raise scope.problem("NW0308", message, "block_size", labels=scope.blame(signal))
-    batch, *sizes, _ = signal.shape
-    blocks = (block,) * spatial
-    first = 1 + spatial  # the first axis of a block
-    if spec.mode == "dcr":
-        split, channel = (*blocks, rest), 1 + 2 * spatial
-    else:
-        split, channel, first = (rest, *blocks), 1 + spatial, 2 + spatial
-    order = [axis for i in range(spatial) for axis in (1 + i, first + i)]
-    x = signal.tensor.reshape((batch, *sizes, *split)).transpose(0, *order, channel)
-    return scope.give(x.reshape((batch, *(size * block for size in sizes), rest)))
+    x, leading = (
+        signal.tensor,
+        spec.mode == "dcr",
+    )  # whether the blocks are the channels' first axes, or the last
+    groups = _groups(spatial)
+    for axes in groups if leading else reversed(groups):
+        blocks, last = (block,) * len(axes), x.rank - 1
+        left = exact_div(x.shape[last], block ** len(axes))
+        assert left is not None
+        wide = x.reshape((*x.shape[:last], *((*blocks, left) if leading else (left, *blocks))))
+        first, channel = (last, last + len(axes)) if leading else (last + 1, last)
+        order: list[int] = []
+        for axis in range(last):  # each block goes behind its own axis
+            order += [axis, first + axes.index(axis)] if axis in axes else [axis]
+        sizes = [size * block if axis in axes else size for axis, size in enumerate(x.shape[:last])]
+        x = wide.transpose(*order, channel).reshape((*sizes, left))
+    return scope.give(x)
 
 
 def expand_space_to_depth(scope: Scope) -> Signal:
@@ -185,19 +192,34 @@ def expand_space_to_depth(scope: Scope) -> Signal:
     assert isinstance(spec, SpaceToDepth)
     scope.check_rank(signal, "[N, …, C]", signal.rank >= 3)
     block, spatial = spec.block_size, signal.rank - 2
-    channels = scope.static(signal)
-    batch, *sizes, _ = signal.shape
+    scope.static(signal)
     cells: list[DimLike] = []
-    for axis, size in enumerate(sizes, 1):
+    for axis, size in enumerate(signal.shape[1:-1], 1):
         part = exact_div(size, block)
         if part is None:
             message = f"{size} cells do not divide into blocks of {block}"
             raise scope.problem("NW0308", message, "block_size", labels=scope.trace((signal, axis)))
         cells.append(part)
-    split = [axis for part in cells for axis in (part, block)]
-    order = [*range(1, 1 + 2 * spatial, 2), *range(2, 2 + 2 * spatial, 2)]
-    x = signal.tensor.reshape((batch, *split, channels)).transpose(0, *order, 1 + 2 * spatial)
-    return scope.give(x.reshape((batch, *cells, channels * block**spatial)))
+    x = signal.tensor
+    for axes in reversed(_groups(spatial)):
+        split: list[DimLike] = []
+        outer: list[int] = []
+        inner: list[int] = []
+        for axis, size in enumerate(x.shape[:-1]):
+            outer.append(len(split))
+            split.append(cells[axis - 1] if axis in axes else size)
+            if axis in axes:
+                inner.append(len(split))
+                split.append(block)
+        wide = x.reshape((*split, x.shape[-1])).transpose(*outer, *inner, len(split))
+        x = wide.reshape((*(split[one] for one in outer), x.shape[-1] * block ** len(axes)))
+    return scope.give(x)
+
+
+def _groups(spatial: int) -> list[range]:
+    """The spatial axes, as many at once as leave room for their blocks in a shape that can be written."""
+    most = max(1, MOST_AXES - 2 - spatial)
+    return [range(first, min(first + most, 1 + spatial)) for first in range(1, 1 + spatial, most)]
 
 
 EXPANSIONS = {
