@@ -24,6 +24,7 @@ class Functions:
     def __init__(self, files: Iterable[str]):
         wanted = set(files)
         self._found: dict[Key, list[FunctionType]] = {}
+        gc.unfreeze()  # what the suite has frozen is not listed
         for one in gc.get_objects():
             if isinstance(one, FunctionType) and one.__code__.co_filename in wanted:
                 self._found.setdefault(_key(one.__code__), []).append(one)
