@@ -19,14 +19,20 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train_example("sunspots", tmp_path_factory.mktemp("sunspots"))
 
 
+def _prediction(path: Path) -> np.ndarray:
+    with np.load(path) as outputs:
+        return outputs["next_year"]
+
+
 def test_beats_same_as_last_year(trained: Path) -> None:
-    data = np.load(trained / "sunspots-valid.npz")
-    np.save(trained / "x.npy", data["x"])
+    with np.load(trained / "sunspots-valid.npz") as data:
+        x, y = data["x"], data["y"]
+    np.save(trained / "x.npy", x)
     spec, weights = trained / "sunspots.yaml", trained / "weights.safetensors"
     run("run", spec, "--weights", weights, "-i", f"x={trained / 'x.npy'}", "-o", trained / "out.npz")
-    found = np.load(trained / "out.npz")["next_year"]
-    error = np.sqrt(np.mean((found - data["y"]) ** 2))
-    last_year = np.sqrt(np.mean((data["x"] - data["y"]) ** 2))
+    found = _prediction(trained / "out.npz")
+    error = np.sqrt(np.mean((found - y) ** 2))
+    last_year = np.sqrt(np.mean((x - y) ** 2))
     assert error < 0.8 * last_year
 
 
@@ -46,6 +52,6 @@ def test_executable_gives_what_run_gives_at_any_batch_size_and_length(trained: P
         subprocess.run(
             [executable, "-i", f"x={trained / 'x.npy'}", "-o", trained / "exe.npz"], check=True, timeout=60
         )
-        expected, found = np.load(trained / "run.npz")["next_year"], np.load(trained / "exe.npz")["next_year"]
+        expected, found = _prediction(trained / "run.npz"), _prediction(trained / "exe.npz")
         assert found.shape == (batch, length, 1)
         np.testing.assert_array_equal(found, expected)

@@ -22,6 +22,7 @@ LAYERS = [
     ("[N, T, 3]", "type: up_sampling1d, size: 2"),
     ("[N, 8, 9, 3]", "type: pool2d, pool_size: [2, 3], rounding: floor, expression: sqrt(mean(x * x))"),
     ("[N, T, 3]", "type: pool1d, pool_size: 3, stride: 1, padding: causal, expression: max(x) - mean(x)"),
+    ("[N, T, 3]", "type: expression, value: 'where(where(x > 0.5, x < 1, x < 0), x, 0)'"),
     ("[N, T, 3]", "type: attention, causal: true"),
     ("[N, T, 4]", "type: multi_head_attention, num_heads: 2, key_dim: 3"),
     ("[N, T, 6, 3]", "type: time_distributed, layer: {type: conv1d, filters: 2, kernel_size: 3}"),

@@ -47,7 +47,6 @@ _SAME = {
     "le": "LessOrEqual",
     "gt": "Greater",
     "ge": "GreaterOrEqual",
-    "select": "Where",
 }
 
 
@@ -86,6 +85,19 @@ def _pointwise(e: Exporter, node: Node, operands: Sequence[Value], add: Callable
         e.give(node.values[0], name)
     else:
         e.give_thin(node.values[0], name, shape)
+
+
+@_primitive("select")
+def _select(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
+    def add(names: list[str]) -> str:
+        if node.types[0].dtype != "bool":
+            return e.writer.add("Where", names)
+        # ONNX Runtime has no Where of truth values.
+        condition, yes, no = names
+        rest = e.writer.add("And", [e.writer.add("Not", [condition]), no])
+        return e.writer.add("Or", [e.writer.add("And", [condition, yes]), rest])
+
+    _pointwise(e, node, operands, add)
 
 
 @_primitive("ne")

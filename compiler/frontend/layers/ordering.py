@@ -52,7 +52,7 @@ def largest(x: Tensor, axis: int, k: DimLike, *, largest: bool = True) -> Tensor
     if not largest:
         before, after = after, before
     earlier = iota(graph, "int64", pairs, x.rank).compare("lt", iota(graph, "int64", pairs, x.rank - 1))
-    before = where(earlier, after.negated(), before)
+    before = before.either(earlier.both(after.negated()))  # what is before is not after
     rank = before.cast("int64").sum([x.rank])
     picked = (*x.shape[:-1], k, size)
     wanted = iota(graph, "int64", picked, x.rank - 1)
