@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from netwright.specs.dims import Dim, DimLike, Shape
 from netwright.specs.equations.builtin_cells import cell_of
@@ -20,7 +21,10 @@ from netwright.specs.models.layers.shaping import Add, Concat, Multiply
 from netwright.specs.models.layers.statistics import LayerNorm
 from netwright.specs.models.layers.window import KernelLayer
 
-from .drawing.picture import Family
+#: What a layer is to the eye: the colours of pictures.
+Family = Literal[
+    "input", "window", "pool", "dense", "recurrent", "activation", "norm", "shape", "join", "output", "ghost"
+]
 
 
 def describe(layer: LayerSpec) -> str:

@@ -10,8 +10,8 @@ from netwright.compiler.ops.base import primitive
 from netwright.compiler.ops.protocols import Elementwise, Opaque, View
 from netwright.specs.dims import Dim
 
-from ..describe import count_text, shape_text
-from .picture import Arrow, Box, Family, Picture
+from ..describe import Family, count_text, shape_text
+from .picture import Arrow, Box, Picture
 
 #: Larger pictures are refused, since nobody could read them.
 MOST_BOXES = 3000

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-Family = Literal[
-    "input", "window", "pool", "dense", "recurrent", "activation", "norm", "shape", "join", "output", "ghost"
-]
+from ..describe import Family
 
 
 @dataclass(frozen=True, slots=True)
