@@ -12,7 +12,7 @@ from rich.text import Text
 from netwright.specs.diagnostics.codes import CODES
 from netwright.specs.diagnostics.pages import Page, pages
 
-from ..analysis.optimizations import optimizations
+from ..inspection.optimizations import optimizations
 from ..model import load
 from .options import format_option, settings_option
 from .output import console, show_warnings

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from ..analysis.gradients import gradient_flow
 from ..errors import RequestError
+from ..inspection.gradients import gradient_flow
 from ..model import load
 from ..network_weights import read_weights
 from .options import dim_option, format_option, settings_option, spec_argument, weights_option

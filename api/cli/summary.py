@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..analysis.outlook import Outlook
+from ..inspection.outlook import Outlook
 from ..model import load
 from .options import format_option, settings_option, spec_argument
 from .output import console, show_warnings

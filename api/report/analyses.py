@@ -7,10 +7,10 @@ from math import isfinite, log10
 
 from numpy.typing import NDArray
 
-from ..analysis.gradients import Flow, gradient_flow
 from ..analysis.resources import Memory, Resources
 from ..analysis.summary import Summary
 from ..describe import bytes_text
+from ..inspection.gradients import Flow, gradient_flow
 from ..markup import escape
 from ..model import Model
 

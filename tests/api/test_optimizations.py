@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from netwright.analysis.optimizations import optimizations
 from netwright.build import build, entry_graphs
 from netwright.compiler.codegen.target import named_target
 from netwright.compiler.loop import ir
+from netwright.inspection.optimizations import optimizations
 from netwright.model import Model, load
 from netwright.specs.dims import parse_dim
 from netwright.specs.load import load_spec_text

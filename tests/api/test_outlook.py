@@ -7,9 +7,9 @@ from pathlib import Path
 from click.testing import Result
 
 import netwright
-from netwright.analysis.gradients import gradient_flow
 from netwright.analysis.resources import Resources
 from netwright.describe import bytes_text
+from netwright.inspection.gradients import gradient_flow
 
 SUNSPOTS = Path(__file__).parents[2] / "examples" / "sunspots" / "sunspots.yaml"
 

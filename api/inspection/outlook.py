@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..analysis.resources import Resources
 from ..describe import bytes_text
 from ..errors import RequestError
 from ..model import Model
 from .gradients import GradientFlow, gradient_flow
-from .resources import Resources
 
 _PURPOSES = {"predict": "to predict", "train_step": "to train"}
 

@@ -1,0 +1,1 @@
+"""Analyses of a loaded model: its gradients, what the compiler made of it, what it will need."""
