@@ -8,9 +8,9 @@ from typing import Any
 from yaml import events as ev
 
 from ..diagnostics.diagnostic import Diagnostics
-from ..diagnostics.fixes import without_repeat
 from ..source.scalars import plain_scalar
 from ..source.tree import Entry, SourceNode, SourceText
+from .repeats import report_repeat
 
 DEPTH_LIMIT = 100
 EXPANSION_LIMIT = 200_000
@@ -185,13 +185,7 @@ class TreeBuilder:
 
     def repeat(self, parent: SourceNode, key: str, first: Entry, entry: Entry) -> None:
         """Say that a key was there before."""
-        self.diagnostics.error(
-            "NW0103",
-            f"the key {key} appears twice",
-            entry.key_span,
-            labels=[(first.key_span, "first here")],
-            fixes=without_repeat(self.source, key, entry.start, first.node, entry.node, parent.start),
-        )
+        report_repeat(self.diagnostics, parent, key, first, entry)
 
 
 def _encodable(text: str) -> bool:

@@ -10,9 +10,9 @@ import re
 from functools import cached_property
 
 from ..diagnostics.diagnostic import Diagnostics
-from ..diagnostics.fixes import without_repeat
 from ..source.scalars import UNCLOSED, integer, real
 from ..source.tree import Entry, SourceNode, SourceText
+from .repeats import report_repeat
 
 DEPTH_LIMIT = 100
 
@@ -168,13 +168,7 @@ class _Scanner:
             node.value[key] = entry.node.value
             return
         node.repeated.append((key, entry))
-        self.diagnostics.error(
-            "NW0103",
-            f"the key {key} appears twice",
-            entry.key_span,
-            labels=[(first.key_span, "first here")],
-            fixes=without_repeat(self.source, key, entry.start, first.node, entry.node, node.start),
-        )
+        report_repeat(self.diagnostics, node, key, first, entry)
 
     def first(self, opened: int, closing: str) -> tuple[int, bool]:
         """Where what is in a bracket begins; or, where nothing is in it, its end."""
