@@ -25,6 +25,11 @@ WINDOWS_OF_PADDING = [
 ]
 EVEN_NUMBER = [{"name": "y", "type": "lrn", "size": 2, "alpha": 2.0}]
 
+QUANTIZED = [
+    {"name": "q", "type": "fake_quantize", "scale": 0.3},
+    {"name": "y", "type": "lrn", "size": 1},
+]
+
 
 @pytest.mark.parametrize(
     ("layers", "shape"),
@@ -33,6 +38,7 @@ EVEN_NUMBER = [{"name": "y", "type": "lrn", "size": 2, "alpha": 2.0}]
         pytest.param(EVEN_NUMBER, ["N", 4, 3, 2], id="fewer samples than channels"),
         pytest.param(EVEN_NUMBER, ["N", 2, 3, 1], id="more samples than channels"),
         pytest.param(EVEN_NUMBER, ["N", 4, 3], id="no image"),
+        pytest.param(QUANTIZED, ["N", 1], id="an operator that the evaluator has only since opset 19"),
     ],
 )
 def test_the_second_judge(layers: list[dict[str, Any]], shape: list[Any]) -> None:
