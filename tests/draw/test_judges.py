@@ -30,6 +30,11 @@ QUANTIZED = [
     {"name": "y", "type": "lrn", "size": 1},
 ]
 
+SCALED_THREE_TIMES = [
+    {"name": "s", "type": "standardize", "mean": 0.5, "stddev": 2},
+    {"name": "y", "type": "attention", "inputs": ["s", "s", "s"]},
+]
+
 
 @pytest.mark.parametrize(
     ("layers", "shape"),
@@ -39,6 +44,7 @@ QUANTIZED = [
         pytest.param(EVEN_NUMBER, ["N", 2, 3, 1], id="more samples than channels"),
         pytest.param(EVEN_NUMBER, ["N", 4, 3], id="no image"),
         pytest.param(QUANTIZED, ["N", 1], id="an operator that the evaluator has only since opset 19"),
+        pytest.param(SCALED_THREE_TIMES, ["N", "T", 2], id="a scale that ONNX Runtime moves but others read"),
     ],
 )
 def test_the_second_judge(layers: list[dict[str, Any]], shape: list[Any]) -> None:

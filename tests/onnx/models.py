@@ -81,9 +81,13 @@ def light(name: str, seed: int = 0, *, scores: bool = False) -> onnx.ModelProto:
     return found
 
 
-def onnxruntime_outputs(found: onnx.ModelProto, inputs: Mapping[str, NDArray]) -> list[NDArray]:
-    """What ONNX Runtime answers."""
+def onnxruntime_outputs(
+    found: onnx.ModelProto, inputs: Mapping[str, NDArray], *, as_written: bool = False
+) -> list[NDArray]:
+    """What ONNX Runtime answers, with or (``as_written``) without the rewrites that it makes by default."""
     options = onnxruntime.SessionOptions()
+    if as_written:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(found.SerializeToString(), options)
