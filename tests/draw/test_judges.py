@@ -35,6 +35,11 @@ SCALED_THREE_TIMES = [
     {"name": "y", "type": "attention", "inputs": ["s", "s", "s"]},
 ]
 
+OTHER_ACTIVATIONS = [
+    {"name": "r", "type": "gru", "units": 1, "recurrent_activation": "softplus"},
+    {"name": "y", "type": "lrn", "size": 1},
+]
+
 
 @pytest.mark.parametrize(
     ("layers", "shape"),
@@ -45,6 +50,7 @@ SCALED_THREE_TIMES = [
         pytest.param(EVEN_NUMBER, ["N", 4, 3], id="no image"),
         pytest.param(QUANTIZED, ["N", 1], id="an operator that the evaluator has only since opset 19"),
         pytest.param(SCALED_THREE_TIMES, ["N", "T", 2], id="a scale that ONNX Runtime moves but others read"),
+        pytest.param(OTHER_ACTIVATIONS, ["N", "T", 2], id="activations that the evaluator does not read"),
     ],
 )
 def test_the_second_judge(layers: list[dict[str, Any]], shape: list[Any]) -> None:
