@@ -19,6 +19,7 @@ from netwright.specs.specialize import Range, specialize
 
 from .analysis.limits import keep_memory
 from .analysis.summary import Summary, summarize
+from .collection import collected_seldom
 from .data import data_paths
 from .errors import SpecError
 from .fixing import check_fixes
@@ -99,6 +100,7 @@ class Model:
         """
         return summarize(self.load, self.network)
 
+    @collected_seldom()
     def compile(
         self,
         weights: Weights | None = None,

@@ -24,6 +24,7 @@ from netwright.specs.manifest import Manifest
 
 from . import artifacts
 from .build import build, entry_graphs, reference
+from .collection import collected_seldom
 from .data import data_path, data_paths
 from .network_weights import Weights, read_weights, weights_manifest
 from .training import run_training
@@ -161,6 +162,7 @@ class Program:
         """Writes parameters and statistics to a safetensors file, completely or not at all. Raises OSError."""
         save_weights(path, weights_manifest(self.network), self.weights)
 
+    @collected_seldom()
     def save(
         self, path: str | Path, emit: artifacts.Emit = "exe", *, cpu: str | None = None, verify: bool = False
     ) -> list[Path]:

@@ -14,6 +14,8 @@ import click
 
 from netwright.runtime.interrupt import end_on_signals
 
+from ..collection import SELDOM
+
 #: Each command's module and its line in the help.
 COMMANDS = {
     "new": "Start a spec from a template.",
@@ -50,8 +52,7 @@ class LazyGroup(click.Group):
     def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
         if args is None:  # called as a program, not from Python
             end_on_signals()
-            # Modules stay and graphs grow: the default thresholds would collect again and again and double the time.
-            gc.set_threshold(1_000_000, 20, 100)
+            gc.set_threshold(*SELDOM)  # modules stay as well: with Python's own, commands take twice as long
         with _explained():  # printing help can fail too, on a full disk
             return super().main(args, *more, **options)
 
