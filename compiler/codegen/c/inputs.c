@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "driver.h"
+#include "failure.h"
 
 typedef struct {
     FILE *file;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "driver.h"
+#include "failure.h"
 
 static void print_element(const nw_buffer *buffer, const unsigned char *at) {
     int64_t whole = 0;

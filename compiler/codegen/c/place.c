@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "driver.h"
+#include "failure.h"
 
 enum { MOST_LINKS = 40, MOST_TEXT = 4096 };
 

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "driver.h"
+#include "failure.h"
 
 static int64_t integer_at(const nw_buffer *buffer, const void *data, int64_t position) {
     if (buffer->dtype.size == 8) return ((const int64_t *)data)[position];

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "driver.h"
+#include "failure.h"
 #include "processors.h"
 
 /* Page-aligned and, if large, in huge pages where the system has them: streaming is then up to twice as fast. */

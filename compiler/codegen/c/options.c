@@ -1,0 +1,147 @@
+/* The command line: what it asks for, and its help. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "failure.h"
+#include "npy.h"
+#include "options.h"
+
+static int count_of(int32_t use, int32_t *last) {
+    int count = 0;
+    for (int32_t i = 0; i < nw_the_model.buffer_count; i++) {
+        if (nw_the_model.buffers[i].use != use) continue;
+        *last = i;
+        count++;
+    }
+    return count;
+}
+
+static void list(FILE *to, int32_t use) {
+    for (int32_t i = 0; i < nw_the_model.buffer_count; i++) {
+        const nw_buffer *buffer = &nw_the_model.buffers[i];
+        if (buffer->use != use) continue;
+        fprintf(to, "  %s  %s %s", buffer->name, npy_dtype_name(buffer->dtype), buffer->shape);
+        fprintf(to, buffer->label_count ? "  (%d labels)\n" : "\n", (int)buffer->label_count);
+    }
+}
+
+static void usage(FILE *to) {
+    const char *name = nw_the_model.name;
+    int32_t input = 0, output = 0;
+    fprintf(to, "usage: %s -i NAME=FILE.npy ... -o OUT.npz [--print] [--threads N] [--pin]\n", name);
+    if (count_of(NW_INPUT, &input) == 1 && count_of(NW_OUTPUT, &output) == 1)
+        fprintf(to, "       %s < %s.npy > %s.npy\n", name, nw_the_model.buffers[input].name,
+                nw_the_model.buffers[output].name);
+    fprintf(to, "       %s --info | --help\n\ninputs:\n", name);
+    list(to, NW_INPUT);
+    fprintf(to, "outputs:\n");
+    list(to, NW_OUTPUT);
+    fprintf(to,
+            "\n  -i NAME=FILE.npy  an input (FILE - : standard input)\n"
+            "  -o OUT            all outputs as .npz, or the only output as .npy (OUT - : standard output)\n"
+            "  --print           outputs as text, with labels where there are any\n"
+            "  --threads N       at most so many threads compute (auto: as many as there are processors)\n"
+            "  --pin             each thread stays on a processor of its own\n"
+            "  --info            the manifest as JSON\n");
+}
+
+static void take_input(options *asked, const char *text) {
+    int32_t only = 0;
+    for (int32_t i = 0; i < nw_the_model.buffer_count; i++) {
+        const nw_buffer *buffer = &nw_the_model.buffers[i];
+        size_t n = strlen(buffer->name);
+        if (buffer->use != NW_INPUT || strncmp(text, buffer->name, n) != 0 || text[n] != '=') continue;
+        if (asked->inputs[i]) fail(EXIT_INPUT, "input '%s' is given twice", buffer->name);
+        asked->inputs[i] = text + n + 1;
+        return;
+    }
+    if (!strchr(text, '=') && count_of(NW_INPUT, &only) == 1) {
+        if (asked->inputs[only]) fail(EXIT_INPUT, "the only input is given twice");
+        asked->inputs[only] = text;
+        return;
+    }
+    fprintf(stderr, "inputs:\n");
+    list(stderr, NW_INPUT);
+    fail(EXIT_INPUT, "-i %s: expected NAME=FILE.npy with the name of an input", text);
+}
+
+static int take_number(const char *text) {
+    if (strcmp(text, "auto") == 0) return 0;
+    char *end;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (errno || end == text || *end || value < 1 || value > MAX_THREADS)
+        fail(EXIT_INPUT, "--threads %s: expected a number from 1 to %d, or auto", text, MAX_THREADS);
+    return (int)value;
+}
+
+static void end_text(void) {
+    if (fflush(stdout) || ferror(stdout)) fail(EXIT_SYSTEM, "cannot write to standard output: %s", strerror(errno));
+    exit(0);
+}
+
+/* An input must not become the output: it would be lost. */
+static void keep_inputs(const options *asked) {
+    struct stat output, input;
+    if (!asked->output || stat(asked->output, &output) || !S_ISREG(output.st_mode)) return;
+    for (int32_t i = 0; i < nw_the_model.buffer_count; i++)
+        if (asked->inputs[i] && stat(asked->inputs[i], &input) == 0 && input.st_dev == output.st_dev &&
+            input.st_ino == output.st_ino)
+            fail(EXIT_INPUT, "-o %s is the input '%s': choose another name", asked->output, nw_the_model.buffers[i].name);
+}
+
+void parse_options(int argc, char **argv, options *asked) {
+    asked->inputs = allocate((size_t)nw_the_model.buffer_count, sizeof *asked->inputs);
+    for (int i = 1; i < argc; i++) {
+        const char *word = argv[i];
+        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+            usage(stdout);
+            end_text();
+        }
+        if (strcmp(word, "--info") == 0) {
+            puts(nw_the_model.manifest);
+            end_text();
+        }
+        if (strcmp(word, "--print") == 0) {
+            asked->print = 1;
+            continue;
+        }
+        if (strcmp(word, "--pin") == 0) {
+            asked->pin = 1;
+            continue;
+        }
+        int takes = strcmp(word, "-i") == 0 || strcmp(word, "-o") == 0 || strcmp(word, "--threads") == 0;
+        if (!takes) fail(EXIT_INPUT, "%s is no option of this program; try --help", word);
+        if (++i == argc) fail(EXIT_INPUT, "%s needs a value; try --help", word);
+        if (word[1] == 'i')
+            take_input(asked, argv[i]);
+        else if (word[1] == 'o')
+            asked->output = argv[i];
+        else
+            asked->threads = take_number(argv[i]);
+    }
+    int32_t input = 0, output = 0, piped = 0;
+    int outputs = count_of(NW_OUTPUT, &output);
+    if (count_of(NW_INPUT, &input) == 1 && !asked->inputs[input] && !isatty(STDIN_FILENO)) asked->inputs[input] = "-";
+    for (int32_t i = 0; i < nw_the_model.buffer_count; i++) {
+        const nw_buffer *buffer = &nw_the_model.buffers[i];
+        if (buffer->use != NW_INPUT) continue;
+        if (!asked->inputs[i])
+            fail(EXIT_INPUT, "input '%s' is missing: -i %s=FILE.npy, %s %s", buffer->name, buffer->name,
+                 npy_dtype_name(buffer->dtype), buffer->shape);
+        piped += strcmp(asked->inputs[i], "-") == 0;
+    }
+    if (piped > 1) fail(EXIT_INPUT, "only one input can come from standard input");
+    if (!asked->output && !asked->print && (outputs != 1 || isatty(STDOUT_FILENO)))
+        fail(EXIT_INPUT, "where to? -o OUT.npz writes the outputs, --print shows them");
+    if (asked->output && asked->print && strcmp(asked->output, "-") == 0)
+        fail(EXIT_INPUT, "--print and -o - both write to standard output");
+    keep_inputs(asked);
+    size_t n = asked->output ? strlen(asked->output) : 0;
+    if (n > 4 && strcmp(asked->output + n - 4, ".npy") == 0 && outputs != 1)
+        fail(EXIT_INPUT, "%s: a .npy holds one array, and there are %d outputs; name it .npz", asked->output, outputs);
+}

@@ -1,0 +1,16 @@
+/* What the command line asks for. */
+#ifndef NETWRIGHT_OPTIONS_H
+#define NETWRIGHT_OPTIONS_H
+
+enum { MAX_THREADS = 1024 };
+
+typedef struct {
+    const char **inputs; /* one path per model buffer, NULL if none was given */
+    const char *output;
+    int print, threads, pin; /* threads: 0 for as many as there are processors */
+} options;
+
+/* Ends the program if there is a mistake, and after --help and --info. */
+void parse_options(int argc, char **argv, options *asked);
+
+#endif
