@@ -8,6 +8,7 @@ What it prints is a line per rule that no test noticed, and a table per module:
 
 - *noticed*: a test fails, crashes or does not end in its time;
 - *equivalent*: listed in ``equivalent.txt`` with the reason why the compiler decides the same, whatever this rule says;
+- *UNBROKEN*: the running process has no function to put the broken one in, or two that look alike;
 - *SURVIVED*: a rule that nothing holds in place: either a test is missing, or the rule is not needed.
 
 Nothing on disk is changed. The tests are collected once; a process per broken rule is forked from there, gets the new

@@ -52,7 +52,7 @@ def main() -> int:
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         return int(code)
     print(table.summary())
-    return 1 if table.survived else 0
+    return 1 if table.open else 0
 
 
 def _files(names: Sequence[str]) -> list[Path]:
@@ -80,23 +80,26 @@ class Table:
     equivalent: Mapping[str, str]
     shows_all: bool
     counts: dict[str, Counter[str]] = field(default_factory=dict)
-    survived: list[Broken] = field(default_factory=list)
+    open: list[Broken] = field(default_factory=list)
 
     def add(self, broken: Broken, verdict: Verdict) -> None:
         module = str(broken.path.relative_to(ROOT) if broken.path.is_relative_to(ROOT) else broken.path)
         if verdict.by:
             kind, why = "noticed", f"{verdict.by}: {verdict.how}"
+        elif verdict.cannot:
+            kind, why = "UNBROKEN", f"no function to put it in, or several alike: {verdict.cannot}"
+            self.open.append(broken)
         elif broken.key in self.equivalent:
             kind, why = "equivalent", self.equivalent[broken.key]
         else:
             kind, why = "SURVIVED", f"{verdict.tests} of {verdict.reaching} tests that reach it ran"
-            self.survived.append(broken)
+            self.open.append(broken)
         self.counts.setdefault(module, Counter())[kind] += 1
-        if kind == "SURVIVED" or self.shows_all:
+        if kind in ("SURVIVED", "UNBROKEN") or self.shows_all:
             print(f"{kind:10} {module}:{broken.line}  {broken.key}  ({why})", flush=True)
 
     def summary(self) -> str:
-        kinds = ("noticed", "equivalent", "SURVIVED")
+        kinds = ("noticed", "equivalent", "UNBROKEN", "SURVIVED")
         rows = [(module, *(counts[kind] for kind in kinds)) for module, counts in self.counts.items()]
         rows.append(("all", *(sum(counts[kind] for counts in self.counts.values()) for kind in kinds)))
         width = max(len(module) for module, *_ in rows)

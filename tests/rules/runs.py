@@ -28,12 +28,16 @@ FACTOR = 10.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """``by`` is the test that noticed; "" where none did of ``tests`` that ran of those that reach the rule."""
+    """``by`` is the test that noticed; "" where none did of ``tests`` that ran of those that reach the rule.
+
+    ``cannot`` says why the rule could not be broken; then no test ran.
+    """
 
     by: str = ""
     how: str = ""
     tests: int = 0
     reaching: int = 0
+    cannot: str = ""
 
 
 @dataclass
@@ -75,7 +79,8 @@ class Runs:
             broken = self.rules[number]
             if isinstance(found, str):
                 found = Verdict("the process", found)
-            self._noticed.setdefault(str(broken.path), []).insert(0, found.by)
+            if found.by:
+                self._noticed.setdefault(str(broken.path), []).insert(0, found.by)
             self.told(broken, found)
         return True
 
@@ -100,7 +105,7 @@ class Runs:
         try:
             functions.put(broken)
         except CannotBreakError as error:
-            return Verdict("nothing", f"cannot be broken here: {error}")
+            return Verdict(cannot=str(error))
         begun = time.process_time()
         for ran, (test, following) in enumerate(pairwise([*order, ""])):
             if time.process_time() - begun > self.seconds:
