@@ -106,6 +106,26 @@ CELLS = {
 }
 
 
+WIDER = """
+netwright: 1
+model: m
+inputs: {x: {shape: [2, 3, 4]}}
+layers:
+  - {name: wider, type: broadcast_to, shape: [1, 2, 3, 4]}
+  - {name: size, type: expression, value: abs(x)}
+  - {name: pool, type: mean_pool2d, pool_size: 1}
+  - {name: sums, type: reduce, inputs: [size], op: sum, axes: [0, 2]}
+outputs: {pool: pool, sums: sums, size: size}
+"""
+
+
+def test_axes_that_broadcasting_adds_are_there_for_who_reads_them(tmp_path: Path) -> None:
+    """Elementwise operators broadcast on their own, so a value is expanded only in front of others."""
+    path = tmp_path / "m.yaml"
+    path.write_text(WIDER, encoding="utf-8")
+    compare(netwright.load(path))
+
+
 @pytest.mark.parametrize("layer", CELLS.values(), ids=CELLS.keys())
 def test_recurrences_agree_with_onnxruntime(layer: str, tmp_path: Path) -> None:
     state = ", s: r.state" if "layers" not in layer else ""

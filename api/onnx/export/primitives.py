@@ -221,15 +221,12 @@ def _broadcast(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
     axes = node.attrs.axes  # type: ignore[attr-defined]
     shape = node.types[0].shape
     name, own = e.thin(value)
-    own = (1,) * (len(axes) - len(own)) + own
+    if not own or tuple(axes) == tuple(range(len(shape) - len(axes), len(shape))):
+        return e.give_thin(node.values[0], name, own)
     thin: list[DimLike] = [1] * len(shape)
-    for axis, size in zip(axes, own, strict=True):
+    for axis, size in zip(axes, (1,) * (len(axes) - len(own)) + own, strict=True):
         thin[axis] = size
-    if all(size == 1 for size in own) and len(e.thin(value)[1]) == 0:
-        return e.give_thin(node.values[0], name, ())
-    if tuple(axes) != tuple(range(len(shape) - len(axes), len(shape))):
-        name = reshape(e, name, tuple(thin))
-    e.give_thin(node.values[0], name, tuple(thin))
+    e.give_thin(node.values[0], reshape(e, name, tuple(thin)), tuple(thin))
 
 
 @_primitive("slice")
