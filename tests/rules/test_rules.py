@@ -11,6 +11,7 @@ import pytest
 from .__main__ import EQUIVALENT, ROOT, known
 from .rules import rules_of
 
+OPEN = ("SURVIVED", "UNBROKEN")
 SMALL = """
 MOST = 4
 
@@ -29,6 +30,13 @@ def endless(count):
     while count > 0:
         count -= 1
     return count
+
+
+def above(limit):
+    return lambda number: number > limit
+
+
+positive = above(0)
 
 
 def test_few():
@@ -69,6 +77,9 @@ def test_ways_to_break_a_rule(module: Path) -> None:
         "endless: count > 0 -> False",
         "endless: count > 0 -> count >= 0",
         "endless: count -= 1 -> pass",
+        "above: number > limit -> True",
+        "above: number > limit -> False",
+        "above: number > limit -> number >= limit",
     ]
 
 
@@ -77,14 +88,20 @@ def test_what_tests_notice(module: Path) -> None:
     command = [sys.executable, "-m", "tests.rules", str(module), "--tests", str(module), "--more", "0.2"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
-    survived = [line for line in done.stdout.splitlines() if line.startswith("SURVIVED")]
-    assert [line.split(maxsplit=2)[2].partition("  (")[0] for line in sorted(survived)] == [
+    lines = [line.split(maxsplit=2) for line in sorted(done.stdout.splitlines())]
+    found = {kind: [text[2].partition("  (")[0] for text in lines if text[0] == kind] for kind in OPEN}
+    assert found["SURVIVED"] == [
         "told: count > 0 -> count >= 0",
         "told: words is not None and count > 0 -> False",
         "told: words is not None and count > 0 -> without count > 0",
         "told: words.append(count) -> pass",
+        "above: number > limit -> number >= limit",
     ]
-    assert done.stdout.splitlines()[-1].split() == ["all", "15", "11", "0", "4"]
+    assert found["UNBROKEN"] == [
+        "above: number > limit -> False",
+        "above: number > limit -> True",
+    ]
+    assert done.stdout.splitlines()[-1].split() == ["all", "18", "11", "0", "2", "5"]
     assert module.read_text(encoding="utf-8") == SMALL
 
 
