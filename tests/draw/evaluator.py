@@ -35,6 +35,13 @@ class DequantizeLinear(OpRun):
         return ((x.astype(scale.dtype) - offset.reshape(along)) * scale.reshape(along),)
 
 
+class GlobalMaxPool(OpRun):
+    """As the standard has it. The evaluator's own knows images only."""
+
+    def _run(self, x: NDArray) -> tuple[NDArray]:
+        return (x.max(axis=tuple(range(2, x.ndim)), keepdims=True),)
+
+
 class Declined(Exception):
     """The evaluator can't judge this model."""
 
@@ -49,7 +56,9 @@ def evaluated(proto: Any, names: Sequence[str] | None, given: dict[str, NDArray]
         raise Declined("it always takes the standard's default activations")
     try:
         with np.errstate(all="ignore"):
-            found = ReferenceEvaluator(proto, new_ops=[LRN, DequantizeLinear]).run(names, given)
+            found = ReferenceEvaluator(proto, new_ops=[LRN, DequantizeLinear, GlobalMaxPool]).run(
+                names, given
+            )
     except ValueError as error:
         raise Declined("it finds no position among no cells") from error
     except RuntimeError as error:

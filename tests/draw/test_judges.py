@@ -40,6 +40,8 @@ OTHER_ACTIVATIONS = [
     {"name": "y", "type": "lrn", "size": 1},
 ]
 
+LARGEST_OF_STEPS = [{"name": "l", "type": "lrn", "size": 2}, {"name": "y", "type": "global_max_pool"}]
+
 
 @pytest.mark.parametrize(
     ("layers", "shape"),
@@ -51,6 +53,7 @@ OTHER_ACTIVATIONS = [
         pytest.param(QUANTIZED, ["N", 1], id="an operator that the evaluator has only since opset 19"),
         pytest.param(SCALED_THREE_TIMES, ["N", "T", 2], id="a scale that ONNX Runtime moves but others read"),
         pytest.param(OTHER_ACTIVATIONS, ["N", "T", 2], id="activations that the evaluator does not read"),
+        pytest.param(LARGEST_OF_STEPS, ["N", "T", 2], id="a maximum over one axis"),
     ],
 )
 def test_the_second_judge(layers: list[dict[str, Any]], shape: list[Any]) -> None:
