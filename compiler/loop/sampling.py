@@ -1,7 +1,7 @@
 """Runs part of a kernel's iterations where all of them would take the interpreter too long.
 
 Iterations of a loop that stores results may be left out, since each element is computed independently; iterations of
-a loop that accumulates may not, nor may any if one iteration loads what another one stored.
+a loop that accumulates may not, nor may any if one iteration loads, or overwrites, what another one stored.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from random import Random
+
+from netwright.specs.dims import dim_symbols
 
 from . import ir
 from .changes import changes
@@ -57,7 +59,7 @@ def sample(function: ir.Function, dims: Mapping[str, int], random: Random) -> Sa
 
 
 def _free_loops(function: ir.Function) -> Iterable[int]:
-    if _loads_what_it_stores(function):
+    if _depends_on_order(function):
         # The iterations of one nest of parallel loops share nothing; of two nests this is not known.
         parallel = [loop for loop in _loops(function.body) if loop.kind == "parallel"]
         if parallel and list(ir.parallel_nest(parallel[0])) == parallel:
@@ -88,10 +90,12 @@ def _declared(body: Iterable[ir.Stmt]) -> Iterable[str]:
             yield from _declared((*statement.body, *statement.orelse))
 
 
-def _loads_what_it_stores(function: ir.Function) -> bool:
-    """Whether an iteration may load what another one stored: unless each buffer is only updated in place."""
+def _depends_on_order(function: ir.Function) -> bool:
+    """Whether an iteration may load what another one stored, unless each buffer is only updated in place; or store
+    where another one did, which indices from data do not exclude."""
     stored: dict[str, list[tuple[ir.Index, ...]]] = {}
     loaded: dict[str, set[tuple[ir.Index, ...]]] = {}
+    from_data: set[str] = set()
     stack = [*function.body]
     while stack:
         statement = stack.pop()
@@ -102,6 +106,8 @@ def _loads_what_it_stores(function: ir.Function) -> bool:
                 stack += (*body, *orelse)
             case ir.Store(buffer, indices):
                 stored.setdefault(buffer, []).append(indices)
+            case ir.LetIndex(name):
+                from_data.add(name)
             case _:
                 pass
         if isinstance(statement, ir.Store | ir.Declare | ir.Assign | ir.LetIndex):
@@ -111,6 +117,11 @@ def _loads_what_it_stores(function: ir.Function) -> bool:
     return any(
         len(stored[buffer]) > 1 or loaded[buffer] != set(stored[buffer])
         for buffer in stored.keys() & loaded.keys()
+    ) or any(
+        from_data & dim_symbols(index)
+        for places in stored.values()
+        for indices in places
+        for index in indices
     )
 
 

@@ -65,6 +65,19 @@ kernel sum(N >= 1)
     p1[0] = total
 """
 
+SCATTER = """
+kernel scatter(N >= 1)
+  read p0: int64[N]
+  read p1: float32[N]
+  write p2: float32[N]
+  parallel for one in 0 .. 1:
+    for r in 0 .. N:
+      p2[r] = 0.0:float32
+    for i in 0 .. N:
+      index row = p0[i] in 0 .. N else 1
+      p2[row] = p1[i]
+"""
+
 
 def model(text: str = SPEC) -> netwright.Model:
     return netwright.Model(load_spec_text(text, "spec.yaml"))
@@ -164,6 +177,17 @@ def test_a_large_kernel_is_run_in_part() -> None:
         parse_function(SUM), {"p0": np.ones(1000, np.int32), "p1": total}, {"N": 1000}, iterations=whole
     )
     assert total[0] == 1000
+
+
+def test_what_iterations_may_overwrite_is_run_whole() -> None:
+    """An index from data may come up again: the last of equal ones counts, and none may be left out."""
+    function = parse_function(SCATTER)
+    dims = {"N": 4000}
+    rows, values = np.zeros(4000, np.int64), np.arange(4000, dtype=np.float32)
+    result = np.full(4000, np.nan, np.float32)
+    buffers = {"p0": rows, "p1": values, "p2": result}
+    assert run_function(function, buffers, dims, iterations=sample(function, dims, Random(0))) == 0
+    np.testing.assert_array_equal(result, [3999.0, *[0.0] * 3999])
 
 
 def test_nothing_is_written_where_a_kernel_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
