@@ -20,6 +20,7 @@ from netwright.specs.models.layers.statistics import LocalResponseNorm
 from .errors import Refusal
 from .names import Names, role_of, safe
 from .operands import Held, Known, Value
+from .scanned import Scanned, scanned_by
 from .sketch import Sketch
 from .spec import block
 from .tensors import is_uniform
@@ -32,15 +33,6 @@ _RECURRENT = ("rnn", "lstm", "gru", "recurrent")
 #: Layers that are named after the layer they read, if they have no name of their own.
 _ROLES = ActivationLayer | Add | Multiply | Concat | Pool | LocalResponseNorm | Dropout
 _BELONGING = frozenset(name for name, spec in LAYERS.items() if issubclass(spec, _ROLES))
-
-
-@dataclass(frozen=True, slots=True)
-class Scanned:
-    """For a convolution that extracts the cells of each window: what it reads, and its windows."""
-
-    source: str
-    window: tuple[int, ...]
-    stride: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +88,6 @@ class NetworkWriter:
         """What layers expand along axes of size 1, by the layers' names."""
         self.masks: dict[str, str] = {}
         """For each mask of the steps that exist, a reference to the lengths behind it."""
-        self.scanned: dict[str, Scanned] = {}
-        """Convolutions that extract the cells of each window."""
         self.reshaped_from: dict[Held, Held] = {}
         """What a value was before it was reshaped."""
         self.emptied: dict[Held, Emptied] = {}
@@ -220,7 +210,7 @@ class NetworkWriter:
         if self.sketch.type_of(ref).shape == shape:
             return ref
         before = self.sketch.type_of(ref).shape
-        scanned = self.scanned.get(ref)
+        scanned = None if layer is None else scanned_by(layer.keys, layer.weights)
         if scanned is not None and (shape[0], shape[1:-1]) == (product(before[:-1]), scanned.window):
             return self._windows(ref, scanned)  # each window as a separate sample
         if len(shape) == 2 < len(before) and shape[0] == before[0]:
@@ -233,7 +223,7 @@ class NetworkWriter:
         for key, sizes in (("window", scanned.window), ("stride", scanned.stride)):
             if key == "window" or set(sizes) != {1}:
                 keys[key] = sizes[0] if len(set(sizes)) == 1 else list(sizes)
-        return self._once(("windows", ref), "windows", scanned.source, keys, [])
+        return self._once(("windows", ref), "windows", self.layers[ref].inputs[0], keys, [])
 
     def flattened(self, source: Held, start: int) -> str:
         """Joins the held axes of a tensor from ``start`` on."""

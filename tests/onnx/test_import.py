@@ -17,7 +17,7 @@ import netwright
 from netwright.cli import main
 from netwright.onnx import ImportedModel, OnnxError, import_model
 
-from .models import light, model, onnxruntime_outputs
+from .models import agrees, light, model, onnxruntime_outputs
 
 node = helper.make_node
 
@@ -33,6 +33,22 @@ def test_resnet50_is_the_spec_one_would_write(golden) -> None:
     text = import_model(light("resnet50"), name="resnet50").spec
     assert text.count("type: transpose") == 1
     golden.check("resnet50.yaml", text)
+
+
+def test_a_filter_per_channel_extracts_no_windows() -> None:
+    """Three filters with a 1 each look like an extraction of windows of three cells, but read a channel each."""
+    kernel = np.eye(3, dtype=np.float32)[:, None]
+    nodes = [
+        node("Conv", ["x", "kernel"], ["c"], group=3),
+        node("Transpose", ["c"], ["t"], perm=[0, 2, 1]),
+        node("Reshape", ["t", "shape"], ["r"]),
+        node("Transpose", ["r"], ["f"], perm=[0, 2, 1]),
+        node("GlobalMaxPool", ["f"], ["y"]),
+    ]
+    found = model(
+        nodes, {"x": [2, 3, 6]}, ["y"], {"kernel": kernel, "shape": np.array([8, 3, 1], dtype=np.int64)}
+    )
+    agrees(found, {"x": (2, 3, 6)})
 
 
 def test_native_layout_needs_no_transpose() -> None:

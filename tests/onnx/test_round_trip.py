@@ -16,7 +16,7 @@ from netwright.onnx.files import check
 from netwright.specs.load import load_spec_text
 from netwright.templates import TEMPLATES, template
 
-from .models import onnxruntime_outputs
+from .models import agrees, onnxruntime_outputs
 from .same import canonical
 from .test_export import compare
 
@@ -146,6 +146,26 @@ outputs: {y: scan}
     )
     text = check_round_trip(netwright.load(tmp_path / "m.yaml"))
     assert "type: windows, window: [3, 4], stride: [2, 1]" in text
+
+
+def test_an_activation_of_windows_of_one_cell_comes_back(tmp_path: Path) -> None:
+    """What extracts the windows is a convolution, which takes over an activation behind it and stays one."""
+    (tmp_path / "m.yaml").write_text(
+        """netwright: 1
+model: m
+inputs: {x: {shape: [1, 2, 1]}}
+layers:
+  - name: scan
+    type: scan_window
+    window: 1
+    layers:
+      - {name: act, type: sigmoid}
+      - {name: flat, type: global_max_pool}
+      - {name: score, type: dense, units: 1}
+outputs: {y: scan}
+"""
+    )
+    agrees(compare(netwright.load(tmp_path / "m.yaml")), {"x": (1, 2, 1)})
 
 
 CELLS = {

@@ -13,13 +13,8 @@ from netwright.specs.dims import Shape
 from ..arrange import channels_last
 from ..context import Context
 from ..errors import Refusal
-from ..network import Scanned
 from ..operands import Held
-from ..tensors import window_kernel
 from .table import op
-
-#: Kernels with larger windows are not checked for being the extraction of a window's cells.
-MAX_CELLS = 4096
 
 
 def scalar_or_list(values: list[int]) -> int | list[int]:
@@ -139,18 +134,7 @@ def convolved(
     source = ctx.arranged(value, axes)
     if computed:
         return ctx.held_as(ctx.with_computed(f"conv{spatial}d", [source], keys, computed), axes)
-    ref = ctx.layer(f"conv{spatial}d", [source], keys, weights)
-    if padding == "valid" and bias is None and set(dilation) == {1} and _gives_windows(kernel):
-        ctx.writer.scanned[ref] = Scanned(source, tuple(window), tuple(stride))
-    return ctx.held_as(ref, axes)
-
-
-def _gives_windows(kernel: NDArray) -> bool:
-    """Whether the filters extract the cells of a window."""
-    filters, channels, *window = kernel.shape
-    if filters != channels * int(np.prod(window)) or filters > MAX_CELLS:
-        return False
-    return np.array_equal(kernel, window_kernel(window, channels))
+    return ctx.held_as(ctx.layer(f"conv{spatial}d", [source], keys, weights), axes)
 
 
 @op(
