@@ -22,6 +22,7 @@ from netwright.runtime.windows import Windows
 from ..engines.harness import TOLERANCE, Arrays, Model
 from ..machines import MACHINES
 from .networks import Case
+from .rounding import evaluate_moved, moved
 
 COMPILE_SECONDS = 20
 STEPS = 5
@@ -207,17 +208,14 @@ def distance(found: NDArray, wanted: NDArray) -> float:
 def magnified(
     model: Model, entry: str, table: Mapping[str, NDArray], dims: Mapping[str, int], expected: Arrays
 ) -> dict[str, float]:
-    """By how much the reference's results move when all that it reads moves by some roundings."""
+    """By how much the reference's results move when all that it reads, or all that it computes, moves by some
+    roundings."""
     most = dict.fromkeys(expected, 0.0)
+    graph = model.network.graphs[entry]
     for seed in range(4):
         rng = np.random.default_rng(seed)
-        moved = {
-            name: array
-            * (1 + 4 * np.finfo(array.dtype).eps * rng.uniform(-1, 1, array.shape)).astype(array.dtype)
-            if array.dtype.kind == "f"
-            else array
-            for name, array in table.items()
-        }
-        other = model.interpret(entry, moved, dims)
-        most = {name: max(most[name], distance(other[name], expected[name])) for name in expected}
+        read = {name: moved(array, 4, rng) for name, array in table.items()}
+        kept = {name: table[name] for name in graph.inputs}
+        for other in (model.interpret(entry, read, dims), evaluate_moved(graph, kept, dims, seed)):
+            most = {name: max(most[name], distance(other[name], expected[name])) for name in expected}
     return most
