@@ -1,4 +1,4 @@
-"""The interpreter with other roundings: every number that an operation computes is moved by about one."""
+"""The interpreter with other roundings: moves every number that an operation computes by one or two of them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def moved(array: NDArray, roundings: float, rng: np.random.Generator) -> NDArray
 
 
 def evaluate_moved(graph: Graph, inputs: Arrays, dims: Mapping[str, int], seed: int) -> dict[str, NDArray]:
-    """The graph's outputs where the result of every operation that computes something is moved by up to a rounding: so
-    numbers that only a rounding keeps apart, or equal, come in another order."""
+    """The graph's outputs where every result of an operation that computes something is moved by up to two
+    roundings: so numbers that only a rounding keeps apart, or equal, come in another order."""
     binding = bind_dims(graph, {name: array.shape for name, array in inputs.items()}, dims)
     rounding = _Rounding(binding, np.random.default_rng(seed))
     with np.errstate(all="ignore"):
@@ -48,6 +48,6 @@ class _Rounding:
             results = one.evaluate(self, node.attrs, [values[value] for value in body.operands(node)])
             arrays = [np.asarray(array) for array in results]
             if not isinstance(one, View | Generator):
-                arrays = [moved(array, 1, self.rng) for array in arrays]
+                arrays = [moved(array, 2, self.rng) for array in arrays]
             values.update(zip(node.values, arrays, strict=True))
         return [values[value] for value in body.outputs.values()]
