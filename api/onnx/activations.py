@@ -27,7 +27,7 @@ _ACTIVATIONS: dict[str, tuple[str, tuple[tuple[str, str, float | None], ...]]] =
 def numbers_of(attribute: Callable[[str], Any]) -> dict[str, Iterator[float]]:
     """The alphas or betas of all activations of a node, in order."""
     return {
-        word: iter([decimal(one) for one in attribute(f"activation_{word}") or ()])
+        word: iter([decimal(number) for number in attribute(f"activation_{word}") or ()])
         for word in ("alpha", "beta")
     }
 
@@ -37,9 +37,9 @@ def activation_of(name: str, numbers: Mapping[str, Iterator[float]]) -> Any:
     if name.lower() not in _ACTIVATIONS:
         raise Refusal(f"{name} is not supported", "activations")
     kind, wanted = _ACTIVATIONS[name.lower()]
-    found = {key: next(numbers.get(word, iter(())), default) for key, word, default in wanted}
-    if None in found.values():
+    parameters = {key: next(numbers.get(word, iter(())), default) for key, word, default in wanted}
+    if None in parameters.values():
         raise Refusal(
             f"{name} has numbers without a default: activation_alpha and activation_beta", "activations"
         )
-    return {"type": kind, **found} if found else kind
+    return {"type": kind, **parameters} if parameters else kind

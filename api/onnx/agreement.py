@@ -55,30 +55,30 @@ class Sizes(Mismatch):
         ]
         for count in (1, 2):
             for chosen in combinations(pairs, count):
-                same = {one: other for other, one in chosen}
+                same = {name: other for other, name in chosen}
                 if len(same) < count or same.keys() & set(same.values()):
                     continue
-                binding = {one: dim(other) for one, other in same.items()}
+                binding = {name: dim(other) for name, other in same.items()}
                 if self.agree(substitute(self.a, binding), substitute(self.b, binding)):
                     return same
         return {}
 
     def limits(self) -> Mapping[str, Range]:
         """The limits for dims under which the sizes agree, if limits suffice: `min(20, T)` is T if T is at most 20."""
-        found: dict[str, Range] = {}
+        ranges: dict[str, Range] = {}
         for size in (self.a, self.b):
             for monomial, _ in size.terms if isinstance(size, Dim) else ():
                 for atom in monomial:
                     if not isinstance(atom, Call) or atom.function == "floordiv" or len(atom.arguments) != 2:
                         continue
-                    numbers = [one for one in atom.arguments if isinstance(one, int)]
+                    numbers = [argument for argument in atom.arguments if isinstance(argument, int)]
                     names = [
-                        str(one) for one in atom.arguments if isinstance(one, Dim) and one == dim(one.text)
+                        str(arg) for arg in atom.arguments if isinstance(arg, Dim) and arg == dim(arg.text)
                     ]
                     if numbers and names:
                         least, most = (1, numbers[0]) if atom.function == "min" else (numbers[0], None)
-                        found[names[0]] = (least, most)
-        return found
+                        ranges[names[0]] = (least, most)
+        return ranges
 
     def multiples(self) -> Mapping[str, int]:
         """What the dims must be multiples of; {} if that can't help."""
@@ -105,8 +105,8 @@ def differing(
     """Compares the sizes of operands that must be equal. Returns the misfits that depend on open sizes."""
     if opset < 7 and "axis" in attributes and op in _BROADCASTING:
         return []
-    found = [Sizes(a, b) for a, b in _alike(op, shapes, attributes) if a != b]
-    return [one for one in found if dim_symbols(one.a) or dim_symbols(one.b)]
+    mismatches = [Sizes(a, b) for a, b in _alike(op, shapes, attributes) if a != b]
+    return [mismatch for mismatch in mismatches if dim_symbols(mismatch.a) or dim_symbols(mismatch.b)]
 
 
 def _alike(
@@ -145,12 +145,12 @@ def _broadcast(shapes: Sequence[Shape]) -> Iterator[tuple[DimLike, DimLike]]:
 
 def same_names(mismatches: Iterable[Mismatch]) -> dict[str, str]:
     """The names that must mean the same size as others, from all misfits; each name is replaced by one other."""
-    found: dict[str, str] = {}
-    for one in mismatches:
-        for name, other in one.names().items() if isinstance(one, Sizes) else ():
-            while other in found:
-                other = found[other]
-            if name not in found and name != other:
-                found = {key: other if value == name else value for key, value in found.items()}
-                found[name] = other
-    return found
+    names: dict[str, str] = {}
+    for mismatch in mismatches:
+        for name, other in mismatch.names().items() if isinstance(mismatch, Sizes) else ():
+            while other in names:
+                other = names[other]
+            if name not in names and name != other:
+                names = {key: other if value == name else value for key, value in names.items()}
+                names[name] = other
+    return names

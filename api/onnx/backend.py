@@ -40,15 +40,15 @@ class NetwrightRep(BackendRep):
         """The outputs, for inputs in the model's order (or by name). Raises OnnxError."""
         values = self._named(inputs)
         imported, program = self._specialized(values)
-        found: dict[str, NDArray] = dict(imported.constants)
+        outputs: dict[str, NDArray] = dict(imported.constants)
         if program is not None:
             given = {here: np.asarray(values[name]) for name, here in imported.inputs.items()}
             given = given or {UNUSED: np.zeros(1, np.float32)}
             results = program.predict(**given)
             for name, here in imported.outputs.items():
                 result = results[here]
-                found[name] = result.astype(imported.narrow.get(name, result.dtype))
-        return tuple(found[name] for name in self.graph.outputs)
+                outputs[name] = result.astype(imported.narrow.get(name, result.dtype))
+        return tuple(outputs[name] for name in self.graph.outputs)
 
     def _named(self, inputs: Any) -> dict[str, NDArray]:
         names = [port.name for port in self.graph.inputs]

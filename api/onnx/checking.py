@@ -35,8 +35,8 @@ def check_text(model: onnx.ModelProto) -> None:
             if attribute.HasField("g"):
                 yield from texts(attribute.g)
 
-    functions = (text for one in model.functions for node in one.node for text in node_texts(node))
-    names = (text for one in model.functions for text in (one.name, one.domain, *one.input, *one.output))
+    functions = (text for f in model.functions for node in f.node for text in node_texts(node))
+    names = (text for f in model.functions for text in (f.name, f.domain, *f.input, *f.output))
     opsets = (entry.domain for entry in model.opset_import)
     for text in (*opsets, *names, *functions, *texts(model.graph)):
         if not isinstance(text, str):
@@ -45,7 +45,7 @@ def check_text(model: onnx.ModelProto) -> None:
 
 def check_functions(model: onnx.ModelProto) -> None:
     """Raises OnnxError if functions that call functions would expand to too many nodes, or never end."""
-    bodies = {(one.domain, one.name): one for one in model.functions}
+    bodies = {(function.domain, function.name): function for function in model.functions}
     sizes: dict[tuple[str, str], int] = {}
 
     def nodes_of(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
@@ -53,7 +53,7 @@ def check_functions(model: onnx.ModelProto) -> None:
         while waiting:
             node = waiting.pop()
             yield node
-            waiting += [inner for one in node.attribute if one.HasField("g") for inner in one.g.node]
+            waiting += [inner for attr in node.attribute if attr.HasField("g") for inner in attr.g.node]
 
     def calls(nodes: Iterable[onnx.NodeProto]) -> list[tuple[str, str]]:
         return [(node.domain, node.op_type) for node in nodes_of(nodes)]
@@ -62,12 +62,12 @@ def check_functions(model: onnx.ModelProto) -> None:
     try:
         order = list(
             TopologicalSorter(
-                {key: bodies.keys() & set(found) for key, found in called.items()}
+                {key: bodies.keys() & set(callees) for key, callees in called.items()}
             ).static_order()
         )
     except CycleError as error:
         raise OnnxError(f"the function {error.args[1][0][1]!r} calls itself") from None
     for key in order:
-        sizes[key] = min(1 + sum(sizes.get(one, 1) for one in called[key]), MAX_NODES + 1)
-    if sum(sizes.get(one, 1) for one in calls(model.graph.node)) > MAX_NODES:
+        sizes[key] = min(1 + sum(sizes.get(callee, 1) for callee in called[key]), MAX_NODES + 1)
+    if sum(sizes.get(callee, 1) for callee in calls(model.graph.node)) > MAX_NODES:
         raise OnnxError(f"the model's functions would become more than {MAX_NODES:,} nodes")

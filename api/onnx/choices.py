@@ -44,14 +44,14 @@ class Choices:
         least = 1 if least is None else least
         last = least + MOST_TRIED if most is None else min(most, least + MOST_TRIED)
         truths = [(size, bool(evaluate(condition, {symbol: size}))) for size in range(least, last + 1)]
-        runs = [(truth, [size for size, _ in run]) for truth, run in groupby(truths, key=lambda one: one[1])]
+        runs = [(truth, [size for size, _ in run]) for truth, run in groupby(truths, key=lambda row: row[1])]
         usual = runs[-1][0]
         truth = self.wanted.get(name, usual)
-        sizes = [run for one, run in runs if one == truth]
+        sizes = [run for case, run in runs if case == truth]
         if not sizes:
             raise Refusal(f"the condition is {str(usual).lower()} for all {symbol}")
-        found = sizes[-1] if truth == usual else sizes[0]
-        ranges[symbol] = (found[0], most if found[-1] == last else found[-1])
+        run = sizes[-1] if truth == usual else sizes[0]
+        ranges[symbol] = (run[0], most if run[-1] == last else run[-1])
         self.taken[name] = truth
         return truth
 
@@ -82,5 +82,5 @@ def with_choices(attempt: Callable[[Choices], R]) -> R:
 
 def _is_of_names(error: OnnxError) -> bool:
     """Whether the cause is one size under two names."""
-    mismatches = (one for finding in error.findings for one in finding.mismatches)
-    return any(isinstance(one, Sizes) and one.names() for one in mismatches)
+    mismatches = (mismatch for finding in error.findings for mismatch in finding.mismatches)
+    return any(isinstance(mismatch, Sizes) and mismatch.names() for mismatch in mismatches)

@@ -61,14 +61,14 @@ class Context:
     @property
     def readers_behind_shapes(self) -> frozenset[str]:
         """Those that read it, also through reshapes."""
-        found, waiting = set[str](), [self.node.outputs[0]]
+        readers, waiting = set[str](), [self.node.outputs[0]]
         while waiting:
             for node in self.conversion.following.get(waiting.pop(), ()):
                 if node.op in ("Reshape", "Squeeze", "Unsqueeze"):
                     waiting += node.outputs[:1]
                 else:
-                    found.add(node.op)
-        return frozenset(found)
+                    readers.add(node.op)
+        return frozenset(readers)
 
     # Attributes.
 
@@ -98,7 +98,7 @@ class Context:
         value = self.attribute(name, default)
         if value is None:
             return None
-        if not isinstance(value, tuple | list) or not all(isinstance(one, int) for one in value):
+        if not isinstance(value, tuple | list) or not all(isinstance(number, int) for number in value):
             raise Refusal(f"a list of whole numbers is expected, this is {value!r}", name)
         return list(value)
 
@@ -162,7 +162,7 @@ class Context:
             name = self.node.inputs[position]
             raise NeedsValue(name, what, self.runtime.get(name, frozenset()))
         flat = value.array.reshape(-1)
-        return list(flat) if value.is_open else [int(one) for one in flat]
+        return list(flat) if value.is_open else [int(size) for size in flat]
 
     def is_computed(self, position: int) -> bool:
         """Whether an operand is only known at run time."""
@@ -177,8 +177,8 @@ class Context:
             array = value.array
             if value.is_open or not array.size or 0 < array.ndim <= axis:
                 return None
-            one = array.take([0], axis) if array.ndim else array
-            return (one, False) if (array == one).all() else None
+            first = array.take([0], axis) if array.ndim else array
+            return (first, False) if (array == first).all() else None
         held = value.source if isinstance(value, Merged) else value
         if not isinstance(held, Held):
             return None

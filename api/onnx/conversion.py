@@ -146,14 +146,14 @@ class Conversion:
                 return
         self.readers = self.readers.new_child(dict(self.written))
         try:
-            for one in node.spelled:
-                self.visit(one)
+            for original in node.spelled:
+                self.visit(original)
         finally:
             self.readers = self.readers.parents
 
     def _adds_no_axes(self, node: Node, rank: int) -> bool:
         """Whether no constant in the replaced nodes has more axes than the value they read."""
-        read = (self.values.get(name) for one in node.spelled for name in one.inputs)
+        read = (self.values.get(name) for original in node.spelled for name in original.inputs)
         return all(len(value.shape) <= rank for value in read if isinstance(value, Known))
 
     def forget(self, names: Iterable[str]) -> None:
@@ -186,15 +186,15 @@ class Conversion:
         self.faults.update(dict.fromkeys(node.outputs, fault))
 
     def _depend(self, node: Node) -> None:
-        found = frozenset().union(*(self.depends.get(name, frozenset()) for name in node.reads))
-        if found:
-            self.depends.update(dict.fromkeys(node.outputs, found))
+        sources = frozenset().union(*(self.depends.get(name, frozenset()) for name in node.reads))
+        if sources:
+            self.depends.update(dict.fromkeys(node.outputs, sources))
 
     def _convert(self, node: Node) -> Sequence[Value | None]:
         operands = [self.values[name] if name else None for name in node.inputs]
         if node.domain:
             return self._of_domain(node, operands)
-        check_node(node, [None if one is None else one.dtype for one in operands], self.opset)
+        check_node(node, [None if operand is None else operand.dtype for operand in operands], self.opset)
         if (folded := self._folded(node, operands)) is not None:
             return folded
         return self._converted(node, operands, self.opset)
@@ -255,13 +255,13 @@ class Conversion:
         dtypes = tuple("" if value is None else value.dtype for value in operands)
         at = Folding(self.opset, dtypes, self.writer.sketch.ranges, len(node.outputs))
         if (fold := FOLDS.get(node.op)) is not None:
-            found = fold(arrays, node.attributes, at)
+            results = fold(arrays, node.attributes, at)
         else:
-            found = evaluated(node.op, node.attributes, arrays, at)
-        if found is None:
+            results = evaluated(node.op, node.attributes, arrays, at)
+        if results is None:
             return None
-        self.computed += sum(array.size for array in found if array.base is None)
-        if self.computed > MAX_COMPUTED or sum(array.size for array in found) > MAX_COMPUTED:
+        self.computed += sum(array.size for array in results if array.base is None)
+        if self.computed > MAX_COMPUTED or sum(array.size for array in results) > MAX_COMPUTED:
             raise Refusal("the constants that are computed are too large")
         names = list(node.outputs)
         if node.op in _MOVERS and operands and isinstance(operands[0], Known) and operands[0].name:
@@ -270,7 +270,7 @@ class Conversion:
             known_dims(array, at.dtype(node.op, node.attributes))
             if array.dtype == object
             else Known.of(array, name)
-            for array, name in zip(found, names, strict=False)
+            for array, name in zip(results, names, strict=False)
         ]
 
     def _suggested(self, node: Node, operands: Sequence[Value | None]) -> list[str]:
@@ -289,7 +289,7 @@ class Conversion:
     def scope(self, body: Body) -> Iterator[None]:
         """The names of a graph among the attributes, which are dropped afterwards."""
         scopes = (self.values, self.faults, self.depends, self.readers)
-        self.values, self.faults, self.depends = (one.new_child() for one in scopes[:3])  # type: ignore[assignment]
+        self.values, self.faults, self.depends = (scope.new_child() for scope in scopes[:3])  # type: ignore[assignment]
         self.readers = self.readers.new_child(body.readers)
         try:
             for name, array in body.constants.items():
@@ -323,9 +323,9 @@ class Conversion:
         names = tuple(f"{op} operand {i}" for i in range(len(operands)))
         node = Node("", op, "", names, (f"{op} result",), attributes)
         with self.scope(Body(names, node.outputs, (node,), {})):
-            for name, one in zip(names, operands, strict=True):
-                known = isinstance(one, int | Sequence)
-                self.values[name] = Known.of(np.asarray(one, np.int64)) if known else one  # type: ignore[assignment]
+            for name, operand in zip(names, operands, strict=True):
+                known = isinstance(operand, int | Sequence)
+                self.values[name] = Known.of(np.asarray(operand, np.int64)) if known else operand  # type: ignore[assignment]
             self.visit(node)
             return self.given(node.outputs)[0]
 
@@ -350,7 +350,7 @@ def _check_attributes(node: Node, honoured: Sequence[str]) -> None:
 
 def reasons(faults: Iterable[Fault]) -> tuple[list[Finding], NeedsValue | None]:
     """The findings behind faults, each once, and the first input whose value would help."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     needed: NeedsValue | None = None
     waiting, seen = list(faults)[::-1], set[Fault]()
     while waiting:
@@ -359,8 +359,8 @@ def reasons(faults: Iterable[Fault]) -> tuple[list[Finding], NeedsValue | None]:
             continue
         seen.add(fault)
         if fault.finding is not None:
-            found.append(fault.finding)
+            findings.append(fault.finding)
         if fault.needed is not None and fault.needed.inputs and needed is None:
             needed = fault.needed
         waiting += fault.causes[::-1]
-    return found, needed
+    return findings, needed

@@ -127,13 +127,13 @@ def document() -> str:
     for name in sorted(OPS):
         op = OPS[name]
         known = {key for schema in _schemas(name, op.since) for key in schema.attributes}
-        attributes = ", ".join(f"`{one}`" for one in sorted(known & set(op.attributes)))
+        attributes = ", ".join(f"`{attribute}`" for attribute in sorted(known & set(op.attributes)))
         summary = (op.convert.__doc__ or "").strip().split("\n")[0].replace("|", "\\|")
         versions = ", ".join(str(schema.since_version) for schema in _schemas(name, op.since))
         lines.append(f"| {name} | {versions} | {attributes} | {summary} |")
     for domain, table in sorted(DOMAINS.items()):
         for name, op in sorted(table.items()):
-            attributes = ", ".join(f"`{one}`" for one in op.attributes)
+            attributes = ", ".join(f"`{attribute}`" for attribute in op.attributes)
             summary = (op.convert.__doc__ or "").strip().split("\n")[0]
             lines.append(f"| {domain}.{name} | {op.since} | {attributes} | {summary} |")
     layers = sorted({kind.__name__ for kind in LAYERS} | {"Lstm", "Gru", "Rnn"})
@@ -142,12 +142,11 @@ def document() -> str:
 
 def _schemas(name: str, since: int) -> list[onnx.defs.OpSchema]:
     """The versions of an operator, beginning with the one in opset ``since``."""
-    found = sorted(
-        (one for one in onnx.defs.get_all_schemas_with_history() if one.name == name and one.domain == ""),
-        key=lambda one: one.since_version,
-    )
-    first = max((one.since_version for one in found if one.since_version <= since), default=0)
-    return [one for one in found if one.since_version >= first]
+    every = onnx.defs.get_all_schemas_with_history()
+    schemas = [schema for schema in every if schema.name == name and schema.domain == ""]
+    schemas.sort(key=lambda schema: schema.since_version)
+    first = max((schema.since_version for schema in schemas if schema.since_version <= since), default=0)
+    return [schema for schema in schemas if schema.since_version >= first]
 
 
 if __name__ == "__main__":

@@ -175,5 +175,5 @@ def check(text: str) -> Model:
     """The model of an imported spec. Raises OnnxError if the language rejects it after all."""
     model = Model(load_spec_text(text, "<import>"))
     if not model.is_valid:
-        raise OnnxError([Finding(one.message) for one in model.diagnostics.errors])
+        raise OnnxError([Finding(error.message) for error in model.diagnostics.errors])
     return model

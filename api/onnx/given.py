@@ -30,20 +30,20 @@ def _array(port: Port, value: Any) -> NDArray:
     wanted = f"{port.dtype}[{', '.join(map(str, port.shape))}]"
     try:
         array = np.asarray(value)
-        found = array.astype(port.dtype)
+        cast = array.astype(port.dtype)
         exact = array.dtype.kind in "biuf" and (
-            port.dtype.startswith("float") or np.array_equal(found.astype(array.dtype), array)
+            port.dtype.startswith("float") or np.array_equal(cast.astype(array.dtype), array)
         )
     except (ValueError, TypeError, OverflowError):
-        exact, array, found = False, np.zeros(0), np.zeros(0)
+        exact, array, cast = False, np.zeros(0), np.zeros(0)
     if not exact or (port.dtype == "bool") != (array.dtype == bool):
         raise OnnxError(f"the input {port.name!r} is {wanted}, it can't be {value!r}")
     sizes = [size for size in port.shape if isinstance(size, int)]
-    if not found.ndim and len(sizes) == len(port.shape):
-        return np.full(sizes, found)
-    fits = found.ndim == len(port.shape) and all(
-        not isinstance(size, int) or size == own for size, own in zip(port.shape, found.shape, strict=True)
+    if not cast.ndim and len(sizes) == len(port.shape):
+        return np.full(sizes, cast)
+    fits = cast.ndim == len(port.shape) and all(
+        not isinstance(size, int) or size == own for size, own in zip(port.shape, cast.shape, strict=True)
     )
     if not fits:
-        raise OnnxError(f"the input {port.name!r} is {wanted}, the value has the shape {list(found.shape)}")
-    return found
+        raise OnnxError(f"the input {port.name!r} is {wanted}, the value has the shape {list(cast.shape)}")
+    return cast

@@ -149,10 +149,10 @@ class _Import:
             self.values[port.name] = Known.of(np.asarray(self.bound[port.name], port.dtype), port.name)
             return
         if 0 in port.shape:  # there is only one such array
-            found = empty(port.shape, port.dtype)
-            if not isinstance(found, Known):
+            array = empty(port.shape, port.dtype)
+            if not isinstance(array, Known):
                 raise Refusal(f"an empty tensor [{', '.join(map(str, port.shape))}] has open sizes")
-            self.values[port.name] = replace(found, name=port.name)
+            self.values[port.name] = replace(array, name=port.name)
             return
         name = self.names.fresh([safe(port.name)], "input")
         axes: tuple[int | None, ...] = tuple(self.held.get(port.name, identity(len(port.shape))))

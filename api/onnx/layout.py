@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def native_inputs(imported: Imported) -> dict[str, tuple[int, ...]]:
     """For each input that the network reads only in one other order of axes, that order."""
-    found: dict[str, tuple[int, ...]] = {}
+    native: dict[str, tuple[int, ...]] = {}
     layers = imported.tree["layers"]
     above = next(iter(imported.tree["inputs"]))
     read: dict[str, set[tuple[int, ...] | None]] = {}
@@ -26,8 +26,8 @@ def native_inputs(imported: Imported) -> dict[str, tuple[int, ...]]:
     for own, here in imported.inputs.items():
         orders = read.get(here, set())
         if len(orders) == 1 and (order := next(iter(orders))) is not None:
-            found[own] = order
-    return found
+            native[own] = order
+    return native
 
 
 def _order(layer: Mapping[str, Any], read: Mapping[str, Any] | None) -> tuple[int, ...] | None:

@@ -29,7 +29,7 @@ def stack_of(ctx: Context, listed: Listed) -> Value:
         return listed.whole
     if not listed.items:
         raise Refusal("a sequence without tensors gives nothing to stack")
-    shapes = [f"[{', '.join(map(str, one.shape))}]" for one in listed.items]
+    shapes = [f"[{', '.join(map(str, item.shape))}]" for item in listed.items]
     if len(set(shapes)) > 1:
         raise Refusal(f"the tensors of a sequence have the shapes {', '.join(dict.fromkeys(shapes))}")
     return stacked(ctx, listed.items, 0)

@@ -19,11 +19,11 @@ _MOST = 2**31
 def note_sizes(model: onnx.ModelProto, dims: Mapping[str, DimSpec]) -> None:
     """Writes the limits and multiples of sizes, by the sizes' names."""
     notes = {
-        "min": {name: one.min for name, one in dims.items() if one.min > 1},
-        "max": {name: one.max for name, one in dims.items() if one.max is not None},
-        "multiple_of": {name: one.multiple_of for name, one in dims.items() if one.multiple_of > 1},
+        "min": {name: dim.min for name, dim in dims.items() if dim.min > 1},
+        "max": {name: dim.max for name, dim in dims.items() if dim.max is not None},
+        "multiple_of": {name: dim.multiple_of for name, dim in dims.items() if dim.multiple_of > 1},
     }
-    written = {_KEYS[kind]: json.dumps(dict(sorted(found.items()))) for kind, found in notes.items() if found}
+    written = {_KEYS[kind]: json.dumps(dict(sorted(sizes.items()))) for kind, sizes in notes.items() if sizes}
     if written:
         helper.set_model_props(model, written)
 
@@ -42,11 +42,11 @@ def noted_multiples(model: onnx.ModelProto) -> dict[str, int]:
 
 def _noted(model: onnx.ModelProto, kind: str) -> dict[str, int]:
     """Numbers by the names of sizes; {} if the entry has another form."""
-    text = next((one.value for one in model.metadata_props if one.key == _KEYS[kind]), "{}")
+    text = next((entry.value for entry in model.metadata_props if entry.key == _KEYS[kind]), "{}")
     try:
-        found = json.loads(text[:65536])
+        numbers = json.loads(text[:65536])
     except (ValueError, RecursionError):
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(numbers, dict):
         return {}
-    return {name: number for name, number in found.items() if type(number) is int and 0 < number < _MOST}
+    return {name: number for name, number in numbers.items() if type(number) is int and 0 < number < _MOST}

@@ -86,9 +86,9 @@ def short(value: str) -> str | None:
     """The meaningful part of the name of a loop's value: `while/gru_cell/kernel:0` is kernel, and TorchScript's `h.13`
     is h.
     """
-    for pattern, found in _PARAMETERS:
+    for pattern, word in _PARAMETERS:
         if pattern.search(value.lower()):
-            return found
+            return word
     text = safe(re.sub(r"[:.]\d+$", "", value).replace("/", ".").rpartition(".")[2])
     return None if text is None or _MEANINGLESS.search(text) else text
 
@@ -101,12 +101,12 @@ def role_of(above: Sequence[str], type: str) -> list[str]:
         return []
     suffix = re.sub(r"[123]d$", "", type)
     owner = above[-1] if type == "concat" else above[0]
-    found = [f"{re.sub(_OF_A_ROLE, '', owner)}_{suffix}"]
+    hints = [f"{re.sub(_OF_A_ROLE, '', owner)}_{suffix}"]
     alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*above, strict=False))
     common = "".join(letters[0] for letters in alike).rpartition("_")[0]
     if type == "concat" and len(set(above)) > 1 and common:
-        found.insert(0, f"{common}_{suffix}")
-    return found
+        hints.insert(0, f"{common}_{suffix}")
+    return hints
 
 
 class Names:

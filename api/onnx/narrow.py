@@ -58,7 +58,7 @@ def named(
         for i, value in reversed(list(enumerate(operands)))
         if value is not None
     }
-    found = []
+    values = []
     for position, value in enumerate(results):
         formal = schema.outputs[min(position, len(schema.outputs) - 1)]
         wanted = types.get(formal.type_str)
@@ -66,8 +66,8 @@ def named(
             value = replace(value, dtype=wanted)
         elif isinstance(value, Merged) and wanted in HELD_AS:
             value = replace(value, source=replace(value.source, dtype=wanted))
-        found.append(value)
-    return found
+        values.append(value)
+    return values
 
 
 def stored(value: Known) -> np.ndarray:

@@ -132,10 +132,10 @@ class NetworkWriter:
 
         Raises Refusal if the language does not accept it.
         """
-        hints = [one for one in names if one]
+        hints = [name for name in names if name]
         if not hints and inputs and type in _BELONGING:
             above = [ref.partition(".")[0] for ref in inputs]
-            hints = role_of([one for one in above if one in self._named], fallback or type)
+            hints = role_of([name for name in above if name in self._named], fallback or type)
         name = self.names.fresh(hints, fallback or type)
         if name in hints:
             self._named.add(name)
@@ -143,8 +143,8 @@ class NetworkWriter:
         named = dict(zip(variables, inputs, strict=True)) if variables is not None else list(inputs)
         self.sketch.add({**layer, "inputs": named} if named else layer, inputs, given, ports)
         arrays = {key: np.asarray(array) for key, array in weights.items()}
-        found = tuple(variables) if variables is not None else None
-        self.layers[name] = Layer(layer, list(inputs), arrays, dict(given or {}), found, tuple(sources))
+        bound = tuple(variables) if variables is not None else None
+        self.layers[name] = Layer(layer, list(inputs), arrays, dict(given or {}), bound, tuple(sources))
         return name
 
     def cell(self, tree: Mapping[str, Any], names: Sequence[str | None]) -> str:

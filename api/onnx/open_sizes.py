@@ -41,7 +41,7 @@ class OpenSizes:
     def said(cls, graph: OnnxGraph, dims: Mapping[str, Said]) -> OpenSizes:
         """With what the user says. Raises OnnxError for an unknown size."""
         known: dict[str, DimLike] = {}
-        found = cls(graph.settled({}, dims))
+        sizes = cls(graph.settled({}, dims))
         ranges: dict[str, Range] = {}
         multiples: dict[str, int] = {}
         for name, size in dims.items():
@@ -54,18 +54,18 @@ class OpenSizes:
             elif size in graph.open_sizes() and size not in dims:
                 known[name] = dim(size)
             else:
-                others = [one for one in graph.open_sizes() if one != name and one not in dims]
+                others = [other for other in graph.open_sizes() if other != name and other not in dims]
                 wanted = f"a number, a multiple such as 32k{', or ' * bool(others)}{' or '.join(others)}"
                 raise OnnxError(f"the open size {name} can't be {size}: it can be {wanted}")
-        return replace(found, graph=graph.settled(known), ranges=ranges).with_multiples(multiples)
+        return replace(sizes, graph=graph.settled(known), ranges=ranges).with_multiples(multiples)
 
     def with_multiples(self, multiples: Mapping[str, int]) -> OpenSizes:
         """With open sizes that are multiples of these numbers and of those known already."""
-        found = dict(self.multiples)
+        factors = dict(self.multiples)
         for name, of in multiples.items():
-            found[name] = lcm(of, found.get(name, 1))
-        sizes = {name: multiple(name, of) for name, of in found.items()}
-        return replace(self, graph=self.graph.settled(sizes), multiples=found)
+            factors[name] = lcm(of, factors.get(name, 1))
+        sizes = {name: multiple(name, of) for name, of in factors.items()}
+        return replace(self, graph=self.graph.settled(sizes), multiples=factors)
 
     def noted(self, limits: Mapping[str, Range]) -> OpenSizes:
         """With limits of the sizes that are still open, where nothing else was said."""
@@ -82,9 +82,9 @@ class OpenSizes:
         if not same or len(self.same) >= MOST_NAMES:
             return None
         graph = self.graph.settled({name: dim(other) for name, (other, _) in same.items()})
-        for one, of in self.multiples.items():
-            if one in same:
-                return None if of != self.multiples.get(same[one][0]) else replace(self, graph=graph)
+        for key, of in self.multiples.items():
+            if key in same:
+                return None if of != self.multiples.get(same[key][0]) else replace(self, graph=graph)
         before = {name: (same.get(other, (other,))[0], node) for name, (other, node) in self.same.items()}
         return replace(self, graph=graph, same={**before, **same})
 
@@ -92,8 +92,8 @@ class OpenSizes:
         """With open sizes limited as the findings require; None if that can't help."""
         ranges = dict(self.ranges)
         for finding in findings:
-            for one in finding.mismatches:
-                for name, (least, most) in one.limits().items() if isinstance(one, Sizes) else ():
+            for mismatch in finding.mismatches:
+                for name, (least, most) in mismatch.limits().items() if isinstance(mismatch, Sizes) else ():
                     low, high = ranges.get(name, (1, None))
                     low = max(low or 1, least or 1)
                     high = most if high is None else high if most is None else min(high, most)
@@ -104,7 +104,7 @@ class OpenSizes:
     def _ordered(self, name: str, other: str, node: str) -> tuple[str, tuple[str, str]]:
         """Which of two names is kept: the one that comes first in the model's inputs."""
         order = [str(size) for port in self.graph.inputs for size in port.shape]
-        places = [order.index(one) if one in order else len(order) for one in (name, other)]
+        places = [order.index(size) if size in order else len(order) for size in (name, other)]
         return (name, (other, node)) if places[0] >= places[1] else (other, (name, node))
 
     def settle(self, attempt: Callable[[OpenSizes], R]) -> tuple[R, OpenSizes]:
@@ -125,8 +125,8 @@ class OpenSizes:
         for _ in range(MOST_MULTIPLES):
             wanted: dict[str, int] = {}
             for finding in error.findings:
-                for one in finding.mismatches:
-                    for name, of in one.multiples().items() if isinstance(one, Sizes) else ():
+                for mismatch in finding.mismatches:
+                    for name, of in mismatch.multiples().items() if isinstance(mismatch, Sizes) else ():
                         wanted[name] = lcm(of, wanted.get(name, 1))
             following = sizes.with_multiples(wanted)
             if following.multiples == sizes.multiples:
@@ -142,8 +142,8 @@ class OpenSizes:
 
     def help(self, attempt: Callable[[OpenSizes], R], error: OnnxError) -> str:
         """Advice if open sizes are the cause."""
-        if found := self.fitting(attempt, error):
-            rows = sorted(found.items())
+        if factors := self.fitting(attempt, error):
+            rows = sorted(factors.items())
             options = " ".join(f"--dim {name}={of}k" for name, of in rows)
             words = " and ".join(f"{name} is a multiple of {of}" for name, of in rows)
             return f"it fits where {words}: {options}"

@@ -136,12 +136,12 @@ class KnownConstants(Mapping[str, Known]):
         self._kept: list[Known] = []
 
     def __getitem__(self, name: str) -> Known:
-        found = self._alive.get(name)
-        if found is None:
-            found = self._alive[name] = Known.of(self._constants[name], name)
+        value = self._alive.get(name)
+        if value is None:
+            value = self._alive[name] = Known.of(self._constants[name], name)
             if not self._constants.is_stored(name):
-                self._kept.append(found)
-        return found
+                self._kept.append(value)
+        return value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._constants)
@@ -156,16 +156,16 @@ class KnownConstants(Mapping[str, Known]):
 def dims_array(sizes: Shape | list[DimLike]) -> NDArray:
     """Sizes as an int64 array, or as an object array if some are open."""
     if any(isinstance(size, Dim) for size in sizes):
-        found = np.empty(len(sizes), object)
-        found[:] = list(sizes)
-        return found
+        array = np.empty(len(sizes), object)
+        array[:] = list(sizes)
+        return array
     return np.array(sizes, np.int64)
 
 
 def known_dims(array: NDArray, dtype: str = "int64", name: str = "") -> Known:
     """The result of arithmetic with open sizes; a plain array if none is left."""
     if array.dtype == object and not any(
-        isinstance(one, Dim) or (isinstance(one, Ratio) and one.is_open) for one in array.flat
+        isinstance(size, Dim) or (isinstance(size, Ratio) and size.is_open) for size in array.flat
     ):
         with np.errstate(all="ignore"):
             array = array.astype(np.float64 if dtype.startswith("float") else dtype).astype(dtype)

@@ -19,12 +19,12 @@ def in_order(nodes: Sequence[Node], known: Collection[str], outputs: Iterable[st
     for names that are defined twice or not at all, and for cycles.
     """
     givers = _givers(nodes, known)
-    found = nodes if _is_ordered(nodes, known) else _sorted(nodes, known, givers)
+    ordered = nodes if _is_ordered(nodes, known) else _sorted(nodes, known, givers)
     outputs = list(outputs)
     for name in outputs:
         if not name or not (name in known or name in givers):
             raise OnnxError(f"nothing gives the output {name!r}")
-    return tuple(needed(found, outputs))
+    return tuple(needed(ordered, outputs))
 
 
 def _givers(nodes: Sequence[Node], known: Collection[str]) -> dict[str, int]:
@@ -61,19 +61,19 @@ def _sorted(nodes: Sequence[Node], known: Collection[str], givers: dict[str, int
         for giver in waits[-1]:
             readers.setdefault(giver, []).append(position)
     ready = [position for position, waiting in enumerate(waits) if not waiting]
-    found: list[Node] = []
+    ordered: list[Node] = []
     while ready:
         position = heapq.heappop(ready)
-        found.append(nodes[position])
+        ordered.append(nodes[position])
         for reader in readers.get(position, ()):
             waits[reader].discard(position)
             if not waits[reader]:
                 heapq.heappush(ready, reader)
-    if len(found) < len(nodes):
+    if len(ordered) < len(nodes):
         position = next(i for i, waiting in enumerate(waits) if waiting)
-        name = next(one for one in nodes[position].reads if givers.get(one) in waits[position])
+        name = next(value for value in nodes[position].reads if givers.get(value) in waits[position])
         raise _ungiven(nodes[position], name)
-    return found
+    return ordered
 
 
 def _ungiven(node: Node, name: str) -> OnnxError:
@@ -83,9 +83,9 @@ def _ungiven(node: Node, name: str) -> OnnxError:
 def needed(nodes: Sequence[Node], outputs: Iterable[str]) -> list[Node]:
     """The nodes that the outputs depend on."""
     wanted = set(outputs)
-    found = []
+    kept = []
     for node in reversed(nodes):
         if any(name and name in wanted for name in node.outputs):
             wanted.update(node.reads)
-            found.append(node)
-    return found[::-1]
+            kept.append(node)
+    return kept[::-1]

@@ -85,7 +85,7 @@ def _without_weights(source: Source) -> tuple[bytes, list[Place | None]]:
     """The message without the large raw data of initializers, and the places of these. Raises ValueError for bytes that
     are not a message.
     """
-    found: list[Place | None] = []
+    places: list[Place | None] = []
     parts: list[memoryview | bytes] = []
     for field, start, value, end in _fields(source, 0, source.size):
         if field == _FUNCTIONS:
@@ -99,10 +99,10 @@ def _without_weights(source: Source) -> tuple[bytes, list[Place | None]]:
                 graph.append(source.read(first, last))
                 continue
             tensor, weights = _tensor(source, content, last)
-            found.append(weights)
+            places.append(weights)
             graph.append(source.read(first, last) if weights is None else _written(_INITIALIZER, [tensor]))
         parts.append(_written(_GRAPH, graph))
-    return b"".join(parts), found
+    return b"".join(parts), places
 
 
 def _tensor(source: Source, start: int, end: int) -> tuple[bytes, Place | None]:
@@ -146,11 +146,11 @@ def _fields(source: Source, position: int, stop: int) -> Iterator[tuple[int, int
 
 def _varint(source: Source, position: int, stop: int) -> tuple[int, int]:
     """A number, seven bits per byte, and the position after it. Raises ValueError."""
-    found = 0
+    number = 0
     for i, byte in enumerate(source.read(position, min(position + _NUMBER, stop))):
-        found |= (byte & 0x7F) << 7 * i
+        number |= (byte & 0x7F) << 7 * i
         if byte < 0x80:
-            return found, position + i + 1
+            return number, position + i + 1
     raise ValueError("a number that does not end")
 
 
@@ -161,9 +161,9 @@ def _written(field: int, parts: Sequence[memoryview | bytes]) -> bytes:
 
 
 def _number(value: int) -> bytes:
-    found = bytearray()
+    digits = bytearray()
     while value >= 0x80:
-        found.append(value & 0x7F | 0x80)
+        digits.append(value & 0x7F | 0x80)
         value >>= 7
-    found.append(value)
-    return bytes(found)
+    digits.append(value)
+    return bytes(digits)

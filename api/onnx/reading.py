@@ -101,11 +101,11 @@ class OnnxGraph:
     def read_last(self) -> dict[int, list[str]]:
         """For each node's position, the values that no later node reads. Outputs are read after all nodes."""
         last = {name: place for place, node in enumerate(self.nodes) for name in node.all_reads}
-        found: dict[int, list[str]] = {}
+        names: dict[int, list[str]] = {}
         for name, place in last.items():
             if name not in self.outputs:
-                found.setdefault(place, []).append(name)
-        return found
+                names.setdefault(place, []).append(name)
+        return names
 
     def open_sizes(self) -> list[str]:
         """The names of the inputs' open sizes."""
@@ -179,8 +179,8 @@ def read_graph(raw: RawModel) -> OnnxGraph:
         raise OnnxError("the model has no output")
     known = {port.name for port in inputs} | constants.keys()
     nodes = in_order([_node(node, folder) for node in graph.node], known, outputs)
-    found = {here: own for own, here in dims.items()}
-    return OnnxGraph(graph.name, opset, inputs, outputs, nodes, constants, found, domains)
+    dim_names = {here: own for own, here in dims.items()}
+    return OnnxGraph(graph.name, opset, inputs, outputs, nodes, constants, dim_names, domains)
 
 
 def _port(value: onnx.ValueInfoProto, dims: dict[str, str]) -> Port:
@@ -230,7 +230,7 @@ def _node(node: onnx.NodeProto, folder: Path | None) -> Node:
             raise OnnxError([Finding("refers to an attribute of a function", node.name, node.op_type)])
         attributes[attribute.name] = _attribute(node, attribute, folder)
     domain = "" if node.domain in OWN_DOMAINS else node.domain
-    captures = tuple(dict.fromkeys(name for one in node.attribute for name in _captures(one)))
+    captures = tuple(dict.fromkeys(name for attribute in node.attribute for name in _captures(attribute)))
     inputs, outputs = tuple(node.input), tuple(node.output)
     return Node(node.name, node.op_type, domain, inputs, outputs, attributes, captures, _path(node))
 
@@ -250,17 +250,17 @@ def _path(node: onnx.NodeProto) -> str:
 
 def _captures(attribute: onnx.AttributeProto) -> list[str]:
     """The names that a graph in an attribute reads from outside, in order."""
-    found: list[str] = []
+    reads: list[str] = []
     waiting = [attribute.g] if attribute.HasField("g") else []
     given = {""}
     while waiting:
         graph = waiting.pop()
         given |= {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
         given |= {name for node in graph.node for name in node.output}
-        found += [name for node in graph.node for name in node.input]
-        found += [value.name for value in graph.output]
-        waiting += [one.g for node in graph.node for one in node.attribute if one.HasField("g")]
-    return [name for name in found if name not in given]
+        reads += [name for node in graph.node for name in node.input]
+        reads += [value.name for value in graph.output]
+        waiting += [nested.g for node in graph.node for nested in node.attribute if nested.HasField("g")]
+    return [name for name in reads if name not in given]
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ _TYPES = {
     for name, code in TensorProto.DataType.items()
     if name.startswith(("FLOAT", "DOUBLE"))
 }
-_DTYPES = {one: name for name, one in _TYPES.items()} | {
+_DTYPES = {kind: name for name, kind in _TYPES.items()} | {
     f"tensor({name})": name for name in ("bool", "int32", "int64")
 }
 
@@ -89,7 +89,7 @@ def result_type(op: str, opset: int, dtypes: Sequence[str | None]) -> str | None
         return None
     wanted = schema.outputs[0].type_str
     formals = [schema.inputs[min(place, len(schema.inputs) - 1)] for place in range(len(dtypes))]
-    same = (one for formal, one in zip(formals, dtypes, strict=True) if formal.type_str == wanted and one)
+    same = (own for formal, own in zip(formals, dtypes, strict=True) if formal.type_str == wanted and own)
     return next(same, _DTYPES.get(wanted))
 
 
@@ -113,7 +113,7 @@ def _check_attributes(attributes: Mapping[str, Any], schema: OpSchema, opset: in
         expected = _VALUES.get(known.type)
         element = _ELEMENTS.get(known.type)
         right = expected is not None and isinstance(value, expected)
-        if not right or (element is not None and not all(isinstance(one, element) for one in value)):
+        if not right or (element is not None and not all(isinstance(item, element) for item in value)):
             if isinstance(value, UnreadableTensor):
                 raise Refusal(value.reason, name)
             raise Refusal(f"is of another type than {_name(known.type)}", name)
@@ -137,7 +137,7 @@ def _type(dtype: str) -> str:
 
 
 def _check_types(dtypes: Sequence[str | None], schema: OpSchema) -> None:
-    allowed = {one.type_param_str: set(one.allowed_type_strs) for one in schema.type_constraints}
+    allowed = {entry.type_param_str: set(entry.allowed_type_strs) for entry in schema.type_constraints}
     bound: dict[str, str] = {}
     for position, dtype in enumerate(dtypes):
         formal = schema.inputs[min(position, len(schema.inputs) - 1)]

@@ -122,7 +122,7 @@ class Sketch(Expander):
         ONNX can't declare the least value of an open size, so it follows from the layers. Raises ``misfit`` if no size
         helps.
         """
-        names = sorted({name for one in scope.inputs for size in one.shape[1:] for name in dim_symbols(size)})
+        names = sorted({name for own in scope.inputs for size in own.shape[1:] for name in dim_symbols(size)})
         before = {name: self.least_of(name) for name in names}
         most = {name: self.ranges.get(name, (1, None))[1] for name in names}
 

@@ -56,15 +56,15 @@ def write_tree(
 
 def needed_layers(writer: NetworkWriter, outputs: Iterable[str]) -> set[str]:
     """The layers that outputs depend on."""
-    found: set[str] = set()
+    needed: set[str] = set()
     waiting = list(outputs)
     while waiting:
         name = waiting.pop().partition(".")[0]
-        if name not in found and name in writer.layers:
-            found.add(name)
+        if name not in needed and name in writer.layers:
+            needed.add(name)
             layer = writer.layers[name]
             waiting += [*layer.inputs, *layer.given.values()]
-    return found
+    return needed
 
 
 def _input(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _line(text: str) -> str:
 def flow(value: Any) -> str:
     """A value as YAML on one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{scalar(key)}: {flow(one)}" for key, one in value.items()) + "}"
+        return "{" + ", ".join(f"{scalar(key)}: {flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "[" + ", ".join(map(flow, value)) + "]"
     return scalar(value)

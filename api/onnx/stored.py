@@ -69,10 +69,10 @@ class InFile:
         """The bytes from ``start`` to before ``until``, as far as they exist, but at least to before ``end``."""
         with self._open() as file:
             file.seek(start)
-            found = file.read(until - start)
-        if len(found) < end - start:
+            content = file.read(until - start)
+        if len(content) < end - start:
             raise self._changed()
-        return found
+        return content
 
     def _open(self) -> IO[bytes]:
         file = open_regular(self.path)
@@ -86,8 +86,8 @@ class InFile:
 
 
 def _mark(file: IO[bytes]) -> tuple[int, ...]:
-    found = os.fstat(file.fileno())
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +107,8 @@ class Place:
 
     def array(self, dtype: np.dtype, shape: tuple[int, ...]) -> NDArray:
         """The bytes as an array of integers of this size, little-endian."""
-        found = np.ndarray(shape, dtype, self.source.read(self.start, self.end))
-        return found if sys.byteorder == "little" else found.byteswap()
+        array = np.ndarray(shape, dtype, self.source.read(self.start, self.end))
+        return array if sys.byteorder == "little" else array.byteswap()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,31 +132,31 @@ class Constants(Mapping[str, NDArray]):
     read.
     """
 
-    def __init__(self, found: Mapping[str, NDArray | Stored]):
-        self._found = found
+    def __init__(self, arrays: Mapping[str, NDArray | Stored]):
+        self._arrays = arrays
         self._alive: WeakValueDictionary[str, NDArray] = WeakValueDictionary()
 
     def __getitem__(self, name: str) -> NDArray:
-        found = self._found[name]
-        if not isinstance(found, Stored):
-            return found
+        value = self._arrays[name]
+        if not isinstance(value, Stored):
+            return value
         array = self._alive.get(name)
         if array is None:
-            array = self._alive[name] = found.read()
+            array = self._alive[name] = value.read()
         return array
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._found)
+        return iter(self._arrays)
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._arrays)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._found
+        return name in self._arrays
 
     def dtype(self, name: str) -> str:
         """The element type of a constant, without reading it."""
-        return str(self._found[name].dtype)
+        return str(self._arrays[name].dtype)
 
     def dtypes(self) -> dict[str, str]:
         """The element types of all constants."""
@@ -164,12 +164,12 @@ class Constants(Mapping[str, NDArray]):
 
     def small(self, most: int) -> dict[str, NDArray]:
         """Those with at most this many elements."""
-        return {name: self[name] for name, found in self._found.items() if found.size <= most}
+        return {name: self[name] for name, array in self._arrays.items() if array.size <= most}
 
     def is_stored(self, name: str) -> bool:
         """Whether it is read on access."""
-        return isinstance(self._found[name], Stored)
+        return isinstance(self._arrays[name], Stored)
 
     def joined(self, others: Mapping[str, NDArray]) -> Constants:
         """These constants and others."""
-        return Constants({**self._found, **others})
+        return Constants({**self._arrays, **others})

@@ -73,8 +73,8 @@ def read_tensor(tensor: onnx.TensorProto, folder: Path | None, place: Place | No
     """The array of a TensorProto. ``place`` is where its raw data are if the message does not contain them. Raises
     OnnxError.
     """
-    found = tensor_of(tensor, folder, place)
-    return found.read() if isinstance(found, Stored) else found
+    array = tensor_of(tensor, folder, place)
+    return array.read() if isinstance(array, Stored) else array
 
 
 def tensor_of(tensor: onnx.TensorProto, folder: Path | None, place: Place | None = None) -> NDArray | Stored:
@@ -144,12 +144,12 @@ def _confined(name: str, location: str, folder: Path | None) -> Path:
     if path is None or path.is_absolute() or ".." in path.parts:
         raise OnnxError(f"the tensor {name!r} points out of the model's folder: {location!r}")
     try:
-        found = (root / path).resolve(strict=True)
+        resolved = (root / path).resolve(strict=True)
     except (OSError, RuntimeError) as error:
         raise OnnxError(f"the tensor {name!r}: {location!r} can't be read: {error}") from None
-    if not found.is_relative_to(root) or not found.is_file():
+    if not resolved.is_relative_to(root) or not resolved.is_file():
         raise OnnxError(f"the tensor {name!r} points out of the model's folder: {location!r}")
-    return found
+    return resolved
 
 
 def is_uniform(array: NDArray) -> bool:

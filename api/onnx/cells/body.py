@@ -66,7 +66,7 @@ class CellWriter(BodyValues):
             if name and self.source(name) not in self.values:
                 self.parameter(self.source(name))
         operands = [self.values.get(self.source(name)) for name in node.inputs]
-        dtypes = [None if one is None else one.dtype for one in operands]
+        dtypes = [None if operand is None else operand.dtype for operand in operands]
         if not node.domain:
             check_node(node, dtypes, self.opset)
         if (folded := self.folded(node)) is not None:
@@ -94,11 +94,11 @@ class CellWriter(BodyValues):
     def folded(self, node: Node) -> dict[str, Term | Known] | None:
         """The results of a node with known operands. Arithmetic on weights stays in the cell, as it was written."""
         operands = [self.known(name) if name else None for name in node.inputs]
-        if any(name and one is None for name, one in zip(node.inputs, operands, strict=True)):
+        if any(name and operand is None for name, operand in zip(node.inputs, operands, strict=True)):
             return None
         moved = self.has_images and node.op == "Transpose"  # a kernel is held in another order
         if not moved and any(
-            one is not None and one.array.ndim and one.dtype == self.dtype for one in operands
+            operand is not None and operand.array.ndim and operand.dtype == self.dtype for operand in operands
         ):
             return None
         fold = FOLDS.get(node.op)
@@ -108,12 +108,12 @@ class CellWriter(BodyValues):
                 if isinstance(node.attributes.get("value"), np.ndarray)
                 else None
             )
-        at = Folding(self.opset, tuple(one.dtype if one else "" for one in operands), {}, len(node.outputs))
-        found = fold([one.array if one else None for one in operands], node.attributes, at) if fold else None
-        if found is None:
+        at = Folding(self.opset, tuple(arg.dtype if arg else "" for arg in operands), {}, len(node.outputs))
+        made = fold([arg.array if arg else None for arg in operands], node.attributes, at) if fold else None
+        if made is None:
             return None
         dtype = at.dtype(node.op, node.attributes)
-        values = [known_dims(one, dtype) if one.dtype == object else Known.of(one) for one in found]
+        values = [known_dims(array, dtype) if array.dtype == object else Known.of(array) for array in made]
         return dict(zip(node.outputs, values, strict=False))
 
 
@@ -163,13 +163,13 @@ def cell_of_body(
         writer.values[value] = of_sample(f"prev({own[value]})", shape, dtype, batched, last)
     cell_inputs: dict[str, list[int]] = {}
     for value, (name, shape) in inputs.items():
-        found = writer.out.names.fresh([name], "x")
-        cell_inputs[found] = list(shape)
+        argument = writer.out.names.fresh([name], "x")
+        cell_inputs[argument] = list(shape)
         if value in truths:
-            term = of_sample(f"{found} != 0", shape, "bool", batched, last)
-            writer.values[value] = replace(term, opposite=f"{found} == 0")
+            term = of_sample(f"{argument} != 0", shape, "bool", batched, last)
+            writer.values[value] = replace(term, opposite=f"{argument} == 0")
         else:
-            writer.values[value] = of_sample(found, shape, dtype, batched, last)
+            writer.values[value] = of_sample(argument, shape, dtype, batched, last)
     carried = [writer.source(name) for name in body.outputs[: len(states)]]
     scanned = [writer.source(name) for name in body.outputs[len(states) :]]
     if mask:

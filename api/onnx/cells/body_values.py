@@ -97,10 +97,10 @@ class BodyValues:
         sizes = tuple(size for size in shape if isinstance(size, int))
         if not isinstance(value, Held) or not sizes or len(sizes) < len(shape) or self.has_images:
             raise Refusal(f"{name!r} of the graph around is computed at run time")
-        found = self.out.names.fresh([short(name)], "weights")
-        self.out.params[found] = {"shape": list(sizes)}
-        self.out.computed[found] = value
-        self.values[name] = term = Term(found, sizes, sizes, value.dtype, False)
+        param = self.out.names.fresh([short(name)], "weights")
+        self.out.params[param] = {"shape": list(sizes)}
+        self.out.computed[param] = value
+        self.values[name] = term = Term(param, sizes, sizes, value.dtype, False)
         return term
 
     @property
@@ -123,8 +123,8 @@ class BodyValues:
             raise Refusal(f"the constant {name!r} does not fit the image that it meets")
         held = array.reshape(view).transpose(*rest, *order)[(0,) * len(rest)]
         kept = next((i for i, size in enumerate(held.shape) if size != 1), held.ndim - 1)
-        found = self.constant(name, Known(np.ascontiguousarray(held.reshape(held.shape[kept:])), value.dtype))
-        return replace(found, view=view, order=order)
+        term = self.constant(name, Known(np.ascontiguousarray(held.reshape(held.shape[kept:])), value.dtype))
+        return replace(term, view=view, order=order)
 
     def constant(self, name: str, value: Known) -> Term:
         if value.is_open:
@@ -137,11 +137,11 @@ class BodyValues:
             raise Refusal(
                 f"the constant {name!r} is {value.dtype}, the parameters of a cell are {self.dtype}"
             )
-        found = self.out.names.fresh([short(name)], "weights")
+        param = self.out.names.fresh([short(name)], "weights")
         shape = tuple(int(size) for size in value.array.shape)
-        self.out.params[found] = {"shape": list(shape)}
-        self.out.weights[found] = value.array
-        return Term(found, shape, shape, value.dtype, False)
+        self.out.params[param] = {"shape": list(shape)}
+        self.out.weights[param] = value.array
+        return Term(param, shape, shape, value.dtype, False)
 
     def kernel(self, name: str, axes: Sequence[int]) -> str:
         """A constant [filters, c_in / groups, *window] as the kernel of a convolution along some axes; the other axes
@@ -180,8 +180,8 @@ class BodyValues:
 
     def spoken(self, value: str) -> str | None:
         """The file's name of the value, if it is meaningful."""
-        found = identifier(value.removeprefix(self.prefix))
-        return found if found and len(found) <= 20 and not re.search(r"[\d_]$", found) else None
+        name = identifier(value.removeprefix(self.prefix))
+        return name if name and len(name) <= 20 and not re.search(r"[\d_]$", name) else None
 
     def parts(self, term: Term, count: int, axis: int) -> list[str]:
         """The names of equal parts of a term."""

@@ -48,25 +48,25 @@ def _conv(s: Step) -> list[Term]:
         given = f", pad={pads[0]}{f', pad_end={pads[1]}' if pads[0] != pads[1] else ''}{given}"
     kernel = s.writer.kernel(s.node.inputs[1], axes)
     text = written(f"convolve(x, k{given})", {"x": term.text, "k": kernel})
-    found = term.seen(text, (*sizes, known.array.shape[0]))
+    convolved = term.seen(text, (*sizes, known.array.shape[0]))
     if not s.has(2):
-        return [found]
+        return [convolved]
     bias = s.known(2)
     if bias is None or bias.array.shape != (known.array.shape[0],):
         raise Refusal("the bias is no constant with a number for each filter")
     added = s.writer.term(s.node.inputs[2])
     view = (*added.shape, *(1,) * rank)
-    seen = Term(added.text, added.shape, view, added.dtype, False, order=found.order)
-    return [joint("a + b", {"a": found, "b": seen})]
+    seen = Term(added.text, added.shape, view, added.dtype, False, order=convolved.order)
+    return [joint("a + b", {"a": convolved, "b": seen})]
 
 
 def _one(s: Step, name: str, axes: Sequence[int]) -> int:
     """An attribute with one number per axis that must be the same for all axes. Raises Refusal."""
     given = s.attribute(name)
-    found = {1} if given is None else {int(given[axis]) for axis in axes}
-    if len(found) != 1:
+    values = {1} if given is None else {int(given[axis]) for axis in axes}
+    if len(values) != 1:
         raise Refusal(f"attribute {name}: differs from axis to axis")
-    return found.pop()
+    return values.pop()
 
 
 def _padding(s: Step, spans: list[int], stride: int, axes: Sequence[int]) -> tuple[int, int] | None:
@@ -79,7 +79,7 @@ def _padding(s: Step, spans: list[int], stride: int, axes: Sequence[int]) -> tup
     if auto != "NOTSET":
         raise Refusal(f"{auto} is not supported in a loop")
     rank = len(s.term().view) - 1
-    pads = [int(one) for one in s.attribute("pads", (0,) * 2 * rank)]
+    pads = [int(pad) for pad in s.attribute("pads", (0,) * 2 * rank)]
     if any(pads[axis] or pads[rank + axis] for axis in range(rank) if axis not in axes):
         raise Refusal("attribute pads: an axis of one cell gets more")
     low, high = [pads[axis] for axis in axes], [pads[rank + axis] for axis in axes]
@@ -101,29 +101,28 @@ def without_pads(body: Body, known: Callable[[str], Known | None]) -> Body:
             between.insert(0, before)
             before = makers.get(before.inputs[0])
         around = _zeros_around(before, known) if before is not None and before.op == "Pad" else None
-        found = None if around is None else _with_pads(node, between, *around)
-        if before is None or found is None:
+        padded = None if around is None else _with_pads(node, between, *around)
+        if before is None or padded is None:
             nodes.append(node)
             continue
         name = before.inputs[0]
-        for one in between:
-            nodes.append(
-                replace(one, inputs=(name,), outputs=(f"{one.outputs[0]} of {node.outputs[0]}, unpadded",))
-            )
-            name = nodes[-1].outputs[0]
-        nodes.append(replace(found, inputs=(name, *node.inputs[1:])))
+        for transpose in between:
+            output = f"{transpose.outputs[0]} of {node.outputs[0]}, unpadded"
+            nodes.append(replace(transpose, inputs=(name,), outputs=(output,)))
+            name = output
+        nodes.append(replace(padded, inputs=(name, *node.inputs[1:])))
     read = {name for node in nodes for name in node.reads} | set(body.outputs)
     for node in reversed(nodes.copy()):  # nodes that only led to convolutions
         if node.op in ("Pad", "Transpose") and not read & set(node.outputs):
             nodes.remove(node)
-            read = {name for one in nodes for name in one.reads} | set(body.outputs)
+            read = {name for kept in nodes for name in kept.reads} | set(body.outputs)
     return replace(body, nodes=tuple(nodes))
 
 
 def _with_pads(node: Node, between: list[Node], low: list[int], high: list[int]) -> Node | None:
     """A convolution with additional zero padding, if it can have that."""
-    for one in between:
-        order = [int(axis) for axis in one.attributes["perm"]]
+    for transpose in between:
+        order = [int(axis) for axis in transpose.attributes["perm"]]
         if sorted(order) != list(range(len(low))):
             return None
         low, high = [low[axis] for axis in order], [high[axis] for axis in order]
@@ -150,7 +149,7 @@ def _zeros_around(node: Node, known: Callable[[str], Known | None]) -> tuple[lis
     filled = len(node.inputs) > 2 and node.inputs[2] and (fill is None or fill.is_open or fill.array.any())
     if sizes is None or filled or node.attributes.get("value") or len(node.inputs) > 3 or len(sizes) < 6:
         return None
-    numbers = [int(one) for one in sizes]
+    numbers = [int(size) for size in sizes]
     if node.attributes.get("mode", "constant") != "constant" or len(numbers) % 2 or min(numbers) < 0:
         return None
     return numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]

@@ -43,10 +43,10 @@ def without_first_axis(
     """
     if not states and not any(node.op in RECURRENCES and not node.domain for node in body.nodes):
         return body, frozenset()
-    found = _Leading(body, known, states)
-    nodes = tuple(found.node(node) for node in body.nodes)
-    constants = {**body.constants, **found.constants}
-    return replace(body, nodes=nodes, constants=constants), frozenset(found.leading & set(body.outputs))
+    rewriter = _Leading(body, known, states)
+    nodes = tuple(rewriter.node(node) for node in body.nodes)
+    constants = {**body.constants, **rewriter.constants}
+    return replace(body, nodes=nodes, constants=constants), frozenset(rewriter.leading & set(body.outputs))
 
 
 class _Leading:
@@ -141,7 +141,7 @@ class _Leading:
         if len(node.inputs) < 4 or not node.inputs[3]:
             raise self.refusal(node)
         known, bounds = self.known(node.inputs[3]), [self.known(name) for name in node.inputs[1:3]]
-        if [one.array.tolist() for one in (known, *bounds) if one is not None] == [
+        if [operand.array.tolist() for operand in (known, *bounds) if operand is not None] == [
             [0],
             [0],
             [1],

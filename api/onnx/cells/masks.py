@@ -37,14 +37,14 @@ def unmasked(
             raise Refusal("a loop input of truth values is no mask of the steps that exist")
         return writer.source(node.inputs[1])
 
-    found = [behind(value, old) for value, old in zip(carried, states, strict=True)]
-    given = dict(zip(carried, found, strict=True))
+    updates = [behind(value, old) for value, old in zip(carried, states, strict=True)]
+    given = dict(zip(carried, updates, strict=True))
     sequences = []
     for value in scanned:
         inner = behind(value, None)
         sequences.append(given.get(inner, inner))
     _drop(writer, is_mask)
-    return found, sequences
+    return updates, sequences
 
 
 def _drop(writer: BodyValues, is_mask: Callable[[str], bool]) -> None:

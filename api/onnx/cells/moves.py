@@ -31,8 +31,8 @@ def _gemm(s: Step) -> list[Term]:
         raise Refusal("transA, alpha and beta are not supported in a loop")
     if s.attribute("transB", 0):
         b = _transposed(b)
-    found = product(a, b)
-    return [joint("a + b", {"a": found, "b": s.term(2)}, found.dtype) if s.has(2) else found]
+    result = product(a, b)
+    return [joint("a + b", {"a": result, "b": s.term(2)}, result.dtype) if s.has(2) else result]
 
 
 @operator("Transpose", attributes="perm")
@@ -53,9 +53,9 @@ def _transpose(s: Step) -> list[Term]:
 def _reordered(term: Term, order: list[int]) -> Term:
     """An image with its axes in another order. The text does not change."""
     held = term.order or tuple(range(len(term.view)))
-    found = tuple(order.index(axis) for axis in held)
+    permuted = tuple(order.index(axis) for axis in held)
     view = tuple(term.view[axis] for axis in order)
-    return replace(term, view=view, order=ordered(found, len(view)), untransposed="")
+    return replace(term, view=view, order=ordered(permuted, len(view)), untransposed="")
 
 
 def _transposed(term: Term) -> Term:
@@ -74,8 +74,8 @@ def _transposed(term: Term) -> Term:
 def _view(s: Step) -> list[Term]:
     """Adds and removes axes of size 1. What is stretched is left to the readers, which broadcast it."""
     term = s.term()
-    if s.node.op in ("Squeeze", "Unsqueeze") and (found := _image(s, term)) is not None:
-        return [found]
+    if s.node.op in ("Squeeze", "Unsqueeze") and (image := _image(s, term)) is not None:
+        return [image]
     stretches = s.node.op in ("Expand", "Tile")
     if term.order and not stretches:
         term = term.exact()
@@ -116,10 +116,10 @@ def _image(s: Step, term: Term) -> Term | None:
         rest = [axis for axis in range(rank) if axis not in moved]
         order, size = [rest[axis] - 1 for axis in held], rank - 1
     else:
-        order = [axis - 1 - sum(one < axis for one in moved) for axis in held]
+        order = [axis - 1 - sum(other < axis for other in moved) for axis in held]
         size = rank - 1 - len(moved)
-    found = replace(term, view=(1,) * size, order=tuple(order)).seen(term.text, term.shape)
-    return replace(found, order=ordered(order, size))
+    image = replace(term, view=(1,) * size, order=tuple(order)).seen(term.text, term.shape)
+    return replace(image, order=ordered(order, size))
 
 
 def _gives_samples(s: Step, full: tuple[DimLike, ...], target: list[DimLike]) -> bool:
@@ -133,17 +133,17 @@ def _target(s: Step, full: tuple[DimLike, ...]) -> list[DimLike]:
     match s.node.op:
         case "Squeeze":
             axes = s.integers(1, "axes")
-            found = (
+            dropped = (
                 {axis % len(full) for axis in axes}
                 if axes is not None
                 else {i for i, d in enumerate(full) if d == 1}
             )
-            return [size for i, size in enumerate(full) if i not in found]
+            return [size for i, size in enumerate(full) if i not in dropped]
         case "Unsqueeze":
             axes = s.integers(1, "axes") or []
             rank, rest = len(full) + len(axes), iter(full)
-            found = {axis % rank for axis in axes}
-            return [1 if i in found else next(rest) for i in range(rank)]
+            added = {axis % rank for axis in axes}
+            return [1 if i in added else next(rest) for i in range(rank)]
         case "Flatten":
             axis = s.attribute("axis", 1)
             return [total(full[:axis]), total(full[axis:])]
@@ -176,19 +176,19 @@ def _target(s: Step, full: tuple[DimLike, ...]) -> list[DimLike]:
 @operator("Concat", attributes="axis")
 def _concat(s: Step) -> list[Term]:
     terms = [s.term(position) for position in range(len(s.node.inputs))]
-    if len({one.batched for one in terms}) > 1 or len({one.order for one in terms}) > 1:
+    if len({term.batched for term in terms}) > 1 or len({term.order for term in terms}) > 1:
         raise Refusal(
             "samples are joined with what all of them have, or images that are held in different orders"
         )
     axis = s.own_axis(terms[0], s.attribute("axis", -1))
-    shapes = [one.shape if one.order else one.exact().shape for one in terms]
+    shapes = [term.shape if term.order else term.exact().shape for term in terms]
     if any(len(shape) != len(shapes[0]) for shape in shapes):
         raise Refusal("the operands have different numbers of axes")
     option = "" if axis == len(shapes[0]) - 1 else f", axis={axis}"
-    names = {f"x{i}": one.text for i, one in enumerate(terms)}
+    names = {f"x{i}": term.text for i, term in enumerate(terms)}
     text = written(f"concat({', '.join(names)}{option})", names)
     size = sum(shape[axis] for shape in shapes)
-    shape = tuple(size if i == axis else one for i, one in enumerate(shapes[0]))
+    shape = tuple(size if i == axis else other for i, other in enumerate(shapes[0]))
     return [terms[0].seen(text, shape)]
 
 
@@ -201,18 +201,18 @@ def _slice(s: Step) -> list[Term]:
     axis, start, end = cut
     own = s.own_axis(term, axis)
     size = term.shape[own]
-    start, end = (max(0, min(size, one + size if one < 0 else one)) for one in (start, end))
+    start, end = (max(0, min(size, at + size if at < 0 else at)) for at in (start, end))
     unit = math.gcd(start, end, size)
     for node in s.writer.body.nodes:
         if node.op == "Slice" and s.writer.source(node.inputs[0]) == s.writer.source(s.node.inputs[0]):
             try:
-                if (found := _cut(Step(s.writer, node))) is None:
+                if (other_cut := _cut(Step(s.writer, node))) is None:
                     continue
             except Refusal:
                 continue
-            other, *bounds = found
+            other, *bounds = other_cut
             if s.own_axis(term, other) == own:
-                unit = math.gcd(unit, *(max(0, min(size, one + size if one < 0 else one)) for one in bounds))
+                unit = math.gcd(unit, *(max(0, min(size, at + size if at < 0 else at)) for at in bounds))
     if end <= start:
         raise Refusal("an empty part")
     if (start, end) == (0, size):
@@ -244,7 +244,7 @@ def _part(s: Step, term: Term, axis: int, unit: int, first: int, last: int) -> T
     names = s.writer.split[key][first:last]
     option = "" if axis == len(term.shape) - 1 else f", axis={axis}"
     text = names[0] if len(names) == 1 else f"concat({', '.join(names)}{option})"
-    shape = tuple((last - first) * unit if i == axis else one for i, one in enumerate(term.shape))
+    shape = tuple((last - first) * unit if i == axis else size for i, size in enumerate(term.shape))
     return term.seen(text, shape)
 
 
@@ -256,11 +256,11 @@ def _split(s: Step) -> list[Term]:
     sizes = s.integers(1, "split") or [size // count] * count
     if sum(sizes) != size or len(sizes) != count:
         raise Refusal(f"{size} cells as {sizes}")
-    unit, found, start = math.gcd(*sizes), [], 0
-    for one in sizes:
-        found.append(_part(s, term, axis, unit, start // unit, (start + one) // unit))
-        start += one
-    return found
+    unit, parts, start = math.gcd(*sizes), [], 0
+    for cells in sizes:
+        parts.append(_part(s, term, axis, unit, start // unit, (start + cells) // unit))
+        start += cells
+    return parts
 
 
 # Reductions.
@@ -281,7 +281,7 @@ def _reduce(s: Step) -> list[Term]:
         raise Refusal(f"a {name} of {term.dtype}")
     keep = bool(s.attribute("keepdims", 1))
     view = tuple(1 if i in positions else v for i, v in enumerate(term.view) if keep or i not in positions)
-    own = [one for axis in positions if (one := axis - len(term.exact().view) + len(term.shape)) >= 0]
+    own = [at for axis in positions if (at := axis - len(term.exact().view) + len(term.shape)) >= 0]
     text, shape = term.text, term.shape
     if own == list(range(len(shape))):
         text, shape = written(f"{name}(x)", {"x": text}) if own else text, ()

@@ -24,8 +24,8 @@ def _normalized(s: Step) -> list[Term]:
         centred = written(f"x - {mean}", {"x": term.text})
         term = s.writer.step("centred", term.seen(centred, term.shape))
     text = written(f"x / sqrt({mean.replace('x', 'x * x', 1)} + {epsilon!r})", {"x": term.text})
-    found = term.seen(text, term.shape)
+    result = term.seen(text, term.shape)
     for position, template in ((1, "x * a"), (2, "x + a")):
         if s.has(position):
-            found = joint(template, {"x": found, "a": s.term(position)}, term.dtype)
-    return [found]
+            result = joint(template, {"x": result, "a": s.term(position)}, term.dtype)
+    return [result]

@@ -54,10 +54,10 @@ def _binary(s: Step) -> list[Term]:
     if a.dtype != b.dtype or (s.node.op == "Div" and a.dtype not in ("float32", "float64")):
         raise Refusal(f"the operands are {a.dtype} and {b.dtype}")
     dtype = "bool" if s.node.op in _COMPARISONS else a.dtype
-    found = joint(BINARY[s.node.op], {"a": a, "b": b}, dtype)
+    result = joint(BINARY[s.node.op], {"a": a, "b": b}, dtype)
     if s.node.op == "Equal":
-        found = replace(found, opposite=written("a != b", {"a": a.text, "b": b.text}))
-    return [found]
+        result = replace(result, opposite=written("a != b", {"a": a.text, "b": b.text}))
+    return [result]
 
 
 @operator("Add", "Mul", "Sum", "Max", "Min", "Mean")

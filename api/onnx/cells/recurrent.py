@@ -37,17 +37,17 @@ def _recurrent(s: Step) -> list[Term]:
     if s.has(4) or len(x.view) != 1 or not x.batched or not s.has(5):
         raise Refusal("a recurrence in a loop is of one step, from given states")
     make = {"RNN": _rnn, "LSTM": _lstm, "GRU": _gru}[s.node.op]
-    found, *others = make(s, x)
+    hidden, *others = make(s, x)
     if s.writer.uses.get(s.node.outputs[0]):  # the same values under two names
-        found = s.writer.step("h", found)
-    return [found, found, *others]
+        hidden = s.writer.step("h", hidden)
+    return [hidden, hidden, *others]
 
 
 class _Functions:
     """The activations of a node, in order, each applied after the clip."""
 
     def __init__(self, s: Step, usual: Sequence[str]):
-        names = [str(one) for one in s.attribute("activations") or usual]
+        names = [str(name) for name in s.attribute("activations") or usual]
         if len(names) != len(usual):
             raise Refusal(f"{len(names)} activations, {len(usual)} are needed", "activations")
         numbers = numbers_of(s.attribute)
@@ -113,7 +113,7 @@ def _gru(s: Step, x: Term) -> list[Term]:
         names = s.writer.parts(kernel, 3, 1)
         kernels = [kernel.seen(name, (rows, size)) for name in names]
         z, r, n = _split(s, inputs, 3)
-        hz, hr = (product(h, one) for one in kernels[:2])
+        hz, hr = (product(h, kernel) for kernel in kernels[:2])
         r = functions.of(0, "a + b", {"a": r, "b": hr})
         reset = product(joint("r * h", {"r": r, "h": h}), kernels[2])
         n = functions.of(1, "n + m", {"n": n, "m": reset})

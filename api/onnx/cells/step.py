@@ -41,9 +41,9 @@ class Step:
 
     def together(self, *positions: int) -> list[Term]:
         """Operands of an elementwise operation; constants are put in the order of axes in which images are held."""
-        values = [self.writer.values.get(self.writer.source(self.node.inputs[one])) for one in positions]
-        image = next((one for one in values if isinstance(one, Term) and one.order), None)
-        return [self.writer.laid(self.node.inputs[one], image) for one in positions]
+        values = [self.writer.values.get(self.writer.source(self.node.inputs[i])) for i in positions]
+        image = next((value for value in values if isinstance(value, Term) and value.order), None)
+        return [self.writer.laid(self.node.inputs[i], image) for i in positions]
 
     def known(self, position: int) -> Known | None:
         """An operand that is known at import time."""
@@ -56,36 +56,36 @@ class Step:
     def integers(self, position: int, name: str) -> list[int] | None:
         """Whole numbers from an operand or, in older opsets, an attribute. Raises Refusal."""
         if name in self.node.attributes:
-            return [int(one) for one in self.node.attributes[name]]
+            return [int(axis) for axis in self.node.attributes[name]]
         if not self.has(position):
             return None
-        return [int(one) for one in self.sizes(position) if not isinstance(one, Dim)]
+        return [int(axis) for axis in self.sizes(position) if not isinstance(axis, Dim)]
 
     def sizes(self, position: int) -> list[DimLike]:
         """An operand that is a shape. Raises Refusal if it is computed at run time."""
         known = self.known(position)
         if known is None:
             raise Refusal(f"operand {position} has to be constant")
-        return [one if isinstance(one, Dim) else int(one) for one in np.ravel(known.array)]
+        return [size if isinstance(size, Dim) else int(size) for size in np.ravel(known.array)]
 
     def axis(self, term: Term, axis: int) -> int:
         """An axis of ONNX's tensor as an axis of the sample. Raises Refusal for the axis of the samples."""
         rank = len(term.view) + term.batched
-        found = axis + rank if axis < 0 else axis
-        if not 0 <= found < rank:
+        position = axis + rank if axis < 0 else axis
+        if not 0 <= position < rank:
             raise Refusal(f"there is no axis {axis} among {rank}")
-        if term.batched and found == 0:
+        if term.batched and position == 0:
             raise Refusal("works across the samples")
-        return found - term.batched
+        return position - term.batched
 
     def own_axis(self, term: Term, axis: int) -> int:
         """The same axis counted in the text's shape, which has fewer leading axes of size 1."""
         if term.order:
-            found = self.axis(term, axis)
-            if found not in term.order:
+            position = self.axis(term, axis)
+            if position not in term.order:
                 raise Refusal(f"axis {axis} has one cell")
-            return term.order.index(found)
-        found = self.axis(term, axis) - len(term.exact().view) + len(term.shape)
-        if found < 0:
+            return term.order.index(position)
+        position = self.axis(term, axis) - len(term.exact().view) + len(term.shape)
+        if position < 0:
             raise Refusal(f"there is no axis {axis}")
-        return found
+        return position

@@ -110,34 +110,34 @@ def written(template: str, operands: Mapping[str, str]) -> str:
 def joint(template: str, operands: Mapping[str, Term], dtype: str | None = None) -> Term:
     """A function of terms that broadcast. Raises Refusal if ONNX and the language align them differently."""
     terms = list(operands.values())
-    batched = any(one.batched for one in terms)
+    batched = any(term.batched for term in terms)
     # A single number is the same in any order of axes.
-    orders = {one.order for one in terms if len(one.view) > 1 and set(one.shape) - {1}}
+    orders = {term.order for term in terms if len(term.view) > 1 and set(term.shape) - {1}}
     if len(orders) > 1:
         raise OtherOrder("images meet that are held in different orders")
     order = next(iter(orders), ())
-    ranks = {len(one.view) for one in terms if one.batched}
+    ranks = {len(term.view) for term in terms if term.batched}
     if len(ranks) > 1:
         raise Refusal("samples meet what is not the first axis")
-    rank = next(iter(ranks), max(len(one.view) for one in terms))
+    rank = next(iter(ranks), max(len(term.view) for term in terms))
     views = []
-    for one in terms:
-        view = one.view
-        if batched and not one.batched and len(view) == rank + 1 and view[0] == 1:
+    for term in terms:
+        view = term.view
+        if batched and not term.batched and len(view) == rank + 1 and view[0] == 1:
             view = view[1:]
         if len(view) > rank:
             raise Refusal("samples meet what is not the first axis")
         if order and len(view) not in (0, rank):
             raise OtherOrder("an image meets what has fewer axes")
         own = tuple(view[axis] for axis in order) if order and view else view
-        if any(a not in (1, b) for a, b in _from_the_end(one.shape, own)):
-            raise Refusal(f"a value of shape {list(one.shape)} is seen as {list(view)}")
+        if any(a not in (1, b) for a, b in _from_the_end(term.shape, own)):
+            raise Refusal(f"a value of shape {list(term.shape)} is seen as {list(view)}")
         views.append(view)
     try:
-        view, shape = np.broadcast_shapes(*views), np.broadcast_shapes(*(one.shape for one in terms))
+        view, shape = np.broadcast_shapes(*views), np.broadcast_shapes(*(term.shape for term in terms))
     except ValueError:
-        raise Refusal(f"the shapes {', '.join(str(list(one)) for one in views)} do not broadcast") from None
-    text = written(template, {name: one.text for name, one in operands.items()})
+        raise Refusal(f"the shapes {', '.join(str(list(view)) for view in views)} do not broadcast") from None
+    text = written(template, {name: term.text for name, term in operands.items()})
     return Term(text, shape, view, dtype or terms[-1].dtype, batched, order=order)
 
 
@@ -149,7 +149,7 @@ def product(a: Term, b: Term) -> Term:
         raise Refusal("the samples are multiplied with each other")
     if max(len(a.view), len(b.view)) > 2:
         raise Refusal("a factor has more than two axes")
-    a, b = (one if len(one.shape) == 1 else one.exact() for one in (a, b))
+    a, b = (factor if len(factor.shape) == 1 else factor.exact() for factor in (a, b))
     row = len(a.shape) == 1 and a.view in (a.shape, (1, *a.shape))
     column = len(b.shape) == 1 and b.view in (b.shape, (*b.shape, 1))
     if not (row or len(a.shape) == len(a.view)) or not (column or len(b.shape) == len(b.view)):

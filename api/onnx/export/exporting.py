@@ -144,10 +144,10 @@ def _finished(load: LoadResult, exporter: Exporter) -> onnx.ModelProto:
     used: dict[str, str] = {}
     writer.layer = ""
     for name, value in graph.outputs.items():
-        found = exporter.last(value)
-        if found in used or found in graph.inputs or found in writer.initializers:
-            found = writer.add("Identity", [found])
-        used[found] = name
+        result = exporter.last(value)
+        if result in used or result in graph.inputs or result in writer.initializers:
+            result = writer.add("Identity", [result])
+        used[result] = name
         outputs.append((name, exporter.dtype(value), exporter.shape(value)))
     renamed(writer.nodes, used)
     model = helper.make_model(

@@ -109,11 +109,11 @@ def export_dense(e: Exporter, spec: Dense, inputs: Inputs, ports: Ports) -> bool
     names = [e.last(x), _weight(e, spec, "kernel", _parameter(e, spec, "kernel"))]
     bias = _weight(e, spec, "bias", _parameter(e, spec, "bias")) if spec.use_bias else None
     if rank == 2:
-        found = e.writer.add("Gemm", names + ([bias] if bias else []))
+        result = e.writer.add("Gemm", names + ([bias] if bias else []))
     else:
-        found = e.writer.add("MatMul", names)
-        found = e.writer.add("Add", [found, bias]) if bias else found
-    done = activation(e, found, spec.activation, rank, False)
+        result = e.writer.add("MatMul", names)
+        result = e.writer.add("Add", [result, bias]) if bias else result
+    done = activation(e, result, spec.activation, rank, False)
     assert done is not None
     e.give(ports[""], done)
     return True
@@ -124,21 +124,21 @@ def _pads(
 ) -> tuple[str | None, list[int] | None] | None:
     """auto_pad and pads; None if ONNX can't express the padding."""
     gaps = any(stride > span for stride, span in zip(strides, spans, strict=True))
-    if gaps and any(one in ("same_upper", "same_lower") for one in padding):
+    if gaps and any(entry in ("same_upper", "same_lower") for entry in padding):
         return None  # ONNX Runtime computes negative padding then
-    if all(one in ("same_upper", "same_lower", "valid") for one in padding) and len(set(padding)) == 1:
+    if all(entry in ("same_upper", "same_lower", "valid") for entry in padding) and len(set(padding)) == 1:
         word = str(padding[0])
         return (None, None) if word == "valid" else (word.upper(), None)
     low, high = [], []
-    for one, span in zip(padding, spans, strict=True):
-        if one in ("same_upper", "same_lower"):
+    for entry, span in zip(padding, spans, strict=True):
+        if entry in ("same_upper", "same_lower"):
             return None
         pair = {
             "valid": (0, 0),
             "causal": (span - 1, 0),
             "same": ((span - 1) // 2, span - 1 - (span - 1) // 2),
         }
-        before, after = pair[one] if isinstance(one, str) else one
+        before, after = pair[entry] if isinstance(entry, str) else entry
         low.append(before)
         high.append(after)
     return None, [*low, *high]
@@ -156,7 +156,7 @@ def export_convolution(e: Exporter, spec: Convolution, inputs: Inputs, ports: Po
     names = [e.first(inputs[0]), _weight(e, spec, "kernel", kernel)]
     if spec.use_bias:
         names.append(_weight(e, spec, "bias", _parameter(e, spec, "bias")))
-    found = e.writer.add(
+    result = e.writer.add(
         "Conv",
         names,
         kernel_shape=list(spec.kernel_size),
@@ -166,7 +166,7 @@ def export_convolution(e: Exporter, spec: Convolution, inputs: Inputs, ports: Po
         auto_pad=pads[0],
         pads=pads[1],
     )
-    done = activation(e, found, spec.activation, spec.rank + 2, True)
+    done = activation(e, result, spec.activation, spec.rank + 2, True)
     assert done is not None
     e.give_first(ports[""], done)
     return True
@@ -186,7 +186,7 @@ def export_pool(e: Exporter, spec: Pool, inputs: Inputs, ports: Ports) -> bool:
     if not isinstance(spec, MaxPool | MeanPool) or (isinstance(spec, MeanPool) and spec.count_include_pad):
         return False
     kind = "MaxPool" if isinstance(spec, MaxPool) else "AveragePool"
-    found = e.writer.add(
+    result = e.writer.add(
         kind,
         [e.first(inputs[0])],
         kernel_shape=list(spec.window),
@@ -195,7 +195,7 @@ def export_pool(e: Exporter, spec: Pool, inputs: Inputs, ports: Ports) -> bool:
         pads=pads[1],
         ceil_mode=1 if ceil else None,
     )
-    e.give_first(ports[""], found)
+    e.give_first(ports[""], result)
     return True
 
 
@@ -209,7 +209,7 @@ def _ceils_alike(spec: Pool, pads: tuple[str | None, list[int] | None]) -> bool:
 def _whole(e: Exporter, spec: Pool, x: Value) -> bool:
     """Whether the windows fit exactly, so that rounding does not matter."""
     sizes = e.shape(x)[1:-1]
-    return all(one == "valid" for one in spec.padding) and all(
+    return all(entry == "valid" for entry in spec.padding) and all(
         isinstance(size, int) and (size - window) % stride == 0
         for size, window, stride in zip(sizes, spec.window, spec.strides, strict=True)
     )
@@ -238,8 +238,8 @@ def export_batch_norm(e: Exporter, spec: BatchNorm, inputs: Inputs, ports: Ports
     name = e.last(x) if rank == 2 else e.first(x)
     weights = [e.writer.weight(f"{spec.name}.{key}", array) for key, array in arrays.items()]
     keys: dict[str, Any] = {"epsilon": spec.epsilon, "momentum": spec.momentum}
-    found = e.writer.add("BatchNormalization", [name, *weights], **keys)
-    (e.give if rank == 2 else e.give_first)(ports[""], found)
+    result = e.writer.add("BatchNormalization", [name, *weights], **keys)
+    (e.give if rank == 2 else e.give_first)(ports[""], result)
     return True
 
 
@@ -268,9 +268,9 @@ def export_activation(e: Exporter, spec: ActivationLayer, inputs: Inputs, ports:
         return False
     first = e.has_first(inputs[0])
     name = e.first(inputs[0]) if first else e.last(inputs[0])
-    found = activation(e, name, spec, e.rank(inputs[0]), first)
-    assert found is not None
-    (e.give_first if first else e.give)(ports[""], found)
+    result = activation(e, name, spec, e.rank(inputs[0]), first)
+    assert result is not None
+    (e.give_first if first else e.give)(ports[""], result)
     return True
 
 
@@ -283,12 +283,12 @@ def export_join(e: Exporter, spec: Add | Multiply | Concat, inputs: Inputs, port
         axis = spec.axis % rank
         if first and axis:
             axis = 1 if axis == rank - 1 else axis + 1
-        found = e.writer.add("Concat", names, axis=axis)
+        result = e.writer.add("Concat", names, axis=axis)
     else:
-        op, (found, *rest) = "Add" if isinstance(spec, Add) else "Mul", names
+        op, (result, *rest) = "Add" if isinstance(spec, Add) else "Mul", names
         for name in rest:
-            found = e.writer.add(op, [found, name])
-    (e.give_first if first else e.give)(ports[""], found)
+            result = e.writer.add(op, [result, name])
+    (e.give_first if first else e.give)(ports[""], result)
     return True
 
 

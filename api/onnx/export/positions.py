@@ -35,10 +35,10 @@ def _joined(e: Exporter, parts: Sequence[tuple[str, Shape]], axis: int, size: Di
     rows = [e.writer.add("Reshape", [name, e.writer.shape(apart)]) for name in wide]
     stacked = e.writer.add("Concat", rows, axis=axis + 1)
     whole = (*shape[:axis], most * count, *shape[axis + 1 :])
-    found = e.writer.add("Reshape", [stacked, e.writer.shape(whole)])
+    result = e.writer.add("Reshape", [stacked, e.writer.shape(whole)])
     if most * count != size:
-        found = _cut(e, found, axis, size)
-    return found, (*shape[:axis], size, *shape[axis + 1 :])
+        result = _cut(e, result, axis, size)
+    return result, (*shape[:axis], size, *shape[axis + 1 :])
 
 
 def _filled(e: Exporter, name: str, shape: Shape, axis: int, size: DimLike) -> str:

@@ -74,13 +74,13 @@ def _elementwise(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
 
 def _pointwise(e: Exporter, node: Node, operands: Sequence[Value], add: Callable[[list[str]], str]) -> None:
     """Applies an operator that broadcasts. Its operands may be not yet expanded, and then so may its result."""
-    found = [e.thin(value) for value in operands]
+    thin = [e.thin(value) for value in operands]
     shape: Shape = ()
-    for _, other in found:
+    for _, other in thin:
         rank = max(len(shape), len(other))
         pairs = zip((1,) * (rank - len(shape)) + shape, (1,) * (rank - len(other)) + other, strict=True)
         shape = tuple(b if a == 1 else a for a, b in pairs)
-    name = add([name for name, _ in found])
+    name = add([name for name, _ in thin])
     if shape == node.types[0].shape:
         e.give(node.values[0], name)
     else:
@@ -107,10 +107,10 @@ def _not_equal(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
 
 @_primitive("div")
 def _div(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
-    found = _softmax(e, *operands)
-    if found is None:
+    softmax = _softmax(e, *operands)
+    if softmax is None:
         return _pointwise(e, node, operands, lambda names: e.writer.add("Div", names))
-    value, axis = found
+    value, axis = softmax
     e.give(node.values[0], e.writer.add("Softmax", [e.last(value)], axis=axis))
 
 
@@ -158,24 +158,24 @@ def _iota(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
     w, rank = e.writer, len(attrs.shape)
     scalar = w.constant(np.zeros(0, np.int64))
     limit = w.add("Reshape", [w.size(attrs.shape[attrs.axis]), scalar])
-    found = w.add("Range", [w.constant(np.int64(0)), limit, w.constant(np.int64(1))])
+    numbers = w.add("Range", [w.constant(np.int64(0)), limit, w.constant(np.int64(1))])
     if attrs.dtype != "int64":
-        found = w.add("Cast", [found], to=element_type(attrs.dtype))
+        numbers = w.add("Cast", [numbers], to=element_type(attrs.dtype))
     if rank > 1:
         shape = [1] * rank
         shape[attrs.axis] = -1
-        found = w.add("Reshape", [found, w.constant(shape, "int64")])
+        numbers = w.add("Reshape", [numbers, w.constant(shape, "int64")])
         thin = tuple(size if axis == attrs.axis else 1 for axis, size in enumerate(attrs.shape))
-        return e.give_thin(node.values[0], found, thin)
-    e.give(node.values[0], found)
+        return e.give_thin(node.values[0], numbers, thin)
+    e.give(node.values[0], numbers)
 
 
 @_primitive("dim_value")
 def _dim_value(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
     attrs: Any = node.attrs
     w = e.writer
-    found = w.add("Reshape", [w.size(attrs.size), w.constant(np.zeros(0, np.int64))])
-    e.give(node.values[0], w.add("Cast", [found], to=element_type(attrs.dtype)))
+    size = w.add("Reshape", [w.size(attrs.size), w.constant(np.zeros(0, np.int64))])
+    e.give(node.values[0], w.add("Cast", [size], to=element_type(attrs.dtype)))
 
 
 @_primitive("cast")
@@ -280,10 +280,10 @@ def _reduce(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
     if not axes:
         return e.give(node.values[0], name)
     if attrs.op == "sum":
-        found = e.writer.add("ReduceSum", [name, e.writer.constant(axes, "int64")], keepdims=0)
+        value = e.writer.add("ReduceSum", [name, e.writer.constant(axes, "int64")], keepdims=0)
     else:
-        found = e.writer.add("ReduceMax" if attrs.op == "max" else "ReduceMin", [name], axes=axes, keepdims=0)
-    e.give(node.values[0], found)
+        value = e.writer.add("ReduceMax" if attrs.op == "max" else "ReduceMin", [name], axes=axes, keepdims=0)
+    e.give(node.values[0], value)
 
 
 @_primitive("argmax")
@@ -326,7 +326,7 @@ def _conv(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
     else:
         order = [rank - 1, rank - 2, *range(rank - 2)]
         weights = e.writer.add("Transpose", [e.last(kernel)], perm=order)
-    found = e.writer.add(
+    result = e.writer.add(
         "Conv",
         [e.first(x), weights],
         strides=list(attrs.stride),
@@ -334,7 +334,7 @@ def _conv(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
         group=attrs.groups,
         kernel_shape=list(e.shape(kernel)[:-2]),
     )
-    e.give_first(node.values[0], found)
+    e.give_first(node.values[0], result)
 
 
 @_primitive("dot")
@@ -347,19 +347,19 @@ def _dot(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
             return e.give(node.values[0], e.writer.add("MatMul", [e.last(lhs), e.last(rhs)]))
         # ONNX Runtime (1.32) reads wrong elements of a transposed matrix that is multiplied by a vector.
         column = e.writer.add("Unsqueeze", [e.last(rhs), e.writer.constant([1], "int64")])
-        found = e.writer.add("MatMul", [e.last(lhs), column])
+        matmul = e.writer.add("MatMul", [e.last(lhs), column])
         return e.give(
-            node.values[0], e.writer.add("Squeeze", [found, e.writer.constant([len(a) - 1], "int64")])
+            node.values[0], e.writer.add("Squeeze", [matmul, e.writer.constant([len(a) - 1], "int64")])
         )
     free_a = attrs.free(len(a), attrs.lhs_contract)
     free_b = attrs.free(len(b), attrs.rhs_contract)
     left = _matrix(e, e.last(lhs), a, [*range(batch)], list(free_a), list(attrs.lhs_contract))
     right = _matrix(e, e.last(rhs), b, [*range(batch)], list(attrs.rhs_contract), list(free_b))
-    found = e.writer.add("MatMul", [left, right])
+    matmul = e.writer.add("MatMul", [left, right])
     result = node.types[0].shape
     if len(free_a) != 1 or len(free_b) != 1:
-        found = reshape(e, found, result)
-    e.give(node.values[0], found)
+        matmul = reshape(e, matmul, result)
+    e.give(node.values[0], matmul)
 
 
 def _matrix(

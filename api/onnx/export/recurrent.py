@@ -66,7 +66,7 @@ def export_gated(e: Exporter, spec: GatedLayer, inputs: Inputs, ports: Ports) ->
         prefixes = [f"{prefix}forward.", f"{prefix}backward."] if both else [prefix]
         operands = [x, *_weights(e, spec, prefixes), lengths]
         names = ("h", "c")[:states]
-        starts = [_start(e, inputs[0], spec, ports.get(f"initial {one}"), one, prefixes) for one in names]
+        starts = [_start(e, inputs[0], spec, ports.get(f"initial {name}"), name, prefixes) for name in names]
         if any(starts):
             operands += [start or _zeros(e, inputs[0], spec) for start in starts]
         if isinstance(spec, Lstm) and spec.peepholes:
@@ -100,7 +100,7 @@ def export_gated(e: Exporter, spec: GatedLayer, inputs: Inputs, ports: Ports) ->
 
 def _plain(spec: GatedLayer) -> bool:
     """Whether ONNX has this layer: it knows the activations."""
-    return not spec.zoneout and all(type(one) in _ACTIVATIONS for one in _functions(spec))
+    return not spec.zoneout and all(type(function) in _ACTIVATIONS for function in _functions(spec))
 
 
 def _functions(spec: GatedLayer) -> list[ActivationSpec]:
@@ -125,13 +125,13 @@ def _attributes(spec: GatedLayer) -> dict[str, Any]:
         keys["linear_before_reset"] = int(spec.reset_after)
     functions = _functions(spec)
     usual = [Sigmoid] * (len(functions) > 1) + [Tanh] * (len(functions) - (len(functions) > 1))
-    if [type(one) for one in functions] != usual:
+    if [type(function) for function in functions] != usual:
         count = 1 + spec.bidirectional
-        keys["activations"] = [_ACTIVATIONS[type(one)][0] for one in functions] * count
+        keys["activations"] = [_ACTIVATIONS[type(function)][0] for function in functions] * count
         for word in ("alpha", "beta"):
-            fields = [_ACTIVATIONS[type(one)][1].get(word) for one in functions]
-            given = [(one, field) for one, field in zip(functions, fields, strict=True) if field is not None]
-            numbers = [_number(one, field) for one, field in given]
+            fields = [_ACTIVATIONS[type(function)][1].get(word) for function in functions]
+            rows = zip(functions, fields, strict=True)
+            numbers = [_number(function, field) for function, field in rows if field is not None]
             if numbers:
                 keys[f"activation_{word}"] = numbers * count
     return keys
@@ -155,18 +155,18 @@ def _weights(e: Exporter, spec: GatedLayer, prefixes: list[str]) -> list[str]:
 
     owner = spec.share or spec.name
     names = [np.stack([array.T for array in stored(name)]) for name in ("kernel", "recurrent_kernel")]
-    found = [
+    weights = [
         e.writer.constant(array, hint=f"{owner}.{prefixes[0]}{name}")
         for array, name in zip(names, ("W", "R"), strict=True)
     ]
     if not spec.use_bias:
-        return [*found, ""]
+        return [*weights, ""]
     bias = np.stack(stored("bias"))
     second = np.zeros_like(bias)
     if isinstance(spec, Gru) and spec.reset_after:
         second = np.stack(stored("recurrent_bias"))
     joined = np.concatenate([bias, second], axis=1)
-    return [*found, e.writer.constant(joined, hint=f"{owner}.{prefixes[0]}B")]
+    return [*weights, e.writer.constant(joined, hint=f"{owner}.{prefixes[0]}B")]
 
 
 def _peepholes(e: Exporter, spec: Lstm, prefixes: list[str]) -> str:

@@ -34,7 +34,7 @@ def export_windows(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
         # Each axis has become two, cells and window side by side.
         pairs = [attrs.first + 2 * axis for axis in range(rank)]
         rest = range(attrs.first + 2 * rank, len(shape) + rank)
-        order = [*range(attrs.first), *pairs, *(one + 1 for one in pairs), *rest]
+        order = [*range(attrs.first), *pairs, *(axis + 1 for axis in pairs), *rest]
         name = w.add("Transpose", [name], perm=order)
     e.give(node.values[0], name)
 

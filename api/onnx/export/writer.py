@@ -59,7 +59,7 @@ class OnnxWriter:
         """Adds a node with several outputs. If ``outputs`` is a list, those that are False are left out."""
         wanted = [True] * outputs if isinstance(outputs, int) else list(outputs)
         stem = hint or (f"{self.layer}_{op.lower()}" if self.layer else op.lower())
-        results = [self.name(stem) if one else "" for one in wanted]
+        results = [self.name(stem) if needed else "" for needed in wanted]
         while results and not results[-1]:
             results.pop()
         given = {key: value for key, value in attributes.items() if value is not None}
@@ -127,11 +127,11 @@ class OnnxWriter:
 
     def _call(self, call: Call) -> str:
         if call.function == "floordiv":
-            numerator, divisor = (self.size(one) for one in call.arguments)
+            numerator, divisor = (self.size(argument) for argument in call.arguments)
             # Div rounds towards zero, which is ⌊·⌋ for non-negative numbers.
             remainder = self.add("Mod", [numerator, divisor], "size")
             return self.add("Div", [self.add("Sub", [numerator, remainder], "size"), divisor], "size")
-        arguments = [self.size(one) for one in call.arguments]
+        arguments = [self.size(argument) for argument in call.arguments]
         return self.add("Min" if call.function == "min" else "Max", arguments, "size")
 
     def shape(self, shape: Shape) -> str:
@@ -168,7 +168,7 @@ class OnnxWriter:
             if name in self.read
         ]
         return helper.make_graph(
-            nodes[::-1], name, [port(*one) for one in inputs], [port(*one) for one in outputs], tensors
+            nodes[::-1], name, [port(*row) for row in inputs], [port(*row) for row in outputs], tensors
         )
 
 

@@ -25,7 +25,7 @@ CASTS = frozenset((*DTYPES.values(), *HELD_AS, "float16", "bfloat16"))
 
 def elementwise(function: Callable[..., Any], *arrays: NDArray) -> NDArray:
     """Applies a function to the elements of arrays that broadcast. Next to open values, floats are exact."""
-    exact = any(isinstance(one, Ratio) for array in arrays if array.dtype == object for one in array.flat)
+    exact = any(isinstance(x, Ratio) for array in arrays if array.dtype == object for x in array.flat)
     if exact or any(array.dtype.kind == "f" for array in arrays):
         arrays = tuple(array if array.dtype.kind == "b" else _exact(array) for array in arrays)
     else:
@@ -50,8 +50,8 @@ def _binary(names: str, plain: Callable[[Any, Any], Any], sizes: Callable[[Any, 
         if a.dtype != b.dtype:
             raise Refusal(f"the operands are {a.dtype} and {b.dtype}")
         with np.errstate(all="ignore"):
-            found = np.asarray(plain(a, b))
-        return [found if found.dtype == bool else found.astype(a.dtype, copy=False)]
+            result = np.asarray(plain(a, b))
+        return [result if result.dtype == bool else result.astype(a.dtype, copy=False)]
 
     for name in names.split():
         FOLDS[name] = compute
@@ -137,8 +137,8 @@ def _chosen(a: Any, b: Any, ranges: Ranges, choose: Callable[..., DimLike]) -> A
         a, b = ratio(a), ratio(b)
         if isinstance(a.denominator, Dim) or isinstance(b.denominator, Dim):
             raise Refusal(f"{a} and {b} are compared")
-        found = _chosen(a.numerator * b.denominator, b.numerator * a.denominator, ranges, choose)
-        return Ratio(found, a.denominator * b.denominator)
+        chosen = _chosen(a.numerator * b.denominator, b.numerator * a.denominator, ranges, choose)
+        return Ratio(chosen, a.denominator * b.denominator)
     low, high = bounds(a - b, ranges)
     if low is not None and low >= 0:
         return a if choose is dim_max else b
@@ -212,8 +212,8 @@ def _with_ranges(sizes: Callable[[Any, Ranges], Any], ranges: Ranges, x: Any) ->
 
 
 def _sign(x: Any, ranges: Ranges) -> Any:
-    found = _less(0, x, ranges) - _less(x, 0, ranges)
-    return Ratio(found) if isinstance(x, Ratio) else found
+    sign = _less(0, x, ranges) - _less(x, 0, ranges)
+    return Ratio(sign) if isinstance(x, Ratio) else sign
 
 
 _unary("Floor", np.floor, lambda x, ranges: Ratio(ratio(x).floor()))
@@ -245,11 +245,11 @@ def _where(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[N
     if not is_open(condition):
         if is_open(a, b):
             a, b = (
-                elementwise(lambda x, _: x, one, np.zeros((), other.dtype)) for one, other in ((a, b), (b, a))
+                elementwise(lambda x, _: x, own, np.zeros((), other.dtype)) for own, other in ((a, b), (b, a))
             )
         return [np.where(condition, a, b)]
     if a.dtype.kind in "fb" or b.dtype.kind in "fb":
-        a, b = (_exact(one) if one.dtype.kind == "f" else one.astype(object) for one in (a, b))
+        a, b = (_exact(array) if array.dtype.kind == "f" else array.astype(object) for array in (a, b))
     return [np.asarray(np.vectorize(_selected, otypes=[object])(condition, a, b), object)]
 
 

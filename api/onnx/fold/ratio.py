@@ -124,17 +124,17 @@ def ratio(value: Any) -> Ratio:
         return Ratio(value if isinstance(value, Dim) else int(value))
     if not isfinite(value):
         raise Refusal(f"{value} is computed with an open size")
-    found = simplest(value)
-    return Ratio(found.numerator, found.denominator)
+    fraction = simplest(value)
+    return Ratio(fraction.numerator, fraction.denominator)
 
 
 def simplest(value: Any) -> Fraction:
     """The fraction with the smallest denominator that rounds to this float."""
     exact, kind = Fraction(float(value)), type(value)
     for limit in (1, 10, 100, 1000, 10_000, 100_000):
-        found = exact.limit_denominator(limit)
-        if kind(found.numerator / found.denominator) == value:
-            return found
+        fraction = exact.limit_denominator(limit)
+        if kind(fraction.numerator / fraction.denominator) == value:
+            return fraction
     return exact
 
 
@@ -164,6 +164,6 @@ def at_least(a: DimLike, b: DimLike, ranges: Ranges) -> DimLike:
 
 
 def _over(size: DimLike, divisor: int) -> DimLike:
-    found = exact_div(size, divisor)
-    assert found is not None
-    return found
+    quotient = exact_div(size, divisor)
+    assert quotient is not None
+    return quotient

@@ -58,7 +58,7 @@ def evaluated(
     given = {name: array for name, array in zip(names, arrays, strict=True) if array is not None}
     try:
         node = helper.make_node(
-            op, names, results, **{key: _attribute(one) for key, one in attributes.items()}
+            op, names, results, **{key: _attribute(value) for key, value in attributes.items()}
         )
     except (ValueError, TypeError):
         return None
@@ -76,12 +76,12 @@ def evaluated(
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", at.opset)])
     try:
         with np.errstate(all="ignore"):
-            found = ReferenceEvaluator(model).run(None, given)
+            outputs = ReferenceEvaluator(model).run(None, given)
     except Exception:  # For any error, the operator's converter says what is wrong with the node.
         return None
-    if len(found) != at.outputs or not all(isinstance(one, np.ndarray | np.generic) for one in found):
+    if len(outputs) != at.outputs or not all(isinstance(array, np.ndarray | np.generic) for array in outputs):
         return None
-    return [np.asarray(one) for one in found]
+    return [np.asarray(array) for array in outputs]
 
 
 def _attribute(value: Any) -> Any:
@@ -99,18 +99,18 @@ def _elements(node: onnx.NodeProto, given: Mapping[str, NDArray], opset: int) ->
     }
     schema = onnx.defs.get_schema(node.op_type, opset, "")
     try:
-        found = shape_inference.infer_node_outputs(
+        inferred = shape_inference.infer_node_outputs(
             schema, node, types, data, opset_imports=[helper.make_opsetid("", opset)]
         )
     except (RuntimeError, ValueError, TypeError, ValidationError, onnx.shape_inference.InferenceError):
         return MAX_EVALUATED
     if node.op_type in _NO_LARGER:
         return sum(array.size * max(array.ndim, 1) for array in given.values())
-    shapes = [one.tensor_type.shape for one in found.values() if one.tensor_type.HasField("shape")]
+    shapes = [info.tensor_type.shape for info in inferred.values() if info.tensor_type.HasField("shape")]
     if len(shapes) < len(node.output) or any(
-        size.HasField("dim_param") for one in shapes for size in one.dim
+        size.HasField("dim_param") for shape in shapes for size in shape.dim
     ):
         return MAX_EVALUATED
-    if any(not size.HasField("dim_value") for one in shapes for size in one.dim):
+    if any(not size.HasField("dim_value") for shape in shapes for size in shape.dim):
         return MAX_EVALUATED
-    return sum(prod(size.dim_value for size in one.dim) for one in shapes)
+    return sum(prod(size.dim_value for size in shape.dim) for shape in shapes)

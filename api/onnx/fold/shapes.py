@@ -40,9 +40,9 @@ def _size(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[ND
 
 @fold("Range")
 def _range(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
-    if len(arrays) != 3 or any(one is None or one.size != 1 for one in arrays):
+    if len(arrays) != 3 or any(array is None or array.size != 1 for array in arrays):
         raise Refusal("start, limit and delta are one number each")
-    start, limit, delta = (one.reshape(()) for one in arrays if one is not None)
+    start, limit, delta = (array.reshape(()) for array in arrays if array is not None)
     if object in (start.dtype, limit.dtype, delta.dtype):
         return None
     if delta == 0 or not np.isfinite(np.float64(limit) - np.float64(start)):
@@ -59,9 +59,9 @@ def reshaped(shape: Sequence[Any], target: Sequence[Any], allow_zero: bool) -> l
             raise Refusal("a size of 0 stands for one that the operand does not have")
         target = [shape[i] if isinstance(size, int) and size == 0 else size for i, size in enumerate(target)]
     holes = [i for i, size in enumerate(target) if isinstance(size, int) and size == -1]
-    found = list(target)
+    sizes = list(target)
     if len(holes) > 1 or any(isinstance(size, int) and size < -1 for size in target):
-        raise Refusal(f"{found} is no shape")
+        raise Refusal(f"{sizes} is no shape")
     known, total = product(size for i, size in enumerate(target) if i not in holes), product(shape)
     if holes:
         rest = exact_div(total, known) if known != 0 else None
@@ -69,11 +69,11 @@ def reshaped(shape: Sequence[Any], target: Sequence[Any], allow_zero: bool) -> l
             raise Refusal(
                 f"{total} elements do not divide by {known}", "", [Sizes(total, known, divides=True)]
             )
-        found[holes[0]] = rest
+        sizes[holes[0]] = rest
     elif known != total:
-        shown = list(map(str, found))
+        shown = list(map(str, sizes))
         raise Refusal(f"{total} elements do not fit the shape {shown}", "", [Sizes(known, total)])
-    return found
+    return sizes
 
 
 @fold("Reshape")
@@ -81,8 +81,8 @@ def _reshape(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list
     array, shape = pair(arrays)
     if shape.dtype == object:
         return None
-    found = reshaped(array.shape, integers(shape), bool(attributes.get("allowzero", 0)))
-    return [array.reshape(found)]
+    sizes = reshaped(array.shape, integers(shape), bool(attributes.get("allowzero", 0)))
+    return [array.reshape(sizes)]
 
 
 @fold("Flatten")
@@ -104,10 +104,10 @@ def _transpose(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> li
 @fold("Squeeze")
 def _squeeze(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> list[NDArray] | None:
     array, axes = first(arrays), axes_of(arrays, 1, attributes)
-    found = tuple(checked_axis(axis, array.ndim) for axis in axes) if axes is not None else None
-    if found is not None and any(array.shape[axis] != 1 for axis in found):
-        raise Refusal(f"not all of the axes {list(found)} of {list(array.shape)} have size 1")
-    return [np.squeeze(array, found)]
+    dropped = tuple(checked_axis(axis, array.ndim) for axis in axes) if axes is not None else None
+    if dropped is not None and any(array.shape[axis] != 1 for axis in dropped):
+        raise Refusal(f"not all of the axes {list(dropped)} of {list(array.shape)} have size 1")
+    return [np.squeeze(array, dropped)]
 
 
 @fold("Unsqueeze")
@@ -115,10 +115,10 @@ def _unsqueeze(arrays: Arrays, attributes: Mapping[str, Any], at: Folding) -> li
     array, axes = first(arrays), axes_of(arrays, 1, attributes)
     if axes is None:
         raise Refusal("no axes are given", "axes")
-    found = [checked_axis(axis, array.ndim + len(axes)) for axis in axes]
-    if len(set(found)) != len(found):
+    added = [checked_axis(axis, array.ndim + len(axes)) for axis in axes]
+    if len(set(added)) != len(added):
         raise Refusal(f"the axes {axes} are not all different", "axes")
-    return [np.expand_dims(array, tuple(found))]
+    return [np.expand_dims(array, tuple(added))]
 
 
 @fold("Concat")
@@ -155,15 +155,15 @@ def slices(rank: int, arrays: Arrays, attributes: Mapping[str, Any]) -> dict[int
         starts, ends = list(attributes["starts"]), list(attributes["ends"])
         axes, steps = attributes.get("axes"), None
     else:
-        starts, ends = (list(one.reshape(-1)) if one is not None else [] for one in arrays[1:3])
+        starts, ends = (list(array.reshape(-1)) if array is not None else [] for array in arrays[1:3])
         axes = integers(arrays[3]) if len(arrays) > 3 and arrays[3] is not None else None
         steps = integers(arrays[4]) if len(arrays) > 4 and arrays[4] is not None else None
     axes = list(range(len(starts))) if axes is None else list(axes)
     steps = [1] * len(starts) if steps is None else steps
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
         raise Refusal("starts, ends, axes and steps do not fit together")
-    found = {checked_axis(axis, rank): row for axis, *row in zip(axes, starts, ends, steps, strict=True)}
-    return {axis: (_plain(a), _plain(b), step) for axis, (a, b, step) in found.items()}
+    rows = {checked_axis(axis, rank): row for axis, *row in zip(axes, starts, ends, steps, strict=True)}
+    return {axis: (_plain(a), _plain(b), step) for axis, (a, b, step) in rows.items()}
 
 
 def _plain(size: Any) -> Any:
@@ -238,20 +238,20 @@ def _reduction(name: str, function: Callable[..., Any]) -> None:
             if attributes.get("noop_with_empty_axes", 0):
                 return [array]
             axes = list(range(array.ndim))
-        found = tuple(checked_axis(axis, array.ndim) for axis in axes)
+        along = tuple(checked_axis(axis, array.ndim) for axis in axes)
         if array.dtype == object and name in ("ReduceMax", "ReduceMin"):
             choose = larger if name == "ReduceMax" else smaller
-            rows = np.moveaxis(array, found, range(len(found))).reshape(-1, *np.delete(array.shape, found))
+            rows = np.moveaxis(array, along, range(len(along))).reshape(-1, *np.delete(array.shape, along))
             total = rows[0]
             for row in rows[1:]:
                 total = elementwise(
                     lambda x, y: choose(x, y, at.ranges), np.asarray(total, object), np.asarray(row, object)
                 )
             if attributes.get("keepdims", 1):
-                total = np.asarray(total).reshape([1 if i in found else s for i, s in enumerate(array.shape)])
+                total = np.asarray(total).reshape([1 if i in along else s for i, s in enumerate(array.shape)])
             return [np.asarray(total, object)]
         try:
-            result = np.asarray(function(array, axis=found, keepdims=bool(attributes.get("keepdims", 1))))
+            result = np.asarray(function(array, axis=along, keepdims=bool(attributes.get("keepdims", 1))))
         except ValueError as error:
             raise Refusal(str(error)) from None
         return [result if array.dtype == object else result.astype(array.dtype)]

@@ -19,7 +19,7 @@ def _batch_normalization(arrays: Arrays, attributes: Mapping[str, Any], at: Fold
         return None
     x, vectors = given[0], [array.reshape(-1, *(1,) * (given[0].ndim - 2)) for array in given[1:]]
     scale, bias, mean, variance = vectors
-    if any(one.shape[0] != x.shape[1] or one.dtype != x.dtype for one in vectors) or x.dtype.kind != "f":
+    if any(v.shape[0] != x.shape[1] or v.dtype != x.dtype for v in vectors) or x.dtype.kind != "f":
         raise Refusal(f"statistics of {mean.shape[0]} channels for {list(x.shape)}")
     training = attributes.get("training_mode", 0) if at.opset >= 7 else not attributes.get("is_test", 0)
     if at.outputs > (3 if training and at.opset >= 14 else 1):
@@ -34,4 +34,4 @@ def _batch_normalization(arrays: Arrays, attributes: Mapping[str, Any], at: Fold
     y = x - mean
     y *= scale / np.sqrt(variance + x.dtype.type(attributes.get("epsilon", 1e-5)))
     y += bias
-    return [y, *(one.reshape(-1) for one in running)][: at.outputs]
+    return [y, *(statistic.reshape(-1) for statistic in running)][: at.outputs]

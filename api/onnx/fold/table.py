@@ -61,7 +61,7 @@ def integers(array: NDArray | None) -> list[int]:
         return []
     if array.dtype == object:
         raise Refusal("a number that has to be known depends on an open size")
-    return [int(one) for one in array.reshape(-1)]
+    return [int(number) for number in array.reshape(-1)]
 
 
 def axes_of(arrays: Arrays, position: int, attributes: Mapping[str, Any]) -> list[int] | None:
@@ -93,7 +93,7 @@ def check_size(shape: Sequence[int]) -> None:
 
 def checked_axis(axis: int, rank: int, *, end: bool = False, attribute: str = "axis") -> int:
     """An axis counted from the front. Raises Refusal if there is no such axis."""
-    found = axis + rank if axis < 0 else axis
-    if not 0 <= found < rank + end:
+    position = axis + rank if axis < 0 else axis
+    if not 0 <= position < rank + end:
         raise Refusal(f"there is no axis {axis} among {rank}", attribute)
-    return found
+    return position

@@ -64,15 +64,15 @@ class Elements:
     def _of(self, element: int) -> tuple[int, ...]:
         """The summands of an element."""
         if element < 0:
-            return tuple(-one for one in self._of(-element))
+            return tuple(-part for part in self._of(-element))
         return self._parts.get(element, (element,) if element else ())
 
     def divided(self, ids: Ids, other: Ids) -> tuple[Ids, Ids]:
         """Splits a vector in two: the summands that do not belong to the parameters of another one, and those that
         do.
         """
-        own = {self._home(part) for one in other.tolist() for part in self._of(one)}
-        rows = [self._of(one) for one in ids.tolist()]
+        own = {self._home(part) for element in other.tolist() for part in self._of(element)}
+        rows = [self._of(element) for element in ids.tolist()]
         first, second = (
             np.asarray(
                 [self._sum([p for p in row if (self._home(p) in own) == inside]) for row in rows], np.int32
@@ -87,24 +87,24 @@ class Elements:
 
     def without_number(self, ids: Ids) -> tuple[Ids, float]:
         """Splits off a number that all elements have in common."""
-        rows = [self._of(one) for one in ids.tolist()]
-        common = [one for one in rows[0] if abs(one) in self._number and all(one in row for row in rows)]
+        rows = [self._of(element) for element in ids.tolist()]
+        common = [part for part in rows[0] if abs(part) in self._number and all(part in row for row in rows)]
         if not common:
             return ids, 0.0
-        rest = [self._sum([one for one in row if one not in common]) for row in rows]
-        return np.asarray(rest, np.int32), sum(np.sign(one) * self._number[abs(one)] for one in common)
+        rest = [self._sum([part for part in row if part not in common]) for row in rows]
+        return np.asarray(rest, np.int32), sum(np.sign(part) * self._number[abs(part)] for part in common)
 
     def are_single(self, arrays: Iterable[Ids]) -> bool:
         """Whether no element of a parameter occurs twice: what is trained as one value must stay one."""
         sums = np.asarray(sorted(self._parts), np.int64)
         numbers = np.asarray(sorted(self._number), np.int64)
-        found: list[NDArray] = []
+        singles: list[NDArray] = []
         for array in arrays:
             own = np.abs(array[array != 0]).astype(np.int64)
             made = np.isin(own, sums)
-            parts = [abs(part) for one in own[made].tolist() for part in self._parts[one]]
-            found += [own[~made], np.asarray(parts, np.int64)]
-        own = np.concatenate(found)
+            parts = [abs(part) for element in own[made].tolist() for part in self._parts[element]]
+            singles += [own[~made], np.asarray(parts, np.int64)]
+        own = np.concatenate(singles)
         own = own[~np.isin(own, numbers)]
         return np.unique(own).size == own.size
 
@@ -113,8 +113,8 @@ class Elements:
         table = np.zeros(self._count, np.float64)
         for start, array in self._arrays:
             table[start : start + array.size] = array.reshape(-1)
-        for one, number in self._number.items():
-            table[one] = number
-        for one, parts in self._parts.items():
-            table[one] = sum(np.sign(part) * table[abs(part)] for part in parts)
+        for element, number in self._number.items():
+            table[element] = number
+        for element, parts in self._parts.items():
+            table[element] = sum(np.sign(part) * table[abs(part)] for part in parts)
         return (table[np.abs(ids)] * np.sign(ids)).astype(dtype)

@@ -25,7 +25,7 @@ from .elements import Ids
 from .forms import Forms, Function, Poly, Unlike, Vector, Whole
 
 #: Elementwise functions of the language, and those with a special rule.
-_ELEMENTWISE = {name for name, one in FUNCTIONS.items() if not one.options and name != "transpose"}
+_ELEMENTWISE = {name for name, function in FUNCTIONS.items() if not function.options and name != "transpose"}
 _SAME_SIZE = ("softmax",)
 _ONE_NUMBER = ("sum", "mean", "max", "min")
 
@@ -147,18 +147,18 @@ class _Evaluation:
             raise Unlike
         if self.size(left) != right.shape[0]:
             raise Unlike
-        found: Poly = ()
+        total: Poly = ()
         start = 0
         for size, poly in left:
             assert size is not None
             part = self.forms.product(vector(poly, size), right[start : start + size])
-            found, start = self.forms.add(found, part), start + size
-        return vector(found, right.shape[1])
+            total, start = self.forms.add(total, part), start + size
+        return vector(total, right.shape[1])
 
     def binary(self, operator: str, left: Vector, right: Vector) -> Vector:
         forms = self.forms
 
-        def one(a: Poly, b: Poly) -> Poly:
+        def combined(a: Poly, b: Poly) -> Poly:
             match operator:
                 case "+":
                     return forms.add(a, b)
@@ -171,7 +171,7 @@ class _Evaluation:
             return forms.of(Function(operator, (a, b)))
 
         rows = self.aligned((left, right))
-        return tuple((size, one(*polys)) for size, polys in rows)
+        return tuple((size, combined(*polys)) for size, polys in rows)
 
     def elementwise(self, name: str, operands: tuple[Vector, ...], numbers: tuple[float, ...]) -> Vector:
         rows = self.aligned(operands)
@@ -184,17 +184,17 @@ class _Evaluation:
             if not isinstance(value, np.ndarray):
                 raise Unlike
             return value.T
-        values = [self.value(one) for one in node.arguments]
+        values = [self.value(argument) for argument in node.arguments]
         if name == "concat":
-            if all(isinstance(one, np.ndarray) for one in values):
+            if all(isinstance(value, np.ndarray) for value in values):
                 return np.concatenate(values, node.option("axis") or 0)  # type: ignore[arg-type]
-            return self.joined([self.as_vector(one) for one in values], node.option("axis"))
-        operands = tuple(self.as_vector(one) for one in values)
+            return self.joined([self.as_vector(value) for value in values], node.option("axis"))
+        operands = tuple(self.as_vector(value) for value in values)
         if name in _ELEMENTWISE and node.word is None:
             count = FUNCTIONS[name].constants
-            numbers = tuple(self.number(one) for one in operands[len(operands) - count :]) if count else ()
+            numbers = tuple(self.number(arg) for arg in operands[len(operands) - count :]) if count else ()
             return self.elementwise(name, operands[: len(operands) - count], numbers)
-        sizes = [self.size(one) for one in operands]
+        sizes = [self.size(operand) for operand in operands]
         if name in _SAME_SIZE and sizes[0] is not None:
             whole = Whole(name, operands, node.options, 0, sizes[0])
             return vector(self.forms.of(whole), sizes[0])
@@ -215,39 +215,39 @@ class _Evaluation:
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
     def cut(self, value: Vector, low: int, high: int) -> Vector:
-        found: list[tuple[int | None, Poly]] = []
+        pieces: list[tuple[int | None, Poly]] = []
         start = 0
         for size, poly in value:
             assert size is not None
             first, last = max(low - start, 0), min(high - start, size)
             if first < last:
                 whole = (first, last) == (0, size)
-                found.append((last - first, poly if whole else self.forms.sliced(poly, first, last)))
+                pieces.append((last - first, poly if whole else self.forms.sliced(poly, first, last)))
             start += size
-        return tuple(found)
+        return tuple(pieces)
 
     def joined(self, values: list[Vector], axis: int | None) -> Vector:
-        if axis not in (0, -1) or any(self.size(one) is None for one in values):
+        if axis not in (0, -1) or any(self.size(value) is None for value in values):
             raise Unlike
-        return tuple(piece for one in values for piece in one)
+        return tuple(piece for value in values for piece in value)
 
     def aligned(self, values: tuple[Vector, ...]) -> list[tuple[int | None, tuple[Poly, ...]]]:
         """Cuts vectors into pieces of the same sizes; single numbers are the same in all of them. Raises Unlike."""
-        sizes = {self.size(one) for one in values} - {None}
+        sizes = {self.size(value) for value in values} - {None}
         if len(sizes) > 1:
             raise Unlike
         if not sizes:
-            return [(None, tuple(one[0][1] for one in values))]
+            return [(None, tuple(value[0][1] for value in values))]
         ends: set[int] = set()
         for value in values:
             if self.size(value) is not None:
                 ends.update(accumulate(size or 0 for size, _ in value))
-        found, start = [], 0
+        pieces, start = [], 0
         for end in sorted(ends):
             polys = []
             for value in values:
                 part = value if self.size(value) is None else self.cut(value, start, end)
                 polys.append(part[0][1])
-            found.append((end - start, tuple(polys)))
+            pieces.append((end - start, tuple(polys)))
             start = end
-        return found
+        return pieces

@@ -118,8 +118,8 @@ class Forms:
         sign = _sign(rest)
         if not sign:
             return self.number(number)
-        found = self.of(Weights((rest * np.int32(sign)).tobytes()))
-        return self.add(self.times(found, sign), self.number(number))
+        weights = self.of(Weights((rest * np.int32(sign)).tobytes()))
+        return self.add(self.times(weights, sign), self.number(number))
 
     def product(self, vector: Vector, ids: Ids) -> Poly:
         """A vector times a matrix."""
@@ -133,26 +133,26 @@ class Forms:
 
     def add(self, *polys: Poly) -> Poly:
         """A sum. Summands that are weights alone are added up to one vector of weights."""
-        found: dict[Monomial, float] = {}
+        factors: dict[Monomial, float] = {}
         for poly in polys:
             for monomial, factor in poly:
-                found[monomial] = found.get(monomial, 0.0) + factor
-        plain = [one for one, factor in found.items() if self._is_weights(one) and abs(factor) == 1]
+                factors[monomial] = factors.get(monomial, 0.0) + factor
+        plain = [key for key, factor in factors.items() if self._is_weights(key) and abs(factor) == 1]
         if len(plain) > 1:
-            arrays = [self._ids(one) * np.int32(found.pop(one)) for one in plain]
+            arrays = [self._ids(monomial) * np.int32(factors.pop(monomial)) for monomial in plain]
             total = arrays[0]
             for array in arrays[1:]:
                 total = self.elements.added(total, array)
-            return self.add(self._ordered(found), self.weights(total))
-        return self._ordered(found)
+            return self.add(self._ordered(factors), self.weights(total))
+        return self._ordered(factors)
 
     def times(self, poly: Poly, number: float) -> Poly:
         """A polynomial times a number."""
         return self._ordered({monomial: factor * number for monomial, factor in poly})
 
-    def _ordered(self, found: Mapping[Monomial, float]) -> Poly:
+    def _ordered(self, factors: Mapping[Monomial, float]) -> Poly:
         kept = []
-        for monomial, factor in found.items():
+        for monomial, factor in factors.items():
             whole = round(factor)
             meant = whole if whole and abs(factor - whole) <= self._close * abs(whole) else factor
             kept += [(monomial, float(meant))] if meant else []
@@ -162,12 +162,12 @@ class Forms:
 
     def multiply(self, first: Poly, second: Poly) -> Poly:
         """A product, multiplied out."""
-        found: dict[Monomial, float] = {}
+        factors: dict[Monomial, float] = {}
         for a, x in first:
             for b, y in second:
                 key = tuple(sorted((*a, *b)))
-                found[key] = found.get(key, 0.0) + x * y
-        return self._ordered(found)
+                factors[key] = factors.get(key, 0.0) + x * y
+        return self._ordered(factors)
 
     def _is_weights(self, monomial: Monomial) -> bool:
         return len(monomial) == 1 and isinstance(self.atom(monomial[0]), Weights)
@@ -182,19 +182,19 @@ class Forms:
     def function(self, name: str, operands: tuple[Poly, ...], numbers: tuple[float, ...] = ()) -> Poly:
         """An elementwise function, in one form for all ways to write it."""
         first = operands[0]
-        constants = [_constant(one) for one in operands]
+        constants = [_constant(operand) for operand in operands]
         if name in ("maximum", "minimum") and len(operands) == 2 and None not in constants[1:]:
             return self._bounded(name, first, float(constants[1] or 0))
         if name in ("maximum", "minimum") and len(operands) == 2 and constants[0] is not None:
             return self._bounded(name, operands[1], float(constants[0]))
         if name == "clip" and len(operands) == 3 and None not in constants[1:]:
-            low, high = (float(one or 0) for one in constants[1:])
+            low, high = (float(constant or 0) for constant in constants[1:])
             return self._bounded("minimum", self._bounded("maximum", first, low), high)
         if name in ("sigmoid", "tanh") and first and first[0][1] < 0:
             opposite = self.times(self.of(Function(name, (self.times(first, -1),))), -1)
             return self.add(self.number(1), opposite) if name == "sigmoid" else opposite
         # A file stores numbers in the network's own precision.
-        return self.of(Function(name, operands, tuple(float(self._dtype(one)) for one in numbers)))
+        return self.of(Function(name, operands, tuple(float(self._dtype(number)) for number in numbers)))
 
     def _bounded(self, name: str, poly: Poly, bound: float) -> Poly:
         if name == "maximum":
@@ -206,7 +206,7 @@ class Forms:
         if low != 0 or bound <= 0:
             return self.of(Function("clip", inner.operands, (low, bound)))
         # Clipping to 0 and a number is that number times a line clipped to 0 and 1.
-        parts = [one for one in inner.operands[0] if one[0]]
+        parts = [term for term in inner.operands[0] if term[0]]
         offset = sum(factor for monomial, factor in inner.operands[0] if not monomial)
         scales = {factor for _, factor in parts}
         scale = scales.pop() if len(scales) == 1 and min(scales) > 0 else 1.0
@@ -223,13 +223,13 @@ class Forms:
 
     def sliced(self, poly: Poly, low: int, high: int) -> Poly:
         """Some elements of a polynomial of vectors."""
-        found: Poly = ()
+        result: Poly = ()
         for monomial, factor in poly:
             part = self.number(factor)
             for number in monomial:
                 part = self.multiply(part, self._part(self.atom(number), low, high))
-            found = self.add(found, part)
-        return found
+            result = self.add(result, part)
+        return result
 
     def _part(self, atom: Atom, low: int, high: int) -> Poly:
         match atom:
@@ -240,7 +240,7 @@ class Forms:
             case Product():
                 return self.product(atom.vector, matrix(atom.ids, atom.columns)[:, low:high])
             case Function():
-                parts = tuple(self.sliced(one, low, high) for one in atom.operands)
+                parts = tuple(self.sliced(operand, low, high) for operand in atom.operands)
                 return self.function(atom.name, parts, atom.numbers)
             case Whole():
                 if atom.high is None:
@@ -249,7 +249,7 @@ class Forms:
 
     def reads(self, poly: Poly) -> set[Read]:
         """All atoms of a polynomial, at any depth."""
-        found: set[Read] = set()
+        reads: set[Read] = set()
         seen: set[int] = set()
         waiting = [number for monomial, _ in poly for number in monomial]
         while waiting:
@@ -259,14 +259,14 @@ class Forms:
             seen.add(number)
             match atom := self.atom(number):
                 case Read():
-                    found.add(atom)
+                    reads.add(atom)
                 case Product(vector=vector):
-                    waiting += _numbers(one for _, one in vector)
+                    waiting += _numbers(poly for _, poly in vector)
                 case Function(operands=operands):
                     waiting += _numbers(operands)
                 case Whole(operands=vectors):
-                    waiting += _numbers(one for vector in vectors for _, one in vector)
-        return found
+                    waiting += _numbers(poly for vector in vectors for _, poly in vector)
+        return reads
 
 
 def _numbers(polys: Iterable[Poly]) -> list[int]:

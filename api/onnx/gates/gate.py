@@ -63,7 +63,7 @@ class GateReader:
             if not monomial:
                 gate.biases.append(self.forms.elements.of_number(factor, self.units))
                 continue
-            atoms = [self.forms.atom(one) for one in monomial]
+            atoms = [self.forms.atom(number) for number in monomial]
             if abs(factor) != 1 or len(atoms) > 2:
                 raise Unlike
             if len(atoms) == 1:
@@ -83,13 +83,13 @@ class GateReader:
         if not isinstance(atom, Product):
             raise Unlike
         ids = matrix(atom.ids, atom.columns) * sign
-        found = self.of_state(atom.vector)
-        if found is None and gate.source is None:
+        multiplier = self.of_state(atom.vector)
+        if multiplier is None and gate.source is None:
             gate.kernel, gate.source = ids, atom.vector
-        elif found is not None and gate.recurrent is None:
+        elif multiplier is not None and gate.recurrent is None:
             gate.recurrent = ids
-            if found:
-                gate.reset, gate.before = found[0], True
+            if multiplier:
+                gate.reset, gate.before = multiplier[0], True
         else:
             raise Unlike
 

@@ -95,7 +95,7 @@ class _Cell:
     def __init__(self, cell: Cell, weights: Mapping[str, NDArray], dtype: str, *, projected: bool):
         self.dtype, self.forms, self.projected = dtype, Forms(dtype), projected
         shapes = [*cell.inputs.values(), *(state.shape for state in cell.states.values())]
-        if any(len(shape) != 1 for shape in shapes) or any(not 0 < one.ndim < 3 for one in weights.values()):
+        if any(len(shape) != 1 for shape in shapes) or any(not 0 < w.ndim < 3 for w in weights.values()):
             raise Unlike
         self.sizes = {name: int(state.shape[0]) for name, state in cell.states.items()}  # type: ignore[arg-type]
         self.inputs = {name: int(shape[0]) for name, shape in cell.inputs.items()}  # type: ignore[arg-type]
@@ -138,7 +138,7 @@ class _Cell:
         reads = {
             name: self.forms.reads(poly) for name, value in self.results.states.items() for _, poly in value
         }
-        remembered = {one.name for own in reads.values() for one in own if one.kind == "old"}
+        remembered = {read.name for own in reads.values() for read in own if read.kind == "old"}
         layers = [self.gated(match) for match in self.groups(reads, remembered)]
         states = {name for layer in layers for name in layer.states.values()}
         if not layers or not states.issuperset(last):
@@ -152,14 +152,14 @@ class _Cell:
         if name in states:
             return Source("state", name)
         value = self.results.states[name] if name else self.results.output
-        same = next((one for one in states if self.results.states[one] == value), None)
+        same = next((state for state in states if self.results.states[state] == value), None)
         return Source("state", same) if same is not None else self.lifted(value)
 
     def groups(self, reads: Mapping[str, set[Read]], remembered: Collection[str]) -> Iterator[Match]:
         """The recurrent states in groups, each after those that it reads."""
-        above = {name: {one.name for one in reads[name] if one.name in remembered} for name in remembered}
+        above = {name: {read.name for read in reads[name] if read.name in remembered} for name in remembered}
         for _ in remembered:
-            above = {name: own.union(*(above[one] for one in own)) for name, own in above.items()}
+            above = {name: own.union(*(above[state] for state in own)) for name, own in above.items()}
         waiting = [name for name in self.sizes if name in remembered]
         while waiting:
             # A state that waits only for itself: everything waiting that it reads, directly or not, belongs to its
@@ -183,7 +183,7 @@ class _Cell:
         old = {own: self.whole("old", name, units) for own, name in match.states.items()}
         new = {own: self.whole("new", name, units) for own, name in match.states.items()}
         own = results(cell, self.forms, {"x": match.source}, match.weights, old, new)
-        if any(self.single(own.states[one]) != news[name] for one, name in match.states.items()):
+        if any(self.single(own.states[state]) != news[name] for state, name in match.states.items()):
             raise Unlike
 
     # What layers read.
@@ -220,11 +220,11 @@ class _Cell:
             if inner is None:
                 return Made(self.lifted(((size, atom.operands[0]),)), {}, activation(atom))
             return Made(*inner, activation(atom))
-        if (found := self.line(poly)) is not None:
-            return Made(*found, "linear")
+        if (line := self.line(poly)) is not None:
+            return Made(*line, "linear")
         if len(poly) < 2 or any(len(monomial) != 1 or factor != 1 for monomial, factor in poly):
             raise Unlike
-        return Added(tuple(self.lifted(((size, (one,)),)) for one in poly))
+        return Added(tuple(self.lifted(((size, (term,)),)) for term in poly))
 
     def line(self, poly: Poly) -> tuple[Value, Mapping[str, NDArray]] | None:
         """Splits x·kernel + bias into x, kernel and bias."""

@@ -83,7 +83,7 @@ class Matcher:
 
     def cell(self, h: str, c: str, out: int, output_activation: Any) -> Match:
         old = self.old[c]
-        kept = [(without(one, old), factor) for one, factor in self.news[c] if old in one]
+        kept = [(without(monomial, old), factor) for monomial, factor in self.news[c] if old in monomial]
         rest = [row for row in self.news[c] if old not in row[0]]
         stays = dict(kept)
         coupled, forget = True, None
@@ -111,10 +111,10 @@ class Matcher:
         o = self.gate(self.alone(out), h, self.new[c])
         gates = [i, f or self.nothing(i), g, o]
         keys = self.keys(
-            [one for one in (i, f, g, o) if one is not None],
+            [gate for gate in (i, f, g, o) if gate is not None],
             {"recurrent_activation": (i, "sigmoid"), "activation": (g, "tanh")},
         )
-        if any(one is not None and one.activation != i.activation for one in (f, o)):
+        if any(gate is not None and gate.activation != i.activation for gate in (f, o)):
             raise Unlike
         if output_activation != "tanh":
             keys["output_activation"] = output_activation
@@ -122,14 +122,14 @@ class Matcher:
             keys["input_forget"] = True
         weights = self.weights(gates)
         peepholes = [i.peephole, f.peephole if f else None, o.peephole]
-        if any(one is not None for one in peepholes):
+        if any(peephole is not None for peephole in peepholes):
             keys["peepholes"] = True
-            weights["peephole"] = np.concatenate([self.or_zeros(one) for one in peepholes])
+            weights["peephole"] = np.concatenate([self.or_zeros(peephole) for peephole in peepholes])
         return Match("lstm", keys, weights, self.source(gates), {"h": h, "c": c})
 
     def told_apart(self, pair: Sequence[int], *gates: int) -> tuple[int, int]:
         """Which of two factors is the gate, and which the candidate: all gates have the same activation."""
-        own = {self.function_name(one) for one in gates}
+        own = {self.function_name(gate) for gate in gates}
         first, second = pair
         return (first, second) if self.function_name(first) in own else (second, first)
 
@@ -143,7 +143,7 @@ class Matcher:
         single = [monomial for monomial in factors if len(monomial) == 1]
         if len(pairs) != 2 or len(single) != 1 or factors[single[0]] != 1:
             raise Unlike
-        with_old = next((one for one in pairs if old in one), None)
+        with_old = next((pair for pair in pairs if old in pair), None)
         if with_old is None:
             raise Unlike
         gate = other_than(with_old, old)
@@ -151,7 +151,7 @@ class Matcher:
             (candidate,) = single[0]
             update, signs = self.alone(gate), (1, -1)
         else:  # u·n + (1 − u)·h
-            candidate = other_than(next(one for one in pairs if one != with_old), gate)
+            candidate = other_than(next(pair for pair in pairs if pair != with_old), gate)
             update, signs = self.opposite(gate), (-1, 1)
         if (factors[with_old], factors.get(_pair(candidate, gate))) != signs:
             raise Unlike
@@ -166,10 +166,10 @@ class Matcher:
             keys["reset_after"] = False
             return Match("gru", keys, self.weights([z, r, n]), self.source([z, r, n]), {"h": name})
         inner, divided = self.total(n.inner), self.forms.elements.divided
-        rows = [divided(self.total(one.biases), inner) for one in (z, r)]
+        rows = [divided(self.total(gate.biases), inner) for gate in (z, r)]
         rows.append((self.total(n.biases), inner))
         weights = self.kernels([z, r, n])
-        if any(one.any() for row in rows for one in row):
+        if any(biases.any() for row in rows for biases in row):
             for key, biases in zip(("bias", "recurrent_bias"), zip(*rows, strict=True), strict=True):
                 weights[key] = np.concatenate(biases)
         else:
@@ -210,14 +210,14 @@ class Matcher:
         return keys
 
     def kernels(self, gates: Sequence[Gate]) -> dict[str, Ids]:
-        kernels, own = zip(*((one.kernel, one.recurrent) for one in gates), strict=True)
+        kernels, own = zip(*((gate.kernel, gate.recurrent) for gate in gates), strict=True)
         return {"kernel": np.concatenate(kernels, 1), "recurrent_kernel": np.concatenate(own, 1)}
 
     def weights(self, gates: Sequence[Gate]) -> dict[str, Ids]:
-        found = self.kernels(gates)
+        weights = self.kernels(gates)
         if any(gate.biases for gate in gates):
-            found["bias"] = np.concatenate([self.total(gate.biases) for gate in gates])
-        return found
+            weights["bias"] = np.concatenate([self.total(gate.biases) for gate in gates])
+        return weights
 
     def source(self, gates: Sequence[Gate]) -> Vector:
         """The value that all gates read. Raises Unlike if they differ."""
@@ -228,10 +228,10 @@ class Matcher:
 
     def total(self, biases: Sequence[Ids]) -> Ids:
         """The sum of biases."""
-        found = self.or_zeros(None)
-        for one in biases:
-            found = self.forms.elements.added(found, one)
-        return found
+        result = self.or_zeros(None)
+        for ids in biases:
+            result = self.forms.elements.added(result, ids)
+        return result
 
     def or_zeros(self, ids: Ids | None) -> Ids:
         return np.zeros(self.units, np.int32) if ids is None else ids
@@ -239,10 +239,10 @@ class Matcher:
 
 def _alone(monomials: Iterable[Monomial]) -> int:
     """The only term that is not a product. Raises Unlike."""
-    found = [monomial[0] for monomial in monomials if len(monomial) == 1]
-    if len(found) != 1:
+    terms = [monomial[0] for monomial in monomials if len(monomial) == 1]
+    if len(terms) != 1:
         raise Unlike
-    return found[0]
+    return terms[0]
 
 
 def _pair(first: int, second: int) -> tuple[int, int]:

@@ -51,7 +51,7 @@ REDUCTIONS: Mapping[str, Callable[..., NDArray]] = {
 
 def evaluate(op: str, operands: Sequence[NDArray | None], attributes: Mapping[str, Any]) -> NDArray | None:
     """The result of an operator; None if it is not supported here."""
-    given = [one for one in operands if one is not None]
+    given = [operand for operand in operands if operand is not None]
     if op in ELEMENTWISE:
         return ELEMENTWISE[op](*given) if len(given) == len(operands) <= 2 else None
     if op == "Clip":

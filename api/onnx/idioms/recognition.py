@@ -50,7 +50,7 @@ class _Recognition:
         self.place = {node.outputs[0]: at for at, node in enumerate(graph.nodes) if node.outputs}
 
     def run(self) -> OnnxGraph:
-        found: dict[str, Node] = {}
+        idioms: dict[str, Node] = {}
         gone: set[str] = set()
         for node in reversed(self.graph.nodes):
             name = node.outputs[0] if node.outputs else ""
@@ -61,15 +61,15 @@ class _Recognition:
                 and self.is_small(node)
                 and (made := self.made(node)) is not None
             ):
-                found[name] = made
-                gone.update(one.outputs[0] for one in made.spelled)
-        if not found:
+                idioms[name] = made
+                gone.update(node.outputs[0] for node in made.spelled)
+        if not idioms:
             return self.graph
         nodes = []
         for node in self.graph.nodes:
             name = node.outputs[0] if node.outputs else ""
-            if name in found:
-                nodes.append(found[name])
+            if name in idioms:
+                nodes.append(idioms[name])
             elif name not in gone:
                 nodes.append(node)
         return replace(self.graph, nodes=tuple(nodes), constants=self.graph.constants.joined(self.added))
@@ -117,7 +117,7 @@ class _Recognition:
 
     def is_small(self, node: Node) -> bool:
         """Whether all constants that a node reads are small."""
-        return all(one in self.constants for one in node.inputs if one in self.known)
+        return all(name in self.constants for name in node.inputs if name in self.known)
 
     def candidate(self, nodes: list[Node], source: str, last: Node) -> Candidate | None:
         if all(node.op in _LINEAR for node in nodes):
@@ -159,14 +159,14 @@ class _Recognition:
             if not only:
                 return None
             small = sorted(
-                {float(one) for a in numbers.values() if a.size == 1 for one in a.flat if 0 < one < 0.02}
+                {float(x) for a in numbers.values() if a.size == 1 for x in a.flat if 0 < x < 0.02}
             )
             sized = [array.shape for array in numbers.values() if array.size > 1]
-            found = _along_last(compute, only, sized, small) if len(only) == 1 else None
-            if found is not None and (sized or only[0] < 0 or found.op == "Softmax"):
-                return found
+            idiom = _along_last(compute, only, sized, small) if len(only) == 1 else None
+            if idiom is not None and (sized or only[0] < 0 or idiom.op == "Softmax"):
+                return idiom
             kept = all(n.attributes.get("keepdims", 1) for n in nodes if n.op in REDUCTIONS)
-            return _along_any(compute, only, sized, small) if kept else found
+            return _along_any(compute, only, sized, small) if kept else idiom
         except (ValueError, TypeError, IndexError, FloatingPointError):
             return None
 
@@ -215,8 +215,8 @@ def _along_last(
     if axes[0] not in (-1, len(shape) - 1) or widths:
         return None
     with suppress(ValueError):
-        found = _same(compute, normalizations(compute, shape, axes[0], small), _points(shape))
-        return found if found is None or sized else _of_any_width(found)
+        candidate = _same(compute, normalizations(compute, shape, axes[0], small), _points(shape))
+        return candidate if candidate is None or sized else _of_any_width(candidate)
     return None
 
 
@@ -253,11 +253,11 @@ def _of_any_width(candidate: Candidate) -> Candidate | None:
 def _same(compute, candidates: Iterator[Candidate], points: list[NDArray]) -> Candidate | None:  # type: ignore[no-untyped-def]
     """The candidate that agrees at all points."""
     values = [compute(x) for x in points]
-    for one in candidates:
+    for candidate in candidates:
         if all(
-            value.shape == (found := one.compute(x)).shape
-            and np.all(np.abs(found - value) <= 2e-6 * np.maximum(1, np.abs(value)))
+            value.shape == (y := candidate.compute(x)).shape
+            and np.all(np.abs(y - value) <= 2e-6 * np.maximum(1, np.abs(value)))
             for x, value in zip(points, values, strict=True)
         ):
-            return one
+            return candidate
     return None

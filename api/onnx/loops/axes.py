@@ -25,8 +25,8 @@ def with_axes(ctx: Context, loop: Iteration) -> Iteration:
         axes = {_axes(loop, node, read.value.rank - 1) for node in readers}
         if read.value.rank < 4 or len(axes) != 1 or name in loop.body.outputs:
             continue
-        if (found := axes.pop()) is not None:
-            reads[place] = _widened(ctx, read, found)
+        if (added := axes.pop()) is not None:
+            reads[place] = _widened(ctx, read, added)
             gone = {node.outputs[0] for node in readers}
             nodes = [
                 replace(node, op="Identity", inputs=(name,), attributes={})
@@ -49,8 +49,8 @@ def _axes(loop: Iteration, node: Node, rank: int) -> tuple[int, ...] | None:
         axes = None if array is None or array.dtype.kind not in "iu" else array.reshape(-1).tolist()
     if not axes:
         return None
-    found = tuple(sorted(axis % (rank + len(axes)) for axis in axes))
-    return found if found[0] > 0 and len(set(found)) == len(found) else None
+    positions = tuple(sorted(axis % (rank + len(axes)) for axis in axes))
+    return positions if positions[0] > 0 and len(set(positions)) == len(positions) else None
 
 
 def _widened(ctx: Context, read: Read, axes: Sequence[int]) -> Read:
@@ -60,5 +60,5 @@ def _widened(ctx: Context, read: Read, axes: Sequence[int]) -> Read:
     moved = [axis + (axis >= before) for axis in axes]
     operands = [read.value, moved] if ctx.opset >= 13 else [read.value]
     attributes = {} if ctx.opset >= 13 else {"axes": tuple(moved)}
-    found = ctx.conversion.operation("Unsqueeze", operands, **attributes)
-    return Read(held_of(ctx.writer, found), before)
+    widened = ctx.conversion.operation("Unsqueeze", operands, **attributes)
+    return Read(held_of(ctx.writer, widened), before)

@@ -42,8 +42,8 @@ class Steps:
         self.counters: dict[str, tuple[DimLike, DimLike, str]] = {number: (0, 1, "int64")}
         """The start of a counter, its increment per step, and its type."""
         for name, result in zip(body.inputs[2:], body.outputs[1:], strict=False):
-            if (found := self._counter(name, self.source(result), starts.get(name))) is not None:
-                self.counters[name] = found
+            if (counter := self._counter(name, self.source(result), starts.get(name))) is not None:
+                self.counters[name] = counter
         self.nodes: list[Node] = []
         """The nodes that compute with the number of the step alone."""
         self.names = set(self.counters)
@@ -69,7 +69,7 @@ class Steps:
         node = self.makers.get(result)
         if not isinstance(start, Known) or node is None or node.op not in ("Add", "Sub"):
             return None
-        own = [self.source(one) == name for one in node.inputs]
+        own = [self.source(operand) == name for operand in node.inputs]
         first, added = whole(start), self._number(node.inputs[1 if own[0] else 0])
         if first is None or added is None or own.count(True) != 1 or (node.op == "Sub" and not own[0]):
             return None
@@ -82,18 +82,18 @@ class Steps:
         return self._kept[step]
 
     def _computed(self, step: DimLike) -> Mapping[str, Known]:
-        found: dict[str, Known] = {}
+        constants: dict[str, Known] = {}
         for name, (start, added, dtype) in self.counters.items():
             array = dims_array([start + step * added]).reshape(())
-            found[name] = Known(array if array.dtype == object else array.astype(dtype), dtype)
+            constants[name] = Known(array if array.dtype == object else array.astype(dtype), dtype)
         with self.conversion.scope(Body((), (), tuple(self.nodes), {})):
             values = self.conversion.values
-            values.update(found)
+            values.update(constants)
             for node in self.nodes:
                 self.conversion.visit(node)
             names = (name for node in self.nodes for name in node.outputs if name)
-            found |= {name: one for name in names if isinstance(one := values.get(name), Known)}
-        return found
+            constants |= {name: value for name in names if isinstance(value := values.get(name), Known)}
+        return constants
 
     # The number of steps.
 
@@ -110,8 +110,8 @@ class Steps:
             return most
         if further not in self.names:
             raise Refusal("whether there is a further step depends on what is computed")
-        if not isinstance(most, Dim) and (found := self._counted(further, most)) is not None:
-            return found
+        if not isinstance(most, Dim) and (counted := self._counted(further, most)) is not None:
+            return counted
         if not all(node.op in _MONOTONE for node in self._behind(further)):
             raise Refusal("whether there is a further step is no comparison of a counter")
         for candidate in [most] if most is not None else self._bounds(further):
@@ -145,24 +145,24 @@ class Steps:
 
     def _behind(self, name: str) -> list[Node]:
         """The nodes of the body that compute a value."""
-        found, waiting, seen = [], [name], set[str]()
+        nodes, waiting, seen = [], [name], set[str]()
         while waiting:
-            one = waiting.pop()
-            if one in self.makers and one in self.names and one not in seen:
-                seen.add(one)
-                found.append(self.makers[one])
-                waiting += self.makers[one].reads
-        return found
+            value = waiting.pop()
+            if value in self.makers and value in self.names and value not in seen:
+                seen.add(value)
+                nodes.append(self.makers[value])
+                waiting += self.makers[value].reads
+        return nodes
 
     def _bounds(self, name: str) -> list[DimLike]:
         """The open sizes that counters are compared with."""
-        found: list[DimLike] = []
+        limits: list[DimLike] = []
         for node in self._behind(name):
             if node.op in ("Less", "LessOrEqual"):
-                known = [self.conversion.values.get(one) for one in node.inputs]
-                sizes = [_size(one) for one in known]
-                found += [one for size in sizes if isinstance(size, Dim) for one in (size, size + 1)]
-        return found
+                known = [self.conversion.values.get(operand) for operand in node.inputs]
+                sizes = [_size(value) for value in known]
+                limits += [limit for size in sizes if isinstance(size, Dim) for limit in (size, size + 1)]
+        return limits
 
     def position(self, name: str) -> tuple[DimLike, int] | None:
         """A position that moves by 1 or −1 in each step: its start, and the direction."""
@@ -179,13 +179,13 @@ class Steps:
 
 def _size(value: Any) -> Any:
     """The open size that a number is, even as a float."""
-    one = value.array.reshape(-1)[0] if isinstance(value, Known) and value.array.size == 1 else None
-    return one.numerator if isinstance(one, Ratio) and one.denominator == 1 else one
+    number = value.array.reshape(-1)[0] if isinstance(value, Known) and value.array.size == 1 else None
+    return number.numerator if isinstance(number, Ratio) and number.denominator == 1 else number
 
 
 def whole(value: Any) -> DimLike | None:
     """A known whole number, which may be an open size."""
     if not isinstance(value, Known) or value.array.size != 1 or value.array.dtype.kind not in "iuO":
         return None
-    one = value.array.reshape(-1)[0]
-    return one if isinstance(one, Dim) else int(np.int64(one))
+    number = value.array.reshape(-1)[0]
+    return number if isinstance(number, Dim) else int(np.int64(number))

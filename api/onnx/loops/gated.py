@@ -53,7 +53,7 @@ def as_layers(
     plan = layers_of(typed, cell.weights, ctx.writer.dtype, sequences, last)
     if plan is None:
         return None
-    if lengths is not None and any(not isinstance(one, Source) for one in plan.given.values()):
+    if lengths is not None and any(not isinstance(value, Source) for value in plan.given.values()):
         return None  # past a sequence's end a dense layer does not return 0
     inputs = dict(zip(cell.tree["input"], refs, strict=True))
     writing = _Writing(ctx, plan, inputs, last, starts, lengths, reverse)
@@ -82,8 +82,8 @@ class _Writing:
         """References to the plan's values, each made once."""
         self.read = {
             source.name
-            for one in (*plan.given.values(), *(layer.source for layer in plan.layers))
-            for source in _sources(one)
+            for value in (*plan.given.values(), *(layer.source for layer in plan.layers))
+            for source in _sources(value)
             if source.kind == "state"
         }
         """The states that are read at all steps."""
@@ -91,7 +91,7 @@ class _Writing:
     def run(self) -> Written:
         for layer in self.plan.layers:
             self.layer(layer)
-        return Written(self.last, {name: self.ref(one) for name, one in self.plan.given.items()})
+        return Written(self.last, {name: self.ref(value) for name, value in self.plan.given.items()})
 
     def layer(self, layer: Gated) -> None:
         ctx = self.ctx
@@ -99,9 +99,9 @@ class _Writing:
         if layer.places is None:
             source = self.ref(layer.source)
         else:
-            found = self.projection(layer)
-            assert found is not None
-            source, weights["kernel"], bias = found
+            projection = self.projection(layer)
+            assert projection is not None
+            source, weights["kernel"], bias = projection
             if bias is not None:
                 weights["bias"] = weights["bias"] + bias if "bias" in weights else bias
         keys = dict(layer.keys)
@@ -127,8 +127,8 @@ class _Writing:
 
     def given(self, layer: Gated) -> dict[str, str]:
         """References to initial states and lengths, by their names in the layer."""
-        found = {own: self.starts[name].ref for own, name in layer.states.items() if name in self.starts}
-        given = {own: ref for own, ref in found.items() if ref is not None}
+        starts = {own: self.starts[name].ref for own, name in layer.states.items() if name in self.starts}
+        given = {own: ref for own, ref in starts.items() if ref is not None}
         return given if self.lengths is None else {**given, LENGTHS: self.lengths}
 
     def options(self, layer: Gated, weights: dict[str, NDArray]) -> dict[str, Any]:
@@ -178,19 +178,19 @@ class _Writing:
         assert layer.places is not None
         layers = self.ctx.writer.layers
         ref, behind = self.inputs[layer.source.name], []
-        while (one := layers.get(ref)) is not None and _is_along_time(
-            one
+        while (base := layers.get(ref)) is not None and _is_along_time(
+            base
         ):  # a sequence that is reversed or cut
-            behind.append(one)
-            ref = one.inputs[0]
-        if one is None or one.type != "dense" or "activation" in one.keys or "kernel" not in one.weights:
+            behind.append(base)
+            ref = base.inputs[0]
+        if base is None or base.type != "dense" or "activation" in base.keys or "kernel" not in base.weights:
             return None
-        source = one.inputs[0]
+        source = base.inputs[0]
         for moving in reversed(behind):
             keys = {key: value for key, value in moving.keys.items() if key not in ("name", "type")}
             source = self.ctx.writer.add(moving.type, [source], keys, {})
-        bias, places = one.weights.get("bias"), list(layer.places)
-        return source, one.weights["kernel"][:, places], None if bias is None else bias[places]
+        bias, places = base.weights.get("bias"), list(layer.places)
+        return source, base.weights["kernel"][:, places], None if bias is None else bias[places]
 
 
 def _is_along_time(layer: Layer) -> bool:

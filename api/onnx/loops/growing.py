@@ -35,11 +35,11 @@ class Growing:
             raise Refusal("each step appends a sequence of tensors")
         if isinstance(self.start, Listed):
             rows = [parts] if self.start.count == 0 else [stack_of(ctx, self.start), parts]
-            found = ctx.conversion.operation("Concat", rows, axis=0) if len(rows) > 1 else parts
-            assert not isinstance(found, Listed)
-            return Listed(found.dtype, whole=found)
-        found = moved(ctx, parts, self.axis) if self.new else in_a_row(ctx, parts, self.axis)
-        return ctx.conversion.operation("Concat", [self.start, found], axis=self.axis)
+            whole = ctx.conversion.operation("Concat", rows, axis=0) if len(rows) > 1 else parts
+            assert not isinstance(whole, Listed)
+            return Listed(whole.dtype, whole=whole)
+        added = moved(ctx, parts, self.axis) if self.new else in_a_row(ctx, parts, self.axis)
+        return ctx.conversion.operation("Concat", [self.start, added], axis=self.axis)
 
 
 def growing(steps: Steps, nodes: list[Node], starts: Mapping[str, Value]) -> dict[str, Growing]:
@@ -50,15 +50,15 @@ def growing(steps: Steps, nodes: list[Node], starts: Mapping[str, Value]) -> dic
             for name in node.reads:
                 reads[steps.source(name)] = reads.get(steps.source(name), 0) + 1
     outputs = [steps.source(name) for name in steps.body.outputs]
-    found = {}
+    growths = {}
     for name, result in zip(steps.body.inputs[2:], outputs[1:], strict=False):
         node = steps.makers.get(result)
         if node is None or name not in starts or steps.source(node.inputs[0]) != name:
             continue
         alone = reads.get(name) == 1 and not reads.get(result) and outputs.count(result) == 1
-        if alone and name not in outputs and (one := _growing(steps, node, starts[name])) is not None:
-            found[name] = one
-    return found
+        if alone and name not in outputs and (growth := _growing(steps, node, starts[name])) is not None:
+            growths[name] = growth
+    return growths
 
 
 def _growing(steps: Steps, node: Node, start: Value) -> Growing | None:

@@ -36,7 +36,7 @@ def recur(ctx: Context, loop: Iteration) -> None:
         return _Recurrence(ctx, loop, truths=False).layer(0)
     loop = with_axes(ctx, loop)
     first: Refusal | None = None
-    truths = (False, True) if any(one.value.dtype == "bool" for one in loop.reads) else (False,)
+    truths = (False, True) if any(read.value.dtype == "bool" for read in loop.reads) else (False,)
     images = (False, True) if any(node.op == "Conv" for node in loop.body.nodes) else (False,)
     for samples in (1, None):
         for numbers, last in product(truths, images):
@@ -93,29 +93,30 @@ class _Recurrence:
             rest = list(range(value.rank))
             first = rest.pop(0) if samples and rest else None
             states.append(_Operand(value, first, None, self.features(rest)))
-        for one in self.loop.reads:
+        for scanned in self.loop.reads:
             if self.loop.batched:
-                read.append(_Operand(one.value, 0, 1, tuple(range(2, one.value.rank))))
+                read.append(_Operand(scanned.value, 0, 1, tuple(range(2, scanned.value.rank))))
                 continue
-            rest = list(range(one.value.rank))
-            time = rest.pop(one.time)
+            rest = list(range(scanned.value.rank))
+            time = rest.pop(scanned.time)
             first = rest.pop(0) if samples and rest else None
-            read.append(_Operand(one.value, first, time, self.features(rest)))
+            read.append(_Operand(scanned.value, first, time, self.features(rest)))
         if samples and not self.loop.batched:
-            states = [self.behind_first(one, read) for one in states]
+            states = [self.behind_first(state, read) for state in states]
         if samples or self.loop.batched:
             samples_of = [
-                one.value.shape[one.samples] if one.samples is not None else 0 for one in (*states, *read)
+                operand.value.shape[operand.samples] if operand.samples is not None else 0
+                for operand in (*states, *read)
             ]
             _check_same(samples_of, "what a step reads has no first axis of samples in common")
-        steps = [one.value.shape[one.time] for one in read if one.time is not None]
+        steps = [operand.value.shape[operand.time] for operand in read if operand.time is not None]
         _check_same(steps, "sequences of different lengths are read")
         return states, read
 
     def behind_first(self, state: _Operand, read: Sequence[_Operand]) -> _Operand:
         """A state whose samples come after an axis of size 1."""
         shape = state.value.shape
-        parts = [one for one in read if one.samples is not None and one.value.dtype != "bool"]
+        parts = [operand for operand in read if operand.samples is not None and operand.value.dtype != "bool"]
         if len(shape) < 2 or shape[0] != 1 or not parts:
             return state
         samples = parts[0].value.shape[parts[0].samples or 0]
@@ -131,9 +132,9 @@ class _Recurrence:
         """
         ctx = self.ctx
         states, read = self.operands(samples=first is not None)
-        floats = [one for one in (*states, *read) if one.value.dtype != "bool"]
-        if any(one.value.dtype != ctx.writer.dtype for one in floats):
-            raise Refusal(f"a loop over {', '.join(sorted({one.value.dtype for one in floats}))}")
+        floats = [operand for operand in (*states, *read) if operand.value.dtype != "bool"]
+        if any(operand.value.dtype != ctx.writer.dtype for operand in floats):
+            raise Refusal(f"a loop over {', '.join(sorted({operand.value.dtype for operand in floats}))}")
         mask, lengths = "", None
         inputs = list(zip(self.loop.body.inputs[len(states) :], read, strict=True))
         for name, operand in list(inputs):
@@ -149,34 +150,34 @@ class _Recurrence:
             self.loop.captured,
             ctx.opset,
             self.prefix,
-            {name: (self.spoken(name, "x"), one.shape()) for name, one in inputs},
+            {name: (self.spoken(name, "x"), operand.shape()) for name, operand in inputs},
             {
-                name: (self.spoken(name, "h"), one.shape())
-                for name, one in zip(self.loop.body.inputs, states, strict=False)
+                name: (self.spoken(name, "h"), state.shape())
+                for name, state in zip(self.loop.body.inputs, states, strict=False)
             },
             self.wanted(),
             samples=samples,
             dtype=ctx.writer.dtype,
             mask=mask,
-            truths=[name for name, one in inputs if one.value.dtype == "bool"],
+            truths=[name for name, operand in inputs if operand.value.dtype == "bool"],
             last=self.last,
             leading=[
-                name for name, one in zip(self.loop.body.inputs, states, strict=False) if one.samples == 1
+                name for name, state in zip(self.loop.body.inputs, states, strict=False) if state.samples == 1
             ],
         )
         if lengths is None and self.loop.batched and ctx.has(0):
             lengths = ctx.arranged(ctx.held(0), (0,))
-        refs = [ctx.arranged(self.numbers(one.value), one.axes()) for _, one in inputs]
-        starts = {name: self.start(one, state) for name, one, state in self.carried(cell, states)}
+        refs = [ctx.arranged(self.numbers(operand.value), operand.axes()) for _, operand in inputs]
+        starts = {name: self.start(start, state) for name, start, state in self.carried(cell, states)}
         last = [name for name, _, state in self.carried(cell, states) if ctx.wants(state.output)]
-        found = None
+        written = None
         if not cell.computed:
-            found = as_layers(
+            written = as_layers(
                 ctx, cell, refs, self.asked(cell), last, starts, lengths, reverse=self.loop.reverse
             )
-        if found is None:
-            found = self.cell(cell, refs, last, starts, lengths)
-        self.results(found, cell, states, first)
+        if written is None:
+            written = self.cell(cell, refs, last, starts, lengths)
+        self.results(written, cell, states, first)
 
     def carried(self, cell: CellBody, states: list[_Operand]) -> list[tuple[str, _Operand, State]]:
         """The cell's states that correspond to the loop's."""
@@ -228,12 +229,12 @@ class _Recurrence:
         if value.dtype != "bool":
             return value
         kind = onnx.TensorProto.FLOAT if self.ctx.writer.dtype == "float32" else onnx.TensorProto.DOUBLE
-        found = self.ctx.conversion.operation("Cast", [value], to=kind)
-        assert isinstance(found, Held)
-        return found
+        cast = self.ctx.conversion.operation("Cast", [value], to=kind)
+        assert isinstance(cast, Held)
+        return cast
 
     def wanted(self) -> list[bool]:
-        return [self.ctx.wants(one.output) for one in self.loop.given]
+        return [self.ctx.wants(sequence.output) for sequence in self.loop.given]
 
     def spoken(self, name: str, fallback: str) -> str:
         """A short name for an input of the body, without its layer's name and without `prev`."""
@@ -257,24 +258,24 @@ class _Recurrence:
 
     def lengths(self, mask: _Operand) -> str:
         """The number of steps of each sequence, if a mask says that. Raises Refusal."""
-        found = self.ctx.writer.masks.get(mask.value.ref)
-        if found is None or mask.value.axes != (mask.time, mask.samples):
+        lengths = self.ctx.writer.masks.get(mask.value.ref)
+        if lengths is None or mask.value.axes != (mask.time, mask.samples):
             raise Refusal("a loop input of truth values is no mask of the steps that exist")
-        return found
+        return lengths
 
-    def results(self, found: Written, cell: CellBody, states: list[_Operand], first: int | None) -> None:
+    def results(self, written: Written, cell: CellBody, states: list[_Operand], first: int | None) -> None:
         """The last states, and the sequences with time as the wanted axis."""
         ctx = self.ctx
         for name, operand, state in self.carried(cell, states):
             if ctx.wants(state.output):
                 rank = operand.value.rank
                 axes = (None if first is None else operand.samples, *operand.features)
-                ctx.give(ctx.held_as(found.last[name], axes, rank), state.output)
+                ctx.give(ctx.held_as(written.last[name], axes, rank), state.output)
         rows = zip(self.loop.given, cell.sequences, cell.ranks, cell.leading, strict=True)
         for given, name, inner, before in rows:
             if not ctx.wants(given.output):
                 continue
-            source = found.sequences[name]
+            source = written.sequences[name]
             held = len(ctx.writer.sketch.type_of(source).shape) - 2
             rank = inner + 1 + (first is not None) + before
             rest = list(range(rank))

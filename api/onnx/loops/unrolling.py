@@ -19,19 +19,19 @@ def unroll(ctx: Context, loop: Iteration, count: int) -> None:
     values: list[Value] = [ctx.value(state.operand) for state in loop.states]
     given: list[list[Value]] = [[] for _ in loop.given]
     for step in reversed(range(count)) if loop.reverse else range(count):
-        read = [_gathered(ctx, one.value, one.time, step) for one in loop.reads]
-        found = ctx.conversion.inlined(loop.body, [*values, *read], loop.known(step))
-        for old, new in zip(values, found, strict=False):
+        read = [_gathered(ctx, read.value, read.time, step) for read in loop.reads]
+        results = ctx.conversion.inlined(loop.body, [*values, *read], loop.known(step))
+        for old, new in zip(values, results, strict=False):
             if old.shape != new.shape or old.dtype != new.dtype:
                 raise Refusal(f"a state of shape {_text(old)} becomes one of shape {_text(new)}")
-        values = found[: len(values)]
-        for row, value in zip(given, found[len(values) :], strict=True):
+        values = results[: len(values)]
+        for row, value in zip(given, results[len(values) :], strict=True):
             row.append(value)
     for state, value in zip(loop.states, values, strict=True):
         ctx.give(value, state.output)
-    for one, row in zip(loop.given, given, strict=True):
-        if ctx.wants(one.output):
-            ctx.give(stacked(ctx, row[::-1] if loop.reverse else row, one.time), one.output)
+    for sequence, row in zip(loop.given, given, strict=True):
+        if ctx.wants(sequence.output):
+            ctx.give(stacked(ctx, row[::-1] if loop.reverse else row, sequence.time), sequence.output)
 
 
 def _text(value: Value) -> str:

@@ -73,9 +73,9 @@ def elu(ctx: Context) -> None:
 
 def _keyed(ctx: Context, kind: str, *numbers: tuple[str, str, float]) -> None:
     """An activation with parameters: ONNX's name, ours, and ONNX's default for each."""
-    found = {key: ctx.number(name, default) for name, key, default in numbers}
+    parameters = {key: ctx.number(name, default) for name, key, default in numbers}
     own = {key: field.default for key, field in LAYERS[kind].model_fields.items()}
-    activate(ctx, kind, {key: value for key, value in found.items() if value != own[key]} or None)
+    activate(ctx, kind, {key: value for key, value in parameters.items() if value != own[key]} or None)
 
 
 @op("Gelu", attributes="approximate", since=20)

@@ -101,7 +101,7 @@ def split(ctx: Context) -> None:
     axis, count = ctx.axis(0, len(given.shape)), len(ctx.node.outputs)
     if ctx.integer("num_outputs", count) != count or ("num_outputs" in ctx.node.attributes and sizes):
         raise Refusal(f"there are {count} outputs, and perhaps their sizes", "num_outputs")
-    whole = [one for one in sizes or () if isinstance(one, int)]
+    whole = [size for size in sizes or () if isinstance(size, int)]
     if isinstance(given, Known) and sizes is not None and not given.is_open and len(whole) == len(sizes):
         if sum(whole) != given.shape[axis] or len(whole) != count or min(whole) < 0:
             raise Refusal(f"{given.shape[axis]} cells as {whole}")
@@ -124,9 +124,9 @@ def split(ctx: Context) -> None:
         raise Refusal(f"{len(sizes)} sizes for {count} outputs")
     if count == 1:
         return ctx.give(value)
-    kept = [(i, one) for i, one in enumerate(sizes) if not (isinstance(one, int) and one == 0)]
-    for i, one in enumerate(sizes):
-        if isinstance(one, int) and one == 0:
+    kept = [(i, part) for i, part in enumerate(sizes) if not (isinstance(part, int) and part == 0)]
+    for i, cells in enumerate(sizes):
+        if isinstance(cells, int) and cells == 0:
             shape = tuple(0 if a == axis else s for a, s in enumerate(value.shape))
             ctx.give(empty(shape, value.dtype), i)
     if len(kept) == 1:
@@ -134,11 +134,11 @@ def split(ctx: Context) -> None:
     value = with_axes(ctx, value, [axis])
     position = value.axes.index(axis)
     keys: dict[str, Any] = {"axis": position if position < len(value.axes) - 1 else -1}
-    parts = [one for _, one in kept]
-    if all(one == parts[0] for one in parts):
+    parts = [part for _, part in kept]
+    if all(part == parts[0] for part in parts):
         keys["parts"] = len(parts)
     else:
-        keys["sizes"] = [written(one) for one in parts]
+        keys["sizes"] = [written(part) for part in parts]
     ports = [str(i) for i in range(len(parts))]
     ref = ctx.layer("split", [value.ref], keys, ports=ports)
     for port, (i, _) in enumerate(kept):
@@ -165,13 +165,13 @@ def pad(ctx: Context) -> None:
     pairs = {axis: pair for axis, pair in pairs.items() if pair != (0, 0)}
     if not pairs:
         return ctx.give(value)
-    known = [one for pair in pairs.values() for one in pair if isinstance(one, int)]
-    if mode != "constant" and any(abs(one) > MAX_CONTINUED for one in known):
+    known = [amount for pair in pairs.values() for amount in pair if isinstance(amount, int)]
+    if mode != "constant" and any(abs(amount) > MAX_CONTINUED for amount in known):
         raise Refusal("the padding is too long")
     value = with_axes(ctx, value, list(pairs))
     rows = sorted((value.axes.index(axis), pair) for axis, pair in pairs.items())
     keys: dict[str, Any] = {
-        "padding": [[written(one) for one in pair] for _, pair in rows],
+        "padding": [[written(amount) for amount in pair] for _, pair in rows],
         "axes": [at for at, _ in rows],
     }
     if mode != "constant":
@@ -180,7 +180,7 @@ def pad(ctx: Context) -> None:
     elif not math.isfinite(fill):
         inside = equation(ctx, "logical_or(x == x, x != x)", {"x": value}, fallback="inside")
         cells, inside = (
-            ctx.held_as(ctx.layer("pad", [one.ref], keys), one.axes, one.rank) for one in (value, inside)
+            ctx.held_as(ctx.layer("pad", [held.ref], keys), held.axes, held.rank) for held in (value, inside)
         )
         number = inlined(np.asarray(fill))
         operands = {"c": inside, "x": cells}
@@ -199,13 +199,13 @@ def tile(ctx: Context) -> None:
     if len(repeats) != value.rank:
         raise Refusal(f"{len(repeats)} repeats for {value.rank} axes")
     if 0 in repeats:
-        shape = tuple(size * one for size, one in zip(value.shape, repeats, strict=True))
+        shape = tuple(size * repeat for size, repeat in zip(value.shape, repeats, strict=True))
         return ctx.give(empty(shape, value.dtype))
-    value = with_axes(ctx, value, [axis for axis, one in enumerate(repeats) if not is_one(one)])
+    value = with_axes(ctx, value, [axis for axis, repeat in enumerate(repeats) if not is_one(repeat)])
     counts = [1 if axis is None else repeats[axis] for axis in value.axes]
-    if all(is_one(one) for one in counts):
+    if all(is_one(count) for count in counts):
         return ctx.give(value)
-    ref = ctx.layer("tile", [value.ref], {"repeats": [written(one) for one in counts]})
+    ref = ctx.layer("tile", [value.ref], {"repeats": [written(count) for count in counts]})
     ctx.give(ctx.held_as(ref, value.axes, value.rank))
 
 
@@ -319,9 +319,9 @@ def _gather_open(ctx: Context, value: Held, axis: int, indices: Known) -> None:
     place = value.axes.index(axis)
     refs = [
         ctx.layer(
-            "slice", [value.ref], {"axes": [place], "starts": [written(one)], "stops": [written(one + 1)]}
+            "slice", [value.ref], {"axes": [place], "starts": [written(row)], "stops": [written(row + 1)]}
         )
-        for one in rows
+        for row in rows
     ]
     if len(refs) != 1:
         keys = {"axis": place} if place != len(value.axes) - 1 else None
@@ -356,7 +356,7 @@ def space_to_depth(ctx: Context) -> None:
     if value.rank != 4 or size < 1:
         raise Refusal(f"blocks of {size} of {[str(s) for s in sizes]}", "blocksize")
     check_blocks(sizes[2:], size)
-    n, c, (h, w) = sizes[0], sizes[1], (one // size for one in sizes[2:])
+    n, c, (h, w) = sizes[0], sizes[1], (extent // size for extent in sizes[2:])
     parted = regrouped(ctx.writer, value, (n, c, h, size, w, size), may_merge=False)
     assert isinstance(parted, Held)
     order = (0, 1, 3, 5, 2, 4)

@@ -50,10 +50,10 @@ def _results(ctx: Context, name: str) -> list[Value]:
         raise Refusal(str(error), name) from None
     if body.inputs:
         raise Refusal("a branch has inputs", name)
-    found = ctx.conversion.inlined(body, [])
-    if len(found) != len(ctx.node.outputs):
-        raise Refusal(f"gives {len(found)} values, {len(ctx.node.outputs)} are expected", name)
-    return found
+    values = ctx.conversion.inlined(body, [])
+    if len(values) != len(ctx.node.outputs):
+        raise Refusal(f"gives {len(values)} values, {len(ctx.node.outputs)} are expected", name)
+    return values
 
 
 def _selected(ctx: Context, condition: Held, a: Value, b: Value) -> Value:
@@ -61,7 +61,7 @@ def _selected(ctx: Context, condition: Held, a: Value, b: Value) -> Value:
     if a == b:
         return a
     if (a.dtype, a.shape) != (b.dtype, b.shape):
-        types = " and ".join(f"{one.dtype}[{', '.join(map(str, one.shape))}]" for one in (a, b))
+        types = " and ".join(f"{value.dtype}[{', '.join(map(str, value.shape))}]" for value in (a, b))
         name = ctx.node.inputs[0]
         what = f"the branches give {types}, so the condition"
         raise NeedsValue(name, what, ctx.runtime.get(name, frozenset()))

@@ -74,8 +74,8 @@ def _sizes_text(ctx: Context, value: Known, inputs: dict[str, str], target: Axes
         return _size_text(ctx, value, inputs)
     none = np.zeros(value.array.size, value.dtype)
     factors: dict[tuple[Monomial, DimLike], NDArray] = {}
-    for place, one in enumerate(value.array.reshape(-1)):
-        above, below = (one.numerator, one.denominator) if isinstance(one, Ratio) else (one, 1)
+    for place, x in enumerate(value.array.reshape(-1)):
+        above, below = (x.numerator, x.denominator) if isinstance(x, Ratio) else (x, 1)
         for monomial, factor in terms_of(above):
             factors.setdefault((monomial, below), none.copy())[place] = factor
     parts = []
@@ -85,8 +85,8 @@ def _sizes_text(ctx: Context, value: Known, inputs: dict[str, str], target: Axes
         inputs[name] = ctx.writer.constant(stored(Known(array, value.dtype)), value.name)
         size = from_terms({monomial: 1})
         number = np.array(Ratio(size, below) if below != 1 else size, object)
-        one = _size_text(ctx, Known(number, value.dtype), inputs)
-        parts.append(name if size == below == 1 else f"{name} * {one}")
+        text = _size_text(ctx, Known(number, value.dtype), inputs)
+        parts.append(name if size == below == 1 else f"{name} * {text}")
     return f"({' + '.join(parts)})"
 
 
@@ -98,8 +98,8 @@ def _size_text(ctx: Context, value: Known, inputs: dict[str, str]) -> str:
     if not isinstance(number, Ratio):
         text = _whole_text(ctx, number, inputs)
         return text if value.dtype == "int64" else f"cast({text}, {value.dtype})"
-    parts = [_whole_text(ctx, one, inputs) for one in (number.numerator, number.denominator)]
-    parts = [one if one.isdecimal() else f"cast({one}, {value.dtype})" for one in parts]
+    parts = [_whole_text(ctx, part, inputs) for part in (number.numerator, number.denominator)]
+    parts = [part if part.isdecimal() else f"cast({part}, {value.dtype})" for part in parts]
     return parts[0] if number.denominator == 1 else f"({parts[0]} / {parts[1]})"
 
 
@@ -109,18 +109,18 @@ def _whole_text(ctx: Context, size: DimLike, inputs: dict[str, str]) -> str:
     class Sizes(ast.NodeTransformer):
         def visit_Call(self, node: ast.Call) -> ast.expr:
             function = {"min": "minimum", "max": "maximum"}[ast.unparse(node.func)]
-            args = [self.visit(one) for one in node.args]
+            args = [self.visit(arg) for arg in node.args]
             joined = args[0]
-            for one in args[1:]:
-                joined = ast.Call(ast.Name(function), [joined, one], [])
+            for arg in args[1:]:
+                joined = ast.Call(ast.Name(function), [joined, arg], [])
             return joined
 
         def visit_Name(self, node: ast.Name) -> ast.expr:
             (size,) = ctx.writer.sketch.shape((node.id,))
-            found = ctx.writer.axis_of(size) if isinstance(size, Dim) else None
-            if found is None:
+            place = ctx.writer.axis_of(size) if isinstance(size, Dim) else None
+            if place is None:
                 raise Refusal(f"the open size {node.id} is used as a number, and no axis has it")
-            ref, axis = found
+            ref, axis = place
             name = next((name for name, other in inputs.items() if other == ref), None)
             if name is None:
                 name = f"n{len(inputs)}"
@@ -132,10 +132,10 @@ def _whole_text(ctx: Context, size: DimLike, inputs: dict[str, str]) -> str:
 
 
 def _axes_of(ctx: Context, ref: str, target: Axes) -> Axes:
-    found = len(ctx.writer.sketch.type_of(ref).shape)
-    if found > len(target):
+    rank = len(ctx.writer.sketch.type_of(ref).shape)
+    if rank > len(target):
         raise AssertionError("the result has more axes than its operands")
-    return target[len(target) - found :]
+    return target[len(target) - rank :]
 
 
 def common_axes(held: Sequence[Held], values: Mapping[str, Value], rank: int) -> Axes:
@@ -197,9 +197,9 @@ def substituted(text: str, name: str, number: str) -> str:
 def broadcast_shape(a: Shape, b: Shape) -> Shape:
     """The shape to which two operands broadcast. Raises Refusal if they do not."""
     rank = max(len(a), len(b))
-    found = []
+    shape = []
     for x, y in zip((1,) * (rank - len(a)) + tuple(a), (1,) * (rank - len(b)) + tuple(b), strict=True):
         if x != y and not is_one(x) and not is_one(y):
             raise Refusal(f"sizes {x} and {y} do not broadcast", "", [Sizes(x, y)])
-        found.append(y if is_one(x) else x)
-    return tuple(found)
+        shape.append(y if is_one(x) else x)
+    return tuple(shape)

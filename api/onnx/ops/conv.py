@@ -53,10 +53,10 @@ def padding_key(
 
 def per_axis(ctx: Context, name: str, spatial: int, default: list[int] | None = None) -> list[int]:
     """A list with one positive number for each spatial axis. Raises Refusal."""
-    found = ctx.integers(name, default if default is not None else [1] * spatial)
-    if found is None or len(found) != spatial or min(found) < 1:
-        raise Refusal(f"{found} does not fit {spatial} spatial axes", name)
-    return found
+    numbers = ctx.integers(name, default if default is not None else [1] * spatial)
+    if numbers is None or len(numbers) != spatial or min(numbers) < 1:
+        raise Refusal(f"{numbers} does not fit {spatial} spatial axes", name)
+    return numbers
 
 
 def _operands(ctx: Context) -> tuple[Held, NDArray, int]:

@@ -47,12 +47,12 @@ def einsum(ctx: Context) -> None:
         raise Refusal("is missing", "equation")
     terms, result = _parsed(equation, [len(ctx.shape(i)) for i in range(len(ctx.operands))])
     factors = [_Factor(ctx.settled(ctx.value(i)), term) for i, term in enumerate(terms)]
-    found = factors[0]
+    combined = factors[0]
     for position, factor in enumerate(factors[1:], 2):
-        later = {letter for one in factors[position:] for letter in one.letters} | set(result)
-        found = _multiplied(ctx, found, factor, later)
-    found = _summed(ctx, found, set(result))
-    ctx.give(found.turned(result).value)
+        later = {letter for other in factors[position:] for letter in other.letters} | set(result)
+        combined = _multiplied(ctx, combined, factor, later)
+    combined = _summed(ctx, combined, set(result))
+    ctx.give(combined.turned(result).value)
 
 
 def _parsed(equation: str, ranks: list[int]) -> tuple[list[str], str]:
@@ -66,22 +66,22 @@ def _parsed(equation: str, ranks: list[int]) -> tuple[list[str], str]:
     width = max((own for term, own in zip(terms, widths, strict=True) if "..." in term), default=0)
     # letters that an equation can't contain
     free = [chr(code) for code in range(0x3B1, 0x3B1 + max(width, 0))]
-    found = []
+    labels = []
     for term, own in zip(terms, widths, strict=True):
         written = term.replace("...", "".join(free[width - own :]), 1) if "..." in term else term
         if own < 0 or (own and "..." not in term) or "." in written:
             raise Refusal(f"{term!r} does not fit its operand", "equation")
         if len(set(written)) < len(written):
             raise Refusal(f"{term!r} has an axis twice: a diagonal is not supported", "equation")
-        found.append(written)
+        labels.append(written)
     if not arrow:
-        letters = "".join(found)
-        once = sorted(one for one in set(letters) if letters.count(one) == 1 and one not in free)
+        letters = "".join(labels)
+        once = sorted(letter for letter in set(letters) if letters.count(letter) == 1 and letter not in free)
         right = "".join([*free, *once])
     right = right.replace("...", "".join(free), 1)
-    if len(set(right)) < len(right) or not set(right) <= set("".join(found)):
+    if len(set(right)) < len(right) or not set(right) <= set("".join(labels)):
         raise Refusal(f"the result {right!r} does not follow from its operands", "equation")
-    return found, right
+    return labels, right
 
 
 def _summed(ctx: Context, factor: _Factor, kept: set[str]) -> _Factor:
@@ -105,7 +105,7 @@ def _multiplied(ctx: Context, a: _Factor, b: _Factor, later: set[str]) -> _Facto
     rows = "".join(letter for letter in a.letters if letter not in shared)
     columns = "".join(letter for letter in b.letters if letter not in shared)
     left, right = a.turned(batch + rows + inner), b.turned(batch + inner + columns)
-    sizes = {letter: one.size(letter) for one in (a, b) for letter in one.letters}
+    sizes = {letter: factor.size(letter) for factor in (a, b) for letter in factor.letters}
 
     def count(letters: str) -> DimLike:
         return product(sizes[letter] for letter in letters)
@@ -113,17 +113,17 @@ def _multiplied(ctx: Context, a: _Factor, b: _Factor, later: set[str]) -> _Facto
     leading = tuple(sizes[letter] for letter in batch)
     first = _shaped(ctx, left, (*leading, count(rows), count(inner)))
     second = _shaped(ctx, right, (*leading, count(inner), count(columns)))
-    found = matrix_product(ctx, first, second)
+    matmul = matrix_product(ctx, first, second)
     letters = batch + rows + columns
     shape = tuple(sizes[letter] for letter in letters)
-    ref = ctx.writer.reshaped(ctx.arranged(found, identity(found.rank)), shape or (1,))
+    ref = ctx.writer.reshaped(ctx.arranged(matmul, identity(matmul.rank)), shape or (1,))
     axes = identity(len(shape)) or (None,)
-    return _Factor(Held(ref, found.dtype, shape, axes), letters)
+    return _Factor(Held(ref, matmul.dtype, shape, axes), letters)
 
 
 def _shaped(ctx: Context, factor: _Factor, shape: tuple[DimLike, ...]) -> Held:
     value = factor.value
     value = Held(ctx.arranged(value, identity(value.rank)), value.dtype, value.shape, identity(value.rank))
-    found = regrouped(ctx.writer, value, shape, may_merge=False)
-    assert isinstance(found, Held)
-    return found
+    shaped = regrouped(ctx.writer, value, shape, may_merge=False)
+    assert isinstance(shaped, Held)
+    return shaped

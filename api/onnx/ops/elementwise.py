@@ -41,10 +41,10 @@ def binary(ctx: Context) -> None:
         )
     elif (joined_to := _affine(ctx, a, b)) is not None:
         return ctx.give(joined_to)
-    found = equation(ctx, text, {"a": a, "b": b}, fallback=ctx.node.op.lower())
+    result = equation(ctx, text, {"a": a, "b": b}, fallback=ctx.node.op.lower())
     if ctx.node.op == "Less":
-        _note_mask(ctx, found, a, b)
-    ctx.give(found)
+        _note_mask(ctx, result, a, b)
+    ctx.give(result)
 
 
 def _affine(ctx: Context, a: Value, b: Value) -> Held | None:
@@ -54,19 +54,19 @@ def _affine(ctx: Context, a: Value, b: Value) -> Held | None:
     return quotient(ctx, a, b) if ctx.node.op == "Div" else None
 
 
-def _note_mask(ctx: Context, found: Held, a: Value, b: Value) -> None:
+def _note_mask(ctx: Context, mask: Held, a: Value, b: Value) -> None:
     """Records `steps < lengths` [T, N]: which steps the sequences have."""
     writer = ctx.writer
-    steps, lengths = (writer.stretched.get(one.ref, one) if isinstance(one, Held) else one for one in (a, b))
-    if found.axes != (0, 1) or not isinstance(lengths, Held) or lengths.dtype != "int64":
+    steps, lengths = (writer.stretched.get(x.ref, x) if isinstance(x, Held) else x for x in (a, b))
+    if mask.axes != (0, 1) or not isinstance(lengths, Held) or lengths.dtype != "int64":
         return
     if isinstance(steps, Known):
         counts = np.array_equal(np.ravel(steps.array), np.arange(steps.array.size))
     else:
         counts = isinstance(steps, Held) and steps.ref in writer.counts
-    alike = len(steps.shape) == 2 and (steps.shape[0], lengths.shape[-1]) == found.shape
+    alike = len(steps.shape) == 2 and (steps.shape[0], lengths.shape[-1]) == mask.shape
     if counts and alike and all(is_one(size) for size in lengths.shape[:-1]):
-        writer.masks[found.ref] = ctx.arranged(lengths, (lengths.rank - 1,))
+        writer.masks[mask.ref] = ctx.arranged(lengths, (lengths.rank - 1,))
 
 
 def legacy_broadcast(ctx: Context, values: list[Value]) -> list[Value]:
@@ -115,13 +115,13 @@ def variadic(ctx: Context) -> None:
         raise Refusal(f"the operands are {', '.join(value.dtype for value in values)}")
     if len(values) == 1:
         return ctx.give(values[0])
-    if ctx.node.op in ("Add", "Sum", "Mul") and (found := joined(ctx, values)) is not None:
-        return ctx.give(found)
+    if ctx.node.op in ("Add", "Sum", "Mul") and (merged := joined(ctx, values)) is not None:
+        return ctx.give(merged)
     names = [f"x{i}" if len(values) > 2 else "ab"[i] for i in range(len(values))]
     if len(values) == 2 and ctx.node.op in _VECTORS:  # names that a person would choose
         known = [isinstance(value, Known) and value.array.ndim > 0 for value in values]
         if sum(known) == 1:
-            names = [_VECTORS[ctx.node.op] if one else "x" for one in known]
+            names = [_VECTORS[ctx.node.op] if is_known else "x" for is_known in known]
     text = {
         "Add": " + ",
         "Sum": " + ",
@@ -164,17 +164,17 @@ def _first_state_kept(ctx: Context) -> Held | None:
     layer keeps anyway.
     """
     condition, other = ctx.value(0), ctx.value(2)
-    found = ctx.writer.emptied.get(other) if isinstance(other, Held) else None
-    if found is None or not isinstance(condition, Held):
+    emptied = ctx.writer.emptied.get(other) if isinstance(other, Held) else None
+    if emptied is None or not isinstance(condition, Held):
         return None
     start = ctx.value(1)
-    if found.start is not start and (isinstance(start, Known) or found.start != start):
+    if emptied.start is not start and (isinstance(start, Known) or emptied.start != start):
         return None
     layer = ctx.writer.layers.get(condition.ref)
     while layer is not None and layer.type == "reshape":
         layer = ctx.writer.layers.get(layer.inputs[0])
     compares = layer is not None and re.fullmatch(r"(\w+) == 0", str(layer.keys.get("value")))
-    return found.state if layer is not None and compares and layer.inputs == [found.lengths] else None
+    return emptied.state if layer is not None and compares and layer.inputs == [emptied.lengths] else None
 
 
 @op("Clip", attributes="min max")
@@ -243,8 +243,8 @@ def _narrowed(ctx: Context, value: Value, dtype: str) -> Held:
     text = f"mod({text} + {-low}, {high - low + 1}) - {-low}" if low else f"mod({text}, {high + 1})"
     if HELD_AS[dtype] != "int64":
         text = f"cast({text}, {HELD_AS[dtype]})"
-    found = equation(ctx, text, {"x": value}, fallback="cast")
-    return Held(found.ref, dtype, found.shape, found.axes)
+    result = equation(ctx, text, {"x": value}, fallback="cast")
+    return Held(result.ref, dtype, result.shape, result.axes)
 
 
 @op("Identity")

@@ -32,7 +32,7 @@ def scaler(ctx: Context) -> None:
 def _numbers(ctx: Context, value: Held, name: str) -> Known:
     given = ctx.attribute(name)
     features = value.shape[-1] if value.rank else 1
-    if not isinstance(given, tuple) or not all(isinstance(one, float) for one in given):
+    if not isinstance(given, tuple) or not all(isinstance(number, float) for number in given):
         raise Refusal("is no list of numbers", name)
     if len(given) != 1 and len(given) != features:
         raise Refusal(f"{len(given)} numbers for {features} features", name)
@@ -51,8 +51,8 @@ def array_feature_extractor(ctx: Context) -> None:
     axis = value.rank - 1
     value = with_axes(ctx, value, [axis])
     keys = {"axis": value.axes.index(axis), "indices": positions.tolist()}
-    found = ctx.held_as(ctx.layer("gather", [value.ref], keys), value.axes, value.rank)
+    selected = ctx.held_as(ctx.layer("gather", [value.ref], keys), value.axes, value.rank)
     if value.rank == 1:  # the row of one sample
-        ref = ctx.arranged(found, (None, 0))
-        return ctx.give(Held(ref, found.dtype, (1, len(positions)), identity(2)))
-    ctx.give(found)
+        ref = ctx.arranged(selected, (None, 0))
+        return ctx.give(Held(ref, selected.dtype, (1, len(positions)), identity(2)))
+    ctx.give(selected)

@@ -41,7 +41,7 @@ def gather_elements(ctx: Context) -> None:
     if positions.rank != value.rank:
         raise Refusal(f"positions of {positions.rank} axes for an operand of {value.rank}")
     order = unleading(value.rank, axis)
-    refs = [ctx.arranged(one, order) for one in (value, positions)]
+    refs = [ctx.arranged(operand, order) for operand in (value, positions)]
     ref = ctx.layer("gather_elements", refs, {"axis": order.index(axis)})
     ctx.give(ctx.held_as(ref, order, value.rank))
 
@@ -51,7 +51,7 @@ def gather_nd(ctx: Context) -> None:
     """Slices at positions in several axes."""
     value, positions = ctx.held(0), _positions(ctx)
     batch = ctx.integer("batch_dims", 0)
-    refs = [ctx.arranged(one, identity(one.rank)) for one in (value, positions)]
+    refs = [ctx.arranged(operand, identity(operand.rank)) for operand in (value, positions)]
     ref = ctx.layer("gather_nd", refs, {"batch_axes": batch} if batch else None)
     rank = len(ctx.writer.sketch.type_of(ref).shape)
     ctx.give(ctx.held_as(ref, identity(rank) or (None,), rank))
@@ -65,7 +65,7 @@ def scatter_elements(ctx: Context) -> None:
     if positions.rank != value.rank or updates.shape != positions.shape:
         raise Refusal(f"positions {_shown(positions)} and updates {_shown(updates)} for {_shown(value)}")
     order = unleading(value.rank, axis)
-    refs = [ctx.arranged(one, order) for one in (value, positions, updates)]
+    refs = [ctx.arranged(operand, order) for operand in (value, positions, updates)]
     ref = ctx.layer("scatter_elements", refs, {"axis": order.index(axis), **_reduction(ctx)})
     ctx.give(ctx.held_as(ref, order, value.rank))
 
@@ -74,7 +74,7 @@ def scatter_elements(ctx: Context) -> None:
 def scatter_nd(ctx: Context) -> None:
     """Slices written at positions in several axes."""
     values = [ctx.held(0), _positions(ctx), ctx.held(2)]
-    refs = [ctx.arranged(one, identity(one.rank)) for one in values]
+    refs = [ctx.arranged(value, identity(value.rank)) for value in values]
     ref = ctx.layer("scatter_nd", refs, _reduction(ctx))
     ctx.give(ctx.held_as(ref, identity(values[0].rank)))
 
@@ -124,12 +124,12 @@ def one_hot(ctx: Context) -> None:
     if dtype in HELD_AS:
         dtype = HELD_AS[dtype]
     axis = ctx.axis(-1, value.rank + 1)
-    off, on = (one.item() for one in choices.reshape(-1))
+    off, on = (choice.item() for choice in choices.reshape(-1))
     keys: dict = {"depth": written(size), "axis": axis}
     keys |= {key: number for key, number, usual in (("on", on, 1), ("off", off, 0)) if number != usual}
     keys = {
-        key: float(one) if key in ("on", "off") and dtype.startswith("float") else one
-        for key, one in keys.items()
+        key: float(number) if key in ("on", "off") and dtype.startswith("float") else number
+        for key, number in keys.items()
     }
     if dtype != ctx.writer.dtype:
         keys["dtype"] = dtype

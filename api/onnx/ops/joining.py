@@ -18,30 +18,30 @@ def joined(ctx: Context, values: list[Value]) -> Held | None:
     if len(values) == 2:
         for value, other, position in ((values[0], values[1], 0), (values[1], values[0], 1)):
             if isinstance(other, Known) and isinstance(value, Held) and ctx.sole[position]:
-                found = _absorbed(ctx, value, other)
-                if found is not None:
-                    layer = ctx.writer.layers[found.ref]
+                absorbed = _absorbed(ctx, value, other)
+                if absorbed is not None:
+                    layer = ctx.writer.layers[absorbed.ref]
                     layer.sources = (*layer.sources, other.name)
-                    return found
+                    return absorbed
     held = [ctx.settled(value) for value in values if not isinstance(value, Known)]
     if ctx.node.op == "Mul" and len(values) == 2 and (scaled := _rescaled(ctx, values)) is not None:
         return scaled
     if not held or len(held) < len(values):
         return None
-    best = max(held, key=lambda one: (sum(not is_one(size) for size in one.shape), len(one.axes)))
-    if not best.axes or best.dtype == "bool" or len({one.ref for one in held}) < len(held):
+    best = max(held, key=lambda value: (sum(not is_one(size) for size in value.shape), len(value.axes)))
+    if not best.axes or best.dtype == "bool" or len({value.ref for value in held}) < len(held):
         return None
     product = ctx.node.op == "Mul"
-    if any(one.shape != best.shape and not (product and _stretches(one, best)) for one in held):
+    if any(value.shape != best.shape and not (product and _stretches(value, best)) for value in held):
         return None
-    refs = [ctx.arranged(one, best.axes) for one in held]
+    refs = [ctx.arranged(value, best.axes) for value in held]
     return ctx.held_as(ctx.layer("multiply" if product else "add", refs), best.axes, best.rank)
 
 
-def _stretches(one: Held, other: Held) -> bool:
+def _stretches(factor: Held, other: Held) -> bool:
     """Whether a factor has the shape of another one, except for axes of size 1."""
-    sizes = zip(one.shape, other.shape, strict=False)
-    return one.rank == other.rank and all(a == b or is_one(a) for a, b in sizes)
+    sizes = zip(factor.shape, other.shape, strict=False)
+    return factor.rank == other.rank and all(a == b or is_one(a) for a, b in sizes)
 
 
 def difference(ctx: Context, first: Value, second: Value) -> Held | None:

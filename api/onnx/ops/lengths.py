@@ -31,6 +31,6 @@ def emptied(ctx: Context, value: Held, start: int, samples: int) -> Held:
     lengths = ctx.held(4)
     shape = tuple(lengths.shape[0] if axis == samples else 1 for axis in range(value.rank))
     counts = regrouped(ctx.writer, lengths, shape, may_merge=False)
-    found = equation(ctx, "where(n == 0, 0, h)", {"n": counts, "h": value}, fallback="where")
-    ctx.writer.emptied[found] = Emptied(value, lengths.ref, ctx.value(start))
-    return found
+    result = equation(ctx, "where(n == 0, 0, h)", {"n": counts, "h": value}, fallback="where")
+    ctx.writer.emptied[result] = Emptied(value, lengths.ref, ctx.value(start))
+    return result

@@ -37,8 +37,8 @@ def dense(ctx: Context, value: Held | Merged, kernel: NDArray, bias: NDArray | N
     else:
         weights["bias"] = np.broadcast_to(bias.reshape(-1), (kernel.shape[1],))
     made = ctx.layer("dense", [ref], keys, weights)
-    found = ctx.held_as(made, axes, value.rank)
-    return found
+    result = ctx.held_as(made, axes, value.rank)
+    return result
 
 
 def _features_last(value: Held) -> tuple[int | None, ...]:
@@ -83,11 +83,11 @@ def gemm(ctx: Context) -> None:
             bias = known.reshape(-1) * np.asarray(beta, known.dtype)
         else:
             rest = ctx.value(2)
-    found = dense(ctx, value, kernel, bias)
+    result = dense(ctx, value, kernel, bias)
     if rest is not None:
         text = "a + b" if beta == 1 else f"a + {beta!r} * b"
-        found = equation(ctx, text, {"a": found, "b": rest}, fallback="gemm")
-    ctx.give(found)
+        result = equation(ctx, text, {"a": result, "b": rest}, fallback="gemm")
+    ctx.give(result)
 
 
 def _gemm_of_two(ctx: Context) -> None:
@@ -126,7 +126,7 @@ def product(ctx: Context, first: Held, second: Held) -> Held:
     """The product of two computed tensors."""
     if not first.rank or not second.rank:
         raise Refusal("a factor is a single number")
-    refs = [ctx.arranged(one, identity(one.rank)) for one in (first, second)]
+    refs = [ctx.arranged(factor, identity(factor.rank)) for factor in (first, second)]
     ref = ctx.layer("matmul", refs)
     rank = len(ctx.writer.sketch.type_of(ref).shape)
     if not rank:

@@ -67,13 +67,13 @@ class _Loop:
                 result = same[result]
             if result == name:
                 self.conversion.values[name] = self.starts[name]
-        found = []
+        nodes = []
         for node in self.body.nodes:
             if all(not name or name in self.conversion.values for name in node.reads):
                 self.conversion.visit(node)
             else:
-                found.append(node)
-        return found
+                nodes.append(node)
+        return nodes
 
     def convert(self) -> None:
         """The results, as a recurrence or step by step."""
@@ -82,7 +82,7 @@ class _Loop:
         if count == 0:
             return self._without_steps()
         reads, nodes = self._reads(count)
-        outputs = [self.names[one.output] for one in (*carried, *given)]
+        outputs = [self.names[result.output] for result in (*carried, *given)]
         inputs = [*(self.body.inputs[state.operand] for state in carried), *reads]
         nodes = needed(nodes, outputs)
         values = self.conversion.values
@@ -103,7 +103,7 @@ class _Loop:
     def _without_steps(self) -> None:
         """The initial states, which are the result of a loop without steps."""
         states = len(self.starts)
-        if any(self.ctx.wants(one) for one in range(states, len(self.names))):
+        if any(self.ctx.wants(position) for position in range(states, len(self.names))):
             raise Refusal("a loop without steps gives nothing to stack")
         for position, start in enumerate(self.starts.values()):
             self.ctx.give(start, position)
@@ -112,10 +112,10 @@ class _Loop:
         """The limit for the number of steps."""
         if not self.ctx.has(0):
             return None
-        found = whole(self.ctx.value(0)) if isinstance(self.ctx.value(0), Known) else None
-        if found is None:
+        limit = whole(self.ctx.value(0)) if isinstance(self.ctx.value(0), Known) else None
+        if limit is None:
             self.ctx.array(0, "the number of steps")
-        return None if isinstance(found, int) and found >= _UNLIMITED else found
+        return None if isinstance(limit, int) and limit >= _UNLIMITED else limit
 
     def _starts(self) -> bool:
         """Whether there is a first step."""
@@ -150,11 +150,11 @@ class _Loop:
         for node in self.nodes:
             if known.issuperset(node.outputs):
                 continue
-            found = self._read(node, count)
-            if found is None:
+            read = self._read(node, count)
+            if read is None:
                 rest.append(node)
                 continue
-            part, kept = found
+            part, kept = read
             name = node.outputs[0] if not kept else f"{node.outputs[0]} of the step"
             reads[name] = part
             if kept:
@@ -181,7 +181,7 @@ class _Loop:
     def _listed(self, node: Node, value: Listed, count: DimLike) -> tuple[Read, bool] | None:
         """The sequence of tensors whose next tensor a node reads."""
         position = self.steps.position(node.inputs[1])
-        same = value.whole is not None or len({one.shape for one in value.items}) == 1
+        same = value.whole is not None or len({item.shape for item in value.items}) == 1
         if position is None or not same:
             return None
         parts = held_of(self.ctx.writer, stack_of(self.ctx, value))
@@ -200,10 +200,10 @@ class _Loop:
         else:
             past = start - count
             bounds = [start, past if past != -1 else -(2**31), axis, -1]
-        operands = [Known(dims_array([one]), "int64") for one in bounds]
-        found = self.conversion.operation("Slice", [value, *operands])
-        assert isinstance(found, Held)
-        return found
+        operands = [Known(dims_array([bound]), "int64") for bound in bounds]
+        sliced = self.conversion.operation("Slice", [value, *operands])
+        assert isinstance(sliced, Held)
+        return sliced
 
     def _widened(self, node: Node, name: str, part: Read) -> Node:
         """The part with its axis of size 1."""

@@ -25,9 +25,9 @@ def softmax_cross_entropy(ctx: Context) -> None:
     value = ctx.held()
     axes = channels_last(value.rank)
     ref = ctx.layer("log_softmax", [ctx.arranged(value, axes)])
-    found = Held(ref, value.dtype, value.shape, axes)
-    ctx.give(found, 1)
-    _loss(ctx, found)
+    logs = Held(ref, value.dtype, value.shape, axes)
+    ctx.give(logs, 1)
+    _loss(ctx, logs)
 
 
 def _loss(ctx: Context, value: Held) -> None:

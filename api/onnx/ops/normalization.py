@@ -29,8 +29,8 @@ def channels_at_end(value: Held) -> tuple[int | None, ...]:
 
 def numbers(ctx: Context, **defaults: float) -> dict[str, float]:
     """The numbers among the attributes that differ from the defaults."""
-    found = {name: ctx.number(name, default) for name, default in defaults.items()}
-    return {name: value for name, value in found.items() if value != defaults[name]}
+    values = {name: ctx.number(name, default) for name, default in defaults.items()}
+    return {name: value for name, value in values.items() if value != defaults[name]}
 
 
 def same_place(
@@ -99,8 +99,8 @@ def instance_normalization(ctx: Context) -> None:
     ctx.floats()
     value = ctx.settled(ctx.value())
     weights = {"gamma": ctx.array(1, "the scale"), "beta": ctx.array(2, "the bias")}
-    if (found := grouped(ctx, value, weights)) is not None:
-        return ctx.give(found)
+    if (result := grouped(ctx, value, weights)) is not None:
+        return ctx.give(result)
     axes = channels_last(value.rank)
     ctx.give(same_place(ctx, "instance_norm", value, axes, numbers(ctx, epsilon=1e-5), weights))
 
@@ -168,12 +168,12 @@ def layer_normalization(ctx: Context) -> None:
         axes = (None, *axes)
     if axis != value.rank - 1:
         keys["axis"] = axis - value.rank
-    found = same_place(ctx, "layer_norm" if layer else "rms_norm", value, axes, keys, weights)
-    ctx.give(found)
+    result = same_place(ctx, "layer_norm" if layer else "rms_norm", value, axes, keys, weights)
+    ctx.give(result)
     for position, port in ((1, "mean"), (2, "inv_stddev")):
         if layer and ctx.wants(position):
-            ref = f"{found.ref}.{port}"
-            kept = tuple(None if one is not None and one >= axis else one for one in axes)
+            ref = f"{result.ref}.{port}"
+            kept = tuple(None if place is not None and place >= axis else place for place in axes)
             ctx.give(ctx.held_as(ref, kept, value.rank), position)
 
 

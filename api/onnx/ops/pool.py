@@ -66,10 +66,10 @@ def max_pool(ctx: Context) -> None:
     keys, axes = _windows(ctx, value), channels_last(value.rank)
     ports = ["indices"] if ctx.wants(1) else []
     ref = ctx.layer(f"max_pool{value.rank - 2}d", [ctx.arranged(value, axes)], keys, ports=ports)
-    found = ctx.held_as(ref, axes)
+    result = ctx.held_as(ref, axes)
     if dtype == "uint8" or dtype in HELD_AS:
-        found = equation(ctx, f"cast(x, {HELD_AS.get(dtype, dtype)})", {"x": found}, fallback="cast")
-    ctx.give(found)
+        result = equation(ctx, f"cast(x, {HELD_AS.get(dtype, dtype)})", {"x": result}, fallback="cast")
+    ctx.give(result)
     if ctx.wants(1):
         ctx.give(_positions(ctx, f"{ref}.indices", value), 1)
 

@@ -26,20 +26,20 @@ from .table import RUNTIME_OPS, op
 
 def _scale(ctx: Context, position: int) -> Known:
     """The single scale of a tensor. Raises Refusal."""
-    found = ctx.array(position, "the scale")
-    if found.size != 1 or not np.isfinite(found).all() or not (found > 0).all():
+    scale = ctx.array(position, "the scale")
+    if scale.size != 1 or not np.isfinite(scale).all() or not (scale > 0).all():
         raise Refusal(f"operand {position} is no scale of a whole tensor")
-    return Known.of(found.reshape(()))
+    return Known.of(scale.reshape(()))
 
 
 def _zero(ctx: Context, position: int) -> Known | None:
     """The single zero point of a tensor, which may be missing. Raises Refusal."""
     if not ctx.has(position):
         return None
-    found = ctx.array(position, "the zero point")
-    if found.size != 1:
+    zero = ctx.array(position, "the zero point")
+    if zero.size != 1:
         raise Refusal(f"operand {position} is no zero point of a whole tensor")
-    return Known(found.reshape(()), ctx.dtype(position))
+    return Known(zero.reshape(()), ctx.dtype(position))
 
 
 def _whole(ctx: Context, position: int) -> Held:
@@ -90,12 +90,12 @@ def qlinear_add(ctx: Context) -> None:
     a, b, c = (_scale(ctx, position).array.astype(np.float32) for position in (1, 4, 6))
     f, g = a / c, b / c
     points = [
-        np.float32(0 if one is None else one.array.item()) for one in (_zero(ctx, i) for i in (2, 5, 7))
+        np.float32(0 if zero is None else zero.array.item()) for zero in (_zero(ctx, i) for i in (2, 5, 7))
     ]
     # Order of operations as in the runtime, which decides how sums halfway between two integers are rounded.
     fixed = np.float32(float(f) * float(points[0]) + float(g * points[1]))
     numbers = {"f": f, "g": g, "k": points[2] - fixed}
-    operands: dict[str, Value] = {name: Known.of(np.asarray(one)) for name, one in numbers.items()}
+    operands: dict[str, Value] = {name: Known.of(np.asarray(number)) for name, number in numbers.items()}
     operands |= {"a": _whole(ctx, 0), "b": _whole(ctx, 3)}
     dtype = ctx.writer.dtype
     _give_codes(ctx, f"round(cast(b, {dtype}) * g + k + cast(a, {dtype}) * f)", operands, 7)
@@ -131,10 +131,10 @@ def qlinear_softmax(ctx: Context) -> None:
     axis = ctx.axis(1 if old else -1, value.rank)
     if old and axis != value.rank - 1 and any(size != 1 for size in value.shape[axis + 1 :]):
         raise Refusal("a softmax over several axes is not supported", "axis")
-    found = ctx.conversion.operation("Softmax", [value], axis=axis)
+    softmax = ctx.conversion.operation("Softmax", [value], axis=axis)
     # The runtime multiplies by an integer; the scale is usually 1/256.
     units = np.floor(np.float32(1) / _scale(ctx, 3).array.astype(np.float32))
-    _give_whole(ctx, "x * f", {"x": found, "f": Known.of(np.asarray(units, np.float32))}, 4)
+    _give_whole(ctx, "x * f", {"x": softmax, "f": Known.of(np.asarray(units, np.float32))}, 4)
 
 
 @op("QLinearConcat", attributes="axis", since=1, table=RUNTIME_OPS)
@@ -153,17 +153,17 @@ def qlinear_concat(ctx: Context) -> None:
         parts.append(quantized(ctx, floats, _scale(ctx, 0), point, dtype))
     if len({part.dtype for part in parts}) > 1:
         raise Refusal(f"operands of the types {', '.join(part.dtype for part in parts)}")
-    found = ctx.conversion.operation("Concat", parts, axis=ctx.axis(0, parts[0].rank))
-    ctx.give(found)
+    result = ctx.conversion.operation("Concat", parts, axis=ctx.axis(0, parts[0].rank))
+    ctx.give(result)
 
 
 def _is_alike(ctx: Context, position: int) -> bool:
     """Whether an operand already has the result's scale and zero point."""
     if _scale(ctx, position + 1).array != _scale(ctx, 0).array:
         return False
-    points = [_zero(ctx, one) for one in (position + 2, 1)]
-    numbers = {0 if one is None else int(one.array.item()) for one in points}
-    types = {ctx.dtype(position) if one is None else one.dtype for one in points}
+    points = [_zero(ctx, index) for index in (position + 2, 1)]
+    numbers = {0 if zero is None else int(zero.array.item()) for zero in points}
+    types = {ctx.dtype(position) if zero is None else zero.dtype for zero in points}
     return len(numbers) == len(types) == 1
 
 
@@ -218,8 +218,8 @@ def qlinear_average_pool(ctx: Context) -> None:
         raise Refusal("what lies beyond the padding counts too where ceil_mode is set", "count_include_pad")
     value = _channels_second(ctx, _floats(ctx, 0, 1, 2))
     attributes: dict[str, Any] = {k: v for k, v in ctx.node.attributes.items() if k != "channels_last"}
-    found = ctx.conversion.operation("AveragePool", [value], **attributes)
-    _give_whole(ctx, "x / s", {"x": found, "s": _scale(ctx, 3)}, 4, inside=True)
+    pooled = ctx.conversion.operation("AveragePool", [value], **attributes)
+    _give_whole(ctx, "x / s", {"x": pooled, "s": _scale(ctx, 3)}, 4, inside=True)
     _restore(ctx)
 
 
@@ -232,9 +232,9 @@ def _channels_second(ctx: Context, value: Held) -> Held:
 
 def _restore(ctx: Context) -> None:
     """The result with its channels last again, if the operand had them last."""
-    found = ctx.results[0]
-    if ctx.integer("channels_last", 0) and isinstance(found, Held):
-        ctx.results[0] = _ordered(found, (0, *range(2, found.rank), 1))
+    result = ctx.results[0]
+    if ctx.integer("channels_last", 0) and isinstance(result, Held):
+        ctx.results[0] = _ordered(result, (0, *range(2, result.rank), 1))
 
 
 def _ordered(value: Held, order: tuple[int, ...]) -> Held:

@@ -58,8 +58,8 @@ def _codes(ctx: Context, value: Held, scale: Value, zero: Value | None, dtype: s
         text += " + z"
         operands["z"] = as_floats(ctx, zero)
     text = f"cast(clip({text}, {limits.min}, {limits.max}), {HELD_AS.get(dtype, dtype)})"
-    found = equation(ctx, text, operands, fallback="quantize")
-    return Held(found.ref, dtype, found.shape, found.axes)
+    codes = equation(ctx, text, operands, fallback="quantize")
+    return Held(codes.ref, dtype, codes.shape, codes.axes)
 
 
 @op("DequantizeLinear", attributes="axis block_size output_dtype", since=10)
@@ -104,8 +104,8 @@ def _fake(ctx: Context, known: Quantized) -> Held:
             keys["axis"] = axis
             weights = {"scale": scales.astype(value.dtype), "zero_point": zeros.astype(value.dtype)}
         else:
-            keys["scale"] = [float(str(one)) for one in scales]
-            keys |= {"zero_point": [int(one) for one in zeros]} if zeros.any() else {}
+            keys["scale"] = [float(str(scale)) for scale in scales]
+            keys |= {"zero_point": [int(zero) for zero in zeros]} if zeros.any() else {}
             keys["axis"] = axis
     keys |= {"bits": limits.bits} if limits.bits != 8 else {}
     keys |= {} if limits.min else {"signed": False}
@@ -117,28 +117,29 @@ def _scales(ctx: Context, value: Held) -> tuple[Value, Value | None]:
     """The scale and the zero point. Known ones get a shape that broadcasts to the value. Raises Refusal."""
     if ctx.integer("block_size", 0):
         raise Refusal("blocks of a computed operand are not supported", "block_size")
-    found: list[Value | None] = []
+    values: list[Value | None] = []
     for position in (1, 2):
-        one = ctx.value(position) if ctx.has(position) else None
-        if isinstance(one, Held) and one.rank and one.shape != (1,):
+        operand = ctx.value(position) if ctx.has(position) else None
+        if isinstance(operand, Held) and operand.rank and operand.shape != (1,):
             ctx.array(position, "scales of an axis")
-        if isinstance(one, Known) and one.array.size == 1:
-            one = Known(one.array.reshape(()), one.dtype, one.name)
-        elif isinstance(one, Known):
+        if isinstance(operand, Known) and operand.array.size == 1:
+            operand = Known(operand.array.reshape(()), operand.dtype, operand.name)
+        elif isinstance(operand, Known):
             axis = checked_axis(ctx.integer("axis", 1), value.rank)
             if ctx.opset < 13:
                 raise Refusal("scales of an axis are of opset 13")
-            if one.array.ndim != 1 or one.array.size != value.shape[axis]:
-                raise Refusal(f"{one.array.size} scales for {value.shape[axis]} cells", "axis")
+            if operand.array.ndim != 1 or operand.array.size != value.shape[axis]:
+                raise Refusal(f"{operand.array.size} scales for {value.shape[axis]} cells", "axis")
             shape = [-1 if i == axis else 1 for i in range(value.rank)]
-            one = Known(one.array.reshape(shape), one.dtype, one.name)
-        elif isinstance(one, Held):
-            one = Held(one.ref, one.dtype, (), (None,) * len(one.axes))
-        found.append(one)
-    assert found[0] is not None
-    if isinstance(found[0], Known) and not (np.isfinite(found[0].array).all() and (found[0].array > 0).all()):
+            operand = Known(operand.array.reshape(shape), operand.dtype, operand.name)
+        elif isinstance(operand, Held):
+            operand = Held(operand.ref, operand.dtype, (), (None,) * len(operand.axes))
+        values.append(operand)
+    scale, zero = values
+    assert scale is not None
+    if isinstance(scale, Known) and not (np.isfinite(scale.array).all() and (scale.array > 0).all()):
         raise Refusal("a scale is no positive number")
-    return found[0], found[1]
+    return scale, zero
 
 
 def _numbers(zero: Value | None, scale: Known) -> NDArray:
@@ -158,8 +159,8 @@ def as_floats(ctx: Context, value: Value) -> Value:
 def dynamic_quantize_linear(ctx: Context) -> None:
     """Integers from 0 to 255, with the scale and zero point that fit the operand."""
     ctx.floats()
-    for position, found in enumerate(dynamically(ctx, ctx.settled(ctx.value(0)))):
-        ctx.give(found, position)
+    for position, result in enumerate(dynamically(ctx, ctx.settled(ctx.value(0)))):
+        ctx.give(result, position)
 
 
 def dynamically(ctx: Context, value: Held) -> tuple[Held, Held, Held]:
@@ -171,6 +172,6 @@ def dynamically(ctx: Context, value: Held) -> tuple[Held, Held, Held]:
     text = "clip(round(-minimum(a, 0) / s), 0, 255)"
     zero = equation(ctx, text, {"a": ends["a"], "s": scale}, fallback="zero_point")
     codes = "cast(clip(round(x / s) + z, 0, 255), uint8)"
-    found = equation(ctx, codes, {"x": value, "s": scale, "z": zero}, fallback="quantize")
+    quantized = equation(ctx, codes, {"x": value, "s": scale, "z": zero}, fallback="quantize")
     whole = equation(ctx, "cast(z, uint8)", {"z": zero}, fallback="zero_point")
-    return found, dropped(scale, axes), dropped(whole, axes)
+    return quantized, dropped(scale, axes), dropped(whole, axes)

@@ -51,12 +51,12 @@ def qlinear_matmul(ctx: Context) -> None:
 def qlinear_conv(ctx: Context) -> None:
     """A convolution of quantized operands, quantized."""
     value = centred(ctx, 0, 2)
-    found = _summed(ctx, _windows(ctx, value, _kernel(ctx, 3, 5, 0)))
+    sums = _summed(ctx, _windows(ctx, value, _kernel(ctx, 3, 5, 0)))
     if ctx.has(8):
-        bias = ctx.array(8, "the bias").reshape(-1, *[1] * (found.rank - 2)).astype(np.int32)
-        found = equation(ctx, "x + b", {"x": found, "b": Known.of(bias)}, fallback="bias")
+        bias = ctx.array(8, "the bias").reshape(-1, *[1] * (sums.rank - 2)).astype(np.int32)
+        sums = equation(ctx, "x + b", {"x": sums, "b": Known.of(bias)}, fallback="bias")
     scales = [ctx.array(position, "the scale") for position in (1, 4, 6)]
-    _requantized(ctx, found, scales, 7, 1)
+    _requantized(ctx, sums, scales, 7, 1)
 
 
 @op("QGemm", attributes="alpha transA transB", since=1, table=RUNTIME_OPS)
@@ -70,26 +70,26 @@ def qgemm(ctx: Context) -> None:
     if kernel.ndim != 2 or value.rank != 2:
         raise Refusal("the factors have to be matrices")
     kernel = kernel.T if ctx.integer("transB", 0) else kernel
-    found = _summed(ctx, _matrix(ctx, value, _parts_of(ctx, kernel, 5, None)))
+    sums = _summed(ctx, _matrix(ctx, value, _parts_of(ctx, kernel, 5, None)))
     if ctx.has(6):
         bias = ctx.array(6, "the bias").astype(np.int32)
-        found = equation(ctx, "x + b", {"x": found, "b": Known.of(bias)}, fallback="bias")
+        sums = equation(ctx, "x + b", {"x": sums, "b": Known.of(bias)}, fallback="bias")
     a, b = (ctx.array(position, "the scale").astype(np.float32) for position in (1, 4))
     both = np.float32(ctx.number("alpha", 1.0)) * a.reshape(()) * (b.reshape(()) if b.size == 1 else b)
     if ctx.has(7):
         return _requantized(
-            ctx, found, [np.asarray(both), np.ones((), np.float32), ctx.array(7, "the scale")], 8, None
+            ctx, sums, [np.asarray(both), np.ones((), np.float32), ctx.array(7, "the scale")], 8, None
         )
     text = f"cast(x, {ctx.writer.dtype}) * f"
-    ctx.give(equation(ctx, text, {"x": found, "f": Known.of(np.asarray(both))}, fallback="scaled"))
+    ctx.give(equation(ctx, text, {"x": sums, "f": Known.of(np.asarray(both))}, fallback="scaled"))
 
 
 @op("MatMulIntegerToFloat", since=1, table=RUNTIME_OPS)
 def matmul_integer_to_float(ctx: Context) -> None:
     """A product of integers, times both scales, plus a bias."""
     value = centred(ctx, 0, 4)
-    found = _summed(ctx, _matrix(ctx, value, _kernel(ctx, 1, 5, None)))
-    _scaled(ctx, found, ctx.value(2), 3, 6)
+    sums = _summed(ctx, _matrix(ctx, value, _kernel(ctx, 1, 5, None)))
+    _scaled(ctx, sums, ctx.value(2), 3, 6)
 
 
 @op("DynamicQuantizeMatMul", since=1, table=RUNTIME_OPS)
@@ -97,14 +97,14 @@ def dynamic_quantize_matmul(ctx: Context) -> None:
     """A product whose first factor is quantized with the scale that fits all of it, plus a bias."""
     ctx.floats()
     value, scale = dynamically_centred(ctx, ctx.settled(ctx.value(0)))
-    found = _summed(ctx, _matrix(ctx, value, _kernel(ctx, 1, 3, None)))
-    _scaled(ctx, found, scale, 2, 4)
+    sums = _summed(ctx, _matrix(ctx, value, _kernel(ctx, 1, 3, None)))
+    _scaled(ctx, sums, scale, 2, 4)
 
 
-def _scaled(ctx: Context, found: Held, scale: Value, kernel_scale: int, bias: int) -> None:
+def _scaled(ctx: Context, sums: Held, scale: Value, kernel_scale: int, bias: int) -> None:
     """Sums as floats."""
     second = ctx.array(kernel_scale, "the kernel's scale")
-    operands: dict[str, Value] = {"x": found, "a": _single(scale)}
+    operands: dict[str, Value] = {"x": sums, "a": _single(scale)}
     operands["b"] = Known.of(second.reshape(()) if second.size == 1 else second)
     text = f"cast(x, {ctx.writer.dtype}) * (a * b)"
     if ctx.has(bias):
@@ -210,7 +210,7 @@ def _summed(ctx: Context, parts: list[tuple[int, Held]]) -> Held:
     return equation(ctx, " + ".join(terms), operands, fallback="sum")
 
 
-def _requantized(ctx: Context, found: Held, scales: list[NDArray], zero: int, channel: int | None) -> None:
+def _requantized(ctx: Context, sums: Held, scales: list[NDArray], zero: int, channel: int | None) -> None:
     """Converts sums to integers with another scale: round(sum·(a·b / c)) + zero point, clipped to the range of the
     type.
     """
@@ -219,11 +219,11 @@ def _requantized(ctx: Context, found: Held, scales: list[NDArray], zero: int, ch
     if factor.size == 1:
         factor = factor.reshape(())
     elif channel is not None:
-        factor = factor.reshape(-1, *[1] * (found.rank - 1 - channel))
+        factor = factor.reshape(-1, *[1] * (sums.rank - 1 - channel))
     dtype = ctx.dtype(zero)
     limits = np.iinfo(dtype)
     point = int(ctx.array(zero, "the zero point").reshape(-1)[0])
     text = f"round(cast(x, {ctx.writer.dtype}) * f) + {point}"
     text = f"cast(clip({text}, {limits.min}, {limits.max}), {HELD_AS.get(dtype, dtype)})".replace("+ -", "- ")
-    made = equation(ctx, text, {"x": found, "f": Known.of(factor)}, fallback="quantize")
+    made = equation(ctx, text, {"x": sums, "f": Known.of(factor)}, fallback="quantize")
     ctx.give(Held(made.ref, dtype, made.shape, made.axes))

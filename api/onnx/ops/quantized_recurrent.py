@@ -45,7 +45,7 @@ def dynamic_quantize_lstm(ctx: Context) -> None:
     """An LSTM on integers: the sequence is quantized as a whole, the state of each sample in each step."""
     ctx.floats()
     direction = ctx.text("direction", "forward", "forward", "reverse", "bidirectional")
-    names = [str(one).lower() for one in ctx.attribute("activations") or ()]
+    names = [str(name).lower() for name in ctx.attribute("activations") or ()]
     count = 2 if direction == "bidirectional" else 1
     if names and tuple(names) != _ACTIVATIONS * count:
         raise Refusal(f"there is {', '.join(_ACTIVATIONS)} alone", "activations")
@@ -76,10 +76,10 @@ class _Quantized:
 
     def of_directions(self, position: int) -> NDArray:
         """The scales or zero points of each direction: a row, or one number. Raises Refusal."""
-        found = self.ctx.array(position, "a scale or zero point")
-        if found.shape not in ((self.count,), (self.count, 4 * self.units)):
-            raise Refusal(f"scales or zero points {list(found.shape)} for {self.count} directions")
-        return found.reshape(self.count, 1, -1)
+        numbers = self.ctx.array(position, "a scale or zero point")
+        if numbers.shape not in ((self.count,), (self.count, 4 * self.units)):
+            raise Refusal(f"scales or zero points {list(numbers.shape)} for {self.count} directions")
+        return numbers.reshape(self.count, 1, -1)
 
     def without_zeros(self, kernel: NDArray, position: int) -> NDArray:
         zeros = self.of_directions(position).astype(np.int64) if self.ctx.has(position) else 0
@@ -110,10 +110,10 @@ class _Quantized:
             ctx.give(self.joined(made, (1, 0, 2), 1))
         for position, state in enumerate(("h", "c"), 1):
             if ctx.wants(position):
-                found = self.joined([f"{name}.{state}" for name in made], (0, 1), 0)
+                result = self.joined([f"{name}.{state}" for name in made], (0, 1), 0)
                 if self.begun(position + 4):
-                    found = emptied(ctx, found, position + 4, samples=1)
-                ctx.give(found, position)
+                    result = emptied(ctx, result, position + 4, samples=1)
+                ctx.give(result, position)
 
     def begun(self, position: int) -> bool:
         """Whether an initial state is given that is not zero."""
@@ -138,9 +138,9 @@ class _Quantized:
             else operation("Unsqueeze", [there], axes=tuple(axes))
         )
         zero = Known.of(np.zeros((), ctx.writer.dtype))
-        found = operation("Where", [mask, value, zero])
-        assert isinstance(found, Held)
-        return found
+        masked = operation("Where", [mask, value, zero])
+        assert isinstance(masked, Held)
+        return masked
 
     def gates(self, codes: Held, scale: Held, d: int) -> Held:
         """What the sequence adds to the gates at all steps."""
@@ -214,9 +214,9 @@ class _Quantized:
         raised = [_raised(part, place) for part in parts]
         if len(raised) == 1:
             return raised[0]
-        found = self.ctx.conversion.operation("Concat", raised, axis=place)
-        assert isinstance(found, Held)
-        return found
+        result = self.ctx.conversion.operation("Concat", raised, axis=place)
+        assert isinstance(result, Held)
+        return result
 
 
 def _weighed(parts: list[tuple[int, NDArray]], texts: list[str]) -> str:

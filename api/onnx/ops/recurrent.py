@@ -85,7 +85,7 @@ class _Recurrent:
         activations = self.activations()
         joined = self.kind != "GRU" or not self.keys.get("reset_after", True)
         weights: list[dict[str, Any]] = [
-            self.weights(*(None if one is None else one[d] for one in (w, r, bias, peepholes)))
+            self.weights(*(None if array is None else array[d] for array in (w, r, bias, peepholes)))
             | (computed_weights(ctx, _GATES[self.kind], d, self.units, joined=joined) if computed else {})
             | {f"{state}_init": rows[d] for state, rows in self.learned.items()}
             for d in range(self.count)
@@ -96,8 +96,8 @@ class _Recurrent:
         elif activations[0] == activations[1]:
             both = {
                 f"{name}.{key}": array
-                for name, one in zip(("forward", "backward"), weights, strict=True)
-                for key, array in one.items()
+                for name, arrays in zip(("forward", "backward"), weights, strict=True)
+                for key, array in arrays.items()
             }
             made = [self.layer(ref, {**self.keys, **activations[0], "bidirectional": True}, both, given)]
         else:
@@ -127,18 +127,18 @@ class _Recurrent:
     def activations(self) -> list[dict[str, Any]]:
         """The keys of the activations, for each direction."""
         defaults = _DEFAULTS[self.kind]
-        names = [str(one) for one in self.ctx.attribute("activations") or defaults * self.count]
+        names = [str(name) for name in self.ctx.attribute("activations") or defaults * self.count]
         if len(names) != len(defaults) * self.count:
             raise Refusal(f"{len(names)} activations, {len(defaults) * self.count} are needed", "activations")
         numbers = numbers_of(self.ctx.attribute)
-        found = [activation_of(name, numbers) for name in names]
+        functions = [activation_of(name, numbers) for name in names]
         per = len(defaults)
         plain = [activation_of(name, {}) for name in defaults]
         return [
             {
                 key: value
                 for key, value, usual in zip(
-                    _KEYS[self.kind], found[d * per : (d + 1) * per], plain, strict=True
+                    _KEYS[self.kind], functions[d * per : (d + 1) * per], plain, strict=True
                 )
                 if value != usual
             }
@@ -157,23 +157,23 @@ class _Recurrent:
             parts = np.split(array, len(order), axis=0)
             return np.concatenate([parts[gate] for gate in order], axis=0)
 
-        found = {"kernel": ordered(w).T, "recurrent_kernel": ordered(r).T}
+        weights = {"kernel": ordered(w).T, "recurrent_kernel": ordered(r).T}
         if bias is not None:
             first, second = np.split(bias, 2)
             if self.kind == "GRU" and self.keys.get("reset_after", True):
-                found |= {"bias": ordered(first), "recurrent_bias": ordered(second)}
+                weights |= {"bias": ordered(first), "recurrent_bias": ordered(second)}
             else:
-                found["bias"] = ordered(first) + ordered(second)
+                weights["bias"] = ordered(first) + ordered(second)
         if peepholes is not None:
             i, o, f = np.split(peepholes, 3)
-            found["peephole"] = np.concatenate([i, f, o])
-        return found
+            weights["peephole"] = np.concatenate([i, f, o])
+        return weights
 
     def given(self) -> dict[str, str]:
         """References to initial states and lengths, by their names in the layer. A state that is the same for all
         samples is learned.
         """
-        ctx, found = self.ctx, {}
+        ctx, given = self.ctx, {}
         for position, state in enumerate(_STATES[self.kind], 5):
             if not ctx.has(position):
                 continue
@@ -194,21 +194,21 @@ class _Recurrent:
             ):
                 raise Refusal(f"a first state {[str(size) for size in held.shape]} for {self.units} units")
             if self.count == 1:
-                found[state] = ctx.arranged(held, (0, 2) if self.batch_first else (1, 2))
+                given[state] = ctx.arranged(held, (0, 2) if self.batch_first else (1, 2))
                 continue
             samples = held.shape[0 if self.batch_first else 1]
             ref = ctx.arranged(held, (0, 1, 2) if self.batch_first else (1, 0, 2))
-            found[state] = ctx.writer.reshaped(ref, (samples, 2 * self.units))
+            given[state] = ctx.writer.reshaped(ref, (samples, 2 * self.units))
         if ctx.has(4):
-            found[LENGTHS] = lengths_of(ctx)
-        return found
+            given[LENGTHS] = lengths_of(ctx)
+        return given
 
     def layer(self, ref: str, keys: dict[str, Any], weights: dict[str, Any], given: dict[str, str]) -> str:
         """A recurrent layer."""
         ctx = self.ctx
         if not ctx.wants(0):
             keys["return_sequences"] = False
-        states = {state: one for state, one in given.items() if state != LENGTHS}
+        states = {state: ref for state, ref in given.items() if state != LENGTHS}
         states |= dict.fromkeys(self.learned, "learned")
         if len(self.learned) == len(_STATES[self.kind]):
             keys["initial_state"] = "learned"
@@ -217,8 +217,8 @@ class _Recurrent:
         if LENGTHS in given:
             keys["lengths"] = given[LENGTHS]
         ports = [state for i, state in enumerate(_STATES[self.kind]) if ctx.wants(1 + i)]
-        computed = {name: one for name, one in weights.items() if isinstance(one, str)}
-        arrays = {name: one for name, one in weights.items() if name not in computed}
+        computed = {name: weight for name, weight in weights.items() if isinstance(weight, str)}
+        arrays = {name: weight for name, weight in weights.items() if name not in computed}
         options: dict[str, Any] = {"given": given, "ports": ports}
         return ctx.with_computed(self.kind.lower(), [ref], keys, computed, weights=arrays, **options)
 
@@ -231,10 +231,10 @@ class _Recurrent:
             if ctx.wants(position):
                 port = "" if not ctx.wants(0) and state == "h" else f".{state}"
                 refs = [name + port for name in made]
-                found = self.parted(refs, (0, 1, 2) if self.batch_first else (1, 0, 2))
+                result = self.parted(refs, (0, 1, 2) if self.batch_first else (1, 0, 2))
                 if state in self.learned or state in self.starts:
-                    found = emptied(ctx, found, position + 4, samples=0 if self.batch_first else 1)
-                ctx.give(found, position)
+                    result = emptied(ctx, result, position + 4, samples=0 if self.batch_first else 1)
+                ctx.give(result, position)
 
     def parted(self, refs: list[str], axes: tuple[int, ...]) -> Held:
         """An output whose last axis joins the directions, with a separate axis for them. ``axes``: […, directions,

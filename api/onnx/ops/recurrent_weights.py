@@ -30,19 +30,19 @@ def computed_weights(
     two biases added if the layer has a ``joined`` one.
     """
     rows = np.concatenate([np.arange(units) + gate * units for gate in order])
-    found = {}
+    weights = {}
     for name, position in (("kernel", 1), ("recurrent_kernel", 2)):
         part = _picked(ctx, _direction(ctx, position, direction), rows)
-        found[name] = ctx.writer.transposed(part, (1, 0))
+        weights[name] = ctx.writer.transposed(part, (1, 0))
     if ctx.has(3):
         both = _direction(ctx, 3, direction)
         first, second = (_picked(ctx, both, rows + half * len(rows)) for half in range(2))
         if joined:
             operands = {name: ctx.held_as(ref, (0,)) for name, ref in (("a", first), ("b", second))}
-            found["bias"] = equation(ctx, "a + b", operands, fallback="bias").ref
+            weights["bias"] = equation(ctx, "a + b", operands, fallback="bias").ref
         else:
-            found |= {"bias": first, "recurrent_bias": second}
-    return found
+            weights |= {"bias": first, "recurrent_bias": second}
+    return weights
 
 
 def _direction(ctx: Context, position: int, direction: int) -> str:

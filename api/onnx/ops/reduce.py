@@ -80,8 +80,8 @@ def reduce(ctx: Context) -> None:
         if kind in _PLAIN:
             return ctx.give(value)
         axes = []
-    found = _pooled(ctx, value, axes, kind) or reduced(ctx, value, axes, kind)
-    ctx.give(found if ctx.integer("keepdims", 1) else dropped(found, axes))
+    result = _pooled(ctx, value, axes, kind) or reduced(ctx, value, axes, kind)
+    ctx.give(result if ctx.integer("keepdims", 1) else dropped(result, axes))
 
 
 def _pooled(ctx: Context, value: Held, axes: Sequence[int], kind: str) -> Held | None:
@@ -128,5 +128,5 @@ def arg_extremum(ctx: Context) -> None:
         keys["last"] = True
     ref = ctx.layer(ctx.node.op.lower(), [value.ref], keys)
     shape = tuple(1 if i == axis else size for i, size in enumerate(value.shape))
-    found = Held(ref, "int64", shape, tuple(one for one in value.axes if one != axis))
-    ctx.give(found if ctx.integer("keepdims", 1) else dropped(found, [axis]))
+    result = Held(ref, "int64", shape, tuple(other for other in value.axes if other != axis))
+    ctx.give(result if ctx.integer("keepdims", 1) else dropped(result, [axis]))

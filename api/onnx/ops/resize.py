@@ -31,7 +31,7 @@ def _numbers(ctx: Context, position: int, what: str) -> list[float] | None:
     if not ctx.has(position):
         return None
     array = ctx.array(position, what)
-    return [decimal(float(one)) for one in array.reshape(-1)] if array.size else None
+    return [decimal(float(number)) for number in array.reshape(-1)] if array.size else None
 
 
 @op("Upsample", attributes="mode scales height_scale width_scale")
@@ -41,14 +41,14 @@ def upsample(ctx: Context) -> None:
     if "height_scale" in ctx.node.attributes or "width_scale" in ctx.node.attributes:
         raise Refusal("is of opset 1", "height_scale")
     listed = ctx.attribute("scales")
-    scales = [decimal(one) for one in listed] if listed is not None else _numbers(ctx, 1, "the scales")
+    scales = [decimal(scale) for scale in listed] if listed is not None else _numbers(ctx, 1, "the scales")
     mode = ctx.text("mode", "nearest", "nearest", "linear", "bilinear").removeprefix("bi")
     if scales is None or len(scales) != value.rank:
         raise Refusal("one scale for each axis is needed", "scales")
     keys: dict[str, Any] = {"mode": mode, "coordinates": "asymmetric"}
     if mode == "nearest":
         keys["nearest"] = "floor"
-    _resize(ctx, value, {axis: one for axis, one in enumerate(scales) if one != 1}, None, keys, {})
+    _resize(ctx, value, {axis: scale for axis, scale in enumerate(scales) if scale != 1}, None, keys, {})
 
 
 @op(
@@ -68,7 +68,7 @@ def resize(ctx: Context) -> None:
         keys = {"mode": mode, "coordinates": "asymmetric"} | (
             {"nearest": "floor"} if mode == "nearest" else {}
         )
-        chosen = {axis: one for axis, one in enumerate(scales) if one != 1}
+        chosen = {axis: scale for axis, scale in enumerate(scales) if scale != 1}
         return _resize(ctx, value, chosen, None, keys, {})
     coordinates = ctx.text("coordinate_transformation_mode", "half_pixel", *_COORDINATES)
     axes = ctx.integers("axes")
@@ -92,10 +92,10 @@ def resize(ctx: Context) -> None:
         keys["exclude_outside"] = True
     roi: dict[int, tuple[float, float]] = {}
     if "crop" in coordinates:
-        found = _numbers(ctx, 1, "the region") or []
-        if len(found) != 2 * len(axes):
+        region = _numbers(ctx, 1, "the region") or []
+        if len(region) != 2 * len(axes):
             raise Refusal("the region does not fit the axes")
-        roi = {axis: (found[i], found[i + len(axes)]) for i, axis in enumerate(axes)}
+        roi = {axis: (region[i], region[i + len(axes)]) for i, axis in enumerate(axes)}
         if (outside := ctx.number("extrapolation_value", 0.0)) != 0:
             keys["extrapolation_value"] = outside
     scales = _numbers(ctx, 2, "the scales")
@@ -131,15 +131,15 @@ def _resize(
         return ctx.give(value)
     if value.rank == 4 and set(chosen) <= {2, 3} and value.axes == (0, 1, 2, 3):
         value = Held(ctx.arranged(value, (0, 2, 3, 1)), value.dtype, value.shape, (0, 2, 3, 1))
-    for axis, one in chosen.items():
-        size = one if scales is None else value.shape[axis]
-        cells = size * (1 if scales is None else one) if isinstance(size, int) else 0
+    for axis, number in chosen.items():
+        size = number if scales is None else value.shape[axis]
+        cells = size * (1 if scales is None else number) if isinstance(size, int) else 0
         if not cells <= MAX_AXIS:  # type: ignore[operator]
             raise Refusal(f"an axis of {cells} cells is too long")
     value = with_axes(ctx, value, list(chosen))
     rows = sorted((value.axes.index(axis), axis) for axis in chosen)
     listed = [chosen[axis] for _, axis in rows]
-    entry = {"scales": listed} if scales is not None else {"sizes": [written(one) for one in listed]}  # type: ignore
+    entry = {"scales": listed} if scales is not None else {"sizes": [written(size) for size in listed]}  # type: ignore
     full = {**entry, "axes": [position for position, _ in rows], **keys}
     if roi:
         full["roi"] = [list(roi[axis]) for _, axis in rows]

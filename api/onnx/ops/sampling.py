@@ -50,8 +50,8 @@ def affine_grid(ctx: Context) -> None:
     theta, sizes = ctx.settled(ctx.value(0)), ctx.sizes(1, "the size")
     spatial = len(sizes) - 2
     if spatial not in (2, 3) or theta.shape[1:] != (spatial, spatial + 1) or theta.shape[0] != sizes[0]:
-        raise Refusal(f"maps {[str(one) for one in theta.shape]} for an image {[str(one) for one in sizes]}")
-    known = [one for one in sizes[2:] if isinstance(one, int)]
+        raise Refusal(f"maps {[str(s) for s in theta.shape]} for an image {[str(s) for s in sizes]}")
+    known = [size for size in sizes[2:] if isinstance(size, int)]
     if len(known) != spatial:
         raise Refusal("the size of the grid is open")
     lines = [_line(size, bool(ctx.integer("align_corners", 0))) for size in known]
@@ -59,8 +59,8 @@ def affine_grid(ctx: Context) -> None:
     base = mesh.reshape(1, -1, spatial + 1).astype(theta.dtype)
     cells = Known.of(base, "grid")
     turned = Held(theta.ref, theta.dtype, (theta.shape[0], spatial + 1, spatial), _swapped(theta))
-    found = matrix_product(ctx, ctx.settled(cells), turned)
-    ref = ctx.writer.reshaped(ctx.arranged(found, (0, 1, 2)), (theta.shape[0], *known, spatial))
+    grid = matrix_product(ctx, ctx.settled(cells), turned)
+    ref = ctx.writer.reshaped(ctx.arranged(grid, (0, 1, 2)), (theta.shape[0], *known, spatial))
     ctx.give(ctx.held_as(ref, identity(spatial + 2)))
 
 

@@ -60,18 +60,18 @@ def _reads(ctx: Context, operands: list[int], old: bool) -> tuple[Read, ...]:
     axes = ctx.integers("scan_input_axes") or [0] * len(operands)
     if len(axes) != len(operands):
         raise Refusal(f"{len(axes)} axes for {len(operands)} inputs", "scan_input_axes")
-    found = []
+    reads = []
     for position, axis in zip(operands, axes, strict=True):
         value = ctx.held(position)
         if old:
             if value.rank < 2:
                 raise Refusal(f"a scan input of {value.rank} axes")
-            found.append(Read(value, 1))
+            reads.append(Read(value, 1))
             continue
         if not -value.rank <= axis < value.rank:
             raise Refusal(f"there is no axis {axis} among {value.rank}", "scan_input_axes")
-        found.append(Read(value, axis % value.rank))
-    return tuple(found)
+        reads.append(Read(value, axis % value.rank))
+    return tuple(reads)
 
 
 def _is_reverse(ctx: Context, count: int, given: int, old: bool) -> bool:

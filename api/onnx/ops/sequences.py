@@ -104,14 +104,14 @@ def split_to_sequence(ctx: Context) -> None:
     parts = ctx.array(1, "the sizes of the parts") if ctx.has(1) else None
     size = value.shape[axis]
     if parts is None or (not parts.ndim and parts.item() == 1):
-        order = (axis, *(one for one in range(value.rank) if one != axis))
-        found = ctx.conversion.operation("Transpose", [value], perm=order)
+        order = (axis, *(other for other in range(value.rank) if other != axis))
+        whole = ctx.conversion.operation("Transpose", [value], perm=order)
         if ctx.integer(
             "keepdims", 1
         ):  # for parts of size 1 ONNX Runtime drops the axis too, and PyTorch relies on it
             axes = ([[axis + 1]], {}) if ctx.opset >= 13 else ([], {"axes": (axis + 1,)})
-            found = ctx.conversion.operation("Unsqueeze", [found, *axes[0]], **axes[1])
-        return ctx.give(_of_whole(found))
+            whole = ctx.conversion.operation("Unsqueeze", [whole, *axes[0]], **axes[1])
+        return ctx.give(_of_whole(whole))
     if not isinstance(size, int):
         raise Refusal(f"parts of several cells along the open size {size}")
     step = int(parts.item()) if not parts.ndim else 0
@@ -121,7 +121,7 @@ def split_to_sequence(ctx: Context) -> None:
     if min(sizes, default=0) < 0 or sum(sizes) != size:
         raise Refusal(f"parts of {sizes} cells along an axis of {size}")
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
-    cut = [([end - one], [end], [axis]) for one, end in zip(sizes, ends, strict=True)]
+    cut = [([end - length], [end], [axis]) for length, end in zip(sizes, ends, strict=True)]
     items = tuple(ctx.conversion.operation("Slice", [value, *bounds]) for bounds in cut)
     ctx.give(Listed(value.dtype, items))  # type: ignore[arg-type]
 

@@ -32,9 +32,9 @@ def constant(ctx: Context) -> None:
         "value_int": np.int64,
         "value_ints": np.int64,
     }.items():
-        found = ctx.attribute(name)
-        if found is not None:
-            return ctx.give(Known.of(np.asarray(found, dtype), ctx.node.outputs[0]))
+        value = ctx.attribute(name)
+        if value is not None:
+            return ctx.give(Known.of(np.asarray(value, dtype), ctx.node.outputs[0]))
     raise Refusal("no value is given")
 
 
@@ -64,9 +64,9 @@ def range_(ctx: Context) -> None:
     dtype, numbers = ctx.dtype(1), f"index(x, axis={axis})"
     keys = {"value": numbers if dtype == "int64" else f"cast({numbers}, {dtype})"}
     made = ctx.layer("expression", [ref], keys, variables=["x"], fallback="index")
-    if rest := [one for one in range(rank) if one != axis]:
+    if rest := [other for other in range(rank) if other != axis]:
         made = ctx.layer("slice", [made], {"axes": rest, "stops": [1] * len(rest)})
-    axes = tuple(0 if one == axis else None for one in range(rank))
+    axes = tuple(0 if other == axis else None for other in range(rank))
     ctx.writer.counts.add(made)
     ctx.give(ctx.held_as(made, axes, 1))
 
@@ -78,8 +78,8 @@ def _whole(size: Any) -> Any:
 
 def _axis_made(ctx: Context, size: Dim) -> str:
     """A value that has an axis of this open size and no other axis."""
-    one = ctx.writer.constant(np.zeros(1, ctx.writer.dtype), "")
-    return ctx.layer("broadcast_to", [one], {"shape": [str(size)]})
+    zero = ctx.writer.constant(np.zeros(1, ctx.writer.dtype), "")
+    return ctx.layer("broadcast_to", [zero], {"shape": [str(size)]})
 
 
 @op("Transpose", attributes="perm")
@@ -100,20 +100,20 @@ def squeeze(ctx: Context) -> None:
     if ctx.has(1):
         ctx.array(1, "the list of axes")
     axes = axes_of([None, ctx.known(1)], 1, ctx.node.attributes)
-    found = (
+    gone = (
         [i for i, size in enumerate(value.shape) if size == 1]
         if axes is None
         else [checked_axis(axis, value.rank) for axis in axes]
     )
-    for axis in found:
+    for axis in gone:
         if isinstance(size := value.shape[axis], Dim) and bounds(size, ctx.writer.sketch.ranges) == (1, 1):
-            operands = [Known.of(np.asarray([one])) for one in (0, 1, axis)]
+            operands = [Known.of(np.asarray([number])) for number in (0, 1, axis)]
             value = ctx.settled(
                 ctx.conversion.operation("Slice", [value, *operands])
             )  # 1 for sizes that are kept
-    if any(value.shape[axis] != 1 for axis in found):
-        raise Refusal(f"not all of the axes {found} have size 1")
-    ctx.give(regrouped(ctx.writer, value, tuple(s for i, s in enumerate(value.shape) if i not in found)))
+    if any(value.shape[axis] != 1 for axis in gone):
+        raise Refusal(f"not all of the axes {gone} have size 1")
+    ctx.give(regrouped(ctx.writer, value, tuple(s for i, s in enumerate(value.shape) if i not in gone)))
 
 
 @op("Unsqueeze", attributes="axes")
@@ -126,11 +126,11 @@ def unsqueeze(ctx: Context) -> None:
     if axes is None:
         raise Refusal("no axes are given", "axes")
     rank = value.rank + len(axes)
-    found = {checked_axis(axis, rank) for axis in axes}
-    if len(found) < len(axes):
+    added = {checked_axis(axis, rank) for axis in axes}
+    if len(added) < len(axes):
         raise Refusal(f"the axes {axes} are not all different", "axes")
     rest = iter(value.shape)
-    ctx.give(regrouped(ctx.writer, value, tuple(1 if i in found else next(rest) for i in range(rank))))
+    ctx.give(regrouped(ctx.writer, value, tuple(1 if i in added else next(rest) for i in range(rank))))
 
 
 @op("Reshape", attributes="allowzero")
@@ -138,11 +138,11 @@ def reshape(ctx: Context) -> None:
     """Another shape; 0 keeps a size, -1 is computed from the others."""
     target = ctx.sizes(1, "the new shape")
     value = ctx.held()
-    found = tuple(reshaped(value.shape, target, bool(ctx.integer("allowzero", 0))))
+    shape = tuple(reshaped(value.shape, target, bool(ctx.integer("allowzero", 0))))
     before = ctx.writer.reshaped_from.get(value)
-    if before is not None and before.shape == found:  # this undoes the previous reshape
+    if before is not None and before.shape == shape:  # this undoes the previous reshape
         return ctx.give(before)
-    result = regrouped(ctx.writer, value, found)
+    result = regrouped(ctx.writer, value, shape)
     if isinstance(result, Held) and result != value:
         ctx.writer.reshaped_from[result] = value
     ctx.give(result)

@@ -53,8 +53,8 @@ def _over_images(ctx: Context, value: Held, axes: list[int], vectors: dict[str, 
     if ctx.attribute("kind") != "layer":
         raise Refusal("no layer divides by the root mean square of images")
     ones = {"gamma": np.ones(1, value.dtype), "beta": np.zeros(1, value.dtype)}
-    if not vectors and (found := grouped(ctx, value, ones)) is not None:
-        return found
+    if not vectors and (result := grouped(ctx, value, ones)) is not None:
+        return result
     if value.rank == 3 and not vectors:
         return _over_last(ctx, value, axes, vectors)
     keys: dict[str, Any] = numbers(ctx, epsilon=1e-5)

@@ -57,20 +57,18 @@ class Constants:
     def numbers(self, name: str) -> list[int] | None:
         """Whole numbers that are known."""
         array = self.arrays.get(name)
-        return (
-            None if array is None or array.dtype.kind not in "iu" else [int(one) for one in array.reshape(-1)]
-        )
+        return None if array is None or array.dtype.kind not in "iu" else [int(x) for x in array.reshape(-1)]
 
 
 def parts(graph: OnnxGraph, constants: Constants) -> dict[str, Part]:
     """The values that are one cell of an axis each, with the axis removed."""
     makers = {name: node for node in graph.nodes for name in node.outputs if name and not node.domain}
-    found: dict[str, Part] = {}
+    named: dict[str, Part] = {}
     for node in graph.nodes:
         for name, part in _parts(node, makers.get, constants):
             if name and part.position >= 0:
-                found[name] = part
-    return found
+                named[name] = part
+    return named
 
 
 def _parts(
@@ -118,12 +116,12 @@ def _cut(node: Node, name: str, constants: Constants) -> Part | None:
     bounds = [
         constants.numbers(node.inputs[1 + i])
         if len(node.inputs) > 1 + i and node.inputs[1 + i]
-        else list(node.attributes[one])
-        if one in node.attributes
+        else list(node.attributes[attribute])
+        if attribute in node.attributes
         else None
-        for i, one in enumerate(names)
+        for i, attribute in enumerate(names)
     ]
-    if any(len(node.inputs) > 1 + i and node.inputs[1 + i] and one is None for i, one in enumerate(bounds)):
+    if any(len(node.inputs) > 1 + i and node.inputs[1 + i] and end is None for i, end in enumerate(bounds)):
         return None
     start, end, axes, steps = bounds
     if start is None or end is None or len(start) != 1 or end != [start[0] + 1] or steps not in (None, [1]):

@@ -26,8 +26,8 @@ _OUTPUTS = {"LSTM": 3, "GRU": 2, "RNN": 2}
 def folded(graph: OnnxGraph) -> OnnxGraph:
     """The graph with unrolled steps as loops, one after the other."""
     current, whole = graph, replace(graph, nodes=tuple(map(_with_all_outputs, graph.nodes)))
-    while graph.opset >= _SINCE and (found := next(_loops(whole), None)) is not None:
-        current = whole = found
+    while graph.opset >= _SINCE and (rewritten := next(_loops(whole), None)) is not None:
+        current = whole = rewritten
     return current
 
 
@@ -46,9 +46,9 @@ def _with_all_outputs(node: Node) -> Node:
 def _loops(graph: OnnxGraph) -> Iterator[OnnxGraph]:
     """The graph with one more loop."""
     constants = Constants(graph)
-    found = parts(graph, constants)
+    cuts = parts(graph, constants)
     positions: dict[tuple[str, int], set[int]] = {}
-    for part in found.values():
+    for part in cuts.values():
         positions.setdefault((part.source, part.axis), set()).add(part.position)
     ranges: dict[tuple[int, int], list[tuple[str, int]]] = {}
     for source, own in positions.items():
@@ -56,9 +56,9 @@ def _loops(graph: OnnxGraph) -> Iterator[OnnxGraph]:
         if len(own) == high - low + 1 and FEWEST <= len(own) <= MOST:
             ranges.setdefault((low, len(own)), []).append(source)
     for (low, count), sources in ranges.items():
-        for chosen in [sources, *([one] for one in sources if len(sources) > 1)]:
+        for chosen in [sources, *([source] for source in sources if len(sources) > 1)]:
             for reverse in (False, True):
-                places = places_of(found, chosen, low, count, reverse=reverse)
+                places = places_of(cuts, chosen, low, count, reverse=reverse)
                 steps = StepFinder(graph, constants, places, count).find()
                 if steps is not None and not _reads_itself(graph, steps):
                     yield _Rewriting(graph, constants, steps, low, reverse).run()
@@ -159,7 +159,7 @@ class _Rewriting:
             attributes = {"starts": (self.low,), "ends": (self.low + self.count,), "axes": (part.axis,)}
             self.new.append(Node("", "Slice", "", (part.source,), (name,), attributes))
             return name, part.axis
-        bounds = [self.number([one]) for one in (self.low, self.low + self.count, part.axis)]
+        bounds = [self.number([number]) for number in (self.low, self.low + self.count, part.axis)]
         self.new.append(Node("", "Slice", "", (part.source, *bounds), (name,), {}))
         return name, part.axis
 
@@ -172,8 +172,8 @@ class _Rewriting:
 
     def values(self, name: str) -> list[str]:
         """The file's names for all steps' values, in the order of the sequence."""
-        found = [names[name] for names in self.steps.names]
-        return found[::-1] if self.reverse else found
+        values = [names[name] for names in self.steps.names]
+        return values[::-1] if self.reverse else values
 
     def join(self) -> None:
         """Values of all steps that the file stacks, or concatenates along an existing axis: the stack becomes an output
@@ -197,7 +197,7 @@ class _Rewriting:
                     self.given.append((step.inputs[0] if stacks else name, whole, axis))
                     turned = node.outputs[0] if stacks else f"{whole}, turned around"
                     if not forwards:
-                        bounds = (self.number([one]) for one in (_PAST, -_PAST, axis, -1))
+                        bounds = (self.number([number]) for number in (_PAST, -_PAST, axis, -1))
                         self.new.append(Node("", "Slice", "", (whole, *bounds), (turned,), {}))
                     if not stacks:
                         self.in_a_row(whole if forwards else turned, node.outputs[0], axis)
@@ -221,7 +221,7 @@ class _Rewriting:
     def axes(self, node: Node) -> list[int] | None:
         axes = node.attributes.get("axes")
         if axes is not None or len(node.inputs) < 2:
-            return None if axes is None else [int(one) for one in axes]
+            return None if axes is None else [int(axis) for axis in axes]
         return self.constants.numbers(node.inputs[1])
 
     def separate(self, name: str, wanted: set[str]) -> None:

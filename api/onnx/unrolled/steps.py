@@ -102,11 +102,11 @@ class StepFinder:
         """
         nodes = self.of_level.get(1, [])
         while True:
-            found, states = self.matched(nodes, 1, 2)
-            given = {name for node in found for name in node.outputs}
+            matched, states = self.matched(nodes, 1, 2)
+            given = {name for node in matched for name in node.outputs}
             kept = [
                 node
-                for node in found
+                for node in matched
                 if all(states.get(name, name) in given for name in node.inputs if name in states)
             ]
             if len(kept) == len(nodes):
@@ -124,7 +124,7 @@ class StepFinder:
             waiting.setdefault(self.kind(node), []).append(node)
         images: dict[str, str] = {}
         states: dict[str, str] = {}
-        found: list[Node] = []
+        matched: list[Node] = []
         for node in nodes:
             for candidate in waiting.get(self.kind(node), []):
                 bound = self.bound(node, candidate, step, other, images, states)
@@ -132,9 +132,9 @@ class StepFinder:
                     waiting[self.kind(node)].remove(candidate)
                     states.update(bound)
                     images.update(zip(node.outputs, candidate.outputs, strict=True))
-                    found.append(node)
+                    matched.append(node)
                     break
-        return found, states
+        return matched, states
 
     def bound(
         self,
@@ -146,7 +146,7 @@ class StepFinder:
         states: Mapping[str, str],
     ) -> dict[str, str] | None:
         """What a node of another step reads from the step before it, if it is the same node."""
-        found: dict[str, str] = {}
+        reads: dict[str, str] = {}
         for own, its in zip(node.inputs, candidate.inputs, strict=True):
             if own in self.places:
                 part, at = self.places[own]
@@ -163,12 +163,12 @@ class StepFinder:
             elif self.levels.get(own, -1) == step:
                 return None
             elif self.levels.get(own, -1) == step - 1 and step > 0:
-                if found.get(own, states.get(own, its)) != its or self.levels.get(its, -1) != other - 1:
+                if reads.get(own, states.get(own, its)) != its or self.levels.get(its, -1) != other - 1:
                     return None
-                found[own] = its
+                reads[own] = its
             elif self.constants.name(own) != self.constants.name(its) or self.levels.get(own, -1) >= 0:
                 return None
-        return found
+        return reads
 
     # What the first step reads.
 
@@ -176,8 +176,8 @@ class StepFinder:
         """The values in the first step that take the place of states, by the states' names."""
         if not states:
             return None
-        found, starts = self.matched(nodes, 1, 0)
-        if any(name not in starts for name in states) or not found:
+        matched, starts = self.matched(nodes, 1, 0)
+        if any(name not in starts for name in states) or not matched:
             return None
         result: dict[str, str] = {}
         for old, new in states.items():
@@ -204,16 +204,16 @@ class StepFinder:
             if inner is None:
                 continue
             starts.pop(name)
-            prepared = tuple(f"{one}, prepared" for one in node.outputs)
-            if all(one.outputs != prepared for one in before):
-                inputs = tuple(previous(one) if one in inner else one for one in node.inputs)
+            prepared = tuple(f"{output}, prepared" for output in node.outputs)
+            if all(other.outputs != prepared for other in before):
+                inputs = tuple(previous(read) if read in inner else read for read in node.inputs)
                 before.append(reading(replace(node, inputs=inputs, outputs=prepared), names))
-                fresh = {one: start for one, start in inner.items() if one not in every}
+                fresh = {state: start for state, start in inner.items() if state not in every}
                 waiting += fresh
                 starts |= fresh
                 every |= fresh
             names[previous(name)] = prepared[node.outputs.index(name)]
-            own, before = ([reading(one, names) for one in nodes] for nodes in (own, before))
+            own, before = ([reading(node, names) for node in nodes] for nodes in (own, before))
         return [*_sorted(before), *own], starts
 
     def inner(
@@ -230,19 +230,19 @@ class StepFinder:
         """
         if self.kind(node) != self.kind(first) or node.outputs.index(name) != first.outputs.index(start):
             return None
-        found: dict[str, str] = {}
+        reads: dict[str, str] = {}
         for own, its in zip(node.inputs, first.inputs, strict=True):
             if own in makers:
-                if found.get(own, every.get(own, its)) != its:
+                if reads.get(own, every.get(own, its)) != its:
                     return None
-                found[own] = its
+                reads[own] = its
             elif (
                 own in self.places
                 or own in map(previous, every)
                 or self.constants.name(own) != self.constants.name(its)
             ):
                 return None
-        return found or None
+        return reads or None
 
     # All steps.
 
@@ -270,7 +270,7 @@ class StepFinder:
     ) -> tuple[list[dict[str, str]], set[str]]:
         """The names of all steps' values, or the first outputs of nodes that a step lacks."""
         current = {previous(name): start for name, start in starts.items()}
-        found: list[dict[str, str]] = []
+        steps: list[dict[str, str]] = []
         for step in range(self.count):
             values = dict(current)
             for name, part in reads.items():
@@ -291,33 +291,33 @@ class StepFinder:
             missing = missing - unread if len(unread) * 4 <= len(nodes) else missing
             if missing:
                 return [], missing
-            found.append(values)
+            steps.append(values)
             current = {previous(name): values[name] for name in starts}
-        return found, set()
+        return steps, set()
 
 
 def _needed(nodes: Sequence[Node], names: Iterable[str]) -> set[str]:
     """The first outputs of nodes that values depend on."""
-    wanted, found = set(names), set()
+    wanted, needed = set(names), set()
     for node in reversed(nodes):
         if wanted & set(node.outputs):
             wanted.update(node.inputs)
-            found.add(node.outputs[0])
-    return found
+            needed.add(node.outputs[0])
+    return needed
 
 
 def _sorted(nodes: Sequence[Node]) -> list[Node]:
     """Sorts nodes after those that they read."""
-    found: list[Node] = []
+    ordered: list[Node] = []
     waiting = list(nodes)
     while waiting:
         given = {name for node in waiting for name in node.outputs}
         ready = [node for node in waiting if not given & set(node.inputs)]
         if not ready:
-            return [*found, *waiting]
-        found += ready
+            return [*ordered, *waiting]
+        ordered += ready
         waiting = [node for node in waiting if node not in ready]
-    return found
+    return ordered
 
 
 def reading(node: Node, names: Mapping[str, str]) -> Node:
@@ -326,11 +326,11 @@ def reading(node: Node, names: Mapping[str, str]) -> Node:
 
 
 def places_of(
-    found: Mapping[str, Part], chosen: Collection[tuple[str, int]], low: int, count: int, *, reverse: bool
+    parts: Mapping[str, Part], chosen: Collection[tuple[str, int]], low: int, count: int, *, reverse: bool
 ) -> dict[str, tuple[Part, int]]:
     """The parts of some axes, each with the step that reads it."""
     places = {}
-    for name, part in found.items():
+    for name, part in parts.items():
         step = part.position - low
         if (part.source, part.axis) in chosen and 0 <= step < count:
             places[name] = part, count - 1 - step if reverse else step
