@@ -38,14 +38,14 @@ class Analysis:
     @cached_property
     def shapes(self) -> dict[str, Shape]:
         """The shape of each input, layer and port that is known."""
-        found = {name: type.shape for name, type in self.examined.inputs.items()}
+        shapes = {name: type.shape for name, type in self.examined.inputs.items()}
         for info in self.examined.layers:
             for port, type in info.outputs.items():
-                found[f"{info.name}.{port}" if port else info.name] = type.shape
+                shapes[f"{info.name}.{port}" if port else info.name] = type.shape
         for name, ref in self.load.wiring.stands_for.items():
-            if str(ref) in found:
-                found.setdefault(name, found[str(ref)])
-        return found
+            if str(ref) in shapes:
+                shapes.setdefault(name, shapes[str(ref)])
+        return shapes
 
     @cached_property
     def copies(self) -> dict[Key, list[str]]:
@@ -54,15 +54,15 @@ class Analysis:
         if source is None:
             return {}
         written = {
-            one.start: key for key, one in inner_layers(recover_text(source.text, source.file)).items()
+            layer.start: key for key, layer in inner_layers(recover_text(source.text, source.file)).items()
         }
-        found: dict[Key, list[str]] = {}
+        copies: dict[Key, list[str]] = {}
         for info in self.examined.layers:
             span = info.span
             key = written.get(source.offset(span.line, span.column)) if span.file == source.file else None
             if key is not None:
-                found.setdefault(key, []).append(info.name)
-        return found
+                copies.setdefault(key, []).append(info.name)
+        return copies
 
     @cached_property
     def layers(self) -> dict[str, LayerSpec]:
@@ -82,12 +82,12 @@ class Analysis:
     @cached_property
     def counts(self) -> dict[str, int]:
         """How many parameters each layer has."""
-        found: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for info in self.examined.layers:
             shapes = [self.examined.parameters[parameter].type.shape for parameter in info.parameters]
             sizes = [[axis for axis in shape if isinstance(axis, int)] for shape in shapes]
-            found[info.name] = found.get(info.name, 0) + sum(prod(one) for one in sizes)
-        return found
+            counts[info.name] = counts.get(info.name, 0) + sum(prod(shape) for shape in sizes)
+        return counts
 
 
 def analyse(text: str, file: str, folder: str | None) -> Analysis:

@@ -9,7 +9,7 @@ from netwright.specs.source.tree import SourceNode, SourceTree
 
 from .analysis import Analysis
 from .cursor import Cursor, cursor_at
-from .meaning import NAMED, place_at
+from .meaning import NAMED, Option, place_at
 from .names import definitions
 
 Kind = Literal["key", "type", "word", "name"]
@@ -46,7 +46,7 @@ def _below(tree: SourceTree, cursor: Cursor) -> list[Proposal]:
     empty = SourceNode(tree.source, cursor.start, cursor.end, {})
     inside = replace(cursor, path=(*cursor.path, cursor.key or ""), around=empty, key=None)
     if cursor.key == "layers":
-        return [replace(one, text=f"- {one.text}") for one in _items(tree, inside, None)]
+        return [replace(item, text=f"- {item.text}") for item in _items(tree, inside, None)]
     return _keys(tree, inside)
 
 
@@ -75,24 +75,13 @@ def _keys(tree: SourceTree, cursor: Cursor) -> list[Proposal]:
 
 def _values(tree: SourceTree, cursor: Cursor, analysis: Analysis | None) -> list[Proposal]:
     key = cursor.key or ""
-    found: list[Proposal] = []
+    proposals: list[Proposal] = []
     place = place_at(cursor.path, tree.root)
     if place is not None:
         kind: Kind = "type" if key == "type" else "word"
-        found = [
-            Proposal(
-                one.word,
-                kind,
-                _quoted(tree, cursor, one.word),
-                cursor.start,
-                cursor.end,
-                "",
-                one.documentation,
-            )
-            for one in place.options(key)
-        ]
+        proposals = [_proposed(tree, cursor, option, kind) for option in place.options(key)]
     named = "signals" if cursor.path[-1:] == ("outputs",) else NAMED.get(key)
-    return found + (
+    return proposals + (
         _names(tree, cursor, named, analysis, in_list=key in ("inputs", "shape")) if named else []
     )
 
@@ -106,12 +95,13 @@ def _items(tree: SourceTree, cursor: Cursor, analysis: Analysis | None) -> list[
     if named:
         return _names(tree, cursor, named, analysis)
     parent = place_at(cursor.path[:-1], tree.root)
-    return [
-        Proposal(
-            one.word, "word", _quoted(tree, cursor, one.word), cursor.start, cursor.end, "", one.documentation
-        )
-        for one in (parent.options(str(key)) if parent else [])
-    ]
+    options = parent.options(str(key)) if parent else []
+    return [_proposed(tree, cursor, option, "word") for option in options]
+
+
+def _proposed(tree: SourceTree, cursor: Cursor, option: Option, kind: Kind) -> Proposal:
+    word = _quoted(tree, cursor, option.word)
+    return Proposal(option.word, kind, word, cursor.start, cursor.end, "", option.documentation)
 
 
 def _names(
@@ -119,19 +109,19 @@ def _names(
 ) -> list[Proposal]:
     # A layer does not read itself or, mostly, what comes after it: what is nearest above comes first.
     own = cursor.path[:2] if cursor.path[:1] == ("layers",) else ()
-    known = [one for one in definitions(tree, kind, cursor.path) if one.path != own]
-    words = [(one.name, one.detail or one.kind, one.start) for one in known]
+    known = [entry for entry in definitions(tree, kind, cursor.path) if entry.path != own]
+    words = [(entry.name, entry.detail or entry.kind, entry.start) for entry in known]
     if analysis and kind == "signals":
-        names = {one.name for one in known}
+        names = {entry.name for entry in known}
         words += [
             (port, "port", 0) for port in analysis.shapes if "." in port and port.partition(".")[0] in names
         ]
-    found = []
+    proposals = []
     for name, detail, start in words:
         lines = analysis.told(name) if analysis and kind == "signals" else []
         above = start < cursor.start
         word = _quoted(tree, cursor, name)
-        found.append(
+        proposals.append(
             Proposal(
                 name,
                 "name",
@@ -143,7 +133,7 @@ def _names(
                 cursor.start - start if above else 10**6 + start,
             )
         )
-    return sorted(found, key=lambda one: one.order)
+    return sorted(proposals, key=lambda proposal: proposal.order)
 
 
 def _quoted(tree: SourceTree, cursor: Cursor, word: str) -> str:

@@ -51,12 +51,12 @@ class _Child(NamedTuple):
 
 def _last_before(around: SourceNode, offset: int) -> _Child | None:
     """What in a mapping or list begins last, at an offset or before."""
-    found = None
+    last = None
     for key, entry in (*around.entries.items(), *around.repeated):
-        if entry.start <= offset and (found is None or found[1].start < entry.start):
-            found = key, entry
-    if found is not None:
-        key, entry = found
+        if entry.start <= offset and (last is None or last[1].start < entry.start):
+            last = key, entry
+    if last is not None:
+        key, entry = last
         node = entry.node
         if node.start < entry.end:  # an alias: it is written elsewhere
             node = SourceNode(node.text, entry.end, entry.end, None)

@@ -55,14 +55,14 @@ class Place:
 
     def keys(self) -> dict[str, str]:
         """Keys with their documentation."""
-        found: dict[str, str] = {}
+        keys: dict[str, str] = {}
         for model in self.models:
             docs = field_docs(model)
             names = {info.alias or name: name for name, info in model.model_fields.items()}
             for key in keys_of(model):
                 if key not in self.without:
-                    found.setdefault(key, docs.get(names[key], ""))
-        return found
+                    keys.setdefault(key, docs.get(names[key], ""))
+        return keys
 
     def required(self) -> set[str]:
         """Keys that have no default."""
@@ -77,12 +77,12 @@ class Place:
         """The words a key takes, where they are few."""
         if key == "type":
             return [Option(kind, documentation(model)) for model in self.possible if (kind := type_of(model))]
-        found: dict[str, Option] = {}
+        options: dict[str, Option] = {}
         for model in self.models:
             for info in (i for name, i in model.model_fields.items() if (i.alias or name) == key):
                 for option in _options(info.annotation):
-                    found.setdefault(option.word, option)
-        return list(found.values())
+                    options.setdefault(option.word, option)
+        return list(options.values())
 
 
 def place_at(path: Iterable[str | int], root: SourceNode) -> Place | None:
@@ -93,7 +93,7 @@ def place_at(path: Iterable[str | int], root: SourceNode) -> Place | None:
     place = _narrowed(annotations, root)
     for step in path:
         node = node.child(step) if node else None
-        annotations = [below for one in annotations for below in _below(one, step)]
+        annotations = [below for annotation in annotations for below in _below(annotation, step)]
         without = frozenset()
         if step == "defaults":
             annotations = ["defaults"]
@@ -120,8 +120,8 @@ def _narrowed(annotations: Iterable[Any], node: SourceNode | None) -> Place:
     models = tuple(
         dict.fromkeys(
             branch
-            for one in annotations
-            for branch in branches(one)
+            for annotation in annotations
+            for branch in branches(annotation)
             if isinstance(branch, type) and issubclass(branch, BaseModel)
         )
     )

@@ -33,8 +33,8 @@ def definitions(tree: SourceTree, kind: str, path: Path = ()) -> list[Definition
     if kind == "inputs" and block:
         node = block.child("inputs")
         return [
-            Definition(str(one.value), "input", *written_at(one), inside)
-            for one in (node.items if node else ())
+            Definition(str(item.value), "input", *written_at(item), inside)
+            for item in (node.items if node else ())
         ]
     if kind == "targets":
         declared = _keys(tree.node(("train", "targets")), ("train", "targets"), "target")
@@ -46,9 +46,9 @@ def find(tree: SourceTree, word: str, kinds: tuple[str, ...], path: Path = ()) -
     """The definition of a name, or of what stands before its dot."""
     for name in (word, word.partition(".")[0]):
         for kind in kinds:
-            for one in definitions(tree, kind, path):
-                if one.name == name:
-                    return one
+            for definition in definitions(tree, kind, path):
+                if definition.name == name:
+                    return definition
     return None
 
 
@@ -63,7 +63,7 @@ Key = tuple[str, ...]
 
 def inner_layers(tree: SourceTree) -> dict[Key, Definition]:
     """The layers inside of blocks, and inside of other layers."""
-    found: dict[Key, Definition] = {}
+    by_key: dict[Key, Definition] = {}
     blocks = tree.root.child("blocks")
     waiting: list[tuple[Key, SourceNode | None, Path]] = [
         (("blocks", name), entry.node, ("blocks", name))
@@ -75,23 +75,23 @@ def inner_layers(tree: SourceTree) -> dict[Key, Definition]:
     while waiting:
         key, node, path = waiting.pop()
         inner = node.child("layers") if node else None
-        for one in _layers(inner, (*path, "layers")):
-            found[*key, one.name] = one
-            position = one.path[-1]
+        for layer in _layers(inner, (*path, "layers")):
+            by_key[*key, layer.name] = layer
+            position = layer.path[-1]
             assert inner is not None
             assert isinstance(position, int)
-            waiting.append(((*key, one.name), inner.items[position], one.path))
-    return found
+            waiting.append(((*key, layer.name), inner.items[position], layer.path))
+    return by_key
 
 
 def _layers(node: SourceNode | None, path: Path) -> list[Definition]:
-    found = []
+    named = []
     for position, item in enumerate(node.items if node else ()):
         name = item.child("name")
         if name and isinstance(name.value, str) and name.value:
             kind = _word(item, "type") or _word(item, "use") or "layer"
-            found.append(Definition(name.value, "layer", *written_at(name), (*path, position), kind))
-    return found
+            named.append(Definition(name.value, "layer", *written_at(name), (*path, position), kind))
+    return named
 
 
 def _word(node: SourceNode, key: str) -> str | None:

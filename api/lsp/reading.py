@@ -57,11 +57,11 @@ def _about(tree: SourceTree, cursor: Cursor, analysis: Analysis | None) -> list[
         for option in place.options(cursor.key):
             if option.word == cursor.word and option.documentation:
                 return [f"**{cursor.word}**", option.documentation]
-    found = _definition(tree, cursor)
-    if found is None:
+    target = _definition(tree, cursor)
+    if target is None:
         return []
-    told = analysis.told(cursor.word) if analysis and found.kind in ("layer", "input") else []
-    return [f"**{cursor.word}** ({found.detail or found.kind})", *told]
+    told = analysis.told(cursor.word) if analysis and target.kind in ("layer", "input") else []
+    return [f"**{cursor.word}** ({target.detail or target.kind})", *told]
 
 
 def definition(tree: SourceTree, offset: int) -> Definition | None:
@@ -86,27 +86,27 @@ def hints(tree: SourceTree, start: int, end: int, analysis: Analysis | None) -> 
     """The output shape of each layer between two offsets, at the end of its line; inside a block those of its uses."""
     if analysis is None:
         return []
-    found: dict[int, Hint] = {}
-    for one in layers(tree):
-        if one.name in analysis.shapes and start <= one.start <= end:
-            place = _line_end(tree.source.text, one.end)
-            words = "  \n".join(analysis.told(one.name))
-            found[place] = Hint(place, f"→ {shape_text(analysis.shapes[one.name])}", words)
-    for key, one in inner_layers(tree).items():
+    placed: dict[int, Hint] = {}
+    for layer in layers(tree):
+        if layer.name in analysis.shapes and start <= layer.start <= end:
+            place = _line_end(tree.source.text, layer.end)
+            words = "  \n".join(analysis.told(layer.name))
+            placed[place] = Hint(place, f"→ {shape_text(analysis.shapes[layer.name])}", words)
+    for key, layer in inner_layers(tree).items():
         names = analysis.copies.get(key, [])
         shapes = list(dict.fromkeys(shape_text(analysis.shapes[name]) for name in names))
-        if shapes and start <= one.start <= end:
-            place = _line_end(tree.source.text, one.end)
+        if shapes and start <= layer.start <= end:
+            place = _line_end(tree.source.text, layer.end)
             shown = [*shapes[:_MOST_SHAPES], *(["…"] if len(shapes) > _MOST_SHAPES else [])]
             words = [f"{name}: `{shape_text(analysis.shapes[name])}`" for name in names[:_MOST_COPIES]]
-            found[place] = Hint(place, f"→ {' · '.join(shown)}", "  \n".join(words))
-    return list(found.values())
+            placed[place] = Hint(place, f"→ {' · '.join(shown)}", "  \n".join(words))
+    return list(placed.values())
 
 
 def symbols(tree: SourceTree) -> list[Definition]:
     """What an outline shows."""
     kinds = ("dims", "vars", "inputs", "blocks", "cells", "layers", "outputs")
-    return [one for kind in kinds for one in definitions(tree, kind)]
+    return [symbol for kind in kinds for symbol in definitions(tree, kind)]
 
 
 def _line_end(text: str, offset: int) -> int:

@@ -72,10 +72,10 @@ class SpecServer(LanguageServer):
 
     def read(self, uri: str) -> _Document:
         """The document as it stands."""
-        found = self.workspace.get_text_document(uri)
+        current = self.workspace.get_text_document(uri)
         known = self.documents.get(uri)
-        if known is None or known.source.text != found.source:
-            document = _Document(recover_text(found.source, _file(uri)), found.version)
+        if known is None or known.source.text != current.source:
+            document = _Document(recover_text(current.source, _file(uri)), current.version)
             if known is not None:
                 document.analysis, document.checked, document.timer = (
                     known.analysis,
@@ -83,7 +83,7 @@ class SpecServer(LanguageServer):
                     known.timer,
                 )
             self.documents[uri] = known = document
-        known.version = found.version
+        known.version = current.version
         return known
 
     def changed(self, uri: str) -> None:
@@ -107,7 +107,7 @@ class SpecServer(LanguageServer):
             return  # it was changed or closed meanwhile
         document.analysis, document.checked = analysis, text
         document.done.set()
-        items = [self.diagnostic(uri, one) for one in analysis.diagnostics]
+        items = [self.diagnostic(uri, item) for item in analysis.diagnostics]
         self.text_document_publish_diagnostics(
             lsp.PublishDiagnosticsParams(uri=uri, diagnostics=items, version=document.version)
         )
@@ -169,15 +169,15 @@ class SpecServer(LanguageServer):
             tags=[lsp.DiagnosticTag.Unnecessary] if unused else None,
         )
 
-    def completion(self, uri: str, one: Proposal, position: int) -> lsp.CompletionItem:
+    def completion(self, uri: str, proposal: Proposal, position: int) -> lsp.CompletionItem:
         return lsp.CompletionItem(
-            label=one.label,
-            kind=_KINDS[one.kind],
-            detail=one.detail or None,
-            documentation=_markdown(one.documentation) if one.documentation else None,
+            label=proposal.label,
+            kind=_KINDS[proposal.kind],
+            detail=proposal.detail or None,
+            documentation=_markdown(proposal.documentation) if proposal.documentation else None,
             sort_text=f"{position:05}",
-            filter_text=one.label,
-            text_edit=lsp.TextEdit(self.offsets(uri, one.start, one.end), one.text),
+            filter_text=proposal.label,
+            text_edit=lsp.TextEdit(self.offsets(uri, proposal.start, proposal.end), proposal.text),
         )
 
 
@@ -208,25 +208,25 @@ def create_server() -> SpecServer:
     def completed(params: lsp.CompletionParams) -> lsp.CompletionList:
         uri = params.text_document.uri
         document = server.read(uri)
-        found = complete(document.tree, server.offset(uri, params.position), document.analysis)
-        ordered = sorted(found, key=lambda one: one.order)
-        items = [server.completion(uri, one, position) for position, one in enumerate(ordered)]
+        proposals = complete(document.tree, server.offset(uri, params.position), document.analysis)
+        ordered = sorted(proposals, key=lambda proposal: proposal.order)
+        items = [server.completion(uri, proposal, position) for position, proposal in enumerate(ordered)]
         return lsp.CompletionList(is_incomplete=False, items=items)
 
     @server.feature(lsp.TEXT_DOCUMENT_HOVER)
     def hovered(params: lsp.HoverParams) -> lsp.Hover | None:
         uri = params.text_document.uri
         document = server.read(uri)
-        found = hover(document.tree, server.offset(uri, params.position), document.analysis)
-        if found is None:
+        about = hover(document.tree, server.offset(uri, params.position), document.analysis)
+        if about is None:
             return None
-        return lsp.Hover(_markdown(found.text), server.offsets(uri, found.start, found.end))
+        return lsp.Hover(_markdown(about.text), server.offsets(uri, about.start, about.end))
 
     @server.feature(lsp.TEXT_DOCUMENT_DEFINITION)
     def defined(params: lsp.DefinitionParams) -> lsp.Location | None:
         uri = params.text_document.uri
-        found = definition(server.read(uri).tree, server.offset(uri, params.position))
-        return lsp.Location(uri, server.offsets(uri, found.start, found.end)) if found else None
+        target = definition(server.read(uri).tree, server.offset(uri, params.position))
+        return lsp.Location(uri, server.offsets(uri, target.start, target.end)) if target else None
 
     @server.feature(lsp.TEXT_DOCUMENT_INLAY_HINT)
     def hinted(params: lsp.InlayHintParams) -> list[lsp.InlayHint]:
@@ -235,24 +235,24 @@ def create_server() -> SpecServer:
         start, end = server.offset(uri, params.range.start), server.offset(uri, params.range.end)
         return [
             lsp.InlayHint(
-                position=server.offsets(uri, one.offset, one.offset).start,
-                label=one.text,
+                position=server.offsets(uri, hint.offset, hint.offset).start,
+                label=hint.text,
                 kind=lsp.InlayHintKind.Type,
                 padding_left=True,
-                tooltip=_markdown(one.tooltip),
+                tooltip=_markdown(hint.tooltip),
             )
-            for one in hints(document.tree, start, end, document.analysis)
+            for hint in hints(document.tree, start, end, document.analysis)
         ]
 
     @server.feature(lsp.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
     def outlined(params: lsp.DocumentSymbolParams) -> list[lsp.DocumentSymbol]:
         uri = params.text_document.uri
-        found = []
-        for one in symbols(server.read(uri).tree):
-            place = server.offsets(uri, one.start, one.end)
-            kind = _SYMBOLS.get(one.kind, lsp.SymbolKind.Constant)
-            found.append(lsp.DocumentSymbol(one.name, kind, place, place, one.detail or one.kind))
-        return found
+        outline = []
+        for symbol in symbols(server.read(uri).tree):
+            place = server.offsets(uri, symbol.start, symbol.end)
+            kind = _SYMBOLS.get(symbol.kind, lsp.SymbolKind.Constant)
+            outline.append(lsp.DocumentSymbol(symbol.name, kind, place, place, symbol.detail or symbol.kind))
+        return outline
 
     @server.feature(
         lsp.TEXT_DOCUMENT_CODE_ACTION, lsp.CodeActionOptions(code_action_kinds=[lsp.CodeActionKind.QuickFix])
@@ -290,11 +290,11 @@ def _markdown(text: str) -> lsp.MarkupContent:
     return lsp.MarkupContent(lsp.MarkupKind.Markdown, text)
 
 
-def _meet(one: lsp.Range, other: lsp.Range) -> bool:
+def _meet(own: lsp.Range, other: lsp.Range) -> bool:
     def key(where: lsp.Position) -> tuple[int, int]:
         return where.line, where.character
 
-    return key(one.start) <= key(other.end) and key(other.start) <= key(one.end)
+    return key(own.start) <= key(other.end) and key(other.start) <= key(own.end)
 
 
 def _file(uri: str) -> str:
