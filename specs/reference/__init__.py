@@ -48,11 +48,11 @@ def layer_sections() -> dict[str, str]:
 @lru_cache(maxsize=1)
 def examples() -> tuple[Example, ...]:
     """All examples of the reference. Those of layer types have the type as title."""
-    found = list(_examples("language", read("language.md")))
+    every = list(_examples("language", read("language.md")))
     for kind, body in layer_sections().items():
-        found += _examples(kind, body)
-    return tuple(found)
+        every += _examples(kind, body)
+    return tuple(every)
 
 
 def _examples(title: str, text: str) -> list[Example]:
-    return [Example(title, one[2], one[1]) for one in _EXAMPLE.finditer(text)]
+    return [Example(title, match[2], match[1]) for match in _EXAMPLE.finditer(text)]

@@ -87,13 +87,13 @@ def _part(kind: str, name: str) -> Iterator[str]:
     else:
         yield "| function | gives |"
         yield "|---|---|"
-        yield from (f"| `{name}` | {_cell(one.summary)} |" for name, one in FUNCTIONS.items())
+        yield from (f"| `{name}` | {_cell(function.summary)} |" for name, function in FUNCTIONS.items())
 
 
 def keys(model: type[BaseModel], without: type[BaseModel] | None = None) -> Iterator[str]:
     """A table of the keys of a model, except `type` and those in `without`."""
     known = set(without.model_fields) if without else set()
-    fields = {name: one for name, one in model.model_fields.items() if name not in known and name != "type"}
+    fields = {name: info for name, info in model.model_fields.items() if name not in known and name != "type"}
     if not fields:
         return
     docs, properties = field_docs(model), _properties(model)
@@ -154,22 +154,22 @@ def _definitions() -> Mapping[str, Any]:
 def _properties(model: type[BaseModel]) -> Mapping[str, Any]:
     if model is ModelSpec:
         return json_schema()["properties"]
-    found = _definitions().get(model.__name__)
-    if found is None:  # a base class: one of its subclasses
-        found = next(
-            one
-            for name, one in _definitions().items()
-            if set(model.model_json_schema()["properties"]) <= set(one.get("properties", ()))
+    definition = _definitions().get(model.__name__)
+    if definition is None:  # a base class: one of its subclasses
+        definition = next(
+            schema
+            for name, schema in _definitions().items()
+            if set(model.model_json_schema()["properties"]) <= set(schema.get("properties", ()))
         )
-    return found["properties"]
+    return definition["properties"]
 
 
 def values_of(schema: Mapping[str, Any]) -> str:
     """The values of a key in words."""
-    found = list(dict.fromkeys(_values(schema)))
-    linked = any(word.startswith("[") for word in found)
+    values = list(dict.fromkeys(_values(schema)))
+    linked = any(word.startswith("[") for word in values)
     # A union already mentions those of its members that need no keys.
-    words = [word for word in found if not (linked and word.startswith("`") and "," in word)]
+    words = [word for word in values if not (linked and word.startswith("`") and "," in word)]
     single = [word for word in words if not word.startswith("list")]
     lists = ["list of these" if word == f"list of {' or '.join(single)}" else word for word in words]
     return " or ".join([*single, *(word for word in lists if word.startswith("list"))])
@@ -177,11 +177,11 @@ def values_of(schema: Mapping[str, Any]) -> str:
 
 def _values(schema: Mapping[str, Any]) -> Iterator[str]:
     if "anyOf" in schema:
-        for one in schema["anyOf"]:
-            yield from _values(one)
+        for branch in schema["anyOf"]:
+            yield from _values(branch)
     elif "allOf" in schema:
-        for one in schema["allOf"]:
-            yield from _values(one)
+        for branch in schema["allOf"]:
+            yield from _values(branch)
     elif "$ref" in schema:
         yield from _named(schema["$ref"].rsplit("/", 1)[-1])
     elif "const" in schema or "enum" in schema:
@@ -202,14 +202,14 @@ _WORDS |= {"string": "text", "object": "mapping"}
 def _named(name: str) -> Iterator[str]:
     if name == "computed":
         return
-    found = _definitions()[name]
+    definition = _definitions()[name]
     if name.startswith("any_"):
-        first = found["properties"]["type"]["anyOf"][0]["const"]
+        first = definition["properties"]["type"]["anyOf"][0]["const"]
         yield _UNIONS.get(first, "mapping")
-    elif "properties" in found:
+    elif "properties" in definition:
         yield "mapping"
     else:
-        yield from _values(found)
+        yield from _values(definition)
 
 
 def _limits(schema: Mapping[str, Any]) -> str:
@@ -241,16 +241,16 @@ def _shown(value: Any) -> str:
 
 def _written(value: Any) -> str:
     if isinstance(value, BaseModel):
-        more = {key: one for key, one in value.model_dump(exclude_unset=True).items() if key != "type"}
+        more = {key: entry for key, entry in value.model_dump(exclude_unset=True).items() if key != "type"}
         kind = getattr(value, "type", None)
         if not more or kind is None:
             return str(kind)
         if set(more) == {"initial"}:
             return _written(more["initial"])
-        inner = ", ".join(f"{key}: {_written(one)}" for key, one in more.items())
+        inner = ", ".join(f"{key}: {_written(entry)}" for key, entry in more.items())
         return f"{{type: {kind}, {inner}}}"
     if isinstance(value, tuple | list):
-        return f"[{', '.join(_written(one) for one in value)}]" if len(value) != 1 else _written(value[0])
+        return f"[{', '.join(_written(item) for item in value)}]" if len(value) != 1 else _written(value[0])
     return f"{value:.6g}" if isinstance(value, float) else _plain(value)
 
 

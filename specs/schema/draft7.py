@@ -20,8 +20,8 @@ Schema = dict[str, Any]
 def to_draft7(schema: Schema) -> Schema:
     """The schema in draft-07. The argument does not change."""
     converter = _Converter(schema["$defs"])
-    whole = converter.convert({key: one for key, one in schema.items() if key not in ("$defs", "$schema")})
-    definitions = {name: converter.convert(one) for name, one in sorted(schema["$defs"].items())}
+    whole = converter.convert({key: sub for key, sub in schema.items() if key not in ("$defs", "$schema")})
+    definitions = {name: converter.convert(sub) for name, sub in sorted(schema["$defs"].items())}
     definitions |= converter.choices
     definitions[COMPUTED] = {
         "type": "string",
@@ -41,49 +41,49 @@ class _Converter:
         """A schema with all its subschemas."""
         if not isinstance(schema, dict):
             return schema
-        found = dict(schema)
-        found.pop("discriminator", None)
-        if "$ref" in found:
-            reference = {"$ref": found.pop("$ref").replace("#/$defs/", "#/definitions/")}
+        converted = dict(schema)
+        converted.pop("discriminator", None)
+        if "$ref" in converted:
+            reference = {"$ref": converted.pop("$ref").replace("#/$defs/", "#/definitions/")}
             # draft-07 ignores everything beside a $ref.
-            return {"allOf": [reference], **found} if found else reference
+            return {"allOf": [reference], **converted} if converted else reference
         for key in ("anyOf", "oneOf", "allOf"):
-            if key in found:
-                found[key] = [self.convert(one) for one in found[key]]
+            if key in converted:
+                converted[key] = [self.convert(branch) for branch in converted[key]]
         for key in ("properties", "patternProperties"):
-            if key in found:
-                found[key] = {name: self.value(one, name) for name, one in found[key].items()}
-        if "patternProperties" in found:
-            found.setdefault("additionalProperties", False)
-        if isinstance(found.get("additionalProperties"), dict):
-            found["additionalProperties"] = self.value(found["additionalProperties"])
-        if "prefixItems" in found:
-            found["items"] = [self.value(one) for one in found.pop("prefixItems")]
-            found["additionalItems"] = False
-        elif isinstance(found.get("items"), dict):
-            found["items"] = self.value(found["items"])
-        return self.by_type(found)
+            if key in converted:
+                converted[key] = {name: self.value(value, name) for name, value in converted[key].items()}
+        if "patternProperties" in converted:
+            converted.setdefault("additionalProperties", False)
+        if isinstance(converted.get("additionalProperties"), dict):
+            converted["additionalProperties"] = self.value(converted["additionalProperties"])
+        if "prefixItems" in converted:
+            converted["items"] = [self.value(item) for item in converted.pop("prefixItems")]
+            converted["additionalItems"] = False
+        elif isinstance(converted.get("items"), dict):
+            converted["items"] = self.value(converted["items"])
+        return self.by_type(converted)
 
     # Unions.
 
     def by_type(self, schema: Schema) -> Schema:
         """A union of objects as a choice by `type`, if all of them have one."""
         branches = list(self.flat([*schema.get("anyOf", ()), *schema.get("oneOf", ())]))
-        kinds = {kind: one for one in branches if (kind := self.kind(one)) is not None}
+        kinds = {kind: branch for branch in branches if (kind := self.kind(branch)) is not None}
         if len(kinds) < 2:
             return schema
         chosen = self.named(
             {
                 "type": "object",
                 "required": ["type"],
-                "properties": {"type": {"anyOf": [self.constant(kind, one) for kind, one in kinds.items()]}},
+                "properties": {"type": {"anyOf": [self.constant(kind, sub) for kind, sub in kinds.items()]}},
                 "allOf": [
-                    {"if": {"properties": {"type": {"const": kind}}, "required": ["type"]}, "then": one}
-                    for kind, one in kinds.items()
+                    {"if": {"properties": {"type": {"const": kind}}, "required": ["type"]}, "then": branch}
+                    for kind, branch in kinds.items()
                 ],
             }
         )
-        rest = [one for one in branches if self.kind(one) is None]
+        rest = [branch for branch in branches if self.kind(branch) is None]
         more = {name: value for name, value in schema.items() if name not in ("anyOf", "oneOf")}
         return {**more, "anyOf": [*rest, chosen]} if rest or more else chosen
 
@@ -102,14 +102,14 @@ class _Converter:
 
     def flat(self, branches: Any) -> Iterator[Schema]:
         """The branches of a union, including those of nested unions."""
-        for one in branches:
-            choice = self.choices.get(one.get("$ref", "").rsplit("/", 1)[-1])
+        for branch in branches:
+            choice = self.choices.get(branch.get("$ref", "").rsplit("/", 1)[-1])
             if choice:
                 yield from (branch["then"] for branch in choice["allOf"])
-            elif set(one) in ({"anyOf"}, {"oneOf"}):
-                yield from self.flat(one.get("anyOf") or one["oneOf"])
+            elif set(branch) in ({"anyOf"}, {"oneOf"}):
+                yield from self.flat(branch.get("anyOf") or branch["oneOf"])
             else:
-                yield one
+                yield branch
 
     def kind(self, branch: Schema) -> str | None:
         kind = self.resolve(branch).get("properties", {}).get("type", {})
@@ -123,13 +123,13 @@ class _Converter:
 
     def value(self, schema: Schema, name: str = "") -> Schema:
         """The schema of a value, which may be computed, unless it is a name that must be written out."""
-        found = self.convert(schema)
-        if "const" in found or name in _SPELLED_OUT or self.takes_text(found):
-            return found
-        told = {key: found.pop(key) for key in ("description", "default") if key in found}
-        branches = found.pop("anyOf", [])
-        if found:
-            branches = [found] if not branches else [{"anyOf": branches, **found}]
+        converted = self.convert(schema)
+        if "const" in converted or name in _SPELLED_OUT or self.takes_text(converted):
+            return converted
+        told = {key: converted.pop(key) for key in ("description", "default") if key in converted}
+        branches = converted.pop("anyOf", [])
+        if converted:
+            branches = [converted] if not branches else [{"anyOf": branches, **converted}]
         if len(branches) == 1 and set(branches[0]) == {"allOf"} and len(branches[0]["allOf"]) == 1:
             branches = branches[0]["allOf"]
         return {**told, "anyOf": [*branches, {"$ref": f"#/definitions/{COMPUTED}"}]}
@@ -142,4 +142,4 @@ class _Converter:
             return not {"enum", "const", "pattern"} & set(schema)
         if schema.get("type") == "object":
             return bool({"properties", "patternProperties", "additionalProperties"} & set(schema))
-        return any(self.takes_text(one) for one in schema.get("anyOf", ()))
+        return any(self.takes_text(branch) for branch in schema.get("anyOf", ()))
