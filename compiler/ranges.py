@@ -22,7 +22,7 @@ from .ops.within import WithinAttributes
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Origin:
     """An input that a value comes from: under which conditions its elements need not be in range (``unless``), the
     least value allowed, and whether only some elements are used (``partial``)."""
 
@@ -34,38 +34,38 @@ class _Found:
 
 def input_ranges(graph: Graph) -> dict[str, list[RangeInfo]]:
     """The ranges of each input that has any, in the order in which the graph checks them."""
-    found: dict[str, list[RangeInfo]] = {}
+    ranges: dict[str, list[RangeInfo]] = {}
     for node in graph:
         checked = _checked(graph, node)
         if checked is None:
             continue
         value, limit, what = checked
-        for one in _behind(graph, value):
-            own = graph.producer(one.input).attrs
+        for origin in _behind(graph, value):
+            own = graph.producer(origin.input).attrs
             assert isinstance(own, InputAttributes)
-            exempt = _exempt(graph, one)
+            exempt = _exempt(graph, origin)
             kind = "class" if own.role == "target" else what
             info = RangeInfo(
                 what=kind,
-                low=one.low,
+                low=origin.low,
                 high=str(limit - 1),
                 unless=exempt or [],
-                partial=one.partial or exempt is None,
+                partial=origin.partial or exempt is None,
             )
-            known = found.setdefault(own.name, [])
+            known = ranges.setdefault(own.name, [])
             if info not in known:
                 known.append(info)
-    return found
+    return ranges
 
 
 def merged_ranges(graphs: Iterable[Graph]) -> dict[str, list[RangeInfo]]:
     """The ranges of the inputs of several graphs."""
-    found: dict[str, list[RangeInfo]] = {}
+    merged: dict[str, list[RangeInfo]] = {}
     for graph in graphs:
         for name, ranges in input_ranges(graph).items():
-            known = found.setdefault(name, [])
-            known += [one for one in ranges if one not in known]
-    return found
+            known = merged.setdefault(name, [])
+            known += [info for info in ranges if info not in known]
+    return merged
 
 
 def _checked(graph: Graph, node: Node) -> tuple[Value, DimLike, Literal["index", "length"]] | None:
@@ -78,7 +78,7 @@ def _checked(graph: Graph, node: Node) -> tuple[Value, DimLike, Literal["index",
     return None
 
 
-def _behind(graph: Graph, value: Value) -> Sequence[_Found]:
+def _behind(graph: Graph, value: Value) -> Sequence[_Origin]:
     """The input that a value's elements come from unchanged; empty if they are computed."""
     unless: list[Value] = []
     partial, low = False, 0
@@ -86,7 +86,7 @@ def _behind(graph: Graph, value: Value) -> Sequence[_Found]:
         node = graph.producer(value)
         operands = graph.operands(node)
         if node.op == "input":
-            return [_Found(value, tuple(unless), low, partial)]
+            return [_Origin(value, tuple(unless), low, partial)]
         if node.op == "select":
             condition, chosen, other = operands
             if _constant(graph, other) is not None:
@@ -121,15 +121,15 @@ def _from_end(graph: Graph, condition: Value, shifted: Value, plain: Value) -> i
     return int(size) if first == plain and size is not None else None
 
 
-def _exempt(graph: Graph, found: _Found) -> list[str] | None:
+def _exempt(graph: Graph, origin: _Origin) -> list[str] | None:
     """The inputs that alone say which elements count: lengths `[N]`, or masks in the shape of the leading axes.
 
     None if something else decides it, too.
     """
-    shape = graph.type(found.input).shape
+    shape = graph.type(origin.input).shape
     names: list[str] = []
-    for condition in found.unless:
-        for value in sorted(ancestors(graph, [condition]), key=lambda one: one.node):
+    for condition in origin.unless:
+        for value in sorted(ancestors(graph, [condition]), key=lambda value: value.node):
             own = graph.producer(value).attrs
             if not isinstance(own, InputAttributes):
                 continue

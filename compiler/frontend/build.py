@@ -72,11 +72,13 @@ def examine(load: LoadResult) -> Examined:
     diagnostics.sort()
     if load.model is not None and not diagnostics.has_errors:
         network = _network(load, checked, objective)
-        for found in check_budget(load, network):
-            diagnostics.add(found)
+        for diagnostic in check_budget(load, network):
+            diagnostics.add(diagnostic)
         network = None if diagnostics.has_errors else network
     inputs = {
-        ref.name: one.tensor.type for ref, one in checked.signals.items() if ref.name in checked.spec.inputs
+        ref.name: signal.tensor.type
+        for ref, signal in checked.signals.items()
+        if ref.name in checked.spec.inputs
     }
     return Examined(network, diagnostics, inputs, tuple(checked.layers), checked.parameters)
 
@@ -96,7 +98,7 @@ def _network(load: LoadResult, checked: Expander, objective: Objective | None) -
     if model.train and objective:
         train = model.train
         training = _expanded(load, "train_step", mode="train")
-        types = {name: one.type for name, one in checked.parameters.items() if one.kind == "parameter"}
+        types = {name: param.type for name, param in checked.parameters.items() if param.kind == "parameter"}
         states["optimizer.step"] = State(TensorType("int64", ()))
         states |= {name: State(type) for name, type in state_types(train.optimizer, types).items()}
         states |= {name: state for name, state in training.states.items() if name not in states}
@@ -112,8 +114,8 @@ def _network(load: LoadResult, checked: Expander, objective: Objective | None) -
         model=model.model,
         dtype=checked.dtype,
         dims={
-            name: DimInfo(name=name, min=one.least, max=one.most, multiple_of=one.multiple_of, role=one.role)
-            for name, one in model.dims.items()
+            name: DimInfo(name=name, min=dim.least, max=dim.most, multiple_of=dim.multiple_of, role=dim.role)
+            for name, dim in model.dims.items()
         },
         inputs={name: checked.signals[Ref(name)].tensor.type for name in model.inputs},
         outputs=outputs,
@@ -176,15 +178,15 @@ def _train_step(load: LoadResult, train: TrainSpec, expander: Expander) -> Graph
         forward.set_output(name, value.value)
     mean = sums["loss.numerator"] / sums["loss.count"].maximum(1)
     forward.set_output("loss.mean", mean.value)
-    trained = [name for name, one in expander.parameters.items() if one.kind == "parameter"]
-    graph, found = gradients(before_gradients(forward), "loss.mean", trained)
+    trained = [name for name, param in expander.parameters.items() if param.kind == "parameter"]
+    graph, cotangents = gradients(before_gradients(forward), "loss.mean", trained)
     graph.drop_output("loss.mean")
 
     def state(name: str, type: TensorType) -> Tensor:
         value = graph.inputs.get(name)
         return Tensor(graph, graph.input(name, type, "state") if value is None else value)
 
-    slopes = {name: Tensor(graph, value) for name, value in found.items()}
+    slopes = {name: Tensor(graph, value) for name, value in cotangents.items()}
     if train.clip_norm is not None:
         slopes, norm = clipped(slopes, train.clip_norm)
         graph.set_output("gradient.norm", norm.value)

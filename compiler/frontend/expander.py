@@ -53,9 +53,9 @@ class Expander:
         self.carries = bool(
             mode == "train" and self.spec.train and self.spec.train.bptt and self.spec.train.bptt.carry_state
         )
-        self.ranges: dict[str, Range] = {name: (one.least, one.most) for name, one in self.spec.dims.items()}
+        self.ranges: dict[str, Range] = {name: (dim.least, dim.most) for name, dim in self.spec.dims.items()}
         self.multiples = {
-            name: one.multiple_of for name, one in self.spec.dims.items() if one.multiple_of > 1
+            name: dim.multiple_of for name, dim in self.spec.dims.items() if dim.multiple_of > 1
         }
         self.parameters: dict[str, Parameter] = {}
         self.states: dict[str, State] = {}
@@ -215,15 +215,15 @@ class Expander:
         if len(expected) != output.rank:
             message = f"{spec.name} gives {show(output.shape)}, expected is {show(expected)}"
             raise scope.problem("NW0310", message, "expect", labels=scope.blame(output))
-        for axis, (wanted, found) in enumerate(zip(expected, output.shape, strict=True)):
-            if wanted != found:
+        for axis, (wanted, size) in enumerate(zip(expected, output.shape, strict=True)):
+            if wanted != size:
                 message = f"{spec.name} gives {show(output.shape)}, expected is {show(expected)}"
                 raise scope.problem(
                     "NW0310",
                     message,
                     "expect",
                     axis,
-                    label=f"this is {found}",
+                    label=f"this is {size}",
                     labels=scope.trace((output, axis)),
                 )
 
@@ -268,7 +268,9 @@ class Expander:
             span = self.load.layer_span(scope.name, "share")
             if not scope.spec.share:
                 span = next(
-                    self.load.layer_span(one.name, "share") for at, one in self._sharers if at == full_name
+                    self.load.layer_span(sharer.name, "share")
+                    for at, sharer in self._sharers
+                    if at == full_name
                 )
             message = f"{full_name} is {show(known.type.shape)} in one layer and {show(shape)} in the other"
             labels = [(self.load.layer_span(scope.owner), f"{scope.owner} owns the parameters")]
@@ -283,8 +285,8 @@ class Expander:
         signal = scope.given[f"{WEIGHTS}{name}"]
         scope.computed.add(name)
         if signal.tensor.type != type:
-            wanted, found = show_type(type.dtype, type.shape), show_type(signal.dtype, signal.shape)
-            message = f"{name} is {wanted}, this is {found}"
+            wanted, actual = show_type(type.dtype, type.shape), show_type(signal.dtype, signal.shape)
+            message = f"{name} is {wanted}, this is {actual}"
             raise scope.problem("NW0308", message, "weights", name, labels=scope.blame(signal))
         return signal.tensor
 

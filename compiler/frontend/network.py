@@ -117,10 +117,10 @@ def initial_values(network: Network, seed: int | None = None) -> dict[str, NDArr
 
 def initial_states(network: Network, dims: Mapping[str, int] | None = None) -> dict[str, NDArray]:
     """Initial values of the states; those with open sizes only if ``dims`` binds them."""
-    found: dict[str, NDArray] = {}
+    states: dict[str, NDArray] = {}
     for name, state in network.states.items():
         sizes = [size if isinstance(size, int) else (dims or {}).get(str(size)) for size in state.type.shape]
         if None not in sizes:
             shape = tuple(size for size in sizes if size is not None)
-            found[name] = np.full(shape, state.initial, state.type.dtype)
-    return found
+            states[name] = np.full(shape, state.initial, state.type.dtype)
+    return states

@@ -111,11 +111,11 @@ def smallest_agreement(first: Origin, second: Origin) -> tuple[Root, int] | None
 
 
 def input_sizes(
-    load: LoadResult, found: Iterable[tuple[Root, int] | None], more: str = ""
+    load: LoadResult, choices: Iterable[tuple[Root, int] | None], more: str = ""
 ) -> tuple[Fix, ...]:
     """The fix that gives an input other sizes; empty unless all were found, and for one input."""
     wanted: dict[tuple[str | int, ...], int] = {}
-    for choice in found:
+    for choice in choices:
         if choice is None:
             return ()
         path = ("inputs", choice[0].name, "shape", choice[0].axis)

@@ -52,13 +52,13 @@ def proves_by_cases(prover: Prover, dims: Iterable[str], goal: DimLike) -> bool:
     """Whether goal ≥ 0 can be proved for all values of ``dims``, part by part; ``dims`` are variables of the prover,
     each with its least number."""
     said = _about(goal, list(prover.said()))
-    units = _units([goal, *(size for one in said for size in _sizes(one))])
+    units = _units([goal, *(size for premise in said for size in _sizes(premise))])
     parts: dict[str, _Part] = {}
-    for one in said:
-        if isinstance(one, Variable) and one.name in dims:
-            assert isinstance(one.low, int)
-            unit = units.get(one.name, 1)
-            parts[one.name] = _Part(unit, -(-one.low // unit), None)
+    for premise in said:
+        if isinstance(premise, Variable) and premise.name in dims:
+            assert isinstance(premise.low, int)
+            unit = units.get(premise.name, 1)
+            parts[premise.name] = _Part(unit, -(-premise.low // unit), None)
     waiting = [parts]
     for _ in range(MOST_PARTS):
         if not waiting:
@@ -67,7 +67,7 @@ def proves_by_cases(prover: Prover, dims: Iterable[str], goal: DimLike) -> bool:
         if _proves(said, part, goal):
             continue
         halves = sorted(
-            ((one.splits, name, found) for name, one in part.items() if (found := one.halves()) is not None),
+            ((own.splits, name, both) for name, own in part.items() if (both := own.halves()) is not None),
             key=lambda item: item[:2],
         )
         if not halves:
@@ -86,21 +86,21 @@ def _proves(said: Iterable[Variable | DimLike], parts: Mapping[str, _Part], goal
     def seen(value: DimLike) -> DimLike:
         return settled(substitute(value, binding), ranges)
 
-    for one in said:
-        if not isinstance(one, Variable):
-            fact = seen(one)
+    for premise in said:
+        if not isinstance(premise, Variable):
+            fact = seen(premise)
             if isinstance(fact, int) and fact < 0:
                 return True  # there is no such case
             prover.assume(fact)
-        elif one.name in parts:
-            if isinstance(binding[one.name], Dim):
-                prover.variable(one.name, *ranges[one.name])  # pyright: ignore[reportArgumentType]
+        elif premise.name in parts:
+            if isinstance(binding[premise.name], Dim):
+                prover.variable(premise.name, *ranges[premise.name])  # pyright: ignore[reportArgumentType]
         else:
-            low, high = seen(one.low), None if one.high is None else seen(one.high)
+            low, high = seen(premise.low), None if premise.high is None else seen(premise.high)
             if high is not None and isinstance(room := high - low, int) and room < 0:
                 return True
-            ranges[one.name] = bounds(low, ranges)[0], None if high is None else bounds(high, ranges)[1]
-            prover.variable(one.name, low, high)
+            ranges[premise.name] = bounds(low, ranges)[0], None if high is None else bounds(high, ranges)[1]
+            prover.variable(premise.name, low, high)
     return prover.proves(seen(goal))
 
 
@@ -109,8 +109,8 @@ def _about(goal: DimLike, said: Sequence[Variable | DimLike]) -> list[Variable |
     names, count = dim_symbols(goal), -1
     while count < len(names):
         count = len(names)
-        names = names.union(*(found for found in map(_names, said) if found & names))
-    return [one for one in said if _names(one) & names]
+        names = names.union(*(own for own in map(_names, said) if own & names))
+    return [premise for premise in said if _names(premise) & names]
 
 
 def _names(said: Variable | DimLike) -> frozenset[str]:
@@ -126,8 +126,8 @@ def _sizes(said: Variable | DimLike) -> Iterable[DimLike]:
 
 def _units(sizes: Iterable[DimLike]) -> dict[str, int]:
     """The unit in which the dim is counted."""
-    found: dict[str, int] = {}
+    units: dict[str, int] = {}
     for size in sizes:
         for unit in size.units if isinstance(size, Dim) else ():
-            found[unit.name] = lcm(found.get(unit.name, 1), unit.size)
-    return found
+            units[unit.name] = lcm(units.get(unit.name, 1), unit.size)
+    return units

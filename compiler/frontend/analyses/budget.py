@@ -69,7 +69,7 @@ def worst_dims(load: LoadResult, network: Network, key: str, size: DimLike | Non
 def exceeded(
     load: LoadResult,
     key: str,
-    found: int | float,
+    number: int | float,
     limit: int | float,
     parts: Mapping[str, int],
     unit: str,
@@ -77,7 +77,7 @@ def exceeded(
     shown: Callable[[int], str] = "{:,}".format,
 ) -> list[Diagnostic]:
     """The error for a number beyond its limit, with the largest contributors; empty if the limit is kept."""
-    if found <= limit:
+    if number <= limit:
         return []
     largest = sorted(((size, name) for name, size in parts.items() if size), reverse=True)[:_SHOWN]
     total = sum(parts.values()) or 1
@@ -89,9 +89,9 @@ def exceeded(
         Diagnostic(
             "NW0320",
             "error",
-            f"{found:,} {unit}{at} exceed the budget of {limit:,}",
+            f"{number:,} {unit}{at} exceed the budget of {limit:,}",
             load.span(("budget", key)),
-            f"{found / limit:.3g} times as much" if limit else "",
+            f"{number / limit:.3g} times as much" if limit else "",
             notes=tuple(notes),
         )
     ]

@@ -70,7 +70,7 @@ def check_training(load: LoadResult, train: TrainSpec, expander: Expander) -> It
     """Checks that there is something to train, that its gradients exist, and that bptt has steps to cut."""
     # Something may be missing because of another error.
     complete = not load.diagnostics.has_errors and len(expander.layers) == len(load.entries)
-    has_parameters = any(one.kind == "parameter" for one in expander.parameters.values())
+    has_parameters = any(param.kind == "parameter" for param in expander.parameters.values())
     if complete and not has_parameters:
         message = "no layer has parameters: there is nothing to train"
         yield Problem("NW0409", message, load.span(("train",), key=True))
@@ -87,7 +87,7 @@ def _without_gradient(load: LoadResult, expander: Expander) -> Iterator[Problem]
     if loss is None:
         return
     needed = ancestors(graph, [loss])
-    learned = {graph.inputs[name] for name, one in expander.parameters.items() if one.kind == "parameter"}
+    learned = {graph.inputs[name] for name, param in expander.parameters.items() if param.kind == "parameter"}
     told: set[str] = set()
     for node in graph:
         if node.op in ("input", "stop_gradient") or learned.isdisjoint(graph.operands(node)):

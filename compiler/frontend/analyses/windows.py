@@ -61,7 +61,9 @@ def check_windows(load: LoadResult, train: TrainSpec, expander: Expander) -> Ite
     seen: set[str] = set()
     compared = [(train.loss.output, ("train", "loss", "output"))]
     compared += [
-        (one.output, ("train", "metrics", i, "output")) for i, one in enumerate(train.metrics) if one.output
+        (metric.output, ("train", "metrics", i, "output"))
+        for i, metric in enumerate(train.metrics)
+        if metric.output
     ]
     for output, path in compared:
         if output not in seen:

@@ -19,26 +19,26 @@ def work(network: Network) -> dict[str, Cost]:
     operands and writes its results once. This is the work of the network as written, without the savings of compiling
     (fusion, shared windows, folded constants). A scan counts all its steps.
     """
-    one = {name: 1 for name, info in network.dims.items() if info.role == "batch"}
-    found: dict[str, Cost] = {}
+    single = {name: 1 for name, info in network.dims.items() if info.role == "batch"}
+    costs: dict[str, Cost] = {}
     for name, cost in graph_work(network.graphs["predict"], [info.name for info in network.layers]).items():
-        found[name] = Cost(substitute(cost.flops, one), substitute(cost.bytes, one))
-    return found
+        costs[name] = Cost(substitute(cost.flops, single), substitute(cost.bytes, single))
+    return costs
 
 
 def graph_work(graph: Graph, layers: Iterable[str]) -> dict[str, Cost]:
     """The work of a graph's operations, by the layer that each was expanded from."""
     known = {name: name for name in layers}
-    found: dict[str, Cost] = {}
+    costs: dict[str, Cost] = {}
     for node in graph:
         if node.op == "input":
             continue
         operands = [graph.type(value) for value in graph.operands(node)]
         cost = primitive(node.op).cost(node.attrs, operands, node.types)
         layer = layer_of(node.layer, known)
-        so_far = found.get(layer, Cost())
-        found[layer] = Cost(so_far.flops + cost.flops, so_far.bytes + cost.bytes)
-    return found
+        so_far = costs.get(layer, Cost())
+        costs[layer] = Cost(so_far.flops + cost.flops, so_far.bytes + cost.bytes)
+    return costs
 
 
 def layer_of(path: str, known: Mapping[str, str]) -> str:

@@ -57,8 +57,8 @@ class _Shapes:
             expected = self.known(shape)
             if expected != self.samples[name]:
                 signal = scope.inputs[position]
-                found = show(self.samples[name])
-                message = f"the cell's input {name} is {show(expected)} a step, this is {found}"
+                actual = show(self.samples[name])
+                message = f"the cell's input {name} is {show(expected)} a step, this is {actual}"
                 raise scope.problem(
                     "NW0308",
                     message,
@@ -69,12 +69,12 @@ class _Shapes:
         if cell.bound:
             self.bind_inside()
         states = {name: self.sizes(state.shape) for name, state in cell.states.items()}
-        params = {name: self.sizes(one.shape) for name, one in cell.params.items()}
+        params = {name: self.sizes(param.shape) for name, param in cell.params.items()}
         return CellShapes(self.samples, states, params, self.arguments)
 
-    def bind(self, shape: Shape, found: Shape) -> None:
+    def bind(self, shape: Shape, actual: Shape) -> None:
         """Binds the letters that are a whole size in a written shape."""
-        for size, value in zip(shape, found, strict=True):
+        for size, value in zip(shape, actual, strict=True):
             if isinstance(size, Dim) and str(size) in dim_symbols(size):
                 self.binding.setdefault(str(size), value)
 
@@ -82,7 +82,7 @@ class _Shapes:
         return tuple(substitute(size, self.binding) for size in shape)
 
     def sizes(self, shape: Shape) -> tuple[int, ...]:
-        found = []
+        sizes = []
         for size in shape:
             value = substitute(size, self.binding)
             if not isinstance(value, int):
@@ -91,8 +91,8 @@ class _Shapes:
             if value < 1:
                 message = f"the size {size} of {self.cell.name} is {value} here"
                 raise self.scope.problem("NW0313", message, "with")
-            found.append(value)
-        return tuple(found)
+            sizes.append(value)
+        return tuple(sizes)
 
     def bind_inside(self) -> None:
         """Runs through the steps once, to find the sizes of what the cells inside read."""
@@ -118,16 +118,16 @@ class _Shapes:
                     item = equations.as_state(name, item, self.sizes(own.shape), step.value, own.span)
                 names[name] = item
 
-    def bind_input(self, name: str, found: Shape, value: Expression) -> None:
+    def bind_input(self, name: str, actual: Shape, value: Expression) -> None:
         """Binds the letters of a cell inside to the shape of what it reads. Raises Problem if the shapes disagree."""
         written = self.cell.bound[name]
-        if len(written) == len(found):
-            self.bind(written, found)
+        if len(written) == len(actual):
+            self.bind(written, actual)
         expected = self.known(written)
-        if expected != found:
+        if expected != actual:
             inner, _, own = name.rpartition(".")
             shape = show(expected).replace(f"{inner}.", "")
-            message = f"{own} of the cell {inner} is {shape}, this is {show(found)}"
+            message = f"{own} of the cell {inner} is {shape}, this is {show(actual)}"
             raise Problem("NW0511", message, value.span, labels=self.used_at)
 
 

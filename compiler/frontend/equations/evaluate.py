@@ -53,7 +53,7 @@ class Item:
 
 def declarations(cell: Cell) -> dict[str, Span]:
     """Where a cell's parameters and states are declared."""
-    return {name: one.span for name, one in (*cell.params.items(), *cell.states.items())}
+    return {name: declared.span for name, declared in (*cell.params.items(), *cell.states.items())}
 
 
 class Equations:
@@ -85,11 +85,11 @@ class Equations:
 
     def declared(self, node: Expression) -> Iterator[Label]:
         """The parameters and states that an expression reads, with their shapes."""
-        for one in walk(node):
-            if isinstance(one, Name) and one.id in self.places:
-                yield self.places[one.id], f"is {show(self.names[one.id].shape)}"
-            elif isinstance(one, Previous) and one.state in self.places:
-                yield self.places[one.state], f"is {show(self.states[one.state].shape[1:])}"
+        for part in walk(node):
+            if isinstance(part, Name) and part.id in self.places:
+                yield self.places[part.id], f"is {show(self.names[part.id].shape)}"
+            elif isinstance(part, Previous) and part.state in self.places:
+                yield self.places[part.state], f"is {show(self.states[part.state].shape[1:])}"
 
     def items(self, node: Expression) -> list[Item]:
         """The values of a step: one, or the parts of a split. Raises Problem if shapes disagree."""
@@ -245,8 +245,8 @@ class Equations:
         if node.function == "pow":
             return (yield self.arithmetic("**", *node.arguments))
         arguments: list[Item] = []
-        for one in node.arguments:
-            arguments.append((yield self.evaluated(one)))
+        for argument in node.arguments:
+            arguments.append((yield self.evaluated(argument)))
         first, name = arguments[0], node.function
         if name in POINTWISE:
             return Item(POINTWISE[name](first.tensor), first.batched)
@@ -257,7 +257,7 @@ class Equations:
             assert node.word is not None
             return Item(first.tensor.cast(node.word), first.batched)
         if name in SHAPED:
-            numbers = [one.value for one in node.arguments[1:] if isinstance(one, Number)]
+            numbers = [number.value for number in node.arguments[1:] if isinstance(number, Number)]
             return Item(SHAPED[name](first.tensor, *numbers), first.batched)
         if name == "where":
             if first.tensor.dtype != "bool":
@@ -330,8 +330,8 @@ class Equations:
     ) -> Item:
         """The new value of a state, in the state's shape, which is declared at ``declared``."""
         if item.shape != shape or item.tensor.dtype != self.dtype:
-            found = "a truth value" if item.tensor.dtype == "bool" else show(item.shape)
-            message = f"the state {name} is {show(shape)}, its new value is {found}"
+            actual = "a truth value" if item.tensor.dtype == "bool" else show(item.shape)
+            message = f"the state {name} is {show(shape)}, its new value is {actual}"
             raise self.problem(message, node, labels=[(declared, f"is {show(shape)}")])
         return self.lifted(item, shape, True)
 

@@ -138,8 +138,8 @@ def power(x: Tensor, y: Tensor) -> Tensor:
         return rounded(power(x.cast("float64"), y.cast("float64"))).cast(x.dtype)
     y = y.cast(x.dtype)
     zero, negative = x.compare("eq", 0), x.compare("lt", 0)
-    one = x.abs().compare("eq", 1)
-    size = (where(zero.either(one), _like(x, 1), x.abs()).log() * where(one, _like(x, 0), y)).exp()
+    unit = x.abs().compare("eq", 1)
+    size = (where(zero.either(unit), _like(x, 1), x.abs()).log() * where(unit, _like(x, 0), y)).exp()
     half = y * 0.5
     whole, even = y.compare("eq", floor(y)), half.compare("eq", floor(half))
     broken = where(is_inf(x), size, _like(x, math.nan))

@@ -31,7 +31,7 @@ def expand_attention(scope: Scope) -> Mapping[str, Signal]:
         labels = [*scope.blame(read.query), *scope.blame(read.key)]
         raise scope.problem("NW0308", message, "inputs", labels=labels)
     scale = 1 / math.sqrt(features) if spec.scale is None else spec.scale
-    query, key, value = (scope.floats(one) for one in (read.query, read.key, read.value))
+    query, key, value = (scope.floats(signal) for signal in (read.query, read.key, read.value))
     y, weights = _attended(scope, read, query, key, value, scale)
     return read.given(scope, y, weights)
 
@@ -92,11 +92,11 @@ class _Inputs:
         return read
 
     def given(self, scope: Scope, y: Tensor, weights: Tensor) -> Mapping[str, Signal]:
-        found = {"": scope.give(y, self.query.lengths, like=self.query)}
+        outputs = {"": scope.give(y, self.query.lengths, like=self.query)}
         if "weights" in scope.ports:
             scope.notes.clear()
-            found["weights"] = scope.give(weights, self.query.lengths if weights.rank == 3 else None)
-        return found
+            outputs["weights"] = scope.give(weights, self.query.lengths if weights.rank == 3 else None)
+        return outputs
 
 
 def _attended(

@@ -20,10 +20,10 @@ def expand_expression(scope: Scope) -> Signal:
     spec = scope.spec
     assert isinstance(spec, ExpressionLayer)
     tree = scope.expander.load.expressions[spec.name]
-    names = {name: Item(one.tensor, False) for name, one in zip(spec.names, scope.inputs, strict=True)}
-    for name, one in spec.params.items():
+    names = {name: Item(signal.tensor, False) for name, signal in zip(spec.names, scope.inputs, strict=True)}
+    for name, param in spec.params.items():
         place = scope.expander.load.layer_span(spec.name, "params", name, "init")
-        names[name] = Item(declared_parameter(scope, name, one.shape, one.init, place), False)
+        names[name] = Item(declared_parameter(scope, name, param.shape, param.init, place), False)
     equations = Equations(scope.graph, None, scope.dtype, names, {}, {}, ())
     result = equations.item(tree).tensor
     return scope.give(result, _lengths(scope, tree, result))

@@ -79,7 +79,7 @@ def _exists(graph: Graph, axes: Sequence[WindowAxis]) -> Tensor | None:
     windows = tuple(axis.window for axis in axes)
     rank = len(axes)
     shape = (*counts, *windows)
-    wide = [one.broadcast(shape, [i, rank + i]) for i, one in enumerate(along)]
+    wide = [exists.broadcast(shape, [i, rank + i]) for i, exists in enumerate(along)]
     return reduce(Tensor.both, wide).reshape((*counts, product(windows), 1))
 
 

@@ -100,8 +100,8 @@ def _check_alike(scope: Scope, data: Signal, positions: Signal, axis: int) -> No
 def _updates(scope: Scope, data: Signal, shape: Shape) -> Tensor:
     signal = scope.inputs[2]
     if signal.tensor.type != TensorType(data.dtype, tuple(shape)):
-        wanted, found = show_type(data.dtype, shape), show_type(signal.dtype, signal.shape)
-        message = f"the updates are {wanted}, this is {found}"
+        wanted, actual = show_type(data.dtype, shape), show_type(signal.dtype, signal.shape)
+        message = f"the updates are {wanted}, this is {actual}"
         raise scope.problem("NW0308", message, "inputs", 2, labels=scope.blame(signal))
     return signal.tensor
 
@@ -131,9 +131,9 @@ def flat(x: Tensor) -> Tensor:
 
 def inside(index: Tensor, size: DimLike) -> Tensor:
     """Positions with negative ones counted from the end; those out of range become −1, which no table has."""
-    found = from_end(index, size)
-    last = found.count(size)
-    return where(found.compare("lt", last), found, -1)
+    position = from_end(index, size)
+    last = position.count(size)
+    return where(position.compare("lt", last), position, -1)
 
 
 def combined(parts: Sequence[Tensor], sizes: Sequence[DimLike]) -> Tensor:

@@ -91,8 +91,8 @@ def expand_one_hot(scope: Scope) -> Signal:
     wide = index.broadcast(shape, [i for i in range(rank) if i != axis])
     cells = wide.compare("eq", iota(scope.graph, "int64", shape, axis))
     type = TensorType(dtype, shape)
-    found = where(cells, full(scope.graph, spec.on, type), full(scope.graph, spec.off, type))
-    return scope.give(found, signal.lengths)
+    result = where(cells, full(scope.graph, spec.on, type), full(scope.graph, spec.off, type))
+    return scope.give(result, signal.lengths)
 
 
 def expand_cumulative_sum(scope: Scope) -> Signal:
@@ -144,8 +144,8 @@ def expand_reverse(scope: Scope) -> Signal:
 
 def _given_lengths(scope: Scope, signal: Signal, given: Signal) -> Tensor:
     if given.dtype not in ("int32", "int64") or given.shape != signal.shape[:1]:
-        found = show_type(given.dtype, given.shape)
-        message = f"the lengths are whole numbers {show(signal.shape[:1])}, this is {found}"
+        actual = show_type(given.dtype, given.shape)
+        message = f"the lengths are whole numbers {show(signal.shape[:1])}, this is {actual}"
         raise scope.problem("NW0308", message, "inputs", 1, labels=scope.blame(given))
     if signal.lengths is not None:
         scope.refuse_lengths(signal, "there are others as its second input", "inputs", "1")

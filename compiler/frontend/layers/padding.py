@@ -117,10 +117,10 @@ def _minimum(scope: Scope) -> str | None:
         known = scope.least(size)
         if isinstance(size, int) or (known is not None and known >= reach):
             continue
-        found = least_size(size, reach)
-        if found is None:
+        least = least_size(size, reach)
+        if least is None:
             return None
-        wanted[found[0]] = max(found[1], wanted.get(found[0], 0))
+        wanted[least[0]] = max(least[1], wanted.get(least[0], 0))
     return minimum_text(wanted) if wanted else None
 
 
@@ -146,8 +146,8 @@ def _continued_openly(scope: Scope, x: Tensor, axis: int, low: DimLike, high: Di
         _check_reach(scope, axis, size, max(known), mode)
 
     def number(value: DimLike) -> Tensor:
-        found = full(x.graph, value, TensorType("int64", ())) if isinstance(value, int) else None
-        return (found or dim_value(x.graph, value, "int64")).to((total,))
+        known = full(x.graph, value, TensorType("int64", ())) if isinstance(value, int) else None
+        return (known or dim_value(x.graph, value, "int64")).to((total,))
 
     cells = iota(x.graph, "int64", (total,), 0) - number(low)
     last = number(size - 1)

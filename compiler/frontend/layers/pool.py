@@ -61,7 +61,7 @@ def _pooled(op: str, x: Tensor, axes: Sequence[WindowAxis]) -> Tensor:
     for position in reversed(range(len(axes))):
         taps = [_tap(x, 1 + position, axes[position], tap) for tap in range(axes[position].window)]
         # Of equal values the second operand counts as the maximum: the one found first.
-        x = reduce((lambda best, one: one.maximum(best)) if op == "max" else Tensor.__add__, taps)
+        x = reduce((lambda best, tap: tap.maximum(best)) if op == "max" else Tensor.__add__, taps)
     return x
 
 
@@ -79,7 +79,7 @@ def _with_indices(x: Tensor, axes: Sequence[WindowAxis]) -> tuple[Tensor, Tensor
     indices = full(graph, 0, x.type.with_dtype("int64"))
     for position in reversed(range(len(axes))):
         axis, window = 1 + position, axes[position]
-        step = product(one.size for one in axes[position + 1 :])
+        step = product(other.size for other in axes[position + 1 :])
         best: Tensor | None = None
         chosen = indices
         for tap in range(window.window):
@@ -134,7 +134,7 @@ def _counted_cells(like: Tensor, axis: WindowAxis, padding_counts: bool) -> Tens
         return (starts + axis.window).minimum(like.count(limit)) - starts.maximum(like.count(first))
     cells = [starts + tap * axis.dilation for tap in range(axis.window)]
     low, high = like.count(first), like.count(limit)
-    inside = [one.compare("ge", low).both(one.compare("lt", high)).cast(dtype) for one in cells]
+    inside = [cell.compare("ge", low).both(cell.compare("lt", high)).cast(dtype) for cell in cells]
     return reduce(Tensor.__add__, inside)
 
 
@@ -144,10 +144,10 @@ def expand_global_pool(scope: Scope) -> Signal:
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, GlobalPool)
     scope.check_rank(signal, "[N, …, C]", signal.rank >= 3)
-    found = _pooled_whole(scope, spec, signal)
+    pooled = _pooled_whole(scope, spec, signal)
     if spec.keepdims:
-        found = found.reshape((signal.shape[0], *(1,) * (signal.rank - 2), signal.shape[-1]))
-    return scope.give(found)
+        pooled = pooled.reshape((signal.shape[0], *(1,) * (signal.rank - 2), signal.shape[-1]))
+    return scope.give(pooled)
 
 
 def _pooled_whole(scope: Scope, spec: GlobalPool, signal: Signal) -> Tensor:

@@ -37,16 +37,16 @@ def _numbers(scope: Scope, spec: FakeQuantize, signal: Signal) -> tuple[Tensor, 
         scale = scope.parameter("scale", shape, Ones(), statistic=True, dtype=x.dtype)
         zero = scope.parameter("zero_point", shape, Zeros(), statistic=True, dtype=x.dtype)
         return scale.broadcast(x.shape, axes), zero.broadcast(x.shape, axes)
-    found = []
+    tensors = []
     for key, value in (("scale", spec.scale), ("zero_point", spec.zero_point)):
         if not isinstance(value, tuple):
-            found.append(full(x.graph, value, x.type))
+            tensors.append(full(x.graph, value, x.type))
             continue
         if len(value) != size:
             message = f"{len(value)} numbers for {size} cells"
             raise scope.problem("NW0308", message, key, labels=scope.blame(signal, axis or 0))
-        found.append(constant(x.graph, np.asarray(value, x.dtype)).broadcast(x.shape, axes))
-    return found[0], found[1]
+        tensors.append(constant(x.graph, np.asarray(value, x.dtype)).broadcast(x.shape, axes))
+    return tensors[0], tensors[1]
 
 
 EXPANSIONS = {

@@ -253,23 +253,23 @@ class _Recurrence:
 
     def ports(self, runs: Sequence[Run]) -> dict[str, Signal]:
         """The layer's output and the ports that are read, with directions joined on the last axis."""
-        found: dict[str, Signal] = {}
+        ports: dict[str, Signal] = {}
         if self.spec.return_sequences:
-            found[""] = self.sequence([run.sequences[OUTPUT] for run in runs])
+            ports[""] = self.sequence([run.sequences[OUTPUT] for run in runs])
         elif self.output_state is not None:
-            found[""] = self.joined([run.last[self.output_state] for run in runs])
+            ports[""] = self.joined([run.last[self.output_state] for run in runs])
         else:
-            found[""] = self.joined([self.final(run.sequences[OUTPUT], self.spec.reverse) for run in runs])
+            ports[""] = self.joined([self.final(run.sequences[OUTPUT], self.spec.reverse) for run in runs])
         first = next(iter(self.cell.states), None)
         for port in self.scope.ports - {""}:
             state = port.removesuffix("_all") if port not in self.cell.states else port
             state = first if state == "state" and "state" not in self.cell.states else state
             assert state is not None
             if port.endswith("_all") and port not in self.cell.states:
-                found[port] = self.sequence([run.sequences[state] for run in runs])
+                ports[port] = self.sequence([run.sequences[state] for run in runs])
             else:
-                found[port] = self.joined([run.last[state] for run in runs])
-        return found
+                ports[port] = self.joined([run.last[state] for run in runs])
+        return ports
 
     def sequence(self, parts: Sequence[Tensor]) -> Signal:
         joined = concat(parts, parts[0].rank - 1) if len(parts) > 1 else parts[0]

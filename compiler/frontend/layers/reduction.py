@@ -106,15 +106,15 @@ def expand_argmax(scope: Scope) -> Signal:
     x = signal.tensor
     if isinstance(spec, Argmin):
         x = -(x if x.dtype in FLOATS or x.dtype == "int64" else x.cast("int64"))
-    found = (x.reverse(axis) if spec.last else x).argmax(axis)
+    position = (x.reverse(axis) if spec.last else x).argmax(axis)
     if spec.last:
         end = x.shape[axis] - 1
-        last = full(x.graph, end, found.type) if isinstance(end, int) else dim_value(x.graph, end, "int64")
-        found = last.to(found.shape) - found
+        last = full(x.graph, end, position.type) if isinstance(end, int) else dim_value(x.graph, end, "int64")
+        position = last.to(position.shape) - position
     if spec.keepdims:
         shape = tuple(1 if i == axis else size for i, size in enumerate(signal.shape))
-        return scope.give(found.reshape(shape), signal.lengths)
-    return _without(Signal(found, (), signal.lengths), signal, [axis])
+        return scope.give(position.reshape(shape), signal.lengths)
+    return _without(Signal(position, (), signal.lengths), signal, [axis])
 
 
 EXPANSIONS = {

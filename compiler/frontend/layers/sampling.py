@@ -96,8 +96,8 @@ class _Sampler:
         for corner in combinations(offsets, repeat=len(cells)):
             weight: Tensor | None = None
             for cell, base, offset in zip(cells, bases, corner, strict=True):
-                one = self.weight(cell - base, offset)
-                weight = one if weight is None else weight * one
+                factor = self.weight(cell - base, offset)
+                weight = factor if weight is None else weight * factor
             value = self.read([base + offset for base, offset in zip(bases, corner, strict=True)])
             assert weight is not None
             term = value * weight.broadcast(value.shape, range(weight.rank))
@@ -143,8 +143,8 @@ def expand_max_unpool(scope: Scope) -> Signal:
     scope.check_rank(signal, "an image [N, …, C] with one to three spatial axes", 1 <= rank <= 3)
     scope.refuse_lengths(signal, "it changes the steps")
     if positions.dtype != "int64" or positions.shape != signal.shape:
-        found = show_type(positions.dtype, positions.shape)
-        message = f"the positions are int64 {show(signal.shape)}, this is {found}"
+        actual = show_type(positions.dtype, positions.shape)
+        message = f"the positions are int64 {show(signal.shape)}, this is {actual}"
         raise scope.problem("NW0308", message, "inputs", 1, labels=scope.blame(positions))
     sizes = _unpooled(scope, spec, signal, rank)
     shape = (signal.shape[0], *sizes, signal.shape[-1])
@@ -156,20 +156,20 @@ def expand_max_unpool(scope: Scope) -> Signal:
     ]
     rows = combined(cells, (own[0], product(sizes), own[-1]))
     zeros = full(graph, 0, TensorType(signal.dtype, (product(shape),)))
-    found = zeros.apply("scatter", flat(rows), flat(signal.tensor), attrs=ScatterAttributes())
-    return scope.give(found.reshape(shape))
+    result = zeros.apply("scatter", flat(rows), flat(signal.tensor), attrs=ScatterAttributes())
+    return scope.give(result.reshape(shape))
 
 
 def _unpooled(scope: Scope, spec: MaxUnpool, signal: Signal, rank: int) -> tuple[DimLike, ...]:
     """The sizes of the spatial axes of the result."""
 
     def each(value: object, default: object) -> tuple:
-        found = default if value is None else value
-        found = found if isinstance(found, tuple) else (found,) * rank
-        if len(found) != rank:
-            message = f"{len(found)} values for {rank} spatial axes"
+        values = default if value is None else value
+        values = values if isinstance(values, tuple) else (values,) * rank
+        if len(values) != rank:
+            message = f"{len(values)} values for {rank} spatial axes"
             raise scope.problem("NW0309", message, labels=scope.blame(signal))
-        return found
+        return values
 
     if spec.output_size is not None:
         sizes = scope.shape(each(spec.output_size, None))

@@ -37,7 +37,7 @@ def expand_flatten(scope: Scope) -> Signal:
     joined = signal.shape[start:]
     size = product(joined)
     if len(joined) > 1:
-        text = f"{size} = {' · '.join(str(one) for one in joined)}"
+        text = f"{size} = {' · '.join(str(factor) for factor in joined)}"
         scope.derive(start, text, *dict.fromkeys(signal.origins[start:]))
     return scope.give(signal.tensor.reshape((*signal.shape[:start], size)), signal.lengths)
 
@@ -134,27 +134,27 @@ def _multiples(first: Signal, other: Signal, axes: list[int]) -> str | None:
     """The multiples that dims must be declared with for the inputs to agree, if nothing else is missing."""
     if first.rank != other.rank:
         return None
-    found: dict[str, int] = {}
+    multiples: dict[str, int] = {}
     for axis in axes:
         fitting = fitting_multiples(first.shape[axis], other.shape[axis])
         if not fitting:
             return None
-        found |= {name: lcm(number, found.get(name, 1)) for name, number in fitting.items()}
-    dims = ", ".join(f"{name}: {{multiple_of: {number}}}" for name, number in found.items())
-    return f"they agree where dims: {{{dims}}}" if found else None
+        multiples |= {name: lcm(number, multiples.get(name, 1)) for name, number in fitting.items()}
+    dims = ", ".join(f"{name}: {{multiple_of: {number}}}" for name, number in multiples.items())
+    return f"they agree where dims: {{{dims}}}" if multiples else None
 
 
 def _lengths(scope: Scope) -> Tensor | None:
     """The common lengths of the inputs. Raises Problem if they differ."""
-    found: Tensor | None = None
+    lengths: Tensor | None = None
     for position, signal in enumerate(scope.inputs):
         if signal.lengths is None:
             continue
-        if found is not None and signal.lengths != found:
+        if lengths is not None and signal.lengths != lengths:
             message = f"{scope.refs[position]} has other lengths than the inputs before it"
             raise scope.problem("NW0315", message, "inputs", position)
-        found = signal.lengths
-    return found
+        lengths = signal.lengths
+    return lengths
 
 
 def expand_depth_to_space(scope: Scope) -> Signal:
@@ -212,7 +212,7 @@ def expand_space_to_depth(scope: Scope) -> Signal:
                 inner.append(len(split))
                 split.append(block)
         wide = x.reshape((*split, x.shape[-1])).transpose(*outer, *inner, len(split))
-        x = wide.reshape((*(split[one] for one in outer), x.shape[-1] * block ** len(axes)))
+        x = wide.reshape((*(split[axis] for axis in outer), x.shape[-1] * block ** len(axes)))
     return scope.give(x)
 
 

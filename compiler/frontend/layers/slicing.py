@@ -143,14 +143,14 @@ def expand_split(scope: Scope) -> Mapping[str, Signal]:
     axis = scope.axis(signal, spec.axis, batch=True)
     sizes = _part_sizes(scope, spec, signal, axis)
     lengths = kept_lengths(scope, [axis])
-    found: dict[str, Signal] = {}
+    parts: dict[str, Signal] = {}
     start: DimLike = 0
     for position, size in enumerate(sizes):
         text = f"part {position} of {len(sizes)} of {signal.shape[axis]}"
         scope.derive(axis, text, signal.origins[axis])
-        found[str(position)] = scope.give(signal.tensor.slice(axis, start, start + size), lengths)
+        parts[str(position)] = scope.give(signal.tensor.slice(axis, start, start + size), lengths)
         start = start + size
-    return {"": found["0"], **found}
+    return {"": parts["0"], **parts}
 
 
 def _part_sizes(scope: Scope, spec: Split, signal: Signal, axis: int) -> Sequence[DimLike]:
@@ -158,8 +158,8 @@ def _part_sizes(scope: Scope, spec: Split, signal: Signal, axis: int) -> Sequenc
     if spec.sizes is not None:
         sizes = list(scope.shape(spec.sizes))
         total: DimLike = 0
-        for one in sizes:
-            total = total + one
+        for cells in sizes:
+            total = total + cells
         if total != size:
             message = f"the parts have {total} cells, the axis has {size}"
             raise scope.problem("NW0308", message, "sizes", labels=scope.trace((signal, axis)))

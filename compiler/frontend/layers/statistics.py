@@ -38,7 +38,7 @@ def _last_axes(scope: Scope, axis: int) -> tuple[list[int], list[int]]:
     if first < 2:
         scope.refuse_lengths(signal, "it would count padding", "axis")
     axes = list(range(first, signal.rank))
-    return axes, [scope.static(signal, one, "a normalized size") for one in axes]
+    return axes, [scope.static(signal, axis, "a normalized size") for axis in axes]
 
 
 def expand_layer_norm(scope: Scope) -> Mapping[str, Signal]:

@@ -23,9 +23,9 @@ def expand_gather(scope: Scope) -> Signal:
     spec, signal = scope.spec, scope.inputs[0]
     assert isinstance(spec, Gather)
     axis = scope.axis(signal, spec.axis, batch=True)
-    for one in scope.inputs:
+    for operand in scope.inputs:
         if axis < 2:
-            scope.refuse_lengths(one, "it changes batch or time")
+            scope.refuse_lengths(operand, "it changes batch or time")
     if (spec.indices is None) == (len(scope.inputs) == 1):
         message = "gather reads its indices as a second input, or has them under indices"
         raise scope.problem("NW0306", message)
@@ -55,8 +55,8 @@ def _picked(scope: Scope, signal: Signal, axis: int, indices: np.ndarray) -> Ten
     if wrong.size:
         message = f"index {wrong.flat[0]} of an axis of {size}"
         raise scope.problem("NW0204", message, "indices", labels=scope.blame(signal, axis))
-    found = pick(x, axis, np.where(indices < 0, indices + size, indices).ravel().tolist())
-    return found.reshape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
+    rows = pick(x, axis, np.where(indices < 0, indices + size, indices).ravel().tolist())
+    return rows.reshape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
 
 
 def expand_constant(scope: Scope) -> Signal:

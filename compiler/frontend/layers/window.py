@@ -81,8 +81,8 @@ def _axis(scope: Scope, spec: Windowed, signal: Signal, position: int) -> Window
     def rule(size: int) -> int | None:
         low, high = _padding(scope, spec.padding[position], size, span, stride)
         padded = size + low + high
-        found = _cells(size, low, padded, span, stride, ceil)
-        return found if isinstance(padded, int) and padded >= span and isinstance(found, int) else None
+        cells = _cells(size, low, padded, span, stride, ceil)
+        return cells if isinstance(padded, int) and padded >= span and isinstance(cells, int) else None
 
     # An unchanged size stays unchanged for other inputs, too, so its origin says nothing.
     if cells != size or stride > 1:
@@ -141,7 +141,7 @@ def _does_not_fit(
         fitting = (padded - 1) // spec.dilations[position] + 1
         if padded > 0:
             square = len(set(spec.window)) == 1
-            sizes = [fitting if axis == position else one for axis, one in enumerate(spec.window)]
+            sizes = [fitting if axis == position else size for axis, size in enumerate(spec.window)]
             fixes += with_key(layer, key, fitting if square else sizes)
         fixes += _larger_input(scope, spec)
     else:
@@ -161,7 +161,7 @@ def _does_not_fit(
 
 def _larger_input(scope: Scope, spec: Windowed) -> tuple[Fix, ...]:
     """The smallest input for which all windows of the layer fit."""
-    found = []
+    choices = []
     for position, window in enumerate(spec.window):
         span = (window - 1) * spec.dilations[position] + 1
 
@@ -170,8 +170,8 @@ def _larger_input(scope: Scope, spec: Windowed) -> tuple[Fix, ...]:
             padded = size + low + high
             return isinstance(padded, int) and padded >= span
 
-        found.append(smallest_input(scope.input.origins[1 + position], fits))
-    return input_sizes(scope.expander.load, found, " or more")
+        choices.append(smallest_input(scope.input.origins[1 + position], fits))
+    return input_sizes(scope.expander.load, choices, " or more")
 
 
 def _minimum(scope: Scope, spec: Windowed) -> tuple[Fix, ...]:
@@ -184,10 +184,10 @@ def _minimum(scope: Scope, spec: Windowed) -> tuple[Fix, ...]:
         known = scope.least(padded)
         if isinstance(padded, int) or (known is not None and known >= span):
             continue
-        found = least_size(padded, span)
-        if found is None:
+        minimum = least_size(padded, span)
+        if minimum is None:
             return ()
-        name, least = found
+        name, least = minimum
         wanted[name] = max(least, wanted.get(name, 0))
     if not wanted:
         return ()

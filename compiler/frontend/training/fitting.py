@@ -55,9 +55,9 @@ def fit_statistics(
     start, ``run`` evaluates the entry `fit` (in the interpreter if None). Layers are fitted in order, each on the
     results of those before it. A deviation of 0 counts as 1. Raises ValueError if there are no data.
     """
-    found: dict[str, NDArray] = {}
+    statistics: dict[str, NDArray] = {}
     if not network.fitted:
-        return found
+        return statistics
     graph = network.graphs["fit"]
 
     def interpret(arrays: Arrays) -> Arrays:
@@ -66,7 +66,7 @@ def fit_statistics(
     def total(layer: str, *kinds: str) -> list[NDArray]:
         sums = [np.zeros(()) for _ in kinds]
         for batch in batches():
-            results = (run or interpret)({**values, **found, **batch})
+            results = (run or interpret)({**values, **statistics, **batch})
             sums = [
                 old + results[f"fit.{layer}.{kind}"].astype(np.float64)
                 for old, kind in zip(sums, kinds, strict=True)
@@ -78,8 +78,8 @@ def fit_statistics(
         count, sums = total(layer, "count", "sum")
         if not count:
             raise ValueError(f"there are no data to fit {layer} on")
-        found[f"{layer}.mean"] = (sums / count).astype(dtype)
+        statistics[f"{layer}.mean"] = (sums / count).astype(dtype)
         (squares,) = total(layer, "squares")
         deviation = np.sqrt(squares / count)
-        found[f"{layer}.stddev"] = np.where(deviation > 0, deviation, 1).astype(dtype)
-    return found
+        statistics[f"{layer}.stddev"] = np.where(deviation > 0, deviation, 1).astype(dtype)
+    return statistics

@@ -38,7 +38,7 @@ def masked_steps(expander: Expander, objective: Objective) -> MaskedSteps | None
         return None
     results = [*objective.build().values(), *expander.updates.values()]
     graph, end = expander.graph, expander.signals[ref].tensor.value
-    alone = _alone(graph, end, ancestors(graph, [one.value for one in results]))
+    alone = _alone(graph, end, ancestors(graph, [result.value for result in results]))
     given = expander.signals.get(Ref(loss.mask))
     type = given.tensor.type if given else objective.targets[loss.mask]
     refs = {
@@ -56,18 +56,18 @@ def _alone(graph: Graph, end: Value, needed: set[Value]) -> set[Value]:
         if any(value in needed for value in node.values):
             for position, value in enumerate(graph.operands(node)):
                 users.setdefault(value, []).append((node, position))
-    found = {end: 2}
+    axes = {end: 2}
     """How many leading axes are the steps: two, or one `[N·T, …]`."""
     for node in reversed(list(graph)):
         for value in node.values:
             if value == end or value not in users:
                 continue
             leading = {
-                _leading(graph, user, position, found.get(user.values[0])) for user, position in users[value]
+                _leading(graph, user, position, axes.get(user.values[0])) for user, position in users[value]
             }
             if len(leading) == 1 and (count := leading.pop()) is not None:
-                found[value] = count
-    return {value for value, count in found.items() if count == 2}
+                axes[value] = count
+    return {value for value, count in axes.items() if count == 2}
 
 
 def _leading(graph: Graph, node: Node, position: int, after: int | None) -> int | None:

@@ -64,16 +64,16 @@ class Objective:
 
         Raises Problem, or reports all problems to the expander's diagnostics if it has any.
         """
-        found: dict[str, Tensor] = {}
+        tensors: dict[str, Tensor] = {}
         pieces = [("loss", None, ("train", "loss"))]
         pieces += [(f"metric.{name}", metric, ("train", "metrics", i)) for name, i, metric in self.metrics()]
         for name, metric, path in pieces:
             try:
-                found |= self.piece(name, metric, path)
+                tensors |= self.piece(name, metric, path)
             except Problem as problem:
                 if not self.expander.reported(problem):
                     raise
-        return found
+        return tensors
 
     def piece(self, name: str, metric: MetricSpec | None, path: Path) -> dict[str, Tensor]:
         """The numerator and count of the loss or of a metric; None if its output is poisoned. Raises Problem."""
@@ -276,27 +276,27 @@ class Objective:
         declared = name in self.train.targets
         labels = [(self.load.span(used), f"compared with {view.name} here")] if declared else []
         labels += self.origin(view.signal)
-        found = f"{name} is {show_type(type.dtype, type.shape)}"
+        target = f"{name} is {show_type(type.dtype, type.shape)}"
         if by_class and type.dtype == "bool":
             raise Problem(
                 "NW0403",
-                f"{found}: classes are integers",
+                f"{target}: classes are integers",
                 self.target_span(name, "dtype", used),
                 labels=labels,
             )
         if by_class and type.dtype in FLOATS and type.shape == view.tensor.shape[:-1]:
-            message = f"{found}: classes are integers, and probabilities are {show(view.tensor.shape)}"
+            message = f"{target}: classes are integers, and probabilities are {show(view.tensor.shape)}"
             raise Problem(
                 "NW0403", message, self.target_span(name, "dtype", used), labels=labels, help="dtype: int64"
             )
         if type.dtype in FLOATS and type.dtype != self.expander.dtype:
-            message = f"{found}, the model computes in {self.expander.dtype}"
+            message = f"{target}, the model computes in {self.expander.dtype}"
             raise Problem(
                 "NW0319", message, self.target_span(name, "dtype", used), help=f"dtype: {self.expander.dtype}"
             )
         if type.shape in (expected, whole):
             return
-        message = f"{found}, but {view.name} is {show(view.tensor.shape)}"
+        message = f"{target}, but {view.name} is {show(view.tensor.shape)}"
         help = f"shape: {show(expected)}"
         raise Problem("NW0403", message, self.target_span(name, "shape", used), labels=labels, help=help)
 
