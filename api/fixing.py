@@ -27,10 +27,10 @@ def check_fixes(load: LoadResult) -> Diagnostics:
     Fixes may change files that the spec includes. A safe fix may reveal errors elsewhere in the spec that were hidden
     before.
     """
-    found = load.diagnostics
-    proposed = [fix for item in found for fix in item.fixes]
-    if not proposed or load.file not in found.sources:
-        return found
+    diagnostics = load.diagnostics
+    proposed = [fix for item in diagnostics for fix in item.fixes]
+    if not proposed or load.file not in diagnostics.sources:
+        return diagnostics
     checker = _Checker(load)
     texts, made = apply_to_files(checker.sources, [fix for fix in proposed if fix.safe])
     # Usually all safe fixes together leave no error. Then one validation is enough for them.
@@ -44,9 +44,9 @@ def check_fixes(load: LoadResult) -> Diagnostics:
                 if (good := fix if id(fix) in together else checker.tried(item, fix)) is not None
             ),
         )
-        for item in found
+        for item in diagnostics
     ]
-    return Diagnostics(items, found.sources.values())
+    return Diagnostics(items, diagnostics.sources.values())
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,10 @@ def fix_spec(load: LoadResult, *, unsafe: bool = False, included: bool = True) -
     source = load.diagnostics.sources.get(load.file)
     original = source.text if source else ""
     for _ in range(_ROUNDS):
-        found = check_fixes(load)
-        offered = [next((fix for fix in item.fixes if fix.safe or unsafe), None) for item in found]
-        files = {load.file} if not included else found.sources.keys() - {SETTINGS_FILE}
-        sources = {file: found.sources[file] for file in files if file in found.sources}
+        diagnostics = check_fixes(load)
+        offered = [next((fix for fix in item.fixes if fix.safe or unsafe), None) for item in diagnostics]
+        files = {load.file} if not included else diagnostics.sources.keys() - {SETTINGS_FILE}
+        sources = {file: diagnostics.sources[file] for file in files if file in diagnostics.sources}
         changed, done = apply_to_files(sources, [fix for fix in offered if fix])
         if not done:
             break
@@ -89,9 +89,9 @@ def fix_spec(load: LoadResult, *, unsafe: bool = False, included: bool = True) -
 class _Checker:
     def __init__(self, load: LoadResult):
         self.load = load
-        found = load.diagnostics.sources
+        sources = load.diagnostics.sources
         self.sources: dict[str, SourceText] = {
-            file: source for file, source in found.items() if file != SETTINGS_FILE
+            file: source for file, source in sources.items() if file != SETTINGS_FILE
         }
         self.texts = {file: source.text for file, source in self.sources.items()}
         self.before = Counter(_key(item) for item in load.diagnostics.errors)
@@ -115,7 +115,7 @@ class _Checker:
                 return fix
             sizes = dict(fix.sizes)
             offered = [dict(other.sizes) for error in after.errors for other in error.fixes if other.sizes]
-            further = [one for one in offered if _input(one) == _input(sizes)]
+            further = [offer for offer in offered if _input(offer) == _input(sizes)]
             if not sizes or not further:
                 return None
             larger = {path: max(size, sizes.get(path, 0)) for path, size in {**sizes, **further[0]}.items()}

@@ -58,18 +58,18 @@ class ReceptiveField:
     def unseen_text(self) -> str:
         """In words, which cells of the input no cell depends on; empty if there are none."""
         parts = []
-        for one in self.axes:
-            first, last = one.unseen or (0, 0)
+        for axis in self.axes:
+            first, last = axis.unseen or (0, 0)
             for count, where in ((first, "first"), (last, "last")):
                 if count:
-                    cells = f"{count} of {one.axis.size} {one.axis.name}s" if count > 1 else one.axis.name
+                    cells = f"{count} of {axis.axis.size} {axis.axis.name}s" if count > 1 else axis.axis.name
                     parts.append(f"the {where} {cells}")
         return " and ".join(parts)
 
 
 def receptive_fields(analysis: ShiftAnalysis) -> dict[str, ReceptiveField]:
     """The field of each layer's value, along the axes of the first input with such axes that it depends on."""
-    found = {}
+    receptive = {}
     for layer in analysis.network.layers:
         motions = {
             axis: motion for axis, motion in analysis.layer_motions(layer.name).items() if motion.depends
@@ -77,8 +77,8 @@ def receptive_fields(analysis: ShiftAnalysis) -> dict[str, ReceptiveField]:
         first = next((axis.input for axis in motions), None)
         if first is not None:
             fields = [_field(axis, motion) for axis, motion in motions.items() if axis.input == first]
-            found[layer.name] = ReceptiveField(tuple(fields))
-    return found
+            receptive[layer.name] = ReceptiveField(tuple(fields))
+    return receptive
 
 
 def _field(axis: InputAxis, motion: Motion) -> AxisField:
@@ -88,8 +88,8 @@ def _field(axis: InputAxis, motion: Motion) -> AxisField:
     move, sizes = motion.moves[place, part], motion.parts[place]
     size = ceil(move.high - move.low) + 1
     # Neighbours along an axis that a reshape merged with others are not neighbours in the input.
-    innermost = all(one == 1 for one in sizes[part + 1 :])
-    whole = move if innermost else motion.collapsed(place) if sum(one != 1 for one in sizes) <= 2 else None
+    innermost = all(size == 1 for size in sizes[part + 1 :])
+    whole = move if innermost else motion.collapsed(place) if sum(size != 1 for size in sizes) <= 2 else None
     unseen: tuple[int, int] | None = (0, 0)
     if move.ratio.denominator == 1:
         last = axis.size - 1 - (sizes[part] - 1) * move.ratio.numerator - floor(move.high)

@@ -25,13 +25,13 @@ def memory_exceeded(resources: Resources) -> list[Diagnostic]:
         resources = Resources(load, network, ("predict",))
     try:
         dims = worst_dims(load, network, "memory")
-        found = resources.memory("predict", dims)
+        memory = resources.memory("predict", dims)
     except Problem as problem:
         return [problem.diagnostic]
     except RequestError as error:  # more memory than can be addressed
         return [Diagnostic("NW0320", "error", str(error), load.span(("budget", "memory")))]
-    parts = {**found.buffers, "arena": found.arena}
-    return exceeded(load, "memory", found.total, limit, parts, "bytes", dims)
+    parts = {**memory.buffers, "arena": memory.arena}
+    return exceeded(load, "memory", memory.total, limit, parts, "bytes", dims)
 
 
 def latency_exceeded(load: LoadResult, network: Network) -> list[Diagnostic]:
@@ -43,8 +43,8 @@ def latency_exceeded(load: LoadResult, network: Network) -> list[Diagnostic]:
         dims = worst_dims(load, network, "latency_ms")
     except Problem as problem:
         return [problem.diagnostic]
-    found = round(measure(load, network, dims, size=False).latency_ms, 3)
-    return exceeded(load, "latency_ms", found, limit, {}, "ms", dims)
+    latency = round(measure(load, network, dims, size=False).latency_ms, 3)
+    return exceeded(load, "latency_ms", latency, limit, {}, "ms", dims)
 
 
 def beyond_memory(load: LoadResult, network: Network) -> list[Diagnostic]:
@@ -57,5 +57,5 @@ def beyond_memory(load: LoadResult, network: Network) -> list[Diagnostic]:
 
 def keep_memory(load: LoadResult, network: Network) -> None:
     """Raises SpecError if the spec's memory budget is exceeded."""
-    if found := beyond_memory(load, network):
-        raise SpecError(Diagnostics(found, load.diagnostics.sources.values()))
+    if errors := beyond_memory(load, network):
+        raise SpecError(Diagnostics(errors, load.diagnostics.sources.values()))

@@ -51,8 +51,8 @@ def measure(
         times.append(time.perf_counter() - start)
     target = named_target("native")
     lowered = build(network, {"predict": network.graphs["predict"]}, target).lowered
-    found = code_size(lowered.program, target) if size else CodeSize(0, None)
-    return Measured(median(times) * 1e3, len(times), found)
+    code = code_size(lowered.program, target) if size else CodeSize(0, None)
+    return Measured(median(times) * 1e3, len(times), code)
 
 
 def random_inputs(network: Network, dims: Mapping[str, int], seed: int = 0) -> dict[str, NDArray]:
@@ -62,31 +62,31 @@ def random_inputs(network: Network, dims: Mapping[str, int], seed: int = 0) -> d
     length.
     """
     generator = np.random.default_rng(seed)
-    found: dict[str, NDArray] = {}
+    inputs: dict[str, NDArray] = {}
     for name, type in network.inputs.items():
         shape = tuple(evaluate(size, dims) for size in type.shape)
         if type.dtype in FLOATS:
-            found[name] = generator.standard_normal(shape).astype(type.dtype)
+            inputs[name] = generator.standard_normal(shape).astype(type.dtype)
         elif type.dtype == "bool":
-            found[name] = generator.random(shape) < 0.5
+            inputs[name] = generator.random(shape) < 0.5
         else:
             rows = _rows(network.graphs["predict"], name)
             if rows is None:  # not an index, but a number of steps or a grey level
-                found[name] = np.full(shape, _time(network, dims), type.dtype)
+                inputs[name] = np.full(shape, _time(network, dims), type.dtype)
             else:
-                found[name] = generator.integers(0, rows, shape).astype(type.dtype)
-    return found
+                inputs[name] = generator.integers(0, rows, shape).astype(type.dtype)
+    return inputs
 
 
 def _time(network: Network, dims: Mapping[str, int]) -> int:
     """Full lengths for all sequences."""
     sizes = [type.shape[1:2] for type in network.inputs.values()]
-    return min((evaluate(size, dims) for found in sizes for size in found), default=1)
+    return min((evaluate(size, dims) for shape in sizes for size in shape), default=1)
 
 
 def _rows(graph: Graph, name: str) -> int | None:
     """The number of rows of the smallest table that an input indexes; None if it indexes none."""
-    found: list[int] = []
+    counts: list[int] = []
 
     def follow(graph: Graph, start: set[Value]) -> None:
         reached = set(start)
@@ -94,7 +94,7 @@ def _rows(graph: Graph, name: str) -> int | None:
             operands = list(graph.operands(node)) if node.op != "input" else []
             if node.op == "gather" and operands[1] in reached:
                 rows = graph.type(operands[0]).shape[0]
-                found.append(rows if isinstance(rows, int) else 1)
+                counts.append(rows if isinstance(rows, int) else 1)
             elif isinstance(node.attrs, ScanAttributes):
                 inner = list(node.attrs.body.inputs.values())
                 follow(node.attrs.body, {inner[i] for i, v in enumerate(operands) if v in reached})
@@ -103,4 +103,4 @@ def _rows(graph: Graph, name: str) -> int | None:
 
     if name in graph.inputs:
         follow(graph, {graph.inputs[name]})
-    return min(found, default=None)
+    return min(counts, default=None)

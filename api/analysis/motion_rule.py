@@ -225,11 +225,11 @@ class _Rule:
         return move is not None and move.ratio * place.factors.get(name, 1) == ratio
 
     def _uniform(self) -> set[Part]:
-        found = {(axis, part) for axis, sizes in enumerate(self.parts) for part in range(len(sizes))}
+        uniform = {(axis, part) for axis, sizes in enumerate(self.parts) for part in range(len(sizes))}
         for access, places in zip(self.accesses, self.affine, strict=True):
             motion = access.motion
             for condition in access.conditions if access.alternatives else ():
-                found -= {part for part in found if f"{RESULT}{part[0]}" in _affine(condition).names}
+                uniform -= {part for part in uniform if f"{RESULT}{part[0]}" in _affine(condition).names}
             for axis, place in enumerate(places):
                 if motion.is_uniform(axis):
                     continue
@@ -238,12 +238,12 @@ class _Rule:
                         continue
                     target = self._axis(name)
                     same = place.variable == name and motion.parts[axis] == self.parts[target]
-                    found -= {
+                    uniform -= {
                         (target, part)
                         for part in range(len(self.parts[target]))
                         if not (same and (axis, part) in motion.uniform)
                     }
-        return found | {(a, p) for a, sizes in enumerate(self.parts) for p, s in enumerate(sizes) if s == 1}
+        return uniform | {(a, p) for a, sizes in enumerate(self.parts) for p, s in enumerate(sizes) if s == 1}
 
 
 def _ratio(ratio: Fraction) -> str:

@@ -37,17 +37,17 @@ def spread(motion: Motion, attrs: PadAttributes, shape: Shape) -> Motion:
 def interleaved(operands: Sequence[Motion], attrs: InterleaveAttributes, shape: Shape) -> Motion:
     """Operands whose cells alternate. Those that depend on the input must move alike."""
     phases = list(np.ndindex(*attrs.strides))
-    reached = [(phase, one) for phase, one in zip(phases, operands, strict=True) if one.depends]
+    reached = [(phase, motion) for phase, motion in zip(phases, operands, strict=True) if motion.depends]
     result = plain(shape)
     moves: dict[Part, Move] = {}
     uniform = set(result.uniform)
     for axis, stride in enumerate(attrs.strides):
-        if stride == 1 and all(one.is_uniform(axis) for one in operands):
+        if stride == 1 and all(motion.is_uniform(axis) for motion in operands):
             uniform.add((axis, 0))
-        if not any(one.moving(axis) for _, one in reached):
+        if not any(motion.moving(axis) for _, motion in reached):
             continue
-        for phase, one in reached:
-            move = one.collapsed(axis)
+        for phase, motion in reached:
+            move = motion.collapsed(axis)
             if move is None:
                 raise Broken("positions are taken apart and mixed")
             ratio = move.ratio / stride
@@ -61,8 +61,8 @@ def interleaved(operands: Sequence[Motion], attrs: InterleaveAttributes, shape: 
         moves=moves,
         uniform=frozenset(uniform),
         depends=bool(reached),
-        whole=any(one.whole for one in operands),
-        period=lcm(*(one.period for one in operands)),
+        whole=any(motion.whole for motion in operands),
+        period=lcm(*(motion.period for motion in operands)),
     )
 
 
@@ -76,7 +76,7 @@ def resampled(operands: Sequence[Motion], shape: Shape) -> Motion:
         moves=kept,
         uniform=frozenset(part for part in x.uniform if part[0] != 1)
         | {p for p in plain(shape).uniform if p[0] == 1},
-        depends=any(one.depends for one in operands),
+        depends=any(motion.depends for motion in operands),
         array=None,
     )
     if not x.moving(1):

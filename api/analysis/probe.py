@@ -69,11 +69,11 @@ class ShiftProbe:
         table.add_column("by", justify="right")
         table.add_column("same answer", justify="right")
         table.add_column("change", justify="right")
-        for one in self.probes:
-            same = "" if one.same is None else f"{100 * one.same:.1f} %"
-            change = "" if one.change is None else f"{100 * one.change:.3g} %"
-            change += f", moved by {one.moved}" if one.moved else ""
-            table.add_row(one.output, str(one.axis), str(one.by), same, change)
+        for probe in self.probes:
+            same = "" if probe.same is None else f"{100 * probe.same:.1f} %"
+            change = "" if probe.change is None else f"{100 * probe.change:.3g} %"
+            change += f", moved by {probe.moved}" if probe.moved else ""
+            table.add_row(probe.output, str(probe.axis), str(probe.by), same, change)
         return table
 
     def to_text(self) -> str:
@@ -89,7 +89,7 @@ class ShiftProbe:
         return {
             "model": self.model,
             "samples": self.samples,
-            "probes": [one.to_json() for one in self.probes],
+            "probes": [probe.to_json() for probe in self.probes],
         }
 
 
@@ -104,7 +104,7 @@ def probe_shifts(
     analysis = ShiftAnalysis(program.load, program.network)
     arrays = {name: np.asarray(inputs[name]) for name in program.network.inputs if name in inputs}
     before = _predict(program, arrays)
-    found = []
+    probes = []
     for axis in analysis.axes:
         for by in shifts:
             array = arrays.get(axis.input)
@@ -113,9 +113,9 @@ def probe_shifts(
             after = _predict(program, {**arrays, axis.input: shifted(array, axis.axis, by)})
             for answer in analysis.answers:
                 if answer.axis == axis:
-                    found.append(_compare(answer, by, before[answer.output], after[answer.output]))
+                    probes.append(_compare(answer, by, before[answer.output], after[answer.output]))
     samples = len(next(iter(arrays.values()), ()))
-    return ShiftProbe(program.network.model, samples, tuple(found))
+    return ShiftProbe(program.network.model, samples, tuple(probes))
 
 
 def shifted(array: NDArray, axis: int, by: int) -> NDArray:

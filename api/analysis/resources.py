@@ -117,18 +117,18 @@ class Resources:
         spec allows, or 100 steps; in truncated training one window.
         """
         train = self.spec.train
-        found = {}
+        sizes = {}
         for name, info in self.network.dims.items():
             size = info.max or info.fitted(STEPS)
             if info.role == "batch":
                 size = train.batch_size if train and entry != "predict" else 1
                 size = info.fitted(size)
-            found[name] = size
+            sizes[name] = size
         if train and train.bptt and entry == "train_step":
             time = time_dim(self.network)
             if time is not None:
-                found[time] = min(found[time], train.bptt.window)  # a training step reads one window
-        return found
+                sizes[time] = min(sizes[time], train.bptt.window)  # a training step reads one window
+        return sizes
 
     def dims(self, entry: str, given: Mapping[str, int] | None = None) -> dict[str, int]:
         """A size for every dim. Raises RequestError for a dim that the model does not have, or a size it does not
@@ -159,27 +159,27 @@ class Resources:
             kind = _ROLES[info.role]
             buffers[kind] = buffers.get(kind, 0) + evaluate(_nbytes(info), bound)
         ordered = {name: buffers[name] for name in _ROLES.values() if buffers.get(name)}
-        tape = sum(evaluate(one.nbytes, bound) for one in self.tape_buffers(entry))
+        tape = sum(evaluate(buffer.nbytes, bound) for buffer in self.tape_buffers(entry))
         return Memory(entry, bound, ordered, arena, tape)
 
     def formulas(self, entry: str, dims: Mapping[str, int] | None = None) -> Formulas:
         """The memory as formulas of the open dims. Which set of buffers is the largest is decided at ``dims``."""
         bound = self.dims(entry, dims)
         arena = self.lowered.program.entries[entry].arena
-        steps = sorted({one.first for one in arena})
-        alive = [[one.nbytes for one in arena if one.first <= step <= one.last] for step in steps]
+        steps = sorted({buffer.first for buffer in arena})
+        alive = [[buffer.nbytes for buffer in arena if buffer.first <= step <= buffer.last] for step in steps]
         sums = [_sum(sizes) for sizes in alive]
         live = max(sums, key=lambda size: evaluate(size, bound), default=0)
         data = _sum(_nbytes(info) for info in self._used(entry) if info.role in ("input", "output"))
-        return Formulas(live, _sum(one.nbytes for one in self.tape_buffers(entry)), data)
+        return Formulas(live, _sum(buffer.nbytes for buffer in self.tape_buffers(entry)), data)
 
     def tape_buffers(self, entry: str) -> list[ir.ArenaBuffer]:
         """The tape: the arena's buffers that are alive at the moment when the loss is known."""
-        found = self.lowered.program.entries[entry]
+        lowered = self.lowered.program.entries[entry]
         if entry != "train_step":
             return []
-        moment = _step_of_write(self.lowered.program, found, "loss.numerator")
-        return [one for one in found.arena if one.first < moment < one.last]
+        moment = _step_of_write(self.lowered.program, lowered, "loss.numerator")
+        return [buffer for buffer in lowered.arena if buffer.first < moment < buffer.last]
 
     def _used(self, entry: str) -> list[BufferInfo]:
         """The buffers that the caller owns for an entry. For `predict` these include what `prepare` reads to pack the
@@ -195,20 +195,20 @@ class Resources:
 
     def table(self, dims: Mapping[str, int] | None = None) -> Table:
         """A table with a column for each entry."""
-        found = [self.memory(entry, self.dims(entry, dims)) for entry in self.entries]
+        memories = [self.memory(entry, self.dims(entry, dims)) for entry in self.entries]
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("bytes", style="bold", no_wrap=True)
-        for memory in found:
+        for memory in memories:
             at = ", ".join(f"{name} = {size}" for name, size in memory.dims.items())
             table.add_column(f"{memory.entry}\n{at}", justify="right", no_wrap=True)
         for kind in _ROLES.values():
-            if any(kind in memory.buffers for memory in found):
-                table.add_row(kind, *(_number(memory.buffers.get(kind, 0)) for memory in found))
-        table.add_row("arena", *(_number(memory.arena) for memory in found))
-        if any(memory.tape for memory in found):
-            table.add_row("  of it tape", *(_number(memory.tape) for memory in found))
+            if any(kind in memory.buffers for memory in memories):
+                table.add_row(kind, *(_number(memory.buffers.get(kind, 0)) for memory in memories))
+        table.add_row("arena", *(_number(memory.arena) for memory in memories))
+        if any(memory.tape for memory in memories):
+            table.add_row("  of it tape", *(_number(memory.tape) for memory in memories))
         table.add_section()
-        table.add_row("in all", *(_number(memory.total) for memory in found))
+        table.add_row("in all", *(_number(memory.total) for memory in memories))
         return table
 
     def growth(self, dims: Mapping[str, int] | None = None) -> list[str]:
@@ -216,13 +216,13 @@ class Resources:
         lines: list[str] = []
         for entry in self.entries:
             bound = self.dims(entry, self.dims(entry, dims))
-            found = self.formulas(entry, bound)
+            formulas = self.formulas(entry, bound)
             if not bound:
                 continue
-            lines.append(f"{entry}: arena at least {flops_text(found.live) or '0'} bytes")
-            if found.tape:
-                lines[-1] += f", of it the tape {flops_text(found.tape)}"
-            lines[-1] += f"; inputs and outputs {flops_text(found.data)}"
+            lines.append(f"{entry}: arena at least {flops_text(formulas.live) or '0'} bytes")
+            if formulas.tape:
+                lines[-1] += f", of it the tape {flops_text(formulas.tape)}"
+            lines[-1] += f"; inputs and outputs {flops_text(formulas.data)}"
             for name in bound:
                 info = self.network.dims[name]
                 sizes = [size for size in _samples(info.role) if info.admits(size)]
@@ -277,17 +277,17 @@ def _nbytes(info: BufferInfo) -> DimLike:
 
 def _step_of_write(program: ir.Program, entry: ir.Entry, buffer: str) -> int:
     """The position (as lifetimes count) of the last call that writes a buffer of the table."""
-    found = 0
+    last = 0
     step = 0
 
     def walk(body: Sequence[ir.Stmt]) -> None:
-        nonlocal found, step
+        nonlocal last, step
         for statement in body:
             if isinstance(statement, ir.Call):
                 parameters = program.kernels[statement.function].buffers
                 for parameter, argument in zip(parameters, statement.buffers, strict=True):
                     if argument.buffer == buffer and parameter.access != "read":
-                        found = step
+                        last = step
                 step += 1
             elif isinstance(statement, ir.For):
                 step += 1
@@ -295,4 +295,4 @@ def _step_of_write(program: ir.Program, entry: ir.Entry, buffer: str) -> int:
                 step += 1
 
     walk(entry.function.body)
-    return found
+    return last

@@ -81,19 +81,19 @@ class Answer:
 
     def to_json(self) -> dict[str, Any]:
         """The verdict as a JSON object."""
-        found: dict[str, Any] = {
+        result: dict[str, Any] = {
             "input": self.axis.input,
             "axis": self.axis.axis,
             "output": self.output,
             "verdict": self.verdict,
         }
         if self.verdict in ("equivariant", "invariant"):
-            found["period"] = self.period
+            result["period"] = self.period
         if self.verdict == "equivariant":
-            found |= {"output_axis": self.output_axis, "moved": self.moved}
+            result |= {"output_axis": self.output_axis, "moved": self.moved}
         if self.verdict == "neither":
-            found |= {"layer": self.layer, "reason": self.reason}
-        return found
+            result |= {"layer": self.layer, "reason": self.reason}
+        return result
 
 
 class ShiftAnalysis:
@@ -120,16 +120,16 @@ class ShiftAnalysis:
     def layer_motions(self, layer: str) -> dict[InputAxis, Motion]:
         """The motion of the value of a layer (or port, or input), by axis."""
         value = self.graph.outputs.get(layer) or self.graph.inputs[layer]
-        return {axis: found[value] for axis, found in self.motions.items()}
+        return {axis: motions[value] for axis, motions in self.motions.items()}
 
     @cached_property
     def answers(self) -> tuple[Answer, ...]:
         """The response of each output to each axis."""
-        found = []
+        answers = []
         for output, ref in self.load.wiring.outputs.items():
             for axis, motion in self.layer_motions(str(ref)).items():
-                found.append(self._answer(axis, output, motion))
-        return tuple(found)
+                answers.append(self._answer(axis, output, motion))
+        return tuple(answers)
 
     def _answer(self, axis: InputAxis, output: str, motion: Motion) -> Answer:
         if motion.broken is not None:
@@ -190,12 +190,12 @@ def _order(load: LoadResult, name: str, rank: int) -> tuple[int, ...]:
     positions).
     """
     layers = {layer.name: layer for layer in load.model.layers} if load.model else {}
-    readers = [layers[one] for one, refs in load.wiring.inputs.items() if name in {ref.name for ref in refs}]
-    found = {
+    readers = [layers[own] for own, refs in load.wiring.inputs.items() if name in {ref.name for ref in refs}]
+    orders = {
         tuple(layer.permutation) if isinstance(layer, Transpose) and layer.permutation else None
         for layer in readers
     }
-    only = found.pop() if len(found) == 1 else None
+    only = orders.pop() if len(orders) == 1 else None
     return (
         only
         if only is not None and sorted(only) == list(range(rank)) and only[0] == 0

@@ -107,22 +107,22 @@ class Summary:
 
     def notes(self) -> list[str]:
         """Further lines: what is shared, borders that no layer sees, shifts."""
-        found = []
+        lines = []
         if self.repeated > self.parameters:
-            found.append(f"sharing: {self.parameters:,} parameters do the work of {self.repeated:,}")
+            lines.append(f"sharing: {self.parameters:,} parameters do the work of {self.repeated:,}")
         for scan in self.scans:
             if scan.before == scan.after:
                 continue
             apart, shared = flops_text(scan.before), flops_text(scan.after)
             saved = f"{shared} instead of {apart} multiplications per sample"
-            found.append(f"work saved by sharing: {scan.scan} takes {saved}{_saving(scan)}")
+            lines.append(f"work saved by sharing: {scan.scan} takes {saved}{_saving(scan)}")
         before = ""
         for row in self.rows:
             unseen = row.receptive_field.unseen_text if row.receptive_field else ""
             if unseen and unseen != before:
-                found.append(f"borders: {row.name} does not see {unseen} of the input")
+                lines.append(f"borders: {row.name} does not see {unseen} of the input")
                 before = unseen
-        return found + self._shifts()
+        return lines + self._shifts()
 
     def _shifts(self) -> list[str]:
         """One line for each output; axes with the same response share a line."""
@@ -206,8 +206,8 @@ def summarize(load: LoadResult, network: Network) -> Summary:
     for name, spec in specs.items():
         counts = {"parameter": 0, "statistic": 0}
         for parameter in infos[name].parameters:
-            found = network.parameters[parameter]
-            counts[found.kind] += _count(found.type.shape)
+            info = network.parameters[parameter]
+            counts[info.kind] += _count(info.type.shape)
         rows.append(
             SummaryRow(
                 name,

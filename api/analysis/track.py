@@ -81,7 +81,7 @@ def _walk(graph: Graph, given: Sequence[Motion], evaluation: _Evaluation) -> dic
         if node.op == "input":
             continue
         operands = [known[value] for value in graph.operands(node)]
-        broken = next((one.broken for one in operands if one.broken), None)
+        broken = next((motion.broken for motion in operands if motion.broken), None)
         if broken is None:
             try:
                 results = _table(node, operands, evaluation) or _node(graph, node, operands, evaluation)
@@ -152,7 +152,7 @@ def _node(graph: Graph, node: Node, operands: list[Motion], evaluation: _Evaluat
         accesses = [Access(operands[0], types[0].shape, places)]
     elif isinstance(node.attrs, ConstantAttributes) and node.attrs.scalar is not None:
         return [replace(plain(shape), uniform=frozenset((axis, 0) for axis in range(len(shape))))]
-    elif not any(one.depends for one in operands):
+    elif not any(motion.depends for motion in operands):
         return [plain(type.shape) for type in node.types]
     else:
         raise Broken(f"nothing is known of {node.op}")
@@ -165,7 +165,7 @@ def _table(node: Node, operands: Sequence[Motion], evaluation: _Evaluation) -> l
     """Evaluates a value that follows from positions and constants alone, such as the number of cells that a mean at the
     border counts, which is the same everywhere else.
     """
-    if any(one.array is None for one in operands) or isinstance(node.attrs, ScanAttributes):
+    if any(motion.array is None for motion in operands) or isinstance(node.attrs, ScanAttributes):
         return None
     sizes = [evaluate(type.size, evaluation.dims) for type in node.types]
     if max(sizes) > _LARGEST:
@@ -173,7 +173,7 @@ def _table(node: Node, operands: Sequence[Motion], evaluation: _Evaluation) -> l
     try:
         with np.errstate(all="ignore"):
             arrays = primitive(node.op).evaluate(
-                evaluation, node.attrs, [np.asarray(one.array) for one in operands]
+                evaluation, node.attrs, [np.asarray(motion.array) for motion in operands]
             )
     except (EvaluationError, ValueError):
         return None
@@ -185,12 +185,12 @@ def _table(node: Node, operands: Sequence[Motion], evaluation: _Evaluation) -> l
 
 def _equal(array: np.ndarray) -> frozenset[Part]:
     """The axes along which all cells are equal, leaving out a quarter of them at either border."""
-    found = set()
+    uniform = set()
     for axis, size in enumerate(array.shape):
         middle = np.take(array, range(size // 4, size - size // 4), axis)
         if np.array_equal(middle, np.broadcast_to(np.take(middle, [0], axis), middle.shape)):
-            found.add((axis, 0))
-    return frozenset(found)
+            uniform.add((axis, 0))
+    return frozenset(uniform)
 
 
 # Operations whose indices are not affine.
@@ -210,7 +210,7 @@ def _reshape(motion: Motion, shape: Shape) -> Motion:
     uniform: set[Part] = set()
     period = motion.period
     for axis, wanted in enumerate(shape):
-        found: list[DimLike] = []
+        parts: list[DimLike] = []
         so_far: DimLike = 1
         while so_far != wanted:
             if not pending:
@@ -229,17 +229,17 @@ def _reshape(motion: Motion, shape: Shape) -> Motion:
                     period = lcm(period, move.ratio.numerator)
             elif _quotient(wanted, so_far * size) is None:
                 raise Broken("it lays cells out anew")
-            part = (axis, len(found))
+            part = (axis, len(parts))
             if move is not None:
                 moves[part] = move
             if same:
                 uniform.add(part)
-            found.append(size)
+            parts.append(size)
             so_far = so_far * size
-        if not found:
-            found = [1]
+        if not parts:
+            parts = [1]
             uniform.add((axis, 0))
-        grouped.append(tuple(found))
+        grouped.append(tuple(parts))
     if pending:
         raise Broken("it lays cells out anew")
     return replace(motion, parts=tuple(grouped), moves=moves, uniform=frozenset(uniform), period=period)
@@ -247,14 +247,14 @@ def _reshape(motion: Motion, shape: Shape) -> Motion:
 
 def _quotient(size: DimLike, divisor: DimLike) -> DimLike | None:
     """``size`` / ``divisor`` if the polynomials divide without remainder, otherwise None."""
-    found: DimLike = 0
+    quotient: DimLike = 0
     for _ in range(_TERMS):
         if size == 0:
-            return found
+            return quotient
         step = _term_quotient(_leading(size), _leading(divisor))
         if step is None:
             return None
-        found, size = found + step, size - step * divisor
+        quotient, size = quotient + step, size - step * divisor
     return None
 
 
@@ -282,18 +282,18 @@ def _scan(attrs: ScanAttributes, operands: list[Motion], evaluation: _Evaluation
     starts at a fixed step.
     """
     first = attrs.n_consts + attrs.n_carries
-    if any(one.moving(0) for one in operands[first:]):
+    if any(motion.moving(0) for motion in operands[first:]):
         raise Broken("its state starts at the first step, and remembers all since")
-    consts = [replace(one, array=None) for one in operands[: attrs.n_consts]]
-    xs = [_shifted(one, one.parts[1:], -1) for one in operands[first:]]
-    carries = [replace(one, array=None) for one in operands[attrs.n_consts : first]]
+    consts = [replace(motion, array=None) for motion in operands[: attrs.n_consts]]
+    xs = [_shifted(motion, motion.parts[1:], -1) for motion in operands[first:]]
+    carries = [replace(motion, array=None) for motion in operands[attrs.n_consts : first]]
     results: list[Motion] = []
     for _ in range(3):
         known = _walk(attrs.body, [*consts, *carries, *xs], evaluation)
         results = [known[value] for value in attrs.body.outputs.values()]
-        for one in results:
-            if one.broken:
-                raise Broken(one.broken.reason)
+        for motion in results:
+            if motion.broken:
+                raise Broken(motion.broken.reason)
         if all(_same(a, b) for a, b in zip(carries, results, strict=False)):
             break
         carries = results[: attrs.n_carries]
@@ -301,16 +301,16 @@ def _scan(attrs: ScanAttributes, operands: list[Motion], evaluation: _Evaluation
         raise Broken("its state moves otherwise at every step")
     return [
         *results[: attrs.n_carries],
-        *(_shifted(one, ((attrs.length,), *one.parts), 1) for one in results[attrs.n_carries :]),
+        *(_shifted(motion, ((attrs.length,), *motion.parts), 1) for motion in results[attrs.n_carries :]),
     ]
 
 
-def _same(one: Motion, other: Motion) -> bool:
+def _same(motion: Motion, other: Motion) -> bool:
     return (
-        {part: move.ratio for part, move in one.moves.items()}
+        {part: move.ratio for part, move in motion.moves.items()}
         == {part: move.ratio for part, move in other.moves.items()}
-        and one.uniform == other.uniform
-        and (one.depends, one.period) == (other.depends, other.period)
+        and motion.uniform == other.uniform
+        and (motion.depends, motion.period) == (other.depends, other.period)
     )
 
 

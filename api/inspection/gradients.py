@@ -190,13 +190,13 @@ def gradient_flow(
 
 
 def _sizes(model: Model, given: Mapping[str, int]) -> dict[str, int]:
-    found = {}
+    sizes = {}
     for name, info in model.network.dims.items():
         usual = SAMPLES if info.role == "batch" else STEPS if info.max is None else min(info.max, MOST_STEPS)
-        found[name] = info.fitted(usual)
-    if unknown := given.keys() - found.keys():
+        sizes[name] = info.fitted(usual)
+    if unknown := given.keys() - sizes.keys():
         raise RequestError(f"{model.name} has no open size {sorted(unknown)[0]}")
-    return {**found, **given}
+    return {**sizes, **given}
 
 
 def _name(node: Node, known: Mapping[str, str], scans: Sequence[Node]) -> str:
@@ -240,7 +240,7 @@ def _flow(
         )
         slopes = _scaled(slopes, norm)
     gain = _exp(logarithms[-1] / max(len(steps), 1))
-    norms = [_exp(one) for one in reversed(logarithms)]
+    norms = [_exp(logarithm) for logarithm in reversed(logarithms)]
     states = sum(int(np.prod(carries[i].shape[1:])) for i in floats)
     return Flow(name, states, tuple(norms), gain, _radius(step, attrs, types, inputs[0], floats, states))
 
@@ -267,22 +267,22 @@ class _Step:
             slopes.append(f"slope.{i}")
             product = graph.apply("mul", value, graph.input(slopes[-1], type))
             axes = ReduceAttributes("sum", tuple(range(type.rank)))
-            one = graph.apply("reduce", product, attrs=axes) if type.rank else product
-            total = one if total is None else graph.apply("add", total, one)
+            term = graph.apply("reduce", product, attrs=axes) if type.rank else product
+            total = term if total is None else graph.apply("add", total, term)
         assert total is not None
         for name in list(graph.outputs):
             graph.drop_output(name)
         graph.set_output("loss", total)
         wrt = [self.names[self.attrs.n_consts + i] for i in self.floats]
-        made, found = gradients(graph, "loss", wrt)
+        made, gradient_of = gradients(graph, "loss", wrt)
         made.drop_output("loss")
         for name in wrt:
-            made.set_output(name, found[name])
+            made.set_output(name, gradient_of[name])
         return made, slopes
 
     def forward(self, given: Sequence[NDArray]) -> list[NDArray]:
-        found = evaluate(self.attrs.body, dict(zip(self.names, given, strict=True)), self.dims)
-        return [found[name] for name in self.results]
+        values = evaluate(self.attrs.body, dict(zip(self.names, given, strict=True)), self.dims)
+        return [values[name] for name in self.results]
 
     def backward(
         self, given: Sequence[NDArray], slopes: Sequence[NDArray], dims: Mapping[str, int] | None = None
@@ -339,8 +339,8 @@ def _radius(
         width = int(np.prod(array.shape[1:]))
         slopes.append(rows[:, start : start + width].reshape(states, *array.shape[1:]))
         start += width
-    found = step.backward(repeated, slopes, {**step.dims, str(batch): states})
-    jacobian = np.concatenate([array.reshape(states, -1) for array in found], 1).astype(np.float64)
+    blocks = step.backward(repeated, slopes, {**step.dims, str(batch): states})
+    jacobian = np.concatenate([array.reshape(states, -1) for array in blocks], 1).astype(np.float64)
     if not np.isfinite(jacobian).all():
         return None
     return float(np.abs(np.linalg.eigvals(jacobian)).max())

@@ -106,7 +106,7 @@ class Optimizations:
         lines += [f"  {kernel}" for kernel in self.kernels]
         if self.unfused:
             lines += ["", "Not fused with what makes their operands, and the memory that would have saved:"]
-            lines += [f"  {one}" for one in self.unfused]
+            lines += [f"  {entry}" for entry in self.unfused]
         return "\n".join(lines) + "\n"
 
     def to_json(self) -> dict[str, Any]:
@@ -134,13 +134,13 @@ class Optimizations:
             ],
             "unfused": [
                 {
-                    "layer": one.layer,
-                    "operation": one.operation,
-                    "rule": one.rule,
-                    "saved_bytes": str(one.saved),
-                    "loop": one.loop or None,
+                    "layer": entry.layer,
+                    "operation": entry.operation,
+                    "rule": entry.rule,
+                    "saved_bytes": str(entry.saved),
+                    "loop": entry.loop or None,
                 }
-                for one in self.unfused
+                for entry in self.unfused
             ],
         }
 
@@ -189,13 +189,13 @@ class _Refusals(Observer):
 
 
 def _count(graph: Graph) -> Counter[str]:
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for node in graph:
         if isinstance(node.attrs, ScanAttributes):
-            found += _count(node.attrs.body)
+            counts += _count(node.attrs.body)
         if node.op != "input":
-            found[node.op] += 1
-    return found
+            counts[node.op] += 1
+    return counts
 
 
 def _counted(counts: Sequence[tuple[str, int]]) -> list[str]:
@@ -205,20 +205,20 @@ def _counted(counts: Sequence[tuple[str, int]]) -> list[str]:
 def _kernels(graph: Graph, layer: Any, loop: str, unfused: list[Unfused]) -> list[FusedKernel]:
     refusals = _Refusals()
     grouping = Grouping(Roles(graph), refusals)
-    for one in refusals.found:
-        if one.saved != 0:
-            unfused.append(Unfused(layer(one.node), one.node.op, one.rule, one.saved, loop))
-    found: list[FusedKernel] = []
+    for refusal in refusals.found:
+        if refusal.saved != 0:
+            unfused.append(Unfused(layer(refusal.node), refusal.node.op, refusal.rule, refusal.saved, loop))
+    kernels: list[FusedKernel] = []
     for group in grouping.groups:
         if not group.members:
             continue
         match group.members:
             case [LoopPart() as loop_part]:
                 inside = layer(loop_part.node) or "a loop"
-                found += _kernels(loop_part.attrs.body, layer, inside, unfused)
+                kernels += _kernels(loop_part.attrs.body, layer, inside, unfused)
             case _:
-                found.append(_kernel(grouping, group, layer, loop))
-    return found
+                kernels.append(_kernel(grouping, group, layer, loop))
+    return kernels
 
 
 def _kernel(grouping: Grouping, group: Group, layer: Any, loop: str) -> FusedKernel:

@@ -27,8 +27,8 @@ class Outlook:
 
     def lines(self) -> list[str]:
         """One line about memory, and one for each recurrence."""
-        found = [self._needs(entry) for entry in self.memory.entries]
-        lines = [f"memory: {', '.join(found)}"]
+        needs = [self._needs(entry) for entry in self.memory.entries]
+        lines = [f"memory: {', '.join(needs)}"]
         for flow in self.gradients.flows:
             lines.append(
                 f"gradients: {flow.layer} {flow.verdict}, × {flow.gain:.3g} a step back in time, "

@@ -21,21 +21,21 @@ _WORDS = {"arena": "scratch memory", "tape": "of it tape"}
 
 def memory(resources: Resources) -> str:
     """The section on memory: a bar and a column for each entry, and how it grows."""
-    found = [resources.memory(entry) for entry in resources.entries]
-    kinds = list(dict.fromkeys(kind for one in found for kind in one.buffers))
-    rows = [(kind, [one.buffers.get(kind, 0) for one in found]) for kind in kinds]
-    rows.append(("arena", [one.arena for one in found]))
-    if any(one.tape for one in found):
-        rows.append(("tape", [one.tape for one in found]))
-    rows.append(("in all", [one.total for one in found]))
-    head = "".join(f"<th>{escape(one.entry)}<br>{escape(_at(one))}</th>" for one in found)
+    memories = [resources.memory(entry) for entry in resources.entries]
+    kinds = list(dict.fromkeys(kind for usage in memories for kind in usage.buffers))
+    rows = [(kind, [usage.buffers.get(kind, 0) for usage in memories]) for kind in kinds]
+    rows.append(("arena", [usage.arena for usage in memories]))
+    if any(usage.tape for usage in memories):
+        rows.append(("tape", [usage.tape for usage in memories]))
+    rows.append(("in all", [usage.total for usage in memories]))
+    head = "".join(f"<th>{escape(usage.entry)}<br>{escape(_at(usage))}</th>" for usage in memories)
     body = "".join(
         f'<tr><th scope="row">{_swatch(name)}{escape(_WORDS.get(name, name))}</th>'
         + "".join(f"<td>{size:,}</td>" if size else "<td>–</td>" for size in sizes)
         + "</tr>"
         for name, sizes in rows
     )
-    bars = "".join(_bar(one, kinds) for one in found)
+    bars = "".join(_bar(usage, kinds) for usage in memories)
     growth = "".join(f"<li>{escape(line)}</li>" for line in resources.growth() if not line.startswith(" "))
     return (
         '<section id="the-memory"><h2>Memory</h2>'
@@ -89,7 +89,7 @@ def gradient_section(model: Model, weights: Mapping[str, NDArray] | None) -> str
     if not start.flows:
         return ""
     trained = gradient_flow(model, weights).flows if weights is not None else (None,) * len(start.flows)
-    figures = "".join(_flow(one, other) for one, other in zip(start.flows, trained, strict=True))
+    figures = "".join(_flow(flow, other) for flow, other in zip(start.flows, trained, strict=True))
     legend = '<span class="key train">first weights</span>'
     legend += ' <span class="key valid">trained</span>' if weights is not None else ""
     said = "The norm of ∂L/∂h(t), the last step’s being 1, on random inputs; logarithmic."
@@ -99,13 +99,13 @@ def gradient_section(model: Model, weights: Mapping[str, NDArray] | None) -> str
     )
 
 
-def _flow(one: Flow, trained: Flow | None) -> str:
-    lines = {"train": one, **({"valid": trained} if trained else {})}
-    said = f"{one.verdict}: × {one.gain:.3g} a step"
-    said += f", spectral radius {one.radius:.3g}" if one.radius is not None else ""
+def _flow(flow: Flow, trained: Flow | None) -> str:
+    lines = {"train": flow, **({"valid": trained} if trained else {})}
+    said = f"{flow.verdict}: × {flow.gain:.3g} a step"
+    said += f", spectral radius {flow.radius:.3g}" if flow.radius is not None else ""
     said += f"; trained, × {trained.gain:.3g}" if trained else ""
-    caption = f"{escape(one.layer)} <span class='quiet'>{escape(said)}</span>"
-    return f"<figure><figcaption>{caption}</figcaption>{_chart(one.layer, lines)}</figure>"
+    caption = f"{escape(flow.layer)} <span class='quiet'>{escape(said)}</span>"
+    return f"<figure><figcaption>{caption}</figcaption>{_chart(flow.layer, lines)}</figure>"
 
 
 def _chart(name: str, lines: Mapping[str, Flow]) -> str:

@@ -20,8 +20,8 @@ def charts(history: Sequence[EpochRecord]) -> list[tuple[str, str]]:
 
 
 def _chart(name: str, history: Sequence[EpochRecord]) -> str:
-    series = {"train": [(one.epoch, one.train.get(name)) for one in history]}
-    series["valid"] = [(one.epoch, (one.valid or {}).get(name)) for one in history]
+    series = {"train": [(record.epoch, record.train.get(name)) for record in history]}
+    series["valid"] = [(record.epoch, (record.valid or {}).get(name)) for record in history]
     points = {
         part: [(epoch, value) for epoch, value in line if value is not None and isfinite(value)]
         for part, line in series.items()

@@ -69,18 +69,18 @@ def _totals(summary: Summary, resources: Resources) -> str:
     ]
     items += [("statistics", f"{summary.statistics:,}")] if summary.statistics else []
     for entry in resources.entries:
-        found = resources.memory(entry)
-        at = ", ".join(f"{name} = {size}" for name, size in found.dims.items())
+        needed = resources.memory(entry)
+        at = ", ".join(f"{name} = {size}" for name, size in needed.dims.items())
         what = "to predict" if entry == "predict" else "to train"
-        items.append((f"memory {what}{f', {at}' if at else ''}", bytes_text(found.total)))
+        items.append((f"memory {what}{f', {at}' if at else ''}", bytes_text(needed.total)))
     return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in items)
 
 
 def _warnings(model: Model) -> str:
-    found = model.diagnostics.items
-    if not found:
+    warnings = model.diagnostics.items
+    if not warnings:
         return '<p class="quiet">No warnings.</p>'
-    return "<ul>" + "".join(_warning(item) for item in found) + "</ul>"
+    return "<ul>" + "".join(_warning(item) for item in warnings) + "</ul>"
 
 
 def _warning(item: Diagnostic) -> str:
@@ -120,7 +120,7 @@ def _curves(history: Sequence[EpochRecord]) -> str:
     if not history:
         return ""
     last = history[-1]
-    seconds = sum(one.seconds for one in history)
+    seconds = sum(record.seconds for record in history)
     said = f"{count_text(len(history), 'epoch')}, {last.steps:,} steps, {seconds:.1f} s"
     figures = "".join(
         f"<figure><figcaption>{escape(name)}</figcaption>{chart}</figure>" for name, chart in charts(history)
@@ -134,7 +134,7 @@ def _curves(history: Sequence[EpochRecord]) -> str:
 
 def _data(model: Model, summary: Summary) -> dict[str, Any]:
     """What the script shows for a selected layer, by the id of its box."""
-    found: dict[str, Any] = {}
+    boxes: dict[str, Any] = {}
     entries = model.load.entries
     for row in summary.rows:
         entry = entries.get(row.name)
@@ -150,11 +150,11 @@ def _data(model: Model, summary: Summary) -> dict[str, Any]:
             facts += [("total stride", field.stride_text)] if field.stride_text else []
             facts += [("does not see", field.unseen_text)] if field.unseen_text else []
         owned = [
-            (name.removeprefix(f"{row.name}."), shape_text(one.type.shape))
-            for name, one in model.network.parameters.items()
-            if one.layer == row.name
+            (name.removeprefix(f"{row.name}."), shape_text(info.type.shape))
+            for name, info in model.network.parameters.items()
+            if info.layer == row.name
         ]
-        found[row.name] = {
+        boxes[row.name] = {
             "name": row.name,
             "facts": facts + owned,
             "lines": [span.line, span.end_line] if span else None,
@@ -163,11 +163,11 @@ def _data(model: Model, summary: Summary) -> dict[str, Any]:
         node = model.load.node(("inputs", name))
         lines = [node.span.line, node.span.end_line] if node else None
         facts = [("", f"input {type.dtype}"), ("shape", shape_text(type.shape))]
-        found[f"input:{name}"] = {"name": name, "facts": facts, "lines": lines}
+        boxes[f"input:{name}"] = {"name": name, "facts": facts, "lines": lines}
     for name, output in model.network.outputs.items():
         node = model.load.node(("outputs", name))
         lines = [node.span.line, node.span.end_line] if node else None
         facts = [("", f"output {output.type.dtype}"), ("shape", shape_text(output.type.shape))]
         facts += [("labels", visible(", ".join(output.labels)))] if output.labels else []
-        found[f"output:{name}"] = {"name": name, "facts": facts, "lines": lines}
-    return found
+        boxes[f"output:{name}"] = {"name": name, "facts": facts, "lines": lines}
+    return boxes
