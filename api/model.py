@@ -20,7 +20,7 @@ from netwright.specs.specialize import Range, specialize
 from .analysis.limits import keep_memory
 from .analysis.summary import Summary, summarize
 from .collection import collected_seldom
-from .data import data_paths
+from .data import DataSets, Given, archives
 from .errors import SpecError
 from .fixing import check_fixes
 from .network_weights import Weights
@@ -80,8 +80,14 @@ class Model:
 
     @property
     def data_paths(self) -> dict[str, Path]:
-        """The files of the spec's data sets, by name. Raises SpecError."""
-        return data_paths(self.load) if self.spec.train else {}
+        """The .npz files among the spec's data sets, by the sets' names. Raises SpecError."""
+        return archives(self.load) if self.spec.train else {}
+
+    def data(self, given: Mapping[str, Given] | None = None) -> DataSets:
+        """The spec's data sets, replaced or extended by those ``given``: paths, or arrays by name. Each is opened when
+        it is asked for: `model.data()["train"]`. Raises SpecError.
+        """
+        return DataSets(self.load, self.network, given)
 
     @property
     def files(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from netwright.compiler.codegen.target import named_target
 from netwright.compiler.frontend.network import Network, initial_states, initial_values
-from netwright.runtime.data import Dataset, load_dataset
+from netwright.runtime.data.samples import Samples
 from netwright.runtime.engine import Engine
 from netwright.runtime.native import NativeEngine
 from netwright.runtime.plan import TrainingResult
@@ -25,12 +25,11 @@ from netwright.specs.manifest import Manifest
 from . import artifacts
 from .build import build, entry_graphs, reference
 from .collection import collected_seldom
-from .data import data_path, data_paths
+from .data import DataSets, Given
 from .network_weights import Weights, read_weights, weights_manifest
 from .training import run_training
 
 EngineName = Literal["native", "reference"]
-Data = str | Path | Mapping[str, NDArray] | Dataset
 
 
 class Program:
@@ -120,8 +119,8 @@ class Program:
 
     def train(
         self,
-        data: Data | None = None,
-        valid: Data | None = None,
+        data: Given | DataSets | None = None,
+        valid: Given | None = None,
         *,
         epochs: int | None = None,
         checkpoint: str | Path | None = None,
@@ -130,33 +129,42 @@ class Program:
     ) -> TrainingResult:
         """Trains as the spec's `train` section says; afterwards the program has the weights of the best epoch.
 
-        ``data`` and ``valid`` are .npz files or arrays by name, by default the spec's own (`valid` may be missing).
+        ``data`` and ``valid`` are paths or arrays by name, by default the spec's own (`valid` may be missing); ``data``
+        may also be all data sets at once, as `Model.data` returns them. A file is read as the spec declares the set
+        that it replaces; a split of the training data is taken from the data given.
         ``checkpoint`` is a file that is written after every epoch, ``resume`` one to continue from. ``observer`` is
         notified of each step and epoch (``runtime.progress``).
 
-        Raises RequestError without a train section, DataError for data that don't fit, CheckpointError, TrainingError
-        for a plan that can't be followed, and DivergedError if the loss becomes infinite or NaN.
+        Raises RequestError without a train section or training data, DataError for data that don't fit,
+        CheckpointError, TrainingError for a plan that can't be followed, and DivergedError if the loss becomes infinite
+        or NaN.
         """
-        sets = data_paths(self.load)
-        train = data_path(self.load, "train") if data is None else data
-        held = sets.get("valid") if valid is None else valid
+        sets = data if isinstance(data, DataSets) else self._data(train=data, valid=valid)
         return run_training(
             self.load,
             self.network,
             self.session,
-            _dataset(train, "the training data"),
-            None if held is None else _dataset(held, "the validation data"),
+            sets["train"],
+            sets.find("valid"),
             epochs=epochs,
             checkpoint=checkpoint,
             resume=resume,
             observer=observer,
         )
 
-    def evaluate(self, data: Data) -> dict[str, float]:
-        """The mean loss and metrics over a whole data set, a .npz file or arrays by name. Raises DataError."""
+    def evaluate(self, data: Given) -> dict[str, float]:
+        """The mean loss and metrics over a whole data set, a path (read as the spec's training data are) or arrays by
+        name. Raises DataError.
+        """
         spec = self.load.model.train if self.load.model else None
         size = spec.batch_size if spec else 32
-        return evaluate(self.session, _dataset(data, "the data"), size)
+        samples = data if isinstance(data, Samples) else self._data(data=data)["data"]
+        return evaluate(self.session, samples, size)
+
+    def _data(self, **given: Given | None) -> DataSets:
+        return DataSets(
+            self.load, self.network, {name: one for name, one in given.items() if one is not None}
+        )
 
     def save_weights(self, path: str | Path) -> None:
         """Writes parameters and statistics to a safetensors file, completely or not at all. Raises OSError."""
@@ -180,9 +188,3 @@ class Program:
     def __repr__(self) -> str:
         size = sum(int(np.prod(array.shape)) for array in self.weights.values())
         return f"<Program {self.manifest.model}: {', '.join(self.entries)}; {size:,} weights>"
-
-
-def _dataset(data: Data, name: str) -> Dataset:
-    if isinstance(data, Dataset):
-        return data
-    return load_dataset(data) if isinstance(data, str | Path) else Dataset(data, name)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.frontend.training.fitting import fit_statistics
 from netwright.runtime.batches import Batches
-from netwright.runtime.data import Dataset
+from netwright.runtime.data.samples import Samples
 from netwright.runtime.plan import EarlyStopping, TrainingPlan, TrainingResult
 from netwright.runtime.progress import Observer
 from netwright.runtime.session import Session
@@ -48,8 +48,8 @@ def run_training(
     load: LoadResult,
     network: Network,
     session: Session,
-    data: Dataset,
-    valid: Dataset | None,
+    data: Samples,
+    valid: Samples | None,
     *,
     epochs: int | None = None,
     checkpoint: str | Path | None = None,
@@ -65,7 +65,7 @@ def run_training(
     return train(session, plan, data, valid, checkpoint=checkpoint, resume=resume, observer=observer)
 
 
-def fit(network: Network, session: Session, data: Dataset, plan: TrainingPlan) -> None:
+def fit(network: Network, session: Session, data: Samples, plan: TrainingPlan) -> None:
     """Sets the mean and deviation of each fitted `standardize` layer to those of its input over ``data``.
 
     Raises DataError.
@@ -75,10 +75,10 @@ def fit(network: Network, session: Session, data: Dataset, plan: TrainingPlan) -
     inputs = [info for info in expected_arrays(network) if info.name in network.inputs]
     data.require(inputs, list(network.dims.values()), plan.windows)
     batches = Batches(data, inputs, plan.batch_size)
-    casts = {info.name: np.dtype(info.dtype) for info in inputs}
+    types = {info.name: np.dtype(info.dtype) for info in inputs}
 
     def arrays() -> Iterator[dict[str, NDArray]]:
         for batch in batches.epoch(0):
-            yield {name: array.astype(casts[name], copy=False) for name, array in batch.arrays.items()}
+            yield {name: array.astype(types[name], copy=False) for name, array in batch.arrays.items()}
 
     session.assign({**session.weights, **fit_statistics(network, session.weights, arrays)})

@@ -47,3 +47,26 @@ def is_lossless(source: np.dtype, target: np.dtype) -> bool:
     if source.kind in "iu" and source.itemsize == 8 and target.kind in "fc":
         return False
     return np.can_cast(source, target, "safe")
+
+
+def is_rounding(source: np.dtype, target: np.dtype) -> bool:
+    """Whether a cast from ``source`` to ``target`` rounds numbers: both are floats, and ``target`` is the narrower."""
+    return source.kind == target.kind == "f" and source.itemsize > target.itemsize
+
+
+def rounded(array: NDArray, dtype: np.dtype) -> NDArray:
+    """``array`` in a narrower float type. Raises LossError for a finite number that would become infinite."""
+    with np.errstate(over="ignore"):
+        result = array.astype(dtype)
+    if (lost := np.isinf(result) & np.isfinite(array)).any():
+        at = tuple(np.argwhere(lost)[0].tolist())
+        raise LossError(at, f"{array[at]:.6g} is too large for {dtype.name}")
+    return result
+
+
+class LossError(ValueError):
+    """A cast would lose more than rounding does, at the index ``at``."""
+
+    def __init__(self, at: tuple[int, ...], message: str):
+        super().__init__(message)
+        self.at = at

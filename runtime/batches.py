@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from netwright.specs.manifest import BufferInfo
 from netwright.specs.random import permutation
 
+from .arrays import LossError, is_rounding, rounded
 from .binding import bare_name, parse_shape, shape_text
-from .data import Dataset
+from .data.samples import Samples
 from .errors import DataError
 from .windows import Windows
 
@@ -37,11 +38,13 @@ class Batch:
 
 
 class Batches:
-    """Makes the batches of each epoch from those arrays of ``dataset`` that ``inputs`` name."""
+    """Makes the batches of each epoch from those arrays of ``dataset`` that ``inputs`` name. Floats are rounded to the
+    inputs' types; a number that is too large for its type raises DataError.
+    """
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Samples,
         inputs: Sequence[BufferInfo],
         batch_size: int,
         *,
@@ -50,13 +53,14 @@ class Batches:
         windows: Windows | None = None,
     ):
         self.samples = len(dataset)
-        self._arrays = {info.name: dataset.arrays[info.name] for info in inputs}
+        self._dataset = dataset
+        self._dtypes = {info.name: np.dtype(info.dtype) for info in inputs}
         self._batch_size = batch_size
         self._seed = seed
         self._shuffle = shuffle
         self._windows = windows
         self._axes = _time_axes(inputs, windows.time) if windows else {}
-        self._steps = next((self._arrays[name].shape[axis] for name, axis in self._axes.items()), 1)
+        self._steps = next((dataset.headers[name].shape[axis] for name, axis in self._axes.items()), 1)
         self.windows_per_batch = -(-self._steps // windows.size) if windows else 1
 
     def __len__(self) -> int:
@@ -76,7 +80,22 @@ class Batches:
 
     def _gather(self, batch: int, order: NDArray[np.int64] | None) -> dict[str, NDArray]:
         rows = self._rows(batch, order)
-        return {name: array[rows] for name, array in self._arrays.items()}
+        arrays = self._dataset.read(rows, self._dtypes)
+        for name, dtype in self._dtypes.items():
+            if is_rounding(arrays[name].dtype, dtype):
+                arrays[name] = self._rounded(name, arrays[name], dtype, rows)
+        return arrays
+
+    def _rounded(
+        self, name: str, array: NDArray, dtype: np.dtype, rows: slice | NDArray[np.int64]
+    ) -> NDArray:
+        try:
+            return rounded(array, dtype)
+        except LossError as error:
+            first, *rest = error.at
+            where = f" (at {rest})" if rest else ""
+            place = self._dataset.place(int(np.arange(self.samples)[rows][first]))
+            raise DataError(f"{self._dataset.name}: {name}: {error} in {place}{where}") from None
 
     def _rows(self, batch: int, order: NDArray[np.int64] | None) -> slice | NDArray[np.int64]:
         rows = slice(batch * self._batch_size, (batch + 1) * self._batch_size)

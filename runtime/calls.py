@@ -6,6 +6,7 @@ shapes and kept, since this code precedes every prediction.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -14,11 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 from netwright.specs.dims import evaluate
 from netwright.specs.manifest import BufferInfo, EntryInfo
 
-from .arrays import is_lossless
+from .arrays import LossError, is_lossless, is_rounding, rounded
 from .binding import Binder, parse_shape
 from .classes import class_hint
 from .engine import Engine
-from .errors import ExecutionError, InputError, did_you_mean, listed
+from .errors import ExecutionError, InputError, RoundingWarning, did_you_mean, listed
 from .named_arrays import static_shape
 from .ranges import out_of_range
 
@@ -67,6 +68,7 @@ class EntryCall:
             (info, parse_shape(info)) for info in used if info.role == "state" and static_shape(info) is None
         ]
         self._binder = Binder([info for info in used if info.role == "input"], manifest.dims)
+        self._rounded: set[str] = set()  # the inputs of which it was said that they are rounded
         self._bindings: dict[tuple[tuple[int, ...], ...], _Binding] = {}
 
     def __call__(self, arrays: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
@@ -98,6 +100,7 @@ class EntryCall:
         for name, dtype in inputs.items():
             array = arrays[name]
             if type(array) is not np.ndarray or array.dtype is not dtype or not array.flags.carray:
+                self._say_rounding(name, array, dtype)
                 array = exact_array(name, array, dtype)
             buffers[name] = array
             shapes.append(array.shape)
@@ -106,6 +109,13 @@ class EntryCall:
         if binding is None:
             binding = self._bind(key)
         return buffers, binding
+
+    def _say_rounding(self, name: str, array: ArrayLike, dtype: np.dtype) -> None:
+        # Numbers in a list have no float type that anybody chose.
+        if isinstance(array, np.ndarray) and is_rounding(array.dtype, dtype) and name not in self._rounded:
+            self._rounded.add(name)
+            text = f"input {name!r} is {array.dtype.name}; its numbers are rounded to {dtype.name}"
+            warnings.warn(text, RoundingWarning, stacklevel=2)
 
     def _with_hint(self, error: InputError, arrays: Mapping[str, ArrayLike]) -> InputError:
         for info in self._given:
@@ -148,13 +158,18 @@ class EntryCall:
 
 
 def exact_array(name: str, value: ArrayLike, dtype: np.dtype) -> NDArray:
-    """``value`` as a C-ordered array of ``dtype`` if the cast loses nothing. Otherwise raises InputError, which says
-    how to cast.
+    """``value`` as a C-ordered array of ``dtype`` if the cast loses nothing, or only rounds floats. Otherwise raises
+    InputError, which says how to cast.
     """
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
         raise InputError(f"input {name!r} is not an array: {error}") from None
+    if is_rounding(array.dtype, dtype):
+        try:
+            array = rounded(array, dtype)
+        except LossError as error:
+            raise InputError(f"input {name!r}: {error} (at {list(error.at)})") from None
     if array.dtype != dtype and not is_lossless(array.dtype, dtype):
         raise InputError(
             f"input {name!r} is {array.dtype.name}, but the model takes {dtype.name} and the cast could lose "

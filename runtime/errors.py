@@ -34,6 +34,10 @@ class DataError(RuntimeFault, ValueError):
     """A data file can't be read, or its arrays don't fit the model's inputs and targets."""
 
 
+class RoundingWarning(UserWarning):
+    """The numbers of an array are rounded to the float type that a model computes in."""
+
+
 class CheckpointError(RuntimeFault, ValueError):
     """A checkpoint can't be read, or was written by a different training."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -22,6 +23,8 @@ _MAX_RATIO = 1032
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
 
 T = TypeVar("T")
+#: A function of the archive's file, a member, the stream of its content, its header, and its name in messages.
+_Use = Callable[[IO[bytes], zipfile.ZipInfo, IO[bytes], ArrayHeader, str], T]
 
 
 def read_npz_headers(path: str | Path) -> dict[str, ArrayHeader]:
@@ -30,18 +33,38 @@ def read_npz_headers(path: str | Path) -> dict[str, ArrayHeader]:
     Raises DataError: a file that can't be opened or is not an archive of arrays; a member that is not a
     well-formed array, is packed in an unusual way, occurs twice, or declares sizes that the file can't hold.
     """
-    return _for_each(path, lambda stream, header, name: header)
+    return {name: header for name, (header, _) in npz_positions(path).items()}
 
 
-def read_npz(path: str | Path) -> dict[str, NDArray]:
-    """All arrays of an archive, by name. Raises DataError as ``read_npz_headers``, also for damaged data."""
+def npz_positions(path: str | Path) -> dict[str, tuple[ArrayHeader, int | None]]:
+    """As ``read_npz_headers``, each with the position of its data in the file; None if they are compressed."""
 
-    def read(stream: IO[bytes], header: ArrayHeader, name: str) -> NDArray:
+    def position(file: IO[bytes], member: zipfile.ZipInfo, header: ArrayHeader) -> int | None:
+        if member.compress_type != zipfile.ZIP_STORED:
+            return None
+        # The lengths of the name and of the extra field are repeated before the data, and may differ there.
+        file.seek(member.header_offset + 26)
+        name, extra = struct.unpack("<HH", file.read(4))
+        return member.header_offset + 30 + name + extra + header.offset
+
+    return _for_each(path, lambda file, member, _, header, name: (header, position(file, member, header)))
+
+
+def read_npz(path: str | Path, names: Container[str] | None = None) -> dict[str, NDArray]:
+    """All arrays of an archive, or those with these ``names``, by name. Raises DataError as ``read_npz_headers``, also
+    for damaged data, and for arrays that need more memory than the machine has.
+    """
+
+    def read(
+        _: IO[bytes], member: zipfile.ZipInfo, stream: IO[bytes], header: ArrayHeader, name: str
+    ) -> NDArray:
+        if member.file_size > (memory := _physical_memory()):
+            raise DataError(f"{name} needs {member.file_size:,} bytes; this machine has {memory:,}")
         array = read_data(stream, header, name)
         stream.read(1)  # reading to the end makes zipfile compare the checksum
         return array
 
-    return _for_each(path, read)
+    return _for_each(path, read, names)
 
 
 def write_npz(path: str | Path, arrays: Mapping[str, NDArray]) -> None:
@@ -58,14 +81,16 @@ def write_npz(path: str | Path, arrays: Mapping[str, NDArray]) -> None:
     write_file(path, write)
 
 
-def _for_each(path: str | Path, use: Callable[[IO[bytes], ArrayHeader, str], T]) -> dict[str, T]:
+def _for_each(path: str | Path, use: _Use[T], names: Container[str] | None = None) -> dict[str, T]:
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             with zipfile.ZipFile(file) as archive:
                 members = _checked_members(archive, size, str(path))
                 return {
-                    name: _use_member(archive, info, f"{path}: {name}", use) for name, info in members.items()
+                    name: _use_member(file, archive, member, f"{path}: {name}", use)
+                    for name, member in members.items()
+                    if names is None or name in names
                 }
     except DataError:
         raise
@@ -92,22 +117,16 @@ def _checked_members(archive: zipfile.ZipFile, size: int, path: str) -> dict[str
     # Members that share bytes let a small archive unpack to a huge one.
     if sum(info.compress_size for info in members.values()) > size:
         raise DataError(f"{path}: its arrays claim more bytes than the file has ({size:,})")
-    unpacked = sum(info.file_size for info in members.values())
-    if unpacked > (memory := _physical_memory()):
-        raise DataError(f"{path}: its arrays need {unpacked:,} bytes; this machine has {memory:,}")
     return members
 
 
 def _use_member(
-    archive: zipfile.ZipFile,
-    info: zipfile.ZipInfo,
-    name: str,
-    use: Callable[[IO[bytes], ArrayHeader, str], T],
+    file: IO[bytes], archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, use: _Use[T]
 ) -> T:
-    with archive.open(info) as stream:
+    with archive.open(member) as stream:
         header = read_header(stream, name)
-        check_size(header, info.file_size, name)
-        return use(stream, header, name)
+        check_size(header, member.file_size, name)
+        return use(file, member, stream, header, name)
 
 
 def _physical_memory() -> int:

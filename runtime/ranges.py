@@ -4,7 +4,7 @@ there is one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,10 @@ def out_of_range(
     dims: Mapping[str, int],
     *,
     partial: bool,
+    place: Callable[[int], str] = "sample {}".format,
 ) -> Iterator[str]:
-    """For each of the ``arrays``, a sentence about its first value outside the ranges in the manifest.
+    """For each of the ``arrays``, a sentence about its first value outside the ranges in the manifest. ``place`` names
+    a sample.
 
     With ``partial`` also arrays of which the network uses only some elements, so that the value may do no harm.
     """
@@ -36,7 +38,7 @@ def out_of_range(
             if wrong.any():
                 wrong &= _counting(array, range, arrays)
             if wrong.any():
-                yield _text(info.name, array, np.argwhere(wrong)[0].tolist(), range, high)
+                yield _text(info.name, array, np.argwhere(wrong)[0].tolist(), range, high, place)
                 break
 
 
@@ -51,10 +53,12 @@ def _counting(array: NDArray, range: RangeInfo, arrays: Mapping[str, NDArray]) -
     return counting
 
 
-def _text(name: str, array: NDArray, at: list[int], range: RangeInfo, high: int) -> str:
+def _text(
+    name: str, array: NDArray, at: list[int], range: RangeInfo, high: int, place: Callable[[int], str]
+) -> str:
     value = array[tuple(at)].item()
     where = f" (at {at[1:]})" if len(at) > 1 else ""
-    sample = f"sample {at[0]} has" if at else "there is"
+    sample = f"{place(at[0])} has" if at else "there is"
     open_size = "" if range.high == str(high) else f"{range.high} = "
     kind = f"{_PLURAL[range.what]} are {range.low} to {open_size}{high}"
     return f"{name}: {sample} the {range.what} {value}{where}; {kind}"

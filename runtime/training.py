@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from .batches import Batches
 from .causes import NETWORK, UPDATES, cause_of, not_finite
 from .checkpoint import load_checkpoint, save_checkpoint
-from .data import Dataset
-from .errors import TrainingError, did_you_mean, listed
+from .data.samples import Samples
+from .errors import DataError, TrainingError, did_you_mean, listed
 from .interrupt import InterruptRequest
 from .plan import Ending, EpochRecord, Progress, TrainingPlan, TrainingResult
 from .progress import Observer, Silent
@@ -37,8 +37,8 @@ class DivergedError(TrainingError):
 def train(
     session: Session,
     plan: TrainingPlan,
-    data: Dataset,
-    valid: Dataset | None = None,
+    data: Samples,
+    valid: Samples | None = None,
     *,
     checkpoint: str | Path | None = None,
     resume: str | Path | None = None,
@@ -57,7 +57,7 @@ def train(
     return _Training(session, plan, data, valid, checkpoint, observer or Silent()).run(resume)
 
 
-def evaluate(session: Session, data: Dataset, batch_size: int = 32) -> dict[str, float]:
+def evaluate(session: Session, data: Samples, batch_size: int = 32) -> dict[str, float]:
     """The mean loss and metrics over a whole data set, exact also if the last batch is partial. Raises DataError."""
     data.require(session.input_info("loss"), session.manifest.dims)
     totals = Totals()
@@ -71,8 +71,8 @@ class _Training:
         self,
         session: Session,
         plan: TrainingPlan,
-        data: Dataset,
-        valid: Dataset | None,
+        data: Samples,
+        valid: Samples | None,
         checkpoint: str | Path | None,
         observer: Observer,
     ):
@@ -123,6 +123,9 @@ class _Training:
             return result
         except DivergedError as error:
             result = error.result
+            raise
+        except DataError:  # a file that can't be read: the training can go on when it is mended
+            self._save()
             raise
         finally:
             self.observer.end(result)

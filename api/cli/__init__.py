@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -12,7 +13,9 @@ from typing import Any
 
 import click
 
+from netwright.runtime.errors import RoundingWarning
 from netwright.runtime.interrupt import end_on_signals
+from netwright.specs.diagnostics.visible import visible
 
 from ..collection import SELDOM
 
@@ -29,6 +32,7 @@ COMMANDS = {
     "graph": "Draw a network.",
     "report": "One page about a network, for a browser.",
     "sample": "Random data that fit a spec, to try it.",
+    "data": "What is in the data sets: counts, ranges, classes.",
     "train": "Train a network and write its weights.",
     "evaluate": "Loss and metrics of trained weights on data.",
     "probe": "Shift data and compare the answers.",
@@ -78,7 +82,7 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _explained():
+        with _explained(), _noted():
             return super().invoke(ctx)
 
 
@@ -98,6 +102,23 @@ def _explained() -> Iterator[None]:
         if code is None:
             raise
         sys.exit(code)
+
+
+@contextmanager
+def _noted() -> Iterator[None]:
+    """Prints what is said about rounded data as a note, without the line of code that says it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RoundingWarning)
+        show = warnings.showwarning
+
+        def note(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, RoundingWarning):
+                click.echo(f"note: {visible(str(message))}", err=True)
+            else:
+                show(message, category, *where, **more)
+
+        warnings.showwarning = note
+        yield
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import click
 
-from netwright.runtime.data import load_dataset
-
 from ..describe import count_text
 from ..errors import RequestError
 from ..model import load
@@ -34,11 +32,15 @@ def command(
     """Print loss and metrics over whole data sets: those given, or the spec's except the training data."""
     model = load(spec, settings)
     show_warnings(model)
-    paths = data or model.data_paths
-    chosen = {name: path for name, path in paths.items() if name != "train" or data or len(paths) == 1}
-    if not chosen:
+    if model.spec.train is None:
         raise RequestError(f"{model.name} can't be evaluated: the spec has no train section")
-    sets = {name: load_dataset(path) for name, path in chosen.items()}
+    declared = model.data(data)
+    names = list(data or declared)
+    sets = {name: declared[name] for name in names if name != "train" or data or len(names) == 1}
+    if not sets:
+        raise RequestError(f"{model.name} has no data to be evaluated on: give some with --data valid=FILE")
+    for dataset in sets.values():
+        dataset.load()
     program = model.compile(weights, engine=engine, threads=threads, pin=pin, entries=("loss",))
     for name, dataset in sets.items():
         numbers = program.evaluate(dataset)

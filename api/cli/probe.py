@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from netwright.runtime.data import load_dataset
 from netwright.specs.diagnostics.visible import visible
 
 from ..analysis.probe import SHIFTS, probe_shifts
@@ -58,20 +57,20 @@ def shift(
     """
     model = load(spec, settings)
     show_warnings(model)
-    paths = model.data_paths
-    path = data or paths.get("valid") or next(iter(paths.values()), None)
-    if path is None:
+    sets = model.data({"data": data} if data else None)
+    name = "data" if data else "valid" if "valid" in sets else next(iter(sets), None)
+    if name is None:
         raise RequestError(f"{model.name} names no data: give some with --data")
-    dataset = load_dataset(path)
-    missing = [name for name in model.network.inputs if name not in dataset.arrays]
+    dataset = sets[name]
+    missing = [name for name in model.network.inputs if name not in dataset.headers]
     if missing:
-        raise RequestError(f"{path} has no array {missing[0]}")
+        raise RequestError(f"{dataset.name} has no array {missing[0]}")
     program = model.compile(weights, engine=engine, threads=threads, pin=pin, entries=("predict",))
-    found = probe_shifts(program, dataset.arrays, shifts)
+    found = probe_shifts(program, dataset.read(slice(None), model.network.inputs), shifts)
     if form == "json":
         click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
     elif found.probes:
         console().print(found.table())
-        click.echo(visible(f"{count_text(found.samples, 'sample')} of {path}"))
+        click.echo(visible(f"{count_text(found.samples, 'sample')} of {dataset.name}"))
     else:
         click.echo("no input has an axis to shift along")

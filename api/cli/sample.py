@@ -48,7 +48,9 @@ def command(
     show_warnings(model)
     paths = data or model.data_paths
     if not paths:
-        raise RequestError(f"{model.name} names no data: the spec has no train section")
+        raise RequestError(
+            f"{model.name} names no .npz files under train: data; give some: --data train=FILE.npz"
+        )
     check_outputs(dict(paths), model.files)
     for path in paths.values():
         if path.exists() and not force:

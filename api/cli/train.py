@@ -7,14 +7,12 @@ from pathlib import Path
 
 import click
 
-from netwright.runtime.data import load_dataset
 from netwright.runtime.plan import TrainingResult
 from netwright.runtime.progress import observer_for
 from netwright.runtime.training import DivergedError
 from netwright.specs.diagnostics.visible import visible
 from netwright.specs.files import is_stream
 
-from ..data import data_path, data_paths
 from ..model import load
 from ..program import EngineName, Program
 from ..training import training_plan
@@ -76,17 +74,17 @@ def command(
     show_warnings(model)
     plan = training_plan(model.load, model.network)
     checkpoint = checkpoint or resume or _beside(weights, model.name)
-    sets = data_paths(model.load, data)
-    check_outputs({"--weights": weights}, [*model.files, *sets.values(), resume])
-    check_outputs({"--checkpoint": checkpoint}, [*model.files, *sets.values(), weights])
-    train_set = load_dataset(data_path(model.load, "train", data))
-    valid_file = sets.get("valid")
-    valid_set = None if valid_file is None else load_dataset(valid_file)
+    sets = model.data(data)
+    files = [*model.files, *(file for name in sets for file in sets.files(name))]
+    check_outputs({"--weights": weights}, [*files, resume])
+    check_outputs({"--checkpoint": checkpoint}, [*files, weights])
+    for dataset in (sets["train"], sets.find("valid")):
+        if dataset is not None:
+            dataset.load()  # an error in the data comes before the network is compiled
     program = model.compile(engine=engine, threads=threads, pin=pin, entries=("loss", "train_step"))
     try:
         result = program.train(
-            train_set,
-            valid_set,
+            sets,
             checkpoint=checkpoint,
             resume=resume,
             observer=observer_for(console(err=to_standard_output(weights))),

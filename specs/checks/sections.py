@@ -7,6 +7,7 @@ from ..diagnostics.fixes import replaced, respelled, without_key
 from ..diagnostics.suggest import closest, did_you_mean
 from ..expansion.placement import ExpandedSpec
 from ..source.tree import Path, SourceTree
+from .data import check_data_sets
 from .structure import Structure
 
 
@@ -92,6 +93,7 @@ def check_train(structure: Structure, tree: SourceTree, diagnostics: Diagnostics
             output(metric.output, ("train", "metrics", i, "output"))
         if metric.target is not None and metric.target != train.loss.target:
             target(metric.target, ("train", "metrics", i, "target"), "NW0402", "target")
+    check_data_sets(structure, tree, diagnostics)
     stopping = train.early_stopping
     if stopping is None:
         return
@@ -102,7 +104,7 @@ def check_train(structure: Structure, tree: SourceTree, diagnostics: Diagnostics
         if written
         else tree.key_span(("train", "early_stopping"))
     )
-    if data_set not in train.data:
+    if train.data and data_set not in train.data:  # without a section, the data come from elsewhere
         message = f"early stopping on {stopping.monitor} needs the data set {data_set}"
         labels = [(tree.key_span(("train", "data")), "the data sets")]
         diagnostics.error("NW0407", message, place, labels=labels, help=f"data: {{{data_set}: FILE.npz}}")

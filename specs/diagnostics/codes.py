@@ -68,6 +68,7 @@ CODES: dict[str, str] = {
     "NW0408": "truncated backpropagation does not apply",
     "NW0409": "nothing to train",
     "NW0410": "no gradient",
+    "NW0411": "a data set names an unknown array",
     # Cells and expressions.
     "NW0501": "not a valid expression",
     "NW0502": "not allowed in an expression",
@@ -95,6 +96,8 @@ CODES: dict[str, str] = {
     # Data.
     "NW0703": "the data file can't be read",
     "NW0704": "data do not fit the model",
+    "NW0705": "data need a package that is not installed",
+    "NW0706": "data are rounded",
     # Blocks and variables.
     "NW0801": "unknown block",
     "NW0802": "wrong arguments of a block",

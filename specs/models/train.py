@@ -15,13 +15,13 @@ from .base import (
     NonNegativeNumber,
     Positive,
     Probability,
+    Seed,
     Size,
     SpecModel,
     WrittenShape,
     by_name,
 )
-
-Seed = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
+from .data import Data
 
 
 class TargetSpec(SpecModel):
@@ -269,8 +269,10 @@ class EarlyStoppingSpec(SpecModel):
 class TrainSpec(SpecModel):
     """How the network is trained."""
 
-    data: Annotated[dict[Name, str], Field(min_length=1)]
-    """The data sets, .npz files relative to the spec: `train`, and optionally `valid` and `test`."""
+    data: dict[Name, Data] = Field(default_factory=dict)
+    """The data sets: `train`, and optionally `valid` and `test`. A path, relative to the spec, is a `.npz` file. Sets
+    that are left out come from `--data`, or from Python.
+    """
     targets: dict[Name, TargetSpec] = Field(default_factory=dict)
     """Shape and dtype of the targets; by default they follow from the loss."""
     loss: Loss

@@ -18,6 +18,7 @@ from ..models.activations import AnyActivation
 from ..models.blocks import ArgumentSpec, BlockSpec, BlockUse
 from ..models.budget import BudgetSpec
 from ..models.cells import CellOutputSpec, CellSpec, InnerCellSpec, ParameterSpec, StateSpec
+from ..models.data import AnySource, FolderData, SplitData, TableData
 from ..models.documentation import field_docs
 from ..models.initializers import AnyInitializer
 from ..models.layers import LAYERS
@@ -53,6 +54,7 @@ MODELS: dict[str, type[BaseModel]] = {
             BudgetSpec,
         ),
         *(CellSpec, InnerCellSpec, StateSpec, ParameterSpec, CellOutputSpec),
+        *(TableData, FolderData, SplitData),
         *(TrainSpec, TargetSpec, LossSpec, MetricSpec, ScheduleSpec, BpttSpec, EarlyStoppingSpec),
     )
 }
@@ -60,6 +62,7 @@ KINDS: dict[str, Any] = {
     "Activation": AnyActivation,
     "Initializer": AnyInitializer,
     "Loss": AnyLoss,
+    "Data": AnySource,
     "Optimizer": AnyOptimizer,
     "LearningRate": AnyRate,
 }
@@ -70,6 +73,7 @@ _BREAK = re.compile(r"\s*\n\s*")
 _UNIONS = {"dense": "layer", "linear": "[activation](#activations)", "relu": "[activation](#activations)"}
 _UNIONS |= {"zeros": "[initializer](#initializers)", "constant": "[schedule](#learning-rates)"}
 _UNIONS |= {"softmax_cross_entropy": "[loss](#losses)", "sgd": "[optimizer](#optimizers)"}
+_UNIONS |= {"arrays": "[data set](#data)"}
 
 
 def document() -> str:
@@ -117,7 +121,8 @@ def kinds(union: Any) -> Iterator[str]:
         told = []
         for name in own:
             info = model.model_fields[name]
-            left_out = "" if info.is_required() else f" ({_shown(info.default)})"
+            shown = "" if info.is_required() else _shown(info.default)
+            left_out = f" ({shown})" if shown else ""
             told.append(f"`{info.alias or name}`{left_out}: {docs[name]}")
         meaning = _cell(inspect.getdoc(model) or "")
         yield f"| `{model.model_fields['type'].default}` | {meaning} | {_cell(' '.join(told))} |"

@@ -223,11 +223,11 @@ def test_a_dataset_is_checked_against_inputs_from_headers_alone(tmp_path):
     assert check_against(read_npz_headers(tmp_path / "good.npz"), expected, manifest.dims) == []
     load_dataset(tmp_path / "good.npz").require(expected, manifest.dims)
     with open(tmp_path / "bad.npz", "wb") as file:
-        np.savez(file, X=np.zeros((5, 3)), y=np.asfortranarray(np.zeros((5, 4))))
+        np.savez(file, X=np.zeros((5, 3)), y=np.asfortranarray(np.zeros((5, 4), np.int64)))
     problems = check_against(read_npz_headers(tmp_path / "bad.npz"), expected, manifest.dims)
     assert problems == [
         "x is missing (float32 [N, 3]); there are 'X', 'y'; did you mean 'X'?",
-        "y is float64, which can't become float32 without loss; store it as float32",
+        "y is int64, which can't become float32 without loss; store it as float32",
         "y is stored in Fortran order; write it as np.ascontiguousarray(y)",
         "y: axis 1 must be 2: expected [N, 2], found [5, 4]",
     ]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from netwright.runtime.errors import ExecutionError, InputError, WeightsError
+from netwright.runtime.errors import ExecutionError, InputError, RoundingWarning, WeightsError
 from netwright.runtime.session import Session
 from netwright.runtime.totals import Totals
 
@@ -67,7 +67,21 @@ def test_lossless_casts(dtype):
     )
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.int32, np.int64, np.complex64])
+def test_float64_is_rounded_and_said_once_per_input():
+    x = np.random.default_rng(0).normal(size=(2, 3))
+    session = Session(linear(), linear_values())
+    expected = session.predict(x=x.astype(np.float32))["out"]
+    with pytest.warns(RoundingWarning, match="input 'x' is float64; its numbers are rounded to float32"):
+        found = session.predict(x=x)["out"]
+    for given in (x, x.tolist()):  # nothing more is said; and nobody chose float64 for a list
+        np.testing.assert_array_equal(session.predict(x=given)["out"], expected)
+    np.testing.assert_array_equal(found, expected)
+    x[1, 2] = -1e39
+    with pytest.raises(InputError, match=r"input 'x': -1e\+39 is too large for float32 \(at \[1, 2\]\)"):
+        session.predict(x=x)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.complex64])
 def test_lossy_casts_are_refused_with_a_remedy(dtype):
     with pytest.raises(InputError, match=r"input 'x' is .*pass np.asarray\(x, dtype=np.float32\)"):
         Session(linear(), linear_values()).predict(x=np.zeros((2, 3), dtype))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from netwright.specs.load import LoadResult, load_spec
+from netwright.specs.models.data import ArraysData
 from netwright.specs.reading.settings import SettingError
 
 SPEC = """\
@@ -52,7 +53,7 @@ def test_settings_replace_add_and_go_through_short_forms(spec: Path) -> None:
     assert result.model.train.optimizer.learning_rate.initial == 0.01
     assert [layer.units for layer in result.model.layers] == [32, 3]  # type: ignore[attr-defined]
     assert result.model.train.clip_norm == 0.1
-    assert result.model.train.data == {"train": "a.npz", "valid": "b.npz"}
+    assert result.model.train.data == {"train": ArraysData(path="a.npz"), "valid": ArraysData(path="b.npz")}
     assert result.model.inputs["x"].shape == ("N", 5)
     assert load(spec).model != result.model
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...models.data import SPLIT
 from ...source.tree import Path, SourceNode, SourceTree
 
 #: What pydantic expected, by the type of its error.
@@ -112,6 +113,8 @@ def _is_tag(node: SourceNode | None, step: str | int) -> bool:
     """Whether a step of a path is the tag of a discriminated union rather than a branch that was tried."""
     if node is None:
         return False
+    if step == SPLIT:  # the one member of such a union that is told by its keys
+        return True
     return step == (node.value.get("type") if isinstance(node.value, dict) else node.value)
 
 

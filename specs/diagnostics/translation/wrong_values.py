@@ -29,6 +29,7 @@ _CUSTOM = {
     "unroll": "NW0203",
     "dim": "NW0203",
     "amount": "NW0203",
+    "text": "NW0203",
 }
 _LIMITS = {
     "greater_than_equal": ("at least", "ge"),

@@ -1,27 +1,23 @@
-"""Data sets: named arrays whose first axis counts the samples, and whether they fit a model's inputs and targets."""
+"""Whether a data set fits a model's inputs and targets, judged by shapes and dtypes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from netwright.specs.dims import evaluate
 from netwright.specs.manifest import BufferInfo, DimInfo
 
-from .arrays import is_lossless
-from .binding import bare_name, parse_shape, shape_text
-from .classes import class_hint
-from .errors import DataError, did_you_mean, listed
-from .npz import read_npz
-from .ranges import out_of_range
-from .windows import Windows
+from ..arrays import is_lossless, is_rounding
+from ..binding import bare_name, parse_shape, shape_text
+from ..classes import class_hint
+from ..errors import did_you_mean, listed
+from ..windows import Windows
 
 
-class _Described(Protocol):
+class Described(Protocol):
     """An array, or only its header."""
 
     @property
@@ -31,32 +27,7 @@ class _Described(Protocol):
     def dtype(self) -> np.dtype: ...
 
 
-class Dataset:
-    """Named arrays ``[samples, …]``. Raises DataError if there is none, or they have different numbers of samples."""
-
-    def __init__(self, arrays: Mapping[str, NDArray], name: str = "the data"):
-        self.name = name
-        self.arrays = dict(arrays)
-        if problems := _sample_problems(self.arrays):
-            raise DataError(f"{name}: {'; '.join(problems)}")
-
-    def __len__(self) -> int:
-        return len(next(iter(self.arrays.values())))
-
-    def require(
-        self, expected: Sequence[BufferInfo], dims: Sequence[DimInfo], windows: Windows | None = None
-    ) -> None:
-        """Raises DataError with everything that ``check_against`` finds; if that is nothing, with the first value out
-        of range (a length, class or index) of each array.
-        """
-        problems = check_against(self.arrays, expected, dims, windows)
-        if not problems:
-            problems = list(out_of_range(expected, self.arrays, _sizes(self.arrays, expected), partial=False))
-        if problems:
-            raise DataError("\n  ".join([f"{self.name} does not fit the model:", *problems]))
-
-
-def _sizes(arrays: Mapping[str, _Described], infos: Sequence[BufferInfo]) -> dict[str, int]:
+def sizes_of(arrays: Mapping[str, Described], infos: Sequence[BufferInfo]) -> dict[str, int]:
     """The sizes of the dims for a data set that fits."""
     found: dict[str, int] = {}
     for info in infos:
@@ -66,13 +37,8 @@ def _sizes(arrays: Mapping[str, _Described], infos: Sequence[BufferInfo]) -> dic
     return found
 
 
-def load_dataset(path: str | Path) -> Dataset:
-    """The data set in a .npz file. Raises DataError."""
-    return Dataset(read_npz(path), str(path))
-
-
 def check_against(
-    found: Mapping[str, _Described],
+    found: Mapping[str, Described],
     expected: Sequence[BufferInfo],
     dims: Sequence[DimInfo],
     windows: Windows | None = None,
@@ -91,7 +57,7 @@ def check_against(
         if info.name not in found
     ]
     if taken:
-        problems += _sample_problems(taken)
+        problems += sample_problems(taken)
     binding: dict[str, int] = {}
     origin: dict[str, str] = {}
     ranges = {info.name: info for info in dims}
@@ -103,7 +69,7 @@ def check_against(
 
 def _array_problems(
     info: BufferInfo,
-    array: _Described,
+    array: Described,
     ranges: Mapping[str, DimInfo],
     binding: dict[str, int],
     origin: dict[str, str],
@@ -112,7 +78,8 @@ def _array_problems(
     if hint := class_hint(info, array.dtype, array.shape):
         return [hint]
     problems: list[str] = []
-    if not is_lossless(array.dtype, np.dtype(info.dtype)):
+    wanted_dtype = np.dtype(info.dtype)
+    if not (is_lossless(array.dtype, wanted_dtype) or is_rounding(array.dtype, wanted_dtype)):
         problems.append(
             f"{info.name} is {array.dtype.name}, which can't become {info.dtype} without loss; "
             f"store it as {info.dtype}"
@@ -162,7 +129,8 @@ def _size_problems(
             return
 
 
-def _sample_problems(arrays: Mapping[str, _Described]) -> list[str]:
+def sample_problems(arrays: Mapping[str, Described]) -> list[str]:
+    """What is wrong with the numbers of samples."""
     if not arrays:
         return ["there is no array"]
     if scalars := [name for name, array in arrays.items() if not array.shape]:
@@ -173,3 +141,11 @@ def _sample_problems(arrays: Mapping[str, _Described]) -> list[str]:
         f"{name} has {other} samples, {first} has {count}" for name, other in counts.items() if other != count
     ]
     return problems or ([f"{first} has no samples"] if count == 0 else [])
+
+
+def class_problems(classes: Mapping[str, Sequence[str]], counts: Mapping[str, int]) -> Iterator[str]:
+    """What is wrong with the classes that a data set has, for a model that tells so many apart."""
+    for name, names in classes.items():
+        if name in counts and len(names) > counts[name]:
+            shown = listed(names) if len(names) <= 12 else f"{listed(names[:12])}, …"
+            yield f"{name} has {len(names)} classes, the model has {counts[name]}: {shown}"

@@ -1,0 +1,114 @@
+"""`netwright data`: shows what is in the data sets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich import box
+from rich.table import Table
+
+from netwright.runtime.data.fitting import check_against, class_problems
+from netwright.runtime.data.summary import ArraySummary, SetSummary, summarize
+from netwright.specs.diagnostics.visible import visible
+
+from ..data import DataSets, expected_arrays, wanted, windows
+from ..describe import count_text, shape_text
+from ..errors import RequestError
+from ..model import Model, load
+from .options import data_option, format_option, settings_option, spec_argument
+from .output import console, show_warnings
+
+#: How many classes are listed.
+_MOST_CLASSES = 20
+
+
+@click.command("data")
+@spec_argument
+@data_option("train=other.npz")
+@format_option
+@settings_option
+@click.pass_context
+def command(
+    ctx: click.Context, spec: Path, data: dict[str, Path], form: str, settings: tuple[str, ...]
+) -> None:
+    """Read the data sets (those given, or the spec's) and show each array's type, range, numbers that are not finite,
+    and how often each class occurs. Exit code 1 if a set does not fit the model.
+    """
+    model = load(spec, settings)
+    show_warnings(model)
+    sets = model.data(data)
+    names = list(data or sets)
+    if not names:
+        raise RequestError(f"{model.name} names no data: give some with --data train=FILE")
+    classes = wanted(model.load, model.network).classes
+    found = {name: summarize(sets[name], classes) for name in names}
+    problems = {name: _problems(model, sets, name) for name in names}
+    if form == "json":
+        shown = {name: {**one.to_json(), "problems": problems[name]} for name, one in found.items()}
+        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+    else:
+        used = {info.name for info in expected_arrays(model.network)}
+        for name, one in found.items():
+            click.echo(visible(f"{name}: {count_text(one.samples, 'sample')} of {one.source}"))
+            console().print(_table(one, used))
+            for line in _class_lines(one):
+                click.echo(visible(line))
+            for problem in problems[name]:
+                click.echo(f"error: {visible(problem)}", err=True)
+            click.echo()
+    ctx.exit(1 if any(problems.values()) else 0)
+
+
+def _problems(model: Model, sets: DataSets, name: str) -> list[str]:
+    """Why a data set does not fit."""
+    data, network = sets[name], model.network
+    dims = list(network.dims.values())
+    found = check_against(data.headers, expected_arrays(network), dims, windows(model.load, network))
+    return [*found, *class_problems(data.classes, wanted(model.load, network).counts)]
+
+
+def _table(found: SetSummary, used: set[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("array", style="bold", no_wrap=True)
+    table.add_column("type", no_wrap=True)
+    table.add_column("sample", no_wrap=True)
+    table.add_column("least", justify="right", no_wrap=True)
+    table.add_column("greatest", justify="right", no_wrap=True)
+    table.add_column("")
+    for one in found.arrays:
+        name = visible(one.name)
+        table.add_row(
+            name,
+            one.dtype,
+            shape_text(one.shape),
+            _number(one.least),
+            _number(one.greatest),
+            _remarks(one, used),
+        )
+    return table
+
+
+def _number(value: float | int | None) -> str:
+    return "" if value is None else str(value) if isinstance(value, int) else f"{value:.4g}"
+
+
+def _remarks(one: ArraySummary, used: set[str]) -> str:
+    remarks = [f"{one.nans:,} NaN"] if one.nans else []
+    remarks += [f"{one.infinities:,} infinite"] if one.infinities else []
+    remarks += ["constant"] if one.least is not None and one.least == one.greatest else []
+    remarks += [] if one.name in used else ["not used"]
+    return ", ".join(remarks)
+
+
+def _class_lines(found: SetSummary) -> list[str]:
+    lines = []
+    for one in found.arrays:
+        counts = found.class_counts(one)
+        if not counts:
+            continue
+        shown = [f"{name} {count:,}" for name, count in counts.items()]
+        more = [f"… ({len(shown)} classes)"] if len(shown) > _MOST_CLASSES else []
+        lines.append(f"{one.name}: {', '.join([*shown[:_MOST_CLASSES], *more])}")
+    return lines

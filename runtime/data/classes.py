@@ -1,0 +1,39 @@
+"""From words to class numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ..errors import DataError, did_you_mean, listed
+
+
+def number_classes(
+    found: Sequence[str], names: Sequence[str] | None, where: Callable[[str], str]
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """The number of each of the different values in ``found``, and the names of all classes in the order of their
+    numbers (empty if they have none).
+
+    ``names`` are the classes' names if they are known. Otherwise the values in the order of their code points are the
+    classes. If all values are whole numbers and none is a name, they stay what they are. Raises DataError as
+    ``number_names`` does.
+    """
+    if found and not set(names or ()).intersection(found) and all(map(_is_number, found)):
+        return {text: int(text) for text in found}, tuple(names or ())
+    classes = tuple(sorted(found) if names is None else names)
+    return number_names(found, classes, where), classes
+
+
+def number_names(found: Sequence[str], classes: Sequence[str], where: Callable[[str], str]) -> dict[str, int]:
+    """The number of each class by its name. ``where`` says where a value is. Raises DataError for a value in ``found``
+    that is no class.
+    """
+    numbers = {name: number for number, name in enumerate(classes)}
+    for text in found:
+        if text not in numbers:
+            hint = did_you_mean(text, classes)
+            raise DataError(f"{where(text)}: {text!r} is none of the classes {listed(classes)}{hint}")
+    return numbers
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.removeprefix("-").isdigit() and len(text) < 19

@@ -1,0 +1,170 @@
+"""The protocol of data sets: named arrays whose first axis counts the samples, read when they are asked for.
+
+A data set knows the shapes and dtypes of all its arrays, and reads any of them for any rows. So it may be larger than
+memory, and whatever stands between a file and the training (a split, an augmentation) is a data set, too.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.specs.manifest import BufferInfo, DimInfo
+
+from ..arrays import is_rounding
+from ..errors import DataError, RoundingWarning
+from ..ranges import out_of_range
+from ..windows import Windows
+from .fitting import Described, check_against, class_problems, sample_problems, sizes_of
+
+#: Which samples: a range, or their numbers in any order.
+Rows = slice | NDArray[np.int64]
+#: Whole data sets are looked at in pieces of about this many bytes.
+_PIECE = 1 << 24
+
+
+@dataclass(frozen=True)
+class Header:
+    """The shape (number of samples first) and dtype of an array."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+class Samples(ABC):
+    """A data set. Raises DataError if there is no array, or arrays have different numbers of samples.
+
+    ``headers`` describe the arrays by name. ``classes`` are the names of classes, in the order of their numbers, of
+    arrays that hold classes whose names are known.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        headers: Mapping[str, Described],
+        classes: Mapping[str, tuple[str, ...]] | None = None,
+    ):
+        if problems := sample_problems(headers):
+            raise DataError(f"{name}: {'; '.join(problems)}")
+        self.name = name
+        self.headers = dict(headers)
+        self.classes = dict(classes or {})
+        self._rounded: set[str] = set()  # the arrays of which it was said that they are rounded
+
+    def __len__(self) -> int:
+        return next(iter(self.headers.values())).shape[0]
+
+    @abstractmethod
+    def read(self, rows: Rows, names: Iterable[str]) -> dict[str, NDArray]:
+        """The arrays of some samples, by name. Raises DataError, which names the file, if one can't be read."""
+
+    def place(self, row: int) -> str:
+        """What a sample is called in messages."""
+        return f"sample {row}"
+
+    def load(self) -> None:
+        """Reads now what is kept in memory, so that an error comes before a long training. Raises DataError."""
+        return
+
+    def try_some(self) -> None:
+        """Reads a few samples of each kind where headers don't tell enough. Raises DataError."""
+        return
+
+    def pieces(self, names: Iterable[str]) -> Iterator[tuple[int, dict[str, NDArray]]]:
+        """These arrays of all samples, piece by piece, each with the number of its first sample."""
+        names = list(names)
+        size = sum(prod(one.shape[1:]) * one.dtype.itemsize for one in map(self.headers.__getitem__, names))
+        step = max(1, _PIECE // max(size, 1))
+        for start in range(0, len(self), step):
+            yield start, self.read(slice(start, start + step), names)
+
+    def require(
+        self, expected: Sequence[BufferInfo], dims: Sequence[DimInfo], windows: Windows | None = None
+    ) -> None:
+        """Raises DataError with everything that ``check_against`` finds; if that is nothing, with the first value out
+        of range (a length, class or index) of each array. Warns once of each array that will be rounded.
+        """
+        problems = check_against(self.headers, expected, dims, windows)
+        problems += class_problems(self.classes, _class_counts(expected))
+        problems = problems or self._range_problems(expected)
+        if problems:
+            raise DataError("\n  ".join([f"{self.name} does not fit the model:", *problems]))
+        origin = self.origin
+        for name, text in self.roundings(expected).items():
+            if name not in origin._rounded:
+                origin._rounded.add(name)
+                warnings.warn(f"{origin.name}: {text}", RoundingWarning, stacklevel=2)
+
+    @property
+    def origin(self) -> Samples:
+        """The data set that this one takes its samples from."""
+        return self
+
+    def roundings(self, expected: Sequence[BufferInfo]) -> dict[str, str]:
+        """For each array whose numbers are rounded to the model's float type, a sentence that says so."""
+        return {
+            info.name: f"{info.name} is {header.dtype.name}; its numbers are rounded to {info.dtype}"
+            for info in expected
+            if (header := self.headers.get(info.name)) is not None
+            and is_rounding(header.dtype, np.dtype(info.dtype))
+        }
+
+    def _range_problems(self, expected: Sequence[BufferInfo]) -> list[str]:
+        ranged = [info for info in expected if info.ranges]
+        if not ranged:
+            return []
+        names = {info.name for info in ranged}
+        names |= {name for info in ranged for one in info.ranges or () for name in one.unless}
+        sizes = sizes_of(self.headers, expected)
+        found: dict[str, str] = {}
+        for start, arrays in self.pieces(sorted(names)):
+
+            def place(row: int, start: int = start) -> str:
+                return self.place(start + row)
+
+            for info in ranged:
+                if info.name not in found:
+                    wrong = next(out_of_range([info], arrays, sizes, partial=False, place=place), None)
+                    found |= {info.name: wrong} if wrong else {}
+        return [found[info.name] for info in ranged if info.name in found]
+
+
+def _class_counts(expected: Sequence[BufferInfo]) -> dict[str, int]:
+    """How many classes the arrays may hold, where that is known."""
+    return {
+        info.name: int(one.high) + 1
+        for info in expected
+        for one in info.ranges or ()
+        if one.what == "class" and one.low == 0 and one.high.isdigit()
+    }
+
+
+class Part(Samples):
+    """Those samples of ``whole`` that ``rows`` number."""
+
+    def __init__(self, whole: Samples, rows: NDArray[np.int64]):
+        headers = {key: Header((len(rows), *one.shape[1:]), one.dtype) for key, one in whole.headers.items()}
+        super().__init__(whole.name, headers, whole.classes)
+        self.whole, self.rows = whole, rows
+
+    def read(self, rows: Rows, names: Iterable[str]) -> dict[str, NDArray]:
+        return self.whole.read(self.rows[rows], names)
+
+    @property
+    def origin(self) -> Samples:
+        return self.whole.origin
+
+    def place(self, row: int) -> str:
+        return self.whole.place(int(self.rows[row]))
+
+    def load(self) -> None:
+        self.whole.load()
+
+    def try_some(self) -> None:
+        self.whole.try_some()

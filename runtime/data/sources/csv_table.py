@@ -1,0 +1,176 @@
+"""`type: csv`: a CSV file with a header. Every cell is checked, and an error says where it is."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.specs.files import open_regular
+from netwright.specs.models.data import CsvData
+
+from ...errors import DataError
+from ..classes import number_classes
+from ..wanted import Wanted
+from .tables import Filled, Table, columns_for, filled
+
+#: Rows are kept as Python's objects until there are so many.
+_CHUNK = 4096
+_TRUTH = {"0": False, "1": True, "false": False, "true": True, "False": False, "True": True}
+_Row = list[str]
+
+
+def open_set(spec: CsvData, folder: Path, wanted: Wanted) -> Table:
+    """Reads a CSV file. Raises DataError for the first row or cell that is not as it should be."""
+    path = folder / spec.path
+    with open_regular(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+        return _Reading(path, spec, wanted, text).table()
+
+
+class _Reading:
+    """One pass through a file. ``lines`` are the lines where rows begin."""
+
+    def __init__(self, path: Path, spec: CsvData, wanted: Wanted, text: IO[str]):
+        self.path, self.wanted = path, wanted
+        self._rows = csv.reader(text, delimiter=spec.separator, strict=True)
+        self.lines: list[int] = []
+        self._words: dict[
+            int, dict[str, int]
+        ] = {}  # for each column of classes its values, with their first rows
+        self.header = next((row for _, row in self._each()), None)
+        if self.header is None:
+            raise DataError(f"{path}: the file is empty; its first row has to name the columns")
+        self.header = [name.strip() for name in self.header]
+        self.arrays = columns_for(spec, wanted, self.header, path, self._hint(spec.separator))
+
+    def table(self) -> Table:
+        """All rows."""
+        chunks: dict[str, list[NDArray]] = {one.info.name: [] for one in self.arrays}
+        pending: list[_Row] = []
+        for line, row in self._each():
+            if len(row) != len(self.header or ()):
+                cells = f"{len(row)} cell{'s' if len(row) != 1 else ''}"
+                raise DataError(f"{self.path}, line {line}: {cells}, the header has {len(self.header or ())}")
+            self.lines.append(line)
+            pending.append(row)
+            if len(pending) == _CHUNK:
+                self._convert(pending, chunks)
+                pending = []
+        self._convert(pending, chunks)
+        lines = np.array(self.lines, np.int64)
+        if not len(lines):
+            raise DataError(f"{self.path}: there is no row below the header")
+
+        def place(row: int) -> str:
+            return f"line {lines[row]}"
+
+        arrays: dict[str, NDArray] = {}
+        classes: dict[str, tuple[str, ...]] = {}
+        for one in self.arrays:
+            name = one.info.name
+            values = np.concatenate(chunks[name])
+            if one.is_class:
+                values, classes[name] = self._numbered(one, values)
+            arrays[name] = filled(one, values, place, self.path)
+        return Table(self.path, arrays, {name: names for name, names in classes.items() if names}, place)
+
+    def _each(self) -> Iterator[tuple[int, _Row]]:
+        """The rows that are not blank, with the lines where they begin."""
+        while True:
+            line = self._rows.line_num + 1
+            try:
+                row = next(self._rows)
+            except StopIteration:
+                return
+            except UnicodeDecodeError as error:
+                raise DataError(
+                    f"{self.path}: the text after line {line - 1} is not UTF-8: {error.reason}"
+                ) from None
+            except csv.Error as error:
+                raise DataError(f"{self.path}, line {line}: {error}") from None
+            if row:
+                yield line, row
+
+    def _convert(self, rows: list[_Row], chunks: dict[str, list[NDArray]]) -> None:
+        first = len(self.lines) - len(rows)
+        for one in self.arrays:
+            if one.is_class:
+                chunks[one.info.name].append(self._class_codes(one.columns[0], rows, first))
+                continue
+            parse, dtype, what = _parser(one.dtype)
+            try:
+                values = [[parse(row[i]) for i in one.columns] for row in rows]
+                array = np.array(values, dtype).reshape(len(rows), len(one.columns))
+            except (ValueError, KeyError, OverflowError):
+                raise self._bad_cell(one, rows, first, parse, dtype, what) from None
+            chunks[one.info.name].append(array)
+
+    def _class_codes(self, column: int, rows: list[_Row], first: int) -> NDArray[np.int64]:
+        words = self._words.setdefault(column, {})
+        codes = np.empty((len(rows), 1), np.int64)
+        for i, row in enumerate(rows):
+            text = row[column].strip()
+            if not text:
+                raise DataError(f"{self._cell(first + i, column)}: the cell is empty")
+            codes[i] = words.setdefault(text, first + i)
+        return codes
+
+    def _numbered(self, one: Filled, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+        """Class numbers in place of the rows where the values were first seen."""
+        column = one.columns[0]
+        words = self._words.get(column, {})
+        numbers, classes = number_classes(
+            list(words), self.wanted.classes[one.info.name], lambda text: self._cell(words[text], column)
+        )
+        table = np.zeros(len(self.lines), np.int64)
+        for text, row in words.items():
+            table[row] = numbers[text]
+        return table[rows], classes
+
+    def _bad_cell(
+        self, one: Filled, rows: list[_Row], first: int, parse: Callable, dtype: type, what: str
+    ) -> DataError:
+        for i, row in enumerate(rows):
+            for column in one.columns:
+                try:
+                    np.array(parse(row[column]), dtype)
+                except (ValueError, KeyError, OverflowError):
+                    found = repr(row[column][:60]) if row[column].strip() else "the cell"
+                    problem = f"is no {what}" if row[column].strip() else "is empty"
+                    return DataError(f"{self._cell(first + i, column)}: {found} {problem}")
+        return DataError(f"{self.path}: {one.info.name} can't be read")
+
+    def _cell(self, row: int, column: int) -> str:
+        assert self.header is not None
+        return f"{self.path}, line {self.lines[row]}, column {self.header[column]!r}"
+
+    def _hint(self, separator: str) -> str:
+        """The separator that was probably meant, if the header is a single name."""
+        if self.header and len(self.header) == 1:
+            for other in ";\t,|":
+                if other != separator and other in self.header[0]:
+                    return f'; did you mean separator: "{other}"?'.replace("\t", "\\t")
+        return ""
+
+
+def _parser(dtype: np.dtype) -> tuple[Callable[[str], float | int | bool], type, str]:
+    """How a cell becomes a number, of which type that is, and its name in messages."""
+    if dtype.kind == "b":
+        return _TRUTH.__getitem__, np.bool_, "truth value (0, 1, true, false)"
+    if dtype.kind in "iu":
+        return _without_underscore(int), np.int64, "whole number"
+    return _without_underscore(float), np.float64, "number"
+
+
+def _without_underscore(parse: Callable[[str], float]) -> Callable[[str], float]:
+    def parsed(cell: str) -> float:
+        if "_" in cell:  # Python reads 2020_01 as a number
+            raise ValueError
+        return parse(cell)
+
+    return parsed

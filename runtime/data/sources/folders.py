@@ -1,0 +1,124 @@
+"""What folders of files by class share: their listing, and a data set that reads the files of a batch."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.specs.models.data import FolderData
+
+from ...errors import DataError
+from ..classes import number_names
+from ..samples import Header, Rows, Samples
+from ..wanted import Wanted
+
+#: What systems put into folders by themselves.
+_IGNORED = {"thumbs.db", "desktop.ini"}
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of a folder, class by class, in the order of their names, with their classes' numbers."""
+
+    path: Path
+    files: tuple[Path, ...]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+
+
+def list_folder(
+    spec: FolderData, folder: Path, wanted: Wanted, target: str, suffixes: Iterable[str]
+) -> Listing:
+    """The files in the folders of a folder. Raises DataError for a folder that is no class, and for files that don't
+    end in one of the ``suffixes``.
+    """
+    path = folder / spec.path
+    suffixes = tuple(suffixes)
+    folders = [one for one in _entries(path) if one.is_dir()]
+    if not folders:
+        raise DataError(f"{path}: no folder is in it; it needs one per class")
+    names = [one.name for one in folders]
+    if all(name.isascii() and name.isdigit() for name in names):
+        names.sort(key=int)
+    classes = wanted.classes.get(target) or tuple(names)
+    numbers = number_names(names, classes, lambda name: str(path / name))
+    files: list[Path] = []
+    labels: list[int] = []
+    for one in folders:
+        for file in _entries(one):
+            if file.suffix.lower() not in suffixes or not file.is_file():
+                what = "a folder" if file.is_dir() else "no file of this type"
+                raise DataError(f"{file} is {what}; {one} may hold files that end in {', '.join(suffixes)}")
+            files.append(file)
+            labels.append(numbers[one.name])
+    if not files:
+        raise DataError(f"{path}: its folders are empty")
+    return Listing(path, tuple(files), np.array(labels, np.int64), classes)
+
+
+def _entries(path: Path) -> list[Path]:
+    return sorted(
+        (one for one in path.iterdir() if not one.name.startswith(".") and one.name.lower() not in _IGNORED),
+        key=lambda one: one.name,
+    )
+
+
+class FolderSamples(Samples):
+    """Files that are read when their samples are asked for. Readers say what is in a file."""
+
+    def __init__(
+        self,
+        listing: Listing,
+        input: str,
+        target: str,
+        header: Header,
+        more: Mapping[str, Header] | None = None,
+    ):
+        count = (len(listing.files),)
+        headers = {
+            input: Header(count + header.shape, header.dtype),
+            target: Header(count, listing.labels.dtype),
+            **{name: Header(count + one.shape, one.dtype) for name, one in (more or {}).items()},
+        }
+        super().__init__(str(listing.path), headers, {target: listing.classes})
+        self.listing, self._input, self._target = listing, input, target
+
+    @abstractmethod
+    def read_file(self, path: Path, names: Container[str]) -> dict[str, NDArray]:
+        """The arrays with these ``names`` of one sample; its class is known. Raises DataError, which names the file."""
+
+    def read(self, rows: Rows, names: Iterable[str]) -> dict[str, NDArray]:
+        numbers = np.arange(len(self))[rows]
+        names = list(names)
+        found: dict[str, NDArray] = {}
+        own = [name for name in names if name != self._target]
+        if own:
+            arrays = {
+                name: np.empty((len(numbers), *self.headers[name].shape[1:]), self.headers[name].dtype)
+                for name in own
+            }
+            for i, number in enumerate(numbers):
+                sample = self.read_file(self.listing.files[number], own)
+                for name in own:
+                    arrays[name][i] = sample[name]
+            found |= arrays
+        if self._target in names:
+            found[self._target] = self.listing.labels[rows]
+        return found
+
+    def place(self, row: int) -> str:
+        return str(self.listing.files[row].relative_to(self.listing.path))
+
+    def try_some(self) -> None:
+        """Reads the first file of each class."""
+        for first in np.unique(self.listing.labels, return_index=True)[1]:
+            self.read_file(self.listing.files[first], self.headers)
+
+    def load(self) -> None:
+        """Nothing is kept; but a mistake in the spec shows in the first files."""
+        self.try_some()

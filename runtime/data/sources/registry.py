@@ -1,0 +1,34 @@
+"""The reader of each type of data set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from netwright.specs.models.data import AnySource
+
+from ...errors import DataError
+from ..samples import Samples
+from ..wanted import Wanted
+from . import array_files, audio_folder, csv_table, image_folder, parquet_table
+
+#: By the type in the spec: a function of the data set's section, the folder that its paths are relative to, and what
+#: the model takes. It looks at headers and names of files; samples are read when they are asked for.
+_READERS: Mapping[str, Callable[[Any, Path, Wanted], Samples]] = {
+    "arrays": array_files.open_set,
+    "csv": csv_table.open_set,
+    "parquet": parquet_table.open_set,
+    "images": image_folder.open_set,
+    "audio": audio_folder.open_set,
+}
+
+
+def open_source(spec: AnySource, folder: Path, wanted: Wanted) -> Samples:
+    """Opens the data set that ``spec`` declares. Raises DataError."""
+    try:
+        return _READERS[spec.type](spec, folder, wanted)
+    except OSError as error:
+        name = spec.path if isinstance(spec.path, str) else ", ".join(spec.path.values())
+        raise DataError(f"{os.fspath(error.filename or folder / name)}: {error.strerror or error}") from error

@@ -1,0 +1,128 @@
+"""What tables share: which columns fill which array, and a data set of what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.specs.manifest import BufferInfo
+from netwright.specs.models.data import TableData
+
+from ...arrays import LossError, rounded
+from ...binding import parse_shape
+from ...errors import DataError, did_you_mean, listed
+from ..dataset import Dataset
+from ..wanted import Wanted
+
+
+@dataclass(frozen=True)
+class Filled:
+    """An array, and the columns (by position) whose numbers fill a row of it. ``is_class``: a column of classes."""
+
+    info: BufferInfo
+    columns: tuple[int, ...]
+    is_class: bool
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The element type of the array."""
+        return np.dtype(self.info.dtype)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of a sample: the array's own if the columns fill it, else one axis."""
+        sizes = parse_shape(self.info)[1:]
+        static = [size for size in sizes if isinstance(size, int)]
+        count, known = len(self.columns), prod(static)
+        if len(static) == len(sizes) and known == count:
+            return tuple(static)
+        if len(static) == len(sizes) - 1 and count % known == 0:
+            return tuple(size if isinstance(size, int) else count // known for size in sizes)
+        return (count,)
+
+
+class Table(Dataset):
+    """A table in memory, whose rows have names."""
+
+    def __init__(
+        self,
+        path: Path,
+        arrays: Mapping[str, NDArray],
+        classes: Mapping[str, tuple[str, ...]],
+        place: Callable[[int], str],
+    ):
+        super().__init__(arrays, str(path))
+        self.classes = dict(classes)
+        self._place = place
+
+    def place(self, row: int) -> str:
+        return self._place(row)
+
+
+def columns_for(
+    spec: TableData, wanted: Wanted, header: Sequence[str], path: Path, hint: str = ""
+) -> list[Filled]:
+    """The columns of each array that the model takes. Raises DataError with every column that is missing.
+
+    ``hint`` is added to the message: what may be wrong if columns are missing.
+    """
+    problems: list[str] = []
+    written = {info.name: _as_list(spec.columns.get(info.name, info.name)) for info in wanted.arrays}
+    named = {one for names in written.values() for one in names if one in header}
+    found: list[Filled] = []
+    for info in wanted.arrays:
+        columns: list[int] = []
+        for one in written[info.name]:
+            if header.count(one) > 1:
+                problems.append(f"the header has {one!r} {header.count(one)} times")
+            elif one in header:
+                columns.append(header.index(one))
+            else:
+                fitting = [i for i, name in enumerate(header) if name not in named and fnmatchcase(name, one)]
+                columns += fitting
+                if not fitting:
+                    problems.append(_missing(one, info, spec, header))
+        found.append(Filled(info, tuple(columns), info.name in wanted.classes and len(columns) == 1))
+    if problems:
+        known = f"the columns are {_shortened(header)}{hint}"
+        raise DataError("\n  ".join([f"{path}: {problems[0]}", *problems[1:], known]))
+    return found
+
+
+def _as_list(written: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (written,) if isinstance(written, str) else written
+
+
+def _missing(name: str, info: BufferInfo, spec: TableData, header: Sequence[str]) -> str:
+    if info.name not in spec.columns:
+        return f"no column is named {name}; say which ones fill it: columns: {{{name}: …}}"
+    what = "no column fits" if any(mark in name for mark in "*?[") else "there is no column"
+    return f"{what} {name!r}, for {info.name}{did_you_mean(name, header)}"
+
+
+def _shortened(header: Sequence[str], most: int = 12) -> str:
+    return listed(header) if len(header) <= most else f"{listed(header[:most])}, … ({len(header)} in all)"
+
+
+def filled(one: Filled, values: NDArray, place: Callable[[int], str], path: Path) -> NDArray:
+    """Values ``[rows, columns]`` as the array's own type and shape. Raises DataError for numbers that it can't hold."""
+    dtype = one.dtype
+    if values.dtype.kind == "f" and dtype.kind == "f":
+        try:
+            values = rounded(values, dtype)
+        except LossError as error:
+            raise DataError(f"{path}, {place(error.at[0])}: {one.info.name}: {error}") from None
+    elif dtype.kind in "iu" and values.size:
+        limits = np.iinfo(dtype)
+        wrong = (values < limits.min) | (values > limits.max)
+        if wrong.any():
+            row, column = np.argwhere(wrong)[0].tolist()
+            value = f"{values[row, column]} is not from {limits.min} to {limits.max}"
+            raise DataError(f"{path}, {place(row)}: {one.info.name}: {value}")
+    return values.astype(dtype).reshape(len(values), *one.shape)

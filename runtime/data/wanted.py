@@ -1,0 +1,66 @@
+"""What a model takes from its data sets, for readers that turn files into arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from netwright.specs.manifest import BufferInfo
+
+from ..errors import DataError, listed
+
+if TYPE_CHECKING:
+    from .samples import Samples
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The arrays that a model takes.
+
+    ``classes`` has the targets that hold classes, with the classes' names as far as they are known; otherwise the data
+    decide. ``counts`` says how many classes a target may have. ``lengths`` names the input that holds the lengths of
+    another one's sequences.
+    """
+
+    inputs: tuple[BufferInfo, ...]
+    targets: tuple[BufferInfo, ...] = ()
+    classes: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    lengths: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def arrays(self) -> tuple[BufferInfo, ...]:
+        """Inputs and targets."""
+        return (*self.inputs, *(info for info in self.targets if info not in self.inputs))
+
+    def like(self, samples: Samples) -> Wanted:
+        """The same with the classes of another data set, where the spec does not name them."""
+        known = {name: names or samples.classes.get(name) for name, names in self.classes.items()}
+        return replace(self, classes=known)
+
+    def input(self, name: str | None, ranks: Collection[int], path: object) -> BufferInfo:
+        """The input that files fill: the one of this name, or the only one with so many axes. Raises DataError."""
+        fitting = [
+            info
+            for info in self.inputs
+            if (info.name == name if name else len(info.shape) in ranks)
+            and info.name not in self.lengths.values()
+        ]
+        return _only(fitting, "input", self.inputs, path)
+
+    def target(self, name: str | None, path: object) -> BufferInfo:
+        """The target that takes classes: the one of this name, or the only one of its kind. Raises DataError."""
+        fitting = [
+            info for info in self.targets if (info.name == name if name else info.name in self.classes)
+        ]
+        return _only(fitting, "target", self.targets, path)
+
+
+def _only(fitting: list[BufferInfo], kind: str, among: tuple[BufferInfo, ...], path: object) -> BufferInfo:
+    if len(fitting) == 1:
+        return fitting[0]
+    which = fitting or among
+    raise DataError(
+        f"{path}: which {kind} do the files fill? Say {kind}: NAME; there is {listed(info.name for info in which)}"
+    )

@@ -1,0 +1,87 @@
+"""Checks of `train.data`: the names that data sets mention, and splits."""
+
+from __future__ import annotations
+
+from ..diagnostics.diagnostic import Diagnostics
+from ..diagnostics.fixes import respelled
+from ..diagnostics.suggest import closest, did_you_mean
+from ..models.data import ArraysData, FolderData, SplitData, TableData
+from ..models.train import TrainSpec
+from ..source.tree import Path, SourceTree
+from .structure import Structure
+
+SECTION = ("train", "data")
+
+
+def check_data_sets(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> None:
+    """Checks that data sets name inputs and targets that exist, and that splits can be made."""
+    train: TrainSpec = structure.sections["train"]
+    known = _arrays(structure, train)
+
+    def array(name: str, path: Path, *, key: bool = False) -> None:
+        if name not in known and not structure.knows("inputs", name):
+            place = tree.key_span(path) if key else tree.value_span(path)
+            meant = closest(name, known)
+            help = did_you_mean(meant) or f"there is {', '.join(known)}"
+            fixes = respelled(name, meant, place)
+            diagnostics.error(
+                "NW0411", f"there is no input or target named {name}", place, help=help, fixes=fixes
+            )
+
+    for name, data in train.data.items():
+        path = (*SECTION, name)
+        if isinstance(data, TableData):
+            for column in data.columns:
+                array(column, (*path, "columns", column), key=True)
+        elif isinstance(data, ArraysData) and isinstance(data.path, dict):
+            for file in data.path:
+                array(file, (*path, "path", file), key=True)
+        elif isinstance(data, FolderData):
+            for key, written in (("input", data.input), ("target", data.target)):
+                if written is not None:
+                    array(written, (*path, key))
+        elif isinstance(data, SplitData):
+            if data.stratify is not None:
+                array(data.stratify, (*path, "stratify"))
+            _check_source(name, data, train, tree, diagnostics)
+    _check_fractions(train, tree, diagnostics)
+
+
+def _arrays(structure: Structure, train: TrainSpec) -> list[str]:
+    """The names of inputs and targets. Targets that are not declared follow from the loss."""
+    targets = [train.loss.target, train.loss.mask, *(metric.target for metric in train.metrics)]
+    named = [*(structure.sections.get("inputs") or {}), *train.targets, *filter(None, targets)]
+    return list(dict.fromkeys(named))
+
+
+def _check_source(
+    name: str, split: SplitData, train: TrainSpec, tree: SourceTree, diagnostics: Diagnostics
+) -> None:
+    place = tree.value_span((*SECTION, name, "from"))
+    source = train.data.get(split.source)
+    if source is None and split.source != "train":  # which can also be given when it is needed
+        meant = closest(split.source, [one for one in train.data if one != name])
+        message = f"there is no data set named {split.source}"
+        fixes = respelled(split.source, meant, place)
+        help = did_you_mean(meant) or f"data: {{{split.source}: FILE.npz}}"
+        diagnostics.error("NW0407", message, place, help=help, fixes=fixes)
+    elif isinstance(source, SplitData):
+        if source is split:
+            diagnostics.error("NW0212", f"{name} is a split of itself", place)
+            return
+        labels = [(tree.key_span((*SECTION, split.source)), "this one")]
+        help = "take both from the same set, each its own fraction"
+        diagnostics.error("NW0212", f"{split.source} is a split itself", place, labels=labels, help=help)
+
+
+def _check_fractions(train: TrainSpec, tree: SourceTree, diagnostics: Diagnostics) -> None:
+    taken: dict[str, float] = {}
+    for name, split in train.data.items():
+        if not isinstance(split, SplitData):
+            continue
+        before = taken.get(split.source, 0.0)
+        taken[split.source] = before + split.fraction
+        if before < 1 <= taken[split.source]:
+            place = tree.value_span((*SECTION, name, "fraction"))
+            message = f"the splits leave nothing of {split.source}: they take {taken[split.source]:.6g} of it"
+            diagnostics.error("NW0212", message, place)
