@@ -49,7 +49,7 @@ def narrow_windows(graph: Graph) -> Graph:
         for value in node.values:
             sources[value] = (node, operands)
         attrs = node.attrs
-        if not isinstance(attrs, SliceAttributes) or set(attrs.stride) != {1}:
+        if not isinstance(attrs, SliceAttributes) or set(attrs.stride) != {1} or 0 in node.types[0].shape:
             return None
         (sliced,), (operand,) = graph.operands(node), operands
         narrowed_slice = descend(cut(new, sliced, operand, attrs.start, attrs.limit))
@@ -79,7 +79,7 @@ def narrow_windows(graph: Graph) -> Graph:
 
 def _reach(graph: Graph, node: Node, start: Shape, limit: Shape) -> tuple[DimLike, ...] | None:
     """How many more operand cells than result cells each axis needs; None where a slice cannot move through."""
-    if isinstance(node.attrs, ConvAttributes) and node.op == "conv":
+    if isinstance(node.attrs, ConvAttributes):
         x, w = (graph.type(value).shape for value in graph.operands(node))
         untouched = all(start[axis] == 0 and limit[axis] == node.types[0].shape[axis] for axis in (0, -1))
         if set(node.attrs.stride) != {1} or not untouched:
@@ -117,6 +117,10 @@ def _cut_pad(
     )
     cells = new.type(value).shape
     stop = tuple(size - cut_off for size, cut_off in zip(cells, last, strict=True))
+    kept = [b - a for a, b in zip(first, stop, strict=True)]
+    read = [b - a for a, b in zip(start, limit, strict=True)]
+    if any(k not in (n, r) and not _at_least_none(k - 1) for n, k, r in zip(cells, kept, read, strict=True)):
+        return None  # what is read may be nothing but padding
     if any(first) or stop != cells:
         narrowed = yield cut(new, old, value, first, stop)
         if narrowed is None:
@@ -150,16 +154,16 @@ def _cut_phases(
     if len(begins) < len(start):
         return None  # which phase begins is not known
     shape = tuple(stop - begin for begin, stop in zip(start, limit, strict=True))
+    cells = {phase: cells_of(shape, strides, phase) for phase in np.ndindex(*strides)}
+    if any(bounds(size, {})[0] in (None, 0) for sizes in cells.values() for size in sizes):
+        return None  # a phase without cells
     cut_phases: list[Value] = []
-    for phase in np.ndindex(*strides):
+    for phase, sizes in cells.items():
         moved = [p + begin for p, begin in zip(phase, begins, strict=True)]
         turn = [index % stride for index, stride in zip(moved, strides, strict=True)]
         old, value = phases[int(np.ravel_multi_index(turn, strides))]
         first = tuple(index // stride for index, stride in zip(moved, strides, strict=True))
-        cells = cells_of(shape, strides, phase)
-        if any(bounds(size, {})[0] in (None, 0) for size in cells):
-            return None  # a phase without cells
-        stop = tuple(a + size for a, size in zip(first, cells, strict=True))
+        stop = tuple(a + size for a, size in zip(first, sizes, strict=True))
         if any(first) or stop != new.type(value).shape:
             ones = SliceAttributes(first, stop, (1,) * len(stop))
             value = (yield cut(new, old, value, first, stop)) or new.apply("slice", value, attrs=ones)

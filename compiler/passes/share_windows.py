@@ -65,9 +65,9 @@ def _rule(graph: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Val
             result = _convolution(graph, attrs, operands)
         case ReduceWindowAttributes() as attrs:
             result = _pool(graph, attrs, operands)
-        case _ if node.op != "input" and isinstance(primitive(node.op), Elementwise):
+        case _ if isinstance(primitive(node.op), Elementwise):
             result = _elementwise(graph, node, operands)
-    return None if result is None or graph.type(result) != node.types[0] else [result]
+    return None if result is None else [result]
 
 
 # Recognizing windows.
@@ -133,7 +133,7 @@ def _everywhere(graph: Graph, value: Value, shape: Shape) -> Value | None:
     match node.attrs:
         case ConstantAttributes() as attrs if attrs.scalar is not None:
             return graph.apply("constant", attrs=replace(attrs, shape=shape))
-        case BroadcastAttributes() as attrs if set(attrs.axes) <= {last} and attrs.shape[-1] == shape[-1]:
+        case BroadcastAttributes() as attrs if set(attrs.axes) <= {last}:
             return graph.apply(
                 "broadcast", *graph.operands(node), attrs=BroadcastAttributes(shape, attrs.axes)
             )
@@ -155,10 +155,8 @@ def _convolution(graph: Graph, attrs: ConvAttributes, operands: tuple[Value, ...
     if one is None:
         return None
     taps = [tap for tap in graph.type(operands[1]).shape[:-2] if isinstance(tap, int)]
-    if len(taps) < len(attrs.dilation):
-        return None
     spans = [(tap - 1) * step + 1 for tap, step in zip(taps, attrs.dilation, strict=True)]
-    plan = _plan(one, spans, attrs.stride)
+    plan = _plan(graph, one, spans, attrs.stride)
     if plan is None:
         return None
     strides, rest = plan
@@ -171,7 +169,7 @@ def _pool(graph: Graph, attrs: ReduceWindowAttributes, operands: tuple[Value, ..
     one = _scanned(graph, operands[0])
     if one is None or {attrs.window[0], attrs.window[-1], attrs.stride[0], attrs.stride[-1]} != {1}:
         return None
-    plan = _plan(one, attrs.window[1:-1], attrs.stride[1:-1])
+    plan = _plan(graph, one, attrs.window[1:-1], attrs.stride[1:-1])
     if plan is None:
         return None
     strides, rest = plan
@@ -180,11 +178,11 @@ def _pool(graph: Graph, attrs: ReduceWindowAttributes, operands: tuple[Value, ..
 
 
 def _plan(
-    one: _Scanned, spans: Sequence[int], strides: Sequence[int]
+    graph: Graph, one: _Scanned, spans: Sequence[int], strides: Sequence[int]
 ) -> tuple[tuple[int, ...], WindowsAttributes] | None:
     """The strides with which a layer inside windows runs over the signal, and the windows of its result there.
 
-    None if that is impossible or would not be less work. Cell a of window i is at i·s + a·t, for windows with stride
+    None if that is impossible or would be more work. Cell a of window i is at i·s + a·t, for windows with stride
     s and a stride t inside them: it is a cell of the strided signal where t divides s.
     """
     axes: list[tuple[int, int, int]] = []
@@ -201,10 +199,15 @@ def _plan(
     if gain < 1:
         return None
     inner, left, apart = zip(*axes, strict=True)
+    signal = graph.type(one.x).shape
+    layer = map(window_cells, signal[1:-1], spans, inner)
+    for count, *there in zip(one.attrs.counts(signal), layer, left, apart, strict=True):
+        if window_cells(*there) != count and not isinstance(count, int):
+            return None  # how many of them are more than before is not known
     return inner, WindowsAttributes(left, apart)
 
 
-def _again(graph: Graph, one: _Scanned, y: Value, attrs: WindowsAttributes) -> Value | None:
+def _again(graph: Graph, one: _Scanned, y: Value, attrs: WindowsAttributes) -> Value:
     """The windows of a layer's result on the signal, cut to as many as there were before."""
     cells = one.attrs.counts(graph.type(one.x).shape)
     for axis, count in enumerate(cells, 1):
@@ -212,8 +215,7 @@ def _again(graph: Graph, one: _Scanned, y: Value, attrs: WindowsAttributes) -> V
         window, stride = attrs.window[axis - 1], attrs.stride[axis - 1]
         if window_cells(shape[axis], window, stride) == count:
             continue
-        if not isinstance(count, int):
-            return None
+        assert isinstance(count, int)
         end = (count - 1) * stride + window
         y = graph.apply("slice", y, attrs=SliceAttributes.along(shape, axis, 0, end))
     return _cut(graph, y, attrs)
