@@ -36,7 +36,7 @@ class FlattenProducts(Pass):
             value = None
             if isinstance(node.attrs, DotAttributes):
                 value = _product(new, node.attrs, operands)
-            elif node.op != "input" and isinstance(primitive(node.op), Elementwise):
+            elif isinstance(primitive(node.op), Elementwise):
                 value = _elementwise(new, node, operands, flat)
             if value is None:
                 return None
@@ -55,8 +55,7 @@ def _product(g: Graph, attrs: DotAttributes, operands: tuple[Value, ...]) -> Val
     a, b = operands
     rank_a, rank_b = g.type(a).rank, g.type(b).rank
     m, n = len(attrs.lhs_contract), len(attrs.free(rank_a, attrs.lhs_contract))
-    if attrs.batch:
-        return None
+    # With batches, the contracted axes are neither the first nor all that follow the rows.
     if n > 1 and attrs.lhs_contract == tuple(range(n, rank_a)):
         shape = g.type(a).shape
         rows = _reshaped(g, a, (product(shape[:n]), *shape[n:]))
