@@ -45,9 +45,7 @@ class ChannelsBeforeCells(Pass):
             old = graph.operands(node)
             if node.values[0] in chosen and isinstance(node.attrs, PadAttributes):
                 return [_padded(new, node.attrs, operands[0])]
-            if not chosen.intersection(old) or not (
-                node.op == "slice" or isinstance(node.attrs, ConvAttributes)
-            ):
+            if node.op != "slice" and not isinstance(node.attrs, ConvAttributes):
                 return None
             changed = list(operands)
             for position, value in enumerate(old):
@@ -78,8 +76,8 @@ def _image(graph: Graph, value: Value) -> Value:
 
 
 def _has_few_features(graph: Graph, node: Node, machine: Machine) -> bool:
-    attrs, type = node.attrs, node.types[0] if node.types else None
-    if not isinstance(attrs, ConvAttributes) or node.op != "conv" or type is None:
+    attrs, type = node.attrs, node.types[0]
+    if not isinstance(attrs, ConvAttributes):
         return False
     cells, features = type.shape[-2:]
     assert isinstance(features, int)

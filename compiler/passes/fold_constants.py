@@ -33,7 +33,7 @@ class FoldConstants(Pass):
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
             attrs = [new.producer(value).attrs for value in operands]
             constants = [one for one in attrs if isinstance(one, ConstantAttributes)]
-            if not constants or len(constants) != len(attrs) or len(node.types) != 1:
+            if not constants or len(constants) != len(attrs):
                 return None
             value = self._splat(new, node, constants) or self._small(new, node, constants)
             return None if value is None else [value]
