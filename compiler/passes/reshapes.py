@@ -7,7 +7,7 @@ from netwright.specs.dims import DimLike, Shape
 
 def merged_axes(fine: Shape, coarse: Shape) -> list[tuple[int, ...]] | None:
     """For each axis of ``coarse``, the adjacent axes of ``fine`` that it merges; None if an axis of ``fine`` is
-    divided."""
+    divided, or merged into none. The two have as many elements."""
     found: list[tuple[int, ...]] = []
     position = 0
     for size in coarse:
@@ -19,9 +19,8 @@ def merged_axes(fine: Shape, coarse: Shape) -> list[tuple[int, ...]] | None:
         if total != size:
             return None
         found.append(tuple(range(start, position)))
-    rest = range(position, len(fine))
-    if any(fine[axis] != 1 for axis in rest) or (rest and not found):
-        return None
-    if rest:
+    if rest := range(position, len(fine)):  # axes of size 1
+        if not found:
+            return None
         found[-1] = (*found[-1], *rest)
     return found

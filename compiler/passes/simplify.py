@@ -102,7 +102,7 @@ def _div(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
 
 def _neg(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
     producer = g.producer(xs[0])
-    if producer.op == "sub" and node.types[0].dtype in ("float32", "float64"):
+    if producer.op == "sub":
         a, b = g.operands(producer)
         return g.apply("sub", b, a)
     return negated(g, xs[0])

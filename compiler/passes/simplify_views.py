@@ -130,12 +130,12 @@ def _joined(g: Graph, a: Value, b: Value, axis: int) -> Value | None:
     one, two = first[0].attrs, second[0].attrs
     assert isinstance(one, SliceAttributes)
     assert isinstance(two, SliceAttributes)
-    joined = SliceAttributes(
-        one.start, tuple(two.limit[i] if i == axis else n for i, n in enumerate(one.limit)), one.stride
-    )
+    # As parts of one concat, the two are as large along every other axis.
     after = tuple(one.limit[i] if i == axis else n for i, n in enumerate(one.start))
-    if one.stride != (1,) * len(one.stride) or two != SliceAttributes(after, joined.limit, one.stride):
+    ones = (1,) * len(after)
+    if one.stride != ones or two.stride != ones or two.start != after:
         return None
+    joined = SliceAttributes(one.start, two.limit, ones)
     return g.apply("slice", *first[1], attrs=joined)
 
 

@@ -47,7 +47,7 @@ class SliceOfDot(Pass):
         pieces: dict[tuple[Value, Cut], Value] = {}
 
         def piece(new: Graph, old: Value, moved: Value, axis: int, cut: Cut) -> Value:
-            if (old, cut) in pieces and partitions[old].axis == axis:
+            if (old, cut) in pieces:
                 return pieces[old, cut]
             return new.apply("slice", moved, attrs=SliceAttributes.along(new.type(moved).shape, axis, *cut))
 
@@ -81,14 +81,14 @@ class SliceOfDot(Pass):
         found: dict[Value, Partition] = {}
         for id in reversed(range(len(graph))):
             node = graph.node(id)
-            if len(node.types) != 1 or node.values[0] in outputs or not self._divisible(graph, node):
+            if node.values[0] in outputs or not self._divisible(graph, node):
                 continue
             readers = [
                 _pieces_read(graph, reader, position, found)
                 for reader, position in graph.uses(node.values[0])
             ]
             axes = {partition.axis for partition in readers if partition is not None}
-            if not readers or None in readers or len(axes) != 1:
+            if None in readers or len(axes) != 1:
                 continue
             (axis,) = axes
             cuts = frozenset(cut for partition in readers if partition is not None for cut in partition.cuts)
@@ -125,10 +125,7 @@ def _pieces_read(graph: Graph, node: Node, position: int, known: dict[Value, Par
     if isinstance(node.attrs, SliceAttributes):
         found = _cut(graph, node)
         return None if found is None else Partition(found[0], frozenset([found[1]]))
-    partition = known.get(node.values[0])
-    if partition is None or not isinstance(primitive(node.op), Elementwise):
-        return None
-    return partition
+    return known.get(node.values[0]) if isinstance(primitive(node.op), Elementwise) else None
 
 
 def _cut(graph: Graph, node: Node) -> tuple[int, Cut] | None:
