@@ -104,7 +104,7 @@ def _earlier(graph: Graph, new: Graph, node: Node, became: Mapping[Value, Value]
         emits.append(emit)
         if at.cost() < least:
             least, best = at.cost(), len(emits)
-    if not best or (least and node.values[0] not in outputs) or not _computes(graph, places[:best]):
+    if (least and node.values[0] not in outputs) or not _computes(graph, places[:best]):
         return None
     value = places[best].emit(new, became[places[best].value])
     for emit in reversed(emits[:best]):
@@ -121,8 +121,6 @@ def _above(graph: Graph, at: _Ordered) -> tuple[_Ordered, Emit] | None:
     """The permuted operand of ``at``'s producer, and a function that adds the producer after it; None if it cannot be
     passed."""
     node = graph.producer(at.value)
-    if node.op == "input":
-        return None
     shape, operands = node.types[0].shape, graph.operands(node)
     if node.op == "reshape":
         return _Ordered(operands[0], at.shape, at.order), lambda g, became, x: x
@@ -222,9 +220,9 @@ def _unshaped(graph: Graph, value: Value) -> Value:
 
 
 def _axis(shape: Shape, seen: Shape) -> int | None:
-    """The axis of ``shape`` that is the middle axis of ``seen`` = [before, axis, behind]."""
+    """The axis of ``shape`` that is the middle axis of ``seen`` = [before, axis, behind], of as many elements."""
     for axis, size in enumerate(shape):
-        if size == seen[1] and product(shape[:axis]) == seen[0] and product(shape[axis + 1 :]) == seen[2]:
+        if size == seen[1] and product(shape[:axis]) == seen[0]:
             return axis
     return None
 
