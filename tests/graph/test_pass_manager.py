@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,6 +15,8 @@ from netwright.compiler.graph.parse import parse_graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.observers import Timings
+from netwright.compiler.ops.constant import zeros_like
+from netwright.compiler.ops.scan_attributes import ScanAttributes
 from netwright.compiler.passes.base import Budget, Pass, PassContext, PassError, Phase
 from netwright.compiler.passes.simplify import Simplify
 from netwright.compiler.pipeline import GRAPH, before_gradients, run, steps
@@ -70,6 +72,82 @@ def test_passes_stop_where_asked_and_rewrites_are_bounded():
         expected = evaluate(graph, arrays)
         for name, value in evaluate(bounded, arrays).items():
             np.testing.assert_allclose(value, expected[name], rtol=1e-9, err_msg=name)
+
+
+@dataclass(frozen=True)
+class Look(Pass):
+    """Changes nothing, and keeps every graph that it is given."""
+
+    name: ClassVar[str] = "look"
+
+    seen: list[Graph] = field(default_factory=list)
+
+    def run(self, graph: Graph, context: PassContext) -> Graph:
+        self.seen.append(graph)
+        return graph
+
+
+@dataclass(frozen=True)
+class LookAgain(Look):
+    name: ClassVar[str] = "look_again"
+
+
+@dataclass(frozen=True)
+class LookOutside(Look):
+    bodies: ClassVar[bool] = False
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        ("look", ["look"]),
+        ("look_again", ["look", "look_again"]),
+        ("first", ["look", "look_again"]),
+        (None, ["look", "look_again", "look"]),
+    ],
+)
+def test_no_pass_runs_after_the_one_or_the_phase_that_is_named(last: str | None, expected: list[str]):
+    timings = Timings()
+    context = PassContext(observer=timings, stop_after=last)
+    graph, looks = Graph(), [Look(), LookAgain(), Look()]
+    for phase in (Phase("first", tuple(looks[:2])), Phase("second", tuple(looks[2:]))):
+        assert phase.run(graph, context) is graph
+    assert [name for name, _, _ in timings.steps] == expected
+    assert [look.name for look in looks if look.seen] == expected
+
+
+@pytest.mark.parametrize(("allowed", "sums", "left"), [(0, 3, 0), (2, 1, 0), (5, 0, 2), (None, 0, None)])
+def test_a_budget_counts_what_is_rewritten(allowed: int | None, sums: int, left: int | None):
+    graph = Graph()
+    for name in "abc":
+        x = graph.apply("exp", graph.input(name, TensorType("float64", (2,))))
+        graph.set_output(name, graph.apply("add", x, zeros_like(graph, x)))
+    context = PassContext(budget=Budget(allowed))
+    found = Phase("one", (Simplify(),)).run(graph, context)
+    assert sum(node.op == "add" for node in found) == sums
+    assert context.budget.left == left
+
+
+def test_a_pass_is_run_on_every_body_once_and_then_on_the_graph():
+    graph = build(BY_NAME["rnn"])
+    (scan,) = [node for node in graph if isinstance(node.attrs, ScanAttributes)]
+    graph.add("scan", graph.operands(scan), scan.attrs)
+    look, outside = Look(), LookOutside()
+    Phase("one", (look, outside)).run(graph)
+    assert isinstance(scan.attrs, ScanAttributes)
+    assert [id(seen) for seen in look.seen] == [id(scan.attrs.body), id(graph)]
+    assert [id(seen) for seen in outside.seen] == [id(graph)]
+
+
+def test_a_scan_gets_the_new_body():
+    body, graph = Graph("cell"), Graph()
+    x = body.input("x", TensorType("float64", (2,)), "body")
+    body.set_output("y", body.apply("add", x, zeros_like(body, x)))
+    xs = graph.input("x", TensorType("float64", (3, 2)))
+    graph.set_output("y", graph.apply("scan", xs, attrs=ScanAttributes(body, 3, 0, 0)))
+    found = Phase("one", (Simplify(),)).run(graph)
+    (scan,) = [node.attrs for node in found if isinstance(node.attrs, ScanAttributes)]
+    assert scan.body.outputs["y"] == scan.body.inputs["x"]
 
 
 @pytest.mark.parametrize("name", steps())
