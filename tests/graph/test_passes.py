@@ -269,6 +269,16 @@ def test_full_needs_a_fixed_length_and_a_sane_one():
         GRAPH.run(build(BY_NAME["lstm"], length=5000, unroll="full"))
 
 
+@pytest.mark.parametrize(("name", "shown"), [("", "cell"), ("memory", "memory")])
+def test_what_cannot_be_unrolled_has_its_name_or_that_of_its_body(name: str, shown: str):
+    body, graph = Graph("cell"), Graph()
+    body.set_output("h", body.apply("exp", body.input("h", TensorType("float64", (2,)), "body")))
+    h = graph.input("h", TensorType("float64", (2,)))
+    graph.apply("scan", h, attrs=ScanAttributes(body, dim("T"), 0, 1, unroll="full", name=name))
+    with pytest.raises(UnrollError, match=f"^{shown}: unroll: full needs a fixed number of steps"):
+        Phase("one", (UnrollScans(),)).run(graph)
+
+
 def test_time_is_linear_in_the_size():
     """A chain of thousands of operations goes through everything; anything quadratic would take minutes."""
     graph = Graph()
