@@ -76,9 +76,10 @@ def _image(graph: Graph, value: Value) -> Value:
 
 
 def _has_few_features(graph: Graph, node: Node, machine: Machine) -> bool:
-    attrs, type = node.attrs, node.types[0]
+    attrs = node.attrs
     if not isinstance(attrs, ConvAttributes):
         return False
+    (type,) = node.types
     cells, features = type.shape[-2:]
     assert isinstance(features, int)
     if attrs.groups > 1 or attrs.stride[-1] > MOST_STRIDE or not machine.is_narrow(features, type.dtype):

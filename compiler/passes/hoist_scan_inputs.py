@@ -155,6 +155,5 @@ class _Hoisting:
 
 
 def _is_generated(body: Graph, value: Value) -> bool:
-    """Whether ``value`` is made of nothing: a constant, an index, a size."""
-    node = body.producer(value)
-    return node.op != "input" and not body.operands(node)
+    """Whether ``value`` is made of nothing, as a constant, an index or a size is."""
+    return not body.operands(body.producer(value))
