@@ -71,8 +71,7 @@ class _Sinking:
             if not k <= position < k + c
         }
         staying = [(name, value) for name, value in outputs if value not in gone]
-        # A y that is the same in every step is recomputed outside if something there reads it.
-        given = {value for _, value in staying[c:] if value in stepwise} | outside.keys()
+        given = {value for _, value in staying[c:]} | outside.keys()
         needed = [value for node in self.leaving.values() for value in body.operands(node)]
         names = (name for i in range(len(needed) + len(outputs)) if (name := f"sunk{i}") not in body.outputs)
         for value in dict.fromkeys(needed):
@@ -84,6 +83,7 @@ class _Sinking:
             rest = body.extract(body.name, list(body.inputs.items()), staying)
             results = list(self.graph.add("scan", self.operands, replace(attrs, body=rest)).values)
             ys = dict(zip((value for _, value in staying[c:]), results[c:], strict=True))
+            # A y that is the same in every step is recomputed outside if something there reads it.
             outside.update({value: y for value, y in ys.items() if value in stepwise})
         self._compute_outside(outside, needed, stepwise)
         return [*results[:c], *(ys.get(value) or outside[value] for _, value in outputs[c:])]
