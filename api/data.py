@@ -12,7 +12,7 @@ from netwright.compiler.frontend.network import Network
 from netwright.runtime.data.dataset import Dataset
 from netwright.runtime.data.extras import MissingPackageError
 from netwright.runtime.data.fitting import check_against, class_problems
-from netwright.runtime.data.samples import Samples
+from netwright.runtime.data.samples import SampleCountError, Samples
 from netwright.runtime.data.sources.registry import open_source
 from netwright.runtime.data.splits import split
 from netwright.runtime.data.wanted import Wanted
@@ -191,26 +191,35 @@ def check_data(load: LoadResult, network: Network) -> Diagnostics:
     failed: set[str] = set()
     for name in sets:
         span = load.span(("train", "data", name))
+        spec = train.data[name] if train else None
         try:
             data = sets[name]
             data.try_some()
         except DataError as error:
-            code = "NW0705" if isinstance(error, MissingPackageError) else "NW0703"
-            if str(error) not in failed:  # a split fails as the set that it is taken from
-                message, *more = map(str.strip, str(error).splitlines())
-                found.error(code, message, span, notes=more)
+            known = str(error) in failed  # a split fails as the set that it is taken from
             failed.add(str(error))
-            continue
+            if isinstance(error, SampleCountError) and not isinstance(spec, SplitData):
+                data = error
+            else:
+                if not known:
+                    code = "NW0705" if isinstance(error, MissingPackageError) else "NW0703"
+                    message, *more = map(str.strip, str(error).splitlines())
+                    found.error(code, message, span, notes=more)
+                continue
         expected = expected_arrays(network)
         problems = check_against(data.headers, expected, list(network.dims.values()), windows(load, network))
-        problems += class_problems(data.classes, counts)
+        if isinstance(data, SampleCountError):
+            problems = problems or data.problems  # of an array that the model does not take
+        else:
+            problems += class_problems(data.classes, counts)
         named = Path(data.name).name or data.name
-        spec = train.data[name] if train else None
         if isinstance(spec, SplitData):
             continue  # it has the arrays of the set that it is taken from
         for problem in problems:
             found.error("NW0704", f"{named}: {problem}", span)
-        for text in () if problems else data.roundings(expected).values():
+        for text in (
+            () if problems or isinstance(data, SampleCountError) else data.roundings(expected).values()
+        ):
             found.warning("NW0706", f"{named}: {text}", span, help="store it as float32 to halve the file")
     return found
 

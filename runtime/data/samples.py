@@ -37,8 +37,18 @@ class Header:
     dtype: np.dtype
 
 
+class SampleCountError(DataError):
+    """There is no array or no sample, or arrays have different numbers of samples. ``headers`` describe the arrays of
+    the data set ``name``, so that whatever else is wrong with them can be said, too.
+    """
+
+    def __init__(self, name: str, headers: Mapping[str, Described], problems: Sequence[str]):
+        super().__init__(f"{name}: {'; '.join(problems)}")
+        self.name, self.headers, self.problems = name, dict(headers), list(problems)
+
+
 class Samples(ABC):
-    """A data set. Raises DataError if there is no array, or arrays have different numbers of samples.
+    """A data set. Raises SampleCountError if there is no array, or arrays have different numbers of samples.
 
     ``headers`` describe the arrays by name. ``classes`` are the names of classes, in the order of their numbers, of
     arrays that hold classes whose names are known.
@@ -51,7 +61,7 @@ class Samples(ABC):
         classes: Mapping[str, tuple[str, ...]] | None = None,
     ):
         if problems := sample_problems(headers):
-            raise DataError(f"{name}: {'; '.join(problems)}")
+            raise SampleCountError(name, headers, problems)
         self.name = name
         self.headers = dict(headers)
         self.classes = dict(classes or {})
