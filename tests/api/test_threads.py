@@ -103,7 +103,8 @@ tiny.close(); one.close()
 assert count() == before + 3
 two.close()
 assert count() == before, (count(), before)
-two.predict(x=x)
+for _ in range(20):  # where other processes run, a call may be better alone, but trials come
+    two.predict(x=x)
 assert count() == before + 3
 del two
 gc.collect()
