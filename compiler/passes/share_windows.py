@@ -188,12 +188,12 @@ def _plan(
     axes: list[tuple[int, int, int]] = []
     gain = Fraction(1)
     for size, step, span, stride in zip(one.attrs.window, one.attrs.stride, spans, strides, strict=True):
-        cells = (size - span) // stride + 1
-        if cells == 1:
+        inside = (size - span) // stride + 1
+        if inside == 1:
             axes.append((step, 1, 1))
         elif step % stride == 0:
-            axes.append((stride, cells, step // stride))
-            gain *= Fraction(cells * stride, step)
+            axes.append((stride, inside, step // stride))
+            gain *= Fraction(inside * stride, step)
         else:
             return None
     if gain < 1:
@@ -201,8 +201,8 @@ def _plan(
     inner, left, apart = zip(*axes, strict=True)
     signal = graph.type(one.x).shape
     layer = map(window_cells, signal[1:-1], spans, inner)
-    for count, *there in zip(one.attrs.counts(signal), layer, left, apart, strict=True):
-        if window_cells(*there) != count and not isinstance(count, int):
+    for count, cells, window, stride in zip(one.attrs.counts(signal), layer, left, apart, strict=True):
+        if window_cells(cells, window, stride) != count and not isinstance(count, int):
             return None  # how many of them are more than before is not known
     return inner, WindowsAttributes(left, apart)
 
