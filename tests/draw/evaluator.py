@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,3 +76,18 @@ def pools_of_no_number(proto: Any, given: dict[str, NDArray]) -> bool:
         return bool(names) and not all(np.isfinite(one).all() for one in evaluated(proto, names, given))
     except Declined:
         return False
+
+
+def softplus_overflows(proto: Any, answers: Mapping[str, NDArray]) -> bool:
+    """Whether an answer is no number, and may be so since ONNX Runtime's recurrences compute log(1 + exp(x)) as it is
+    written."""
+    functions = {
+        name.lower()
+        for node in proto.graph.node
+        for attribute in node.attribute
+        if attribute.name == "activations"
+        for name in (text.decode() for text in attribute.strings)
+    }
+    return "softplus" in functions and not all(
+        np.isfinite(array).all() for array in answers.values() if array.dtype.kind == "f"
+    )

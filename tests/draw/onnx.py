@@ -19,11 +19,12 @@ from ..machines import MACHINES
 from .check import Finding, agree
 from .networks import Case
 
-#: Why an export may not be imported again: sizes of windows with gaps between them, over open axes; and what is known
-#: to hold nothing whatever the open sizes are, which no spec would say in these words.
+#: Why an export may not be imported again: sizes of windows with gaps between them, over open axes; what is known to
+#: hold nothing whatever the open sizes are, which no spec would say in these words; and windows along many axes, which
+#: an export writes as axes of their own.
 UNPROVED = re.compile(
     r"\bdo not broadcast\b|\bdo not fit the shape\b|\bthe padding depends on an open size\b"
-    r"|\ban empty tensor\b"
+    r"|\ban empty tensor\b|\bentries of shape: reshape takes at most 8\b"
 )
 AVAILABLE = find_spec("onnx") is not None
 RUNTIME = find_spec("onnxruntime") is not None
@@ -44,7 +45,7 @@ def check_round_trip(case: Case) -> None:
 
     from netwright.onnx import OnnxError, export_model, import_model
 
-    from .evaluator import evaluated, pools_of_no_number
+    from .evaluator import evaluated, pools_of_no_number, softplus_overflows
 
     text = re.sub(r"\bfloat64\b", "float32", json.dumps(case.spec))
     model, dims = Model(json.loads(text), MACHINES[case.machine]), case.bindings[0]
@@ -61,6 +62,8 @@ def check_round_trip(case: Case) -> None:
         used = {value.name for value in proto.graph.input}
         given = {name: one for name, one in inputs.items() if name in used}
         for who, answers in answers_of(proto, given):
+            if who == RUNTIME_NAME and softplus_overflows(proto, answers):
+                continue
             if who == RUNTIME_NAME:
                 answers |= positions_among_equals(proto, given, answers, expected)
             try:

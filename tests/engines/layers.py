@@ -47,7 +47,9 @@ def padding(s: Sketch, rank: int, most: int, causal: bool) -> Any:
 def convolution(rank: int) -> Add:
     def add(s: Sketch, x: Signal) -> Signal | None:
         channels = x.shape[-1]
-        groups = s.one_of(*[g for g in (1, 1, 2, 3, channels) if isinstance(g, int) and channels % g == 0])
+        if not isinstance(channels, int):
+            return None
+        groups = s.one_of(*[g for g in (1, 1, 2, 3, channels) if channels % g == 0])
         return s.layer(
             f"conv{rank}d",
             x,

@@ -43,7 +43,17 @@ STEP = helper.make_graph(
     [value("s2", [2]), value("z", [2])],
 )
 SCAN = helper.make_node("Scan", ["s0", "x"], ["s1", "y"], num_scan_inputs=1, body=STEP)
+NINE = numpy_helper.from_array(np.array([2, 1, 1, 1, 1, 1, 1, 1, 3], np.int64), "shape")
+WIDEN = [
+    helper.make_node("Constant", [], ["shape"], value=NINE),
+    helper.make_node("Reshape", ["x", "shape"], ["r"], name="widen"),
+    helper.make_node("Softmax", ["r"], ["y"], axis=4),
+]
 CASES = {
+    "more axes than a layer has": (
+        model(WIDEN, {"x": [2, 3]}, {"y": None}),
+        r"9 entries of shape: reshape takes at most 8$",
+    ),
     "a value computed by a node": (
         model([SIGMOID, UP], {"x": ["N", 3, 8, 8], "w": [3, 2, 2, 2]}, {"y": None}),
         r"^up \(ConvTranspose\): .*W is computed at run time by gates \(Sigmoid\)",
