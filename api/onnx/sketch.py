@@ -166,7 +166,7 @@ class Sketch(Expander):
             if first["type"] == "greater_than_equal" and first["input"] == 0:
                 raise Refusal(f"an empty tensor: {key} of {layer['type']} would be 0") from None
             if first["type"] == "too_long":
-                limits = first["ctx"]
+                limits = first.get("ctx", {})
                 counted = f"{limits['actual_length']} entries of {key}"
                 raise Refusal(f"{counted}: {layer['type']} takes at most {limits['max_length']}") from None
             raise Refusal(f"no layer {layer['type']} can do this: {key}: {first['msg']}") from None
