@@ -14,7 +14,7 @@ from .cells import expression
 from .composites import COMPOSITES
 from .indexing import INDEXING
 from .recurrence import gated, recurrent
-from .sketch import POINTWISE, Add, Signal, Sketch, per_axis, plain
+from .sketch import FITTING, POINTWISE, Add, Signal, Sketch, per_axis, plain
 
 WINDOW_MODES = ("valid", "same", "same_upper", "same_lower")
 
@@ -210,9 +210,9 @@ def equation(s: Sketch, x: Signal) -> Signal | None:
         leaves.append("w")
         params["w"] = {"shape": list(last)}
     names = {"a": x.name, "b": alike(s, x).name}
-    return s.layer(
-        "expression", x, value=f"a + {expression(s, leaves, 2)}", params=params or None, names=names
-    )
+    value = f"a + {expression(s, leaves, 2)}"
+    refused = FITTING if x.rank else FITTING | {"NW0511"}  # a number alone has no softmax
+    return s.layer("expression", x, names, refused, value=value, params=params or None)
 
 
 # Preprocessing, normalization.

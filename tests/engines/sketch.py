@@ -181,15 +181,17 @@ class Sketch:
         type: str,
         inputs: Sequence[Signal] | Signal,
         names: Mapping[str, str] | None = None,
+        refused: Set[str] = FITTING,
         **options: Any,
     ) -> Signal | None:
-        """Adds a layer; None, and nothing changes, where it does not fit. ``names`` is for inputs that have names."""
+        """Adds a layer; None, and nothing changes, where it does not fit for one of the reasons ``refused``. ``names``
+        is for inputs that have names."""
         sources = [inputs] if isinstance(inputs, Signal) else list(inputs)
         name = self.fresh(type[:3])
         written = {"name": name, "type": type, "inputs": names or [one.name for one in sources]}
         written |= {key: value for key, value in options.items() if value is not None}
         self.layers.append(written)
-        type_ = self.fitting(name)
+        type_ = self.fitting(name, refused)
         if type_ is None:
             self.layers.pop()
             return None
