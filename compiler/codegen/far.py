@@ -43,30 +43,35 @@ def write_far(writer: Writer, op: str, x: str, type: ir.ValueType) -> str:
 
 @cache
 def _definitions(type: ir.ValueType) -> tuple[str, str]:
-    """The function for one number, and the function for the lanes of a vector."""
-    table = two_over_pi()
-    words = [table >> 64 * (WORDS - 1 - number) & (2**64 - 1) for number in range(WORDS)]
+    """The function for one number, which all types share, and the function for the lanes of a vector."""
     one = ir.ValueType(type.dtype)
     element, is_wide = value_type(one), type.dtype == "float64"
-    text = (Path(__file__).parent / "ll" / "far.ll").read_text(encoding="utf-8")
-    number, mark, lanes = (
-        Template(text)
-        .substitute(
-            count=WORDS,
-            words=", ".join(f"i64 {word}" for word in words),
-            sine=_series("sine", SINE),
-            cosine=_series("cosine", COSINE),
-            lanes=type.lanes,
-            name=f"{type.dtype}x{type.lanes}",
-            type=element,
-            suffix=suffix(one),
-            limit=constant(ir.FAR[type.dtype], one),
-            widened="fadd double %given, 0.0" if is_wide else f"fpext {element} %given to double",
-            narrowed="fadd double %sine, 0.0" if is_wide else f"fptrunc double %sine to {element}",
-        )
-        .partition("\n; Of ")
+    lanes = _template("far_lanes").substitute(
+        lanes=type.lanes,
+        name=f"{type.dtype}x{type.lanes}",
+        type=element,
+        suffix=suffix(one),
+        limit=constant(ir.FAR[type.dtype], one),
+        widened="fadd double %given, 0.0" if is_wide else f"fpext {element} %given to double",
+        narrowed="fadd double %sine, 0.0" if is_wide else f"fptrunc double %sine to {element}",
     )
-    return number, mark + lanes
+    return _number(), lanes
+
+
+@cache
+def _number() -> str:
+    table = two_over_pi()
+    words = [table >> 64 * (WORDS - 1 - number) & (2**64 - 1) for number in range(WORDS)]
+    return _template("far").substitute(
+        count=WORDS,
+        words=", ".join(f"i64 {word}" for word in words),
+        sine=_series("sine", SINE),
+        cosine=_series("cosine", COSINE),
+    )
+
+
+def _template(name: str) -> Template:
+    return Template((Path(__file__).parent / "ll" / f"{name}.ll").read_text(encoding="utf-8"))
 
 
 def _series(name: str, coefficients: tuple[float, ...]) -> str:

@@ -105,3 +105,18 @@ def test_no_number(dtype: str) -> None:
             y = np.zeros_like(x)
             assert run(kernel(name, dtype, x.size, 8), {}, {"x": x, "y": y}) == 0
             np.testing.assert_array_equal(np.isnan(y), [True, False, True, True, False, False])
+
+
+def test_both_types_in_one_kernel() -> None:
+    """They share the function for one number, which stands in the module once."""
+    b = KernelBuilder("k", {})
+    single, double = b.buffer("x", "float32", (2,)), b.buffer("y", "float64", (2,))
+    first, second = b.buffer("u", "float32", (2,), "write"), b.buffer("v", "float64", (2,), "write")
+    with b.loop("i", 0, 2, 1) as i:
+        b.store(first, (i,), b.sin(b.load(single, (i,), 1, None)), None)
+        b.store(second, (i,), b.cos(b.load(double, (i,), 1, None)), None)
+    x, y = np.array([1e30, 2.0], np.float32), np.array([1e300, 2.0])
+    u, v = np.zeros_like(x), np.zeros_like(y)
+    assert run_kernel(b.finish(), {}, {"x": x, "y": y, "u": u, "v": v}) == 0
+    np.testing.assert_allclose(u, exact(x, 0), rtol=1e-6)
+    np.testing.assert_allclose(v, exact(y, 1), rtol=1e-12)
