@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,7 +63,8 @@ def evaluated(proto: Any, names: Sequence[str] | None, given: dict[str, NDArray]
     except ValueError as error:
         raise Declined("it finds no position among no cells") from error
     except RuntimeError as error:
-        if "is not implemented" not in str(error):  # a Scan that runs backwards, say
+        # A Scan that runs backwards, say, or an RNN of rarer activations.
+        if not re.search("is not implemented|Unknown activation", str(error)):
             raise
         raise Declined(str(error)) from error
     return [np.asarray(one) for one in found]  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from .sketch import FITTING, Signal, Sketch
 #: The keys of a layer under which names of layers, ports and inputs stand.
 READING = ("inputs", "initial_state", "lengths", "weights", "share")
 MOST_REPEATED = 3
-#: Layers at positions that are written down for the size of their input: what they give has others.
+#: Layers at positions for the size of their input: what they give has others.
 POSITIONED = {"gather_elements", "gather_nd", "scatter_nd"}
 #: What layers that read several values may be refused for when they come again on what they gave: shapes that don't
 #: go together, parameters of other shapes, positions past what is left.
@@ -36,8 +36,10 @@ def repeated(s: Sketch, made: Signal) -> Signal | None:
 def repeats(s: Sketch, layer: dict[str, Any]) -> bool:
     """Whether a layer or use may read what it gave."""
     inner = s.blocks[layer["use"]]["layers"] if layer.get("use") in s.blocks else []
-    return layer.get("type") != "constant" and not any(
-        one.get("type") in POSITIONED for one in [layer, *inner]
+    names = {one["name"] for one in inner}
+    given = any(one.get("type") == "scatter_elements" and one["inputs"][1] not in names for one in inner)
+    return layer.get("type") != "constant" and not (
+        given or any(one.get("type") in POSITIONED for one in [layer, *inner])
     )
 
 

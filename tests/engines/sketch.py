@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from math import prod
 from random import Random
 from typing import Any, Protocol, TypeVar
 
@@ -25,6 +26,8 @@ Draw = Callable[[st.SearchStrategy[T]], T]
 Add = Callable[["Sketch", "Signal"], "Signal | None"]
 """How a layer of a type is drawn: see `layers`."""
 
+#: So many cells a value has at most, besides open sizes: what enlarges can be repeated on top of itself.
+MOST_CELLS = 1 << 20
 #: What a drawn layer may be refused for: a window larger than its input, a size that is open where it has to be known,
 #: a pool with windows of padding alone, lengths that the layer can't honour, axes that don't exist, a dtype it
 #: does not read, nothing that remains, a size of 0 that would have to be written.
@@ -199,7 +202,7 @@ class Sketch:
 
     def fitting(self, name: str, refused: Set[str] = FITTING) -> TensorType | None:
         """The type of what the last layer or use gives by this name; None where it does not fit, which has to be for
-        one of these reasons."""
+        one of these reasons, or is too large."""
         network, diagnostics = build_network(
             load_spec_text(as_text(self.spec({"probe": name}, None)), "spec.json")
         )
@@ -207,7 +210,8 @@ class Sketch:
             codes = {item.code for item in diagnostics.items if item.severity == "error"}
             assert codes <= refused, f"{self.layers[-1]}\n{diagnostics.to_text()}"
             return None
-        return network.outputs["probe"].type
+        type = network.outputs["probe"].type
+        return type if prod(size for size in type.shape if isinstance(size, int)) <= MOST_CELLS else None
 
     def errors(self) -> set[str]:
         """The codes of what is wrong with the spec so far."""

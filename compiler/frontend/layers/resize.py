@@ -93,6 +93,13 @@ def _axes(scope: Scope, spec: Resize, signal: Signal) -> list[_Axis]:
             message = f"{len(given)} values for {len(positions)} axes of {show(signal.shape)}"
             raise scope.problem("NW0309", message, name, labels=scope.blame(signal))
     sizes = [signal.shape[position] for position in positions]
+    for size, position in zip(sizes, positions, strict=True):
+        least = scope.least(size)
+        if least is None or least < 1:  # nothing to repeat or to interpolate
+            message = (
+                f"the axis has {size} cells" if size == 0 else f"the axis can have no cells: it has {size}"
+            )
+            raise scope.problem("NW0313", message, key, labels=scope.blame(signal, position))
     if spec.scales is not None:
         outputs = [_scaled(size, scale) for size, scale in zip(sizes, spec.scales * len(sizes), strict=False)]
         scales: list[float | None] = [float(value) for value in values]  # type: ignore[arg-type]
