@@ -298,6 +298,15 @@ class Scope:
             message = f"{self.spec.type} can't honour the lengths of its input: {why}"
             raise self.problem("NW0315", message, *path)
 
+    def stretched_lengths(self, signal: Signal, shape: Shape) -> Tensor | None:
+        """The lengths of an input's sequences in a result of this shape, whose batch may be larger. Raises Problem if
+        its one step is stretched."""
+        if signal.lengths is None:
+            return None
+        if signal.shape[1] != shape[1]:
+            self.refuse_lengths(signal, "its one step is stretched", "inputs")
+        return signal.lengths.to(shape[:1])
+
     def shape(self, written: Sequence[int | str]) -> Shape:
         """Sizes of the spec as sizes of ``specs.dims``."""
         return self.expander.shape(written)

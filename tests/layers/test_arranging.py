@@ -268,3 +268,31 @@ outputs: {y: y}
         assert codes(head % keys) == []
     for keys in ("type: slice, axes: 1, starts: 2", "type: pad, axes: 1, padding: [[1, 1]]"):
         assert codes(head % keys) == ["NW0315"]
+
+
+def test_lengths_follow_samples() -> None:
+    """Samples joined bring their lengths, those without have all steps; a sample for all brings its own to each."""
+    text = """
+dims: {N: batch, T: time}
+inputs:
+  n: {shape: [1], dtype: int64}
+  x: {shape: [1, T, 2], lengths: n}
+  u: {shape: [N, T, 2]}
+  w: {shape: [2, T, 2]}
+  f: {shape: [N, 2, 2]}
+layers:
+  - {name: joined, type: concat, inputs: [x, w, x], axis: 0}
+  - {name: a, type: global_mean_pool}
+  - {name: product, type: multiply, inputs: [x, u]}
+  - {name: b, type: global_mean_pool}
+  - {name: turned, type: matmul, inputs: [x, f]}
+  - {name: c, type: global_mean_pool}
+outputs: {a: a, b: b, c: c}
+"""
+    x, w = np.arange(8.0).reshape(1, 4, 2), 10 + np.arange(16.0).reshape(2, 4, 2)
+    u, f = np.full((3, 4, 2), 3.0), np.stack([np.eye(2) * factor for factor in (1, 2, 3)])
+    found = values(text, x=x, w=w, u=u, f=f, n=np.array([2]))
+    short, whole = x[:, :2].mean(1), w.mean(1)
+    np.testing.assert_allclose(found["a"], np.concatenate([short, whole, short]))
+    np.testing.assert_allclose(found["b"], np.repeat(3 * short, 3, axis=0))
+    np.testing.assert_allclose(found["c"], [[1], [2], [3]] * short)

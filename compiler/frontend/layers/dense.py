@@ -54,7 +54,8 @@ def expand_matmul(scope: Scope) -> Signal:
         raise scope.problem("NW0311", message, "inputs", 1, labels=scope.blame(second))
     a, b = scope.floats(first), scope.floats(second)
     try:
-        return scope.give(matmul(a, b), first.lengths)
+        made = matmul(a, b)
+        return scope.give(made, scope.stretched_lengths(first, made.shape))
     except ShapeError as error:
         labels = [*scope.blame(first), *scope.blame(second)]
         raise scope.problem("NW0308", str(error), "inputs", 1, labels=labels) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import lcm
 
-from netwright.specs.dims import DimLike, exact_div, fitting_multiples, product
+from netwright.specs.dims import DimLike, Shape, exact_div, fitting_multiples, product
 from netwright.specs.models.base import MOST_AXES
 from netwright.specs.models.layers.shaping import (
     Add,
@@ -21,7 +21,7 @@ from ..expansion import Expansion
 from ..origins import input_sizes, smallest_agreement
 from ..problem import show_type
 from ..scope import Scope, Signal
-from ..tensor import Tensor, concat
+from ..tensor import Tensor, concat, full
 
 
 def expand_flatten(scope: Scope) -> Signal:
@@ -75,7 +75,7 @@ def expand_concat(scope: Scope) -> Signal:
     parts = " + ".join(str(signal.shape[axis]) for signal in scope.inputs)
     origins = dict.fromkeys(signal.origins[axis] for signal in scope.inputs)
     scope.derive(axis, f"{joined.shape[axis]} = {parts}", *origins)
-    return scope.give(joined, _lengths(scope))
+    return scope.give(joined, _joined_lengths(scope) if axis == 0 else _lengths(scope, joined.shape))
 
 
 def expand_sum_or_product(scope: Scope) -> Signal:
@@ -88,10 +88,7 @@ def expand_sum_or_product(scope: Scope) -> Signal:
     total: Tensor = first
     for tensor in rest:
         total = total * tensor if stretched else total + tensor
-    for signal in scope.inputs:
-        if total.rank > 1 and signal.shape[1] != total.shape[1]:
-            scope.refuse_lengths(signal, "its one step is stretched", "inputs")
-    return scope.give(total, _lengths(scope))
+    return scope.give(total, _lengths(scope, total.shape))
 
 
 def _check_joined(
@@ -144,17 +141,31 @@ def _multiples(first: Signal, other: Signal, axes: list[int]) -> str | None:
     return f"they agree where dims: {{{dims}}}" if multiples else None
 
 
-def _lengths(scope: Scope) -> Tensor | None:
-    """The common lengths of the inputs. Raises Problem if they differ."""
-    lengths: Tensor | None = None
+def _lengths(scope: Scope, shape: Shape) -> Tensor | None:
+    """The common lengths of the inputs, which are as long as the result, whose shape this is, or stretched to it.
+    Raises Problem if they differ."""
+    common: Tensor | None = None
     for position, signal in enumerate(scope.inputs):
-        if signal.lengths is None:
+        lengths = scope.stretched_lengths(signal, shape)
+        if lengths is None:
             continue
-        if lengths is not None and signal.lengths != lengths:
+        if common is not None and lengths != common:
             message = f"{scope.refs[position]} has other lengths than the inputs before it"
             raise scope.problem("NW0315", message, "inputs", position)
-        lengths = signal.lengths
-    return lengths
+        common = lengths
+    return common
+
+
+def _joined_lengths(scope: Scope) -> Tensor | None:
+    """The lengths of the inputs one after another; an input without lengths has all steps."""
+    some = next((signal.lengths for signal in scope.inputs if signal.lengths is not None), None)
+    if some is None:
+        return None
+    parts: list[Tensor] = []
+    for signal in scope.inputs:
+        all = full(some.graph, 0, some.type.with_shape(signal.shape[:1])) + some.count(signal.shape[1])
+        parts.append(all if signal.lengths is None else signal.lengths)
+    return concat(parts, 0)
 
 
 def expand_depth_to_space(scope: Scope) -> Signal:
