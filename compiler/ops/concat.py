@@ -64,12 +64,12 @@ class Concat(View):
         assert isinstance(node.attrs, ConcatAttributes)
         axis, shape = node.attrs.axis, node.types[0].shape
         start: DimLike = 0
-        found: list[Value | None] = []
+        slices: list[Value | None] = []
         for operand in operands:
             limit = start + graph.type(operand).shape[axis]
-            found.append(graph.apply("slice", dy, attrs=SliceAttributes.along(shape, axis, start, limit)))
+            slices.append(graph.apply("slice", dy, attrs=SliceAttributes.along(shape, axis, start, limit)))
             start = limit
-        return found
+        return slices
 
     def vectorize(
         self,
@@ -90,14 +90,14 @@ class Concat(View):
     ) -> Sequence[Source]:
         axis = attrs.axis
         start: DimLike = 0
-        found: list[Source] = []
+        sources: list[Source] = []
         for position, type in enumerate(operands):
             own = tuple(i - start if a == axis else i for a, i in enumerate(index))
             start = start + type.shape[axis]
             # The first source that fits is used, so each needs only its upper bound.
             last = position == len(operands) - 1
-            found.append(Source(position, own, () if last else (start - 1 - index[axis],)))
-        return found
+            sources.append(Source(position, own, () if last else (start - 1 - index[axis],)))
+        return sources
 
     def write(
         self, attrs: ConcatAttributes, operands: Sequence[TensorType], position: int, index: Sequence[Any]

@@ -115,10 +115,10 @@ class ConvKernelGradient(Contraction):
         return Cost(2 * product(operands[1].shape[:-1]) * results[0].size, moved_bytes(operands, results))
 
     def samples(self) -> Sequence[Sample]:
-        found: list[Sample] = []
+        samples: list[Sample] = []
         for x, w, attrs in conv_cases():
             kernel_size = tuple(size for size in w.shape[:-2] if isinstance(size, int))
             own = ConvKernelGradientAttributes(kernel_size, attrs.stride, attrs.dilation, attrs.groups)
             (y,) = Conv().infer(attrs, (x, w))
-            found.append(Sample((x, y), own))
-        return found
+            samples.append(Sample((x, y), own))
+        return samples

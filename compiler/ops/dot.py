@@ -159,12 +159,12 @@ class Dot(Contraction):
         reduction: Sequence[Any],
     ) -> Sequence[tuple[int, Sequence[Any]]]:
         batch, free = index[: attrs.batch], iter(index[attrs.batch :])
-        found: list[tuple[int, Sequence[Any]]] = []
+        factors: list[tuple[int, Sequence[Any]]] = []
         for position, contract in enumerate((attrs.lhs_contract, attrs.rhs_contract)):
             summed = dict(zip(contract, reduction, strict=True))
             axes = range(attrs.batch, operands[position].rank)
-            found.append((position, (*batch, *(summed[a] if a in summed else next(free) for a in axes))))
-        return found
+            factors.append((position, (*batch, *(summed[a] if a in summed else next(free) for a in axes))))
+        return factors
 
     def cost(
         self, attrs: DotAttributes, operands: Sequence[TensorType], results: Sequence[TensorType]

@@ -94,10 +94,11 @@ class Function(Elementwise):
     def samples(self) -> Sequence[Sample]:
         dtype = "float64" if "float64" in self._dtypes else self._dtypes[0]
         shapes = [(3, 5), ()]
-        found = [Sample((TensorType(dtype, shape),) * self._arity, draw=self._draw) for shape in shapes]
+        samples = [Sample((TensorType(dtype, shape),) * self._arity, draw=self._draw) for shape in shapes]
         if "int64" in self._dtypes:
-            found.append(Sample((TensorType("int64", (4,)),) * self._arity, draw=("index:9",) * self._arity))
-        return found
+            x = TensorType("int64", (4,))
+            samples.append(Sample((x,) * self._arity, draw=("index:9",) * self._arity))
+        return samples
 
 
 def _erf(x: np.ndarray) -> np.ndarray:

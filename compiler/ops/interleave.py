@@ -78,14 +78,14 @@ class Interleave(View):
             return [None] * len(operands)
         assert isinstance(node.attrs, InterleaveAttributes)
         strides = node.attrs.strides
-        found: list[Value | None] = []
+        slices: list[Value | None] = []
         for phase, operand in zip(np.ndindex(*strides), operands, strict=True):
             limit = tuple(
                 p + (size - 1) * stride + 1
                 for p, size, stride in zip(phase, graph.type(operand).shape, strides, strict=True)
             )
-            found.append(graph.apply("slice", dy, attrs=SliceAttributes(phase, limit, strides)))
-        return found
+            slices.append(graph.apply("slice", dy, attrs=SliceAttributes(phase, limit, strides)))
+        return slices
 
     def vectorize(
         self,

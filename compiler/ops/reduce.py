@@ -127,12 +127,12 @@ class Reduce(Contraction):
 
     def samples(self) -> Sequence[Sample]:
         x = TensorType("float64", (2, 3, 4))
-        found = [Sample((x,), ReduceAttributes("sum", axes)) for axes in [(0,), (1, 2), (0, 1, 2), ()]]
+        samples = [Sample((x,), ReduceAttributes("sum", axes)) for axes in [(0,), (1, 2), (0, 1, 2), ()]]
         for op in ("max", "min"):
             for axes in [(1,), (0, 2), (1, 2)]:
-                found.append(Sample((x,), ReduceAttributes(op, axes), ("distinct",)))
-        found.append(Sample((TensorType("int64", (5,)),), ReduceAttributes("sum", (0,)), ("index:9",)))
-        return found
+                samples.append(Sample((x,), ReduceAttributes(op, axes), ("distinct",)))
+        samples.append(Sample((TensorType("int64", (5,)),), ReduceAttributes("sum", (0,)), ("index:9",)))
+        return samples
 
 
 @dataclass(frozen=True, slots=True)

@@ -270,10 +270,10 @@ class MaxWindowGradient(Opaque):
             b.store(dx, cell, b.add(b.load(dx, cell, lanes, count), own), count)
 
     def samples(self) -> Sequence[Sample]:
-        found: list[Sample] = []
+        samples: list[Sample] = []
         for op, x, window, stride in _cases():
             if op == "max":
                 attrs = WindowAttributes(window, stride)
                 y = x.with_shape(_infer(self.name, attrs, x))
-                found.append(Sample((x, y), attrs, ("distinct", "normal"), ()))
-        return found
+                samples.append(Sample((x, y), attrs, ("distinct", "normal"), ()))
+        return samples

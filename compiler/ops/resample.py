@@ -234,13 +234,13 @@ def _given(value: Any) -> Iterator[Any]:
 
 def _samples(cells: int, attrs: Attributes) -> list[Sample]:
     """Samples whose resampled operand has ``cells`` cells along its axis, at least 3 of which are read."""
-    found = []
-    for samples, columns, taps in ((2, 5, 2), (1, 3, HELD_TAPS + 1)):
+    samples = []
+    for rows, columns, taps in ((2, 5, 2), (1, 3, HELD_TAPS + 1)):
         outputs = cells if isinstance(attrs, ResampleGradientAttributes) else 4
         operands = (
-            TensorType("float64", (samples, cells, columns)),
+            TensorType("float64", (rows, cells, columns)),
             TensorType("int64", (outputs, taps)),
             TensorType("float64", (outputs, taps)),
         )
-        found.append(Sample(operands, attrs, ("normal", "index:3", "normal")))
-    return found
+        samples.append(Sample(operands, attrs, ("normal", "index:3", "normal")))
+    return samples

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from netwright.specs.dims import DimLike
-
 from ..graph.node import Node, Value
 from .base import primitive
 from .concat import ConcatAttributes
@@ -26,26 +24,26 @@ def gradient_of_scan(
     graph = context.graph
     attrs: Any = node.attrs
     operands = graph.operands(node)
-    found: list[Value | None] = [None] * len(operands)
+    contributions: list[Value | None] = [None] * len(operands)
     plan: Plan | None = context.memo(node)
     if plan is None:
-        return found
+        return contributions
     builder = _Backward(context, node, attrs, plan, cotangents)
     results = builder.scan()
     first_y = len(plan.carries) + len(plan.totals)
     builder.emitted = results[first_y:]
     for i, value in zip(plan.carries, results, strict=False):
-        found[attrs.n_consts + i] = value
+        contributions[attrs.n_consts + i] = value
     for i, value in zip(plan.totals, results[len(plan.carries) :], strict=False):
-        found[i] = value
+        contributions[i] = value
     for position, stack in plan.x_cotangents:
-        found[position] = builder.stack(stack)
+        contributions[position] = builder.stack(stack)
     for product in plan.products:
         value = builder.product(product)
-        known = found[product.const]
+        known = contributions[product.const]
         if value is not None:
-            found[product.const] = value if known is None else graph.apply("add", known, value)
-    return found
+            contributions[product.const] = value if known is None else graph.apply("add", known, value)
+    return contributions
 
 
 @dataclass
@@ -110,14 +108,11 @@ class _Backward:
         shape = graph.type(initial).shape
         first = graph.apply("reshape", initial, attrs=ReshapeAttributes((1, *shape)))
         after = self.stack(self.plan.carry_stacks[carry])
-        start, limit = self._but_the_last(length)
-        kept = SliceAttributes.along((length, *shape), 0, start, limit)
-        rest = graph.apply("slice", after, attrs=kept)
+        start, limit = (1, length) if self.attrs.reverse else (0, length - 1)
+        steps = SliceAttributes.along((length, *shape), 0, start, limit)
+        rest = graph.apply("slice", after, attrs=steps)
         order = (rest, first) if self.attrs.reverse else (first, rest)
         return graph.apply("concat", *order, attrs=ConcatAttributes(0))
-
-    def _but_the_last(self, length: DimLike) -> tuple[DimLike, DimLike]:
-        return (1, length) if self.attrs.reverse else (0, length - 1)
 
     def product(self, product: Product) -> Value | None:
         """The cotangent of a const: the gradient of the operation on all steps at once."""
@@ -130,5 +125,5 @@ class _Backward:
         node = product.node
         result = primitive(node.op).vectorize(graph, node.attrs, values, stacked, self.attrs.length)
         assert result is not None, f"{node.op} stacks gradients, so it vectorizes"
-        (found,) = self.context.backpropagate([(result, cotangent)], [const], first)
-        return found
+        (gradient,) = self.context.backpropagate([(result, cotangent)], [const], first)
+        return gradient

@@ -273,8 +273,8 @@ class _Taping:
     def _derivable(self, value: Value, consts: set[Value], known: dict[Value, bool]) -> bool:
         """Whether ``value`` can be computed from sources by cheap operations."""
 
-        def settled(one: Value) -> bool | None:
-            return True if one in self.sources or one in consts else known.get(one)
+        def settled(operand: Value) -> bool | None:
+            return True if operand in self.sources or operand in consts else known.get(operand)
 
         stack = [value]
         while stack:
@@ -301,15 +301,15 @@ class _Taping:
             self.emitted.append(value)
         return Stack("emitted", self.emitted.index(value))
 
-    def _product(self, one: Intercepted, seeds: dict[Value, Stack]) -> Product:
-        operands = self.joint.graph.operands(one.node)
+    def _product(self, intercepted: Intercepted, seeds: dict[Value, Stack]) -> Product:
+        operands = self.joint.graph.operands(intercepted.node)
         return Product(
-            one.node,
-            one.position,
-            self.joint.inputs.index(operands[one.position]),
+            intercepted.node,
+            intercepted.position,
+            self.joint.inputs.index(operands[intercepted.position]),
             tuple(
-                None if position == one.position else self._stack(value, seeds)
+                None if position == intercepted.position else self._stack(value, seeds)
                 for position, value in enumerate(operands)
             ),
-            self._stack(one.cotangent, seeds),
+            self._stack(intercepted.cotangent, seeds),
         )

@@ -63,20 +63,19 @@ def transposed_conv(
     if prod(stride) == 1 or prod(stride) > MOST_PHASES or None in per_axis:
         return _spread(graph, x, w, stride, dilation, groups, low, high)
     phases = list(combinations(*(axis or () for axis in per_axis)))
-    met = [one for one in phases if all(phase.count for phase in one)]
-    if not met:
+    nonzero = [phase for phase in phases if all(axis.count for axis in phase)]
+    if not nonzero:
         return _spread(graph, x, w, stride, dilation, groups, low, high)
-    before = [max(0, *(-one[axis].shift for one in met)) for axis in range(len(kernel))]
-    after = [max(0, *(one[axis].end(size) for one in met)) for axis, size in enumerate(sizes)]
+    before = [max(0, *(-phase[axis].shift for phase in nonzero)) for axis in range(len(kernel))]
+    after = [max(0, *(phase[axis].end(size) for phase in nonzero)) for axis, size in enumerate(sizes)]
     padded = x
     if any(before) or any(after):
         around = PadAttributes((0, *before, 0), (0, *after, 0), (0,) * graph.type(x).rank)
         padded = graph.apply("pad", x, attrs=around)
-    if len(met) == 1:  # zeros between results cost less than zeros between cells
-        return _apart(
-            graph, _phase_result(graph, padded, w, met[0], before, groups), per_axis, met[0], stride
-        )
-    results = [_phase_result(graph, padded, w, one, before, groups) for one in phases]
+    if len(nonzero) == 1:  # zeros between results cost less than zeros between cells
+        result = _phase_result(graph, padded, w, nonzero[0], before, groups)
+        return _apart(graph, result, per_axis, nonzero[0], stride)
+    results = [_phase_result(graph, padded, w, phase, before, groups) for phase in phases]
     return graph.apply("interleave", *results, attrs=InterleaveAttributes((1, *stride, 1)))
 
 
@@ -86,17 +85,17 @@ def _phases(
     """The phases of one axis; None if one of them may have no cells."""
     beyond = 1 + low + high - (kernel - 1) * dilation  # cells of the result besides (size − 1)·stride
     common = gcd(dilation, stride)
-    found = []
+    phases = []
     for phase in range(stride):
         cells = size - 1 + (beyond - phase + stride - 1) // stride
         least, _ = bounds(cells, {})
         if least is None or least < 1:
             return None
-        met = [tap for tap in range(kernel) if (phase + tap * dilation - low) % stride == 0]
-        first = met[0] if met else 0
+        taps = [tap for tap in range(kernel) if (phase + tap * dilation - low) % stride == 0]
+        first = taps[0] if taps else 0
         shift = (phase + first * dilation - low) // stride
-        found.append(_Phase(cells, first, stride // common, len(met), shift, dilation // common))
-    return found
+        phases.append(_Phase(cells, first, stride // common, len(taps), shift, dilation // common))
+    return phases
 
 
 def _phase_result(
@@ -135,13 +134,13 @@ def _apart(
     """The result of the only phase that is not zero, with zeros for the other phases."""
     low: list[int] = []
     high: list[DimLike] = []
-    for axis, own, step in zip(per_axis, phase, stride, strict=True):
-        assert axis is not None
-        low.append(axis.index(own))
+    for phases, axis, step in zip(per_axis, phase, stride, strict=True):
+        assert phases is not None
+        low.append(phases.index(axis))
         total: DimLike = 0
-        for one in axis:
-            total = total + one.cells
-        high.append(total - (own.cells - 1) * step - 1 - low[-1])
+        for other in phases:
+            total = total + other.cells
+        high.append(total - (axis.cells - 1) * step - 1 - low[-1])
     around = PadAttributes((0, *low, 0), (0, *high, 0), (0, *(step - 1 for step in stride), 0))
     return graph.apply("pad", result, attrs=around)
 
