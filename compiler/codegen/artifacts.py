@@ -120,9 +120,11 @@ def _check(program: ir.Program, manifest: Manifest) -> None:
             for name, entry in program.entries.items()
         ],
     )
-    for one, other in zip(described, actual, strict=True):
-        if one != other:
-            raise ValueError(f"the manifest is not this program's: it has {one}, the program {other}")
+    for in_manifest, in_program in zip(described, actual, strict=True):
+        if in_manifest != in_program:
+            raise ValueError(
+                f"the manifest is not this program's: it has {in_manifest}, the program {in_program}"
+            )
 
 
 def _write_contents(
@@ -134,10 +136,10 @@ def _write_contents(
 
     def write(file: IO[bytes]) -> None:
         for name, array in buffers.items():
-            expected, found = known[name], [str(size) for size in array.shape]
-            if (expected.dtype, expected.shape) != (array.dtype.name, found):
+            expected, shape = known[name], [str(size) for size in array.shape]
+            if (expected.dtype, expected.shape) != (array.dtype.name, shape):
                 raise ValueError(
-                    f"{name}: expected {expected.dtype} {expected.shape}, found {array.dtype.name} {found}"
+                    f"{name}: expected {expected.dtype} {expected.shape}, found {array.dtype.name} {shape}"
                 )
             file.write(bytes(-file.tell() % _ALIGN))
             offsets[name] = file.tell()

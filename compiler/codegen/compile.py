@@ -62,8 +62,8 @@ def compile_object(text: str, target: Target, cache: ObjectCache | None, *, leve
     key = ""
     if cache is not None:
         key = cache.key(VERSIONS, str(level), target.triple, target.cpu, target.features, text)
-    if cache is not None and (found := cache.get(key)) is not None:
-        return found
+    if cache is not None and (cached := cache.get(key)) is not None:
+        return cached
     code = machine(target, level=level).emit_object(optimize(text, target))
     if cache is not None:
         cache.put(key, code)

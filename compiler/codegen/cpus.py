@@ -64,8 +64,8 @@ def _listed(triples: Sequence[str]) -> tuple[frozenset[str], ...]:
         )
         for triple in triples
     ]
-    found: list[frozenset[str]] = []
+    cpus: list[frozenset[str]] = []
     for child in children:
         printed = child.communicate()[1].partition("Available features")[0]
-        found.append(frozenset(re.findall(r"^ +(\S+) +- ", printed, re.MULTILINE)))
-    return tuple(found)
+        cpus.append(frozenset(re.findall(r"^ +(\S+) +- ", printed, re.MULTILINE)))
+    return tuple(cpus)

@@ -55,22 +55,22 @@ def uses(manifest: Manifest, entry: EntryInfo, embedded: Mapping[str, int]) -> d
 
     Raises ValueError for a buffer that the entry reads and nothing provides.
     """
-    found: dict[str, str] = {}
+    used: dict[str, str] = {}
     for buffer in manifest.buffers:
         reads, writes = buffer.name in entry.reads, buffer.name in entry.writes
         if buffer.role == "input" and reads:
-            found[buffer.name] = "NW_INPUT"
+            used[buffer.name] = "NW_INPUT"
         elif buffer.role == "output" and writes:
-            found[buffer.name] = "NW_OUTPUT"
+            used[buffer.name] = "NW_OUTPUT"
         elif buffer.role == "state" and (reads or writes):
-            found[buffer.name] = "NW_STATE"
+            used[buffer.name] = "NW_STATE"
         elif reads or writes:
             if buffer.name not in embedded:
                 raise ValueError(f"{entry.name} needs the contents of {buffer.role} {buffer.name!r}")
-            found[buffer.name] = "NW_DATA"
+            used[buffer.name] = "NW_DATA"
         else:
-            found[buffer.name] = "NW_OTHER"
-    return found
+            used[buffer.name] = "NW_OTHER"
+    return used
 
 
 def model_source(
@@ -160,13 +160,13 @@ def _ranges(
     rows: list[str] = []
     highs: list[str] = []
     for number, buffer in enumerate(manifest.buffers):
-        for one in buffer.ranges or () if used[buffer.name] == "NW_INPUT" else ():
-            exempt = [name for name in one.unless if used.get(name) == "NW_INPUT"]
-            if exempt != one.unless or len(exempt) > 1 or any(len(shapes[name]) != 1 for name in exempt):
+        for range in buffer.ranges or () if used[buffer.name] == "NW_INPUT" else ():
+            exempt = [name for name in range.unless if used.get(name) == "NW_INPUT"]
+            if exempt != range.unless or len(exempt) > 1 or any(len(shapes[name]) != 1 for name in exempt):
                 continue  # a mask, or several inputs: only the error's text is printed
             lengths = numbers[exempt[0]] if exempt else -1
-            highs.append(f"    if (range == {len(rows)}) return {c_size(parse_dim(one.high), positions)};")
-            rows.append(f"    {{{number}, {lengths}, {one.low}, {c_string(one.what)}}},")
+            highs.append(f"    if (range == {len(rows)}) return {c_size(parse_dim(range.high), positions)};")
+            rows.append(f"    {{{number}, {lengths}, {range.low}, {c_string(range.what)}}},")
     return rows, highs
 
 

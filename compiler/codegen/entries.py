@@ -104,8 +104,8 @@ class _Frame:
     def fails(self) -> bool:
         """Whether a kernel of the entry may return an error."""
         return any(
-            isinstance(one, ir.Call) and one.function in self.failing
-            for one in statements_of(self.entry.function.body)
+            isinstance(statement, ir.Call) and statement.function in self.failing
+            for statement in statements_of(self.entry.function.body)
         )
 
     @property
@@ -139,7 +139,7 @@ def _write_entry(frame: _Frame, declarations: set[str]) -> Iterator[str]:
     declarations |= writer.declarations
     head = f"define i32 {symbol(frame.symbol)}(ptr %context, i32 %tid, i32 %nthreads) #0 {{\nentry:\n"
     yield head + writer.text() + "\n}\n"
-    for name, (variables, statements) in frame.parts.found.items():
+    for name, (variables, statements) in frame.parts.by_name.items():
         yield _write_part(frame, name, variables, statements, declarations)
 
 
@@ -153,7 +153,9 @@ def _write_part(
     """A part of the entry: its parameters are values that the entry has computed, its result is the entry's error
     code."""
     writer = Writer()
-    given = {one: (symbol(f"variable.{one}", "%"), (low, None)) for one, low in variables.items()}
+    given = {
+        variable: (symbol(f"variable.{variable}", "%"), (low, None)) for variable, low in variables.items()
+    }
     body = _Body(frame, writer, Regions.passed(writer), given, lambda code: writer.line(f"ret i32 {code}"))
     body.write(statements)
     writer.line("ret i32 0")
@@ -162,7 +164,7 @@ def _write_part(
         "ptr %context",
         "i32 %tid",
         *Regions.PARAMETERS,
-        *(f"i64 {one}" for one, _ in given.values()),
+        *(f"i64 {value}" for value, _ in given.values()),
     ]
     head = f"define internal i32 {symbol(frame.part_symbol(name))}({', '.join(arguments)}) #0 {{\nentry:\n"
     return head + writer.text() + "\n}\n"
@@ -206,11 +208,11 @@ class _Body:
         if not self._frame.entry.function.dims:
             return {}
         base = _field(self._writer, _DIMS)
-        found: dict[str, tuple[str, Range]] = {}
+        dims: dict[str, tuple[str, Range]] = {}
         for name, low in self._frame.entry.function.dims:
             address = write(f"getelementptr i64, ptr {base}, i32 {positions[name]}")
-            found[name] = (self._writer.result(f"load i64, ptr {address}"), (low, None))
-        return found
+            dims[name] = (self._writer.result(f"load i64, ptr {address}"), (low, None))
+        return dims
 
     def _find_buffers(self) -> dict[str, Callable[[], str]]:
         """Functions that load each buffer's address. A program has thousands of buffers: loading an address where a
@@ -230,22 +232,22 @@ class _Body:
         def in_table(slot: int) -> str:
             return write(f"load ptr, ptr {write(f'getelementptr ptr, ptr {pointers}, i32 {slot}')}")
 
-        found: dict[str, Callable[[], str]] = {}
+        addresses: dict[str, Callable[[], str]] = {}
         for buffer in self._frame.entry.function.buffers:
             if buffer.name in slots:
-                found[buffer.name] = partial(in_arena, slots[buffer.name])
+                addresses[buffer.name] = partial(in_arena, slots[buffer.name])
             elif buffer.name in table:
-                found[buffer.name] = partial(in_table, table[buffer.name])
+                addresses[buffer.name] = partial(in_table, table[buffer.name])
             else:
                 raise ValueError(
                     f"entry {self._frame.entry.name}: buffer {buffer.name} is neither in table nor arena"
                 )
-        return found
+        return addresses
 
     # -- calls, errors, threads ----------------------------------------------------------------------------
 
     def _call(self, call: ir.Call) -> None:
-        if call.function in self._frame.parts.found:
+        if call.function in self._frame.parts.by_name:
             self._call_part(call)
             return
         arguments = [f"ptr {self._address(part)}" for part in call.buffers]

@@ -20,38 +20,38 @@ def write_far(writer: Writer, op: str, x: str, type: ir.ValueType) -> str:
     write, text = writer.value, value_type(type)
     magnitude = writer.call(text, f"llvm.fabs.{suffix(type)}", (text, x))
     # NaN counts as far. The elementary functions write the same comparison, so it is computed once.
-    near = write(f"fcmp ole {text} {magnitude}, {constant(ir.FAR[type.dtype], type)}")
+    is_near = write(f"fcmp ole {text} {magnitude}, {constant(ir.FAR[type.dtype], type)}")
     if type.lanes > 1:
-        mask = write(f"bitcast {vector('i1', type.lanes)} {near} to i{type.lanes}")
-        near = write(f"icmp eq i{type.lanes} {mask}, -1")
+        mask = write(f"bitcast {vector('i1', type.lanes)} {is_near} to i{type.lanes}")
+        is_near = write(f"icmp eq i{type.lanes} {mask}, -1")
     place = writer.slot(text, align=64)
-    there, after, before = writer.label("far"), writer.label("near"), writer.block
-    writer.branch_if(near, after, there)
-    writer.start(there)
+    far, near, before = writer.label("far"), writer.label("near"), writer.block
+    writer.branch_if(is_near, near, far)
+    writer.start(far)
     name, quadrants = f"{type.dtype}x{type.lanes}", {"sin_far": 0, "cos_far": 1}[op]
     writer.line(f"store {text} {x}, ptr {place}")
     writer.line(f"call void @netwright.far.{name}(ptr {place}, i64 {quadrants})")
     total = writer.result(f"load {text}, ptr {place}")
-    writer.branch(after)
-    writer.start(after)
-    one = ir.ValueType(type.dtype)
+    writer.branch(near)
+    writer.start(near)
+    scalar = ir.ValueType(type.dtype)
     writer.definitions.update(_definitions(type))
     writer.declarations.add(_DECLARATION)
-    writer.declarations.add(f"declare {value_type(one)} @llvm.fabs.{suffix(one)}({value_type(one)})")
-    return writer.result(f"phi {text} [ {constant(0, type)}, %{before} ], [ {total}, %{there} ]")
+    writer.declarations.add(f"declare {value_type(scalar)} @llvm.fabs.{suffix(scalar)}({value_type(scalar)})")
+    return writer.result(f"phi {text} [ {constant(0, type)}, %{before} ], [ {total}, %{far} ]")
 
 
 @cache
 def _definitions(type: ir.ValueType) -> tuple[str, str]:
     """The function for one number, which all types share, and the function for the lanes of a vector."""
-    one = ir.ValueType(type.dtype)
-    element, is_wide = value_type(one), type.dtype == "float64"
+    scalar = ir.ValueType(type.dtype)
+    element, is_wide = value_type(scalar), type.dtype == "float64"
     lanes = _template("far_lanes").substitute(
         lanes=type.lanes,
         name=f"{type.dtype}x{type.lanes}",
         type=element,
-        suffix=suffix(one),
-        limit=constant(ir.FAR[type.dtype], one),
+        suffix=suffix(scalar),
+        limit=constant(ir.FAR[type.dtype], scalar),
         widened="fadd double %given, 0.0" if is_wide else f"fpext {element} %given to double",
         narrowed="fadd double %sine, 0.0" if is_wide else f"fptrunc double %sine to {element}",
     )

@@ -50,14 +50,14 @@ def write_guard(
     needed += [arena, offsets] if entry.arena else []
     alone = guard.compare("sle i32", "%nthreads", "1")
     needed.append(guard.value(f"select i1 {alone}, ptr %context, ptr {barrier}"))
-    guard.leave_if(MISSING_POINTER, *(guard.compare("eq ptr", one, "null") for one in needed))
+    guard.leave_if(MISSING_POINTER, *(guard.compare("eq ptr", pointer, "null") for pointer in needed))
 
-    def pointer(buffer: ir.Buffer) -> str:
+    def address_of(buffer: ir.Buffer) -> str:
         return guard.load("ptr", "ptr", buffers, f"i32 {positions[buffer.name]}")
 
-    for some in _batches(used):
+    for batch in _batches(used):
         guard.leave_if(
-            MISSING_POINTER, *(guard.compare("eq ptr", pointer(buffer), "null") for buffer in some)
+            MISSING_POINTER, *(guard.compare("eq ptr", address_of(buffer), "null") for buffer in batch)
         )
 
     order = {dim: number for number, (dim, _) in enumerate(program.dims)}
@@ -83,13 +83,13 @@ def write_guard(
     guard.leave_if(BAD_NUMBERS, *wrong)
     if contents is not None:
         first, end = symbol(contents), symbol(f"{contents}_end")
-        for some in _batches([buffer for buffer in used if buffer.access != "read"]):
-            written = [pointer(buffer) for buffer in some]
+        for batch in _batches([buffer for buffer in used if buffer.access != "read"]):
+            written = [address_of(buffer) for buffer in batch]
             inside = [
                 guard.value(
-                    f"and i1 {guard.compare('uge ptr', one, first)}, {guard.compare('ult ptr', one, end)}"
+                    f"and i1 {guard.compare('uge ptr', pointer, first)}, {guard.compare('ult ptr', pointer, end)}"
                 )
-                for one in written
+                for pointer in written
             ]
             guard.leave_if(READ_ONLY_CONTENTS, *inside)
     code = guard.value(f"tail call i32 {symbol(entered)}(ptr %context, i32 %tid, i32 %nthreads)")

@@ -97,12 +97,12 @@ def _run(
             raise Difference(f"for {here} it returns {codes}, the interpreter {code}")
         return
     for buffer in buffers:
-        memory, found = guarded[buffer.name]
-        if not _intact(memory, found):
+        memory, actual = guarded[buffer.name]
+        if not _intact(memory, actual):
             raise Difference(f"for {here} it writes outside of buffer {buffer.name}")
         wanted, before = expected[buffer.name], first[buffer.name]
         cells = np.ones(wanted.shape, bool) if whole else ~_same(wanted, before)
-        _agree(function, buffer, found[cells], wanted[cells], np.flatnonzero(cells), here)
+        _agree(buffer, actual[cells], wanted[cells], np.flatnonzero(cells), here)
 
 
 def _is_whole(chosen: Sample) -> bool:
@@ -143,20 +143,18 @@ def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a == b) | ((a != a) & (b != b))
 
 
-def _agree(
-    function: ir.Function, buffer: ir.Buffer, found: np.ndarray, wanted: np.ndarray, at: np.ndarray, here: str
-) -> None:
-    wrong = ~_same(found, wanted)
+def _agree(buffer: ir.Buffer, actual: np.ndarray, wanted: np.ndarray, at: np.ndarray, here: str) -> None:
+    wrong = ~_same(actual, wanted)
     if wanted.dtype.kind == "f" and wrong.any():
         finite = np.abs(wanted[np.isfinite(wanted)])
         scale = max(1.0, float(finite.max())) if finite.size else 1.0
         with np.errstate(all="ignore"):
-            wrong &= ~(np.abs(found - wanted) <= TOLERANCE[buffer.dtype] * scale)
+            wrong &= ~(np.abs(actual - wanted) <= TOLERANCE[buffer.dtype] * scale)
     if wrong.any():
         first = int(np.flatnonzero(wrong)[0])
         raise Difference(
             f"for {here} it differs from the loop interpreter in {int(wrong.sum())} of {wrong.size} elements of "
-            f"{buffer.name}: element {int(at[first])} is {found[first]}, expected {wanted[first]}"
+            f"{buffer.name}: element {int(at[first])} is {actual[first]}, expected {wanted[first]}"
         )
 
 
@@ -165,7 +163,7 @@ def main(folder: Path) -> None:
     wrong."""
     index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     program = parse_program((folder / "program.txt").read_text(encoding="utf-8"))
-    kernels: dict[str, tuple[str, str]] = {name: (one[0], one[1]) for name, one in index["kernels"].items()}
+    kernels = {name: (symbol, file) for name, (symbol, file) in index["kernels"].items()}
     files = dict(sorted(set(kernels.values())))
     codes = {symbol: (folder / file).read_bytes() for symbol, file in files.items()}
     native = NativeKernels(codes, Target(*index["target"]))

@@ -109,12 +109,12 @@ def header_source(
 
 def _admitted(number: int, dim: DimInfo) -> str:
     """The condition under which a dim has an admitted size."""
-    found = [f"dims[{number}] >= {dim.min}"]
+    conditions = [f"dims[{number}] >= {dim.min}"]
     if dim.max is not None:
-        found.append(f"dims[{number}] <= {dim.max}")
+        conditions.append(f"dims[{number}] <= {dim.max}")
     if dim.multiple_of > 1:
-        found.append(f"dims[{number}] % {dim.multiple_of} == 0")
-    return " && ".join(found)
+        conditions.append(f"dims[{number}] % {dim.multiple_of} == 0")
+    return " && ".join(conditions)
 
 
 def _list_features(features: Sequence[str]) -> str:
@@ -184,9 +184,9 @@ def library_source(manifest: Manifest, offsets: Mapping[str, int], blob: str, th
 
 def _range_text(buffer: BufferInfo) -> str:
     texts = []
-    for one in buffer.ranges or ():
-        unless = f" where {' and '.join(one.unless)} let it count" if one.unless else ""
-        texts.append(f"{one.low} to {one.high}{unless}")
+    for range in buffer.ranges or ():
+        unless = f" where {' and '.join(range.unless)} let it count" if range.unless else ""
+        texts.append(f"{range.low} to {range.high}{unless}")
     return "".join(f", {text}" for text in dict.fromkeys(texts))
 
 

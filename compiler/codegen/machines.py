@@ -81,7 +81,7 @@ attributes #0 = {{ {attributes(target)} }}
 
 def cache_bytes() -> dict[int, int]:
     """Bytes of the data caches of this computer's first core, by level, if the system reports them."""
-    found: dict[int, int] = {}
+    sizes: dict[int, int] = {}
     for folder in sorted(_CACHES.glob("index*")):
         try:
             level, kind, size = ((folder / name).read_text().strip() for name in ("level", "type", "size"))
@@ -89,5 +89,5 @@ def cache_bytes() -> dict[int, int]:
             continue
         match = re.fullmatch(r"(\d+)([KMG]?)", size)
         if kind != "Instruction" and match and level.isdigit():
-            found.setdefault(int(level), int(match[1]) * _UNITS[match[2]])
-    return found
+            sizes.setdefault(int(level), int(match[1]) * _UNITS[match[2]])
+    return sizes

@@ -65,5 +65,5 @@ def program_modules(
 
 def origin(kernel: str, layers: Mapping[str, tuple[str, ...]]) -> str:
     """A description of a kernel and the layers that it computes."""
-    found = layers.get(kernel, ())
-    return f"kernel {kernel}" + (f" (layer{'s' * (len(found) > 1)} {', '.join(found)})" if found else "")
+    names = layers.get(kernel, ())
+    return f"kernel {kernel}" + (f" (layer{'s' * (len(names) > 1)} {', '.join(names)})" if names else "")

@@ -23,7 +23,7 @@ class Parts:
     """The parts of one entry by name, each after those that it calls: the variables of the loops around it, each with
     its least value if known, and its body."""
 
-    found: dict[str, tuple[dict[str, int | None], tuple[ir.Stmt, ...]]] = field(default_factory=dict)
+    by_name: dict[str, tuple[dict[str, int | None], tuple[ir.Stmt, ...]]] = field(default_factory=dict)
 
     def divide(
         self, body: Sequence[ir.Stmt], variables: dict[str, int | None] | None = None
@@ -41,26 +41,26 @@ class Parts:
                 inside = {**variables, var: start if isinstance(start, int) else None}
                 return replace(statement, body=self.divide(statement.body, inside))
             case ir.If():
-                bodies = (self.divide(one, variables) for one in (statement.body, statement.orelse))
+                bodies = (self.divide(branch, variables) for branch in (statement.body, statement.orelse))
                 return replace(statement, **dict(zip(("body", "orelse"), bodies, strict=True)))
         return statement
 
     def _joined(self, statements: Sequence[ir.Stmt], variables: dict[str, int | None]) -> list[ir.Stmt]:
         """Combines adjacent statements into parts, each as long as allowed."""
-        found: list[ir.Stmt] = []
+        calls: list[ir.Stmt] = []
         stretch: list[ir.Stmt] = []
         length = 0
         for statement in (*statements, None):
             more = LONGEST + 1 if statement is None else _length(statement)
             if stretch and length + more > LONGEST:
-                name = f"part{len(self.found)}"
-                self.found[name] = variables, tuple(stretch)
-                found.append(ir.Call(name, (), tuple(dim(one) for one in variables)))
+                name = f"part{len(self.by_name)}"
+                self.by_name[name] = variables, tuple(stretch)
+                calls.append(ir.Call(name, (), tuple(map(dim, variables))))
                 stretch, length = [], 0
             if statement is not None:
                 stretch.append(statement)
                 length += more
-        return found
+        return calls
 
 
 def _length(statement: ir.Stmt) -> int:

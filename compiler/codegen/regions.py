@@ -65,10 +65,10 @@ class Regions:
             writer.line(f"store i32 0, ptr {write(f'getelementptr i8, ptr {walk}, i32 {field}')}")
         asked = write(f"load i32, ptr {write(f'getelementptr i8, ptr {block}, i32 {_GRAIN}')}")
         grain = write(f"select i1 {write(f'icmp sgt i32 {asked}, 0')}, i32 {asked}, i32 {GRAIN}")
-        found = cls(writer, block, walk, write(f"zext i32 {grain} to i64"))
-        found._own, found._is_alone = own, is_alone
-        found._threads = write("zext i32 %nthreads to i64")
-        return found
+        regions = cls(writer, block, walk, write(f"zext i32 {grain} to i64"))
+        regions._own, regions._is_alone = own, is_alone
+        regions._threads = write("zext i32 %nthreads to i64")
+        return regions
 
     @classmethod
     def passed(cls, writer: Writer) -> Regions:
@@ -79,7 +79,8 @@ class Regions:
     def arguments(self) -> list[str]:
         """The arguments that an entry passes to its parts."""
         values = (self._block, self._walk, self._grain, self._limit)
-        return [f"{one.split()[0]} {value}" for one, value in zip(self.PARAMETERS, values, strict=True)]
+        types = (parameter.split()[0] for parameter in self.PARAMETERS)
+        return [f"{type} {value}" for type, value in zip(types, values, strict=True)]
 
     def limit_to(self, indices: Indices, work: DimLike) -> None:
         """Limits the number of threads according to the work of the whole entry."""

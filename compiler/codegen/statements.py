@@ -99,7 +99,7 @@ class Statements:
     def _nest(self, loops: tuple[ir.For, ...]) -> None:
         """This thread's share of the iterations of a nest of parallel loops, as loop IR defines it."""
         write, resolve = self._writer.value, self._indices.resolve
-        counts = [dim_max(0, ceil_div(resolve(one.stop - one.start), one.step)) for one in loops]
+        counts = [dim_max(0, ceil_div(resolve(loop.stop - loop.start), loop.step)) for loop in loops]
         count = self._indices.value(product(counts))
         shares = [
             write(f"udiv i64 {write(f'mul i64 {count}, {tid}')}, %nthreads.wide")

@@ -85,8 +85,8 @@ def named_target(cpu: str, triple: str | None = None) -> Target:
         raise TargetError(f"LLVM knows no target {triple!r}") from error
     if cpu != "generic" and cpu not in known_cpus(triple):
         raise TargetError(f"LLVM knows no CPU {cpu!r} for {triple}; {_instead(cpu, known_cpus(triple))}")
-    found = Target(triple, cpu)
-    return Target(triple, found.family.least_cpu) if cpu == "generic" else found
+    target = Target(triple, cpu)
+    return Target(triple, target.family.least_cpu) if cpu == "generic" else target
 
 
 def _instead(cpu: str, known: Iterable[str]) -> str:

@@ -13,5 +13,5 @@ _FAMILIES: tuple[type[Family], ...] = (X8664, X86, AArch64, Arm, Riscv64, Wasm)
 @cache
 def family(architecture: str) -> Family:
     """The family of an architecture, given as in triples."""
-    known = {name: one for one in _FAMILIES for name in one.architectures}
+    known = {name: cls for cls in _FAMILIES for name in cls.architectures}
     return known.get(architecture, Family)(architecture)
