@@ -70,7 +70,7 @@ def _disjoint(context: Context, a: ir.Slice, b: ir.Slice) -> bool:
     if a.buffer != b.buffer:
         return True
     own = context.buffers[a.buffer].shape
-    shapes = (own if one.shape is None else one.shape for one in (a, b))
+    shapes = (own if part.shape is None else part.shape for part in (a, b))
     for left, right, size, other in zip(a.leading, b.leading, *shapes, strict=False):
         if size != other:
             return False

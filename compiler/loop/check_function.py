@@ -199,7 +199,7 @@ class FunctionChecker:
                 if last and lanes > 1:
                     self.context.prove(stride, f"{where}: stride")
                     last_lanes = [lanes - 1] if access.count is None else [access.count - 1, lanes - 1]
-                    self.context.prove_one([size - 1 - index - one * stride for one in last_lanes], where)
+                    self.context.prove_one([size - 1 - index - lane * stride for lane in last_lanes], where)
                 else:
                     self.context.prove(size - 1 - index, where)
             if self.context.partition is not None and not buffer.local:

@@ -22,8 +22,8 @@ _FREE = frozenset((ir.Const, ir.IndexValue, ir.Ramp, ir.Read))
 
 def operands_of(expr: ir.Expr) -> tuple[ir.Expr, ...]:
     """The expressions that ``expr`` is made of."""
-    found = _OPERANDS.get(type(expr))
-    return () if found is None else found(expr)
+    operands = _OPERANDS.get(type(expr))
+    return () if operands is None else operands(expr)
 
 
 def postorder(expr: ir.Expr) -> list[ir.Expr]:
@@ -70,7 +70,7 @@ def shared_nodes(expr: ir.Expr) -> set[int]:
 
 def with_operands(expr: ir.Expr, operands: Sequence[ir.Expr]) -> ir.Expr:
     """The same operation on other operands."""
-    if all(one is other for one, other in zip(operands_of(expr), operands, strict=True)):
+    if all(old is new for old, new in zip(operands_of(expr), operands, strict=True)):
         return expr
     match expr:
         case ir.Unary() | ir.Cast() | ir.Bitcast() | ir.Broadcast() | ir.ReduceLanes():

@@ -133,8 +133,8 @@ def _compiled(value: Dim) -> Callable[[Sizes], int]:
             return lambda sizes: sizes[name] + constant
         case [((str() as name,), factor)]:
             return lambda sizes: factor * sizes[name] + constant
-        case [((str() as one,), first), ((str() as other,), second)]:
-            return lambda sizes: first * sizes[one] + second * sizes[other] + constant
+        case [((str() as left,), first), ((str() as right,), second)]:
+            return lambda sizes: first * sizes[left] + second * sizes[right] + constant
     terms = [(factor, [atom(of) for of in monomial]) for monomial, factor in value.terms]
     return lambda sizes: sum(factor * prod(of(sizes) for of in atoms) for factor, atoms in terms)
 
@@ -231,15 +231,15 @@ class _Thread:
         return 0
 
     def _nest(self, frame: _Frame, loops: tuple[ir.For, ...]) -> Steps:
-        spans = [range(frame.size(one.start), frame.size(one.stop), one.step) for one in loops]
+        spans = [range(frame.size(loop.start), frame.size(loop.stop), loop.step) for loop in loops]
         count = prod(map(len, spans))
         own = range(count)[count * self.tid // self.nthreads : count * (self.tid + 1) // self.nthreads]
         chosen = spans if self.iterations is None else list(map(self.iterations, loops, spans))
         for iteration in itertools.product(*chosen):
             number = 0
-            for value, one, span in zip(iteration, loops, spans, strict=True):
+            for value, loop, span in zip(iteration, loops, spans, strict=True):
                 number = number * len(span) + (value - span.start) // span.step
-                frame.sizes[one.var] = value
+                frame.sizes[loop.var] = value
             if number in own:
                 code = yield from self._body(frame, loops[-1].body)
                 if code:
@@ -278,11 +278,11 @@ class _Thread:
         view, lanes = frame.views[load.buffer], load.type.lanes
         active = self._active(frame, load, lanes)
         indices = [frame.size(index) for index in load.indices]
-        found = view.load(view.positions(indices, active, frame.size(load.stride)), self.tid)
+        loaded = view.load(view.positions(indices, active, frame.size(load.stride)), self.tid)
         if active == lanes:
-            return found.copy()  # later stores must not change it
+            return loaded.copy()  # later stores must not change it
         result = np.full(lanes, load.other, load.type.dtype)
-        result[:active] = found
+        result[:active] = loaded
         return result
 
     def _value(self, frame: _Frame, expr: ir.Expr) -> Lanes:

@@ -238,12 +238,10 @@ class For:
 
 def parallel_nest(loop: For) -> tuple[For, ...]:
     """A parallel loop and those that form a nest with it, outermost first."""
-    found = [loop]
-    while (
-        len(found[-1].body) == 1 and isinstance(inner := found[-1].body[0], For) and inner.kind == "parallel"
-    ):
-        found.append(inner)
-    return tuple(found)
+    nest = [loop]
+    while len(nest[-1].body) == 1 and isinstance(inner := nest[-1].body[0], For) and inner.kind == "parallel":
+        nest.append(inner)
+    return tuple(nest)
 
 
 @dataclass(frozen=True, slots=True)

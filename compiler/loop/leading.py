@@ -65,13 +65,13 @@ def without_leading(function: ir.Function, counts: Mapping[str, int]) -> ir.Func
 
 
 def _shortened(body: Sequence[ir.Stmt], counts: Mapping[str, int]) -> tuple[ir.Stmt, ...]:
-    found: list[ir.Stmt] = []
+    statements: list[ir.Stmt] = []
     for statement in body:
         match statement:
             case ir.For():
                 statement = replace(statement, body=_shortened(statement.body, counts))
             case ir.If():
-                bodies = (_shortened(one, counts) for one in (statement.body, statement.orelse))
+                bodies = (_shortened(branch, counts) for branch in (statement.body, statement.orelse))
                 statement = replace(statement, **dict(zip(("body", "orelse"), bodies, strict=True)))
             case ir.Declare() | ir.Assign() | ir.Store() | ir.LetIndex():
                 value = _expression(statement.value, counts)
@@ -82,8 +82,8 @@ def _shortened(body: Sequence[ir.Stmt], counts: Mapping[str, int]) -> tuple[ir.S
                     statement = replace(statement, value=value)
             case _:
                 pass
-        found.append(statement)
-    return tuple(found)
+        statements.append(statement)
+    return tuple(statements)
 
 
 def _expression(expr: ir.Expr, counts: Mapping[str, int]) -> ir.Expr:

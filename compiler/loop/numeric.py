@@ -69,9 +69,9 @@ def _remainder(a: Lanes, b: Lanes) -> Lanes:
 
 def _far(x: Lanes, quadrants: int) -> Lanes:
     far = ~(np.abs(x) <= np.asarray(FAR[x.dtype.name], x.dtype))
-    found = np.zeros_like(x)
-    found[far] = [far_sine(float(one), quadrants) for one in x[far]]
-    return found
+    result = np.zeros_like(x)
+    result[far] = [far_sine(float(element), quadrants) for element in x[far]]
+    return result
 
 
 UNARY: dict[str, Callable[[Lanes], Lanes]] = {

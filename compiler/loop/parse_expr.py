@@ -52,8 +52,8 @@ def read_conditions(text: str) -> tuple[DimLike, ...]:
 
 
 def read_dims(text: str) -> tuple[tuple[str, int], ...]:
-    found = [match_whole(_DIM, part, "a dim with its least value") for part in split(text)]
-    return tuple((match[1], int(match[2])) for match in found)
+    matches = [match_whole(_DIM, part, "a dim with its least value") for part in split(text)]
+    return tuple((match[1], int(match[2])) for match in matches)
 
 
 def read_buffer(text: str) -> ir.Buffer:

@@ -57,18 +57,18 @@ class Partition:
         known = self._ranges.get(buffer)
         if known is None:
             known = {
-                found
+                range
                 for axis, index in enumerate(indices)
-                for found in self._candidates(shape, axis, index)
-                if found.factor != 0
+                for range in self._candidates(shape, axis, index)
+                if range.factor != 0
             }
         self._ranges[buffer] = {
-            found
-            for found in known
-            if found.shape == shape
-            and found.axis < len(indices)
+            range
+            for range in known
+            if range.shape == shape
+            and range.axis < len(indices)
             and self._inside(
-                prover, found, indices[found.axis], reaches if found.axis == len(shape) - 1 else (0,)
+                prover, range, indices[range.axis], reaches if range.axis == len(shape) - 1 else (0,)
             )
         }
 

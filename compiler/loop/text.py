@@ -146,16 +146,16 @@ def expr_text(expr: ir.Expr) -> str:
     parts: list[str] = []
     stack: list[str | ir.Expr] = [expr]
     while stack:
-        one = stack.pop()
-        if isinstance(one, str):
-            parts.append(one)
+        piece = stack.pop()
+        if isinstance(piece, str):
+            parts.append(piece)
             continue
-        operands = operands_of(one)
+        operands = operands_of(piece)
         if not any(map(operands_of, operands)):  # most operands are names
             leaves = ", ".join(map(_leaf_text, operands))
-            parts.append(f"{_operation_text(one)}({leaves})" if operands else _leaf_text(one))
+            parts.append(f"{_operation_text(piece)}({leaves})" if operands else _leaf_text(piece))
             continue
-        parts.append(f"{_operation_text(one)}(")
+        parts.append(f"{_operation_text(piece)}(")
         stack.append(")")
         for position in range(len(operands) - 1, -1, -1):
             stack.append(operands[position])

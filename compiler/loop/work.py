@@ -68,10 +68,10 @@ def _total(body: Iterable[ir.Stmt], cost: Callable[[ir.Stmt, bool], DimLike]) ->
                 stack.append((loops[-1].body, inside, shared, starts))
             elif isinstance(statement, ir.If):
                 stack.append((statement.body, times, divided, first))
-            elif isinstance(one := cost(statement, divided), int):
-                numbers += one
+            elif isinstance(work := cost(statement, divided), int):
+                numbers += work
             else:
-                total = total + times * substitute(one, first)
+                total = total + times * substitute(work, first)
         if numbers:
             total = total + times * numbers
     return total
@@ -105,20 +105,20 @@ def _of_expression(expression: ir.Expr) -> int:
     seen: set[int] = set()
     stack, total = [expression], 0
     while stack:
-        one = stack.pop()
-        if id(one) in seen:
+        node = stack.pop()
+        if id(node) in seen:
             continue
-        seen.add(id(one))
-        match one:
+        seen.add(id(node))
+        match node:
             case ir.Const() | ir.IndexValue() | ir.Read() | ir.Broadcast() | ir.Ramp():
                 pass
             case ir.Unary(op) | ir.Binary(op):
                 total += _SLOW.get(op, 1)
             case ir.Load():
-                total += _of_access(one.type)
+                total += _of_access(node.type)
             case ir.ReduceLanes():
                 total += 4
             case _:
                 total += 1
-        stack += operands_of(one)
+        stack += operands_of(node)
     return total

@@ -15,13 +15,13 @@ Polynomial = tuple[float, ...]
 def parts(value: str, dtype: type[np.floating], count: int) -> Polynomial:
     """``value`` (decimal digits) as a sum of ``count`` numbers of ``dtype``, the largest first."""
     numerator, scale = int(value.replace(".", "")), 10 ** len(value.partition(".")[2])
-    found: list[float] = []
+    numbers: list[float] = []
     for _ in range(count):
         part = float(dtype(numerator / scale))
-        found.append(part)
+        numbers.append(part)
         top, bottom = part.as_integer_ratio()
         numerator, scale = numerator * bottom - top * scale, scale * bottom
-    return tuple(found)
+    return tuple(numbers)
 
 
 LN_2 = "0.693147180559945309417232121458176568075500134360255254120680"
