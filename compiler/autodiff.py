@@ -35,11 +35,11 @@ def gradients(graph: Graph, loss: str, wrt: Sequence[str]) -> tuple[Graph, dict[
     graph = taped.graph
     parameters = [graph.inputs[name] for name in wrt]
     seeds = [(graph.outputs[loss], splat(graph, 1, type))]
-    found = backpropagate(graph, seeds, parameters, memos=taped.memos)
+    cotangents = backpropagate(graph, seeds, parameters, memos=taped.memos)
     graph.layer = ""
     return graph, {
         name: zeros_like(graph, value) if gradient is None else gradient
-        for name, value, gradient in zip(wrt, parameters, found, strict=True)
+        for name, value, gradient in zip(wrt, parameters, cotangents, strict=True)
     }
 
 
@@ -148,7 +148,7 @@ class _TapingContext:
             for i, (value, flag) in enumerate(zip(outputs, seeded, strict=True))
         ]
         intercepted: list[Intercepted] = []
-        found = iter(
+        active_cotangents = iter(
             backpropagate(
                 graph,
                 [(value, seed) for value, seed in zip(outputs, seeds, strict=True) if seed is not None],
@@ -158,5 +158,5 @@ class _TapingContext:
                 intercepted=intercepted,
             )
         )
-        cotangents = [next(found) if flag else None for flag in active]
+        cotangents = [next(active_cotangents) if flag else None for flag in active]
         return Joint(graph, inputs, outputs, seeds, cotangents, intercepted, first)

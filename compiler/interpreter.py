@@ -43,16 +43,16 @@ def bind_dims(
         expected = graph.type(graph.inputs[name]).shape
         if len(expected) != len(shape):
             raise EvaluationError(f"{name!r} has {len(expected)} axes, not {len(shape)}")
-        sizes += [(name, size, found) for size, found in zip(expected, shape, strict=True)]
-    for _, size, found in sizes:
+        sizes += [(name, size, given) for size, given in zip(expected, shape, strict=True)]
+    for _, size, given in sizes:
         if isinstance(size, Dim) and str(size).isidentifier():
-            binding.setdefault(str(size), found)
-    for name, size, found in sizes:
+            binding.setdefault(str(size), given)
+    for name, size, given in sizes:
         expected = substitute(size, binding)
         if isinstance(expected, Dim):
             raise EvaluationError(f"the size {size} of {name!r} is open: give {', '.join(expected.symbols)}")
-        if expected != found:
-            raise EvaluationError(f"a size of {name!r} is {found}, but {size} is {expected}")
+        if expected != given:
+            raise EvaluationError(f"a size of {name!r} is {given}, but {size} is {expected}")
     return binding
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -94,15 +93,10 @@ class Observers(Observer):
 
     each: tuple[Observer, ...] = ()
 
-    @classmethod
-    def of(cls, observers: Iterable[Observer]) -> Observers:
-        """The given observers except None, as one observer."""
-        return cls(tuple(observers))
-
     def passed(self, step: Step) -> None:
-        for one in self.each:
-            one.passed(step)
+        for observer in self.each:
+            observer.passed(step)
 
     def refused(self, refusal: Refusal) -> None:
-        for one in self.each:
-            one.refused(refusal)
+        for observer in self.each:
+            observer.refused(refusal)

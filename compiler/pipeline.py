@@ -115,22 +115,22 @@ def run(
     together. Raises PassError, UnrollError.
     """
     budget, watched = Budget(max_rewrites), _watched(observer)
-    found: dict[str, Graph] = {}
+    entries: dict[str, Graph] = {}
     for name, graph in graphs.items():
         context = PassContext(name, machine, budget, watched, stop_after)
         graph = LAYOUT.run(_begun(graph, context, GRAPH), context)
         for part, split in context.split.items():
             inner = PassContext(part, machine, budget, watched, stop_after, context.stopped)
-            found[part] = MEMORY.run(_begun(split, inner, TIDY), inner)
+            entries[part] = MEMORY.run(_begun(split, inner, TIDY), inner)
         if context.split:
             graph = TIDY.run(graph, context)
-        found[name] = MEMORY.run(graph, context)
-    return found
+        entries[name] = MEMORY.run(graph, context)
+    return entries
 
 
 def steps() -> list[str]:
     """The names that ``stop_after`` accepts, in order."""
-    names = [name for phase in PHASES[1:] for name in (*(one.name for one in phase.passes), phase.name)]
+    names = [name for phase in PHASES[1:] for name in (*(pass_.name for pass_ in phase.passes), phase.name)]
     return list(dict.fromkeys(names))
 
 
@@ -143,9 +143,8 @@ def _begun(graph: Graph, context: PassContext, phase: Phase) -> Graph:
 def _watched(observer: Observer | None) -> Observers:
     """The observer, and the one that the environment variable NETWRIGHT_DUMP asks for."""
     folder = os.environ.get("NETWRIGHT_DUMP")
-    return Observers.of(
-        [one for one in (observer, Dump(Path(folder)) if folder else None) if one is not None]
-    )
+    dump = Dump(Path(folder)) if folder else None
+    return Observers(tuple(each for each in (observer, dump) if each is not None))
 
 
 def eliminate_dead(graph: Graph) -> Graph:

@@ -42,7 +42,8 @@ def scan_window_work(graph: Graph, dims: Mapping[str, int] | None = None) -> tup
     after = RemoveDeadCode().run(ShareWindows().run(before, PassContext()), PassContext())
     return tuple(
         ScanWindowWork(
-            name, *(substitute(_multiplications(one, f"{name}."), dims or {}) for one in (before, after))
+            name,
+            *(substitute(_multiplications(version, f"{name}."), dims or {}) for version in (before, after)),
         )
         for name in dict.fromkeys(names)
     )

@@ -133,12 +133,12 @@ class Graph:
 
     def operands(self, node: Node | int) -> tuple[Value, ...]:
         id = node if isinstance(node, int) else node.id
-        found = self._operands.get(id)
-        if found is None:
+        operands = self._operands.get(id)
+        if operands is None:
             edges = self._nodes.in_edges(id, keys=True, data="port")
             places = sorted((position, source, port) for source, _, position, port in edges)
-            found = self._operands[id] = tuple(Value(source, port) for _, source, port in places)
-        return found
+            operands = self._operands[id] = tuple(Value(source, port) for _, source, port in places)
+        return operands
 
     def uses(self, value: Value) -> list[tuple[Node, int]]:
         """The readers of ``value``: (node, operand position), in topological order, without outputs."""
@@ -188,12 +188,12 @@ class Graph:
                     new._own()
                 continue
             # A dropped operand is fine if the rule replaces its reader by one without it.
-            found = [moved.get(value) for value in self.operands(node)]
-            operands: tuple[Value, ...] = tuple(found)  # pyright: ignore[reportAssignmentType]
+            mapped = [moved.get(value) for value in self.operands(node)]
+            operands: tuple[Value, ...] = tuple(mapped)  # pyright: ignore[reportAssignmentType]
             new.layer = node.layer
             results = None if node.op == "input" else rule(new, node, operands)
             if results is None:
-                if None in found:
+                if None in mapped:
                     raise KeyError(f"{node.op} reads a value that was dropped")
                 if new._borrowed is None:
                     copy = new._insert(node.op, operands, node.attrs, node.types, node.layer)

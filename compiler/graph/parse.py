@@ -60,11 +60,11 @@ class _Reader:
 
     def match(self, pattern: str | re.Pattern[str], what: str) -> str:
         self.space()
-        found = re.compile(pattern).match(self.text, self.position)
-        if found is None:
+        match = re.compile(pattern).match(self.text, self.position)
+        if match is None:
             self.fail(f"expected {what}")
-        self.position = found.end()
-        return found.group()
+        self.position = match.end()
+        return match.group()
 
     def string(self) -> str:
         return self.decoded(self.match(_STRING, "a string"))
@@ -147,14 +147,14 @@ class _Reader:
         return node.values
 
     def fields(self, depth: int) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
         for _ in self.items("}"):
             name = self.match(r"[a-z_]\w*", "an attribute")
             self.expect("=")
             self.space()
             is_graph = self.text.startswith('graph "', self.position)
-            found[name] = self.graph(depth + 1) if is_graph else self.attribute(self.item())
-        return found
+            fields[name] = self.graph(depth + 1) if is_graph else self.attribute(self.item())
+        return fields
 
     def item(self) -> str:
         """The text up to a comma or a closing bracket of the surrounding list."""
