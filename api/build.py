@@ -31,7 +31,7 @@ class Build:
     def verify(self) -> Verified:
         """Runs the machine code of every kernel against the loop interpreter. Raises VerificationError."""
         program = self.lowered.program
-        return verify_kernels(program, kernel_objects(program, self.target), self.target, self.lowered.layers)
+        return verify_kernels(program, kernel_objects(program, self.target), self.target)
 
     def engine(self, threads: int | None = None, pin: bool = False) -> NativeEngine:
         """Compiles the program into this process. Raises TargetError if this computer can't run it, RequestError for an

@@ -31,12 +31,11 @@ _ROLES = {
 
 @dataclass(frozen=True)
 class Lowered:
-    """A program in loop IR, its manifest, the contents of its constant buffers, and the layers of each kernel."""
+    """A program in loop IR, its manifest and the contents of its constant buffers."""
 
     program: ir.Program
     manifest: Manifest
     constants: Mapping[str, np.ndarray]
-    layers: Mapping[str, tuple[str, ...]]
 
 
 def lower(
@@ -73,8 +72,7 @@ def lower(
         labels=labels,
         ranges=ranges,
     )
-    layers = {name: tuple(found) for name, found in builder.layers.items()}
-    return Lowered(program, manifest, builder.constants, layers)
+    return Lowered(program, manifest, builder.constants)
 
 
 def describe(

@@ -40,15 +40,13 @@ def verify_kernels(
     program: ir.Program,
     objects: Mapping[str, tuple[str, bytes]],
     target: Target,
-    layers: Mapping[str, tuple[str, ...]] | None = None,
     *,
     seed: int = 0,
 ) -> Verified:
     """Runs each kernel's machine code beside the interpreter, on small random buffers, on one and several threads.
 
-    ``objects`` maps the name of a kernel to its symbol and the object that defines it, ``layers`` maps it to the
-    layers that it computes. Raises VerificationError at the first difference, and if this computer cannot run code
-    for ``target``.
+    ``objects`` maps the name of a kernel to its symbol and the object that defines it. Raises VerificationError at
+    the first difference, and if this computer cannot run code for ``target``.
     """
     if reason := why_not_here(target):
         raise VerificationError(reason)
@@ -75,13 +73,13 @@ def verify_kernels(
     begun = [line["kernel"] for line in lines if "begun" in line]
     wrong = next((line for line in lines if "wrong" in line), None)
     if wrong is not None:
-        raise VerificationError(f"{_named(wrong['kernel'], layers)}: {wrong['wrong']}")
+        raise VerificationError(f"{_named(wrong['kernel'], program)}: {wrong['wrong']}")
     if run.returncode != 0:
         how = signal.Signals(-run.returncode).name if run.returncode < 0 else run.stderr.strip()[-500:]
-        where = _named(begun[-1], layers) if begun else "loading the code"
+        where = _named(begun[-1], program) if begun else "loading the code"
         raise VerificationError(f"{where} ends the process: {how}")
     return Verified(len(begun), tuple(line["kernel"] for line in lines if "large" in line))
 
 
-def _named(kernel: str, layers: Mapping[str, tuple[str, ...]] | None) -> str:
-    return f"the machine code of {origin(kernel, layers or {})}"
+def _named(kernel: str, program: ir.Program) -> str:
+    return f"the machine code of {origin(kernel, program.layers)}"

@@ -63,5 +63,5 @@ class ProgramBuilder:
 
     def finish(self) -> ir.Program:
         table = tuple(ir.Buffer(s.name, s.type.dtype, s.type.shape, "readwrite") for s in self.table.values())
-        layers = {name: tuple(found) for name, found in self.layers.items()}
+        layers = {kernel: tuple(names) for kernel, names in self.layers.items()}
         return ir.Program(self.model, tuple(self.dims.items()), table, self.kernels, self.entries, layers)
