@@ -19,18 +19,12 @@ from .reshapes import merged_axes
 _MAX_TERMS = 16
 
 
-def _inner(g: Graph, value: Value, op: str) -> tuple[Node, tuple[Value, ...]] | None:
-    node = g.producer(value)
-    return (node, g.operands(node)) if node.op == op else None
-
-
 def _reshape(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
     (x,) = xs
     if node.types[0].shape == g.type(x).shape:
         return x
-    if (found := _inner(g, x, "reshape")) is not None:
-        return g.apply("reshape", *found[1], attrs=node.attrs)
-    return None
+    inner = g.producer(x)
+    return g.apply("reshape", *g.operands(inner), attrs=node.attrs) if inner.op == "reshape" else None
 
 
 def _transpose(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
@@ -39,11 +33,10 @@ def _transpose(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
     order = node.attrs.permutation
     if order == tuple(range(len(order))):
         return x
-    if (found := _inner(g, x, "transpose")) is not None:
-        inner = found[0].attrs
-        assert isinstance(inner, TransposeAttributes)
-        composed = TransposeAttributes(tuple(inner.permutation[axis] for axis in order))
-        return g.apply("transpose", *found[1], attrs=composed)
+    inner = g.producer(x)
+    if isinstance(inner.attrs, TransposeAttributes):
+        composed = TransposeAttributes(tuple(inner.attrs.permutation[axis] for axis in order))
+        return g.apply("transpose", *g.operands(inner), attrs=composed)
     return None
 
 
@@ -53,11 +46,10 @@ def _reverse(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
     axes = {axis for axis in node.attrs.axes if node.types[0].shape[axis] != 1}
     if not axes:
         return x
-    if (found := _inner(g, x, "reverse")) is not None:
-        inner = found[0].attrs
-        assert isinstance(inner, ReverseAttributes)
-        both = ReverseAttributes(tuple(sorted(axes ^ set(inner.axes))))
-        return g.apply("reverse", *found[1], attrs=both)
+    inner = g.producer(x)
+    if isinstance(inner.attrs, ReverseAttributes):
+        composed = ReverseAttributes(tuple(sorted(axes ^ set(inner.attrs.axes))))
+        return g.apply("reverse", *g.operands(inner), attrs=composed)
     return None
 
 
@@ -66,20 +58,21 @@ def _broadcast(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
     assert isinstance(node.attrs, BroadcastAttributes)
     if len(node.attrs.axes) == len(node.attrs.shape):
         return x
-    if (found := _inner(g, x, "broadcast")) is not None:
-        inner = found[0].attrs
-        assert isinstance(inner, BroadcastAttributes)
-        axes = tuple(node.attrs.axes[axis] for axis in inner.axes)
-        return g.apply("broadcast", *found[1], attrs=BroadcastAttributes(node.attrs.shape, axes))
+    inner = g.producer(x)
+    if isinstance(inner.attrs, BroadcastAttributes):
+        axes = tuple(node.attrs.axes[axis] for axis in inner.attrs.axes)
+        composed = BroadcastAttributes(node.attrs.shape, axes)
+        return g.apply("broadcast", *g.operands(inner), attrs=composed)
     return _broadcast_of_merged(g, node.attrs, x)
 
 
 def _broadcast_of_merged(g: Graph, attrs: BroadcastAttributes, x: Value) -> Value | None:
     """Moves a broadcast before a reshape that merges axes of another broadcast, so that the two become one."""
-    if (reshape := _inner(g, x, "reshape")) is None:
+    reshape = g.producer(x)
+    if reshape.op != "reshape":
         return None
-    (source,) = reshape[1]
-    if _inner(g, source, "broadcast") is None:
+    (source,) = g.operands(reshape)
+    if g.producer(source).op != "broadcast":
         return None
     fine = g.type(source).shape
     merged = merged_axes(fine, g.type(x).shape)
@@ -115,8 +108,8 @@ def _concat(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
         joined = _joined(g, merged[-1], x, axis) if merged else None
         if joined is not None:
             merged[-1] = joined
-        elif (found := _inner(g, x, "concat")) is not None and found[0].attrs == node.attrs:
-            merged += found[1]
+        elif (inner := g.producer(x)).attrs == node.attrs:
+            merged += g.operands(inner)
         else:
             merged.append(x)
     return None if tuple(merged) == xs else g.apply("concat", *merged, attrs=node.attrs)
@@ -124,19 +117,17 @@ def _concat(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
 
 def _joined(g: Graph, a: Value, b: Value, axis: int) -> Value | None:
     """One slice instead of two, if b begins where a ends."""
-    first, second = _inner(g, a, "slice"), _inner(g, b, "slice")
-    if first is None or second is None or first[1] != second[1]:
+    producers = g.producer(a), g.producer(b)
+    first, second = (producer.attrs for producer in producers)
+    if not (isinstance(first, SliceAttributes) and isinstance(second, SliceAttributes)):
         return None
-    one, two = first[0].attrs, second[0].attrs
-    assert isinstance(one, SliceAttributes)
-    assert isinstance(two, SliceAttributes)
+    source, other = map(g.operands, producers)
     # As parts of one concat, the two are as large along every other axis.
-    after = tuple(one.limit[i] if i == axis else n for i, n in enumerate(one.start))
+    after = tuple(first.limit[i] if i == axis else n for i, n in enumerate(first.start))
     ones = (1,) * len(after)
-    if one.stride != ones or two.stride != ones or two.start != after:
+    if source != other or first.stride != ones or second.stride != ones or second.start != after:
         return None
-    joined = SliceAttributes(one.start, two.limit, ones)
-    return g.apply("slice", *first[1], attrs=joined)
+    return g.apply("slice", *source, attrs=SliceAttributes(first.start, second.limit, ones))
 
 
 def _slice(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
@@ -149,10 +140,9 @@ def _slice(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
 
 
 def _slice_of_slice(g: Graph, attrs: SliceAttributes, x: Value) -> Value | None:
-    if (found := _inner(g, x, "slice")) is None:
+    inner = g.producer(x).attrs
+    if not isinstance(inner, SliceAttributes):
         return None
-    inner = found[0].attrs
-    assert isinstance(inner, SliceAttributes)
     axes = range(len(attrs.start))
     start = tuple(inner.start[i] + attrs.start[i] * inner.stride[i] for i in axes)
     limit = tuple(
@@ -162,17 +152,17 @@ def _slice_of_slice(g: Graph, attrs: SliceAttributes, x: Value) -> Value | None:
         for i in axes
     )
     stride = tuple(inner.stride[i] * attrs.stride[i] for i in axes)
-    return g.apply("slice", *found[1], attrs=SliceAttributes(start, limit, stride))
+    return g.apply("slice", *g.operands(g.producer(x)), attrs=SliceAttributes(start, limit, stride))
 
 
 def _slice_of_concat(g: Graph, attrs: SliceAttributes, x: Value) -> Value | None:
     """Slices the one operand of a concat that contains the slice."""
-    if (found := _inner(g, x, "concat")) is None:
+    concat = g.producer(x)
+    if not isinstance(concat.attrs, ConcatAttributes):
         return None
-    assert isinstance(found[0].attrs, ConcatAttributes)
-    axis = found[0].attrs.axis
+    axis = concat.attrs.axis
     begin: DimLike = 0
-    for operand in found[1]:
+    for operand in g.operands(concat):
         shape = g.type(operand).shape
         end = begin + shape[axis]
         if _at_most(begin, attrs.start[axis]) and _at_most(attrs.limit[axis], end):
@@ -183,12 +173,10 @@ def _slice_of_concat(g: Graph, attrs: SliceAttributes, x: Value) -> Value | None
 
 def _slice_of_pad(g: Graph, attrs: SliceAttributes, x: Value) -> Value | None:
     """A slice that reads none of the padding."""
-    if (found := _inner(g, x, "pad")) is None:
+    padding = g.producer(x).attrs
+    if not isinstance(padding, PadAttributes) or any(padding.interior):
         return None
-    padding, (operand,) = found[0].attrs, found[1]
-    assert isinstance(padding, PadAttributes)
-    if any(padding.interior):
-        return None
+    (operand,) = g.operands(g.producer(x))
     for axis, size in enumerate(g.type(operand).shape):
         low = padding.low[axis]
         if not (_at_most(low, attrs.start[axis]) and _at_most(attrs.limit[axis], low + size)):
@@ -213,11 +201,9 @@ def sum_of_pads(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
     pieces: list[tuple[int, Value, PadAttributes]] = []
     axis: int | None = None
     for value in _terms(g, xs):
-        found = _inner(g, value, "pad")
-        if found is None or len(pieces) == _MAX_TERMS:
+        padding = g.producer(value).attrs
+        if not isinstance(padding, PadAttributes) or len(pieces) == _MAX_TERMS:
             return None
-        padding = found[0].attrs
-        assert isinstance(padding, PadAttributes)
         padded = [i for i, ends in enumerate(zip(padding.low, padding.high, strict=True)) if ends != (0, 0)]
         if any(padding.interior) or padding.fill != 0 or len(padded) != 1 or axis not in (None, padded[0]):
             return None
@@ -225,7 +211,7 @@ def sum_of_pads(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
         low = padding.low[axis]
         if isinstance(low, Dim):
             return None
-        pieces.append((low, found[1][0], padding))
+        pieces.append((low, g.operands(g.producer(value))[0], padding))
     assert axis is not None
     pieces.sort(key=lambda piece: piece[0])
     for (low, value, _), (after, _, _) in pairwise(pieces):
@@ -243,11 +229,10 @@ def _terms(g: Graph, values: tuple[Value, ...]) -> Iterator[Value]:
     pending = list(values)
     while pending:
         value = pending.pop()
-        found = _inner(g, value, "add")
-        if found is None:
+        if g.producer(value).op != "add":
             yield value
         elif len(pending) < _MAX_TERMS:
-            pending += found[1]
+            pending += g.operands(g.producer(value))
         else:
             yield value
 
