@@ -62,11 +62,11 @@ class ChannelsBeforeCells(Pass):
 
 def _images(graph: Graph, machine: Machine) -> list[Value]:
     """The images that convolutions with few features read; for slices, the image that they were cut from."""
-    found: dict[Value, None] = {}
+    images: dict[Value, None] = {}
     for node in graph:
         if _has_few_features(graph, node, machine):
-            found[_image(graph, graph.operands(node)[0])] = None
-    return list(found)
+            images[_image(graph, graph.operands(node)[0])] = None
+    return list(images)
 
 
 def _image(graph: Graph, value: Value) -> Value:

@@ -23,7 +23,7 @@ class MergeCommonSubexpressions(Pass):
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
             # the id that ``new`` will give the copy of this node
             copy = tuple(Value(len(new), port) for port in range(len(node.types)))
-            found = known.setdefault((node.op, node.attrs, operands), copy)
-            return None if found == copy else found
+            existing = known.setdefault((node.op, node.attrs, operands), copy)
+            return None if existing == copy else existing
 
         return graph.rewrite(context.limit(rule))

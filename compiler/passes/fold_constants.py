@@ -32,7 +32,7 @@ class FoldConstants(Pass):
     def run(self, graph: Graph, context: PassContext) -> Graph:
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
             attrs = [new.producer(value).attrs for value in operands]
-            constants = [one for one in attrs if isinstance(one, ConstantAttributes)]
+            constants = [operand for operand in attrs if isinstance(operand, ConstantAttributes)]
             if not constants or len(constants) != len(attrs):
                 return None
             value = self._splat(new, node, constants) or self._small(new, node, constants)
@@ -41,7 +41,7 @@ class FoldConstants(Pass):
         return graph.rewrite(context.limit(rule))
 
     def _splat(self, new: Graph, node: Node, constants: list[ConstantAttributes]) -> Value | None:
-        scalars = [one.scalar for one in constants]
+        scalars = [operand.scalar for operand in constants]
         if any(scalar is None for scalar in scalars):
             return None
         op = primitive(node.op)
@@ -52,20 +52,19 @@ class FoldConstants(Pass):
             )
         if not isinstance(op, Elementwise):
             return None
-        cells = [np.frombuffer(one.data, one.dtype).reshape(()) for one in constants]
+        cells = [np.frombuffer(operand.data, operand.dtype).reshape(()) for operand in constants]
         with np.errstate(all="ignore"):
             (result,) = op.evaluate(_NoDims(), node.attrs, cells)
         return splat(new, np.asarray(result).item(), node.types[0])
 
     def _small(self, new: Graph, node: Node, constants: list[ConstantAttributes]) -> Value | None:
-        sizes = [
-            type.nbytes for type in (*node.types, *(TensorType(one.dtype, one.shape) for one in constants))
-        ]
+        operands = (TensorType(operand.dtype, operand.shape) for operand in constants)
+        sizes = [type.nbytes for type in (*node.types, *operands)]
         if node.op == "scan" or any(isinstance(size, Dim) or size > self.limit for size in sizes):
             return None
         try:
             with np.errstate(all="ignore"):
-                arrays = [one.array({}) for one in constants]
+                arrays = [operand.array({}) for operand in constants]
                 (result,) = primitive(node.op).evaluate(_NoDims(), node.attrs, arrays)
         except (EvaluationError, KeyError):
             return None  # errors in values are reported when the program runs; open sizes have no value yet

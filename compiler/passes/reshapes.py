@@ -8,7 +8,7 @@ from netwright.specs.dims import DimLike, Shape
 def merged_axes(fine: Shape, coarse: Shape) -> list[tuple[int, ...]] | None:
     """For each axis of ``coarse``, the adjacent axes of ``fine`` that it merges; None if an axis of ``fine`` is
     divided, or merged into none. The two have as many elements."""
-    found: list[tuple[int, ...]] = []
+    merged: list[tuple[int, ...]] = []
     position = 0
     for size in coarse:
         start = position
@@ -18,9 +18,9 @@ def merged_axes(fine: Shape, coarse: Shape) -> list[tuple[int, ...]] | None:
             position += 1
         if total != size:
             return None
-        found.append(tuple(range(start, position)))
+        merged.append(tuple(range(start, position)))
     if rest := range(position, len(fine)):  # axes of size 1
-        if not found:
+        if not merged:
             return None
-        found[-1] = (*found[-1], *rest)
-    return found
+        merged[-1] = (*merged[-1], *rest)
+    return merged

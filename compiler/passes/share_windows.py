@@ -88,12 +88,12 @@ def _source(graph: Graph, value: Value) -> _Scanned | None:
 
 def _scanned(graph: Graph, value: Value) -> _Scanned | None:
     """The windows of ``value``, if it has one window per row."""
-    found = _source(graph, value)
-    if found is None:
+    windows = _source(graph, value)
+    if windows is None:
         return None
-    source = graph.type(found.x).shape
-    rows = product((source[0], *found.attrs.counts(source)))
-    return found if graph.type(value).shape == (rows, *found.attrs.window, source[-1]) else None
+    shape = graph.type(windows.x).shape
+    rows = product((shape[0], *windows.attrs.counts(shape)))
+    return windows if graph.type(value).shape == (rows, *windows.attrs.window, shape[-1]) else None
 
 
 def _cut(graph: Graph, x: Value, attrs: WindowsAttributes) -> Value:
@@ -109,19 +109,19 @@ def _cut(graph: Graph, x: Value, attrs: WindowsAttributes) -> Value:
 
 
 def _elementwise(graph: Graph, node: Node, operands: tuple[Value, ...]) -> Value | None:
-    found = [_scanned(graph, value) for value in operands]
-    first = next((one for one in found if one is not None), None)
+    scanned = [_scanned(graph, value) for value in operands]
+    first = next((windows for windows in scanned if windows is not None), None)
     if first is None or first.overlap < 1:
         return None
     shape = graph.type(first.x).shape
     moved: list[Value] = []
-    for value, one in zip(operands, found, strict=True):
-        if one is not None and (one.attrs != first.attrs or graph.type(one.x).shape != shape):
+    for value, windows in zip(operands, scanned, strict=True):
+        if windows is not None and (windows.attrs != first.attrs or graph.type(windows.x).shape != shape):
             return None
-        same = one.x if one is not None else _everywhere(graph, value, shape)
-        if same is None:
+        signal = windows.x if windows is not None else _everywhere(graph, value, shape)
+        if signal is None:
             return None
-        moved.append(same)
+        moved.append(signal)
     return _cut(graph, graph.apply(node.op, *moved, attrs=node.attrs), first.attrs)
 
 
@@ -142,43 +142,42 @@ def _everywhere(graph: Graph, value: Value, shape: Shape) -> Value | None:
 
 def _cell_product(graph: Graph, attrs: DotAttributes, operands: tuple[Value, ...]) -> Value | None:
     """Each cell's channels times a matrix."""
-    one = _scanned(graph, operands[0])
-    if one is None or one.overlap < 1 or graph.type(operands[1]).rank != 2:
+    windows = _scanned(graph, operands[0])
+    if windows is None or windows.overlap < 1 or graph.type(operands[1]).rank != 2:
         return None
-    if attrs != DotAttributes((len(one.attrs.window) + 1,), (0,)):
+    if attrs != DotAttributes((len(windows.attrs.window) + 1,), (0,)):
         return None
-    return _cut(graph, graph.apply("dot", one.x, operands[1], attrs=attrs), one.attrs)
+    return _cut(graph, graph.apply("dot", windows.x, operands[1], attrs=attrs), windows.attrs)
 
 
 def _convolution(graph: Graph, attrs: ConvAttributes, operands: tuple[Value, ...]) -> Value | None:
-    one = _scanned(graph, operands[0])
-    if one is None:
+    windows = _scanned(graph, operands[0])
+    if windows is None:
         return None
     taps = [tap for tap in graph.type(operands[1]).shape[:-2] if isinstance(tap, int)]
     spans = [(tap - 1) * step + 1 for tap, step in zip(taps, attrs.dilation, strict=True)]
-    plan = _plan(graph, one, spans, attrs.stride)
+    plan = _plan(graph, windows, spans, attrs.stride)
     if plan is None:
         return None
     strides, rest = plan
-    return _again(
-        graph, one, graph.apply("conv", one.x, operands[1], attrs=replace(attrs, stride=strides)), rest
-    )
+    y = graph.apply("conv", windows.x, operands[1], attrs=replace(attrs, stride=strides))
+    return _as_many(graph, windows, y, rest)
 
 
 def _pool(graph: Graph, attrs: ReduceWindowAttributes, operands: tuple[Value, ...]) -> Value | None:
-    one = _scanned(graph, operands[0])
-    if one is None or {attrs.window[0], attrs.window[-1], attrs.stride[0], attrs.stride[-1]} != {1}:
+    windows = _scanned(graph, operands[0])
+    if windows is None or {attrs.window[0], attrs.window[-1], attrs.stride[0], attrs.stride[-1]} != {1}:
         return None
-    plan = _plan(graph, one, attrs.window[1:-1], attrs.stride[1:-1])
+    plan = _plan(graph, windows, attrs.window[1:-1], attrs.stride[1:-1])
     if plan is None:
         return None
     strides, rest = plan
     whole = ReduceWindowAttributes(attrs.op, attrs.window, (1, *strides, 1))
-    return _again(graph, one, graph.apply("reduce_window", one.x, attrs=whole), rest)
+    return _as_many(graph, windows, graph.apply("reduce_window", windows.x, attrs=whole), rest)
 
 
 def _plan(
-    graph: Graph, one: _Scanned, spans: Sequence[int], strides: Sequence[int]
+    graph: Graph, windows: _Scanned, spans: Sequence[int], strides: Sequence[int]
 ) -> tuple[tuple[int, ...], WindowsAttributes] | None:
     """The strides with which a layer inside windows runs over the signal, and the windows of its result there.
 
@@ -187,7 +186,8 @@ def _plan(
     """
     axes: list[tuple[int, int, int]] = []
     gain = Fraction(1)
-    for size, step, span, stride in zip(one.attrs.window, one.attrs.stride, spans, strides, strict=True):
+    attrs = windows.attrs
+    for size, step, span, stride in zip(attrs.window, attrs.stride, spans, strides, strict=True):
         inside = (size - span) // stride + 1
         if inside == 1:
             axes.append((step, 1, 1))
@@ -199,17 +199,17 @@ def _plan(
     if gain < 1:
         return None
     inner, left, apart = zip(*axes, strict=True)
-    signal = graph.type(one.x).shape
-    layer = map(window_cells, signal[1:-1], spans, inner)
-    for count, cells, window, stride in zip(one.attrs.counts(signal), layer, left, apart, strict=True):
+    shape = graph.type(windows.x).shape
+    layer = map(window_cells, shape[1:-1], spans, inner)
+    for count, cells, window, stride in zip(attrs.counts(shape), layer, left, apart, strict=True):
         if window_cells(cells, window, stride) != count and not isinstance(count, int):
             return None  # how many of them are more than before is not known
     return inner, WindowsAttributes(left, apart)
 
 
-def _again(graph: Graph, one: _Scanned, y: Value, attrs: WindowsAttributes) -> Value:
+def _as_many(graph: Graph, windows: _Scanned, y: Value, attrs: WindowsAttributes) -> Value:
     """The windows of a layer's result on the signal, cut to as many as there were before."""
-    cells = one.attrs.counts(graph.type(one.x).shape)
+    cells = windows.attrs.counts(graph.type(windows.x).shape)
     for axis, count in enumerate(cells, 1):
         shape = graph.type(y).shape
         window, stride = attrs.window[axis - 1], attrs.stride[axis - 1]
@@ -229,15 +229,15 @@ def _window_product(graph: Graph, attrs: DotAttributes, operands: tuple[Value, .
     shape = graph.type(rows).shape
     if attrs != DotAttributes((len(shape) - 1,), (0,)) or graph.type(matrix).rank != 2:
         return None
-    one = _source(graph, rows)
-    if one is None:
+    windows = _source(graph, rows)
+    if windows is None:
         return None
-    channels, units = graph.type(one.x).shape[-1], graph.type(matrix).shape[1]
+    channels, units = graph.type(windows.x).shape[-1], graph.type(matrix).shape[1]
     # The product sums over exactly one window: the last axis holds whole windows, in their original order.
-    if shape[-1] != product((*one.attrs.window, channels)):
+    if shape[-1] != product((*windows.attrs.window, channels)):
         return None
-    kernel_shape = ReshapeAttributes((*one.attrs.window, channels, units))
+    kernel_shape = ReshapeAttributes((*windows.attrs.window, channels, units))
     kernel = graph.apply("reshape", matrix, attrs=kernel_shape)
-    conv = ConvAttributes(one.attrs.stride, (1,) * len(one.attrs.window))
-    result = graph.apply("conv", one.x, kernel, attrs=conv)
+    conv = ConvAttributes(windows.attrs.stride, (1,) * len(windows.attrs.window))
+    result = graph.apply("conv", windows.x, kernel, attrs=conv)
     return graph.apply("reshape", result, attrs=ReshapeAttributes((*shape[:-1], units)))

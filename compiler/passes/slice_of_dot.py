@@ -53,9 +53,9 @@ class SliceOfDot(Pass):
 
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
             old = graph.operands(node)
-            if isinstance(node.attrs, SliceAttributes) and (found := _cut(graph, node)) is not None:
-                found = pieces.get((old[0], found[1]))
-                return None if found is None else [found]
+            if isinstance(node.attrs, SliceAttributes) and (sliced := _cut(graph, node)) is not None:
+                existing = pieces.get((old[0], sliced[1]))
+                return None if existing is None else [existing]
             partition = partitions.get(node.values[0])
             if partition is not None:
                 for cut in sorted(partition.cuts):
@@ -78,13 +78,13 @@ class SliceOfDot(Pass):
     def _partitions(self, graph: Graph) -> dict[Value, Partition]:
         """The partition of each value of which only disjoint pieces are read, and which can be computed in pieces."""
         outputs = set(graph.outputs.values())
-        found: dict[Value, Partition] = {}
+        partitions: dict[Value, Partition] = {}
         for id in reversed(range(len(graph))):
             node = graph.node(id)
             if node.values[0] in outputs or not self._divisible(graph, node):
                 continue
             readers = [
-                _pieces_read(graph, reader, position, found)
+                _pieces_read(graph, reader, position, partitions)
                 for reader, position in graph.uses(node.values[0])
             ]
             axes = {partition.axis for partition in readers if partition is not None}
@@ -95,8 +95,8 @@ class SliceOfDot(Pass):
             ordered = sorted(cuts)
             disjoint = all(a[1] <= b[0] for a, b in pairwise(ordered))
             if disjoint:
-                found[node.values[0]] = Partition(axis, cuts)
-        return _with_products(graph, found)
+                partitions[node.values[0]] = Partition(axis, cuts)
+        return _with_products(graph, partitions)
 
     def _divisible(self, graph: Graph, node: Node) -> bool:
         if isinstance(node.attrs, DotAttributes):
@@ -106,25 +106,25 @@ class SliceOfDot(Pass):
         return node.op == "broadcast" or (node.op != "input" and isinstance(primitive(node.op), Elementwise))
 
 
-def _with_products(graph: Graph, found: dict[Value, Partition]) -> dict[Value, Partition]:
-    """``found`` without the operations that lead to no product: computing them in pieces would gain nothing."""
+def _with_products(graph: Graph, partitions: dict[Value, Partition]) -> dict[Value, Partition]:
+    """``partitions`` without the operations that lead to no product: computing them in pieces would gain nothing."""
     kept: set[Value] = set()
-    for value in sorted(found, key=lambda value: value.node):
+    for value in sorted(partitions, key=lambda value: value.node):
         node = graph.producer(value)
         if node.op == "dot" or any(operand in kept for operand in graph.operands(node)):
             kept.add(value)
-    for value in found.keys() - kept:
+    for value in partitions.keys() - kept:
         readers = (reader.values[0] for reader, _ in graph.uses(value))
         if graph.producer(value).op == "broadcast" and any(reader in kept for reader in readers):
             kept.add(value)
-    return {value: partition for value, partition in found.items() if value in kept}
+    return {value: partition for value, partition in partitions.items() if value in kept}
 
 
 def _pieces_read(graph: Graph, node: Node, position: int, known: dict[Value, Partition]) -> Partition | None:
     """The pieces that ``node`` reads of its operand at ``position``; None if it reads all of it."""
     if isinstance(node.attrs, SliceAttributes):
-        found = _cut(graph, node)
-        return None if found is None else Partition(found[0], frozenset([found[1]]))
+        sliced = _cut(graph, node)
+        return None if sliced is None else Partition(sliced[0], frozenset([sliced[1]]))
     return known.get(node.values[0]) if isinstance(primitive(node.op), Elementwise) else None
 
 

@@ -102,13 +102,13 @@ def _computed(graph: Graph, value: Value) -> Value | None:
 
 
 def _needed(graph: Graph, wanted: list[Value], stop: set[Value]) -> set[int]:
-    pending, found = list(wanted), set()
+    pending, needed = list(wanted), set()
     while pending:
         value = pending.pop()
-        if value not in stop and value.node not in found:
-            found.add(value.node)
+        if value not in stop and value.node not in needed:
+            needed.add(value.node)
             pending.extend(graph.operands(value.node))
-    return found
+    return needed
 
 
 def _cut(graph: Graph, names: dict[Value, str]) -> Graph:

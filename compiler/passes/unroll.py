@@ -144,8 +144,8 @@ def _write_out(
         elements = []
         for x in xs:
             shape = graph.type(x).shape
-            one = graph.apply("slice", x, attrs=SliceAttributes.along(shape, 0, step, step + 1))
-            elements.append(graph.apply("reshape", one, attrs=ReshapeAttributes(shape[1:])))
+            element = graph.apply("slice", x, attrs=SliceAttributes.along(shape, 0, step, step + 1))
+            elements.append(graph.apply("reshape", element, attrs=ReshapeAttributes(shape[1:])))
         results = graph.inline(attrs.body, [*consts, *carries, *elements])
         carries, ys[step] = results[: attrs.n_carries], results[attrs.n_carries :]
     stacked = []
