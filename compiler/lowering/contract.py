@@ -45,13 +45,13 @@ def contract(
         part = reader.roles.parts[id]
         assert isinstance(part, ContractionPart)
         families.setdefault((part.combine, part.extents), []).append(Term(part, index, count))
-    found: dict[tuple[int, Indices], Expr] = {}
+    results: dict[tuple[int, Indices], Expr] = {}
     for (combine, extents), terms in families.items():
         for term, value in zip(
             terms, _Family(reader, tiling, combine, extents, terms, machine).emit(), strict=True
         ):
-            found[term.part.node.id, term.index] = value
-    return found
+            results[term.part.node.id, term.index] = value
+    return results
 
 
 class _Family:

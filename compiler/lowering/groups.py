@@ -91,7 +91,7 @@ class Grouping:
         A contraction or a window reads its operands at other indices, and so does everything merged into it, even
         where all shapes are equal (a square weight, batch = units).
         """
-        inside = {one.node.id for one in group.members}
+        inside = {part.node.id for part in group.members}
         pending, seen = [member], {member.node.id}
         while pending:
             part = pending.pop()
@@ -200,12 +200,12 @@ class Grouping:
         for member in other.members:
             for value in member.node.values:
                 for reader in self.roles.readers(value):
-                    found = self.group_of.get(reader.node.id)
-                    if found is None:
+                    home = self.group_of.get(reader.node.id)
+                    if home is None:
                         continue  # not grouped yet, so it will run later
-                    if reader.role not in MEMBERS or (found is not other and found.order < group.order):
+                    if reader.role not in MEMBERS or (home is not other and home.order < group.order):
                         return False
-                    if found is group and (
+                    if home is group and (
                         reader.role in ACCUMULATED or not self._reads_in_place(reader, other)
                     ):
                         return False

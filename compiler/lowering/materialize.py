@@ -67,7 +67,7 @@ class Materialize(Pass):
 
 def _outputs_without_a_place(graph: Graph, roles: Roles) -> list[str]:
     """The outputs whose producer cannot store them in the output's buffer."""
-    found: list[str] = []
+    names: list[str] = []
     taken: set[Value] = set()
     for name, value in graph.outputs.items():
         base = roles.unreshaped(value)
@@ -80,5 +80,5 @@ def _outputs_without_a_place(graph: Graph, roles: Roles) -> list[str]:
             writable = value.port >= part.attrs.n_carries  # the last carry lies in the loop's double buffer
         taken.add(value)
         if not writable:
-            found.append(name)
-    return found
+            names.append(name)
+    return names

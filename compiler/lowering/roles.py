@@ -179,19 +179,19 @@ class Roles:
         """The values that reading ``value`` reads in the end, each with whether it is read at the same index."""
         stack = [value]
         while stack:
-            one = stack[-1]
-            if one in self._bases:
+            current = stack[-1]
+            if current in self._bases:
                 stack.pop()
                 continue
-            part = self.parts[one.node]
+            part = self.parts[current.node]
             if part.role != "index":
-                self._bases[one] = ((one, True),)
+                self._bases[current] = ((current, True),)
                 continue
             waiting = [operand for operand in part.operands if operand not in self._bases]
             if waiting:
                 stack += waiting
                 continue
-            self._bases[one] = tuple((base, False) for v in part.operands for base, _ in self._bases[v])
+            self._bases[current] = tuple((base, False) for v in part.operands for base, _ in self._bases[v])
         return self._bases[value]
 
     def unreshaped(self, value: Value) -> Value:

@@ -92,12 +92,12 @@ class _Entry:
     def finish(self) -> None:
         arena: list[ir.ArenaBuffer] = []
         for name, storage in self.storages.items():
-            found = self.accesses[name]
+            accesses = self.accesses[name]
             access = (
                 "read"
-                if found == {"read"}
+                if accesses == {"read"}
                 else "write"
-                if found == {"write"} and storage.table
+                if accesses == {"write"} and storage.table
                 else "readwrite"
             )
             self.b.buffer(name, storage.type.dtype, storage.type.shape, access)
@@ -153,10 +153,10 @@ class _Scope:
 
     def place(self, value: Value) -> Place:
         """Where ``value`` lives; the first call allocates its memory."""
-        found = self.places.get(value)
-        if found is None:
-            found = self.places[value] = self._find(value)
-        return found
+        place = self.places.get(value)
+        if place is None:
+            place = self.places[value] = self._find(value)
+        return place
 
     def _find(self, value: Value) -> Place:
         part, type = self.roles.part(value), self.roles.type(value)

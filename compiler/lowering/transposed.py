@@ -150,8 +150,8 @@ class TransposedTiles:
         for row in rows:
             for offset, count in parts:
                 at = self._moved(index, dim(LANE) + offset, row)
-                for id, found in self.reader.contractions(values, at):
-                    wanted.setdefault((id, found), count)
+                for id, element in self.reader.contractions(values, at):
+                    wanted.setdefault((id, element), count)
         return contract(self.reader, replace(self.tiling, lanes=lanes), wanted, self.machine)
 
     def _store(
@@ -232,18 +232,18 @@ class TransposedTiles:
 def merged(b: KernelBuilder, vectors: Sequence[Expr]) -> list[Expr]:
     """The elements of ``vectors`` in lane order: lane 0 of every vector, lane 1 of every vector, …, in as many
     vectors."""
-    found, lanes, number = list(vectors), vectors[0].type.lanes, len(vectors)
+    lanes, number = vectors[0].type.lanes, len(vectors)
     if number & (number - 1):
-        return [_picked(b, found, range(start, start + lanes)) for start in range(0, number * lanes, lanes)]
+        return [_picked(b, vectors, range(start, start + lanes)) for start in range(0, number * lanes, lanes)]
     half = number // 2
     low = [lane // 2 + lane % 2 * lanes for lane in range(lanes)]
     high = [lane + lanes // 2 for lane in low]
-    step = 1
+    interleaved, step = list(vectors), 1
     while step < number:
-        pairs = zip(found[:half], found[half:], strict=True)
-        found = [b.let("z", b.shuffle(x, y, order)) for x, y in pairs for order in (low, high)]
+        pairs = zip(interleaved[:half], interleaved[half:], strict=True)
+        interleaved = [b.let("z", b.shuffle(x, y, order)) for x, y in pairs for order in (low, high)]
         step *= 2
-    return found
+    return interleaved
 
 
 def _picked(b: KernelBuilder, vectors: Sequence[Expr], elements: range) -> Expr:
