@@ -153,7 +153,7 @@ class Prover:
             if sign:
                 for fact, factor in reversed(self._facts_of(atom)):
                     if factor * sign > 0 and self._search(
-                        _combined(goal, multiplier, fact, factor, sign), depth + 1, failed
+                        _combined(goal, multiplier, fact, factor), depth + 1, failed
                     ):
                         return True
             if (
@@ -305,9 +305,7 @@ def _normalized(goal: Polynomial) -> Polynomial:
     return divided
 
 
-def _combined(
-    goal: Polynomial, multiplier: Polynomial, fact: Polynomial, factor: int, sign: int
-) -> Polynomial:
+def _combined(goal: Polynomial, multiplier: Polynomial, fact: Polynomial, factor: int) -> Polynomial:
     """|factor|·goal - multiplier·fact, which does not contain the atom; if it is ≥ 0, so is the goal."""
     scale = abs(factor)
     result = {monomial: scale * coefficient for monomial, coefficient in goal.items()}

@@ -236,14 +236,14 @@ class _Scope:
         consts, carries, length = attrs.n_consts, attrs.n_carries, attrs.length
         entry, body = self.entry, attrs.body
         results = [self.place(value) for value in node.values[carries:]]
-        halves: list[Place] = []
+        doubles: list[Place] = []
         for position, value in enumerate(operands[consts : consts + carries]):
             # A step reads one half and writes the other, so h(t-1) stays whole while h(t) is computed.
             type = self.roles.type(value)
-            both = self.allocate(type.with_shape((2, *type.shape)))
-            entry.call(copy_kernel(entry.program, self.place(value), both.at(0)))
-            halves.append(both)
-            self.places[node.values[position]] = both.at(length - 2 * (length // 2))
+            double = self.allocate(type.with_shape((2, *type.shape)))
+            entry.call(copy_kernel(entry.program, self.place(value), double.at(0)))
+            doubles.append(double)
+            self.places[node.values[position]] = double.at(length - 2 * (length // 2))
         for place in results:
             entry.touch(place.storage, "write")
         entry.lifetimes.enter_loop()
@@ -252,11 +252,11 @@ class _Scope:
             parity = t - 2 * (t // 2)
             places = [
                 *(self.place(value) for value in operands[:consts]),
-                *(half.at(parity) for half in halves),
+                *(double.at(parity) for double in doubles),
                 *(self.place(value).at(step) for value in operands[consts + carries :]),
             ]
             inner = _Scope(entry, body, dict(zip(body.inputs.values(), places, strict=True)))
-            written = [*(half.at(1 - parity) for half in halves), *(place.at(step) for place in results)]
+            written = [*(double.at(1 - parity) for double in doubles), *(place.at(step) for place in results)]
             for value, place in zip(body.outputs.values(), written, strict=True):
                 inner.bind_output(value, place)
             inner.emit()

@@ -64,7 +64,7 @@ def _images(graph: Graph, machine: Machine) -> list[Value]:
     """The images that convolutions with few features read; for slices, the image that they were cut from."""
     images: dict[Value, None] = {}
     for node in graph:
-        if _has_few_features(graph, node, machine):
+        if _has_few_features(node, machine):
             images[_image(graph, graph.operands(node)[0])] = None
     return list(images)
 
@@ -75,7 +75,7 @@ def _image(graph: Graph, value: Value) -> Value:
     return value
 
 
-def _has_few_features(graph: Graph, node: Node, machine: Machine) -> bool:
+def _has_few_features(node: Node, machine: Machine) -> bool:
     attrs = node.attrs
     if not isinstance(attrs, ConvAttributes):
         return False
@@ -94,7 +94,7 @@ def _pays(graph: Graph, image: Value, machine: Machine) -> bool:
     if producer.op == "transpose":
         return False  # it is read in the order in which it is stored
     readers = list(_readers(graph, image))
-    few = [node for node in readers if _has_few_features(graph, node, machine)]
+    few = [node for node in readers if _has_few_features(node, machine)]
     if producer.op == "pad" and (len(few) < len(readers) or image in graph.outputs.values()):
         return False
     products = 0

@@ -160,8 +160,8 @@ def _cut_phases(
     cut_phases: list[Value] = []
     for phase, sizes in cells.items():
         moved = [p + begin for p, begin in zip(phase, begins, strict=True)]
-        turn = [index % stride for index, stride in zip(moved, strides, strict=True)]
-        old, value = phases[int(np.ravel_multi_index(turn, strides))]
+        source = [index % stride for index, stride in zip(moved, strides, strict=True)]
+        old, value = phases[int(np.ravel_multi_index(source, strides))]
         first = tuple(index // stride for index, stride in zip(moved, strides, strict=True))
         stop = tuple(a + size for a, size in zip(first, sizes, strict=True))
         if any(first) or stop != new.type(value).shape:

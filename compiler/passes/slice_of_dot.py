@@ -83,10 +83,7 @@ class SliceOfDot(Pass):
             node = graph.node(id)
             if node.values[0] in outputs or not self._divisible(graph, node):
                 continue
-            readers = [
-                _pieces_read(graph, reader, position, partitions)
-                for reader, position in graph.uses(node.values[0])
-            ]
+            readers = [_pieces_read(graph, reader, partitions) for reader, _ in graph.uses(node.values[0])]
             axes = {partition.axis for partition in readers if partition is not None}
             if None in readers or len(axes) != 1:
                 continue
@@ -120,8 +117,8 @@ def _with_products(graph: Graph, partitions: dict[Value, Partition]) -> dict[Val
     return {value: partition for value, partition in partitions.items() if value in kept}
 
 
-def _pieces_read(graph: Graph, node: Node, position: int, known: dict[Value, Partition]) -> Partition | None:
-    """The pieces that ``node`` reads of its operand at ``position``; None if it reads all of it."""
+def _pieces_read(graph: Graph, node: Node, known: dict[Value, Partition]) -> Partition | None:
+    """The pieces that ``node`` reads of an operand; None if it reads all of it."""
     if isinstance(node.attrs, SliceAttributes):
         sliced = _cut(graph, node)
         return None if sliced is None else Partition(sliced[0], frozenset([sliced[1]]))
