@@ -35,10 +35,10 @@ class Binder:
         binding: dict[str, int] = {}
         origin: dict[str, str] = {}
         for name, expected in self._shapes.items():
-            found = shapes[name]
-            if len(found) != len(expected):
-                raise self._error(name, f"must have {len(expected)} axes", found)
-            for axis, (size, value) in enumerate(zip(expected, found, strict=True)):
+            shape = shapes[name]
+            if len(shape) != len(expected):
+                raise self._error(name, f"must have {len(expected)} axes", shape)
+            for axis, (size, value) in enumerate(zip(expected, shape, strict=True)):
                 symbol = bare_name(size)
                 if symbol is None:
                     continue
@@ -48,7 +48,7 @@ class Binder:
                     origin[symbol] = f"axis {axis} of {name!r}"
                 elif binding[symbol] != value:
                     detail = f"axis {axis} must be {symbol} = {binding[symbol]}, from {origin[symbol]}"
-                    raise self._error(name, detail, found)
+                    raise self._error(name, detail, shape)
         for name, expected in self._shapes.items():
             for axis, (size, value) in enumerate(zip(expected, shapes[name], strict=True)):
                 self._check_size(name, axis, size, value, shapes[name], binding)
@@ -67,7 +67,7 @@ class Binder:
         axis: int,
         size: DimLike,
         value: int,
-        found: tuple[int, ...],
+        shape: tuple[int, ...],
         binding: Mapping[str, int],
     ) -> None:
         try:
@@ -78,12 +78,12 @@ class Binder:
             ) from None
         if wanted != value:
             from_dims = "" if isinstance(size, int) else f"{size} = "
-            raise self._error(name, f"axis {axis} must be {from_dims}{wanted}", found)
+            raise self._error(name, f"axis {axis} must be {from_dims}{wanted}", shape)
 
-    def _error(self, name: str, detail: str, found: tuple[int, ...]) -> InputError:
+    def _error(self, name: str, detail: str, shape: tuple[int, ...]) -> InputError:
         expected = shape_text(self._shapes[name])
         return InputError(
-            f"{self._kind} {name!r}: {detail} (expected the shape {expected}, found {shape_text(found)})"
+            f"{self._kind} {name!r}: {detail} (expected the shape {expected}, found {shape_text(shape)})"
         )
 
 

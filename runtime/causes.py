@@ -60,8 +60,8 @@ def not_finite(
     """A sentence that names the first infinite or NaN value in the data that counts for the loss."""
     samples = np.arange(len(data))[rows]
     for start in range(0, len(samples), _PIECE):
-        if found := _first_not_finite(infos, data, samples[start : start + _PIECE], mask):
-            return found
+        if sentence := _first_not_finite(infos, data, samples[start : start + _PIECE], mask):
+            return sentence
     return None
 
 

@@ -18,8 +18,8 @@ def class_hint(info: BufferInfo, dtype: np.dtype, shape: tuple[int, ...]) -> str
         return f"{name} has an axis of size 1 too many: store {name}[..., 0] as {info.dtype}"
     sizes = ", ".join([*info.shape, str(shape[-1])])
     given = dtype.name if dtype.kind == "f" else "float32"
-    found = f"{name} is {dtype.name} [{', '.join(map(str, shape))}], like one-hot rows of {shape[-1]} classes"
-    first = f"{found}; the model takes the classes: store np.argmax({name}, axis=-1)"
+    seen = f"{name} is {dtype.name} [{', '.join(map(str, shape))}], like one-hot rows of {shape[-1]} classes"
+    first = f"{seen}; the model takes the classes: store np.argmax({name}, axis=-1)"
     if any(range.what != "class" for range in info.ranges or ()):
         return first
     declared = f"{{targets: {{{name}: {{shape: [{sizes}], dtype: {given}}}}}}}"

@@ -30,25 +30,23 @@ def static_shape(info: BufferInfo) -> tuple[int, ...] | None:
 
 def find_problems(
     expected: Mapping[str, BufferInfo],
-    found: Mapping[str, tuple[tuple[int, ...], np.dtype]],
+    given: Mapping[str, tuple[tuple[int, ...], np.dtype]],
     optional: Sequence[str] = (),
 ) -> list[str]:
-    """Everything that is wrong with ``found`` (name to shape and dtype), one line each; no line: all is
-    well.
-    """
+    """Everything that is wrong with the ``given`` arrays (name to shape and dtype), one line each."""
     problems: list[str] = []
     for name, info in expected.items():
-        if name not in found:
+        if name not in given:
             if name not in optional:
                 problems.append(f"{name} is missing ({info.dtype} {shape_text(info.shape)})")
             continue
-        shape, dtype = found[name]
+        shape, dtype = given[name]
         wanted = static_shape(info)
         if wanted is not None and shape != wanted:
             problems.append(f"{name} must have the shape {shape_text(wanted)}, not {shape_text(shape)}")
         if not is_lossless(dtype, np.dtype(info.dtype)):
             problems.append(f"{name} is {dtype.name}, which can't become {info.dtype} without loss")
-    for name in found:
+    for name in given:
         if name not in expected:
             problems.append(f"{name} is not in the model{did_you_mean(name, expected)}")
     return problems

@@ -174,8 +174,8 @@ def _check(
     given: Mapping[str, NDArray],
     optional: list[str] | None = None,
 ) -> None:
-    found = {name: (array.shape, array.dtype) for name, array in given.items()}
-    if problems := find_problems(expected, found, optional or ()):
+    described = {name: (array.shape, array.dtype) for name, array in given.items()}
+    if problems := find_problems(expected, described, optional or ()):
         raise WeightsError(
             "\n  ".join([f"the values are not those of {manifest.model!r}:", *problems]), problems
         )

@@ -98,7 +98,7 @@ def _embedded_data(library: ctypes.CDLL, manifest: Manifest) -> dict[str, NDArra
 def _embedded_manifest(path: Path, library: ctypes.CDLL, content: bytes, model: str | None) -> Manifest:
     # The prefix of a model's symbols is unknown, but the library's string table contains it.
     names = {match.decode() for match in re.findall(rb"\x00_?([A-Za-z]\w*_manifest)(?=\x00)", content)}
-    found: list[Manifest] = []
+    manifests: list[Manifest] = []
     for name in sorted(names):
         try:
             symbol = ctypes.c_char.in_dll(library, name)
@@ -106,8 +106,9 @@ def _embedded_manifest(path: Path, library: ctypes.CDLL, content: bytes, model: 
         except ValueError:  # no such symbol, or one that is not ours
             continue
         if model in (None, manifest.model):
-            found.append(manifest)
-    if len(found) != 1:
-        what = "no model" if not found else "several models: " + ", ".join(m.model for m in found)
-        raise ExecutionError(f"{path} holds {what}" + (f" called {model!r}" if model and not found else ""))
-    return found[0]
+            manifests.append(manifest)
+    if len(manifests) != 1:
+        what = "no model" if not manifests else "several models: " + ", ".join(m.model for m in manifests)
+        called = f" called {model!r}" if model and not manifests else ""
+        raise ExecutionError(f"{path} holds {what}{called}")
+    return manifests[0]

@@ -21,8 +21,8 @@ def save_weights(path: str | Path, manifest: Manifest, values: Mapping[str, NDAr
     Raises WeightsError if ``values`` don't match the model's parameters and statistics exactly, OSError if the file
     can't be written.
     """
-    found = {name: (value.shape, value.dtype) for name, value in values.items()}
-    if problems := find_problems(weight_buffers(manifest), found):
+    described = {name: (value.shape, value.dtype) for name, value in values.items()}
+    if problems := find_problems(weight_buffers(manifest), described):
         raise WeightsError(_listing(f"these are not the weights of {manifest.model!r}", problems), problems)
     write_tensors(path, values, {"netwright": manifest.netwright, "model": manifest.model, "format": "np"})
 

@@ -8,27 +8,29 @@ from ..errors import DataError, did_you_mean, listed
 
 
 def number_classes(
-    found: Sequence[str], names: Sequence[str] | None, where: Callable[[str], str]
+    values: Sequence[str], names: Sequence[str] | None, where: Callable[[str], str]
 ) -> tuple[dict[str, int], tuple[str, ...]]:
-    """The number of each of the different values in ``found``, and the names of all classes in the order of their
+    """The number of each of the different ``values``, and the names of all classes in the order of their
     numbers (empty if they have none).
 
     ``names`` are the classes' names if they are known. Otherwise the values in the order of their code points are the
     classes. If all values are whole numbers and none is a name, they stay what they are. Raises DataError as
     ``number_names`` does.
     """
-    if found and not set(names or ()).intersection(found) and all(map(_is_number, found)):
-        return {text: int(text) for text in found}, tuple(names or ())
-    classes = tuple(sorted(found) if names is None else names)
-    return number_names(found, classes, where), classes
+    if values and not set(names or ()).intersection(values) and all(map(_is_number, values)):
+        return {text: int(text) for text in values}, tuple(names or ())
+    classes = tuple(sorted(values) if names is None else names)
+    return number_names(values, classes, where), classes
 
 
-def number_names(found: Sequence[str], classes: Sequence[str], where: Callable[[str], str]) -> dict[str, int]:
-    """The number of each class by its name. ``where`` says where a value is. Raises DataError for a value in ``found``
-    that is no class.
+def number_names(
+    values: Sequence[str], classes: Sequence[str], where: Callable[[str], str]
+) -> dict[str, int]:
+    """The number of each class by its name. ``where`` says where a value is. Raises DataError for one of the
+    ``values`` that is no class.
     """
     numbers = {name: number for number, name in enumerate(classes)}
-    for text in found:
+    for text in values:
         if text not in numbers:
             hint = did_you_mean(text, classes)
             raise DataError(f"{where(text)}: {text!r} is none of the classes {listed(classes)}{hint}")

@@ -29,16 +29,16 @@ class Described(Protocol):
 
 def sizes_of(arrays: Mapping[str, Described], infos: Sequence[BufferInfo]) -> dict[str, int]:
     """The sizes of the dims for a data set that fits."""
-    found: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     for info in infos:
         for size, value in zip(parse_shape(info), arrays[info.name].shape, strict=True):
             if symbol := bare_name(size):
-                found.setdefault(symbol, value)
-    return found
+                sizes.setdefault(symbol, value)
+    return sizes
 
 
 def check_against(
-    found: Mapping[str, Described],
+    arrays: Mapping[str, Described],
     expected: Sequence[BufferInfo],
     dims: Sequence[DimInfo],
     windows: Windows | None = None,
@@ -49,12 +49,12 @@ def check_against(
     bind dims or must have the declared size. If sequences are cut into ``windows``, the dim's limits apply to the
     windows, not to the whole sequences. Arrays that the model doesn't take are ignored.
     """
-    taken = {info.name: found[info.name] for info in expected if info.name in found}
+    taken = {info.name: arrays[info.name] for info in expected if info.name in arrays}
     problems = [
-        f"{info.name} is missing ({info.dtype} {shape_text(info.shape)}); there are {listed(found)}"
-        + did_you_mean(info.name, found)
+        f"{info.name} is missing ({info.dtype} {shape_text(info.shape)}); there are {listed(arrays)}"
+        + did_you_mean(info.name, arrays)
         for info in expected
-        if info.name not in found
+        if info.name not in arrays
     ]
     if taken:
         problems += sample_problems(taken)

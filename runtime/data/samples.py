@@ -89,7 +89,8 @@ class Samples(ABC):
     def pieces(self, names: Iterable[str]) -> Iterator[tuple[int, dict[str, NDArray]]]:
         """These arrays of all samples, piece by piece, each with the number of its first sample."""
         names = list(names)
-        size = sum(prod(one.shape[1:]) * one.dtype.itemsize for one in map(self.headers.__getitem__, names))
+        headers = map(self.headers.__getitem__, names)
+        size = sum(prod(header.shape[1:]) * header.dtype.itemsize for header in headers)
         step = max(1, _PIECE // max(size, 1))
         for start in range(0, len(self), step):
             yield start, self.read(slice(start, start + step), names)
@@ -130,28 +131,28 @@ class Samples(ABC):
         if not ranged:
             return []
         names = {info.name for info in ranged}
-        names |= {name for info in ranged for one in info.ranges or () for name in one.unless}
+        names |= {name for info in ranged for range in info.ranges or () for name in range.unless}
         sizes = sizes_of(self.headers, expected)
-        found: dict[str, str] = {}
+        problems: dict[str, str] = {}
         for start, arrays in self.pieces(sorted(names)):
 
             def place(row: int, start: int = start) -> str:
                 return self.place(start + row)
 
             for info in ranged:
-                if info.name not in found:
+                if info.name not in problems:
                     wrong = next(out_of_range([info], arrays, sizes, partial=False, place=place), None)
-                    found |= {info.name: wrong} if wrong else {}
-        return [found[info.name] for info in ranged if info.name in found]
+                    problems |= {info.name: wrong} if wrong else {}
+        return [problems[info.name] for info in ranged if info.name in problems]
 
 
 def _class_counts(expected: Sequence[BufferInfo]) -> dict[str, int]:
     """How many classes the arrays may hold, where that is known."""
     return {
-        info.name: int(one.high) + 1
+        info.name: int(range.high) + 1
         for info in expected
-        for one in info.ranges or ()
-        if one.what == "class" and one.low == 0 and one.high.isdigit()
+        for range in info.ranges or ()
+        if range.what == "class" and range.low == 0 and range.high.isdigit()
     }
 
 
@@ -159,7 +160,8 @@ class Part(Samples):
     """Those samples of ``whole`` that ``rows`` number."""
 
     def __init__(self, whole: Samples, rows: NDArray[np.int64]):
-        headers = {key: Header((len(rows), *one.shape[1:]), one.dtype) for key, one in whole.headers.items()}
+        count = (len(rows),)
+        headers = {name: Header(count + old.shape[1:], old.dtype) for name, old in whole.headers.items()}
         super().__init__(whole.name, headers, whole.classes)
         self.whole, self.rows = whole, rows
 

@@ -49,9 +49,9 @@ class ArraySummary:
             and int(array.min()) >= 0
             and int(array.max()) < _MOST_CLASSES
         ):
-            found = np.bincount(array.reshape(-1).astype(np.int64), minlength=len(self.counts))
-            found[: len(self.counts)] += self.counts
-            self.counts = found
+            counts = np.bincount(array.reshape(-1).astype(np.int64), minlength=len(self.counts))
+            counts[: len(self.counts)] += self.counts
+            self.counts = counts
 
 
 @dataclass(frozen=True)
@@ -76,16 +76,16 @@ class SetSummary:
             "source": self.source,
             "samples": self.samples,
             "arrays": {
-                one.name: {
-                    "dtype": one.dtype,
-                    "shape": list(one.shape),
-                    "least": one.least,
-                    "greatest": one.greatest,
-                    "nans": one.nans,
-                    "infinities": one.infinities,
-                    **({"classes": self.class_counts(one)} if one.counts is not None else {}),
+                array.name: {
+                    "dtype": array.dtype,
+                    "shape": list(array.shape),
+                    "least": array.least,
+                    "greatest": array.greatest,
+                    "nans": array.nans,
+                    "infinities": array.infinities,
+                    **({"classes": self.class_counts(array)} if array.counts is not None else {}),
                 }
-                for one in self.arrays
+                for array in self.arrays
             },
         }
 
@@ -93,7 +93,7 @@ class SetSummary:
 def summarize(samples: Samples, classes: Iterable[str] = ()) -> SetSummary:
     """Reads a whole data set. ``classes`` names the arrays that hold classes. Raises DataError."""
     classes = {*classes, *samples.classes}
-    found = {
+    summaries = {
         name: ArraySummary(
             name,
             header.dtype.name,
@@ -102,7 +102,7 @@ def summarize(samples: Samples, classes: Iterable[str] = ()) -> SetSummary:
         )
         for name, header in samples.headers.items()
     }
-    for _, arrays in samples.pieces(found):
+    for _, arrays in samples.pieces(summaries):
         for name, array in arrays.items():
-            found[name].add(array)
-    return SetSummary(samples.name, len(samples), tuple(found.values()), samples.classes)
+            summaries[name].add(array)
+    return SetSummary(samples.name, len(samples), tuple(summaries.values()), samples.classes)

@@ -60,17 +60,17 @@ class AudioSamples(FolderSamples):
         super().__init__(listing, input.name, target, Header(shape, self._dtype), more)
 
     def read_file(self, path: Path, names: Container[str]) -> dict[str, NDArray]:
-        found: dict[str, NDArray] = {}
+        arrays: dict[str, NDArray] = {}
         if self._name in names:
             sound = self._decode(path)
             count = min(len(sound), self._steps)
-            found[self._name] = np.zeros((self._steps, *sound.shape[1:]), self._dtype)
-            found[self._name][:count] = sound[:count]
+            arrays[self._name] = np.zeros((self._steps, *sound.shape[1:]), self._dtype)
+            arrays[self._name][:count] = sound[:count]
         else:  # only the length: the header has it
             count = min(self._open(path, lambda file: file.getnframes()), self._steps)
         if self._lengths is not None:
-            found[self._lengths] = np.array(count, np.int64)
-        return found
+            arrays[self._lengths] = np.array(count, np.int64)
+        return arrays
 
     def _decode(self, path: Path) -> NDArray:
         data, width = self._open(path, lambda file: (file.readframes(file.getnframes()), file.getsampwidth()))

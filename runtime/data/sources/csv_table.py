@@ -50,7 +50,7 @@ class _Reading:
 
     def table(self) -> Table:
         """All rows."""
-        chunks: dict[str, list[NDArray]] = {one.info.name: [] for one in self.arrays}
+        chunks: dict[str, list[NDArray]] = {array.info.name: [] for array in self.arrays}
         pending: list[_Row] = []
         for line, row in self._each():
             if len(row) != len(self.header or ()):
@@ -71,12 +71,12 @@ class _Reading:
 
         arrays: dict[str, NDArray] = {}
         classes: dict[str, tuple[str, ...]] = {}
-        for one in self.arrays:
-            name = one.info.name
+        for array in self.arrays:
+            name = array.info.name
             values = np.concatenate(chunks[name])
-            if one.is_class:
-                values, classes[name] = self._numbered(one, values)
-            arrays[name] = filled(one, values, place, self.path)
+            if array.is_class:
+                values, classes[name] = self._numbered(array, values)
+            arrays[name] = filled(array, values, place, self.path)
         return Table(self.path, arrays, {name: names for name, names in classes.items() if names}, place)
 
     def _each(self) -> Iterator[tuple[int, _Row]]:
@@ -98,17 +98,17 @@ class _Reading:
 
     def _convert(self, rows: list[_Row], chunks: dict[str, list[NDArray]]) -> None:
         first = len(self.lines) - len(rows)
-        for one in self.arrays:
-            if one.is_class:
-                chunks[one.info.name].append(self._class_codes(one.columns[0], rows, first))
+        for array in self.arrays:
+            if array.is_class:
+                chunks[array.info.name].append(self._class_codes(array.columns[0], rows, first))
                 continue
-            parse, dtype, what = _parser(one.dtype)
+            parse, dtype, what = _parser(array.dtype)
             try:
-                values = [[parse(row[i]) for i in one.columns] for row in rows]
-                array = np.array(values, dtype).reshape(len(rows), len(one.columns))
+                values = [[parse(row[i]) for i in array.columns] for row in rows]
+                cells = np.array(values, dtype).reshape(len(rows), len(array.columns))
             except (ValueError, KeyError, OverflowError):
-                raise self._bad_cell(one, rows, first, parse, dtype, what) from None
-            chunks[one.info.name].append(array)
+                raise self._bad_cell(array, rows, first, parse, dtype, what) from None
+            chunks[array.info.name].append(cells)
 
     def _class_codes(self, column: int, rows: list[_Row], first: int) -> NDArray[np.int64]:
         words = self._words.setdefault(column, {})
@@ -120,12 +120,12 @@ class _Reading:
             codes[i] = words.setdefault(text, first + i)
         return codes
 
-    def _numbered(self, one: Filled, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    def _numbered(self, array: Filled, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         """Class numbers in place of the rows where the values were first seen."""
-        column = one.columns[0]
+        column = array.columns[0]
         words = self._words.get(column, {})
         numbers, classes = number_classes(
-            list(words), self.wanted.classes[one.info.name], lambda text: self._cell(words[text], column)
+            list(words), self.wanted.classes[array.info.name], lambda text: self._cell(words[text], column)
         )
         table = np.zeros(len(self.lines), np.int64)
         for text, row in words.items():
@@ -133,17 +133,17 @@ class _Reading:
         return table[rows], classes
 
     def _bad_cell(
-        self, one: Filled, rows: list[_Row], first: int, parse: Callable, dtype: type, what: str
+        self, array: Filled, rows: list[_Row], first: int, parse: Callable, dtype: type, what: str
     ) -> DataError:
         for i, row in enumerate(rows):
-            for column in one.columns:
+            for column in array.columns:
                 try:
                     np.array(parse(row[column]), dtype)
                 except (ValueError, KeyError, OverflowError):
-                    found = repr(row[column][:60]) if row[column].strip() else "the cell"
+                    cell = repr(row[column][:60]) if row[column].strip() else "the cell"
                     problem = f"is no {what}" if row[column].strip() else "is empty"
-                    return DataError(f"{self._cell(first + i, column)}: {found} {problem}")
-        return DataError(f"{self.path}: {one.info.name} can't be read")
+                    return DataError(f"{self._cell(first + i, column)}: {cell} {problem}")
+        return DataError(f"{self.path}: {array.info.name} can't be read")
 
     def _cell(self, row: int, column: int) -> str:
         assert self.header is not None

@@ -32,40 +32,39 @@ class Listing:
 
 
 def list_folder(
-    spec: FolderData, folder: Path, wanted: Wanted, target: str, suffixes: Iterable[str]
+    spec: FolderData, base: Path, wanted: Wanted, target: str, suffixes: Iterable[str]
 ) -> Listing:
     """The files in the folders of a folder. Raises DataError for a folder that is no class, and for files that don't
     end in one of the ``suffixes``.
     """
-    path = folder / spec.path
+    path = base / spec.path
     suffixes = tuple(suffixes)
-    folders = [one for one in _entries(path) if one.is_dir()]
+    folders = [folder for folder in _entries(path) if folder.is_dir()]
     if not folders:
         raise DataError(f"{path}: no folder is in it; it needs one per class")
-    names = [one.name for one in folders]
+    names = [folder.name for folder in folders]
     if all(name.isascii() and name.isdigit() for name in names):
         names.sort(key=int)
     classes = wanted.classes.get(target) or tuple(names)
     numbers = number_names(names, classes, lambda name: str(path / name))
     files: list[Path] = []
     labels: list[int] = []
-    for one in folders:
-        for file in _entries(one):
+    for folder in folders:
+        for file in _entries(folder):
             if file.suffix.lower() not in suffixes or not file.is_file():
                 what = "a folder" if file.is_dir() else "no file of this type"
-                raise DataError(f"{file} is {what}; {one} may hold files that end in {', '.join(suffixes)}")
+                allowed = ", ".join(suffixes)
+                raise DataError(f"{file} is {what}; {folder} may hold files that end in {allowed}")
             files.append(file)
-            labels.append(numbers[one.name])
+            labels.append(numbers[folder.name])
     if not files:
         raise DataError(f"{path}: its folders are empty")
     return Listing(path, tuple(files), np.array(labels, np.int64), classes)
 
 
 def _entries(path: Path) -> list[Path]:
-    return sorted(
-        (one for one in path.iterdir() if not one.name.startswith(".") and one.name.lower() not in _IGNORED),
-        key=lambda one: one.name,
-    )
+    entries = sorted(path.iterdir(), key=lambda entry: entry.name)
+    return [entry for entry in entries if entry.name[0] != "." and entry.name.lower() not in _IGNORED]
 
 
 class FolderSamples(Samples):
@@ -83,7 +82,7 @@ class FolderSamples(Samples):
         headers = {
             input: Header(count + header.shape, header.dtype),
             target: Header(count, listing.labels.dtype),
-            **{name: Header(count + one.shape, one.dtype) for name, one in (more or {}).items()},
+            **{name: Header(count + header.shape, header.dtype) for name, header in (more or {}).items()},
         }
         super().__init__(str(listing.path), headers, {target: listing.classes})
         self.listing, self._input, self._target = listing, input, target
@@ -95,21 +94,21 @@ class FolderSamples(Samples):
     def read(self, rows: Rows, names: Iterable[str]) -> dict[str, NDArray]:
         numbers = np.arange(len(self))[rows]
         names = list(names)
-        found: dict[str, NDArray] = {}
+        arrays: dict[str, NDArray] = {}
         own = [name for name in names if name != self._target]
         if own:
-            arrays = {
+            samples = {
                 name: np.empty((len(numbers), *self.headers[name].shape[1:]), self.headers[name].dtype)
                 for name in own
             }
             for i, number in enumerate(numbers):
                 sample = self.read_file(self.listing.files[number], own)
                 for name in own:
-                    arrays[name][i] = sample[name]
-            found |= arrays
+                    samples[name][i] = sample[name]
+            arrays |= samples
         if self._target in names:
-            found[self._target] = self.listing.labels[rows]
-        return found
+            arrays[self._target] = self.listing.labels[rows]
+        return arrays
 
     def place(self, row: int) -> str:
         return str(self.listing.files[row].relative_to(self.listing.path))

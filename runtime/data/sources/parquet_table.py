@@ -25,31 +25,29 @@ def open_set(spec: ParquetData, folder: Path, wanted: Wanted) -> Table:
     try:
         with parquet.ParquetFile(path, memory_map=False) as file:
             header = list(file.schema_arrow.names)
-            arrays = columns_for(spec, wanted, header, path)
-            names = sorted({header[i] for one in arrays for i in one.columns})
+            wanted_arrays = columns_for(spec, wanted, header, path)
+            names = sorted({header[i] for array in wanted_arrays for i in array.columns})
             table = file.read(columns=names, use_threads=False)
     except arrow.ArrowException as error:
         raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from error
     if not table.num_rows:
         raise DataError(f"{path}: there is no row")
-    found: dict[str, NDArray] = {}
+    arrays: dict[str, NDArray] = {}
     classes: dict[str, tuple[str, ...]] = {}
-    for one in arrays:
-        name = one.info.name
-        columns = [table.column(header[i]) for i in one.columns]
-        for i, column in zip(one.columns, columns, strict=True):
-            _check_nulls(column, f"column {header[i]!r}", path)
-        if one.is_class and not _is_integer(arrow, columns[0].type):
-            values, classes[name] = _numbered(
-                arrow, columns[0], wanted.classes[name], header[one.columns[0]], path
-            )
+    for array in wanted_arrays:
+        name = array.info.name
+        titles = [header[i] for i in array.columns]
+        columns = [table.column(title) for title in titles]
+        titled = list(zip(titles, columns, strict=True))
+        for title, column in titled:
+            _check_nulls(column, f"column {title!r}", path)
+        if array.is_class and not _is_integer(arrow, columns[0].type):
+            values, classes[name] = _numbered(arrow, columns[0], wanted.classes[name], titles[0], path)
         else:
-            values = np.stack(
-                [_numbers(arrow, c, one, header[i], path) for i, c in zip(one.columns, columns, strict=True)],
-                axis=1,
-            )
-        found[name] = filled(one, values, _place, path)
-    return Table(path, found, {name: names for name, names in classes.items() if names}, _place)
+            numbers = [_numbers(arrow, column, array, title, path) for title, column in titled]
+            values = np.stack(numbers, axis=1)
+        arrays[name] = filled(array, values, _place, path)
+    return Table(path, arrays, {name: names for name, names in classes.items() if names}, _place)
 
 
 def _place(row: int) -> str:
@@ -63,15 +61,15 @@ def _check_nulls(column: Any, what: str, path: Path) -> None:
         raise DataError(f"{path}, {_place(row)}, {what}: the cell is empty{more}")
 
 
-def _numbers(arrow: Any, column: Any, one: Filled, name: str, path: Path) -> NDArray:
+def _numbers(arrow: Any, column: Any, array: Filled, name: str, path: Path) -> NDArray:
     kind = column.type
     whole = _is_integer(arrow, kind)
     if not (whole or arrow.types.is_boolean(kind) or arrow.types.is_floating(kind)):
-        raise DataError(f"{path}, column {name!r}: {one.info.name} takes numbers, this is {kind}")
-    if one.dtype.kind in "iub" and arrow.types.is_floating(kind):
-        raise DataError(f"{path}, column {name!r}: {one.info.name} takes whole numbers, this is {kind}")
+        raise DataError(f"{path}, column {name!r}: {array.info.name} takes numbers, this is {kind}")
+    if array.dtype.kind in "iub" and arrow.types.is_floating(kind):
+        raise DataError(f"{path}, column {name!r}: {array.info.name} takes whole numbers, this is {kind}")
     values = column.to_numpy()
-    return values if one.dtype.kind != "f" else values.astype(np.float64)
+    return values if array.dtype.kind != "f" else values.astype(np.float64)
 
 
 def _numbered(

@@ -74,25 +74,26 @@ def columns_for(
     """
     problems: list[str] = []
     written = {info.name: _as_list(spec.columns.get(info.name, info.name)) for info in wanted.arrays}
-    named = {one for names in written.values() for one in names if one in header}
-    found: list[Filled] = []
+    named = {pattern for names in written.values() for pattern in names if pattern in header}
+    arrays: list[Filled] = []
     for info in wanted.arrays:
         columns: list[int] = []
-        for one in written[info.name]:
-            if header.count(one) > 1:
-                problems.append(f"the header has {one!r} {header.count(one)} times")
-            elif one in header:
-                columns.append(header.index(one))
+        for pattern in written[info.name]:
+            if header.count(pattern) > 1:
+                problems.append(f"the header has {pattern!r} {header.count(pattern)} times")
+            elif pattern in header:
+                columns.append(header.index(pattern))
             else:
-                fitting = [i for i, name in enumerate(header) if name not in named and fnmatchcase(name, one)]
+                others = [(i, name) for i, name in enumerate(header) if name not in named]
+                fitting = [i for i, name in others if fnmatchcase(name, pattern)]
                 columns += fitting
                 if not fitting:
-                    problems.append(_missing(one, info, spec, header))
-        found.append(Filled(info, tuple(columns), info.name in wanted.classes and len(columns) == 1))
+                    problems.append(_missing(pattern, info, spec, header))
+        arrays.append(Filled(info, tuple(columns), info.name in wanted.classes and len(columns) == 1))
     if problems:
         known = f"the columns are {_shortened(header)}{hint}"
         raise DataError("\n  ".join([f"{path}: {problems[0]}", *problems[1:], known]))
-    return found
+    return arrays
 
 
 def _as_list(written: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -110,19 +111,19 @@ def _shortened(header: Sequence[str], most: int = 12) -> str:
     return listed(header) if len(header) <= most else f"{listed(header[:most])}, … ({len(header)} in all)"
 
 
-def filled(one: Filled, values: NDArray, place: Callable[[int], str], path: Path) -> NDArray:
+def filled(array: Filled, values: NDArray, place: Callable[[int], str], path: Path) -> NDArray:
     """Values ``[rows, columns]`` as the array's own type and shape. Raises DataError for numbers that it can't hold."""
-    dtype = one.dtype
+    dtype = array.dtype
     if values.dtype.kind == "f" and dtype.kind == "f":
         try:
             values = rounded(values, dtype)
         except LossError as error:
-            raise DataError(f"{path}, {place(error.at[0])}: {one.info.name}: {error}") from None
+            raise DataError(f"{path}, {place(error.at[0])}: {array.info.name}: {error}") from None
     elif dtype.kind in "iu" and values.size:
         limits = np.iinfo(dtype)
         wrong = (values < limits.min) | (values > limits.max)
         if wrong.any():
             row, column = np.argwhere(wrong)[0].tolist()
             value = f"{values[row, column]} is not from {limits.min} to {limits.max}"
-            raise DataError(f"{path}, {place(row)}: {one.info.name}: {value}")
-    return values.astype(dtype).reshape(len(values), *one.shape)
+            raise DataError(f"{path}, {place(row)}: {array.info.name}: {value}")
+    return values.astype(dtype).reshape(len(values), *array.shape)
