@@ -10,15 +10,23 @@ from .schemas import result_type
 _FLOATS = {onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.DOUBLE: "float64"}
 #: Operators whose second operand is a weight, which has the type of the first.
 _WEIGHING = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "BatchNormalization"))
+#: Operators that become layers, which compute in the network's type; arithmetic may be that of sizes and positions.
+_LAYERS = frozenset(
+    (
+        *("MaxPool", "AveragePool", "LpPool", "GlobalMaxPool", "GlobalAveragePool", "GlobalLpPool"),
+        *("InstanceNormalization", "LayerNormalization", "GroupNormalization", "RMSNormalization", "LRN"),
+        *("LpNormalization", "MeanVarianceNormalization", "Softmax", "LogSoftmax", "PRelu"),
+    )
+)
 
 
 def float_type(graph: OnnxGraph) -> str:
-    """The float type of the operands that weights are applied to; without any, that of most operators, or of the
-    inputs.
+    """The float type of the operands that weights are applied to; without any, that of most layers, of most operators,
+    or of the inputs.
     """
     types = {port.name: port.dtype for port in graph.inputs}
     types |= graph.constants.dtypes()
-    weighing, others = dict.fromkeys(_FLOATS.values(), 0), dict.fromkeys(_FLOATS.values(), 0)
+    weighing, layers, others = (dict.fromkeys(_FLOATS.values(), 0) for _ in range(3))
     for node in graph.nodes:
         if node.op == "Cast":
             dtype = _FLOATS.get(node.attributes.get("to", 0))
@@ -29,9 +37,10 @@ def float_type(graph: OnnxGraph) -> str:
             if dtype in others:
                 others[dtype] += 1
                 weighing[dtype] += node.op in _WEIGHING
+                layers[dtype] += node.op in _LAYERS
         if dtype is not None:
             types.update(dict.fromkeys(node.outputs, dtype))
-    for counts in (weighing, others):
+    for counts in (weighing, layers, others):
         if any(counts.values()):
             return max(counts, key=lambda dtype: counts[dtype])
     given = [port.dtype for port in graph.inputs] + [*graph.constants.dtypes().values()]

@@ -201,3 +201,24 @@ def test_what_the_evaluator_does_not_do_is_left_to_the_converter() -> None:
     at = Folding(17, ("float32", "float32"), {})
     assert evaluated("LSTM", {}, [np.ones((1, 1, 1), np.float32)] * 3, at) is None
     assert evaluated("Einsum", {"equation": "nonsense"}, [ONES, ONES], at) is None
+
+
+def test_the_float_type_of_a_pool_is_not_that_of_positions() -> None:
+    """Most operators compute where to gather from, in the other float type."""
+    found = model(
+        [
+            make_node("MaxPool", ["x"], ["p"], kernel_shape=[2]),
+            make_node("Shape", ["p"], ["s"], start=2),
+            make_node("Cast", ["s"], ["c"], to=TensorProto.DOUBLE),
+            make_node("Mul", ["c", "half"], ["m"]),
+            make_node("Floor", ["m"], ["f"]),
+            make_node("Sub", ["f", "half"], ["d"]),
+            make_node("Ceil", ["d"], ["e"]),
+            make_node("Cast", ["e"], ["i"], to=TensorProto.INT64),
+            make_node("Gather", ["p", "i"], ["y"], axis=2),
+        ],
+        {"x": ["N", 3, 8]},
+        ["y"],
+        {"half": np.asarray(0.5)},
+    )
+    same(found, x=RNG.normal(size=(2, 3, 8)).astype(np.float32))
