@@ -73,10 +73,10 @@ def is_stream(path: str | os.PathLike[str]) -> bool:
 
 def descriptor(path: str | os.PathLike[str]) -> int | None:
     """The number of the descriptor for /dev/stdout, /dev/fd/3 and the like; None for other paths."""
-    found = _DESCRIPTOR.fullmatch(os.fspath(path))
-    if found is None:
+    match = _DESCRIPTOR.fullmatch(os.fspath(path))
+    if match is None:
         return None
-    return _NUMBERS[found[2]] if found[2] else int(found[1] or found[3])
+    return _NUMBERS[match[2]] if match[2] else int(match[1] or match[3])
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:

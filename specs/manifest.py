@@ -86,8 +86,8 @@ class DimInfo(_Frozen):
     def nearest(self, size: int) -> tuple[int, ...]:
         """The admitted sizes next to one that is not admitted: the next smaller and the next larger."""
         below = size // self.multiple_of * self.multiple_of
-        found = {self.fitted(one) for one in (below, below + self.multiple_of)}
-        return tuple(sorted(found))
+        sizes = {self.fitted(multiple) for multiple in (below, below + self.multiple_of)}
+        return tuple(sorted(sizes))
 
     def fitted(self, size: int) -> int:
         """The largest admitted size below this one, or the least admitted size."""

@@ -122,7 +122,7 @@ _SIZED = ("expect", "repeats", "shape", "sizes", "starts", "stops")
 def _settled(written: Any, binding: Mapping[str, DimLike]) -> Any:
     """The value of a layer's key with the sizes in it narrowed."""
     if isinstance(written, tuple):
-        return tuple(_settled(one, binding) for one in written)
+        return tuple(_settled(part, binding) for part in written)
     return _size(written, binding) if isinstance(written, str) else written
 
 

@@ -60,7 +60,7 @@ def _check_source(
     place = tree.value_span((*SECTION, name, "from"))
     source = train.data.get(split.source)
     if source is None and split.source != "train":  # which can also be given when it is needed
-        meant = closest(split.source, [one for one in train.data if one != name])
+        meant = closest(split.source, [other for other in train.data if other != name])
         message = f"there is no data set named {split.source}"
         fixes = respelled(split.source, meant, place)
         help = did_you_mean(meant) or f"data: {{{split.source}: FILE.npz}}"

@@ -133,12 +133,12 @@ def check_share(
     return False
 
 
-def _comes_before(layers: Mapping[str, LayerEntry], one: LayerEntry, other: LayerEntry) -> bool:
-    return next(entry for entry in layers.values() if entry in (one, other)) is one
+def _comes_before(layers: Mapping[str, LayerEntry], first: LayerEntry, other: LayerEntry) -> bool:
+    return next(entry for entry in layers.values() if entry in (first, other)) is first
 
 
 def _others(layers: Mapping[str, LayerEntry], entry: LayerEntry) -> Iterable[str]:
-    return [name for name, one in layers.items() if one.type == entry.type and one is not entry]
+    return [name for name, other in layers.items() if other.type == entry.type and other is not entry]
 
 
 def _article(kind: str) -> str:

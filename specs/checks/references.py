@@ -88,11 +88,11 @@ class References:
 
     def no_port(self, text: str, name: str, port: str, ports: list[str], place: Span) -> Ref | None:
         inner = [
-            one.removeprefix(f"{name}.")
-            for one in [*self.layers, *self.aliases]
-            if one.startswith(f"{name}.")
+            inside.removeprefix(f"{name}.")
+            for inside in [*self.layers, *self.aliases]
+            if inside.startswith(f"{name}.")
         ]
-        known = [*ports, *(one for one in inner if "." not in one)]
+        known = [*ports, *(inside for inside in inner if "." not in inside)]
         meant = closest(port, known) if known else None
         also = f"it has {', '.join(known[:20])}" if known else "it has only its output"
         written = text.rpartition(".")[0]
@@ -119,7 +119,8 @@ class References:
                 f"a block reads only what it is given: name it under the block's inputs, inputs: [{text}, …]"
             )
         elif scope and help is None:
-            help = f"in this block there are {', '.join([one for one in inside if '.' not in one][:20])}"
+            layers = [layer for layer in inside if "." not in layer]
+            help = f"in this block there are {', '.join(layers[:20])}"
         message = f"there is no layer or input named {text}"
         self.diagnostics.error("NW0302", message, place, help=help, fixes=respelled(text, meant, place))
 
@@ -133,14 +134,15 @@ class References:
             while alias.text is not None and (target := alias.scope + alias.text) in self.aliases:
                 if target in seen:
                     message = f"{name.partition('.')[0]} reads itself"
-                    outermost = min((self.aliases[one] for one in seen), key=lambda one: one.scope.count("."))
+                    cycle = map(self.aliases.__getitem__, seen)
+                    outermost = min(cycle, key=lambda alias: alias.scope.count("."))
                     self.diagnostics.error("NW0303", message, outermost.place)
                     self.followed.update(dict.fromkeys(seen))
                     return None
                 seen.append(target)
                 alias = self.aliases[target]
-            found = self.end(name, alias)
-            self.followed.update(dict.fromkeys(seen, found))
+            ref = self.end(name, alias)
+            self.followed.update(dict.fromkeys(seen, ref))
         return self.followed[name]
 
     def end(self, name: str, alias: Alias) -> Ref | None:

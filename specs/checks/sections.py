@@ -50,7 +50,7 @@ def check_lengths(structure: Structure, tree: SourceTree, diagnostics: Diagnosti
         if other is None:
             wrong.add(name)
             if not broken & {spec.lengths, "*"}:
-                meant = closest(spec.lengths, [one for one in inputs if one != name])
+                meant = closest(spec.lengths, [known for known in inputs if known != name])
                 batch = spec.shape[0] if spec.shape else "N"
                 declare = f"declare it: inputs: {{{spec.lengths}: {{shape: [{batch}], dtype: int64}}}}"
                 message = f"there is no input named {spec.lengths}"
@@ -60,9 +60,9 @@ def check_lengths(structure: Structure, tree: SourceTree, diagnostics: Diagnosti
         elif spec.shape and (other.dtype != "int64" or other.shape != spec.shape[:1]):
             wrong.add(name)
             wanted = f"int64 [{spec.shape[0]}]"
-            found = f"{other.dtype} [{', '.join(map(str, other.shape))}]"
+            actual = f"{other.dtype} [{', '.join(map(str, other.shape))}]"
             labels = [(tree.key_span(("inputs", spec.lengths)), "declared here")]
-            message = f"lengths have to be {wanted}, {spec.lengths} is {found}"
+            message = f"lengths have to be {wanted}, {spec.lengths} is {actual}"
             diagnostics.error("NW0311", message, place, labels=labels)
     return wrong
 

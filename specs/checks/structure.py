@@ -79,8 +79,8 @@ class _Builder:
     def build(self) -> Structure:
         root = self.tree.root
         if not isinstance(root.value, dict):
-            found = describe(root.value)
-            message = f"a spec is a mapping with keys such as netwright, inputs and layers, not {found}"
+            actual = describe(root.value)
+            message = f"a spec is a mapping with keys such as netwright, inputs and layers, not {actual}"
             self.diagnostics.error("NW0203", message, root.span)
             self.structure.broken = {name: {"*"} for name in keys_of(ModelSpec)}
             return self.structure
@@ -156,9 +156,8 @@ class _Builder:
                 if not bad:
                     info = ModelSpec.model_fields[_field_name(name)]
                     Translator(self.tree, self.diagnostics, (name,)).report(errors, info.annotation, name)
-                wrong = (
-                    {str(one["loc"][0]) for one in errors if one["loc"]} if isinstance(value, dict) else set()
-                )
+                places = [detail["loc"] for detail in errors if detail["loc"]]
+                wrong = {str(place[0]) for place in places} if isinstance(value, dict) else set()
                 if name in ("inputs", "cells") and isinstance(value, dict) and wrong == value.keys():
                     self.structure.sections[name] = {}  # its names are known, so any other name is an error
                     bad |= wrong
@@ -181,12 +180,12 @@ class _Builder:
         specs = self.structure.sections.get("cells", {})
 
         def inner(name: str) -> list[str]:
-            return [one.use for one in specs[name].cells.values() if one.use in specs]
+            return [inside.use for inside in specs[name].cells.values() if inside.use in specs]
 
         order, cycles = find_order(specs, inner)
 
         def use(name: str, other: str) -> Span:
-            key = next(key for key, one in specs[name].cells.items() if one.use == other)
+            key = next(key for key, inside in specs[name].cells.items() if inside.use == other)
             return self.tree.value_span(("cells", name, "cells", key, "use"))
 
         for cycle in cycles:
@@ -200,7 +199,7 @@ class _Builder:
                 "NW0513",
                 message,
                 place,
-                labels=[(one, "and here") for one in further],
+                labels=[(span, "and here") for span in further],
                 help="what a cell gave in the step before is prev(output)",
             )
             self.structure.broken.setdefault("cells", set()).update(cycle)
@@ -219,9 +218,9 @@ class _Builder:
         if not isinstance(node.value, list) or not (
             node.value or self.expansion.groups or self.expansion.poisoned or self.expansion.lost
         ):
-            found = "an empty list" if node.value == [] else describe(node.value)
+            actual = "an empty list" if node.value == [] else describe(node.value)
             place = self.tree.key_span(("layers",))
-            self.diagnostics.error("NW0203", f"layers has to be a list of layers, not {found}", place)
+            self.diagnostics.error("NW0203", f"layers has to be a list of layers, not {actual}", place)
             self.structure.broken["layers"] = {"*"}
             return
         pairs = enumerate(zip(node.items, self.expansion.placements, strict=True))
@@ -237,7 +236,7 @@ def _good_part(value: Any, errors: Sequence[Any], key: str) -> Any:
     """The valid part of an invalid dim; None if nothing is valid. A least size that can't be read is taken to be large,
     so that no window is reported as too long for it.
     """
-    wrong = {step for one in errors if one["loc"][:1] == (key,) for step in one["loc"][1:]}
+    wrong = {step for detail in errors if detail["loc"][:1] == (key,) for step in detail["loc"][1:]}
     if not isinstance(value, dict) or not wrong & value.keys():
         return None
     good = {own: inner for own, inner in value.items() if own not in wrong}

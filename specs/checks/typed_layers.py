@@ -52,7 +52,7 @@ class LayerReader:
 
     def __init__(self, expansion: ExpandedSpec, diagnostics: Diagnostics, context: Mapping[str, Any]) -> None:
         self.tree, self.diagnostics, self.context = expansion.tree, diagnostics, dict(context)
-        self.placed = {one.name: one for one in expansion.placements}
+        self.placed = {placement.name: placement for placement in expansion.placements}
         self.defaults: dict[str, dict[str, Any]] = {}
         self.bad_defaults: dict[str, set[str]] = {}
         self.expressions: dict[str, Expression] = {}
@@ -92,10 +92,12 @@ class LayerReader:
         try:
             cls.model_validate({**kept, "name": "default", "type": kind}, context=self.context)
         except ValidationError as error:
-            errors = [one for one in error.errors(include_url=False, include_input=False) if one["loc"]]
-            errors = [one for one in errors if one["type"] != "missing" or len(one["loc"]) > 1]
+            errors = [
+                detail for detail in error.errors(include_url=False, include_input=False) if detail["loc"]
+            ]
+            errors = [detail for detail in errors if detail["type"] != "missing" or len(detail["loc"]) > 1]
             Translator(self.tree, self.diagnostics, path).report(errors, cls, kind)
-            wrong = {str(one["loc"][0]) for one in errors}
+            wrong = {str(detail["loc"][0]) for detail in errors}
             self.bad_defaults[kind] = wrong
             return {key: value for key, value in kept.items() if key not in wrong}
         return kept
@@ -144,11 +146,17 @@ class LayerReader:
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
             if guessed:
-                errors = [one for one in errors if one["type"] not in ("missing", "together")]
+                errors = [detail for detail in errors if detail["type"] not in ("missing", "together")]
             elif unknown <= set(keys_of(LAYERS[kind])):
-                errors = [one for one in errors if one["type"] != "missing" or one["loc"][0] not in unknown]
+                errors = [
+                    detail
+                    for detail in errors
+                    if detail["type"] != "missing" or detail["loc"][0] not in unknown
+                ]
             else:  # a default under an unknown name may have been meant for any missing key
-                errors = [one for one in errors if one["type"] != "missing" or len(one["loc"]) > 1]
+                errors = [
+                    detail for detail in errors if detail["type"] != "missing" or len(detail["loc"]) > 1
+                ]
             Translator(self.tree, self.diagnostics, path, overlay).report(errors, LAYERS[kind], kind)
             return None, overlay
 

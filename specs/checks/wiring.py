@@ -87,7 +87,7 @@ class _Wirer:
         self.poisoned |= check_lengths(self.structure, self.tree, self.diagnostics)
         outputs = self.outputs()
         check_train(self.structure, self.tree, self.diagnostics)
-        expected = [(self.references.follow(one.name), one) for one in self.expansion.expected]
+        expected = [(self.references.follow(shape.name), shape) for shape in self.expansion.expected]
         if not self.diagnostics.has_errors:
             refs = [ref for refs in self.reads.values() for ref in refs]
             refs += [ref for given in self.given.values() for ref in given.values()]
@@ -99,7 +99,7 @@ class _Wirer:
             outputs,
             tuple(order),
             frozenset(self.poisoned),
-            [(ref, one) for ref, one in expected if ref],
+            [(ref, shape) for ref, shape in expected if ref],
             {name: ref for name, ref in self.references.followed.items() if ref},
         )
 
@@ -189,7 +189,7 @@ class _Wirer:
         if (
             not tell
             or not candidates
-            or any(one.lengths not in (None, *self.inputs) for one in self.inputs.values())
+            or any(spec.lengths not in (None, *self.inputs) for spec in self.inputs.values())
         ):
             return None
         message = f"{reader} is the first layer and does not say which input it reads"
@@ -280,11 +280,11 @@ class _Wirer:
         return self.tree.value_span((*self.layers[reader].path, "name"))
 
     def outputs(self) -> dict[str, Ref]:
-        found: dict[str, Ref] = {}
+        refs: dict[str, Ref] = {}
         for name, spec in (self.structure.sections.get("outputs") or {}).items():
             node = self.tree.node(("outputs", name, "from"))
             path: Path = ("outputs", name, "from") if node else ("outputs", name)
             ref = self.references.resolve(spec.source, self.tree.value_span(path))
             if ref:
-                found[name] = ref
-        return found
+                refs[name] = ref
+        return refs

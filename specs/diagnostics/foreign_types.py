@@ -10,8 +10,8 @@ from __future__ import annotations
 
 def _dimensions(word: str, ours: str, plain: str = "") -> dict[str, str]:
     """A word with the number of spatial axes appended, and optionally the word alone."""
-    found = {f"{word}{n}d": ours.format(n=n) for n in (1, 2, 3)}
-    return found | ({word: ours.format(n=plain)} if plain else {})
+    words = {f"{word}{n}d": ours.format(n=n) for n in (1, 2, 3)}
+    return words | ({word: ours.format(n=plain)} if plain else {})
 
 
 TYPES: dict[str, str] = {

@@ -203,7 +203,7 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
         return None
     if len(known) > _MANY:
         first, length = word[:1].lower(), len(word)
-        known = nsmallest(_MANY, known, key=lambda one: (one[:1].lower() != first, abs(len(one) - length)))
+        known = nsmallest(_MANY, known, key=lambda name: (name[:1].lower() != first, abs(len(name) - length)))
     plain = _plain(word)
     for candidate in known:
         if _plain(candidate) == plain:

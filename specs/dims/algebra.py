@@ -165,30 +165,30 @@ class Dim:
     @cached_property
     def units(self) -> frozenset[Unit]:
         """The units that occur anywhere in the expression."""
-        found: set[Unit] = set()
+        units: set[Unit] = set()
         for monomial, _ in self.terms:
             for atom in monomial:
                 if isinstance(atom, Unit):
-                    found.add(atom)
+                    units.add(atom)
                 elif isinstance(atom, Call):
-                    found.update(
+                    units.update(
                         *(argument.units for argument in atom.arguments if isinstance(argument, Dim))
                     )
-        return frozenset(found)
+        return frozenset(units)
 
     @cached_property
     def symbols(self) -> frozenset[str]:
         """The named dims that occur anywhere in the expression."""
-        found: set[str] = set()
+        symbols: set[str] = set()
         for monomial, _ in self.terms:
             for atom in monomial:
                 if isinstance(atom, str):
-                    found.add(atom)
+                    symbols.add(atom)
                 else:
                     for argument in atom.arguments:
                         if isinstance(argument, Dim):
-                            found |= argument.symbols
-        return frozenset(found)
+                            symbols |= argument.symbols
+        return frozenset(symbols)
 
 
 def _factors_text(monomial: Monomial, magnitude: int, *, alone: bool) -> tuple[int, list[str]]:

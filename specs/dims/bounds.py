@@ -39,11 +39,11 @@ def bounds(value: DimLike, ranges: Mapping[str, Range]) -> Range:
         whole = from_terms({monomial: int(factor * scale) for monomial, factor in rest.items()})
         rest_low, rest_high = _bounds_of_terms(whole, ranges) if isinstance(whole, Dim) else (whole, whole)
         if rest_low is not None:
-            found = ceil(Fraction(rest_low, scale) + least)
-            low = found if low is None else max(low, found)
+            bound = ceil(Fraction(rest_low, scale) + least)
+            low = bound if low is None else max(low, bound)
         if rest_high is not None:
-            found = floor(Fraction(rest_high, scale) + most)
-            high = found if high is None else min(high, found)
+            bound = floor(Fraction(rest_high, scale) + most)
+            high = bound if high is None else min(high, bound)
     return low, high
 
 

@@ -31,7 +31,7 @@ def _by_sum(value: Dim, divisor: Dim) -> DimLike | None:
     The monomials are ordered by degree, then by the atoms' exponents. Products preserve this order, so the leading term
     of a product is the product of the leading terms.
     """
-    atoms = sorted({atom for one in (value, divisor) for m, _ in one.terms for atom in m}, key=atom_key)
+    atoms = sorted({atom for size in (value, divisor) for m, _ in size.terms for atom in m}, key=atom_key)
 
     def rank(term: tuple[Monomial, int]) -> tuple[int, list[int]]:
         return len(term[0]), [term[0].count(atom) for atom in atoms]

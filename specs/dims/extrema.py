@@ -29,11 +29,11 @@ def extremum(
             orders = [_order(argument, other) for other in kept]
             if order is not None:
                 pairs = zip(orders, kept, strict=True)
-                orders = [order(argument, other) if found is None else found for found, other in pairs]
+                orders = [order(argument, other) if known is None else known for known, other in pairs]
             worse = 1 if function == "min" else -1
-            if any(found in (worse, 0) for found in orders):
+            if any(known in (worse, 0) for known in orders):
                 continue
-            kept = [other for other, found in zip(kept, orders, strict=True) if found != -worse]
+            kept = [other for other, known in zip(kept, orders, strict=True) if known != -worse]
             kept.append(argument)
     if len(kept) == 1:
         return kept[0]
@@ -54,17 +54,17 @@ def _arguments(function: str, value: DimLike) -> tuple[DimLike, ...]:
 
 def _order(a: DimLike, b: DimLike) -> int | None:
     """1 if a ≥ b for all integer values of the dims, -1 if a ≤ b, 0 if a = b, None if neither is proved."""
-    found = spread(a - b)
-    if found is None:
+    difference = spread(a - b)
+    if difference is None:
         return 1 if _reaches(a, b) else -1 if _reaches(b, a) else None
-    low, high = found
+    low, high = difference
     return 0 if low == high == 0 else 1 if low >= 0 else -1 if high <= 0 else None
 
 
 def _reaches(a: DimLike, b: DimLike) -> bool:
     """Whether a ≥ b by an argument of a maximum or a minimum: max(x, y) ≥ x ≥ min(x, y)."""
-    return any(_never_less(one, b) for one in _alone("max", a)) or any(
-        _never_less(a, one) for one in _alone("min", b)
+    return any(_never_less(argument, b) for argument in _alone("max", a)) or any(
+        _never_less(a, argument) for argument in _alone("min", b)
     )
 
 
@@ -74,8 +74,8 @@ def _never_less(a: DimLike, b: DimLike) -> bool:
 
 def _alone(function: str, value: DimLike) -> tuple[DimLike, ...]:
     """The arguments, if the size is one call of ``function``, else none."""
-    found = _arguments(function, value)
-    return () if found == (value,) else found
+    arguments = _arguments(function, value)
+    return () if arguments == (value,) else arguments
 
 
 def spread(value: DimLike) -> tuple[Fraction, Fraction] | None:

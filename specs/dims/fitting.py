@@ -27,21 +27,21 @@ def multiples_where(fits: Callable[[dict[str, int]], bool], size: DimLike) -> di
         return {}
     divisors = [number for number in range(1, most + 1) if most % number == 0]
     for largest in divisors[1:]:
-        if not fits(found := dict.fromkeys(names, largest)):
+        if not fits(multiples := dict.fromkeys(names, largest)):
             continue
         for name in names:  # one dim may need less than the others
-            found[name] = next(number for number in divisors if fits({**found, name: number}))
-        return {name: number for name, number in found.items() if number > 1}
+            multiples[name] = next(number for number in divisors if fits({**multiples, name: number}))
+        return {name: number for name, number in multiples.items() if number > 1}
     return {}
 
 
 def period(size: DimLike) -> int:
     """A number such that no floor in a size rounds if all dims are multiples of it."""
-    found = 1
+    multiple = 1
     for monomial, _ in terms_of(size):
         for atom in monomial:
             if isinstance(atom, Call):
                 inner = lcm(*map(period, atom.arguments))
                 divisor = atom.arguments[1] if atom.function == "floordiv" else 1
-                found = lcm(found, inner * divisor if isinstance(divisor, int) else inner)
-    return found
+                multiple = lcm(multiple, inner * divisor if isinstance(divisor, int) else inner)
+    return multiple

@@ -20,13 +20,13 @@ def coefficient(value: DimLike, name: str) -> int | None:
     """
     if isinstance(value, int) or name not in value.symbols:
         return 0
-    found = 0
+    coefficient = 0
     for monomial, factor in value.terms:
         if monomial == (name,):
-            found = factor
+            coefficient = factor
         elif any(atom == name or (isinstance(atom, Call) and name in dim_symbols(atom)) for atom in monomial):
             return None
-    return found
+    return coefficient
 
 
 def dim_symbols(value: DimLike | Call) -> frozenset[str]:

@@ -154,7 +154,7 @@ def applied(activation: ActivationSpec, inner: str) -> str:
 
 
 def _parameter(name: str, shape: str, init: Sequence[InitializerSpec]) -> str:
-    starts = json.dumps([one.model_dump() for one in init])
+    starts = json.dumps([initializer.model_dump() for initializer in init])
     return f"  {name}: {{shape: [{shape}], init: {starts}}}"
 
 

@@ -104,11 +104,11 @@ class _Compiler:
         }
         params = {
             name: Parameter(
-                self.shape(("params", name, "shape"), one.shape, letters),
-                one.init,
+                self.shape(("params", name, "shape"), param.shape, letters),
+                param.init,
                 key((*self.path, "params", name)),
             )
-            for name, one in spec.params.items()
+            for name, param in spec.params.items()
         }
         for cell in self.inner.values():
             states |= cell.states
@@ -163,7 +163,7 @@ class _Compiler:
             help = f"call it once, a = {node.cell}(…), and read a"
             self.error("NW0505", message, node.span, help=help)
         elif len(node.arguments) != len(cell.inputs):
-            names = ", ".join(one.rpartition(".")[2] for one in cell.inputs)
+            names = ", ".join(input.rpartition(".")[2] for input in cell.inputs)
             message = f"{node.cell} takes {len(cell.inputs)} inputs, not {len(node.arguments)}"
             self.error("NW0505", message, node.span, help=f"its inputs are {names}")
         self.called.add(node.cell)
@@ -300,10 +300,10 @@ class _Compiler:
 
 def _writings(node: SourceNode) -> list[tuple[Writing, Writing | None]]:
     """The steps under `update`, in order: the text of each, and its key if the step has the form `key: text`."""
-    found: list[tuple[Writing, Writing | None]] = []
+    writings: list[tuple[Writing, Writing | None]] = []
     for item in node.items or [node]:
         if isinstance(item.value, str):
-            found.append((Writing.of(item), None))
+            writings.append((Writing.of(item), None))
         for key, entry in item.entries.items():
-            found.append((Writing.of(entry.node), Writing.at(key, entry.key_span)))
-    return found
+            writings.append((Writing.of(entry.node), Writing.at(key, entry.key_span)))
+    return writings

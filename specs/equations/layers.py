@@ -48,28 +48,28 @@ def compile_expression(
     pool = isinstance(spec, ExpressionPool)
     known = ["x"] if pool else [*spec.names, *spec.params]
     reported: set[str] = set()
-    for one in walk(expression):
-        match one:
+    for part in walk(expression):
+        match part:
             case Name(id=name) if name not in known and name not in reported:
                 reported.add(name)
                 meant = closest(name, known)
                 help = did_you_mean(meant) or f"there are {', '.join(known)}"
                 if pool:
                     help = "x stands for the cells of a window"
-                fixes = respelled(name, meant, one.span, safe=False)
-                diagnostics.error("NW0503", f"unknown name {name}", one.span, help=help, fixes=fixes)
+                fixes = respelled(name, meant, part.span, safe=False)
+                diagnostics.error("NW0503", f"unknown name {name}", part.span, help=help, fixes=fixes)
             case Previous():
                 reported.add("prev")
-                diagnostics.error("NW0508", "prev is for cells: a layer has no step before", one.span)
+                diagnostics.error("NW0508", "prev is for cells: a layer has no step before", part.span)
             case Call(function="split" | "concat" | "transpose" as name) if pool or name == "split":
                 reported.add(name)
                 message = f"{name} is not for pools" if pool else "split gives several values"
-                diagnostics.error("NW0505", message, one.span, help=_CELLS if pool else _SPLIT)
+                diagnostics.error("NW0505", message, part.span, help=_CELLS if pool else _SPLIT)
             case Call(options=options) if pool and not all(value in (None, -1) for _, value in options):
                 reported.add("axis")
                 message = "a window's cells have no axes"
-                diagnostics.error("NW0505", message, one.span, help=f"leave axis out: {_CELLS}")
+                diagnostics.error("NW0505", message, part.span, help=f"leave axis out: {_CELLS}")
             case Binary(operator="@") if pool:
                 reported.add("@")
-                diagnostics.error("NW0505", "@ is not for pools", one.span, help=_CELLS)
+                diagnostics.error("NW0505", "@ is not for pools", part.span, help=_CELLS)
     return None if reported else expression

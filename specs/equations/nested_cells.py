@@ -132,8 +132,8 @@ def _renamed(cell: Cell, prefix: str, sizes: Mapping[str, DimLike], values: Mapp
         cell.name,
         {},
         {name_of(name): shape(written) for name, written in cell.inputs.items()},
-        {name_of(name): replace(one, shape=shape(one.shape)) for name, one in cell.states.items()},
-        {name_of(name): replace(one, shape=shape(one.shape)) for name, one in cell.params.items()},
+        {name_of(name): replace(state, shape=shape(state.shape)) for name, state in cell.states.items()},
+        {name_of(name): replace(param, shape=shape(param.shape)) for name, param in cell.params.items()},
         tuple(
             Step(tuple(map(name_of, step.targets)), replaced(step.value, other), step.span)
             for step in cell.steps

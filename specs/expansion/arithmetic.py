@@ -156,7 +156,7 @@ class _Evaluation:
             case ast.Subscript(value=inner, slice=index):
                 return self.item(self.value(inner, depth + 1), self.number(index, depth), tree)
             case ast.Call(func=ast.Name(id=name), args=[_, _, *_] as arguments, keywords=[]):
-                return _FUNCTIONS[name](*(self.number(one, depth) for one in arguments))
+                return _FUNCTIONS[name](*(self.number(argument, depth) for argument in arguments))
         raise self.problem("values are computed with + - * / // % **, min and max, and [ ]", tree)
 
     def number(self, tree: ast.expr, depth: int) -> int | float:

@@ -74,7 +74,7 @@ def _check_recursion(blocks: dict[str, Block | None], diagnostics: Diagnostics) 
         message = f"the block {name} contains itself"
         if rest:
             message += f", through {', '.join(cycle[1:8])}{', …' * (len(cycle) > 8)}"
-        labels = [(uses[one][other], f"{one} uses {other}") for one, other in rest[:8]]
+        labels = [(uses[user][other], f"{user} uses {other}") for user, other in rest[:8]]
         diagnostics.error("NW0803", message, uses[name][used], labels=labels)
     # Blocks that use a recursive block are invalid as well.
     bad = {name for cycle in cycles for name in cycle}
@@ -139,19 +139,19 @@ class _Reader:
         )
 
     def fallbacks(self, spec: BlockSpec) -> dict[str, SourceNode]:
-        found = {}
+        fallbacks = {}
         for name, argument in spec.args.items():
             node = self.tree.node((*self.path, "args", name, "default"))
             if node is None:
                 continue
-            found[name] = node
+            fallbacks[name] = node
             computed = isinstance(node.value, str) and has_variables(node.value)
             if not computed and not _fits(node.value, argument.type):
                 message = (
                     f"the argument {name} is {_WORDS[argument.type]}, its default is {describe(node.value)}"
                 )
                 self.error("NW0802", message, node.span)
-        return found
+        return fallbacks
 
     def check_names(self, spec: BlockSpec) -> None:
         """Checks that inputs, arguments and ports have different names."""
@@ -188,12 +188,12 @@ class _Reader:
             return {None: (None, self.tree.key_span(self.path))}
         if isinstance(spec.outputs, str):
             return {None: (spec.outputs, place)}
-        found: dict[str | None, tuple[str | None, Span]] = {}
+        outputs: dict[str | None, tuple[str | None, Span]] = {}
         for port, text in spec.outputs.items():
             span = self.tree.value_span((*self.path, "outputs", port))
-            found.setdefault(None, (text, span))
-            found[port] = (text, span)
-        return found
+            outputs.setdefault(None, (text, span))
+            outputs[port] = (text, span)
+        return outputs
 
 
 def check_arguments(
@@ -220,9 +220,9 @@ def check_arguments(
             diagnostics.error("NW0802", message, entry.key_span, labels=labels, help=help, fixes=fixes)
             good = False
         elif not _fits(entry.node.value, declared[name].type):
-            words, found = _WORDS[declared[name].type], describe(entry.node.value)
+            words, actual = _WORDS[declared[name].type], describe(entry.node.value)
             labels = [(block.argument_places[name], "declared here")]
-            message = f"{name} of the block {block.name} has to be {words}, not {found}"
+            message = f"{name} of the block {block.name} has to be {words}, not {actual}"
             diagnostics.error("NW0802", message, entry.node.span, labels=labels)
             good = False
     for name in free:

@@ -15,7 +15,7 @@ def share_blocks(
     expansion: ExpandedSpec, ranges: Mapping[str, tuple[int, int]], diagnostics: Diagnostics
 ) -> None:
     """Sets `share` for the layers of a use that shares. `ranges` are the positions of each use's layers."""
-    names = {one.name for one in expansion.placements}
+    names = {placement.name for placement in expansion.placements}
     for group in list(expansion.groups.values()):
         if group.share is None:
             continue
@@ -25,10 +25,10 @@ def share_blocks(
             continue
         inside, owner = f"{group.name}.", f"{other.name}."
         for i in range(*ranges.get(group.name, (0, 0))):
-            one = expansion.placements[i]
-            target = owner + (one.name or "").removeprefix(inside)
+            placement = expansion.placements[i]
+            target = owner + (placement.name or "").removeprefix(inside)
             if target in names:
-                expansion.placements[i] = replace(one, share=target)
+                expansion.placements[i] = replace(placement, share=target)
 
 
 def _sharer(group: Group, expansion: ExpandedSpec, diagnostics: Diagnostics) -> Group | None:
@@ -42,7 +42,7 @@ def _sharer(group: Group, expansion: ExpandedSpec, diagnostics: Diagnostics) -> 
         return None  # it may be a layer whose name is unknown
     if other is None:
         uses = [
-            name for name, one in expansion.groups.items() if one.block == group.block and one is not group
+            name for name, use in expansion.groups.items() if use.block == group.block and use is not group
         ]
         message = f"there is no use of a block named {group.share}"
         meant = closest(group.share, uses)

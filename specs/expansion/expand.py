@@ -131,7 +131,7 @@ class SpecExpander:
         name = node.value.get("name") if isinstance(node.value, dict) else None
         full = place.scope + name if isinstance(name, str) else None
         if "repeat" not in node.entries:
-            self.one(node, full, place, Placement(place.scope, full, above))
+            self.single(node, full, place, Placement(place.scope, full, above))
             return full or NOTHING
         count = self.count(node, place)
         if full is None:
@@ -149,12 +149,12 @@ class SpecExpander:
             counted = SourceNode(counter.text, counter.start, counter.end, index)
             inner = replace(place, variables=place.variables.inner({"index": counted}))
             first = f"{full}.{index - 1}" if index else None
-            one = f"{full}.{index}"
-            self.one(node, one, inner, Placement(place.scope, one, first or above, first, index))
+            copy = f"{full}.{index}"
+            self.single(node, copy, inner, Placement(place.scope, copy, first or above, first, index))
         self.result.aliases[full] = Alias(f"{full}.{count - 1}", "", spot)
         return full
 
-    def one(self, node: SourceNode, full: str | None, place: Place, placement: Placement) -> None:
+    def single(self, node: SourceNode, full: str | None, place: Place, placement: Placement) -> None:
         kind = node.value.get("type") if isinstance(node.value, dict) else None
         wrapper = WRAPPERS.get(kind) if isinstance(kind, str) else None
         if wrapper is not None:
@@ -275,12 +275,12 @@ class SpecExpander:
         return self.blocks[spec.use]
 
     def check_inputs(self, block: Block, spec: BlockUse, node: SourceNode) -> bool:
-        wanted, found = len(block.spec.inputs), len(spec.inputs or ())
-        if (spec.inputs is None and wanted == 1) or found == wanted:
+        wanted, given = len(block.spec.inputs), len(spec.inputs or ())
+        if (spec.inputs is None and wanted == 1) or given == wanted:
             return True
         names = ", ".join(block.spec.inputs)
         message = (
-            f"the block {block.name} reads {wanted} input{'s' * (wanted > 1)}, this use gives {found or 1}"
+            f"the block {block.name} reads {wanted} input{'s' * (wanted > 1)}, this use gives {given or 1}"
         )
         place = node.entries["inputs"].node.span if spec.inputs else node.entries["use"].node.span
         labels = [(block.place, "defined here")]

@@ -38,11 +38,11 @@ def include(
     here = os.path.realpath(tree.source.file)
     reader.follow(root, folder or ".", [here])
     entries = dict(root.entries)
-    for name, found in reader.found.items():
-        if found and (name not in entries or isinstance(entries[name].node.value, dict)):
+    for name, definitions in reader.definitions.items():
+        if definitions and (name not in entries or isinstance(entries[name].node.value, dict)):
             first = entries.get(name) or root.entries["include"]
-            value = {key: entry.node.value for key, entry in found.items()}
-            node = SourceNode(first.node.text, first.node.start, first.node.end, value, found)
+            value = {key: entry.node.value for key, entry in definitions.items()}
+            node = SourceNode(first.node.text, first.node.start, first.node.end, value, definitions)
             entries[name] = Entry(first.text, first.start, first.end, node)
     value = {key: entry.node.value for key, entry in entries.items()}
     node = SourceNode(root.text, root.start, root.end, value, entries)
@@ -54,7 +54,7 @@ class _Reader:
     folder: str | None
     diagnostics: Diagnostics
     texts: Mapping[str, str]
-    found: dict[str, dict[str, Entry]] = field(default_factory=lambda: {name: {} for name in SECTIONS})
+    definitions: dict[str, dict[str, Entry]] = field(default_factory=lambda: {name: {} for name in SECTIONS})
     seen: set[str] = field(default_factory=set)
     complete: bool = True
 
@@ -71,12 +71,12 @@ class _Reader:
         entry = root.entries.get(section)
         if entry is None or not isinstance(entry.node.value, dict):
             return
-        for name, one in entry.node.entries.items():
-            other = self.found[section].setdefault(name, one)
-            if other is not one:
+        for name, definition in entry.node.entries.items():
+            other = self.definitions[section].setdefault(name, definition)
+            if other is not definition:
                 labels = [(other.key_span, "first here")]
                 message = f"{name} is defined in two files"
-                self.diagnostics.error("NW0301", message, one.key_span, labels=labels)
+                self.diagnostics.error("NW0301", message, definition.key_span, labels=labels)
 
     def follow(self, root: SourceNode, folder: str, chain: list[str]) -> None:
         """Reads the files that a file includes. `folder` is its folder, `chain` the files that led to it."""
@@ -113,7 +113,7 @@ class _Reader:
     def file(self, item: SourceNode, path: str, chain: list[str]) -> None:
         real = os.path.realpath(path)
         if real in chain:
-            names = [os.path.basename(one) for one in [*chain[chain.index(real) :], real]]
+            names = [os.path.basename(file) for file in [*chain[chain.index(real) :], real]]
             self.missing("NW0116", f"files include each other: {' → '.join(names)}", item.span)
             return
         if real in self.seen:
@@ -151,8 +151,8 @@ class _Reader:
             self.error("NW0209", message, version.node.span, "this Netwright reads netwright: 1")
         for name in SECTIONS:
             if name in root.entries and not isinstance(root.entries[name].node.value, dict):
-                found = describe(root.entries[name].node.value)
+                actual = describe(root.entries[name].node.value)
                 self.missing(
-                    "NW0203", f"{name} has to be a mapping, not {found}", root.entries[name].node.span
+                    "NW0203", f"{name} has to be a mapping, not {actual}", root.entries[name].node.span
                 )
             self.take(root, name)

@@ -101,7 +101,8 @@ class Substitution:
             # The entries of a list keep the places where they are written.
             return used[alone] if alone else SourceNode(node.text, node.start, node.end, value)
         origins = [
-            Via(one.span.bare, f"${name} is {describe(one.value)}", True) for name, one in used.items()
+            Via(source.span.bare, f"${name} is {describe(source.value)}", True)
+            for name, source in used.items()
         ]
         text = node.text.reached((*origins, *trail))
         return SourceNode(text, node.start, node.end, value)
@@ -125,8 +126,8 @@ class Substitution:
             raise ValueProblem("NW0804", f"there is no variable {name}", start, end, help, instead)
         if name in here.opened:
             cycle = " ← ".join([*here.opened[here.opened.index(name) :], name])
-            for one in here.opened:
-                here.computed[one] = None
+            for opened in here.opened:
+                here.computed[opened] = None
             message = f"variables depend on each other in a cycle: {cycle}"
             raise ValueProblem("NW0806", message, start, end)
         if len(here.opened) >= DEPTH_LIMIT:
@@ -138,10 +139,10 @@ class Substitution:
             node = self.copy(here.nodes[name], here, here.trail)
             here.opened.pop()
             here.computed[name] = node if self.failures == failures else None
-        found = here.computed[name]
-        if found is None:
+        node = here.computed[name]
+        if node is None:
             raise ValueProblem("", "", start, end)
-        return found
+        return node
 
 
 def declared_variables(root: SourceNode, diagnostics: Diagnostics) -> dict[str, SourceNode] | None:
@@ -153,12 +154,11 @@ def declared_variables(root: SourceNode, diagnostics: Diagnostics) -> dict[str, 
         message = f"vars has to be a mapping from names to values, not {describe(entry.node.value)}"
         diagnostics.error("NW0203", message, entry.node.span)
         return None
-    for name, one in entry.node.entries.items():
+    for name, variable in entry.node.entries.items():
         if not is_name(name):
-            diagnostics.error("NW0207", f"{name!r} is not a valid name", one.key_span, help=NAME_HELP)
-        if isinstance(one.node.value, dict) or one.node.value is None:
-            message = (
-                f"a variable is a number, a string, true, false or a list, not {describe(one.node.value)}"
-            )
-            diagnostics.error("NW0203", message, one.node.span)
-    return {name: one.node for name, one in entry.node.entries.items()}
+            diagnostics.error("NW0207", f"{name!r} is not a valid name", variable.key_span, help=NAME_HELP)
+        value = variable.node.value
+        if isinstance(value, dict) or value is None:
+            message = f"a variable is a number, a string, true, false or a list, not {describe(value)}"
+            diagnostics.error("NW0203", message, variable.node.span)
+    return {name: variable.node for name, variable in entry.node.entries.items()}

@@ -126,9 +126,9 @@ def write_out(
 
 def _held(held: Mapping[str, Entry | None], name: SourceNode) -> Sequence[SourceNode]:
     """The layers inside. A single one need not have a name."""
-    several, one = held["layers"], held["layer"]
+    several, single = held["layers"], held["layer"]
     if several is not None:
         return several.node.items
-    assert one is not None
-    named: dict[str, Entry | None] = {"name": entry_as("layer", name), **one.node.entries}
-    return [mapping(one.node, named)]
+    assert single is not None
+    named: dict[str, Entry | None] = {"name": entry_as("layer", name), **single.node.entries}
+    return [mapping(single.node, named)]

@@ -31,12 +31,12 @@ def _amount(value: Any, units: dict[str, int], example: str) -> int:
     if isinstance(value, int | float) and not isinstance(value, bool):
         number, unit = float(value), 1
     else:
-        found = _WRITTEN.fullmatch(value.strip()) if isinstance(value, str) else None
-        if found is None or found[2] not in units:
+        match = _WRITTEN.fullmatch(value.strip()) if isinstance(value, str) else None
+        if match is None or match[2] not in units:
             known = ", ".join(unit for unit in units if unit)
             message = "expected a whole number, or one with a unit such as {example} (of {units})"
             raise PydanticCustomError("amount", message, {"example": example, "units": known})
-        number, unit = float(found[1]), units[found[2]]
+        number, unit = float(match[1]), units[match[2]]
     size = round(number * unit) if abs(number) * unit <= _LARGEST else -1
     if size < 0 or abs(size - number * unit) > 1e-6 * unit:
         message = "expected a whole number of 0 or more, not {value}"

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 @lru_cache(maxsize=256)
 def field_docs(model: type[BaseModel]) -> dict[str, str]:
     """The docstring under each field of a model and of its bases, each on one line."""
-    found: dict[str, str] = {}
+    docs: dict[str, str] = {}
     for cls in reversed(model.__mro__):
         if not issubclass(cls, BaseModel) or cls is BaseModel:
             continue
@@ -25,8 +25,8 @@ def field_docs(model: type[BaseModel]) -> dict[str, str]:
                     ast.AnnAssign(target=ast.Name(id=name)),
                     ast.Expr(value=ast.Constant(value=str() as words)),
                 ):
-                    found[name] = " ".join(words.split())
-    return found
+                    docs[name] = " ".join(words.split())
+    return docs
 
 
 def meaning(model: type[BaseModel], key: str) -> str | None:

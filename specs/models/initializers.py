@@ -237,5 +237,5 @@ def initialize(
     if not shape or shape[-1] % len(initializers):
         raise ValueError(f"{shape} has no {len(initializers)} equal slices")
     part = (*shape[:-1], shape[-1] // len(initializers))
-    slices = [one.draw(stream.part(i), part) for i, one in enumerate(initializers)]
+    slices = [initializer.draw(stream.part(i), part) for i, initializer in enumerate(initializers)]
     return np.concatenate(slices, axis=-1).astype(dtype)

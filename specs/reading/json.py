@@ -100,8 +100,8 @@ class _Scanner:
     def word(self, at: int) -> SourceNode:
         match = _WORD.match(self.text, at)
         if not match:
-            found = f"{self.peek(at)!r}" if self.peek(at) else "the end of the file"
-            self.mistake(f"not valid JSON: expected a value, found {found}", at)
+            actual = f"{self.peek(at)!r}" if self.peek(at) else "the end of the file"
+            self.mistake(f"not valid JSON: expected a value, found {actual}", at)
             return SourceNode(self.source, at, at, None)
         word, end = match.group(), match.end()
         if word in _WORDS:
@@ -179,18 +179,18 @@ class _Scanner:
         """Where the next item begins, after a comma; or, after the last one, where the bracket ends (0: nowhere)."""
         here = self.blank(at)
         while True:
-            found = self.peek(here)
-            if found == ",":
+            character = self.peek(here)
+            if character == ",":
                 here = self.blank(here + 1)
                 # After a comma there is an item.
                 return (here + 1, True) if self.recovers and self.peek(here) == closing else (here, False)
-            if found == closing:
+            if character == closing:
                 return here + 1, True
             line = self.source.position(opened)[0]
             self.mistake(f"not valid JSON: expected ',' or '{closing}' (opened on line {line})", here)
-            if not found or any(found == other for _, other in self.open) or self.is_outside(here):
+            if not character or any(character == other for _, other in self.open) or self.is_outside(here):
                 return 0, True
-            if found in '{["' or _WORD.match(self.text, here):
+            if character in '{["' or _WORD.match(self.text, here):
                 return here, False
             here = self.blank(here + 1)
 
@@ -206,8 +206,8 @@ class _Scanner:
     @cached_property
     def is_unbalanced(self) -> bool:
         """Whether brackets were left open. Where none is, a text needs no indentation."""
-        found = [match[1] for match in _BRACKET.finditer(self.text) if match[1]]
-        return sum(one in "[{" for one in found) > sum(one in "]}" for one in found)
+        brackets = [match[1] for match in _BRACKET.finditer(self.text) if match[1]]
+        return sum(bracket in "[{" for bracket in brackets) > sum(bracket in "]}" for bracket in brackets)
 
     def string(self, at: int) -> tuple[str, int]:
         parts: list[str] = []

@@ -122,14 +122,14 @@ class MendingScanner(Reader, Scanner):
         key = self.possible_simple_keys.pop(level)
         if not key.required:
             return
-        found: list[Any] = [tk.KeyToken(key.mark, key.mark)]
+        tokens: list[Any] = [tk.KeyToken(key.mark, key.mark)]
         if self.add_indent(key.column):
-            found.insert(0, tk.BlockMappingStartToken(key.mark, key.mark))
+            tokens.insert(0, tk.BlockMappingStartToken(key.mark, key.mark))
         at = key.token_number - self.tokens_taken
-        self.tokens[at:at] = found
+        self.tokens[at:at] = tokens
         for other in self.possible_simple_keys.values():
             if other.token_number >= key.token_number:
-                other.token_number += len(found)
+                other.token_number += len(tokens)
 
     def fetch_stream_end(self) -> None:
         self.remove_possible_simple_key()  # which may begin the mapping that ends here

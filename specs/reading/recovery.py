@@ -32,9 +32,9 @@ def recover_yaml(source: SourceText) -> SourceNode:
         if quick.take_all(strict.CParser(source.text)):
             return quick.finished()
         if not _ANCHOR.search(source.text):
-            found = _recover_part(source, *_part(source.text, quick.last, quick.stopped))
-            if found:
-                return found
+            node = _recover_part(source, *_part(source.text, quick.last, quick.stopped))
+            if node:
+                return node
     builder = _Keeping(source)
     builder.take_all(MendingParser(source.text))
     return builder.finished()
@@ -54,9 +54,9 @@ def _part(text: str, last: int, stopped: int) -> tuple[int, int]:
 
 
 def _between(starts: list[int], last: int, stopped: int, start: int, end: int) -> tuple[int, int]:
-    start = max((one for one in starts if one <= last), default=start)
+    start = max((position for position in starts if position <= last), default=start)
     for least in (stopped, last):  # a bracket or quote left open is noticed late
-        after = min((one for one in starts if one > max(least, start)), default=end)
+        after = min((position for position in starts if position > max(least, start)), default=end)
         if after - start <= _LONGEST_PART:
             return start, after
     return start, end
@@ -109,9 +109,8 @@ class _Keeping(TreeBuilder):
         except YAMLError as error:
             mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
             self.stopped = mark.index if mark else self.last
-            brackets = [
-                one.node.start for one in self.open if self.source.text.startswith(("[", "{"), one.node.start)
-            ]
+            starts = [collection.node.start for collection in self.open]
+            brackets = [start for start in starts if self.source.text.startswith(("[", "{"), start)]
             self.last = min([self.last, *brackets])
             return False
         return self.root is not None and self.root.is_collection

@@ -65,8 +65,8 @@ def _value(text: SourceText, line: str, begin: int, start: int) -> SourceNode:
 
 def _moved(node: SourceNode, text: SourceText, by: int) -> SourceNode:
     entries = {
-        key: Entry(text, one.start + by, one.end + by, _moved(one.node, text, by))
-        for key, one in node.entries.items()
+        key: Entry(text, entry.start + by, entry.end + by, _moved(entry.node, text, by))
+        for key, entry in node.entries.items()
     }
     items = [_moved(item, text, by) for item in node.items]
     return SourceNode(text, node.start + by, node.end + by, node.value, entries, items)

@@ -66,8 +66,8 @@ def is_plain(text: str) -> bool:
 def _read_plain(source: SourceText) -> SourceNode | None:
     """What the parser in C reads; None where there is anything wrong, or that the parsers may see differently."""
     assert CParser is not None
-    found = Diagnostics()
-    builder = TreeBuilder(source, found)
+    diagnostics = Diagnostics()
+    builder = TreeBuilder(source, diagnostics)
     try:
         parser = CParser(source.text)
         while parser.check_event():
@@ -78,7 +78,7 @@ def _read_plain(source: SourceText) -> SourceNode | None:
                 return None
     except Exception:  # whatever it is, the other parser says it
         return None
-    return None if found.items else builder.root
+    return None if diagnostics.items else builder.root
 
 
 def _report(error: yaml.YAMLError, source: SourceText, diagnostics: Diagnostics) -> None:

@@ -34,7 +34,7 @@ def find_order(
                 finished[source] = False
                 stack.append((source, iter(sources(source))))
             elif not finished[source] and source not in in_cycle:
-                path = [one for one, _ in stack]
+                path = [ancestor for ancestor, _ in stack]
                 cycle = path[path.index(source) :]
                 if not in_cycle.intersection(cycle):
                     cycles.append(cycle)

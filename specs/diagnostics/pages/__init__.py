@@ -70,16 +70,16 @@ class Page:
 @lru_cache(maxsize=1)
 def pages() -> dict[str, Page]:
     """All pages by code, in the registry's order."""
-    found: dict[str, Page] = {}
-    for file in sorted(files("netwright.specs.diagnostics.pages").iterdir(), key=lambda one: one.name):
+    pages: dict[str, Page] = {}
+    for file in sorted(files("netwright.specs.diagnostics.pages").iterdir(), key=lambda file: file.name):
         if file.name.endswith(".md"):
             _, *parts = _SECTION.split(file.read_text(encoding="utf-8"))
             for code, body in zip(parts[::2], parts[1::2], strict=True):
                 example = _EXAMPLE.search(body)
                 text = _EXAMPLE.sub("", body).strip()
                 shown, kind = (example[2], example[1]) if example else (None, "")
-                found[code] = Page(code, CODES[code], text, shown, kind)
-    return {code: found[code] for code in CODES if code in found}
+                pages[code] = Page(code, CODES[code], text, shown, kind)
+    return {code: pages[code] for code in CODES if code in pages}
 
 
 def framed(text: str) -> str:

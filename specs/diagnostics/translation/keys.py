@@ -31,7 +31,7 @@ def report_unknown(
     taken = tree.node(path)
     free = [name for name in known if taken is None or name not in taken.entries]
     of = f" of {owner}" if owner and len(unknown[0].loc) == 1 else ""
-    guesses = {str(one.loc[-1]): key_meant(str(one.loc[-1]), free) for one in unknown}
+    guesses = {str(mistake.loc[-1]): key_meant(str(mistake.loc[-1]), free) for mistake in unknown}
     meant = {guess for guess in guesses.values() if guess}
     if _defaults(taken).keys() & guesses.keys():  # it may stand for any missing key
         meant |= set(missing)
@@ -71,7 +71,7 @@ def report_missing(
         who = node.value["type"]
     message = f"{who} needs {key}" if who else f"the key {key} is missing"
     words = [meaning(model, key) for model in models_at(annotation, mistake.loc[:-1])]
-    help = next((f"{key}: {one[:1].lower()}{one[1:]}" for one in words if one), None)
+    help = next((f"{key}: {text[:1].lower()}{text[1:]}" for text in words if text), None)
     labels = []
     if len(mistake.loc) == 1 and tree.node(("defaults", owner)):
         labels = [(tree.key_span(("defaults", owner)), "nor is it here")]
@@ -90,4 +90,4 @@ def owner_span(tree: SourceTree, path: Path, node: SourceNode | None) -> Span:
 def _defaults(node: SourceNode | None) -> dict[str, Entry]:
     """The keys of a layer that come from its block's defaults: they are written elsewhere."""
     entries = node.entries if node else {}
-    return {key: one for key, one in entries.items() if node and not node.start <= one.start < node.end}
+    return {key: entry for key, entry in entries.items() if node and not node.start <= entry.start < node.end}

@@ -35,7 +35,8 @@ class Translator:
         known = self.tree, self.diagnostics
         meant: set[tuple[Path, str]] = set()
         for path, unknown in _unknown_keys(mistakes).items():
-            missing = [str(one.loc[-1]) for one in mistakes if one.kind == "missing" and one.path == path]
+            here = [mistake for mistake in mistakes if mistake.path == path]
+            missing = [str(mistake.loc[-1]) for mistake in here if mistake.kind == "missing"]
             meant |= report_unknown(*known, path, unknown, missing, annotation, owner)
         seen: set[tuple[Path, str]] = set()
         for mistake in mistakes:
@@ -52,8 +53,8 @@ class Translator:
 
 def _unknown_keys(mistakes: Iterable[Mistake]) -> dict[Path, list[Mistake]]:
     """The unknown keys among the mistakes, grouped by their mapping."""
-    found: dict[Path, list[Mistake]] = {}
+    unknown: dict[Path, list[Mistake]] = {}
     for mistake in mistakes:
         if mistake.kind == "extra_forbidden":
-            found.setdefault(mistake.path[:-1], []).append(mistake)
-    return found
+            unknown.setdefault(mistake.path[:-1], []).append(mistake)
+    return unknown

@@ -132,15 +132,15 @@ def _custom_help(
 
 def _pattern(models: Iterable[type[BaseModel]], value: Any) -> str | None:
     """A mapping completed for one of ``models``: the one whose type ``value`` names, if any, with its required keys."""
-    found = {
+    by_type = {
         str(model.model_fields["type"].default): model for model in models if "type" in model.model_fields
     }
     if not isinstance(value, str):
         return None
-    meant = value if value in found else type_meant(value, found)
+    meant = value if value in by_type else type_meant(value, by_type)
     if meant is None:
         return None
-    needed = [info.alias or key for key, info in found[meant].model_fields.items() if info.is_required()]
+    needed = [info.alias or key for key, info in by_type[meant].model_fields.items() if info.is_required()]
     return f"{{{', '.join([f'type: {meant}', *(f'{key}: …' for key in needed if key != 'type')])}}}"
 
 

@@ -49,10 +49,10 @@ def _sizes(value: Any, depth: int) -> tuple[int, ...]:
         raise PydanticCustomError("nested", "expected numbers, in lists of equal length")
     if depth >= 8 or not value:
         raise PydanticCustomError("nested", "expected numbers, in lists of equal length")
-    found = {_sizes(item, depth + 1) for item in value}
-    if len(found) > 1:
+    sizes = {_sizes(item, depth + 1) for item in value}
+    if len(sizes) > 1:
         raise PydanticCustomError("nested", "the lists have different lengths")
-    return (len(value), *found.pop())
+    return (len(value), *sizes.pop())
 
 
 def _frozen(value: Any) -> Any:
