@@ -80,9 +80,9 @@ def save(network: Network, weights: Mapping[str, NDArray] | None, path: Path, re
     made = build(network, graphs, target)
     program, manifest = made.lowered.program, made.lowered.manifest
     if request.verify:
-        found = made.verify()
+        verified = made.verify()
         if request.verified is not None:
-            request.verified(found)
+            request.verified(verified)
     match request.emit:
         case "exe":
             assert weights is not None

@@ -53,12 +53,12 @@ class DataSets:
         self._folders = dict.fromkeys(self._declared, Path(load.file).parent)
         self._sources: dict[str, Samples] = {}
         self._split: dict[str, dict[str, Samples]] = {}
-        for name, one in (given or {}).items():
-            if isinstance(one, str | Path):
-                self._declared[name] = self._read_as(name, Path(one))
+        for name, source in (given or {}).items():
+            if isinstance(source, str | Path):
+                self._declared[name] = self._read_as(name, Path(source))
             else:
                 self._sources[name] = (
-                    one if isinstance(one, Samples) else Dataset(one, f"the data set {name}")
+                    source if isinstance(source, Samples) else Dataset(source, f"the data set {name}")
                 )
                 self._declared[name] = ArraysData.model_construct(path={})  # of no file
             self._folders[name] = Path()
@@ -80,9 +80,9 @@ class DataSets:
         spec = self._declared[name]
         source = spec.source if isinstance(spec, SplitData) else name
         splits = {
-            key: one
-            for key, one in self._declared.items()
-            if isinstance(one, SplitData) and one.source == source
+            key: declared
+            for key, declared in self._declared.items()
+            if isinstance(declared, SplitData) and declared.source == source
         }
         if not splits:
             return self._source(name)
@@ -142,9 +142,9 @@ def archives(load: LoadResult) -> dict[str, Path]:
     assert load.model is not None
     declared = load.model.train.data if load.model.train else {}
     return {
-        name: Path(load.file).parent / one.path
-        for name, one in declared.items()
-        if isinstance(one, ArraysData) and isinstance(one.path, str) and one.path.endswith(".npz")
+        name: Path(load.file).parent / source.path
+        for name, source in declared.items()
+        if isinstance(source, ArraysData) and isinstance(source.path, str) and source.path.endswith(".npz")
     }
 
 
@@ -161,7 +161,9 @@ def wanted(load: LoadResult, network: Network) -> Wanted:
             size = outputs[train.loss.output].type.shape[-1]
             counts |= {target: size} if isinstance(size, int) else {}
             labels = outputs[train.loss.output].labels
-            named = {one.labels for one in outputs.values() if one.labels and len(one.labels) == size}
+            named = {
+                output.labels for output in outputs.values() if output.labels and len(output.labels) == size
+            }
             classes[target] = labels or (named.pop() if len(named) == 1 else None)
     arrays = {info.name: info for info in expected_arrays(network)}
     return Wanted(
@@ -169,7 +171,7 @@ def wanted(load: LoadResult, network: Network) -> Wanted:
         tuple(arrays[name] for name in network.targets),
         classes,
         counts,
-        {name: one.lengths for name, one in load.model.inputs.items() if one.lengths is not None},
+        {name: input.lengths for name, input in load.model.inputs.items() if input.lengths is not None},
     )
 
 
@@ -184,7 +186,7 @@ def expected_arrays(network: Network) -> list[BufferInfo]:
 
 def check_data(load: LoadResult, network: Network) -> Diagnostics:
     """What is wrong with the data sets of the spec, judged by headers, tables' rows, and a file of each class."""
-    found = Diagnostics(sources=load.diagnostics.sources.values())
+    diagnostics = Diagnostics(sources=load.diagnostics.sources.values())
     train = load.model.train if load.model else None
     counts = wanted(load, network).counts
     sets = DataSets(load, network)
@@ -204,7 +206,7 @@ def check_data(load: LoadResult, network: Network) -> Diagnostics:
                 if not known:
                     code = "NW0705" if isinstance(error, MissingPackageError) else "NW0703"
                     message, *more = map(str.strip, str(error).splitlines())
-                    found.error(code, message, span, notes=more)
+                    diagnostics.error(code, message, span, notes=more)
                 continue
         expected = expected_arrays(network)
         problems = check_against(data.headers, expected, list(network.dims.values()), windows(load, network))
@@ -216,12 +218,13 @@ def check_data(load: LoadResult, network: Network) -> Diagnostics:
         if isinstance(spec, SplitData):
             continue  # it has the arrays of the set that it is taken from
         for problem in problems:
-            found.error("NW0704", f"{named}: {problem}", span)
+            diagnostics.error("NW0704", f"{named}: {problem}", span)
         for text in (
             () if problems or isinstance(data, SampleCountError) else data.roundings(expected).values()
         ):
-            found.warning("NW0706", f"{named}: {text}", span, help="store it as float32 to halve the file")
-    return found
+            help = "store it as float32 to halve the file"
+            diagnostics.warning("NW0706", f"{named}: {text}", span, help=help)
+    return diagnostics
 
 
 def windows(load: LoadResult, network: Network) -> Windows | None:

@@ -35,8 +35,8 @@ class Model:
     """
 
     def __init__(self, load: LoadResult):
-        network, found = build_network(load)
-        self._load = replace(load, diagnostics=found)
+        network, diagnostics = build_network(load)
+        self._load = replace(load, diagnostics=diagnostics)
         self._network = network
 
     @cached_property
@@ -150,8 +150,8 @@ class Model:
         )
 
     def __repr__(self) -> str:
-        found = self._load.diagnostics
-        errors, warnings = len(found.errors), len(found.warnings)
+        diagnostics = self._load.diagnostics
+        errors, warnings = len(diagnostics.errors), len(diagnostics.warnings)
         state = f"{errors} errors" if errors else f"valid, {warnings} warnings" if warnings else "valid"
         return f"<Model {self.load.file}: {state}>"
 

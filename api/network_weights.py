@@ -43,8 +43,8 @@ def read_weights(network: Network, weights: Weights) -> dict[str, NDArray]:
     if isinstance(weights, str | Path):
         return load_weights(weights, manifest)
     arrays = {name: np.asarray(value) for name, value in weights.items()}
-    found = {name: (array.shape, array.dtype) for name, array in arrays.items()}
-    if problems := find_problems(weight_buffers(manifest), found):
+    described = {name: (array.shape, array.dtype) for name, array in arrays.items()}
+    if problems := find_problems(weight_buffers(manifest), described):
         title = f"these are not the weights of {network.model!r}:"
         raise WeightsError("\n  ".join([title, *problems]), problems)
     dtypes = {name: parameter.type.dtype for name, parameter in network.parameters.items()}

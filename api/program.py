@@ -102,8 +102,8 @@ class Program:
         The inputs' shapes decide the batch size and the lengths of sequences. Raises InputError, which names the input
         and axis that do not fit, and ExecutionError for values out of range.
         """
-        found = self.session.predict(**inputs)
-        return {name: found[name] for name in self.network.outputs}
+        outputs = self.session.predict(**inputs)
+        return {name: outputs[name] for name in self.network.outputs}
 
     def loss(self, **arrays: ArrayLike) -> dict[str, float]:
         """The mean loss and metrics (by name) of one batch of inputs and targets, in eval mode. Raises as ``predict``
@@ -163,7 +163,7 @@ class Program:
 
     def _data(self, **given: Given | None) -> DataSets:
         return DataSets(
-            self.load, self.network, {name: one for name, one in given.items() if one is not None}
+            self.load, self.network, {name: source for name, source in given.items() if source is not None}
         )
 
     def save_weights(self, path: str | Path) -> None:

@@ -29,20 +29,20 @@ def sample(network: Network, count: int, dims: Mapping[str, int], seed: int) -> 
     sizes = _sizes(network, count, dims)
     generator = np.random.default_rng(seed)
     ranges = merged_ranges(network.graphs.values())
-    found: dict[str, NDArray] = {}
+    samples: dict[str, NDArray] = {}
     for info in expected_arrays(network):
         shape = tuple(evaluate(parse_dim(size), sizes) for size in info.shape)
         if info.dtype in _FLOATS:
-            found[info.name] = generator.standard_normal(shape).astype(info.dtype)
+            samples[info.name] = generator.standard_normal(shape).astype(info.dtype)
         elif info.dtype == "bool":
-            found[info.name] = generator.random(shape) < 0.5
+            samples[info.name] = generator.random(shape) < 0.5
         else:
             known = ranges.get(info.name, [])
-            low = max((one.low for one in known), default=0)
-            high = min((evaluate(parse_dim(one.high), sizes) for one in known), default=255)
+            low = max((range.low for range in known), default=0)
+            high = min((evaluate(parse_dim(range.high), sizes) for range in known), default=255)
             high = min(high, int(np.iinfo(info.dtype).max))
-            found[info.name] = generator.integers(low, high, shape, endpoint=True).astype(info.dtype)
-    return found
+            samples[info.name] = generator.integers(low, high, shape, endpoint=True).astype(info.dtype)
+    return samples
 
 
 def _sizes(network: Network, count: int, dims: Mapping[str, int]) -> dict[str, int]:

@@ -22,7 +22,7 @@ def tap_settings(model: Model, taps: Sequence[str]) -> dict[str, str]:
         for layer in model.network.layers
         for port in layer.outputs
     }
-    found = {}
+    settings = {}
     for position, tap in enumerate(dict.fromkeys(taps)):
         if tap not in known:
             near = get_close_matches(tap, known, 1)
@@ -31,8 +31,8 @@ def tap_settings(model: Model, taps: Sequence[str]) -> dict[str, str]:
         taken = model.load.wiring.outputs.get(tap)
         if taken is not None and str(taken) != tap:
             raise RequestError(f"the layer {tap} can't be tapped: an output of another layer has its name")
-        found[tap] = f"outputs.{_name(position)}={tap}"
-    return found
+        settings[tap] = f"outputs.{_name(position)}={tap}"
+    return settings
 
 
 def _name(position: int) -> str:

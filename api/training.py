@@ -40,7 +40,7 @@ def training_plan(load: LoadResult, network: Network, *, epochs: int | None = No
         carry_state=spec.bptt.carry_state if spec.bptt else True,
         time=time_dim(network) or "T",
         mask=spec.loss.mask,
-        lengths=tuple(one.lengths for one in load.model.inputs.values() if one.lengths is not None),
+        lengths=tuple(input.lengths for input in load.model.inputs.values() if input.lengths is not None),
     )
 
 

@@ -95,7 +95,8 @@ def command(
         written(path, what, sized=True)
 
 
-def _say(found: Verified) -> None:
+def _say(verified: Verified) -> None:
     """Prints what `--verify` ran, and what it left out."""
-    large = f"; not run, since they are too large: {', '.join(found.large)}" if found.large else ""
-    click.echo(f"verified {found.kernels - len(found.large)} of {found.kernels} kernels{large}", err=True)
+    large = f"; not run, since they are too large: {', '.join(verified.large)}" if verified.large else ""
+    ran = verified.kernels - len(verified.large)
+    click.echo(f"verified {ran} of {verified.kernels} kernels{large}", err=True)

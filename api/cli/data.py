@@ -43,17 +43,17 @@ def command(
     if not names:
         raise RequestError(f"{model.name} names no data: give some with --data train=FILE")
     classes = wanted(model.load, model.network).classes
-    found = {name: summarize(sets[name], classes) for name in names}
+    summaries = {name: summarize(sets[name], classes) for name in names}
     problems = {name: _problems(model, sets, name) for name in names}
     if form == "json":
-        shown = {name: {**one.to_json(), "problems": problems[name]} for name, one in found.items()}
+        shown = {name: {**summaries[name].to_json(), "problems": problems[name]} for name in names}
         click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
     else:
         used = {info.name for info in expected_arrays(model.network)}
-        for name, one in found.items():
-            click.echo(visible(f"{name}: {count_text(one.samples, 'sample')} of {one.source}"))
-            console().print(_table(one, used))
-            for line in _class_lines(one):
+        for name, summary in summaries.items():
+            click.echo(visible(f"{name}: {count_text(summary.samples, 'sample')} of {summary.source}"))
+            console().print(_table(summary, used))
+            for line in _class_lines(summary):
                 click.echo(visible(line))
             for problem in problems[name]:
                 click.echo(f"error: {visible(problem)}", err=True)
@@ -65,11 +65,11 @@ def _problems(model: Model, sets: DataSets, name: str) -> list[str]:
     """Why a data set does not fit."""
     data, network = sets[name], model.network
     dims = list(network.dims.values())
-    found = check_against(data.headers, expected_arrays(network), dims, windows(model.load, network))
-    return [*found, *class_problems(data.classes, wanted(model.load, network).counts)]
+    problems = check_against(data.headers, expected_arrays(network), dims, windows(model.load, network))
+    return [*problems, *class_problems(data.classes, wanted(model.load, network).counts)]
 
 
-def _table(found: SetSummary, used: set[str]) -> Table:
+def _table(summary: SetSummary, used: set[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("array", style="bold", no_wrap=True)
     table.add_column("type", no_wrap=True)
@@ -77,15 +77,15 @@ def _table(found: SetSummary, used: set[str]) -> Table:
     table.add_column("least", justify="right", no_wrap=True)
     table.add_column("greatest", justify="right", no_wrap=True)
     table.add_column("")
-    for one in found.arrays:
-        name = visible(one.name)
+    for array in summary.arrays:
+        name = visible(array.name)
         table.add_row(
             name,
-            one.dtype,
-            shape_text(one.shape),
-            _number(one.least),
-            _number(one.greatest),
-            _remarks(one, used),
+            array.dtype,
+            shape_text(array.shape),
+            _number(array.least),
+            _number(array.greatest),
+            _remarks(array, used),
         )
     return table
 
@@ -94,21 +94,21 @@ def _number(value: float | int | None) -> str:
     return "" if value is None else str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
-def _remarks(one: ArraySummary, used: set[str]) -> str:
-    remarks = [f"{one.nans:,} NaN"] if one.nans else []
-    remarks += [f"{one.infinities:,} infinite"] if one.infinities else []
-    remarks += ["constant"] if one.least is not None and one.least == one.greatest else []
-    remarks += [] if one.name in used else ["not used"]
+def _remarks(array: ArraySummary, used: set[str]) -> str:
+    remarks = [f"{array.nans:,} NaN"] if array.nans else []
+    remarks += [f"{array.infinities:,} infinite"] if array.infinities else []
+    remarks += ["constant"] if array.least is not None and array.least == array.greatest else []
+    remarks += [] if array.name in used else ["not used"]
     return ", ".join(remarks)
 
 
-def _class_lines(found: SetSummary) -> list[str]:
+def _class_lines(summary: SetSummary) -> list[str]:
     lines = []
-    for one in found.arrays:
-        counts = found.class_counts(one)
+    for array in summary.arrays:
+        counts = summary.class_counts(array)
         if not counts:
             continue
         shown = [f"{name} {count:,}" for name, count in counts.items()]
         more = [f"… ({len(shown)} classes)"] if len(shown) > _MOST_CLASSES else []
-        lines.append(f"{one.name}: {', '.join([*shown[:_MOST_CLASSES], *more])}")
+        lines.append(f"{array.name}: {', '.join([*shown[:_MOST_CLASSES], *more])}")
     return lines

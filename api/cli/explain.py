@@ -45,9 +45,9 @@ def command(code: str | None, markdown: bool, entry: str, form: str, settings: t
     if Path(code).suffix.lower() in _SPECS:
         model = load(code, settings)
         show_warnings(model)
-        found = optimizations(model, entry)
+        report = optimizations(model, entry)
         shown = (
-            json.dumps(found.to_json(), indent=2, ensure_ascii=False) if form == "json" else found.to_text()
+            json.dumps(report.to_json(), indent=2, ensure_ascii=False) if form == "json" else report.to_text()
         )
         click.echo(shown.rstrip("\n"))
         return

@@ -116,20 +116,20 @@ def dim_option(help: str, forms: str = "size") -> Callable[[F], F]:
 
 def named_paths(values: Sequence[str], param: click.Parameter) -> dict[str, Path]:
     """Reads `NAME=FILE` texts into a mapping. Raises BadParameter."""
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for value in values:
         match = _NAMED.fullmatch(value)
         if match is None:
             raise click.BadParameter(f"{value!r} is not NAME=FILE", param=param)
-        if match[1] in found:
+        if match[1] in paths:
             raise click.BadParameter(f"{match[1]} is given twice", param=param)
-        found[match[1]] = Path(match[2])
-    return found
+        paths[match[1]] = Path(match[2])
+    return paths
 
 
 def named_values(values: Sequence[str], param: click.Parameter) -> dict[str, Any]:
     """Reads `NAME=VALUE` texts with values in JSON into a mapping. Raises BadParameter."""
-    found: dict[str, Any] = {}
+    named: dict[str, Any] = {}
     for value in values:
         name, _, text = value.partition("=")
         try:
@@ -138,10 +138,10 @@ def named_values(values: Sequence[str], param: click.Parameter) -> dict[str, Any
             raise click.BadParameter(
                 f"{value!r} is not NAME=VALUE, with a number, true, false or a list of such", param=param
             ) from None
-        if name in found:
+        if name in named:
             raise click.BadParameter(f"{name} is given twice", param=param)
-        found[name] = known
-    return found
+        named[name] = known
+    return named
 
 
 _FORMS = {
@@ -158,23 +158,23 @@ def dim_ranges(
     """Reads `N=1`, `T=16..512`, `T=16..`, `H=32k` and `M=N` into the form that `load` and `import_model` take. Raises
     BadParameter.
     """
-    found: dict[str, Any] = {}
+    ranges: dict[str, Any] = {}
     for value in values:
         match = _DIM.fullmatch(value)
         form = match and (
             "name" if match[5] else "multiple" if match[4] else "size" if match[3] is None else "range"
         )
         if match is None or form not in forms.split():
-            *others, last = [_FORMS[one] for one in forms.split()]
+            *others, last = [_FORMS[word] for word in forms.split()]
             wanted = f"{', '.join(others)} or {last}" if others else last
             raise click.BadParameter(f"{value!r} is not {wanted}", param=param)
         name, least, most, multiple, other = match.groups()
-        if name in found:
+        if name in ranges:
             raise click.BadParameter(f"{name} is given twice", param=param)
-        found[name] = other or multiple or (int(least), int(most) if most else None)
+        ranges[name] = other or multiple or (int(least), int(most) if most else None)
         if form == "size":
-            found[name] = int(least)
-    return found
+            ranges[name] = int(least)
+    return ranges
 
 
 def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[str | Path | None] = ()) -> None:

@@ -66,11 +66,11 @@ def shift(
     if missing:
         raise RequestError(f"{dataset.name} has no array {missing[0]}")
     program = model.compile(weights, engine=engine, threads=threads, pin=pin, entries=("predict",))
-    found = probe_shifts(program, dataset.read(slice(None), model.network.inputs), shifts)
+    result = probe_shifts(program, dataset.read(slice(None), model.network.inputs), shifts)
     if form == "json":
-        click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
-    elif found.probes:
-        console().print(found.table())
-        click.echo(visible(f"{count_text(found.samples, 'sample')} of {dataset.name}"))
+        click.echo(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
+    elif result.probes:
+        console().print(result.table())
+        click.echo(visible(f"{count_text(result.samples, 'sample')} of {dataset.name}"))
     else:
         click.echo("no input has an axis to shift along")

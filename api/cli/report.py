@@ -53,7 +53,7 @@ def command(spec: Path, output: Path, run: Path | None, settings: tuple[str, ...
 def _checkpoint(run: Path) -> Path:
     if not run.is_dir():
         return run
-    found = sorted(run.glob("*.checkpoint"), key=lambda path: path.stat().st_mtime)
-    if not found:
+    checkpoints = sorted(run.glob("*.checkpoint"), key=lambda path: path.stat().st_mtime)
+    if not checkpoints:
         raise RequestError(f"there is no .checkpoint in {run}: netwright train leaves one beside the weights")
-    return found[-1]
+    return checkpoints[-1]

@@ -56,11 +56,11 @@ def command(
     resources = Resources(model.load, model.network, entries or None)
     timing = measure(model.load, model.network, resources.dims("predict", dims)) if measured else None
     if form == "json":
-        found = resources.to_json(dims)
+        needs = resources.to_json(dims)
         if timing:
             size = {"code": timing.size.code, "stack": timing.size.stack}
-            found["measured"] = {"latency_ms": timing.latency_ms, "calls": timing.calls, **size}
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+            needs["measured"] = {"latency_ms": timing.latency_ms, "calls": timing.calls, **size}
+        click.echo(json.dumps(needs, indent=2, ensure_ascii=False))
     else:
         out = console()
         out.print(resources.table(dims))

@@ -42,33 +42,33 @@ def command(
 
     Exit code: 0 if all are valid, 1 if one has errors, 2 for wrong usage.
     """
-    found = [(path, _checked(path, settings, data)) for path in specs]
+    checked = [(path, _checked(path, settings, data)) for path in specs]
     if form in ("json", "sarif"):
-        everything = Diagnostics(item for _, diagnostics in found for item in diagnostics)
+        everything = Diagnostics(item for _, diagnostics in checked for item in diagnostics)
         texts = {code: page.to_markdown() for code, page in pages().items()} if form == "sarif" else {}
         shown = everything.to_json() if form == "json" else to_sarif(everything, VERSION, texts)
         click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
     else:
-        for position, (path, diagnostics) in enumerate(found):
-            if position and (diagnostics.items or found[position - 1][1].items):
+        for position, (path, diagnostics) in enumerate(checked):
+            if position and (diagnostics.items or checked[position - 1][1].items):
                 click.echo()
             show_diagnostics(diagnostics)
             if not diagnostics.has_errors:
                 click.echo(visible(f"{path}: valid"))
             elif safe := sum(any(fix.safe for fix in item.fixes) for item in diagnostics):
                 click.echo(f"\n{safe} of these can be fixed by: netwright fix {visible(str(path))}", err=True)
-    ctx.exit(1 if any(diagnostics.has_errors for _, diagnostics in found) else 0)
+    ctx.exit(1 if any(diagnostics.has_errors for _, diagnostics in checked) else 0)
 
 
 def _checked(path: Path, settings: tuple[str, ...], data: bool) -> Diagnostics:
     # The compiler is not imported here: that would take longer than all checks of most specs.
     load = load_spec(path, settings)
-    network, found = build_network(load)
-    found = check_fixes(replace(load, diagnostics=found))
+    network, diagnostics = build_network(load)
+    diagnostics = check_fixes(replace(load, diagnostics=diagnostics))
     if network is not None and load.model and load.model.budget and load.model.budget.memory is not None:
         from ..analysis.limits import beyond_memory
 
-        found = Diagnostics([*found, *beyond_memory(load, network)], found.sources.values())
+        diagnostics = Diagnostics([*diagnostics, *beyond_memory(load, network)], diagnostics.sources.values())
     if data and network is not None:
-        found = Diagnostics([*found, *check_data(load, network)], found.sources.values())
-    return found
+        diagnostics = Diagnostics([*diagnostics, *check_data(load, network)], diagnostics.sources.values())
+    return diagnostics

@@ -38,7 +38,7 @@ def frames(picture: Picture, layout: Layout) -> list[Frame]:
         for depth in range(1, len(parts) + 1):
             members.setdefault(".".join(parts[:depth]), []).append(box.id)
     loops = {box.id: len(box.loops) for box in picture.boxes}
-    found = []
+    frames = []
     for name, ids in sorted(members.items(), key=lambda item: item[0].count(".")):
         depth = max(other.count(".") for other in members if other == name or other.startswith(f"{name}."))
         room = 1 + _NESTED * (depth - name.count("."))
@@ -52,5 +52,5 @@ def frames(picture: Picture, layout: Layout) -> list[Frame]:
         )
         inside = set(ids)
         if not any(frame.holds(place) for id, place in layout.places.items() if id not in inside):
-            found.append(frame)
-    return found
+            frames.append(frame)
+    return frames

@@ -90,7 +90,7 @@ class LayerPicture:
                 inside |= {ref.name for ref in wiring.inputs[name] if self._runs(ref.name, length)}
         for name in wiring.order:
             reads = [ref.name for ref in wiring.inputs[name]]
-            if any(one in inside for one in reads) and self._stepwise(name, length):
+            if any(read in inside for read in reads) and self._stepwise(name, length):
                 inside.add(name)
         return inside, length
 

@@ -107,10 +107,12 @@ class _Unrolled:
             if self.gap is not None and len(self.columns) == 1 and way > 0:
                 self.boxes.append(Box(f"{name}@more", "⋯", (), "", "ghost", row=name, column=last + 1))
                 self.arrows.append(Arrow(f"{name}@{last}", f"{name}@more", label, "state"))
-            for one, two in pairwise(path):
-                jump = self.gap is not None and {one, two} == {self.gap - 1, self.gap}
+            for step, after in pairwise(path):
+                jump = self.gap is not None and {step, after} == {self.gap - 1, self.gap}
                 text = f"⋯ {label} ⋯" if jump else label
-                self.arrows.append(Arrow(f"{name}@{one}", f"{name}@{two}", text if way > 0 else "", "state"))
+                self.arrows.append(
+                    Arrow(f"{name}@{step}", f"{name}@{after}", text if way > 0 else "", "state")
+                )
         for state, ref in given.items():
             self.arrows.append(Arrow(self._source(ref, None), f"{name}@{first}", f"{state}(−1)"))
 
@@ -142,7 +144,7 @@ class _Unrolled:
         reader mixes steps.
         """
         if column is None and self._each(ref) and self._copies(ref):
-            self.arrows += [Arrow(self._source(ref, one), target, ref.port or "") for one in self.columns]
+            self.arrows += [Arrow(self._source(ref, step), target, ref.port or "") for step in self.columns]
             return
         spec = self.layers.specs.get(ref.name)
         backwards = isinstance(spec, RecurrentLayer) and directions(spec) == (-1,)

@@ -182,10 +182,10 @@ class _Watch(Observer):
 class _Refusals(Observer):
     """Records the fusions that were refused."""
 
-    found: list[Refusal] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
 
     def refused(self, refusal: Refusal) -> None:
-        self.found.append(refusal)
+        self.refusals.append(refusal)
 
 
 def _count(graph: Graph) -> Counter[str]:
@@ -203,9 +203,9 @@ def _counted(counts: Sequence[tuple[str, int]]) -> list[str]:
 
 
 def _kernels(graph: Graph, layer: Any, loop: str, unfused: list[Unfused]) -> list[FusedKernel]:
-    refusals = _Refusals()
-    grouping = Grouping(Roles(graph), refusals)
-    for refusal in refusals.found:
+    observer = _Refusals()
+    grouping = Grouping(Roles(graph), observer)
+    for refusal in observer.refusals:
         if refusal.saved != 0:
             unfused.append(Unfused(layer(refusal.node), refusal.node.op, refusal.rule, refusal.saved, loop))
     kernels: list[FusedKernel] = []

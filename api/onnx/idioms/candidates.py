@@ -45,16 +45,16 @@ def activations(f: Function) -> Iterator[Candidate]:
     yield Candidate("Sigmoid", logistic)
     yield Candidate("Softplus", soft)
     yield Candidate("Softsign", lambda x: x / (1 + np.abs(x)))
-    zero, small, one = (float(value) for value in f(np.asarray([0.0, 1e-3, 1.0])))
-    if 0 < one < 1:
-        alpha = float(np.float32(np.log(one / (1 - one))))
+    at_zero, near_zero, at_one = (float(value) for value in f(np.asarray([0.0, 1e-3, 1.0])))
+    if 0 < at_one < 1:
+        alpha = float(np.float32(np.log(at_one / (1 - at_one))))
         alpha = round(alpha, 5)
         yield Candidate("Swish", lambda x: x * logistic(alpha * x), {"alpha": alpha})
-    slope = round((small - zero) * 1e3, 8)
+    slope = round((near_zero - at_zero) * 1e3, 8)
     sixth = abs(slope - 1 / 6) < 1e-7
     slope = 1 / 6 if sixth else slope
     if slope > 0:
-        rise, middle = float(slope), round(zero, 8)
+        rise, middle = float(slope), round(at_zero, 8)
         yield Candidate("HardSigmoid", lambda x: hard(x, rise, middle), {"alpha": rise, "beta": middle})
 
 
