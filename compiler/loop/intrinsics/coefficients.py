@@ -34,7 +34,7 @@ class Format:
 
     bits: str  # the integer dtype of the same width
     mantissa: int  # stored bits of the significand
-    one: int  # the bits of 1.0
+    bits_of_one: int
     root_half: int  # the bits of √½
     least: float  # the smallest normal number
     rounder: float  # 1.5·2^mantissa: adding it rounds to an integer, in the low bits
@@ -53,7 +53,7 @@ class Format:
 FLOAT32 = Format(
     bits="int32",
     mantissa=23,
-    one=0x3F800000,
+    bits_of_one=0x3F800000,
     root_half=0x3F3504F3,
     least=2.0**-126,
     rounder=1.5 * 2.0**23,
@@ -126,7 +126,7 @@ FLOAT32 = Format(
 FLOAT64 = Format(
     bits="int64",
     mantissa=52,
-    one=0x3FF0000000000000,
+    bits_of_one=0x3FF0000000000000,
     root_half=0x3FE6A09E667F3BCD,
     least=2.0**-1022,
     rounder=1.5 * 2.0**52,

@@ -27,7 +27,7 @@ def exp(b: Builder, x: Expr) -> Expr:
     n = b.sub(shifted, rounder)
     r = b.let("r", _subtract_multiple(b, x, n, f.ln_2))
     bits = b.bitcast(shifted, f.bits)
-    scale = b.add(b.shl(bits, b.like(f.mantissa, bits)), b.like(f.one, bits))
+    scale = b.add(b.shl(bits, b.like(f.mantissa, bits)), b.like(f.bits_of_one, bits))
     return b.mul(b.fma(r, _polynomial(b, r, f.exp), b.like(1.0, x)), b.bitcast(scale, x.type.dtype))
 
 
