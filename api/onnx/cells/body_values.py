@@ -108,15 +108,23 @@ class BodyValues:
         """Whether something is convolved, in which case moving axes does not change the text."""
         return any(node.op == "Conv" for node in self.body.nodes)
 
-    def laid(self, name: str, image: Term | None) -> Term:
-        """A value used next to an image whose axes are reordered. Constants are then reordered too."""
+    def laid(self, name: str, sample: Term | None) -> Term:
+        """A value used next to that of a sample. A constant loses an axis of the samples, and its axes are in the order
+        of an image's."""
         name = self.source(name)
         value = self.values.get(name)
-        if image is None or not isinstance(value, Known) or value.is_open or not value.array.ndim:
+        if sample is None or not isinstance(value, Known) or value.is_open or not value.array.ndim:
             return self.term(name)
-        array, rank, order = value.array, len(image.view), image.order
+        array, rank, order = value.array, len(sample.view), sample.order
         if array.ndim == rank + 1 and array.shape[0] == 1:
-            array = array[0]  # the axis of the samples
+            array = array[0]
+            if not order:
+                key = f"{name}\nof each sample"
+                if key not in self.out.known:
+                    self.out.known[key] = self.constant(name, Known(np.ascontiguousarray(array), value.dtype))
+                return self.out.known[key]
+        if not order:
+            return self.term(name)
         view = (1,) * (rank - array.ndim) + array.shape
         rest = tuple(axis for axis in range(rank) if axis not in order)
         if array.ndim > rank or any(view[axis] != 1 for axis in rest):

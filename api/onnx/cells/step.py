@@ -40,10 +40,11 @@ class Step:
         return self.together(*range(len(self.node.inputs)))
 
     def together(self, *positions: int) -> list[Term]:
-        """Operands of an elementwise operation; constants are put in the order of axes in which images are held."""
+        """Operands of an elementwise operation; constants are put as the values of samples are held that they meet."""
         values = [self.writer.values.get(self.writer.source(self.node.inputs[i])) for i in positions]
-        image = next((value for value in values if isinstance(value, Term) and value.order), None)
-        return [self.writer.laid(self.node.inputs[i], image) for i in positions]
+        terms = [value for value in values if isinstance(value, Term)]
+        sample = next((term for term in terms if term.order), next((t for t in terms if t.batched), None))
+        return [self.writer.laid(self.node.inputs[i], sample) for i in positions]
 
     def known(self, position: int) -> Known | None:
         """An operand that is known at import time."""

@@ -39,9 +39,10 @@ def recur(ctx: Context, loop: Iteration) -> None:
     truths = (False, True) if any(read.value.dtype == "bool" for read in loop.reads) else (False,)
     images = (False, True) if any(node.op == "Conv" for node in loop.body.nodes) else (False,)
     for samples in (1, None):
-        for numbers, last in product(truths, images):
+        # Where there is one sample, the first axis of a state may be that of the samples, or one before it.
+        for numbers, last, behind in product(truths, images, (True, False) if samples else (False,)):
             try:
-                return _Recurrence(ctx, loop, numbers, last).layer(samples)
+                return _Recurrence(ctx, loop, numbers, last, behind).layer(samples)
             except Refusal as refusal:
                 # Of the two orders of axes, report the error of the one that gets further.
                 unfit = samples == 1 and isinstance(first, OtherOrder)
@@ -73,8 +74,10 @@ class _Operand:
 
 
 class _Recurrence:
-    def __init__(self, ctx: Context, loop: Iteration, truths: bool, last: bool = False):
+    def __init__(self, ctx: Context, loop: Iteration, truths: bool, last: bool = False, behind: bool = False):
         self.ctx, self.loop = ctx, loop
+        self.behind = behind
+        """Whether a state's samples may come after an axis of size 1."""
         self.last = last
         """Whether images have their channels first in the body; the cell holds them last."""
         self.truths = truths
@@ -101,7 +104,7 @@ class _Recurrence:
             time = rest.pop(scanned.time)
             first = rest.pop(0) if samples and rest else None
             read.append(_Operand(scanned.value, first, time, self.features(rest)))
-        if samples and not self.loop.batched:
+        if self.behind:
             states = [self.behind_first(state, read) for state in states]
         if samples or self.loop.batched:
             samples_of = [
