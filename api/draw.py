@@ -14,7 +14,7 @@ from netwright.specs.models.layers.recurrent import RecurrentLayer
 from netwright.specs.specialize import DimError, specialize
 
 from .build import entry_graphs
-from .data import time_dim
+from .data.needs import time_dim
 from .drawing.graphs import graph_picture
 from .drawing.layers import LayerPicture
 from .drawing.svg import to_svg

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from netwright.compiler.frontend.build import build_network
 from netwright.compiler.frontend.network import Network
+from netwright.runtime.weights import load_vocabularies
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.load import LoadResult, load_spec, load_spec_text
 from netwright.specs.models.spec import ModelSpec
@@ -20,7 +21,7 @@ from netwright.specs.specialize import Range, specialize
 from .analysis.limits import keep_memory
 from .analysis.summary import Summary, summarize
 from .collection import collected_seldom
-from .data import DataSets, Given, archives
+from .data.sets import DataSets, Given, archives
 from .errors import SpecError
 from .fixing import check_fixes
 from .network_weights import Weights
@@ -83,11 +84,16 @@ class Model:
         """The .npz files among the spec's data sets, by the sets' names. Raises SpecError."""
         return archives(self.load) if self.spec.train else {}
 
-    def data(self, given: Mapping[str, Given] | None = None) -> DataSets:
+    def data(
+        self, given: Mapping[str, Given] | None = None, *, weights: str | Path | None = None
+    ) -> DataSets:
         """The spec's data sets, replaced or extended by those ``given``: paths, or arrays by name. Each is opened when
-        it is asked for: `model.data()["train"]`. Raises SpecError.
+        it is asked for: `model.data()["train"]`. Text is read with the vocabulary in the file of ``weights``; without
+        weights, with one made from the training data. Raises SpecError, and WeightsError for a file that can't be read.
         """
-        return DataSets(self.load, self.network, given)
+        return DataSets(
+            self.load, self.network, given, None if weights is None else load_vocabularies(weights)
+        )
 
     @property
     def files(self) -> list[str]:

@@ -12,20 +12,21 @@ from numpy.typing import ArrayLike, NDArray
 from netwright.compiler.codegen.target import named_target
 from netwright.compiler.frontend.network import Network, initial_states, initial_values
 from netwright.runtime.data.samples import Samples
+from netwright.runtime.data.vocabulary import Vocabulary
 from netwright.runtime.engine import Engine
 from netwright.runtime.native import NativeEngine
 from netwright.runtime.plan import TrainingResult
 from netwright.runtime.progress import Observer
 from netwright.runtime.session import Session
 from netwright.runtime.training import evaluate
-from netwright.runtime.weights import save_weights
+from netwright.runtime.weights import load_vocabularies, save_weights
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import Manifest
 
 from . import artifacts
 from .build import build, entry_graphs, reference
 from .collection import collected_seldom
-from .data import DataSets, Given
+from .data.sets import DataSets, Given
 from .network_weights import Weights, read_weights, weights_manifest
 from .training import run_training
 
@@ -70,6 +71,10 @@ class Program:
         known = {buffer.name for buffer in made.manifest.buffers}
         #: Weights that none of the entries reads. They are saved with the others.
         self._idle = {name: array.copy() for name, array in values.items() if name not in known}
+        #: The vocabularies of the inputs that are made from text: the weights' or the training data's.
+        self.vocabularies: dict[str, Vocabulary] = {}
+        if isinstance(weights, str | Path):
+            self.vocabularies = load_vocabularies(weights)
         values |= initial_states(network)
         self.session = Session(made, {name: array for name, array in values.items() if name in known})
 
@@ -140,6 +145,7 @@ class Program:
         or NaN.
         """
         sets = data if isinstance(data, DataSets) else self._data(train=data, valid=valid)
+        self.vocabularies = sets["train"].vocabularies
         return run_training(
             self.load,
             self.network,
@@ -163,12 +169,15 @@ class Program:
 
     def _data(self, **given: Given | None) -> DataSets:
         return DataSets(
-            self.load, self.network, {name: source for name, source in given.items() if source is not None}
+            self.load,
+            self.network,
+            {name: source for name, source in given.items() if source is not None},
+            self.vocabularies or None,
         )
 
     def save_weights(self, path: str | Path) -> None:
         """Writes parameters and statistics to a safetensors file, completely or not at all. Raises OSError."""
-        save_weights(path, weights_manifest(self.network), self.weights)
+        save_weights(path, weights_manifest(self.network), self.weights, self.vocabularies)
 
     @collected_seldom()
     def save(

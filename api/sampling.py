@@ -11,7 +11,7 @@ from netwright.compiler.frontend.network import Network
 from netwright.compiler.ranges import merged_ranges
 from netwright.specs.dims import evaluate, parse_dim
 
-from .data import expected_arrays
+from .data.needs import expected_arrays
 from .errors import RequestError
 
 #: The default for an open size. If the dim does not admit it, the nearest size that it does.

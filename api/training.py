@@ -18,7 +18,7 @@ from netwright.runtime.session import Session
 from netwright.runtime.training import train
 from netwright.specs.load import LoadResult
 
-from .data import expected_arrays, time_dim
+from .data.needs import expected_arrays, time_dim
 from .errors import RequestError
 
 

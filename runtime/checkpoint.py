@@ -14,6 +14,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from .data.vocabulary import KEY, Vocabulary, from_metadata, to_text
 from .errors import CheckpointError, WeightsError
 from .plan import EpochRecord, Progress
 from .session import Session
@@ -26,8 +27,14 @@ FORMAT = "netwright-checkpoint-1"
 Identity = Mapping[str, int | bool | str | None]
 
 
-def save_checkpoint(path: str | Path, session: Session, identity: Identity, progress: Progress) -> None:
-    """Writes ``session``'s values and ``progress``, atomically. Raises OSError."""
+def save_checkpoint(
+    path: str | Path,
+    session: Session,
+    identity: Identity,
+    progress: Progress,
+    vocabularies: Mapping[str, Vocabulary] | None = None,
+) -> None:
+    """Writes ``session``'s values, ``progress`` and the vocabularies of the data, atomically. Raises OSError."""
     tensors = {
         **_prefixed("weights.", session.weights),
         **_prefixed("state.", session.state),
@@ -51,14 +58,20 @@ def save_checkpoint(path: str | Path, session: Session, identity: Identity, prog
         "model": manifest.model,
         "training": json.dumps(place),
     }
+    metadata |= {KEY: to_text(vocabularies)} if vocabularies else {}
     write_tensors(path, tensors, metadata)
 
 
-def load_checkpoint(path: str | Path, session: Session, identity: Identity) -> Progress:
+def load_checkpoint(
+    path: str | Path,
+    session: Session,
+    identity: Identity,
+    vocabularies: Mapping[str, Vocabulary] | None = None,
+) -> Progress:
     """Restores the values of ``session`` and returns the progress.
 
     Raises CheckpointError if the file is no checkpoint, is damaged, or belongs to another model or to a training with
-    another ``identity``. In that case the session does not change.
+    another ``identity`` or other ``vocabularies``. In that case the session does not change.
     """
     weights, state = session.weights, session.state
     try:
@@ -66,6 +79,7 @@ def load_checkpoint(path: str | Path, session: Session, identity: Identity) -> P
         if file.metadata.get("format") != FORMAT:
             raise CheckpointError(f"{path} is not a checkpoint that this version of netwright can resume")
         place = json.loads(file.metadata["training"])
+        _compare_vocabularies(path, from_metadata(file.metadata, path), vocabularies or {})
         _compare(path, place["identity"], identity)
         progress = _progress(place)
         tensors = {name: file.read(name) for name in file.headers}
@@ -113,10 +127,26 @@ def checkpoint_weights(path: str | Path) -> dict[str, NDArray]:
 
 def _compare(path: str | Path, saved: Identity, identity: Identity) -> None:
     changed = [
-        f"{key} was {saved[key]}, now is {value}" for key, value in identity.items() if saved[key] != value
+        f"{key} was {saved.get(key)}, now is {identity.get(key)}"
+        for key in dict.fromkeys([*identity, *saved])
+        if saved.get(key) != identity.get(key)
     ]
     if changed:
         raise CheckpointError(f"{path} is from a different training: {'; '.join(changed)}")
+
+
+def _compare_vocabularies(
+    path: str | Path, saved: Mapping[str, Vocabulary], now: Mapping[str, Vocabulary]
+) -> None:
+    for name in (*saved, *(name for name in now if name not in saved)):
+        if name not in saved or name not in now:
+            made = "numbers" if name not in saved else "text"
+            raise CheckpointError(f"{path} is from a different training: {name} was made from {made}")
+        if change := saved[name].difference(now[name]):
+            raise CheckpointError(
+                f"{path} is from a training with another vocabulary of {name}: {change}. The training data or the data "
+                "set's vocabulary changed; go on with those that the training began with, or begin a new one"
+            )
 
 
 def _progress(place: Mapping[str, Any]) -> Progress:

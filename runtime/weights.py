@@ -10,13 +10,20 @@ from numpy.typing import NDArray
 
 from netwright.specs.manifest import Manifest
 
+from .data.vocabulary import KEY, Vocabulary, from_metadata, to_text
 from .errors import WeightsError
 from .named_arrays import find_problems, weight_buffers
 from .tensors import TensorFile, write_tensors
 
 
-def save_weights(path: str | Path, manifest: Manifest, values: Mapping[str, NDArray]) -> None:
-    """Writes the model's parameters and statistics (``Session.weights``), atomically.
+def save_weights(
+    path: str | Path,
+    manifest: Manifest,
+    values: Mapping[str, NDArray],
+    vocabularies: Mapping[str, Vocabulary] | None = None,
+) -> None:
+    """Writes the model's parameters and statistics (``Session.weights``), atomically, with the vocabularies of inputs
+    that are made from text.
 
     Raises WeightsError if ``values`` don't match the model's parameters and statistics exactly, OSError if the file
     can't be written.
@@ -24,7 +31,14 @@ def save_weights(path: str | Path, manifest: Manifest, values: Mapping[str, NDAr
     described = {name: (value.shape, value.dtype) for name, value in values.items()}
     if problems := find_problems(weight_buffers(manifest), described):
         raise WeightsError(_listing(f"these are not the weights of {manifest.model!r}", problems), problems)
-    write_tensors(path, values, {"netwright": manifest.netwright, "model": manifest.model, "format": "np"})
+    metadata = {"netwright": manifest.netwright, "model": manifest.model, "format": "np"}
+    metadata |= {KEY: to_text(vocabularies)} if vocabularies else {}
+    write_tensors(path, values, metadata)
+
+
+def load_vocabularies(path: str | Path) -> dict[str, Vocabulary]:
+    """The vocabularies of the inputs that are made from text. Raises WeightsError."""
+    return from_metadata(TensorFile(path).metadata, path)
 
 
 def load_weights(path: str | Path, manifest: Manifest) -> dict[str, NDArray]:

@@ -26,7 +26,7 @@ from netwright.specs.load import LoadResult
 from netwright.specs.manifest import BufferInfo, EntryInfo
 
 from ..build import build, entry_graphs
-from ..data import time_dim
+from ..data.needs import time_dim
 from ..describe import flops_text
 from ..errors import RequestError
 

@@ -34,11 +34,12 @@ def command(
     show_warnings(model)
     if model.spec.train is None:
         raise RequestError(f"{model.name} can't be evaluated: the spec has no train section")
-    declared = model.data(data)
-    names = list(data or declared)
-    sets = {name: declared[name] for name in names if name != "train" or data or len(names) == 1}
-    if not sets:
+    names = list(data or model.data())
+    names = [name for name in names if name != "train" or data or len(names) == 1]
+    if not names:
         raise RequestError(f"{model.name} has no data to be evaluated on: give some with --data valid=FILE")
+    declared = model.data(data, weights=weights)
+    sets = {name: declared[name] for name in names}
     for dataset in sets.values():
         dataset.load()
     program = model.compile(weights, engine=engine, threads=threads, pin=pin, entries=("loss",))

@@ -15,7 +15,7 @@ from netwright.specs.diagnostics.sarif import to_sarif
 from netwright.specs.diagnostics.visible import visible
 from netwright.specs.load import load_spec
 
-from ..data import check_data
+from ..data.checks import check_data
 from ..fixing import check_fixes
 from ..version import VERSION
 from .findings import show_diagnostics

@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 from numpy.typing import NDArray
 
+from .ragged import Ragged, Texts
 from .samples import Rows, Samples
 from .stored import Stored, open_arrays
 
 
 class Dataset(Samples):
-    """Named arrays ``[samples, …]``. Raises DataError if there is none, or they have different numbers of samples."""
+    """Named arrays ``[samples, …]``, with the names of classes and, by ``place``, of samples. Raises DataError if there
+    is no array, or they have different numbers of samples.
+    """
 
-    def __init__(self, arrays: Mapping[str, NDArray | Stored], name: str = "the data"):
-        super().__init__(name, arrays)
+    def __init__(
+        self,
+        arrays: Mapping[str, NDArray | Stored | Ragged],
+        name: str = "the data",
+        classes: Mapping[str, tuple[str, ...]] | None = None,
+        place: Callable[[int], str] | None = None,
+    ):
+        super().__init__(name, arrays, classes)
         self.arrays = dict(arrays)
+        self._place = place
+
+    def place(self, row: int) -> str:
+        return super().place(row) if self._place is None else self._place(row)
+
+    @property
+    def texts(self) -> dict[str, Texts]:
+        return {name: array for name, array in self.arrays.items() if isinstance(array, Texts)}
+
+    def build_vocabularies(self, rows: NDArray[np.int64] | None = None) -> None:
+        for array in self.texts.values():
+            array.build(rows)
 
     def read(self, rows: Rows, names: Iterable[str]) -> dict[str, NDArray]:
         return {name: self.arrays[name][rows] for name in names}

@@ -15,6 +15,7 @@ from ..binding import bare_name, parse_shape, shape_text
 from ..classes import class_hint
 from ..errors import did_you_mean, listed
 from ..windows import Windows
+from .vocabulary import Vocabulary
 
 
 class Described(Protocol):
@@ -149,3 +150,14 @@ def class_problems(classes: Mapping[str, Sequence[str]], counts: Mapping[str, in
         if name in counts and len(names) > counts[name]:
             shown = listed(names) if len(names) <= 12 else f"{listed(names[:12])}, …"
             yield f"{name} has {len(names)} classes, the model has {counts[name]}: {shown}"
+
+
+def vocabulary_problems(vocabularies: Mapping[str, Vocabulary], limits: Mapping[str, int]) -> Iterator[str]:
+    """What is wrong with vocabularies for a model that takes numbers up to these ``limits``."""
+    for name, vocabulary in vocabularies.items():
+        count, most = len(vocabulary), limits.get(name, len(vocabulary)) + 1
+        if count > most:
+            yield (
+                f"the vocabulary of {name} has {count:,} entries, the model takes {most:,}: write input_dim: {count} "
+                f"in the embedding, or vocabulary: {{size: {most}}} in the data set to keep the most frequent"
+            )

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,11 @@ from ..arrays import is_rounding
 from ..errors import DataError, RoundingWarning
 from ..ranges import out_of_range
 from ..windows import Windows
-from .fitting import Described, check_against, class_problems, sample_problems, sizes_of
+from .fitting import Described, check_against, class_problems, sample_problems, sizes_of, vocabulary_problems
+from .vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from .ragged import Texts
 
 #: Which samples: a range, or their numbers in any order.
 Rows = slice | NDArray[np.int64]
@@ -78,6 +83,25 @@ class Samples(ABC):
         """What a sample is called in messages."""
         return f"sample {row}"
 
+    @property
+    def texts(self) -> Mapping[str, Texts]:
+        """The arrays that are made from text."""
+        return {}
+
+    @property
+    def vocabularies(self) -> dict[str, Vocabulary]:
+        """The vocabularies of the arrays that are made from text, where they are known."""
+        return {name: array.vocabulary for name, array in self.texts.items() if array.vocabulary is not None}
+
+    @property
+    def origin_rows(self) -> NDArray[np.int64] | None:
+        """The rows of ``origin`` that are the samples; None if they are all of them."""
+        return None
+
+    def build_vocabularies(self, rows: NDArray[np.int64] | None = None) -> None:
+        """Makes the vocabularies that are not known, from these samples or from all. Raises DataError."""
+        return
+
     def load(self) -> None:
         """Reads now what is kept in memory, so that an error comes before a long training. Raises DataError."""
         return
@@ -103,7 +127,8 @@ class Samples(ABC):
         """
         problems = check_against(self.headers, expected, dims, windows)
         problems += class_problems(self.classes, _class_counts(expected))
-        problems = problems or self._range_problems(expected)
+        problems += vocabulary_problems(self.vocabularies, index_limits(expected))
+        problems = problems or self.range_problems(expected)
         if problems:
             raise DataError("\n  ".join([f"{self.name} does not fit the model:", *problems]))
         origin = self.origin
@@ -126,7 +151,8 @@ class Samples(ABC):
             and is_rounding(header.dtype, np.dtype(info.dtype))
         }
 
-    def _range_problems(self, expected: Sequence[BufferInfo]) -> list[str]:
+    def range_problems(self, expected: Sequence[BufferInfo]) -> list[str]:
+        """The first value of each array that is out of range: a length, class or index. Raises DataError."""
         ranged = [info for info in expected if info.ranges]
         if not ranged:
             return []
@@ -156,6 +182,16 @@ def _class_counts(expected: Sequence[BufferInfo]) -> dict[str, int]:
     }
 
 
+def index_limits(expected: Iterable[BufferInfo]) -> dict[str, int]:
+    """The greatest number that arrays of positions in a table may hold, where that is known."""
+    limits: dict[str, int] = {}
+    for info in expected:
+        for range in info.ranges or ():
+            if range.what == "index" and range.high.isdigit():
+                limits[info.name] = min(int(range.high), limits.get(info.name, int(range.high)))
+    return limits
+
+
 class Part(Samples):
     """Those samples of ``whole`` that ``rows`` number."""
 
@@ -171,6 +207,18 @@ class Part(Samples):
     @property
     def origin(self) -> Samples:
         return self.whole.origin
+
+    @property
+    def origin_rows(self) -> NDArray[np.int64]:
+        above = self.whole.origin_rows
+        return self.rows if above is None else above[self.rows]
+
+    @property
+    def texts(self) -> Mapping[str, Texts]:
+        return self.whole.texts
+
+    def build_vocabularies(self, rows: NDArray[np.int64] | None = None) -> None:
+        self.whole.build_vocabularies(self.rows if rows is None else self.rows[rows])
 
     def place(self, row: int) -> str:
         return self.whole.place(int(self.rows[row]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,15 @@ class ArraySummary:
 
 
 @dataclass(frozen=True)
+class TextSummary:
+    """A text: how many entries its vocabulary has, how many tokens there are, and how many of these are no entries."""
+
+    entries: int
+    tokens: int
+    unknown: int
+
+
+@dataclass(frozen=True)
 class SetSummary:
     """A data set."""
 
@@ -62,6 +71,7 @@ class SetSummary:
     samples: int
     arrays: tuple[ArraySummary, ...]
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    texts: dict[str, TextSummary] = field(default_factory=dict)
 
     def class_counts(self, array: ArraySummary) -> dict[str, int]:
         """How often each class occurs, by its name, or its number if it has none."""
@@ -84,6 +94,7 @@ class SetSummary:
                     "nans": array.nans,
                     "infinities": array.infinities,
                     **({"classes": self.class_counts(array)} if array.counts is not None else {}),
+                    **({"text": asdict(self.texts[array.name])} if array.name in self.texts else {}),
                 }
                 for array in self.arrays
             },
@@ -105,4 +116,8 @@ def summarize(samples: Samples, classes: Iterable[str] = ()) -> SetSummary:
     for _, arrays in samples.pieces(summaries):
         for name, array in arrays.items():
             summaries[name].add(array)
-    return SetSummary(samples.name, len(samples), tuple(summaries.values()), samples.classes)
+    texts = {
+        name: TextSummary(len(samples.vocabularies[name]), *array.count(samples.origin_rows))
+        for name, array in samples.texts.items()
+    }
+    return SetSummary(samples.name, len(samples), tuple(summaries.values()), samples.classes, texts)

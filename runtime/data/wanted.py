@@ -6,9 +6,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from netwright.specs.manifest import BufferInfo
 
+from ..binding import shape_text
 from ..errors import DataError, listed
+from .vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from .samples import Samples
@@ -21,6 +25,8 @@ class Wanted:
     ``classes`` has the targets that hold classes, with the classes' names as far as they are known; otherwise the data
     decide. ``counts`` says how many classes a target may have. ``lengths`` names the input that holds the lengths of
     another one's sequences.
+
+    ``vocabularies`` has those that are known, by input.
     """
 
     inputs: tuple[BufferInfo, ...]
@@ -28,6 +34,7 @@ class Wanted:
     classes: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     lengths: Mapping[str, str] = field(default_factory=dict)
+    vocabularies: Mapping[str, Vocabulary] = field(default_factory=dict)
 
     @property
     def arrays(self) -> tuple[BufferInfo, ...]:
@@ -35,26 +42,45 @@ class Wanted:
         return (*self.inputs, *(info for info in self.targets if info not in self.inputs))
 
     def like(self, samples: Samples) -> Wanted:
-        """The same with the classes of another data set, where the spec does not name them."""
+        """The same with the classes of another data set, where the spec does not name them, and its vocabularies."""
         known = {name: names or samples.classes.get(name) for name, names in self.classes.items()}
-        return replace(self, classes=known)
+        return replace(self, classes=known, vocabularies={**samples.vocabularies, **self.vocabularies})
 
-    def input(self, name: str | None, ranks: Collection[int], path: object) -> BufferInfo:
-        """The input that files fill: the one of this name, or the only one with so many axes. Raises DataError."""
+    def input(
+        self, name: str | None, ranks: Collection[int], path: object, *, whole: bool = False
+    ) -> BufferInfo:
+        """The input that files fill: the one of this name, or the only one with so many axes (and, with ``whole``, of
+        whole numbers). Raises DataError.
+        """
         fitting = [
             info
             for info in self.inputs
-            if (info.name == name if name else len(info.shape) in ranks)
+            if (info.name == name if name else len(info.shape) in ranks and _is_whole(info) >= whole)
             and info.name not in self.lengths.values()
         ]
         return _only(fitting, "input", self.inputs, path)
 
     def target(self, name: str | None, path: object) -> BufferInfo:
-        """The target that takes classes: the one of this name, or the only one of its kind. Raises DataError."""
+        """The target that takes labels: the one of this name, the only one that holds classes, or the only one at all.
+        Raises DataError.
+        """
         fitting = [
             info for info in self.targets if (info.name == name if name else info.name in self.classes)
         ]
+        fitting = fitting or [info for info in self.targets if name is None]
         return _only(fitting, "target", self.targets, path)
+
+
+def check_whole(info: BufferInfo, path: object) -> None:
+    """Raises DataError for an input that takes no sequences of whole numbers."""
+    if not _is_whole(info) or len(info.shape) != 2:
+        raise DataError(
+            f"{path}: tokens are whole numbers [N, T], {info.name} takes {info.dtype} {shape_text(info.shape)}"
+        )
+
+
+def _is_whole(info: BufferInfo) -> bool:
+    return np.dtype(info.dtype).kind in "iu"
 
 
 def _only(fitting: list[BufferInfo], kind: str, among: tuple[BufferInfo, ...], path: object) -> BufferInfo:

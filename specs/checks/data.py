@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import respelled
 from ..diagnostics.suggest import closest, did_you_mean
-from ..models.data import ArraysData, FolderData, SplitData, TableData
+from ..models.data import ArraysData, FolderData, SequenceData, SplitData, TableData, TokensData
 from ..models.train import TrainSpec
 from ..source.tree import Path, SourceTree
 from .structure import Structure
@@ -33,14 +33,19 @@ def check_data_sets(structure: Structure, tree: SourceTree, diagnostics: Diagnos
         if isinstance(data, TableData):
             for column in data.columns:
                 array(column, (*path, "columns", column), key=True)
+            for column in data.text:
+                array(column, (*path, "text", column), key=True)
         elif isinstance(data, ArraysData) and isinstance(data.path, dict):
             for file in data.path:
                 array(file, (*path, "path", file), key=True)
-        elif isinstance(data, FolderData):
+        elif isinstance(data, TokensData) and isinstance(data.path, dict):
+            for file in data.path.keys() - {"ids", "offsets"}:
+                array(file, (*path, "path", file), key=True)
+        if isinstance(data, FolderData | SequenceData):
             for key, written in (("input", data.input), ("target", data.target)):
                 if written is not None:
                     array(written, (*path, key))
-        elif isinstance(data, SplitData):
+        if isinstance(data, SplitData):
             if data.stratify is not None:
                 array(data.stratify, (*path, "stratify"))
             _check_source(name, data, train, tree, diagnostics)

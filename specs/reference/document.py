@@ -18,7 +18,15 @@ from ..models.activations import AnyActivation
 from ..models.blocks import ArgumentSpec, BlockSpec, BlockUse
 from ..models.budget import BudgetSpec
 from ..models.cells import CellOutputSpec, CellSpec, InnerCellSpec, ParameterSpec, StateSpec
-from ..models.data import AnySource, FolderData, SplitData, TableData
+from ..models.data import (
+    AnySource,
+    FolderData,
+    SequenceData,
+    SplitData,
+    TableData,
+    TextColumnSpec,
+    VocabularySpec,
+)
 from ..models.documentation import field_docs
 from ..models.initializers import AnyInitializer
 from ..models.layers import LAYERS
@@ -54,7 +62,7 @@ MODELS: dict[str, type[BaseModel]] = {
             BudgetSpec,
         ),
         *(CellSpec, InnerCellSpec, StateSpec, ParameterSpec, CellOutputSpec),
-        *(TableData, FolderData, SplitData),
+        *(TableData, TextColumnSpec, FolderData, SequenceData, VocabularySpec, SplitData),
         *(TrainSpec, TargetSpec, LossSpec, MetricSpec, ScheduleSpec, BpttSpec, EarlyStoppingSpec),
     )
 }
@@ -247,7 +255,8 @@ def _shown(value: Any) -> str:
 def _written(value: Any) -> str:
     if isinstance(value, BaseModel):
         more = {key: entry for key, entry in value.model_dump(exclude_unset=True).items() if key != "type"}
-        kind = getattr(value, "type", None)
+        # Some models can be written as the value of a key alone: of `type`, or else of the first one.
+        kind = getattr(value, "type", next(iter(value.model_dump().values())))
         if not more or kind is None:
             return str(kind)
         if set(more) == {"initial"}:
@@ -256,7 +265,7 @@ def _written(value: Any) -> str:
         return f"{{type: {kind}, {inner}}}"
     if isinstance(value, tuple | list):
         return f"[{', '.join(_written(item) for item in value)}]" if len(value) != 1 else _written(value[0])
-    return f"{value:.6g}" if isinstance(value, float) else _plain(value)
+    return f"{value:.6g}" if isinstance(value, float) else _plain(value).replace("\t", '"\\t"')
 
 
 def _cell(text: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import netwright
-from netwright.data import check_data
+from netwright.data.checks import check_data
 from netwright.runtime.npz import write_npz
 from netwright.sampling import sample
 from netwright.specs.load import load_spec

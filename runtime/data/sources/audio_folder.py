@@ -29,7 +29,7 @@ def open_set(spec: AudioData, folder: Path, wanted: Wanted) -> AudioSamples:
     path = folder / spec.path
     input = wanted.input(spec.input, (2, 3), path)
     target = wanted.target(spec.target, path)
-    listing = list_folder(spec, folder, wanted, target.name, (".wav",))
+    listing = list_folder(path, wanted, target.name, (".wav",))
     return AudioSamples(listing, spec, input, target.name, wanted.lengths.get(input.name))
 
 

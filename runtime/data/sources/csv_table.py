@@ -15,17 +15,19 @@ from netwright.specs.files import open_regular
 from netwright.specs.models.data import CsvData
 
 from ...errors import DataError
+from ..cells import BAD_CELL, cell_parser
 from ..classes import number_classes
+from ..dataset import Dataset
+from ..ragged import Ragged, TextCollector
 from ..wanted import Wanted
-from .tables import Filled, Table, columns_for, filled
+from .tables import Filled, columns_for, filled, text_arrays
 
 #: Rows are kept as Python's objects until there are so many.
 _CHUNK = 4096
-_TRUTH = {"0": False, "1": True, "false": False, "true": True, "False": False, "True": True}
 _Row = list[str]
 
 
-def open_set(spec: CsvData, folder: Path, wanted: Wanted) -> Table:
+def open_set(spec: CsvData, folder: Path, wanted: Wanted) -> Dataset:
     """Reads a CSV file. Raises DataError for the first row or cell that is not as it should be."""
     path = folder / spec.path
     with open_regular(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
@@ -47,8 +49,13 @@ class _Reading:
             raise DataError(f"{path}: the file is empty; its first row has to name the columns")
         self.header = [name.strip() for name in self.header]
         self.arrays = columns_for(spec, wanted, self.header, path, self._hint(spec.separator))
+        self._texts = {
+            array.info.name: TextCollector(array.text.vocabulary)
+            for array in self.arrays
+            if array.text is not None
+        }
 
-    def table(self) -> Table:
+    def table(self) -> Dataset:
         """All rows."""
         chunks: dict[str, list[NDArray]] = {array.info.name: [] for array in self.arrays}
         pending: list[_Row] = []
@@ -69,15 +76,18 @@ class _Reading:
         def place(row: int) -> str:
             return f"line {lines[row]}"
 
-        arrays: dict[str, NDArray] = {}
+        arrays: dict[str, NDArray | Ragged] = {}
         classes: dict[str, tuple[str, ...]] = {}
         for array in self.arrays:
             name = array.info.name
+            if array.text is not None:
+                arrays |= text_arrays(array, self._texts[name], self.wanted, place, self.path)
+                continue
             values = np.concatenate(chunks[name])
             if array.is_class:
                 values, classes[name] = self._numbered(array, values)
             arrays[name] = filled(array, values, place, self.path)
-        return Table(self.path, arrays, {name: names for name, names in classes.items() if names}, place)
+        return Dataset(arrays, str(self.path), {n: names for n, names in classes.items() if names}, place)
 
     def _each(self) -> Iterator[tuple[int, _Row]]:
         """The rows that are not blank, with the lines where they begin."""
@@ -99,14 +109,18 @@ class _Reading:
     def _convert(self, rows: list[_Row], chunks: dict[str, list[NDArray]]) -> None:
         first = len(self.lines) - len(rows)
         for array in self.arrays:
+            if array.text is not None:
+                for row in rows:
+                    self._texts[array.info.name].add(row[array.columns[0]])
+                continue
             if array.is_class:
                 chunks[array.info.name].append(self._class_codes(array.columns[0], rows, first))
                 continue
-            parse, dtype, what = _parser(array.dtype)
+            parse, dtype, what = cell_parser(array.dtype)
             try:
                 values = [[parse(row[i]) for i in array.columns] for row in rows]
                 cells = np.array(values, dtype).reshape(len(rows), len(array.columns))
-            except (ValueError, KeyError, OverflowError):
+            except BAD_CELL:
                 raise self._bad_cell(array, rows, first, parse, dtype, what) from None
             chunks[array.info.name].append(cells)
 
@@ -139,7 +153,7 @@ class _Reading:
             for column in array.columns:
                 try:
                     np.array(parse(row[column]), dtype)
-                except (ValueError, KeyError, OverflowError):
+                except BAD_CELL:
                     cell = repr(row[column][:60]) if row[column].strip() else "the cell"
                     problem = f"is no {what}" if row[column].strip() else "is empty"
                     return DataError(f"{self._cell(first + i, column)}: {cell} {problem}")
@@ -156,21 +170,3 @@ class _Reading:
                 if other != separator and other in self.header[0]:
                     return f'; did you mean separator: "{other}"?'.replace("\t", "\\t")
         return ""
-
-
-def _parser(dtype: np.dtype) -> tuple[Callable[[str], float | int | bool], type, str]:
-    """How a cell becomes a number, of which type that is, and its name in messages."""
-    if dtype.kind == "b":
-        return _TRUTH.__getitem__, np.bool_, "truth value (0, 1, true, false)"
-    if dtype.kind in "iu":
-        return _without_underscore(int), np.int64, "whole number"
-    return _without_underscore(float), np.float64, "number"
-
-
-def _without_underscore(parse: Callable[[str], float]) -> Callable[[str], float]:
-    def parsed(cell: str) -> float:
-        if "_" in cell:  # Python reads 2020_01 as a number
-            raise ValueError
-        return parse(cell)
-
-    return parsed

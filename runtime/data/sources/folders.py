@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.models.data import FolderData
-
 from ...errors import DataError
 from ..classes import number_names
 from ..samples import Header, Rows, Samples
@@ -30,14 +28,15 @@ class Listing:
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
 
+    def place(self, row: int) -> str:
+        """The file of a sample, from the folder on."""
+        return str(self.files[row].relative_to(self.path))
 
-def list_folder(
-    spec: FolderData, base: Path, wanted: Wanted, target: str, suffixes: Iterable[str]
-) -> Listing:
+
+def list_folder(path: Path, wanted: Wanted, target: str, suffixes: Iterable[str]) -> Listing:
     """The files in the folders of a folder. Raises DataError for a folder that is no class, and for files that don't
     end in one of the ``suffixes``.
     """
-    path = base / spec.path
     suffixes = tuple(suffixes)
     folders = [folder for folder in _entries(path) if folder.is_dir()]
     if not folders:
@@ -111,7 +110,7 @@ class FolderSamples(Samples):
         return arrays
 
     def place(self, row: int) -> str:
-        return str(self.listing.files[row].relative_to(self.listing.path))
+        return self.listing.place(row)
 
     def try_some(self) -> None:
         """Reads the first file of each class."""

@@ -34,7 +34,7 @@ def open_set(spec: ImagesData, folder: Path, wanted: Wanted) -> ImageSamples:
     need("PIL.Image", path)
     input = wanted.input(spec.input, (3, 4), path)
     target = wanted.target(spec.target, path)
-    listing = list_folder(spec, folder, wanted, target.name, _SUFFIXES)
+    listing = list_folder(path, wanted, target.name, _SUFFIXES)
     return ImageSamples(listing, spec, input, target.name)
 
 

@@ -12,12 +12,14 @@ from netwright.specs.models.data import ParquetData
 
 from ...errors import DataError
 from ..classes import number_classes
+from ..dataset import Dataset
 from ..extras import need
+from ..ragged import Ragged, TextCollector
 from ..wanted import Wanted
-from .tables import Filled, Table, columns_for, filled
+from .tables import Filled, columns_for, filled, text_arrays
 
 
-def open_set(spec: ParquetData, folder: Path, wanted: Wanted) -> Table:
+def open_set(spec: ParquetData, folder: Path, wanted: Wanted) -> Dataset:
     """Reads the columns that the model takes. Raises DataError."""
     path = folder / spec.path
     parquet = need("pyarrow.parquet", path)
@@ -32,7 +34,7 @@ def open_set(spec: ParquetData, folder: Path, wanted: Wanted) -> Table:
         raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from error
     if not table.num_rows:
         raise DataError(f"{path}: there is no row")
-    arrays: dict[str, NDArray] = {}
+    arrays: dict[str, NDArray | Ragged] = {}
     classes: dict[str, tuple[str, ...]] = {}
     for array in wanted_arrays:
         name = array.info.name
@@ -41,13 +43,27 @@ def open_set(spec: ParquetData, folder: Path, wanted: Wanted) -> Table:
         titled = list(zip(titles, columns, strict=True))
         for title, column in titled:
             _check_nulls(column, f"column {title!r}", path)
+        if array.text is not None:
+            texts = _texts(arrow, columns[0], array, titles[0], path)
+            arrays |= text_arrays(array, texts, wanted, _place, path)
+            continue
         if array.is_class and not _is_integer(arrow, columns[0].type):
             values, classes[name] = _numbered(arrow, columns[0], wanted.classes[name], titles[0], path)
         else:
             numbers = [_numbers(arrow, column, array, title, path) for title, column in titled]
             values = np.stack(numbers, axis=1)
         arrays[name] = filled(array, values, _place, path)
-    return Table(path, arrays, {name: names for name, names in classes.items() if names}, _place)
+    return Dataset(arrays, str(path), {name: names for name, names in classes.items() if names}, _place)
+
+
+def _texts(arrow: Any, column: Any, array: Filled, name: str, path: Path) -> TextCollector:
+    if not (arrow.types.is_string(column.type) or arrow.types.is_large_string(column.type)):
+        raise DataError(f"{path}, column {name!r}: {array.info.name} takes text, this is {column.type}")
+    assert array.text is not None
+    texts = TextCollector(array.text.vocabulary)
+    for text in column.to_pylist():
+        texts.add(text)
+    return texts
 
 
 def _place(row: int) -> str:

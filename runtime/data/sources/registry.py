@@ -12,7 +12,7 @@ from netwright.specs.models.data import AnySource
 from ...errors import DataError
 from ..samples import Samples
 from ..wanted import Wanted
-from . import array_files, audio_folder, csv_table, image_folder, parquet_table
+from . import array_files, audio_folder, csv_table, image_folder, parquet_table, text_files, token_files
 
 #: By the type in the spec: a function of the data set's section, the folder that its paths are relative to, and what
 #: the model takes. It looks at headers and names of files; samples are read when they are asked for.
@@ -22,6 +22,8 @@ _READERS: Mapping[str, Callable[[Any, Path, Wanted], Samples]] = {
     "parquet": parquet_table.open_set,
     "images": image_folder.open_set,
     "audio": audio_folder.open_set,
+    "text": text_files.open_set,
+    "tokens": token_files.open_set,
 }
 
 

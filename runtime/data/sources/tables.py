@@ -12,22 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.specs.manifest import BufferInfo
-from netwright.specs.models.data import TableData
+from netwright.specs.models.data import TableData, TextColumnSpec
 
 from ...arrays import LossError, rounded
 from ...binding import parse_shape
 from ...errors import DataError, did_you_mean, listed
-from ..dataset import Dataset
-from ..wanted import Wanted
+from ..ragged import Ragged, TextCollector, Texts, with_lengths
+from ..wanted import Wanted, check_whole
 
 
 @dataclass(frozen=True)
 class Filled:
-    """An array, and the columns (by position) whose numbers fill a row of it. ``is_class``: a column of classes."""
+    """An array, and the columns (by position) whose numbers fill a row of it. ``is_class``: a column of classes.
+    ``text``: how a column of text becomes numbers of tokens.
+    """
 
     info: BufferInfo
     columns: tuple[int, ...]
     is_class: bool
+    text: TextColumnSpec | None = None
 
     @property
     def dtype(self) -> np.dtype:
@@ -47,24 +50,6 @@ class Filled:
         return (count,)
 
 
-class Table(Dataset):
-    """A table in memory, whose rows have names."""
-
-    def __init__(
-        self,
-        path: Path,
-        arrays: Mapping[str, NDArray],
-        classes: Mapping[str, tuple[str, ...]],
-        place: Callable[[int], str],
-    ):
-        super().__init__(arrays, str(path))
-        self.classes = dict(classes)
-        self._place = place
-
-    def place(self, row: int) -> str:
-        return self._place(row)
-
-
 def columns_for(
     spec: TableData, wanted: Wanted, header: Sequence[str], path: Path, hint: str = ""
 ) -> list[Filled]:
@@ -73,10 +58,14 @@ def columns_for(
     ``hint`` is added to the message: what may be wrong if columns are missing.
     """
     problems: list[str] = []
-    written = {info.name: _as_list(spec.columns.get(info.name, info.name)) for info in wanted.arrays}
+    lengths = {
+        wanted.lengths[name] for name in spec.text if name in wanted.lengths
+    }  # which follow from the text
+    infos = [info for info in wanted.arrays if info.name not in lengths]
+    written = {info.name: _as_list(spec.columns.get(info.name, info.name)) for info in infos}
     named = {pattern for names in written.values() for pattern in names if pattern in header}
     arrays: list[Filled] = []
-    for info in wanted.arrays:
+    for info in infos:
         columns: list[int] = []
         for pattern in written[info.name]:
             if header.count(pattern) > 1:
@@ -89,7 +78,13 @@ def columns_for(
                 columns += fitting
                 if not fitting:
                     problems.append(_missing(pattern, info, spec, header))
-        arrays.append(Filled(info, tuple(columns), info.name in wanted.classes and len(columns) == 1))
+        text = spec.text.get(info.name)
+        if text is not None and len(columns) > 1:
+            problems.append(f"{info.name} takes the text of one column, these are {len(columns)}")
+        if text is not None:
+            check_whole(info, path)
+        is_class = info.name in wanted.classes and len(columns) == 1
+        arrays.append(Filled(info, tuple(columns), is_class, text))
     if problems:
         known = f"the columns are {_shortened(header)}{hint}"
         raise DataError("\n  ".join([f"{path}: {problems[0]}", *problems[1:], known]))
@@ -127,3 +122,21 @@ def filled(array: Filled, values: NDArray, place: Callable[[int], str], path: Pa
             value = f"{values[row, column]} is not from {limits.min} to {limits.max}"
             raise DataError(f"{path}, {place(row)}: {array.info.name}: {value}")
     return values.astype(dtype).reshape(len(values), *array.shape)
+
+
+def text_arrays(
+    array: Filled, collected: TextCollector, wanted: Wanted, place: Callable[[int], str], path: Path
+) -> Mapping[str, Ragged | NDArray]:
+    """The arrays that a column of text fills: the tokens, and their lengths. Raises DataError."""
+    assert array.text is not None
+    name = array.info.name
+    texts = Texts(
+        name,
+        collected,
+        array.text.vocabulary,
+        array.dtype,
+        array.text.length,
+        lambda row: f"{path}, {place(row)}",
+        wanted.vocabularies.get(name),
+    )
+    return with_lengths(texts, name, wanted.lengths.get(name), path)

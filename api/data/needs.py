@@ -1,0 +1,66 @@
+"""What a network takes from a data set."""
+
+from __future__ import annotations
+
+from netwright.compiler.frontend.analyses.windows import time_dim as steps_of
+from netwright.compiler.frontend.network import Network
+from netwright.compiler.ranges import merged_ranges
+from netwright.runtime.data.wanted import Wanted
+from netwright.runtime.windows import Windows
+from netwright.specs.load import LoadResult
+from netwright.specs.manifest import BufferInfo
+from netwright.specs.models.train import SoftmaxCrossEntropy
+
+
+def wanted(load: LoadResult, network: Network) -> Wanted:
+    """What the network takes from a data set."""
+    assert load.model is not None
+    train, outputs = load.model.train, network.outputs
+    classes: dict[str, tuple[str, ...] | None] = {}
+    counts: dict[str, int] = {}
+    if train is not None:
+        target = train.loss.target
+        integer = target in network.targets and network.targets[target].dtype in ("int32", "int64")
+        if integer and isinstance(train.loss, SoftmaxCrossEntropy):
+            size = outputs[train.loss.output].type.shape[-1]
+            counts |= {target: size} if isinstance(size, int) else {}
+            labels = outputs[train.loss.output].labels
+            named = {
+                output.labels for output in outputs.values() if output.labels and len(output.labels) == size
+            }
+            classes[target] = labels or (named.pop() if len(named) == 1 else None)
+    arrays = {info.name: info for info in expected_arrays(network)}
+    return Wanted(
+        tuple(arrays[name] for name in network.inputs),
+        tuple(arrays[name] for name in network.targets),
+        classes,
+        counts,
+        {name: input.lengths for name, input in load.model.inputs.items() if input.lengths is not None},
+    )
+
+
+def expected_arrays(network: Network) -> list[BufferInfo]:
+    """The arrays that a data set holds: inputs and targets."""
+    types = {**network.inputs, **network.targets}
+    return [
+        BufferInfo(name=name, role="input", dtype=type.dtype, shape=[str(size) for size in type.shape])
+        for name, type in types.items()
+    ]
+
+
+def ranged_arrays(network: Network) -> list[BufferInfo]:
+    """The arrays that a data set holds, with the ranges of their integers."""
+    ranges = merged_ranges(network.graphs.values())
+    return [info.model_copy(update={"ranges": ranges.get(info.name)}) for info in expected_arrays(network)]
+
+
+def windows(load: LoadResult, network: Network) -> Windows | None:
+    """The windows that sequences are cut into; None if they are trained on whole."""
+    train = load.model.train if load.model else None
+    time = time_dim(network)
+    return Windows(train.bptt.window, time) if train and train.bptt and time else None
+
+
+def time_dim(network: Network) -> str | None:
+    """The open dim that counts steps: the second axis of the first input whose second axis is open."""
+    return steps_of(network.inputs.values(), network.dims)

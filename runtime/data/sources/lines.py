@@ -1,0 +1,106 @@
+"""Text files with a sample per line, and their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.specs.files import open_regular
+from netwright.specs.models.data import SequenceData
+
+from ...errors import DataError
+from ..cells import BAD_CELL, cell_parser
+from ..classes import number_classes
+from ..wanted import Wanted
+from .tables import Filled, filled
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The texts of samples, and the array of their labels with the names of classes, by the target's name."""
+
+    texts: Sequence[str]
+    arrays: Mapping[str, NDArray]
+    classes: Mapping[str, tuple[str, ...]]
+
+
+def place_of(row: int) -> str:
+    """The line of a sample."""
+    return f"line {row + 1}"
+
+
+def decoded(data: bytes, path: Path, line: int = 1) -> str:
+    """The text of a file in UTF-8, or of a ``line`` of it. Raises DataError, which names line and column."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line += before.count(b"\n")
+        column = len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
+        raise DataError(
+            f"{path}, line {line}, column {column}: the text is not UTF-8: {error.reason}"
+        ) from None
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file, without line breaks. Raises DataError and OSError."""
+    with open_regular(path) as file:
+        data = file.read().removeprefix(b"\xef\xbb\xbf")
+    lines = [line.removesuffix("\r") for line in decoded(data, path).split("\n")]
+    return lines if lines[-1] else lines[:-1]
+
+
+def read_labelled(spec: SequenceData, folder: Path, path: Path, wanted: Wanted) -> Labelled:
+    """The samples of a file with one per line. Raises DataError and OSError."""
+    texts = read_lines(path)
+    if not texts:
+        raise DataError(f"{path}: the file is empty; it needs a sample per line")
+    if spec.labels is not None:
+        labels, place = read_lines(folder / spec.labels), folder / spec.labels
+        if len(labels) != len(texts):
+            raise DataError(f"{place} has {len(labels):,} lines, {path} has {len(texts):,}")
+    elif spec.label is not None:
+        labels, place = [], path
+        for row, line in enumerate(texts):
+            label, separator, text = line.partition(spec.separator)
+            if spec.label == "last":
+                text, separator, label = line.rpartition(spec.separator)
+            if not separator:
+                raise DataError(
+                    f"{path}, {place_of(row)}: no {spec.separator!r} separates the {spec.label} field"
+                )
+            labels.append(label)
+            texts[row] = text
+    else:
+        return Labelled(texts, {}, {})
+    target = wanted.target(spec.target, path)
+    arrays, classes = _numbers(labels, Filled(target, (0,), target.name in wanted.classes), wanted, place)
+    return Labelled(texts, {target.name: arrays}, {target.name: classes} if classes else {})
+
+
+def _numbers(labels: list[str], array: Filled, wanted: Wanted, path: Path) -> tuple[NDArray, tuple[str, ...]]:
+    parse, dtype, what = cell_parser(array.dtype)
+    classes: tuple[str, ...] = ()
+    if array.is_class:
+        first: dict[str, int] = {}
+        for row, label in enumerate(labels):
+            first.setdefault(label.strip(), row)
+        if "" in first:
+            raise DataError(f"{path}, {place_of(first[''])}: the label is empty")
+        numbers, classes = number_classes(
+            list(first), wanted.classes[array.info.name], lambda label: f"{path}, {place_of(first[label])}"
+        )
+        parse = lambda label: numbers[label.strip()]  # noqa: E731
+    values = np.empty((len(labels), 1), dtype)
+    for row, label in enumerate(labels):
+        try:
+            values[row] = parse(label)
+        except BAD_CELL:
+            shown = repr(label[:60]) if label.strip() else "the label"
+            problem = f"is no {what}" if label.strip() else "is empty"
+            raise DataError(f"{path}, {place_of(row)}: {shown} {problem}") from None
+    return filled(array, values, place_of, path), classes

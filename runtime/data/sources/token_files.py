@@ -1,0 +1,105 @@
+"""`type: tokens`: numbers of tokens, in a text file with a sample per line or in arrays with offsets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.specs.models.data import TokensData
+
+from ...errors import DataError, listed
+from ..dataset import Dataset
+from ..ragged import Ragged, offsets_of, with_lengths
+from ..stored import Stored, open_arrays
+from ..wanted import Wanted, check_whole
+from .lines import place_of, read_labelled
+
+#: The largest number that is read: what int64 holds.
+_LIMITS = np.iinfo(np.int64)
+
+
+def open_set(spec: TokensData, folder: Path, wanted: Wanted) -> Dataset:
+    """Reads the tokens of a text file, or the offsets of arrays. Raises DataError and OSError."""
+    if isinstance(spec.path, dict):
+        path = folder / next(iter(spec.path.values()))
+        files = {name: folder / file for name, file in spec.path.items()}
+        return _from_arrays(spec, open_arrays(files), path, wanted)
+    path = folder / spec.path
+    if path.is_dir() or path.suffix in (".npz", ".npy"):
+        return _from_arrays(spec, open_arrays(path), path, wanted)
+    return _from_lines(spec, folder, path, wanted)
+
+
+def _from_lines(spec: TokensData, folder: Path, path: Path, wanted: Wanted) -> Dataset:
+    input = wanted.input(spec.input, (2,), path, whole=True)
+    check_whole(input, path)
+    labelled = read_labelled(spec, folder, path, wanted)
+    samples = [_tokens(text, path, row, np.dtype(input.dtype)) for row, text in enumerate(labelled.texts)]
+    values = np.concatenate(samples)
+    array = Ragged(values, offsets_of([len(tokens) for tokens in samples]), values.dtype, spec.length)
+    arrays = {**with_lengths(array, input.name, wanted.lengths.get(input.name), path), **labelled.arrays}
+    return Dataset(arrays, str(path), labelled.classes, place_of)
+
+
+def _tokens(text: str, path: Path, row: int, dtype: np.dtype) -> NDArray:
+    words = text.replace(",", " ").split()
+    limits = np.iinfo(dtype)
+    try:
+        numbers = [int(word) for word in words]
+    except ValueError:
+        numbers = []
+    if (
+        len(numbers) < len(words)
+        or "_" in text
+        or any(not limits.min <= number <= limits.max for number in numbers)
+    ):
+        for i, word in enumerate(words, 1):
+            try:
+                if "_" in word or len(word) > 20:
+                    raise ValueError
+                if limits.min <= int(word) <= limits.max:
+                    continue
+            except ValueError:
+                raise DataError(
+                    f"{path}, {place_of(row)}, token {i}: {word[:60]!r} is no whole number"
+                ) from None
+            raise DataError(f"{path}, {place_of(row)}, token {i}: {word} is too large for {dtype}")
+    return np.array(numbers, dtype)
+
+
+def _from_arrays(spec: TokensData, arrays: dict[str, Stored], path: Path, wanted: Wanted) -> Dataset:
+    if missing := [name for name in ("ids", "offsets") if name not in arrays]:
+        raise DataError(f"{path}: {missing[0]} is missing; there are {listed(arrays)}")
+    ids, stored = arrays.pop("ids"), arrays.pop("offsets")
+    for name, array in (("ids", ids), ("offsets", stored)):
+        if len(array.shape) != 1 or array.dtype.kind not in "iu":
+            raise DataError(
+                f"{path}: {name} is {array.dtype.name} {list(array.shape)}; it needs whole numbers, one axis"
+            )
+    offsets = _offsets(stored, ids.shape[0], path)
+    input = wanted.input(spec.input, (2,), path, whole=True)
+    check_whole(input, path)
+    array = Ragged(ids, offsets, ids.dtype, spec.length)
+    named = {**with_lengths(array, input.name, wanted.lengths.get(input.name), path), **arrays}
+    return Dataset(named, str(path))
+
+
+def _offsets(stored: Stored, total: int, path: Path) -> NDArray[np.int64]:
+    written = stored[slice(None)]
+    if len(written) < 2:
+        raise DataError(
+            f"{path}: offsets has {len(written)} numbers; it needs one more than there are samples"
+        )
+    if int(written.max()) > total or int(written.min()) < 0:
+        raise DataError(
+            f"{path}: offsets go from {written.min()} to {written.max()}, ids has {total:,} numbers"
+        )
+    offsets = written.astype(np.int64)
+    if (falling := np.flatnonzero(np.diff(offsets) < 0)).size:
+        at = int(falling[0])
+        raise DataError(f"{path}: offsets fall from {offsets[at]} to {offsets[at + 1]} at sample {at}")
+    if offsets[-1] != total or offsets[0]:
+        raise DataError(f"{path}: offsets go from {offsets[0]} to {offsets[-1]}, ids has {total:,} numbers")
+    return offsets
