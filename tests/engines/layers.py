@@ -163,7 +163,7 @@ def multi_head_attention(s: Sketch, x: Signal) -> Signal | None:
 def reshape(s: Sketch, x: Signal) -> Signal | None:
     """Splits the last axis, or joins batch and time."""
     *leading, last = [size if isinstance(size, int) else str(size) for size in x.shape]
-    if not isinstance(last, int):
+    if not isinstance(last, int) or not last:
         return None
     divisors = [d for d in range(1, last + 1) if last % d == 0]
     rows = s.one_of(*divisors)
