@@ -165,7 +165,8 @@ class Program:
         spec = self.load.model.train if self.load.model else None
         size = spec.batch_size if spec else 32
         samples = data if isinstance(data, Samples) else self._data(data=data)["data"]
-        return evaluate(self.session, samples, size)
+        grouped = spec is not None and spec.group_by_length
+        return evaluate(self.session, samples, size, group_by_length=grouped)
 
     def _data(self, **given: Given | None) -> DataSets:
         return DataSets(

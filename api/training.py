@@ -29,6 +29,7 @@ def training_plan(load: LoadResult, network: Network, *, epochs: int | None = No
     if spec is None:
         raise RequestError(f"{network.model} can't be trained: the spec has no train section")
     stopping = spec.early_stopping
+    lengths = {name: input.lengths for name, input in load.model.inputs.items() if input.lengths is not None}
     return TrainingPlan(
         epochs=spec.epochs if epochs is None else epochs,
         batch_size=spec.batch_size,
@@ -40,7 +41,10 @@ def training_plan(load: LoadResult, network: Network, *, epochs: int | None = No
         carry_state=spec.bptt.carry_state if spec.bptt else True,
         time=time_dim(network) or "T",
         mask=spec.loss.mask,
-        lengths=tuple(input.lengths for input in load.model.inputs.values() if input.lengths is not None),
+        lengths=tuple(lengths.values()),
+        lengths_of=lengths,
+        group_by_length=spec.group_by_length,
+        augment=spec.augment,
     )
 
 

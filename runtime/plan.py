@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from numpy.typing import NDArray
+
+from netwright.specs.models.augmentation import AnyAugmentation
 
 from .totals import Totals
 from .windows import Windows
@@ -29,6 +32,10 @@ class TrainingPlan:
 
     ``window`` (truncated backpropagation) cuts sequences along the dim ``time``. ``lengths`` names the inputs that hold
     sequence lengths, ``mask`` the array that says which steps count in the loss. ``checkpoint_every`` counts epochs.
+
+    ``group_by_length`` puts samples of similar lengths into batches, which are cut to their longest sequence.
+    ``augment`` says by which changes each input of the training data is varied; ``lengths_of`` names the array with the
+    lengths of an input's sequences.
     """
 
     epochs: int
@@ -42,6 +49,9 @@ class TrainingPlan:
     time: str = "T"
     lengths: tuple[str, ...] = ()
     mask: str | None = None
+    group_by_length: bool = False
+    augment: Mapping[str, tuple[AnyAugmentation, ...]] = field(default_factory=dict)
+    lengths_of: Mapping[str, str] = field(default_factory=dict)
     checkpoint_every: int = 1
 
     def __post_init__(self) -> None:
@@ -50,6 +60,8 @@ class TrainingPlan:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.window is not None and self.window < 1:
             raise ValueError(f"window must be at least 1, not {self.window}")
+        if self.window is not None and self.group_by_length:
+            raise ValueError("sequences that are cut into windows can't be grouped by length")
         if self.monitor is not None and not self.monitor.startswith(("train_", "valid_")):
             raise ValueError(f"monitor must start with train_ or valid_, not be {self.monitor!r}")
 

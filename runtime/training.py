@@ -7,14 +7,20 @@ It computes nothing numerical: a step is one call of the entry ``train_step``. E
 
 from __future__ import annotations
 
+import json
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .batches import Batches
+from netwright.specs.models.augmentation import AnyAugmentation
+
+from .augmentation import Augmenter
+from .batches import Batch, Batches, read_ahead
+from .batches.trimming import Trimming
 from .causes import NETWORK, UPDATES, cause_of, not_finite
 from .checkpoint import load_checkpoint, save_checkpoint
 from .data.samples import Samples
@@ -57,13 +63,31 @@ def train(
     return _Training(session, plan, data, valid, checkpoint, observer or Silent()).run(resume)
 
 
-def evaluate(session: Session, data: Samples, batch_size: int = 32) -> dict[str, float]:
+def evaluate(
+    session: Session, data: Samples, batch_size: int = 32, *, group_by_length: bool = False
+) -> dict[str, float]:
     """The mean loss and metrics over a whole data set, exact also if the last batch is partial. Raises DataError."""
     data.require(session.input_info("loss"), session.manifest.dims)
     totals = Totals()
-    for batch in Batches(data, session.input_info("loss"), batch_size).epoch(0):
-        totals.add(session.run("loss", batch.arrays))
+    made = plain_batches(session, data, batch_size, group_by_length)
+    with read_ahead(made.epoch(0), made.ahead) as batches:
+        for batch in batches:
+            totals.add(session.run("loss", batch.arrays))
     return totals.means()
+
+
+def plain_batches(session: Session, data: Samples, batch_size: int, group_by_length: bool) -> Batches:
+    """Batches of samples as they are, to measure the loss."""
+    inputs = session.input_info("loss")
+    trimming = Trimming(inputs, session.manifest.dims) if group_by_length else None
+    return Batches(data, inputs, batch_size, trimming=trimming)
+
+
+def _written(augment: Mapping[str, tuple[AnyAugmentation, ...]]) -> str:
+    """Augmentations as text, to compare them."""
+    return json.dumps(
+        {name: [change.model_dump() for change in changes] for name, changes in augment.items()}
+    )
 
 
 class _Training:
@@ -87,13 +111,20 @@ class _Training:
         windows = plan.windows
         data.require(inputs, dims, windows)
         self.batches = Batches(
-            data, inputs, plan.batch_size, seed=plan.seed, shuffle=plan.shuffle, windows=windows
+            data,
+            inputs,
+            plan.batch_size,
+            seed=plan.seed,
+            shuffle=plan.shuffle,
+            windows=windows,
+            trimming=Trimming(inputs, dims) if plan.group_by_length else None,
+            augmenter=Augmenter(plan.augment, plan.seed, inputs, plan.lengths_of) if plan.augment else None,
         )
         self.data, self.valid_data = data, valid
         self.valid: Batches | None = None
         if valid is not None:
             valid.require(session.input_info("loss"), dims)
-            self.valid = Batches(valid, session.input_info("loss"), plan.batch_size)
+            self.valid = plain_batches(session, valid, plan.batch_size, plan.group_by_length)
         self._check_monitor()
         self.good_weights = session.weights
         self.saved_place: tuple[int, int] | None = None
@@ -106,6 +137,8 @@ class _Training:
             "window": plan.window,
             "carry_state": plan.carry_state,
             "monitor": self.monitor,
+            **({"group_by_length": True} if plan.group_by_length else {}),
+            **({"augment": _written(plan.augment)} if plan.augment else {}),
         }
 
     def run(self, resume: str | Path | None) -> TrainingResult:
@@ -147,34 +180,41 @@ class _Training:
         return "finished"
 
     def _steps(self) -> None:
-        progress, plan = self.progress, self.plan
+        progress = self.progress
         began, before = time.perf_counter(), progress.seconds
-        for batch in self.batches.epoch(progress.epoch, progress.batch):
-            if self.interrupt.requested:
-                break
-            if batch.starts_sequence or not plan.carry_state:
-                self.session.reset_carry()
-            outputs = self.session.run("train_step", batch.arrays)
-            progress.step += 1
-            progress.batch = batch.index + 1
-            if not math.isfinite(float(outputs["loss.numerator"])):
-                self._diverged(
-                    f"the loss is {float(outputs['loss.numerator'])}",
-                    cause_of(self.session, self.good_weights, batch.arrays, self.data, batch.rows, plan.mask),
-                )
-            progress.totals.add(outputs)
-            progress.samples += batch.samples
-            progress.seconds = before + time.perf_counter() - began
-            self.observer.step(progress.epoch + 1, progress.batch, progress.samples, progress.totals)
+        upcoming = self.batches.epoch(progress.epoch, progress.batch)
+        with read_ahead(upcoming, self.batches.ahead) as batches:
+            for batch in batches:
+                if self.interrupt.requested:
+                    break
+                self._step(batch)
+                progress.seconds = before + time.perf_counter() - began
+                self.observer.step(progress.epoch + 1, progress.batch, progress.samples, progress.totals)
+
+    def _step(self, batch: Batch) -> None:
+        progress, plan = self.progress, self.plan
+        if batch.starts_sequence or not plan.carry_state:
+            self.session.reset_carry()
+        outputs = self.session.run("train_step", batch.arrays)
+        progress.step += 1
+        progress.batch = batch.index + 1
+        if not math.isfinite(float(outputs["loss.numerator"])):
+            self._diverged(
+                f"the loss is {float(outputs['loss.numerator'])}",
+                cause_of(self.session, self.good_weights, batch.arrays, self.data, batch.rows, plan.mask),
+            )
+        progress.totals.add(outputs)
+        progress.samples += batch.samples
 
     def _validate(self) -> dict[str, float] | None:
         if self.valid is None:
             return None
         totals = Totals()
-        for batch in self.valid.epoch(0):
-            if self.interrupt.requested:
-                break
-            totals.add(self.session.run("loss", batch.arrays))
+        with read_ahead(self.valid.epoch(0), self.valid.ahead) as batches:
+            for batch in batches:
+                if self.interrupt.requested:
+                    break
+                totals.add(self.session.run("loss", batch.arrays))
         return totals.means()
 
     def _finish_epoch(self, valid: dict[str, float] | None) -> None:

@@ -132,3 +132,18 @@ def permutation(seed: int, path: str, epoch: int, count: int) -> NDArray[np.int6
     counter[:, 2], counter[:, 3] = stream.upper
     bits = philox4x32(stream.key, counter).astype(np.uint64)
     return np.argsort((bits[:, 0] << _SHIFT) | bits[:, 1], kind="stable").astype(np.int64)
+
+
+def sample_uniforms(
+    seed: int, path: str, epoch: int, rows: NDArray[np.int64], count: int
+) -> NDArray[np.float64]:
+    """Uniform float64 in [0, 1), `[rows, count]`: the numbers that belong to each sample in an epoch, whatever other
+    samples are asked for.
+    """
+    half = (count + 1) // 2
+    counter = np.empty((len(rows), half, 4), dtype=np.uint32)
+    counter[..., 0] = np.arange(half, dtype=np.uint32)
+    words = rows.astype(np.uint64)[:, None]
+    counter[..., 1], counter[..., 2], counter[..., 3] = words & _LOW, words >> _SHIFT, epoch
+    bits = philox4x32(key_for(seed, path), counter)
+    return uniform_float64(bits[..., [0, 2]], bits[..., [1, 3]]).reshape(len(rows), 2 * half)[:, :count]

@@ -33,6 +33,10 @@ class Dataset(Samples):
         return super().place(row) if self._place is None else self._place(row)
 
     @property
+    def in_memory(self) -> bool:
+        return all(getattr(array, "in_memory", True) for array in self.arrays.values())
+
+    @property
     def texts(self) -> dict[str, Texts]:
         return {name: array for name, array in self.arrays.items() if isinstance(array, Texts)}
 

@@ -34,6 +34,11 @@ class Ragged:
         #: How many tokens of each sequence are read.
         self.lengths = np.minimum(own, self.shape[1])
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether rows are copied, not read from a file."""
+        return not isinstance(self._values, Stored) or self._values.in_memory
+
     def __getitem__(self, rows: slice | NDArray[np.int64]) -> NDArray:
         starts, lengths = self._offsets[:-1][rows], self.lengths[rows]
         padded = np.zeros((len(starts), self.shape[1]), self.dtype)

@@ -84,6 +84,11 @@ class Samples(ABC):
         return f"sample {row}"
 
     @property
+    def in_memory(self) -> bool:
+        """Whether reading samples takes no more than copying them."""
+        return False
+
+    @property
     def texts(self) -> Mapping[str, Texts]:
         """The arrays that are made from text."""
         return {}
@@ -207,6 +212,10 @@ class Part(Samples):
     @property
     def origin(self) -> Samples:
         return self.whole.origin
+
+    @property
+    def in_memory(self) -> bool:
+        return self.whole.in_memory
 
     @property
     def origin_rows(self) -> NDArray[np.int64]:

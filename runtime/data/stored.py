@@ -28,7 +28,9 @@ _Rows = slice | NDArray[np.int64]
 
 
 class Stored(ABC):
-    """An array in a file: its header, and its rows on demand."""
+    """An array in a file: its header, and its rows on demand. ``in_memory``: it is read once, as a whole."""
+
+    in_memory = False
 
     def __init__(self, header: ArrayHeader):
         self.shape, self.dtype = header.shape, header.dtype.newbyteorder("=")
@@ -44,6 +46,8 @@ class Stored(ABC):
 
 class _Whole(Stored):
     """An array that is read as a whole when it is needed."""
+
+    in_memory = True
 
     def __init__(self, header: ArrayHeader, read: Callable[[], NDArray]):
         super().__init__(header)

@@ -1,16 +1,18 @@
-"""Checks of `train.data`: the names that data sets mention, and splits."""
+"""Checks of `train.data` and of how samples are varied and grouped: the names that are mentioned, splits, axes."""
 
 from __future__ import annotations
 
 from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import respelled
 from ..diagnostics.suggest import closest, did_you_mean
+from ..models.augmentation import AnyAugmentation, CropAugmentation, ShiftAugmentation
 from ..models.data import ArraysData, FolderData, SequenceData, SplitData, TableData, TokensData
 from ..models.train import TrainSpec
 from ..source.tree import Path, SourceTree
 from .structure import Structure
 
 SECTION = ("train", "data")
+AUGMENT = ("train", "augment")
 
 
 def check_data_sets(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> None:
@@ -50,6 +52,57 @@ def check_data_sets(structure: Structure, tree: SourceTree, diagnostics: Diagnos
                 array(data.stratify, (*path, "stratify"))
             _check_source(name, data, train, tree, diagnostics)
     _check_fractions(train, tree, diagnostics)
+
+
+def check_varied(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> None:
+    """Checks that augmentation names inputs with the axes that it changes, and that samples have lengths to be grouped
+    by.
+    """
+    train: TrainSpec = structure.sections["train"]
+    inputs = structure.sections.get("inputs") or {}
+    broken = structure.broken.get("inputs", set())
+    for name, changes in train.augment.items():
+        if name not in inputs:
+            if not broken & {name, "*"}:
+                place = tree.key_span((*AUGMENT, name))
+                meant = closest(name, inputs)
+                help = did_you_mean(meant) or f"there is {', '.join(inputs)}"
+                fixes = respelled(name, meant, place)
+                message = f"there is no input named {name}"
+                diagnostics.error("NW0411", message, place, help=help, fixes=fixes)
+            continue
+        spec = inputs[name]
+        if not spec.dtype.startswith("float") and spec.dtype != "uint8":
+            message = f"augmentation changes numbers that are measured, {name} is {spec.dtype}"
+            diagnostics.error("NW0212", message, tree.key_span((*AUGMENT, name)))
+            continue
+        for i, change in enumerate(changes):
+            if (axes := _axes_changed(change)) >= len(spec.shape):
+                shape = f"[{', '.join(map(str, spec.shape))}]"
+                message = f"{change.type} changes axis {axes}, {name} is {shape}"
+                diagnostics.error("NW0212", message, tree.value_span((*AUGMENT, name, i)))
+    if train.group_by_length and not broken:
+        place = tree.value_span(("train", "group_by_length"))
+        dims = structure.sections.get("dims") or {}
+        if train.bptt is not None:
+            labels = [(tree.key_span(("train", "bptt")), "this cuts sequences into windows")]
+            message = "group_by_length cuts batches to their longest sequence, which bptt can't divide"
+            diagnostics.error("NW0212", message, place, labels=labels, help="leave out one of them")
+        elif not any(
+            spec.lengths and len(spec.shape) > 1 and spec.shape[1] in dims for spec in inputs.values()
+        ):
+            message = "no input has lengths along an open dim, by which samples could be grouped"
+            help = "give an input [N, T, …] the key lengths: NAME"
+            diagnostics.error("NW0212", message, place, help=help)
+
+
+def _axes_changed(change: AnyAugmentation) -> int:
+    """The last axis that a change needs."""
+    if isinstance(change, ShiftAugmentation):
+        return len(change.by)
+    if isinstance(change, CropAugmentation):
+        return 2
+    return getattr(change, "axis", 1)
 
 
 def _arrays(structure: Structure, train: TrainSpec) -> list[str]:

@@ -7,7 +7,7 @@ from ..diagnostics.fixes import replaced, respelled, without_key
 from ..diagnostics.suggest import closest, did_you_mean
 from ..expansion.placement import ExpandedSpec
 from ..source.tree import Path, SourceTree
-from .data import check_data_sets
+from .data import check_data_sets, check_varied
 from .structure import Structure
 
 
@@ -94,6 +94,7 @@ def check_train(structure: Structure, tree: SourceTree, diagnostics: Diagnostics
         if metric.target is not None and metric.target != train.loss.target:
             target(metric.target, ("train", "metrics", i, "target"), "NW0402", "target")
     check_data_sets(structure, tree, diagnostics)
+    check_varied(structure, tree, diagnostics)
     stopping = train.early_stopping
     if stopping is None:
         return

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from .augmentation import Augmentation
 from .base import (
     DType,
     Flag,
@@ -291,6 +292,14 @@ class TrainSpec(SpecModel):
     """The seed of everything random: initial weights, order of samples, dropout."""
     shuffle: Flag = True
     """Whether to change the order of the samples in each epoch."""
+    group_by_length: Flag = False
+    """Whether samples of similar lengths share batches, which are cut to their longest sequence, so that few steps are
+    padding. Needs an input with `lengths` along an open dim; all arrays along that dim are cut.
+    """
+    augment: dict[Name, tuple[Augmentation, ...]] = Field(default_factory=dict)
+    """How samples are varied in training, by input: changes that are made one after the other. They are drawn anew in
+    each epoch, by `seed`.
+    """
     bptt: BpttSpec | None = None
     """Truncation in time. By default, sequences are trained on whole."""
     early_stopping: EarlyStoppingSpec | None = None

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from ..equations.expressions import FUNCTIONS
 from ..models.activations import AnyActivation
+from ..models.augmentation import AnyAugmentation
 from ..models.blocks import ArgumentSpec, BlockSpec, BlockUse
 from ..models.budget import BudgetSpec
 from ..models.cells import CellOutputSpec, CellSpec, InnerCellSpec, ParameterSpec, StateSpec
@@ -71,6 +72,7 @@ KINDS: dict[str, Any] = {
     "Initializer": AnyInitializer,
     "Loss": AnyLoss,
     "Data": AnySource,
+    "Augmentation": AnyAugmentation,
     "Optimizer": AnyOptimizer,
     "LearningRate": AnyRate,
 }
@@ -81,7 +83,7 @@ _BREAK = re.compile(r"\s*\n\s*")
 _UNIONS = {"dense": "layer", "linear": "[activation](#activations)", "relu": "[activation](#activations)"}
 _UNIONS |= {"zeros": "[initializer](#initializers)", "constant": "[schedule](#learning-rates)"}
 _UNIONS |= {"softmax_cross_entropy": "[loss](#losses)", "sgd": "[optimizer](#optimizers)"}
-_UNIONS |= {"arrays": "[data set](#data)"}
+_UNIONS |= {"arrays": "[data set](#data)", "shift": "[change](#augmentation)"}
 
 
 def document() -> str:

@@ -12,16 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.specs.manifest import BufferInfo
-from netwright.specs.random import permutation
 
-from .arrays import LossError, is_rounding, rounded
-from .binding import bare_name, parse_shape, shape_text
-from .data.samples import Samples
-from .errors import DataError
-from .windows import Windows
-
-#: The random stream that shuffles training data.
-SHUFFLE = "data.train"
+from ..arrays import LossError, is_rounding, rounded
+from ..augmentation import Augmenter
+from ..data.samples import Rows, Samples
+from ..errors import DataError
+from ..windows import Windows
+from .order import batch_rows
+from .trimming import Trimming, time_axes, total_lengths
 
 
 @dataclass(frozen=True)
@@ -34,12 +32,13 @@ class Batch:
     arrays: dict[str, NDArray]
     samples: int
     starts_sequence: bool
-    rows: slice | NDArray[np.int64]
+    rows: Rows
 
 
 class Batches:
     """Makes the batches of each epoch from those arrays of ``dataset`` that ``inputs`` name. Floats are rounded to the
-    inputs' types; a number that is too large for its type raises DataError.
+    inputs' types; a number that is too large for its type raises DataError. ``trimming`` puts samples of similar
+    lengths together and cuts each batch to its longest sequence; ``augmenter`` changes the samples.
     """
 
     def __init__(
@@ -51,6 +50,8 @@ class Batches:
         seed: int = 0,
         shuffle: bool = False,
         windows: Windows | None = None,
+        trimming: Trimming | None = None,
+        augmenter: Augmenter | None = None,
     ):
         self.samples = len(dataset)
         self._dataset = dataset
@@ -58,37 +59,54 @@ class Batches:
         self._batch_size = batch_size
         self._seed = seed
         self._shuffle = shuffle
+        self._augmenter = augmenter
         self._windows = windows
-        self._axes = _time_axes(inputs, windows.time) if windows else {}
-        self._steps = next((dataset.headers[name].shape[axis] for name, axis in self._axes.items()), 1)
+        self._axes = time_axes(inputs, windows.time, "cut into windows") if windows else {}
+        if windows and not self._axes:
+            raise DataError(f"no input has the time axis {windows.time} that windows are cut from")
+        self._steps = next((dataset.headers[name].shape[axis] for name, (axis, *_) in self._axes.items()), 1)
         self.windows_per_batch = -(-self._steps // windows.size) if windows else 1
+        self._trimming = trimming if trimming is not None and trimming.lengths else None
+        self._lengths: NDArray[np.int64] | None = None
+        if self._trimming is not None:
+            pieces = dataset.pieces(self._trimming.names)
+            self._lengths = np.concatenate([total_lengths(arrays) for _, arrays in pieces])
+        #: How many batches to read ahead. What is in memory is there faster than a thread can be asked for it.
+        self.ahead = int(augmenter is not None or not dataset.in_memory)
 
     def __len__(self) -> int:
         return -(-self.samples // self._batch_size) * self.windows_per_batch
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of ``epoch`` (counted from 0), beginning with number ``start``."""
-        order = permutation(self._seed, SHUFFLE, epoch, self.samples) if self._shuffle else None
+        batches = batch_rows(
+            self.samples,
+            self._batch_size,
+            seed=self._seed,
+            epoch=epoch,
+            shuffle=self._shuffle,
+            lengths=self._lengths,
+        )
         whole: dict[str, NDArray] = {}
         for index in range(start, len(self)):
-            batch, window = divmod(index, self.windows_per_batch)
+            number, window = divmod(index, self.windows_per_batch)
+            rows = batches[number]
             if window == 0 or not whole:
-                whole = self._gather(batch, order)
-            samples = min(self._batch_size, self.samples - batch * self._batch_size)
+                whole = self._gather(rows, epoch)
+            samples = len(next(iter(whole.values())))
             arrays = self._cut(whole, window) if self._windows else whole
-            yield Batch(index, arrays, samples if window == 0 else 0, window == 0, self._rows(batch, order))
+            yield Batch(index, arrays, samples if window == 0 else 0, window == 0, rows)
 
-    def _gather(self, batch: int, order: NDArray[np.int64] | None) -> dict[str, NDArray]:
-        rows = self._rows(batch, order)
+    def _gather(self, rows: Rows, epoch: int) -> dict[str, NDArray]:
         arrays = self._dataset.read(rows, self._dtypes)
         for name, dtype in self._dtypes.items():
             if is_rounding(arrays[name].dtype, dtype):
                 arrays[name] = self._rounded(name, arrays[name], dtype, rows)
-        return arrays
+        if self._augmenter is not None:
+            arrays |= self._augmenter.apply(arrays, np.arange(self.samples)[rows], epoch)
+        return arrays if self._trimming is None else self._trimming.cut(arrays)
 
-    def _rounded(
-        self, name: str, array: NDArray, dtype: np.dtype, rows: slice | NDArray[np.int64]
-    ) -> NDArray:
+    def _rounded(self, name: str, array: NDArray, dtype: np.dtype, rows: Rows) -> NDArray:
         try:
             return rounded(array, dtype)
         except LossError as error:
@@ -97,34 +115,13 @@ class Batches:
             place = self._dataset.place(int(np.arange(self.samples)[rows][first]))
             raise DataError(f"{self._dataset.name}: {name}: {error} in {place}{where}") from None
 
-    def _rows(self, batch: int, order: NDArray[np.int64] | None) -> slice | NDArray[np.int64]:
-        rows = slice(batch * self._batch_size, (batch + 1) * self._batch_size)
-        return rows if order is None else order[rows]
-
     def _cut(self, whole: dict[str, NDArray], window: int) -> dict[str, NDArray]:
         assert self._windows is not None
         start, size = window * self._windows.size, self._windows.size
         arrays = dict(whole)
-        for name, axis in self._axes.items():
+        for name, (axis, *_) in self._axes.items():
             arrays[name] = whole[name][(slice(None),) * axis + (slice(start, start + size),)]
         for name in self._windows.lengths:
             steps = min(size, self._steps - start)
             arrays[name] = np.clip(whole[name].astype(np.int64) - start, 0, steps)
         return arrays
-
-
-def _time_axes(inputs: Sequence[BufferInfo], time: str) -> dict[str, int]:
-    axes: dict[str, int] = {}
-    for info in inputs:
-        for axis, size in enumerate(parse_shape(info)):
-            if bare_name(size) == time:
-                axes[info.name] = axis
-                break
-            if not isinstance(size, int) and time in size.symbols:
-                raise DataError(
-                    f"{info.name} {shape_text(info.shape)} can't be cut into windows: "
-                    f"it does not have one row for each step of {time}"
-                )
-    if not axes:
-        raise DataError(f"no input has the time axis {time} that windows are cut from")
-    return axes
