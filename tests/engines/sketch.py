@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from netwright.compiler.frontend.build import build_network
 from netwright.compiler.graph.types import TensorType
-from netwright.specs.dims import dim
+from netwright.specs.dims import dim, evaluate
 from netwright.specs.load import load_spec_text
 
 from .harness import as_text
@@ -26,8 +26,9 @@ Draw = Callable[[st.SearchStrategy[T]], T]
 Add = Callable[["Sketch", "Signal"], "Signal | None"]
 """How a layer of a type is drawn: see `layers`."""
 
-#: So many cells a value has at most, besides open sizes: what enlarges can be repeated on top of itself.
-MOST_CELLS = 1 << 20
+#: So many cells a value has at most where each open dim is `OPEN`: what enlarges can be repeated on top of itself, and
+#: other people's sums over more cells are far from exact.
+MOST_CELLS, OPEN = 1 << 21, 8
 #: What a drawn layer may be refused for: a window larger than its input, a size that is open where it has to be known,
 #: a pool with windows of padding alone, lengths that the layer can't honour, axes that don't exist, a dtype it
 #: does not read, nothing that remains, a size of 0 that would have to be written.
@@ -211,7 +212,8 @@ class Sketch:
             assert codes <= refused, f"{self.layers[-1]}\n{diagnostics.to_text()}"
             return None
         type = network.outputs["probe"].type
-        return type if prod(size for size in type.shape if isinstance(size, int)) <= MOST_CELLS else None
+        dims = dict.fromkeys(self.dims, OPEN)
+        return type if prod(evaluate(size, dims) for size in type.shape) <= MOST_CELLS else None
 
     def errors(self) -> set[str]:
         """The codes of what is wrong with the spec so far."""
