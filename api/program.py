@@ -145,7 +145,7 @@ class Program:
         or NaN.
         """
         sets = data if isinstance(data, DataSets) else self._data(train=data, valid=valid)
-        self.vocabularies = sets["train"].vocabularies
+        self.vocabularies |= sets["train"].vocabularies
         return run_training(
             self.load,
             self.network,

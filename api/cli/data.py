@@ -13,14 +13,16 @@ from netwright.runtime.data.fitting import check_against, class_problems, vocabu
 from netwright.runtime.data.samples import index_limits
 from netwright.runtime.data.summary import ArraySummary, SetSummary, summarize
 from netwright.specs.diagnostics.visible import visible
+from netwright.specs.files import write_file
 
 from ..data.needs import expected_arrays, ranged_arrays, wanted, windows
 from ..data.sets import DataSets
 from ..describe import count_text, shape_text
 from ..errors import RequestError
 from ..model import Model, load
-from .options import data_option, format_option, settings_option, spec_argument
-from .output import console, show_warnings
+from ..report.data_page import ShownSet, data_report
+from .options import PATH, check_outputs, data_option, format_option, settings_option, spec_argument
+from .output import console, show_warnings, written
 
 #: How many classes are listed.
 _MOST_CLASSES = 20
@@ -29,11 +31,23 @@ _MOST_CLASSES = 20
 @click.command("data")
 @spec_argument
 @data_option("train=other.npz")
+@click.option(
+    "--report",
+    "page",
+    type=PATH,
+    metavar="FILE",
+    help="Also write a page for a browser, with a sheet of samples: data.html.",
+)
 @format_option
 @settings_option
 @click.pass_context
 def command(
-    ctx: click.Context, spec: Path, data: dict[str, Path], form: str, settings: tuple[str, ...]
+    ctx: click.Context,
+    spec: Path,
+    data: dict[str, Path],
+    page: Path | None,
+    form: str,
+    settings: tuple[str, ...],
 ) -> None:
     """Read the data sets (those given, or the spec's) and show each array's type, range, numbers that are not finite,
     and how often each class occurs. Exit code 1 if a set does not fit the model.
@@ -44,6 +58,7 @@ def command(
     names = list(data or sets)
     if not names:
         raise RequestError(f"{model.name} names no data: give some with --data train=FILE")
+    check_outputs({"--report": page}, [*model.files, *(file for name in names for file in sets.files(name))])
     classes = wanted(model.load, model.network).classes
     summaries = {name: summarize(sets[name], classes) for name in names}
     problems = {name: _problems(model, sets, name) for name in names}
@@ -60,6 +75,10 @@ def command(
             for problem in problems[name]:
                 click.echo(f"error: {visible(problem)}", err=True)
             click.echo()
+    if page is not None:
+        shown_sets = {name: ShownSet(sets[name], summaries[name], problems[name]) for name in names}
+        write_file(page, data_report(model, shown_sets).encode())
+        written(page, sized=True)
     ctx.exit(1 if any(problems.values()) else 0)
 
 

@@ -85,6 +85,9 @@ def test_text_trains_and_is_evaluated_with_the_weights_vocabulary(
     words = np.array([program.vocabularies["words"].encode("it was great")])
     scores = program.predict(words=words, count=np.array([3]))["y"]
     assert scores[0].argmax() == 1  # the classes are "bad", "good"
+    # A training on numbers goes on with weights that belong to these words.
+    arrays = {"words": words, "count": np.array([3]), "kind": np.array([1])}
+    program.train(arrays, arrays, epochs=1)
     program.save_weights(tmp_path / "again.safetensors")
     assert (
         TensorFile(tmp_path / "again.safetensors").metadata[KEY]
