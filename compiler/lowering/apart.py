@@ -19,24 +19,23 @@ ENOUGH = 16
 def divided_axes(
     space: Shape,
     first: int | None,
-    loops: Sequence[int],
+    loops: Sequence[tuple[int, DimLike]],
     targets: Sequence[tuple[Value, Sequence[Target]]],
 ) -> frozenset[int]:
     """The axes of an iteration space whose loops are parallel.
 
     These are ``first`` and, if its loop is the outermost, the loops directly inside it until their product is at
-    least ``ENOUGH`` iterations, counting an open axis as 1. ``loops`` are the axes whose loops are perfectly nested,
-    outermost first.
+    least ``ENOUGH`` iterations, counting an open number as 1. ``loops`` are those that are perfectly nested, outermost
+    first: each with its axis and its number of iterations.
     """
     if first is None:
         return frozenset()
-    inside = [axis for axis in loops if space[axis] != 1]
-    if inside[:1] != [first]:
+    inside = [(axis, number) for axis, number in loops if number != 1]
+    if not inside or inside[0][0] != first:
         return frozenset([first])
     divided, iterations = [first], 1
-    for axis, following in pairwise(inside):
-        size = space[axis]
-        iterations *= size if isinstance(size, int) else 1
+    for (_, number), (following, _) in pairwise(inside):
+        iterations *= number if isinstance(number, int) else 1
         if iterations >= ENOUGH or not _are_apart(targets, space, following):
             break
         divided.append(following)

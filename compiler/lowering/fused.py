@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from netwright.specs.dims import DimLike, Shape, dim, dim_min, product
+from netwright.specs.dims import DimLike, Shape, ceil_div, dim, dim_min, product
 
 from ..graph.node import Value
 from ..loop import ir
@@ -123,8 +123,7 @@ class _Attempt:
     ):
         self.reader, self.b = reader, reader.b
         self.space, self.targets, self.tiling, self.machine = space, targets, tiling, machine
-        loops = [axis for axis in range(len(space) - 1) if axis != tiling.row_axis]
-        self.divided = divided_axes(space, tiling.parallel_axis, loops, targets)
+        self.divided = divided_axes(space, tiling.parallel_axis, self._nested(), targets)
 
     def build(self) -> Kernel:
         if self.tiling.lane_axis is not None:
@@ -137,6 +136,27 @@ class _Attempt:
             self._axes(0, ())
         places = tuple(place for _, place in self.reader.parameters.values())
         return _of_sub_buffers(Kernel(self.b.finish(), places))
+
+    def _nested(self) -> list[tuple[int, DimLike]]:
+        """The loops that are perfectly nested, outermost first: each axis with its number of iterations.
+
+        Loops over tiles are only listed where no axis is open: a batch gives enough iterations, and LLVM unrolls loops
+        over tiles, which it can't where threads divide them.
+        """
+        space, tiling = self.space, self.tiling
+        last = len(space) - 1
+        loops = [(axis, space[axis]) for axis in range(last) if axis != tiling.row_axis]
+        if not space or tiling.segment is not None or not all(isinstance(size, int) for size in space):
+            return loops
+        width = tiling.columns_per_vector * tiling.vectors
+        blocks = space[last] // width
+        if blocks * width == space[last]:
+            loops.append((last, blocks))
+        elif blocks != 0:
+            return loops  # the columns after whole blocks have a loop of their own
+        if tiling.row_axis is not None:
+            loops.append((tiling.row_axis, ceil_div(space[tiling.row_axis], tiling.rows)))
+        return loops
 
     # -- loops over tiles ---------------------------------------------------------------------------------------
 

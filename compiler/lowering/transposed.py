@@ -59,7 +59,8 @@ class TransposedTiles:
         order = [*(axis for axis in range(self.last) if axis != self.lane_axis), self.lane_axis, self.last]
         self.order = sorted(order, key=lambda axis: axis != tiling.parallel_axis)
         loops = itertools.takewhile(lambda axis: axis not in (self.lane_axis, self.last), self.order)
-        self.divided = divided_axes(space, tiling.parallel_axis, [*loops], targets)
+        numbers = [(axis, space[axis]) for axis in loops]
+        self.divided = divided_axes(space, tiling.parallel_axis, numbers, targets)
 
     def emit(self) -> None:
         """Emits all loops; the one that threads divide is outermost."""
