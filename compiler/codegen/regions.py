@@ -20,11 +20,14 @@ SHARE_DECLARATIONS = (
     "declare void @netwright.shared(ptr, i32, i32, i32) #0",
     "declare i32 @netwright.end(ptr, ptr, i32, i32, i1) #0",
 )
-#: The operations that pay for a share if the host does not say: some 3 µs at 0.2 ns each. Threads take 0.4 µs to
-#: divide a region and to meet, and some more for data that is in another core's cache.
-GRAIN = 16384
+#: The operations that pay for a share if the host does not say: some 1.6 µs at 0.2 ns each. Threads take 0.4 µs to
+#: divide a region and to meet, and some more for data that is in another core's cache; but what one thread writes
+#: alone also has to move to the others' caches later.
+GRAIN = 8192
 #: How many shares' worth of work pays for calling or waking workers, which takes 5 µs.
-WORTH_WAKING = 8
+WORTH_WAKING = 16
+#: A call with this many times the work that pays for waking workers calls them for its first region.
+SURELY_WORTH = 16
 #: Offsets in the block that threads share, and in a thread's record of its progress (``walk``; ll/shares.ll).
 _LATCHED, _GRAIN, _SUMMON, _WORK = 16, 28, 32, 56
 _NUMBER, _STRETCH, _MISSED = 4, 8, 12
@@ -83,7 +86,8 @@ class Regions:
         return [f"{type} {value}" for type, value in zip(types, values, strict=True)]
 
     def limit_to(self, indices: Indices, work: DimLike) -> None:
-        """Limits the number of threads according to the work of the whole entry."""
+        """Limits the number of threads according to the work of the whole entry, and has the workers called the sooner
+        the more work there is."""
         total = indices.value(work)
 
         def write_limit() -> str:
@@ -91,6 +95,10 @@ class Regions:
             least = write(f"mul i64 {self._grain}, {WORTH_WAKING}")
             mine = write(f"select i1 {self._is_alone}, ptr {self._block}, ptr {self._own}")
             self._writer.line(f"store i64 {total}, ptr {write(f'getelementptr i8, ptr {mine}, i32 {_WORK}')}")
+            part = write(f"sdiv i64 {total}, {write(f'mul i64 {self._grain}, {SURELY_WORTH}')}")
+            missed = self._writer.call("i64", "llvm.smin.i64", ("i64", part), ("i64", str(WORTH_WAKING)))
+            at = write(f"getelementptr i8, ptr {self._walk}, i32 {_MISSED}")
+            self._writer.line(f"store i32 {write(f'trunc i64 {missed} to i32')}, ptr {at}")
             little = write(f"and i1 {self._is_alone}, {write(f'icmp slt i64 {total}, {least}')}")
             return write(f"select i1 {little}, i64 1, i64 {self._threads}")
 

@@ -42,7 +42,7 @@ static int32_t work(const context *c, int32_t tid, int32_t nthreads) {
     walk here = {nthreads <= 1 || tid == 0, 0, 0, 0};
     if (tid) return 0;
     *(int64_t *)(block + 56) = c->dims[0];
-    int32_t region = begin(block, &here, tid, 8);
+    int32_t region = begin(block, &here, tid, 16);
     passed += c->dims[region < 0 ? 1 : 2];
     *(region < 0 ? &refused : &together) += 1;
     while (region >= 0 && share(block, region, tid, 1) >= 0) shared(block, region, 1, 0);

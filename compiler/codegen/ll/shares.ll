@@ -25,7 +25,8 @@
 ;    0  i32  it is alone: there is one thread, or the pool's workers have not been called yet
 ;    4  i32  the number of the next region or stretch
 ;    8  i32  1 within a stretch
-;   12  i32  shares that thread 0 could have left to workers that were not called, or slept; negative if there are no workers
+;   12  i32  shares that thread 0 could have left to workers that were not called, or slept, and at first
+;           a part of the shares of the whole call; negative if there are no workers
 
 ; Begins a region whose work pays for %worth shares: returns its number, or -1 if thread 0 should run it alone, since that costs
 ; less than calling or waking workers. The shares that the workers miss add up, and they are called once the sum pays for it.
