@@ -19,6 +19,7 @@ from netwright.specs.dims import DimLike, Shape
 
 from ..graph.node import Value
 from ..observers import Observer, Refusal
+from .deferred import defer
 from .roles import MEMBERS, ContractionPart, Part, Roles, ViewPart
 
 #: The most contractions in one group: each needs its own accumulators.
@@ -59,6 +60,9 @@ class Grouping:
         self.observer = observer
         self.groups: list[Group] = []
         self.group_of: dict[int, Group] = {}
+        """By the id of a node: its group, the last one if several compute it."""
+        self.repeated: dict[Value, list[Group]] = {}
+        """The results that every group that reads them computes, with these groups."""
         self._outputs = set(roles.graph.outputs.values())
         for part in roles.parts:
             match part.role:
@@ -74,12 +78,27 @@ class Grouping:
                         self.group_of[part.node.id] = latest
                 case _:
                     pass
+        defer(self, MAX_MEMBERS)
+
+    def groups_with(self, part: Part) -> list[Group]:
+        """The groups that compute ``part``."""
+        for value in part.node.values:
+            if value in self.repeated:
+                return self.repeated[value]
+        group = self.group_of.get(part.node.id)
+        return [] if group is None else [group]
+
+    def is_output(self, value: Value) -> bool:
+        """Whether ``value`` is an output of the graph."""
+        return value in self._outputs
 
     def stored(self, value: Value) -> bool:
         """Whether ``value``, a member's result, needs memory because something outside its group reads it."""
         own = self.group_of[value.node]
         if value in self._outputs:
             return True
+        if value in self.repeated:
+            return False
         return any(
             self.group_of.get(reader.node.id) is not own or reader.role not in MEMBERS
             for reader in self.roles.readers(value)
