@@ -55,9 +55,10 @@ class Augmenter:
         """The inputs that are varied, as they are in this epoch; ``rows`` says which samples ``arrays`` hold."""
         varied: dict[str, NDArray] = {}
         for name, changes in self._augment.items():
-            if name not in self._dtypes:  # nothing reads it
+            if name not in self._dtypes or not changes:  # nothing reads it, or it stays
                 continue
-            array = arrays[name].copy()
+            dtype = self._dtypes[name]
+            array = arrays[name].astype(dtype if arrays[name].dtype == bool else arrays[name].dtype)
             lengths = np.full(len(array), array.shape[1], np.int64)
             steps = arrays.get(self._lengths_of.get(name, ""))
             if steps is not None:
@@ -67,7 +68,7 @@ class Augmenter:
                 def draw(count: int, path: str = f"data.augment.{name}.{i}") -> NDArray[np.float64]:
                     return sample_uniforms(self._seed, path, epoch, rows, count)
 
-                array = _CHANGES[type(change)](change, _Batch(array, lengths, draw), self._dtypes[name])
+                array = _CHANGES[type(change)](change, _Batch(array, lengths, draw), dtype)
             varied[name] = array
         return varied
 
@@ -145,7 +146,8 @@ def _mask(change: MaskAugmentation, batch: _Batch, dtype: np.dtype) -> NDArray:
 def _as_type(values: NDArray[np.float64], stored: np.dtype, taken: np.dtype) -> NDArray:
     """Numbers in the type of the data; whole ones that become floats in the model anyway, as these floats."""
     if stored.kind == "f":
-        return values.astype(stored)
+        with np.errstate(over="ignore"):  # a loss that is infinite says where
+            return values.astype(stored)
     limits = np.iinfo(stored)
     values = np.clip(np.rint(values), limits.min, limits.max)
     return values.astype(taken if taken.kind == "f" else stored)

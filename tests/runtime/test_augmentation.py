@@ -93,11 +93,17 @@ def test_noise_has_its_deviation_and_stays_in_the_type() -> None:
     assert noise.dtype == np.float32
     assert abs(noise.mean()) < 0.1
     assert abs(noise.std() - 2) < 0.1
+    assert np.isinf(varied(array, NoiseAugmentation(deviation=1e300))).any()  # and no warning
     pixels = varied(IMAGES, NoiseAugmentation(deviation=100.0), dtype="float32")
     assert pixels.dtype == np.float32
     assert (pixels == np.rint(pixels)).all()
     assert (pixels.min(), pixels.max()) == (0, 255)
     assert varied(IMAGES, NoiseAugmentation(deviation=1.0)).dtype == np.uint8
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.type)
+def test_truth_values_become_the_models_numbers(change) -> None:
+    assert varied(IMAGES > 100, change, dtype="float32").dtype == np.float32
 
 
 def test_masks_are_stretches_up_to_a_length() -> None:
@@ -159,7 +165,8 @@ def test_training_varies_its_samples_alone_and_resumes_with_the_same_bits(tmp_pa
 def test_data_are_not_changed() -> None:
     before = DATA.arrays["x"].copy()
     infos = [buffer("x", "input", "N 3")]
-    augmenter = Augmenter({"x": (FlipAugmentation(axis=1, chance=1.0),), "gone": ()}, 0, infos, {})
+    flip = (FlipAugmentation(axis=1, chance=1.0),)
+    augmenter = Augmenter({"x": flip, "gone": flip, "n": ()}, 0, [*infos, buffer("n", "input", "N")], {})
     batches = Batches(Dataset({"x": before}), infos, 100, augmenter=augmenter)
     assert batches.ahead == 1
     np.testing.assert_array_equal(next(batches.epoch(0)).arrays["x"], before[:, ::-1])
