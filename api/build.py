@@ -78,6 +78,7 @@ def build(network: Network, graphs: Mapping[str, Graph], target: Target) -> Buil
         features=required(target),
         machine=describe(target),
         labels={name: info.labels for name, info in network.outputs.items() if info.labels},
+        scores=network.scores,
     )
     return Build(lowered, target)
 

@@ -86,6 +86,7 @@ def reference_manifest(network: Network, graphs: Mapping[str, Graph], version: s
         dims=list(network.dims.values()),
         buffers=list(buffers.values()),
         entries=entries,
+        scores=[score for score in network.scores if buffers.keys() >= set(score.sums)],
     )
 
 

@@ -17,6 +17,7 @@ from netwright.runtime.progress import Observer
 from netwright.runtime.session import Session
 from netwright.runtime.training import train
 from netwright.specs.load import LoadResult
+from netwright.specs.models.train import TrainSpec
 
 from .data.needs import expected_arrays, time_dim
 from .errors import RequestError
@@ -40,12 +41,18 @@ def training_plan(load: LoadResult, network: Network, *, epochs: int | None = No
         window=spec.bptt.window if spec.bptt else None,
         carry_state=spec.bptt.carry_state if spec.bptt else True,
         time=time_dim(network) or "T",
-        mask=spec.loss.mask,
+        mask=_common_mask(spec),
         lengths=tuple(lengths.values()),
         lengths_of=lengths,
         group_by_length=spec.group_by_length,
         augment=spec.augment,
     )
+
+
+def _common_mask(spec: TrainSpec) -> str | None:
+    """The mask of all losses, if they have the same."""
+    masks = {loss.mask for loss in spec.losses}
+    return masks.pop() if len(masks) == 1 else None
 
 
 def run_training(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netwright.specs.manifest import BufferInfo, DimInfo, EntryInfo, Manifest, RangeInfo
+from netwright.specs.manifest import BufferInfo, DimInfo, EntryInfo, Manifest, RangeInfo, ScoreInfo
 
 from . import pipeline
 from .graph.graph import Graph
@@ -49,6 +49,7 @@ def lower(
     observer: Observer | None = None,
     features: Sequence[str] = (),
     labels: Mapping[str, Sequence[str]] | None = None,
+    scores: Sequence[ScoreInfo] = (),
 ) -> Lowered:
     """Runs the entries' graphs through the pipeline and lowers them.
 
@@ -71,6 +72,7 @@ def lower(
         features=features,
         labels=labels,
         ranges=ranges,
+        scores=scores,
     )
     return Lowered(program, manifest, builder.constants)
 
@@ -85,6 +87,7 @@ def describe(
     features: Sequence[str] = (),
     labels: Mapping[str, Sequence[str]] | None = None,
     ranges: Mapping[str, Sequence[RangeInfo]] | None = None,
+    scores: Sequence[ScoreInfo] = (),
 ) -> Manifest:
     """The manifest of a program lowered from ``graphs``."""
     roles: dict[str, str] = {}
@@ -129,4 +132,5 @@ def describe(
         dims=list(dims),
         buffers=buffers,
         entries=entries,
+        scores=[score for score in scores if roles.keys() >= set(score.sums)],
     )

@@ -47,7 +47,7 @@ def save_checkpoint(
         "step": progress.step,
         "samples": progress.samples,
         "seconds": progress.seconds,
-        "totals": progress.totals.sums,
+        "totals": progress.totals.to_json(),
         "history": [asdict(record) for record in progress.history],
         "best_epoch": progress.best_epoch,
     }
@@ -82,6 +82,8 @@ def load_checkpoint(
         _compare_vocabularies(path, from_metadata(file.metadata, path), vocabularies or {})
         _compare(path, place["identity"], identity)
         progress = _progress(place)
+        progress.totals = Totals(session.manifest.scores)
+        progress.totals.restore(place["totals"])
         tensors = {name: file.read(name) for name in file.headers}
         if progress.best_epoch is not None:
             progress.best_weights = _selected(tensors, "best.")
@@ -158,11 +160,9 @@ def _progress(place: Mapping[str, Any]) -> Progress:
     best_epoch = place["best_epoch"]
     if best_epoch is not None and not 1 <= best_epoch <= len(history):
         raise ValueError(f"best_epoch is {best_epoch!r}")
-    totals = {name: (float(total), float(count)) for name, (total, count) in place["totals"].items()}
     return Progress(
         **counters,
         seconds=float(place["seconds"]),
-        totals=Totals(totals),
         history=history,
         best_epoch=best_epoch,
     )

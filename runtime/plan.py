@@ -26,9 +26,9 @@ class EarlyStopping:
 class TrainingPlan:
     """How to train. The same plan on the same data gives the same weights, bit for bit.
 
-    ``monitor`` names the number that decides which epoch is best: ``valid_`` or ``train_``, followed by ``loss`` or a
-    metric's name. Accuracy should rise, everything else should fall. The default is ``valid_loss`` with validation
-    data; without them, the last weights are kept.
+    ``monitor`` names the number that decides which epoch is best: ``valid_`` or ``train_``, followed by a score's
+    name. The manifest says which scores should rise; the others should fall. The default is ``valid_loss`` with
+    validation data; without them, the last weights are kept.
 
     ``window`` (truncated backpropagation) cuts sequences along the dim ``time``. ``lengths`` names the inputs that hold
     sequence lengths, ``mask`` the array that says which steps count in the loss. ``checkpoint_every`` counts epochs.

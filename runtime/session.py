@@ -77,11 +77,11 @@ class Session:
         """The mean loss and metrics (by name, beside ``loss``) of one batch of inputs and targets, in
         eval mode.
         """
-        return means(self.run("loss", arrays))
+        return means(self.manifest.scores, self.run("loss", arrays))
 
     def train_step(self, **arrays: ArrayLike) -> dict[str, float]:
         """Makes one optimizer step on one batch. Returns the mean loss and metrics (by name) from before the update."""
-        return means(self.run("train_step", arrays))
+        return means(self.manifest.scores, self.run("train_step", arrays))
 
     def run(self, entry: str, arrays: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
         """Runs any entry and returns its raw outputs. ``predict``, ``loss`` and ``train_step`` use it."""

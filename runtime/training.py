@@ -29,7 +29,7 @@ from .interrupt import InterruptRequest
 from .plan import Ending, EpochRecord, Progress, TrainingPlan, TrainingResult
 from .progress import Observer, Silent
 from .session import Session
-from .totals import Totals
+from .totals import Totals, infinite_loss
 
 
 class DivergedError(TrainingError):
@@ -68,7 +68,7 @@ def evaluate(
 ) -> dict[str, float]:
     """The mean loss and metrics over a whole data set, exact also if the last batch is partial. Raises DataError."""
     data.require(session.input_info("loss"), session.manifest.dims)
-    totals = Totals()
+    totals = Totals(session.manifest.scores)
     made = plain_batches(session, data, batch_size, group_by_length)
     with read_ahead(made.epoch(0), made.ahead) as batches:
         for batch in batches:
@@ -106,7 +106,8 @@ class _Training:
         self.observer = observer
         self.monitor = plan.monitor or ("valid_loss" if valid is not None else None)
         self.interrupt = InterruptRequest()
-        self.progress = Progress()
+        self.scores = session.manifest.scores
+        self.progress = Progress(totals=Totals(self.scores))
         inputs, dims = session.input_info("train_step"), session.manifest.dims
         windows = plan.windows
         data.require(inputs, dims, windows)
@@ -198,9 +199,10 @@ class _Training:
         outputs = self.session.run("train_step", batch.arrays)
         progress.step += 1
         progress.batch = batch.index + 1
-        if not math.isfinite(float(outputs["loss.numerator"])):
+        if (bad := infinite_loss(self.scores, outputs)) is not None:
+            name, value = bad
             self._diverged(
-                f"the loss is {float(outputs['loss.numerator'])}",
+                f"the loss is {value}" if name == "loss" else f"{name} is {value}",
                 cause_of(self.session, self.good_weights, batch.arrays, self.data, batch.rows, plan.mask),
             )
         progress.totals.add(outputs)
@@ -209,7 +211,7 @@ class _Training:
     def _validate(self) -> dict[str, float] | None:
         if self.valid is None:
             return None
-        totals = Totals()
+        totals = Totals(self.scores)
         with read_ahead(self.valid.epoch(0), self.valid.ahead) as batches:
             for batch in batches:
                 if self.interrupt.requested:
@@ -238,7 +240,7 @@ class _Training:
         if best:
             progress.best_epoch, progress.best_weights = record.epoch, weights
         progress.epoch, progress.batch, progress.samples = progress.epoch + 1, 0, 0
-        progress.seconds, progress.totals = 0.0, Totals()
+        progress.seconds, progress.totals = 0.0, Totals(self.scores)
         self.observer.epoch(record, best)
 
     def _is_better(self, record: EpochRecord) -> bool:
@@ -246,7 +248,8 @@ class _Training:
         assert monitor is not None
         if progress.best_epoch is None:
             return True
-        sign = 1 if monitor.endswith("accuracy") else -1
+        name = monitor.partition("_")[2]
+        sign = 1 if next(score.rises for score in self.scores if score.name == name) else -1
         margin = self.plan.early_stopping.min_delta if self.plan.early_stopping else 0.0
         best = progress.history[progress.best_epoch - 1]
         return sign * (record.value(monitor) - best.value(monitor)) > margin
@@ -303,12 +306,7 @@ class _Training:
         part, _, name = self.monitor.partition("_")
         if part == "valid" and self.valid is None:
             raise TrainingError(f"{self.monitor} can't be monitored: there are no validation data")
-        suffix = ".numerator"
-        known = [
-            info.name.removesuffix(suffix).removeprefix("metric.")
-            for info in self.session.manifest.buffers
-            if info.role == "output" and info.name.endswith(suffix)
-        ]
+        known = [score.name for score in self.scores]
         if name not in known:
             raise TrainingError(
                 f"{self.monitor} can't be monitored: there is {listed(known)}{did_you_mean(name, known)}"

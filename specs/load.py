@@ -39,6 +39,8 @@ class LoadResult:
     """The spec's own cells, compiled; `builtin_cells.cell_of` finds a layer's cell."""
     expressions: Mapping[str, Expression] = field(default_factory=dict)
     """The equations of expression layers, by the layers' names."""
+    loss_expressions: Mapping[int, Expression] = field(default_factory=dict)
+    """The equations of losses, by their position."""
     entries: Mapping[str, LayerEntry] = field(default_factory=dict)
     """The path of each layer in the spec, by its name."""
     settings: tuple[str, ...] = ()
@@ -135,6 +137,7 @@ def _load(
         wiring,
         structure.cells,
         structure.expressions,
+        structure.loss_expressions,
         entries,
         tuple(settings),
         folder,

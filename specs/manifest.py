@@ -132,6 +132,22 @@ class EntryInfo(_Frozen):
     slots: int
 
 
+class ScoreInfo(_Frozen):
+    """A number that training and evaluation report, over any number of calls of `loss` or `train_step`: a formula of
+    ``sums``, outputs of these entries, each added up over the calls (``runtime/scores.py`` computes it).
+
+    mean: Σ weight·numerator / count over pairs of sums, with a weight each. precision, recall, f1: of how often each
+    class is right, was answered, and is meant. r2: of Σ(x − t)², Σt, Σt² and the number of targets.
+    """
+
+    name: str
+    formula: Literal["mean", "precision", "recall", "f1", "r2"]
+    sums: list[str]
+    weights: list[float] = []
+    rises: bool = False
+    """Whether more is better."""
+
+
 class Manifest(_Frozen):
     """Everything a program needs to call a compiled model."""
 
@@ -144,3 +160,5 @@ class Manifest(_Frozen):
     dims: list[DimInfo]
     buffers: list[BufferInfo]
     entries: list[EntryInfo]
+    scores: list[ScoreInfo] = []
+    """What `loss` and `train_step` report; first `loss`, the number that is minimized."""

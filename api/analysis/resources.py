@@ -178,7 +178,8 @@ class Resources:
         lowered = self.lowered.program.entries[entry]
         if entry != "train_step":
             return []
-        moment = _step_of_write(self.lowered.program, lowered, "loss.numerator")
+        numerators = self.lowered.manifest.scores[0].sums[::2]
+        moment = max(_step_of_write(self.lowered.program, lowered, name) for name in numerators)
         return [buffer for buffer in lowered.arena if buffer.first < moment < buffer.last]
 
     def _used(self, entry: str) -> list[BufferInfo]:

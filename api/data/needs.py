@@ -9,7 +9,7 @@ from netwright.runtime.data.wanted import Wanted
 from netwright.runtime.windows import Windows
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import BufferInfo
-from netwright.specs.models.train import SoftmaxCrossEntropy
+from netwright.specs.models.losses import BY_CLASS
 
 
 def wanted(load: LoadResult, network: Network) -> Wanted:
@@ -18,13 +18,13 @@ def wanted(load: LoadResult, network: Network) -> Wanted:
     train, outputs = load.model.train, network.outputs
     classes: dict[str, tuple[str, ...] | None] = {}
     counts: dict[str, int] = {}
-    if train is not None:
-        target = train.loss.target
+    for loss in train.comparisons if train is not None else ():
+        target = loss.target
         integer = target in network.targets and network.targets[target].dtype in ("int32", "int64")
-        if integer and isinstance(train.loss, SoftmaxCrossEntropy):
-            size = outputs[train.loss.output].type.shape[-1]
+        if integer and isinstance(loss, BY_CLASS):
+            size = outputs[loss.output].type.shape[-1]
             counts |= {target: size} if isinstance(size, int) else {}
-            labels = outputs[train.loss.output].labels
+            labels = outputs[loss.output].labels
             named = {
                 output.labels for output in outputs.values() if output.labels and len(output.labels) == size
             }

@@ -28,6 +28,7 @@ from .training.fitting import fit_graph
 from .training.masking import MaskedSteps, masked_steps
 from .training.objective import Objective
 from .training.optimizers import Updater, clipped, state_types
+from .training.outputs import counted_by
 
 
 @dataclass(frozen=True)
@@ -119,11 +120,12 @@ def _network(load: LoadResult, checked: Expander, objective: Objective | None) -
         },
         inputs={name: checked.signals[Ref(name)].tensor.type for name in model.inputs},
         outputs=outputs,
-        targets=dict(objective.targets) if objective else {},
+        targets=dict(objective.targets.types) if objective else {},
         parameters=dict(checked.parameters),
         states=states,
         layers=tuple(checked.layers),
         seed=checked.seed,
+        scores=objective.scores if objective else (),
         fitted=tuple(checked.fitted),
         graphs=Graphs(builders),
     )
@@ -154,30 +156,33 @@ def _build_loss(expander: Expander, objective: Objective) -> None:
         expander.graph.set_output(name, value.value)
 
 
-def _cleared(
-    load: LoadResult, train: TrainSpec, mask: str, masked: MaskedSteps
-) -> tuple[Expander, Objective]:
-    """The network expanded again in training mode, with the steps cleared that the loss ignores."""
+def _cleared(load: LoadResult, train: TrainSpec, masked: MaskedSteps) -> tuple[Expander, Objective]:
+    """The network expanded again in training mode, with the steps cleared that losses ignore."""
     expander = Expander(load, "train_step", EXPANSIONS, mode="train")
     objective = Objective(expander, train)
-    known = mask in expander.spec.inputs
-    tensor = expander.declared_input(mask, masked.type) if known else objective.tensor(mask, masked.type)
-    expander.counting, expander.clear = objective.counted_by(tensor), masked.refs
+
+    def steps(mask: str, type: TensorType) -> Tensor:
+        known = mask in expander.spec.inputs
+        return counted_by(
+            expander.declared_input(mask, type) if known else objective.targets.tensor(mask, type)
+        )
+
+    counting = {mask: steps(mask, type) for mask, type in masked.types.items()}
+    expander.clear = {ref: counting[mask] for ref, mask in masked.refs.items()}
     expander.expand()
     return expander, objective
 
 
 def _train_step(load: LoadResult, train: TrainSpec, expander: Expander) -> Graph:
     """Forward in training mode, backward, update."""
-    objective, mask = Objective(expander, train), train.loss.mask
-    if mask is not None and (masked := masked_steps(expander, objective)) is not None:
-        expander, objective = _cleared(load, train, mask, masked)
+    objective = Objective(expander, train)
+    if (masked := masked_steps(expander, objective)) is not None:
+        expander, objective = _cleared(load, train, masked)
     sums = objective.build()
     forward = expander.graph
     for name, value in {**sums, **expander.updates}.items():
         forward.set_output(name, value.value)
-    mean = sums["loss.numerator"] / sums["loss.count"].maximum(1)
-    forward.set_output("loss.mean", mean.value)
+    forward.set_output("loss.mean", objective.minimized(sums).value)
     trained = [name for name, param in expander.parameters.items() if param.kind == "parameter"]
     graph, cotangents = gradients(before_gradients(forward), "loss.mean", trained)
     graph.drop_output("loss.mean")

@@ -64,9 +64,8 @@ class Expander:
         self.layers: list[LayerInfo] = []
         self.fitted: dict[str, Signal] = {}
         self._spec_of = {layer.name: layer for layer in reversed(self.spec.layers)}  # the first of each name
-        self.counting: Tensor | None = None
-        """Which steps count in the loss; the signals of ``clear`` may be cleared in the others."""
-        self.clear: frozenset[Ref] = frozenset()
+        self.clear: Mapping[Ref, Tensor] = {}
+        """Signals with the steps that count in the loss; they may be cleared in the others."""
         self._checked: dict[tuple[Tensor, DimLike], Tensor] = {}
         self._sharers: list[tuple[str, Scope]] = []
 
@@ -206,7 +205,7 @@ class Expander:
         """In training, the signal with zeros in the steps that do not exist or do not count."""
         if self.mode != "train":
             return signal
-        return signal.cleared(self.counting if ref in self.clear else None)
+        return signal.cleared(self.clear.get(ref))
 
     def _check_expected(self, scope: Scope, spec: LayerSpec, output: Signal) -> None:
         if spec.expect is None:

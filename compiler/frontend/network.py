@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.manifest import DimInfo
+from netwright.specs.manifest import DimInfo, ScoreInfo
 from netwright.specs.models.initializers import InitializerSpec, initialize
 from netwright.specs.random import Stream
 from netwright.specs.source.tree import Span
@@ -104,6 +104,8 @@ class Network:
     states: Mapping[str, State]
     layers: tuple[LayerInfo, ...]
     seed: int
+    scores: tuple[ScoreInfo, ...] = ()
+    """What losses and metrics are reported."""
     fitted: tuple[str, ...] = ()
     """Layers whose statistics come from the training data, in order."""
     graphs: Mapping[str, Graph] = field(default_factory=dict)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import respelled
 from ..diagnostics.suggest import closest, did_you_mean
+from ..equations.expressions import Name, walk
 from ..models.augmentation import AnyAugmentation, CropAugmentation, ShiftAugmentation
 from ..models.data import ArraysData, FolderData, SequenceData, SplitData, TableData, TokensData
+from ..models.losses import LossSpec
 from ..models.train import TrainSpec
 from ..source.tree import Path, SourceTree
 from .structure import Structure
@@ -107,9 +109,22 @@ def _axes_changed(change: AnyAugmentation) -> int:
 
 def _arrays(structure: Structure, train: TrainSpec) -> list[str]:
     """The names of inputs and targets. Targets that are not declared follow from the loss."""
-    targets = [train.loss.target, train.loss.mask, *(metric.target for metric in train.metrics)]
-    named = [*(structure.sections.get("inputs") or {}), *train.targets, *filter(None, targets)]
-    return list(dict.fromkeys(named))
+    inputs = structure.sections.get("inputs") or {}
+    outputs = structure.sections.get("outputs") or {}
+    compared = [name for name in arrays_compared(structure, train) if name not in outputs]
+    return list(dict.fromkeys([*inputs, *train.targets, *compared]))
+
+
+def arrays_compared(structure: Structure, train: TrainSpec) -> dict[str, None]:
+    """What losses and metrics read, besides outputs."""
+    found: list[str | None] = []
+    for position, loss in enumerate(train.losses):
+        found += [loss.target] if isinstance(loss, LossSpec) else []
+        found.append(loss.mask)
+        equation = structure.loss_expressions.get(position)
+        found += [part.id for part in walk(equation) if isinstance(part, Name)] if equation else []
+    found += [metric.target for metric in train.metrics]
+    return dict.fromkeys(name for name in found if name is not None)
 
 
 def _check_source(

@@ -6,8 +6,8 @@ from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import replaced, respelled, without_key
 from ..diagnostics.suggest import closest, did_you_mean
 from ..expansion.placement import ExpandedSpec
-from ..source.tree import Path, SourceTree
-from .data import check_data_sets, check_varied
+from ..source.tree import SourceTree
+from .data import arrays_compared
 from .structure import Structure
 
 
@@ -67,64 +67,6 @@ def check_lengths(structure: Structure, tree: SourceTree, diagnostics: Diagnosti
     return wrong
 
 
-def check_train(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> None:
-    """Checks the names in `train`: outputs, targets, masks, data sets, metrics."""
-    train = structure.sections.get("train")
-    if train is None:
-        return
-    outputs = structure.sections.get("outputs") or {}
-    # Targets that are not declared follow from the loss.
-    targets = [*train.targets, *(structure.sections.get("inputs") or {})]
-
-    def output(name: str, path: Path) -> None:
-        if not structure.knows("outputs", name):
-            _unknown(name, closest(name, outputs), "NW0401", "output", path, tree, diagnostics)
-
-    def target(name: str, path: Path, code: str, what: str) -> None:
-        if train.targets and name not in targets and not structure.knows("inputs", name):
-            _unknown(name, closest(name, targets), code, what, path, tree, diagnostics)
-
-    output(train.loss.output, ("train", "loss", "output"))
-    target(train.loss.target, ("train", "loss", "target"), "NW0402", "target")
-    if train.loss.mask is not None:
-        target(train.loss.mask, ("train", "loss", "mask"), "NW0405", "input or target")
-    for i, metric in enumerate(train.metrics):
-        if metric.output is not None:
-            output(metric.output, ("train", "metrics", i, "output"))
-        if metric.target is not None and metric.target != train.loss.target:
-            target(metric.target, ("train", "metrics", i, "target"), "NW0402", "target")
-    check_data_sets(structure, tree, diagnostics)
-    check_varied(structure, tree, diagnostics)
-    stopping = train.early_stopping
-    if stopping is None:
-        return
-    data_set, _, number = stopping.monitor.partition("_")
-    written = "monitor" in stopping.model_fields_set
-    place = (
-        tree.value_span(("train", "early_stopping", "monitor"))
-        if written
-        else tree.key_span(("train", "early_stopping"))
-    )
-    if train.data and data_set not in train.data:  # without a section, the data come from elsewhere
-        message = f"early stopping on {stopping.monitor} needs the data set {data_set}"
-        labels = [(tree.key_span(("train", "data")), "the data sets")]
-        diagnostics.error("NW0407", message, place, labels=labels, help=f"data: {{{data_set}: FILE.npz}}")
-    elif number != "loss" and number not in {metric.type for metric in train.metrics}:
-        message = f"{number} is not among the metrics"
-        labels = (
-            [(tree.key_span(("train", "metrics")), "the metrics")] if tree.node(("train", "metrics")) else []
-        )
-        diagnostics.error("NW0212", message, place, labels=labels, help=f"add {number} to metrics")
-
-
-def _unknown(
-    name: str, meant: str | None, code: str, what: str, path: Path, tree: SourceTree, diagnostics: Diagnostics
-) -> None:
-    place = tree.value_span(path)
-    fixes = respelled(name, meant, place)
-    diagnostics.error(code, f"there is no {what} named {name}", place, help=did_you_mean(meant), fixes=fixes)
-
-
 def warn_unused(
     structure: Structure, expansion: ExpandedSpec, read: set[str], tree: SourceTree, diagnostics: Diagnostics
 ) -> None:
@@ -138,7 +80,7 @@ def warn_unused(
     read = read | {spec.lengths for spec in inputs.values() if spec.lengths}
     train = structure.sections.get("train")
     if train:
-        read |= {train.loss.mask, train.loss.target, *(metric.target for metric in train.metrics)} - {None}
+        read |= set(arrays_compared(structure, train))
     ends = {alias.scope + (alias.text or ""): name for name, alias in expansion.aliases.items()}
     places = {entry.name: tree.value_span((*entry.path, "name")) for entry in structure.entries}
     used = {places[name] for name in places if name in read or name in ends}

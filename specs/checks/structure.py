@@ -41,6 +41,8 @@ class Structure:
     cells: dict[str, Cell] = field(default_factory=dict)
     expressions: dict[str, Expression] = field(default_factory=dict)
     """The equations of expression layers, by the layers' names."""
+    loss_expressions: dict[int, Expression] = field(default_factory=dict)
+    """The equations of losses, by their position."""
     broken: dict[str, set[str]] = field(default_factory=dict)
     """For each section the names of its invalid entries; `*` if the section as a whole is invalid."""
 

@@ -21,8 +21,9 @@ from ..source.order import find_order
 from ..source.tree import Path, SourceNode, Span
 from .layers import check_arity, check_cell, check_share
 from .references import Ref, References
-from .sections import check_float_type, check_lengths, check_train, warn_unused
+from .sections import check_float_type, check_lengths, warn_unused
 from .structure import Structure
+from .training import check_train
 from .typed_layers import LayerEntry
 
 

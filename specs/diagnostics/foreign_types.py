@@ -1,5 +1,5 @@
-"""The names of layers, activations, losses and initializers in Keras, PyTorch, TensorFlow, Caffe and Darknet, with
-their Netwright types.
+"""The names of layers, activations, losses, metrics and initializers in Keras, PyTorch, TensorFlow, Caffe and Darknet,
+with their Netwright types.
 
 Words are normalized as in `suggest`: lower-case letters and digits only. Layers that are written differently here are
 in `foreign_notes`.
@@ -212,8 +212,33 @@ TYPES: dict[str, str] = {
     "smoothl1": "huber",
     "smoothl1loss": "huber",
     "huberloss": "huber",
+    "logcosh": "log_cosh",
+    "logcoshloss": "log_cosh",
+    "poissonloss": "poisson",
+    "poissonnllloss": "poisson",
+    "hingeloss": "hinge",
+    "squaredhinge": "hinge",
+    "multimarginloss": "multi_class_hinge",
+    "categoricalhinge": "multi_class_hinge",
+    "kldivergence": "kl_divergence",
+    "kldiv": "kl_divergence",
+    "kldivloss": "kl_divergence",
+    "kullbackleiblerdivergence": "kl_divergence",
+    "cosineloss": "cosine",
+    "cosineembeddingloss": "cosine",
+    "binaryfocalcrossentropy": "binary_cross_entropy",
+    "sigmoidfocalcrossentropy": "binary_cross_entropy",
+    "categoricalfocalcrossentropy": "softmax_cross_entropy",
+    "focalloss": "softmax_cross_entropy",
     "nllloss": "nll_loss",
     "multinomiallogisticloss": "nll_loss",
+    # Metrics.
+    **{
+        f"{kind}accuracy": "accuracy" for kind in ("binary", "categorical", "sparsecategorical", "multiclass")
+    },
+    **{f"{kind}accuracy": "top_k" for kind in ("topk", "topkcategorical", "sparsetopkcategorical")},
+    "f1score": "f1",
+    "r2score": "r2",
     # Initializers.
     "xavier": "glorot_uniform",
     "xavieruniform": "glorot_uniform",
@@ -230,4 +255,18 @@ TYPES: dict[str, str] = {
 }
 
 #: The types of losses.
-LOSSES = frozenset(("softmax_cross_entropy", "binary_cross_entropy", "mse", "mae", "huber"))
+LOSSES = frozenset(
+    (
+        *(
+            "softmax_cross_entropy",
+            "binary_cross_entropy",
+            "mse",
+            "mae",
+            "huber",
+            "log_cosh",
+            "poisson",
+            "hinge",
+        ),
+        *("multi_class_hinge", "kl_divergence", "cosine", "expression"),
+    )
+)

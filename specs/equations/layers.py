@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import respelled
 from ..diagnostics.suggest import closest, did_you_mean
 from ..models.layers.expression import ExpressionLayer
 from ..models.layers.expression_pool import ExpressionPool
-from ..source.tree import Path, SourceTree
+from ..source.tree import Path, SourceNode, SourceTree
 from .expressions import Binary, Call, Expression, Name, Previous, walk
 from .parser import ExpressionError, Writing, parse_expression
 
@@ -40,31 +40,50 @@ def compile_expression(
     assert key is not None
     node = tree.node(overlay.get(key, (*path, key)))
     assert node is not None
+    if isinstance(spec, ExpressionPool):
+        hint = "x stands for the cells of a window"
+        return compile_equation(node, ["x"], diagnostics, hint=hint, pool=True)
+    return compile_equation(node, [*spec.names, *spec.params], diagnostics)
+
+
+def compile_equation(
+    node: SourceNode,
+    known: Sequence[str] | None,
+    diagnostics: Diagnostics,
+    *,
+    hint: str | None = None,
+    what: str = "a layer",
+    pool: bool = False,
+) -> Expression | None:
+    """Parses the equation at a node and checks that it reads ``known`` names (None: any); if it has errors, reports
+    them and returns None.
+
+    ``hint`` is what to do about an unknown {name} that is not misspelt. ``pool``: it goes over the cells of windows.
+    """
     try:
         expression = parse_expression(Writing.of(node))
     except ExpressionError as error:
         diagnostics.error(error.code, error.message, error.span, help=error.help, fixes=error.fixes)
         return None
-    pool = isinstance(spec, ExpressionPool)
-    known = ["x"] if pool else [*spec.names, *spec.params]
     reported: set[str] = set()
     for part in walk(expression):
         match part:
-            case Name(id=name) if name not in known and name not in reported:
+            case Name(id=name) if known is not None and name not in known and name not in reported:
                 reported.add(name)
                 meant = closest(name, known)
                 help = did_you_mean(meant) or f"there are {', '.join(known)}"
-                if pool:
-                    help = "x stands for the cells of a window"
+                if hint and (pool or not meant):
+                    help = hint.format(name=name)
                 fixes = respelled(name, meant, part.span, safe=False)
                 diagnostics.error("NW0503", f"unknown name {name}", part.span, help=help, fixes=fixes)
             case Previous():
                 reported.add("prev")
-                diagnostics.error("NW0508", "prev is for cells: a layer has no step before", part.span)
+                diagnostics.error("NW0508", f"prev is for cells: {what} has no step before", part.span)
             case Call(function="split" | "concat" | "transpose" as name) if pool or name == "split":
                 reported.add(name)
                 message = f"{name} is not for pools" if pool else "split gives several values"
-                diagnostics.error("NW0505", message, part.span, help=_CELLS if pool else _SPLIT)
+                help = _CELLS if pool else _SPLIT
+                diagnostics.error("NW0505", message, part.span, help=help)
             case Call(options=options) if pool and not all(value in (None, -1) for _, value in options):
                 reported.add("axis")
                 message = "a window's cells have no axes"

@@ -23,6 +23,8 @@ from .base import (
     by_name,
 )
 from .data import Data
+from .losses import AnyComparison, AnyLoss, Loss, LossSpec
+from .metrics import Metric
 
 
 class TargetSpec(SpecModel):
@@ -32,80 +34,6 @@ class TargetSpec(SpecModel):
     """Its shape, batch included."""
     dtype: DType
     """Its element type."""
-
-
-class LossSpec(SpecModel):
-    """Base of the losses: a mean over samples, valid steps and output elements."""
-
-    output: Name
-    """The output that the loss reads, by its name under `outputs`."""
-    target: Name
-    """The target it is compared with."""
-    steps: Literal["all", "last"] = "all"
-    """On sequences: whether all steps count or the last valid one."""
-    mask: Name | None = None
-    """An input or target, `[N, T]`, that says which steps count. The values in the others, even NaN, change nothing
-    unless later steps are computed from them.
-    """
-
-
-class SoftmaxCrossEntropy(LossSpec):
-    """−log softmax(output)[target]; the target holds classes (`[N]`, integers) or probabilities (`[N, C]`,
-    floats).
-    """
-
-    type: Literal["softmax_cross_entropy"] = "softmax_cross_entropy"
-
-
-class BinaryCrossEntropy(LossSpec):
-    """max(x, 0) − x·t + log(1 + exp(−|x|)) for logits x and targets t in [0, 1]."""
-
-    type: Literal["binary_cross_entropy"] = "binary_cross_entropy"
-
-
-class MeanSquaredError(LossSpec):
-    """(x − t)²."""
-
-    type: Literal["mse"] = "mse"
-
-
-class MeanAbsoluteError(LossSpec):
-    """|x − t|."""
-
-    type: Literal["mae"] = "mae"
-
-
-class Huber(LossSpec):
-    """½·d² where |d| ≤ delta, else delta·(|d| − ½·delta), d = x − t (Huber, 1964)."""
-
-    type: Literal["huber"] = "huber"
-    delta: Positive = 1.0
-    """Where the square turns into a straight line."""
-
-
-AnyLoss = SoftmaxCrossEntropy | BinaryCrossEntropy | MeanSquaredError | MeanAbsoluteError | Huber
-Loss = Annotated[AnyLoss, Field(discriminator="type")]
-
-
-MetricName = Literal["accuracy", "mse", "mae"]
-
-
-class MetricSpec(SpecModel):
-    """A number reported besides the loss. Output and target are the loss's by default."""
-
-    type: MetricName
-    """The kind of number."""
-    output: Name | None = None
-    """The output that is compared."""
-    target: Name | None = None
-    """The target it is compared with."""
-
-
-def _metric(value: Any) -> Any:
-    return {"type": value} if isinstance(value, str) else value
-
-
-Metric = Annotated[MetricSpec, BeforeValidator(_metric, json_schema_input_type=MetricName | MetricSpec)]
 
 
 class ScheduleSpec(SpecModel):
@@ -250,17 +178,10 @@ class BpttSpec(SpecModel):
 class EarlyStoppingSpec(SpecModel):
     """Ends the training when a number stops improving, and keeps the weights of the best epoch."""
 
-    monitor: Literal[
-        "valid_loss",
-        "valid_accuracy",
-        "valid_mse",
-        "valid_mae",
-        "train_loss",
-        "train_accuracy",
-        "train_mse",
-        "train_mae",
-    ] = "valid_loss"
-    """The number to watch: train_ or valid_, then loss or a metric. Accuracy should rise, the others should fall."""
+    monitor: str = "valid_loss"
+    """The number to watch: `train_` or `valid_`, then `loss` or the name of a loss or metric. Losses and errors should
+    fall, the other metrics rise.
+    """
     patience: Size = 5
     """The number of epochs without improvement after which training ends."""
     min_delta: NonNegativeNumber = 0.0
@@ -276,8 +197,8 @@ class TrainSpec(SpecModel):
     """
     targets: dict[Name, TargetSpec] = Field(default_factory=dict)
     """Shape and dtype of the targets; by default they follow from the loss."""
-    loss: Loss
-    """The loss to minimize."""
+    loss: Loss | Annotated[tuple[Loss, ...], Field(min_length=1)]
+    """The loss to minimize; a list of losses is minimized as their sum, each times its `weight`."""
     metrics: tuple[Metric, ...] = ()
     """The numbers to report besides the loss."""
     optimizer: Optimizer = Adam()
@@ -304,3 +225,27 @@ class TrainSpec(SpecModel):
     """Truncation in time. By default, sequences are trained on whole."""
     early_stopping: EarlyStoppingSpec | None = None
     """When to end early."""
+
+    @property
+    def losses(self) -> tuple[AnyLoss, ...]:
+        """The losses, in order."""
+        return self.loss if isinstance(self.loss, tuple) else (self.loss,)
+
+    @property
+    def comparisons(self) -> tuple[AnyComparison, ...]:
+        """The losses that compare an output with a target."""
+        return tuple(loss for loss in self.losses if isinstance(loss, LossSpec))
+
+    def loss_path(self, position: int) -> tuple[str | int, ...]:
+        """Where a loss is written."""
+        return ("train", "loss", position) if isinstance(self.loss, tuple) else ("train", "loss")
+
+    def path_of(self, loss: AnyLoss) -> tuple[str | int, ...]:
+        """Where one of the losses is written."""
+        return self.loss_path(next(i for i, other in enumerate(self.losses) if other is loss))
+
+    def compared(self, output: str | None) -> AnyComparison | None:
+        """The loss that a metric of this output goes by: the first of its own, else the first of all."""
+        comparisons = self.comparisons
+        own = (loss for loss in comparisons if loss.output == output)
+        return next(own, comparisons[0] if comparisons else None)

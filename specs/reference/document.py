@@ -32,15 +32,14 @@ from ..models.documentation import field_docs
 from ..models.initializers import AnyInitializer
 from ..models.layers import LAYERS
 from ..models.layers.base import LayerSpec
+from ..models.losses import AnyLoss, LossSpec
+from ..models.metrics import AnyMetric, MetricSpec
 from ..models.spec import DimSpec, InputSpec, ModelSpec, OutputSpec
 from ..models.train import (
-    AnyLoss,
     AnyOptimizer,
     AnyRate,
     BpttSpec,
     EarlyStoppingSpec,
-    LossSpec,
-    MetricSpec,
     ScheduleSpec,
     TargetSpec,
     TrainSpec,
@@ -71,6 +70,7 @@ KINDS: dict[str, Any] = {
     "Activation": AnyActivation,
     "Initializer": AnyInitializer,
     "Loss": AnyLoss,
+    "Metric": AnyMetric,
     "Data": AnySource,
     "Augmentation": AnyAugmentation,
     "Optimizer": AnyOptimizer,
@@ -84,6 +84,7 @@ _UNIONS = {"dense": "layer", "linear": "[activation](#activations)", "relu": "[a
 _UNIONS |= {"zeros": "[initializer](#initializers)", "constant": "[schedule](#learning-rates)"}
 _UNIONS |= {"softmax_cross_entropy": "[loss](#losses)", "sgd": "[optimizer](#optimizers)"}
 _UNIONS |= {"arrays": "[data set](#data)", "shift": "[change](#augmentation)"}
+_UNIONS |= {"accuracy": "[metric](#metrics)"}
 
 
 def document() -> str:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ..engines.harness import losses_of
 from .networks import settle_unread
 
 Spec = dict[str, Any]
@@ -33,8 +34,10 @@ def candidates(spec: Spec) -> Iterator[Spec]:
     yield from (
         tidied({key: one for key, one in spec.items() if key != "train"}) for _ in range("train" in spec)
     )
+    if len(losses_of(spec)) > 1:
+        yield from (changed(spec, ("train", "loss"), loss) for loss in losses_of(spec))
     for name in spec["outputs"]:
-        if len(spec["outputs"]) > 1 and name != spec.get("train", {}).get("loss", {}).get("output"):
+        if len(spec["outputs"]) > 1 and not any(name in str(loss) for loss in losses_of(spec)):
             yield tidied(
                 {**spec, "outputs": {key: one for key, one in spec["outputs"].items() if key != name}}
             )

@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 
 from netwright.specs.models.layers import LAYERS
-from netwright.specs.models.train import AnyLoss, AnyOptimizer
+from netwright.specs.models.losses import AnyLoss
+from netwright.specs.models.metrics import AnyMetric
+from netwright.specs.models.train import AnyOptimizer
 
+from ..engines.harness import losses_of
 from ..engines.layers import LAYERS as DRAWN
 from ..engines.sketch import Sketch, Thrown
 from .networks import Case, draw
@@ -21,6 +24,8 @@ from .pool import Pool, Worker
 from .shrink import shrink
 
 COUNT = 40
+#: The keys that any loss has, and any that compares an output with a target.
+ANY_LOSS = {"type", "name", "weight", "mask", "output", "target", "steps"}
 #: How many are looked at, without being compiled, for what is drawn at all.
 MANY = 600
 
@@ -55,17 +60,27 @@ def types(layers: list[dict[str, Any]]) -> Iterator[str]:
         )
 
 
-def test_every_layer_type_optimizer_and_loss_is_drawn() -> None:
+def test_every_layer_type_optimizer_loss_and_metric_is_drawn() -> None:
     """A new one fails here until it is drawn."""
-    missing = set(LAYERS)
+    missing = {*LAYERS, "several losses"}
     for union in (AnyLoss, AnyOptimizer):
         missing |= {part.model_fields["type"].default for part in union.__args__}
+    missing |= {f"metric {part.model_fields['type'].default}" for part in AnyMetric.__args__}
+    for part in AnyLoss.__args__:
+        missing |= {
+            f"{part.model_fields['type'].default}.{key}" for key in part.model_fields.keys() - ANY_LOSS
+        }
     for number in range(3 * MANY):
         spec = spec_of(number)
         for layers in (spec["layers"], *(one["layers"] for one in spec.get("blocks", {}).values())):
             missing -= set(types(layers))
         if "train" in spec:
-            missing -= {spec["train"]["loss"]["type"], spec["train"]["optimizer"]["type"]}
+            missing -= {*(loss["type"] for loss in losses_of(spec)), spec["train"]["optimizer"]["type"]}
+            missing -= {f"{loss['type']}.{key}" for loss in losses_of(spec) for key in loss}
+            missing -= {
+                f"metric {one if isinstance(one, str) else one['type']}" for one in spec["train"]["metrics"]
+            }
+            missing -= {"several losses"} if len(losses_of(spec)) > 1 else set()
         if not missing:
             return
     assert missing == set()

@@ -54,6 +54,12 @@ def network_of(spec: Mapping[str, Any]) -> Network:
     return network
 
 
+def losses_of(spec: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The losses of a spec; none if it is not trained."""
+    written = spec.get("train", {}).get("loss", [])
+    return written if isinstance(written, list) else [written]
+
+
 @dataclass
 class Model:
     """A spec on its way through the compiler; every stage is made when it is first asked for."""
@@ -138,10 +144,9 @@ class Model:
             return self.steps_of(name, dims) + 1
         if name in self.ranges:
             return min(size_of(parse_dim(one.high), dims) for one in self.ranges[name]) + 1
-        train = spec.get("train")
-        if train and train["loss"]["target"] == name:
-            output = self.network.outputs[train["loss"]["output"]].type
-            return size_of(output.shape[-1], dims)
+        for loss in losses_of(spec):
+            if loss.get("target") == name:
+                return size_of(self.network.outputs[loss["output"]].type.shape[-1], dims)
         return 2
 
     @cached_property

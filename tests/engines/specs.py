@@ -7,6 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from . import objectives
+from .harness import losses_of
 from .layers import ANY, BY_RANK, GLOBAL, LAYERS, RECURRENT
 from .sketch import Draw, Drawn, Signal, Sketch
 
@@ -205,36 +207,15 @@ def as_vector(s: Sketch, x: Signal) -> Signal | None:
 
 
 def loss(s: Sketch, output: Signal) -> None:
-    """A training section: any loss that suits the output, any optimizer."""
-    name = next(key for key, source in s.outputs.items() if source == output.name)
-    many = isinstance(output.shape[-1], int) and output.shape[-1] >= 2 and output.rank >= 2
-    kinds = ["mse", "mae", "huber", "binary_cross_entropy", *(["softmax_cross_entropy"] * 2 if many else [])]
-    written: dict[str, Any] = {"type": s.one_of(*kinds), "output": name, "target": "target"}
-    if written["type"] == "huber":
-        written["delta"] = s.one_of(0.5, 1.0)
-    sequence = output.rank >= 3 and str(output.shape[0]) == str(s.batch)
-    if sequence:
-        written |= s.options(steps=(None, "last"))
-        if s.number(0, 3) == 0:
-            written["mask"] = "mask"
-    shape = [str(size) if not isinstance(size, int) else size for size in output.shape]
-    targets: dict[str, Any] = {}
-    if "mask" in written or s.flag():
-        classes = written["type"] == "softmax_cross_entropy" and s.flag()
-        probabilities = {"shape": shape, "dtype": s.dtype}
-        targets["target"] = {"shape": shape[:-1], "dtype": "int32"} if classes else probabilities
-    if "mask" in written:
-        targets["mask"] = {"shape": shape[:2], "dtype": s.one_of("bool", "int32", s.dtype)}
-    metrics = ["mae"] if written["type"] != "softmax_cross_entropy" else ["accuracy"]
+    """A training section: any losses that suit the output, any optimizer."""
     s.train = {
         "data": {"train": "none.npz"},
-        "loss": written,
-        "targets": targets,
-        "metrics": metrics if s.flag() else [],
+        **objectives.train(s, output),
         "optimizer": optimizer(s),
         **s.options(clip_norm=(None, None, 0.5), seed=(None, 3)),
     }
-    if s.dims.get("T") is not None and written.get("steps") != "last" and s.number(0, 2) == 0:
+    last = any(one.get("steps") == "last" for one in losses_of({"train": s.train}))
+    if s.dims.get("T") is not None and not last and s.number(0, 2) == 0:
         truncate(s)
 
 

@@ -3,6 +3,7 @@ the next."""
 
 from __future__ import annotations
 
+from .harness import losses_of
 from .layers import LAYERS, RECURRENT
 from .sketch import Signal, Sketch
 from .specs import loss, sequence, truncate
@@ -35,7 +36,8 @@ def truncated(s: Sketch) -> None:
     if s.train is None or "NW0410" in s.errors():
         s.train = None
         return
-    s.train["loss"].pop("steps", None)
+    for one in losses_of({"train": s.train}):
+        one.pop("steps", None)
     truncate(s)
 
 

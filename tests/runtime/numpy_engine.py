@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from netwright.runtime.engine import code_error, find_entry
 from netwright.specs.dims import evaluate, parse_dim
-from netwright.specs.manifest import BufferInfo, DimInfo, EntryInfo, Manifest
+from netwright.specs.manifest import BufferInfo, DimInfo, EntryInfo, Manifest, ScoreInfo
 
 Program = Callable[[Mapping[str, NDArray]], int | None]
 
@@ -48,6 +48,12 @@ def entry(name: str, reads: str, writes: str) -> EntryInfo:
 
 
 RESULTS = "loss.numerator loss.count metric.mae.numerator metric.mae.count"
+
+
+SCORES = [
+    ScoreInfo(name="loss", formula="mean", sums=["loss.numerator", "loss.count"], weights=[1.0]),
+    ScoreInfo(name="mae", formula="mean", sums=["metric.mae.numerator", "metric.mae.count"], weights=[1.0]),
+]
 
 
 def results() -> list[BufferInfo]:
@@ -91,6 +97,7 @@ def linear(
             entry("loss", f"x y {weights}", RESULTS),
             entry("train_step", f"x y {weights} {state}", f"{weights} {state} {RESULTS}{packed}"),
         ],
+        scores=SCORES,
     )
 
     def prepare(b: Mapping[str, NDArray]) -> None:
@@ -168,6 +175,7 @@ def leaky(*, rate: float = 0.02, min_steps: int = 1) -> NumpyEngine:
                 f"{weights} carry.cell.h optimizer.step {RESULTS}",
             ),
         ],
+        scores=SCORES,
     )
 
     def roll(b: Mapping[str, NDArray], h: NDArray) -> tuple[NDArray, ...]:

@@ -1,6 +1,7 @@
 """Words of other frameworks: each is answered with what says it here."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -13,7 +14,8 @@ from netwright.specs.load import load_spec_text
 from netwright.specs.models.activations import ActivationSpec
 from netwright.specs.models.initializers import InitializerSpec
 from netwright.specs.models.layers import LAYERS
-from netwright.specs.models.train import LossSpec
+from netwright.specs.models.losses import AnyLoss
+from netwright.specs.models.metrics import AnyMetric
 
 #: The names of layers as the frameworks' documentation lists them.
 FRAMEWORKS = {
@@ -23,13 +25,13 @@ FRAMEWORKS = {
         for part in (Path(__file__).parent / "frameworks.txt").read_text(encoding="utf-8").split("=== ")[1:]
     )
 }
-LOSSES = {cls.model_fields["type"].default for cls in LossSpec.__subclasses__()}
+LOSSES = {cls.model_fields["type"].default for cls in get_args(AnyLoss)}
 OTHERS = {
     cls.model_fields["type"].default
     for base in (ActivationSpec, InitializerSpec)
     for cls in base.__subclasses__()
     if "type" in cls.model_fields
-}
+} | {cls.model_fields["type"].default for cls in get_args(AnyMetric)}
 
 
 @pytest.mark.parametrize(

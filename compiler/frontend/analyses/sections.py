@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from netwright.specs.load import LoadResult
 from netwright.specs.models.layers.reduction import Argmax
+from netwright.specs.models.losses import LossSpec
 from netwright.specs.models.train import TrainSpec
 from netwright.specs.source.tree import Span
 
@@ -45,7 +46,9 @@ def check_outputs(load: LoadResult, expander: Expander) -> Iterator[Problem]:
 def _targets(load: LoadResult, train: TrainSpec) -> Iterator[tuple[str, Span]]:
     """The names of targets and their places: first those that are declared, then those that are only used."""
     yield from ((name, load.span(("train", "targets", name), key=True)) for name in train.targets)
-    yield train.loss.target, load.span(("train", "loss", "target"))
+    for position, loss in enumerate(train.losses):
+        if isinstance(loss, LossSpec):
+            yield loss.target, load.span((*train.loss_path(position), "target"))
     for position, metric in enumerate(train.metrics):
         if metric.target:
             yield metric.target, load.span(("train", "metrics", position, "target"))
@@ -83,10 +86,12 @@ def check_training(load: LoadResult, train: TrainSpec, expander: Expander) -> It
 def _without_gradient(load: LoadResult, expander: Expander) -> Iterator[Problem]:
     """Layers between parameters and the loss that no gradient passes through."""
     graph = expander.graph
-    loss = graph.outputs.get("loss.numerator")
-    if loss is None:
-        return
-    needed = ancestors(graph, [loss])
+    sums = [
+        value
+        for name, value in graph.outputs.items()
+        if name.startswith("loss.") and name.endswith(".numerator")
+    ]
+    needed = ancestors(graph, sums)
     learned = {graph.inputs[name] for name, param in expander.parameters.items() if param.kind == "parameter"}
     told: set[str] = set()
     for node in graph:

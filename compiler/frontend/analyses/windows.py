@@ -12,11 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from netwright.specs.diagnostics.fixes import replaced
 from netwright.specs.dims import Dim, DimLike, counted, dim, dim_symbols
+from netwright.specs.equations.expressions import Name, walk
 from netwright.specs.load import LoadResult
 from netwright.specs.models.base import read_shape
 from netwright.specs.models.layers.recurrent import RecurrentLayer
+from netwright.specs.models.losses import LossSpec
 from netwright.specs.models.train import TrainSpec
-from netwright.specs.source.tree import Span
+from netwright.specs.source.tree import Path, Span
 
 from ...graph.analysis import ancestors, dependents
 from ...graph.node import Node, Value
@@ -51,15 +53,22 @@ def check_windows(load: LoadResult, train: TrainSpec, expander: Expander) -> Ite
             yield Problem("NW0408", message, place, labels=labels, help=help)
         return
     yield from _check_size(load, train, expander, time)
-    if train.loss.steps == "last":
+    last = [loss for loss in train.comparisons if loss.steps == "last"]
+    if last:
         message = "bptt makes an update at each window, but only the last step of a sequence counts"
-        labels = [(load.span(("train", "loss", "steps")), "last")]
+        labels = [(load.span((*train.path_of(loss), "steps")), "last") for loss in last]
         yield Problem("NW0408", message, place, labels=labels, help="steps: all, or no bptt")
         return
     axis = counted(dim(time), expander.multiples)
     assert isinstance(axis, Dim)
     seen: set[str] = set()
-    compared = [(train.loss.output, ("train", "loss", "output"))]
+    compared: list[tuple[str, Path]] = []
+    for position, loss in enumerate(train.losses):
+        path, equation = train.loss_path(position), load.loss_expressions.get(position)
+        if isinstance(loss, LossSpec):
+            compared.append((loss.output, (*path, "output")))
+        names = [part.id for part in walk(equation) if isinstance(part, Name)] if equation else []
+        compared += [(name, (*path, "value")) for name in names if name in load.wiring.outputs]
     compared += [
         (metric.output, ("train", "metrics", i, "output"))
         for i, metric in enumerate(train.metrics)

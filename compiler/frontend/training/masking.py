@@ -1,4 +1,4 @@
-"""Clears the steps that a loss ignores, where nothing else depends on them, so that they may even hold NaN.
+"""Clears the steps that losses ignore, where nothing else depends on them, so that they may even hold NaN.
 
 A masked step has a cotangent of zero, and zero times NaN is NaN. So its values are cleared where they are made,
 forward and backward: in every input and layer whose value only reaches the loss, and only step by step. The
@@ -7,10 +7,15 @@ primitives' index maps tell which these are, from the loss backwards.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from netwright.specs.checks.wiring import Ref
 from netwright.specs.dims import dim, product
+from netwright.specs.equations.expressions import Name, walk
+from netwright.specs.load import LoadResult
+from netwright.specs.models.losses import LossSpec
+from netwright.specs.models.train import TrainSpec
 
 from ...graph.analysis import ancestors
 from ...graph.graph import Graph
@@ -24,47 +29,85 @@ from .objective import Objective
 
 @dataclass(frozen=True, slots=True)
 class MaskedSteps:
-    """The signals to clear, and the type of the mask."""
+    """The signals to clear, each by the name of its mask, and the types of the masks."""
 
-    refs: frozenset[Ref]
-    type: TensorType
+    refs: Mapping[Ref, str]
+    types: Mapping[str, TensorType]
 
 
 def masked_steps(expander: Expander, objective: Objective) -> MaskedSteps | None:
-    """The signals that can be cleared in an expanded network in training mode; None if its loss has no mask."""
-    loss = objective.train.loss
-    ref = expander.load.wiring.outputs[loss.output]
-    if loss.mask is None:
+    """The signals that can be cleared in an expanded network in training mode; None if no loss has a mask."""
+    masks = _masks(objective.train, expander.load)
+    if not any(loss.mask for loss in objective.train.losses):
         return None
+    graph = expander.graph
+    network = len(graph)
     results = [*objective.build().values(), *expander.updates.values()]
-    graph, end = expander.graph, expander.signals[ref].tensor.value
-    alone = _alone(graph, end, ancestors(graph, [result.value for result in results]))
-    given = expander.signals.get(Ref(loss.mask))
-    type = given.tensor.type if given else objective.targets[loss.mask]
-    refs = {
-        ref
-        for ref, signal in expander.signals.items()
-        if signal.tensor.value in alone and signal.shape[:2] == type.shape
-    }
-    return MaskedSteps(frozenset(refs - {Ref(loss.mask)}), type)
+    needed = ancestors(graph, [result.value for result in results])
+    refs: dict[Ref, str] = {}
+    types: dict[str, TensorType] = {}
+    for mask in dict.fromkeys(masks.values()):
+        type = objective.targets.known(mask)
+        if type is None:
+            continue
+        types[mask] = type
+        ends = {
+            expander.signals[expander.load.wiring.outputs[output]].tensor.value
+            for output, own in masks.items()
+            if own == mask
+        }
+        alone = _alone(graph, ends, needed, network)
+        for ref, signal in expander.signals.items():
+            if (
+                signal.tensor.value in alone
+                and signal.shape[:2] == type.shape
+                and ref.name not in masks.values()
+            ):
+                refs[ref] = mask
+    return MaskedSteps(refs, types)
 
 
-def _alone(graph: Graph, end: Value, needed: set[Value]) -> set[Value]:
-    """The values `[N, T, …]` that only ``end`` depends on, and only step by step."""
+def _masks(train: TrainSpec, load: LoadResult) -> dict[str, str]:
+    """The masks of the outputs that all losses and metrics read through one and the same."""
+    read: dict[str, set[str | None]] = {}
+    for position, loss in enumerate(train.losses):
+        equation = load.loss_expressions.get(position)
+        names = [part.id for part in walk(equation) if isinstance(part, Name)] if equation else []
+        for name in [loss.output] if isinstance(loss, LossSpec) else names:
+            read.setdefault(name, set()).add(loss.mask)
+    for metric in train.metrics:
+        base = train.compared(metric.output)
+        output = metric.output or (base.output if base else "")
+        read.setdefault(output, set()).add((base or train.losses[0]).mask)
+    found: dict[str, str] = {}
+    for output, masks in read.items():
+        (mask, *others) = masks
+        if mask is not None and not others and output in load.wiring.outputs:
+            found[output] = mask
+    return found
+
+
+def _alone(graph: Graph, ends: set[Value], needed: set[Value], network: int) -> set[Value]:
+    """The values `[N, T, …]` among the first ``network`` nodes that only ``ends`` depend on, and only step by step.
+    What follows these nodes are the losses, which do not read the steps of ``ends`` that are to be cleared."""
     users: dict[Value, list[tuple[Node, int]]] = {}
+    compared: set[Value] = set()
     for node in graph:
         if any(value in needed for value in node.values):
             for position, value in enumerate(graph.operands(node)):
-                users.setdefault(value, []).append((node, position))
-    axes = {end: 2}
+                if node.values[0].node < network:
+                    users.setdefault(value, []).append((node, position))
+                else:
+                    compared.add(value)
+    axes: dict[Value, int] = {}
     """How many leading axes are the steps: two, or one `[N·T, …]`."""
-    for node in reversed(list(graph)):
-        for value in node.values:
-            if value == end or value not in users:
-                continue
+    for index in reversed(range(network)):
+        for value in graph.node(index).values:
             leading = {
-                _leading(graph, user, position, axes.get(user.values[0])) for user, position in users[value]
+                _leading(graph, user, position, axes.get(user.values[0]))
+                for user, position in users.get(value, ())
             }
+            leading |= {2} if value in ends else {None} if value in compared else set()
             if len(leading) == 1 and (count := leading.pop()) is not None:
                 axes[value] = count
     return {value for value, count in axes.items() if count == 2}

@@ -77,10 +77,10 @@ def _one_per_mistake(mistakes: list[Mistake], tree: SourceTree) -> Iterator[Mist
     for index, mistake in enumerate(mistakes):
         key = index if mistake.union is None else mistake.union
         groups.setdefault(("union", key), []).append(mistake)
+    speakers = [_speaker(group, tree) for group in groups.values()]
     failed = {mistake.path[:length] for mistake in mistakes for length in range(len(mistake.path))}
-    failed |= {mistake.path for mistake in mistakes if mistake.kind != "too_short"}
-    for group in groups.values():
-        mistake = _speaker(group, tree)
+    failed |= {mistake.path for mistake in speakers if mistake.kind != "too_short"}
+    for mistake in speakers:
         # A list that lost its invalid items is not reported as too short as well.
         if mistake.kind != "too_short" or mistake.path not in failed:
             yield mistake

@@ -1,0 +1,72 @@
+"""The formulas of losses and metrics: from sums over any number of batches to the numbers that are reported.
+
+Only these numbers are divided, never averaged again, so that they do not depend on how data are cut into batches.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.specs.manifest import ScoreInfo
+
+Sums = Sequence[NDArray]
+
+
+def value_of(score: ScoreInfo, sums: Sums) -> float:
+    """A score of its sums; NaN if nothing was counted."""
+    if score.formula == "mean":
+        return _mean(score.weights, sums)
+    return _FORMULAS[score.formula](*(np.atleast_1d(part) for part in sums))
+
+
+def _mean(weights: Sequence[float], sums: Sums) -> float:
+    """Σ weight·numerator / count over the parts that were counted."""
+    parts = zip(weights, sums[::2], sums[1::2], strict=True)
+    means = [
+        float(numerator) / float(count) * weight for weight, numerator, count in parts if float(count) != 0
+    ]
+    return sum(means[1:], means[0]) if means else math.nan
+
+
+def _ratio(numerator: NDArray, denominator: NDArray) -> NDArray:
+    """The quotients, 0 where the denominator is."""
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
+
+
+def _over_classes(values: NDArray, answered: NDArray, meant: NDArray) -> float:
+    """The mean over the classes that occur."""
+    occurs = answered + meant > 0
+    return float(values[occurs].mean()) if occurs.any() else math.nan
+
+
+def _precision(right: NDArray, answered: NDArray, meant: NDArray) -> float:
+    return _over_classes(_ratio(right, answered), answered, meant)
+
+
+def _recall(right: NDArray, answered: NDArray, meant: NDArray) -> float:
+    return _over_classes(_ratio(right, meant), answered, meant)
+
+
+def _f1(right: NDArray, answered: NDArray, meant: NDArray) -> float:
+    return _over_classes(_ratio(2 * right, answered + meant), answered, meant)
+
+
+def _r2(residuals: NDArray, total: NDArray, squares: NDArray, count: NDArray) -> float:
+    """The mean of 1 − Σ(x − t)² / Σ(t − mean t)²; where all targets are the same, 1 for exact answers, else 0."""
+    if not count.all():
+        return math.nan
+    around = np.maximum(squares - total * total / count, 0)
+    same = np.where(residuals == 0, 1.0, 0.0)
+    return float(np.where(around > 0, 1 - residuals / np.where(around > 0, around, 1), same).mean())
+
+
+_FORMULAS: Mapping[str, Callable[..., float]] = {
+    "precision": _precision,
+    "recall": _recall,
+    "f1": _f1,
+    "r2": _r2,
+}

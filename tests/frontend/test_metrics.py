@@ -1,0 +1,180 @@
+"""Metrics of whole data sets from sums over partial batches, against formulas over all samples at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from netwright import Model
+from netwright.runtime.totals import Totals
+from netwright.specs.load import load_spec_text
+
+from .helpers import network, run
+
+CLASSES = 4
+N, T, F = 12, 5, 3
+LENGTHS = np.array([5, 1, 3, 0, 2, 4, 5, 1, 0, 3, 2, 5])
+SOFTMAX = "softmax_cross_entropy"
+Reference = Callable[[NDArray, NDArray], float]
+
+
+def per_class(z: NDArray, t: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """How often each class is right, answered, and meant."""
+    answered, meant = z.argmax(-1), t
+    classes = np.arange(z.shape[-1])
+    pairs = answered[:, None] == classes, meant[:, None] == classes
+    return (pairs[0] & pairs[1]).sum(0), pairs[0].sum(0), pairs[1].sum(0)
+
+
+def divided(a: NDArray, b: NDArray) -> NDArray:
+    return np.array([x / y if y else 0.0 for x, y in zip(a, b, strict=True)])
+
+
+def macro(values: NDArray, answered: NDArray, meant: NDArray) -> float:
+    return float(np.mean([v for v, a, m in zip(values, answered, meant, strict=True) if a or m]))
+
+
+def precision(z: NDArray, t: NDArray) -> float:
+    right, answered, meant = per_class(z, t)
+    return macro(divided(right, answered), answered, meant)
+
+
+def recall(z: NDArray, t: NDArray) -> float:
+    right, answered, meant = per_class(z, t)
+    return macro(divided(right, meant), answered, meant)
+
+
+def f1(z: NDArray, t: NDArray) -> float:
+    right, answered, meant = per_class(z, t)
+    return macro(divided(2 * right, answered + meant), answered, meant)
+
+
+def binary_f1(yes: NDArray, meant: NDArray) -> float:
+    return 2 * float((yes & meant).sum()) / float(yes.sum() + meant.sum())
+
+
+def top(k: int) -> Reference:
+    return lambda z, t: float(
+        np.mean([label in np.argsort(-row)[:k] for row, label in zip(z, t, strict=True)])
+    )
+
+
+def r2(z: NDArray, t: NDArray) -> float:
+    return float((1 - ((z - t) ** 2).sum(0) / ((t - t.mean(0)) ** 2).sum(0)).mean())
+
+
+FLAGS = {"binary f1": "f1", "binary precision": "precision", "binary recall": "recall"}
+CASES: Mapping[str, tuple[str, str, str, Reference]] = {
+    "top 2": (SOFTMAX, "{type: top_k, k: 2}", "classes", top(2)),
+    "precision": (SOFTMAX, "precision", "classes", precision),
+    "recall": (SOFTMAX, "recall", "classes", recall),
+    "f1": (SOFTMAX, "f1", "classes", f1),
+    "f1 of mixtures": (SOFTMAX, "f1", "mixtures", lambda z, t: f1(z, t.argmax(-1))),
+    "f1 of margins": ("multi_class_hinge", "f1", "classes", f1),
+    "f1 of flags": ("binary_cross_entropy", "f1", "flags", lambda z, t: binary_f1(z > 0, t > 0.5)),
+    "f1 of signs": ("hinge", "f1", "signs", lambda z, t: binary_f1(z > 0, t > 0)),
+    "precision of flags": (
+        "binary_cross_entropy",
+        "precision",
+        "flags",
+        lambda z, t: float(((z > 0) & (t > 0)).sum() / (z > 0).sum()),
+    ),
+    "f1 of each flag": (
+        "binary_cross_entropy",
+        "{type: f1, average: macro}",
+        "flags",
+        lambda z, t: float(np.mean([binary_f1(z[:, i] > 0, t[:, i] > 0) for i in range(CLASSES)])),
+    ),
+    "r2": ("mse", "r2", "numbers", r2),
+}
+
+
+def spec(case: str, extra: str, dtype: str = "float64") -> str:
+    loss, metric, target, _ = CASES[case]
+    shape = "[N, T]" if target == "classes" else f"[N, T, {CLASSES}]"
+    kind = "int64" if target == "classes" else dtype
+    lengths = ", lengths: l}, l: {shape: [N], dtype: int64" if extra == "lengths" else ""
+    mask = ", m: {shape: [N, T], dtype: bool}" if extra == "mask" else ""
+    return f"""netwright: 1
+model: m
+dims: {{N: batch, T: time}}
+inputs: {{x: {{shape: [N, T, {F}], dtype: {dtype}{lengths}}}}}
+layers: [{{name: a, type: dense, units: {CLASSES}}}]
+outputs: {{y: a}}
+train:
+  targets: {{t: {{shape: {shape}, dtype: {kind}}}{mask}}}
+  loss: {{type: {loss}, output: y, target: t{", mask: m" if mask else ""}}}
+  metrics: [{metric}]
+"""
+
+
+def arrays(case: str, extra: str, dtype: str) -> tuple[dict[str, NDArray], NDArray]:
+    rng = np.random.default_rng(7)
+    drawn = {
+        "classes": lambda: rng.integers(0, CLASSES, (N, T)),
+        "mixtures": lambda: rng.dirichlet(np.ones(CLASSES), (N, T)),
+        "flags": lambda: rng.integers(0, 2, (N, T, CLASSES)),
+        "signs": lambda: 2 * rng.integers(0, 2, (N, T, CLASSES)) - 1,
+        "numbers": lambda: 1000 + rng.normal(size=(N, T, CLASSES)),
+    }
+    target = CASES[case][2]
+    t = drawn[target]()
+    found: dict[str, Any] = {"x": rng.normal(size=(N, T, F)).astype(dtype)}
+    found["t"] = t if target == "classes" else t.astype(dtype)
+    counts = np.ones((N, T), bool)
+    if extra == "lengths":
+        found["l"], counts = LENGTHS, np.arange(T) < LENGTHS[:, None]
+    elif extra == "mask":
+        found["m"] = counts = rng.random((N, T)) < 0.5
+    if target == "classes":
+        found["t"] = np.where(counts, found["t"], -1)  # what does not count may be anything
+    return found, counts
+
+
+@pytest.mark.parametrize("extra", ["", "mask", "lengths"])
+@pytest.mark.parametrize("case", CASES)
+def test_over_partial_batches(case: str, extra: str) -> None:
+    net = network(spec(case, extra))
+    data, counts = arrays(case, extra, "float64")
+    rng = np.random.default_rng(4)
+    weights = {name: rng.normal(size=one.type.shape) for name, one in net.parameters.items()}
+    weights["a.bias"] += 1000 if CASES[case][2] == "numbers" else 0
+    totals = Totals(net.scores)
+    for part in (slice(0, 5), slice(5, 10), slice(10, 12)):
+        totals.add(run(net, "loss", weights, **{name: array[part] for name, array in data.items()}))
+    z = (data["x"] @ weights["a.kernel"] + weights["a.bias"])[counts]
+    (name,) = totals.means().keys() - {"loss"}
+    assert totals.means()[name] == pytest.approx(CASES[case][3](z, data["t"][counts]), rel=1e-9)
+    again = Totals(net.scores)
+    again.restore(totals.to_json())
+    assert again.means() == totals.means()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_native_code_counts_the_same(case: str) -> None:
+    data, _ = arrays(case, "mask", "float32")
+    found = []
+    for engine in ("native", "reference"):
+        model = Model(load_spec_text(spec(case, "mask", "float32"), "spec.yaml"))
+        found.append(model.compile(engine=engine, entries=["loss"]).session.loss(**data))
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
+
+
+def test_a_class_that_never_occurs_is_left_out() -> None:
+    net = network(spec("f1", ""))
+    weights = {"a.kernel": np.eye(F, CLASSES), "a.bias": np.zeros(CLASSES)}
+    x = np.eye(F)[np.array([[0, 1, 0, 1, 0]])]
+    found = Totals(net.scores)
+    found.add(run(net, "loss", weights, x=x, t=[[0, 1, 0, 0, 0]]))
+    assert found.means()["f1"] == pytest.approx((6 / 7 + 2 / 3) / 2)
+
+
+def test_names_of_metrics() -> None:
+    text = spec("r2", "").replace("[r2]", "[mae, r2, {type: mae, output: y}, {type: mse, name: error}]")
+    net = network(text)
+    assert [score.name for score in net.scores] == ["loss", "mae", "r2", "mae_y", "error"]
+    assert [score.rises for score in net.scores] == [False, False, True, False, False]
