@@ -17,10 +17,11 @@ Sums = Sequence[NDArray]
 
 
 def value_of(score: ScoreInfo, sums: Sums) -> float:
-    """A score of its sums; NaN if nothing was counted."""
+    """A score of its sums; NaN if nothing was counted, or of sums that are not finite."""
     if score.formula == "mean":
         return _mean(score.weights, sums)
-    return _FORMULAS[score.formula](*(np.atleast_1d(part) for part in sums))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _FORMULAS[score.formula](*(np.atleast_1d(part) for part in sums))
 
 
 def _mean(weights: Sequence[float], sums: Sums) -> float:

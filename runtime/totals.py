@@ -68,5 +68,5 @@ def infinite_loss(scores: Sequence[ScoreInfo], outputs: Mapping[str, NDArray]) -
     (total, *others) = scores
     for name in total.sums[::2]:
         if not math.isfinite(value := float(outputs[name])):
-            return next((one.name for one in others if one.sums[:1] == [name]), total.name), value
+            return next((part.name for part in others if part.sums[:1] == [name]), total.name), value
     return None

@@ -117,14 +117,14 @@ def _arrays(structure: Structure, train: TrainSpec) -> list[str]:
 
 def arrays_compared(structure: Structure, train: TrainSpec) -> dict[str, None]:
     """What losses and metrics read, besides outputs."""
-    found: list[str | None] = []
+    names: list[str | None] = []
     for position, loss in enumerate(train.losses):
-        found += [loss.target] if isinstance(loss, LossSpec) else []
-        found.append(loss.mask)
+        names += [loss.target] if isinstance(loss, LossSpec) else []
+        names.append(loss.mask)
         equation = structure.loss_expressions.get(position)
-        found += [part.id for part in walk(equation) if isinstance(part, Name)] if equation else []
-    found += [metric.target for metric in train.metrics]
-    return dict.fromkeys(name for name in found if name is not None)
+        names += [part.id for part in walk(equation) if isinstance(part, Name)] if equation else []
+    names += [metric.target for metric in train.metrics]
+    return dict.fromkeys(name for name in names if name is not None)
 
 
 def _check_source(

@@ -30,13 +30,13 @@ def equation_elements(
     """
     load, targets, expander = outputs.load, outputs.targets, outputs.expander
     read = dict.fromkeys(part.id for part in walk(equation) if isinstance(part, Name))
-    found = {name: outputs.signal(name) for name in read if name in load.wiring.outputs}
+    read_outputs = {name: outputs.signal(name) for name in read if name in load.wiring.outputs}
     given = {name: expander.signals.get(Ref(name)) for name in read if name in expander.spec.inputs}
-    signals = {name: signal for name, signal in {**found, **given}.items() if signal is not None}
-    if len(signals) < len(found) + len(given):
+    signals = {name: signal for name, signal in {**read_outputs, **given}.items() if signal is not None}
+    if len(signals) < len(read_outputs) + len(given):
         return None
     place = load.span((*path, "value"))
-    if not found:
+    if not read_outputs:
         help = f"the outputs are {', '.join(load.wiring.outputs)}"
         raise Problem("NW0406", "the equation reads no output", place, help=help)
     tensors = {name: signal.tensor for name, signal in signals.items()}
@@ -49,17 +49,17 @@ def equation_elements(
                 at = targets.span(name, "dtype", place)
                 raise Problem("NW0319", message, at, help=f"dtype: {expander.dtype}")
             tensors[name] = targets.tensor(name, type)
-    counting = _counting(outputs, loss, {name: signals[name] for name in found}, given.values(), path)
+    counting = _counting(outputs, loss, {name: signals[name] for name in read_outputs}, given.values(), path)
     items = {name: Item(_cleared(tensor, counting), False) for name, tensor in tensors.items()}
     value = Equations(expander.graph, None, expander.dtype, items, {}, {}, ()).item(equation).tensor
-    _check(value, {name: signals[name] for name in found}, outputs, path)
+    _check(value, {name: signals[name] for name in read_outputs}, outputs, path)
     return value, counting.get(value.shape[:2])
 
 
 def _counting(
     outputs: Outputs,
     loss: ExpressionLoss,
-    found: dict[str, Signal],
+    read_outputs: dict[str, Signal],
     given: Iterable[Signal | None],
     path: Path,
 ) -> Counting:
@@ -74,9 +74,9 @@ def _counting(
     for signal in given:
         if signal is not None:
             add(signal, signal.valid())
-    first = next(iter(found))
-    fitting = [name for name, signal in found.items() if outputs.mask_fits(loss, signal)] or [first]
-    for name, signal in found.items():
+    first = next(iter(read_outputs))
+    fitting = [name for name, signal in read_outputs.items() if outputs.mask_fits(loss, signal)] or [first]
+    for name, signal in read_outputs.items():
         add(signal, outputs.counting(name, signal, loss, path, own=name in fitting))
     return counting
 
@@ -87,9 +87,9 @@ def _cleared(tensor: Tensor, counting: Counting) -> Tensor:
     return tensor if steps is None or tensor.dtype == "bool" else zeroed(steps, tensor)
 
 
-def _check(value: Tensor, found: dict[str, Signal], outputs: Outputs, path: Path) -> None:
+def _check(value: Tensor, read_outputs: dict[str, Signal], outputs: Outputs, path: Path) -> None:
     """Raises Problem unless the value is a number per sample, step or element."""
-    (first, signal), *_ = found.items()
+    (first, signal), *_ = read_outputs.items()
     place, labels = outputs.load.span((*path, "value")), outputs.origin(signal)
     if value.dtype not in FLOATS:
         message = f"a loss is floats, this is {show_type(value.dtype, value.shape)}"

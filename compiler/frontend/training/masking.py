@@ -79,12 +79,12 @@ def _masks(train: TrainSpec, load: LoadResult) -> dict[str, str]:
         base = train.compared(metric.output)
         output = metric.output or (base.output if base else "")
         read.setdefault(output, set()).add((base or train.losses[0]).mask)
-    found: dict[str, str] = {}
+    common: dict[str, str] = {}
     for output, masks in read.items():
         (mask, *others) = masks
         if mask is not None and not others and output in load.wiring.outputs:
-            found[output] = mask
-    return found
+            common[output] = mask
+    return common
 
 
 def _alone(graph: Graph, ends: set[Value], needed: set[Value], network: int) -> set[Value]:

@@ -63,23 +63,25 @@ class Objective:
         scores: list[ScoreInfo] = []
         pairs: list[str] = []
         for position, (stem, loss) in enumerate(zip(self.stems, self.train.losses, strict=True)):
-            found = self.tried(stem, lambda loss=loss, position=position: self.loss(loss, position))
+            own_sums = self.tried(stem, lambda loss=loss, position=position: self.loss(loss, position))
             if position < len(self.names):
                 name = self.names[position]
-                scores.append(ScoreInfo(name=name, formula="mean", sums=list(found), weights=[1.0]))
-            pairs += found
-            sums |= found
+                scores.append(ScoreInfo(name=name, formula="mean", sums=list(own_sums), weights=[1.0]))
+            pairs += own_sums
+            sums |= own_sums
         weights = [loss.weight for loss in self.train.losses]
         scores.insert(0, ScoreInfo(name=TOTAL, formula="mean", sums=pairs, weights=weights))
         for position, (name, metric) in enumerate(metric_names(self.train)):
             path = ("train", "metrics", position)
-            found = self.tried(f"metric.{name}", lambda metric=metric, path=path: self.metric(metric, path))
+            own_sums = self.tried(
+                f"metric.{name}", lambda metric=metric, path=path: self.metric(metric, path)
+            )
             formula = metric.type if isinstance(metric, ClassMetric | R2) else "mean"
             own = [1.0] if formula == "mean" else []
             scores.append(
-                ScoreInfo(name=name, formula=formula, sums=list(found), weights=own, rises=metric.rises)
+                ScoreInfo(name=name, formula=formula, sums=list(own_sums), weights=own, rises=metric.rises)
             )
-            sums |= found
+            sums |= own_sums
         self.scores = tuple(scores)
         return sums
 
@@ -106,8 +108,8 @@ class Objective:
         path = self.train.loss_path(position)
         if isinstance(loss, ExpressionLoss):
             equation = self.load.loss_expressions.get(position)
-            found = equation and equation_elements(self.outputs, loss, equation, path)
-            return self.mean(Terms(found[0]), found[1]) if found else {}
+            value = equation and equation_elements(self.outputs, loss, equation, path)
+            return self.mean(Terms(value[0]), value[1]) if value else {}
         view = self.outputs.view(loss.output, loss, path)
         if view is None:
             return {}
