@@ -66,18 +66,18 @@ def _counting(
     """Which steps count: those that exist in all that is read, and that the mask selects."""
     counting: Counting = {}
 
-    def add(signal: Signal, steps: Tensor | None) -> None:
+    def add(steps: Tensor | None) -> None:
         if steps is not None:
             known = counting.get(steps.shape)
             counting[steps.shape] = steps if known is None else known.both(steps)
 
     for signal in given:
         if signal is not None:
-            add(signal, signal.valid())
+            add(signal.valid())
     first = next(iter(read_outputs))
     fitting = [name for name, signal in read_outputs.items() if outputs.mask_fits(loss, signal)] or [first]
     for name, signal in read_outputs.items():
-        add(signal, outputs.counting(name, signal, loss, path, own=name in fitting))
+        add(outputs.counting(name, signal, loss, path, own=name in fitting))
     return counting
 
 
