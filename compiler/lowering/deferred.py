@@ -24,14 +24,12 @@ if TYPE_CHECKING:
 def defer(grouping: Grouping, most: int) -> None:
     """Moves operations to the groups that read them, none of which gets more than ``most`` members."""
     for group in reversed(grouping.groups):
-        if group.fusable:
-            readers = {reader.order: reader for reader in _reading_groups(grouping, group)}
-            for _, reader in sorted(readers.items()):
-                _move(grouping, group, reader, most)
+        readers = {reader.order: reader for reader in _reading_groups(grouping, group)}
+        for _, reader in sorted(readers.items()):
+            _move(grouping, group, reader, most)
     for group in grouping.groups:
-        if group.fusable:
-            for part in reversed(group.members):
-                _repeat(grouping, group, part, most)
+        for part in reversed(group.members):
+            _repeat(grouping, group, part, most)
 
 
 def _reading_groups(grouping: Grouping, group: Group) -> Iterable[Group]:
@@ -50,18 +48,11 @@ def _move(grouping: Grouping, group: Group, reader: Group, most: int) -> None:
     movable = sorted(_movable(grouping, group, reader))
     moved: list[int] = []
     least = _traffic(grouping, group, reader, moved)
-    for first in reversed(
-        range(len(movable))
-    ):  # what moves must not be read by what stays, so the last ones move
+    # What moves must not be read by what stays, so the last ones move.
+    for first in reversed(range(len(movable))):
         traffic = _traffic(grouping, group, reader, movable[first:])
         if _is_at_least(least - traffic, 1):
             moved, least = movable[first:], traffic
-    for id in [*moved]:  # operands first, for the same reason
-        if not any(value.node in moved for value in grouping.roles.parts[id].operands):
-            fewer = [other for other in moved if other != id]
-            traffic = _traffic(grouping, group, reader, fewer)
-            if _is_at_least(least - traffic, 0):
-                moved, least = fewer, traffic
     if not moved or len(reader.members) + len(moved) > most:
         return
     for id in moved:
@@ -75,7 +66,7 @@ def _move(grouping: Grouping, group: Group, reader: Group, most: int) -> None:
 def _takes_in(reader: Group) -> bool:
     """Whether operations may move to ``reader``. A product's epilogue may run one element at a time, and its tile
     leaves few registers."""
-    return reader.fusable and all(part.role != "product" for part in reader.contractions())
+    return all(part.role != "product" for part in reader.contractions())
 
 
 def _repeat(grouping: Grouping, group: Group, part: Part, most: int) -> None:

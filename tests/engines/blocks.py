@@ -11,7 +11,7 @@ from .sketch import FITTING, Signal, Sketch
 READING = ("inputs", "initial_state", "lengths", "weights", "share")
 MOST_REPEATED = 3
 #: Layers at positions for the size of their input: what they give has others.
-POSITIONED = {"gather_elements", "gather_nd", "scatter_nd"}
+POSITIONED = {"embedding", "gather_elements", "gather_nd", "scatter_nd"}
 #: What layers that read several values may be refused for when they come again on what they gave: shapes that don't
 #: go together, parameters of other shapes, one value per axis of a rank, positions past what is left.
 AGAIN = FITTING | {"NW0204", "NW0208", "NW0302", "NW0303", "NW0306", "NW0312", "NW0316", "NW0511"}
