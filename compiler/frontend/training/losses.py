@@ -1,4 +1,4 @@
-"""The losses, element by element; ``sums.py`` adds them up."""
+"""The losses, element by element; ``objective.py`` adds them up."""
 
 from __future__ import annotations
 
