@@ -24,7 +24,7 @@ from .fold import FOLDS, Folding, evaluated
 from .names import identifier, scoped, stem
 from .narrow import admitted, named
 from .network import NetworkWriter
-from .operands import Known, KnownConstants, Value, known_dims
+from .operands import Held, Known, KnownConstants, Value, known_dims
 from .ops.table import DOMAINS, OPS, RECOGNIZED_OPS, Op
 from .reading import Body, Node, OnnxGraph, UnreadableTensor
 from .schemas import check_node, means_the_same
@@ -81,6 +81,8 @@ class Conversion:
         for node in graph.nodes:
             for name in node.reads:
                 self.following.setdefault(name, []).append(node)
+        self.viewed: set[str] = set()
+        """References to layers that are read under several names, such as before and after a reshape."""
         self.choices = Choices()
         """The branches taken where an open size decides."""
         self.computed = 0
@@ -232,18 +234,29 @@ class Conversion:
             operands,
             opset,
             [bool(name and self.readers.get(name)) for name in node.outputs],
-            [bool(name) and self._is_sole(name) for name in node.inputs],
+            [self._is_sole(name, value) for name, value in zip(node.inputs, operands, strict=True)],
             self.depends,
             {name: self.values[name] for name in node.captures if name in self.values},
             self,
         )
         context.names = self._suggested(node, operands)
         entry.convert(context)
+        refs = {result.ref for result in context.results if isinstance(result, Held)}
+        for name, value in zip(node.inputs, operands, strict=True):
+            if isinstance(value, Held) and value.ref in refs and self._is_read_besides(name):
+                self.viewed.add(value.ref)
         return context.results
 
-    def _is_sole(self, name: str) -> bool:
-        """Whether a value has only one reader; for a branch, the readers in the outer graph count too."""
+    def _is_sole(self, name: str, value: Value | None) -> bool:
+        """Whether what computes a value has only one reader; for a branch, those in the outer graph count too."""
+        if not name or (isinstance(value, Held) and value.ref in self.viewed):
+            return False
         return all(counts.get(name, 1) == 1 for counts in self.readers.maps)
+
+    def _is_read_besides(self, name: str) -> bool:
+        """Whether more than one reader reads the numbers of a value, not its shape alone."""
+        shapes = sum(node.op in ("Shape", "Size") for node in self.following.get(name, ()))
+        return any(counts.get(name, 1) - shapes > 1 for counts in self.readers.maps)
 
     def _folded(self, node: Node, operands: Sequence[Value | None]) -> list[Value] | None:
         """Folds a node if all of its operands are known."""

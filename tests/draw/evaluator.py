@@ -49,12 +49,10 @@ class Declined(Exception):
 
 def evaluated(proto: Any, names: Sequence[str] | None, given: dict[str, NDArray]) -> list[NDArray]:
     """Values of a model by name; None for its outputs. Raises Declined."""
-    if any(
-        node.op_type in ("GRU", "LSTM") and attribute.name == "activations"
-        for node in proto.graph.node
-        for attribute in node.attribute
-    ):
-        raise Declined("it always takes the standard's default activations")
+    ignored = {"GRU": ("activations", "clip"), "LSTM": ("activations", "clip"), "RNN": ("clip",)}
+    for node in proto.graph.node:
+        if any(attribute.name in ignored.get(node.op_type, ()) for attribute in node.attribute):
+            raise Declined("it always takes the standard's default activations, and clips nothing")
     try:
         with np.errstate(all="ignore"):
             found = ReferenceEvaluator(proto, new_ops=[LRN, DequantizeLinear, GlobalMaxPool]).run(

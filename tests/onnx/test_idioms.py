@@ -306,3 +306,33 @@ def test_many_nodes_take_no_longer_than_few() -> None:
         nodes += [node("Sigmoid", [above], [f"s{i}"]), node("Mul", [above, f"s{i}"], [f"x{i}"])]
         above = f"x{i}"
     assert import_model(model(nodes, {"x": ["N", 3]}, [above])).spec.count("type: swish") == 1500
+
+
+VIEWS = {
+    "reshape": (node("Reshape", ["a", "flat"], ["p"]), node("Reshape", ["a", "flat"], ["q"])),
+    "squeeze": (node("Unsqueeze", ["a", "first"], ["p"]), node("Unsqueeze", ["a", "first"], ["q"])),
+    "transpose": (node("Transpose", ["a"], ["p"], perm=[1, 0]), node("Transpose", ["a"], ["q"], perm=[1, 0])),
+    "identity": (node("Identity", ["a"], ["p"]), node("Identity", ["a"], ["q"])),
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("later", ["Add", "Sub", "Relu"])
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_layer_that_is_read_under_two_names_takes_over_nothing(view: str, later: str, turn: int) -> None:
+    """Each of both values has one reader, but they are one layer's."""
+    nodes = [
+        node("MatMul", ["x", "w"], ["m"]),
+        node("Add", ["m", "b"], ["a"]),
+        *VIEWS[view][::turn],
+        node(later, ["p"] if later == "Relu" else ["p", "two"], ["y"]),
+        node("Exp", ["q"], ["z"]),
+    ]
+    constants = {
+        "w": RANDOM.normal(size=(3, 6)).astype(np.float32),
+        "b": GAMMA,
+        "two": NUMBERS["two"],
+        "flat": np.asarray([-1, 2, 3]),
+        "first": np.asarray([1]),
+    }
+    agrees(model(nodes, {"x": ["N", 3]}, ["y", "z"], constants), {"x": [4, 3]})
