@@ -5,6 +5,7 @@ compile cache between sessions; without it every session starts from an empty on
 stale code.
 """
 
+import copy
 import gc
 import importlib.util
 import os
@@ -12,7 +13,9 @@ import shutil
 import signal
 import tempfile
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
@@ -110,6 +113,18 @@ class Golden:
         assert text == path.read_text(encoding="utf-8"), (
             f"{path} differs: run pytest --update-golden to accept"
         )
+
+
+_STATES: dict[int, Any] = {}
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers(request: pytest.FixtureRequest) -> None:
+    """A test draws the same numbers from its module's generator, whichever tests of it ran before in the process."""
+    for value in vars(request.module).values():
+        if isinstance(value, np.random.Generator):
+            bits = value.bit_generator
+            bits.state = _STATES.setdefault(id(value), copy.deepcopy(bits.state))
 
 
 @pytest.fixture
