@@ -33,7 +33,8 @@ def equation_elements(
     read_outputs = {name: outputs.signal(name) for name in read if name in load.wiring.outputs}
     given = {name: expander.signals.get(Ref(name)) for name in read if name in expander.spec.inputs}
     signals = {name: signal for name, signal in {**read_outputs, **given}.items() if signal is not None}
-    if len(signals) < len(read_outputs) + len(given):
+    unread = any(name in expander.spec.outputs and name not in read_outputs for name in read)
+    if unread or len(signals) < len(read_outputs) + len(given):
         return None
     place = load.span((*path, "value"))
     if not read_outputs:
