@@ -95,7 +95,12 @@ def check_varied(structure: Structure, tree: SourceTree, diagnostics: Diagnostic
         ):
             message = "no input has lengths along an open dim, by which samples could be grouped"
             help = "give an input [N, T, …] the key lengths: NAME"
-            diagnostics.error("NW0212", message, place, help=help)
+            labels = [
+                (tree.value_span(("inputs", name, "shape")), "its second axis is no open dim")
+                for name, spec in inputs.items()
+                if spec.lengths
+            ]
+            diagnostics.error("NW0212", message, place, labels=labels, help=help)
 
 
 def _axes_changed(change: AnyAugmentation) -> int:
