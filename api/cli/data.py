@@ -9,14 +9,13 @@ import click
 from rich import box
 from rich.table import Table
 
-from netwright.runtime.data.fitting import check_against, class_problems, vocabulary_problems
-from netwright.runtime.data.samples import index_limits
 from netwright.runtime.data.summary import ArraySummary, SetSummary, summarize
 from netwright.specs.diagnostics.visible import visible
 from netwright.specs.files import write_file
 
 from ..data.needs import expected_arrays, ranged_arrays, wanted, windows
 from ..data.sets import DataSets
+from ..data.words import number_text, vocabulary_text
 from ..describe import count_text, shape_text
 from ..errors import RequestError
 from ..model import Model, load
@@ -70,7 +69,10 @@ def command(
         for name, summary in summaries.items():
             click.echo(visible(f"{name}: {count_text(summary.samples, 'sample')} of {summary.source}"))
             console().print(_table(summary, used))
-            for line in (*_class_lines(summary), *_text_lines(summary)):
+            for line in (
+                *_class_lines(summary),
+                *(vocabulary_text(*text) for text in summary.texts.items()),
+            ):
                 click.echo(visible(line))
             for problem in problems[name]:
                 click.echo(f"error: {visible(problem)}", err=True)
@@ -84,13 +86,9 @@ def command(
 
 def _problems(model: Model, sets: DataSets, name: str) -> list[str]:
     """Why a data set does not fit."""
-    data, network = sets[name], model.network
-    dims = list(network.dims.values())
-    expected = ranged_arrays(network)
-    problems = check_against(data.headers, expected, dims, windows(model.load, network))
-    problems += class_problems(data.classes, wanted(model.load, network).counts)
-    problems += vocabulary_problems(data.vocabularies, index_limits(expected))
-    return problems or data.range_problems(expected)
+    load, network = model.load, model.network
+    counts, dims = wanted(load, network).counts, list(network.dims.values())
+    return sets[name].misfits(ranged_arrays(network), dims, counts, windows(load, network))
 
 
 def _table(summary: SetSummary, used: set[str]) -> Table:
@@ -107,15 +105,11 @@ def _table(summary: SetSummary, used: set[str]) -> Table:
             name,
             array.dtype,
             shape_text(array.shape),
-            _number(array.least),
-            _number(array.greatest),
+            number_text(array.least),
+            number_text(array.greatest),
             _remarks(array, used),
         )
     return table
-
-
-def _number(value: float | int | None) -> str:
-    return "" if value is None else str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
 def _remarks(array: ArraySummary, used: set[str]) -> str:
@@ -136,11 +130,3 @@ def _class_lines(summary: SetSummary) -> list[str]:
         more = [f"… ({len(shown)} classes)"] if len(shown) > _MOST_CLASSES else []
         lines.append(f"{array.name}: {', '.join([*shown[:_MOST_CLASSES], *more])}")
     return lines
-
-
-def _text_lines(summary: SetSummary) -> list[str]:
-    return [
-        f"{name}: {count_text(text.tokens, 'token')}, {text.unknown / max(text.tokens, 1):.1%} of them unknown; "
-        f"the vocabulary has {text.entries:,} entries"
-        for name, text in summary.texts.items()
-    ]

@@ -23,6 +23,11 @@ def cell_parser(dtype: np.dtype) -> tuple[Callable[[str], float | int | bool], t
     return _without_underscore(float), np.float64, "number"
 
 
+def bad_cell(cell: str, what: str, named: str) -> str:
+    """What is wrong with a cell that is no ``what``; ``named`` stands for one without text."""
+    return f"{cell[:60]!r} is no {what}" if cell.strip() else f"{named} is empty"
+
+
 def _without_underscore(parse: Callable[[str], float]) -> Callable[[str], float]:
     def parsed(cell: str) -> float:
         if "_" in cell:  # Python reads 2020_01 as a number

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import DataError, did_you_mean, listed
 
 
@@ -21,6 +24,19 @@ def number_classes(
         return {text: int(text) for text in values}, tuple(names or ())
     classes = tuple(sorted(values) if names is None else names)
     return number_names(values, classes, where), classes
+
+
+def number_texts(
+    texts: Sequence[str], names: Sequence[str] | None, place: Callable[[int], str]
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """The class of each sample by its text ``[samples, 1]``, and the names of all classes, as ``number_classes`` finds
+    them; ``place`` says where a sample is. Raises DataError.
+    """
+    first: dict[str, int] = {}
+    for row, text in enumerate(texts):
+        first.setdefault(text, row)
+    numbers, classes = number_classes(list(first), names, lambda text: place(first[text]))
+    return np.array([numbers[text] for text in texts], np.int64)[:, None], classes
 
 
 def number_names(

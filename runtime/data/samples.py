@@ -124,16 +124,26 @@ class Samples(ABC):
         for start in range(0, len(self), step):
             yield start, self.read(slice(start, start + step), names)
 
+    def misfits(
+        self,
+        expected: Sequence[BufferInfo],
+        dims: Sequence[DimInfo],
+        class_counts: Mapping[str, int],
+        windows: Windows | None,
+    ) -> list[str]:
+        """Everything that headers, classes and vocabularies tell against a model that takes ``expected``; if that is
+        nothing, the first value out of range (a length, class or index) of each array. Raises DataError.
+        """
+        problems = check_against(self.headers, expected, dims, windows)
+        problems += class_problems(self.classes, class_counts)
+        problems += vocabulary_problems(self.vocabularies, index_limits(expected))
+        return problems or self.range_problems(expected)
+
     def require(
         self, expected: Sequence[BufferInfo], dims: Sequence[DimInfo], windows: Windows | None = None
     ) -> None:
-        """Raises DataError with everything that ``check_against`` finds; if that is nothing, with the first value out
-        of range (a length, class or index) of each array. Warns once of each array that will be rounded.
-        """
-        problems = check_against(self.headers, expected, dims, windows)
-        problems += class_problems(self.classes, _class_counts(expected))
-        problems += vocabulary_problems(self.vocabularies, index_limits(expected))
-        problems = problems or self.range_problems(expected)
+        """Raises DataError with all ``misfits``. Warns once of each array that will be rounded."""
+        problems = self.misfits(expected, dims, _class_counts(expected), windows)
         if problems:
             raise DataError("\n  ".join([f"{self.name} does not fit the model:", *problems]))
         origin = self.origin

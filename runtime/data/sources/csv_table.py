@@ -15,7 +15,7 @@ from netwright.specs.files import open_regular
 from netwright.specs.models.data import CsvData
 
 from ...errors import DataError
-from ..cells import BAD_CELL, cell_parser
+from ..cells import BAD_CELL, bad_cell, cell_parser
 from ..classes import number_classes
 from ..dataset import Dataset
 from ..ragged import Ragged, TextCollector
@@ -81,7 +81,9 @@ class _Reading:
         for array in self.arrays:
             name = array.info.name
             if array.text is not None:
-                arrays |= text_arrays(array, self._texts[name], self.wanted, place, self.path)
+                arrays |= text_arrays(
+                    array.info, self._texts[name], array.text, self.wanted, place, self.path
+                )
                 continue
             values = np.concatenate(chunks[name])
             if array.is_class:
@@ -154,9 +156,8 @@ class _Reading:
                 try:
                     np.array(parse(row[column]), dtype)
                 except BAD_CELL:
-                    cell = repr(row[column][:60]) if row[column].strip() else "the cell"
-                    problem = f"is no {what}" if row[column].strip() else "is empty"
-                    return DataError(f"{self._cell(first + i, column)}: {cell} {problem}")
+                    problem = bad_cell(row[column], what, "the cell")
+                    return DataError(f"{self._cell(first + i, column)}: {problem}")
         return DataError(f"{self.path}: {array.info.name} can't be read")
 
     def _cell(self, row: int, column: int) -> str:

@@ -13,8 +13,8 @@ from netwright.specs.files import open_regular
 from netwright.specs.models.data import SequenceData
 
 from ...errors import DataError
-from ..cells import BAD_CELL, cell_parser
-from ..classes import number_classes
+from ..cells import BAD_CELL, bad_cell, cell_parser
+from ..classes import number_texts
 from ..wanted import Wanted
 from .tables import Filled, filled
 
@@ -46,11 +46,15 @@ def decoded(data: bytes, path: Path, line: int = 1) -> str:
         ) from None
 
 
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, with or without a byte order mark. Raises DataError and OSError."""
+    with open_regular(path) as file:
+        return decoded(file.read().removeprefix(b"\xef\xbb\xbf"), path)
+
+
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file, without line breaks. Raises DataError and OSError."""
-    with open_regular(path) as file:
-        data = file.read().removeprefix(b"\xef\xbb\xbf")
-    lines = [line.removesuffix("\r") for line in decoded(data, path).split("\n")]
+    lines = [line.removesuffix("\r") for line in read_text(path).split("\n")]
     return lines if lines[-1] else lines[:-1]
 
 
@@ -83,24 +87,18 @@ def read_labelled(spec: SequenceData, folder: Path, path: Path, wanted: Wanted) 
 
 
 def _numbers(labels: list[str], array: Filled, wanted: Wanted, path: Path) -> tuple[NDArray, tuple[str, ...]]:
-    parse, dtype, what = cell_parser(array.dtype)
-    classes: tuple[str, ...] = ()
     if array.is_class:
-        first: dict[str, int] = {}
-        for row, label in enumerate(labels):
-            first.setdefault(label.strip(), row)
-        if "" in first:
-            raise DataError(f"{path}, {place_of(first[''])}: the label is empty")
-        numbers, classes = number_classes(
-            list(first), wanted.classes[array.info.name], lambda label: f"{path}, {place_of(first[label])}"
-        )
-        parse = lambda label: numbers[label.strip()]  # noqa: E731
+        texts = [label.strip() for label in labels]
+        if "" in texts:
+            raise DataError(f"{path}, {place_of(texts.index(''))}: the label is empty")
+        names = wanted.classes[array.info.name]
+        values, classes = number_texts(texts, names, lambda row: f"{path}, {place_of(row)}")
+        return filled(array, values, place_of, path), classes
+    parse, dtype, what = cell_parser(array.dtype)
     values = np.empty((len(labels), 1), dtype)
     for row, label in enumerate(labels):
         try:
             values[row] = parse(label)
         except BAD_CELL:
-            shown = repr(label[:60]) if label.strip() else "the label"
-            problem = f"is no {what}" if label.strip() else "is empty"
-            raise DataError(f"{path}, {place_of(row)}: {shown} {problem}") from None
-    return filled(array, values, place_of, path), classes
+            raise DataError(f"{path}, {place_of(row)}: {bad_cell(label, what, 'the label')}") from None
+    return filled(array, values, place_of, path), ()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from netwright.specs.models.data import ParquetData
 
 from ...errors import DataError
-from ..classes import number_classes
+from ..classes import number_texts
 from ..dataset import Dataset
 from ..extras import need
 from ..ragged import Ragged, TextCollector
@@ -45,7 +45,7 @@ def open_set(spec: ParquetData, folder: Path, wanted: Wanted) -> Dataset:
             _check_nulls(column, f"column {title!r}", path)
         if array.text is not None:
             texts = _texts(arrow, columns[0], array, titles[0], path)
-            arrays |= text_arrays(array, texts, wanted, _place, path)
+            arrays |= text_arrays(array.info, texts, array.text, wanted, _place, path)
             continue
         if array.is_class and not _is_integer(arrow, columns[0].type):
             values, classes[name] = _numbered(arrow, columns[0], wanted.classes[name], titles[0], path)
@@ -92,13 +92,7 @@ def _numbered(
     arrow: Any, column: Any, names: tuple[str, ...] | None, name: str, path: Path
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     texts = [str(value).strip() for value in column.to_pylist()]
-    first: dict[str, int] = {}
-    for row, text in enumerate(texts):
-        first.setdefault(text, row)
-    numbers, classes = number_classes(
-        list(first), names, lambda text: f"{path}, {_place(first[text])}, column {name!r}"
-    )
-    return np.array([numbers[text] for text in texts], np.int64)[:, None], classes
+    return number_texts(texts, names, lambda row: f"{path}, {_place(row)}, column {name!r}")
 
 
 def _is_integer(arrow: Any, kind: Any) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.specs.manifest import BufferInfo
-from netwright.specs.models.data import TableData, TextColumnSpec
+from netwright.specs.models.data import TableData, TextColumnSpec, TextData
 
 from ...arrays import LossError, rounded
 from ...binding import parse_shape
@@ -125,18 +125,21 @@ def filled(array: Filled, values: NDArray, place: Callable[[int], str], path: Pa
 
 
 def text_arrays(
-    array: Filled, collected: TextCollector, wanted: Wanted, place: Callable[[int], str], path: Path
+    info: BufferInfo,
+    collected: TextCollector,
+    spec: TextColumnSpec | TextData,
+    wanted: Wanted,
+    place: Callable[[int], str],
+    path: Path,
 ) -> Mapping[str, Ragged | NDArray]:
-    """The arrays that a column of text fills: the tokens, and their lengths. Raises DataError."""
-    assert array.text is not None
-    name = array.info.name
+    """The arrays that the texts of samples fill: the tokens, and their lengths. Raises DataError."""
     texts = Texts(
-        name,
+        info.name,
         collected,
-        array.text.vocabulary,
-        array.dtype,
-        array.text.length,
+        spec.vocabulary,
+        np.dtype(info.dtype),
+        spec.length,
         lambda row: f"{path}, {place(row)}",
-        wanted.vocabularies.get(name),
+        wanted.vocabularies.get(info.name),
     )
-    return with_lengths(texts, name, wanted.lengths.get(name), path)
+    return with_lengths(texts, info.name, wanted.lengths.get(info.name), path)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
-from netwright.specs.files import open_regular
 from netwright.specs.models.data import TextData
 
 from ..dataset import Dataset
-from ..ragged import TextCollector, Texts, with_lengths
+from ..ragged import TextCollector
 from ..wanted import Wanted, check_whole
 from .folders import list_folder
-from .lines import Labelled, decoded, place_of, read_labelled
+from .lines import Labelled, place_of, read_labelled, read_text
+from .tables import text_arrays
 
 
 def open_set(spec: TextData, folder: Path, wanted: Wanted) -> Dataset:
@@ -24,7 +22,7 @@ def open_set(spec: TextData, folder: Path, wanted: Wanted) -> Dataset:
     if path.is_dir():
         target = wanted.target(spec.target, path).name
         listing = list_folder(path, wanted, target, (".txt",))
-        texts = [_text(file) for file in listing.files]
+        texts = [read_text(file) for file in listing.files]
         labelled = Labelled(texts, {target: listing.labels}, {target: listing.classes})
         place = listing.place
     else:
@@ -32,20 +30,5 @@ def open_set(spec: TextData, folder: Path, wanted: Wanted) -> Dataset:
     collected = TextCollector(spec.vocabulary)
     for text in labelled.texts:
         collected.add(text)
-    known = wanted.vocabularies.get(input.name)
-    array = Texts(
-        input.name,
-        collected,
-        spec.vocabulary,
-        np.dtype(input.dtype),
-        spec.length,
-        lambda row: f"{path}, {place(row)}",
-        known,
-    )
-    arrays = {**with_lengths(array, input.name, wanted.lengths.get(input.name), path), **labelled.arrays}
+    arrays = {**text_arrays(input, collected, spec, wanted, place, path), **labelled.arrays}
     return Dataset(arrays, str(path), labelled.classes, place)
-
-
-def _text(path: Path) -> str:
-    with open_regular(path) as file:
-        return decoded(file.read().removeprefix(b"\xef\xbb\xbf"), path)
