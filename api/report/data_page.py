@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +14,13 @@ from netwright.runtime.data.summary import ArraySummary, SetSummary
 from netwright.specs.manifest import BufferInfo
 
 from ..data.needs import expected_arrays
+from ..data.words import number_text, vocabulary_text
 from ..describe import count_text, shape_text
 from ..markup import escape
 from ..model import Model
 from ..version import VERSION
 from .sample_pictures import Shown, sample_picture, shown_input
+from .template import file_text, whole_page
 
 #: How many samples of a set are shown, and how many classes are counted in bars.
 _SAMPLES, _CLASSES = 24, 40
@@ -45,14 +46,9 @@ def data_report(model: Model, sets: Mapping[str, ShownSet]) -> str:
         "totals": totals,
         "sets": "".join(_section(model, name, shown) for name, shown in sets.items()),
         "footer": escape(f"netwright {VERSION} · {model.load.file}"),
-        "style": _file("page.css") + _file("data.css"),
+        "style": file_text("page.css") + file_text("data.css"),
     }
-    parts = _file("data.html").split("@@")
-    return "".join(values[part] if position % 2 else part for position, part in enumerate(parts))
-
-
-def _file(name: str) -> str:
-    return (files("netwright.report") / name).read_text(encoding="utf-8")
+    return whole_page("data.html", values, policy="img-src data:")
 
 
 def _section(model: Model, name: str, shown: ShownSet) -> str:
@@ -68,7 +64,7 @@ def _section(model: Model, name: str, shown: ShownSet) -> str:
 def _table(summary: SetSummary) -> str:
     rows = "".join(
         f'<tr><th scope="row">{escape(array.name)}</th><td>{array.dtype}</td><td>{shape_text(array.shape)}</td>'
-        f"<td>{_number(array.least)}</td><td>{_number(array.greatest)}</td><td>{array.nans:,}</td>"
+        f"<td>{number_text(array.least)}</td><td>{number_text(array.greatest)}</td><td>{array.nans:,}</td>"
         f"<td>{array.infinities:,}</td></tr>"
         for array in summary.arrays
     )
@@ -79,16 +75,8 @@ def _table(summary: SetSummary) -> str:
     return f'<div class="wide"><table><thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
-def _number(value: float | int | None) -> str:
-    return "" if value is None else str(value) if isinstance(value, int) else f"{value:.4g}"
-
-
 def _texts(summary: SetSummary) -> str:
-    return "".join(
-        f"<p>{escape(name)}: {escape(count_text(text.tokens, 'token'))}, {text.unknown / max(text.tokens, 1):.1%} of "
-        f"them unknown; the vocabulary has {text.entries:,} entries</p>"
-        for name, text in summary.texts.items()
-    )
+    return "".join(f"<p>{escape(vocabulary_text(*text))}</p>" for text in summary.texts.items())
 
 
 def _classes(summary: SetSummary, array: ArraySummary) -> str:
@@ -173,5 +161,5 @@ def _labels(
         number = value.reshape(()).item()
         names = summary.classes.get(name, ())
         known = isinstance(number, int) and 0 <= number < len(names)
-        labels.append(names[number] if known else f"{name} {_number(number)}")
+        labels.append(names[number] if known else f"{name} {number_text(number)}")
     return ", ".join(labels)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any
 
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from ..model import Model
 from ..version import VERSION
 from .analyses import gradient_section, memory, notes
 from .curves import charts
+from .template import file_text, whole_page
 
 
 def report(
@@ -48,16 +48,10 @@ def report(
         "notes": notes(summary),
         "footer": escape(f"netwright {VERSION} · {model.load.file}"),
         "data": script_json(_data(model, summary)),
-        "style": _file("page.css"),
-        "script": _file("page.js"),
+        "style": file_text("page.css"),
+        "script": file_text("page.js"),
     }
-    page = _file("page.html")
-    parts = page.split("@@")
-    return "".join(values[part] if position % 2 else part for position, part in enumerate(parts))
-
-
-def _file(name: str) -> str:
-    return (files("netwright.report") / name).read_text(encoding="utf-8")
+    return whole_page("page.html", values, policy="script-src 'unsafe-inline'")
 
 
 def _totals(summary: Summary, resources: Resources) -> str:
