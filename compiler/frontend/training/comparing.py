@@ -62,9 +62,7 @@ class Comparing:
         if by_class and type.dtype in FLOATS and type.shape == view.tensor.shape[:-1]:
             message = f"{target}: classes are integers, and probabilities are {show(view.tensor.shape)}"
             raise Problem("NW0403", message, at_dtype, labels=labels, help="dtype: int64")
-        if type.dtype in FLOATS and type.dtype != self.expander.dtype:
-            message = f"{target}, the model computes in {self.expander.dtype}"
-            raise Problem("NW0319", message, at_dtype, help=f"dtype: {self.expander.dtype}")
+        self.targets.check_float(name, type, place)
         if type.shape in (expected, whole):
             return
         message = f"{target}, but {view.name} is {show(view.tensor.shape)}"

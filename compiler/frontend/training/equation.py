@@ -30,25 +30,19 @@ def equation_elements(
     """
     load, targets, expander = outputs.load, outputs.targets, outputs.expander
     read = dict.fromkeys(part.id for part in walk(equation) if isinstance(part, Name))
-    read_outputs = {name: outputs.signal(name) for name in read if name in load.wiring.outputs}
+    read_outputs = {name: outputs.signal(name) for name in read if name in expander.spec.outputs}
     given = {name: expander.signals.get(Ref(name)) for name in read if name in expander.spec.inputs}
     signals = {name: signal for name, signal in {**read_outputs, **given}.items() if signal is not None}
-    unread = any(name in expander.spec.outputs and name not in read_outputs for name in read)
-    if unread or len(signals) < len(read_outputs) + len(given):
+    if len(signals) < len(read_outputs) + len(given):
         return None
     place = load.span((*path, "value"))
     if not read_outputs:
-        help = f"the outputs are {', '.join(load.wiring.outputs)}"
+        help = f"the outputs are {', '.join(expander.spec.outputs)}"
         raise Problem("NW0406", "the equation reads no output", place, help=help)
     tensors = {name: signal.tensor for name, signal in signals.items()}
     for name in read:
         if name not in signals and (type := targets.declared(name)) is not None:
-            if type.dtype in FLOATS and type.dtype != expander.dtype:
-                message = (
-                    f"{name} is {show_type(type.dtype, type.shape)}, the model computes in {expander.dtype}"
-                )
-                at = targets.span(name, "dtype", place)
-                raise Problem("NW0319", message, at, help=f"dtype: {expander.dtype}")
+            targets.check_float(name, type, place)
             tensors[name] = targets.tensor(name, type)
     counting = _counting(outputs, loss, {name: signals[name] for name in read_outputs}, given.values(), path)
     items = {name: Item(_cleared(tensor, counting), False) for name, tensor in tensors.items()}

@@ -6,8 +6,9 @@ from netwright.specs.checks.wiring import Ref
 from netwright.specs.models.train import TrainSpec
 from netwright.specs.source.tree import Span
 
-from ...graph.types import TensorType
+from ...graph.types import FLOATS, TensorType
 from ..expander import Expander
+from ..problem import Problem, show_type
 from ..tensor import Tensor
 
 
@@ -44,6 +45,16 @@ class Targets:
         """The type of a target or input, if that is known."""
         signal = self.expander.signals.get(Ref(name))
         return signal.tensor.type if signal else self.type_of(name)
+
+    def check_float(self, name: str, type: TensorType, used: Span) -> None:
+        """Raises Problem for floats of another type than the model's."""
+        if type.dtype in FLOATS and type.dtype != self.expander.dtype:
+            message = (
+                f"{name} is {show_type(type.dtype, type.shape)}, the model computes in {self.expander.dtype}"
+            )
+            raise Problem(
+                "NW0319", message, self.span(name, "dtype", used), help=f"dtype: {self.expander.dtype}"
+            )
 
     def span(self, name: str, key: str, used: Span) -> Span:
         """The place where a target says its shape or dtype, else where it is used."""
