@@ -116,15 +116,15 @@ class BodyValues:
         if sample is None or not isinstance(value, Known) or value.is_open or not value.array.ndim:
             return self.term(name)
         array, rank, order = value.array, len(sample.view), sample.order
-        if array.ndim == rank + 1 and array.shape[0] == 1:
-            array = array[0]
-            if not order:
-                key = f"{name}\nof each sample"
-                if key not in self.out.known:
-                    self.out.known[key] = self.constant(name, Known(np.ascontiguousarray(array), value.dtype))
-                return self.out.known[key]
-        if not order:
+        is_of_all = array.ndim == rank + 1 and array.shape[0] == 1
+        if not order and not is_of_all:
             return self.term(name)
+        array = array[0] if is_of_all else array
+        if not order:
+            key = f"{name}\nof each sample"
+            if key not in self.out.known:
+                self.out.known[key] = self.constant(name, Known(np.ascontiguousarray(array), value.dtype))
+            return self.out.known[key]
         view = (1,) * (rank - array.ndim) + array.shape
         rest = tuple(axis for axis in range(rank) if axis not in order)
         if array.ndim > rank or any(view[axis] != 1 for axis in rest):

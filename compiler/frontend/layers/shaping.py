@@ -158,13 +158,17 @@ def _lengths(scope: Scope, shape: Shape) -> Tensor | None:
 
 def _joined_lengths(scope: Scope) -> Tensor | None:
     """The lengths of the inputs one after another; an input without lengths has all steps."""
-    some = next((signal.lengths for signal in scope.inputs if signal.lengths is not None), None)
-    if some is None:
+    given = next((signal.lengths for signal in scope.inputs if signal.lengths is not None), None)
+    if given is None:
         return None
     parts: list[Tensor] = []
     for signal in scope.inputs:
-        all = full(some.graph, 0, some.type.with_shape(signal.shape[:1])) + some.count(signal.shape[1])
-        parts.append(all if signal.lengths is None else signal.lengths)
+        lengths = signal.lengths
+        if lengths is None:
+            lengths = full(given.graph, 0, given.type.with_shape(signal.shape[:1])) + given.count(
+                signal.shape[1]
+            )
+        parts.append(lengths)
     return concat(parts, 0)
 
 
