@@ -15,6 +15,7 @@ from netwright import Model
 from netwright.runtime.totals import Totals
 from netwright.specs.load import load_spec_text
 
+from .compared import compared_spec, drawn_target
 from .helpers import network, run
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (extra: torch)")
@@ -133,36 +134,15 @@ LENGTHS = np.array([4, 1, 3, 0, 2])
 
 def spec(case: Case, dtype: str, extra: str = "") -> str:
     named = "" if case.loss.startswith("expression") else ", output: y, target: t"
-    shape = "[N, T]" if case.target == "classes" else f"[N, T, {CLASSES}]"
-    kind = "int64" if case.target == "classes" else dtype
-    lengths = ", lengths: l}, l: {shape: [N], dtype: int64" if extra == "lengths" else ""
-    mask = ", m: {shape: [N, T], dtype: bool}" if extra == "mask" else ""
-    return f"""netwright: 1
-model: m
-dims: {{N: batch, T: time}}
-inputs: {{x: {{shape: [N, T, {F}], dtype: {dtype}{lengths}}}}}
-layers: [{{name: a, type: dense, units: {CLASSES}}}]
-outputs: {{y: a}}
-train:
-  targets: {{t: {{shape: {shape}, dtype: {kind}}}{mask}}}
-  loss: {{type: {case.loss}{named}{", mask: m" if mask else ""}}}
-  optimizer: {{type: sgd, learning_rate: 1.0}}
-"""
+    more = "  optimizer: {type: sgd, learning_rate: 1.0}\n"
+    return compared_spec(case.loss + named, case.target, extra, dtype, F, CLASSES, more)
 
 
 def arrays(case: Case, dtype: str, extra: str) -> tuple[dict[str, NDArray], NDArray]:
     """Inputs and targets, and which steps count."""
     rng = np.random.default_rng(3)
     x = rng.normal(size=(N, T, F)).astype(dtype)
-    drawn = {
-        "classes": lambda: rng.integers(0, CLASSES, (N, T)),
-        "mixtures": lambda: rng.dirichlet(np.ones(CLASSES), (N, T)),
-        "flags": lambda: rng.integers(0, 2, (N, T, CLASSES)),
-        "signs": lambda: 2 * rng.integers(0, 2, (N, T, CLASSES)) - 1,
-        "counts": lambda: rng.poisson(2, (N, T, CLASSES)),
-        "numbers": lambda: rng.normal(size=(N, T, CLASSES)),
-    }
-    t = drawn[case.target]()
+    t = drawn_target(rng, case.target, N, T, CLASSES)
     t = t if case.target == "classes" else t.astype(dtype)
     if extra == "lengths":
         return {"x": x, "t": t, "l": LENGTHS}, np.arange(T) < LENGTHS[:, None]

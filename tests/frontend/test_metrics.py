@@ -13,6 +13,7 @@ from netwright import Model
 from netwright.runtime.totals import Totals
 from netwright.specs.load import load_spec_text
 
+from .compared import compared_spec, drawn_target
 from .helpers import network, run
 
 CLASSES = 4
@@ -95,34 +96,15 @@ CASES: Mapping[str, tuple[str, str, str, Reference]] = {
 
 def spec(case: str, extra: str, dtype: str = "float64") -> str:
     loss, metric, target, _ = CASES[case]
-    shape = "[N, T]" if target == "classes" else f"[N, T, {CLASSES}]"
-    kind = "int64" if target == "classes" else dtype
-    lengths = ", lengths: l}, l: {shape: [N], dtype: int64" if extra == "lengths" else ""
-    mask = ", m: {shape: [N, T], dtype: bool}" if extra == "mask" else ""
-    return f"""netwright: 1
-model: m
-dims: {{N: batch, T: time}}
-inputs: {{x: {{shape: [N, T, {F}], dtype: {dtype}{lengths}}}}}
-layers: [{{name: a, type: dense, units: {CLASSES}}}]
-outputs: {{y: a}}
-train:
-  targets: {{t: {{shape: {shape}, dtype: {kind}}}{mask}}}
-  loss: {{type: {loss}, output: y, target: t{", mask: m" if mask else ""}}}
-  metrics: [{metric}]
-"""
+    keys = f"{loss}, output: y, target: t"
+    return compared_spec(keys, target, extra, dtype, F, CLASSES, f"  metrics: [{metric}]\n")
 
 
 def arrays(case: str, extra: str, dtype: str) -> tuple[dict[str, NDArray], NDArray]:
     rng = np.random.default_rng(7)
-    drawn = {
-        "classes": lambda: rng.integers(0, CLASSES, (N, T)),
-        "mixtures": lambda: rng.dirichlet(np.ones(CLASSES), (N, T)),
-        "flags": lambda: rng.integers(0, 2, (N, T, CLASSES)),
-        "signs": lambda: 2 * rng.integers(0, 2, (N, T, CLASSES)) - 1,
-        "numbers": lambda: 1000 + rng.normal(size=(N, T, CLASSES)),
-    }
     target = CASES[case][2]
-    t = drawn[target]()
+    t = drawn_target(rng, target, N, T, CLASSES)
+    t = 1000 + t if target == "numbers" else t
     found: dict[str, Any] = {"x": rng.normal(size=(N, T, F)).astype(dtype)}
     found["t"] = t if target == "classes" else t.astype(dtype)
     counts = np.ones((N, T), bool)
