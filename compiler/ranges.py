@@ -44,7 +44,7 @@ def input_ranges(graph: Graph) -> dict[str, list[RangeInfo]]:
             own = graph.producer(origin.input).attrs
             assert isinstance(own, InputAttributes)
             exempt = _exempt(graph, origin)
-            kind = "class" if own.role == "target" else what
+            kind = "class" if own.role == "target" and what == "index" else what
             info = RangeInfo(
                 what=kind,
                 low=origin.low,

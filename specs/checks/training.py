@@ -8,7 +8,7 @@ from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import respelled
 from ..diagnostics.suggest import closest, did_you_mean
 from ..equations.layers import compile_equation
-from ..models.losses import ExpressionLoss, LossSpec
+from ..models.losses import Comparison, Ctc, ExpressionLoss
 from ..models.metrics import AnyMetric
 from ..models.reported import TOTAL, loss_names, metric_names, reported_names
 from ..models.train import EarlyStoppingSpec, TrainSpec
@@ -38,9 +38,11 @@ class _Checks:
     def run(self) -> None:
         for position, loss in enumerate(self.train.losses):
             path = self.train.loss_path(position)
-            if isinstance(loss, LossSpec):
+            if isinstance(loss, Comparison):
                 self.output(loss.output, (*path, "output"))
                 self.target(loss.target, (*path, "target"), "NW0402", "target")
+            if isinstance(loss, Ctc) and loss.target_lengths is not None:
+                self.target(loss.target_lengths, (*path, "target_lengths"), "NW0402", "input or target")
             if loss.mask is not None:
                 self.target(loss.mask, (*path, "mask"), "NW0405", "input or target")
             if isinstance(loss, ExpressionLoss):

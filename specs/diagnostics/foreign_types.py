@@ -230,6 +230,9 @@ TYPES: dict[str, str] = {
     "sigmoidfocalcrossentropy": "binary_cross_entropy",
     "categoricalfocalcrossentropy": "softmax_cross_entropy",
     "focalloss": "softmax_cross_entropy",
+    "ctcloss": "ctc",
+    "ctcbatchcost": "ctc",
+    "warpctc": "ctc",
     "nllloss": "nll_loss",
     "multinomiallogisticloss": "nll_loss",
     # Metrics.
@@ -267,6 +270,6 @@ LOSSES = frozenset(
             "poisson",
             "hinge",
         ),
-        *("multi_class_hinge", "kl_divergence", "cosine", "expression"),
+        *("multi_class_hinge", "kl_divergence", "cosine", "ctc", "expression"),
     )
 )

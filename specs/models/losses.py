@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .base import Flag, Name, NonNegativeNumber, Positive, Probability, SpecModel
+from .base import Flag, Name, NonNegative, NonNegativeNumber, Positive, Probability, SpecModel
 
 ClassWeights = Annotated[tuple[NonNegativeNumber, ...], Field(min_length=1)]
 
@@ -24,15 +24,20 @@ class LossBase(SpecModel):
     """
 
 
-class LossSpec(LossBase):
-    """Base of the losses that compare an output x with a target t: a mean over samples, valid steps and output
-    elements.
-    """
+class Comparison(LossBase):
+    """Base of the losses that compare an output with a target."""
 
     output: Name
     """The output that the loss reads, by its name under `outputs`."""
     target: Name
     """The target it is compared with."""
+
+
+class LossSpec(Comparison):
+    """Base of the losses that compare an output x with a target t: a mean over samples, valid steps and output
+    elements.
+    """
+
     steps: Literal["all", "last"] = "all"
     """On sequences: whether all steps count or the last valid one."""
 
@@ -137,6 +142,24 @@ class Cosine(LossSpec):
     type: Literal["cosine"] = "cosine"
 
 
+class Ctc(Comparison):
+    """−log of the probability that the steps spell the target's labels `[N, L]`, integers: the sum over all paths that
+    do, with any number of steps per label and blanks between them, and at least one blank between equal labels
+    (connectionist temporal classification: Graves et al., 2006). The output `[N, T, C]` holds logits, of which one
+    class is the blank; the target is declared under `targets`. A mean over samples.
+    """
+
+    type: Literal["ctc"] = "ctc"
+    target_lengths: Name | None = None
+    """An input or target, int64 `[N]`: how many labels each sample has. Without it, all L count."""
+    blank: NonNegative | Literal["last"] = 0
+    """The class of the blank."""
+    per_label: Flag = True
+    """Whether each sample's loss is divided by the number of its labels (at least 1), as in PyTorch's mean."""
+    skip_impossible: Flag = False
+    """Whether a sample does not count if it has fewer steps than its labels need; otherwise its loss is infinite."""
+
+
 class ExpressionLoss(LossBase):
     """An equation of outputs, targets and inputs, by their names: `value: where(same > 0, d, maximum(1 - d, 0))`, in
     the language of cells. Its value is `[N, …]`: a number per sample, step or element, of which the loss is the mean.
@@ -160,6 +183,7 @@ AnyComparison = (
     | MultiClassHinge
     | KlDivergence
     | Cosine
+    | Ctc
 )
 AnyLoss = AnyComparison | ExpressionLoss
 Loss = Annotated[AnyLoss, Field(discriminator="type")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .losses import AnyLoss, LossSpec
+from .losses import AnyLoss, Comparison
 from .metrics import AnyMetric
 from .train import TrainSpec
 
@@ -20,7 +20,7 @@ def loss_names(train: TrainSpec) -> list[str]:
 
 
 def _short_name(loss: AnyLoss) -> str:
-    return f"{loss.output}_loss" if isinstance(loss, LossSpec) else f"{loss.type}_loss"
+    return f"{loss.output}_loss" if isinstance(loss, Comparison) else f"{loss.type}_loss"
 
 
 def metric_names(train: TrainSpec) -> Iterator[tuple[str, AnyMetric]]:

@@ -16,7 +16,7 @@ def lrn(s: Sketch, x: Signal) -> Signal | None:
 
 def group_norm(s: Sketch, x: Signal) -> Signal | None:
     channels = x.shape[-1]
-    if not isinstance(channels, int):
+    if not isinstance(channels, int) or not channels:
         return None
     groups = s.one_of(*(count for count in range(1, channels + 1) if channels % count == 0))
     options = s.options(epsilon=(None, 0.1), center=(None, False), scale=(None, False))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from netwright.specs.load import LoadResult
 from netwright.specs.models.layers.reduction import Argmax
-from netwright.specs.models.losses import LossSpec
+from netwright.specs.models.losses import Comparison, Ctc
 from netwright.specs.models.train import TrainSpec
 from netwright.specs.source.tree import Span
 
@@ -47,8 +47,10 @@ def _targets(load: LoadResult, train: TrainSpec) -> Iterator[tuple[str, Span]]:
     """The names of targets and their places: first those that are declared, then those that are only used."""
     yield from ((name, load.span(("train", "targets", name), key=True)) for name in train.targets)
     for position, loss in enumerate(train.losses):
-        if isinstance(loss, LossSpec):
+        if isinstance(loss, Comparison):
             yield loss.target, load.span((*train.loss_path(position), "target"))
+        if isinstance(loss, Ctc) and loss.target_lengths:
+            yield loss.target_lengths, load.span((*train.loss_path(position), "target_lengths"))
     for position, metric in enumerate(train.metrics):
         if metric.target:
             yield metric.target, load.span(("train", "metrics", position, "target"))

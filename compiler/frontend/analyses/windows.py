@@ -16,7 +16,7 @@ from netwright.specs.equations.expressions import Name, walk
 from netwright.specs.load import LoadResult
 from netwright.specs.models.base import read_shape
 from netwright.specs.models.layers.recurrent import RecurrentLayer
-from netwright.specs.models.losses import LossSpec
+from netwright.specs.models.losses import Comparison, Ctc, LossSpec
 from netwright.specs.models.train import TrainSpec
 from netwright.specs.source.tree import Path, Span
 
@@ -53,7 +53,13 @@ def check_windows(load: LoadResult, train: TrainSpec, expander: Expander) -> Ite
             yield Problem("NW0408", message, place, labels=labels, help=help)
         return
     yield from _check_size(load, train, expander, time)
-    last = [loss for loss in train.comparisons if loss.steps == "last"]
+    whole = [loss for loss in train.comparisons if isinstance(loss, Ctc)]
+    if whole:
+        message = "bptt makes an update at each window, but ctc compares whole sequences"
+        labels = [(load.span((*train.path_of(loss), "type")), "compared here") for loss in whole]
+        yield Problem("NW0408", message, place, labels=labels, help="no bptt")
+        return
+    last = [loss for loss in train.comparisons if isinstance(loss, LossSpec) and loss.steps == "last"]
     if last:
         message = "bptt makes an update at each window, but only the last step of a sequence counts"
         labels = [(load.span((*train.path_of(loss), "steps")), "last") for loss in last]
@@ -65,7 +71,7 @@ def check_windows(load: LoadResult, train: TrainSpec, expander: Expander) -> Ite
     compared: list[tuple[str, Path]] = []
     for position, loss in enumerate(train.losses):
         path, equation = train.loss_path(position), load.loss_expressions.get(position)
-        if isinstance(loss, LossSpec):
+        if isinstance(loss, Comparison):
             compared.append((loss.output, (*path, "output")))
         names = [part.id for part in walk(equation) if isinstance(part, Name)] if equation else []
         compared += [(name, (*path, "value")) for name in names if name in load.wiring.outputs]

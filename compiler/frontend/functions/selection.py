@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 
+from netwright.specs.dims import DimLike
+
 from ..tensor import Tensor, full, iota
 
 
-def one_hot(classes: Tensor, like: Tensor) -> Tensor:
-    """Whether each position on the last axis of ``like`` is the class that ``classes`` gives for its row.
+def in_range(classes: Tensor, size: DimLike) -> Tensor:
+    """Classes 0 to ``size`` − 1, int64. Any other is an error at run time, as for every table: they are looked up in
+    the table 0, 1, 2, …."""
+    return iota(classes.graph, "int64", (size,), 0).gather(classes)
 
-    The class is looked up in the table 0, 1, 2, …, which returns it unchanged, but makes a class out of range an
-    error at run time, as for every other table.
-    """
-    table = iota(like.graph, "int64", (like.shape[-1],), 0)
-    checked = table.gather(classes)
+
+def one_hot(classes: Tensor, like: Tensor) -> Tensor:
+    """Whether each position on the last axis of ``like`` is the class that ``classes`` gives for its row. A class out
+    of range is an error at run time."""
+    checked = in_range(classes, like.shape[-1])
     positions = iota(like.graph, "int64", like.shape, like.rank - 1)
     return positions.compare("eq", checked.broadcast(like.shape, range(like.rank - 1)))
 

@@ -14,7 +14,7 @@ from netwright.specs.checks.wiring import Ref
 from netwright.specs.dims import dim, product
 from netwright.specs.equations.expressions import Name, walk
 from netwright.specs.load import LoadResult
-from netwright.specs.models.losses import LossSpec
+from netwright.specs.models.losses import Comparison
 from netwright.specs.models.train import TrainSpec
 
 from ...graph.analysis import ancestors
@@ -73,7 +73,7 @@ def _masks(train: TrainSpec, load: LoadResult) -> dict[str, str]:
     for position, loss in enumerate(train.losses):
         equation = load.loss_expressions.get(position)
         names = [part.id for part in walk(equation) if isinstance(part, Name)] if equation else []
-        for name in [loss.output] if isinstance(loss, LossSpec) else names:
+        for name in [loss.output] if isinstance(loss, Comparison) else names:
             read.setdefault(name, set()).add(loss.mask)
     for metric in train.metrics:
         base = train.compared(metric.output)

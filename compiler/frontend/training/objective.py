@@ -7,7 +7,7 @@ from functools import reduce
 
 from netwright.specs.dims import product
 from netwright.specs.manifest import ScoreInfo
-from netwright.specs.models.losses import BY_CLASS, LOGISTIC, AnyLoss, ExpressionLoss
+from netwright.specs.models.losses import BY_CLASS, LOGISTIC, AnyLoss, Ctc, ExpressionLoss
 from netwright.specs.models.metrics import (
     R2,
     Accuracy,
@@ -26,6 +26,7 @@ from ..expander import Expander
 from ..problem import Problem, show_type
 from ..tensor import Tensor, dim_value, where
 from .comparing import Comparing
+from .ctc import ctc_terms
 from .equation import equation_elements
 from .losses import Terms, loss_terms, squared_error
 from .metrics import among_first, class_counts, correct, r2_sums
@@ -114,6 +115,8 @@ class Objective:
         if view is None:
             return {}
         self.suitability.check_output(loss, view, path)
+        if isinstance(loss, Ctc):
+            return self.mean(ctc_terms(loss, view, self.targets, path), None)
         target = self.comparing.target(loss.target, view, isinstance(loss, BY_CLASS), (*path, "target"))
         self.suitability.check_target(loss, target, path)
         terms = loss_terms(loss, view.counted(view.tensor), view.counted(target))

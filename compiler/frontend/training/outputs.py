@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netwright.specs.dims import product
-from netwright.specs.models.losses import AnyLoss, LossSpec
+from netwright.specs.models.losses import AnyLoss, Comparison, LossSpec
 from netwright.specs.source.tree import Path
 
 from ...graph.types import FLOATS, TensorType
@@ -56,7 +56,7 @@ class Outputs:
         signal = self.signal(output)
         if signal is None:
             return None
-        own = isinstance(loss, LossSpec) and output == loss.output
+        own = isinstance(loss, Comparison) and output == loss.output
         steps = loss.steps if isinstance(loss, LossSpec) else "all"
         valid = self.counting(output, signal, loss, path, own)
         sequence = signal.rank >= 3

@@ -11,6 +11,7 @@ from netwright.specs.models.losses import (
     AnyComparison,
     BinaryCrossEntropy,
     Cosine,
+    Ctc,
     KlDivergence,
     MultiClassHinge,
     SoftmaxCrossEntropy,
@@ -47,6 +48,8 @@ class Suitability:
             two = "hinge" if isinstance(loss, MultiClassHinge) else "binary_cross_entropy"
             help = f"for two classes in one number take {two}" if x.rank >= 2 else None
             raise Problem("NW0406", message, span, labels=labels, help=help)
+        if isinstance(loss, Ctc):
+            self.check_ctc(loss, view, path)
         if isinstance(loss, Cosine) and x.rank < 2:
             message = f"cosine compares vectors along the last axis, {view.name} is {show(x.shape)}"
             raise Problem("NW0406", message, span, labels=labels, help=f"an output [{x.shape[0]}, …, F]")
@@ -54,10 +57,21 @@ class Suitability:
             self.check_count(loss.class_weights, "class_weights", "classes", view, path)
         if isinstance(loss, BinaryCrossEntropy) and isinstance(loss.positive_weight, tuple):
             self.check_count(loss.positive_weight, "positive_weight", "elements of the last axis", view, path)
-        if isinstance(loss, SoftmaxCrossEntropy | KlDivergence):
+        if isinstance(loss, SoftmaxCrossEntropy | KlDivergence | Ctc):
             self.warn_doubled(loss, "NW0606", Softmax, "softmax", path)
         elif isinstance(loss, BinaryCrossEntropy):
             self.warn_doubled(loss, "NW0608", Sigmoid, "sigmoid", path)
+
+    def check_ctc(self, loss: Ctc, view: View, path: Path) -> None:
+        """Raises Problem unless the output has logits per step, and one of their classes is the blank."""
+        shape, labels = view.tensor.shape, self.outputs.origin(view.signal)
+        if len(shape) != 3 or not isinstance(shape[-1], int) or shape[-1] < 2:
+            message = f"ctc needs logits per step, [N, T, C], {view.name} is {show(shape)}"
+            raise Problem("NW0406", message, self.load.span((*path, "output")), labels=labels)
+        if loss.blank != "last" and loss.blank >= shape[-1]:
+            message = f"the blank is class {loss.blank}, but {view.name} has {shape[-1]} classes"
+            place = self.load.span((*path, "blank"))
+            raise Problem("NW0406", message, place, labels=labels, help="blank: last")
 
     def check_count(self, weights: tuple[float, ...], key: str, what: str, view: View, path: Path) -> None:
         """Raises Problem unless there is a weight per element of the last axis."""

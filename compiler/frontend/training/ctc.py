@@ -1,0 +1,177 @@
+"""Connectionist temporal classification (Graves et al., 2006): the loss of sequences whose steps have no labels of
+their own.
+
+A path gives each step a label or the blank. It spells the target if the labels remain when repetitions are merged and
+then blanks removed. Forward variables add up the paths: for each j, the probability that the steps so far spell the
+first j labels, and end in a blank (``blanks``) or in label j (``labels``). They are logarithms, of which each step
+subtracts the largest, so that gradients keep their digits however long a sequence is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from netwright.specs.models.losses import Ctc
+from netwright.specs.source.tree import Path
+
+from ...graph.graph import Graph
+from ...graph.types import TensorType
+from ...ops.layout import show
+from ...ops.scan_attributes import ScanAttributes
+from ..functions.activation import log_softmax
+from ..functions.selection import in_range
+from ..problem import Problem, show_type
+from ..tensor import Tensor, full, iota, where
+from .losses import Terms
+from .outputs import View
+from .targets import Targets
+
+#: The logarithm of a probability of 0: so small that exp gives 0 in every float type, and sums of it stay finite.
+_NEVER = -1e30
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """What the steps have to spell: ``labels`` [N, L] and how many of them there are, ``lengths`` [N]."""
+
+    labels: Tensor
+    lengths: Tensor
+
+
+def ctc_terms(loss: Ctc, view: View, targets: Targets, path: Path) -> Terms:
+    """The loss of each sample. Raises Problem."""
+    x = view.counted(view.tensor)
+    classes = x.shape[-1]
+    assert isinstance(classes, int)
+    blank = classes - 1 if loss.blank == "last" else loss.blank
+    spelling = _spelling(loss, view, targets, path, classes)
+    again = _repetitions(spelling)
+    graph, batch, steps = x.graph, *x.shape[:2]
+    exists = (
+        view.weights if view.weights is not None else full(graph, True, TensorType("bool", (batch, steps)))
+    )
+    needed = spelling.lengths + again.cast("int64").sum([1])
+    possible = needed.apply("le", exists.cast("int64").sum([1]))
+    losses = -_logarithm(log_softmax(x), blank, spelling, again, exists)
+    if loss.per_label:
+        losses = losses / spelling.lengths.maximum(1).cast(x.dtype)
+    if loss.skip_impossible:
+        return Terms(where(possible, losses, 0), possible.cast(x.dtype))
+    return Terms(where(possible, losses, np.inf))
+
+
+def _spelling(loss: Ctc, view: View, targets: Targets, path: Path, classes: int) -> Spelling:
+    """The target of a loss, and its lengths. Raises Problem."""
+    span, batch = targets.expander.load.span, view.tensor.shape[0]
+    used, name = span((*path, "target")), loss.target
+    type = targets.known(name)
+    if type is None:
+        help = f"train: {{targets: {{{name}: {{shape: [{batch}, …], dtype: int64}}}}}}"
+        raise Problem("NW0403", f"the shape of {name} does not follow from {view.name}", used, help=help)
+    if type.dtype not in ("int32", "int64", "uint8"):
+        place, shown = targets.span(name, "dtype", used), show_type(type.dtype, type.shape)
+        raise Problem("NW0403", f"{name} is {shown}: labels are integers", place, help="dtype: int64")
+    if type.rank != 2 or type.shape[0] != batch:
+        place, message = (
+            targets.span(name, "shape", used),
+            f"labels are [{batch}, L], {name} is {show(type.shape)}",
+        )
+        raise Problem("NW0403", message, place, help=f"shape: [{batch}, L]")
+    labels = targets.given(name, type).cast("int64")
+    most = type.shape[1]
+    if loss.target_lengths is None:
+        lengths = full(labels.graph, 1, TensorType("int64", (batch,))) * labels.count(most)
+        return Spelling(in_range(labels, classes), lengths)
+    at = span((*path, "target_lengths"))
+    expected = TensorType("int64", (batch,))
+    own = targets.known(loss.target_lengths) or expected
+    if own.dtype not in ("int32", "int64") or own.shape != expected.shape:
+        message = (
+            f"lengths are integers [{batch}], {loss.target_lengths} is {show_type(own.dtype, own.shape)}"
+        )
+        raise Problem("NW0403", message, targets.span(loss.target_lengths, "shape", at))
+    given = targets.given(loss.target_lengths, own).cast("int64")
+    lengths = targets.expander.checked_lengths(given, most)
+    exist = iota(labels.graph, "int64", labels.shape, 1).compare("lt", lengths.broadcast(labels.shape, [0]))
+    return Spelling(in_range(where(exist, labels, 0), classes), lengths)
+
+
+def _repetitions(spelling: Spelling) -> Tensor:
+    """Which labels are the same as the one before, bool [N, L]: a blank has to stand between the two."""
+    labels, lengths = spelling.labels, spelling.lengths
+    before = _shifted(labels, -1)
+    exist = iota(labels.graph, "int64", labels.shape, 1).compare("lt", lengths.broadcast(labels.shape, [0]))
+    return labels.apply("eq", before).both(exist)
+
+
+def _shifted(x: Tensor, fill: float) -> Tensor:
+    """The elements before those of [N, L], the first of which is ``fill``."""
+    return x.pad((0, 1), (0, 0), fill).slice(1, 0, x.shape[1])
+
+
+def _logarithm(logarithms: Tensor, blank: int, spelling: Spelling, again: Tensor, exists: Tensor) -> Tensor:
+    """The logarithm of the probability that the steps spell the labels, [N]. ``logarithms`` [N, T, C] are those of the
+    classes at each step, ``exists`` [N, T] says which steps there are."""
+    graph, (batch, steps, classes) = logarithms.graph, logarithms.shape
+    labels, lengths = spelling.labels, spelling.lengths
+    size = labels.shape[1] + 1
+    samples, times = (iota(graph, "int64", (steps, batch), axis) for axis in (1, 0))
+    rows = samples * labels.count(steps) + times
+    cells = (steps, batch, labels.shape[1])
+    places = (rows * classes).broadcast(cells, [0, 1]) + labels.broadcast(cells, [1, 2])
+    spoken = logarithms.reshape((batch * steps * classes,)).gather(places)
+    sequences = [
+        logarithms.take(2, blank).transpose(1, 0),
+        spoken.pad((0, 0, 1), (0, 0, 0), _NEVER),  # position 0 stands for no label
+        exists.transpose(1, 0),
+    ]
+    type = TensorType(logarithms.dtype, (batch, size))
+    first = iota(graph, "int64", type.shape, 1).compare("eq", 0)
+    never = full(graph, _NEVER, type)
+    carries = [where(first, full(graph, 0, type), never), never, full(graph, 0, type.with_shape((batch,)))]
+    consts = [again.pad((0, 1), (0, 0), 0)]
+    attrs = ScanAttributes(_step(type), steps, len(consts), len(carries), name="ctc")
+    operands = [tensor.value for tensor in (*consts, *carries, *sequences)]
+    blanks, last, total = (Tensor(graph, value) for value in graph.add("scan", operands, attrs).values)
+    ends = iota(graph, "int64", type.shape, 1).compare("eq", lengths.broadcast(type.shape, [0]))
+    return total + where(ends, _log_sum((blanks, last)), 0).sum([1])
+
+
+def _step(type: TensorType) -> Graph:
+    """One step of the forward variables, each [N, L + 1], and the sum of what was subtracted, [N]."""
+    graph = Graph("ctc")
+    per_sample = type.with_shape(type.shape[:1])
+
+    def operand(name: str, type: TensorType) -> Tensor:
+        return Tensor(graph, graph.input(name, type, "body"))
+
+    again = operand("again", TensorType("bool", type.shape))
+    blanks, labels, total = operand("blanks", type), operand("labels", type), operand("total", per_sample)
+    blank, spoken = operand("blank", per_sample), operand("spoken", type)
+    exists = operand("exists", TensorType("bool", type.shape[:1]))
+    skipped = where(again, full(graph, _NEVER, type), _shifted(labels, _NEVER))
+    new_blanks = _log_sum((blanks, labels)) + blank.broadcast(type.shape, [0])
+    new_labels = _log_sum((labels, _shifted(blanks, _NEVER), skipped)) + spoken
+    largest = new_blanks.maximum(new_labels).reduce("max", [1]).detached()
+    kept = exists.broadcast(type.shape, [0])
+    by = largest.broadcast(type.shape, [0])
+    graph.set_output("blanks", where(kept, new_blanks - by, blanks).value)
+    graph.set_output("labels", where(kept, new_labels - by, labels).value)
+    graph.set_output("total", where(exists, total + largest, total).value)
+    return graph
+
+
+def _log_sum(terms: Sequence[Tensor]) -> Tensor:
+    """log Σ exp, elementwise."""
+    first, *rest = terms
+    largest = first
+    for term in rest:
+        largest = largest.maximum(term)
+    largest = largest.detached()
+    sum = (first - largest).exp()
+    for term in rest:
+        sum = sum + (term - largest).exp()
+    return largest + sum.log()
