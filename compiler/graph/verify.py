@@ -11,8 +11,11 @@ class VerificationError(Exception):
     """The graph is invalid: a bug in the compiler, not an error in a spec."""
 
 
-def verify(graph: Graph) -> None:
-    """Raises VerificationError if ``graph`` is invalid."""
+def verify(graph: Graph, verified: dict[int, Graph] | None = None) -> None:
+    """Raises VerificationError if ``graph`` is invalid. ``verified`` holds bodies of scans, by their ids, that need not
+    be looked at again; those that are valid are added.
+    """
+    known: dict[int, Graph] = {} if verified is None else verified
     names = set()
     for node in graph:
         _structure(graph, node)
@@ -31,8 +34,9 @@ def verify(graph: Graph) -> None:
             shown = ", ".join(map(str, types))
             raise VerificationError(f"%{node.id} = {node.op}: its rule gives {shown}")
         body = getattr(node.attrs, "body", None)
-        if isinstance(body, Graph):
-            verify(body)
+        if isinstance(body, Graph) and id(body) not in known:
+            verify(body, known)
+            known[id(body)] = body
     if names != graph.inputs.keys():
         raise VerificationError(f"inputs {sorted(graph.inputs.keys() ^ names)} have no node or no name")
     for name, value in graph.outputs.items():

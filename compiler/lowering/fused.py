@@ -41,11 +41,29 @@ from .transposed import TransposedTiles
 
 
 @dataclass(frozen=True)
+class Parameter:
+    """What a buffer of a kernel stands for: the sub-place of ``place`` at the constant leading indices ``fixed``."""
+
+    place: Place
+    fixed: Indices = ()
+
+
+@dataclass(frozen=True)
 class Kernel:
-    """A finished kernel, and the places that its buffers stand for, in the order of its parameters."""
+    """A finished kernel, and what its buffers stand for, in order."""
 
     function: ir.Function
-    places: tuple[Place, ...]
+    parameters: tuple[Parameter, ...]
+
+    @classmethod
+    def over(cls, function: ir.Function, *places: Place) -> Kernel:
+        """A kernel whose buffers stand for whole places."""
+        return cls(function, tuple(map(Parameter, places)))
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The places that its buffers stand for."""
+        return tuple(parameter.place.at_all(parameter.fixed) for parameter in self.parameters)
 
 
 @dataclass(frozen=True)
@@ -97,16 +115,16 @@ def _is_proved(function: ir.Function) -> bool:
     return True
 
 
-def _of_sub_buffers(kernel: Kernel) -> Kernel:
+def _of_sub_buffers(function: ir.Function, places: Sequence[Place]) -> Kernel:
     """The kernel with each buffer that it only accesses at constant leading indices narrowed to the sub-buffer
     there."""
-    fixed = fixed_indices(kernel.function)
-    function = without_leading(kernel.function, {name: len(indices) for name, indices in fixed.items()})
-    parameters = [buffer for buffer in kernel.function.buffers if not buffer.local]
-    places = [
-        place.at_all(fixed[buffer.name]) for buffer, place in zip(parameters, kernel.places, strict=True)
+    fixed = fixed_indices(function)
+    narrowed = without_leading(function, {name: len(indices) for name, indices in fixed.items()})
+    buffers = [buffer for buffer in function.buffers if not buffer.local]
+    parameters = [
+        Parameter(place, tuple(fixed[buffer.name])) for buffer, place in zip(buffers, places, strict=True)
     ]
-    return Kernel(function, tuple(places))
+    return Kernel(narrowed, tuple(parameters))
 
 
 class _Attempt:
@@ -134,8 +152,7 @@ class _Attempt:
                 self._axes(0, ())
         else:
             self._axes(0, ())
-        places = tuple(place for _, place in self.reader.parameters.values())
-        return _of_sub_buffers(Kernel(self.b.finish(), places))
+        return _of_sub_buffers(self.b.finish(), [place for _, place in self.reader.parameters.values()])
 
     def _nested(self) -> list[tuple[int, DimLike]]:
         """The loops that are perfectly nested, outermost first: each axis with its number of iterations.

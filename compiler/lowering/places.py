@@ -70,6 +70,11 @@ IndexMap = Callable[[tuple[DimLike, ...]], Sequence[DimLike]]
 Target = tuple[Place, IndexMap]
 
 
+def same_index(index: tuple[DimLike, ...]) -> tuple[DimLike, ...]:
+    """Maps an index to itself."""
+    return index
+
+
 class Lifetimes:
     """Counts an entry's steps and records for every storage the first and last step that touches it.
 

@@ -14,6 +14,7 @@ from ..loop import ir
 from ..loop.text import function_text
 from ..machine import Machine
 from .places import Storage
+from .repeats import Repeats
 
 #: Matches the names in loop IR text.
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -33,16 +34,26 @@ class ProgramBuilder:
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     layers: dict[str, dict[str, None]] = field(default_factory=dict)
     """The layers that each kernel computes, in program order."""
+    repeats: Repeats = field(default_factory=Repeats)
+    """The kernels of the groups so far."""
+    _names: dict[int, tuple[ir.Function, str]] = field(default_factory=dict)
+    """The names of functions that were added, by their ids."""
 
     def kernel(self, function: ir.Function, layers: Iterable[str] = ()) -> str:
         """Adds a kernel under a name derived from its content. Equal kernels are stored once, for the layers of
         both."""
+        if id(function) not in self._names:
+            self._names[id(function)] = function, self._added(function)
+        _, name = self._names[id(function)]
+        self.layers.setdefault(name, {}).update(dict.fromkeys(layer for layer in layers if layer))
+        return name
+
+    def _added(self, function: ir.Function) -> str:
         text = function_text(replace(function, name="kernel", dims=()))
         words = set(_WORD.findall(text))
         used = tuple((name, low) for name, low in function.dims if name in words)
         name = "k" + hashlib.sha256(f"{used} {text}".encode()).hexdigest()[:16]
         self.kernels.setdefault(name, replace(function, name=name, dims=used))
-        self.layers.setdefault(name, {}).update(dict.fromkeys(layer for layer in layers if layer))
         return name
 
     def storage(self, name: str, type: TensorType) -> Storage:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import partial
 
 from netwright.specs.dims import dim, product
 
@@ -14,11 +13,11 @@ from ..loop import ir
 from ..loop.builder import Builder
 from ..loop.intrinsics.builder import KernelBuilder
 from ..observers import Observer
-from .fused import Kernel, build
+from .fused import Kernel
 from .groups import Group, Grouping
-from .indices import Indices
-from .places import Lifetimes, Place, Storage, Target
+from .places import Lifetimes, Place, Storage, Target, same_index
 from .program import ProgramBuilder
+from .repeats import Into
 from .roles import MEMBERS, GeneratorPart, LoopPart, OpaquePart, Part, Roles, ViewPart
 from .stores import move_kernel, store_apart
 
@@ -171,13 +170,13 @@ class _Scope:
 
     def targets(self, value: Value) -> list[Target]:
         """All targets to which a member's result is stored."""
-        targets: list[Target] = [(place, _identity) for place in self.outputs.get(value, [])]
+        targets: list[Target] = [(place, same_index) for place in self.outputs.get(value, [])]
         for part, position in self.roles.uses(value):
             if isinstance(part, ViewPart) and part.role == "into":
                 (result,) = part.node.values
-                targets.append((self.place(result), partial(part.write, position)))
+                targets.append((self.place(result), Into(part, position)))
         if value not in self.outputs and self._read_elsewhere(value):
-            targets.append((self.place(value), _identity))
+            targets.append((self.place(value), same_index))
         return targets
 
     def _read_elsewhere(self, value: Value) -> bool:
@@ -213,7 +212,7 @@ class _Scope:
         program = self.entry.program
         targets, moves = store_apart(targets, group.space, self.allocate, self.roles.type)
         dims = dict(program.dims)
-        kernel = build(self.roles, group, self.place, targets, dims, program.machine)
+        kernel = program.repeats.kernel(self.roles, group, self.place, targets, dims, program.machine)
         self.entry.call(kernel, (part.node.layer for part in group.members))
         for source, target in moves:
             self.entry.call(move_kernel(program, source, target))
@@ -229,7 +228,7 @@ class _Scope:
             for i, p in enumerate(results)
         ]
         part.op.lower(b, node.attrs, read, written, program.machine.lanes(node.types[0].dtype))
-        self.entry.call(Kernel(b.finish(), (*operands, *results)), [node.layer])
+        self.entry.call(Kernel.over(b.finish(), *operands, *results), [node.layer])
 
     def _emit_scan(self, part: LoopPart) -> None:
         node, operands, attrs = part.node, part.operands, part.attrs
@@ -263,10 +262,6 @@ class _Scope:
         entry.lifetimes.leave_loop()
 
 
-def _identity(index: Indices) -> Indices:
-    return index
-
-
 def copy_kernel(program: ProgramBuilder, source: Place, target: Place) -> Kernel:
     """Copies all elements of one place to another of the same size."""
     b, size = KernelBuilder("kernel", dict(program.dims)), source.type.size
@@ -275,7 +270,7 @@ def copy_kernel(program: ProgramBuilder, source: Place, target: Place) -> Kernel
     lanes = program.machine.lanes(source.type.dtype)
     with b.loop("j", 0, size, lanes, "parallel") as j:
         b.store(y, (j,), b.load(x, (j,), lanes, size - j), size - j)
-    return Kernel(b.finish(), (source, target))
+    return Kernel.over(b.finish(), source, target)
 
 
 def fill_kernel(program: ProgramBuilder, place: Place, fill: float | int | bool) -> Kernel:
@@ -285,4 +280,4 @@ def fill_kernel(program: ProgramBuilder, place: Place, fill: float | int | bool)
     lanes = program.machine.lanes(place.type.dtype)
     with b.loop("j", 0, size, lanes, "parallel") as j:
         b.store(y, (j,), b.const(fill, place.type.dtype, lanes), size - j)
-    return Kernel(b.finish(), (place,))
+    return Kernel.over(b.finish(), place)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from netwright.specs.dims import DimLike, Shape
+from netwright.specs.dims import Shape
 
 from ..graph.graph import Graph
 from ..graph.node import Value
@@ -19,7 +19,7 @@ from ..graph.types import TensorType
 from .apart import Range, stored_ranges
 from .fused import Kernel, build
 from .groups import Group
-from .places import Place, Target
+from .places import Place, Target, same_index
 from .program import ProgramBuilder
 from .roles import Roles
 from .tiling import parallel_axis
@@ -50,7 +50,7 @@ def store_apart(
                 own.append((place, index_map))
             else:
                 temporary = allocate(types(value))
-                own.append((temporary, _identity))
+                own.append((temporary, same_index))
                 moves.append((temporary, (place, index_map)))
         kept.append((value, own))
     return kept, moves
@@ -65,7 +65,3 @@ def move_kernel(program: ProgramBuilder, source: Place, target: Target) -> Kerne
     group = Group(0, source.type.shape, [roles.part(copy)])
     places: Sequence[tuple[Value, Sequence[Target]]] = [(copy, [target])]
     return build(roles, group, lambda _: source, places, dict(program.dims), program.machine)
-
-
-def _identity(index: tuple[DimLike, ...]) -> tuple[DimLike, ...]:
-    return index

@@ -31,7 +31,8 @@ class PassContext:
 
     ``entry``: the name of the entry that the graph computes. ``machine``: the target. ``budget`` is shared by all
     entries of a compilation. ``stop_after``: the phase or pass after which no other runs. ``split``: graphs that a
-    pass took out of this one, by the name of the entry that each becomes.
+    pass took out of this one, by the name of the entry that each becomes. ``verified``: bodies of scans that are known
+    to be valid, by their ids; a body does not change, so it is verified once.
     """
 
     entry: str = ""
@@ -41,6 +42,7 @@ class PassContext:
     stop_after: str | None = None
     stopped: bool = False
     split: dict[str, Graph] = field(default_factory=dict)
+    verified: dict[int, Graph] = field(default_factory=dict)
 
     def limit(self, rule: Rule) -> Rule:
         """``rule``, until the budget is spent; then a rule that rewrites nothing."""
@@ -94,7 +96,7 @@ class Phase:
             seconds = time.perf_counter() - start
             if graph is not before:
                 try:
-                    verify(graph)
+                    verify(graph, context.verified)
                 except VerificationError as error:
                     raise PassError(f"after the pass {pass_.name}: {error}") from error
             context.observer.passed(Step(context.entry, self.name, pass_.name, seconds, before, graph))
@@ -119,15 +121,18 @@ def _everywhere(pass_: Pass, graph: Graph, context: PassContext) -> Graph:
 
 def rewrite_bodies(graph: Graph, transform: Callable[[Graph], Graph]) -> Graph:
     """``graph`` with the body of every scan transformed."""
-    if not any(node.op == "scan" for node in graph):
+    changed: dict[int, Graph] = {}
+    for node in graph:
+        if isinstance(node.attrs, ScanAttributes):
+            body = transform(node.attrs.body)
+            if body is not node.attrs.body:
+                changed[node.id] = body
+    if not changed:
         return graph
 
     def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
-        if not isinstance(node.attrs, ScanAttributes):
+        if node.id not in changed or not isinstance(node.attrs, ScanAttributes):
             return None
-        body = transform(node.attrs.body)
-        if body is node.attrs.body:
-            return None
-        return new.add("scan", operands, replace(node.attrs, body=body)).values
+        return new.add("scan", operands, replace(node.attrs, body=changed[node.id])).values
 
     return graph.rewrite(rule)
