@@ -23,7 +23,7 @@ from .base import (
     by_name,
 )
 from .data import Data
-from .losses import AnyComparison, AnyLoss, Loss, LossSpec
+from .losses import AnyComparison, AnyLoss, Comparison, Loss
 from .metrics import Metric
 
 
@@ -234,7 +234,7 @@ class TrainSpec(SpecModel):
     @property
     def comparisons(self) -> tuple[AnyComparison, ...]:
         """The losses that compare an output with a target."""
-        return tuple(loss for loss in self.losses if isinstance(loss, LossSpec))
+        return tuple(loss for loss in self.losses if isinstance(loss, Comparison))
 
     def loss_path(self, position: int) -> tuple[str | int, ...]:
         """Where a loss is written."""
