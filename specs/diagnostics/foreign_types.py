@@ -242,6 +242,9 @@ TYPES: dict[str, str] = {
     **{f"{kind}accuracy": "top_k" for kind in ("topk", "topkcategorical", "sparsetopkcategorical")},
     "f1score": "f1",
     "r2score": "r2",
+    "cer": "label_error_rate",
+    "charerrorrate": "label_error_rate",
+    "editdistance": "label_error_rate",
     # Initializers.
     "xavier": "glorot_uniform",
     "xavieruniform": "glorot_uniform",

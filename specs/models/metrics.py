@@ -103,6 +103,17 @@ class R2(MetricSpec):
     type: Literal["r2"] = "r2"
 
 
+class LabelErrorRate(MetricSpec):
+    """Under the loss ctc: how many labels have to be inserted, deleted or replaced to turn what the steps spell into
+    the target, divided by the number of the target's labels. Each step stands for the class with the largest score;
+    repetitions are merged, then blanks removed. If labels are characters, it is the character error rate.
+    """
+
+    type: Literal["label_error_rate"] = "label_error_rate"
+
+
 AnyClassMetric = Precision | Recall | F1
-AnyMetric = Accuracy | TopKAccuracy | AnyClassMetric | SquaredErrorMetric | AbsoluteErrorMetric | R2
+AnyMetric = (
+    Accuracy | TopKAccuracy | AnyClassMetric | SquaredErrorMetric | AbsoluteErrorMetric | R2 | LabelErrorRate
+)
 Metric = Annotated[AnyMetric, Field(discriminator="type"), by_name(AnyMetric)]

@@ -50,7 +50,9 @@ def loss(s: Sketch, kind: str, name: str, output: Signal) -> dict[str, Any]:
     written |= {"output": name, "target": "target"}
     if kind == "ctc":  # an infinite loss would hide all other differences
         written |= {"skip_impossible": True}
-        return written | s.options(target_lengths=(None, "many"), blank=(None, "last", 1), per_label=(None, False))
+        return written | s.options(
+            target_lengths=(None, "many"), blank=(None, "last", 1), per_label=(None, False)
+        )
     if sequence:
         written |= s.options(steps=(None, "last"))
     if kind == "huber":
@@ -70,7 +72,9 @@ def loss(s: Sketch, kind: str, name: str, output: Signal) -> dict[str, Any]:
 
 def metrics(s: Sketch, kind: str, output: Signal) -> list[Any]:
     """One or two metrics."""
-    if kind in ("expression", "ctc"):  # without a loss of an output to go by
+    if kind == "ctc":
+        return ["label_error_rate"]
+    if kind == "expression":  # without a loss of an output to go by
         return []
     counted = s.one_of("precision", "recall", "f1")
     if kind in BY_CLASS:

@@ -257,3 +257,51 @@ def test_a_target_has_to_be_declared() -> None:
 def test_a_softmax_before_the_loss_is_warned_of() -> None:
     text = spec().replace("units: 4}", "units: 4, activation: softmax}")
     assert codes(text) == ["NW0606"]
+
+
+def edits(first: list[int], second: list[int]) -> int:
+    """Levenshtein's distance, row by row."""
+    row = list(range(len(second) + 1))
+    for i, label in enumerate(first, 1):
+        new = [i]
+        for j, other in enumerate(second, 1):
+            new.append(min(row[j] + 1, new[-1] + 1, row[j - 1] + (label != other)))
+        row = new
+    return row[-1]
+
+
+def spelled(scores: NDArray, blank: int) -> list[int]:
+    return [label for label, _ in groupby(scores.argmax(-1).tolist()) if label != blank]
+
+
+@pytest.mark.parametrize(("written", "blank"), [("0", 0), ("last", C - 1)])
+@pytest.mark.parametrize("seed", range(3))
+def test_label_error_rate(written: str, blank: int, seed: int) -> None:
+    text = spec(f", blank: {written}").replace("  optimizer:", "  metrics: [label_error_rate]\n  optimizer:")
+    net = network(text)
+    data, start = drawn(blank, seed), weights(net, seed)
+    scores = data["x"] @ start["a.kernel"] + start["a.bias"]
+    expected = [
+        edits(spelled(own[:steps], blank), labels[:count].tolist())
+        for own, steps, labels, count in zip(scores, STEPS, data["t"], COUNTS, strict=True)
+    ]
+    results = run(net, "loss", start, **data)
+    assert results["metric.label_error_rate.numerator"] == sum(expected) > 0
+    assert results["metric.label_error_rate.count"] == COUNTS.sum()
+    session = Model(load_spec_text(text, "spec.yaml")).compile(entries=["loss"]).session
+    session.assign(start)
+    assert session.loss(**data)["label_error_rate"] == sum(expected) / COUNTS.sum()
+
+
+def test_label_error_rate_needs_the_loss() -> None:
+    text = """
+dims: {N: batch, T: time}
+inputs: {x: {shape: [N, T, 3]}}
+layers: [{name: a, type: dense, units: 4}]
+outputs: {y: a}
+train:
+  loss: {type: softmax_cross_entropy, output: y, target: t}
+  metrics: [label_error_rate]
+"""
+    (error,) = diagnosed(text)
+    assert (error.code, error.message[:16]) == ("NW0406", "label_error_rate")

@@ -20,9 +20,10 @@ from netwright.specs.source.tree import Path
 from ...graph.graph import Graph
 from ...graph.types import TensorType
 from ...ops.layout import show
-from ...ops.scan_attributes import ScanAttributes
 from ..functions.activation import log_softmax
+from ..functions.scanning import operand, scan
 from ..functions.selection import in_range
+from ..functions.spelling import edit_distance, spoken
 from ..problem import Problem, show_type
 from ..tensor import Tensor, full, iota, where
 from .losses import Terms
@@ -35,27 +36,23 @@ _NEVER = -1e30
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """What the steps have to spell: ``labels`` [N, L] and how many of them there are, ``lengths`` [N]."""
+    """What the steps have to spell: ``labels`` [N, L] and how many of them there are, ``lengths`` [N]; and the class of
+    the blank."""
 
     labels: Tensor
     lengths: Tensor
+    blank: int
 
 
 def ctc_terms(loss: Ctc, view: View, targets: Targets, path: Path) -> Terms:
     """The loss of each sample. Raises Problem."""
     x = view.counted(view.tensor)
-    classes = x.shape[-1]
-    assert isinstance(classes, int)
-    blank = classes - 1 if loss.blank == "last" else loss.blank
-    spelling = _spelling(loss, view, targets, path, classes)
+    spelling = _spelling(loss, view, targets, path)
     again = _repetitions(spelling)
-    graph, batch, steps = x.graph, *x.shape[:2]
-    exists = (
-        view.weights if view.weights is not None else full(graph, True, TensorType("bool", (batch, steps)))
-    )
+    exists = _existing(view)
     needed = spelling.lengths + again.cast("int64").sum([1])
     possible = needed.apply("le", exists.cast("int64").sum([1]))
-    losses = -_logarithm(log_softmax(x), blank, spelling, again, exists)
+    losses = -_logarithm(log_softmax(x), spelling, again, exists)
     if loss.per_label:
         losses = losses / spelling.lengths.maximum(1).cast(x.dtype)
     if loss.skip_impossible:
@@ -63,9 +60,29 @@ def ctc_terms(loss: Ctc, view: View, targets: Targets, path: Path) -> Terms:
     return Terms(where(possible, losses, np.inf))
 
 
-def _spelling(loss: Ctc, view: View, targets: Targets, path: Path, classes: int) -> Spelling:
+def label_errors(loss: Ctc, view: View, targets: Targets, path: Path) -> dict[str, Tensor]:
+    """The edits between what the most likely classes of the steps spell and the target, and the target's labels, as
+    sums over the samples. Raises Problem."""
+    x = view.counted(view.tensor)
+    spelling = _spelling(loss, view, targets, path)
+    answered, exists = x.argmax(2), _existing(view)
+    counts = spoken(answered, exists, spelling.blank)
+    edits = edit_distance(answered, counts, spelling.labels, spelling.lengths)
+    return {"numerator": edits.cast("float64").sum(), "count": spelling.lengths.cast("float64").sum()}
+
+
+def _existing(view: View) -> Tensor:
+    """Which steps count, bool [N, T]."""
+    if view.weights is not None:
+        return view.weights
+    return full(view.tensor.graph, True, TensorType("bool", view.tensor.shape[:2]))
+
+
+def _spelling(loss: Ctc, view: View, targets: Targets, path: Path) -> Spelling:
     """The target of a loss, and its lengths. Raises Problem."""
-    span, batch = targets.expander.load.span, view.tensor.shape[0]
+    span, batch, classes = targets.expander.load.span, view.tensor.shape[0], view.tensor.shape[-1]
+    assert isinstance(classes, int)
+    blank = classes - 1 if loss.blank == "last" else loss.blank
     used, name = span((*path, "target")), loss.target
     type = targets.known(name)
     if type is None:
@@ -84,7 +101,7 @@ def _spelling(loss: Ctc, view: View, targets: Targets, path: Path, classes: int)
     most = type.shape[1]
     if loss.target_lengths is None:
         lengths = full(labels.graph, 1, TensorType("int64", (batch,))) * labels.count(most)
-        return Spelling(in_range(labels, classes), lengths)
+        return Spelling(in_range(labels, classes), lengths, blank)
     at = span((*path, "target_lengths"))
     expected = TensorType("int64", (batch,))
     own = targets.known(loss.target_lengths) or expected
@@ -96,7 +113,7 @@ def _spelling(loss: Ctc, view: View, targets: Targets, path: Path, classes: int)
     given = targets.given(loss.target_lengths, own).cast("int64")
     lengths = targets.expander.checked_lengths(given, most)
     exist = iota(labels.graph, "int64", labels.shape, 1).compare("lt", lengths.broadcast(labels.shape, [0]))
-    return Spelling(in_range(where(exist, labels, 0), classes), lengths)
+    return Spelling(in_range(where(exist, labels, 0), classes), lengths, blank)
 
 
 def _repetitions(spelling: Spelling) -> Tensor:
@@ -112,7 +129,7 @@ def _shifted(x: Tensor, fill: float) -> Tensor:
     return x.pad((0, 1), (0, 0), fill).slice(1, 0, x.shape[1])
 
 
-def _logarithm(logarithms: Tensor, blank: int, spelling: Spelling, again: Tensor, exists: Tensor) -> Tensor:
+def _logarithm(logarithms: Tensor, spelling: Spelling, again: Tensor, exists: Tensor) -> Tensor:
     """The logarithm of the probability that the steps spell the labels, [N]. ``logarithms`` [N, T, C] are those of the
     classes at each step, ``exists`` [N, T] says which steps there are."""
     graph, (batch, steps, classes) = logarithms.graph, logarithms.shape
@@ -122,10 +139,10 @@ def _logarithm(logarithms: Tensor, blank: int, spelling: Spelling, again: Tensor
     rows = samples * labels.count(steps) + times
     cells = (steps, batch, labels.shape[1])
     places = (rows * classes).broadcast(cells, [0, 1]) + labels.broadcast(cells, [1, 2])
-    spoken = logarithms.reshape((batch * steps * classes,)).gather(places)
+    own = logarithms.reshape((batch * steps * classes,)).gather(places)
     sequences = [
-        logarithms.take(2, blank).transpose(1, 0),
-        spoken.pad((0, 0, 1), (0, 0, 0), _NEVER),  # position 0 stands for no label
+        logarithms.take(2, spelling.blank).transpose(1, 0),
+        own.pad((0, 0, 1), (0, 0, 0), _NEVER),  # position 0 stands for no label
         exists.transpose(1, 0),
     ]
     type = TensorType(logarithms.dtype, (batch, size))
@@ -133,9 +150,7 @@ def _logarithm(logarithms: Tensor, blank: int, spelling: Spelling, again: Tensor
     never = full(graph, _NEVER, type)
     carries = [where(first, full(graph, 0, type), never), never, full(graph, 0, type.with_shape((batch,)))]
     consts = [again.pad((0, 1), (0, 0), 0)]
-    attrs = ScanAttributes(_step(type), steps, len(consts), len(carries), name="ctc")
-    operands = [tensor.value for tensor in (*consts, *carries, *sequences)]
-    blanks, last, total = (Tensor(graph, value) for value in graph.add("scan", operands, attrs).values)
+    blanks, last, total = scan(_step(type), steps, consts, carries, sequences)
     ends = iota(graph, "int64", type.shape, 1).compare("eq", lengths.broadcast(type.shape, [0]))
     return total + where(ends, _log_sum((blanks, last)), 0).sum([1])
 
@@ -145,16 +160,14 @@ def _step(type: TensorType) -> Graph:
     graph = Graph("ctc")
     per_sample = type.with_shape(type.shape[:1])
 
-    def operand(name: str, type: TensorType) -> Tensor:
-        return Tensor(graph, graph.input(name, type, "body"))
-
-    again = operand("again", TensorType("bool", type.shape))
-    blanks, labels, total = operand("blanks", type), operand("labels", type), operand("total", per_sample)
-    blank, spoken = operand("blank", per_sample), operand("spoken", type)
-    exists = operand("exists", TensorType("bool", type.shape[:1]))
+    again = operand(graph, "again", TensorType("bool", type.shape))
+    blanks, labels = operand(graph, "blanks", type), operand(graph, "labels", type)
+    total, blank = operand(graph, "total", per_sample), operand(graph, "blank", per_sample)
+    own = operand(graph, "own", type)
+    exists = operand(graph, "exists", TensorType("bool", type.shape[:1]))
     skipped = where(again, full(graph, _NEVER, type), _shifted(labels, _NEVER))
     new_blanks = _log_sum((blanks, labels)) + blank.broadcast(type.shape, [0])
-    new_labels = _log_sum((labels, _shifted(blanks, _NEVER), skipped)) + spoken
+    new_labels = _log_sum((labels, _shifted(blanks, _NEVER), skipped)) + own
     largest = new_blanks.maximum(new_labels).reduce("max", [1]).detached()
     kept = exists.broadcast(type.shape, [0])
     by = largest.broadcast(type.shape, [0])

@@ -13,6 +13,7 @@ from netwright.specs.models.metrics import (
     Accuracy,
     AnyMetric,
     ClassMetric,
+    LabelErrorRate,
     SquaredErrorMetric,
     TopKAccuracy,
 )
@@ -26,7 +27,7 @@ from ..expander import Expander
 from ..problem import Problem, show_type
 from ..tensor import Tensor, dim_value, where
 from .comparing import Comparing
-from .ctc import ctc_terms
+from .ctc import ctc_terms, label_errors
 from .equation import equation_elements
 from .losses import Terms, loss_terms, squared_error
 from .metrics import among_first, class_counts, correct, r2_sums
@@ -135,6 +136,11 @@ class Objective:
         view = self.outputs.view(output, base, self.train.path_of(base))
         if view is None:
             return {}
+        if isinstance(metric, LabelErrorRate):
+            if not isinstance(loss, Ctc) or view.name != loss.output:
+                message = f"{metric.type} compares labels with what steps spell, under the loss ctc"
+                raise Problem("NW0406", message, self.load.span(path))
+            return label_errors(loss, view, self.targets, self.train.path_of(loss))
         logistic = isinstance(loss, LOGISTIC) and output == loss.output
         of_classes = isinstance(metric, Accuracy | TopKAccuracy | ClassMetric)
         used = (*path, "target") if metric.target else path
