@@ -113,8 +113,6 @@ TYPE_NOTES: dict[str, str] = {
             "cost",
             "contrastiveloss",
             "infogainloss",
-            "ctcloss",
-            "ctc",
             "marginrankingloss",
             "hingeembeddingloss",
             "tripletmarginloss",

@@ -16,6 +16,9 @@ def _dimensions(word: str, ours: str, plain: str = "") -> dict[str, str]:
 
 TYPES: dict[str, str] = {
     "topkv2": "top_k",
+    "ctcdecoder": "ctc_decode",
+    "ctcgreedydecoder": "ctc_decode",
+    "ctcbeamsearchdecoder": "ctc_decode",
     "cudnnrnn": "rnn",
     "const": "constant",
     # Products.

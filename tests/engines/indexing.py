@@ -136,7 +136,20 @@ def fake_quantize(s: Sketch, x: Signal) -> Signal | None:
     return s.layer("fake_quantize", x, axis=s.one_of(None, -1), **options)
 
 
+def ctc_decode(s: Sketch, x: Signal) -> Signal | None:
+    """The labels, one-hot; they and what else is known of them may be outputs."""
+    if x.rank != 3 or not isinstance(x.shape[2], int) or x.shape[2] < 2:
+        return None
+    options = s.options(blank=(None, "last", 1), beam=(None, 1, 3))
+    made = s.layer("ctc_decode", x, **options)
+    if made is not None and s.flag():
+        s.outputs[f"said_{made.name}"] = made.name
+        s.outputs |= {f"{port}_{made.name}": f"{made.name}.{port}" for port in ("counts", "scores")}
+    return s.layer("one_hot", made, depth=x.shape[2]) if made is not None else None
+
+
 INDEXING: dict[str, Add] = {
+    "ctc_decode": ctc_decode,
     "cumulative_sum": plain("cumulative_sum", axis=(None, -1), exclusive=(None, True), reverse=(None, True)),
     "fake_quantize": fake_quantize,
     "gather_elements": gather_elements,

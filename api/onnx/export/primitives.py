@@ -156,9 +156,7 @@ def _constant(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
 def _iota(e: Exporter, node: Node, operands: Sequence[Value]) -> None:
     attrs: Any = node.attrs
     w, rank = e.writer, len(attrs.shape)
-    scalar = w.constant(np.zeros(0, np.int64))
-    limit = w.add("Reshape", [w.size(attrs.shape[attrs.axis]), scalar])
-    numbers = w.add("Range", [w.constant(np.int64(0)), limit, w.constant(np.int64(1))])
+    numbers = w.numbers(attrs.shape[attrs.axis])
     if attrs.dtype != "int64":
         numbers = w.add("Cast", [numbers], to=element_type(attrs.dtype))
     if rank > 1:

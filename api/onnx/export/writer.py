@@ -100,6 +100,11 @@ class OnnxWriter:
             self._sizes[size] = self._sum(size)
         return self._sizes[size]
 
+    def numbers(self, size: DimLike) -> str:
+        """0, 1, 2, … as int64, as many as ``size``."""
+        limit = self.add("Reshape", [self.size(size), self.constant(np.zeros(0, np.int64))])
+        return self.add("Range", [self.constant(np.int64(0)), limit, self.constant(np.int64(1))])
+
     def _sum(self, size: Dim) -> str:
         if str(size) in self._places:
             value, axis = self._places[str(size)]

@@ -23,9 +23,12 @@ def scan(
     consts: Sequence[Tensor],
     carries: Sequence[Tensor],
     sequences: Sequence[Tensor],
+    *,
+    reverse: bool = False,
 ) -> list[Tensor]:
-    """The last carries, and the sequences that the body's other outputs make."""
+    """The last carries, and the sequences that the body's other outputs make; with ``reverse`` the last step is the
+    first."""
     graph = carries[0].graph
-    attrs = ScanAttributes(body, length, len(consts), len(carries), name=body.name)
+    attrs = ScanAttributes(body, length, len(consts), len(carries), reverse, name=body.name)
     operands = [tensor.value for tensor in (*consts, *carries, *sequences)]
     return [Tensor(graph, value) for value in graph.add("scan", operands, attrs).values]

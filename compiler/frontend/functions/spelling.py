@@ -6,6 +6,7 @@ from netwright.specs.dims import DimLike
 
 from ...graph.graph import Graph
 from ...graph.types import TensorType
+from ...ops.scatter import ScatterAttributes
 from ..tensor import Tensor, full, iota, where
 from .scanning import operand, scan
 
@@ -13,9 +14,15 @@ from .scanning import operand, scan
 _MANY = 2**40
 
 
+def changes(labels: Tensor, exists: Tensor, blank: int) -> Tensor:
+    """Which steps [N, T] add a label, where all steps that exist come first: those whose label is neither the blank nor
+    that of the step before (Graves et al., 2006: repetitions are merged, then blanks removed)."""
+    before = labels.pad((0, 1), (0, 0), -1).slice(1, 0, labels.shape[1])
+    return labels.compare("ne", blank).both(labels.apply("ne", before)).both(exists)
+
+
 def spoken(labels: Tensor, exists: Tensor, blank: int) -> Tensor:
-    """Which steps [N, T] add a label: those that exist, and whose label is neither the blank nor that of the step
-    before (Graves et al., 2006: repetitions are merged, then blanks removed)."""
+    """The same where any steps exist: the step before is the last of those."""
     batch, steps = labels.shape
     body = Graph("spoken")
     before = operand(body, "before", TensorType("int64", (batch,)))
@@ -27,6 +34,26 @@ def spoken(labels: Tensor, exists: Tensor, blank: int) -> Tensor:
     first = full(labels.graph, -1, TensorType("int64", (batch,)))
     _, adds = scan(body, steps, [], [first], [labels.transpose(1, 0), exists.transpose(1, 0)])
     return adds.transpose(1, 0)
+
+
+def collected(labels: Tensor, adds: Tensor, dtype: str) -> tuple[Tensor, Tensor]:
+    """The labels of those steps [N, T] that add one, from the start on, and then −1; and how many there are, int64 [N].
+
+    They are counted in the float type ``dtype``, exactly up to 2²⁴ steps: loops over floats can come back from ONNX.
+    """
+    graph, (batch, steps) = labels.graph, labels.shape
+    body, type = Graph("collected"), TensorType(dtype, (batch,))
+    before, new = operand(body, "before", type), operand(body, "new", type)
+    body.set_output("count", (before + new).value)
+    body.set_output("place", before.value)
+    counts, places = scan(body, steps, [], [full(graph, 0, type)], [adds.cast(dtype).transpose(1, 0)])
+    size = steps + 1  # The last place is for steps that add nothing.
+    last = full(graph, 1, labels.type) * labels.count(steps)
+    starts = iota(graph, "int64", labels.shape, 0) * labels.count(size)
+    rows = starts + where(adds, places.transpose(1, 0).cast("int64"), last)
+    table = full(graph, -1, TensorType("int64", (batch * size,)))
+    written = table.apply("scatter", rows, labels, attrs=ScatterAttributes())
+    return written.reshape((batch, size)).slice(1, 0, steps), counts.cast("int64")
 
 
 def edit_distance(labels: Tensor, counts: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:

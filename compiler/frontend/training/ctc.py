@@ -9,7 +9,6 @@ subtracts the largest, so that gradients keep their digits however long a sequen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +20,7 @@ from ...graph.graph import Graph
 from ...graph.types import TensorType
 from ...ops.layout import show
 from ..functions.activation import log_softmax
+from ..functions.logarithms import NEVER, log_sum
 from ..functions.scanning import operand, scan
 from ..functions.selection import in_range
 from ..functions.spelling import edit_distance, spoken
@@ -29,9 +29,6 @@ from ..tensor import Tensor, full, iota, where
 from .losses import Terms
 from .outputs import View
 from .targets import Targets
-
-#: The logarithm of a probability of 0: so small that exp gives 0 in every float type, and sums of it stay finite.
-_NEVER = -1e30
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +139,17 @@ def _logarithm(logarithms: Tensor, spelling: Spelling, again: Tensor, exists: Te
     own = logarithms.reshape((batch * steps * classes,)).gather(places)
     sequences = [
         logarithms.take(2, spelling.blank).transpose(1, 0),
-        own.pad((0, 0, 1), (0, 0, 0), _NEVER),  # position 0 stands for no label
+        own.pad((0, 0, 1), (0, 0, 0), NEVER),  # position 0 stands for no label
         exists.transpose(1, 0),
     ]
     type = TensorType(logarithms.dtype, (batch, size))
     first = iota(graph, "int64", type.shape, 1).compare("eq", 0)
-    never = full(graph, _NEVER, type)
+    never = full(graph, NEVER, type)
     carries = [where(first, full(graph, 0, type), never), never, full(graph, 0, type.with_shape((batch,)))]
     consts = [again.pad((0, 1), (0, 0), 0)]
     blanks, last, total = scan(_step(type), steps, consts, carries, sequences)
     ends = iota(graph, "int64", type.shape, 1).compare("eq", lengths.broadcast(type.shape, [0]))
-    return total + where(ends, _log_sum((blanks, last)), 0).sum([1])
+    return total + where(ends, log_sum((blanks, last)), 0).sum([1])
 
 
 def _step(type: TensorType) -> Graph:
@@ -165,9 +162,9 @@ def _step(type: TensorType) -> Graph:
     total, blank = operand(graph, "total", per_sample), operand(graph, "blank", per_sample)
     own = operand(graph, "own", type)
     exists = operand(graph, "exists", TensorType("bool", type.shape[:1]))
-    skipped = where(again, full(graph, _NEVER, type), _shifted(labels, _NEVER))
-    new_blanks = _log_sum((blanks, labels)) + blank.broadcast(type.shape, [0])
-    new_labels = _log_sum((labels, _shifted(blanks, _NEVER), skipped)) + own
+    skipped = where(again, full(graph, NEVER, type), _shifted(labels, NEVER))
+    new_blanks = log_sum((blanks, labels)) + blank.broadcast(type.shape, [0])
+    new_labels = log_sum((labels, _shifted(blanks, NEVER), skipped)) + own
     largest = new_blanks.maximum(new_labels).reduce("max", [1]).detached()
     kept = exists.broadcast(type.shape, [0])
     by = largest.broadcast(type.shape, [0])
@@ -175,16 +172,3 @@ def _step(type: TensorType) -> Graph:
     graph.set_output("labels", where(kept, new_labels - by, labels).value)
     graph.set_output("total", where(exists, total + largest, total).value)
     return graph
-
-
-def _log_sum(terms: Sequence[Tensor]) -> Tensor:
-    """log Σ exp, elementwise."""
-    first, *rest = terms
-    largest = first
-    for term in rest:
-        largest = largest.maximum(term)
-    largest = largest.detached()
-    sum = (first - largest).exp()
-    for term in rest:
-        sum = sum + (term - largest).exp()
-    return largest + sum.log()
