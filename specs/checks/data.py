@@ -8,7 +8,7 @@ from ..diagnostics.suggest import closest, did_you_mean
 from ..equations.expressions import Name, walk
 from ..models.augmentation import AnyAugmentation, CropAugmentation, ShiftAugmentation
 from ..models.data import ArraysData, FolderData, SequenceData, SplitData, TableData, TokensData
-from ..models.losses import Comparison, Ctc
+from ..models.losses import ALIGNED, Comparison
 from ..models.train import TrainSpec
 from ..source.tree import Path, SourceTree
 from .structure import Structure
@@ -126,7 +126,7 @@ def arrays_compared(structure: Structure, train: TrainSpec) -> dict[str, None]:
     for position, loss in enumerate(train.losses):
         names += [loss.target] if isinstance(loss, Comparison) else []
         names.append(loss.mask)
-        names.append(loss.target_lengths if isinstance(loss, Ctc) else None)
+        names.append(loss.target_lengths if isinstance(loss, ALIGNED) else None)
         equation = structure.loss_expressions.get(position)
         names += [part.id for part in walk(equation) if isinstance(part, Name)] if equation else []
     names += [metric.target for metric in train.metrics]

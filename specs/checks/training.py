@@ -8,7 +8,7 @@ from ..diagnostics.diagnostic import Diagnostics
 from ..diagnostics.fixes import respelled
 from ..diagnostics.suggest import closest, did_you_mean
 from ..equations.layers import compile_equation
-from ..models.losses import Comparison, Ctc, ExpressionLoss
+from ..models.losses import ALIGNED, Comparison, ExpressionLoss
 from ..models.metrics import AnyMetric
 from ..models.reported import TOTAL, loss_names, metric_names, reported_names
 from ..models.train import EarlyStoppingSpec, TrainSpec
@@ -41,7 +41,7 @@ class _Checks:
             if isinstance(loss, Comparison):
                 self.output(loss.output, (*path, "output"))
                 self.target(loss.target, (*path, "target"), "NW0402", "target")
-            if isinstance(loss, Ctc) and loss.target_lengths is not None:
+            if isinstance(loss, ALIGNED) and loss.target_lengths is not None:
                 self.target(loss.target_lengths, (*path, "target_lengths"), "NW0402", "input or target")
             if loss.mask is not None:
                 self.target(loss.mask, (*path, "mask"), "NW0405", "input or target")

@@ -236,6 +236,7 @@ TYPES: dict[str, str] = {
     "ctcloss": "ctc",
     "ctcbatchcost": "ctc",
     "warpctc": "ctc",
+    "softdtwloss": "soft_dtw",
     "nllloss": "nll_loss",
     "multinomiallogisticloss": "nll_loss",
     # Metrics.
@@ -276,6 +277,6 @@ LOSSES = frozenset(
             "poisson",
             "hinge",
         ),
-        *("multi_class_hinge", "kl_divergence", "cosine", "ctc", "expression"),
+        *("multi_class_hinge", "kl_divergence", "cosine", "ctc", "soft_dtw", "expression"),
     )
 )

@@ -160,6 +160,20 @@ class Ctc(Comparison):
     """Whether a sample does not count if it has fewer steps than its labels need; otherwise its loss is infinite."""
 
 
+class SoftDtw(Comparison):
+    """The least sum of squared distances between the steps of two sequences that are aligned, in order, each step with
+    one or more of the other's; a soft minimum over all alignments (soft dynamic time warping: Cuturi and Blondel,
+    2017). The output is `[N, T, F]`, the target `[N, M, F]`, declared under `targets`. A mean over samples. It may be
+    negative.
+    """
+
+    type: Literal["soft_dtw"] = "soft_dtw"
+    target_lengths: Name | None = None
+    """An input or target, int64 `[N]`: how many steps of the target each sample has. Without it, all M count."""
+    gamma: Positive = 1.0
+    """γ of the soft minimum −γ·log Σ exp(−d / γ): the smaller, the more only the best alignment counts."""
+
+
 class ExpressionLoss(LossBase):
     """An equation of outputs, targets and inputs, by their names: `value: where(same > 0, d, maximum(1 - d, 0))`, in
     the language of cells. Its value is `[N, …]`: a number per sample, step or element, of which the loss is the mean.
@@ -184,6 +198,7 @@ AnyComparison = (
     | KlDivergence
     | Cosine
     | Ctc
+    | SoftDtw
 )
 AnyLoss = AnyComparison | ExpressionLoss
 Loss = Annotated[AnyLoss, Field(discriminator="type")]
@@ -192,3 +207,5 @@ BY_CLASS = (SoftmaxCrossEntropy, MultiClassHinge)
 """The losses whose targets may be classes: the last axis of the output has a score per class."""
 LOGISTIC = (BinaryCrossEntropy, Hinge)
 """The losses of scores that stand for yes where they are positive."""
+ALIGNED = (Ctc, SoftDtw)
+"""The losses of whole sequences, whose target may have other steps than the output."""

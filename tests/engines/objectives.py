@@ -14,7 +14,8 @@ OF_CLASSES = (*BY_CLASS, "softmax_cross_entropy", "kl_divergence")
 def train(s: Sketch, output: Signal) -> dict[str, Any]:
     """The losses, targets and metrics of a training section."""
     kinds = [*ANY, *(OF_CLASSES if _has_classes(output) else ()), *(("cosine",) if output.rank >= 2 else ())]
-    kinds += ["ctc"] if _has_classes(output) and output.rank == 3 else []
+    if output.rank == 3:
+        kinds += ["soft_dtw", *(["ctc"] if _has_classes(output) else [])]
     kind = s.one_of(*kinds)
     if kind == "poisson":  # exp of anything larger would hide all other losses
         output = s.output(s.layer("tanh", output) or output)
@@ -23,9 +24,11 @@ def train(s: Sketch, output: Signal) -> dict[str, Any]:
     shape = [size if isinstance(size, int) else str(size) for size in output.shape]
     targets: dict[str, Any] = {}
     classes = kind == "multi_class_hinge" or (kind == "softmax_cross_entropy" and s.flag())
-    if "mask" in written or kind in ("multi_class_hinge", "ctc", "expression") or s.flag():
+    if "mask" in written or kind in ("multi_class_hinge", "ctc", "soft_dtw", "expression") or s.flag():
         probabilities = {"shape": shape, "dtype": s.dtype}
         targets["target"] = {"shape": shape[:-1], "dtype": "int32"} if classes else probabilities
+    if kind == "soft_dtw":
+        targets["target"] = {"shape": [shape[0], s.number(1, 3), shape[2]], "dtype": s.dtype}
     if kind == "ctc":
         targets["target"] = {"shape": [shape[0], s.number(1, 3)], "dtype": s.one_of("int32", "int64")}
     if "mask" in written:
@@ -53,6 +56,8 @@ def loss(s: Sketch, kind: str, name: str, output: Signal) -> dict[str, Any]:
         return written | s.options(
             target_lengths=(None, "many"), blank=(None, "last", 1), per_label=(None, False)
         )
+    if kind == "soft_dtw":
+        return written | s.options(target_lengths=(None, "many"), gamma=(None, 0.5))
     if sequence:
         written |= s.options(steps=(None, "last"))
     if kind == "huber":
@@ -74,7 +79,7 @@ def metrics(s: Sketch, kind: str, output: Signal) -> list[Any]:
     """One or two metrics."""
     if kind == "ctc":
         return ["label_error_rate"]
-    if kind == "expression":  # without a loss of an output to go by
+    if kind in ("expression", "soft_dtw"):  # without a loss of an output to go by
         return []
     counted = s.one_of("precision", "recall", "f1")
     if kind in BY_CLASS:

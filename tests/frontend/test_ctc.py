@@ -223,7 +223,7 @@ BROKEN = {
         "NW0403",
         "labels are integers",
     ),
-    "a label per sample": ("t: {shape: [N, L]", "t: {shape: [N]", "NW0403", "labels are [N, L]"),
+    "a label per sample": ("t: {shape: [N, L]", "t: {shape: [N]", "NW0403", "ctc takes [N, …]"),
     "lengths per label": ("l: {shape: [N]", "l: {shape: [N, L]", "NW0403", "lengths are integers [N]"),
     "no such lengths": (
         "target_lengths: l",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from netwright.specs.load import LoadResult
 from netwright.specs.models.layers.reduction import Argmax
-from netwright.specs.models.losses import Comparison, Ctc
+from netwright.specs.models.losses import ALIGNED, Comparison
 from netwright.specs.models.train import TrainSpec
 from netwright.specs.source.tree import Span
 
@@ -49,7 +49,7 @@ def _targets(load: LoadResult, train: TrainSpec) -> Iterator[tuple[str, Span]]:
     for position, loss in enumerate(train.losses):
         if isinstance(loss, Comparison):
             yield loss.target, load.span((*train.loss_path(position), "target"))
-        if isinstance(loss, Ctc) and loss.target_lengths:
+        if isinstance(loss, ALIGNED) and loss.target_lengths:
             yield loss.target_lengths, load.span((*train.loss_path(position), "target_lengths"))
     for position, metric in enumerate(train.metrics):
         if metric.target:

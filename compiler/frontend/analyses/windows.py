@@ -16,7 +16,7 @@ from netwright.specs.equations.expressions import Name, walk
 from netwright.specs.load import LoadResult
 from netwright.specs.models.base import read_shape
 from netwright.specs.models.layers.recurrent import RecurrentLayer
-from netwright.specs.models.losses import Comparison, Ctc, LossSpec
+from netwright.specs.models.losses import ALIGNED, Comparison, LossSpec
 from netwright.specs.models.train import TrainSpec
 from netwright.specs.source.tree import Path, Span
 
@@ -53,9 +53,9 @@ def check_windows(load: LoadResult, train: TrainSpec, expander: Expander) -> Ite
             yield Problem("NW0408", message, place, labels=labels, help=help)
         return
     yield from _check_size(load, train, expander, time)
-    whole = [loss for loss in train.comparisons if isinstance(loss, Ctc)]
+    whole = [loss for loss in train.comparisons if isinstance(loss, ALIGNED)]
     if whole:
-        message = "bptt makes an update at each window, but ctc compares whole sequences"
+        message = f"bptt makes an update at each window, but {whole[0].type} compares whole sequences"
         labels = [(load.span((*train.path_of(loss), "type")), "compared here") for loss in whole]
         yield Problem("NW0408", message, place, labels=labels, help="no bptt")
         return

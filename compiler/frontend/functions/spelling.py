@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from netwright.specs.dims import DimLike
-
 from ...graph.graph import Graph
 from ...graph.types import TensorType
 from ...ops.scatter import ScatterAttributes
 from ..tensor import Tensor, full, iota, where
+from .diagonals import Diagonals, above, ends_of
 from .scanning import operand, scan
 
 #: More edits than any two sequences need.
@@ -60,47 +59,34 @@ def edit_distance(labels: Tensor, counts: Tensor, targets: Tensor, lengths: Tens
     """The least number of labels that have to be inserted, deleted or replaced, int64 [N] (Levenshtein, 1965).
 
     The first sequence are the ``labels`` [N, T] where ``counts`` holds, the second the first ``lengths`` [N] of the
-    ``targets`` [N, L]. The table of distances d(t, j), after t steps and j targets, is computed along its diagonals
-    t + j = 0, 1, …, each of which follows from the two before it.
+    ``targets`` [N, L]. d(t, j) is the distance after t steps and j targets.
     """
     graph, (batch, steps), most = labels.graph, labels.shape, targets.shape[1]
-    diagonals, size = steps + most + 1, most + 1
-    type, cells = TensorType("int64", (size, batch)), (diagonals, size, batch)
-    # Which step t each cell of a diagonal comes after, and its label: that of the step at t − 1.
-    after = iota(graph, "int64", cells[:2], 0) - iota(graph, "int64", cells[:2], 1)
-    inside = after.compare("gt", 0).both(after.compare("le", after.count(steps)))
-    at = where(inside, after - 1, 0)
-    adds = counts.transpose(1, 0).gather(at).both(inside.broadcast(cells, [0, 1]))
+    table = Diagonals(steps, most, batch)
+    type = table.type("int64")
+    after, at, inside = table.steps(graph)
+    adds = counts.transpose(1, 0).gather(at).both(inside.broadcast((*inside.shape, batch), [0, 1]))
     never = full(graph, _MANY, type)
-    own = targets.transpose(1, 0).pad((1, 0), (0, 0), -1)
-    results = scan(
-        _diagonal(type, steps),
-        diagonals,
-        [own],
+    ends = scan(
+        _diagonal(table),
+        table.count,
+        [targets.transpose(1, 0).pad((1, 0), (0, 0), -1)],
         [never, never, never],
         [labels.transpose(1, 0).gather(at), adds, after],
-    )
-    wanted = iota(graph, "int64", type.shape, 0).compare("eq", lengths.broadcast(type.shape, [1]))
-    return where(wanted, results[2], 0).sum([0])
+    )[2]
+    return ends_of(ends, lengths)
 
 
-def _diagonal(type: TensorType, steps: DimLike) -> Graph:
-    """The next diagonal of the table, [L + 1, N]: d(t, j) at j, where t is ``after``; and d(T, j), once it is known."""
-    graph, flags = Graph("edit_distance"), TensorType("bool", type.shape)
+def _diagonal(table: Diagonals) -> Graph:
+    """The next diagonal of distances."""
+    graph, type = Graph("edit_distance"), table.type("int64")
     own = operand(graph, "targets", type)
     before, older, ends = (operand(graph, name, type) for name in ("before", "older", "ends"))
-    label, adds = operand(graph, "label", type), operand(graph, "adds", flags)
-    after = operand(graph, "after", type.with_shape(type.shape[:1]))
-    replaced = _above(older) + label.apply("ne", own).cast("int64")
-    edited = (before.minimum(_above(before)) + 1).minimum(replaced)
-    after = after.broadcast(type.shape, [0])
-    distance = where(after.compare("eq", 0), iota(graph, "int64", type.shape, 0), where(adds, edited, before))
-    graph.set_output("before", distance.value)
-    graph.set_output("older", before.value)
-    graph.set_output("ends", where(after.compare("eq", after.count(steps)), distance, ends).value)
+    label, adds = operand(graph, "label", type), operand(graph, "adds", type.with_dtype("bool"))
+    after = operand(graph, "after", type.with_shape(type.shape[:1])).broadcast(type.shape, [0])
+    replaced = above(older, _MANY) + label.apply("ne", own).cast("int64")
+    edited = (before.minimum(above(before, _MANY)) + 1).minimum(replaced)
+    first = iota(graph, "int64", type.shape, 0)
+    distance = where(after.compare("eq", 0), first, where(adds, edited, before))
+    table.give(graph, distance, before, ends, after)
     return graph
-
-
-def _above(x: Tensor) -> Tensor:
-    """The cells of targets one less."""
-    return x.pad((1, 0), (0, 0), _MANY).slice(0, 0, x.shape[0])

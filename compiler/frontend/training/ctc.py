@@ -18,14 +18,13 @@ from netwright.specs.source.tree import Path
 
 from ...graph.graph import Graph
 from ...graph.types import TensorType
-from ...ops.layout import show
 from ..functions.activation import log_softmax
 from ..functions.logarithms import NEVER, log_sum
 from ..functions.scanning import operand, scan
 from ..functions.selection import in_range
 from ..functions.spelling import edit_distance, spoken
-from ..problem import Problem, show_type
 from ..tensor import Tensor, full, iota, where
+from .aligned import existing, sequences
 from .losses import Terms
 from .outputs import View
 from .targets import Targets
@@ -33,11 +32,12 @@ from .targets import Targets
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """What the steps have to spell: ``labels`` [N, L] and how many of them there are, ``lengths`` [N]; and the class of
-    the blank."""
+    """What the steps have to spell: ``labels`` [N, L], how many of them there are, ``lengths`` [N], and which they are,
+    ``exist`` [N, L]; and the class of the blank."""
 
     labels: Tensor
     lengths: Tensor
+    exist: Tensor
     blank: int
 
 
@@ -46,7 +46,7 @@ def ctc_terms(loss: Ctc, view: View, targets: Targets, path: Path) -> Terms:
     x = view.counted(view.tensor)
     spelling = _spelling(loss, view, targets, path)
     again = _repetitions(spelling)
-    exists = _existing(view)
+    exists = existing(view)
     needed = spelling.lengths + again.cast("int64").sum([1])
     possible = needed.apply("le", exists.cast("int64").sum([1]))
     losses = -_logarithm(log_softmax(x), spelling, again, exists)
@@ -62,63 +62,24 @@ def label_errors(loss: Ctc, view: View, targets: Targets, path: Path) -> dict[st
     sums over the samples. Raises Problem."""
     x = view.counted(view.tensor)
     spelling = _spelling(loss, view, targets, path)
-    answered, exists = x.argmax(2), _existing(view)
+    answered, exists = x.argmax(2), existing(view)
     counts = spoken(answered, exists, spelling.blank)
     edits = edit_distance(answered, counts, spelling.labels, spelling.lengths)
     return {"numerator": edits.cast("float64").sum(), "count": spelling.lengths.cast("float64").sum()}
 
 
-def _existing(view: View) -> Tensor:
-    """Which steps count, bool [N, T]."""
-    if view.weights is not None:
-        return view.weights
-    return full(view.tensor.graph, True, TensorType("bool", view.tensor.shape[:2]))
-
-
 def _spelling(loss: Ctc, view: View, targets: Targets, path: Path) -> Spelling:
-    """The target of a loss, and its lengths. Raises Problem."""
-    span, batch, classes = targets.expander.load.span, view.tensor.shape[0], view.tensor.shape[-1]
+    """What the target says. Raises Problem."""
+    classes = view.tensor.shape[-1]
     assert isinstance(classes, int)
     blank = classes - 1 if loss.blank == "last" else loss.blank
-    used, name = span((*path, "target")), loss.target
-    type = targets.known(name)
-    if type is None:
-        help = f"train: {{targets: {{{name}: {{shape: [{batch}, …], dtype: int64}}}}}}"
-        raise Problem("NW0403", f"the shape of {name} does not follow from {view.name}", used, help=help)
-    if type.dtype not in ("int32", "int64", "uint8"):
-        place, shown = targets.span(name, "dtype", used), show_type(type.dtype, type.shape)
-        raise Problem("NW0403", f"{name} is {shown}: labels are integers", place, help="dtype: int64")
-    if type.rank != 2 or type.shape[0] != batch:
-        place, message = (
-            targets.span(name, "shape", used),
-            f"labels are [{batch}, L], {name} is {show(type.shape)}",
-        )
-        raise Problem("NW0403", message, place, help=f"shape: [{batch}, L]")
-    labels = targets.given(name, type).cast("int64")
-    most = type.shape[1]
-    if loss.target_lengths is None:
-        lengths = full(labels.graph, 1, TensorType("int64", (batch,))) * labels.count(most)
-        return Spelling(in_range(labels, classes), lengths, blank)
-    at = span((*path, "target_lengths"))
-    expected = TensorType("int64", (batch,))
-    own = targets.known(loss.target_lengths) or expected
-    if own.dtype not in ("int32", "int64") or own.shape != expected.shape:
-        message = (
-            f"lengths are integers [{batch}], {loss.target_lengths} is {show_type(own.dtype, own.shape)}"
-        )
-        raise Problem("NW0403", message, targets.span(loss.target_lengths, "shape", at))
-    given = targets.given(loss.target_lengths, own).cast("int64")
-    lengths = targets.expander.checked_lengths(given, most)
-    exist = iota(labels.graph, "int64", labels.shape, 1).compare("lt", lengths.broadcast(labels.shape, [0]))
-    return Spelling(in_range(where(exist, labels, 0), classes), lengths, blank)
+    labels, lengths, exist = sequences(loss, view, targets, path)
+    return Spelling(in_range(where(exist, labels.cast("int64"), 0), classes), lengths, exist, blank)
 
 
 def _repetitions(spelling: Spelling) -> Tensor:
     """Which labels are the same as the one before, bool [N, L]: a blank has to stand between the two."""
-    labels, lengths = spelling.labels, spelling.lengths
-    before = _shifted(labels, -1)
-    exist = iota(labels.graph, "int64", labels.shape, 1).compare("lt", lengths.broadcast(labels.shape, [0]))
-    return labels.apply("eq", before).both(exist)
+    return spelling.labels.apply("eq", _shifted(spelling.labels, -1)).both(spelling.exist)
 
 
 def _shifted(x: Tensor, fill: float) -> Tensor:

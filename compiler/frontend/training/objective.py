@@ -7,7 +7,7 @@ from functools import reduce
 
 from netwright.specs.dims import product
 from netwright.specs.manifest import ScoreInfo
-from netwright.specs.models.losses import BY_CLASS, LOGISTIC, AnyLoss, Ctc, ExpressionLoss
+from netwright.specs.models.losses import BY_CLASS, LOGISTIC, AnyLoss, Ctc, ExpressionLoss, SoftDtw
 from netwright.specs.models.metrics import (
     R2,
     Accuracy,
@@ -32,6 +32,7 @@ from .equation import equation_elements
 from .losses import Terms, loss_terms, squared_error
 from .metrics import among_first, class_counts, correct, r2_sums
 from .outputs import Outputs, View, zeroed
+from .soft_dtw import soft_dtw_terms
 from .suitability import Suitability
 from .targets import Targets
 
@@ -118,6 +119,8 @@ class Objective:
         self.suitability.check_output(loss, view, path)
         if isinstance(loss, Ctc):
             return self.mean(ctc_terms(loss, view, self.targets, path), None)
+        if isinstance(loss, SoftDtw):
+            return self.mean(soft_dtw_terms(loss, view, self.targets, path), None)
         target = self.comparing.target(loss.target, view, isinstance(loss, BY_CLASS), (*path, "target"))
         self.suitability.check_target(loss, target, path)
         terms = loss_terms(loss, view.counted(view.tensor), view.counted(target))

@@ -14,6 +14,7 @@ from netwright.specs.models.losses import (
     Ctc,
     KlDivergence,
     MultiClassHinge,
+    SoftDtw,
     SoftmaxCrossEntropy,
 )
 from netwright.specs.source.tree import Path
@@ -50,6 +51,9 @@ class Suitability:
             raise Problem("NW0406", message, span, labels=labels, help=help)
         if isinstance(loss, Ctc):
             self.check_ctc(loss, view, path)
+        if isinstance(loss, SoftDtw) and x.rank != 3:
+            message = f"soft_dtw compares sequences of vectors, [N, T, F], {view.name} is {show(x.shape)}"
+            raise Problem("NW0406", message, span, labels=labels)
         if isinstance(loss, Cosine) and x.rank < 2:
             message = f"cosine compares vectors along the last axis, {view.name} is {show(x.shape)}"
             raise Problem("NW0406", message, span, labels=labels, help=f"an output [{x.shape[0]}, …, F]")
