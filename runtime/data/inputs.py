@@ -27,6 +27,7 @@ from .fitting import check_against, sizes_of
 from .wanted import Wanted
 
 R = TypeVar("R")
+B = TypeVar("B")
 #: What standard input is called in messages and results.
 STANDARD_INPUT = "standard input"
 
@@ -146,7 +147,7 @@ def samples_of_files(files: Iterable[Path], read: Callable[[Path], Inputs], want
             yield unreadable(error, file)
 
 
-def each_alone(rows: Sequence[R], build: Callable[[Sequence[R]], InputBatch]) -> Inputs:
+def each_alone(rows: Sequence[R], build: Callable[[Sequence[R]], B]) -> Iterator[B | Unreadable]:
     """What ``build`` makes of all rows; if it raises DataError, of each of them: a bad row costs no other."""
     try:
         yield build(rows)
