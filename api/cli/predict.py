@@ -82,8 +82,9 @@ def command(
     pin: bool,
 ) -> None:
     """Predict for the samples in PATHs: files and folders of the type that the spec's data set declares, or arrays. A
-    table has a row per sample, a text file a line; `-` is standard input. Text that can't be read is an error, after
-    which the other samples follow; the exit code is 1 then.
+    table has a row per sample, a text file a line; `-` is standard input.
+
+    What can't be read is named, and the other samples follow; the exit code is 1 then.
     """
     if bool(paths) == bool(texts):
         raise click.UsageError("give paths to predict for, or texts with --text")
@@ -106,8 +107,7 @@ def command(
     program = model.compile(weights, engine=engine, threads=threads, pin=pin, entries=("predict",))
     told = _Told(predictions(program, inputs, sizes))
     if output is None:
-        one_file = len(paths) == 1 and not paths[0].is_dir()
-        table = TablePrinter(console(), shown, one_file=one_file)
+        table = TablePrinter(console(), shown, paths)
         for prediction in told.each():
             if form == "json":
                 click.echo("\n".join(json_lines(shown, prediction)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from itertools import chain, groupby
 from pathlib import Path
@@ -13,7 +14,8 @@ from netwright.runtime.data.sources.registry import read_inputs
 from netwright.runtime.data.sources.text_files import read_texts
 from netwright.runtime.data.vocabulary import Vocabulary
 from netwright.runtime.data.wanted import Wanted
-from netwright.specs.files import STANDARD_STREAM
+from netwright.runtime.errors import DataWarning
+from netwright.specs.files import STANDARD_STREAM, is_stream, open_regular
 from netwright.specs.load import LoadResult
 from netwright.specs.models.data import (
     AnySource,
@@ -54,7 +56,9 @@ class PredictionInputs:
         assert load.model is not None
         self._model, self._size = load.model.model, size
         self._like = _declared(load, like)
+        self._separator: str | None = None
         if isinstance(self._like, SequenceData) and not labelled:
+            self._separator = self._like.separator if self._like.label else None
             self._like = self._like.model_copy(update={"label": None, "labels": None})
         elif labelled and not (isinstance(self._like, SequenceData) and self._like.label):
             raise RequestError("no data set says that lines hold labels: there is none to leave out")
@@ -77,8 +81,11 @@ class PredictionInputs:
         """The samples of files, folders and standard input (`-`), in this order. Raises RequestError and DataError for
         paths that can't be what is read.
         """
-        groups = groupby(paths, self._read_as)
-        return self._fitted([read_inputs(spec, list(some), self.wanted, self._size) for spec, some in groups])
+        groups = [(spec, list(some)) for spec, some in groupby(paths, self._read_as)]
+        for spec, some in groups:
+            if self._separator == "\t" and isinstance(spec, SequenceData):
+                _warn_of_labels(some)
+        return self._fitted([read_inputs(spec, some, self.wanted, self._size) for spec, some in groups])
 
     def of_texts(self, texts: Sequence[str]) -> Inputs:
         """Texts themselves. Raises RequestError for a network that was trained on something else."""
@@ -124,6 +131,16 @@ class PredictionInputs:
                 f"{self._model} takes {', '.join(filled)}; a file of {spec.type} fills only one input: put the arrays "
                 "of all of them into a .npz file"
             )
+
+
+def _warn_of_labels(paths: Sequence[Path]) -> None:
+    """Warns of files whose lines seem to have labels, which would be read as text. A tab is seldom in a text."""
+    for path in paths:
+        if path.is_file() and not is_stream(path):
+            with open_regular(path) as file:
+                if b"\t" in file.readline(1 << 16):
+                    what = "has a tab, as lines with a label have: --labelled leaves the label out"
+                    warnings.warn(f"{path}: the first line {what}", DataWarning, stacklevel=2)
 
 
 def _declared(load: LoadResult, name: str | None) -> AnySource | None:

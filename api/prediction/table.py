@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -18,10 +19,11 @@ _TEXT = 40
 
 
 class TablePrinter:
-    """Prints predictions. Columns keep their widths, or become wider where a later batch needs it."""
+    """Prints predictions for ``files``. Columns keep their widths, or become wider where a later batch needs it."""
 
-    def __init__(self, console: Console, shown: Shown, *, one_file: bool):
-        self._console, self._shown, self._one_file = console, shown, one_file
+    def __init__(self, console: Console, shown: Shown, files: Sequence[Path]):
+        self._console, self._shown, self._files = console, shown, files
+        self._one_file = len(files) == 1 and not files[0].is_dir()
         self._places: PlaceColumns | None = None
         self._titles: list[str] = []
         self._widths: list[int] = []
@@ -34,7 +36,8 @@ class TablePrinter:
             self._has_text = bool(prediction.texts)
             self._titles = [*self._places.names, *(["text"] if self._has_text else [])]
             self._titles += [title for answer in self._shown.answers for title in answer.headings]
-            self._widths = [len(title) for title in self._titles]
+            longest = max([4, *(len(str(file)) for file in self._files)])
+            self._widths = [longest if title == "file" else len(title) for title in self._titles]
         rows = []
         for number, values in enumerate(self._shown.values(prediction)):
             cells = list(self._places.cells(prediction.places[number]))
