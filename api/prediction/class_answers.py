@@ -64,7 +64,7 @@ class Classes(Answer):
         scores = self._scores(value)
         if self._rank == 1:
             return tuple(text for name, score in self._ranked(scores) for text in (name, field(score)))
-        check_cell(self.output, scores)
+        check_cell(self.output, scores[..., 0])
         return tuple(dumped(part) for part in self._nested(scores).values())
 
     def to_json(self, value: NDArray) -> Any:

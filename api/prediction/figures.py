@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from math import isfinite
 from typing import Any
 
@@ -16,12 +17,14 @@ SHOWN, MOST = 8, 4096
 
 
 def softmax(scores: NDArray) -> NDArray:
+    """Probabilities along the last axis."""
     with np.errstate(invalid="ignore"):  # of an infinite score: NaN
         powers = np.exp(scores.astype(np.float64) - scores.max(axis=-1, keepdims=True))
         return (powers / powers.sum(axis=-1, keepdims=True)).astype(scores.dtype)
 
 
 def sigmoid(logits: NDArray) -> NDArray:
+    """1 / (1 + exp(−x))."""
     powers = np.exp(-np.abs(logits.astype(np.float64)))  # never above 1
     return (np.where(logits >= 0, 1.0, powers) / (1 + powers)).astype(logits.dtype)
 
@@ -31,6 +34,7 @@ def summary(value: NDArray) -> str:
     if value.size <= SHOWN:
         return " ".join(f"{number:.4g}" if value.dtype.kind == "f" else str(number) for number in value.flat)
     sizes = ", ".join(map(str, value.shape))
+    value = value.astype(np.int8) if value.dtype.kind == "b" else value
     finite = value[np.isfinite(value)] if value.dtype.kind == "f" else value
     if not finite.size:
         return f"[{sizes}], none of them finite"
@@ -39,6 +43,7 @@ def summary(value: NDArray) -> str:
 
 
 def short(score: float) -> str:
+    """A probability or score for readers."""
     return f"{score:.4f}"
 
 
@@ -56,20 +61,24 @@ def plain_number(number: Any) -> float | int | bool | None:
 
 
 def plain(value: NDArray) -> Any:
+    """An array as nested lists for JSON."""
     return [plain(part) for part in value] if value.ndim else plain_number(value[()])
 
 
-def mapped(value: Any, name: Any) -> Any:
+def mapped(value: Any, name: Callable[[int], str]) -> Any:
+    """Nested lists of numbers of classes as their names."""
     return [mapped(part, name) for part in value] if isinstance(value, list) else name(value)
 
 
 def dumped(value: Any) -> str:
+    """A cell of a CSV file: text as it is, lists as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def check_cell(output: str, value: NDArray) -> None:
+    """Raises RequestError for a value that is too large for a cell of a CSV file."""
     if value.size > MOST:
         raise RequestError(
-            f"{output} has {value.size:,} numbers per sample, a cell of a CSV file at most {MOST:,} here: a .npz file "
-            "holds them, and so does a .jsonl file"
+            f"{output} has {value.size:,} values per sample; a cell of a CSV file holds {MOST:,}. A .npz or .jsonl "
+            "file holds them all"
         )
