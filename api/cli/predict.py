@@ -163,6 +163,6 @@ class _Told:
         yield from self.each()
         if self.failures:
             raise RequestError(
-                f"{count_text(self.failures, 'file or sample')} could not be read: the rows of a .npz file would be "
-                "those of other samples (a .csv or .jsonl file says which is which)"
+                f"{count_text(self.failures, 'input')} could not be read: the rows of a .npz file would be those of "
+                "other samples (a .csv or .jsonl file says which is which)"
             )

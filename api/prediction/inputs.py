@@ -10,6 +10,7 @@ from pathlib import Path
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.ranges import merged_ranges
 from netwright.runtime.data.inputs import InputBatch, Inputs, fitted
+from netwright.runtime.data.sources.array_files import is_folder_of
 from netwright.runtime.data.sources.registry import read_inputs
 from netwright.runtime.data.sources.text_files import read_texts
 from netwright.runtime.data.vocabulary import Vocabulary
@@ -107,7 +108,8 @@ class PredictionInputs:
     def _read_as(self, path: Path) -> AnySource:
         """The declaration by which a path is read."""
         like, suffix = self._like, path.suffix.lower()
-        if suffix in (".npz", ".npy") and not (isinstance(like, TokensData) and suffix == ".npz"):
+        arrays = suffix in (".npz", ".npy") and not (isinstance(like, TokensData) and suffix == ".npz")
+        if arrays or is_folder_of((info.name for info in self.wanted.inputs), path):
             return ArraysData(path=str(path))
         if (kind := _TABLES.get(suffix)) is not None and not isinstance(like, kind | SequenceData):
             columns = like.columns if isinstance(like, TableData) else {}

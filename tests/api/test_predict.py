@@ -131,7 +131,7 @@ def test_after_an_unreadable_file_the_others_follow(cli: Cli, pets: Path, tmp_pa
     assert done.stderr == "error: new/b/bad.png: not a readable image\n"
     done = cli(*predict, "new", "-o", "out.npz")
     assert done.exit_code == 2
-    assert "1 file or sample could not be read" in done.stderr
+    assert "1 input could not be read" in done.stderr
     assert not (tmp_path / "out.npz").exists()
     assert cli(*predict, "new", "-o", "out.csv").exit_code == 1
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from netwright.specs.files import STANDARD_STREAM
@@ -32,12 +32,8 @@ def read_inputs(spec: ArraysData, paths: Sequence[Path], wanted: Wanted, size: i
     names = [info.name for info in wanted.inputs]
     files: list[Path] = []
     for path in paths:
-        folder_of_arrays = path.is_dir() and any(path.glob("*.npy"))
-        files += (
-            [path]
-            if folder_of_arrays
-            else list_files([path], (".npz", ".npy"), "array", others=_is_piped(path))
-        )
+        whole = is_folder_of(names, path)
+        files += [path] if whole else list_files([path], (".npz", ".npy"), "array", others=_is_piped(path))
 
     def read(path: Path) -> Inputs:
         data = _open(path, names)
@@ -49,6 +45,11 @@ def read_inputs(spec: ArraysData, paths: Sequence[Path], wanted: Wanted, size: i
             yield InputBatch([Place(str(input_name(path)), "sample", row) for row in rows], arrays)
 
     return samples_of_files(files, read, wanted)
+
+
+def is_folder_of(names: Iterable[str], path: Path) -> bool:
+    """Whether a path is a folder with a .npy file for each of these arrays."""
+    return path.is_dir() and all((path / f"{name}.npy").exists() for name in names)
 
 
 def _is_piped(path: Path) -> bool:
