@@ -21,15 +21,14 @@ from .samples import PlaceColumns, Shown
 
 
 def json_lines(shown: Shown, prediction: Prediction) -> Iterator[str]:
-    """An object per sample: its file and place, and its `outputs` by name."""
-    for place, values in zip(prediction.places, shown.values(prediction), strict=True):
+    """An object per sample: its file and place, or the text that was given, and its `outputs` by name."""
+    for row, values in enumerate(shown.values(prediction)):
+        place = prediction.places[row]
+        sample = {"file": place.file, **({place.kind: place.number} if place.kind else {})}
         answers = zip(shown.answers, values, strict=True)
-        sample = {
-            "file": place.file or None,
-            **({place.kind: place.number} if place.kind else {}),
-            "outputs": {answer.output: answer.to_json(value) for answer, value in answers},
-        }
-        yield json.dumps(sample, ensure_ascii=False)
+        outputs = {answer.output: answer.to_json(value) for answer, value in answers}
+        about = sample if place.file else {"text": prediction.texts[row]}
+        yield _bytes(json.dumps({**about, "outputs": outputs}, ensure_ascii=False)).decode()
 
 
 def write_json_lines(path: Path, shown: Shown, predictions: Iterable[Prediction]) -> None:
@@ -51,13 +50,16 @@ def write_csv(path: Path, shown: Shown, predictions: Iterable[Prediction]) -> No
         text = io.StringIO(newline="")
         rows, places = csv.writer(text, lineterminator="\n"), None
         for prediction in predictions:
+            texts = [[] if place.file else [prediction.texts[i]] for i, place in enumerate(prediction.places)]
             if places is None:
                 places = PlaceColumns(prediction.places[0])
-                rows.writerow([*places.names, *(name for answer in shown.answers for name in answer.columns)])
-            for place, values in zip(prediction.places, shown.values(prediction), strict=True):
+                columns = (name for answer in shown.answers for name in answer.columns)
+                rows.writerow([*places.names, *(["text"] if texts[0] else []), *columns])
+            for row, values in enumerate(shown.values(prediction)):
                 fields = (answer.fields(value) for answer, value in zip(shown.answers, values, strict=True))
-                rows.writerow([*places.cells(place), *(field for some in fields for field in some)])
-            file.write(text.getvalue().encode())
+                about = [*places.cells(prediction.places[row]), *texts[row]]
+                rows.writerow([*about, *(field for some in fields for field in some)])
+            file.write(_bytes(text.getvalue()))
             text.seek(0)
             text.truncate()
 
@@ -75,6 +77,11 @@ def write_arrays(path: Path, shown: Shown, predictions: Iterable[Prediction]) ->
     arrays = {name: _joined(name, some, shown) for name, some in parts.items()}
     write_npz(path, arrays)
     return arrays
+
+
+def _bytes(text: str) -> bytes:
+    """Text in UTF-8; names of files may hold bytes that are no characters, in whose place are question marks."""
+    return text.encode(errors="replace")
 
 
 def _joined(name: str, parts: list[NDArray], shown: Shown) -> NDArray:

@@ -48,20 +48,19 @@ class Shown:
 
 
 class PlaceColumns:
-    """The columns that say where a sample is, as the first place has it. ``one_file``: all samples are of one file,
-    which need not be named.
+    """The columns that say where a sample is, as the first place has it; none for texts that were given themselves.
+    ``one_file``: all samples are of one file, which need not be named.
     """
 
     def __init__(self, first: Place, *, one_file: bool = False):
         self._kind = first.kind
-        self.names = tuple(
-            name
-            for name in ("" if (one_file and first.kind) or not first.file else "file", first.kind)
-            if name
-        )
+        named = ("" if one_file and first.kind else "file", first.kind) if first.file else ()
+        self.names = tuple(filter(None, named))
 
     def cells(self, place: Place) -> tuple[str, ...]:
         """What is in these columns."""
+        if not self.names:
+            return ()
         numbered = [] if place.kind != self._kind or place.number is None else [str(place.number)]
         if "file" in self.names:
             named = place.file if place.kind == self._kind else str(place)

@@ -16,7 +16,8 @@ ClassNames = Mapping[str, tuple[str, ...]]
 
 def classes_to_text(classes: ClassNames) -> str:
     """Names of classes by target as JSON."""
-    return json.dumps({target: list(names) for target, names in classes.items()}, ensure_ascii=False)
+    # In ASCII: names of folders may hold bytes that are no characters, and then could not be written as such.
+    return json.dumps({target: list(names) for target, names in classes.items()})
 
 
 def classes_from_metadata(metadata: Mapping[str, str], path: object) -> dict[str, tuple[str, ...]]:

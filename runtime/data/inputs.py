@@ -34,14 +34,17 @@ STANDARD_INPUT = "standard input"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a sample is: its file and, in a file of several samples, what counts them ("line") and the number."""
+    """Where a sample is: its file, empty for a text that was given itself, and, among several samples, what counts them
+    ("line") and the number.
+    """
 
     file: str
     kind: str = ""
     number: int | None = None
 
     def __str__(self) -> str:
-        return self.file if self.number is None else f"{self.file}, {self.kind} {self.number}"
+        counted = [] if self.number is None else [f"{self.kind} {self.number}"]
+        return ", ".join([*([self.file] if self.file else []), *counted])
 
 
 @dataclass(frozen=True)

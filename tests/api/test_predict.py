@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -135,6 +136,12 @@ def test_after_an_unreadable_file_the_others_follow(cli: Cli, pets: Path, tmp_pa
     assert not (tmp_path / "out.npz").exists()
     assert cli(*predict, "new", "-o", "out.csv").exit_code == 1
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 4
+    odd = tmp_path / os.fsdecode(b"odd\xff.png")  # no text in any encoding
+    shutil.copy(tmp_path / "new" / "a.png", odd)
+    for form in ([], ["--format", "json"], ["-o", "-"]):
+        done = cli(*predict, odd, *form)
+        assert done.exit_code == 0
+        assert "odd" in done.stdout
     done = cli(*predict, "new/b/bad.png", "-o", "none.csv")
     assert done.exit_code == 2
     assert done.stderr.endswith("error: nothing could be predicted\n")

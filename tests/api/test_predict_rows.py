@@ -135,10 +135,17 @@ def test_texts_are_lines_files_or_given(cli: Cli, mood: Path, tmp_path: Path) ->
     assert done.stderr == "note: 2 of 7 tokens are not in the vocabulary of words\n"
     one = cli(*predict, "--text", "it was great", "--text", "sad", "--format", "json")
     answers = [json.loads(line) for line in one.stdout.splitlines()]
-    assert [(line["file"], line["text"], line["outputs"]["y"]["class"]) for line in answers] == [
-        (None, 1, "good"),
-        (None, 2, "bad"),
+    assert [(line["text"], line["outputs"]["y"]["class"]) for line in answers] == [
+        ("it was great", "good"),
+        ("sad", "bad"),
     ]
+    table = cli(*predict, "--text", "it was great", "--top", "1").stdout.splitlines()
+    assert [line.split() for line in table] == [
+        ["text", "class", "probability"],
+        ["it", "was", "great", "good", f"{answers[0]['outputs']['y']['probability']:.4f}"],
+    ]
+    lines = cli(*predict, "--text", "it was, great", "--top", "1", "-o", "-").stdout
+    assert lines.startswith('text,class,probability\n"it was, great",good,0.9')
     (tmp_path / "reviews" / "b").mkdir(parents=True)
     (tmp_path / "reviews" / "b" / "1.txt").write_text("it was\ngreat", encoding="utf-8")
     (tmp_path / "reviews" / "a.txt").write_bytes(b"\xff")
