@@ -136,14 +136,20 @@ def samples_in_files(
         yield batch()
 
 
-def samples_of_files(files: Iterable[Path], read: Callable[[Path], Inputs], wanted: Wanted) -> Inputs:
+def samples_of_files(
+    files: Iterable[Path], read: Callable[[Path], Inputs], wanted: Wanted, *, varying: bool = False
+) -> Inputs:
     """Files that hold several samples each, of which ``read`` makes batches. Where it raises DataError, or the shapes
-    don't fit the model, a file ends.
+    don't fit the model, a file ends. ``varying``: each batch is a sample with a shape of its own, so that after one
+    that does not fit the others follow.
     """
     for file in files:
         try:
             for item in read(file):
                 if isinstance(item, InputBatch):
+                    if varying:
+                        yield from each_alone([item], lambda items: _checked(items[0], wanted))
+                        continue
                     _check_shapes(item.arrays, wanted, item.places[0].file)
                 yield item
         except (DataError, OSError) as error:
@@ -192,6 +198,11 @@ def _fit(batch: InputBatch, wanted: Wanted, told: set[str]) -> InputBatch:
     ):
         raise DataError(problem)
     return InputBatch(batch.places, arrays, batch.texts)
+
+
+def _checked(batch: InputBatch, wanted: Wanted) -> InputBatch:
+    _check_shapes(batch.arrays, wanted, str(batch.places[0]))
+    return batch
 
 
 def _check_shapes(arrays: Mapping[str, NDArray], wanted: Wanted, file: str) -> None:

@@ -65,7 +65,7 @@ def read_inputs(spec: TextData, paths: Sequence[Path], wanted: Wanted, size: int
             input, _whole(folders[path], size) if path in folders else _lines(path, spec, size)
         )
 
-    return input.telling(samples_of_files(paths, read, wanted))
+    return input.telling(samples_of_files(paths, read, wanted, varying=size == 1))
 
 
 def read_texts(spec: TextData, texts: Sequence[str], wanted: Wanted, size: int) -> Inputs:

@@ -86,7 +86,7 @@ def read_inputs(spec: TokensData, paths: Sequence[Path], wanted: Wanted, size: i
             for lines in input_lines(path, spec, size):
                 yield from each_alone(lines, partial(from_line, input_name(path)))
 
-    return samples_of_files(files, read, wanted)
+    return samples_of_files(files, read, wanted, varying=size == 1)
 
 
 def _from_lines(spec: TokensData, folder: Path, path: Path, wanted: Wanted) -> Dataset:
