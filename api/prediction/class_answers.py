@@ -50,7 +50,7 @@ class Classes(Answer):
             return " ".join([*names, *more]), short(mean)
         numbers, counts = np.unique(best, return_counts=True)
         order = np.argsort(-counts, kind="stable")[: max(self._top, 3)]
-        shares = [f"{self._name(numbers[i])} {counts[i] / best.size:.1%}" for i in order.tolist()]
+        shares = [f"{self._name(int(numbers[i]))} {counts[i] / best.size:.1%}" for i in order.tolist()]
         return (", ".join(shares),)
 
     @property

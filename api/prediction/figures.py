@@ -42,7 +42,7 @@ def summary(value: NDArray) -> str:
     return f"[{sizes}] from {finite.min():.4g} to {finite.max():.4g}{odd}"
 
 
-def short(score: float) -> str:
+def short(score: Any) -> str:
     """A probability or score for readers."""
     return f"{score:.4f}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from netwright.compiler.frontend.network import Network
 from netwright.runtime.data.class_names import ClassNames
@@ -57,7 +57,7 @@ def _answer(
     network: Network,
     output: str,
     losses: Sequence[AnyComparison],
-    names: dict[str, tuple[str, ...] | None],
+    names: Mapping[str, tuple[str, ...] | None],
     kept: ClassNames,
     top: int,
 ) -> Answer:
