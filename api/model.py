@@ -11,7 +11,7 @@ from pathlib import Path
 
 from netwright.compiler.frontend.build import build_network
 from netwright.compiler.frontend.network import Network
-from netwright.runtime.weights import load_vocabularies
+from netwright.runtime.weights import load_classes, load_vocabularies
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.load import LoadResult, load_spec, load_spec_text
 from netwright.specs.models.spec import ModelSpec
@@ -88,12 +88,14 @@ class Model:
         self, given: Mapping[str, Given] | None = None, *, weights: str | Path | None = None
     ) -> DataSets:
         """The spec's data sets, replaced or extended by those ``given``: paths, or arrays by name. Each is opened when
-        it is asked for: `model.data()["train"]`. Text is read with the vocabulary in the file of ``weights``; without
-        weights, with one made from the training data. Raises SpecError, and WeightsError for a file that can't be read.
+        it is asked for: `model.data()["train"]`. Text is read with the vocabulary, and classes are numbered by the
+        names, in the file of ``weights``; without weights, by the training data. Raises SpecError, and WeightsError for
+        a file that can't be read, or whose classes are in another order than the spec's labels.
         """
-        return DataSets(
-            self.load, self.network, given, None if weights is None else load_vocabularies(weights)
-        )
+        if weights is None:
+            return DataSets(self.load, self.network, given)
+        vocabularies, classes = load_vocabularies(weights), load_classes(weights)
+        return DataSets(self.load, self.network, given, vocabularies, classes)
 
     @property
     def files(self) -> list[str]:

@@ -19,7 +19,7 @@ from netwright.runtime.plan import TrainingResult
 from netwright.runtime.progress import Observer
 from netwright.runtime.session import Session
 from netwright.runtime.training import evaluate
-from netwright.runtime.weights import load_vocabularies, save_weights
+from netwright.runtime.weights import load_classes, load_vocabularies, save_weights
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import Manifest
 
@@ -73,8 +73,11 @@ class Program:
         self._idle = {name: array.copy() for name, array in values.items() if name not in known}
         #: The vocabularies of the inputs that are made from text: the weights' or the training data's.
         self.vocabularies: dict[str, Vocabulary] = {}
+        #: The names of each target's classes: the weights' or the training data's.
+        self.classes: dict[str, tuple[str, ...]] = {}
         if isinstance(weights, str | Path):
             self.vocabularies = load_vocabularies(weights)
+            self.classes = load_classes(weights)
         values |= initial_states(network)
         self.session = Session(made, {name: array for name, array in values.items() if name in known})
 
@@ -146,6 +149,7 @@ class Program:
         """
         sets = data if isinstance(data, DataSets) else self._data(train=data, valid=valid)
         self.vocabularies |= sets["train"].vocabularies
+        self.classes |= sets["train"].classes
         return run_training(
             self.load,
             self.network,
@@ -174,11 +178,12 @@ class Program:
             self.network,
             {name: source for name, source in given.items() if source is not None},
             self.vocabularies or None,
+            self.classes,
         )
 
     def save_weights(self, path: str | Path) -> None:
         """Writes parameters and statistics to a safetensors file, completely or not at all. Raises OSError."""
-        save_weights(path, weights_manifest(self.network), self.weights, self.vocabularies)
+        save_weights(path, weights_manifest(self.network), self.weights, self.vocabularies, self.classes)
 
     @collected_seldom()
     def save(

@@ -14,6 +14,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from .data.class_names import (
+    CLASSES_KEY,
+    ClassNames,
+    classes_difference,
+    classes_from_metadata,
+    classes_to_text,
+)
 from .data.vocabulary import KEY, Vocabulary, from_metadata, to_text
 from .errors import CheckpointError, WeightsError
 from .plan import EpochRecord, Progress
@@ -33,8 +40,9 @@ def save_checkpoint(
     identity: Identity,
     progress: Progress,
     vocabularies: Mapping[str, Vocabulary] | None = None,
+    classes: ClassNames | None = None,
 ) -> None:
-    """Writes ``session``'s values, ``progress`` and the vocabularies of the data, atomically. Raises OSError."""
+    """Writes ``session``'s values, ``progress``, vocabularies and classes of the data, atomically. Raises OSError."""
     tensors = {
         **_prefixed("weights.", session.weights),
         **_prefixed("state.", session.state),
@@ -59,6 +67,7 @@ def save_checkpoint(
         "training": json.dumps(place),
     }
     metadata |= {KEY: to_text(vocabularies)} if vocabularies else {}
+    metadata |= {CLASSES_KEY: classes_to_text(classes)} if classes else {}
     write_tensors(path, tensors, metadata)
 
 
@@ -67,11 +76,12 @@ def load_checkpoint(
     session: Session,
     identity: Identity,
     vocabularies: Mapping[str, Vocabulary] | None = None,
+    classes: ClassNames | None = None,
 ) -> Progress:
     """Restores the values of ``session`` and returns the progress.
 
     Raises CheckpointError if the file is no checkpoint, is damaged, or belongs to another model or to a training with
-    another ``identity`` or other ``vocabularies``. In that case the session does not change.
+    another ``identity``, other ``vocabularies`` or other ``classes``. In that case the session does not change.
     """
     weights, state = session.weights, session.state
     try:
@@ -80,6 +90,7 @@ def load_checkpoint(
             raise CheckpointError(f"{path} is not a checkpoint that this version of netwright can resume")
         place = json.loads(file.metadata["training"])
         _compare_vocabularies(path, from_metadata(file.metadata, path), vocabularies or {})
+        _compare_classes(path, classes_from_metadata(file.metadata, path), classes or {})
         _compare(path, place["identity"], identity)
         progress = _progress(place)
         progress.totals = Totals(session.manifest.scores)
@@ -149,6 +160,14 @@ def _compare_vocabularies(
                 f"{path} is from a training with another vocabulary of {name}: {change}. The training data or the data "
                 "set's vocabulary changed; go on with those that the training began with, or begin a new one"
             )
+
+
+def _compare_classes(path: str | Path, saved: ClassNames, now: ClassNames) -> None:
+    if change := classes_difference(saved, now):
+        raise CheckpointError(
+            f"{path} is from a training with other classes: {change}. Go on with the classes that the training began "
+            "with, or begin a new one"
+        )
 
 
 def _progress(place: Mapping[str, Any]) -> Progress:

@@ -34,7 +34,11 @@ class DataError(RuntimeFault, ValueError):
     """A data file can't be read, or its arrays don't fit the model's inputs and targets."""
 
 
-class RoundingWarning(UserWarning):
+class DataWarning(UserWarning):
+    """Something about data that a user should know."""
+
+
+class RoundingWarning(DataWarning):
     """The numbers of an array are rounded to the float type that a model computes in."""
 
 

@@ -144,7 +144,9 @@ class _Training:
 
     def run(self, resume: str | Path | None) -> TrainingResult:
         if resume is not None:
-            self.progress = load_checkpoint(resume, self.session, self.identity, self.data.vocabularies)
+            self.progress = load_checkpoint(
+                resume, self.session, self.identity, self.data.vocabularies, self.data.classes
+            )
             self.good_weights = self.session.weights
         progress = self.progress
         self.observer.start(self.plan, len(self.batches), progress.epoch + 1, progress.batch)
@@ -262,7 +264,12 @@ class _Training:
         place = self.progress.epoch, self.progress.batch
         if self.checkpoint is not None and place != self.saved_place:
             save_checkpoint(
-                self.checkpoint, self.session, self.identity, self.progress, self.data.vocabularies
+                self.checkpoint,
+                self.session,
+                self.identity,
+                self.progress,
+                self.data.vocabularies,
+                self.data.classes,
             )
             self.saved_place = place
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from netwright.specs.manifest import Manifest
 
+from .data.class_names import CLASSES_KEY, ClassNames, classes_from_metadata, classes_to_text
 from .data.vocabulary import KEY, Vocabulary, from_metadata, to_text
 from .errors import WeightsError
 from .named_arrays import find_problems, weight_buffers
@@ -21,9 +22,10 @@ def save_weights(
     manifest: Manifest,
     values: Mapping[str, NDArray],
     vocabularies: Mapping[str, Vocabulary] | None = None,
+    classes: ClassNames | None = None,
 ) -> None:
     """Writes the model's parameters and statistics (``Session.weights``), atomically, with the vocabularies of inputs
-    that are made from text.
+    that are made from text, and the names of the targets' classes.
 
     Raises WeightsError if ``values`` don't match the model's parameters and statistics exactly, OSError if the file
     can't be written.
@@ -33,12 +35,18 @@ def save_weights(
         raise WeightsError(_listing(f"these are not the weights of {manifest.model!r}", problems), problems)
     metadata = {"netwright": manifest.netwright, "model": manifest.model, "format": "np"}
     metadata |= {KEY: to_text(vocabularies)} if vocabularies else {}
+    metadata |= {CLASSES_KEY: classes_to_text(classes)} if classes else {}
     write_tensors(path, values, metadata)
 
 
 def load_vocabularies(path: str | Path) -> dict[str, Vocabulary]:
     """The vocabularies of the inputs that are made from text. Raises WeightsError."""
     return from_metadata(TensorFile(path).metadata, path)
+
+
+def load_classes(path: str | Path) -> dict[str, tuple[str, ...]]:
+    """The names of the classes of each target, as far as the training data had names. Raises WeightsError."""
+    return classes_from_metadata(TensorFile(path).metadata, path)
 
 
 def load_weights(path: str | Path, manifest: Manifest) -> dict[str, NDArray]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from netwright.runtime.errors import RoundingWarning
+from netwright.runtime.errors import DataWarning
 from netwright.runtime.interrupt import end_on_signals
 from netwright.specs.diagnostics.visible import visible
 
@@ -36,6 +36,7 @@ COMMANDS = {
     "train": "Train a network and write its weights.",
     "evaluate": "Loss and metrics of trained weights on data.",
     "probe": "Shift data and compare the answers.",
+    "predict": "Predict for images, recordings, tables, texts.",
     "run": "Predict for arrays in files.",
     "compile": "Write an executable, a library, or code as text.",
     "machine": "What the compiler assumes about a CPU; this one's speed.",
@@ -106,13 +107,13 @@ def _explained() -> Iterator[None]:
 
 @contextmanager
 def _noted() -> Iterator[None]:
-    """Prints what is said about rounded data as a note, without the line of code that says it."""
+    """Prints what is said about data as a note, without the line of code that says it."""
     with warnings.catch_warnings():
-        warnings.simplefilter("always", RoundingWarning)
+        warnings.simplefilter("always", DataWarning)
         show = warnings.showwarning
 
         def note(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-            if issubclass(category, RoundingWarning):
+            if issubclass(category, DataWarning):
                 click.echo(f"note: {visible(str(message))}", err=True)
             else:
                 show(message, category, *where, **more)

@@ -9,6 +9,7 @@ from pathlib import Path
 from numpy.typing import NDArray
 
 from netwright.compiler.frontend.network import Network
+from netwright.runtime.data.class_names import ClassNames
 from netwright.runtime.data.dataset import Dataset
 from netwright.runtime.data.samples import Samples
 from netwright.runtime.data.sources.registry import open_source
@@ -45,7 +46,8 @@ class DataSets:
     replaces, or else the training data; a .npz or .npy file holds arrays.
 
     Text is read with ``vocabularies``, those that were stored with weights. None means that there are no such weights:
-    then they are made from the training data.
+    then they are made from the training data. Classes that the spec does not name have the names in ``classes``, which
+    were stored with weights, or else those of the training data.
     """
 
     def __init__(
@@ -54,11 +56,13 @@ class DataSets:
         network: Network,
         given: Mapping[str, Given] | None = None,
         vocabularies: Mapping[str, Vocabulary] | None = None,
+        classes: ClassNames | None = None,
     ):
         assert load.model is not None
         self._model = load.model.model
         self._declared = dict(load.model.train.data) if load.model.train else {}
-        self._wanted = replace(wanted(load, network), vocabularies=dict(vocabularies or {}))
+        known = wanted(load, network).knowing(classes or {})
+        self._wanted = replace(known, vocabularies=dict(vocabularies or {}))
         self._trained = vocabularies is not None
         self._folders = dict.fromkeys(self._declared, Path(load.file).parent)
         self._sources: dict[str, Samples] = {}

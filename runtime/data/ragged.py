@@ -89,13 +89,7 @@ class Texts(Ragged):
         self._use(vocabulary)
 
     def _use(self, vocabulary: Vocabulary) -> None:
-        for key, theirs in vocabulary.options.items():
-            mine = getattr(self.spec, key)
-            if mine != theirs:
-                raise DataError(
-                    f"the vocabulary of {self.name} changed: it was made with {key}: {json.dumps(theirs)}, the data "
-                    f"set says {key}: {json.dumps(mine)}"
-                )
+        check_options(self.name, self.spec, vocabulary)
         numbers = vocabulary.numbers
         other = -1 if vocabulary.unknown is None else numbers[vocabulary.unknown]
         table = np.array([numbers.get(piece, other) for piece in self._pieces], np.int64)
@@ -170,6 +164,19 @@ class TextCollector:
     def offsets(self) -> NDArray[np.int64]:
         """Where each text begins in ``codes``, and where the last one ends."""
         return offsets_of([len(part) for part in self._parts])
+
+
+def check_options(name: str, spec: VocabularySpec, vocabulary: Vocabulary) -> None:
+    """Raises DataError if a spec divides the text of the input ``name`` in another way than a vocabulary was made
+    for.
+    """
+    for key, theirs in vocabulary.options.items():
+        mine = getattr(spec, key)
+        if mine != theirs:
+            raise DataError(
+                f"the vocabulary of {name} changed: it was made with {key}: {json.dumps(theirs)}, the data set says "
+                f"{key}: {json.dumps(mine)}"
+            )
 
 
 def offsets_of(lengths: Sequence[int]) -> NDArray[np.int64]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from netwright.specs.manifest import BufferInfo
+from netwright.specs.manifest import BufferInfo, DimInfo
 
-from ..binding import shape_text
-from ..errors import DataError, listed
+from ..binding import bare_name, parse_shape, shape_text
+from ..errors import DataError, WeightsError, listed
+from .class_names import ClassNames
 from .vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class Wanted:
     decide. ``counts`` says how many classes a target may have. ``lengths`` names the input that holds the lengths of
     another one's sequences.
 
-    ``vocabularies`` has those that are known, by input.
+    ``vocabularies`` has those that are known, by input. ``dims`` has the ranges of open sizes.
+    ``unread`` names arrays that data may have and that are not read.
     """
 
     inputs: tuple[BufferInfo, ...]
@@ -35,16 +37,52 @@ class Wanted:
     counts: Mapping[str, int] = field(default_factory=dict)
     lengths: Mapping[str, str] = field(default_factory=dict)
     vocabularies: Mapping[str, Vocabulary] = field(default_factory=dict)
+    dims: Mapping[str, DimInfo] = field(default_factory=dict)
+    unread: Collection[str] = ()
 
     @property
     def arrays(self) -> tuple[BufferInfo, ...]:
         """Inputs and targets."""
         return (*self.inputs, *(info for info in self.targets if info not in self.inputs))
 
+    def knowing(self, classes: ClassNames) -> Wanted:
+        """The same with these names of classes, which were kept with weights, where the spec has none. Raises
+        WeightsError if the spec has the same names in another order: then the weights have other numbers for them.
+        """
+        for target, names in self.classes.items():
+            kept = classes.get(target)
+            if names and kept and names != kept and sorted(names) == sorted(kept):
+                number = next(i for i, name in enumerate(kept) if name != names[i])
+                raise WeightsError(
+                    f"the labels of the spec are in another order than when the weights were trained: class {number} "
+                    f"was {kept[number]!r} and is {names[number]!r}"
+                )
+        known = {target: names or classes.get(target) for target, names in self.classes.items()}
+        return replace(self, classes=known)
+
     def like(self, samples: Samples) -> Wanted:
         """The same with the classes of another data set, where the spec does not name them, and its vocabularies."""
         known = {name: names or samples.classes.get(name) for name, names in self.classes.items()}
         return replace(self, classes=known, vocabularies={**samples.vocabularies, **self.vocabularies})
+
+    def steps(self, info: BufferInfo, longest: int) -> int:
+        """How many steps (the second axis) an input has to have so that a sequence of ``longest`` fits: more, if that
+        is not admitted. Raises DataError if it can't have so many.
+        """
+        size = parse_shape(info)[1]
+        dim = None if isinstance(size, int) else self.dims.get(bare_name(size) or "")
+        if isinstance(size, int):
+            steps = most = size
+        elif dim is None:
+            return longest
+        else:
+            unit, most = dim.multiple_of, dim.max
+            steps = max(dim.min, -(-longest // unit) * unit)
+        if most is not None and longest > most:
+            raise DataError(
+                f"{longest:,} steps are too many: {info.name} takes at most {most:,}; length cuts"
+            )
+        return steps
 
     def input(
         self, name: str | None, ranks: Collection[int], path: object, *, whole: bool = False

@@ -36,6 +36,7 @@ def weights(tiny: Path) -> Path:
 #: Commands that write one file, `OUT`.
 COMMANDS = {
     "run": ["run", "tiny.yaml", "--weights", "w.safetensors", "-i", "x=x.npy", "-o", "OUT"],
+    "predict": ["predict", "tiny.yaml", "--weights", "w.safetensors", "x.npy", "-o", "OUT"],
     "compile": ["compile", "tiny.yaml", "--weights", "w.safetensors", "-o", "OUT"],
     "loop": ["compile", "tiny.yaml", "-o", "OUT", "--emit", "loop"],
     "graph": ["graph", "tiny.yaml", "-o", "OUT", "--format", "dot"],
@@ -64,7 +65,7 @@ def test_devices_stay_devices_and_links_stay_links(
     done = cli(*(word.replace("OUT", "/dev/null") for word in COMMANDS[command]))
     assert done.exit_code == 0, done.output
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
-    name = "link.npz" if command == "run" else "link"
+    name = "link.npz" if command in ("run", "predict") else "link"
     (tmp_path / name).symlink_to("real")
     (tmp_path / "real").write_bytes(b"old")
     (tmp_path / "real").chmod(0o640)
@@ -86,6 +87,7 @@ def test_standard_output_has_the_file_alone(cli: Cli, weights: Path, tmp_path: P
     assert done.exit_code == 0, done.output
     out = done.stdout_bytes
     starts = {"run": b"\x93NUMPY", "compile": b"\x7fELF", "graph": b"digraph {", "report": b"<!doctype html>"}
+    starts |= {"predict": b"file,sample,class,"}
     starts |= {"schema": b"{", "fix": b"netwright: 1", "new": b"#", "loop": b"", "export": b"", "train": b""}
     assert out.startswith(starts[command])
     assert len(out) > 100
@@ -107,7 +109,7 @@ def test_a_full_disk_names_the_file_and_leaves_the_old_one(
     skip_without(command)
     if command == "fix":
         (tmp_path / "tiny.yaml").write_text(tiny_with_a_mistake(tmp_path))
-    out = "out.npz" if command == "run" else "out"
+    out = "out.npz" if command in ("run", "predict") else "out"
     (tmp_path / out).write_bytes(b"old")
     more = ["--force"] if command == "new" else []
     more += ["--checkpoint", "/dev/null"] if command == "train" else []

@@ -1,10 +1,10 @@
-"""`type: audio`: a folder of WAV files by class, read by the standard library."""
+"""`type: audio`: a folder of WAV files by class, or WAV files to predict for, read by the standard library."""
 
 from __future__ import annotations
 
 import os
 import wave
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,11 +17,15 @@ from netwright.specs.models.data import AudioData
 
 from ...binding import parse_shape
 from ...errors import DataError
+from ..input_files import list_files
+from ..inputs import Inputs, samples_in_files
 from ..samples import Header
 from ..wanted import Wanted
 from .folders import FolderSamples, Listing, list_folder
 
 T = TypeVar("T")
+
+SUFFIXES = (".wav",)
 
 
 def open_set(spec: AudioData, folder: Path, wanted: Wanted) -> AudioSamples:
@@ -29,8 +33,29 @@ def open_set(spec: AudioData, folder: Path, wanted: Wanted) -> AudioSamples:
     path = folder / spec.path
     input = wanted.input(spec.input, (2, 3), path)
     target = wanted.target(spec.target, path)
-    listing = list_folder(path, wanted, target.name, (".wav",))
+    listing = list_folder(path, wanted, target.name, SUFFIXES)
     return AudioSamples(listing, spec, input, target.name, wanted.lengths.get(input.name))
+
+
+def read_inputs(spec: AudioData, paths: Sequence[Path], wanted: Wanted, size: int) -> Inputs:
+    """Recordings, and folders of them, to predict for. Without `length` each has its own; where the input has
+    `lengths`, they are filled up as far as the model needs. Raises DataError if there is no input that they fill, and
+    for other paths.
+    """
+    input = wanted.input(spec.input, (2, 3), spec.path)
+    reader, lengths = WavReader(spec, input, spec.path), wanted.lengths.get(input.name)
+
+    def read(path: Path) -> dict[str, NDArray]:
+        sound = reader.read(path)
+        if (steps := spec.length) is None:
+            try:
+                steps = wanted.steps(input, len(sound)) if lengths else len(sound)
+            except DataError as error:
+                raise DataError(f"{path}: {error}") from None
+        arrays = {input.name: _fill(sound, steps)}
+        return arrays | ({lengths: np.array(min(len(sound), steps), np.int64)} if lengths else {})
+
+    return samples_in_files(list_files(paths, SUFFIXES, "WAV file"), read, wanted, size)
 
 
 class AudioSamples(FolderSamples):
@@ -41,41 +66,59 @@ class AudioSamples(FolderSamples):
     def __init__(
         self, listing: Listing, spec: AudioData, input: BufferInfo, target: str, lengths: str | None
     ):
-        sizes = parse_shape(input)
         self._name, self._lengths = input.name, lengths
-        self._rate, self._first = spec.rate, listing.files[0]
-        self._flat = len(sizes) == 2
-        channels = 1 if self._flat else sizes[2]
-        if not isinstance(channels, int):
-            raise DataError(f"{listing.path}: the channels of {input.name} need a number, not {channels}")
-        self._channels, self._dtype = channels, np.dtype(input.dtype)
-        if self._dtype.kind != "f":
-            raise DataError(f"{listing.path}: recordings are floats, {input.name} takes {input.dtype}")
-        self._expected: int | None = None
-        frames = self._open(self._first, lambda file: file.getnframes())
+        self._reader, self._first = WavReader(spec, input, listing.path), listing.files[0]
+        frames = self._reader.frames(self._first)
         self._steps = spec.length or frames
         self._expected = None if spec.length else frames
-        shape = (self._steps,) if self._flat else (self._steps, channels)
+        header = Header((self._steps, *self._reader.channels), np.dtype(input.dtype))
         more = {lengths: Header((), np.dtype(np.int64))} if lengths else {}
-        super().__init__(listing, input.name, target, Header(shape, self._dtype), more)
+        super().__init__(listing, input.name, target, header, more)
 
     def read_file(self, path: Path, names: Container[str]) -> dict[str, NDArray]:
         arrays: dict[str, NDArray] = {}
         if self._name in names:
-            sound = self._decode(path)
-            count = min(len(sound), self._steps)
-            arrays[self._name] = np.zeros((self._steps, *sound.shape[1:]), self._dtype)
-            arrays[self._name][:count] = sound[:count]
+            sound = self._reader.read(path)
+            count = self._counted(path, len(sound))
+            arrays[self._name] = _fill(sound, self._steps)
         else:  # only the length: the header has it
-            count = min(self._open(path, lambda file: file.getnframes()), self._steps)
+            count = self._counted(path, self._reader.frames(path))
         if self._lengths is not None:
             arrays[self._lengths] = np.array(count, np.int64)
         return arrays
 
-    def _decode(self, path: Path) -> NDArray:
+    def _counted(self, path: Path, frames: int) -> int:
+        if self._expected not in (None, frames):
+            raise DataError(
+                f"{path} has {frames} samples, {self._first.name} has {self._expected}; length makes them equal"
+            )
+        return min(frames, self._steps)
+
+
+class WavReader:
+    """Reads WAV files as an input takes them. Raises DataError, which begins with ``where``, if it takes none.
+    ``channels`` are the input's axes after the steps.
+    """
+
+    def __init__(self, spec: AudioData, input: BufferInfo, where: object):
+        sizes = parse_shape(input)
+        channels = 1 if len(sizes) == 2 else sizes[2]
+        if not isinstance(channels, int):
+            raise DataError(f"{where}: the channels of {input.name} need a number, not {channels}")
+        self._name, self._rate, self._count = input.name, spec.rate, channels
+        self._dtype = np.dtype(input.dtype)
+        if self._dtype.kind != "f":
+            raise DataError(f"{where}: recordings are floats, {input.name} takes {input.dtype}")
+        self.channels: tuple[int, ...] = () if len(sizes) == 2 else (channels,)
+
+    def frames(self, path: Path) -> int:
+        """How long a recording is, by its header. Raises DataError."""
+        return self._open(path, lambda file: file.getnframes())
+
+    def read(self, path: Path) -> NDArray:
+        """A recording ``[steps, channels]``. Raises DataError."""
         data, width = self._open(path, lambda file: (file.readframes(file.getnframes()), file.getsampwidth()))
-        sound = _numbers(data, width, self._dtype)
-        return sound if self._flat else sound.reshape(-1, self._channels)
+        return _numbers(data, width, self._dtype).reshape(-1, *self.channels)
 
     def _open(self, path: Path, use: Callable[[wave.Wave_read], T]) -> T:
         """What ``use`` makes of a file, whose header is checked before and whose size after."""
@@ -95,17 +138,22 @@ class AudioSamples(FolderSamples):
             raise DataError(f"{path}: {error.strerror or error}") from error
 
     def _check_header(self, path: Path, sound: wave.Wave_read) -> None:
-        channels, width, rate, frames = sound.getparams()[:4]
+        channels, width, rate = sound.getparams()[:3]
         if rate != self._rate:
             raise DataError(f"{path} has {rate:,} samples per second, rate says {self._rate:,}")
-        if channels != self._channels:
-            raise DataError(f"{path} has {channels} channels, {self._name} takes {self._channels}")
+        if channels != self._count:
+            raise DataError(f"{path} has {channels} channels, {self._name} takes {self._count}")
         if width not in (1, 2, 3, 4):
             raise DataError(f"{path} has {8 * width} bits per sample; 8, 16, 24 and 32 are read")
-        if self._expected not in (None, frames):
-            raise DataError(
-                f"{path} has {frames} samples, {self._first.name} has {self._expected}; length makes them equal"
-            )
+
+
+def _fill(sound: NDArray, steps: int) -> NDArray:
+    """The first ``steps`` of a recording; a shorter one ends in zeros."""
+    if len(sound) == steps:
+        return sound
+    filled = np.zeros((steps, *sound.shape[1:]), sound.dtype)
+    filled[: len(sound)] = sound[:steps]
+    return filled
 
 
 def _numbers(data: bytes, width: int, dtype: np.dtype) -> NDArray:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -18,9 +19,12 @@ from ...errors import DataError
 from ..cells import BAD_CELL, bad_cell, cell_parser
 from ..classes import number_classes
 from ..dataset import Dataset
+from ..input_files import list_files
+from ..inputs import InputBatch, Inputs, Place, each_alone, input_name, open_text, samples_of_files
 from ..ragged import Ragged, TextCollector
+from ..text_input import TextInput
 from ..wanted import Wanted
-from .tables import Filled, columns_for, filled, text_arrays
+from .tables import Filled, columns_for, filled, text_arrays, text_inputs
 
 #: Rows are kept as Python's objects until there are so many.
 _CHUNK = 4096
@@ -32,6 +36,25 @@ def open_set(spec: CsvData, folder: Path, wanted: Wanted) -> Dataset:
     path = folder / spec.path
     with open_regular(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
         return _Reading(path, spec, wanted, text).table()
+
+
+def read_inputs(spec: CsvData, paths: Sequence[Path], wanted: Wanted, size: int) -> Inputs:
+    """The rows of CSV files, and of those in and below folders, to predict for. The fields of a `.tsv` file are
+    separated by tabs. Raises DataError for other paths.
+    """
+    files = list_files(paths, (".csv", ".tsv"), "CSV file", others=True)
+    texts = text_inputs(spec, wanted, spec.path)
+    size = min([size, *(text.batch(size) for text in texts.values())])
+
+    def read(path: Path) -> Inputs:
+        own = spec.model_copy(update={"separator": "\t"}) if path.suffix == ".tsv" else spec
+        with open_text(path) as text:
+            yield from _Reading(input_name(path), own, wanted, text).batches(texts, size)
+
+    items = samples_of_files(files, read, wanted)
+    for text in texts.values():
+        items = text.telling(items)
+    return items
 
 
 class _Reading:
@@ -59,10 +82,7 @@ class _Reading:
         """All rows."""
         chunks: dict[str, list[NDArray]] = {array.info.name: [] for array in self.arrays}
         pending: list[_Row] = []
-        for line, row in self._each():
-            if len(row) != len(self.header or ()):
-                cells = f"{len(row)} cell{'s' if len(row) != 1 else ''}"
-                raise DataError(f"{self.path}, line {line}: {cells}, the header has {len(self.header or ())}")
+        for line, row in self._rows_below():
             self.lines.append(line)
             pending.append(row)
             if len(pending) == _CHUNK:
@@ -91,6 +111,34 @@ class _Reading:
             arrays[name] = filled(array, values, place, self.path)
         return Dataset(arrays, str(self.path), {n: names for n, names in classes.items() if names}, place)
 
+    def batches(self, texts: Mapping[str, TextInput], size: int) -> Inputs:
+        """The rows, ``size`` at a time."""
+        rows = self._rows_below()
+        while some := list(islice(rows, size)):
+            yield from each_alone(some, lambda rows: self._batch(rows, texts))
+
+    def _batch(self, rows: Sequence[tuple[int, _Row]], texts: Mapping[str, TextInput]) -> InputBatch:
+        self.lines = [line for line, _ in rows]
+        places = [Place(str(self.path), "line", line) for line in self.lines]
+        cells = [row for _, row in rows]
+        arrays: dict[str, NDArray] = {}
+        for array in self.arrays:
+            name = array.info.name
+            if array.text is not None:
+                arrays |= texts[name].arrays([row[array.columns[0]] for row in cells], places)
+                continue
+            values = self._cells(array, cells, 0)
+            arrays[name] = filled(array, values, lambda row: f"line {self.lines[row]}", self.path)
+        return InputBatch(places, arrays)
+
+    def _rows_below(self) -> Iterator[tuple[int, _Row]]:
+        """The rows below the header. Raises DataError for one with more or fewer cells."""
+        for line, row in self._each():
+            if len(row) != len(self.header or ()):
+                cells = f"{len(row)} cell{'s' if len(row) != 1 else ''}"
+                raise DataError(f"{self.path}, line {line}: {cells}, the header has {len(self.header or ())}")
+            yield line, row
+
     def _each(self) -> Iterator[tuple[int, _Row]]:
         """The rows that are not blank, with the lines where they begin."""
         while True:
@@ -118,13 +166,16 @@ class _Reading:
             if array.is_class:
                 chunks[array.info.name].append(self._class_codes(array.columns[0], rows, first))
                 continue
-            parse, dtype, what = cell_parser(array.dtype)
-            try:
-                values = [[parse(row[i]) for i in array.columns] for row in rows]
-                cells = np.array(values, dtype).reshape(len(rows), len(array.columns))
-            except BAD_CELL:
-                raise self._bad_cell(array, rows, first, parse, dtype, what) from None
-            chunks[array.info.name].append(cells)
+            chunks[array.info.name].append(self._cells(array, rows, first))
+
+    def _cells(self, array: Filled, rows: list[_Row], first: int) -> NDArray:
+        """The numbers of an array ``[rows, columns]``; ``first`` is the position of the first row's line."""
+        parse, dtype, what = cell_parser(array.dtype)
+        try:
+            values = [[parse(row[i]) for i in array.columns] for row in rows]
+            return np.array(values, dtype).reshape(len(rows), len(array.columns))
+        except BAD_CELL:
+            raise self._bad_cell(array, rows, first, parse, dtype, what) from None
 
     def _class_codes(self, column: int, rows: list[_Row], first: int) -> NDArray[np.int64]:
         words = self._words.setdefault(column, {})

@@ -1,8 +1,8 @@
-"""`type: images`: a folder of images by class, read by Pillow."""
+"""`type: images`: a folder of images by class, or images to predict for, read by Pillow."""
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,15 @@ from netwright.specs.models.data import ImagesData
 from ...binding import parse_shape
 from ...errors import DataError
 from ..extras import need
+from ..input_files import list_files
+from ..inputs import Inputs, samples_in_files
 from ..samples import Header
 from ..wanted import Wanted
 from .folders import FolderSamples, Listing, list_folder
 
 #: Formats that are data alone: Pillow hands some others to programs.
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 #: Pillow's modes of 8 bits per channel, which its conversions keep apart from others.
 _BYTES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV"}
@@ -34,39 +36,64 @@ def open_set(spec: ImagesData, folder: Path, wanted: Wanted) -> ImageSamples:
     need("PIL.Image", path)
     input = wanted.input(spec.input, (3, 4), path)
     target = wanted.target(spec.target, path)
-    listing = list_folder(path, wanted, target.name, _SUFFIXES)
-    return ImageSamples(listing, spec, input, target.name)
+    listing = list_folder(path, wanted, target.name, SUFFIXES)
+    return ImageSamples(listing, ImageReader(spec, input, path), target.name)
+
+
+def read_inputs(spec: ImagesData, paths: Sequence[Path], wanted: Wanted, size: int) -> Inputs:
+    """Images, and folders of images, to predict for. Raises DataError if there is no input that they fill, and for
+    other paths.
+    """
+    need("PIL.Image", spec.path)
+    reader = ImageReader(spec, wanted.input(spec.input, (3, 4), spec.path), spec.path)
+    files = list_files(paths, SUFFIXES, "image")
+    return samples_in_files(files, lambda file: {reader.name: reader.read(file)}, wanted, size)
 
 
 class ImageSamples(FolderSamples):
     """Images as uint8 ``[samples, rows, columns, channels]``, without the last axis if the input has none."""
 
-    def __init__(self, listing: Listing, spec: ImagesData, input: BufferInfo, target: str):
-        sizes = parse_shape(input)
-        channels = sizes[3] if len(sizes) == 4 else 1
-        if not isinstance(channels, int) or channels not in _MODES:
-            raise DataError(f"{listing.path}: images have 1, 3 or 4 channels, {input.name} has {channels}")
-        self._mode, self._flat = _MODES[channels], len(sizes) == 3
-        self._name, self._first = input.name, listing.files[0]
-        self._fixed = tuple(size for size in sizes[1:3] if isinstance(size, int))
-        self._resize = spec.resize
-        image = self._decode(self._first)
+    def __init__(self, listing: Listing, reader: ImageReader, target: str):
+        self._reader, self._first = reader, listing.files[0]
+        image = reader.read(self._first)
         self._size = image.shape[:2]
-        if len(self._fixed) == 2 and self._size != self._fixed:
-            rows, columns = self._size
-            raise DataError(f"{self._first} is {rows}×{columns}, {input.name} takes {self._hint()}")
-        super().__init__(listing, input.name, target, Header(image.shape, image.dtype))
+        super().__init__(listing, reader.name, target, Header(image.shape, image.dtype))
 
     def read_file(self, path: Path, names: Container[str]) -> dict[str, NDArray]:
-        image = self._decode(path)
+        image = self._reader.decode(path)
         if image.shape[:2] != self._size:
             (rows, columns), (first, second) = image.shape[:2], self._size
             raise DataError(
                 f"{path} is {rows}×{columns}, {self._first.name} is {first}×{second}; resize makes them equal"
             )
-        return {self._name: image}
+        return {self._reader.name: image}
 
-    def _decode(self, path: Path) -> NDArray[np.uint8]:
+
+class ImageReader:
+    """Reads images as the input ``name`` takes them. Raises DataError, beginning with ``where``, if it can't."""
+
+    def __init__(self, spec: ImagesData, input: BufferInfo, where: object):
+        sizes = parse_shape(input)
+        channels = sizes[3] if len(sizes) == 4 else 1
+        if not isinstance(channels, int) or channels not in _MODES:
+            raise DataError(f"{where}: images have 1, 3 or 4 channels, {input.name} has {channels}")
+        self.name = input.name
+        self._mode, self._flat = _MODES[channels], len(sizes) == 3
+        self._fixed = tuple(size for size in sizes[1:3] if isinstance(size, int))
+        self._resize = spec.resize
+
+    def read(self, path: Path) -> NDArray[np.uint8]:
+        """The image in a file ``[rows, columns, channels]``. Raises DataError, also for one of another size than the
+        input takes.
+        """
+        image = self.decode(path)
+        if len(self._fixed) == 2 and image.shape[:2] != self._fixed:
+            rows, columns = image.shape[:2]
+            raise DataError(f"{path} is {rows}×{columns}, {self.name} takes {self._hint()}")
+        return image
+
+    def decode(self, path: Path) -> NDArray[np.uint8]:
+        """As ``read``, of any size."""
         pillow, ops = need("PIL.Image", path), need("PIL.ImageOps", path)
         try:
             with open_regular(path) as file, pillow.open(file, formats=_FORMATS) as image:

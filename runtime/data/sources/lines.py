@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from netwright.specs.models.data import SequenceData
 from ...errors import DataError
 from ..cells import BAD_CELL, bad_cell, cell_parser
 from ..classes import number_texts
+from ..inputs import input_name, open_input
 from ..wanted import Wanted
 from .tables import Filled, filled
 
@@ -70,20 +71,43 @@ def read_labelled(spec: SequenceData, folder: Path, path: Path, wanted: Wanted) 
     elif spec.label is not None:
         labels, place = [], path
         for row, line in enumerate(texts):
-            label, separator, text = line.partition(spec.separator)
-            if spec.label == "last":
-                text, separator, label = line.rpartition(spec.separator)
-            if not separator:
-                raise DataError(
-                    f"{path}, {place_of(row)}: no {spec.separator!r} separates the {spec.label} field"
-                )
+            label, texts[row] = divided(line, spec, f"{path}, {place_of(row)}")
             labels.append(label)
-            texts[row] = text
     else:
         return Labelled(texts, {}, {})
     target = wanted.target(spec.target, path)
     arrays, classes = _numbers(labels, Filled(target, (0,), target.name in wanted.classes), wanted, place)
     return Labelled(texts, {target.name: arrays}, {target.name: classes} if classes else {})
+
+
+def divided(line: str, spec: SequenceData, where: str) -> tuple[str, str]:
+    """The label and the rest of a line that has its label in its first or last field. Raises DataError."""
+    label, separator, text = line.partition(spec.separator)
+    if spec.label == "last":
+        text, separator, label = line.rpartition(spec.separator)
+    if not separator:
+        raise DataError(f"{where}: no {spec.separator!r} separates the {spec.label} field")
+    return label, text
+
+
+def input_lines(path: Path, spec: SequenceData, size: int) -> Iterator[list[tuple[int, str]]]:
+    """The samples of a file, a pipe or standard input with one per line, ``size`` at a time, each with the number of
+    its line. A field with a label is left out, if ``spec`` says that there is one. Raises DataError and OSError.
+    """
+    name = input_name(path)
+    rows: list[tuple[int, str]] = []
+    with open_input(path) as file:
+        for number, data in enumerate(file, 1):
+            data = data.removeprefix(b"\xef\xbb\xbf") if number == 1 else data
+            text = decoded(data.removesuffix(b"\n").removesuffix(b"\r"), name, number)
+            if spec.label is not None:
+                text = divided(text, spec, f"{name}, line {number}")[1]
+            rows.append((number, text))
+            if len(rows) == size:
+                yield rows
+                rows = []
+    if rows:
+        yield rows
 
 
 def _numbers(labels: list[str], array: Filled, wanted: Wanted, path: Path) -> tuple[NDArray, tuple[str, ...]]:

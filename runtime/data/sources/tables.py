@@ -18,6 +18,7 @@ from ...arrays import LossError, rounded
 from ...binding import parse_shape
 from ...errors import DataError, did_you_mean, listed
 from ..ragged import Ragged, TextCollector, Texts, with_lengths
+from ..text_input import TextInput
 from ..wanted import Wanted, check_whole
 
 
@@ -63,7 +64,10 @@ def columns_for(
     }  # which follow from the text
     infos = [info for info in wanted.arrays if info.name not in lengths]
     written = {info.name: _as_list(spec.columns.get(info.name, info.name)) for info in infos}
-    named = {pattern for names in written.values() for pattern in names if pattern in header}
+    others = {name: _as_list(spec.columns.get(name, name)) for name in wanted.unread}
+    named = {
+        pattern for names in (*written.values(), *others.values()) for pattern in names if pattern in header
+    }
     arrays: list[Filled] = []
     for info in infos:
         columns: list[int] = []
@@ -73,8 +77,8 @@ def columns_for(
             elif pattern in header:
                 columns.append(header.index(pattern))
             else:
-                others = [(i, name) for i, name in enumerate(header) if name not in named]
-                fitting = [i for i, name in others if fnmatchcase(name, pattern)]
+                free = [(i, name) for i, name in enumerate(header) if name not in named]
+                fitting = [i for i, name in free if fnmatchcase(name, pattern)]
                 columns += fitting
                 if not fitting:
                     problems.append(_missing(pattern, info, spec, header))
@@ -104,6 +108,14 @@ def _missing(name: str, info: BufferInfo, spec: TableData, header: Sequence[str]
 
 def _shortened(header: Sequence[str], most: int = 12) -> str:
     return listed(header) if len(header) <= most else f"{listed(header[:most])}, … ({len(header)} in all)"
+
+
+def text_inputs(spec: TableData, wanted: Wanted, where: object) -> dict[str, TextInput]:
+    """What makes arrays of the columns of text, by input. Raises DataError as ``TextInput`` does."""
+    infos = {info.name: info for info in wanted.inputs}
+    return {
+        name: TextInput(infos[name], text, wanted, where) for name, text in spec.text.items() if name in infos
+    }
 
 
 def filled(array: Filled, values: NDArray, place: Callable[[int], str], path: Path) -> NDArray:

@@ -17,7 +17,7 @@ class TableData(DataSpec):
     """Base of the tables: a row per sample, columns by name. The whole table is kept in memory, in the model's types.
 
     A target of classes may have words as values: their numbers follow the `labels` of an output, or else the sorted
-    words of the training data.
+    words of the training data, which are kept with the weights.
     """
 
     path: Location
