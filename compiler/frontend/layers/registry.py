@@ -30,6 +30,7 @@ from . import (
     scan_window,
     shaping,
     slicing,
+    spectrum,
     statistics,
     tables,
     time_distributed,
@@ -59,6 +60,7 @@ _FAMILIES = (
     conv_transpose,
     sampling,
     quantizing,
+    spectrum,
     nll,
 )
 _EXPANSIONS = {kind: expansion for family in _FAMILIES for kind, expansion in family.EXPANSIONS.items()}

@@ -28,6 +28,7 @@ from . import (
     scan_window,
     shaping,
     slicing,
+    spectrum,
     statistics,
     tables,
     time_distributed,
@@ -58,6 +59,7 @@ _FAMILIES = (  # in the order of the language's page
     conv_transpose,
     sampling,
     quantizing,
+    spectrum,
     nll,
 )
 
