@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netwright.specs.manifest import BufferInfo
 from netwright.specs.models.data import TokensData
 
 from ...errors import DataError, listed
 from ..dataset import Dataset
-from ..ragged import Ragged, offsets_of, with_lengths
+from ..ragged import NextTokens, Ragged, with_lengths, with_next_tokens
+from ..spans import Spans, offsets_of
 from ..stored import Stored, open_arrays
 from ..wanted import Wanted, check_whole
 from .lines import place_of, read_labelled
@@ -38,9 +41,30 @@ def _from_lines(spec: TokensData, folder: Path, path: Path, wanted: Wanted) -> D
     labelled = read_labelled(spec, folder, path, wanted)
     samples = [_tokens(text, path, row, np.dtype(input.dtype)) for row, text in enumerate(labelled.texts)]
     values = np.concatenate(samples)
-    array = Ragged(values, offsets_of([len(tokens) for tokens in samples]), values.dtype, spec.length)
-    arrays = {**with_lengths(array, input.name, wanted.lengths.get(input.name), path), **labelled.arrays}
-    return Dataset(arrays, str(path), labelled.classes, place_of)
+    spans = _spans(spec, offsets_of([len(tokens) for tokens in samples]), len(values), path)
+    arrays = _arrays(spec, Ragged(values, spans, values.dtype, spec.length), input, wanted, path)
+    place = place_of if spec.stride is None else spans.place
+    return Dataset({**arrays, **labelled.arrays}, str(path), labelled.classes, place)
+
+
+def _spans(spec: TokensData, offsets: NDArray[np.int64] | None, total: int, path: Path) -> Spans:
+    """Where the samples lie: between the ``offsets``, or in windows of all tokens."""
+    if spec.stride is not None:
+        assert spec.length is not None
+        return Spans.windows(total, spec.length, spec.stride, path)
+    assert offsets is not None
+    spans = Spans.between(offsets)
+    return spans.as_followed() if spec.next_token else spans
+
+
+def _arrays(
+    spec: TokensData, array: Ragged, input: BufferInfo, wanted: Wanted, path: Path
+) -> Mapping[str, Ragged | NextTokens | NDArray]:
+    """The tokens, their lengths and, if they are wanted, the next tokens."""
+    arrays = with_lengths(array, input.name, wanted.lengths.get(input.name), path)
+    if not spec.next_token:
+        return arrays
+    return with_next_tokens(arrays, input.name, wanted.target(spec.target, path), path)
 
 
 def _tokens(text: str, path: Path, row: int, dtype: np.dtype) -> NDArray:
@@ -70,20 +94,23 @@ def _tokens(text: str, path: Path, row: int, dtype: np.dtype) -> NDArray:
 
 
 def _from_arrays(spec: TokensData, arrays: dict[str, Stored], path: Path, wanted: Wanted) -> Dataset:
-    if missing := [name for name in ("ids", "offsets") if name not in arrays]:
+    needed = ("ids",) if spec.stride is not None else ("ids", "offsets")
+    if missing := [name for name in needed if name not in arrays]:
         raise DataError(f"{path}: {missing[0]} is missing; there are {listed(arrays)}")
-    ids, stored = arrays.pop("ids"), arrays.pop("offsets")
-    for name, array in (("ids", ids), ("offsets", stored)):
-        if len(array.shape) != 1 or array.dtype.kind not in "iu":
-            raise DataError(
-                f"{path}: {name} is {array.dtype.name} {list(array.shape)}; it needs whole numbers, one axis"
-            )
-    offsets = _offsets(stored, ids.shape[0], path)
+    for name in needed:
+        if len(arrays[name].shape) != 1 or arrays[name].dtype.kind not in "iu":
+            described = f"{arrays[name].dtype.name} {list(arrays[name].shape)}"
+            raise DataError(f"{path}: {name} is {described}; it needs whole numbers, one axis")
+    ids, stored = arrays.pop("ids"), arrays.pop("offsets", None)
+    total = ids.shape[0]
+    spans = _spans(
+        spec, None if spec.stride or stored is None else _offsets(stored, total, path), total, path
+    )
     input = wanted.input(spec.input, (2,), path, whole=True)
     check_whole(input, path)
-    array = Ragged(ids, offsets, ids.dtype, spec.length)
-    named = {**with_lengths(array, input.name, wanted.lengths.get(input.name), path), **arrays}
-    return Dataset(named, str(path))
+    own = _arrays(spec, Ragged(ids, spans, ids.dtype, spec.length), input, wanted, path)
+    place = None if spec.stride is None else spans.place
+    return Dataset({**own, **arrays}, str(path), place=place)
 
 
 def _offsets(stored: Stored, total: int, path: Path) -> NDArray[np.int64]:
