@@ -48,7 +48,7 @@ def expand_spectrum(scope: Scope) -> Signal:
     if signal.rank == 3:
         y = y.reshape((signal.shape[0], signal.shape[2], *y.shape[1:])).transpose(0, 2, 3, 1)
         scope.kept[3] = signal.origins[2]
-    return scope.give(y, _frames_of_lengths(signal.lengths, axis))
+    return scope.give(y, _frames_of_lengths(scope, signal.lengths, axis))
 
 
 def _frames(scope: Scope, spec: Spectrogram) -> WindowAxis:
@@ -120,7 +120,7 @@ def _spectrum(scope: Scope, spec: Spectrogram, x: Tensor, axis: WindowAxis) -> T
     return where(sounding, where(sounding, power, 1).sqrt(), 0)
 
 
-def _frames_of_lengths(lengths: Tensor | None, axis: WindowAxis) -> Tensor | None:
+def _frames_of_lengths(scope: Scope, lengths: Tensor | None, axis: WindowAxis) -> Tensor | None:
     """How many frames each sequence has: as many as it would have alone, [N]; None without lengths."""
     if lengths is None:
         return None
@@ -128,7 +128,11 @@ def _frames_of_lengths(lengths: Tensor | None, axis: WindowAxis) -> Tensor | Non
     assert isinstance(margin, int)
     hop = full(lengths.graph, axis.stride, lengths.type)
     frames = floor_divide(lengths + margin, hop) + 1
-    return where(lengths.compare("ge", max(1, -margin)), frames, 0)
+    counts = where(lengths.compare("ge", max(1, -margin)), frames, 0)
+    longest = scope.expander.longest.get(lengths)
+    if longest is not None and margin >= 0:
+        scope.expander.longest[counts] = (longest + margin) // axis.stride + 1
+    return counts
 
 
 def _warn_of_empty_bands(scope: Scope, spec: MelSpectrogram, bands: NDArray[np.float64]) -> None:
