@@ -14,12 +14,14 @@ from netwright.compiler.codegen.artifacts import link_executable, link_shared
 from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.target import Target, host_target, named_target
 from netwright.compiler.codegen.verification import Verified
+from netwright.compiler.frontend.build import bounded_network
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.text import print_graph
 from netwright.compiler.loop.text import program_text
 from netwright.compiler.pipeline import run
 from netwright.runtime.session import PREPARE, Session
 from netwright.specs.files import is_stream, write_file
+from netwright.specs.load import LoadResult
 
 from .build import Build, build, entry_graphs
 from .errors import RequestError
@@ -59,7 +61,9 @@ def header_path(library: Path) -> Path:
     return path
 
 
-def save(network: Network, weights: Mapping[str, NDArray] | None, path: Path, request: Request) -> list[Path]:
+def save(
+    load: LoadResult, network: Network, weights: Mapping[str, NDArray] | None, path: Path, request: Request
+) -> list[Path]:
     """Writes the requested file and those that accompany it, each completely or not at all; returns their paths.
 
     An executable needs ``weights``; a library embeds them if they are given. Raises RequestError, LinkError,
@@ -72,6 +76,10 @@ def save(network: Network, weights: Mapping[str, NDArray] | None, path: Path, re
     if request.verify and request.emit in ("graph", "loop"):
         raise RequestError(f"--verify runs machine code, and a {request.emit} has none")
     target = named_target(request.cpu)
+    if (
+        request.emit == "exe"
+    ):  # which reads the lengths itself; callers of a library only say the sizes of arrays
+        network = bounded_network(load, network)
     graphs = entry_graphs(network, ("predict",) if request.emit == "exe" else request.entries)
     if request.emit == "graph":
         limits = {"stop_after": request.stop_after, "max_rewrites": request.max_rewrites}

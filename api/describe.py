@@ -18,6 +18,7 @@ from netwright.specs.models.layers.recurrent import GatedLayer, Recurrent, Recur
 from netwright.specs.models.layers.reduction import Argmax
 from netwright.specs.models.layers.resize import UpSampling
 from netwright.specs.models.layers.shaping import Add, Concat, Multiply
+from netwright.specs.models.layers.spectrum import Spectrogram
 from netwright.specs.models.layers.statistics import LayerNorm
 from netwright.specs.models.layers.window import KernelLayer
 
@@ -47,6 +48,8 @@ def describe(layer: LayerSpec) -> str:
             parts = [f"{layer.type} {layer.cell}", *(["reverse"] if layer.reverse else [])]
         case Dropout():
             parts = [f"{layer.type} {layer.rate:g}"]
+        case Spectrogram():
+            parts = [f"{layer.type} {layer.frame_length}", f"hop {layer.hop_length}"]
     activation = getattr(layer, "activation", None)
     if (
         activation is not None
@@ -87,7 +90,7 @@ def count_text(count: int, noun: str) -> str:
 def family(layer: LayerSpec) -> Family:
     """The family of a layer, which decides its colour."""
     match layer:
-        case KernelLayer():
+        case KernelLayer() | Spectrogram():
             return "window"
         case Pool():
             return "pool"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from netwright.compiler.codegen.target import named_target
+from netwright.compiler.frontend.build import bounded_network
 from netwright.compiler.frontend.network import Network, initial_states, initial_values
 from netwright.runtime.data.samples import Samples
 from netwright.runtime.data.vocabulary import Vocabulary
@@ -61,7 +62,8 @@ class Program:
         if engine == "reference":
             made = reference(network, graphs)
         elif engine == "native":
-            built = build(network, graphs, named_target(cpu))
+            running = bounded_network(load, network)
+            built = build(running, entry_graphs(running, self.entries), named_target(cpu))
             if verify:
                 built.verify()
             made = self._native = built.engine(threads, pin)
@@ -198,7 +200,7 @@ class Program:
         Raises LinkError without a C compiler, TargetError for an unknown CPU, VerificationError, OSError.
         """
         request = artifacts.Request(emit, cpu or self.cpu, self.entries, verify=verify)
-        return artifacts.save(self.network, self.weights, Path(path), request)
+        return artifacts.save(self.load, self.network, self.weights, Path(path), request)
 
     def __repr__(self) -> str:
         size = sum(int(np.prod(array.shape)) for array in self.weights.values())

@@ -68,6 +68,9 @@ class EntryCall:
             (info, parse_shape(info)) for info in used if info.role == "state" and static_shape(info) is None
         ]
         self._binder = Binder([info for info in used if info.role == "input"], manifest.dims)
+        self._longest_of = {
+            info.name: info.longest_of for info in manifest.dims if info.longest_of in self.inputs
+        }
         self._rounded: set[str] = set()  # the inputs of which it was said that they are rounded
         self._bindings: dict[tuple[tuple[int, ...], ...], _Binding] = {}
 
@@ -83,12 +86,18 @@ class EntryCall:
         for name, shape, dtype in binding.outputs:
             outputs[name] = buffers[name] = np.empty(shape, dtype)
         try:
-            self._engine.run(self.entry.name, binding.dims, buffers)
+            self._engine.run(self.entry.name, binding.dims | self._longest(buffers), buffers)
         except ExecutionError as error:
             if not error.code:
                 raise
             raise self._named(error, buffers, binding.dims) from None
         return outputs
+
+    def _longest(self, buffers: Mapping[str, NDArray]) -> dict[str, int]:
+        """The dims that are the longest of some lengths."""
+        return {
+            dim: max(1, int(buffers[lengths].max(initial=0))) for dim, lengths in self._longest_of.items()
+        }
 
     def _bound(self, arrays: Mapping[str, ArrayLike]) -> tuple[dict[str, NDArray], _Binding]:
         """Returns the buffers known so far, converted inputs included, and the binding of the inputs' shapes."""

@@ -256,7 +256,7 @@ class NativeEngine:
             raise ExecutionError(
                 f"{self._manifest.model}.{entry.name} needs a value for dim {', '.join(missing)}"
             )
-        binding = {info.name: int(dims.get(info.name, info.min)) for info in self._manifest.dims}
+        binding = {info.name: int(dims.get(info.name, info.unbound)) for info in self._manifest.dims}
         for info in self._manifest.dims:  # the code is proved correct for admitted sizes only
             if not info.admits(binding[info.name]):
                 model = f"{self._manifest.model}.{entry.name}"

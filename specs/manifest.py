@@ -64,14 +64,28 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+#: More steps than any sequence has.
+UNBOUNDED = 2**31 - 1
+
+
 class DimInfo(_Frozen):
-    """A named dim: its range, what it is a multiple of and, if known, what it stands for ("batch", "time", …)."""
+    """A named dim: its range, what it is a multiple of and, if known, what it stands for ("batch", "time", …).
+
+    A dim with ``longest_of`` is no size of an array: it is the largest number in that input of lengths, and bounds how
+    many steps are computed. A larger value is right, too.
+    """
 
     name: str
     min: int = 1
     max: int | None = None
     multiple_of: int = 1
     role: str = ""
+    longest_of: str | None = None
+
+    @property
+    def unbound(self) -> int:
+        """The value if nothing says another."""
+        return self.min if self.longest_of is None else UNBOUNDED
 
     def admits(self, size: int) -> bool:
         """Whether the dim can have this size."""

@@ -24,10 +24,12 @@ from netwright.compiler.frontend.build import layer_graph
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Value
-from netwright.compiler.graph.types import FLOATS
+from netwright.compiler.graph.types import FLOATS, TensorType
 from netwright.specs.dims import DimLike, Shape
 from netwright.specs.load import LoadResult
+from netwright.specs.models.layers.base import LayerSpec
 from netwright.specs.models.layers.slicing import Transpose
+from netwright.specs.models.layers.spectrum import Spectrogram
 
 from ..describe import count_text
 from .motion import Motion
@@ -104,7 +106,7 @@ class ShiftAnalysis:
         self.axes = tuple(
             InputAxis(name, axis, kind, type.shape[axis])
             for name, type in network.inputs.items()
-            for axis, kind in _axes(type.shape, type.dtype, _order(load, name, len(type.shape)))
+            for axis, kind in _axes(type.shape, _featureless(load, name, type), _order(load, name, type.rank))
         )
 
     @cached_property
@@ -176,11 +178,28 @@ class ShiftAnalysis:
         return {"model": self.network.model, "answers": [answer.to_json() for answer in self.answers]}
 
 
-def _axes(shape: Shape, dtype: str, order: Sequence[int]) -> list[tuple[int, str]]:
-    """The axes between batch and features. Integers, such as indices, have no features."""
-    count = len(shape) - 2 if dtype in FLOATS or len(shape) > 2 else len(shape) - 1
+def _axes(shape: Shape, featureless: bool, order: Sequence[int]) -> list[tuple[int, str]]:
+    """The axes between batch and features, if there are features."""
+    count = len(shape) - 1 if featureless else len(shape) - 2
     names = _NAMES.get(count) or tuple(f"cell of axis {axis}" for axis in range(1, count + 1))
     return [(order[place], names[place - 1]) for place in range(1, count + 1) if shape[order[place]] != 1]
+
+
+def _featureless(load: LoadResult, name: str, type: TensorType) -> bool:
+    """Whether an input's last axis is one of positions: integers, such as indices, have no features, nor has sound of
+    one channel.
+    """
+    if type.rank != 2:
+        return False
+    readers = _readers(load, name)
+    return type.dtype not in FLOATS or (
+        bool(readers) and all(isinstance(layer, Spectrogram) for layer in readers)
+    )
+
+
+def _readers(load: LoadResult, name: str) -> list[LayerSpec]:
+    layers = {layer.name: layer for layer in load.model.layers} if load.model else {}
+    return [layers[own] for own, refs in load.wiring.inputs.items() if name in {ref.name for ref in refs}]
 
 
 def _order(load: LoadResult, name: str, rank: int) -> tuple[int, ...]:
@@ -189,11 +208,9 @@ def _order(load: LoadResult, name: str, rank: int) -> tuple[int, ...]:
     That is their own order unless every reader begins by transposing the input (imported networks keep channels before
     positions).
     """
-    layers = {layer.name: layer for layer in load.model.layers} if load.model else {}
-    readers = [layers[own] for own, refs in load.wiring.inputs.items() if name in {ref.name for ref in refs}]
     orders = {
         tuple(layer.permutation) if isinstance(layer, Transpose) and layer.permutation else None
-        for layer in readers
+        for layer in _readers(load, name)
     }
     only = orders.pop() if len(orders) == 1 else None
     return (

@@ -90,7 +90,7 @@ def command(
     keep_memory(model.load, model.network)
     values = None if weights is None else read_weights(model.network, weights)
     request = Request(kind, cpu, None, stop_after, max_rewrites, verify, _say)
-    for path in save(model.network, values, output, request):
+    for path in save(model.load, model.network, values, output, request):
         what = "C header" if path.suffix == ".h" and path != output else f"{_WORDS[kind]} of {model.name}"
         written(path, what, sized=True)
 

@@ -105,8 +105,10 @@ def model_source(
             f"{len(labels)}, {f'labels_{number}' if labels else 'NULL'}}},"
         )
     ranges, highs = _ranges(manifest, used, positions)
+    numbers = {buffer.name: number for number, buffer in enumerate(manifest.buffers)}
     dims = [
-        f"    {{{c_string(dim.name)}, {dim.min}, {-1 if dim.max is None else dim.max}, {dim.multiple_of}}},"
+        f"    {{{c_string(dim.name)}, {dim.min}, {-1 if dim.max is None else dim.max}, {dim.multiple_of}, "
+        f"{-1 if dim.longest_of is None else numbers[dim.longest_of]}}},"
         for dim in manifest.dims
     ]
     lines = [
@@ -124,7 +126,7 @@ def model_source(
         *tables,
         "static const nw_dim dims[] = {",
         *dims,
-        '    {"", 0, 0, 1},\n};',
+        '    {"", 0, 0, 1, -1},\n};',
         "static const nw_buffer buffers[] = {",
         *rows,
         "};",

@@ -9,6 +9,7 @@ from netwright.specs.checks.wiring import Ref
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import DimInfo
+from netwright.specs.models.layers.recurrent import LENGTHS
 from netwright.specs.models.train import TrainSpec
 
 from ..autodiff import gradients
@@ -84,21 +85,43 @@ def examine(load: LoadResult) -> Examined:
     return Examined(network, diagnostics, inputs, tuple(checked.layers), checked.parameters)
 
 
+def bounded_network(load: LoadResult, network: Network) -> Network:
+    """A valid spec's ``network`` for running it: recurrences over sequences with lengths stop after the longest one.
+
+    How long that is, is the value of a further dim. Its graphs compute the same as those of ``network``.
+    """
+    model = load.model
+    assert model is not None
+    inputs = any(input.lengths is not None for input in model.inputs.values())
+    if not inputs and not any(LENGTHS in given for given in load.wiring.given.values()):
+        return network
+    checked = _expanded(load, "loss", bounded=True)
+    objective = Objective(checked, model.train) if model.train else None
+    if objective:
+        _build_loss(checked, objective)
+    return _network(load, checked, objective) if checked.longest_of else network
+
+
 def _expanded(
-    load: LoadResult, name: str, *, mode: Mode = "predict", diagnostics: Diagnostics | None = None
+    load: LoadResult,
+    name: str,
+    *,
+    mode: Mode = "predict",
+    diagnostics: Diagnostics | None = None,
+    bounded: bool = False,
 ) -> Expander:
-    expander = Expander(load, name, EXPANSIONS, mode=mode, diagnostics=diagnostics)
+    expander = Expander(load, name, EXPANSIONS, mode=mode, diagnostics=diagnostics, bounded=bounded)
     expander.expand()
     return expander
 
 
 def _network(load: LoadResult, checked: Expander, objective: Objective | None) -> Network:
     model = checked.spec
-    builders: dict[str, Callable[[], Graph]] = {"predict": lambda: _predict(load)}
+    builders: dict[str, Callable[[], Graph]] = {"predict": lambda: _predict(load, checked.bounded)}
     states: dict[str, State] = {}
     if model.train and objective:
         train = model.train
-        training = _expanded(load, "train_step", mode="train")
+        training = _expanded(load, "train_step", mode="train", bounded=checked.bounded)
         types = {name: param.type for name, param in checked.parameters.items() if param.kind == "parameter"}
         states["optimizer.step"] = State(TensorType("int64", ()))
         states |= {name: State(type) for name, type in state_types(train.optimizer, types).items()}
@@ -117,7 +140,8 @@ def _network(load: LoadResult, checked: Expander, objective: Objective | None) -
         dims={
             name: DimInfo(name=name, min=dim.least, max=dim.most, multiple_of=dim.multiple_of, role=dim.role)
             for name, dim in model.dims.items()
-        },
+        }
+        | {name: DimInfo(name=name, longest_of=input) for name, input in checked.longest_of.items()},
         inputs={name: checked.signals[Ref(name)].tensor.type for name in model.inputs},
         outputs=outputs,
         targets=dict(objective.targets.types) if objective else {},
@@ -134,8 +158,8 @@ def _network(load: LoadResult, checked: Expander, objective: Objective | None) -
 # Entries.
 
 
-def _predict(load: LoadResult) -> Graph:
-    expander = _expanded(load, "predict")
+def _predict(load: LoadResult, bounded: bool) -> Graph:
+    expander = _expanded(load, "predict", bounded=bounded)
     for name, ref in load.wiring.outputs.items():
         expander.graph.set_output(name, expander.signals[ref].tensor.value)
     return expander.graph
@@ -156,9 +180,11 @@ def _build_loss(expander: Expander, objective: Objective) -> None:
         expander.graph.set_output(name, value.value)
 
 
-def _cleared(load: LoadResult, train: TrainSpec, masked: MaskedSteps) -> tuple[Expander, Objective]:
+def _cleared(
+    load: LoadResult, train: TrainSpec, masked: MaskedSteps, bounded: bool
+) -> tuple[Expander, Objective]:
     """The network expanded again in training mode, with the steps cleared that losses ignore."""
-    expander = Expander(load, "train_step", EXPANSIONS, mode="train")
+    expander = Expander(load, "train_step", EXPANSIONS, mode="train", bounded=bounded)
     objective = Objective(expander, train)
 
     def steps(mask: str, type: TensorType) -> Tensor:
@@ -177,7 +203,7 @@ def _train_step(load: LoadResult, train: TrainSpec, expander: Expander) -> Graph
     """Forward in training mode, backward, update."""
     objective = Objective(expander, train)
     if (masked := masked_steps(expander, objective)) is not None:
-        expander, objective = _cleared(load, train, masked)
+        expander, objective = _cleared(load, train, masked, expander.bounded)
     sums = objective.build()
     forward = expander.graph
     for name, value in {**sums, **expander.updates}.items():

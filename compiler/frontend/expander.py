@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from netwright.specs.checks.wiring import Ref
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.diagnostics.fixes import Fix
-from netwright.specs.dims import DimLike, Range, Shape, bounds, counted
+from netwright.specs.dims import Dim, DimLike, Range, Shape, bounds, counted, dim, dim_min
 from netwright.specs.expansion.placement import Expected
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import LENGTH_OUT_OF_RANGE
@@ -42,6 +42,7 @@ class Expander:
         *,
         mode: Mode = "predict",
         diagnostics: Diagnostics | None = None,
+        bounded: bool = False,
     ):
         assert load.partial is not None
         self.load, self.spec, self.expansions = load, load.partial, expansions
@@ -66,6 +67,11 @@ class Expander:
         self._spec_of = {layer.name: layer for layer in reversed(self.spec.layers)}  # the first of each name
         self.clear: Mapping[Ref, Tensor] = {}
         """Signals with the steps that count in the loss; they may be cleared in the others."""
+        self.bounded = bounded
+        self.longest: dict[Tensor, DimLike] = {}
+        """For lengths of sequences: how many steps the longest of them has at most, where that is less than all."""
+        self.longest_of: dict[str, str] = {}
+        """The dims that stand for the largest number in an input of lengths, with that input."""
         self._checked: dict[tuple[Tensor, DimLike], Tensor] = {}
         self._sharers: list[tuple[str, Scope]] = []
 
@@ -242,7 +248,21 @@ class Expander:
         """Lengths of sequences of at most ``steps`` steps; any other length is an error at run time."""
         attrs = WithinAttributes(steps + 1, LENGTH_OUT_OF_RANGE)
         known = self._checked.get((lengths, steps))
-        return self._checked.setdefault((lengths, steps), known or lengths.apply("within", attrs=attrs))
+        checked = self._checked.setdefault((lengths, steps), known or lengths.apply("within", attrs=attrs))
+        name = next((ref.name for ref, own in self.signals.items() if own.tensor == lengths), None)
+        if self.bounded and name in self.spec.inputs:
+            self.longest[checked] = dim_min(steps, self._longest_dim(name))
+        return checked
+
+    def _longest_dim(self, name: str) -> Dim:
+        """The dim that stands for the largest number in an input of lengths."""
+        known = next((own for own, lengths in self.longest_of.items() if lengths == name), None)
+        if known is None:
+            known = f"longest_{name}"
+            while known in self.ranges:
+                known += "_"
+            self.longest_of[known], self.ranges[known] = name, (1, None)
+        return dim(known)
 
     def parameter(
         self,

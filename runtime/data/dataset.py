@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .ragged import Ragged, Texts
+from .ragged import NextTokens, Ragged, Texts
 from .samples import Rows, Samples
 from .stored import Stored, open_arrays
 
@@ -20,7 +20,7 @@ class Dataset(Samples):
 
     def __init__(
         self,
-        arrays: Mapping[str, NDArray | Stored | Ragged],
+        arrays: Mapping[str, NDArray | Stored | Ragged | NextTokens],
         name: str = "the data",
         classes: Mapping[str, tuple[str, ...]] | None = None,
         place: Callable[[int], str] | None = None,
@@ -39,6 +39,10 @@ class Dataset(Samples):
     @property
     def texts(self) -> dict[str, Texts]:
         return {name: array for name, array in self.arrays.items() if isinstance(array, Texts)}
+
+    @property
+    def next_tokens(self) -> frozenset[str]:
+        return frozenset(name for name, array in self.arrays.items() if isinstance(array, NextTokens))
 
     def build_vocabularies(self, rows: NDArray[np.int64] | None = None) -> None:
         for array in self.texts.values():

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netwright.specs.manifest import BufferInfo
 from netwright.specs.models.data import VocabularySpec
 
 from ..errors import DataError
+from .spans import Spans, offsets_of
 from .stored import Stored
 from .vocabulary import Vocabulary, build_vocabulary, pieces
+from .wanted import check_whole
 
 
 class Ragged:
-    """Sequences that follow each other in ``values`` ``[tokens]``; ``offsets`` ``[samples + 1]`` says where each begins
-    and the last one ends. It reads as an array ``[samples, length]`` with zeros after shorter sequences; by default as
-    long as the longest.
+    """Sequences of tokens, which lie in ``values`` ``[tokens]`` where ``spans`` says. It reads as an array ``[samples,
+    length]`` with zeros after shorter sequences; by default as long as the longest.
     """
 
-    def __init__(
-        self, values: NDArray | Stored, offsets: NDArray[np.int64], dtype: np.dtype, length: int | None = None
-    ):
-        self._values, self._offsets = values, offsets
-        own = np.diff(offsets)
+    def __init__(self, values: NDArray | Stored, spans: Spans, dtype: np.dtype, length: int | None = None):
+        self._values, self.spans = values, spans
+        own = spans.own
         self.longest = int(own.max(initial=0))
         self.shortest = int(own.min(initial=self.longest))
         self.dtype = dtype
@@ -40,7 +40,11 @@ class Ragged:
         return not isinstance(self._values, Stored) or self._values.in_memory
 
     def __getitem__(self, rows: slice | NDArray[np.int64]) -> NDArray:
-        starts, lengths = self._offsets[:-1][rows], self.lengths[rows]
+        return self.read(rows)
+
+    def read(self, rows: slice | NDArray[np.int64], ahead: int = 0) -> NDArray:
+        """The tokens of some sequences ``[rows, length]``, or those that stand so many places after each."""
+        starts, lengths = self.spans.starts[rows] + ahead, self.lengths[rows]
         padded = np.zeros((len(starts), self.shape[1]), self.dtype)
         if isinstance(self._values, Stored):
             for row, (start, length) in enumerate(zip(starts.tolist(), lengths.tolist(), strict=True)):
@@ -55,6 +59,24 @@ class Ragged:
         return values
 
 
+class NextTokens:
+    """The token after each token of ``array``, of the same shape: what a language model is to predict. Both read the
+    same memory or file.
+    """
+
+    def __init__(self, array: Ragged):
+        self._array = array
+        self.shape, self.dtype = array.shape, array.dtype
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether rows are copied, not read from a file."""
+        return self._array.in_memory
+
+    def __getitem__(self, rows: slice | NDArray[np.int64]) -> NDArray:
+        return self._array.read(rows, 1)
+
+
 class Texts(Ragged):
     """Texts as the numbers of their pieces. Which number a piece has is known when there is a ``vocabulary``: one that
     is given, or one that ``build`` makes.
@@ -64,13 +86,14 @@ class Texts(Ragged):
         self,
         name: str,
         texts: TextCollector,
+        spans: Spans,
         spec: VocabularySpec,
         dtype: np.dtype,
         length: int | None,
         place: Callable[[int], str],
         known: Vocabulary | None,
     ):
-        super().__init__(texts.codes, texts.offsets, dtype, length)
+        super().__init__(texts.codes, spans, dtype, length)
         self.name, self.spec = name, spec
         self._pieces, self._place = texts.pieces, place
         self.vocabulary: Vocabulary | None = None
@@ -96,7 +119,7 @@ class Texts(Ragged):
         if (table < 0).any():
             assert not isinstance(self._values, Stored)
             at = int(np.flatnonzero(table[self._values] < 0)[0])
-            row = int(np.searchsorted(self._offsets, at, side="right")) - 1
+            row = int(np.searchsorted(self.spans.starts, at, side="right")) - 1
             piece = self._pieces[int(self._values[at])]
             raise DataError(
                 f"{self._place(row)}: {piece!r} is no entry of the vocabulary of {self.name}, which has no entry for "
@@ -129,9 +152,7 @@ class Texts(Ragged):
         assert not isinstance(codes, Stored)
         if rows is None:
             return codes
-        chosen = np.zeros(self.shape[0], bool)
-        chosen[rows] = True
-        return codes[np.repeat(chosen, np.diff(self._offsets))]
+        return codes[self.spans.covering(rows, len(codes))]
 
 
 class TextCollector:
@@ -161,9 +182,9 @@ class TextCollector:
         return np.concatenate([np.zeros(0, np.int32), *self._parts])
 
     @property
-    def offsets(self) -> NDArray[np.int64]:
-        """Where each text begins in ``codes``, and where the last one ends."""
-        return offsets_of([len(part) for part in self._parts])
+    def spans(self) -> Spans:
+        """Where each text lies in ``codes``."""
+        return Spans.between(offsets_of([len(part) for part in self._parts]))
 
 
 def check_options(name: str, spec: VocabularySpec, vocabulary: Vocabulary) -> None:
@@ -179,11 +200,6 @@ def check_options(name: str, spec: VocabularySpec, vocabulary: Vocabulary) -> No
             )
 
 
-def offsets_of(lengths: Sequence[int]) -> NDArray[np.int64]:
-    """Where sequences of these lengths begin, and where the last one ends."""
-    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
-
-
 def with_lengths(
     array: Ragged, name: str, lengths: str | None, path: object
 ) -> Mapping[str, Ragged | NDArray]:
@@ -191,7 +207,8 @@ def with_lengths(
     Raises DataError for sequences of different lengths without either lengths or a length.
     """
     if not array.shape[1]:
-        raise DataError(f"{path}: there is no token")
+        lacking = "no sample has two tokens" if array.spans.followed else "there is no token"
+        raise DataError(f"{path}: {lacking}")
     if lengths is not None:
         return {name: array, lengths: array.lengths}
     padded = isinstance(array, Texts) and array.spec.padding is None
@@ -200,3 +217,15 @@ def with_lengths(
         equal = "" if padded else "length makes them equal, or "
         raise DataError(f"{path}: samples have {most}; {equal}give the input lengths: NAME")
     return {name: array}
+
+
+def with_next_tokens(
+    arrays: Mapping[str, Ragged | NDArray], name: str, target: BufferInfo, path: object
+) -> Mapping[str, Ragged | NextTokens | NDArray]:
+    """The same arrays, and the next tokens of the input ``name`` as the ``target``. Raises DataError if that does not
+    take a token per step.
+    """
+    check_whole(target, path)
+    array = arrays[name]
+    assert isinstance(array, Ragged)
+    return {**arrays, target.name: NextTokens(array)}

@@ -94,6 +94,11 @@ class Samples(ABC):
         return {}
 
     @property
+    def next_tokens(self) -> frozenset[str]:
+        """The arrays that hold the next token of each token: classes that nobody counts one by one."""
+        return frozenset()
+
+    @property
     def vocabularies(self) -> dict[str, Vocabulary]:
         """The vocabularies of the arrays that are made from text, where they are known."""
         return {name: array.vocabulary for name, array in self.texts.items() if array.vocabulary is not None}
@@ -235,6 +240,10 @@ class Part(Samples):
     @property
     def texts(self) -> Mapping[str, Texts]:
         return self.whole.texts
+
+    @property
+    def next_tokens(self) -> frozenset[str]:
+        return self.whole.next_tokens
 
     def build_vocabularies(self, rows: NDArray[np.int64] | None = None) -> None:
         self.whole.build_vocabularies(self.rows if rows is None else self.rows[rows])

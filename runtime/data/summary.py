@@ -103,7 +103,7 @@ class SetSummary:
 
 def summarize(samples: Samples, classes: Iterable[str] = ()) -> SetSummary:
     """Reads a whole data set. ``classes`` names the arrays that hold classes. Raises DataError."""
-    classes = {*classes, *samples.classes}
+    classes = {*classes, *samples.classes} - samples.next_tokens
     summaries = {
         name: ArraySummary(
             name,

@@ -46,6 +46,7 @@ class TextInput:
         made = Texts(
             self.info.name,
             collected,
+            collected.spans,
             self.spec.vocabulary,
             np.dtype(self.info.dtype),
             self._length(collected, places),
@@ -70,7 +71,7 @@ class TextInput:
     def _length(self, collected: TextCollector, places: Sequence[Place]) -> int | None:
         if self.spec.length is not None or self.lengths is None:
             return self.spec.length
-        own = np.diff(collected.offsets)
+        own = collected.spans.counts
         try:
             return self.wanted.steps(self.info, int(own.max()))
         except DataError as error:

@@ -110,7 +110,7 @@ class Wanted:
 
 
 def check_whole(info: BufferInfo, path: object) -> None:
-    """Raises DataError for an input that takes no sequences of whole numbers."""
+    """Raises DataError for an input, or a target of next tokens, that takes no sequences of whole numbers."""
     if not _is_whole(info) or len(info.shape) != 2:
         raise DataError(
             f"{path}: tokens are whole numbers [N, T], {info.name} takes {info.dtype} {shape_text(info.shape)}"

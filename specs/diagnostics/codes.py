@@ -93,6 +93,7 @@ CODES: dict[str, str] = {
     "NW0608": "sigmoid under a logistic loss",
     "NW0609": "a gradient vanishes or explodes by construction",
     "NW0610": "nothing uses the block",
+    "NW0611": "a band of frequencies is empty",
     # Data.
     "NW0703": "the data file can't be read",
     "NW0704": "data do not fit the model",

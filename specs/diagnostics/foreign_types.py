@@ -93,6 +93,14 @@ TYPES: dict[str, str] = {
     "normalization": "standardize",
     "rescaling": "rescale",
     **_dimensions("dropout", "dropout"),
+    # Spectra.
+    "stft": "spectrogram",
+    "shorttimefouriertransform": "spectrogram",
+    "stftspectrogram": "spectrogram",
+    "logmelspectrogram": "log_mel",
+    "logmelspec": "log_mel",
+    "melfilterbank": "mel_spectrogram",
+    "fbank": "log_mel",
     # Recurrences and attention.
     "simplernn": "rnn",
     "elman": "rnn",

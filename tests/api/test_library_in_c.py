@@ -209,7 +209,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for kind, weights in (("embedded", program.weights), ("given", None)):
         place = folder / kind
         place.mkdir()
-        save(model.network, weights, place / "tiny.so", Request("shared"))
+        save(model.load, model.network, weights, place / "tiny.so", Request("shared"))
         x = np.random.default_rng(1).normal(size=(6, 40)).astype(np.float32)
         arrays = {"x": x, "t": samples(6, 1)["t"], **program.weights}
         for name, array in arrays.items():

@@ -299,3 +299,10 @@ def test_command(cli: Callable[..., Result]) -> None:
     assert [answer["layer"] for answer in found["answers"]] == ["fc1", "fc1"]
     text = load(EXAMPLES / "lenet" / "lenet.yaml").summary().to_text()
     assert "shifts of image (rows, columns): logits is neither: fc1 breaks it" in text
+
+
+def test_frames_of_sound_move_by_the_hop() -> None:
+    keys = {"frame_length": 8, "hop_length": 3, "sample_rate": 100, "mels": 3}
+    for inputs in ({"x": {"shape": ["N", "T"]}}, {"x": {"shape": ["N", "T", 2]}}):
+        (answer,) = answers(model([{"type": "log_mel", **keys}], inputs))
+        assert str(answer) == "equivariant to shifts by multiples of 3: 3 steps move it 1 cell along axis 1"

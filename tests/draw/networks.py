@@ -24,8 +24,11 @@ RANKED = {kind for kinds in BY_RANK.values() for kind in kinds} | {*RECURRENT, *
 #: Layers that read floats of any rank.
 FREE = tuple(sorted(LAYERS.keys() - RANKED))
 #: Layers by the ranks they can read, where `BY_RANK` does not say.
-OWN = {
-    3: ("conv_transpose1d", "lp_pool1d", "scan_window", "time_distributed", "steps", "windows", "matmul"),
+OWN: dict[int, tuple[str, ...]] = {
+    3: (
+        *("conv_transpose1d", "lp_pool1d", "scan_window", "time_distributed", "steps", "windows", "matmul"),
+        *("spectrogram", "mel_spectrogram", "log_mel", "mfcc"),
+    ),
     4: ("conv_transpose2d", "lp_pool2d", "scan_window", "time_distributed", "windows"),
     5: ("conv_transpose3d", "lp_pool3d"),
 }

@@ -115,6 +115,7 @@ OPTIONS = {
     **dict.fromkeys(("mean_pool1d", "max_pool1d", "conv_transpose1d", "max_unpool"), (6, 2)),
     **dict.fromkeys(("layer_norm", "nll_loss", "batch_norm", "group_norm", "lrn", "gelu"), (3, 4)),
     "resize": (4, 4, 2),
+    **dict.fromkeys(("spectrogram", "mfcc"), ("T", 2)),
 }
 
 

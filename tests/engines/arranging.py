@@ -61,6 +61,38 @@ def gather(s: Sketch, x: Signal) -> Signal | None:
     return s.layer("gather", x, axis=axis, indices=indices)
 
 
+def spectrum(kind: str) -> Add:
+    """Powers, and magnitudes of single samples: the gradient of a magnitude that is nothing but rounding errors has any
+    direction."""
+
+    def add(s: Sketch, x: Signal) -> Signal | None:
+        frame = s.one_of(1, 2, 5, 8)
+        bands = kind != "spectrogram"
+        logs = kind in ("log_mel", "mfcc")
+        magnitudes = frame == 1 and not bands
+        return s.layer(
+            kind,
+            x,
+            frame_length=frame,
+            hop_length=s.one_of(1, 2, 3),
+            fft_length=s.one_of(None, frame + s.one_of(0, 1, 4)),
+            window=s.one_of(None, "hamming", "rectangular"),
+            padding=s.one_of(None, "reflect", "causal", "valid"),
+            power=s.one_of(None, 1 if magnitudes else 2),
+            sample_rate=100 if bands else None,
+            mels=3 if bands else None,
+            low_frequency=s.one_of(None, 5.0) if bands else None,
+            high_frequency=s.one_of(None, 45.0) if bands else None,
+            mel_scale=s.one_of(None, "slaney") if bands else None,
+            norm=s.one_of(None, "slaney") if bands else None,
+            log=s.one_of(None, "log10", "db") if logs else None,
+            floor=s.one_of(0.01, 1.0) if logs else None,
+            coefficients=s.one_of(1, 3) if kind == "mfcc" else None,
+        )
+
+    return add
+
+
 def lp_pool(rank: int) -> Add:
     def add(s: Sketch, x: Signal) -> Signal | None:
         return s.layer(
@@ -190,6 +222,7 @@ ARRANGING: dict[str, Add] = {
     **{f"conv_transpose{rank}d": conv_transpose(rank) for rank in (1, 2, 3)},
     "depth_to_space": depth_to_space,
     "gather": gather,
+    **{kind: spectrum(kind) for kind in ("spectrogram", "mel_spectrogram", "log_mel", "mfcc")},
     "global_lp_pool": plain("global_lp_pool", p=(None, 1, 3)),
     **{f"lp_pool{rank}d": lp_pool(rank) for rank in (1, 2, 3)},
     "matmul": matmul,

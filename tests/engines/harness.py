@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from netwright.compiler.codegen.jit import NativeProgram, compile_jit, jit_pool
 from netwright.compiler.driver import Lowered, lower
-from netwright.compiler.frontend.build import build_network
+from netwright.compiler.frontend.build import bounded_network, build_network
 from netwright.compiler.frontend.network import Network, initial_states
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
@@ -74,13 +74,18 @@ class Model:
         return network_of(self.spec)
 
     @cached_property
+    def running(self) -> Network:
+        """The network that is compiled; the interpreter runs ``network``."""
+        return bounded_network(load_spec_text(as_text(self.spec), "spec.json"), self.network)
+
+    @cached_property
     def lowered(self) -> Lowered:
         """The program; lowering proves every access of it."""
-        graphs = {name: self.network.graphs[name] for name in self.entries if name in self.network.graphs}
+        graphs = {name: self.running.graphs[name] for name in self.entries if name in self.running.graphs}
         return lower(
             self.network.model,
             graphs,
-            list(self.network.dims.values()),
+            list(self.running.dims.values()),
             version="test",
             target="host",
             machine=self.machine,
@@ -184,6 +189,8 @@ class Model:
             if info.name not in own and info.role in ("output", "packed"):
                 shape = tuple(size_of(parse_dim(size), dims) for size in info.shape)
                 own[info.name] = np.zeros(shape, info.dtype)
+        longest = {dim.name: dim.longest_of for dim in manifest.dims if dim.longest_of in table}
+        dims = {**dims, **{name: max(1, int(table[own].max(initial=0))) for name, own in longest.items()}}
         names = [name for name in ("prepare", entry) if name in self.lowered.program.entries]
         for name in names if entry == "predict" else [entry]:
             code = run_entry(self.lowered.program, name, own, dict(dims), threads)

@@ -28,6 +28,7 @@ NEED_CELLS = {
         "pool1d",
     ),
     *("lp_pool1d", "windows", "scan_window", "resize", "up_sampling1d", "space_to_depth", "embedding"),
+    *("spectrogram", "mel_spectrogram", "log_mel", "mfcc"),
     *("gather_nd", "gather_elements", "scatter_elements", "scatter_nd", "grid_sample", "max_unpool"),
 }
 ALL = sorted(kind for kind in LAYERS if kind[-2:] not in ("2d", "3d") and kind not in NEED_CELLS)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netwright.runtime.data.ragged import Ragged, offsets_of
+from netwright.runtime.data.ragged import Ragged
 from netwright.runtime.data.samples import Samples
 from netwright.runtime.data.sources.registry import open_source
+from netwright.runtime.data.spans import Spans, offsets_of
 from netwright.runtime.data.splits import split
 from netwright.runtime.data.stored import LARGEST_LOADED, open_arrays
 from netwright.runtime.data.vocabulary import KEY, build_vocabulary, from_metadata, pieces, to_text
@@ -367,7 +368,9 @@ def test_bad_offsets_are_refused(tmp_path: Path, arrays: dict, message: str) -> 
 @given(st.lists(st.lists(st.integers(0, 9), max_size=4), min_size=1, max_size=6), st.integers(1, 5))
 def test_rows_are_padded_and_cut(sequences: list[list[int]], length: int) -> None:
     values = np.array([one for sequence in sequences for one in sequence], np.int64)
-    array = Ragged(values, offsets_of([len(one) for one in sequences]), np.dtype(np.int64), length)
+    array = Ragged(
+        values, Spans.between(offsets_of([len(one) for one in sequences])), np.dtype(np.int64), length
+    )
     rows = np.arange(len(sequences))[::-1]
     wanted = [(sequences[row][:length] + [0] * length)[:length] for row in rows]
     assert array[rows].tolist() == wanted

@@ -73,6 +73,14 @@ static void bind_dims(const nw_buffer *buffer, const source *from, int64_t *dims
     }
 }
 
+/* The largest of the lengths in a buffer, at least 1. */
+static int64_t longest(const int64_t *lengths, int64_t count) {
+    int64_t most = 1;
+    for (int64_t i = 0; i < count; i++)
+        if (lengths[i] > most) most = lengths[i];
+    return most;
+}
+
 void read_inputs(const options *asked, call *c) {
     const nw_model *model = &nw_the_model;
     char message[NPY_MESSAGE];
@@ -96,6 +104,10 @@ void read_inputs(const options *asked, call *c) {
         c->buffers[i] = npy_read_data(sources[i].file, &sources[i].header, buffer->dtype, message);
         if (!c->buffers[i]) fail(EXIT_INPUT, "input '%s': %s: %s", buffer->name, sources[i].path, message);
         if (sources[i].file != stdin) fclose(sources[i].file);
+    }
+    for (int32_t i = 0; i < model->dim_count; i++) {
+        int32_t lengths = model->dims[i].longest_of;
+        if (lengths >= 0) c->dims[i] = longest(c->buffers[lengths], sources[lengths].header.shape[0]);
     }
     free(bound);
     free(sources);

@@ -26,6 +26,7 @@ typedef struct {
     const char *name;
     int64_t min, max; /* max < 0: none */
     int64_t multiple; /* the dim is a multiple of this */
+    int32_t longest_of; /* the dim is the largest number in this buffer of lengths (int64), or -1 */
 } nw_dim;
 
 /* An axis is exactly one dim, or (dim < 0) a size that the model's shape function computes. */

@@ -33,7 +33,7 @@ def expand_pad(scope: Scope) -> Signal:
     x = _filled(scope, spec, pads) if spec.mode == "constant" else signal.tensor
     for axis, (low, high) in pads.items():
         if spec.mode != "constant":
-            x = _continued(scope, x, axis, low, high, spec.mode)
+            x = continued(scope, x, axis, low, high, spec.mode)
         if (low, high) != (0, 0):
             text = f"{x.shape[axis]} = {low} + {signal.shape[axis]} + {high}"
             scope.derive(axis, text, signal.origins[axis], rule=linear(1, low + high))
@@ -79,7 +79,7 @@ def _cropped(scope: Scope, x: Tensor, axis: int, low: DimLike, left: DimLike) ->
     return x.slice(axis, start, start + left)
 
 
-def _continued(scope: Scope, x: Tensor, axis: int, low: DimLike, high: DimLike, mode: str) -> Tensor:
+def continued(scope: Scope, x: Tensor, axis: int, low: DimLike, high: DimLike, mode: str) -> Tensor:
     """Continues an axis beyond its borders with copies of its own cells."""
     left = x.shape[axis] - _at_least_0(scope, -low) - _at_least_0(scope, -high)
     x = _cropped(scope, x, axis, low, left)
@@ -104,10 +104,12 @@ def _reach(low: int, high: int, mode: str) -> int:
     return {"edge": 1, "reflect": widest + 1}.get(mode, widest)
 
 
-def _minimum(scope: Scope) -> str | None:
-    """The declaration that makes all axes long enough for their padding."""
+def _minimum(scope: Scope, axis: int, reach: int) -> str | None:
+    """The declaration that makes an axis as long as ``reach``, or all axes of a layer ``pad`` long enough."""
     spec, signal = scope.spec, scope.input
-    assert isinstance(spec, PadLayer)
+    if not isinstance(spec, PadLayer):
+        least = least_size(signal.shape[axis], reach)
+        return minimum_text({least[0]: least[1]}) if least else None
     axes = [scope.axis(signal, axis, batch=True) for axis in spec.axes or range(signal.rank)]
     wanted: dict[str, int] = {}
     for axis, (low, high) in zip(axes, spec.padding, strict=True):
@@ -130,7 +132,7 @@ def _check_reach(scope: Scope, axis: int, size: DimLike, most: int, mode: str) -
     least = scope.least(size)
     if least is None or least < reach:
         message = f"{mode} padding by {most} needs {reach} cells, the axis has {size}"
-        help = _minimum(scope)
+        help = _minimum(scope, axis, reach)
         raise scope.problem("NW0304", message, "padding", labels=scope.trace((scope.input, axis)), help=help)
 
 

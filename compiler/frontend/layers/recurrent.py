@@ -121,8 +121,12 @@ class _Recurrence:
         self.cell, self.arguments, self.lengths = cell, arguments, lengths
         self.batch, self.length = scope.inputs[0].shape[:2]
         self.valid = None
+        #: So many steps are computed; in those after them no sequence goes on.
+        self.steps = self.length
         if lengths is not None:
-            shape = (self.length, self.batch)
+            if self.spec.unroll != "full":
+                self.steps = scope.expander.longest.get(lengths, self.length)
+            shape = (self.steps, self.batch)
             self.valid = iota(scope.graph, "int64", shape, 0).compare("lt", lengths.broadcast(shape, [1]))
         output = cell.output
         self.output_state = output.id if isinstance(output, Name) and output.id in cell.states else None
@@ -153,6 +157,7 @@ class _Recurrence:
         inputs = [
             with_dropped_features(scope, prefix, name, x) for name, x in zip(cell.inputs, inputs, strict=True)
         ]
+        inputs = [x if self.steps == self.length else x.slice(0, 0, self.steps) for x in inputs]
         noise, factors = recurrent_noise(scope, prefix, self.batch, shapes)
         masks = [] if self.valid is None else [self.valid]
         path = f"{scope.name}.{prefix}".rstrip(".")
@@ -171,9 +176,9 @@ class _Recurrence:
         consts, sequences = [*params, *factors], [*inputs]
         if noise.keys is not None and any(noise.zoneout.values()):
             consts.append(scope.step())
-            sequences.append(iota(scope.graph, "int64", (self.length,), 0))
+            sequences.append(iota(scope.graph, "int64", (self.steps,), 0))
         attrs = ScanAttributes(
-            body.graph, self.length, len(consts), len(starts), reverse, self.spec.unroll, path
+            body.graph, self.steps, len(consts), len(starts), reverse, self.spec.unroll, path
         )
         operands = [tensor.value for tensor in (*consts, *starts, *sequences, *masks)]
         values = [Tensor(scope.graph, value) for value in scope.graph.add("scan", operands, attrs).values]
@@ -181,7 +186,9 @@ class _Recurrence:
         if scope.expander.carries and not reverse:
             for name, value in last.items():
                 scope.expander.updates[f"carry.{path}.{name}"] = value
-        return Run(last, dict(zip(wanted, values[len(last) :], strict=True)))
+        rest = self.length - self.steps
+        ys = [y.pad((0,) * y.rank, (rest, *(0,) * (y.rank - 1))) for y in values[len(last) :]]
+        return Run(last, dict(zip(wanted, ys, strict=True)))
 
     def start(self, prefix: str, state: str, shape: tuple[int, ...], reverse: bool) -> Tensor:
         """The value of a state before the first step, [N, *shape]; in training it may be carried over from the last

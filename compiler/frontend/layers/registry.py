@@ -31,6 +31,7 @@ from . import (
     scan_window,
     shaping,
     slicing,
+    spectrum,
     statistics,
     tables,
     time_distributed,
@@ -61,6 +62,7 @@ _FAMILIES = (
     conv_transpose,
     sampling,
     quantizing,
+    spectrum,
     nll,
 )
 _EXPANSIONS = {kind: expansion for family in _FAMILIES for kind, expansion in family.EXPANSIONS.items()}

@@ -86,7 +86,7 @@ def _axis(scope: Scope, spec: Windowed, signal: Signal, position: int) -> Window
 
     # An unchanged size stays unchanged for other inputs, too, so its origin says nothing.
     if cells != size or stride > 1:
-        scope.derive(1 + position, _arithmetic(axis, ceil), signal.origins[1 + position], rule=rule)
+        scope.derive(1 + position, arithmetic(axis, ceil), signal.origins[1 + position], rule=rule)
     return axis
 
 
@@ -225,7 +225,8 @@ def least_size(size: DimLike, needed: int) -> tuple[str, int] | None:
     return None
 
 
-def _arithmetic(axis: WindowAxis, ceil: bool) -> str:
+def arithmetic(axis: WindowAxis, ceil: bool) -> str:
+    """How the number of windows is computed, in words."""
     padded = " + ".join(str(part) for part in (axis.size, axis.low, axis.high) if part != 0)
     inside = padded if " " not in padded else f"({padded})"
     if axis.stride == 1:

@@ -18,6 +18,7 @@ from ...arrays import LossError, rounded
 from ...binding import parse_shape
 from ...errors import DataError, did_you_mean, listed
 from ..ragged import Ragged, TextCollector, Texts, with_lengths
+from ..spans import Spans
 from ..text_input import TextInput
 from ..wanted import Wanted, check_whole
 
@@ -143,11 +144,15 @@ def text_arrays(
     wanted: Wanted,
     place: Callable[[int], str],
     path: Path,
+    spans: Spans | None = None,
 ) -> Mapping[str, Ragged | NDArray]:
-    """The arrays that the texts of samples fill: the tokens, and their lengths. Raises DataError."""
+    """The arrays that the texts of samples fill: the tokens, and their lengths. Each text is a sample unless ``spans``
+    says otherwise. Raises DataError.
+    """
     texts = Texts(
         info.name,
         collected,
+        collected.spans if spans is None else spans,
         spec.vocabulary,
         np.dtype(info.dtype),
         spec.length,

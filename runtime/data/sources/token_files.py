@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netwright.specs.manifest import BufferInfo
 from netwright.specs.models.data import TokensData
 
 from ...errors import DataError, listed
 from ..dataset import Dataset
 from ..input_files import list_files
 from ..inputs import InputBatch, Inputs, Place, each_alone, input_name, samples_of_files
-from ..ragged import Ragged, offsets_of, with_lengths
+from ..ragged import NextTokens, Ragged, with_lengths, with_next_tokens
+from ..spans import Spans, offsets_of
 from ..stored import Stored, open_arrays
 from ..wanted import Wanted, check_whole
 from .lines import input_lines, place_of, read_labelled
@@ -63,7 +65,7 @@ def read_inputs(spec: TokensData, paths: Sequence[Path], wanted: Wanted, size: i
             except DataError as error:
                 raise DataError(f"{places[int(np.argmax(own))]}: {error}") from None
         values = np.concatenate(samples)
-        array = Ragged(values, offsets_of(own), values.dtype, length)
+        array = Ragged(values, Spans.between(offsets_of(own)), values.dtype, length)
         made = with_lengths(array, input.name, lengths, places[0])
         return InputBatch(places, {name: array[slice(None)] for name, array in made.items()})
 
@@ -78,7 +80,8 @@ def read_inputs(spec: TokensData, paths: Sequence[Path], wanted: Wanted, size: i
 
     def read(path: Path) -> Inputs:
         if path in folders or path.suffix == ".npz":
-            ids, offsets = _checked(open_arrays(path), path)[:2]
+            ids, offsets, _ = _checked(open_arrays(path), path)
+            assert offsets is not None
             for start in range(0, len(offsets) - 1, size):
                 rows = range(start, min(start + size, len(offsets) - 1))
                 yield from each_alone(rows, partial(from_arrays, path, ids, offsets))
@@ -95,9 +98,30 @@ def _from_lines(spec: TokensData, folder: Path, path: Path, wanted: Wanted) -> D
     labelled = read_labelled(spec, folder, path, wanted)
     samples = [_tokens(text, path, row, np.dtype(input.dtype)) for row, text in enumerate(labelled.texts)]
     values = np.concatenate(samples)
-    array = Ragged(values, offsets_of([len(tokens) for tokens in samples]), values.dtype, spec.length)
-    arrays = {**with_lengths(array, input.name, wanted.lengths.get(input.name), path), **labelled.arrays}
-    return Dataset(arrays, str(path), labelled.classes, place_of)
+    spans = _spans(spec, offsets_of([len(tokens) for tokens in samples]), len(values), path)
+    arrays = _arrays(spec, Ragged(values, spans, values.dtype, spec.length), input, wanted, path)
+    place = place_of if spec.stride is None else spans.place
+    return Dataset({**arrays, **labelled.arrays}, str(path), labelled.classes, place)
+
+
+def _spans(spec: TokensData, offsets: NDArray[np.int64] | None, total: int, path: Path) -> Spans:
+    """Where the samples lie: between the ``offsets``, or in windows of all tokens."""
+    if spec.stride is not None:
+        assert spec.length is not None
+        return Spans.windows(total, spec.length, spec.stride, path)
+    assert offsets is not None
+    spans = Spans.between(offsets)
+    return spans.as_followed() if spec.next_token else spans
+
+
+def _arrays(
+    spec: TokensData, array: Ragged, input: BufferInfo, wanted: Wanted, path: Path
+) -> Mapping[str, Ragged | NextTokens | NDArray]:
+    """The tokens, their lengths and, if they are wanted, the next tokens."""
+    arrays = with_lengths(array, input.name, wanted.lengths.get(input.name), path)
+    if not spec.next_token:
+        return arrays
+    return with_next_tokens(arrays, input.name, wanted.target(spec.target, path), path)
 
 
 def _tokens(text: str, path: Path, row: int, dtype: np.dtype) -> NDArray:
@@ -126,27 +150,31 @@ def _tokens(text: str, path: Path, row: int, dtype: np.dtype) -> NDArray:
     return np.array(numbers, dtype)
 
 
-def _checked(arrays: dict[str, Stored], path: Path) -> tuple[Stored, NDArray[np.int64], dict[str, Stored]]:
-    """The tokens, where samples begin, and further arrays. Raises DataError."""
+def _checked(
+    arrays: dict[str, Stored], path: Path, *, offsets: bool = True
+) -> tuple[Stored, NDArray[np.int64] | None, dict[str, Stored]]:
+    """The tokens, with ``offsets`` where samples begin, and further arrays. Raises DataError."""
     arrays = dict(arrays)
-    if missing := [name for name in ("ids", "offsets") if name not in arrays]:
+    needed = ("ids", "offsets") if offsets else ("ids",)
+    if missing := [name for name in needed if name not in arrays]:
         raise DataError(f"{path}: {missing[0]} is missing; there are {listed(arrays)}")
-    ids, stored = arrays.pop("ids"), arrays.pop("offsets")
-    for name, array in (("ids", ids), ("offsets", stored)):
-        if len(array.shape) != 1 or array.dtype.kind not in "iu":
-            raise DataError(
-                f"{path}: {name} is {array.dtype.name} {list(array.shape)}; it needs whole numbers, one axis"
-            )
-    return ids, _offsets(stored, ids.shape[0], path), arrays
+    for name in needed:
+        if len(arrays[name].shape) != 1 or arrays[name].dtype.kind not in "iu":
+            described = f"{arrays[name].dtype.name} {list(arrays[name].shape)}"
+            raise DataError(f"{path}: {name} is {described}; it needs whole numbers, one axis")
+    ids, stored = arrays.pop("ids"), arrays.pop("offsets", None)
+    begins = _offsets(stored, ids.shape[0], path) if offsets and stored is not None else None
+    return ids, begins, arrays
 
 
 def _from_arrays(spec: TokensData, arrays: dict[str, Stored], path: Path, wanted: Wanted) -> Dataset:
-    ids, offsets, more = _checked(arrays, path)
+    ids, offsets, more = _checked(arrays, path, offsets=spec.stride is None)
+    spans = _spans(spec, offsets, ids.shape[0], path)
     input = wanted.input(spec.input, (2,), path, whole=True)
     check_whole(input, path)
-    array = Ragged(ids, offsets, ids.dtype, spec.length)
-    named = {**with_lengths(array, input.name, wanted.lengths.get(input.name), path), **more}
-    return Dataset(named, str(path))
+    own = _arrays(spec, Ragged(ids, spans, ids.dtype, spec.length), input, wanted, path)
+    place = None if spec.stride is None else spans.place
+    return Dataset({**own, **more}, str(path), place=place)
 
 
 def _offsets(stored: Stored, total: int, path: Path) -> NDArray[np.int64]:

@@ -39,7 +39,8 @@ class ImagesData(FolderData):
 
 class AudioData(FolderData):
     """A folder of WAV files by class, 8, 16, 24 or 32 bit PCM, as numbers from −1 to 1. Channels are the last axis of
-    the input; a single one needs no axis.
+    the input; a single one needs no axis. A layer such as `log_mel` makes spectra of them, so that an executable takes
+    raw sound.
     """
 
     type: Literal["audio"] = "audio"

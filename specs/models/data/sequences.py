@@ -104,11 +104,31 @@ class SequenceData(DataSpec):
     """The character that separates that field from the others."""
     length: Size | None = None
     """How many tokens a sample becomes: of longer ones the first are kept, shorter ones are filled up."""
+    next_token: Flag = False
+    """Whether the target, `[N, T]`, gets the token after each token of the input: a sample of tokens 0 to n has tokens
+    0 to n − 1 as its input, and 1 to n as its target.
+    """
+    stride: Size | None = None
+    """Reads the file as one stream instead of a sample per line, and cuts it into samples of `length` tokens, with
+    `next_token`, that begin so many tokens apart. Tokens at the end that fill no sample are left over.
+    """
 
     @model_validator(mode="after")
     def _one_place_of_labels(self) -> SequenceData:
         if self.labels is not None and self.label is not None:
             raise at("label", "together", "labels are in another file or in the lines, not in both")
+        return self
+
+    @model_validator(mode="after")
+    def _next_tokens_are_the_labels(self) -> SequenceData:
+        for key in ("labels", "label"):
+            if self.next_token and getattr(self, key) is not None:
+                raise at(key, "together", "with next_token the tokens are the target; there are no labels")
+        if self.stride is not None:
+            if not self.next_token:
+                raise at("stride", "together", "stride cuts a stream for next_token: true")
+            if self.length is None:
+                raise at("stride", "together", "stride needs length, the tokens of a sample")
         return self
 
 
@@ -128,7 +148,7 @@ class TokensData(SequenceData):
     """Numbers of tokens: a text file with a sample per line, whose whole numbers are separated by spaces or commas; or
     arrays (a `.npz` file, a folder of `.npy` files, or a mapping of names to such files): all samples' tokens one after
     the other in `ids`, in `offsets` where each sample begins and, as its last number, where the last one ends. Further
-    arrays have the names of inputs and targets.
+    arrays have the names of inputs and targets. With `stride`, `ids` alone are enough.
     """
 
     type: Literal["tokens"] = "tokens"

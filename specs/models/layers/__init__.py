@@ -29,6 +29,7 @@ from . import (
     scan_window,
     shaping,
     slicing,
+    spectrum,
     statistics,
     tables,
     time_distributed,
@@ -60,6 +61,7 @@ _FAMILIES = (  # in the order of the language's page
     conv_transpose,
     sampling,
     quantizing,
+    spectrum,
     nll,
 )
 
