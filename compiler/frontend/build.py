@@ -99,7 +99,7 @@ def _network(load: LoadResult, checked: Expander, objective: Objective | None) -
     if model.train and objective:
         train = model.train
         training = _expanded(load, "train_step", mode="train")
-        types = {name: param.type for name, param in checked.parameters.items() if param.kind == "parameter"}
+        types = {name: param.type for name, param in checked.parameters.items() if param.trained}
         states["optimizer.step"] = State(TensorType("int64", ()))
         states |= {name: State(type) for name, type in state_types(train.optimizer, types).items()}
         states |= {name: state for name, state in training.states.items() if name not in states}
@@ -183,7 +183,7 @@ def _train_step(load: LoadResult, train: TrainSpec, expander: Expander) -> Graph
     for name, value in {**sums, **expander.updates}.items():
         forward.set_output(name, value.value)
     forward.set_output("loss.mean", objective.minimized(sums).value)
-    trained = [name for name, param in expander.parameters.items() if param.kind == "parameter"]
+    trained = [name for name, param in expander.parameters.items() if param.trained]
     graph, cotangents = gradients(before_gradients(forward), "loss.mean", trained)
     graph.drop_output("loss.mean")
 

@@ -203,6 +203,10 @@ class TrainSpec(SpecModel):
     """The numbers to report besides the loss."""
     optimizer: Optimizer = Adam()
     """How parameters are updated."""
+    freeze: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = ()
+    """What training leaves as it is: names of layers, blocks or parameters, in which `*` stands for any text (`?` for
+    a character, `[ab]` for one of several). `encoder` and `encoder.*` freeze all that is inside, `*.bias` every bias.
+    """
     clip_norm: Positive | None = None
     """The largest global 2-norm of the gradient; a gradient with a larger norm is scaled down to it."""
     epochs: Size = 10

@@ -217,6 +217,16 @@ def loss(s: Sketch, output: Signal) -> None:
     last = any(one.get("steps") == "last" for one in losses_of({"train": s.train}))
     if s.dims.get("T") is not None and not last and s.number(0, 2) == 0:
         truncate(s)
+    if s.number(0, 4) == 0:
+        freeze(s)
+
+
+def freeze(s: Sketch) -> None:
+    """Freezes some parameters, where there are such and others besides."""
+    assert s.train is not None
+    s.train["freeze"] = [s.one_of("*.bias", "*.kernel", "*.mean", "*.gamma")]
+    if s.errors() & {"NW0409", "NW0412"}:
+        del s.train["freeze"]
 
 
 def truncate(s: Sketch) -> None:
