@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from netwright.compiler.frontend.network import Network
 from netwright.compiler.frontend.training.fitting import fit_statistics
 from netwright.runtime.batches import Batches
 from netwright.runtime.data.samples import Samples
-from netwright.runtime.plan import EarlyStopping, TrainingPlan, TrainingResult
+from netwright.runtime.plan import EarlyStopping, Interval, TrainingPlan, TrainingResult
 from netwright.runtime.progress import Observer
 from netwright.runtime.session import Session
 from netwright.runtime.training import train
@@ -46,6 +47,7 @@ def training_plan(load: LoadResult, network: Network, *, epochs: int | None = No
         lengths_of=lengths,
         group_by_length=spec.group_by_length,
         augment=spec.augment,
+        checkpoint_every=Interval(**spec.checkpoint.every.model_dump()),
     )
 
 
@@ -66,13 +68,15 @@ def run_training(
     checkpoint: str | Path | None = None,
     resume: str | Path | None = None,
     observer: Observer | None = None,
+    taken: Collection[str] = (),
 ) -> TrainingResult:
-    """Fits statistics from the data, then trains ``session`` (see ``runtime.training.train``, also for the errors
-    raised).
+    """Fits statistics from the data, but for those that were ``taken`` from other weights, then trains ``session`` (see
+    ``runtime.training.train``, also for the errors raised).
     """
     plan = training_plan(load, network, epochs=epochs)
     if resume is None:
-        fit(network, session, data, plan)
+        fitted = tuple(layer for layer in network.fitted if f"{layer}.mean" not in taken)
+        fit(replace(network, fitted=fitted), session, data, plan)
     return train(session, plan, data, valid, checkpoint=checkpoint, resume=resume, observer=observer)
 
 

@@ -20,8 +20,7 @@ from .plan import EpochRecord, Progress
 from .session import Session
 from .tensors import TensorFile, write_tensors
 from .totals import Totals
-
-FORMAT = "netwright-checkpoint-1"
+from .weights_file import BEST, CHECKPOINT, LAST
 
 #: What identifies a training: the parts of its plan that determine the updates, and the size of its data.
 Identity = Mapping[str, int | bool | str | None]
@@ -36,9 +35,9 @@ def save_checkpoint(
 ) -> None:
     """Writes ``session``'s values, ``progress`` and the vocabularies of the data, atomically. Raises OSError."""
     tensors = {
-        **_prefixed("weights.", session.weights),
+        **_prefixed(LAST, session.weights),
         **_prefixed("state.", session.state),
-        **_prefixed("best.", progress.best_weights or {}),
+        **_prefixed(BEST, progress.best_weights or {}),
     }
     place = {
         "identity": dict(identity),
@@ -53,7 +52,7 @@ def save_checkpoint(
     }
     manifest = session.manifest
     metadata = {
-        "format": FORMAT,
+        "format": CHECKPOINT,
         "netwright": manifest.netwright,
         "model": manifest.model,
         "training": json.dumps(place),
@@ -76,7 +75,7 @@ def load_checkpoint(
     weights, state = session.weights, session.state
     try:
         file = TensorFile(path)
-        if file.metadata.get("format") != FORMAT:
+        if file.metadata.get("format") != CHECKPOINT:
             raise CheckpointError(f"{path} is not a checkpoint that this version of netwright can resume")
         place = json.loads(file.metadata["training"])
         _compare_vocabularies(path, from_metadata(file.metadata, path), vocabularies or {})
@@ -86,9 +85,9 @@ def load_checkpoint(
         progress.totals.restore(place["totals"])
         tensors = {name: file.read(name) for name in file.headers}
         if progress.best_epoch is not None:
-            progress.best_weights = _selected(tensors, "best.")
+            progress.best_weights = _selected(tensors, BEST)
             session.assign(progress.best_weights)  # only for its checks
-        session.assign(_selected(tensors, "weights."))
+        session.assign(_selected(tensors, LAST))
         session.assign_state(_selected(tensors, "state."))
     except (WeightsError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         session.assign(weights)
@@ -104,7 +103,7 @@ def read_history(path: str | Path) -> tuple[str, list[EpochRecord]]:
     """The model's name and the finished epochs of a checkpoint's training. Raises CheckpointError."""
     try:
         file = TensorFile(path)
-        if file.metadata.get("format") != FORMAT:
+        if file.metadata.get("format") != CHECKPOINT:
             raise CheckpointError(f"{path} is not a checkpoint that this version of netwright can read")
         place = json.loads(file.metadata["training"])
         return file.metadata["model"], _progress(place).history
@@ -113,18 +112,6 @@ def read_history(path: str | Path) -> tuple[str, list[EpochRecord]]:
             raise
         detail = error if isinstance(error, WeightsError) else f"{type(error).__name__}: {error}"
         raise CheckpointError(f"{path} can't be read: {detail}") from error
-
-
-def checkpoint_weights(path: str | Path) -> dict[str, NDArray]:
-    """The best weights so far in a checkpoint, by name; the last weights if nothing was monitored. Raises
-    CheckpointError.
-    """
-    try:
-        file = TensorFile(path)
-        tensors = {name: file.read(name) for name in file.headers}
-    except WeightsError as error:
-        raise CheckpointError(f"{path} can't be read: {error}") from error
-    return _selected(tensors, "best.") or _selected(tensors, "weights.")
 
 
 def _compare(path: str | Path, saved: Identity, identity: Identity) -> None:

@@ -23,6 +23,25 @@ class EarlyStopping:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """How often a checkpoint is written: after so many epochs, steps or minutes. The other two are None."""
+
+    epochs: int | None = None
+    steps: int | None = None
+    minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        if len(given) != 1:
+            raise ValueError(
+                f"an interval is of epochs, steps or minutes, not of {' and '.join(given) or 'nothing'}"
+            )
+        for name, value in given.items():
+            if not value > 0:
+                raise ValueError(f"{name} must be more than 0, not {value}")
+
+
+@dataclass(frozen=True)
 class TrainingPlan:
     """How to train. The same plan on the same data gives the same weights, bit for bit.
 
@@ -31,7 +50,8 @@ class TrainingPlan:
     validation data; without them, the last weights are kept.
 
     ``window`` (truncated backpropagation) cuts sequences along the dim ``time``. ``lengths`` names the inputs that hold
-    sequence lengths, ``mask`` the array that says which steps count in the loss. ``checkpoint_every`` counts epochs.
+    sequence lengths, ``mask`` the array that says which steps count in the loss. ``checkpoint_every`` says how often a
+    checkpoint is written.
 
     ``group_by_length`` puts samples of similar lengths into batches, which are cut to their longest sequence.
     ``augment`` says by which changes each input of the training data is varied; ``lengths_of`` names the array with the
@@ -52,10 +72,10 @@ class TrainingPlan:
     group_by_length: bool = False
     augment: Mapping[str, tuple[AnyAugmentation, ...]] = field(default_factory=dict)
     lengths_of: Mapping[str, str] = field(default_factory=dict)
-    checkpoint_every: int = 1
+    checkpoint_every: Interval = Interval(epochs=1)
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "checkpoint_every"):
+        for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.window is not None and self.window < 1:

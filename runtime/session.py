@@ -24,11 +24,15 @@ CARRY = "carry."
 class Session:
     """A model's values and the entries that work on them.
 
-    ``values`` holds every parameter and statistic, and the initial values of state buffers that don't start at zero;
-    all are copied. Raises WeightsError if they don't fit the model. Several threads must not train one session at once.
+    ``values`` holds every parameter and statistic, and the initial values of state buffers that don't start at zero.
+    ``idle`` are weights that belong to the model, but that none of the entries reads. All are copied.
+
+    Raises WeightsError if the values don't fit the model. Several threads must not train one session at once.
     """
 
-    def __init__(self, engine: Engine, values: Mapping[str, ArrayLike]):
+    def __init__(
+        self, engine: Engine, values: Mapping[str, ArrayLike], idle: Mapping[str, NDArray] | None = None
+    ):
         self.engine = engine
         manifest = engine.manifest
         given = {name: np.asarray(value) for name, value in values.items()}
@@ -36,6 +40,7 @@ class Session:
         states = [name for name, info in expected.items() if info.role == "state"]
         _check(manifest, expected, given, optional=states)
         self._weights: dict[str, NDArray] = {}
+        self._idle = {name: np.array(array) for name, array in (idle or {}).items()}
         self._states: dict[str, NDArray] = {}
         self._packed: dict[str, NDArray] = {}
         for info in manifest.buffers:
@@ -107,14 +112,21 @@ class Session:
     @property
     def weights(self) -> dict[str, NDArray]:
         """Copies of all parameters and statistics, by name."""
-        return {name: array.copy() for name, array in self._weights.items()}
+        return {name: array.copy() for name, array in {**self._weights, **self._idle}.items()}
 
     def assign(self, weights: Mapping[str, ArrayLike]) -> None:
         """Replaces all parameters and statistics. Raises WeightsError, without any change, if they don't fit."""
         given = {name: np.asarray(value) for name, value in weights.items()}
-        _check(self.manifest, weight_buffers(self.manifest), given)
+        idle = {
+            name: BufferInfo(
+                name=name, role="parameter", dtype=array.dtype.name, shape=[str(size) for size in array.shape]
+            )
+            for name, array in self._idle.items()
+        }
+        _check(self.manifest, {**weight_buffers(self.manifest), **idle}, given)
+        stored = {**self._weights, **self._idle}
         for name, array in given.items():
-            self._weights[name][...] = array
+            stored[name][...] = array
         self._fresh = set()
 
     @property

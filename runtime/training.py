@@ -28,6 +28,7 @@ from .errors import DataError, TrainingError, did_you_mean, listed
 from .interrupt import InterruptRequest
 from .plan import Ending, EpochRecord, Progress, TrainingPlan, TrainingResult
 from .progress import Observer, Silent
+from .saving import Saver
 from .session import Session
 from .totals import Totals, infinite_loss
 
@@ -52,7 +53,7 @@ def train(
 ) -> TrainingResult:
     """Trains ``session`` by ``plan``; afterwards it holds ``result.weights``.
 
-    A ``checkpoint`` is written after every ``plan.checkpoint_every`` epochs, on Ctrl-C or SIGTERM (after the current
+    A ``checkpoint`` is written at every interval ``plan.checkpoint_every``, on Ctrl-C or SIGTERM (after the current
     step; a second Ctrl-C aborts with KeyboardInterrupt) and at the end. After SIGTERM the process then ends, unless it
     has its own handler. ``resume`` continues from such a file.
 
@@ -102,7 +103,7 @@ class _Training:
     ):
         self.session = session
         self.plan = plan
-        self.checkpoint = checkpoint
+        self.saver = Saver(checkpoint, plan.checkpoint_every, self._save)
         self.observer = observer
         self.monitor = plan.monitor or ("valid_loss" if valid is not None else None)
         self.interrupt = InterruptRequest()
@@ -128,7 +129,6 @@ class _Training:
             self.valid = plain_batches(session, valid, plan.batch_size, plan.group_by_length)
         self._check_monitor()
         self.good_weights = session.weights
-        self.saved_place: tuple[int, int] | None = None
         # The number of epochs and early stopping are left out: they don't change the updates.
         self.identity = {
             "samples": self.batches.samples,
@@ -152,14 +152,14 @@ class _Training:
         try:
             with self.interrupt:
                 ending = self._epochs()
-                self._save()
+                self.saver.now(progress)
             result = self._result(ending)
             return result
         except DivergedError as error:
             result = error.result
             raise
         except DataError:  # a file that can't be read: the training can go on when it is mended
-            self._save()
+            self.saver.now(progress)
             raise
         finally:
             self.observer.end(result)
@@ -176,8 +176,7 @@ class _Training:
                 self.observer.notice(f"interrupted in {where}")
                 return "interrupted"
             self._finish_epoch(valid)
-            if progress.epoch % self.plan.checkpoint_every == 0:
-                self._save()
+            self.saver.after_epoch(progress)
         return "finished"
 
     def _steps(self) -> None:
@@ -190,6 +189,7 @@ class _Training:
                     break
                 self._step(batch)
                 progress.seconds = before + time.perf_counter() - began
+                self.saver.after_step(progress)
                 self.observer.step(progress.epoch + 1, progress.batch, progress.samples, progress.totals)
 
     def _step(self, batch: Batch) -> None:
@@ -258,13 +258,8 @@ class _Training:
         stopping, best = self.plan.early_stopping, self.progress.best_epoch
         return stopping is not None and best is not None and self.progress.epoch - best >= stopping.patience
 
-    def _save(self) -> None:
-        place = self.progress.epoch, self.progress.batch
-        if self.checkpoint is not None and place != self.saved_place:
-            save_checkpoint(
-                self.checkpoint, self.session, self.identity, self.progress, self.data.vocabularies
-            )
-            self.saved_place = place
+    def _save(self, path: str | Path) -> None:
+        save_checkpoint(path, self.session, self.identity, self.progress, self.data.vocabularies)
 
     def _result(self, ending: Ending) -> TrainingResult:
         progress = self.progress

@@ -163,7 +163,9 @@ class Resources:
             buffers[kind] = buffers.get(kind, 0) + evaluate(_nbytes(info), bound)
         ordered = {name: buffers[name] for name in _ROLES.values() if buffers.get(name)}
         tape = sum(evaluate(buffer.nbytes, bound) for buffer in self.tape_buffers(entry))
-        frozen = [info for info in self._used(entry) if self._is_frozen(info)] if entry == "train_step" else []
+        frozen = (
+            [info for info in self._used(entry) if self._is_frozen(info)] if entry == "train_step" else []
+        )
         return Memory(entry, bound, ordered, arena, tape, sum(evaluate(_nbytes(info), {}) for info in frozen))
 
     def formulas(self, entry: str, dims: Mapping[str, int] | None = None) -> Formulas:

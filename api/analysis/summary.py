@@ -29,10 +29,11 @@ from .shift import Answer, ShiftAnalysis
 class SummaryRow:
     """A layer in numbers.
 
-    ``parameters`` counts the trained values it uses; ``shared_with`` names their owner if that is another layer.
-    ``statistics`` are stored with the weights but not trained, and so are those of the parameters that are ``frozen``. ``flops`` are the arithmetic operations per sample in
-    prediction (a multiply-add is two), ``bytes`` what its operations read and write; both may depend on open sizes
-    (``compiler.frontend.analyses.work`` has the formulas). ``receptive_field`` is None in networks without windows.
+    ``parameters`` counts the values it learns or learned; ``shared_with`` names their owner if that is another layer.
+    ``frozen`` of them are left as they are. ``statistics`` are stored with the weights but not trained. ``flops`` are
+    the arithmetic operations per sample in prediction (a multiply-add is two), ``bytes`` what its operations read and
+    write; both may depend on open sizes (``compiler.frontend.analyses.work`` has the formulas). ``receptive_field`` is
+    None in networks without windows.
     """
 
     name: str

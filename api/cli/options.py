@@ -48,8 +48,10 @@ def format_option(function: F) -> F:
     )(function)
 
 
-def weights_option(required: bool = True, help: str = "Trained weights.") -> Callable[[F], F]:
-    """--weights, a safetensors file."""
+def weights_option(
+    required: bool = True, help: str = "Trained weights, or a checkpoint: its best ones."
+) -> Callable[[F], F]:
+    """--weights, a safetensors file or a checkpoint."""
     return click.option("--weights", type=PATH, required=required, metavar="FILE", help=help)
 
 

@@ -10,6 +10,7 @@ import click
 from netwright.runtime.plan import TrainingResult
 from netwright.runtime.progress import observer_for
 from netwright.runtime.training import DivergedError
+from netwright.runtime.weights import load_vocabularies
 from netwright.specs.diagnostics.visible import visible
 from netwright.specs.files import is_stream
 
@@ -39,6 +40,12 @@ from .output import console, show_warnings, to_standard_output, written
 @click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), help="Another seed for weights, order and dropout."
 )
+@click.option(
+    "--init",
+    type=PATH,
+    metavar="FILE",
+    help="Start with other weights, or a checkpoint's best ones, where names and shapes agree.",
+)
 @click.option("--resume", type=PATH, metavar="CHECKPOINT", help="Continue from a checkpoint.")
 @click.option(
     "--checkpoint",
@@ -56,6 +63,7 @@ def command(
     settings: tuple[str, ...],
     data: dict[str, Path],
     seed: int | None,
+    init: Path | None,
     resume: Path | None,
     checkpoint: Path | None,
     engine: EngineName,
@@ -68,26 +76,37 @@ def command(
     validation data they are the last ones. Ctrl-C finishes the current step, writes the checkpoint, which also has the
     best weights, and exits with 130; SIGTERM does the same and exits with 143.
     """
+    if init is not None and resume is not None:
+        raise click.UsageError(
+            f"--init starts a new training with the weights in {init}, --resume goes on with the training in {resume}, "
+            "whose weights are in it: leave one of them out"
+        )
     changes = [*settings, *([f"train.epochs={epochs}"] if epochs else [])]
     changes += [f"train.seed={seed}"] if seed is not None else []
     model = load(spec, changes)
     show_warnings(model)
     plan = training_plan(model.load, model.network)
     checkpoint = checkpoint or resume or _beside(weights, model.name)
-    sets = model.data(data)
+    words = init if init is not None and load_vocabularies(init) else None
+    sets = model.data(data, weights=words)
     files = [*model.files, *(file for name in sets for file in sets.files(name))]
-    check_outputs({"--weights": weights}, [*files, resume])
-    check_outputs({"--checkpoint": checkpoint}, [*files, weights])
+    check_outputs({"--weights": weights}, [*files, resume, init])
+    check_outputs({"--checkpoint": checkpoint}, [*files, weights, init])
     for dataset in (sets["train"], sets.find("valid")):
         if dataset is not None:
             dataset.load()  # an error in the data comes before the network is compiled
     program = model.compile(engine=engine, threads=threads, pin=pin, entries=("loss", "train_step"))
+    messages = console(err=to_standard_output(weights))
+    if init is not None:
+        start = program.warm_start(init)
+        messages.print(start.table())
+        messages.print(start.totals(), soft_wrap=True)
     try:
         result = program.train(
             sets,
             checkpoint=checkpoint,
             resume=resume,
-            observer=observer_for(console(err=to_standard_output(weights))),
+            observer=observer_for(messages),
         )
     except DivergedError as error:
         if error.result.history:

@@ -57,7 +57,10 @@ def report(
 def _totals(summary: Summary, resources: Resources) -> str:
     items = [
         ("layers", f"{len(summary.rows):,}"),
-        ("parameters", f"{summary.parameters:,}" + (f" ({summary.frozen:,} frozen)" if summary.frozen else "")),
+        (
+            "parameters",
+            f"{summary.parameters:,}" + (f" ({summary.frozen:,} frozen)" if summary.frozen else ""),
+        ),
         ("weights", bytes_text(summary.weight_bytes)),
         ("FLOPs per sample", flops_text(summary.flops) or "0"),
     ]

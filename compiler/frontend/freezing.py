@@ -25,7 +25,9 @@ def check_patterns(load: LoadResult, patterns: Sequence[str], names: Iterable[st
             continue
         place = load.span(("train", "freeze", position))
         meant = closest(pattern, [*known, *dict.fromkeys(f"*.{name.rpartition('.')[2]}" for name in known)])
-        help = did_you_mean(meant) or f"names are layers, blocks and parameters, such as {', '.join(known[:3])}"
+        help = (
+            did_you_mean(meant) or f"names are layers, blocks and parameters, such as {', '.join(known[:3])}"
+        )
         message = f"no parameter is called {pattern}, or is in a layer or block of that name"
         yield Problem("NW0412", message, place, help=help, fixes=respelled(pattern, meant, place))
 

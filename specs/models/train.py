@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from .augmentation import Augmentation
@@ -20,6 +20,7 @@ from .base import (
     Size,
     SpecModel,
     WrittenShape,
+    at,
     by_name,
 )
 from .data import Data
@@ -188,6 +189,33 @@ class EarlyStoppingSpec(SpecModel):
     """How much a value has to differ from the best to count as an improvement."""
 
 
+class IntervalSpec(SpecModel):
+    """Epochs, steps or minutes, one of them."""
+
+    epochs: Size | None = None
+    """After so many epochs."""
+    steps: Size | None = None
+    """After so many updates."""
+    minutes: Positive | None = None
+    """After the first update, or epoch with its validation, that ends so many minutes after the last checkpoint."""
+
+    @model_validator(mode="after")
+    def _single(self) -> Self:
+        given = [key for key in ("epochs", "steps", "minutes") if getattr(self, key) is not None]
+        if len(given) != 1:
+            what = "epochs, steps or minutes are needed, such as steps: 500"
+            what = f"{' and '.join(given)} are given, write one of them" if given else what
+            raise at(given[-1] if given else "steps", "together", what)
+        return self
+
+
+class CheckpointSpec(SpecModel):
+    """When the checkpoint is written. It is also written when training ends or is asked to stop."""
+
+    every: IntervalSpec = IntervalSpec(epochs=1)
+    """How often."""
+
+
 class TrainSpec(SpecModel):
     """How the network is trained."""
 
@@ -229,6 +257,8 @@ class TrainSpec(SpecModel):
     """Truncation in time. By default, sequences are trained on whole."""
     early_stopping: EarlyStoppingSpec | None = None
     """When to end early."""
+    checkpoint: CheckpointSpec = CheckpointSpec()
+    """How often the checkpoint is written, which a training that was interrupted goes on from."""
 
     @property
     def losses(self) -> tuple[AnyLoss, ...]:

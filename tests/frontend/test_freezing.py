@@ -124,11 +124,15 @@ train:
 def test_blocks_and_wrappers_freeze_what_they_contain() -> None:
     net = network(BLOCKS)
     frozen = {name for name, parameter in net.parameters.items() if parameter.frozen}
-    assert frozen == {f"{name}.{end}" for name in ("one.0.h", "one.1.h", "each.layer") for end in ("kernel", "bias")}
+    assert frozen == {
+        f"{name}.{end}" for name in ("one.0.h", "one.1.h", "each.layer") for end in ("kernel", "bias")
+    }
 
 
 def test_what_is_shared_is_frozen_by_its_owner() -> None:
-    text = spec().replace("{name: b, type: dense, units: 6}", "{name: b, type: dense, units: 5, share: b0, OWN}")
+    text = spec().replace(
+        "{name: b, type: dense, units: 6}", "{name: b, type: dense, units: 5, share: b0, OWN}"
+    )
     text = text.replace("  - {name: b,", "  - {name: b0, type: dense, units: 5, OTHER}\n  - {name: b,")
     frozen, both = "trainable: false", text.replace("OTHER", "trainable: false")
     assert codes(text.replace("OWN", frozen).replace("OTHER", "use_bias: true")) == ["NW0212"]
