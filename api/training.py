@@ -47,7 +47,9 @@ def training_plan(load: LoadResult, network: Network, *, epochs: int | None = No
         lengths_of=lengths,
         group_by_length=spec.group_by_length,
         augment=spec.augment,
-        checkpoint_every=Interval(**spec.checkpoint.every.model_dump()),
+        checkpoint_every=Interval(**spec.checkpoint.every.model_dump())
+        if spec.checkpoint
+        else Interval(epochs=1),
     )
 
 

@@ -212,8 +212,8 @@ class IntervalSpec(SpecModel):
 class CheckpointSpec(SpecModel):
     """When the checkpoint is written. It is also written when training ends or is asked to stop."""
 
-    every: IntervalSpec = IntervalSpec(epochs=1)
-    """How often."""
+    every: IntervalSpec
+    """How often: after so many epochs, steps or minutes."""
 
 
 class TrainSpec(SpecModel):
@@ -257,8 +257,10 @@ class TrainSpec(SpecModel):
     """Truncation in time. By default, sequences are trained on whole."""
     early_stopping: EarlyStoppingSpec | None = None
     """When to end early."""
-    checkpoint: CheckpointSpec = CheckpointSpec()
-    """How often the checkpoint is written, which a training that was interrupted goes on from."""
+    checkpoint: CheckpointSpec | None = None
+    """How often the checkpoint is written, which a training that was interrupted goes on from. By default after every
+    epoch.
+    """
 
     @property
     def losses(self) -> tuple[AnyLoss, ...]:

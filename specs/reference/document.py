@@ -39,7 +39,9 @@ from ..models.train import (
     AnyOptimizer,
     AnyRate,
     BpttSpec,
+    CheckpointSpec,
     EarlyStoppingSpec,
+    IntervalSpec,
     ScheduleSpec,
     TargetSpec,
     TrainSpec,
@@ -64,6 +66,7 @@ MODELS: dict[str, type[BaseModel]] = {
         *(CellSpec, InnerCellSpec, StateSpec, ParameterSpec, CellOutputSpec),
         *(TableData, TextColumnSpec, FolderData, SequenceData, VocabularySpec, SplitData),
         *(TrainSpec, TargetSpec, LossSpec, MetricSpec, ScheduleSpec, BpttSpec, EarlyStoppingSpec),
+        *(CheckpointSpec, IntervalSpec),
     )
 }
 KINDS: dict[str, Any] = {
