@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -147,6 +147,7 @@ class Program:
         checkpoint: str | Path | None = None,
         resume: str | Path | None = None,
         observer: Observer | None = None,
+        origin: Mapping[str, Any] | None = None,
     ) -> TrainingResult:
         """Trains as the spec's `train` section says; afterwards the program has the weights of the best epoch.
 
@@ -154,7 +155,8 @@ class Program:
         may also be all data sets at once, as `Model.data` returns them. A file is read as the spec declares the set
         that it replaces; a split of the training data is taken from the data given.
         ``checkpoint`` is a file that is written after every epoch, ``resume`` one to continue from. ``observer`` is
-        notified of each step and epoch (``runtime.progress``).
+        notified of each step and epoch (``runtime.progress``). ``origin`` is kept in checkpoints, for
+        ``runtime.checkpoint.read_origin``: plain values by key.
 
         Raises RequestError without a train section or training data, or if a program resumes after a warm start,
         DataError for data that don't fit, CheckpointError, TrainingError for a plan that can't be followed, and
@@ -177,6 +179,7 @@ class Program:
             resume=resume,
             observer=observer,
             taken=self._taken,
+            origin=origin,
         )
 
     def evaluate(self, data: Given) -> dict[str, float]:

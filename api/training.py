@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from netwright.specs.models.train import TrainSpec
 
 from .data.needs import expected_arrays, time_dim
 from .errors import RequestError
+from .identity import spec_identity
 
 
 def training_plan(load: LoadResult, network: Network, *, epochs: int | None = None) -> TrainingPlan:
@@ -71,6 +73,7 @@ def run_training(
     resume: str | Path | None = None,
     observer: Observer | None = None,
     taken: Collection[str] = (),
+    origin: Mapping[str, Any] | None = None,
 ) -> TrainingResult:
     """Fits statistics from the data, but for those that were ``taken`` from other weights, then trains ``session`` (see
     ``runtime.training.train``, also for the errors raised).
@@ -79,7 +82,17 @@ def run_training(
     if resume is None:
         fitted = tuple(layer for layer in network.fitted if f"{layer}.mean" not in taken)
         fit(replace(network, fitted=fitted), session, data, plan)
-    return train(session, plan, data, valid, checkpoint=checkpoint, resume=resume, observer=observer)
+    return train(
+        session,
+        plan,
+        data,
+        valid,
+        checkpoint=checkpoint,
+        resume=resume,
+        observer=observer,
+        identity=spec_identity(load),
+        origin=origin,
+    )
 
 
 def fit(network: Network, session: Session, data: Samples, plan: TrainingPlan) -> None:

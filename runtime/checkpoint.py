@@ -7,7 +7,7 @@ the progress is JSON in the metadata. The order of samples is not saved, because
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,11 @@ from .tensors import TensorFile, write_tensors
 from .totals import Totals
 from .weights_file import BEST, CHECKPOINT, LAST
 
-#: What identifies a training: the parts of its plan that determine the updates, and the size of its data.
-Identity = Mapping[str, int | bool | str | None]
+#: What identifies a training: the parts of its plan and spec that determine the updates, and the size of its data.
+#: Plain values by key, in mappings and lists.
+Identity = Mapping[str, Any]
+#: How many differences are listed.
+_LISTED = 8
 
 
 def save_checkpoint(
@@ -49,6 +52,8 @@ def save_checkpoint(
         "totals": progress.totals.to_json(),
         "history": [asdict(record) for record in progress.history],
         "best_epoch": progress.best_epoch,
+        "batch_size": progress.batch_size,
+        "origin": dict(progress.origin),
     }
     manifest = session.manifest
     metadata = {
@@ -99,14 +104,24 @@ def load_checkpoint(
     return progress
 
 
+def read_origin(path: str | Path) -> Mapping[str, Any]:
+    """What was given to ``train`` as the origin of a checkpoint's training. Raises CheckpointError."""
+    return _read(path)[1].origin
+
+
 def read_history(path: str | Path) -> tuple[str, list[EpochRecord]]:
     """The model's name and the finished epochs of a checkpoint's training. Raises CheckpointError."""
+    model, progress = _read(path)
+    return model, progress.history
+
+
+def _read(path: str | Path) -> tuple[str, Progress]:
     try:
         file = TensorFile(path)
         if file.metadata.get("format") != CHECKPOINT:
             raise CheckpointError(f"{path} is not a checkpoint that this version of netwright can read")
         place = json.loads(file.metadata["training"])
-        return file.metadata["model"], _progress(place).history
+        return file.metadata["model"], _progress(place)
     except (WeightsError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, CheckpointError):
             raise
@@ -115,13 +130,29 @@ def read_history(path: str | Path) -> tuple[str, list[EpochRecord]]:
 
 
 def _compare(path: str | Path, saved: Identity, identity: Identity) -> None:
-    changed = [
-        f"{key} was {saved.get(key)}, now is {identity.get(key)}"
-        for key in dict.fromkeys([*identity, *saved])
-        if saved.get(key) != identity.get(key)
-    ]
+    changed = list(_differences(saved, json.loads(json.dumps(identity))))
     if changed:
-        raise CheckpointError(f"{path} is from a different training: {'; '.join(changed)}")
+        more = f"; and {len(changed) - _LISTED} more" if len(changed) > _LISTED else ""
+        raise CheckpointError(
+            f"{path} is from a different training: {'; '.join(changed[:_LISTED])}{more}. What may change is "
+            "epochs, batch_size, learning_rate, weight_decay, clip_norm, early stopping but not what it monitors, when "
+            "checkpoints are written and where data are; a new training can start with these weights (--init)"
+        )
+
+
+def _differences(old: Any, new: Any, key: str = "") -> Iterator[str]:
+    """What changed in plain values, by dotted keys."""
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        old, new = dict(enumerate(old)), dict(enumerate(new))
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in dict.fromkeys([*new, *old]):
+            yield from _differences(old.get(name), new.get(name), f"{key}.{name}" if key else str(name))
+    elif isinstance(new, dict) and old is None:
+        yield f"{key} is new"
+    elif isinstance(old, dict) and new is None:
+        yield f"{key} is gone"
+    elif old != new:
+        yield f"{key} was {old}, now is {new}"
 
 
 def _compare_vocabularies(
@@ -140,7 +171,7 @@ def _compare_vocabularies(
 
 def _progress(place: Mapping[str, Any]) -> Progress:
     history = [EpochRecord(**record) for record in place["history"]]
-    counters = {name: place[name] for name in ("epoch", "batch", "step", "samples")}
+    counters = {name: place[name] for name in ("epoch", "batch", "step", "samples", "batch_size")}
     for name, value in counters.items():
         if type(value) is not int or value < 0:
             raise ValueError(f"{name} is {value!r}")
@@ -152,6 +183,7 @@ def _progress(place: Mapping[str, Any]) -> Progress:
         seconds=float(place["seconds"]),
         history=history,
         best_epoch=best_epoch,
+        origin=dict(place["origin"]),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
@@ -114,8 +114,8 @@ class EpochRecord:
 class Progress:
     """How far a training is: everything it needs to resume, besides the session's values.
 
-    ``epoch`` counts from 0, ``batch`` is the next one in it. ``totals``, ``samples`` and ``seconds`` are those of the
-    current epoch so far.
+    ``epoch`` counts from 0, ``batch`` is the next one in it, of ``batch_size`` samples. ``totals``, ``samples`` and
+    ``seconds`` are those of the current epoch so far. ``origin`` is what the caller wants to know when it resumes.
     """
 
     epoch: int = 0
@@ -127,6 +127,8 @@ class Progress:
     history: list[EpochRecord] = field(default_factory=list)
     best_epoch: int | None = None
     best_weights: dict[str, NDArray] | None = None
+    batch_size: int = 0
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
 
 Ending = Literal["finished", "stopped early", "interrupted", "diverged"]

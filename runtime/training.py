@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,18 +51,23 @@ def train(
     checkpoint: str | Path | None = None,
     resume: str | Path | None = None,
     observer: Observer | None = None,
+    identity: Mapping[str, Any] | None = None,
+    origin: Mapping[str, Any] | None = None,
 ) -> TrainingResult:
     """Trains ``session`` by ``plan``; afterwards it holds ``result.weights``.
 
     A ``checkpoint`` is written at every interval ``plan.checkpoint_every``, on Ctrl-C or SIGTERM (after the current
     step; a second Ctrl-C aborts with KeyboardInterrupt) and at the end. After SIGTERM the process then ends, unless it
-    has its own handler. ``resume`` continues from such a file.
+    has its own handler. ``resume`` continues from such a file: with the same bits, unless the plan has another
+    ``early_stopping`` or ``batch_size`` (which in the middle of an epoch holds from the next one on). ``identity`` has
+    more that must not change, as plain values by key; ``origin`` is kept in checkpoints for the caller.
 
     Raises DataError (data that don't fit the model), CheckpointError, TrainingError (a plan that can't be followed),
     DivergedError (a loss that is infinite or NaN; the session then holds the last good weights), and what the session's
     entries raise.
     """
-    return _Training(session, plan, data, valid, checkpoint, observer or Silent()).run(resume)
+    training = _Training(session, plan, data, valid, checkpoint, observer or Silent(), identity or {})
+    return training.run(resume, origin)
 
 
 def evaluate(
@@ -100,6 +106,7 @@ class _Training:
         valid: Samples | None,
         checkpoint: str | Path | None,
         observer: Observer,
+        identity: Mapping[str, Any],
     ):
         self.session = session
         self.plan = plan
@@ -108,31 +115,19 @@ class _Training:
         self.monitor = plan.monitor or ("valid_loss" if valid is not None else None)
         self.interrupt = InterruptRequest()
         self.scores = session.manifest.scores
-        self.progress = Progress(totals=Totals(self.scores))
-        inputs, dims = session.input_info("train_step"), session.manifest.dims
-        windows = plan.windows
-        data.require(inputs, dims, windows)
-        self.batches = Batches(
-            data,
-            inputs,
-            plan.batch_size,
-            seed=plan.seed,
-            shuffle=plan.shuffle,
-            windows=windows,
-            trimming=Trimming(inputs, dims) if plan.group_by_length else None,
-            augmenter=Augmenter(plan.augment, plan.seed, inputs, plan.lengths_of) if plan.augment else None,
-        )
+        self.progress = Progress(totals=Totals(self.scores), batch_size=plan.batch_size)
+        data.require(session.input_info("train_step"), session.manifest.dims, plan.windows)
         self.data, self.valid_data = data, valid
+        self.batches = self._batches_of(plan.batch_size)
         self.valid: Batches | None = None
         if valid is not None:
-            valid.require(session.input_info("loss"), dims)
+            valid.require(session.input_info("loss"), session.manifest.dims)
             self.valid = plain_batches(session, valid, plan.batch_size, plan.group_by_length)
         self._check_monitor()
         self.good_weights = session.weights
-        # The number of epochs and early stopping are left out: they don't change the updates.
+        # Left out is what doesn't change the updates made so far, nor what they go on with.
         self.identity = {
             "samples": self.batches.samples,
-            "batch_size": plan.batch_size,
             "seed": plan.seed,
             "shuffle": plan.shuffle,
             "window": plan.window,
@@ -140,13 +135,31 @@ class _Training:
             "monitor": self.monitor,
             **({"group_by_length": True} if plan.group_by_length else {}),
             **({"augment": _written(plan.augment)} if plan.augment else {}),
+            **identity,
         }
 
-    def run(self, resume: str | Path | None) -> TrainingResult:
+    def _batches_of(self, size: int) -> Batches:
+        """The batches of the training data, of so many samples."""
+        plan, manifest = self.plan, self.session.manifest
+        inputs = self.session.input_info("train_step")
+        return Batches(
+            self.data,
+            inputs,
+            size,
+            seed=plan.seed,
+            shuffle=plan.shuffle,
+            windows=plan.windows,
+            trimming=Trimming(inputs, manifest.dims) if plan.group_by_length else None,
+            augmenter=Augmenter(plan.augment, plan.seed, inputs, plan.lengths_of) if plan.augment else None,
+        )
+
+    def run(self, resume: str | Path | None, origin: Mapping[str, Any] | None) -> TrainingResult:
         if resume is not None:
             self.progress = load_checkpoint(resume, self.session, self.identity, self.data.vocabularies)
             self.good_weights = self.session.weights
+            self._adopt_batch_size()
         progress = self.progress
+        progress.origin = progress.origin if origin is None else origin
         self.observer.start(self.plan, len(self.batches), progress.epoch + 1, progress.batch)
         result: TrainingResult | None = None
         try:
@@ -163,6 +176,19 @@ class _Training:
             raise
         finally:
             self.observer.end(result)
+
+    def _adopt_batch_size(self) -> None:
+        """Finishes an epoch that was begun with batches of another size with such batches."""
+        progress, size = self.progress, self.plan.batch_size
+        if progress.batch_size == size:
+            return
+        if progress.batch == 0:
+            progress.batch_size = size
+            return
+        self.batches = self._batches_of(progress.batch_size)
+        self.observer.notice(
+            f"epoch {progress.epoch + 1} goes on with batches of {progress.batch_size}, the next ones have {size}"
+        )
 
     def _epochs(self) -> Ending:
         progress = self.progress
@@ -241,6 +267,9 @@ class _Training:
             progress.best_epoch, progress.best_weights = record.epoch, weights
         progress.epoch, progress.batch, progress.samples = progress.epoch + 1, 0, 0
         progress.seconds, progress.totals = 0.0, Totals(self.scores)
+        if progress.batch_size != self.plan.batch_size:
+            progress.batch_size = self.plan.batch_size
+            self.batches = self._batches_of(progress.batch_size)
         self.observer.epoch(record, best)
 
     def _is_better(self, record: EpochRecord) -> bool:

@@ -14,7 +14,7 @@ from .errors import WeightsError
 from .tensors import TensorFile
 
 #: What the metadata of a checkpoint call its format. The number changes with the names of the tensors.
-CHECKPOINT = "netwright-checkpoint-1"
+CHECKPOINT = "netwright-checkpoint-2"
 _ANY_CHECKPOINT = "netwright-checkpoint-"
 #: The prefixes of a checkpoint's weights.
 BEST, LAST = "best.", "weights."
