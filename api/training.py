@@ -15,11 +15,12 @@ from netwright.compiler.frontend.training.fitting import fit_statistics
 from netwright.runtime.batches import Batches
 from netwright.runtime.data.samples import Samples
 from netwright.runtime.plan import EarlyStopping, Interval, TrainingPlan, TrainingResult
+from netwright.runtime.plateau import Plateau
 from netwright.runtime.progress import Observer
 from netwright.runtime.session import Session
 from netwright.runtime.training import train
 from netwright.specs.load import LoadResult
-from netwright.specs.models.train import TrainSpec
+from netwright.specs.models.train import PlateauRate, TrainSpec
 
 from .data.needs import expected_arrays, time_dim
 from .errors import RequestError
@@ -49,10 +50,18 @@ def training_plan(load: LoadResult, network: Network, *, epochs: int | None = No
         lengths_of=lengths,
         group_by_length=spec.group_by_length,
         augment=spec.augment,
+        plateau=_plateau(spec),
         checkpoint_every=Interval(**spec.checkpoint.every.model_dump())
         if spec.checkpoint
         else Interval(epochs=1),
     )
+
+
+def _plateau(spec: TrainSpec) -> Plateau | None:
+    rate = spec.optimizer.learning_rate
+    if not isinstance(rate, PlateauRate):
+        return None
+    return Plateau(rate.factor, rate.patience, rate.min_delta, rate.monitor)
 
 
 def _common_mask(spec: TrainSpec) -> str | None:

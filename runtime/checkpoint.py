@@ -12,7 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
+
+from netwright.specs.manifest import SCALE
 
 from .data.vocabulary import KEY, Vocabulary, from_metadata, to_text
 from .errors import CheckpointError, WeightsError
@@ -20,7 +23,7 @@ from .plan import EpochRecord, Progress
 from .session import Session
 from .tensors import TensorFile, write_tensors
 from .totals import Totals
-from .weights_file import BEST, CHECKPOINT, LAST
+from .weights_file import BEST, CHECKPOINT, LAST, STATE
 
 #: What identifies a training: the parts of its plan and spec that determine the updates, and the size of its data.
 #: Plain values by key, in mappings and lists.
@@ -39,7 +42,7 @@ def save_checkpoint(
     """Writes ``session``'s values, ``progress`` and the vocabularies of the data, atomically. Raises OSError."""
     tensors = {
         **_prefixed(LAST, session.weights),
-        **_prefixed("state.", session.state),
+        **_prefixed(STATE, session.state),
         **_prefixed(BEST, progress.best_weights or {}),
     }
     place = {
@@ -93,7 +96,7 @@ def load_checkpoint(
             progress.best_weights = _selected(tensors, BEST)
             session.assign(progress.best_weights)  # only for its checks
         session.assign(_selected(tensors, LAST))
-        session.assign_state(_selected(tensors, "state."))
+        session.assign_state(_scaled(_selected(tensors, STATE), state))
     except (WeightsError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         session.assign(weights)
         session.assign_state(state)
@@ -185,6 +188,13 @@ def _progress(place: Mapping[str, Any]) -> Progress:
         best_epoch=best_epoch,
         origin=dict(place["origin"]),
     )
+
+
+def _scaled(state: dict[str, NDArray], now: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """The state for another learning-rate schedule: one by plateaus begins with its first rate."""
+    if SCALE not in now:
+        return {name: array for name, array in state.items() if name != SCALE}
+    return {SCALE: np.ones((), np.float64), **state}
 
 
 def _prefixed(prefix: str, arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:

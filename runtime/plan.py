@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from netwright.specs.models.augmentation import AnyAugmentation
 
+from .plateau import Plateau
 from .totals import Totals
 from .windows import Windows
 
@@ -51,7 +52,7 @@ class TrainingPlan:
 
     ``window`` (truncated backpropagation) cuts sequences along the dim ``time``. ``lengths`` names the inputs that hold
     sequence lengths, ``mask`` the array that says which steps count in the loss. ``checkpoint_every`` says how often a
-    checkpoint is written.
+    checkpoint is written, ``plateau`` when the learning rate drops.
 
     ``group_by_length`` puts samples of similar lengths into batches, which are cut to their longest sequence.
     ``augment`` says by which changes each input of the training data is varied; ``lengths_of`` names the array with the
@@ -73,6 +74,7 @@ class TrainingPlan:
     augment: Mapping[str, tuple[AnyAugmentation, ...]] = field(default_factory=dict)
     lengths_of: Mapping[str, str] = field(default_factory=dict)
     checkpoint_every: Interval = Interval(epochs=1)
+    plateau: Plateau | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from netwright.specs.manifest import BufferInfo, Manifest
+from netwright.specs.manifest import AVERAGE, GATHERED, SCALE, BufferInfo, Manifest
 
 from .arrays import aligned_copy, aligned_zeros
 from .calls import EntryCall
@@ -153,6 +153,29 @@ class Session:
                 self._states[name][...] = array
             else:
                 self._states[name] = aligned_copy(array, np.dtype(expected[name].dtype))
+
+    @property
+    def averages(self) -> dict[str, NDArray] | None:
+        """The weights with averages over the training in place of those that are averaged; None if none are. Before the
+        first update there is nothing to average.
+        """
+        named = {name for name in self._states if name.startswith(AVERAGE)}
+        if not named:
+            return None
+        updates = self._states.get("optimizer.updates", self._states["optimizer.step"])
+        averages = (
+            {name.removeprefix(AVERAGE): self._states[name].copy() for name in named} if updates else {}
+        )
+        return {**self.weights, **averages}
+
+    def end_group(self) -> None:
+        """Lets the next ``train_step`` update the parameters, however many batches are gathered by then."""
+        if GATHERED in self._states:
+            self._states[GATHERED].fill(2**62)
+
+    def scale_rate(self, factor: float) -> None:
+        """Multiplies the learning rate of a plateau schedule by ``factor`` from now on."""
+        self._states[SCALE].fill(factor)
 
     def reset_carry(self) -> None:
         """Sets the recurrent states that are carried between windows back to zero."""

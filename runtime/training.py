@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ from .batches.trimming import Trimming
 from .causes import NETWORK, UPDATES, cause_of, not_finite
 from .checkpoint import load_checkpoint, save_checkpoint
 from .data.samples import Samples
-from .errors import DataError, TrainingError, did_you_mean, listed
+from .errors import DataError, TrainingError
 from .interrupt import InterruptRequest
+from .monitor import Monitor
 from .plan import Ending, EpochRecord, Progress, TrainingPlan, TrainingResult
 from .progress import Observer, Silent
 from .saving import Saver
@@ -112,7 +114,6 @@ class _Training:
         self.plan = plan
         self.saver = Saver(checkpoint, plan.checkpoint_every, self._save)
         self.observer = observer
-        self.monitor = plan.monitor or ("valid_loss" if valid is not None else None)
         self.interrupt = InterruptRequest()
         self.scores = session.manifest.scores
         self.progress = Progress(totals=Totals(self.scores), batch_size=plan.batch_size)
@@ -123,7 +124,12 @@ class _Training:
         if valid is not None:
             valid.require(session.input_info("loss"), session.manifest.dims)
             self.valid = plain_batches(session, valid, plan.batch_size, plan.group_by_length)
-        self._check_monitor()
+        name = plan.monitor or ("valid_loss" if valid is not None else None)
+        if plan.early_stopping is not None and name is None:
+            raise TrainingError("early stopping needs validation data, or a monitor such as train_loss")
+        self.monitor = name and Monitor.of(name, self.scores, validated=valid is not None)
+        watched = (plan.plateau and plan.plateau.monitor) or name or "train_loss"
+        self.plateau_monitor = Monitor.of(watched, self.scores, validated=valid is not None)
         self.good_weights = session.weights
         # Left out is what doesn't change the updates made so far, nor what they go on with.
         self.identity = {
@@ -132,7 +138,7 @@ class _Training:
             "shuffle": plan.shuffle,
             "window": plan.window,
             "carry_state": plan.carry_state,
-            "monitor": self.monitor,
+            "monitor": name,
             **({"group_by_length": True} if plan.group_by_length else {}),
             **({"augment": _written(plan.augment)} if plan.augment else {}),
             **identity,
@@ -156,7 +162,7 @@ class _Training:
     def run(self, resume: str | Path | None, origin: Mapping[str, Any] | None) -> TrainingResult:
         if resume is not None:
             self.progress = load_checkpoint(resume, self.session, self.identity, self.data.vocabularies)
-            self.good_weights = self.session.weights
+            self.good_weights = self._kept()
             self._adopt_batch_size()
         progress = self.progress
         progress.origin = progress.origin if origin is None else origin
@@ -196,12 +202,13 @@ class _Training:
             if self._ran_out_of_patience():
                 return "stopped early"
             self._steps()
-            valid = None if self.interrupt.requested else self._validate()
+            with self._averaged() as weights:
+                valid = None if self.interrupt.requested else self._validate()
             if self.interrupt.requested:
                 where = f"epoch {progress.epoch + 1}, batch {progress.batch} of {len(self.batches)}"
                 self.observer.notice(f"interrupted in {where}")
                 return "interrupted"
-            self._finish_epoch(valid)
+            self._finish_epoch(weights, valid)
             self.saver.after_epoch(progress)
         return "finished"
 
@@ -222,6 +229,8 @@ class _Training:
         progress, plan = self.progress, self.plan
         if batch.starts_sequence or not plan.carry_state:
             self.session.reset_carry()
+        if batch.index == len(self.batches) - 1:
+            self.session.end_group()
         outputs = self.session.run("train_step", batch.arrays)
         progress.step += 1
         progress.batch = batch.index + 1
@@ -234,6 +243,24 @@ class _Training:
         progress.totals.add(outputs)
         progress.samples += batch.samples
 
+    def _kept(self) -> dict[str, NDArray]:
+        """The weights to keep: averages over the training, if there are such."""
+        averages = self.session.averages
+        return self.session.weights if averages is None else averages
+
+    @contextmanager
+    def _averaged(self) -> Iterator[dict[str, NDArray]]:
+        """Inside, the session has the weights to validate and keep. Training goes on with those from before."""
+        trained, kept = self.session.weights, self.session.averages
+        if kept is None:
+            yield trained
+            return
+        self.session.assign(kept)
+        try:
+            yield kept
+        finally:
+            self.session.assign(trained)
+
     def _validate(self) -> dict[str, float] | None:
         if self.valid is None:
             return None
@@ -245,9 +272,8 @@ class _Training:
                 totals.add(self.session.run("loss", batch.arrays))
         return totals.means()
 
-    def _finish_epoch(self, valid: dict[str, float] | None) -> None:
+    def _finish_epoch(self, weights: dict[str, NDArray], valid: dict[str, float] | None) -> None:
         progress = self.progress
-        weights = self.session.weights
         if valid is not None and not math.isfinite(valid["loss"]):
             self._diverged(f"the validation loss is {valid['loss']}", self._cause_of_validation(weights))
         if bad := [name for name, array in weights.items() if not np.isfinite(array).all()]:
@@ -262,6 +288,9 @@ class _Training:
             samples=progress.samples,
         )
         progress.history.append(record)
+        if (plateau := self.plan.plateau) is not None:
+            values = [past.value(self.plateau_monitor.name) for past in progress.history]
+            self.session.scale_rate(plateau.scale(values, self.plateau_monitor.rises))
         best = self.monitor is not None and self._is_better(record)
         if best:
             progress.best_epoch, progress.best_weights = record.epoch, weights
@@ -277,11 +306,8 @@ class _Training:
         assert monitor is not None
         if progress.best_epoch is None:
             return True
-        name = monitor.partition("_")[2]
-        sign = 1 if next(score.rises for score in self.scores if score.name == name) else -1
         margin = self.plan.early_stopping.min_delta if self.plan.early_stopping else 0.0
-        best = progress.history[progress.best_epoch - 1]
-        return sign * (record.value(monitor) - best.value(monitor)) > margin
+        return monitor.is_better(record, progress.history[progress.best_epoch - 1], margin)
 
     def _ran_out_of_patience(self) -> bool:
         stopping, best = self.plan.early_stopping, self.progress.best_epoch
@@ -294,7 +320,7 @@ class _Training:
         progress = self.progress
         weights = progress.best_weights
         if weights is None:
-            weights = self.good_weights if ending == "diverged" else self.session.weights
+            weights = self.good_weights if ending == "diverged" else self._kept()
         self.session.assign(weights)
         return TrainingResult(
             ending,
@@ -321,17 +347,3 @@ class _Training:
             f"{what} at step {progress.step} (epoch {progress.epoch + 1}, batch {progress.batch}); {weights}. {cause}",
             self._result("diverged"),
         )
-
-    def _check_monitor(self) -> None:
-        if self.plan.early_stopping is not None and self.monitor is None:
-            raise TrainingError("early stopping needs validation data, or a monitor such as train_loss")
-        if self.monitor is None:
-            return
-        part, _, name = self.monitor.partition("_")
-        if part == "valid" and self.valid is None:
-            raise TrainingError(f"{self.monitor} can't be monitored: there are no validation data")
-        known = [score.name for score in self.scores]
-        if name not in known:
-            raise TrainingError(
-                f"{self.monitor} can't be monitored: there is {listed(known)}{did_you_mean(name, known)}"
-            )

@@ -75,6 +75,26 @@ class CosineRate(ScheduleSpec):
     """The rate at the end."""
 
 
+class PlateauRate(ScheduleSpec):
+    """initial · factor^n, but not less than final: n grows by 1 after each `patience` epochs in which the monitored
+    number did not improve on its best.
+    """
+
+    type: Literal["plateau"] = "plateau"
+    factor: Annotated[Positive, Field(lt=1)] = 0.1
+    """The factor of each drop."""
+    patience: Size = 3
+    """The number of epochs without improvement before a drop."""
+    min_delta: NonNegativeNumber = 0.0
+    """How much a value has to differ from the best to count as an improvement."""
+    final: NonNegativeNumber = 0.0
+    """The smallest rate."""
+    monitor: str | None = None
+    """The number to watch, as in `early_stopping`. By default that which decides the best epoch, or `train_loss`
+    without validation data.
+    """
+
+
 def _constant(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return {"type": "constant", "initial": value}
@@ -83,7 +103,7 @@ def _constant(value: Any) -> Any:
     return value
 
 
-AnyRate = ConstantRate | StepRate | CosineRate
+AnyRate = ConstantRate | StepRate | CosineRate | PlateauRate
 LearningRate = Annotated[
     AnyRate, Field(discriminator="type"), BeforeValidator(_constant, json_schema_input_type=float | AnyRate)
 ]
@@ -176,6 +196,15 @@ class BpttSpec(SpecModel):
     """Whether the state is carried (without gradient) from one window of a sequence to the next."""
 
 
+class EmaSpec(SpecModel):
+    """Exponential moving averages of the trained parameters: a ← decay·a + (1 − decay)·θ after each update, from a = θ
+    after the first (Polyak and Juditsky, 1992).
+    """
+
+    decay: Annotated[Positive, Field(lt=1)] = 0.999
+    """The weight of the old average. About 1 / (1 − decay) updates are averaged."""
+
+
 class EarlyStoppingSpec(SpecModel):
     """Ends the training when a number stops improving, and keeps the weights of the best epoch."""
 
@@ -237,6 +266,10 @@ class TrainSpec(SpecModel):
     """
     clip_norm: Positive | None = None
     """The largest global 2-norm of the gradient; a gradient with a larger norm is scaled down to it."""
+    accumulate: Size = 1
+    """The number of batches whose gradients are added up for an update."""
+    ema: EmaSpec | None = None
+    """Averages of the weights over the training, which are validated and saved in place of the weights."""
     epochs: Size = 10
     """How often the training data are used."""
     batch_size: Size = 32

@@ -41,6 +41,7 @@ from ..models.train import (
     BpttSpec,
     CheckpointSpec,
     EarlyStoppingSpec,
+    EmaSpec,
     IntervalSpec,
     ScheduleSpec,
     TargetSpec,
@@ -66,7 +67,7 @@ MODELS: dict[str, type[BaseModel]] = {
         *(CellSpec, InnerCellSpec, StateSpec, ParameterSpec, CellOutputSpec),
         *(TableData, TextColumnSpec, FolderData, SequenceData, VocabularySpec, SplitData),
         *(TrainSpec, TargetSpec, LossSpec, MetricSpec, ScheduleSpec, BpttSpec, EarlyStoppingSpec),
-        *(CheckpointSpec, IntervalSpec),
+        *(CheckpointSpec, IntervalSpec, EmaSpec),
     )
 }
 KINDS: dict[str, Any] = {

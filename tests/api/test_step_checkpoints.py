@@ -16,6 +16,8 @@ import netwright
 from netwright.runtime.plan import Interval, Progress, TrainingResult
 from netwright.runtime.progress import Silent
 from netwright.runtime.saving import Saver
+from netwright.runtime.tensors import TensorFile
+from netwright.runtime.weights_file import WeightsFile
 
 from ..frontend.helpers import diagnosed
 
@@ -74,6 +76,34 @@ def assert_same(one: TrainingResult, other: TrainingResult) -> None:
     )
     for name, array in one.weights.items():
         np.testing.assert_array_equal(array, other.weights[name])
+
+
+UPDATES = (
+    SPEC.replace("{type: cosine, initial: 0.05, steps: 20}", "{type: plateau, initial: 0.05, patience: 1}")
+    .replace("early_stopping: {patience: 2}", "accumulate: 2\n  ema: {decay: 0.8}")
+    .replace("epochs: 4", "epochs: 3")
+)
+
+
+def test_gathered_gradients_averages_and_plateaus_go_on_from_any_step(counts: Path) -> None:
+    counts.write_text(UPDATES, encoding="utf-8")
+    path, steps = counts.parent / "c", {1, 4, 5, 7}
+    program = netwright.load(counts).compile(entries=["loss", "train_step"])
+    whole = program.train(checkpoint=path, observer=Keep(path, steps))
+    best = whole.history[(whole.best_epoch or 0) - 1]
+    assert best.valid is not None
+    assert program.evaluate(counts.parent / "valid.npz") == best.valid  # of the averages
+    for count in sorted(steps):
+        assert_same(train(counts, resume=path.with_name(f"at-{count}")), whole)
+    # The averages are what a checkpoint without best weights gives.
+    stored, state = WeightsFile(path.with_name("at-4")), TensorFile(path.with_name("at-4"))
+    np.testing.assert_array_equal(stored.read("head.kernel"), state.read("state.average.head.kernel"))
+    assert not np.array_equal(stored.read("head.kernel"), state.read("weights.head.kernel"))
+    np.testing.assert_array_equal(stored.read("norm.mean"), state.read("weights.norm.mean"))
+    first = WeightsFile(path.with_name("at-1"))  # within the first group there is nothing to average
+    np.testing.assert_array_equal(
+        first.read("head.kernel"), TensorFile(path.with_name("at-1")).read("weights.head.kernel")
+    )
 
 
 class Keep(Silent):

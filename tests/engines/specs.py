@@ -219,6 +219,7 @@ def loss(s: Sketch, output: Signal) -> None:
         truncate(s)
     if s.number(0, 4) == 0:
         freeze(s)
+    s.train |= s.options(accumulate=(None, None, None, 2), ema=(None, None, None, {"decay": 0.9}))
 
 
 def freeze(s: Sketch) -> None:
@@ -246,6 +247,7 @@ def optimizer(s: Sketch) -> dict[str, Any]:
     """Epsilons are large: a gradient that is zero but for rounding makes a step of any direction otherwise."""
     kind = s.one_of("sgd", "adam", "adamw", "rmsprop")
     rates: list[Any] = [0.05, {"type": "step", "initial": 0.1, "every": 1, "factor": 0.5}]
+    rates.append({"type": "plateau", "initial": 0.05})
     rates.append(
         {"type": "cosine", "initial": 0.1, "steps": 3, "warm_up": 1, **s.options(final=(None, 0.01))}
     )

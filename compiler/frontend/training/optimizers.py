@@ -6,29 +6,29 @@ Scalars that depend on the update's number are computed in float64, since 1 − 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from netwright.specs.models.train import Adam, AdamW, AnyOptimizer, OptimizerSpec, RmsProp, Sgd
 
 from ...graph.types import TensorType
 from ..tensor import Tensor
-from .schedules import learning_rate
+from .schedules import MakeState, learning_rate
 
-MakeState = Callable[[str, TensorType], Tensor]
 #: Guards the division by the gradient's norm, as PyTorch does.
 CLIP_EPSILON = 1e-6
 
 
 class Updater:
-    """Adds the nodes that update parameters; ``state(name, type)`` returns the present value of a state.
+    """Adds the nodes that update parameters; ``step`` updates have been made, ``state(name, type)`` returns the present
+    value of a state.
 
     ``updates`` collects the new values of parameters and states, by name.
     """
 
     def __init__(self, optimizer: AnyOptimizer, step: Tensor, dtype: str, state: MakeState):
         self.optimizer, self.state = optimizer, state
-        self.updates: dict[str, Tensor] = {"optimizer.step": step + 1}
-        rate = learning_rate(optimizer.learning_rate, step)
+        self.updates: dict[str, Tensor] = {}
+        rate = learning_rate(optimizer.learning_rate, step, state)
         count = step.cast("float64") + 1
         if isinstance(optimizer, Adam | AdamW):
             first, second = _bias(optimizer.beta_1, count), _bias(optimizer.beta_2, count)
@@ -79,7 +79,7 @@ class Updater:
 
 
 def state_types(optimizer: OptimizerSpec, parameters: Mapping[str, TensorType]) -> dict[str, TensorType]:
-    """The states that an optimizer keeps besides `optimizer.step`, by name."""
+    """The states that an optimizer keeps for its parameters, by name."""
     kinds: tuple[str, ...] = ()
     match optimizer:
         case Adam() | AdamW():
