@@ -11,7 +11,9 @@ from netwright.specs.load import LoadResult
 from netwright.specs.models.train import TrainSpec
 
 #: Keys of `train` that may change when a training is resumed.
-MAY_CHANGE = frozenset(("data", "epochs", "batch_size", "clip_norm", "early_stopping", "checkpoint"))
+MAY_CHANGE = frozenset(
+    ("data", "epochs", "batch_size", "clip_norm", "parameter_groups", "early_stopping", "checkpoint")
+)
 #: Keys of `train` that the training loop compares itself (``TrainingPlan``).
 _IN_PLAN = frozenset(("seed", "shuffle", "bptt", "group_by_length", "augment"))
 #: Keys of the optimizer that may change: its states do not depend on them.

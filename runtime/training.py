@@ -127,9 +127,10 @@ class _Training:
         name = plan.monitor or ("valid_loss" if valid is not None else None)
         if plan.early_stopping is not None and name is None:
             raise TrainingError("early stopping needs validation data, or a monitor such as train_loss")
-        self.monitor = name and Monitor.of(name, self.scores, validated=valid is not None)
+        validated = valid is not None
+        self.monitor = None if name is None else Monitor.of(name, self.scores, validated=validated)
         watched = (plan.plateau and plan.plateau.monitor) or name or "train_loss"
-        self.plateau_monitor = Monitor.of(watched, self.scores, validated=valid is not None)
+        self.plateau_monitor = Monitor.of(watched, self.scores, validated=validated)
         self.good_weights = session.weights
         # Left out is what doesn't change the updates made so far, nor what they go on with.
         self.identity = {

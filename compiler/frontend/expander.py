@@ -23,9 +23,9 @@ from ..graph.types import FLOATS, TensorType
 from ..ops.layout import show
 from ..ops.within import WithinAttributes
 from .expansion import Expansion
-from .freezing import matched
 from .network import LayerInfo, Parameter, State
 from .origins import Origin, history
+from .patterns import matched
 from .problem import Label, Problem, show_type
 from .scope import Mode, Scope, Signal
 from .tensor import Tensor

@@ -245,6 +245,21 @@ class CheckpointSpec(SpecModel):
     """How often: after so many epochs, steps or minutes."""
 
 
+Pattern = Annotated[str, Field(min_length=1, max_length=200)]
+"""Names of parameters, or of the layers and blocks that they are in, with wildcards."""
+
+
+class ParameterGroupSpec(SpecModel):
+    """How some parameters are updated."""
+
+    parameters: Annotated[tuple[Pattern, ...], Field(min_length=1)]
+    """Names of layers, blocks or parameters, with the wildcards of `freeze`."""
+    rate_factor: Positive = 1.0
+    """What the learning rate is multiplied by."""
+    weight_decay: NonNegativeNumber | None = None
+    """λ in place of the optimizer's."""
+
+
 class TrainSpec(SpecModel):
     """How the network is trained."""
 
@@ -260,10 +275,12 @@ class TrainSpec(SpecModel):
     """The numbers to report besides the loss."""
     optimizer: Optimizer = Adam()
     """How parameters are updated."""
-    freeze: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = ()
+    freeze: tuple[Pattern, ...] = ()
     """What training leaves as it is: names of layers, blocks or parameters, in which `*` stands for any text (`?` for
     a character, `[ab]` for one of several). `encoder` and `encoder.*` freeze all that is inside, `*.bias` every bias.
     """
+    parameter_groups: tuple[ParameterGroupSpec, ...] = ()
+    """Parameters that are updated in another way than the rest. Of several groups that match, the first one counts."""
     clip_norm: Positive | None = None
     """The largest global 2-norm of the gradient; a gradient with a larger norm is scaled down to it."""
     accumulate: Size = 1

@@ -43,6 +43,7 @@ from ..models.train import (
     EarlyStoppingSpec,
     EmaSpec,
     IntervalSpec,
+    ParameterGroupSpec,
     ScheduleSpec,
     TargetSpec,
     TrainSpec,
@@ -67,7 +68,7 @@ MODELS: dict[str, type[BaseModel]] = {
         *(CellSpec, InnerCellSpec, StateSpec, ParameterSpec, CellOutputSpec),
         *(TableData, TextColumnSpec, FolderData, SequenceData, VocabularySpec, SplitData),
         *(TrainSpec, TargetSpec, LossSpec, MetricSpec, ScheduleSpec, BpttSpec, EarlyStoppingSpec),
-        *(CheckpointSpec, IntervalSpec, EmaSpec),
+        *(CheckpointSpec, IntervalSpec, EmaSpec, ParameterGroupSpec),
     )
 }
 KINDS: dict[str, Any] = {

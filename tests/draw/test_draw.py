@@ -90,7 +90,7 @@ def test_blocks_repetitions_truncated_backpropagation_and_freezing_are_drawn() -
     """With arguments, several inputs and outputs, parameters of another use, and both kinds of windows."""
     wanted = {"args", "with", "default", "in1", "outputs", "share of a use", "repeat of a use", "repeat"}
     wanted |= {"bptt with states", "bptt without states", "bptt with lengths"}
-    wanted |= {"freeze", "accumulate", "ema"}
+    wanted |= {"freeze", "accumulate", "ema", "parameter_groups"}
     for number in range(MANY):
         wanted -= set(kinds_of(spec_of(number)))
         if not wanted:
@@ -105,7 +105,7 @@ def kinds_of(spec: Mapping[str, Any]) -> Iterator[str]:
         kind = "of a use" if "use" in layer and "type" not in layer else ""
         yield from (f"{key} {kind}".strip() for key in ("share", "repeat") if key in layer)
         yield from ("with" for _ in range(bool(kind) and "with" in layer))
-    yield from {"freeze", "accumulate", "ema"} & spec.get("train", {}).keys()
+    yield from {"freeze", "accumulate", "ema", "parameter_groups"} & spec.get("train", {}).keys()
     bptt = spec.get("train", {}).get("bptt")
     if bptt:
         yield f"bptt {'with' if bptt.get('carry_state', True) else 'without'} states"

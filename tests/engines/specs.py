@@ -219,7 +219,12 @@ def loss(s: Sketch, output: Signal) -> None:
         truncate(s)
     if s.number(0, 4) == 0:
         freeze(s)
-    s.train |= s.options(accumulate=(None, None, None, 2), ema=(None, None, None, {"decay": 0.9}))
+    group = {"parameters": ["*"], "rate_factor": 0.5, "weight_decay": 0.05}
+    s.train |= s.options(
+        accumulate=(None, None, None, 2),
+        ema=(None, None, None, {"decay": 0.9}),
+        parameter_groups=(None, None, None, [group]),
+    )
 
 
 def freeze(s: Sketch) -> None:

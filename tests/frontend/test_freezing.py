@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from netwright.compiler.frontend.freezing import matched
 from netwright.compiler.frontend.network import Network
+from netwright.compiler.frontend.patterns import matched
 from netwright.compiler.pipeline import eliminate_dead
 
 from .helpers import codes, diagnosed, network, run

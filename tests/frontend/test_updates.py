@@ -111,6 +111,36 @@ def test_frozen_parameters_have_no_averages() -> None:
     }
 
 
+@pytest.mark.parametrize("kind", ["sgd, momentum: 0.9", "adam", "adamw", "rmsprop"])
+def test_groups_have_rates_and_weight_decay_of_their_own(kind: str) -> None:
+    """Each parameter is updated as if its group's numbers were the optimizer's."""
+    written = (
+        "parameter_groups: [{parameters: ['*.bias'], weight_decay: 0}, {parameters: [a], rate_factor: 0.5}]"
+    )
+    rows = [slice(0, 6), slice(6, 12)]
+
+    def with_numbers(rate: float, decay: float, more: str = "") -> Network:
+        return network(
+            spec(more, optimizer=f"{{type: {kind}, learning_rate: {rate}, weight_decay: {decay}}}")
+        )
+
+    alone = {(rate, decay): with_numbers(rate, decay) for rate in (0.1, 0.05) for decay in (0.2, 0.0)}
+    # Over one step: what one parameter becomes does not depend on how others are updated.
+    grouped = steps(with_numbers(0.1, 0.2, written), rows[:1])
+    for name, numbers in {
+        "a.kernel": (0.05, 0.2),
+        "b.kernel": (0.1, 0.2),
+        "a.bias": (0.1, 0.0),
+        "b.bias": (0.1, 0.0),
+    }.items():
+        np.testing.assert_allclose(grouped[name], steps(alone[numbers], rows[:1])[name], rtol=1e-12)
+
+
+def test_a_group_without_parameters_is_an_error() -> None:
+    (error,) = diagnosed(spec("parameter_groups: [{parameters: [a, bb]}]"))
+    assert (error.code, error.help) == ("NW0412", "did you mean b?")
+
+
 def test_a_plateau_multiplies_its_rate() -> None:
     plateau = "{type: sgd, learning_rate: {type: plateau, initial: 0.2, final: 0.03}}"
     net, rows = network(spec("", optimizer=plateau)), [slice(0, 12)]

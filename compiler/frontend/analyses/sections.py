@@ -14,8 +14,8 @@ from ...graph.analysis import ancestors
 from ...graph.types import FLOATS
 from ...ops.base import primitive
 from ..expander import Expander
-from ..freezing import check_patterns
 from ..origins import Origin
+from ..patterns import check_patterns
 from ..problem import Problem
 from .windows import check_windows
 
@@ -76,7 +76,7 @@ def check_training(load: LoadResult, train: TrainSpec, expander: Expander) -> It
     complete = not load.diagnostics.has_errors and len(expander.layers) == len(load.entries)
     parameters = [param for param in expander.parameters.values() if param.kind == "parameter"]
     if complete:
-        yield from check_patterns(load, train.freeze, expander.parameters)
+        yield from check_patterns(load, train, expander.parameters)
     if complete and not any(param.trained for param in parameters):
         what = "all parameters are frozen" if parameters else "no layer has parameters"
         message = f"{what}: there is nothing to train"

@@ -8,7 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from netwright.specs.models.train import Adam, AdamW, AnyOptimizer, OptimizerSpec, RmsProp, Sgd
+from netwright.specs.models.train import (
+    Adam,
+    AdamW,
+    AnyOptimizer,
+    OptimizerSpec,
+    ParameterGroupSpec,
+    RmsProp,
+    Sgd,
+)
 
 from ...graph.types import TensorType
 from ..tensor import Tensor
@@ -36,24 +44,30 @@ class Updater:
             self.second_scale = (1 / second.sqrt()).cast(dtype)
         self.rate = rate.cast(dtype)
 
-    def update(self, name: str, parameter: Tensor, gradient: Tensor) -> None:
-        """Adds the update of one parameter."""
+    def update(
+        self, name: str, parameter: Tensor, gradient: Tensor, group: ParameterGroupSpec | None = None
+    ) -> None:
+        """Adds the update of one parameter, in the way of its ``group`` if it is in one."""
         optimizer = self.optimizer
-        if isinstance(optimizer, AdamW):
-            if optimizer.weight_decay:
-                parameter = parameter * (1 - self.rate * optimizer.weight_decay)
-        elif optimizer.weight_decay:
-            gradient = gradient + parameter * optimizer.weight_decay
+        decay, rate = optimizer.weight_decay, self.rate
+        if group is not None:
+            decay = decay if group.weight_decay is None else group.weight_decay
+            rate = _times(rate, group.rate_factor)
+        if decay and isinstance(optimizer, AdamW):
+            parameter = parameter * (1 - rate * decay)
+        elif decay:
+            gradient = gradient + parameter * decay
         match optimizer:
             case Sgd():
-                self.updates[name] = parameter - self.rate * self._sgd(name, optimizer, gradient)
+                self.updates[name] = parameter - rate * self._sgd(name, optimizer, gradient)
             case Adam() | AdamW():
                 m = self._average(f"optimizer.m.{name}", gradient, optimizer.beta_1)
                 v = self._average(f"optimizer.v.{name}", gradient * gradient, optimizer.beta_2)
                 scaled = m / (v.sqrt() * self.second_scale + optimizer.epsilon)
-                self.updates[name] = parameter - self.step_size * scaled
+                step_size = self.step_size if group is None else _times(self.step_size, group.rate_factor)
+                self.updates[name] = parameter - step_size * scaled
             case RmsProp():
-                self.updates[name] = parameter - self.rate * self._rmsprop(name, optimizer, gradient)
+                self.updates[name] = parameter - rate * self._rmsprop(name, optimizer, gradient)
 
     def _sgd(self, name: str, optimizer: Sgd, gradient: Tensor) -> Tensor:
         if not optimizer.momentum:
@@ -100,6 +114,10 @@ def clipped(gradients: Mapping[str, Tensor], limit: float) -> tuple[dict[str, Te
     norm = total.sqrt()
     factor = (limit / (norm + CLIP_EPSILON)).minimum(1)
     return {name: gradient * factor for name, gradient in gradients.items()}, norm
+
+
+def _times(rate: Tensor, factor: float) -> Tensor:
+    return rate if factor == 1 else rate * factor
 
 
 def _bias(decay: float, count: Tensor) -> Tensor:

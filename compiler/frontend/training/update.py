@@ -14,6 +14,7 @@ from netwright.specs.models.train import PlateauRate, TrainSpec
 from ...graph.graph import Graph
 from ...graph.types import TensorType
 from ..network import State
+from ..patterns import group_of
 from ..tensor import Tensor, where
 from .optimizers import MakeState, Updater, clipped, state_types
 
@@ -56,7 +57,7 @@ def updated(
     updater = Updater(train.optimizer, number, dtype, state)
     parameters = {name: Tensor(graph, graph.inputs[name]) for name in slopes}
     for name, slope in slopes.items():
-        updater.update(name, parameters[name], slope)
+        updater.update(name, parameters[name], slope, group_of(name, train))
     values |= updater.updates
     if train.ema is not None:
         decay = where(number.compare("eq", 0), number.cast("float64") * 0, train.ema.decay).cast(dtype)

@@ -1,4 +1,4 @@
-"""What training leaves as it is: the patterns under `train.freeze`, compared with the names of parameters."""
+"""Patterns that stand for parameters: those under `train.freeze`, and those of parameter groups."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from fnmatch import fnmatchcase
 from netwright.specs.diagnostics.fixes import respelled
 from netwright.specs.diagnostics.suggest import closest, did_you_mean
 from netwright.specs.load import LoadResult
+from netwright.specs.models.train import ParameterGroupSpec, TrainSpec
+from netwright.specs.source.tree import Path
 
 from .problem import Problem
 
@@ -17,13 +19,24 @@ def matched(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(known, pattern) for known in _inside(name) for pattern in patterns)
 
 
-def check_patterns(load: LoadResult, patterns: Sequence[str], names: Iterable[str]) -> Iterator[Problem]:
+def group_of(name: str, train: TrainSpec) -> ParameterGroupSpec | None:
+    """The first parameter group that a parameter belongs to."""
+    return next((group for group in train.parameter_groups if matched(name, group.parameters)), None)
+
+
+def check_patterns(load: LoadResult, train: TrainSpec, names: Iterable[str]) -> Iterator[Problem]:
     """An error for each pattern that matches none of the names of parameters and statistics."""
     known = list(dict.fromkeys(part for name in names for part in _inside(name)))
-    for position, pattern in enumerate(patterns):
+    written: list[tuple[Path, str]] = [
+        (("train", "freeze", i), pattern) for i, pattern in enumerate(train.freeze)
+    ]
+    for number, group in enumerate(train.parameter_groups):
+        path = ("train", "parameter_groups", number, "parameters")
+        written += [((*path, i), pattern) for i, pattern in enumerate(group.parameters)]
+    for path, pattern in written:
         if any(fnmatchcase(name, pattern) for name in known):
             continue
-        place = load.span(("train", "freeze", position))
+        place = load.span(path)
         meant = closest(pattern, [*known, *dict.fromkeys(f"*.{name.rpartition('.')[2]}" for name in known)])
         help = (
             did_you_mean(meant) or f"names are layers, blocks and parameters, such as {', '.join(known[:3])}"
