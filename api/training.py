@@ -51,6 +51,7 @@ def training_plan(load: LoadResult, network: Network, *, epochs: int | None = No
         group_by_length=spec.group_by_length,
         augment=spec.augment,
         plateau=_plateau(spec),
+        balance=spec.balance,
         checkpoint_every=Interval(**spec.checkpoint.every.model_dump())
         if spec.checkpoint
         else Interval(epochs=1),

@@ -28,6 +28,11 @@ from .weights_file import BEST, CHECKPOINT, LAST, STATE
 #: What identifies a training: the parts of its plan and spec that determine the updates, and the size of its data.
 #: Plain values by key, in mappings and lists.
 Identity = Mapping[str, Any]
+_MAY_CHANGE = (
+    "What may change is epochs, batch_size, learning_rate, weight_decay, clip_norm, parameter_groups, early stopping "
+    "but not what it monitors, when checkpoints are written and where data are; a new training can start with these "
+    "weights (--init)"
+)
 #: How many differences are listed.
 _LISTED = 8
 
@@ -137,10 +142,7 @@ def _compare(path: str | Path, saved: Identity, identity: Identity) -> None:
     if changed:
         more = f"; and {len(changed) - _LISTED} more" if len(changed) > _LISTED else ""
         raise CheckpointError(
-            f"{path} is from a different training: {'; '.join(changed[:_LISTED])}{more}. What may "
-            "change is epochs, batch_size, learning_rate, weight_decay, clip_norm, parameter_groups, early stopping but "
-            "not what it monitors, when checkpoints are written and where data are; a new training can start with these "
-            "weights (--init)"
+            f"{path} is from a different training: {'; '.join(changed[:_LISTED])}{more}. {_MAY_CHANGE}"
         )
 
 

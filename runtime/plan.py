@@ -56,7 +56,7 @@ class TrainingPlan:
 
     ``group_by_length`` puts samples of similar lengths into batches, which are cut to their longest sequence.
     ``augment`` says by which changes each input of the training data is varied; ``lengths_of`` names the array with the
-    lengths of an input's sequences.
+    lengths of an input's sequences. ``balance`` names the classes that each epoch has equally many samples of.
     """
 
     epochs: int
@@ -75,6 +75,7 @@ class TrainingPlan:
     lengths_of: Mapping[str, str] = field(default_factory=dict)
     checkpoint_every: Interval = Interval(epochs=1)
     plateau: Plateau | None = None
+    balance: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -82,6 +83,8 @@ class TrainingPlan:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.window is not None and self.window < 1:
             raise ValueError(f"window must be at least 1, not {self.window}")
+        if self.balance is not None and not self.shuffle:
+            raise ValueError("balanced samples are drawn at random: they can't be left in their order")
         if self.window is not None and self.group_by_length:
             raise ValueError("sequences that are cut into windows can't be grouped by length")
         if self.monitor is not None and not self.monitor.startswith(("train_", "valid_")):

@@ -142,6 +142,7 @@ class _Training:
             "monitor": name,
             **({"group_by_length": True} if plan.group_by_length else {}),
             **({"augment": _written(plan.augment)} if plan.augment else {}),
+            **({"balance": plan.balance} if plan.balance else {}),
             **identity,
         }
 
@@ -158,6 +159,7 @@ class _Training:
             windows=plan.windows,
             trimming=Trimming(inputs, manifest.dims) if plan.group_by_length else None,
             augmenter=Augmenter(plan.augment, plan.seed, inputs, plan.lengths_of) if plan.augment else None,
+            balance=plan.balance,
         )
 
     def run(self, resume: str | Path | None, origin: Mapping[str, Any] | None) -> TrainingResult:

@@ -46,6 +46,8 @@ class _Checks:
             if isinstance(loss, ExpressionLoss):
                 self.equation(position, (*path, "value"))
         self.metrics()
+        if self.train.balance is not None:
+            self.balance(self.train.balance)
         self.names()
         check_data_sets(self.structure, self.tree, self.diagnostics)
         check_varied(self.structure, self.tree, self.diagnostics)
@@ -83,6 +85,21 @@ class _Checks:
         )
         if expression is not None:
             self.structure.loss_expressions[position] = expression
+
+    def balance(self, name: str) -> None:
+        path = ("train", "balance")
+        compared = [loss.target for loss in self.train.comparisons]
+        known = [*self.train.targets, *(() if self.train.targets else compared)]
+        if name not in known:
+            self.unknown(name, closest(name, known), "NW0402", "target", path)
+        elif name in self.train.targets and len(self.train.targets[name].shape) != 1:
+            shape = ", ".join(map(str, self.train.targets[name].shape))
+            message = f"samples are balanced by one class number each, {name} is [{shape}]"
+            self.diagnostics.error("NW0212", message, self.tree.value_span(path))
+        if not self.train.shuffle:
+            labels = [(self.tree.value_span(("train", "shuffle")), "this keeps their order")]
+            message = "samples are drawn at random to balance their classes"
+            self.diagnostics.error("NW0212", message, self.tree.value_span(path), labels=labels)
 
     def metrics(self) -> None:
         comparisons = self.train.comparisons

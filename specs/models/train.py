@@ -295,6 +295,8 @@ class TrainSpec(SpecModel):
     """The seed of everything random: initial weights, order of samples, dropout."""
     shuffle: Flag = True
     """Whether to change the order of the samples in each epoch."""
+    balance: Name | None = None
+    """A target of class numbers `[N]`: each epoch has equally many samples of every class."""
     group_by_length: Flag = False
     """Whether samples of similar lengths share batches, which are cut to their longest sequence, so that few steps are
     padding. Needs an input with `lengths` along an open dim; all arrays along that dim are cut.

@@ -81,7 +81,7 @@ def assert_same(one: TrainingResult, other: TrainingResult) -> None:
 UPDATES = (
     SPEC.replace("{type: cosine, initial: 0.05, steps: 20}", "{type: plateau, initial: 0.05, patience: 1}")
     .replace("early_stopping: {patience: 2}", "accumulate: 2\n  ema: {decay: 0.8}")
-    .replace("epochs: 4", "epochs: 3")
+    .replace("epochs: 4", "epochs: 3\n  balance: t")
 )
 
 
