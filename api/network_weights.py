@@ -34,7 +34,7 @@ def weights_manifest(network: Network) -> Manifest:
 
 
 def read_weights(network: Network, weights: Weights) -> dict[str, NDArray]:
-    """Reads weights from a safetensors file or from arrays by name, in the model's dtypes.
+    """Reads weights from a safetensors file, a checkpoint, or from arrays by name, in the model's dtypes.
 
     Arrays that have the right dtype are not copied; a caller that keeps one must copy it. Raises WeightsError that
     lists everything wrong.

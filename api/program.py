@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,8 +28,10 @@ from . import artifacts
 from .build import build, entry_graphs, reference
 from .collection import collected_seldom
 from .data.sets import DataSets, Given
+from .errors import RequestError
 from .network_weights import Weights, read_weights, weights_manifest
 from .training import run_training
+from .warm_start import WarmStart, warm_start
 
 EngineName = Literal["native", "reference"]
 
@@ -71,8 +73,7 @@ class Program:
             raise ValueError(f"engine is native or reference, not {engine!r}")
         values = initial_values(network, seed) if weights is None else read_weights(network, weights)
         known = {buffer.name for buffer in made.manifest.buffers}
-        #: Weights that none of the entries reads. They are saved with the others.
-        self._idle = {name: array.copy() for name, array in values.items() if name not in known}
+        idle = {name: array for name, array in values.items() if name not in known}
         #: The vocabularies of the inputs that are made from text: the weights' or the training data's.
         self.vocabularies: dict[str, Vocabulary] = {}
         #: The names of each target's classes: the weights' or the training data's.
@@ -80,8 +81,9 @@ class Program:
         if isinstance(weights, str | Path):
             self.vocabularies = load_vocabularies(weights)
             self.classes = load_classes(weights)
+        self._taken: set[str] = set()  # by a warm start
         values |= initial_states(network)
-        self.session = Session(made, {name: array for name, array in values.items() if name in known})
+        self.session = Session(made, {name: array for name, array in values.items() if name in known}, idle)
 
     @property
     def threads(self) -> int:
@@ -104,7 +106,7 @@ class Program:
     @property
     def weights(self) -> dict[str, NDArray]:
         """Copies of all parameters and statistics, by name (``layer.param``)."""
-        return {**self.session.weights, **{name: array.copy() for name, array in self._idle.items()}}
+        return self.session.weights
 
     def predict(self, **inputs: ArrayLike) -> dict[str, NDArray]:
         """The outputs by name, in eval mode, for inputs by name: arrays of the declared shapes, batch first.
@@ -127,6 +129,20 @@ class Program:
         """
         return self.session.train_step(**arrays)
 
+    def warm_start(self, weights: Weights) -> WarmStart:
+        """Takes over what fits by name and shape from the weights of another network: a file, a checkpoint, or arrays
+        by name. The rest keeps its values. The result tells what was taken; ``print`` shows it as a table.
+
+        Statistics of a `standardize` layer that were taken are not fitted again, and text is read with the file's
+        vocabularies from then on. Raises WeightsError if the file can't be read, or if nothing fits.
+        """
+        start = warm_start(self.network, weights)
+        if isinstance(weights, str | Path):
+            self.vocabularies |= load_vocabularies(weights)
+        self.session.assign({**self.weights, **start.taken})
+        self._taken |= start.taken.keys()
+        return start
+
     def train(
         self,
         data: Given | DataSets | None = None,
@@ -136,6 +152,7 @@ class Program:
         checkpoint: str | Path | None = None,
         resume: str | Path | None = None,
         observer: Observer | None = None,
+        origin: Mapping[str, Any] | None = None,
     ) -> TrainingResult:
         """Trains as the spec's `train` section says; afterwards the program has the weights of the best epoch.
 
@@ -143,12 +160,17 @@ class Program:
         may also be all data sets at once, as `Model.data` returns them. A file is read as the spec declares the set
         that it replaces; a split of the training data is taken from the data given.
         ``checkpoint`` is a file that is written after every epoch, ``resume`` one to continue from. ``observer`` is
-        notified of each step and epoch (``runtime.progress``).
+        notified of each step and epoch (``runtime.progress``). ``origin`` is kept in checkpoints, for
+        ``runtime.checkpoint.read_origin``: plain values by key.
 
-        Raises RequestError without a train section or training data, DataError for data that don't fit,
-        CheckpointError, TrainingError for a plan that can't be followed, and DivergedError if the loss becomes infinite
-        or NaN.
+        Raises RequestError without a train section or training data, or if a program resumes after a warm start,
+        DataError for data that don't fit, CheckpointError, TrainingError for a plan that can't be followed, and
+        DivergedError if the loss becomes infinite or NaN.
         """
+        if resume is not None and self._taken:
+            raise RequestError(
+                f"a warm start begins a training, {resume} has the weights of one to go on with"
+            )
         sets = data if isinstance(data, DataSets) else self._data(train=data, valid=valid)
         self.vocabularies |= sets["train"].vocabularies
         self.classes |= sets["train"].classes
@@ -162,6 +184,8 @@ class Program:
             checkpoint=checkpoint,
             resume=resume,
             observer=observer,
+            taken=self._taken,
+            origin=origin,
         )
 
     def evaluate(self, data: Given) -> dict[str, float]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +14,17 @@ from netwright.compiler.frontend.network import Network
 from netwright.compiler.frontend.training.fitting import fit_statistics
 from netwright.runtime.batches import Batches
 from netwright.runtime.data.samples import Samples
-from netwright.runtime.plan import EarlyStopping, TrainingPlan, TrainingResult
+from netwright.runtime.plan import EarlyStopping, Interval, TrainingPlan, TrainingResult
+from netwright.runtime.plateau import Plateau
 from netwright.runtime.progress import Observer
 from netwright.runtime.session import Session
 from netwright.runtime.training import train
 from netwright.specs.load import LoadResult
-from netwright.specs.models.train import TrainSpec
+from netwright.specs.models.train import PlateauRate, TrainSpec
 
 from .data.needs import expected_arrays, time_dim
 from .errors import RequestError
+from .identity import spec_identity
 
 
 def training_plan(load: LoadResult, network: Network, *, epochs: int | None = None) -> TrainingPlan:
@@ -46,7 +50,19 @@ def training_plan(load: LoadResult, network: Network, *, epochs: int | None = No
         lengths_of=lengths,
         group_by_length=spec.group_by_length,
         augment=spec.augment,
+        plateau=_plateau(spec),
+        balance=spec.balance,
+        checkpoint_every=Interval(**spec.checkpoint.every.model_dump())
+        if spec.checkpoint
+        else Interval(epochs=1),
     )
+
+
+def _plateau(spec: TrainSpec) -> Plateau | None:
+    rate = spec.optimizer.learning_rate
+    if not isinstance(rate, PlateauRate):
+        return None
+    return Plateau(rate.factor, rate.patience, rate.min_delta, rate.monitor)
 
 
 def _common_mask(spec: TrainSpec) -> str | None:
@@ -66,14 +82,27 @@ def run_training(
     checkpoint: str | Path | None = None,
     resume: str | Path | None = None,
     observer: Observer | None = None,
+    taken: Collection[str] = (),
+    origin: Mapping[str, Any] | None = None,
 ) -> TrainingResult:
-    """Fits statistics from the data, then trains ``session`` (see ``runtime.training.train``, also for the errors
-    raised).
+    """Fits statistics from the data, but for those that were ``taken`` from other weights, then trains ``session`` (see
+    ``runtime.training.train``, also for the errors raised).
     """
     plan = training_plan(load, network, epochs=epochs)
     if resume is None:
-        fit(network, session, data, plan)
-    return train(session, plan, data, valid, checkpoint=checkpoint, resume=resume, observer=observer)
+        fitted = tuple(layer for layer in network.fitted if f"{layer}.mean" not in taken)
+        fit(replace(network, fitted=fitted), session, data, plan)
+    return train(
+        session,
+        plan,
+        data,
+        valid,
+        checkpoint=checkpoint,
+        resume=resume,
+        observer=observer,
+        identity=spec_identity(load),
+        origin=origin,
+    )
 
 
 def fit(network: Network, session: Session, data: Samples, plan: TrainingPlan) -> None:

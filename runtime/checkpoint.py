@@ -7,12 +7,15 @@ the progress is JSON in the metadata. The order of samples is not saved, because
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
+
+from netwright.specs.manifest import SCALE
 
 from .data.class_names import (
     CLASSES_KEY,
@@ -27,11 +30,18 @@ from .plan import EpochRecord, Progress
 from .session import Session
 from .tensors import TensorFile, write_tensors
 from .totals import Totals
+from .weights_file import BEST, CHECKPOINT, LAST, STATE
 
-FORMAT = "netwright-checkpoint-1"
-
-#: What identifies a training: the parts of its plan that determine the updates, and the size of its data.
-Identity = Mapping[str, int | bool | str | None]
+#: What identifies a training: the parts of its plan and spec that determine the updates, and the size of its data.
+#: Plain values by key, in mappings and lists.
+Identity = Mapping[str, Any]
+_MAY_CHANGE = (
+    "What may change is epochs, batch_size, learning_rate, weight_decay, clip_norm, parameter_groups, early stopping "
+    "but not what it monitors, when checkpoints are written and where data are; a new training can start with these "
+    "weights (--init)"
+)
+#: How many differences are listed.
+_LISTED = 8
 
 
 def save_checkpoint(
@@ -44,9 +54,9 @@ def save_checkpoint(
 ) -> None:
     """Writes ``session``'s values, ``progress``, vocabularies and classes of the data, atomically. Raises OSError."""
     tensors = {
-        **_prefixed("weights.", session.weights),
-        **_prefixed("state.", session.state),
-        **_prefixed("best.", progress.best_weights or {}),
+        **_prefixed(LAST, session.weights),
+        **_prefixed(STATE, session.state),
+        **_prefixed(BEST, progress.best_weights or {}),
     }
     place = {
         "identity": dict(identity),
@@ -58,10 +68,12 @@ def save_checkpoint(
         "totals": progress.totals.to_json(),
         "history": [asdict(record) for record in progress.history],
         "best_epoch": progress.best_epoch,
+        "batch_size": progress.batch_size,
+        "origin": dict(progress.origin),
     }
     manifest = session.manifest
     metadata = {
-        "format": FORMAT,
+        "format": CHECKPOINT,
         "netwright": manifest.netwright,
         "model": manifest.model,
         "training": json.dumps(place),
@@ -86,7 +98,7 @@ def load_checkpoint(
     weights, state = session.weights, session.state
     try:
         file = TensorFile(path)
-        if file.metadata.get("format") != FORMAT:
+        if file.metadata.get("format") != CHECKPOINT:
             raise CheckpointError(f"{path} is not a checkpoint that this version of netwright can resume")
         place = json.loads(file.metadata["training"])
         _compare_vocabularies(path, from_metadata(file.metadata, path), vocabularies or {})
@@ -97,10 +109,10 @@ def load_checkpoint(
         progress.totals.restore(place["totals"])
         tensors = {name: file.read(name) for name in file.headers}
         if progress.best_epoch is not None:
-            progress.best_weights = _selected(tensors, "best.")
+            progress.best_weights = _selected(tensors, BEST)
             session.assign(progress.best_weights)  # only for its checks
-        session.assign(_selected(tensors, "weights."))
-        session.assign_state(_selected(tensors, "state."))
+        session.assign(_selected(tensors, LAST))
+        session.assign_state(_scaled(_selected(tensors, STATE), state))
     except (WeightsError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         session.assign(weights)
         session.assign_state(state)
@@ -111,14 +123,24 @@ def load_checkpoint(
     return progress
 
 
+def read_origin(path: str | Path) -> Mapping[str, Any]:
+    """What was given to ``train`` as the origin of a checkpoint's training. Raises CheckpointError."""
+    return _read(path)[1].origin
+
+
 def read_history(path: str | Path) -> tuple[str, list[EpochRecord]]:
     """The model's name and the finished epochs of a checkpoint's training. Raises CheckpointError."""
+    model, progress = _read(path)
+    return model, progress.history
+
+
+def _read(path: str | Path) -> tuple[str, Progress]:
     try:
         file = TensorFile(path)
-        if file.metadata.get("format") != FORMAT:
+        if file.metadata.get("format") != CHECKPOINT:
             raise CheckpointError(f"{path} is not a checkpoint that this version of netwright can read")
         place = json.loads(file.metadata["training"])
-        return file.metadata["model"], _progress(place).history
+        return file.metadata["model"], _progress(place)
     except (WeightsError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, CheckpointError):
             raise
@@ -126,26 +148,28 @@ def read_history(path: str | Path) -> tuple[str, list[EpochRecord]]:
         raise CheckpointError(f"{path} can't be read: {detail}") from error
 
 
-def checkpoint_weights(path: str | Path) -> dict[str, NDArray]:
-    """The best weights so far in a checkpoint, by name; the last weights if nothing was monitored. Raises
-    CheckpointError.
-    """
-    try:
-        file = TensorFile(path)
-        tensors = {name: file.read(name) for name in file.headers}
-    except WeightsError as error:
-        raise CheckpointError(f"{path} can't be read: {error}") from error
-    return _selected(tensors, "best.") or _selected(tensors, "weights.")
-
-
 def _compare(path: str | Path, saved: Identity, identity: Identity) -> None:
-    changed = [
-        f"{key} was {saved.get(key)}, now is {identity.get(key)}"
-        for key in dict.fromkeys([*identity, *saved])
-        if saved.get(key) != identity.get(key)
-    ]
+    changed = list(_differences(saved, json.loads(json.dumps(identity))))
     if changed:
-        raise CheckpointError(f"{path} is from a different training: {'; '.join(changed)}")
+        more = f"; and {len(changed) - _LISTED} more" if len(changed) > _LISTED else ""
+        raise CheckpointError(
+            f"{path} is from a different training: {'; '.join(changed[:_LISTED])}{more}. {_MAY_CHANGE}"
+        )
+
+
+def _differences(old: Any, new: Any, key: str = "") -> Iterator[str]:
+    """What changed in plain values, by dotted keys."""
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        old, new = dict(enumerate(old)), dict(enumerate(new))
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in dict.fromkeys([*new, *old]):
+            yield from _differences(old.get(name), new.get(name), f"{key}.{name}" if key else str(name))
+    elif isinstance(new, dict) and old is None:
+        yield f"{key} is new"
+    elif isinstance(old, dict) and new is None:
+        yield f"{key} is gone"
+    elif old != new:
+        yield f"{key} was {old}, now is {new}"
 
 
 def _compare_vocabularies(
@@ -172,7 +196,7 @@ def _compare_classes(path: str | Path, saved: ClassNames, now: ClassNames) -> No
 
 def _progress(place: Mapping[str, Any]) -> Progress:
     history = [EpochRecord(**record) for record in place["history"]]
-    counters = {name: place[name] for name in ("epoch", "batch", "step", "samples")}
+    counters = {name: place[name] for name in ("epoch", "batch", "step", "samples", "batch_size")}
     for name, value in counters.items():
         if type(value) is not int or value < 0:
             raise ValueError(f"{name} is {value!r}")
@@ -184,7 +208,15 @@ def _progress(place: Mapping[str, Any]) -> Progress:
         seconds=float(place["seconds"]),
         history=history,
         best_epoch=best_epoch,
+        origin=dict(place["origin"]),
     )
+
+
+def _scaled(state: dict[str, NDArray], now: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """The state for another learning-rate schedule: one by plateaus begins with its first rate."""
+    if SCALE not in now:
+        return {name: array for name, array in state.items() if name != SCALE}
+    return {SCALE: np.ones((), np.float64), **state}
 
 
 def _prefixed(prefix: str, arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
 from netwright.specs.models.augmentation import AnyAugmentation
 
+from .plateau import Plateau
 from .totals import Totals
 from .windows import Windows
 
@@ -23,6 +24,25 @@ class EarlyStopping:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """How often a checkpoint is written: after so many epochs, steps or minutes. The other two are None."""
+
+    epochs: int | None = None
+    steps: int | None = None
+    minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        if len(given) != 1:
+            raise ValueError(
+                f"an interval is of epochs, steps or minutes, not of {' and '.join(given) or 'nothing'}"
+            )
+        for name, value in given.items():
+            if not value > 0:
+                raise ValueError(f"{name} must be more than 0, not {value}")
+
+
+@dataclass(frozen=True)
 class TrainingPlan:
     """How to train. The same plan on the same data gives the same weights, bit for bit.
 
@@ -31,11 +51,12 @@ class TrainingPlan:
     validation data; without them, the last weights are kept.
 
     ``window`` (truncated backpropagation) cuts sequences along the dim ``time``. ``lengths`` names the inputs that hold
-    sequence lengths, ``mask`` the array that says which steps count in the loss. ``checkpoint_every`` counts epochs.
+    sequence lengths, ``mask`` the array that says which steps count in the loss. ``checkpoint_every`` says how often a
+    checkpoint is written, ``plateau`` when the learning rate drops.
 
     ``group_by_length`` puts samples of similar lengths into batches, which are cut to their longest sequence.
     ``augment`` says by which changes each input of the training data is varied; ``lengths_of`` names the array with the
-    lengths of an input's sequences.
+    lengths of an input's sequences. ``balance`` names the classes that each epoch has equally many samples of.
     """
 
     epochs: int
@@ -52,14 +73,18 @@ class TrainingPlan:
     group_by_length: bool = False
     augment: Mapping[str, tuple[AnyAugmentation, ...]] = field(default_factory=dict)
     lengths_of: Mapping[str, str] = field(default_factory=dict)
-    checkpoint_every: int = 1
+    checkpoint_every: Interval = Interval(epochs=1)
+    plateau: Plateau | None = None
+    balance: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "checkpoint_every"):
+        for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.window is not None and self.window < 1:
             raise ValueError(f"window must be at least 1, not {self.window}")
+        if self.balance is not None and not self.shuffle:
+            raise ValueError("balanced samples are drawn at random: they can't be left in their order")
         if self.window is not None and self.group_by_length:
             raise ValueError("sequences that are cut into windows can't be grouped by length")
         if self.monitor is not None and not self.monitor.startswith(("train_", "valid_")):
@@ -94,8 +119,8 @@ class EpochRecord:
 class Progress:
     """How far a training is: everything it needs to resume, besides the session's values.
 
-    ``epoch`` counts from 0, ``batch`` is the next one in it. ``totals``, ``samples`` and ``seconds`` are those of the
-    current epoch so far.
+    ``epoch`` counts from 0, ``batch`` is the next one in it, of ``batch_size`` samples. ``totals``, ``samples`` and
+    ``seconds`` are those of the current epoch so far. ``origin`` is what the caller wants to know when it resumes.
     """
 
     epoch: int = 0
@@ -107,6 +132,8 @@ class Progress:
     history: list[EpochRecord] = field(default_factory=list)
     best_epoch: int | None = None
     best_weights: dict[str, NDArray] | None = None
+    batch_size: int = 0
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
 
 Ending = Literal["finished", "stopped early", "interrupted", "diverged"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from netwright.specs.manifest import BufferInfo, Manifest
+from netwright.specs.manifest import AVERAGE, GATHERED, SCALE, BufferInfo, Manifest
 
 from .arrays import aligned_copy, aligned_zeros
 from .calls import EntryCall
@@ -24,11 +24,15 @@ CARRY = "carry."
 class Session:
     """A model's values and the entries that work on them.
 
-    ``values`` holds every parameter and statistic, and the initial values of state buffers that don't start at zero;
-    all are copied. Raises WeightsError if they don't fit the model. Several threads must not train one session at once.
+    ``values`` holds every parameter and statistic, and the initial values of state buffers that don't start at zero.
+    ``idle`` are weights that belong to the model, but that none of the entries reads. All are copied.
+
+    Raises WeightsError if the values don't fit the model. Several threads must not train one session at once.
     """
 
-    def __init__(self, engine: Engine, values: Mapping[str, ArrayLike]):
+    def __init__(
+        self, engine: Engine, values: Mapping[str, ArrayLike], idle: Mapping[str, NDArray] | None = None
+    ):
         self.engine = engine
         manifest = engine.manifest
         given = {name: np.asarray(value) for name, value in values.items()}
@@ -36,6 +40,7 @@ class Session:
         states = [name for name, info in expected.items() if info.role == "state"]
         _check(manifest, expected, given, optional=states)
         self._weights: dict[str, NDArray] = {}
+        self._idle = {name: np.array(array) for name, array in (idle or {}).items()}
         self._states: dict[str, NDArray] = {}
         self._packed: dict[str, NDArray] = {}
         for info in manifest.buffers:
@@ -107,14 +112,21 @@ class Session:
     @property
     def weights(self) -> dict[str, NDArray]:
         """Copies of all parameters and statistics, by name."""
-        return {name: array.copy() for name, array in self._weights.items()}
+        return {name: array.copy() for name, array in {**self._weights, **self._idle}.items()}
 
     def assign(self, weights: Mapping[str, ArrayLike]) -> None:
         """Replaces all parameters and statistics. Raises WeightsError, without any change, if they don't fit."""
         given = {name: np.asarray(value) for name, value in weights.items()}
-        _check(self.manifest, weight_buffers(self.manifest), given)
+        idle = {
+            name: BufferInfo(
+                name=name, role="parameter", dtype=array.dtype.name, shape=[str(size) for size in array.shape]
+            )
+            for name, array in self._idle.items()
+        }
+        _check(self.manifest, {**weight_buffers(self.manifest), **idle}, given)
+        stored = {**self._weights, **self._idle}
         for name, array in given.items():
-            self._weights[name][...] = array
+            stored[name][...] = array
         self._fresh = set()
 
     @property
@@ -141,6 +153,29 @@ class Session:
                 self._states[name][...] = array
             else:
                 self._states[name] = aligned_copy(array, np.dtype(expected[name].dtype))
+
+    @property
+    def averages(self) -> dict[str, NDArray] | None:
+        """The weights with averages over the training in place of those that are averaged; None if none are. Before the
+        first update there is nothing to average.
+        """
+        named = {name for name in self._states if name.startswith(AVERAGE)}
+        if not named:
+            return None
+        updates = self._states.get("optimizer.updates", self._states["optimizer.step"])
+        averages = (
+            {name.removeprefix(AVERAGE): self._states[name].copy() for name in named} if updates else {}
+        )
+        return {**self.weights, **averages}
+
+    def end_group(self) -> None:
+        """Lets the next ``train_step`` update the parameters, however many batches are gathered by then."""
+        if GATHERED in self._states:
+            self._states[GATHERED].fill(2**62)
+
+    def scale_rate(self, factor: float) -> None:
+        """Multiplies the learning rate of a plateau schedule by ``factor`` from now on."""
+        self._states[SCALE].fill(factor)
 
     def reset_carry(self) -> None:
         """Sets the recurrent states that are carried between windows back to zero."""

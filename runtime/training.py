@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +26,12 @@ from .batches.trimming import Trimming
 from .causes import NETWORK, UPDATES, cause_of, not_finite
 from .checkpoint import load_checkpoint, save_checkpoint
 from .data.samples import Samples
-from .errors import DataError, TrainingError, did_you_mean, listed
+from .errors import DataError, TrainingError
 from .interrupt import InterruptRequest
+from .monitor import Monitor
 from .plan import Ending, EpochRecord, Progress, TrainingPlan, TrainingResult
 from .progress import Observer, Silent
+from .saving import Saver
 from .session import Session
 from .totals import Totals, infinite_loss
 
@@ -49,18 +53,23 @@ def train(
     checkpoint: str | Path | None = None,
     resume: str | Path | None = None,
     observer: Observer | None = None,
+    identity: Mapping[str, Any] | None = None,
+    origin: Mapping[str, Any] | None = None,
 ) -> TrainingResult:
     """Trains ``session`` by ``plan``; afterwards it holds ``result.weights``.
 
-    A ``checkpoint`` is written after every ``plan.checkpoint_every`` epochs, on Ctrl-C or SIGTERM (after the current
+    A ``checkpoint`` is written at every interval ``plan.checkpoint_every``, on Ctrl-C or SIGTERM (after the current
     step; a second Ctrl-C aborts with KeyboardInterrupt) and at the end. After SIGTERM the process then ends, unless it
-    has its own handler. ``resume`` continues from such a file.
+    has its own handler. ``resume`` continues from such a file: with the same bits, unless the plan has another
+    ``early_stopping`` or ``batch_size`` (which in the middle of an epoch holds from the next one on). ``identity`` has
+    more that must not change, as plain values by key; ``origin`` is kept in checkpoints for the caller.
 
     Raises DataError (data that don't fit the model), CheckpointError, TrainingError (a plan that can't be followed),
     DivergedError (a loss that is infinite or NaN; the session then holds the last good weights), and what the session's
     entries raise.
     """
-    return _Training(session, plan, data, valid, checkpoint, observer or Silent()).run(resume)
+    training = _Training(session, plan, data, valid, checkpoint, observer or Silent(), identity or {})
+    return training.run(resume, origin)
 
 
 def evaluate(
@@ -99,72 +108,98 @@ class _Training:
         valid: Samples | None,
         checkpoint: str | Path | None,
         observer: Observer,
+        identity: Mapping[str, Any],
     ):
         self.session = session
         self.plan = plan
-        self.checkpoint = checkpoint
+        self.saver = Saver(checkpoint, plan.checkpoint_every, self._save)
         self.observer = observer
-        self.monitor = plan.monitor or ("valid_loss" if valid is not None else None)
         self.interrupt = InterruptRequest()
         self.scores = session.manifest.scores
-        self.progress = Progress(totals=Totals(self.scores))
-        inputs, dims = session.input_info("train_step"), session.manifest.dims
-        windows = plan.windows
-        data.require(inputs, dims, windows)
-        self.batches = Batches(
-            data,
-            inputs,
-            plan.batch_size,
-            seed=plan.seed,
-            shuffle=plan.shuffle,
-            windows=windows,
-            trimming=Trimming(inputs, dims) if plan.group_by_length else None,
-            augmenter=Augmenter(plan.augment, plan.seed, inputs, plan.lengths_of) if plan.augment else None,
-        )
+        self.progress = Progress(totals=Totals(self.scores), batch_size=plan.batch_size)
+        data.require(session.input_info("train_step"), session.manifest.dims, plan.windows)
         self.data, self.valid_data = data, valid
+        self.batches = self._batches_of(plan.batch_size)
         self.valid: Batches | None = None
         if valid is not None:
-            valid.require(session.input_info("loss"), dims)
+            valid.require(session.input_info("loss"), session.manifest.dims)
             self.valid = plain_batches(session, valid, plan.batch_size, plan.group_by_length)
-        self._check_monitor()
+        name = plan.monitor or ("valid_loss" if valid is not None else None)
+        if plan.early_stopping is not None and name is None:
+            raise TrainingError("early stopping needs validation data, or a monitor such as train_loss")
+        validated = valid is not None
+        self.monitor = None if name is None else Monitor.of(name, self.scores, validated=validated)
+        watched = (plan.plateau and plan.plateau.monitor) or name or "train_loss"
+        self.plateau_monitor = Monitor.of(watched, self.scores, validated=validated)
         self.good_weights = session.weights
-        self.saved_place: tuple[int, int] | None = None
-        # The number of epochs and early stopping are left out: they don't change the updates.
+        # Left out is what doesn't change the updates made so far, nor what they go on with.
         self.identity = {
             "samples": self.batches.samples,
-            "batch_size": plan.batch_size,
             "seed": plan.seed,
             "shuffle": plan.shuffle,
             "window": plan.window,
             "carry_state": plan.carry_state,
-            "monitor": self.monitor,
+            "monitor": name,
             **({"group_by_length": True} if plan.group_by_length else {}),
             **({"augment": _written(plan.augment)} if plan.augment else {}),
+            **({"balance": plan.balance} if plan.balance else {}),
+            **identity,
         }
 
-    def run(self, resume: str | Path | None) -> TrainingResult:
+    def _batches_of(self, size: int) -> Batches:
+        """The batches of the training data, of so many samples."""
+        plan, manifest = self.plan, self.session.manifest
+        inputs = self.session.input_info("train_step")
+        return Batches(
+            self.data,
+            inputs,
+            size,
+            seed=plan.seed,
+            shuffle=plan.shuffle,
+            windows=plan.windows,
+            trimming=Trimming(inputs, manifest.dims) if plan.group_by_length else None,
+            augmenter=Augmenter(plan.augment, plan.seed, inputs, plan.lengths_of) if plan.augment else None,
+            balance=plan.balance,
+        )
+
+    def run(self, resume: str | Path | None, origin: Mapping[str, Any] | None) -> TrainingResult:
         if resume is not None:
             self.progress = load_checkpoint(
                 resume, self.session, self.identity, self.data.vocabularies, self.data.classes
             )
-            self.good_weights = self.session.weights
+            self.good_weights = self._kept()
+            self._adopt_batch_size()
         progress = self.progress
+        progress.origin = progress.origin if origin is None else origin
         self.observer.start(self.plan, len(self.batches), progress.epoch + 1, progress.batch)
         result: TrainingResult | None = None
         try:
             with self.interrupt:
                 ending = self._epochs()
-                self._save()
+                self.saver.now(progress)
             result = self._result(ending)
             return result
         except DivergedError as error:
             result = error.result
             raise
         except DataError:  # a file that can't be read: the training can go on when it is mended
-            self._save()
+            self.saver.now(progress)
             raise
         finally:
             self.observer.end(result)
+
+    def _adopt_batch_size(self) -> None:
+        """Finishes an epoch that was begun with batches of another size with such batches."""
+        progress, size = self.progress, self.plan.batch_size
+        if progress.batch_size == size:
+            return
+        if progress.batch == 0:
+            progress.batch_size = size
+            return
+        self.batches = self._batches_of(progress.batch_size)
+        self.observer.notice(
+            f"epoch {progress.epoch + 1} goes on with batches of {progress.batch_size}, the next ones have {size}"
+        )
 
     def _epochs(self) -> Ending:
         progress = self.progress
@@ -172,14 +207,14 @@ class _Training:
             if self._ran_out_of_patience():
                 return "stopped early"
             self._steps()
-            valid = None if self.interrupt.requested else self._validate()
+            with self._averaged() as weights:
+                valid = None if self.interrupt.requested else self._validate()
             if self.interrupt.requested:
                 where = f"epoch {progress.epoch + 1}, batch {progress.batch} of {len(self.batches)}"
                 self.observer.notice(f"interrupted in {where}")
                 return "interrupted"
-            self._finish_epoch(valid)
-            if progress.epoch % self.plan.checkpoint_every == 0:
-                self._save()
+            self._finish_epoch(weights, valid)
+            self.saver.after_epoch(progress)
         return "finished"
 
     def _steps(self) -> None:
@@ -192,12 +227,15 @@ class _Training:
                     break
                 self._step(batch)
                 progress.seconds = before + time.perf_counter() - began
+                self.saver.after_step(progress)
                 self.observer.step(progress.epoch + 1, progress.batch, progress.samples, progress.totals)
 
     def _step(self, batch: Batch) -> None:
         progress, plan = self.progress, self.plan
         if batch.starts_sequence or not plan.carry_state:
             self.session.reset_carry()
+        if batch.index == len(self.batches) - 1:
+            self.session.end_group()
         outputs = self.session.run("train_step", batch.arrays)
         progress.step += 1
         progress.batch = batch.index + 1
@@ -210,6 +248,24 @@ class _Training:
         progress.totals.add(outputs)
         progress.samples += batch.samples
 
+    def _kept(self) -> dict[str, NDArray]:
+        """The weights to keep: averages over the training, if there are such."""
+        averages = self.session.averages
+        return self.session.weights if averages is None else averages
+
+    @contextmanager
+    def _averaged(self) -> Iterator[dict[str, NDArray]]:
+        """Inside, the session has the weights to validate and keep. Training goes on with those from before."""
+        trained, kept = self.session.weights, self.session.averages
+        if kept is None:
+            yield trained
+            return
+        self.session.assign(kept)
+        try:
+            yield kept
+        finally:
+            self.session.assign(trained)
+
     def _validate(self) -> dict[str, float] | None:
         if self.valid is None:
             return None
@@ -221,9 +277,8 @@ class _Training:
                 totals.add(self.session.run("loss", batch.arrays))
         return totals.means()
 
-    def _finish_epoch(self, valid: dict[str, float] | None) -> None:
+    def _finish_epoch(self, weights: dict[str, NDArray], valid: dict[str, float] | None) -> None:
         progress = self.progress
-        weights = self.session.weights
         if valid is not None and not math.isfinite(valid["loss"]):
             self._diverged(f"the validation loss is {valid['loss']}", self._cause_of_validation(weights))
         if bad := [name for name, array in weights.items() if not np.isfinite(array).all()]:
@@ -238,11 +293,17 @@ class _Training:
             samples=progress.samples,
         )
         progress.history.append(record)
+        if (plateau := self.plan.plateau) is not None:
+            values = [past.value(self.plateau_monitor.name) for past in progress.history]
+            self.session.scale_rate(plateau.scale(values, self.plateau_monitor.rises))
         best = self.monitor is not None and self._is_better(record)
         if best:
             progress.best_epoch, progress.best_weights = record.epoch, weights
         progress.epoch, progress.batch, progress.samples = progress.epoch + 1, 0, 0
         progress.seconds, progress.totals = 0.0, Totals(self.scores)
+        if progress.batch_size != self.plan.batch_size:
+            progress.batch_size = self.plan.batch_size
+            self.batches = self._batches_of(progress.batch_size)
         self.observer.epoch(record, best)
 
     def _is_better(self, record: EpochRecord) -> bool:
@@ -250,34 +311,22 @@ class _Training:
         assert monitor is not None
         if progress.best_epoch is None:
             return True
-        name = monitor.partition("_")[2]
-        sign = 1 if next(score.rises for score in self.scores if score.name == name) else -1
         margin = self.plan.early_stopping.min_delta if self.plan.early_stopping else 0.0
-        best = progress.history[progress.best_epoch - 1]
-        return sign * (record.value(monitor) - best.value(monitor)) > margin
+        return monitor.is_better(record, progress.history[progress.best_epoch - 1], margin)
 
     def _ran_out_of_patience(self) -> bool:
         stopping, best = self.plan.early_stopping, self.progress.best_epoch
         return stopping is not None and best is not None and self.progress.epoch - best >= stopping.patience
 
-    def _save(self) -> None:
-        place = self.progress.epoch, self.progress.batch
-        if self.checkpoint is not None and place != self.saved_place:
-            save_checkpoint(
-                self.checkpoint,
-                self.session,
-                self.identity,
-                self.progress,
-                self.data.vocabularies,
-                self.data.classes,
-            )
-            self.saved_place = place
+    def _save(self, path: str | Path) -> None:
+        data = self.data
+        save_checkpoint(path, self.session, self.identity, self.progress, data.vocabularies, data.classes)
 
     def _result(self, ending: Ending) -> TrainingResult:
         progress = self.progress
         weights = progress.best_weights
         if weights is None:
-            weights = self.good_weights if ending == "diverged" else self.session.weights
+            weights = self.good_weights if ending == "diverged" else self._kept()
         self.session.assign(weights)
         return TrainingResult(
             ending,
@@ -304,17 +353,3 @@ class _Training:
             f"{what} at step {progress.step} (epoch {progress.epoch + 1}, batch {progress.batch}); {weights}. {cause}",
             self._result("diverged"),
         )
-
-    def _check_monitor(self) -> None:
-        if self.plan.early_stopping is not None and self.monitor is None:
-            raise TrainingError("early stopping needs validation data, or a monitor such as train_loss")
-        if self.monitor is None:
-            return
-        part, _, name = self.monitor.partition("_")
-        if part == "valid" and self.valid is None:
-            raise TrainingError(f"{self.monitor} can't be monitored: there are no validation data")
-        known = [score.name for score in self.scores]
-        if name not in known:
-            raise TrainingError(
-                f"{self.monitor} can't be monitored: there is {listed(known)}{did_you_mean(name, known)}"
-            )

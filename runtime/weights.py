@@ -14,7 +14,8 @@ from .data.class_names import CLASSES_KEY, ClassNames, classes_from_metadata, cl
 from .data.vocabulary import KEY, Vocabulary, from_metadata, to_text
 from .errors import WeightsError
 from .named_arrays import find_problems, weight_buffers
-from .tensors import TensorFile, write_tensors
+from .tensors import write_tensors
+from .weights_file import WeightsFile
 
 
 def save_weights(
@@ -41,22 +42,23 @@ def save_weights(
 
 def load_vocabularies(path: str | Path) -> dict[str, Vocabulary]:
     """The vocabularies of the inputs that are made from text. Raises WeightsError."""
-    return from_metadata(TensorFile(path).metadata, path)
+    return from_metadata(WeightsFile(path).metadata, path)
 
 
 def load_classes(path: str | Path) -> dict[str, tuple[str, ...]]:
     """The names of the classes of each target, as far as the training data had names. Raises WeightsError."""
-    return classes_from_metadata(TensorFile(path).metadata, path)
+    return classes_from_metadata(WeightsFile(path).metadata, path)
 
 
 def load_weights(path: str | Path, manifest: Manifest) -> dict[str, NDArray]:
-    """Reads the model's parameters and statistics from a file and casts them to the model's dtypes if nothing is lost.
+    """Reads the model's parameters and statistics from a weights file or a checkpoint (see ``WeightsFile``), and casts
+    them to the model's dtypes if nothing is lost.
 
     Raises WeightsError if the file can't be read, or – all problems in one error – if tensors are missing, unknown, or
     of a wrong shape or dtype.
     """
     expected = weight_buffers(manifest)
-    tensors = TensorFile(path)
+    tensors = WeightsFile(path)
     if problems := find_problems(expected, tensors.headers):
         raise WeightsError(_listing(f"{path} does not fit the model {manifest.model!r}", problems), problems)
     return {

@@ -45,6 +45,10 @@ MOST_THREADS = 1024
 #: about 25 µs, and a third of that is time of the thread that wakes it.
 SPINS = 2048
 
+#: States that are more than the optimizer's own affair: the moving average of a parameter (with its name after it), how
+#: many batches are gathered for the next update, and what a plateau schedule's rate is multiplied by.
+AVERAGE, GATHERED, SCALE = "average.", "optimizer.gathered", "optimizer.scale"
+
 #: Return codes of entries and kernels.
 INDEX_OUT_OF_RANGE, LENGTH_OUT_OF_RANGE = 1, 2
 #: Return codes of entries that refuse to start.

@@ -50,7 +50,8 @@ class Memory:
     """The memory of one entry at given dims, in bytes.
 
     ``buffers`` are owned by the caller, by kind. ``arena`` is one block of scratch memory; ``tape`` is the part of it
-    that the forward pass keeps for the backward pass (0 if there is none).
+    that the forward pass keeps for the backward pass (0 if there is none). ``frozen`` is the part of the weights that
+    training leaves as they are, and keeps no state for.
     """
 
     entry: str
@@ -58,6 +59,7 @@ class Memory:
     buffers: Mapping[str, int]
     arena: int
     tape: int
+    frozen: int = 0
 
     @property
     def total(self) -> int:
@@ -70,6 +72,7 @@ class Memory:
             "entry": self.entry,
             "dims": dict(self.dims),
             **{name.replace(" ", "_"): size for name, size in self.buffers.items()},
+            **({"frozen": self.frozen} if self.frozen else {}),
             "arena": self.arena,
             "tape": self.tape,
             "total": self.total,
@@ -160,7 +163,10 @@ class Resources:
             buffers[kind] = buffers.get(kind, 0) + evaluate(_nbytes(info), bound)
         ordered = {name: buffers[name] for name in _ROLES.values() if buffers.get(name)}
         tape = sum(evaluate(buffer.nbytes, bound) for buffer in self.tape_buffers(entry))
-        return Memory(entry, bound, ordered, arena, tape)
+        frozen = (
+            [info for info in self._used(entry) if self._is_frozen(info)] if entry == "train_step" else []
+        )
+        return Memory(entry, bound, ordered, arena, tape, sum(evaluate(_nbytes(info), {}) for info in frozen))
 
     def formulas(self, entry: str, dims: Mapping[str, int] | None = None) -> Formulas:
         """The memory as formulas of the open dims. Which set of buffers is the largest is decided at ``dims``."""
@@ -192,6 +198,9 @@ class Resources:
         names = {name for info in entries for name in (*info.reads, *info.writes)}
         return [info for name, info in self._buffers.items() if name in names]
 
+    def _is_frozen(self, info: BufferInfo) -> bool:
+        return info.role == "parameter" and self.network.parameters[info.name].frozen
+
     # Output.
 
     def table(self, dims: Mapping[str, int] | None = None) -> Table:
@@ -205,6 +214,8 @@ class Resources:
         for kind in _ROLES.values():
             if any(kind in memory.buffers for memory in memories):
                 table.add_row(kind, *(_number(memory.buffers.get(kind, 0)) for memory in memories))
+            if kind == _ROLES["parameter"] and any(memory.frozen for memory in memories):
+                table.add_row("  of it frozen", *(_number(memory.frozen) for memory in memories))
         table.add_row("arena", *(_number(memory.arena) for memory in memories))
         if any(memory.tape for memory in memories):
             table.add_row("  of it tape", *(_number(memory.tape) for memory in memories))

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from netwright.compiler.frontend.analyses.work import work
-from netwright.compiler.frontend.network import Network
+from netwright.compiler.frontend.network import Network, Parameter
 from netwright.compiler.ops.base import Cost
 from netwright.compiler.scan_window_work import ScanWindowWork, scan_window_work
 from netwright.specs.dims import Dim, DimLike, Shape
@@ -29,16 +29,18 @@ from .shift import Answer, ShiftAnalysis
 class SummaryRow:
     """A layer in numbers.
 
-    ``parameters`` counts the trained values it uses; ``shared_with`` names their owner if that is another layer.
-    ``statistics`` are stored with the weights but not trained. ``flops`` are the arithmetic operations per sample in
-    prediction (a multiply-add is two), ``bytes`` what its operations read and write; both may depend on open sizes
-    (``compiler.frontend.analyses.work`` has the formulas). ``receptive_field`` is None in networks without windows.
+    ``parameters`` counts the values it learns or learned; ``shared_with`` names their owner if that is another layer.
+    ``frozen`` of them are left as they are. ``statistics`` are stored with the weights but not trained. ``flops`` are
+    the arithmetic operations per sample in prediction (a multiply-add is two), ``bytes`` what its operations read and
+    write; both may depend on open sizes (``compiler.frontend.analyses.work`` has the formulas). ``receptive_field`` is
+    None in networks without windows.
     """
 
     name: str
     description: str
     output: Shape
     parameters: int
+    frozen: int
     statistics: int
     shared_with: str | None
     flops: DimLike
@@ -59,6 +61,7 @@ class Summary:
     inputs: dict[str, tuple[str, Shape]]
     rows: tuple[SummaryRow, ...]
     parameters: int
+    frozen: int
     repeated: int
     statistics: int
     weight_bytes: int
@@ -98,7 +101,7 @@ class Summary:
     def totals(self) -> str:
         """The totals, the line below the table."""
         parts = [
-            count_text(self.parameters, "parameter"),
+            count_text(self.parameters, "parameter") + (f" ({self.frozen:,} frozen)" if self.frozen else ""),
             *([f"{count_text(self.statistics, 'statistic')} (not trained)"] if self.statistics else []),
             f"{bytes_text(self.weight_bytes)} of weights",
             f"{flops_text(self.flops) or '0'} FLOPs per sample",
@@ -159,6 +162,7 @@ class Summary:
         return {
             "model": self.model,
             "parameters": self.parameters,
+            "frozen": self.frozen,
             "statistics": self.statistics,
             "weight_bytes": self.weight_bytes,
             "flops": _size(self.flops),
@@ -169,6 +173,7 @@ class Summary:
                     "description": row.description,
                     "output": [_size(size) for size in row.output],
                     "parameters": row.parameters,
+                    "frozen": row.frozen,
                     "statistics": row.statistics,
                     "shared_with": row.shared_with,
                     "flops": _size(row.flops),
@@ -204,16 +209,18 @@ def summarize(load: LoadResult, network: Network) -> Summary:
     costs = work(network)
     rows = []
     for name, spec in specs.items():
-        counts = {"parameter": 0, "statistic": 0}
+        counts = {"parameter": 0, "statistic": 0, "frozen": 0}
         for parameter in infos[name].parameters:
             info = network.parameters[parameter]
             counts[info.kind] += _count(info.type.shape)
+            counts["frozen"] += _frozen(info)
         rows.append(
             SummaryRow(
                 name,
                 describe(spec),
                 shapes[name],
                 counts["parameter"],
+                counts["frozen"],
                 counts["statistic"],
                 spec.share,
                 costs.get(name, Cost()).flops,
@@ -232,6 +239,7 @@ def summarize(load: LoadResult, network: Network) -> Summary:
         inputs,
         tuple(rows),
         totals["parameter"],
+        sum(_frozen(parameter) for parameter in network.parameters.values()),
         sum(row.parameters for row in rows),
         totals["statistic"],
         size,
@@ -275,9 +283,17 @@ def _count(shape: Shape) -> int:
     return prod(size for size in shape if isinstance(size, int))
 
 
+def _frozen(parameter: Parameter) -> int:
+    """How many numbers of a parameter are frozen."""
+    trained = parameter.trained or parameter.kind == "statistic"
+    return 0 if trained else _count(parameter.type.shape)
+
+
 def _parameters(row: SummaryRow) -> str:
     if row.shared_with is not None:
         return f"as {row.shared_with}"
     parts = [f"{row.parameters:,}"] if row.parameters else []
+    if row.frozen:
+        parts += ["frozen" if row.frozen == row.parameters else f"({row.frozen:,} frozen)"]
     parts += [f"+ {row.statistics:,}"] if row.statistics else []
     return " ".join(parts)

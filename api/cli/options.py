@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from netwright.specs.files import STANDARD_STREAM, check_writable, is_stream
 from netwright.specs.manifest import MOST_THREADS
@@ -48,8 +49,10 @@ def format_option(function: F) -> F:
     )(function)
 
 
-def weights_option(required: bool = True, help: str = "Trained weights.") -> Callable[[F], F]:
-    """--weights, a safetensors file."""
+def weights_option(
+    required: bool = True, help: str = "Trained weights, or a checkpoint: its best ones."
+) -> Callable[[F], F]:
+    """--weights, a safetensors file or a checkpoint."""
     return click.option("--weights", type=PATH, required=required, metavar="FILE", help=help)
 
 
@@ -63,6 +66,11 @@ class _Threads(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
         return None if value == "auto" else click.IntRange(1, MOST_THREADS).convert(value, param, ctx)
+
+
+def given(ctx: click.Context, name: str) -> bool:
+    """Whether an option was given, and does not have its default."""
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def engine_options(function: F) -> F:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from netwright.compiler.frontend.network import initial_values
-from netwright.runtime.checkpoint import checkpoint_weights, read_history
+from netwright.runtime.checkpoint import read_history
 from netwright.specs.files import write_file
 
 from ..errors import RequestError
@@ -45,7 +44,7 @@ def command(spec: Path, output: Path, run: Path | None, settings: tuple[str, ...
         trained, history = read_history(path)
         if trained != name:
             raise RequestError(f"{path} is of the model {trained}, not of {name}")
-        weights = read_weights(model.network, {**initial_values(model.network), **checkpoint_weights(path)})
+        weights = read_weights(model.network, path)
     write_file(output, report(model, history, weights).encode())
     written(output, sized=True)
 

@@ -7,20 +7,24 @@ from pathlib import Path
 
 import click
 
+from netwright.runtime.checkpoint import read_history
 from netwright.runtime.plan import TrainingResult
 from netwright.runtime.progress import observer_for
 from netwright.runtime.training import DivergedError
+from netwright.runtime.weights import load_vocabularies
 from netwright.specs.diagnostics.visible import visible
 from netwright.specs.files import is_stream
 
 from ..model import load
 from ..program import EngineName, Program
 from ..training import training_plan
+from .beginning import keep_existing, options_of
 from .options import (
     PATH,
     check_outputs,
     data_option,
     engine_options,
+    given,
     settings_option,
     spec_argument,
     weights_option,
@@ -30,7 +34,10 @@ from .output import console, show_warnings, to_standard_output, written
 
 @click.command("train")
 @spec_argument
-@weights_option(help="Where to write the trained weights (safetensors).")
+@weights_option(
+    required=False,
+    help="Where to write the trained weights (safetensors); with --resume by default where they went before.",
+)
 @click.option(
     "--epochs", type=click.IntRange(1), help="How often to go through the data; by default as in the spec."
 )
@@ -39,25 +46,39 @@ from .output import console, show_warnings, to_standard_output, written
 @click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), help="Another seed for weights, order and dropout."
 )
-@click.option("--resume", type=PATH, metavar="CHECKPOINT", help="Continue from a checkpoint.")
+@click.option(
+    "--init",
+    type=PATH,
+    metavar="FILE",
+    help="Start with other weights, or a checkpoint's best ones, where names and shapes agree.",
+)
+@click.option(
+    "--resume",
+    type=PATH,
+    metavar="CHECKPOINT",
+    help="Continue from a checkpoint, with the options that its training was begun with, unless others are given.",
+)
 @click.option(
     "--checkpoint",
     type=PATH,
     metavar="FILE",
     help="Where to keep the checkpoint written after every epoch and on Ctrl-C; by default next to the weights.",
 )
+@click.option("--force", is_flag=True, help="Write over existing weights and checkpoints.")
 @engine_options
 @click.pass_context
 def command(
     ctx: click.Context,
     spec: Path,
-    weights: Path,
+    weights: Path | None,
     epochs: int | None,
     settings: tuple[str, ...],
     data: dict[str, Path],
     seed: int | None,
+    init: Path | None,
     resume: Path | None,
     checkpoint: Path | None,
+    force: bool,
     engine: EngineName,
     threads: int | None,
     pin: bool,
@@ -68,26 +89,44 @@ def command(
     validation data they are the last ones. Ctrl-C finishes the current step, writes the checkpoint, which also has the
     best weights, and exits with 130; SIGTERM does the same and exits with 143.
     """
+    if init is not None and resume is not None:
+        raise click.UsageError(
+            f"--init starts a new training with the weights in {init}, --resume goes on with the training in {resume}, "
+            "whose weights are in it: leave one of them out"
+        )
     changes = [*settings, *([f"train.epochs={epochs}"] if epochs else [])]
     changes += [f"train.seed={seed}"] if seed is not None else []
-    model = load(spec, changes)
+    if weights is not None:
+        check_outputs({"--weights": weights}, [resume])
+    options = options_of(weights, changes, data, engine if given(ctx, "engine") else None, resume)
+    weights, before = options.weights, len(read_history(resume)[1]) if resume else 0
+    model = load(spec, options.settings)
     show_warnings(model)
     plan = training_plan(model.load, model.network)
     checkpoint = checkpoint or resume or _beside(weights, model.name)
-    sets = model.data(data)
+    words = init if init is not None and load_vocabularies(init) else None
+    sets = model.data(options.data, weights=words)
     files = [*model.files, *(file for name in sets for file in sets.files(name))]
-    check_outputs({"--weights": weights}, [*files, resume])
-    check_outputs({"--checkpoint": checkpoint}, [*files, weights])
+    check_outputs({"--weights": weights}, [*files, resume, init])
+    check_outputs({"--checkpoint": checkpoint}, [*files, weights, init])
+    if resume is None and not force:
+        keep_existing(weights, checkpoint)
     for dataset in (sets["train"], sets.find("valid")):
         if dataset is not None:
             dataset.load()  # an error in the data comes before the network is compiled
-    program = model.compile(engine=engine, threads=threads, pin=pin, entries=("loss", "train_step"))
+    program = model.compile(engine=options.engine, threads=threads, pin=pin, entries=("loss", "train_step"))
+    messages = console(err=to_standard_output(weights))
+    if init is not None:
+        start = program.warm_start(init)
+        messages.print(start.table())
+        messages.print(start.totals(), soft_wrap=True)
     try:
         result = program.train(
             sets,
             checkpoint=checkpoint,
             resume=resume,
-            observer=observer_for(console(err=to_standard_output(weights))),
+            observer=observer_for(messages),
+            origin=options.origin(checkpoint),
         )
     except DivergedError as error:
         if error.result.history:
@@ -98,6 +137,10 @@ def command(
         ctx.exit(128 + (result.signal or signal.SIGINT))
     if result.ending == "stopped early":
         click.echo(f"stopped early after {len(result.history)} of {plan.epochs} epochs")
+    elif resume is not None and len(result.history) == before:
+        click.echo(
+            f"nothing was left to do after {before} of {plan.epochs} epochs; --epochs MORE goes on", err=True
+        )
     _write(program, weights, result)
     if result.signal is not None:  # the signal arrived after the last epoch
         ctx.exit(128 + result.signal)

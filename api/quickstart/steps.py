@@ -18,6 +18,8 @@ from netwright.specs.files import write_file
 from ..errors import RequestError
 
 FILES = ("digits.yaml", "digits-train.npz", "digits-valid.npz")
+#: What training leaves, which is not written over.
+TRAINED = ("digits.safetensors", "digits.checkpoint")
 
 Echo = Callable[[str], None]
 
@@ -34,6 +36,9 @@ def copy_files(folder: Path) -> None:
         path = folder / name
         if path.exists() and path.read_bytes() != data:
             raise RequestError(f"{path} is in the way: choose another directory")
+    for name in TRAINED:
+        if (folder / name).exists():
+            raise RequestError(f"{folder / name} is in the way: choose another directory")
     for name, data in contents.items():
         write_file(folder / name, data)
 

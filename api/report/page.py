@@ -57,7 +57,10 @@ def report(
 def _totals(summary: Summary, resources: Resources) -> str:
     items = [
         ("layers", f"{len(summary.rows):,}"),
-        ("parameters", f"{summary.parameters:,}"),
+        (
+            "parameters",
+            f"{summary.parameters:,}" + (f" ({summary.frozen:,} frozen)" if summary.frozen else ""),
+        ),
         ("weights", bytes_text(summary.weight_bytes)),
         ("FLOPs per sample", flops_text(summary.flops) or "0"),
     ]
@@ -136,6 +139,7 @@ def _data(model: Model, summary: Summary) -> dict[str, Any]:
         span = node.span if node and node.text.file == model.load.file else None
         facts = [("", row.description), ("output", shape_text(row.output))]
         facts += [("parameters", f"as {row.shared_with}" if row.shared_with else f"{row.parameters:,}")]
+        facts += [("of them frozen", f"{row.frozen:,}")] if row.frozen and not row.shared_with else []
         facts += [("statistics", f"{row.statistics:,}")] if row.statistics else []
         facts += [("FLOPs per sample", flops_text(row.flops) or "0")]
         facts += [("bytes moved a sample", flops_text(row.bytes) or "0")]

@@ -28,8 +28,8 @@ from .tensor import Tensor
 from .training.fitting import fit_graph
 from .training.masking import MaskedSteps, masked_steps
 from .training.objective import Objective
-from .training.optimizers import Updater, clipped, state_types
 from .training.outputs import counted_by
+from .training.update import update_states, updated
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,8 @@ def _network(load: LoadResult, checked: Expander, objective: Objective | None) -
     if model.train and objective:
         train = model.train
         training = _expanded(load, "train_step", mode="train", bounded=checked.bounded)
-        types = {name: param.type for name, param in checked.parameters.items() if param.kind == "parameter"}
-        states["optimizer.step"] = State(TensorType("int64", ()))
-        states |= {name: State(type) for name, type in state_types(train.optimizer, types).items()}
+        types = {name: param.type for name, param in checked.parameters.items() if param.trained}
+        states |= update_states(train, types)
         states |= {name: state for name, state in training.states.items() if name not in states}
         builders["loss"] = lambda: checked.graph
         builders["train_step"] = lambda: _train_step(load, train, training)
@@ -209,7 +208,7 @@ def _train_step(load: LoadResult, train: TrainSpec, expander: Expander) -> Graph
     for name, value in {**sums, **expander.updates}.items():
         forward.set_output(name, value.value)
     forward.set_output("loss.mean", objective.minimized(sums).value)
-    trained = [name for name, param in expander.parameters.items() if param.kind == "parameter"]
+    trained = [name for name, param in expander.parameters.items() if param.trained]
     graph, cotangents = gradients(before_gradients(forward), "loss.mean", trained)
     graph.drop_output("loss.mean")
 
@@ -218,13 +217,7 @@ def _train_step(load: LoadResult, train: TrainSpec, expander: Expander) -> Graph
         return Tensor(graph, graph.input(name, type, "state") if value is None else value)
 
     slopes = {name: Tensor(graph, value) for name, value in cotangents.items()}
-    if train.clip_norm is not None:
-        slopes, norm = clipped(slopes, train.clip_norm)
-        graph.set_output("gradient.norm", norm.value)
-    step = state("optimizer.step", TensorType("int64", ()))
-    updater = Updater(train.optimizer, step, expander.dtype, state)
-    for name, slope in slopes.items():
-        updater.update(name, Tensor(graph, graph.inputs[name]), slope)
-    for name, value in updater.updates.items():
+    count = Tensor(graph, graph.outputs[f"{objective.stems[0]}.count"])
+    for name, value in updated(graph, train, slopes, count, state).items():
         graph.set_output(name, value.value)
     return graph

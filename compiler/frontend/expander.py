@@ -25,6 +25,7 @@ from ..ops.within import WithinAttributes
 from .expansion import Expansion
 from .network import LayerInfo, Parameter, State
 from .origins import Origin, history
+from .patterns import matched
 from .problem import Label, Problem, show_type
 from .scope import Mode, Scope, Signal
 from .tensor import Tensor
@@ -296,8 +297,16 @@ class Expander:
             raise Problem("NW0312", message, span, labels=labels)
         role = "statistic" if statistic else "parameter"
         if known is None or not scope.spec.share:  # the owner's initializers count
-            self.parameters[full_name] = Parameter(full_name, type, role, initializers, scope.owner)
+            frozen = self.frozen(scope.owner, name)
+            self.parameters[full_name] = Parameter(full_name, type, role, initializers, scope.owner, frozen)
         return self._buffer(full_name, type, role)
+
+    def frozen(self, layer: str, name: str) -> bool:
+        """Whether training leaves a layer's parameter or statistic as it is."""
+        spec, entry = self._spec_of.get(layer), self.load.entries.get(layer)
+        if (spec and not spec.trainable) or (entry and entry.placement.frozen):
+            return True
+        return self.spec.train is not None and matched(f"{layer}.{name}", self.spec.train.freeze)
 
     def _computed(self, scope: Scope, name: str, type: TensorType) -> Tensor:
         """A parameter that another layer computes. Raises Problem if it has another type."""

@@ -23,7 +23,8 @@ class Parameter:
     """An array stored with the weights, `layer.param`.
 
     ``kind``: a parameter is trained; a statistic is not (batch norm's running mean and variance, the constants of a
-    fitted standardize). ``initializers``: one, or one per equal slice of the last axis.
+    fitted standardize). ``initializers``: one, or one per equal slice of the last axis. Training leaves a frozen one as
+    it is.
     """
 
     name: str
@@ -31,6 +32,12 @@ class Parameter:
     kind: Literal["parameter", "statistic"]
     initializers: tuple[InitializerSpec, ...]
     layer: str
+    frozen: bool = False
+
+    @property
+    def trained(self) -> bool:
+        """Whether the optimizer updates it."""
+        return self.kind == "parameter" and not self.frozen
 
     def initial_value(self, seed: int) -> NDArray:
         """The initial values, drawn from the stream of (seed, name)."""

@@ -149,6 +149,10 @@ class Scope:
         """The value that a layer sharing the statistic already gave it in this step; None if there is none."""
         return self.expander.updates.get(f"{self.owner}.{name}")
 
+    def frozen(self, name: str) -> bool:
+        """Whether training leaves a parameter or statistic of this layer as it is."""
+        return self.expander.frozen(self.owner, name)
+
     @property
     def owner(self) -> str:
         return self.spec.share or self.name

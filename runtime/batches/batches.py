@@ -18,6 +18,7 @@ from ..augmentation import Augmenter
 from ..data.samples import Rows, Samples
 from ..errors import DataError
 from ..windows import Windows
+from .balance import Balance, classes_of
 from .order import batch_rows
 from .trimming import Trimming, time_axes, total_lengths
 
@@ -38,7 +39,8 @@ class Batch:
 class Batches:
     """Makes the batches of each epoch from those arrays of ``dataset`` that ``inputs`` name. Floats are rounded to the
     inputs' types; a number that is too large for its type raises DataError. ``trimming`` puts samples of similar
-    lengths together and cuts each batch to its longest sequence; ``augmenter`` changes the samples.
+    lengths together and cuts each batch to its longest sequence; ``augmenter`` changes the samples. ``balance`` names
+    the array of classes of which an epoch has equally many samples each.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Batches:
         windows: Windows | None = None,
         trimming: Trimming | None = None,
         augmenter: Augmenter | None = None,
+        balance: str | None = None,
     ):
         self.samples = len(dataset)
         self._dataset = dataset
@@ -60,6 +63,7 @@ class Batches:
         self._seed = seed
         self._shuffle = shuffle
         self._augmenter = augmenter
+        self._balance = None if balance is None else Balance(classes_of(dataset, balance), seed)
         self._windows = windows
         self._axes = time_axes(inputs, windows.time, "cut into windows") if windows else {}
         if windows and not self._axes:
@@ -86,24 +90,28 @@ class Batches:
             epoch=epoch,
             shuffle=self._shuffle,
             lengths=self._lengths,
+            balance=self._balance,
         )
         whole: dict[str, NDArray] = {}
         for index in range(start, len(self)):
             number, window = divmod(index, self.windows_per_batch)
-            rows = batches[number]
+            times = batches[number]
+            rows = times if isinstance(times, slice) else times % self.samples
             if window == 0 or not whole:
-                whole = self._gather(rows, epoch)
+                whole = self._gather(rows, times, epoch)
             samples = len(next(iter(whole.values())))
             arrays = self._cut(whole, window) if self._windows else whole
             yield Batch(index, arrays, samples if window == 0 else 0, window == 0, rows)
 
-    def _gather(self, rows: Rows, epoch: int) -> dict[str, NDArray]:
+    def _gather(self, rows: Rows, times: Rows, epoch: int) -> dict[str, NDArray]:
+        """The arrays of a batch. Samples that come several times are varied by ``times``, each time in another way."""
         arrays = self._dataset.read(rows, self._dtypes)
         for name, dtype in self._dtypes.items():
             if is_rounding(arrays[name].dtype, dtype):
                 arrays[name] = self._rounded(name, arrays[name], dtype, rows)
         if self._augmenter is not None:
-            arrays |= self._augmenter.apply(arrays, np.arange(self.samples)[rows], epoch)
+            numbers = np.arange(self.samples)[times] if isinstance(times, slice) else times
+            arrays |= self._augmenter.apply(arrays, numbers, epoch)
         return arrays if self._trimming is None else self._trimming.cut(arrays)
 
     def _rounded(self, name: str, array: NDArray, dtype: np.dtype, rows: Rows) -> NDArray:

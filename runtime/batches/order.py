@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from netwright.specs.random import permutation
 
 from ..data.samples import Rows
+from .balance import Balance
 
 #: The random streams that shuffle samples, and batches of samples of similar lengths.
 SHUFFLE = "data.train"
@@ -25,18 +26,23 @@ def batch_rows(
     epoch: int,
     shuffle: bool,
     lengths: NDArray[np.int64] | None = None,
+    balance: Balance | None = None,
 ) -> list[Rows]:
     """The rows of each batch of an epoch. With ``lengths``, samples of similar lengths share batches: those of some
     batches are sorted and divided, and the batches of the epoch are shuffled. Without ``shuffle``, all samples are.
+
+    With ``balance``, which needs ``shuffle``, samples may come several times: n + samples·i stands for sample n when it
+    comes for the i-th time, from i = 0.
     """
     starts = range(0, samples, batch_size)
     if not shuffle and lengths is None:
         return [slice(start, start + batch_size) for start in starts]
     order = permutation(seed, SHUFFLE, epoch, samples) if shuffle else np.arange(samples)
+    order = order if balance is None else balance.epoch(epoch)[order]
     if lengths is not None:
         pool = _POOL * batch_size if shuffle else samples
         pools = [order[start : start + pool] for start in range(0, samples, pool)]
-        order = np.concatenate([rows[np.argsort(lengths[rows], kind="stable")] for rows in pools])
+        order = np.concatenate([rows[np.argsort(lengths[rows % samples], kind="stable")] for rows in pools])
     batches: list[Rows] = [order[start : start + batch_size] for start in starts]
     if lengths is not None and shuffle:
         batches = [batches[i] for i in permutation(seed, SHUFFLE_BATCHES, epoch, len(batches))]

@@ -126,10 +126,29 @@ def check_share(
         message = f"{spec.share} itself uses the parameters of {other.spec.share}"
         help = f"write share: {other.spec.share}"
         fixes = respelled(spec.share, other.spec.share, place, safe=True)
+    elif other.spec is None:
+        return False
     else:
-        return other.spec is not None
+        return _agree_on_training(entry, spec, other, tree, diagnostics)
     labels = [(tree.value_span((*other.path, "name")), "this layer")] if other and other is not entry else []
     diagnostics.error("NW0307", message, place, labels=labels, help=help, fixes=fixes)
+    return False
+
+
+def _agree_on_training(
+    entry: LayerEntry, spec: LayerSpec, owner: LayerEntry, tree: SourceTree, diagnostics: Diagnostics
+) -> bool:
+    """Whether a layer does not freeze parameters that another one owns and trains."""
+    frozen = entry.placement.frozen
+    if frozen is None and not spec.trainable and "trainable" in spec.model_fields_set:
+        frozen = tree.value_span(entry.overlay.get("trainable", (*entry.path, "trainable")))
+    if frozen is None or owner.placement.frozen is not None or (owner.spec and not owner.spec.trainable):
+        return True
+    if not any(known.span == frozen for known in diagnostics.errors):  # once for all layers of a block
+        message = f"{entry.name} uses the parameters of {owner.name}, which are trained"
+        labels = [(tree.value_span((*owner.path, "name")), "this layer")]
+        help = f"write trainable: false there: the parameters belong to {owner.name}"
+        diagnostics.error("NW0212", message, frozen, labels=labels, help=help)
     return False
 
 

@@ -11,7 +11,7 @@ from ..equations.layers import compile_equation
 from ..models.losses import ALIGNED, Comparison, ExpressionLoss
 from ..models.metrics import AnyMetric
 from ..models.reported import TOTAL, loss_names, metric_names, reported_names
-from ..models.train import EarlyStoppingSpec, TrainSpec
+from ..models.train import PlateauRate, TrainSpec
 from ..source.tree import Path, SourceTree
 from .data import check_data_sets, check_varied
 from .structure import Structure
@@ -48,11 +48,18 @@ class _Checks:
             if isinstance(loss, ExpressionLoss):
                 self.equation(position, (*path, "value"))
         self.metrics()
+        if self.train.balance is not None:
+            self.balance(self.train.balance)
         self.names()
         check_data_sets(self.structure, self.tree, self.diagnostics)
         check_varied(self.structure, self.tree, self.diagnostics)
-        if self.train.early_stopping is not None:
-            self.early_stopping(self.train.early_stopping)
+        stopping, rate = self.train.early_stopping, self.train.optimizer.learning_rate
+        if stopping is not None:
+            written = "monitor" in stopping.model_fields_set
+            self.monitor(stopping.monitor, ("train", "early_stopping"), "early stopping", written)
+        if isinstance(rate, PlateauRate) and rate.monitor is not None:
+            path = ("train", "optimizer", "learning_rate")
+            self.monitor(rate.monitor, path, "a learning rate that depends", True)
 
     def output(self, name: str, path: Path) -> None:
         if not self.structure.knows("outputs", name):
@@ -80,6 +87,21 @@ class _Checks:
         )
         if expression is not None:
             self.structure.loss_expressions[position] = expression
+
+    def balance(self, name: str) -> None:
+        path = ("train", "balance")
+        compared = [loss.target for loss in self.train.comparisons]
+        known = [*self.train.targets, *(() if self.train.targets else compared)]
+        if name not in known:
+            self.unknown(name, closest(name, known), "NW0402", "target", path)
+        elif name in self.train.targets and len(self.train.targets[name].shape) != 1:
+            shape = ", ".join(map(str, self.train.targets[name].shape))
+            message = f"samples are balanced by one class number each, {name} is [{shape}]"
+            self.diagnostics.error("NW0212", message, self.tree.value_span(path))
+        if not self.train.shuffle:
+            labels = [(self.tree.value_span(("train", "shuffle")), "this keeps their order")]
+            message = "samples are drawn at random to balance their classes"
+            self.diagnostics.error("NW0212", message, self.tree.value_span(path), labels=labels)
 
     def metrics(self) -> None:
         comparisons = self.train.comparisons
@@ -114,25 +136,20 @@ class _Checks:
                 self.diagnostics.error("NW0212", message, place, labels=labels, help=help)
             taken.setdefault(name, place)
 
-    def early_stopping(self, stopping: EarlyStoppingSpec) -> None:
+    def monitor(self, monitor: str, owner: Path, what: str, written: bool) -> None:
         tree, train = self.tree, self.train
-        data_set, _, number = stopping.monitor.partition("_")
-        written = "monitor" in stopping.model_fields_set
-        path = ("train", "early_stopping", "monitor")
-        place = tree.value_span(path) if written else tree.key_span(path[:2])
+        data_set, _, number = monitor.partition("_")
+        path = (*owner, "monitor")
+        place = tree.value_span(path) if written else tree.key_span(owner)
         reported = reported_names(train)
-        meant = closest(
-            stopping.monitor, [f"{part}_{name}" for part in ("valid", "train") for name in reported]
-        )
-        fixes = respelled(stopping.monitor, meant, place) if written else ()
+        meant = closest(monitor, [f"{part}_{name}" for part in ("valid", "train") for name in reported])
+        fixes = respelled(monitor, meant, place) if written else ()
         if data_set not in ("train", "valid"):
-            message = (
-                f'monitor is train_ or valid_ with the name of a loss or metric, not "{stopping.monitor}"'
-            )
+            message = f'monitor is train_ or valid_ with the name of a loss or metric, not "{monitor}"'
             help = did_you_mean(meant) or f"such as valid_{reported[-1]}"
             self.diagnostics.error("NW0205", message, place, help=help, fixes=fixes)
         elif train.data and data_set not in train.data:  # without a section, the data come from elsewhere
-            message = f"early stopping on {stopping.monitor} needs the data set {data_set}"
+            message = f"{what} on {monitor} needs the data set {data_set}"
             labels = [(tree.key_span(("train", "data")), "the data sets")]
             help = f"data: {{{data_set}: FILE.npz}}"
             self.diagnostics.error("NW0407", message, place, labels=labels, help=help)

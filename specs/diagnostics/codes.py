@@ -69,6 +69,7 @@ CODES: dict[str, str] = {
     "NW0409": "nothing to train",
     "NW0410": "no gradient",
     "NW0411": "a data set names an unknown array",
+    "NW0412": "a pattern matches no parameter",
     # Cells and expressions.
     "NW0501": "not a valid expression",
     "NW0502": "not allowed in an expression",

@@ -1,4 +1,4 @@
-"""Uses of a block that share the parameters of another use: each layer inside shares those of its counterpart."""
+"""Uses of a block whose layers all share the parameters of their counterparts in another use, or are all frozen."""
 
 from __future__ import annotations
 
@@ -29,6 +29,14 @@ def share_blocks(
             target = owner + (placement.name or "").removeprefix(inside)
             if target in names:
                 expansion.placements[i] = replace(placement, share=target)
+
+
+def freeze_blocks(expansion: ExpandedSpec, ranges: Mapping[str, tuple[int, int]]) -> None:
+    """Marks the layers of uses that are frozen. `ranges` are the positions of each use's layers."""
+    for group in expansion.groups.values():
+        if group.frozen is not None:
+            for i in range(*ranges.get(group.name, (0, 0))):
+                expansion.placements[i] = replace(expansion.placements[i], frozen=group.frozen)
 
 
 def _sharer(group: Group, expansion: ExpandedSpec, diagnostics: Diagnostics) -> Group | None:

@@ -24,7 +24,7 @@ from ..models.spec import ModelSpec
 from ..source.derived import without
 from ..source.tree import Entry, SourceNode, SourceTree, Span, Via
 from .block_checks import Block, check_arguments, read_blocks
-from .block_sharing import share_blocks
+from .block_sharing import freeze_blocks, share_blocks
 from .placement import NOTHING, Alias, ExpandedSpec, Expected, Group, Placement
 from .variables import Substitution, Variables, declared_variables
 from .wrappers import WRAPPERS, write_out
@@ -94,6 +94,7 @@ class SpecExpander:
                 self.items, self.ranges = [], {}
                 self.result.placements.clear()
             share_blocks(self.result, self.ranges, self.diagnostics)
+            freeze_blocks(self.result, self.ranges)
             node = layers.node
             values = [item.value for item in self.items]
             whole = SourceNode(node.text, node.start, node.end, values, {}, self.items)
@@ -214,9 +215,11 @@ class SpecExpander:
         if spec is None:
             self.result.poisoned.add(full)
             return
-        shared = copied.entries.get("share")
-        where = shared.node.span if shared else None
-        if not self.group(Group(full, spec.use, _name_span(copied), place.scope, spec.share, where)):
+        shared, frozen = (
+            copied.entries[key].node.span if key in copied.entries else None for key in ("share", "trainable")
+        )
+        frozen = None if spec.trainable else frozen
+        if not self.group(Group(full, spec.use, _name_span(copied), place.scope, spec.share, shared, frozen)):
             return
         block = self.block(spec, copied, place)
         given = check_arguments(block, spec, copied, self.diagnostics) if block else None

@@ -25,6 +25,8 @@ class Placement:
     """The number of the repetition."""
     share: str | None = None
     """The layer whose parameters it uses because its block does."""
+    frozen: Span | None = None
+    """Where a block around it says that its parameters are not trained."""
     broken: bool = False
     """Whether one of its values can't be computed, which has been reported."""
 
@@ -50,6 +52,8 @@ class Group:
     scope: str = ""
     share: str | None = None
     share_place: Span | None = None
+    frozen: Span | None = None
+    """Where it says that the parameters inside are not trained."""
 
 
 @dataclass(frozen=True, slots=True)

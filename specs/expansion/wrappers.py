@@ -79,8 +79,9 @@ def write_out(
         result.poisoned.add(full)
         return
     entries, name = header.entries, header.entries["name"].node
-    shared = entries["share"].node.span if "share" in entries else None
-    if not expander.group(Group(full, kind, name.span, place.scope, spec.share, shared)):
+    shared, frozen = (entries[key].node.span if key in entries else None for key in ("share", "trainable"))
+    frozen = None if spec.trainable else frozen
+    if not expander.group(Group(full, kind, name.span, place.scope, spec.share, shared, frozen)):
         return
     if spec.inputs is not None and len(spec.inputs) > 1:
         message = f"{kind} reads 1 input, this one reads {len(spec.inputs)}"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from .base import Name, Reference, Size, SpecModel, WrittenShape
+from .base import Flag, Name, Reference, Size, SpecModel, WrittenShape
 from .layers import Layer
 
 IMPLICIT_INPUT = "input"
@@ -49,6 +49,8 @@ class BlockUse(SpecModel):
     """The shape that its output has to have."""
     share: Reference | None = None
     """Another use of the same block, with which this one shares its parameters."""
+    trainable: Flag = True
+    """Whether training changes the parameters of the layers inside."""
     repeat: Size = 1
     """How many copies follow each other: `name.0`, `name.1`, …; `$index` counts them."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from .augmentation import Augmentation
@@ -20,6 +20,7 @@ from .base import (
     Size,
     SpecModel,
     WrittenShape,
+    at,
     by_name,
 )
 from .data import Data
@@ -74,6 +75,26 @@ class CosineRate(ScheduleSpec):
     """The rate at the end."""
 
 
+class PlateauRate(ScheduleSpec):
+    """initial · factor^n, but not less than final: n grows by 1 after each `patience` epochs in which the monitored
+    number did not improve on its best.
+    """
+
+    type: Literal["plateau"] = "plateau"
+    factor: Annotated[Positive, Field(lt=1)] = 0.1
+    """The factor of each drop."""
+    patience: Size = 3
+    """The number of epochs without improvement before a drop."""
+    min_delta: NonNegativeNumber = 0.0
+    """How much a value has to differ from the best to count as an improvement."""
+    final: NonNegativeNumber = 0.0
+    """The smallest rate."""
+    monitor: str | None = None
+    """The number to watch, as in `early_stopping`. By default that which decides the best epoch, or `train_loss`
+    without validation data.
+    """
+
+
 def _constant(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return {"type": "constant", "initial": value}
@@ -82,7 +103,7 @@ def _constant(value: Any) -> Any:
     return value
 
 
-AnyRate = ConstantRate | StepRate | CosineRate
+AnyRate = ConstantRate | StepRate | CosineRate | PlateauRate
 LearningRate = Annotated[
     AnyRate, Field(discriminator="type"), BeforeValidator(_constant, json_schema_input_type=float | AnyRate)
 ]
@@ -175,6 +196,15 @@ class BpttSpec(SpecModel):
     """Whether the state is carried (without gradient) from one window of a sequence to the next."""
 
 
+class EmaSpec(SpecModel):
+    """Exponential moving averages of the trained parameters: a ← decay·a + (1 − decay)·θ after each update, from a = θ
+    after the first (Polyak and Juditsky, 1992).
+    """
+
+    decay: Annotated[Positive, Field(lt=1)] = 0.999
+    """The weight of the old average. About 1 / (1 − decay) updates are averaged."""
+
+
 class EarlyStoppingSpec(SpecModel):
     """Ends the training when a number stops improving, and keeps the weights of the best epoch."""
 
@@ -186,6 +216,48 @@ class EarlyStoppingSpec(SpecModel):
     """The number of epochs without improvement after which training ends."""
     min_delta: NonNegativeNumber = 0.0
     """How much a value has to differ from the best to count as an improvement."""
+
+
+class IntervalSpec(SpecModel):
+    """Epochs, steps or minutes, one of them."""
+
+    epochs: Size | None = None
+    """After so many epochs."""
+    steps: Size | None = None
+    """After so many updates."""
+    minutes: Positive | None = None
+    """After the first update, or epoch with its validation, that ends so many minutes after the last checkpoint."""
+
+    @model_validator(mode="after")
+    def _single(self) -> Self:
+        given = [key for key in ("epochs", "steps", "minutes") if getattr(self, key) is not None]
+        if len(given) != 1:
+            what = "epochs, steps or minutes are needed, such as steps: 500"
+            what = f"{' and '.join(given)} are given, write one of them" if given else what
+            raise at(given[-1] if given else "steps", "together", what)
+        return self
+
+
+class CheckpointSpec(SpecModel):
+    """When the checkpoint is written. It is also written when training ends or is asked to stop."""
+
+    every: IntervalSpec
+    """How often: after so many epochs, steps or minutes."""
+
+
+Pattern = Annotated[str, Field(min_length=1, max_length=200)]
+"""Names of parameters, or of the layers and blocks that they are in, with wildcards."""
+
+
+class ParameterGroupSpec(SpecModel):
+    """How some parameters are updated."""
+
+    parameters: Annotated[tuple[Pattern, ...], Field(min_length=1)]
+    """Names of layers, blocks or parameters, with the wildcards of `freeze`."""
+    rate_factor: Positive = 1.0
+    """What the learning rate is multiplied by."""
+    weight_decay: NonNegativeNumber | None = None
+    """λ in place of the optimizer's."""
 
 
 class TrainSpec(SpecModel):
@@ -203,8 +275,18 @@ class TrainSpec(SpecModel):
     """The numbers to report besides the loss."""
     optimizer: Optimizer = Adam()
     """How parameters are updated."""
+    freeze: tuple[Pattern, ...] = ()
+    """What training leaves as it is: names of layers, blocks or parameters, in which `*` stands for any text (`?` for
+    a character, `[ab]` for one of several). `encoder` and `encoder.*` freeze all that is inside, `*.bias` every bias.
+    """
+    parameter_groups: tuple[ParameterGroupSpec, ...] = ()
+    """Parameters that are updated in another way than the rest. Of several groups that match, the first one counts."""
     clip_norm: Positive | None = None
     """The largest global 2-norm of the gradient; a gradient with a larger norm is scaled down to it."""
+    accumulate: Size = 1
+    """The number of batches whose gradients are added up for an update."""
+    ema: EmaSpec | None = None
+    """Averages of the weights over the training, which are validated and saved in place of the weights."""
     epochs: Size = 10
     """How often the training data are used."""
     batch_size: Size = 32
@@ -213,6 +295,8 @@ class TrainSpec(SpecModel):
     """The seed of everything random: initial weights, order of samples, dropout."""
     shuffle: Flag = True
     """Whether to change the order of the samples in each epoch."""
+    balance: Name | None = None
+    """A target of class numbers `[N]`: each epoch has equally many samples of every class."""
     group_by_length: Flag = False
     """Whether samples of similar lengths share batches, which are cut to their longest sequence, so that few steps are
     padding. Needs an input with `lengths` along an open dim; all arrays along that dim are cut.
@@ -225,6 +309,10 @@ class TrainSpec(SpecModel):
     """Truncation in time. By default, sequences are trained on whole."""
     early_stopping: EarlyStoppingSpec | None = None
     """When to end early."""
+    checkpoint: CheckpointSpec | None = None
+    """How often the checkpoint is written, which a training that was interrupted goes on from. By default after every
+    epoch.
+    """
 
     @property
     def losses(self) -> tuple[AnyLoss, ...]:

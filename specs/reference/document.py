@@ -39,7 +39,11 @@ from ..models.train import (
     AnyOptimizer,
     AnyRate,
     BpttSpec,
+    CheckpointSpec,
     EarlyStoppingSpec,
+    EmaSpec,
+    IntervalSpec,
+    ParameterGroupSpec,
     ScheduleSpec,
     TargetSpec,
     TrainSpec,
@@ -64,6 +68,7 @@ MODELS: dict[str, type[BaseModel]] = {
         *(CellSpec, InnerCellSpec, StateSpec, ParameterSpec, CellOutputSpec),
         *(TableData, TextColumnSpec, FolderData, SequenceData, VocabularySpec, SplitData),
         *(TrainSpec, TargetSpec, LossSpec, MetricSpec, ScheduleSpec, BpttSpec, EarlyStoppingSpec),
+        *(CheckpointSpec, IntervalSpec, EmaSpec, ParameterGroupSpec),
     )
 }
 KINDS: dict[str, Any] = {

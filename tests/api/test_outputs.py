@@ -69,7 +69,7 @@ def test_devices_stay_devices_and_links_stay_links(
     (tmp_path / name).symlink_to("real")
     (tmp_path / "real").write_bytes(b"old")
     (tmp_path / "real").chmod(0o640)
-    more = ["--force"] if command == "new" else []
+    more = ["--force"] if command in ("new", "train") else []
     done = cli(*(word.replace("OUT", name) for word in COMMANDS[command]), *more)
     assert done.exit_code == 0, done.output
     assert (tmp_path / name).is_symlink()
@@ -111,7 +111,7 @@ def test_a_full_disk_names_the_file_and_leaves_the_old_one(
         (tmp_path / "tiny.yaml").write_text(tiny_with_a_mistake(tmp_path))
     out = "out.npz" if command in ("run", "predict") else "out"
     (tmp_path / out).write_bytes(b"old")
-    more = ["--force"] if command == "new" else []
+    more = ["--force"] if command in ("new", "train") else []
     more += ["--checkpoint", "/dev/null"] if command == "train" else []
     before = sorted(os.listdir(tmp_path))
     (tmp_path / "temporary").mkdir()

@@ -16,7 +16,7 @@ import pytest
 from netwright.runtime.checkpoint import read_history
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
-TRAIN = ["train", "tiny.yaml", "--weights", "w.safetensors", "--epochs", "100000"]
+TRAIN = ["train", "tiny.yaml", "--weights", "w.safetensors", "--force", "--epochs", "100000"]
 
 
 class Command:

@@ -61,7 +61,7 @@ def mood(tmp_path: Path) -> Path:
 
 
 def trained(cli: Cli, spec: Path, *more: object) -> Result:
-    return cli("train", spec, "--weights", "w.safetensors", "--engine", "reference", *more)
+    return cli("train", spec, "--weights", "w.safetensors", "--force", "--engine", "reference", *more)
 
 
 def test_text_trains_and_is_evaluated_with_the_weights_vocabulary(

@@ -86,10 +86,11 @@ def test_every_layer_type_optimizer_loss_and_metric_is_drawn() -> None:
     assert missing == set()
 
 
-def test_blocks_repetitions_and_truncated_backpropagation_are_drawn() -> None:
+def test_blocks_repetitions_truncated_backpropagation_and_freezing_are_drawn() -> None:
     """With arguments, several inputs and outputs, parameters of another use, and both kinds of windows."""
     wanted = {"args", "with", "default", "in1", "outputs", "share of a use", "repeat of a use", "repeat"}
     wanted |= {"bptt with states", "bptt without states", "bptt with lengths"}
+    wanted |= {"freeze", "accumulate", "ema", "parameter_groups"}
     for number in range(MANY):
         wanted -= set(kinds_of(spec_of(number)))
         if not wanted:
@@ -104,6 +105,7 @@ def kinds_of(spec: Mapping[str, Any]) -> Iterator[str]:
         kind = "of a use" if "use" in layer and "type" not in layer else ""
         yield from (f"{key} {kind}".strip() for key in ("share", "repeat") if key in layer)
         yield from ("with" for _ in range(bool(kind) and "with" in layer))
+    yield from {"freeze", "accumulate", "ema", "parameter_groups"} & spec.get("train", {}).keys()
     bptt = spec.get("train", {}).get("bptt")
     if bptt:
         yield f"bptt {'with' if bptt.get('carry_state', True) else 'without'} states"
@@ -122,7 +124,7 @@ OPTIONS = {
 @pytest.mark.parametrize("kind", OPTIONS)
 def test_every_key_of_a_layer_is_drawn(kind: str) -> None:
     """But for what any layer has, and how parameters start, which are drawn in other ways."""
-    shared = {"name", "inputs", "expect", "share", "weights", "repeat"}
+    shared = {"name", "inputs", "expect", "share", "weights", "repeat", "trainable"}
     missing = {
         key for key in LAYERS[kind].model_fields if key not in shared and not key.endswith("_init")
     } - {"padding" if kind == "max_unpool" else ""}

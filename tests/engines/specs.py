@@ -217,6 +217,22 @@ def loss(s: Sketch, output: Signal) -> None:
     last = any(one.get("steps") == "last" for one in losses_of({"train": s.train}))
     if s.dims.get("T") is not None and not last and s.number(0, 2) == 0:
         truncate(s)
+    if s.number(0, 4) == 0:
+        freeze(s)
+    group = {"parameters": ["*"], "rate_factor": 0.5, "weight_decay": 0.05}
+    s.train |= s.options(
+        accumulate=(None, None, None, 2),
+        ema=(None, None, None, {"decay": 0.9}),
+        parameter_groups=(None, None, None, [group]),
+    )
+
+
+def freeze(s: Sketch) -> None:
+    """Freezes some parameters, where there are such and others besides."""
+    assert s.train is not None
+    s.train["freeze"] = [s.one_of("*.bias", "*.kernel", "*.mean", "*.gamma")]
+    if s.errors() & {"NW0409", "NW0412"}:
+        del s.train["freeze"]
 
 
 def truncate(s: Sketch) -> None:
@@ -236,6 +252,7 @@ def optimizer(s: Sketch) -> dict[str, Any]:
     """Epsilons are large: a gradient that is zero but for rounding makes a step of any direction otherwise."""
     kind = s.one_of("sgd", "adam", "adamw", "rmsprop")
     rates: list[Any] = [0.05, {"type": "step", "initial": 0.1, "every": 1, "factor": 0.5}]
+    rates.append({"type": "plateau", "initial": 0.05})
     rates.append(
         {"type": "cosine", "initial": 0.1, "steps": 3, "warm_up": 1, **s.options(final=(None, 0.01))}
     )

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -51,9 +52,9 @@ def test_checkpoints_of_other_trainings_are_refused(tmp_path):
     session = new_session()
     for plan, data, message in (
         (
-            TrainingPlan(epochs=4, batch_size=8, seed=4),
+            TrainingPlan(epochs=4, batch_size=16, seed=4, shuffle=False),
             DATA,
-            "batch_size was 16, now is 8; seed was 3, now is 4",
+            "seed was 3, now is 4; shuffle was True, now is False",
         ),
         (PLAN, Dataset(linear_data(99)), "samples was 100, now is 99"),
     ):
@@ -62,6 +63,34 @@ def test_checkpoints_of_other_trainings_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="monitor was valid_loss, now is None"):
         train(session, PLAN, DATA, resume=path)
     assert_same(session.weights, linear_values())
+
+
+def test_the_spec_is_compared_key_by_key(tmp_path):
+    path = tmp_path / "run.checkpoint"
+    made = {"layers": {"a": {"units": 8, "inputs": ["x"]}, "b": {"type": "relu"}}}
+    train(new_session(), PLAN, DATA, checkpoint=path, identity=made)
+    now = {"layers": {"a": {"units": 16, "inputs": ["x", "y"]}, "c": {"type": "tanh"}}}
+    with pytest.raises(CheckpointError) as caught:
+        train(new_session(), PLAN, DATA, resume=path, identity=now)
+    said = "layers.a.units was 8, now is 16; layers.a.inputs was ['x'], now is ['x', 'y']; layers.c is new; "
+    assert said + "layers.b is gone. What may change is epochs" in str(caught.value)
+
+
+@pytest.mark.parametrize("steps", [3, 7, 9])
+def test_another_batch_size_holds_from_the_next_epoch_on(tmp_path, steps):
+    """100 samples in batches of 16 are 7 steps, in batches of 25 they are 4."""
+    path, larger = tmp_path / "run.checkpoint", replace(PLAN, batch_size=25)
+    train(new_session(), PLAN, DATA, VALID, checkpoint=path, observer=StopAfter(steps))
+    rest = train(new_session(), larger, DATA, VALID, checkpoint=path, resume=path)
+    before = -(-steps // 7)
+    assert [record.steps for record in rest.history] == [
+        7 * min(epoch, before) + 4 * max(epoch - before, 0) for epoch in range(1, 5)
+    ]
+    whole = train(new_session(), PLAN, DATA, VALID)
+    assert rest.history[:before] == whole.history[:before]
+    assert all(record.samples == 100 for record in rest.history)
+    again = train(new_session(), larger, DATA, VALID, resume=path)
+    assert_same(again.weights, rest.weights)
 
 
 def test_damaged_checkpoints_are_refused_and_change_nothing(tmp_path):

@@ -15,6 +15,7 @@ from ...graph.types import FLOATS
 from ...ops.base import primitive
 from ..expander import Expander
 from ..origins import Origin
+from ..patterns import check_patterns
 from ..problem import Problem
 from .windows import check_windows
 
@@ -75,9 +76,12 @@ def check_training(load: LoadResult, train: TrainSpec, expander: Expander) -> It
     """Checks that there is something to train, that its gradients exist, and that bptt has steps to cut."""
     # Something may be missing because of another error.
     complete = not load.diagnostics.has_errors and len(expander.layers) == len(load.entries)
-    has_parameters = any(param.kind == "parameter" for param in expander.parameters.values())
-    if complete and not has_parameters:
-        message = "no layer has parameters: there is nothing to train"
+    parameters = [param for param in expander.parameters.values() if param.kind == "parameter"]
+    if complete:
+        yield from check_patterns(load, train, expander.parameters)
+    if complete and not any(param.trained for param in parameters):
+        what = "all parameters are frozen" if parameters else "no layer has parameters"
+        message = f"{what}: there is nothing to train"
         yield Problem("NW0409", message, load.span(("train",), key=True))
     if complete:
         yield from _without_gradient(load, expander)
@@ -94,7 +98,7 @@ def _without_gradient(load: LoadResult, expander: Expander) -> Iterator[Problem]
         if name.startswith("loss.") and name.endswith(".numerator")
     ]
     needed = ancestors(graph, sums)
-    learned = {graph.inputs[name] for name, param in expander.parameters.items() if param.kind == "parameter"}
+    learned = {graph.inputs[name] for name, param in expander.parameters.items() if param.trained}
     told: set[str] = set()
     for node in graph:
         if node.op in ("input", "stop_gradient") or learned.isdisjoint(graph.operands(node)):

@@ -16,7 +16,7 @@ from ..tensor import Tensor, constant, where
 
 def expand_batch_norm(scope: Scope) -> Signal:
     """In training, normalizes by the mean and biased variance of the batch's valid steps, and updates the running
-    statistics; in prediction, normalizes by these (Ioffe and Szegedy, 2015)."""
+    statistics; in prediction, or where these are frozen, normalizes by them (Ioffe and Szegedy, 2015)."""
     spec, signal = scope.spec, scope.input
     assert isinstance(spec, BatchNorm)
     size = [scope.features(signal)]
@@ -25,7 +25,7 @@ def expand_batch_norm(scope: Scope) -> Signal:
     beta = scope.parameter("beta", size, spec.beta_init) if spec.center else None
     mean = scope.parameter("mean", size, Zeros(), statistic=True)
     variance = scope.parameter("variance", size, Ones(), statistic=True)
-    if scope.mode == "train":
+    if scope.mode == "train" and not (scope.frozen("mean") or scope.frozen("variance")):
         old = {"mean": scope.current("mean") or mean, "variance": scope.current("variance") or variance}
         mean, variance = _moments(signal, x)
         for name, value in (("mean", mean), ("variance", variance)):

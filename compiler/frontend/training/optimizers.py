@@ -6,29 +6,37 @@ Scalars that depend on the update's number are computed in float64, since 1 − 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from netwright.specs.models.train import Adam, AdamW, AnyOptimizer, OptimizerSpec, RmsProp, Sgd
+from netwright.specs.models.train import (
+    Adam,
+    AdamW,
+    AnyOptimizer,
+    OptimizerSpec,
+    ParameterGroupSpec,
+    RmsProp,
+    Sgd,
+)
 
 from ...graph.types import TensorType
 from ..tensor import Tensor
-from .schedules import learning_rate
+from .schedules import MakeState, learning_rate
 
-MakeState = Callable[[str, TensorType], Tensor]
 #: Guards the division by the gradient's norm, as PyTorch does.
 CLIP_EPSILON = 1e-6
 
 
 class Updater:
-    """Adds the nodes that update parameters; ``state(name, type)`` returns the present value of a state.
+    """Adds the nodes that update parameters; ``step`` updates have been made, ``state(name, type)`` returns the present
+    value of a state.
 
     ``updates`` collects the new values of parameters and states, by name.
     """
 
     def __init__(self, optimizer: AnyOptimizer, step: Tensor, dtype: str, state: MakeState):
         self.optimizer, self.state = optimizer, state
-        self.updates: dict[str, Tensor] = {"optimizer.step": step + 1}
-        rate = learning_rate(optimizer.learning_rate, step)
+        self.updates: dict[str, Tensor] = {}
+        rate = learning_rate(optimizer.learning_rate, step, state)
         count = step.cast("float64") + 1
         if isinstance(optimizer, Adam | AdamW):
             first, second = _bias(optimizer.beta_1, count), _bias(optimizer.beta_2, count)
@@ -36,24 +44,30 @@ class Updater:
             self.second_scale = (1 / second.sqrt()).cast(dtype)
         self.rate = rate.cast(dtype)
 
-    def update(self, name: str, parameter: Tensor, gradient: Tensor) -> None:
-        """Adds the update of one parameter."""
+    def update(
+        self, name: str, parameter: Tensor, gradient: Tensor, group: ParameterGroupSpec | None = None
+    ) -> None:
+        """Adds the update of one parameter, in the way of its ``group`` if it is in one."""
         optimizer = self.optimizer
-        if isinstance(optimizer, AdamW):
-            if optimizer.weight_decay:
-                parameter = parameter * (1 - self.rate * optimizer.weight_decay)
-        elif optimizer.weight_decay:
-            gradient = gradient + parameter * optimizer.weight_decay
+        decay, rate = optimizer.weight_decay, self.rate
+        if group is not None:
+            decay = decay if group.weight_decay is None else group.weight_decay
+            rate = _times(rate, group.rate_factor)
+        if decay and isinstance(optimizer, AdamW):
+            parameter = parameter * (1 - rate * decay)
+        elif decay:
+            gradient = gradient + parameter * decay
         match optimizer:
             case Sgd():
-                self.updates[name] = parameter - self.rate * self._sgd(name, optimizer, gradient)
+                self.updates[name] = parameter - rate * self._sgd(name, optimizer, gradient)
             case Adam() | AdamW():
                 m = self._average(f"optimizer.m.{name}", gradient, optimizer.beta_1)
                 v = self._average(f"optimizer.v.{name}", gradient * gradient, optimizer.beta_2)
                 scaled = m / (v.sqrt() * self.second_scale + optimizer.epsilon)
-                self.updates[name] = parameter - self.step_size * scaled
+                step_size = self.step_size if group is None else _times(self.step_size, group.rate_factor)
+                self.updates[name] = parameter - step_size * scaled
             case RmsProp():
-                self.updates[name] = parameter - self.rate * self._rmsprop(name, optimizer, gradient)
+                self.updates[name] = parameter - rate * self._rmsprop(name, optimizer, gradient)
 
     def _sgd(self, name: str, optimizer: Sgd, gradient: Tensor) -> Tensor:
         if not optimizer.momentum:
@@ -79,7 +93,7 @@ class Updater:
 
 
 def state_types(optimizer: OptimizerSpec, parameters: Mapping[str, TensorType]) -> dict[str, TensorType]:
-    """The states that an optimizer keeps besides `optimizer.step`, by name."""
+    """The states that an optimizer keeps for its parameters, by name."""
     kinds: tuple[str, ...] = ()
     match optimizer:
         case Adam() | AdamW():
@@ -100,6 +114,10 @@ def clipped(gradients: Mapping[str, Tensor], limit: float) -> tuple[dict[str, Te
     norm = total.sqrt()
     factor = (limit / (norm + CLIP_EPSILON)).minimum(1)
     return {name: gradient * factor for name, gradient in gradients.items()}, norm
+
+
+def _times(rate: Tensor, factor: float) -> Tensor:
+    return rate if factor == 1 else rate * factor
 
 
 def _bias(decay: float, count: Tensor) -> Tensor:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
-from netwright.specs.models.train import ConstantRate, CosineRate, ScheduleSpec, StepRate
+from netwright.specs.manifest import SCALE
+from netwright.specs.models.train import ConstantRate, CosineRate, PlateauRate, ScheduleSpec, StepRate
 
+from ...graph.types import TensorType
 from ..tensor import Tensor, full
 
+MakeState = Callable[[str, TensorType], Tensor]
 
-def learning_rate(schedule: ScheduleSpec, step: Tensor) -> Tensor:
-    """The rate, float64 [], after ``step`` (int64 []) updates."""
+
+def learning_rate(schedule: ScheduleSpec, step: Tensor, state: MakeState) -> Tensor:
+    """The rate, float64 [], after ``step`` (int64 []) updates. What a plateau multiplies it by is a ``state``."""
     s = step.cast("float64")
     match schedule:
         case ConstantRate():
@@ -21,6 +26,9 @@ def learning_rate(schedule: ScheduleSpec, step: Tensor) -> Tensor:
         case CosineRate(steps=steps, final=final):
             phase = (s / steps).minimum(1) * math.pi
             rate = (phase.apply("cos") + 1) * ((schedule.initial - final) / 2) + final
+        case PlateauRate(initial=initial, final=final):
+            scale = state(SCALE, s.type)
+            rate = (scale * initial).maximum(min(initial, final))
         case _:
             raise TypeError(f"unknown schedule {schedule!r}")
     if schedule.warm_up:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
-from ..base import FrozenDict, Name, Reference, Size, SpecModel, WrittenShape
+from ..base import Flag, FrozenDict, Name, Reference, Size, SpecModel, WrittenShape, at
 
 WEIGHTS = "weights."
 """The prefix under which a layer's wiring holds the parameters that other layers compute."""
@@ -36,10 +36,18 @@ class LayerSpec(SpecModel):
     """Parameters that other layers or inputs compute, by their names in this layer: `{kernel: made}`. They are neither
     stored nor learned here; their gradients go to the layers that compute them.
     """
+    trainable: Flag = True
+    """Whether training changes the layer's parameters. With `false` they are frozen, as under `train.freeze`."""
     repeat: Size = 1
     """How many copies of this layer follow each other: `name.0`, `name.1`, …; `$index` counts them. They are expanded
     when the spec is loaded.
     """
+
+    @model_validator(mode="after")
+    def _can_be_frozen(self) -> Self:
+        if "trainable" in self.model_fields_set and not self.trainable and not self.has_parameters:
+            raise at("trainable", "together", "{type} has no parameters to freeze", type=self.type)
+        return self
 
     def ports(self) -> tuple[str, ...]:
         """The layer's ports besides its output, if they follow from its keys alone."""
