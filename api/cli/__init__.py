@@ -37,6 +37,7 @@ COMMANDS = {
     "evaluate": "Loss and metrics of trained weights on data.",
     "probe": "Shift data and compare the answers.",
     "predict": "Predict for images, recordings, tables, texts.",
+    "generate": "Go on with a text, token by token.",
     "run": "Predict for arrays in files.",
     "compile": "Write an executable, a library, or code as text.",
     "machine": "What the compiler assumes about a CPU; this one's speed.",

@@ -1,0 +1,1 @@
+"""Sequences of tokens that a trained language model goes on with."""
