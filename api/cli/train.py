@@ -62,7 +62,8 @@ from .output import console, show_warnings, to_standard_output, written
     "--checkpoint",
     type=PATH,
     metavar="FILE",
-    help="Where to keep the checkpoint written after every epoch and on Ctrl-C; by default next to the weights.",
+    help="Where to keep the checkpoint, written after every epoch (or as train.checkpoint says) and on Ctrl-C; by "
+    "default next to the weights.",
 )
 @click.option("--force", is_flag=True, help="Write over existing weights and checkpoints.")
 @engine_options
