@@ -181,7 +181,7 @@ def test_labels_in_lines_are_left_out_when_that_is_said(cli: Cli, mood: Path, tm
 def test_unknown_words_without_an_entry_for_them_are_errors(cli: Cli, mood: Path, tmp_path: Path) -> None:
     strict = ("--set", "train.data.train.vocabulary={unknown: null}")
     (tmp_path / "old.txt").rename(tmp_path / "texts.txt")
-    assert cli("train", mood, *PLAIN, "--epochs", "1", *strict).exit_code == 0
+    assert cli("train", mood, *PLAIN, "--epochs", "1", "--force", *strict).exit_code == 0
     done = cli("predict", mood, *PLAIN, *strict, "-", "--format", "json", input=b"a film\na zebra\nit was\n")
     assert done.exit_code == 1
     assert "error: standard input, line 2: 'zebra' is no entry of the vocabulary of words" in done.stderr
