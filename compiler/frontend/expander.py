@@ -255,6 +255,11 @@ class Expander:
             self.longest[checked] = dim_min(steps, self._longest_dim(name))
         return checked
 
+    def steps_of(self, signal: Signal) -> DimLike:
+        """How many steps of a sequence [N, T, …] are worth computing: in those after them, no sample goes on."""
+        steps = signal.shape[1]
+        return steps if signal.lengths is None else self.longest.get(signal.lengths, steps)
+
     def _longest_dim(self, name: str) -> Dim:
         """The dim that stands for the largest number in an input of lengths."""
         known = next((own for own, lengths in self.longest_of.items() if lengths == name), None)

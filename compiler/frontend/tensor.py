@@ -179,6 +179,10 @@ class Tensor:
         """``start`` to ``limit`` of one axis."""
         return self.apply("slice", attrs=SliceAttributes.along(self.shape, axis, start, limit))
 
+    def first(self, axis: int, count: DimLike) -> Tensor:
+        """The first ``count`` positions of one axis."""
+        return self if count == self.shape[axis] else self.slice(axis, 0, count)
+
     def strided(self, axis: int, start: DimLike, limit: DimLike, step: int) -> Tensor:
         """Every ``step``-th element of one axis, from ``start`` to before ``limit``."""
         along = SliceAttributes.along(self.shape, axis, start, limit)

@@ -30,6 +30,8 @@ def expand_ctc_decode(scope: Scope) -> Ports:
     exists = signal.valid()
     if exists is None:
         exists = full(x.graph, True, TensorType("bool", x.shape[:2]))
+    steps = scope.expander.steps_of(signal)
+    x, exists = x.first(1, steps), exists.first(1, steps)
     logarithms = log_softmax(x)
     if spec.beam is None:
         answered = x.argmax(2)
@@ -38,7 +40,7 @@ def expand_ctc_decode(scope: Scope) -> Ports:
     else:
         added, scores = search(logarithms, exists, blank, spec.beam)
         labels, counts = collected(added, added.compare("ge", 0), x.dtype)
-    said = scope.give(labels)
+    said = scope.give(labels.pad((0, 0), (0, signal.shape[1] - steps), -1))
     return {
         "": said,
         "labels": said,

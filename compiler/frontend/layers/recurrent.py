@@ -157,7 +157,7 @@ class _Recurrence:
         inputs = [
             with_dropped_features(scope, prefix, name, x) for name, x in zip(cell.inputs, inputs, strict=True)
         ]
-        inputs = [x if self.steps == self.length else x.slice(0, 0, self.steps) for x in inputs]
+        inputs = [x.first(0, self.steps) for x in inputs]
         noise, factors = recurrent_noise(scope, prefix, self.batch, shapes)
         masks = [] if self.valid is None else [self.valid]
         path = f"{scope.name}.{prefix}".rstrip(".")

@@ -15,11 +15,14 @@ from .targets import Targets
 _INTEGERS = ("int32", "int64", "uint8")
 
 
-def existing(view: View) -> Tensor:
-    """Which steps of an output count, bool [N, T]."""
-    if view.weights is not None:
-        return view.weights
-    return full(view.tensor.graph, True, TensorType("bool", view.tensor.shape[:2]))
+def counted_steps(view: View, targets: Targets) -> tuple[Tensor, Tensor]:
+    """An output [N, T, …] with zeros in the steps that do not count, and which of them do, bool [N, T]; without the
+    steps in which all sequences have ended."""
+    x = view.counted(view.tensor)
+    exists, steps = view.weights, targets.expander.steps_of(view.signal)
+    if exists is None:
+        exists = full(x.graph, True, TensorType("bool", x.shape[:2]))
+    return x.first(1, steps), exists.first(1, steps)
 
 
 def sequences(loss: Ctc | SoftDtw, view: View, targets: Targets, path: Path) -> tuple[Tensor, Tensor, Tensor]:

@@ -24,7 +24,7 @@ from ..functions.scanning import operand, scan
 from ..functions.selection import in_range
 from ..functions.spelling import edit_distance, spoken
 from ..tensor import Tensor, full, iota, where
-from .aligned import existing, sequences
+from .aligned import counted_steps, sequences
 from .losses import Terms
 from .outputs import View
 from .targets import Targets
@@ -43,10 +43,9 @@ class Spelling:
 
 def ctc_terms(loss: Ctc, view: View, targets: Targets, path: Path) -> Terms:
     """The loss of each sample. Raises Problem."""
-    x = view.counted(view.tensor)
+    x, exists = counted_steps(view, targets)
     spelling = _spelling(loss, view, targets, path)
     again = _repetitions(spelling)
-    exists = existing(view)
     needed = spelling.lengths + again.cast("int64").sum([1])
     possible = needed.apply("le", exists.cast("int64").sum([1]))
     losses = -_logarithm(log_softmax(x), spelling, again, exists)
@@ -60,9 +59,8 @@ def ctc_terms(loss: Ctc, view: View, targets: Targets, path: Path) -> Terms:
 def label_errors(loss: Ctc, view: View, targets: Targets, path: Path) -> dict[str, Tensor]:
     """The edits between what the most likely classes of the steps spell and the target, and the target's labels, as
     sums over the samples. Raises Problem."""
-    x = view.counted(view.tensor)
-    spelling = _spelling(loss, view, targets, path)
-    answered, exists = x.argmax(2), existing(view)
+    x, exists = counted_steps(view, targets)
+    spelling, answered = _spelling(loss, view, targets, path), x.argmax(2)
     counts = spoken(answered, exists, spelling.blank)
     edits = edit_distance(answered, counts, spelling.labels, spelling.lengths)
     return {"numerator": edits.cast("float64").sum(), "count": spelling.lengths.cast("float64").sum()}

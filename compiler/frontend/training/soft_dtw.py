@@ -12,7 +12,7 @@ from ..functions.diagonals import Diagonals, above, ends_of
 from ..functions.logarithms import log_sum
 from ..functions.scanning import operand, scan
 from ..tensor import full, iota, where
-from .aligned import existing, sequences
+from .aligned import counted_steps, sequences
 from .losses import Terms, squared_error
 from .outputs import View
 from .targets import Targets
@@ -23,7 +23,7 @@ _FAR = 1e20
 
 def soft_dtw_terms(loss: SoftDtw, view: View, targets: Targets, path: Path) -> Terms:
     """The loss of each sample; 0 if both sequences are empty, infinite if one of them is. Raises Problem."""
-    x, exists = view.counted(view.tensor), existing(view)
+    x, exists = counted_steps(view, targets)
     target, lengths, exist = sequences(loss, view, targets, path)
     target = where(exist.broadcast(target.shape, [0, 1]), target, 0)
     graph, (batch, rows, _), columns = x.graph, x.shape, target.shape[1]
