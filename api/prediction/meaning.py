@@ -11,6 +11,7 @@ from netwright.specs.models.layers.reduction import Argmax, Argmin
 from netwright.specs.models.losses import (
     AnyComparison,
     BinaryCrossEntropy,
+    LossSpec,
     MultiClassHinge,
     SoftmaxCrossEntropy,
 )
@@ -66,7 +67,7 @@ def _answer(
         return Numbers(output, type, labels)
     labels = labels if type.rank > 1 and len(labels) == type.shape[-1] else ()
     own = next((loss for loss in losses if loss.output == output), None)
-    last = own is not None and own.steps == "last" and type.rank > 2
+    last = isinstance(own, LossSpec) and own.steps == "last" and type.rank > 2
     if isinstance(own, SoftmaxCrossEntropy | MultiClassHinge):
         known = labels or names.get(own.target) or kept.get(own.target) or ()
         logits = isinstance(own, SoftmaxCrossEntropy)

@@ -160,7 +160,7 @@ def finish(s: Sketch, ends: Sequence[Signal]) -> None:
     joined = joined_head(s, floats) if s.number(0, 2) else None
     lost = joined or floats[0]
     written = [*s.layers, *(layer for block in s.blocks.values() for layer in block["layers"])]
-    if lost.rank and any(kind.get("type") in TRAINED for kind in written):
+    if lost.rank and 0 not in lost.shape and any(kind.get("type") in TRAINED for kind in written):
         loss(s, lost)
         if "NW0410" in s.errors():  # something on the way has no gradient
             scatter_sums(s)

@@ -94,7 +94,7 @@ def _logarithm(logarithms: Tensor, spelling: Spelling, again: Tensor, exists: Te
     samples, times = (iota(graph, "int64", (steps, batch), axis) for axis in (1, 0))
     rows = samples * labels.count(steps) + times
     cells = (steps, batch, labels.shape[1])
-    places = (rows * classes).broadcast(cells, [0, 1]) + labels.broadcast(cells, [1, 2])
+    places = (rows * rows.count(classes)).broadcast(cells, [0, 1]) + labels.broadcast(cells, [1, 2])
     own = logarithms.reshape((batch * steps * classes,)).gather(places)
     sequences = [
         logarithms.take(2, spelling.blank).transpose(1, 0),
