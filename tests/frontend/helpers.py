@@ -48,6 +48,34 @@ def run(
     return evaluate(graph, {name: everything[name] for name in graph.inputs}, dims)
 
 
+def drawn_weights(net: Network, seed: int = 1) -> dict[str, NDArray]:
+    """Random values for all parameters."""
+    rng = np.random.default_rng(seed)
+    return {
+        name: rng.normal(size=own.type.shape).astype(own.type.dtype)  # pyright: ignore
+        for name, own in net.parameters.items()
+    }
+
+
+def check_slopes(
+    net: Network, start: Mapping[str, NDArray], arrays: Mapping[str, ArrayLike], tolerance: float
+) -> None:
+    """The update of plain SGD with a rate of 1 against central differences of the mean loss."""
+    after = run(net, "train_step", start, **arrays)
+
+    def loss(values: Mapping[str, NDArray]) -> float:
+        results = run(net, "loss", values, **arrays)
+        return float(results["loss.numerator"] / results["loss.count"])
+
+    for name, value in start.items():
+        slopes = np.zeros_like(value)
+        for at in np.ndindex(value.shape):
+            step = np.zeros_like(value)
+            step[at] = 1e-6
+            slopes[at] = (loss({**start, name: value + step}) - loss({**start, name: value - step})) / 2e-6
+        np.testing.assert_allclose(value - after[name], slopes, rtol=1e-6, atol=tolerance, err_msg=name)
+
+
 def warnings(text: str) -> list[Diagnostic]:
     """The warnings of a spec (its head may be left out)."""
     return [item for item in diagnosed(text) if item.severity == "warning"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import groupby, product
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from netwright import Model
 from netwright.runtime.errors import ExecutionError
 from netwright.specs.load import load_spec_text
 
-from .helpers import codes, diagnosed, network, run
+from .helpers import check_slopes, codes, diagnosed, drawn_weights, network, run
 
 N, T, F, C, L = 5, 6, 3, 4, 3
 STEPS = np.array([6, 5, 4, 3, 1])
@@ -51,13 +50,6 @@ def drawn(blank: int, seed: int = 0, dtype: str = "float64") -> dict[str, NDArra
     return {"x": x, "n": STEPS, "t": t, "l": COUNTS}
 
 
-def weights(net: Any, seed: int = 1) -> dict[str, NDArray]:
-    rng = np.random.default_rng(seed)
-    return {
-        name: rng.normal(size=own.type.shape).astype(own.type.dtype) for name, own in net.parameters.items()
-    }
-
-
 def log_softmax(x: NDArray) -> NDArray:
     shifted = x - x.max(-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
@@ -76,7 +68,7 @@ def over_paths(logarithms: NDArray, labels: NDArray, blank: int) -> float:
 @pytest.mark.parametrize(("written", "blank"), [("0", 0), ("2", 2), ("last", C - 1)])
 def test_is_the_sum_over_all_paths(written: str, blank: int) -> None:
     net = network(spec(f", blank: {written}, per_label: false"))
-    data, start = drawn(blank), weights(net)
+    data, start = drawn(blank), drawn_weights(net)
     logarithms = log_softmax(data["x"] @ start["a.kernel"] + start["a.bias"])
     expected = [
         over_paths(own[:steps], labels[:count], blank)
@@ -91,7 +83,7 @@ def test_is_the_sum_over_all_paths(written: str, blank: int) -> None:
 
 def test_without_lengths_all_steps_and_labels_count() -> None:
     net = network(spec(", per_label: false", lengths=False))
-    data, start = drawn(0), weights(net)
+    data, start = drawn(0), drawn_weights(net)
     x, t = data["x"][:2], np.array([[1, 2, 1], [3, 3, 2]])
     logarithms = log_softmax(x @ start["a.kernel"] + start["a.bias"])
     expected = sum(over_paths(own, labels, 0) for own, labels in zip(logarithms, t, strict=True))
@@ -100,7 +92,7 @@ def test_without_lengths_all_steps_and_labels_count() -> None:
 
 def test_steps_that_the_mask_leaves_out_do_not_exist() -> None:
     net = network(spec(", per_label: false", mask=True))
-    data, start = drawn(0), weights(net)
+    data, start = drawn(0), drawn_weights(net)
     mask = np.random.default_rng(5).random((N, T)) < 0.8
     mask[4, 0] = True
     data["t"], data["l"] = np.minimum(data["t"], 3), np.array([1, 1, 1, 0, 1])
@@ -122,7 +114,7 @@ def test_a_target_that_does_not_fit() -> None:
     data["n"] = np.array([6, 5, 4, 3, 0])
     data["t"][2], data["l"], data["n"][2] = [1, 1, 2], np.array([3, 2, 3, 0, 1]), 3
     net = network(spec())
-    start = weights(net)
+    start = drawn_weights(net)
     assert run(net, "loss", start, **data)["loss.numerator"] == np.inf
     net = network(spec(", skip_impossible: true"))
     results = run(net, "loss", start, **data)
@@ -136,20 +128,7 @@ def test_a_target_that_does_not_fit() -> None:
 
 def test_slopes_agree_with_differences() -> None:
     net = network(spec(", per_label: false"))
-    data, start = drawn(0), weights(net)
-    after = run(net, "train_step", start, **data)
-
-    def loss(values: dict[str, NDArray]) -> float:
-        results = run(net, "loss", values, **data)
-        return float(results["loss.numerator"] / results["loss.count"])
-
-    for name, value in start.items():
-        slopes = np.zeros_like(value)
-        for at in np.ndindex(value.shape):
-            step = np.zeros_like(value)
-            step[at] = 1e-6
-            slopes[at] = (loss({**start, name: value + step}) - loss({**start, name: value - step})) / 2e-6
-        np.testing.assert_allclose(value - after[name], slopes, rtol=1e-6, atol=1e-8, err_msg=name)
+    check_slopes(net, drawn_weights(net), drawn(0), 1e-8)
 
 
 @pytest.mark.torch
@@ -163,7 +142,7 @@ def test_pytorch(dtype: str, steps: int, tolerance: float) -> None:
     t = rng.integers(1, C, (samples, most))
     text = spec(dtype=dtype)
     net = network(text)
-    start = weights(net)
+    start = drawn_weights(net)
     leaves = {
         name: torch.tensor(value.astype(np.float64), requires_grad=True) for name, value in start.items()
     }
@@ -279,7 +258,7 @@ def spelled(scores: NDArray, blank: int) -> list[int]:
 def test_label_error_rate(written: str, blank: int, seed: int) -> None:
     text = spec(f", blank: {written}").replace("  optimizer:", "  metrics: [label_error_rate]\n  optimizer:")
     net = network(text)
-    data, start = drawn(blank, seed), weights(net, seed)
+    data, start = drawn(blank, seed), drawn_weights(net, seed)
     scores = data["x"] @ start["a.kernel"] + start["a.bias"]
     expected = [
         edits(spelled(own[:steps], blank), labels[:count].tolist())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from netwright import Model
 from netwright.specs.load import load_spec_text
 
-from .helpers import diagnosed, network, run
+from .helpers import check_slopes, diagnosed, drawn_weights, network, run
 
 N, T, M, F = 4, 5, 4, 2
 STEPS, COUNTS = np.array([5, 3, 1, 4]), np.array([4, 4, 2, 1])
@@ -42,12 +42,6 @@ def drawn(dtype: str = "float64", seed: int = 0) -> dict[str, NDArray]:
     return {"x": rng.normal(size=(N, T, 3)).astype(dtype), "n": STEPS, "t": t, "l": COUNTS}
 
 
-def start_of(net: object, seed: int = 1) -> dict[str, NDArray]:
-    rng = np.random.default_rng(seed)
-    parameters = net.parameters.items()  # type: ignore[attr-defined]
-    return {name: rng.normal(size=own.type.shape).astype(own.type.dtype) for name, own in parameters}
-
-
 def soft_dtw(x: NDArray, y: NDArray, gamma: float) -> float:
     """Cuturi and Blondel (2017), algorithm 1."""
     table = np.full((len(x) + 1, len(y) + 1), np.inf)
@@ -63,7 +57,7 @@ def soft_dtw(x: NDArray, y: NDArray, gamma: float) -> float:
 @pytest.mark.parametrize("gamma", [1.0, 0.1, 1e-3])
 def test_is_the_recursion(gamma: float) -> None:
     net = network(spec(f", gamma: {gamma}"))
-    data, start = drawn(), start_of(net)
+    data, start = drawn(), drawn_weights(net)
     y = data["x"] @ start["a.kernel"] + start["a.bias"]
     expected = sum(
         soft_dtw(own[:steps], target[:count], gamma)
@@ -76,7 +70,7 @@ def test_is_the_recursion(gamma: float) -> None:
 
 def test_without_lengths_all_steps_count() -> None:
     net = network(spec(lengths=False))
-    data, start = drawn(), start_of(net)
+    data, start = drawn(), drawn_weights(net)
     x, t = data["x"], np.nan_to_num(data["t"])
     y = x @ start["a.kernel"] + start["a.bias"]
     expected = sum(soft_dtw(own, target, 1.0) for own, target in zip(y, t, strict=True))
@@ -85,7 +79,7 @@ def test_without_lengths_all_steps_count() -> None:
 
 def test_an_empty_sequence_is_infinitely_far() -> None:
     net = network(spec())
-    data, start = drawn(), start_of(net)
+    data, start = drawn(), drawn_weights(net)
     both = {**data, "n": np.array([0, 3, 1, 4]), "l": np.array([0, 4, 2, 1])}
     assert np.isfinite(run(net, "loss", start, **both)["loss.numerator"])
     assert run(net, "loss", start, **{**both, "l": COUNTS})["loss.numerator"] == np.inf
@@ -95,26 +89,13 @@ def test_an_empty_sequence_is_infinitely_far() -> None:
 @pytest.mark.parametrize("gamma", [1.0, 0.2])
 def test_slopes_agree_with_differences(gamma: float) -> None:
     net = network(spec(f", gamma: {gamma}"))
-    data, start = drawn(), start_of(net)
-    after = run(net, "train_step", start, **data)
-
-    def loss(values: dict[str, NDArray]) -> float:
-        results = run(net, "loss", values, **data)
-        return float(results["loss.numerator"] / results["loss.count"])
-
-    for name, value in start.items():
-        slopes = np.zeros_like(value)
-        for at in np.ndindex(value.shape):
-            step = np.zeros_like(value)
-            step[at] = 1e-6
-            slopes[at] = (loss({**start, name: value + step}) - loss({**start, name: value - step})) / 2e-6
-        np.testing.assert_allclose(value - after[name], slopes, rtol=1e-6, atol=1e-7, err_msg=name)
+    check_slopes(net, drawn_weights(net), drawn(), 1e-7)
 
 
 def test_native_code() -> None:
     text = spec(dtype="float32")
     net = network(text)
-    data, start = drawn("float32"), start_of(net)
+    data, start = drawn("float32"), drawn_weights(net)
     session = Model(load_spec_text(text, "spec.yaml")).compile(entries=["loss", "train_step"]).session
     session.assign(start)
     expected = run(net, "loss", start, **data)
