@@ -82,7 +82,8 @@ def check_varied(structure: Structure, tree: SourceTree, diagnostics: Diagnostic
             if (axes := _axes_changed(change)) >= len(spec.shape):
                 shape = f"[{', '.join(map(str, spec.shape))}]"
                 message = f"{change.type} changes axis {axes}, {name} is {shape}"
-                diagnostics.error("NW0212", message, tree.value_span((*AUGMENT, name, i)))
+                labels = [(tree.value_span(("inputs", name, "shape")), f"is {shape}")]
+                diagnostics.error("NW0212", message, tree.value_span((*AUGMENT, name, i)), labels=labels)
     if train.group_by_length and not broken:
         place = tree.value_span(("train", "group_by_length"))
         dims = structure.sections.get("dims") or {}
