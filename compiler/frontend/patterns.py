@@ -9,8 +9,9 @@ from netwright.specs.diagnostics.fixes import respelled
 from netwright.specs.diagnostics.suggest import closest, did_you_mean
 from netwright.specs.load import LoadResult
 from netwright.specs.models.train import ParameterGroupSpec, TrainSpec
-from netwright.specs.source.tree import Path
+from netwright.specs.source.tree import Path, Span
 
+from .network import Parameter
 from .problem import Problem
 
 
@@ -43,6 +44,22 @@ def check_patterns(load: LoadResult, train: TrainSpec, names: Iterable[str]) -> 
         )
         message = f"no parameter is called {pattern}, or is in a layer or block of that name"
         yield Problem("NW0412", message, place, help=help, fixes=respelled(pattern, meant, place))
+
+
+def frozen_at(load: LoadResult, train: TrainSpec, parameters: Iterable[Parameter]) -> list[Span]:
+    """The places that freeze parameters, each once."""
+    places: dict[Span, None] = {}
+    for parameter in parameters:
+        if not parameter.frozen:
+            continue
+        entry = load.entries.get(parameter.layer)
+        if entry is not None and entry.placement.frozen is not None:
+            places[entry.placement.frozen] = None
+        elif matched(parameter.name, train.freeze):
+            places[load.span(("train", "freeze"))] = None
+        elif entry is not None:
+            places[load.layer_span(parameter.layer, "trainable")] = None
+    return list(places)
 
 
 def _inside(name: str) -> Iterator[str]:

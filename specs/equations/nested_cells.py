@@ -86,7 +86,6 @@ def _arguments_fit(
     for name in cell.args:
         if name not in given:
             wrong(f"the cell {cell.name} needs the argument {name}", None, f"with: {{{name}: …}}")
-    floats = {name for name, kind in outer.args.items() if kind == "float"}
     for name, value in given.items():
         kind = cell.args.get(name)
         if kind is None:
@@ -95,7 +94,8 @@ def _arguments_fit(
             wrong(f"the cell {cell.name} has no argument {name}", name, help, meant)
         elif isinstance(value, str):
             symbols = dim_symbols(parse_dim(value))
-            unknown = sorted(symbols - letters - (floats if kind == "float" else set()))
+            # Equations know arguments as numbers, but not the letters of shapes.
+            unknown = sorted(symbols - (letters if kind == "int" else outer.args.keys()))
             if unknown:
                 help = f"declare it under args: {{{unknown[0]}: {kind}}}"
                 wrong(f"there is no argument {unknown[0]}", name, help)

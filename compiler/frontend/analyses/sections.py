@@ -15,7 +15,7 @@ from ...graph.types import FLOATS
 from ...ops.base import primitive
 from ..expander import Expander
 from ..origins import Origin
-from ..patterns import check_patterns
+from ..patterns import check_patterns, frozen_at
 from ..problem import Problem
 from .windows import check_windows
 
@@ -82,7 +82,8 @@ def check_training(load: LoadResult, train: TrainSpec, expander: Expander) -> It
     if complete and not any(param.trained for param in parameters):
         what = "all parameters are frozen" if parameters else "no layer has parameters"
         message = f"{what}: there is nothing to train"
-        yield Problem("NW0409", message, load.span(("train",), key=True))
+        labels = [(place, "frozen here") for place in frozen_at(load, train, parameters)]
+        yield Problem("NW0409", message, load.span(("train",), key=True), labels=labels)
     if complete:
         yield from _without_gradient(load, expander)
     if train.bptt is not None:
