@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from netwright.compiler.frontend.build import build_network
 from netwright.compiler.frontend.network import Network
@@ -26,6 +27,7 @@ from .errors import SpecError
 from .fixing import check_fixes
 from .network_weights import Weights
 from .program import EngineName, Program
+from .values import DICT_FILE, plain, spec_text
 
 
 class Model:
@@ -99,8 +101,9 @@ class Model:
 
     @property
     def files(self) -> list[str]:
-        """The files that were read: the spec and those it includes."""
-        return [file for file in self._load.diagnostics.sources if file != SETTINGS_FILE]
+        """The files that were read: the spec, unless it was a dict, and those it includes."""
+        unread = (SETTINGS_FILE, DICT_FILE)
+        return [file for file in self._load.diagnostics.sources if file not in unread]
 
     def changed(self, settings: Sequence[str]) -> Model:
         """The model of the same text with other settings, each `path.to.key=value`. Raises SettingError."""
@@ -165,22 +168,36 @@ class Model:
 
 
 def load(
-    path: str | os.PathLike[str],
+    spec: str | os.PathLike[str] | Mapping[str, Any],
     settings: Sequence[str] | Mapping[str, object] = (),
     *,
     dims: Mapping[str, int | Range | str] | None = None,
 ) -> Model:
-    """Loads and checks a spec. Errors in it are in the ``diagnostics`` of the returned model.
+    """Loads and checks a spec: a file, or its values as a dict. Errors in it are in the ``diagnostics`` of the returned
+    model.
+
+    Diagnostics of a dict show it as JSON text. Its paths are relative to the current folder. NumPy's numbers and
+    arrays, tuples and `Path`s are converted; RequestError names any other value that a spec can't hold.
 
     ``settings`` change the spec first: `["train.epochs=3"]`, or `{"train.epochs": 3}`. ``dims`` fixes open sizes
     (`{"N": 1}`), narrows them (`{"T": (16, 512)}`), or makes them a multiple (`{"H": "32k"}`). Raises SettingError or
     DimError for those that can't be applied.
     """
-    if isinstance(settings, Mapping):
-        settings = [f"{key}={_yaml(value)}" for key, value in settings.items()]
-    return Model(specialize(load_spec(path, settings), dims or {}))
+    changes = setting_lines(settings)
+    if isinstance(spec, Mapping):
+        read = load_spec_text(spec_text(spec), DICT_FILE, changes, ".")
+    else:
+        read = load_spec(spec, changes)
+    return Model(specialize(read, dims or {}))
 
 
-def _yaml(value: object) -> str:
-    """A plain value as YAML on one line (JSON is YAML)."""
-    return value if isinstance(value, str) else json.dumps(value)
+def setting_lines(settings: Sequence[str] | Mapping[str, object]) -> Sequence[str]:
+    """Settings as texts `path.to.key=value`. Raises RequestError for values that a spec can't hold."""
+    if not isinstance(settings, Mapping):
+        return settings
+    return [f"{key}={_yaml(value, key)}" for key, value in settings.items()]
+
+
+def _yaml(value: object, path: str) -> str:
+    """A value as YAML on one line (JSON is YAML)."""
+    return value if isinstance(value, str) else json.dumps(plain(value, path))
