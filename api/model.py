@@ -34,10 +34,13 @@ class Model:
     """A loaded spec with everything that is wrong with it.
 
     ``diagnostics`` iterates over the findings and prints itself (`to_text`, `to_json`). A model with errors can be
-    inspected; everything that needs a valid network raises SpecError.
+    inspected; everything that needs a valid network raises SpecError. Models never change: a copy is the model itself.
+    Pickled, a model is the texts it was loaded from.
     """
 
-    def __init__(self, load: LoadResult):
+    def __init__(self, load: LoadResult, dims: Mapping[str, int | Range | str] | None = None):
+        self._dims = dict(dims or {})
+        load = specialize(load, self._dims)
         network, diagnostics = build_network(load)
         self._load = replace(load, diagnostics=diagnostics)
         self._network = network
@@ -106,10 +109,14 @@ class Model:
         return [file for file in self._load.diagnostics.sources if file not in unread]
 
     def changed(self, settings: Sequence[str]) -> Model:
-        """The model of the same text with other settings, each `path.to.key=value`. Raises SettingError."""
+        """The model of the same text and dims with other settings, each `path.to.key=value`. Raises SettingError, and
+        SpecError if the text could not be read.
+        """
         load = self._load
         texts = {name: source.text for name, source in load.diagnostics.sources.items()}
-        return Model(load_spec_text(texts[load.file], load.file, settings, load.folder, texts))
+        if load.file not in texts:
+            raise SpecError(self.diagnostics)
+        return _of_texts(texts, load.file, settings, load.folder, self._dims)
 
     def summary(self) -> Summary:
         """The layers' shapes, parameters, arithmetic and receptive fields. ``print`` shows them as a table. Raises
@@ -160,6 +167,24 @@ class Model:
             verify=verify,
         )
 
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The settings it was loaded with, each `path.to.key=value`."""
+        return self._load.settings
+
+    def __copy__(self) -> Model:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Model:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        load = self._load
+        texts = {name: source.text for name, source in load.diagnostics.sources.items()}
+        if load.file not in texts:
+            raise SpecError(self.diagnostics)
+        return _of_texts, (texts, load.file, load.settings, load.folder, self._dims)
+
     def __repr__(self) -> str:
         diagnostics = self._load.diagnostics
         errors, warnings = len(diagnostics.errors), len(diagnostics.warnings)
@@ -188,7 +213,18 @@ def load(
         read = load_spec_text(spec_text(spec), DICT_FILE, changes, ".")
     else:
         read = load_spec(spec, changes)
-    return Model(specialize(read, dims or {}))
+    return Model(read, dims)
+
+
+def _of_texts(
+    texts: Mapping[str, str],
+    file: str,
+    settings: Sequence[str],
+    folder: str | None,
+    dims: Mapping[str, int | Range | str],
+) -> Model:
+    """A model of texts that were read before."""
+    return Model(load_spec_text(texts[file], file, settings, folder, texts), dims)
 
 
 def setting_lines(settings: Sequence[str] | Mapping[str, object]) -> Sequence[str]:
