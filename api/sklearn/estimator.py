@@ -56,7 +56,7 @@ class NetworkEstimator(BaseEstimator):
         self.epochs = epochs
         self.seed = seed
         self.threads = threads
-        self.engine = engine
+        self.engine: EngineName = engine
 
     @property
     def program_(self) -> Program:
@@ -105,4 +105,5 @@ class NetworkEstimator(BaseEstimator):
         return np.concatenate(parts)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__getstate__().items() if name != "_program"}
+        state: Any = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_program"}

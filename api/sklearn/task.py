@@ -49,10 +49,11 @@ class Task:
         return X
 
     def target_array(self, y: NDArray) -> NDArray:
-        """y as the target takes it: in its float type, a column where the target has an axis more."""
+        """y as the target takes it: in its float type, one column as a column or as plain numbers."""
         type = self.network.targets[self.target]
         y = _typed(y, type.dtype, "y")
-        return y[:, np.newaxis] if y.ndim == 1 and type.rank == 2 else y
+        single = y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1)
+        return y.reshape(-1, *[1] * (type.rank - 1)) if single and type.rank <= 2 else y
 
 
 def find_task(model: Model, losses: tuple[type[Any], ...], names: str) -> Task:
@@ -62,12 +63,13 @@ def find_task(model: Model, losses: tuple[type[Any], ...], names: str) -> Task:
         raise RequestError(f"{model.name} has the inputs {', '.join(network.inputs)}: X is a single one")
     if spec.train is None:
         raise RequestError(f"{model.name} can't be trained: the spec has no train section")
-    loss = spec.train.losses[0]
-    if len(spec.train.losses) != 1 or not isinstance(loss, losses):
+    fitting = [loss for loss in spec.train.comparisons if isinstance(loss, losses)]
+    if len(fitting) != 1 or len(spec.train.losses) != 1:
         written = ", ".join(str(loss.type) for loss in spec.train.losses)
         raise RequestError(
             f"{model.name} is trained by {written}: this estimator needs a single loss, {names}"
         )
+    (loss,) = fitting
     if network.outputs[loss.output].type.rank > 2:
         raise RequestError(f"{loss.output} of {model.name} has more than an answer per sample")
     return Task(network, next(iter(network.inputs)), loss)
@@ -75,9 +77,9 @@ def find_task(model: Model, losses: tuple[type[Any], ...], names: str) -> Task:
 
 def _typed(array: NDArray, dtype: str, name: str) -> NDArray:
     """The array in a float type. Others are compared with what the network takes when it runs."""
-    if np.dtype(dtype).kind != "f" or array.dtype == dtype:
+    wanted: Any = np.dtype(dtype)
+    if wanted.kind != "f" or array.dtype == wanted:
         return array
-    with np.errstate(
-        over="ignore", invalid="ignore"
-    ):  # numbers that become infinite are an error that names the array
-        return check_array(array, dtype=np.dtype(dtype), allow_nd=True, ensure_2d=False, input_name=name)
+    # Numbers that become infinite are an error that names X or y.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return check_array(array, dtype=wanted, allow_nd=True, ensure_2d=False, input_name=name)

@@ -136,23 +136,45 @@ def test_a_regressor_predicts_in_the_shape_of_y(shape: tuple[int, ...]) -> None:
     assert regressor.score(X, y) > 0.95
 
 
+COUNTS = {
+    "netwright": 1,
+    "model": "counts",
+    "dims": {"N": "batch"},
+    "inputs": {"x": {"shape": ["N", 1]}},
+    "layers": [{"name": "rate", "type": "dense", "units": 1}],
+    "outputs": {"rate": "rate"},
+    "train": {
+        "loss": {"type": "poisson", "output": "rate", "target": "count"},
+        "optimizer": {"type": "adam", "learning_rate": 0.05},
+    },
+}
+
+
 def test_counts_are_exponentials() -> None:
-    spec = {
-        "netwright": 1,
-        "model": "counts",
-        "dims": {"N": "batch"},
-        "inputs": {"x": {"shape": ["N", 1]}},
-        "layers": [{"name": "rate", "type": "dense", "units": 1}],
-        "outputs": {"rate": "rate"},
-        "train": {
-            "loss": {"type": "poisson", "output": "rate", "target": "count"},
-            "optimizer": {"type": "adam", "learning_rate": 0.05},
-        },
-    }
     generator = np.random.default_rng(0)
     X = generator.uniform(-1, 1, size=(500, 1))
-    regressor = Regressor(spec, epochs=20).fit(X, generator.poisson(np.exp(X[:, 0] + 1)))
+    regressor = Regressor(COUNTS, epochs=20).fit(X, generator.poisson(np.exp(X[:, 0] + 1)))
     np.testing.assert_allclose(regressor.predict([[0.0], [1.0]]), np.exp([1, 2]), rtol=0.15)
+
+
+@pytest.mark.parametrize("shape", [(30,), (30, 1)])
+def test_one_number_may_be_a_column(shape: tuple[int, ...]) -> None:
+    flat = [*COUNTS["layers"], {"name": "flat", "type": "reshape", "shape": ["N"]}]
+    spec = {**COUNTS, "layers": flat, "outputs": {"rate": "flat"}}
+    X = np.random.default_rng(0).normal(size=(30, 1))
+    regressor = Regressor(spec, epochs=1, engine="reference").fit(X, np.ones(shape))
+    assert regressor.predict(X).shape == shape
+
+
+def test_losses_that_y_is_no_target_of_are_refused() -> None:
+    equation = {"type": "expression", "value": "(rate - count) * (rate - count)"}
+    targets = {"count": {"shape": ["N", 1], "dtype": "float32"}}
+    for loss in (equation, [COUNTS["train"]["loss"], {**COUNTS["train"]["loss"], "name": "again"}]):
+        spec = {**COUNTS, "train": {"targets": targets, "loss": loss}}
+        with pytest.raises(ValueError, match="this estimator needs a single loss, mse, mae"):
+            Regressor(spec).fit([[1.0], [2.0]], [1.0, 2.0])
+    with pytest.raises(ValueError, match="axis 1 must be 1"):
+        Regressor(COUNTS, engine="reference").fit([[1.0], [2.0]], [[1.0, 2.0], [3.0, 4.0]])
 
 
 def test_pipelines_searches_and_clones(flowers: Path) -> None:
