@@ -39,6 +39,8 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         module, attribute = _HOMES[name]
         return getattr(import_module(module, __name__), attribute)
+    if name == "sklearn":  # `netwright.sklearn.Classifier`, without an import of its own
+        return import_module(".sklearn", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

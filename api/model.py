@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from netwright.compiler.frontend.build import build_network
 from netwright.compiler.frontend.network import Network
@@ -26,16 +27,20 @@ from .errors import SpecError
 from .fixing import check_fixes
 from .network_weights import Weights
 from .program import EngineName, Program
+from .values import DICT_FILE, plain, spec_text
 
 
 class Model:
     """A loaded spec with everything that is wrong with it.
 
     ``diagnostics`` iterates over the findings and prints itself (`to_text`, `to_json`). A model with errors can be
-    inspected; everything that needs a valid network raises SpecError.
+    inspected; everything that needs a valid network raises SpecError. Models never change: a copy is the model itself.
+    Pickled, a model is the texts it was loaded from.
     """
 
-    def __init__(self, load: LoadResult):
+    def __init__(self, load: LoadResult, dims: Mapping[str, int | Range | str] | None = None):
+        self._dims = dict(dims or {})
+        load = specialize(load, self._dims)
         network, diagnostics = build_network(load)
         self._load = replace(load, diagnostics=diagnostics)
         self._network = network
@@ -99,14 +104,19 @@ class Model:
 
     @property
     def files(self) -> list[str]:
-        """The files that were read: the spec and those it includes."""
-        return [file for file in self._load.diagnostics.sources if file != SETTINGS_FILE]
+        """The files that were read: the spec, unless it was a dict, and those it includes."""
+        unread = (SETTINGS_FILE, DICT_FILE)
+        return [file for file in self._load.diagnostics.sources if file not in unread]
 
     def changed(self, settings: Sequence[str]) -> Model:
-        """The model of the same text with other settings, each `path.to.key=value`. Raises SettingError."""
+        """The model of the same text and dims with other settings, each `path.to.key=value`. Raises SettingError, and
+        SpecError if the text could not be read.
+        """
         load = self._load
         texts = {name: source.text for name, source in load.diagnostics.sources.items()}
-        return Model(load_spec_text(texts[load.file], load.file, settings, load.folder, texts))
+        if load.file not in texts:
+            raise SpecError(self.diagnostics)
+        return _of_texts(texts, load.file, settings, load.folder, self._dims)
 
     def summary(self) -> Summary:
         """The layers' shapes, parameters, arithmetic and receptive fields. ``print`` shows them as a table. Raises
@@ -157,6 +167,24 @@ class Model:
             verify=verify,
         )
 
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The settings it was loaded with, each `path.to.key=value`."""
+        return self._load.settings
+
+    def __copy__(self) -> Model:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Model:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        load = self._load
+        texts = {name: source.text for name, source in load.diagnostics.sources.items()}
+        if load.file not in texts:
+            raise SpecError(self.diagnostics)
+        return _of_texts, (texts, load.file, load.settings, load.folder, self._dims)
+
     def __repr__(self) -> str:
         diagnostics = self._load.diagnostics
         errors, warnings = len(diagnostics.errors), len(diagnostics.warnings)
@@ -165,22 +193,47 @@ class Model:
 
 
 def load(
-    path: str | os.PathLike[str],
+    spec: str | os.PathLike[str] | Mapping[str, Any],
     settings: Sequence[str] | Mapping[str, object] = (),
     *,
     dims: Mapping[str, int | Range | str] | None = None,
 ) -> Model:
-    """Loads and checks a spec. Errors in it are in the ``diagnostics`` of the returned model.
+    """Loads and checks a spec: a file, or its values as a dict. Errors in it are in the ``diagnostics`` of the returned
+    model.
+
+    Diagnostics of a dict show it as JSON text. Its paths are relative to the current folder. NumPy's numbers and
+    arrays, tuples and `Path`s are converted; RequestError names any other value that a spec can't hold.
 
     ``settings`` change the spec first: `["train.epochs=3"]`, or `{"train.epochs": 3}`. ``dims`` fixes open sizes
     (`{"N": 1}`), narrows them (`{"T": (16, 512)}`), or makes them a multiple (`{"H": "32k"}`). Raises SettingError or
     DimError for those that can't be applied.
     """
-    if isinstance(settings, Mapping):
-        settings = [f"{key}={_yaml(value)}" for key, value in settings.items()]
-    return Model(specialize(load_spec(path, settings), dims or {}))
+    changes = setting_lines(settings)
+    if isinstance(spec, Mapping):
+        read = load_spec_text(spec_text(spec), DICT_FILE, changes, ".")
+    else:
+        read = load_spec(spec, changes)
+    return Model(read, dims)
 
 
-def _yaml(value: object) -> str:
-    """A plain value as YAML on one line (JSON is YAML)."""
-    return value if isinstance(value, str) else json.dumps(value)
+def _of_texts(
+    texts: Mapping[str, str],
+    file: str,
+    settings: Sequence[str],
+    folder: str | None,
+    dims: Mapping[str, int | Range | str],
+) -> Model:
+    """A model of texts that were read before."""
+    return Model(load_spec_text(texts[file], file, settings, folder, texts), dims)
+
+
+def setting_lines(settings: Sequence[str] | Mapping[str, object]) -> Sequence[str]:
+    """Settings as texts `path.to.key=value`. Raises RequestError for values that a spec can't hold."""
+    if not isinstance(settings, Mapping):
+        return settings
+    return [f"{key}={_yaml(value, key)}" for key, value in settings.items()]
+
+
+def _yaml(value: object, path: str) -> str:
+    """A value as YAML on one line (JSON is YAML)."""
+    return value if isinstance(value, str) else json.dumps(plain(value, path))

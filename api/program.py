@@ -19,7 +19,7 @@ from netwright.runtime.native import NativeEngine
 from netwright.runtime.plan import TrainingResult
 from netwright.runtime.progress import Observer
 from netwright.runtime.session import Session
-from netwright.runtime.training import evaluate
+from netwright.runtime.training import OnEpoch, evaluate
 from netwright.runtime.weights import load_classes, load_vocabularies, save_weights
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import Manifest
@@ -152,6 +152,7 @@ class Program:
         checkpoint: str | Path | None = None,
         resume: str | Path | None = None,
         observer: Observer | None = None,
+        on_epoch: OnEpoch | None = None,
         origin: Mapping[str, Any] | None = None,
     ) -> TrainingResult:
         """Trains as the spec's `train` section says; afterwards the program has the weights of the best epoch.
@@ -162,6 +163,10 @@ class Program:
         ``checkpoint`` is a file that is written after every epoch, ``resume`` one to continue from. ``observer`` is
         notified of each step and epoch (``runtime.progress``). ``origin`` is kept in checkpoints, for
         ``runtime.checkpoint.read_origin``: plain values by key.
+
+        ``on_epoch`` is a function that is called after each epoch, when its checkpoint is written, with the epoch's
+        numbers (``runtime.plan.EpochRecord``: `epoch`, `train`, `valid`, `seconds`, …). If it returns True, the
+        training ends as by early stopping, with the weights of the best epoch.
 
         Raises RequestError without a train section or training data, or if a program resumes after a warm start,
         DataError for data that don't fit, CheckpointError, TrainingError for a plan that can't be followed, and
@@ -184,6 +189,7 @@ class Program:
             checkpoint=checkpoint,
             resume=resume,
             observer=observer,
+            on_epoch=on_epoch,
             taken=self._taken,
             origin=origin,
         )

@@ -18,7 +18,7 @@ from netwright.runtime.plan import EarlyStopping, Interval, TrainingPlan, Traini
 from netwright.runtime.plateau import Plateau
 from netwright.runtime.progress import Observer
 from netwright.runtime.session import Session
-from netwright.runtime.training import train
+from netwright.runtime.training import OnEpoch, train
 from netwright.specs.load import LoadResult
 from netwright.specs.models.train import PlateauRate, TrainSpec
 
@@ -82,6 +82,7 @@ def run_training(
     checkpoint: str | Path | None = None,
     resume: str | Path | None = None,
     observer: Observer | None = None,
+    on_epoch: OnEpoch | None = None,
     taken: Collection[str] = (),
     origin: Mapping[str, Any] | None = None,
 ) -> TrainingResult:
@@ -100,6 +101,7 @@ def run_training(
         checkpoint=checkpoint,
         resume=resume,
         observer=observer,
+        on_epoch=on_epoch,
         identity=spec_identity(load),
         origin=origin,
     )

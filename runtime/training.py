@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,9 @@ from .saving import Saver
 from .session import Session
 from .totals import Totals, infinite_loss
 
+OnEpoch = Callable[[EpochRecord], object]
+"""Called with the numbers of each finished epoch; True ends the training."""
+
 
 class DivergedError(TrainingError):
     """The loss became infinite or NaN. ``result`` has the history and the last good weights."""
@@ -53,6 +56,7 @@ def train(
     checkpoint: str | Path | None = None,
     resume: str | Path | None = None,
     observer: Observer | None = None,
+    on_epoch: OnEpoch | None = None,
     identity: Mapping[str, Any] | None = None,
     origin: Mapping[str, Any] | None = None,
 ) -> TrainingResult:
@@ -62,13 +66,16 @@ def train(
     step; a second Ctrl-C aborts with KeyboardInterrupt) and at the end. After SIGTERM the process then ends, unless it
     has its own handler. ``resume`` continues from such a file: with the same bits, unless the plan has another
     ``early_stopping`` or ``batch_size`` (which in the middle of an epoch holds from the next one on). ``identity`` has
-    more that must not change, as plain values by key; ``origin`` is kept in checkpoints for the caller.
+    more that must not change, as plain values by key; ``origin`` is kept in checkpoints for the caller. ``on_epoch`` is
+    called after every epoch, when its checkpoint is written; if it returns True, the training stops early.
 
     Raises DataError (data that don't fit the model), CheckpointError, TrainingError (a plan that can't be followed),
     DivergedError (a loss that is infinite or NaN; the session then holds the last good weights), and what the session's
     entries raise.
     """
-    training = _Training(session, plan, data, valid, checkpoint, observer or Silent(), identity or {})
+    training = _Training(
+        session, plan, data, valid, checkpoint, observer or Silent(), identity or {}, on_epoch
+    )
     return training.run(resume, origin)
 
 
@@ -109,11 +116,13 @@ class _Training:
         checkpoint: str | Path | None,
         observer: Observer,
         identity: Mapping[str, Any],
+        on_epoch: OnEpoch | None,
     ):
         self.session = session
         self.plan = plan
         self.saver = Saver(checkpoint, plan.checkpoint_every, self._save)
         self.observer = observer
+        self.on_epoch = on_epoch
         self.interrupt = InterruptRequest()
         self.scores = session.manifest.scores
         self.progress = Progress(totals=Totals(self.scores), batch_size=plan.batch_size)
@@ -215,7 +224,16 @@ class _Training:
                 return "interrupted"
             self._finish_epoch(weights, valid)
             self.saver.after_epoch(progress)
+            if self._is_told_to_stop():
+                return "stopped early"
         return "finished"
+
+    def _is_told_to_stop(self) -> bool:
+        if self.on_epoch is None:
+            return False
+        # Only a truth value counts: a function may return something else by the way, as a `lambda` always does.
+        told = self.on_epoch(self.progress.history[-1])
+        return isinstance(told, bool | np.bool_) and bool(told)
 
     def _steps(self) -> None:
         progress = self.progress

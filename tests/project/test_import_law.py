@@ -30,12 +30,13 @@ ONLY_IN = {
     "llvmlite": ("netwright.compiler.codegen",),
     "click": ("netwright",),
 }
-OPTIONAL = {"google", "lsprotocol", "matplotlib", "onnx", "pygls", "torch", "ziglang"}
+OPTIONAL = {"google", "lsprotocol", "matplotlib", "onnx", "pygls", "sklearn", "torch", "ziglang"}
 AT_HOME = {  # packages that are nothing without them
     "google": "netwright.onnx",
     "lsprotocol": "netwright.lsp",
     "onnx": "netwright.onnx",
     "pygls": "netwright.lsp",
+    "sklearn": "netwright.sklearn",
 }
 LAZY = (
     "netwright",

@@ -85,6 +85,57 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path):
     assert_same(resumed.weights, result.weights)
 
 
+@pytest.mark.parametrize("true", [True, np.bool_(True)])
+def test_a_function_sees_each_epoch_and_can_stop(true, tmp_path):
+    session, path, seen = new_session(), tmp_path / "run.checkpoint", []
+    plan = TrainingPlan(epochs=6, batch_size=16)
+
+    def on_epoch(record):
+        assert path.exists()
+        seen.append(record)
+        return record.epoch == 3 and true
+
+    result = train(session, plan, DATA, VALID, checkpoint=path, on_epoch=on_epoch)
+    assert result.ending == "stopped early"
+    assert tuple(seen) == result.history
+    assert (len(seen), result.best_epoch, result.steps) == (3, 3, 3 * 7)
+    assert_same(session.weights, result.weights)
+    whole = train(new_session(), plan, DATA, VALID)
+    resumed = train(new_session(), plan, DATA, VALID, resume=path)
+    assert resumed.ending == "finished"
+    assert_same(resumed.weights, whole.weights)
+
+
+def test_stopping_by_a_function_keeps_the_best_epoch():
+    session = new_session()
+    plan = TrainingPlan(epochs=30, batch_size=16)
+    stopped = train(
+        session, plan, DATA, VALID, observer=Worsening(session, 5), on_epoch=lambda record: record.epoch == 7
+    )
+    assert (stopped.best_epoch, len(stopped.history)) == (5, 7)
+    assert evaluate(session, VALID)["loss"] == pytest.approx(stopped.history[4].valid["loss"])
+
+
+def test_what_a_function_returns_by_the_way_does_not_stop():
+    result = train(
+        new_session(), TrainingPlan(epochs=3, batch_size=16), DATA, on_epoch=lambda record: record.train
+    )
+    assert result.ending == "finished"
+
+
+def test_an_error_of_the_function_ends_the_training_with_its_checkpoint(tmp_path):
+    path = tmp_path / "run.checkpoint"
+    plan = TrainingPlan(epochs=6, batch_size=16)
+
+    def on_epoch(record):
+        raise OSError("the log is full")
+
+    with pytest.raises(OSError, match="the log is full"):
+        train(new_session(), plan, DATA, VALID, checkpoint=path, on_epoch=on_epoch)
+    whole = train(new_session(), plan, DATA, VALID)
+    assert_same(train(new_session(), plan, DATA, VALID, resume=path).weights, whole.weights)
+
+
 def test_min_delta_asks_for_more_than_a_little():
     plan = TrainingPlan(epochs=30, batch_size=16, early_stopping=EarlyStopping(patience=2, min_delta=1e9))
     result = train(new_session(), plan, DATA, VALID)
