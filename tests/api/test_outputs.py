@@ -41,6 +41,7 @@ COMMANDS = {
     "loop": ["compile", "tiny.yaml", "-o", "OUT", "--emit", "loop"],
     "graph": ["graph", "tiny.yaml", "-o", "OUT", "--format", "dot"],
     "report": ["report", "tiny.yaml", "-o", "OUT"],
+    "rate": ["rate", "tiny.yaml", "--steps", "20", "-o", "OUT"],
     "schema": ["schema", "-o", "OUT"],
     "fix": ["fix", "tiny.yaml", "-o", "OUT"],
     "new": ["new", "cnn", "shapes", "-o", "OUT"],
