@@ -84,10 +84,12 @@ class RateCurve:
 
     @cached_property
     def falls(self) -> bool:
-        """Whether the loss falls by clearly more than it varies from step to step."""
+        """Whether the loss falls by clearly more than it varies from step to step, and below where it began: a first
+        rate that is too large can make it jump up and come back.
+        """
         before = slice(self._inner.start, self.least + 1)
         smoothed = self.smoothed[before]
-        if len(smoothed) < 2:
+        if len(smoothed) < 2 or smoothed[-1] >= self.losses[0]:
             return False
         varies = np.std(np.asarray(self.losses)[before] - smoothed)
         return bool(smoothed[0] - smoothed[-1] > _CLEAR * varies)

@@ -78,6 +78,11 @@ def test_a_loss_that_grows_from_the_start() -> None:
     assert not read.falls
 
 
+def test_a_loss_that_jumps_up_and_comes_back_does_not_fall() -> None:
+    losses = np.concatenate([[4.0], np.geomspace(100, 10, 60), np.geomspace(10, 500, 39)])
+    assert not curve(losses, diverged=True).falls
+
+
 @pytest.mark.parametrize(
     ("now", "least", "first", "diverged"),
     [
