@@ -85,9 +85,11 @@ def evaluate(
     return totals.means()
 
 
-def plain_batches(session: Session, data: Samples, batch_size: int, group_by_length: bool) -> Batches:
-    """Batches of samples as they are, to measure the loss."""
-    inputs = session.input_info("loss")
+def plain_batches(
+    session: Session, data: Samples, batch_size: int, group_by_length: bool, *, entry: str = "loss"
+) -> Batches:
+    """Batches of samples as they are, to measure the loss, or for another ``entry``."""
+    inputs = session.input_info(entry)
     trimming = Trimming(inputs, session.manifest.dims) if group_by_length else None
     return Batches(data, inputs, batch_size, trimming=trimming)
 
