@@ -73,8 +73,10 @@ def advice(curve: RateCurve) -> list[str]:
     """Sentences about a curve that a reader should know; none if it is as it should be."""
     first, last = curve.rates[0], curve.rates[-1]
     lines = []
-    if not curve.falls and curve.diverged:
-        lines.append(f"the loss diverges without a fall: begin lower, such as --from {first / 1e3:.1g}")
+    if curve.stays_above and curve.diverged:
+        lines.append(
+            f"the loss is above its first value all along: begin lower, such as --from {first / 1e3:.1g}"
+        )
     elif not curve.falls:
         lines.append(
             "the loss hardly falls: try more steps or larger batches, a wider range, or other weights (--seed)"

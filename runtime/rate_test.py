@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from .session import Session
 from .totals import Totals, infinite_loss
 from .training import training_batches
 
+#: No loss is that large: the squares of what is below are finite, too.
+_LARGEST = 1e100
 #: Is told the number of steps done, and the loss of the last one.
 Told = Callable[[int, float], None]
 
@@ -46,7 +49,7 @@ def run_rate_test(
         with read_ahead(batches.epoch(epoch), batches.ahead) as upcoming:
             for batch in upcoming:
                 if not test.step(batch, ends_epoch=batch.index == len(batches) - 1):
-                    return test.curve()
+                    return test.curve(-(-batches.windows_per_batch // accumulate))
     raise AssertionError("epochs do not end")
 
 
@@ -89,8 +92,16 @@ class _RateTest:
         self._gathered += 1
         if self._gathered < self.accumulate and not ends_epoch:
             return True
-        self._record(self._totals.means()["loss"])
+        loss = self._totals.means()["loss"]
         self._totals, self._gathered = Totals(session.manifest.scores), 0
+        if isnan(loss):
+            raise TrainingError(
+                f"nothing counts in the loss of update {len(self.losses) + 1}: its batches have no step that does"
+            )
+        if abs(loss) > _LARGEST:
+            self.diverged = True
+        else:
+            self._record(loss)
         return not self.diverged and len(self.losses) < len(self.rates)
 
     def _record(self, loss: float) -> None:
@@ -104,7 +115,7 @@ class _RateTest:
         self.diverged = has_diverged(smoothed, min(self.least, smoothed), first)
         self.least = min(self.least, smoothed)
 
-    def curve(self) -> RateCurve:
-        """What was measured."""
+    def curve(self, windows: int) -> RateCurve:
+        """What was measured; so many updates go through a batch."""
         rates = self.rates[: len(self.losses)]
-        return RateCurve(tuple(rates.tolist()), tuple(self.losses), len(self.rates), self.diverged)
+        return RateCurve(tuple(rates.tolist()), tuple(self.losses), len(self.rates), self.diverged, windows)

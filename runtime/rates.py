@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 #: The loss has diverged above so many times its least value.
 MULTIPLE = 4.0
-#: A fall counts above so many standard deviations of single losses: of noise alone, few curves seem to fall so far.
-_CLEAR = 1.5
+#: A fall counts above so many standard errors of a smoothed loss: of noise alone, few curves seem to fall so far.
+_CLEAR = 4.5
 #: Fewer steps show nothing.
 LEAST_STEPS = 10
 
@@ -52,13 +52,15 @@ def has_diverged(now: float, least: float, first: float) -> bool:
 class RateCurve:
     """The losses ``[steps]`` at the ``rates`` ``[steps]``, each a mean from before the update with that rate.
 
-    ``planned`` counts the steps up to the last rate; there are fewer if the loss ``diverged``.
+    ``planned`` counts the steps up to the last rate; there are fewer if the loss ``diverged``. So many steps,
+    ``windows``, go through a batch of sequences: their losses may differ for other reasons than the rate.
     """
 
     rates: Sequence[float]
     losses: Sequence[float]
     planned: int
     diverged: bool
+    windows: int = 1
 
     @cached_property
     def smoothed(self) -> NDArray[np.float64]:
@@ -82,16 +84,27 @@ class RateCurve:
         inner = self.smoothed[self._inner]
         return self._inner.start + int(inner.argmin()) if inner.size else int(self.smoothed.argmin())
 
+    @property
+    def stays_above(self) -> bool:
+        """Whether the loss never comes below where it began: a first rate that is too large makes it jump up, and it
+        may only come back from that.
+        """
+        return bool(self.smoothed[self.least] >= max(self.losses[: self.windows]))
+
     @cached_property
     def falls(self) -> bool:
-        """Whether the loss falls by clearly more than it varies from step to step, and below where it began: a first
-        rate that is too large can make it jump up and come back.
-        """
+        """Whether the loss falls by clearly more than the smoothed curve varies by itself, and below where it began."""
         before = slice(self._inner.start, self.least + 1)
         smoothed = self.smoothed[before]
-        if len(smoothed) < 2 or smoothed[-1] >= self.losses[0]:
+        if len(smoothed) < 2 or self.stays_above:
             return False
-        varies = np.std(np.asarray(self.losses)[before] - smoothed)
+        losses = np.asarray(self.losses[before])
+        changes = (
+            losses[self.windows :] - losses[: -self.windows]
+        )  # those of the same window, one batch later
+        if not changes.size:
+            return False
+        varies = np.std(changes) / np.sqrt(2 * (2 * reach_of(self.planned) + 1))
         return bool(smoothed[0] - smoothed[-1] > _CLEAR * varies)
 
     @property

@@ -63,7 +63,7 @@ def command(
     """Print loss and metrics over whole data sets: those given, or the spec's except the training data."""
     model = load(spec, settings)
     show_warnings(model)
-    if model.spec.train is None:
+    if (train := model.spec.train) is None:
         raise RequestError(f"{model.name} can't be evaluated: the spec has no train section")
     names = list(data or model.data())
     names = [name for name in names if name != "train" or data or len(names) == 1]
@@ -80,11 +80,14 @@ def command(
         counter = ClassCounter(
             model, program.weights, program.classes, engine=engine, threads=threads, pin=pin
         )
-    size, grouped = model.spec.train.batch_size, model.spec.train.group_by_length
     shown: dict[str, dict[str, Any]] = {}
     for position, (name, dataset) in enumerate(sets.items()):
         numbers = program.evaluate(dataset)
-        counts = counter.count(dataset, size, group_by_length=grouped) if counter else None
+        counts = (
+            counter.count(dataset, train.batch_size, group_by_length=train.group_by_length)
+            if counter
+            else None
+        )
         hardest = None if worst is None else worst_samples(model, program, dataset, worst)
         if form == "json":
             shown[name] = {

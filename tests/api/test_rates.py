@@ -130,7 +130,7 @@ def test_windows_several_losses_and_averages() -> None:
         find_rates(model(WINDOWS), {"train": data}, last=0.1, steps=20, engine=engine)
         for engine in ("native", "reference")
     ]
-    assert [len(curve.losses) for curve in curves] == [20, 20]
+    assert [(len(curve.losses), curve.windows) for curve in curves] == [(20, 3), (20, 3)]
     np.testing.assert_allclose(curves[0].losses, curves[1].losses, rtol=1e-4)
 
 

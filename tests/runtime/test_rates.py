@@ -83,6 +83,17 @@ def test_a_loss_that_jumps_up_and_comes_back_does_not_fall() -> None:
     assert not curve(losses, diverged=True).falls
 
 
+def test_windows_that_differ_do_not_hide_a_fall() -> None:
+    """The first window of each batch has a loss of almost nothing, the second falls from 4 to 2."""
+    losses = np.linspace(4, 2, 100)
+    losses[::2] = 0.1
+    rates = tuple(rising_rates(1e-4, 1, 100).tolist())
+    assert not RateCurve(rates, tuple(losses.tolist()), 100, False).falls
+    read = RateCurve(rates, tuple(losses.tolist()), 100, False, windows=2)
+    assert read.falls
+    assert read.still_falls
+
+
 @pytest.mark.parametrize(
     ("now", "least", "first", "diverged"),
     [
