@@ -109,7 +109,7 @@ class _Described:
                 for answer, value in answers
                 for pair in zip(answer.headings, answer.cells(value), strict=True)
             ),
-            tuple((answer.output, *answer.cells(value)) for answer, value in targets),
+            tuple((answer.output, answer.cells(value)[0]) for answer, value in targets),
             {
                 "answers": {answer.output: answer.to_json(value) for answer, value in answers},
                 "targets": {answer.output: answer.to_json(value) for answer, value in targets},
