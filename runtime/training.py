@@ -92,11 +92,29 @@ def evaluate(
     return totals.means()
 
 
-def plain_batches(session: Session, data: Samples, batch_size: int, group_by_length: bool) -> Batches:
-    """Batches of samples as they are, to measure the loss."""
-    inputs = session.input_info("loss")
+def plain_batches(
+    session: Session, data: Samples, batch_size: int, group_by_length: bool, *, entry: str = "loss"
+) -> Batches:
+    """Batches of samples as they are, to measure the loss, or for another ``entry``."""
+    inputs = session.input_info(entry)
     trimming = Trimming(inputs, session.manifest.dims) if group_by_length else None
     return Batches(data, inputs, batch_size, trimming=trimming)
+
+
+def training_batches(session: Session, plan: TrainingPlan, data: Samples, size: int) -> Batches:
+    """The batches of the training data as ``plan`` says, of ``size`` samples."""
+    inputs = session.input_info("train_step")
+    return Batches(
+        data,
+        inputs,
+        size,
+        seed=plan.seed,
+        shuffle=plan.shuffle,
+        windows=plan.windows,
+        trimming=Trimming(inputs, session.manifest.dims) if plan.group_by_length else None,
+        augmenter=Augmenter(plan.augment, plan.seed, inputs, plan.lengths_of) if plan.augment else None,
+        balance=plan.balance,
+    )
 
 
 def _written(augment: Mapping[str, tuple[AnyAugmentation, ...]]) -> str:
@@ -156,20 +174,7 @@ class _Training:
         }
 
     def _batches_of(self, size: int) -> Batches:
-        """The batches of the training data, of so many samples."""
-        plan, manifest = self.plan, self.session.manifest
-        inputs = self.session.input_info("train_step")
-        return Batches(
-            self.data,
-            inputs,
-            size,
-            seed=plan.seed,
-            shuffle=plan.shuffle,
-            windows=plan.windows,
-            trimming=Trimming(inputs, manifest.dims) if plan.group_by_length else None,
-            augmenter=Augmenter(plan.augment, plan.seed, inputs, plan.lengths_of) if plan.augment else None,
-            balance=plan.balance,
-        )
+        return training_batches(self.session, self.plan, self.data, size)
 
     def run(self, resume: str | Path | None, origin: Mapping[str, Any] | None) -> TrainingResult:
         if resume is not None:

@@ -33,6 +33,7 @@ COMMANDS = {
     "report": "One page about a network, for a browser.",
     "sample": "Random data that fit a spec, to try it.",
     "data": "What is in the data sets: counts, ranges, classes.",
+    "rate": "Which learning rates the loss falls at.",
     "train": "Train a network and write its weights.",
     "evaluate": "Loss and metrics of trained weights on data.",
     "probe": "Shift data and compare the answers.",

@@ -12,6 +12,7 @@ from netwright.runtime.plan import TrainingResult
 from netwright.runtime.progress import observer_for
 from netwright.runtime.training import DivergedError
 from netwright.runtime.weights import load_vocabularies
+from netwright.specs.checks.data import meant_as_valid
 from netwright.specs.diagnostics.visible import visible
 from netwright.specs.files import is_stream
 
@@ -112,6 +113,11 @@ def command(
     check_outputs({"--checkpoint": checkpoint}, [*files, weights, init])
     if resume is None and not force:
         keep_existing(weights, checkpoint)
+    if "valid" not in sets and (name := meant_as_valid(options.data)) is not None:
+        note = (
+            f"training does not read the data set {name}: --data valid={options.data[name]} is for validation"
+        )
+        click.echo(f"note: {visible(note)}", err=True)
     for dataset in (sets["train"], sets.find("valid")):
         if dataset is not None:
             dataset.load()  # an error in the data comes before the network is compiled

@@ -52,6 +52,11 @@ class BatchSizes:
         """How many samples a batch should have, if ``wanted`` is the most."""
         return wanted if self._dim.max is None else min(wanted, self._dim.max)
 
+    def takes(self, samples: int) -> bool:
+        """Whether a batch may have exactly so many samples."""
+        dim = self._dim
+        return dim.min <= samples <= (dim.max or samples) and samples % dim.multiple_of == 0
+
     def padded(self, batch: InputBatch) -> Mapping[str, NDArray]:
         """The arrays of a batch; its last sample is repeated if the network takes no batch of this size."""
         unit = self._dim.multiple_of

@@ -25,6 +25,7 @@ from .network import Graphs, LayerInfo, Network, OutputInfo, Parameter, State
 from .problem import Problem
 from .scope import Mode
 from .tensor import Tensor
+from .training.answered import answered_classes
 from .training.fitting import fit_graph
 from .training.masking import MaskedSteps, masked_steps
 from .training.objective import Objective
@@ -171,6 +172,18 @@ def layer_graph(load: LoadResult) -> Graph:
     for ref, signal in expander.signals.items():
         if ref.name not in expander.spec.inputs:
             expander.graph.set_output(str(ref), signal.tensor.value)
+    return expander.graph
+
+
+def class_graph(load: LoadResult, network: Network) -> Graph:
+    """The graph of the classes that a valid spec's outputs answer with and those that are meant (see
+    ``answered_classes``). ``network`` is the one that runs it, as ``bounded_network`` returns it.
+    """
+    assert load.model is not None
+    assert load.model.train is not None
+    expander = _expanded(load, "classes", bounded=any(dim.longest_of for dim in network.dims.values()))
+    for name, value in answered_classes(Objective(expander, load.model.train)).items():
+        expander.graph.set_output(name, value.value)
     return expander.graph
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..diagnostics.diagnostic import Diagnostics
-from ..diagnostics.fixes import respelled
+from ..diagnostics.fixes import plain, respelled
 from ..diagnostics.suggest import closest, did_you_mean
 from ..equations.expressions import Name, walk
 from ..models.augmentation import AnyAugmentation, CropAugmentation, ShiftAugmentation
@@ -14,6 +16,8 @@ from ..source.tree import Path, SourceTree
 from .structure import Structure
 
 SECTION = ("train", "data")
+#: What others call validation data, in lower case.
+_VALIDATION = ("validation", "val", "dev", "devel", "development")
 AUGMENT = ("train", "augment")
 
 
@@ -54,6 +58,20 @@ def check_data_sets(structure: Structure, tree: SourceTree, diagnostics: Diagnos
                 array(data.stratify, (*path, "stratify"))
             _check_source(name, data, train, tree, diagnostics)
     _check_fractions(train, tree, diagnostics)
+    if (name := meant_as_valid(train.data)) is not None:
+        place = tree.key_span((*SECTION, name))
+        message = f"training does not read the data set {name}: its validation data are named valid"
+        help = "write valid, or give another name to data that training is not to see"
+        fixes = respelled(name, "valid", place, safe=False)
+        diagnostics.warning("NW0612", message, place, help=help, fixes=fixes)
+
+
+def meant_as_valid(names: Iterable[str]) -> str | None:
+    """The first of these names of data sets that others use for validation data; None if there is none, or if one is
+    named `valid`.
+    """
+    names = list(names)
+    return None if "valid" in names else next((name for name in names if plain(name) in _VALIDATION), None)
 
 
 def check_varied(structure: Structure, tree: SourceTree, diagnostics: Diagnostics) -> None:

@@ -95,6 +95,7 @@ CODES: dict[str, str] = {
     "NW0609": "a gradient vanishes or explodes by construction",
     "NW0610": "nothing uses the block",
     "NW0611": "a band of frequencies is empty",
+    "NW0612": "training does not read the validation data",
     # Data.
     "NW0703": "the data file can't be read",
     "NW0704": "data do not fit the model",

@@ -147,3 +147,22 @@ def test_what_is_in_the_data(cli: Cli, tiny: Path, golden) -> None:
     assert found["train"]["arrays"]["x"]["nans"] == found["train"]["arrays"]["x"]["infinities"] == 1
     assert found["valid"]["arrays"]["t"]["classes"] == {"0": 2, "1": 0, "2": 1}
     assert found["valid"]["problems"] == ["x: axis 1 must be 4: expected [N, 4], found [3, 5]"]
+
+
+@pytest.mark.parametrize(("name", "noted"), [("validation", True), ("dev", True), ("extra", False)])
+def test_validation_data_by_a_name_that_training_does_not_read(
+    cli: Cli, tiny: Path, name: str, noted: bool
+) -> None:
+    tiny.write_text(TINY.replace("train: train.npz, valid: valid.npz", "train: train.npz"), encoding="utf-8")
+    data = ["--data", f"{name}=valid.npz", "--weights", "w.safetensors", "--epochs", "1"]
+    done = cli("train", tiny, *data, "--engine", "reference")
+    assert done.exit_code == 0
+    note = f"note: training does not read the data set {name}: --data valid=valid.npz is for validation\n"
+    assert (note in done.stderr) is noted
+
+
+def test_validation_data_are_renamed(cli: Cli, tiny: Path) -> None:
+    tiny.write_text(TINY.replace("valid: valid.npz", "val: valid.npz"), encoding="utf-8")
+    assert "NW0612" in cli("validate", tiny).output
+    assert cli("fix", "--unsafe", tiny).exit_code == 0
+    assert tiny.read_text(encoding="utf-8") == TINY

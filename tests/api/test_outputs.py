@@ -41,6 +41,7 @@ COMMANDS = {
     "loop": ["compile", "tiny.yaml", "-o", "OUT", "--emit", "loop"],
     "graph": ["graph", "tiny.yaml", "-o", "OUT", "--format", "dot"],
     "report": ["report", "tiny.yaml", "-o", "OUT"],
+    "rate": ["rate", "tiny.yaml", "--steps", "20", "-o", "OUT", "--format", "json"],
     "schema": ["schema", "-o", "OUT"],
     "fix": ["fix", "tiny.yaml", "-o", "OUT"],
     "new": ["new", "cnn", "shapes", "-o", "OUT"],
@@ -87,7 +88,7 @@ def test_standard_output_has_the_file_alone(cli: Cli, weights: Path, tmp_path: P
     assert done.exit_code == 0, done.output
     out = done.stdout_bytes
     starts = {"run": b"\x93NUMPY", "compile": b"\x7fELF", "graph": b"digraph {", "report": b"<!doctype html>"}
-    starts |= {"predict": b"file,sample,class,"}
+    starts |= {"predict": b"file,sample,class,", "rate": b"{"}
     starts |= {"schema": b"{", "fix": b"netwright: 1", "new": b"#", "loop": b"", "export": b"", "train": b""}
     assert out.startswith(starts[command])
     assert len(out) > 100
