@@ -31,6 +31,8 @@ def train(s: Sketch, output: Signal) -> dict[str, Any]:
         targets["target"] = {"shape": [shape[0], s.number(1, 3), shape[2]], "dtype": s.dtype}
     if kind == "ctc":
         targets["target"] = {"shape": [shape[0], s.number(1, 3)], "dtype": s.one_of("int32", "int64")}
+    if "target_lengths" in written:
+        targets["many"] = {"shape": shape[:1], "dtype": "int64"}
     if "mask" in written:
         targets["mask"] = {"shape": shape[:2], "dtype": s.one_of("bool", "int32", s.dtype)}
     losses: Any = written
