@@ -9,8 +9,8 @@ from netwright.specs.models.layers.ordering import CumulativeSum, OneHot, Revers
 from ...graph.graph import Graph
 from ...graph.types import FLOATS, TensorType
 from ...ops.layout import show
-from ...ops.scan_attributes import ScanAttributes
 from ..expansion import Expansion, Ports
+from ..functions.scanning import operand, scan
 from ..problem import show_type
 from ..scope import Scope, Signal
 from ..tensor import Tensor, full, iota, where
@@ -108,15 +108,13 @@ def expand_cumulative_sum(scope: Scope) -> Signal:
     x = signal.tensor.move_axis(axis, 0)
     body = Graph("cumulative_sum")
     type = x.type.with_shape(x.shape[1:])
-    total = Tensor(body, body.input("total", type, "body"))
-    cell = Tensor(body, body.input("cell", type, "body"))
+    total, cell = operand(body, "total", type), operand(body, "cell", type)
     new = total + cell
     body.set_output("total", new.value)
     body.set_output("sum", (total if spec.exclusive else new).value)
-    attrs = ScanAttributes(body, x.shape[0], 0, 1, reverse=spec.reverse, name="cumulative_sum")
     start = full(scope.graph, 0, type)
-    _, sums = scope.graph.add("scan", [start.value, x.value], attrs).values
-    return scope.give(Tensor(scope.graph, sums).move_axis(0, axis), signal.lengths)
+    _, sums = scan(body, x.shape[0], [], [start], [x], reverse=spec.reverse)
+    return scope.give(sums.move_axis(0, axis), signal.lengths)
 
 
 def expand_reverse(scope: Scope) -> Signal:

@@ -10,8 +10,8 @@ from netwright.specs.models.layers.reduction import Argmax, Argmin, Reduce
 
 from ...graph.graph import Graph
 from ...graph.types import FLOATS, TensorType
-from ...ops.scan_attributes import ScanAttributes
 from ..expansion import Expansion
+from ..functions.scanning import operand, scan
 from ..scope import Scope, Signal
 from ..tensor import Tensor, dim_value, full, where
 
@@ -86,11 +86,10 @@ def multiplied(x: Tensor, axes: Sequence[int]) -> Tensor:
         return reduce(Tensor.__mul__, [factors.take(0, i) for i in range(length)])
     body = Graph("prod")
     type = TensorType(x.dtype, shape)
-    total = Tensor(body, body.input("total", type, "body"))
-    factor = Tensor(body, body.input("factor", type, "body"))
+    total, factor = operand(body, "total", type), operand(body, "factor", type)
     body.set_output("total", (total * factor).value)
-    attrs = ScanAttributes(body, length, 0, 1, name="prod")
-    return full(x.graph, 1, type).apply("scan", factors, attrs=attrs)
+    (last,) = scan(body, length, [], [full(x.graph, 1, type)], [factors])
+    return last
 
 
 def expand_argmax(scope: Scope) -> Signal:
