@@ -259,6 +259,7 @@ class _Training:
             self.session.reset_carry()
         if batch.index == len(self.batches) - 1:
             self.session.end_group()
+        before = None if batch.finite else (self.session.weights, self.session.state)
         outputs = self.session.run("train_step", batch.arrays)
         progress.step += 1
         progress.batch = batch.index + 1
@@ -268,8 +269,24 @@ class _Training:
                 f"the loss is {value}" if name == "loss" else f"{name} is {value}",
                 cause_of(self.session, self.good_weights, batch.arrays, self.data, batch.rows, plan.mask),
             )
+        if before is not None:
+            self._check_update(batch, *before)
         progress.totals.add(outputs)
         progress.samples += batch.samples
+
+    def _check_update(self, batch: Batch, weights: dict[str, NDArray], state: dict[str, NDArray]) -> None:
+        """Data that are not finite may leave the loss finite, but not its gradients. A network may also be made for
+        such data (a mask of −∞), so what tells is the update. If it is bad, what was before it is restored.
+        """
+        session = self.session
+        updated = {**session.weights, **session.state}
+        if all(np.isfinite(array).all() for array in updated.values()):
+            return
+        infos = session.input_info("train_step")
+        cause = not_finite(infos, self.data, batch.rows, self.plan.mask)
+        session.assign(weights)
+        session.assign_state(state)
+        self._diverged("the update is not finite", cause or UPDATES)
 
     def _kept(self) -> dict[str, NDArray]:
         """The weights to keep: averages over the training, if there are such."""

@@ -5,7 +5,7 @@ Everything here is a function of (seed, epoch, index), so training can resume fr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,7 @@ from .trimming import Trimming, time_axes, total_lengths
 @dataclass(frozen=True)
 class Batch:
     """One batch, or one window of it. ``samples`` counts the samples not seen before in this epoch, ``rows`` says where
-    they are in the data set.
+    they are in the data set. ``finite`` is False if a float of the whole batch is infinite or NaN.
     """
 
     index: int
@@ -34,6 +34,7 @@ class Batch:
     samples: int
     starts_sequence: bool
     rows: Rows
+    finite: bool = True
 
 
 class Batches:
@@ -75,6 +76,11 @@ class Batches:
         if self._trimming is not None:
             pieces = dataset.pieces(self._trimming.names)
             self._lengths = np.concatenate([total_lengths(arrays) for _, arrays in pieces])
+        floats = [name for name in self._dtypes if dataset.headers[name].dtype.kind == "f"]
+        # What is in memory is looked at once, instead of in every epoch.
+        self._known_finite = not floats or (
+            dataset.in_memory and all(_is_finite(arrays) for _, arrays in dataset.pieces(floats))
+        )
         #: How many batches to read ahead. What is in memory is there faster than a thread can be asked for it.
         self.ahead = int(augmenter is not None or not dataset.in_memory)
 
@@ -93,15 +99,17 @@ class Batches:
             balance=self._balance,
         )
         whole: dict[str, NDArray] = {}
+        finite = True
         for index in range(start, len(self)):
             number, window = divmod(index, self.windows_per_batch)
             times = batches[number]
             rows = times if isinstance(times, slice) else times % self.samples
             if window == 0 or not whole:
                 whole = self._gather(rows, times, epoch)
+                finite = self._known_finite or _is_finite(whole)
             samples = len(next(iter(whole.values())))
             arrays = self._cut(whole, window) if self._windows else whole
-            yield Batch(index, arrays, samples if window == 0 else 0, window == 0, rows)
+            yield Batch(index, arrays, samples if window == 0 else 0, window == 0, rows, finite)
 
     def _gather(self, rows: Rows, times: Rows, epoch: int) -> dict[str, NDArray]:
         """The arrays of a batch. Samples that come several times are varied by ``times``, each time in another way."""
@@ -133,3 +141,7 @@ class Batches:
             steps = min(size, self._steps - start)
             arrays[name] = np.clip(whole[name].astype(np.int64) - start, 0, steps)
         return arrays
+
+
+def _is_finite(arrays: Mapping[str, NDArray]) -> bool:
+    return all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f")
