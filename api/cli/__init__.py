@@ -41,6 +41,7 @@ COMMANDS = {
     "generate": "Go on with a text, token by token.",
     "run": "Predict for arrays in files.",
     "compile": "Write an executable, a library, or code as text.",
+    "cache": "The cache of compiled code: what it holds, and clearing it.",
     "machine": "What the compiler assumes about a CPU; this one's speed.",
     "import": "An ONNX model as a spec with weights.",
     "export": "A network as an ONNX model.",

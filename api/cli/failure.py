@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from netwright.compiler.codegen.cache import CacheError
 from netwright.compiler.codegen.compile import CompileError
 from netwright.compiler.codegen.linker import LinkError
 from netwright.compiler.codegen.target import TargetError
@@ -25,6 +26,7 @@ _EXPECTED = (
     RequestError,
     UnrollError,
     TargetError,
+    CacheError,
     LinkError,
     VerificationError,
     CompileError,

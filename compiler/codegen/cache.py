@@ -4,6 +4,9 @@ An entry is one file. Its name is the hash of everything that determines the cod
 code, so that a file which is cut short or damaged counts as missing. Files are written under a temporary name and
 renamed, so concurrent writers are safe. Code is executed from here, so the folder must belong to the user and be
 writable by nobody else; otherwise nothing is cached.
+
+Hashes spread entries evenly over 256 folders. Each keeps to its share of the size limit by itself, so that nobody ever
+has to look through the whole cache.
 """
 
 from __future__ import annotations
@@ -13,29 +16,59 @@ import os
 import stat
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from netwright.specs.files import write_file
+from netwright.specs.models.budget import Bytes
+
+from .upkeep import touch, trim
 
 _MAGIC = b"netwright\x00\x01"
+_PARTS = 256
+#: A folder's size is looked at after one of so many files that are written there.
+_SELDOM = 16
+DEFAULT_LIMIT = 10**9
+
+
+class CacheError(ValueError):
+    """A setting of the cache that can't be understood."""
 
 
 def default_cache() -> ObjectCache | None:
-    """The user's cache: ``NETWRIGHT_CACHE_DIR`` (empty: no cache), or ``netwright`` in the XDG cache folder."""
+    """The user's cache: ``NETWRIGHT_CACHE_DIR`` (empty: no cache), or ``netwright`` in the XDG cache folder. It keeps
+    to about ``NETWRIGHT_CACHE_LIMIT`` bytes. Raises CacheError if that is no number of bytes.
+    """
     chosen = os.environ.get("NETWRIGHT_CACHE_DIR")
+    limit = _limit()
     if chosen is not None:
-        return ObjectCache(Path(chosen)) if chosen else None
+        return ObjectCache(Path(chosen), limit) if chosen else None
     base = os.environ.get("XDG_CACHE_HOME", "")
     try:
         root = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
     except RuntimeError:  # there is no home folder
         return None
-    return ObjectCache(root / "netwright")
+    return ObjectCache(root / "netwright", limit)
+
+
+def _limit() -> int:
+    written = os.environ.get("NETWRIGHT_CACHE_LIMIT", "")
+    if not written:
+        return DEFAULT_LIMIT
+    try:
+        return TypeAdapter(Bytes).validate_python(int(written) if written.isdecimal() else written)
+    except ValidationError as error:
+        said = error.errors()[0]["msg"]
+        raise CacheError(f"NETWRIGHT_CACHE_LIMIT is {written!r}: {said}") from None
 
 
 class ObjectCache:
-    """Bytes by key, in ``folder``/code. Nothing here raises for a disk that is full, read-only or damaged."""
+    """Bytes by key, in ``folder``/code, of which about ``limit`` are kept: those that were used least recently go.
+    Nothing here raises for a disk that is full, read-only or damaged.
+    """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, limit: int = DEFAULT_LIMIT):
         self.folder = folder / "code"
+        self.limit = limit
         self._usable = self._prepare()
 
     @property
@@ -56,14 +89,18 @@ class ObjectCache:
         """The bytes stored under ``key``; None if they are missing or damaged."""
         if not self._usable:
             return None
+        path = self._path(key)
         try:
-            stored = self._path(key).read_bytes()
+            with open(path, "rb") as file:
+                used = os.fstat(file.fileno()).st_mtime
+                stored = file.read()
         except OSError:
             return None
         start = len(_MAGIC) + 32
         payload = stored[start:]
         if stored[:start] != _MAGIC + hashlib.sha256(payload).digest():
             return None
+        touch(path, used)
         return payload
 
     def put(self, key: str, payload: bytes) -> None:
@@ -75,6 +112,8 @@ class ObjectCache:
             write_file(path, _MAGIC + hashlib.sha256(payload).digest() + payload, durable=False)
         except OSError:
             return
+        if int(key[2:4], 16) % _SELDOM == 0:
+            trim(path.parent, self.limit / _PARTS)
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / key[2:]

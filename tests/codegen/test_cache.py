@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 
 from netwright.compiler.codegen import cache as cache_module
 from netwright.compiler.codegen import compile as compile_module
-from netwright.compiler.codegen.cache import ObjectCache, default_cache
+from netwright.compiler.codegen.cache import CacheError, ObjectCache, default_cache
 from netwright.compiler.codegen.jit import compile_jit
+from netwright.compiler.codegen.upkeep import DAY, Usage, clear, usage
 
 from .codegen_harness import run_program
 from .test_entries import scan_program
@@ -116,6 +118,66 @@ def test_a_link_or_a_file_in_its_place_is_not_used(tmp_path: Path) -> None:
     assert not ObjectCache(tmp_path / "a").usable
     (tmp_path / "b").write_text("not a folder")
     assert not ObjectCache(tmp_path / "b").usable
+
+
+def test_what_was_used_least_recently_goes_first(tmp_path: Path) -> None:
+    """Ten keys of a folder whose share of the limit is three entries: the oldest go, but for one that was read."""
+    payload = b"x" * 960
+    cache = ObjectCache(tmp_path, limit=256 * 3400)
+    keys = [f"ab01{number:060x}" for number in range(10)]
+    now = time.time()
+    for age, key in enumerate(keys):
+        cache.put(key, payload)
+        path = cache.folder / "ab" / key[2:]
+        os.utime(path, (now - (20 - age) * DAY,) * 2)
+    assert len(files(cache)) == 10
+    assert cache.get(keys[0]) == payload
+    cache.put("ab" + "0" * 62, payload)
+    kept = [key for key in keys if cache.get(key) is not None]
+    assert kept == [keys[0]]
+    assert cache.get("ab" + "0" * 62) == payload
+    assert usage(cache.folder).files == 2
+
+
+def test_entries_that_are_read_stay_fresh_without_a_write_each_time(tmp_path: Path) -> None:
+    cache = ObjectCache(tmp_path)
+    key = cache.key("code")
+    cache.put(key, b"code")
+    (path,) = files(cache)
+    for age, written in ((0.5, False), (1.5, True)):
+        before = time.time() - age * DAY
+        os.utime(path, (before, before))
+        assert cache.get(key) == b"code"
+        assert (path.stat().st_mtime > before + 1) == written
+
+
+def test_clearing_takes_what_processes_left_behind_but_not_what_is_being_written(tmp_path: Path) -> None:
+    cache = ObjectCache(tmp_path)
+    for number in range(5):
+        cache.put(cache.key(str(number)), bytes(100))
+    old, new = files(cache)[0].parent / ".netwright-old.tmp", files(cache)[0].parent / ".netwright-new.tmp"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (time.time() - 2 * 3600,) * 2)
+    assert clear(cache.folder, unused_for=DAY).files == 0
+    removed = clear(cache.folder)
+    assert removed.files == 6
+    assert files(cache) == [new]
+    assert usage(cache.folder) == Usage(0, 0, None)
+
+
+@pytest.mark.parametrize(("written", "limit"), [("", 10**9), ("5000", 5000), ("1.5 MB", 1_500_000)])
+def test_the_limit_is_a_number_of_bytes(monkeypatch: pytest.MonkeyPatch, written: str, limit: int) -> None:
+    monkeypatch.setenv("NETWRIGHT_CACHE_LIMIT", written)
+    cache = default_cache()
+    assert cache is not None
+    assert cache.limit == limit
+
+
+def test_a_limit_that_is_none_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETWRIGHT_CACHE_LIMIT", "5 apples")
+    with pytest.raises(CacheError, match="NETWRIGHT_CACHE_LIMIT is '5 apples': expected a whole number"):
+        default_cache()
 
 
 def test_where_the_cache_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
