@@ -19,6 +19,7 @@ from netwright.runtime.native import NativeEngine
 from netwright.runtime.plan import TrainingResult
 from netwright.runtime.progress import Observer
 from netwright.runtime.session import Session
+from netwright.runtime.stream import Stream
 from netwright.runtime.training import OnEpoch, evaluate
 from netwright.runtime.weights import load_classes, load_vocabularies, save_weights
 from netwright.specs.load import LoadResult
@@ -30,6 +31,7 @@ from .collection import collected_seldom
 from .data.sets import DataSets, Given
 from .errors import RequestError
 from .network_weights import Weights, read_weights, weights_manifest
+from .streams import Streams
 from .training import run_training
 from .warm_start import WarmStart, warm_start
 
@@ -57,6 +59,8 @@ class Program:
         verify: bool = False,
     ):
         self.load, self.network, self.cpu = load, network, cpu
+        self._engine: EngineName = engine
+        self._streams: Streams | None = None
         self.entries = tuple(entry_graphs(network, entries))
         graphs = entry_graphs(network, self.entries)
         made: Engine
@@ -116,6 +120,18 @@ class Program:
         """
         outputs = self.session.predict(**inputs)
         return {name: outputs[name] for name in self.network.outputs}
+
+    def stream(self) -> Stream:
+        """A new stream: `push` it a sequence piece by piece, and it answers as the pieces come (``runtime.stream``).
+
+        What takes chunks of steps is compiled at the first call; each stream only adds a state. A stream keeps the
+        weights that the program has now. Raises RequestError, which names the layers that can't be computed step by
+        step, and why.
+        """
+        weights = self.weights
+        if self._streams is None:
+            self._streams = Streams(self.load, self.network, self._engine, self.threads, self.cpu)
+        return self._streams.new(weights)
 
     def loss(self, **arrays: ArrayLike) -> dict[str, float]:
         """The mean loss and metrics (by name) of one batch of inputs and targets, in eval mode. Raises as ``predict``

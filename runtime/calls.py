@@ -64,9 +64,8 @@ class EntryCall:
         self._allocate = allocate
         self._fixed = {info.name: fixed[info.name] for info in used if info.name in fixed}
         self._outputs = [(info, parse_shape(info)) for info in used if info.role == "output"]
-        self._states = [
-            (info, parse_shape(info)) for info in used if info.role == "state" and static_shape(info) is None
-        ]
+        self._state_infos = [info for info in used if info.role == "state"]
+        self._states = [(info, parse_shape(info)) for info in self._state_infos if static_shape(info) is None]
         self._binder = Binder([info for info in used if info.role == "input"], manifest.dims)
         self._longest_of = {
             info.name: info.longest_of for info in manifest.dims if info.longest_of in self.inputs
@@ -92,6 +91,16 @@ class EntryCall:
                 raise
             raise self._named(error, buffers, binding.dims) from None
         return outputs
+
+    @property
+    def state_types(self) -> dict[str, BufferInfo]:
+        """The entry's states, by name."""
+        return {info.name: info for info in self._state_infos}
+
+    def shapes(self, inputs: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+        """The shapes and dtypes of the outputs for inputs of these shapes. Raises InputError."""
+        binding = self._bind(tuple(inputs[name] for name in self.inputs))
+        return {name: (shape, dtype) for name, shape, dtype in binding.outputs}
 
     def _longest(self, buffers: Mapping[str, NDArray]) -> dict[str, int]:
         """The dims that are the longest of some lengths."""

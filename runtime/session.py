@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from netwright.specs.manifest import AVERAGE, GATHERED, SCALE, BufferInfo, Manifest
 
 from .arrays import aligned_copy, aligned_zeros
-from .calls import EntryCall
+from .calls import EntryCall, StateAllocator
 from .engine import Engine, find_entry
 from .errors import ExecutionError, WeightsError
 from .named_arrays import WEIGHT_ROLES, find_problems, static_shape, weight_buffers
@@ -182,6 +182,18 @@ class Session:
         for name, array in self._states.items():
             if name.startswith(CARRY):
                 array.fill(0)
+
+    def separate(self, entry: str, states: dict[str, NDArray], allocate: StateAllocator) -> EntryCall:
+        """A call of an entry that has the states ``states`` of its own: those of static size are added to it, as zeros;
+        ``allocate`` returns the others. It reads the session's weights.
+        """
+        if not self._packed.keys() <= self._fresh:
+            self.prepare()
+        used = find_entry(self.manifest, entry)
+        for info in self.manifest.buffers:
+            if info.role == "state" and info.name in used.reads and (shape := static_shape(info)) is not None:
+                states[info.name] = aligned_zeros(shape, np.dtype(info.dtype))
+        return EntryCall(self.engine, used, {**self._weights, **self._packed, **states}, allocate)
 
     def _make_call(self, name: str) -> EntryCall:
         entry = find_entry(self.manifest, name)

@@ -25,6 +25,7 @@ from .options import PATH, settings_option
 @click.command("validate")
 @click.argument("specs", nargs=-1, required=True, type=PATH, metavar="SPEC...")
 @click.option("--data", is_flag=True, help="Also compare the data files with the inputs and targets.")
+@click.option("--stream", is_flag=True, help="Also check that it can be computed step by step.")
 @click.option(
     "--format",
     "form",
@@ -36,13 +37,21 @@ from .options import PATH, settings_option
 @settings_option
 @click.pass_context
 def command(
-    ctx: click.Context, specs: tuple[Path, ...], data: bool, form: str, settings: tuple[str, ...]
+    ctx: click.Context,
+    specs: tuple[Path, ...],
+    data: bool,
+    stream: bool,
+    form: str,
+    settings: tuple[str, ...],
 ) -> None:
     """Check specs: keys, wiring, shapes, losses, and (with --data) the data files' headers.
 
+    With --stream, name the layers that need steps that have not come yet, or tell when answers come.
+
     Exit code: 0 if all are valid, 1 if one has errors, 2 for wrong usage.
     """
-    checked = [(path, _checked(path, settings, data)) for path in specs]
+    told: dict[Path, str] = {}
+    checked = [(path, _checked(path, settings, data, told if stream else None)) for path in specs]
     if form in ("json", "sarif"):
         everything = Diagnostics(item for _, diagnostics in checked for item in diagnostics)
         texts = {code: page.to_markdown() for code, page in pages().items()} if form == "sarif" else {}
@@ -55,12 +64,17 @@ def command(
             show_diagnostics(diagnostics)
             if not diagnostics.has_errors:
                 click.echo(visible(f"{path}: valid"))
+                if path in told:
+                    click.echo(f"step by step: {told[path]}")
             elif safe := sum(any(fix.safe for fix in item.fixes) for item in diagnostics):
                 click.echo(f"\n{safe} of these can be fixed by: netwright fix {visible(str(path))}", err=True)
     ctx.exit(1 if any(diagnostics.has_errors for _, diagnostics in checked) else 0)
 
 
-def _checked(path: Path, settings: tuple[str, ...], data: bool) -> Diagnostics:
+def _checked(
+    path: Path, settings: tuple[str, ...], data: bool, streams: dict[Path, str] | None
+) -> Diagnostics:
+    """Everything wrong with a spec. How it is computed step by step goes to ``streams``, if that is asked for."""
     # The compiler is not imported here: that would take longer than all checks of most specs.
     load = load_spec(path, settings)
     network, diagnostics = build_network(load)
@@ -71,4 +85,12 @@ def _checked(path: Path, settings: tuple[str, ...], data: bool) -> Diagnostics:
         diagnostics = Diagnostics([*diagnostics, *beyond_memory(load, network)], diagnostics.sources.values())
     if data and network is not None:
         diagnostics = Diagnostics([*diagnostics, *check_data(load, network)], diagnostics.sources.values())
+    if streams is not None and network is not None:
+        from ..analysis.streaming import Streaming, streaming
+
+        answer = streaming(load, network)
+        if isinstance(answer, Streaming):
+            streams[path] = str(answer)
+        else:
+            diagnostics = Diagnostics([*diagnostics, *answer], diagnostics.sources.values())
     return diagnostics

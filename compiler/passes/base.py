@@ -15,6 +15,9 @@ from ..machine import BASELINE, Machine
 from ..observers import Observer, Step
 from ..ops.scan_attributes import ScanAttributes
 
+#: The entries that only read the weights, so that what depends on weights alone is computed once, in ``prepare``.
+READERS = ("predict", "step")
+
 Rule = Callable[[Graph, Node, tuple[Value, ...]], Sequence[Value | None] | None]
 
 

@@ -15,12 +15,12 @@ from ..ops.panels import PanelsAttributes, pack
 from ..ops.protocols import contraction
 from ..ops.scan_attributes import ScanAttributes
 from ..ops.slice_pad import SliceAttributes
-from .base import Pass, PassContext
+from .base import READERS, Pass, PassContext
 
 
 @dataclass(frozen=True)
 class PackPanels(Pass):
-    """Packs matrices that loops keep constant, and in ``predict`` also the weights of products outside loops.
+    """Packs matrices that loops keep constant; in entries that only read weights also those of products outside loops.
 
     A panel is as wide as a vector.
     """
@@ -30,7 +30,7 @@ class PackPanels(Pass):
 
     def run(self, graph: Graph, context: PassContext) -> Graph:
         lanes = context.machine.lanes(_dtype(graph))
-        return _packed(graph, lanes, context, parameters=context.entry == "predict")
+        return _packed(graph, lanes, context, parameters=context.entry in READERS)
 
 
 def _packed(graph: Graph, lanes: int, context: PassContext, *, parameters: bool) -> Graph:

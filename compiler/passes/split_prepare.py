@@ -14,7 +14,7 @@ from ..graph.graph import Graph
 from ..graph.node import InputAttributes, Value
 from ..ops.base import primitive
 from ..ops.protocols import View
-from .base import Pass, PassContext
+from .base import READERS, Pass, PassContext
 
 _OWNED = ("parameter", "statistic")
 
@@ -30,7 +30,7 @@ class SplitPrepare(Pass):
     bodies: ClassVar[bool] = False
 
     def run(self, graph: Graph, context: PassContext) -> Graph:
-        if context.entry != "predict":
+        if context.entry not in READERS:
             return graph
         prepare, rest = _split(graph)
         if prepare is not None:

@@ -57,6 +57,7 @@ CODES: dict[str, str] = {
     "NW0319": "more than one float type in a model",
     "NW0320": "the budget is exceeded",
     "NW0321": "the budget can't be checked",
+    "NW0322": "the layer can't be computed step by step",
     # Training.
     "NW0401": "unknown output",
     "NW0402": "unknown target",

@@ -130,12 +130,17 @@ def _counted_cells(like: Tensor, axis: WindowAxis, padding_counts: bool) -> Tens
         inside = ((cells >= first) & (cells < limit)).sum(1)  # type: ignore[operator]
         return constant(graph, inside.astype(dtype))
     starts = iota(graph, dtype, (axis.cells,), 0) * axis.stride - like.count(axis.low)
+    ends_inside = axis.fits_whole and axis.high == 0  # so that nothing depends on the size
     if axis.dilation == 1:
-        return (starts + axis.window).minimum(like.count(limit)) - starts.maximum(like.count(first))
+        ends = starts + axis.window
+        return (ends if ends_inside else ends.minimum(like.count(limit))) - starts.maximum(like.count(first))
     cells = [starts + tap * axis.dilation for tap in range(axis.window)]
-    low, high = like.count(first), like.count(limit)
-    inside = [cell.compare("ge", low).both(cell.compare("lt", high)).cast(dtype) for cell in cells]
-    return reduce(Tensor.__add__, inside)
+    low = like.count(first)
+    inside = [cell.compare("ge", low) for cell in cells]
+    if not ends_inside:
+        high = like.count(limit)
+        inside = [begun.both(cell.compare("lt", high)) for begun, cell in zip(inside, cells, strict=True)]
+    return reduce(Tensor.__add__, [each.cast(dtype) for each in inside])
 
 
 def expand_global_pool(scope: Scope) -> Signal:
