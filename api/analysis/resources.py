@@ -29,6 +29,7 @@ from ..build import build, entry_graphs
 from ..data.needs import time_dim
 from ..describe import flops_text
 from ..errors import RequestError
+from .streaming import Streaming, streaming
 
 #: The default number of steps in a sequence.
 STEPS = 100
@@ -114,6 +115,12 @@ class Resources:
     @cached_property
     def _planners(self) -> Planners:
         return Planners(self.lowered.program, self._target)
+
+    @cached_property
+    def steps(self) -> Streaming | None:
+        """When answers come if the network is given a sequence step by step; None if that can't be done."""
+        answer = streaming(self.load, self.network)
+        return answer if isinstance(answer, Streaming) else None
 
     def default_dims(self, entry: str) -> dict[str, int]:
         """The default sizes for an entry: a batch of 1, in training the spec's batch size; sequences as long as the
@@ -246,7 +253,7 @@ class Resources:
                     )
                 if cells:
                     lines.append("  arena at " + " · ".join(cells))
-        return lines
+        return lines if self.steps is None else [*lines, f"step by step: {self.steps}"]
 
     def to_text(self, dims: Mapping[str, int] | None = None) -> str:
         """The table as plain text."""
@@ -265,7 +272,8 @@ class Resources:
             formulas = self.formulas(entry, bound)
             shown = {"live": str(formulas.live), "tape": str(formulas.tape), "data": str(formulas.data)}
             entries.append({**self.memory(entry, bound).to_json(), "formulas": shown})
-        return {"model": self.spec.model, "target": self.lowered.manifest.target, "entries": entries}
+        card = {"model": self.spec.model, "target": self.lowered.manifest.target, "entries": entries}
+        return card if self.steps is None else {**card, "step_by_step": self.steps.to_json()}
 
 
 def _samples(role: str) -> tuple[int, ...]:

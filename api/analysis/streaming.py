@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.streaming import StepGraph, StreamError, step_network
@@ -37,6 +38,10 @@ class Streaming:
 
     answers: tuple[Answering, ...]
     state_bytes: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The answers and the bytes kept, as a JSON object; `first` and `every` count steps."""
+        return {"answers": [asdict(each) for each in self.answers], "kept": self.state_bytes}
 
     def __str__(self) -> str:
         same = len({str(answering) for answering in self.answers}) == 1
