@@ -19,6 +19,7 @@ from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.text import print_graph
 from netwright.compiler.loop.text import program_text
 from netwright.compiler.pipeline import run
+from netwright.compiler.streaming import STEP, StepGraph
 from netwright.runtime.session import PREPARE, Session
 from netwright.specs.files import is_stream, write_file
 from netwright.specs.load import LoadResult
@@ -26,6 +27,7 @@ from netwright.specs.load import LoadResult
 from .build import Build, build, entry_graphs
 from .data.needs import sample_rates
 from .errors import RequestError
+from .streams import listening, stepping
 
 Emit = Literal["exe", "shared", "object", "llvm", "asm", "loop", "graph"]
 KINDS: tuple[Emit, ...] = get_args(Emit)
@@ -33,7 +35,8 @@ KINDS: tuple[Emit, ...] = get_args(Emit)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to write: the kind, the CPU it is for, and the entries (an executable has only `predict`).
+    """What to write: the kind, the CPU it is for, and the entries. An executable has one, by default `predict`; with
+    `step`, which stands alone, it takes steps on standard input.
 
     A graph is written as it is after the pass or phase ``stop_after`` (default: the last) with at most ``max_rewrites``
     rewrites by passes (default: no limit).
@@ -77,11 +80,18 @@ def save(
     if request.verify and request.emit in ("graph", "loop"):
         raise RequestError(f"--verify runs machine code, and a {request.emit} has none")
     target = named_target(request.cpu)
-    if (
+    steps: StepGraph | None = None
+    rates = sample_rates(load, network)
+    if request.entries is not None and STEP in request.entries:
+        if len(request.entries) > 1:
+            raise RequestError(f"the entry {STEP} has sizes of its own: compile it without others")
+        network, steps = stepping(load, network)
+    elif (
         request.emit == "exe"
     ):  # which reads the lengths itself; callers of a library only say the sizes of arrays
         network = bounded_network(load, network)
-    graphs = entry_graphs(network, ("predict",) if request.emit == "exe" else request.entries)
+    entry = STEP if steps is not None else "predict"
+    graphs = entry_graphs(network, (entry,) if request.emit == "exe" else request.entries)
     if request.emit == "graph":
         limits = {"stop_after": request.stop_after, "max_rewrites": request.max_rewrites}
         texts = [print_graph(graph) for graph in run(graphs, describe(target), **limits).values()]
@@ -95,8 +105,16 @@ def save(
     match request.emit:
         case "exe":
             assert weights is not None
-            rates = sample_rates(load, network)
-            link_executable(program, manifest, _contents(made, weights), path, target, sample_rates=rates)
+            link_executable(
+                program,
+                manifest,
+                _contents(made, weights),
+                path,
+                target,
+                entry=entry,
+                sample_rates=rates,
+                stream=None if steps is None else listening(network, steps),
+            )
             return [path]
         case "shared":
             header_path(path)

@@ -7,25 +7,64 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from netwright.compiler.codegen.csource import StreamTable
 from netwright.compiler.codegen.target import named_target
 from netwright.compiler.frontend.network import Network
-from netwright.compiler.streaming import STEP, StreamError, step_network
+from netwright.compiler.streaming import STEP, StepGraph, StreamError, step_network
 from netwright.runtime.session import Session
 from netwright.runtime.stream import Answers, Rhythm, Stream
+from netwright.specs.dims import DimLike, dim
 from netwright.specs.load import LoadResult
 
 from .build import build, reference
 from .errors import RequestError
 
 
+def stepping(load: LoadResult, network: Network) -> tuple[Network, StepGraph]:
+    """The network of a chunk of steps. Raises RequestError, which names the layers that stand against it."""
+    try:
+        return step_network(load, network)
+    except StreamError as error:
+        raise RequestError(f"{network.model} can't be computed step by step:\n  {error}") from None
+
+
+def listening(network: Network, step: StepGraph) -> StreamTable:
+    """How a program takes the steps of a network that ``stepping`` made. Raises RequestError if bare numbers on
+    standard input are not enough.
+    """
+    if len(network.inputs) != 1:
+        raise RequestError(
+            f"a program takes the steps of one input, and {network.model} has {', '.join(network.inputs)}"
+        )
+    open_dims = [name for name, info in network.dims.items() if info.role != "batch" and name != step.chunk]
+    if open_dims:
+        raise RequestError(f"the sizes of a step have to be known: settle {', '.join(open_dims)} with --dim")
+    ((name, axis),) = step.axes.items()
+    types = {name: (network.inputs[name], axis)} | {
+        name: (info.type, step.outputs[name].axis) for name, info in network.outputs.items()
+    }
+    for name, (type, axis) in types.items():
+        before = type.shape[: axis or 0]
+        if any(size != 1 and not _is_batch(network, size) for size in before):
+            raise RequestError(
+                f"the steps of {name} have to be one after the other: along its first axis but the batch"
+            )
+    outputs = {name: (out.axis, out.rate, out.delay) for name, out in step.outputs.items()}
+    ((name, axis),) = step.axes.items()
+    return StreamTable(name, axis, step.chunk, step.group, outputs)
+
+
+def _is_batch(network: Network, size: DimLike) -> bool:
+    return any(
+        size == dim(name) and info.admits(1) for name, info in network.dims.items() if info.role == "batch"
+    )
+
+
 class Streams:
     """Makes the streams of one network. Raises RequestError if it can't be computed step by step."""
 
     def __init__(self, load: LoadResult, network: Network, engine: str, threads: int, cpu: str):
-        try:
-            made, step = step_network(load, network)
-        except StreamError as error:
-            raise RequestError(f"{network.model} can't be computed step by step:\n  {error}") from None
+        made, step = stepping(load, network)
         graphs = dict(made.graphs)
         if engine == "reference":
             self._engine = reference(made, graphs)

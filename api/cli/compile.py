@@ -43,6 +43,11 @@ _WORDS = {
     help="The CPU it is for: native, generic, znver3, …",
 )
 @click.option(
+    "--entry",
+    type=click.Choice(["predict", "step"]),
+    help="What an executable runs: predict on files, or step on standard input; for other kinds, only this one.",
+)
+@click.option(
     "--stop-after",
     type=click.Choice(steps()),
     metavar="PASS",
@@ -67,6 +72,7 @@ def command(
     output: Path,
     kind: Emit,
     cpu: str,
+    entry: str | None,
     stop_after: str | None,
     max_rewrites: int | None,
     verify: bool,
@@ -76,7 +82,8 @@ def command(
     """Compile a network.
 
     The executable runs on .npy files: `./OUT -i image=images.npy -o answers.npz`, and with one input and one output
-    `./OUT < images.npy > answers.npy`; `./OUT --info` describes its inputs and outputs. A shared library comes with a C
+    `./OUT < images.npy > answers.npy`; `./OUT --info` describes its inputs and outputs. With --entry step it takes a
+    sequence on standard input, as bare numbers, and answers as the steps come. A shared library comes with a C
     header and also contains the training entries. llvm, asm, loop and graph are text.
     """
     if kind == "exe" and weights is None:
@@ -89,7 +96,8 @@ def command(
     show_warnings(model)
     keep_memory(model.load, model.network)
     values = None if weights is None else read_weights(model.network, weights)
-    request = Request(kind, cpu, None, stop_after, max_rewrites, verify, _say)
+    entries = None if entry is None else (entry,)
+    request = Request(kind, cpu, entries, stop_after, max_rewrites, verify, _say)
     for path in save(model.load, model.network, values, output, request):
         what = "C header" if path.suffix == ".h" and path != output else f"{_WORDS[kind]} of {model.name}"
         written(path, what, sized=True)

@@ -13,7 +13,7 @@ from netwright.specs.manifest import EntryInfo, Manifest
 
 from ..loop import ir
 from .aot import emit
-from .csource import model_source
+from .csource import StreamTable, model_source, stream_source
 from .entries import entry_symbol
 from .features import required
 from .library import header_source, library_source
@@ -22,6 +22,8 @@ from .support import has_threads
 from .target import Target, host_target
 
 _ALIGN = 64
+#: What a program that is given steps has no use for.
+_WHOLE_SEQUENCES = ("driver.c", "options.c", "inputs.c", "source.c", "source.h", "sound.c", "sound.h")
 
 
 def link_executable(
@@ -33,9 +35,11 @@ def link_executable(
     *,
     entry: str = "predict",
     sample_rates: Mapping[str, int] | None = None,
+    stream: StreamTable | None = None,
     flags: Sequence[str] = (),
 ) -> None:
-    """Writes an executable that runs ``entry`` on .npy and WAV files.
+    """Writes an executable that runs ``entry`` on .npy and WAV files or, as ``stream`` says, on steps that come on
+    standard input.
 
     ``buffers``: the contents of every parameter, statistic, constant and packed buffer that the entry reads.
     ``sample_rates``: of inputs of sound, samples per second; recordings have to have as many. ``flags`` go to the C
@@ -52,9 +56,16 @@ def link_executable(
         tables = model_source(manifest, info, offsets, blob, required(target), sample_rates)
         folder.write("tables.c", tables)
         folder.write("model.o", emit(program, "object", target, manifest))
-        for source in C_SOURCES.glob("*.[ch]"):
+        files = [
+            path for path in C_SOURCES.glob("*.[ch]") if stream is None or path.name not in _WHOLE_SEQUENCES
+        ]
+        if stream is not None:
+            folder.write("steps.c", stream_source(manifest, stream))
+            files += [*(C_SOURCES / "stream").glob("*.[ch]")]
+        for source in files:
             folder.write(source.name, source.read_bytes())
-        sources = sorted(path.name for path in C_SOURCES.glob("*.c"))
+        sources = sorted(path.name for path in files if path.suffix == ".c")
+        sources += ["steps.c"] if stream is not None else []
         arguments = [*sources, "tables.c", "contents.S", "model.o", "-pthread", "-lm", *(flags or ["-s"])]
         link(find_compiler(target), folder, arguments, output)
 

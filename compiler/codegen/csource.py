@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from netwright.specs.diagnostics.visible import visible
 from netwright.specs.dims import Atom, DimLike, parse_dim
 from netwright.specs.manifest import ERRORS, BufferInfo, EntryInfo, Manifest
+
+
+@dataclass(frozen=True)
+class StreamTable:
+    """How an entry takes steps: groups of ``group``, along the ``axis`` of the only ``input``, whose size in a call is
+    the dim ``chunk``. ``outputs`` have an axis (None: the answer so far), frames per group, and how many of the first
+    are no part of the sequence.
+    """
+
+    input: str
+    axis: int
+    chunk: str
+    group: int
+    outputs: Mapping[str, tuple[int | None, int, int]]
+
 
 _KINDS = {"bool": "b", "int": "i", "uint": "u", "float": "f"}
 
@@ -157,6 +174,28 @@ def model_source(
         f"{len(manifest.buffers)}, {entry.slots}, {len(ranges)},",
         f"    dims, buffers, ranges, size, high, {entry.symbol}, {manifest.model}_pool_run,",
         f"    {manifest.model}_pool_pin, {entry.symbol}_plan, error, features, {manifest.model}_missing}};",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def stream_source(manifest: Manifest, stream: StreamTable) -> str:
+    """The C file that describes how an entry takes steps."""
+    numbers = {buffer.name: number for number, buffer in enumerate(manifest.buffers)}
+    chunk = next(number for number, dim in enumerate(manifest.dims) if dim.name == stream.chunk)
+    identity = hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()[:16]
+    rows = [
+        f"    {{{numbers[name]}, {-1 if axis is None else axis}, {rate}, {delay}}},"
+        for name, (axis, rate, delay) in stream.outputs.items()
+    ]
+    lines = [
+        "#include <stddef.h>",
+        '#include "stream.h"',
+        "static const nw_answers outputs[] = {",
+        *rows,
+        "};",
+        "const nw_stream nw_the_stream = {",
+        f"    {numbers[stream.input]}, {stream.axis}, {chunk}, {stream.group}, {len(rows)}, outputs,",
+        f"    UINT64_C(0x{identity})}};",
     ]
     return "\n".join(lines) + "\n"
 

@@ -16,9 +16,25 @@ typedef struct {
 
 void read_inputs(const options *asked, call *c);
 void prepare_buffers(call *c);
-void run(call *c, int threads, int pin);
+
+/* What calls share: the arena, which grows if a call needs more, and the threads. */
+typedef struct {
+    int64_t *offsets;
+    void *arena;
+    int64_t room; /* bytes of the arena; -1 before there is one */
+    int threads;
+} runner;
+
+void begin_running(runner *r, int threads, int pin); /* threads: 0 for as many as there are processors */
+void run(runner *r, call *c);
+void end_running(runner *r);
+
 void name_out_of_range(const call *c); /* returns if all are in range */
 void write_outputs(const options *asked, call *c);
+/* Some elements on a line, with labels where there are any. */
+void print_row(const nw_buffer *buffer, const unsigned char *at, int64_t count);
+/* Ends the program with a message if the CPU can't run the network's code. */
+void check_cpu(void);
 /* Writes an .npy if the path ends in it, or for one array on standard output (-); otherwise an .npz. */
 void write_place(const char *path, const npy_array *arrays, int32_t count);
 

@@ -38,25 +38,26 @@ static void print_element(const nw_buffer *buffer, const unsigned char *at) {
         printf("%" PRId64, whole);
 }
 
-/* One line per row of the last axis; for a vector, one line per element. Where numbers stand for labels, -1 stands for
-   none, as after the last label of a sequence. */
+/* Where numbers stand for labels, -1 stands for none, as after the last label of a sequence. */
+void print_row(const nw_buffer *buffer, const unsigned char *at, int64_t count) {
+    int shown = 0;
+    for (int64_t i = 0; i < count; i++, at += buffer->dtype.size) {
+        if (is_no_label(buffer, at)) continue;
+        if (shown++) putchar(' ');
+        print_element(buffer, at);
+    }
+    putchar('\n');
+}
+
+/* One line per row of the last axis; for a vector, one line per element. */
 static void print_array(const nw_buffer *buffer, const npy_array *array) {
     int64_t count = array->bytes / buffer->dtype.size;
     int64_t row = array->rank > 1 ? array->shape[array->rank - 1] : 1;
     char text[256];
     printf("%s %s %s\n", buffer->name, npy_dtype_name(buffer->dtype),
            npy_shape_text(array->rank, array->shape, text, sizeof text));
-    for (int64_t i = 0, shown = 0; i < count; i++) {
-        const unsigned char *at = (const unsigned char *)array->data + i * buffer->dtype.size;
-        if (!is_no_label(buffer, at)) {
-            if (shown++) putchar(' ');
-            print_element(buffer, at);
-        }
-        if ((i + 1) % row == 0) {
-            putchar('\n');
-            shown = 0;
-        }
-    }
+    for (int64_t i = 0; i < count; i += row)
+        print_row(buffer, (const unsigned char *)array->data + i * buffer->dtype.size, row);
 }
 
 void write_outputs(const options *asked, call *c) {

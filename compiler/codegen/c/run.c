@@ -1,4 +1,4 @@
-/* Runs the call: allocates the arena, and uses the thread pool. */
+/* Runs calls: allocates the arena, and uses the thread pool. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,19 +29,32 @@ static void keep_apart(int nthreads) {
         fail(EXIT_SYSTEM, "--pin: cannot keep threads on processors");
 }
 
-void run(call *c, int threads, int pin) {
-    int64_t *offsets = allocate((size_t)nw_the_model.slots, sizeof *offsets);
-    int64_t bytes = nw_the_model.plan(c->dims, offsets);
+void begin_running(runner *r, int threads, int pin) {
+    r->offsets = allocate((size_t)nw_the_model.slots, sizeof *r->offsets);
+    r->arena = NULL;
+    r->room = -1;
+    r->threads = threads ? threads : nw_processors();
+    if (pin && r->threads > 1) keep_apart(r->threads);
+}
+
+void run(runner *r, call *c) {
+    int64_t bytes = nw_the_model.plan(c->dims, r->offsets);
     if (bytes < 0) fail(EXIT_INPUT, "inputs of these shapes need more memory than there can be");
+    if (bytes > r->room) {
+        end_running(r);
+        r->arena = make_arena(bytes);
+        r->room = bytes;
+    }
     _Alignas(64) unsigned char barrier[64] = {0};
-    netwright_context context = {c->dims, c->buffers, make_arena(bytes), offsets, barrier};
-    int nthreads = threads ? threads : nw_processors();
-    if (pin && nthreads > 1) keep_apart(nthreads);
-    int32_t code = nw_the_model.run(nw_the_model.entry, &context, nthreads, nw_patience(nthreads));
+    netwright_context context = {c->dims, c->buffers, r->arena, r->offsets, barrier};
+    int32_t code = nw_the_model.run(nw_the_model.entry, &context, r->threads, nw_patience(r->threads));
     if (code) {
         name_out_of_range(c);
         fail(EXIT_INPUT, "%s", nw_the_model.error(code));
     }
-    free(offsets);
-    munmap(context.arena, (size_t)bytes + 64);
+}
+
+void end_running(runner *r) {
+    if (r->arena) munmap(r->arena, (size_t)r->room + 64);
+    r->arena = NULL;
 }

@@ -1,0 +1,16 @@
+/* Checked before the network's code runs: an instruction that the CPU lacks would crash the program. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "driver.h"
+#include "failure.h"
+
+void check_cpu(void) {
+    int64_t missing = nw_the_model.missing();
+    if (!missing) return;
+    fprintf(stderr, "%s: this CPU lacks", nw_the_model.name);
+    for (int i = 0; nw_the_model.features[i]; i++)
+        if (missing >> i & 1) fprintf(stderr, " %s", nw_the_model.features[i]);
+    fprintf(stderr, ", which this program was compiled to use; compile it with --cpu generic or for this CPU\n");
+    exit(EXIT_CPU);
+}
