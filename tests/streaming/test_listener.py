@@ -43,6 +43,7 @@ FLAGS = [
     "-Wshadow",
     "-Wconversion",
 ]
+ENVIRONMENT = os.environ | {"ASAN_OPTIONS": "detect_leaks=0:exitcode=99", "UBSAN_OPTIONS": "exitcode=99"}
 STEPS = np.random.default_rng(7).normal(size=(101, 2)).astype("<f4")
 
 
@@ -75,12 +76,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(folder: Path, *arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    environment = os.environ | {"ASAN_OPTIONS": "detect_leaks=0:exitcode=99", "UBSAN_OPTIONS": "exitcode=99"}
     return subprocess.run(
         [folder / "listener", *arguments],
         input=data,
         capture_output=True,
-        env=environment,
+        env=ENVIRONMENT,
         cwd=folder,
         timeout=60,
     )
@@ -107,7 +107,11 @@ def test_answers_are_those_of_the_whole_sequence(folder: Path) -> None:
 def test_answers_come_as_steps_do(folder: Path) -> None:
     whole = np.load(folder / "whole.npy")
     with subprocess.Popen(
-        [folder / "listener", "--raw"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=ENVIRONMENT
+        [folder / "listener", "--raw"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+        env=ENVIRONMENT,
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
