@@ -26,8 +26,8 @@ from netwright.trainings.reading import Run
 from .drawn import draw
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-#: How a training may end after each: of itself, or by the signal.
-ENDINGS = {signal.SIGKILL: (0, -9), signal.SIGTERM: (0, 143), signal.SIGINT: (0, 130)}
+#: How a training may end after each: of itself, or by the signal, which the first moment of a process does not handle.
+ENDINGS = {signal.SIGKILL: (0, -9), signal.SIGTERM: (0, 143, -15), signal.SIGINT: (0, 130, -2)}
 SECONDS = 300
 _compile = build.compile_jit
 _TIMED = ("seconds", "time", "samples_per_second")
@@ -66,7 +66,7 @@ def start(arguments: Sequence[str], log: Path) -> int:
         os.dup2(output, 1)
         os.dup2(output, 2)
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+            signal.signal(number, signal.SIG_DFL)
         sys.argv = ["netwright", *arguments]
         main()
     except SystemExit as end:
