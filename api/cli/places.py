@@ -11,10 +11,10 @@ import click
 from netwright.specs.files import is_stream
 
 from ..errors import RequestError
-from ..trainings.folder import (
+from ..trainings.folder import RunFolder
+from ..trainings.info import (
     CHECKPOINT,
     RUNS,
-    RunFolder,
     check_name,
     check_place,
     is_run,

@@ -21,7 +21,8 @@ from netwright.specs.diagnostics.visible import visible
 from ..model import load
 from ..program import EngineName, Program
 from ..training import training_plan
-from ..trainings.folder import RUNS, RunFolder
+from ..trainings.folder import RunFolder
+from ..trainings.info import RUNS
 from .beginning import keep_existing, options_of
 from .folds import is_group, train_folds
 from .options import (

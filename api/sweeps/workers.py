@@ -17,7 +17,7 @@ from typing import IO
 from netwright.runtime.interrupt import InterruptRequest
 from netwright.runtime.processors import processor_count
 
-from ..trainings.folder import is_run, is_running
+from ..trainings.info import is_run, is_running
 from ..trainings.reading import Run
 
 #: So much of what a process printed last is kept, in characters, to explain why it failed.

@@ -11,7 +11,7 @@ from netwright.runtime.metrics.records import Record, read_records
 from netwright.runtime.metrics.writer import METRICS
 
 from ..errors import RequestError
-from .folder import RUNS, is_run, is_running, read_info
+from .info import RUNS, is_run, is_running, read_info
 
 #: How deep runs are looked for: those of a sweep or of folds have a folder of their own.
 _DEPTH = 2

@@ -20,7 +20,7 @@ from netwright import build, program
 from netwright.cli import main
 from netwright.runtime.tensors import TensorFile
 from netwright.specs.files import STANDARD_STREAM
-from netwright.trainings.folder import is_run
+from netwright.trainings.info import is_run
 from netwright.trainings.reading import Run
 
 from .drawn import draw
