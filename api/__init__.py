@@ -20,18 +20,21 @@ if TYPE_CHECKING:
     from .errors import RequestError, SpecError
     from .model import Model, load
     from .program import Program
+    from .trainings.reading import Run, runs
     from .version import VERSION as __version__
 
-__all__ = ["Model", "Program", "RequestError", "SpecError", "Summary", "__version__", "load"]
+__all__ = ["Model", "Program", "RequestError", "Run", "SpecError", "Summary", "__version__", "load", "runs"]
 
 _HOMES = {
     "Model": (".model", "Model"),
     "Program": (".program", "Program"),
     "RequestError": (".errors", "RequestError"),
+    "Run": (".trainings.reading", "Run"),
     "SpecError": (".errors", "SpecError"),
     "Summary": (".analysis.summary", "Summary"),
     "__version__": (".version", "VERSION"),
     "load": (".model", "load"),
+    "runs": (".trainings.reading", "runs"),
 }
 
 

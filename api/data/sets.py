@@ -142,6 +142,10 @@ class DataSets:
         paths += [spec.transcripts.path] if isinstance(spec, AudioData) and spec.transcripts else []
         return [self._folders[name] / path for path in paths]
 
+    def declared(self, name: str) -> tuple[AnySource | SplitData, Path]:
+        """How a data set is declared, and the folder that its paths are relative to. Arrays have no path."""
+        return self._declared[name], self._folders[name]
+
     def _source(self, name: str) -> Samples:
         if name not in self._sources:
             spec = self._declared[name]
