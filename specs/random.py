@@ -20,6 +20,8 @@ _LOW, _SHIFT = np.uint64(0xFFFFFFFF), np.uint64(32)
 ROUNDS = 10
 
 Key = tuple[int, int]
+#: How many samples of an order are drawn together.
+_PIECE = 1 << 16
 
 
 def philox4x32(key: Key, counter: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -126,12 +128,17 @@ class Stream:
 def permutation(seed: int, path: str, epoch: int, count: int) -> NDArray[np.int64]:
     """The order of `count` samples in an epoch: sorted by 64 random bits per sample, ties by position."""
     stream = Stream(key_for(seed, path), (0, epoch))
-    words = np.arange(count, dtype=np.uint64)
-    counter = np.empty((count, 4), dtype=np.uint32)
-    counter[:, 0], counter[:, 1] = words & _LOW, words >> _SHIFT
-    counter[:, 2], counter[:, 3] = stream.upper
-    bits = philox4x32(stream.key, counter).astype(np.uint64)
-    return np.argsort((bits[:, 0] << _SHIFT) | bits[:, 1], kind="stable").astype(np.int64)
+    keys = np.empty(count, dtype=np.uint64)
+    for start in range(
+        0, count, _PIECE
+    ):  # all at once, the words on the way would take ten times as much memory
+        words = np.arange(start, min(start + _PIECE, count), dtype=np.uint64)
+        counter = np.empty((len(words), 4), dtype=np.uint32)
+        counter[:, 0], counter[:, 1] = words & _LOW, words >> _SHIFT
+        counter[:, 2], counter[:, 3] = stream.upper
+        bits = philox4x32(stream.key, counter).astype(np.uint64)
+        keys[start : start + _PIECE] = (bits[:, 0] << _SHIFT) | bits[:, 1]
+    return np.argsort(keys, kind="stable").astype(np.int64, copy=False)
 
 
 def sample_uniforms(

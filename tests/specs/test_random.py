@@ -77,6 +77,16 @@ def test_permutations() -> None:
     assert permutation(5, "shuffle", 0, 0).tolist() == []
 
 
+def test_large_permutations_sort_the_bits_of_all_samples() -> None:
+    """Bits are drawn piece by piece, which must not show: here are all of them at once."""
+    count, epoch = (1 << 16) + 9, 3
+    counter = np.zeros((count, 4), np.uint32)
+    counter[:, 0], counter[:, 3] = np.arange(count), epoch
+    bits = philox4x32(key_for(5, "shuffle"), counter).astype(np.uint64)
+    order = np.argsort((bits[:, 0] << np.uint64(32)) | bits[:, 1], kind="stable")
+    np.testing.assert_array_equal(permutation(5, "shuffle", epoch, count), order)
+
+
 def test_fans() -> None:
     assert fans((3, 4)) == (3, 4)
     assert fans((5, 5, 3, 8)) == (75, 200)
