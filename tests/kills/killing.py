@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -57,7 +58,9 @@ def start(arguments: Sequence[str], log: Path) -> int:
     """
     compiled = _compiled(arguments[1])
     program.build = lambda *network: compiled
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # NumPy's threads are idle, ours have not begun
+        child = os.fork()
     if child:
         return child
     code = 99
