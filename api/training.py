@@ -55,6 +55,7 @@ def training_plan(load: LoadResult, network: Network, *, epochs: int | None = No
         checkpoint_every=Interval(**spec.checkpoint.every.model_dump())
         if spec.checkpoint
         else Interval(epochs=1),
+        schedule=spec.optimizer.learning_rate,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from netwright.specs.models.augmentation import AnyAugmentation
+from netwright.specs.models.train import AnyRate
 
 from .plateau import Plateau
 from .totals import Totals
@@ -55,6 +56,7 @@ class TrainingPlan:
     checkpoint is written, ``plateau`` when the learning rate drops.
 
     ``group_by_length`` puts samples of similar lengths into batches, which are cut to their longest sequence.
+    ``schedule`` is the learning rate, which the training step computes itself: it is only reported.
     ``augment`` says by which changes each input of the training data is varied; ``lengths_of`` names the array with the
     lengths of an input's sequences. ``balance`` names the classes that each epoch has equally many samples of.
     """
@@ -76,6 +78,7 @@ class TrainingPlan:
     checkpoint_every: Interval = Interval(epochs=1)
     plateau: Plateau | None = None
     balance: str | None = None
+    schedule: AnyRate | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -108,6 +111,8 @@ class EpochRecord:
     valid: dict[str, float] | None = None
     seconds: float = field(default=0.0, compare=False)
     samples: int = 0
+    learning_rate: float | None = None
+    """That of the epoch's last update."""
 
     def value(self, monitor: str) -> float:
         """The number called ``valid_loss``, ``train_accuracy``, …. Raises KeyError if there is none."""
@@ -120,7 +125,8 @@ class Progress:
     """How far a training is: everything it needs to resume, besides the session's values.
 
     ``epoch`` counts from 0, ``batch`` is the next one in it, of ``batch_size`` samples. ``totals``, ``samples`` and
-    ``seconds`` are those of the current epoch so far. ``origin`` is what the caller wants to know when it resumes.
+    ``seconds`` are those of the current epoch so far, ``recorded`` the sums of the loss when it was last recorded in
+    this epoch. ``origin`` is what the caller wants to know when it resumes.
     """
 
     epoch: int = 0
@@ -133,6 +139,7 @@ class Progress:
     best_epoch: int | None = None
     best_weights: dict[str, NDArray] | None = None
     batch_size: int = 0
+    recorded: tuple[float, ...] = ()
     origin: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -168,6 +168,16 @@ class Session:
         )
         return {**self.weights, **averages}
 
+    @property
+    def updates(self) -> int:
+        """How many updates were made."""
+        return int(self._states.get("optimizer.updates", self._states["optimizer.step"]))
+
+    @property
+    def rate_scale(self) -> float:
+        """What a plateau multiplies the learning rate by."""
+        return float(self._states.get(SCALE, 1.0))
+
     def end_group(self) -> None:
         """Lets the next ``train_step`` update the parameters, however many batches are gathered by then."""
         if GATHERED in self._states:

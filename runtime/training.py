@@ -32,6 +32,7 @@ from .monitor import Monitor
 from .plan import Ending, EpochRecord, Progress, TrainingPlan, TrainingResult
 from .progress import Observer, Silent
 from .saving import Saver
+from .schedules import rate_after
 from .session import Session
 from .totals import Totals, infinite_loss
 
@@ -314,6 +315,7 @@ class _Training:
             valid,
             seconds=progress.seconds,
             samples=progress.samples,
+            learning_rate=self._rate(),
         )
         progress.history.append(record)
         if (plateau := self.plan.plateau) is not None:
@@ -328,6 +330,11 @@ class _Training:
             progress.batch_size = self.plan.batch_size
             self.batches = self._batches_of(progress.batch_size)
         self.observer.epoch(record, best)
+
+    def _rate(self) -> float | None:
+        """The learning rate of the last update."""
+        schedule, session = self.plan.schedule, self.session
+        return schedule and rate_after(schedule, max(session.updates - 1, 0), session.rate_scale)
 
     def _is_better(self, record: EpochRecord) -> bool:
         progress, monitor = self.progress, self.monitor

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import signal
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
 from netwright.runtime.checkpoint import read_history
-from netwright.runtime.plan import TrainingResult
-from netwright.runtime.progress import observer_for
+from netwright.runtime.plan import TrainingPlan, TrainingResult
 from netwright.runtime.training import DivergedError
 from netwright.runtime.weights import load_vocabularies
 from netwright.specs.checks.data import meant_as_valid
 from netwright.specs.diagnostics.visible import visible
 from netwright.specs.files import is_stream
 
+from ..data.sets import DataSets
+from ..describe import count_text
+from ..live.observers import observer_for
 from ..model import load
 from ..program import EngineName, Program
 from ..training import training_plan
@@ -28,6 +31,7 @@ from .options import (
     given,
     settings_option,
     spec_argument,
+    verbosity_options,
     weights_option,
 )
 from .output import console, show_warnings, to_standard_output, written
@@ -67,6 +71,7 @@ from .output import console, show_warnings, to_standard_output, written
     "default next to the weights.",
 )
 @click.option("--force", is_flag=True, help="Write over existing weights and checkpoints.")
+@verbosity_options
 @engine_options
 @click.pass_context
 def command(
@@ -81,6 +86,8 @@ def command(
     resume: Path | None,
     checkpoint: Path | None,
     force: bool,
+    quiet: bool,
+    verbose: bool,
     engine: EngineName,
     threads: int | None,
     pin: bool,
@@ -121,34 +128,42 @@ def command(
     for dataset in (sets["train"], sets.find("valid")):
         if dataset is not None:
             dataset.load()  # an error in the data comes before the network is compiled
-    program = model.compile(engine=options.engine, threads=threads, pin=pin, entries=("loss", "train_step"))
     messages = console(err=to_standard_output(weights))
+    shown = messages.is_terminal and not quiet
+    with messages.status(f"compiling {visible(model.name)}") if shown else nullcontext():
+        program = model.compile(
+            engine=options.engine, threads=threads, pin=pin, entries=("loss", "train_step")
+        )
+    if verbose:
+        for line in _beginning(program, sets, plan):
+            messages.print(line, soft_wrap=True)
     if init is not None:
         start = program.warm_start(init)
-        messages.print(start.table())
-        messages.print(start.totals(), soft_wrap=True)
+        if not quiet:
+            messages.print(start.table())
+            messages.print(start.totals(), soft_wrap=True)
     try:
         result = program.train(
             sets,
             checkpoint=checkpoint,
             resume=resume,
-            observer=observer_for(messages),
+            observer=observer_for(messages, quiet=quiet, verbose=verbose, rate=lambda: program.learning_rate),
             origin=options.origin(checkpoint),
         )
     except DivergedError as error:
         if error.result.history:
-            _write(program, weights, error.result)
+            _write(program, weights, error.result, quiet)
         raise
     if result.ending == "interrupted":
         click.echo(visible(f"stopped; add  --resume {checkpoint}  to go on"), err=True)
         ctx.exit(128 + (result.signal or signal.SIGINT))
-    if result.ending == "stopped early":
+    if result.ending == "stopped early" and not quiet:
         click.echo(f"stopped early after {len(result.history)} of {plan.epochs} epochs")
     elif resume is not None and len(result.history) == before:
         click.echo(
             f"nothing was left to do after {before} of {plan.epochs} epochs; --epochs MORE goes on", err=True
         )
-    _write(program, weights, result)
+    _write(program, weights, result, quiet)
     if result.signal is not None:  # the signal arrived after the last epoch
         ctx.exit(128 + result.signal)
 
@@ -162,8 +177,19 @@ def _beside(weights: Path, model: str) -> Path:
     return weights.parent / f"{weights.stem}.checkpoint"
 
 
-def _write(program: Program, path: Path, result: TrainingResult) -> None:
+def _beginning(program: Program, sets: DataSets, plan: TrainingPlan) -> list[str]:
+    """What is trained, and on what."""
+    named = ((name, sets.find(name)) for name in ("train", "valid"))
+    lines = [f"{name}: {count_text(len(data), 'sample')} of {data.name}" for name, data in named if data]
+    count = sum(array.size for array in program.weights.values())
+    how = f"batches of {plan.batch_size}, at most {count_text(program.threads, 'thread')}"
+    return [f"{program.manifest.model}: {count:,} weights, {how}", *map(visible, lines)]
+
+
+def _write(program: Program, path: Path, result: TrainingResult, quiet: bool) -> None:
     program.save_weights(path)
+    if quiet:
+        return
     best = f" of epoch {result.best_epoch}, the best" if result.best_epoch is not None else ""
     count = sum(array.size for array in program.weights.values())
     written(path, f"{count:,} weights{best}")
