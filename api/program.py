@@ -18,6 +18,7 @@ from netwright.runtime.engine import Engine
 from netwright.runtime.native import NativeEngine
 from netwright.runtime.plan import TrainingResult
 from netwright.runtime.progress import Observer
+from netwright.runtime.recording import Sink
 from netwright.runtime.schedules import rate_after
 from netwright.runtime.session import Session
 from netwright.runtime.training import OnEpoch, evaluate
@@ -31,7 +32,9 @@ from .collection import collected_seldom
 from .data.sets import DataSets, Given
 from .errors import RequestError
 from .network_weights import Weights, read_weights, weights_manifest
-from .training import run_training
+from .training import monitor_of, run_training, training_plan
+from .trainings.folder import RunFolder, is_run
+from .trainings.recorded import train_in
 from .warm_start import WarmStart, warm_start
 
 EngineName = Literal["native", "reference"]
@@ -163,6 +166,7 @@ class Program:
         observer: Observer | None = None,
         on_epoch: OnEpoch | None = None,
         origin: Mapping[str, Any] | None = None,
+        run: str | Path | RunFolder | None = None,
     ) -> TrainingResult:
         """Trains as the spec's `train` section says; afterwards the program has the weights of the best epoch.
 
@@ -177,31 +181,65 @@ class Program:
         numbers (``runtime.plan.EpochRecord``: `epoch`, `train`, `valid`, `seconds`, …). If it returns True, the
         training ends as by early stopping, with the weights of the best epoch.
 
+        ``run`` is the folder of a new run, which is made, and filled with the spec, metrics, checkpoint and weights;
+        ``resume`` can be the folder of such a run, which is gone on with. Nothing else is `checkpoint` then.
+
         Raises RequestError without a train section or training data, or if a program resumes after a warm start,
-        DataError for data that don't fit, CheckpointError, TrainingError for a plan that can't be followed, and
+        FileExistsError for a run that is there already, DataError for data that don't fit, CheckpointError, TrainingError for a plan that can't be followed, and
         DivergedError if the loss becomes infinite or NaN.
         """
-        if resume is not None and self._taken:
+        folder = run if isinstance(run, RunFolder) else None
+        if folder is None and resume is not None and is_run(resume):
+            folder = RunFolder.open(resume)
+        has_weights = resume is not None and (folder is None or folder.checkpoint.exists())
+        if has_weights and self._taken:
             raise RequestError(
                 f"a warm start begins a training, {resume} has the weights of one to go on with"
             )
+        if (run is not None or folder is not None) and checkpoint is not None:
+            raise RequestError("a run keeps its checkpoint in its folder: leave checkpoint out")
         sets = data if isinstance(data, DataSets) else self._data(train=data, valid=valid)
         self.vocabularies |= sets["train"].vocabularies
         self.classes |= sets["train"].classes
-        return run_training(
-            self.load,
-            self.network,
-            self.session,
-            sets["train"],
-            sets.find("valid"),
-            epochs=epochs,
-            checkpoint=checkpoint,
-            resume=resume,
-            observer=observer,
-            on_epoch=on_epoch,
-            taken=self._taken,
-            origin=origin,
-        )
+
+        def train(
+            checkpoint: str | Path | None, resume: str | Path | None, sink: Sink | None
+        ) -> TrainingResult:
+            return run_training(
+                self.load,
+                self.network,
+                self.session,
+                sets["train"],
+                sets.find("valid"),
+                epochs=epochs,
+                checkpoint=checkpoint,
+                resume=resume,
+                observer=observer,
+                on_epoch=on_epoch,
+                taken=self._taken,
+                origin=origin,
+                sink=sink,
+            )
+
+        if run is None and folder is None:
+            return train(checkpoint, resume, None)
+        plan = training_plan(self.load, self.network, epochs=epochs)
+        if folder is None:
+            folder = self.new_run(Path(run), sets, epochs=plan.epochs)  # type: ignore[arg-type]
+        return train_in(folder, train, self.save_weights, resume=resume is not None, epochs=plan.epochs)
+
+    def new_run(
+        self,
+        path: Path,
+        sets: DataSets,
+        *,
+        epochs: int | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> RunFolder:
+        """Makes the folder of a run for ``train``. ``options`` are what it takes to go on with it. Raises OSError."""
+        plan = training_plan(self.load, self.network, epochs=epochs)
+        monitor = monitor_of(plan, self.manifest.scores, validated="valid" in sets)
+        return RunFolder.create(path, self.load, sets, options=options, monitor=monitor, epochs=plan.epochs)
 
     def evaluate(self, data: Given) -> dict[str, float]:
         """The mean loss and metrics over a whole data set, a path (read as the spec's training data are) or arrays by

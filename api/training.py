@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ from netwright.runtime.data.samples import Samples
 from netwright.runtime.plan import EarlyStopping, Interval, TrainingPlan, TrainingResult
 from netwright.runtime.plateau import Plateau
 from netwright.runtime.progress import Observer
+from netwright.runtime.recording import Sink
 from netwright.runtime.session import Session
 from netwright.runtime.training import OnEpoch, train
 from netwright.specs.load import LoadResult
+from netwright.specs.manifest import ScoreInfo
 from netwright.specs.models.train import PlateauRate, TrainSpec
 
 from .data.needs import expected_arrays, time_dim
@@ -59,6 +61,15 @@ def training_plan(load: LoadResult, network: Network, *, epochs: int | None = No
     )
 
 
+def monitor_of(plan: TrainingPlan, scores: Sequence[ScoreInfo], *, validated: bool) -> dict[str, Any] | None:
+    """The number that decides which epoch is best, and whether it should rise; None if the last epoch's weights are
+    kept.
+    """
+    name = plan.monitor or ("valid_loss" if validated else None)
+    rises = {score.name: score.rises for score in scores}
+    return None if name is None else {"name": name, "rises": rises.get(name.partition("_")[2], False)}
+
+
 def _plateau(spec: TrainSpec) -> Plateau | None:
     rate = spec.optimizer.learning_rate
     if not isinstance(rate, PlateauRate):
@@ -86,6 +97,7 @@ def run_training(
     on_epoch: OnEpoch | None = None,
     taken: Collection[str] = (),
     origin: Mapping[str, Any] | None = None,
+    sink: Sink | None = None,
 ) -> TrainingResult:
     """Fits statistics from the data, but for those that were ``taken`` from other weights, then trains ``session`` (see
     ``runtime.training.train``, also for the errors raised).
@@ -105,6 +117,7 @@ def run_training(
         on_epoch=on_epoch,
         identity=spec_identity(load),
         origin=origin,
+        sink=sink,
     )
 
 

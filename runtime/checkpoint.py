@@ -69,6 +69,7 @@ def save_checkpoint(
         "history": [asdict(record) for record in progress.history],
         "best_epoch": progress.best_epoch,
         "batch_size": progress.batch_size,
+        "recorded": list(progress.recorded),
         "origin": dict(progress.origin),
     }
     manifest = session.manifest
@@ -208,6 +209,7 @@ def _progress(place: Mapping[str, Any]) -> Progress:
         seconds=float(place["seconds"]),
         history=history,
         best_epoch=best_epoch,
+        recorded=tuple(float(part) for part in place.get("recorded", ())),
         origin=dict(place["origin"]),
     )
 

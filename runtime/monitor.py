@@ -31,6 +31,14 @@ class Monitor:
             )
         return cls(name, known[number].rises)
 
+    def best_epochs(self, history: Sequence[EpochRecord], margin: float) -> list[int]:
+        """The epochs that were the best so far when they ended."""
+        best: list[EpochRecord] = []
+        for record in history:
+            if not best or self.is_better(record, best[-1], margin):
+                best.append(record)
+        return [record.epoch for record in best]
+
     def is_better(self, record: EpochRecord, best: EpochRecord, margin: float) -> bool:
         """Whether an epoch beats another by more than ``margin``."""
         sign = 1 if self.rises else -1

@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,8 @@ from .interrupt import InterruptRequest
 from .monitor import Monitor
 from .plan import Ending, EpochRecord, Progress, TrainingPlan, TrainingResult
 from .progress import Observer, Silent
+from .recording import Recorder, Sink, current_rate
 from .saving import Saver
-from .schedules import rate_after
 from .session import Session
 from .totals import Totals, infinite_loss
 
@@ -60,6 +60,7 @@ def train(
     on_epoch: OnEpoch | None = None,
     identity: Mapping[str, Any] | None = None,
     origin: Mapping[str, Any] | None = None,
+    sink: Sink | None = None,
 ) -> TrainingResult:
     """Trains ``session`` by ``plan``; afterwards it holds ``result.weights``.
 
@@ -68,14 +69,15 @@ def train(
     has its own handler. ``resume`` continues from such a file: with the same bits, unless the plan has another
     ``early_stopping`` or ``batch_size`` (which in the middle of an epoch holds from the next one on). ``identity`` has
     more that must not change, as plain values by key; ``origin`` is kept in checkpoints for the caller. ``on_epoch`` is
-    called after every epoch, when its checkpoint is written; if it returns True, the training stops early.
+    called after every epoch, when its checkpoint is written; if it returns True, the training stops early. ``sink``
+    takes records of steps and epochs, each before a checkpoint that has them.
 
     Raises DataError (data that don't fit the model), CheckpointError, TrainingError (a plan that can't be followed),
     DivergedError (a loss that is infinite or NaN; the session then holds the last good weights), and what the session's
-    entries raise.
+    entries raise. After an OSError (a full disk) or a DataError the checkpoint is written if that is possible.
     """
     training = _Training(
-        session, plan, data, valid, checkpoint, observer or Silent(), identity or {}, on_epoch
+        session, plan, data, valid, checkpoint, observer or Silent(), identity or {}, on_epoch, sink
     )
     return training.run(resume, origin)
 
@@ -136,12 +138,14 @@ class _Training:
         observer: Observer,
         identity: Mapping[str, Any],
         on_epoch: OnEpoch | None,
+        sink: Sink | None,
     ):
         self.session = session
         self.plan = plan
         self.saver = Saver(checkpoint, plan.checkpoint_every, self._save)
         self.observer = observer
         self.on_epoch = on_epoch
+        self.recorder = Recorder(sink, plan, session) if sink is not None else None
         self.interrupt = InterruptRequest()
         self.scores = session.manifest.scores
         self.progress = Progress(totals=Totals(self.scores), batch_size=plan.batch_size)
@@ -186,6 +190,10 @@ class _Training:
             self._adopt_batch_size()
         progress = self.progress
         progress.origin = progress.origin if origin is None else origin
+        if self.recorder is not None:
+            margin = self._margin
+            best = self.monitor.best_epochs(progress.history, margin) if self.monitor is not None else []
+            self.recorder.begin(progress, best)
         self.observer.start(self.plan, len(self.batches), progress.epoch + 1, progress.batch)
         result: TrainingResult | None = None
         try:
@@ -197,8 +205,12 @@ class _Training:
         except DivergedError as error:
             result = error.result
             raise
-        except DataError:  # a file that can't be read: the training can go on when it is mended
-            self.saver.now(progress)
+        except (
+            DataError,
+            OSError,
+        ):  # a file that can't be read or written: the training can go on when it is mended
+            with suppress(OSError):
+                self.saver.now(progress)
             raise
         finally:
             self.observer.end(result)
@@ -251,6 +263,8 @@ class _Training:
                     break
                 self._step(batch)
                 progress.seconds = before + time.perf_counter() - began
+                if self.recorder is not None:
+                    self.recorder.step(progress, len(self.batches))
                 self.saver.after_step(progress)
                 self.observer.step(progress.epoch + 1, progress.batch, progress.samples, progress.totals)
 
@@ -315,7 +329,7 @@ class _Training:
             valid,
             seconds=progress.seconds,
             samples=progress.samples,
-            learning_rate=self._rate(),
+            learning_rate=current_rate(self.plan, self.session),
         )
         progress.history.append(record)
         if (plateau := self.plan.plateau) is not None:
@@ -325,24 +339,24 @@ class _Training:
         if best:
             progress.best_epoch, progress.best_weights = record.epoch, weights
         progress.epoch, progress.batch, progress.samples = progress.epoch + 1, 0, 0
-        progress.seconds, progress.totals = 0.0, Totals(self.scores)
+        progress.seconds, progress.totals, progress.recorded = 0.0, Totals(self.scores), ()
         if progress.batch_size != self.plan.batch_size:
             progress.batch_size = self.plan.batch_size
             self.batches = self._batches_of(progress.batch_size)
+        if self.recorder is not None:
+            self.recorder.epoch(record, best)
         self.observer.epoch(record, best)
-
-    def _rate(self) -> float | None:
-        """The learning rate of the last update."""
-        schedule, session = self.plan.schedule, self.session
-        return schedule and rate_after(schedule, max(session.updates - 1, 0), session.rate_scale)
 
     def _is_better(self, record: EpochRecord) -> bool:
         progress, monitor = self.progress, self.monitor
         assert monitor is not None
         if progress.best_epoch is None:
             return True
-        margin = self.plan.early_stopping.min_delta if self.plan.early_stopping else 0.0
-        return monitor.is_better(record, progress.history[progress.best_epoch - 1], margin)
+        return monitor.is_better(record, progress.history[progress.best_epoch - 1], self._margin)
+
+    @property
+    def _margin(self) -> float:
+        return self.plan.early_stopping.min_delta if self.plan.early_stopping else 0.0
 
     def _ran_out_of_patience(self) -> bool:
         stopping, best = self.plan.early_stopping, self.progress.best_epoch

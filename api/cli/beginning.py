@@ -22,20 +22,24 @@ from ..program import EngineName
 class Options:
     """The options that decide what a training computes, and where the weights go."""
 
-    weights: Path
+    weights: Path | None
     settings: tuple[str, ...]
     data: Mapping[str, Path]
     engine: EngineName
 
-    def origin(self, checkpoint: Path) -> dict[str, Any]:
+    def origin(self, checkpoint: Path | None) -> dict[str, Any]:
         """What the checkpoint keeps of them. Data are found from any folder, weights beside the checkpoint alone: a
         checkpoint of somebody else must not say which files are written over.
         """
+        weights = self.weights
         beside = (
-            not is_stream(self.weights) and self.weights.absolute().parent == checkpoint.absolute().parent
+            weights is not None
+            and checkpoint is not None
+            and not is_stream(weights)
+            and weights.absolute().parent == checkpoint.absolute().parent
         )
         return {
-            "weights": self.weights.name if beside else "",
+            "weights": weights.name if beside and weights else "",
             "settings": list(self.settings),
             "data": {name: os.path.abspath(path) for name, path in self.data.items()},
             "engine": self.engine,
@@ -48,16 +52,20 @@ def options_of(
     data: Mapping[str, Path],
     engine: EngineName | None,
     resume: Path | None,
+    run: Mapping[str, Any] | None = None,
 ) -> Options:
-    """The options given, and for those that are not, what the training to ``resume`` was begun with.
+    """The options given, and for those that are not, what the training to ``resume`` was begun with. ``run`` are those
+    that a run was begun with, for one without a checkpoint; a run needs no weights, since it has its own.
 
     Raises UsageError if there are no weights to write, and CheckpointError for a file that can't be resumed from.
     """
-    before: Mapping[str, Any] = {} if resume is None else read_origin(resume)
-    if weights is None:
+    before: Mapping[str, Any] = {}
+    if resume is not None:
+        before = run if run is not None and not resume.exists() else read_origin(resume)
+    if weights is None and run is None:
         weights = None if resume is None else _weights_beside(resume, before)
-    if weights is None:
-        raise click.UsageError("Missing option '--weights': where to write the trained weights")
+        if weights is None:
+            raise click.UsageError("Missing option '--weights': where to write the trained weights")
     try:
         known = {_key(setting): str(setting) for setting in before.get("settings", ())}
         files = {str(name): Path(path) for name, path in before.get("data", {}).items()}
@@ -77,13 +85,13 @@ def options_of(
     )
 
 
-def keep_existing(weights: Path, checkpoint: Path) -> None:
+def keep_existing(weights: Path | None, checkpoint: Path | None) -> None:
     """Raises UsageError if a new training would write over weights, or over the checkpoint of another training."""
-    if checkpoint.exists() and not is_stream(checkpoint):
+    if checkpoint is not None and checkpoint.exists() and not is_stream(checkpoint):
         raise click.UsageError(
             f"{checkpoint} is there already: --resume {checkpoint} goes on with that training, --force writes over it"
         )
-    if weights.exists() and not is_stream(weights):
+    if weights is not None and weights.exists() and not is_stream(weights):
         raise click.UsageError(f"{weights} is there already: --force writes over it")
 
 

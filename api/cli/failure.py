@@ -50,4 +50,6 @@ def report(error: Exception) -> int | None:
     if isinstance(error, MemoryError):
         text = "there is not enough memory"
     click.echo(f"error: {visible(text, keep=chr(10))}", err=True)
+    for note in getattr(error, "__notes__", ()):
+        click.echo(f"note: {visible(str(note))}", err=True)
     return 1 if isinstance(error, DivergedError | VerificationError | CompileError) else 2

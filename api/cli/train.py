@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from contextlib import nullcontext
 from pathlib import Path
@@ -9,12 +10,12 @@ from pathlib import Path
 import click
 
 from netwright.runtime.checkpoint import read_history
+from netwright.runtime.errors import DataError
 from netwright.runtime.plan import TrainingPlan, TrainingResult
 from netwright.runtime.training import DivergedError
 from netwright.runtime.weights import load_vocabularies
 from netwright.specs.checks.data import meant_as_valid
 from netwright.specs.diagnostics.visible import visible
-from netwright.specs.files import is_stream
 
 from ..data.sets import DataSets
 from ..describe import count_text
@@ -22,6 +23,7 @@ from ..live.observers import observer_for
 from ..model import load
 from ..program import EngineName, Program
 from ..training import training_plan
+from ..trainings.folder import RUNS, RunFolder
 from .beginning import keep_existing, options_of
 from .options import (
     PATH,
@@ -35,13 +37,15 @@ from .options import (
     weights_option,
 )
 from .output import console, show_warnings, to_standard_output, written
+from .places import NEWEST, beside, make_room, place_of
 
 
 @click.command("train")
 @spec_argument
 @weights_option(
     required=False,
-    help="Where to write the trained weights (safetensors); with --resume by default where they went before.",
+    help="Where to write the trained weights (safetensors), and beside them the checkpoint. Without it, they go to the "
+    "folder of a run; with --resume by default where they went before.",
 )
 @click.option(
     "--epochs", type=click.IntRange(1), help="How often to go through the data; by default as in the spec."
@@ -59,9 +63,11 @@ from .output import console, show_warnings, to_standard_output, written
 )
 @click.option(
     "--resume",
-    type=PATH,
-    metavar="CHECKPOINT",
-    help="Continue from a checkpoint, with the options that its training was begun with, unless others are given.",
+    is_flag=False,
+    flag_value=NEWEST,
+    metavar="[RUN|CHECKPOINT]",
+    help="Go on with a run, or from a checkpoint, with the options that its training was begun with, unless others are "
+    "given; by default with the newest run of this network that is not finished.",
 )
 @click.option(
     "--checkpoint",
@@ -70,7 +76,11 @@ from .output import console, show_warnings, to_standard_output, written
     help="Where to keep the checkpoint, written after every epoch (or as train.checkpoint says) and on Ctrl-C; by "
     "default next to the weights.",
 )
-@click.option("--force", is_flag=True, help="Write over existing weights and checkpoints.")
+@click.option("--runs", type=PATH, metavar="DIR", help=f"The folder to make the run's in; by default {RUNS}.")
+@click.option("--name", metavar="NAME", help="The run's name; by default the network's, with a number.")
+@click.option(
+    "--force", is_flag=True, help="Write over existing weights and checkpoints, replace an existing run."
+)
 @verbosity_options
 @engine_options
 @click.pass_context
@@ -83,8 +93,10 @@ def command(
     data: dict[str, Path],
     seed: int | None,
     init: Path | None,
-    resume: Path | None,
+    resume: str | None,
     checkpoint: Path | None,
+    runs: Path | None,
+    name: str | None,
     force: bool,
     quiet: bool,
     verbose: bool,
@@ -97,28 +109,41 @@ def command(
     The weights written are those of the best epoch by validation loss (or whatever early_stopping monitors); without
     validation data they are the last ones. Ctrl-C finishes the current step, writes the checkpoint, which also has the
     best weights, and exits with 130; SIGTERM does the same and exits with 143.
+
+    Everything goes to the folder of a run, runs/NAME-001: the spec, what it ran on, metrics as JSON lines, CSV and
+    TensorBoard events, checkpoint, weights. With --weights FILE there is no such folder, unless --runs or --name is
+    given.
     """
     if init is not None and resume is not None:
         raise click.UsageError(
             f"--init starts a new training with the weights in {init}, --resume goes on with the training in {resume}, "
             "whose weights are in it: leave one of them out"
+            if resume
+            else "--init starts a new training, --resume goes on with one: leave one of them out"
         )
     changes = [*settings, *([f"train.epochs={epochs}"] if epochs else [])]
     changes += [f"train.seed={seed}"] if seed is not None else []
+    place = place_of(load(spec, changes).name, weights, checkpoint, resume, runs, name, force=force)
+    run, start = place.open(), place.resume
+    begun = run.info["options"] if run is not None else {} if place.folder is not None else None
     if weights is not None:
-        check_outputs({"--weights": weights}, [resume])
-    options = options_of(weights, changes, data, engine if given(ctx, "engine") else None, resume)
-    weights, before = options.weights, len(read_history(resume)[1]) if resume else 0
+        check_outputs({"--weights": weights}, [start])
+    options = options_of(weights, changes, data, engine if given(ctx, "engine") else None, start, begun)
+    weights, before = options.weights, len(read_history(start)[1]) if start and start.exists() else 0
+    if run is not None and start is not None and not start.exists():  # it was killed early and begins again
+        init = Path(begun["init"]) if begun and begun.get("init") else None
     model = load(spec, options.settings)
     show_warnings(model)
     plan = training_plan(model.load, model.network)
-    checkpoint = checkpoint or resume or _beside(weights, model.name)
+    if place.folder is None:
+        assert weights is not None
+        checkpoint = checkpoint or start or beside(weights, model.name)
     words = init if init is not None and load_vocabularies(init) else None
     sets = model.data(options.data, weights=words)
     files = [*model.files, *(file for name in sets for file in sets.files(name))]
-    check_outputs({"--weights": weights}, [*files, resume, init])
+    check_outputs({"--weights": weights}, [*files, start, init])
     check_outputs({"--checkpoint": checkpoint}, [*files, weights, init])
-    if resume is None and not force:
+    if start is None and not force:
         keep_existing(weights, checkpoint)
     if "valid" not in sets and (name := meant_as_valid(options.data)) is not None:
         note = (
@@ -128,7 +153,7 @@ def command(
     for dataset in (sets["train"], sets.find("valid")):
         if dataset is not None:
             dataset.load()  # an error in the data comes before the network is compiled
-    messages = console(err=to_standard_output(weights))
+    messages = console(err=weights is not None and to_standard_output(weights))
     shown = messages.is_terminal and not quiet
     with messages.status(f"compiling {visible(model.name)}") if shown else nullcontext():
         program = model.compile(
@@ -138,43 +163,48 @@ def command(
         for line in _beginning(program, sets, plan):
             messages.print(line, soft_wrap=True)
     if init is not None:
-        start = program.warm_start(init)
+        warm = program.warm_start(init)
         if not quiet:
-            messages.print(start.table())
-            messages.print(start.totals(), soft_wrap=True)
+            messages.print(warm.table())
+            messages.print(warm.totals(), soft_wrap=True)
+    if place.folder is not None and run is None:
+        make_room(place.folder)
+        kept = options.origin(checkpoint) | {"init": os.path.abspath(init) if init else None}
+        run = program.new_run(place.folder, sets, options=kept)
+    goal = str(place.folder or checkpoint)
+    if run is not None and not quiet:
+        messages.print(visible(f"run {run.path}"), soft_wrap=True)
     try:
         result = program.train(
             sets,
             checkpoint=checkpoint,
-            resume=resume,
-            observer=observer_for(messages, quiet=quiet, verbose=verbose, rate=lambda: program.learning_rate),
+            resume=place.folder if start is not None and run is not None else start,
+            observer=observer_for(
+                messages, quiet=quiet, verbose=verbose, rate=lambda: program.learning_rate
+            ),
             origin=options.origin(checkpoint),
+            run=run,
         )
     except DivergedError as error:
         if error.result.history:
-            _write(program, weights, error.result, quiet)
+            _write(program, weights, run, error.result, quiet)
+        raise
+    except (DataError, OSError) as error:
+        if (run.checkpoint if run is not None else Path(goal)).exists():
+            error.add_note(f"what was trained is kept; add  --resume {goal}  to go on")
         raise
     if result.ending == "interrupted":
-        click.echo(visible(f"stopped; add  --resume {checkpoint}  to go on"), err=True)
+        click.echo(visible(f"stopped; add  --resume {goal}  to go on"), err=True)
         ctx.exit(128 + (result.signal or signal.SIGINT))
     if result.ending == "stopped early" and not quiet:
         click.echo(f"stopped early after {len(result.history)} of {plan.epochs} epochs")
-    elif resume is not None and len(result.history) == before:
+    elif start is not None and len(result.history) == before:
         click.echo(
             f"nothing was left to do after {before} of {plan.epochs} epochs; --epochs MORE goes on", err=True
         )
-    _write(program, weights, result, quiet)
+    _write(program, weights, run, result, quiet)
     if result.signal is not None:  # the signal arrived after the last epoch
         ctx.exit(128 + result.signal)
-
-
-def _beside(weights: Path, model: str) -> Path:
-    """The path of the checkpoint: next to the weights, or in the current folder if the weights go to a pipe or a
-    device.
-    """
-    if is_stream(weights):
-        return Path(f"{model}.checkpoint")
-    return weights.parent / f"{weights.stem}.checkpoint"
 
 
 def _beginning(program: Program, sets: DataSets, plan: TrainingPlan) -> list[str]:
@@ -186,10 +216,15 @@ def _beginning(program: Program, sets: DataSets, plan: TrainingPlan) -> list[str
     return [f"{program.manifest.model}: {count:,} weights, {how}", *map(visible, lines)]
 
 
-def _write(program: Program, path: Path, result: TrainingResult, quiet: bool) -> None:
-    program.save_weights(path)
-    if quiet:
-        return
+def _write(
+    program: Program, path: Path | None, run: RunFolder | None, result: TrainingResult, quiet: bool
+) -> None:
+    """Writes weights for ``path``, and says what they are, there or in the folder of the run."""
     best = f" of epoch {result.best_epoch}, the best" if result.best_epoch is not None else ""
     count = sum(array.size for array in program.weights.values())
-    written(path, f"{count:,} weights{best}")
+    if run is not None and not quiet:
+        written(run.path, f"{count:,} weights{best}")
+    if path is not None:
+        program.save_weights(path)
+    if path is not None and not quiet:
+        written(path, f"{count:,} weights{best}")

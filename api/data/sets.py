@@ -140,6 +140,10 @@ class DataSets:
         paths += [spec.labels] if isinstance(spec, SequenceData) and spec.labels else []
         return [self._folders[name] / path for path in paths]
 
+    def declared(self, name: str) -> tuple[AnySource | SplitData, Path]:
+        """How a data set is declared, and the folder that its paths are relative to. One given as arrays has no path."""
+        return self._declared[name], self._folders[name]
+
     def _source(self, name: str) -> Samples:
         if name not in self._sources:
             spec = self._declared[name]

@@ -1,0 +1,1 @@
+"""The metrics of a training as files: lines of JSON, a table, and events for TensorBoard."""
