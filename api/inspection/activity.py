@@ -24,17 +24,17 @@ _BINS = 40
 
 @dataclass(frozen=True)
 class Histogram:
-    """How often values are in each of equally wide bins between ``low`` and ``high``; others are left out."""
+    """How often values are in each of equally wide bins between ``low`` and ``high``."""
 
     low: float
     high: float
     counts: tuple[int, ...]
 
     @property
-    def middles(self) -> list[float]:
-        """The middles of the bins."""
+    def points(self) -> tuple[list[float], list[int]]:
+        """The middles of the bins and the counts, with an empty bin at either end."""
         width = (self.high - self.low) / len(self.counts)
-        return [self.low + (i + 0.5) * width for i in range(len(self.counts))]
+        return [self.low + (i - 0.5) * width for i in range(len(self.counts) + 2)], [0, *self.counts, 0]
 
 
 @dataclass(frozen=True)

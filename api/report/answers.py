@@ -17,6 +17,7 @@ from ..evaluation.class_scores import ClassScores
 from ..evaluation.worst import WorstSample
 from ..markup import escape
 from ..model import Model
+from .examination import Examination
 from .png import data_address
 from .sample_pictures import sample_picture, shown_input
 
@@ -92,8 +93,9 @@ def _pairs(scores: ClassScores, confusion: NDArray[np.int64]) -> str:
     return f'<h3>Taken for another most often</h3><ol class="pairs">{items}</ol>' if items else ""
 
 
-def worst_section(model: Model, data: Samples, worst: Sequence[WorstSample], looked_at: int) -> str:
+def worst_section(model: Model, examination: Examination) -> str:
     """The samples with the largest losses, as pictures with what was meant and answered."""
+    data, worst, looked_at = examination.data, examination.worst, examination.looked_at
     if not worst:
         return ""
     infos = {info.name: info for info in expected_arrays(model.network)}
@@ -110,7 +112,7 @@ def worst_section(model: Model, data: Samples, worst: Sequence[WorstSample], loo
     of = f"the first {looked_at:,} samples" if looked_at < len(data) else count_text(len(data), "sample")
     return (
         f'<section id="the-worst"><h2>Worst samples</h2><p class="quiet">Those with the largest loss of {escape(of)} of '
-        f'{escape(data.name)}.</p><div class="sheet{" lines" if wide else ""}">{"".join(figures)}</div></section>'
+        f'{escape(examination.source)}.</p><div class="sheet{" lines" if wide else ""}">{"".join(figures)}</div></section>'
     )
 
 

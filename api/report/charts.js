@@ -1,8 +1,8 @@
 "use strict";
-// Draws the charts of the page with uPlot when they come into sight, and again when an option changes.
+// Draws the charts of the page with uPlot, one after the other, and again when an option changes.
 (() => {
   const charts = JSON.parse(document.getElementById("the-charts").textContent);
-  const options = { log: null, zero: false, smooth: 0, hidden: new Set() };
+  const options = { log: false, zero: false, smooth: 0, hidden: new Set() };
   const drawn = new Map();
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -42,7 +42,7 @@
   const tick = (value) => {
     if (value === null) return "";
     const size = Math.abs(value);
-    return size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(0).replace("+", "") : String(Number(value.toPrecision(6)));
+    return size !== 0 && (size < 1e-4 || size >= 1e5) ? value.toExponential(0).replace("+", "") : String(Number(value.toPrecision(6)));
   };
 
   // The data and the series of a chart as the options are.
@@ -55,7 +55,7 @@
       const usable = (values) => (log ? values.map((value) => (value !== null && value > 0 ? value : null)) : values);
       const faint = line.part === "steps";
       const width = faint ? 1 : 2;
-      const bars = chart.kind === "bars";
+      const bars = chart.kind === "histogram";
       const look = {
         label: line.name,
         value: (u, y) => short(y),
@@ -96,7 +96,7 @@
       ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
       const right = at > u.bbox.left + u.bbox.width * 0.8;
       ctx.textAlign = right ? "right" : "left";
-      ctx.fillText(text, at + (right ? -4 : 4) * devicePixelRatio, u.bbox.top + 11 * devicePixelRatio);
+      ctx.fillText(text, at + (right ? 4 : -4) * devicePixelRatio, u.bbox.top - 5 * devicePixelRatio);
       ctx.restore();
     }
   };
@@ -105,23 +105,23 @@
     const chart = charts[Number(place.dataset.chart)];
     drawn.get(place)?.destroy();
     place.replaceChildren();
-    const bars = chart.kind === "bars";
+    const bars = chart.kind === "histogram";
     const positive = chart.lines.some((line) => line.y.some((y) => y !== null && y > 0));
-    const log = !bars && positive && (options.log ?? chart.log);
+    const log = !bars && positive && (chart.smooth ? options.log : chart.log);
     const { data, series } = prepared(chart, log);
     const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
     const whole = ["epoch", "step", "t"].includes(chart.x);
     const u = new uPlot({
       width: Math.max(place.clientWidth, 160),
       height: bars ? 130 : 230,
-      padding: [8, 12, 0, 0],
+      padding: [bars ? 8 : 20, 14, 0, 0],
       scales: {
         x: { time: false, range: chart.x === "epoch" ? (u, low, high) => [low, Math.max(high, low + 1)] : undefined },
         y: log
           ? { distr: 3 }
           : { range: (u, low, high) => {
             if (low === null) return [0, 1];
-            return uPlot.rangeNum(bars || options.zero ? Math.min(low, 0) : low, high, { min: { pad: bars ? 0 : 0.06, soft: bars ? 0 : undefined, mode: bars ? 1 : 0 }, max: { pad: 0.06 } });
+            return uPlot.rangeNum(bars || (chart.smooth && options.zero) ? Math.min(low, 0) : low, high, { min: { pad: bars ? 0 : 0.06, soft: bars ? 0 : undefined, mode: bars ? 1 : 0 }, max: { pad: 0.06 } });
           } },
       },
       axes: [
@@ -138,11 +138,17 @@
   };
 
   const places = document.querySelectorAll("[data-chart]");
-  const seen = new IntersectionObserver((entries) => {
-    for (const entry of entries) if (entry.isIntersecting && !drawn.has(entry.target)) draw(entry.target);
-  }, { rootMargin: "300px" });
-  places.forEach((place) => seen.observe(place));
-  const again = () => { for (const place of [...drawn.keys()]) draw(place); };
+  const waiting = [...places];
+  const next = () => {
+    const place = waiting.shift();
+    if (!place) return;
+    if (!drawn.has(place)) draw(place);
+    setTimeout(next);
+  };
+  next();
+  const again = (concerns = () => true) => {
+    for (const place of [...drawn.keys()]) if (concerns(charts[Number(place.dataset.chart)])) draw(place);
+  };
 
   // A finger across a chart reads its values; up and down scrolls the page.
   for (const place of places) {
@@ -168,7 +174,7 @@
   for (const control of document.querySelectorAll("[data-option]")) {
     control.addEventListener("input", () => {
       options[control.dataset.option] = control.type === "checkbox" ? control.checked : Number(control.value);
-      again();
+      again((chart) => chart.smooth);
     });
   }
   for (const box of document.querySelectorAll("[data-run]")) {
@@ -179,7 +185,7 @@
       again();
     });
   }
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => again());
   let width = innerWidth;
   addEventListener("resize", () => {
     if (innerWidth === width) return;

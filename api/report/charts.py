@@ -1,4 +1,4 @@
-"""Charts of a page: what is drawn, as plain values. `charts.js` draws them with uPlot when they come into sight."""
+"""Charts of a page: what is drawn, as plain values. `charts.js` draws them with uPlot."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal
 
-from ..markup import escape
+from ..markup import escape, script_json
+from .template import file_text
 
 #: What a line is of, which decides its colour: the training or the validation data; one of several things in an order
 #: (a layer, from the input to the output); or nothing of these.
@@ -37,16 +38,16 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart. ``log`` is whether its y axis begins as a logarithmic one, ``log_x`` whether the x axis is one; ``smooth``
-    whether the page's smoothing holds for it; ``marks`` are places on the x axis, by run, such as the best epoch. A
-    chart of kind "bars" is a histogram, whose x are the middles of its bins.
+    """A chart. ``log`` is whether its y axis is logarithmic; of a ``smooth`` one, the page's controls decide that, and
+    how far it is smoothed. ``marks`` are places on the x axis, by run, such as the best epoch. The x of a
+    "histogram" are the middles of its bins.
     """
 
     title: str
     lines: Sequence[Line]
     x: str = "epoch"
     note: str = ""
-    kind: Literal["lines", "bars"] = "lines"
+    kind: Literal["lines", "histogram"] = "lines"
     log: bool = False
     smooth: bool = False
     marks: Sequence[tuple[int, float, str]] = ()
@@ -88,6 +89,20 @@ class ChartSheet:
     def to_json(self) -> list[dict[str, Any]]:
         """All charts that were placed."""
         return [chart.to_json() for chart in self._charts]
+
+
+def chart_scripts(sheet: ChartSheet) -> str:
+    """What a page needs at its end to draw its charts; empty if it has none."""
+    charts = sheet.to_json()
+    if not charts:
+        return ""
+    library = file_text("uplot/uPlot.iife.min.js")
+    license = file_text("uplot/LICENSE.md").replace("*/", "")
+    return (
+        f'<script type="application/json" id="the-charts">{script_json(charts)}</script>\n'
+        f"<style>\n{file_text('uplot/uPlot.min.css')}\n{file_text('charts.css')}</style>\n"
+        f"<script>\n/*\n{license}\n*/\n{library}\n</script>\n<script>\n{file_text('charts.js')}</script>"
+    )
 
 
 def _short(value: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from netwright.compiler.frontend.network import Network, Parameter, initial_values
 from netwright.specs.load import LoadResult
 from netwright.specs.models.layers.base import LayerSpec
-from netwright.specs.models.layers.window import Convolution
+from netwright.specs.models.layers.conv import Convolution
 
 from ..describe import count_text, shape_text
 from ..inspection.activity import Activity, histogram
@@ -43,21 +43,22 @@ def weight_section(network: Network, weights: Mapping[str, NDArray], sheet: Char
 def _weight_chart(name: str, first: NDArray, trained: NDArray) -> Chart:
     before, after = histogram(first, trained)
     lines = [
-        Line("before", before.middles, before.counts, "train"),
-        Line("after", after.middles, after.counts, "valid"),
+        Line("before", *before.points, "train"),
+        Line("after", *after.points, "valid"),
     ]
-    return Chart(name, lines, "value", f"{shape_text(trained.shape)} · σ {trained.std():.3g}", kind="bars")
+    return Chart(name, lines, "value", f"{shape_text(trained.shape)} · σ {trained.std():.3g}", kind="histogram")
 
 
-def activity_section(activities: list[Activity], samples: int, source: str, sheet: ChartSheet) -> str:
+def activity_section(
+    activities: Sequence[Activity], samples: int, source: str, sheet: ChartSheet) -> str:
     """Histograms of the values of layers."""
     charts = [
         Chart(
             activity.layer,
-            [Line("values", activity.histogram.middles, activity.histogram.counts)],
+            [Line("values", *activity.histogram.points)],
             "value",
             _said(activity),
-            kind="bars",
+            kind="histogram",
         )
         for activity in activities[:_MOST_CHARTS]
     ]
@@ -103,7 +104,7 @@ def _filters(layer: LayerSpec, parameter: Parameter, kernel: NDArray) -> str:
     shown = pictures[:_MOST_FILTERS]
     image = _montage(shown)
     more = f", {len(shown)} of them" if len(shown) < len(pictures) else ""
-    scale = max(1, min(8, 480 // max(image.shape[1], 1)))
+    scale = max(1, min(14, 640 // max(image.shape[1], 1)))
     said = f"{count_text(len(pictures), 'filter')} {shape_text(kernel.shape[:-2])}{more}"
     return (
         f'<figure class="filters"><figcaption>{escape(layer.name)} <span class="quiet">{escape(said)}</span>'
