@@ -41,7 +41,9 @@ from .output import show_warnings, written
     help="With a SPEC: a training's folder (its newest .checkpoint) or its checkpoint: show its curves.",
 )
 @settings_option
-def command(sources: tuple[Path, ...], output: Path | None, run: Path | None, settings: tuple[str, ...]) -> None:
+def command(
+    sources: tuple[Path, ...], output: Path | None, run: Path | None, settings: tuple[str, ...]
+) -> None:
     """Write one page for a browser. It works offline.
 
     Of a RUN: its curves, confusion matrices, the worst samples, how gradients flow, weights before and after, the
@@ -96,7 +98,9 @@ def _of_spec(spec: Path, output: Path | None, run: Path | None, settings: Sequen
 def _of_runs(runs: Sequence[Run], output: Path | None) -> tuple[str, Path]:
     if len(runs) > 1:
         if output is None:
-            raise click.UsageError("Missing option '-o' / '--output': where to write the page about several runs")
+            raise click.UsageError(
+                "Missing option '-o' / '--output': where to write the page about several runs"
+            )
         check_outputs({"-o": output})
         return runs_page(runs), output
     (run,) = runs

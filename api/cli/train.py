@@ -16,14 +16,18 @@ from netwright.runtime.training import DivergedError
 from netwright.runtime.weights import load_vocabularies
 from netwright.specs.checks.data import meant_as_valid
 from netwright.specs.diagnostics.visible import visible
+from netwright.specs.files import write_file
 
 from ..data.sets import DataSets
 from ..describe import count_text
 from ..live.observers import observer_for
-from ..model import load
+from ..live.slopes import SlopeRecorder
+from ..model import Model, load
 from ..program import EngineName, Program
+from ..report.runs import SLOPES, run_report
 from ..training import training_plan
-from ..trainings.folder import RUNS, RunFolder
+from ..trainings.folder import REPORT, RUNS, RunFolder
+from ..trainings.reading import Run
 from .beginning import keep_existing, options_of
 from .options import (
     PATH,
@@ -81,6 +85,7 @@ from .places import NEWEST, beside, make_room, place_of
 @click.option(
     "--force", is_flag=True, help="Write over existing weights and checkpoints, replace an existing run."
 )
+@click.option("--report/--no-report", "page", default=True, help="Write the report of a run into its folder.")
 @verbosity_options
 @engine_options
 @click.pass_context
@@ -98,6 +103,7 @@ def command(
     runs: Path | None,
     name: str | None,
     force: bool,
+    page: bool,
     quiet: bool,
     verbose: bool,
     engine: EngineName,
@@ -174,14 +180,15 @@ def command(
     goal = str(place.folder or checkpoint)
     if run is not None and not quiet:
         messages.print(visible(f"run {run.path}"), soft_wrap=True)
+    observer = observer_for(messages, quiet=quiet, verbose=verbose, rate=lambda: program.learning_rate)
+    if run is not None and page and options.engine == "native":
+        observer = SlopeRecorder(observer, model, program, sets["train"], run.path / SLOPES)
     try:
         result = program.train(
             sets,
             checkpoint=checkpoint,
             resume=place.folder if start is not None and run is not None else start,
-            observer=observer_for(
-                messages, quiet=quiet, verbose=verbose, rate=lambda: program.learning_rate
-            ),
+            observer=observer,
             origin=options.origin(checkpoint),
             run=run,
         )
@@ -203,6 +210,9 @@ def command(
             f"nothing was left to do after {before} of {plan.epochs} epochs; --epochs MORE goes on", err=True
         )
     _write(program, weights, run, result, quiet)
+    if run is not None and page and result.signal is None:
+        with messages.status("writing the report") if shown else nullcontext():
+            _write_report(Run(run.path), model, sets, options.engine, threads, quiet)
     if result.signal is not None:  # the signal arrived after the last epoch
         ctx.exit(128 + result.signal)
 
@@ -214,6 +224,15 @@ def _beginning(program: Program, sets: DataSets, plan: TrainingPlan) -> list[str
     count = sum(array.size for array in program.weights.values())
     how = f"batches of {plan.batch_size}, at most {count_text(program.threads, 'thread')}"
     return [f"{program.manifest.model}: {count:,} weights, {how}", *map(visible, lines)]
+
+
+def _write_report(
+    run: Run, model: Model, sets: DataSets, engine: EngineName, threads: int | None, quiet: bool
+) -> None:
+    path = run.path / REPORT
+    write_file(path, run_report(run, model, sets, engine=engine, threads=threads).encode())
+    if not quiet:
+        written(path, sized=True)
 
 
 def _write(

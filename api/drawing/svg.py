@@ -56,10 +56,10 @@ def to_svg(picture: Picture) -> str:
 
 
 def _frame(frame: Frame) -> str:
+    size = f'width="{frame.right - frame.left:.1f}" height="{frame.bottom - frame.top:.1f}"'
     return (
-        f'<g class="frame" data-block="{escape(frame.name)}"><rect x="{frame.left:.1f}" y="{frame.top:.1f}" width="{frame.right - frame.left:.1f}" '
-        f'height="{frame.bottom - frame.top:.1f}" rx="12" fill="#64748b" fill-opacity="0.07" stroke="{_LINE}" '
-        f'stroke-opacity="0.6" stroke-dasharray="4 4"/>'
+        f'<g class="frame" data-block="{escape(frame.name)}"><rect x="{frame.left:.1f}" y="{frame.top:.1f}" {size} '
+        f'rx="12" fill="#64748b" fill-opacity="0.07" stroke="{_LINE}" stroke-opacity="0.6" stroke-dasharray="4 4"/>'
         + _text(frame.left + 9, frame.top + 14, frame.name, 11.5, _QUIET, weight=600, anchor="start")
         + "</g>"
     )
@@ -179,7 +179,9 @@ def _label(arrow: Arrow, points: list[tuple[float, float]], layout: Layout) -> s
     (x, y), (to_x, to_y) = points[-2], points[-1]
     color = _STATE if arrow.kind == "state" else _QUIET
     if arrow.kind == "state" or y == to_y:
-        return _text((x + to_x) / 2, min(y, to_y) - 7, arrow.label, 12, color, halo=True, attributes=_ends(arrow))
+        return _text(
+            (x + to_x) / 2, min(y, to_y) - 7, arrow.label, 12, color, halo=True, attributes=_ends(arrow)
+        )
     side = -1 if x < to_x else 1  # the side from which the arrow comes
     anchor = "start" if side == 1 else "end"
     return _text(

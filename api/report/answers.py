@@ -100,26 +100,29 @@ def worst_section(model: Model, examination: Examination) -> str:
         return ""
     infos = {info.name: info for info in expected_arrays(model.network)}
     inputs = [
-        infos[name] for name in model.network.inputs if name in data.headers and len(data.headers[name].shape) > 1
+        infos[name]
+        for name in model.network.inputs
+        if name in data.headers and len(data.headers[name].shape) > 1
     ]
     rows = np.array([sample.sample for sample in worst])
     arrays = data.read(rows, [*(info.name for info in inputs), *_lengths(model, data).values()])
     lengths = {name: arrays[of] for name, of in _lengths(model, data).items()}
-    figures = [
-        _sample(data, inputs, arrays, lengths, number, sample) for number, sample in enumerate(worst)
-    ]
+    figures = [_sample(data, inputs, arrays, lengths, number, sample) for number, sample in enumerate(worst)]
     wide = any("<img" not in figure or "map" in figure for figure in figures)
     of = f"the first {looked_at:,} samples" if looked_at < len(data) else count_text(len(data), "sample")
+    sheet = f'<div class="sheet{" lines" if wide else ""}">{"".join(figures)}</div>'
     return (
-        f'<section id="the-worst"><h2>Worst samples</h2><p class="quiet">Those with the largest loss of {escape(of)} of '
-        f'{escape(examination.source)}.</p><div class="sheet{" lines" if wide else ""}">{"".join(figures)}</div></section>'
+        '<section id="the-worst"><h2>Worst samples</h2><p class="quiet">Those with the largest loss of '
+        f"{escape(of)} of {escape(examination.source)}.</p>{sheet}</section>"
     )
 
 
 def _lengths(model: Model, data: Samples) -> dict[str, str]:
     """The arrays that hold the lengths of the inputs' sequences."""
     return {
-        name: input.lengths for name, input in model.spec.inputs.items() if input.lengths in data.headers and input.lengths
+        name: input.lengths
+        for name, input in model.spec.inputs.items()
+        if input.lengths in data.headers and input.lengths
     }
 
 
@@ -139,9 +142,12 @@ def _sample(
         shown = shown_input(info, summary, data.vocabularies.get(info.name))
         length = int(lengths[info.name][number]) if info.name in lengths else None
         pictures.append(sample_picture(shown, values[number], length))
-    said = [("meant", sample.targets), ("answered", sample.answers)]
+    meant = [(name, cell) for name, cell in sample.targets if data.headers[name].dtype != bool]  # no masks
+    said = [("meant", meant), ("answered", sample.answers)]
     words = "<br>".join(
-        f"{word} <b>{escape(', '.join(_short(cell) for _, cell in cells))}</b>" for word, cells in said if cells
+        f"{word} <b>{escape(', '.join(_short(cell) for _, cell in cells))}</b>"
+        for word, cells in said
+        if cells
     )
     return (
         f"<figure>{''.join(pictures)}<figcaption>{escape(sample.place)} · loss {sample.loss:.4g}<br>{words}"

@@ -132,7 +132,10 @@
       legend: { live: !bars, markers: { width: 2 } },
       cursor: { y: false, focus: { prox: series.length > 6 ? 24 : -1 }, drag: { x: true, y: false }, points: { size: 7 } },
       focus: { alpha: 0.25 },
-      hooks: { draw: [marks(chart)] },
+      hooks: {
+        draw: [marks(chart)],
+        ready: [(u) => { if (!bars) u.setLegend({ idx: u.data[0].length - 1 }); }], // until something is pointed at
+      },
     }, data, place);
     drawn.set(place, u);
   };

@@ -76,15 +76,15 @@ class ChartSheet:
         self._charts.append(chart)
         note = f' <span class="quiet">{escape(chart.note)}</span>' if chart.note else ""
         label = escape(f"{chart.title} by {chart.x}")
-        return (
-            f'<figure class="{chart.kind}"><figcaption>{escape(chart.title)}{note}</figcaption>'
-            f'<div class="chart" data-chart="{len(self._charts) - 1}" tabindex="0" role="img" aria-label="{label}"></div>'
-            "</figure>"
-        )
+        place = f'<div class="chart" data-chart="{len(self._charts) - 1}" tabindex="0" role="img" aria-label="{label}">'
+        caption = f"<figcaption>{escape(chart.title)}{note}</figcaption>"
+        return f'<figure class="{chart.kind}">{caption}{place}</div></figure>'
 
     def row(self, charts: Sequence[Chart]) -> str:
         """The places of several charts side by side."""
-        return f'<div class="charts {charts[0].kind}">{"".join(map(self.place, charts))}</div>' if charts else ""
+        return (
+            f'<div class="charts {charts[0].kind}">{"".join(map(self.place, charts))}</div>' if charts else ""
+        )
 
     def to_json(self) -> list[dict[str, Any]]:
         """All charts that were placed."""

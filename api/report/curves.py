@@ -97,7 +97,9 @@ def _score_chart(name: str, courses: Sequence[Course]) -> Chart:
         for part in ("train", "valid"):
             values = [(record.get(part) or {}).get(name) for record in epochs]
             if any(value is not None for value in values):
-                lines.append(Line(f"{prefix}{part}", [record["epoch"] for record in epochs], values, part, run))  # type: ignore[arg-type]
+                lines.append(
+                    Line(f"{prefix}{part}", [record["epoch"] for record in epochs], values, part, run)
+                )  # type: ignore[arg-type]
         if course.best is not None:
             marks.append((run, course.best["epoch"], "best"))
     return Chart(name, lines, smooth=True, marks=marks)

@@ -1,4 +1,4 @@
-"""Runs a trained network on data for its report: which classes it confuses, what it is worst at, how active its layers are."""
+"""Runs a trained network on data for its report: the classes it confuses, the samples it is worst at, its activity."""
 
 from __future__ import annotations
 
@@ -43,7 +43,12 @@ class Examination:
 
 
 def examine(
-    model: Model, program: Program, data: Samples, *, engine: EngineName = "native", threads: int | None = None
+    model: Model,
+    program: Program,
+    data: Samples,
+    *,
+    engine: EngineName = "native",
+    threads: int | None = None,
 ) -> Examination:
     """Runs a model with a `train` section on a data set that fits it. ``program`` has the entries predict and loss, and
     the trained weights. Raises DataError.

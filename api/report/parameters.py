@@ -1,4 +1,4 @@
-"""The report's section on weights: how they are spread, before and after training, and convolution filters as pictures."""
+"""The report's sections on weights: how they are spread before and after training, and filters as pictures."""
 
 from __future__ import annotations
 
@@ -46,11 +46,12 @@ def _weight_chart(name: str, first: NDArray, trained: NDArray) -> Chart:
         Line("before", *before.points, "train"),
         Line("after", *after.points, "valid"),
     ]
-    return Chart(name, lines, "value", f"{shape_text(trained.shape)} · σ {trained.std():.3g}", kind="histogram")
+    return Chart(
+        name, lines, "value", f"{shape_text(trained.shape)} · σ {trained.std():.3g}", kind="histogram"
+    )
 
 
-def activity_section(
-    activities: Sequence[Activity], samples: int, source: str, sheet: ChartSheet) -> str:
+def activity_section(activities: Sequence[Activity], samples: int, source: str, sheet: ChartSheet) -> str:
     """Histograms of the values of layers."""
     charts = [
         Chart(

@@ -59,9 +59,7 @@ def run_report(
         return report(model, [course], weights)
     program = model.compile(run.weights, engine=engine, threads=threads, entries=("predict", "loss"))
     try:
-        return report(
-            model, [course], weights, examine(model, program, data, engine=engine, threads=threads)
-        )
+        return report(model, [course], weights, examine(model, program, data, engine=engine, threads=threads))
     finally:
         program.close()
 
@@ -156,6 +154,10 @@ def _slopes(path: Path, epochs: int) -> list[Record]:
             record = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(record, dict) and isinstance(record.get("norms"), dict) and type(record.get("epoch")) is int:
+        if (
+            isinstance(record, dict)
+            and isinstance(record.get("norms"), dict)
+            and type(record.get("epoch")) is int
+        ):
             records[record["epoch"]] = record
     return [records[epoch] for epoch in sorted(records) if epoch <= epochs]
