@@ -230,7 +230,11 @@ def _write_report(
     run: Run, model: Model, sets: DataSets, engine: EngineName, threads: int | None, quiet: bool
 ) -> None:
     path = run.path / REPORT
-    write_file(path, run_report(run, model, sets, engine=engine, threads=threads).encode())
+    try:
+        write_file(path, run_report(run, model, sets, engine=engine, threads=threads).encode())
+    except (DataError, OSError) as error:  # the training itself is done
+        click.echo(visible(f"note: there is no report: {error}"), err=True)
+        return
     if not quiet:
         written(path, sized=True)
 
