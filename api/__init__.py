@@ -19,18 +19,31 @@ if TYPE_CHECKING:
     from .analysis.summary import Summary
     from .errors import RequestError, SpecError
     from .model import Model, load
+    from .pictures import Drawing, draw
     from .program import Program
     from .version import VERSION as __version__
 
-__all__ = ["Model", "Program", "RequestError", "SpecError", "Summary", "__version__", "load"]
+__all__ = [
+    "Drawing",
+    "Model",
+    "Program",
+    "RequestError",
+    "SpecError",
+    "Summary",
+    "__version__",
+    "draw",
+    "load",
+]
 
 _HOMES = {
+    "Drawing": (".pictures", "Drawing"),
     "Model": (".model", "Model"),
     "Program": (".program", "Program"),
     "RequestError": (".errors", "RequestError"),
     "SpecError": (".errors", "SpecError"),
     "Summary": (".analysis.summary", "Summary"),
     "__version__": (".version", "VERSION"),
+    "draw": (".pictures", "draw"),
     "load": (".model", "load"),
 }
 

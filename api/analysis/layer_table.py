@@ -14,6 +14,7 @@ from rich.text import Text
 from netwright.specs.dims import DimLike
 
 from ..describe import flops_text
+from ..notebook import table_html
 
 #: What is between two columns, and at both ends of a line, in the table with lines and in the narrow one.
 _GAP, _NARROW_GAP = 3, 2
@@ -44,6 +45,12 @@ class LayerTable:
 
     def __init__(self, columns: Sequence[Column]):
         self._columns = tuple(columns)
+
+    def to_html(self) -> str:
+        """The whole table, for notebooks."""
+        names = [column.name.replace("\n", " ") for column in self._columns]
+        rows = zip(*(column.cells for column in self._columns), strict=True)
+        return table_html(names, rows, left=sum(not column.right for column in self._columns))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width, columns = options.max_width, list(self._columns)

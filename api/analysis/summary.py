@@ -19,6 +19,8 @@ from netwright.specs.dims import Dim, DimLike, Shape
 from netwright.specs.load import LoadResult
 
 from ..describe import bytes_text, count_text, describe, flops_text, shape_text
+from ..markup import escape
+from ..notebook import scrolled
 from .fields import ReceptiveField, receptive_fields
 from .layer_table import Column, LayerTable, short_count
 from .shift import Answer, ShiftAnalysis
@@ -191,6 +193,11 @@ class Summary:
 
     def __str__(self) -> str:
         return self.to_text()
+
+    def _repr_html_(self) -> str:
+        """The table, the totals and the notes, for notebooks."""
+        lines = "".join(f"<p>{escape(line)}</p>" for line in [self.totals(), *self.notes()])
+        return scrolled(self.table().to_html()) + lines
 
 
 def summarize(load: LoadResult, network: Network) -> Summary:

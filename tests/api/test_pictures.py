@@ -1,5 +1,6 @@
 """Pictures: nothing overlaps, arrows go where they should, and what is unrolled is the network in time."""
 
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from itertools import pairwise
@@ -11,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import netwright
-from netwright.draw import draw
 from netwright.drawing.frames import frames
 from netwright.drawing.layers import LayerPicture
 from netwright.drawing.layout import arrange
 from netwright.drawing.picture import Arrow, Box, Picture
+from netwright.drawing.png import to_png
 from netwright.drawing.svg import to_svg
 from netwright.drawing.text import to_dot, to_text
 from netwright.drawing.unrolled import unrolled
@@ -152,7 +153,7 @@ def test_shared_parameters_are_marked(tmp_path: Path) -> None:
         "outputs: {y: b}\n",
         encoding="utf-8",
     )
-    text = draw(netwright.load(path), ".txt")
+    text = str(netwright.draw(netwright.load(path)))
     assert "parameters of a" in text
     assert text.startswith("s\n2 layers · 12 parameters · N: batch\n")
 
@@ -234,18 +235,48 @@ def test_unrolled_operations_are_those_of_that_many_steps(tmp_path: Path) -> Non
     model = netwright.load(EXAMPLES / "sunspots" / "sunspots.yaml")
     for stage in ("graph", "optimized"):
         counts = [
-            draw(model, ".txt", stage=stage, unroll=steps).count(" = tanh(")  # type: ignore[arg-type]
+            str(netwright.draw(model, stage=stage, unroll=steps)).count(" = tanh(")  # type: ignore[arg-type]
             for steps in (1, 2, 5)
         ]
         assert counts == [2, 4, 10]
-    rolled = draw(model, ".txt", stage="graph")
+    rolled = str(netwright.draw(model, stage="graph"))
     assert "scan" in rolled
-    assert "scan" not in draw(model, ".txt", stage="graph", unroll=3)
+    assert "scan" not in str(netwright.draw(model, stage="graph", unroll=3))
     path = tmp_path / "t.yaml"
     path.write_text(TAGGER, encoding="utf-8")
     fixed = netwright.load(path, dims={"T": 6})
-    partly, whole = (draw(fixed, ".txt", stage="graph", unroll=steps) for steps in (3, 6))
+    partly, whole = (str(netwright.draw(fixed, stage="graph", unroll=steps)) for steps in (3, 6))
     assert "scan" in partly
     assert "scan" not in whole
     with pytest.raises(netwright.RequestError, match="no recurrent layer"):
-        draw(netwright.load(EXAMPLES / "lenet" / "lenet.yaml"), stage="graph", unroll=3)
+        netwright.draw(netwright.load(EXAMPLES / "lenet" / "lenet.yaml"), stage="graph", unroll=3)
+
+
+def test_a_picture_as_png(cli: Callable[..., Result], tmp_path: Path) -> None:
+    pytest.importorskip("resvg_py")
+    spec = EXAMPLES / "lenet" / "lenet.yaml"
+    done = cli("graph", spec, "-o", "lenet.png")
+    assert done.exit_code == 0, done.output
+    content = (tmp_path / "lenet.png").read_bytes()
+    layout = arrange(netwright.draw(netwright.load(spec)).picture)
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = (int.from_bytes(content[start : start + 4], "big") for start in (16, 20))
+    assert abs(width - 2 * layout.width) <= 2
+    assert abs(height - 2 * layout.height) <= 2
+
+
+def test_png_needs_its_extra(
+    cli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    done = cli("graph", EXAMPLES / "lenet" / "lenet.yaml", "-o", "lenet.png")
+    assert done.exit_code == 2
+    assert "pip install 'netwright[png]'" in done.output
+    assert not (tmp_path / "lenet.png").exists()
+
+
+def test_a_picture_that_is_too_large_for_png() -> None:
+    pytest.importorskip("resvg_py")
+    boxes = tuple(Box(str(i), "a box of some width " * 20) for i in range(3000))
+    with pytest.raises(netwright.RequestError, match="too large for PNG"):
+        to_png(Picture("wide", "", boxes))
