@@ -185,8 +185,8 @@ class Program:
         ``resume`` can be the folder of such a run, which is gone on with. Nothing else is `checkpoint` then.
 
         Raises RequestError without a train section or training data, or if a program resumes after a warm start,
-        FileExistsError for a run that is there already, DataError for data that don't fit, CheckpointError, TrainingError for a plan that can't be followed, and
-        DivergedError if the loss becomes infinite or NaN.
+        FileExistsError for a run that is there already, DataError for data that don't fit, CheckpointError,
+        TrainingError for a plan that can't be followed, and DivergedError if the loss becomes infinite or NaN.
         """
         folder = run if isinstance(run, RunFolder) else None
         if folder is None and resume is not None and is_run(resume):
@@ -235,11 +235,16 @@ class Program:
         *,
         epochs: int | None = None,
         options: Mapping[str, Any] | None = None,
+        command: Sequence[str] | None = None,
     ) -> RunFolder:
-        """Makes the folder of a run for ``train``. ``options`` are what it takes to go on with it. Raises OSError."""
+        """Makes the folder of a run for ``train``. ``options`` are what it takes to go on with it, ``command`` is what
+        made it, by default this process's. Raises OSError.
+        """
         plan = training_plan(self.load, self.network, epochs=epochs)
         monitor = monitor_of(plan, self.manifest.scores, validated="valid" in sets)
-        return RunFolder.create(path, self.load, sets, options=options, monitor=monitor, epochs=plan.epochs)
+        return RunFolder.create(
+            path, self.load, sets, options=options, command=command, monitor=monitor, epochs=plan.epochs
+        )
 
     def evaluate(self, data: Given) -> dict[str, float]:
         """The mean loss and metrics over a whole data set, a path (read as the spec's training data are) or arrays by

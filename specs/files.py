@@ -28,6 +28,9 @@ STANDARD_STREAM = "-"
 _DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|(stdin|stdout|stderr))|/proc/self/fd/(\d+)")
 _NUMBERS = {"stdin": 0, "stdout": 1, "stderr": 2}
 
+#: What the names of temporary files and folders begin and end with.
+_PREFIX, _SUFFIX = ".netwright-", ".tmp"
+
 #: Temporary files and folders that exist at the moment. A signal that ends the process removes them.
 _temporary: set[str] = set()
 
@@ -154,6 +157,41 @@ def scratch_folder() -> Iterator[Scratch]:
         _temporary.discard(folder)
 
 
+@contextmanager
+def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A folder to write files to that appears at ``path``, with all of them, at the end; after an error it does not.
+
+    Raises FileExistsError if something is at ``path``, and OSError.
+    """
+    place = Path(os.path.abspath(path))
+    taken = FileExistsError(errno.EEXIST, "it is there already", os.fspath(path))
+    if os.path.lexists(place):
+        raise taken
+    temporary = place.parent / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
+    _temporary.add(str(temporary))
+    try:
+        temporary.mkdir()
+        yield temporary
+        try:
+            os.rename(temporary, place)  # a folder with something in it is not replaced
+        except OSError as error:
+            if os.path.lexists(place):
+                raise taken from None
+            raise OSError(error.errno or errno.EIO, error.strerror, os.fspath(path)) from None
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    finally:
+        _temporary.discard(str(temporary))
+
+
+def remove_abandoned(folder: str | os.PathLike[str]) -> None:
+    """Removes what processes that were killed left half-written in a folder that nobody writes to."""
+    for path in Path(folder).glob(f"{_PREFIX}*{_SUFFIX}"):
+        with suppress(OSError):
+            path.unlink()
+
+
 def remove_temporary() -> None:
     """Removes half-written files, for a process that is about to be ended."""
     for name in list(_temporary):
@@ -170,7 +208,7 @@ def _replace(place: str, write: Write, mode: int, durable: bool) -> None:
         before = None
     folder = os.path.dirname(place)
     # The temporary name does not contain the file's name, which may have the maximum length already.
-    temporary = os.path.join(folder, f".netwright-{secrets.token_hex(8)}.tmp")
+    temporary = os.path.join(folder, f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     _temporary.add(temporary)
     try:

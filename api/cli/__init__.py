@@ -35,6 +35,8 @@ COMMANDS = {
     "data": "What is in the data sets: counts, ranges, classes.",
     "rate": "Which learning rates the loss falls at.",
     "train": "Train a network and write its weights.",
+    "sweep": "Train with many values of the spec, and compare.",
+    "runs": "List trainings; show, compare and plot them.",
     "evaluate": "Loss and metrics of trained weights on data.",
     "probe": "Shift data and compare the answers.",
     "predict": "Predict for images, recordings, tables, texts.",

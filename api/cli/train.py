@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from ..training import training_plan
 from ..trainings.folder import REPORT, RUNS, RunFolder
 from ..trainings.reading import Run
 from .beginning import keep_existing, options_of
+from .folds import is_group, train_folds
 from .options import (
     PATH,
     check_outputs,
@@ -80,6 +82,13 @@ from .places import NEWEST, beside, make_room, place_of
     help="Where to keep the checkpoint, written after every epoch (or as train.checkpoint says) and on Ctrl-C; by "
     "default next to the weights.",
 )
+@click.option(
+    "--folds",
+    type=click.IntRange(2, 1000),
+    metavar="K",
+    help="Cross-validation: K runs, each with another part of the training data left out to validate by.",
+)
+@click.option("--jobs", type=click.IntRange(1, 256), help="With --folds: how many runs are trained at once.")
 @click.option("--runs", type=PATH, metavar="DIR", help=f"The folder to make the run's in; by default {RUNS}.")
 @click.option("--name", metavar="NAME", help="The run's name; by default the network's, with a number.")
 @click.option(
@@ -102,6 +111,8 @@ def command(
     checkpoint: Path | None,
     runs: Path | None,
     name: str | None,
+    folds: int | None,
+    jobs: int | None,
     force: bool,
     page: bool,
     quiet: bool,
@@ -129,6 +140,25 @@ def command(
         )
     changes = [*settings, *([f"train.epochs={epochs}"] if epochs else [])]
     changes += [f"train.seed={seed}"] if seed is not None else []
+    if folds is not None or (resume and is_group(resume)):
+        for option, value in (
+            ("--weights", weights),
+            ("--checkpoint", checkpoint),
+            ("--force", force or None),
+        ):
+            if value is not None:
+                raise click.UsageError(
+                    f"{option} is not for --folds: every fold is a run with files of its own"
+                )
+        more = (
+            *(("--engine", engine) if engine != "native" else ()),
+            *(("--init", str(init.absolute())) if init else ()),
+        )
+        ctx.exit(train_folds(spec, changes, folds, resume, runs, name, data, more, jobs or 1))
+    if jobs is not None:
+        raise click.UsageError(
+            "--jobs is for --folds: a single run is one process, whose threads --threads sets"
+        )
     place = place_of(load(spec, changes).name, weights, checkpoint, resume, runs, name, force=force)
     run, start = place.open(), place.resume
     begun = run.info["options"] if run is not None else {} if place.folder is not None else None
@@ -176,7 +206,7 @@ def command(
     if place.folder is not None and run is None:
         make_room(place.folder)
         kept = options.origin(checkpoint) | {"init": os.path.abspath(init) if init else None}
-        run = program.new_run(place.folder, sets, options=kept)
+        run = program.new_run(place.folder, sets, options=kept, command=["netwright", *sys.argv[1:]])
     goal = str(place.folder or checkpoint)
     if run is not None and not quiet:
         messages.print(visible(f"run {run.path}"), soft_wrap=True)

@@ -141,7 +141,7 @@ class DataSets:
         return [self._folders[name] / path for path in paths]
 
     def declared(self, name: str) -> tuple[AnySource | SplitData, Path]:
-        """How a data set is declared, and the folder that its paths are relative to. One given as arrays has no path."""
+        """How a data set is declared, and the folder that its paths are relative to. Arrays have no path."""
         return self._declared[name], self._folders[name]
 
     def _source(self, name: str) -> Samples:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from netwright.runtime.metrics.writer import is_recorded
-from netwright.specs.files import check_writable, write_file
+from netwright.specs.files import check_writable, new_folder, write_file
 from netwright.specs.load import LoadResult
 
 from ..data.sets import DataSets
@@ -63,10 +63,9 @@ class RunFolder:
         model, train = load.model, load.model.train
         assert train is not None
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir()
-        try:
+        with new_folder(path) as made:
             name, text = spec_copy(load, sets, path)
-            write_file(path / name, text.encode(), durable=False)
+            write_file(made / name, text.encode(), durable=False)
             now = _now()
             info = {
                 "format": FORMAT,
@@ -93,12 +92,9 @@ class RunFolder:
                 "checkpoint": CHECKPOINT,
                 "report": REPORT,
             }
-            folder = cls(path, info)
+            folder = cls(made, info)
             folder._write()
-        except BaseException:
-            shutil.rmtree(path, ignore_errors=True)
-            raise
-        return folder
+        return cls(path, info)
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:

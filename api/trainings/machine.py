@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,10 +30,8 @@ def machine() -> dict[str, str | int]:
         "processor": _processor(),
         "processors": processor_count(),
     }
-    try:
+    with suppress(AttributeError, OSError, ValueError):  # not on every system
         described["memory"] = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # not on every system
-        pass
     return described
 
 

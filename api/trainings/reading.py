@@ -36,7 +36,7 @@ class Run:
 
     @property
     def state(self) -> str:
-        """`running`, `finished`, `stopped` (by a signal), `failed`, or `killed`: it ended without being able to say so."""
+        """`running`, `finished`, `stopped` (by a signal), `failed`, or `killed`: it ended without a word."""
         state = str(self.info.get("state"))
         if state == "running" and not is_running(self.path):
             return "killed"
@@ -72,6 +72,12 @@ class Run:
         """The number that decides which epoch is best; `train_loss` if none does."""
         monitor = self.info.get("monitor")
         return str(monitor["name"]) if isinstance(monitor, dict) else "train_loss"
+
+    def kept(self, name: str, epochs: int | None = None) -> float | None:
+        """The number called `valid_accuracy`, … in the best of the first ``epochs``, by default of all."""
+        history = self.history[:epochs]
+        best = [record for record in history if record.get("best")]
+        return value_of((best or history or [None])[-1], name)  # type: ignore[list-item]
 
     @property
     def value(self) -> float | None:

@@ -11,6 +11,7 @@ from netwright.runtime.plan import TrainingResult
 from netwright.runtime.recording import Sink
 from netwright.runtime.training import DivergedError
 from netwright.specs.appending import FileInUseError
+from netwright.specs.files import remove_abandoned
 
 from ..errors import RequestError
 from .folder import RunFolder
@@ -33,6 +34,7 @@ def train_in(
         raise RequestError(f"{folder.path} is being trained by another process") from None
     try:
         if resume:
+            remove_abandoned(folder.path)
             folder.resumed(epochs)
         start = folder.checkpoint if resume and folder.checkpoint.exists() else None
         result = train(folder.checkpoint, start, writer)

@@ -21,7 +21,9 @@ def split(whole: Samples, splits: Mapping[str, SplitData]) -> tuple[Part, dict[s
     """What the ``splits`` leave of ``whole``, and what each of them takes. Samples stay in their order.
 
     Each takes the next samples in an order drawn by its seed, and none that is taken already. So a further split does
-    not change those before it. Raises DataError if one would be empty, or ``stratify`` names no array of integers.
+    not change those before it. Of k folds, each takes every k-th of the samples that are free: those of one seed share
+    none and leave none out, and differ by one sample at most. Raises DataError if one would be empty, or ``stratify``
+    names no array of integers.
     """
     free = np.ones(len(whole), bool)
     parts: dict[str, Part] = {}
@@ -42,16 +44,21 @@ def _rows(whole: Samples, name: str, spec: SplitData, free: NDArray[np.bool_]) -
         groups = _groups(whole, spec.stratify)
     taken: list[NDArray[np.int64]] = []
     before = want = 0
-    for value in np.unique(groups):
+    if spec.folds is not None and spec.fold is not None:
+        # The samples of one value are dealt out one after the other, and the next value's go on where they ended.
+        dealt = order[free[order]]
+        dealt = dealt[np.argsort(groups[dealt], kind="stable")]
+        taken.append(dealt[spec.fold - 1 :: spec.folds])
+    for value in np.unique(groups) if spec.fraction is not None else ():
         members = order[groups[order] == value]
         # Sums are rounded, not counts: rounding errors of many small groups do not add up.
         before += len(members)
-        count = round(spec.fraction * before) - want
+        count = round(spec.share * before) - want
         want += count
         taken.append(members[free[members]][:count])
     rows = np.sort(np.concatenate(taken))
     if not len(rows):
-        raise DataError(f"{whole.name}: {name} would be empty: {spec.fraction:g} of {len(whole)} samples")
+        raise DataError(f"{whole.name}: {name} would be empty: {spec.share:g} of {len(whole)} samples")
     return rows
 
 

@@ -1,4 +1,4 @@
-"""What is recorded of a training: an object for some of the steps and one for each epoch, and the lines they are kept as.
+"""What is recorded of a training: an object for some of its steps and one for each epoch, and the lines they become.
 
 Records are plain values by key, as `docs/runs.md` lists them. Numbers that are not finite are None. Each is a line of
 JSON; the last line of a file may be cut off, by a kill or a full disk.
@@ -22,8 +22,8 @@ Record = dict[str, Any]
 def step_record(
     step: int, epoch: int, loss: float, learning_rate: float | None, seconds: float, time: float
 ) -> Record:
-    """The mean loss of the steps since the record before, or since the epoch began. ``seconds`` are those of the epoch so
-    far, ``time`` is in seconds since 1970.
+    """The mean loss of the steps since the record before, or since the epoch began. ``seconds`` are those of the epoch
+    so far, ``time`` is in seconds since 1970.
     """
     return {
         "kind": "step",
@@ -65,8 +65,8 @@ def read_records(path: str | Path) -> list[Record]:
 
 
 def kept_records(path: str | Path, epochs: int, steps: int) -> tuple[list[Record], int]:
-    """The records of the first ``epochs`` and ``steps``, and how many bytes of the file they take up. Whatever follows a
-    damaged line does not count. Without a file there are none. Raises OSError.
+    """The records of the first ``epochs`` and ``steps``, and how many bytes of the file they take up. Whatever follows
+    a damaged line does not count. Without a file there are none. Raises OSError.
     """
     try:
         content = Path(path).read_bytes()

@@ -1,4 +1,4 @@
-"""Writes the metrics of a training while it runs: `metrics.jsonl`, and from it `metrics.csv` and events for TensorBoard.
+"""Writes the metrics of a training while it runs: `metrics.jsonl`, and from it `metrics.csv` and TensorBoard's events.
 
 The lines of JSON are what counts: when a training is resumed, they are cut back to its checkpoint, and the other files
 are made of them again.
@@ -50,8 +50,8 @@ class MetricsWriter:
         self._rate_at = -1  # the step that a learning rate was last told for
 
     def begin(self, history: Sequence[EpochRecord], best_epochs: Sequence[int], steps: int) -> None:
-        """Begins, or goes on after the epochs of ``history`` and so many ``steps``: what was written of later ones goes,
-        what is missing of earlier epochs is added.
+        """Begins, or goes on after the epochs of ``history`` and so many ``steps``: what was written of later ones is
+        removed, what is missing of earlier epochs is added.
         """
         path = self._folder / METRICS
         kept, size = kept_records(path, len(history), steps)

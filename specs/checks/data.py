@@ -178,8 +178,8 @@ def _check_fractions(train: TrainSpec, tree: SourceTree, diagnostics: Diagnostic
         if not isinstance(split, SplitData):
             continue
         before = taken.get(split.source, 0.0)
-        taken[split.source] = before + split.fraction
+        taken[split.source] = before + split.share
         if before < 1 <= taken[split.source]:
-            place = tree.value_span((*SECTION, name, "fraction"))
+            place = tree.value_span((*SECTION, name, "fraction" if split.fraction is not None else "folds"))
             message = f"the splits leave nothing of {split.source}: they take {taken[split.source]:.6g} of it"
             diagnostics.error("NW0212", message, place)
