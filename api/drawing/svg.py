@@ -151,8 +151,11 @@ def _arrow(arrow: Arrow, points: list[tuple[float, float]]) -> str:
     color, tip = (_STATE, "state-tip") if arrow.kind == "state" else (_LINE, "tip")
     (x, y), last = points[0], points[-1]
     path = [f"M{x:.1f} {y:.1f}"]
-    if arrow.kind == "state" or y == last[1]:
+    if y == last[1]:
         path.append(f"L{last[0]:.1f} {last[1]:.1f}")
+    elif arrow.kind == "state":
+        middle = (x + last[0]) / 2
+        path.append(f"C{middle:.1f} {y:.1f} {middle:.1f} {last[1]:.1f} {last[0]:.1f} {last[1]:.1f}")
     else:
         for position, (to_x, to_y) in enumerate(points[1:]):
             crossing = len(points) > 2 and position % 2 == 1  # straight down through a rank
