@@ -19,6 +19,7 @@ from netwright.runtime.native import NativeEngine
 from netwright.runtime.plan import TrainingResult
 from netwright.runtime.progress import Observer
 from netwright.runtime.recording import Sink
+from netwright.runtime.schedules import rate_after
 from netwright.runtime.session import Session
 from netwright.runtime.training import OnEpoch, evaluate
 from netwright.runtime.weights import load_classes, load_vocabularies, save_weights
@@ -111,6 +112,14 @@ class Program:
     def weights(self) -> dict[str, NDArray]:
         """Copies of all parameters and statistics, by name (``layer.param``)."""
         return self.session.weights
+
+    @property
+    def learning_rate(self) -> float | None:
+        """The rate of the next update; None for a program that can't train."""
+        train = self.load.model.train if self.load.model else None
+        if train is None or "train_step" not in self.entries:
+            return None
+        return rate_after(train.optimizer.learning_rate, self.session.updates, self.session.rate_scale)
 
     def predict(self, **inputs: ArrayLike) -> dict[str, NDArray]:
         """The outputs by name, in eval mode, for inputs by name: arrays of the declared shapes, batch first.

@@ -183,13 +183,13 @@ def disturb(number: int, folder: Path, spec: Path, whole: Outcome, seconds: floa
 
 def _arguments(spec: Path, folder: Path, name: str) -> list[str]:
     assert str(spec) != STANDARD_STREAM
-    return ["train", str(spec), "--runs", str(folder), "--name", name, "--threads", "1"]
+    return ["train", str(spec), "--runs", str(folder), "--name", name, "--threads", "1", "--no-report"]
 
 
 def _next(spec: Path, folder: Path, name: str) -> list[str]:
     """The command that begins a run, or goes on with it."""
     if is_run(folder / name):
-        return ["train", str(spec), "--resume", str(folder / name), "--threads", "1"]
+        return ["train", str(spec), "--resume", str(folder / name), "--threads", "1", "--no-report"]
     return _arguments(spec, folder, name)
 
 
