@@ -20,6 +20,7 @@ from netwright.errors import RequestError
 from netwright.runtime.metrics.records import read_records
 from netwright.runtime.weights_file import WeightsFile
 from netwright.specs.appending import AppendedFile, FileInUseError
+from netwright.trainings.describing import flat_values
 from netwright.trainings.reading import Run, runs
 
 from .conftest import samples
@@ -79,6 +80,8 @@ def test_a_run_is_gone_on_with(cli: Cli, tiny: Path) -> None:
     assert whole.weights.read_bytes() == parts.weights.read_bytes()
     assert comparable(whole) == comparable(parts)
     assert len(parts.info["resumed"]) == 1
+    assert flat_values(parts) == flat_values(whole)  # its spec has the epochs that it was trained for
+    assert parts.info["spec_hash"] == hashlib.sha256(parts.spec.read_bytes()).hexdigest()
     said = trained(cli, tiny, "--resume", "runs/tiny-001/weights.checkpoint")
     assert "nothing was left to do after 3 of 3 epochs" in said
     assert comparable(whole) == comparable(parts)
