@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .model import Model, load
     from .pictures import Drawing, draw
     from .program import Program
+    from .trainings.reading import Run, runs
     from .version import VERSION as __version__
 
 __all__ = [
@@ -28,11 +29,13 @@ __all__ = [
     "Model",
     "Program",
     "RequestError",
+    "Run",
     "SpecError",
     "Summary",
     "__version__",
     "draw",
     "load",
+    "runs",
 ]
 
 _HOMES = {
@@ -40,11 +43,13 @@ _HOMES = {
     "Model": (".model", "Model"),
     "Program": (".program", "Program"),
     "RequestError": (".errors", "RequestError"),
+    "Run": (".trainings.reading", "Run"),
     "SpecError": (".errors", "SpecError"),
     "Summary": (".analysis.summary", "Summary"),
     "__version__": (".version", "VERSION"),
     "draw": (".pictures", "draw"),
     "load": (".model", "load"),
+    "runs": (".trainings.reading", "runs"),
 }
 
 

@@ -33,7 +33,8 @@ from .data.sets import DataSets, Given
 from .errors import RequestError
 from .network_weights import Weights, read_weights, weights_manifest
 from .training import monitor_of, run_training, training_plan
-from .trainings.folder import RunFolder, is_run
+from .trainings.folder import RunFolder
+from .trainings.info import is_run
 from .trainings.recorded import train_in
 from .warm_start import WarmStart, warm_start
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+import numpy as np
+
 from .metrics.records import Record, epoch_record, step_record
 from .plan import EpochRecord, Progress, TrainingPlan
 from .schedules import rate_after
@@ -37,9 +39,13 @@ class Recorder:
     def __init__(self, sink: Sink, plan: TrainingPlan, session: Session):
         self._sink, self._plan, self._session = sink, plan, session
 
-    def begin(self, progress: Progress, best_epochs: list[int]) -> None:
-        """The training begins, or goes on at ``progress``."""
+    def begin(self, progress: Progress, best_epochs: list[int], batches: int) -> None:
+        """The training begins, or goes on at ``progress`` in an epoch of so many ``batches``."""
         self._sink.begin(progress.history, best_epochs, progress.step)
+        if (
+            progress.batch and _sums(progress) != progress.recorded
+        ):  # the disk was full when it came to the record
+            self.step(progress, batches)
 
     def step(self, progress: Progress, batches: int) -> None:
         """A step of an epoch of so many ``batches`` is done."""
@@ -47,19 +53,25 @@ class Recorder:
         if progress.batch % every:
             return
         scores = progress.totals.scores[:1]
+        sums = _sums(progress)
         window = Totals(scores)
-        sums = progress.totals.sums[scores[0].name]
         before = progress.recorded or (0.0,) * len(sums)
-        window.sums = {scores[0].name: tuple(now - past for now, past in zip(sums, before, strict=True))}
+        window.sums = {scores[0].name: tuple(np.asarray(sums) - np.asarray(before))}
         loss = window.means()[scores[0].name]
         rate = current_rate(self._plan, self._session)
         epoch = progress.epoch + 1
         self._sink.write(step_record(progress.step, epoch, loss, rate, progress.seconds, time.time()))
-        progress.recorded = tuple(float(part) for part in sums)
+        progress.recorded = sums
 
     def epoch(self, record: EpochRecord, best: bool) -> None:
         """An epoch is done."""
         self._sink.write(epoch_record(record, best, time.time()))
+
+
+def _sums(progress: Progress) -> tuple[float, ...]:
+    """The sums of the loss in the epoch so far."""
+    totals = progress.totals
+    return tuple(float(part) for part in totals.sums[totals.scores[0].name])
 
 
 def current_rate(plan: TrainingPlan, session: Session) -> float | None:

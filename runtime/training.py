@@ -193,7 +193,7 @@ class _Training:
         if self.recorder is not None:
             margin = self._margin
             best = self.monitor.best_epochs(progress.history, margin) if self.monitor is not None else []
-            self.recorder.begin(progress, best)
+            self.recorder.begin(progress, best, len(self.batches))
         self.observer.start(self.plan, len(self.batches), progress.epoch + 1, progress.batch)
         result: TrainingResult | None = None
         try:

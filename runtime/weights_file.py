@@ -18,6 +18,8 @@ from .tensors import TensorFile
 #: What the metadata of a checkpoint call its format. The number changes with the names of the tensors.
 CHECKPOINT = "netwright-checkpoint-2"
 _ANY_CHECKPOINT = "netwright-checkpoint-"
+#: What the weights and the checkpoint are called in the folder of a run.
+RUN_WEIGHTS, RUN_CHECKPOINT = "weights.safetensors", "weights.checkpoint"
 #: The prefixes of a checkpoint's best weights, last weights, and other state.
 BEST, LAST, STATE = "best.", "weights.", "state."
 
@@ -26,11 +28,12 @@ class WeightsFile:
     """The weights in a file: ``headers`` has each tensor's shape and dtype, ``metadata`` the file's metadata.
 
     Of a checkpoint they are the best weights so far, or the last ones if no epoch was compared with others: their
-    averages where the training keeps them. Raises WeightsError if the file can't be read.
+    averages where the training keeps them. Of a run's folder they are in whichever of both files is newer. Raises
+    WeightsError if the file can't be read.
     """
 
     def __init__(self, path: str | Path):
-        self._file = TensorFile(path)
+        self._file = TensorFile(_in_folder(Path(path)))
         self.metadata = self._file.metadata
         names = {name: name for name in self._file.headers}
         form = self.metadata.get("format", "")
@@ -55,6 +58,14 @@ class WeightsFile:
         counters = (f"{STATE}optimizer.updates", f"{STATE}optimizer.step")
         counter = next((name for name in counters if name in self._file.headers), None)
         return names if names and counter and self._file.read(counter).any() else {}
+
+
+def _in_folder(path: Path) -> Path:
+    """The path of a file, or that of the weights in the folder of a run."""
+    files = [
+        path / name for name in (RUN_WEIGHTS, RUN_CHECKPOINT) if path.is_dir() and (path / name).exists()
+    ]
+    return max(files, key=lambda file: file.stat().st_mtime_ns, default=path)
 
 
 def _beginning_with(prefix: str, file: TensorFile) -> dict[str, str]:

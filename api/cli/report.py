@@ -19,7 +19,7 @@ from ..network_weights import read_weights
 from ..report.curves import Course
 from ..report.page import report
 from ..report.runs import course_of, run_report, runs_page
-from ..trainings.folder import REPORT, RUNS, is_run
+from ..trainings.info import REPORT, RUNS, is_run
 from ..trainings.reading import Run
 from .options import PATH, check_outputs, settings_option
 from .output import show_warnings, written

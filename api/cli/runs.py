@@ -12,7 +12,7 @@ from netwright.specs.files import write_file
 from ..errors import RequestError
 from ..trainings.chart import runs_chart
 from ..trainings.describing import compare_lines, compared, list_lines, run_to_json, show_lines
-from ..trainings.folder import RUNS, is_run
+from ..trainings.info import RUNS, is_run
 from ..trainings.reading import Run, runs
 from .options import PATH, check_outputs, format_option
 from .output import console, written

@@ -27,7 +27,8 @@ from ..model import Model, load
 from ..program import EngineName, Program
 from ..report.runs import SLOPES, run_report
 from ..training import training_plan
-from ..trainings.folder import REPORT, RUNS, RunFolder
+from ..trainings.folder import RunFolder
+from ..trainings.info import REPORT, RUNS
 from ..trainings.reading import Run
 from .beginning import keep_existing, options_of
 from .folds import is_group, train_folds
@@ -43,7 +44,7 @@ from .options import (
     weights_option,
 )
 from .output import console, show_warnings, to_standard_output, written
-from .places import NEWEST, beside, make_room, place_of
+from .places import NEWEST, begin_run, beside, place_of
 
 
 @click.command("train")
@@ -159,7 +160,8 @@ def command(
         raise click.UsageError(
             "--jobs is for --folds: a single run is one process, whose threads --threads sets"
         )
-    place = place_of(load(spec, changes).name, weights, checkpoint, resume, runs, name, force=force)
+    first = load(spec, changes)
+    place = place_of(_name_of(first), weights, checkpoint, resume, runs, name, force=force)
     run, start = place.open(), place.resume
     begun = run.info["options"] if run is not None else {} if place.folder is not None else None
     if weights is not None:
@@ -168,7 +170,7 @@ def command(
     weights, before = options.weights, len(read_history(start)[1]) if start and start.exists() else 0
     if run is not None and start is not None and not start.exists():  # it was killed early and begins again
         init = Path(begun["init"]) if begun and begun.get("init") else None
-    model = load(spec, options.settings)
+    model = first if options.settings == first.settings else first.changed(options.settings)
     show_warnings(model)
     plan = training_plan(model.load, model.network)
     if place.folder is None:
@@ -204,10 +206,10 @@ def command(
             messages.print(warm.table())
             messages.print(warm.totals(), soft_wrap=True)
     if place.folder is not None and run is None:
-        make_room(place.folder)
         kept = options.origin(checkpoint) | {"init": os.path.abspath(init) if init else None}
-        run = program.new_run(place.folder, sets, options=kept, command=["netwright", *sys.argv[1:]])
-    goal = str(place.folder or checkpoint)
+        typed = ["netwright", *sys.argv[1:]]
+        run = begin_run(place, lambda path: program.new_run(path, sets, options=kept, command=typed))
+    goal = str(run.path if run is not None else checkpoint)
     if run is not None and not quiet:
         messages.print(visible(f"run {run.path}"), soft_wrap=True)
     observer = observer_for(messages, quiet=quiet, verbose=verbose, rate=lambda: program.learning_rate)
@@ -217,7 +219,7 @@ def command(
         result = program.train(
             sets,
             checkpoint=checkpoint,
-            resume=place.folder if start is not None and run is not None else start,
+            resume=run.path if start is not None and run is not None else start,
             observer=observer,
             origin=options.origin(checkpoint),
             run=run,
@@ -245,6 +247,13 @@ def command(
             _write_report(Run(run.path), model, sets, options.engine, threads, quiet)
     if result.signal is not None:  # the signal arrived after the last epoch
         ctx.exit(128 + result.signal)
+
+
+def _name_of(model: Model) -> str:
+    """The model's name, also where the spec needs the settings of the training to resume. Raises SpecError."""
+    source = model.load.source
+    name = source.value.get("model") if source is not None and isinstance(source.value, dict) else None
+    return name if isinstance(name, str) else model.name
 
 
 def _beginning(program: Program, sets: DataSets, plan: TrainingPlan) -> list[str]:

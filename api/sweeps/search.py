@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..trainings.folder import is_run
+from ..trainings.info import is_run
 from ..trainings.reading import Run
 from .definition import Sweep
 from .workers import Job, Outcome, train_all

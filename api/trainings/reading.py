@@ -14,7 +14,7 @@ from ..errors import RequestError
 from ..live.words import number_text, sparkline
 from ..markup import escape
 from ..notebook import table_html
-from .folder import RUNS, is_run, is_running, read_info
+from .info import RUNS, is_run, is_running, read_info
 
 #: So many bars and rows are shown in notebooks.
 _BARS, _ROWS = 40, 12

@@ -12,9 +12,10 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..plan import EpochRecord
+if TYPE_CHECKING:
+    from ..plan import EpochRecord
 
 Record = dict[str, Any]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from netwright.specs.appending import AppendedFile, is_appended_to
 
-from ..plan import EpochRecord
 from .records import (
     Record,
     csv_line,
@@ -24,6 +24,9 @@ from .records import (
     table_row,
 )
 from .tensorboard import first_event, scalars_event
+
+if TYPE_CHECKING:
+    from ..plan import EpochRecord
 
 METRICS, TABLE = "metrics.jsonl", "metrics.csv"
 #: TensorBoard looks for `tfevents` in a name, and reads files in the order of their names.
