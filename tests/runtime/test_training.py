@@ -1,6 +1,5 @@
 """The training loop on a real engine: order, the best weights, early stopping, divergence, observers."""
 
-
 import numpy as np
 import pytest
 
