@@ -1,5 +1,6 @@
 """The report: one page that needs nothing else, whole in a real browser."""
 
+import html
 import json
 import re
 import shutil
@@ -192,3 +193,50 @@ def test_a_run(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["report", str(spec), "-o", str(output), "--run", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert '<section id="the-training">' in output.read_text(encoding="utf-8")
+
+
+DEEP = """\
+netwright: 1
+model: deep
+dims: {N: batch}
+inputs: {x: {shape: [N, 9]}}
+blocks:
+  unit:
+    layers:
+      - {name: a, type: dense, units: 9}
+      - {name: b, type: relu}
+      - {name: sum, type: add, inputs: [b, input]}
+layers:
+LAYERS
+  - {name: alone, type: relu}
+outputs: {y: alone}
+"""
+TOGGLE = """<script>setTimeout(() => {
+  const graph = document.getElementById("the-graph");
+  const shown = () => [...graph.querySelectorAll("g[id]")].filter((box) => box.style.display !== "none").length;
+  const height = () => Number(graph.querySelector("svg").getAttribute("viewBox").split(" ")[3]);
+  const said = [shown(), height()];
+  const block = graph.querySelector('[data-block="u3"].frame');
+  block.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", bubbles: true}));
+  said.push(shown(), block.getAttribute("aria-expanded"));
+  const search = document.getElementById("the-search");
+  search.value = "u7.b";
+  search.dispatchEvent(new Event("input"));
+  said.push(shown(), graph.querySelector("g.chosen").id);
+  document.querySelector('[data-blocks="open"]').click();
+  said.push(shown(), height());
+  document.body.dataset.said = JSON.stringify(said);
+}, 100);</script></body>"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason=NO_BROWSER)
+def test_blocks_of_long_networks_close_and_open(tmp_path: Path) -> None:
+    layers = "\n".join(f"  - {{name: u{i}, use: unit}}" for i in range(20))
+    page = report(Model(load_spec_text(DEEP.replace("LAYERS", layers), "deep.yaml")))
+    document, console = browse(page.replace("</body>", TOGGLE), tmp_path, 1400)
+    assert console == ""
+    said = json.loads(html.unescape(re.findall(r'data-said="([^"]*)"', document)[0]))
+    closed, low, one_open, expanded, two_open, chosen, everything, high = said
+    assert (closed, one_open, two_open, everything) == (3, 6, 9, 63)  # at first: x, alone and y
+    assert (expanded, chosen) == ("true", "u7.b")
+    assert low < high / 3
