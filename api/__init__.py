@@ -19,13 +19,27 @@ if TYPE_CHECKING:
     from .analysis.summary import Summary
     from .errors import RequestError, SpecError
     from .model import Model, load
+    from .pictures import Drawing, draw
     from .program import Program
     from .trainings.reading import Run, runs
     from .version import VERSION as __version__
 
-__all__ = ["Model", "Program", "RequestError", "Run", "SpecError", "Summary", "__version__", "load", "runs"]
+__all__ = [
+    "Drawing",
+    "Model",
+    "Program",
+    "RequestError",
+    "Run",
+    "SpecError",
+    "Summary",
+    "__version__",
+    "draw",
+    "load",
+    "runs",
+]
 
 _HOMES = {
+    "Drawing": (".pictures", "Drawing"),
     "Model": (".model", "Model"),
     "Program": (".program", "Program"),
     "RequestError": (".errors", "RequestError"),
@@ -33,6 +47,7 @@ _HOMES = {
     "SpecError": (".errors", "SpecError"),
     "Summary": (".analysis.summary", "Summary"),
     "__version__": (".version", "VERSION"),
+    "draw": (".pictures", "draw"),
     "load": (".model", "load"),
     "runs": (".trainings.reading", "runs"),
 }

@@ -23,9 +23,13 @@ from .analysis.limits import keep_memory
 from .analysis.summary import Summary, summarize
 from .collection import collected_seldom
 from .data.sets import DataSets, Given, archives
+from .drawing.layers import LayerPicture
+from .drawing.svg import to_svg
 from .errors import SpecError
 from .fixing import check_fixes
+from .markup import escape
 from .network_weights import Weights
+from .notebook import folded, plain_text, scrolled
 from .program import EngineName, Program
 from .values import DICT_FILE, plain, spec_text
 
@@ -184,6 +188,16 @@ class Model:
         if load.file not in texts:
             raise SpecError(self.diagnostics)
         return _of_texts, (texts, load.file, load.settings, load.folder, self._dims)
+
+    def _repr_html_(self) -> str:
+        """The layers and the drawing, or what is wrong with the spec."""
+        if not self.is_valid:
+            return plain_text(self.diagnostics.to_text())
+        picture = LayerPicture(self.load, self.network).rolled()
+        said = f"<p><b>{escape(picture.title)}</b> {escape(picture.subtitle)}</p>"
+        warnings = plain_text(self.diagnostics.to_text()) if self.diagnostics.warnings else ""
+        drawing = folded("drawing", scrolled(to_svg(picture)), is_open=True)
+        return said + warnings + drawing + folded("layers", self.summary()._repr_html_())
 
     def __repr__(self) -> str:
         diagnostics = self._load.diagnostics

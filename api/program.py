@@ -19,6 +19,7 @@ from netwright.runtime.native import NativeEngine
 from netwright.runtime.plan import TrainingResult
 from netwright.runtime.progress import Observer
 from netwright.runtime.recording import Sink
+from netwright.runtime.schedules import rate_after
 from netwright.runtime.session import Session
 from netwright.runtime.stream import Stream
 from netwright.runtime.training import OnEpoch, evaluate
@@ -115,6 +116,14 @@ class Program:
     def weights(self) -> dict[str, NDArray]:
         """Copies of all parameters and statistics, by name (``layer.param``)."""
         return self.session.weights
+
+    @property
+    def learning_rate(self) -> float | None:
+        """The rate of the next update; None for a program that can't train."""
+        train = self.load.model.train if self.load.model else None
+        if train is None or "train_step" not in self.entries:
+            return None
+        return rate_after(train.optimizer.learning_rate, self.session.updates, self.session.rate_scale)
 
     def predict(self, **inputs: ArrayLike) -> dict[str, NDArray]:
         """The outputs by name, in eval mode, for inputs by name: arrays of the declared shapes, batch first.
@@ -234,7 +243,8 @@ class Program:
         plan = training_plan(self.load, self.network, epochs=epochs)
         if folder is None:
             folder = self.new_run(Path(run), sets, epochs=plan.epochs)  # type: ignore[arg-type]
-        return train_in(folder, train, self.save_weights, resume=resume is not None, epochs=plan.epochs)
+        again = resume is not None
+        return train_in(folder, train, self.save_weights, self.load, sets, resume=again, epochs=plan.epochs)
 
     def new_run(
         self,

@@ -9,9 +9,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from netwright.compiler.frontend.analyses.work import work
 from netwright.compiler.frontend.network import Network, Parameter
@@ -21,7 +19,10 @@ from netwright.specs.dims import Dim, DimLike, Shape
 from netwright.specs.load import LoadResult
 
 from ..describe import bytes_text, count_text, describe, flops_text, shape_text
+from ..markup import escape
+from ..notebook import scrolled
 from .fields import ReceptiveField, receptive_fields
+from .layer_table import Column, LayerTable, short_count
 from .shift import Answer, ShiftAnalysis
 
 
@@ -70,33 +71,33 @@ class Summary:
     scans: tuple[ScanWindowWork, ...]
     shifts: tuple[Answer, ...]
 
-    def table(self) -> Table:
-        """The layers as a table for a rich console."""
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        fields = any(row.receptive_field for row in self.rows)
-        table.add_column("layer", style="bold", no_wrap=True)
-        table.add_column("type", overflow="fold")
-        table.add_column("output", no_wrap=True)
-        table.add_column("parameters", justify="right", no_wrap=True)
-        table.add_column("FLOPs", justify="right")
-        if fields:
-            table.add_column("receptive\nfield", justify="right")
-            table.add_column("total\nstride", justify="right")
-        for name, (dtype, shape) in self.inputs.items():
-            table.add_row(name, f"input {dtype}", shape_text(shape), "", "", *(["", ""] if fields else []))
-        for row in self.rows:
-            cells = [
-                row.name,
-                row.description,
-                shape_text(row.output),
-                _parameters(row),
-                flops_text(row.flops),
-            ]
-            if fields:
-                field = row.receptive_field
-                cells += [str(field), field.stride_text] if field else ["", ""]
-            table.add_row(*cells)
-        return table
+    def table(self) -> LayerTable:
+        """The layers as a table for a rich console, as wide as that is."""
+        inputs = [(name, f"input {dtype}", shape_text(shape)) for name, (dtype, shape) in self.inputs.items()]
+        rows = [(row.name, row.description, shape_text(row.output)) for row in self.rows]
+        names, types, outputs = (list(column) for column in zip(*inputs, *rows, strict=True))
+        before = [""] * len(inputs)
+        columns = [
+            Column("layer", names),
+            Column("type", types, wrapped=True),
+            Column("output", outputs),
+            Column("parameters", before + [_parameters(row) for row in self.rows], right=True, rank=1),
+            Column(
+                "FLOPs",
+                before + [flops_text(row.flops) for row in self.rows],
+                before + [short_count(row.flops) for row in self.rows],
+                right=True,
+                wrapped=True,
+                rank=2,
+            ),
+        ]
+        fields = [row.receptive_field for row in self.rows]
+        if any(fields):
+            sees = [str(field) if field else "" for field in fields]
+            strides = [field.stride_text if field else "" for field in fields]
+            columns.append(Column("receptive\nfield", before + sees, right=True, rank=3))
+            columns.append(Column("total\nstride", before + strides, right=True, rank=4))
+        return LayerTable(columns)
 
     def totals(self) -> str:
         """The totals, the line below the table."""
@@ -192,6 +193,11 @@ class Summary:
 
     def __str__(self) -> str:
         return self.to_text()
+
+    def _repr_html_(self) -> str:
+        """The table, the totals and the notes, for notebooks."""
+        lines = "".join(f"<p>{escape(line)}</p>" for line in [self.totals(), *self.notes()])
+        return scrolled(self.table().to_html()) + lines
 
 
 def summarize(load: LoadResult, network: Network) -> Summary:

@@ -9,8 +9,8 @@ import click
 
 from netwright.specs.files import is_stream, write_file
 
-from ..draw import SUFFIXES, draw
 from ..model import load
+from ..pictures import SUFFIXES, draw
 from .options import PATH, check_outputs, settings_option, spec_argument
 from .output import show_warnings, written
 
@@ -18,7 +18,12 @@ from .output import show_warnings, written
 @click.command("graph")
 @spec_argument
 @click.option(
-    "-o", "--output", type=PATH, required=True, metavar="FILE", help="graph.svg, graph.dot or graph.txt."
+    "-o",
+    "--output",
+    type=PATH,
+    required=True,
+    metavar="FILE",
+    help="graph.svg, graph.png, graph.dot or graph.txt.",
 )
 @click.option(
     "--format",
@@ -53,7 +58,7 @@ def command(
     entry: str,
     settings: tuple[str, ...],
 ) -> None:
-    """Draw a network as SVG, or write it for Graphviz (.dot) or as text (.txt).
+    """Draw a network as SVG or PNG, or write it for Graphviz (.dot) or as text (.txt).
 
     Recurrences are drawn as loops. With --unroll they are drawn step by step, as a feed-forward network with shared
     parameters.
@@ -62,6 +67,5 @@ def command(
     check_outputs({"-o": output}, model.files)
     show_warnings(model)
     suffix = f".{form}" if form else ".svg" if is_stream(output) else output.suffix
-    text = draw(model, suffix, unroll=unroll, stage=stage, entry=entry)
-    write_file(output, text.encode())
+    write_file(output, draw(model, unroll=unroll, stage=stage, entry=entry).content(suffix))
     written(output, sized=True)

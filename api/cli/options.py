@@ -96,6 +96,26 @@ def engine_options(function: F) -> F:
     )(function)
 
 
+def verbosity_options(function: F) -> F:
+    """--quiet and --verbose. Raises UsageError for both at once."""
+
+    def at_most_one(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+        if value and ctx.params.get("quiet"):
+            raise click.UsageError("-q prints less and -v more: leave one of them out", ctx)
+        return value
+
+    function = click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        callback=at_most_one,
+        help="Also print what is trained on what, and off a terminal a line every ten seconds.",
+    )(function)
+    return click.option(
+        "-q", "--quiet", is_flag=True, is_eager=True, help="Print warnings, notes and errors alone."
+    )(function)
+
+
 def data_option(example: str) -> Callable[[F], F]:
     """--data NAME=FILE, which can be repeated."""
     return click.option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,11 +39,8 @@ class Place:
 
     folder: Path | None
     resume: Path | None
-
-    @property
-    def name(self) -> str | None:
-        """What `--resume` takes to go on with this training; None if that depends on the weights."""
-        return str(self.folder or self.resume) if self.folder or self.resume else None
+    model: str = ""
+    """The model that a new run without a name of its own is called after."""
 
     def open(self) -> RunFolder | None:
         """The run to go on with, if that is what was asked for. Raises RequestError if somebody else trains it."""
@@ -73,7 +71,9 @@ def place_of(
     if place is None:
         if weights is not None and not named:
             return Place(None, None)
-        place = Place(_new(model, folder or Path(RUNS), name, force=force), None)
+        place = Place(
+            _new(model, folder or Path(RUNS), name, force=force), None, model if name is None else ""
+        )
     if place.folder is not None and checkpoint is not None:
         raise click.UsageError(
             f"a run keeps its checkpoint in its folder, {place.folder}: leave --checkpoint out, or give --weights and "
@@ -130,15 +130,15 @@ def _resumed(
 
 
 def _newest(model: str, folder: Path) -> Path:
-    """The newest run of a model that has not finished. Raises UsageError if there is none."""
-    those = [run for run in runs(folder) if run.info.get("model") == model]
-    for run in sorted(those, key=lambda run: (run.info.get("started") or "", run.name), reverse=True):
-        if run.state != "finished":
+    """The newest run of a model that has not finished, but no trial of a sweep. Raises UsageError if there is none."""
+    those = [run for run in runs(folder) if run.info.get("model") == model and run.path.parent == folder]
+    for run in reversed(those):
+        if run.state not in ("finished", "running"):
             return run.path
     if those:
         last = those[-1].path
         raise click.UsageError(
-            f"all runs of {model} in {folder} are finished: --resume {last} --epochs MORE goes on"
+            f"all runs of {model} in {folder} are finished, or running: --resume {last} --epochs MORE goes on"
         )
     raise click.UsageError(f"there is no run of {model} in {folder} to go on with")
 
@@ -152,7 +152,18 @@ def beside(weights: Path, model: str) -> Path:
     return weights.parent / f"{weights.stem}.checkpoint"
 
 
-def make_room(folder: Path) -> None:
-    """Removes the run that another one replaces, after `--force`."""
-    if os.path.lexists(folder):
-        remove_run(folder)
+def begin_run(place: Place, make: Callable[[Path], RunFolder]) -> RunFolder:
+    """Makes the folder of a new run; of several trainings that begin at once, each takes a number of its own. A run
+    that is to be replaced is removed.
+    """
+    assert place.folder is not None
+    path = place.folder
+    if not place.model and os.path.lexists(path):
+        remove_run(path)
+    while True:
+        try:
+            return make(path)
+        except FileExistsError:
+            if not place.model:
+                raise
+            path = next_path(path.parent, place.model)

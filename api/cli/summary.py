@@ -33,6 +33,5 @@ def command(spec: Path, form: str, settings: tuple[str, ...], quick: bool) -> No
         return
     out = console()
     out.print(summary.table())
-    out.print(summary.totals(), soft_wrap=True)
-    for note in summary.notes() + (outlook.lines() if outlook else []):
-        out.print(note, soft_wrap=True)
+    for line in [summary.totals(), *summary.notes(), *(outlook.lines() if outlook else [])]:
+        out.print(line, soft_wrap=not out.is_terminal)  # a terminal would break words

@@ -5,24 +5,31 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
 from netwright.runtime.checkpoint import read_history
 from netwright.runtime.errors import DataError
-from netwright.runtime.plan import TrainingResult
-from netwright.runtime.progress import observer_for
+from netwright.runtime.plan import TrainingPlan, TrainingResult
 from netwright.runtime.training import DivergedError
 from netwright.runtime.weights import load_vocabularies
 from netwright.specs.checks.data import meant_as_valid
 from netwright.specs.diagnostics.visible import visible
+from netwright.specs.files import write_file
 
-from ..model import load
+from ..data.sets import DataSets
+from ..describe import count_text
+from ..live.observers import observer_for
+from ..live.slopes import SlopeRecorder
+from ..model import Model, load
 from ..program import EngineName, Program
+from ..report.runs import SLOPES, run_report
 from ..training import training_plan
 from ..trainings.folder import RunFolder
-from ..trainings.info import RUNS
+from ..trainings.info import REPORT, RUNS
+from ..trainings.reading import Run
 from .beginning import keep_existing, options_of
 from .folds import is_group, train_folds
 from .options import (
@@ -33,10 +40,11 @@ from .options import (
     given,
     settings_option,
     spec_argument,
+    verbosity_options,
     weights_option,
 )
 from .output import console, show_warnings, to_standard_output, written
-from .places import NEWEST, beside, make_room, place_of
+from .places import NEWEST, begin_run, beside, place_of
 
 
 @click.command("train")
@@ -87,6 +95,8 @@ from .places import NEWEST, beside, make_room, place_of
 @click.option(
     "--force", is_flag=True, help="Write over existing weights and checkpoints, replace an existing run."
 )
+@click.option("--report/--no-report", "page", default=True, help="Write the report of a run into its folder.")
+@verbosity_options
 @engine_options
 @click.pass_context
 def command(
@@ -105,6 +115,9 @@ def command(
     folds: int | None,
     jobs: int | None,
     force: bool,
+    page: bool,
+    quiet: bool,
+    verbose: bool,
     engine: EngineName,
     threads: int | None,
     pin: bool,
@@ -147,7 +160,8 @@ def command(
         raise click.UsageError(
             "--jobs is for --folds: a single run is one process, whose threads --threads sets"
         )
-    place = place_of(load(spec, changes).name, weights, checkpoint, resume, runs, name, force=force)
+    first = load(spec, changes)
+    place = place_of(_name_of(first), weights, checkpoint, resume, runs, name, force=force)
     run, start = place.open(), place.resume
     begun = run.info["options"] if run is not None else {} if place.folder is not None else None
     if weights is not None:
@@ -156,7 +170,7 @@ def command(
     weights, before = options.weights, len(read_history(start)[1]) if start and start.exists() else 0
     if run is not None and start is not None and not start.exists():  # it was killed early and begins again
         init = Path(begun["init"]) if begun and begun.get("init") else None
-    model = load(spec, options.settings)
+    model = first if options.settings == first.settings else first.changed(options.settings)
     show_warnings(model)
     plan = training_plan(model.load, model.network)
     if place.folder is None:
@@ -177,31 +191,42 @@ def command(
     for dataset in (sets["train"], sets.find("valid")):
         if dataset is not None:
             dataset.load()  # an error in the data comes before the network is compiled
-    program = model.compile(engine=options.engine, threads=threads, pin=pin, entries=("loss", "train_step"))
     messages = console(err=weights is not None and to_standard_output(weights))
+    shown = messages.is_terminal and not quiet
+    with messages.status(f"compiling {visible(model.name)}") if shown else nullcontext():
+        program = model.compile(
+            engine=options.engine, threads=threads, pin=pin, entries=("loss", "train_step")
+        )
+    if verbose:
+        for line in _beginning(program, sets, plan):
+            messages.print(line, soft_wrap=True)
     if init is not None:
         warm = program.warm_start(init)
-        messages.print(warm.table())
-        messages.print(warm.totals(), soft_wrap=True)
+        if not quiet:
+            messages.print(warm.table())
+            messages.print(warm.totals(), soft_wrap=True)
     if place.folder is not None and run is None:
-        make_room(place.folder)
         kept = options.origin(checkpoint) | {"init": os.path.abspath(init) if init else None}
-        run = program.new_run(place.folder, sets, options=kept, command=["netwright", *sys.argv[1:]])
-    goal = str(place.folder or checkpoint)
-    if run is not None:
+        typed = ["netwright", *sys.argv[1:]]
+        run = begin_run(place, lambda path: program.new_run(path, sets, options=kept, command=typed))
+    goal = str(run.path if run is not None else checkpoint)
+    if run is not None and not quiet:
         messages.print(visible(f"run {run.path}"), soft_wrap=True)
+    observer = observer_for(messages, quiet=quiet, verbose=verbose, rate=lambda: program.learning_rate)
+    if run is not None and page and options.engine == "native":
+        observer = SlopeRecorder(observer, model, program, sets["train"], run.path / SLOPES)
     try:
         result = program.train(
             sets,
             checkpoint=checkpoint,
-            resume=place.folder if start is not None and run is not None else start,
-            observer=observer_for(messages),
+            resume=run.path if start is not None and run is not None else start,
+            observer=observer,
             origin=options.origin(checkpoint),
             run=run,
         )
     except DivergedError as error:
         if error.result.history:
-            _write(program, weights, run, error.result)
+            _write(program, weights, run, error.result, quiet)
         raise
     except (DataError, OSError) as error:
         if (run.checkpoint if run is not None else Path(goal)).exists():
@@ -210,23 +235,58 @@ def command(
     if result.ending == "interrupted":
         click.echo(visible(f"stopped; add  --resume {goal}  to go on"), err=True)
         ctx.exit(128 + (result.signal or signal.SIGINT))
-    if result.ending == "stopped early":
+    if result.ending == "stopped early" and not quiet:
         click.echo(f"stopped early after {len(result.history)} of {plan.epochs} epochs")
     elif start is not None and len(result.history) == before:
         click.echo(
             f"nothing was left to do after {before} of {plan.epochs} epochs; --epochs MORE goes on", err=True
         )
-    _write(program, weights, run, result)
+    _write(program, weights, run, result, quiet)
+    if run is not None and page and result.signal is None:
+        with messages.status("writing the report") if shown else nullcontext():
+            _write_report(Run(run.path), model, sets, options.engine, threads, quiet)
     if result.signal is not None:  # the signal arrived after the last epoch
         ctx.exit(128 + result.signal)
 
 
-def _write(program: Program, path: Path | None, run: RunFolder | None, result: TrainingResult) -> None:
+def _name_of(model: Model) -> str:
+    """The model's name, also where the spec needs the settings of the training to resume. Raises SpecError."""
+    source = model.load.source
+    name = source.value.get("model") if source is not None and isinstance(source.value, dict) else None
+    return name if isinstance(name, str) else model.name
+
+
+def _beginning(program: Program, sets: DataSets, plan: TrainingPlan) -> list[str]:
+    """What is trained, and on what."""
+    named = ((name, sets.find(name)) for name in ("train", "valid"))
+    lines = [f"{name}: {count_text(len(data), 'sample')} of {data.name}" for name, data in named if data]
+    count = sum(array.size for array in program.weights.values())
+    how = f"batches of {plan.batch_size}, at most {count_text(program.threads, 'thread')}"
+    return [f"{program.manifest.model}: {count:,} weights, {how}", *map(visible, lines)]
+
+
+def _write_report(
+    run: Run, model: Model, sets: DataSets, engine: EngineName, threads: int | None, quiet: bool
+) -> None:
+    path = run.path / REPORT
+    try:
+        write_file(path, run_report(run, model, sets, engine=engine, threads=threads).encode())
+    except (DataError, OSError) as error:  # the training itself is done
+        click.echo(visible(f"note: there is no report: {error}"), err=True)
+        return
+    if not quiet:
+        written(path, sized=True)
+
+
+def _write(
+    program: Program, path: Path | None, run: RunFolder | None, result: TrainingResult, quiet: bool
+) -> None:
     """Writes weights for ``path``, and says what they are, there or in the folder of the run."""
     best = f" of epoch {result.best_epoch}, the best" if result.best_epoch is not None else ""
     count = sum(array.size for array in program.weights.values())
-    if run is not None:
+    if run is not None and not quiet:
         written(run.path, f"{count:,} weights{best}")
     if path is not None:
         program.save_weights(path)
+    if path is not None and not quiet:
         written(path, f"{count:,} weights{best}")

@@ -6,10 +6,15 @@ from collections.abc import Mapping
 
 from netwright.compiler.frontend.network import Network
 from netwright.specs.checks.wiring import Ref
-from netwright.specs.dims import Shape
+from netwright.specs.dims import DimLike, Shape
 from netwright.specs.load import LoadResult
+from netwright.specs.models.layers.activation import ActivationLayer, PRelu
 from netwright.specs.models.layers.base import LayerSpec
+from netwright.specs.models.layers.dense import Dense, Embedding
 from netwright.specs.models.layers.recurrent import RecurrentLayer
+from netwright.specs.models.layers.reduction import Argmax
+from netwright.specs.models.layers.shaping import Add, Concat, Multiply
+from netwright.specs.models.layers.time_distributed import TimeDistributed
 
 from ..describe import count_text, describe, directions, family, shape_text, states
 from .picture import Arrow, Box, Picture
@@ -77,14 +82,24 @@ class LayerPicture:
         """The id of the box that a reference names."""
         return input_id(ref.name) if ref.name in self.network.inputs else ref.name
 
-    def in_time(self) -> tuple[set[str], object]:
-        """The inputs and layers that have one value per step, and the number of steps."""
+    def timelines(self) -> tuple[dict[str, int], list[DimLike]]:
+        """The inputs and layers that have one value per step, each with the number of its timeline, and the numbers of
+        steps of the timelines. Recurrences over sequences of the same length share one.
+        """
         wiring = self.load.wiring
-        recurrent = [name for name, spec in self.specs.items() if isinstance(spec, RecurrentLayer)]
-        if not recurrent:
-            return set(), None
-        length = self.shapes[wiring.inputs[recurrent[0]][0].name][1]
-        inside = {ref.name for name in recurrent for ref in wiring.inputs[name]}
+        recurrent = [name for name in wiring.order if isinstance(self.specs[name], RecurrentLayer)]
+        lengths = list(dict.fromkeys(self.shapes[wiring.inputs[name][0].name][1] for name in recurrent))
+        inside: dict[str, int] = {}
+        for number, length in enumerate(lengths):
+            for name in self._inside(length, recurrent):
+                inside.setdefault(name, number)
+        return inside, lengths
+
+    def _inside(self, length: DimLike, recurrent: list[str]) -> set[str]:
+        """What has a value per step of sequences of this length."""
+        wiring = self.load.wiring
+        own = [name for name in recurrent if self.shapes[wiring.inputs[name][0].name][1] == length]
+        inside = {ref.name for name in own for ref in wiring.inputs[name]}
         for name in reversed(wiring.order):  # a layer that makes a sequence step by step reads one
             if name in inside and self._stepwise(name, length):
                 inside |= {ref.name for ref in wiring.inputs[name] if self._runs(ref.name, length)}
@@ -92,20 +107,27 @@ class LayerPicture:
             reads = [ref.name for ref in wiring.inputs[name]]
             if any(read in inside for read in reads) and self._stepwise(name, length):
                 inside.add(name)
-        return inside, length
+        return inside
 
-    def _runs(self, name: str, length: object) -> bool:
+    def _runs(self, name: str, length: DimLike) -> bool:
         shape = self.shapes[name]
         return len(shape) >= 2 and shape[1] == length
 
-    def _stepwise(self, name: str, length: object) -> bool:
+    def _stepwise(self, name: str, length: DimLike) -> bool:
         """Whether step t of the layer's output depends only on step t of its inputs (and on states)."""
         spec = self.specs[name]
-        kind = family(spec)
         if isinstance(spec, RecurrentLayer):
             return spec.return_sequences
-        keeps = kind in ("dense", "activation", "norm") or (kind == "join" and getattr(spec, "axis", -1) != 1)
-        return keeps and self._runs(name, length)
+        return self._runs(name, length) and _acts_on_features(spec)
+
+
+def _acts_on_features(spec: LayerSpec) -> bool:
+    """Whether a layer leaves the steps of a sequence apart, if its output still has them."""
+    if isinstance(spec, Concat | Argmax):
+        return spec.axis != 1
+    return isinstance(
+        spec, Dense | Embedding | Add | Multiply | ActivationLayer | PRelu | TimeDistributed
+    ) or (family(spec) == "norm")
 
 
 def input_id(name: str) -> str:

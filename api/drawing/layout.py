@@ -12,7 +12,10 @@ from itertools import pairwise
 
 from .order import Node, box_ranks, make_nodes, order_ranks
 from .picture import Arrow, Picture
-from .sizes import BOX_GAP, MARGIN, RANK_GAP, STATE_GAP, box_size, text_width
+from .sizes import BOX_GAP, MARGIN, RANK_GAP, STATE_GAP, TIMELINE_GAP, box_size, text_width
+
+#: The weight of a box that has its place: nothing else moves it.
+_FIXED = 1e9
 
 
 @dataclass
@@ -47,22 +50,67 @@ def arrange(picture: Picture) -> Layout:
 def _gap(left: Node, right: Node) -> float:
     in_one_row = left.row and left.row == right.row
     gap = STATE_GAP if in_one_row else BOX_GAP
+    if left.is_step and right.is_step and left.timeline != right.timeline:
+        gap = TIMELINE_GAP
     return (left.width + right.width) / 2 + gap
 
 
+def _place_steps(layers: list[list[Node]]) -> None:
+    """Gives each box of a step in time its place: all of a step are one below the other, so far from those of the next
+    step that everything between them fits. Several of a step in one rank are side by side around its middle.
+    """
+    distances: dict[tuple[int, int], float] = {}
+    for layer in layers:
+        before: tuple[int, float] | None = None  # the last step, and where its middle is
+        for column, places in _steps_of(layer).items():
+            middle = (places[0] + places[-1]) / 2
+            if before is not None:
+                key = (before[0], column)
+                distances[key] = max(distances.get(key, 0.0), middle - before[1])
+            before = column, middle
+    slots: dict[int, float] = {}
+    for column in sorted({node.column for layer in layers for node in layer if node.is_step}):
+        ends = [slots[a] + distance for (a, b), distance in distances.items() if b == column]
+        slots[column] = max(ends, default=max(slots.values(), default=0.0))
+    for layer in layers:
+        for column, places in _steps_of(layer).items():
+            middle = (places[0] + places[-1]) / 2
+            steps = [node for node in layer if node.is_step and node.column == column]
+            for node, place in zip(steps, places, strict=True):
+                node.slot = slots[column] + place - middle
+
+
+def _steps_of(layer: list[Node]) -> dict[int, list[float]]:
+    """For each step in a rank, where its boxes would be if everything was as narrow as possible."""
+    places: dict[int, list[float]] = {}
+    x = 0.0
+    for position, node in enumerate(layer):
+        x += _gap(layer[position - 1], node) if position else 0.0
+        if node.is_step:
+            places.setdefault(node.column, []).append(x)
+    return places
+
+
 def _columns(layers: list[list[Node]]) -> None:
+    _place_steps(layers)
     for layer in layers:
         x = 0.0
         for position, node in enumerate(layer):
             x += _gap(layer[position - 1], node) if position else 0.0
             node.x = x
+        first = next((node for node in layer if node.slot is not None), None)
+        shift = x / 2 if first is None or first.slot is None else first.x - first.slot
         for node in layer:
-            node.x -= x / 2
+            node.x -= shift
 
     def settle(order: Sequence[list[Node]], up: bool, down: bool) -> None:
         for layer in order:
             wanted, weights = [], []
             for node in layer:
+                if node.slot is not None:
+                    weights.append(_FIXED)
+                    wanted.append(node.slot)
+                    continue
                 pulls = [(_pull(node, other), other.x) for other in node.above if up]
                 pulls += [(_pull(node, other), other.x) for other in node.below if down]
                 weight = sum(pull for pull, _ in pulls)
@@ -140,7 +188,7 @@ def _route(
     left: float,
 ) -> list[tuple[float, float]]:
     source, target = places[arrow.source], places[arrow.target]
-    if chain[0].rank == chain[-1].rank:
+    if chain[0].rank == chain[-1].rank or arrow.kind == "state":
         side = 1 if source.x <= target.x else -1
         lift = 0 if side == 1 else 8  # the two directions, side by side
         return [

@@ -21,7 +21,7 @@ _MANY = 3000
 
 @dataclass
 class Node:
-    """A box, or the point where a long arrow passes a rank."""
+    """A box, or the point where a long arrow passes a rank. ``slot`` is the place of one that may not move."""
 
     rank: int
     width: float
@@ -32,6 +32,17 @@ class Node:
     above: list[Node] = field(default_factory=list)
     below: list[Node] = field(default_factory=list)
     box: Box | None = None
+    slot: float | None = None
+
+    @property
+    def is_step(self) -> bool:
+        """Whether it is a box of a step in time, which has a place among the steps."""
+        return self.box is not None and bool(self.box.row)
+
+    @property
+    def timeline(self) -> int:
+        """The timeline of such a box."""
+        return self.box.timeline if self.box is not None else 0
 
 
 def box_ranks(picture: Picture) -> dict[str, int]:
@@ -65,14 +76,26 @@ def box_ranks(picture: Picture) -> dict[str, int]:
     for name in reversed(ready):
         if name in chained and read_by[name]:
             rank[name] = min(rank[reader] for reader in read_by[name]) - 1
-    final: dict[str, int] = {}
-    level = -1
-    previous: tuple[int, str] | None = None
+    return _levels(picture, row, rank, stepping)
+
+
+def _levels(
+    picture: Picture, row: dict[str, str], rank: dict[str, int], stepping: set[str]
+) -> dict[str, int]:
+    """The final rank of each box: rows whose boxes are joined from step to step have one of their own, which they share
+    with such rows of other timelines.
+    """
+    timeline = {row[box.id]: box.timeline for box in picture.boxes}
+    beside: dict[tuple[int, int], int] = {}
+    places: dict[str, tuple[int, int]] = {}
     for name in sorted(rank, key=lambda name: rank[name]):
-        key = (rank[name], name if name in stepping else "")
-        level += key != previous
-        previous, final[name] = key, level
-    return {box.id: final[row[box.id]] for box in picture.boxes}
+        place = 0
+        if name in stepping:
+            key = (rank[name], timeline[name])
+            place = beside[key] = beside.get(key, 0) + 1
+        places[name] = (rank[name], place)
+    levels = {place: level for level, place in enumerate(sorted(set(places.values())))}
+    return {box.id: levels[places[row[box.id]]] for box in picture.boxes}
 
 
 def make_nodes(
@@ -90,7 +113,7 @@ def make_nodes(
     for arrow in picture.arrows:
         source, target = nodes[arrow.source], nodes[arrow.target]
         chain = [source]
-        if source.rank < target.rank:
+        if source.rank < target.rank and arrow.kind == "data":
             for rank in range(source.rank + 1, target.rank):
                 point = Node(rank, 12.0, target.column)
                 layers[rank].append(point)

@@ -13,7 +13,8 @@ class Box:
     """A box.
 
     ``lines`` are below the title; ``shape`` is set in a fixed-width font. ``loops`` are the states that a rolled
-    recurrence feeds back to itself. Boxes of one ``row`` are side by side, ordered by ``column`` (a step in time).
+    recurrence feeds back to itself. Boxes of one ``row`` are side by side, ordered by ``column`` (a step in time):
+    boxes of rows with the same column are one below the other. Rows of different ``timeline`` have no column in common.
     ``tag`` names the owner of shared parameters. ``group`` is the use of a block around it, dotted if blocks are
     nested; each gets a frame.
     """
@@ -26,6 +27,7 @@ class Box:
     loops: tuple[str, ...] = ()
     row: str = ""
     column: int = 0
+    timeline: int = 0
     tag: str = ""
     group: str = ""
 
@@ -33,7 +35,7 @@ class Box:
 @dataclass(frozen=True, slots=True)
 class Arrow:
     """An arrow from a box to one that reads it. An arrow of ``kind`` "state" goes from one time step to the next,
-    within a row.
+    within a row, or from the end of a timeline to the beginning of another.
     """
 
     source: str

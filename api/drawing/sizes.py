@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .picture import Box
 
-BOX_GAP, STATE_GAP, RANK_GAP, LOOP_REACH, MARGIN = 28.0, 58.0, 38.0, 32.0, 28.0
+BOX_GAP, STATE_GAP, TIMELINE_GAP, RANK_GAP, LOOP_REACH, MARGIN = 28.0, 58.0, 124.0, 38.0, 32.0, 28.0
 LINE, TITLE_LINE, PADDING = 17.0, 20.0, 9.0
 
 _NARROW, _WIDE = set("iljtfrI.,:;'|!()[]·1 "), set("mwMW@—−⋯×")

@@ -56,11 +56,12 @@ def to_svg(picture: Picture) -> str:
 
 
 def _frame(frame: Frame) -> str:
+    size = f'width="{frame.right - frame.left:.1f}" height="{frame.bottom - frame.top:.1f}"'
     return (
-        f'<rect x="{frame.left:.1f}" y="{frame.top:.1f}" width="{frame.right - frame.left:.1f}" '
-        f'height="{frame.bottom - frame.top:.1f}" rx="12" fill="#64748b" fill-opacity="0.07" stroke="{_LINE}" '
-        f'stroke-opacity="0.6" stroke-dasharray="4 4"/>'
+        f'<g class="frame" data-block="{escape(frame.name)}"><rect x="{frame.left:.1f}" y="{frame.top:.1f}" {size} '
+        f'rx="12" fill="#64748b" fill-opacity="0.07" stroke="{_LINE}" stroke-opacity="0.6" stroke-dasharray="4 4"/>'
         + _text(frame.left + 9, frame.top + 14, frame.name, 11.5, _QUIET, weight=600, anchor="start")
+        + "</g>"
     )
 
 
@@ -84,6 +85,7 @@ def _text(
     anchor: str = "middle",
     mono: bool = False,
     halo: bool = False,
+    attributes: str = "",
 ) -> str:
     if not text:
         return ""
@@ -92,7 +94,7 @@ def _text(
     if halo:
         extra += ' stroke="#ffffff" stroke-width="4" stroke-linejoin="round" paint-order="stroke"'
     return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{color}" text-anchor="{anchor}"{extra}>'
+        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{color}" text-anchor="{anchor}"{extra}{attributes}>'
         f"{escape(text)}</text>"
     )
 
@@ -106,8 +108,9 @@ def _box(box: Box, place: Place) -> str:
         lines += [_text(place.x, place.y + 4.5 + LINE, line, 11.5, accent) for line in box.lines]
         return "\n".join(line for line in lines if line)
     dashed = ' stroke-dasharray="5 3"' if box.tag else ""
+    block = f' data-block="{escape(box.group)}"' if box.group else ""
     parts = [
-        f'<g id="{escape(box.id)}">',
+        f'<g id="{escape(box.id)}"{block}>',
         f'<rect x="{left:.1f}" y="{top:.1f}" width="{place.width:.1f}" height="{place.height:.1f}" rx="9" '
         f'fill="{fill}" stroke="{edge}" stroke-width="1.4"{dashed}/>',
     ]
@@ -148,8 +151,11 @@ def _arrow(arrow: Arrow, points: list[tuple[float, float]]) -> str:
     color, tip = (_STATE, "state-tip") if arrow.kind == "state" else (_LINE, "tip")
     (x, y), last = points[0], points[-1]
     path = [f"M{x:.1f} {y:.1f}"]
-    if arrow.kind == "state" or y == last[1]:
+    if y == last[1]:
         path.append(f"L{last[0]:.1f} {last[1]:.1f}")
+    elif arrow.kind == "state":
+        middle = (x + last[0]) / 2
+        path.append(f"C{middle:.1f} {y:.1f} {middle:.1f} {last[1]:.1f} {last[0]:.1f} {last[1]:.1f}")
     else:
         for position, (to_x, to_y) in enumerate(points[1:]):
             crossing = len(points) > 2 and position % 2 == 1  # straight down through a rank
@@ -161,14 +167,26 @@ def _arrow(arrow: Arrow, points: list[tuple[float, float]]) -> str:
             )
             path.append(step)
             x, y = to_x, to_y
-    return f'<path d="{" ".join(path)}" fill="none" stroke="{color}" stroke-width="1.5" marker-end="url(#{tip})"/>'
+    return (
+        f'<path d="{" ".join(path)}" fill="none" stroke="{color}" stroke-width="1.5" marker-end="url(#{tip})"'
+        f"{_ends(arrow)}/>"
+    )
+
+
+def _ends(arrow: Arrow) -> str:
+    """Attributes that tell a script what an arrow joins."""
+    return f' data-from="{escape(arrow.source)}" data-to="{escape(arrow.target)}"'
 
 
 def _label(arrow: Arrow, points: list[tuple[float, float]], layout: Layout) -> str:
     (x, y), (to_x, to_y) = points[-2], points[-1]
     color = _STATE if arrow.kind == "state" else _QUIET
     if arrow.kind == "state" or y == to_y:
-        return _text((x + to_x) / 2, min(y, to_y) - 7, arrow.label, 12, color, halo=True)
+        return _text(
+            (x + to_x) / 2, min(y, to_y) - 7, arrow.label, 12, color, halo=True, attributes=_ends(arrow)
+        )
     side = -1 if x < to_x else 1  # the side from which the arrow comes
     anchor = "start" if side == 1 else "end"
-    return _text(to_x + side * 7, to_y - 12, arrow.label, 12, color, anchor=anchor, halo=True)
+    return _text(
+        to_x + side * 7, to_y - 12, arrow.label, 12, color, anchor=anchor, halo=True, attributes=_ends(arrow)
+    )

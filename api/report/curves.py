@@ -1,61 +1,135 @@
-"""The curves of a training as SVG: one chart for the loss and one for each metric, over epochs."""
+"""The curves of trainings: loss, metrics, learning rate and speed, of one run or of several."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import isfinite
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from netwright.runtime.plan import EpochRecord
-
+from ..describe import count_text
+from ..live.words import duration_text, number_text
 from ..markup import escape
+from .charts import Chart, ChartSheet, Line
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 460, 230, 58, 12, 16, 30
-_TICKS = 4
-
-
-def charts(history: Sequence[EpochRecord]) -> list[tuple[str, str]]:
-    """The chart of each number, by its name; empty for a training without a finished epoch."""
-    names = list(history[0].train) if history else []
-    return [(name, _chart(name, history)) for name in names]
+Record = Mapping[str, Any]
 
 
-def _chart(name: str, history: Sequence[EpochRecord]) -> str:
-    series = {"train": [(record.epoch, record.train.get(name)) for record in history]}
-    series["valid"] = [(record.epoch, (record.valid or {}).get(name)) for record in history]
-    points = {
-        part: [(epoch, value) for epoch, value in line if value is not None and isfinite(value)]
-        for part, line in series.items()
-    }
-    values = [value for line in points.values() for _, value in line]
-    if not values:
-        return "<p>no finite value</p>"
-    low, high = min(values), max(values)
-    if high - low < 1e-12:
-        low, high = low - 0.5, high + 0.5
-    first, last = history[0].epoch, max(history[-1].epoch, history[0].epoch + 1)
+@dataclass(frozen=True)
+class Course:
+    """How a training went: the ``records`` of its steps and epochs (as `metrics.jsonl` has them), and of the norms of
+    gradients by layer.
+    """
 
-    def x(epoch: float) -> float:
-        return _LEFT + (epoch - first) / (last - first) * (_WIDTH - _LEFT - _RIGHT)
+    name: str
+    records: Sequence[Record] = ()
+    gradients: Sequence[Record] = field(default=())
 
-    def y(value: float) -> float:
-        return _TOP + (high - value) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
+    @property
+    def epochs(self) -> list[Record]:
+        """The records of epochs."""
+        return [record for record in self.records if record["kind"] == "epoch"]
 
-    parts = [f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(name)} by epoch">']
-    for tick in range(_TICKS + 1):
-        value = low + (high - low) * tick / _TICKS
-        parts.append(
-            f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>'
+    @property
+    def best(self) -> Record | None:
+        """The best epoch, if epochs were compared."""
+        return next((record for record in reversed(self.epochs) if record.get("best")), None)
+
+
+def training_section(courses: Sequence[Course], sheet: ChartSheet) -> str:
+    """The curves with their controls; empty if no epoch was finished."""
+    shown = [course for course in courses if course.epochs]
+    if not shown:
+        return ""
+    charts = [_score_chart(name, courses) for name in _score_names(shown)]
+    charts += [
+        chart
+        for title, key in (("learning rate", "learning_rate"), ("samples per second", "samples_per_second"))
+        if (chart := _plain_chart(title, key, courses)) is not None
+    ]
+    said = _said(shown[0]) if len(courses) == 1 else count_text(len(courses), "run")
+    return (
+        f'<section id="the-training"><h2>Training</h2><p class="quiet">{escape(said)}</p>{_controls(courses)}'
+        f"{sheet.row(charts)}</section>"
+    )
+
+
+def _said(course: Course) -> str:
+    epochs, best = course.epochs, course.best
+    seconds = sum(record.get("seconds") or 0.0 for record in epochs)
+    parts = [count_text(len(epochs), "epoch"), f"{epochs[-1]['step']:,} steps", duration_text(seconds)]
+    if best is not None:
+        numbers = (best.get("valid") or best["train"]).items()
+        kept = ", ".join(f"{name} {number_text(value)}" for name, value in numbers if value is not None)
+        parts.append(f"best after epoch {best['epoch']}: {kept}")
+    return " · ".join(parts)
+
+
+def _controls(courses: Sequence[Course]) -> str:
+    runs = ""
+    if len(courses) > 1:
+        boxes = "".join(
+            f'<label><input type="checkbox" data-run="{number}" checked><span class="swatch"></span>'
+            f"{escape(course.name)}</label>"
+            for number, course in enumerate(courses)
         )
-        parts.append(f'<text x="{_LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>')
-    for epoch in sorted({first, (first + last) // 2, last}):
-        parts.append(f'<text x="{x(epoch):.1f}" y="{_HEIGHT - 8}" text-anchor="middle">{epoch}</text>')
-    for part, line in points.items():
-        if line:
-            path = " ".join(f"{x(epoch):.1f},{y(value):.1f}" for epoch, value in line)
-            parts.append(f'<polyline class="{part}" points="{path}"/>')
-            (epoch, value) = line[-1]
-            parts.append(
-                f'<circle class="{part}" cx="{x(epoch):.1f}" cy="{y(value):.1f}" r="3">'
-                f"<title>{part} {value:.6g} after epoch {epoch}</title></circle>"
-            )
-    return "".join([*parts, "</svg>"])
+        runs = f'<div class="runs" role="group" aria-label="runs">{boxes}</div>'
+    return (
+        '<div class="controls"><label><input type="checkbox" data-option="log"> logarithmic</label>'
+        '<label>smoothing <input type="range" data-option="smooth" min="0" max="0.98" step="0.02" value="0"></label>'
+        '<label><input type="checkbox" data-option="zero"> from 0</label>'
+        '<span class="quiet">drag to zoom, double-click for all, ← → to read</span></div>'
+        f"{runs}"
+    )
+
+
+def _score_names(courses: Sequence[Course]) -> list[str]:
+    return list(dict.fromkeys(name for course in courses for name in course.epochs[0]["train"]))
+
+
+def _score_chart(name: str, courses: Sequence[Course]) -> Chart:
+    """A score of the training and the validation data over epochs; of the loss also within epochs."""
+    lines, marks = [], []
+    for run, course in enumerate(courses):
+        epochs = course.epochs
+        prefix = f"{course.name} " if len(courses) > 1 else ""
+        if name == "loss" and (steps := _steps(course)):
+            lines.append(Line(f"{prefix}steps", [x for x, _ in steps], [y for _, y in steps], "steps", run))
+        for part in ("train", "valid"):
+            values = [(record.get(part) or {}).get(name) for record in epochs]
+            if any(value is not None for value in values):
+                lines.append(
+                    Line(f"{prefix}{part}", [record["epoch"] for record in epochs], values, part, run)
+                )  # type: ignore[arg-type]
+        if course.best is not None:
+            marks.append((run, course.best["epoch"], "best"))
+    return Chart(name, lines, smooth=True, marks=marks)
+
+
+def _steps(course: Course) -> list[tuple[float, float | None]]:
+    """The losses of steps, by the epoch as a number with a fraction."""
+    ends = {0: 0, **{record["epoch"]: record["step"] for record in course.epochs}}
+    lengths = [ends[epoch] - ends[epoch - 1] for epoch in ends if epoch - 1 in ends]
+    usual = max(lengths, default=0)
+    places = []
+    for record in course.records:
+        if record["kind"] != "step" or (start := ends.get(record["epoch"] - 1)) is None:
+            continue
+        length = ends.get(record["epoch"], start + usual) - start
+        if length > 0:
+            places.append((record["epoch"] - 1 + (record["step"] - start) / length, record.get("loss")))
+    return places
+
+
+def _plain_chart(title: str, key: str, courses: Sequence[Course]) -> Chart | None:
+    lines = [
+        Line(
+            course.name if len(courses) > 1 else title,
+            [record["epoch"] for record in course.epochs],
+            [record.get(key) for record in course.epochs],
+            "train",
+            run,
+        )
+        for run, course in enumerate(courses)
+        if any(record.get(key) is not None for record in course.epochs)
+    ]
+    return Chart(title, lines) if lines else None

@@ -12,6 +12,7 @@
 
   // The view: a part of the picture, moved by dragging, zoomed by wheel, buttons, keys or two fingers.
 
+  let fitted = true;
   const show = () => svg.setAttribute("viewBox", `${view.x} ${view.y} ${view.width} ${view.height}`);
 
   // How many units of the picture a pixel is.
@@ -19,17 +20,12 @@
 
   const fit = () => {
     Object.assign(view, full);
-    // A tall network in a low window would be too small to read: begin at its top, in full width.
-    const readable = Math.max(full.width, stage.clientWidth) * (stage.clientHeight / stage.clientWidth);
-    if (full.height > 1.6 * readable) {
-      view.width = Math.max(full.width, stage.clientWidth);
-      view.x = (full.width - view.width) / 2;
-      view.height = readable;
-    }
+    fitted = true;
     show();
   };
 
   const zoom = (factor, x, y) => {
+    fitted = false;
     const size = Math.min(Math.max(view.width / factor, 60), 8 * Math.max(full.width, full.height));
     const real = view.width / size;
     view.x = x - (x - view.x) / real;
@@ -73,6 +69,7 @@
       if (before > 0 && after > 0) zoom(after / before, centre.x, centre.y);
     } else {
       const unit = scale();
+      fitted = false;
       view.x -= dx * unit;
       view.y -= dy * unit;
       show();
@@ -95,6 +92,7 @@
     const moves = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
     const at = middle();
     if (event.key in moves) {
+      fitted = false;
       view.x += moves[event.key][0];
       view.y += moves[event.key][1];
       show();
@@ -158,12 +156,28 @@
       panel.append(quote, link);
     }
     if (bring && box) {
-      const frame = box.getBBox();
+      reveal(box);
+      const frame = place(box);
+      fitted = false;
+      if (scale() > 1) {  // too small to read
+        view.width = stage.clientWidth;
+        view.height = stage.clientHeight;
+      }
       view.x = frame.x + frame.width / 2 - view.width / 2;
       view.y = frame.y + frame.height / 2 - view.height / 2;
       show();
     }
   };
+
+  const blocks = collapsibleBlocks(svg, full, () => moved, show);
+  const { reveal, place } = blocks;
+  for (const button of document.querySelectorAll("[data-blocks]")) {
+    button.hidden = blocks.count === 0;
+    button.addEventListener("click", () => {
+      blocks.all(button.dataset.blocks === "close");
+      fit();
+    });
+  }
 
   svg.addEventListener("click", (event) => {
     const box = event.target.closest("g[id]");
@@ -172,6 +186,38 @@
   for (const row of document.querySelectorAll("tr[data-layer]")) {
     row.addEventListener("click", () => choose(row.dataset.layer, true));
   }
+
+  // Searching: what fits is marked, Enter goes from one to the next.
+
+  const search = document.getElementById("the-search");
+  let hits = [];
+  let hit = -1;
+  const find = () => {
+    const wanted = search.value.trim().toLowerCase();
+    hits = wanted === "" ? [] : Object.keys(data).filter((id) => `${data[id].name} ${data[id].facts[0][1]}`.toLowerCase().includes(wanted));
+    hits.sort((a, b) => Number(b.toLowerCase() === wanted) - Number(a.toLowerCase() === wanted));
+    hit = -1;
+    stage.classList.toggle("searching", hits.length > 0);
+    for (const box of svg.querySelectorAll("g[id]")) box.classList.toggle("match", hits.includes(box.id));
+    search.classList.toggle("nothing", wanted !== "" && hits.length === 0);
+  };
+  search.addEventListener("input", () => {
+    find();
+    if (hits.length > 0 && hits[0].toLowerCase() === search.value.trim().toLowerCase()) choose(hits[(hit = 0)], true);
+  });
+  search.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      search.value = "";
+      find();
+    } else if (event.key === "Enter" && hits.length > 0) {
+      hit = (hit + (event.shiftKey ? hits.length - 1 : 1)) % hits.length;
+      choose(hits[hit], true);
+    } else return;
+    event.preventDefault();
+  });
+
+  // Blocks of a network that is too large to be read as a whole begin closed.
+  if (scale() > 2) blocks.all(true);
   fit();
-  window.addEventListener("resize", fit);
+  window.addEventListener("resize", () => { if (fitted) fit(); });
 })();

@@ -7,51 +7,76 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from netwright.runtime.plan import EpochRecord
 from netwright.specs.diagnostics.diagnostic import Diagnostic
 from netwright.specs.diagnostics.visible import visible
 
 from ..analysis.resources import Resources
 from ..analysis.summary import Summary, SummaryRow
-from ..describe import bytes_text, count_text, flops_text, shape_text
+from ..describe import bytes_text, flops_text, shape_text
 from ..drawing.layers import LayerPicture
 from ..drawing.svg import to_svg
 from ..markup import escape, script_json
 from ..model import Model
 from ..version import VERSION
-from .analyses import gradient_section, memory, notes
-from .curves import charts
-from .template import file_text, whole_page
+from .analyses import memory, notes
+from .answers import class_section, worst_section
+from .charts import ChartSheet, chart_scripts
+from .curves import Course, training_section
+from .examination import Examination
+from .flow import gradient_section
+from .parameters import activity_section, filter_section, weight_section
+from .template import file_text, whole_page, with_contents
 
 
 def report(
-    model: Model, history: Sequence[EpochRecord] = (), weights: Mapping[str, NDArray] | None = None
+    model: Model,
+    courses: Sequence[Course] = (),
+    weights: Mapping[str, NDArray] | None = None,
+    examination: Examination | None = None,
 ) -> str:
     """The page as HTML.
 
-    ``history`` are the epochs of a training, ``weights`` its result. Raises SpecError for a spec with errors.
+    ``courses`` are trainings whose curves it shows; further sections are about the first one. ``weights`` are its
+    result, ``examination`` is what they answer to data. Raises SpecError for a spec with errors.
     """
-    summary = model.summary()
+    summary, sheet = model.summary(), ChartSheet()
     resources = Resources(model.load, model.network)
     picture = LayerPicture(model.load, model.network).rolled()
+    parts = [
+        training_section(courses, sheet),
+        *(_examined(model, examination) if examination is not None else ()),
+        gradient_section(model, weights, courses[0] if courses else None, sheet),
+    ]
+    if weights is not None:
+        parts.append(weight_section(model.network, weights, sheet))
+        if examination is not None:
+            active = examination.activities
+            parts.append(activity_section(active, examination.active, examination.source, sheet))
+        parts.append(filter_section(model.load, model.network, weights))
+    parts += [memory(resources), notes(summary)]
+    trained = parts[0] if courses else ""
     values = {
         "title": escape(model.name),
         "subtitle": escape(picture.subtitle),
         "totals": _totals(summary, resources),
         "warnings": _warnings(model),
         "graph": to_svg(picture),
+        "layers": "".join(f'<option value="{escape(row.name)}">' for row in summary.rows),
         "table": "".join(_row(row) for row in summary.rows),
         "spec": _spec(model),
-        "curves": _curves(history),
-        "gradients": gradient_section(model, weights),
-        "memory": memory(resources),
-        "notes": notes(summary),
+        "training": trained,
+        "analyses": "".join(parts[1 if courses else 0 :]),
         "footer": escape(f"netwright {VERSION} · {model.load.file}"),
         "data": script_json(_data(model, summary)),
-        "style": file_text("page.css"),
-        "script": file_text("page.js"),
+        "style": file_text("page.css") + file_text("data.css"),
+        "script": file_text("blocks.js") + file_text("page.js"),
+        "charts": chart_scripts(sheet),
     }
-    return whole_page("page.html", values, policy="script-src 'unsafe-inline'")
+    return with_contents(whole_page("page.html", values, policy="script-src 'unsafe-inline'; img-src data:"))
+
+
+def _examined(model: Model, examination: Examination) -> list[str]:
+    return [class_section(examination.scores, examination.source), worst_section(model, examination)]
 
 
 def _totals(summary: Summary, resources: Resources) -> str:
@@ -113,22 +138,6 @@ def _spec(model: Model) -> str:
     )
 
 
-def _curves(history: Sequence[EpochRecord]) -> str:
-    if not history:
-        return ""
-    last = history[-1]
-    seconds = sum(record.seconds for record in history)
-    said = f"{count_text(len(history), 'epoch')}, {last.steps:,} steps, {seconds:.1f} s"
-    figures = "".join(
-        f"<figure><figcaption>{escape(name)}</figcaption>{chart}</figure>" for name, chart in charts(history)
-    )
-    legend = '<span class="key train">train</span> <span class="key valid">valid</span>'
-    return (
-        f'<section id="the-training"><h2>Training</h2><p class="quiet">{escape(said)} · {legend}</p>'
-        f'<div class="charts">{figures}</div></section>'
-    )
-
-
 def _data(model: Model, summary: Summary) -> dict[str, Any]:
     """What the script shows for a selected layer, by the id of its box."""
     boxes: dict[str, Any] = {}
@@ -142,7 +151,7 @@ def _data(model: Model, summary: Summary) -> dict[str, Any]:
         facts += [("of them frozen", f"{row.frozen:,}")] if row.frozen and not row.shared_with else []
         facts += [("statistics", f"{row.statistics:,}")] if row.statistics else []
         facts += [("FLOPs per sample", flops_text(row.flops) or "0")]
-        facts += [("bytes moved a sample", flops_text(row.bytes) or "0")]
+        facts += [("bytes moved per sample", flops_text(row.bytes) or "0")]
         if field := row.receptive_field:
             facts += [("receptive field", str(field))]
             facts += [("total stride", field.stride_text)] if field.stride_text else []

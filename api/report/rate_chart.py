@@ -8,6 +8,7 @@ import numpy as np
 
 from netwright.runtime.rates import RateCurve
 
+from ..drawing.ticks import round_ticks
 from ..markup import escape
 from ..model import Model
 from ..rates import advice
@@ -15,7 +16,6 @@ from ..version import VERSION
 from .template import file_text, whole_page
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 720, 400, 64, 16, 20, 44
-_TICKS = 4
 #: The chart's own style, for an SVG file that stands alone.
 _STYLE = (
     "text{fill:#5b6779;font:12px system-ui,'Helvetica Neue',Arial,'DejaVu Sans',sans-serif}"
@@ -51,10 +51,9 @@ def rate_chart(curve: RateCurve, *, alone: bool = True) -> str:
         parts.append(f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>')
     else:
         parts = [f"<svg {attributes}>"]
-    for tick in range(_TICKS + 1):
-        loss = low + (high - low) * tick / _TICKS
+    for loss in round_ticks(low, high):
         parts.append(_line("grid", _LEFT, y(loss), _WIDTH - _RIGHT, y(loss)))
-        parts.append(f'<text x="{_LEFT - 6}" y="{y(loss) + 4:.1f}" text-anchor="end">{loss:.3g}</text>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{y(loss) + 4:.1f}" text-anchor="end">{loss:.6g}</text>')
     for power in range(ceil(first - 1e-9), floor(last + 1e-9) + 1):
         place = min(max(x(10.0**power), _LEFT), _WIDTH - _RIGHT)
         parts.append(_line("grid", place, _TOP, place, _HEIGHT - _BOTTOM))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib.resources import files
+
+_SECTION = re.compile(r'<section[^>]* id="([^"]+)"><h2>([^<]+)</h2>')
 
 
 def whole_page(body: str, values: Mapping[str, str], *, policy: str) -> str:
@@ -16,6 +19,12 @@ def whole_page(body: str, values: Mapping[str, str], *, policy: str) -> str:
 def file_text(name: str) -> str:
     """A file of the report."""
     return (files("netwright.report") / name).read_text(encoding="utf-8")
+
+
+def with_contents(page: str) -> str:
+    """A page with links to its sections, in the place of ``<nav></nav>``."""
+    links = "".join(f'<a href="#{id}">{title}</a>' for id, title in _SECTION.findall(page))
+    return page.replace("<nav></nav>", f'<nav aria-label="sections">{links}</nav>', 1)
 
 
 def _filled(name: str, values: Mapping[str, str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import selectors
 import signal
@@ -22,7 +21,6 @@ from ..trainings.reading import Run
 
 #: So much of what a process printed last is kept, in characters, to explain why it failed.
 _KEPT = 4000
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,9 @@ class Job:
         else:
             settings = [part for setting in self.settings for part in ("--set", setting)]
             place = ["--runs", str(self.path.parent), "--name", self.path.name, *settings, *self.options]
-        start = [sys.executable, "-m", "netwright", "train", str(self.spec), "--epochs", str(self.epochs)]
+        start = [sys.executable, "-m", "netwright.sweeps.child", str(os.getpid())]
+        start += ["train", str(self.spec), "--epochs", str(self.epochs)]
+        start += ["--no-report"]  # of many trials, few are looked at: `netwright report` writes it later
         return [*start, *place, "--threads", str(threads)]
 
 
@@ -123,7 +123,6 @@ def _started(job: Job, threads: int, selector: selectors.BaseSelector) -> _Proce
         stderr=subprocess.STDOUT,
         start_new_session=True,
         env=_environment(),
-        preexec_fn=_end_with_parent if sys.platform == "linux" else None,
     )
     assert process.stdout is not None
     os.set_blocking(process.stdout.fileno(), False)
@@ -134,15 +133,6 @@ def _started(job: Job, threads: int, selector: selectors.BaseSelector) -> _Proce
 
 def _environment() -> Mapping[str, str]:
     return {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
-
-
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
-def _end_with_parent() -> None:
-    """Lets the kernel send SIGTERM to this process when its parent ends."""
-    if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _listen(selector: selectors.BaseSelector) -> None:

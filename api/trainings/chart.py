@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..drawing.ticks import round_ticks
 from ..markup import escape
 from .reading import Run
 
 #: Okabe and Ito (2008): told apart by colour-blind readers, too.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8a8a8a")
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 560, 300, 62, 16, 34, 44
-_LINE, _TICKS = 20, 4
+_LINE = 20
 _STYLE = (
     "text{fill:#333;font:12px system-ui,'Helvetica Neue',Arial,'DejaVu Sans',sans-serif}"
     ".grid{stroke:#dfe4ea}polyline{fill:none;stroke-width:2;stroke-linejoin:round}"
@@ -76,11 +77,10 @@ def chart(title: str, lines: Sequence[Line], *, x_title: str, top: int = 0) -> s
     parts = [
         f'<g transform="translate(0 {top})"><text class="title" x="{_LEFT}" y="18">{escape(title)}</text>'
     ]
-    for tick in range(_TICKS + 1):
-        value = low + (high - low) * tick / _TICKS
+    for value in round_ticks(low, high):
         _, y = place(first, value)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{float(y) + 4:.1f}" text-anchor="end">{value:.3g}</text>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{float(y) + 4:.1f}" text-anchor="end">{value:.6g}</text>')
     for x in sorted({first, round((first + last) / 2), max(xs)}):
         at, _ = place(x, low)
         parts.append(f'<text x="{at}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{x:g}</text>')

@@ -11,8 +11,13 @@ from netwright.runtime.metrics.records import Record, read_records
 from netwright.runtime.metrics.writer import METRICS
 
 from ..errors import RequestError
+from ..live.words import number_text, sparkline
+from ..markup import escape
+from ..notebook import table_html
 from .info import RUNS, is_run, is_running, read_info
 
+#: So many bars and rows are shown in notebooks.
+_BARS, _ROWS = 40, 12
 #: How deep runs are looked for: those of a sweep or of folds have a folder of their own.
 _DEPTH = 2
 
@@ -90,8 +95,33 @@ class Run:
         """The spec that it was trained by."""
         return self.path / str(self.info.get("spec"))
 
+    def _repr_html_(self) -> str:
+        """How it stands, the curve of its loss, and its last epochs, for notebooks."""
+        history = self.history
+        if not history:
+            return f"<p><b>{escape(self.name)}</b> {escape(self.state)}, no epoch is done</p>"
+        names = [(part, name) for part in ("train", "valid") for name in history[0].get(part) or {}]
+        curve = [value_of(record, self.metric) for record in history]
+        shown = sparkline([value for value in curve if value is not None], _BARS)
+        said = f"{self.state}, {len(history)} of {self.info.get('epochs')} epochs, {self.metric} {shown}"
+        rows = [
+            [
+                str(record["epoch"]),
+                *(_cell(record, part, name) for part, name in names),
+                "*" if record.get("best") else "",
+            ]
+            for record in history[-_ROWS:]
+        ]
+        head = ["epoch", *(f"{part} {name}" for part, name in names), "best"]
+        return f"<p><b>{escape(self.name)}</b> {escape(said)}</p>{table_html(head, rows, left=0)}"
+
     def __repr__(self) -> str:
         return f"<Run {self.name}: {self.state}, {len(self.history)} of {self.info.get('epochs')} epochs>"
+
+
+def _cell(record: Record, part: str, name: str) -> str:
+    value = value_of(record, f"{part}_{name}")
+    return "" if value is None else number_text(value)
 
 
 def value_of(record: Record | None, name: str) -> float | None:

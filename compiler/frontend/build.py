@@ -175,6 +175,22 @@ def layer_graph(load: LoadResult) -> Graph:
     return expander.graph
 
 
+def slope_graph(load: LoadResult) -> Graph:
+    """The graph of the mean loss in training, for analyses: an output ``loss.mean``, and one for the gradient of each
+    trained parameter, by its name. ``load`` is of a valid spec with a `train` section.
+    """
+    assert load.model is not None
+    assert load.model.train is not None
+    expander = _expanded(load, "slopes", mode="train")
+    objective = Objective(expander, load.model.train)
+    expander.graph.set_output("loss.mean", objective.minimized(objective.build()).value)
+    trained = [name for name, parameter in expander.parameters.items() if parameter.trained]
+    graph, slopes = gradients(before_gradients(expander.graph), "loss.mean", trained)
+    for name, value in slopes.items():
+        graph.set_output(name, value)
+    return graph
+
+
 def class_graph(load: LoadResult, network: Network) -> Graph:
     """The graph of the classes that a valid spec's outputs answer with and those that are meant (see
     ``answered_classes``). ``network`` is the one that runs it, as ``bounded_network`` returns it.

@@ -13,7 +13,6 @@ import pytest
 from click.testing import Result
 
 import netwright
-from netwright.draw import draw
 from netwright.drawing.picture import Arrow, Box, Picture
 from netwright.drawing.svg import to_svg
 from netwright.drawing.text import to_dot, to_text
@@ -152,7 +151,8 @@ def test_pictures_hold_any_text(text: str) -> None:
 
 @pytest.mark.parametrize("suffix", [".svg", ".dot", ".txt"])
 def test_a_hostile_spec_is_drawn(spec: Path, suffix: str) -> None:
-    assert draw(netwright.load(spec), suffix).replace("\n", "").isprintable()
+    content = netwright.draw(netwright.load(spec)).content(suffix).decode()
+    assert content.replace("\n", "").isprintable()
 
 
 def test_terminals_show_brackets_and_pictures(cli: Cli, spec: Path) -> None:

@@ -1,5 +1,6 @@
 """Pictures: nothing overlaps, arrows go where they should, and what is unrolled is the network in time."""
 
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from itertools import pairwise
@@ -11,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import netwright
-from netwright.draw import draw
 from netwright.drawing.frames import frames
 from netwright.drawing.layers import LayerPicture
 from netwright.drawing.layout import arrange
 from netwright.drawing.picture import Arrow, Box, Picture
+from netwright.drawing.png import to_png
 from netwright.drawing.svg import to_svg
 from netwright.drawing.text import to_dot, to_text
 from netwright.drawing.unrolled import unrolled
@@ -152,7 +153,7 @@ def test_shared_parameters_are_marked(tmp_path: Path) -> None:
         "outputs: {y: b}\n",
         encoding="utf-8",
     )
-    text = draw(netwright.load(path), ".txt")
+    text = str(netwright.draw(netwright.load(path)))
     assert "parameters of a" in text
     assert text.startswith("s\n2 layers · 12 parameters · N: batch\n")
 
@@ -234,18 +235,147 @@ def test_unrolled_operations_are_those_of_that_many_steps(tmp_path: Path) -> Non
     model = netwright.load(EXAMPLES / "sunspots" / "sunspots.yaml")
     for stage in ("graph", "optimized"):
         counts = [
-            draw(model, ".txt", stage=stage, unroll=steps).count(" = tanh(")  # type: ignore[arg-type]
+            str(netwright.draw(model, stage=stage, unroll=steps)).count(" = tanh(")  # type: ignore[arg-type]
             for steps in (1, 2, 5)
         ]
         assert counts == [2, 4, 10]
-    rolled = draw(model, ".txt", stage="graph")
+    rolled = str(netwright.draw(model, stage="graph"))
     assert "scan" in rolled
-    assert "scan" not in draw(model, ".txt", stage="graph", unroll=3)
+    assert "scan" not in str(netwright.draw(model, stage="graph", unroll=3))
     path = tmp_path / "t.yaml"
     path.write_text(TAGGER, encoding="utf-8")
     fixed = netwright.load(path, dims={"T": 6})
-    partly, whole = (draw(fixed, ".txt", stage="graph", unroll=steps) for steps in (3, 6))
+    partly, whole = (str(netwright.draw(fixed, stage="graph", unroll=steps)) for steps in (3, 6))
     assert "scan" in partly
     assert "scan" not in whole
     with pytest.raises(netwright.RequestError, match="no recurrent layer"):
-        draw(netwright.load(EXAMPLES / "lenet" / "lenet.yaml"), stage="graph", unroll=3)
+        netwright.draw(netwright.load(EXAMPLES / "lenet" / "lenet.yaml"), stage="graph", unroll=3)
+
+
+def test_a_picture_as_png(cli: Callable[..., Result], tmp_path: Path) -> None:
+    pytest.importorskip("resvg_py")
+    spec = EXAMPLES / "lenet" / "lenet.yaml"
+    done = cli("graph", spec, "-o", "lenet.png")
+    assert done.exit_code == 0, done.output
+    content = (tmp_path / "lenet.png").read_bytes()
+    layout = arrange(netwright.draw(netwright.load(spec)).picture)
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = (int.from_bytes(content[start : start + 4], "big") for start in (16, 20))
+    assert abs(width - 2 * layout.width) <= 2
+    assert abs(height - 2 * layout.height) <= 2
+
+
+def test_png_needs_its_extra(
+    cli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    done = cli("graph", EXAMPLES / "lenet" / "lenet.yaml", "-o", "lenet.png")
+    assert done.exit_code == 2
+    assert "pip install 'netwright[png]'" in done.output
+    assert not (tmp_path / "lenet.png").exists()
+
+
+def test_a_picture_that_is_too_large_for_png() -> None:
+    pytest.importorskip("resvg_py")
+    boxes = tuple(Box(str(i), "a box of some width " * 20) for i in range(3000))
+    with pytest.raises(netwright.RequestError, match="too large for PNG"):
+        to_png(Picture("wide", "", boxes))
+
+
+def columns(model: netwright.Model, steps: int) -> dict[int, set[tuple[float, float]]]:
+    """The middles and ranks of the boxes of each step in time."""
+    picture = unrolled(LayerPicture(model.load, model.network), steps)
+    layout = arrange(picture)
+    steps_at: dict[int, set[tuple[float, float]]] = {}
+    for box in picture.boxes:
+        if box.row:
+            place = layout.places[box.id]
+            steps_at.setdefault(box.column, set()).add((place.x, place.y))
+    return steps_at
+
+
+STACK = """\
+netwright: 1
+model: stack
+dims: {N: batch, T: time}
+inputs: {x: {shape: [N, T, 3]}}
+layers:
+  - {name: wide_name_of_the_first, type: lstm, units: 4, bidirectional: true}
+  - {name: b, type: gru, units: 6}
+  - {name: c, type: rnn, units: 4}
+  - {name: head, type: dense, units: 2}
+outputs: {y: head, also: head, b: b}
+"""
+
+
+def test_stacked_recurrences_line_up_by_step(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(STACK, encoding="utf-8")
+    steps = columns(netwright.load(path), 4)
+    centres = []
+    for column in range(4):
+        by_rank: dict[float, list[float]] = {}
+        for x, y in steps[column]:
+            by_rank.setdefault(y, []).append(x)
+        middles = {round((min(xs) + max(xs)) / 2, 3) for xs in by_rank.values()}
+        assert len(middles) == 1, (column, by_rank)
+        centres += middles
+    assert centres == sorted(centres)
+
+
+DECODER = """\
+netwright: 1
+model: translate
+dims: {N: batch, S: time, T: time}
+inputs: {a: {shape: [N, S, 4]}, b: {shape: [N, T, 4]}}
+layers:
+  - {name: e1, type: lstm, units: 8, inputs: [a]}
+  - {name: e2, type: gru, units: 8}
+  - {name: d1, type: lstm, units: 8, inputs: [b], initial_state: {h: e1.h, c: e1.c}}
+  - {name: d2, type: gru, units: 8, initial_state: e2.state}
+  - {name: look, type: attention, inputs: [d2, e2]}
+  - {name: both, type: concat, inputs: [d2, look]}
+outputs: {y: both}
+"""
+
+
+def test_an_encoder_and_a_decoder_read_from_left_to_right(tmp_path: Path) -> None:
+    path = tmp_path / "d.yaml"
+    path.write_text(DECODER, encoding="utf-8")
+    model = netwright.load(path)
+    picture = unrolled(LayerPicture(model.load, model.network), 3)
+    layout = arrange(picture)
+    rows: dict[str, list[Box]] = {}
+    for box in picture.boxes:
+        if box.family != "ghost":
+            rows.setdefault(box.row or box.id, []).append(box)
+    assert [box.title for box in rows["input:a"]] == ["a(0)", "a(1)", "a(S−1)"]
+    assert [box.title for box in rows["output:y"]] == ["y(0)", "y(1)", "y(T−1)"]
+    assert len(rows["look"]) == 1  # each step of it reads all steps of the encoder
+    for encoder, decoder in (("e1", "d1"), ("e2", "d2")):
+        ends = [layout.places[rows[name][i].id] for name, i in ((encoder, -1), (decoder, 0))]
+        assert ends[0].y == ends[1].y
+        assert ends[0].x + ends[0].width / 2 + 100 < ends[1].x - ends[1].width / 2
+    states = [(arrow.source, arrow.label) for arrow in picture.arrows if "(−1)" in arrow.label]
+    assert states == [("e1@2", "h(−1), c(−1)"), ("e2@2", "h(−1)")]
+    assert {box.id for box in picture.boxes if box.family == "ghost"} == {"e1@start1", "e2@start1"}
+    reads = {arrow.source for arrow in picture.arrows if arrow.target == "look"}
+    assert reads == {box.id for name in ("d2", "e2") for box in rows[name]}
+    ET.fromstring(to_svg(picture))
+
+
+def test_a_state_can_come_from_another_rank(tmp_path: Path) -> None:
+    path = tmp_path / "d.yaml"
+    path.write_text(
+        DECODER.replace("initial_state: {h: e1.h, c: e1.c}", "initial_state: {h: e2.state}"), encoding="utf-8"
+    )
+    model = netwright.load(path)
+    picture = unrolled(LayerPicture(model.load, model.network), 2)
+    layout = arrange(picture)
+    routes = {arrow.source: points for arrow, points in layout.routes if arrow.target == "d1@4"}
+    source, target = layout.places["e2@1"], layout.places["d1@4"]
+    assert routes["e2@1"] == [
+        (source.x + source.width / 2, source.y),
+        (target.x - target.width / 2, target.y),
+    ]
+    assert source.y > target.y

@@ -5,17 +5,22 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from click.testing import Result
 
 import netwright
+from netwright.cli.places import Place, begin_run
 from netwright.errors import RequestError
 from netwright.runtime.metrics.records import read_records
+from netwright.runtime.weights_file import WeightsFile
 from netwright.specs.appending import AppendedFile, FileInUseError
+from netwright.trainings.describing import flat_values
 from netwright.trainings.reading import Run, runs
 
 from .conftest import samples
@@ -25,7 +30,7 @@ REFERENCE = ("--engine", "reference")
 
 
 def trained(cli: Cli, *arguments: object, code: int = 0) -> str:
-    done = cli("train", *arguments)
+    done = cli("train", *arguments, "--no-report")
     assert done.exit_code == code, done.output
     return " ".join(done.output.split())
 
@@ -34,7 +39,7 @@ def test_a_run_tells_what_it_was(cli: Cli, tiny: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", **samples(64, 3))
     options = ("--set", "train.optimizer.learning_rate=0.01", "--seed", 4, "--data", "valid=other.npz")
     said = trained(cli, tiny, "--epochs", 2, *options, *REFERENCE)
-    assert "run runs/tiny-001 epoch 1/2" in said
+    assert said.startswith("run runs/tiny-001 ")
     assert "wrote runs/tiny-001: 67 weights of epoch" in said
     (run,) = runs()
     assert (run.name, run.state, run.metric) == ("tiny-001", "finished", "valid_loss")
@@ -66,14 +71,17 @@ def test_a_run_tells_what_it_was(cli: Cli, tiny: Path, tmp_path: Path) -> None:
 def test_a_run_is_gone_on_with(cli: Cli, tiny: Path) -> None:
     trained(cli, tiny, "--epochs", 3, "--name", "whole", "--seed", 4, *REFERENCE)
     trained(cli, tiny, "--epochs", 2, "--seed", 4, *REFERENCE)
-    assert "all runs of tiny in runs are finished: --resume runs/tiny-001 --epochs MORE" in trained(
-        cli, tiny, "--resume", code=2
+    assert (
+        "all runs of tiny in runs are finished, or running: --resume runs/tiny-001 --epochs MORE"
+        in trained(cli, tiny, "--resume", code=2)
     )
     trained(cli, tiny, "--resume", "runs/tiny-001", "--epochs", 3)
     whole, parts = Run("runs/whole"), Run("runs/tiny-001")
     assert whole.weights.read_bytes() == parts.weights.read_bytes()
     assert comparable(whole) == comparable(parts)
     assert len(parts.info["resumed"]) == 1
+    assert flat_values(parts) == flat_values(whole)  # its spec has the epochs that it was trained for
+    assert parts.info["spec_hash"] == hashlib.sha256(parts.spec.read_bytes()).hexdigest()
     said = trained(cli, tiny, "--resume", "runs/tiny-001/weights.checkpoint")
     assert "nothing was left to do after 3 of 3 epochs" in said
     assert comparable(whole) == comparable(parts)
@@ -157,6 +165,78 @@ def test_a_run_is_trained_by_one_process(cli: Cli, tiny: Path, tmp_path: Path) -
     assert "it stays" in trained(cli, tiny, "--name", "a", "--force", *REFERENCE, code=2)
     lock.close()
     assert len(read_records(path / "metrics.jsonl")) == 17
+
+
+def test_trainings_that_begin_at_once_take_numbers_of_their_own(tiny: Path, tmp_path: Path) -> None:
+    program = netwright.load(tiny).compile(entries=["loss", "train_step"], engine="reference")
+    sets = program._data()
+    for taken in ("tiny-001", "tiny-002"):
+        program.new_run(tmp_path / taken, sets)
+    place = Place(tmp_path / "tiny-001", None, "tiny")
+    assert begin_run(place, lambda path: program.new_run(path, sets)).path.name == "tiny-003"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileExistsError):
+        program.new_run(tmp_path / "empty", sets)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == [
+        "empty",
+        *(f"tiny-00{number}" for number in (1, 2, 3)),
+    ]
+
+
+def test_runs_are_listed_and_compared(cli: Cli, tiny: Path, tmp_path: Path) -> None:
+    assert "there are no runs in runs" in cli("runs").output
+    assert json.loads(cli("runs", "--format", "json").output) == []
+    trained(cli, tiny, "--epochs", 3, "--name", "a", *REFERENCE)
+    long = "a-name-that-is-much-too-long-for-a-narrow-terminal-of-sixty-columns"
+    trained(cli, tiny, "--epochs", 1, "--set", "layers.hidden.units=5", "--name", long, *REFERENCE)
+    for width in (60, 80, 120):
+        os.environ["COLUMNS"] = str(width)
+        for arguments in ((), ("show", "a"), ("compare", "a", long)):
+            lines = cli("runs", *arguments).output.splitlines()
+            assert max(map(len, lines)) <= width
+            assert lines
+    listed = json.loads(cli("runs", "--format", "json").output)
+    assert [(run["name"], run["state"], run["epochs"], run["metric"]) for run in listed] == [
+        ("a", "finished", 3, "valid_loss"),
+        (long, "finished", 1, "valid_loss"),
+    ]
+    sections = json.loads(cli("runs", "compare", "a", long, "--format", "json").output)
+    assert sections["spec"] == {"layers.hidden.units": [8, 5], "train.epochs": [3, 1]}
+    assert sections["results"]["valid_loss"] == [run["value"] for run in listed]
+    shown = json.loads(cli("runs", "show", "runs/a", "--format", "json").output)
+    assert (len(shown["history"]), shown["run"]["seed"]) == (3, 0)
+    assert "valid_loss by epoch:" in cli("runs", "show", "a").output
+    assert cli("runs", "plot", "a", long, "-o", "c.svg", "--metric", "loss").exit_code == 0
+    root = ElementTree.parse(tmp_path / "c.svg").getroot()
+    lines = root.findall(".//{http://www.w3.org/2000/svg}polyline")
+    assert [line.get("class") for line in lines] == ["train", "valid"]
+    dots = root.findall(".//{http://www.w3.org/2000/svg}circle")
+    assert len(dots) == 2  # of the run with a single epoch
+    for arguments, message in (
+        (("show", "b"), "there is no run b, neither as a folder nor in runs; there is a, "),
+        (("compare", "a"), "name two or more"),
+        (
+            ("plot", "a", "-o", "d.svg", "--metric", "lss"),
+            "no run has the number lss; there is loss, accuracy",
+        ),
+    ):
+        done = cli("runs", *arguments)
+        assert done.exit_code == 2
+        assert message in " ".join(done.output.split())
+    (Run("runs/a").path / "run.json").write_text("{")
+    assert [run.name for run in runs()] == [long]
+
+
+def test_a_run_is_taken_for_its_weights(cli: Cli, tiny: Path) -> None:
+    trained(cli, tiny, "--epochs", 1, "--name", "a", *REFERENCE)
+    said = [
+        cli("evaluate", tiny, "--weights", weights, "--engine", "reference").output
+        for weights in ("runs/a", "runs/a/weights.safetensors")
+    ]
+    assert said[0] == said[1]
+    assert "accuracy" in said[0]
+    os.utime("runs/a/weights.checkpoint", (2e9, 2e9))  # it was gone on with, and killed
+    assert WeightsFile("runs/a").metadata["format"].startswith("netwright-checkpoint")
 
 
 def test_runs_from_python(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import netwright
+from netwright.analysis.layer_table import short_count
 from netwright.analysis.summary import Summary
 from netwright.describe import bytes_text, flops_text
 from netwright.specs.dims import parse_dim
@@ -88,3 +89,35 @@ def test_sizes_of_files() -> None:
         "2.5 MB",
         "3 GB",
     ]
+
+
+WORDS = """\
+  - {name: first, type: conv2d, filters: 64, kernel_size: 3, padding: same}
+  - {name: narrower, type: max_pool2d, pool_size: 2}
+  - {name: normalized, type: batch_norm}
+  - {name: flat, type: flatten}
+  - {name: head, type: dense, units: 10}
+"""
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120])
+def test_narrow_tables_break_no_word(tmp_path: Path, width: int) -> None:
+    lines = summary(tmp_path, WORDS).to_text(width).splitlines()
+    table = [
+        line for line in lines[: next(i for i, line in enumerate(lines) if "parameters ·" in line)] if line
+    ]
+    assert max(map(len, table)) <= max(width, 46)
+    text = " ".join(table)
+    for word in ("first", "narrower", "normalized", "conv2d", "max_pool2d", "batch_norm", "[N, 81, 81, 64]"):
+        assert word in text
+    heading = text.partition(" x ")[0]
+    for column, least in (("parameters", 60), ("FLOPs", 60), ("receptive", 80), ("stride", 80)):
+        assert (column in heading) == (width >= least), column
+    assert ("left out" in text) == (width < 80)
+
+
+@pytest.mark.parametrize(
+    ("flops", "text"), [(0, ""), (999, "999"), (36864, "36.9k"), (999_950, "1.00M"), (3 * 10**12, "3.00T")]
+)
+def test_short_numbers(flops: int, text: str) -> None:
+    assert short_count(flops) == text

@@ -77,7 +77,7 @@ def test_other_data_can_be_named(cli: Cli, tiny: Path, weights: Path, tmp_path: 
     done = cli(
         "train", tiny, "--weights", "a.safetensors", "--data", "train=new.npz", "--set", "train.epochs=1"
     )
-    assert done.output.startswith("epoch 1/1")
+    assert done.output.splitlines()[2].split()[0] == "1/1"
 
 
 def test_run_writes_outputs_and_taps(cli: Cli, tiny: Path, weights: Path, tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ def test_ctrl_c_stops_cleanly_with_a_checkpoint(tiny: Path, tmp_path: Path) -> N
         text=True,
     )
     assert process.stdout is not None
-    assert process.stdout.readline().startswith("epoch 1/")
+    assert process.stdout.readline().split() == ["train", "valid"]  # the heading of the first epoch
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -57,7 +58,9 @@ def start(arguments: Sequence[str], log: Path) -> int:
     """
     compiled = _compiled(arguments[1])
     program.build = lambda *network: compiled
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # NumPy's threads are idle, ours have not begun
+        child = os.fork()
     if child:
         return child
     code = 99
@@ -180,13 +183,13 @@ def disturb(number: int, folder: Path, spec: Path, whole: Outcome, seconds: floa
 
 def _arguments(spec: Path, folder: Path, name: str) -> list[str]:
     assert str(spec) != STANDARD_STREAM
-    return ["train", str(spec), "--runs", str(folder), "--name", name, "--threads", "1"]
+    return ["train", str(spec), "--runs", str(folder), "--name", name, "--threads", "1", "--no-report"]
 
 
 def _next(spec: Path, folder: Path, name: str) -> list[str]:
     """The command that begins a run, or goes on with it."""
     if is_run(folder / name):
-        return ["train", str(spec), "--resume", str(folder / name), "--threads", "1"]
+        return ["train", str(spec), "--resume", str(folder / name), "--threads", "1", "--no-report"]
     return _arguments(spec, folder, name)
 
 

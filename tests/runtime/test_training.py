@@ -1,16 +1,13 @@
 """The training loop on a real engine: order, the best weights, early stopping, divergence, observers."""
 
-import io
-
 import numpy as np
 import pytest
-from rich.console import Console
 
 from netwright.runtime.batches import Batches
 from netwright.runtime.data import Dataset
 from netwright.runtime.errors import DataError, TrainingError
 from netwright.runtime.plan import EarlyStopping, TrainingPlan
-from netwright.runtime.progress import Bar, PlainLines, Silent, observer_for
+from netwright.runtime.progress import Silent
 from netwright.runtime.session import Session
 from netwright.runtime.training import DivergedError, evaluate, train
 
@@ -256,21 +253,3 @@ def test_an_observer_sees_everything_in_order():
         ("epoch", 1, True),
         ("end", "finished"),
     ]
-
-
-def test_plain_lines_off_a_terminal_and_a_bar_on_one():
-    text = io.StringIO()
-    observer = observer_for(Console(file=text, force_terminal=False, width=200))
-    assert type(observer) is PlainLines
-    train(new_session(), PLAN, DATA, VALID, observer=observer)
-    lines = text.getvalue().splitlines()
-    assert len(lines) == 4
-    assert lines[0].startswith("epoch 1/4  loss ")
-    assert "valid loss" in lines[0]
-    assert "samples/s" in lines[0]
-    assert lines[0].endswith("*")
-    text = io.StringIO()
-    observer = observer_for(Console(file=text, force_terminal=True, width=200))
-    assert type(observer) is Bar
-    train(new_session(), PLAN, DATA, VALID, observer=observer)
-    assert text.getvalue().count("valid loss") == 4

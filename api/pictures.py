@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 from netwright.compiler.graph.text import print_graph
@@ -10,6 +13,7 @@ from netwright.compiler.passes.base import Phase
 from netwright.compiler.passes.dead_code import RemoveDeadCode
 from netwright.compiler.passes.unroll import UnrollScans
 from netwright.compiler.pipeline import GRAPH
+from netwright.specs.files import write_file
 from netwright.specs.models.layers.recurrent import RecurrentLayer
 from netwright.specs.specialize import DimError, specialize
 
@@ -17,6 +21,8 @@ from .build import entry_graphs
 from .data.needs import time_dim
 from .drawing.graphs import graph_picture
 from .drawing.layers import LayerPicture
+from .drawing.picture import Picture
+from .drawing.png import to_png
 from .drawing.svg import to_svg
 from .drawing.text import to_dot, to_text
 from .drawing.unrolled import unrolled
@@ -26,32 +32,63 @@ from .model import Model
 Stage = Literal["spec", "graph", "optimized"]
 _WRITERS = {".svg": to_svg, ".dot": to_dot, ".txt": to_text}
 #: The file name extensions of pictures.
-SUFFIXES = tuple(_WRITERS)
+SUFFIXES = (*_WRITERS, ".png")
+
+
+class Drawing:
+    """A drawing of a model, which notebooks show: ``picture`` is what is drawn. One of operations also has a textual
+    form of its own.
+    """
+
+    def __init__(self, picture: Callable[[], Picture], text: str | None = None):
+        self._make, self._text = picture, text
+
+    @cached_property
+    def picture(self) -> Picture:
+        """Boxes and arrows. Raises RequestError if there are too many to draw."""
+        return self._make()
+
+    def content(self, suffix: str) -> bytes:
+        """The content of a file with this ending: `.svg`, `.png`, `.dot` (Graphviz) or `.txt`. Raises RequestError, for
+        a PNG also without the extra png.
+        """
+        if suffix == ".png":
+            return to_png(self.picture)
+        if suffix not in _WRITERS:
+            raise RequestError(
+                f"a picture is written as {', '.join(SUFFIXES)}, not as {suffix or 'nothing'!r}"
+            )
+        if suffix == ".txt" and self._text is not None:
+            return self._text.encode()
+        return _WRITERS[suffix](self.picture).encode()
+
+    def save(self, path: str | Path) -> None:
+        """Writes a file, whose ending says as what. Raises RequestError and OSError."""
+        write_file(path, self.content(Path(path).suffix))
+
+    def _repr_svg_(self) -> str:
+        return to_svg(self.picture)
+
+    def __str__(self) -> str:
+        return self.content(".txt").decode()
 
 
 def draw(
-    model: Model,
-    suffix: str = ".svg",
-    *,
-    unroll: int | None = None,
-    stage: Stage = "spec",
-    entry: str = "predict",
-) -> str:
-    """A model as the text of a picture: `.svg`, `.dot` (Graphviz) or `.txt`.
+    model: Model, *, unroll: int | None = None, stage: Stage = "spec", entry: str = "predict"
+) -> Drawing:
+    """Draws a model.
 
     The ``stage`` "spec" shows the layers; with ``unroll``, recurrences become one copy per step. "graph" and
-    "optimized" show the operations of an entry, with ``unroll`` those of that many steps; their `.txt` is the graph's
-    own textual form. Raises SpecError, RequestError.
+    "optimized" show the operations of an entry, with ``unroll`` those of that many steps; their text is the graph's
+    own. Raises SpecError, RequestError.
     """
-    if suffix not in _WRITERS:
-        raise RequestError(f"a picture is written as {', '.join(_WRITERS)}, not as {suffix or 'nothing'!r}")
     if stage == "spec":
         layers = LayerPicture(model.load, model.network)
         try:
             picture = layers.rolled() if unroll is None else unrolled(layers, unroll)
         except ValueError as error:
             raise RequestError(f"{model.name}: {error}") from error
-        return _WRITERS[suffix](picture)
+        return Drawing(lambda: picture)
     if unroll is not None:
         model = _written_out(model, unroll)
     graph = entry_graphs(model.network, [entry])[entry]
@@ -59,12 +96,14 @@ def draw(
         graph = GRAPH.run(graph)
     elif unroll is not None:
         graph = Phase("unroll", (UnrollScans(), RemoveDeadCode())).run(graph)
-    if suffix == ".txt":
-        return print_graph(graph) + "\n"
-    try:
-        return _WRITERS[suffix](graph_picture(graph, model.name))
-    except ValueError as error:
-        raise RequestError(f"{model.name}: {error}") from error
+
+    def operations() -> Picture:
+        try:
+            return graph_picture(graph, model.name)
+        except ValueError as error:
+            raise RequestError(f"{model.name}: {error}") from error
+
+    return Drawing(operations, print_graph(graph) + "\n")
 
 
 def _written_out(model: Model, steps: int) -> Model:
