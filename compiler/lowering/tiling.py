@@ -67,12 +67,23 @@ def choose_tilings(
             yield wide
         yield from transposed
     else:
-        if segment is None:
-            yield from _crosswise(space, contractions, group, dtype, parallel, machine)
+        orders = {part.order for part in contractions}
         extents = [part.extents[-1:] for part in contractions]
         long = all(e and (not isinstance(e[0], int) or 2 * e[0] >= native) for e in extents)
         deep = _deep(space, columns, contractions, native, parallel, machine)
         narrow = isinstance(columns, int) and columns < min(native, 8)
+        if orders != {"any"}:
+            # Lanes along the reduction make sums of their own. That is a fixed order if it does not depend on the rows
+            # whether they do, and none that goes through the terms one by one.
+            if orders <= {"any", "fixed"} and narrow and long:
+                yield deep
+            if segment is None:
+                yield from _crosswise(space, contractions, group, dtype, parallel, machine)
+            yield wide
+            yield Tiling(1, parallel_axis=parallel, segment=segment)
+            return
+        if segment is None:
+            yield from _crosswise(space, contractions, group, dtype, parallel, machine)
         if narrow and long:
             yield deep
             yield wide
