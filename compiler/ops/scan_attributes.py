@@ -22,10 +22,12 @@ class ScanAttributes(Attributes):
     "auto".
 
     ``checkpoint``: the number of steps after which a state is kept for the gradient, which computes the steps in
-    between again; None keeps what it needs of all of them. A scan with ``recompute`` keeps nothing but its states.
+    between again; None keeps what it needs of all of them. Such a scan becomes one over blocks, with ``recompute``:
+    it keeps nothing but its states. The scans over the steps of a block, and over those that fill none, have ``part``.
+    They stay loops even for a single step, since the same operations in the same loop give the same bits.
     """
 
-    optional: ClassVar[tuple[str, ...]] = ("checkpoint", "recompute")
+    optional: ClassVar[tuple[str, ...]] = ("checkpoint", "recompute", "part")
 
     body: Graph
     length: DimLike
@@ -36,6 +38,7 @@ class ScanAttributes(Attributes):
     name: str = ""
     checkpoint: int | None = None
     recompute: bool = False
+    part: bool = False
 
     def stacked(self, type: TensorType) -> TensorType:
         """The type of a sequence of ``length`` values of ``type``."""

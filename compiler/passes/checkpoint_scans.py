@@ -32,8 +32,9 @@ class CheckpointScans(Pass):
             steps, whole = attrs.checkpoint, replace(attrs, checkpoint=None)
             if isinstance(attrs.length, int) and attrs.length <= steps:
                 return new.add("scan", operands, whole).values
-            blocks = replace(whole, body=_block(whole, steps), unroll="none", recompute=True)
-            return in_blocks(new, attrs, operands, steps, blocks, whole)
+            part = replace(whole, part=True)
+            blocks = replace(whole, body=_block(part, steps), unroll="none", recompute=True)
+            return in_blocks(new, attrs, operands, steps, blocks, part)
 
         return graph.rewrite(context.limit(rule))
 

@@ -30,6 +30,7 @@ class UnrollScans(Pass):
 
     ``k`` makes a scan of ⌊T/k⌋ steps with k copies of the body each, and a scan of single steps for the other T mod k
     steps, which are computed last. ``auto`` unrolls only a scan of a single step: cells are fused without unrolling.
+    A part of a scan in blocks is not unrolled for having a single step.
     """
 
     name: ClassVar[str] = "unroll_scans"
@@ -42,7 +43,7 @@ class UnrollScans(Pass):
             if not isinstance(attrs, ScanAttributes):
                 return None
             unroll = attrs.unroll
-            if unroll == "full" or attrs.length == 1:
+            if unroll == "full" or (attrs.length == 1 and not attrs.part):
                 return _Steps(new, attrs, operands).full(self.limit)
             if isinstance(unroll, int) and unroll > 1:
                 if isinstance(attrs.length, int) and attrs.length <= unroll:
