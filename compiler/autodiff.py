@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 from .graph.analysis import ancestors, dependents
@@ -18,7 +19,7 @@ from .graph.rules import ShapeError
 from .graph.types import FLOATS
 from .ops.base import primitive
 from .ops.constant import splat, zeros_like
-from .ops.contexts import Intercept, Intercepted, Joint
+from .ops.contexts import Continued, Intercept, Intercepted, Joint
 
 
 def gradients(graph: Graph, loss: str, wrt: Sequence[str]) -> tuple[Graph, dict[str, Value]]:
@@ -52,14 +53,16 @@ def backpropagate(
     memos: Mapping[int, Any] | None = None,
     intercept: Intercept | None = None,
     intercepted: list[Intercepted] | None = None,
+    continued: Mapping[tuple[int, int], Continued] | None = None,
 ) -> list[Value | None]:
     """Appends the cotangents of ``wrt`` to ``graph``, from ``seeds``: pairs of a value and its cotangent.
 
     Walks only nodes from ``first`` on. Where ``intercept(graph, node, position)`` holds, the operand's contribution
-    is added to the list ``intercepted`` instead of its cotangent. The result has None for a value without a
-    cotangent.
+    is added to the list ``intercepted`` instead of its cotangent. ``continued`` has the sums that go on from a start,
+    by the id of a node and the position of its operand. The result has None for a value without a cotangent.
     """
-    context = _GradientContext(graph, memos or {})
+    context = _GradientContext(graph, memos or {}, dict(continued or {}))
+    chains = _Chains(context)
     active = dependents(graph, wrt, first, floats_only=True)
     cotangents: dict[Value, Value] = {}
 
@@ -77,7 +80,8 @@ def backpropagate(
         if node.op == "input" or all(c is None for c in own) or not any(v in active for v in operands):
             continue
         graph.layer = node.layer
-        contributions = primitive(node.op).gradient(context, node, own)
+        chains.begin(node)
+        contributions = chains.end(node, primitive(node.op).gradient(context, node, own))
         for position, (operand, contribution) in enumerate(zip(operands, contributions, strict=True)):
             if contribution is None or operand not in active:
                 continue
@@ -93,14 +97,58 @@ def backpropagate(
 class _GradientContext:
     graph: Graph
     memos: Mapping[int, Any]
+    continued: dict[tuple[int, int], Continued]
 
     def memo(self, node: Node) -> Any:
         return self.memos[node.id]
 
+    def continuing(self, node: Node, position: int) -> Continued | None:
+        return self.continued.get((node.id, position))
+
     def backpropagate(
-        self, seeds: Sequence[tuple[Value, Value]], wrt: Sequence[Value], first: int
+        self, graph: Graph, seeds: Sequence[tuple[Value, Value]], wrt: Sequence[Value]
     ) -> list[Value | None]:
-        return backpropagate(self.graph, seeds, wrt, first=first, memos=self.memos)
+        return backpropagate(graph, seeds, wrt)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chains:
+    """Sums that go on from the gradient of one operation to that of another (see ``Primitive.goes_on_from``)."""
+
+    context: _GradientContext
+    ends: dict[int, dict[int, list[Value]]] = field(default_factory=dict)
+    """By the id of an operation that is still to come, and the position of its operand: what its sums go on from."""
+
+    def begin(self, node: Node) -> None:
+        """Has the sums of ``node``'s gradient start where those before ended."""
+        graph, op, continued = self.context.graph, primitive(node.op), self.context.continued
+        if node.id not in self.ends and op.goes_on_from(graph, node) is None:
+            return
+        ends, memo = self.ends.setdefault(node.id, {}), self.context.memos.get(node.id)
+        for position in range(len(graph.operands(node))):
+            if number := op.separate_sums(memo, position):
+                starts = ends.get(position, [None] * number)
+                assert len(starts) == number, "the parts of one loop have the same sums"
+                continued[node.id, position] = Continued(starts)
+
+    def end(self, node: Node, contributions: Sequence[Value | None]) -> list[Value | None]:
+        """The cotangents of the operands: without sums that go on, with the totals of those that end here."""
+        graph, totals = self.context.graph, list(contributions)
+        if node.id not in self.ends:
+            return totals
+        before = primitive(node.op).goes_on_from(graph, node)
+        results = {
+            position: self.context.continued[node.id, position].results
+            for position in range(len(totals))
+            if (node.id, position) in self.context.continued
+        }
+        del self.ends[node.id]
+        if before is not None:
+            self.ends[before.id] = results
+            return totals
+        for position, sums in results.items():
+            totals[position] = reduce(lambda a, b: graph.apply("add", a, b), sums)
+        return totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +184,12 @@ def _tape(graph: Graph, wrt: Sequence[Value], results: Sequence[Value]) -> _Tape
 
 class _TapingContext:
     def differentiate(
-        self, body: Graph, active: Sequence[bool], seeded: Sequence[bool], intercept: Intercept
+        self,
+        body: Graph,
+        active: Sequence[bool],
+        seeded: Sequence[bool],
+        intercept: Intercept | None,
+        continues: int = 0,
     ) -> Joint:
         wrt = [value for value, flag in zip(body.inputs.values(), active, strict=True) if flag]
         results = [value for value, flag in zip(body.outputs.values(), seeded, strict=True) if flag]
@@ -148,6 +201,16 @@ class _TapingContext:
             for i, (value, flag) in enumerate(zip(outputs, seeded, strict=True))
         ]
         intercepted: list[Intercepted] = []
+        continued: dict[int, Continued] = {}
+        by_use: dict[tuple[int, int], Continued] = {}
+        for i, value in enumerate(inputs[:continues]):
+            uses = graph.uses(value)
+            if active[i] and len(uses) == 1 and value not in outputs:
+                ((node, position),) = uses
+                sums = primitive(node.op).separate_sums(taped.memos.get(node.id), position)
+                starts = [graph.input(f"total{i}.{n}", graph.type(value)) for n in range(sums)]
+                if starts:
+                    continued[i] = by_use[node.id, position] = Continued(starts)
         active_cotangents = iter(
             backpropagate(
                 graph,
@@ -156,7 +219,8 @@ class _TapingContext:
                 memos=taped.memos,
                 intercept=intercept,
                 intercepted=intercepted,
+                continued=by_use,
             )
         )
         cotangents = [next(active_cotangents) if flag else None for flag in active]
-        return Joint(graph, inputs, outputs, seeds, cotangents, intercepted, first)
+        return Joint(graph, inputs, outputs, seeds, cotangents, intercepted, continued, first)

@@ -21,6 +21,7 @@ from .machine import Machine
 from .observers import Dump, Observer, Observers, Step
 from .passes.base import Budget, PassContext, Phase
 from .passes.channels_before_cells import ChannelsBeforeCells
+from .passes.checkpoint_scans import CheckpointScans
 from .passes.common_subexpressions import MergeCommonSubexpressions
 from .passes.dead_code import RemoveDeadCode
 from .passes.flatten_products import FlattenProducts
@@ -48,9 +49,9 @@ BEFORE_GRADIENTS = Phase(
         MergeCommonSubexpressions(),  # cells compute the same thing twice, such as the slices of a sum
         RegroupSums(),  # so that a bias leaves the loop with the product it is added to
         RemoveDeadCode(),  # drops the sums as they were written, which would block hoisting
-        HoistScanInputs(),  # so that x @ W, its gradient and dW are products over all steps
-        SinkScanOutputs(),  # so that h @ C and its gradient are, too
+        HoistScanInputs(steps=False),  # so that what is computed from weights alone has one gradient, outside
         RemoveDeadCode(),  # sequences that only moved operations read
+        CheckpointScans(),  # last, so that a block has nothing in it but the loop over its steps
     ),
 )
 

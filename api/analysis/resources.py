@@ -134,10 +134,11 @@ class Resources:
                 size = train.batch_size if train and entry != "predict" else 1
                 size = info.fitted(size)
             sizes[name] = size
-        if train and train.bptt and entry == "train_step":
+        window = train.bptt.window if train and train.bptt else None
+        if window and entry == "train_step":
             time = time_dim(self.network)
             if time is not None:
-                sizes[time] = min(sizes[time], train.bptt.window)  # a training step reads one window
+                sizes[time] = min(sizes[time], window)  # a training step reads one window
         return sizes
 
     def dims(self, entry: str, given: Mapping[str, int] | None = None) -> dict[str, int]:

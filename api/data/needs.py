@@ -85,7 +85,8 @@ def windows(load: LoadResult, network: Network) -> Windows | None:
     """The windows that sequences are cut into; None if they are trained on whole."""
     train = load.model.train if load.model else None
     time = time_dim(network)
-    return Windows(train.bptt.window, time) if train and train.bptt and time else None
+    size = train.bptt.window if train and train.bptt else None
+    return Windows(size, time) if size and time else None
 
 
 def time_dim(network: Network) -> str | None:

@@ -52,9 +52,9 @@ class Expander:
         self.diagnostics = diagnostics
         self.dtype = model_dtype(load)
         self.seed = self.spec.train.seed if self.spec.train else 0
-        self.carries = bool(
-            mode == "train" and self.spec.train and self.spec.train.bptt and self.spec.train.bptt.carry_state
-        )
+        train = self.spec.train if mode == "train" else None
+        self.carries = bool(train and train.windows and train.windows.carry_state)
+        self.bptt = train.bptt if train else None
         self.ranges: dict[str, Range] = {name: (dim.least, dim.most) for name, dim in self.spec.dims.items()}
         self.multiples = {
             name: dim.multiple_of for name, dim in self.spec.dims.items() if dim.multiple_of > 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from .types import TensorType
 
@@ -18,11 +18,20 @@ class Value(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """Base of the static attributes of an operation: frozen, hashable, printable."""
+    """Base of the static attributes of an operation: frozen, hashable, printable.
+
+    ``optional`` names those that the text form leaves out where they have their defaults.
+    """
+
+    optional: ClassVar[tuple[str, ...]] = ()
 
     def fields(self) -> dict[str, Any]:
         """The attributes that the text form prints, in order."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        defaults = {field.name: field.default for field in fields(self) if field.name in self.optional}
+        return {
+            name: value for name, value in values.items() if name not in defaults or value != defaults[name]
+        }
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Self:

@@ -1,8 +1,8 @@
 """Fills the accumulators of a tile: emits the reduction loops of its contractions.
 
 Every (contraction, index) pair has one accumulator register. Where a tile has too few of them to hide the latency of
-a fused multiply-add, each gets several partial sums, which are added at the end. Contractions that reduce over the
-same extents share their loops, and an operand that two terms read is loaded once.
+a fused multiply-add, each gets several partial sums, which are added at the end, unless the order of terms is given.
+Contractions that reduce over the same extents share their loops, and an operand that two terms read is loaded once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..loop import ir
 from ..loop.intrinsics.builder import LANE
 from ..loop.ir import Expr
 from ..machine import Machine
-from ..ops.protocols import neutral
+from ..ops.protocols import Order, neutral
 from .indices import Indices
 from .reader import Reader
 from .roles import ContractionPart
@@ -40,22 +40,21 @@ def contract(
     machine: Machine,
 ) -> dict[tuple[int, Indices], Expr]:
     """Emits the loops that compute each wanted (node id, index); returns the expression that holds each result."""
-    families: dict[tuple[str, Shape], list[Term]] = {}
+    families: dict[tuple[str, Shape, Order], list[Term]] = {}
     for (id, index), count in wanted.items():
         part = reader.roles.parts[id]
         assert isinstance(part, ContractionPart)
-        families.setdefault((part.combine, part.extents), []).append(Term(part, index, count))
+        families.setdefault((part.combine, part.extents, part.order), []).append(Term(part, index, count))
     results: dict[tuple[int, Indices], Expr] = {}
-    for (combine, extents), terms in families.items():
-        for term, value in zip(
-            terms, _Family(reader, tiling, combine, extents, terms, machine).emit(), strict=True
-        ):
+    for (combine, extents, order), terms in families.items():
+        family = _Family(reader, tiling, combine, extents, order, terms, machine)
+        for term, value in zip(terms, family.emit(), strict=True):
             results[term.part.node.id, term.index] = value
     return results
 
 
 class _Family:
-    """Terms with the same reduction extents and the same combining operation."""
+    """Terms with the same reduction extents, combining operation and order."""
 
     def __init__(
         self,
@@ -63,16 +62,18 @@ class _Family:
         tiling: Tiling,
         combine: str,
         extents: Shape,
+        order: Order,
         terms: Sequence[Term],
         machine: Machine,
     ):
         self.reader, self.b, self.tiling = reader, reader.b, tiling
-        self.combine, self.extents, self.terms = combine, extents, terms
+        self.combine, self.extents, self.order, self.terms = combine, extents, order, terms
         innermost = extents[-1] if extents and not tiling.inner else 1
         self.copies = unrolling(innermost, len(terms))
-        partial = max(1, min(self.copies, machine.partial_sums // len(terms)))
+        most = machine.partial_sums // len(terms) if order == "any" else 1
+        partial = max(1, min(self.copies, most))
         self.registers = [
-            [self.b.register("acc", self._identity(term)) for term in terms] for _ in range(partial)
+            [self.b.register("acc", self._first(term)) for term in terms] for _ in range(partial)
         ]
         self.turn = 0
 
@@ -89,7 +90,11 @@ class _Family:
             results.append(self.b.let("s", total))
         return results
 
-    def _identity(self, term: Term) -> Expr:
+    def _first(self, term: Term) -> Expr:
+        """What an accumulator holds before the first term."""
+        if term.part.start is not None:
+            with self.reader.vector(self.tiling.lanes, term.count):
+                return self.reader.read(term.part.start, term.index)
         dtype = term.part.node.types[0].dtype
         return self.b.const(neutral(self.combine, dtype), dtype, self.tiling.lanes)
 
@@ -146,6 +151,8 @@ class _Family:
 
     def _places(self, term: Term, at: Indices) -> list[tuple[Value, Indices]]:
         """The values that a term reads in one reduction step, each with its index."""
+        if self.order == "descending":
+            at = tuple(extent - 1 - k for extent, k in zip(self.extents, at, strict=True))
         factors = term.part.factors(term.index, at)
         return [(term.part.operands[p], self.reader.settled(index)) for p, index in factors]
 

@@ -239,7 +239,7 @@ class Grouping:
             return "there is nothing to join"
         if not group.fusable:
             return "its operand is made by a loop or by a kernel that nothing is fused into"
-        (operand,) = part.operands
+        operand = part.operands[0]
         if group.space != self.roles.type(operand).shape and not self._through_pad(operand, group):
             return "its operand's kernel runs over another shape"
         if part.role == "window":
@@ -277,7 +277,7 @@ class Grouping:
                     and isinstance(other, ContractionPart)
                     and other.op is part.op
                     and group.space == part.node.types[0].shape
-                    and (other.combine, other.extents) == (part.combine, part.extents)
+                    and (other.combine, other.extents, other.order) == (part.combine, part.extents, part.order)
                     and len(group.contractions()) < MAX_CONTRACTIONS
                     and (latest is None or latest.order < group.order)
                 ):

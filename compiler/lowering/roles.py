@@ -22,7 +22,7 @@ from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..graph.types import TensorType
 from ..ops.base import primitive
-from ..ops.protocols import Contraction, Elementwise, Generator, Opaque, Source, View, contraction
+from ..ops.protocols import Contraction, Elementwise, Generator, Opaque, Order, Source, View, contraction
 from ..ops.scan_attributes import ScanAttributes
 
 Role: TypeAlias = Literal[
@@ -87,11 +87,14 @@ class ElementwisePart(Part):
 
 @dataclass(frozen=True, slots=True)
 class ContractionPart(Part):
-    """A window, a reduction or a product; ``extents`` are those of the reduction loops."""
+    """A window, a reduction or a product; ``extents`` are those of the reduction loops, ``order`` is that of its
+    terms, ``start`` the value that sums start from."""
 
     op: Contraction
     combine: str
     extents: Shape
+    order: Order
+    start: Value | None
 
     @property
     def window(self) -> tuple[int, ...]:
@@ -158,7 +161,10 @@ class Roles:
             case Contraction() as op:
                 extents = tuple(op.reduction_shape(node.attrs, types))
                 role = _contraction_role(op, extents)
-                return ContractionPart(node, role, operands, types, op, op.combine(node.attrs), extents)
+                order, count = op.order(node.attrs), op.factor_count
+                start = operands[count] if op.continues and len(operands) > count else None
+                combine = op.combine(node.attrs)
+                return ContractionPart(node, role, operands, types, op, combine, extents, order, start)
             case View() as op:
                 storage = op.storage(node.attrs, types, self._is_guarded(node))
                 return ViewPart(node, storage, operands, types, op)

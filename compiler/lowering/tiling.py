@@ -67,18 +67,22 @@ def choose_tilings(
             yield wide
         yield from transposed
     else:
-        if segment is None:
-            yield from _crosswise(space, contractions, group, dtype, parallel, machine)
+        orders = {part.order for part in contractions}
         extents = [part.extents[-1:] for part in contractions]
         long = all(e and (not isinstance(e[0], int) or 2 * e[0] >= native) for e in extents)
         deep = _deep(space, columns, contractions, native, parallel, machine)
         narrow = isinstance(columns, int) and columns < min(native, 8)
-        if narrow and long:
+        # Lanes along the reduction sum every so many terms: not one after the other, but in a fixed order as long as the
+        # choice of the tiling does not depend on the number of rows, as lanes across them do.
+        stepwise = not orders <= {"any", "fixed"}
+        if segment is None and "fixed" not in orders:
+            yield from _crosswise(space, contractions, group, dtype, parallel, machine)
+        if narrow and long and not stepwise:
             yield deep
             yield wide
         else:
             yield wide
-            if all(extents):
+            if all(extents) and not stepwise:
                 yield deep
     yield Tiling(1, parallel_axis=parallel, segment=segment)
 

@@ -117,6 +117,16 @@ class Primitive(Rules):
         """
         return None
 
+    def separate_sums(self, memo: Any, position: int) -> int:
+        """Of how many sums, each of which can go on from a start, ``gradient`` makes the cotangent of an operand (see
+        ``GradientContext.continuing``); 0 if it knows no starts. ``memo`` is the node's."""
+        return 0
+
+    def goes_on_from(self, graph: Graph, node: Node) -> Node | None:
+        """The operation that did the part of the work before that of ``node``, with the same constants. Its gradient
+        comes later, and its sums go on from those of this one's gradient."""
+        return None
+
     def vectorize(
         self, graph: Graph, attrs: Any, operands: Sequence[Value], stacked: Sequence[bool], length: DimLike
     ) -> Value | None:
@@ -164,7 +174,10 @@ def stack_all(
 
 
 def repeat(graph: Graph, value: Value, length: DimLike) -> Value:
-    """``value`` repeated on a new first axis."""
-    type = graph.type(value)
-    attrs = BroadcastAttributes((length, *type.shape), tuple(range(1, type.rank + 1)))
+    """``value`` repeated on a new first axis; what is repeated already is repeated once, along all axes."""
+    type, node = graph.type(value), graph.producer(value)
+    axes = tuple(range(type.rank))
+    if isinstance(node.attrs, BroadcastAttributes):
+        (value,), axes = graph.operands(node), node.attrs.axes
+    attrs = BroadcastAttributes((length, *type.shape), tuple(axis + 1 for axis in axes))
     return graph.apply("broadcast", value, attrs=attrs)

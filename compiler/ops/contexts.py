@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,12 +25,23 @@ class Intercepted:
     contribution: Value
 
 
+@dataclass(slots=True)
+class Continued:
+    """The sums that an operand's cotangent consists of, each of which goes on from one of ``starts`` (None: from
+    zero); the gradient rule adds the sums to ``results`` in the same order, and returns no cotangent for that
+    operand."""
+
+    starts: Sequence[Value | None]
+    results: list[Value] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Joint:
     """A graph with its backward half, from which the taping of a scan starts.
 
     ``inputs`` and ``outputs`` are the body's, ``seeds`` the inputs added for the cotangents of the outputs (None
-    where not seeded), ``cotangents`` those of the inputs. Nodes from ``first`` on are the backward half.
+    where not seeded), ``cotangents`` those of the inputs; ``continued`` has the inputs whose cotangents are sums that
+    go on from starts, which are further inputs. Nodes from ``first`` on are the backward half.
     """
 
     graph: Graph
@@ -39,6 +50,7 @@ class Joint:
     seeds: list[Value | None]
     cotangents: list[Value | None]
     intercepted: list[Intercepted]
+    continued: dict[int, Continued]
     first: int
 
 
@@ -67,10 +79,14 @@ class GradientContext(Protocol):
         """The memo that ``Primitive.taped`` returned with the attributes of ``node``."""
         ...
 
+    def continuing(self, node: Node, position: int) -> Continued | None:
+        """Where the sums start that the cotangent of an operand consists of; None: they are the rule's own."""
+        ...
+
     def backpropagate(
-        self, seeds: Sequence[tuple[Value, Value]], wrt: Sequence[Value], first: int
+        self, graph: Graph, seeds: Sequence[tuple[Value, Value]], wrt: Sequence[Value]
     ) -> Sequence[Value | None]:
-        """Appends the gradient through the nodes from ``first`` on; see ``autodiff.backpropagate``."""
+        """Appends the gradient through ``graph``, which needs no tape; see ``autodiff.backpropagate``."""
         ...
 
 
@@ -82,7 +98,9 @@ class TapingContext(Protocol):
         body: Graph,
         active: Sequence[bool],
         seeded: Sequence[bool],
-        intercept: Intercept,
+        intercept: Intercept | None,
+        continues: int = 0,
     ) -> Joint:
-        """The body with its backward half appended; see ``Joint``."""
+        """The body with its backward half appended; see ``Joint``. The cotangents of the first ``continues`` inputs
+        go on from starts where the operations that read them can do that."""
         ...

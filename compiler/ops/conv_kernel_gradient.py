@@ -16,7 +16,7 @@ from ..graph.types import TensorType
 from .base import Cost, Sample, moved_bytes
 from .contexts import EvaluationContext, GradientContext
 from .conv import Conv, data_gradient
-from .protocols import Contraction
+from .protocols import Contraction, check_start
 from .windows import (
     ConvAttributes,
     ConvKernelGradientAttributes,
@@ -31,15 +31,17 @@ from .windows import (
 
 
 class ConvKernelGradient(Contraction):
-    """The cotangent of w from x and dy; bilinear, and its own gradients are convolutions."""
+    """The cotangent of w from x and dy; bilinear, and its own gradients are convolutions. A third operand is where
+    the sums start."""
 
     name = "conv_kernel_gradient"
     attributes = ConvKernelGradientAttributes
+    continues = True
 
     def infer(
         self, attrs: ConvKernelGradientAttributes, operands: Sequence[TensorType]
     ) -> Sequence[TensorType]:
-        x, dy = operands
+        x, dy, *start = operands
         check_operand(self.name, attrs, x)
         c_in, c_out = x.shape[-1], dy.shape[-1]
         cells = (x.shape[0], *window_counts(attrs, x.shape, attrs.kernel_size))
@@ -47,7 +49,9 @@ class ConvKernelGradient(Contraction):
             raise ShapeError(f"conv_kernel_gradient of {x} and {dy}, whose cells are not {cells}", 1)
         if not isinstance(c_in, int) or not isinstance(c_out, int) or c_out % attrs.groups:
             raise ShapeError(f"conv_kernel_gradient to {c_out} channels in {attrs.groups} groups", 1)
-        return [x.with_shape((*attrs.kernel_size, c_in // attrs.groups, c_out))]
+        result = x.with_shape((*attrs.kernel_size, c_in // attrs.groups, c_out))
+        check_start(self.name, attrs.order, start, result, 2)
+        return [result]
 
     def evaluate(
         self,
@@ -55,7 +59,7 @@ class ConvKernelGradient(Contraction):
         attrs: ConvKernelGradientAttributes,
         operands: Sequence[np.ndarray],
     ) -> Sequence[np.ndarray]:
-        x, dy = operands
+        x, dy, *start = operands
         groups, c_out = attrs.groups, dy.shape[-1]
         result = np.zeros((*attrs.kernel_size, x.shape[-1] // groups, c_out), x.dtype)
         flat_dy = dy.reshape(-1, groups, c_out // groups)
@@ -65,7 +69,7 @@ class ConvKernelGradient(Contraction):
                 result[tap] = patch[:, 0].T @ flat_dy[:, 0]
             else:
                 result[tap] = np.einsum("mgc,mgf->cgf", patch, flat_dy).reshape(result.shape[-2:])
-        return [result]
+        return [result + start[0] if start else result]
 
     def gradient(
         self, context: GradientContext, node: Node, cotangents: Sequence[Value | None]
@@ -73,12 +77,12 @@ class ConvKernelGradient(Contraction):
         graph, (dw,) = context.graph, cotangents
         attrs = node.attrs
         assert isinstance(attrs, ConvKernelGradientAttributes)
+        x, dy, *start = graph.operands(node)
         if dw is None:
-            return [None, None]
-        x, dy = graph.operands(node)
+            return [None, None, *(None for _ in start)]
         forward = ConvAttributes(attrs.stride, attrs.dilation, attrs.groups)
         to_x = data_gradient(graph, dy, dw, forward, graph.type(x).shape)
-        return [to_x, graph.apply("conv", x, dw, attrs=forward)]
+        return [to_x, graph.apply("conv", x, dw, attrs=forward), *(dw for _ in start)]
 
     def combine(self, attrs: ConvKernelGradientAttributes) -> str:
         return "add"
@@ -97,7 +101,7 @@ class ConvKernelGradient(Contraction):
     ) -> Sequence[tuple[int, Sequence[Any]]]:
         *taps, channel, feature = index
         sample, *cells = reduction
-        (weights,) = self.infer(attrs, operands)
+        (weights,) = self.infer(attrs, operands[:2]) if len(operands) == 2 else operands[2:]
         return [
             (0, (sample, *input_cells(attrs, cells, taps), input_channel(attrs, weights, channel, feature))),
             (1, (sample, *cells, feature)),
@@ -121,4 +125,11 @@ class ConvKernelGradient(Contraction):
             own = ConvKernelGradientAttributes(kernel_size, attrs.stride, attrs.dilation, attrs.groups)
             (y,) = Conv().infer(attrs, (x, w))
             samples.append(Sample((x, y), own))
+        x, w, attrs = conv_cases()[0]
+        kernel_size = tuple(size for size in w.shape[:-2] if isinstance(size, int))
+        (y,) = Conv().infer(attrs, (x, w))
+        own = ConvKernelGradientAttributes(
+            kernel_size, attrs.stride, attrs.dilation, attrs.groups, "descending"
+        )
+        samples.append(Sample((x, y, w), own))
         return samples

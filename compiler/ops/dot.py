@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from ..graph.types import FLOATS, TensorType
 from .base import Cost, Sample, moved_bytes
 from .contexts import EvaluationContext, GradientContext
 from .layout import TransposeAttributes, show
-from .protocols import Contraction
+from .protocols import Contraction, Order, check_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,15 @@ class DotAttributes(Attributes):
     axes.
 
     All others are free. The result has the batch axes, then the free axes of lhs, then those of rhs, in order.
+    ``order``: see ``protocols.Order``; the first contracted pair is the outermost.
     """
+
+    optional: ClassVar[tuple[str, ...]] = ("order",)
 
     lhs_contract: tuple[int, ...]
     rhs_contract: tuple[int, ...]
     batch: int = 0
+    order: Order = "any"
 
     def free(self, rank: int, contract: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(axis for axis in range(self.batch, rank) if axis not in contract)
@@ -42,14 +46,15 @@ MATMUL = DotAttributes((1,), (0,))
 
 
 class Dot(Contraction):
-    """Bilinear; both gradients are dots again."""
+    """Bilinear; both gradients are dots again. A third operand is where the sums start."""
 
     name = "dot"
     attributes = DotAttributes
     stacks_gradient = True
+    continues = True
 
     def infer(self, attrs: DotAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
-        a, b = operands
+        a, b, *start = operands
         if a.dtype != b.dtype or a.dtype not in FLOATS:
             raise ShapeError(f"dot of {a.dtype} and {b.dtype}", 1)
         for position, (type, contract) in enumerate(((a, attrs.lhs_contract), (b, attrs.rhs_contract))):
@@ -67,12 +72,13 @@ class Dot(Contraction):
                 )
         axes_a, axes_b = attrs.free(a.rank, attrs.lhs_contract), attrs.free(b.rank, attrs.rhs_contract)
         shape = (*a.shape[: attrs.batch], *(a.shape[i] for i in axes_a), *(b.shape[j] for j in axes_b))
+        check_start(self.name, attrs.order, start, a.with_shape(shape), 2)
         return [a.with_shape(shape)]
 
     def evaluate(
         self, context: EvaluationContext, attrs: DotAttributes, operands: Sequence[np.ndarray]
     ) -> Sequence[np.ndarray]:
-        a, b = operands
+        a, b, *start = operands
         batch = tuple(range(attrs.batch))
         free_a, free_b = attrs.free(a.ndim, attrs.lhs_contract), attrs.free(b.ndim, attrs.rhs_contract)
         sizes_batch = a.shape[: attrs.batch]
@@ -85,7 +91,8 @@ class Dot(Contraction):
             left.reshape(*sizes_batch, math.prod(rows), depth),
             right.reshape(*sizes_batch, depth, math.prod(columns)),
         )
-        return [result.reshape(sizes_batch + rows + columns)]
+        result = result.reshape(sizes_batch + rows + columns)
+        return [result + start[0] if start else result]
 
     def gradient(
         self, context: GradientContext, node: Node, cotangents: Sequence[Value | None]
@@ -93,9 +100,9 @@ class Dot(Contraction):
         graph, (dy,) = context.graph, cotangents
         attrs = node.attrs
         assert isinstance(attrs, DotAttributes)
+        a, b, *start = graph.operands(node)
         if dy is None:
-            return [None, None]
-        a, b = graph.operands(node)
+            return [None, None, *(None for _ in start)]
         rank_a, rank_b = graph.type(a).rank, graph.type(b).rank
         free_a, free_b = attrs.free(rank_a, attrs.lhs_contract), attrs.free(rank_b, attrs.rhs_contract)
         batch = tuple(range(attrs.batch))
@@ -110,7 +117,7 @@ class Dot(Contraction):
         db = graph.apply("dot", a, dy, attrs=DotAttributes(free_a, dy_free_a, attrs.batch))
         partner = dict(zip(attrs.lhs_contract, attrs.rhs_contract, strict=True))
         order_b = (*batch, *(partner[axis] for axis in sorted(attrs.lhs_contract)), *free_b)
-        return [_ordered(graph, da, order_a), _ordered(graph, db, order_b)]
+        return [_ordered(graph, da, order_a), _ordered(graph, db, order_b), *(dy for _ in start)]
 
     def vectorize(
         self,
@@ -120,21 +127,23 @@ class Dot(Contraction):
         stacked: Sequence[bool],
         length: DimLike,
     ) -> Value | None:
+        if len(operands) > 2:
+            return None
         a, b = operands
         batch = attrs.batch
         if all(stacked):  # the step becomes another batch axis
             lhs, rhs = (tuple(axis + 1 for axis in c) for c in (attrs.lhs_contract, attrs.rhs_contract))
-            return graph.apply("dot", a, b, attrs=DotAttributes(lhs, rhs, batch + 1))
+            return graph.apply("dot", a, b, attrs=replace(attrs, lhs_contract=lhs, rhs_contract=rhs, batch=batch + 1))
         # The step becomes the first free axis of the one stacked operand.
         if stacked[0]:
             a = _ordered(graph, a, (batch, *range(batch), *range(batch + 1, graph.type(a).rank)))
             lhs = tuple(axis + 1 for axis in attrs.lhs_contract)
-            shifted = DotAttributes(lhs, attrs.rhs_contract, batch)
+            shifted = replace(attrs, lhs_contract=lhs)
             steps = batch
         else:
             b = _ordered(graph, b, (batch, *range(batch), *range(batch + 1, graph.type(b).rank)))
             rhs = tuple(axis + 1 for axis in attrs.rhs_contract)
-            shifted = DotAttributes(attrs.lhs_contract, rhs, batch)
+            shifted = replace(attrs, rhs_contract=rhs)
             steps = graph.type(a).rank - len(attrs.lhs_contract)
         result = graph.apply("dot", a, b, attrs=shifted)
         rank = graph.type(result).rank
@@ -184,6 +193,10 @@ class Dot(Contraction):
             Sample((x(2, 3, 4), x(2, 4, 5)), DotAttributes((2,), (1,), 1)),
             Sample((x(2, 3), x(4)), DotAttributes((), ())),
             Sample((x(3), x(3)), DotAttributes((0,), (0,))),
+            Sample((x(9, 3), x(9, 20)), DotAttributes((0,), (0,), order="descending")),
+            Sample((x(2, 5, 3), x(2, 5, 1), x(3, 1)), DotAttributes((0, 1), (0, 1), order="descending")),
+            Sample((x(9, 3), x(9, 20), x(3, 20)), DotAttributes((0,), (0,), order="ascending")),
+            Sample((x(9, 20), x(20, 3)), DotAttributes((1,), (0,), order="fixed")),
         ]
 
 

@@ -16,6 +16,7 @@ from netwright.specs.dims import DimLike
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
+from ..graph.rules import ShapeError
 from ..graph.types import TensorType
 from .base import Cost, Primitive, moved_bytes, primitive, stack_all
 
@@ -103,12 +104,25 @@ class Source:
     fill: float | int | bool = 0
 
 
+#: In which order a contraction combines its terms, where that has to be known to the bit. "any": as is fastest.
+#: "fixed": in an order that does not depend on how many results there are, so that a row of a product has the same
+#: bits in a product with more rows. "ascending", "descending": one after the other along the reduction, so that a sum
+#: over parts of it, each of which starts from the sum of those before, has the same bits.
+Order: TypeAlias = Literal["any", "fixed", "ascending", "descending"]
+
+
 class Contraction(Primitive):
     """A primitive whose result elements combine products of operand elements: dot, conv, reduce, windows.
 
     result[index] = combine over the reduction indices r of Π factors, each an operand element at an index that is
     affine in (index, r). Lowering makes register-tiled kernels from this description alone.
+
+    One that ``continues`` may have an operand more than factors, of the result's type: the sums start from its
+    elements. Its attributes have an ``order`` (see ``Order``), which such an operand needs.
     """
+
+    continues: bool = False
+    """Whether it may have an operand that its sums start from, and an order."""
 
     factor_count: int = 2
     """Two: a product, which reads each element of its operands for many results. One: a reduction, which can take over
@@ -145,10 +159,25 @@ class Contraction(Primitive):
     ) -> Sequence[tuple[int, Sequence[Any]]]:
         """The one or two factors as (operand position, operand index), for a result index and a reduction index."""
 
+    def order(self, attrs: Any) -> Order:
+        """In which order terms are combined."""
+        return attrs.order if self.continues else "any"
+
     def segment(self, attrs: Any, operands: Sequence[TensorType]) -> int | None:
         """The length of stretches of the result's last axis on which the factors' indices are affine; None: all of
         it."""
         return None
+
+
+def check_start(op: str, order: Order, start: Sequence[TensorType], result: TensorType, position: int) -> None:
+    """Raises ShapeError unless the operands after the factors are those that a contraction with ``order`` may
+    have."""
+    if not start:
+        return
+    if len(start) > 1 or order not in ("ascending", "descending"):
+        raise ShapeError(f"{op} in {order} order starts from no operand", position)
+    if start[0] != result:
+        raise ShapeError(f"{op} starts from {start[0]}, and gives {result}", position)
 
 
 def contraction(node: Node) -> Contraction | None:

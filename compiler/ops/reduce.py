@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ..graph.types import FLOATS, TensorType
 from .base import BroadcastAttributes, Cost, Sample, moved_bytes
 from .constant import IotaAttributes, zeros_like
 from .contexts import EvaluationContext, GradientContext
-from .protocols import Contraction, Opaque, neutral
+from .protocols import Contraction, Opaque, Order, check_start, neutral
 
 _REDUCE = {"sum": np.sum, "max": np.max, "min": np.min}
 
@@ -30,51 +30,61 @@ class ReduceAttributes(Attributes):
     """``op`` is sum, max or min (NaN wins); ``axes``, ascending, are removed from the shape.
 
     For no elements the sum is 0, the maximum −∞ and the minimum ∞ (of integers, the least and the greatest value).
+    ``order``: see ``protocols.Order``; the first axis is the outermost.
     """
+
+    optional: ClassVar[tuple[str, ...]] = ("order",)
 
     op: str
     axes: tuple[int, ...]
+    order: Order = "any"
 
 
 class Reduce(Contraction):
     """Combines elements along axes. The cotangent of a maximum goes to the first one in row-major order of the
-    reduced axes."""
+    reduced axes. A second operand is where sums start."""
 
     name = "reduce"
     attributes = ReduceAttributes
     factor_count = 1
+    continues = True
 
     def infer(self, attrs: ReduceAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
-        (x,) = operands
+        x, *start = operands
         axes = attrs.axes
         if list(axes) != sorted(set(axes)) or not all(0 <= axis < x.rank for axis in axes):
             raise ShapeError(f"reduce of {x} over axes {axes}", 0)
         if attrs.op not in _REDUCE or x.dtype == "bool":
             raise ShapeError(f"reduce cannot take the {attrs.op} of {x.dtype}", 0)
-        return [x.with_shape(tuple(size for axis, size in enumerate(x.shape) if axis not in axes))]
+        result = x.with_shape(tuple(size for axis, size in enumerate(x.shape) if axis not in axes))
+        if start and attrs.op != "sum":
+            raise ShapeError(f"a reduce to the {attrs.op} starts from no operand", 1)
+        check_start(self.name, attrs.order, start, result, 1)
+        return [result]
 
     def evaluate(
         self, context: EvaluationContext, attrs: ReduceAttributes, operands: Sequence[np.ndarray]
     ) -> Sequence[np.ndarray]:
-        (x,) = operands
+        x, *start = operands
         if attrs.op == "sum":
-            return [np.sum(x, axis=attrs.axes, dtype=x.dtype)]
+            total = np.sum(x, axis=attrs.axes, dtype=x.dtype)
+            return [total + start[0] if start else total]
         return [_REDUCE[attrs.op](x, axis=attrs.axes, initial=neutral(COMBINE[attrs.op], x.dtype.name))]
 
     def gradient(
         self, context: GradientContext, node: Node, cotangents: Sequence[Value | None]
     ) -> Sequence[Value | None]:
         graph, (dy,) = context.graph, cotangents
-        (x,) = graph.operands(node)
+        x, *start = graph.operands(node)
         attrs = node.attrs
         assert isinstance(attrs, ReduceAttributes)
         if dy is None or node.types[0].dtype not in FLOATS:
-            return [None]
+            return [None, *(None for _ in start)]
         shape = graph.type(x).shape
         kept = tuple(axis for axis in range(len(shape)) if axis not in attrs.axes)
         spread = graph.apply("broadcast", dy, attrs=BroadcastAttributes(shape, kept))
         if attrs.op == "sum" or not attrs.axes:
-            return [spread]
+            return [spread, *(dy for _ in start)]
         # Chosen: along each reduced axis, last first, the index is that of the first extremum of what
         # remains.
         values = x if attrs.op == "max" else graph.apply("neg", x)
@@ -102,7 +112,9 @@ class Reduce(Contraction):
         stacked: Sequence[bool],
         length: DimLike,
     ) -> Value | None:
-        shifted = ReduceAttributes(attrs.op, tuple(axis + 1 for axis in attrs.axes))
+        if len(operands) > 1:
+            return None
+        shifted = replace(attrs, axes=tuple(axis + 1 for axis in attrs.axes))
         return graph.apply("reduce", *operands, attrs=shifted)
 
     def combine(self, attrs: ReduceAttributes) -> str:
@@ -132,6 +144,10 @@ class Reduce(Contraction):
             for axes in [(1,), (0, 2), (1, 2)]:
                 samples.append(Sample((x,), ReduceAttributes(op, axes), ("distinct",)))
         samples.append(Sample((TensorType("int64", (5,)),), ReduceAttributes("sum", (0,)), ("index:9",)))
+        samples.append(Sample((x,), ReduceAttributes("sum", (0, 1), "descending")))
+        samples.append(
+            Sample((x, TensorType("float64", (4,))), ReduceAttributes("sum", (0, 1), "descending"))
+        )
         return samples
 
 

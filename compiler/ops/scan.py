@@ -73,6 +73,23 @@ class Scan(Primitive):
     ) -> tuple[Attributes, Any] | None:
         return tape_scan(context, node, active, wanted)
 
+    def separate_sums(self, memo: Any, position: int) -> int:
+        return 0 if memo is None else memo.separate_sums(position)
+
+    def goes_on_from(self, graph: Graph, node: Node) -> Node | None:
+        """A scan over blocks of steps whose last states are this one's first: this one has the steps that fill no
+        block."""
+        attrs, operands = node.attrs, graph.operands(node)
+        assert isinstance(attrs, ScanAttributes)
+        first_x = attrs.n_consts + attrs.n_carries
+        if not attrs.n_carries:
+            return None
+        before = graph.producer(operands[attrs.n_consts])
+        if not isinstance(before.attrs, ScanAttributes) or not before.attrs.recompute:
+            return None
+        consts, carries = graph.operands(before)[: before.attrs.n_consts], before.values[: attrs.n_carries]
+        return before if operands[:first_x] == (*consts, *carries) else None
+
     def gradient(
         self, context: GradientContext, node: Node, cotangents: Sequence[Value | None]
     ) -> Sequence[Value | None]:

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from .base import primitive
 from .concat import ConcatAttributes
 from .constant import zeros_like
 from .contexts import GradientContext
 from .layout import ReshapeAttributes
+from .protocols import Order
 from .scan_attributes import ScanAttributes
 from .scan_tape import Plan, Product, Stack
 from .slice_pad import SliceAttributes
+from .sums import summed_in_order
 
 
 def gradient_of_scan(
@@ -34,15 +37,19 @@ def gradient_of_scan(
     builder.emitted = results[first_y:]
     for i, value in zip(plan.carries, results, strict=False):
         contributions[attrs.n_consts + i] = value
-    for i, value in zip(plan.totals, results[len(plan.carries) :], strict=False):
-        contributions[i] = value
+    sums = list(zip(plan.totals, results[len(plan.carries) : first_y], strict=True))
     for position, stack in plan.x_cotangents:
         contributions[position] = builder.stack(stack)
     for product in plan.products:
-        value = builder.product(product)
-        known = contributions[product.const]
-        if value is not None:
-            contributions[product.const] = value if known is None else graph.apply("add", known, value)
+        value = builder.product(product, builder.start(product.const))
+        assert value is not None, f"{product.node.op} gives its operand a cotangent"
+        sums.append((product.const, value))
+    for const, value in sums:
+        continued, known = context.continuing(node, const), contributions[const]
+        if continued is not None:
+            continued.results.append(value)
+        else:
+            contributions[const] = value if known is None else graph.apply("add", known, value)
     return contributions
 
 
@@ -57,6 +64,16 @@ class _Backward:
     cotangents: Sequence[Value | None]
     emitted: Sequence[Value] = ()
     stacks: dict[Stack, Value] = field(default_factory=dict)
+    started: dict[int, int] = field(default_factory=dict)  # by const: how many of its sums have their starts
+
+    def start(self, const: int) -> Value | None:
+        """Where the next sum of a const's cotangent goes on; None if it has no start."""
+        continued = self.context.continuing(self.node, const)
+        if continued is None:
+            return None
+        number = self.started.get(const, 0)
+        self.started[const] = number + 1
+        return continued.starts[number]
 
     def scan(self) -> Sequence[Value]:
         graph, attrs, plan = self.context.graph, self.attrs, self.plan
@@ -64,7 +81,7 @@ class _Backward:
         values = [
             *(operands[i] for i in plan.consts),
             *(self._cotangent(i) for i in plan.carries),
-            *(zeros_like(graph, operands[i]) for i in plan.totals),
+            *(self.start(i) or zeros_like(graph, operands[i]) for i in plan.totals),
             *(self.stack(stack) for stack in plan.xs),
         ]
         backward = replace(
@@ -114,16 +131,23 @@ class _Backward:
         order = (rest, first) if self.attrs.reverse else (first, rest)
         return graph.apply("concat", *order, attrs=ConcatAttributes(0))
 
-    def product(self, product: Product) -> Value | None:
-        """The cotangent of a const: the gradient of the operation on all steps at once."""
-        graph = self.context.graph
-        const = graph.operands(self.node)[product.const]
+    def product(self, product: Product, start: Value | None) -> Value | None:
+        """The cotangent of a const: the gradient of the operation on all steps at once, summed in the order of the
+        backward scan, and going on from ``start``."""
+        const = self.context.graph.operands(self.node)[product.const]
         values = [const if stack is None else self.stack(stack) for stack in product.operands]
-        cotangent = self.stack(product.cotangent)
-        first = len(graph)
         stacked = [stack is not None for stack in product.operands]
-        node = product.node
-        result = primitive(node.op).vectorize(graph, node.attrs, values, stacked, self.attrs.length)
+        order: Order = "ascending" if self.attrs.reverse else "descending"
+        node, cotangent = product.node, self.stack(product.cotangent)
+
+        graph = self.context.graph
+        alone = Graph("gradient")
+        alone.layer = graph.layer
+        inputs = [alone.input(str(position), graph.type(value)) for position, value in enumerate(values)]
+        result = primitive(node.op).vectorize(alone, node.attrs, inputs, stacked, self.attrs.length)
         assert result is not None, f"{node.op} stacks gradients, so it vectorizes"
-        (gradient,) = self.context.backpropagate([(result, cotangent)], [const], first)
-        return gradient
+        seed = alone.input("cotangent", alone.type(result))
+        (gradient,) = self.context.backpropagate(alone, [(result, seed)], [inputs[product.position]])
+        if gradient is None:
+            return None
+        return summed_in_order(graph, alone, gradient, [*values, cotangent], order, start)

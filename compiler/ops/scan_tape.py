@@ -56,11 +56,15 @@ class Plan:
     backward: Graph
     consts: tuple[int, ...]
     carries: tuple[int, ...]
-    totals: tuple[int, ...]  # consts whose cotangents the loop accumulates
+    totals: tuple[int, ...]  # consts whose cotangents the loop accumulates, once for each sum
     xs: tuple[Stack, ...]
     x_cotangents: tuple[tuple[int, Stack], ...]
     products: tuple[Product, ...]
     carry_stacks: dict[int, Stack]
+
+    def separate_sums(self, const: int) -> int:
+        """Of how many sums the cotangent of a const consists."""
+        return self.totals.count(const) + sum(product.const == const for product in self.products)
 
 
 def tape_scan(
@@ -71,7 +75,10 @@ def tape_scan(
     flags, seeded = _activity(attrs, active, wanted)
     if not any(seeded):
         return attrs, None
-    joint: Joint = context.differentiate(attrs.body, flags, seeded, _leaves_the_loop(attrs.n_consts))
+    if attrs.recompute:
+        joint = context.differentiate(attrs.body, flags, seeded, None, attrs.n_consts)
+    else:
+        joint = context.differentiate(attrs.body, flags, seeded, _leaves_the_loop(attrs.n_consts))
     return _Taping(attrs, joint, flags).run()
 
 
@@ -136,6 +143,12 @@ class _Taping:
             graph.apply("add", total, cotangent)
             for total, cotangent in zip(total_inputs, in_loop.values(), strict=True)
         ]
+        summed = list(in_loop)
+        for i, continued in joint.continued.items():
+            for start, total in zip(continued.starts, continued.results, strict=False):
+                summed.append(i)
+                total_inputs.append(start)
+                totals.append(total)
         x_cotangents = [
             (position, cotangent)
             for position, cotangent in enumerate(joint.cotangents)
@@ -147,7 +160,10 @@ class _Taping:
             *(value for _, value in x_cotangents),
             *(product.cotangent for product in products),
         ]
-        self._choose_tape(roots, products)
+        if attrs.recompute:
+            self._tape_states(roots)
+        else:
+            self._choose_tape(roots, products)
         seeds = {seed: Stack("seed", i) for i, seed in enumerate(joint.seeds) if i >= c and seed is not None}
         plan_x = [(position, self._stack(value, seeds)) for position, value in x_cotangents]
         plan_products = [self._product(product, seeds) for product in products]
@@ -163,30 +179,40 @@ class _Taping:
             [
                 *((f"const{i}", value) for value, i in used_consts),
                 *((f"carry{i}", seed) for i, seed in zip(carried, carry_seeds, strict=True)),
-                *((f"total{i}", value) for i, value in zip(in_loop, total_inputs, strict=True)),
+                *((f"total{n}", value) for n, value in enumerate(total_inputs)),
                 *((f"{stack.kind}{stack.position}", value) for value, stack in used_stacks),
             ],
             [(f"result{i}", value) for i, value in enumerate(results)],
         )
-        forward = graph.extract(
-            attrs.body.name,
-            list(zip(attrs.body.inputs, joint.inputs, strict=True)),
-            [
-                *zip(attrs.body.outputs, joint.outputs, strict=True),
-                *((f"tape{i}", value) for i, value in enumerate(self.tape)),
-            ],
-        )
+        forward = self._forward()
         plan = Plan(
             backward,
             tuple(i for _, i in used_consts),
             tuple(carried),
-            tuple(in_loop),
+            tuple(summed),
             tuple(stack for _, stack in used_stacks),
             tuple(plan_x),
             tuple(plan_products),
             self.carry_stacks,
         )
         return replace(attrs, body=forward), plan
+
+    def _forward(self) -> Graph:
+        """The body with the tape."""
+        body, joint = self.attrs.body, self.joint
+        graph, inputs, outputs = joint.graph, joint.inputs, joint.outputs
+        tape = self.tape
+        if self.attrs.recompute:  # the scans inside keep nothing here, so they are those of the body
+            graph, inputs, outputs = body, list(body.inputs.values()), list(body.outputs.values())
+            tape = [inputs[joint.inputs.index(value)] for value in tape]
+        return graph.extract(
+            body.name,
+            list(zip(body.inputs, inputs, strict=True)),
+            [
+                *zip(body.outputs, outputs, strict=True),
+                *((f"tape{i}", value) for i, value in enumerate(tape)),
+            ],
+        )
 
     def _divide(self) -> tuple[list[Intercepted], dict[int, Value]]:
         """Products whose const gets its cotangent after the loop; and the cotangents of consts inside the loop, by
@@ -248,6 +274,16 @@ class _Taping:
         known: dict[Value, bool] = {}
         for value in order:
             if not self._derivable(value, consts, known):
+                self._tape(value)
+
+    def _tape_states(self, roots: Iterable[Value]) -> None:
+        """Tapes the states at the start of each step: all else is computed again."""
+        joint, first = self.joint, self.attrs.n_consts + self.attrs.n_carries
+        for position, value in enumerate(joint.inputs[first:], first):
+            self.sources[value] = Stack("operand", position)
+        read = ancestors(joint.graph, roots)
+        for value in joint.inputs[self.attrs.n_consts : first]:
+            if value in read:
                 self._tape(value)
 
     def _values(self) -> Iterable[Value]:

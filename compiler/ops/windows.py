@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -26,12 +26,16 @@ class ConvAttributes(Attributes):
 
 @dataclass(frozen=True, slots=True)
 class ConvKernelGradientAttributes(Attributes):
-    """The convolution's attributes and the spatial size of its kernel."""
+    """The convolution's attributes, the spatial size of its kernel, and the ``order`` of the sums (see
+    ``protocols.Order``), in which samples are outermost."""
+
+    optional: ClassVar[tuple[str, ...]] = ("order",)
 
     kernel_size: tuple[int, ...]
     stride: tuple[int, ...]
     dilation: tuple[int, ...]
     groups: int = 1
+    order: Literal["any", "fixed", "ascending", "descending"] = "any"
 
 
 def window_cells(size: DimLike, window: int, stride: int, dilation: int = 1, operand: int = 0) -> DimLike:

@@ -47,6 +47,11 @@ class PassContext:
     split: dict[str, Graph] = field(default_factory=dict)
     verified: dict[int, Graph] = field(default_factory=dict)
 
+    @property
+    def trains(self) -> bool:
+        """Whether the graph computes gradients, whose bits must not depend on which steps are computed together."""
+        return self.entry == "train_step"
+
     def limit(self, rule: Rule) -> Rule:
         """``rule``, until the budget is spent; then a rule that rewrites nothing."""
 

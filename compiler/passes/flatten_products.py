@@ -8,7 +8,7 @@ too.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from netwright.specs.dims import Shape, product
@@ -52,20 +52,20 @@ class FlattenProducts(Pass):
 
 def _product(g: Graph, attrs: DotAttributes, operands: tuple[Value, ...]) -> Value | None:
     """The product with merged axes, before the reshape that restores its row axes."""
-    a, b = operands
+    a, b, *start = operands
     rank_a, rank_b = g.type(a).rank, g.type(b).rank
     m, n = len(attrs.lhs_contract), len(attrs.free(rank_a, attrs.lhs_contract))
     # With batches, the contracted axes are neither the first nor all that follow the rows.
-    if n > 1 and attrs.lhs_contract == tuple(range(n, rank_a)):
+    if n > 1 and not start and attrs.lhs_contract == tuple(range(n, rank_a)):
         shape = g.type(a).shape
         rows = _reshaped(g, a, (product(shape[:n]), *shape[n:]))
-        return g.apply("dot", rows, b, attrs=DotAttributes(tuple(range(1, m + 1)), attrs.rhs_contract))
+        return g.apply("dot", rows, b, attrs=replace(attrs, lhs_contract=tuple(range(1, m + 1))))
     leading = tuple(range(m))
     if m > 1 and attrs.lhs_contract == attrs.rhs_contract == leading and rank_a > m and rank_b > m:
         depth = product(g.type(a).shape[:m])
         lhs = _reshaped(g, a, (depth, *g.type(a).shape[m:]))
         rhs = _reshaped(g, b, (depth, *g.type(b).shape[m:]))
-        return g.apply("dot", lhs, rhs, attrs=DotAttributes((0,), (0,)))
+        return g.apply("dot", lhs, rhs, *start, attrs=replace(attrs, lhs_contract=(0,), rhs_contract=(0,)))
     return None
 
 

@@ -17,7 +17,7 @@ from ..graph.node import Node, Value
 from ..ops.base import primitive
 from ..ops.scan_attributes import ScanAttributes
 from .base import Pass, PassContext
-from .vectorize import is_anchor, vectorizes
+from .vectorize import for_all_steps, is_anchor, vectorizes
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,21 @@ class HoistScanInputs(Pass):
     """A value leaves if it depends on no state, and either on no step or on a product of a step's inputs.
 
     Operations that only say how a constant is read stay inside: outside they would cost memory, or undo the packing.
+    Without ``steps``, only what is the same in every step leaves. Nothing leaves a scan that computes its steps again
+    for the gradient: what left would be kept for all steps.
     """
 
     name: ClassVar[str] = "hoist_scan_inputs"
 
     max_rows: int = 7
+    steps: bool = True
 
     def run(self, graph: Graph, context: PassContext) -> Graph:
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
             attrs = node.attrs
             return (
-                _Hoisting(new, attrs, operands, self.max_rows).run()
-                if isinstance(attrs, ScanAttributes)
+                _Hoisting(new, attrs, operands, self.max_rows, self.steps, context.trains).run()
+                if isinstance(attrs, ScanAttributes) and not attrs.recompute
                 else None
             )
 
@@ -51,6 +54,8 @@ class _Hoisting:
     attrs: ScanAttributes
     operands: Sequence[Value]
     max_rows: int
+    steps: bool
+    trains: bool
     fixed: set[Value] = field(default_factory=set)  # the same in every step
     leaving: set[Value] = field(default_factory=set)  # fixed values that are computed outside
     stepwise: set[Value] = field(default_factory=set)  # depend on the step, not on the state, and vectorize
@@ -64,7 +69,10 @@ class _Hoisting:
         for position, ((_, value), operand) in enumerate(zip(inputs, self.operands, strict=True)):
             if not k <= position < k + c:
                 self.outside[value] = operand
-                (self.fixed if position < k else self.stepwise).add(value)
+                if position < k:
+                    self.fixed.add(value)
+                elif self.steps:
+                    self.stepwise.add(value)
         self.leaving |= self.fixed
         for node in body:
             if node.op != "input":
@@ -117,8 +125,7 @@ class _Hoisting:
             values = [self.outside[value] for value in operands]
             graph.layer = node.layer
             if any(stacked):
-                result = primitive(node.op).vectorize(graph, node.attrs, values, stacked, self.attrs.length)
-                assert result is not None
+                result = for_all_steps(graph, node, values, stacked, self.attrs.length, fixed=self.trains)
                 self.outside[node.values[0]] = result
             else:
                 copy = graph.add(node.op, values, node.attrs)

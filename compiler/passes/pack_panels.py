@@ -6,16 +6,20 @@ itself; in ``predict`` the entry ``prepare`` packs parameters once. Elsewhere we
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ..graph.graph import Graph
 from ..graph.node import InputAttributes, Node, Value
+from ..graph.types import TensorType
 from ..ops.panels import PanelsAttributes, pack
 from ..ops.protocols import contraction
 from ..ops.scan_attributes import ScanAttributes
 from ..ops.slice_pad import SliceAttributes
 from .base import READERS, Pass, PassContext
+
+Pack = Callable[[Graph, Value], Value]
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ def _packed(graph: Graph, lanes: int, context: PassContext, *, parameters: bool)
 
     def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...] | None:
         if isinstance(node.attrs, ScanAttributes):
-            return _pack_scan(new, node, node.attrs, operands, lanes)
+            return _pack_scan(new, node, node.attrs, operands, panels_of, lanes)
         position = _packed_operand(node) if parameters else None
         if position is None or not _is_parameter(new, operands[position]):
             return None
@@ -64,36 +68,77 @@ def _dtype(graph: Graph) -> str:
 
 
 def _pack_scan(
-    new: Graph, node: Node, attrs: ScanAttributes, operands: tuple[Value, ...], lanes: int
+    new: Graph, node: Node, attrs: ScanAttributes, operands: tuple[Value, ...], pack: Pack, lanes: int
 ) -> tuple[Value, ...] | None:
-    body = attrs.body
-    chosen = {
-        position
-        for position, value in enumerate(list(body.inputs.values())[: attrs.n_consts])
-        if _fits(body, value, lanes) and _is_weight(body, value, lanes)
-    }
-    if not chosen:
+    """The scan with packed consts: in place of those that only products read, and beside those that scans in its body
+    read as such."""
+    body, k = attrs.body, attrs.n_consts
+    consts = list(body.inputs.values())[:k]
+    direct = _weights(attrs, lanes)
+    inside = {own.id: _weights(own.attrs, lanes) for own in body if isinstance(own.attrs, ScanAttributes)}
+    passed = {body.operands(id)[position] for id, positions in inside.items() for position in positions}
+    beside = [position for position, value in enumerate(consts) if value in passed]
+    if not direct and not beside:
         return None
-    changed = [
-        pack(new, value, lanes) if position in chosen else value for position, value in enumerate(operands)
-    ]
+    changed = [pack(new, value) if position in direct else value for position, value in enumerate(operands)]
+    panels = [pack(new, operands[position]) for position in beside]
     inner = Graph(body.name)
     moved: dict[Value, Value] = {}
-    for position, (name, value) in enumerate(body.inputs.items()):
-        if position in chosen:
-            raw = inner.input(name, new.type(changed[position]), "body")
-            moved[value] = inner.apply("panels", raw, attrs=PanelsAttributes(lanes))
-        else:
-            moved[value] = inner.input(name, body.type(value), "body")
+    raw: dict[Value, Value] = {}
+    inputs = list(body.inputs.items())
+    for position, (name, value) in enumerate(inputs[:k]):
+        moved[value] = _input(inner, name, new.type(changed[position]), position in direct, lanes)
+    for position, value in zip(beside, panels, strict=True):
+        name, own = inputs[position]
+        raw[own] = inner.input(f"{name}.panels", new.type(value), "body")
+    for name, value in inputs[k:]:
+        moved[value] = inner.input(name, body.type(value), "body")
     for own in body:
-        if not isinstance(own.attrs, InputAttributes):
-            results = inner.add(
-                own.op, [moved[v] for v in body.operands(own)], own.attrs, layer=own.layer
-            ).values
-            moved.update(zip(own.values, results, strict=True))
+        if isinstance(own.attrs, InputAttributes):
+            continue
+        read, own_attrs = [moved[v] for v in body.operands(own)], own.attrs
+        if isinstance(own_attrs, ScanAttributes):
+            packed = {p for p in inside[own.id] if body.operands(own)[p] in raw}
+            read = [raw[v] if p in packed else moved[v] for p, v in enumerate(body.operands(own))]
+            own_attrs = _of_panels(own_attrs, packed, [inner.type(value) for value in read], lanes)
+        results = inner.add(own.op, read, own_attrs, layer=own.layer).values
+        moved.update(zip(own.values, results, strict=True))
     for name, value in body.outputs.items():
         inner.set_output(name, moved[value])
-    return new.add("scan", changed, replace(attrs, body=inner), layer=node.layer).values
+    operands = (*changed[:k], *panels, *changed[k:])
+    attrs = replace(attrs, body=inner, n_consts=k + len(panels))
+    return new.add("scan", operands, attrs, layer=node.layer).values
+
+
+def _weights(attrs: ScanAttributes, lanes: int) -> set[int]:
+    """The positions of consts that the body can read packed."""
+    return {
+        position
+        for position, value in enumerate(list(attrs.body.inputs.values())[: attrs.n_consts])
+        if _fits(attrs.body, value, lanes) and _is_weight(attrs.body, value, lanes)
+    }
+
+
+def _of_panels(
+    attrs: ScanAttributes, packed: set[int], types: Sequence[TensorType], lanes: int
+) -> ScanAttributes:
+    """The attributes of a scan whose consts at the positions ``packed`` are packed, as ``types`` say."""
+    if not packed:
+        return attrs
+    body = attrs.body
+    inner = Graph(body.name)
+    arguments = [
+        _input(inner, name, types[position] if position in packed else body.type(value), position in packed, lanes)
+        for position, (name, value) in enumerate(body.inputs.items())
+    ]
+    for name, value in zip(body.outputs, inner.inline(body, arguments), strict=True):
+        inner.set_output(name, value)
+    return replace(attrs, body=inner)
+
+
+def _input(graph: Graph, name: str, type: TensorType, packed: bool, lanes: int) -> Value:
+    value = graph.input(name, type, "body")
+    return graph.apply("panels", value, attrs=PanelsAttributes(lanes)) if packed else value
 
 
 def _fits(graph: Graph, value: Value, lanes: int) -> bool:

@@ -59,7 +59,7 @@ class _Scanned:
 def _rule(graph: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
     result = None
     match node.attrs:
-        case DotAttributes() as attrs:
+        case DotAttributes() as attrs if len(operands) == 2:
             result = _cell_product(graph, attrs, operands) or _window_product(graph, attrs, operands)
         case ConvAttributes() as attrs:
             result = _convolution(graph, attrs, operands)

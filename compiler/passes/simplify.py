@@ -7,7 +7,7 @@ move elements are in ``simplify_views``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ..graph.graph import Graph
@@ -137,7 +137,7 @@ def _dot(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
     assert isinstance(attrs, DotAttributes)
     contract = [attrs.lhs_contract, attrs.rhs_contract]
     operands = list(xs)
-    for position, value in enumerate(xs):
+    for position, value in enumerate(xs[:2]):
         inner = g.producer(value).attrs
         if not isinstance(inner, TransposeAttributes):
             continue
@@ -148,7 +148,8 @@ def _dot(g: Graph, node: Node, xs: tuple[Value, ...]) -> Value | None:
             contract[position] = tuple(order[axis] for axis in contract[position])
     if tuple(operands) == xs:
         return None
-    return g.apply("dot", *operands, attrs=DotAttributes(contract[0], contract[1], attrs.batch))
+    attrs = replace(attrs, lhs_contract=contract[0], rhs_contract=contract[1])
+    return g.apply("dot", *operands, attrs=attrs)
 
 
 _RULES: dict[str, tuple[Simplification, ...]] = {

@@ -16,7 +16,7 @@ from ..graph.node import Node, Value
 from ..ops.base import primitive
 from ..ops.scan_attributes import ScanAttributes
 from .base import Pass, PassContext
-from .vectorize import is_anchor, vectorizes
+from .vectorize import for_all_steps, is_anchor, vectorizes
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class SinkScanOutputs(Pass):
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
             attrs = node.attrs
             return (
-                _Sinking(new, attrs, operands, self.max_rows).run()
-                if isinstance(attrs, ScanAttributes)
+                _Sinking(new, attrs, operands, self.max_rows, context.trains).run()
+                if isinstance(attrs, ScanAttributes) and not attrs.recompute
                 else None
             )
 
@@ -49,6 +49,7 @@ class _Sinking:
     attrs: ScanAttributes
     operands: Sequence[Value]
     max_rows: int
+    trains: bool
     leaving: dict[int, Node] = field(default_factory=dict)
 
     def run(self) -> Sequence[Value] | None:
@@ -125,8 +126,7 @@ class _Sinking:
                 stacked = [value in stepwise for value in operands]
                 values = [outside[value] for value in operands]
                 graph.layer = node.layer
-                result = primitive(node.op).vectorize(graph, node.attrs, values, stacked, self.attrs.length)
-                assert result is not None
+                result = for_all_steps(graph, node, values, stacked, self.attrs.length, fixed=self.trains)
                 outside[node.values[0]] = result
             elif any(v in repeated and v not in outside for v in node.values):
                 graph.layer = node.layer

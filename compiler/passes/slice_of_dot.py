@@ -97,6 +97,8 @@ class SliceOfDot(Pass):
 
     def _divisible(self, graph: Graph, node: Node) -> bool:
         if isinstance(node.attrs, DotAttributes):
+            if len(graph.operands(node)) > 2:
+                return False
             shape = graph.type(graph.operands(node)[0]).shape
             rows = product(shape[axis] for axis in node.attrs.free(len(shape), node.attrs.lhs_contract))
             return isinstance(rows, int) and rows <= self.max_rows

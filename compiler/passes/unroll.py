@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from netwright.specs.dims import Dim, DimLike
+from netwright.specs.dims import Dim
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
@@ -16,6 +16,7 @@ from ..ops.layout import ReshapeAttributes
 from ..ops.scan_attributes import ScanAttributes
 from ..ops.slice_pad import SliceAttributes
 from .base import Pass, PassContext
+from .blocks import block_inputs, in_blocks
 
 
 class UnrollError(ValueError):
@@ -29,6 +30,7 @@ class UnrollScans(Pass):
 
     ``k`` makes a scan of ⌊T/k⌋ steps with k copies of the body each, and a scan of single steps for the other T mod k
     steps, which are computed last. ``auto`` unrolls only a scan of a single step: cells are fused without unrolling.
+    A part of a scan in blocks is not unrolled for having a single step.
     """
 
     name: ClassVar[str] = "unroll_scans"
@@ -41,7 +43,7 @@ class UnrollScans(Pass):
             if not isinstance(attrs, ScanAttributes):
                 return None
             unroll = attrs.unroll
-            if unroll == "full" or attrs.length == 1:
+            if unroll == "full" or (attrs.length == 1 and not attrs.part):
                 return _Steps(new, attrs, operands).full(self.limit)
             if isinstance(unroll, int) and unroll > 1:
                 if isinstance(attrs.length, int) and attrs.length <= unroll:
@@ -82,52 +84,21 @@ class _Steps:
 
     def partly(self, copies: int) -> Sequence[Value]:
         """``copies`` steps at a time, then the remaining steps one by one."""
-        graph, attrs, length = self.graph, self.attrs, self.attrs.length
-        blocks = length // copies
-        written = blocks * copies
-        rest = length - written
-        # The remaining steps are computed last: they are at the end or, in reverse, at the beginning.
-        first, last = ((rest, length), (0, rest)) if attrs.reverse else ((0, written), (written, length))
-        body = self._block(copies)
-        xs = [self._part(x, *first) for x in self.xs]
-        xs = [self._reshaped(x, (blocks, copies, *graph.type(x).shape[1:])) for x in xs]
-        main = replace(attrs, body=body, length=blocks, unroll="none")
-        results = graph.add("scan", [*self.consts, *self.carries, *xs], main).values
-        carries, ys = results[: attrs.n_carries], results[attrs.n_carries :]
-        ys = [self._reshaped(y, (written, *graph.type(y).shape[2:])) for y in ys]
-        if rest == 0:
-            return [*carries, *ys]
-        xs = [self._part(x, *last) for x in self.xs]
-        single = replace(attrs, length=rest, unroll="none")
-        results = graph.add("scan", [*self.consts, *carries, *xs], single).values
-        tails = results[attrs.n_carries :]
-        pairs = zip(tails, ys, strict=True) if attrs.reverse else zip(ys, tails, strict=True)
-        joined = [graph.apply("concat", *pair, attrs=ConcatAttributes(0)) for pair in pairs]
-        return [*results[: attrs.n_carries], *joined]
+        once = replace(self.attrs, unroll="none")
+        blocks = replace(once, body=self._block(copies))
+        operands = [*self.consts, *self.carries, *self.xs]
+        return in_blocks(self.graph, self.attrs, operands, copies, blocks, once)
 
     def _block(self, copies: int) -> Graph:
         """A body of ``copies`` steps, whose xs and ys are sequences of that length."""
         attrs, inner = self.attrs, self.attrs.body
         block = Graph(inner.name)
-        values: list[Value] = []
-        for position, (name, value) in enumerate(inner.inputs.items()):
-            type = inner.type(value)
-            is_x = position >= attrs.n_consts + attrs.n_carries
-            values.append(block.input(name, type.with_shape((copies, *type.shape)) if is_x else type, "body"))
+        values = block_inputs(block, attrs, copies)
         k, c = attrs.n_consts, attrs.n_carries
         carries, ys = _write_out(block, attrs, copies, values[:k], values[k : k + c], values[k + c :])
         for name, value in zip(inner.outputs, [*carries, *ys], strict=True):
             block.set_output(name, value)
         return block
-
-    def _part(self, x: Value, start: DimLike, limit: DimLike) -> Value:
-        shape = self.graph.type(x).shape
-        if (start, limit) == (0, shape[0]):
-            return x
-        return self.graph.apply("slice", x, attrs=SliceAttributes.along(shape, 0, start, limit))
-
-    def _reshaped(self, x: Value, shape: tuple[DimLike, ...]) -> Value:
-        return self.graph.apply("reshape", x, attrs=ReshapeAttributes(shape))
 
 
 def _write_out(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from netwright.specs.dims import product
+from netwright.specs.dims import DimLike, product
 
 from ..graph.graph import Graph
-from ..graph.node import Node
+from ..graph.node import Node, Value
 from ..ops.base import primitive
+from ..ops.dot import DotAttributes
 from ..ops.protocols import contraction
 from ..ops.scan_attributes import ScanAttributes
 
@@ -31,3 +33,24 @@ def vectorizes(attrs: ScanAttributes, node: Node, stacked: Sequence[bool]) -> bo
         type_ = body.type(value)
         values.append(scratch.input(str(i), attrs.stacked(type_) if has else type_))
     return primitive(node.op).vectorize(scratch, node.attrs, values, stacked, attrs.length) is not None
+
+
+def for_all_steps(
+    graph: Graph,
+    node: Node,
+    operands: Sequence[Value],
+    stacked: Sequence[bool],
+    length: DimLike,
+    *,
+    fixed: bool,
+) -> Value:
+    """Appends ``node``, which vectorizes, for ``length`` steps at once, and returns its result.
+
+    With ``fixed``, the bits of a product's rows do not depend on how many steps there are.
+    """
+    attrs = node.attrs
+    if fixed and isinstance(attrs, DotAttributes) and attrs.order == "any":
+        attrs = replace(attrs, order="fixed")
+    result = primitive(node.op).vectorize(graph, attrs, operands, stacked, length)
+    assert result is not None
+    return result

@@ -105,7 +105,7 @@ def check_varied(structure: Structure, tree: SourceTree, diagnostics: Diagnostic
     if train.group_by_length and not broken:
         place = tree.value_span(("train", "group_by_length"))
         dims = structure.sections.get("dims") or {}
-        if train.bptt is not None:
+        if train.windows is not None:
             labels = [(tree.key_span(("train", "bptt")), "this cuts sequences into windows")]
             message = "group_by_length cuts batches to their longest sequence, which bptt can't divide"
             diagnostics.error("NW0212", message, place, labels=labels, help="leave out one of them")

@@ -188,12 +188,27 @@ Optimizer = Annotated[AnyOptimizer, Field(discriminator="type"), by_name(AnyOpti
 
 
 class BpttSpec(SpecModel):
-    """Truncated backpropagation through time: one update per window of steps."""
+    """How gradients go back through time: over how many steps, and what is kept of them."""
 
-    window: Size
-    """The number of steps in a window. The last window of a sequence may be shorter."""
+    window: Size | None = None
+    """Truncated backpropagation: an update after so many steps. The last window of a sequence may be shorter. By
+    default, sequences are trained on whole.
+    """
     carry_state: Flag = True
     """Whether the state is carried (without gradient) from one window of a sequence to the next."""
+    checkpoint: Size | Literal["auto"] | None = None
+    """The number of steps after which a recurrence keeps its state in training; the steps in between are computed
+    again when the gradient needs them. That takes less memory and more time, and gives the same gradient, bit for bit.
+    `auto` is about the square root of the number of steps. By default, what the gradient needs is kept of all steps.
+    """
+
+    @model_validator(mode="after")
+    def _used(self) -> Self:
+        if self.window is None and self.checkpoint is None:
+            raise at("window", "together", "window or checkpoint is needed, such as window: 64")
+        if self.window is None and "carry_state" in self.model_fields_set:
+            raise at("carry_state", "together", "the state is carried between windows: window is needed, too")
+        return self
 
 
 class EmaSpec(SpecModel):
@@ -306,13 +321,18 @@ class TrainSpec(SpecModel):
     each epoch, by `seed`.
     """
     bptt: BpttSpec | None = None
-    """Truncation in time. By default, sequences are trained on whole."""
+    """How gradients go back through time. By default, sequences are trained on whole, and all steps are kept."""
     early_stopping: EarlyStoppingSpec | None = None
     """When to end early."""
     checkpoint: CheckpointSpec | None = None
     """How often the checkpoint is written, which a training that was interrupted goes on from. By default after every
     epoch.
     """
+
+    @property
+    def windows(self) -> BpttSpec | None:
+        """The keys of truncated backpropagation; None if sequences are trained on whole."""
+        return self.bptt if self.bptt is not None and self.bptt.window is not None else None
 
     @property
     def losses(self) -> tuple[AnyLoss, ...]:

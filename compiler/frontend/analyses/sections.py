@@ -17,6 +17,7 @@ from ..expander import Expander
 from ..origins import Origin
 from ..patterns import check_patterns, frozen_at
 from ..problem import Problem
+from .checkpoint import check_checkpoint
 from .windows import check_windows
 
 
@@ -86,8 +87,10 @@ def check_training(load: LoadResult, train: TrainSpec, expander: Expander) -> It
         yield Problem("NW0409", message, load.span(("train",), key=True), labels=labels)
     if complete:
         yield from _without_gradient(load, expander)
-    if train.bptt is not None:
+    if train.windows is not None:
         yield from check_windows(load, train, expander)
+    if complete:
+        yield from check_checkpoint(load, train, expander)
 
 
 def _without_gradient(load: LoadResult, expander: Expander) -> Iterator[Problem]:

@@ -37,7 +37,7 @@ def time_dim(inputs: Iterable[TensorType], dims: Mapping[str, object]) -> str | 
 
 
 def check_windows(load: LoadResult, train: TrainSpec, expander: Expander) -> Iterator[Problem]:
-    """Checks that the loss and the metrics of a spec with `bptt` can be computed window by window."""
+    """Checks that the loss and the metrics of a spec with windows can be computed window by window."""
     place = load.span(("train", "bptt"), key=True)
     types = {
         name: TensorType(spec.dtype, read_shape(spec.shape)) for name, spec in expander.spec.inputs.items()
@@ -90,6 +90,7 @@ def _check_size(load: LoadResult, train: TrainSpec, expander: Expander, time: st
     """Checks that the time axis can have a window's size. Windows longer than any sequence are fine: they cut
     nothing."""
     assert train.bptt is not None
+    assert train.bptt.window is not None
     size, spec = train.bptt.window, expander.spec.dims[time]
     if size < spec.least or size % spec.multiple_of:
         wanted = f"at least {spec.least}"

@@ -21,6 +21,7 @@ from netwright.specs.random import Stream
 from ...graph.types import TensorType
 from ...ops.layout import show
 from ...ops.scan_attributes import ScanAttributes
+from ..analyses.checkpoint import checkpoint_steps
 from ..equations.cell_shapes import cell_shapes, declared_input
 from ..equations.cells import OUTPUT, cell_body
 from ..equations.parameters import declared_parameter
@@ -121,6 +122,7 @@ class _Recurrence:
         self.cell, self.arguments, self.lengths = cell, arguments, lengths
         self.batch, self.length = scope.inputs[0].shape[:2]
         self.valid = None
+        self.checkpoint = checkpoint_steps(scope.expander.bptt, self.length, scope.expander.ranges)
         #: So many steps are computed; in those after them no sequence goes on.
         self.steps = self.length
         if lengths is not None:
@@ -178,7 +180,7 @@ class _Recurrence:
             consts.append(scope.step())
             sequences.append(iota(scope.graph, "int64", (self.steps,), 0))
         attrs = ScanAttributes(
-            body.graph, self.steps, len(consts), len(starts), reverse, self.spec.unroll, path
+            body.graph, self.steps, len(consts), len(starts), reverse, self.spec.unroll, path, self.checkpoint
         )
         operands = [tensor.value for tensor in (*consts, *starts, *sequences, *masks)]
         values = [Tensor(scope.graph, value) for value in scope.graph.add("scan", operands, attrs).values]
