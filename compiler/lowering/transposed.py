@@ -102,7 +102,7 @@ class TransposedTiles:
             yield _Span(lambda: self._loop(whole, extent, width, kind), width, lambda start: extent - start)
 
     def _loop(self, start: DimLike, stop: DimLike, step: int, kind: Any) -> AbstractContextManager[DimLike]:
-        if isinstance(start, int) and stop == start + step and kind != "parallel":
+        if stop == start + step and kind != "parallel":
             return _given(start)
         return self.b.loop("i", start, stop, step, kind)
 
@@ -165,7 +165,7 @@ class TransposedTiles:
         exist: DimLike | None,
     ) -> None:
         flat = self._as_flat(place, index_map(self._moved(index, dim(LANE), 0)), len(vectors))
-        if flat is not None and exist is None:
+        if flat is not None:
             self._store_flat(vectors, *flat, count)
         else:
             self._store_rows(vectors, place, index_map, index, count, exist)
@@ -180,7 +180,7 @@ class TransposedTiles:
         """The place with its last two axes merged, and the index there where the tile begins; None unless the tile is
         contiguous in it."""
         shape = place.type.shape
-        if len(shape) < 2 or shape[-1] != rows or at[-1] != 0 or not _merges(rows):
+        if shape[-1] != rows or not _merges(rows):
             return None
         if [coefficient(i, LANE) for i in at] != [0] * (len(at) - 2) + [1, 0]:
             return None
@@ -214,14 +214,14 @@ class TransposedTiles:
         rows = power_of_two(len(vectors))
         empty = b.const(0, vectors[0].type.dtype, lanes)
         together = merged(b, [*vectors, *[empty] * (rows - len(vectors))])
-        present = exist if exist is not None else len(vectors) if len(vectors) < rows else None
-        for lane in range(lanes if not isinstance(count, int) else count):
+        present = exist if exist is not None else len(vectors)
+        for lane in range(lanes):
             number, start = divmod(lane * rows, lanes)
             row = together[number]
             if rows != lanes:
                 row = b.shuffle(row, row, range(start, start + rows))
             reader.lanes, before = rows, reader.lanes
-            at = index_map(self._moved(index, lane, dim(LANE) if rows > 1 else 0))
+            at = index_map(self._moved(index, lane, dim(LANE)))
             base, stride = reader.address(place, at)
             reader.lanes = before
             if rows > 1 and stride != 1:
