@@ -68,8 +68,8 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Cell:
-    """One vector of a tile (one element where lanes run along the reduction); ``count`` of its lanes exist (None:
-    all)."""
+    """One vector of a tile (one element where lanes run along the reduction); ``count`` of its lanes exist (None, or
+    more than there are: all)."""
 
     index: Indices
     count: DimLike | None
@@ -283,7 +283,7 @@ class _Attempt:
         rest = extent - whole
         if isinstance(rest, int):
             if rest:
-                tail = [(o, None if o + lanes <= rest else rest - o) for o in range(0, rest, lanes)]
+                tail = [(offset, rest - offset) for offset in range(0, rest, lanes)]
                 yield self._span("j", whole, extent, rest, kind), lambda j: tail
         else:
             yield self._span("j", whole, extent, lanes, kind), lambda j: [(0, extent - j)]

@@ -84,7 +84,7 @@ class Reader:
 
     @contextmanager
     def vector(self, lanes: int, count: DimLike | None = None) -> Iterator[None]:
-        """Reads ``lanes`` elements at a time, of which ``count`` exist (None: all)."""
+        """Reads ``lanes`` elements at a time, of which ``count`` exist (None, or more than ``lanes``: all)."""
         before = self.lanes, self.count, self._memo
         self.lanes, self.count, self._memo = lanes, count, [{}]
         yield
@@ -128,10 +128,10 @@ class Reader:
         base = tuple(substitute(i, {LANE: 0}) for i in index)
         if self.lanes == 1:
             return base, 0
-        if any(step is None for step in steps) or any(steps[:-1]):
-            raise NotVectorizable
-        stride = steps[-1] if steps else 0
-        if stride is None or stride < 0:
+        *outer, stride = steps or [0]
+        if (
+            any(step != 0 for step in outer) or stride is None or stride < 0
+        ):  # None where it is not the same in all
             raise NotVectorizable
         return base, stride
 
@@ -190,7 +190,7 @@ class Reader:
     def _settled(self, index: Dim) -> DimLike:
         if all(isinstance(atom, str) for monomial, _ in index.terms for atom in monomial):
             return index
-        last = (self.count if isinstance(self.count, int) else self.lanes) - 1
+        last = (min(self.count, self.lanes) if isinstance(self.count, int) else self.lanes) - 1
         ranges: dict[str, Range] = {**self.b.ranges, LANE: (0, last)}
         return from_terms(
             {m: factor for m, factor in index.terms if not any(vanishes(atom, ranges) for atom in m)}
