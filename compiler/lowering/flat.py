@@ -34,12 +34,9 @@ def _fits(roles: Roles, value: Value) -> bool:
     if part.role != "index":
         return True  # elementwise operations have operands of their own shape
     if isinstance(part, GeneratorPart):  # its operands, if any, are scalars
-        return part.op.positional and not any(_is_view(roles, operand) for operand in part.operands)
+        return part.op.positional and not any(
+            isinstance(roles.part(operand), ViewPart) for operand in part.operands
+        )
     if [type.size for type in part.types] != [1]:  # a repeated scalar is the same everywhere
         return False
     return roles.part(part.operands[0]).role != "index"
-
-
-def _is_view(roles: Roles, value: Value) -> bool:
-    part = roles.part(value)
-    return part.role == "index" and isinstance(part, ViewPart)

@@ -263,9 +263,8 @@ class Reader:
         conditions = tuple(c for c in source.conditions if not (isinstance(c, int) and c >= 0))
         if never(conditions):
             return self._choose(operands, others, guards, fill)
-        if any(LANE in dim_symbols(c) for c in conditions) and self.lanes > 1:
+        if any(LANE in dim_symbols(c) for c in conditions):
             raise NotVectorizable
-        conditions = tuple(substitute(c, {LANE: 0}) for c in conditions)
         if source.operand is None:
             return self.b.const(source.fill, self._dtype(operands), self.lanes)
         operand = operands[source.operand]
