@@ -113,7 +113,7 @@ class _Family:
             for k in range(self.copies):
                 self._loops((*at, k))
         else:
-            copies = self.copies if innermost and axis == len(self.extents) - 1 else 1
+            copies = self.copies if innermost else 1
             with b.loop("k", 0, extent, step=copies) as k:
                 for copy in range(copies):
                     self._loops((*at, k + copy))

@@ -68,8 +68,8 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Cell:
-    """One vector of a tile (one element where lanes run along the reduction); ``count`` of its lanes exist (None:
-    all)."""
+    """One vector of a tile (one element where lanes run along the reduction); ``count`` of its lanes exist (None, or
+    more than there are: all)."""
 
     index: Indices
     count: DimLike | None
@@ -120,9 +120,9 @@ def _of_sub_buffers(function: ir.Function, places: Sequence[Place]) -> Kernel:
     there."""
     fixed = fixed_indices(function)
     narrowed = without_leading(function, {name: len(indices) for name, indices in fixed.items()})
-    buffers = [buffer for buffer in function.buffers if not buffer.local]
     parameters = [
-        Parameter(place, tuple(fixed[buffer.name])) for buffer, place in zip(buffers, places, strict=True)
+        Parameter(place, tuple(fixed[buffer.name]))
+        for buffer, place in zip(function.buffers, places, strict=True)
     ]
     return Kernel(narrowed, tuple(parameters))
 
@@ -233,11 +233,10 @@ class _Attempt:
         extent, rows, kind = self.space[axis], self.tiling.rows, self._kind(axis)
         whole = (extent // rows) * rows
         rest = extent - whole
-        if kind == "parallel" and whole != 0 and rest != 0:
+        if kind == "parallel" and rest != 0:
             yield from self._tiles_and_rest(extent, rows, rest)
             return
-        if whole != 0:
-            yield self._span("i", 0, whole, rows, kind), rows
+        yield self._span("i", 0, whole, rows, kind), rows
         if isinstance(rest, int):
             if rest:
                 yield self._span("i", whole, extent, rest, kind), rest
@@ -284,13 +283,10 @@ class _Attempt:
         rest = extent - whole
         if isinstance(rest, int):
             if rest:
-                tail = [(o, None if o + lanes <= rest else rest - o) for o in range(0, rest, lanes)]
+                tail = [(offset, rest - offset) for offset in range(0, rest, lanes)]
                 yield self._span("j", whole, extent, rest, kind), lambda j: tail
         else:
-            yield (
-                self._span("j", whole, extent, lanes, kind),
-                lambda j: [(0, extent - j if lanes > 1 else None)],
-            )
+            yield self._span("j", whole, extent, lanes, kind), lambda j: [(0, extent - j)]
 
     def _blocks(self, number: DimLike, width: int, kind: Any) -> Callable[[], Any]:
         """A loop whose index is syntactically a multiple of ``width``, so that indices into panels of that width are
@@ -306,7 +302,7 @@ class _Attempt:
         return blocks
 
     def _span(self, stem: str, start: DimLike, stop: DimLike, step: int, kind: Any) -> Callable[[], Any]:
-        if isinstance(start, int) and isinstance(stop, int) and stop - start == step and kind != "parallel":
+        if stop - start == step and kind != "parallel":
             return lambda: _given(start)
         return lambda: self.b.loop(stem, start, stop, step, kind)
 
@@ -329,7 +325,7 @@ class _Attempt:
                     self._store(index, cell, values)
 
     def _lane_index(self, index: Indices) -> Indices:
-        if self.tiling.inner or self.tiling.lanes == 1 or not index:
+        if self.tiling.inner or self.tiling.lanes == 1:
             return index
         return (*index[:-1], index[-1] + dim(LANE))
 

@@ -84,7 +84,7 @@ class Reader:
 
     @contextmanager
     def vector(self, lanes: int, count: DimLike | None = None) -> Iterator[None]:
-        """Reads ``lanes`` elements at a time, of which ``count`` exist (None: all)."""
+        """Reads ``lanes`` elements at a time, of which ``count`` exist (None, or more than ``lanes``: all)."""
         before = self.lanes, self.count, self._memo
         self.lanes, self.count, self._memo = lanes, count, [{}]
         yield
@@ -96,7 +96,7 @@ class Reader:
         """The kernel's buffer for ``place``, without its unit axes, so that contiguity shows."""
         shape = place.type.shape
         declared = tuple(s for s in shape if s != 1)
-        if self.flat is not None and self._is_flat(place):
+        if self._is_flat(place):
             declared = self.flat
         key = (place.storage.name, place.extents, place.indices, declared)
         known = self.parameters.get(key)
@@ -106,7 +106,7 @@ class Reader:
                 buffer = self.b.set_access(buffer, "write")
         else:
             buffer = known[0]
-            if access != buffer.access and buffer.access != "readwrite":
+            if access != buffer.access:
                 buffer = self.b.set_access(buffer, "readwrite")
         self.parameters[key] = (buffer, place)
         return buffer
@@ -128,10 +128,10 @@ class Reader:
         base = tuple(substitute(i, {LANE: 0}) for i in index)
         if self.lanes == 1:
             return base, 0
-        if any(step is None for step in steps) or any(steps[:-1]):
-            raise NotVectorizable
-        stride = steps[-1] if steps else 0
-        if stride is None or stride < 0:
+        *outer, stride = steps or [0]
+        if (
+            any(step != 0 for step in outer) or stride is None or stride < 0
+        ):  # None where it is not the same in all
             raise NotVectorizable
         return base, stride
 
@@ -175,9 +175,11 @@ class Reader:
             if not isinstance(part, ViewPart):
                 return False
             sources = part.read(index)
-            if len(sources) != 1 or sources[0].operand is None:
+            if len(sources) != 1:
                 return False
-            value, index = part.operands[sources[0].operand], sources[0].index
+            (source,) = sources
+            assert source.operand is not None
+            value, index = part.operands[source.operand], source.index
         pairs = zip(index, self.roles.type(value).shape, strict=True)
         return any(coefficient(i, LANE) != 0 for i, size in pairs if size != 1)
 
@@ -188,7 +190,7 @@ class Reader:
     def _settled(self, index: Dim) -> DimLike:
         if all(isinstance(atom, str) for monomial, _ in index.terms for atom in monomial):
             return index
-        last = (self.count if isinstance(self.count, int) else self.lanes) - 1
+        last = (min(self.count, self.lanes) if isinstance(self.count, int) else self.lanes) - 1
         ranges: dict[str, Range] = {**self.b.ranges, LANE: (0, last)}
         return from_terms(
             {m: factor for m, factor in index.terms if not any(vanishes(atom, ranges) for atom in m)}
@@ -216,8 +218,7 @@ class Reader:
         return self._named(key, (yield self._read(*key)))
 
     def _named(self, key: tuple[Value, Indices, Indices, Any], result: Expr) -> Expr:
-        if not isinstance(result.x if isinstance(result, ir.Broadcast) else result, ir.Const | ir.Read):
-            result = self.b.let("v", result)
+        result = self.b.let("v", result)
         self._memo[-1][key] = result
         return result
 
@@ -262,15 +263,15 @@ class Reader:
         conditions = tuple(c for c in source.conditions if not (isinstance(c, int) and c >= 0))
         if never(conditions):
             return self._choose(operands, others, guards, fill)
-        if any(LANE in dim_symbols(c) for c in conditions) and self.lanes > 1:
+        if any(LANE in dim_symbols(c) for c in conditions):
             raise NotVectorizable
-        conditions = tuple(substitute(c, {LANE: 0}) for c in conditions)
         if source.operand is None:
             return self.b.const(source.fill, self._dtype(operands), self.lanes)
         operand = operands[source.operand]
         if not conditions:
             return self._reading(operand, index, guards, fill)
-        if others[0].operand is None and self._in_memory(operand) and not guards:
+        if self._in_memory(operand) and not guards:
+            assert others[0].operand is None
             return self._reading(operand, index, conditions, others[0].fill)
         return self._selected(
             operands, replace(source, index=index, conditions=conditions), others, guards, fill
@@ -334,7 +335,7 @@ class Reader:
             match self.roles.part(value):
                 case ViewPart() as part:
                     for source in part.read(at):
-                        if source.operand is not None and not never(source.conditions):
+                        if source.operand is not None:
                             below.append((part.operands[source.operand], tuple(source.index)))
                 case ElementwisePart() as part:
                     below = [(operand, at) for operand in part.operands]

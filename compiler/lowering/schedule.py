@@ -181,7 +181,7 @@ class _Scope:
 
     def _read_elsewhere(self, value: Value) -> bool:
         own = self.grouping.group_of[value.node]
-        return value not in self.grouping.repeated and any(
+        return any(
             r.role != "into" and (self.grouping.group_of.get(r.node.id) is not own or r.role not in MEMBERS)
             for r in self.roles.readers(value)
         )

@@ -102,7 +102,7 @@ class TransposedTiles:
             yield _Span(lambda: self._loop(whole, extent, width, kind), width, lambda start: extent - start)
 
     def _loop(self, start: DimLike, stop: DimLike, step: int, kind: Any) -> AbstractContextManager[DimLike]:
-        if isinstance(start, int) and stop == start + step and kind != "parallel":
+        if stop == start + step and kind != "parallel":
             return _given(start)
         return self.b.loop("i", start, stop, step, kind)
 
@@ -114,12 +114,8 @@ class TransposedTiles:
         """Emits a tile: ``width`` elements along the axis of the lanes by ``rows`` along the last axis, of which
         ``columns`` and ``exist`` elements exist (None: all)."""
         reader, lanes = self.reader, max(power_of_two(min(width, self.tiling.lanes)), power_of_two(rows))
-        parts: list[tuple[int, DimLike | None]] = []
-        for offset in range(0, width, lanes):
-            left = width if columns is None else columns
-            parts.append(
-                (offset, None if isinstance(left, int) and left >= offset + lanes else left - offset)
-            )
+        left = width if columns is None else columns
+        parts = [(offset, left - offset) for offset in range(0, width, lanes)]
         # Rows that do not exist read the last row that does, and are not stored.
         own = [row if exist is None else dim_min(row, exist - 1) for row in range(rows)]
         with reader.scope():
@@ -142,7 +138,7 @@ class TransposedTiles:
         self,
         index: Indices,
         lanes: int,
-        parts: Sequence[tuple[int, DimLike | None]],
+        parts: Sequence[tuple[int, DimLike]],
         rows: Sequence[DimLike],
     ) -> dict[tuple[int, Indices], Expr]:
         """The results of contractions that the tile reads."""
@@ -161,11 +157,11 @@ class TransposedTiles:
         place: Place,
         index_map: IndexMap,
         index: Indices,
-        count: DimLike | None,
+        count: DimLike,
         exist: DimLike | None,
     ) -> None:
         flat = self._as_flat(place, index_map(self._moved(index, dim(LANE), 0)), len(vectors))
-        if flat is not None and exist is None:
+        if flat is not None:
             self._store_flat(vectors, *flat, count)
         else:
             self._store_rows(vectors, place, index_map, index, count, exist)
@@ -180,7 +176,7 @@ class TransposedTiles:
         """The place with its last two axes merged, and the index there where the tile begins; None unless the tile is
         contiguous in it."""
         shape = place.type.shape
-        if len(shape) < 2 or shape[-1] != rows or at[-1] != 0 or not _merges(rows):
+        if shape[-1] != rows or not _merges(rows):
             return None
         if [coefficient(i, LANE) for i in at] != [0] * (len(at) - 2) + [1, 0]:
             return None
@@ -190,12 +186,12 @@ class TransposedTiles:
         start = (*at[:-2], (at[-2] - dim(LANE)) * rows)
         return (merged, start) if self.reader.shape_is_free(merged) else None
 
-    def _store_flat(self, vectors: Sequence[Expr], place: Place, at: Indices, count: DimLike | None) -> None:
+    def _store_flat(self, vectors: Sequence[Expr], place: Place, at: Indices, count: DimLike) -> None:
         rows, lanes = len(vectors), self.reader.lanes
         buffer = self.reader.parameter(place, "write")
         start, _ = self.reader.address(place, (*at[:-1], at[-1] + dim(LANE)))
         for number, vector in enumerate(merged(self.b, vectors)):
-            left = None if count is None else count * rows - number * lanes
+            left = count * rows - number * lanes
             if isinstance(left, int) and left <= 0:
                 continue
             self.b.store(buffer, (*start[:-1], start[-1] + number * lanes), vector, left)
@@ -206,7 +202,7 @@ class TransposedTiles:
         place: Place,
         index_map: IndexMap,
         index: Indices,
-        count: DimLike | None,
+        count: DimLike,
         exist: DimLike | None,
     ) -> None:
         """One store per lane: that lane's elements along the last axis."""
@@ -214,19 +210,19 @@ class TransposedTiles:
         rows = power_of_two(len(vectors))
         empty = b.const(0, vectors[0].type.dtype, lanes)
         together = merged(b, [*vectors, *[empty] * (rows - len(vectors))])
-        present = exist if exist is not None else len(vectors) if len(vectors) < rows else None
-        for lane in range(lanes if not isinstance(count, int) else count):
+        present = exist if exist is not None else len(vectors)
+        for lane in range(lanes):
             number, start = divmod(lane * rows, lanes)
             row = together[number]
             if rows != lanes:
                 row = b.shuffle(row, row, range(start, start + rows))
             reader.lanes, before = rows, reader.lanes
-            at = index_map(self._moved(index, lane, dim(LANE) if rows > 1 else 0))
+            at = index_map(self._moved(index, lane, dim(LANE)))
             base, stride = reader.address(place, at)
             reader.lanes = before
             if rows > 1 and stride != 1:
                 raise NotVectorizable
-            with b.when(0 if count is None else count - 1 - lane):
+            with b.when(count - 1 - lane):
                 b.store(reader.parameter(place, "write"), base, row, present)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from netwright.cli import main
+
+from ..built_once import built_once
 
 TINY = """\
 netwright: 1
@@ -35,6 +37,12 @@ def samples(count: int, seed: int) -> dict[str, np.ndarray]:
     """Three classes: which of the first three features is largest."""
     x = np.random.default_rng(seed).normal(size=(count, 4)).astype(np.float32)
     return {"x": x, "t": np.argmax(x[:, :3], axis=1)}
+
+
+@pytest.fixture(autouse=True)
+def _built_once() -> Iterator[None]:
+    with built_once():
+        yield
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ What follows works on no cells at all then, in every engine the same.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +36,13 @@ NEED_CELLS = {
 ALL = sorted(kind for kind in LAYERS if kind[-2:] not in ("2d", "3d") and kind not in NEED_CELLS)
 
 
+def several(layer: Mapping[str, Any]) -> bool:
+    """Whether a recurrence stands for several: each is compiled, and is empty as the others are."""
+    return (
+        layer.get("layers", 1) != 1 or layer.get("bidirectional", False) or layer.get("unroll") in (5, "auto")
+    )
+
+
 @pytest.mark.parametrize("kind", ALL)
 @pytest.mark.parametrize("stops", [None, 2])
 def test_a_layer_of_an_axis_that_is_empty(kind: str, stops: int | None) -> None:
@@ -53,7 +62,9 @@ def test_a_layer_of_an_axis_that_is_empty(kind: str, stops: int | None) -> None:
             continue  # there has to be one
         if any("lengths" in layer for layer in s.layers):
             continue  # computed ones are 1 or more
-        model = Model(spec, AVX2)
+        if any(map(several, s.layers)):
+            continue
+        model = Model(spec, AVX2, entries=("predict", "train_step"))  # which computes the loss, too
         for cells in (1, 2, 4):
             dims = {"N": 2, "W": cells}
             model.check_predict(dims, loops=cells == 1)

@@ -1,12 +1,14 @@
 """From graphs to a program: what ``prepare`` takes over, and what the manifest says."""
 
 import numpy as np
+import pytest
 
 from netwright.compiler.codegen.jit import compile_jit
 from netwright.compiler.driver import lower
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
+from netwright.compiler.lowering.program import ProgramBuilder
 from netwright.compiler.ops.base import BroadcastAttributes
 from netwright.compiler.ops.dot import MATMUL
 from netwright.runtime.native import NativeEngine
@@ -14,6 +16,7 @@ from netwright.runtime.session import Session
 from netwright.specs.manifest import DimInfo
 
 from ..machines import AVX512
+from .engines import lowered
 from .networks import N, add_bias, draw_inputs
 
 
@@ -60,3 +63,24 @@ def test_prepare_leaves_what_has_the_sizes_of_a_call() -> None:
     lowered = lower("m", {"predict": g}, [DimInfo(name="N")], version="0", target="test", machine=AVX512)
     (packed,) = [b for b in lowered.manifest.buffers if b.role == "packed"]
     assert packed.shape == ["4"]
+
+
+def test_a_buffer_is_the_same_in_all_entries() -> None:
+    program = ProgramBuilder("m", {"N": 1}, AVX512)
+    weight = program.storage("w", TensorType("float32", (4,)))
+    assert program.storage("w", TensorType("float32", (4,))) is weight
+    with pytest.raises(
+        ValueError, match=r"buffer 'w' is float32\[4\] in one entry and float32\[5\] in another"
+    ):
+        program.storage("w", TensorType("float32", (5,)))
+
+
+def test_kernels_know_the_layers_that_they_compute() -> None:
+    """Equal kernels are one, for the layers of both; an operation of no layer adds none."""
+    g = Graph("m")
+    x, z = (g.input(name, TensorType("float32", (4,))) for name in ("x", "z"))
+    g.set_output("a", g.add("neg", [x], layer="first").values[0])
+    g.set_output("b", g.add("neg", [z], layer="second").values[0])
+    g.set_output("c", g.add("exp", [x]).values[0])
+    program, _ = lowered(g)
+    assert sorted(program.layers.values()) == [(), ("first", "second")]

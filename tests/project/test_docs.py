@@ -11,23 +11,30 @@ A fenced block is run when the line before it says so in a comment that readers 
     <!-- file: NAME -->     any block: written to NAME in the folder that the document's later blocks run in
 
 Commands run in a copy of the document's folder (for the README and CONTRIBUTING: of the project), with this
-environment's programs first on the path. `pytest --update-golden` writes what sessions print, but for those with a
-line `...`, into the documents.
+environment's programs first on the path. Lines of nothing but `netwright` commands run in this process, which has the
+modules that each command would load again; all else is for a shell. `pytest --update-golden` writes what sessions
+print, but for those with a line `...`, into the documents.
 """
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tomllib
+import traceback
+from contextlib import chdir
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import groupby
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from llvmlite.binding import llvm_version_info
 
+from netwright.cli import main
 from netwright.specs.load import load_spec_text
 
 PROJECT = Path(__file__).parents[2]
@@ -114,18 +121,57 @@ def rewrite(document: Path, old: str, new: str) -> None:
     document.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+SHOWN = {"NO_COLOR": "1", "COLUMNS": "120", "TERM": "dumb"}
+#: What a shell does something about; text between single quotes it leaves alone.
+QUOTED, FOR_A_SHELL = re.compile("'[^']*'"), re.compile(r"""[^\w\s./,:=@+-]""")
+
+
+def run(text: str, folder: Path) -> tuple[int, str]:
+    """Runs lines one after the other until one fails: the exit code, and all that is printed."""
+    code, printed = 0, ""
+    for own, lines in groupby(text.splitlines(), key=lambda line: own_commands(line) is not None):
+        block = "\n".join(lines)
+        code, more = in_process(block, folder) if own else in_shell(block, folder)
+        printed += more
+        if code:
+            break
+    return code, printed
+
+
+def own_commands(line: str) -> list[list[str]] | None:
+    """The words of each command, if all are `netwright`'s, joined by `&&`."""
+    line = line.partition("  #")[0].rstrip()
+    if FOR_A_SHELL.search(QUOTED.sub("", line).replace(" && ", " ")):
+        return None
+    commands = [shlex.split(command) for command in line.split(" && ")]
+    return commands if all(words[:1] == ["netwright"] for words in commands) else None
+
+
+def in_process(block: str, folder: Path) -> tuple[int, str]:
+    code, printed = 0, ""
+    for _, *words in (words for line in block.splitlines() for words in own_commands(line) or []):
+        with chdir(folder):
+            done = CliRunner().invoke(main, words, prog_name="netwright", env=SHOWN)
+        code, printed = done.exit_code, printed + done.output
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            printed += "".join(traceback.format_exception(done.exception))
+        if code:
+            break
+    return code, printed
+
+
+def in_shell(block: str, folder: Path) -> tuple[int, str]:
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": programs, "NO_COLOR": "1", "COLUMNS": "120", "TERM": "dumb"}
-    return subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", command],
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block],
         cwd=folder,
-        env=environment,
+        env={**os.environ, "PATH": programs, **SHOWN},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         timeout=120,
     )
+    return done.returncode, done.stdout
 
 
 @pytest.mark.parametrize("document", [d for d in DOCUMENTS if blocks(d)], ids=name)
@@ -142,11 +188,11 @@ def test_marked_blocks_are_true(document: Path, tmp_path: Path, pytestconfig: py
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text, encoding="utf-8")
         elif kind == "run" and block.language == "sh":
-            done = run(block.text, folder)
-            assert done.returncode == 0, f"{where}\n{done.stdout}"
+            code, printed = run(block.text, folder)
+            assert code == 0, f"{where}\n{printed}"
         elif kind == "run" and block.language == "console":
             for command, shown in session(block.text):
-                printed = run(command, folder).stdout
+                _, printed = run(command, folder)
                 if update and "..." not in shown.split("\n") and not agrees(shown, printed):
                     rewrite(document, f"$ {command}\n{shown}", f"$ {command}\n{plain(printed)}")
                     continue
@@ -176,9 +222,25 @@ def test_extras_that_are_installed_exist(document: Path) -> None:
 
 def test_console_blocks_are_compared_with_what_is_printed(tmp_path: Path) -> None:
     ((command, shown),) = session("$ printf 'one\\ntwo\\nthree\\n'\none\n...\nthree\n")
-    assert agrees(shown, run(command, tmp_path).stdout)
-    assert not agrees("one\nthree\n", run(command, tmp_path).stdout)
-    assert not agrees("", run("no-such-program", tmp_path).stdout)
+    _, printed = run(command, tmp_path)
+    assert agrees(shown, printed)
+    assert not agrees("one\nthree\n", printed)
+    assert not agrees("", run("no-such-program", tmp_path)[1])
+
+
+def test_what_a_shell_would_change_is_for_a_shell() -> None:
+    assert own_commands("netwright new rnn a && netwright run a.yaml --set 'x=[a*]'   # why") == [
+        ["netwright", "new", "rnn", "a"],
+        ["netwright", "run", "a.yaml", "--set", "x=[a*]"],
+    ]
+    for text in (
+        "netwright new rnn *",
+        "netwright new > a",
+        "netwright new | cat",
+        "netwright new || true",
+        "ls",
+    ):
+        assert own_commands(text) is None
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)

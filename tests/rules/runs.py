@@ -121,20 +121,25 @@ class Runs:
         limit = self.seconds * FACTOR + 600  # of the clock: for what hangs without taking time
         running: dict[int, _Child] = {}
         pending = enumerate(jobs)
-        while True:
-            while len(running) < self.jobs and (following := next(pending, None)) is not None:
-                child = _fork(*following, time.monotonic() + limit)
-                running[child.pipe] = child
-            if not running:
-                return
-            ready, _, _ = select.select(list(running), [], [], 1.0)
-            late = [pipe for pipe, child in running.items() if time.monotonic() > child.until]
-            for pipe in {*ready, *late}:
-                if pipe in ready and (part := os.read(pipe, 1 << 20)):
-                    running[pipe].data += part
-                else:
-                    child = running.pop(pipe)
-                    yield child.number, child.ended(late=pipe in late)
+        try:
+            while True:
+                while len(running) < self.jobs and (following := next(pending, None)) is not None:
+                    child = _fork(*following, time.monotonic() + limit)
+                    running[child.pipe] = child
+                if not running:
+                    return
+                ready, _, _ = select.select(list(running), [], [], 1.0)
+                late = [pipe for pipe, child in running.items() if time.monotonic() > child.until]
+                for pipe in {*ready, *late}:
+                    if pipe in ready and (part := os.read(pipe, 1 << 20)):
+                        running[pipe].data += part
+                    else:
+                        child = running.pop(pipe)
+                        yield child.number, child.ended(late=pipe in late)
+        finally:  # of what is still running, nobody would read the results
+            for child in running.values():
+                os.killpg(child.process, signal.SIGKILL)
+                os.waitpid(child.process, 0)
 
 
 def _run(item: pytest.Item, following: pytest.Item | None) -> None:
