@@ -2,8 +2,8 @@
 
     python heat_map.py build/photos/flower.png build/flower.npz build/flower-map.jpg
 
-The map is the array `map` [1, rows, columns, 1] of what the executable wrote. Each of its cells is what the network makes
-of a window of 46×46 pixels; the next one is 8 pixels further.
+The map is the array `map` [1, rows, columns, 1] of what the executable wrote. Each of its cells is what the network
+makes of a window of 46×46 pixels; the next one is 8 pixels further.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""A word in a recording: the network with shared weights finds it where it never was in training, the other does not."""
+"""A word in a recording: shared weights find it where it never was in training, the perceptron does not."""
 
 from __future__ import annotations
 

@@ -29,6 +29,8 @@ from .transcripts import list_transcribed
 T = TypeVar("T")
 
 SUFFIXES = (".wav",)
+#: Programs that write to a pipe do not know how long the sound will be, and say about 2 or 4 GiB.
+_OPEN_END = 0x7FFF0000
 
 
 def open_set(spec: AudioData, folder: Path, wanted: Wanted) -> AudioSamples:
@@ -119,23 +121,26 @@ class WavReader:
 
     def frames(self, path: Path) -> int:
         """How long a recording is, by its header. Raises DataError."""
-        return self._open(path, lambda file: file.getnframes())
+        return self._open(path, lambda file, frames: frames)
 
     def read(self, path: Path) -> NDArray:
         """A recording ``[steps, channels]``. Raises DataError."""
-        data, width = self._open(path, lambda file: (file.readframes(file.getnframes()), file.getsampwidth()))
+        data, width = self._open(path, lambda file, frames: (file.readframes(frames), file.getsampwidth()))
         return _numbers(data, width, self._dtype).reshape(-1, *self.channels)
 
-    def _open(self, path: Path, use: Callable[[wave.Wave_read], T]) -> T:
-        """What ``use`` makes of a file, whose header is checked before and whose size after."""
+    def _open(self, path: Path, use: Callable[[wave.Wave_read, int], T]) -> T:
+        """What ``use`` makes of a file and the number of its frames; header and size are checked before."""
         try:
             with open_regular(path) as file, wave.open(file) as sound:
                 self._check_header(path, sound)
                 start = file.tell()
                 left = os.fstat(file.fileno()).st_size - start
-                if left < sound.getnframes() * sound.getnchannels() * sound.getsampwidth():
+                frames, width = sound.getnframes(), sound.getnchannels() * sound.getsampwidth()
+                if frames * width >= _OPEN_END:
+                    frames = min(frames, left // width)
+                elif left < frames * width:
                     raise EOFError
-                return use(sound)
+                return use(sound, frames)
         except (wave.Error, EOFError) as error:
             reason = str(error) or "the file is cut short"
             only = "; only PCM is read" if "unknown format" in reason else ""

@@ -70,9 +70,9 @@ def list_transcribed(
     return Listing(folder, tuple(files), targets, {target.name: names}, [0])
 
 
-def _names(found: set[str], spelling: Spelling, target: BufferInfo, file: Path) -> tuple[str, ...]:
+def _names(labels: set[str], spelling: Spelling, target: BufferInfo, file: Path) -> tuple[str, ...]:
     """The names of the classes: the labels in the order of their code points, with the blank at its place."""
-    names = sorted(found)
+    names = sorted(labels)
     if len(names) >= spelling.count:
         raise DataError(
             f"{file}: there are {len(names)} different labels, {target.name} has {spelling.count} classes with the "
