@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,7 +14,7 @@ from ..errors import RequestError
 from ..model import load
 from ..network_weights import read_weights
 from ..report.page import report
-from .options import PATH, check_outputs, settings_option, spec_argument
+from .options import PATH, check_outputs, dim_option, settings_option, spec_argument
 from .output import show_warnings, written
 
 
@@ -28,8 +29,11 @@ from .output import show_warnings, written
     metavar="DIR",
     help="A training's folder (its newest .checkpoint) or its checkpoint: show its curves.",
 )
+@dim_option("Through how many steps gradients flow: T=400.")
 @settings_option
-def command(spec: Path, output: Path, run: Path | None, settings: tuple[str, ...]) -> None:
+def command(
+    spec: Path, output: Path, run: Path | None, dims: dict[str, Any], settings: tuple[str, ...]
+) -> None:
     """Write one page for a browser: the network to pan and zoom, each layer's line in the spec, its shape, parameters
     and cost, the table, memory, how outputs respond to shifts, whether gradients flow through recurrences, warnings,
     and the curves of a training. The page works offline.
@@ -45,7 +49,7 @@ def command(spec: Path, output: Path, run: Path | None, settings: tuple[str, ...
         if trained != name:
             raise RequestError(f"{path} is of the model {trained}, not of {name}")
         weights = read_weights(model.network, path)
-    write_file(output, report(model, history, weights).encode())
+    write_file(output, report(model, history, weights, dims=dims).encode())
     written(output, sized=True)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite, log10
 
 from numpy.typing import NDArray
 
@@ -13,9 +12,8 @@ from ..describe import bytes_text
 from ..inspection.gradients import Flow, gradient_flow
 from ..markup import escape
 from ..model import Model
+from .flow_chart import flow_lines
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 460, 210, 46, 12, 14, 30
-_LEAST, _MOST = -12.0, 12.0
 _WORDS = {"arena": "scratch memory", "tape": "of it tape"}
 
 
@@ -83,12 +81,18 @@ def _named(line: str) -> str:
     return f"<b>{escape(topic)}</b>{colon}{escape(rest)}"
 
 
-def gradient_section(model: Model, weights: Mapping[str, NDArray] | None) -> str:
-    """A chart for each recurrence, with the initial weights and, if there are any, the trained ones."""
-    start = gradient_flow(model)
+def gradient_section(
+    model: Model, weights: Mapping[str, NDArray] | None, dims: Mapping[str, int] | None = None
+) -> str:
+    """A chart for each recurrence, with the initial weights and, if there are any, the trained ones. ``dims`` say how
+    long the sequences are.
+    """
+    start = gradient_flow(model, dims=dims)
     if not start.flows:
         return ""
-    trained = gradient_flow(model, weights).flows if weights is not None else (None,) * len(start.flows)
+    trained = (
+        gradient_flow(model, weights, dims=dims).flows if weights is not None else (None,) * len(start.flows)
+    )
     figures = "".join(_flow(flow, other) for flow, other in zip(start.flows, trained, strict=True))
     legend = '<span class="key train">first weights</span>'
     legend += ' <span class="key valid">trained</span>' if weights is not None else ""
@@ -105,42 +109,4 @@ def _flow(flow: Flow, trained: Flow | None) -> str:
     said += f", spectral radius {flow.radius:.3g}" if flow.radius is not None else ""
     said += f"; trained, × {trained.gain:.3g}" if trained else ""
     caption = f"{escape(flow.layer)} <span class='quiet'>{escape(said)}</span>"
-    return f"<figure><figcaption>{caption}</figcaption>{_chart(flow.layer, lines)}</figure>"
-
-
-def _chart(name: str, lines: Mapping[str, Flow]) -> str:
-    points = {
-        part: [
-            (step, min(_MOST, max(_LEAST, log10(norm) if norm > 0 else _LEAST)))
-            for step, norm in enumerate(flow.norms)
-            if isfinite(norm)
-        ]
-        for part, flow in lines.items()
-    }
-    values = [value for line in points.values() for _, value in line] or [0.0]
-    low, high = min(-1.0, min(values)), max(1.0, max(values))
-    last = max((len(flow.norms) - 1 for flow in lines.values()), default=1) or 1
-
-    def x(step: float) -> float:
-        return _LEFT + step / last * (_WIDTH - _LEFT - _RIGHT)
-
-    def y(value: float) -> float:
-        return _TOP + (high - value) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
-
-    parts = [
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="gradient of {escape(name)} by step">'
-    ]
-    step = max(1, round((high - low) / 4))
-    for power in range(int(-(-low // 1)), int(high // 1) + 1):
-        if power % step == 0:
-            at = f"{y(power):.1f}"
-            parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at}" y2="{at}"/>')
-            label = "1" if power == 0 else f"1e{power}"
-            parts.append(f'<text x="{_LEFT - 6}" y="{y(power) + 4:.1f}" text-anchor="end">{label}</text>')
-    for where in sorted({0, last // 2, last}):
-        label = f"t = {where}" if where == 0 else str(where)
-        parts.append(f'<text x="{x(where):.1f}" y="{_HEIGHT - 8}" text-anchor="middle">{label}</text>')
-    for part, line in points.items():
-        path = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in line)
-        parts.append(f'<polyline class="{part}" points="{path}"/>')
-    return "".join([*parts, "</svg>"])
+    return f"<figure><figcaption>{caption}</figcaption>{flow_lines(flow.layer, lines)}</figure>"

@@ -25,11 +25,16 @@ from .template import file_text, whole_page
 
 
 def report(
-    model: Model, history: Sequence[EpochRecord] = (), weights: Mapping[str, NDArray] | None = None
+    model: Model,
+    history: Sequence[EpochRecord] = (),
+    weights: Mapping[str, NDArray] | None = None,
+    *,
+    dims: Mapping[str, int] | None = None,
 ) -> str:
     """The page as HTML.
 
-    ``history`` are the epochs of a training, ``weights`` its result. Raises SpecError for a spec with errors.
+    ``history`` are the epochs of a training, ``weights`` its result; ``dims`` say through how many steps gradients
+    flow. Raises SpecError for a spec with errors.
     """
     summary = model.summary()
     resources = Resources(model.load, model.network)
@@ -43,7 +48,7 @@ def report(
         "table": "".join(_row(row) for row in summary.rows),
         "spec": _spec(model),
         "curves": _curves(history),
-        "gradients": gradient_section(model, weights),
+        "gradients": gradient_section(model, weights, dims),
         "memory": memory(resources),
         "notes": notes(summary),
         "footer": escape(f"netwright {VERSION} · {model.load.file}"),
