@@ -24,8 +24,8 @@ class Wanted:
     """The arrays that a model takes.
 
     ``classes`` has the targets that hold classes, with the classes' names as far as they are known; otherwise the data
-    decide. ``counts`` says how many classes a target may have. ``lengths`` names the input that holds the lengths of
-    another one's sequences.
+    decide. Classes are numbers, or 0.0 and 1.0 in a target of floats that says yes or no. ``counts`` says how many
+    classes a target may have. ``lengths`` names the input that holds the lengths of another one's sequences.
 
     ``vocabularies`` has those that are known, by input. ``dims`` has the ranges of open sizes.
     ``unread`` names arrays that data may have and that are not read.
@@ -65,6 +65,14 @@ class Wanted:
         known = {name: names or samples.classes.get(name) for name, names in self.classes.items()}
         return replace(self, classes=known, vocabularies={**samples.vocabularies, **self.vocabularies})
 
+    def is_class(self, info: BufferInfo) -> bool:
+        """Whether an array holds numbers of classes."""
+        return info.name in self.classes and _is_whole(info)
+
+    def is_yes_or_no(self, info: BufferInfo) -> bool:
+        """Whether a target of floats takes the classes of folders: 0 for the first one, 1 for the second."""
+        return info.name in self.classes and not _is_whole(info)
+
     def steps(self, info: BufferInfo, longest: int) -> int:
         """How many steps (the second axis) an input has to have so that a sequence of ``longest`` fits: more, if that
         is not admitted. Raises DataError if it can't have so many.
@@ -102,10 +110,12 @@ class Wanted:
         """The target that takes labels: the one of this name, the only one that holds classes, or the only one at all.
         Raises DataError.
         """
-        fitting = [
-            info for info in self.targets if (info.name == name if name else info.name in self.classes)
-        ]
-        fitting = fitting or [info for info in self.targets if name is None]
+        if name is not None:
+            fitting = [info for info in self.targets if info.name == name]
+        else:
+            by_number = [info for info in self.targets if self.is_class(info)]
+            fitting = by_number or [info for info in self.targets if self.is_yes_or_no(info)]
+            fitting = fitting or list(self.targets)
         return _only(fitting, "target", self.targets, path)
 
 

@@ -33,7 +33,7 @@ def open_set(spec: AudioData, folder: Path, wanted: Wanted) -> AudioSamples:
     path = folder / spec.path
     input = wanted.input(spec.input, (2, 3), path)
     target = wanted.target(spec.target, path)
-    listing = list_folder(path, wanted, target.name, SUFFIXES)
+    listing = list_folder(path, wanted, target, SUFFIXES)
     return AudioSamples(listing, spec, input, target.name, wanted.lengths.get(input.name))
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DataError
+from netwright.specs.manifest import BufferInfo
+
+from ...errors import DataError, listed
 from ..classes import number_names
 from ..samples import Header, Rows, Samples
 from ..wanted import Wanted
@@ -21,11 +23,13 @@ _IGNORED = {"thumbs.db", "desktop.ini"}
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of a folder, class by class, in the order of their names, with their classes' numbers."""
+    """The files of a folder, class by class, in the order of their names, with their classes' numbers as the target
+    takes them.
+    """
 
     path: Path
     files: tuple[Path, ...]
-    labels: NDArray[np.int64]
+    labels: NDArray
     classes: tuple[str, ...]
 
     def place(self, row: int) -> str:
@@ -33,9 +37,9 @@ class Listing:
         return str(self.files[row].relative_to(self.path))
 
 
-def list_folder(path: Path, wanted: Wanted, target: str, suffixes: Iterable[str]) -> Listing:
-    """The files in the folders of a folder. Raises DataError for a folder that is no class, and for files that don't
-    end in one of the ``suffixes``.
+def list_folder(path: Path, wanted: Wanted, target: BufferInfo, suffixes: Iterable[str]) -> Listing:
+    """The files in the folders of a folder. Raises DataError for a folder that is no class, for files that don't end in
+    one of the ``suffixes``, and for more than two classes where the target takes 0 and 1.
     """
     suffixes = tuple(suffixes)
     folders = [folder for folder in _entries(path) if folder.is_dir()]
@@ -44,7 +48,11 @@ def list_folder(path: Path, wanted: Wanted, target: str, suffixes: Iterable[str]
     names = [folder.name for folder in folders]
     if all(name.isascii() and name.isdigit() for name in names):
         names.sort(key=int)
-    classes = wanted.classes.get(target) or tuple(names)
+    classes = wanted.classes.get(target.name) or tuple(names)
+    if wanted.is_yes_or_no(target) and len(classes) > 2:
+        raise DataError(
+            f"{path}: {target.name} is 0 or 1, there are {len(classes)} classes: {listed(classes)}"
+        )
     numbers = number_names(names, classes, lambda name: str(path / name))
     files: list[Path] = []
     labels: list[int] = []
@@ -58,7 +66,10 @@ def list_folder(path: Path, wanted: Wanted, target: str, suffixes: Iterable[str]
             labels.append(numbers[folder.name])
     if not files:
         raise DataError(f"{path}: its folders are empty")
-    return Listing(path, tuple(files), np.array(labels, np.int64), classes)
+    numbers_of_files = np.array(labels, np.int64)
+    if wanted.is_yes_or_no(target):
+        numbers_of_files = numbers_of_files.astype(target.dtype).reshape(-1, *[1] * (len(target.shape) - 1))
+    return Listing(path, tuple(files), numbers_of_files, classes)
 
 
 def _entries(path: Path) -> list[Path]:
@@ -80,7 +91,7 @@ class FolderSamples(Samples):
         count = (len(listing.files),)
         headers = {
             input: Header(count + header.shape, header.dtype),
-            target: Header(count, listing.labels.dtype),
+            target: Header(listing.labels.shape, listing.labels.dtype),
             **{name: Header(count + header.shape, header.dtype) for name, header in (more or {}).items()},
         }
         super().__init__(str(listing.path), headers, {target: listing.classes})
@@ -114,7 +125,7 @@ class FolderSamples(Samples):
 
     def try_some(self) -> None:
         """Reads the first file of each class."""
-        for first in np.unique(self.listing.labels, return_index=True)[1]:
+        for first in np.unique(self.listing.labels.ravel(), return_index=True)[1]:
             self.read_file(self.listing.files[first], self.headers)
 
     def load(self) -> None:

@@ -36,7 +36,7 @@ def open_set(spec: ImagesData, folder: Path, wanted: Wanted) -> ImageSamples:
     need("PIL.Image", path)
     input = wanted.input(spec.input, (3, 4), path)
     target = wanted.target(spec.target, path)
-    listing = list_folder(path, wanted, target.name, SUFFIXES)
+    listing = list_folder(path, wanted, target, SUFFIXES)
     return ImageSamples(listing, ImageReader(spec, input, path), target.name)
 
 

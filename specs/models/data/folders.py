@@ -13,7 +13,8 @@ from .base import DataSpec, Location
 class FolderData(DataSpec):
     """Base of the folders with a folder of files per class: the folders' names are the names of the classes. Their
     numbers follow the `labels` of an output, or else the sorted names of the training data, which are kept with the
-    weights. Files are read when they are needed.
+    weights. For a loss of yes or no with a single score there are two: the first one is 0, the second one is 1. Files
+    are read when they are needed.
     """
 
     path: Location
