@@ -2,10 +2,10 @@
 
 Each recurrence is run with its first weights (or given ones) on random inputs (or given ones), and a random gradient
 of its last state is taken back through its steps, one product with the step's Jacobian at a time: ‖∂L/∂h(t)‖ over t. A
-gradient that shrinks by the same factor in every step is gone after a few dozen, and the network can't learn from events so long ago
-(Bengio, Simard and Frasconi, *Learning long-term dependencies with gradient descent is difficult*, 1994); one that
-grows makes training diverge (Pascanu, Mikolov and Bengio, *On the difficulty of training recurrent neural networks*,
-2013).
+gradient that shrinks by the same factor in every step is gone after a few dozen, and the network can't learn from
+events so long ago (Bengio, Simard and Frasconi, *Learning long-term dependencies with gradient descent is difficult*,
+1994); one that grows makes training diverge (Pascanu, Mikolov and Bengio, *On the difficulty of training recurrent
+neural networks*, 2013).
 """
 
 from __future__ import annotations

@@ -161,7 +161,9 @@ def test_a_chart_has_a_line_for_each_flow(cli: Callable[..., Result], tmp_path: 
     curves = [line.get("points", "").split() for line in lines]
     assert [len(points) for points in curves] == [31, 31, 2, 2]  # the last two are those of the legend
     heights = [[float(point.split(",")[1]) for point in points] for points in curves[:2]]
-    assert heights[0][0] > heights[1][0] > heights[1][-1] == heights[0][-1]  # the gru keeps more, of 1 at the end
+    assert (
+        heights[0][0] > heights[1][0] > heights[1][-1] == heights[0][-1]
+    )  # the gru keeps more, of 1 at the end
     assert cli("gradients", path, "-o", "-").stdout.startswith("<svg ")
     assert "has to end in .svg" in cli("gradients", path, "-o", tmp_path / "flow.png").output
     lenet = Path(__file__).parents[2] / "examples" / "lenet" / "lenet.yaml"
