@@ -25,7 +25,7 @@ MEASURED = 16
 
 
 def model_of(problem: str, kind: str) -> netwright.Model:
-    return netwright.load(HERE / f"{problem}.yaml", {"vars.kind": kind})
+    return netwright.load(HERE / f"{problem}.yaml", {"layers.memory.type": kind})
 
 
 def score(problem: str, kind: str, trained: int, steps: int) -> dict[str, float]:

@@ -47,7 +47,7 @@ def test_gradients_vanish_in_the_plain_network_alone(data: Path) -> None:
         inputs = {"x": adding["x"][:4]}
     left = {}
     for kind in ("rnn", "lstm", "gru"):
-        model = netwright.load(EXAMPLE / "adding.yaml", {"vars.kind": kind})
+        model = netwright.load(EXAMPLE / "adding.yaml", {"layers.memory.type": kind})
         assert model.is_valid, model.diagnostics.to_text()
         (flow,) = gradient_flow(model, inputs=inputs).flows
         left[kind] = flow.left
