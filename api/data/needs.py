@@ -13,6 +13,8 @@ from netwright.specs.manifest import BufferInfo
 from netwright.specs.models.data import AudioData
 from netwright.specs.models.losses import BY_CLASS, LOGISTIC
 
+from .spellings import spellings
+
 
 def wanted(load: LoadResult, network: Network) -> Wanted:
     """What the network takes from a data set."""
@@ -41,6 +43,7 @@ def wanted(load: LoadResult, network: Network) -> Wanted:
         classes,
         counts,
         {name: input.lengths for name, input in load.model.inputs.items() if input.lengths is not None},
+        spellings=spellings(load, network),
     )
 
 

@@ -36,7 +36,8 @@ static void list(FILE *to, int32_t use) {
         const nw_buffer *buffer = &nw_the_model.buffers[i];
         if (buffer->use != use) continue;
         fprintf(to, "  %s  %s %s", buffer->name, npy_dtype_name(buffer->dtype), buffer->shape);
-        fprintf(to, buffer->label_count ? "  (%d labels)\n" : "\n", (int)buffer->label_count);
+        if (buffer->label_count) fprintf(to, "  (%d labels)", (int)buffer->label_count);
+        fputs(buffer->whole >= 0 ? "  (left out: all steps)\n" : "\n", to);
     }
 }
 

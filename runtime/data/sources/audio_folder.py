@@ -1,4 +1,6 @@
-"""`type: audio`: a folder of WAV files by class, or WAV files to predict for, read by the standard library."""
+"""`type: audio`: a folder of WAV files by class or with transcripts, or WAV files to predict for, read by the standard
+library.
+"""
 
 from __future__ import annotations
 
@@ -22,19 +24,27 @@ from ..inputs import Inputs, samples_in_files
 from ..samples import Header
 from ..wanted import Wanted
 from .folders import FolderSamples, Listing, list_folder
+from .transcripts import list_transcribed
 
 T = TypeVar("T")
 
 SUFFIXES = (".wav",)
+#: Programs that write to a pipe do not know how long the sound will be, and say about 2 or 4 GiB.
+_OPEN_END = 0x7FFF0000
 
 
 def open_set(spec: AudioData, folder: Path, wanted: Wanted) -> AudioSamples:
     """Lists a folder of WAV files, and reads one. Raises DataError."""
     path = folder / spec.path
     input = wanted.input(spec.input, (2, 3), path)
-    target = wanted.target(spec.target, path)
-    listing = list_folder(path, wanted, target, SUFFIXES)
-    return AudioSamples(listing, spec, input, target.name, wanted.lengths.get(input.name))
+    if spec.transcripts is not None:
+        target = wanted.spelled(spec.target, path)
+        listing = list_transcribed(
+            path, folder / spec.transcripts.path, spec.transcripts, target, wanted, SUFFIXES
+        )
+    else:
+        listing = list_folder(path, wanted, wanted.target(spec.target, path), SUFFIXES)
+    return AudioSamples(listing, spec, input, wanted.lengths.get(input.name))
 
 
 def read_inputs(spec: AudioData, paths: Sequence[Path], wanted: Wanted, size: int) -> Inputs:
@@ -63,9 +73,7 @@ class AudioSamples(FolderSamples):
     none.
     """
 
-    def __init__(
-        self, listing: Listing, spec: AudioData, input: BufferInfo, target: str, lengths: str | None
-    ):
+    def __init__(self, listing: Listing, spec: AudioData, input: BufferInfo, lengths: str | None):
         self._name, self._lengths = input.name, lengths
         self._reader, self._first = WavReader(spec, input, listing.path), listing.files[0]
         frames = self._reader.frames(self._first)
@@ -73,7 +81,7 @@ class AudioSamples(FolderSamples):
         self._expected = None if spec.length else frames
         header = Header((self._steps, *self._reader.channels), np.dtype(input.dtype))
         more = {lengths: Header((), np.dtype(np.int64))} if lengths else {}
-        super().__init__(listing, input.name, target, header, more)
+        super().__init__(listing, input.name, header, more)
 
     def read_file(self, path: Path, names: Container[str]) -> dict[str, NDArray]:
         arrays: dict[str, NDArray] = {}
@@ -113,23 +121,26 @@ class WavReader:
 
     def frames(self, path: Path) -> int:
         """How long a recording is, by its header. Raises DataError."""
-        return self._open(path, lambda file: file.getnframes())
+        return self._open(path, lambda file, frames: frames)
 
     def read(self, path: Path) -> NDArray:
         """A recording ``[steps, channels]``. Raises DataError."""
-        data, width = self._open(path, lambda file: (file.readframes(file.getnframes()), file.getsampwidth()))
+        data, width = self._open(path, lambda file, frames: (file.readframes(frames), file.getsampwidth()))
         return _numbers(data, width, self._dtype).reshape(-1, *self.channels)
 
-    def _open(self, path: Path, use: Callable[[wave.Wave_read], T]) -> T:
-        """What ``use`` makes of a file, whose header is checked before and whose size after."""
+    def _open(self, path: Path, use: Callable[[wave.Wave_read, int], T]) -> T:
+        """What ``use`` makes of a file and the number of its frames; header and size are checked before."""
         try:
             with open_regular(path) as file, wave.open(file) as sound:
                 self._check_header(path, sound)
                 start = file.tell()
                 left = os.fstat(file.fileno()).st_size - start
-                if left < sound.getnframes() * sound.getnchannels() * sound.getsampwidth():
+                frames, width = sound.getnframes(), sound.getnchannels() * sound.getsampwidth()
+                if frames * width >= _OPEN_END:
+                    frames = min(frames, left // width)
+                elif left < frames * width:
                     raise EOFError
-                return use(sound)
+                return use(sound, frames)
         except (wave.Error, EOFError) as error:
             reason = str(error) or "the file is cut short"
             only = "; only PCM is read" if "unknown format" in reason else ""

@@ -44,7 +44,7 @@ def open_set(spec: TextData, folder: Path, wanted: Wanted) -> Dataset:
         target = wanted.target(spec.target, path)
         listing = list_folder(path, wanted, target, SUFFIXES)
         texts = [read_text(file) for file in listing.files]
-        labelled = Labelled(texts, {target.name: listing.labels}, {target.name: listing.classes})
+        labelled = Labelled(texts, listing.targets, listing.classes)
         place = listing.place
     else:
         labelled, place = read_labelled(spec, folder, path, wanted), place_of
