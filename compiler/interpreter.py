@@ -52,7 +52,8 @@ def bind_dims(
         if isinstance(expected, Dim):
             raise EvaluationError(f"the size {size} of {name!r} is open: give {', '.join(expected.symbols)}")
         if expected != given:
-            raise EvaluationError(f"a size of {name!r} is {given}, but {size} is {expected}")
+            wanted = f"but {size} is {expected}" if isinstance(size, Dim) else f"not {expected}"
+            raise EvaluationError(f"a size of {name!r} is {given}, {wanted}")
     return binding
 
 

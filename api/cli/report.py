@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,7 +22,7 @@ from ..report.page import report
 from ..report.runs import course_of, run_report, runs_page
 from ..trainings.info import REPORT, RUNS, is_run
 from ..trainings.reading import Run
-from .options import PATH, check_outputs, settings_option
+from .options import PATH, check_outputs, dim_option, settings_option
 from .output import show_warnings, written
 
 
@@ -40,9 +41,14 @@ from .output import show_warnings, written
     metavar="DIR",
     help="With a SPEC: a training's folder (its newest .checkpoint) or its checkpoint: show its curves.",
 )
+@dim_option("Through how many steps gradients flow: T=400.")
 @settings_option
 def command(
-    sources: tuple[Path, ...], output: Path | None, run: Path | None, settings: tuple[str, ...]
+    sources: tuple[Path, ...],
+    output: Path | None,
+    run: Path | None,
+    dims: dict[str, Any],
+    settings: tuple[str, ...],
 ) -> None:
     """Write one page for a browser. It works offline.
 
@@ -53,10 +59,10 @@ def command(
     """
     folders = [_run_folder(source) for source in sources]
     if len(sources) == 1 and folders[0] is None:
-        page, output = _of_spec(sources[0], output, run, settings), output
+        page, output = _of_spec(sources[0], output, run, dims, settings), output
     else:
-        if run is not None or settings:
-            raise click.UsageError("--run and --set are for the report of a spec")
+        if run is not None or dims or settings:
+            raise click.UsageError("--run, --dim and --set are for the report of a spec")
         missing = [source for source, folder in zip(sources, folders, strict=True) if folder is None]
         if missing:
             raise RequestError(f"{missing[0]} is no run: a page is about one spec, or about runs")
@@ -74,7 +80,9 @@ def _run_folder(source: Path) -> Path | None:
     return None
 
 
-def _of_spec(spec: Path, output: Path | None, run: Path | None, settings: Sequence[str]) -> str:
+def _of_spec(
+    spec: Path, output: Path | None, run: Path | None, dims: dict[str, Any], settings: Sequence[str]
+) -> str:
     if output is None:
         raise click.UsageError("Missing option '-o' / '--output': where to write the page")
     model = load(spec, settings)
@@ -82,17 +90,17 @@ def _of_spec(spec: Path, output: Path | None, run: Path | None, settings: Sequen
     show_warnings(model)
     name = model.name
     if run is None:
-        return report(model)
+        return report(model, dims=dims)
     if is_run(run):
         trained = Run(run)
         weights = read_weights(model.network, trained.weights) if trained.weights.exists() else None
-        return report(model, [course_of(trained)], weights)
+        return report(model, [course_of(trained)], weights, dims=dims)
     path = _checkpoint(run)
     of, history = read_history(path)
     if of != name:
         raise RequestError(f"{path} is of the model {of}, not of {name}")
     course = Course(path.stem, [epoch_record(record, False, 0.0) for record in history])
-    return report(model, [course], read_weights(model.network, path))
+    return report(model, [course], read_weights(model.network, path), dims=dims)
 
 
 def _of_runs(runs: Sequence[Run], output: Path | None) -> tuple[str, Path]:

@@ -192,10 +192,9 @@ class DataSets:
             return like.model_copy(update={"path": str(path)})  # type: ignore[union-attr]
         if table is None:
             return arrays
-        columns = like.columns if isinstance(like, TableData) else {}
         tabs = {"separator": "\t"} if path.suffix == ".tsv" else {}
-        text = like.text if isinstance(like, TableData) else {}
-        return table(path=str(path), columns=columns, text=text, **tabs)
+        reading = like.reading() if isinstance(like, TableData) else {}
+        return table(path=str(path), **reading, **tabs)
 
 
 def archives(load: LoadResult) -> dict[str, Path]:

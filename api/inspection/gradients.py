@@ -1,11 +1,11 @@
 """Gradient flow through recurrences before training: how much of a gradient at the last step reaches the first.
 
-Each recurrence is run with its first weights (or given ones) on random inputs, and a random gradient of its last state
-is taken back through its steps, one product with the step's Jacobian at a time: ‖∂L/∂h(t)‖ over t. A gradient that
-shrinks by the same factor in every step is gone after a few dozen, and the network can't learn from events so long ago
-(Bengio, Simard and Frasconi, *Learning long-term dependencies with gradient descent is difficult*, 1994); one that
-grows makes training diverge (Pascanu, Mikolov and Bengio, *On the difficulty of training recurrent neural networks*,
-2013).
+Each recurrence is run with its first weights (or given ones) on random inputs (or given ones), and a random gradient
+of its last state is taken back through its steps, one product with the step's Jacobian at a time: ‖∂L/∂h(t)‖ over t. A
+gradient that shrinks by the same factor in every step is gone after a few dozen, and the network can't learn from
+events so long ago (Bengio, Simard and Frasconi, *Learning long-term dependencies with gradient descent is difficult*,
+1994); one that grows makes training diverge (Pascanu, Mikolov and Bengio, *On the difficulty of training recurrent
+neural networks*, 2013).
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from netwright.compiler.frontend.network import initial_values
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Node
 from netwright.compiler.graph.types import FLOATS, TensorType
-from netwright.compiler.interpreter import evaluate
+from netwright.compiler.interpreter import bind_dims, evaluate
+from netwright.compiler.ops.base import EvaluationError
 from netwright.compiler.ops.reduce import ReduceAttributes
 from netwright.compiler.ops.scan_attributes import ScanAttributes
 from netwright.specs.dims import Dim
@@ -158,17 +159,19 @@ def gradient_flow(
     weights: Mapping[str, NDArray] | None = None,
     *,
     dims: Mapping[str, int] | None = None,
+    inputs: Mapping[str, NDArray] | None = None,
     seed: int = 0,
 ) -> GradientFlow:
     """The gradient flow of every recurrence of a model, with its initial weights or those given, by name.
 
-    Sequences have the lengths in ``dims``, otherwise the greatest that the spec allows (at most 200 steps), otherwise
-    100 steps. Raises SpecError, and RequestError for unknown dims.
+    The model reads ``inputs``, by name, a row per sample. Without them it reads random ones, in which sequences have
+    the lengths in ``dims``, otherwise the greatest that the spec allows (at most 200 steps), otherwise 100 steps.
+    Raises SpecError, and RequestError for unknown dims and for inputs that do not fit.
     """
     network = model.network
     graph = layer_graph(model.load)
     scans = [node for node in graph if isinstance(node.attrs, ScanAttributes)]
-    sizes = _sizes(model, dims or {})
+    sizes = _sizes(model, dims or {}) if inputs is None else _sizes_of(model, inputs, dims or {})
     if not scans:
         return GradientFlow(model.name, ())
     for name in list(graph.outputs):
@@ -176,8 +179,12 @@ def gradient_flow(
     for number, node in enumerate(scans):
         for position, value in enumerate(graph.operands(node)):
             graph.set_output(f"{number}.{position}", value)
-    given = {**random_inputs(network, sizes, seed), **(weights or initial_values(network))}
-    values = evaluate(graph, {name: given[name] for name in graph.inputs}, sizes)
+    samples = random_inputs(network, sizes, seed) if inputs is None else inputs
+    given = {**samples, **(weights or initial_values(network))}
+    try:
+        values = evaluate(graph, {name: given[name] for name in graph.inputs}, sizes)
+    except EvaluationError as error:
+        raise RequestError(f"{model.name}: {error}") from None
     known = {layer.name: layer.name for layer in network.layers}
     flows = []
     for number, node in enumerate(scans):
@@ -197,6 +204,17 @@ def _sizes(model: Model, given: Mapping[str, int]) -> dict[str, int]:
     if unknown := given.keys() - sizes.keys():
         raise RequestError(f"{model.name} has no open size {sorted(unknown)[0]}")
     return {**sizes, **given}
+
+
+def _sizes_of(model: Model, inputs: Mapping[str, NDArray], dims: Mapping[str, int]) -> dict[str, int]:
+    graph = model.network.graphs["predict"]
+    if missing := model.network.inputs.keys() - inputs.keys():
+        raise RequestError(f"{model.name} needs the input {sorted(missing)[0]}")
+    shapes = {name: inputs[name].shape for name in model.network.inputs if name in graph.inputs}
+    try:
+        return {**_sizes(model, dims), **bind_dims(graph, shapes, dims)}
+    except EvaluationError as error:
+        raise RequestError(f"{model.name}: {error}") from None
 
 
 def _name(node: Node, known: Mapping[str, str], scans: Sequence[Node]) -> str:

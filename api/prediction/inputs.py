@@ -112,9 +112,8 @@ class PredictionInputs:
         if arrays or is_folder_of((info.name for info in self.wanted.inputs), path):
             return ArraysData(path=str(path))
         if (kind := _TABLES.get(suffix)) is not None and not isinstance(like, kind | SequenceData):
-            columns = like.columns if isinstance(like, TableData) else {}
-            text = like.text if isinstance(like, TableData) else {}
-            return kind(path=str(path), columns=columns, text=text)
+            reading = like.reading() if isinstance(like, TableData) else {}
+            return kind(path=str(path), **reading)
         if like is None:
             if path.is_dir() or str(path) == STANDARD_STREAM:
                 return ArraysData(path=str(path))

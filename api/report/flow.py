@@ -13,11 +13,16 @@ from .curves import Course, Record
 
 
 def gradient_section(
-    model: Model, weights: Mapping[str, NDArray] | None, course: Course | None, sheet: ChartSheet
+    model: Model,
+    weights: Mapping[str, NDArray] | None,
+    course: Course | None,
+    sheet: ChartSheet,
+    dims: Mapping[str, int] | None = None,
 ) -> str:
-    """Charts of both; empty if there is neither."""
-    start = gradient_flow(model).flows
-    trained = gradient_flow(model, weights).flows if start and weights is not None else (None,) * len(start)
+    """Charts of both; empty if there is neither. ``dims`` say how long the sequences are."""
+    start = gradient_flow(model, dims=dims).flows
+    shown = start and weights is not None
+    trained = gradient_flow(model, weights, dims=dims).flows if shown else (None,) * len(start)
     parts = []
     if start:
         legend = '<span class="key train">first weights</span>'

@@ -33,11 +33,14 @@ def report(
     courses: Sequence[Course] = (),
     weights: Mapping[str, NDArray] | None = None,
     examination: Examination | None = None,
+    *,
+    dims: Mapping[str, int] | None = None,
 ) -> str:
     """The page as HTML.
 
     ``courses`` are trainings whose curves it shows; further sections are about the first one. ``weights`` are its
-    result, ``examination`` is what they answer to data. Raises SpecError for a spec with errors.
+    result, ``examination`` is what they answer to data; ``dims`` say through how many steps gradients flow. Raises
+    SpecError for a spec with errors.
     """
     summary, sheet = model.summary(), ChartSheet()
     resources = Resources(model.load, model.network)
@@ -45,7 +48,7 @@ def report(
     parts = [
         training_section(courses, sheet),
         *(_examined(model, examination) if examination is not None else ()),
-        gradient_section(model, weights, courses[0] if courses else None, sheet),
+        gradient_section(model, weights, courses[0] if courses else None, sheet, dims),
     ]
     if weights is not None:
         parts.append(weight_section(model.network, weights, sheet))

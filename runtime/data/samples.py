@@ -108,6 +108,11 @@ class Samples(ABC):
         """The rows of ``origin`` that are the samples; None if they are all of them."""
         return None
 
+    @property
+    def overlap(self) -> int:
+        """How many of the samples after a sample share some of its data with it, as windows of a series do."""
+        return 0
+
     def build_vocabularies(self, rows: NDArray[np.int64] | None = None) -> None:
         """Makes the vocabularies that are not known, from these samples or from all. Raises DataError."""
         return

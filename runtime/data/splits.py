@@ -22,19 +22,40 @@ def split(whole: Samples, splits: Mapping[str, SplitData]) -> tuple[Part, dict[s
 
     Each takes the next samples in an order drawn by its seed, and none that is taken already. So a further split does
     not change those before it. Of k folds, each takes every k-th of the samples that are free: those of one seed share
-    none and leave none out, and differ by one sample at most. Raises DataError if one would be empty, or ``stratify``
-    names no array of integers.
+    none and leave none out, and differ by one sample at most. If samples overlap, as windows of a series do, each takes
+    the last ones that are free, and those that share data with them are left out. Raises DataError if one would be
+    empty, or ``stratify`` names no array of integers.
     """
     free = np.ones(len(whole), bool)
     parts: dict[str, Part] = {}
     for name, spec in splits.items():
-        rows = _rows(whole, name, spec, free)
+        if whole.overlap:
+            rows = _last_rows(whole, name, spec, free)
+            free[max(0, int(rows[0]) - whole.overlap) :] = False
+        else:
+            rows = _rows(whole, name, spec, free)
         free[rows] = False
         parts[name] = Part(whole, rows)
     rest = np.flatnonzero(free)
     if not len(rest):
         raise DataError(f"{whole.name}: {' and '.join(splits)} take all of its {len(whole)} samples")
     return Part(whole, rest), parts
+
+
+def _last_rows(whole: Samples, name: str, spec: SplitData, free: NDArray[np.bool_]) -> NDArray[np.int64]:
+    if spec.stratify is not None:
+        raise DataError(
+            f"{whole.name}: {name} can't be stratified: windows overlap, so it takes the last ones as they are"
+        )
+    if spec.folds is not None:
+        raise DataError(
+            f"{whole.name}: {name} can't be a fold: windows overlap, so samples of other folds would share data with it"
+        )
+    count = round(spec.share * len(whole))
+    rows = np.flatnonzero(free)[-count:] if count else np.empty(0, np.int64)
+    if not len(rows):
+        raise DataError(f"{whole.name}: {name} would be empty: {spec.share:g} of {len(whole)} windows")
+    return rows
 
 
 def _rows(whole: Samples, name: str, spec: SplitData, free: NDArray[np.bool_]) -> NDArray[np.int64]:

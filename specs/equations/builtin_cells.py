@@ -14,7 +14,7 @@ from functools import lru_cache
 from ..diagnostics.diagnostic import Diagnostics
 from ..models.activations import ActivationSpec, Gelu, Linear
 from ..models.cells import CellSpec
-from ..models.initializers import InitializerSpec, Ones
+from ..models.initializers import Chrono, InitializerSpec, Ones
 from ..models.layers.recurrent import GatedLayer, Gru, Lstm, Recurrent, RecurrentLayer, Rnn
 from ..reading.documents import read_text
 from .cells import Cell, compile_cell
@@ -94,9 +94,13 @@ def cell_text(layer: GatedLayer) -> str:
         gates, states = 4, ("h", "c")
         forget = Ones() if layer.unit_forget_bias else layer.bias_init
         starts = [layer.bias_init, forget, layer.bias_init, layer.bias_init]
+        if layer.chrono_init:
+            starts[:2] = [Chrono(steps=layer.chrono_init, gain=gain) for gain in (-1.0, 1.0)]
         update = _lstm(layer)
     elif isinstance(layer, Gru):
         gates, starts = 3, [layer.bias_init] * 3
+        if layer.chrono_init:
+            starts[0] = Chrono(steps=layer.chrono_init)
         recurrent_bias = layer.use_bias and layer.reset_after
         update = _gru(layer)
     else:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..random import Stream
-from .base import Number, Positive, SpecModel, by_name
+from .base import Number, Positive, Size, SpecModel, by_name
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -200,6 +200,23 @@ class Identity(InitializerSpec):
         return values
 
 
+class Chrono(InitializerSpec):
+    """gain·log u, u at equal distances from 1 to steps − 1: biases of gates that keep a state for 2 to `steps` steps
+    (after Tallec and Ollivier, 2018, who draw u). With gain −1, biases of gates that let as little in.
+    """
+
+    type: Literal["chrono"] = "chrono"
+    steps: Annotated[Size, Field(ge=2)]
+    """The longest time to remember, in steps."""
+    gain: Number = 1.0
+    """The factor on the logarithm."""
+
+    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        count = prod(shape)
+        places = (np.arange(count) + 0.5) / max(count, 1)
+        return (self.gain * np.log(1 + (self.steps - 2) * places)).reshape(shape)
+
+
 def _symmetric(stream: Stream, shape: tuple[int, ...], limit: float) -> NDArray[np.float64]:
     return limit * (2 * stream.uniform(shape) - 1)
 
@@ -219,6 +236,7 @@ AnyInitializer = (
     | LecunNormal
     | Orthogonal
     | Identity
+    | Chrono
 )
 Initializer = Annotated[AnyInitializer, Field(discriminator="type"), by_name(AnyInitializer)]
 """An initializer by name, or as an object with arguments."""

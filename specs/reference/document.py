@@ -51,6 +51,7 @@ from ..models.train import (
 )
 from ..schema.generate import json_schema
 from . import layer_sections, read
+from .index import contents, index
 
 MODELS: dict[str, type[BaseModel]] = {
     model.__name__: model
@@ -95,7 +96,10 @@ _UNIONS |= {"accuracy": "[metric](#metrics)"}
 
 def document() -> str:
     """The page as Markdown."""
-    return _MARK.sub(lambda mark: "\n".join(_part(mark[1], mark[2])), read("language.md"))
+    page = _MARK.sub(lambda mark: "\n".join(_part(mark[1], mark[2])), read("language.md"))
+    for mark, made in (("<!-- contents -->", contents(page)), ("<!-- index -->", index(page))):
+        page = page.replace(mark, made)
+    return page
 
 
 def _part(kind: str, name: str) -> Iterator[str]:

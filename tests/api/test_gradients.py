@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from click.testing import Result
 
 from netwright.analysis.measure import random_inputs
 from netwright.compiler.frontend.network import initial_values
+from netwright.errors import RequestError
 from netwright.inspection.gradients import GradientFlow, gradient_flow
 from netwright.model import Model
 from netwright.specs.load import load_spec_text
@@ -127,6 +129,49 @@ def test_a_warning_by_construction(keys: dict[str, Any], said: str | None) -> No
     if said and "0.9" in said:  # a longer sequence decides it
         (item,) = model({"type": "rnn", "units": 16, **keys}, max=1000).diagnostics
         assert "× 0.9 a step, 2e-46 after 1000 steps" in item.message
+
+
+def test_given_inputs_are_what_the_model_reads() -> None:
+    gru = model({"type": "gru", "units": 4})
+    x = np.random.default_rng(1).random((3, 17, 3))
+    (on_data,) = gradient_flow(gru, inputs={"x": x, "more": x}).flows
+    assert len(on_data.norms) == 18
+    assert on_data.norms == gradient_flow(gru, inputs={"x": x}, dims={"T": 17}).flows[0].norms
+    assert on_data.norms != gradient_flow(gru, dims={"T": 17}).flows[0].norms
+    for inputs, message in (
+        ({}, "m needs the input x"),
+        ({"x": x[:, :, :2]}, "a size of 'x' is 2, not 3"),
+        ({"x": x.astype("float32")}, "'x' is float64, not float32"),
+    ):
+        with pytest.raises(RequestError, match=message):
+            gradient_flow(gru, inputs=inputs)
+    with pytest.raises(RequestError, match="a size of 'x' is 17, but T is 9"):
+        gradient_flow(gru, inputs={"x": x}, dims={"T": 9})
+
+
+def test_a_chart_has_a_line_for_each_flow(cli: Callable[..., Result], tmp_path: Path) -> None:
+    path, data, chart = tmp_path / "m.json", tmp_path / "data.npz", tmp_path / "flow.svg"
+    layers = [{"type": "rnn", "units": 4}, {"type": "gru", "units": 4, "chrono_init": 30}]
+    path.write_text(model(*layers).diagnostics.sources["m.json"].text, encoding="utf-8")
+    np.savez(data, x=np.random.default_rng(1).random((50, 30, 3)))
+    printed = cli("gradients", path, "--data", data, "-o", chart).stdout
+    assert f"wrote {chart}" in printed
+    svg = ElementTree.fromstring(chart.read_text(encoding="utf-8"))
+    lines = svg.findall("{http://www.w3.org/2000/svg}polyline")
+    curves = [line.get("points", "").split() for line in lines]
+    assert [len(points) for points in curves] == [31, 31, 2, 2]  # the last two are those of the legend
+    heights = [[float(point.split(",")[1]) for point in points] for points in curves[:2]]
+    assert (
+        heights[0][0] > heights[1][0] > heights[1][-1] == heights[0][-1]
+    )  # the gru keeps more, of 1 at the end
+    assert cli("gradients", path, "-o", "-").stdout.startswith("<svg ")
+    assert "has to end in .svg" in cli("gradients", path, "-o", tmp_path / "flow.png").output
+    lenet = Path(__file__).parents[2] / "examples" / "lenet" / "lenet.yaml"
+    assert "no recurrence to draw" in cli("gradients", lenet, "-o", tmp_path / "none.svg").output
+    assert not (tmp_path / "none.svg").exists()
+    page = tmp_path / "report.html"
+    cli("report", path, "--dim", "T=7", "-o", page)
+    assert ">7</text>" in page.read_text(encoding="utf-8")
 
 
 def test_command(cli: Callable[..., Result], tmp_path: Path) -> None:

@@ -80,6 +80,8 @@ def gated(type: str) -> Add:
             )
         if type == "gru":
             options["reset_after"] = s.one_of(None, False)
+        if type != "rnn" and options["use_bias"] is None:
+            options["chrono_init"] = s.one_of(None, None, 9)
         made = s.layer(type, x, units=units, **options)
         if made is not None and s.flag():
             port(s, made, x, list(states))

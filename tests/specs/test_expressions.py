@@ -11,6 +11,7 @@ from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.equations.builtin_cells import cell_of, cell_text
 from netwright.specs.equations.expressions import Binary, Call, Compare, Name, Negate, Number, Previous, walk
 from netwright.specs.equations.parser import ExpressionError, Writing, parse_expression
+from netwright.specs.models.initializers import Chrono, Zeros
 from netwright.specs.models.layers.recurrent import Gru, Lstm, Rnn
 from netwright.specs.reading.documents import read_text
 from netwright.specs.source.tree import Span
@@ -169,3 +170,8 @@ def test_every_combination_of_options_is_a_cell() -> None:
             assert cell_text(layer).endswith("output: h\n")
     forget = cell_of(Lstm(name="l", units=2), {})[0].params["bias"].init
     assert [one.type for one in forget] == ["zeros", "ones", "zeros", "zeros"]
+    far = cell_of(Lstm(name="l", units=2, chrono_init=9), {})[0].params["bias"].init
+    assert far == (Chrono(steps=9, gain=-1), Chrono(steps=9), Zeros(), Zeros())
+    far = cell_of(Gru(name="l", units=2, chrono_init=9), {})[0].params
+    assert far["bias"].init == (Chrono(steps=9), Zeros(), Zeros())
+    assert far["recurrent_bias"].init == (Zeros(), Zeros(), Zeros())

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from netwright.specs.models.initializers import (
+    Chrono,
     GlorotNormal,
     GlorotUniform,
     HeNormal,
@@ -128,6 +129,10 @@ def test_orthogonal(shape) -> None:
 
 
 def test_identity() -> None:
+    # Gates at these biases keep a state for 2, 4 and 6 steps, and let in as little.
+    keep = 1 / (1 + np.exp(-Chrono(steps=7).draw(Stream.at(0, ""), (3,))))
+    np.testing.assert_allclose(1 / (1 - keep), [1 + 11 / 6, 1 + 3.5, 1 + 31 / 6])
+    np.testing.assert_allclose(Chrono(steps=7, gain=-1).draw(Stream.at(0, ""), (3,)), np.log(1 / keep - 1))
     assert (Identity(gain=3).draw(Stream.at(0, ""), (2, 3)) == 3 * np.eye(2, 3)).all()
     kernel = Identity().draw(Stream.at(0, ""), (3, 2, 2))
     assert (kernel[1] == np.eye(2)).all()

@@ -1,6 +1,7 @@
 """docs/language.md is what the code says, and shows every key of the language at work."""
 
 import inspect
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from netwright.specs.models.layers.base import LayerSpec
 from netwright.specs.reading.documents import read_text
 from netwright.specs.reference import Example, examples, layer_sections
 from netwright.specs.reference.document import KINDS, MODELS, document
+from netwright.specs.reference.index import anchor
 from netwright.specs.schema.generate import field_docs
 
 PAGE = Path(__file__).parents[2] / "docs" / "language.md"
@@ -28,6 +30,19 @@ def test_the_page_is_up_to_date(request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--update-golden"):
         PAGE.write_text(document(), encoding="utf-8")
     assert PAGE.read_text(encoding="utf-8") == document(), "run: make golden"
+
+
+def test_contents_and_index_lead_to_sections() -> None:
+    page = document()
+    anchors = {anchor(line.lstrip("# ")) for line in page.splitlines() if re.match(r"##+ ", line)}
+    links = set(re.findall(r"\]\(#([^)]+)\)", page))
+    assert links <= anchors
+    assert anchors - {"the-language"} <= links
+    listed = page.partition("## Index")[2]
+    for word in ("chrono_init", "momentum", "gru", "window", "same_upper", "split", "gamma", "top_k"):
+        assert f"- `{word}`: [" in listed
+    for kind in LAYERS:
+        assert f"- `{kind}`: [" in listed
 
 
 @pytest.mark.parametrize("example", SPECS, ids=[f"{one.title}{i}" for i, one in enumerate(SPECS)])

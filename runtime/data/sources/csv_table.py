@@ -24,6 +24,7 @@ from ..inputs import InputBatch, Inputs, Place, each_alone, input_name, open_tex
 from ..ragged import Ragged, TextCollector
 from ..text_input import TextInput
 from ..wanted import Wanted
+from .series import Series
 from .tables import Filled, columns_for, filled, text_arrays, text_inputs
 
 #: Rows are kept as Python's objects until there are so many.
@@ -61,7 +62,7 @@ class _Reading:
     """One pass through a file. ``lines`` are the lines where rows begin."""
 
     def __init__(self, path: Path, spec: CsvData, wanted: Wanted, text: IO[str]):
-        self.path, self.wanted = path, wanted
+        self.path, self.wanted, self._spec = path, wanted, spec
         self._rows = csv.reader(text, delimiter=spec.separator, strict=True)
         self.lines: list[int] = []
         self._words: dict[
@@ -109,10 +110,19 @@ class _Reading:
             if array.is_class:
                 values, classes[name] = self._numbered(array, values)
             arrays[name] = filled(array, values, place, self.path)
-        return Dataset(arrays, str(self.path), {n: names for n, names in classes.items() if names}, place)
+        classes = {name: names for name, names in classes.items() if names}
+        if self._spec.window is not None:
+            numbers = {name: array for name, array in arrays.items() if not isinstance(array, Ragged)}
+            return Series(numbers, self.arrays, self._spec, self.wanted, self.path, place, classes)
+        return Dataset(arrays, str(self.path), classes, place)
 
     def batches(self, texts: Mapping[str, TextInput], size: int) -> Inputs:
-        """The rows, ``size`` at a time."""
+        """The rows, or the windows of them, ``size`` at a time."""
+        if self._spec.window is not None:
+            series = self.table()
+            assert isinstance(series, Series)
+            yield from series.batches(size, lambda row: Place(str(self.path), "line", self.lines[row]))
+            return
         rows = self._rows_below()
         while some := list(islice(rows, size)):
             yield from each_alone(some, lambda rows: self._batch(rows, texts))

@@ -21,6 +21,7 @@ from ..input_files import list_files
 from ..inputs import InputBatch, Inputs, Place, each_alone, samples_of_files
 from ..ragged import Ragged, TextCollector
 from ..wanted import Wanted
+from .series import Series
 from .tables import Filled, columns_for, filled, text_arrays, text_inputs
 
 
@@ -43,9 +44,11 @@ def open_set(spec: ParquetData, folder: Path, wanted: Wanted) -> Dataset:
             arrays |= text_arrays(array.info, texts, array.text, wanted, place, path)
             continue
         arrays[array.info.name], classes[array.info.name] = columns.values(array, table, 0)
-    return Dataset(
-        arrays, str(path), {name: names for name, names in classes.items() if names}, partial(_place, 0)
-    )
+    classes = {name: names for name, names in classes.items() if names}
+    if spec.window is not None:
+        numbers = {name: array for name, array in arrays.items() if not isinstance(array, Ragged)}
+        return Series(numbers, columns.arrays, spec, wanted, path, partial(_place, 0), classes)
+    return Dataset(arrays, str(path), classes, partial(_place, 0))
 
 
 def read_inputs(spec: ParquetData, paths: Sequence[Path], wanted: Wanted, size: int) -> Inputs:
@@ -69,6 +72,11 @@ def read_inputs(spec: ParquetData, paths: Sequence[Path], wanted: Wanted, size: 
         return InputBatch(places, arrays)
 
     def read(path: Path) -> Inputs:
+        if spec.window is not None:
+            series = open_set(spec.model_copy(update={"path": str(path)}), Path(), wanted)
+            assert isinstance(series, Series)
+            yield from series.batches(size, lambda row: Place(str(path), "row", row))
+            return
         arrow, first = need("pyarrow", path), 0
         with _opened(path) as file:
             columns = _Columns(spec, wanted, file, path)

@@ -26,13 +26,22 @@ from ..wanted import Wanted, check_whole
 @dataclass(frozen=True)
 class Filled:
     """An array, and the columns (by position) whose numbers fill a row of it. ``is_class``: a column of classes.
-    ``text``: how a column of text becomes numbers of tokens.
+    ``text``: how a column of text becomes numbers of tokens. ``in_windows``: samples are windows of rows.
     """
 
     info: BufferInfo
     columns: tuple[int, ...]
     is_class: bool
     text: TextColumnSpec | None = None
+    in_windows: bool = False
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether a sample has all rows of a window: the columns do not fill it, but each of its steps."""
+        sizes, count = parse_shape(self.info)[1:], len(self.columns)
+        if not self.in_windows or not sizes or _filled_by(sizes, count):
+            return False
+        return _filled_by(sizes[1:], count)
 
     @property
     def dtype(self) -> np.dtype:
@@ -41,8 +50,8 @@ class Filled:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of a sample: the array's own if the columns fill it, else one axis."""
-        sizes = parse_shape(self.info)[1:]
+        """The shape of what a row fills, a sample or a step: the array's own if the columns fill it, else one axis."""
+        sizes = parse_shape(self.info)[2 if self.has_steps else 1 :]
         static = [size for size in sizes if isinstance(size, int)]
         count, known = len(self.columns), prod(static)
         if len(static) == len(sizes) and known == count:
@@ -50,6 +59,11 @@ class Filled:
         if len(static) == len(sizes) - 1 and count % known == 0:
             return tuple(size if isinstance(size, int) else count // known for size in sizes)
         return (count,)
+
+
+def _filled_by(sizes: Sequence[object], count: int) -> bool:
+    static = [size for size in sizes if isinstance(size, int)]
+    return len(static) == len(sizes) and prod(static) == count
 
 
 def columns_for(
@@ -89,7 +103,7 @@ def columns_for(
         if text is not None:
             check_whole(info, path)
         is_class = wanted.is_class(info) and len(columns) == 1
-        arrays.append(Filled(info, tuple(columns), is_class, text))
+        arrays.append(Filled(info, tuple(columns), is_class, text, spec.window is not None))
     if problems:
         known = f"the columns are {_shortened(header)}{hint}"
         raise DataError("\n  ".join([f"{path}: {problems[0]}", *problems[1:], known]))

@@ -38,7 +38,9 @@ class Conv1D(Convolution):
     rank: ClassVar[int] = 1
     type: Literal["conv1d"] = "conv1d"
     padding: CausalPadding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, [[low, high]], or causal, which puts all padding before the first cell."""
+    """What is added at the borders: valid (nothing), same (stride 1 keeps the size), same_upper, same_lower,
+    causal (all of it before the first cell), or [[low, high]]; see [paddings](#paddings).
+    """
 
 
 class Conv2D(Convolution):
@@ -91,7 +93,9 @@ class DepthwiseConv1D(DepthwiseConvolution):
     rank: ClassVar[int] = 1
     type: Literal["depthwise_conv1d"] = "depthwise_conv1d"
     padding: CausalPadding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, [[low, high]], or causal, which puts all padding before the first cell."""
+    """What is added at the borders: valid (nothing), same (stride 1 keeps the size), same_upper, same_lower,
+    causal (all of it before the first cell), or [[low, high]]; see [paddings](#paddings).
+    """
 
 
 class DepthwiseConv2D(DepthwiseConvolution):
@@ -107,7 +111,9 @@ class SeparableConv1D(SeparableConvolution):
     rank: ClassVar[int] = 1
     type: Literal["separable_conv1d"] = "separable_conv1d"
     padding: CausalPadding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, [[low, high]], or causal, which puts all padding before the first cell."""
+    """What is added at the borders: valid (nothing), same (stride 1 keeps the size), same_upper, same_lower,
+    causal (all of it before the first cell), or [[low, high]]; see [paddings](#paddings).
+    """
 
 
 class SeparableConv2D(SeparableConvolution):

@@ -8,7 +8,7 @@ from pydantic import field_validator
 
 from ..base import NonNegative
 from .conv import Convolution
-from .window import one_per_axis
+from .window import Padding, one_per_axis
 
 
 class ConvTranspose(Convolution):
@@ -20,6 +20,10 @@ class ConvTranspose(Convolution):
     Parameters: `kernel [*kernel_size, c_in / groups, filters]`, `bias [filters]`.
     """
 
+    padding: Padding = "valid"  # type: ignore[assignment]
+    """What is cut off the output at the borders: valid (nothing), same (O = (I − 1)·stride + 1), same_upper and
+    same_lower (O = I·stride), or [[low, high], …].
+    """
     output_padding: tuple[NonNegative, ...] = 0  # type: ignore[assignment]
     """How many cells are appended at the end; only a part of the kernel reaches them."""
 

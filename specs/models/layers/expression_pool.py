@@ -26,7 +26,8 @@ class Pool1D(ExpressionPool):
     rank: ClassVar[int] = 1
     type: Literal["pool1d"] = "pool1d"
     padding: CausalPadding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, [[low, high]], or causal, which puts all padding before the first cell.
+    """What is added at the borders: valid (nothing), same (stride 1 keeps the size), same_upper, same_lower,
+    causal (all of it before the first cell), or [[low, high]]; see [paddings](#paddings).
     Padded cells do not count.
     """
 

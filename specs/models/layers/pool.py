@@ -19,7 +19,9 @@ class Pool(WindowLayer):
     stride: PerAxis | None = None
     """How far the window moves; by default its size."""
     padding: Padding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, or [[low, high], …]. Padded cells do not count."""
+    """What is added at the borders: valid (nothing), same (stride 1 keeps the size), same_upper, same_lower,
+    or [[low, high], …]; see [paddings](#paddings). Cells that are added do not count.
+    """
     dilation: PerAxis = 1  # type: ignore[assignment]
     """The distance between the window's cells."""
     rounding: Literal["ceil", "floor"] = "ceil"
@@ -65,7 +67,8 @@ class MaxPool1D(MaxPool):
     rank: ClassVar[int] = 1
     type: Literal["max_pool1d"] = "max_pool1d"
     padding: CausalPadding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, [[low, high]], or causal, which puts all padding before the first cell.
+    """What is added at the borders: valid (nothing), same (stride 1 keeps the size), same_upper, same_lower,
+    causal (all of it before the first cell), or [[low, high]]; see [paddings](#paddings).
     Padded cells do not count.
     """
 
@@ -90,7 +93,8 @@ class MeanPool1D(MeanPool):
     rank: ClassVar[int] = 1
     type: Literal["mean_pool1d"] = "mean_pool1d"
     padding: CausalPadding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, [[low, high]], or causal, which puts all padding before the first cell.
+    """What is added at the borders: valid (nothing), same (stride 1 keeps the size), same_upper, same_lower,
+    causal (all of it before the first cell), or [[low, high]]; see [paddings](#paddings).
     Padded cells do not count.
     """
 
@@ -144,7 +148,8 @@ class LpPool1D(LpPool):
     rank: ClassVar[int] = 1
     type: Literal["lp_pool1d"] = "lp_pool1d"
     padding: CausalPadding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, [[low, high]], or causal, which puts all padding before the first cell.
+    """What is added at the borders: valid (nothing), same (stride 1 keeps the size), same_upper, same_lower,
+    causal (all of it before the first cell), or [[low, high]]; see [paddings](#paddings).
     Padded cells do not count.
     """
 

@@ -19,6 +19,9 @@ from .base import LayerSpec
 Unroll = Literal["none", "full", "auto"] | Size
 
 
+ChronoSteps = Annotated[Size, Field(ge=2)] | None
+
+
 InitialState = Reference | dict[Name, Reference]
 
 
@@ -168,6 +171,15 @@ class Lstm(GatedLayer):
     """Whether the forget gate is 1 − i."""
     unit_forget_bias: Flag = True
     """Whether the forget gate's bias starts at 1 (Jozefowicz et al., 2015)."""
+    chrono_init: ChronoSteps = None
+    """The longest time to remember, in steps: then the forget gate's bias starts with [chrono](#initializers) biases,
+    the input gate's with the opposite ones, so that gradients reach that far from the first update on.
+    """
+
+    @model_validator(mode="after")
+    def _chrono_is_of_a_bias(self) -> Self:
+        _check_chrono(self)
+        return self
 
 
 class Gru(GatedLayer):
@@ -185,6 +197,15 @@ class Gru(GatedLayer):
     reset_after: Flag = True
     """Whether the reset gate acts after the recurrent product (as in cuDNN, Keras and PyTorch) or before (the
     paper)."""
+    chrono_init: ChronoSteps = None
+    """The longest time to remember, in steps: then the bias of z, which keeps the state, starts with
+    [chrono](#initializers) biases, so that gradients reach that far from the first update on.
+    """
+
+    @model_validator(mode="after")
+    def _chrono_is_of_a_bias(self) -> Self:
+        _check_chrono(self)
+        return self
 
 
 class Recurrent(RecurrentLayer):
@@ -197,6 +218,15 @@ class Recurrent(RecurrentLayer):
     """The cell, by its name under `cells`."""
     with_: dict[Name, Integer | Number] = Field(default_factory=dict, alias="with")
     """The cell's arguments."""
+
+
+def _check_chrono(layer: Lstm | Gru) -> None:
+    if layer.chrono_init is not None and not layer.use_bias:
+        raise at(
+            "chrono_init",
+            "together",
+            "chrono_init is how biases start, and with use_bias: false there are none",
+        )
 
 
 LAYERS = (

@@ -90,7 +90,9 @@ class KernelLayer(WindowLayer):
     stride: PerAxis = 1  # type: ignore[assignment]
     """How far the window moves."""
     padding: Padding = "valid"  # type: ignore[assignment]
-    """valid, same, same_upper, same_lower, or [[low, high], …]."""
+    """What is added at the borders: valid (nothing), same (stride 1 keeps the size), same_upper, same_lower,
+    or [[low, high], …]; see [paddings](#paddings).
+    """
     dilation: PerAxis = 1  # type: ignore[assignment]
     """The distance between the window's cells."""
     activation: Activation = Linear()
