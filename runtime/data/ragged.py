@@ -164,11 +164,11 @@ class TextCollector:
         self._parts: list[NDArray[np.int32]] = []
 
     def add(self, text: str) -> None:
-        """Adds the next sample."""
-        numbers = self._found
-        own = [
-            numbers.setdefault(piece, len(numbers)) for piece in pieces(text, self._spec.of, self._spec.lower)
-        ]
+        """Adds the next sample, with what the vocabulary puts around it."""
+        numbers, spec = self._found, self._spec
+        divided = pieces(text, spec.of, spec.lower)
+        around = ([spec.begin] if spec.begin else [], [spec.end] if spec.end else [])
+        own = [numbers.setdefault(piece, len(numbers)) for piece in (*around[0], *divided, *around[1])]
         self._parts.append(np.array(own, np.int32))
 
     @property

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ..base import Name
+from ..base import Name, at
 from .base import DataSpec, Location
 from .sequences import Separator, TextColumnSpec
 
@@ -29,6 +29,22 @@ class TableData(DataSpec):
     """
     text: dict[Name, TextColumnSpec] = Field(default_factory=dict)
     """The inputs whose column holds text, and how it becomes numbers of tokens."""
+
+    @property
+    def followed(self) -> dict[Name, Name]:
+        """The inputs whose next tokens are a target, and those targets."""
+        return {name: text.next_token for name, text in self.text.items() if text.next_token is not None}
+
+    @model_validator(mode="after")
+    def _targets_once(self) -> TableData:
+        targets: set[str] = set()
+        for name, target in self.followed.items():
+            if target in targets or target in self.columns:
+                raise at(
+                    "text", "together", "next_token: {target} is filled by another column, too", target=target
+                )
+            targets.add(target)
+        return self
 
 
 class CsvData(TableData):
