@@ -166,7 +166,7 @@ def test_a_beam_compares_means() -> None:
 def test_only_the_last_tokens_are_read_where_there_is_a_limit() -> None:
     limited = language_model("{role: time, max: 3}")
     assert limited.whole is not None
-    assert "at most 3" in limited.whole
+    assert "T is from 1 to 3" in limited.whole
     free = language_model()
     assert free.whole is None
     tokens = np.array([[2, 3, 2, 4, 5]])
