@@ -80,8 +80,8 @@ class EntryCall:
     def __call__(
         self, arrays: Mapping[str, ArrayLike], dims: Mapping[str, int] | None = None
     ) -> dict[str, NDArray]:
-        """Runs the entry. ``dims`` has the sizes that no axis of ``arrays`` tells. Raises InputError for arrays it can't
-        take, ExecutionError when the entry fails.
+        """Runs the entry. ``dims`` has the sizes that no axis of ``arrays`` tells. Raises InputError for arrays it
+        can't take, ExecutionError when the entry fails.
         """
         try:
             buffers, binding = self._bound(arrays, dims or {})

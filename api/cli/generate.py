@@ -1,6 +1,4 @@
-"""`netwright generate`: goes on with a text, or answers texts with others, by a network that was trained to predict next
-tokens.
-"""
+"""`netwright generate`: goes on with a text, or answers texts with others."""
 
 from __future__ import annotations
 
@@ -10,14 +8,13 @@ from pathlib import Path
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
 from netwright.runtime.npy import read_npy
 from netwright.specs.diagnostics.visible import visible
 
 from ..errors import RequestError
-from ..generation.answers import answers, shown_answers
-from ..generation.search import Continuation, Decoder, Drawing, Ending, beam_search, continued
+from ..generation.answers import answers, first_tokens, searching, shown_answers
+from ..generation.search import Drawing, Ending, beam_search, continued
 from ..generation.text import joined, spaced
 from ..generation.writer import Writer
 from ..model import load
@@ -133,13 +130,9 @@ def command(
     writer = Writer(model, weights, tuple(inputs), engine=engine, threads=threads, pin=pin)
     if writer.whole is not None:
         note(f"each token takes a pass over the whole text so far: {writer.whole}")
-    drawing, stops = Drawing(temperature, top, seed), Ending(length, _stops(writer, stop))
-
-    def search(decoder: Decoder, begun: NDArray[np.int64], first: int) -> list[Continuation]:
-        if beam is not None:
-            return beam_search(decoder, begun, beam, stops, writer.never)
-        return continued(decoder, begun, drawing, stops, writer.never, first=first)
-
+    drawing = Drawing(temperature, top, seed)
+    stops = Ending(length, writer.ends if stop is None else _stops(writer, stop))
+    search = searching(writer, stops, drawing, beam)
     if not writer.reads or inputs:
         if paths or len(texts) > 1 or output is not None:
             raise click.UsageError(_TOKENS_ALONE)
@@ -150,7 +143,7 @@ def command(
         if beam is None:
             (made,) = continued(decoder, start, drawing, stops, writer.never, told=printer.add)
         else:
-            (made,) = search(decoder, start, 0)
+            (made,) = beam_search(decoder, start, beam, stops, writer.never)
             for token in made.tokens:
                 printer.add(token)
         printer.end(made.log_probability)
@@ -170,19 +163,8 @@ def command(
         without=[name for name in model.network.inputs if name not in writer.reads],
     )
     items = source.of_texts(texts) if texts else source.of_paths(paths)
-    made_answers = answers(writer, items, _first(writer), length, search)
+    made_answers = answers(writer, items, first_tokens(writer), length, search)
     ctx.exit(show_predictions(shown_answers(writer, length), made_answers, paths, output, ending, form))
-
-
-def _first(writer: Writer) -> list[int]:
-    """The token that every text begins with. Raises RequestError if there is none."""
-    vocabulary = writer.vocabulary
-    if vocabulary is None or vocabulary.begin is None:
-        raise RequestError(
-            f'the vocabulary of {writer.written.input} has no token that texts begin with: write begin: "<s>" in the '
-            "data set, and train again"
-        )
-    return [vocabulary.numbers[vocabulary.begin]]
 
 
 def _begun(writer: Writer, text: str | None, tokens: str | None) -> list[int]:
@@ -214,11 +196,9 @@ def _begun(writer: Writer, text: str | None, tokens: str | None) -> list[int]:
     return codes
 
 
-def _stops(writer: Writer, stop: str | None) -> frozenset[int]:
+def _stops(writer: Writer, stop: str) -> frozenset[int]:
+    """The token at which a text ends. Raises RequestError."""
     vocabulary = writer.vocabulary
-    if stop is None:
-        end = vocabulary.end if vocabulary else None
-        return frozenset() if vocabulary is None or end is None else frozenset([vocabulary.numbers[end]])
     if vocabulary is None:
         if not stop.isdigit():
             raise RequestError("--stop: the weights have no vocabulary, so it is a number")

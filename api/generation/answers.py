@@ -14,10 +14,11 @@ from netwright.runtime.data.inputs import InputBatch, Inputs, Unreadable, each_a
 from netwright.runtime.data.vocabulary import Vocabulary
 from netwright.runtime.errors import DataError, ExecutionError, InputError
 
+from ..errors import RequestError
 from ..prediction.answers import Answer, Numbers
 from ..prediction.predictor import Prediction
 from ..prediction.samples import Shown
-from .search import Continuation, Decoder
+from .search import Continuation, Decoder, Drawing, Ending, beam_search, continued
 from .text import joined
 from .writer import Writer
 
@@ -66,6 +67,28 @@ def shown_answers(writer: Writer, length: int) -> Shown:
     """How answers of up to ``length`` tokens are shown."""
     likelihood = Numbers(LIKELIHOOD, TensorType("float64", (1,)))
     return Shown([WrittenText(writer.vocabulary, length), likelihood], {})
+
+
+def searching(writer: Writer, ending: Ending, drawing: Drawing, beam: int | None = None) -> Search:
+    """Draws, or keeps a ``beam``."""
+
+    def search(decoder: Decoder, begun: NDArray[np.int64], first: int) -> list[Continuation]:
+        if beam is not None:
+            return beam_search(decoder, begun, beam, ending, writer.never)
+        return continued(decoder, begun, drawing, ending, writer.never, first=first)
+
+    return search
+
+
+def first_tokens(writer: Writer) -> list[int]:
+    """The token that every text begins with. Raises RequestError if there is none."""
+    vocabulary = writer.vocabulary
+    if vocabulary is None or vocabulary.begin is None:
+        raise RequestError(
+            f'the vocabulary of {writer.written.input} has no token that texts begin with: write begin: "<s>" in the '
+            "data set, and train again"
+        )
+    return [vocabulary.numbers[vocabulary.begin]]
 
 
 def answers(

@@ -103,6 +103,14 @@ class Writer:
         return self.vocabularies.get(self.written.input)
 
     @property
+    def ends(self) -> frozenset[int]:
+        """The token that ends texts, if the vocabulary has one."""
+        vocabulary = self.vocabulary
+        if vocabulary is None or vocabulary.end is None:
+            return frozenset()
+        return frozenset([vocabulary.numbers[vocabulary.end]])
+
+    @property
     def never(self) -> list[int]:
         """The tokens that are never written: padding, unknown pieces, the beginning, and numbers beyond the
         vocabulary.

@@ -146,6 +146,13 @@ class Texts(Ragged):
         unknown = self._numbers(codes) == self.vocabulary.numbers[self.vocabulary.unknown]
         return len(codes), int(np.count_nonzero(unknown))
 
+    def pieces_of(self, row: int) -> list[str]:
+        """The pieces of a sample's text, whether they are entries or not, without what stands around it."""
+        start, count = int(self.spans.starts[row]), int(self.spans.counts[row])
+        codes = self._values[slice(start, start + count)].tolist()
+        low, high = bool(self.spec.begin), len(codes) - bool(self.spec.end)
+        return [self._pieces[code] for code in codes[low:high]]
+
     def _codes(self, rows: NDArray[np.int64] | None) -> NDArray:
         """The pieces of these samples, or of all."""
         codes = self._values

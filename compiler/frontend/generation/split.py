@@ -17,8 +17,8 @@ from ...graph.analysis import ancestors, dependents
 from ...graph.graph import Graph
 from ...graph.node import InputAttributes, Value
 from ...graph.substitution import with_sizes
-from ...ops.scan_attributes import ScanAttributes
 from ...graph.types import TensorType
+from ...ops.scan_attributes import ScanAttributes
 from .steps import NotStepwise, follow_steps
 
 #: The entries, and how the names begin of what passes from one call to the next: states before and after a step, and
@@ -33,9 +33,10 @@ _WEIGHTS = ("parameter", "statistic", "constant")
 
 @dataclass(frozen=True)
 class Split:
-    """Both graphs. What both give is called `next.0`, `next.1`, …, and ``step`` takes it as `state.0`, …. What all steps
-    read is called `made.0`, … where ``begin`` gives it, and `kept.0`, … where ``step`` takes it. ``rows`` says for each of these names which
-    axis counts the samples; None if it is the same for all samples.
+    """Both graphs. What both give is called `next.0`, `next.1`, …, and ``step`` takes it as `state.0`, …. What all
+    steps read is called `made.0`, … where ``begin`` gives it, and `kept.0`, … where ``step`` takes it.
+
+    ``rows`` says for each of these names which axis counts the samples; None if it is the same for all samples.
     """
 
     begin: Graph

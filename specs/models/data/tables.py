@@ -38,7 +38,7 @@ class TableData(DataSpec):
     @model_validator(mode="after")
     def _targets_once(self) -> TableData:
         targets: set[str] = set()
-        for name, target in self.followed.items():
+        for target in self.followed.values():
             if target in targets or target in self.columns:
                 raise at(
                     "text", "together", "next_token: {target} is filled by another column, too", target=target
