@@ -25,6 +25,7 @@ from netwright.specs.load import LoadResult
 
 from .build import Build, build, entry_graphs
 from .errors import RequestError
+from .generation.compiled import Compiled, writing_network
 
 Emit = Literal["exe", "shared", "object", "llvm", "asm", "loop", "graph"]
 KINDS: tuple[Emit, ...] = get_args(Emit)
@@ -47,6 +48,8 @@ class Request:
     """Whether to run the machine code of every kernel against the loop interpreter before anything is written."""
     verified: Callable[[Verified], None] | None = None
     """Called with the result of that run."""
+    writing: Compiled | None = None
+    """How `predict` writes texts, the only entry then; None: the entries are the network's own."""
 
 
 def header_path(library: Path) -> Path:
@@ -80,7 +83,10 @@ def save(
         request.emit == "exe"
     ):  # which reads the lengths itself; callers of a library only say the sizes of arrays
         network = bounded_network(load, network)
-    graphs = entry_graphs(network, ("predict",) if request.emit == "exe" else request.entries)
+    if request.writing is not None:
+        network, graphs = writing_network(load, network, request.writing)
+    else:
+        graphs = entry_graphs(network, ("predict",) if request.emit == "exe" else request.entries)
     if request.emit == "graph":
         limits = {"stop_after": request.stop_after, "max_rewrites": request.max_rewrites}
         texts = [print_graph(graph) for graph in run(graphs, describe(target), **limits).values()]

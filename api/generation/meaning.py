@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from netwright.compiler.frontend.network import Network
+from netwright.runtime.data.vocabulary import Vocabulary
 from netwright.specs.manifest import DimInfo
 from netwright.specs.models.data import SequenceData, TableData
 from netwright.specs.models.losses import SoftmaxCrossEntropy
@@ -41,6 +42,17 @@ def written_by(spec: ModelSpec, network: Network, given: Collection[str] = ()) -
     rows, steps = (_sizes(network, str(size)) for size in shape)
     others = tuple(name for name in network.inputs if name not in (input, lengths))
     return Written(input, output, lengths, others, rows, steps, size)
+
+
+def never_written(vocabulary: Vocabulary | None, size: int) -> list[int]:
+    """Of ``size`` tokens those that no text has: padding, unknown pieces, the beginning, and numbers beyond the
+    vocabulary.
+    """
+    if vocabulary is None:
+        return []
+    special = (vocabulary.padding, vocabulary.unknown, vocabulary.begin)
+    numbers = [vocabulary.numbers[entry] for entry in special if entry is not None]
+    return [*numbers, *range(len(vocabulary), size)]
 
 
 def _generated(spec: ModelSpec, network: Network, given: Collection[str]) -> str:

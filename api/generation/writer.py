@@ -39,7 +39,7 @@ from ..errors import RequestError
 from ..model import Model
 from ..network_weights import Weights, read_weights
 from ..program import EngineName
-from .meaning import written_by
+from .meaning import never_written, written_by
 
 
 class Writer:
@@ -115,12 +115,7 @@ class Writer:
         """The tokens that are never written: padding, unknown pieces, the beginning, and numbers beyond the
         vocabulary.
         """
-        vocabulary = self.vocabulary
-        if vocabulary is None:
-            return []
-        special = (vocabulary.padding, vocabulary.unknown, vocabulary.begin)
-        numbers = [vocabulary.numbers[entry] for entry in special if entry is not None]
-        return [*numbers, *range(len(vocabulary), self.written.size)]
+        return never_written(self.vocabulary, self.written.size)
 
     def on(self, arrays: Mapping[str, NDArray] | None = None) -> Decoding:
         """Sequences that are written for the samples of these ``arrays`` of all other inputs, `[N, …]`. Raises
