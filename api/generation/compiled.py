@@ -38,12 +38,13 @@ def writing_network(load: LoadResult, network: Network, asked: Compiled) -> tupl
     assert load.model is not None
     written = written_by(load.model, network)
     vocabulary = asked.vocabularies.get(written.input)
+    graph = writing_graph(load, network, written.input, written.output)
+    others = any(name in written.others for name in graph.inputs)
     begin = end = None
     if vocabulary is not None:
-        begin = vocabulary.numbers[vocabulary.begin] if vocabulary.begin and written.others else None
+        begin = vocabulary.numbers[vocabulary.begin] if vocabulary.begin and others else None
         end = vocabulary.numbers[vocabulary.end] if vocabulary.end else None
     writing = Writing(asked.length, begin, end, tuple(never_written(vocabulary, written.size)), asked.beam)
-    graph = writing_graph(load, network, written.input, written.output)
     try:
         split = split_steps(graph, written.input, written.output)
         graph = decoding_graph(split, written.input, written.output, writing)

@@ -8,9 +8,17 @@ import numpy as np
 import pytest
 
 import netwright
+from netwright.build import build, reference
+from netwright.compiler.codegen.target import named_target
+from netwright.compiler.frontend.build import bounded_network
 from netwright.errors import RequestError
+from netwright.generation.answers import searching
+from netwright.generation.compiled import Compiled, writing_network
+from netwright.generation.search import Drawing, Ending
 from netwright.generation.writer import Writer
 from netwright.program import EngineName
+from netwright.runtime.data.vocabulary import Vocabulary
+from netwright.runtime.session import Session
 
 WORDS = 7
 ENCODER: list[dict[str, Any]] = [
@@ -28,7 +36,7 @@ DECODERS: dict[str, list[dict[str, Any]]] = {
         {"type": "dropout", "rate": 0.5},
     ],
     "attention": [
-        {"name": "memory", "type": "gru", "units": 10},
+        {"name": "memory", "type": "lstm", "units": 10},
         {"name": "look", "type": "attention", "inputs": ["memory", "encoder"]},
         {"type": "concat", "inputs": ["memory", "look"]},
         {"type": "dense", "units": 6, "activation": "tanh"},
@@ -174,3 +182,66 @@ def test_an_input_that_is_missing() -> None:
     assert set(writer.reads) == {"source", "count"}  # the words of the text itself all count
     with pytest.raises(RequestError, match="also reads source, count"):
         writer.on()
+
+
+VOCABULARY = Vocabulary("words", False, "<pad>", None, ("<pad>", "<s>", "</s>", "b", "c", "d"), "<s>", "</s>")
+
+
+def compiled(
+    model: netwright.Model, weights: dict[str, Any], engine: EngineName, beam: int | None
+) -> Session:
+    running = bounded_network(model.load, model.network)
+    network, graphs = writing_network(model.load, running, Compiled(9, {"previous": VOCABULARY}, beam))
+    made = (
+        reference(network, graphs)
+        if engine == "reference"
+        else build(network, graphs, named_target("native")).engine(1)
+    )
+    known = {buffer.name for buffer in made.manifest.buffers}
+    return Session(made, {name: array for name, array in weights.items() if name in known})
+
+
+@pytest.mark.parametrize(
+    ("name", "engine", "beam"),
+    [
+        ("gru from a state", "reference", None),
+        ("attention", "reference", 3),
+        ("a strided encoder", "reference", 4),
+        ("attention", "native", None),
+        ("attention", "native", 3),
+    ],
+)
+def test_a_graph_writes_what_the_search_writes(name: str, engine: EngineName, beam: int | None) -> None:
+    model = netwright.load(spec(DECODERS[name]))
+    # Scores far apart, so that rounding decides nothing, and sequences that end now and then.
+    rng, drawn = np.random.default_rng(10), model.compile(engine="reference", entries=["predict"]).weights
+    weights = {
+        key: array + rng.normal(0, 0.8, array.shape).astype(array.dtype) for key, array in drawn.items()
+    }
+    weights["scores.bias"][VOCABULARY.numbers["</s>"]] += 1
+    writer = Writer(model, weights, engine="reference")
+    writer.vocabularies["previous"] = VOCABULARY
+    arrays = samples(12)
+    begun, ending = np.full((12, 1), 1), Ending(9, writer.ends)
+    expected = searching(writer, ending, Drawing(), beam)(writer.on(arrays), begun, 0)
+    given = {key: arrays[key] for key in writer.reads}
+    made = compiled(model, weights, engine, beam).run("predict", given)
+    assert len({len(each.tokens) for each in expected}) > 1
+    for row, continuation in enumerate(expected):
+        tokens = made["written"][row].tolist()
+        assert tokens == continuation.tokens + [-1] * (9 - len(continuation.tokens))
+        assert made["written_counts"][row] == len(continuation.tokens)
+        assert made["log_probability"][row] == pytest.approx(continuation.log_probability, rel=1e-4, abs=1e-4)
+
+
+def test_what_cannot_be_compiled_to_write() -> None:
+    decoder, reason = REFUSED["causal attention"]
+    model = netwright.load(spec(decoder))
+    with pytest.raises(RequestError, match=reason):
+        writing_network(model.load, model.network, Compiled(5, {}))
+    fixed = netwright.load(spec(DECODERS["attention"]), dims={"N": 1})
+    with pytest.raises(RequestError, match="a beam needs an open number of samples"):
+        writing_network(fixed.load, fixed.network, Compiled(5, {"previous": VOCABULARY}, 2))
+    network, graphs = writing_network(fixed.load, fixed.network, Compiled(5, {"previous": VOCABULARY}))
+    assert set(network.inputs) == {"source", "count"}
+    assert set(graphs["predict"].outputs) == {"written", "written_counts", "log_probability"}
