@@ -24,6 +24,7 @@ from netwright.specs.files import is_stream, write_file
 from netwright.specs.load import LoadResult
 
 from .build import Build, build, entry_graphs
+from .data.needs import sample_rates
 from .errors import RequestError
 from .generation.compiled import Compiled, writing_network
 
@@ -100,7 +101,8 @@ def save(
     match request.emit:
         case "exe":
             assert weights is not None
-            link_executable(program, manifest, _contents(made, weights), path, target)
+            rates = sample_rates(load, network)
+            link_executable(program, manifest, _contents(made, weights), path, target, sample_rates=rates)
             return [path]
         case "shared":
             header_path(path)

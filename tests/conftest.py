@@ -51,6 +51,7 @@ OWN_CACHE = pytest.StashKey[Path]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write golden files instead of comparing")
     parser.addoption("--conformance", action="store_true", help="run every ONNX backend test, not a slice")
+    parser.addoption("--examples", action="store_true", help="run whole examples, which takes minutes")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -66,11 +67,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         del os.environ["NETWRIGHT_CACHE_DIR"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    skipped: dict[str, str] = {}
     if importlib.util.find_spec("torch") is None:
-        for item in items:
-            if item.get_closest_marker("torch"):
-                item.add_marker(pytest.mark.skip(reason="PyTorch is not installed (extra: torch)"))
+        skipped["torch"] = "PyTorch is not installed (extra: torch)"
+    if not config.getoption("--examples"):
+        skipped["examples"] = "it takes minutes: pytest tests/examples --examples"
+    for item in items:
+        for marker, reason in skipped.items():
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_collection_finish() -> None:

@@ -6,10 +6,14 @@ from netwright.compiler.frontend.analyses.windows import time_dim as steps_of
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.ranges import merged_ranges
 from netwright.runtime.data.wanted import Wanted
+from netwright.runtime.errors import DataError
 from netwright.runtime.windows import Windows
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import BufferInfo
-from netwright.specs.models.losses import BY_CLASS
+from netwright.specs.models.data import AudioData
+from netwright.specs.models.losses import BY_CLASS, LOGISTIC
+
+from .spellings import spellings
 
 
 def wanted(load: LoadResult, network: Network) -> Wanted:
@@ -29,6 +33,9 @@ def wanted(load: LoadResult, network: Network) -> Wanted:
                 output.labels for output in outputs.values() if output.labels and len(output.labels) == size
             }
             classes[target] = labels or (named.pop() if len(named) == 1 else None)
+        elif not integer and isinstance(loss, LOGISTIC) and _is_single(network, target):
+            classes[target] = None
+            counts[target] = 2
     arrays = {info.name: info for info in expected_arrays(network)}
     return Wanted(
         tuple(arrays[name] for name in network.inputs),
@@ -36,7 +43,13 @@ def wanted(load: LoadResult, network: Network) -> Wanted:
         classes,
         counts,
         {name: input.lengths for name, input in load.model.inputs.items() if input.lengths is not None},
+        spellings=spellings(load, network),
     )
+
+
+def _is_single(network: Network, target: str) -> bool:
+    """Whether a target is one number per sample."""
+    return target in network.targets and all(size == 1 for size in network.targets[target].shape[1:])
 
 
 def expected_arrays(network: Network) -> list[BufferInfo]:
@@ -46,6 +59,20 @@ def expected_arrays(network: Network) -> list[BufferInfo]:
         BufferInfo(name=name, role="input", dtype=type.dtype, shape=[str(size) for size in type.shape])
         for name, type in types.items()
     ]
+
+
+def sample_rates(load: LoadResult, network: Network) -> dict[str, int]:
+    """How many samples per second the inputs of sound take, as far as the data sets say so."""
+    assert load.model is not None
+    rates: dict[str, int] = {}
+    taken = wanted(load, network)
+    for spec in load.model.train.data.values() if load.model.train else ():
+        if isinstance(spec, AudioData):
+            try:
+                rates[taken.input(spec.input, (2, 3), spec.path).name] = spec.rate
+            except DataError:  # it is not clear which input is meant, which whoever reads the data says
+                continue
+    return rates
 
 
 def ranged_arrays(network: Network) -> list[BufferInfo]:

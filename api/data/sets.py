@@ -20,6 +20,7 @@ from netwright.specs.load import LoadResult
 from netwright.specs.models.data import (
     AnySource,
     ArraysData,
+    AudioData,
     CsvData,
     FolderData,
     ParquetData,
@@ -138,6 +139,7 @@ class DataSets:
             return self.files(spec.source) if spec.source in self._declared else []
         paths = list(spec.path.values()) if isinstance(spec.path, dict) else [spec.path]
         paths += [spec.labels] if isinstance(spec, SequenceData) and spec.labels else []
+        paths += [spec.transcripts.path] if isinstance(spec, AudioData) and spec.transcripts else []
         return [self._folders[name] / path for path in paths]
 
     def _source(self, name: str) -> Samples:
@@ -147,7 +149,10 @@ class DataSets:
             wanted = self._wanted
             # Vocabularies, and classes without names in the spec, are those of the training data, also where a set
             # lacks some of them.
-            open_classes = None in wanted.classes.values() and not isinstance(spec, ArraysData)
+            unnamed = None in wanted.classes.values() or any(
+                spelling.names is None for spelling in wanted.spellings.values()
+            )
+            open_classes = unnamed and not isinstance(spec, ArraysData)
             has_text = isinstance(spec, TextData) or (isinstance(spec, TableData) and bool(spec.text))
             if (
                 (open_classes or (has_text and not self._trained))
@@ -170,6 +175,10 @@ class DataSets:
                     f"{path} needs labels of its own: declare the set under train: data, with labels"
                 )
             return like.model_copy(update={"path": str(path)})
+        if isinstance(like, AudioData) and like.transcripts is not None and path.is_dir():
+            raise RequestError(
+                f"{path} needs transcripts of its own: declare the set under train: data, with transcripts"
+            )
         if path.suffix in (".npz", ".npy") or isinstance(like, SplitData):
             return arrays
         if path.is_dir():

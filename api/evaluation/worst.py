@@ -20,7 +20,7 @@ from netwright.runtime.training import plain_batches
 from ..data.needs import wanted
 from ..errors import RequestError
 from ..model import Model
-from ..prediction.answers import Answer, Numbers
+from ..prediction.answers import Answer, Labels, Numbers
 from ..prediction.meaning import answers_of, steps_of
 from ..prediction.predictor import BatchSizes, Prediction
 from ..prediction.samples import Shown
@@ -83,9 +83,11 @@ class _Described:
         load, network = model.load, model.network
         self._program, self._network = program, network
         self._shown = Shown(answers_of(load, network, program.classes, 1), steps_of(load, network))
-        names = wanted(load, network).knowing(program.classes).classes
+        taken = wanted(load, network).knowing(program.classes)
         self._targets: list[Answer] = [
-            Numbers(name, type, names.get(name) or program.classes.get(name) or ())
+            Labels(name, type, taken.spellings[name].names or ())
+            if name in taken.spellings
+            else Numbers(name, type, taken.classes.get(name) or program.classes.get(name) or ())
             for name, type in network.targets.items()
         ]
         inputs = {name: input.lengths for name, input in model.spec.inputs.items() if input.lengths}

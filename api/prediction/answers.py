@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.compiler.graph.types import TensorType
+from netwright.runtime.data.wanted import BLANK
 
 from .figures import check_cell, dumped, field, mapped, plain, summary
 
@@ -100,3 +101,36 @@ class Numbers(Answer):
 
     def _name(self, number: int) -> str:
         return self._names[number] if 0 <= number < len(self._names) else str(number)
+
+
+class Labels(Answer):
+    """Labels that sequences spell, as numbers with −1 behind the last one. They are shown as a text: joined if all
+    ``names`` are characters, else with spaces between them.
+    """
+
+    def __init__(self, output: str, type: TensorType, names: Sequence[str]):
+        super().__init__(output, type, last=False)
+        self._names = tuple(names)
+        joined = all(len(name) == 1 for i, name in enumerate(names) if name != BLANK)
+        self._between = "" if names and joined else " "
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        return (self.output,)
+
+    def cells(self, value: NDArray) -> tuple[str, ...]:
+        return (self.to_json(value),)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.output,)
+
+    def fields(self, value: NDArray) -> tuple[str, ...]:
+        return (self.to_json(value),)
+
+    def to_json(self, value: NDArray) -> str:
+        count = int(np.argmax(value < 0)) if (value < 0).any() else len(value)
+        return self._between.join(map(self._name, value[:count].tolist()))
+
+    def _name(self, number: int) -> str:
+        return self._names[number] if number < len(self._names) else str(number)

@@ -11,27 +11,47 @@ from netwright.specs.models.layers.reduction import Argmax, Argmin
 from netwright.specs.models.losses import (
     AnyComparison,
     BinaryCrossEntropy,
+    Ctc,
     LossSpec,
     MultiClassHinge,
     SoftmaxCrossEntropy,
 )
 
 from ..data.needs import wanted
-from .answers import Answer, Numbers
+from ..data.spellings import decoded_outputs
+from .answers import Answer, Labels, Numbers
 from .class_answers import Chances, Classes
 
 
 def answers_of(load: LoadResult, network: Network, kept: ClassNames, top: int) -> list[Answer]:
     """The outputs that are shown, in their order. ``kept`` are the names of classes that the weights have; the spec's
     own labels come first. An output that is the argmax of one that answers with classes says nothing more, and is left
-    out. Raises WeightsError if the labels are in another order than the weights'.
+    out; so are logits that another output decodes. Raises WeightsError if the labels are in another order than the
+    weights'.
     """
     assert load.model is not None
     losses = load.model.train.comparisons if load.model.train is not None else ()
-    names = wanted(load, network).knowing(kept).classes
-    answers = [_answer(network, name, losses, names, kept, top) for name in network.outputs]
+    taken = wanted(load, network).knowing(kept)
+    decoded = decoded_outputs(load)
+    named = {
+        str(load.wiring.outputs[loss.output]): taken.spellings[loss.target].names or ()
+        for loss in losses
+        if isinstance(loss, Ctc)
+    }
+    answers = [
+        Labels(name, output.type, output.labels or named.get(decoded[name], ()))
+        if name in decoded
+        else _answer(network, name, losses, taken.classes, kept, top)
+        for name, output in network.outputs.items()
+    ]
     sources = {str(load.wiring.outputs[a.output]) for a in answers if isinstance(a, Classes)}
-    shown = [answer for answer in answers if not _repeats(load, answer.output, sources)]
+    spelled = named.keys() & set(decoded.values())
+    shown = [
+        answer
+        for answer in answers
+        if not _repeats(load, answer.output, sources)
+        and str(load.wiring.outputs[answer.output]) not in spelled
+    ]
     for answer in shown:
         answer.alone = len(shown) == 1
     return shown

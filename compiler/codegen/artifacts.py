@@ -32,12 +32,14 @@ def link_executable(
     target: Target | None = None,
     *,
     entry: str = "predict",
+    sample_rates: Mapping[str, int] | None = None,
     flags: Sequence[str] = (),
 ) -> None:
-    """Writes an executable that runs ``entry`` on .npy files.
+    """Writes an executable that runs ``entry`` on .npy and WAV files.
 
     ``buffers``: the contents of every parameter, statistic, constant and packed buffer that the entry reads.
-    ``flags`` go to the C compiler. Raises LinkError without a C compiler, and ValueError for contents that are
+    ``sample_rates``: of inputs of sound, samples per second; recordings have to have as many. ``flags`` go to the C
+    compiler. Raises LinkError without a C compiler, and ValueError for contents that are
     missing or of another dtype or size, and for a dim that no input determines.
     """
     target = target or host_target()
@@ -47,7 +49,8 @@ def link_executable(
     blob = f"{manifest.model}_contents"
     with scratch_folder() as folder:
         offsets = _write_contents(folder, manifest, needed, blob, target)
-        folder.write("tables.c", model_source(manifest, info, offsets, blob, required(target)))
+        tables = model_source(manifest, info, offsets, blob, required(target), sample_rates)
+        folder.write("tables.c", tables)
         folder.write("model.o", emit(program, "object", target, manifest))
         for source in C_SOURCES.glob("*.[ch]"):
             folder.write(source.name, source.read_bytes())

@@ -74,13 +74,21 @@ def uses(manifest: Manifest, entry: EntryInfo, embedded: Mapping[str, int]) -> d
 
 
 def model_source(
-    manifest: Manifest, entry: EntryInfo, embedded: Mapping[str, int], blob: str, features: Sequence[str]
+    manifest: Manifest,
+    entry: EntryInfo,
+    embedded: Mapping[str, int],
+    blob: str,
+    features: Sequence[str],
+    sample_rates: Mapping[str, int] | None = None,
 ) -> str:
     """The C file with the driver's tables. ``embedded`` maps buffers to offsets in the symbol ``blob``; ``features``
-    are the CPU features that the code requires."""
+    are the CPU features that the code requires, ``sample_rates`` the samples per second of inputs of sound.
+    """
     positions = {dim.name: number for number, dim in enumerate(manifest.dims)}
     used = uses(manifest, entry, embedded)
     _check_bound(manifest, used)
+    ranges, highs, whole = _ranges(manifest, used, positions)
+    rates = sample_rates or {}
     tables: list[str] = []
     rows: list[str] = []
     sizes: list[str] = []
@@ -102,9 +110,9 @@ def model_source(
             f"{f'axes_{number}' if use in ('NW_INPUT', 'NW_OUTPUT', 'NW_STATE') else 'NULL'}, "
             f"{c_string(shape_text(buffer))}, "
             f"{f'{blob} + {embedded[buffer.name]}' if use == 'NW_DATA' else 'NULL'}, "
-            f"{len(labels)}, {f'labels_{number}' if labels else 'NULL'}}},"
+            f"{len(labels)}, {f'labels_{number}' if labels else 'NULL'}, "
+            f"{whole.get(number, -1)}, {rates.get(buffer.name, 0)}}},"
         )
-    ranges, highs = _ranges(manifest, used, positions)
     numbers = {buffer.name: number for number, buffer in enumerate(manifest.buffers)}
     dims = [
         f"    {{{c_string(dim.name)}, {dim.min}, {-1 if dim.max is None else dim.max}, {dim.multiple_of}, "
@@ -155,21 +163,26 @@ def model_source(
 
 def _ranges(
     manifest: Manifest, used: Mapping[str, str], positions: Mapping[str, int]
-) -> tuple[list[str], list[str]]:
-    """The rows of the table of ranges, and the statements that return the largest allowed number of each."""
+) -> tuple[list[str], list[str], dict[int, int]]:
+    """The rows of the table of ranges, the statements that return the largest allowed number of each, and the position
+    of the range of each buffer that holds lengths.
+    """
     numbers = {buffer.name: number for number, buffer in enumerate(manifest.buffers)}
     shapes = {buffer.name: buffer.shape for buffer in manifest.buffers}
     rows: list[str] = []
     highs: list[str] = []
+    whole: dict[int, int] = {}
     for number, buffer in enumerate(manifest.buffers):
         for range in buffer.ranges or () if used[buffer.name] == "NW_INPUT" else ():
             exempt = [name for name in range.unless if used.get(name) == "NW_INPUT"]
             if exempt != range.unless or len(exempt) > 1 or any(len(shapes[name]) != 1 for name in exempt):
                 continue  # a mask, or several inputs: only the error's text is printed
             lengths = numbers[exempt[0]] if exempt else -1
+            if range.what == "length" and (buffer.dtype, len(buffer.shape)) == ("int64", 1):
+                whole.setdefault(number, len(rows))
             highs.append(f"    if (range == {len(rows)}) return {c_size(parse_dim(range.high), positions)};")
             rows.append(f"    {{{number}, {lengths}, {range.low}, {c_string(range.what)}}},")
-    return rows, highs
+    return rows, highs, whole
 
 
 def shape_text(buffer: BufferInfo) -> str:

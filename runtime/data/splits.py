@@ -57,7 +57,8 @@ def _rows(whole: Samples, name: str, spec: SplitData, free: NDArray[np.bool_]) -
 
 def _groups(whole: Samples, name: str) -> NDArray[np.int64]:
     header = whole.headers.get(name)
-    if header is None or len(header.shape) != 1 or header.dtype.kind not in "biu":
+    is_class = header is not None and (header.dtype.kind in "biu" or name in whole.classes)
+    if header is None or not is_class or any(size != 1 for size in header.shape[1:]):
         there = "is not there" if header is None else f"is {header.dtype.name} {list(header.shape)}"
         raise DataError(f"{whole.name}: stratify needs one integer per sample; {name} {there}")
-    return np.concatenate([arrays[name] for _, arrays in whole.pieces([name])]).astype(np.int64)
+    return np.concatenate([arrays[name].ravel() for _, arrays in whole.pieces([name])]).astype(np.int64)

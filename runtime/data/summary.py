@@ -43,13 +43,8 @@ class ArraySummary:
             least, greatest = array.min().item(), array.max().item()
             self.least = least if self.least is None else min(self.least, least)
             self.greatest = greatest if self.greatest is None else max(self.greatest, greatest)
-        if (
-            self.counts is not None
-            and array.size
-            and int(array.min()) >= 0
-            and int(array.max()) < _MOST_CLASSES
-        ):
-            counts = np.bincount(array.reshape(-1).astype(np.int64), minlength=len(self.counts))
+        if self.counts is not None and array.size and int(array.max()) < _MOST_CLASSES:
+            counts = np.bincount(array[array >= 0].astype(np.int64), minlength=len(self.counts))
             counts[: len(self.counts)] += self.counts
             self.counts = counts
 

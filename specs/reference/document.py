@@ -26,6 +26,7 @@ from ..models.data import (
     SplitData,
     TableData,
     TextColumnSpec,
+    TranscriptsSpec,
     VocabularySpec,
 )
 from ..models.documentation import field_docs
@@ -66,7 +67,7 @@ MODELS: dict[str, type[BaseModel]] = {
             BudgetSpec,
         ),
         *(CellSpec, InnerCellSpec, StateSpec, ParameterSpec, CellOutputSpec),
-        *(TableData, TextColumnSpec, FolderData, SequenceData, VocabularySpec, SplitData),
+        *(TableData, TextColumnSpec, FolderData, TranscriptsSpec, SequenceData, VocabularySpec, SplitData),
         *(TrainSpec, TargetSpec, LossSpec, MetricSpec, ScheduleSpec, BpttSpec, EarlyStoppingSpec),
         *(CheckpointSpec, IntervalSpec, EmaSpec, ParameterGroupSpec),
     )

@@ -62,7 +62,7 @@ def test_same_as_last_year_is_off_by_what_the_readme_says() -> None:
     assert f"off by {error:.1f}" in (EXAMPLES / "sunspots" / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/*.yaml")), ids=lambda path: path.name)
 def test_specs_load_without_a_word(path: Path) -> None:
     result = load_spec(path)
     assert result.model is not None
@@ -78,12 +78,14 @@ def test_nothing_is_a_link_so_that_copies_are_whole() -> None:
 
 
 def test_a_copy_of_the_examples_works_elsewhere(tmp_path: Path) -> None:
-    archive = shutil.make_archive(str(tmp_path / "examples"), "zip", EXAMPLES)
+    shutil.copytree(EXAMPLES, tmp_path / "examples", ignore=shutil.ignore_patterns("build"))
+    archive = shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "examples")
     shutil.unpack_archive(archive, tmp_path / "copy")
     for spec in sorted((tmp_path / "copy").rglob("*.yaml")):
         model = netwright.load(spec)
         assert model.is_valid, spec
-        if spec.stem != "lenet":  # it comes without data
+        makes_data = "path: build/" in spec.read_text(encoding="utf-8")
+        if spec.stem != "lenet" and not makes_data:  # lenet comes without data
             assert not list(check_data(model.load, model.network)), spec
 
 

@@ -311,6 +311,31 @@ def test_recordings_get_one_length_and_tell_their_own(tmp_path: Path) -> None:
             data.read(slice(None), [name])
 
 
+@pytest.mark.parametrize("shape", ["N", "N 1"])
+def test_two_folders_are_no_and_yes_for_a_single_score(tmp_path: Path, shape: str) -> None:
+    for name in ("no/1.wav", "no/2.wav", "yes/1.wav"):
+        sound(tmp_path / "w" / name, 2, [1, 2])
+    target = buffer("t", "input", shape, "float32")
+    wanted = Wanted((buffer("x", "input", "N T"),), (target,), {"t": None}, {"t": 2})
+    data = opened(AudioData(path="w", rate=8000), tmp_path, wanted)
+    found = data.read(slice(None), ["t"])["t"]
+    assert found.dtype == data.headers["t"].dtype == np.float32
+    assert found.shape == data.headers["t"].shape == (3, *[1] * (len(target.shape) - 1))
+    assert found.ravel().tolist() == [0, 0, 1]
+    assert data.classes == {"t": ("no", "yes")}
+    halves = split(
+        data, {"valid": SplitData.model_validate({"from": "train", "fraction": 0.5, "stratify": "t"})}
+    )
+    assert halves[1]["valid"].read(slice(None), ["t"])["t"].ravel().tolist() == [0, 1]
+    # A set without one of the classes numbers them like the training data.
+    sound(tmp_path / "v" / "yes" / "1.wav", 2, [1, 2])
+    only = opened(AudioData(path="v", rate=8000), tmp_path, wanted.like(data))
+    assert only.read(slice(None), ["t"])["t"].ravel().tolist() == [1]
+    sound(tmp_path / "w" / "maybe" / "1.wav", 2, [1, 2])
+    with pytest.raises(DataError, match=r"t is 0 or 1, there are 3 classes: 'maybe', 'no'"):
+        opened(AudioData(path="w", rate=8000), tmp_path, wanted)
+
+
 # Splits.
 
 

@@ -1,4 +1,4 @@
-/* Runs a compiled model on .npy files: the program around the object code. */
+/* Runs a compiled model on files: the program around the object code. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,7 +18,7 @@ static void check_cpu(void) {
 
 int main(int argc, char **argv) {
     size_t buffers = (size_t)nw_the_model.buffer_count;
-    options asked = {NULL, NULL, 0, 0, 0};
+    options asked = {NULL, NULL, 0, 0, 0, 0};
     call c;
     parse_options(argc, argv, &asked);
     check_cpu();

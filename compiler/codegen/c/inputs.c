@@ -7,25 +7,7 @@
 
 #include "driver.h"
 #include "failure.h"
-
-typedef struct {
-    FILE *file;
-    npy_header header;
-    const char *path;
-} source;
-
-static void open_input(const nw_buffer *buffer, source *from) {
-    char message[NPY_MESSAGE];
-    int piped = strcmp(from->path, "-") == 0;
-    from->file = piped ? stdin : fopen(from->path, "rb");
-    if (piped) from->path = "standard input";
-    if (!from->file) fail(EXIT_INPUT, "input '%s': %s: %s", buffer->name, from->path, strerror(errno));
-    if (npy_read_header(from->file, &from->header, message))
-        fail(EXIT_INPUT, "input '%s': %s: %s", buffer->name, from->path, message);
-    if (!npy_casts_losslessly(from->header.dtype, buffer->dtype))
-        fail(EXIT_INPUT, "input '%s': %s: expected dtype %s, found %s, which does not convert without loss", buffer->name,
-             from->path, npy_dtype_name(buffer->dtype), npy_dtype_name(from->header.dtype));
-}
+#include "source.h"
 
 static void wrong_shape(const nw_buffer *buffer, const source *from, int32_t axis, int64_t expected) {
     char text[256];
@@ -81,29 +63,41 @@ static int64_t longest(const int64_t *lengths, int64_t count) {
     return most;
 }
 
+/* Lengths that are not given: every sequence is as long as there are steps. */
+static void whole_lengths(int32_t number, call *c, source *from) {
+    const nw_buffer *buffer = &nw_the_model.buffers[number];
+    int bad = 0;
+    int64_t count = nw_the_model.size(number, 0, c->dims, &bad), steps = nw_the_model.high(buffer->whole, c->dims, &bad);
+    int64_t *lengths = bad || count < 0 ? NULL : allocate((size_t)count, sizeof *lengths);
+    if (!lengths) fail(EXIT_INPUT, "'%s' would be too large", buffer->name);
+    for (int64_t i = 0; i < count; i++) lengths[i] = steps;
+    from->header.shape[0] = count;
+    c->buffers[number] = lengths;
+}
+
 void read_inputs(const options *asked, call *c) {
     const nw_model *model = &nw_the_model;
-    char message[NPY_MESSAGE];
     source *sources = allocate((size_t)model->buffer_count, sizeof *sources);
     char *bound = allocate((size_t)model->dim_count, 1);
     for (int32_t i = 0; i < model->dim_count; i++) c->dims[i] = model->dims[i].min;
     for (int32_t i = 0; i < model->buffer_count; i++) {
-        if (model->buffers[i].use != NW_INPUT) continue;
-        sources[i].path = asked->inputs[i];
-        open_input(&model->buffers[i], &sources[i]);
+        if (!asked->inputs[i]) continue;
+        open_source(asked, i, c->dims, &sources[i]);
         bind_dims(&model->buffers[i], &sources[i], c->dims, bound);
     }
     for (int32_t i = 0; i < model->buffer_count; i++) {
         const nw_buffer *buffer = &model->buffers[i];
         if (buffer->use != NW_INPUT) continue;
+        if (!asked->inputs[i]) {
+            whole_lengths(i, c, &sources[i]);
+            continue;
+        }
         for (int32_t axis = 0; axis < buffer->rank; axis++) {
             int bad = 0;
             int64_t size = model->size(i, axis, c->dims, &bad);
             if (bad || size != sources[i].header.shape[axis]) wrong_shape(buffer, &sources[i], axis, size);
         }
-        c->buffers[i] = npy_read_data(sources[i].file, &sources[i].header, buffer->dtype, message);
-        if (!c->buffers[i]) fail(EXIT_INPUT, "input '%s': %s: %s", buffer->name, sources[i].path, message);
-        if (sources[i].file != stdin) fclose(sources[i].file);
+        c->buffers[i] = read_source(buffer, &sources[i]);
     }
     for (int32_t i = 0; i < model->dim_count; i++) {
         int32_t lengths = model->dims[i].longest_of;

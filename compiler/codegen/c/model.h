@@ -45,6 +45,8 @@ typedef struct {
     const unsigned char *data;
     int32_t label_count;
     const char *const *labels;
+    int32_t whole; /* an input of lengths: the range whose largest number it holds if it is not given; else -1 */
+    int64_t rate;  /* an input of sound: samples per second; 0: not known */
 } nw_buffer;
 
 /* The integers that an input may hold; any past the end of sequences, whose lengths are in a buffer (-1: none). */

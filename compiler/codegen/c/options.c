@@ -20,6 +20,17 @@ static int count_of(int32_t use, int32_t *last) {
     return count;
 }
 
+/* The number of inputs that have to be given, and one of them. */
+static int count_needed(int32_t *last) {
+    int count = 0;
+    for (int32_t i = 0; i < nw_the_model.buffer_count; i++) {
+        if (nw_the_model.buffers[i].use != NW_INPUT || nw_the_model.buffers[i].whole >= 0) continue;
+        *last = i;
+        count++;
+    }
+    return count;
+}
+
 static void list(FILE *to, int32_t use) {
     for (int32_t i = 0; i < nw_the_model.buffer_count; i++) {
         const nw_buffer *buffer = &nw_the_model.buffers[i];
@@ -32,8 +43,8 @@ static void list(FILE *to, int32_t use) {
 static void usage(FILE *to) {
     const char *name = nw_the_model.name;
     int32_t input = 0, output = 0;
-    fprintf(to, "usage: %s -i NAME=FILE.npy ... -o OUT.npz [--print] [--threads N] [--pin]\n", name);
-    if (count_of(NW_INPUT, &input) == 1 && count_of(NW_OUTPUT, &output) == 1)
+    fprintf(to, "usage: %s -i NAME=FILE.npy ... -o OUT.npz [--print] [--raw] [--threads N] [--pin]\n", name);
+    if (count_needed(&input) == 1 && count_of(NW_OUTPUT, &output) == 1)
         fprintf(to, "       %s < %s.npy > %s.npy\n", name, nw_the_model.buffers[input].name,
                 nw_the_model.buffers[output].name);
     fprintf(to, "       %s --info | --help\n\ninputs:\n", name);
@@ -41,9 +52,10 @@ static void usage(FILE *to) {
     fprintf(to, "outputs:\n");
     list(to, NW_OUTPUT);
     fprintf(to,
-            "\n  -i NAME=FILE.npy  an input (FILE - : standard input)\n"
+            "\n  -i NAME=FILE.npy  an input (FILE - : standard input); sound can be a WAV file\n"
             "  -o OUT            all outputs as .npz, or the only output as .npy (OUT - : standard output)\n"
             "  --print           outputs as text, with labels where there are any\n"
+            "  --raw             standard input holds bare numbers in the input's type\n"
             "  --threads N       at most so many threads compute (auto: as many as there are processors)\n"
             "  --pin             each thread stays on a processor of its own\n"
             "  --info            the manifest as JSON\n");
@@ -59,7 +71,7 @@ static void take_input(options *asked, const char *text) {
         asked->inputs[i] = text + n + 1;
         return;
     }
-    if (!strchr(text, '=') && count_of(NW_INPUT, &only) == 1) {
+    if (!strchr(text, '=') && count_needed(&only) == 1) {
         if (asked->inputs[only]) fail(EXIT_INPUT, "the only input is given twice");
         asked->inputs[only] = text;
         return;
@@ -110,6 +122,10 @@ void parse_options(int argc, char **argv, options *asked) {
             asked->print = 1;
             continue;
         }
+        if (strcmp(word, "--raw") == 0) {
+            asked->raw = 1;
+            continue;
+        }
         if (strcmp(word, "--pin") == 0) {
             asked->pin = 1;
             continue;
@@ -126,16 +142,18 @@ void parse_options(int argc, char **argv, options *asked) {
     }
     int32_t input = 0, output = 0, piped = 0;
     int outputs = count_of(NW_OUTPUT, &output);
-    if (count_of(NW_INPUT, &input) == 1 && !asked->inputs[input] && !isatty(STDIN_FILENO)) asked->inputs[input] = "-";
+    if (count_needed(&input) == 1 && !asked->inputs[input] && !isatty(STDIN_FILENO)) asked->inputs[input] = "-";
     for (int32_t i = 0; i < nw_the_model.buffer_count; i++) {
         const nw_buffer *buffer = &nw_the_model.buffers[i];
         if (buffer->use != NW_INPUT) continue;
+        if (!asked->inputs[i] && buffer->whole >= 0) continue;
         if (!asked->inputs[i])
             fail(EXIT_INPUT, "input '%s' is missing: -i %s=FILE.npy, %s %s", buffer->name, buffer->name,
                  npy_dtype_name(buffer->dtype), buffer->shape);
         piped += strcmp(asked->inputs[i], "-") == 0;
     }
     if (piped > 1) fail(EXIT_INPUT, "only one input can come from standard input");
+    if (asked->raw && !piped) fail(EXIT_INPUT, "--raw is about standard input, and no input comes from there");
     if (!asked->output && !asked->print && (outputs != 1 || isatty(STDOUT_FILENO)))
         fail(EXIT_INPUT, "where to? -o OUT.npz writes the outputs, --print shows them");
     if (asked->output && asked->print && strcmp(asked->output, "-") == 0)

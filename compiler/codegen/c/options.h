@@ -5,9 +5,9 @@
 enum { MAX_THREADS = 1024 };
 
 typedef struct {
-    const char **inputs; /* one path per model buffer, NULL if none was given */
+    const char **inputs; /* one path per model buffer, NULL if none was given or it is no input */
     const char *output;
-    int print, threads, pin; /* threads: 0 for as many as there are processors */
+    int print, raw, threads, pin; /* threads: 0 for as many as there are processors */
 } options;
 
 /* Ends the program if there is a mistake, and after --help and --info. */

@@ -7,6 +7,11 @@
 #include "driver.h"
 #include "failure.h"
 
+static int is_no_label(const nw_buffer *buffer, const unsigned char *at) {
+    static const unsigned char minus_one[8] = {255, 255, 255, 255, 255, 255, 255, 255};
+    return buffer->label_count && buffer->dtype.kind == 'i' && memcmp(at, minus_one, (size_t)buffer->dtype.size) == 0;
+}
+
 static void print_element(const nw_buffer *buffer, const unsigned char *at) {
     int64_t whole = 0;
     double real;
@@ -33,16 +38,24 @@ static void print_element(const nw_buffer *buffer, const unsigned char *at) {
         printf("%" PRId64, whole);
 }
 
-/* One line per row of the last axis; for a vector, one line per element. */
+/* One line per row of the last axis; for a vector, one line per element. Where numbers stand for labels, -1 stands for
+   none, as after the last label of a sequence. */
 static void print_array(const nw_buffer *buffer, const npy_array *array) {
     int64_t count = array->bytes / buffer->dtype.size;
     int64_t row = array->rank > 1 ? array->shape[array->rank - 1] : 1;
     char text[256];
     printf("%s %s %s\n", buffer->name, npy_dtype_name(buffer->dtype),
            npy_shape_text(array->rank, array->shape, text, sizeof text));
-    for (int64_t i = 0; i < count; i++) {
-        print_element(buffer, (const unsigned char *)array->data + i * buffer->dtype.size);
-        putchar((i + 1) % row ? ' ' : '\n');
+    for (int64_t i = 0, shown = 0; i < count; i++) {
+        const unsigned char *at = (const unsigned char *)array->data + i * buffer->dtype.size;
+        if (!is_no_label(buffer, at)) {
+            if (shown++) putchar(' ');
+            print_element(buffer, at);
+        }
+        if ((i + 1) % row == 0) {
+            putchar('\n');
+            shown = 0;
+        }
     }
 }
 

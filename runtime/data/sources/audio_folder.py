@@ -1,4 +1,6 @@
-"""`type: audio`: a folder of WAV files by class, or WAV files to predict for, read by the standard library."""
+"""`type: audio`: a folder of WAV files by class or with transcripts, or WAV files to predict for, read by the standard
+library.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +24,7 @@ from ..inputs import Inputs, samples_in_files
 from ..samples import Header
 from ..wanted import Wanted
 from .folders import FolderSamples, Listing, list_folder
+from .transcripts import list_transcribed
 
 T = TypeVar("T")
 
@@ -32,9 +35,14 @@ def open_set(spec: AudioData, folder: Path, wanted: Wanted) -> AudioSamples:
     """Lists a folder of WAV files, and reads one. Raises DataError."""
     path = folder / spec.path
     input = wanted.input(spec.input, (2, 3), path)
-    target = wanted.target(spec.target, path)
-    listing = list_folder(path, wanted, target.name, SUFFIXES)
-    return AudioSamples(listing, spec, input, target.name, wanted.lengths.get(input.name))
+    if spec.transcripts is not None:
+        target = wanted.spelled(spec.target, path)
+        listing = list_transcribed(
+            path, folder / spec.transcripts.path, spec.transcripts, target, wanted, SUFFIXES
+        )
+    else:
+        listing = list_folder(path, wanted, wanted.target(spec.target, path), SUFFIXES)
+    return AudioSamples(listing, spec, input, wanted.lengths.get(input.name))
 
 
 def read_inputs(spec: AudioData, paths: Sequence[Path], wanted: Wanted, size: int) -> Inputs:
@@ -63,9 +71,7 @@ class AudioSamples(FolderSamples):
     none.
     """
 
-    def __init__(
-        self, listing: Listing, spec: AudioData, input: BufferInfo, target: str, lengths: str | None
-    ):
+    def __init__(self, listing: Listing, spec: AudioData, input: BufferInfo, lengths: str | None):
         self._name, self._lengths = input.name, lengths
         self._reader, self._first = WavReader(spec, input, listing.path), listing.files[0]
         frames = self._reader.frames(self._first)
@@ -73,7 +79,7 @@ class AudioSamples(FolderSamples):
         self._expected = None if spec.length else frames
         header = Header((self._steps, *self._reader.channels), np.dtype(input.dtype))
         more = {lengths: Header((), np.dtype(np.int64))} if lengths else {}
-        super().__init__(listing, input.name, target, header, more)
+        super().__init__(listing, input.name, header, more)
 
     def read_file(self, path: Path, names: Container[str]) -> dict[str, NDArray]:
         arrays: dict[str, NDArray] = {}

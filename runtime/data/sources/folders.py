@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DataError
+from netwright.specs.manifest import BufferInfo
+
+from ...errors import DataError, listed
 from ..classes import number_names
 from ..samples import Header, Rows, Samples
 from ..wanted import Wanted
@@ -21,21 +23,25 @@ _IGNORED = {"thumbs.db", "desktop.ini"}
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of a folder, class by class, in the order of their names, with their classes' numbers."""
+    """The files of a folder, with the targets of each, and the names of their classes. ``kinds`` are the positions of a
+    file of each kind.
+    """
 
     path: Path
     files: tuple[Path, ...]
-    labels: NDArray[np.int64]
-    classes: tuple[str, ...]
+    targets: Mapping[str, NDArray]
+    classes: Mapping[str, tuple[str, ...]]
+    kinds: Sequence[int]
 
     def place(self, row: int) -> str:
         """The file of a sample, from the folder on."""
         return str(self.files[row].relative_to(self.path))
 
 
-def list_folder(path: Path, wanted: Wanted, target: str, suffixes: Iterable[str]) -> Listing:
-    """The files in the folders of a folder. Raises DataError for a folder that is no class, and for files that don't
-    end in one of the ``suffixes``.
+def list_folder(path: Path, wanted: Wanted, target: BufferInfo, suffixes: Iterable[str]) -> Listing:
+    """The files in the folders of a folder, class by class, in the order of their names. Raises DataError for a folder
+    that is no class, for files that don't end in one of the ``suffixes``, and for more than two classes where the
+    target takes 0 and 1.
     """
     suffixes = tuple(suffixes)
     folders = [folder for folder in _entries(path) if folder.is_dir()]
@@ -44,7 +50,11 @@ def list_folder(path: Path, wanted: Wanted, target: str, suffixes: Iterable[str]
     names = [folder.name for folder in folders]
     if all(name.isascii() and name.isdigit() for name in names):
         names.sort(key=int)
-    classes = wanted.classes.get(target) or tuple(names)
+    classes = wanted.classes.get(target.name) or tuple(names)
+    if wanted.is_yes_or_no(target) and len(classes) > 2:
+        raise DataError(
+            f"{path}: {target.name} is 0 or 1, there are {len(classes)} classes: {listed(classes)}"
+        )
     numbers = number_names(names, classes, lambda name: str(path / name))
     files: list[Path] = []
     labels: list[int] = []
@@ -58,7 +68,11 @@ def list_folder(path: Path, wanted: Wanted, target: str, suffixes: Iterable[str]
             labels.append(numbers[folder.name])
     if not files:
         raise DataError(f"{path}: its folders are empty")
-    return Listing(path, tuple(files), np.array(labels, np.int64), classes)
+    array = np.array(labels, np.int64)
+    kinds = np.unique(array, return_index=True)[1].tolist()
+    if wanted.is_yes_or_no(target):
+        array = array.astype(target.dtype).reshape(-1, *[1] * (len(target.shape) - 1))
+    return Listing(path, tuple(files), {target.name: array}, {target.name: classes}, kinds)
 
 
 def _entries(path: Path) -> list[Path]:
@@ -73,18 +87,17 @@ class FolderSamples(Samples):
         self,
         listing: Listing,
         input: str,
-        target: str,
         header: Header,
         more: Mapping[str, Header] | None = None,
     ):
         count = (len(listing.files),)
         headers = {
             input: Header(count + header.shape, header.dtype),
-            target: Header(count, listing.labels.dtype),
+            **{name: Header(array.shape, array.dtype) for name, array in listing.targets.items()},
             **{name: Header(count + header.shape, header.dtype) for name, header in (more or {}).items()},
         }
-        super().__init__(str(listing.path), headers, {target: listing.classes})
-        self.listing, self._input, self._target = listing, input, target
+        super().__init__(str(listing.path), headers, listing.classes)
+        self.listing, self._input = listing, input
 
     @abstractmethod
     def read_file(self, path: Path, names: Container[str]) -> dict[str, NDArray]:
@@ -94,7 +107,7 @@ class FolderSamples(Samples):
         numbers = np.arange(len(self))[rows]
         names = list(names)
         arrays: dict[str, NDArray] = {}
-        own = [name for name in names if name != self._target]
+        own = [name for name in names if name not in self.listing.targets]
         if own:
             samples = {
                 name: np.empty((len(numbers), *self.headers[name].shape[1:]), self.headers[name].dtype)
@@ -105,17 +118,15 @@ class FolderSamples(Samples):
                 for name in own:
                     samples[name][i] = sample[name]
             arrays |= samples
-        if self._target in names:
-            arrays[self._target] = self.listing.labels[rows]
-        return arrays
+        return arrays | {name: array[rows] for name, array in self.listing.targets.items() if name in names}
 
     def place(self, row: int) -> str:
         return self.listing.place(row)
 
     def try_some(self) -> None:
-        """Reads the first file of each class."""
-        for first in np.unique(self.listing.labels, return_index=True)[1]:
-            self.read_file(self.listing.files[first], self.headers)
+        """Reads a file of each kind."""
+        for position in self.listing.kinds:
+            self.read_file(self.listing.files[position], self.headers)
 
     def load(self) -> None:
         """Nothing is kept; but a mistake in the spec shows in the first files."""

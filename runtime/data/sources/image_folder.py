@@ -36,8 +36,8 @@ def open_set(spec: ImagesData, folder: Path, wanted: Wanted) -> ImageSamples:
     need("PIL.Image", path)
     input = wanted.input(spec.input, (3, 4), path)
     target = wanted.target(spec.target, path)
-    listing = list_folder(path, wanted, target.name, SUFFIXES)
-    return ImageSamples(listing, ImageReader(spec, input, path), target.name)
+    listing = list_folder(path, wanted, target, SUFFIXES)
+    return ImageSamples(listing, ImageReader(spec, input, path))
 
 
 def read_inputs(spec: ImagesData, paths: Sequence[Path], wanted: Wanted, size: int) -> Inputs:
@@ -53,11 +53,11 @@ def read_inputs(spec: ImagesData, paths: Sequence[Path], wanted: Wanted, size: i
 class ImageSamples(FolderSamples):
     """Images as uint8 ``[samples, rows, columns, channels]``, without the last axis if the input has none."""
 
-    def __init__(self, listing: Listing, reader: ImageReader, target: str):
+    def __init__(self, listing: Listing, reader: ImageReader):
         self._reader, self._first = reader, listing.files[0]
         image = reader.read(self._first)
         self._size = image.shape[:2]
-        super().__init__(listing, reader.name, target, Header(image.shape, image.dtype))
+        super().__init__(listing, reader.name, Header(image.shape, image.dtype))
 
     def read_file(self, path: Path, names: Container[str]) -> dict[str, NDArray]:
         image = self._reader.decode(path)

@@ -76,7 +76,7 @@ def read_labelled(spec: SequenceData, folder: Path, path: Path, wanted: Wanted) 
     else:
         return Labelled(texts, {}, {})
     target = wanted.target(spec.target, path)
-    arrays, classes = _numbers(labels, Filled(target, (0,), target.name in wanted.classes), wanted, place)
+    arrays, classes = _numbers(labels, Filled(target, (0,), wanted.is_class(target)), wanted, place)
     return Labelled(texts, {target.name: arrays}, {target.name: classes} if classes else {})
 
 

@@ -89,7 +89,7 @@ def columns_for(
             problems.append(f"{info.name} takes the text of one column, these are {len(columns)}")
         if text is not None:
             check_whole(info, path)
-        is_class = info.name in wanted.classes and len(columns) == 1
+        is_class = wanted.is_class(info) and len(columns) == 1
         arrays.append(Filled(info, tuple(columns), is_class, text))
     if problems:
         known = f"the columns are {_shortened(header)}{hint}"

@@ -41,10 +41,10 @@ def open_set(spec: TextData, folder: Path, wanted: Wanted) -> Dataset:
     if spec.next_token:
         return _with_next_tokens(spec, path, input, wanted)
     if path.is_dir():
-        target = wanted.target(spec.target, path).name
+        target = wanted.target(spec.target, path)
         listing = list_folder(path, wanted, target, SUFFIXES)
         texts = [read_text(file) for file in listing.files]
-        labelled = Labelled(texts, {target: listing.labels}, {target: listing.classes})
+        labelled = Labelled(texts, listing.targets, listing.classes)
         place = listing.place
     else:
         labelled, place = read_labelled(spec, folder, path, wanted), place_of

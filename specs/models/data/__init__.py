@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from .arrays import ArraysData, SplitData
 from .base import DataSpec, Location
-from .folders import AudioData, FolderData, ImagesData
+from .folders import AudioData, FolderData, ImagesData, TranscriptsSpec
 from .sequences import SequenceData, TextColumnSpec, TextData, TokensData, VocabularySpec
 from .tables import CsvData, ParquetData, TableData
 
@@ -30,6 +30,7 @@ __all__ = [
     "TextColumnSpec",
     "TextData",
     "TokensData",
+    "TranscriptsSpec",
     "VocabularySpec",
 ]
 
