@@ -84,6 +84,7 @@ def save(
         request.emit == "exe"
     ):  # which reads the lengths itself; callers of a library only say the sizes of arrays
         network = bounded_network(load, network)
+    rates = sample_rates(load, network) if request.emit == "exe" else {}
     if request.writing is not None:
         network, graphs = writing_network(load, network, request.writing)
     else:
@@ -101,7 +102,6 @@ def save(
     match request.emit:
         case "exe":
             assert weights is not None
-            rates = sample_rates(load, network)
             link_executable(program, manifest, _contents(made, weights), path, target, sample_rates=rates)
             return [path]
         case "shared":

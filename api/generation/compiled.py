@@ -60,4 +60,5 @@ def writing_network(load: LoadResult, network: Network, asked: Compiled) -> tupl
         for name, value in graph.outputs.items()
     }
     inputs = {name: graph.type(value) for name, value in graph.inputs.items() if name in network.inputs}
-    return replace(network, inputs=inputs, outputs=outputs, scores=()), {"predict": graph}
+    dims = {name: size for name, size in network.dims.items() if size.longest_of in (None, *inputs)}
+    return replace(network, dims=dims, inputs=inputs, outputs=outputs, scores=()), {"predict": graph}

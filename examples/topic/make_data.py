@@ -1,16 +1,16 @@
-"""Writes topics.txt: a line per text, with its topic before it.
+"""Writes build/topics.txt: a line per text, with its topic before it.
 
     apt-get install fortunes
-    python make_data.py [FOLDER] [FORTUNES]
+    python make_data.py
 
 The texts are the sayings, quotations and jokes of the Unix program fortune, which Debian's package fortunes installs in
 /usr/share/games/fortunes, a file per topic. Who said something is left out: the name would often tell the topic.
 """
 
 import re
-import sys
 from pathlib import Path
 
+BUILD = Path(__file__).resolve().parent / "build"
 TOPICS = ("art", "computers", "food", "law", "men-women", "politics", "science", "sports", "work")
 FORTUNES = Path("/usr/share/games/fortunes")
 _SAID_BY = re.compile(r"\n\s*--.*", re.DOTALL)
@@ -25,18 +25,19 @@ def texts(file: Path) -> list[str]:
     return [line for line in lines if len(line.split()) >= SHORTEST]
 
 
-def main(folder: Path, fortunes: Path) -> None:
+def main() -> None:
     topics: dict[str, set[str]] = {}
     for topic in TOPICS:
-        for text in texts(fortunes / topic):
+        for text in texts(FORTUNES / topic):
             topics.setdefault(text, set()).add(topic)
     # A text that is in several files has no topic of its own.
     lines = [f"{next(iter(names))}\t{text}\n" for text, names in topics.items() if len(names) == 1]
-    (folder / "topics.txt").write_text("".join(lines), encoding="utf-8")
+    BUILD.mkdir(exist_ok=True)
+    path = BUILD / "topics.txt"
+    path.write_text("".join(lines), encoding="utf-8")
     counts = (f"{topic} {sum(line.startswith(topic) for line in lines):,}" for topic in TOPICS)
-    print(f"wrote {folder / 'topics.txt'}: {len(lines):,} texts ({', '.join(counts)})")
+    print(f"wrote {path}: {len(lines):,} texts ({', '.join(counts)})")
 
 
 if __name__ == "__main__":
-    given = [Path(argument) for argument in sys.argv[1:]]
-    main(given[0] if given else Path(__file__).parent, given[1] if len(given) > 1 else FORTUNES)
+    main()

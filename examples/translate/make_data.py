@@ -1,20 +1,22 @@
-"""Writes english-french.tsv: short texts of web applications in English, and what their translators made of them.
+"""Writes build/train.tsv and build/held-out.tsv: short texts of web applications in English, and what their
+translators made of them in French.
 
     pip install polib django django-allauth django-cms django-oscar wagtail
-    python make_data.py [FOLDER]
+    python make_data.py
 
 They are read from the translation catalogues (`locale/fr/LC_MESSAGES/*.po`) that these packages install. The packages
 are not imported, and any of them may be missing; with fewer texts, fewer are translated well.
 """
 
 import csv
+import random
 import re
-import sys
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 import polib
 
+BUILD = Path(__file__).resolve().parent / "build"
 PACKAGES = ("django", "django-allauth", "django-cms", "django-oscar", "wagtail")
 LONGEST = 10
 _PIECES = re.compile(r"\w+|[^\w\s]")
@@ -53,7 +55,7 @@ def plain(text: str) -> str:
     return " ".join(text.replace("’", "'").split())
 
 
-def main(folder: Path) -> None:
+def main() -> None:
     kept: dict[str, tuple[str, str]] = {}
     for package in PACKAGES:
         before = len(kept)
@@ -64,12 +66,22 @@ def main(folder: Path) -> None:
                 if same and is_short(english) and is_short(french):
                     kept.setdefault(same, (plain(english), plain(french)))
         print(f"{len(kept) - before:,} texts of {package}")
-    with open(folder / "english-french.tsv", "w", encoding="utf-8", newline="") as file:
+    pairs = list(kept.values())
+    random.Random(0).shuffle(pairs)
+    held_out = len(pairs) // 10
+    write(BUILD / "held-out.tsv", pairs[:held_out])
+    write(BUILD / "train.tsv", pairs[held_out:])
+
+
+def write(path: Path, pairs: list[tuple[str, str]]) -> None:
+    """Writes a table of texts."""
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, delimiter="\t", lineterminator="\n")
         rows.writerow(["english", "french"])
-        rows.writerows(kept.values())
-    print(f"wrote {folder / 'english-french.tsv'}: {len(kept):,} texts")
+        rows.writerows(pairs)
+    print(f"wrote {path}: {len(pairs):,} texts")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)
+    main()
