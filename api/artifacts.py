@@ -27,6 +27,7 @@ from netwright.specs.load import LoadResult
 from .build import Build, build, entry_graphs
 from .data.needs import sample_rates
 from .errors import RequestError
+from .generation.compiled import Compiled, writing_network
 from .streams import listening, stepping
 
 Emit = Literal["exe", "shared", "object", "llvm", "asm", "loop", "graph"]
@@ -51,6 +52,8 @@ class Request:
     """Whether to run the machine code of every kernel against the loop interpreter before anything is written."""
     verified: Callable[[Verified], None] | None = None
     """Called with the result of that run."""
+    writing: Compiled | None = None
+    """How `predict` writes texts, the only entry then; None: the entries are the network's own."""
 
 
 def header_path(library: Path) -> Path:
@@ -81,7 +84,7 @@ def save(
         raise RequestError(f"--verify runs machine code, and a {request.emit} has none")
     target = named_target(request.cpu)
     steps: StepGraph | None = None
-    rates = sample_rates(load, network)
+    rates = sample_rates(load, network) if request.emit == "exe" else {}
     if request.entries is not None and STEP in request.entries:
         if len(request.entries) > 1:
             raise RequestError(f"the entry {STEP} has sizes of its own: compile it without others")
@@ -91,7 +94,10 @@ def save(
     ):  # which reads the lengths itself; callers of a library only say the sizes of arrays
         network = bounded_network(load, network)
     entry = STEP if steps is not None else "predict"
-    graphs = entry_graphs(network, (entry,) if request.emit == "exe" else request.entries)
+    if request.writing is not None:
+        network, graphs = writing_network(load, network, request.writing)
+    else:
+        graphs = entry_graphs(network, (entry,) if request.emit == "exe" else request.entries)
     if request.emit == "graph":
         limits = {"stop_after": request.stop_after, "max_rewrites": request.max_rewrites}
         texts = [print_graph(graph) for graph in run(graphs, describe(target), **limits).values()]

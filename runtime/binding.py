@@ -30,10 +30,14 @@ class Binder:
         self._shapes = {info.name: parse_shape(info) for info in buffers}
         self._ranges = {info.name: info for info in dims}
 
-    def bind(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
-        """The value of every dim that the shapes mention. Raises InputError for the first axis that does not fit."""
-        binding: dict[str, int] = {}
-        origin: dict[str, str] = {}
+    def bind(
+        self, shapes: Mapping[str, tuple[int, ...]], known: Mapping[str, int] | None = None
+    ) -> dict[str, int]:
+        """The value of every dim that the shapes mention, those ``known`` before included. Raises InputError for the
+        first axis that does not fit.
+        """
+        binding = dict(known or {})
+        origin = dict.fromkeys(binding, "the call")
         for name, expected in self._shapes.items():
             shape = shapes[name]
             if len(shape) != len(expected):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +28,8 @@ from .ranges import out_of_range
 #: demand.
 _MAX_BINDINGS = 256
 
+#: The shapes of the inputs, and the sizes that were given.
+_Key: TypeAlias = tuple[tuple[tuple[int, ...], ...], tuple[tuple[str, int], ...]]
 StateAllocator = Callable[[BufferInfo, tuple[int, ...]], NDArray]
 
 
@@ -71,12 +74,16 @@ class EntryCall:
             info.name: info.longest_of for info in manifest.dims if info.longest_of in self.inputs
         }
         self._rounded: set[str] = set()  # the inputs of which it was said that they are rounded
-        self._bindings: dict[tuple[tuple[int, ...], ...], _Binding] = {}
+        self._bindings: dict[_Key, _Binding] = {}
 
-    def __call__(self, arrays: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
-        """Runs the entry. Raises InputError for arrays it can't take, ExecutionError when the entry fails."""
+    def __call__(
+        self, arrays: Mapping[str, ArrayLike], dims: Mapping[str, int] | None = None
+    ) -> dict[str, NDArray]:
+        """Runs the entry. ``dims`` has the sizes that no axis of ``arrays`` tells. Raises InputError for arrays it
+        can't take, ExecutionError when the entry fails.
+        """
         try:
-            buffers, binding = self._bound(arrays)
+            buffers, binding = self._bound(arrays, dims or {})
         except InputError as error:
             raise self._with_hint(error, arrays) from None
         for info, shape in binding.states:
@@ -108,7 +115,9 @@ class EntryCall:
             dim: max(1, int(buffers[lengths].max(initial=0))) for dim, lengths in self._longest_of.items()
         }
 
-    def _bound(self, arrays: Mapping[str, ArrayLike]) -> tuple[dict[str, NDArray], _Binding]:
+    def _bound(
+        self, arrays: Mapping[str, ArrayLike], known: Mapping[str, int]
+    ) -> tuple[dict[str, NDArray], _Binding]:
         """Returns the buffers known so far, converted inputs included, and the binding of the inputs' shapes."""
         inputs = self.inputs
         if len(arrays) != len(inputs) or arrays.keys() != inputs.keys():
@@ -122,10 +131,10 @@ class EntryCall:
                 array = exact_array(name, array, dtype)
             buffers[name] = array
             shapes.append(array.shape)
-        key = tuple(shapes)
+        key = (tuple(shapes), tuple(known.items()))
         binding = self._bindings.get(key)
         if binding is None:
-            binding = self._bind(key)
+            binding = self._bindings_with(key, self._bind(key[0], known))
         return buffers, binding
 
     def _say_rounding(self, name: str, array: ArrayLike, dtype: np.dtype) -> None:
@@ -151,9 +160,9 @@ class EntryCall:
             return error
         return ExecutionError(f"{self._engine.manifest.model}.{self.entry.name}: {detail}", error.code)
 
-    def _bind(self, shapes: tuple[tuple[int, ...], ...]) -> _Binding:
-        dims = self._binder.bind(dict(zip(self.inputs, shapes, strict=True)))
-        binding = _Binding(
+    def _bind(self, shapes: tuple[tuple[int, ...], ...], known: Mapping[str, int]) -> _Binding:
+        dims = self._binder.bind(dict(zip(self.inputs, shapes, strict=True)), known)
+        return _Binding(
             dims,
             [
                 (info.name, tuple(evaluate(size, dims) for size in shape), np.dtype(info.dtype))
@@ -161,9 +170,11 @@ class EntryCall:
             ],
             [(info, tuple(evaluate(size, dims) for size in shape)) for info, shape in self._states],
         )
+
+    def _bindings_with(self, key: _Key, binding: _Binding) -> _Binding:
         if len(self._bindings) >= _MAX_BINDINGS:
             self._bindings.clear()
-        self._bindings[shapes] = binding
+        self._bindings[key] = binding
         return binding
 
     def _names_error(self, arrays: Mapping[str, ArrayLike]) -> InputError:

@@ -65,9 +65,25 @@ def _r2(residuals: NDArray, total: NDArray, squares: NDArray, count: NDArray) ->
     return float(np.where(around > 0, 1 - residuals / np.where(around > 0, around, 1), same).mean())
 
 
+def _auc(meant: NDArray, others: NDArray) -> float:
+    """The mean area under the ROC curves, of the numbers of samples per range of scores ``[classes, ranges]``: Σ over
+    ranges of meant·(others below + others / 2) / (all meant · all others). Classes without either are left out.
+    """
+    below = np.cumsum(others, axis=-1) - others
+    pairs = meant.sum(-1) * others.sum(-1)
+    areas = (meant * (below + others / 2)).sum(-1)[pairs > 0] / pairs[pairs > 0]
+    return float(areas.mean()) if areas.size else math.nan
+
+
+def _perplexity(numerator: NDArray, count: NDArray) -> float:
+    return float(np.exp(numerator[0] / count[0])) if count[0] else math.nan
+
+
 _FORMULAS: Mapping[str, Callable[..., float]] = {
     "precision": _precision,
     "recall": _recall,
     "f1": _f1,
     "r2": _r2,
+    "auc": _auc,
+    "perplexity": _perplexity,
 }

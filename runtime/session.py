@@ -88,14 +88,18 @@ class Session:
         """Makes one optimizer step on one batch. Returns the mean loss and metrics (by name) from before the update."""
         return means(self.manifest.scores, self.run("train_step", arrays))
 
-    def run(self, entry: str, arrays: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
-        """Runs any entry and returns its raw outputs. ``predict``, ``loss`` and ``train_step`` use it."""
+    def run(
+        self, entry: str, arrays: Mapping[str, ArrayLike], dims: Mapping[str, int] | None = None
+    ) -> dict[str, NDArray]:
+        """Runs any entry and returns its raw outputs. ``predict``, ``loss`` and ``train_step`` use it. ``dims`` has the
+        sizes that no axis of ``arrays`` tells.
+        """
         call = self._calls.get(entry)
         if call is None:
             call = self._make_call(entry)
         if not self._packed_reads[entry] <= self._fresh:
             self.prepare()
-        outputs = call(arrays)
+        outputs = call(arrays, dims)
         self._fresh -= self._stale_after[entry]
         return outputs
 

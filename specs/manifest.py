@@ -155,11 +155,12 @@ class ScoreInfo(_Frozen):
     ``sums``, outputs of these entries, each added up over the calls (``runtime/scores.py`` computes it).
 
     mean: Σ weight·numerator / count over pairs of sums, with a weight each. precision, recall, f1: of how often each
-    class is right, was answered, and is meant. r2: of Σ(x − t)², Σt, Σt² and the number of targets.
+    class is right, was answered, and is meant. r2: of Σ(x − t)², Σt, Σt² and the number of targets. auc: of how many
+    samples that are meant, and how many others, have a score in each of some ranges. perplexity: exp of a mean.
     """
 
     name: str
-    formula: Literal["mean", "precision", "recall", "f1", "r2"]
+    formula: Literal["mean", "precision", "recall", "f1", "r2", "auc", "perplexity"]
     sums: list[str]
     weights: list[float] = []
     rises: bool = False

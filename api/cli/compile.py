@@ -9,9 +9,11 @@ import click
 
 from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.pipeline import steps
+from netwright.runtime.weights import load_vocabularies
 
 from ..analysis.limits import keep_memory
 from ..artifacts import KINDS, Emit, Request, header_path, save
+from ..generation.compiled import Compiled
 from ..model import load
 from ..network_weights import read_weights
 from .options import PATH, check_outputs, dim_option, settings_option, spec_argument, weights_option
@@ -64,6 +66,16 @@ _WORDS = {
     is_flag=True,
     help="First run the machine code of every kernel against an interpreter; write nothing if it differs.",
 )
+@click.option(
+    "--generate",
+    "length",
+    type=click.IntRange(1),
+    metavar="LENGTH",
+    help="Write texts of up to so many tokens, as generate does: predict gives tokens in place of scores.",
+)
+@click.option(
+    "--beam", type=click.IntRange(1), metavar="K", help="With --generate: keep the K most likely texts."
+)
 @dim_option("Settle an open size, N=1, or narrow it, T=16..512 or H=32k.", "size range multiple")
 @settings_option
 def command(
@@ -76,6 +88,8 @@ def command(
     stop_after: str | None,
     max_rewrites: int | None,
     verify: bool,
+    length: int | None,
+    beam: int | None,
     dims: dict[str, Any],
     settings: tuple[str, ...],
 ) -> None:
@@ -90,14 +104,24 @@ def command(
         raise click.UsageError("an executable needs --weights")
     if kind != "graph" and (stop_after is not None or max_rewrites is not None):
         raise click.UsageError("--stop-after and --max-rewrites go with --emit graph")
+    if length is not None and weights is None:
+        raise click.UsageError("--generate needs --weights, with the vocabulary")
+    if length is not None and entry == "step":
+        raise click.UsageError("--generate writes whole texts, and --entry step takes them step by step")
+    if beam is not None and length is None:
+        raise click.UsageError("--beam is for texts that are written: give --generate LENGTH, too")
     model = load(spec, settings, dims=dims)
     header = header_path(output) if kind == "shared" else None
     check_outputs({"-o": output, "the header of -o": header}, [*model.files, weights])
     show_warnings(model)
     keep_memory(model.load, model.network)
     values = None if weights is None else read_weights(model.network, weights)
+    writing = None
+    if length is not None:
+        assert weights is not None
+        writing = Compiled(length, load_vocabularies(weights), beam)
     entries = None if entry is None else (entry,)
-    request = Request(kind, cpu, entries, stop_after, max_rewrites, verify, _say)
+    request = Request(kind, cpu, entries, stop_after, max_rewrites, verify, _say, writing)
     for path in save(model.load, model.network, values, output, request):
         what = "C header" if path.suffix == ".h" and path != output else f"{_WORDS[kind]} of {model.name}"
         written(path, what, sized=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from netwright.runtime.data.samples import Samples
 from netwright.specs.diagnostics.visible import visible
 
 from ..describe import count_text
@@ -16,6 +17,10 @@ from ..errors import RequestError
 from ..evaluation.class_scores import ClassCounter
 from ..evaluation.text import class_lines, worst_lines
 from ..evaluation.worst import worst_samples
+from ..evaluation.written import compared, text_scores
+from ..generation.answers import searching
+from ..generation.search import Drawing, Ending
+from ..generation.writer import Writer
 from ..model import load
 from ..program import EngineName
 from .options import (
@@ -45,6 +50,22 @@ from .output import console, show_warnings
     metavar="K",
     help="Also the K samples with the largest loss, what was answered and what was meant.",
 )
+@click.option(
+    "--generate",
+    "writes",
+    is_flag=True,
+    help="Also write the text of each sample, as generate does, and compare it with the one that is meant.",
+)
+@click.option(
+    "--beam", type=click.IntRange(1), metavar="K", help="With --generate: keep the K most likely texts."
+)
+@click.option(
+    "--length",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="With --generate: the most tokens of a text.",
+)
 @format_option
 @settings_option
 @engine_options
@@ -54,6 +75,9 @@ def command(
     data: dict[str, Path],
     by_class: bool,
     worst: int | None,
+    writes: bool,
+    beam: int | None,
+    length: int,
     form: str,
     settings: tuple[str, ...],
     engine: EngineName,
@@ -80,9 +104,14 @@ def command(
         counter = ClassCounter(
             model, program.weights, program.classes, engine=engine, threads=threads, pin=pin
         )
+    if beam is not None and not writes:
+        raise click.UsageError("--beam is for texts that are written: give --generate, too")
+    writer = Writer(model, weights, engine=engine, threads=threads, pin=pin) if writes else None
     shown: dict[str, dict[str, Any]] = {}
     for position, (name, dataset) in enumerate(sets.items()):
         numbers = program.evaluate(dataset)
+        if writer is not None:
+            numbers |= _written(writer, dataset, train.batch_size, length, beam)
         counts = (
             counter.count(dataset, train.batch_size, group_by_length=train.group_by_length)
             if counter
@@ -110,6 +139,14 @@ def command(
             _show(f"the largest losses in {dataset.name}", worst_lines(hardest))
     if form == "json":
         click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+
+
+def _written(writer: Writer, dataset: Samples, size: int, length: int, beam: int | None) -> dict[str, float]:
+    """The scores of the texts that are written for a data set."""
+    search = searching(writer, Ending(length, writer.ends), Drawing(), beam)
+    comparisons = compared(writer, dataset, size, search)
+    assert writer.vocabulary is not None
+    return text_scores(comparisons, writer.vocabulary)
 
 
 def _show(title: str, lines: list[str]) -> None:

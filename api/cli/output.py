@@ -36,6 +36,11 @@ def show_warnings(model: Model) -> None:
         show_diagnostics(model.diagnostics, err=True)
 
 
+def note(text: str) -> None:
+    """Prints something to know to stderr."""
+    click.echo(f"note: {visible(text)}", err=True)
+
+
 def written(path: Path, *what: str, sized: bool = False) -> None:
     """Prints that a file was written and what it contains; with ``sized`` also its size. Prints nothing if the content
     itself went to standard output.

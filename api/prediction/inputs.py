@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain, groupby
 from pathlib import Path
 
@@ -41,7 +41,7 @@ class PredictionInputs:
 
     ``like`` names the data set that says how files are read: by default `train`, or the only one there is. Text is read
     with the ``vocabularies`` of the weights. With ``labelled``, lines hold the labels that the data set declares, which
-    are left out. Raises RequestError if there is no such data set.
+    are left out. Inputs ``without`` are not read. Raises RequestError if there is no such data set.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class PredictionInputs:
         like: str | None = None,
         labelled: bool = False,
         size: int,
+        without: Collection[str] = (),
     ):
         assert load.model is not None
         self._model, self._size = load.model.model, size
@@ -67,15 +68,15 @@ class PredictionInputs:
         infos = [
             info.model_copy(update={"ranges": ranges.get(info.name)})
             for info in expected_arrays(network)
-            if info.name in network.inputs
+            if info.name in network.inputs and info.name not in without
         ]
         lengths = {name: input.lengths for name, input in load.model.inputs.items() if input.lengths}
         self.wanted = Wanted(
             tuple(infos),
-            lengths=lengths,
+            lengths={name: other for name, other in lengths.items() if name not in without},
             vocabularies=vocabularies,
             dims=network.dims,
-            unread=[name for name in network.targets if name not in network.inputs],
+            unread=[*(name for name in network.targets if name not in network.inputs), *without],
         )
 
     def of_paths(self, paths: Sequence[Path]) -> Inputs:
@@ -90,10 +91,29 @@ class PredictionInputs:
 
     def of_texts(self, texts: Sequence[str]) -> Inputs:
         """Texts themselves. Raises RequestError for a network that was trained on something else."""
-        if not isinstance(self._like, TextData):
+        spec = self._lines
+        if spec is None:
             raise RequestError(f"{self._model} is not declared to read text (train: data: type: text)")
-        self._check_alone(self._like)
-        return self._fitted([read_texts(self._like, texts, self.wanted, self._size)])
+        self._check_alone(spec)
+        return self._fitted([read_texts(spec, texts, self.wanted, self._size)])
+
+    @property
+    def _lines(self) -> TextData | None:
+        """How lines of text are read: as a data set of text declares, or as the only column of a table."""
+        if isinstance(self._like, TextData):
+            return self._like
+        filled = self._filled
+        if isinstance(self._like, TableData) and len(filled) == 1 and filled[0] in self._like.text:
+            column = self._like.text[filled[0]]
+            return TextData(
+                path=self._like.path, input=filled[0], vocabulary=column.vocabulary, length=column.length
+            )
+        return None
+
+    @property
+    def _filled(self) -> list[str]:
+        """The inputs that hold more than the lengths of others."""
+        return [info.name for info in self.wanted.inputs if info.name not in self.wanted.lengths.values()]
 
     def _fitted(self, sources: Sequence[Inputs]) -> Inputs:
         told: set[str] = set()
@@ -111,6 +131,8 @@ class PredictionInputs:
         arrays = suffix in (".npz", ".npy") and not (isinstance(like, TokensData) and suffix == ".npz")
         if arrays or is_folder_of((info.name for info in self.wanted.inputs), path):
             return ArraysData(path=str(path))
+        if isinstance(like, TableData) and suffix == ".txt" and (lines := self._lines) is not None:
+            return lines
         if (kind := _TABLES.get(suffix)) is not None and not isinstance(like, kind | SequenceData):
             reading = like.reading() if isinstance(like, TableData) else {}
             return kind(path=str(path), **reading)
@@ -126,7 +148,7 @@ class PredictionInputs:
 
     def _check_alone(self, spec: AnySource) -> None:
         """Raises RequestError if other inputs remain that the files of a data set don't fill."""
-        filled = [info.name for info in self.wanted.inputs if info.name not in self.wanted.lengths.values()]
+        filled = self._filled
         if len(filled) > 1 and not isinstance(spec, ArraysData | TableData):
             raise RequestError(
                 f"{self._model} takes {', '.join(filled)}; a file of {spec.type} fills only one input: put the arrays "

@@ -20,6 +20,7 @@ from .analyses.budget import check_budget
 from .analyses.prognosis import warn_of_gradients
 from .analyses.sections import check_outputs, check_training
 from .expander import Expander
+from .generation.split import needed_part
 from .layers.registry import EXPANSIONS
 from .network import Graphs, LayerInfo, Network, OutputInfo, Parameter, State
 from .problem import Problem
@@ -110,8 +111,11 @@ def _expanded(
     mode: Mode = "predict",
     diagnostics: Diagnostics | None = None,
     bounded: bool = False,
+    whole: frozenset[str] = frozenset(),
 ) -> Expander:
-    expander = Expander(load, name, EXPANSIONS, mode=mode, diagnostics=diagnostics, bounded=bounded)
+    expander = Expander(
+        load, name, EXPANSIONS, mode=mode, diagnostics=diagnostics, bounded=bounded, whole=whole
+    )
     expander.expand()
     return expander
 
@@ -189,6 +193,16 @@ def slope_graph(load: LoadResult) -> Graph:
     for name, value in slopes.items():
         graph.set_output(name, value)
     return graph
+
+
+def writing_graph(load: LoadResult, network: Network, input: str, output: str) -> Graph:
+    """The graph of an output of a valid spec that gives the scores of what follows the tokens of an ``input``, all of
+    which count. ``network`` is the one that runs it, as ``bounded_network`` returns it.
+    """
+    bounded = any(dim.longest_of for dim in network.dims.values())
+    expander = _expanded(load, "predict", bounded=bounded, whole=frozenset([input]))
+    expander.graph.set_output(output, expander.signals[load.wiring.outputs[output]].tensor.value)
+    return needed_part(expander.graph, [output])
 
 
 def class_graph(load: LoadResult, network: Network) -> Graph:

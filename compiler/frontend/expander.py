@@ -44,6 +44,7 @@ class Expander:
         mode: Mode = "predict",
         diagnostics: Diagnostics | None = None,
         bounded: bool = False,
+        whole: frozenset[str] = frozenset(),
     ):
         assert load.partial is not None
         self.load, self.spec, self.expansions = load, load.partial, expansions
@@ -69,6 +70,8 @@ class Expander:
         self.clear: Mapping[Ref, Tensor] = {}
         """Signals with the steps that count in the loss; they may be cleared in the others."""
         self.bounded = bounded
+        self.whole = whole
+        """Inputs all of whose steps count, although the spec gives them lengths."""
         self.longest: dict[Tensor, DimLike] = {}
         """For lengths of sequences: how many steps the longest of them has at most, where that is less than all."""
         self.longest_of: dict[str, str] = {}
@@ -165,7 +168,7 @@ class Expander:
             )
             self.signals[Ref(name)] = Signal(tensor, origins)
         for name, spec in known.items():
-            if Ref(name) not in self.signals:
+            if Ref(name) not in self.signals or name in self.whole:
                 continue
             lengths = self.signals.get(Ref(spec.lengths)) if spec.lengths else None
             signal = self.signals[Ref(name)]

@@ -146,6 +146,13 @@ class Texts(Ragged):
         unknown = self._numbers(codes) == self.vocabulary.numbers[self.vocabulary.unknown]
         return len(codes), int(np.count_nonzero(unknown))
 
+    def pieces_of(self, row: int) -> list[str]:
+        """The pieces of a sample's text, whether they are entries or not, without what stands around it."""
+        start, count = int(self.spans.starts[row]), int(self.spans.counts[row])
+        codes = self._values[slice(start, start + count)].tolist()
+        low, high = bool(self.spec.begin), len(codes) - bool(self.spec.end)
+        return [self._pieces[code] for code in codes[low:high]]
+
     def _codes(self, rows: NDArray[np.int64] | None) -> NDArray:
         """The pieces of these samples, or of all."""
         codes = self._values
@@ -164,11 +171,11 @@ class TextCollector:
         self._parts: list[NDArray[np.int32]] = []
 
     def add(self, text: str) -> None:
-        """Adds the next sample."""
-        numbers = self._found
-        own = [
-            numbers.setdefault(piece, len(numbers)) for piece in pieces(text, self._spec.of, self._spec.lower)
-        ]
+        """Adds the next sample, with what the vocabulary puts around it."""
+        numbers, spec = self._found, self._spec
+        divided = pieces(text, spec.of, spec.lower)
+        around = ([spec.begin] if spec.begin else [], [spec.end] if spec.end else [])
+        own = [numbers.setdefault(piece, len(numbers)) for piece in (*around[0], *divided, *around[1])]
         self._parts.append(np.array(own, np.int32))
 
     @property

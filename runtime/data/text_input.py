@@ -14,6 +14,7 @@ from netwright.specs.models.data import TextColumnSpec, TextData
 from ..errors import DataError, DataWarning
 from .inputs import Inputs, Place
 from .ragged import TextCollector, Texts, check_options, with_lengths
+from .spans import Spans
 from .wanted import Wanted, check_whole
 
 
@@ -43,13 +44,16 @@ class TextInput:
         collected = TextCollector(self.spec.vocabulary)
         for text in texts:
             collected.add(text)
+        spans = collected.spans
+        if self.vocabulary.end is not None and self.spec.next_token:
+            spans = spans.as_followed()  # nothing is asked after the end
         made = Texts(
             self.info.name,
             collected,
-            collected.spans,
+            spans,
             self.spec.vocabulary,
             np.dtype(self.info.dtype),
-            self._length(collected, places),
+            self._length(spans, places),
             lambda row: str(places[row]),
             self.vocabulary,
         )
@@ -68,10 +72,10 @@ class TextInput:
                 stacklevel=2,
             )
 
-    def _length(self, collected: TextCollector, places: Sequence[Place]) -> int | None:
+    def _length(self, spans: Spans, places: Sequence[Place]) -> int | None:
         if self.spec.length is not None or self.lengths is None:
             return self.spec.length
-        own = collected.spans.counts
+        own = spans.own
         try:
             return self.wanted.steps(self.info, int(own.max()))
         except DataError as error:

@@ -28,11 +28,19 @@ class Vocabulary:
     padding: str | None
     unknown: str | None
     entries: tuple[str, ...]
+    begin: str | None = None
+    end: str | None = None
 
     @property
     def options(self) -> dict[str, str | bool | None]:
-        """How text is divided, and what stands for padding and for unknown pieces."""
-        return {"of": self.of, "lower": self.lower, "padding": self.padding, "unknown": self.unknown}
+        """How text is divided, what stands for padding and for unknown pieces, and what stands around each text."""
+        names = ("of", "lower", "padding", "unknown", "begin", "end")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def special(self) -> tuple[str, ...]:
+        """The entries that are no pieces of text, in the order of their numbers."""
+        return tuple(name for name in (self.padding, self.unknown, self.begin, self.end) if name is not None)
 
     @cached_property
     def numbers(self) -> dict[str, int]:
@@ -43,7 +51,9 @@ class Vocabulary:
         return len(self.entries)
 
     def encode(self, text: str) -> list[int]:
-        """The numbers of a text's pieces. Raises ValueError for a piece without one if ``unknown`` is None."""
+        """The numbers of a text's pieces, without what stands around it. Raises ValueError for a piece without one if
+        ``unknown`` is None.
+        """
         numbers = self.numbers
         other = None if self.unknown is None else numbers[self.unknown]
         codes = [numbers.get(piece, other) for piece in pieces(text, self.of, self.lower)]
@@ -79,13 +89,13 @@ def _some(entries: list[str], most: int = 3) -> str:
 
 def build_vocabulary(spec: VocabularySpec, counts: Mapping[str, int]) -> Vocabulary:
     """The vocabulary for pieces that occur so often. Equally frequent ones are in the order of their code points."""
-    special = [name for name in (spec.padding, spec.unknown) if name is not None]
+    special = spec.special
     order = sorted(
         (piece for piece, count in counts.items() if count >= spec.min_count and piece not in special),
         key=lambda piece: (-counts[piece], piece),
     )
     entries = tuple([*special, *order][: spec.size])
-    return Vocabulary(spec.of, spec.lower, spec.padding, spec.unknown, entries)
+    return Vocabulary(spec.of, spec.lower, spec.padding, spec.unknown, entries, spec.begin, spec.end)
 
 
 def pieces(text: str, of: str, lower: bool = False) -> list[str]:
@@ -144,13 +154,13 @@ def from_metadata(metadata: Mapping[str, str], path: object) -> dict[str, Vocabu
 
 def _vocabulary(written: Mapping[str, Any]) -> Vocabulary:
     vocabulary = Vocabulary(**{**written, "entries": tuple(written["entries"])})
-    special = [name for name in (vocabulary.padding, vocabulary.unknown) if name is not None]
+    special = vocabulary.special
     if vocabulary.of not in _KINDS or not isinstance(vocabulary.lower, bool):
         raise ValueError("it is not known how text is divided")
     if not all(isinstance(entry, str) for entry in (*vocabulary.entries, *special)):
         raise ValueError("an entry is no text")
     if len(vocabulary.numbers) != len(vocabulary.entries):
         raise ValueError("an entry is there twice")
-    if list(vocabulary.entries[: len(special)]) != special:
-        raise ValueError("padding and unknown are not the first entries")
+    if vocabulary.entries[: len(special)] != special:
+        raise ValueError("padding, unknown, begin and end are not the first entries")
     return vocabulary

@@ -43,6 +43,8 @@ def check_data_sets(structure: Structure, tree: SourceTree, diagnostics: Diagnos
                 array(column, (*path, "columns", column), key=True)
             for column in data.text:
                 array(column, (*path, "text", column), key=True)
+            for column, target in data.followed.items():
+                array(target, (*path, "text", column, "next_token"))
         elif isinstance(data, ArraysData) and isinstance(data.path, dict):
             for file in data.path:
                 array(file, (*path, "path", file), key=True)

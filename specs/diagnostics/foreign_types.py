@@ -254,6 +254,8 @@ TYPES: dict[str, str] = {
     **{f"{kind}accuracy": "top_k" for kind in ("topk", "topkcategorical", "sparsetopkcategorical")},
     "f1score": "f1",
     "r2score": "r2",
+    **dict.fromkeys(("auroc", "rocauc", "rocaucscore", "areaundercurve"), "auc"),
+    "ppl": "perplexity",
     "cer": "label_error_rate",
     "charerrorrate": "label_error_rate",
     "editdistance": "label_error_rate",

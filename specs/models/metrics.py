@@ -83,6 +83,27 @@ class F1(ClassMetric):
     type: Literal["f1"] = "f1"
 
 
+class Auc(MetricSpec):
+    """The area under the ROC curve: the probability that a sample that is meant has a larger score than one that is
+    not, ties counting half. Of the logits of binary_cross_entropy and hinge, all together; of softmax_cross_entropy,
+    each class against the rest, the mean over the classes that some targets are and others are not. Scores that differ
+    by less than 1/64 in the logit, or beyond ±16, count as ties, which changes the area by at most half the share of
+    pairs that are tied.
+    """
+
+    rises: ClassVar[bool] = True
+
+    type: Literal["auc"] = "auc"
+
+
+class Perplexity(MetricSpec):
+    """exp of the mean of −log p, p the probability of the target's class under the loss softmax_cross_entropy, without
+    its smoothing, class weights and focal factor: over how many equally likely classes a model is as undecided.
+    """
+
+    type: Literal["perplexity"] = "perplexity"
+
+
 class SquaredErrorMetric(MetricSpec):
     """The mean of (x − t)²."""
 
@@ -114,6 +135,14 @@ class LabelErrorRate(MetricSpec):
 
 AnyClassMetric = Precision | Recall | F1
 AnyMetric = (
-    Accuracy | TopKAccuracy | AnyClassMetric | SquaredErrorMetric | AbsoluteErrorMetric | R2 | LabelErrorRate
+    Accuracy
+    | TopKAccuracy
+    | AnyClassMetric
+    | Auc
+    | Perplexity
+    | SquaredErrorMetric
+    | AbsoluteErrorMetric
+    | R2
+    | LabelErrorRate
 )
 Metric = Annotated[AnyMetric, Field(discriminator="type"), by_name(AnyMetric)]

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from netwright import Model
 from netwright.cli import main
 from netwright.errors import RequestError
-from netwright.generation.language_model import LanguageModel
-from netwright.generation.search import Drawing, Ending, beam_search, continued
+from netwright.generation.search import Continuation, Drawing, Ending, beam_search, continued
 from netwright.generation.text import joined
+from netwright.generation.writer import Writer
 from netwright.runtime.data.vocabulary import Vocabulary
 from netwright.specs.load import load_spec_text
 
@@ -48,16 +48,26 @@ TABLE = np.array(
 )
 
 
-def language_model(time: str = "time") -> LanguageModel:
+def language_model(time: str = "time") -> Writer:
     model = Model(load_spec_text(SPEC.replace("TIME", time), "spec.yaml"))
     with np.errstate(divide="ignore"):
         logits = np.maximum(np.log(TABLE), -1e4)
     weights = {"row.table": np.eye(6), "head.kernel": logits, "head.bias": np.zeros(6)}
     names = model.network.parameters
     weights = {name: array.astype("float32") for name, array in zip(names, weights.values(), strict=True)}
-    program = model.compile(weights, engine="reference", entries=["predict"])
-    program.vocabularies["text"] = LETTERS
-    return LanguageModel(program)
+    writer = Writer(model, weights, engine="reference")
+    writer.vocabularies["text"] = LETTERS
+    return writer
+
+
+def drawn(network: Writer, begun: list[int], drawing: Drawing, ending: Ending) -> Continuation:
+    (made,) = continued(network.on(), np.array([begun]), drawing, ending, network.never)
+    return made
+
+
+def best(network: Writer, begun: list[int], size: int, ending: Ending) -> tuple[list[int], float]:
+    (made,) = beam_search(network.on(), np.array([begun]), size, ending, network.never)
+    return made.tokens, made.log_probability
 
 
 def texts(tokens: list[int]) -> str:
@@ -73,53 +83,61 @@ def probabilities(row: int, never: list[int]) -> NDArray:
 def test_the_most_likely_tokens() -> None:
     network = language_model()
     assert network.never == [0, 1]
-    answer = list(continued(network.scores, [2], Drawing(), Ending(5), network.never))
-    assert texts([token for token, _ in answer]) == "babab"
-    expected = [probabilities(2, [0, 1])[3], probabilities(3, [0, 1])[2]]
-    np.testing.assert_allclose(np.exp([logarithm for _, logarithm in answer[:2]]), expected, rtol=1e-5)
+    assert texts(drawn(network, [2], Drawing(), Ending(5)).tokens) == "babab"
+    two = drawn(network, [2], Drawing(), Ending(2))
+    expected = probabilities(2, [0, 1])[3] * probabilities(3, [0, 1])[2]
+    assert np.exp(two.log_probability) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_stop_ends_the_text_and_is_left_out() -> None:
     network = language_model()
-    drawing, ending = Drawing(1.0, None, 3), Ending(500, frozenset([5]))
-    tokens = [token for token, _ in continued(network.scores, [2], drawing, ending, network.never)]
-    assert 0 < len(tokens) < 500
-    assert 5 not in tokens
+    made = drawn(network, [2], Drawing(1.0, None, 3), Ending(500, frozenset([5])))
+    assert 0 < len(made.tokens) < 500
+    assert 5 not in made.tokens
+    chances = [probabilities(a, [0, 1])[b] for a, b in pairwise((2, *made.tokens, 5))]
+    assert made.log_probability == pytest.approx(np.log(chances).sum(), rel=1e-4)
 
 
 def test_draws_by_the_probabilities() -> None:
     network = language_model()
     count = 4000
-    drawn: Counter[int] = Counter()
-    drawing = Drawing(1.0, None, 1)
-    for _ in range(count):
-        ((token, _),) = continued(network.scores, [3], drawing, Ending(1), network.never)
-        drawn[token] += 1
+    made = continued(network.on(), np.full((count, 1), 3), Drawing(1.0, None, 1), Ending(1), network.never)
+    counts = Counter(each.tokens[0] for each in made)
     expected = probabilities(3, [0, 1])
     for token in range(6):
         deviation = np.sqrt(count * expected[token] * (1 - expected[token]))
-        assert abs(drawn[token] - count * expected[token]) <= 4 * deviation
-    cold, drawing = probabilities(3, [0, 1]), Drawing(1.0, 1, 1)
-    tokens = {next(continued(network.scores, [3], drawing, Ending(1), network.never))[0] for _ in range(50)}
-    assert tokens == {int(cold.argmax())}
+        assert abs(counts[token] - count * expected[token]) <= 4 * deviation
+    made = continued(network.on(), np.full((50, 1), 3), Drawing(1.0, 1, 1), Ending(1), network.never)
+    assert {each.tokens[0] for each in made} == {int(expected.argmax())}
 
 
 def test_the_same_seed_draws_the_same() -> None:
     network = language_model()
 
     def tokens(seed: int) -> list[int]:
-        return [
-            token
-            for token, _ in continued(network.scores, [2], Drawing(0.7, 3, seed), Ending(20), network.never)
-        ]
+        return drawn(network, [2], Drawing(0.7, 3, seed), Ending(20)).tokens
 
     assert tokens(4) == tokens(4) != tokens(5)
+
+
+def test_other_samples_of_a_batch_change_nothing() -> None:
+    network = language_model()
+    ending, begun = Ending(12, frozenset([5])), np.array([[2], [3], [2], [4]])
+    together = continued(network.on(), begun, Drawing(1.0, None, 7), ending, network.never, first=10)
+    for row in range(len(begun)):
+        (alone,) = continued(
+            network.on(), begun[row : row + 1], Drawing(1.0, None, 7), ending, network.never, first=10 + row
+        )
+        assert alone.tokens == together[row].tokens
+    beams = beam_search(network.on(), begun, 3, ending, network.never)
+    for row, made in enumerate(beams):
+        assert best(network, begun[row].tolist(), 3, ending)[0] == made.tokens
 
 
 @pytest.mark.parametrize("size", [1, 3, 40])
 def test_beam(size: int) -> None:
     network = language_model()
-    tokens, logarithm = beam_search(network.scores, [2], size, Ending(4), network.never)
+    tokens, logarithm = best(network, [2], size, Ending(4))
     likely = {
         path: np.prod([probabilities(a, [0, 1])[b] for a, b in zip((2, *path), path, strict=False)])
         for path in product(range(2, 6), repeat=4)
@@ -128,14 +146,13 @@ def test_beam(size: int) -> None:
     if size == 40:
         assert likely[tuple(tokens)] == pytest.approx(max(likely.values()), rel=1e-4)
     if size == 1:
-        greedy = continued(network.scores, [2], Drawing(), Ending(4), network.never)
-        assert tokens == [token for token, _ in greedy]
+        assert tokens == drawn(network, [2], Drawing(), Ending(4)).tokens
 
 
 def test_a_beam_compares_means() -> None:
     """Of all texts that end within six tokens, the one whose tokens are the most likely on average."""
     network = language_model()
-    tokens, logarithm = beam_search(network.scores, [2], 600, Ending(6, frozenset([5])), network.never)
+    tokens, logarithm = best(network, [2], 600, Ending(6, frozenset([5])))
     means: dict[tuple[int, ...], float] = {}
     for length in range(6):
         for path in product((2, 3, 4), repeat=length):
@@ -148,11 +165,14 @@ def test_a_beam_compares_means() -> None:
 
 def test_only_the_last_tokens_are_read_where_there_is_a_limit() -> None:
     limited = language_model("{role: time, max: 3}")
+    assert limited.whole is not None
+    assert "T is from 1 to 3" in limited.whole
     free = language_model()
+    assert free.whole is None
     tokens = np.array([[2, 3, 2, 4, 5]])
-    np.testing.assert_allclose(limited.scores(tokens), free.scores(tokens), rtol=1e-6)
+    np.testing.assert_allclose(limited.on().begin(tokens), free.on().begin(tokens), rtol=1e-6)
     with pytest.raises(RequestError, match="at least 4"):
-        language_model("{role: time, min: 4}").scores(np.array([[2, 3]]))
+        language_model("{role: time, min: 4}").on().begin(np.array([[2, 3]]))
 
 
 def test_words_are_joined_as_texts_are() -> None:
@@ -199,6 +219,5 @@ def test_from_the_command_line(trained: Path) -> None:
 
 def test_other_networks_are_refused(tmp_path: Path) -> None:
     text = SPEC.replace("TIME", "time").replace(", next_token: true, length: 8, stride: 8", "")
-    program = Model(load_spec_text(text, "spec.yaml")).compile(engine="reference", entries=["predict"])
     with pytest.raises(RequestError, match="does not predict next tokens"):
-        LanguageModel(program)
+        Writer(Model(load_spec_text(text, "spec.yaml")), {}, engine="reference")

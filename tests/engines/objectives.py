@@ -84,13 +84,15 @@ def metrics(s: Sketch, kind: str, output: Signal) -> list[Any]:
     if kind in ("expression", "soft_dtw"):  # without a loss of an output to go by
         return []
     counted = s.one_of("precision", "recall", "f1")
+    if kind == "softmax_cross_entropy" and s.flag():
+        return [s.one_of("auc", "perplexity")]
     if kind in BY_CLASS:
         return [
             "accuracy",
             s.one_of({"type": "top_k", "k": 2}, counted, {"type": counted, "average": "macro"}),
         ]
     if kind in ("hinge", "binary_cross_entropy"):
-        return ["mae", counted]
+        return ["mae", s.one_of(counted, "auc")]
     known = output.rank < 2 or isinstance(output.shape[-1], int)
     return ["mae", s.one_of("mse", *(("r2",) if known else ()))]
 

@@ -10,8 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from netwright import Model
+from netwright.runtime.scores import value_of
 from netwright.runtime.totals import Totals
 from netwright.specs.load import load_spec_text
+from netwright.specs.manifest import ScoreInfo
 
 from .compared import compared_spec, drawn_target
 from .helpers import network, run
@@ -68,6 +70,21 @@ def r2(z: NDArray, t: NDArray) -> float:
     return float((1 - ((z - t) ** 2).sum(0) / ((t - t.mean(0)) ** 2).sum(0)).mean())
 
 
+def chances(z: NDArray) -> NDArray:
+    return np.exp(z) / np.exp(z).sum(-1, keepdims=True)
+
+
+def odds(z: NDArray) -> NDArray:
+    return np.log(chances(z) / (1 - chances(z)))
+
+
+def auc(z: NDArray, meant: NDArray) -> float:
+    """Over all pairs, with scores in ranges of 1/64."""
+    z = np.floor(np.clip(z, -16, 15.99) * 64)
+    above = z[meant][:, None] - z[~meant]
+    return float((above > 0).mean() + (above == 0).mean() / 2)
+
+
 FLAGS = {"binary f1": "f1", "binary precision": "precision", "binary recall": "recall"}
 CASES: Mapping[str, tuple[str, str, str, Reference]] = {
     "top 2": (SOFTMAX, "{type: top_k, k: 2}", "classes", top(2)),
@@ -91,6 +108,19 @@ CASES: Mapping[str, tuple[str, str, str, Reference]] = {
         lambda z, t: float(np.mean([binary_f1(z[:, i] > 0, t[:, i] > 0) for i in range(CLASSES)])),
     ),
     "r2": ("mse", "r2", "numbers", r2),
+    "auc of flags": ("binary_cross_entropy", "auc", "flags", lambda z, t: auc(z, t > 0.5)),
+    "auc": (
+        SOFTMAX,
+        "auc",
+        "classes",
+        lambda z, t: float(np.mean([auc(odds(z)[:, i], t == i) for i in range(CLASSES)])),
+    ),
+    "perplexity": (
+        f"{SOFTMAX}, label_smoothing: 0.1, class_weights: [1, 2, 3, 4]",
+        "perplexity",
+        "classes",
+        lambda z, t: float(np.exp(-np.log(chances(z))[np.arange(len(t)), t].mean())),
+    ),
 }
 
 
@@ -160,3 +190,22 @@ def test_names_of_metrics() -> None:
     net = network(text)
     assert [score.name for score in net.scores] == ["loss", "mae", "r2", "mae_y", "error"]
     assert [score.rises for score in net.scores] == [False, False, True, False, False]
+
+
+def test_auc_agrees_with_scikit_learn_within_the_ties() -> None:
+    from_sklearn = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(2)
+    meant = rng.random(400) < 0.3
+    z = rng.normal(size=400) + meant
+    places = np.clip(np.floor((z + 16) * 64), 0, 2047).astype(int)
+    sums = [np.bincount(places[which], minlength=2048)[None].astype(float) for which in (meant, ~meant)]
+    score = ScoreInfo(name="auc", formula="auc", sums=["meant", "others"])
+    ties = float((sums[0] * sums[1]).sum() / (meant.sum() * (~meant).sum()))
+    assert 0 < ties < 0.02
+    assert abs(value_of(score, sums) - from_sklearn.roc_auc_score(meant, z)) <= ties / 2
+    assert np.isnan(value_of(score, [sums[0], np.zeros((1, 2048))]))
+
+
+def test_perplexity_needs_probabilities() -> None:
+    with pytest.raises(AssertionError, match="perplexity is of probabilities of classes"):
+        network(spec("r2", "").replace("[r2]", "[perplexity]"))

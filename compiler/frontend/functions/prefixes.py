@@ -14,6 +14,7 @@ from ...graph.graph import Graph
 from ...graph.types import TensorType
 from ..tensor import Tensor, concat, constant, full, iota, where
 from .arithmetic import modulo
+from .beams import cells_at, most_likely
 from .logarithms import NEVER, log_sum
 from .scanning import operand, scan
 
@@ -79,12 +80,12 @@ def _step(type: TensorType, classes: int, blank: int) -> Graph:
     exists = operand(graph, "exists", TensorType("bool", (batch,)))
     stayed, longer = _grown(beam, scores, blank)
     candidates = concat([log_sum((stayed.blanks, stayed.labels)), longer.reshape((batch, size * classes))], 1)
-    picked, best = _most_likely(candidates, size)
+    picked, best = most_likely(candidates, size)
     sources = np.concatenate([np.arange(size), np.repeat(np.arange(size), classes)])
     spoken = np.concatenate([np.full(size, -1), np.tile(np.arange(classes), size)])
     parent, label = (constant(graph, table).gather(picked) for table in (sources, spoken))
     stays = label.compare("eq", -1)
-    blanks, labels, last, first, second = (_rows(part, parent) for part in stayed.all)
+    blanks, labels, last, first, second = (cells_at(part, parent) for part in stayed.all)
     never = full(graph, NEVER, type)
     keys = [_key(key, label, which) for which, key in enumerate((first, second))]
     new = [
@@ -111,7 +112,9 @@ def _grown(beam: Beam, scores: Tensor, blank: int) -> tuple[Beam, Tensor]:
     graph, (batch, size), classes = scores.graph, beam.last.shape, scores.shape[1]
     total = log_sum((beam.blanks, beam.labels))
     spoken = beam.last.compare("ge", 0)
-    own = where(spoken, _rows(scores, beam.last.maximum(0)), NEVER)  # the score of each prefix's last label
+    own = where(
+        spoken, cells_at(scores, beam.last.maximum(0)), NEVER
+    )  # the score of each prefix's last label
     # Which prefix i, longer by the last label of j, is j: [N, B, B].
     pairs = (batch, size, size)
     label = beam.last.broadcast(pairs, [0, 2])
@@ -147,28 +150,6 @@ def _key(key: Tensor, label: Tensor, which: int) -> Tensor:
     return modulo(sum, full(sum.graph, _PRIMES[which], sum.type))
 
 
-def _most_likely(candidates: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The positions of the largest candidates [N, M] and their values, [N, ``count``], the largest first."""
-    batch = candidates.shape[0]
-    body = Graph("most_likely")
-    left = operand(body, "left", candidates.type)
-    best = left.argmax(1)
-    positions = iota(body, "int64", left.shape, 1)
-    here = positions.apply("eq", best.broadcast(left.shape, [0]))
-    body.set_output("left", where(here, full(body, -np.inf, left.type), left).value)
-    body.set_output("best", best.value)
-    body.set_output("value", left.reduce("max", [1]).value)
-    _, picked, values = scan(body, count, [], [candidates], [])
-    return picked.transpose(1, 0).reshape((batch, count)), values.transpose(1, 0).reshape((batch, count))
-
-
-def _rows(x: Tensor, positions: Tensor) -> Tensor:
-    """The cells of [N, M] at positions [N, B]."""
-    batch, size = x.shape
-    starts = iota(x.graph, "int64", positions.shape, 0) * positions.count(size)
-    return x.reshape((batch * size,)).gather(starts + positions)
-
-
 def _traced(parents: Tensor, added: Tensor) -> Tensor:
     """The labels on the way back from the first prefix of the last step, [N, T], from those of all, [T, N, B]."""
     graph, (steps, batch, _) = parents.graph, parents.shape
@@ -176,8 +157,8 @@ def _traced(parents: Tensor, added: Tensor) -> Tensor:
     slot = operand(body, "slot", type.with_shape((batch,)))
     parent, label = operand(body, "parent", type), operand(body, "label", type)
     at = slot.reshape((batch, 1))
-    body.set_output("slot", _rows(parent, at).reshape((batch,)).value)
-    body.set_output("label", _rows(label, at).reshape((batch,)).value)
+    body.set_output("slot", cells_at(parent, at).reshape((batch,)).value)
+    body.set_output("label", cells_at(label, at).reshape((batch,)).value)
     first = full(graph, 0, type.with_shape((batch,)))
     _, labels = scan(body, steps, [], [first], [parents, added], reverse=True)
     return labels.transpose(1, 0)

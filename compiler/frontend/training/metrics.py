@@ -10,13 +10,18 @@ from netwright.specs.models.metrics import AnyClassMetric, TopKAccuracy
 
 from ...graph.rules import ShapeError
 from ...graph.types import FLOATS
+from ...ops.gather import ScatterAddAttributes
 from ...ops.layout import show
+from ..functions.activation import log_softmax
 from ..functions.selection import one_hot
-from ..tensor import Tensor, dim_value, iota, where
+from ..tensor import Tensor, dim_value, full, iota, where
 from .losses import squared_error
 from .outputs import View
 
 _EXACT = "float64"
+#: How many ranges of equal width there are for the scores of auc, from −16 to 16; the outermost are open.
+RANGES, _WIDEST = 2048, 16
+_MOST_CLASSES, _TINY = 64, 1e-30
 
 
 def correct(x: Tensor, target: Tensor, *, logistic: bool) -> Tensor:
@@ -77,6 +82,37 @@ def r2_sums(x: Tensor, target: Tensor, view: View) -> dict[str, Tensor]:
         return sums | {"count": dim_value(x.graph, product(x.shape[:kept]), _EXACT)}
     counted = view.weights.cast(_EXACT).sum()
     return sums | {"count": counted * counted.count(product(x.shape[view.weights.rank : kept]))}
+
+
+def auc_sums(x: Tensor, target: Tensor, view: View, *, logistic: bool) -> dict[str, Tensor]:
+    """How many samples that are meant, and how many others, have a score in each range, `[classes, RANGES]` each: of
+    all logits together if ``logistic``, else of each class, whose score is log(p / (1 − p)). Raises ShapeError.
+    """
+    if logistic:
+        classes, scores, meant = 1, x, target.compare("gt", 0.5)
+    else:
+        classes = _class_count("auc", x)
+        if classes > _MOST_CLASSES:
+            raise ShapeError(f"auc takes up to {_MOST_CLASSES} classes, {view.name} has {classes}")
+        logarithms = log_softmax(x)
+        scores = logarithms - (1 - logarithms.exp()).maximum(_TINY).log()
+        meant = one_hot(_classes(target), x)
+    counts = full(x.graph, True, meant.type)
+    if view.weights is not None:
+        counts = view.weights.broadcast(x.shape, range(view.weights.rank))
+    known = scores.apply("eq", scores).both(counts)  # NaN is in the lowest range
+    places = (where(known, scores, -_WIDEST) + _WIDEST) * (RANGES / (2 * _WIDEST))
+    rows = places.maximum(0).minimum(RANGES - 1).cast("int64")
+    if classes > 1:
+        rows = rows + iota(x.graph, "int64", x.shape, x.rank - 1) * RANGES
+    flat = (product(x.shape),)
+    attrs = ScatterAddAttributes(classes * RANGES)
+
+    def counted(which: Tensor) -> Tensor:
+        events = which.both(counts).cast(_EXACT).reshape(flat)
+        return rows.reshape(flat).apply("scatter_add", events, attrs=attrs).reshape((classes, RANGES))
+
+    return {"meant": counted(meant), "others": counted(meant.negated())}
 
 
 def _classes(target: Tensor) -> Tensor:

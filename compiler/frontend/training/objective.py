@@ -7,13 +7,23 @@ from functools import reduce
 
 from netwright.specs.dims import product
 from netwright.specs.manifest import ScoreInfo
-from netwright.specs.models.losses import BY_CLASS, LOGISTIC, AnyLoss, Ctc, ExpressionLoss, SoftDtw
+from netwright.specs.models.losses import (
+    BY_CLASS,
+    LOGISTIC,
+    AnyLoss,
+    Ctc,
+    ExpressionLoss,
+    SoftDtw,
+    SoftmaxCrossEntropy,
+)
 from netwright.specs.models.metrics import (
     R2,
     Accuracy,
     AnyMetric,
+    Auc,
     ClassMetric,
     LabelErrorRate,
+    Perplexity,
     SquaredErrorMetric,
     TopKAccuracy,
 )
@@ -29,14 +39,16 @@ from ..tensor import Tensor, dim_value, where
 from .comparing import Comparing
 from .ctc import ctc_terms, label_errors
 from .equation import equation_elements
-from .losses import Terms, loss_terms, squared_error
-from .metrics import among_first, class_counts, correct, r2_sums
+from .losses import Terms, loss_terms, softmax_cross_entropy, squared_error
+from .metrics import among_first, auc_sums, class_counts, correct, r2_sums
 from .outputs import Outputs, View, zeroed
 from .soft_dtw import soft_dtw_terms
 from .suitability import Suitability
 from .targets import Targets
 
 Sums = dict[str, Tensor]
+#: What perplexity is computed from; the names do not matter.
+_PLAIN = SoftmaxCrossEntropy(output="output", target="target")
 
 
 class Objective:
@@ -79,7 +91,7 @@ class Objective:
             own_sums = self.tried(
                 f"metric.{name}", lambda metric=metric, path=path: self.metric(metric, path)
             )
-            formula = metric.type if isinstance(metric, ClassMetric | R2) else "mean"
+            formula = metric.type if isinstance(metric, ClassMetric | R2 | Auc | Perplexity) else "mean"
             own = [1.0] if formula == "mean" else []
             scores.append(
                 ScoreInfo(name=name, formula=formula, sums=list(own_sums), weights=own, rises=metric.rises)
@@ -145,7 +157,12 @@ class Objective:
                 raise Problem("NW0406", message, self.load.span(path))
             return label_errors(loss, view, self.targets, self.train.path_of(loss))
         logistic = isinstance(loss, LOGISTIC) and output == loss.output
-        of_classes = isinstance(metric, Accuracy | TopKAccuracy | ClassMetric)
+        if isinstance(metric, Perplexity) and not (
+            isinstance(loss, SoftmaxCrossEntropy) and output == loss.output
+        ):
+            message = "perplexity is of probabilities of classes, under the loss softmax_cross_entropy"
+            raise Problem("NW0406", message, self.load.span(path))
+        of_classes = isinstance(metric, Accuracy | TopKAccuracy | ClassMetric | Auc | Perplexity)
         used = (*path, "target") if metric.target else path
         target = self.comparing.target(target_name, view, of_classes and not logistic, used)
         if not of_classes and view.tensor.dtype not in FLOATS:
@@ -165,6 +182,11 @@ class Objective:
                 return class_counts(metric, x, target, view, logistic=logistic)
             case R2():
                 return r2_sums(x, target, view)
+            case Auc():
+                return auc_sums(x, target, view, logistic=logistic)
+            case Perplexity():
+                terms = softmax_cross_entropy(_PLAIN, view.counted(x), view.counted(target))
+                return self.mean(terms, view.weights)
             case Accuracy():
                 elements = correct(x, target, logistic=logistic).cast(self.expander.dtype)
             case TopKAccuracy():

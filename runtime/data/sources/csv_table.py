@@ -21,7 +21,7 @@ from ..classes import number_classes
 from ..dataset import Dataset
 from ..input_files import list_files
 from ..inputs import InputBatch, Inputs, Place, each_alone, input_name, open_text, samples_of_files
-from ..ragged import Ragged, TextCollector
+from ..ragged import NextTokens, Ragged, TextCollector
 from ..text_input import TextInput
 from ..wanted import Wanted
 from .series import Series
@@ -97,7 +97,7 @@ class _Reading:
         def place(row: int) -> str:
             return f"line {lines[row]}"
 
-        arrays: dict[str, NDArray | Ragged] = {}
+        arrays: dict[str, NDArray | Ragged | NextTokens] = {}
         classes: dict[str, tuple[str, ...]] = {}
         for array in self.arrays:
             name = array.info.name
@@ -132,6 +132,8 @@ class _Reading:
         places = [Place(str(self.path), "line", line) for line in self.lines]
         cells = [row for _, row in rows]
         arrays: dict[str, NDArray] = {}
+        columns = [array.columns[0] for array in self.arrays if array.text is not None]
+        own = [row[columns[0]] for row in cells] if len(columns) == 1 else []
         for array in self.arrays:
             name = array.info.name
             if array.text is not None:
@@ -139,7 +141,7 @@ class _Reading:
                 continue
             values = self._cells(array, cells, 0)
             arrays[name] = filled(array, values, lambda row: f"line {self.lines[row]}", self.path)
-        return InputBatch(places, arrays)
+        return InputBatch(places, arrays, own)
 
     def _rows_below(self) -> Iterator[tuple[int, _Row]]:
         """The rows below the header. Raises DataError for one with more or fewer cells."""

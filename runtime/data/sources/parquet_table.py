@@ -19,7 +19,7 @@ from ..dataset import Dataset
 from ..extras import need
 from ..input_files import list_files
 from ..inputs import InputBatch, Inputs, Place, each_alone, samples_of_files
-from ..ragged import Ragged, TextCollector
+from ..ragged import NextTokens, Ragged, TextCollector
 from ..wanted import Wanted
 from .series import Series
 from .tables import Filled, columns_for, filled, text_arrays, text_inputs
@@ -33,7 +33,7 @@ def open_set(spec: ParquetData, folder: Path, wanted: Wanted) -> Dataset:
         table = file.read(columns=columns.names, use_threads=False)
     if not table.num_rows:
         raise DataError(f"{path}: there is no row")
-    arrays: dict[str, NDArray | Ragged] = {}
+    arrays: dict[str, NDArray | Ragged | NextTokens] = {}
     classes: dict[str, tuple[str, ...]] = {}
     for array in columns.arrays:
         if array.text is not None:
@@ -63,13 +63,15 @@ def read_inputs(spec: ParquetData, paths: Sequence[Path], wanted: Wanted, size: 
         some, start = table.slice(rows[0], len(rows)), first + rows[0]
         places = [Place(str(columns.path), "row", first + row) for row in rows]
         arrays: dict[str, NDArray] = {}
+        own: list[list[str]] = []
         for array in columns.arrays:
             name = array.info.name
             if array.text is not None:
-                arrays |= texts[name].arrays(columns.texts(array, some, start), places)
+                own.append(columns.texts(array, some, start))
+                arrays |= texts[name].arrays(own[-1], places)
             else:
                 arrays[name] = columns.values(array, some, start)[0]
-        return InputBatch(places, arrays)
+        return InputBatch(places, arrays, own[0] if len(own) == 1 else ())
 
     def read(path: Path) -> Inputs:
         if spec.window is not None:

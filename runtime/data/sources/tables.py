@@ -17,7 +17,7 @@ from netwright.specs.models.data import TableData, TextColumnSpec, TextData
 from ...arrays import LossError, rounded
 from ...binding import parse_shape
 from ...errors import DataError, did_you_mean, listed
-from ..ragged import Ragged, TextCollector, Texts, with_lengths
+from ..ragged import NextTokens, Ragged, TextCollector, Texts, with_lengths, with_next_tokens
 from ..spans import Spans
 from ..text_input import TextInput
 from ..wanted import Wanted, check_whole
@@ -77,7 +77,8 @@ def columns_for(
     lengths = {
         wanted.lengths[name] for name in spec.text if name in wanted.lengths
     }  # which follow from the text
-    infos = [info for info in wanted.arrays if info.name not in lengths]
+    followed = set(spec.followed.values())  # which follow from the text, too
+    infos = [info for info in wanted.arrays if info.name not in lengths | followed]
     written = {info.name: _as_list(spec.columns.get(info.name, info.name)) for info in infos}
     others = {name: _as_list(spec.columns.get(name, name)) for name in wanted.unread}
     named = {
@@ -159,10 +160,13 @@ def text_arrays(
     place: Callable[[int], str],
     path: Path,
     spans: Spans | None = None,
-) -> Mapping[str, Ragged | NDArray]:
-    """The arrays that the texts of samples fill: the tokens, and their lengths. Each text is a sample unless ``spans``
-    says otherwise. Raises DataError.
+) -> Mapping[str, Ragged | NextTokens | NDArray]:
+    """The arrays that the texts of samples fill: the tokens, their lengths, and of a column of text with ``next_token``
+    the target, if the model takes it. Each text is a sample unless ``spans`` says otherwise. Raises DataError.
     """
+    next_token = spec.next_token if isinstance(spec, TextColumnSpec) else None
+    if next_token is not None and spans is None:
+        spans = collected.spans.as_followed()
     texts = Texts(
         info.name,
         collected,
@@ -173,4 +177,6 @@ def text_arrays(
         lambda row: f"{path}, {place(row)}",
         wanted.vocabularies.get(info.name),
     )
-    return with_lengths(texts, info.name, wanted.lengths.get(info.name), path)
+    arrays = with_lengths(texts, info.name, wanted.lengths.get(info.name), path)
+    target = next((target for target in wanted.targets if target.name == next_token), None)
+    return arrays if target is None else with_next_tokens(arrays, info.name, target, path)

@@ -33,7 +33,8 @@ Entry = Annotated[str, AfterValidator(_entry)]
 
 class VocabularySpec(SpecModel):
     """Which pieces of text have numbers of their own. It is made from the training data and stored with the weights:
-    the padding token is 0, the unknown token is 1, and the others follow, the most frequent first.
+    the padding token is 0, the unknown token is 1, those of begin and end come next, as far as there are any, and the
+    others follow, the most frequent first.
     """
 
     of: Literal["words", "spaces", "characters"] = "words"
@@ -50,12 +51,33 @@ class VocabularySpec(SpecModel):
     """The entry that fills up shorter texts; null if there is none, which needs an input with `lengths`."""
     unknown: Entry | None = "<unk>"
     """The entry of all pieces that are no entries; null makes such a piece an error."""
+    begin: Entry | None = None
+    """An entry that is put before each text, such as `<s>`. By default there is none."""
+    end: Entry | None = None
+    """An entry that is put after each text, such as `</s>`, so that a model learns where texts end."""
+
+    @property
+    def special(self) -> tuple[str, ...]:
+        """The entries that are no pieces of text, in the order of their numbers."""
+        return tuple(name for name in (self.padding, self.unknown, self.begin, self.end) if name is not None)
 
     @model_validator(mode="after")
     def _consistent(self) -> VocabularySpec:
-        special = [name for name in (self.padding, self.unknown) if name is not None]
-        if len(set(special)) < len(special):
-            raise at("unknown", "together", "padding and unknown are both {name}", name=special[0])
+        special = self.special
+        keys: dict[str, str] = {}
+        for key in ("padding", "unknown", "begin", "end"):
+            name = getattr(self, key)
+            if name in keys:
+                raise at(
+                    key,
+                    "together",
+                    "{first} and {second} are both {name}",
+                    first=keys[name],
+                    second=key,
+                    name=name,
+                )
+            if name is not None:
+                keys[name] = key
         if self.size is not None and self.size <= len(special):
             message = "size is {size}, which leaves no entry beside {special}"
             raise at("size", "together", message, size=self.size, special=" and ".join(special))
@@ -81,6 +103,11 @@ class TextColumnSpec(SpecModel):
     """The pieces of text that have numbers: `words`, `spaces`, `characters`, or a mapping."""
     length: Size | None = None
     """How many tokens a text becomes: of longer ones the first are kept, shorter ones are padded."""
+    next_token: Name | None = None
+    """A target `[N, T]` that gets the token after each token of the input, from the same column. With `begin` and `end`
+    in the vocabulary, the input is the text after `begin`, and the target the text before `end` (see [From one text to
+    another](#from-one-text-to-another)).
+    """
 
 
 class SequenceData(DataSpec):
@@ -129,6 +156,17 @@ class SequenceData(DataSpec):
                 raise at("stride", "together", "stride cuts a stream for next_token: true")
             if self.length is None:
                 raise at("stride", "together", "stride needs length, the tokens of a sample")
+        return self
+
+    @model_validator(mode="after")
+    def _a_stream_has_no_ends(self) -> SequenceData:
+        vocabulary = getattr(self, "vocabulary", None)
+        if self.stride is not None and vocabulary is not None and (vocabulary.begin or vocabulary.end):
+            raise at(
+                "stride",
+                "together",
+                "with stride the file is one stream, whose samples have no begin and end",
+            )
         return self
 
 

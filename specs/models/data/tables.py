@@ -53,6 +53,22 @@ class TableData(DataSpec):
             raise at("window", "together", "windows are of numbers, and a column of text is read row by row")
         return self
 
+    @property
+    def followed(self) -> dict[Name, Name]:
+        """The inputs whose next tokens are a target, and those targets."""
+        return {name: text.next_token for name, text in self.text.items() if text.next_token is not None}
+
+    @model_validator(mode="after")
+    def _targets_once(self) -> TableData:
+        targets: set[str] = set()
+        for target in self.followed.values():
+            if target in targets or target in self.columns:
+                raise at(
+                    "text", "together", "next_token: {target} is filled by another column, too", target=target
+                )
+            targets.add(target)
+        return self
+
 
 class CsvData(TableData):
     """A CSV file (RFC 4180, UTF-8) with a header."""
