@@ -59,12 +59,9 @@ def reference_manifest(network: Network, graphs: Mapping[str, Graph], version: s
     for entry, graph in graphs.items():
         for name, value in graph.inputs.items():
             role = graph.input_role(name)
-            buffers.setdefault(
-                name,
-                _buffer(name, _ROLES.get(role, role), graph.type(value)).model_copy(
-                    update={"ranges": ranges.get(name)}
-                ),
-            )
+            info = _buffer(name, _ROLES.get(role, role), graph.type(value))
+            if name not in buffers or buffers[name].role == "output":  # of another entry
+                buffers[name] = info.model_copy(update={"ranges": ranges.get(name)})
         for name, value in graph.outputs.items():
             output = _buffer(name, "output", graph.type(value))
             if name in network.outputs and (labels := network.outputs[name].labels):

@@ -26,6 +26,7 @@ _ROLES = {
     "parameter": "parameter",
     "statistic": "statistic",
     "state": "state",
+    "gradient": "gradient",
 }
 
 

@@ -71,11 +71,16 @@ class EntryCall:
         self._longest_of = {
             info.name: info.longest_of for info in manifest.dims if info.longest_of in self.inputs
         }
+        self._unbound = {info.name: info.unbound for info in manifest.dims if info.first_row}
         self._rounded: set[str] = set()  # the inputs of which it was said that they are rounded
         self._bindings: dict[tuple[tuple[int, ...], ...], _Binding] = {}
 
-    def __call__(self, arrays: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
-        """Runs the entry. Raises InputError for arrays it can't take, ExecutionError when the entry fails."""
+    def __call__(
+        self, arrays: Mapping[str, ArrayLike], dims: Mapping[str, int] | None = None
+    ) -> dict[str, NDArray]:
+        """Runs the entry. ``dims`` are values of dims that no array has. Raises InputError for arrays it can't take,
+        ExecutionError when the entry fails.
+        """
         try:
             buffers, binding = self._bound(arrays)
         except InputError as error:
@@ -86,7 +91,8 @@ class EntryCall:
         for name, shape, dtype in binding.outputs:
             outputs[name] = buffers[name] = np.empty(shape, dtype)
         try:
-            self._engine.run(self.entry.name, binding.dims | self._longest(buffers), buffers)
+            known = {**self._unbound, **binding.dims, **self._longest(buffers), **(dims or {})}
+            self._engine.run(self.entry.name, known, buffers)
         except ExecutionError as error:
             if not error.code:
                 raise

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from netwright.specs.manifest import AVERAGE, GATHERED, SCALE, BufferInfo, Manifest
 
-from .arrays import aligned_copy, aligned_zeros
+from .arrays import aligned_copy, aligned_zeros, flat_zeros
 from .calls import EntryCall
 from .engine import Engine, find_entry
 from .errors import ExecutionError, WeightsError
@@ -43,6 +43,7 @@ class Session:
         self._idle = {name: np.array(array) for name, array in (idle or {}).items()}
         self._states: dict[str, NDArray] = {}
         self._packed: dict[str, NDArray] = {}
+        gradients: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
         for info in manifest.buffers:
             dtype, shape = np.dtype(info.dtype), static_shape(info)
             if info.role in WEIGHT_ROLES:
@@ -51,10 +52,14 @@ class Session:
                 self._states[info.name] = aligned_copy(given[info.name], dtype)
             elif info.role == "state" and shape is not None:
                 self._states[info.name] = aligned_zeros(shape, dtype)
+            elif info.role == "gradient" and shape is not None:
+                gradients[info.name] = (shape, dtype)
             elif info.role == "packed":
                 if shape is None:
                     raise ExecutionError(f"packed buffer {info.name!r} has no static shape")
                 self._packed[info.name] = aligned_zeros(shape, dtype)
+        #: All that `gradients` computes of a part of a batch, in one array, and the part of it for each name.
+        self.gradients, self._gradients = flat_zeros(gradients)
         self._static_states = {name for name, info in expected.items() if static_shape(info) is not None}
         self._fresh: set[str] = set()  # packed buffers that are up to date with the parameters
         self._calls: dict[str, EntryCall] = {}
@@ -88,14 +93,18 @@ class Session:
         """Makes one optimizer step on one batch. Returns the mean loss and metrics (by name) from before the update."""
         return means(self.manifest.scores, self.run("train_step", arrays))
 
-    def run(self, entry: str, arrays: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
-        """Runs any entry and returns its raw outputs. ``predict``, ``loss`` and ``train_step`` use it."""
+    def run(
+        self, entry: str, arrays: Mapping[str, ArrayLike], dims: Mapping[str, int] | None = None
+    ) -> dict[str, NDArray]:
+        """Runs any entry and returns its raw outputs. ``predict``, ``loss`` and ``train_step`` use it. ``dims`` are
+        values of dims that no array has.
+        """
         call = self._calls.get(entry)
         if call is None:
             call = self._make_call(entry)
         if not self._packed_reads[entry] <= self._fresh:
             self.prepare()
-        outputs = call(arrays)
+        outputs = call(arrays, dims)
         self._fresh -= self._stale_after[entry]
         return outputs
 
@@ -185,7 +194,7 @@ class Session:
 
     def _make_call(self, name: str) -> EntryCall:
         entry = find_entry(self.manifest, name)
-        fixed = {**self._weights, **self._packed}
+        fixed = {**self._weights, **self._packed, **self._gradients}
         fixed |= {n: a for n, a in self._states.items() if n in self._static_states}
         call = EntryCall(self.engine, entry, fixed, self._sized_state)
         changes_weights = not self._weights.keys().isdisjoint(entry.writes)

@@ -49,6 +49,10 @@ SPINS = 2048
 #: many batches are gathered for the next update, and what a plateau schedule's rate is multiplied by.
 AVERAGE, GATHERED, SCALE = "average.", "optimizer.gathered", "optimizer.scale"
 
+#: What training by parts of batches needs beside weights and states: the gradient of a parameter, and the part of a
+#: statistic's new value, that one part gives (with the name after it); numbers of the whole batch.
+GRADIENT, BATCH = "gradient.", "batch."
+
 #: Return codes of entries and kernels.
 INDEX_OUT_OF_RANGE, LENGTH_OUT_OF_RANGE = 1, 2
 #: Return codes of entries that refuse to start.
@@ -76,7 +80,8 @@ class DimInfo(_Frozen):
     """A named dim: its range, what it is a multiple of and, if known, what it stands for ("batch", "time", …).
 
     A dim with ``longest_of`` is no size of an array: it is the largest number in that input of lengths, and bounds how
-    many steps are computed. A larger value is right, too.
+    many steps are computed. A larger value is right, too. One with ``first_row`` isn't either: it says where in the
+    batch the rows of a call are, if they are a part of it, counted from 1.
     """
 
     name: str
@@ -85,6 +90,7 @@ class DimInfo(_Frozen):
     multiple_of: int = 1
     role: str = ""
     longest_of: str | None = None
+    first_row: bool = False
 
     @property
     def unbound(self) -> int:
@@ -131,7 +137,7 @@ class BufferInfo(_Frozen):
     """A buffer that the caller owns. The entries of ``shape`` are sizes as ``specs.dims.parse_dim`` reads them."""
 
     name: str
-    role: Literal["input", "output", "parameter", "statistic", "state", "packed", "constant"]
+    role: Literal["input", "output", "parameter", "statistic", "state", "gradient", "packed", "constant"]
     dtype: str
     shape: list[str]
     labels: list[str] | None = None
