@@ -14,6 +14,8 @@ from netwright.compiler.frontend.build import bounded_network
 from netwright.compiler.frontend.network import Network, initial_states, initial_values
 from netwright.runtime.data.samples import Samples
 from netwright.runtime.data.vocabulary import Vocabulary
+from netwright.runtime.distributed.agreement import together
+from netwright.runtime.distributed.communicator import Alone, Communicator
 from netwright.runtime.engine import Engine
 from netwright.runtime.native import NativeEngine
 from netwright.runtime.plan import TrainingResult
@@ -30,6 +32,7 @@ from .collection import collected_seldom
 from .data.sets import DataSets, Given
 from .errors import RequestError
 from .network_weights import Weights, read_weights, weights_manifest
+from .ranks import communicator_of, divided_session
 from .training import run_training
 from .warm_start import WarmStart, warm_start
 
@@ -57,6 +60,7 @@ class Program:
         verify: bool = False,
     ):
         self.load, self.network, self.cpu = load, network, cpu
+        self._engine, self._threads, self._pin = engine, threads, pin
         self.entries = tuple(entry_graphs(network, entries))
         graphs = entry_graphs(network, self.entries)
         made: Engine
@@ -154,6 +158,7 @@ class Program:
         observer: Observer | None = None,
         on_epoch: OnEpoch | None = None,
         origin: Mapping[str, Any] | None = None,
+        communicator: Any = None,
     ) -> TrainingResult:
         """Trains as the spec's `train` section says; afterwards the program has the weights of the best epoch.
 
@@ -168,6 +173,9 @@ class Program:
         numbers (``runtime.plan.EpochRecord``: `epoch`, `train`, `valid`, `seconds`, …). If it returns True, the
         training ends as by early stopping, with the weights of the best epoch.
 
+        With a ``communicator`` of `mpi4py`, such as `MPI.COMM_WORLD`, all of its processes call this with the same
+        arguments and share each batch; only the first one writes files and notifies ``observer``.
+
         Raises RequestError without a train section or training data, or if a program resumes after a warm start,
         DataError for data that don't fit, CheckpointError, TrainingError for a plan that can't be followed, and
         DivergedError if the loss becomes infinite or NaN.
@@ -176,22 +184,46 @@ class Program:
             raise RequestError(
                 f"a warm start begins a training, {resume} has the weights of one to go on with"
             )
-        sets = data if isinstance(data, DataSets) else self._data(train=data, valid=valid)
-        self.vocabularies |= sets["train"].vocabularies
-        self.classes |= sets["train"].classes
-        return run_training(
+        ranks = communicator_of(communicator)
+        with together(ranks or Alone()):
+            sets = data if isinstance(data, DataSets) else self._data(train=data, valid=valid)
+            self.vocabularies |= sets["train"].vocabularies
+            self.classes |= sets["train"].classes
+            session = self._training_session(ranks)
+        try:
+            return run_training(
+                self.load,
+                self.network,
+                session,
+                sets["train"],
+                sets.find("valid"),
+                epochs=epochs,
+                checkpoint=checkpoint,
+                resume=resume,
+                observer=observer,
+                on_epoch=on_epoch,
+                taken=self._taken,
+                origin=origin,
+                communicator=ranks,
+            )
+        finally:
+            if session is not self.session:
+                self.session.assign(session.weights)
+
+    def _training_session(self, ranks: Communicator | None) -> Session:
+        """The session that is trained: another one if batches are divided."""
+        train = self.load.model.train if self.load.model else None
+        if train is None or (ranks is None and train.parts is None):
+            return self.session
+        return divided_session(
             self.load,
             self.network,
-            self.session,
-            sets["train"],
-            sets.find("valid"),
-            epochs=epochs,
-            checkpoint=checkpoint,
-            resume=resume,
-            observer=observer,
-            on_epoch=on_epoch,
-            taken=self._taken,
-            origin=origin,
+            self.weights,
+            engine=self._engine,
+            threads=self._threads,
+            pin=self._pin,
+            cpu=self.cpu,
+            ranks=1 if ranks is None else ranks.size,
         )
 
     def evaluate(self, data: Given) -> dict[str, float]:

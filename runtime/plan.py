@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -57,6 +58,7 @@ class TrainingPlan:
     ``group_by_length`` puts samples of similar lengths into batches, which are cut to their longest sequence.
     ``augment`` says by which changes each input of the training data is varied; ``lengths_of`` names the array with the
     lengths of an input's sequences. ``balance`` names the classes that each epoch has equally many samples of.
+    ``parts`` divides each batch, with the same results on any number of processes.
     """
 
     epochs: int
@@ -76,6 +78,7 @@ class TrainingPlan:
     checkpoint_every: Interval = Interval(epochs=1)
     plateau: Plateau | None = None
     balance: str | None = None
+    parts: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -89,6 +92,26 @@ class TrainingPlan:
             raise ValueError("sequences that are cut into windows can't be grouped by length")
         if self.monitor is not None and not self.monitor.startswith(("train_", "valid_")):
             raise ValueError(f"monitor must start with train_ or valid_, not be {self.monitor!r}")
+
+    def identity(self, samples: int, monitor: str | None) -> dict[str, Any]:
+        """What must not change when a training is resumed, as plain values: all that changes the updates made so far,
+        or what they go on with. ``samples`` is the number of samples, ``monitor`` the number that is watched.
+        """
+        augment = {
+            name: [change.model_dump() for change in changes] for name, changes in self.augment.items()
+        }
+        return {
+            "samples": samples,
+            "seed": self.seed,
+            "shuffle": self.shuffle,
+            "window": self.window,
+            "carry_state": self.carry_state,
+            "monitor": monitor,
+            **({"group_by_length": True} if self.group_by_length else {}),
+            **({"augment": json.dumps(augment)} if augment else {}),
+            **({"balance": self.balance} if self.balance else {}),
+            **({"parts": self.parts} if self.parts else {}),
+        }
 
     @property
     def windows(self) -> Windows | None:

@@ -186,6 +186,30 @@ class Session:
         """Multiplies the learning rate of a plateau schedule by ``factor`` from now on."""
         self._states[SCALE].fill(factor)
 
+    @property
+    def carried(self) -> dict[str, NDArray]:
+        """Copies of the recurrent states that are carried between windows."""
+        return {name: array.copy() for name, array in self._states.items() if name.startswith(CARRY)}
+
+    def carry(self, states: Mapping[str, NDArray]) -> None:
+        """Carries on with ``states``, as ``carried`` returned them, or from the start with those that are missing."""
+        self.reset_carry()
+        for name, array in states.items():
+            if name in self._static_states:
+                self._states[name][...] = array
+            else:
+                self._states[name] = aligned_copy(array, array.dtype)
+
+    @property
+    def arrays(self) -> dict[str, NDArray]:
+        """The parameters, statistics and states of known sizes themselves. Call ``changed`` after changing them."""
+        known = {name: array for name, array in self._states.items() if name in self._static_states}
+        return {**self._weights, **self._idle, **{name: known[name] for name in sorted(known)}}
+
+    def changed(self) -> None:
+        """Has weights packed again that were changed in ``arrays``."""
+        self._fresh = set()
+
     def reset_carry(self) -> None:
         """Sets the recurrent states that are carried between windows back to zero."""
         for name, array in self._states.items():

@@ -1,13 +1,13 @@
 """The training loop: epochs of steps, validation, the best weights, early stopping, checkpoints, and stopping on
 signals.
 
-It computes nothing numerical: a step is one call of the entry ``train_step``. Everything it needs to resume is in
-``Progress`` and the session, so that a resumed training continues bit for bit.
+It computes nothing numerical: ``steps`` do, with one call of the entry ``train_step`` each, or divided among processes.
+Everything it needs to resume is in ``Progress`` and the session, so that a resumed training continues bit for bit. All
+processes decide alike, since they have the same sums.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,21 +18,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.models.augmentation import AnyAugmentation
-
-from .augmentation import Augmenter
 from .batches import Batch, Batches, read_ahead
-from .batches.trimming import Trimming
 from .causes import NETWORK, UPDATES, cause_of, not_finite
 from .checkpoint import load_checkpoint, save_checkpoint
 from .data.samples import Samples
+from .distributed.agreement import check_equal, fingerprint, is_known, known, together
+from .distributed.communicator import Alone, Communicator
+from .distributed.steps import DividedSteps
 from .errors import DataError, TrainingError
+from .feeding import data_inputs, plain_batches, training_batches
 from .interrupt import InterruptRequest
 from .monitor import Monitor
 from .plan import Ending, EpochRecord, Progress, TrainingPlan, TrainingResult
 from .progress import Observer, Silent
 from .saving import Saver
 from .session import Session
+from .steps import Steps, WholeSteps
 from .totals import Totals, infinite_loss
 
 OnEpoch = Callable[[EpochRecord], object]
@@ -59,6 +60,7 @@ def train(
     on_epoch: OnEpoch | None = None,
     identity: Mapping[str, Any] | None = None,
     origin: Mapping[str, Any] | None = None,
+    communicator: Communicator | None = None,
 ) -> TrainingResult:
     """Trains ``session`` by ``plan``; afterwards it holds ``result.weights``.
 
@@ -69,14 +71,33 @@ def train(
     more that must not change, as plain values by key; ``origin`` is kept in checkpoints for the caller. ``on_epoch`` is
     called after every epoch, when its checkpoint is written; if it returns True, the training stops early.
 
+    With a ``communicator`` its processes, the ranks, share each batch; all of them call this with the same arguments.
+    Only rank 0 writes and shows something. With one, or if ``plan`` has ``parts``, the session needs the entries
+    `counts`, `gradients` and `update` in place of `train_step`.
+
     Raises DataError (data that don't fit the model), CheckpointError, TrainingError (a plan that can't be followed),
     DivergedError (a loss that is infinite or NaN; the session then holds the last good weights), and what the session's
-    entries raise.
+    entries raise; on the other ranks RankError in place of what one of them raises.
     """
-    training = _Training(
-        session, plan, data, valid, checkpoint, observer or Silent(), identity or {}, on_epoch
-    )
-    return training.run(resume, origin)
+    ranks = communicator or Alone()
+    with together(ranks):
+        training = _Training(
+            session,
+            plan,
+            data,
+            valid,
+            checkpoint,
+            observer or Silent(),
+            identity or {},
+            on_epoch,
+            communicator,
+        )
+    try:
+        return training.run(resume, origin)
+    except Exception as error:
+        if ranks.size > 1 and not is_known(error):  # the others wait for this process
+            ranks.abort(f"rank {ranks.rank} ended with {type(error).__name__}: {error}")
+        raise
 
 
 def evaluate(
@@ -92,38 +113,6 @@ def evaluate(
     return totals.means()
 
 
-def plain_batches(
-    session: Session, data: Samples, batch_size: int, group_by_length: bool, *, entry: str = "loss"
-) -> Batches:
-    """Batches of samples as they are, to measure the loss, or for another ``entry``."""
-    inputs = session.input_info(entry)
-    trimming = Trimming(inputs, session.manifest.dims) if group_by_length else None
-    return Batches(data, inputs, batch_size, trimming=trimming)
-
-
-def training_batches(session: Session, plan: TrainingPlan, data: Samples, size: int) -> Batches:
-    """The batches of the training data as ``plan`` says, of ``size`` samples."""
-    inputs = session.input_info("train_step")
-    return Batches(
-        data,
-        inputs,
-        size,
-        seed=plan.seed,
-        shuffle=plan.shuffle,
-        windows=plan.windows,
-        trimming=Trimming(inputs, session.manifest.dims) if plan.group_by_length else None,
-        augmenter=Augmenter(plan.augment, plan.seed, inputs, plan.lengths_of) if plan.augment else None,
-        balance=plan.balance,
-    )
-
-
-def _written(augment: Mapping[str, tuple[AnyAugmentation, ...]]) -> str:
-    """Augmentations as text, to compare them."""
-    return json.dumps(
-        {name: [change.model_dump() for change in changes] for name, changes in augment.items()}
-    )
-
-
 class _Training:
     def __init__(
         self,
@@ -135,22 +124,30 @@ class _Training:
         observer: Observer,
         identity: Mapping[str, Any],
         on_epoch: OnEpoch | None,
+        communicator: Communicator | None,
     ):
         self.session = session
         self.plan = plan
-        self.saver = Saver(checkpoint, plan.checkpoint_every, self._save)
-        self.observer = observer
-        self.on_epoch = on_epoch
         self.interrupt = InterruptRequest()
+        self.ranks = communicator or Alone()
+        self.steps: Steps = WholeSteps(session, self.interrupt)
+        if communicator is not None or plan.parts is not None:
+            self.steps = DividedSteps(session, self.interrupt, self.ranks, plan.parts)
+        self.saver = Saver(checkpoint, plan.checkpoint_every, self._save, self.steps.clock)
+        self.observer = observer if self.steps.writes else Silent()
+        self.on_epoch = on_epoch
         self.scores = session.manifest.scores
         self.progress = Progress(totals=Totals(self.scores), batch_size=plan.batch_size)
-        data.require(session.input_info("train_step"), session.manifest.dims, plan.windows)
+        data.require(data_inputs(session, self.steps.entry), session.manifest.dims, plan.windows)
         self.data, self.valid_data = data, valid
         self.batches = self._batches_of(plan.batch_size)
         self.valid: Batches | None = None
         if valid is not None:
             valid.require(session.input_info("loss"), session.manifest.dims)
-            self.valid = plain_batches(session, valid, plan.batch_size, plan.group_by_length)
+            division = self.steps.division
+            self.valid = plain_batches(
+                session, valid, plan.batch_size, plan.group_by_length, division=division
+            )
         name = plan.monitor or ("valid_loss" if valid is not None else None)
         if plan.early_stopping is not None and name is None:
             raise TrainingError("early stopping needs validation data, or a monitor such as train_loss")
@@ -159,31 +156,27 @@ class _Training:
         watched = (plan.plateau and plan.plateau.monitor) or name or "train_loss"
         self.plateau_monitor = Monitor.of(watched, self.scores, validated=validated)
         self.good_weights = session.weights
-        # Left out is what doesn't change the updates made so far, nor what they go on with.
-        self.identity = {
-            "samples": self.batches.samples,
-            "seed": plan.seed,
-            "shuffle": plan.shuffle,
-            "window": plan.window,
-            "carry_state": plan.carry_state,
-            "monitor": name,
-            **({"group_by_length": True} if plan.group_by_length else {}),
-            **({"augment": _written(plan.augment)} if plan.augment else {}),
-            **({"balance": plan.balance} if plan.balance else {}),
-            **identity,
-        }
+        self.identity = {**plan.identity(self.batches.samples, name), **identity}
 
     def _batches_of(self, size: int) -> Batches:
-        return training_batches(self.session, self.plan, self.data, size)
+        steps = self.steps
+        return training_batches(
+            self.session, self.plan, self.data, size, entry=steps.entry, division=steps.division
+        )
 
     def run(self, resume: str | Path | None, origin: Mapping[str, Any] | None) -> TrainingResult:
-        if resume is not None:
-            self.progress = load_checkpoint(
-                resume, self.session, self.identity, self.data.vocabularies, self.data.classes
-            )
-            self.good_weights = self._kept()
-            self._adopt_batch_size()
+        with together(self.ranks):
+            if resume is not None:
+                self.progress = load_checkpoint(
+                    resume, self.session, self.identity, self.data.vocabularies, self.data.classes
+                )
+                self.steps.restored()
+                self.good_weights = self._kept()
+                self._adopt_batch_size()
         progress = self.progress
+        if self.ranks.size > 1:
+            check_equal(self.ranks, self._facts())
+        self.steps.settle()
         progress.origin = progress.origin if origin is None else origin
         self.observer.start(self.plan, len(self.batches), progress.epoch + 1, progress.batch)
         result: TrainingResult | None = None
@@ -201,6 +194,17 @@ class _Training:
             raise
         finally:
             self.observer.end(result)
+
+    def _facts(self) -> dict[str, Any]:
+        """What has to be the same in all processes."""
+        progress, plan, sets = self.progress, self.plan, {"train": self.data, "valid": self.valid_data}
+        return {
+            "version": self.session.manifest.netwright,
+            "model": self.session.manifest.model,
+            "training": {**self.identity, "epochs": plan.epochs, "batch_size": plan.batch_size},
+            "place": f"epoch {progress.epoch + 1}, batch {progress.batch}",
+            "data": {name: fingerprint(samples) for name, samples in sets.items() if samples is not None},
+        }
 
     def _adopt_batch_size(self) -> None:
         """Finishes an epoch that was begun with batches of another size with such batches."""
@@ -220,10 +224,10 @@ class _Training:
         while progress.epoch < self.plan.epochs:
             if self._ran_out_of_patience():
                 return "stopped early"
-            self._steps()
+            self._run_steps()
             with self._averaged() as weights:
-                valid = None if self.interrupt.requested else self._validate()
-            if self.interrupt.requested:
+                valid = None if self.steps.signal else self._validate()
+            if self.steps.signal:
                 where = f"epoch {progress.epoch + 1}, batch {progress.batch} of {len(self.batches)}"
                 self.observer.notice(f"interrupted in {where}")
                 return "interrupted"
@@ -234,42 +238,50 @@ class _Training:
         return "finished"
 
     def _is_told_to_stop(self) -> bool:
-        if self.on_epoch is None:
-            return False
+        told: object = False
+        error: Exception | None = None
+        try:
+            told = self.on_epoch(self.progress.history[-1]) if self.on_epoch else False
+        except Exception as raised:
+            error = raised
         # Only a truth value counts: a function may return something else by the way, as a `lambda` always does.
-        told = self.on_epoch(self.progress.history[-1])
-        return isinstance(told, bool | np.bool_) and bool(told)
+        return self.steps.agreed(isinstance(told, bool | np.bool_) and bool(told), error)
 
-    def _steps(self) -> None:
+    def _run_steps(self) -> None:
         progress = self.progress
         began, before = time.perf_counter(), progress.seconds
         upcoming = self.batches.epoch(progress.epoch, progress.batch)
         with read_ahead(upcoming, self.batches.ahead) as batches:
-            for batch in batches:
-                if self.interrupt.requested:
-                    break
+            for batch in self.steps.ready(batches):
                 self._step(batch)
                 progress.seconds = before + time.perf_counter() - began
                 self.saver.after_step(progress)
                 self.observer.step(progress.epoch + 1, progress.batch, progress.samples, progress.totals)
+        if problem := self.steps.settle():
+            self.observer.notice(problem)
 
     def _step(self, batch: Batch) -> None:
         progress, plan = self.progress, self.plan
         if batch.starts_sequence or not plan.carry_state:
-            self.session.reset_carry()
+            self.steps.reset_carry()
         if batch.index == len(self.batches) - 1:
             self.session.end_group()
-        outputs = self.session.run("train_step", batch.arrays)
+        outputs = self.steps.run(batch)
         progress.step += 1
         progress.batch = batch.index + 1
         if (bad := infinite_loss(self.scores, outputs)) is not None:
             name, value = bad
-            self._diverged(
-                f"the loss is {value}" if name == "loss" else f"{name} is {value}",
-                cause_of(self.session, self.good_weights, batch.arrays, self.data, batch.rows, plan.mask),
-            )
+            what = f"the loss is {value}" if name == "loss" else f"{name} is {value}"
+            self._diverged(what, self._cause(batch))
         progress.totals.add(outputs)
         progress.samples += batch.samples
+
+    def _cause(self, batch: Batch) -> str:
+        """Why the loss of a batch is not finite, as that process explains it that has the samples at fault."""
+        cause, plan = UPDATES, self.plan
+        if batch.arrays:
+            cause = cause_of(self.session, self.good_weights, batch.arrays, self.data, batch.rows, plan.mask)
+        return self.steps.explanation({{UPDATES: 0, NETWORK: 1}.get(cause, 2): cause})
 
     def _kept(self) -> dict[str, NDArray]:
         """The weights to keep: averages over the training, if there are such."""
@@ -292,13 +304,7 @@ class _Training:
     def _validate(self) -> dict[str, float] | None:
         if self.valid is None:
             return None
-        totals = Totals(self.scores)
-        with read_ahead(self.valid.epoch(0), self.valid.ahead) as batches:
-            for batch in batches:
-                if self.interrupt.requested:
-                    break
-                totals.add(self.session.run("loss", batch.arrays))
-        return totals.means()
+        return self.steps.evaluate(self.valid).means()
 
     def _finish_epoch(self, weights: dict[str, NDArray], valid: dict[str, float] | None) -> None:
         progress = self.progress
@@ -342,8 +348,18 @@ class _Training:
         return stopping is not None and best is not None and self.progress.epoch - best >= stopping.patience
 
     def _save(self, path: str | Path) -> None:
-        data = self.data
-        save_checkpoint(path, self.session, self.identity, self.progress, data.vocabularies, data.classes)
+        data, state = self.data, self.steps.state()
+        with together(self.ranks):
+            if self.steps.writes:
+                save_checkpoint(
+                    path,
+                    self.session,
+                    self.identity,
+                    self.progress,
+                    data.vocabularies,
+                    data.classes,
+                    state=state,
+                )
 
     def _result(self, ending: Ending) -> TrainingResult:
         progress = self.progress
@@ -357,7 +373,7 @@ class _Training:
             weights,
             progress.best_epoch,
             progress.step,
-            self.interrupt.signal,
+            self.steps.signal or self.interrupt.signal,
         )
 
     def _cause_of_validation(self, weights: dict[str, NDArray]) -> str:
@@ -372,7 +388,10 @@ class _Training:
         weights = (
             f"the weights after epoch {kept} are kept" if kept else "the weights are those it began with"
         )
-        raise DivergedError(
-            f"{what} at step {progress.step} (epoch {progress.epoch + 1}, batch {progress.batch}); {weights}. {cause}",
-            self._result("diverged"),
+        raise known(
+            DivergedError(
+                f"{what} at step {progress.step} (epoch {progress.epoch + 1}, batch {progress.batch}); {weights}. "
+                f"{cause}",
+                self._result("diverged"),
+            )
         )

@@ -133,7 +133,9 @@ def divided_network(load: LoadResult, network: Network) -> Network:
             train, f"{objective.stems[0]}.count", trained, {name: types[name] for name in changed}
         ),
     }
-    return replace(network, dims={**dims, first: DimInfo(name=first, first_row=True)}, graphs=Graphs(builders))
+    return replace(
+        network, dims={**dims, first: DimInfo(name=first, first_row=True)}, graphs=Graphs(builders)
+    )
 
 
 def _expanded(

@@ -24,8 +24,8 @@ _MASK = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class RandomBitsAttributes(Attributes):
-    """``key`` of the stream (two 32-bit words, see ``specs.random.key_for``), ``shape`` of the result, and the number of
-    its ``first`` element, where it is a part of a larger array."""
+    """``key`` of the stream (two 32-bit words, see ``specs.random.key_for``), ``shape`` of the result, and the number
+    of its ``first`` element, where it is a part of a larger array."""
 
     key: tuple[int, int]
     shape: Shape
