@@ -65,8 +65,8 @@ def _check_divisible(load: LoadResult, network: Network, ranks: int) -> None:
     if fixed:
         size = network.inputs[fixed[0]].shape[0]
         raise RequestError(
-            f"batches of {network.model} can't be divided: {fixed[0]} always has {size} samples. Declare a dim for them, "
-            "such as dims: {N: batch}"
+            f"batches of {network.model} can't be divided: {fixed[0]} always has {size} samples. Declare a dim for "
+            "them, such as dims: {N: batch}"
         )
     if parts is not None and ranks > parts:
         raise RequestError(
@@ -79,6 +79,6 @@ def _check_divisible(load: LoadResult, network: Network, ranks: int) -> None:
     if parts is None and ranks > 1 and statistics:
         layer = network.parameters[statistics[0]].layer
         raise RequestError(
-            f"{layer} computes statistics of a batch, and each of {ranks} processes has a part of it. With train.parts: "
-            f"{ranks} (--set train.parts={ranks}) they are those of a part, on any number of processes"
+            f"{layer} computes statistics of a batch, and each of {ranks} processes has a part of it. With "
+            f"train.parts: {ranks} (--set train.parts={ranks}) they are those of a part, on any number of processes"
         )

@@ -31,9 +31,10 @@ from .options import (
     weights_option,
 )
 from .output import console, show_warnings, to_standard_output, written
+from .ranks import RankCommand, fair_threads, ranks, writes
 
 
-@click.command("train")
+@click.command("train", cls=RankCommand)
 @spec_argument
 @weights_option(
     required=False,
@@ -90,6 +91,9 @@ def command(
     The weights written are those of the best epoch by validation loss (or whatever early_stopping monitors); without
     validation data they are the last ones. Ctrl-C finishes the current step, writes the checkpoint, which also has the
     best weights, and exits with 130; SIGTERM does the same and exits with 143.
+
+    Started by mpirun (extra distributed), the processes share each batch: mpirun -n 4 netwright train SPEC --weights
+    FILE. A checkpoint can be resumed by any number of processes.
     """
     if init is not None and resume is not None:
         raise click.UsageError(
@@ -121,7 +125,10 @@ def command(
     for dataset in (sets["train"], sets.find("valid")):
         if dataset is not None:
             dataset.load()  # an error in the data comes before the network is compiled
-    program = model.compile(engine=options.engine, threads=threads, pin=pin, entries=("loss", "train_step"))
+    started = ranks()
+    threads = threads if given(ctx, "threads") else fair_threads()
+    entries = ("loss",) if started or plan.parts else ("loss", "train_step")
+    program = model.compile(engine=options.engine, threads=threads, pin=pin, entries=entries)
     messages = console(err=to_standard_output(weights))
     if init is not None:
         start = program.warm_start(init)
@@ -134,6 +141,7 @@ def command(
             resume=resume,
             observer=observer_for(messages),
             origin=options.origin(checkpoint),
+            communicator=started,
         )
     except DivergedError as error:
         if error.result.history:
@@ -163,6 +171,8 @@ def _beside(weights: Path, model: str) -> Path:
 
 
 def _write(program: Program, path: Path, result: TrainingResult) -> None:
+    if not writes():
+        return
     program.save_weights(path)
     best = f" of epoch {result.best_epoch}, the best" if result.best_epoch is not None else ""
     count = sum(array.size for array in program.weights.values())

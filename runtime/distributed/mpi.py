@@ -6,13 +6,15 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TrainingError
-from ..processors import own_processors
+from ..processors import own_processors, processor_count
 from .communicator import Wait
 
 #: Set by the launchers of MPI programs: Hydra (MPICH, Intel MPI) and others over PMI, Open MPI, and PMIx.
@@ -31,13 +33,26 @@ def launched() -> bool:
 def world() -> MpiCommunicator:
     """All processes that were started together. Raises MissingMpiError."""
     try:
+        _find_library()
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         raise MissingMpiError(
-            f"this process is one of several that were started together, which need MPI for Python: {error}. Install "
-            "it with an MPI: pip install 'netwright[distributed]'"
+            "this process was started as one of several, which need MPI for Python and an MPI: pip install "
+            f"'netwright[distributed]' ({str(error).splitlines()[0]})"
         ) from None
     return MpiCommunicator(MPI.COMM_WORLD)
+
+
+def _find_library() -> None:
+    """Names the MPI library that is installed beside mpi4py, which mpi4py does not look for in an environment that is
+    layered over another one.
+    """
+    spec = find_spec("mpi4py")
+    if spec is None or spec.origin is None or "MPI4PY_LIBMPI" in os.environ:
+        return
+    libraries = Path(spec.origin).parents[3]
+    if not any((Path(sys.prefix) / "lib").glob("libmpi*")) and any(libraries.glob("libmpi.so*")):
+        os.environ["MPI4PY_LIBMPI"] = str(sorted(libraries.glob("libmpi.so*"))[-1])
 
 
 class MpiCommunicator:
@@ -47,8 +62,11 @@ class MpiCommunicator:
         self._comm = comm
         self.rank: int = comm.Get_rank()
         self.size: int = comm.Get_size()
+        #: Whether the ranks have told each other anything yet.
+        self.met = False
 
     def gather(self, values: NDArray[np.float64], counts: Sequence[int]) -> NDArray[np.float64]:
+        self.met = True
         gathered = np.empty(sum(counts), np.float64)
         self._comm.Allgatherv(np.ascontiguousarray(values, np.float64), (gathered, list(counts)))
         return gathered
@@ -86,20 +104,17 @@ class MpiCommunicator:
         self._comm.Bcast(array, 0)
 
     def abort(self, reason: str) -> None:
-        traceback.print_exc()
+        traceback.print_exc(file=sys.__stderr__)
         print(f"error: {reason}", file=sys.__stderr__, flush=True)
         self._comm.Abort(1)
 
-    def threads(self) -> int:
-        """How many threads this process may use, if those of its computer share the processors equally."""
+    def fair_threads(self) -> int:
+        """How many threads each process may use, if those of its computer share the processors equally."""
         from mpi4py import MPI
 
         local = self._comm.Split_type(MPI.COMM_TYPE_SHARED)
         own = set(own_processors())
-        sharing = sum(bool(own & set(map(int, text.split()))) for text in _texts_of(local, own))
+        others = MpiCommunicator(local).texts(" ".join(map(str, sorted(own))))
+        sharing = sum(bool(own & set(map(int, text.split()))) for text in others)
         local.Free()
-        return max(1, len(own) // sharing)
-
-
-def _texts_of(comm: Any, processors: set[int]) -> list[str]:
-    return MpiCommunicator(comm).texts(" ".join(map(str, sorted(processors))))
+        return max(1, processor_count() // sharing)

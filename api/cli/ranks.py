@@ -1,0 +1,61 @@
+"""The processes that `mpirun` started together, on the command line: only the first one prints and writes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from netwright.runtime.distributed.agreement import is_known, meet
+from netwright.runtime.distributed.mpi import MpiCommunicator, launched, world
+
+_KEY, _THREADS = "netwright.ranks", "netwright.threads"
+
+
+class RankCommand(click.Command):
+    """A command that several processes run together, with the same arguments.
+
+    What it raises in one of them before they first meet, in the training, ends all: the first one shows it.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        ranks = ctx.meta[_KEY] = _started()
+        ctx.meta[_THREADS] = ranks.fair_threads() if ranks else None
+        try:
+            return super().invoke(ctx)
+        except click.exceptions.Exit:
+            raise
+        except Exception as error:
+            if ranks is not None and not ranks.met and not is_known(error):
+                usage = isinstance(error, click.ClickException)
+                meet(ranks, click.UsageError(error.format_message(), ctx) if usage else error)
+            raise
+
+
+def ranks() -> MpiCommunicator | None:
+    """All processes of the present command; None if it is one."""
+    return click.get_current_context().meta.get(_KEY)
+
+
+def fair_threads() -> int | None:
+    """How many threads each process may use if those of a computer share its processors; None for one process."""
+    return click.get_current_context().meta.get(_THREADS)
+
+
+def writes() -> bool:
+    """Whether this process writes the present command's files."""
+    started = ranks()
+    return started is None or started.rank == 0
+
+
+def _started() -> MpiCommunicator | None:
+    if not launched():
+        return None
+    started = world()
+    if started.size == 1:
+        return None
+    if started.rank:
+        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+    return started
