@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,9 @@ class ReferenceEngine:
             raise ExecutionError(f"{self._manifest.model}.{entry}: {error}", error.code) from error
         except MemoryError as error:
             raise ExecutionError(f"{self._manifest.model}.{entry} needs more memory than there is") from error
+
+    def tell(self, passed: Callable[[int], None] | None) -> None:
+        """See ``Engine.tell``: the interpreter passes no marks."""
 
 
 def reference_manifest(network: Network, graphs: Mapping[str, Graph], version: str) -> Manifest:

@@ -58,8 +58,11 @@ class Session:
                 if shape is None:
                     raise ExecutionError(f"packed buffer {info.name!r} has no static shape")
                 self._packed[info.name] = aligned_zeros(shape, dtype)
+        # In the order in which they are complete, so that the beginning can be sent while the rest is computed.
+        marks = [name for entry in manifest.entries for names in entry.marks for name in names]
+        order = {name: gradients[name] for name in dict.fromkeys([*marks, *gradients])}
         #: All that `gradients` computes of a part of a batch, in one array, and the part of it for each name.
-        self.gradients, self._gradients = flat_zeros(gradients)
+        self.gradients, self._gradients = flat_zeros(order)
         self._static_states = {name for name, info in expected.items() if static_shape(info) is not None}
         self._fresh: set[str] = set()  # packed buffers that are up to date with the parameters
         self._calls: dict[str, EntryCall] = {}
@@ -176,6 +179,18 @@ class Session:
             {name.removeprefix(AVERAGE): self._states[name].copy() for name in named} if updates else {}
         )
         return {**self.weights, **averages}
+
+    def gradients_after_marks(self) -> list[int]:
+        """How many elements of ``gradients`` are complete after each mark of the entry `gradients`."""
+        ends: list[int] = []
+        for names in find_entry(self.manifest, "gradients").marks:
+            starts = (self._gradients[name].ctypes.data - self.gradients.ctypes.data for name in names)
+            sizes = (self._gradients[name].size for name in names)
+            last = max(
+                start // self.gradients.itemsize + size for start, size in zip(starts, sizes, strict=True)
+            )
+            ends.append(max(last, ends[-1] if ends else 0))
+        return ends
 
     def end_group(self) -> None:
         """Lets the next ``train_step`` update the parameters, however many batches are gathered by then."""

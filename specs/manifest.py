@@ -9,6 +9,7 @@ ABI version. The C side of the same contract:
         void *arena;                /* 64-byte aligned, as large as the entry's plan says */
         const int64_t *offsets;     /* as the entry's plan wrote them */
         void *barrier;              /* 64 zeroed bytes, aligned to 8, shared by the threads of one call; NULL for one */
+        void (*passed)(int32_t);    /* for entries with marks: told the number of each mark, by thread 0; or NULL */
     } netwright_context;
 
     int32_t MODEL_ENTRY(const netwright_context *, int32_t tid, int32_t nthreads);   /* 0, or an error code */
@@ -146,7 +147,7 @@ class BufferInfo(_Frozen):
 
 class EntryInfo(_Frozen):
     """An entry: its C symbol and the names of the buffers it reads and writes. ``slots`` is the length of
-    ``offsets``.
+    ``offsets``. ``marks`` has the gradients that are complete when each mark is passed.
     """
 
     name: str
@@ -154,6 +155,7 @@ class EntryInfo(_Frozen):
     reads: list[str]
     writes: list[str]
     slots: int
+    marks: list[list[str]] = []
 
 
 class ScoreInfo(_Frozen):

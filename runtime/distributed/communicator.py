@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-Wait = Callable[[], None]
-"""Returns when an operation that was started is done."""
+
+class Wait(Protocol):
+    """An operation that was started."""
+
+    def __call__(self) -> None:
+        """Returns when the operation is done."""
+        ...
 
 
 class Communicator(Protocol):
@@ -35,6 +40,10 @@ class Communicator(Protocol):
 
     def start_sum(self, array: NDArray) -> Wait:
         """Begins to replace ``array`` by its sum over all ranks."""
+        ...
+
+    def go_on(self, started: Wait) -> None:
+        """Lets an operation that was started get on, without waiting for it."""
         ...
 
     def exchange(self, blocks: NDArray, counts: Sequence[int], ends: Sequence[int]) -> list[NDArray]:
@@ -69,6 +78,9 @@ class Alone:
 
     def start_sum(self, array: NDArray) -> Wait:
         return lambda: None
+
+    def go_on(self, started: Wait) -> None:
+        return
 
     def exchange(self, blocks: NDArray, counts: Sequence[int], ends: Sequence[int]) -> list[NDArray]:
         return [blocks]

@@ -55,6 +55,16 @@ def _find_library() -> None:
         os.environ["MPI4PY_LIBMPI"] = str(sorted(libraries.glob("libmpi.so*"))[-1])
 
 
+class _Started:
+    """An operation of MPI that was started."""
+
+    def __init__(self, request: Any):
+        self.request = request
+
+    def __call__(self) -> None:
+        self.request.Wait()
+
+
 class MpiCommunicator:
     """A communicator over one of `mpi4py`, which nobody else should use meanwhile."""
 
@@ -82,7 +92,11 @@ class MpiCommunicator:
     def start_sum(self, array: NDArray) -> Wait:
         from mpi4py import MPI
 
-        return self._comm.Iallreduce(MPI.IN_PLACE, array).Wait
+        return _Started(self._comm.Iallreduce(MPI.IN_PLACE, array))
+
+    def go_on(self, started: Wait) -> None:
+        if isinstance(started, _Started):
+            started.request.Test()
 
     def exchange(self, blocks: NDArray, counts: Sequence[int], ends: Sequence[int]) -> list[NDArray]:
         starts = [0, *ends[:-1]]

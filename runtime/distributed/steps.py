@@ -22,7 +22,7 @@ from ..totals import Totals
 from .agreement import meet
 from .communicator import Communicator
 from .exchange import Exchange
-from .sums import FixedSum, RankSum
+from .sums import FixedSum, GradientSum, RankSum
 
 #: An array of rows of a batch that have no samples.
 _NOTHING: dict[str, NDArray] = {}
@@ -46,9 +46,9 @@ class DividedSteps:
         self._exchange = Exchange(communicator, parts or communicator.size, interrupt)
         self.division, self.writes = self._exchange.division, communicator.rank == 0
         self._communicator = communicator
-        self._sum = (
-            RankSum(communicator) if parts is None else FixedSum(communicator, self._exchange.divisions)
-        )
+        self._sum: GradientSum = RankSum(session, communicator)
+        if parts is not None:
+            self._sum = FixedSum(session, communicator, self._exchange.divisions)
         infos = {info.name: info for info in session.manifest.buffers}
         names = dict.fromkeys(name for score in session.manifest.scores for name in score.sums)
         #: The sums of a step, by name, and the places of their numbers in a row.
@@ -113,15 +113,13 @@ class DividedSteps:
         sums = np.zeros((len(self.division.own), self._width))
         errors: list[Exception] = []
 
-        def gradients(part: int) -> NDArray:
+        def compute(part: int) -> None:
             try:
                 self._run_part(batch, part, sums)
             except Exception as error:  # the others wait for the sums
                 errors.append(error)
-                self.session.gradients.fill(0)
-            return self.session.gradients
 
-        wait = self._sum.start(self.session.gradients, gradients)
+        wait = self._sum.start(compute)
         totals = self._outputs(self._exchange.total(sums, errors[0] if errors else None))
         wait()
         return totals | self.session.run("update", self._taken("update", self._whole))
