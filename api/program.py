@@ -32,7 +32,7 @@ from .collection import collected_seldom
 from .data.sets import DataSets, Given
 from .errors import RequestError
 from .network_weights import Weights, read_weights, weights_manifest
-from .ranks import communicator_of, divided_session
+from .ranks import Divided, communicator_of
 from .training import run_training
 from .warm_start import WarmStart, warm_start
 
@@ -60,7 +60,8 @@ class Program:
         verify: bool = False,
     ):
         self.load, self.network, self.cpu = load, network, cpu
-        self._engine, self._threads, self._pin = engine, threads, pin
+        self._how = engine, threads, pin
+        self._divided: Divided | None = None
         self.entries = tuple(entry_graphs(network, entries))
         graphs = entry_graphs(network, self.entries)
         made: Engine
@@ -189,7 +190,8 @@ class Program:
             sets = data if isinstance(data, DataSets) else self._data(train=data, valid=valid)
             self.vocabularies |= sets["train"].vocabularies
             self.classes |= sets["train"].classes
-            session = self._training_session(ranks)
+            with (ranks or Alone()).in_turns():  # so that the others find the code in the cache
+                session = self._training_session(ranks)
         try:
             return run_training(
                 self.load,
@@ -215,16 +217,12 @@ class Program:
         train = self.load.model.train if self.load.model else None
         if train is None or (ranks is None and train.parts is None):
             return self.session
-        return divided_session(
-            self.load,
-            self.network,
-            self.weights,
-            engine=self._engine,
-            threads=self._threads,
-            pin=self._pin,
-            cpu=self.cpu,
-            ranks=1 if ranks is None else ranks.size,
-        )
+        if self._divided is None:
+            engine, threads, pin = self._how
+            self._divided = Divided(
+                self.load, self.network, engine=engine, threads=threads, pin=pin, cpu=self.cpu
+            )
+        return self._divided.session(self.weights, 1 if ranks is None else ranks.size)
 
     def evaluate(self, data: Given) -> dict[str, float]:
         """The mean loss and metrics over a whole data set, a path (read as the spec's training data are) or arrays by

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from numpy.typing import NDArray
 
 from netwright.compiler.codegen.target import named_target
 from netwright.compiler.frontend.build import bounded_network, divided_network
@@ -31,30 +34,32 @@ def communicator_of(given: Any) -> Communicator | None:
     return MpiCommunicator(given)
 
 
-def divided_session(
-    load: LoadResult,
-    network: Network,
-    weights: dict[str, Any],
-    *,
-    engine: str,
-    threads: int | None,
-    pin: bool,
-    cpu: str,
-    ranks: int,
-) -> Session:
-    """A session that trains by parts of batches. Raises RequestError if ``ranks`` processes can't divide them."""
-    running = divided_network(load, bounded_network(load, network))
-    graphs = {name: running.graphs[name] for name in _ENTRIES}
-    _check_divisible(load, running, ranks)
-    made: Engine
-    if engine == "reference":
-        made = reference(running, graphs)
-    else:
-        made = build(running, graphs, named_target(cpu)).engine(threads, pin)
-    known = weight_buffers(made.manifest)
-    values = {name: array for name, array in weights.items() if name in known}
-    idle = {name: array for name, array in weights.items() if name not in known}
-    return Session(made, {**values, **initial_states(running)}, idle)
+class Divided:
+    """A network compiled for training by parts of batches."""
+
+    def __init__(
+        self, load: LoadResult, network: Network, *, engine: str, threads: int | None, pin: bool, cpu: str
+    ):
+        self._load, self._network = load, divided_network(load, bounded_network(load, network))
+        self._how = engine, threads, pin, cpu
+        self._engine: Engine | None = None
+
+    def session(self, weights: Mapping[str, NDArray], ranks: int) -> Session:
+        """A session with these weights. Raises RequestError if so many processes can't divide the batches."""
+        network = self._network
+        _check_divisible(self._load, network, ranks)
+        made = self._engine = self._engine or self._compiled()
+        known = weight_buffers(made.manifest)
+        values = {name: array for name, array in weights.items() if name in known}
+        idle = {name: array for name, array in weights.items() if name not in known}
+        return Session(made, {**values, **initial_states(network)}, idle)
+
+    def _compiled(self) -> Engine:
+        engine, threads, pin, cpu = self._how
+        graphs = {name: self._network.graphs[name] for name in _ENTRIES}
+        if engine == "reference":
+            return reference(self._network, graphs)
+        return build(self._network, graphs, named_target(cpu)).engine(threads, pin)
 
 
 def _check_divisible(load: LoadResult, network: Network, ranks: int) -> None:

@@ -52,7 +52,7 @@ AVERAGE, GATHERED, SCALE = "average.", "optimizer.gathered", "optimizer.scale"
 
 #: What training by parts of batches needs beside weights and states: the gradient of a parameter, and the part of a
 #: statistic's new value, that one part gives (with the name after it); numbers of the whole batch.
-GRADIENT, BATCH = "gradient.", "batch."
+GRADIENT, BATCH = "part.", "batch."
 
 #: Return codes of entries and kernels.
 INDEX_OUT_OF_RANGE, LENGTH_OUT_OF_RANGE = 1, 2

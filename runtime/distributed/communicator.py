@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 import numpy as np
@@ -60,6 +61,10 @@ class Communicator(Protocol):
         """Fills ``array`` with that of rank 0."""
         ...
 
+    def in_turns(self) -> AbstractContextManager[None]:
+        """The body runs on one rank per computer first, and then on its others."""
+        ...
+
     def abort(self, reason: str) -> None:
         """Says why, and ends all ranks at once."""
         ...
@@ -90,6 +95,9 @@ class Alone:
 
     def broadcast(self, array: NDArray) -> None:
         return
+
+    def in_turns(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def abort(self, reason: str) -> None:
         return

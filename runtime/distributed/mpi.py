@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,13 @@ def _find_library() -> None:
     libraries = Path(spec.origin).parents[3]
     if not any((Path(sys.prefix) / "lib").glob("libmpi*")) and any(libraries.glob("libmpi.so*")):
         os.environ["MPI4PY_LIBMPI"] = str(sorted(libraries.glob("libmpi.so*"))[-1])
+
+
+def _wait_quietly(comm: Any) -> None:
+    """A barrier for long waits, in which MPI would keep a processor busy."""
+    meeting = comm.Ibarrier()
+    while not meeting.Test():
+        time.sleep(0.01)
 
 
 class _Started:
@@ -116,6 +125,20 @@ class MpiCommunicator:
 
     def broadcast(self, array: NDArray) -> None:
         self._comm.Bcast(array, 0)
+
+    @contextmanager
+    def in_turns(self) -> Iterator[None]:
+        from mpi4py import MPI
+
+        here = self._comm.Split_type(MPI.COMM_TYPE_SHARED)
+        try:
+            if here.rank:
+                _wait_quietly(here)
+            yield
+        finally:
+            if here.rank == 0:
+                _wait_quietly(here)
+            here.Free()
 
     def abort(self, reason: str) -> None:
         traceback.print_exc(file=sys.__stderr__)
