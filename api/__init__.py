@@ -17,14 +17,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .analysis.summary import Summary
+    from .batch_prediction import BatchPredictor
     from .errors import RequestError, SpecError
     from .model import Model, load
     from .program import Program
     from .version import VERSION as __version__
 
-__all__ = ["Model", "Program", "RequestError", "SpecError", "Summary", "__version__", "load"]
+__all__ = [
+    "BatchPredictor",
+    "Model",
+    "Program",
+    "RequestError",
+    "SpecError",
+    "Summary",
+    "__version__",
+    "load",
+]
 
 _HOMES = {
+    "BatchPredictor": (".batch_prediction", "BatchPredictor"),
     "Model": (".model", "Model"),
     "Program": (".program", "Program"),
     "RequestError": (".errors", "RequestError"),

@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from netwright.compiler.codegen.target import named_target
+from netwright.compiler.frontend.analyses.mixing import mixing_layer
 from netwright.compiler.frontend.build import bounded_network, divided_network
 from netwright.compiler.frontend.network import Network, initial_states
 from netwright.runtime.distributed.communicator import Communicator
@@ -78,12 +79,16 @@ def _check_divisible(load: LoadResult, network: Network, ranks: int) -> None:
             f"{ranks} processes can't share the {parts} parts of a batch: start at most {parts}, or set train.parts to "
             f"{ranks} or more"
         )
+    if parts is not None or ranks == 1:
+        return
     trained = {name for name, parameter in network.parameters.items() if parameter.trained}
     written = (name.removeprefix(GRADIENT) for name in network.graphs["gradients"].outputs)
     statistics = [name for name in written if name in network.parameters and name not in trained]
-    if parts is None and ranks > 1 and statistics:
-        layer = network.parameters[statistics[0]].layer
+    layer = network.parameters[statistics[0]].layer if statistics else None
+    batch = next(iter(network.inputs.values())).shape[0]
+    layer = layer or mixing_layer(network.graphs["predict"], batch)
+    if layer is not None:
         raise RequestError(
-            f"{layer} computes statistics of a batch, and each of {ranks} processes has a part of it. With "
-            f"train.parts: {ranks} (--set train.parts={ranks}) they are those of a part, on any number of processes"
+            f"{layer} computes something of all samples of a batch, and each of {ranks} processes has a part of it. "
+            f"With train.parts: {ranks} (--set train.parts={ranks}) it is computed of a part, on any number of processes"
         )

@@ -50,6 +50,7 @@ OWN_CACHE = pytest.StashKey[Path]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write golden files instead of comparing")
+    parser.addoption("--clusters", action="store_true", help="run tests that start Ray or Dask")
     parser.addoption("--conformance", action="store_true", help="run every ONNX backend test, not a slice")
 
 
@@ -66,7 +67,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         del os.environ["NETWRIGHT_CACHE_DIR"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--clusters"):
+        for item in items:
+            if item.get_closest_marker("clusters"):
+                item.add_marker(pytest.mark.skip(reason="--clusters starts Ray and Dask"))
     if importlib.util.find_spec("torch") is None:
         for item in items:
             if item.get_closest_marker("torch"):

@@ -96,7 +96,7 @@ def test_an_error_on_one_rank_ends_all_with_a_checkpoint(results: dict[str, Any]
 
 def test_what_can_not_be_divided_is_refused(results: dict[str, Any]) -> None:
     for told in results["refused"]["statistics"]:
-        assert "norm computes statistics of a batch" in told
+        assert "norm computes something of all samples of a batch" in told
         assert "train.parts=3" in told
     for told in results["refused"]["parts"]:
         assert "3 processes can't share the 2 parts of a batch" in told
