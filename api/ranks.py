@@ -90,5 +90,5 @@ def _check_divisible(load: LoadResult, network: Network, ranks: int) -> None:
     if layer is not None:
         raise RequestError(
             f"{layer} computes something of all samples of a batch, and each of {ranks} processes has a part of it. "
-            f"With train.parts: {ranks} (--set train.parts={ranks}) it is computed of a part, on any number of processes"
+            f"With train.parts: {ranks} (--set train.parts={ranks}) it is that of a part, on any number of processes"
         )

@@ -1,6 +1,7 @@
 """Parts of a batch give the gradients of the whole: the entries `counts`, `gradients` and `update`."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from netwright.compiler.frontend.analyses.mixing import mixing_layer
 from netwright.errors import RequestError
 from netwright.ranks import Divided
 from netwright.runtime.session import Session
-from tests.ranks.specs import PICTURES, TAGGER, picture_data, tagger_data
+from tests.ranks.specs import PICTURES, QUICK, TAGGER, picture_data, tagger_data
 
 Engine = Literal["native", "reference"]
 
@@ -31,7 +32,7 @@ def taken(session: Session, entry: str, arrays: Mapping[str, Any]) -> dict[str, 
 
 def step_by_parts(session: Session, arrays: Mapping[str, NDArray], cuts: list[int]) -> dict[str, NDArray]:
     """A step whose parts begin and end at ``cuts``; returns the sums of all parts, and what the update says."""
-    bounds = list(zip(cuts, cuts[1:], strict=False))
+    bounds = list(pairwise(cuts))
     parts = [{name: array[a:b] for name, array in arrays.items()} for a, b in bounds]
     counts = [session.run("counts", taken(session, "counts", part)) for part in parts]
     whole: dict[str, Any] = {f"batch.{name}": sum(each[name] for each in counts) for name in counts[0]}
@@ -49,10 +50,10 @@ def step_by_parts(session: Session, arrays: Mapping[str, NDArray], cuts: list[in
 
 @pytest.mark.parametrize("engine", ["reference", "native"])
 def test_parts_add_up_to_the_step_of_the_whole_batch(engine: Engine) -> None:
-    model = netwright.load(TAGGER)
+    model = netwright.load(TAGGER, QUICK if engine == "native" else ())
     whole = model.compile(engine=engine, entries=("loss", "train_step"), threads=1)
     session, arrays = divided(model, whole.weights, engine), tagger_data(12, 0)
-    for _ in range(3):
+    for _ in range(2):
         expected = whole.session.run("train_step", arrays)
         sums = step_by_parts(session, arrays, [0, 5, 6, 12])
     assert sums.keys() == expected.keys()
@@ -98,7 +99,7 @@ def test_marks_say_which_gradients_are_complete() -> None:
     session.engine.tell(None)
     assert passed == list(range(len(ends)))
     assert ends == sorted(ends)
-    assert ends[-1] == whole.size
+    assert not whole[ends[-1] :].any()  # padding
 
 
 def test_layers_that_mix_samples_are_known() -> None:

@@ -25,7 +25,7 @@ from netwright.runtime.progress import Silent
 from netwright.runtime.tensors import TensorFile
 from netwright.runtime.totals import Totals
 
-from .specs import COUNTER, PICTURES, TAGGER, counter_data, picture_data, tagger_data
+from .specs import COUNTER, PICTURES, QUICK, TAGGER, counter_data, picture_data, tagger_data
 
 WORLD = MPI.COMM_WORLD
 
@@ -83,7 +83,7 @@ def sub(ranks: int) -> Any:
 def curves_agree(folder: Path) -> dict[str, Any]:
     """The last batch is one sample, of which two ranks have nothing."""
     sets = tagger_data(17, 0), tagger_data(9, 1)
-    return compared(trained(TAGGER, *sets, WORLD), alone(TAGGER, *sets))
+    return compared(trained(TAGGER, *sets, WORLD, QUICK), alone(TAGGER, *sets, settings=QUICK))
 
 
 def parts_are_exact(folder: Path) -> dict[str, Any]:

@@ -14,12 +14,14 @@ def mixing_layer(graph: Graph, batch: DimLike) -> str | None:
     """The first layer of a forward graph that adds up, or runs, over the samples of a batch of this size."""
     symbols = dim_symbols(batch)
     for node in graph:
-        types = [graph.type(value) for value in graph.operands(node)]
-        op, sizes = primitive(node.op), ()
+        if node.op == "input":
+            continue
+        types, op = [graph.type(value) for value in graph.operands(node)], primitive(node.op)
+        sizes: list[DimLike] = []
         if isinstance(op, Contraction):
-            sizes = tuple(op.reduction_shape(node.attrs, types))
+            sizes += op.reduction_shape(node.attrs, types)
         elif isinstance(node.attrs, ScanAttributes):
-            sizes = (node.attrs.length,)
+            sizes.append(node.attrs.length)
         if any(symbols & dim_symbols(size) for size in sizes):
             return node.layer
     return None
