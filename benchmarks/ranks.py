@@ -37,15 +37,13 @@ NETS = (
     Net("100 Gb/s InfiniBand", 2e-6, 11e9, 0.9),
 )
 COUNTS = (2, 8, 32, 128, 1024)
-TRAIN = (
-    "train: {loss: {type: softmax_cross_entropy, output: logits, target: label}, batch_size: %d, parts: %s}\n"
-)
+LOSS = "{type: softmax_cross_entropy, output: logits, target: label%s}"
 SIZES = (1 << 10, 1 << 14, 1 << 18, 1 << 20, 1 << 22)
 
 
-def spec(network: str, parts: str) -> str:
-    written = {"ResNet-8": resnet8, "LSTM-128": lstm}[network]()
-    return written + TRAIN % (BATCH, parts)
+def spec(network: str, parts: int) -> str:
+    written, steps = {"ResNet-8": (resnet8, ""), "LSTM-128": (lstm, ", steps: last")}[network]
+    return f"{written()}train: {{loss: {LOSS % steps}, batch_size: {BATCH}, parts: {parts}}}\n"
 
 
 def data(network: str) -> dict[str, np.ndarray]:
@@ -82,7 +80,7 @@ def measure_steps(network: str, ranks: Any, seconds: float) -> dict[str, Any]:
     # Statistics of a part: as those of one process, which has two parts, too.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "network.yaml")
-        path.write_text(spec(network, str(max(2, ranks.size))), encoding="utf-8")
+        path.write_text(spec(network, max(2, ranks.size)), encoding="utf-8")
         model = netwright.load(path)
     with ranks.in_turns():
         weights = model.compile(entries=("loss",), threads=1).weights
@@ -130,8 +128,8 @@ def measure_steps(network: str, ranks: Any, seconds: float) -> dict[str, Any]:
 
 
 def timed(call: Callable[[], object], seconds: float, agreed: Any = None) -> tuple[float, float]:
-    """The lower quartile of the wall-clock time of a call, and the median of this thread's. ``agreed`` ranks make as many
-    calls.
+    """The lower quartile of the wall-clock time of a call, and the median of this thread's. ``agreed`` ranks make as
+    many calls.
     """
     call()
     walls: list[float] = []
