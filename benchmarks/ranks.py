@@ -97,6 +97,8 @@ def measure_steps(network: str, ranks: Any, seconds: float) -> dict[str, Any]:
         steps.run(next(again))
 
     wall, busy = timed(step, seconds, agreed=ranks)
+    steps._sum = RankSum(session, ranks, bucket=1 << 40)  # all at the end
+    late = timed(step, seconds, agreed=ranks)[0]
     batch = next(iter(batches.epoch(0)))
     whole = {"batch.loss.count": np.float32(BATCH), "batch.rows": np.float32(BATCH)}
 
@@ -120,6 +122,7 @@ def measure_steps(network: str, ranks: Any, seconds: float) -> dict[str, Any]:
     size = session.gradients.itemsize
     return {
         "step": wall,
+        "late": late,
         "busy": busy,
         "gradients": timed(run("gradients"), seconds / 2)[1],
         "update": timed(run("update"), seconds / 4)[1],
@@ -184,15 +187,15 @@ def fitted(sums: list[list[float]]) -> Net:
 def tables(figures: dict[str, Any]) -> dict[str, list[str]]:
     steps, here = described(figures), fitted(figures["2"]["sums"])
     measured = [
-        "| network | gradients | update | loop | one rank, samples/s | two ranks, samples/s | ratio | model |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| network | gradients | update | loop | one rank, samples/s | two ranks | sums at the end | ratio | model |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for step in steps:
         one, two = (figures[ranks][step.network]["step"] for ranks in ("1", "2"))
         half = Step(step.network, BATCH // 2, step.gradients / 2, step.update, step.loop, step.buckets)
         times = (step.gradients, step.update, step.loop)
         cells = [step.network, *(f"{1e3 * each:.2f} ms" for each in times)]
-        cells += [f"{BATCH / each:,.0f}" for each in (one, two)]
+        cells += [f"{BATCH / each:,.0f}" for each in (one, two, figures["2"][step.network]["late"])]
         cells += [f"{one / two:.2f}", f"{step.alone / step_time(half, here, 2):.2f}"]
         measured.append(f"| {' | '.join(cells)} |")
     link = [

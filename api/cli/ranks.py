@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import sys
 from typing import Any
 
@@ -50,6 +50,13 @@ def writes() -> bool:
     return started is None or started.rank == 0
 
 
+class _Nowhere(io.StringIO):
+    """A stream that forgets what is written to it."""
+
+    def write(self, text: str, /) -> int:
+        return len(text)
+
+
 def _started() -> MpiCommunicator | None:
     if not launched():
         return None
@@ -57,5 +64,5 @@ def _started() -> MpiCommunicator | None:
     if started.size == 1:
         return None
     if started.rank:
-        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+        sys.stdout = sys.stderr = _Nowhere()
     return started

@@ -126,6 +126,10 @@ def command(
         if dataset is not None:
             dataset.load()  # an error in the data comes before the network is compiled
     started = ranks()
+    if started is not None and pin:
+        raise click.UsageError(
+            "--pin would keep all processes on one processor: mpirun --bind-to core divides them"
+        )
     threads = threads if given(ctx, "threads") else fair_threads()
     entries = ("loss",) if started or plan.parts else ("loss", "train_step")
     program = model.compile(engine=options.engine, threads=threads, pin=pin, entries=entries)

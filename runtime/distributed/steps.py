@@ -120,8 +120,10 @@ class DividedSteps:
                 errors.append(error)
 
         wait = self._sum.start(compute)
-        totals = self._outputs(self._exchange.total(sums, errors[0] if errors else None))
-        wait()
+        try:
+            totals = self._outputs(self._exchange.total(sums, errors[0] if errors else None))
+        finally:
+            wait()
         return totals | self.session.run("update", self._taken("update", self._whole))
 
     def _run_part(self, batch: Batch, part: int, sums: NDArray[np.float64]) -> None:
