@@ -114,7 +114,7 @@ clusters = pytest.mark.clusters
 @pytest.fixture
 def ray() -> Iterator[object]:
     ray = pytest.importorskip("ray", reason="Ray is not installed (extra: ray)")
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield ray
     ray.shutdown()
 

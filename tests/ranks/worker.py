@@ -31,15 +31,16 @@ WORLD = MPI.COMM_WORLD
 
 
 @cache
-def compiled(spec: str, settings: tuple[str, ...]) -> tuple[Program, dict[str, NDArray]]:
-    program = netwright.load(json.loads(spec), settings).compile(entries=("loss", "train_step"), threads=1)
+def compiled(spec: str, settings: tuple[str, ...], whole: bool) -> tuple[Program, dict[str, NDArray]]:
+    entries = ("loss", "train_step") if whole else ("loss",)
+    program = netwright.load(json.loads(spec), settings).compile(entries=entries, threads=1)
     return program, program.weights
 
 
 def trained(
     spec: Any, data: Any, valid: Any, comm: Any, settings: Any = (), **options: Any
 ) -> TrainingResult:
-    program, weights = compiled(json.dumps(spec), tuple(settings))
+    program, weights = compiled(json.dumps(spec), tuple(settings), comm is None)
     program.session.assign(weights)
     return program.train(data, valid, communicator=comm, **options)
 
