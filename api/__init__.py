@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .analysis.summary import Summary
+    from .batch_prediction import BatchPredictor
     from .errors import RequestError, SpecError
     from .model import Model, load
     from .pictures import Drawing, draw
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .version import VERSION as __version__
 
 __all__ = [
+    "BatchPredictor",
     "Drawing",
     "Model",
     "Program",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BatchPredictor": (".batch_prediction", "BatchPredictor"),
     "Drawing": (".pictures", "Drawing"),
     "Model": (".model", "Model"),
     "Program": (".program", "Program"),

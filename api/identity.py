@@ -15,7 +15,7 @@ MAY_CHANGE = frozenset(
     ("data", "epochs", "batch_size", "clip_norm", "parameter_groups", "early_stopping", "checkpoint")
 )
 #: Keys of `train` that the training loop compares itself (``TrainingPlan``).
-_IN_PLAN = frozenset(("seed", "shuffle", "bptt", "group_by_length", "augment", "balance"))
+_IN_PLAN = frozenset(("seed", "shuffle", "bptt", "group_by_length", "augment", "balance", "parts"))
 #: Keys of the optimizer that may change: its states do not depend on them.
 _RATES = frozenset(("learning_rate", "weight_decay"))
 _OF_LAYERS = frozenset(("name", "inputs", "expect", "repeat"))

@@ -14,7 +14,10 @@ from netwright.compiler.frontend.build import bounded_network
 from netwright.compiler.frontend.network import Network, initial_states, initial_values
 from netwright.runtime.data.samples import Samples
 from netwright.runtime.data.vocabulary import Vocabulary
+from netwright.runtime.distributed.agreement import together
+from netwright.runtime.distributed.communicator import Alone, Communicator
 from netwright.runtime.engine import Engine
+from netwright.runtime.evaluation import evaluate
 from netwright.runtime.native import NativeEngine
 from netwright.runtime.plan import TrainingResult
 from netwright.runtime.progress import Observer
@@ -22,7 +25,7 @@ from netwright.runtime.recording import Sink
 from netwright.runtime.schedules import rate_after
 from netwright.runtime.session import Session
 from netwright.runtime.stream import Stream
-from netwright.runtime.training import OnEpoch, evaluate
+from netwright.runtime.training import OnEpoch
 from netwright.runtime.weights import load_classes, load_vocabularies, save_weights
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import Manifest
@@ -33,10 +36,11 @@ from .collection import collected_seldom
 from .data.sets import DataSets, Given
 from .errors import RequestError
 from .network_weights import Weights, read_weights, weights_manifest
+from .ranks import Divided, communicator_of
 from .streams import Streams
 from .training import monitor_of, run_training, training_plan
 from .trainings.folder import RunFolder
-from .trainings.info import is_run
+from .trainings.info import CHECKPOINT, is_run
 from .trainings.recorded import train_in
 from .warm_start import WarmStart, warm_start
 
@@ -64,8 +68,9 @@ class Program:
         verify: bool = False,
     ):
         self.load, self.network, self.cpu = load, network, cpu
-        self._engine: EngineName = engine
+        self._how = engine, threads, pin
         self._streams: Streams | None = None
+        self._divided: Divided | None = None
         self.entries = tuple(entry_graphs(network, entries))
         graphs = entry_graphs(network, self.entries)
         made: Engine
@@ -143,7 +148,7 @@ class Program:
         """
         weights = self.weights
         if self._streams is None:
-            self._streams = Streams(self.load, self.network, self._engine, self.threads, self.cpu)
+            self._streams = Streams(self.load, self.network, self._how[0], self.threads, self.cpu)
         return self._streams.new(weights)
 
     def loss(self, **arrays: ArrayLike) -> dict[str, float]:
@@ -184,6 +189,7 @@ class Program:
         on_epoch: OnEpoch | None = None,
         origin: Mapping[str, Any] | None = None,
         run: str | Path | RunFolder | None = None,
+        communicator: Any = None,
     ) -> TrainingResult:
         """Trains as the spec's `train` section says; afterwards the program has the weights of the best epoch.
 
@@ -201,6 +207,9 @@ class Program:
         ``run`` is the folder of a new run, which is made, and filled with the spec, metrics, checkpoint and weights;
         ``resume`` can be the folder of such a run, which is gone on with. Nothing else is `checkpoint` then.
 
+        With a ``communicator`` of `mpi4py`, such as `MPI.COMM_WORLD`, all of its processes call this with the same
+        arguments and share each batch; only the first one writes files and notifies ``observer``.
+
         Raises RequestError without a train section or training data, or if a program resumes after a warm start,
         FileExistsError for a run that is there already, DataError for data that don't fit, CheckpointError,
         TrainingError for a plan that can't be followed, and DivergedError if the loss becomes infinite or NaN.
@@ -215,34 +224,50 @@ class Program:
             )
         if (run is not None or folder is not None) and checkpoint is not None:
             raise RequestError("a run keeps its checkpoint in its folder: leave checkpoint out")
-        sets = data if isinstance(data, DataSets) else self._data(train=data, valid=valid)
-        self.vocabularies |= sets["train"].vocabularies
-        self.classes |= sets["train"].classes
+        ranks = communicator_of(communicator)
+        with together(ranks or Alone()):
+            sets = data if isinstance(data, DataSets) else self._data(train=data, valid=valid)
+            self.vocabularies |= sets["train"].vocabularies
+            self.classes |= sets["train"].classes
+            with (ranks or Alone()).in_turns():  # so that the others find the code in the cache
+                session = self._training_session(ranks)
 
         def train(
             checkpoint: str | Path | None, resume: str | Path | None, sink: Sink | None
         ) -> TrainingResult:
-            return run_training(
-                self.load,
-                self.network,
-                self.session,
-                sets["train"],
-                sets.find("valid"),
-                epochs=epochs,
-                checkpoint=checkpoint,
-                resume=resume,
-                observer=observer,
-                on_epoch=on_epoch,
-                taken=self._taken,
-                origin=origin,
-                sink=sink,
-            )
+            try:
+                return run_training(
+                    self.load,
+                    self.network,
+                    session,
+                    sets["train"],
+                    sets.find("valid"),
+                    epochs=epochs,
+                    checkpoint=checkpoint,
+                    resume=resume,
+                    observer=observer,
+                    on_epoch=on_epoch,
+                    taken=self._taken,
+                    origin=origin,
+                    sink=sink,
+                    communicator=ranks,
+                )
+            finally:
+                if session is not self.session:
+                    self.session.assign(session.weights)
 
         if run is None and folder is None:
             return train(checkpoint, resume, None)
+        if ranks is not None and ranks.rank > 0:  # the first process has the run
+            place = folder.path if folder is not None else Path(run)  # type: ignore[arg-type]
+            with together(ranks):
+                pass
+            begun = resume is not None and (place / CHECKPOINT).exists()
+            return train(place / CHECKPOINT, place / CHECKPOINT if begun else None, None)
         plan = training_plan(self.load, self.network, epochs=epochs)
-        if folder is None:
-            folder = self.new_run(Path(run), sets, epochs=plan.epochs)  # type: ignore[arg-type]
+        with together(ranks or Alone()):
+            if folder is None:
+                folder = self.new_run(Path(run), sets, epochs=plan.epochs)  # type: ignore[arg-type]
         again = resume is not None
         return train_in(folder, train, self.save_weights, self.load, sets, resume=again, epochs=plan.epochs)
 
@@ -263,6 +288,18 @@ class Program:
         return RunFolder.create(
             path, self.load, sets, options=options, command=command, monitor=monitor, epochs=plan.epochs
         )
+
+    def _training_session(self, ranks: Communicator | None) -> Session:
+        """The session that is trained: another one if batches are divided."""
+        train = self.load.model.train if self.load.model else None
+        if train is None or (ranks is None and train.parts is None):
+            return self.session
+        if self._divided is None:
+            engine, threads, pin = self._how
+            self._divided = Divided(
+                self.load, self.network, engine=engine, threads=threads, pin=pin, cpu=self.cpu
+            )
+        return self._divided.session(self.weights, 1 if ranks is None else ranks.size)
 
     def evaluate(self, data: Given) -> dict[str, float]:
         """The mean loss and metrics over a whole data set, a path (read as the spec's training data are) or arrays by

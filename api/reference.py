@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,9 @@ class ReferenceEngine:
         except MemoryError as error:
             raise ExecutionError(f"{self._manifest.model}.{entry} needs more memory than there is") from error
 
+    def tell(self, passed: Callable[[int], None] | None) -> None:
+        """See ``Engine.tell``: the interpreter passes no marks."""
+
 
 def reference_manifest(network: Network, graphs: Mapping[str, Graph], version: str) -> Manifest:
     """The manifest of interpreted graphs: without packed weights, constants or an arena."""
@@ -59,12 +62,9 @@ def reference_manifest(network: Network, graphs: Mapping[str, Graph], version: s
     for entry, graph in graphs.items():
         for name, value in graph.inputs.items():
             role = graph.input_role(name)
-            buffers.setdefault(
-                name,
-                _buffer(name, _ROLES.get(role, role), graph.type(value)).model_copy(
-                    update={"ranges": ranges.get(name)}
-                ),
-            )
+            info = _buffer(name, _ROLES.get(role, role), graph.type(value))
+            if name not in buffers or buffers[name].role == "output":  # of another entry
+                buffers[name] = info.model_copy(update={"ranges": ranges.get(name)})
         for name, value in graph.outputs.items():
             output = _buffer(name, "output", graph.type(value))
             if name in network.outputs and (labels := network.outputs[name].labels):

@@ -14,6 +14,8 @@ from netwright.compiler.frontend.network import Network
 from netwright.compiler.frontend.training.fitting import fit_statistics
 from netwright.runtime.batches import Batches
 from netwright.runtime.data.samples import Samples
+from netwright.runtime.distributed.agreement import together
+from netwright.runtime.distributed.communicator import Alone, Communicator
 from netwright.runtime.plan import EarlyStopping, Interval, TrainingPlan, TrainingResult
 from netwright.runtime.plateau import Plateau
 from netwright.runtime.progress import Observer
@@ -54,6 +56,7 @@ def training_plan(load: LoadResult, network: Network, *, epochs: int | None = No
         augment=spec.augment,
         plateau=_plateau(spec),
         balance=spec.balance,
+        parts=spec.parts,
         checkpoint_every=Interval(**spec.checkpoint.every.model_dump())
         if spec.checkpoint
         else Interval(epochs=1),
@@ -98,6 +101,7 @@ def run_training(
     taken: Collection[str] = (),
     origin: Mapping[str, Any] | None = None,
     sink: Sink | None = None,
+    communicator: Communicator | None = None,
 ) -> TrainingResult:
     """Fits statistics from the data, but for those that were ``taken`` from other weights, then trains ``session`` (see
     ``runtime.training.train``, also for the errors raised).
@@ -105,7 +109,10 @@ def run_training(
     plan = training_plan(load, network, epochs=epochs)
     if resume is None:
         fitted = tuple(layer for layer in network.fitted if f"{layer}.mean" not in taken)
-        fit(replace(network, fitted=fitted), session, data, plan)
+        ranks = communicator or Alone()
+        with together(ranks):
+            if ranks.rank == 0:  # the others get its weights
+                fit(replace(network, fitted=fitted), session, data, plan)
     return train(
         session,
         plan,
@@ -118,6 +125,7 @@ def run_training(
         identity=spec_identity(load),
         origin=origin,
         sink=sink,
+        communicator=communicator,
     )
 
 

@@ -13,6 +13,7 @@ from . import pipeline
 from .graph.graph import Graph
 from .graph.node import InputAttributes
 from .loop import ir
+from .loop.marks import complete_after
 from .loop.verify import verify_program
 from .lowering.program import ProgramBuilder
 from .lowering.schedule import lower_entry
@@ -26,6 +27,7 @@ _ROLES = {
     "parameter": "parameter",
     "statistic": "statistic",
     "state": "state",
+    "gradient": "gradient",
 }
 
 
@@ -122,6 +124,7 @@ def describe(
                 reads=[b.name for b in table if b.access != "write"],
                 writes=[b.name for b in table if b.access != "read"],
                 slots=len(entry.arena),
+                marks=list(complete_after(entry).values()),
             )
         )
     return Manifest(

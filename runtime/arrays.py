@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,28 @@ def aligned_copy(array: NDArray, dtype: np.dtype) -> NDArray:
     copy = aligned_empty(array.shape, dtype)
     copy[...] = array
     return copy
+
+
+def flat_zeros(
+    arrays: Mapping[str, tuple[tuple[int, ...], np.dtype]],
+) -> tuple[NDArray, dict[str, NDArray]]:
+    """An array of one axis, and one of each shape and type that is a part of it; each begins on a cache line. Raises
+    ValueError for arrays of several types.
+    """
+    types = {dtype for _, dtype in arrays.values()}
+    if len(types) > 1:
+        raise ValueError(f"{', '.join(sorted(dtype.name for dtype in types))} can't be parts of one array")
+    dtype = types.pop() if types else np.dtype(np.float32)
+    line, end = ALIGNMENT // dtype.itemsize, 0
+    starts: dict[str, int] = {}
+    for name, (shape, _) in arrays.items():
+        starts[name], end = end, end + -(-int(np.prod(shape, dtype=np.int64)) // line) * line
+    flat = aligned_zeros((end,), dtype)
+    parts = {
+        name: flat[starts[name] : starts[name] + int(np.prod(shape, dtype=np.int64))].reshape(shape)
+        for name, (shape, _) in arrays.items()
+    }
+    return flat, parts
 
 
 def is_lossless(source: np.dtype, target: np.dtype) -> bool:

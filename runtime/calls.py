@@ -73,6 +73,7 @@ class EntryCall:
         self._longest_of = {
             info.name: info.longest_of for info in manifest.dims if info.longest_of in self.inputs
         }
+        self._unbound = {info.name: info.unbound for info in manifest.dims if info.first_row}
         self._rounded: set[str] = set()  # the inputs of which it was said that they are rounded
         self._bindings: dict[_Key, _Binding] = {}
 
@@ -92,7 +93,8 @@ class EntryCall:
         for name, shape, dtype in binding.outputs:
             outputs[name] = buffers[name] = np.empty(shape, dtype)
         try:
-            self._engine.run(self.entry.name, binding.dims | self._longest(buffers), buffers)
+            known = {**self._unbound, **binding.dims, **self._longest(buffers), **(dims or {})}
+            self._engine.run(self.entry.name, known, buffers)
         except ExecutionError as error:
             if not error.code:
                 raise

@@ -51,11 +51,15 @@ def save_checkpoint(
     progress: Progress,
     vocabularies: Mapping[str, Vocabulary] | None = None,
     classes: ClassNames | None = None,
+    *,
+    state: Mapping[str, NDArray] | None = None,
 ) -> None:
-    """Writes ``session``'s values, ``progress``, vocabularies and classes of the data, atomically. Raises OSError."""
+    """Writes ``session``'s values (``state`` in place of its own), ``progress``, vocabularies and classes of the data,
+    atomically. Raises OSError.
+    """
     tensors = {
         **_prefixed(LAST, session.weights),
-        **_prefixed(STATE, session.state),
+        **_prefixed(STATE, session.state if state is None else state),
         **_prefixed(BEST, progress.best_weights or {}),
     }
     place = {
@@ -150,7 +154,7 @@ def _read(path: str | Path) -> tuple[str, Progress]:
 
 
 def _compare(path: str | Path, saved: Identity, identity: Identity) -> None:
-    changed = list(_differences(saved, json.loads(json.dumps(identity))))
+    changed = list(differences(saved, json.loads(json.dumps(identity))))
     if changed:
         more = f"; and {len(changed) - _LISTED} more" if len(changed) > _LISTED else ""
         raise CheckpointError(
@@ -158,19 +162,22 @@ def _compare(path: str | Path, saved: Identity, identity: Identity) -> None:
         )
 
 
-def _differences(old: Any, new: Any, key: str = "") -> Iterator[str]:
-    """What changed in plain values, by dotted keys."""
+def differences(
+    old: Any, new: Any, key: str = "", words: tuple[str, str] = ("was", "now is")
+) -> Iterator[str]:
+    """What differs between plain values, by dotted keys, in words for the old and the new value."""
+    was, now = words
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         old, new = dict(enumerate(old)), dict(enumerate(new))
     if isinstance(old, dict) and isinstance(new, dict):
         for name in dict.fromkeys([*new, *old]):
-            yield from _differences(old.get(name), new.get(name), f"{key}.{name}" if key else str(name))
+            yield from differences(old.get(name), new.get(name), f"{key}.{name}" if key else str(name), words)
     elif isinstance(new, dict) and old is None:
         yield f"{key} is new"
     elif isinstance(old, dict) and new is None:
         yield f"{key} is gone"
     elif old != new:
-        yield f"{key} was {old}, now is {new}"
+        yield f"{key} {was} {old}, {now} {new}"
 
 
 def _compare_vocabularies(

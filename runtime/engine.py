@@ -6,7 +6,7 @@ this protocol, so they run on both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from numpy.typing import NDArray
@@ -33,6 +33,12 @@ class Engine(Protocol):
 
         Raises ExecutionError for an unknown entry, for an array that differs from the manifest, and for a return code
         other than 0, with its text from ``netwright.specs.manifest.ERRORS``.
+        """
+        ...
+
+    def tell(self, passed: Callable[[int], None] | None) -> None:
+        """From now on, calls ``passed`` with the number of each mark that an entry passes, while it runs. An engine may
+        pass none. What it raises is lost.
         """
         ...
 

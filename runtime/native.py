@@ -29,6 +29,8 @@ from .workers import WorkerPool, patience, pin_caller
 _ENTRY = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)
 _PLAN = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 
+_PASSED = ctypes.CFUNCTYPE(None, ctypes.c_int32)
+
 #: (context address, tid, nthreads) -> return code
 NativeFunction = Callable[[int, int, int], int]
 
@@ -48,6 +50,7 @@ class _Context(ctypes.Structure):
         ("arena", ctypes.c_void_p),
         ("offsets", ctypes.c_void_p),
         ("barrier", ctypes.c_void_p),
+        ("passed", ctypes.c_void_p),
     )
 
 
@@ -94,6 +97,7 @@ class _Call:
             None,
             offsets.ctypes.data,
             self.barrier.ctypes.data,
+            None,
         )
         self.address = ctypes.addressof(self.context)
         self.keepalive = (dims, offsets)
@@ -178,6 +182,7 @@ class NativeEngine:
         self._pool = pool
         self._grain, self._spins = grain, patience(threads)
         self._leave_pool: weakref.finalize | None = None
+        self._passed: int | None = None
         self._unlock()
         _engines.add(self)
 
@@ -196,6 +201,7 @@ class NativeEngine:
             if call.arena_bytes > arena.size:
                 arena.reserve(call.arena_bytes)
             call.context.arena = arena.address
+            call.context.passed = self._passed
             if self._pool is None or self.threads == 1:
                 code = call.function(call.address, 0, 1)
             else:
@@ -207,6 +213,12 @@ class NativeEngine:
                 code = self._pool.run(call.entry, call.address, self.threads, self._spins)
         if code:
             raise code_error(self._manifest, entry, code)
+
+    def tell(self, passed: Callable[[int], None] | None) -> None:
+        """See ``Engine.tell``."""
+        function = None if passed is None else _PASSED(passed)
+        self._passed = ctypes.cast(function, ctypes.c_void_p).value if function else None
+        self._told = function  # kept alive
 
     def arena_bytes(self, entry: str, dims: Mapping[str, int]) -> int:
         """The bytes of scratch memory that ``entry`` needs for this binding of dims."""

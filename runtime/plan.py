@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from netwright.specs.models.augmentation import AnyAugmentation
 from netwright.specs.models.train import AnyRate
 
+from .errors import TrainingError
 from .plateau import Plateau
 from .totals import Totals
 from .windows import Windows
@@ -59,6 +61,7 @@ class TrainingPlan:
     ``schedule`` is the learning rate, which the training step computes itself: it is only reported.
     ``augment`` says by which changes each input of the training data is varied; ``lengths_of`` names the array with the
     lengths of an input's sequences. ``balance`` names the classes that each epoch has equally many samples of.
+    ``parts`` divides each batch, with the same results on any number of processes.
     """
 
     epochs: int
@@ -79,6 +82,7 @@ class TrainingPlan:
     plateau: Plateau | None = None
     balance: str | None = None
     schedule: AnyRate | None = None
+    parts: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -92,6 +96,26 @@ class TrainingPlan:
             raise ValueError("sequences that are cut into windows can't be grouped by length")
         if self.monitor is not None and not self.monitor.startswith(("train_", "valid_")):
             raise ValueError(f"monitor must start with train_ or valid_, not be {self.monitor!r}")
+
+    def identity(self, samples: int, monitor: str | None) -> dict[str, Any]:
+        """What must not change when a training is resumed, as plain values: all that changes the updates made so far,
+        or what they go on with. ``samples`` is the number of samples, ``monitor`` the number that is watched.
+        """
+        augment = {
+            name: [change.model_dump() for change in changes] for name, changes in self.augment.items()
+        }
+        return {
+            "samples": samples,
+            "seed": self.seed,
+            "shuffle": self.shuffle,
+            "window": self.window,
+            "carry_state": self.carry_state,
+            "monitor": monitor,
+            **({"group_by_length": True} if self.group_by_length else {}),
+            **({"augment": json.dumps(augment)} if augment else {}),
+            **({"balance": self.balance} if self.balance else {}),
+            **({"parts": self.parts} if self.parts else {}),
+        }
 
     @property
     def windows(self) -> Windows | None:
@@ -157,3 +181,11 @@ class TrainingResult:
     steps: int
     signal: int | None = None
     """The signal that asked to stop during the training, SIGINT or SIGTERM, if any."""
+
+
+class DivergedError(TrainingError):
+    """The loss became infinite or NaN. ``result`` has the history and the last good weights."""
+
+    def __init__(self, message: str, result: TrainingResult):
+        super().__init__(message)
+        self.result = result

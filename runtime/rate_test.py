@@ -13,11 +13,11 @@ from .batches import Batch, read_ahead
 from .causes import cause_of
 from .data.samples import Samples
 from .errors import TrainingError
+from .feeding import training_batches
 from .plan import TrainingPlan
 from .rates import RateCurve, has_diverged, reach_of
 from .session import Session
 from .totals import Totals, infinite_loss
-from .training import training_batches
 
 #: No loss is that large: the squares of what is below are finite, too.
 _LARGEST = 1e100

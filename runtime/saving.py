@@ -12,12 +12,20 @@ from .plan import Interval, Progress
 
 
 class Saver:
-    """Calls ``save(path)`` when it is time; without a ``path``, never. The same place is not saved twice in a row."""
+    """Calls ``save(path)`` when it is time; without a ``path``, never. The same place is not saved twice in a row.
+    ``clock`` tells the seconds.
+    """
 
-    def __init__(self, path: str | Path | None, every: Interval, save: Callable[[str | Path], None]):
-        self._path, self._every, self._save = path, every, save
+    def __init__(
+        self,
+        path: str | Path | None,
+        every: Interval,
+        save: Callable[[str | Path], None],
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._path, self._every, self._save, self._clock = path, every, save, clock
         self._place: tuple[int, int] | None = None
-        self._time = time.monotonic()
+        self._time = clock()
 
     def after_step(self, progress: Progress) -> None:
         """Saves if the interval is one of steps or minutes, and is over."""
@@ -36,8 +44,8 @@ class Saver:
         place = progress.epoch, progress.batch
         if self._path is not None and place != self._place:
             self._save(self._path)
-            self._place, self._time = place, time.monotonic()
+            self._place, self._time = place, self._clock()
 
     def _is_late(self) -> bool:
         minutes = self._every.minutes
-        return minutes is not None and time.monotonic() - self._time >= 60 * minutes
+        return minutes is not None and self._clock() - self._time >= 60 * minutes

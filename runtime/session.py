@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from netwright.specs.manifest import AVERAGE, GATHERED, SCALE, BufferInfo, Manifest
 
-from .arrays import aligned_copy, aligned_zeros
+from .arrays import aligned_copy, aligned_zeros, flat_zeros
 from .calls import EntryCall, StateAllocator
 from .engine import Engine, find_entry
 from .errors import ExecutionError, WeightsError
@@ -43,6 +43,7 @@ class Session:
         self._idle = {name: np.array(array) for name, array in (idle or {}).items()}
         self._states: dict[str, NDArray] = {}
         self._packed: dict[str, NDArray] = {}
+        gradients: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
         for info in manifest.buffers:
             dtype, shape = np.dtype(info.dtype), static_shape(info)
             if info.role in WEIGHT_ROLES:
@@ -51,10 +52,17 @@ class Session:
                 self._states[info.name] = aligned_copy(given[info.name], dtype)
             elif info.role == "state" and shape is not None:
                 self._states[info.name] = aligned_zeros(shape, dtype)
+            elif info.role == "gradient" and shape is not None:
+                gradients[info.name] = (shape, dtype)
             elif info.role == "packed":
                 if shape is None:
                     raise ExecutionError(f"packed buffer {info.name!r} has no static shape")
                 self._packed[info.name] = aligned_zeros(shape, dtype)
+        # In the order in which they are complete, so that the beginning can be sent while the rest is computed.
+        marks = [name for entry in manifest.entries for names in entry.marks for name in names]
+        order = {name: gradients[name] for name in dict.fromkeys([*marks, *gradients])}
+        #: All that `gradients` computes of a part of a batch, in one array, and the part of it for each name.
+        self.gradients, self._gradients = flat_zeros(order)
         self._static_states = {name for name, info in expected.items() if static_shape(info) is not None}
         self._fresh: set[str] = set()  # packed buffers that are up to date with the parameters
         self._calls: dict[str, EntryCall] = {}
@@ -182,6 +190,18 @@ class Session:
         """What a plateau multiplies the learning rate by."""
         return float(self._states.get(SCALE, 1.0))
 
+    def gradients_after_marks(self) -> list[int]:
+        """How many elements of ``gradients`` are complete after each mark of the entry `gradients`."""
+        ends: list[int] = []
+        for names in find_entry(self.manifest, "gradients").marks:
+            starts = (self._gradients[name].ctypes.data - self.gradients.ctypes.data for name in names)
+            sizes = (self._gradients[name].size for name in names)
+            last = max(
+                start // self.gradients.itemsize + size for start, size in zip(starts, sizes, strict=True)
+            )
+            ends.append(max(last, ends[-1] if ends else 0))
+        return ends
+
     def end_group(self) -> None:
         """Lets the next ``train_step`` update the parameters, however many batches are gathered by then."""
         if GATHERED in self._states:
@@ -190,6 +210,30 @@ class Session:
     def scale_rate(self, factor: float) -> None:
         """Multiplies the learning rate of a plateau schedule by ``factor`` from now on."""
         self._states[SCALE].fill(factor)
+
+    @property
+    def carried(self) -> dict[str, NDArray]:
+        """Copies of the recurrent states that are carried between windows."""
+        return {name: array.copy() for name, array in self._states.items() if name.startswith(CARRY)}
+
+    def carry(self, states: Mapping[str, NDArray]) -> None:
+        """Carries on with ``states``, as ``carried`` returned them, or from the start with those that are missing."""
+        self.reset_carry()
+        for name, array in states.items():
+            if name in self._static_states:
+                self._states[name][...] = array
+            else:
+                self._states[name] = aligned_copy(array, array.dtype)
+
+    @property
+    def arrays(self) -> dict[str, NDArray]:
+        """The parameters, statistics and states of known sizes themselves. Call ``changed`` after changing them."""
+        known = {name: array for name, array in self._states.items() if name in self._static_states}
+        return {**self._weights, **self._idle, **{name: known[name] for name in sorted(known)}}
+
+    def changed(self) -> None:
+        """Has weights packed again that were changed in ``arrays``."""
+        self._fresh = set()
 
     def reset_carry(self) -> None:
         """Sets the recurrent states that are carried between windows back to zero."""
@@ -211,7 +255,7 @@ class Session:
 
     def _make_call(self, name: str) -> EntryCall:
         entry = find_entry(self.manifest, name)
-        fixed = {**self._weights, **self._packed}
+        fixed = {**self._weights, **self._packed, **self._gradients}
         fixed |= {n: a for n, a in self._states.items() if n in self._static_states}
         call = EntryCall(self.engine, entry, fixed, self._sized_state)
         changes_weights = not self._weights.keys().isdisjoint(entry.writes)

@@ -1,13 +1,13 @@
 """The training loop: epochs of steps, validation, the best weights, early stopping, checkpoints, and stopping on
 signals.
 
-It computes nothing numerical: a step is one call of the entry ``train_step``. Everything it needs to resume is in
-``Progress`` and the session, so that a resumed training continues bit for bit.
+It computes nothing numerical: ``steps`` do, with one call of the entry ``train_step`` each, or divided among processes.
+Everything it needs to resume is in ``Progress`` and the session, so that a resumed training continues bit for bit. All
+processes decide alike, since they have the same sums.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,34 +18,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.models.augmentation import AnyAugmentation
-
-from .augmentation import Augmenter
 from .batches import Batch, Batches, read_ahead
-from .batches.trimming import Trimming
-from .causes import NETWORK, UPDATES, cause_of, not_finite
+from .causes import NETWORK, UPDATES, not_finite
 from .checkpoint import load_checkpoint, save_checkpoint
 from .data.samples import Samples
+from .distributed.agreement import check_equal, fingerprint, is_known, known, together
+from .distributed.communicator import Alone, Communicator
+from .distributed.steps import DividedSteps
 from .errors import DataError, TrainingError
+from .feeding import data_inputs, plain_batches, training_batches
 from .interrupt import InterruptRequest
 from .monitor import Monitor
-from .plan import Ending, EpochRecord, Progress, TrainingPlan, TrainingResult
+from .plan import DivergedError, Ending, EpochRecord, Progress, TrainingPlan, TrainingResult
 from .progress import Observer, Silent
 from .recording import Recorder, Sink, current_rate
 from .saving import Saver
 from .session import Session
+from .steps import Steps, WholeSteps
+from .suspects import Suspects, cause_of_loss, cause_of_update
 from .totals import Totals, infinite_loss
 
 OnEpoch = Callable[[EpochRecord], object]
 """Called with the numbers of each finished epoch; True ends the training."""
-
-
-class DivergedError(TrainingError):
-    """The loss became infinite or NaN. ``result`` has the history and the last good weights."""
-
-    def __init__(self, message: str, result: TrainingResult):
-        super().__init__(message)
-        self.result = result
 
 
 def train(
@@ -61,6 +55,7 @@ def train(
     identity: Mapping[str, Any] | None = None,
     origin: Mapping[str, Any] | None = None,
     sink: Sink | None = None,
+    communicator: Communicator | None = None,
 ) -> TrainingResult:
     """Trains ``session`` by ``plan``; afterwards it holds ``result.weights``.
 
@@ -72,59 +67,35 @@ def train(
     called after every epoch, when its checkpoint is written; if it returns True, the training stops early. ``sink``
     takes records of steps and epochs, each before a checkpoint that has them.
 
+    With a ``communicator`` its processes, the ranks, share each batch; all of them call this with the same arguments.
+    Only rank 0 writes and shows something. With one, or if ``plan`` has ``parts``, the session needs the entries
+    `counts`, `gradients` and `update` in place of `train_step`.
+
     Raises DataError (data that don't fit the model), CheckpointError, TrainingError (a plan that can't be followed),
     DivergedError (a loss that is infinite or NaN; the session then holds the last good weights), and what the session's
-    entries raise. After an OSError (a full disk) or a DataError the checkpoint is written if that is possible.
+    entries raise; on the other ranks RankError in place of what one of them raises. After an OSError (a full disk) or a
+    DataError the checkpoint is written if that is possible.
     """
-    training = _Training(
-        session, plan, data, valid, checkpoint, observer or Silent(), identity or {}, on_epoch, sink
-    )
-    return training.run(resume, origin)
-
-
-def evaluate(
-    session: Session, data: Samples, batch_size: int = 32, *, group_by_length: bool = False
-) -> dict[str, float]:
-    """The mean loss and metrics over a whole data set, exact also if the last batch is partial. Raises DataError."""
-    data.require(session.input_info("loss"), session.manifest.dims)
-    totals = Totals(session.manifest.scores)
-    made = plain_batches(session, data, batch_size, group_by_length)
-    with read_ahead(made.epoch(0), made.ahead) as batches:
-        for batch in batches:
-            totals.add(session.run("loss", batch.arrays))
-    return totals.means()
-
-
-def plain_batches(
-    session: Session, data: Samples, batch_size: int, group_by_length: bool, *, entry: str = "loss"
-) -> Batches:
-    """Batches of samples as they are, to measure the loss, or for another ``entry``."""
-    inputs = session.input_info(entry)
-    trimming = Trimming(inputs, session.manifest.dims) if group_by_length else None
-    return Batches(data, inputs, batch_size, trimming=trimming)
-
-
-def training_batches(session: Session, plan: TrainingPlan, data: Samples, size: int) -> Batches:
-    """The batches of the training data as ``plan`` says, of ``size`` samples."""
-    inputs = session.input_info("train_step")
-    return Batches(
-        data,
-        inputs,
-        size,
-        seed=plan.seed,
-        shuffle=plan.shuffle,
-        windows=plan.windows,
-        trimming=Trimming(inputs, session.manifest.dims) if plan.group_by_length else None,
-        augmenter=Augmenter(plan.augment, plan.seed, inputs, plan.lengths_of) if plan.augment else None,
-        balance=plan.balance,
-    )
-
-
-def _written(augment: Mapping[str, tuple[AnyAugmentation, ...]]) -> str:
-    """Augmentations as text, to compare them."""
-    return json.dumps(
-        {name: [change.model_dump() for change in changes] for name, changes in augment.items()}
-    )
+    ranks = communicator or Alone()
+    with together(ranks):
+        training = _Training(
+            session,
+            plan,
+            data,
+            valid,
+            checkpoint,
+            observer or Silent(),
+            identity or {},
+            on_epoch,
+            sink,
+            communicator,
+        )
+    try:
+        return training.run(resume, origin)
+    except Exception as error:
+        if ranks.size > 1 and not is_known(error):  # the others wait for this process
+            ranks.abort(f"rank {ranks.rank} ended with {type(error).__name__}: {error}")
+        raise
 
 
 class _Training:
@@ -139,23 +110,31 @@ class _Training:
         identity: Mapping[str, Any],
         on_epoch: OnEpoch | None,
         sink: Sink | None,
+        communicator: Communicator | None,
     ):
         self.session = session
         self.plan = plan
-        self.saver = Saver(checkpoint, plan.checkpoint_every, self._save)
-        self.observer = observer
-        self.on_epoch = on_epoch
-        self.recorder = Recorder(sink, plan, session) if sink is not None else None
         self.interrupt = InterruptRequest()
+        self.ranks = communicator or Alone()
+        self.steps: Steps = WholeSteps(session, self.interrupt)
+        if communicator is not None or plan.parts is not None:
+            self.steps = DividedSteps(session, self.interrupt, self.ranks, plan.parts)
+        self.saver = Saver(checkpoint, plan.checkpoint_every, self._save, self.steps.clock)
+        self.observer = observer if self.steps.writes else Silent()
+        self.recorder = Recorder(sink, plan, session) if sink is not None and self.steps.writes else None
+        self.on_epoch = on_epoch
         self.scores = session.manifest.scores
         self.progress = Progress(totals=Totals(self.scores), batch_size=plan.batch_size)
-        data.require(session.input_info("train_step"), session.manifest.dims, plan.windows)
+        data.require(data_inputs(session, self.steps.entry), session.manifest.dims, plan.windows)
         self.data, self.valid_data = data, valid
         self.batches = self._batches_of(plan.batch_size)
         self.valid: Batches | None = None
         if valid is not None:
             valid.require(session.input_info("loss"), session.manifest.dims)
-            self.valid = plain_batches(session, valid, plan.batch_size, plan.group_by_length)
+            division = self.steps.division
+            self.valid = plain_batches(
+                session, valid, plan.batch_size, plan.group_by_length, division=division
+            )
         name = plan.monitor or ("valid_loss" if valid is not None else None)
         if plan.early_stopping is not None and name is None:
             raise TrainingError("early stopping needs validation data, or a monitor such as train_loss")
@@ -164,31 +143,27 @@ class _Training:
         watched = (plan.plateau and plan.plateau.monitor) or name or "train_loss"
         self.plateau_monitor = Monitor.of(watched, self.scores, validated=validated)
         self.good_weights = session.weights
-        # Left out is what doesn't change the updates made so far, nor what they go on with.
-        self.identity = {
-            "samples": self.batches.samples,
-            "seed": plan.seed,
-            "shuffle": plan.shuffle,
-            "window": plan.window,
-            "carry_state": plan.carry_state,
-            "monitor": name,
-            **({"group_by_length": True} if plan.group_by_length else {}),
-            **({"augment": _written(plan.augment)} if plan.augment else {}),
-            **({"balance": plan.balance} if plan.balance else {}),
-            **identity,
-        }
+        self.identity = {**plan.identity(self.batches.samples, name), **identity}
 
     def _batches_of(self, size: int) -> Batches:
-        return training_batches(self.session, self.plan, self.data, size)
+        steps = self.steps
+        return training_batches(
+            self.session, self.plan, self.data, size, entry=steps.entry, division=steps.division
+        )
 
     def run(self, resume: str | Path | None, origin: Mapping[str, Any] | None) -> TrainingResult:
-        if resume is not None:
-            self.progress = load_checkpoint(
-                resume, self.session, self.identity, self.data.vocabularies, self.data.classes
-            )
-            self.good_weights = self._kept()
-            self._adopt_batch_size()
+        with together(self.ranks):
+            if resume is not None:
+                self.progress = load_checkpoint(
+                    resume, self.session, self.identity, self.data.vocabularies, self.data.classes
+                )
+                self.steps.restored()
+                self.good_weights = self._kept()
+                self._adopt_batch_size()
         progress = self.progress
+        if self.ranks.size > 1:
+            check_equal(self.ranks, self._facts())
+        self.steps.settle()
         progress.origin = progress.origin if origin is None else origin
         if self.recorder is not None:
             margin = self._margin
@@ -205,15 +180,23 @@ class _Training:
         except DivergedError as error:
             result = error.result
             raise
-        except (
-            DataError,
-            OSError,
-        ):  # a file that can't be read or written: the training can go on when it is mended
+        except (DataError, OSError):  # of a file; when that is mended the training can go on
             with suppress(OSError):
                 self.saver.now(progress)
             raise
         finally:
             self.observer.end(result)
+
+    def _facts(self) -> dict[str, Any]:
+        """What has to be the same in all processes."""
+        progress, plan, sets = self.progress, self.plan, {"train": self.data, "valid": self.valid_data}
+        return {
+            "version": self.session.manifest.netwright,
+            "model": self.session.manifest.model,
+            "training": {**self.identity, "epochs": plan.epochs, "batch_size": plan.batch_size},
+            "place": f"epoch {progress.epoch + 1}, batch {progress.batch}",
+            "data": {name: fingerprint(samples) for name, samples in sets.items() if samples is not None},
+        }
 
     def _adopt_batch_size(self) -> None:
         """Finishes an epoch that was begun with batches of another size with such batches."""
@@ -233,10 +216,10 @@ class _Training:
         while progress.epoch < self.plan.epochs:
             if self._ran_out_of_patience():
                 return "stopped early"
-            self._steps()
+            self._run_steps()
             with self._averaged() as weights:
-                valid = None if self.interrupt.requested else self._validate()
-            if self.interrupt.requested:
+                valid = None if self.steps.signal else self._validate()
+            if self.steps.signal:
                 where = f"epoch {progress.epoch + 1}, batch {progress.batch} of {len(self.batches)}"
                 self.observer.notice(f"interrupted in {where}")
                 return "interrupted"
@@ -247,61 +230,51 @@ class _Training:
         return "finished"
 
     def _is_told_to_stop(self) -> bool:
-        if self.on_epoch is None:
-            return False
+        told: object = False
+        error: Exception | None = None
+        try:
+            told = self.on_epoch(self.progress.history[-1]) if self.on_epoch else False
+        except Exception as raised:
+            error = raised
         # Only a truth value counts: a function may return something else by the way, as a `lambda` always does.
-        told = self.on_epoch(self.progress.history[-1])
-        return isinstance(told, bool | np.bool_) and bool(told)
+        return self.steps.agreed(isinstance(told, bool | np.bool_) and bool(told), error)
 
-    def _steps(self) -> None:
+    def _run_steps(self) -> None:
         progress = self.progress
         began, before = time.perf_counter(), progress.seconds
         upcoming = self.batches.epoch(progress.epoch, progress.batch)
+        self.suspects = Suspects(self.steps, self.batches)
         with read_ahead(upcoming, self.batches.ahead) as batches:
-            for batch in batches:
-                if self.interrupt.requested:
-                    break
+            for batch in self.steps.ready(batches):
                 self._step(batch)
                 progress.seconds = before + time.perf_counter() - began
                 if self.recorder is not None:
                     self.recorder.step(progress, len(self.batches))
                 self.saver.after_step(progress)
                 self.observer.step(progress.epoch + 1, progress.batch, progress.samples, progress.totals)
+        if problem := self.steps.settle():
+            self.observer.notice(problem)
 
     def _step(self, batch: Batch) -> None:
         progress, plan = self.progress, self.plan
         if batch.starts_sequence or not plan.carry_state:
-            self.session.reset_carry()
+            self.steps.reset_carry()
         if batch.index == len(self.batches) - 1:
             self.session.end_group()
-        before = None if batch.finite else (self.session.weights, self.session.state)
-        outputs = self.session.run("train_step", batch.arrays)
+        before = self.suspects.before(batch)
+        outputs = self.steps.run(batch)
         progress.step += 1
         progress.batch = batch.index + 1
         if (bad := infinite_loss(self.scores, outputs)) is not None:
             name, value = bad
+            what = f"the loss is {value}" if name == "loss" else f"{name} is {value}"
+            self._diverged(what, cause_of_loss(self.steps, self.good_weights, batch, self.data, plan.mask))
+        if before is not None and self.suspects.spoiled(before):
             self._diverged(
-                f"the loss is {value}" if name == "loss" else f"{name} is {value}",
-                cause_of(self.session, self.good_weights, batch.arrays, self.data, batch.rows, plan.mask),
+                "the update is not finite", cause_of_update(self.steps, batch, self.data, plan.mask)
             )
-        if before is not None:
-            self._check_update(batch, *before)
         progress.totals.add(outputs)
         progress.samples += batch.samples
-
-    def _check_update(self, batch: Batch, weights: dict[str, NDArray], state: dict[str, NDArray]) -> None:
-        """Data that are not finite may leave the loss finite, but not its gradients. A network may also be made for
-        such data (a mask of −∞), so what tells is the update. If it is bad, what was before it is restored.
-        """
-        session = self.session
-        updated = {**session.weights, **session.state}
-        if all(np.isfinite(array).all() for array in updated.values()):
-            return
-        infos = session.input_info("train_step")
-        cause = not_finite(infos, self.data, batch.rows, self.plan.mask)
-        session.assign(weights)
-        session.assign_state(state)
-        self._diverged("the update is not finite", cause or UPDATES)
 
     def _kept(self) -> dict[str, NDArray]:
         """The weights to keep: averages over the training, if there are such."""
@@ -324,13 +297,7 @@ class _Training:
     def _validate(self) -> dict[str, float] | None:
         if self.valid is None:
             return None
-        totals = Totals(self.scores)
-        with read_ahead(self.valid.epoch(0), self.valid.ahead) as batches:
-            for batch in batches:
-                if self.interrupt.requested:
-                    break
-                totals.add(self.session.run("loss", batch.arrays))
-        return totals.means()
+        return self.steps.evaluate(self.valid).means()
 
     def _finish_epoch(self, weights: dict[str, NDArray], valid: dict[str, float] | None) -> None:
         progress = self.progress
@@ -380,8 +347,18 @@ class _Training:
         return stopping is not None and best is not None and self.progress.epoch - best >= stopping.patience
 
     def _save(self, path: str | Path) -> None:
-        data = self.data
-        save_checkpoint(path, self.session, self.identity, self.progress, data.vocabularies, data.classes)
+        data, state = self.data, self.steps.state()
+        with together(self.ranks):
+            if self.steps.writes:
+                save_checkpoint(
+                    path,
+                    self.session,
+                    self.identity,
+                    self.progress,
+                    data.vocabularies,
+                    data.classes,
+                    state=state,
+                )
 
     def _result(self, ending: Ending) -> TrainingResult:
         progress = self.progress
@@ -395,7 +372,7 @@ class _Training:
             weights,
             progress.best_epoch,
             progress.step,
-            self.interrupt.signal,
+            self.steps.signal or self.interrupt.signal,
         )
 
     def _cause_of_validation(self, weights: dict[str, NDArray]) -> str:
@@ -410,7 +387,10 @@ class _Training:
         weights = (
             f"the weights after epoch {kept} are kept" if kept else "the weights are those it began with"
         )
-        raise DivergedError(
-            f"{what} at step {progress.step} (epoch {progress.epoch + 1}, batch {progress.batch}); {weights}. {cause}",
-            self._result("diverged"),
+        raise known(
+            DivergedError(
+                f"{what} at step {progress.step} (epoch {progress.epoch + 1}, batch {progress.batch}); {weights}. "
+                f"{cause}",
+                self._result("diverged"),
+            )
         )

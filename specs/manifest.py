@@ -9,6 +9,7 @@ ABI version. The C side of the same contract:
         void *arena;                /* 64-byte aligned, as large as the entry's plan says */
         const int64_t *offsets;     /* as the entry's plan wrote them */
         void *barrier;              /* 64 zeroed bytes, aligned to 8, shared by the threads of one call; NULL for one */
+        void (*passed)(int32_t);    /* for entries with marks: told the number of each mark, by thread 0; or NULL */
     } netwright_context;
 
     int32_t MODEL_ENTRY(const netwright_context *, int32_t tid, int32_t nthreads);   /* 0, or an error code */
@@ -49,6 +50,10 @@ SPINS = 2048
 #: many batches are gathered for the next update, and what a plateau schedule's rate is multiplied by.
 AVERAGE, GATHERED, SCALE = "average.", "optimizer.gathered", "optimizer.scale"
 
+#: What training by parts of batches needs beside weights and states: the gradient of a parameter, and the part of a
+#: statistic's new value, that one part gives (with the name after it); numbers of the whole batch.
+GRADIENT, BATCH = "part.", "batch."
+
 #: Return codes of entries and kernels.
 INDEX_OUT_OF_RANGE, LENGTH_OUT_OF_RANGE = 1, 2
 #: Return codes of entries that refuse to start.
@@ -76,7 +81,8 @@ class DimInfo(_Frozen):
     """A named dim: its range, what it is a multiple of and, if known, what it stands for ("batch", "time", …).
 
     A dim with ``longest_of`` is no size of an array: it is the largest number in that input of lengths, and bounds how
-    many steps are computed. A larger value is right, too.
+    many steps are computed. A larger value is right, too. One with ``first_row`` isn't either: it says where in the
+    batch the rows of a call are, if they are a part of it, counted from 1.
     """
 
     name: str
@@ -85,6 +91,7 @@ class DimInfo(_Frozen):
     multiple_of: int = 1
     role: str = ""
     longest_of: str | None = None
+    first_row: bool = False
 
     @property
     def unbound(self) -> int:
@@ -131,7 +138,7 @@ class BufferInfo(_Frozen):
     """A buffer that the caller owns. The entries of ``shape`` are sizes as ``specs.dims.parse_dim`` reads them."""
 
     name: str
-    role: Literal["input", "output", "parameter", "statistic", "state", "packed", "constant"]
+    role: Literal["input", "output", "parameter", "statistic", "state", "gradient", "packed", "constant"]
     dtype: str
     shape: list[str]
     labels: list[str] | None = None
@@ -140,7 +147,7 @@ class BufferInfo(_Frozen):
 
 class EntryInfo(_Frozen):
     """An entry: its C symbol and the names of the buffers it reads and writes. ``slots`` is the length of
-    ``offsets``.
+    ``offsets``. ``marks`` has the gradients that are complete when each mark is passed.
     """
 
     name: str
@@ -148,6 +155,7 @@ class EntryInfo(_Frozen):
     reads: list[str]
     writes: list[str]
     slots: int
+    marks: list[list[str]] = []
 
 
 class ScoreInfo(_Frozen):

@@ -50,6 +50,7 @@ OWN_CACHE = pytest.StashKey[Path]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write golden files instead of comparing")
+    parser.addoption("--clusters", action="store_true", help="run tests that start Ray or Dask")
     parser.addoption("--conformance", action="store_true", help="run every ONNX backend test, not a slice")
     parser.addoption("--examples", action="store_true", help="run whole examples, which takes minutes")
 
@@ -69,6 +70,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     skipped: dict[str, str] = {}
+    if not config.getoption("--clusters"):
+        skipped["clusters"] = "--clusters starts Ray and Dask"
     if importlib.util.find_spec("torch") is None:
         skipped["torch"] = "PyTorch is not installed (extra: torch)"
     if not config.getoption("--examples"):

@@ -28,7 +28,7 @@ from ..program import EngineName, Program
 from ..report.runs import SLOPES, run_report
 from ..training import training_plan
 from ..trainings.folder import RunFolder
-from ..trainings.info import REPORT, RUNS
+from ..trainings.info import CHECKPOINT, REPORT, RUNS
 from ..trainings.reading import Run
 from .beginning import keep_existing, options_of
 from .folds import is_group, train_folds
@@ -45,9 +45,10 @@ from .options import (
 )
 from .output import console, show_warnings, to_standard_output, written
 from .places import NEWEST, begin_run, beside, place_of
+from .ranks import RankCommand, fair_threads, ranks, shared_place, writes
 
 
-@click.command("train")
+@click.command("train", cls=RankCommand)
 @spec_argument
 @weights_option(
     required=False,
@@ -131,6 +132,9 @@ def command(
     Everything goes to the folder of a run, runs/NAME-001: the spec, what it ran on, metrics as JSON lines, CSV and
     TensorBoard events, checkpoint, weights. With --weights FILE there is no such folder, unless --runs or --name is
     given.
+
+    Started by mpirun (extra distributed), the processes share each batch: mpirun -n 4 netwright train SPEC. A training
+    can be gone on with by any number of processes.
     """
     if init is not None and resume is not None:
         raise click.UsageError(
@@ -161,7 +165,9 @@ def command(
             "--jobs is for --folds: a single run is one process, whose threads --threads sets"
         )
     first = load(spec, changes)
-    place = place_of(_name_of(first), weights, checkpoint, resume, runs, name, force=force)
+    place = shared_place(
+        lambda: place_of(_name_of(first), weights, checkpoint, resume, runs, name, force=force)
+    )
     run, start = place.open(), place.resume
     begun = run.info["options"] if run is not None else {} if place.folder is not None else None
     if weights is not None:
@@ -181,7 +187,7 @@ def command(
     files = [*model.files, *(file for name in sets for file in sets.files(name))]
     check_outputs({"--weights": weights}, [*files, start, init])
     check_outputs({"--checkpoint": checkpoint}, [*files, weights, init])
-    if start is None and not force:
+    if start is None and not force and writes():
         keep_existing(weights, checkpoint)
     if "valid" not in sets and (name := meant_as_valid(options.data)) is not None:
         note = (
@@ -191,12 +197,17 @@ def command(
     for dataset in (sets["train"], sets.find("valid")):
         if dataset is not None:
             dataset.load()  # an error in the data comes before the network is compiled
+    started = ranks()
+    if started is not None and pin:
+        raise click.UsageError(
+            "--pin would keep all processes on one processor: mpirun --bind-to core divides them"
+        )
+    threads = threads if given(ctx, "threads") else fair_threads()
+    entries = ("loss",) if started or plan.parts else ("loss", "train_step")
     messages = console(err=weights is not None and to_standard_output(weights))
     shown = messages.is_terminal and not quiet
     with messages.status(f"compiling {visible(model.name)}") if shown else nullcontext():
-        program = model.compile(
-            engine=options.engine, threads=threads, pin=pin, entries=("loss", "train_step")
-        )
+        program = model.compile(engine=options.engine, threads=threads, pin=pin, entries=entries)
     if verbose:
         for line in _beginning(program, sets, plan):
             messages.print(line, soft_wrap=True)
@@ -205,7 +216,9 @@ def command(
         if not quiet:
             messages.print(warm.table())
             messages.print(warm.totals(), soft_wrap=True)
-    if place.folder is not None and run is None:
+    if place.folder is not None and not writes():  # the first process has the run
+        checkpoint = place.folder / CHECKPOINT
+    elif place.folder is not None and run is None:
         kept = options.origin(checkpoint) | {"init": os.path.abspath(init) if init else None}
         typed = ["netwright", *sys.argv[1:]]
         run = begin_run(place, lambda path: program.new_run(path, sets, options=kept, command=typed))
@@ -213,16 +226,18 @@ def command(
     if run is not None and not quiet:
         messages.print(visible(f"run {run.path}"), soft_wrap=True)
     observer = observer_for(messages, quiet=quiet, verbose=verbose, rate=lambda: program.learning_rate)
-    if run is not None and page and options.engine == "native":
+    if run is not None and page and options.engine == "native" and started is None and not plan.parts:
         observer = SlopeRecorder(observer, model, program, sets["train"], run.path / SLOPES)
+    existing = start if writes() or (start is not None and start.exists()) else None
     try:
         result = program.train(
             sets,
             checkpoint=checkpoint,
-            resume=run.path if start is not None and run is not None else start,
+            resume=run.path if start is not None and run is not None and writes() else existing,
             observer=observer,
             origin=options.origin(checkpoint),
-            run=run,
+            run=run if writes() else None,
+            communicator=started,
         )
     except DivergedError as error:
         if error.result.history:
@@ -242,7 +257,7 @@ def command(
             f"nothing was left to do after {before} of {plan.epochs} epochs; --epochs MORE goes on", err=True
         )
     _write(program, weights, run, result, quiet)
-    if run is not None and page and result.signal is None:
+    if run is not None and page and result.signal is None and writes():
         with messages.status("writing the report") if shown else nullcontext():
             _write_report(Run(run.path), model, sets, options.engine, threads, quiet)
     if result.signal is not None:  # the signal arrived after the last epoch
@@ -282,6 +297,8 @@ def _write(
     program: Program, path: Path | None, run: RunFolder | None, result: TrainingResult, quiet: bool
 ) -> None:
     """Writes weights for ``path``, and says what they are, there or in the folder of the run."""
+    if not writes():
+        return
     best = f" of epoch {result.best_epoch}, the best" if result.best_epoch is not None else ""
     count = sum(array.size for array in program.weights.values())
     if run is not None and not quiet:

@@ -17,8 +17,8 @@ from netwright.runtime.batches import read_ahead
 from netwright.runtime.data.class_names import ClassNames
 from netwright.runtime.data.samples import Samples
 from netwright.runtime.engine import Engine
+from netwright.runtime.feeding import plain_batches
 from netwright.runtime.session import Session
-from netwright.runtime.training import plain_batches
 from netwright.specs.models.losses import BY_CLASS, MultiClassHinge, SoftmaxCrossEntropy
 
 from ..build import build, reference

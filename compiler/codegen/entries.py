@@ -16,6 +16,7 @@ from netwright.specs.dims import Range
 
 from ..loop import ir
 from ..loop.check_call import statements_of
+from ..loop.marks import MARK, marked
 from ..loop.work import WorkEstimates
 from .expressions import Values
 from .features import attributes_of_all, missing_symbol, write_missing
@@ -30,8 +31,8 @@ from .target import Target
 from .types import symbol
 from .writer import Writer
 
-_CONTEXT = "{ ptr, ptr, ptr, ptr, ptr }"
-_DIMS, _BUFFERS, _ARENA, _OFFSETS, _BARRIER = range(5)
+_CONTEXT = "{ ptr, ptr, ptr, ptr, ptr, ptr }"
+_DIMS, _BUFFERS, _ARENA, _OFFSETS, _BARRIER, _PASSED = range(6)
 
 
 def entry_symbol(model: str, entry: str) -> str:
@@ -130,7 +131,7 @@ def _write_entry(frame: _Frame, declarations: set[str]) -> Iterator[str]:
 
     body = _Body(frame, writer, Regions.begun(writer, block), {}, fail)
     body.regions.limit_to(body.indices, frame.works.of_entry(frame.entry.function.body))
-    body.write(frame.parts.divide(frame.entry.function.body))
+    body.write(frame.parts.divide(marked(frame.entry)))
     fail("0")
     writer.start("finish")
     code = body.regions.end(writer.result(f"load i32, ptr {result}"), frame.fails)
@@ -250,6 +251,9 @@ class _Body:
         if call.function in self._frame.parts.by_name:
             self._call_part(call)
             return
+        if call.function == MARK:
+            self._pass_mark(call)
+            return
         arguments = [f"ptr {self._address(part)}" for part in call.buffers]
         arguments += [f"i64 {self.indices.value(size)}" for size in call.dims]
         kernel = symbol(self._frame.kernel_symbols[call.function])
@@ -257,6 +261,22 @@ class _Body:
         self._writer.declarations.add(f"declare i32 {kernel}({', '.join([*types, 'i32', 'i32'])}) #0")
         fail = self._fail if call.function in self._frame.failing else None
         self.regions.write(self._frame.works.of_call(call), kernel, arguments, fail)
+
+    def _pass_mark(self, call: ir.Call) -> None:
+        """Has thread 0, which has waited for the other threads' shares, tell the host that a mark is passed."""
+        write, label = self._writer.result, self._writer.label
+        ask, tell, stay = label("ask"), label("tell"), label("stay")
+        self._writer.branch_if(write("icmp eq i32 %tid, 0"), ask, stay)
+        self._writer.start(ask)
+        at = write(
+            f"getelementptr {_CONTEXT}, ptr %context, i32 0, i32 {_PASSED}"
+        )  # valid in this branch only
+        told = write(f"load ptr, ptr {at}")
+        self._writer.branch_if(write(f"icmp ne ptr {told}, null"), tell, stay)
+        self._writer.start(tell)
+        self._writer.line(f"call void {told}(i32 {call.dims[0]})")
+        self._writer.branch(stay)
+        self._writer.start(stay)
 
     def _call_part(self, call: ir.Call) -> None:
         write, label = self._writer.result, self._writer.label

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from netwright.specs.checks.wiring import Ref
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.load import LoadResult
-from netwright.specs.manifest import DimInfo
+from netwright.specs.manifest import GRADIENT, DimInfo
 from netwright.specs.models.layers.recurrent import LENGTHS
 from netwright.specs.models.train import TrainSpec
 
 from ..autodiff import gradients
 from ..graph.graph import Graph
+from ..graph.node import Value
 from ..graph.types import TensorType
 from ..pipeline import before_gradients
 from .analyses.budget import check_budget
@@ -27,6 +28,7 @@ from .problem import Problem
 from .scope import Mode
 from .tensor import Tensor
 from .training.answered import answered_classes
+from .training.divided import count_graph, set_statistics, update_graph, whole_counts
 from .training.fitting import fit_graph
 from .training.masking import MaskedSteps, masked_steps
 from .training.objective import Objective
@@ -104,6 +106,39 @@ def bounded_network(load: LoadResult, network: Network) -> Network:
     return _network(load, checked, objective) if checked.longest_of else network
 
 
+def divided_network(load: LoadResult, network: Network) -> Network:
+    """A valid spec's ``network`` for training by parts of batches: with the entries `counts`, `gradients` and `update`
+    in place of `train_step`. ``network`` is the one that runs it, as ``bounded_network`` returns it.
+
+    The value of a further dim says where in the batch a part begins. Raises ShapeError for a layer whose random numbers
+    can't be divided.
+    """
+    model, dims = load.model, network.dims
+    assert model is not None
+    train = model.train
+    assert train is not None
+    bounded, first = any(dim.longest_of for dim in dims.values()), "first_row"
+    while first in dims:
+        first += "_"
+    training = _expanded(load, "gradients", mode="train", bounded=bounded, first_row=first)
+    changed = [name for name in training.updates if name in network.parameters]
+    types = {name: param.type for name, param in network.parameters.items()}
+    trained = {name: type for name, type in types.items() if network.parameters[name].trained}
+    objective = Objective(training, train)
+    builders: dict[str, Callable[[], Graph]] = {
+        "predict": lambda: network.graphs["predict"],
+        "loss": lambda: network.graphs["loss"],
+        "counts": lambda: count_graph(Objective(_expanded(load, "counts", bounded=bounded), train)),
+        "gradients": lambda: _gradients(load, train, training, changed),
+        "update": lambda: update_graph(
+            train, f"{objective.stems[0]}.count", trained, {name: types[name] for name in changed}
+        ),
+    }
+    return replace(
+        network, dims={**dims, first: DimInfo(name=first, first_row=True)}, graphs=Graphs(builders)
+    )
+
+
 def _expanded(
     load: LoadResult,
     name: str,
@@ -112,9 +147,17 @@ def _expanded(
     diagnostics: Diagnostics | None = None,
     bounded: bool = False,
     whole: frozenset[str] = frozenset(),
+    first_row: str | None = None,
 ) -> Expander:
     expander = Expander(
-        load, name, EXPANSIONS, mode=mode, diagnostics=diagnostics, bounded=bounded, whole=whole
+        load,
+        name,
+        EXPANSIONS,
+        mode=mode,
+        diagnostics=diagnostics,
+        bounded=bounded,
+        whole=whole,
+        first_row=first_row,
     )
     expander.expand()
     return expander
@@ -223,10 +266,12 @@ def _build_loss(expander: Expander, objective: Objective) -> None:
 
 
 def _cleared(
-    load: LoadResult, train: TrainSpec, masked: MaskedSteps, bounded: bool
+    load: LoadResult, train: TrainSpec, masked: MaskedSteps, like: Expander
 ) -> tuple[Expander, Objective]:
     """The network expanded again in training mode, with the steps cleared that losses ignore."""
-    expander = Expander(load, "train_step", EXPANSIONS, mode="train", bounded=bounded)
+    expander = Expander(
+        load, like.graph.name, EXPANSIONS, mode="train", bounded=like.bounded, first_row=like.first_row
+    )
     objective = Objective(expander, train)
 
     def steps(mask: str, type: TensorType) -> Tensor:
@@ -241,19 +286,46 @@ def _cleared(
     return expander, objective
 
 
+def _training(load: LoadResult, train: TrainSpec, expander: Expander) -> tuple[Expander, Objective]:
+    """The network in training mode with its objective, expanded again if there are steps to clear."""
+    objective = Objective(expander, train)
+    masked = masked_steps(expander, objective)
+    return (expander, objective) if masked is None else _cleared(load, train, masked, expander)
+
+
+def _differentiated(expander: Expander, minimized: Tensor) -> tuple[Graph, dict[str, Value]]:
+    """The graph with the gradients of a number for each trained parameter."""
+    forward = expander.graph
+    forward.set_output("loss.mean", minimized.value)
+    trained = [name for name, param in expander.parameters.items() if param.trained]
+    graph, cotangents = gradients(before_gradients(forward), "loss.mean", trained)
+    graph.drop_output("loss.mean")
+    return graph, cotangents
+
+
+def _gradients(load: LoadResult, train: TrainSpec, expander: Expander, changed: Sequence[str]) -> Graph:
+    """Forward in training mode and backward, for a part of a batch."""
+    expander, objective = _training(load, train, expander)
+    counts = whole_counts(objective)
+    sums = objective.build()
+    states = {name: value for name, value in expander.updates.items() if name not in changed}
+    for name, value in {**sums, **states}.items():
+        expander.graph.set_output(name, value.value)
+    set_statistics(expander.graph, {name: expander.updates[name] for name in changed})
+    graph, cotangents = _differentiated(expander, objective.minimized(sums, counts))
+    for name, value in cotangents.items():
+        graph.set_output(f"{GRADIENT}{name}", value)
+    return graph
+
+
 def _train_step(load: LoadResult, train: TrainSpec, expander: Expander) -> Graph:
     """Forward in training mode, backward, update."""
-    objective = Objective(expander, train)
-    if (masked := masked_steps(expander, objective)) is not None:
-        expander, objective = _cleared(load, train, masked, expander.bounded)
+    expander, objective = _training(load, train, expander)
     sums = objective.build()
     forward = expander.graph
     for name, value in {**sums, **expander.updates}.items():
         forward.set_output(name, value.value)
-    forward.set_output("loss.mean", objective.minimized(sums).value)
-    trained = [name for name, param in expander.parameters.items() if param.trained]
-    graph, cotangents = gradients(before_gradients(forward), "loss.mean", trained)
-    graph.drop_output("loss.mean")
+    graph, cotangents = _differentiated(expander, objective.minimized(sums))
 
     def state(name: str, type: TensorType) -> Tensor:
         value = graph.inputs.get(name)

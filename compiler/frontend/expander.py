@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from netwright.specs.checks.wiring import Ref
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.diagnostics.fixes import Fix
-from netwright.specs.dims import Dim, DimLike, Range, Shape, bounds, counted, dim, dim_min
+from netwright.specs.dims import Dim, DimLike, Range, Shape, bounds, counted, dim, dim_min, exact_div, product
 from netwright.specs.expansion.placement import Expected
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import LENGTH_OUT_OF_RANGE
@@ -45,6 +45,7 @@ class Expander:
         diagnostics: Diagnostics | None = None,
         bounded: bool = False,
         whole: frozenset[str] = frozenset(),
+        first_row: str | None = None,
     ):
         assert load.partial is not None
         self.load, self.spec, self.expansions = load, load.partial, expansions
@@ -69,6 +70,8 @@ class Expander:
         self._spec_of = {layer.name: layer for layer in reversed(self.spec.layers)}  # the first of each name
         self.clear: Mapping[Ref, Tensor] = {}
         """Signals with the steps that count in the loss; they may be cleared in the others."""
+        self.first_row = first_row
+        """The dim that says where in a batch the rows of this call are, if they are a part of it: 1 is its start."""
         self.bounded = bounded
         self.whole = whole
         """Inputs all of whose steps count, although the spec gives them lengths."""
@@ -262,6 +265,18 @@ class Expander:
         """How many steps of a sequence [N, T, …] are worth computing: in those after them, no sample goes on."""
         steps = signal.shape[1]
         return steps if signal.lengths is None else self.longest.get(signal.lengths, steps)
+
+    def first_element(self, shape: Shape) -> DimLike:
+        """Where in the array of the whole batch an array [N, …] begins that belongs to a part of the batch. Raises
+        ShapeError if it does not have equally many elements per sample.
+        """
+        if self.first_row is None:
+            return 0
+        batch = next(signal.shape[0] for ref, signal in self.signals.items() if ref.name in self.spec.inputs)
+        each = exact_div(product(shape), batch)
+        if each is None:
+            raise ShapeError(f"{show(shape)} can't be divided among processes: its samples differ in size")
+        return (dim(self.first_row) - 1) * each
 
     def _longest_dim(self, name: str) -> Dim:
         """The dim that stands for the largest number in an input of lengths."""

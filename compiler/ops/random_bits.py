@@ -24,10 +24,12 @@ _MASK = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class RandomBitsAttributes(Attributes):
-    """``key`` of the stream (two 32-bit words, see ``specs.random.key_for``) and ``shape`` of the result."""
+    """``key`` of the stream (two 32-bit words, see ``specs.random.key_for``), ``shape`` of the result, and the number
+    of its ``first`` element, where it is a part of a larger array."""
 
     key: tuple[int, int]
     shape: Shape
+    first: DimLike = 0
 
 
 class RandomBits(Generator):
@@ -52,7 +54,8 @@ class RandomBits(Generator):
         self, context: EvaluationContext, attrs: RandomBitsAttributes, operands: Sequence[np.ndarray]
     ) -> Sequence[np.ndarray]:
         shape = sizes(context, attrs.shape)
-        elements = np.arange(int(np.prod(shape, dtype=np.int64)), dtype=np.uint64)
+        (first,) = sizes(context, (attrs.first,))
+        elements = np.arange(first, first + int(np.prod(shape, dtype=np.int64)), dtype=np.uint64)
         counter = np.zeros((elements.size, 4), np.uint32)
         counter[:, 0] = elements & np.uint64(_MASK)
         counter[:, 1] = elements >> np.uint64(32)
@@ -72,7 +75,7 @@ class RandomBits(Generator):
         element: DimLike = 0
         for size, position in zip(type.shape, index, strict=True):
             element = element * size + position
-        wide = builder.lane_index(element, "uint64", lanes)
+        wide = builder.lane_index(attrs.first + element, "uint64", lanes)
         step, *time = (builder.broadcast(builder.cast(x, "uint32"), lanes) for x in operands)
         counter = [
             builder.cast(wide, "uint32"),
@@ -88,7 +91,9 @@ class RandomBits(Generator):
     def samples(self) -> Sequence[Sample]:
         step = TensorType("int64", ())
         attrs = RandomBitsAttributes((0x12345678, 0x9ABCDEF0), (3, 5))
+        part = RandomBitsAttributes((0x12345678, 0x9ABCDEF0), (3, 5), 2**33 + 5)
         return [
             Sample((step,), attrs, ("index:1000",)),
+            Sample((step,), part, ("index:1000",)),
             Sample((step, step), attrs, ("index:1000", "index:50")),
         ]

@@ -2,5 +2,6 @@
 
 from .ahead import read_ahead
 from .batches import Batch, Batches
+from .division import WHOLE, Division
 
-__all__ = ["Batch", "Batches", "read_ahead"]
+__all__ = ["WHOLE", "Batch", "Batches", "Division", "read_ahead"]

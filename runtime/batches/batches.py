@@ -19,6 +19,7 @@ from ..data.samples import Rows, Samples
 from ..errors import DataError
 from ..windows import Windows
 from .balance import Balance, classes_of
+from .division import WHOLE, Division
 from .order import batch_rows
 from .trimming import Trimming, time_axes, total_lengths
 
@@ -27,6 +28,9 @@ from .trimming import Trimming, time_axes, total_lengths
 class Batch:
     """One batch, or one window of it. ``samples`` counts the samples not seen before in this epoch, ``rows`` says where
     they are in the data set. ``finite`` is False if a float of the whole batch is infinite or NaN.
+
+    If processes share a batch, ``arrays`` and ``rows`` are those of one process: ``size`` samples make the whole batch.
+    A process whose share is empty has no arrays.
     """
 
     index: int
@@ -34,6 +38,7 @@ class Batch:
     samples: int
     starts_sequence: bool
     rows: Rows
+    size: int
     finite: bool = True
 
 
@@ -41,7 +46,8 @@ class Batches:
     """Makes the batches of each epoch from those arrays of ``dataset`` that ``inputs`` name. Floats are rounded to the
     inputs' types; a number that is too large for its type raises DataError. ``trimming`` puts samples of similar
     lengths together and cuts each batch to its longest sequence; ``augmenter`` changes the samples. ``balance`` names
-    the array of classes of which an epoch has equally many samples each.
+    the array of classes of which an epoch has equally many samples each. Of each batch, only the rows of this process's
+    part in the ``division`` are read.
     """
 
     def __init__(
@@ -56,6 +62,7 @@ class Batches:
         trimming: Trimming | None = None,
         augmenter: Augmenter | None = None,
         balance: str | None = None,
+        division: Division = WHOLE,
     ):
         self.samples = len(dataset)
         self._dataset = dataset
@@ -72,13 +79,16 @@ class Batches:
         self._steps = next((dataset.headers[name].shape[axis] for name, (axis, *_) in self._axes.items()), 1)
         self.windows_per_batch = -(-self._steps // windows.size) if windows else 1
         self._trimming = trimming if trimming is not None and trimming.lengths else None
-        self._lengths: NDArray[np.int64] | None = None
+        self._division = division
+        #: The lengths of all samples' sequences, by the arrays' names.
+        self._sequences: dict[str, NDArray[np.int64]] = {}
         if self._trimming is not None:
-            pieces = dataset.pieces(self._trimming.names)
-            self._lengths = np.concatenate([total_lengths(arrays) for _, arrays in pieces])
+            pieces = [arrays for _, arrays in dataset.pieces(self._trimming.names)]
+            for name in self._trimming.names:
+                self._sequences[name] = np.concatenate([arrays[name].astype(np.int64) for arrays in pieces])
         floats = [name for name in self._dtypes if dataset.headers[name].dtype.kind == "f"]
-        # What is in memory is looked at once, instead of in every epoch.
-        self._known_finite = not floats or (
+        #: Whether all floats are known to be finite. What is in memory is looked at once, not in every epoch.
+        self.always_finite = not floats or (
             dataset.in_memory and all(_is_finite(arrays) for _, arrays in dataset.pieces(floats))
         )
         #: How many batches to read ahead. What is in memory is there faster than a thread can be asked for it.
@@ -95,7 +105,7 @@ class Batches:
             seed=self._seed,
             epoch=epoch,
             shuffle=self._shuffle,
-            lengths=self._lengths,
+            lengths=total_lengths(self._sequences) if self._sequences else None,
             balance=self._balance,
         )
         whole: dict[str, NDArray] = {}
@@ -103,15 +113,30 @@ class Batches:
         for index in range(start, len(self)):
             number, window = divmod(index, self.windows_per_batch)
             times = batches[number]
-            rows = times if isinstance(times, slice) else times % self.samples
-            if window == 0 or not whole:
-                whole = self._gather(rows, times, epoch)
-                finite = self._known_finite or _is_finite(whole)
-            samples = len(next(iter(whole.values())))
-            arrays = self._cut(whole, window) if self._windows else whole
-            yield Batch(index, arrays, samples if window == 0 else 0, window == 0, rows, finite)
+            size = _count(times, self.samples)
+            own = self._own(times, size)
+            rows = own if isinstance(own, slice) else own % self.samples
+            if (window == 0 or not whole) and _count(own, self.samples):
+                whole = self._gather(rows, own, epoch, self._longest(times))
+                finite = self.always_finite or _is_finite(whole)
+            elif window == 0:
+                whole, finite = {}, True
+            arrays = self._cut(whole, window) if self._windows and whole else whole
+            yield Batch(index, arrays, size if window == 0 else 0, window == 0, rows, size, finite)
 
-    def _gather(self, rows: Rows, times: Rows, epoch: int) -> dict[str, NDArray]:
+    def _own(self, times: Rows, size: int) -> Rows:
+        """The part of a batch of ``size`` samples that this process computes."""
+        part = self._division.rows(size)
+        if not isinstance(times, slice):
+            return times[part]
+        return slice(times.start + part.start, times.start + part.stop)
+
+    def _longest(self, times: Rows) -> dict[str, int]:
+        """The longest sequence of a batch by the arrays that hold lengths."""
+        rows = times if isinstance(times, slice) else times % self.samples
+        return {name: int(lengths[rows].max(initial=0)) for name, lengths in self._sequences.items()}
+
+    def _gather(self, rows: Rows, times: Rows, epoch: int, longest: Mapping[str, int]) -> dict[str, NDArray]:
         """The arrays of a batch. Samples that come several times are varied by ``times``, each time in another way."""
         arrays = self._dataset.read(rows, self._dtypes)
         for name, dtype in self._dtypes.items():
@@ -120,7 +145,7 @@ class Batches:
         if self._augmenter is not None:
             numbers = np.arange(self.samples)[times] if isinstance(times, slice) else times
             arrays |= self._augmenter.apply(arrays, numbers, epoch)
-        return arrays if self._trimming is None else self._trimming.cut(arrays)
+        return arrays if self._trimming is None else self._trimming.cut(arrays, longest)
 
     def _rounded(self, name: str, array: NDArray, dtype: np.dtype, rows: Rows) -> NDArray:
         try:
@@ -145,3 +170,8 @@ class Batches:
 
 def _is_finite(arrays: Mapping[str, NDArray]) -> bool:
     return all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f")
+
+
+def _count(rows: Rows, samples: int) -> int:
+    """How many rows are selected of so many samples."""
+    return len(range(*rows.indices(samples))) if isinstance(rows, slice) else len(rows)

@@ -51,12 +51,14 @@ class Trimming:
         """The arrays that hold lengths."""
         return list(dict.fromkeys(name for names in self.lengths.values() for name in names))
 
-    def cut(self, arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:
-        """The arrays of a batch, as long as its longest sequence, or a little longer where the dim wants it."""
+    def cut(self, arrays: Mapping[str, NDArray], lengths: Mapping[str, int]) -> dict[str, NDArray]:
+        """The arrays of a batch, as long as its longest sequence, or a little longer where the dim wants it.
+        ``lengths`` has the largest number in each array that holds lengths.
+        """
         trimmed = dict(arrays)
         for time, names in self.lengths.items():
             dim = self._dims[time]
-            longest = max([dim.min, *(int(arrays[name].max(initial=0)) for name in names)])
+            longest = max([dim.min, *(lengths[name] for name in names)])
             longest = -(-longest // dim.multiple_of) * dim.multiple_of
             for name, axes in self._axes[time].items():
                 cuts: list[slice] = [slice(None)] * trimmed[name].ndim

@@ -50,6 +50,14 @@ class _Checks:
         self.metrics()
         if self.train.balance is not None:
             self.balance(self.train.balance)
+        if self.train.parts is not None and self.train.parts > self.train.batch_size:
+            labels = [(self.tree.key_span(("train", "batch_size")), "the samples of a batch")]
+            message = f"{self.train.batch_size} samples can't be divided into {self.train.parts} parts"
+            place, written = (
+                self.tree.value_span(("train", "parts")),
+                "batch_size" in self.train.model_fields_set,
+            )
+            self.diagnostics.error("NW0212", message, place, labels=labels if written else ())
         self.names()
         check_data_sets(self.structure, self.tree, self.diagnostics)
         check_varied(self.structure, self.tree, self.diagnostics)

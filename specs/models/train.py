@@ -306,6 +306,11 @@ class TrainSpec(SpecModel):
     """How often the training data are used."""
     batch_size: Size = 32
     """The number of samples per update."""
+    parts: Size | None = None
+    """The number of parts that each batch is divided into. Their gradients are added up in a fixed order, so that the
+    same bits come out on any number of processes up to this; `batch_norm` takes the statistics of a part. By default
+    each process that trains computes one part, and results agree up to rounding.
+    """
     seed: Seed = 0
     """The seed of everything random: initial weights, order of samples, dropout."""
     shuffle: Flag = True

@@ -30,7 +30,7 @@ ONLY_IN = {
     "llvmlite": ("netwright.compiler.codegen",),
     "click": ("netwright",),
 }
-OPTIONAL = {"google", "lsprotocol", "matplotlib", "onnx", "pygls", "sklearn", "torch", "ziglang"}
+OPTIONAL = {"google", "lsprotocol", "matplotlib", "mpi4py", "onnx", "pygls", "sklearn", "torch", "ziglang"}
 AT_HOME = {  # packages that are nothing without them
     "google": "netwright.onnx",
     "lsprotocol": "netwright.lsp",

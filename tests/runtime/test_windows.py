@@ -6,9 +6,10 @@ import pytest
 from netwright.runtime.batches import Batches
 from netwright.runtime.data import Dataset
 from netwright.runtime.errors import DataError
+from netwright.runtime.evaluation import evaluate
 from netwright.runtime.plan import TrainingPlan
 from netwright.runtime.session import Session
-from netwright.runtime.training import evaluate, train
+from netwright.runtime.training import train
 from netwright.runtime.windows import Windows
 
 from .numpy_engine import buffer, leaky, leaky_data, leaky_values

@@ -7,7 +7,7 @@ depends on parameters alone does not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from netwright.specs.dims import DimLike, Shape
 from netwright.specs.equations.cells import Cell
@@ -49,11 +49,12 @@ class CellBody:
 class Noise:
     """Regularization of a recurrence: for each state the probability that an element keeps its old value, and the
     states whose elements are dropped in matrix products. ``keys`` has the random stream of each state in training,
-    and is None otherwise."""
+    and is None otherwise; ``first`` the number of its first element, if not 0."""
 
     zoneout: Mapping[str, float]
     dropped: Sequence[str] = ()
     keys: Mapping[str, Key] | None = None
+    first: Mapping[str, DimLike] = field(default_factory=dict)
 
 
 #: The name of the cell's output among the sequences; states have their own names.
@@ -130,7 +131,8 @@ def _zoned(
     rate = noise.zoneout[name]
     if noise.keys is None or update is None or time is None:
         return old * rate + new * (1 - rate)
-    bits = update.apply("random_bits", time, attrs=RandomBitsAttributes(noise.keys[name], new.shape))
+    attrs = RandomBitsAttributes(noise.keys[name], new.shape, noise.first.get(name, 0))
+    bits = update.apply("random_bits", time, attrs=attrs)
     return where(kept_of(bits, rate), new, old)
 
 

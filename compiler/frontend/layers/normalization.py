@@ -63,16 +63,18 @@ def expand_dropout(scope: Scope) -> Signal:
     return scope.give(dropout(scope, x, scope.spec.rate), scope.input.lengths)
 
 
-def dropout(scope: Scope, x: Tensor, rate: float, below: str = "") -> Tensor:
+def dropout(scope: Scope, x: Tensor, rate: float, below: str = "", *, time_first: bool = False) -> Tensor:
     """Each element 0 with probability ``rate``, else divided by 1 − rate (Srivastava et al., 2014).
 
     An element is dropped where the high 24 of its 32 random bits are below rate·2²⁴. The stream is that of
-    the layer's path, the counter the update and the element.
+    the layer's path, the counter the update and the element, counted with the batch first.
     """
     if scope.mode != "train" or rate == 0:
         return x
-    attrs = RandomBitsAttributes(scope.key(below), x.shape)
-    kept = kept_of(scope.step().apply("random_bits", attrs=attrs), rate)
+    shape = (x.shape[1], x.shape[0], *x.shape[2:]) if time_first else x.shape
+    attrs = RandomBitsAttributes(scope.key(below), shape, scope.expander.first_element(shape))
+    bits = scope.step().apply("random_bits", attrs=attrs)
+    kept = kept_of(bits.swap_leading() if time_first else bits, rate)
     return where(kept, x * (1 / (1 - rate)), 0)
 
 

@@ -67,7 +67,7 @@ def expand_recurrent(scope: Scope) -> Mapping[str, Signal]:
         if not top:
             joined = concat([run.sequences[OUTPUT] for run in runs], 2)
             rate = spec.dropout if isinstance(spec, GatedLayer) else 0.0
-            inputs = [dropout(scope, joined, rate, f"{layer}.dropout")]
+            inputs = [dropout(scope, joined, rate, f"{layer}.dropout", time_first=True)]
     return recurrence.ports(runs)
 
 

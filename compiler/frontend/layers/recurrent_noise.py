@@ -39,4 +39,5 @@ def recurrent_noise(
         ones = full(scope.graph, 1, TensorType(scope.dtype, (batch, *shapes.states[name])))
         factors.append(dropout(scope, ones, spec.recurrent_dropout, f"{prefix}recurrent_dropout.{name}"))
     keys = {name: scope.key(f"{prefix}zoneout.{name}") for name in shapes.states}
-    return Noise(zoneout, dropped, keys), factors
+    first = {name: scope.expander.first_element((batch, *shape)) for name, shape in shapes.states.items()}
+    return Noise(zoneout, dropped, keys, first), factors

@@ -109,11 +109,13 @@ class Objective:
                 raise
             return {}
 
-    def minimized(self, sums: Sums) -> Tensor:
-        """The mean of the loss, or the weighted sum of the means of several. Nothing counts if the count is 0."""
+    def minimized(self, sums: Sums, counts: Sums | None = None) -> Tensor:
+        """The mean of the loss, or the weighted sum of the means of several. Nothing counts if the count is 0. The sums
+        may be those of a part of a batch; ``counts`` are then those of the whole batch.
+        """
         means: list[Tensor] = []
         for stem, loss in zip(self.stems, self.train.losses, strict=True):
-            count = sums[f"{stem}.count"]
+            count = (counts or sums)[f"{stem}.count"]
             mean = sums[f"{stem}.numerator"] / where(count.compare("gt", 0), count, 1)
             means.append(mean if loss.weight == 1 else mean * loss.weight)
         return reduce(Tensor.__add__, means)
