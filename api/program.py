@@ -260,13 +260,14 @@ class Program:
             return train(checkpoint, resume, None)
         if ranks is not None and ranks.rank > 0:  # the first process has the run
             place = folder.path if folder is not None else Path(run)  # type: ignore[arg-type]
-            with together(ranks):
-                pass
+            if folder is None:
+                with together(ranks):  # while it makes the folder
+                    pass
             begun = resume is not None and (place / CHECKPOINT).exists()
             return train(place / CHECKPOINT, place / CHECKPOINT if begun else None, None)
         plan = training_plan(self.load, self.network, epochs=epochs)
-        with together(ranks or Alone()):
-            if folder is None:
+        if folder is None:
+            with together(ranks or Alone()):
                 folder = self.new_run(Path(run), sets, epochs=plan.epochs)  # type: ignore[arg-type]
         again = resume is not None
         return train_in(folder, train, self.save_weights, self.load, sets, resume=again, epochs=plan.epochs)

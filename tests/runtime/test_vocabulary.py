@@ -76,6 +76,3 @@ def test_a_stored_vocabulary_is_whole_or_refused(value: object, key: str) -> Non
     for one in found.values():
         assert [one.entries[number] for number in one.numbers.values()] == list(one.entries)
         assert one.encode("") == []
-
-
-# Files of text.
