@@ -59,8 +59,13 @@ def batch(lengths: list[int], steps: int, seed: int = 0) -> dict[str, NDArray]:
     return {"x": x, "n": np.array(lengths), "t": rng.integers(0, 3, count)}
 
 
-@pytest.mark.parametrize("layers", LAYERS.values(), ids=LAYERS.keys())
-@pytest.mark.parametrize("size", ["T, 3", "9, 3"])
+@pytest.mark.parametrize(
+    ("layers", "size"),
+    [
+        *(pytest.param(layers, "T, 3", id=name) for name, layers in LAYERS.items()),
+        *(pytest.param(LAYERS[name], "9, 3", id=f"{name} of 9 steps") for name in ("forward", "attention")),
+    ],
+)
 def test_all_entries_compute_the_same(tmp_path: Path, layers: str, size: str) -> None:
     """The interpreter computes all steps."""
     one = model(tmp_path, layers, size)
