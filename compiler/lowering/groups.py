@@ -277,7 +277,8 @@ class Grouping:
                     and isinstance(other, ContractionPart)
                     and other.op is part.op
                     and group.space == part.node.types[0].shape
-                    and (other.combine, other.extents, other.order) == (part.combine, part.extents, part.order)
+                    and (other.combine, other.extents, other.order)
+                    == (part.combine, part.extents, part.order)
                     and len(group.contractions()) < MAX_CONTRACTIONS
                     and (latest is None or latest.order < group.order)
                 ):

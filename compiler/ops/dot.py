@@ -133,7 +133,9 @@ class Dot(Contraction):
         batch = attrs.batch
         if all(stacked):  # the step becomes another batch axis
             lhs, rhs = (tuple(axis + 1 for axis in c) for c in (attrs.lhs_contract, attrs.rhs_contract))
-            return graph.apply("dot", a, b, attrs=replace(attrs, lhs_contract=lhs, rhs_contract=rhs, batch=batch + 1))
+            return graph.apply(
+                "dot", a, b, attrs=replace(attrs, lhs_contract=lhs, rhs_contract=rhs, batch=batch + 1)
+            )
         # The step becomes the first free axis of the one stacked operand.
         if stacked[0]:
             a = _ordered(graph, a, (batch, *range(batch), *range(batch + 1, graph.type(a).rank)))

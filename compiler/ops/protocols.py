@@ -169,7 +169,9 @@ class Contraction(Primitive):
         return None
 
 
-def check_start(op: str, order: Order, start: Sequence[TensorType], result: TensorType, position: int) -> None:
+def check_start(
+    op: str, order: Order, start: Sequence[TensorType], result: TensorType, position: int
+) -> None:
     """Raises ShapeError unless the operands after the factors are those that a contraction with ``order`` may
     have."""
     if not start:

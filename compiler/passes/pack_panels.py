@@ -128,7 +128,13 @@ def _of_panels(
     body = attrs.body
     inner = Graph(body.name)
     arguments = [
-        _input(inner, name, types[position] if position in packed else body.type(value), position in packed, lanes)
+        _input(
+            inner,
+            name,
+            types[position] if position in packed else body.type(value),
+            position in packed,
+            lanes,
+        )
         for position, (name, value) in enumerate(body.inputs.items())
     ]
     for name, value in zip(body.outputs, inner.inline(body, arguments), strict=True):

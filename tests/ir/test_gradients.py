@@ -46,6 +46,9 @@ def test_gradient(path: Path, request: pytest.FixtureRequest) -> None:
     values = evaluate(result, inputs, case.dims)
     for name in names:
         moved = np.random.default_rng(1).normal(size=inputs[name].shape)
-        ends = [evaluate(case.before, {**inputs, name: inputs[name] + s * 1e-6 * moved}, case.dims)["loss"] for s in (1, -1)]
+        ends = [
+            evaluate(case.before, {**inputs, name: inputs[name] + s * 1e-6 * moved}, case.dims)["loss"]
+            for s in (1, -1)
+        ]
         slope = (ends[0] - ends[1]) / 2e-6
         np.testing.assert_allclose(np.sum(values[f"slope.{name}"] * moved), slope, rtol=1e-7)
