@@ -237,6 +237,8 @@ class Resources:
         for entry in self.entries:
             bound = self.dims(entry, self.dims(entry, dims))
             formulas = self.formulas(entry, bound)
+            if entry == "train_step":
+                lines += [f"{entry}: {checkpoints}" for checkpoints in self.network.checkpoints]
             if not bound:
                 continue
             lines.append(f"{entry}: arena at least {flops_text(formulas.live) or '0'} bytes")
@@ -273,7 +275,12 @@ class Resources:
             formulas = self.formulas(entry, bound)
             shown = {"live": str(formulas.live), "tape": str(formulas.tape), "data": str(formulas.data)}
             entries.append({**self.memory(entry, bound).to_json(), "formulas": shown})
-        card = {"model": self.spec.model, "target": self.lowered.manifest.target, "entries": entries}
+        card = {
+            "model": self.spec.model,
+            "target": self.lowered.manifest.target,
+            "entries": entries,
+            "checkpoints": [checkpoints.to_json() for checkpoints in self.network.checkpoints],
+        }
         return card if self.steps is None else {**card, "step_by_step": self.steps.to_json()}
 
 

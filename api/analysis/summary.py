@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from netwright.compiler.frontend.analyses.work import work
-from netwright.compiler.frontend.network import Network, Parameter
+from netwright.compiler.frontend.network import Checkpoints, Network, Parameter
 from netwright.compiler.ops.base import Cost
 from netwright.compiler.scan_window_work import ScanWindowWork, scan_window_work
 from netwright.specs.dims import Dim, DimLike, Shape
@@ -55,7 +55,7 @@ class Summary:
 
     The totals count a shared parameter once; ``repeated`` counts it once per layer that uses it. ``scans`` is the work
     of scans, with and without sharing what overlapping windows have in common. ``shifts`` says how each output responds
-    to shifts of the inputs.
+    to shifts of the inputs, ``checkpoints`` which recurrences compute steps again in training.
     """
 
     model: str
@@ -70,6 +70,7 @@ class Summary:
     bytes: DimLike
     scans: tuple[ScanWindowWork, ...]
     shifts: tuple[Answer, ...]
+    checkpoints: tuple[Checkpoints, ...]
 
     def table(self) -> LayerTable:
         """The layers as a table for a rich console, as wide as that is."""
@@ -120,6 +121,7 @@ class Summary:
             apart, shared = flops_text(scan.before), flops_text(scan.after)
             saved = f"{shared} instead of {apart} multiplications per sample"
             lines.append(f"work saved by sharing: {scan.scan} takes {saved}{_saving(scan)}")
+        lines += [f"training: {checkpoints}" for checkpoints in self.checkpoints]
         before = ""
         for row in self.rows:
             unseen = row.receptive_field.unseen_text if row.receptive_field else ""
@@ -188,6 +190,7 @@ class Summary:
                 {"scan": scan.scan, "before": _size(scan.before), "after": _size(scan.after)}
                 for scan in self.scans
             ],
+            "checkpoints": [checkpoints.to_json() for checkpoints in self.checkpoints],
             "shifts": [answer.to_json() for answer in self.shifts],
         }
 
@@ -256,6 +259,7 @@ def summarize(load: LoadResult, network: Network) -> Summary:
             {name: 1 for name, info in network.dims.items() if info.role == "batch"},
         ),
         analysis.answers,
+        network.checkpoints,
     )
 
 

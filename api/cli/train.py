@@ -165,9 +165,8 @@ def command(
             "--jobs is for --folds: a single run is one process, whose threads --threads sets"
         )
     first = load(spec, changes)
-    place = shared_place(
-        lambda: place_of(_name_of(first), weights, checkpoint, resume, runs, name, force=force)
-    )
+    called = _name_of(first)
+    place = shared_place(lambda: place_of(called, weights, checkpoint, resume, runs, name, force=force))
     run, start = place.open(), place.resume
     begun = run.info["options"] if run is not None else {} if place.folder is not None else None
     if weights is not None:

@@ -12,6 +12,7 @@ from typing import Any
 from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.target import host_target
 from netwright.compiler.frontend.analyses.work import layer_of
+from netwright.compiler.frontend.network import Checkpoints
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Node
 from netwright.compiler.lowering.groups import Group, Grouping
@@ -80,7 +81,7 @@ class Unfused:
 @dataclass(frozen=True)
 class Optimizations:
     """The result for one entry: the number of ``operations`` before and after the passes, their changes, the kernels in
-    order, and fusions that were refused.
+    order, fusions that were refused, and recurrences that compute steps again.
     """
 
     model: str
@@ -90,6 +91,7 @@ class Optimizations:
     kernels: tuple[FusedKernel, ...]
     unfused: tuple[Unfused, ...]
     scans: tuple[ScanWindowWork, ...]
+    checkpoints: tuple[Checkpoints, ...] = ()
 
     def to_text(self) -> str:
         """A section each for the passes, the kernels, and the refused fusions."""
@@ -102,6 +104,8 @@ class Optimizations:
                 continue  # a first layer that sees the whole window shares no work
             saved = f"{flops_text(scan.after)} multiplications instead of {flops_text(scan.before)}"
             lines.append(f"  the windows of {scan.scan} share their work: {saved}")
+        if self.checkpoints:
+            lines += ["", "Memory for time:", *(f"  {checkpoints}" for checkpoints in self.checkpoints)]
         lines += ["", f"{count_text(len(self.kernels), 'kernel')}, in order:"]
         lines += [f"  {kernel}" for kernel in self.kernels]
         if self.unfused:
@@ -123,6 +127,7 @@ class Optimizations:
                 {"scan": scan.scan, "before": str(scan.before), "after": str(scan.after)}
                 for scan in self.scans
             ],
+            "checkpoints": [checkpoints.to_json() for checkpoints in self.checkpoints],
             "kernels": [
                 {
                     "layers": list(kernel.layers),
@@ -161,7 +166,9 @@ def optimizations(model: Model, entry: str = "predict") -> Optimizations:
     unfused: list[Unfused] = []
     kernels = tuple(_kernels(made, layer, "", unfused))
     scans = scan_window_work(graph) if entry == "predict" else ()
-    return Optimizations(model.name, entry, counts, tuple(watch.changes), kernels, tuple(unfused), scans)
+    checkpoints = network.checkpoints if entry == "train_step" else ()
+    changes = tuple(watch.changes)
+    return Optimizations(model.name, entry, counts, changes, kernels, tuple(unfused), scans, checkpoints)
 
 
 @dataclass

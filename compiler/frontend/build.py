@@ -23,7 +23,7 @@ from .analyses.sections import check_outputs, check_training
 from .expander import Expander
 from .generation.split import needed_part
 from .layers.registry import EXPANSIONS
-from .network import Graphs, LayerInfo, Network, OutputInfo, Parameter, State
+from .network import Checkpoints, Graphs, LayerInfo, Network, OutputInfo, Parameter, State
 from .problem import Problem
 from .scope import Mode
 from .tensor import Tensor
@@ -167,11 +167,13 @@ def _network(load: LoadResult, checked: Expander, objective: Objective | None) -
     model = checked.spec
     builders: dict[str, Callable[[], Graph]] = {"predict": lambda: _predict(load, checked.bounded)}
     states: dict[str, State] = {}
+    checkpoints: tuple[Checkpoints, ...] = ()
     if model.train and objective:
         train = model.train
         training = _expanded(load, "train_step", mode="train", bounded=checked.bounded)
         types = {name: param.type for name, param in checked.parameters.items() if param.trained}
         states |= update_states(train, types)
+        checkpoints = tuple(training.checkpoints.values())
         states |= {name: state for name, state in training.states.items() if name not in states}
         builders["loss"] = lambda: checked.graph
         builders["train_step"] = lambda: _train_step(load, train, training)
@@ -198,6 +200,7 @@ def _network(load: LoadResult, checked: Expander, objective: Objective | None) -
         seed=checked.seed,
         scores=objective.scores if objective else (),
         fitted=tuple(checked.fitted),
+        checkpoints=checkpoints,
         graphs=Graphs(builders),
     )
 

@@ -23,7 +23,7 @@ from ..graph.types import FLOATS, TensorType
 from ..ops.layout import show
 from ..ops.within import WithinAttributes
 from .expansion import Expansion
-from .network import LayerInfo, Parameter, State
+from .network import Checkpoints, LayerInfo, Parameter, State
 from .origins import Origin, history
 from .patterns import matched
 from .problem import Label, Problem, show_type
@@ -57,6 +57,7 @@ class Expander:
         train = self.spec.train if mode == "train" else None
         self.carries = bool(train and train.windows and train.windows.carry_state)
         self.bptt = train.bptt if train else None
+        self.checkpoints: dict[str, Checkpoints] = {}
         self.ranges: dict[str, Range] = {name: (dim.least, dim.most) for name, dim in self.spec.dims.items()}
         self.multiples = {
             name: dim.multiple_of for name, dim in self.spec.dims.items() if dim.multiple_of > 1

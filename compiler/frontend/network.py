@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netwright.specs.dims import DimLike
 from netwright.specs.manifest import DimInfo, ScoreInfo
 from netwright.specs.models.initializers import InitializerSpec, initialize
 from netwright.specs.random import Stream
@@ -73,6 +74,27 @@ class OutputInfo:
     labels: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """How often a recurrence keeps its state in training: after every ``steps`` of ``length`` steps."""
+
+    recurrence: str
+    steps: int
+    length: DimLike
+
+    def __str__(self) -> str:
+        if isinstance(self.length, int) and self.length <= self.steps:
+            return (
+                f"{self.recurrence} keeps all of its {self.length} steps: checkpoints come every {self.steps}"
+            )
+        again = "the steps in between are computed again for the gradient"
+        return f"{self.recurrence} keeps its state every {self.steps} of {self.length} steps; {again}"
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return {"recurrence": self.recurrence, "steps": self.steps, "length": str(self.length)}
+
+
 class Graphs(Mapping[str, Graph]):
     """Graphs by entry, each built when it is first read."""
 
@@ -115,6 +137,8 @@ class Network:
     """What losses and metrics are reported."""
     fitted: tuple[str, ...] = ()
     """Layers whose statistics come from the training data, in order."""
+    checkpoints: tuple[Checkpoints, ...] = ()
+    """Recurrences of which training keeps some states only, in order."""
     graphs: Mapping[str, Graph] = field(default_factory=dict)
 
 

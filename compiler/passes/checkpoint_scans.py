@@ -33,17 +33,17 @@ class CheckpointScans(Pass):
             if isinstance(attrs.length, int) and attrs.length <= steps:
                 return new.add("scan", operands, whole).values
             part = replace(whole, part=True)
-            blocks = replace(whole, body=_block(part, steps), unroll="none", recompute=True)
+            blocks = replace(whole, body=_block(part, steps, node.layer), unroll="none", recompute=True)
             return in_blocks(new, attrs, operands, steps, blocks, part)
 
         return graph.rewrite(context.limit(rule))
 
 
-def _block(attrs: ScanAttributes, steps: int) -> Graph:
+def _block(attrs: ScanAttributes, steps: int, layer: str) -> Graph:
     """The body of the scan over blocks: the scan over the ``steps`` steps of one."""
     block = Graph(f"{attrs.body.name}.block")
     inputs = block_inputs(block, attrs, steps)
-    node = block.add("scan", inputs, attrs.with_length(steps))
+    node = block.add("scan", inputs, attrs.with_length(steps), layer=layer)
     for name, value in zip(attrs.body.outputs, node.values, strict=True):
         block.set_output(name, value)
     return block

@@ -66,7 +66,7 @@ CODES: dict[str, str] = {
     "NW0405": "unknown mask or lengths",
     "NW0406": "the loss can't be computed on this output",
     "NW0407": "unknown data set",
-    "NW0408": "truncated backpropagation does not apply",
+    "NW0408": "backpropagation through time does not apply",
     "NW0409": "nothing to train",
     "NW0410": "no gradient",
     "NW0411": "a data set names an unknown array",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from .augmentation import Augmentation
@@ -201,6 +201,13 @@ class BpttSpec(SpecModel):
     again when the gradient needs them. That takes less memory and more time, and gives the same gradient, bit for bit.
     `auto` is about the square root of the number of steps. By default, what the gradient needs is kept of all steps.
     """
+
+    @field_validator("checkpoint", mode="before")
+    @classmethod
+    def _checkpoint_is_auto_or_a_number(cls, value: Any) -> Any:
+        if isinstance(value, bool) or (isinstance(value, str) and value != "auto"):
+            raise PydanticCustomError("checkpoint", "expected auto or a number of steps")
+        return value
 
     @model_validator(mode="after")
     def _used(self) -> Self:

@@ -52,7 +52,8 @@ def check(case: Case) -> None:
     - has a kernel whose machine code does what the loop interpreter does (one, in a third of the networks),
     - predicts what the interpreter does, on each binding, bit by bit the same on any number of threads,
     - has the interpreter's loss, and its weights, states and outputs after each of five steps of training, bit by bit
-      the same on any number of threads.
+      the same on any number of threads,
+    - has the same weights, bit by bit, after a step of training without `bptt.checkpoint`.
 
     Raises `Sensitive` where they differ, and the interpreter's own results differ as much for other roundings.
     """
@@ -68,6 +69,8 @@ def check(case: Case) -> None:
         check_predict(model, case.seed, binding)
     if "train" in case.spec:
         check_training(model, case.seed, case.bindings[-1])
+        if "checkpoint" in case.spec["train"].get("bptt", {}):
+            check_checkpoint(model, case.seed, case.bindings[-1])
 
 
 def check_kernels(model: Model, seed: int) -> None:
@@ -122,6 +125,24 @@ def check_training(model: Model, seed: int, dims: Mapping[str, int]) -> None:
         table |= {name: np.array(found[name]) for name in expected if name in table}
 
 
+def check_checkpoint(model: Model, seed: int, dims: Mapping[str, int]) -> None:
+    """A training step with states kept now and then against the one that keeps all of them."""
+    train = dict(model.spec["train"])
+    rest = {key: value for key, value in train.pop("bptt").items() if key != "checkpoint"}
+    whole = Model(
+        {**model.spec, "train": {**train, **({"bptt": rest} if rest else {})}}, model.machine, ("train_step",)
+    )
+    weights, first, steps = model.weights(seed), model.session(model.weights(seed)), []
+    batch, _, _ = next(iter(batches(model, first, seed, dims)))
+    for one in (model, whole):
+        session = one.session(weights)
+        outputs = one.run_native(session, "train_step", batch)
+        steps.append({**session.weights, **session.state, **outputs})
+    for name, array in steps[1].items():
+        if not np.array_equal(array, steps[0][name], equal_nan=np.asarray(array).dtype.kind == "f"):
+            raise Finding(f"train_step: {name} depends on bptt.checkpoint")
+
+
 def same_bits(entry: str, first: Mapping[str, Any], found: Mapping[str, Any], threads: int) -> None:
     """Raises Finding unless a number of threads gives what the first does."""
     for name, array in first.items():
@@ -137,7 +158,7 @@ def batches(
     Truncated backpropagation has windows of longer sequences for its steps, as the training loop cuts them.
     """
     bptt = model.spec["train"].get("bptt")
-    if bptt is None:
+    if bptt is None or "window" not in bptt:
         yield from ((model.batch(dims, seed + step), dims, False) for step in range(STEPS))
         return
     time = time_dim(model.network.inputs.values(), model.network.dims)

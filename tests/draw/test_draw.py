@@ -89,7 +89,7 @@ def test_every_layer_type_optimizer_loss_and_metric_is_drawn() -> None:
 def test_blocks_repetitions_truncated_backpropagation_and_freezing_are_drawn() -> None:
     """With arguments, several inputs and outputs, parameters of another use, and both kinds of windows."""
     wanted = {"args", "with", "default", "in1", "outputs", "share of a use", "repeat of a use", "repeat"}
-    wanted |= {"bptt with states", "bptt without states", "bptt with lengths"}
+    wanted |= {"bptt with states", "bptt without states", "bptt with lengths", "checkpoint"}
     wanted |= {"freeze", "accumulate", "ema", "parameter_groups"}
     for number in range(MANY):
         wanted -= set(kinds_of(spec_of(number)))
@@ -107,7 +107,9 @@ def kinds_of(spec: Mapping[str, Any]) -> Iterator[str]:
         yield from ("with" for _ in range(bool(kind) and "with" in layer))
     yield from {"freeze", "accumulate", "ema", "parameter_groups"} & spec.get("train", {}).keys()
     bptt = spec.get("train", {}).get("bptt")
-    if bptt:
+    if bptt and "checkpoint" in bptt:
+        yield "checkpoint"
+    if bptt and "window" in bptt:
         yield f"bptt {'with' if bptt.get('carry_state', True) else 'without'} states"
         yield from ("bptt with lengths" for one in spec["inputs"].values() if "lengths" in one)
 

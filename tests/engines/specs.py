@@ -217,6 +217,7 @@ def loss(s: Sketch, output: Signal) -> None:
     last = any(one.get("steps") == "last" for one in losses_of({"train": s.train}))
     if s.dims.get("T") is not None and not last and s.number(0, 2) == 0:
         truncate(s)
+    checkpoint(s)
     if s.number(0, 4) == 0:
         freeze(s)
     group = {"parameters": ["*"], "rate_factor": 0.5, "weight_decay": 0.05}
@@ -246,6 +247,16 @@ def truncate(s: Sketch) -> None:
     s.train["bptt"] = {"window": size, **s.options(carry_state=(None, True, False))}
     if "NW0408" in s.errors():  # something on the way stands for a whole sequence
         del s.train["bptt"]
+
+
+def checkpoint(s: Sketch) -> None:
+    """Has recurrences keep some of their states only, where there are recurrences."""
+    assert s.train is not None
+    if not any(layer.get("type") in RECURRENT for layer in s.layers):
+        return
+    steps = s.one_of(None, None, 1, 2, 3, "auto")
+    if steps is not None:
+        s.train["bptt"] = {**s.train.get("bptt", {}), "checkpoint": steps}
 
 
 def optimizer(s: Sketch) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from .harness import losses_of
 from .layers import LAYERS, RECURRENT
 from .sketch import Signal, Sketch
-from .specs import loss, sequence, truncate
+from .specs import checkpoint, loss, sequence, truncate
 
 #: What stands between recurrent layers, step by step or looking around.
 BETWEEN = (
@@ -38,7 +38,9 @@ def truncated(s: Sketch) -> None:
         return
     for one in losses_of({"train": s.train}):
         one.pop("steps", None)
+    s.train.pop("bptt", None)
     truncate(s)
+    checkpoint(s)
 
 
 def steps_of(s: Sketch, made: Signal | None, x: Signal) -> Signal:

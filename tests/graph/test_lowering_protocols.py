@@ -37,6 +37,8 @@ def test_contraction_combines_the_factors_it_names(primitive: Contraction, sampl
         for reduction in np.ndindex(*shape):
             factors = primitive.factors(sample.attrs, sample.operands, index, reduction)
             terms.append(np.prod([arrays[position][tuple(where)] for position, where in factors]))
+        if primitive.continues and len(arrays) > primitive.factor_count:
+            terms.append(arrays[primitive.factor_count][index])
         np.testing.assert_allclose(combine.reduce(terms), expected[index], rtol=1e-10, atol=1e-12)
 
 

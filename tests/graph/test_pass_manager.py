@@ -48,7 +48,7 @@ def test_dumps_are_numbered_and_parse_back(tmp_path: Path, monkeypatch: pytest.M
     graph = before_gradients(build(BY_NAME["rnn"]))
     names = sorted(path.name for path in (tmp_path / "dump").glob("*_forward_*.txt"))
     assert names[0].endswith("_forward_input.txt")
-    assert any(name.endswith("_forward_hoist_scan_inputs.txt") for name in names)
+    assert any(name.endswith("_forward_regroup_sums.txt") for name in names)
     last = (tmp_path / "dump" / names[-1]).read_text()
     assert str(parse_graph(last)) == str(graph)
     assert "(unchanged)" in (tmp_path / "dump" / "times.txt").read_text()

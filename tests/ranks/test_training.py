@@ -135,14 +135,28 @@ def test_only_the_first_process_prints_and_writes(folder: Path) -> None:
     process = started(2, "netwright", "train", "line.yaml", "--weights", "line.safetensors", cwd=folder)
     assert process.returncode == 0, process.stderr
     lines = process.stdout.splitlines()
-    assert [line.split("  ")[0] for line in lines] == [
-        "epoch 1/2",
-        "epoch 2/2",
-        "wrote line.safetensors: 3 weights",
-    ]
+    assert [line.split()[0] for line in lines] == ["epoch", "1/2", "2/2", "wrote"]
     assert process.stderr == ""
     names = {"line.yaml", "train.npz", "line.safetensors", "line.checkpoint"}
     assert {path.name for path in folder.iterdir()} == names
+
+
+def test_a_run_is_of_all_processes_and_one_can_go_on_with_it(folder: Path) -> None:
+    process = started(2, "netwright", "train", "line.yaml", "--runs", "runs", "--no-report", cwd=folder)
+    assert process.returncode == 0, process.stderr
+    run = folder / "runs" / "line-001"
+    assert {"run.json", "metrics.jsonl", "weights.safetensors", "weights.checkpoint"} <= {
+        path.name for path in run.iterdir()
+    }
+    again = started(2, "netwright", "train", "line.yaml", "--runs", "runs", "--name", "line-001", cwd=folder)
+    assert again.returncode == 2
+    assert again.stderr.count("is there already") == 1
+    line = [sys.executable, "-m", "netwright", "train", "line.yaml", "--resume", str(run), "--epochs", "3"]
+    alone = subprocess.run([*line, "--no-report"], cwd=folder, capture_output=True, text=True, timeout=120)
+    assert alone.returncode == 0, alone.stderr
+    epochs = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [record["epoch"] for record in epochs if record["kind"] == "epoch"] == [1, 2, 3]
+    shutil.rmtree(folder / "runs")
 
 
 def test_the_first_process_says_what_is_wrong(folder: Path) -> None:

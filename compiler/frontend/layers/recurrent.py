@@ -26,6 +26,7 @@ from ..equations.cell_shapes import cell_shapes, declared_input
 from ..equations.cells import OUTPUT, cell_body
 from ..equations.parameters import declared_parameter
 from ..expansion import Expansion
+from ..network import Checkpoints
 from ..problem import count
 from ..scope import Scope, Signal
 from ..tensor import Tensor, concat, constant, full, iota, where
@@ -175,6 +176,8 @@ class _Recurrence:
             noise=noise,
         )
         self.check_unroll(len(body.graph))
+        if self.checkpoint is not None:
+            scope.expander.checkpoints[path] = Checkpoints(path, self.checkpoint, self.length)
         consts, sequences = [*params, *factors], [*inputs]
         if noise.keys is not None and any(noise.zoneout.values()):
             consts.append(scope.step())
