@@ -180,6 +180,11 @@ class Session:
         )
         return {**self.weights, **averages}
 
+    @property
+    def gradient_names(self) -> list[str]:
+        """The names of the parts of ``gradients``, in order."""
+        return list(self._gradients)
+
     def gradients_after_marks(self) -> list[int]:
         """How many elements of ``gradients`` are complete after each mark of the entry `gradients`."""
         ends: list[int] = []
