@@ -229,8 +229,8 @@ class Program:
             sets = data if isinstance(data, DataSets) else self._data(train=data, valid=valid)
             self.vocabularies |= sets["train"].vocabularies
             self.classes |= sets["train"].classes
-            with (ranks or Alone()).in_turns():  # so that the others find the code in the cache
-                session = self._training_session(ranks)
+        with together(ranks or Alone()), (ranks or Alone()).in_turns():  # the others find code in the cache
+            session = self._training_session(ranks)
 
         def train(
             checkpoint: str | Path | None, resume: str | Path | None, sink: Sink | None

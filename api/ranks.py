@@ -11,6 +11,7 @@ from netwright.compiler.codegen.target import named_target
 from netwright.compiler.frontend.analyses.mixing import mixing_layer
 from netwright.compiler.frontend.build import bounded_network, divided_network
 from netwright.compiler.frontend.network import Network, initial_states
+from netwright.compiler.frontend.problem import Problem
 from netwright.runtime.distributed.communicator import Communicator
 from netwright.runtime.distributed.mpi import MpiCommunicator
 from netwright.runtime.engine import Engine
@@ -36,12 +37,15 @@ def communicator_of(given: Any) -> Communicator | None:
 
 
 class Divided:
-    """A network compiled for training by parts of batches."""
+    """A network compiled for training by parts of batches. Raises RequestError if random numbers can't be divided."""
 
     def __init__(
         self, load: LoadResult, network: Network, *, engine: str, threads: int | None, pin: bool, cpu: str
     ):
-        self._load, self._network = load, divided_network(load, bounded_network(load, network))
+        try:
+            self._load, self._network = load, divided_network(load, bounded_network(load, network))
+        except Problem as problem:
+            raise RequestError(f"batches can't be divided: {problem.diagnostic.message}") from None
         self._how = engine, threads, pin, cpu
         self._engine: Engine | None = None
 

@@ -44,6 +44,14 @@ def lstm() -> str:
     return _spec("lstm128", "x: {shape: [N, T, 32]}", layers, "N: batch, T: time")
 
 
+def mlp() -> str:
+    """Two hidden layers of 1,024 units: many weights for little work."""
+    layers = [f"{{name: hidden{number}, type: dense, units: 1024, activation: relu}}" for number in (1, 2)]
+    return _spec(
+        "mlp1024", "x: {shape: [N, 784]}", [*layers, "{name: logits, type: dense, units: 10}"], "N: batch"
+    )
+
+
 def _conv(name: str, inputs: str, filters: int, kernel: int = 3, strides: int = 1) -> str:
     return (
         f"{{name: {name}, type: conv2d, inputs: [{inputs}], filters: {filters}, kernel_size: {kernel}, "

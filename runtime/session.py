@@ -190,6 +190,11 @@ class Session:
         """What a plateau multiplies the learning rate by."""
         return float(self._states.get(SCALE, 1.0))
 
+    @property
+    def gradient_names(self) -> list[str]:
+        """The names of the parts of ``gradients``, in order."""
+        return list(self._gradients)
+
     def gradients_after_marks(self) -> list[int]:
         """How many elements of ``gradients`` are complete after each mark of the entry `gradients`."""
         ends: list[int] = []

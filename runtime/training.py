@@ -22,7 +22,7 @@ from .batches import Batch, Batches, read_ahead
 from .causes import NETWORK, UPDATES, not_finite
 from .checkpoint import load_checkpoint, save_checkpoint
 from .data.samples import Samples
-from .distributed.agreement import check_equal, fingerprint, is_known, known, together
+from .distributed.agreement import check_equal, digest, fingerprint, is_known, known, together
 from .distributed.communicator import Alone, Communicator
 from .distributed.steps import DividedSteps
 from .errors import DataError, TrainingError
@@ -195,6 +195,7 @@ class _Training:
             "model": self.session.manifest.model,
             "training": {**self.identity, "epochs": plan.epochs, "batch_size": plan.batch_size},
             "place": f"epoch {progress.epoch + 1}, batch {progress.batch}",
+            "order of gradients": digest(self.session.gradient_names),
             "data": {name: fingerprint(samples) for name, samples in sets.items() if samples is not None},
         }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -67,13 +67,18 @@ def is_known(error: BaseException) -> bool:
 def fingerprint(samples: Samples) -> str:
     """The number of samples, and a digest of three of them."""
     count = len(samples)
-    digest = hashlib.blake2b(digest_size=8)
+    made = hashlib.blake2b(digest_size=8)
     for row in sorted({0, count // 2, count - 1}) if count else ():
         arrays = samples.read(slice(row, row + 1), list(samples.headers))
         for name in sorted(arrays):
-            digest.update(f"{name} {arrays[name].shape} {arrays[name].dtype}".encode())
-            digest.update(np.ascontiguousarray(arrays[name]).tobytes())
-    return f"{count} samples ({digest.hexdigest()})"
+            made.update(f"{name} {arrays[name].shape} {arrays[name].dtype}".encode())
+            made.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return f"{count} samples ({made.hexdigest()})"
+
+
+def digest(names: Iterable[str]) -> str:
+    """A short text that differs if names or their order do."""
+    return hashlib.blake2b("\n".join(names).encode(), digest_size=8).hexdigest()
 
 
 def check_equal(communicator: Communicator, facts: Mapping[str, Any]) -> None:
