@@ -38,8 +38,8 @@ def test_translate(tmp_path: Path) -> None:
     command = ("--weights", weights, *length, "--beam", 4, "--format", "json")
     printed = netwright("evaluate", folder / "translate.yaml", *command, "--generate")
     scores = json.loads(printed)["valid"]["scores"]
-    assert scores["chrf"] >= 45
-    assert scores["exact"] >= 0.1
+    assert scores["chrf"] >= 40
+    assert scores["exact"] >= 0.07
     texts = ("Select a category", "Delete this page", "Enter your new password")
     given = [word for text in texts for word in ("--text", text)]
     lines = netwright("generate", folder / "translate.yaml", *command, *given).splitlines()
