@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,12 @@ from netwright.runtime.data.vocabulary import Vocabulary
 from netwright.runtime.errors import DataError, ExecutionError, InputError
 
 from ..errors import RequestError
+from ..model import Model
 from ..prediction.answers import Answer, Numbers
-from ..prediction.predictor import Prediction
+from ..prediction.inputs import PredictionInputs
+from ..prediction.predictor import USUAL_BATCH, Prediction
 from ..prediction.samples import Shown
+from ..program import EngineName
 from .search import Continuation, Decoder, Drawing, Ending, beam_search, continued
 from .text import joined
 from .writer import Writer
@@ -112,6 +116,37 @@ def answers(
                 )
 
             yield from each_alone(range(len(item)), written)
+
+
+def answer(
+    model: Model,
+    weights: str | Path,
+    texts: Sequence[str],
+    *,
+    length: int = 100,
+    beam: int | None = None,
+    engine: EngineName = "native",
+    threads: int | None = None,
+) -> list[str]:
+    """The text of up to ``length`` tokens that a network writes in answer to each of ``texts``: token by token the most
+    likely one, or the best of a ``beam``. Raises RequestError for a network that does not, DataError for texts that it
+    can't read, and what `Model.compile` raises.
+    """
+    writer = Writer(model, weights, engine=engine, threads=threads)
+    inputs = PredictionInputs(
+        model.load,
+        model.network,
+        writer.vocabularies,
+        size=USUAL_BATCH,
+        without=[name for name in model.network.inputs if name not in writer.reads],
+    )
+    search = searching(writer, Ending(length, writer.ends), Drawing(), beam)
+    shown, made = WrittenText(writer.vocabulary, length), list[str]()
+    for item in answers(writer, inputs.of_texts(texts), first_tokens(writer), length, search):
+        if isinstance(item, Unreadable):
+            raise DataError(item.message)
+        made += [shown.cells(tokens)[0] for tokens in item.outputs[ANSWER]]
+    return made
 
 
 def _written(

@@ -222,6 +222,8 @@ class Decoding:
             raise RequestError(f"{writer.name}: {what}")
         arrays = {name: array[self._samples] for name, array in self._arrays.items()}
         arrays[writer.written.input] = self._cast(tokens)
+        if writer.written.lengths in writer.graphs[BEGIN].inputs:  # a layer reads them by itself
+            arrays[writer.written.lengths] = np.full(len(tokens), tokens.shape[1])
         results = writer.run(BEGIN, arrays, {})
         scores = results.pop(writer.written.output)
         self._state = {name: array for name, array in results.items() if name.startswith(NEXT)}

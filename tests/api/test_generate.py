@@ -13,12 +13,15 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from netwright import Model
+from netwright.build import reference
 from netwright.cli import main
 from netwright.errors import RequestError
+from netwright.generation.compiled import Compiled, writing_network
 from netwright.generation.search import Continuation, Drawing, Ending, beam_search, continued
 from netwright.generation.text import joined
 from netwright.generation.writer import Writer
 from netwright.runtime.data.vocabulary import Vocabulary
+from netwright.runtime.session import Session
 from netwright.specs.load import load_spec_text
 
 SPEC = """netwright: 1
@@ -173,6 +176,22 @@ def test_only_the_last_tokens_are_read_where_there_is_a_limit() -> None:
     np.testing.assert_allclose(limited.on().begin(tokens), free.on().begin(tokens), rtol=1e-6)
     with pytest.raises(RequestError, match="at least 4"):
         language_model("{role: time, min: 4}").on().begin(np.array([[2, 3]]))
+
+
+@pytest.mark.parametrize("beam", [None, 3])
+def test_a_graph_goes_on_with_a_text(beam: int | None) -> None:
+    writer = language_model()
+    model = Model(load_spec_text(SPEC.replace("TIME", "time"), "spec.yaml"))
+    vocabulary = Vocabulary("characters", False, "<pad>", "<unk>", LETTERS.entries)
+    network, graphs = writing_network(model.load, model.network, Compiled(6, {"text": vocabulary}, beam))
+    assert set(network.inputs) == {"text"}
+    session = Session(reference(network, graphs), writer.session.weights)
+    made = session.run("predict", {"text": np.array([[3, 2], [5, 4]])})["written"]
+    for begun, tokens in zip(([3, 2], [5, 4]), made.tolist(), strict=True):
+        if beam is None:
+            assert tokens == drawn(writer, begun, Drawing(), Ending(6)).tokens
+        else:
+            assert tokens == best(writer, begun, beam, Ending(6))[0]
 
 
 def test_words_are_joined_as_texts_are() -> None:

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+import netwright
 from netwright.cli import main
+from netwright.generation.answers import answer
 from netwright.runtime.npy import read_npy
 
 Cli = Callable[..., Result]
@@ -110,6 +112,9 @@ def test_texts_are_answered(trained: Path, cli: Cli) -> None:
     shown = cli(*command, "--text", "3 1", "--text", "2 2 4")
     assert [line.split("  ")[0] for line in shown.output.splitlines()] == ["text", "3 1", "2 2 4"]
     assert "three one" in shown.output
+    model = netwright.load(trained / "digits.yaml")
+    made = answer(model, trained / "w.safetensors", ["3 1", "2 2 4"], length=6, engine="reference")
+    assert made == ["three one", "two two four"]
     # A table without the column of answers, and lines of a text file.
     (trained / "new.csv").write_text("digits\n4\n1 2 3\n", encoding="utf-8")
     (trained / "new.txt").write_text("4\n1 2 3\n", encoding="utf-8")
