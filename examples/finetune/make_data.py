@@ -3,7 +3,7 @@
     pip install "netwright[examples]"
     python make_data.py
 
-build/few has 20 images each of 5 to 9, to train on; build/others 300 each, to test; build/digits.npy five of those.
+build/few has five images each of 7, 8 and 9, to train on; build/others 300 each, to test; build/digits.npy three of those.
 """
 
 import sys
@@ -18,7 +18,7 @@ except ImportError as error:
     sys.exit(f'{error}: pip install "netwright[examples]" brings what this example needs')
 
 BUILD = Path(__file__).parent / "build"
-FEW, OTHERS = 20, 300
+FEW, OTHERS = 5, 300
 
 
 def digits(wanted: range) -> dict[int, np.ndarray]:
@@ -29,7 +29,7 @@ def digits(wanted: range) -> dict[int, np.ndarray]:
 
 
 def main() -> None:
-    new = digits(range(5, 10))
+    new = digits(range(7, 10))
     for name, start, stop in (("few", 0, FEW), ("others", FEW, FEW + OTHERS)):
         for digit, images in new.items():
             folder = BUILD / name / str(digit)
