@@ -3,7 +3,8 @@
     pip install "netwright[examples]"
     python make_data.py
 
-build/few has five images each of 7, 8 and 9, to train on; build/others 300 each, to test; build/digits.npy three of those.
+build/few has five images each of 7, 8 and 9, to train on; build/others 300 each, to test; build/digits.npy has three
+of those.
 """
 
 import sys
