@@ -72,11 +72,12 @@ class _Converter:
         kinds = {kind: branch for branch in branches if (kind := self.kind(branch)) is not None}
         if len(kinds) < 2:
             return schema
+        types = [self.constant(kind, sub) for kind, sub in kinds.items()]
         chosen = self.named(
             {
                 "type": "object",
                 "required": ["type"],
-                "properties": {"type": {"anyOf": [self.constant(kind, sub) for kind, sub in kinds.items()]}},
+                "properties": {"type": {"anyOf": [*types, {"$ref": f"#/definitions/{COMPUTED}"}]}},
                 "allOf": [
                     {"if": {"properties": {"type": {"const": kind}}, "required": ["type"]}, "then": branch}
                     for kind, branch in kinds.items()

@@ -60,7 +60,11 @@ def test_documentation() -> None:
     schema = json_schema()
     assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
     layers = schema["definitions"]["any_dense"]
-    kinds = {one["const"]: one.get("description") for one in layers["properties"]["type"]["anyOf"]}
+    kinds = {
+        one["const"]: one.get("description")
+        for one in layers["properties"]["type"]["anyOf"]
+        if "const" in one
+    }
     assert kinds.keys() == LAYERS.keys()
     assert all(kinds.values())
     assert [one["if"]["properties"]["type"]["const"] for one in layers["allOf"]] == list(kinds)
@@ -120,6 +124,10 @@ def test_values_may_be_computed(validator) -> None:
     text = LENET.replace("filters: 16", "filters: $n * 2").replace("dims:", "vars: {n: 8}\ndims:")
     assert list(validator.iter_errors(value(text))) == []
     assert list(validator.iter_errors(value(text.replace("$n * 2", "many")))) != []
+    text = LENET.replace("type: conv2d", "type: $kind").replace("dims:", "vars: {kind: conv2d}\ndims:")
+    assert not load_spec_text(text, "lenet.yaml").diagnostics.has_errors
+    assert list(validator.iter_errors(value(text))) == []
+    assert list(validator.iter_errors(value(text.replace("$kind", "kind")))) != []
 
 
 @pytest.mark.parametrize("kind", LAYERS)
