@@ -97,6 +97,7 @@ class Reader:
         shape = place.type.shape
         declared = tuple(s for s in shape if s != 1)
         if self._is_flat(place):
+            assert self.flat is not None
             declared = self.flat
         key = (place.storage.name, place.extents, place.indices, declared)
         known = self.parameters.get(key)
