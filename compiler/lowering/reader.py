@@ -97,6 +97,7 @@ class Reader:
         shape = place.type.shape
         declared = tuple(s for s in shape if s != 1)
         if self._is_flat(place):
+            assert self.flat is not None
             declared = self.flat
         key = (place.storage.name, place.extents, place.indices, declared)
         known = self.parameters.get(key)
@@ -261,7 +262,7 @@ class Reader:
         source, *others = sources
         index = self.settled(source.index)
         conditions = tuple(c for c in source.conditions if not (isinstance(c, int) and c >= 0))
-        if any(isinstance(c, int) for c in conditions):  # which does not hold
+        if never(conditions):
             return self._choose(operands, others, guards, fill)
         if any(LANE in dim_symbols(c) for c in conditions):
             raise NotVectorizable
@@ -335,7 +336,7 @@ class Reader:
             match self.roles.part(value):
                 case ViewPart() as part:
                     for source in part.read(at):
-                        if source.operand is not None:
+                        if source.operand is not None and not never(source.conditions):
                             below.append((part.operands[source.operand], tuple(source.index)))
                 case ElementwisePart() as part:
                     below = [(operand, at) for operand in part.operands]
@@ -344,6 +345,11 @@ class Reader:
                 case ContractionPart():
                     yield value.node, at
             stack += reversed(below)
+
+
+def never(conditions: Indices) -> bool:
+    """Whether one of the conditions, each of which says that it is not negative, is known not to hold."""
+    return any(isinstance(condition, int) and condition < 0 for condition in conditions)
 
 
 def cells_of(part: ContractionPart, index: Sequence[DimLike]) -> Iterator[Indices]:

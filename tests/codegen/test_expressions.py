@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pytest
@@ -34,24 +35,42 @@ def samples(dtype: str, seed: int, count: int = 83) -> np.ndarray:
     return rng.permutation(x)
 
 
-def elementwise(build, source: list[str], result: str, lanes: int) -> ir.Function:
-    """A kernel out[i] = build(b, x0[i], x1[i], …) over N elements, ``lanes`` at a time with a masked tail."""
+#: What is computed of the operands, and its dtype.
+Operation: TypeAlias = tuple[Callable[..., ir.Expr], str]
+
+
+def elementwise(operations: Mapping[str, Operation], source: list[str], lanes: int) -> ir.Function:
+    """A kernel out[i] = build(b, x0[i], x1[i], …) over N elements for each operation, ``lanes`` at a time with a
+    masked tail."""
     b = Builder("kernel", {"N": 1})
     inputs = [b.buffer(f"x{number}", dtype, (N,)) for number, dtype in enumerate(source)]
-    out = b.buffer("out", result, (N,), "write")
+    outputs = {name: b.buffer(name, dtype, (N,), "write") for name, (_, dtype) in operations.items()}
     with b.loop("i", 0, N, lanes) as i:
         count = None if lanes == 1 else N - i
-        value = build(b, *(b.load(x, (i,), lanes, count=count, other=1) for x in inputs))
-        b.store(out, (i,), value, count=count)
+        operands = [b.load(x, (i,), lanes, count=count, other=1) for x in inputs]
+        for name, (build, _) in operations.items():
+            b.store(outputs[name], (i,), build(b, *operands), count=count)
     return b.finish()
 
 
-def apply(build, arrays: list[np.ndarray], result: str, lanes: int) -> np.ndarray:
-    kernel = elementwise(build, [x.dtype.name for x in arrays], result, lanes)
-    out = np.zeros(len(arrays[0]), dtype=result)
-    named = {f"x{number}": x for number, x in enumerate(arrays)} | {"out": out}
-    assert run_kernel(kernel, {"N": len(out)}, named) == 0
+def apply_all(
+    operations: Mapping[str, Operation], arrays: list[np.ndarray], lanes: int
+) -> dict[str, np.ndarray]:
+    """The results of all operations by one kernel: most of the time goes into compiling it."""
+    kernel = elementwise(operations, [x.dtype.name for x in arrays], lanes)
+    out = {name: np.zeros(len(arrays[0]), dtype) for name, (_, dtype) in operations.items()}
+    named = {f"x{number}": x for number, x in enumerate(arrays)} | out
+    assert run_kernel(kernel, {"N": len(arrays[0])}, named) == 0
     return out
+
+
+def called(name: str) -> Callable[..., ir.Expr]:
+    """What the builder's method of this name makes of the operands."""
+    return lambda b, *operands: getattr(b, name)(*operands)
+
+
+def apply(build, arrays: list[np.ndarray], result: str, lanes: int) -> np.ndarray:
+    return apply_all({"out": (build, result)}, arrays, lanes)["out"]
 
 
 @pytest.mark.parametrize("lanes", [1, 8, 16])
@@ -98,10 +117,10 @@ def test_integer_operations(dtype: str) -> None:
         "bit_xor": np.bitwise_xor,
     }
     with np.errstate(all="ignore"):
-        for name, reference in cases.items():
-            for lanes in (1, 16):
-                got = apply(lambda b, p, q, name=name: getattr(b, name)(p, q), [x, y], dtype, lanes)
-                np.testing.assert_array_equal(got, reference(x, y), err_msg=name)
+        for lanes in (1, 16):
+            found = apply_all({name: (called(name), dtype) for name in cases}, [x, y], lanes)
+            for name, reference in cases.items():
+                np.testing.assert_array_equal(found[name], reference(x, y), err_msg=name)
         for divisor in (1, 7, 64, 100):
             quotient = apply(lambda b, p, d=divisor: b.div(p, b.like(d, p)), [x], dtype, 16)
             exact = np.array([abs(int(v)) // divisor * (1 if v > 0 else -1) for v in x], dtype=dtype)
@@ -118,8 +137,9 @@ def test_integer_operations(dtype: str) -> None:
 
 def test_division_by_what_may_be_zero_is_refused() -> None:
     x = np.ones(3, np.int32)
+    division: Operation = (lambda b, p, q: b.div(p, q), "int32")
     with pytest.raises(TypeError, match="positive constant"):
-        write_kernel(elementwise(lambda b, p, q: b.div(p, q), ["int32"] * 2, "int32", 1), "k", host_target())
+        write_kernel(elementwise({"out": division}, ["int32"] * 2, 1), "k", host_target())
     assert (apply(lambda b, p: b.div(p, b.like(1, p)), [x], "int32", 1) == x).all()
 
 
@@ -135,22 +155,29 @@ def test_compare_and_select(dtype: str) -> None:
         "gt": np.greater,
         "ge": np.greater_equal,
     }
-    for name, reference in cases.items():
-        for lanes in (1, 16):
-            got = apply(lambda b, p, q, name=name: getattr(b, name)(p, q), [x, y], "bool", lanes)
-            np.testing.assert_array_equal(got, reference(x, y), err_msg=name)
-            got = apply(
-                lambda b, p, q, name=name: b.select(getattr(b, name)(p, q), p, q), [x, y], dtype, lanes
+    selects: dict[str, Operation] = {
+        f"select_{name}": (lambda b, p, q, name=name: b.select(getattr(b, name)(p, q), p, q), dtype)
+        for name in cases
+    }
+    for lanes in (1, 16):
+        found = apply_all({name: (called(name), "bool") for name in cases} | selects, [x, y], lanes)
+        for name, reference in cases.items():
+            np.testing.assert_array_equal(found[name], reference(x, y), err_msg=name)
+            np.testing.assert_array_equal(
+                found[f"select_{name}"], np.where(reference(x, y), x, y), err_msg=name
             )
-            np.testing.assert_array_equal(got, np.where(reference(x, y), x, y), err_msg=name)
 
 
 @pytest.mark.parametrize("source", ["bool", *INTEGERS, *FLOATS])
 def test_casts(source: str) -> None:
     x = samples(source, 7)
-    for target in ["bool", *INTEGERS, *FLOATS]:
-        for lanes in (1, 8):
-            got = apply(lambda b, p, target=target: b.cast(p, target), [x], target, lanes)
+    targets = ["bool", *INTEGERS, *FLOATS]
+    casts: dict[str, Operation] = {
+        target: (lambda b, p, target=target: b.cast(p, target), target) for target in targets
+    }
+    for lanes in (1, 8):
+        found = apply_all(casts, [x], lanes)
+        for target in targets:
             with np.errstate(all="ignore"):
                 if source in FLOATS and target in INTEGERS:  # truncates and saturates; NaN is 0
                     info = np.iinfo(target)
@@ -163,7 +190,7 @@ def test_casts(source: str) -> None:
                     )
                 else:
                     want = x.astype(target)
-            np.testing.assert_array_equal(got, want, err_msg=f"{source} to {target}")
+            np.testing.assert_array_equal(found[target], want, err_msg=f"{source} to {target}")
 
 
 def test_bitcast_broadcast_ramp_and_index_values() -> None:
