@@ -38,7 +38,8 @@ def test_a_run_tells_what_it_was(cli: Cli, tiny: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", **samples(64, 3))
     options = ("--set", "train.optimizer.learning_rate=0.01", "--seed", 4, "--data", "valid=other.npz")
     said = trained(cli, tiny, "--epochs", 2, *options, *REFERENCE)
-    assert "run runs/tiny-001 epoch 1/2" in said
+    assert "run runs/tiny-001 train valid epoch loss accuracy" in said
+    assert " 1/2 " in said
     assert "wrote runs/tiny-001: 67 weights of epoch" in said
     (run,) = runs()
     assert (run.name, run.state, run.metric) == ("tiny-001", "finished", "valid_loss")
