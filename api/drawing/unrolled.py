@@ -5,6 +5,7 @@ Sequences of the same length share a timeline; an encoder and a decoder have one
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -191,7 +192,7 @@ class _Unrolled:
                 )
         self._given(name, line, given)
 
-    def _given(self, name: str, line: _Timeline, given: dict[str, Ref]) -> None:
+    def _given(self, name: str, line: _Timeline, given: Mapping[str, Ref]) -> None:
         """Arrows of the states that a recurrence begins with. Those from another timeline go from left to right."""
         sources: dict[str, list[str]] = {}
         for state, ref in given.items():
