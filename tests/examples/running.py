@@ -11,7 +11,7 @@ from typing import Any
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 #: No example may take longer than this, in seconds, on a machine that does other things, too.
-PATIENCE = 1500
+PATIENCE = 3600
 
 
 def run_example(name: str, folder: Path) -> Path:
