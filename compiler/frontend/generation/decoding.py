@@ -72,7 +72,7 @@ def decoding_graph(split: Split, input: str, output: str, writing: Writing) -> G
 
 
 class _Search:
-    """What both searches share. ``rows``: how many rows a step computes."""
+    """What both searches share: ``step`` computes as many rows as the search keeps."""
 
     def __init__(self, split: Split, writing: Writing, step: Graph):
         self.split, self.writing, self.step = split, writing, step
