@@ -108,7 +108,7 @@ class EntryCall:
 
     def shapes(self, inputs: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
         """The shapes and dtypes of the outputs for inputs of these shapes. Raises InputError."""
-        binding = self._bind(tuple(inputs[name] for name in self.inputs))
+        binding = self._bind(tuple(inputs[name] for name in self.inputs), {})
         return {name: (shape, dtype) for name, shape, dtype in binding.outputs}
 
     def _longest(self, buffers: Mapping[str, NDArray]) -> dict[str, int]:
