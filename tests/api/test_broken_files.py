@@ -103,6 +103,19 @@ def test_broken_files(name: str, cli: Cli, tiny: Path, golden, monkeypatch: pyte
     golden.check(f"broken/{name}.txt", done.output)
 
 
+def test_what_can_not_be_computed_step_by_step(cli: Cli, tiny: Path, golden) -> None:
+    spec = (
+        "netwright: 1\nmodel: m\ndims: {N: batch, T: {role: time, min: 2}}\ninputs: {x: {shape: [N, T, 8]}}\n"
+        "layers:\n  - {name: r, type: gru, units: 4, bidirectional: true}\n  - {name: p, type: global_max_pool}\n"
+        "outputs: {y: p}\n"
+    )
+    (tiny.parent / "spec.yaml").write_text(spec, encoding="utf-8")
+    done = cli("validate", "--stream", "spec.yaml")
+    assert done.exit_code == 1
+    assert done.output.count("error[NW0322]") == 2
+    golden.check("broken/NW0322.txt", done.output)
+
+
 def test_rounded_data_are_a_warning(cli: Cli, tiny: Path, golden) -> None:
     np.savez(tiny.parent / "train.npz", x=np.zeros((6, 4)), t=np.zeros(6, np.int64))
     done = cli("validate", "--data", tiny.name)
