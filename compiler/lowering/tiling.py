@@ -72,8 +72,8 @@ def choose_tilings(
         long = all(e and (not isinstance(e[0], int) or 2 * e[0] >= native) for e in extents)
         deep = _deep(space, columns, contractions, native, parallel, machine)
         narrow = isinstance(columns, int) and columns < min(native, 8)
-        # Lanes along the reduction sum every so many terms: not one after the other, but in a fixed order as long as the
-        # choice of the tiling does not depend on the number of rows, as lanes across them do.
+        # Lanes along the reduction sum every so many terms: not one after the other, but in a fixed order as long as
+        # the choice of the tiling does not depend on the number of rows, as lanes across them do.
         stepwise = not orders <= {"any", "fixed"}
         if segment is None and "fixed" not in orders:
             yield from _crosswise(space, contractions, group, dtype, parallel, machine)

@@ -12,6 +12,7 @@ import numpy as np
 
 from netwright.specs.dims import evaluate
 
+from ..graph.graph import Graph
 from ..graph.node import Attributes, Node, Value
 from ..graph.rules import ShapeError
 from ..graph.types import TensorType
