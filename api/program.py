@@ -227,7 +227,8 @@ class Program:
         plan = training_plan(self.load, self.network, epochs=epochs)
         if folder is None:
             folder = self.new_run(Path(run), sets, epochs=plan.epochs)  # type: ignore[arg-type]
-        return train_in(folder, train, self.save_weights, resume=resume is not None, epochs=plan.epochs)
+        again = resume is not None
+        return train_in(folder, train, self.save_weights, self.load, sets, resume=again, epochs=plan.epochs)
 
     def new_run(
         self,

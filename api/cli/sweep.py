@@ -244,7 +244,8 @@ def _resumed(model: str, base: Path, resume: str, name: str | None) -> Path:
         return path if (path / FILE).exists() else base / resume if (base / resume / FILE).exists() else path
     if name is not None:
         return base / name
-    there = [path.parent for path in base.glob(f"*/{FILE}") if Sweep.read(path.parent).model == model]
+    every = [path.parent for path in base.glob(f"*/{FILE}")]
+    there = [path for path in every if (known := Sweep.read(path)).model == model and known.method != "folds"]
     if not there:
         raise click.UsageError(f"there is no sweep of {model} in {base} to go on with")
     return max(there, key=lambda path: (path / FILE).stat().st_mtime)

@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 
-from netwright.cli import main
 from netwright.runtime.interrupt import end_on_signals
+
+from ..cli import main
 
 _PR_SET_PDEATHSIG = 1
 

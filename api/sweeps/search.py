@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from netwright.specs.appending import AppendedFile, FileInUseError
+
+from ..errors import RequestError
 from ..trainings.info import is_run
 from ..trainings.reading import Run
-from .definition import Sweep
+from .definition import FILE, Sweep
 from .workers import Job, Outcome, train_all
 
 
@@ -31,13 +34,15 @@ class Trial:
 
 def trials_of(sweep: Sweep, folder: Path) -> list[Trial]:
     """The trials in the order of their numbers."""
-    trials = []
-    for number, values in enumerate(sweep.trials):
-        path = folder / sweep.name(number)
-        run = Run(path, path.name) if is_run(path) else None
-        value = run.kept(sweep.metric) if run is not None else None
-        trials.append(Trial(number, path.name, dict(values), run, value))
-    return trials
+    return [trial_of(sweep, folder, number) for number in range(len(sweep.trials))]
+
+
+def trial_of(sweep: Sweep, folder: Path, number: int) -> Trial:
+    """A trial by its position."""
+    path = folder / sweep.name(number)
+    run = Run(path, path.name) if is_run(path) else None
+    value = run.kept(sweep.metric) if run is not None else None
+    return Trial(number, path.name, dict(sweep.trials[number]), run, value)
 
 
 def ranked(sweep: Sweep, trials: list[Trial]) -> list[Trial]:
@@ -64,8 +69,22 @@ def run_sweep(
     """Trains what is left of a sweep in ``folder``, ``at_once`` trials at a time, and calls ``told`` with each trial,
     the number of those done in its round, and of all in it.
 
-    Which trials go on is decided when a round is over, so that the results do not depend on ``at_once``.
+    Which trials go on is decided when a round is over, so that the results do not depend on ``at_once``. Raises
+    RequestError if another process goes on with the sweep.
     """
+    try:
+        lock = AppendedFile(folder / FILE, (folder / FILE).stat().st_size)  # nothing is appended
+    except FileInUseError:
+        raise RequestError(f"{folder} is being trained by another process") from None
+    try:
+        return _run(sweep, folder, spec, at_once, told)
+    finally:
+        lock.close()
+
+
+def _run(
+    sweep: Sweep, folder: Path, spec: Path, at_once: int, told: Callable[[Trial, int, int], None]
+) -> Outcome:
     numbers = list(range(len(sweep.trials)))
     errors: dict[str, str] = {}
     for position, (count, epochs) in enumerate(sweep.rounds):
@@ -83,7 +102,7 @@ def run_sweep(
             nonlocal done
             done += job.is_done
             number = int(job.path.name.rpartition("-")[2]) - 1
-            told(trials_of(sweep, folder)[number], done, len(jobs))
+            told(trial_of(sweep, folder, number), done, len(jobs))
 
         outcome = train_all(jobs, at_once, tell)
         errors |= outcome.errors

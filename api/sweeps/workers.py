@@ -41,13 +41,17 @@ class Job:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left to train: it finished, stopped early, or diverged."""
+        """Whether nothing is left to train: it has more epochs, finished, stopped early, or diverged."""
         run = self.run
-        if run is None:
+        if run is None or run.state == "running":
             return False
-        ending, state = run.info.get("ending"), run.state
-        enough = len(run.history) >= self.epochs or ending == "stopped early"
-        return (state == "finished" and enough) or (state == "failed" and ending == "diverged")
+        ending, state, epochs = run.info.get("ending"), run.state, len(run.history)
+        enough = epochs == self.epochs or ending == "stopped early"
+        return (
+            epochs > self.epochs
+            or (state == "finished" and enough)
+            or (state == "failed" and ending == "diverged")
+        )
 
     def command(self, threads: int) -> list[str]:
         """The command that trains it, or goes on with it."""

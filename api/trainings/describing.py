@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -15,6 +17,8 @@ from .reading import Run, value_of
 from .table import cut, number_text, seconds_text, table_lines
 
 _ROWS, _WIDEST = 8, 100
+#: Keys that hold paths of data, relative to the spec.
+_PATH = re.compile(r"train\.data\.\w+(\.path(\.\w+)?|\.labels)?")
 
 
 def run_to_json(run: Run) -> dict[str, Any]:
@@ -167,7 +171,13 @@ def compare_lines(listed: Sequence[Run], width: int) -> list[str]:
 def flat_values(run: Run) -> dict[str, Any]:
     """The values in a run's spec by dotted keys; layers go by their names."""
     tree = read_file(run.spec, Diagnostics())
-    return {} if tree is None else dict(_flat(tree.value, ""))
+    values = {} if tree is None else dict(_flat(tree.value, ""))
+    for key, value in values.items():
+        if _PATH.fullmatch(key) and isinstance(
+            value, str
+        ):  # so that runs in different folders can be compared
+            values[key] = os.path.relpath(run.spec.parent / value)
+    return values
 
 
 def _flat(value: Any, path: str) -> list[tuple[str, Any]]:

@@ -101,9 +101,13 @@ class RunFolder:
         """Where the weights are written."""
         return self.path / WEIGHTS
 
-    def resumed(self, epochs: int) -> None:
-        """The training goes on, for so many epochs in all. Raises OSError."""
+    def resumed(self, load: LoadResult, sets: DataSets, epochs: int) -> None:
+        """The training goes on, for so many epochs in all, by a spec that may have changed. Raises OSError."""
+        name, text = spec_copy(load, sets, self.path)
+        write_file(self.path / name, text.encode(), durable=False)
         self.info |= {
+            "spec": name,
+            "spec_hash": hashlib.sha256(text.encode()).hexdigest(),
             "state": "running",
             "resumed": [*self.info.get("resumed", ()), _now()],
             "ended": None,

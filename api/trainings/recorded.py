@@ -12,7 +12,9 @@ from netwright.runtime.recording import Sink
 from netwright.runtime.training import DivergedError
 from netwright.specs.appending import FileInUseError
 from netwright.specs.files import remove_abandoned
+from netwright.specs.load import LoadResult
 
+from ..data.sets import DataSets
 from ..errors import RequestError
 from .folder import RunFolder
 
@@ -21,7 +23,14 @@ Train = Callable[[Path, Path | None, Sink], TrainingResult]
 
 
 def train_in(
-    folder: RunFolder, train: Train, save_weights: Callable[[Path], None], *, resume: bool, epochs: int
+    folder: RunFolder,
+    train: Train,
+    save_weights: Callable[[Path], None],
+    load: LoadResult,
+    sets: DataSets,
+    *,
+    resume: bool,
+    epochs: int,
 ) -> TrainingResult:
     """Runs ``train`` with the folder's checkpoint and metrics, keeps its state in `run.json`, and writes the weights.
 
@@ -35,7 +44,7 @@ def train_in(
     try:
         if resume:
             remove_abandoned(folder.path)
-            folder.resumed(epochs)
+            folder.resumed(load, sets, epochs)
         start = folder.checkpoint if resume and folder.checkpoint.exists() else None
         result = train(folder.checkpoint, start, writer)
         if result.ending == "interrupted":

@@ -89,7 +89,7 @@ def test_data_files_are_compared_by_their_headers(cli: Cli, tiny: Path, tmp_path
         (["validate", "tiny.yaml", "--set", "layers.haed.units=2"], "did you mean head?"),
         (["summary"], "SPEC"),
         (["graph", "tiny.yaml"], "-o"),
-        (["graph", "tiny.yaml", "-o", "x.png"], ".svg, .dot, .txt"),
+        (["graph", "tiny.yaml", "-o", "x.gif"], ".svg, .dot, .txt"),
         (["graph", "tiny.yaml", "-o", "none/x.svg"], "no directory none"),
         (["graph", "tiny.yaml", "-o", "x.svg", "--unroll", "3"], "no recurrent layer"),
     ],
@@ -134,7 +134,9 @@ def test_every_option_is_documented(name: str) -> None:
     assert isinstance(command, click.Command)
     for parameter in command.params:
         if isinstance(parameter, click.Option):
-            assert any(option in section for option in parameter.opts), parameter.name
+            assert any(option in section for option in (*parameter.opts, *parameter.secondary_opts)), (
+                parameter.name
+            )
 
 
 def test_help_and_version_load_nothing_heavy() -> None:

@@ -113,7 +113,7 @@ def test_a_training_ends_after_its_step_and_goes_on_from_there(
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[2].split()[0].startswith(f"{len(history) + 1}/")
+    assert f" {len(history) + 1}/" in done.stdout
 
 
 def test_ignored_signals_stay_ignored(tiny: Path, tmp_path: Path) -> None:

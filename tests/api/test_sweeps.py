@@ -19,6 +19,7 @@ from click.testing import Result
 import netwright
 from netwright.cli.sweep import _read_file
 from netwright.errors import RequestError
+from netwright.specs.appending import AppendedFile
 from netwright.sweeps.definition import Sweep, points
 from netwright.sweeps.report import short_keys
 from netwright.sweeps.space import Range, drawn, grid, read_space, read_values
@@ -133,6 +134,9 @@ def test_a_sweep_goes_on_after_a_signal(cli: Cli, tiny: Path, tmp_path: Path) ->
         assert Run(trial["path"]).weights.read_bytes() == Run(other["path"]).weights.read_bytes()
     page = (place / "report.html").read_text()
     assert page.count("<circle") == 3
+    lock = AppendedFile(place / "sweep.json", (place / "sweep.json").stat().st_size)
+    assert "runs/a is being trained by another process" in cli("sweep", tiny, "--resume").output
+    lock.close()
     # Nothing is trained again, and it is a table, too.
     os.environ["COLUMNS"] = "60"
     done = cli("sweep", tiny, "--resume", "runs/a")

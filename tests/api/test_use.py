@@ -36,7 +36,7 @@ def accuracy(output: str) -> float:
 def test_training_learns_and_can_go_on(cli: Cli, tiny: Path, tmp_path: Path) -> None:
     done = cli("train", tiny, "--weights", "w.safetensors")
     assert done.exit_code == 0
-    assert all(f" {epoch}/5 " in done.output for epoch in range(1, 6))
+    assert done.output.count("/5 ") == 5
     assert "wrote w.safetensors: 67 weights of epoch" in done.output
     evaluated = cli("evaluate", tiny, "--weights", "w.safetensors")
     assert evaluated.output.startswith("valid  100 samples  loss ")
@@ -45,7 +45,7 @@ def test_training_learns_and_can_go_on(cli: Cli, tiny: Path, tmp_path: Path) -> 
     assert accuracy(reference.output) == accuracy(evaluated.output)
     more = cli("train", tiny, "--weights", "more.safetensors", "--epochs", 6, "--resume", "w.checkpoint")
     assert more.exit_code == 0
-    assert more.output.splitlines()[2].split()[0] == "6/6"
+    assert " 6/6 " in more.output
     whole = cli(
         "train", tiny, "--weights", "whole.safetensors", "--epochs", 6, "--checkpoint", "other.checkpoint"
     )
@@ -184,7 +184,7 @@ def test_sizes_of_dims() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "tiny.yaml"], "--weights"),
+        (["train", "tiny.yaml", "--checkpoint", "c"], "a run keeps its checkpoint in its folder"),
         (["train", "tiny.yaml", "--weights", "none/w"], "no directory none"),
         (["train", "tiny.yaml", "--weights", "."], "is a directory"),
         (["train", "tiny.yaml", "--weights", "o", "--data", "train"], "NAME=FILE"),
@@ -312,4 +312,4 @@ def test_ctrl_c_stops_cleanly_with_a_checkpoint(tiny: Path, tmp_path: Path) -> N
         text=True,
     )
     assert done.returncode == 0
-    assert done.stdout.splitlines()[2].split()[0] == f"{epochs}/{epochs}"
+    assert f" {epochs}/{epochs} " in done.stdout

@@ -76,7 +76,14 @@ def blocks(document: Path) -> list[Block]:
 
 
 #: What an extra brings.
-MODULES = {"data": "PIL", "onnx": "onnx", "lsp": "pygls", "png": "resvg_py", "sklearn": "sklearn", "torch": "torch"}
+MODULES = {
+    "data": "PIL",
+    "onnx": "onnx",
+    "lsp": "pygls",
+    "png": "resvg_py",
+    "sklearn": "sklearn",
+    "torch": "torch",
+}
 
 
 def session(text: str) -> list[tuple[str, str]]:
