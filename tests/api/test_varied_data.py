@@ -141,7 +141,6 @@ def test_a_training_that_reads_ahead_stops_at_ctrl_c_and_goes_on(tmp_path: Path)
         process.send_signal(signal.SIGINT)
         rest = process.communicate(timeout=60)[0]
     assert first.split()[:2] == ["epoch", "loss"], first + rest
-    assert rest.split()[0] == "1/100000"
     assert process.returncode == 130
     assert "stopped; add  --resume w.checkpoint" in rest
     done = subprocess.run([*command, "v.safetensors", "--epochs", "3"], check=False, **options)
