@@ -227,7 +227,7 @@ def with_lengths(
 
 
 def with_next_tokens(
-    arrays: Mapping[str, Ragged | NDArray], name: str, target: BufferInfo, path: object
+    arrays: Mapping[str, Ragged | NextTokens | NDArray], name: str, target: BufferInfo, path: object
 ) -> Mapping[str, Ragged | NextTokens | NDArray]:
     """The same arrays, and the next tokens of the input ``name`` as the ``target``. Raises DataError if that does not
     take a token per step.
