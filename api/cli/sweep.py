@@ -186,14 +186,14 @@ def _begun(
     sets = model.data(data)
     validated = "valid" in sets
     monitor = monitor_of(plan, model.network.scores, validated=validated)
-    metric = metric or (monitor["name"] if monitor else "train_loss")
-    part, _, number = metric.partition("_")
+    judged = metric or (str(monitor["name"]) if monitor else "train_loss")
+    part, _, number = judged.partition("_")
     rises = {score.name: score.rises for score in model.network.scores}
     if part not in (("train", "valid") if validated else ("train",)) or number not in rises:
         known = [
             f"{where}_{key}" for where in (("valid", "train") if validated else ("train",)) for key in rises
         ]
-        raise RequestError(f"there is no number {metric} to judge by; there is {', '.join(known)}")
+        raise RequestError(f"there is no number {judged} to judge by; there is {', '.join(known)}")
     chosen = tuple(points(space, method, trials, seed))  # type: ignore[arg-type]
     for point in _corners(chosen):
         model.changed([*settings, *(f"{key}={value}" for key, value in point.items())]).network  # noqa: B018
@@ -212,7 +212,7 @@ def _begun(
         method,  # type: ignore[arg-type]
         tuple(space),
         chosen,
-        metric,
+        judged,
         rises[number],
         plan.epochs,
         seed,

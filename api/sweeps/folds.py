@@ -47,7 +47,7 @@ def fold_results(trials: Sequence[Trial]) -> dict[str, Any]:
         trial.name: {name: trial.run.kept(name) if trial.run is not None else None for name in names}
         for trial in trials
     }
-    columns = {name: [row[name] for row in rows.values() if row[name] is not None] for name in names}
+    columns = {name: [value for row in rows.values() if (value := row[name]) is not None] for name in names}
     return {
         "folds": rows,
         "mean": {name: statistics.fmean(values) if values else None for name, values in columns.items()},

@@ -10,7 +10,7 @@ from typing import Any
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.flat import flat_spec
 from netwright.specs.load import LoadResult
-from netwright.specs.models.data import ArraysData
+from netwright.specs.models.data import ArraysData, SplitData
 from netwright.specs.reading.documents import read_text
 
 from ..data.sets import DataSets
@@ -54,7 +54,7 @@ def data_section(sets: DataSets, folder: Path) -> dict[str, Any]:
                 keys[key] = _moved(keys[key], beside, folder)
         plain = keys.keys() <= {"type", "path"} and isinstance(declared, ArraysData)
         section[name] = keys["path"] if plain and isinstance(keys["path"], str) else keys
-        if hasattr(declared, "type") and isinstance(section[name], dict):
+        if not isinstance(declared, SplitData) and isinstance(section[name], dict):
             section[name] = {"type": declared.type, **keys}
     return section
 
