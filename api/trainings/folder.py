@@ -129,4 +129,5 @@ class RunFolder:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    """To the millisecond, since runs are told apart by when they began."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -14,6 +14,8 @@ import netwright
 from netwright.runtime.weights import load_vocabularies
 from netwright.specs.reference import examples
 
+from .epoch_table import epochs
+
 Cli = Callable[..., Result]
 DOCUMENTED = [example.spec for example in examples() if "next_token: true" in example.spec]
 
@@ -43,8 +45,7 @@ def test_the_documented_model_of_characters_learns(texts: Path, cli: Cli) -> Non
     assert checked.exit_code == 0, checked.output
     trained = cli("train", spec, "--weights", weights, "--epochs", 20)
     assert trained.exit_code == 0, trained.output
-    (accuracy,) = re.findall(r"valid accuracy (\S+)", trained.output.splitlines()[-2])
-    assert float(accuracy) > 0.8, trained.output
+    assert float(epochs(trained.output)[-1]["valid accuracy"]) > 0.8, trained.output
 
     program = netwright.load(spec).compile(engine="reference", weights=weights, entries=["predict"])
     (vocabulary,) = load_vocabularies(weights).values()
@@ -63,8 +64,7 @@ def test_the_documented_model_of_lines_learns(texts: Path, cli: Cli) -> None:
     given = [word for setting in settings for word in ("--set", setting)]
     trained = cli("train", spec, "--weights", weights, "--epochs", 8, *given)
     assert trained.exit_code == 0, trained.output
-    (accuracy,) = re.findall(r"valid accuracy (\S+)", trained.output.splitlines()[-2])
-    assert float(accuracy) > 0.5, trained.output
+    assert float(epochs(trained.output)[-1]["valid accuracy"]) > 0.5, trained.output
 
 
 def test_data_show_both(texts: Path, cli: Cli) -> None:
