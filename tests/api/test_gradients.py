@@ -171,7 +171,7 @@ def test_a_chart_has_a_line_for_each_flow(cli: Callable[..., Result], tmp_path: 
     assert not (tmp_path / "none.svg").exists()
     page = tmp_path / "report.html"
     cli("report", path, "--dim", "T=7", "-o", page)
-    assert "[0,1,2,3,4,5,6,7]" in page.read_text(encoding="utf-8").replace(" ", "")
+    assert "6.0,7.0]" in page.read_text(encoding="utf-8").replace(" ", "")
 
 
 def test_command(cli: Callable[..., Result], tmp_path: Path) -> None:
