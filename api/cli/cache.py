@@ -25,8 +25,8 @@ class _Age(click.ParamType):
     name = "age"
 
     def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
+        if not isinstance(value, str):
+            return float(value)
         match = _AGE.fullmatch(value)
         if match is None:
             self.fail(f"{value!r} is no age: write days, weeks or months, such as 30d, 4w or 6m", param, ctx)

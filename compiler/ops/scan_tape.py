@@ -146,6 +146,7 @@ class _Taping:
         summed = list(in_loop)
         for i, continued in joint.continued.items():
             for start, total in zip(continued.starts, continued.results, strict=False):
+                assert start is not None
                 summed.append(i)
                 total_inputs.append(start)
                 totals.append(total)

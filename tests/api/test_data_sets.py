@@ -60,7 +60,9 @@ def test_a_table_trains_and_its_held_out_rows_are_evaluated(cli: Cli, colours: P
     assert float(numbers[numbers.index("accuracy") + 1]) > 0.8
     # The best epoch's numbers are those of the same rows, though the training had a seed of its own.
     best = [row for row in epochs(trained.output) if "best" in row][-1]
-    assert float(best["valid loss"]) == pytest.approx(float(numbers[numbers.index("loss") + 1]), rel=1e-3, abs=1e-4)
+    assert float(best["valid loss"]) == pytest.approx(
+        float(numbers[numbers.index("loss") + 1]), rel=1e-3, abs=1e-4
+    )
 
 
 def test_sets_are_opened_by_name_and_classes_are_the_training_datas(colours: Path) -> None:

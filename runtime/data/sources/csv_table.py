@@ -112,7 +112,7 @@ class _Reading:
             arrays[name] = filled(array, values, place, self.path)
         classes = {name: names for name, names in classes.items() if names}
         if self._spec.window is not None:
-            numbers = {name: array for name, array in arrays.items() if not isinstance(array, Ragged)}
+            numbers = {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
             return Series(numbers, self.arrays, self._spec, self.wanted, self.path, place, classes)
         return Dataset(arrays, str(self.path), classes, place)
 

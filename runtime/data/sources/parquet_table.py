@@ -46,7 +46,7 @@ def open_set(spec: ParquetData, folder: Path, wanted: Wanted) -> Dataset:
         arrays[array.info.name], classes[array.info.name] = columns.values(array, table, 0)
     classes = {name: names for name, names in classes.items() if names}
     if spec.window is not None:
-        numbers = {name: array for name, array in arrays.items() if not isinstance(array, Ragged)}
+        numbers = {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
         return Series(numbers, columns.arrays, spec, wanted, path, partial(_place, 0), classes)
     return Dataset(arrays, str(path), classes, partial(_place, 0))
 
