@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,13 +87,17 @@ class Batches:
             pieces = [arrays for _, arrays in dataset.pieces(self._trimming.names)]
             for name in self._trimming.names:
                 self._sequences[name] = np.concatenate([arrays[name].astype(np.int64) for arrays in pieces])
-        floats = [name for name in self._dtypes if dataset.headers[name].dtype.kind == "f"]
-        #: Whether all floats are known to be finite. What is in memory is looked at once, not in every epoch.
-        self.always_finite = not floats or (
-            dataset.in_memory and all(_is_finite(arrays) for _, arrays in dataset.pieces(floats))
-        )
         #: How many batches to read ahead. What is in memory is there faster than a thread can be asked for it.
         self.ahead = int(augmenter is not None or not dataset.in_memory)
+
+    @cached_property
+    def always_finite(self) -> bool:
+        """Whether all floats are known to be finite. What is in memory is looked at once, not in every epoch. Raises
+        DataError.
+        """
+        data = self._dataset
+        floats = [name for name in self._dtypes if data.headers[name].dtype.kind == "f"]
+        return not floats or (data.in_memory and all(_is_finite(arrays) for _, arrays in data.pieces(floats)))
 
     def __len__(self) -> int:
         return -(-self.samples // self._batch_size) * self.windows_per_batch

@@ -10,11 +10,19 @@ import numpy as np
 import pytest
 
 import netwright
+from netwright import build, program
 
 from .drawn import draw
 from .killing import disturb, undisturbed
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+
+
+@pytest.fixture(autouse=True)
+def _own_builds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What these tests put in place of the compiler is for them alone."""
+    monkeypatch.setattr(program, "build", program.build)
+    monkeypatch.setattr(build, "compile_jit", build.compile_jit)
 
 
 @pytest.mark.parametrize("number", [3, 5])
