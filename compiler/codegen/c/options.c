@@ -1,7 +1,5 @@
 /* The command line: what it asks for, and its help. */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,6 +7,7 @@
 #include "failure.h"
 #include "npy.h"
 #include "options.h"
+#include "words.h"
 
 static int count_of(int32_t use, int32_t *last) {
     int count = 0;
@@ -82,21 +81,6 @@ static void take_input(options *asked, const char *text) {
     fail(EXIT_INPUT, "-i %s: expected NAME=FILE.npy with the name of an input", text);
 }
 
-static int take_number(const char *text) {
-    if (strcmp(text, "auto") == 0) return 0;
-    char *end;
-    errno = 0;
-    long value = strtol(text, &end, 10);
-    if (errno || end == text || *end || value < 1 || value > MAX_THREADS)
-        fail(EXIT_INPUT, "--threads %s: expected a number from 1 to %d, or auto", text, MAX_THREADS);
-    return (int)value;
-}
-
-static void end_text(void) {
-    if (fflush(stdout) || ferror(stdout)) fail(EXIT_SYSTEM, "cannot write to standard output: %s", strerror(errno));
-    exit(0);
-}
-
 /* An input must not become the output: it would be lost. */
 static void keep_inputs(const options *asked) {
     struct stat output, input;
@@ -115,10 +99,7 @@ void parse_options(int argc, char **argv, options *asked) {
             usage(stdout);
             end_text();
         }
-        if (strcmp(word, "--info") == 0) {
-            puts(nw_the_model.manifest);
-            end_text();
-        }
+        if (strcmp(word, "--info") == 0) tell_manifest();
         if (strcmp(word, "--print") == 0) {
             asked->print = 1;
             continue;
@@ -139,7 +120,7 @@ void parse_options(int argc, char **argv, options *asked) {
         else if (word[1] == 'o')
             asked->output = argv[i];
         else
-            asked->threads = take_number(argv[i]);
+            asked->threads = take_threads(argv[i]);
     }
     int32_t input = 0, output = 0, piped = 0;
     int outputs = count_of(NW_OUTPUT, &output);

@@ -1,12 +1,11 @@
 /* The command line of a program that is given steps. */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "driver.h"
 #include "failure.h"
 #include "stream.h"
+#include "words.h"
 
 static void usage(FILE *to) {
     const char *name = nw_the_model.name;
@@ -31,21 +30,6 @@ static void usage(FILE *to) {
             "  --info        the manifest as JSON\n");
 }
 
-static void end_text(void) {
-    if (fflush(stdout) || ferror(stdout)) fail(EXIT_SYSTEM, "cannot write to standard output: %s", strerror(errno));
-    exit(0);
-}
-
-static int take_number(const char *text) {
-    if (strcmp(text, "auto") == 0) return 0;
-    char *end;
-    errno = 0;
-    long value = strtol(text, &end, 10);
-    if (errno || end == text || *end || value < 1 || value > MAX_THREADS)
-        fail(EXIT_INPUT, "--threads %s: expected a number from 1 to %d, or auto", text, MAX_THREADS);
-    return (int)value;
-}
-
 void parse_stream_options(int argc, char **argv, stream_options *asked) {
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
@@ -53,10 +37,7 @@ void parse_stream_options(int argc, char **argv, stream_options *asked) {
             usage(stdout);
             end_text();
         }
-        if (strcmp(word, "--info") == 0) {
-            puts(nw_the_model.manifest);
-            end_text();
-        }
+        if (strcmp(word, "--info") == 0) tell_manifest();
         if (strcmp(word, "--raw") == 0) {
             asked->raw = 1;
             continue;
@@ -74,7 +55,7 @@ void parse_stream_options(int argc, char **argv, stream_options *asked) {
         else if (save)
             asked->save = argv[i];
         else
-            asked->threads = take_number(argv[i]);
+            asked->threads = take_threads(argv[i]);
     }
     size_t n = asked->save ? strlen(asked->save) : 0;
     if (asked->save && strcmp(asked->save, "-") != 0 && (n < 5 || strcmp(asked->save + n - 4, ".npy") != 0))
