@@ -9,10 +9,13 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_last_acts: list[Callable[[], object]] = []
 
 
 def end_on_signals() -> None:
@@ -27,7 +30,20 @@ def end_on_signals() -> None:
             signal.signal(number, _end)
 
 
+@contextmanager
+def last_act(act: Callable[[], object]) -> Iterator[None]:
+    """If a signal ends the process at once while the body runs, ``act`` is called first; what it raises is dropped."""
+    _last_acts.append(act)
+    try:
+        yield
+    finally:
+        _last_acts.remove(act)
+
+
 def _end(number: int, frame: FrameType | None) -> None:
+    for act in _last_acts:
+        with suppress(Exception):
+            act()
     files = sys.modules.get("netwright.specs.files")
     remove = getattr(files, "remove_temporary", None)  # the module may be only partly loaded
     if remove is not None:

@@ -12,6 +12,7 @@ import click
 
 from netwright.runtime.checkpoint import read_history
 from netwright.runtime.errors import DataError
+from netwright.runtime.interrupt import last_act
 from netwright.runtime.plan import TrainingPlan, TrainingResult
 from netwright.runtime.training import DivergedError
 from netwright.runtime.weights import load_vocabularies
@@ -221,6 +222,8 @@ def command(
         kept = options.origin(checkpoint) | {"init": os.path.abspath(init) if init else None}
         typed = ["netwright", *sys.argv[1:]]
         run = begin_run(place, lambda path: program.new_run(path, sets, options=kept, command=typed))
+    if run is not None and writes():
+        ctx.with_resource(last_act(run.given_up))
     goal = str(run.path if run is not None else checkpoint)
     if run is not None and not quiet:
         messages.print(visible(f"run {run.path}"), soft_wrap=True)

@@ -123,6 +123,11 @@ class RunFolder:
         self.info |= {"state": state, "ended": _now(), "ending": ending, "error": error}
         self._write()
 
+    def given_up(self) -> None:
+        """The process ends before the training is over, or has begun. Raises OSError."""
+        if self.info["state"] == "running":
+            self.ended("stopped", "aborted")
+
     def _write(self) -> None:
         text = json.dumps(self.info, indent=2, ensure_ascii=False) + "\n"
         write_file(self.path / INFO, text.encode(), durable=False)

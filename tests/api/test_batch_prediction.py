@@ -99,7 +99,7 @@ def test_batches_that_do_not_fit(predictor: netwright.BatchPredictor) -> None:
 
 
 def test_tables(model: netwright.Model, weights: dict[str, NDArray]) -> None:
-    pandas = pytest.importorskip("pandas")
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed (pip install pandas)")
     batch = rows(5)
     frame = pandas.DataFrame({"left": batch["x"][:, 0], "right": batch["x"][:, 1], "b": range(5)})
     predictor = netwright.BatchPredictor(model, weights, columns={"x": ["left", "right"]}, keep=["left"])
@@ -140,7 +140,7 @@ def test_dask(
 ) -> None:
     distributed = pytest.importorskip("distributed", reason="Dask is not installed (extra: dask)")
     frames = pytest.importorskip("dask.dataframe", reason="Dask is not installed (extra: dask)")
-    pandas = pytest.importorskip("pandas")
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed (pip install pandas)")
     batch = rows(50)
     frame = pandas.DataFrame({"left": batch["x"][:, 0], "right": batch["x"][:, 1], "b": batch["b"]})
     predictor = netwright.BatchPredictor(

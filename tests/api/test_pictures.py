@@ -253,7 +253,7 @@ def test_unrolled_operations_are_those_of_that_many_steps(tmp_path: Path) -> Non
 
 
 def test_a_picture_as_png(cli: Callable[..., Result], tmp_path: Path) -> None:
-    pytest.importorskip("resvg_py")
+    pytest.importorskip("resvg_py", reason="resvg-py is not installed (extra: png)")
     spec = EXAMPLES / "lenet" / "lenet.yaml"
     done = cli("graph", spec, "-o", "lenet.png")
     assert done.exit_code == 0, done.output
@@ -276,7 +276,7 @@ def test_png_needs_its_extra(
 
 
 def test_a_picture_that_is_too_large_for_png() -> None:
-    pytest.importorskip("resvg_py")
+    pytest.importorskip("resvg_py", reason="resvg-py is not installed (extra: png)")
     boxes = tuple(Box(str(i), "a box of some width " * 20) for i in range(3000))
     with pytest.raises(netwright.RequestError, match="too large for PNG"):
         to_png(Picture("wide", "", boxes))
