@@ -162,7 +162,7 @@ class Roles:
                 extents = tuple(op.reduction_shape(node.attrs, types))
                 role = _contraction_role(op, extents)
                 order, count = op.order(node.attrs), op.factor_count
-                start = operands[count] if op.continues and len(operands) > count else None
+                start = operands[count] if len(operands) > count else None
                 combine = op.combine(node.attrs)
                 return ContractionPart(node, role, operands, types, op, combine, extents, order, start)
             case View() as op:

@@ -67,15 +67,15 @@ def choose_tilings(
             yield wide
         yield from transposed
     else:
-        orders = {part.order for part in contractions}
+        order = contractions[0].order  # of all: a group shares the loops over what is summed
         extents = [part.extents[-1:] for part in contractions]
         long = all(e and (not isinstance(e[0], int) or 2 * e[0] >= native) for e in extents)
         deep = _deep(space, columns, contractions, native, parallel, machine)
         narrow = isinstance(columns, int) and columns < min(native, 8)
         # Lanes along the reduction sum every so many terms: not one after the other, but in a fixed order as long as
         # the choice of the tiling does not depend on the number of rows, as lanes across them do.
-        stepwise = not orders <= {"any", "fixed"}
-        if segment is None and "fixed" not in orders:
+        stepwise = order not in ("any", "fixed")
+        if segment is None and order != "fixed":
             yield from _crosswise(space, contractions, group, dtype, parallel, machine)
         if narrow and long and not stepwise:
             yield deep

@@ -123,8 +123,6 @@ def _of_panels(
     attrs: ScanAttributes, packed: set[int], types: Sequence[TensorType], lanes: int
 ) -> ScanAttributes:
     """The attributes of a scan whose consts at the positions ``packed`` are packed, as ``types`` say."""
-    if not packed:
-        return attrs
     body = attrs.body
     inner = Graph(body.name)
     arguments = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from random import Random
 
 import pytest
 
-from .rules import Broken, rules_of
+from .rules import Broken, rules_in, rules_of
 from .runs import Runs, Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +32,9 @@ def main() -> int:
     parser.add_argument(
         "--again", type=Path, help="only rules that this file, an earlier run's output, names"
     )
+    parser.add_argument(
+        "--since", metavar="COMMIT", help="only rules that none of these modules had in this commit"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
     parser.add_argument("--seconds", type=float, default=60, help="processor time for all tests of one rule")
     parser.add_argument(
@@ -42,6 +46,9 @@ def main() -> int:
     if arguments.again is not None:
         text = arguments.again.read_text(encoding="utf-8")
         rules = [rule for rule in rules if f"  {rule.key}  (" in text]
+    if arguments.since is not None:
+        old = _keys_at(arguments.since)
+        rules = [rule for rule in rules if rule.key not in old]
     if arguments.count is not None and arguments.count < len(rules):
         drawn = Random(arguments.seed).sample(range(len(rules)), arguments.count)
         rules = [rules[number] for number in sorted(drawn)]
@@ -61,6 +68,19 @@ def _files(names: Sequence[str]) -> list[Path]:
         path = path.resolve()
         found += sorted(path.rglob("*.py")) if path.is_dir() else [path]
     return found
+
+
+def _keys_at(commit: str) -> set[str]:
+    """The names of all rules of what decides, as it was in a commit; a rule that only moved has the same name."""
+    listing = _git("ls-tree", "-r", "--name-only", commit, "--", *DECIDING)
+    paths = [Path(name) for name in listing.splitlines() if name.endswith(".py")]
+    return {
+        rule.key for path in paths for rule in rules_in(_git("show", f"{commit}:{path.as_posix()}"), path)
+    }
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
 def known(text: str) -> dict[str, str]:

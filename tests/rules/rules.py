@@ -92,7 +92,11 @@ class Broken:
 
 def rules_of(path: Path) -> list[Broken]:
     """Every way to break a rule of a module, in the order of its text."""
-    text = path.read_text(encoding="utf-8")
+    return rules_in(path.read_text(encoding="utf-8"), path)
+
+
+def rules_in(text: str, path: Path) -> list[Broken]:
+    """The rules of ``text``, which may be another version of the module at ``path``."""
     return [Broken(path, text, number, place) for number, place in enumerate(_walk(ast.parse(text), ""))]
 
 
