@@ -18,7 +18,7 @@ from ..errors import RequestError
 from ..model import load
 from .findings import show_diagnostics
 from .options import dim_option, format_option, settings_option, spec_argument
-from .output import console, show_warnings
+from .output import console, paragraph, show_warnings
 
 
 @click.command("resources")
@@ -65,13 +65,13 @@ def command(
         out = console()
         out.print(resources.table(dims))
         for line in resources.growth(dims):
-            out.print(line, soft_wrap=True)
+            paragraph(out, line, 4)
         if timing:
             stack = "" if timing.size.stack is None else f", stack {timing.size.stack:,} bytes"
-            out.print(
+            paragraph(
+                out,
                 f"measured: predict {timing.latency_ms:.3g} ms (median of {timing.calls}, one thread), machine code "
                 f"{bytes_text(timing.size.code)}{stack}",
-                soft_wrap=True,
             )
     over = memory_exceeded(resources) + (latency_exceeded(model.load, model.network) if measured else [])
     if over:
