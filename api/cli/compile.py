@@ -10,9 +10,10 @@ import click
 from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.pipeline import steps
 from netwright.runtime.weights import load_vocabularies
+from netwright.specs.manifest import c_prefix
 
 from ..analysis.limits import keep_memory
-from ..artifacts import KINDS, LIBRARIES, Emit, Request, header_path, save, weights_path
+from ..artifacts import KINDS, LIBRARIES, Emit, Request, library_places, save
 from ..generation.compiled import Compiled
 from ..model import load
 from ..network_weights import read_weights
@@ -30,6 +31,14 @@ _WORDS = {
     "asm": "assembly",
     "loop": "loop IR",
     "graph": "graph",
+}
+
+#: What comes with a library, by the ends of names.
+_BESIDE = {
+    ".h": "C header",
+    ".weights": "weights, for the library to map",
+    ".pc": "for pkg-config",
+    ".cmake": "for CMake",
 }
 
 
@@ -57,6 +66,11 @@ _WORDS = {
     "--no-embed",
     is_flag=True,
     help="Write a library's weights to a file beside it, which programs map into memory.",
+)
+@click.option(
+    "--package",
+    is_flag=True,
+    help="OUT is a folder, which gets the library in lib, its header in include, and files for pkg-config and CMake.",
 )
 @click.option(
     "--stop-after",
@@ -95,6 +109,7 @@ def command(
     cpu: str,
     entry: tuple[str, ...] | None,
     no_embed: bool,
+    package: bool,
     stop_after: str | None,
     max_rewrites: int | None,
     verify: bool,
@@ -115,6 +130,8 @@ def command(
         raise click.UsageError("an executable needs --weights")
     if no_embed and (kind not in LIBRARIES or weights is None):
         raise click.UsageError("--no-embed is for libraries with --weights")
+    if package and kind not in ("shared", "static"):
+        raise click.UsageError("--package goes with --emit shared or static")
     if kind == "weights" and weights is None:
         raise click.UsageError("--emit weights needs --weights: it packs them for a library")
     if kind != "graph" and (stop_after is not None or max_rewrites is not None):
@@ -126,9 +143,12 @@ def command(
     if beam is not None and length is None:
         raise click.UsageError("--beam is for texts that are written: give --generate LENGTH, too")
     model = load(spec, settings, dims=dims)
-    header = header_path(output) if kind in LIBRARIES else None
-    beside = weights_path(output) if no_embed else None
-    outputs = {"-o": output, "the header of -o": header, "the weights of -o": beside}
+    outputs: dict[str, Path | None] = {} if package else {"-o": output}
+    if kind in LIBRARIES:
+        places = library_places(Request(kind, cpu, package=package), output, c_prefix(model.name))
+        if not package:
+            outputs |= {"the header of -o": places.header}
+            outputs |= {"the weights of -o": places.weights} if no_embed else {}
     check_outputs(outputs, [*model.files, weights])
     show_warnings(model)
     keep_memory(model.load, model.network)
@@ -137,12 +157,12 @@ def command(
     if length is not None:
         assert weights is not None
         writing = Compiled(length, load_vocabularies(weights), beam)
-    request = Request(kind, cpu, entry, stop_after, max_rewrites, verify, _say, not no_embed, writing)
+    request = Request(
+        kind, cpu, entry, stop_after, max_rewrites, verify, _say, not no_embed, package, writing
+    )
     for path in save(model.load, model.network, values, output, request):
-        what = f"{_WORDS[kind]} of {model.name}"
-        if path != output:
-            what = "C header" if path.suffix == ".h" else "weights, for the library to map"
-        written(path, what, sized=True)
+        what = _BESIDE.get(path.suffix, f"{_WORDS[kind]} of {model.name}")
+        written(path, f"{_WORDS[kind]} of {model.name}" if path == output else what, sized=True)
 
 
 def _say(verified: Verified) -> None:

@@ -18,12 +18,15 @@ from ..planner import ALIGN, reference_plan
 PREPARE, STEP, TRAIN = "prepare", "step", "train_step"
 #: Words that are no names in C or C++.
 _WORDS = frozenset(
-    """alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const consteval
-    constexpr constinit const_cast continue co_await co_return co_yield decltype default delete do double dynamic_cast
-    else enum explicit export extern false float for friend goto if inline int long mutable namespace new noexcept not
-    not_eq nullptr operator or or_eq private protected public register reinterpret_cast requires restrict return short
-    signed sizeof static static_assert static_cast struct switch template this thread_local throw true try typedef
-    typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq main errno NULL""".split()
+    (
+        "alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const "
+        "consteval constexpr constinit const_cast continue co_await co_return co_yield decltype default delete do "
+        "double dynamic_cast else enum errno explicit export extern false float for friend goto if inline int long "
+        "main mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public register "
+        "reinterpret_cast requires restrict return short signed sizeof static static_assert static_cast struct switch "
+        "template this thread_local throw true try typedef typeid typename union unsigned using virtual void volatile "
+        "wchar_t while xor xor_eq"
+    ).split()
 )
 _TYPES = {"float32": "float", "float64": "double", "bool": "uint8_t"}
 #: Slots of arenas that are planned in Python, which takes quadratic time.
