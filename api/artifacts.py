@@ -206,9 +206,7 @@ def _build_files(
     found_by_pkg_config = pkg_config(
         name, manifest.model, manifest.target, manifest.netwright, static=static, weights=apart
     )
-    found_by_cmake = cmake_config(
-        name, manifest.netwright, suffix=shared_suffix(target), weights=apart
-    )
+    found_by_cmake = cmake_config(name, manifest.netwright, suffix=shared_suffix(target), weights=apart)
     for path, text in ((places.pkg_config, found_by_pkg_config), (places.cmake, found_by_cmake)):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, text.encode())
