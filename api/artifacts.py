@@ -10,28 +10,38 @@ from typing import Literal, get_args
 from numpy.typing import NDArray
 
 from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.artifacts import link_executable, link_shared
+from netwright.compiler.codegen.artifacts import link_executable
+from netwright.compiler.codegen.library.interface import PREPARE, TRAIN
+from netwright.compiler.codegen.library.link import link_library
+from netwright.compiler.codegen.library.packages import cmake_config, pkg_config
+from netwright.compiler.codegen.library.weights import identity, layout, write_weights
+from netwright.compiler.codegen.linker import LinkError, find_compiler
 from netwright.compiler.codegen.machines import describe
+from netwright.compiler.codegen.selection import without_entries
 from netwright.compiler.codegen.target import Target, host_target, named_target
 from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.frontend.build import bounded_network
-from netwright.compiler.frontend.network import Network
+from netwright.compiler.frontend.network import Network, initial_states, initial_values
 from netwright.compiler.graph.text import print_graph
 from netwright.compiler.loop.text import program_text
 from netwright.compiler.pipeline import run
 from netwright.compiler.streaming import STEP, StepGraph
-from netwright.runtime.session import PREPARE, Session
-from netwright.specs.files import is_stream, write_file
+from netwright.runtime.session import Session
+from netwright.specs.files import write_file
 from netwright.specs.load import LoadResult
+from netwright.specs.manifest import Manifest
 
 from .build import Build, build, entry_graphs
 from .data.needs import sample_rates
 from .errors import RequestError
 from .generation.compiled import Compiled, writing_network
-from .streams import listening, stepping
+from .places import Places, shared_suffix
+from .streams import listening, stepping, with_steps
 
-Emit = Literal["exe", "shared", "object", "llvm", "asm", "loop", "graph"]
+Emit = Literal["exe", "shared", "static", "object", "weights", "llvm", "asm", "loop", "graph"]
 KINDS: tuple[Emit, ...] = get_args(Emit)
+#: The kinds with a C header.
+LIBRARIES = ("shared", "static", "object")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +62,22 @@ class Request:
     """Whether to run the machine code of every kernel against the loop interpreter before anything is written."""
     verified: Callable[[Verified], None] | None = None
     """Called with the result of that run."""
+    embed: bool = True
+    """Whether a library holds the weights; otherwise they are written to a file beside it."""
+    package: bool = False
+    """Whether the path is a folder, which gets a library with files for pkg-config and CMake, as installed ones have
+    it."""
     writing: Compiled | None = None
     """How `predict` writes texts, the only entry then; None: the entries are the network's own."""
 
 
-def header_path(library: Path) -> Path:
-    """The path of a library's C header, in the same folder. Raises RequestError if the library is a stream, or has the
-    header's name itself.
-    """
-    if is_stream(library):
-        raise RequestError(f"a library's header goes beside it, and there is no place beside {library}")
-    path = library.with_suffix(".h")
-    if path == library:
-        raise RequestError(f"{library} is what the library's header is called: choose another name")
-    return path
+def library_places(request: Request, path: Path, prefix: str) -> Places:
+    """Where the files of a library go; ``prefix`` is what its C names begin with. Raises RequestError, TargetError."""
+    if not request.package:
+        return Places.beside(path)
+    if request.emit not in ("shared", "static"):
+        raise RequestError("a package has a shared or a static library")
+    return Places.package(path, prefix, request.emit, named_target(request.cpu))
 
 
 def save(
@@ -78,17 +90,20 @@ def save(
     """
     if request.emit not in KINDS:
         raise RequestError(f"a model is written as {', '.join(KINDS)}, not as {request.emit!r}")
-    if request.emit == "exe" and weights is None:
-        raise RequestError("an executable needs weights")
+    if request.emit in ("exe", "weights") and weights is None:
+        raise RequestError("an executable needs weights" if request.emit == "exe" else "there are no weights")
     if request.verify and request.emit in ("graph", "loop"):
         raise RequestError(f"--verify runs machine code, and a {request.emit} has none")
     target = named_target(request.cpu)
     steps: StepGraph | None = None
     rates = sample_rates(load, network) if request.emit == "exe" else {}
     if request.entries is not None and STEP in request.entries:
-        if len(request.entries) > 1:
-            raise RequestError(f"the entry {STEP} has sizes of its own: compile it without others")
-        network, steps = stepping(load, network)
+        if len(request.entries) == 1:
+            network, steps = stepping(load, network)
+        elif request.emit == "exe":
+            raise RequestError("an executable runs one entry: name one with --entry")
+        else:
+            network = with_steps(load, network)
     elif (
         request.emit == "exe"
     ):  # which reads the lengths itself; callers of a library only say the sizes of arrays
@@ -122,15 +137,89 @@ def save(
                 stream=None if steps is None else listening(network, steps),
             )
             return [path]
-        case "shared":
-            header_path(path)
-            contents = dict(made.lowered.constants) if weights is None else _contents(made, weights)
-            return [path, link_shared(program, manifest, path, target, buffers=contents)]
-        case "object":
-            return _written(path, emit(program, "object", target, manifest))
+        case "shared" | "static" | "object" | "weights":
+            return _library(network, made, weights, path, target, request)
         case "llvm" | "asm":
             return _written(path, emit(program, request.emit, target, manifest))
     return _written(path, program_text(program))
+
+
+def _library(
+    network: Network,
+    made: Build,
+    weights: Mapping[str, NDArray] | None,
+    path: Path,
+    target: Target,
+    request: Request,
+) -> list[Path]:
+    """Writes a library with its header and weights, or the weights for one alone."""
+    program, manifest = made.lowered.program, made.lowered.manifest
+    made_for = identity(program)
+    trains = any(entry.name == TRAIN for entry in manifest.entries)
+    contents = dict(made.lowered.constants)
+    if weights is None and trains:  # a training begins with some
+        weights = {**initial_values(network)}
+    if weights is not None:
+        contents |= _contents(made, weights)
+    if trains:
+        contents |= {name: array for name, array in initial_states(network).items() if array.any()}
+    elif weights is not None:
+        program, manifest = without_entries(program, manifest, (PREPARE,))
+    if request.emit == "weights":
+        write_weights(path, manifest, made_for, contents)
+        return [path]
+    assert request.emit in ("shared", "static", "object")
+    places = library_places(request, path, manifest.prefix)
+    paths = [places.library, places.header]
+    for folder in {place.parent for place in (*paths, places.weights)} if request.package else ():
+        folder.mkdir(parents=True, exist_ok=True)
+    apart = weights is not None and not request.embed
+    if apart:
+        write_weights(places.weights, manifest, made_for, contents)
+        stored, _ = layout(manifest)
+        contents = {name: array for name, array in contents.items() if name not in stored}
+        paths.append(places.weights)
+    if request.emit == "object" and not _links(target):
+        write_file(places.library, emit(program, "object", target, manifest))
+        return [path for path in paths if path != places.header]
+    link_library(
+        program,
+        manifest,
+        places.library,
+        request.emit,
+        target,
+        buffers=contents,
+        made_for=made_for,
+        header=places.header,
+        soname=request.package,
+    )
+    return [*paths, *_build_files(places, manifest, request, target, apart)]
+
+
+def _build_files(
+    places: Places, manifest: Manifest, request: Request, target: Target, apart: bool
+) -> list[Path]:
+    """Writes what pkg-config and CMake read."""
+    if places.pkg_config is None or places.cmake is None:
+        return []
+    name, static = manifest.prefix, request.emit == "static"
+    found_by_pkg_config = pkg_config(
+        name, manifest.model, manifest.target, manifest.netwright, static=static, weights=apart
+    )
+    found_by_cmake = cmake_config(name, manifest.netwright, suffix=shared_suffix(target), weights=apart)
+    for path, text in ((places.pkg_config, found_by_pkg_config), (places.cmake, found_by_cmake)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, text.encode())
+    return [places.pkg_config, places.cmake]
+
+
+def _links(target: Target) -> bool:
+    """Whether there is a C compiler for the target."""
+    try:
+        find_compiler(target)
+    except LinkError:
+        return False
+    return True
 
 
 def _written(path: Path, data: str | bytes) -> list[Path]:

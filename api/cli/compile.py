@@ -10,23 +10,35 @@ import click
 from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.pipeline import steps
 from netwright.runtime.weights import load_vocabularies
+from netwright.specs.manifest import c_prefix
 
 from ..analysis.limits import keep_memory
-from ..artifacts import KINDS, Emit, Request, header_path, save
+from ..artifacts import KINDS, LIBRARIES, Emit, Request, library_places, save
 from ..generation.compiled import Compiled
 from ..model import load
 from ..network_weights import read_weights
+from .entry_names import EntryNames
 from .options import PATH, check_outputs, dim_option, settings_option, spec_argument, weights_option
 from .output import show_warnings, written
 
 _WORDS = {
     "exe": "executable",
     "shared": "shared library",
+    "static": "static library",
     "object": "object code",
+    "weights": "weights",
     "llvm": "LLVM IR",
     "asm": "assembly",
     "loop": "loop IR",
     "graph": "graph",
+}
+
+#: What comes with a library, by the ends of names.
+_BESIDE = {
+    ".h": "C header",
+    ".weights": "weights, for the library to map",
+    ".pc": "for pkg-config",
+    ".cmake": "for CMake",
 }
 
 
@@ -46,8 +58,19 @@ _WORDS = {
 )
 @click.option(
     "--entry",
-    type=click.Choice(["predict", "step"]),
-    help="What an executable runs: predict on files, or step on standard input; for other kinds, only this one.",
+    type=EntryNames(),
+    help="What an executable runs: predict on files, or step on standard input. For a library, what it offers, such "
+    "as predict,step,train: the rest takes no space.",
+)
+@click.option(
+    "--no-embed",
+    is_flag=True,
+    help="Write a library's weights to a file beside it, which programs map into memory.",
+)
+@click.option(
+    "--package",
+    is_flag=True,
+    help="OUT is a folder, which gets the library in lib, its header in include, and files for pkg-config and CMake.",
 )
 @click.option(
     "--stop-after",
@@ -84,7 +107,9 @@ def command(
     output: Path,
     kind: Emit,
     cpu: str,
-    entry: str | None,
+    entry: tuple[str, ...] | None,
+    no_embed: bool,
+    package: bool,
     stop_after: str | None,
     max_rewrites: int | None,
     verify: bool,
@@ -97,22 +122,34 @@ def command(
 
     The executable runs on .npy files: `./OUT -i image=images.npy -o answers.npz`, and with one input and one output
     `./OUT < images.npy > answers.npy`; `./OUT --info` describes its inputs and outputs. With --entry step it takes a
-    sequence on standard input, as bare numbers, and answers as the steps come. A shared library comes with a C
-    header and also contains the training entries. llvm, asm, loop and graph are text.
+    sequence on standard input, as bare numbers, and answers as the steps come. A library (shared, static, or one
+    object) comes with a C header and offers all entries unless --entry says which; --emit weights writes other weights
+    for it to read. llvm, asm, loop and graph are text.
     """
     if kind == "exe" and weights is None:
         raise click.UsageError("an executable needs --weights")
+    if no_embed and (kind not in LIBRARIES or weights is None):
+        raise click.UsageError("--no-embed is for libraries with --weights")
+    if package and kind not in ("shared", "static"):
+        raise click.UsageError("--package goes with --emit shared or static")
+    if kind == "weights" and weights is None:
+        raise click.UsageError("--emit weights needs --weights: it packs them for a library")
     if kind != "graph" and (stop_after is not None or max_rewrites is not None):
         raise click.UsageError("--stop-after and --max-rewrites go with --emit graph")
     if length is not None and weights is None:
         raise click.UsageError("--generate needs --weights, with the vocabulary")
-    if length is not None and entry == "step":
+    if length is not None and entry is not None and "step" in entry:
         raise click.UsageError("--generate writes whole texts, and --entry step takes them step by step")
     if beam is not None and length is None:
         raise click.UsageError("--beam is for texts that are written: give --generate LENGTH, too")
     model = load(spec, settings, dims=dims)
-    header = header_path(output) if kind == "shared" else None
-    check_outputs({"-o": output, "the header of -o": header}, [*model.files, weights])
+    outputs: dict[str, Path | None] = {} if package else {"-o": output}
+    if kind in LIBRARIES:
+        places = library_places(Request(kind, cpu, package=package), output, c_prefix(model.name))
+        if not package:
+            outputs |= {"the header of -o": places.header}
+            outputs |= {"the weights of -o": places.weights} if no_embed else {}
+    check_outputs(outputs, [*model.files, weights])
     show_warnings(model)
     keep_memory(model.load, model.network)
     values = None if weights is None else read_weights(model.network, weights)
@@ -120,11 +157,12 @@ def command(
     if length is not None:
         assert weights is not None
         writing = Compiled(length, load_vocabularies(weights), beam)
-    entries = None if entry is None else (entry,)
-    request = Request(kind, cpu, entries, stop_after, max_rewrites, verify, _say, writing)
+    request = Request(
+        kind, cpu, entry, stop_after, max_rewrites, verify, _say, not no_embed, package, writing
+    )
     for path in save(model.load, model.network, values, output, request):
-        what = "C header" if path.suffix == ".h" and path != output else f"{_WORDS[kind]} of {model.name}"
-        written(path, what, sized=True)
+        what = _BESIDE.get(path.suffix, f"{_WORDS[kind]} of {model.name}")
+        written(path, f"{_WORDS[kind]} of {model.name}" if path == output else what, sized=True)
 
 
 def _say(verified: Verified) -> None:
