@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from netwright.compiler.codegen.aot import emit
 from netwright.compiler.codegen.artifacts import link_executable, link_shared
 from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.target import Target, host_target, named_target
+from netwright.compiler.codegen.platforms import chosen_target
+from netwright.compiler.codegen.target import Target, host_target
 from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.frontend.build import bounded_network
 from netwright.compiler.frontend.network import Network
@@ -44,7 +45,8 @@ class Request:
     """
 
     emit: Emit = "exe"
-    cpu: str = "native"
+    cpu: str | None = None
+    """LLVM's name; None: this computer's CPU, or the least one of ``target``."""
     entries: tuple[str, ...] | None = None
     stop_after: str | None = None
     max_rewrites: int | None = None
@@ -54,6 +56,8 @@ class Request:
     """Called with the result of that run."""
     writing: Compiled | None = None
     """How `predict` writes texts, the only entry then; None: the entries are the network's own."""
+    target: str | None = None
+    """The system that it is for, as `netwright targets` lists them; None: this one, or what the CPU implies."""
 
 
 def header_path(library: Path) -> Path:
@@ -82,7 +86,7 @@ def save(
         raise RequestError("an executable needs weights")
     if request.verify and request.emit in ("graph", "loop"):
         raise RequestError(f"--verify runs machine code, and a {request.emit} has none")
-    target = named_target(request.cpu)
+    target = chosen_target(request.target, request.cpu)
     steps: StepGraph | None = None
     rates = sample_rates(load, network) if request.emit == "exe" else {}
     if request.entries is not None and STEP in request.entries:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from netwright.compiler.codegen.platforms import NAMES
 from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.pipeline import steps
 from netwright.runtime.weights import load_vocabularies
@@ -38,11 +39,15 @@ _WORDS = {
     "--emit", "kind", type=click.Choice(KINDS), default="exe", show_default=True, help="What to write."
 )
 @click.option(
-    "--cpu",
-    default="native",
-    show_default=True,
+    "--target",
+    type=click.Choice(NAMES),
     metavar="NAME",
-    help="The CPU it is for: native, generic, znver3, …",
+    help="The system it is for, as `netwright targets` lists them.  [default: this one]",
+)
+@click.option(
+    "--cpu",
+    metavar="NAME",
+    help="The CPU it is for: native, generic, znver3, …  [default: native; with --target: generic]",
 )
 @click.option(
     "--entry",
@@ -83,7 +88,8 @@ def command(
     weights: Path | None,
     output: Path,
     kind: Emit,
-    cpu: str,
+    target: str | None,
+    cpu: str | None,
     entry: str | None,
     stop_after: str | None,
     max_rewrites: int | None,
@@ -121,7 +127,7 @@ def command(
         assert weights is not None
         writing = Compiled(length, load_vocabularies(weights), beam)
     entries = None if entry is None else (entry,)
-    request = Request(kind, cpu, entries, stop_after, max_rewrites, verify, _say, writing)
+    request = Request(kind, cpu, entries, stop_after, max_rewrites, verify, _say, writing, target)
     for path in save(model.load, model.network, values, output, request):
         what = "C header" if path.suffix == ".h" and path != output else f"{_WORDS[kind]} of {model.name}"
         written(path, what, sized=True)

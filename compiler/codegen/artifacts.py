@@ -17,7 +17,8 @@ from .csource import StreamTable, model_source, stream_source
 from .entries import entry_symbol
 from .features import required
 from .library import header_source, library_source
-from .linker import C_SOURCES, find_compiler, link
+from .linker import C_SOURCES, find_compiler, link, system_flags
+from .sections import included
 from .support import has_threads
 from .target import Target, host_target
 
@@ -53,12 +54,15 @@ def link_executable(
     blob = f"{manifest.model}_contents"
     with scratch_folder() as folder:
         offsets = _write_contents(folder, manifest, needed, blob, target)
-        tables = model_source(manifest, info, offsets, blob, required(target), sample_rates)
+        tables = model_source(manifest, info, offsets, blob, required(target), sample_rates, has_threads(target))
         folder.write("tables.c", tables)
         folder.write("model.o", emit(program, "object", target, manifest))
         files = [
             path for path in C_SOURCES.glob("*.[ch]") if stream is None or path.name not in _WHOLE_SEQUENCES
         ]
+        if not target.is_posix:
+            files = [path for path in files if path.name != "place.c"]
+            files += [*(C_SOURCES / "plain").glob("*.c")]
         if stream is not None:
             folder.write("steps.c", stream_source(manifest, stream))
             files += [*(C_SOURCES / "stream").glob("*.[ch]")]
@@ -66,7 +70,7 @@ def link_executable(
             folder.write(source.name, source.read_bytes())
         sources = sorted(path.name for path in files if path.suffix == ".c")
         sources += ["steps.c"] if stream is not None else []
-        arguments = [*sources, "tables.c", "contents.S", "model.o", "-pthread", "-lm", *(flags or ["-s"])]
+        arguments = [*sources, "tables.c", "contents.S", "model.o", *system_flags(target), *(flags or ["-s"])]
         link(find_compiler(target), folder, arguments, output)
 
 
@@ -161,17 +165,5 @@ def _write_contents(
         file.write(bytes(_ALIGN))
 
     folder.write("contents.bin", write)
-    mach = target.is_darwin
-    names = [f"_{name}" if mach else name for name in (blob, f"{blob}_end")]
-    lines = [
-        ".section __TEXT,__const" if mach else '.section .rodata,"a"',
-        f".balign {_ALIGN}",
-        *(f".globl {name}" for name in names),
-        *(f".private_extern {name}" if mach else f".hidden {name}" for name in names),
-        f"{names[0]}:",
-        '.incbin "contents.bin"',
-        f"{names[1]}:",
-        *([] if mach else ['.section .note.GNU-stack,"",%progbits']),
-    ]
-    folder.write("contents.S", "\n".join(lines) + "\n")
+    folder.write("contents.S", included("contents.bin", blob, _ALIGN, target))
     return offsets

@@ -97,9 +97,11 @@ def model_source(
     blob: str,
     features: Sequence[str],
     sample_rates: Mapping[str, int] | None = None,
+    threads: bool = True,
 ) -> str:
     """The C file with the driver's tables. ``embedded`` maps buffers to offsets in the symbol ``blob``; ``features``
-    are the CPU features that the code requires, ``sample_rates`` the samples per second of inputs of sound.
+    are the CPU features that the code requires, ``sample_rates`` the samples per second of inputs of sound,
+    ``threads`` says whether the object has a thread pool.
     """
     positions = {dim.name: number for number, dim in enumerate(manifest.dims)}
     used = uses(manifest, entry, embedded)
@@ -141,9 +143,7 @@ def model_source(
         '#include "model.h"',
         f"extern int32_t {entry.symbol}(const netwright_context *, int32_t, int32_t);",
         f"extern int64_t {entry.symbol}_plan(const int64_t *, int64_t *);",
-        f"extern int32_t {manifest.model}_pool_run(int32_t (*)(const netwright_context *, int32_t, int32_t),",
-        "    const netwright_context *, int32_t, int32_t);",
-        f"extern int32_t {manifest.model}_pool_pin(const int32_t *, int32_t);",
+        *_pool(manifest.model, threads),
         f"extern const char {manifest.model}_manifest[];",
         f"extern int64_t {manifest.model}_missing(void);",
         f"static const char *const features[] = {{{''.join(f'{c_string(name)}, ' for name in features)}NULL}};",
@@ -176,6 +176,20 @@ def model_source(
         f"    {manifest.model}_pool_pin, {entry.symbol}_plan, error, features, {manifest.model}_missing}};",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _pool(model: str, threads: bool) -> list[str]:
+    """The functions of the thread pool: those of the object, or ones that use this thread alone."""
+    run = f"int32_t {model}_pool_run(int32_t (*entry)(const netwright_context *, int32_t, int32_t),"
+    rest = "    const netwright_context *context, int32_t nthreads, int32_t patience)"
+    pin = f"int32_t {model}_pool_pin(const int32_t *processors, int32_t count)"
+    if threads:
+        return [f"extern {run}", f"{rest};", f"extern {pin};"]
+    return [
+        f"static {run}",
+        f"{rest} {{ return (void)nthreads, (void)patience, entry(context, 0, 1); }}",
+        f"static {pin} {{ return (void)processors, (void)count, 1; }}",
+    ]
 
 
 def stream_source(manifest: Manifest, stream: StreamTable) -> str:

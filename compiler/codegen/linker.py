@@ -14,6 +14,7 @@ from pathlib import Path
 
 from netwright.specs.files import Scratch, write_file
 
+from .platforms import platform_of
 from .target import Target, host_target
 
 C_SOURCES = Path(__file__).parent / "c"
@@ -30,22 +31,28 @@ def find_compiler(target: Target) -> list[str]:
     ``CC`` from the environment, else ``cc`` (both only for this machine's own architecture and system), else ``python
     -m ziglang cc``. Raises LinkError if there is none.
     """
+    platform = platform_of(target)
     native = _zig_triple(target) == _zig_triple(host_target())
     if native and os.environ.get("CC"):
         return shlex.split(os.environ["CC"])
     if native and shutil.which("cc"):
         return ["cc"]
-    if not native and not target.is_linux:
+    if not native and not target.is_linux and platform is None:
         raise LinkError(
             f"programs for {target.triple} are linked on such a computer only; "
             "here --emit object, asm and llvm write code for it"
         )
     if importlib.util.find_spec("ziglang") is not None:
         command = [sys.executable, "-m", "ziglang", "cc"]
-        return command if native else [*command, "-target", _zig_triple(target)]
-    what = "a C compiler" if native else f"a C compiler for {target.triple}"
+        if native:
+            return [*command]
+        if platform is None:
+            return [*command, "-target", _zig_triple(target)]
+        return [*command, "-target", platform.zig, f"-mcpu={platform.least}"]
+    what = "a C compiler" if native else f"a C compiler for {platform.name if platform else target.triple}"
+    extra = "link" if native else "cross"
     raise LinkError(
-        f"linking needs {what}, and there is none: run  pip install 'netwright[link]'  "
+        f"linking needs {what}, and there is none: run  pip install 'netwright[{extra}]'  "
         "(the ziglang package, 100 MB)"
         + (
             ", or install your system's cc (gcc or clang)"
@@ -53,6 +60,11 @@ def find_compiler(target: Target) -> list[str]:
             else "; --emit object, asm and llvm need none"
         )
     )
+
+
+def system_flags(target: Target) -> list[str]:
+    """The arguments that link a program with its system's libraries; they come after those of `link`."""
+    return ["-pthread", "-lm"] if target.is_posix else ["-fno-PIC", "-lm"]
 
 
 def link(command: Sequence[str], folder: Scratch, arguments: Sequence[str], output: Path) -> None:

@@ -10,6 +10,7 @@ int main(int argc, char **argv) {
     options asked = {NULL, NULL, 0, 0, 0, 0};
     call c;
     runner r;
+    begin_streams();
     parse_options(argc, argv, &asked);
     check_cpu();
     c.dims = allocate((size_t)nw_the_model.dim_count, sizeof *c.dims);

@@ -61,6 +61,7 @@ int main(int argc, char **argv) {
     stream_options asked = {NULL, NULL, 0, 0, 0};
     call c;
     runner r;
+    begin_streams();
     parse_stream_options(argc, argv, &asked);
     check_cpu();
     c.dims = allocate((size_t)model->dim_count, sizeof *c.dims);
