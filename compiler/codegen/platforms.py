@@ -14,55 +14,65 @@ Makes = Literal["program", "module", "static library"]
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A target by name: LLVM's triple, zig's, and zig's name of the least CPU. ``runner`` is what runs it elsewhere, as
-    tests do; empty where nothing does, so that tests look at the format of files only.
+    """A target by name: LLVM's triple, zig's, and zig's name of the least CPU. ``runs_on`` is what its programs need in
+    words; ``tested`` how its tests run them.
     """
 
     name: str
     triple: str
     zig: str
     least: str
+    runs_on: str
+    tested: str
     makes: Makes = "program"
-    linkage: Literal["static", "dynamic"] = "static"
-    threads: bool = True
-    runner: str = ""
-
-    @property
-    def tested(self) -> str:
-        """What its tests do, in words."""
-        return f"run by {self.runner}" if self.runner else "linked, and the file's format read"
+    static: bool = True
+    """Whether all that a program needs is in its file, but for what only the system itself can give."""
 
 
+#: How the tests of systems that nothing here runs look at programs.
+FORMAT_ONLY = "linked, and the file's format read"
 PLATFORMS = (
     Platform(
-        "x86_64-linux-gnu", "x86_64-unknown-linux-gnu", "x86_64-linux-gnu", "baseline", linkage="dynamic",
-        runner="an x86-64 computer with Linux",
+        "x86_64-linux-gnu", "x86_64-unknown-linux-gnu", "x86_64-linux-gnu", "baseline",
+        "Linux with glibc, x86-64", "run on x86-64", static=False,
     ),
     Platform(
         "x86_64-linux-musl", "x86_64-unknown-linux-musl", "x86_64-linux-musl", "baseline",
-        runner="an x86-64 computer with Linux",
+        "Linux, x86-64", "run on x86-64",
     ),
     Platform(
-        "aarch64-linux-musl", "aarch64-unknown-linux-musl", "aarch64-linux-musl", "generic", runner="qemu-aarch64"
+        "aarch64-linux-musl", "aarch64-unknown-linux-musl", "aarch64-linux-musl", "generic",
+        "Linux, 64-bit ARM", "run by qemu-aarch64",
     ),
     Platform(
-        "riscv64-linux-musl", "riscv64-unknown-linux-musl", "riscv64-linux-musl", "baseline", runner="qemu-riscv64"
+        "riscv64-linux-musl", "riscv64-unknown-linux-musl", "riscv64-linux-musl", "baseline",
+        "Linux, RV64GC", "run by qemu-riscv64",
     ),
     Platform(
         "armv7-linux-musleabihf", "armv7-unknown-linux-musleabihf", "arm-linux-musleabihf", "cortex_a8",
-        runner="qemu-arm",
-    ),
-    Platform("wasm32-wasi", "wasm32-unknown-wasi", "wasm32-wasi", "generic+simd128", threads=False, runner="wasmtime"),
-    Platform(
-        "wasm32-web", "wasm32-unknown-unknown", "wasm32-freestanding", "generic+simd128", "module", threads=False,
-        runner="headless Chromium",
+        "Linux, ARMv7-A with NEON", "run by qemu-arm",
     ),
     Platform(
-        "thumbv7em-none-eabi", "thumbv7em-none-unknown-eabi", "thumb-freestanding-eabi", "cortex_m4", "static library",
-        threads=False, runner="qemu-system-arm, as a Cortex-M4",
+        "wasm32-wasi", "wasm32-unknown-wasi", "wasm32-wasi", "generic+simd128",
+        "WASI preview 1, with SIMD; no threads", "run by wasmtime",
     ),
-    Platform("x86_64-windows-gnu", "x86_64-w64-windows-gnu", "x86_64-windows-gnu", "baseline", threads=False),
-    Platform("aarch64-macos", "arm64-apple-macosx13.0.0", "aarch64-macos", "apple_m1", linkage="dynamic"),
+    Platform(
+        "wasm32-web", "wasm32-unknown-unknown", "wasm32-freestanding", "generic+simd128",
+        "browsers and Node with WebAssembly SIMD; no threads", "run by headless Chromium", "module",
+    ),
+    Platform(
+        "thumbv7em-none-eabi", "thumbv7em-none-unknown-eabi", "thumb-freestanding-eabi", "cortex_m4",
+        "Cortex-M4F and M7; no system, C library or threads", "run by qemu-system-arm as a Cortex-M4",
+        "static library",
+    ),
+    Platform(
+        "x86_64-windows-gnu", "x86_64-w64-windows-gnu", "x86_64-windows-gnu", "baseline",
+        "Windows 10, x86-64; no threads", FORMAT_ONLY,
+    ),
+    Platform(
+        "aarch64-macos", "arm64-apple-macosx13.0.0", "aarch64-macos", "apple_m1",
+        "macOS 13, Apple silicon", FORMAT_ONLY, static=False,
+    ),
 )  # fmt: skip
 NAMES = tuple(platform.name for platform in PLATFORMS)
 _BY_TRIPLE = {platform.triple: platform for platform in PLATFORMS}
