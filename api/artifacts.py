@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from netwright.compiler.codegen.aot import emit
 from netwright.compiler.codegen.artifacts import link_executable, link_shared
 from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.platforms import chosen_target
+from netwright.compiler.codegen.platforms import chosen_target, platform_named
 from netwright.compiler.codegen.target import Target, host_target
+from netwright.compiler.codegen.web import link_module, write_loader
 from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.frontend.build import bounded_network
 from netwright.compiler.frontend.network import Network
@@ -72,6 +73,17 @@ def header_path(library: Path) -> Path:
     return path
 
 
+def loader_path(module: Path) -> Path:
+    """The path of the script that loads a WebAssembly module, in the same folder. Raises RequestError as
+    ``header_path``."""
+    if is_stream(module):
+        raise RequestError(f"a module's script goes beside it, and there is no place beside {module}")
+    path = module.with_suffix(".js")
+    if path == module:
+        raise RequestError(f"{module} is what the module's script is called: choose another name, such as .wasm")
+    return path
+
+
 def save(
     load: LoadResult, network: Network, weights: Mapping[str, NDArray] | None, path: Path, request: Request
 ) -> list[Path]:
@@ -87,6 +99,9 @@ def save(
     if request.verify and request.emit in ("graph", "loop"):
         raise RequestError(f"--verify runs machine code, and a {request.emit} has none")
     target = chosen_target(request.target, request.cpu)
+    makes = "program" if request.target is None else platform_named(request.target).makes
+    if makes == "module" and request.emit == "exe":
+        loader_path(path)
     steps: StepGraph | None = None
     rates = sample_rates(load, network) if request.emit == "exe" else {}
     if request.entries is not None and STEP in request.entries:
@@ -115,6 +130,10 @@ def save(
     match request.emit:
         case "exe":
             assert weights is not None
+            if makes == "module":
+                link_module(program, manifest, _contents(made, weights), path, target, entry=entry)
+                write_loader(loader_path(path))
+                return [path, loader_path(path)]
             link_executable(
                 program,
                 manifest,

@@ -48,12 +48,10 @@ def link_executable(
     missing or of another dtype or size, and for a dim that no input determines.
     """
     target = target or host_target()
-    _check(program, manifest)
-    info = _find(manifest, entry)
-    needed = {name: buffers[name] for name in buffers if name in {*info.reads, *info.writes}}
+    info = entry_of(manifest, entry)
     blob = f"{manifest.model}_contents"
     with scratch_folder() as folder:
-        offsets = _write_contents(folder, manifest, needed, blob, target)
+        offsets = contents_for(folder, program, manifest, info, buffers, blob, target)
         tables = model_source(manifest, info, offsets, blob, required(target), sample_rates, has_threads(target))
         folder.write("tables.c", tables)
         folder.write("model.o", emit(program, "object", target, manifest))
@@ -114,7 +112,25 @@ def link_shared(
     return path
 
 
-def _find(manifest: Manifest, name: str) -> EntryInfo:
+def contents_for(
+    folder: Scratch,
+    program: ir.Program,
+    manifest: Manifest,
+    entry: EntryInfo,
+    buffers: Mapping[str, np.ndarray],
+    blob: str,
+    target: Target,
+) -> dict[str, int]:
+    """Writes the contents of the buffers that an entry uses, in assembly; returns their offsets in ``blob``. Raises
+    ValueError if the manifest is not the program's.
+    """
+    _check(program, manifest)
+    needed = {name: buffers[name] for name in buffers if name in {*entry.reads, *entry.writes}}
+    return _write_contents(folder, manifest, needed, blob, target)
+
+
+def entry_of(manifest: Manifest, name: str) -> EntryInfo:
+    """What a manifest says of an entry. Raises ValueError if there is none of the name."""
     for entry in manifest.entries:
         if entry.name == name:
             return entry

@@ -64,7 +64,9 @@ def find_compiler(target: Target) -> list[str]:
 
 def system_flags(target: Target) -> list[str]:
     """The arguments that link a program with its system's libraries; they come after those of `link`."""
-    return ["-pthread", "-lm"] if target.is_posix else ["-fno-PIC", "-lm"]
+    if target.is_wasm:
+        return ["-fno-PIC", "-lm"]
+    return ["-pthread", "-lm"] if target.is_posix else ["-lm"]
 
 
 def link(command: Sequence[str], folder: Scratch, arguments: Sequence[str], output: Path) -> None:
