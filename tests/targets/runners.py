@@ -15,6 +15,7 @@ from netwright.compiler.codegen.linker import LinkError, find_compiler
 from netwright.compiler.codegen.platforms import chosen_target
 
 from ..engines.harness import Arrays
+from .browser import BROWSER, run_in_browser
 from .jobs import Job
 
 SECONDS = 120
@@ -44,6 +45,8 @@ def lacking(target: str) -> str | None:
         return f"{_QEMU[target]} is not installed (Debian's qemu-user)"
     if target.startswith("x86_64-linux") and (computer.machine(), computer.system()) != ("x86_64", "Linux"):
         return "this computer is no x86-64 with Linux"
+    if target == "wasm32-web" and BROWSER is None:
+        return "there is no Chromium (Debian's chromium)"
     if target == "wasm32-wasi" and importlib.util.find_spec("wasmtime") is None:
         return "the package wasmtime is not installed"
     return None
@@ -53,6 +56,8 @@ def runner(target: str) -> Run:
     """What runs the programs for a target."""
     if target == "wasm32-wasi":
         return _wasi
+    if target == "wasm32-web":
+        return run_in_browser
     if target in _FORMATS:
         return lambda jobs: (_looked_at(job, *_FORMATS[target]) for job in jobs)
     prefix = [_QEMU[target]] if target in _QEMU else []
