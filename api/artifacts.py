@@ -10,19 +10,24 @@ from typing import Literal, get_args
 from numpy.typing import NDArray
 
 from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.artifacts import link_executable, link_shared
+from netwright.compiler.codegen.artifacts import link_executable
+from netwright.compiler.codegen.library.interface import PREPARE, TRAIN
+from netwright.compiler.codegen.library.link import link_library
+from netwright.compiler.codegen.library.weights import identity, layout, write_weights
+from netwright.compiler.codegen.linker import LinkError, find_compiler
 from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.platforms import chosen_target, platform_named
+from netwright.compiler.codegen.selection import without_entries
 from netwright.compiler.codegen.target import Target, host_target
-from netwright.compiler.codegen.web import link_module, write_loader
 from netwright.compiler.codegen.verification import Verified
+from netwright.compiler.codegen.web import link_module, write_loader
 from netwright.compiler.frontend.build import bounded_network
-from netwright.compiler.frontend.network import Network
+from netwright.compiler.frontend.network import Network, initial_states, initial_values
 from netwright.compiler.graph.text import print_graph
 from netwright.compiler.loop.text import program_text
 from netwright.compiler.pipeline import run
 from netwright.compiler.streaming import STEP, StepGraph
-from netwright.runtime.session import PREPARE, Session
+from netwright.runtime.session import Session
 from netwright.specs.files import is_stream, write_file
 from netwright.specs.load import LoadResult
 
@@ -30,10 +35,12 @@ from .build import Build, build, entry_graphs
 from .data.needs import sample_rates
 from .errors import RequestError
 from .generation.compiled import Compiled, writing_network
-from .streams import listening, stepping
+from .streams import listening, stepping, with_steps
 
-Emit = Literal["exe", "shared", "object", "llvm", "asm", "loop", "graph"]
+Emit = Literal["exe", "shared", "static", "object", "weights", "llvm", "asm", "loop", "graph"]
 KINDS: tuple[Emit, ...] = get_args(Emit)
+#: The kinds with a C header.
+LIBRARIES = ("shared", "static", "object")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,8 @@ class Request:
     """Whether to run the machine code of every kernel against the loop interpreter before anything is written."""
     verified: Callable[[Verified], None] | None = None
     """Called with the result of that run."""
+    embed: bool = True
+    """Whether a library holds the weights; otherwise they are written to a file beside it."""
     writing: Compiled | None = None
     """How `predict` writes texts, the only entry then; None: the entries are the network's own."""
     target: str | None = None
@@ -84,6 +93,15 @@ def loader_path(module: Path) -> Path:
     return path
 
 
+def weights_path(library: Path) -> Path:
+    """The path of the file with a library's weights, in the same folder. Raises RequestError as ``header_path``."""
+    header_path(library)
+    path = library.with_suffix(".weights")
+    if path == library:
+        raise RequestError(f"{library} is what the library's weights are called: choose another name")
+    return path
+
+
 def save(
     load: LoadResult, network: Network, weights: Mapping[str, NDArray] | None, path: Path, request: Request
 ) -> list[Path]:
@@ -94,8 +112,8 @@ def save(
     """
     if request.emit not in KINDS:
         raise RequestError(f"a model is written as {', '.join(KINDS)}, not as {request.emit!r}")
-    if request.emit == "exe" and weights is None:
-        raise RequestError("an executable needs weights")
+    if request.emit in ("exe", "weights") and weights is None:
+        raise RequestError("an executable needs weights" if request.emit == "exe" else "there are no weights")
     if request.verify and request.emit in ("graph", "loop"):
         raise RequestError(f"--verify runs machine code, and a {request.emit} has none")
     target = chosen_target(request.target, request.cpu)
@@ -105,9 +123,12 @@ def save(
     steps: StepGraph | None = None
     rates = sample_rates(load, network) if request.emit == "exe" else {}
     if request.entries is not None and STEP in request.entries:
-        if len(request.entries) > 1:
-            raise RequestError(f"the entry {STEP} has sizes of its own: compile it without others")
-        network, steps = stepping(load, network)
+        if len(request.entries) == 1:
+            network, steps = stepping(load, network)
+        elif request.emit == "exe":
+            raise RequestError("an executable runs one entry: name one with --entry")
+        else:
+            network = with_steps(load, network)
     elif (
         request.emit == "exe"
     ):  # which reads the lengths itself; callers of a library only say the sizes of arrays
@@ -145,15 +166,57 @@ def save(
                 stream=None if steps is None else listening(network, steps),
             )
             return [path]
-        case "shared":
-            header_path(path)
-            contents = dict(made.lowered.constants) if weights is None else _contents(made, weights)
-            return [path, link_shared(program, manifest, path, target, buffers=contents)]
-        case "object":
-            return _written(path, emit(program, "object", target, manifest))
+        case "shared" | "static" | "object" | "weights":
+            return _library(network, made, weights, path, target, request)
         case "llvm" | "asm":
             return _written(path, emit(program, request.emit, target, manifest))
     return _written(path, program_text(program))
+
+
+def _library(
+    network: Network,
+    made: Build,
+    weights: Mapping[str, NDArray] | None,
+    path: Path,
+    target: Target,
+    request: Request,
+) -> list[Path]:
+    """Writes a library with its header and weights, or the weights for one alone."""
+    program, manifest = made.lowered.program, made.lowered.manifest
+    made_for = identity(program)
+    trains = any(entry.name == TRAIN for entry in manifest.entries)
+    contents = dict(made.lowered.constants)
+    if weights is None and trains:  # a training begins with some
+        weights = {**initial_values(network)}
+    if weights is not None:
+        contents |= _contents(made, weights)
+    if trains:
+        contents |= {name: array for name, array in initial_states(network).items() if array.any()}
+    elif weights is not None:
+        program, manifest = without_entries(program, manifest, (PREPARE,))
+    if request.emit == "weights":
+        write_weights(path, manifest, made_for, contents)
+        return [path]
+    header_path(path)
+    beside = [weights_path(path)] if weights is not None and not request.embed else []
+    places, _ = layout(manifest)
+    for place in beside:
+        write_weights(place, manifest, made_for, contents)
+        contents = {name: array for name, array in contents.items() if name not in places}
+    assert request.emit in ("shared", "static", "object")
+    if request.emit == "object" and not _links(target):
+        return [*_written(path, emit(program, "object", target, manifest)), *beside]
+    header = link_library(program, manifest, path, request.emit, target, buffers=contents, made_for=made_for)
+    return [path, header, *beside]
+
+
+def _links(target: Target) -> bool:
+    """Whether there is a C compiler for the target."""
+    try:
+        find_compiler(target)
+    except LinkError:
+        return False
+    return True
 
 
 def _written(path: Path, data: str | bytes) -> list[Path]:

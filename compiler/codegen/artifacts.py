@@ -1,28 +1,24 @@
-"""Executables and shared libraries, from the object, generated C code and the buffers' contents."""
+"""Executables, from the object, generated C code and the buffers' contents."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
-from netwright.specs.files import Scratch, scratch_folder, write_file
+from netwright.specs.files import scratch_folder
 from netwright.specs.manifest import EntryInfo, Manifest
 
 from ..loop import ir
 from .aot import emit
+from .contents import check_described, contents_symbol, write_contents
 from .csource import StreamTable, model_source, stream_source
-from .entries import entry_symbol
 from .features import required
-from .library import header_source, library_source
 from .linker import C_SOURCES, find_compiler, link, system_flags
-from .sections import included
 from .support import has_threads
 from .target import Target, host_target
 
-_ALIGN = 64
 #: What a program that is given steps has no use for.
 _WHOLE_SEQUENCES = ("driver.c", "options.c", "inputs.c", "source.c", "source.h", "sound.c", "sound.h")
 
@@ -48,10 +44,12 @@ def link_executable(
     missing or of another dtype or size, and for a dim that no input determines.
     """
     target = target or host_target()
+    check_described(program, manifest)
     info = entry_of(manifest, entry)
-    blob = f"{manifest.model}_contents"
+    needed = {name: buffers[name] for name in buffers if name in {*info.reads, *info.writes}}
+    blob = contents_symbol(manifest)
     with scratch_folder() as folder:
-        offsets = contents_for(folder, program, manifest, info, buffers, blob, target)
+        offsets = write_contents(folder, manifest, needed, blob, target)
         tables = model_source(manifest, info, offsets, blob, required(target), sample_rates, has_threads(target))
         folder.write("tables.c", tables)
         folder.write("model.o", emit(program, "object", target, manifest))
@@ -72,114 +70,9 @@ def link_executable(
         link(find_compiler(target), folder, arguments, output)
 
 
-def link_shared(
-    program: ir.Program,
-    manifest: Manifest,
-    output: Path,
-    target: Target | None = None,
-    *,
-    buffers: Mapping[str, np.ndarray] | None = None,
-    flags: Sequence[str] = (),
-) -> Path:
-    """Writes a shared library and, next to it, its C header; returns the header's path.
-
-    The library exports the entries, their plans, ``MODEL_missing``, ``MODEL_bytes``, ``MODEL_manifest`` and, if the
-    system has threads, ``MODEL_run`` and ``MODEL_stop``; with ``buffers`` also their contents, as ``MODEL_data``.
-    Raises LinkError without a C compiler, ValueError for contents of another dtype or size.
-    """
-    target = target or host_target()
-    _check(program, manifest)
-    contents = dict(buffers or {})
-    blob = f"{manifest.model}_contents"
-    threads = has_threads(target)
-    header = header_source(manifest, contents, required(target), threads)
-    with scratch_folder() as folder:
-        offsets = _write_contents(folder, manifest, contents, blob, target)
-        folder.write("library.h", header)
-        folder.write("sizes.h", (C_SOURCES / "sizes.h").read_bytes())
-        folder.write("library.c", library_source(manifest, offsets, blob, threads))
-        folder.write("model.o", emit(program, "object", target, manifest, blob if contents else None))
-        arguments = ["-shared", "library.c", "model.o", "-pthread", *(flags or ["-s"])]
-        if threads:
-            arguments.insert(1, "processors.c")
-            for name in ("processors.c", "processors.h"):
-                folder.write(name, (C_SOURCES / name).read_bytes())
-        if contents:
-            arguments.insert(1, "contents.S")
-        link(find_compiler(target), folder, arguments, output)
-    path = output.with_suffix(".h")
-    write_file(path, header.encode())
-    return path
-
-
-def contents_for(
-    folder: Scratch,
-    program: ir.Program,
-    manifest: Manifest,
-    entry: EntryInfo,
-    buffers: Mapping[str, np.ndarray],
-    blob: str,
-    target: Target,
-) -> dict[str, int]:
-    """Writes the contents of the buffers that an entry uses, in assembly; returns their offsets in ``blob``. Raises
-    ValueError if the manifest is not the program's.
-    """
-    _check(program, manifest)
-    needed = {name: buffers[name] for name in buffers if name in {*entry.reads, *entry.writes}}
-    return _write_contents(folder, manifest, needed, blob, target)
-
-
 def entry_of(manifest: Manifest, name: str) -> EntryInfo:
     """What a manifest says of an entry. Raises ValueError if there is none of the name."""
     for entry in manifest.entries:
         if entry.name == name:
             return entry
     raise ValueError(f"{manifest.model} has no entry {name!r}")
-
-
-def _check(program: ir.Program, manifest: Manifest) -> None:
-    """Raises ValueError unless the manifest describes this very program: C code is generated from it."""
-    described = (
-        manifest.model,
-        [dim.name for dim in manifest.dims],
-        [(buffer.name, buffer.dtype, tuple(buffer.shape)) for buffer in manifest.buffers],
-        [(entry.name, entry.symbol, entry.slots) for entry in manifest.entries],
-    )
-    actual = (
-        program.model,
-        [name for name, _ in program.dims],
-        [(buffer.name, buffer.dtype, tuple(map(str, buffer.shape))) for buffer in program.table],
-        [
-            (name, entry_symbol(program.model, name), len(entry.arena))
-            for name, entry in program.entries.items()
-        ],
-    )
-    for in_manifest, in_program in zip(described, actual, strict=True):
-        if in_manifest != in_program:
-            raise ValueError(
-                f"the manifest is not this program's: it has {in_manifest}, the program {in_program}"
-            )
-
-
-def _write_contents(
-    folder: Scratch, manifest: Manifest, buffers: Mapping[str, np.ndarray], blob: str, target: Target
-) -> dict[str, int]:
-    """Writes the contents to one file, and assembly that includes it; returns each buffer's offset."""
-    known = {buffer.name: buffer for buffer in manifest.buffers}
-    offsets: dict[str, int] = {}
-
-    def write(file: IO[bytes]) -> None:
-        for name, array in buffers.items():
-            expected, shape = known[name], [str(size) for size in array.shape]
-            if (expected.dtype, expected.shape) != (array.dtype.name, shape):
-                raise ValueError(
-                    f"{name}: expected {expected.dtype} {expected.shape}, found {array.dtype.name} {shape}"
-                )
-            file.write(bytes(-file.tell() % _ALIGN))
-            offsets[name] = file.tell()
-            file.write(array.tobytes())
-        file.write(bytes(_ALIGN))
-
-    folder.write("contents.bin", write)
-    folder.write("contents.S", included("contents.bin", blob, _ALIGN, target))
-    return offsets

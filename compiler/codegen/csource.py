@@ -142,10 +142,10 @@ def model_source(
         "#include <stddef.h>",
         '#include "model.h"',
         f"extern int32_t {entry.symbol}(const netwright_context *, int32_t, int32_t);",
-        f"extern int64_t {entry.symbol}_plan(const int64_t *, int64_t *);",
-        *_pool(manifest.model, threads),
-        f"extern const char {manifest.model}_manifest[];",
-        f"extern int64_t {manifest.model}_missing(void);",
+        f"extern int64_t {entry.plan}(const int64_t *, int64_t *);",
+        *_pool(manifest.prefix, threads),
+        f"extern const char {manifest.prefix}_manifest[];",
+        f"extern int64_t {manifest.prefix}_missing(void);",
         f"static const char *const features[] = {{{''.join(f'{c_string(name)}, ' for name in features)}NULL}};",
         f"extern const unsigned char {blob}[];",
         *tables,
@@ -170,10 +170,10 @@ def model_source(
         *(f"    if (code == {code}) return {c_string(text)};" for code, text in ERRORS.items()),
         '    return "an unknown error";\n}',
         "const nw_model nw_the_model = {",
-        f"    {c_string(manifest.model)}, {manifest.model}_manifest, {len(manifest.dims)}, "
+        f"    {c_string(manifest.model)}, {manifest.prefix}_manifest, {len(manifest.dims)}, "
         f"{len(manifest.buffers)}, {entry.slots}, {len(ranges)},",
-        f"    dims, buffers, ranges, size, high, {entry.symbol}, {manifest.model}_pool_run,",
-        f"    {manifest.model}_pool_pin, {entry.symbol}_plan, error, features, {manifest.model}_missing}};",
+        f"    dims, buffers, ranges, size, high, {entry.symbol}, {manifest.prefix}_pool_run,",
+        f"    {manifest.prefix}_pool_pin, {entry.plan}, error, features, {manifest.prefix}_missing}};",
     ]
     return "\n".join(lines) + "\n"
 

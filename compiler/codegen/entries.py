@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from netwright.specs.dims import Range
+from netwright.specs.manifest import c_prefix
 
 from ..loop import ir
 from ..loop.check_call import statements_of
@@ -38,12 +39,12 @@ _DIMS, _BUFFERS, _ARENA, _OFFSETS, _BARRIER, _PASSED = range(6)
 
 def entry_symbol(model: str, entry: str) -> str:
     """The C symbol of an entry."""
-    return f"{model}_{entry}"
+    return f"{c_prefix(model)}_{entry}_entry"
 
 
 def plan_symbol(model: str, entry: str) -> str:
     """The C symbol of an entry's planner."""
-    return f"{model}_{entry}_plan"
+    return f"{c_prefix(model)}_{entry}_plan"
 
 
 def write_entries(

@@ -69,23 +69,59 @@ def system_flags(target: Target) -> list[str]:
     return ["-pthread", "-lm"] if target.is_posix else ["-lm"]
 
 
-def link(command: Sequence[str], folder: Scratch, arguments: Sequence[str], output: Path) -> None:
+def link(
+    command: Sequence[str],
+    folder: Scratch,
+    arguments: Sequence[str],
+    output: Path,
+    *,
+    executable: bool = True,
+) -> None:
     """Runs the compiler in ``folder`` on files in it, and writes the result to ``output``. Raises LinkError."""
-    made = folder.path / "linked"
-    full = [*command, *_FLAGS, *arguments, "-o", made.name]
+    _run([*command, *_FLAGS, *arguments, "-o", "linked"], folder)
+    _write(folder.path / "linked", output, executable)
+
+
+def archive(
+    command: Sequence[str], folder: Scratch, arguments: Sequence[str], output: Path, member: str
+) -> None:
+    """Runs the compiler as ``link`` does, and writes an archive of the object that it makes, ``member``.o. Raises
+    LinkError.
+    """
+    made = f"{member}.o"
+    _run([*command, *_FLAGS, *arguments, "-o", made], folder)
+    _run([*_archiver(command), "rcs", "linked.a", made], folder)
+    _write(folder.path / "linked.a", output, executable=False)
+
+
+def _archiver(command: Sequence[str]) -> list[str]:
+    """The archiver beside a C compiler: ``AR`` from the environment, zig's for zig, else ``ar``."""
+    if "ziglang" in command:
+        return [sys.executable, "-m", "ziglang", "ar"]
+    if os.environ.get("AR"):
+        return shlex.split(os.environ["AR"])
+    if shutil.which("ar"):
+        return ["ar"]
+    raise LinkError("a static library needs ar, which is part of binutils and LLVM: install it, or set AR")
+
+
+def _run(full: Sequence[str], folder: Scratch) -> None:
     try:
         environment = {**os.environ, "LC_ALL": "C"}
         run = subprocess.run(
             full, cwd=folder.path, env=environment, capture_output=True, text=True, errors="replace"
         )
     except OSError as error:
-        raise LinkError(f"cannot run {command[0]}: {error}") from error
+        raise LinkError(f"cannot run {full[0]}: {error}") from error
     if run.returncode:
         if os.strerror(errno.ENOSPC) in run.stderr:  # its message names temporary files
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise LinkError(f"{shlex.join(full)} failed:\n{(run.stderr or run.stdout).strip()[-4000:]}")
+
+
+def _write(made: Path, output: Path, executable: bool) -> None:
     with made.open("rb") as program:
-        write_file(output, lambda file: shutil.copyfileobj(program, file), executable=True)
+        write_file(output, lambda file: shutil.copyfileobj(program, file), executable=executable)
 
 
 def _zig_triple(target: Target) -> str:

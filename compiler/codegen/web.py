@@ -12,7 +12,8 @@ from netwright.specs.manifest import Manifest
 
 from ..loop import ir
 from .aot import emit
-from .artifacts import contents_for, entry_of
+from .artifacts import entry_of
+from .contents import check_described, contents_symbol, write_contents
 from .csource import model_source
 from .linker import C_SOURCES, find_compiler, link
 from .target import Target
@@ -34,9 +35,11 @@ def link_module(
     `link_executable`.
     """
     info = entry_of(manifest, entry)
-    blob = f"{manifest.model}_contents"
+    check_described(program, manifest)
+    needed = {name: buffers[name] for name in buffers if name in {*info.reads, *info.writes}}
+    blob = contents_symbol(manifest)
     with scratch_folder() as folder:
-        offsets = contents_for(folder, program, manifest, info, buffers, blob, target)
+        offsets = write_contents(folder, manifest, needed, blob, target)
         folder.write("tables.c", model_source(manifest, info, offsets, blob, (), threads=False))
         folder.write("model.o", emit(program, "object", target, manifest))
         for source in (C_SOURCES / "model.h", C_SOURCES / "sizes.h", C_SOURCES / "web" / "module.c"):
