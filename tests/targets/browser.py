@@ -46,8 +46,8 @@ await fetch("done", { method: "POST", body: JSON.stringify(outcomes) });
 </script>"""
 #: JavaScript's arrays by dtype; the loader takes any numbers for a bool.
 _ARRAYS = {
-    "float32": "Float32Array", "float64": "Float64Array", "int8": "Int8Array", "uint8": "Uint8Array", "int16": "Int16Array",
-    "uint16": "Uint16Array", "int32": "Int32Array", "uint32": "Uint32Array", "int64": "BigInt64Array",
+    "float32": "Float32Array", "float64": "Float64Array", "int8": "Int8Array", "uint8": "Uint8Array",
+    "int16": "Int16Array", "uint16": "Uint16Array", "int32": "Int32Array", "uint32": "Uint32Array", "int64": "BigInt64Array",
     "uint64": "BigUint64Array", "bool": "Uint8Array",
 }  # fmt: skip
 

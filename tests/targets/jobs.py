@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.artifacts import Request, save
+from netwright.compiler.codegen.platforms import platform_named
 from netwright.specs.load import load_spec_text
 
 from ..draw.check import agree
@@ -58,8 +59,11 @@ def make(number: int, seed: int, target: str | None, cpu: str | None, folder: Pa
         np.save(folder / f"{name}.npy", array)
     load = load_spec_text(as_text(spec), "spec.json")
     (folder / "spec.json").write_text(json.dumps(spec))
+    library = target is not None and platform_named(target).makes == "static library"
+    name, kind, entries = ("program.a", "static", ("predict",)) if library else ("program", "exe", None)
+    request = Request(kind, cpu, entries, target=target)
     try:
-        paths = save(load, model.network, weights, folder / "program", Request("exe", cpu, target=target))
+        paths = save(load, model.network, weights, folder / name, request)
     except ValueError as error:
         if "stays unknown" in str(error):
             raise Unsuitable(str(error)) from error

@@ -16,6 +16,7 @@ from netwright.compiler.codegen.platforms import chosen_target
 
 from ..engines.harness import Arrays
 from .browser import BROWSER, run_in_browser
+from .cortex import run_on_board
 from .jobs import Job
 
 SECONDS = 120
@@ -45,6 +46,8 @@ def lacking(target: str) -> str | None:
         return f"{_QEMU[target]} is not installed (Debian's qemu-user)"
     if target.startswith("x86_64-linux") and (computer.machine(), computer.system()) != ("x86_64", "Linux"):
         return "this computer is no x86-64 with Linux"
+    if target == "thumbv7em-none-eabi" and shutil.which("qemu-system-arm") is None:
+        return "qemu-system-arm is not installed (Debian's qemu-system-arm)"
     if target == "wasm32-web" and BROWSER is None:
         return "there is no Chromium (Debian's chromium)"
     if target == "wasm32-wasi" and importlib.util.find_spec("wasmtime") is None:
@@ -56,6 +59,8 @@ def runner(target: str) -> Run:
     """What runs the programs for a target."""
     if target == "wasm32-wasi":
         return _wasi
+    if target == "thumbv7em-none-eabi":
+        return run_on_board
     if target == "wasm32-web":
         return run_in_browser
     if target in _FORMATS:
