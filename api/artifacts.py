@@ -10,13 +10,13 @@ from typing import Literal, get_args
 from numpy.typing import NDArray
 
 from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.artifacts import link_executable
+from netwright.compiler.codegen.artifacts import Version, link_versions
 from netwright.compiler.codegen.library.interface import PREPARE, TRAIN
 from netwright.compiler.codegen.library.link import link_library
 from netwright.compiler.codegen.library.weights import identity, layout, write_weights
 from netwright.compiler.codegen.linker import LinkError, find_compiler
 from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.platforms import chosen_target, platform_named
+from netwright.compiler.codegen.platforms import chosen_targets, platform_named
 from netwright.compiler.codegen.selection import without_entries
 from netwright.compiler.codegen.target import Target, host_target
 from netwright.compiler.codegen.verification import Verified
@@ -116,7 +116,9 @@ def save(
         raise RequestError("an executable needs weights" if request.emit == "exe" else "there are no weights")
     if request.verify and request.emit in ("graph", "loop"):
         raise RequestError(f"--verify runs machine code, and a {request.emit} has none")
-    target = chosen_target(request.target, request.cpu)
+    target, *others = chosen_targets(request.target, request.cpu)
+    if others and (request.emit != "exe" or STEP in (request.entries or ())):
+        raise RequestError("versions for several CPUs are made of programs that run predict: name one CPU")
     makes = "program" if request.target is None else platform_named(request.target).makes
     if makes == "module" and request.emit == "exe":
         loader_path(path)
@@ -143,11 +145,13 @@ def save(
         texts = [print_graph(graph) for graph in run(graphs, describe(target), **limits).values()]
         return _written(path, "\n\n".join(texts) + "\n")
     made = build(network, graphs, target)
+    more = [build(network, graphs, other) for other in others]
     program, manifest = made.lowered.program, made.lowered.manifest
     if request.verify:
-        verified = made.verify()
-        if request.verified is not None:
-            request.verified(verified)
+        for version in (made, *more):
+            verified = version.verify()
+            if request.verified is not None:
+                request.verified(verified)
     match request.emit:
         case "exe":
             assert weights is not None
@@ -155,12 +159,14 @@ def save(
                 link_module(program, manifest, _contents(made, weights), path, target, entry=entry)
                 write_loader(loader_path(path))
                 return [path, loader_path(path)]
-            link_executable(
-                program,
-                manifest,
-                _contents(made, weights),
+            link_versions(
+                [
+                    Version(
+                        one.lowered.program, one.lowered.manifest, _contents(one, weights), one.target
+                    )
+                    for one in (made, *more)
+                ],
                 path,
-                target,
                 entry=entry,
                 sample_rates=rates,
                 stream=None if steps is None else listening(network, steps),

@@ -50,7 +50,8 @@ _WORDS = {
 @click.option(
     "--cpu",
     metavar="NAME",
-    help="The CPU it is for: native, generic, znver3, …  [default: native; with --target: generic]",
+    help="The CPU it is for: native, generic, znver3, … Several, x86-64-v2,v3,v4, make a program that chooses when it "
+    "starts.  [default: native; with --target: generic]",
 )
 @click.option(
     "--entry",

@@ -98,10 +98,14 @@ def model_source(
     features: Sequence[str],
     sample_rates: Mapping[str, int] | None = None,
     threads: bool = True,
+    *,
+    name: str | None = None,
+    version: int | None = None,
 ) -> str:
     """The C file with the driver's tables. ``embedded`` maps buffers to offsets in the symbol ``blob``; ``features``
     are the CPU features that the code requires, ``sample_rates`` the samples per second of inputs of sound,
-    ``threads`` says whether the object has a thread pool.
+    ``threads`` says whether the object has a thread pool. ``name`` is what the program calls itself (default: the
+    model). ``version`` is the place of this one among several, which `versions_source` lists.
     """
     positions = {dim.name: number for number, dim in enumerate(manifest.dims)}
     used = uses(manifest, entry, embedded)
@@ -169,11 +173,23 @@ def model_source(
         "static const char *error(int32_t code) {",
         *(f"    if (code == {code}) return {c_string(text)};" for code, text in ERRORS.items()),
         '    return "an unknown error";\n}',
-        "const nw_model nw_the_model = {",
-        f"    {c_string(manifest.model)}, {manifest.prefix}_manifest, {len(manifest.dims)}, "
+        f"const nw_model nw_version_{version or 0} = {{",
+        f"    {c_string(name or manifest.model)}, {manifest.prefix}_manifest, {len(manifest.dims)}, "
         f"{len(manifest.buffers)}, {entry.slots}, {len(ranges)},",
         f"    dims, buffers, ranges, size, high, {entry.symbol}, {manifest.prefix}_pool_run,",
         f"    {manifest.prefix}_pool_pin, {entry.plan}, error, features, {manifest.prefix}_missing}};",
+    ]
+    return "\n".join(lines) + "\n" + (versions_source(1) if version is None else "")
+
+
+def versions_source(count: int) -> str:
+    """The C text that lists so many versions of a program, the best first."""
+    listed = ", ".join(f"&nw_version_{number}" for number in range(count))
+    lines = [
+        '#include "model.h"',
+        *(f"extern const nw_model nw_version_{number};" for number in range(count)),
+        f"const nw_model *const nw_versions[] = {{{listed}, 0}};",
+        "const nw_model *nw_chosen = &nw_version_0;",
     ]
     return "\n".join(lines) + "\n"
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
+from .features import required
 from .target import Target, TargetError, named_target
 
 #: What is made for a target: a program for its system, a module and its loader for browsers, or a library in C.
@@ -91,6 +93,26 @@ def platform_named(name: str) -> Platform:
 def platform_of(target: Target) -> Platform | None:
     """The platform that code for ``target`` is for, if it is one that `--target` can name."""
     return _BY_TRIPLE.get(target.triple)
+
+
+def chosen_targets(platform: str | None, cpus: str | None) -> list[Target]:
+    """The targets of a command whose ``--cpu`` may name several CPUs, for versions of one program: `x86-64-v2,v3,v4` is
+    short for x86-64-v2, x86-64-v3 and x86-64-v4. The best is first, as far as one has all that another needs. Raises
+    TargetError, also if programs for these CPUs can't ask which one they run on.
+    """
+    if cpus is None or "," not in cpus:
+        return [chosen_target(platform, cpus)]
+    names = [name.strip() for name in cpus.split(",")]
+    level = re.fullmatch(r"(.+-)v\d+", names[0])
+    names = [f"{level[1]}{name}" if level and re.fullmatch(r"v\d+", name) else name for name in names]
+    targets = [chosen_target(platform, name) for name in dict.fromkeys(names)]
+    for target in targets:
+        if target.triple != targets[0].triple:
+            raise TargetError(f"{target.cpu} and {targets[0].cpu} are not of one system: name CPUs of one")
+        asks = target.family.asks(linux=target.is_linux, assembles=target.assembles)
+        if not (target.family.checked and asks):
+            raise TargetError(f"programs for {target.triple} can't ask for their CPU: name one CPU")
+    return sorted(targets, key=lambda target: -len(required(target)))
 
 
 def chosen_target(platform: str | None, cpu: str | None) -> Target:

@@ -33,6 +33,8 @@ void name_out_of_range(const call *c); /* returns if all are in range */
 void write_outputs(const options *asked, call *c);
 /* Some elements on a line, with labels where there are any. */
 void print_row(const nw_buffer *buffer, const unsigned char *at, int64_t count);
+/* Chooses the first version of the program that the CPU can run, else the last, before anything asks about the model. */
+void choose_version(void);
 /* Ends the program with a message if the CPU can't run the network's code. */
 void check_cpu(void);
 /* Has bytes of standard input and output go through as they are. */

@@ -62,6 +62,7 @@ int main(int argc, char **argv) {
     call c;
     runner r;
     begin_streams();
+    choose_version();
     parse_stream_options(argc, argv, &asked);
     check_cpu();
     c.dims = allocate((size_t)model->dim_count, sizeof *c.dims);
