@@ -89,7 +89,9 @@ def loader_path(module: Path) -> Path:
         raise RequestError(f"a module's script goes beside it, and there is no place beside {module}")
     path = module.with_suffix(".js")
     if path == module:
-        raise RequestError(f"{module} is what the module's script is called: choose another name, such as .wasm")
+        raise RequestError(
+            f"{module} is what the module's script is called: choose another name, such as .wasm"
+        )
     return path
 
 
@@ -161,9 +163,7 @@ def save(
                 return [path, loader_path(path)]
             link_versions(
                 [
-                    Version(
-                        one.lowered.program, one.lowered.manifest, _contents(one, weights), one.target
-                    )
+                    Version(one.lowered.program, one.lowered.manifest, _contents(one, weights), one.target)
                     for one in (made, *more)
                 ],
                 path,

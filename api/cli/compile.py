@@ -144,9 +144,7 @@ def command(
     if length is not None:
         assert weights is not None
         writing = Compiled(length, load_vocabularies(weights), beam)
-    request = Request(
-        kind, cpu, entry, stop_after, max_rewrites, verify, _say, not no_embed, writing, target
-    )
+    request = Request(kind, cpu, entry, stop_after, max_rewrites, verify, _say, not no_embed, writing, target)
     for path in save(model.load, model.network, values, output, request):
         what = f"{_WORDS[kind]} of {model.name}"
         if path != output:

@@ -75,9 +75,7 @@ def write_entries(
         name = entry_symbol(program.model, entry.name)
         definitions += [
             *_write_entry(_Frame(program, entry, kernel_symbols, target, works, failing), declarations),
-            write_guard(
-                program, entry, name, _entered(name), contents, multiples or {}, has_threads(target)
-            ),
+            write_guard(program, entry, name, _entered(name), contents, multiples or {}, has_threads(target)),
             write_plan(program, entry, plan_symbol(program.model, entry.name)),
         ]
     return module(target, declarations, *definitions)

@@ -96,8 +96,8 @@ def archive(
     member: str,
     target: Target,
 ) -> None:
-    """Runs the compiler as ``link`` does, and writes an archive of the object that it makes, ``member``.o. Where there is
-    no system, what LLVM's code calls (such as arithmetic of float64) is part of it. Raises LinkError.
+    """Runs the compiler as ``link`` does, and writes an archive of the object that it makes, ``member``.o. Where there
+    is no system, what LLVM's code calls (such as arithmetic of float64) is part of it. Raises LinkError.
     """
     made = f"{member}.o"
     _run([*command, *_FLAGS, *arguments, "-o", made], folder)
@@ -107,8 +107,8 @@ def archive(
 
 
 def _runtime(command: Sequence[str], folder: Scratch) -> str:
-    """An object with the functions that LLVM's code may call, as zig makes it. Its symbols are weak: where a program has
-    such functions, these are left out."""
+    """An object with the functions that LLVM's code may call, as zig makes it. Its symbols are weak: where a program
+    has such functions, these are left out."""
     folder.write("nothing.c", b"")
     place = [argument for argument in command if argument.startswith("-mcpu=")]
     place += ["-target", command[command.index("-target") + 1]]

@@ -33,7 +33,9 @@ def write_support(target: Target) -> str:
 
     It is for every CPU of the family, since it may run before the CPU's features are checked.
     """
-    shares = [*_waiting(target), _filled("shares", target)] if has_threads(target) else [_filled("alone", target)]
+    shares = (
+        [*_waiting(target), _filled("shares", target)] if has_threads(target) else [_filled("alone", target)]
+    )
     return module(
         baseline(target),
         {*target.family.declarations, *PLANNER_DECLARATIONS},

@@ -105,7 +105,9 @@ def named_target(cpu: str, triple: str | None = None) -> Target:
     if cpu == "native":
         here = host_target()
         if Target(triple, cpu).family is not here.family:
-            raise TargetError(f"native is this computer's CPU, {here.cpu}, and no CPU of {triple}: name one, or generic")
+            raise TargetError(
+                f"native is this computer's CPU, {here.cpu}, and no CPU of {triple}: name one, or generic"
+            )
         return Target(triple, here.cpu, here.features)
     if cpu != "generic" and cpu not in known_cpus(triple):
         raise TargetError(f"LLVM knows no CPU {cpu!r} for {triple}; {_instead(cpu, known_cpus(triple))}")

@@ -34,14 +34,18 @@ def main() -> int:
         begun = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="netwright-targets-") as folder:
             numbers = range(given.start, given.start + given.count)
-            result = check_target(target, numbers, given.seed, (given.keep or Path(folder)) / target, given.cpu)
+            result = check_target(
+                target, numbers, given.seed, (given.keep or Path(folder)) / target, given.cpu
+            )
         if result.skipped:
             print(f"{target}: not here: {result.skipped}", flush=True)
             continue
         counts = ", ".join(f"{count} {what}" for what, count in sorted(result.counts.items()))
         print(f"{target}: {counts}, in {time.perf_counter() - begun:.0f} s", flush=True)
         for number, what in result.failed.items():
-            print(f"  python -m tests.targets {target} --seed {given.seed} --start {number} --count 1: {what}")
+            print(
+                f"  python -m tests.targets {target} --seed {given.seed} --start {number} --count 1: {what}"
+            )
         bad += len(result.failed)
     return 1 if bad else 0
 

@@ -47,8 +47,8 @@ await fetch("done", { method: "POST", body: JSON.stringify(outcomes) });
 #: JavaScript's arrays by dtype; the loader takes any numbers for a bool.
 _ARRAYS = {
     "float32": "Float32Array", "float64": "Float64Array", "int8": "Int8Array", "uint8": "Uint8Array",
-    "int16": "Int16Array", "uint16": "Uint16Array", "int32": "Int32Array", "uint32": "Uint32Array", "int64": "BigInt64Array",
-    "uint64": "BigUint64Array", "bool": "Uint8Array",
+    "int16": "Int16Array", "uint16": "Uint16Array", "int32": "Int32Array", "uint32": "Uint32Array",
+    "int64": "BigInt64Array", "uint64": "BigUint64Array", "bool": "Uint8Array",
 }  # fmt: skip
 
 
@@ -60,15 +60,15 @@ def run_in_browser(jobs: Iterable[Job]) -> Iterator[Arrays | str]:
         "/": ("text/html", _PAGE.encode()),
         "/loader.js": ("text/javascript", loader_script().encode()),
         "/jobs": ("application/json", json.dumps(inputs).encode()),
-        **{
-            f"/module/{n}": ("application/wasm", job.program.read_bytes()) for n, job in enumerate(known)
-        },
+        **{f"/module/{n}": ("application/wasm", job.program.read_bytes()) for n, job in enumerate(known)},
     }
     outcomes = json.loads(answered(files))
     for job, outcome in zip(known, outcomes, strict=True):
-        yield outcome if isinstance(outcome, str) else {
-            name: _received(job, name, one) for name, one in outcome.items()
-        }
+        yield (
+            outcome
+            if isinstance(outcome, str)
+            else {name: _received(job, name, one) for name, one in outcome.items()}
+        )
 
 
 def answered(files: dict[str, tuple[str, bytes]]) -> bytes:
@@ -95,9 +95,7 @@ def answered(files: dict[str, tuple[str, bytes]]) -> bytes:
 
 
 @contextmanager
-def _served(
-    files: dict[str, tuple[str, bytes]], posted: list[bytes], done: threading.Event
-) -> Iterator[str]:
+def _served(files: dict[str, tuple[str, bytes]], posted: list[bytes], done: threading.Event) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             kind, body = files.get(self.path, ("text/plain", b""))
@@ -134,4 +132,6 @@ def _sent(array: np.ndarray) -> dict[str, Any]:
 
 def _received(job: Job, name: str, answer: dict[str, Any]) -> np.ndarray:
     dtype = job.model.network.outputs[name].type.dtype
-    return np.frombuffer(base64.b64decode(answer["data"]), dtype).reshape([int(size) for size in answer["shape"]])
+    return np.frombuffer(base64.b64decode(answer["data"]), dtype).reshape(
+        [int(size) for size in answer["shape"]]
+    )

@@ -87,7 +87,9 @@ def _program(job: Job, manifest: Manifest, answers: Path) -> str:
         f"extern const {prefix}_model {prefix}_data;",
         *(f"extern const unsigned char input_{position}[];" for position in names.values()),
         f'static unsigned char more[{_MORE}] __attribute__((aligned(64), section(".more")));',
-        "static void *buffers[sizeof ((NAME *)0)->contents / sizeof(void *)];".replace("NAME", f"{prefix}_model"),
+        "static void *buffers[sizeof ((NAME *)0)->contents / sizeof(void *)];".replace(
+            "NAME", f"{prefix}_model"
+        ),
         f"static int64_t dims[] = {{{dims}}}, offsets[{upper}_PREDICT_SLOTS + 1];",
         "int32_t run_network(void) {",
         f"    const {prefix}_model *model = &{prefix}_data;",

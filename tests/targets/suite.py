@@ -24,7 +24,9 @@ class Result:
     skipped: str = ""
 
 
-def check_target(target: str, numbers: Iterable[int], seed: int, folder: Path, cpu: str | None = None) -> Result:
+def check_target(
+    target: str, numbers: Iterable[int], seed: int, folder: Path, cpu: str | None = None
+) -> Result:
     """Compiles the networks of these numbers for a target, runs them and compares their answers."""
     result = Result()
     if reason := lacking(target):
