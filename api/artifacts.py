@@ -10,16 +10,18 @@ from typing import Literal, get_args
 from numpy.typing import NDArray
 
 from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.artifacts import link_executable
+from netwright.compiler.codegen.artifacts import Version, link_versions
 from netwright.compiler.codegen.library.interface import PREPARE, TRAIN
 from netwright.compiler.codegen.library.link import link_library
 from netwright.compiler.codegen.library.packages import cmake_config, pkg_config
 from netwright.compiler.codegen.library.weights import identity, layout, write_weights
 from netwright.compiler.codegen.linker import LinkError, find_compiler
 from netwright.compiler.codegen.machines import describe
+from netwright.compiler.codegen.platforms import chosen_targets, platform_named
 from netwright.compiler.codegen.selection import without_entries
-from netwright.compiler.codegen.target import Target, host_target, named_target
+from netwright.compiler.codegen.target import Target, host_target
 from netwright.compiler.codegen.verification import Verified
+from netwright.compiler.codegen.web import link_module, write_loader
 from netwright.compiler.frontend.build import bounded_network
 from netwright.compiler.frontend.network import Network, initial_states, initial_values
 from netwright.compiler.graph.text import print_graph
@@ -27,7 +29,7 @@ from netwright.compiler.loop.text import program_text
 from netwright.compiler.pipeline import run
 from netwright.compiler.streaming import STEP, StepGraph
 from netwright.runtime.session import Session
-from netwright.specs.files import write_file
+from netwright.specs.files import is_stream, write_file
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import Manifest
 
@@ -54,7 +56,8 @@ class Request:
     """
 
     emit: Emit = "exe"
-    cpu: str = "native"
+    cpu: str | None = None
+    """LLVM's name; None: this computer's CPU, or the least one of ``target``."""
     entries: tuple[str, ...] | None = None
     stop_after: str | None = None
     max_rewrites: int | None = None
@@ -69,15 +72,31 @@ class Request:
     it."""
     writing: Compiled | None = None
     """How `predict` writes texts, the only entry then; None: the entries are the network's own."""
+    target: str | None = None
+    """The system that it is for, as `netwright targets` lists them; None: this one, or what the CPU implies."""
 
 
-def library_places(request: Request, path: Path, prefix: str) -> Places:
-    """Where the files of a library go; ``prefix`` is what its C names begin with. Raises RequestError, TargetError."""
+def library_places(request: Request, path: Path, prefix: str, target: Target) -> Places:
+    """Where the files of a library go; ``prefix`` is what its C names begin with. Raises RequestError."""
     if not request.package:
         return Places.beside(path)
     if request.emit not in ("shared", "static"):
         raise RequestError("a package has a shared or a static library")
-    return Places.package(path, prefix, request.emit, named_target(request.cpu))
+    return Places.package(path, prefix, request.emit, target)
+
+
+def loader_path(module: Path) -> Path:
+    """The path of the script that loads a WebAssembly module, in the same folder. Raises RequestError if the module is
+    a stream, or has the script's name itself.
+    """
+    if is_stream(module):
+        raise RequestError(f"a module's script goes beside it, and there is no place beside {module}")
+    path = module.with_suffix(".js")
+    if path == module:
+        raise RequestError(
+            f"{module} is what the module's script is called: choose another name, such as .wasm"
+        )
+    return path
 
 
 def save(
@@ -94,7 +113,12 @@ def save(
         raise RequestError("an executable needs weights" if request.emit == "exe" else "there are no weights")
     if request.verify and request.emit in ("graph", "loop"):
         raise RequestError(f"--verify runs machine code, and a {request.emit} has none")
-    target = named_target(request.cpu)
+    target, *others = chosen_targets(request.target, request.cpu)
+    if others and (request.emit != "exe" or STEP in (request.entries or ())):
+        raise RequestError("versions for several CPUs are made of programs that run predict: name one CPU")
+    makes = "program" if request.target is None else platform_named(request.target).makes
+    if makes == "module" and request.emit == "exe":
+        loader_path(path)
     steps: StepGraph | None = None
     rates = sample_rates(load, network) if request.emit == "exe" else {}
     if request.entries is not None and STEP in request.entries:
@@ -118,20 +142,26 @@ def save(
         texts = [print_graph(graph) for graph in run(graphs, describe(target), **limits).values()]
         return _written(path, "\n\n".join(texts) + "\n")
     made = build(network, graphs, target)
+    more = [build(network, graphs, other) for other in others]
     program, manifest = made.lowered.program, made.lowered.manifest
     if request.verify:
-        verified = made.verify()
-        if request.verified is not None:
-            request.verified(verified)
+        for version in (made, *more):
+            verified = version.verify()
+            if request.verified is not None:
+                request.verified(verified)
     match request.emit:
         case "exe":
             assert weights is not None
-            link_executable(
-                program,
-                manifest,
-                _contents(made, weights),
+            if makes == "module":
+                link_module(program, manifest, _contents(made, weights), path, target, entry=entry)
+                write_loader(loader_path(path))
+                return [path, loader_path(path)]
+            link_versions(
+                [
+                    Version(one.lowered.program, one.lowered.manifest, _contents(one, weights), one.target)
+                    for one in (made, *more)
+                ],
                 path,
-                target,
                 entry=entry,
                 sample_rates=rates,
                 stream=None if steps is None else listening(network, steps),
@@ -169,7 +199,7 @@ def _library(
         write_weights(path, manifest, made_for, contents)
         return [path]
     assert request.emit in ("shared", "static", "object")
-    places = library_places(request, path, manifest.prefix)
+    places = library_places(request, path, manifest.prefix, target)
     paths = [places.library, places.header]
     for folder in {place.parent for place in (*paths, places.weights)} if request.package else ():
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from netwright.compiler.codegen.platforms import NAMES
 from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.pipeline import steps
 from netwright.runtime.weights import load_vocabularies
@@ -50,11 +51,16 @@ _BESIDE = {
     "--emit", "kind", type=click.Choice(KINDS), default="exe", show_default=True, help="What to write."
 )
 @click.option(
-    "--cpu",
-    default="native",
-    show_default=True,
+    "--target",
+    type=click.Choice(NAMES),
     metavar="NAME",
-    help="The CPU it is for: native, generic, znver3, …",
+    help="The system it is for, as `netwright targets` lists them.  [default: this one]",
+)
+@click.option(
+    "--cpu",
+    metavar="NAME",
+    help="The CPU it is for: native, generic, znver3, … Several, x86-64-v2,v3,v4, make a program that chooses when it "
+    "starts.  [default: native; with --target: generic]",
 )
 @click.option(
     "--entry",
@@ -106,7 +112,8 @@ def command(
     weights: Path | None,
     output: Path,
     kind: Emit,
-    cpu: str,
+    target: str | None,
+    cpu: str | None,
     entry: tuple[str, ...] | None,
     no_embed: bool,
     package: bool,
@@ -158,7 +165,7 @@ def command(
         assert weights is not None
         writing = Compiled(length, load_vocabularies(weights), beam)
     request = Request(
-        kind, cpu, entry, stop_after, max_rewrites, verify, _say, not no_embed, package, writing
+        kind, cpu, entry, stop_after, max_rewrites, verify, _say, not no_embed, package, writing, target
     )
     for path in save(model.load, model.network, values, output, request):
         what = _BESIDE.get(path.suffix, f"{_WORDS[kind]} of {model.name}")

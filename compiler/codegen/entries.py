@@ -28,6 +28,7 @@ from .parts import Parts
 from .planner import PLAN_DECLARATION, PLANNER_DECLARATIONS, write_plan
 from .regions import SHARE_DECLARATIONS, Regions
 from .statements import Statements, module
+from .support import has_threads
 from .target import Target
 from .types import symbol
 from .writer import Writer
@@ -74,7 +75,7 @@ def write_entries(
         name = entry_symbol(program.model, entry.name)
         definitions += [
             *_write_entry(_Frame(program, entry, kernel_symbols, target, works, failing), declarations),
-            write_guard(program, entry, name, _entered(name), contents, multiples or {}),
+            write_guard(program, entry, name, _entered(name), contents, multiples or {}, has_threads(target)),
             write_plan(program, entry, plan_symbol(program.model, entry.name)),
         ]
     return module(target, declarations, *definitions)

@@ -85,6 +85,7 @@ def blocks(document: Path) -> list[Block]:
 
 #: What an extra brings.
 MODULES = {
+    "cross": "ziglang",
     "data": "PIL",
     "onnx": "onnx",
     "lsp": "pygls",

@@ -15,7 +15,7 @@ from ...loop import ir
 from ..aot import emit
 from ..contents import check_described, contents_symbol, write_contents
 from ..features import required
-from ..linker import C_SOURCES, archive, find_compiler, link
+from ..linker import C_SOURCES, archive, find_compiler, link, object_flags
 from ..support import has_threads
 from ..target import Target, host_target
 from .header import header_source
@@ -81,11 +81,11 @@ def link_library(
             named = [f"-Wl,-soname,{output.name}"] if soname and not target.is_darwin else []
             link(command, folder, ["-shared", *sources, "-pthread", *named, *(flags or ["-s"])], output)
         else:
-            joined = ["-r", "-nostdlib", "-ffunction-sections", *sources, *flags]
+            joined = ["-r", "-nostdlib", "-ffunction-sections", *object_flags(target), *sources, *flags]
             if kind == "object":
                 link(command, folder, joined, output, executable=False)
             else:
-                archive(command, folder, joined, output, manifest.prefix)
+                archive(command, folder, joined, output, manifest.prefix, target)
     path = header or output.with_suffix(".h")
     write_file(path, text.encode())
     return path
