@@ -9,7 +9,7 @@ import click
 from ..errors import RequestError
 from ..model import load
 from ..program import EngineName
-from .options import PATH, engine_options, settings_option, spec_argument, weights_option
+from .options import engine_options, settings_option, spec_argument, weights_option
 from .output import show_warnings
 
 

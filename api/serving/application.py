@@ -65,7 +65,7 @@ class Application:
     ``ready`` is what `/v2/health/ready` tells: set it to False before the end.
     """
 
-    def __init__(self, program: Program, limits: Limits = Limits()):  # noqa: B008
+    def __init__(self, program: Program, limits: Limits = Limits()):
         self.ready = True
         self._program, self._limits = program, limits
         self._name = name = program.manifest.model

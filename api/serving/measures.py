@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 _SECONDS = (
@@ -74,11 +81,11 @@ class Measures:
         counter.inc()
         self._request.observe(seconds)
 
-    def computed(self, seconds: float, samples: int, since: float) -> None:
-        """Measures a batch whose first request came at ``since``, as ``perf_counter`` tells it."""
+    def computed(self, seconds: float, samples: int, waited: float) -> None:
+        """Measures a batch whose first request waited so many seconds."""
         self._compute.observe(seconds)
         self._batch.observe(samples)
-        self._wait.observe(max(0.0, perf_counter() - seconds - since))
+        self._wait.observe(waited)
 
     def text(self) -> bytes:
         """All numbers in the format that Prometheus reads."""

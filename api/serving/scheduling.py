@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from netwright.runtime.errors import ExecutionError
 
@@ -22,9 +22,12 @@ from .refusals import Refusal
 
 Compute: TypeAlias = Callable[[Arrays], Arrays]
 
-#: Work that took less than so many seconds the last time is computed at once: another thread costs some 50 µs, and more
-#: where processors are busy.
+#: Work that takes less than so many seconds is computed at once: another thread costs some 50 µs, and more where
+#: processors are busy.
 AT_ONCE = 0.0005
+#: Work that takes less is not even put into a queue that is empty: to join it with other requests would save less than
+#: to wait for them costs.
+WITHOUT_QUEUE = 0.00005
 #: For so many shapes of inputs it is remembered how long they take.
 _MOST_SHAPES = 4096
 
@@ -39,6 +42,15 @@ class _Work:
     rows: int
     answer: asyncio.Future[Arrays]
     since: float = field(default_factory=perf_counter)
+
+
+@dataclass(slots=True, eq=False)
+class _Done:
+    """What was computed or raised, when it was begun, and how many seconds it took."""
+
+    result: Arrays | Exception
+    begun: float
+    seconds: float
 
 
 class Scheduler:
@@ -90,6 +102,14 @@ class Scheduler:
     async def _queued(self, arrays: Arrays, compute: Compute, key: Key | None, rows: int) -> Arrays:
         if len(self._waiting) >= self._most_waiting:
             raise Refusal(503, f"{self._most_waiting} requests are waiting: try again later")
+        if not (self._waiting or self._busy or self._delay):
+            kind = _kind(key, rows, arrays)
+            if self._seconds.get(kind, 1.0) < WITHOUT_QUEUE:
+                done = _timed(compute, arrays)
+                self._measured(kind, done, rows, done.begun)
+                if isinstance(done.result, Exception):
+                    raise done.result
+                return done.result
         loop = asyncio.get_running_loop()
         work = _Work(arrays, compute, key, rows, loop.create_future())
         self._waiting.append(work)
@@ -113,22 +133,23 @@ class Scheduler:
             self._turn = loop.call_later(patience, self._begin)
             return
         batch = self._taken()
-        arrays = batch[0].arrays
-        if len(batch) > 1:
-            assert self._joining is not None
-            arrays = self._joining.join([work.arrays for work in batch])
-        kind = batch[0].key is None, tuple(array.shape for array in arrays.values())
+        kind = _kind(batch[0].key, sum(work.rows for work in batch), batch[0].arrays)
         if self._seconds.get(kind, 1.0) < AT_ONCE:
-            self._end(batch, kind, *_timed(batch[0].compute, arrays))
+            self._end(batch, kind, _timed(self._computed, batch))
             self._call_soon(loop)
             return
         self._busy = True
-        future = loop.run_in_executor(self._thread, _timed, batch[0].compute, arrays)
+        future = loop.run_in_executor(self._thread, _timed, self._computed, batch)
         future.add_done_callback(lambda done: self._came_back(batch, kind, done.result()))
 
-    def _came_back(self, batch: list[_Work], kind: object, result: tuple[Arrays | Exception, float]) -> None:
+    def _computed(self, batch: list[_Work]) -> Arrays:
+        if len(batch) == 1 or self._joining is None:
+            return batch[0].compute(batch[0].arrays)
+        return batch[0].compute(self._joining.join([work.arrays for work in batch]))
+
+    def _came_back(self, batch: list[_Work], kind: object, done: _Done) -> None:
         self._busy = False
-        self._end(batch, kind, *result)
+        self._end(batch, kind, done)
         self._call_soon(asyncio.get_running_loop())
 
     def _patience(self) -> float:
@@ -156,13 +177,12 @@ class Scheduler:
         waiting.extendleft(reversed(passed))
         return batch
 
-    def _end(self, batch: list[_Work], kind: object, result: Arrays | Exception, seconds: float) -> None:
+    def _end(self, batch: list[_Work], kind: object, done: _Done) -> None:
         """Hands out what a batch has become."""
-        self._measures.computed(seconds, sum(work.rows for work in batch), batch[0].since)
-        if len(self._seconds) >= _MOST_SHAPES:
-            self._seconds.clear()
-        self._seconds[kind] = seconds
-        if isinstance(result, ExecutionError) and len(batch) > 1:  # the values of one of them are out of range
+        result = done.result
+        self._measured(kind, done, sum(work.rows for work in batch), batch[0].since)
+        if isinstance(result, ExecutionError) and len(batch) > 1:
+            # The values of one of them are out of range. The others shall not know.
             for work in batch:
                 work.key = None
             self._waiting.extendleft(reversed(batch))
@@ -180,12 +200,23 @@ class Scheduler:
                 if not work.answer.done():
                     work.answer.set_result(part)
 
+    def _measured(self, kind: object, done: _Done, rows: int, since: float) -> None:
+        self._measures.computed(done.seconds, rows, done.begun - since)
+        if len(self._seconds) >= _MOST_SHAPES:
+            self._seconds.clear()
+        # Once may be slow because another process ran.
+        self._seconds[kind] = min(done.seconds, 1.5 * self._seconds.get(kind, done.seconds))
 
-def _timed(compute: Compute, arrays: Arrays) -> tuple[Arrays | Exception, float]:
-    """What is computed or raised, and how many seconds it took."""
+
+def _kind(key: Key | None, rows: int, arrays: Arrays) -> object:
+    """What takes about the same time."""
+    return tuple(array.shape for array in arrays.values()) if key is None else (rows, key)
+
+
+def _timed(compute: Callable[[Any], Arrays], given: Any) -> _Done:
     begun = perf_counter()
     try:
-        result: Arrays | Exception = compute(arrays)
+        result: Arrays | Exception = compute(given)
     except Exception as error:
         result = error
-    return result, perf_counter() - begun
+    return _Done(result, begun, perf_counter() - begun)

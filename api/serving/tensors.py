@@ -17,6 +17,8 @@ DATATYPES = {
     "float32": "FP32",
     "float64": "FP64",
 }
+#: The kinds of numbers that JSON may have for a kind of dtype.
+_KINDS = {"b": "b", "i": "iu", "u": "iu", "f": "iuf"}
 
 
 def from_bytes(name: str, data: memoryview, shape: Sequence[int], dtype: np.dtype) -> NDArray:
@@ -36,7 +38,6 @@ def from_json(name: str, data: Any, shape: Sequence[int], dtype: np.dtype) -> ND
     """The array of a tensor's numbers, nested as its axes are or in one list. Raises Refusal for numbers that the dtype
     does not have.
     """
-    datatype = DATATYPES[dtype.name]
     if not isinstance(data, list):
         raise Refusal(400, f"input {name!r}: data has to be a list of numbers")
     try:
@@ -45,15 +46,14 @@ def from_json(name: str, data: Any, shape: Sequence[int], dtype: np.dtype) -> ND
         raise Refusal(400, f"input {name!r}: data is nested unevenly") from None
     if given.size == 0:
         given = given.astype(dtype)
-    kinds = {"b": "b", "i": "iu", "u": "iu", "f": "iuf"}[dtype.kind]
-    if given.dtype.kind not in kinds:
-        raise Refusal(400, f"input {name!r}: data has to be numbers of {datatype}")
+    if given.dtype.kind not in _KINDS[dtype.kind]:
+        raise Refusal(400, f"input {name!r}: data has to be numbers of {DATATYPES[dtype.name]}")
     with np.errstate(over="ignore"):
         array = given.astype(dtype)
     if dtype.kind in "iu" and (given != array).any():
-        raise Refusal(400, f"input {name!r}: a number is out of the range of {datatype}")
+        raise Refusal(400, f"input {name!r}: a number is out of the range of {DATATYPES[dtype.name]}")
     if dtype.kind == "f" and given.dtype.kind == "f" and (np.isinf(array) != np.isinf(given)).any():
-        raise Refusal(400, f"input {name!r}: a number is too large for {datatype}")
+        raise Refusal(400, f"input {name!r}: a number is too large for {DATATYPES[dtype.name]}")
     count = element_count(shape)
     if array.size != count or (array.ndim > 1 and array.shape != tuple(shape)):
         has = f"{array.size} numbers" if array.ndim == 1 else f"shape {list(array.shape)}"
@@ -70,7 +70,8 @@ def to_json(name: str, array: NDArray) -> list[Any]:
     """The numbers of a tensor in one list. Raises Refusal for what JSON has no numbers for."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise Refusal(
-            422, f"output {name!r} holds NaN or infinity, which JSON does not know: ask for it with binary_data"
+            422,
+            f"output {name!r} holds NaN or infinity, which JSON does not know: ask for it with binary_data",
         )
     return array.ravel().tolist()
 
