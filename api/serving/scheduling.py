@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from math import inf
 from time import perf_counter
 from typing import Any, TypeAlias
 
@@ -104,7 +105,7 @@ class Scheduler:
             raise Refusal(503, f"{self._most_waiting} requests are waiting: try again later")
         if not (self._waiting or self._busy or self._delay):
             kind = _kind(key, rows, arrays)
-            if self._seconds.get(kind, 1.0) < WITHOUT_QUEUE:
+            if self._seconds.get(kind, inf) < WITHOUT_QUEUE:
                 done = _timed(compute, arrays)
                 self._measured(kind, done, rows, done.begun)
                 if isinstance(done.result, Exception):
@@ -134,7 +135,7 @@ class Scheduler:
             return
         batch = self._taken()
         kind = _kind(batch[0].key, sum(work.rows for work in batch), batch[0].arrays)
-        if self._seconds.get(kind, 1.0) < AT_ONCE:
+        if self._seconds.get(kind, inf) < AT_ONCE:
             self._end(batch, kind, _timed(self._computed, batch))
             self._call_soon(loop)
             return

@@ -15,6 +15,8 @@ from typing import Any
 
 import netwright
 
+from ..built_once import built_once
+
 #: A layer of each kind that streams have to remember something for, and one of numbers that can be out of range.
 SPEC: dict[str, Any] = {
     "netwright": 1,
@@ -44,7 +46,8 @@ SPEC: dict[str, Any] = {
 
 def program() -> netwright.Program:
     """The program that is served."""
-    return netwright.load(SPEC).compile(entries=["predict"], seed=3, threads=1)
+    with built_once():
+        return netwright.load(SPEC).compile(entries=["predict"], seed=3, threads=1)
 
 
 class Process:
