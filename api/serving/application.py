@@ -31,8 +31,8 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 _JSON: Headers = [(b"content-type", b"application/json")]
-#: The bodies of all requests together hold at most so many times as much as one may.
-_BODIES = 8
+#: The bodies of all requests together hold at most so many times as much as one may, or so many bytes.
+_BODIES, _BODY_BYTES = 8, 256 << 20
 #: So many seconds the rest of a refused body is read, and thrown away, so that the client reads the refusal.
 _REST = 2.0
 
@@ -193,7 +193,7 @@ class Application:
                 if len(parts) > most:
                     await _thrown_away(receive)
                     raise _too_large(most)
-                if self._held > _BODIES * most:
+                if self._held > max(_BODIES * most, _BODY_BYTES):
                     await _thrown_away(receive)
                     raise Refusal(503, "too many large requests at once: try again later")
                 if not message.get("more_body"):

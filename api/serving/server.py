@@ -18,10 +18,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from ..errors import RequestError
 from .application import Application
 
-#: The line and the headers of a request have at most so many bytes.
+#: The line and the headers of a request have at most so many bytes, and what a connection brings at once.
 MOST_HEAD = 64 << 10
-#: A request has to arrive within so many seconds, an idle connection is closed after as many.
-PATIENCE = 30
+#: An idle connection is closed after so many seconds.
+IDLE = 30
+#: A request has to arrive within so many seconds, and the first one to begin.
+ARRIVAL = 120
 #: So many seconds requests in progress may take after a signal to stop.
 LAST_REQUESTS = 30
 
@@ -32,39 +34,39 @@ class _Connection(HttpToolsProtocol):
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
         self._head = 0
-        self._in_head = True
+        self._in_head = False
         self._complete = False
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._deadline = self.loop.call_later(PATIENCE, self._give_up)
+        self._deadline = self.loop.call_later(ARRIVAL, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._stop_waiting()
 
     def data_received(self, data: bytes) -> None:
-        self._head += len(data) if self._in_head else 0
-        if self._head > MOST_HEAD + (64 << 10):  # a piece may bring a part of the body
-            self.send_400_response("The headers are too long.")
-            return
         super().data_received(data)
+        if self._in_head:
+            self._head += len(data)
+            if self._head > MOST_HEAD and not self.transport.is_closing():
+                self.send_400_response("The headers are too long.")
         if self._complete:
             self._stop_waiting()
         elif self._deadline is None:
-            self._deadline = self.loop.call_later(PATIENCE, self._give_up)
+            self._deadline = self.loop.call_later(ARRIVAL, self._give_up)
 
     def on_message_begin(self) -> None:
         self._head, self._in_head, self._complete = 0, True, False
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._head, self._in_head = 0, False
+        self._in_head = False
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._complete, self._in_head = True, True
+        self._complete = True
         super().on_message_complete()
 
     def _give_up(self) -> None:
@@ -142,7 +144,7 @@ def serve(
         server_header=False,
         date_header=False,
         backlog=1024,
-        timeout_keep_alive=PATIENCE,
+        timeout_keep_alive=IDLE,
         timeout_graceful_shutdown=LAST_REQUESTS,
     )
     server = _Server(config, application, drain)

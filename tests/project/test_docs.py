@@ -89,6 +89,7 @@ MODULES = {
     "onnx": "onnx",
     "lsp": "pygls",
     "png": "resvg_py",
+    "serve": "uvicorn",
     "sklearn": "sklearn",
     "torch": "torch",
 }
