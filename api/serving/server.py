@@ -26,6 +26,8 @@ IDLE = 30
 ARRIVAL = 120
 #: So many seconds requests in progress may take after a signal to stop.
 LAST_REQUESTS = 30
+#: Connections are cycles of objects, so garbage is collected as often as Python usually does, which commands don't.
+_COLLECTIONS = 1000, 10, 10
 
 
 class _Connection(HttpToolsProtocol):
@@ -156,6 +158,7 @@ def serve(
         if server.started:
             gc.collect()
             gc.freeze()  # the program stays: collections that look through it again would delay answers
+            gc.set_threshold(*_COLLECTIONS)
             started()
         await serving
 

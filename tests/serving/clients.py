@@ -178,6 +178,13 @@ class Client:
         await self._writer.drain()
 
 
+async def peak(port: int, program: netwright.Program, clients: int, most: int) -> None:
+    """Has the server hold as much as so many clients can send."""
+    made = [Client(port, program, number, most) for number in range(clients)]
+    for _ in range(3):
+        await asyncio.gather(*(client._too_large() for client in made))
+
+
 async def load(port: int, program: netwright.Program, clients: int, requests: int, most: int, seed: int = 0):
     """What so many clients did, and what went wrong. ``most`` is the server's limit of bytes."""
     made = [Client(port, program, seed * 1000 + number, most) for number in range(clients)]
