@@ -90,6 +90,7 @@ MODULES = {
     "onnx": "onnx",
     "lsp": "pygls",
     "png": "resvg_py",
+    "serve": "uvicorn",
     "sklearn": "sklearn",
     "torch": "torch",
 }
