@@ -76,13 +76,13 @@ class Request:
     """The system that it is for, as `netwright targets` lists them; None: this one, or what the CPU implies."""
 
 
-def library_places(request: Request, path: Path, prefix: str, target: Target) -> Places:
-    """Where the files of a library go; ``prefix`` is what its C names begin with. Raises RequestError."""
+def library_places(request: Request, path: Path, prefix: str) -> Places:
+    """Where the files of a library go; ``prefix`` is what its C names begin with. Raises RequestError, TargetError."""
     if not request.package:
         return Places.beside(path)
     if request.emit not in ("shared", "static"):
         raise RequestError("a package has a shared or a static library")
-    return Places.package(path, prefix, request.emit, target)
+    return Places.package(path, prefix, request.emit, chosen_targets(request.target, request.cpu)[0])
 
 
 def loader_path(module: Path) -> Path:
@@ -158,8 +158,13 @@ def save(
                 return [path, loader_path(path)]
             link_versions(
                 [
-                    Version(one.lowered.program, one.lowered.manifest, _contents(one, weights), one.target)
-                    for one in (made, *more)
+                    Version(
+                        version.lowered.program,
+                        version.lowered.manifest,
+                        _contents(version, weights),
+                        version.target,
+                    )
+                    for version in (made, *more)
                 ],
                 path,
                 entry=entry,
@@ -199,7 +204,7 @@ def _library(
         write_weights(path, manifest, made_for, contents)
         return [path]
     assert request.emit in ("shared", "static", "object")
-    places = library_places(request, path, manifest.prefix, target)
+    places = library_places(request, path, manifest.prefix)
     paths = [places.library, places.header]
     for folder in {place.parent for place in (*paths, places.weights)} if request.package else ():
         folder.mkdir(parents=True, exist_ok=True)

@@ -152,7 +152,9 @@ def command(
     model = load(spec, settings, dims=dims)
     outputs: dict[str, Path | None] = {} if package else {"-o": output}
     if kind in LIBRARIES:
-        places = library_places(Request(kind, cpu, package=package), output, c_prefix(model.name))
+        places = library_places(
+            Request(kind, cpu, package=package, target=target), output, c_prefix(model.name)
+        )
         if not package:
             outputs |= {"the header of -o": places.header}
             outputs |= {"the weights of -o": places.weights} if no_embed else {}
