@@ -45,20 +45,32 @@ settings.register_profile(
 )
 settings.load_profile("ci")
 
+#: Bytes, several times what the compile cache of a session takes.
+CACHE_ROOM = 2 << 30
 OWN_CACHE = pytest.StashKey[Path]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write golden files instead of comparing")
     parser.addoption("--clusters", action="store_true", help="run tests that start Ray or Dask")
+    parser.addoption("--deep", action="store_true", help="run every case of tests that take a slice by default")
     parser.addoption("--conformance", action="store_true", help="run every ONNX backend test, not a slice")
     parser.addoption("--examples", action="store_true", help="run whole examples, which takes minutes")
+
+
+def memory_folder() -> str | None:
+    """Where files are kept in memory, if there is room for the compile cache; None for the usual place of temporary
+    files. The cache gets tens of thousands of small files, which a disk takes a minute to write and delete."""
+    folder = Path("/dev/shm")
+    if not (folder.is_dir() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > CACHE_ROOM):
+        return None
+    return str(folder)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # Workers of pytest-xdist inherit the controller's environment, and with it the one cache.
     if "NETWRIGHT_CACHE_DIR" not in os.environ:
-        config.stash[OWN_CACHE] = Path(tempfile.mkdtemp(prefix="netwright-tests-"))
+        config.stash[OWN_CACHE] = Path(tempfile.mkdtemp(prefix="netwright-tests-", dir=memory_folder()))
         os.environ["NETWRIGHT_CACHE_DIR"] = str(config.stash[OWN_CACHE])
 
 
