@@ -11,9 +11,10 @@ from netwright.compiler.codegen.platforms import NAMES
 from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.pipeline import steps
 from netwright.runtime.weights import load_vocabularies
+from netwright.specs.manifest import c_prefix
 
 from ..analysis.limits import keep_memory
-from ..artifacts import KINDS, LIBRARIES, Emit, Request, header_path, save, weights_path
+from ..artifacts import KINDS, LIBRARIES, Emit, Request, library_places, save
 from ..generation.compiled import Compiled
 from ..model import load
 from ..network_weights import read_weights
@@ -36,13 +37,26 @@ _WORDS = {
     "graph": "graph",
 }
 
+#: What comes with a library, by the ends of names.
+_BESIDE = {
+    ".h": "C header",
+    ".weights": "weights, for the library to map",
+    ".pc": "for pkg-config",
+    ".cmake": "for CMake",
+}
+
 
 @click.command("compile")
 @spec_argument
 @weights_option(required=False, help="Trained weights; an executable needs them, a library can contain them.")
 @click.option("-o", "--output", type=PATH, required=True, metavar="OUT", help="The file to write.")
 @click.option(
-    "--emit", "kind", type=click.Choice([*KINDS, WEB]), default="exe", show_default=True, help="What to write."
+    "--emit",
+    "kind",
+    type=click.Choice([*KINDS, WEB]),
+    default="exe",
+    show_default=True,
+    help="What to write.",
 )
 @click.option(
     "--target",
@@ -66,6 +80,11 @@ _WORDS = {
     "--no-embed",
     is_flag=True,
     help="Write a library's weights to a file beside it, which programs map into memory.",
+)
+@click.option(
+    "--package",
+    is_flag=True,
+    help="OUT is a folder, which gets the library in lib, its header in include, and files for pkg-config and CMake.",
 )
 @click.option(
     "--stop-after",
@@ -105,6 +124,7 @@ def command(
     cpu: str | None,
     entry: tuple[str, ...] | None,
     no_embed: bool,
+    package: bool,
     stop_after: str | None,
     max_rewrites: int | None,
     verify: bool,
@@ -124,10 +144,14 @@ def command(
     """
     if kind in ("exe", WEB) and weights is None:
         raise click.UsageError(f"{'a page' if kind == WEB else 'an executable'} needs --weights")
-    if kind == WEB and (length or verify or target not in (None, "wasm32-web") or cpu or entry not in (None, ("step",))):
+    if kind == WEB and (
+        length or verify or target not in (None, "wasm32-web") or cpu or entry not in (None, ("step",))
+    ):
         raise click.UsageError(f"--emit {WEB} goes with --weights, --entry step, --dim and --set alone")
     if no_embed and (kind not in LIBRARIES or weights is None):
         raise click.UsageError("--no-embed is for libraries with --weights")
+    if package and kind not in ("shared", "static"):
+        raise click.UsageError("--package goes with --emit shared or static")
     if kind == "weights" and weights is None:
         raise click.UsageError("--emit weights needs --weights: it packs them for a library")
     if kind != "graph" and (stop_after is not None or max_rewrites is not None):
@@ -146,9 +170,14 @@ def command(
         for path in write_site(model, settings, values, output, steps=entry == ("step",)):
             written(path, "page" if path.suffix == ".html" else f"module of {model.name}", sized=True)
         return
-    header = header_path(output) if kind in LIBRARIES else None
-    beside = weights_path(output) if no_embed else None
-    outputs = {"-o": output, "the header of -o": header, "the weights of -o": beside}
+    outputs: dict[str, Path | None] = {} if package else {"-o": output}
+    if kind in LIBRARIES:
+        places = library_places(
+            Request(kind, cpu, package=package, target=target), output, c_prefix(model.name)
+        )
+        if not package:
+            outputs |= {"the header of -o": places.header}
+            outputs |= {"the weights of -o": places.weights} if no_embed else {}
     check_outputs(outputs, [*model.files, weights])
     show_warnings(model)
     keep_memory(model.load, model.network)
@@ -157,12 +186,12 @@ def command(
     if length is not None:
         assert weights is not None
         writing = Compiled(length, load_vocabularies(weights), beam)
-    request = Request(kind, cpu, entry, stop_after, max_rewrites, verify, _say, not no_embed, writing, target)
+    request = Request(
+        kind, cpu, entry, stop_after, max_rewrites, verify, _say, not no_embed, package, writing, target
+    )
     for path in save(model.load, model.network, values, output, request):
-        what = f"{_WORDS[kind]} of {model.name}"
-        if path != output:
-            what = "C header" if path.suffix == ".h" else "weights, for the library to map"
-        written(path, what, sized=True)
+        what = _BESIDE.get(path.suffix, f"{_WORDS[kind]} of {model.name}")
+        written(path, f"{_WORDS[kind]} of {model.name}" if path == output else what, sized=True)
 
 
 def _say(verified: Verified) -> None:

@@ -31,8 +31,8 @@ def write_site(
     *,
     steps: bool = False,
 ) -> list[Path]:
-    """Writes a page that runs a network in the browser, `index.html`, and its module, `network.wasm`, into a folder, which
-    is made if there is none.
+    """Writes a page that runs a network in the browser, `index.html`, and its module, `network.wasm`, into a folder,
+    which is made if there is none.
 
     Images are drawn or opened, and layers' values are shown; sound is recorded or opened; numbers are typed in; with
     ``steps`` the network takes a sequence step by step, and its states are shown over time. ``settings`` are those that

@@ -23,8 +23,8 @@ _UNCHANGED = ("dropout", "rescale")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """``kind`` is what the page asks for, ``input`` the network's input that takes it. ``most`` is the number that white
-    is, ``rate`` samples per second; ``maps`` are the layers whose values are drawn."""
+    """``kind`` is what the page asks for, ``input`` the network's input that takes it. ``most`` is the number that
+    white is, ``rate`` samples per second; ``maps`` are the layers whose values are drawn."""
 
     kind: Kind
     input: str
@@ -47,7 +47,9 @@ def subject_of(model: Model, *, steps: bool) -> Subject:
     if steps:
         if len(shape) == 3 and is_float and sizes[-1:] and sizes[-1] <= MOST_FEATURES:
             return Subject("stream", name)
-        raise RequestError(f"a page gives steps of up to {MOST_FEATURES} numbers, and {name} is {_text(shape)}")
+        raise RequestError(
+            f"a page gives steps of up to {MOST_FEATURES} numbers, and {name} is {_text(shape)}"
+        )
     if len(shape) == 4 and len(sizes) == 3 and sizes[-1] in (1, 3):
         return Subject("image", name, most=_white(model, name), maps=_maps(model))
     if is_float and dim_symbols(shape[1]) and (len(shape) == 2 or (len(shape) == 3 and sizes == [1])):

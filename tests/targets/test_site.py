@@ -69,7 +69,7 @@ DRAW = """
 FOLLOW = """
   document.querySelectorAll("#sliders input").forEach((slider, i) => { slider.value = 0.5 - i; });
   for (let i = 0; i < 4; i++) document.getElementById("step").click();
-  const told = { text: document.getElementById("results").innerText, inside: document.getElementById("maps").innerText };
+  const [text, inside] = ["results", "maps"].map((id) => document.getElementById(id).innerText), told = { text, inside };
 """
 
 needs = pytest.mark.skipif(
