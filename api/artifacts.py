@@ -155,11 +155,12 @@ def save(
                 link_module(program, manifest, _contents(made, weights), path, target, entry=entry)
                 write_loader(loader_path(path))
                 return [path, loader_path(path)]
+            versions = [
+                Version(part.lowered.program, part.lowered.manifest, _contents(part, weights), part.target)
+                for part in (made, *more)
+            ]
             link_versions(
-                [
-                    Version(one.lowered.program, one.lowered.manifest, _contents(one, weights), one.target)
-                    for one in (made, *more)
-                ],
+                versions,
                 path,
                 entry=entry,
                 sample_rates=rates,

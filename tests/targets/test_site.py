@@ -69,7 +69,8 @@ DRAW = """
 FOLLOW = """
   document.querySelectorAll("#sliders input").forEach((slider, i) => { slider.value = 0.5 - i; });
   for (let i = 0; i < 4; i++) document.getElementById("step").click();
-  const [text, inside] = ["results", "maps"].map((id) => document.getElementById(id).innerText), told = { text, inside };
+  const [text, inside] = ["results", "maps"].map((id) => document.getElementById(id).innerText);
+  const told = { text, inside };
 """
 
 needs = pytest.mark.skipif(
