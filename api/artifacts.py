@@ -17,7 +17,7 @@ from netwright.compiler.codegen.library.packages import cmake_config, pkg_config
 from netwright.compiler.codegen.library.weights import identity, layout, write_weights
 from netwright.compiler.codegen.linker import LinkError, find_compiler
 from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.platforms import chosen_targets, platform_named
+from netwright.compiler.codegen.platforms import chosen_target, chosen_targets, platform_named
 from netwright.compiler.codegen.selection import without_entries
 from netwright.compiler.codegen.target import Target, host_target
 from netwright.compiler.codegen.verification import Verified
@@ -156,16 +156,12 @@ def save(
                 link_module(program, manifest, _contents(made, weights), path, target, entry=entry)
                 write_loader(loader_path(path))
                 return [path, loader_path(path)]
+            versions = [
+                Version(part.lowered.program, part.lowered.manifest, _contents(part, weights), part.target)
+                for part in (made, *more)
+            ]
             link_versions(
-                [
-                    Version(
-                        version.lowered.program,
-                        version.lowered.manifest,
-                        _contents(version, weights),
-                        version.target,
-                    )
-                    for version in (made, *more)
-                ],
+                versions,
                 path,
                 entry=entry,
                 sample_rates=rates,

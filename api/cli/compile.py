@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -18,10 +18,13 @@ from ..artifacts import KINDS, LIBRARIES, Emit, Request, library_places, save
 from ..generation.compiled import Compiled
 from ..model import load
 from ..network_weights import read_weights
+from ..web.site import write_site
 from .entry_names import EntryNames
 from .options import PATH, check_outputs, dim_option, settings_option, spec_argument, weights_option
 from .output import show_warnings, written
 
+#: What is written beside what `save` writes: a page, into a folder.
+WEB = "web"
 _WORDS = {
     "exe": "executable",
     "shared": "shared library",
@@ -48,7 +51,12 @@ _BESIDE = {
 @weights_option(required=False, help="Trained weights; an executable needs them, a library can contain them.")
 @click.option("-o", "--output", type=PATH, required=True, metavar="OUT", help="The file to write.")
 @click.option(
-    "--emit", "kind", type=click.Choice(KINDS), default="exe", show_default=True, help="What to write."
+    "--emit",
+    "kind",
+    type=click.Choice([*KINDS, WEB]),
+    default="exe",
+    show_default=True,
+    help="What to write.",
 )
 @click.option(
     "--target",
@@ -111,7 +119,7 @@ def command(
     spec: Path,
     weights: Path | None,
     output: Path,
-    kind: Emit,
+    kind: Emit | Literal["web"],
     target: str | None,
     cpu: str | None,
     entry: tuple[str, ...] | None,
@@ -131,10 +139,15 @@ def command(
     `./OUT < images.npy > answers.npy`; `./OUT --info` describes its inputs and outputs. With --entry step it takes a
     sequence on standard input, as bare numbers, and answers as the steps come. A library (shared, static, or one
     object) comes with a C header and offers all entries unless --entry says which; --emit weights writes other weights
-    for it to read. llvm, asm, loop and graph are text.
+    for it to read. A page (web) is written into a folder, and runs the network in the browser. llvm, asm, loop and
+    graph are text.
     """
-    if kind == "exe" and weights is None:
-        raise click.UsageError("an executable needs --weights")
+    if kind in ("exe", WEB) and weights is None:
+        raise click.UsageError(f"{'a page' if kind == WEB else 'an executable'} needs --weights")
+    if kind == WEB and (
+        length or verify or target not in (None, "wasm32-web") or cpu or entry not in (None, ("step",))
+    ):
+        raise click.UsageError(f"--emit {WEB} goes with --weights, --entry step, --dim and --set alone")
     if no_embed and (kind not in LIBRARIES or weights is None):
         raise click.UsageError("--no-embed is for libraries with --weights")
     if package and kind not in ("shared", "static"):
@@ -150,6 +163,13 @@ def command(
     if beam is not None and length is None:
         raise click.UsageError("--beam is for texts that are written: give --generate LENGTH, too")
     model = load(spec, settings, dims=dims)
+    if kind == "web":
+        assert weights is not None
+        show_warnings(model)
+        values = read_weights(model.network, weights)
+        for path in write_site(model, settings, values, output, steps=entry == ("step",)):
+            written(path, "page" if path.suffix == ".html" else f"module of {model.name}", sized=True)
+        return
     outputs: dict[str, Path | None] = {} if package else {"-o": output}
     if kind in LIBRARIES:
         places = library_places(
