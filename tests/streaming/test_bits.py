@@ -35,7 +35,9 @@ def test_a_thousand_streams_over_one_program(program: netwright.Program) -> None
         y = stream.push(x=x[number : number + 1, start : start + 6])["y"]
         answers[number, start // 2 : start // 2 + 3] = y[0]
 
-    with ThreadPoolExecutor(4) as threads:  # calls of one stream do not overlap, those of different streams do
+    with ThreadPoolExecutor(
+        4
+    ) as threads:  # calls of one stream do not overlap, those of different streams do
         for start in range(0, 24, 6):
             list(threads.map(pushed, range(1000), [start] * 1000))
     np.testing.assert_array_equal(answers, program.predict(x=x)["y"])
