@@ -17,7 +17,7 @@ from netwright.compiler.codegen.library.packages import cmake_config, pkg_config
 from netwright.compiler.codegen.library.weights import identity, layout, write_weights
 from netwright.compiler.codegen.linker import LinkError, find_compiler
 from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.platforms import chosen_target, chosen_targets, platform_named
+from netwright.compiler.codegen.platforms import chosen_targets, platform_named
 from netwright.compiler.codegen.selection import without_entries
 from netwright.compiler.codegen.target import Target, host_target
 from netwright.compiler.codegen.verification import Verified

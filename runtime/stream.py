@@ -62,6 +62,11 @@ class Stream:
         return self._steps
 
     @property
+    def inputs(self) -> list[str]:
+        """The names of the arrays that ``push`` takes."""
+        return list(self._dtypes)
+
+    @property
     def group(self) -> int:
         """How many steps are computed together; fewer wait for the rest."""
         return self._rhythm.group

@@ -60,6 +60,8 @@ def command(
         if timing:
             size = {"code": timing.size.code, "stack": timing.size.stack}
             needs["measured"] = {"latency_ms": timing.latency_ms, "calls": timing.calls, **size}
+            if timing.step:
+                needs["measured"] |= {"step_ms": timing.step.latency_ms, "steps": timing.step.steps}
         click.echo(json.dumps(needs, indent=2, ensure_ascii=False))
     else:
         out = console()
@@ -73,6 +75,9 @@ def command(
                 f"measured: predict {timing.latency_ms:.3g} ms (median of {timing.calls}, one thread), machine code "
                 f"{bytes_text(timing.size.code)}{stack}",
             )
+        if timing and timing.step:
+            steps = "a step" if timing.step.steps == 1 else f"{timing.step.steps} steps"
+            out.print(f"measured: {steps} of a stream in {timing.step.latency_ms:.3g} ms", soft_wrap=True)
     over = memory_exceeded(resources) + (latency_exceeded(model.load, model.network) if measured else [])
     if over:
         show_diagnostics(Diagnostics(over, model.diagnostics.sources.values()), err=True)
