@@ -126,10 +126,12 @@ def save(
     match request.emit:
         case "exe":
             assert weights is not None
+            contents = _contents(made, weights)
+            program, manifest = without_entries(program, manifest, (PREPARE,))
             link_executable(
                 program,
                 manifest,
-                _contents(made, weights),
+                contents,
                 path,
                 target,
                 entry=entry,

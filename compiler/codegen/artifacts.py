@@ -15,7 +15,7 @@ from .aot import emit
 from .contents import check_described, contents_symbol, write_contents
 from .csource import StreamTable, model_source, stream_source
 from .features import required
-from .linker import C_SOURCES, find_compiler, link
+from .linker import C_SOURCES, find_compiler, link, small
 from .target import Target, host_target
 
 #: What a program that is given steps has no use for.
@@ -48,13 +48,16 @@ def link_executable(
     needed = {name: buffers[name] for name in buffers if name in {*info.reads, *info.writes}}
     blob = contents_symbol(manifest)
     with scratch_folder() as folder:
-        offsets = write_contents(folder, manifest, needed, blob, target)
+        offsets = write_contents(folder, manifest, needed, blob, target, guarded=True)
         tables = model_source(manifest, info, offsets, blob, required(target), sample_rates)
         folder.write("tables.c", tables)
         folder.write("model.o", emit(program, "object", target, manifest))
         files = [
             path for path in C_SOURCES.glob("*.[ch]") if stream is None or path.name not in _WHOLE_SEQUENCES
         ]
+        if not _hears(manifest, info):
+            files = [path for path in files if path.name != "sound.c"]
+            flags = ["-DNETWRIGHT_NO_SOUND", *(flags or ["-s"])]
         if stream is not None:
             folder.write("steps.c", stream_source(manifest, stream))
             files += [*(C_SOURCES / "stream").glob("*.[ch]")]
@@ -62,8 +65,25 @@ def link_executable(
             folder.write(source.name, source.read_bytes())
         sources = sorted(path.name for path in files if path.suffix == ".c")
         sources += ["steps.c"] if stream is not None else []
-        arguments = [*sources, "tables.c", "contents.S", "model.o", "-pthread", "-lm", *(flags or ["-s"])]
-        link(find_compiler(target), folder, arguments, output)
+        command = find_compiler(target)
+        options = [*small(command, target), *(flags or ["-s"])]
+        link(
+            command,
+            folder,
+            [*sources, "tables.c", "contents.S", "model.o", "-pthread", "-lm", *options],
+            output,
+        )
+
+
+def _hears(manifest: Manifest, entry: EntryInfo) -> bool:
+    """Whether an input may be a recording: floats [N, T] or [N, T, channels]."""
+    return any(
+        info.role == "input"
+        and info.name in entry.reads
+        and info.dtype.startswith("float")
+        and len(info.shape) in (2, 3)
+        for info in manifest.buffers
+    )
 
 
 def _find(manifest: Manifest, name: str) -> EntryInfo:

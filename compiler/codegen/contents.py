@@ -47,9 +47,17 @@ def check_described(program: ir.Program, manifest: Manifest) -> None:
 
 
 def write_contents(
-    folder: Scratch, manifest: Manifest, buffers: Mapping[str, np.ndarray], blob: str, target: Target
+    folder: Scratch,
+    manifest: Manifest,
+    buffers: Mapping[str, np.ndarray],
+    blob: str,
+    target: Target,
+    guarded: bool = False,
 ) -> dict[str, int]:
-    """Writes the contents to one file, and assembly that includes it; returns each buffer's offset."""
+    """Writes the contents to one file, and assembly that includes it; returns each buffer's offset. ``guarded``: they
+    are to be made read-only when the program is loaded, and never to be executed, in a file where code and constants
+    share a segment.
+    """
     known = {buffer.name: buffer for buffer in manifest.buffers}
     offsets: dict[str, int] = {}
 
@@ -69,7 +77,11 @@ def write_contents(
     mach = target.is_darwin
     names = [f"_{name}" if mach else name for name in (blob, f"{blob}_end")]
     lines = [
-        ".section __TEXT,__const" if mach else '.section .rodata,"a"',
+        ".section __TEXT,__const"
+        if mach
+        else '.section .data.rel.ro.contents,"aw"'
+        if guarded
+        else '.section .rodata,"a"',
         f".balign {_ALIGN}",
         *(f".globl {name}" for name in names),
         *(f".private_extern {name}" if mach else f".hidden {name}" for name in names),
