@@ -156,10 +156,7 @@ def save(
                 link_module(program, manifest, _contents(made, weights), path, target, entry=entry)
                 write_loader(loader_path(path))
                 return [path, loader_path(path)]
-            versions = [
-                Version(part.lowered.program, part.lowered.manifest, _contents(part, weights), part.target)
-                for part in (made, *more)
-            ]
+            versions = [_version(part, weights) for part in (made, *more)]
             link_versions(
                 versions,
                 path,
@@ -173,6 +170,13 @@ def save(
         case "llvm" | "asm":
             return _written(path, emit(program, request.emit, target, manifest))
     return _written(path, program_text(program))
+
+
+def _version(made: Build, weights: Mapping[str, NDArray]) -> Version:
+    """What was compiled for one CPU, with the weights as its kernels read them; nothing packs them again."""
+    lowered = made.lowered
+    program, manifest = without_entries(lowered.program, lowered.manifest, (PREPARE,))
+    return Version(program, manifest, _contents(made, weights), made.target)
 
 
 def _library(
