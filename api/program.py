@@ -340,10 +340,10 @@ class Program:
         """Writes the model to a file that needs neither Python nor Netwright. Returns the paths of all files written.
 
         ``emit`` is `exe`, a program that runs `predict` on .npy files; `shared`, `static` or `object`, a library and,
-        next to it, a C header; `weights`, other weights for such a library; `web`, a page that runs it in the browser;
-        `llvm` or `asm`; or `loop` or `graph`, the compiler's own representations as text. ``target`` is a system that
-        `netwright targets` lists (default: this one), ``cpu`` one of its CPUs (default: this program's, or the target's
-        least one). With ``verify`` (see `Model.compile`), nothing is written if machine code computes wrong results.
+        next to it, a C header; `weights`, other weights for such a library; `llvm` or `asm`; or `loop` or `graph`, the
+        compiler's own representations as text. ``target`` is a system that `netwright targets` lists (default: this
+        one), ``cpu`` one of its CPUs (default: this program's, or the target's least one). With ``verify`` (see
+        `Model.compile`), nothing is written if machine code computes wrong results.
 
         A library offers ``entries``, by default the program's own; beside them there is `step`. Without ``embed`` its
         weights go to a file beside it. With ``package``, ``path`` is a folder that pkg-config and CMake find it in.

@@ -127,7 +127,6 @@ def _hears(manifest: Manifest, entry: EntryInfo) -> bool:
         and len(info.shape) in (2, 3)
         for info in manifest.buffers
     )
->>>>>>> library
 
 
 def _driver(target: Target, takes_steps: bool, hears: bool) -> list[Path]:
