@@ -172,14 +172,20 @@ def save(
     match request.emit:
         case "exe":
             assert weights is not None
+            contents = [_contents(part, weights) for part in (made, *more)]
+            versions = [
+                Version(
+                    *without_entries(part.lowered.program, part.lowered.manifest, (PREPARE,)),
+                    own,
+                    part.target,
+                )
+                for part, own in zip((made, *more), contents, strict=True)
+            ]
             if makes == "module":
-                link_module(program, manifest, _contents(made, weights), path, target, entry=entry)
+                first = versions[0]
+                link_module(first.program, first.manifest, first.buffers, path, target, entry=entry)
                 write_loader(loader_path(path))
                 return [path, loader_path(path)]
-            versions = [
-                Version(part.lowered.program, part.lowered.manifest, _contents(part, weights), part.target)
-                for part in (made, *more)
-            ]
             link_versions(
                 versions,
                 path,

@@ -118,4 +118,4 @@ def _manifest_text(program: ir.Program, target: Target, manifest: Manifest) -> s
 
 def manifest_json(manifest: Manifest) -> str:
     """The manifest as artifacts store it."""
-    return manifest.model_dump_json(indent=1)
+    return manifest.model_dump_json(indent=1, exclude_none=True)

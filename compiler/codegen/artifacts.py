@@ -17,7 +17,7 @@ from .contents import Contents, check_described, contents_symbol
 from .csource import StreamTable, model_source, stream_source, versions_source
 from .entries import entry_symbol
 from .features import required
-from .linker import C_SOURCES, find_compiler, link, system_flags
+from .linker import C_SOURCES, find_compiler, link, small, system_flags
 from .support import has_threads
 from .target import Target, host_target
 
@@ -105,22 +105,39 @@ def link_versions(
         if len(versions) > 1:
             folder.write("versions.c", versions_source(len(versions)))
             sources.append("versions.c")
-        contents.write(folder, blob, target)
+        contents.write(folder, blob, target, guarded=True)
         if stream is not None:
             folder.write("steps.c", stream_source(first, stream))
             sources.append("steps.c")
-        for source in _driver(target, stream is not None):
+        hears = _hears(first, entry_of(first, entry))
+        for source in _driver(target, stream is not None, hears):
             folder.write(source.name, source.read_bytes())
             sources += [source.name] if source.suffix == ".c" else []
-        arguments = [*sorted(sources), "contents.S", *system_flags(target), *(flags or ["-s"])]
-        link(find_compiler(target), folder, arguments, output)
+        if not hears:
+            flags = ["-DNETWRIGHT_NO_SOUND", *(flags or ["-s"])]
+        command = find_compiler(target)
+        options = [*system_flags(target), *small(command, target), *(flags or ["-s"])]
+        link(command, folder, [*sorted(sources), "contents.S", *options], output)
 
 
-def _driver(target: Target, takes_steps: bool) -> list[Path]:
+def _hears(manifest: Manifest, entry: EntryInfo) -> bool:
+    """Whether an input may be a recording: floats [N, T] or [N, T, channels]."""
+    return any(
+        info.role == "input"
+        and info.name in entry.reads
+        and info.dtype.startswith("float")
+        and len(info.shape) in (2, 3)
+        for info in manifest.buffers
+    )
+
+
+def _driver(target: Target, takes_steps: bool, hears: bool) -> list[Path]:
     """The C files around the object code."""
     files = [
         path for path in C_SOURCES.glob("*.[ch]") if not takes_steps or path.name not in _WHOLE_SEQUENCES
     ]
+    if not hears:
+        files = [path for path in files if path.name != "sound.c"]
     if not target.is_posix:
         files = [path for path in files if path.name != "place.c"] + [*(C_SOURCES / "plain").glob("*.c")]
     return files + ([*(C_SOURCES / "stream").glob("*.[ch]")] if takes_steps else [])

@@ -49,12 +49,20 @@ def check_described(program: ir.Program, manifest: Manifest) -> None:
 
 
 def write_contents(
-    folder: Scratch, manifest: Manifest, buffers: Mapping[str, np.ndarray], blob: str, target: Target
+    folder: Scratch,
+    manifest: Manifest,
+    buffers: Mapping[str, np.ndarray],
+    blob: str,
+    target: Target,
+    guarded: bool = False,
 ) -> dict[str, int]:
-    """Writes the contents to one file, and assembly that includes it; returns each buffer's offset."""
+    """Writes the contents to one file, and assembly that includes it; returns each buffer's offset. ``guarded``: they
+    are to be made read-only when the program is loaded, and never to be executed, in a file where code and constants
+    share a segment.
+    """
     contents = Contents()
     offsets = contents.add(manifest, buffers)
-    contents.write(folder, blob, target)
+    contents.write(folder, blob, target, guarded)
     return offsets
 
 
@@ -85,8 +93,9 @@ class Contents:
             self._end += array.nbytes + -array.nbytes % _ALIGN
         return self._places[key]
 
-    def write(self, folder: Scratch, blob: str, target: Target) -> None:
-        """Writes all contents to one file, and assembly that includes it under the symbol ``blob``."""
+    def write(self, folder: Scratch, blob: str, target: Target, guarded: bool = False) -> None:
+        """Writes all contents to one file, and assembly that includes it under the symbol ``blob``; ``guarded`` as for
+        `write_contents`."""
 
         def write(file: IO[bytes]) -> None:
             for array in self._arrays:
@@ -95,4 +104,4 @@ class Contents:
             file.write(bytes(_ALIGN))
 
         folder.write("contents.bin", write)
-        folder.write("contents.S", included("contents.bin", blob, _ALIGN, target))
+        folder.write("contents.S", included("contents.bin", blob, _ALIGN, target, guarded))

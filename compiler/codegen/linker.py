@@ -25,6 +25,26 @@ class LinkError(RuntimeError):
     """There is no C compiler, or it failed; the message says what to install, or what the compiler printed."""
 
 
+#: What makes the C code around a network small: a function of its own section that nothing calls is left out, and there
+#: are no tables for unwinding, which nothing reads.
+SMALL = [
+    "-Os",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-unwind-tables",
+]
+
+
+def small(command: Sequence[str], target: Target) -> list[str]:
+    """The flags that make a program or a shared library small, with its segments one after the other in the file: what
+    must not be executed has to be in sections that can be written at first (``contents.write_contents``).
+    """
+    if not target.is_linux or "ziglang" in command:
+        return SMALL
+    return [*SMALL, "-fno-plt", "-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,-z,noseparate-code"]
+
+
 def find_compiler(target: Target) -> list[str]:
     """The command that compiles and links C for ``target``.
 

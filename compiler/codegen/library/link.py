@@ -15,7 +15,7 @@ from ...loop import ir
 from ..aot import emit
 from ..contents import check_described, contents_symbol, write_contents
 from ..features import required
-from ..linker import C_SOURCES, archive, find_compiler, link, object_flags, objects
+from ..linker import C_SOURCES, SMALL, archive, find_compiler, link, object_flags, objects, small
 from ..support import has_threads
 from ..target import Target, host_target
 from .header import header_source
@@ -66,7 +66,7 @@ def link_library(
     )
     text = header_source(interface, required(target))
     with scratch_folder() as folder:
-        offsets = write_contents(folder, manifest, contents, blob, target)
+        offsets = write_contents(folder, manifest, contents, blob, target, guarded=kind == "shared")
         folder.write("library.h", text)
         folder.write("sizes.h", (C_SOURCES / "sizes.h").read_bytes())
         folder.write("library.c", library_source(interface, offsets, blob))
@@ -79,10 +79,15 @@ def link_library(
         command = find_compiler(target)
         if kind == "shared":
             named = [f"-Wl,-soname,{output.name}"] if soname and not target.is_darwin else []
-            link(command, folder, ["-shared", *sources, "-pthread", *named, *(flags or ["-s"])], output)
+            link(
+                command,
+                folder,
+                ["-shared", *sources, "-pthread", *named, *small(command, target), *(flags or ["-s"])],
+                output,
+            )
         else:
             # Compiled one by one, since zig has no C library's headers where it links without one.
-            made = objects(command, folder, sources, ["-ffunction-sections", *object_flags(target), *flags])
+            made = objects(command, folder, sources, [*SMALL, *object_flags(target), *flags])
             if kind == "object":
                 link(command, folder, ["-r", "-nostdlib", *made, *flags], output, executable=False)
             else:

@@ -1,0 +1,68 @@
+"""How much of a file a program is beside its weights, and how soon it answers."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import netwright
+from netwright.artifacts import Request, save
+
+LENET = Path(__file__).parents[2] / "examples" / "lenet" / "lenet.yaml"
+#: Bytes of an executable beside its weights, and seconds of processor time from its start to its end.
+MOST_BYTES, MOST_SECONDS = 60_000, 2e-3
+
+
+@pytest.mark.skipif(
+    platform.machine() != "x86_64" or platform.system() != "Linux" or shutil.which("cc") is None,
+    reason="the limits are those of programs for Linux on x86-64",
+)
+def test_lenet_is_small_and_answers_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CC", raising=False)
+    model = netwright.load(LENET)
+    program = model.compile(entries=["predict"])
+    (made,) = save(model.load, model.network, program.weights, tmp_path / "lenet", Request())
+    weights = sum(array.nbytes for array in program.weights.values())
+    assert weights < made.stat().st_size < weights + MOST_BYTES
+    image = np.random.default_rng(0).standard_normal((1, 28, 28, 1)).astype(np.float32)
+    np.save(tmp_path / "image.npy", image)
+    seconds = []
+    for _ in range(20):
+        command = [made, "-i", "image=image.npy", "-o", "logits.npy", "--threads", "1"]
+        child = subprocess.Popen(command, cwd=tmp_path)
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        assert child.returncode == 0
+        seconds.append(used.ru_utime + used.ru_stime)
+    np.testing.assert_array_equal(np.load(tmp_path / "logits.npy"), program.predict(image=image)["logits"])
+    assert min(seconds) < MOST_SECONDS
+
+
+def test_packed_weights_are_there_once_and_cannot_be_executed(tmp_path: Path) -> None:
+    """They are read-only once the program is loaded, in no segment of code; the originals are not in the file."""
+    if shutil.which("cc") is None or shutil.which("readelf") is None:
+        pytest.skip("no C compiler, or no readelf")
+    spec = tmp_path / "line.yaml"
+    spec.write_text(
+        "netwright: 1\nmodel: line\ndims: {N: batch}\ninputs:\n  x: {shape: [N, 3]}\n"
+        "layers:\n  - {name: y, type: dense, units: 2000}\noutputs: {y: y}\n"
+    )
+    model = netwright.load(spec)
+    program = model.compile()
+    (made,) = save(model.load, model.network, program.weights, tmp_path / "line", Request())
+    listed = subprocess.run(["readelf", "-lW", made], capture_output=True, text=True, check=True).stdout
+    sizes = {}
+    for line in listed.splitlines():
+        words = line.split()
+        if words and words[0] in ("LOAD", "GNU_RELRO"):
+            sizes[words[0], "E" in words[6:-1]] = int(words[4], 16)
+    weights = sum(array.nbytes for array in program.weights.values())
+    assert sizes["GNU_RELRO", False] > weights
+    assert sizes["LOAD", True] < MOST_BYTES
+    assert weights < made.stat().st_size < 1.2 * weights + MOST_BYTES
