@@ -17,7 +17,7 @@ from netwright.compiler.codegen.library.packages import cmake_config, pkg_config
 from netwright.compiler.codegen.library.weights import identity, layout, write_weights
 from netwright.compiler.codegen.linker import LinkError, find_compiler
 from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.platforms import chosen_targets, platform_named
+from netwright.compiler.codegen.platforms import Makes, chosen_target, chosen_targets, platform_named
 from netwright.compiler.codegen.selection import without_entries
 from netwright.compiler.codegen.target import Target, host_target
 from netwright.compiler.codegen.verification import Verified
@@ -82,7 +82,28 @@ def library_places(request: Request, path: Path, prefix: str) -> Places:
         return Places.beside(path)
     if request.emit not in ("shared", "static"):
         raise RequestError("a package has a shared or a static library")
-    return Places.package(path, prefix, request.emit, chosen_targets(request.target, request.cpu)[0])
+    return Places.package(path, prefix, request.emit, chosen_target(request.target, request.cpu))
+
+
+def makes_of(request: Request) -> Makes:
+    """What is made for a request's target. Raises RequestError for a kind of file that the target does not have."""
+    if request.target is None:
+        return "program"
+    platform = platform_named(request.target)
+    refused: dict[Makes, tuple[str, ...]] = {
+        "program": (),
+        "module": ("shared", "static"),
+        "static library": ("exe", "shared"),
+    }
+    if request.emit in refused[platform.makes]:
+        kind = "static" if platform.makes == "static library" else "exe"
+        raise RequestError(
+            f"for {platform.name} a {platform.makes} is made, and no {request.emit}: --emit {kind}"
+        )
+    target = chosen_target(request.target, None)
+    if (request.emit == "shared" and target.is_wasm) or (request.emit == "object" and target.is_windows):
+        raise RequestError(f"{platform.name} has no such files as {request.emit}: --emit static")
+    return platform.makes
 
 
 def loader_path(module: Path) -> Path:
@@ -116,7 +137,7 @@ def save(
     target, *others = chosen_targets(request.target, request.cpu)
     if others and (request.emit != "exe" or STEP in (request.entries or ())):
         raise RequestError("versions for several CPUs are made of programs that run predict: name one CPU")
-    makes = "program" if request.target is None else platform_named(request.target).makes
+    makes = makes_of(request)
     if makes == "module" and request.emit == "exe":
         loader_path(path)
     steps: StepGraph | None = None
@@ -152,11 +173,12 @@ def save(
     match request.emit:
         case "exe":
             assert weights is not None
+            versions = [_version(part, weights) for part in (made, *more)]
             if makes == "module":
-                link_module(program, manifest, _contents(made, weights), path, target, entry=entry)
+                first = versions[0]
+                link_module(first.program, first.manifest, first.buffers, path, target, entry=entry)
                 write_loader(loader_path(path))
                 return [path, loader_path(path)]
-            versions = [_version(part, weights) for part in (made, *more)]
             link_versions(
                 versions,
                 path,

@@ -113,20 +113,40 @@ def link(
     _write(folder.path / "linked", output, executable)
 
 
+def objects(
+    command: Sequence[str], folder: Scratch, sources: Sequence[str], flags: Sequence[str]
+) -> list[str]:
+    """Compiles each file that is not an object yet, and returns the names of all. Raises LinkError."""
+    made: list[str] = []
+    for source in sources:
+        name = Path(source).with_suffix(".o").name
+        if name != source:
+            _run([*command, *_FLAGS, *flags, "-c", source, "-o", name], folder)
+        made.append(name)
+    return made
+
+
 def archive(
     command: Sequence[str],
     folder: Scratch,
-    arguments: Sequence[str],
+    made: Sequence[str],
     output: Path,
     member: str,
     target: Target,
+    flags: Sequence[str] = (),
 ) -> None:
-    """Runs the compiler as ``link`` does, and writes an archive of the object that it makes, ``member``.o. Where there
-    is no system, what LLVM's code calls (such as arithmetic of float64) is part of it. Raises LinkError.
+    """Writes an archive of objects, joined to ``member``.o where the format of objects allows that. Where there is no
+    system, what LLVM's code calls (such as arithmetic of float64) is part of it. Raises LinkError.
     """
-    made = f"{member}.o"
-    _run([*command, *_FLAGS, *arguments, "-o", made], folder)
-    members = [made] if target.has_system or target.is_wasm else [made, _runtime(command, folder)]
+    members = [*made]
+    if not target.is_windows:
+        members = [f"{member}.o"]
+        _run(
+            [*command, *_FLAGS, *object_flags(target), "-r", "-nostdlib", *made, *flags, "-o", *members],
+            folder,
+        )
+    if not (target.has_system or target.is_wasm):
+        members.append(_runtime(command, folder))
     _run([*_archiver(command), "rcs", "linked.a", *members], folder)
     _write(folder.path / "linked.a", output, executable=False)
 

@@ -15,7 +15,7 @@ from ...loop import ir
 from ..aot import emit
 from ..contents import check_described, contents_symbol, write_contents
 from ..features import required
-from ..linker import C_SOURCES, SMALL, archive, find_compiler, link, object_flags, small
+from ..linker import C_SOURCES, SMALL, archive, find_compiler, link, object_flags, objects, small
 from ..support import has_threads
 from ..target import Target, host_target
 from .header import header_source
@@ -86,11 +86,12 @@ def link_library(
                 output,
             )
         else:
-            joined = ["-r", "-nostdlib", *SMALL, *object_flags(target), *sources, *flags]
+            # Compiled one by one, since zig has no C library's headers where it links without one.
+            made = objects(command, folder, sources, [*SMALL, *object_flags(target), *flags])
             if kind == "object":
-                link(command, folder, joined, output, executable=False)
+                link(command, folder, ["-r", "-nostdlib", *made, *flags], output, executable=False)
             else:
-                archive(command, folder, joined, output, manifest.prefix, target)
+                archive(command, folder, made, output, manifest.prefix, target, flags)
     path = header or output.with_suffix(".h")
     write_file(path, text.encode())
     return path
