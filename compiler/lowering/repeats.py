@@ -19,7 +19,7 @@ from .fused import Kernel, Parameter, build
 from .groups import Group
 from .indices import Indices
 from .places import IndexMap, Place, Target, same_index
-from .roles import GeneratorPart, Roles, ViewPart
+from .roles import ContractionPart, GeneratorPart, Roles, ViewPart
 
 Targets = Sequence[tuple[Value, Sequence[Target]]]
 
@@ -99,13 +99,7 @@ class _Signature:
             (self._nodes[value.node], value.port, tuple(self._target(*target) for target in places))
             for value, places in targets
         ]
-        self.key: Hashable = (
-            roles.steady,
-            group.space,
-            len(group.members),
-            tuple(operations),
-            tuple(stored),
-        )
+        self.key: Hashable = (group.space, len(group.members), tuple(operations), tuple(stored))
 
     def parameter(self, source: _Source) -> Parameter:
         """What a kernel's parameter stands for here."""
@@ -125,7 +119,9 @@ class _Signature:
     def _operation(self, id: int) -> Hashable:
         part = self._roles.parts[id]
         node, operands = part.node, part.operands
-        return part.role, node.op, node.attrs, node.types, tuple(self._operand(value) for value in operands)
+        order = part.order if isinstance(part, ContractionPart) else None
+        read = tuple(self._operand(value) for value in operands)
+        return part.role, node.op, node.attrs, order, node.types, read
 
     def _operand(self, value: Value) -> Hashable:
         if value.node not in self._nodes:
