@@ -20,6 +20,7 @@ from netwright.compiler.graph.text import print_graph
 from netwright.compiler.loop.text import program_text
 from netwright.compiler.pipeline import run
 from netwright.compiler.streaming import STEP, StepGraph
+from netwright.compiler.vectors import Lowerings, reference_vectors
 from netwright.runtime.session import PREPARE, Session
 from netwright.specs.files import is_stream, write_file
 from netwright.specs.load import LoadResult
@@ -27,6 +28,7 @@ from netwright.specs.load import LoadResult
 from .build import Build, build, entry_graphs
 from .data.needs import sample_rates
 from .errors import RequestError
+from .identified import debug_info, identified, layer_names
 from .generation.compiled import Compiled, writing_network
 from .streams import listening, stepping
 
@@ -52,6 +54,10 @@ class Request:
     """Whether to run the machine code of every kernel against the loop interpreter before anything is written."""
     verified: Callable[[Verified], None] | None = None
     """Called with the result of that run."""
+    selftest_bytes: int = 4096
+    """About how many bytes an executable has of the reference's results, for `--selftest`; 0: none."""
+    debug: bool = False
+    """Whether kernels in executables, libraries and objects have debug information, and symbols are kept."""
     writing: Compiled | None = None
     """How `predict` writes texts, the only entry then; None: the entries are the network's own."""
 
@@ -102,8 +108,12 @@ def save(
         limits = {"stop_after": request.stop_after, "max_rewrites": request.max_rewrites}
         texts = [print_graph(graph) for graph in run(graphs, describe(target), **limits).values()]
         return _written(path, "\n\n".join(texts) + "\n")
-    made = build(network, graphs, target)
-    program, manifest = made.lowered.program, made.lowered.manifest
+    lowerings = Lowerings()
+    made = build(network, graphs, target, lowerings)
+    program = made.lowered.program
+    manifest = made.lowered.manifest.model_copy(update=identified(load))
+    shown = layer_names(network)
+    debug = debug_info(load, network) if request.debug else None
     if request.verify:
         verified = made.verify()
         if request.verified is not None:
@@ -111,6 +121,11 @@ def save(
     match request.emit:
         case "exe":
             assert weights is not None
+            vectors = None
+            if steps is None and request.selftest_bytes:
+                vectors = reference_vectors(
+                    lowerings, graphs[entry], manifest, weights, shown, budget=request.selftest_bytes
+                )
             link_executable(
                 program,
                 manifest,
@@ -120,16 +135,19 @@ def save(
                 entry=entry,
                 sample_rates=rates,
                 stream=None if steps is None else listening(network, steps),
+                vectors=vectors,
+                shown=shown,
+                debug=debug,
             )
             return [path]
         case "shared":
             header_path(path)
             contents = dict(made.lowered.constants) if weights is None else _contents(made, weights)
-            return [path, link_shared(program, manifest, path, target, buffers=contents)]
+            return [path, link_shared(program, manifest, path, target, buffers=contents, debug=debug)]
         case "object":
-            return _written(path, emit(program, "object", target, manifest))
+            return _written(path, emit(program, "object", target, manifest, debug=debug))
         case "llvm" | "asm":
-            return _written(path, emit(program, request.emit, target, manifest))
+            return _written(path, emit(program, request.emit, target, manifest, debug=debug))
     return _written(path, program_text(program))
 
 

@@ -13,6 +13,7 @@ from netwright.compiler.codegen.verification import Verified, verify_kernels
 from netwright.compiler.driver import Lowered, lower
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
+from netwright.compiler.observers import Observer
 from netwright.runtime.native import NativeEngine
 from netwright.runtime.workers import process_pool
 
@@ -67,7 +68,9 @@ def entry_graphs(network: Network, entries: Sequence[str] | None) -> dict[str, G
     return {name: network.graphs[name] for name in names}
 
 
-def build(network: Network, graphs: Mapping[str, Graph], target: Target) -> Build:
+def build(
+    network: Network, graphs: Mapping[str, Graph], target: Target, observer: Observer | None = None
+) -> Build:
     """Lowers graphs to loop IR for ``target``."""
     lowered = lower(
         network.model,
@@ -79,6 +82,7 @@ def build(network: Network, graphs: Mapping[str, Graph], target: Target) -> Buil
         machine=describe(target),
         labels={name: info.labels for name, info in network.outputs.items() if info.labels},
         scores=network.scores,
+        observer=observer,
     )
     return Build(lowered, target)
 

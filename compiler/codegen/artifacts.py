@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -13,7 +13,9 @@ from netwright.specs.manifest import EntryInfo, Manifest
 
 from ..loop import ir
 from .aot import emit
+from .checks import Vectors, checks_source, is_watched
 from .csource import StreamTable, model_source, stream_source
+from .debug import DebugInfo
 from .entries import entry_symbol
 from .features import required
 from .library import header_source, library_source
@@ -36,14 +38,18 @@ def link_executable(
     entry: str = "predict",
     sample_rates: Mapping[str, int] | None = None,
     stream: StreamTable | None = None,
+    vectors: Vectors | None = None,
+    shown: Callable[[str], str] = str,
+    debug: DebugInfo | None = None,
     flags: Sequence[str] = (),
 ) -> None:
     """Writes an executable that runs ``entry`` on .npy and WAV files or, as ``stream`` says, on steps that come on
     standard input.
 
     ``buffers``: the contents of every parameter, statistic, constant and packed buffer that the entry reads.
-    ``sample_rates``: of inputs of sound, samples per second; recordings have to have as many. ``flags`` go to the C
-    compiler. Raises LinkError without a C compiler, and ValueError for contents that are
+    ``sample_rates``: of inputs of sound, samples per second; recordings have to have as many. ``vectors``: the
+    reference's results, for ``--selftest``. ``shown`` maps the path of a layer to the name to show. With ``debug``,
+    kernels have debug information, and the executable keeps its symbols. ``flags`` go to the C compiler. Raises LinkError without a C compiler, and ValueError for contents that are
     missing or of another dtype or size, and for a dim that no input determines.
     """
     target = target or host_target()
@@ -55,18 +61,22 @@ def link_executable(
         offsets = _write_contents(folder, manifest, needed, blob, target)
         tables = model_source(manifest, info, offsets, blob, required(target), sample_rates)
         folder.write("tables.c", tables)
-        folder.write("model.o", emit(program, "object", target, manifest))
+        watch = stream is None and is_watched(program.entries[entry])
+        folder.write("model.o", emit(program, "object", target, manifest, watch=watch, debug=debug))
         files = [
             path for path in C_SOURCES.glob("*.[ch]") if stream is None or path.name not in _WHOLE_SEQUENCES
         ]
         if stream is not None:
             folder.write("steps.c", stream_source(manifest, stream))
             files += [*(C_SOURCES / "stream").glob("*.[ch]")]
+        else:
+            folder.write("calls.c", checks_source(program, manifest, entry, vectors, shown))
+            files += [*(C_SOURCES / "check").glob("*.[ch]")]
         for source in files:
             folder.write(source.name, source.read_bytes())
         sources = sorted(path.name for path in files if path.suffix == ".c")
-        sources += ["steps.c"] if stream is not None else []
-        arguments = [*sources, "tables.c", "contents.S", "model.o", "-pthread", "-lm", *(flags or ["-s"])]
+        sources += ["calls.c" if stream is None else "steps.c"]
+        arguments = [*sources, "tables.c", "contents.S", "model.o", "-pthread", "-lm", *(flags or _strip(debug))]
         link(find_compiler(target), folder, arguments, output)
 
 
@@ -77,6 +87,7 @@ def link_shared(
     target: Target | None = None,
     *,
     buffers: Mapping[str, np.ndarray] | None = None,
+    debug: DebugInfo | None = None,
     flags: Sequence[str] = (),
 ) -> Path:
     """Writes a shared library and, next to it, its C header; returns the header's path.
@@ -96,8 +107,9 @@ def link_shared(
         folder.write("library.h", header)
         folder.write("sizes.h", (C_SOURCES / "sizes.h").read_bytes())
         folder.write("library.c", library_source(manifest, offsets, blob, threads))
-        folder.write("model.o", emit(program, "object", target, manifest, blob if contents else None))
-        arguments = ["-shared", "library.c", "model.o", "-pthread", *(flags or ["-s"])]
+        code = emit(program, "object", target, manifest, blob if contents else None, debug=debug)
+        folder.write("model.o", code)
+        arguments = ["-shared", "library.c", "model.o", "-pthread", *(flags or _strip(debug))]
         if threads:
             arguments.insert(1, "processors.c")
             for name in ("processors.c", "processors.h"):
@@ -108,6 +120,10 @@ def link_shared(
     path = output.with_suffix(".h")
     write_file(path, header.encode())
     return path
+
+
+def _strip(debug: DebugInfo | None) -> list[str]:
+    return ["-s"] if debug is None else ["-g"]
 
 
 def _find(manifest: Manifest, name: str) -> EntryInfo:

@@ -1,0 +1,108 @@
+/* Replays the reference's results: the first value that differs names the layers that computed it. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checks.h"
+#include "failure.h"
+
+enum { MOST_SUMS = 64 };
+
+static const call *running;
+static const runner *with;
+static double *differences; /* by probe, in ulp; negative until it is compared */
+
+static double element(const unsigned char *at, nw_dtype dtype) {
+    int64_t whole = 0;
+    double real;
+    float single;
+    if (dtype.kind == 'f') {
+        memcpy(&real, at, dtype.size == 8 ? 8 : 4);
+        memcpy(&single, at, 4);
+        return dtype.size == 8 ? real : (double)single;
+    }
+    memcpy(&whole, at, (size_t)dtype.size);
+    if (dtype.kind == 'i' && dtype.size < 8) {
+        int unused = 64 - 8 * dtype.size;
+        whole = (int64_t)((uint64_t)whole << unused) >> unused;
+    }
+    return (double)whole;
+}
+
+/* Element number i counts for sum number i % n, with a weight that is 1 for the first n and from 1 to 4 for the others:
+   few elements are their own sums, and elements that changed places change the sums of many. */
+static int sum_up(const nw_probe *probe, const unsigned char *data, double *sums) {
+    int n = (int)nw_min(probe->count, nw_the_checks.sums_per_probe);
+    for (int i = 0; i < n; i++) sums[i] = 0;
+    for (int64_t i = 0; i < probe->count; i++) {
+        uint32_t weight = 1 + ((uint32_t)(i / n) * UINT32_C(2654435761) >> 30);
+        sums[i % n] += weight * element(data + i * probe->dtype.size, probe->dtype);
+    }
+    return n;
+}
+
+static double difference(const nw_probe *probe) {
+    double sums[MOST_SUMS], most = 0;
+    const unsigned char *data = probe->buffer < 0
+                                    ? (const unsigned char *)with->arena + with->offsets[-1 - probe->buffer]
+                                    : (const unsigned char *)running->buffers[probe->buffer];
+    int n = sum_up(probe, data + probe->offset * probe->dtype.size, sums);
+    for (int i = 0; i < n; i++) {
+        double expected = nw_the_checks.sums[probe->first + i];
+        if (sums[i] == expected || (isnan(sums[i]) && isnan(expected))) continue;
+        double own = fabs(sums[i] - expected) / probe->ulp;
+        if (!(own <= most)) most = isnan(own) ? INFINITY : own;
+    }
+    return most;
+}
+
+static void compare(int32_t moment) {
+    for (int32_t i = 0; i < nw_the_checks.probe_count; i++)
+        if (nw_the_checks.probes[i].moment == moment) differences[i] = difference(&nw_the_checks.probes[i]);
+}
+
+static void tell_parameters(const char *layers) {
+    const char *before = "; its weights: ";
+    for (int32_t i = 0; i < nw_the_model.buffer_count; i++) {
+        const nw_buffer *buffer = &nw_the_model.buffers[i];
+        const char *dot = strrchr(buffer->name, '.');
+        size_t n = dot ? (size_t)(dot - buffer->name) : 0;
+        if (buffer->use != NW_DATA || !n || strncmp(buffer->name, layers, n) != 0) continue;
+        if (layers[n] && layers[n] != ',') continue;
+        fprintf(stderr, "%s%s", before, buffer->name);
+        before = ", ";
+    }
+}
+
+int self_test(const options *asked, call *c, runner *r) {
+    const nw_checks *checks = &nw_the_checks;
+    int32_t worst = 0;
+    if (!checks->probe_count)
+        fail(EXIT_INPUT, "--selftest: there is nothing to compare with, since it was compiled with --no-selftest");
+    for (int32_t i = 0; i < nw_the_model.dim_count; i++) c->dims[i] = checks->dims[i];
+    generate_inputs(c);
+    prepare_buffers(c);
+    differences = allocate((size_t)checks->probe_count, sizeof *differences);
+    begin_running(r, asked->threads, asked->pin);
+    running = c;
+    with = r;
+    r->passed = compare;
+    run(r, c);
+    for (int32_t i = 0; i < checks->probe_count; i++) {
+        const nw_probe *probe = &checks->probes[i];
+        if (differences[i] <= probe->allowed) {
+            if (differences[i] > differences[worst]) worst = i;
+            continue;
+        }
+        fprintf(stderr, "%s: the self-test fails: %s differs from the reference by %.3g ulp, where rounding explains %.3g",
+                nw_the_model.name, probe->layers, differences[i], probe->allowed);
+        tell_parameters(probe->layers);
+        fputc('\n', stderr);
+        return EXIT_DIFFERS;
+    }
+    printf("%s: the self-test passes: %d values as the reference computes them, the most different by %.3g ulp (%s)\n",
+           nw_the_model.name, (int)checks->probe_count, differences[worst], checks->probes[worst].layers);
+    return 0;
+}

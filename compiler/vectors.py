@@ -1,0 +1,175 @@
+"""The reference's results for an executable's self-test: what the NumPy interpreter computes for generated inputs.
+
+An executable can look at a value when it is whole in memory, at a moment that lowering reports. There it adds up the
+value's elements, with weights, to a few sums, so that all elements count, and the table of sums stays small. Values
+within the network are those of the graph that was lowered; outputs those of the graph as the frontend made it, so that
+mistakes of passes are noticed, too.
+
+How much rounding may change a sum is measured: the interpreter runs a second time, with inputs and weights that are
+off by some units in the last place. Code that adds up in another order differs by less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from netwright.specs.dims import evaluate as evaluate_size
+from netwright.specs.manifest import Manifest
+
+from .codegen.checks import Probe, Vectors
+from .codegen.generated import bound_dims, generated_inputs, small_sizes
+from .graph.graph import Graph
+from .graph.node import Value
+from .interpreter import evaluate, evaluate_all
+from .observers import Observer, Stored
+
+#: The least and the most sums of a value. Few find a wrong element of a large value less surely.
+_LEAST, _MOST = 2, 32
+#: By how many units in the last place rounding alone may change a sum, at least and as a multiple of what inputs that
+#: are off by two units change.
+_ROUNDING, _SENSITIVITY = 32.0, 16.0
+_OFF = 2
+#: What a row of the table takes besides its sums.
+_ROW = 80
+
+
+@dataclass
+class Lowerings(Observer):
+    """Keeps the graphs that entries were lowered from, and where their values are."""
+
+    graphs: dict[str, Graph] = field(default_factory=dict)
+    stored: dict[str, Sequence[Stored]] = field(default_factory=dict)
+
+    def lowered(self, entry: str, graph: Graph, stored: Sequence[Stored]) -> None:
+        self.graphs[entry] = graph
+        self.stored[entry] = stored
+
+
+def reference_vectors(
+    lowerings: Lowerings,
+    original: Graph,
+    manifest: Manifest,
+    weights: Mapping[str, np.ndarray],
+    shown: Callable[[str], str],
+    *,
+    entry: str = "predict",
+    budget: int = 4096,
+) -> Vectors:
+    """What an executable of ``entry`` compares itself with, in at most ``budget`` bytes or so.
+
+    ``original`` is the entry's graph before all passes, ``shown`` maps the path of a layer to the name to show. Raises
+    EvaluationError.
+    """
+    dims = small_sizes(manifest)
+    inputs = generated_inputs(manifest, entry, dims)
+    dims = bound_dims(manifest, dims, inputs)
+    graph = lowerings.graphs[entry]
+    exact = _values(lowerings, graph, inputs, weights, dims)
+    generator = np.random.default_rng(0)
+    shaken = _values(lowerings, graph, _shake(inputs, generator), _shake(weights, generator), dims)
+    given = {**weights, **inputs}
+    outputs = evaluate(original, {name: given[name] for name in original.inputs}, dims)
+    named = {value: name for name, value in graph.outputs.items()}
+    candidates = sorted(
+        (
+            stored
+            for stored in lowerings.stored[entry]
+            if exact[stored.value].size and exact[stored.value].dtype != np.float16
+        ),
+        key=lambda stored: stored.after,
+    )
+    count, chosen = _within(budget, candidates, lambda stored: stored.value in named)
+    probes = []
+    for stored in chosen:
+        value = exact[stored.value]
+        if stored.value in named:
+            value = outputs[named[stored.value]].reshape(value.shape)
+        names = dict.fromkeys(map(shown, stored.layers))
+        probe = Probe(
+            moment=stored.after,
+            buffer=stored.buffer,
+            offset=evaluate_size(stored.offset, dims),
+            count=value.size,
+            dtype=value.dtype.name,
+            layers=tuple(names) or ("a value of no layer",),
+            sums=tuple(map(float, sums_of(value, count))),
+            ulp=1.0,
+            allowed=0.0,
+        )
+        probes.append(_with_tolerance(probe, value, shaken[stored.value]))
+    return Vectors(dims, tuple(probes), count)
+
+
+def sums_of(value: np.ndarray, most: int) -> np.ndarray:
+    """The sums that stand for a value: element number i counts for sum number i mod n, with a weight that is 1 for the
+    first n and from 1 to 4 for the others (c/check/selftest.c adds up the same)."""
+    flat = value.reshape(-1).astype(np.float64)
+    n = min(flat.size, most)
+    position = np.arange(flat.size)
+    round_ = (position // n).astype(np.uint32)
+    with np.errstate(over="ignore"):
+        weight = 1 + (round_ * np.uint32(2654435761) >> np.uint32(30)).astype(np.float64)
+    with np.errstate(all="ignore"):
+        return np.bincount(position % n, weights=weight * flat, minlength=n)
+
+
+def _values(
+    lowerings: Lowerings,
+    graph: Graph,
+    inputs: Mapping[str, np.ndarray],
+    weights: Mapping[str, np.ndarray],
+    dims: Mapping[str, int],
+) -> dict[Value, np.ndarray]:
+    """All values of an entry's graph, for which the entry `prepare` packs the weights."""
+    given = {**weights, **inputs}
+    prepare = lowerings.graphs.get("prepare")
+    if prepare is not None:
+        given |= evaluate(prepare, {name: given[name] for name in prepare.inputs})
+    return evaluate_all(graph, {name: given[name] for name in graph.inputs}, dims)
+
+
+def _shake(arrays: Mapping[str, np.ndarray], generator: np.random.Generator) -> dict[str, np.ndarray]:
+    """The arrays with every float off by up to some units in the last place."""
+    moved = {}
+    for name, array in arrays.items():
+        if array.dtype.kind == "f":
+            off = generator.uniform(-_OFF, _OFF, array.shape) * np.finfo(array.dtype).eps
+            array = (array * (1 + off)).astype(array.dtype)
+        moved[name] = array
+    return moved
+
+
+def _with_tolerance(probe: Probe, value: np.ndarray, shaken: np.ndarray) -> Probe:
+    count = len(probe.sums)
+    with np.errstate(all="ignore"):
+        sums = np.array(probe.sums)
+        change = np.abs(sums_of(shaken, count) - sums_of(value, count))
+        sizes = sums_of(np.abs(value), count)
+        finite = np.abs(sums[np.isfinite(sums)])
+        largest = float(finite.max()) if finite.size else 0.0
+        moved = float(np.nanmax(np.where(np.isfinite(change), change, 0.0)))
+    if value.dtype.kind != "f":
+        return replace(probe, ulp=1.0, allowed=_SENSITIVITY * moved)
+    eps = float(np.finfo(value.dtype).eps)
+    ulp = eps * 2.0 ** np.floor(np.log2(largest)) if largest > 0 else eps
+    spread = float(np.nanmax(np.where(np.isfinite(sizes), sizes, 0.0))) / largest if largest > 0 else 1.0
+    allowed = max(_ROUNDING * max(1.0, spread), _SENSITIVITY * moved / ulp)
+    return replace(probe, ulp=float(ulp), allowed=float(f"{allowed:.3g}"))
+
+
+def _within(
+    budget: int, stored: Sequence[Stored], is_output: Callable[[Stored], bool]
+) -> tuple[int, list[Stored]]:
+    """How many sums each value has, and which values are compared: all if the budget allows, and always outputs."""
+    count = _MOST
+    while count > _LEAST and len(stored) * (_ROW + 8 * count) > budget:
+        count //= 2
+    room = max(budget // (_ROW + 8 * count), 1)
+    if len(stored) <= room:
+        return count, list(stored)
+    kept = {round(position) for position in np.linspace(0, len(stored) - 1, room)}
+    return count, [each for i, each in enumerate(stored) if i in kept or is_output(each)]
+
