@@ -34,13 +34,17 @@ class Build:
         program = self.lowered.program
         return verify_kernels(program, kernel_objects(program, self.target), self.target)
 
-    def engine(self, threads: int | None = None, pin: bool = False) -> NativeEngine:
-        """Compiles the program into this process. Raises TargetError if this computer can't run it, RequestError for an
+    def engine(self, threads: int | None = None, pin: bool = False, watch: bool = False) -> NativeEngine:
+        """Compiles the program into this process; with ``watch``, entries pass a mark at each of their moments
+        (``compiler.loop.marks.watched``). Raises TargetError if this computer can't run it, RequestError for an
         invalid number of threads.
         """
         if reason := why_not_here(self.target):
             raise TargetError(reason)
-        program = compile_jit(self.lowered.program, self.target)
+        if watch:
+            program = compile_jit(self.lowered.program, self.target, watch=True)
+        else:
+            program = compile_jit(self.lowered.program, self.target)
         entries = [entry.name for entry in self.lowered.manifest.entries]
         try:
             return NativeEngine(

@@ -25,6 +25,7 @@ from .graph.graph import Graph
 from .graph.node import Value
 from .interpreter import evaluate, evaluate_all
 from .observers import Observer, Stored
+from .ops.cost import cost_of
 
 #: The least and the most sums of a value. Few find a wrong element of a large value less surely.
 _LEAST, _MOST = 2, 32
@@ -32,6 +33,9 @@ _LEAST, _MOST = 2, 32
 #: are off by two units change.
 _ROUNDING, _SENSITIVITY = 32.0, 16.0
 _OFF = 2
+#: The sizes of batches to choose from, the first with at most so many floating-point operations: the interpreter
+#: takes up to a second for them.
+_BATCHES, _WORK = (8, 4, 2, 1), 2e8
 #: What a row of the table takes besides its sums.
 _ROW = 80
 
@@ -63,7 +67,7 @@ def reference_vectors(
     ``original`` is the entry's graph before all passes, ``shown`` maps the path of a layer to the name to show. Raises
     EvaluationError.
     """
-    dims = small_sizes(manifest)
+    dims = _sizes(original, manifest)
     inputs = generated_inputs(manifest, entry, dims)
     dims = bound_dims(manifest, dims, inputs)
     graph = lowerings.graphs[entry]
@@ -101,6 +105,13 @@ def reference_vectors(
         )
         probes.append(_with_tolerance(probe, value, shaken[stored.value]))
     return Vectors(dims, tuple(probes), count)
+
+
+def _sizes(graph: Graph, manifest: Manifest) -> dict[str, int]:
+    """Small sizes, with the largest batch that is little work."""
+    work = cost_of(graph).flops
+    sizes = [small_sizes(manifest, batch) for batch in _BATCHES]
+    return next((dims for dims in sizes if evaluate_size(work, dims) <= _WORK), sizes[-1])
 
 
 def sums_of(value: np.ndarray, most: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -12,6 +13,7 @@ from netwright.specs.files import Scratch, scratch_folder, write_file
 from netwright.specs.manifest import EntryInfo, Manifest
 
 from ..loop import ir
+from ..loop.check_call import statements_of
 from .aot import emit
 from .checks import Vectors, checks_source, is_watched
 from .csource import StreamTable, model_source, stream_source
@@ -55,6 +57,7 @@ def link_executable(
     target = target or host_target()
     _check(program, manifest)
     info = _find(manifest, entry)
+    program = _alone(program, entry)
     needed = {name: buffers[name] for name in buffers if name in {*info.reads, *info.writes}}
     blob = f"{manifest.model}_contents"
     with scratch_folder() as folder:
@@ -70,7 +73,7 @@ def link_executable(
             folder.write("steps.c", stream_source(manifest, stream))
             files += [*(C_SOURCES / "stream").glob("*.[ch]")]
         else:
-            folder.write("calls.c", checks_source(program, manifest, entry, vectors, shown))
+            folder.write("calls.c", checks_source(program, manifest, entry, needed, vectors, shown))
             files += [*(C_SOURCES / "check").glob("*.[ch]")]
         for source in files:
             folder.write(source.name, source.read_bytes())
@@ -120,6 +123,14 @@ def link_shared(
     path = output.with_suffix(".h")
     write_file(path, header.encode())
     return path
+
+
+def _alone(program: ir.Program, entry: str) -> ir.Program:
+    """The program without entries that are never called, such as `prepare`, whose results are embedded."""
+    body = program.entries[entry].function.body
+    used = {call.function for call in statements_of(body) if isinstance(call, ir.Call)}
+    kernels = {name: kernel for name, kernel in program.kernels.items() if name in used}
+    return replace(program, entries={entry: program.entries[entry]}, kernels=kernels)
 
 
 def _strip(debug: DebugInfo | None) -> list[str]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from netwright.specs.dims import DimLike, product
 from netwright.specs.manifest import Manifest
 
 from ..loop import ir
+from ..loop.check_call import statements_of
 from ..loop.marks import watched
 from .csource import c_dtype, c_size, c_string
 
@@ -75,10 +79,12 @@ def checks_source(
     program: ir.Program,
     manifest: Manifest,
     entry: str,
+    contents: Mapping[str, np.ndarray],
     vectors: Vectors | None = None,
     shown: Callable[[str], str] = str,
 ) -> str:
-    """The C file with these tables. ``shown`` maps the path of a call's layer to the name to show."""
+    """The C file with these tables. ``contents`` are those of the buffers that the entry reads; ``shown`` maps the path
+    of a call's layer to the name to show."""
     own = program.entries[entry]
     moments = watched(own).moments if is_watched(own) else ()
     positions = {dim.name: number for number, dim in enumerate(manifest.dims)}
@@ -97,11 +103,15 @@ def checks_source(
         "static const nw_call moments[] = {",
         *(_moment_row(call, shown) for call in moments),
         "    {NULL, NULL, NULL, NULL},\n};",
+        "static const nw_contents contents[] = {",
+        *(_contents_rows(manifest, own, contents, shown) if vectors is not None else ()),
+        '    {-1, 0, 0, ""},\n};',
         *_sizes("flops", {i: call.info.flops for i, call in enumerate(moments) if call}, positions),
         *_sizes("bytes", {i: call_bytes(program, call) for i, call in enumerate(moments) if call}, positions),
         "const nw_checks nw_the_checks = {",
-        f"    {len(probes)}, {vectors.sums_per_probe if vectors is not None else 1}, {len(moments)},",
-        "    dims, probes, sums, moments, flops, bytes};",
+        f"    {len(probes)}, {vectors.sums_per_probe if vectors is not None else 1}, {len(moments)}, "
+        f"{len(contents) if vectors is not None else 0},",
+        "    dims, probes, sums, moments, contents, flops, bytes};",
     ]
     return "\n".join(lines) + "\n"
 
@@ -121,11 +131,29 @@ def _probe_rows(manifest: Manifest, entry: ir.Entry, probes: Sequence[Probe]) ->
     return rows
 
 
+def _contents_rows(
+    manifest: Manifest, entry: ir.Entry, contents: Mapping[str, np.ndarray], shown: Callable[[str], str]
+) -> list[str]:
+    numbers = {buffer.name: number for number, buffer in enumerate(manifest.buffers)}
+    readers: dict[str, str] = {}
+    for call in statements_of(entry.function.body):
+        for part in call.buffers if isinstance(call, ir.Call) else ():
+            readers.setdefault(part.buffer, _layers(call, shown))
+    return [
+        f"    {{{numbers[name]}, UINT32_C({zlib.crc32(array.tobytes())}), {array.nbytes}, "
+        f"{c_string(readers.get(name, ''))}}},"
+        for name, array in contents.items()
+    ]
+
+
+def _layers(call: ir.Call, shown: Callable[[str], str]) -> str:
+    return ", ".join(dict.fromkeys(map(shown, call.info.layers)))
+
+
 def _moment_row(call: ir.Call | None, shown: Callable[[str], str]) -> str:
     if call is None:
         return "    {NULL, NULL, NULL, NULL},"
-    names = dict.fromkeys(map(shown, call.info.layers))
-    texts = (call.function, ", ".join(names), shown_operations(call), call.info.tiles)
+    texts = (call.function, _layers(call, shown), shown_operations(call), call.info.tiles)
     return f"    {{{', '.join(map(c_string, texts))}}},"
 
 

@@ -14,17 +14,17 @@ import numpy as np
 from netwright.specs.dims import evaluate, parse_dim
 from netwright.specs.manifest import BufferInfo, Manifest
 
-#: The size that an open batch, and another open size, get if they admit it.
-BATCH, SIZE = 2, 5
+#: The size that open sizes other than the batch get if they admit it.
+SIZE = 5
 #: Integers without a range are below this number, or below 8 if they are no grey levels.
 _GREYS, _FEW = 256, 8
 
 
-def small_sizes(manifest: Manifest) -> dict[str, int]:
-    """Small admitted sizes of all dims."""
+def small_sizes(manifest: Manifest, batch: int) -> dict[str, int]:
+    """Small admitted sizes of all dims; that of the batch is ``batch`` if it is admitted."""
     sizes = {}
     for dim in manifest.dims:
-        wanted = BATCH if dim.role == "batch" else SIZE
+        wanted = batch if dim.role == "batch" else SIZE
         sizes[dim.name] = 1 if dim.first_row else dim.fitted(max(wanted, dim.min))
     return sizes
 

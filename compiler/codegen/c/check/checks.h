@@ -22,12 +22,21 @@ typedef struct {
     const char *kernel, *layers, *operations, *tiles;
 } nw_call;
 
+/* The contents of a buffer: their CRC-32, and the layers that read them. */
 typedef struct {
-    int32_t probe_count, sums_per_probe, moment_count;
+    int32_t buffer;
+    uint32_t crc;
+    int64_t bytes;
+    const char *layers;
+} nw_contents;
+
+typedef struct {
+    int32_t probe_count, sums_per_probe, moment_count, contents_count;
     const int64_t *dims; /* the sizes that the sums are for */
     const nw_probe *probes; /* in the order of their moments */
     const double *sums;
     const nw_call *moments;
+    const nw_contents *contents;
     /* The floating-point operations of a call, and the bytes that it reads and writes. */
     int64_t (*flops)(int32_t moment, const int64_t *dims, int *bad);
     int64_t (*bytes)(int32_t moment, const int64_t *dims, int *bad);

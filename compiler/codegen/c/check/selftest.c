@@ -63,17 +63,38 @@ static void compare(int32_t moment) {
         if (nw_the_checks.probes[i].moment == moment) differences[i] = difference(&nw_the_checks.probes[i]);
 }
 
-static void tell_parameters(const char *layers) {
-    const char *before = "; its weights: ";
-    for (int32_t i = 0; i < nw_the_model.buffer_count; i++) {
-        const nw_buffer *buffer = &nw_the_model.buffers[i];
-        const char *dot = strrchr(buffer->name, '.');
-        size_t n = dot ? (size_t)(dot - buffer->name) : 0;
-        if (buffer->use != NW_DATA || !n || strncmp(buffer->name, layers, n) != 0) continue;
-        if (layers[n] && layers[n] != ',') continue;
-        fprintf(stderr, "%s%s", before, buffer->name);
-        before = ", ";
+/* CRC-32 as zip and PNG files have it. */
+static uint32_t crc_of(const unsigned char *data, int64_t count) {
+    uint32_t crc = UINT32_MAX;
+    for (int64_t i = 0; i < count; i++) {
+        crc ^= data[i];
+        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0xEDB88320) : 0);
     }
+    return ~crc;
+}
+
+static int is_damaged(const nw_contents *contents) {
+    return crc_of(nw_the_model.buffers[contents->buffer].data, contents->bytes) != contents->crc;
+}
+
+static void tell_damage(const char *layers) {
+    for (int32_t i = 0; i < nw_the_checks.contents_count; i++) {
+        const nw_contents *contents = &nw_the_checks.contents[i];
+        if (strcmp(contents->layers, layers) == 0 && is_damaged(contents))
+            fprintf(stderr, "; its weights in %s are damaged", nw_the_model.buffers[contents->buffer].name);
+    }
+}
+
+static int check_contents(void) {
+    for (int32_t i = 0; i < nw_the_checks.contents_count; i++) {
+        const nw_contents *contents = &nw_the_checks.contents[i];
+        if (!is_damaged(contents)) continue;
+        fprintf(stderr, "%s: the self-test fails: weights of %s, in %s, are not those that were compiled in, although no "
+                "result of the self-test differs by more than rounding\n",
+                nw_the_model.name, contents->layers, nw_the_model.buffers[contents->buffer].name);
+        return EXIT_DIFFERS;
+    }
+    return 0;
 }
 
 int self_test(const options *asked, call *c, runner *r) {
@@ -98,10 +119,11 @@ int self_test(const options *asked, call *c, runner *r) {
         }
         fprintf(stderr, "%s: the self-test fails: %s differs from the reference by %.3g ulp, where rounding explains %.3g",
                 nw_the_model.name, probe->layers, differences[i], probe->allowed);
-        tell_parameters(probe->layers);
+        tell_damage(probe->layers);
         fputc('\n', stderr);
         return EXIT_DIFFERS;
     }
+    if (check_contents()) return EXIT_DIFFERS;
     printf("%s: the self-test passes: %d values as the reference computes them, the most different by %.3g ulp (%s)\n",
            nw_the_model.name, (int)checks->probe_count, differences[worst], checks->probes[worst].layers);
     return 0;
