@@ -12,7 +12,7 @@ off by some units in the last place. Code that adds up in another order differs 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -73,7 +73,7 @@ def reference_vectors(
     graph = lowerings.graphs[entry]
     exact = _values(lowerings, graph, inputs, weights, dims)
     generator = np.random.default_rng(0)
-    shaken = _values(lowerings, graph, _shake(inputs, generator), _shake(weights, generator), dims)
+    shaken = _values(lowerings, graph, shake(inputs, generator), shake(weights, generator), dims)
     given = {**weights, **inputs}
     outputs = evaluate(original, {name: given[name] for name in original.inputs}, dims)
     named = {value: name for name, value in graph.outputs.items()}
@@ -92,6 +92,10 @@ def reference_vectors(
         if stored.value in named:
             value = outputs[named[stored.value]].reshape(value.shape)
         names = dict.fromkeys(map(shown, stored.layers))
+        sums = sums_of(value, count)
+        with np.errstate(all="ignore"):
+            sizes = sums_of(np.abs(value) if value.dtype != bool else value, count)
+        tolerance = Tolerance.of(sums, sums_of(shaken[stored.value], count), sizes, value.dtype)
         probe = Probe(
             moment=stored.after,
             buffer=stored.buffer,
@@ -99,11 +103,11 @@ def reference_vectors(
             count=value.size,
             dtype=value.dtype.name,
             layers=tuple(names) or ("a value of no layer",),
-            sums=tuple(map(float, sums_of(value, count))),
-            ulp=1.0,
-            allowed=0.0,
+            sums=tuple(map(float, sums)),
+            ulp=tolerance.ulp,
+            allowed=tolerance.allowed,
         )
-        probes.append(_with_tolerance(probe, value, shaken[stored.value]))
+        probes.append(probe)
     return Vectors(dims, tuple(probes), count)
 
 
@@ -142,8 +146,8 @@ def _values(
     return evaluate_all(graph, {name: given[name] for name in graph.inputs}, dims)
 
 
-def _shake(arrays: Mapping[str, np.ndarray], generator: np.random.Generator) -> dict[str, np.ndarray]:
-    """The arrays with every float off by up to some units in the last place."""
+def shake(arrays: Mapping[str, np.ndarray], generator: np.random.Generator) -> dict[str, np.ndarray]:
+    """The arrays with every float off by up to two units in the last place."""
     moved = {}
     for name, array in arrays.items():
         if array.dtype.kind == "f":
@@ -153,22 +157,32 @@ def _shake(arrays: Mapping[str, np.ndarray], generator: np.random.Generator) -> 
     return moved
 
 
-def _with_tolerance(probe: Probe, value: np.ndarray, shaken: np.ndarray) -> Probe:
-    count = len(probe.sums)
-    with np.errstate(all="ignore"):
-        sums = np.array(probe.sums)
-        change = np.abs(sums_of(shaken, count) - sums_of(value, count))
-        sizes = sums_of(np.abs(value), count)
-        finite = np.abs(sums[np.isfinite(sums)])
-        largest = float(finite.max()) if finite.size else 0.0
-        moved = float(np.nanmax(np.where(np.isfinite(change), change, 0.0)))
-    if value.dtype.kind != "f":
-        return replace(probe, ulp=1.0, allowed=_SENSITIVITY * moved)
-    eps = float(np.finfo(value.dtype).eps)
-    ulp = eps * 2.0 ** np.floor(np.log2(largest)) if largest > 0 else eps
-    spread = float(np.nanmax(np.where(np.isfinite(sizes), sizes, 0.0))) / largest if largest > 0 else 1.0
-    allowed = max(_ROUNDING * max(1.0, spread), _SENSITIVITY * moved / ulp)
-    return replace(probe, ulp=float(ulp), allowed=float(f"{allowed:.3g}"))
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """The unit in which differences of results are counted, one in the last place of the largest (1 for integers), and
+    how many of them rounding explains."""
+
+    ulp: float
+    allowed: float
+
+    @classmethod
+    def of(cls, expected: np.ndarray, shaken: np.ndarray, sizes: np.ndarray, dtype: np.dtype) -> Tolerance:
+        """For results in ``dtype``: ``shaken`` are those of inputs and weights that are off, ``sizes`` the sums of the
+        absolute numbers that were added up."""
+        with np.errstate(all="ignore"):
+            moved = _largest(np.abs(shaken.astype(np.float64) - expected.astype(np.float64)))
+            largest = _largest(np.abs(expected.astype(np.float64)))
+        if dtype.kind != "f":
+            return cls(1.0, _SENSITIVITY * moved)
+        eps = float(np.finfo(dtype).eps)
+        ulp = eps * 2.0 ** float(np.floor(np.log2(largest))) if largest > 0 else eps
+        spread = _largest(sizes) / largest if largest > 0 else 1.0
+        allowed = max(_ROUNDING * max(1.0, spread), _SENSITIVITY * moved / ulp)
+        return cls(ulp, float(f"{allowed:.3g}"))
+
+
+def _largest(numbers: np.ndarray) -> float:
+    return float(np.where(np.isfinite(numbers), numbers, 0.0).max(initial=0.0))
 
 
 def _within(

@@ -76,7 +76,7 @@ class Profile:
         return sum(call.ns for call in self.calls)
 
     def rows(self) -> list[Row]:
-        """The calls by layers, in the order in which they first run. What runs for some layers of a kernel alone (to
+        """The calls by layers, in the order of their main kernels. What runs for some layers of a kernel alone (to
         fill the edges of its input) counts as part of that kernel."""
         sets = [frozenset(call.layers.split(", ")) for call in self.calls]
         rows: dict[str, list[TimedCall]] = {}
@@ -84,7 +84,8 @@ class Profile:
             wider = [other for other, layers in zip(self.calls, sets, strict=True) if own < layers]
             name = wider[0].layers if wider and call.layers else call.layers
             rows.setdefault(name, []).append(call)
-        return [Row(name or "(no layer)", tuple(calls)) for name, calls in rows.items()]
+        made = [Row(name or "(no layer)", tuple(calls)) for name, calls in rows.items()]
+        return sorted(made, key=lambda row: max(row.calls, key=lambda call: call.flops).moment)
 
     def to_json(self, speed: Speed | None = None) -> dict[str, Any]:
         """As a JSON object; with ``speed`` also each layer's share of what this computer can do."""

@@ -20,11 +20,11 @@ SIZE = 5
 _GREYS, _FEW = 256, 8
 
 
-def small_sizes(manifest: Manifest, batch: int) -> dict[str, int]:
-    """Small admitted sizes of all dims; that of the batch is ``batch`` if it is admitted."""
+def small_sizes(manifest: Manifest, batch: int, size: int = SIZE) -> dict[str, int]:
+    """Small admitted sizes of all dims: ``batch`` for that of the batch and ``size`` for others, if they are admitted."""
     sizes = {}
     for dim in manifest.dims:
-        wanted = batch if dim.role == "batch" else SIZE
+        wanted = batch if dim.role == "batch" else size
         sizes[dim.name] = 1 if dim.first_row else dim.fitted(max(wanted, dim.min))
     return sizes
 
