@@ -197,4 +197,3 @@ def _within(
         return count, list(stored)
     kept = {round(position) for position in np.linspace(0, len(stored) - 1, room)}
     return count, [each for i, each in enumerate(stored) if i in kept or is_output(each)]
-

@@ -11,7 +11,7 @@ from ..identified import spec_hash
 from ..model import load
 from ..network_weights import read_weights
 from ..verification.comparison import compared, predict_with_library, predict_with_program
-from ..verification.programs import Program
+from ..verification.programs import Failure, Program
 from .options import PATH, settings_option, weights_option
 from .output import note, show_warnings
 
@@ -20,7 +20,9 @@ _LIBRARIES = (".so", ".dylib", ".dll")
 
 @click.command("verify")
 @click.argument("compiled", type=PATH, metavar="MODEL")
-@click.option("--spec", type=PATH, metavar="SPEC", help="The spec that it was compiled from, to compare outputs.")
+@click.option(
+    "--spec", type=PATH, metavar="SPEC", help="The spec that it was compiled from, to compare outputs."
+)
 @weights_option(required=False, help="The weights that it was compiled with.")
 @settings_option
 @click.pass_context
@@ -52,9 +54,13 @@ def command(
             predict = predict_with_program(program)
         else:
             predict = predict_with_library(compiled, read_weights(model.network, weights))
-        for result in compared(model, weights, predict):
-            click.echo(str(result))
-            failed |= not result.agrees
+        try:
+            for result in compared(model, weights, predict):
+                click.echo(str(result))
+                failed |= not result.agrees
+        except Failure as failure:
+            click.echo(f"error: {failure}", err=True)
+            failed = True
     if failed:
         ctx.exit(1)
 
@@ -76,4 +82,6 @@ def _self_test(program: Program) -> bool:
 def _compare_specs(program: Program, own: str) -> None:
     compiled = program.info.get("spec")
     if compiled and own and compiled != own:
-        note(f"{program.path} was compiled from another spec or other settings: {compiled[:12]}, not {own[:12]}")
+        note(
+            f"{program.path} was compiled from another spec or other settings: {compiled[:12]}, not {own[:12]}"
+        )

@@ -22,6 +22,7 @@ from netwright.compiler.frontend.network import initial_states, initial_values
 from netwright.compiler.loop.marks import watched
 from netwright.runtime.session import Session
 from netwright.specs.dims import evaluate
+from netwright.specs.manifest import DimInfo
 
 from ..build import build, entry_graphs
 from ..errors import RequestError
@@ -198,7 +199,7 @@ def profile(
     made = build(network, entry_graphs(network, [entry]), host_target())
     manifest, program = made.lowered.manifest, made.lowered.program
     sizes = _sizes(made.lowered.manifest.dims, dims or {})
-    inputs = generated_inputs(manifest, entry, sizes)
+    inputs = generated_inputs(manifest, entry, sizes, whole=True)
     bound = bound_dims(manifest, sizes, inputs)
     values = initial_values(network) if weights is None else read_weights(network, weights)
     values |= initial_states(network, sizes)
@@ -242,15 +243,16 @@ def profile(
         (int(mark), int(before - begun), int(now - before))
         for (mark, now), (_, before) in zip(events[1:], events[:-1], strict=True)
     )
-    return Profile(network.model, runs, engine.threads, sizes, calls, last)
+    told = {dim.name: sizes[dim.name] for dim in manifest.dims if dim.longest_of is None}
+    return Profile(network.model, runs, engine.threads, told, calls, last)
 
 
-def _sizes(known: Sequence[Any], given: Mapping[str, int]) -> dict[str, int]:
-    names = [dim.name for dim in known]
+def _sizes(known: Sequence[DimInfo], given: Mapping[str, int]) -> dict[str, int]:
+    names = [dim.name for dim in known if dim.longest_of is None]
     for name, size in given.items():
         if name not in names:
             raise RequestError(f"there is no open size {name}: there is {', '.join(names) or 'none'}")
-        dim = known[names.index(name)]
+        dim = next(dim for dim in known if dim.name == name)
         if not dim.admits(size):
             raise RequestError(f"{name} is {size}, it has to be {dim.admitted}")
     return {dim.name: given.get(dim.name, dim.fitted(dim.min)) for dim in known}

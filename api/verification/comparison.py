@@ -21,10 +21,9 @@ from netwright.specs.files import scratch_folder
 from netwright.specs.manifest import Manifest
 
 from ..build import reference
-from ..errors import RequestError
 from ..model import Model
 from ..network_weights import Weights, read_weights
-from .programs import Program
+from .programs import Failure, Program
 
 #: The sizes that are tried: of the batch, and of other open axes.
 SIZES = ((1, 3), (3, 5), (8, 17))
@@ -58,7 +57,7 @@ class Compared:
 
 
 def compared(model: Model, weights: Weights, predict: Predict) -> Iterator[Compared]:
-    """Compares the outputs of ``predict`` at several sizes with those of the interpreter. Raises RequestError."""
+    """Compares the outputs of ``predict`` at several sizes with those of the interpreter. Raises Failure."""
     network = bounded_network(model.load, model.network)
     graph = network.graphs["predict"]
     manifest = reference(network, {"predict": graph}).manifest
@@ -76,14 +75,14 @@ def compared(model: Model, weights: Weights, predict: Predict) -> Iterator[Compa
         expected = evaluate(graph, {name: given[name] for name in graph.inputs}, bound)
         shaken = evaluate(graph, {name: off[name] for name in graph.inputs}, bound)
         results = predict(inputs)
-        shown = {name: size for name, size in dims.items() if not manifest_dim(manifest, name)}
+        shown = {name: size for name, size in dims.items() if not _is_longest(manifest, name)}
         for name in network.outputs:
             if name not in results:
-                raise RequestError(f"there is no output {name}: is it compiled from this spec?")
+                raise Failure(f"there is no output {name}: is it compiled from this spec?")
             yield _compare(shown, name, results[name], expected[name], shaken[name])
 
 
-def manifest_dim(manifest: Manifest, name: str) -> bool:
+def _is_longest(manifest: Manifest, name: str) -> bool:
     """Whether a dim is the largest of some lengths, and no size."""
     return any(dim.name == name and dim.longest_of is not None for dim in manifest.dims)
 
@@ -92,7 +91,7 @@ def _compare(
     dims: Mapping[str, int], name: str, actual: NDArray, expected: NDArray, shaken: NDArray
 ) -> Compared:
     if actual.shape != expected.shape or actual.dtype != expected.dtype:
-        raise RequestError(
+        raise Failure(
             f"the output {name} is {actual.dtype} {list(actual.shape)}, and by the spec {expected.dtype} "
             f"{list(expected.shape)}"
         )
@@ -127,12 +126,20 @@ def predict_with_library(path: Path, weights: Mapping[str, NDArray] | None) -> P
         with scratch_folder() as folder:
             write_npz(folder.path / "inputs.npz", dict(inputs))
             write_npz(folder.path / "weights.npz", dict(weights or {}))
-            child = [sys.executable, "-m", "netwright.verification.child", str(path.resolve()), str(folder.path)]
+            child = [
+                sys.executable,
+                "-m",
+                "netwright.verification.child",
+                str(path.resolve()),
+                str(folder.path),
+            ]
             done = subprocess.run(child, capture_output=True, text=True, errors="replace", timeout=_SECONDS)
             if done.returncode:
                 said = done.stderr.strip().splitlines()
-                how = f"signal {-done.returncode}" if done.returncode < 0 else said[-1] if said else "an error"
-                raise RequestError(f"{path} can't predict: {how}")
+                how = (
+                    f"signal {-done.returncode}" if done.returncode < 0 else said[-1] if said else "an error"
+                )
+                raise Failure(f"{path} can't predict: {how}")
             return _read(folder.path / "out.npz")
 
     return predict

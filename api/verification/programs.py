@@ -19,6 +19,10 @@ from .runners import runner
 _SECONDS = 3600
 
 
+class Failure(Exception):
+    """A compiled file does not do what it is for; the message says how."""
+
+
 class Program:
     """An executable. Every call raises RequestError if it can't be run, or is none of Netwright's."""
 
@@ -76,10 +80,11 @@ class Program:
             raise RequestError(f"{self.path} --profile: {error}") from None
 
     def predict(self, inputs: Sequence[str], output: Path) -> None:
-        """Predicts for inputs, each NAME=FILE, and writes all outputs to a .npz."""
+        """Predicts for inputs, each NAME=FILE, and writes all outputs to a .npz. Raises Failure."""
         done = self.run(*[part for each in inputs for part in ("-i", each)], "-o", str(output))
         if done.returncode:
-            raise RequestError(_said(done.stderr) or f"{self.path} ends with code {done.returncode}")
+            how = f"signal {-done.returncode}" if done.returncode < 0 else f"code {done.returncode}"
+            raise Failure(_said(done.stderr) or f"{self.path} ends with {how}")
 
 
 def _said(text: str) -> str:

@@ -79,7 +79,15 @@ def link_executable(
             folder.write(source.name, source.read_bytes())
         sources = sorted(path.name for path in files if path.suffix == ".c")
         sources += ["calls.c" if stream is None else "steps.c"]
-        arguments = [*sources, "tables.c", "contents.S", "model.o", "-pthread", "-lm", *(flags or _strip(debug))]
+        arguments = [
+            *sources,
+            "tables.c",
+            "contents.S",
+            "model.o",
+            "-pthread",
+            "-lm",
+            *(flags or _strip(debug)),
+        ]
         link(find_compiler(target), folder, arguments, output)
 
 

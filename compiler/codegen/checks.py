@@ -162,7 +162,10 @@ def _sizes(name: str, sizes: Mapping[int, DimLike], positions: Mapping[str, int]
     numbers: dict[str, list[int]] = {}
     for number, size in sizes.items():
         numbers.setdefault(c_size(size, positions), []).append(number)
-    lines = [f"static int64_t {name}(int32_t moment, const int64_t *d, int *bad) {{", "    (void)d, (void)bad;"]
+    lines = [
+        f"static int64_t {name}(int32_t moment, const int64_t *d, int *bad) {{",
+        "    (void)d, (void)bad;",
+    ]
     lines.append("    switch (moment) {")
     for text, cases in numbers.items():
         lines.append("    " + " ".join(f"case {number}:" for number in cases) + f" return {text};")

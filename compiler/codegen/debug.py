@@ -70,9 +70,7 @@ class DebugInfo:
             name: replace(entry, function=replace(entry.function, body=inside(entry.function.body)))
             for name, entry in program.entries.items()
         }
-        kernels = {
-            name: replace(program.kernels[kernel], name=name) for (kernel, _), name in names.items()
-        }
+        kernels = {name: replace(program.kernels[kernel], name=name) for (kernel, _), name in names.items()}
         layers = {name: info.layers for name, info in infos.items()}
         return replace(program, kernels=kernels, entries=entries, layers=layers), infos
 

@@ -74,7 +74,9 @@ def write_entries(
     for entry in program.entries.values():
         name = entry_symbol(program.model, entry.name)
         definitions += [
-            *_write_entry(_Frame(program, entry, kernel_symbols, target, works, failing, watch), declarations),
+            *_write_entry(
+                _Frame(program, entry, kernel_symbols, target, works, failing, watch), declarations
+            ),
             write_guard(program, entry, name, _entered(name), contents, multiples or {}),
             write_plan(program, entry, plan_symbol(program.model, entry.name)),
         ]

@@ -29,11 +29,14 @@ def small_sizes(manifest: Manifest, batch: int, size: int = SIZE) -> dict[str, i
     return sizes
 
 
-def generated_inputs(manifest: Manifest, entry: str, dims: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """The inputs of an entry: floats from −1 to 1, integers in their ranges."""
+def generated_inputs(
+    manifest: Manifest, entry: str, dims: Mapping[str, int], *, whole: bool = False
+) -> dict[str, np.ndarray]:
+    """The inputs of an entry: floats from −1 to 1, integers in their ranges. With ``whole``, sequences have all of
+    their steps."""
     reads = next(set(info.reads) for info in manifest.entries if info.name == entry)
     return {
-        buffer.name: _array(buffer, number, dims)
+        buffer.name: _array(buffer, number, dims, whole)
         for number, buffer in enumerate(manifest.buffers)
         if buffer.role == "input" and buffer.name in reads
     }
@@ -50,7 +53,7 @@ def bound_dims(
     return bound
 
 
-def _array(buffer: BufferInfo, number: int, dims: Mapping[str, int]) -> np.ndarray:
+def _array(buffer: BufferInfo, number: int, dims: Mapping[str, int], whole: bool) -> np.ndarray:
     shape = tuple(evaluate(parse_dim(size), dims) for size in buffer.shape)
     bits = _bits(number, int(np.prod(shape, dtype=np.int64))).reshape(shape)
     dtype = np.dtype(buffer.dtype)
@@ -62,6 +65,7 @@ def _array(buffer: BufferInfo, number: int, dims: Mapping[str, int]) -> np.ndarr
     if buffer.ranges:
         low = max(range.low for range in buffer.ranges)
         high = min(evaluate(parse_dim(range.high), dims) for range in buffer.ranges)
+        low = high if whole and any(range.what == "length" for range in buffer.ranges) else low
     count = np.uint64(max(high - low + 1, 1))
     return (((bits >> np.uint64(33)) % count).astype(np.int64) + low).astype(dtype)
 

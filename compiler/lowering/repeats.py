@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from netwright.specs.dims import DimLike, Shape
 
 from ..graph.node import Value
-from ..loop import ir
 from ..machine import Machine
 from .fused import Kernel, Parameter, build
 from .groups import Group

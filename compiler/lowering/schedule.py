@@ -104,7 +104,9 @@ class _Entry:
         function = self.program.kernels[name]
         for buffer, place in zip(function.buffers, kernel.places, strict=True):
             self.touch(place.storage, buffer.access)
-        self.b.call(name, [place.slice() for place in kernel.places], [dim(n) for n, _ in function.dims], info)
+        self.b.call(
+            name, [place.slice() for place in kernel.places], [dim(n) for n, _ in function.dims], info
+        )
         self.b.barrier()
         self.lifetimes.advance()
         self.moment += 1

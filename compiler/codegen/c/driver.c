@@ -20,7 +20,7 @@ int main(int argc, char **argv) {
     if (asked.selftest) return self_test(&asked, &c, &r);
     if ((asked.bench || asked.profile) && makes_inputs(&asked)) {
         choose_sizes(&asked, &c);
-        generate_inputs(&c);
+        generate_inputs(&c, 1);
     } else {
         read_inputs(&asked, &c);
     }

@@ -44,8 +44,8 @@ typedef struct {
 
 extern const nw_checks nw_the_checks;
 
-/* Fills the inputs with numbers that follow from their positions. */
-void generate_inputs(call *c);
+/* Fills the inputs with numbers that follow from their positions; whole: sequences have all of their steps. */
+void generate_inputs(call *c, int whole);
 /* The smallest sizes, but for those that are asked for, each NAME=SIZE. */
 void choose_sizes(const options *asked, call *c);
 /* Prints what the sizes are: " N=1 T=5". */

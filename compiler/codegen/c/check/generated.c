@@ -26,17 +26,20 @@ static void generate_floats(void *data, int32_t number, int32_t size, int64_t co
     }
 }
 
-static void generate_integers(void *data, int32_t number, nw_dtype dtype, int64_t count, const int64_t *dims) {
+static void generate_integers(void *data, int32_t number, int64_t count, const int64_t *dims, int whole) {
+    nw_dtype dtype = nw_the_model.buffers[number].dtype;
     int64_t low = 0, high = dtype.kind == 'b' ? 1 : dtype.size == 1 ? GREYS - 1 : FEW - 1;
-    int bad = 0, first = 1;
+    int bad = 0, first = 1, lengths = 0;
     for (int32_t i = 0; i < nw_the_model.range_count; i++) {
         const nw_range *range = &nw_the_model.ranges[i];
         if (range->buffer != number) continue;
         int64_t most = nw_the_model.high(i, dims, &bad);
         low = first ? range->low : nw_max(low, range->low);
         high = first ? most : nw_min(high, most);
+        lengths |= strcmp(range->what, "length") == 0;
         first = 0;
     }
+    if (whole && lengths) low = high;
     uint64_t choices = (uint64_t)nw_max(nw_add(high, 1 - low, &bad), 1);
     for (int64_t i = 0; i < count; i++) {
         uint64_t bits = random_bits(number, i);
@@ -54,7 +57,7 @@ static void bind_longest(call *c, int32_t number, int64_t count) {
     }
 }
 
-void generate_inputs(call *c) {
+void generate_inputs(call *c, int whole) {
     for (int32_t i = 0; i < nw_the_model.buffer_count; i++) {
         const nw_buffer *buffer = &nw_the_model.buffers[i];
         int64_t count = 1;
@@ -68,7 +71,7 @@ void generate_inputs(call *c) {
         if (buffer->dtype.kind == 'f')
             generate_floats(c->buffers[i], i, buffer->dtype.size, count);
         else
-            generate_integers(c->buffers[i], i, buffer->dtype, count, c->dims);
+            generate_integers(c->buffers[i], i, count, c->dims, whole);
         bind_longest(c, i, count);
     }
 }

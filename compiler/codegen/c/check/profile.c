@@ -82,8 +82,12 @@ int profile(const options *asked, call *c, runner *r) {
     printf("{\"model\": ");
     print_text(nw_the_model.name);
     printf(", \"runs\": %d, \"threads\": %d, \"dims\": {", runs, r->threads);
-    for (int32_t i = 0; i < nw_the_model.dim_count; i++)
-        printf("%s\"%s\": %" PRId64, i ? ", " : "", nw_the_model.dims[i].name, c->dims[i]);
+    const char *between = "";
+    for (int32_t i = 0; i < nw_the_model.dim_count; i++) {
+        if (nw_the_model.dims[i].longest_of >= 0) continue;
+        printf("%s\"%s\": %" PRId64, between, nw_the_model.dims[i].name, c->dims[i]);
+        between = ", ";
+    }
     printf("},\n");
     print_calls(c, times, counts, runs);
     printf("\"events\": [");

@@ -103,7 +103,7 @@ int self_test(const options *asked, call *c, runner *r) {
     if (!checks->probe_count)
         fail(EXIT_INPUT, "--selftest: there is nothing to compare with, since it was compiled with --no-selftest");
     for (int32_t i = 0; i < nw_the_model.dim_count; i++) c->dims[i] = checks->dims[i];
-    generate_inputs(c);
+    generate_inputs(c, 0);
     prepare_buffers(c);
     differences = allocate((size_t)checks->probe_count, sizeof *differences);
     begin_running(r, asked->threads, asked->pin);
