@@ -28,8 +28,8 @@ from netwright.specs.load import LoadResult
 from .build import Build, build, entry_graphs
 from .data.needs import sample_rates
 from .errors import RequestError
-from .identified import debug_info, identified, layer_names
 from .generation.compiled import Compiled, writing_network
+from .identified import debug_info, identified, layer_names
 from .streams import listening, stepping
 
 Emit = Literal["exe", "shared", "object", "llvm", "asm", "loop", "graph"]

@@ -19,7 +19,7 @@ from .version import VERSION
 
 
 def spec_hash(load: LoadResult) -> str:
-    """SHA-256 of a valid spec in one piece, with its settings made: comments, layout and places of files don't count."""
+    """SHA-256 of a valid spec in one piece, with its settings made: comments and layout don't count."""
     if load.file not in load.diagnostics.sources:
         return ""
     return hashlib.sha256(spec_text(flat_spec(load)).encode()).hexdigest()

@@ -51,8 +51,9 @@ def link_executable(
     ``buffers``: the contents of every parameter, statistic, constant and packed buffer that the entry reads.
     ``sample_rates``: of inputs of sound, samples per second; recordings have to have as many. ``vectors``: the
     reference's results, for ``--selftest``. ``shown`` maps the path of a layer to the name to show. With ``debug``,
-    kernels have debug information, and the executable keeps its symbols. ``flags`` go to the C compiler. Raises LinkError without a C compiler, and ValueError for contents that are
-    missing or of another dtype or size, and for a dim that no input determines.
+    kernels have debug information, and the executable keeps its symbols. ``flags`` go to the C compiler. Raises
+    LinkError without a C compiler, and ValueError for contents that are missing or of another dtype or size, and for a
+    dim that no input determines.
     """
     target = target or host_target()
     _check(program, manifest)

@@ -21,7 +21,7 @@ _GREYS, _FEW = 256, 8
 
 
 def small_sizes(manifest: Manifest, batch: int, size: int = SIZE) -> dict[str, int]:
-    """Small admitted sizes of all dims: ``batch`` for that of the batch and ``size`` for others, if they are admitted."""
+    """Small sizes of all dims: ``batch`` for that of the batch and ``size`` for others, if they are admitted."""
     sizes = {}
     for dim in manifest.dims:
         wanted = batch if dim.role == "batch" else size

@@ -295,8 +295,8 @@ def test_a_profile_names_layers_and_adds_up(built: Built) -> None:
     (scores,) = (
         call for call in spec["calls"] if call["operations"] == "dot, add" and call["layers"] == "scores"
     )
-    assert scores["flops"] == 3 * (2 * 16 * 5 + 5)
-    assert scores["bytes"] == 4 * (3 * 16 + 16 * 5 + 5 + 3 * 5)
+    assert scores["flops"] == 3 * 6 * (2 * 16 * 5 + 5)
+    assert scores["bytes"] == 4 * (3 * 6 * 16 + 16 * 5 + 5 + 3 * 6 * 5)
 
 
 def test_a_profile_as_text_fits_a_terminal(built: Built) -> None:
