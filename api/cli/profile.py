@@ -134,7 +134,7 @@ def _kernel(row: Row, speed: Speed) -> list[str]:
     parts += [call.tiles] if call.tiles else []
     parts += [f"limited by {row.bound(speed)}" if call.flops else "moves data"]
     extra = len(row.calls) - 1
-    parts += [f"and {extra} small kernel{'s' * (extra > 1)}"] if extra else []
+    parts += [f"and {extra} more kernel{'s' * (extra > 1)}"] if extra else []
     return _broken(f"  {row.layers}: ", "; ".join(parts))
 
 
