@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +12,24 @@ from numpy.typing import NDArray
 
 from netwright.compiler.codegen.aot import emit
 from netwright.compiler.codegen.artifacts import link_executable, link_shared
+from netwright.compiler.codegen.checks import Vectors
 from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.target import Target, host_target, named_target
 from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.frontend.build import bounded_network
 from netwright.compiler.frontend.network import Network
+from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.text import print_graph
 from netwright.compiler.loop.text import program_text
+from netwright.compiler.ops.base import EvaluationError
 from netwright.compiler.pipeline import run
 from netwright.compiler.streaming import STEP, StepGraph
 from netwright.compiler.vectors import Lowerings, reference_vectors
+from netwright.runtime.errors import DataWarning
 from netwright.runtime.session import PREPARE, Session
 from netwright.specs.files import is_stream, write_file
 from netwright.specs.load import LoadResult
+from netwright.specs.manifest import Manifest
 
 from .build import Build, build, entry_graphs
 from .data.needs import sample_rates
@@ -123,9 +129,7 @@ def save(
             assert weights is not None
             vectors = None
             if steps is None and request.selftest_bytes:
-                vectors = reference_vectors(
-                    lowerings, graphs[entry], manifest, weights, shown, budget=request.selftest_bytes
-                )
+                vectors = _vectors(lowerings, graphs[entry], manifest, weights, shown, request)
             link_executable(
                 program,
                 manifest,
@@ -149,6 +153,23 @@ def save(
         case "llvm" | "asm":
             return _written(path, emit(program, request.emit, target, manifest, debug=debug))
     return _written(path, program_text(program))
+
+
+def _vectors(
+    lowerings: Lowerings,
+    graph: Graph,
+    manifest: Manifest,
+    weights: Mapping[str, NDArray],
+    shown: Callable[[str], str],
+    request: Request,
+) -> Vectors | None:
+    """The reference's results for the self-test; None, with a warning, if the interpreter has none."""
+    try:
+        return reference_vectors(lowerings, graph, manifest, weights, shown, budget=request.selftest_bytes)
+    except (EvaluationError, MemoryError) as error:
+        why = str(error) or "it needs more memory than there is"
+        warnings.warn(f"{manifest.model} is compiled without a self-test: {why}", DataWarning, stacklevel=3)
+        return None
 
 
 def _written(path: Path, data: str | bytes) -> list[Path]:

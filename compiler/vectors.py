@@ -25,6 +25,7 @@ from .graph.graph import Graph
 from .graph.node import Value
 from .interpreter import evaluate, evaluate_all
 from .observers import Observer, Stored
+from .ops.base import EvaluationError
 from .ops.cost import cost_of
 
 #: The least and the most sums of a value. Few find a wrong element of a large value less surely.
@@ -36,6 +37,8 @@ _OFF = 2
 #: The sizes of batches to choose from, the first with at most so many floating-point operations: the interpreter
 #: takes up to a second for them.
 _BATCHES, _WORK = (8, 4, 2, 1), 2e8
+#: The most operations that the interpreter is asked for at all.
+_MOST_WORK = 5e10
 #: What a row of the table takes besides its sums.
 _ROW = 80
 
@@ -65,9 +68,11 @@ def reference_vectors(
     """What an executable of ``entry`` compares itself with, in at most ``budget`` bytes or so.
 
     ``original`` is the entry's graph before all passes, ``shown`` maps the path of a layer to the name to show. Raises
-    EvaluationError.
+    EvaluationError, also if this would take the interpreter too long.
     """
     dims = _sizes(original, manifest)
+    if evaluate_size(cost_of(original).flops, dims) > _MOST_WORK:
+        raise EvaluationError("it would take the interpreter minutes")
     inputs = generated_inputs(manifest, entry, dims)
     dims = bound_dims(manifest, dims, inputs)
     graph = lowerings.graphs[entry]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,7 +25,7 @@ MOST_MOMENTS = 400
 class Probe:
     """A value that is whole in memory at a ``moment`` of the entry, and the sums that its elements should have.
 
-    It is in ``buffer``, of the arena or of the table: ``count`` elements from number ``offset`` on. Differences of
+    At moment −1 the call is over. It is in ``buffer``, of the arena or of the table: ``count`` elements from number ``offset`` on. Differences of
     sums are counted in ``ulp``: one unit in the last place of the largest sum (1 for integers). Rounding alone may
     make ``allowed`` of them.
     """
@@ -49,6 +49,12 @@ class Vectors:
     dims: Mapping[str, int]
     probes: tuple[Probe, ...]
     sums_per_probe: int
+
+    def at_the_end(self, entry: ir.Entry) -> Vectors:
+        """What can be compared when a call is over: what is not in the arena."""
+        arena = {slot.name for slot in entry.arena}
+        kept = (replace(probe, moment=-1) for probe in self.probes if probe.buffer not in arena)
+        return replace(self, probes=tuple(kept))
 
 
 def is_watched(entry: ir.Entry) -> bool:
@@ -87,6 +93,8 @@ def checks_source(
     of a call's layer to the name to show."""
     own = program.entries[entry]
     moments = watched(own).moments if is_watched(own) else ()
+    if vectors is not None and not moments:
+        vectors = vectors.at_the_end(own)
     positions = {dim.name: number for number, dim in enumerate(manifest.dims)}
     probes = vectors.probes if vectors is not None else ()
     dims = [str(vectors.dims[dim.name]) for dim in manifest.dims] if vectors is not None else []

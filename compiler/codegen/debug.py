@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -41,13 +42,15 @@ class DebugInfo:
     def split(self, program: ir.Program) -> tuple[ir.Program, dict[str, ir.CallInfo]]:
         """The program with a kernel of its own for the layers of each call, and what each kernel computes."""
         names: dict[tuple[str, tuple[str, ...]], str] = {}
+        copies: Counter[str] = Counter()
         infos: dict[str, ir.CallInfo] = {}
 
         def own(call: ir.Call) -> ir.Call:
             key = call.function, call.info.layers
             if key not in names:
-                copies = sum(kernel == call.function for kernel, _ in names)
-                names[key] = f"{call.function}_{copies}" if copies else call.function
+                number = copies[call.function]
+                names[key] = f"{call.function}_{number}" if number else call.function
+                copies[call.function] += 1
                 infos[names[key]] = call.info
             return replace(call, function=names[key])
 
@@ -76,14 +79,15 @@ class DebugInfo:
 
     def symbols(self, model: str, infos: Mapping[str, ir.CallInfo]) -> dict[str, str]:
         """A symbol for each kernel: the model and its layers, `digits.conv2-norm2-relu2`."""
-        taken: dict[str, str] = {}
+        symbols: dict[str, str] = {}
+        copies: Counter[str] = Counter()
         for kernel, info in infos.items():
-            stem = f"{model}.{self._name(info)}"
-            name, number = stem, 2
-            while name in taken.values():
-                name, number = f"{stem}.{number}", number + 1
-            taken[kernel] = name
-        return taken
+            name = f"{model}.{self._name(info)}"
+            copies[name] += 1
+            symbols[kernel] = (
+                name if copies[name] == 1 else f"{name}..{copies[name]}"
+            )  # no layer ends like this
+        return symbols
 
     def described(self, text: str, name: str, info: ir.CallInfo) -> str:
         """The module of a kernel, whose symbol is ``name``, with its debug information."""

@@ -7,7 +7,7 @@
 /* A value that is whole in memory at a moment of the entry: `count` elements from number `offset` on. Its elements are
    added up, with weights, to as many sums as there are, at most `sums_per_probe` (see sum_up). */
 typedef struct {
-    int32_t moment;
+    int32_t moment; /* -1: the end of the call */
     int32_t buffer; /* of the model's table; or, if negative, -1 - a slot of the arena */
     int64_t offset, count;
     nw_dtype dtype;
