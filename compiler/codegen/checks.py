@@ -25,7 +25,8 @@ MOST_MOMENTS = 400
 class Probe:
     """A value that is whole in memory at a ``moment`` of the entry, and the sums that its elements should have.
 
-    At moment −1 the call is over. It is in ``buffer``, of the arena or of the table: ``count`` elements from number ``offset`` on. Differences of
+    It is in ``buffer``, of the arena or of the table: ``count`` elements from number ``offset`` on. Moment −1 is when
+    the call is over. Differences of
     sums are counted in ``ulp``: one unit in the last place of the largest sum (1 for integers). Rounding alone may
     make ``allowed`` of them.
     """

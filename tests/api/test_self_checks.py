@@ -162,6 +162,24 @@ def test_an_executable_may_have_no_self_test_and_says_nothing_of_the_spec(built:
     assert b"taps.yaml" in built.path.read_bytes()
 
 
+def test_an_entry_of_too_many_calls_compares_its_outputs(
+    built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netwright.compiler.codegen.checks.MOST_MOMENTS", 2)
+    path = built.folder / "unmarked"
+    save(built.model.load, built.model.network, built.values, path, Request())
+    done = run(path, "--selftest")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "passes: 2 values" in done.stdout
+    assert "compiled without marks" in run(path, "--profile", "1").stderr
+    content = bytearray(path.read_bytes())
+    content[content.index(built.values["widen.kernel"][0, :5].tobytes()) + 3] ^= 0x40
+    path.write_bytes(content)
+    done = run(path, "--selftest")
+    assert done.returncode == 4
+    assert "the self-test fails: scores differs" in done.stderr
+
+
 def test_percentiles_are_in_order(built: Built) -> None:
     done = run(built.path, "--bench", "50", "--dim", "N=4", "--dim", "T=9", "--threads", "1")
     assert done.returncode == 0
