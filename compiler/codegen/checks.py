@@ -145,8 +145,9 @@ def _contents_rows(
 ) -> list[str]:
     numbers = {buffer.name: number for number, buffer in enumerate(manifest.buffers)}
     readers: dict[str, str] = {}
-    for call in statements_of(entry.function.body):
-        for part in call.buffers if isinstance(call, ir.Call) else ():
+    calls = (call for call in statements_of(entry.function.body) if isinstance(call, ir.Call))
+    for call in calls:
+        for part in call.buffers:
             readers.setdefault(part.buffer, _layers(call, shown))
     return [
         f"    {{{numbers[name]}, UINT32_C({zlib.crc32(array.tobytes())}), {array.nbytes}, "

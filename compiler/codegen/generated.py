@@ -48,7 +48,7 @@ def bound_dims(
     """The dims, where those that are the largest number of an input of lengths have its value."""
     bound = dict(dims)
     for dim in manifest.dims:
-        if dim.longest_of in inputs:
+        if dim.longest_of is not None and dim.longest_of in inputs:
             bound[dim.name] = max(1, int(inputs[dim.longest_of].max(initial=1)))
     return bound
 
