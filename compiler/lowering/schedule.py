@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from netwright.specs.dims import DimLike, dim, evaluate, product
+from netwright.specs.dims import DimLike, dim, product
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
@@ -13,7 +13,7 @@ from ..loop import ir
 from ..loop.builder import Builder
 from ..loop.intrinsics.builder import KernelBuilder
 from ..observers import Observer, Stored
-from ..ops.base import primitive
+from .calls import computed, moved
 from .fused import Kernel
 from .groups import Group, Grouping
 from .places import Lifetimes, Place, Storage, Target, same_index
@@ -21,8 +21,6 @@ from .program import ProgramBuilder
 from .repeats import Into
 from .roles import MEMBERS, GeneratorPart, LoopPart, OpaquePart, Part, Roles, ViewPart
 from .stores import move_kernel, store_apart
-
-TypeOf = Callable[[Node], Sequence[TensorType]]
 
 #: Roles of the inputs that callers pass to every call, whether or not a result depends on them.
 _GIVEN = ("input", "target")
@@ -89,20 +87,10 @@ class _Entry:
         self.accesses.setdefault(storage.name, set()).add(access)
         self.lifetimes.touch(storage)
 
-    def call(self, kernel: Kernel, nodes: Sequence[Node] = (), types: TypeOf | None = None) -> None:
-        """Adds a call of a kernel that runs ``nodes``, whose operands have these types."""
-        layers = tuple(dict.fromkeys(node.layer for node in nodes if node.layer))
-        name = self.program.kernel(kernel.function, layers)
-        flops: DimLike = 0
-        main, most = layers[0] if layers else "", 0
-        for node in nodes:
-            if types is None:
-                break  # a part of what they do: filling, copying
-            own = primitive(node.op).cost(node.attrs, types(node), node.types).flops
-            flops, least = flops + own, evaluate(own, self.program.dims)
-            if node.layer and least > most:
-                main, most = node.layer, least
-        info = ir.CallInfo(layers, main, tuple(node.op for node in nodes), flops, kernel.tiles)
+    def call(self, kernel: Kernel, info: ir.CallInfo | None = None) -> None:
+        """Adds a call of a kernel."""
+        info = info or ir.CallInfo()
+        name = self.program.kernel(kernel.function, info.layers)
         function = self.program.kernels[name]
         for buffer, place in zip(function.buffers, kernel.places, strict=True):
             self.touch(place.storage, buffer.access)
@@ -204,7 +192,7 @@ class _Scope:
             return Place(self.entry.program.constant(table), type)
         place = self.outputs[value][0] if value in self.outputs else self.allocate(type)
         if isinstance(part, ViewPart) and (fill := part.op.fill(part.node.attrs)) is not None:
-            self.entry.call(fill_kernel(self.entry.program, place, fill), [part.node])
+            self.entry.call(fill_kernel(self.entry.program, place, fill), moved([part.node]))
         return place
 
     def targets(self, value: Value) -> list[Target]:
@@ -254,9 +242,9 @@ class _Scope:
         dims = dict(program.dims)
         kernel = program.repeats.kernel(self.roles, group, self.place, targets, dims, program.machine)
         nodes = [part.node for part in group.members]
-        self.entry.call(kernel, nodes, self._operand_types)
+        self.entry.call(kernel, self._computed(nodes, kernel))
         for source, target in moves:
-            self.entry.call(move_kernel(program, source, target), nodes)
+            self.entry.call(move_kernel(program, source, target), moved(nodes))
         layers = [node.layer for node in nodes]
         for value, places in complete:
             for place, index_map in places:
@@ -266,8 +254,13 @@ class _Scope:
                 elif value not in self.entry.stored:
                     self.entry.note(value, place, layers)
 
-    def _operand_types(self, node: Node) -> list[TensorType]:
-        return [self.roles.type(value) for value in self.roles.graph.operands(node)]
+    def _computed(self, nodes: Sequence[Node], kernel: Kernel) -> ir.CallInfo:
+        roles = self.roles
+
+        def types(node: Node) -> list[TensorType]:
+            return [roles.type(value) for value in roles.graph.operands(node)]
+
+        return computed(nodes, types, self.entry.program.dims, kernel.tiles)
 
     def _emit_opaque(self, part: OpaquePart) -> None:
         node, program = part.node, self.entry.program
@@ -280,7 +273,8 @@ class _Scope:
             for i, p in enumerate(results)
         ]
         part.op.lower(b, node.attrs, read, written, program.machine.lanes(node.types[0].dtype))
-        self.entry.call(Kernel.over(b.finish(), *operands, *results), [node], self._operand_types)
+        kernel = Kernel.over(b.finish(), *operands, *results)
+        self.entry.call(kernel, self._computed([node], kernel))
         for value, place in zip(node.values, results, strict=True):
             self.entry.note(value, place, [node.layer])
 
@@ -294,7 +288,7 @@ class _Scope:
             # A step reads one half and writes the other, so h(t-1) stays whole while h(t) is computed.
             type = self.roles.type(value)
             double = self.allocate(type.with_shape((2, *type.shape)))
-            entry.call(copy_kernel(entry.program, self.place(value), double.at(0)), [node])
+            entry.call(copy_kernel(entry.program, self.place(value), double.at(0)), moved([node]))
             doubles.append(double)
             self.places[node.values[position]] = double.at(length - 2 * (length // 2))
         for place in results:
