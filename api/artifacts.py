@@ -197,7 +197,7 @@ def save(
                 return [path, loader_path(path)]
             vectors = None
             if steps is None and request.selftest_bytes and not more:
-                vectors = _vectors(lowerings, graphs[entry], manifest, weights, shown, request)
+                vectors = _vectors(lowerings, graphs[entry], versions[0].manifest, weights, shown, request)
             link_versions(
                 versions,
                 path,
