@@ -36,7 +36,7 @@ from .data.needs import sample_rates
 from .errors import RequestError
 from .generation.compiled import Compiled, writing_network
 from .places import Places, shared_suffix
-from .streams import listening, stepping, with_steps
+from .streams import listening, notes_of, stepping, with_steps
 
 Emit = Literal["exe", "shared", "static", "object", "weights", "llvm", "asm", "loop", "graph"]
 KINDS: tuple[Emit, ...] = get_args(Emit)
@@ -96,14 +96,16 @@ def save(
         raise RequestError(f"--verify runs machine code, and a {request.emit} has none")
     target = named_target(request.cpu)
     steps: StepGraph | None = None
+    notes: dict[str, str] = {}
     rates = sample_rates(load, network) if request.emit == "exe" else {}
     if request.entries is not None and STEP in request.entries:
         if len(request.entries) == 1:
             network, steps = stepping(load, network)
+            notes = notes_of(steps)
         elif request.emit == "exe":
             raise RequestError("an executable runs one entry: name one with --entry")
         else:
-            network = with_steps(load, network)
+            network, notes = with_steps(load, network)
     elif (
         request.emit == "exe"
     ):  # which reads the lengths itself; callers of a library only say the sizes of arrays
@@ -140,7 +142,7 @@ def save(
             )
             return [path]
         case "shared" | "static" | "object" | "weights":
-            return _library(network, made, weights, path, target, request)
+            return _library(network, made, weights, path, target, request, notes)
         case "llvm" | "asm":
             return _written(path, emit(program, request.emit, target, manifest))
     return _written(path, program_text(program))
@@ -153,6 +155,7 @@ def _library(
     path: Path,
     target: Target,
     request: Request,
+    notes: Mapping[str, str],
 ) -> list[Path]:
     """Writes a library with its header and weights, or the weights for one alone."""
     program, manifest = made.lowered.program, made.lowered.manifest
@@ -194,6 +197,7 @@ def _library(
         made_for=made_for,
         header=places.header,
         soname=request.package,
+        notes=notes,
     )
     return [*paths, *_build_files(places, manifest, request, target, apart)]
 
