@@ -46,7 +46,7 @@ from .errors import RequestError
 from .generation.compiled import Compiled, writing_network
 from .identified import debug_info, identified, layer_names
 from .places import Places, shared_suffix
-from .streams import listening, stepping, with_steps
+from .streams import listening, notes_of, stepping, with_steps
 
 Emit = Literal["exe", "shared", "static", "object", "weights", "llvm", "asm", "loop", "graph"]
 KINDS: tuple[Emit, ...] = get_args(Emit)
@@ -153,14 +153,16 @@ def save(
     if makes == "module" and request.emit == "exe":
         loader_path(path)
     steps: StepGraph | None = None
+    notes: dict[str, str] = {}
     rates = sample_rates(load, network) if request.emit == "exe" else {}
     if request.entries is not None and STEP in request.entries:
         if len(request.entries) == 1:
             network, steps = stepping(load, network)
+            notes = notes_of(steps)
         elif request.emit == "exe":
             raise RequestError("an executable runs one entry: name one with --entry")
         else:
-            network = with_steps(load, network)
+            network, notes = with_steps(load, network)
     elif (
         request.emit == "exe"
     ):  # which reads the lengths itself; callers of a library only say the sizes of arrays
@@ -210,7 +212,7 @@ def save(
             )
             return [path]
         case "shared" | "static" | "object" | "weights":
-            return _library(network, made, weights, path, target, request, debug)
+            return _library(network, made, weights, path, target, request, debug, notes)
         case "llvm" | "asm":
             return _written(path, emit(program, request.emit, target, manifest, debug=debug))
     return _written(path, program_text(program))
@@ -254,6 +256,7 @@ def _library(
     target: Target,
     request: Request,
     debug: DebugInfo | None,
+    notes: Mapping[str, str],
 ) -> list[Path]:
     """Writes a library with its header and weights, or the weights for one alone."""
     program, manifest = made.lowered.program, made.lowered.manifest
@@ -296,6 +299,7 @@ def _library(
         header=places.header,
         soname=request.package,
         debug=debug,
+        notes=notes,
     )
     return [*paths, *_build_files(places, manifest, request, target, apart)]
 
