@@ -116,10 +116,11 @@ def bound(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         if listener is not None:
             listener.close()
-        raise RequestError(f"{host}, port {port}: {error.strerror}") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise RequestError(f"{host}, port {port}: {reason}") from None
     return listener
 
 
