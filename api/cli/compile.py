@@ -33,6 +33,8 @@ _WORDS = {
     "graph": "graph",
 }
 
+#: What an executable can run.
+_RUN = (("predict",), ("step",))
 #: What comes with a library, by the ends of names.
 _BESIDE = {
     ".h": "C header",
@@ -128,6 +130,10 @@ def command(
     """
     if kind == "exe" and weights is None:
         raise click.UsageError("an executable needs --weights")
+    if kind == "exe" and entry is not None and entry not in _RUN:
+        raise click.UsageError(
+            f"an executable runs one entry, {' or '.join(name for (name,) in _RUN)}; libraries offer several"
+        )
     if no_embed and (kind not in LIBRARIES or weights is None):
         raise click.UsageError("--no-embed is for libraries with --weights")
     if package and kind not in ("shared", "static"):
