@@ -79,7 +79,8 @@ class Request:
     """Whether the path is a folder, which gets a library with files for pkg-config and CMake, as installed ones have
     it."""
     selftest_bytes: int = 4096
-    """About how many bytes an executable has of the reference's results, for `--selftest`; 0: none."""
+    """About how many bytes an executable has of the reference's results, for `--selftest`; 0: none, and no
+    other means to check and time itself, which makes it smaller."""
     debug: bool = False
     """Whether kernels in executables, libraries and objects have debug information, and symbols are kept."""
     writing: Compiled | None = None
@@ -208,6 +209,7 @@ def save(
                 stream=None if steps is None else listening(network, steps),
                 vectors=vectors,
                 shown=shown,
+                checks=request.selftest_bytes > 0,
                 debug=debug,
             )
             return [path]

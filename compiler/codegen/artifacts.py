@@ -86,15 +86,18 @@ def link_versions(
     stream: StreamTable | None = None,
     vectors: Vectors | None = None,
     shown: Callable[[str], str] = str,
+    checks: bool = True,
     debug: DebugInfo | None = None,
     flags: Sequence[str] = (),
 ) -> None:
     """Writes an executable with versions for several CPUs of one system, the best first: at its start it chooses the
     first that its CPU can run. Contents that versions have in common are stored once. Several versions do not test and
-    profile themselves kernel by kernel, since each has kernels of its own. Otherwise as `link_executable`.
+    profile themselves kernel by kernel, since each has kernels of its own. Without ``checks`` the program has none of
+    `--selftest`, `--bench` and `--profile`, and is smaller. Otherwise as `link_executable`.
     """
     first, target = versions[0].manifest, versions[0].target
     blob, contents = contents_symbol(first), Contents()
+    checks = checks and stream is None
     with scratch_folder() as folder:
         sources: list[str] = []
         for number, version in enumerate(versions):
@@ -107,7 +110,7 @@ def link_versions(
             )
             info = entry_of(manifest, entry)
             program = _alone(program, entry)
-            watch = stream is None and several is None and is_watched(program.entries[entry])
+            watch = checks and several is None and is_watched(program.entries[entry])
             needed = {
                 name: array for name, array in version.buffers.items() if name in {*info.reads, *info.writes}
             }
@@ -126,7 +129,7 @@ def link_versions(
             folder.write(f"tables{number}.c", tables)
             code = emit(program, "object", version.target, version.manifest, watch=watch, debug=debug)
             folder.write(f"model{number}.o", code)
-            if stream is None and number == 0:
+            if checks and number == 0:
                 known = vectors if several is None else None
                 folder.write("calls.c", checks_source(program, manifest, entry, needed, known, shown, watch))
                 sources.append("calls.c")
@@ -140,13 +143,14 @@ def link_versions(
             folder.write("steps.c", stream_source(first, stream))
             sources.append("steps.c")
         hears = _hears(first, entry_of(first, entry))
-        for source in _driver(target, stream is not None, hears):
+        for source in _driver(target, stream is not None, hears, checks):
             folder.write(source.name, source.read_bytes())
             sources += [source.name] if source.suffix == ".c" else []
         options = [
             *small(command, target),
             *(flags or stripped(debug)),
             *([] if hears else ["-DNETWRIGHT_NO_SOUND"]),
+            *([] if checks else ["-DNETWRIGHT_NO_CHECKS"]),
         ]
         link(command, folder, [*sorted(sources), "contents.S", *system_flags(target), *options], output)
 
@@ -162,13 +166,16 @@ def _hears(manifest: Manifest, entry: EntryInfo) -> bool:
     )
 
 
-def _driver(target: Target, takes_steps: bool, hears: bool) -> list[Path]:
-    """The C files around the object code, of a program that ``takes_steps`` or ``hears`` recordings."""
+def _driver(target: Target, takes_steps: bool, hears: bool, checks: bool) -> list[Path]:
+    """The C files around the object code, of a program that ``takes_steps``, ``hears`` recordings, or ``checks``
+    itself."""
     left_out = {*(_WHOLE_SEQUENCES if takes_steps else ()), *(() if hears else ("sound.c",))}
     files = [path for path in C_SOURCES.glob("*.[ch]") if path.name not in left_out]
     if not target.is_posix:
         files = [path for path in files if path.name != "place.c"] + [*(C_SOURCES / "plain").glob("*.c")]
-    return [*files, *(C_SOURCES / ("stream" if takes_steps else "check")).glob("*.[ch]")]
+    if takes_steps:
+        return [*files, *(C_SOURCES / "stream").glob("*.[ch]")]
+    return [*files, *(C_SOURCES / "check").glob("*.[ch]" if checks else "*.h")]
 
 
 def _numbered(program: ir.Program, manifest: Manifest, number: int) -> tuple[ir.Program, Manifest]:

@@ -19,8 +19,8 @@ int main(int argc, char **argv) {
     c.buffers = allocate(buffers, sizeof *c.buffers);
     c.arrays = allocate(buffers, sizeof *c.arrays);
     c.shapes = allocate(buffers, sizeof *c.shapes);
-    if (asked.selftest) return self_test(&asked, &c, &r);
-    if ((asked.bench || asked.profile) && makes_inputs(&asked)) {
+    if (CHECKS && asked.selftest) return self_test(&asked, &c, &r);
+    if (CHECKS && (asked.bench || asked.profile) && makes_inputs(&asked)) {
         choose_sizes(&asked, &c);
         generate_inputs(&c, 1);
     } else {
@@ -28,8 +28,8 @@ int main(int argc, char **argv) {
     }
     prepare_buffers(&c);
     begin_running(&r, asked.threads, asked.pin);
-    if (asked.bench) return bench(&asked, &c, &r);
-    if (asked.profile) return profile(&asked, &c, &r);
+    if (CHECKS && asked.bench) return bench(&asked, &c, &r);
+    if (CHECKS && asked.profile) return profile(&asked, &c, &r);
     run(&r, &c);
     end_running(&r);
     write_outputs(&asked, &c);

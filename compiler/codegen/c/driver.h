@@ -6,6 +6,13 @@
 #include "npy.h"
 #include "options.h"
 
+/* Whether the program can test and time itself: smaller ones are compiled without. */
+#ifdef NETWRIGHT_NO_CHECKS
+enum { CHECKS = 0 };
+#else
+enum { CHECKS = 1 };
+#endif
+
 /* The data of one call, one slot per model buffer (and dim). */
 typedef struct {
     int64_t *dims;
