@@ -42,7 +42,8 @@ def small(command: Sequence[str], target: Target) -> list[str]:
     """
     if not joins_segments(command, target):
         return SMALL
-    return [*SMALL, "-fno-plt", "-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,-z,noseparate-code"]
+    joined = ["-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,--no-eh-frame-hdr", "-Wl,-z,noseparate-code"]
+    return [*SMALL, "-fno-plt", *joined]
 
 
 def joins_segments(command: Sequence[str], target: Target) -> bool:

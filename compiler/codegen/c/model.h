@@ -75,8 +75,9 @@ typedef struct {
     int32_t (*pin)(const int32_t *processors, int32_t count);
     int64_t (*plan)(const int64_t *dims, int64_t *offsets);
     const char *(*error)(int32_t code);
-    /* The CPU features that the code requires, ended by NULL, and which are missing: bit i is features[i]. */
-    const char *const *features;
+    /* The CPU features that the code requires, one string after the other and an empty one at the end, and which are
+       missing: bit i is that of number i. */
+    const char *features;
     int64_t (*missing)(void);
 } nw_model;
 

@@ -33,9 +33,10 @@ void tell_manifest(void) {
     while (n && model->manifest[n - 1] != '}') n--;
     fwrite(model->manifest, 1, n ? n - 1 : 0, stdout); /* without the brace that ends it */
     fputs(", \"missing\": [", stdout);
-    for (int i = 0; model->features[i]; i++) {
+    const char *name = model->features;
+    for (int i = 0; *name; i++, name += strlen(name) + 1) {
         if (!(missing >> i & 1)) continue;
-        printf("%s\"%s\"", before, model->features[i]);
+        printf("%s\"%s\"", before, name);
         before = ", ";
     }
     puts("]}");

@@ -101,7 +101,7 @@ int self_test(const options *asked, call *c, runner *r) {
     const nw_checks *checks = &nw_the_checks;
     int32_t worst = 0;
     if (!checks->probe_count)
-        fail(EXIT_INPUT, "--selftest: there is nothing to compare with, since it was compiled with --no-selftest, or the interpreter had no results");
+        fail(EXIT_INPUT, "--selftest: there is nothing to compare with: the interpreter had no results, or the program is for several CPUs");
     for (int32_t i = 0; i < nw_the_model.dim_count; i++) c->dims[i] = checks->dims[i];
     generate_inputs(c, 0);
     prepare_buffers(c);
