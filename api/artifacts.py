@@ -29,6 +29,7 @@ from .data.needs import sample_rates
 from .errors import RequestError
 from .generation.compiled import Compiled, writing_network
 from .streams import listening, stepping
+from .trainer import STEPS, TRAIN, check_trainer, save_trainer
 
 Emit = Literal["exe", "shared", "object", "llvm", "asm", "loop", "graph"]
 KINDS: tuple[Emit, ...] = get_args(Emit)
@@ -37,7 +38,7 @@ KINDS: tuple[Emit, ...] = get_args(Emit)
 @dataclass(frozen=True, slots=True)
 class Request:
     """What to write: the kind, the CPU it is for, and the entries. An executable has one, by default `predict`; with
-    `step`, which stands alone, it takes steps on standard input.
+    `step`, which stands alone, it takes steps on standard input, and with `train` it trains.
 
     A graph is written as it is after the pass or phase ``stop_after`` (default: the last) with at most ``max_rewrites``
     rewrites by passes (default: no limit).
@@ -73,12 +74,15 @@ def save(
 ) -> list[Path]:
     """Writes the requested file and those that accompany it, each completely or not at all; returns their paths.
 
-    An executable needs ``weights``; a library embeds them if they are given. Raises RequestError, LinkError,
-    TargetError, VerificationError, OSError.
+    An executable needs ``weights``, but for one that trains, which begins with them if they are given; a library embeds
+    them if they are given. Raises RequestError, SpecError, LinkError, TargetError, VerificationError, OSError.
     """
     if request.emit not in KINDS:
         raise RequestError(f"a model is written as {', '.join(KINDS)}, not as {request.emit!r}")
-    if request.emit == "exe" and weights is None:
+    training = request.entries is not None and TRAIN in request.entries
+    if training and (request.emit != "exe" or request.entries != (TRAIN,)):
+        raise RequestError(f"the entry {TRAIN} is for an executable, which has no other: emit exe")
+    if request.emit == "exe" and weights is None and not training:
         raise RequestError("an executable needs weights")
     if request.verify and request.emit in ("graph", "loop"):
         raise RequestError(f"--verify runs machine code, and a {request.emit} has none")
@@ -93,11 +97,14 @@ def save(
         request.emit == "exe"
     ):  # which reads the lengths itself; callers of a library only say the sizes of arrays
         network = bounded_network(load, network)
+    if training:
+        check_trainer(load, network, weights=weights is not None)
     entry = STEP if steps is not None else "predict"
     if request.writing is not None:
         network, graphs = writing_network(load, network, request.writing)
     else:
-        graphs = entry_graphs(network, (entry,) if request.emit == "exe" else request.entries)
+        entries = STEPS if training else (entry,) if request.emit == "exe" else request.entries
+        graphs = entry_graphs(network, entries)
     if request.emit == "graph":
         limits = {"stop_after": request.stop_after, "max_rewrites": request.max_rewrites}
         texts = [print_graph(graph) for graph in run(graphs, describe(target), **limits).values()]
@@ -109,6 +116,9 @@ def save(
         if request.verified is not None:
             request.verified(verified)
     match request.emit:
+        case "exe" if training:
+            save_trainer(load, network, made, weights, path, target)
+            return [path]
         case "exe":
             assert weights is not None
             link_executable(

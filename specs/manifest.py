@@ -54,6 +54,12 @@ AVERAGE, GATHERED, SCALE = "average.", "optimizer.gathered", "optimizer.scale"
 #: statistic's new value, that one part gives (with the name after it); numbers of the whole batch.
 GRADIENT, BATCH = "part.", "batch."
 
+#: What a program that trains by itself has around its steps: the entry `order`, which gives the order of the samples in
+#: an epoch, and `rate`, the learning rate after so many updates, of which a plateau's scale is a factor; the names of
+#: what they take, and of the dim that counts samples.
+ORDER, RATE = "order", "rate"
+EPOCH, UPDATES, RATE_SCALE, SAMPLES = "epoch", "updates", "scale", "samples"
+
 #: Return codes of entries and kernels.
 INDEX_OUT_OF_RANGE, LENGTH_OUT_OF_RANGE = 1, 2
 #: Return codes of entries that refuse to start.

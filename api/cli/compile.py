@@ -46,8 +46,9 @@ _WORDS = {
 )
 @click.option(
     "--entry",
-    type=click.Choice(["predict", "step"]),
-    help="What an executable runs: predict on files, or step on standard input; for other kinds, only this one.",
+    type=click.Choice(["predict", "step", "train"]),
+    help="What an executable runs: predict on files, step on standard input, or train on files; for other kinds, only "
+    "this one.",
 )
 @click.option(
     "--stop-after",
@@ -97,10 +98,11 @@ def command(
 
     The executable runs on .npy files: `./OUT -i image=images.npy -o answers.npz`, and with one input and one output
     `./OUT < images.npy > answers.npy`; `./OUT --info` describes its inputs and outputs. With --entry step it takes a
-    sequence on standard input, as bare numbers, and answers as the steps come. A shared library comes with a C
+    sequence on standard input, as bare numbers, and answers as the steps come; with --entry train it trains on .npz
+    files, beginning with --weights or with initial values. A shared library comes with a C
     header and also contains the training entries. llvm, asm, loop and graph are text.
     """
-    if kind == "exe" and weights is None:
+    if kind == "exe" and weights is None and entry != "train":
         raise click.UsageError("an executable needs --weights")
     if kind != "graph" and (stop_after is not None or max_rewrites is not None):
         raise click.UsageError("--stop-after and --max-rewrites go with --emit graph")
@@ -108,6 +110,8 @@ def command(
         raise click.UsageError("--generate needs --weights, with the vocabulary")
     if length is not None and entry == "step":
         raise click.UsageError("--generate writes whole texts, and --entry step takes them step by step")
+    if length is not None and entry == "train":
+        raise click.UsageError("--generate writes texts, and --entry train trains: leave one of them out")
     if beam is not None and length is None:
         raise click.UsageError("--beam is for texts that are written: give --generate LENGTH, too")
     model = load(spec, settings, dims=dims)

@@ -47,12 +47,12 @@ def link_executable(
     missing or of another dtype or size, and for a dim that no input determines.
     """
     target = target or host_target()
-    _check(program, manifest)
-    info = _find(manifest, entry)
+    check_program(program, manifest)
+    info = find_entry(manifest, entry)
     needed = {name: buffers[name] for name in buffers if name in {*info.reads, *info.writes}}
     blob = f"{manifest.model}_contents"
     with scratch_folder() as folder:
-        offsets = _write_contents(folder, manifest, needed, blob, target)
+        offsets = write_contents(folder, manifest, needed, blob, target)
         tables = model_source(manifest, info, offsets, blob, required(target), sample_rates)
         folder.write("tables.c", tables)
         folder.write("model.o", emit(program, "object", target, manifest))
@@ -86,13 +86,13 @@ def link_shared(
     Raises LinkError without a C compiler, ValueError for contents of another dtype or size.
     """
     target = target or host_target()
-    _check(program, manifest)
+    check_program(program, manifest)
     contents = dict(buffers or {})
     blob = f"{manifest.model}_contents"
     threads = has_threads(target)
     header = header_source(manifest, contents, required(target), threads)
     with scratch_folder() as folder:
-        offsets = _write_contents(folder, manifest, contents, blob, target)
+        offsets = write_contents(folder, manifest, contents, blob, target)
         folder.write("library.h", header)
         folder.write("sizes.h", (C_SOURCES / "sizes.h").read_bytes())
         folder.write("library.c", library_source(manifest, offsets, blob, threads))
@@ -110,14 +110,15 @@ def link_shared(
     return path
 
 
-def _find(manifest: Manifest, name: str) -> EntryInfo:
+def find_entry(manifest: Manifest, name: str) -> EntryInfo:
+    """The entry of a name. Raises ValueError."""
     for entry in manifest.entries:
         if entry.name == name:
             return entry
     raise ValueError(f"{manifest.model} has no entry {name!r}")
 
 
-def _check(program: ir.Program, manifest: Manifest) -> None:
+def check_program(program: ir.Program, manifest: Manifest) -> None:
     """Raises ValueError unless the manifest describes this very program: C code is generated from it."""
     described = (
         manifest.model,
@@ -141,10 +142,17 @@ def _check(program: ir.Program, manifest: Manifest) -> None:
             )
 
 
-def _write_contents(
-    folder: Scratch, manifest: Manifest, buffers: Mapping[str, np.ndarray], blob: str, target: Target
+def write_contents(
+    folder: Scratch,
+    manifest: Manifest,
+    buffers: Mapping[str, np.ndarray],
+    blob: str,
+    target: Target,
+    others: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, int]:
-    """Writes the contents to one file, and assembly that includes it; returns each buffer's offset."""
+    """Writes the contents of buffers, and ``others`` by names of their own, to one file, and assembly that includes it;
+    returns the offset of each.
+    """
     known = {buffer.name: buffer for buffer in manifest.buffers}
     offsets: dict[str, int] = {}
 
@@ -155,6 +163,7 @@ def _write_contents(
                 raise ValueError(
                     f"{name}: expected {expected.dtype} {expected.shape}, found {array.dtype.name} {shape}"
                 )
+        for name, array in {**buffers, **(others or {})}.items():
             file.write(bytes(-file.tell() % _ALIGN))
             offsets[name] = file.tell()
             file.write(array.tobytes())

@@ -74,6 +74,28 @@ def link(command: Sequence[str], folder: Scratch, arguments: Sequence[str], outp
         write_file(output, lambda file: shutil.copyfileobj(program, file), executable=True)
 
 
+def link_static(
+    command: Sequence[str], folder: Scratch, arguments: Sequence[str], output: Path, target: Target
+) -> bool:
+    """As ``link``, but without libraries that the program would need where it runs, if the compiler has such ones.
+    Returns whether it does.
+    """
+    if target.is_linux and _links_statically(command, folder):
+        link(command, folder, ["-static", *arguments], output)
+        return True
+    link(command, folder, arguments, output)
+    return False
+
+
+def _links_statically(command: Sequence[str], folder: Scratch) -> bool:
+    folder.write("nothing.c", "#include <pthread.h>\nint main(void) { return pthread_self() == 0; }\n")
+    words = [*command, "-static", "nothing.c", "-pthread", "-lm", "-o", "nothing"]
+    try:
+        return subprocess.run(words, cwd=folder.path, capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
 def _zig_triple(target: Target) -> str:
     """LLVM's triple without its vendor, as zig spells it."""
     parts = [part for part in target.triple.split("-") if part not in ("unknown", "pc", "apple")]

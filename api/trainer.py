@@ -1,0 +1,186 @@
+"""Executables that train: what they can't do is said when they are compiled, and they are made from the plan of the
+training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.compiler.codegen.machines import describe
+from netwright.compiler.codegen.target import Target
+from netwright.compiler.codegen.trainer import Part, TrainerPlan, link_trainer
+from netwright.compiler.driver import lower
+from netwright.compiler.frontend.network import Network, initial_states, initial_values
+from netwright.compiler.frontend.training.around import around_dims, around_graphs
+from netwright.runtime.monitor import Monitor
+from netwright.runtime.named_arrays import static_shape
+from netwright.specs.diagnostics.diagnostic import Diagnostic, Diagnostics
+from netwright.specs.load import LoadResult
+from netwright.specs.manifest import BufferInfo, Manifest
+from netwright.specs.models.data import ArraysData
+from netwright.specs.models.train import TrainSpec
+
+from .build import Build
+from .errors import RequestError, SpecError
+from .identity import spec_identity
+from .training import training_plan
+from .version import VERSION
+
+#: The entry that makes an executable train, and the entries of the network that it runs.
+TRAIN = "train"
+STEPS = ("loss", "train_step")
+_BESIDE = "train it with netwright train"
+
+
+def check_trainer(load: LoadResult, network: Network, *, weights: bool) -> None:
+    """Raises SpecError, which names all keys that an executable can't follow, and RequestError without a train
+    section. ``weights`` says whether it begins with given weights.
+    """
+    assert load.model is not None
+    train = load.model.train
+    if train is None:
+        raise RequestError(f"{network.model} can't be trained: the spec has no train section")
+    errors = [
+        Diagnostic("NW0413", "error", f"an executable that trains {what}", load.span(path), "", help=help)
+        for path, what, help in _beyond(train, network, weights)
+    ]
+    if errors:
+        raise SpecError(Diagnostics(errors, load.diagnostics.sources.values()))
+
+
+def _beyond(
+    train: TrainSpec, network: Network, weights: bool
+) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """What of a spec an executable can't follow: the key, why, and what to do."""
+    for name, source in train.data.items():
+        if name not in ("train", "valid") or isinstance(source, ArraysData):
+            continue
+        kind = getattr(source, "type", None)
+        what = f"reads files of {kind}" if kind else "takes samples out of another set"
+        yield (
+            ("train", "data", name),
+            f"reads arrays in .npz files, and {name} {what}",
+            "write the samples as arrays with numpy.savez, and declare the set as a path to them",
+        )
+    if train.augment:
+        yield ("train", "augment"), "does not vary samples", f"remove augment, or {_BESIDE}"
+    if train.balance:
+        yield ("train", "balance"), "does not balance classes", f"remove balance, or {_BESIDE}"
+    if train.group_by_length:
+        yield (
+            ("train", "group_by_length"),
+            "does not group samples by length",
+            f"remove group_by_length, or {_BESIDE}",
+        )
+    if train.parts:
+        yield ("train", "parts"), "runs whole batches", f"remove parts, or {_BESIDE}"
+    if train.windows is not None:
+        yield (
+            ("train", "bptt", "window"),
+            "does not cut sequences into windows",
+            f"remove window, or {_BESIDE}",
+        )
+    if network.fitted and not weights:
+        yield (
+            ("layers",),
+            f"does not fit {', '.join(network.fitted)} to the training data",
+            "give --weights with the statistics, those of a trained network, or write mean and deviation into the spec",
+        )
+
+
+def save_trainer(
+    load: LoadResult,
+    network: Network,
+    made: Build,
+    weights: Mapping[str, NDArray] | None,
+    path: Path,
+    target: Target,
+) -> None:
+    """Writes an executable that trains ``network``, of which ``made`` has `loss` and `train_step`, beginning with
+    ``weights`` or with initial values.
+
+    Raises RequestError, TrainingError for a number that can't be monitored, LinkError, OSError.
+    """
+    assert load.model is not None
+    assert load.model.train is not None
+    train = load.model.train
+    around = lower(
+        f"{network.model}_around",
+        around_graphs(train),
+        around_dims(),
+        version=VERSION,
+        target=made.lowered.manifest.target,
+        machine=describe(target),
+    )
+    manifest = made.lowered.manifest
+    _check_sizes(manifest)
+    link_trainer(
+        Part(made.lowered.program, manifest),
+        Part(around.program, around.manifest),
+        made.lowered.constants,
+        _plan(load, network, manifest, weights),
+        path,
+        target,
+    )
+
+
+def _check_sizes(manifest: Manifest) -> None:
+    """Raises RequestError for arrays whose first axis does not count samples, and states that depend on the batch."""
+    dims = {dim.name for dim in manifest.dims}
+    for info in manifest.buffers:
+        if info.role == "input" and (
+            not info.shape or not (info.shape[0] in dims or info.shape[0].isdigit())
+        ):
+            raise RequestError(
+                f"an executable that trains takes one row per sample, and {info.name} has the shape "
+                f"[{', '.join(info.shape)}]"
+            )
+        if info.role == "state" and static_shape(info) is None:
+            raise RequestError(f"an executable that trains can't keep {info.name}: its size is open")
+
+
+def _plan(
+    load: LoadResult, network: Network, manifest: Manifest, weights: Mapping[str, NDArray] | None
+) -> TrainerPlan:
+    plan = training_plan(load, network)
+    stopping, plateau, every = plan.early_stopping, plan.plateau, plan.checkpoint_every
+    for monitor in (plan.monitor, plateau.monitor if plateau else None):
+        if monitor is not None:
+            Monitor.of(monitor, manifest.scores, validated=True)
+    identity: dict[str, Any] = {**plan.identity(0, None), **spec_identity(load)}
+    del identity["samples"], identity["monitor"]
+    values = initial_values(network) if weights is None else weights
+    return TrainerPlan(
+        identity=json.dumps(identity)[1:-1],
+        settings=json.dumps(list(load.settings)),
+        epochs=plan.epochs,
+        batch_size=plan.batch_size,
+        shuffle=plan.shuffle,
+        monitor=plan.monitor,
+        patience=stopping.patience if stopping else None,
+        min_delta=stopping.min_delta if stopping else 0.0,
+        drop=(plateau.patience, plateau.factor, plateau.min_delta, plateau.monitor) if plateau else None,
+        every_epochs=every.epochs,
+        every_steps=every.steps,
+        every_minutes=every.minutes,
+        weights={name: np.ascontiguousarray(values[name]) for name in network.parameters},
+        states=_states(network, manifest),
+    )
+
+
+def _states(network: Network, manifest: Manifest) -> dict[str, NDArray]:
+    """The states with their first values, as a session has them."""
+    initial = initial_states(network)
+    return {info.name: _first(info, initial) for info in manifest.buffers if info.role == "state"}
+
+
+def _first(info: BufferInfo, initial: Mapping[str, NDArray]) -> NDArray:
+    shape = static_shape(info)
+    assert shape is not None
+    zeros = np.zeros(shape, info.dtype)
+    return np.asarray(initial[info.name], info.dtype) if info.name in initial else zeros
