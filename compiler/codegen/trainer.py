@@ -29,7 +29,7 @@ from .aot import emit
 from .artifacts import check_program, find_entry, write_contents
 from .csource import c_dtype, c_string, model_source
 from .features import required
-from .linker import C_SOURCES, find_compiler, link, link_static
+from .linker import C_SOURCES, find_compiler, link_static
 from .target import Target
 
 #: What a trainer has no use for.
@@ -85,8 +85,8 @@ def link_trainer(
     *,
     flags: Sequence[str] = (),
 ) -> bool:
-    """Writes an executable that trains with the entries `train_step` and `loss` of ``step``, and the entries `order` and
-    `rate` of ``around``. Returns whether it needs nothing but the system's kernel.
+    """Writes an executable that trains with the entries `train_step` and `loss` of ``step``, and the entries `order`
+    and `rate` of ``around``. Returns whether it needs nothing but the system's kernel.
 
     Raises LinkError without a C compiler.
     """
