@@ -1,4 +1,5 @@
 /* What is around a step: the order of samples and the rate, which compiled code computes. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "failure.h"
@@ -38,6 +39,8 @@ void order_samples(int64_t epoch, int64_t samples, int64_t *order) {
 
 double rate_after(int64_t updates, double scale) {
     double rate = 0;
+    char digits[40];
     run_around(&nw_the_trainer.rate, 1, &updates, &scale, &rate);
-    return rate;
+    snprintf(digits, sizeof digits, "%.9g", rate); /* what is reported has nine digits */
+    return strtod(digits, NULL);
 }
