@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.target import Target
-from netwright.compiler.codegen.trainer import Part, TrainerPlan, link_trainer
+from netwright.compiler.codegen.trainer import Part, SplitTable, TrainerPlan, link_trainer
 from netwright.compiler.driver import lower
 from netwright.compiler.frontend.network import Network, initial_states, initial_values
-from netwright.compiler.frontend.training.around import around_dims, around_graphs
+from netwright.compiler.frontend.training.around import around_dims, around_graphs, split_entry
 from netwright.runtime.monitor import Monitor
 from netwright.runtime.named_arrays import static_shape
 from netwright.specs.diagnostics.diagnostic import Diagnostic, Diagnostics
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import BufferInfo, Manifest
-from netwright.specs.models.data import ArraysData
+from netwright.specs.models.data import AnySource, ArraysData, SplitData
 from netwright.specs.models.train import TrainSpec
 
 from .build import Build
@@ -58,15 +58,7 @@ def _beyond(
 ) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
     """What of a spec an executable can't follow: the key, why, and what to do."""
     for name, source in train.data.items():
-        if name not in ("train", "valid") or isinstance(source, ArraysData):
-            continue
-        kind = getattr(source, "type", None)
-        what = f"reads files of {kind}" if kind else "takes samples out of another set"
-        yield (
-            ("train", "data", name),
-            f"reads arrays in .npz files, and {name} {what}",
-            "write the samples as arrays with numpy.savez, and declare the set as a path to them",
-        )
+        yield from _beyond_arrays(name, source, network)
     if train.augment:
         yield ("train", "augment"), "does not vary samples", f"remove augment, or {_BESIDE}"
     if train.balance:
@@ -91,6 +83,25 @@ def _beyond(
             f"does not fit {', '.join(network.fitted)} to the training data",
             "give --weights with the statistics, those of a trained network, or write mean and deviation into the spec",
         )
+
+
+def _beyond_arrays(
+    name: str, source: AnySource | SplitData, network: Network
+) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """What an executable can't read of a data set."""
+    path = ("train", "data", name)
+    if isinstance(source, SplitData):
+        if source.source not in ("train", "valid"):
+            return  # of a set that training does not read
+        known = {**network.inputs, **network.targets}
+        by = source.stratify
+        if by is not None and (by not in known or np.dtype(known[by].dtype).kind not in "biu"):
+            what = f"splits data by arrays of integers that the network takes, and {by} is none"
+            yield (*path, "stratify"), what, "choose another array, or leave stratify out"
+    elif name in ("train", "valid") and not isinstance(source, ArraysData):
+        what = f"reads arrays, and {name} has files of type {source.type}"
+        help = f"write the samples as arrays with numpy.savez, and --set train.data.{name}=FILE.npz"
+        yield path, what, help
 
 
 def save_trainer(
@@ -147,6 +158,8 @@ def _check_sizes(manifest: Manifest) -> None:
 def _plan(
     load: LoadResult, network: Network, manifest: Manifest, weights: Mapping[str, NDArray] | None
 ) -> TrainerPlan:
+    assert load.model is not None
+    assert load.model.train is not None
     plan = training_plan(load, network)
     stopping, plateau, every = plan.early_stopping, plan.plateau, plan.checkpoint_every
     for monitor in (plan.monitor, plateau.monitor if plateau else None):
@@ -170,7 +183,15 @@ def _plan(
         every_minutes=every.minutes,
         weights={name: np.ascontiguousarray(values[name]) for name in network.parameters},
         states=_states(network, manifest),
+        splits=list(_splits(load.model.train)),
     )
+
+
+def _splits(train: TrainSpec) -> Iterator[SplitTable]:
+    for name, split in train.data.items():
+        if isinstance(split, SplitData) and split.source in ("train", "valid"):
+            entry = split_entry(name)
+            yield SplitTable(name, split.source, split.share, split.folds, split.fold, split.stratify, entry)
 
 
 def _states(network: Network, manifest: Manifest) -> dict[str, NDArray]:

@@ -42,6 +42,21 @@ _WEIGHT, _STATE = "weight.", "state."
 
 
 @dataclass(frozen=True)
+class SplitTable:
+    """Samples taken out of the training or validation data (``specs.models.data.SplitData``): the ``entry`` gives the
+    order that they are taken in.
+    """
+
+    name: str
+    source: str
+    share: float
+    folds: int | None
+    fold: int | None
+    stratify: str | None
+    entry: str
+
+
+@dataclass(frozen=True)
 class TrainerPlan:
     """How an executable trains: what of a ``runtime.plan.TrainingPlan`` is settled when it is compiled.
 
@@ -65,6 +80,7 @@ class TrainerPlan:
     every_minutes: float | None
     weights: Mapping[str, np.ndarray]
     states: Mapping[str, np.ndarray]
+    splits: Sequence[SplitTable] = ()
 
 
 @dataclass(frozen=True)
@@ -151,6 +167,7 @@ def _training_source(
     lines += _tensors("weight", plan.weights, numbers, offsets, blob, states)
     lines += _tensors("state", plan.states, numbers, offsets, blob, {})
     lines += _scores(manifest.scores, numbers)
+    lines += _splits(plan.splits, around, numbers)
     drop = plan.drop or (0, 1.0, 0.0, None)
     lines += [
         "const nw_trainer nw_the_trainer = {",
@@ -164,6 +181,7 @@ def _training_source(
         f"    {drop[0]}, {drop[1]!r}, {drop[2]!r}, {_text(drop[3])},",
         f"    {plan.every_epochs or 0}, {plan.every_steps or 0}, {plan.every_minutes or 0.0!r},",
         f"    {states[updates]}, {states.get(GATHERED, -1)}, {states.get(SCALE, -1)},",
+        f"    {len(plan.splits)}, splits,",
         "};",
     ]
     return "\n".join(lines) + "\n"
@@ -185,13 +203,13 @@ def _entry(manifest: Manifest, name: str) -> str:
     return f"{{{entry.symbol}, {entry.symbol}_plan, {entry.slots}}}"
 
 
-def _around(around: Manifest, name: str, inputs: Sequence[str]) -> str:
-    """An entry with the places of its inputs (at most two) and of its output, which has its name."""
+def _around(around: Manifest, name: str, inputs: Sequence[str], output: str | None = None) -> str:
+    """An entry with the places of its inputs (at most two) and of its ``output``, by default of the same name."""
     reads = find_entry(around, name).reads
     numbers = {buffer.name: number for number, buffer in enumerate(around.buffers)}
     places = [numbers[input] if input in reads else -1 for input in inputs] + [-1] * (2 - len(inputs))
     listed = ", ".join(map(str, places))
-    return f"{{{_entry(around, name)}, {len(numbers)}, {{{listed}}}, {numbers[name]}}}"
+    return f"{{{_entry(around, name)}, {len(numbers)}, {{{listed}}}, {numbers[output or name]}}}"
 
 
 def _tensors(
@@ -230,3 +248,15 @@ def _scores(scores: Sequence[ScoreInfo], numbers: Mapping[str, int]) -> list[str
             f"factors_{number}, {int(score.rises)}}},"
         )
     return [*tables, "static const nw_score scores[] = {", *rows, "};"]
+
+
+def _splits(splits: Sequence[SplitTable], around: Manifest, numbers: Mapping[str, int]) -> list[str]:
+    rows = [
+        f"    {{{c_string(split.name)}, {int(split.source == 'valid')}, {int(split.name == 'valid')}, "
+        f"{split.share!r}, {split.folds or 0}, {split.fold or 0}, "
+        f"{-1 if split.stratify is None else numbers[split.stratify]}, "
+        f"{_around(around, split.entry, (EPOCH,), ORDER)}}},"
+        for split in splits
+    ]
+    none = '    {"", 0, 0, 0.0, 0, 0, -1, {{NULL, NULL, 0}, 0, {-1, -1}, 0}},'
+    return ["static const nw_split splits[] = {", *rows, none, "};"]

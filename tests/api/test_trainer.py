@@ -17,7 +17,6 @@ import pytest
 import netwright
 from netwright.artifacts import Request, save
 from netwright.errors import SpecError
-from netwright.program import Program
 from netwright.runtime.tensors import TensorFile
 
 from ..kills.trainers import disturb
@@ -222,7 +221,11 @@ def test_refuses_another_training(made: Path) -> None:
 
 
 def test_says_what_an_executable_can_not_do(tmp_path: Path) -> None:
-    train = {**SPEC["train"], "group_by_length": True, "augment": {"x": [{"type": "noise", "deviation": 0.1}]}}
+    train = {
+        **SPEC["train"],
+        "group_by_length": True,
+        "augment": {"x": [{"type": "noise", "deviation": 0.1}]},
+    }
     train["data"] = {"train": "train.npz", "valid": {"from": "train", "fraction": 0.2, "stratify": "t"}}
     model = netwright.load({**SPEC, "train": train})
     with pytest.raises(SpecError) as error:

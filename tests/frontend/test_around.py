@@ -27,9 +27,7 @@ RATES: tuple[ScheduleSpec, ...] = (
 
 def engine(graphs: Mapping[str, Graph]) -> NativeEngine:
     target = host_target()
-    lowered = lower(
-        "around", graphs, around_dims(), version="", target=str(target), machine=describe(target)
-    )
+    lowered = lower("around", graphs, around_dims(), version="", target=str(target), machine=describe(target))
     return Build(lowered, target).engine(1)
 
 

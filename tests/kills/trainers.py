@@ -1,4 +1,4 @@
-"""Executables that train, ended by signals at random moments and resumed: `python -m tests.kills.trainers TRAINER …`."""
+"""Trainers ended by signals at random moments and resumed: `python -m tests.kills.trainers CHECKPOINT TRAINER …`."""
 
 from __future__ import annotations
 

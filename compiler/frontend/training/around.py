@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from netwright.specs.dims import dim
 from netwright.specs.manifest import EPOCH, ORDER, RATE, RATE_SCALE, SAMPLES, UPDATES, DimInfo
+from netwright.specs.models.data import SplitData
 from netwright.specs.models.train import TrainSpec
-from netwright.specs.random import SHUFFLE, key_for
+from netwright.specs.random import SHUFFLE, SPLIT, key_for
 
 from ...graph.graph import Graph
 from ...graph.types import TensorType
@@ -22,8 +23,18 @@ def around_dims() -> list[DimInfo]:
 
 def around_graphs(train: TrainSpec) -> dict[str, Graph]:
     """`order` gives the order of the samples in an epoch, counted from 0, when it is shuffled; `rate` the learning rate
-    after so many updates, of which a plateau's ``scale`` is a factor."""
-    return {ORDER: order_graph(train.seed, SHUFFLE), RATE: _rate_graph(train)}
+    after so many updates, of which a plateau's ``scale`` is a factor; `split_NAME` the order in which a split takes
+    samples out of another set, for epoch 0."""
+    graphs = {ORDER: order_graph(train.seed, SHUFFLE), RATE: _rate_graph(train)}
+    for name, source in train.data.items():
+        if isinstance(source, SplitData):
+            graphs[split_entry(name)] = order_graph(source.seed, SPLIT)
+    return graphs
+
+
+def split_entry(name: str) -> str:
+    """The entry that draws the order for a split."""
+    return f"split_{name}"
 
 
 def order_graph(seed: int, path: str) -> Graph:

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "failure.h"
-#include "training.h"
+#include "split.h"
 
 static void tell(const training *t, int64_t before) {
     const progress *at = &t->at;
@@ -27,7 +27,11 @@ int main(int argc, char **argv) {
     t.at.batch_size = nw_the_trainer.batch_size;
     load_dataset("train", t.asked.train, &t.train);
     t.validated = t.asked.valid != NULL;
-    if (t.validated) load_dataset("valid", t.asked.valid, &t.valid);
+    if (t.validated) {
+        load_dataset("valid", t.asked.valid, &t.valid);
+        take_splits(1, 1, &t.valid, NULL);
+    }
+    t.validated |= take_splits(0, t.validated, &t.train, &t.valid);
     choose_monitor(&t);
     make_values(&t);
     if (t.asked.init) start_from(&t, t.asked.init);

@@ -33,6 +33,16 @@ typedef struct {
     int32_t rises;
 } nw_score;
 
+/* Samples taken out of the training or validation data: a share of them, or (folds > 0) one of several folds. */
+typedef struct {
+    const char *name;
+    int32_t from_valid, is_valid;
+    double share;
+    int64_t folds, fold;
+    int32_t stratify; /* an array each of whose values is split in the same proportion; -1: none */
+    nw_around order;
+} nw_split;
+
 typedef struct {
     const char *version, *model;
     const char *identity; /* what must not change when a training is resumed: members of a JSON object */
@@ -53,6 +63,8 @@ typedef struct {
     int64_t every_epochs, every_steps; /* how often a checkpoint is written; 0: not by this */
     double every_minutes;
     int32_t updates, gathered, scale; /* states; -1: none */
+    int32_t split_count;
+    const nw_split *splits;
 } nw_trainer;
 
 extern const nw_trainer nw_the_trainer;

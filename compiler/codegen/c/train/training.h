@@ -78,6 +78,8 @@ const char *infinite_loss(const call *c, double *value);
 double score_of(int32_t score, const totals *sums);
 
 /* around.c */
+/* Runs an entry on scalars; NULL stands for 0. */
+void run_around(const nw_around *what, int64_t size, const void *first, const void *second, void *result);
 void order_samples(int64_t epoch, int64_t samples, int64_t *order);
 double rate_after(int64_t updates, double scale);
 
