@@ -17,9 +17,11 @@ from netwright.compiler.codegen.trainer import Part, SplitTable, TrainerPlan, li
 from netwright.compiler.driver import lower
 from netwright.compiler.frontend.network import Network, initial_states, initial_values
 from netwright.compiler.frontend.training.around import around_dims, around_graphs, split_entry
+from netwright.runtime.batches.trimming import Trimming, time_axes
 from netwright.runtime.monitor import Monitor
-from netwright.runtime.named_arrays import static_shape
+from netwright.runtime.plan import TrainingPlan
 from netwright.specs.diagnostics.diagnostic import Diagnostic, Diagnostics
+from netwright.specs.dims import parse_dim
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import BufferInfo, Manifest
 from netwright.specs.models.data import AnySource, ArraysData, SplitData
@@ -63,20 +65,8 @@ def _beyond(
         yield ("train", "augment"), "does not vary samples", f"remove augment, or {_BESIDE}"
     if train.balance:
         yield ("train", "balance"), "does not balance classes", f"remove balance, or {_BESIDE}"
-    if train.group_by_length:
-        yield (
-            ("train", "group_by_length"),
-            "does not group samples by length",
-            f"remove group_by_length, or {_BESIDE}",
-        )
     if train.parts:
         yield ("train", "parts"), "runs whole batches", f"remove parts, or {_BESIDE}"
-    if train.windows is not None:
-        yield (
-            ("train", "bptt", "window"),
-            "does not cut sequences into windows",
-            f"remove window, or {_BESIDE}",
-        )
     if network.fitted and not weights:
         yield (
             ("layers",),
@@ -141,7 +131,7 @@ def save_trainer(
 
 
 def _check_sizes(manifest: Manifest) -> None:
-    """Raises RequestError for arrays whose first axis does not count samples, and states that depend on the batch."""
+    """Raises RequestError for arrays whose first axis does not count samples."""
     dims = {dim.name for dim in manifest.dims}
     for info in manifest.buffers:
         if info.role == "input" and (
@@ -151,8 +141,6 @@ def _check_sizes(manifest: Manifest) -> None:
                 f"an executable that trains takes one row per sample, and {info.name} has the shape "
                 f"[{', '.join(info.shape)}]"
             )
-        if info.role == "state" and static_shape(info) is None:
-            raise RequestError(f"an executable that trains can't keep {info.name}: its size is open")
 
 
 def _plan(
@@ -184,7 +172,24 @@ def _plan(
         weights={name: np.ascontiguousarray(values[name]) for name in network.parameters},
         states=_states(network, manifest),
         splits=list(_splits(load.model.train)),
+        window=plan.window,
+        time=plan.time,
+        carry_state=plan.carry_state,
+        grouped=plan.group_by_length,
+        lengths=_lengths(plan, manifest),
     )
+
+
+def _lengths(plan: TrainingPlan, manifest: Manifest) -> list[tuple[str, str]]:
+    """The inputs that hold the lengths of sequences that are cut, each with the dim that counts the steps. Raises
+    DataError for an array that can't be cut.
+    """
+    inputs = [info for info in manifest.buffers if info.role == "input"]
+    if plan.window is not None:
+        time_axes(inputs, plan.time, "cut into windows")
+        return [(name, plan.time) for name in plan.lengths]
+    lengths = Trimming(inputs, manifest.dims).lengths if plan.group_by_length else {}
+    return [(name, time) for time, names in lengths.items() for name in names]
 
 
 def _splits(train: TrainSpec) -> Iterator[SplitTable]:
@@ -201,7 +206,7 @@ def _states(network: Network, manifest: Manifest) -> dict[str, NDArray]:
 
 
 def _first(info: BufferInfo, initial: Mapping[str, NDArray]) -> NDArray:
-    shape = static_shape(info)
-    assert shape is not None
-    zeros = np.zeros(shape, info.dtype)
-    return np.asarray(initial[info.name], info.dtype) if info.name in initial else zeros
+    if info.name in initial:
+        return np.asarray(initial[info.name], info.dtype)
+    shape = [size if isinstance(size, int) else 0 for size in map(parse_dim, info.shape)]
+    return np.zeros(shape, info.dtype)

@@ -21,6 +21,8 @@ ROUNDS = 10
 
 #: The stream that shuffles the samples of an epoch.
 SHUFFLE = "data.train"
+#: The stream that shuffles batches of samples of similar lengths.
+SHUFFLE_BATCHES = "data.batches"
 #: The stream that splits are drawn from.
 SPLIT = "data.split"
 Key = tuple[int, int]

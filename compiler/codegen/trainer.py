@@ -11,6 +11,7 @@ import numpy as np
 from netwright.specs.files import scratch_folder
 from netwright.specs.manifest import (
     AVERAGE,
+    BATCHES,
     EPOCH,
     GATHERED,
     ORDER,
@@ -62,7 +63,8 @@ class TrainerPlan:
 
     ``identity`` and ``settings`` are JSON: the members of what must not change when a training is resumed, but for the
     number of samples and the monitor, and the list of the spec's settings. ``weights`` and ``states`` are the values
-    that a training begins with; weights may have some that no entry reads.
+    that a training begins with; weights may have some that no entry reads, and a state's axis without elements has the
+    size that a batch gives it.
     """
 
     identity: str
@@ -81,6 +83,13 @@ class TrainerPlan:
     weights: Mapping[str, np.ndarray]
     states: Mapping[str, np.ndarray]
     splits: Sequence[SplitTable] = ()
+    window: int | None = None
+    time: str = ""
+    """The dim that windows are cut along."""
+    carry_state: bool = True
+    grouped: bool = False
+    lengths: Sequence[tuple[str, str]] = ()
+    """Inputs that hold lengths, each with the dim that counts the steps."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +169,7 @@ def _training_source(
 ) -> str:
     """The C file that describes the training."""
     numbers = {buffer.name: number for number, buffer in enumerate(manifest.buffers)}
+    dims = {dim.name: number for number, dim in enumerate(manifest.dims)}
     states = {name: number for number, name in enumerate(plan.states)}
     updates = next(name for name in ("optimizer.updates", "optimizer.step") if name in states)
     lines = ["#include <stddef.h>", '#include "trainer.h"', f"extern const unsigned char {blob}[];"]
@@ -168,19 +178,25 @@ def _training_source(
     lines += _tensors("state", plan.states, numbers, offsets, blob, {})
     lines += _scores(manifest.scores, numbers)
     lines += _splits(plan.splits, around, numbers)
+    lines += ["static const nw_length lengths[] = {"]
+    lines += [f"    {{{numbers[name]}, {dims[dim]}}}," for name, dim in plan.lengths]
+    lines += ["    {-1, -1},", "};"]
     drop = plan.drop or (0, 1.0, 0.0, None)
     lines += [
         "const nw_trainer nw_the_trainer = {",
         f"    {c_string(manifest.netwright)}, {c_string(manifest.model)},",
         f"    {c_string(plan.identity)}, {c_string(plan.settings)},",
         f"    {_entry(manifest, 'train_step')}, {_entry(manifest, 'loss')},",
-        f"    {_around(around, ORDER, (EPOCH,))}, {_around(around, RATE, (UPDATES, RATE_SCALE))},",
+        f"    {_around(around, ORDER, (EPOCH,))}, {_around(around, BATCHES, (EPOCH,), ORDER)},",
+        f"    {_around(around, RATE, (UPDATES, RATE_SCALE))},",
         f"    {len(plan.weights)}, {len(plan.states)}, {len(manifest.scores)}, weights, states, scores,",
         f"    {plan.epochs}, {plan.batch_size}, {int(plan.shuffle)}, {_text(plan.monitor)}, {plan.patience or 0}, "
         f"{plan.min_delta!r},",
         f"    {drop[0]}, {drop[1]!r}, {drop[2]!r}, {_text(drop[3])},",
         f"    {plan.every_epochs or 0}, {plan.every_steps or 0}, {plan.every_minutes or 0.0!r},",
         f"    {states[updates]}, {states.get(GATHERED, -1)}, {states.get(SCALE, -1)},",
+        f"    {plan.window or 0}, {dims.get(plan.time, -1)}, {int(plan.carry_state)}, {int(plan.grouped)}, "
+        f"{len(plan.lengths)}, lengths,",
         f"    {len(plan.splits)}, splits,",
         "};",
     ]
@@ -205,6 +221,8 @@ def _entry(manifest: Manifest, name: str) -> str:
 
 def _around(around: Manifest, name: str, inputs: Sequence[str], output: str | None = None) -> str:
     """An entry with the places of its inputs (at most two) and of its ``output``, by default of the same name."""
+    if all(entry.name != name for entry in around.entries):
+        return "{{NULL, NULL, 0}, 0, {-1, -1}, 0}"
     reads = find_entry(around, name).reads
     numbers = {buffer.name: number for number, buffer in enumerate(around.buffers)}
     places = [numbers[input] if input in reads else -1 for input in inputs] + [-1] * (2 - len(inputs))
@@ -223,7 +241,7 @@ def _tensors(
     shapes: list[str] = []
     rows: list[str] = []
     for number, (name, array) in enumerate(arrays.items()):
-        sizes = ", ".join(map(str, array.shape)) or "1"
+        sizes = ", ".join(str(size if size else -1) for size in array.shape) or "1"
         shapes.append(f"static const int64_t {what}_shape_{number}[] = {{{sizes}}};")
         offset = offsets.get(f"{_WEIGHT if what == 'weight' else _STATE}{name}")
         initial = "NULL" if offset is None else f"{blob} + {offset}"

@@ -19,7 +19,7 @@ from netwright.artifacts import Request, save
 from netwright.errors import SpecError
 from netwright.runtime.tensors import TensorFile
 
-from ..kills.trainers import disturb
+from ..kills.trainers import disturb, left
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (install gcc or clang)")
 
@@ -97,18 +97,6 @@ def in_process(folder: Path, name: str, **options: Any) -> None:
     data = {name: folder / f"{name}.npz" for name in ("train", "valid")}
     program.train(data["train"], data["valid"], checkpoint=folder / f"{name}.checkpoint", **options)
     program.save_weights(folder / f"{name}.safetensors")
-
-
-def left(folder: Path, name: str) -> tuple[bytes, dict[str, bytes], dict[str, Any]]:
-    """The weights file, the checkpoint's tensors, and its progress without times and places."""
-    file = TensorFile(folder / f"{name}.checkpoint")
-    place = json.loads(file.metadata["training"])
-    for key in ("seconds", "recorded", "origin"):
-        place.pop(key)
-    for record in place["history"]:
-        record.pop("seconds")
-    tensors = {key: file.read(key).tobytes() for key in file.headers}
-    return (folder / f"{name}.safetensors").read_bytes(), tensors, place
 
 
 @pytest.fixture(scope="module")
@@ -223,10 +211,10 @@ def test_refuses_another_training(made: Path) -> None:
 def test_says_what_an_executable_can_not_do(tmp_path: Path) -> None:
     train = {
         **SPEC["train"],
-        "group_by_length": True,
+        "parts": 2,
         "augment": {"x": [{"type": "noise", "deviation": 0.1}]},
     }
-    train["data"] = {"train": "train.npz", "valid": {"from": "train", "fraction": 0.2, "stratify": "t"}}
+    train["data"] = {"train": "train.npz", "valid": {"from": "train", "fraction": 0.2, "stratify": "x"}}
     model = netwright.load({**SPEC, "train": train})
     with pytest.raises(SpecError) as error:
         save(model.load, model.network, None, tmp_path / "trainer", Request(entries=("train",)))

@@ -76,8 +76,9 @@ static const int32_t sums[] = {NUMERATOR, COUNT};
 static const double factors[] = {1.0};
 static const nw_score scores[] = {{"loss", "mean", 2, sums, factors, 0}};
 #define ENTRY {run, plan, 0}
+#define AROUND {ENTRY, 1, {-1, -1}, 0}
 const nw_trainer nw_the_trainer = {
-    "0.1.0", "fuzzed", "\"seed\": 0, \"shuffle\": true", "[]", ENTRY, ENTRY, {ENTRY, 1, {-1, -1}, 0}, {ENTRY, 1, {-1, -1}, 0},
+    "0.1.0", "fuzzed", "\"seed\": 0, \"shuffle\": true", "[]", ENTRY, ENTRY, AROUND, AROUND, AROUND,
     1,       1,        1,                                weights, states, scores, 3, 2, 1, NULL, 0, 0.0, 0, 1.0, 0.0, NULL, 1, 0,
-    0.0,     0,        -1,                               -1, 0, NULL,
+    0.0,     0,        -1,                               -1, 0, 1, 1, 0, 0, NULL, 0, NULL,
 };

@@ -29,13 +29,17 @@ def checkpoint() -> bytes:
     record = {"epoch": 1, "steps": 2, "train": {"loss": 0.5}, "valid": None, "seconds": 0.1, "samples": 6}
     place = {
         "identity": {"samples": 6, "monitor": None, "seed": 0, "shuffle": True},
-        "epoch": 1, "batch": 1, "step": 3, "samples": 4, "seconds": 0.25,
-        "totals": {"loss": [1.5, 4.0]}, "history": [{**record, "learning_rate": 0.1}], "best_epoch": 1,
-        
-            "batch_size": 4,
-            "recorded": [],
-            "origin": {"weights": "w", "settings": [], "data": {"é": "\udc80"}}
-        ,
+        "epoch": 1,
+        "batch": 1,
+        "step": 3,
+        "samples": 4,
+        "seconds": 0.25,
+        "totals": {"loss": [1.5, 4.0]},
+        "history": [{**record, "learning_rate": 0.1}],
+        "best_epoch": 1,
+        "batch_size": 4,
+        "recorded": [],
+        "origin": {"weights": "w", "settings": [], "data": {"é": "\udc80"}},
     }
     weights = np.ones((2, 3), np.float32)
     tensors = {"weights.w": weights, "best.w": weights, "state.optimizer.step": np.array(3)}

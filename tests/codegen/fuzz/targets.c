@@ -66,6 +66,7 @@ static training whole(void) {
     t.at.sums = new_totals();
     t.at.batch_size = nw_the_trainer.batch_size;
     t.train.samples = 6;
+    t.train.dims = allocate((size_t)nw_the_model.dim_count, sizeof *t.train.dims);
     t.train.row_bytes = allocate((size_t)nw_the_model.buffer_count, sizeof *t.train.row_bytes);
     t.monitor = -1;
     make_values(&t);
@@ -86,7 +87,7 @@ void dataset_file(const uint8_t *data, size_t size) {
               NULL, NULL};
     load_dataset("train", file_of(data, size), &made);
     for (int32_t i = 0; i < nw_the_model.buffer_count; i++) c.buffers[i] = allocate((size_t)made.row_bytes[i] * 2, 1);
-    gather(&made, rows, 2, &c);
+    gather(&made, rows, 2, NULL, &c);
 }
 
 /* Words that zero bytes end. */

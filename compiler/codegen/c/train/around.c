@@ -30,14 +30,6 @@ void run_around(const nw_around *what, int64_t size, const void *first, const vo
     free(offsets);
 }
 
-void order_samples(int64_t epoch, int64_t samples, int64_t *order) {
-    if (nw_the_trainer.shuffle) {
-        run_around(&nw_the_trainer.order, samples, &epoch, NULL, order);
-        return;
-    }
-    for (int64_t i = 0; i < samples; i++) order[i] = i;
-}
-
 double rate_after(int64_t updates, double scale) {
     double rate = 0;
     char digits[40];

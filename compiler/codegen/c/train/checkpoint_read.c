@@ -7,7 +7,7 @@
 
 #include "failure.h"
 #include "resume.h"
-#include "training.h"
+#include "states.h"
 
 static const nw_trainer *const plan = &nw_the_trainer;
 
@@ -91,18 +91,36 @@ int read_progress(const json *from, progress *into, char message[NPY_MESSAGE]) {
     return 0;
 }
 
-int take_tensors(const tensor_file *file, const char *prefix, const nw_tensor *tensors, int32_t count, unsigned char **into,
-                 char message[NPY_MESSAGE]) {
-    for (int32_t i = 0; i < count; i++) {
-        const nw_tensor *wanted = &tensors[i];
+static int is_type(const tensor *stored, const nw_tensor *wanted) {
+    return stored->dtype.kind == wanted->dtype.kind && stored->dtype.size == wanted->dtype.size && stored->rank == wanted->rank;
+}
+
+static int take_weights(const tensor_file *file, const char *prefix, unsigned char **into, char message[NPY_MESSAGE]) {
+    for (int32_t i = 0; i < plan->weight_count; i++) {
+        const nw_tensor *wanted = &plan->weights[i];
         const tensor *stored = tensors_find(file, prefix, wanted->name);
-        int scale = !stored && plan->scale == i && strcmp(prefix, "state.") == 0; /* the schedule was another one */
-        if (scale) continue;
         if (!stored) FAIL("%s%s is missing", prefix, wanted->name);
-        if (stored->dtype.kind != wanted->dtype.kind || stored->dtype.size != wanted->dtype.size || stored->rank != wanted->rank ||
-            memcmp(stored->shape, wanted->shape, (size_t)wanted->rank * sizeof *wanted->shape) != 0)
+        if (!is_type(stored, wanted) || memcmp(stored->shape, wanted->shape, (size_t)wanted->rank * sizeof *wanted->shape) != 0)
             FAIL("%s%s has another shape or type than in this network", prefix, wanted->name);
         memcpy(into[i], stored->data, (size_t)stored->bytes);
+    }
+    return 0;
+}
+
+/* One that is not there begins as in a new training: of an open size, or the factor of a schedule that was another one. */
+static int take_states(const tensor_file *file, training *t, char message[NPY_MESSAGE]) {
+    for (int32_t i = 0; i < plan->state_count; i++) {
+        const nw_tensor *wanted = &plan->states[i];
+        const tensor *stored = tensors_find(file, "state.", wanted->name);
+        int open = 0, fits = 1;
+        for (int32_t axis = 0; axis < wanted->rank; axis++) open |= wanted->shape[axis] < 0;
+        if (!stored && (open || plan->scale == i)) continue;
+        if (!stored) FAIL("state.%s is missing", wanted->name);
+        for (int32_t axis = 0; axis < wanted->rank && stored->rank == wanted->rank; axis++)
+            fits &= wanted->shape[axis] < 0 || wanted->shape[axis] == stored->shape[axis];
+        if (!is_type(stored, wanted) || !fits) FAIL("state.%s has another shape or type than in this network", wanted->name);
+        size_state(t, i, stored->shape);
+        memcpy(t->states[i], stored->data, (size_t)stored->bytes);
     }
     return 0;
 }
@@ -153,12 +171,11 @@ void load_checkpoint(training *t, const char *path) {
         fail(EXIT_INPUT, "--resume %s is from a different training: %s. What may change is epochs, learning_rate and the like; a "
              "new training can start with these weights (--init)", path, where.data);
     if (read_progress(saved, &t->at, message) ||
-        take_tensors(&file, "weights.", plan->weights, plan->weight_count, t->weights, message) ||
-        take_tensors(&file, "state.", plan->states, plan->state_count, t->states, message))
+        take_weights(&file, "weights.", t->weights, message) || take_states(&file, t, message))
         fail(EXIT_INPUT, "--resume %s can't be resumed from: %s", path, message);
     if (t->at.best_epoch) {
         t->best = new_weights();
-        if (take_tensors(&file, "best.", plan->weights, plan->weight_count, t->best, message))
+        if (take_weights(&file, "best.", t->best, message))
             fail(EXIT_INPUT, "--resume %s can't be resumed from: %s", path, message);
     }
     text_free(&own);

@@ -138,8 +138,8 @@ static void add_place(text *to, const training *t) {
 
 static void put(tensors_to_write *all, const char *prefix, const nw_tensor *tensors, int32_t count, const unsigned char *const *data) {
     for (int32_t i = 0; i < count; i++) {
-        tensor_to_write one = {prefix, tensors[i].name, tensors[i].dtype, tensors[i].rank, tensors[i].shape, data[i]};
-        all->tensors[all->count++] = one;
+        tensor_to_write each = {prefix, tensors[i].name, tensors[i].dtype, tensors[i].rank, tensors[i].shape, data[i]};
+        all->tensors[all->count++] = each;
     }
 }
 
@@ -156,7 +156,12 @@ void save_checkpoint(const training *t, const char *path) {
     size_t most = (size_t)(2 * plan->weight_count + plan->state_count);
     tensors_to_write all = {metadata.data, allocate(most, sizeof *all.tensors), 0};
     put(&all, "weights.", plan->weights, plan->weight_count, (const unsigned char *const *)t->weights);
-    put(&all, "state.", plan->states, plan->state_count, (const unsigned char *const *)t->states);
+    for (int32_t i = 0; i < plan->state_count; i++) {
+        const nw_tensor *state = &plan->states[i];
+        if (!t->state_shapes[i]) continue;
+        tensor_to_write each = {"state.", state->name, state->dtype, state->rank, t->state_shapes[i], t->states[i]};
+        all.tensors[all.count++] = each;
+    }
     if (t->at.best_epoch) put(&all, "best.", plan->weights, plan->weight_count, (const unsigned char *const *)t->best);
     write_content(path, tensors_write, &all);
     free(all.tensors);

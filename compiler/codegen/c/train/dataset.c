@@ -10,6 +10,7 @@
 
 #include "failure.h"
 #include "npz_read.h"
+#include "trainer.h"
 
 typedef struct {
     const char *set, *path;
@@ -84,6 +85,18 @@ static void check_dim(const place *at, const nw_dim *dim, int64_t size) {
              dim->min, dim->max, dim->multiple);
 }
 
+/* Of sequences that are cut into windows, the windows have to be as long as the dim wants. */
+static void check_steps(const place *at, int32_t which, int64_t size, int windowed) {
+    int64_t window = nw_the_trainer.window;
+    const nw_dim *dim = &nw_the_model.dims[which];
+    if (!windowed || !window || which != nw_the_trainer.time || size <= window) {
+        check_dim(at, dim, size);
+        return;
+    }
+    check_dim(at, dim, window);
+    if (size % window) check_dim(at, dim, size % window);
+}
+
 static void bind(const place *at, const npy_header *header, dataset *into, char *bound) {
     const nw_buffer *buffer = at->buffer;
     char found[256];
@@ -98,7 +111,7 @@ static void bind(const place *at, const npy_header *header, dataset *into, char 
     for (int32_t axis = 1; axis < buffer->rank; axis++) {
         int32_t which = buffer->axes[axis].dim;
         if (which < 0 || bound[which]) continue;
-        check_dim(at, &nw_the_model.dims[which], header->shape[axis]);
+        check_steps(at, which, header->shape[axis], into->windowed);
         into->dims[which] = header->shape[axis];
         bound[which] = 1;
     }
@@ -134,7 +147,7 @@ void load_dataset(const char *name, const char *path, dataset *into) {
     npz_archive archive = {0};
     struct stat status;
     dataset made = {name, path, -1, allocate(count, sizeof *made.arrays), allocate(count, sizeof *made.row_bytes),
-                    allocate((size_t)model->dim_count, sizeof *made.dims), 1, NULL};
+                    allocate((size_t)model->dim_count, sizeof *made.dims), 1, strcmp(name, "train") == 0, NULL};
     int folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
     FILE *file = folder ? NULL : fopen(path, "rb");
     if (!folder && !file) fail(EXIT_INPUT, "-d %s=%s: %s", name, path, strerror(errno));

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "failure.h"
-#include "training.h"
+#include "order.h"
+#include "states.h"
 
 static const nw_trainer *const plan = &nw_the_trainer;
 
@@ -25,11 +26,6 @@ static void save_now(training *t) {
 }
 
 static int is_late(void) { return plan->every_minutes > 0 && clock_seconds() - last.time >= 60 * plan->every_minutes; }
-
-static int64_t count_batches(const training *t, int64_t samples, int64_t size) {
-    (void)t;
-    return samples / size + (samples % size > 0);
-}
 
 /* Says why, writes the last good weights, and ends the program. */
 static void diverged(training *t, const char *what, const char *name, double value) {
@@ -61,17 +57,19 @@ static int all_finite(const nw_tensor *tensors, int32_t count, unsigned char *co
 static int is_spoiled(const training *t) {
     const char *name;
     return !all_finite(plan->weights, plan->weight_count, t->weights, &name) ||
-           !all_finite(plan->states, plan->state_count, t->states, &name);
+           !finite_states(t);
 }
 
-static void step(training *t, int64_t batches) {
+static void step(training *t, const batch_list *list, int64_t windows) {
     progress *at = &t->at;
-    int64_t start = at->batch * at->batch_size, count = t->train.samples - start;
+    int64_t number = at->batch / windows, window = at->batch % windows, count = 0;
     double value = 0;
-    if (count > at->batch_size) count = at->batch_size;
-    gather(&t->train, t->order + start, count, &t->call);
-    if (at->batch == batches - 1) end_group(t);
-    int suspect = !t->train.finite && !finite_inputs(&t->train, count, &t->call);
+    batch_samples(list, number, &count);
+    gather_batch(&t->train, list, number, window, &t->call);
+    bind_states(t);
+    if (window == 0 || !plan->carry_state) reset_carry(t);
+    if (at->batch == list->count * windows - 1) end_group(t);
+    int suspect = !t->train.finite && !finite_inputs(&t->call);
     run_entry(&t->runner, &plan->step, &t->call);
     at->step++;
     at->batch++;
@@ -79,20 +77,22 @@ static void step(training *t, int64_t batches) {
     if (bad) diverged(t, "the loss is not finite", bad, value);
     if (suspect && is_spoiled(t)) diverged(t, "the update is not finite", NULL, 0);
     add_totals(&at->sums, &t->call);
-    at->samples += count;
+    if (window == 0) at->samples += count;
 }
 
 static void run_steps(training *t) {
     progress *at = &t->at;
     double began = clock_seconds(), before = at->seconds;
-    int64_t batches = count_batches(t, t->train.samples, at->batch_size);
-    if (at->batch < batches) order_samples(at->epoch, t->train.samples, t->order);
+    int64_t windows = count_windows(&t->train), batches = count_batches(&t->train, at->batch_size) * windows;
+    if (at->batch >= batches) return;
+    batch_list list = make_batches(&t->train, at->batch_size, plan->shuffle, at->epoch);
     while (at->batch < batches && !stop_signal) {
-        step(t, batches);
+        step(t, &list, windows);
         at->seconds = before + clock_seconds() - began;
         if ((plan->every_steps && at->step % plan->every_steps == 0) || is_late()) save_now(t);
         report_step(t, batches);
     }
+    free_batches(&list);
 }
 
 static double *means(const totals *sums) {
@@ -104,18 +104,16 @@ static double *means(const totals *sums) {
 /* NULL if a signal asked to stop in between. */
 static double *validate(training *t, const unsigned char *const *weights) {
     totals sums = new_totals();
-    int64_t size = plan->batch_size, samples[1024];
+    batch_list list = make_batches(&t->valid, plan->batch_size, 0, 0);
     bind_weights(t, weights);
-    for (int64_t start = 0; start < t->valid.samples && !stop_signal; start += size) {
-        int64_t count = t->valid.samples - start < size ? t->valid.samples - start : size;
-        int64_t *rows = count > 1024 ? allocate((size_t)count, sizeof *rows) : samples;
-        for (int64_t i = 0; i < count; i++) rows[i] = start + i;
-        gather(&t->valid, rows, count, &t->call);
+    for (int64_t number = 0; number < list.count && !stop_signal; number++) {
+        gather_batch(&t->valid, &list, number, -1, &t->call);
+        bind_states(t);
         run_entry(&t->runner, &plan->loss, &t->call);
         add_totals(&sums, &t->call);
-        if (rows != samples) free(rows);
     }
     bind_weights(t, (const unsigned char *const *)t->weights);
+    free_batches(&list);
     double *values = stop_signal ? NULL : means(&sums);
     for (int32_t i = 0; i < plan->score_count; i++) free(sums.sums[i]);
     free(sums.sums);

@@ -6,8 +6,6 @@
 
 /* 0, or -1 with a message. */
 int read_progress(const json *from, progress *into, char message[NPY_MESSAGE]);
-int take_tensors(const tensor_file *file, const char *prefix, const nw_tensor *tensors, int32_t count, unsigned char **into,
-                 char message[NPY_MESSAGE]);
 /* Whether two trainings are the same; if not, `where` says what differs. */
 int same_identity(const json *saved, const json *now, text *where);
 

@@ -24,15 +24,6 @@ static int by_number(const void *left, const void *right) {
     return a < b ? -1 : a > b;
 }
 
-static int64_t value_at(const dataset *of, int32_t buffer, int64_t row) {
-    const nw_dtype dtype = nw_the_model.buffers[buffer].dtype;
-    const unsigned char *at = of->arrays[buffer] + row * of->row_bytes[buffer];
-    uint64_t bits = 0;
-    memcpy(&bits, at, (size_t)dtype.size);
-    int unused = 64 - 8 * dtype.size;
-    return dtype.kind == 'i' ? (int64_t)(bits << unused) >> unused : (int64_t)bits;
-}
-
 /* The rows that a split takes, in their order; how many there are. */
 static int64_t take(const nw_split *split, const dataset *whole, const char *free_rows, int64_t *rows) {
     int64_t count = whole->samples, taken = 0, before = 0, want = 0, dealt = 0;
@@ -40,7 +31,7 @@ static int64_t take(const nw_split *split, const dataset *whole, const char *fre
     drawn *sorted = allocate((size_t)count, sizeof *sorted);
     run_around(&split->order, count, NULL, NULL, order);
     for (int64_t i = 0; i < count; i++) {
-        drawn each = {split->stratify < 0 ? 0 : value_at(whole, split->stratify, order[i]), order[i], i};
+        drawn each = {split->stratify < 0 ? 0 : whole_number(whole, split->stratify, order[i]), order[i], i};
         sorted[i] = each;
     }
     qsort(sorted, (size_t)count, sizeof *sorted, by_value);

@@ -33,6 +33,11 @@ typedef struct {
     int32_t rises;
 } nw_score;
 
+/* An input that holds the lengths of sequences along a dim. */
+typedef struct {
+    int32_t buffer, dim;
+} nw_length;
+
 /* Samples taken out of the training or validation data: a share of them, or (folds > 0) one of several folds. */
 typedef struct {
     const char *name;
@@ -48,7 +53,7 @@ typedef struct {
     const char *identity; /* what must not change when a training is resumed: members of a JSON object */
     const char *settings; /* those of the spec: a JSON list */
     nw_entry step, loss;
-    nw_around order, rate;
+    nw_around order, batches, rate; /* batches: the order of the batches, where samples are grouped by length */
     int32_t weight_count, state_count, score_count;
     const nw_tensor *weights, *states;
     const nw_score *scores;
@@ -63,6 +68,11 @@ typedef struct {
     int64_t every_epochs, every_steps; /* how often a checkpoint is written; 0: not by this */
     double every_minutes;
     int32_t updates, gathered, scale; /* states; -1: none */
+    int64_t window; /* truncated backpropagation: so many steps of the dim `time` per update; 0: whole sequences */
+    int32_t time, carry_state;
+    int32_t grouped; /* samples of similar lengths share batches, which are cut to their longest sequence */
+    int32_t length_count;
+    const nw_length *lengths;
     int32_t split_count;
     const nw_split *splits;
 } nw_trainer;

@@ -45,11 +45,11 @@ typedef struct {
     call call;
     runner runner;
     unsigned char **weights, **states; /* in the order of the tables */
+    int64_t **state_shapes;            /* those of states; one whose size is open has none before its first batch: NULL */
     unsigned char **best, **good;      /* copies of weights: of the best epoch, of the last good one */
     progress at;
     int monitor;       /* the score that decides which epoch is best; -1: none */
     int monitor_valid; /* whether it is that of the validation data */
-    int64_t *order;    /* of the samples in this epoch */
 } training;
 
 /* values.c: the arrays of a training. */
@@ -80,7 +80,6 @@ double score_of(int32_t score, const totals *sums);
 /* around.c */
 /* Runs an entry on scalars; NULL stands for 0. */
 void run_around(const nw_around *what, int64_t size, const void *first, const void *second, void *result);
-void order_samples(int64_t epoch, int64_t samples, int64_t *order);
 double rate_after(int64_t updates, double scale);
 
 /* checkpoint_write.c, checkpoint_read.c, start.c */

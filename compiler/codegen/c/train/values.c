@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "failure.h"
-#include "training.h"
+#include "states.h"
 
 static const nw_trainer *const plan = &nw_the_trainer;
 
@@ -54,9 +54,8 @@ void make_values(training *t) {
         }
     }
     t->weights = make_tensors(t, plan->weights, plan->weight_count);
-    t->states = make_tensors(t, plan->states, plan->state_count);
+    make_states(t);
     t->good = new_weights();
-    t->order = allocate((size_t)t->train.samples, sizeof *t->order);
 }
 
 /* An epoch that was begun with larger batches goes on with them. */
