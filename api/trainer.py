@@ -131,8 +131,9 @@ def save_trainer(
 
 
 def _check_sizes(manifest: Manifest) -> None:
-    """Raises RequestError for arrays whose first axis does not count samples."""
+    """Raises RequestError for arrays whose first axis does not count samples, and for a loss that carries states."""
     dims = {dim.name for dim in manifest.dims}
+    loss = next(entry for entry in manifest.entries if entry.name == "loss")
     for info in manifest.buffers:
         if info.role == "input" and (
             not info.shape or not (info.shape[0] in dims or info.shape[0].isdigit())
@@ -141,6 +142,8 @@ def _check_sizes(manifest: Manifest) -> None:
                 f"an executable that trains takes one row per sample, and {info.name} has the shape "
                 f"[{', '.join(info.shape)}]"
             )
+        if info.role == "state" and info.name in (*loss.reads, *loss.writes):
+            raise RequestError(f"an executable that trains can't validate by a loss that keeps {info.name}")
 
 
 def _plan(

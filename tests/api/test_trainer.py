@@ -17,6 +17,7 @@ import pytest
 import netwright
 from netwright.artifacts import Request, save
 from netwright.errors import SpecError
+from netwright.runtime.plan import DivergedError
 from netwright.runtime.tensors import TensorFile
 
 from ..kills.trainers import disturb, left
@@ -189,6 +190,7 @@ def test_keeps_files_and_says_what_is_missing(made: Path) -> None:
         (words(made, "new.safetensors", "--resume", str(made / "spec.json")), "is not a whole safetensors"),
         (words(made, "new.safetensors", "--resume", str(made / "whole.safetensors")), "is not a checkpoint"),
         (words(made, "train.npz", "--force"), "is the input"),
+        (words(made, "nowhere/new.safetensors"), "there is no such directory"),
         (words(made, "new.safetensors", "--epochs", "0"), "--epochs 0: expected a number from 1"),
         ([*words(made, "new.safetensors")[:3], "--weights", "w.safetensors"], "valid_f1 can't be monitored"),
     ]
@@ -197,6 +199,22 @@ def test_keeps_files_and_says_what_is_missing(made: Path) -> None:
         assert done.returncode == 2, done.stderr
         assert said in done.stderr
         assert not (made / "new.safetensors").exists()
+
+
+def test_says_that_a_training_diverged(made: Path) -> None:
+    arrays = samples(77, 1)
+    arrays["x"][40, 0, 0] = np.nan
+    np.savez(made / "bad.npz", **arrays)
+    command = words(made, "diverged.safetensors")
+    command[2] = f"train={made / 'bad.npz'}"
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    program = netwright.load(made / "spec.json").compile(entries=("loss", "train_step"))
+    with pytest.raises(DivergedError) as error:
+        program.train(made / "bad.npz", made / "valid.npz")
+    place = str(error.value).split(" at step ")[1].split(". ")[0]
+    assert f" at step {place}" in done.stderr
+    assert not (made / "diverged.safetensors").exists()
 
 
 def test_refuses_another_training(made: Path) -> None:

@@ -33,7 +33,7 @@ SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
 def disturb(command: Sequence[str], checkpoint: Path, *, count: int, seed: int = 0) -> Counter[int]:
     """Runs a trainer, which keeps ``checkpoint``, ends it ``count`` times, and lets it finish. Returns how often it
-    ended with each code; one that ended by itself goes on all the same.
+    ended with each code; one that ended by itself begins again.
     """
     random, endings = Random(seed), Counter[int]()
     command = [*command, "--checkpoint", str(checkpoint), "--quiet", "--force"]
@@ -46,7 +46,9 @@ def disturb(command: Sequence[str], checkpoint: Path, *, count: int, seed: int =
         time.sleep(random.uniform(0, 0.6 * seconds))
         process.send_signal(random.choice(SIGNALS))
         endings[process.wait(timeout=300)] += 1
-    subprocess.run(_resumed(command, checkpoint), check=True, timeout=300)
+        if process.returncode == 0:
+            checkpoint.unlink()
+    subprocess.run(_resumed(command, checkpoint), check=True, stderr=subprocess.DEVNULL, timeout=300)
     for path in checkpoint.parent.glob(".netwright-*"):  # SIGKILL leaves what was half-written
         path.unlink()
     return endings

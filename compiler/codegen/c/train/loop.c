@@ -108,7 +108,6 @@ static double *validate(training *t, const unsigned char *const *weights) {
     bind_weights(t, weights);
     for (int64_t number = 0; number < list.count && !stop_signal; number++) {
         gather_batch(&t->valid, &list, number, -1, &t->call);
-        bind_states(t);
         run_entry(&t->runner, &plan->loss, &t->call);
         add_totals(&sums, &t->call);
     }

@@ -70,10 +70,10 @@ void start_from(training *t, const char *path) {
         taken += fitting;
         count += fitting ? tensor_bytes(wanted) / wanted->dtype.size : 0;
         if (!fitting && !t->asked.quiet)
-            printf("%s: %s: keeps its first values\n", wanted->name, found ? "has another shape or type there" : "not there");
+            fprintf(report_file(t), "%s: %s: keeps its first values\n", wanted->name, found ? "has another shape or type there" : "not there");
     }
     if (!taken) fail(EXIT_INPUT, "--init %s has nothing to start %s with, no tensor of the same name and shape", path, plan->model);
     if (!t->asked.quiet)
-        printf("took %" PRId64 " of %d tensors from %s, %" PRId64 " weights\n", taken, (int)plan->weight_count, path, count);
+        fprintf(report_file(t), "took %" PRId64 " of %d tensors from %s, %" PRId64 " weights\n", taken, (int)plan->weight_count, path, count);
     tensors_free(&file);
 }

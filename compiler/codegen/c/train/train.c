@@ -14,9 +14,10 @@ static void tell(const training *t, int64_t before) {
         fprintf(stderr, "nothing was left to do after %" PRId64 " of %" PRId64 " epochs; --epochs MORE goes on\n", before,
                 t->asked.epochs);
     if (t->asked.quiet) return;
-    printf("%s  %" PRId64 " weights", t->asked.weights, count);
-    if (at->best_epoch) printf(" of epoch %" PRId64 ", the best", at->best_epoch);
-    printf("\n");
+    FILE *to = report_file(t);
+    fprintf(to, "wrote %s: %" PRId64 " weights", t->asked.weights, count);
+    if (at->best_epoch) fprintf(to, " of epoch %" PRId64 ", the best", at->best_epoch);
+    fputc('\n', to);
 }
 
 int main(int argc, char **argv) {
@@ -52,7 +53,7 @@ int main(int argc, char **argv) {
     kept_weights(&t, kept);
     save_weights(t.asked.weights, t.at.best_epoch ? (const unsigned char *const *)t.best : kept);
     if (end == STOPPED_EARLY && !t.asked.quiet)
-        printf("stopped early after %" PRId64 " of %" PRId64 " epochs\n", t.at.finished, t.asked.epochs);
+        fprintf(report_file(&t), "stopped early after %" PRId64 " of %" PRId64 " epochs\n", t.at.finished, t.asked.epochs);
     tell(&t, before);
     return stop_signal ? 128 + stop_signal : 0;
 }

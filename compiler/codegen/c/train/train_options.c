@@ -70,6 +70,18 @@ static int same_file(const char *a, const char *b) {
     return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
+/* A folder that is missing is said now, not after hours. */
+static void check_folder(const char *option, const char *path) {
+    struct stat status;
+    const char *slash = strrchr(path, '/');
+    text folder = {0};
+    text_add(&folder, "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
+    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) fail(EXIT_INPUT, "%s: %s: it is a directory", option, path);
+    if (strcmp(path, "-") != 0 && access(folder.data, W_OK | X_OK))
+        fail(EXIT_INPUT, "%s: %s: %s", option, path, errno == ENOENT ? "there is no such directory" : strerror(errno));
+    text_free(&folder);
+}
+
 static void keep_files(const train_options *asked) {
     const char *outputs[] = {asked->weights, asked->checkpoint}, *names[] = {"--weights", "--checkpoint"};
     const char *inputs[] = {asked->train, asked->valid, asked->init};
@@ -77,6 +89,7 @@ static void keep_files(const train_options *asked) {
     if (same_file(asked->weights, asked->checkpoint))
         fail(EXIT_INPUT, "--checkpoint: %s is what --weights is, too: choose another name", asked->checkpoint);
     for (int i = 0; i < 2; i++) {
+        check_folder(names[i], outputs[i]);
         for (int k = 0; k < 3; k++)
             if (inputs[k] && same_file(outputs[i], inputs[k]))
                 fail(EXIT_INPUT, "%s: %s is the input %s: choose another name", names[i], outputs[i], inputs[k]);

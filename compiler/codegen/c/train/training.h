@@ -104,6 +104,7 @@ void watch_signals(void);
 double clock_seconds(void);
 
 /* report.c */
+FILE *report_file(const training *t); /* where it goes */
 void report_begin(const training *t);
 void report_step(const training *t, int64_t batches);
 void report_epoch(const training *t, const epoch_record *record, int best);
