@@ -49,14 +49,14 @@ def check_trainer(load: LoadResult, network: Network, *, weights: bool) -> None:
         raise RequestError(f"{network.model} can't be trained: the spec has no train section")
     errors = [
         Diagnostic("NW0413", "error", f"an executable that trains {what}", load.span(path), "", help=help)
-        for path, what, help in _beyond(train, network, weights)
+        for path, what, help in _beyond(load, train, network, weights)
     ]
     if errors:
         raise SpecError(Diagnostics(errors, load.diagnostics.sources.values()))
 
 
 def _beyond(
-    train: TrainSpec, network: Network, weights: bool
+    load: LoadResult, train: TrainSpec, network: Network, weights: bool
 ) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
     """What of a spec an executable can't follow: the key, why, and what to do."""
     for name, source in train.data.items():
@@ -69,7 +69,7 @@ def _beyond(
         yield ("train", "parts"), "runs whole batches", f"remove parts, or {_BESIDE}"
     if network.fitted and not weights:
         yield (
-            ("layers",),
+            load.entries[network.fitted[0]].path if network.fitted[0] in load.entries else ("layers",),
             f"does not fit {', '.join(network.fitted)} to the training data",
             "give --weights with the statistics, those of a trained network, or write mean and deviation into the spec",
         )

@@ -40,6 +40,12 @@ SPEC: dict[str, Any] = {
     ],
     "outputs": {"y": "head"},
     "train": {
+        "data": {
+            "train": "train.npz",
+            "test": {"from": "train", "folds": 9, "fold": 2},
+            "valid": {"from": "train", "fraction": 0.3, "stratify": "t", "seed": 4},
+        },
+        "group_by_length": True,
         "targets": {"t": {"shape": ["N"], "dtype": "int64"}},
         "loss": {"type": "softmax_cross_entropy", "output": "y", "target": "t"},
         "metrics": ["accuracy", "f1", "perplexity"],
@@ -92,11 +98,11 @@ def run(folder: Path, weights: str, *more: str) -> subprocess.CompletedProcess[s
     return subprocess.run(words(folder, weights, *more), capture_output=True, text=True, timeout=120)
 
 
-def in_process(folder: Path, name: str, **options: Any) -> None:
+def in_process(folder: Path, name: str, *, split: bool = False, **options: Any) -> None:
     """Trains as `netwright train` does."""
     program = netwright.load(folder / "spec.json").compile(entries=("loss", "train_step"))
-    data = {name: folder / f"{name}.npz" for name in ("train", "valid")}
-    program.train(data["train"], data["valid"], checkpoint=folder / f"{name}.checkpoint", **options)
+    valid = None if split else folder / "valid.npz"
+    program.train(folder / "train.npz", valid, checkpoint=folder / f"{name}.checkpoint", **options)
     program.save_weights(folder / f"{name}.safetensors")
 
 
@@ -108,6 +114,14 @@ def whole(made: Path) -> tuple[bytes, dict[str, bytes], dict[str, Any]]:
 def test_trains_to_the_bits_of_the_process(made: Path, whole: Any) -> None:
     in_process(made, "python")
     assert left(made, "python") == whole
+
+
+def test_takes_splits_out_of_the_data(made: Path) -> None:
+    command = words(made, "split.safetensors")
+    done = subprocess.run([*command[:3], *command[5:]], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    in_process(made, "python-split", split=True)
+    assert left(made, "split") == left(made, "python-split")
 
 
 def test_each_resumes_the_others_checkpoints(made: Path, whole: Any) -> None:
@@ -192,7 +206,6 @@ def test_keeps_files_and_says_what_is_missing(made: Path) -> None:
         (words(made, "train.npz", "--force"), "is the input"),
         (words(made, "nowhere/new.safetensors"), "there is no such directory"),
         (words(made, "new.safetensors", "--epochs", "0"), "--epochs 0: expected a number from 1"),
-        ([*words(made, "new.safetensors")[:3], "--weights", "w.safetensors"], "valid_f1 can't be monitored"),
     ]
     for command, said in cases:
         done = subprocess.run(command, capture_output=True, text=True, cwd=made, timeout=60)
@@ -223,7 +236,7 @@ def test_refuses_another_training(made: Path) -> None:
     command[2] = f"train={made / 'fewer.npz'}"
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
-    assert "is from a different training: samples was 77, now is 76" in done.stderr
+    assert "is from a different training: samples was 68, now is 67" in done.stderr
 
 
 def test_says_what_an_executable_can_not_do(tmp_path: Path) -> None:
