@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from numpy.typing import NDArray
 
 from netwright.compiler.codegen.aot import emit
 from netwright.compiler.codegen.artifacts import Version, link_versions
+from netwright.compiler.codegen.checks import Vectors
+from netwright.compiler.codegen.debug import DebugInfo
 from netwright.compiler.codegen.library.interface import PREPARE, TRAIN
 from netwright.compiler.codegen.library.link import link_library
 from netwright.compiler.codegen.library.packages import cmake_config, pkg_config
@@ -24,10 +27,14 @@ from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.codegen.web import link_module, write_loader
 from netwright.compiler.frontend.build import bounded_network
 from netwright.compiler.frontend.network import Network, initial_states, initial_values
+from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.text import print_graph
 from netwright.compiler.loop.text import program_text
+from netwright.compiler.ops.base import EvaluationError
 from netwright.compiler.pipeline import run
 from netwright.compiler.streaming import STEP, StepGraph
+from netwright.compiler.vectors import Lowerings, reference_vectors
+from netwright.runtime.errors import DataWarning
 from netwright.runtime.session import Session
 from netwright.specs.files import is_stream, write_file
 from netwright.specs.load import LoadResult
@@ -37,6 +44,7 @@ from .build import Build, build, entry_graphs
 from .data.needs import sample_rates
 from .errors import RequestError
 from .generation.compiled import Compiled, writing_network
+from .identified import debug_info, identified, layer_names
 from .places import Places, shared_suffix
 from .streams import listening, stepping, with_steps
 from .trainer import STEPS, check_trainer, save_trainer
@@ -73,6 +81,10 @@ class Request:
     package: bool = False
     """Whether the path is a folder, which gets a library with files for pkg-config and CMake, as installed ones have
     it."""
+    selftest_bytes: int = 4096
+    """About how many bytes an executable has of the reference's results, for `--selftest`; 0: none."""
+    debug: bool = False
+    """Whether kernels in executables, libraries and objects have debug information, and symbols are kept."""
     writing: Compiled | None = None
     """How `predict` writes texts, the only entry then; None: the entries are the network's own."""
     target: str | None = None
@@ -171,9 +183,13 @@ def save(
         limits = {"stop_after": request.stop_after, "max_rewrites": request.max_rewrites}
         texts = [print_graph(graph) for graph in run(graphs, describe(target), **limits).values()]
         return _written(path, "\n\n".join(texts) + "\n")
-    made = build(network, graphs, target)
-    more = [build(network, graphs, other) for other in others]
+    lowerings = Lowerings()
+    origin = identified(load)
+    made = _named(build(network, graphs, target, lowerings), origin)
+    more = [_named(build(network, graphs, other), origin) for other in others]
     program, manifest = made.lowered.program, made.lowered.manifest
+    shown = layer_names(network)
+    debug = debug_info(load, network) if request.debug else None
     if request.verify:
         for version in (made, *more):
             verified = version.verify()
@@ -181,7 +197,7 @@ def save(
                 request.verified(verified)
     match request.emit:
         case "exe" if training:
-            save_trainer(load, network, made, weights, path, target)
+            save_trainer(load, network, made, weights, path, target, debug)
             return [path]
         case "exe":
             assert weights is not None
@@ -191,19 +207,48 @@ def save(
                 link_module(first.program, first.manifest, first.buffers, path, target, entry=entry)
                 write_loader(loader_path(path))
                 return [path, loader_path(path)]
+            vectors = None
+            if steps is None and request.selftest_bytes and not more:
+                vectors = _vectors(lowerings, graphs[entry], manifest, weights, shown, request)
             link_versions(
                 versions,
                 path,
                 entry=entry,
                 sample_rates=rates,
                 stream=None if steps is None else listening(network, steps),
+                vectors=vectors,
+                shown=shown,
+                debug=debug,
             )
             return [path]
         case "shared" | "static" | "object" | "weights":
-            return _library(network, made, weights, path, target, request)
+            return _library(network, made, weights, path, target, request, debug)
         case "llvm" | "asm":
-            return _written(path, emit(program, request.emit, target, manifest))
+            return _written(path, emit(program, request.emit, target, manifest, debug=debug))
     return _written(path, program_text(program))
+
+
+def _named(made: Build, origin: Mapping[str, Any]) -> Build:
+    """With a manifest that says where it comes from."""
+    manifest = made.lowered.manifest.model_copy(update=origin)
+    return replace(made, lowered=replace(made.lowered, manifest=manifest))
+
+
+def _vectors(
+    lowerings: Lowerings,
+    graph: Graph,
+    manifest: Manifest,
+    weights: Mapping[str, NDArray],
+    shown: Callable[[str], str],
+    request: Request,
+) -> Vectors | None:
+    """The reference's results for the self-test; None, with a warning, if the interpreter has none."""
+    try:
+        return reference_vectors(lowerings, graph, manifest, weights, shown, budget=request.selftest_bytes)
+    except (EvaluationError, MemoryError) as error:
+        why = str(error) or "it needs more memory than there is"
+        warnings.warn(f"{manifest.model} is compiled without a self-test: {why}", DataWarning, stacklevel=3)
+        return None
 
 
 def _version(made: Build, weights: Mapping[str, NDArray]) -> Version:
@@ -220,6 +265,7 @@ def _library(
     path: Path,
     target: Target,
     request: Request,
+    debug: DebugInfo | None,
 ) -> list[Path]:
     """Writes a library with its header and weights, or the weights for one alone."""
     program, manifest = made.lowered.program, made.lowered.manifest
@@ -249,7 +295,7 @@ def _library(
         contents = {name: array for name, array in contents.items() if name not in stored}
         paths.append(places.weights)
     if request.emit == "object" and not _links(target):
-        write_file(places.library, emit(program, "object", target, manifest))
+        write_file(places.library, emit(program, "object", target, manifest, debug=debug))
         return [path for path in paths if path != places.header]
     link_library(
         program,
@@ -261,6 +307,7 @@ def _library(
         made_for=made_for,
         header=places.header,
         soname=request.package,
+        debug=debug,
     )
     return [*paths, *_build_files(places, manifest, request, target, apart)]
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from netwright.compiler.codegen.debug import DebugInfo
 from netwright.compiler.codegen.library.interface import TRAIN
 from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.target import Target
@@ -107,9 +108,10 @@ def save_trainer(
     weights: Mapping[str, NDArray] | None,
     path: Path,
     target: Target,
+    debug: DebugInfo | None = None,
 ) -> None:
     """Writes an executable that trains ``network``, of which ``made`` has `loss` and `train_step`, beginning with
-    ``weights`` or with initial values.
+    ``weights`` or with initial values. With ``debug``, its kernels have debug information.
 
     Raises RequestError, TrainingError for a number that can't be monitored, LinkError, OSError.
     """
@@ -133,6 +135,7 @@ def save_trainer(
         _plan(load, network, manifest, weights),
         path,
         target,
+        debug=debug,
     )
 
 

@@ -207,6 +207,10 @@ class Manifest(_Frozen):
     abi: int = ABI_VERSION
     netwright: str
     model: str
+    spec: str = ""
+    """SHA-256 of the spec's text, in one piece and with the settings that were applied; "" if it is not known."""
+    versions: dict[str, str] = {}
+    """The versions of what made the code."""
     target: str
     features: list[str] = []
     """The CPU features that the code needs beyond the baseline of its family, as LLVM spells them."""

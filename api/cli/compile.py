@@ -114,6 +114,23 @@ _BESIDE = {
 @click.option(
     "--beam", type=click.IntRange(1), metavar="K", help="With --generate: keep the K most likely texts."
 )
+@click.option(
+    "--selftest/--no-selftest",
+    default=True,
+    show_default=True,
+    help="Whether an executable has the reference's results, some 4 KB, to compare itself with.",
+)
+@click.option(
+    "--selftest-bytes",
+    type=click.IntRange(256, 1 << 24),
+    default=4096,
+    show_default=True,
+    metavar="N",
+    help="About how many bytes of them: more find smaller differences, and in networks of many layers the layer.",
+)
+@click.option(
+    "-g", "--debug", is_flag=True, help="Keep symbols, and tell debuggers each kernel's line in the spec."
+)
 @dim_option("Settle an open size, N=1, or narrow it, T=16..512 or H=32k.", "size range multiple")
 @settings_option
 def command(
@@ -131,6 +148,9 @@ def command(
     verify: bool,
     length: int | None,
     beam: int | None,
+    selftest: bool,
+    selftest_bytes: int,
+    debug: bool,
     dims: dict[str, Any],
     settings: tuple[str, ...],
 ) -> None:
@@ -191,7 +211,19 @@ def command(
         assert weights is not None
         writing = Compiled(length, load_vocabularies(weights), beam)
     request = Request(
-        kind, cpu, entry, stop_after, max_rewrites, verify, _say, not no_embed, package, writing, target
+        kind,
+        cpu,
+        entry,
+        stop_after,
+        max_rewrites,
+        verify,
+        _say,
+        embed=not no_embed,
+        package=package,
+        selftest_bytes=selftest_bytes if selftest else 0,
+        debug=debug,
+        writing=writing,
+        target=target,
     )
     for path in save(model.load, model.network, values, output, request):
         what = _BESIDE.get(path.suffix, f"{_WORDS[kind]} of {model.name}")

@@ -30,6 +30,7 @@ from .aot import emit
 from .artifacts import entry_of
 from .contents import Contents, check_described, contents_symbol
 from .csource import c_dtype, c_string, model_source
+from .debug import DebugInfo, stripped
 from .features import required
 from .library.interface import TRAIN
 from .linker import C_SOURCES, find_compiler, link_static, system_flags
@@ -117,6 +118,7 @@ def link_trainer(
     output: Path,
     target: Target,
     *,
+    debug: DebugInfo | None = None,
     flags: Sequence[str] = (),
 ) -> bool:
     """Writes an executable that trains with the entries `train_step` and `loss` of ``step``, and the entries `order`
@@ -143,7 +145,7 @@ def link_trainer(
         tables = model_source(plain, whole, known, blob, required(target), threads=has_threads(target))
         folder.write("tables.c", tables)
         folder.write("training.c", _training_source(manifest, around.manifest, plan, first, blob))
-        folder.write("model.o", emit(step.program, "object", target, manifest))
+        folder.write("model.o", emit(step.program, "object", target, manifest, debug=debug))
         folder.write("around.o", emit(around.program, "object", target))
         files = [path for path in C_SOURCES.glob("*.[ch]") if path.name not in _PREDICTING]
         files += [*(C_SOURCES / "train").glob("*.[ch]")]
@@ -151,7 +153,14 @@ def link_trainer(
             folder.write(source.name, source.read_bytes())
         sources = sorted(path.name for path in files if path.suffix == ".c")
         objects = ["contents.S", "model.o", "around.o"]
-        arguments = [*sources, "tables.c", "training.c", *objects, *system_flags(target), *(flags or ["-s"])]
+        arguments = [
+            *sources,
+            "tables.c",
+            "training.c",
+            *objects,
+            *system_flags(target),
+            *(flags or stripped(debug)),
+        ]
         # A compiler that contracts products and sums would give other bits than Python does.
         arguments.insert(0, "-ffp-contract=off")
         return link_static(find_compiler(target), folder, arguments, output, target)

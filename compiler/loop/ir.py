@@ -307,16 +307,31 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
+class CallInfo:
+    """What a call computes, for measurements and messages: the paths of its layers, the one of them with the most
+    arithmetic, the operations of the graph that it runs, their floating-point operations (as ``ops`` count them), and
+    how its kernel is cut into tiles.
+    """
+
+    layers: tuple[str, ...] = ()
+    main: str = ""
+    operations: tuple[str, ...] = ()
+    flops: DimLike = 0
+    tiles: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """Runs a kernel on sub-buffers (each with as many elements as the kernel's buffer) and dims, in the kernel's
     order.
 
-    If the kernel returns a non-zero error code, the caller returns it at once.
+    If the kernel returns a non-zero error code, the caller returns it at once. ``info`` has no effect on the code.
     """
 
     function: str
     buffers: tuple[Slice, ...]
     dims: tuple[Index, ...]
+    info: CallInfo = field(default=CallInfo(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,11 @@ places.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netwright.specs.dims import DimLike, Shape
 
 from ..graph.node import Value
-from ..loop import ir
 from ..machine import Machine
 from .fused import Kernel, Parameter, build
 from .groups import Group
@@ -50,7 +49,7 @@ class Repeats:
     """The kernels of one program, by what they follow from."""
 
     def __init__(self) -> None:
-        self._known: dict[Hashable, tuple[ir.Function, list[_Source]]] = {}
+        self._known: dict[Hashable, tuple[Kernel, list[_Source]]] = {}
 
     def kernel(
         self,
@@ -65,8 +64,8 @@ class Repeats:
         signature = _Signature(roles, group, place, targets)
         known = self._known.get(signature.key)
         if known is not None:
-            function, sources = known
-            return Kernel(function, tuple(map(signature.parameter, sources)))
+            made, sources = known
+            return replace(made, parameters=tuple(map(signature.parameter, sources)))
         asked: dict[Hashable, Value] = {}
 
         def recorded(value: Value) -> Place:
@@ -76,7 +75,7 @@ class Repeats:
 
         kernel = build(roles, group, recorded, targets, dims, machine)
         self._known[signature.key] = (
-            kernel.function,
+            kernel,
             [signature.source(parameter, asked) for parameter in kernel.parameters],
         )
         return kernel

@@ -82,7 +82,9 @@ def test_help_and_info(pets: Path) -> None:
     _, manifest = classifier()
     done = run(pets, "--info")
     assert done.returncode == 0
-    assert Manifest.model_validate(json.loads(done.stdout)) == manifest
+    told = json.loads(done.stdout)
+    assert told.pop("missing") == []
+    assert Manifest.model_validate(told) == manifest
     done = run(pets, "--help")
     assert done.returncode == 0
     assert b"kind  int64 [N]" in done.stdout

@@ -23,6 +23,7 @@ typedef struct {
     void *arena, *memory; /* aligned, and where its memory begins */
     int64_t room; /* bytes of the arena; -1 before there is one */
     int threads;
+    void (*passed)(int32_t moment); /* called at the moments of an entry that has marks; or NULL */
 } runner;
 
 void begin_running(runner *r, int threads, int pin); /* threads: 0 for as many as there are processors */

@@ -12,6 +12,7 @@ typedef struct {
     void *arena;
     const int64_t *offsets;
     void *barrier;
+    void (*passed)(int32_t moment);
 } netwright_context;
 
 enum { NW_OTHER, NW_INPUT, NW_OUTPUT, NW_DATA, NW_STATE };

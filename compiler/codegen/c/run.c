@@ -47,6 +47,7 @@ void begin_running(runner *r, int threads, int pin) {
     r->offsets = allocate((size_t)nw_the_model.slots, sizeof *r->offsets);
     r->arena = NULL;
     r->room = -1;
+    r->passed = NULL;
     r->threads = threads ? threads : nw_processors();
     if (pin && r->threads > 1) keep_apart(r->threads);
 }
@@ -65,7 +66,7 @@ void run_entry(runner *r, const nw_entry *entry, call *c) {
         r->room = bytes;
     }
     _Alignas(64) unsigned char barrier[64] = {0};
-    netwright_context context = {c->dims, c->buffers, r->arena, r->offsets, barrier};
+    netwright_context context = {c->dims, c->buffers, r->arena, r->offsets, barrier, r->passed};
     int32_t code = nw_the_model.run(entry->run, &context, r->threads, nw_patience(r->threads));
     if (code) {
         name_out_of_range(c);

@@ -14,6 +14,7 @@ from netwright.specs.manifest import Manifest
 from ...loop import ir
 from ..aot import emit
 from ..contents import check_described, contents_symbol, write_contents
+from ..debug import DebugInfo, stripped
 from ..features import required
 from ..linker import C_SOURCES, SMALL, archive, find_compiler, link, object_flags, objects, small
 from ..support import has_threads
@@ -37,6 +38,7 @@ def link_library(
     made_for: str | None = None,
     header: Path | None = None,
     soname: bool = False,
+    debug: DebugInfo | None = None,
     flags: Sequence[str] = (),
 ) -> Path:
     """Writes a library and its C header, by default next to it; returns the header's path. With ``soname``, programs
@@ -44,7 +46,8 @@ def link_library(
 
     ``buffers`` has contents of buffers. If all weights that the entries read are among them, the library holds a model;
     if a weight is missing, or there is an entry that trains, callers may bring weights of their own. ``made_for`` is
-    the ``weights.identity`` of the program before entries were taken out of it. Raises LinkError without a C compiler,
+    the ``weights.identity`` of the program before entries were taken out of it. With ``debug``, kernels have debug
+    information, and symbols are kept. Raises LinkError without a C compiler,
     ValueError for contents of another dtype or size.
     """
     target = target or host_target()
@@ -70,7 +73,8 @@ def link_library(
         folder.write("library.h", text)
         folder.write("sizes.h", (C_SOURCES / "sizes.h").read_bytes())
         folder.write("library.c", library_source(interface, offsets, blob))
-        folder.write("model.o", emit(program, "object", target, manifest, blob if contents else None))
+        code = emit(program, "object", target, manifest, blob if contents else None, debug=debug)
+        folder.write("model.o", code)
         sources = ["library.c", *(["contents.S"] if contents else []), "model.o"]
         if interface.threads:
             sources.insert(0, "processors.c")
@@ -82,7 +86,14 @@ def link_library(
             link(
                 command,
                 folder,
-                ["-shared", *sources, "-pthread", *named, *small(command, target), *(flags or ["-s"])],
+                [
+                    "-shared",
+                    *sources,
+                    "-pthread",
+                    *named,
+                    *small(command, target),
+                    *(flags or stripped(debug)),
+                ],
                 output,
             )
         else:

@@ -110,7 +110,7 @@ void train_words(const uint8_t *data, size_t size) {
 
 void predict_words(const uint8_t *data, size_t size) {
     char *words[32];
-    options asked = {NULL, NULL, 0, 0, 0, 0};
+    options asked = {0};
     parse_options(split(data, size, words), words, &asked);
 }
 

@@ -22,7 +22,7 @@ void run_around(const nw_around *what, int64_t size, const void *first, const vo
     void *arena = NULL;
     if (bytes < 0 || posix_memalign(&arena, 64, (size_t)bytes + 64)) fail(EXIT_SYSTEM, "out of memory");
     _Alignas(64) unsigned char barrier[64] = {0};
-    netwright_context context = {&size, buffers, arena, offsets, barrier};
+    netwright_context context = {&size, buffers, arena, offsets, barrier, NULL};
     int32_t code = what->entry.run(&context, 0, 1);
     if (code) fail(EXIT_SYSTEM, "%s", nw_the_model.error(code));
     free(arena);
