@@ -46,7 +46,7 @@ from .errors import RequestError
 from .generation.compiled import Compiled, writing_network
 from .identified import debug_info, identified, layer_names
 from .places import Places, shared_suffix
-from .streams import listening, stepping, with_steps
+from .streams import listening, notes_of, stepping, with_steps
 from .trainer import STEPS, check_trainer, save_trainer
 
 Emit = Literal["exe", "shared", "static", "object", "weights", "llvm", "asm", "loop", "graph"]
@@ -161,12 +161,14 @@ def save(
     if makes == "module" and request.emit == "exe":
         loader_path(path)
     steps: StepGraph | None = None
+    notes: dict[str, str] = {}
     rates = sample_rates(load, network) if request.emit == "exe" else {}
     if request.entries is not None and STEP in request.entries:
         if len(request.entries) == 1:
             network, steps = stepping(load, network)
+            notes = notes_of(steps)
         else:
-            network = with_steps(load, network)
+            network, notes = with_steps(load, network)
     elif (
         request.emit == "exe"
     ):  # which reads the lengths itself; callers of a library only say the sizes of arrays
@@ -209,7 +211,7 @@ def save(
                 return [path, loader_path(path)]
             vectors = None
             if steps is None and request.selftest_bytes and not more:
-                vectors = _vectors(lowerings, graphs[entry], manifest, weights, shown, request)
+                vectors = _vectors(lowerings, graphs[entry], versions[0].manifest, weights, shown, request)
             link_versions(
                 versions,
                 path,
@@ -222,7 +224,7 @@ def save(
             )
             return [path]
         case "shared" | "static" | "object" | "weights":
-            return _library(network, made, weights, path, target, request, debug)
+            return _library(network, made, weights, path, target, request, debug, notes)
         case "llvm" | "asm":
             return _written(path, emit(program, request.emit, target, manifest, debug=debug))
     return _written(path, program_text(program))
@@ -266,6 +268,7 @@ def _library(
     target: Target,
     request: Request,
     debug: DebugInfo | None,
+    notes: Mapping[str, str],
 ) -> list[Path]:
     """Writes a library with its header and weights, or the weights for one alone."""
     program, manifest = made.lowered.program, made.lowered.manifest
@@ -308,6 +311,7 @@ def _library(
         header=places.header,
         soname=request.package,
         debug=debug,
+        notes=notes,
     )
     return [*paths, *_build_files(places, manifest, request, target, apart)]
 

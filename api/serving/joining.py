@@ -31,8 +31,8 @@ class Joining:
         shapes = [self._array(arrays, name).shape for name in self._inputs]
         rows = shapes[0][0]
         if any(shape[0] != rows for shape in shapes):
-            found = {name: arrays[name].shape[0] for name in self._inputs}
-            raise InputError(f"the inputs have different numbers of samples: {found}")
+            numbers = {name: arrays[name].shape[0] for name in self._inputs}
+            raise InputError(f"the inputs have different numbers of samples: {numbers}")
         return tuple(shape[1:] for shape in shapes), rows
 
     def join(self, parts: Sequence[Arrays]) -> Arrays:

@@ -151,7 +151,7 @@ def serve(
     )
     server = _Server(config, application, drain)
 
-    async def run() -> None:
+    async def run() -> bool:
         serving = asyncio.ensure_future(server.serve([listener]))
         while not server.started and not serving.done():
             await asyncio.sleep(0.01)
@@ -161,9 +161,10 @@ def serve(
             gc.set_threshold(*_COLLECTIONS)
             started()
         await serving
+        return not (server.server_state.tasks or server.force_exit)
 
     config.load()
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(run())
+        answered = runner.run(run())
     application.close()
-    return not server.server_state.tasks and not server.force_exit
+    return answered

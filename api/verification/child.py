@@ -21,7 +21,8 @@ def main(library: Path, folder: Path) -> None:
     engine = load_shared(library)
     with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
         weights = {**dict(arrays), **engine.embedded}
-    known = {buffer.name for buffer in engine.manifest.buffers if buffer.role in WEIGHT_ROLES}
+    roles = (*WEIGHT_ROLES, "packed")
+    known = {buffer.name for buffer in engine.manifest.buffers if buffer.role in roles}
     with np.load(folder / "inputs.npz", allow_pickle=False) as arrays:
         inputs = dict(arrays)
     session = Session(engine, {name: array for name, array in weights.items() if name in known})

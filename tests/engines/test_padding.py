@@ -60,7 +60,8 @@ def side_by_side(stacks):
         before = "x"
         for layer in stack:
             name = re.match(r"\{name: (\w+)", layer)[1]
-            layers.append(layer.replace(f"name: {name}", f"name: {name}{number}, inputs: [{before}]", 1))
+            inputs = f"{{x: {before}}}" if "type: expression" in layer else f"[{before}]"
+            layers.append(layer.replace(f"name: {name}", f"name: {name}{number}, inputs: {inputs}", 1))
             before = f"{name}{number}"
         heads.append(before)
     return layers, heads

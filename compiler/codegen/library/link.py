@@ -39,10 +39,11 @@ def link_library(
     header: Path | None = None,
     soname: bool = False,
     debug: DebugInfo | None = None,
+    notes: Mapping[str, str] | None = None,
     flags: Sequence[str] = (),
 ) -> Path:
     """Writes a library and its C header, by default next to it; returns the header's path. With ``soname``, programs
-    look for a shared library by its name alone.
+    look for a shared library by its name alone. ``notes`` say in the header what callers have to know of outputs.
 
     ``buffers`` has contents of buffers. If all weights that the entries read are among them, the library holds a model;
     if a weight is missing, or there is an entry that trains, callers may bring weights of their own. ``made_for`` is
@@ -66,6 +67,7 @@ def link_library(
         own=bool(places) and (bool(entries & {PREPARE, TRAIN}) or not places.keys() <= contents.keys()),
         threads=has_threads(target),
         files=bool(places),
+        notes=notes or {},
     )
     text = header_source(interface, required(target))
     with scratch_folder() as folder:

@@ -14,6 +14,14 @@ static int64_t clock_time(clockid_t clock) {
 
 int64_t now(void) { return clock_time(CLOCK_MONOTONIC); }
 
+static int64_t work_time(void) {
+#ifdef CLOCK_PROCESS_CPUTIME_ID
+    return clock_time(CLOCK_PROCESS_CPUTIME_ID);
+#else /* WASI has one thread, and no such clock. */
+    return now();
+#endif
+}
+
 static int in_order(const void *a, const void *b) {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x > y) - (x < y);
@@ -29,14 +37,14 @@ int bench(const options *asked, call *c, runner *r) {
     int count = asked->bench, before = count / 10 + 3;
     int64_t *times = allocate((size_t)count, sizeof *times), total = 0;
     for (int i = 0; i < before; i++) run(r, c);
-    int64_t work = clock_time(CLOCK_PROCESS_CPUTIME_ID);
+    int64_t work = work_time();
     for (int i = 0; i < count; i++) {
         int64_t start = now();
         run(r, c);
         times[i] = now() - start;
         total += times[i];
     }
-    work = clock_time(CLOCK_PROCESS_CPUTIME_ID) - work;
+    work = work_time() - work;
     qsort(times, (size_t)count, sizeof *times, in_order);
     printf("%s:", nw_the_model.name);
     print_sizes(c);
