@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .fuzz.building import CORPUS, TARGETS, build
+from .fuzz.building import TARGETS, build, unpack
 from .fuzz.seeds import SEEDS
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (install gcc or clang)")
@@ -31,8 +31,8 @@ def replay(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("target", sorted(SEEDS))
-def test_no_file_of_the_corpus_crashes_a_parser(replay: Path, target: str) -> None:
-    files = sorted((CORPUS / target).iterdir())
+def test_no_file_of_the_corpus_crashes_a_parser(replay: Path, target: str, tmp_path: Path) -> None:
+    files = unpack(target, tmp_path / "corpus")
     assert len(files) >= len(SEEDS[target])
     environment = os.environ | {"ASAN_OPTIONS": "exitcode=99", "UBSAN_OPTIONS": "exitcode=99"}
     done = subprocess.run(

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .building import CORPUS, TARGETS, build
+from .building import TARGETS, build, pack, unpack
 
 
 def main() -> int:
@@ -31,8 +31,9 @@ def main() -> int:
         )
         for target in arguments.targets or TARGETS:
             environment = {**os.environ, "FUZZ": target}
-            grown = folder / target
+            grown, known = folder / f"{target}-new", folder / target
             grown.mkdir()
+            unpack(target, known)
             options = [
                 f"-max_total_time={arguments.seconds}",
                 "-max_len=4096",
@@ -41,7 +42,7 @@ def main() -> int:
             ]
             options += ["-print_final_stats=1", "-verbosity=1", f"-artifact_prefix={Path.cwd()}/{target}-"]
             done = subprocess.run(
-                [program, str(grown), str(CORPUS / target), *options],
+                [program, str(grown), str(known), *options],
                 env=environment, cwd=folder, capture_output=True, text=True,
             )  # fmt: skip
             stats = [line for line in done.stderr.splitlines() if line.startswith("stat::number_of_executed")]
@@ -50,8 +51,9 @@ def main() -> int:
                 failed.append(target)
                 print(done.stderr[-4000:], flush=True)
             elif arguments.keep:
-                merge = [program, "-merge=1", str(CORPUS / target), str(grown)]
+                merge = [program, "-merge=1", str(known), str(grown)]
                 subprocess.run(merge, env=environment, cwd=folder, check=True, capture_output=True)
+                pack(target, {path.name: path.read_bytes() for path in known.iterdir()})
     return 1 if failed else 0
 
 

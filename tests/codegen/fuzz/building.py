@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from netwright.compiler.codegen.linker import C_SOURCES
 
 HERE = Path(__file__).parent
+#: An archive per target.
 CORPUS = HERE / "corpus"
-TARGETS = tuple(sorted(folder.name for folder in CORPUS.iterdir())) if CORPUS.is_dir() else ()
+TARGETS = tuple(sorted(path.stem for path in CORPUS.glob("*.zip")))
 #: What the harness has in place of these, so that whatever an error leaves behind is released.
 _WRAPPED = ("malloc", "calloc", "realloc", "free", "posix_memalign", "fopen", "fmemopen", "fclose", "exit")
 _OWN = ("failure.c", "driver.c", "train.c", "listen.c")
 _FLAGS = ["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-fno-omit-frame-pointer"]
+
+
+def unpack(target: str, folder: Path) -> list[Path]:
+    """Writes the files of a target's corpus to a folder, and returns them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(CORPUS / f"{target}.zip") as archive:
+        archive.extractall(folder)
+    return sorted(folder.iterdir())
+
+
+def pack(target: str, files: Mapping[str, bytes]) -> None:
+    """Makes a target's corpus of files by name: the same files give the same archive."""
+    CORPUS.mkdir(exist_ok=True)
+    with zipfile.ZipFile(CORPUS / f"{target}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in sorted(files.items()):
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
 
 
 def build(compiler: Sequence[str], output: Path, flags: Sequence[str]) -> None:

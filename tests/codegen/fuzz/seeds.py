@@ -9,7 +9,7 @@ import wave
 import numpy as np
 from safetensors.numpy import save
 
-from .building import CORPUS
+from .building import pack
 
 
 def npy(array: np.ndarray) -> bytes:
@@ -93,10 +93,7 @@ SEEDS: dict[str, list[bytes]] = {
 
 def main() -> None:
     for target, files in SEEDS.items():
-        folder = CORPUS / target
-        folder.mkdir(parents=True, exist_ok=True)
-        for number, data in enumerate(files):
-            (folder / f"seed-{number}").write_bytes(data)
+        pack(target, {f"seed-{number}": data for number, data in enumerate(files)})
 
 
 if __name__ == "__main__":
