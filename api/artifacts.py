@@ -47,17 +47,20 @@ from .generation.compiled import Compiled, writing_network
 from .identified import debug_info, identified, layer_names
 from .places import Places, shared_suffix
 from .streams import listening, notes_of, stepping, with_steps
+from .trainer import STEPS, check_trainer, save_trainer
 
 Emit = Literal["exe", "shared", "static", "object", "weights", "llvm", "asm", "loop", "graph"]
 KINDS: tuple[Emit, ...] = get_args(Emit)
 #: The kinds with a C header.
 LIBRARIES = ("shared", "static", "object")
+#: What an executable can run.
+_PROGRAMS = (("predict",), (STEP,), (TRAIN,))
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What to write: the kind, the CPU it is for, and the entries. An executable has one, by default `predict`; with
-    `step`, which stands alone, it takes steps on standard input.
+    `step` it takes steps on standard input, and with `train_step` it trains.
 
     A graph is written as it is after the pass or phase ``stop_after`` (default: the last) with at most ``max_rewrites``
     rewrites by passes (default: no limit).
@@ -138,17 +141,22 @@ def save(
 ) -> list[Path]:
     """Writes the requested file and those that accompany it, each completely or not at all; returns their paths.
 
-    An executable needs ``weights``; a library embeds them if they are given. Raises RequestError, LinkError,
-    TargetError, VerificationError, OSError.
+    An executable needs ``weights``, but for one that trains, which begins with them if they are given; a library embeds
+    them if they are given. Raises RequestError, SpecError, LinkError, TargetError, VerificationError, OSError.
     """
     if request.emit not in KINDS:
         raise RequestError(f"a model is written as {', '.join(KINDS)}, not as {request.emit!r}")
-    if request.emit in ("exe", "weights") and weights is None:
-        raise RequestError("an executable needs weights" if request.emit == "exe" else "there are no weights")
+    training = request.emit == "exe" and request.entries is not None and TRAIN in request.entries
+    if request.emit == "exe" and request.entries not in (None, *_PROGRAMS):
+        raise RequestError("an executable runs one entry, predict, step or train: name one with --entry")
+    if request.emit == "exe" and weights is None and not training:
+        raise RequestError("an executable needs weights")
+    if request.emit == "weights" and weights is None:
+        raise RequestError("there are no weights")
     if request.verify and request.emit in ("graph", "loop"):
         raise RequestError(f"--verify runs machine code, and a {request.emit} has none")
     target, *others = chosen_targets(request.target, request.cpu)
-    if others and (request.emit != "exe" or STEP in (request.entries or ())):
+    if others and (request.emit != "exe" or training or STEP in (request.entries or ())):
         raise RequestError("versions for several CPUs are made of programs that run predict: name one CPU")
     makes = makes_of(request)
     if makes == "module" and request.emit == "exe":
@@ -160,19 +168,20 @@ def save(
         if len(request.entries) == 1:
             network, steps = stepping(load, network)
             notes = notes_of(steps)
-        elif request.emit == "exe":
-            raise RequestError("an executable runs one entry: name one with --entry")
         else:
             network, notes = with_steps(load, network)
     elif (
         request.emit == "exe"
     ):  # which reads the lengths itself; callers of a library only say the sizes of arrays
         network = bounded_network(load, network)
+    if training:
+        check_trainer(load, network, target, weights=weights is not None)
     entry = STEP if steps is not None else "predict"
     if request.writing is not None:
         network, graphs = writing_network(load, network, request.writing)
     else:
-        graphs = entry_graphs(network, (entry,) if request.emit == "exe" else request.entries)
+        entries = STEPS if training else (entry,) if request.emit == "exe" else request.entries
+        graphs = entry_graphs(network, entries)
     if request.emit == "graph":
         limits = {"stop_after": request.stop_after, "max_rewrites": request.max_rewrites}
         texts = [print_graph(graph) for graph in run(graphs, describe(target), **limits).values()]
@@ -190,6 +199,9 @@ def save(
             if request.verified is not None:
                 request.verified(verified)
     match request.emit:
+        case "exe" if training:
+            save_trainer(load, network, made, weights, path, target, debug)
+            return [path]
         case "exe":
             assert weights is not None
             versions = [_version(part, weights) for part in (made, *more)]

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import click
 
+from netwright.compiler.codegen.library.interface import TRAIN
 from netwright.compiler.codegen.platforms import NAMES
 from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.pipeline import steps
@@ -75,8 +76,8 @@ _BESIDE = {
 @click.option(
     "--entry",
     type=EntryNames(),
-    help="What an executable runs: predict on files, or step on standard input. For a library, what it offers, such "
-    "as predict,step,train: the rest takes no space.",
+    help="What an executable runs: predict on files, step on standard input, or train on files. For a library, what it "
+    "offers, such as predict,step,train: the rest takes no space.",
 )
 @click.option(
     "--no-embed",
@@ -160,12 +161,13 @@ def command(
 
     The executable runs on .npy files: `./OUT -i image=images.npy -o answers.npz`, and with one input and one output
     `./OUT < images.npy > answers.npy`; `./OUT --info` describes its inputs and outputs. With --entry step it takes a
-    sequence on standard input, as bare numbers, and answers as the steps come. A library (shared, static, or one
-    object) comes with a C header and offers all entries unless --entry says which; --emit weights writes other weights
-    for it to read. A page (web) is written into a folder, and runs the network in the browser. llvm, asm, loop and
-    graph are text.
+    sequence on standard input, as bare numbers, and answers as the steps come; with --entry train it trains on .npz
+    files, beginning with --weights or with initial values. A library (shared, static, or one object) comes with a C
+    header and offers all entries unless --entry says which; --emit weights writes other weights for it to read. A page
+    (web) is written into a folder, and runs the network in the browser. llvm, asm, loop and graph are text.
     """
-    if kind in ("exe", WEB) and weights is None:
+    training = entry is not None and TRAIN in entry
+    if weights is None and (kind == WEB or (kind == "exe" and not training)):
         raise click.UsageError(f"{'a page' if kind == WEB else 'an executable'} needs --weights")
     if kind == WEB and (
         length or verify or target not in (None, "wasm32-web") or cpu or entry not in (None, ("step",))
@@ -187,6 +189,8 @@ def command(
         raise click.UsageError("--generate needs --weights, with the vocabulary")
     if length is not None and entry is not None and "step" in entry:
         raise click.UsageError("--generate writes whole texts, and --entry step takes them step by step")
+    if length is not None and training:
+        raise click.UsageError("--generate writes texts, and --entry train trains: leave one of them out")
     if beam is not None and length is None:
         raise click.UsageError("--beam is for texts that are written: give --generate LENGTH, too")
     model = load(spec, settings, dims=dims)

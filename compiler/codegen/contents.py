@@ -76,14 +76,12 @@ class Contents:
     def add(self, manifest: Manifest, buffers: Mapping[str, np.ndarray]) -> dict[str, int]:
         """Each buffer's offset. Raises ValueError for contents of another dtype or size than the manifest's."""
         known = {buffer.name: buffer for buffer in manifest.buffers}
-        return {name: self._place(known[name], array) for name, array in buffers.items()}
+        for name, array in buffers.items():
+            _check(known[name], array)
+        return {name: self.place(array) for name, array in buffers.items()}
 
-    def _place(self, expected: BufferInfo, array: np.ndarray) -> int:
-        shape = [str(size) for size in array.shape]
-        if (expected.dtype, expected.shape) != (array.dtype.name, shape):
-            raise ValueError(
-                f"{expected.name}: expected {expected.dtype} {expected.shape}, found {array.dtype.name} {shape}"
-            )
+    def place(self, array: np.ndarray) -> int:
+        """The offset of an array."""
         # Buffers without elements take part: each needs an address.
         key = hashlib.sha256(np.ascontiguousarray(array).tobytes()).digest()
         if key not in self._places:
@@ -106,3 +104,11 @@ class Contents:
 
         folder.write("contents.bin", write)
         folder.write("contents.S", included("contents.bin", blob, _ALIGN, target, guarded))
+
+
+def _check(expected: BufferInfo, array: np.ndarray) -> None:
+    shape = [str(size) for size in array.shape]
+    if (expected.dtype, expected.shape) != (array.dtype.name, shape):
+        raise ValueError(
+            f"{expected.name}: expected {expected.dtype} {expected.shape}, found {array.dtype.name} {shape}"
+        )

@@ -199,6 +199,32 @@ def _write(made: Path, output: Path, executable: bool) -> None:
         write_file(output, lambda file: shutil.copyfileobj(program, file), executable=executable)
 
 
+def link_static(
+    command: Sequence[str], folder: Scratch, arguments: Sequence[str], output: Path, target: Target
+) -> bool:
+    """As ``link``, but without libraries that the program would need where it runs, if the compiler has such ones (of
+    ``ziglang``, musl). Returns whether it does.
+    """
+    zig = list(command[: command.index("cc") + 1]) if "ziglang" in command else None
+    musl = [[*zig, "-target", _zig_triple(target).replace("-gnu", "-musl")]] if zig else []
+    for compiler in (command, *musl) if target.is_linux else ():
+        if _links_statically(compiler, folder):
+            link(compiler, folder, ["-static", *arguments], output)
+            return True
+    link(command, folder, arguments, output)
+    return False
+
+
+def _links_statically(command: Sequence[str], folder: Scratch) -> bool:
+    """Whether a compiler has what a program consists of, tried with an empty one."""
+    folder.write("nothing.c", "#include <pthread.h>\nint main(void) { return pthread_self() == 0; }\n")
+    words = [*command, "-static", "nothing.c", "-pthread", "-lm", "-o", "nothing"]
+    try:
+        return subprocess.run(words, cwd=folder.path, capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
 def _zig_triple(target: Target) -> str:
     """LLVM's triple without its vendor, as zig spells it."""
     parts = [part for part in target.triple.split("-") if part not in ("unknown", "pc", "apple")]

@@ -16,6 +16,7 @@ from .gather import Gather, ScatterAdd
 from .interleave import Interleave
 from .layout import Broadcast, Reshape, Reverse, Transpose
 from .panels import Panels
+from .permutation import Permutation
 from .random_bits import RandomBits
 from .reduce import Argmax, Reduce
 from .reduce_window import MaxWindowGradient, ReduceWindow
@@ -61,6 +62,7 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     Resample(),
     ResampleGradient(),
     RandomBits(),
+    Permutation(),
     Scan(),
 )
 

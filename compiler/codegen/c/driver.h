@@ -35,6 +35,8 @@ typedef struct {
 
 void begin_running(runner *r, int threads, int pin); /* threads: 0 for as many as there are processors */
 void run(runner *r, call *c);
+/* Runs another entry than the model's, of at most as many slots. */
+void run_entry(runner *r, const nw_entry *entry, call *c);
 void end_running(runner *r);
 
 void name_out_of_range(const call *c); /* returns if all are in range */

@@ -57,6 +57,13 @@ typedef struct {
     const char *what;
 } nw_range;
 
+/* An entry, the function that plans its memory, and how many numbers this writes. */
+typedef struct {
+    int32_t (*run)(const netwright_context *, int32_t tid, int32_t nthreads);
+    int64_t (*plan)(const int64_t *dims, int64_t *offsets);
+    int32_t slots;
+} nw_entry;
+
 typedef struct {
     const char *name;
     const char *manifest;

@@ -53,7 +53,12 @@ void begin_running(runner *r, int threads, int pin) {
 }
 
 void run(runner *r, call *c) {
-    int64_t bytes = nw_the_model.plan(c->dims, r->offsets);
+    nw_entry entry = {nw_the_model.entry, nw_the_model.plan, nw_the_model.slots};
+    run_entry(r, &entry, c);
+}
+
+void run_entry(runner *r, const nw_entry *entry, call *c) {
+    int64_t bytes = entry->plan(c->dims, r->offsets);
     if (bytes < 0) fail(EXIT_INPUT, "inputs of these shapes need more memory than there can be");
     if (bytes > r->room) {
         end_running(r);
@@ -62,7 +67,7 @@ void run(runner *r, call *c) {
     }
     _Alignas(64) unsigned char barrier[64] = {0};
     netwright_context context = {c->dims, c->buffers, r->arena, r->offsets, barrier, r->passed};
-    int32_t code = nw_the_model.run(nw_the_model.entry, &context, r->threads, nw_patience(r->threads));
+    int32_t code = nw_the_model.run(entry->run, &context, r->threads, nw_patience(r->threads));
     if (code) {
         name_out_of_range(c);
         fail(EXIT_INPUT, "%s", nw_the_model.error(code));
