@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compile
 @pytest.fixture(scope="module")
 def replay(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("fuzz") / "replay"
-    flags = ["-DREPLAY", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Werror"]
+    flags = ["-DREPLAY", "-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Werror"]
     try:
         build(["cc"], path, flags)
     except subprocess.CalledProcessError as error:
