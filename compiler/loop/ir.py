@@ -16,6 +16,8 @@ from typing import Literal, TypeAlias
 
 from netwright.specs.dims import DimLike, Shape
 
+from .call_info import CallInfo as CallInfo
+
 Index: TypeAlias = DimLike
 
 
@@ -304,20 +306,6 @@ class Slice:
     buffer: str
     leading: tuple[Index, ...] = ()
     shape: Shape | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CallInfo:
-    """What a call computes, for measurements and messages: the paths of its layers, the one of them with the most
-    arithmetic, the operations of the graph that it runs, their floating-point operations (as ``ops`` count them), and
-    how its kernel is cut into tiles.
-    """
-
-    layers: tuple[str, ...] = ()
-    main: str = ""
-    operations: tuple[str, ...] = ()
-    flops: DimLike = 0
-    tiles: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,9 @@ from click.testing import CliRunner, Result
 import netwright
 from netwright.artifacts import Request, save
 from netwright.cli import main
-from netwright.compiler.codegen.generated import generated_inputs
 from netwright.compiler.codegen.target import host_target
 from netwright.compiler.frontend.network import initial_values
-from netwright.compiler.vectors import sums_of
 from netwright.identified import spec_hash
-from netwright.specs.manifest import BufferInfo, DimInfo, EntryInfo, Manifest, RangeInfo
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 
@@ -382,42 +379,3 @@ def test_c_and_python_generate_the_same_inputs(tmp_path: Path) -> None:
     done = run(tmp_path / "same", "--selftest")
     assert done.returncode == 0, done.stderr
     assert "within 0 ulp" in done.stdout
-
-
-def test_generated_integers_are_in_their_ranges() -> None:
-    manifest = Manifest(
-        netwright="",
-        model="m",
-        target="",
-        dims=[DimInfo(name="N")],
-        buffers=[
-            BufferInfo(
-                name="token",
-                role="input",
-                dtype="int64",
-                shape=["N", "50"],
-                ranges=[RangeInfo(what="index", high="2*N", low=1), RangeInfo(what="index", high="9")],
-            ),
-            BufferInfo(name="x", role="input", dtype="float32", shape=["N", "1000"]),
-        ],
-        entries=[EntryInfo(name="predict", symbol="", reads=["token", "x"], writes=[], slots=0)],
-    )
-    made = generated_inputs(manifest, "predict", {"N": 3})
-    assert sorted(set(made["token"].flat)) == [1, 2, 3, 4, 5, 6]
-    assert -1 <= made["x"].min() < -0.99
-    assert 0.99 < made["x"].max() < 1
-    assert abs(float(made["x"].mean())) < 0.05
-
-
-def test_sums_see_every_element_and_their_order() -> None:
-    value = np.arange(100, dtype=np.float32)
-    sums = sums_of(value, 8)
-    assert sums.shape == (8,)
-    np.testing.assert_array_equal(sums_of(value[:8], 8), value[:8])
-    for i in range(100):
-        changed = value.copy()
-        changed[i] += 1
-        assert (sums_of(changed, 8) != sums).sum() == 1
-    swapped = value.copy()
-    swapped[[8, 16]] = swapped[[16, 8]]
-    assert (sums_of(swapped, 8) != sums).any()
