@@ -10,17 +10,24 @@ from typing import Literal, get_args
 from numpy.typing import NDArray
 
 from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.artifacts import link_executable, link_shared
+from netwright.compiler.codegen.artifacts import Version, link_versions
+from netwright.compiler.codegen.library.interface import PREPARE, TRAIN
+from netwright.compiler.codegen.library.link import link_library
+from netwright.compiler.codegen.library.weights import identity, layout, write_weights
+from netwright.compiler.codegen.linker import LinkError, find_compiler
 from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.target import Target, host_target, named_target
+from netwright.compiler.codegen.platforms import chosen_targets, platform_named
+from netwright.compiler.codegen.selection import without_entries
+from netwright.compiler.codegen.target import Target, host_target
 from netwright.compiler.codegen.verification import Verified
+from netwright.compiler.codegen.web import link_module, write_loader
 from netwright.compiler.frontend.build import bounded_network
-from netwright.compiler.frontend.network import Network
+from netwright.compiler.frontend.network import Network, initial_states, initial_values
 from netwright.compiler.graph.text import print_graph
 from netwright.compiler.loop.text import program_text
 from netwright.compiler.pipeline import run
 from netwright.compiler.streaming import STEP, StepGraph
-from netwright.runtime.session import PREPARE, Session
+from netwright.runtime.session import Session
 from netwright.specs.files import is_stream, write_file
 from netwright.specs.load import LoadResult
 
@@ -28,10 +35,12 @@ from .build import Build, build, entry_graphs
 from .data.needs import sample_rates
 from .errors import RequestError
 from .generation.compiled import Compiled, writing_network
-from .streams import listening, stepping
+from .streams import listening, stepping, with_steps
 
-Emit = Literal["exe", "shared", "object", "llvm", "asm", "loop", "graph"]
+Emit = Literal["exe", "shared", "static", "object", "weights", "llvm", "asm", "loop", "graph"]
 KINDS: tuple[Emit, ...] = get_args(Emit)
+#: The kinds with a C header.
+LIBRARIES = ("shared", "static", "object")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,8 @@ class Request:
     """
 
     emit: Emit = "exe"
-    cpu: str = "native"
+    cpu: str | None = None
+    """LLVM's name; None: this computer's CPU, or the least one of ``target``."""
     entries: tuple[str, ...] | None = None
     stop_after: str | None = None
     max_rewrites: int | None = None
@@ -52,8 +62,12 @@ class Request:
     """Whether to run the machine code of every kernel against the loop interpreter before anything is written."""
     verified: Callable[[Verified], None] | None = None
     """Called with the result of that run."""
+    embed: bool = True
+    """Whether a library holds the weights; otherwise they are written to a file beside it."""
     writing: Compiled | None = None
     """How `predict` writes texts, the only entry then; None: the entries are the network's own."""
+    target: str | None = None
+    """The system that it is for, as `netwright targets` lists them; None: this one, or what the CPU implies."""
 
 
 def header_path(library: Path) -> Path:
@@ -68,6 +82,28 @@ def header_path(library: Path) -> Path:
     return path
 
 
+def loader_path(module: Path) -> Path:
+    """The path of the script that loads a WebAssembly module, in the same folder. Raises RequestError as
+    ``header_path``."""
+    if is_stream(module):
+        raise RequestError(f"a module's script goes beside it, and there is no place beside {module}")
+    path = module.with_suffix(".js")
+    if path == module:
+        raise RequestError(
+            f"{module} is what the module's script is called: choose another name, such as .wasm"
+        )
+    return path
+
+
+def weights_path(library: Path) -> Path:
+    """The path of the file with a library's weights, in the same folder. Raises RequestError as ``header_path``."""
+    header_path(library)
+    path = library.with_suffix(".weights")
+    if path == library:
+        raise RequestError(f"{library} is what the library's weights are called: choose another name")
+    return path
+
+
 def save(
     load: LoadResult, network: Network, weights: Mapping[str, NDArray] | None, path: Path, request: Request
 ) -> list[Path]:
@@ -78,17 +114,25 @@ def save(
     """
     if request.emit not in KINDS:
         raise RequestError(f"a model is written as {', '.join(KINDS)}, not as {request.emit!r}")
-    if request.emit == "exe" and weights is None:
-        raise RequestError("an executable needs weights")
+    if request.emit in ("exe", "weights") and weights is None:
+        raise RequestError("an executable needs weights" if request.emit == "exe" else "there are no weights")
     if request.verify and request.emit in ("graph", "loop"):
         raise RequestError(f"--verify runs machine code, and a {request.emit} has none")
-    target = named_target(request.cpu)
+    target, *others = chosen_targets(request.target, request.cpu)
+    if others and (request.emit != "exe" or STEP in (request.entries or ())):
+        raise RequestError("versions for several CPUs are made of programs that run predict: name one CPU")
+    makes = "program" if request.target is None else platform_named(request.target).makes
+    if makes == "module" and request.emit == "exe":
+        loader_path(path)
     steps: StepGraph | None = None
     rates = sample_rates(load, network) if request.emit == "exe" else {}
     if request.entries is not None and STEP in request.entries:
-        if len(request.entries) > 1:
-            raise RequestError(f"the entry {STEP} has sizes of its own: compile it without others")
-        network, steps = stepping(load, network)
+        if len(request.entries) == 1:
+            network, steps = stepping(load, network)
+        elif request.emit == "exe":
+            raise RequestError("an executable runs one entry: name one with --entry")
+        else:
+            network = with_steps(load, network)
     elif (
         request.emit == "exe"
     ):  # which reads the lengths itself; callers of a library only say the sizes of arrays
@@ -103,34 +147,82 @@ def save(
         texts = [print_graph(graph) for graph in run(graphs, describe(target), **limits).values()]
         return _written(path, "\n\n".join(texts) + "\n")
     made = build(network, graphs, target)
+    more = [build(network, graphs, other) for other in others]
     program, manifest = made.lowered.program, made.lowered.manifest
     if request.verify:
-        verified = made.verify()
-        if request.verified is not None:
-            request.verified(verified)
+        for version in (made, *more):
+            verified = version.verify()
+            if request.verified is not None:
+                request.verified(verified)
     match request.emit:
         case "exe":
             assert weights is not None
-            link_executable(
-                program,
-                manifest,
-                _contents(made, weights),
+            if makes == "module":
+                link_module(program, manifest, _contents(made, weights), path, target, entry=entry)
+                write_loader(loader_path(path))
+                return [path, loader_path(path)]
+            link_versions(
+                [
+                    Version(one.lowered.program, one.lowered.manifest, _contents(one, weights), one.target)
+                    for one in (made, *more)
+                ],
                 path,
-                target,
                 entry=entry,
                 sample_rates=rates,
                 stream=None if steps is None else listening(network, steps),
             )
             return [path]
-        case "shared":
-            header_path(path)
-            contents = dict(made.lowered.constants) if weights is None else _contents(made, weights)
-            return [path, link_shared(program, manifest, path, target, buffers=contents)]
-        case "object":
-            return _written(path, emit(program, "object", target, manifest))
+        case "shared" | "static" | "object" | "weights":
+            return _library(network, made, weights, path, target, request)
         case "llvm" | "asm":
             return _written(path, emit(program, request.emit, target, manifest))
     return _written(path, program_text(program))
+
+
+def _library(
+    network: Network,
+    made: Build,
+    weights: Mapping[str, NDArray] | None,
+    path: Path,
+    target: Target,
+    request: Request,
+) -> list[Path]:
+    """Writes a library with its header and weights, or the weights for one alone."""
+    program, manifest = made.lowered.program, made.lowered.manifest
+    made_for = identity(program)
+    trains = any(entry.name == TRAIN for entry in manifest.entries)
+    contents = dict(made.lowered.constants)
+    if weights is None and trains:  # a training begins with some
+        weights = {**initial_values(network)}
+    if weights is not None:
+        contents |= _contents(made, weights)
+    if trains:
+        contents |= {name: array for name, array in initial_states(network).items() if array.any()}
+    elif weights is not None:
+        program, manifest = without_entries(program, manifest, (PREPARE,))
+    if request.emit == "weights":
+        write_weights(path, manifest, made_for, contents)
+        return [path]
+    header_path(path)
+    beside = [weights_path(path)] if weights is not None and not request.embed else []
+    places, _ = layout(manifest)
+    for place in beside:
+        write_weights(place, manifest, made_for, contents)
+        contents = {name: array for name, array in contents.items() if name not in places}
+    assert request.emit in ("shared", "static", "object")
+    if request.emit == "object" and not _links(target):
+        return [*_written(path, emit(program, "object", target, manifest)), *beside]
+    header = link_library(program, manifest, path, request.emit, target, buffers=contents, made_for=made_for)
+    return [path, header, *beside]
+
+
+def _links(target: Target) -> bool:
+    """Whether there is a C compiler for the target."""
+    try:
+        find_compiler(target)
+    except LinkError:
+        return False
+    return True
 
 
 def _written(path: Path, data: str | bytes) -> list[Path]:

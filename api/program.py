@@ -327,17 +327,26 @@ class Program:
 
     @collected_seldom()
     def save(
-        self, path: str | Path, emit: artifacts.Emit = "exe", *, cpu: str | None = None, verify: bool = False
+        self,
+        path: str | Path,
+        emit: artifacts.Emit = "exe",
+        *,
+        target: str | None = None,
+        cpu: str | None = None,
+        verify: bool = False,
     ) -> list[Path]:
         """Writes the model to a file that needs neither Python nor Netwright. Returns the paths of all files written.
 
         ``emit`` is `exe`, a program that runs `predict` on .npy files; `shared`, a shared library with all entries and,
         next to it, a C header; `object`, `llvm` or `asm`; or `loop` or `graph`, the compiler's own representations as
-        text. With ``verify`` (see `Model.compile`), nothing is written if machine code computes wrong results.
+        text. ``target`` is a system that `netwright targets` lists (default: this one), ``cpu`` one of its CPUs
+        (default: this program's, or the target's least one). With ``verify`` (see `Model.compile`), nothing is written
+        if machine code computes wrong results.
 
-        Raises LinkError without a C compiler, TargetError for an unknown CPU, VerificationError, OSError.
+        Raises LinkError without a C compiler, TargetError for an unknown target or CPU, VerificationError, OSError.
         """
-        request = artifacts.Request(emit, cpu or self.cpu, self.entries, verify=verify)
+        cpu = cpu or (self.cpu if target is None else None)
+        request = artifacts.Request(emit, cpu, self.entries, verify=verify, target=target)
         return artifacts.save(self.load, self.network, self.weights, Path(path), request)
 
     def __repr__(self) -> str:

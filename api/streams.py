@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netwright.compiler.codegen.csource import StreamTable
 from netwright.compiler.codegen.target import named_target
-from netwright.compiler.frontend.network import Network
+from netwright.compiler.frontend.network import Graphs, Network
+from netwright.compiler.graph.joining import renamed
 from netwright.compiler.streaming import STEP, StepGraph, StreamError, step_network
 from netwright.runtime.session import Session
 from netwright.runtime.stream import Answers, Rhythm, Stream
@@ -26,6 +29,27 @@ def stepping(load: LoadResult, network: Network) -> tuple[Network, StepGraph]:
         return step_network(load, network)
     except StreamError as error:
         raise RequestError(f"{network.model} can't be computed step by step:\n  {error}") from None
+
+
+def with_steps(load: LoadResult, network: Network) -> Network:
+    """The network with the entry that takes a chunk of steps beside its own. What steps are read and answered has
+    ``step.`` before its name, since the arrays are of other sizes. Raises RequestError as ``stepping``.
+    """
+    stepped, _ = stepping(load, network)
+    names = {name: f"{STEP}.{name}" for name in (*stepped.inputs, *stepped.outputs)}
+    graph = renamed(stepped.graphs[STEP], names)
+    return replace(
+        network,
+        dims={**network.dims, **stepped.dims},
+        outputs={**network.outputs, **{names[name]: info for name, info in stepped.outputs.items()}},
+        states={**network.states, **stepped.states},
+        graphs=Graphs(
+            {
+                **{name: partial(network.graphs.__getitem__, name) for name in network.graphs},
+                STEP: lambda: graph,
+            }
+        ),
+    )
 
 
 def listening(network: Network, step: StepGraph) -> StreamTable:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netwright.specs.manifest import BufferInfo, DimInfo, EntryInfo, Manifest, RangeInfo, ScoreInfo
+from netwright.specs.manifest import BufferInfo, DimInfo, EntryInfo, Manifest, RangeInfo, ScoreInfo, c_prefix
 
 from . import pipeline
 from .graph.graph import Graph
@@ -120,7 +120,7 @@ def describe(
         entries.append(
             EntryInfo(
                 name=name,
-                symbol=f"{program.model}_{name}",
+                symbol=f"{c_prefix(program.model)}_{name}_entry",
                 reads=[b.name for b in table if b.access != "write"],
                 writes=[b.name for b in table if b.access != "read"],
                 slots=len(entry.arena),

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .graph.graph import Graph
+from .graph.joining import joined, renamed
+from .graph.node import Value
 from .lowering.materialize import Materialize
 from .machine import Machine
 from .observers import Dump, Observer, Observers, Step
@@ -117,16 +119,39 @@ def run(
     """
     budget, watched = Budget(max_rewrites), _watched(observer)
     entries: dict[str, Graph] = {}
+    parts: dict[str, Graph] = {}
     for name, graph in graphs.items():
         context = PassContext(name, machine, budget, watched, stop_after)
         graph = LAYOUT.run(_begun(graph, context, GRAPH), context)
         for part, split in context.split.items():
+            if part in parts:
+                split, names = _shared(parts[part], split, context)
+                graph = renamed(graph, names)
+            parts[part] = split
             inner = PassContext(part, machine, budget, watched, stop_after, context.stopped)
             entries[part] = MEMORY.run(_begun(split, inner, TIDY), inner)
         if context.split:
             graph = TIDY.run(graph, context)
         entries[name] = MEMORY.run(graph, context)
     return entries
+
+
+def _shared(first: Graph, second: Graph, context: PassContext) -> tuple[Graph, dict[str, str]]:
+    """What two entries have split off, as one graph, and new names for what the second one reads: weights that both read
+    in the same order are packed once.
+    """
+    count = len(first.outputs)
+    names = {name: f"packed.{count + position}" for position, name in enumerate(second.outputs)}
+    both = MergeCommonSubexpressions().run(
+        joined(first, second, names), PassContext(context.entry, context.machine)
+    )
+    own: dict[Value, str] = {}
+    for name, value in list(both.outputs.items()):
+        chosen = own.setdefault(value, name)
+        if chosen != name:
+            both.drop_output(name)
+            names = {old: chosen if new == name else new for old, new in names.items()}
+    return both, names
 
 
 def steps() -> list[str]:

@@ -24,7 +24,8 @@ CARRY = "carry."
 class Session:
     """A model's values and the entries that work on them.
 
-    ``values`` holds every parameter and statistic, and the initial values of state buffers that don't start at zero.
+    ``values`` holds every parameter and statistic, and the initial values of state buffers that don't start at zero. A
+    program without the entry ``prepare``, as a library may be, also needs its packed weights there.
     ``idle`` are weights that belong to the model, but that none of the entries reads. All are copied.
 
     Raises WeightsError if the values don't fit the model. Several threads must not train one session at once.
@@ -36,9 +37,15 @@ class Session:
         self.engine = engine
         manifest = engine.manifest
         given = {name: np.asarray(value) for name, value in values.items()}
-        expected = {info.name: info for info in manifest.buffers if info.role in (*WEIGHT_ROLES, "state")}
-        states = [name for name, info in expected.items() if info.role == "state"]
-        _check(manifest, expected, given, optional=states)
+        packs = any(info.name == PREPARE for info in manifest.entries)
+        given_roles = (*WEIGHT_ROLES, "state", "packed")
+        expected = {info.name: info for info in manifest.buffers if info.role in given_roles}
+        optional = [
+            name
+            for name, info in expected.items()
+            if info.role == "state" or (info.role == "packed" and packs)
+        ]
+        _check(manifest, expected, given, optional=optional)
         self._weights: dict[str, NDArray] = {}
         self._idle = {name: np.array(array) for name, array in (idle or {}).items()}
         self._states: dict[str, NDArray] = {}
@@ -57,14 +64,17 @@ class Session:
             elif info.role == "packed":
                 if shape is None:
                     raise ExecutionError(f"packed buffer {info.name!r} has no static shape")
-                self._packed[info.name] = aligned_zeros(shape, dtype)
+                self._packed[info.name] = (
+                    aligned_zeros(shape, dtype) if packs else aligned_copy(given[info.name], dtype)
+                )
         # In the order in which they are complete, so that the beginning can be sent while the rest is computed.
         marks = [name for entry in manifest.entries for names in entry.marks for name in names]
         order = {name: gradients[name] for name in dict.fromkeys([*marks, *gradients])}
         #: All that `gradients` computes of a part of a batch, in one array, and the part of it for each name.
         self.gradients, self._gradients = flat_zeros(order)
         self._static_states = {name for name, info in expected.items() if static_shape(info) is not None}
-        self._fresh: set[str] = set()  # packed buffers that are up to date with the parameters
+        # packed buffers that are up to date with the parameters
+        self._fresh: set[str] = set() if packs else set(self._packed)
         self._calls: dict[str, EntryCall] = {}
         self._packed_reads: dict[str, frozenset[str]] = {}
         self._stale_after: dict[str, frozenset[str]] = {}

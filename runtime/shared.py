@@ -41,12 +41,12 @@ def load_shared(path: str | Path, *, model: str | None = None, threads: int | No
 
     _check_cpu(path, library, manifest)
     addresses = {entry.name: address(entry.symbol) for entry in manifest.entries}
-    plans = {entry.name: address(f"{entry.symbol}_plan") for entry in manifest.entries}
+    plans = {entry.name: address(entry.plan) for entry in manifest.entries}
     pool: WorkerPool | None = None
     # libraries of earlier versions have no pool
-    if threads != 1 and hasattr(library, f"{manifest.model}_pool_run"):
+    if threads != 1 and hasattr(library, f"{_prefix(manifest)}_pool_run"):
         names = ("run", "stop", "forked", "pin")
-        pool = process_pool({name: address(f"{manifest.model}_pool_{name}") for name in names})
+        pool = process_pool({name: address(f"{_prefix(manifest)}_pool_{name}") for name in names})
     data = _embedded_data(library, manifest)
     roles = {info.name: info.role for info in manifest.buffers}
     return NativeEngine(
@@ -61,10 +61,16 @@ def load_shared(path: str | Path, *, model: str | None = None, threads: int | No
     )
 
 
+def _prefix(manifest: Manifest) -> str:
+    """What the library's symbols begin with: in earlier versions the model's name as it is written."""
+    renamed = any(entry.symbol.startswith(f"{manifest.prefix}_") for entry in manifest.entries)
+    return manifest.prefix if renamed else manifest.model
+
+
 def _check_cpu(path: Path, library: ctypes.CDLL, manifest: Manifest) -> None:
     """Raises ExecutionError if this machine's CPU lacks instructions that the library uses."""
     try:
-        ask = getattr(library, f"{manifest.model}_missing")
+        ask = getattr(library, f"{_prefix(manifest)}_missing")
     except AttributeError:  # a library of a version without this function
         return
     ask.restype = ctypes.c_int64
@@ -80,7 +86,7 @@ def _check_cpu(path: Path, library: ctypes.CDLL, manifest: Manifest) -> None:
 
 def _embedded_data(library: ctypes.CDLL, manifest: Manifest) -> dict[str, NDArray]:
     try:
-        table = (ctypes.c_void_p * len(manifest.buffers)).in_dll(library, f"{manifest.model}_data")
+        table = (ctypes.c_void_p * len(manifest.buffers)).in_dll(library, f"{_prefix(manifest)}_data")
     except ValueError:  # no such symbol: nothing is embedded
         return {}
     arrays: dict[str, NDArray] = {}

@@ -12,18 +12,18 @@ ABI version. The C side of the same contract:
         void (*passed)(int32_t);    /* for entries with marks: told the number of each mark, by thread 0; or NULL */
     } netwright_context;
 
-    int32_t MODEL_ENTRY(const netwright_context *, int32_t tid, int32_t nthreads);   /* 0, or an error code */
+    int32_t MODEL_ENTRY_entry(const netwright_context *, int32_t tid, int32_t nthreads);   /* 0, or an error code */
     int64_t MODEL_ENTRY_plan(const int64_t *dims, int64_t *offsets);                 /* arena bytes, < 0: too large */
     int64_t MODEL_missing(void);                          /* bit i: this CPU lacks the i-th of the features */
 
-Where the system has threads there is a pool of them (``compiler/codegen/ll/pool.ll``):
+MODEL is the model's name in small letters. Where the system has threads there is a pool of them (``compiler/codegen/ll/pool.ll``):
 
     int32_t MODEL_pool_run(entry, const netwright_context *, int32_t nthreads, int32_t spins);   /* the entry's code */
     int32_t MODEL_pool_stop(void);      /* ends the workers; 1 where a call has them */
     void MODEL_pool_forked(void);       /* to be called in a forked child */
     int32_t MODEL_pool_pin(const int32_t *processors, int32_t count);   /* workers stay there; 1 if not */
 
-A shared library adds:
+A library adds the functions of its header (``compiler/codegen/library``), and for loaders:
 
     extern const char MODEL_manifest[];       /* this manifest as JSON */
     extern const void *const MODEL_data[];    /* one pointer per manifest buffer, in order: contents of constants and
@@ -67,6 +67,20 @@ ERRORS = {
     "thread beyond the number of threads, or an arena or barrier that is not aligned",
     READ_ONLY_CONTENTS: "the entry would write into contents that are part of the library: give it a copy of them",
 }
+#: Return codes of a library's functions beside those of its entries.
+SMALL_MEMORY, TOO_LARGE, CANNOT_READ, NO_WEIGHTS, OTHER_WEIGHTS = 20, 21, 22, 23, 24
+LIBRARY_ERRORS = {
+    SMALL_MEMORY: "the memory is smaller than the function says that tells how many bytes are needed",
+    TOO_LARGE: "these sizes need more memory than can be addressed",
+    CANNOT_READ: "the file can't be read or mapped: errno says why",
+    NO_WEIGHTS: "this is no file of weights, or it is cut short, or it is not aligned to 64 bytes",
+    OTHER_WEIGHTS: "these weights are for another network, or were packed for other code than this",
+}
+
+
+def c_prefix(model: str) -> str:
+    """What the C names of a model begin with."""
+    return model.lower()
 
 
 class _Frozen(BaseModel):
@@ -157,6 +171,11 @@ class EntryInfo(_Frozen):
     slots: int
     marks: list[list[str]] = []
 
+    @property
+    def plan(self) -> str:
+        """The C symbol of its planner."""
+        return f"{self.symbol.removesuffix('_entry')}_plan"
+
 
 class ScoreInfo(_Frozen):
     """A number that training and evaluation report, over any number of calls of `loss` or `train_step`: a formula of
@@ -189,3 +208,8 @@ class Manifest(_Frozen):
     entries: list[EntryInfo]
     scores: list[ScoreInfo] = []
     """What `loss` and `train_step` report; first `loss`, the number that is minimized."""
+
+    @property
+    def prefix(self) -> str:
+        """What its C names begin with."""
+        return c_prefix(self.model)

@@ -45,6 +45,7 @@ COMMANDS = {
     "run": "Predict for arrays in files.",
     "compile": "Write an executable, a library, or code as text.",
     "cache": "The cache of compiled code: what it holds, and clearing it.",
+    "targets": "The systems that it compiles for.",
     "machine": "What the compiler assumes about a CPU; this one's speed.",
     "import": "An ONNX model as a spec with weights.",
     "export": "A network as an ONNX model.",

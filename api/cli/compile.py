@@ -7,22 +7,26 @@ from typing import Any
 
 import click
 
+from netwright.compiler.codegen.platforms import NAMES
 from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.pipeline import steps
 from netwright.runtime.weights import load_vocabularies
 
 from ..analysis.limits import keep_memory
-from ..artifacts import KINDS, Emit, Request, header_path, save
+from ..artifacts import KINDS, LIBRARIES, Emit, Request, header_path, save, weights_path
 from ..generation.compiled import Compiled
 from ..model import load
 from ..network_weights import read_weights
+from .entry_names import EntryNames
 from .options import PATH, check_outputs, dim_option, settings_option, spec_argument, weights_option
 from .output import show_warnings, written
 
 _WORDS = {
     "exe": "executable",
     "shared": "shared library",
+    "static": "static library",
     "object": "object code",
+    "weights": "weights",
     "llvm": "LLVM IR",
     "asm": "assembly",
     "loop": "loop IR",
@@ -38,16 +42,27 @@ _WORDS = {
     "--emit", "kind", type=click.Choice(KINDS), default="exe", show_default=True, help="What to write."
 )
 @click.option(
-    "--cpu",
-    default="native",
-    show_default=True,
+    "--target",
+    type=click.Choice(NAMES),
     metavar="NAME",
-    help="The CPU it is for: native, generic, znver3, …",
+    help="The system it is for, as `netwright targets` lists them.  [default: this one]",
+)
+@click.option(
+    "--cpu",
+    metavar="NAME",
+    help="The CPU it is for: native, generic, znver3, … Several, x86-64-v2,v3,v4, make a program that chooses when it "
+    "starts.  [default: native; with --target: generic]",
 )
 @click.option(
     "--entry",
-    type=click.Choice(["predict", "step"]),
-    help="What an executable runs: predict on files, or step on standard input; for other kinds, only this one.",
+    type=EntryNames(),
+    help="What an executable runs: predict on files, or step on standard input. For a library, what it offers, such "
+    "as predict,step,train: the rest takes no space.",
+)
+@click.option(
+    "--no-embed",
+    is_flag=True,
+    help="Write a library's weights to a file beside it, which programs map into memory.",
 )
 @click.option(
     "--stop-after",
@@ -83,8 +98,10 @@ def command(
     weights: Path | None,
     output: Path,
     kind: Emit,
-    cpu: str,
-    entry: str | None,
+    target: str | None,
+    cpu: str | None,
+    entry: tuple[str, ...] | None,
+    no_embed: bool,
     stop_after: str | None,
     max_rewrites: int | None,
     verify: bool,
@@ -97,22 +114,29 @@ def command(
 
     The executable runs on .npy files: `./OUT -i image=images.npy -o answers.npz`, and with one input and one output
     `./OUT < images.npy > answers.npy`; `./OUT --info` describes its inputs and outputs. With --entry step it takes a
-    sequence on standard input, as bare numbers, and answers as the steps come. A shared library comes with a C
-    header and also contains the training entries. llvm, asm, loop and graph are text.
+    sequence on standard input, as bare numbers, and answers as the steps come. A library (shared, static, or one
+    object) comes with a C header and offers all entries unless --entry says which; --emit weights writes other weights
+    for it to read. llvm, asm, loop and graph are text.
     """
     if kind == "exe" and weights is None:
         raise click.UsageError("an executable needs --weights")
+    if no_embed and (kind not in LIBRARIES or weights is None):
+        raise click.UsageError("--no-embed is for libraries with --weights")
+    if kind == "weights" and weights is None:
+        raise click.UsageError("--emit weights needs --weights: it packs them for a library")
     if kind != "graph" and (stop_after is not None or max_rewrites is not None):
         raise click.UsageError("--stop-after and --max-rewrites go with --emit graph")
     if length is not None and weights is None:
         raise click.UsageError("--generate needs --weights, with the vocabulary")
-    if length is not None and entry == "step":
+    if length is not None and entry is not None and "step" in entry:
         raise click.UsageError("--generate writes whole texts, and --entry step takes them step by step")
     if beam is not None and length is None:
         raise click.UsageError("--beam is for texts that are written: give --generate LENGTH, too")
     model = load(spec, settings, dims=dims)
-    header = header_path(output) if kind == "shared" else None
-    check_outputs({"-o": output, "the header of -o": header}, [*model.files, weights])
+    header = header_path(output) if kind in LIBRARIES else None
+    beside = weights_path(output) if no_embed else None
+    outputs = {"-o": output, "the header of -o": header, "the weights of -o": beside}
+    check_outputs(outputs, [*model.files, weights])
     show_warnings(model)
     keep_memory(model.load, model.network)
     values = None if weights is None else read_weights(model.network, weights)
@@ -120,10 +144,11 @@ def command(
     if length is not None:
         assert weights is not None
         writing = Compiled(length, load_vocabularies(weights), beam)
-    entries = None if entry is None else (entry,)
-    request = Request(kind, cpu, entries, stop_after, max_rewrites, verify, _say, writing)
+    request = Request(kind, cpu, entry, stop_after, max_rewrites, verify, _say, not no_embed, writing, target)
     for path in save(model.load, model.network, values, output, request):
-        what = "C header" if path.suffix == ".h" and path != output else f"{_WORDS[kind]} of {model.name}"
+        what = f"{_WORDS[kind]} of {model.name}"
+        if path != output:
+            what = "C header" if path.suffix == ".h" else "weights, for the library to map"
         written(path, what, sized=True)
 
 

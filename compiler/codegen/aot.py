@@ -11,7 +11,7 @@ from typing import Literal, overload
 
 import llvmlite.binding as llvm
 
-from netwright.specs.manifest import Manifest
+from netwright.specs.manifest import Manifest, c_prefix
 
 from ..loop import ir
 from .compile import compiling, optimize
@@ -48,7 +48,7 @@ def emit(
 ) -> str | bytes:
     """A program as optimized LLVM IR, as assembly, or as a relocatable object.
 
-    The only visible symbols are ``MODEL_ENTRY``, ``MODEL_ENTRY_plan``, ``MODEL_missing``; if the system has threads,
+    The only visible symbols are ``MODEL_ENTRY_entry``, ``MODEL_ENTRY_plan``, ``MODEL_missing``; if the system has threads,
     ``MODEL_pool_run``, ``_stop``, ``_forked`` and ``_pin``; and with a manifest ``MODEL_manifest`` (JSON, a C
     string). So two models link into one program. ``contents`` is the symbol of the buffer contents that the object is
     linked with: entries refuse to write into them.
@@ -67,12 +67,12 @@ def emit(
 
 def pool_prefix(model: str) -> str:
     """The prefix of the C symbols of a model's thread pool."""
-    return f"{model}_pool_"
+    return f"{c_prefix(model)}_pool_"
 
 
 def manifest_symbol(model: str) -> str:
     """The C symbol of the manifest."""
-    return f"{model}_manifest"
+    return f"{c_prefix(model)}_manifest"
 
 
 def _link(

@@ -1,27 +1,26 @@
-"""Executables and shared libraries, from the object, generated C code and the buffers' contents."""
+"""Executables, from the object, generated C code and the buffers' contents."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
-from netwright.specs.files import Scratch, scratch_folder, write_file
+from netwright.specs.files import scratch_folder
 from netwright.specs.manifest import EntryInfo, Manifest
 
 from ..loop import ir
 from .aot import emit
-from .csource import StreamTable, model_source, stream_source
+from .contents import Contents, check_described, contents_symbol
+from .csource import StreamTable, model_source, stream_source, versions_source
 from .entries import entry_symbol
 from .features import required
-from .library import header_source, library_source
-from .linker import C_SOURCES, find_compiler, link
+from .linker import C_SOURCES, find_compiler, link, system_flags
 from .support import has_threads
 from .target import Target, host_target
 
-_ALIGN = 64
 #: What a program that is given steps has no use for.
 _WHOLE_SEQUENCES = ("driver.c", "options.c", "inputs.c", "source.c", "source.h", "sound.c", "sound.h")
 
@@ -46,132 +45,99 @@ def link_executable(
     compiler. Raises LinkError without a C compiler, and ValueError for contents that are
     missing or of another dtype or size, and for a dim that no input determines.
     """
-    target = target or host_target()
-    _check(program, manifest)
-    info = _find(manifest, entry)
-    needed = {name: buffers[name] for name in buffers if name in {*info.reads, *info.writes}}
-    blob = f"{manifest.model}_contents"
-    with scratch_folder() as folder:
-        offsets = _write_contents(folder, manifest, needed, blob, target)
-        tables = model_source(manifest, info, offsets, blob, required(target), sample_rates)
-        folder.write("tables.c", tables)
-        folder.write("model.o", emit(program, "object", target, manifest))
-        files = [
-            path for path in C_SOURCES.glob("*.[ch]") if stream is None or path.name not in _WHOLE_SEQUENCES
-        ]
-        if stream is not None:
-            folder.write("steps.c", stream_source(manifest, stream))
-            files += [*(C_SOURCES / "stream").glob("*.[ch]")]
-        for source in files:
-            folder.write(source.name, source.read_bytes())
-        sources = sorted(path.name for path in files if path.suffix == ".c")
-        sources += ["steps.c"] if stream is not None else []
-        arguments = [*sources, "tables.c", "contents.S", "model.o", "-pthread", "-lm", *(flags or ["-s"])]
-        link(find_compiler(target), folder, arguments, output)
+    version = Version(program, manifest, buffers, target or host_target())
+    link_versions([version], output, entry=entry, sample_rates=sample_rates, stream=stream, flags=flags)
 
 
-def link_shared(
-    program: ir.Program,
-    manifest: Manifest,
+@dataclass(frozen=True)
+class Version:
+    """A program for one CPU, with the contents of its buffers."""
+
+    program: ir.Program
+    manifest: Manifest
+    buffers: Mapping[str, np.ndarray]
+    target: Target
+
+
+def link_versions(
+    versions: Sequence[Version],
     output: Path,
-    target: Target | None = None,
     *,
-    buffers: Mapping[str, np.ndarray] | None = None,
+    entry: str = "predict",
+    sample_rates: Mapping[str, int] | None = None,
+    stream: StreamTable | None = None,
     flags: Sequence[str] = (),
-) -> Path:
-    """Writes a shared library and, next to it, its C header; returns the header's path.
-
-    The library exports the entries, their plans, ``MODEL_missing``, ``MODEL_bytes``, ``MODEL_manifest`` and, if the
-    system has threads, ``MODEL_run`` and ``MODEL_stop``; with ``buffers`` also their contents, as ``MODEL_data``.
-    Raises LinkError without a C compiler, ValueError for contents of another dtype or size.
+) -> None:
+    """Writes an executable with versions for several CPUs of one system, the best first: at its start it chooses the
+    first that its CPU can run. Contents that versions have in common are stored once. Otherwise as `link_executable`.
     """
-    target = target or host_target()
-    _check(program, manifest)
-    contents = dict(buffers or {})
-    blob = f"{manifest.model}_contents"
-    threads = has_threads(target)
-    header = header_source(manifest, contents, required(target), threads)
+    first, target = versions[0].manifest, versions[0].target
+    blob, contents = contents_symbol(first), Contents()
     with scratch_folder() as folder:
-        offsets = _write_contents(folder, manifest, contents, blob, target)
-        folder.write("library.h", header)
-        folder.write("sizes.h", (C_SOURCES / "sizes.h").read_bytes())
-        folder.write("library.c", library_source(manifest, offsets, blob, threads))
-        folder.write("model.o", emit(program, "object", target, manifest, blob if contents else None))
-        arguments = ["-shared", "library.c", "model.o", "-pthread", *(flags or ["-s"])]
-        if threads:
-            arguments.insert(1, "processors.c")
-            for name in ("processors.c", "processors.h"):
-                folder.write(name, (C_SOURCES / name).read_bytes())
-        if contents:
-            arguments.insert(1, "contents.S")
+        sources: list[str] = []
+        for number, version in enumerate(versions):
+            check_described(version.program, version.manifest)
+            several = number if len(versions) > 1 else None
+            program, manifest = (
+                _numbered(version.program, version.manifest, number)
+                if len(versions) > 1
+                else (version.program, version.manifest)
+            )
+            info = entry_of(manifest, entry)
+            needed = {
+                name: array for name, array in version.buffers.items() if name in {*info.reads, *info.writes}
+            }
+            offsets = contents.add(manifest, needed)
+            tables = model_source(
+                manifest,
+                info,
+                offsets,
+                blob,
+                required(version.target),
+                sample_rates,
+                has_threads(target),
+                name=first.model,
+                version=several,
+            )
+            folder.write(f"tables{number}.c", tables)
+            folder.write(f"model{number}.o", emit(program, "object", version.target, version.manifest))
+            sources += [f"tables{number}.c", f"model{number}.o"]
+        if len(versions) > 1:
+            folder.write("versions.c", versions_source(len(versions)))
+            sources.append("versions.c")
+        contents.write(folder, blob, target)
+        if stream is not None:
+            folder.write("steps.c", stream_source(first, stream))
+            sources.append("steps.c")
+        for source in _driver(target, stream is not None):
+            folder.write(source.name, source.read_bytes())
+            sources += [source.name] if source.suffix == ".c" else []
+        arguments = [*sorted(sources), "contents.S", *system_flags(target), *(flags or ["-s"])]
         link(find_compiler(target), folder, arguments, output)
-    path = output.with_suffix(".h")
-    write_file(path, header.encode())
-    return path
 
 
-def _find(manifest: Manifest, name: str) -> EntryInfo:
+def _driver(target: Target, takes_steps: bool) -> list[Path]:
+    """The C files around the object code."""
+    files = [
+        path for path in C_SOURCES.glob("*.[ch]") if not takes_steps or path.name not in _WHOLE_SEQUENCES
+    ]
+    if not target.is_posix:
+        files = [path for path in files if path.name != "place.c"] + [*(C_SOURCES / "plain").glob("*.c")]
+    return files + ([*(C_SOURCES / "stream").glob("*.[ch]")] if takes_steps else [])
+
+
+def _numbered(program: ir.Program, manifest: Manifest, number: int) -> tuple[ir.Program, Manifest]:
+    """The program with C symbols of its own, and a manifest that names them."""
+    model = f"{program.model}_version_{number}"
+    entries = [
+        info.model_copy(update={"symbol": entry_symbol(model, info.name)}) for info in manifest.entries
+    ]
+    return replace(program, model=model), manifest.model_copy(update={"model": model, "entries": entries})
+
+
+def entry_of(manifest: Manifest, name: str) -> EntryInfo:
+    """What a manifest says of an entry. Raises ValueError if there is none of the name."""
     for entry in manifest.entries:
         if entry.name == name:
             return entry
     raise ValueError(f"{manifest.model} has no entry {name!r}")
-
-
-def _check(program: ir.Program, manifest: Manifest) -> None:
-    """Raises ValueError unless the manifest describes this very program: C code is generated from it."""
-    described = (
-        manifest.model,
-        [dim.name for dim in manifest.dims],
-        [(buffer.name, buffer.dtype, tuple(buffer.shape)) for buffer in manifest.buffers],
-        [(entry.name, entry.symbol, entry.slots) for entry in manifest.entries],
-    )
-    actual = (
-        program.model,
-        [name for name, _ in program.dims],
-        [(buffer.name, buffer.dtype, tuple(map(str, buffer.shape))) for buffer in program.table],
-        [
-            (name, entry_symbol(program.model, name), len(entry.arena))
-            for name, entry in program.entries.items()
-        ],
-    )
-    for in_manifest, in_program in zip(described, actual, strict=True):
-        if in_manifest != in_program:
-            raise ValueError(
-                f"the manifest is not this program's: it has {in_manifest}, the program {in_program}"
-            )
-
-
-def _write_contents(
-    folder: Scratch, manifest: Manifest, buffers: Mapping[str, np.ndarray], blob: str, target: Target
-) -> dict[str, int]:
-    """Writes the contents to one file, and assembly that includes it; returns each buffer's offset."""
-    known = {buffer.name: buffer for buffer in manifest.buffers}
-    offsets: dict[str, int] = {}
-
-    def write(file: IO[bytes]) -> None:
-        for name, array in buffers.items():
-            expected, shape = known[name], [str(size) for size in array.shape]
-            if (expected.dtype, expected.shape) != (array.dtype.name, shape):
-                raise ValueError(
-                    f"{name}: expected {expected.dtype} {expected.shape}, found {array.dtype.name} {shape}"
-                )
-            file.write(bytes(-file.tell() % _ALIGN))
-            offsets[name] = file.tell()
-            file.write(array.tobytes())
-        file.write(bytes(_ALIGN))
-
-    folder.write("contents.bin", write)
-    mach = target.is_darwin
-    names = [f"_{name}" if mach else name for name in (blob, f"{blob}_end")]
-    lines = [
-        ".section __TEXT,__const" if mach else '.section .rodata,"a"',
-        f".balign {_ALIGN}",
-        *(f".globl {name}" for name in names),
-        *(f".private_extern {name}" if mach else f".hidden {name}" for name in names),
-        f"{names[0]}:",
-        '.incbin "contents.bin"',
-        f"{names[1]}:",
-        *([] if mach else ['.section .note.GNU-stack,"",%progbits']),
-    ]
-    folder.write("contents.S", "\n".join(lines) + "\n")
-    return offsets

@@ -97,9 +97,15 @@ def model_source(
     blob: str,
     features: Sequence[str],
     sample_rates: Mapping[str, int] | None = None,
+    threads: bool = True,
+    *,
+    name: str | None = None,
+    version: int | None = None,
 ) -> str:
     """The C file with the driver's tables. ``embedded`` maps buffers to offsets in the symbol ``blob``; ``features``
-    are the CPU features that the code requires, ``sample_rates`` the samples per second of inputs of sound.
+    are the CPU features that the code requires, ``sample_rates`` the samples per second of inputs of sound,
+    ``threads`` says whether the object has a thread pool. ``name`` is what the program calls itself (default: the
+    model). ``version`` is the place of this one among several, which `versions_source` lists.
     """
     positions = {dim.name: number for number, dim in enumerate(manifest.dims)}
     used = uses(manifest, entry, embedded)
@@ -140,12 +146,10 @@ def model_source(
         "#include <stddef.h>",
         '#include "model.h"',
         f"extern int32_t {entry.symbol}(const netwright_context *, int32_t, int32_t);",
-        f"extern int64_t {entry.symbol}_plan(const int64_t *, int64_t *);",
-        f"extern int32_t {manifest.model}_pool_run(int32_t (*)(const netwright_context *, int32_t, int32_t),",
-        "    const netwright_context *, int32_t, int32_t);",
-        f"extern int32_t {manifest.model}_pool_pin(const int32_t *, int32_t);",
-        f"extern const char {manifest.model}_manifest[];",
-        f"extern int64_t {manifest.model}_missing(void);",
+        f"extern int64_t {entry.plan}(const int64_t *, int64_t *);",
+        *_pool(manifest.prefix, threads),
+        f"extern const char {manifest.prefix}_manifest[];",
+        f"extern int64_t {manifest.prefix}_missing(void);",
         f"static const char *const features[] = {{{''.join(f'{c_string(name)}, ' for name in features)}NULL}};",
         f"extern const unsigned char {blob}[];",
         *tables,
@@ -169,13 +173,39 @@ def model_source(
         "static const char *error(int32_t code) {",
         *(f"    if (code == {code}) return {c_string(text)};" for code, text in ERRORS.items()),
         '    return "an unknown error";\n}',
-        "const nw_model nw_the_model = {",
-        f"    {c_string(manifest.model)}, {manifest.model}_manifest, {len(manifest.dims)}, "
+        f"const nw_model nw_version_{version or 0} = {{",
+        f"    {c_string(name or manifest.model)}, {manifest.prefix}_manifest, {len(manifest.dims)}, "
         f"{len(manifest.buffers)}, {entry.slots}, {len(ranges)},",
-        f"    dims, buffers, ranges, size, high, {entry.symbol}, {manifest.model}_pool_run,",
-        f"    {manifest.model}_pool_pin, {entry.symbol}_plan, error, features, {manifest.model}_missing}};",
+        f"    dims, buffers, ranges, size, high, {entry.symbol}, {manifest.prefix}_pool_run,",
+        f"    {manifest.prefix}_pool_pin, {entry.plan}, error, features, {manifest.prefix}_missing}};",
+    ]
+    return "\n".join(lines) + "\n" + (versions_source(1) if version is None else "")
+
+
+def versions_source(count: int) -> str:
+    """The C text that lists so many versions of a program, the best first."""
+    listed = ", ".join(f"&nw_version_{number}" for number in range(count))
+    lines = [
+        '#include "model.h"',
+        *(f"extern const nw_model nw_version_{number};" for number in range(count)),
+        f"const nw_model *const nw_versions[] = {{{listed}, 0}};",
+        "const nw_model *nw_chosen = &nw_version_0;",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _pool(model: str, threads: bool) -> list[str]:
+    """The functions of the thread pool: those of the object, or ones that use this thread alone."""
+    run = f"int32_t {model}_pool_run(int32_t (*entry)(const netwright_context *, int32_t, int32_t),"
+    rest = "    const netwright_context *context, int32_t nthreads, int32_t patience)"
+    pin = f"int32_t {model}_pool_pin(const int32_t *processors, int32_t count)"
+    if threads:
+        return [f"extern {run}", f"{rest};", f"extern {pin};"]
+    return [
+        f"static {run}",
+        f"{rest} {{ return (void)nthreads, (void)patience, entry(context, 0, 1); }}",
+        f"static {pin} {{ return (void)processors, (void)count, 1; }}",
+    ]
 
 
 def stream_source(manifest: Manifest, stream: StreamTable) -> str:

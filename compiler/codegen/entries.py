@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from netwright.specs.dims import Range
+from netwright.specs.manifest import c_prefix
 
 from ..loop import ir
 from ..loop.check_call import statements_of
@@ -27,6 +28,7 @@ from .parts import Parts
 from .planner import PLAN_DECLARATION, PLANNER_DECLARATIONS, write_plan
 from .regions import SHARE_DECLARATIONS, Regions
 from .statements import Statements, module
+from .support import has_threads
 from .target import Target
 from .types import symbol
 from .writer import Writer
@@ -37,12 +39,12 @@ _DIMS, _BUFFERS, _ARENA, _OFFSETS, _BARRIER, _PASSED = range(6)
 
 def entry_symbol(model: str, entry: str) -> str:
     """The C symbol of an entry."""
-    return f"{model}_{entry}"
+    return f"{c_prefix(model)}_{entry}_entry"
 
 
 def plan_symbol(model: str, entry: str) -> str:
     """The C symbol of an entry's planner."""
-    return f"{model}_{entry}_plan"
+    return f"{c_prefix(model)}_{entry}_plan"
 
 
 def write_entries(
@@ -73,7 +75,7 @@ def write_entries(
         name = entry_symbol(program.model, entry.name)
         definitions += [
             *_write_entry(_Frame(program, entry, kernel_symbols, target, works, failing), declarations),
-            write_guard(program, entry, name, _entered(name), contents, multiples or {}),
+            write_guard(program, entry, name, _entered(name), contents, multiples or {}, has_threads(target)),
             write_plan(program, entry, plan_symbol(program.model, entry.name)),
         ]
     return module(target, declarations, *definitions)

@@ -11,6 +11,8 @@ from functools import cache
 
 import llvmlite.binding as llvm
 
+from netwright.specs.manifest import c_prefix
+
 from .families.base import nothing_lacks
 from .target import Target, attributes, header, host_target, machine
 
@@ -79,7 +81,7 @@ def attributes_of_all(target: Target) -> str:
 
 def missing_symbol(model: str) -> str:
     """The C symbol of the function that checks the CPU."""
-    return f"{model}_missing"
+    return f"{c_prefix(model)}_missing"
 
 
 def write_missing(name: str, target: Target) -> str:

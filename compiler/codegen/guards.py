@@ -26,19 +26,21 @@ def write_guard(
     entered: str,
     contents: str | None,
     multiples: Mapping[str, int],
+    threads: bool = True,
 ) -> str:
     """The LLVM text of the entry ``name`` as callers see it; ``entered`` is the function that it calls if nothing is
     wrong.
 
     ``contents`` is the symbol of the embedded contents, if any, and ``contents``_end their end. ``multiples`` are the
-    numbers that dims must be multiples of.
+    numbers that dims must be multiples of. ``threads`` says whether the system has threads: where not, nthreads is 1.
     """
     guard = _Guard()
     lacks = guard.value(f"call i64 {symbol(missing_symbol(program.model))}()")
     guard.leave_if(CPU_LACKS, guard.compare("ne i64", lacks, "0"))
     guard.leave_if(MISSING_POINTER, guard.compare("eq ptr", "%context", "null"))
     negative = guard.compare("slt i32", "%tid", "0")
-    guard.leave_if(BAD_NUMBERS, negative, guard.compare("sge i32", "%tid", "%nthreads"))
+    wrong = [negative, guard.compare("sge i32", "%tid", "%nthreads")]
+    guard.leave_if(BAD_NUMBERS, *wrong, *([] if threads else [guard.compare("sgt i32", "%nthreads", "1")]))
 
     dims, buffers, arena, offsets, barrier = (
         guard.load("ptr", _CONTEXT, "%context", f"i32 0, i32 {i}") for i in range(5)

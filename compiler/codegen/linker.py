@@ -14,6 +14,7 @@ from pathlib import Path
 
 from netwright.specs.files import Scratch, write_file
 
+from .platforms import platform_of
 from .target import Target, host_target
 
 C_SOURCES = Path(__file__).parent / "c"
@@ -30,22 +31,28 @@ def find_compiler(target: Target) -> list[str]:
     ``CC`` from the environment, else ``cc`` (both only for this machine's own architecture and system), else ``python
     -m ziglang cc``. Raises LinkError if there is none.
     """
+    platform = platform_of(target)
     native = _zig_triple(target) == _zig_triple(host_target())
     if native and os.environ.get("CC"):
         return shlex.split(os.environ["CC"])
     if native and shutil.which("cc"):
         return ["cc"]
-    if not native and not target.is_linux:
+    if not native and not target.is_linux and platform is None:
         raise LinkError(
             f"programs for {target.triple} are linked on such a computer only; "
             "here --emit object, asm and llvm write code for it"
         )
     if importlib.util.find_spec("ziglang") is not None:
         command = [sys.executable, "-m", "ziglang", "cc"]
-        return command if native else [*command, "-target", _zig_triple(target)]
-    what = "a C compiler" if native else f"a C compiler for {target.triple}"
+        if native:
+            return [*command]
+        if platform is None:
+            return [*command, "-target", _zig_triple(target)]
+        return [*command, "-target", platform.zig, f"-mcpu={platform.least}"]
+    what = "a C compiler" if native else f"a C compiler for {platform.name if platform else target.triple}"
+    extra = "link" if native else "cross"
     raise LinkError(
-        f"linking needs {what}, and there is none: run  pip install 'netwright[link]'  "
+        f"linking needs {what}, and there is none: run  pip install 'netwright[{extra}]'  "
         "(the ziglang package, 100 MB)"
         + (
             ", or install your system's cc (gcc or clang)"
@@ -55,23 +62,95 @@ def find_compiler(target: Target) -> list[str]:
     )
 
 
-def link(command: Sequence[str], folder: Scratch, arguments: Sequence[str], output: Path) -> None:
+def system_flags(target: Target) -> list[str]:
+    """The arguments that link a program with its system's libraries; they come after those of `link`."""
+    if target.is_wasm:
+        return ["-fno-PIC", "-lm"]
+    return ["-pthread", "-lm"] if target.is_posix else ["-lm"]
+
+
+def object_flags(target: Target) -> list[str]:
+    """The arguments that compile C for code at fixed addresses, where there is no system; they come after those of
+    `link`."""
+    return [] if target.has_system else ["-fno-PIC", "-ffreestanding", "-fno-unwind-tables"]
+
+
+def link(
+    command: Sequence[str],
+    folder: Scratch,
+    arguments: Sequence[str],
+    output: Path,
+    *,
+    executable: bool = True,
+) -> None:
     """Runs the compiler in ``folder`` on files in it, and writes the result to ``output``. Raises LinkError."""
-    made = folder.path / "linked"
-    full = [*command, *_FLAGS, *arguments, "-o", made.name]
+    _run([*command, *_FLAGS, *arguments, "-o", "linked"], folder)
+    _write(folder.path / "linked", output, executable)
+
+
+def archive(
+    command: Sequence[str],
+    folder: Scratch,
+    arguments: Sequence[str],
+    output: Path,
+    member: str,
+    target: Target,
+) -> None:
+    """Runs the compiler as ``link`` does, and writes an archive of the object that it makes, ``member``.o. Where there
+    is no system, what LLVM's code calls (such as arithmetic of float64) is part of it. Raises LinkError.
+    """
+    made = f"{member}.o"
+    _run([*command, *_FLAGS, *arguments, "-o", made], folder)
+    members = [made] if target.has_system or target.is_wasm else [made, _runtime(command, folder)]
+    _run([*_archiver(command), "rcs", "linked.a", *members], folder)
+    _write(folder.path / "linked.a", output, executable=False)
+
+
+def _runtime(command: Sequence[str], folder: Scratch) -> str:
+    """An object with the functions that LLVM's code may call, as zig makes it. Its symbols are weak: where a program
+    has such functions, these are left out."""
+    folder.write("nothing.c", b"")
+    place = [argument for argument in command if argument.startswith("-mcpu=")]
+    place += ["-target", command[command.index("-target") + 1]]
+    zig = [sys.executable, "-m", "ziglang"]
+    options = ["-static", "-fcompiler-rt", "-fstrip", "-OReleaseSmall", *place]
+    _run([*zig, "build-lib", *options, "nothing.c", "-femit-bin=runtime.a"], folder)
+    listed = _run([*zig, "ar", "t", "runtime.a"], folder).split()
+    name = next(name for name in listed if "compiler_rt" in name)
+    _run([*zig, "ar", "x", "runtime.a", name], folder)
+    return Path(name).name
+
+
+def _archiver(command: Sequence[str]) -> list[str]:
+    """The archiver beside a C compiler: ``AR`` from the environment, zig's for zig, else ``ar``."""
+    if "ziglang" in command:
+        return [sys.executable, "-m", "ziglang", "ar"]
+    if os.environ.get("AR"):
+        return shlex.split(os.environ["AR"])
+    if shutil.which("ar"):
+        return ["ar"]
+    raise LinkError("a static library needs ar, which is part of binutils and LLVM: install it, or set AR")
+
+
+def _run(full: Sequence[str], folder: Scratch) -> str:
+    """What a command prints. Raises LinkError if it fails."""
     try:
         environment = {**os.environ, "LC_ALL": "C"}
         run = subprocess.run(
             full, cwd=folder.path, env=environment, capture_output=True, text=True, errors="replace"
         )
     except OSError as error:
-        raise LinkError(f"cannot run {command[0]}: {error}") from error
+        raise LinkError(f"cannot run {full[0]}: {error}") from error
     if run.returncode:
         if os.strerror(errno.ENOSPC) in run.stderr:  # its message names temporary files
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise LinkError(f"{shlex.join(full)} failed:\n{(run.stderr or run.stdout).strip()[-4000:]}")
+    return run.stdout
+
+
+def _write(made: Path, output: Path, executable: bool) -> None:
     with made.open("rb") as program:
-        write_file(output, lambda file: shutil.copyfileobj(program, file), executable=True)
+        write_file(output, lambda file: shutil.copyfileobj(program, file), executable=executable)
 
 
 def _zig_triple(target: Target) -> str:

@@ -17,6 +17,8 @@ from .types import symbol
 from .writer import Writer
 
 LIMIT = 1 << 61
+#: The limit where pointers have 32 bits: what a pointer difference can be.
+LIMIT_32 = (1 << 31) - 64
 ALIGN = 64
 
 PLANNER_DECLARATIONS = [

@@ -12,7 +12,7 @@ from string import Template
 from netwright.specs.manifest import MOST_THREADS, SPINS
 
 from .features import baseline
-from .planner import ALIGN, LIMIT, PLANNER_DECLARATIONS
+from .planner import ALIGN, LIMIT, LIMIT_32, PLANNER_DECLARATIONS
 from .regions import GRAIN, WORTH_WAKING
 from .statements import module
 from .target import Target
@@ -33,12 +33,13 @@ def write_support(target: Target) -> str:
 
     It is for every CPU of the family, since it may run before the CPU's features are checked.
     """
-    shares = _filled("shares", target)
+    shares = (
+        [*_waiting(target), _filled("shares", target)] if has_threads(target) else [_filled("alone", target)]
+    )
     return module(
         baseline(target),
         {*target.family.declarations, *PLANNER_DECLARATIONS},
-        *_waiting(target),
-        shares,
+        *shares,
         _filled("planner", target),
     )
 
@@ -55,13 +56,11 @@ def write_pool(target: Target, prefix: str) -> str:
 
 def has_threads(target: Target) -> bool:
     """Whether the target's system has POSIX threads, so that a pool can be made."""
-    return target.is_linux or target.is_darwin
+    return target.is_posix
 
 
 def _waiting(target: Target) -> list[str]:
     """How a thread waits, and how it sleeps when that takes long."""
-    if not has_threads(target):
-        return [_filled("waiting", target), _filled("awake", target)]
     sleeping = "futex" if target.is_linux and target.family.futex else "condition"
     return [_filled("waiting", target), _filled(sleeping, target), _filled("clock", target)]
 
@@ -83,7 +82,7 @@ def _filled(name: str, target: Target, pool: str = "") -> str:
         condition=condition,
         setmask=setmask,
         monotonic=monotonic,
-        limit=LIMIT,
+        limit=LIMIT if target.is_64_bit else LIMIT_32,
         round=ALIGN - 1,
         aligned=-ALIGN,
         widen="bitcast" if target.is_64_bit else "sext",

@@ -42,6 +42,25 @@ class Target:
         return "-darwin" in self.triple or "-macos" in self.triple
 
     @property
+    def is_windows(self) -> bool:
+        return "-windows" in self.triple
+
+    @property
+    def is_wasm(self) -> bool:
+        return self.family.name.startswith("wasm")
+
+    @property
+    def is_posix(self) -> bool:
+        """Whether the system has POSIX threads, signals and file permissions."""
+        return self.is_linux or self.is_darwin
+
+    @property
+    def has_system(self) -> bool:
+        """Whether a system loads programs at addresses of its choice; WebAssembly and bare machines know the
+        address."""
+        return self.is_posix or self.is_windows
+
+    @property
     def is_64_bit(self) -> bool:
         return "64" in self.family.name
 
@@ -83,10 +102,17 @@ def named_target(cpu: str, triple: str | None = None) -> Target:
         llvm.Target.from_triple(triple)
     except RuntimeError as error:
         raise TargetError(f"LLVM knows no target {triple!r}") from error
+    if cpu == "native":
+        here = host_target()
+        if Target(triple, cpu).family is not here.family:
+            raise TargetError(
+                f"native is this computer's CPU, {here.cpu}, and no CPU of {triple}: name one, or generic"
+            )
+        return Target(triple, here.cpu, here.features)
     if cpu != "generic" and cpu not in known_cpus(triple):
         raise TargetError(f"LLVM knows no CPU {cpu!r} for {triple}; {_instead(cpu, known_cpus(triple))}")
-    target = Target(triple, cpu)
-    return Target(triple, target.family.least_cpu) if cpu == "generic" else target
+    family = Target(triple, cpu).family
+    return Target(triple, family.least_cpu if cpu == "generic" else cpu, family.base_features)
 
 
 def _instead(cpu: str, known: Iterable[str]) -> str:
@@ -104,7 +130,12 @@ def machine(target: Target, *, level: int = 3) -> llvm.TargetMachine:
     known: dict[tuple[Target, int], llvm.TargetMachine] = _machines.__dict__.setdefault("known", {})
     if (target, level) not in known:
         known[target, level] = llvm.Target.from_triple(target.triple).create_target_machine(
-            cpu=target.cpu, features=target.features, opt=level, reloc="pic", codemodel="small"
+            cpu=target.cpu,
+            features=target.features,
+            opt=level,
+            reloc="pic" if target.has_system else "static",
+            codemodel="small",
+            abiname=target.family.abi,
         )
     return known[target, level]
 

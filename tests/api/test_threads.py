@@ -209,7 +209,7 @@ from netwright.runtime.shared import load_shared
 x = np.load("x.npy")
 before = len(os.listdir("/proc/self/task"))
 engine = load_shared("images.so", threads=3)
-session = Session(engine, {name: engine.embedded[name] for name in engine.embedded if "packed" not in name})
+session = Session(engine, engine.embedded)
 y = session.predict(x=x)["y"]
 assert len(os.listdir("/proc/self/task")) == before + 2
 assert "llvmlite" not in sys.modules

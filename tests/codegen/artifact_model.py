@@ -133,7 +133,9 @@ def doubler() -> tuple[ir.Program, Manifest]:
             BufferInfo(name="x", role="input", dtype="int32", shape=["N", "T", "3"]),
             BufferInfo(name="y", role="output", dtype="int32", shape=["N", "3*T + 1"]),
         ],
-        entries=[EntryInfo(name="predict", symbol="doubler_predict", reads=["x"], writes=["y"], slots=0)],
+        entries=[
+            EntryInfo(name="predict", symbol="doubler_predict_entry", reads=["x"], writes=["y"], slots=0)
+        ],
     )
     return program, manifest
 

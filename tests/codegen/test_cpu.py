@@ -13,7 +13,8 @@ import pytest
 
 import netwright
 from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.artifacts import link_executable, link_shared
+from netwright.compiler.codegen.artifacts import link_executable
+from netwright.compiler.codegen.library.link import link_library
 from netwright.compiler.codegen.compile import compile_object
 from netwright.compiler.codegen.families import family
 from netwright.compiler.codegen.families.aarch64 import FEATURES as AARCH64
@@ -98,9 +99,9 @@ def test_a_library_returns_an_error_code(tmp_path: Path) -> None:
     target = named_target(foreign())
     program, manifest = classifier()
     manifest = manifest.model_copy(update={"features": list(required(target))})
-    link_shared(program, manifest, tmp_path / "pets.so", target, buffers=weights())
+    link_library(program, manifest, tmp_path / "pets.so", target=target, buffers=weights())
     library = ctypes.CDLL(str(tmp_path / "pets.so"))
-    assert library.pets_predict(None, 0, 1) == CPU_LACKS
+    assert library.pets_predict_entry(None, 0, 1) == CPU_LACKS
     library.pets_missing.restype = library.pets_predict_plan.restype = ctypes.c_int64
     bits = library.pets_missing()
     names = required(target)
@@ -149,7 +150,7 @@ def test_what_runs_before_the_check_runs_everywhere() -> None:
     assembly = emit(program, "asm", named_target("znver4", LINUX), manifest)
     parts = re.split(r'^"?([A-Za-z_][\w.]*)"?:', assembly, flags=re.MULTILINE)
     code = dict(zip(parts[1::2], parts[2::2], strict=True))
-    before = ["pets_predict", "pets_predict_plan", "pets_missing"]
+    before = ["pets_predict_entry", "pets_predict_plan", "pets_missing"]
     before += [f"netwright.{name}" for name in ("begin", "share", "shared", "end", "plan")]
     for name in before:
         assert not re.search(LATER, code[name]), name

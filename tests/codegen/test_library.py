@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.artifacts import link_executable, link_shared
+from netwright.compiler.codegen.artifacts import link_executable
+from netwright.compiler.codegen.library.link import link_library
 from netwright.compiler.codegen.linker import C_SOURCES, LinkError, find_compiler
 from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.target import Target, TargetError, host_target, named_target
@@ -45,7 +46,7 @@ WIDTHS = {
 def test_a_shared_library_and_its_header(tmp_path: Path) -> None:
     program, manifest = classifier()
     path = tmp_path / "pets.so"
-    header = link_shared(program, manifest, path, buffers=weights(), flags=STRICT)
+    header = link_library(program, manifest, path, buffers=weights(), flags=STRICT)
     assert header == tmp_path / "pets.h"
     library = ctypes.CDLL(str(path))
     text = ctypes.string_at(ctypes.addressof(ctypes.c_char.in_dll(library, "pets_manifest")))
@@ -61,7 +62,7 @@ def test_a_shared_library_and_its_header(tmp_path: Path) -> None:
     named = arrays | weights() | out
     addresses = [
         ctypes.cast(getattr(library, name), ctypes.c_void_p).value
-        for name in ("pets_predict", "pets_predict_plan")
+        for name in ("pets_predict_entry", "pets_predict_plan")
     ]
     table = [named.get(buffer.name) for buffer in manifest.buffers]
     assert call_entry(*addresses, 1, [9], table, nthreads=2) == 0
@@ -81,7 +82,7 @@ def test_only_the_models_symbols_are_visible(tmp_path: Path) -> None:
     assembly = emit(program, "asm", manifest=manifest)
     visible = set(re.findall(r"\.globl\s+(\S+)", assembly))
     pool = {"pets_pool_run", "pets_pool_stop", "pets_pool_forked", "pets_pool_pin"}
-    assert visible == {"pets_predict", "pets_predict_plan", "pets_missing", "pets_manifest", *pool}
+    assert visible == {"pets_predict_entry", "pets_predict_plan", "pets_missing", "pets_manifest", *pool}
     undefined = emit(program, "llvm")
     assert "define internal i32 @pets.dense(" in undefined
     called = set(re.findall(r"declare \S+.* @\"?([\w.]+)", undefined))
@@ -96,7 +97,7 @@ def test_two_models_in_one_program_from_two_threads(tmp_path: Path) -> None:
     for name, scale in (("one", 1.0), ("two", -2.0)):
         program, manifest = classifier(name, scale)
         (tmp_path / f"{name}.o").write_bytes(emit(program, "object", manifest=manifest))
-        link_shared(program, manifest, tmp_path / f"lib{name}.so")
+        link_library(program, manifest, tmp_path / f"lib{name}.so")
     (tmp_path / "main.c").write_text(_TWO_MODELS)
     common = ["cc", "-O1", "-Wall", "-Wextra", "-Werror", "main.c", "-pthread", "-o"]
     subprocess.run([*common, "objects", "one.o", "two.o"], cwd=tmp_path, check=True)
@@ -139,7 +140,7 @@ static void *work(void *argument) {
 }
 
 int main(void) {
-    job one = {one_predict, one_predict_plan, 0}, two = {two_predict, two_predict_plan, 0};
+    job one = {one_predict_entry, one_predict_plan, 0}, two = {two_predict_entry, two_predict_plan, 0};
     pthread_t a, b;
     if (pthread_create(&a, NULL, work, &one) || pthread_create(&b, NULL, work, &two)) return 1;
     pthread_join(a, NULL);
@@ -247,7 +248,7 @@ def test_every_c_source_is_used() -> None:
 @needs_cc
 def test_the_runtime_loads_a_library(tmp_path: Path) -> None:
     program, manifest = classifier()
-    link_shared(program, manifest, tmp_path / "pets.so", buffers=weights())
+    link_library(program, manifest, tmp_path / "pets.so", buffers=weights())
     engine = load_shared(tmp_path / "pets.so", threads=2)
     assert engine.manifest == manifest
     arrays = inputs(8)
@@ -281,11 +282,11 @@ def test_linking_with_ziglang_where_there_is_no_compiler(
 def test_a_dim_that_is_no_multiple_is_an_error_code(tmp_path: Path) -> None:
     program, manifest = doubler()
     dims = [manifest.dims[0], manifest.dims[1].model_copy(update={"min": 1, "multiple_of": 4})]
-    link_shared(program, manifest.model_copy(update={"dims": dims}), tmp_path / "d.so")
+    link_library(program, manifest.model_copy(update={"dims": dims}), tmp_path / "d.so")
     library = ctypes.CDLL(str(tmp_path / "d.so"))
     x, y = np.ones((1, 8, 3), np.int32), np.zeros((1, 25), np.int32)
     pointers = (ctypes.c_void_p * 2)(x.ctypes.data, y.ctypes.data)
     for steps, code in ((8, 0), (4, 0), (6, BAD_NUMBERS), (0, BAD_NUMBERS)):
         sizes = (ctypes.c_int64 * 2)(1, steps)
         context = Context(ctypes.addressof(sizes), ctypes.addressof(pointers), None, None, None)
-        assert library.doubler_predict(ctypes.byref(context), 0, 1) == code
+        assert library.doubler_predict_entry(ctypes.byref(context), 0, 1) == code

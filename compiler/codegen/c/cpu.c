@@ -5,6 +5,13 @@
 #include "driver.h"
 #include "failure.h"
 
+void choose_version(void) {
+    for (int i = 0; nw_versions[i]; i++) {
+        nw_chosen = nw_versions[i];
+        if (!nw_chosen->missing()) return;
+    }
+}
+
 void check_cpu(void) {
     int64_t missing = nw_the_model.missing();
     if (!missing) return;

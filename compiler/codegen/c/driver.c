@@ -10,6 +10,8 @@ int main(int argc, char **argv) {
     options asked = {NULL, NULL, 0, 0, 0, 0};
     call c;
     runner r;
+    begin_streams();
+    choose_version();
     parse_options(argc, argv, &asked);
     check_cpu();
     c.dims = allocate((size_t)nw_the_model.dim_count, sizeof *c.dims);

@@ -20,7 +20,7 @@ void prepare_buffers(call *c);
 /* What calls share: the arena, which grows if a call needs more, and the threads. */
 typedef struct {
     int64_t *offsets;
-    void *arena;
+    void *arena, *memory; /* aligned, and where its memory begins */
     int64_t room; /* bytes of the arena; -1 before there is one */
     int threads;
 } runner;
@@ -33,8 +33,13 @@ void name_out_of_range(const call *c); /* returns if all are in range */
 void write_outputs(const options *asked, call *c);
 /* Some elements on a line, with labels where there are any. */
 void print_row(const nw_buffer *buffer, const unsigned char *at, int64_t count);
+/* Chooses the first version of the program that the CPU can run, else the last, before anything asks about the model. */
+void choose_version(void);
 /* Ends the program with a message if the CPU can't run the network's code. */
 void check_cpu(void);
+/* Has bytes of standard input and output go through as they are. */
+void begin_streams(void);
+int is_same_file(const char *one, const char *other);
 /* Writes an .npy if the path ends in it, or for one array on standard output (-); otherwise an .npz. */
 void write_place(const char *path, const npy_array *arrays, int32_t count);
 

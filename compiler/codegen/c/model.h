@@ -79,6 +79,9 @@ typedef struct {
     int64_t (*missing)(void);
 } nw_model;
 
-extern const nw_model nw_the_model;
+/* The versions of the program for several CPUs, the best first, ended by NULL; and the one that runs. */
+extern const nw_model *const nw_versions[];
+extern const nw_model *nw_chosen;
+#define nw_the_model (*nw_chosen)
 
 #endif

@@ -1,9 +1,9 @@
 /* The command line: what it asks for, and its help. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "driver.h"
 #include "failure.h"
 #include "npy.h"
 #include "options.h"
@@ -83,11 +83,8 @@ static void take_input(options *asked, const char *text) {
 
 /* An input must not become the output: it would be lost. */
 static void keep_inputs(const options *asked) {
-    struct stat output, input;
-    if (!asked->output || stat(asked->output, &output) || !S_ISREG(output.st_mode)) return;
-    for (int32_t i = 0; i < nw_the_model.buffer_count; i++)
-        if (asked->inputs[i] && stat(asked->inputs[i], &input) == 0 && input.st_dev == output.st_dev &&
-            input.st_ino == output.st_ino)
+    for (int32_t i = 0; asked->output && i < nw_the_model.buffer_count; i++)
+        if (asked->inputs[i] && is_same_file(asked->output, asked->inputs[i]))
             fail(EXIT_INPUT, "-o %s is the input '%s': choose another name", asked->output, nw_the_model.buffers[i].name);
 }
 

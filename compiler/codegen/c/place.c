@@ -105,6 +105,14 @@ static void replace_file(const char *path, const npy_array *arrays, int32_t coun
     free(place);
 }
 
+void begin_streams(void) {}
+
+int is_same_file(const char *one, const char *other) {
+    struct stat first, second;
+    return stat(one, &first) == 0 && S_ISREG(first.st_mode) && stat(other, &second) == 0 &&
+           first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
 void write_place(const char *path, const npy_array *arrays, int32_t count) {
     struct stat status;
     int number = descriptor(path), there = stat(path, &status) == 0;

@@ -1,11 +1,13 @@
 /* How many processors this process may use: those that its affinity allows, limited by its control group's quota of
    time, and at least one. */
 #define _GNU_SOURCE
+#if defined(__unix__) || defined(__APPLE__)
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#endif
 
 #include "processors.h"
 
@@ -64,7 +66,10 @@ int nw_processors(void) {
     static int known; /* no race: two threads that ask at the same time get the same result */
     int found = __atomic_load_n(&known, __ATOMIC_RELAXED);
     if (found) return found;
-    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    long count = 1; /* where there are no threads */
+#if defined(__unix__) || defined(__APPLE__)
+    count = sysconf(_SC_NPROCESSORS_ONLN);
+#endif
 #ifdef __linux__
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);

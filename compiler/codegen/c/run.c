@@ -2,22 +2,36 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__unix__) || defined(__APPLE__)
 #include <sys/mman.h>
+#endif
 
 #include "driver.h"
 #include "failure.h"
 #include "processors.h"
 
+#if defined(__unix__) || defined(__APPLE__)
 /* Page-aligned and, if large, in huge pages where the system has them: streaming is then up to twice as fast. */
-static void *make_arena(int64_t bytes) {
+static void *make_arena(runner *r, int64_t bytes) {
     size_t size = (size_t)bytes + 64;
-    void *arena = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (arena == MAP_FAILED) fail(EXIT_SYSTEM, "out of memory: the arena has %" PRId64 " bytes", bytes);
+    r->memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (r->memory == MAP_FAILED) fail(EXIT_SYSTEM, "out of memory: the arena has %" PRId64 " bytes", bytes);
 #ifdef MADV_HUGEPAGE
-    if (bytes >= 1 << 24) madvise(arena, size, MADV_HUGEPAGE);
+    if (bytes >= 1 << 24) madvise(r->memory, size, MADV_HUGEPAGE);
 #endif
-    return arena;
+    return r->memory;
 }
+
+static void free_arena(runner *r) { munmap(r->memory, (size_t)r->room + 64); }
+#else
+static void *make_arena(runner *r, int64_t bytes) {
+    r->memory = malloc((size_t)bytes + 64);
+    if (!r->memory) fail(EXIT_SYSTEM, "out of memory: the arena has %" PRId64 " bytes", bytes);
+    return (void *)(((uintptr_t)r->memory + 63) & ~(uintptr_t)63);
+}
+
+static void free_arena(runner *r) { free(r->memory); }
+#endif
 
 /* Pins this thread to the first processor, the others to those that follow. */
 static void keep_apart(int nthreads) {
@@ -42,7 +56,7 @@ void run(runner *r, call *c) {
     if (bytes < 0) fail(EXIT_INPUT, "inputs of these shapes need more memory than there can be");
     if (bytes > r->room) {
         end_running(r);
-        r->arena = make_arena(bytes);
+        r->arena = make_arena(r, bytes);
         r->room = bytes;
     }
     _Alignas(64) unsigned char barrier[64] = {0};
@@ -55,6 +69,6 @@ void run(runner *r, call *c) {
 }
 
 void end_running(runner *r) {
-    if (r->arena) munmap(r->arena, (size_t)r->room + 64);
+    if (r->arena) free_arena(r);
     r->arena = NULL;
 }

@@ -4,10 +4,10 @@ from functools import cache
 
 from .aarch64 import AArch64
 from .base import Family
-from .others import Arm, Riscv64, Wasm
+from .others import Arm, Riscv64, Thumb, Wasm
 from .x86 import X86, X8664
 
-_FAMILIES: tuple[type[Family], ...] = (X8664, X86, AArch64, Arm, Riscv64, Wasm)
+_FAMILIES: tuple[type[Family], ...] = (X8664, X86, AArch64, Arm, Thumb, Riscv64, Wasm)
 
 
 @cache

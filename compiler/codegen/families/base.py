@@ -20,6 +20,10 @@ class Family:
     least_cpu: ClassVar[str] = "generic"
     """LLVM's name for the baseline that every CPU of the family has."""
     least_features: ClassVar[str] = ""
+    base_features: ClassVar[str] = ""
+    """Features that code for every CPU of the family uses, where LLVM's baseline is less than all systems have."""
+    abi: ClassVar[str] = ""
+    """LLVM's name of how functions are called, where its default is another than systems have."""
     checked: ClassVar[tuple[str, ...]] = ()
     """The features that programs check their CPU for, as LLVM spells them."""
     attributes: ClassVar[tuple[str, ...]] = ()

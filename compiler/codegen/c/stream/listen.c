@@ -61,6 +61,8 @@ int main(int argc, char **argv) {
     stream_options asked = {NULL, NULL, 0, 0, 0};
     call c;
     runner r;
+    begin_streams();
+    choose_version();
     parse_stream_options(argc, argv, &asked);
     check_cpu();
     c.dims = allocate((size_t)model->dim_count, sizeof *c.dims);

@@ -1,0 +1,87 @@
+"""Makes libraries: shared, static, or one object, each with its header."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from netwright.specs.files import scratch_folder, write_file
+from netwright.specs.manifest import Manifest
+
+from ...loop import ir
+from ..aot import emit
+from ..contents import check_described, contents_symbol, write_contents
+from ..features import required
+from ..linker import C_SOURCES, archive, find_compiler, link, object_flags
+from ..support import has_threads
+from ..target import Target, host_target
+from .header import header_source
+from .interface import PREPARE, TRAIN, Interface
+from .source import library_source
+from .weights import identity, layout
+
+LibraryKind = Literal["shared", "static", "object"]
+
+
+def link_library(
+    program: ir.Program,
+    manifest: Manifest,
+    output: Path,
+    kind: LibraryKind = "shared",
+    target: Target | None = None,
+    *,
+    buffers: Mapping[str, np.ndarray] | None = None,
+    made_for: str | None = None,
+    flags: Sequence[str] = (),
+) -> Path:
+    """Writes a library and, next to it, its C header; returns the header's path.
+
+    ``buffers`` has contents of buffers. If all weights that the entries read are among them, the library holds a model;
+    if a weight is missing, or there is an entry that trains, callers may bring weights of their own. ``made_for`` is
+    the ``weights.identity`` of the program before entries were taken out of it. Raises LinkError without a C compiler,
+    ValueError for contents of another dtype or size.
+    """
+    target = target or host_target()
+    check_described(program, manifest)
+    contents = {
+        info.name: (buffers or {})[info.name] for info in manifest.buffers if info.name in (buffers or {})
+    }
+    blob = contents_symbol(manifest)
+    places, _ = layout(manifest)
+    entries = {entry.name for entry in manifest.entries}
+    interface = Interface(
+        program,
+        manifest,
+        made_for or identity(program),
+        embedded=bool(places) and places.keys() <= contents.keys(),
+        own=bool(places) and (bool(entries & {PREPARE, TRAIN}) or not places.keys() <= contents.keys()),
+        threads=has_threads(target),
+        files=bool(places),
+    )
+    header = header_source(interface, required(target))
+    with scratch_folder() as folder:
+        offsets = write_contents(folder, manifest, contents, blob, target)
+        folder.write("library.h", header)
+        folder.write("sizes.h", (C_SOURCES / "sizes.h").read_bytes())
+        folder.write("library.c", library_source(interface, offsets, blob))
+        folder.write("model.o", emit(program, "object", target, manifest, blob if contents else None))
+        sources = ["library.c", *(["contents.S"] if contents else []), "model.o"]
+        if interface.threads:
+            sources.insert(0, "processors.c")
+            for name in ("processors.c", "processors.h"):
+                folder.write(name, (C_SOURCES / name).read_bytes())
+        command = find_compiler(target)
+        if kind == "shared":
+            link(command, folder, ["-shared", *sources, "-pthread", *(flags or ["-s"])], output)
+        else:
+            joined = ["-r", "-nostdlib", "-ffunction-sections", *object_flags(target), *sources, *flags]
+            if kind == "object":
+                link(command, folder, joined, output, executable=False)
+            else:
+                archive(command, folder, joined, output, manifest.prefix, target)
+    path = output.with_suffix(".h")
+    write_file(path, header.encode())
+    return path

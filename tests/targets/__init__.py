@@ -1,0 +1,1 @@
+"""Drawn networks, compiled for every target, run by an emulator, and compared with the interpreter."""
