@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from ..loop import ir
 from ..loop.expressions import postorder
 from ..loop.ir import Expr, ValueType
 from .far import write_far
+from .features import has_feature
 from .indices import Indices
 from .memory import Memory
 from .target import Target, has_instruction
@@ -101,6 +103,11 @@ class Values:
         match expr:
             case ir.Fma():
                 return self._fma(expr)
+            case ir.Dot4():
+                target, signed = self._target, not is_unsigned(expr.a.type.dtype)
+                operands = (self.emit(expr.a), self.emit(expr.b), self.emit(expr.c))
+                has = partial(has_feature, target)
+                return target.family.dot4(self._writer, has, signed, type.lanes, *operands)
             case ir.Read():
                 return self._read(expr.name)
             case ir.Load():
@@ -150,10 +157,24 @@ class Values:
             (lane,) = expr.lanes
             x = a if lane < count else b
             return self._writer.value(f"extractelement {whole} {x}, i64 {lane % count}")
+        if (repeated := self._repeated(expr, a)) is not None:
+            return repeated
         picked = ", ".join(f"i32 {lane}" for lane in expr.lanes)
         return self._writer.value(
             f"shufflevector {whole} {a}, {whole} {b}, <{expr.type.lanes} x i32> <{picked}>"
         )
+
+    def _repeated(self, expr: ir.Shuffle, a: str) -> str | None:
+        """The four bytes of ``a`` again and again, for which CPUs broadcast a word."""
+        lanes = len(expr.lanes)
+        if expr.a.type.lanes != 4 or WIDTHS[expr.type.dtype] != 8 or expr.type.dtype == "bool":
+            return None
+        if expr.lanes != (0, 1, 2, 3) * (lanes // 4):
+            return None
+        write, before, after = self._writer.value, value_type(expr.a.type), value_type(expr.type)
+        word = write(f"bitcast {before} {a} to i32")
+        words = self._memory.broadcast("i32", word, lanes // 4)
+        return write(f"bitcast {vector('i32', lanes // 4)} {words} to {after}")
 
     def _intrinsic(
         self, name: str, type: ValueType, *operands: str, extra: tuple[tuple[str, str], ...] = ()

@@ -125,6 +125,19 @@ class Fma:
 
 
 @dataclass(frozen=True, slots=True)
+class Dot4:
+    """c + a·b in int32, where lane l of the product is the sum of a·b over lanes 4l to 4l + 3.
+
+    ``a`` is of int8 or uint8, ``b`` of int8; no sum is rounded or clipped, and int32 wraps.
+    """
+
+    a: Expr
+    b: Expr
+    c: Expr
+    type: ValueType
+
+
+@dataclass(frozen=True, slots=True)
 class Compare:
     """``op`` of COMPARE on equal types: false if an operand is NaN, except "ne", which is then true. The type is
     bool."""
@@ -205,6 +218,7 @@ Expr: TypeAlias = (
     | Unary
     | Binary
     | Fma
+    | Dot4
     | Compare
     | Select
     | Cast

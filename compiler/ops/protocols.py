@@ -132,6 +132,10 @@ class Contraction(Primitive):
     """Whether the reduction runs over the cells of a window. A small window is evaluated inline, cell by cell, and its
     loads can be guarded, so that padding of the operand needs no memory."""
 
+    multiplies_bytes: bool = False
+    """Whether each term is the sum of four products of bytes: the factors' indices are those of the first of four
+    elements on the last axis. The second factor's depend on the result's last index alone, four times."""
+
     shares_kernel: bool = True
     """Whether products that share an operand should share a kernel, which divides the accumulators of a tile among
     them."""

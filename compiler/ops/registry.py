@@ -16,6 +16,7 @@ from .gather import Gather, ScatterAdd
 from .interleave import Interleave
 from .layout import Broadcast, Reshape, Reverse, Transpose
 from .panels import Panels
+from .quantized_conv import QuantizedConv
 from .random_bits import RandomBits
 from .reduce import Argmax, Reduce
 from .reduce_window import MaxWindowGradient, ReduceWindow
@@ -54,6 +55,7 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     Dot(),
     Conv(),
     ConvKernelGradient(),
+    QuantizedConv(),
     Gather(),
     ScatterAdd(),
     Within(),
