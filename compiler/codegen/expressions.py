@@ -104,10 +104,7 @@ class Values:
             case ir.Fma():
                 return self._fma(expr)
             case ir.Dot4():
-                target, signed = self._target, not is_unsigned(expr.a.type.dtype)
-                operands = (self.emit(expr.a), self.emit(expr.b), self.emit(expr.c))
-                has = partial(has_feature, target)
-                return target.family.dot4(self._writer, has, signed, type.lanes, *operands)
+                return self._dot4(expr)
             case ir.Read():
                 return self._read(expr.name)
             case ir.Load():
@@ -157,24 +154,10 @@ class Values:
             (lane,) = expr.lanes
             x = a if lane < count else b
             return self._writer.value(f"extractelement {whole} {x}, i64 {lane % count}")
-        if (repeated := self._repeated(expr, a)) is not None:
-            return repeated
         picked = ", ".join(f"i32 {lane}" for lane in expr.lanes)
         return self._writer.value(
             f"shufflevector {whole} {a}, {whole} {b}, <{expr.type.lanes} x i32> <{picked}>"
         )
-
-    def _repeated(self, expr: ir.Shuffle, a: str) -> str | None:
-        """The four bytes of ``a`` again and again, for which CPUs broadcast a word."""
-        lanes = len(expr.lanes)
-        if expr.a.type.lanes != 4 or WIDTHS[expr.type.dtype] != 8 or expr.type.dtype == "bool":
-            return None
-        if expr.lanes != (0, 1, 2, 3) * (lanes // 4):
-            return None
-        write, before, after = self._writer.value, value_type(expr.a.type), value_type(expr.type)
-        word = write(f"bitcast {before} {a} to i32")
-        words = self._memory.broadcast("i32", word, lanes // 4)
-        return write(f"bitcast {vector('i32', lanes // 4)} {words} to {after}")
 
     def _intrinsic(
         self, name: str, type: ValueType, *operands: str, extra: tuple[tuple[str, str], ...] = ()
@@ -189,6 +172,15 @@ class Values:
         # Without the instruction it rounds twice: the C library's fma would be a hundred times slower.
         text = value_type(expr.type)
         return self._writer.value(f"fadd {text} {self._writer.value(f'fmul {text} {a}, {b}')}, {c}")
+
+    def _dot4(self, expr: ir.Dot4) -> str:
+        a, b, c = self.emit(expr.a), self.emit(expr.b), self.emit(expr.c)
+        write, lanes, target = self._writer.value, expr.type.lanes, self._target
+        if expr.a.type.lanes < expr.b.type.lanes:  # CPUs broadcast words
+            words = self._memory.broadcast("i32", write(f"bitcast <4 x i8> {a} to i32"), lanes)
+            a = write(f"bitcast {vector('i32', lanes)} {words} to {vector('i8', 4 * lanes)}")
+        signed = not is_unsigned(expr.a.type.dtype)
+        return target.family.dot4(self._writer, partial(has_feature, target), signed, lanes, a, b, c)
 
     def _unary(self, expr: ir.Unary) -> str:
         x, type, write = self.emit(expr.x), expr.type, self._writer.value

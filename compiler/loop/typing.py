@@ -99,7 +99,8 @@ def check_expr(expr: ir.Expr, operands: Sequence[ir.ValueType]) -> None:
                 bytes_[0].dtype in ("int8", "uint8") and bytes_[1].dtype == "int8",
                 "it multiplies int8 or uint8 by int8",
             )
-            require(all(x.lanes == 4 * type.lanes for x in bytes_), "each lane has four products")
+            fit = bytes_[0].lanes in (4, 4 * type.lanes) and bytes_[1].lanes == 4 * type.lanes
+            require(fit, "each lane has four products")
         case ir.Compare(op):
             require(op in ir.COMPARE, "there is no such operation")
             require(is_bool and operands[0] == operands[1], "operands have one type, the result is bool")

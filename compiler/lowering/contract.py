@@ -79,6 +79,7 @@ class _Family:
             [self.b.register("acc", self._first(term)) for term in terms] for _ in range(partial)
         ]
         self.turn = 0
+        self.bytes: dict[tuple[Value, Indices], Expr] = {}  # that one step has read
 
     def emit(self) -> list[Expr]:
         self._loops(())
@@ -140,6 +141,7 @@ class _Family:
         b, reader, lanes = self.b, self.reader, self.tiling.lanes
         registers = self.registers[self.turn % len(self.registers)]
         self.turn += 1
+        self.bytes.clear()
         before = reader.lanes, reader.count
         with reader.scope():
             for term, register in zip(self.terms, registers, strict=True):
@@ -174,12 +176,12 @@ class _Family:
         factors: list[Expr] = []
         for width, rest, (value, index) in zip((4, 4 * lanes), (None, count), places, strict=True):
             *outer, last = (substitute(i, {LANE: 0}) for i in index)
-            with reader.vector(width, rest):
-                factors.append(reader.read(value, (*outer, last + dim(LANE))))
-        data, weights = factors
-        if lanes > 1:
-            data = b.shuffle(data, data, (0, 1, 2, 3) * lanes)
-        return b.dot4(data, weights, register)
+            key = (value, (*outer, last + dim(LANE)))
+            if key not in self.bytes:
+                with reader.vector(width, rest):
+                    self.bytes[key] = reader.read(*key)
+            factors.append(self.bytes[key])
+        return b.dot4(*factors, register)
 
     def _vanishes(self, places: Sequence[tuple[Value, Indices]]) -> bool:
         """Whether lanes past ``count`` add nothing to the sum, because a load fills them with 0."""
